@@ -1,0 +1,43 @@
+# Two commands on a fresh machine with Python 3.11 or later: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+JOURNEY := examples/complete_journey
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check unit bench clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+install: $(STAMP) ## Create .venv and install everything at the tested versions
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "daeda needs Python 3.11 or later: make PYTHON=python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (a minute or two the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $(STAMP)
+
+demo: install ## Prepare real data, train two weeks of the example, show the result
+	@$(BIN)/python $(JOURNEY)/prepare.py
+	@$(BIN)/daeda pipeline train household_ranking --runtime-config-path $(JOURNEY)/config/training/runtime.yaml
+	@$(BIN)/python $(JOURNEY)/show.py
+
+test: check unit ## Run every check and every test
+
+check: install ## ruff, mypy and import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+unit: install ## pytest alone
+	@TZ=UTC $(BIN)/python -m pytest
+
+bench: install ## Time skeleton and enrichment per day on the example's data
+	@$(BIN)/python -m bench.journey
+
+clean: ## Remove the environment, caches and the example's data and output
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache $(JOURNEY)/data $(JOURNEY)/output

@@ -1,0 +1,77 @@
+"""What every operator of a run needs to know, and the handle that goes from one to the next."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from daeda.dataset.layout import Layout
+from daeda.dataset.staging import RunStaging
+from daeda.sql.lower import Handle
+
+
+@dataclass(frozen=True)
+class DayLimits:
+    """What one day at work may use: bytes of memory and threads. They never change the bytes that come out."""
+
+    memory_bytes: int
+    threads: int
+    temp_directory: str
+    rolling_chunk_rows: int = 1_000_000
+
+    # The share of the kernel in the memory of a day that has a RollingAggregate; DuckDB has the rest.
+    KERNEL_SHARE = 0.4
+
+    @property
+    def kernel_bytes(self) -> int:
+        """Memory of the rolling kernel."""
+        return int(self.memory_bytes * self.KERNEL_SHARE)
+
+    @property
+    def duckdb_bytes(self) -> int:
+        """Memory of DuckDB."""
+        return self.memory_bytes - self.kernel_bytes
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """The constants of a run; picklable, the same in every worker.
+
+    `data_root` is what relative paths of Scans lie below. `operator_digests` describe the DAG in the fingerprint.
+    """
+
+    service: str
+    data_root: str
+    service_dir: str
+    run_dir: str
+    limits: DayLimits
+    rows_per_part: int = 100_000
+    operator_digests: Mapping[str, str] = field(default_factory=dict)
+    label_columns: tuple[str, ...] = ()
+
+    @property
+    def staging(self) -> RunStaging:
+        """The run's staging directory."""
+        return RunStaging(Layout(Path(self.service_dir)), Path(self.run_dir))
+
+    def source_path(self, path: str) -> str:
+        """Where a Scan's path is."""
+        return path if "://" in path else str(Path(self.data_root) / path)
+
+
+@dataclass(frozen=True)
+class DayHandle:
+    """One day between two operators: which relations exist so far, and never a row of them.
+
+    `attempt` is empty until the first operator begins the day; a retry begins with a new one.
+    """
+
+    day: dt.date
+    attempt: str = ""
+    relations: Mapping[str, Handle] = field(default_factory=dict)
+
+    def with_relation(self, name: str, handle: Handle) -> DayHandle:
+        """The same day with one more relation."""
+        return replace(self, relations={**self.relations, name: handle})

@@ -1,0 +1,66 @@
+"""One day's work of each source-side operator, without Beam: a session, an operator and a handle in, a handle out."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from beam_pipeline.context import DayHandle
+from beam_pipeline.rolling import run_rolling
+from beam_pipeline.session import DaySession
+from beam_pipeline.sink import write_day
+from daeda.dataset.sources import files_needed, find_files
+from daeda.operators.relational import Join, Scan, Sink
+from daeda.operators.temporal import RollingAggregate
+from daeda.sql import statements
+from daeda.sql.handle import ColumnFile, Composed, Numbered
+from daeda.sql.lower import SourceOperator, inputs_of, lower
+
+
+def run_operator(session: DaySession, operator: SourceOperator, handle: DayHandle) -> DayHandle:
+    """Run one operator of a day; returns the handle with the operator's output."""
+    inputs = inputs_of(operator, dict(handle.relations))
+    relation = operator.derive(tuple(one.relation for one in inputs))
+    return handle.with_relation(operator.output, lower(_Executing(session), operator, relation, inputs))
+
+
+def rows_of(handle: DayHandle) -> int:
+    """Rows of the spine, 0 while they are not known."""
+    return max((one.rows for one in handle.relations.values() if isinstance(one, Numbered)), default=0)
+
+
+@dataclass(frozen=True)
+class _Executing:
+    """Carries out the work in the session of the day."""
+
+    session: DaySession
+
+    @property
+    def day(self) -> dt.date:
+        return self.session.day
+
+    def source_files(self, operator: Scan) -> tuple[str, ...]:
+        files = find_files(self.session.context.source_path(operator.path), operator.view)
+        paths = files_needed(operator, files, self.session.day)
+        self.session.read(operator.name, paths)
+        return paths
+
+    def number(self, operator: SourceOperator, query: str, name: str) -> tuple[str, int]:
+        path = self.session.path(name)
+        return str(path), self.session.copy(query, path)
+
+    def materialise(self, operator: SourceOperator, query: str, name: str, left_rows: int) -> tuple[str, int]:
+        return self.number(operator, query, name)
+
+    def duplicate_key(self, operator: Join, right: Composed) -> str:
+        example = self.session.connection.execute(statements.duplicate_keys(operator.keys, right)).fetchone()
+        if example is None:
+            return "the join made more rows than its left side has"
+        shown = ", ".join(f"{key} = {value!r}" for key, value in zip(operator.keys, example, strict=False))
+        return f"the right side has {example[-1]} rows with {shown}"
+
+    def roll(self, operator: RollingAggregate, left: Numbered, right: Composed) -> ColumnFile:
+        return run_rolling(self.session, operator, left, right)
+
+    def write(self, operator: Sink, given: Numbered) -> None:
+        write_day(self.session, operator, given)

@@ -1,0 +1,105 @@
+"""The gate: exactly so many days at once in one process, in day order, and one way to stop them all.
+
+Beam splits days statically over threads, so a heavy day would hold up the light ones behind it. There are more threads
+than day workers instead, and the gate admits the earliest waiting day whenever a place is free.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable
+
+from daeda.errors import DayError
+
+
+class Stopped(DayError):
+    """A day was given up because the run is stopping; never the root cause."""
+
+
+class Gate:
+    """Admits `places` days at once; after `stop`, nobody enters and the days inside are interrupted."""
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+        self._changed = threading.Condition()
+        self._waiting: list[dt.date] = []
+        self._inside: dict[str, Callable[[], None]] = {}
+        self._cause: BaseException | None = None
+        self.most_inside = 0
+
+    @property
+    def cause(self) -> BaseException | None:
+        """What stopped the run first."""
+        return self._cause
+
+    def enter(self, day: dt.date, attempt: str, interrupt: Callable[[], None]) -> None:
+        """Wait for a place; `interrupt` is called from another thread when the run stops. Raises Stopped."""
+        with self._changed:
+            self._waiting.append(day)
+            try:
+                self._changed.wait_for(lambda: self._cause is not None or self._may_enter(day))
+            finally:
+                self._waiting.remove(day)
+            self.check()
+            self._inside[attempt] = interrupt
+            self.most_inside = max(self.most_inside, len(self._inside))
+            self._changed.notify_all()
+
+    def _may_enter(self, day: dt.date) -> bool:
+        return len(self._inside) < self._places and day <= min(self._waiting)
+
+    def leave(self, attempt: str) -> None:
+        """Give the place back; a second call does nothing."""
+        with self._changed:
+            self._inside.pop(attempt, None)
+            self._changed.notify_all()
+
+    def check(self) -> None:
+        """Raise Stopped when the run is stopping."""
+        if self._cause is not None:
+            raise Stopped("the run is stopping")
+
+    def stop(self, cause: BaseException) -> None:
+        """Refuse entry and interrupt the days inside; only the first cause is kept."""
+        with self._changed:
+            if self._cause is None:
+                self._cause = cause
+            interrupts = list(self._inside.values())
+            self._changed.notify_all()
+        for interrupt in interrupts:
+            with contextlib.suppress(Exception):  # a day that has just ended has nothing left to interrupt
+                interrupt()
+
+    def wait_until_empty(self, seconds: float) -> bool:
+        """Whether all days have left within `seconds`. Days that do not hear an interrupt are told again."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with self._changed:
+                if not self._inside:
+                    return True
+                self._changed.wait(timeout=0.2)
+            if self._cause is not None:
+                self.stop(self._cause)
+        return not self._inside
+
+
+_gates: dict[str, Gate] = {}
+
+
+def open_gate(run_dir: str, places: int) -> Gate:
+    """The gate of a run in this process."""
+    _gates[run_dir] = Gate(places)
+    return _gates[run_dir]
+
+
+def gate_of(run_dir: str) -> Gate | None:
+    """The gate of a run, None in worker processes of a portable runner and in pipelines of others."""
+    return _gates.get(run_dir)
+
+
+def close_gate(run_dir: str) -> None:
+    """Forget the gate of a run."""
+    _gates.pop(run_dir, None)

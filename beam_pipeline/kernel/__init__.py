@@ -1,0 +1,1 @@
+"""The rolling kernel: windowed aggregates of sorted history, vectorised with numpy and pyarrow alone."""

@@ -1,0 +1,162 @@
+"""Where the window `[t - W, t)` of each probe begins and ends in the sorted history.
+
+Positions are indices into the history: a window is the half-open range `[lo, hi)` of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Int64s = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+_LEAST = -(2**63)
+_GREATEST = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The windows of the distinct probes: history rows `lo[i] <= j < hi[i]`, with `lo <= hi`."""
+
+    lo: Int64s
+    hi: Int64s
+
+    def __len__(self) -> int:
+        return len(self.lo)
+
+
+@dataclass(frozen=True)
+class DistinctProbes:
+    """Each (entity, time) once; `inverse` leads from every probe to its place here, None if all are distinct."""
+
+    entity: Int64s
+    time: Int64s
+    inverse: Int64s | None
+
+
+@dataclass(frozen=True)
+class Segments:
+    """The entities of the history in order: their codes and where each begins and ends."""
+
+    codes: Int64s
+    begin: Int64s
+    end: Int64s
+
+    def ranks(self) -> Int64s:
+        """For each history row the place of its entity in `codes`."""
+        return np.repeat(np.arange(len(self.codes), dtype=np.int64), self.end - self.begin)
+
+
+def distinct_probes(entity: Int64s, time: Int64s) -> DistinctProbes:
+    """Merge neighbours that share entity and time, as the rows of one impression list do.
+
+    >>> distinct_probes(np.array([1, 1, 2]), np.array([5, 5, 5])).inverse
+    array([0, 0, 1])
+    """
+    if not len(entity):
+        return DistinctProbes(entity, time, None)
+    new = np.concatenate([[True], (entity[1:] != entity[:-1]) | (time[1:] != time[:-1])])
+    if new.all():
+        return DistinctProbes(entity, time, None)
+    return DistinctProbes(entity[new], time[new], np.cumsum(new, dtype=np.int64) - 1)
+
+
+def segments_of(entity: Int64s) -> Segments:
+    """Cut non-decreasing entity codes into their runs."""
+    if not len(entity):
+        empty = np.zeros(0, dtype=np.int64)
+        return Segments(empty, empty, empty)
+    begin = np.concatenate([[0], np.flatnonzero(entity[1:] != entity[:-1]) + 1]).astype(np.int64)
+    return Segments(entity[begin], begin, np.append(begin[1:], len(entity)))
+
+
+class BoundFinder:
+    """Finds the bounds of any number of windows over one history and one set of distinct probes.
+
+    The upper bound is the same for all windows. Where entity and time fit together in 63 bits, they become one sorted
+    key and `np.searchsorted` does the work; elsewhere a binary search runs within the segments of all probes at once.
+    """
+
+    def __init__(self, segments: Segments, time: Int64s, probes: DistinctProbes, *, packed: bool | None = None) -> None:
+        """`time` is the history's, ascending within each segment; `packed` forces one of the two searches (tests)."""
+        self._probe_time = probes.time
+        self._time = time
+        self._segments = segments
+        self._rank, self._known = _rank_among(segments.codes, probes.entity)
+        fits = len(time) > 0 and len(segments.codes) * (int(time.max()) - int(time.min()) + 2) <= _GREATEST
+        self._keys = self._packed_keys() if fits and packed is not False else None
+        self._hi = self._first_not_before(probes.time)
+
+    def find(self, window: int | None) -> Bounds:
+        """Bounds of `[t - window, t)`, in the unit of the times; None looks back without end."""
+        since = None if window is None else _earlier(self._probe_time, window)
+        if since is not None:
+            return Bounds(self._first_not_before(since), self._hi)
+        begin = np.zeros(len(self._hi), dtype=np.int64)
+        begin[self._known] = self._segments.begin[self._rank[self._known]]
+        return Bounds(begin, self._hi)
+
+    def _first_not_before(self, moment: Int64s) -> Int64s:
+        """Per probe, the first row of its entity at or after `moment`; 0 for an entity without history."""
+        if not len(self._time):
+            return np.zeros(len(moment), dtype=np.int64)
+        if self._keys is not None:
+            found = np.searchsorted(self._keys, self._key(self._rank, moment), side="left").astype(np.int64, copy=False)
+        else:
+            segments = self._segments
+            found = _search_segments(self._time, segments.begin[self._rank], segments.end[self._rank], moment)
+        found[~self._known] = 0
+        return found
+
+    def _packed_keys(self) -> Int64s:
+        return self._key(self._segments.ranks(), self._time)
+
+    def _key(self, rank: Int64s, moment: Int64s) -> Int64s:
+        """Order of (entity, time) in one integer; moments outside the history's span are moved next to it.
+
+        A moment after the last one gets the offset `span + 1`, which no row has and which is still below the stride
+        `span + 2`: it sorts behind its entity and before the next one.
+        """
+        least, greatest = int(self._time.min()), int(self._time.max())
+        key = np.clip(moment, least, greatest)
+        key -= least
+        key += moment > greatest
+        key += rank * (greatest - least + 2)
+        return key
+
+
+def _rank_among(codes: Int64s, wanted: Int64s) -> tuple[Int64s, Bools]:
+    """The place of each wanted code in the sorted `codes` (0 if absent), and whether it is there."""
+    if not len(codes):
+        return np.zeros(len(wanted), dtype=np.int64), np.zeros(len(wanted), dtype=np.bool_)
+    rank = np.searchsorted(codes, wanted)
+    rank[rank == len(codes)] = 0
+    known: Bools = codes[rank] == wanted
+    rank[~known] = 0
+    return rank.astype(np.int64, copy=False), known
+
+
+def _earlier(time: Int64s, window: int) -> Int64s | None:
+    """`time - window`, held at the least int64; None where every result would be below it."""
+    floor = _LEAST + window
+    if floor > _GREATEST:
+        return None
+    # A window can be wider than int64: subtract modulo 2^64, which is exact because the results are in range.
+    held = np.maximum(time, floor).view(np.uint64)
+    return (held - np.uint64(window)).view(np.int64)
+
+
+def _search_segments(time: Int64s, begin: Int64s, end: Int64s, moment: Int64s) -> Int64s:
+    """Per probe, the first j in `[begin, end)` with `time[j] >= moment`, else `end`; all probes step together."""
+    lo, hi = begin.copy(), end.copy()
+    open_ = np.flatnonzero(lo < hi)
+    while len(open_):
+        middle = (lo[open_] + hi[open_]) >> 1
+        before = time[middle] < moment[open_]
+        lo[open_[before]] = middle[before] + 1
+        hi[open_[~before]] = middle[~before]
+        open_ = open_[lo[open_] < hi[open_]]
+    return lo

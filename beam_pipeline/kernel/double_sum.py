@@ -1,0 +1,152 @@
+"""Sums of doubles over windows: exact fixed-point accumulators, rounded once.
+
+Plain prefix sums of doubles are wrong in almost every window, and one NaN poisons all later ones. Here every finite
+double is an integer times a power of two, cut into base-2^32 limbs over the range of exponents that the chunk has (a
+superaccumulator, after U. Kulisch and R. Neal, "Fast exact summation using small and large superaccumulators",
+arXiv:1505.05571); the limbs have exact prefix sums. The result is the correctly rounded exact sum, hence the same bits
+for every order of the rows and every way to cut them into chunks. NaN and the infinities are counted apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from beam_pipeline.kernel.bounds import Bools, Bounds, Int64s
+from beam_pipeline.kernel.limbs import LIMB_BITS, LIMB_MASK, UInt32s, is_negative, magnitude, window_digits
+
+Doubles = npt.NDArray[np.float64]
+
+# IEEE 754 binary64: 52 stored bits of fraction; the unit of a mantissa with exponent field f is 2^(f - 1075).
+_FRACTION_BITS = 52
+_MANTISSA_BITS = 53
+_EXPONENT_MASK = 0x7FF
+_UNIT_OF_FIELD_ZERO = -1075
+# Rows that are decomposed at a time, so that the intermediate arrays stay in the processor's cache.
+_BLOCK_ROWS = 1 << 15
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Finite doubles as `(-1)^sign * mantissa * 2^(unit + shift)`; a NaN or infinity has the mantissa 0.
+
+    `sign` is 0 or -1 (all bits set), `limbs` how many base-2^32 digits the widest one reaches.
+    """
+
+    mantissa: npt.NDArray[np.uint64]
+    shift: npt.NDArray[np.int16]
+    sign: npt.NDArray[np.int8]
+    unit: int
+    limbs: int
+
+
+def double_sums(values: Doubles, windows: Sequence[Bounds]) -> list[Doubles]:
+    """The sum of each window, one per distinct probe, correctly rounded; 0.0 for an empty window.
+
+    A sum beyond the greatest double is infinite, as IEEE 754 has it. A window with a NaN or with both infinities gives
+    NaN (always the same bits), one with an infinity that infinity. A zero is never negative.
+    """
+    parts = _decompose(values)
+    digits = window_digits(_limbs(parts), parts.limbs, len(values), windows)
+    sums = [_rounded(one, parts.unit) for one in digits]
+    if not np.isfinite(values).all():
+        _overlay_special(values, windows, sums)
+    return sums
+
+
+def _decompose(values: Doubles) -> _Parts:
+    bits = np.ascontiguousarray(values).view(np.uint64)
+    field = ((bits >> np.uint64(_FRACTION_BITS)) & np.uint64(_EXPONENT_MASK)).astype(np.int16)
+    mantissa = bits & np.uint64((1 << _FRACTION_BITS) - 1)
+    # A normal number has a hidden leading bit; a subnormal one (field 0) has the unit of field 1.
+    mantissa |= (field > 0).astype(np.uint64) << np.uint64(_FRACTION_BITS)
+    mantissa[field == _EXPONENT_MASK] = 0
+    np.maximum(field, 1, out=field)
+    sign = -(bits >> np.uint64(63)).astype(np.int8)
+    present = field[mantissa != 0]
+    if not len(present):
+        return _Parts(mantissa, field, sign, 0, 0)
+    least, greatest = int(present.min()), int(present.max())
+    limbs = -(-(greatest - least + _MANTISSA_BITS) // LIMB_BITS)
+    field -= np.int16(least)
+    return _Parts(mantissa, field, sign, least + _UNIT_OF_FIELD_ZERO, limbs)
+
+
+def _limbs(parts: _Parts) -> Iterator[Int64s]:
+    """Signed digits of all values, place by place, in one array that is used again.
+
+    The digit at place k of `mantissa << shift` is `(mantissa << (shift - 32 k)) mod 2^32`, with a negative shift to the
+    right. Shifts by 32 to the left and by 63 to the right leave no bit, so further ones are held there.
+    """
+    limb = np.empty(len(parts.mantissa), dtype=np.int64)
+    for place in range(parts.limbs):
+        for start in range(0, len(limb), _BLOCK_ROWS):
+            rows = slice(start, start + _BLOCK_ROWS)
+            shift = parts.shift[rows] - np.int16(LIMB_BITS * place)
+            digit = parts.mantissa[rows] << np.clip(shift, 0, LIMB_BITS).astype(np.uint64)
+            digit >>= np.clip(-shift, 0, 63).astype(np.uint64)
+            digit &= np.uint64(LIMB_MASK)
+            sign = parts.sign[rows].astype(np.int64)
+            signed = digit.view(np.int64)
+            signed ^= sign
+            np.subtract(signed, sign, out=limb[rows])
+        yield limb
+
+
+def _rounded(digits: UInt32s, unit: int) -> Doubles:
+    """The doubles nearest to `digits * 2^unit`, ties to even; `digits` is overwritten.
+
+    The 64 bits from the highest one set are gathered, and a last bit stands for all that lie below, so that the
+    conversion to double rounds as if it saw them all. Scaling is exact: a sum of doubles is a multiple of 2^-1074.
+    """
+    negative = is_negative(digits)
+    absolute = magnitude(digits)
+    present = absolute != 0
+    top = len(absolute) - 1 - np.argmax(present[::-1], axis=0)
+    bottom = np.argmax(present, axis=0)
+    first, second, third = (_digit(absolute, top - below) for below in range(3))
+    leading = LIMB_BITS - np.frexp(first.astype(np.float64))[1].astype(np.uint64)
+    rest = third << leading
+    bits = (((first << np.uint64(LIMB_BITS)) | second) << leading) | (rest >> np.uint64(LIMB_BITS))
+    # Of a zero nothing is present, and argmax gives the ends of all digits.
+    bits |= (first != 0) & (((rest & np.uint64(LIMB_MASK)) != 0) | (bottom < top - 2))
+    exponent = unit + LIMB_BITS * (top - 1) - leading.astype(np.int64)
+    with np.errstate(over="ignore"):
+        rounded = np.ldexp(bits.astype(np.float64), exponent.astype(np.int32))
+    # An exact zero has no sign.
+    signed: Doubles = np.where(negative, -rounded, rounded)
+    return signed
+
+
+def _digit(digits: UInt32s, place: Int64s) -> npt.NDArray[np.uint64]:
+    """Per window the digit at its place, 0 below the lowest."""
+    picked = digits[np.maximum(place, 0), np.arange(digits.shape[1])].astype(np.uint64)
+    picked[place < 0] = 0
+    return picked
+
+
+def _overlay_special(values: Doubles, windows: Sequence[Bounds], sums: list[Doubles]) -> None:
+    """Put NaN and infinities into the sums of the windows that contain them."""
+    nan = _counts(np.isnan(values))
+    positive = _counts(values == np.inf)
+    negative = _counts(values == -np.inf)
+    for window, total in zip(windows, sums, strict=True):
+        has_positive, has_negative = _within(positive, window), _within(negative, window)
+        total[has_positive] = np.inf
+        total[has_negative] = -np.inf
+        total[_within(nan, window) | (has_positive & has_negative)] = np.nan
+
+
+def _counts(marked: Bools) -> Int64s:
+    """How many are marked before each position."""
+    counts = np.zeros(len(marked) + 1, dtype=np.int64)
+    np.cumsum(marked, out=counts[1:])
+    return counts
+
+
+def _within(counts: Int64s, window: Bounds) -> Bools:
+    inside: Bools = counts[window.hi] > counts[window.lo]
+    return inside

@@ -1,0 +1,93 @@
+"""List aggregates: which rows of a window a list keeps, and the Arrow lists of their values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from beam_pipeline.kernel.bounds import Bounds, Int64s
+from daeda.errors import DayError
+
+# Offsets of an Arrow list are int32.
+MOST_VALUES = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Picked:
+    """Rows picked for each distinct probe, newest first: `lengths[i]` of the flat `rows` belong to probe i."""
+
+    rows: Int64s
+    lengths: Int64s
+
+
+def runs_down(last: Int64s, lengths: Int64s) -> Int64s:
+    """The concatenation of `last[i], last[i] - 1, ...`, `lengths[i]` numbers each.
+
+    >>> runs_down(np.array([5, 9]), np.array([2, 3]))
+    array([5, 4, 9, 8, 7])
+    """
+    ends = np.cumsum(lengths)
+    run = np.repeat(last + (ends - lengths), lengths)
+    run -= np.arange(len(run), dtype=np.int64)
+    return run
+
+
+def runs_up(first: Int64s, lengths: Int64s) -> Int64s:
+    """The concatenation of `first[i], first[i] + 1, ...`, `lengths[i]` numbers each."""
+    ends = np.cumsum(lengths)
+    run = np.repeat(first - (ends - lengths), lengths)
+    run += np.arange(len(run), dtype=np.int64)
+    return run
+
+
+def newest(window: Bounds, max_length: int) -> Picked:
+    """The newest `max_length` rows of each window."""
+    longest = int((window.hi - window.lo).max(initial=0))
+    lengths = np.minimum(window.hi - window.lo, min(max_length, longest))
+    check_size(lengths)
+    return Picked(runs_down(window.hi - 1, lengths), lengths)
+
+
+def check_size(lengths: Int64s) -> None:
+    """Raise DayError if lists of these lengths do not fit one Arrow array."""
+    total = int(lengths.sum())
+    if total > MOST_VALUES:
+        raise DayError(
+            f"the lists of one chunk hold {total} values and Arrow takes {MOST_VALUES}: "
+            "lower 'max_length' or rolling_chunk_rows"
+        )
+
+
+def gather(values: pa.Array, picked: Picked, inverse: Int64s | None, newest_first: bool) -> pa.Array:
+    """Lists of the picked values, one per probe, never NULL.
+
+    Args:
+        values: the column without NULLs that `picked.rows` points into.
+        picked: rows of each distinct probe.
+        inverse: the distinct probe of each probe, None if they are the same.
+        newest_first: otherwise each finished list is turned around.
+
+    Raises:
+        DayError: the result does not fit Arrow's int32 offsets.
+    """
+    rows, lengths = picked.rows, picked.lengths
+    if inverse is not None or not newest_first:
+        begin = np.cumsum(lengths) - lengths
+        if inverse is not None:
+            begin, lengths = begin[inverse], lengths[inverse]
+            check_size(lengths)
+        rows = rows[runs_up(begin, lengths) if newest_first else runs_down(begin + lengths - 1, lengths)]
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int32)
+    np.cumsum(lengths, out=offsets[1:])
+    return pa.ListArray.from_arrays(pa.array(offsets), take(values, pa.array(rows)))
+
+
+def take(values: pa.Array, rows: pa.Array) -> pa.Array:
+    """`values` at `rows`, NULL where the row is NULL; raises DayError if text or lists outgrow int32 offsets."""
+    try:
+        return pc.take(values, rows, boundscheck=False)
+    except (pa.ArrowInvalid, pa.ArrowCapacityError) as error:
+        raise DayError(f"the result of one chunk is too large for Arrow ({error}): lower rolling_chunk_rows") from error

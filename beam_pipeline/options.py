@@ -1,0 +1,83 @@
+"""`python -m beam_pipeline`: the skeleton alone. Our flags are parsed strictly; what Beam knows goes to Beam."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from beam_pipeline.quiet import quiet_logging
+from daeda.cli.arguments import (
+    StrictParser,
+    add_project_flags,
+    add_run_flags,
+    add_skeleton_flags,
+    open_project,
+)
+from daeda.cli.lifeline import watch_driver
+from daeda.cli.outcome import run_command, say
+
+# Of Beam's flags, those that daeda decides itself.
+_OURS = frozenset({"--direct_num_workers", "--direct_running_mode"})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Build the skeleton days that need it; returns the exit code."""
+    watch_driver()
+    quiet_logging()
+    return run_command(_command, sys.argv[1:] if arguments is None else arguments)
+
+
+def _command(words: Sequence[str]) -> int:
+    parser = StrictParser(
+        prog="python -m beam_pipeline",
+        description="Build the skeleton: the source-side operators of a service. Any flag of Apache Beam may follow.",
+    )
+    add_project_flags(parser)
+    add_run_flags(parser)
+    add_skeleton_flags(parser)
+    arguments, rest = parser.parse_known_args(words)
+    beam_flags = _beam_flags(parser, rest)
+
+    from daeda.compiler.compile import compile_runnable
+    from daeda.dataset.layout import Layout
+    from daeda.dataset.staging import check_writable
+    from daeda.planning.days import chosen_days, find_sources, plan_skeleton, refuse_blocked, refuse_stale
+    from daeda.planning.preflight import check_sources
+
+    project = open_project(arguments)
+    for warning in project.warnings:
+        say(f"warning: {warning}")
+    dag = compile_runnable(project).skeleton()
+    days = chosen_days(project, arguments.target_date)
+    sources = find_sources(project, dag)
+    check_writable(Layout(project.service_dir))
+    plans = plan_skeleton(project, dag, sources, days, arguments.on_stale)
+    refuse_blocked(plans)
+    if arguments.on_stale == "fail":
+        refuse_stale(plans)
+    to_build = tuple(plan.day for plan in plans if plan.builds)
+    check_sources(project, dag, sources, to_build)
+    if to_build:
+        from beam_pipeline.skeleton import SkeletonRun, build_skeleton
+
+        build_skeleton(SkeletonRun(project, dag, to_build, beam_flags))
+    else:
+        say(f"skeleton: all {len(plans)} days are there already")
+    print(Layout(project.service_dir).dataset_dir("skeleton"))
+    return 0
+
+
+def _beam_flags(parser: StrictParser, rest: Sequence[str]) -> tuple[str, ...]:
+    """What is left for Beam; raises UsageError for what neither daeda nor Beam knows."""
+    words = [word for word in rest if word != "--"]
+    if not words:
+        return ()
+    from beam_pipeline.runner import unknown_to_beam
+
+    for word in words:
+        if word.partition("=")[0] in _OURS:
+            parser.error(f"{word.partition('=')[0]} is decided by --day-workers")
+    known, unknown = unknown_to_beam(words)
+    if unknown:
+        parser.refuse(unknown[0], known)
+    return tuple(words)

@@ -1,0 +1,192 @@
+"""RollingAggregate of one day: DuckDB filters and sorts, the kernel aggregates chunk by chunk.
+
+A chunk holds whole entities, so nothing is carried from one to the next, and the result does not depend on where the
+chunks are cut.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from beam_pipeline.kernel.aggregate import History, Probes, WindowedAggregate, aggregate
+from beam_pipeline.kernel.exact_sum import SumOverflow
+from beam_pipeline.session import DaySession
+from daeda.errors import DayError
+from daeda.operators.temporal import RollingAggregate
+from daeda.sql import statements
+from daeda.sql.handle import ROW, ColumnFile, Composed, Numbered
+from daeda.sql.statements import ENTITY, TIME
+
+Int64s = npt.NDArray[np.int64]
+
+_ENTITIES = "daeda_entities"
+# Rows per batch of the sorted history: large enough to amortise the hand-over, small against a chunk.
+_BATCH_ROWS = 122_880
+# The kernel's working arrays (bounds, prefix sums, look-back pairs) beside one copy of a chunk.
+_WORKING_COPIES = 8
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What one run of the operator needs."""
+
+    session: DaySession
+    operator: RollingAggregate
+    schema: pa.Schema
+    aggregates: tuple[WindowedAggregate, ...]
+
+
+def run_rolling(session: DaySession, operator: RollingAggregate, left: Numbered, right: Composed) -> ColumnFile:
+    """Compute all aggregates of the operator for every row of `left`; returns the file of the new columns."""
+    connection = session.connection
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {_ENTITIES} AS {statements.rolling_entities(operator, left)}")
+    probes = connection.execute(statements.rolling_probes(operator, left, _ENTITIES)).to_arrow_table()
+    reader = connection.execute(statements.rolling_history(operator, right, _ENTITIES)).to_arrow_reader(_BATCH_ROWS)
+    work = _Work(session, operator, reader.schema, _windowed(operator))
+    names = tuple(one.name for one in operator.aggregates)
+    target = session.path(operator.output)
+    tables = _results(
+        work, reader, _numpy(probes, ROW), Probes(_numpy(probes, ENTITY), _numpy(probes, TIME)), left.rows
+    )
+    first = next(tables)
+    second = next(tables, None)
+    if second is None:
+        _write_in_row_order(first, names, target)
+    else:
+        _merge_in_row_order(session, itertools.chain((first, second), tables), names, target)
+    connection.execute(f"DROP TABLE {_ENTITIES}")
+    return ColumnFile(str(target), names)
+
+
+def _windowed(operator: RollingAggregate) -> tuple[WindowedAggregate, ...]:
+    unit = statements.rolling_unit(operator)
+    return tuple(
+        WindowedAggregate(
+            name=one.name,
+            kind=one.kind,
+            column=one.column,
+            window=one.window.in_unit(unit),
+            max_length=one.max_length,
+            newest_first=one.order == "newest_first",
+        )
+        for one in operator.aggregates
+    )
+
+
+def _results(work: _Work, reader: pa.RecordBatchReader, rows: Int64s, probes: Probes, total: int) -> Iterator[pa.Table]:
+    """Tables of row number and new columns; together they hold every row once."""
+    done = 0
+    for chunk in _chunks(work, reader):
+        last = int(np.searchsorted(probes.entity, chunk.entity[-1], side="right"))
+        yield _aggregate(work, chunk, rows[done:last], Probes(probes.entity[done:last], probes.time[done:last]))
+        done = last
+    # What is left has no history: entities behind the last one of the history, and rows with a NULL key.
+    keyless = np.ones(total, dtype=bool)
+    keyless[rows] = False
+    rest = np.concatenate([rows[done:], np.flatnonzero(keyless)])
+    if len(rest) or done == 0:
+        zeros = np.zeros(len(rest), dtype=np.int64)
+        empty = pa.Table.from_batches([], schema=work.schema)
+        yield _aggregate(work, _history(empty), rest, Probes(zeros, zeros))
+
+
+def _aggregate(work: _Work, history: History, rows: Int64s, probes: Probes) -> pa.Table:
+    work.session.check()
+    where = f"day {work.session.day}, operator '{work.operator.name}'"
+    try:
+        columns = aggregate(history, probes, work.aggregates, where)
+    except SumOverflow as error:
+        raise DayError(
+            f"{where}: column '{error.aggregate}' of {_entity_name(work, error.entity)}: the sum does not fit "
+            "its type: aggregate a smaller unit, or declare the column as a decimal or a double"
+        ) from error
+    names = [one.name for one in work.aggregates]
+    return pa.table([pa.array(rows), *columns], names=[ROW, *names])
+
+
+def _chunks(work: _Work, reader: pa.RecordBatchReader) -> Iterator[History]:
+    """Cut the sorted history into chunks of whole entities."""
+    limit_rows = work.session.context.limits.rolling_chunk_rows
+    limit_bytes = work.session.context.limits.kernel_bytes // _WORKING_COPIES
+    pending: list[pa.RecordBatch] = []
+    for batch in reader:
+        pending.append(batch)
+        rows = sum(one.num_rows for one in pending)
+        size = sum(one.nbytes for one in pending)
+        if rows < limit_rows and size < limit_bytes:
+            continue
+        table = pa.Table.from_batches(pending)
+        entity = _numpy(table, ENTITY)
+        cut = int(np.searchsorted(entity, entity[-1], side="left"))
+        if cut:
+            yield _history(table.slice(0, cut))
+            table = table.slice(cut)
+        elif size >= limit_bytes:
+            raise DayError(_too_large(work, int(entity[-1]), rows, size))
+        pending = table.to_batches()
+    if pending:
+        yield _history(pa.Table.from_batches(pending))
+
+
+def _too_large(work: _Work, entity: int, rows: int, size: int) -> str:
+    limits = work.session.context.limits
+    return (
+        f"the history of {_entity_name(work, entity)} alone has more than {rows} rows and {size >> 20} MiB, and the "
+        "kernel "
+        f"has {limits.kernel_bytes >> 20} MiB: raise compute.duckdb_config.memory_limit, lower day_workers, or filter "
+        "such an entity out with 'where'"
+    )
+
+
+def _entity_name(work: _Work, entity: int) -> str:
+    keys = work.operator.keys
+    columns = ", ".join('"' + key.replace('"', '""') + '"' for key in keys)
+    found = work.session.connection.cursor().execute(
+        f"SELECT {columns} FROM {_ENTITIES} WHERE {ENTITY} = ?", [entity]
+    ).fetchone()  # fmt: skip
+    values = found if found is not None else ("?",) * len(keys)
+    return ", ".join(f"{key} {value}" for key, value in zip(keys, values, strict=True))
+
+
+def _history(table: pa.Table) -> History:
+    held = {ENTITY, TIME}
+    columns: Mapping[str, pa.Array] = {
+        name: _combined(table.column(name)) for name in table.column_names if name not in held
+    }
+    return History(_numpy(table, ENTITY), _numpy(table, TIME), columns)
+
+
+def _combined(column: pa.ChunkedArray) -> pa.Array:
+    combined = column.combine_chunks()
+    return combined if isinstance(combined, pa.Array) else pa.concat_arrays(combined.chunks)
+
+
+def _numpy(table: pa.Table, name: str) -> Int64s:
+    return np.ascontiguousarray(table.column(name).to_numpy(), dtype=np.int64)
+
+
+def _write_in_row_order(table: pa.Table, names: tuple[str, ...], target: Path) -> None:
+    rows = _numpy(table, ROW)
+    places = np.empty(len(rows), dtype=np.int64)
+    places[rows] = np.arange(len(rows), dtype=np.int64)
+    pq.write_table(table.select(list(names)).take(pa.array(places)), target, compression="lz4")
+
+
+def _merge_in_row_order(session: DaySession, tables: Iterable[pa.Table], names: tuple[str, ...], target: Path) -> None:
+    """Chunks go to files as they come, and DuckDB sorts them (and spills)."""
+    paths = []
+    for number, table in enumerate(tables):
+        path = session.path(f"{target.stem}_chunk_{number}")
+        pq.write_table(table, path, compression="lz4")
+        paths.append(path)
+    session.copy(statements.in_row_order([str(path) for path in paths], names), target)
+    for path in paths:
+        path.unlink()

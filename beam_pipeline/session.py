@@ -1,0 +1,183 @@
+"""A day at work: its DuckDB connection, its directory, its timings, and the files that it has read.
+
+Operators of a day are fused, so they run one after another in one thread; the session is found by the attempt that the
+handle carries. Where a runner does not fuse them, the next operator opens a session of its own for the same attempt.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+
+from beam_pipeline.context import DayHandle, RunContext
+from beam_pipeline.gate import Gate, gate_of
+from daeda.dataset.layout import day_name
+from daeda.dataset.manifest import InputFile
+from daeda.dataset.sources import Identities
+from daeda.errors import DaedaError, DayError
+
+_sessions: dict[str, DaySession] = {}
+_lock = threading.Lock()
+_identities = Identities()
+
+
+class DaySession:
+    """Everything that belongs to one attempt at one day in this process."""
+
+    def __init__(self, context: RunContext, day: dt.date, attempt: str) -> None:
+        self.context = context
+        self.day = day
+        self.attempt = attempt
+        self.work = context.staging.work / f"{day_name(day)}-{attempt}"
+        self.work.mkdir(parents=True, exist_ok=True)
+        self.seconds: dict[str, float] = {}
+        self.inputs: dict[str, tuple[InputFile, ...]] = {}
+        self.gate: Gate | None = gate_of(context.run_dir)
+        self.connection = _connect(context, self.work)
+
+    def read(self, operator: str, paths: tuple[str, ...]) -> None:
+        """Record the identity of the files that an operator reads."""
+        self.inputs[operator] = tuple(_identities.of(operator, path) for path in paths)
+
+    def check_inputs_unchanged(self) -> None:
+        """Raise DayError when a file changed while the day was built."""
+        for files in self.inputs.values():
+            for file in files:
+                stat = Path(file.path).stat()
+                if (stat.st_size, stat.st_mtime_ns) != (file.size, file.mtime_ns):
+                    raise DayError(f"{file.path} changed while the day was built: run again when it is complete")
+
+    def path(self, name: str) -> Path:
+        """A file for an intermediate result."""
+        return self.work / f"{name}.parquet"
+
+    def copy(self, query: str, path: Path, options: str = "COMPRESSION lz4") -> int:
+        """Run a query into a Parquet file and return its rows."""
+        self.check()
+        target = str(path).replace("'", "''")
+        result = self.connection.execute(f"COPY ({query}) TO '{target}' (FORMAT parquet, {options})").fetchone()
+        return int(result[0]) if result else 0
+
+    def check(self) -> None:
+        """Raise Stopped when the run is stopping."""
+        if self.gate is not None:
+            self.gate.check()
+
+    def report(self, operator: str, rows: int) -> None:
+        """Write the status file that progress is read from. `rows` is 0 until the spine is known."""
+        path = self.context.staging.status / f"{self.day.isoformat()}.json"
+        fresh = path.with_suffix(f".{self.attempt}")
+        fresh.write_text(
+            json.dumps({"day": self.day.isoformat(), "operator": operator, "rows": rows}), encoding="utf-8"
+        )
+        fresh.replace(path)
+
+    def close(self) -> None:
+        """Close the connection, remove the intermediates and give the place in the gate back."""
+        self.connection.close()
+        shutil.rmtree(self.work, ignore_errors=True)
+        (self.context.staging.status / f"{self.day.isoformat()}.json").unlink(missing_ok=True)
+        if self.gate is not None:
+            self.gate.leave(self.attempt)
+        with _lock:
+            _sessions.pop(self.attempt, None)
+
+
+def begin(context: RunContext, handle: DayHandle) -> DayHandle:
+    """Begin a new attempt at a day: wait for a place, open the session."""
+    attempt = uuid.uuid4().hex[:12]
+    gate = gate_of(context.run_dir)
+    if gate is not None:
+        gate.enter(handle.day, attempt, lambda: _interrupt(attempt))
+    try:
+        session = DaySession(context, handle.day, attempt)
+    except BaseException:
+        if gate is not None:
+            gate.leave(attempt)
+        raise
+    with _lock:
+        _sessions[attempt] = session
+    return replace(handle, attempt=attempt)
+
+
+def session_of(context: RunContext, handle: DayHandle) -> DaySession:
+    """The session of a handle that has begun."""
+    with _lock:
+        found = _sessions.get(handle.attempt)
+    if found is None:
+        found = DaySession(context, handle.day, handle.attempt)
+        with _lock:
+            _sessions[handle.attempt] = found
+    return found
+
+
+@contextmanager
+def timed(session: DaySession, operator: str, rows: int = 0) -> Iterator[None]:
+    """Time an operator, report it, and turn what goes wrong in it into a DayError that names day and operator."""
+    session.report(operator, rows)
+    started = time.perf_counter()
+    try:
+        yield
+    except DaedaError as error:
+        session.close()
+        if isinstance(error, DayError) and str(error).startswith("day "):
+            raise
+        raise type(error)(f"day {session.day}, operator '{operator}': {error}") from error
+    except duckdb.Error as error:
+        interrupted = session.gate is not None and session.gate.cause is not None
+        session.close()
+        if interrupted:
+            raise DayError(f"day {session.day}: given up, the run is stopping") from error
+        raise DayError(_duckdb_sentence(session, operator, error)) from error
+    except BaseException:
+        session.close()
+        raise
+    session.seconds[operator] = session.seconds.get(operator, 0.0) + time.perf_counter() - started
+
+
+def _duckdb_sentence(session: DaySession, operator: str, error: duckdb.Error) -> str:
+    reason = str(error).splitlines()[0]
+    advice = ""
+    if isinstance(error, duckdb.OutOfMemoryException):
+        limits = session.context.limits
+        advice = (
+            f": a day has {limits.memory_bytes >> 20} MiB here; raise compute.duckdb_config.memory_limit, lower "
+            f"day_workers, or give more disk to temp_directory ({limits.temp_directory})"
+        )
+    return f"day {session.day}, operator '{operator}': {reason}{advice}"
+
+
+def _interrupt(attempt: str) -> None:
+    with _lock:
+        session = _sessions.get(attempt)
+    if session is not None:
+        session.connection.interrupt()
+
+
+def _connect(context: RunContext, work: Path) -> duckdb.DuckDBPyConnection:
+    limits = context.limits
+    spill = Path(limits.temp_directory) if limits.temp_directory else work / "spill"
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "threads": limits.threads,
+        "memory_limit": f"{limits.duckdb_bytes}B",
+        "temp_directory": str(spill / work.name) if limits.temp_directory else str(spill),
+        # An extension that is not there is an error, never a download.
+        "autoinstall_known_extensions": False,
+        "allow_community_extensions": False,
+        # A failed statement shows its message alone, without a stack of DuckDB's.
+        "errors_as_json": False,
+    }
+    connection = duckdb.connect(":memory:", config=config)
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
+    return connection

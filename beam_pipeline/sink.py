@@ -1,0 +1,125 @@
+"""Sink of one day: parts in row order, checked against what they should hold, published whole."""
+
+from __future__ import annotations
+
+import math
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from sqlglot import exp
+
+from beam_pipeline.session import DaySession
+from daeda.dataset.fingerprint import skeleton_fingerprint
+from daeda.dataset.layout import part_name
+from daeda.dataset.manifest import ColumnFacts, Manifest, Part
+from daeda.dataset.publish import prepare_day, publish_day, sync_file
+from daeda.dataset.sources import file_digest
+from daeda.errors import DayError
+from daeda.operators.relation import Relation
+from daeda.operators.relational import Sink
+from daeda.sql import statements
+from daeda.sql.handle import Numbered, column, read_parquet
+
+# Fixed, so that the bytes depend on the rows alone.
+_ROW_GROUP = 122_880
+_OPTIONS = f"COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP}"
+_SOFTWARE = ("daeda", "duckdb", "apache-beam", "pyarrow")
+
+
+def write_day(session: DaySession, operator: Sink, given: Numbered) -> Path:
+    """Write, check and publish the day; returns its directory. Raises DayError when a check fails."""
+    started = time.perf_counter()
+    relation = given.relation
+    ready = prepare_day(session.context.staging, "skeleton", session.day, session.attempt)
+    per_part = session.context.rows_per_part
+    parts = []
+    for number in range(max(1, math.ceil(given.rows / per_part))):
+        first, last = number * per_part, min((number + 1) * per_part, given.rows)
+        path = ready / part_name(number)
+        rows = session.copy(statements.assembly(relation, given, first, last), path, _OPTIONS)
+        if rows != last - first:
+            raise DayError(f"part {number} has {rows} rows where {last - first} were to be written")
+        sync_file(path)
+        parts.append(Part(path.name, rows, path.stat().st_size, file_digest(path)))
+    paths = [ready / part.name for part in parts]
+    facts = _facts(session, relation, paths)
+    _check_not_null(session, operator, facts, given)
+    _check_order(given, paths)
+    session.check_inputs_unchanged()
+    seconds = {**session.seconds, operator.name: time.perf_counter() - started}
+    manifest = Manifest(
+        service=session.context.service,
+        dataset="skeleton",
+        day=session.day.isoformat(),
+        rows=given.rows,
+        parts=tuple(parts),
+        columns=facts,
+        fingerprint=skeleton_fingerprint(session.context.operator_digests, session.inputs, per_part),
+        inputs=tuple(file for name in sorted(session.inputs) for file in session.inputs[name]),
+        seconds={name: round(value, 4) for name, value in seconds.items()},
+        software={name: version(name) for name in _SOFTWARE},
+    )
+    return publish_day(session.context.staging, "skeleton", session.day, ready, manifest)
+
+
+def _facts(session: DaySession, relation: Relation, paths: list[Path]) -> tuple[ColumnFacts, ...]:
+    """Nulls, minimum and maximum of each column, read back from the parts."""
+    terms: list[exp.Expr] = []
+    for one in relation.columns:
+        value = column(one.name)
+        terms.append(exp.Count(this=value))
+        if one.dtype.item is None:
+            terms += [_as_text(exp.Min(this=value.copy())), _as_text(exp.Max(this=value.copy()))]
+    query = exp.select(exp.Count(this=exp.Star()), *terms).from_(read_parquet([str(path) for path in paths]))
+    found = session.connection.execute(query.sql("duckdb")).fetchone()
+    assert found is not None
+    rows, values = found[0], iter(found[1:])
+    facts = []
+    for one in relation.columns:
+        nulls = rows - next(values)
+        low, high = (next(values), next(values)) if one.dtype.item is None else (None, None)
+        facts.append(ColumnFacts(one.name, one.dtype.name, nulls, low, high, placeholder=one.dtype.is_embedding))
+    return tuple(facts)
+
+
+def _as_text(value: exp.Expr) -> exp.Expr:
+    return exp.Cast(this=value, to=exp.DataType.build("VARCHAR", dialect="duckdb"))
+
+
+def _check_not_null(session: DaySession, operator: Sink, facts: tuple[ColumnFacts, ...], given: Numbered) -> None:
+    nulls = {one.name: one.nulls for one in facts}
+    for name in operator.not_null:
+        if not nulls[name]:
+            continue
+        labels = [label for label in session.context.label_columns if label in given.relation.names]
+        query = given.select([*labels, name]).subquery("a")
+        first = (
+            exp.select("*")
+            .from_(query)
+            .where(exp.Is(this=column(name), expression=exp.null()))
+            .order_by(column("__row"))
+            .limit(1)
+        )
+        found = session.connection.execute(first.sql("duckdb")).fetchone() or (0,)
+        shown = ", ".join(f"{label} {value}" for label, value in zip(labels, found[1:], strict=False))
+        raise DayError(
+            f"column '{name}' must not be NULL, and {nulls[name]} rows have none, the first of them row {found[0]} "
+            f"({shown}): give the column a default in the service, or say nullable: true"
+        )
+
+
+def _check_order(given: Numbered, paths: list[Path]) -> None:
+    """The parts, read one after another, are in the order of time, which is the first column of the order."""
+    instant = given.relation.order[0] if given.relation.order[0] in given.relation.names else None
+    if instant is None:
+        return
+    last: int | None = None
+    for path in paths:
+        stored = pq.read_table(path, columns=[instant]).column(0)
+        values = stored.cast("int32" if stored.type == "date32[day]" else "int64").to_numpy()
+        if len(values) and ((last is not None and values[0] < last) or bool((np.diff(values) < 0).any())):
+            raise DayError(f"{path.name} is not in the order of '{instant}'")
+        last = int(values[-1]) if len(values) else last

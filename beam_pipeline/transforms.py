@@ -1,0 +1,112 @@
+"""One PTransform per source-side operator. Elements are day handles; rows stay in files and in DuckDB.
+
+Each takes a PCollection of DayHandle and gives one, so that operators form one linear chain in topological order: Beam
+fuses it, and a day goes through all its operators before the same worker begins the next. A pipeline of your own starts
+from `beam.Create([DayHandle(day), ...])`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+import apache_beam as beam
+
+from beam_pipeline.context import DayHandle, RunContext
+from beam_pipeline.day_work import rows_of, run_operator
+from beam_pipeline.gate import gate_of
+from beam_pipeline.session import begin, session_of, timed
+from daeda.operators import relational, temporal
+from daeda.operators.udf import ArrowUdfTransform
+from daeda.sql.lower import SourceOperator
+
+OperatorT_co = TypeVar("OperatorT_co", bound=SourceOperator, covariant=True)
+
+
+class _RunOperator(beam.DoFn):  # type: ignore[misc]
+    """Runs one operator for each day that passes."""
+
+    def __init__(self, operator: SourceOperator, context: RunContext) -> None:
+        self._operator = operator
+        self._context = context
+
+    def process(self, element: DayHandle) -> Iterator[DayHandle]:
+        try:
+            yield self._advance(element)
+        except BaseException as error:
+            gate = gate_of(self._context.run_dir)
+            if gate is not None:
+                gate.stop(error)
+            raise
+
+    def _advance(self, element: DayHandle) -> DayHandle:
+        handle = element if element.attempt else begin(self._context, element)
+        session = session_of(self._context, handle)
+        with timed(session, self._operator.name, rows_of(handle)):
+            after = run_operator(session, self._operator, handle)
+        if isinstance(self._operator, relational.Sink):
+            session.close()
+        return after
+
+
+class _OperatorTransform(beam.PTransform, Generic[OperatorT_co]):  # type: ignore[misc]
+    """What the PTransforms below share: labelled with the operator's name."""
+
+    def __init__(self, operator: OperatorT_co, context: RunContext) -> None:
+        super().__init__(operator.name)
+        self.operator = operator
+        self.context = context
+
+    def expand(self, pcoll: beam.PCollection[DayHandle]) -> beam.PCollection[DayHandle]:
+        """Run the operator on every day."""
+        run = beam.ParDo(_RunOperator(self.operator, self.context))
+        return pcoll | run.with_input_types(DayHandle).with_output_types(DayHandle)
+
+
+class Scan(_OperatorTransform[relational.Scan]):
+    """Compose the reading of a view's files; the first operator of a day begins it."""
+
+
+class Filter(_OperatorTransform[relational.Filter]):
+    """Compose a predicate or a semi-join."""
+
+
+class Project(_OperatorTransform[relational.Project]):
+    """Compose the selection and computation of columns."""
+
+
+class Join(_OperatorTransform[relational.Join]):
+    """Look up columns of a static relation."""
+
+
+class PointInTimeJoin(_OperatorTransform[temporal.PointInTimeJoin]):
+    """Look up columns as of the row's time."""
+
+
+class RollingAggregate(_OperatorTransform[temporal.RollingAggregate]):
+    """Aggregate the history of the row's entity."""
+
+
+class Sink(_OperatorTransform[relational.Sink]):
+    """Write, check and publish the day, and end it."""
+
+
+def transform_of(operator: SourceOperator, context: RunContext) -> _OperatorTransform[SourceOperator]:
+    """The PTransform of an operator description."""
+    match operator:
+        case relational.Scan():
+            return Scan(operator, context)
+        case relational.Filter():
+            return Filter(operator, context)
+        case relational.Project():
+            return Project(operator, context)
+        case relational.Join():
+            return Join(operator, context)
+        case temporal.PointInTimeJoin():
+            return PointInTimeJoin(operator, context)
+        case temporal.RollingAggregate():
+            return RollingAggregate(operator, context)
+        case relational.Sink():
+            return Sink(operator, context)
+        case ArrowUdfTransform():
+            return _OperatorTransform(operator, context)

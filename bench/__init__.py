@@ -1,0 +1,1 @@
+"""Benchmarks: each is one command, prints a table and writes bench/results/<workload>.json."""

@@ -1,0 +1,1 @@
+"""The core and the driver: settings, catalog, operators, compiler, SQL, dataset contract, command line."""

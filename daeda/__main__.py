@@ -1,0 +1,5 @@
+"""`python -m daeda`."""
+
+from daeda.cli.main import main
+
+raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""What a project declares: feature views, feature services, and the project that holds them."""

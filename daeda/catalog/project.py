@@ -1,0 +1,182 @@
+"""A project: the directories of YAML files behind one service, read and checked together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from daeda.catalog.service import FeatureService
+from daeda.catalog.view import FeatureView
+from daeda.errors import ConfigError, UsageError, did_you_mean
+from daeda.settings.aggregations import Aggregations
+from daeda.settings.document import Document, Location, Mistakes, load_document, parse_model
+from daeda.settings.kinds import Dimensions
+from daeda.settings.runtime import RuntimeSettings, load_runtime
+
+
+@dataclass(frozen=True)
+class ProjectPaths:
+    """Where the YAML files are. What is not given lies in its usual place below the project root."""
+
+    runtime: Path = Path("config/training/runtime.yaml")
+    aggregations: Path | None = None
+    views: Path | None = None
+    services: Path | None = None
+
+    @property
+    def root(self) -> Path:
+        """The directory that holds the `config/` of the runtime file; without one, the directory of the file."""
+        absolute = self.runtime.absolute()
+        for parent in absolute.parents:
+            if parent.name == "config":
+                return parent.parent
+        return absolute.parent
+
+
+@dataclass(frozen=True)
+class Project:
+    """Everything that was declared. `where` gives `file:line` of an entry for messages."""
+
+    root: Path
+    runtime: RuntimeSettings
+    aggregations: Aggregations
+    dimensions: Dimensions
+    service: FeatureService
+    views: Mapping[str, FeatureView]
+    documents: Mapping[str, Document] = field(repr=False)
+    warnings: tuple[str, ...] = ()
+
+    def where(self, document: str, location: Location = ()) -> str:
+        """`file:line`; `document` is `runtime`, `aggregations`, `service` or `view:<name>`."""
+        return self.documents[document].where(location)
+
+    def data_path(self, path: str) -> str:
+        """A path of a view or a store: absolute, or below data_root."""
+        return path if "://" in path else str(self.root / self.runtime.data_root / path)
+
+    @property
+    def service_dir(self) -> Path:
+        """The directory that holds the skeleton, the enriched days and the staging area of the service."""
+        return self.root / self.runtime.output_root / self.service.name
+
+
+def load_project(paths: ProjectPaths, service: str | None = None, flags: Mapping[str, Any] | None = None) -> Project:
+    """Read and validate all files of a project; raises ConfigError with a line per mistake.
+
+    `flags` holds the settings given on the command line, nested like runtime.yaml.
+    """
+    root = paths.root
+    mistakes = Mistakes()
+    documents: dict[str, Document] = {}
+    runtime_document = load_document(paths.runtime, root, mistakes)
+    runtime = load_runtime(runtime_document, flags or {}, mistakes) if runtime_document else None
+    if runtime_document is not None:
+        documents["runtime"] = runtime_document
+    if runtime is not None and service is not None and service != runtime.service:
+        raise UsageError(
+            f"{runtime_document.shown if runtime_document else paths.runtime} belongs to the service "
+            f"'{runtime.service}' and not to '{service}': give the file of '{service}' with --runtime-config-path"
+        )
+    dimensions = _load_dimensions(root, documents, mistakes)
+    aggregations = _load_aggregations(paths.aggregations, root, dimensions, documents, mistakes)
+    views = _load_views(paths.views or root / "feature_views", root, documents, mistakes)
+    services = _load_services(paths.services or root / "feature_services", root, documents, mistakes)
+    mistakes.raise_if_any()
+    if runtime is None or aggregations is None:
+        raise ConfigError(f"{paths.runtime}: cannot be read")
+    if runtime.service not in services:
+        raise ConfigError(
+            f"{documents['runtime'].where(('service',))}: no feature service '{runtime.service}': "
+            f"{did_you_mean(runtime.service, services)}"
+        )
+    chosen, document = services[runtime.service]
+    documents["service"] = document
+    return Project(root, runtime, aggregations, dimensions, chosen, views, documents, _warnings(dimensions, documents))
+
+
+def _load_dimensions(root: Path, documents: dict[str, Document], mistakes: Mistakes) -> Dimensions:
+    path = root / "config" / "base.yaml"
+    if not path.exists():
+        return Dimensions({})
+    document = load_document(path, root, mistakes)
+    if document is None:
+        return Dimensions({})
+    documents["base"] = document
+    for name, value in document.data.items():
+        if isinstance(value, bool) or not isinstance(value, int | str | list):
+            mistakes.add(document.where((name,)), f"{name}: a named value is a whole number, a text or a list")
+    return Dimensions(document.data)
+
+
+def _load_aggregations(
+    given: Path | None, root: Path, dimensions: Dimensions, documents: dict[str, Document], mistakes: Mistakes
+) -> Aggregations | None:
+    path = given or root / "config" / "training" / "aggregations.yaml"
+    if given is None and not path.exists():
+        documents["aggregations"] = Document(path, str(path), {}, {})
+        return Aggregations()
+    document = load_document(path, root, mistakes)
+    if document is None:
+        return None
+    documents["aggregations"] = document
+    found = parse_model(Aggregations, document, mistakes, dimensions)
+    if found is not None:
+        for section in ("aggregation_specs", "enrichment_specs", "embedding_stores"):
+            _check_unique(section, [entry.name for entry in getattr(found, section)], document, mistakes)
+    return found
+
+
+def _check_unique(section: str, names: list[str], document: Document, mistakes: Mistakes) -> None:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            mistakes.add(
+                document.where((section, index, "name")), f"{section} has '{name}' twice: each name stands once"
+            )
+
+
+def _load_views(
+    directory: Path, root: Path, documents: dict[str, Document], mistakes: Mistakes
+) -> dict[str, FeatureView]:
+    views: dict[str, FeatureView] = {}
+    for document in _documents_in(directory, root, "feature views", "--feature-views-dir", mistakes):
+        view = parse_model(FeatureView, document, mistakes)
+        if view is None:
+            continue
+        if view.name in views:
+            other = documents[f"view:{view.name}"].shown
+            mistakes.add(document.where(("name",)), f"the view '{view.name}' is declared in {other} too: rename one")
+        views[view.name] = view
+        documents[f"view:{view.name}"] = document
+    return views
+
+
+def _load_services(
+    directory: Path, root: Path, documents: dict[str, Document], mistakes: Mistakes
+) -> dict[str, tuple[FeatureService, Document]]:
+    services: dict[str, tuple[FeatureService, Document]] = {}
+    for document in _documents_in(directory, root, "feature services", "--feature-services-dir", mistakes):
+        service = parse_model(FeatureService, document, mistakes)
+        if service is None:
+            continue
+        if service.name in services:
+            other = services[service.name][1].shown
+            mistakes.add(
+                document.where(("name",)), f"the service '{service.name}' is declared in {other} too: rename one"
+            )
+        services[service.name] = (service, document)
+    return services
+
+
+def _documents_in(directory: Path, root: Path, what: str, flag: str, mistakes: Mistakes) -> list[Document]:
+    files = sorted([*directory.glob("*.yaml"), *directory.glob("*.yml")])
+    if not files:
+        mistakes.add(str(directory), f"holds no {what} (*.yaml): write one, or say where they are with {flag}")
+    found = [load_document(path, root, mistakes) for path in files]
+    return [document for document in found if document is not None]
+
+
+def _warnings(dimensions: Dimensions, documents: Mapping[str, Document]) -> tuple[str, ...]:
+    unused = [name for name in dimensions.entries if name not in dimensions.used]
+    return tuple(f"{documents['base'].where((name,))}: '{name}' is used by no other file" for name in unused)

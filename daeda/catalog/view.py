@@ -1,0 +1,139 @@
+"""A feature view: a source of rows with an entity, typed fields and, where they change, a timestamp."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from daeda.dtypes import TIMESTAMP_UNITS, DType, TimeUnit
+from daeda.errors import did_you_mean
+from daeda.settings.kinds import Name, Names, Span, Strict, Type
+
+
+class FieldSpec(Strict):
+    """A column of the view, under its canonical name."""
+
+    name: Name
+    dtype: Type
+    description: str = ""
+
+
+class Source(Strict):
+    """Where the rows are. `path` is a file, a glob or a directory with one `dt=YYYY-MM-DD` directory per day."""
+
+    path: str = Field(min_length=1)
+    timestamp_field: Name | None = None
+    timestamp_unit: Literal["s", "ms", "us", "ns"] | None = None
+    created_field: Name | None = None
+    null_timestamps: Literal["error", "drop"] = "error"
+    missing_partitions: Literal["error", "empty"] = "error"
+    partition_slack: int = Field(default=0, ge=0, le=366)
+    first_day: dt.date | None = None
+
+
+class FeatureView(Strict):
+    """One view; `entity: user` means the key column `user_id`."""
+
+    name: Name
+    description: str = ""
+    entity: Names = Field(min_length=1)
+    ttl: Span | None = None
+    allow_exact: bool = False
+    source: Source
+    field_mapping: dict[str, Name] = Field(default_factory=dict)
+    fields: tuple[FieldSpec, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        names = [field.name for field in self.fields]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"fields names {', '.join(twice)} twice: each field stands once")
+        folded = [name.lower() for name in names]
+        alike = sorted({name for name in names if folded.count(name.lower()) > 1})
+        if alike:
+            raise ValueError(
+                f"fields {', '.join(alike)} differ only in case, and SQL does not tell them apart: rename one"
+            )
+        for what, name in self._named():
+            if name not in names:
+                raise ValueError(f"{what} '{name}' is not one of the fields: {did_you_mean(name, names)}")
+        mapped = list(self.field_mapping.values())
+        doubled = sorted({name for name in mapped if mapped.count(name) > 1})
+        if doubled:
+            raise ValueError(f"field_mapping gives {', '.join(doubled)} from two source columns: keep one")
+        sources = [self.source_name(name) for name in names]
+        shared = sorted({name for name in sources if sources.count(name) > 1})
+        if shared:
+            raise ValueError(f"field_mapping reads {', '.join(shared)} for two fields: each source column stands once")
+        embedded = [field.name for field in self.fields if "halffloat" in field.dtype.name]
+        if embedded:
+            raise ValueError(
+                f"fields {', '.join(embedded)}: DuckDB has no half type; vectors come from embedding_stores"
+            )
+        self._check_time()
+        return self
+
+    def _named(self) -> list[tuple[str, str]]:
+        keys = [(f"the key of entity '{entity}',", f"{entity}_id") for entity in self.entity]
+        mapped = [("field_mapping gives", name) for name in self.field_mapping.values()]
+        source = [
+            ("source.timestamp_field", self.source.timestamp_field),
+            ("source.created_field", self.source.created_field),
+        ]
+        return keys + mapped + [(what, name) for what, name in source if name is not None]
+
+    def _check_time(self) -> None:
+        source = self.source
+        if source.timestamp_field is None:
+            if source.created_field or source.timestamp_unit or self.ttl:
+                raise ValueError("created_field, timestamp_unit and ttl need a source.timestamp_field")
+            return
+        for name in (source.timestamp_field, source.created_field):
+            if name is None:
+                continue
+            dtype = self.dtype(name)
+            if dtype.is_integer and source.timestamp_unit is None:
+                raise ValueError(f"'{name}' is {dtype}: say its source.timestamp_unit (s, ms, us or ns)")
+            if not dtype.is_integer and not dtype.is_instant:
+                raise ValueError(
+                    f"'{name}' is {dtype}: a timestamp is a timestamp[...], a date or an integer with a unit"
+                )
+        if source.timestamp_unit and not self.dtype(source.timestamp_field).is_integer:
+            raise ValueError("source.timestamp_unit belongs to integer timestamps: remove it")
+        if source.timestamp_field in self.keys:
+            raise ValueError(f"'{source.timestamp_field}' is both the timestamp and a key")
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Key columns, one per entity."""
+        return tuple(f"{entity}_id" for entity in self.entity)
+
+    def dtype(self, name: str) -> DType:
+        """Type of a field; KeyError when there is none."""
+        return {field.name: field.dtype for field in self.fields}[name]
+
+    def source_name(self, name: str) -> str:
+        """Column of the Parquet files behind a canonical name."""
+        for source, canonical in self.field_mapping.items():
+            if canonical == name:
+                return source
+        return name
+
+    def unit_of(self, name: str) -> TimeUnit:
+        """Resolution of a timestamp column of this view."""
+        dtype = self.dtype(name)
+        if dtype.is_integer:
+            return TIMESTAMP_UNITS[self.source.timestamp_unit or "s"]
+        unit = dtype.unit
+        if unit is None:
+            raise KeyError(name)
+        return unit
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What can be referenced: every field that is neither key, timestamp nor created."""
+        held = {*self.keys, self.source.timestamp_field, self.source.created_field}
+        return tuple(field.name for field in self.fields if field.name not in held)

@@ -1,0 +1,1 @@
+"""The command line: flags, the driver over both halves, plan and explain, progress and tables."""

@@ -1,0 +1,54 @@
+"""The commands that describe and build nothing: plan, explain, compile."""
+
+from __future__ import annotations
+
+import argparse
+
+from rich.console import Console
+
+from daeda.cli.arguments import open_project
+from daeda.cli.outcome import say
+from daeda.cli.summary import print_plan
+from daeda.cli.train import make_plan, sources_shown
+from daeda.compiler.compile import compile_project, project_dag
+from daeda.compiler.pipeline_file import PIPELINES, edited_path, pipeline_text, write_generated
+from daeda.planning.days import chosen_days
+from daeda.planning.explain import explain_text
+from daeda.planning.explain_sql import explain_sql
+from daeda.planning.mermaid import mermaid
+
+
+def plan(arguments: argparse.Namespace) -> int:
+    """Which days would be built, skipped or rebuilt, and why."""
+    found = make_plan(arguments)
+    print_plan(Console(highlight=False), found.plans, sources_shown(found))
+    return 0
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    """The DAG as text, as SQL, or as a flowchart."""
+    project = open_project(arguments, arguments.service)
+    dag = project_dag(project)
+    if edited_path(project).exists():
+        say(f"from {edited_path(project)}, which takes the place of the compiled pipeline")
+    if arguments.sql:
+        day = chosen_days(project, arguments.target_date)[0]
+        print(explain_sql(dag.skeleton(), day, project.runtime.rows_per_part))
+    elif arguments.format == "mermaid":
+        print(mermaid(dag))
+    else:
+        print(explain_text(dag))
+    return 0
+
+
+def compile_service(arguments: argparse.Namespace) -> int:
+    """Echo the compiled pipeline and, unless told otherwise, write it."""
+    project = open_project(arguments, arguments.service)
+    dag = compile_project(project)
+    print(pipeline_text(dag), end="")
+    if not arguments.no_write:
+        path = write_generated(dag, arguments.output_dir or project.root / PIPELINES)
+        say(f"written to {path}")
+    if edited_path(project).exists():
+        say(f"{edited_path(project)} takes its place: delete or rename it to train what was compiled")
+    return 0

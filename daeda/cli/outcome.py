@@ -1,0 +1,35 @@
+"""How a command ends: errors become one message on stderr and an exit code, the result one line on stdout."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from daeda.errors import DaedaError
+
+
+def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
+    """Run a command; returns its exit code. Errors of daeda are told without a traceback, all others keep theirs."""
+    try:
+        return command(arguments)
+    except DaedaError as error:
+        tell_error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        say("interrupted")
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone; there is nobody left to tell.
+        sys.stderr.close()
+        return 1
+
+
+def tell_error(error: DaedaError) -> None:
+    """Print each line of an error, marked as one."""
+    for line in str(error).splitlines():
+        say(f"error: {line}")
+
+
+def say(line: str) -> None:
+    """One line of narrative, on stderr."""
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,88 @@
+"""The tables at the end of a run and of a plan."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from daeda.dataset.layout import Dataset, Layout
+from daeda.dataset.manifest import read_manifest
+from daeda.errors import shortened
+from daeda.planning.days import Action, DayPlan
+
+_DONE = {
+    Action.BUILD: "built",
+    Action.REBUILD: "rebuilt",
+    Action.SKIP: "skipped",
+    Action.KEEP: "kept, stale",
+    Action.BLOCKED: "blocked",
+}
+
+
+def print_run(layout: Layout, plans: Mapping[Dataset, Sequence[DayPlan]]) -> None:
+    """A row per day: rows, seconds of each phase, and what was done."""
+    console = Console(stderr=True, highlight=False)
+    table = Table(title=layout.service_dir.name, title_justify="left")
+    table.add_column("day")
+    table.add_column("rows", justify="right")
+    for dataset in plans:
+        table.add_column(f"{dataset} s", justify="right")
+        table.add_column(dataset)
+    days = next(iter(plans.values()), ())
+    totals = dict.fromkeys(plans, 0.0)
+    rows_in_all = 0
+    for index, plan in enumerate(days):
+        cells = [str(plan.day)]
+        rows = None
+        for dataset, planned in plans.items():
+            manifest = read_manifest(layout.day_dir(dataset, plan.day))
+            seconds = sum(manifest.seconds.values()) if manifest else 0.0
+            rows = manifest.rows if manifest else rows
+            built = planned[index].builds and manifest is not None
+            totals[dataset] += seconds if built else 0.0
+            cells += [f"{seconds:.2f}" if built else "", _DONE[planned[index].action] if manifest else "not built"]
+        rows_in_all += rows or 0
+        table.add_row(cells[0], f"{rows:,}" if rows is not None else "", *cells[1:])
+    table.add_section()
+    table.add_row(
+        f"{len(days)} day{'s' if len(days) != 1 else ''}",
+        f"{rows_in_all:,}",
+        *(cell for dataset in plans for cell in (f"{totals[dataset]:.2f}", "")),
+    )
+    console.print(table)
+
+
+def print_plan(
+    console: Console, plans: Mapping[Dataset, Sequence[DayPlan]], sources: Sequence[tuple[str, Path | str]]
+) -> None:
+    """A row per day and the reasons; then which days look back beyond a view's first partition."""
+    table = Table(title="plan", title_justify="left")
+    table.add_column("day")
+    for dataset in plans:
+        table.add_column(dataset)
+    table.add_column("files read", justify="right")
+    table.add_column("why", overflow="fold")
+    days = next(iter(plans.values()), ())
+    for index, plan in enumerate(days):
+        chosen = [planned[index] for planned in plans.values()]
+        reasons = dict.fromkeys(reason for one in chosen for reason in one.reasons)
+        table.add_row(
+            str(plan.day), *(one.action.value for one in chosen), str(plan.files), shortened(list(reasons), 4)
+        )
+    console.print(table)
+    for sentence, cut in _cut_days(days):
+        console.print(f"{sentence}: the windows of {shortened(cut, 3)} hold less than they could", soft_wrap=True)
+    for view, path in sources:
+        console.print(f"{view}: {path}", soft_wrap=True)
+
+
+def _cut_days(plans: Iterable[DayPlan]) -> list[tuple[str, list[dt.date]]]:
+    found: dict[str, list[dt.date]] = {}
+    for plan in plans:
+        for sentence in plan.cut:
+            found.setdefault(sentence, []).append(plan.day)
+    return list(found.items())

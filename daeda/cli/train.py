@@ -1,0 +1,152 @@
+"""`daeda pipeline train`: check everything, then run the skeleton and the enrichment, each in a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from daeda.catalog.project import Project
+from daeda.cli.arguments import as_flags, open_project
+from daeda.cli.halves import Interruptions, interruptible, run_half
+from daeda.cli.outcome import say
+from daeda.cli.summary import print_run
+from daeda.compiler.compile import compile_runnable
+from daeda.dataset.layout import Dataset, Layout
+from daeda.dataset.staging import check_writable, repair
+from daeda.errors import InputError, UsageError, shortened
+from daeda.operators.dag import Dag
+from daeda.planning.days import (
+    Action,
+    DayPlan,
+    Sources,
+    chosen_days,
+    find_sources,
+    plan_enriched,
+    plan_skeleton,
+    refuse_blocked,
+    refuse_stale,
+)
+from daeda.planning.preflight import check_sources
+
+_SHARED = {
+    "runtime_config_path": "--runtime-config-path",
+    "aggregation_config_path": "--aggregation-config-path",
+    "feature_views_dir": "--feature-views-dir",
+    "feature_services_dir": "--feature-services-dir",
+    "output_root": "--output-root",
+    "target_date": "--target-date",
+    "on_stale": "--on-stale",
+}
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    """What `train` is about to do."""
+
+    project: Project
+    dag: Dag
+    sources: Sources
+    skeleton: tuple[DayPlan, ...]
+    enriched: tuple[DayPlan, ...]
+
+    @property
+    def plans(self) -> dict[Dataset, tuple[DayPlan, ...]]:
+        """The datasets of the run; the enriched one only where the run makes it."""
+        return {"skeleton": self.skeleton, **({"enriched": self.enriched} if self.enriched else {})}
+
+
+def train(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    if arguments.skeleton_only and arguments.enrich_only:
+        raise UsageError(
+            "--skeleton-only and --enrich-only exclude each other: give one of them, or neither for the whole run"
+        )
+    if arguments.enrich_only and beam_flags:
+        raise UsageError("flags of Beam belong to the skeleton, and --enrich-only does not run it: remove them")
+    plan = make_plan(arguments)
+    layout = Layout(plan.project.service_dir)
+    for warning in plan.project.warnings:
+        say(f"warning: {warning}")
+    _check_before_first_day(plan, arguments)
+    with interruptible() as state:
+        code = _run(plan, arguments, beam_flags, state)
+    if code == 0:
+        print_run(layout, plan.plans)
+        print(layout.dataset_dir("enriched" if plan.enriched else "skeleton"))
+    return code
+
+
+def make_plan(arguments: argparse.Namespace) -> TrainPlan:
+    """Read, compile and plan; nothing is written."""
+    project = open_project(arguments, arguments.service)
+    dag = compile_runnable(project)
+    if arguments.enrich_only and not dag.enrichments:
+        raise UsageError(f"the service '{dag.service}' has no enrichment: train it without --enrich-only")
+    days = chosen_days(project, arguments.target_date)
+    skeleton_dag = dag.skeleton()
+    sources = find_sources(project, skeleton_dag)
+    skeleton = plan_skeleton(project, skeleton_dag, sources, days, arguments.on_stale)
+    wanted = bool(dag.enrichments) and not arguments.skeleton_only
+    enriched = plan_enriched(project, dag, skeleton, arguments.on_stale) if wanted else ()
+    return TrainPlan(project, dag, sources, skeleton, enriched)
+
+
+def _check_before_first_day(plan: TrainPlan, arguments: argparse.Namespace) -> None:
+    """Everything that can be known before the first day; raises InputError, or DayError for --on-stale fail."""
+    layout = Layout(plan.project.service_dir)
+    check_writable(layout)
+    if arguments.enrich_only:
+        _require_skeleton(plan)
+    else:
+        refuse_blocked(plan.skeleton)
+        check_sources(plan.project, plan.dag.skeleton(), plan.sources, [one.day for one in plan.skeleton if one.builds])
+    if arguments.on_stale == "fail":
+        refuse_stale([one for days in plan.plans.values() for one in days])
+
+
+def _require_skeleton(plan: TrainPlan) -> None:
+    """--enrich-only works on skeleton days that are there and fresh."""
+    lacking = [one for one in plan.skeleton if one.action not in (Action.SKIP, Action.KEEP)]
+    if lacking:
+        what = ", ".join(f"{count} {kind}" for kind, count in (
+            ("missing", sum(one.action is not Action.REBUILD for one in lacking)),
+            ("stale", sum(one.action is Action.REBUILD for one in lacking)),
+        ) if count)  # fmt: skip
+        raise InputError(
+            f"--enrich-only needs the skeleton of every day, and {len(lacking)} of {len(plan.skeleton)} are not ready "
+            f"({what}): {shortened([one.day for one in lacking])}: build them with "
+            f"`daeda pipeline train {plan.dag.service} --skeleton-only`"
+        )
+
+
+def _run(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[str], state: Interruptions) -> int:
+    shared = as_flags(arguments, _SHARED)
+    enrichment = [*shared, *as_flags(arguments, {"ray_num_cpus": "--ray-num-cpus"}), *_preload_flag(arguments)]
+    to_enrich = any(one.builds for one in plan.enriched)
+    if to_enrich:
+        # In a process of its own, so that neither the driver nor the skeleton ever imports lance.
+        code = run_half("enrich", [*enrichment, "--check"], state)
+        if code:
+            return code
+    repair(Layout(plan.project.service_dir))
+    if not arguments.enrich_only and any(one.builds for one in plan.skeleton):
+        words = [*shared, *as_flags(arguments, {"day_workers": "--day-workers"}), *beam_flags]
+        code = run_half("beam_pipeline", words, state)
+        if code:
+            return code
+    return run_half("enrich", enrichment, state) if to_enrich else 0
+
+
+def _preload_flag(arguments: argparse.Namespace) -> list[str]:
+    chosen = arguments.preload_day_embeddings
+    if chosen is None:
+        return []
+    return ["--preload-day-embeddings" if chosen else "--no-preload-day-embeddings"]
+
+
+def sources_shown(plan: TrainPlan) -> list[tuple[str, Path | str]]:
+    """Each view of the run and where its files are."""
+    shown = {scan.view: plan.sources.files[scan.name].path for scan in plan.sources.scans}
+    return list(shown.items())

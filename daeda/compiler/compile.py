@@ -1,0 +1,144 @@
+"""The compiler: a project in, the DAG of its service out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from daeda.catalog.project import Project
+from daeda.compiler.build import build_operators
+from daeda.compiler.pipeline_file import edited_path, load_edited
+from daeda.compiler.resolve import (
+    Resolved,
+    check_output_columns,
+    check_references,
+    check_spine,
+    resolve_columns,
+    resolve_derived,
+)
+from daeda.errors import ConfigError, NotBuiltYet, did_you_mean
+from daeda.operators.dag import Dag
+from daeda.operators.relation import Column, Relation
+from daeda.operators.relational import Filter
+from daeda.operators.relational import Project as ProjectOperator
+from daeda.settings.runtime import place_of_setting
+from daeda.sql.expression import check_columns, check_expression_type, check_predicate, parse_having
+
+Pass = Callable[[Resolved], None]
+
+
+def check_embedding_defaults(found: Resolved) -> None:
+    """An embedding column has no default but NULL: a placeholder is all NULL, and NULL means that nothing was found."""
+    for index, column in enumerate(found.project.service.columns):
+        if column.kind == "embedding" and (column.default is not None or found.literals.get(column.name) is not None):
+            found.mistakes.add(
+                found.project.where("service", ("columns", index)),
+                f"column '{column.name}' is an embedding: its only default is null",
+            )
+
+
+def check_filters(found: Resolved) -> None:
+    """Spine filters read columns of the spine view, and coverage views hold the column with the same type."""
+    project, spine = found.project, found.spine
+    relation = Relation(tuple(Column(one.name, one.dtype) for one in spine.fields))
+    for index, one in enumerate(project.service.spine.filters):
+        where = project.where("service", ("spine", "filters", index))
+        if one.where is not None:
+            _record(found, where, partial(check_predicate, one.where, relation, "the filter"))
+        if one.session is not None:
+            for name in one.session.key:
+                _record(found, where, partial(relation.column, name))
+            _record(found, where, partial(_check_having, one.session.having, relation))
+        if one.covered_by is not None:
+            if one.covered_by.view not in project.views:
+                found.mistakes.add(
+                    where,
+                    f"no feature view '{one.covered_by.view}': {did_you_mean(one.covered_by.view, project.views)}",
+                )
+                continue
+            other = Relation(
+                tuple(Column(field.name, field.dtype) for field in project.views[one.covered_by.view].fields)
+            )
+            for side in (relation, other):
+                _record(found, where, partial(side.column, one.covered_by.column))
+    for index, spec in enumerate(project.aggregations.aggregation_specs):
+        if spec.where is not None and spec.history.view in project.views:
+            view = project.views[spec.history.view]
+            fields = Relation(tuple(Column(field.name, field.dtype) for field in view.fields))
+            where = project.where("aggregations", ("aggregation_specs", index, "where"))
+            _record(found, where, partial(check_predicate, spec.where, fields, "where"))
+
+
+PASSES: tuple[Pass, ...] = (
+    check_spine,
+    check_output_columns,
+    resolve_columns,
+    resolve_derived,
+    check_references,
+    check_embedding_defaults,
+    check_filters,
+)
+
+
+def compile_project(project: Project) -> Dag:
+    """The DAG of the project's service; raises ConfigError with a line per mistake."""
+    found = Resolved(project)
+    for one in PASSES:
+        one(found)
+    found.mistakes.raise_if_any()
+    dag = Dag(project.service.name, build_operators(found))
+    _check_expressions(found, dag)
+    found.mistakes.raise_if_any()
+    return dag
+
+
+def compile_runnable(project: Project) -> Dag:
+    """The DAG, when every operator of it can be run by this version; raises NotBuiltYet otherwise."""
+    if project.runtime.compute.engine != "duckdb":
+        raise NotBuiltYet(
+            f"{place_of_setting(project.documents['runtime'], ('compute', 'engine'))}: compute.engine "
+            f"'{project.runtime.compute.engine}' is described and not built yet: use duckdb"
+        )
+    for name in ("data_root", "output_root"):
+        path = getattr(project.runtime, name)
+        if "://" in path:
+            place = place_of_setting(project.documents["runtime"], (name,))
+            raise NotBuiltYet(f"{place}: {name} '{path}' is described and not built yet: use a local path")
+    dag = project_dag(project)
+    dag.require_built()
+    return dag
+
+
+def project_dag(project: Project) -> Dag:
+    """The DAG of the project's service: the hand-edited one where there is one, the compiled one elsewhere."""
+    path = edited_path(project)
+    return load_edited(project, path) if path.exists() else compile_project(project)
+
+
+def _check_expressions(found: Resolved, dag: Dag) -> None:
+    """Expressions are bound by DuckDB against the columns that they will see."""
+    for operator in dag.operators:
+        if isinstance(operator, Filter) and operator.predicate is not None:
+            check_predicate(operator.predicate, dag.relations[operator.inputs[0]], f"operator '{operator.name}':")
+        if isinstance(operator, ProjectOperator):
+            _check_derived(found, operator, dag.relations[operator.inputs[0]])
+
+
+def _check_derived(found: Resolved, operator: ProjectOperator, given: Relation) -> None:
+    lines = {column.name: index for index, column in enumerate(found.project.service.columns)}
+    for column in operator.columns:
+        if column.expression is not None:
+            where = found.project.where("service", ("columns", lines[column.name], "expression"))
+            made = Column(column.name, column.dtype)
+            _record(found, where, partial(check_expression_type, column.expression, made, given))
+
+
+def _check_having(text: str, relation: Relation) -> None:
+    check_columns(parse_having(text), relation.names, "having")
+
+
+def _record(found: Resolved, where: str, check: Callable[[], object]) -> None:
+    try:
+        check()
+    except ConfigError as error:
+        found.mistakes.add(where, str(error))

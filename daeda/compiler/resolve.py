@@ -1,0 +1,351 @@
+"""First half of the compiler: find, for every column of the contract, what makes it.
+
+All mistakes are recorded with their line; nothing is built here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from daeda.catalog.project import Project
+from daeda.catalog.service import ContractColumn
+from daeda.catalog.view import FeatureView
+from daeda.dtypes import DType
+from daeda.errors import ConfigError, did_you_mean
+from daeda.operators.relation import Column, Relation
+from daeda.operators.temporal import Aggregate
+from daeda.settings.aggregations import AggregationSpec, EmbeddingStore, EnrichmentSpec
+from daeda.settings.document import Mistakes
+from daeda.sql.expression import columns_of, parse_expression
+from daeda.sql.literal import literal
+
+
+@dataclass
+class Resolved:
+    """What the contract needs: filled by the functions of this module, read by `daeda.compiler.build`."""
+
+    project: Project
+    mistakes: Mistakes = field(default_factory=Mistakes)
+    spine_columns: set[str] = field(default_factory=set)
+    features: dict[str, list[str]] = field(default_factory=dict)
+    aggregations: dict[str, tuple[AggregationSpec, Aggregate]] = field(default_factory=dict)
+    enrichments: dict[str, tuple[EnrichmentSpec, EmbeddingStore]] = field(default_factory=dict)
+    literals: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def spine(self) -> FeatureView:
+        """The spine view."""
+        return self.project.views[self.project.service.spine.view]
+
+    @property
+    def referenced_views(self) -> list[str]:
+        """Views of feature_refs, in the order of their first mention."""
+        return list(dict.fromkeys(ref.partition(":")[0] for ref in self.project.runtime.feature_refs))
+
+    def spine_time(self) -> str:
+        """The timestamp column of the spine."""
+        return self.spine.source.timestamp_field or ""
+
+
+def check_spine(found: Resolved) -> None:
+    """The spine view exists, has a timestamp, and holds the grain."""
+    project, service = found.project, found.project.service
+    if service.spine.view not in project.views:
+        found.mistakes.add(
+            project.where("service", ("spine", "view")),
+            f"no feature view '{service.spine.view}': {did_you_mean(service.spine.view, project.views)}",
+        )
+        found.mistakes.raise_if_any()
+    if found.spine.source.timestamp_field is None:
+        found.mistakes.add(
+            project.where("service", ("spine", "view")),
+            f"the view '{found.spine.name}' has no source.timestamp_field, and a spine needs one",
+        )
+        found.mistakes.raise_if_any()
+    names = [one.name for one in found.spine.fields]
+    for index, name in enumerate(service.grain):
+        if name not in names:
+            found.mistakes.add(
+                project.where("service", ("grain", index)),
+                f"grain '{name}' is not a field of the spine view '{found.spine.name}': {did_you_mean(name, names)}",
+            )
+    found.spine_columns.update({found.spine_time(), *service.grain} & set(names))
+
+
+def check_output_columns(found: Resolved) -> None:
+    """output_columns is an ordering of exactly the contract's columns, and defaults agree."""
+    project = found.project
+    contract = {column.name: column for column in project.service.columns}
+    listed = {column.name for column in project.runtime.output_columns}
+    for index, column in enumerate(project.runtime.output_columns):
+        where = project.where("runtime", ("output_columns", index))
+        if column.name not in contract:
+            found.mistakes.add(
+                where,
+                f"output column '{column.name}' is not a column of the service "
+                f"'{project.service.name}': {did_you_mean(column.name, contract)}",
+            )
+            continue
+        declared = contract[column.name]
+        if "default" not in column.model_fields_set:
+            continue
+        _check_literal(found, where, column.default, declared)
+        if column.default is not None and declared.default is not None and column.default != declared.default:
+            found.mistakes.add(
+                where,
+                f"the default of '{column.name}' is {column.default!r} here and "
+                f"{declared.default!r} in the service: keep one",
+            )
+        found.literals[column.name] = column.default
+    for index, contracted in enumerate(project.service.columns):
+        where = project.where("service", ("columns", index))
+        if contracted.name not in listed:
+            found.mistakes.add(
+                where, f"column '{contracted.name}' is not in output_columns of runtime.yaml: add it there"
+            )
+        _check_literal(found, where, contracted.default, contracted)
+
+
+def resolve_columns(found: Resolved) -> None:
+    """Each contract column gets its maker, by its kind."""
+    for index, column in enumerate(found.project.service.columns):
+        where = found.project.where("service", ("columns", index))
+        match column.kind:
+            case "key" | "timestamp" | "spine":
+                _resolve_spine(found, column, where)
+            case "static" | "point_in_time":
+                _resolve_feature(found, column, where)
+            case "rolling":
+                _resolve_rolling(found, column, where)
+            case "embedding":
+                _resolve_embedding(found, column, where)
+            case "derived":
+                pass  # reads other columns: resolved when all of them are known
+
+
+def resolve_derived(found: Resolved) -> None:
+    """Columns that a derived expression reads are made even where the contract does not list them."""
+    contract = {column.name for column in found.project.service.columns if column.kind != "derived"}
+    for index, column in enumerate(found.project.service.columns):
+        if column.expression is None:
+            continue
+        where = found.project.where("service", ("columns", index, "expression"))
+        try:
+            read = columns_of(parse_expression(column.expression, f"the expression of '{column.name}'"))
+        except ConfigError as error:
+            found.mistakes.add(where, str(error))
+            continue
+        for name in read:
+            if name in contract:
+                continue
+            if name in {one.name for one in found.spine.fields}:
+                found.spine_columns.add(name)
+            elif not _take_feature(found, name):
+                known = [*contract, *(one.name for one in found.spine.fields), *_known_features(found)]
+                found.mistakes.add(
+                    where,
+                    f"the expression of '{column.name}' reads '{name}', which nobody makes: "
+                    f"{did_you_mean(name, known)}",
+                )
+
+
+def check_references(found: Resolved) -> None:
+    """Every entry of feature_refs names a feature that exists and that something uses."""
+    project = found.project
+    for index, ref in enumerate(project.runtime.feature_refs):
+        where = project.where("runtime", ("feature_refs", index))
+        view_name, colon, feature = ref.partition(":")
+        if not colon:
+            found.mistakes.add(where, f"'{ref}' is not a reference: write view:feature")
+        elif view_name not in project.views:
+            found.mistakes.add(where, f"no feature view '{view_name}': {did_you_mean(view_name, project.views)}")
+        elif feature not in project.views[view_name].features:
+            found.mistakes.add(
+                where,
+                f"the view '{view_name}' has no feature '{feature}': "
+                f"{did_you_mean(feature, project.views[view_name].features)}",
+            )
+        elif feature not in found.features.get(view_name, []):
+            found.mistakes.add(where, f"nothing uses '{ref}': remove it, or add a column '{feature}' to the service")
+
+
+def _check_literal(found: Resolved, where: str, value: Any, column: ContractColumn) -> None:
+    try:
+        literal(value, column.dtype)
+    except ValueError as error:
+        found.mistakes.add(where, f"the default of '{column.name}': {error}")
+
+
+def _expect_type(found: Resolved, where: str, column: ContractColumn, made: DType, maker: str) -> None:
+    if made != column.dtype:
+        found.mistakes.add(where, f"column '{column.name}' is declared {column.dtype}, and {maker} makes {made}")
+
+
+def _resolve_spine(found: Resolved, column: ContractColumn, where: str) -> None:
+    names = [one.name for one in found.spine.fields]
+    if column.name not in names:
+        found.mistakes.add(
+            where,
+            f"column '{column.name}' (kind {column.kind}) is not a field of the spine view "
+            f"'{found.spine.name}': {did_you_mean(column.name, names)}",
+        )
+        return
+    found.spine_columns.add(column.name)
+    _expect_type(found, where, column, found.spine.dtype(column.name), f"the view '{found.spine.name}'")
+
+
+def _known_features(found: Resolved) -> list[str]:
+    views = found.project.views
+    return [feature for name in found.referenced_views if name in views for feature in views[name].features]
+
+
+def _owners(found: Resolved, feature: str) -> list[FeatureView]:
+    views = found.project.views
+    return [views[name] for name in found.referenced_views if name in views and feature in views[name].features]
+
+
+def _take_feature(found: Resolved, feature: str) -> FeatureView | None:
+    owners = _owners(found, feature)
+    if len(owners) != 1:
+        return None
+    for key in owners[0].keys:
+        _check_entity_key(found, key, owners[0], found.project.where(f"view:{owners[0].name}", ("entity",)))
+    taken = found.features.setdefault(owners[0].name, [])
+    if feature not in taken:
+        taken.append(feature)
+    return owners[0]
+
+
+def _resolve_feature(found: Resolved, column: ContractColumn, where: str) -> None:
+    owners = _owners(found, column.name)
+    if len(owners) > 1:
+        both = " and ".join(f"'{view.name}'" for view in owners)
+        found.mistakes.add(where, f"column '{column.name}' is a feature of {both}: rename one with field_mapping")
+        return
+    if not owners:
+        elsewhere = [view.name for view in found.project.views.values() if column.name in view.features]
+        hint = (
+            f"add '{elsewhere[0]}:{column.name}' to feature_refs"
+            if elsewhere
+            else did_you_mean(column.name, _known_features(found))
+        )
+        if column.name not in found.literals:
+            found.mistakes.add(
+                where, f"column '{column.name}' (kind {column.kind}) is made by no referenced view: {hint}"
+            )
+        return
+    view = _take_feature(found, column.name)
+    if view is None:
+        return
+    wanted = "static" if view.source.timestamp_field is None else "point_in_time"
+    if wanted != column.kind:
+        found.mistakes.add(
+            where,
+            f"column '{column.name}' is declared {column.kind}, and the view '{view.name}' "
+            f"{'has no timestamp' if wanted == 'static' else 'changes over time'}: its kind is {wanted}",
+        )
+    _expect_type(found, where, column, view.dtype(column.name), f"the view '{view.name}'")
+
+
+def _resolve_rolling(found: Resolved, column: ContractColumn, where: str) -> None:
+    known = []
+    for spec in found.project.aggregations.aggregation_specs:
+        for name, window in spec.outputs:
+            known.append(name)
+            if name == column.name:
+                aggregate = Aggregate(
+                    name=name,
+                    kind=spec.kind,
+                    column=spec.column,
+                    window=window,
+                    max_length=spec.max_length,
+                    order=spec.order,
+                )
+                found.aggregations[name] = (spec, aggregate)
+    if column.name not in found.aggregations:
+        if column.name not in found.literals:
+            found.mistakes.add(
+                where,
+                f"column '{column.name}' (kind rolling) is made by no aggregation_spec: "
+                f"{did_you_mean(column.name, known)}",
+            )
+        return
+    spec, aggregate = found.aggregations[column.name]
+    index = found.project.aggregations.aggregation_specs.index(spec)
+    place = found.project.where("aggregations", ("aggregation_specs", index))
+    relation = history_relation(found, spec, place)
+    if relation is None:
+        return
+    try:
+        _expect_type(found, where, column, aggregate.output(relation).dtype, f"the aggregation '{spec.name}'")
+    except ConfigError as error:
+        found.mistakes.add(place, str(error))
+
+
+def history_relation(found: Resolved, spec: AggregationSpec, where: str) -> Relation | None:
+    """Columns that an aggregation can read: the view's fields and the joined attributes."""
+    views = found.project.views
+    if spec.history.view not in views:
+        found.mistakes.add(where, f"no feature view '{spec.history.view}': {did_you_mean(spec.history.view, views)}")
+        return None
+    view = views[spec.history.view]
+    columns = [Column(one.name, one.dtype) for one in view.fields]
+    if view.source.timestamp_field is None:
+        found.mistakes.add(where, f"the view '{view.name}' has no source.timestamp_field, and a history needs one")
+        return None
+    for entity in spec.entity:
+        _check_entity_key(found, f"{entity}_id", view, where)
+    for attribute in spec.history.attributes:
+        other, _, name = attribute.partition(":")
+        if other not in views or name not in views[other].features:
+            known = [f"{one.name}:{feature}" for one in views.values() for feature in one.features]
+            found.mistakes.add(where, f"no attribute '{attribute}': {did_you_mean(attribute, known)}")
+            return None
+        columns.append(Column(name, views[other].dtype(name)))
+    return Relation(tuple(columns))
+
+
+def _check_entity_key(found: Resolved, key: str, view: FeatureView, where: str) -> None:
+    for side in (found.spine, view):
+        names = [one.name for one in side.fields]
+        if key not in names:
+            found.mistakes.add(
+                where, f"the entity key '{key}' is not a field of the view '{side.name}': {did_you_mean(key, names)}"
+            )
+            return
+    if found.spine.dtype(key) != view.dtype(key):
+        found.mistakes.add(
+            where,
+            f"the entity key '{key}' is {found.spine.dtype(key)} in '{found.spine.name}' and "
+            f"{view.dtype(key)} in '{view.name}': declare the same type",
+        )
+    found.spine_columns.add(key)
+
+
+def _resolve_embedding(found: Resolved, column: ContractColumn, where: str) -> None:
+    specs = {spec.name: spec for spec in found.project.aggregations.enrichment_specs}
+    stores = {store.name: store for store in found.project.aggregations.embedding_stores}
+    if column.name not in specs:
+        if column.name not in found.literals:
+            found.mistakes.add(
+                where,
+                f"column '{column.name}' (kind embedding) is made by no enrichment_spec: "
+                f"{did_you_mean(column.name, specs)}",
+            )
+        return
+    spec = specs[column.name]
+    index = found.project.aggregations.enrichment_specs.index(spec)
+    place = found.project.where("aggregations", ("enrichment_specs", index))
+    if spec.store not in stores:
+        found.mistakes.add(place, f"no embedding store '{spec.store}': {did_you_mean(spec.store, stores)}")
+        return
+    contract = {one.name: one for one in found.project.service.columns}
+    if spec.column not in contract:
+        found.mistakes.add(
+            place,
+            f"'{spec.name}' reads the column '{spec.column}', which the service does not have: "
+            f"{did_you_mean(spec.column, contract)}",
+        )
+        return
+    found.enrichments[column.name] = (spec, stores[spec.store])

@@ -1,0 +1,63 @@
+"""Where the days of a service are.
+
+<service dir>/skeleton/dt=YYYY-MM-DD/part-N-0.parquet + _manifest.json
+<service dir>/enriched/dt=YYYY-MM-DD/part-N-0.parquet + _manifest.json
+<service dir>/_staging/
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Dataset = Literal["skeleton", "enriched"]
+
+MANIFEST_NAME = "_manifest.json"
+_PART = re.compile(r"part-(\d+)-0\.parquet")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths of one service."""
+
+    service_dir: Path
+
+    @property
+    def staging(self) -> Path:
+        """Work in progress; on the same file system as the days, so that a rename publishes."""
+        return self.service_dir / "_staging"
+
+    def dataset_dir(self, dataset: Dataset) -> Path:
+        """The directory of all days of a dataset."""
+        return self.service_dir / dataset
+
+    def day_dir(self, dataset: Dataset, day: dt.date) -> Path:
+        """The directory of one published day."""
+        return self.dataset_dir(dataset) / day_name(day)
+
+
+def day_name(day: dt.date) -> str:
+    """`dt=2017-01-29`."""
+    return f"dt={day.isoformat()}"
+
+
+def part_name(number: int) -> str:
+    """`part-3-0.parquet`."""
+    return f"part-{number}-0.parquet"
+
+
+def part_number(name: str) -> int:
+    """N of `part-N-0.parquet`; raises ValueError for another name."""
+    found = _PART.fullmatch(name)
+    if not found:
+        raise ValueError(f"'{name}' is not the name of a part")
+    return int(found[1])
+
+
+def parts_in_order(names: Iterable[str]) -> list[str]:
+    """Part names by number: 10 comes after 9."""
+    return sorted(names, key=part_number)

@@ -1,0 +1,132 @@
+"""The manifest of a published day: what it holds, what it was made from, and what would make it stale."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from daeda.dataset.layout import MANIFEST_NAME
+from daeda.errors import InputError
+
+# Version of the day's format: part of the fingerprint, raised when the same input would give other bytes.
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Part:
+    """One Parquet file of the day."""
+
+    name: str
+    rows: int
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ColumnFacts:
+    """What is in a column. `minimum` and `maximum` are text; None for lists and for columns without a value."""
+
+    name: str
+    dtype: str
+    nulls: int
+    minimum: str | None = None
+    maximum: str | None = None
+    placeholder: bool = False
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file that the day read. Size and mtime are a short cut; the digest decides. The path is for people only."""
+
+    operator: str
+    path: str
+    size: int
+    mtime_ns: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Everything that decides the bytes of a day, in parts that can be named when one differs.
+
+    `operators` maps an operator's name to the digest of its description, `inputs` an operator's name to the digest of
+    what it reads, `settings` a setting to its value.
+    """
+
+    operators: dict[str, str]
+    inputs: dict[str, str]
+    settings: dict[str, str]
+
+    def differences(self, new: Fingerprint) -> list[str]:
+        """What changed from this one to `new`, in words; empty when the fingerprints are equal."""
+        found = []
+        for what, before, after in (
+            ("operator", self.operators, new.operators),
+            ("input of", self.inputs, new.inputs),
+            ("setting", self.settings, new.settings),
+        ):
+            for name in sorted({*before, *after}):
+                if name not in after:
+                    found.append(f"{what} {name} is gone")
+                elif name not in before:
+                    found.append(f"{what} {name} is new")
+                elif before[name] != after[name]:
+                    found.append(f"{what} {name} changed")
+        return found
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The whole manifest. `seconds` maps a phase to wall seconds; `software` a package to its version."""
+
+    service: str
+    dataset: str
+    day: str
+    rows: int
+    parts: tuple[Part, ...]
+    columns: tuple[ColumnFacts, ...]
+    fingerprint: Fingerprint
+    inputs: tuple[InputFile, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+    software: dict[str, str] = field(default_factory=dict)
+    format_version: int = FORMAT_VERSION
+
+    def to_json(self) -> str:
+        """The file's text."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+
+def read_manifest(directory: Path) -> Manifest | None:
+    """The manifest of a published day, None when there is none; raises InputError when it cannot be understood."""
+    path = directory / MANIFEST_NAME
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): change its permissions") from error
+    try:
+        data = json.loads(text)
+        return _from_json(data)
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is not a manifest of daeda ({type(error).__name__}: {error}): delete {directory} and run again"
+        ) from error
+
+
+def _from_json(data: dict[str, Any]) -> Manifest:
+    return Manifest(
+        service=data["service"],
+        dataset=data["dataset"],
+        day=data["day"],
+        rows=int(data["rows"]),
+        parts=tuple(Part(**part) for part in data["parts"]),
+        columns=tuple(ColumnFacts(**column) for column in data["columns"]),
+        fingerprint=Fingerprint(**data["fingerprint"]),
+        inputs=tuple(InputFile(**one) for one in data["inputs"]),
+        seconds=data["seconds"],
+        software=data["software"],
+        format_version=int(data["format_version"]),
+    )

@@ -1,0 +1,93 @@
+"""Publication: a day is written aside, checked, and moved into place whole.
+
+    ready/<dataset>/dt=D  --checks, manifest, fsync-->  rename  -->  <dataset>/dt=D
+
+An old day is renamed into `aside/` first. A crash between the two renames leaves the old day in `aside/`, from where
+the next start puts it back: a day may be absent for a moment, and is never mixed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+from pathlib import Path
+
+from daeda.dataset.layout import MANIFEST_NAME, Dataset, day_name, parts_in_order
+from daeda.dataset.manifest import Manifest
+from daeda.dataset.sources import file_digest
+from daeda.dataset.staging import RunStaging
+from daeda.errors import DayError
+
+
+def prepare_day(staging: RunStaging, dataset: Dataset, day: dt.date, attempt: str) -> Path:
+    """An empty directory for the parts of a day."""
+    directory = staging.ready / dataset / attempt / day_name(day)
+    directory.mkdir(parents=True)
+    return directory
+
+
+def publish_day(
+    staging: RunStaging,
+    dataset: Dataset,
+    day: dt.date,
+    ready: Path,
+    manifest: Manifest,
+    *,
+    verify_digests: bool = False,
+) -> Path:
+    """Check the parts against the manifest and move the day into place; returns its directory.
+
+    `verify_digests` reads the parts again, for parts whose digests another process has reported. Raises DayError when a
+    part is missing, extra, or not what was written.
+    """
+    check_parts(ready, manifest, verify_digests=verify_digests)
+    _write_durably(ready / MANIFEST_NAME, manifest.to_json())
+    _sync_directory(ready)
+    final = staging.layout.day_dir(dataset, day)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    aside = staging.aside / dataset / final.name
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    if final.exists():
+        if aside.exists():
+            shutil.rmtree(aside)
+        final.rename(aside)
+    ready.rename(final)
+    _sync_directory(final.parent)
+    if aside.exists():
+        shutil.rmtree(aside)
+    return final
+
+
+def check_parts(directory: Path, manifest: Manifest, *, verify_digests: bool) -> None:
+    """Raise DayError unless the directory holds exactly the parts of the manifest, with their sizes (and digests)."""
+    listed = [part.name for part in manifest.parts]
+    found = parts_in_order(path.name for path in directory.glob("*.parquet"))
+    if found != listed:
+        raise DayError(f"{directory}: the parts are {found}, and the manifest lists {listed}")
+    for part in manifest.parts:
+        path = directory / part.name
+        if path.stat().st_size != part.size or (verify_digests and file_digest(path) != part.sha256):
+            raise DayError(f"{path}: the bytes on disk are not those that were written")
+    if sum(part.rows for part in manifest.parts) != manifest.rows:
+        raise DayError(f"{directory}: the parts do not add up to {manifest.rows} rows")
+
+
+def _write_durably(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_file(path: Path) -> None:
+    """Flush a file that another library wrote to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_directory(path: Path) -> None:
+    sync_file(path)

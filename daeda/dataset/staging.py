@@ -1,0 +1,144 @@
+"""Staging: every run works in a directory of its own, which it locks; what dead runs left is cleared or repaired.
+
+The lock is `flock` on a file inside the run's directory. The kernel releases it when the last process that holds it
+ends, however it ends, so a directory whose lock can be had belongs to nobody.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from daeda.dataset.layout import Dataset, Layout
+from daeda.errors import InputError
+
+_LOCK = "run.lock"
+_DOOR = "door.lock"
+_ASIDE = "aside"
+
+
+@dataclass(frozen=True)
+class RunStaging:
+    """The staging directory of one run."""
+
+    layout: Layout
+    directory: Path
+
+    @property
+    def work(self) -> Path:
+        """Intermediates of days at work."""
+        return self.directory / "work"
+
+    @property
+    def status(self) -> Path:
+        """Small status files, one per day at work: progress is read from them."""
+        return self.directory / "status"
+
+    @property
+    def ready(self) -> Path:
+        """Days that are written and not yet published."""
+        return self.directory / "ready"
+
+    @property
+    def aside(self) -> Path:
+        """Days that were replaced, until they are deleted."""
+        return self.directory / _ASIDE
+
+
+@contextlib.contextmanager
+def open_staging(layout: Layout) -> Iterator[RunStaging]:
+    """A new staging directory, locked while the block runs and removed after it.
+
+    What earlier runs left behind is repaired first. Raises InputError when the output root cannot be written.
+    """
+    check_writable(layout)
+    directory = layout.staging / f"run-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:8]}"
+    staging = RunStaging(layout, directory)
+    layout.staging.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        with _one_at_a_time(layout):
+            _repair(layout)
+            for path in (directory, staging.work, staging.status, staging.ready, staging.aside):
+                path.mkdir()
+            lock = stack.enter_context(_locked(directory))
+        lock.write(json.dumps({"host": socket.gethostname(), "process": os.getpid(), "since": time.time()}))
+        lock.flush()
+        try:
+            yield staging
+        finally:
+            _restore_aside(layout, directory)
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def check_writable(layout: Layout) -> None:
+    """Raise InputError unless days can be written below the output root. Writes nothing."""
+    path = layout.service_dir
+    while not _is_there(path):
+        path = path.parent
+    if not path.is_dir():
+        raise InputError(
+            f"output root {layout.service_dir.parent}: {path} is not a directory: choose another --output-root"
+        )
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise InputError(
+            f"output root {layout.service_dir.parent}: {path} cannot be written by this user: "
+            "change its permissions, or choose another --output-root"
+        )
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError:
+        # It lies in a directory that cannot be searched: that one is there, and cannot be written.
+        return False
+
+
+def repair(layout: Layout) -> None:
+    """Put back days that a dead run had set aside, and remove what it left in staging."""
+    if layout.staging.is_dir():
+        with _one_at_a_time(layout):
+            _repair(layout)
+
+
+def _repair(layout: Layout) -> None:
+    for directory in sorted(layout.staging.glob("run-*")):
+        # A run that ends at this moment removes its directory itself.
+        with contextlib.suppress(BlockingIOError, FileNotFoundError), _locked(directory):
+            _restore_aside(layout, directory)
+            shutil.rmtree(directory)
+
+
+@contextlib.contextmanager
+def _one_at_a_time(layout: Layout) -> Iterator[None]:
+    """Between a run's making of its directory and its lock on it, no other run may take it for a dead one's."""
+    with (layout.staging / _DOOR).open("a", encoding="utf-8") as door:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        yield
+
+
+def _restore_aside(layout: Layout, directory: Path) -> None:
+    datasets: tuple[Dataset, ...] = ("skeleton", "enriched")
+    for dataset in datasets:
+        for kept in sorted((directory / _ASIDE / dataset).glob("dt=*")):
+            published = layout.dataset_dir(dataset) / kept.name
+            # The new day is in place: the old one has done its service, and goes with the directory.
+            if not published.exists():
+                kept.rename(published)
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[IO[str]]:
+    with (directory / _LOCK).open("a", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield lock

@@ -1,0 +1,187 @@
+"""Column types: the names that YAML uses, and what they are in Arrow and in DuckDB.
+
+The names are Arrow's: `int64`, `double`, `string`, `timestamp[us]`, `timestamp[us, UTC]`, `decimal(12, 2)`,
+`list<int64>`. Parquet has no timestamp in seconds, so there is no `timestamp[s]`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from daeda.errors import did_you_mean
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class TimeUnit(Enum):
+    """Resolution of an instant: the value is the number of units in a second."""
+
+    SECOND = 1
+    MILLI = 1_000
+    MICRO = 1_000_000
+    NANO = 1_000_000_000
+
+    @property
+    def per_day(self) -> int:
+        """Units in a day of 86,400 s."""
+        return 86_400 * self.value
+
+
+TIMESTAMP_UNITS = {"s": TimeUnit.SECOND, "ms": TimeUnit.MILLI, "us": TimeUnit.MICRO, "ns": TimeUnit.NANO}
+
+_SCALARS_IN_SQL = {
+    "bool": "BOOLEAN",
+    "int8": "TINYINT",
+    "int16": "SMALLINT",
+    "int32": "INTEGER",
+    "int64": "BIGINT",
+    "uint8": "UTINYINT",
+    "uint16": "USMALLINT",
+    "uint32": "UINTEGER",
+    "uint64": "UBIGINT",
+    "float": "FLOAT",
+    "double": "DOUBLE",
+    "string": "VARCHAR",
+    "date": "DATE",
+    "timestamp[ms]": "TIMESTAMP_MS",
+    "timestamp[us]": "TIMESTAMP",
+    "timestamp[ns]": "TIMESTAMP_NS",
+    "timestamp[us, UTC]": "TIMESTAMPTZ",
+}
+KNOWN = (*_SCALARS_IN_SQL, "halffloat", "decimal(p, s)", "list<...>")
+INTEGERS = frozenset(name for name in _SCALARS_IN_SQL if "int" in name)
+FLOATS = frozenset({"float", "double"})
+
+_LIST = re.compile(r"list<(.+)>")
+_DECIMAL = re.compile(r"decimal\((\d+),\s*(\d+)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class DType:
+    """A checked column type.
+
+    `name` is the canonical spelling; `item` is set for lists, `precision` and `scale` for decimals.
+    """
+
+    name: str
+    item: DType | None = None
+    precision: int = 0
+    scale: int = 0
+
+    def __str__(self) -> str:
+        return self.name
+
+    @staticmethod
+    def parse(text: str) -> DType:
+        """Read a type name; raises ValueError with what exists.
+
+        >>> DType.parse("list< decimal(12,2) >").name
+        'list<decimal(12, 2)>'
+        """
+        word = text.strip()
+        if found := _LIST.fullmatch(word):
+            item = DType.parse(found[1])
+            return DType(f"list<{item.name}>", item=item)
+        if found := _DECIMAL.fullmatch(word):
+            precision, scale = int(found[1]), int(found[2])
+            if not 1 <= precision <= 38 or scale > precision:
+                raise ValueError(f"'{word}' is not a decimal: precision is 1 to 38 and scale at most the precision")
+            return DType(f"decimal({precision}, {scale})", precision=precision, scale=scale)
+        spaced = re.sub(r",\s*", ", ", word)
+        if spaced in _SCALARS_IN_SQL or spaced == "halffloat":
+            return DType(spaced)
+        raise ValueError(f"unknown type '{text}': {did_you_mean(word, KNOWN)}")
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether values are whole numbers of at most 64 bits."""
+        return self.name in INTEGERS
+
+    @property
+    def is_float(self) -> bool:
+        """Whether values are binary floating point that DuckDB can hold."""
+        return self.name in FLOATS
+
+    @property
+    def is_decimal(self) -> bool:
+        """Whether values are exact decimals."""
+        return self.precision > 0
+
+    @property
+    def is_instant(self) -> bool:
+        """Whether values are timestamps or dates."""
+        return self.name == "date" or self.name.startswith("timestamp")
+
+    @property
+    def is_embedding(self) -> bool:
+        """Whether this is a vector column, which only the enrichment fills."""
+        return self.item is not None and self.item.name == "halffloat"
+
+    @property
+    def holds_float(self) -> bool:
+        """Whether a negative zero can be in it."""
+        return self.is_float or (self.item is not None and self.item.holds_float)
+
+    @property
+    def unit(self) -> TimeUnit | None:
+        """Resolution of an instant column, None for every other type. A date counts as microseconds."""
+        match self.name:
+            case "timestamp[ms]":
+                return TimeUnit.MILLI
+            case "timestamp[ns]":
+                return TimeUnit.NANO
+            case "date" | "timestamp[us]" | "timestamp[us, UTC]":
+                return TimeUnit.MICRO
+            case _:
+                return None
+
+    @property
+    def sql(self) -> str:
+        """The DuckDB type. DuckDB has no half type: an embedding column is FLOAT[] there."""
+        if self.item is not None:
+            return f"{self.item.sql}[]"
+        if self.is_decimal:
+            return f"DECIMAL({self.precision}, {self.scale})"
+        return "FLOAT" if self.name == "halffloat" else _SCALARS_IN_SQL[self.name]
+
+    def arrow(self) -> pa.DataType:
+        """The Arrow type."""
+        import pyarrow as pa
+
+        if self.item is not None:
+            return pa.list_(self.item.arrow())
+        if self.is_decimal:
+            return pa.decimal128(self.precision, self.scale)
+        special: dict[str, Any] = {
+            "bool": pa.bool_(),
+            "halffloat": pa.float16(),
+            "float": pa.float32(),
+            "double": pa.float64(),
+            "date": pa.date32(),
+            "timestamp[ms]": pa.timestamp("ms"),
+            "timestamp[us]": pa.timestamp("us"),
+            "timestamp[ns]": pa.timestamp("ns"),
+            "timestamp[us, UTC]": pa.timestamp("us", tz="UTC"),
+        }
+        return special.get(self.name) or pa.type_for_alias(self.name)
+
+
+def describe_arrow(found: pa.DataType) -> str:
+    """The name in our spelling of an Arrow type that was read from a file; Arrow's own where we have none."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(found):
+        return describe_arrow(found.value_type)
+    if pa.types.is_list(found) or pa.types.is_large_list(found) or pa.types.is_fixed_size_list(found):
+        return f"list<{describe_arrow(found.value_type)}>"
+    if pa.types.is_decimal(found):
+        return f"decimal({found.precision}, {found.scale})"
+    if pa.types.is_timestamp(found):
+        # Any zone means instants in UTC; the zone's name is a matter of display.
+        return f"timestamp[{found.unit}{', UTC' if found.tz else ''}]"
+    simple = {"date32[day]": "date", "large_string": "string", "string_view": "string"}
+    return simple.get(str(found), str(found))

@@ -1,0 +1,93 @@
+"""Every error that daeda raises on purpose, and the exit code that it becomes.
+
+    DaedaError
+    ├── UserError          exit 2: found before the first day, nothing was written
+    │   ├── UsageError     flags
+    │   ├── ConfigError    YAML files
+    │   ├── InputError     data, store, output root
+    │   └── NotBuiltYet    planned and described, not executed by this version
+    ├── DayError           exit 1: a day failed; the days published before it stay
+    └── Interrupted        exit 130
+
+A message says where, what is wrong, what exists and what to do next, in one sentence. Several mistakes that were found
+together are one error with one line each.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class DaedaError(Exception):
+    """Base of all errors that are shown to the user without a traceback."""
+
+    exit_code = 1
+
+
+class UserError(DaedaError):
+    """A mistake of the user, found before the first day."""
+
+    exit_code = 2
+
+
+class UsageError(UserError):
+    """A wrong flag, or flags that exclude each other."""
+
+
+class ConfigError(UserError):
+    """A wrong, missing or contradictory entry in a YAML file."""
+
+
+class InputError(UserError):
+    """Data, a store or an output root that does not fit what was declared."""
+
+
+class NotBuiltYet(UserError):
+    """Described by the configuration language and not executed by this version."""
+
+
+class DayError(DaedaError):
+    """A day failed while it was built."""
+
+
+class Interrupted(DaedaError):
+    """The user or the system asked the run to stop."""
+
+    exit_code = 130
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The tail of a message about an unknown word.
+
+    >>> did_you_mean("colum", ["column", "kind"])
+    "did you mean 'column'? Known: column, kind"
+    >>> did_you_mean("x", [])
+    'none exists'
+    """
+    names = sorted(set(known))
+    if not names:
+        return "none exists"
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    listed = "Known: " + shortened(names)
+    return f"did you mean '{close[0]}'? {listed}" if close else listed
+
+
+def counted(number: int, what: str) -> str:
+    """A number and its noun.
+
+    >>> counted(1, "day"), counted(2, "day")
+    ('1 day', '2 days')
+    """
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def shortened(names: Sequence[object], most: int = 12) -> str:
+    """Join names with commas, at most `most` of them.
+
+    >>> shortened([1, 2, 3], most=2)
+    '1, 2 and 1 more'
+    """
+    shown = ", ".join(str(name) for name in names[:most])
+    rest = len(names) - most
+    return f"{shown} and {rest} more" if rest > 0 else shown

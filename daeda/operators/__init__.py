@@ -1,0 +1,1 @@
+"""The nine operators as checked, immutable descriptions, and the DAG that they form."""

@@ -1,0 +1,162 @@
+"""The DAG of operators: checked as a whole when it is built, split at the Ray boundary, round-tripped through YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import Field
+
+from daeda.errors import ConfigError, NotBuiltYet, did_you_mean
+from daeda.operators.operator import Executor, Target
+from daeda.operators.relation import Relation
+from daeda.operators.relational import Filter, Join, Project, Scan, Sink
+from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
+from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
+from daeda.settings.kinds import Name, Strict
+
+Operator = (
+    Scan | Filter | Project | Join | PointInTimeJoin | RollingAggregate | ArrowUdfTransform | RayUdfTransform | Sink
+)
+
+
+class PipelineModel(Strict):
+    """The YAML form of a DAG."""
+
+    service: Name
+    operators: tuple[Annotated[Operator, Field(discriminator="op_kind")], ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Dag:
+    """Operators in topological order, with the relation that each makes.
+
+    Raises ConfigError when it is built from operators that do not fit together: an unknown or ambiguous input, a cycle
+    (shown as its path), a column that nobody makes, a Sink that is missing or not last.
+    """
+
+    service: str
+    operators: tuple[Operator, ...]
+    relations: dict[str, Relation] = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        ordered = _topological(self.operators)
+        _check_sink(ordered)
+        relations: dict[str, Relation] = {}
+        for operator in ordered:
+            try:
+                relations[operator.output] = operator.derive(tuple(relations[name] for name in operator.inputs))
+            except ConfigError as error:
+                raise ConfigError(f"operator '{operator.name}' ({operator.op_kind}): {error}") from error
+        object.__setattr__(self, "operators", ordered)
+        object.__setattr__(self, "relations", relations)
+
+    @property
+    def sink(self) -> Sink:
+        """The last operator."""
+        last = self.operators[-1]
+        if not isinstance(last, Sink):
+            raise ConfigError("the last operator is not a Sink")
+        return last
+
+    @property
+    def output(self) -> Relation:
+        """What the Sink writes."""
+        return self.relations[self.sink.output]
+
+    @property
+    def enrichments(self) -> tuple[RayUdfTransform, ...]:
+        """The operators that are pinned to Ray, in order."""
+        return tuple(operator for operator in self.operators if isinstance(operator, RayUdfTransform))
+
+    @property
+    def scans(self) -> tuple[Scan, ...]:
+        """The operators that read files."""
+        return tuple(operator for operator in self.operators if isinstance(operator, Scan))
+
+    @property
+    def spine(self) -> Scan:
+        """The Scan whose rows are the rows of the output."""
+        return next(scan for scan in self.scans if scan.order_by)
+
+    def skeleton(self) -> Dag:
+        """The source-side sub-range, closed by a Sink of its own."""
+        kept = [operator for operator in self.operators if not isinstance(operator, RayUdfTransform | Sink)]
+        first = self.enrichments[0].inputs[0] if self.enrichments else self.sink.inputs[0]
+        embedded = {operator.column for operator in self.enrichments}
+        not_null = tuple(name for name in self.sink.not_null if name not in embedded)
+        sink = self.sink.model_copy(update={"inputs": (first,), "dataset": "skeleton", "not_null": not_null})
+        return Dag(self.service, (*kept, sink))
+
+    def to_model(self) -> PipelineModel:
+        """The YAML form."""
+        return PipelineModel(service=self.service, operators=self.operators)
+
+    def require_built(self) -> None:
+        """Raise NotBuiltYet for operators that no executor of this version runs as they are declared."""
+        missing = []
+        for operator in self.operators:
+            executor: Executor = "ray" if isinstance(operator, RayUdfTransform) else "beam"
+            targets = operator.can_run_on()
+            reason = operator.not_built()
+            if reason is not None:
+                missing.append(f"operator '{operator.name}' ({operator.op_kind}): {reason}")
+            elif Target(executor, operator.engine) not in targets:
+                engines = ", ".join(sorted(target.engine for target in targets if target.executor == executor))
+                raise ConfigError(
+                    f"operator '{operator.name}' ({operator.op_kind}) cannot run on engine "
+                    f"'{operator.engine}': it runs on {engines}"
+                )
+        if missing:
+            raise NotBuiltYet("\n".join(missing))
+
+
+def _topological(operators: Iterable[Operator]) -> tuple[Operator, ...]:
+    """Stable topological order: an operator keeps its place unless an input of it stands later."""
+    given = tuple(operators)
+    for kind in ("name", "output"):
+        values = [getattr(operator, kind) for operator in given]
+        twice = sorted({value for value in values if values.count(value) > 1})
+        if twice:
+            raise ConfigError(f"two operators have the {kind} '{twice[0]}': each {kind} stands once")
+    makers = {operator.output: operator for operator in given}
+    done: dict[str, Operator] = {}
+
+    def visit(operator: Operator, path: tuple[str, ...]) -> None:
+        if operator.output in done:
+            return
+        if operator.name in path:
+            raise ConfigError(
+                f"the operators form a cycle: {' -> '.join((*path[path.index(operator.name) :], operator.name))}"
+            )
+        for name in operator.inputs:
+            if name not in makers:
+                raise ConfigError(
+                    f"operator '{operator.name}' ({operator.op_kind}): unknown input '{name}': "
+                    f"{did_you_mean(name, makers)}"
+                )
+            visit(makers[name], (*path, operator.name))
+        done[operator.output] = operator
+
+    for operator in given:
+        visit(operator, ())
+    return tuple(done.values())
+
+
+def _check_sink(operators: tuple[Operator, ...]) -> None:
+    sinks = [operator for operator in operators if isinstance(operator, Sink)]
+    if len(sinks) != 1:
+        raise ConfigError(f"a pipeline has exactly one Sink, found {len(sinks)}")
+    read = {name for operator in operators for name in operator.inputs}
+    if sinks[0].output in read:
+        raise ConfigError(
+            f"operator '{sinks[0].name}' (sink): a Sink is terminal, and its output is read by another operator"
+        )
+    for operator in operators:
+        if operator is not sinks[0] and operator.output not in read:
+            raise ConfigError(
+                f"operator '{operator.name}' ({operator.op_kind}): nothing reads its output '{operator.output}'"
+            )
+    if operators[-1] is not sinks[0]:
+        raise ConfigError(f"operator '{sinks[0].name}' (sink): the Sink comes last")

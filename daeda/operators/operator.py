@@ -1,0 +1,85 @@
+"""What all operators share: name, inputs, output, engine, and the executors that can run them."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, NamedTuple
+
+from pydantic import Field
+
+from daeda.dtypes import DType, TimeUnit
+from daeda.errors import ConfigError
+from daeda.operators.relation import Column, Relation
+from daeda.settings.kinds import Name, Strict
+
+Engine = Literal["sql", "sql_arrow_udf", "pythonic"]
+Executor = Literal["beam", "ray"]
+
+
+class Target(NamedTuple):
+    """An executor together with the engine that an operator declares."""
+
+    executor: Executor
+    engine: Engine
+
+
+class OperatorModel(Strict):
+    """A node of the DAG: reads the relations `inputs`, makes the relation `output`."""
+
+    targets: ClassVar[frozenset[Target]] = frozenset()
+
+    name: Name
+    inputs: tuple[Name, ...] = ()
+    output: Name
+    engine: Engine = "sql"
+
+    def not_built(self) -> str | None:
+        """What of this operator no executor of this version runs, and what runs instead; None when all of it runs."""
+        return None
+
+    def can_run_on(self) -> frozenset[Target]:
+        """The pairs of executor and engine that run this operator in this version; empty when none does."""
+        return self.targets if self.not_built() is None else frozenset()
+
+    def derive(self, inputs: tuple[Relation, ...]) -> Relation:
+        """The output's columns and order; raises ConfigError when the inputs do not fit."""
+        raise NotImplementedError
+
+    def expect_inputs(self, inputs: tuple[Relation, ...], count: int) -> None:
+        """Raise ConfigError unless there are `count` inputs."""
+        if len(inputs) != count:
+            raise ConfigError(f"takes {count} input{'s' if count != 1 else ''}, found {len(inputs)}")
+
+
+class Instant(Strict):
+    """A column of points in time, with its resolution: a whole number of `unit` since 1970-01-01 UTC."""
+
+    column: Name
+    unit: Literal["s", "ms", "us", "ns"] = Field(default="us")
+
+    @property
+    def resolution(self) -> TimeUnit:
+        """The unit as a TimeUnit."""
+        return {"s": TimeUnit.SECOND, "ms": TimeUnit.MILLI, "us": TimeUnit.MICRO, "ns": TimeUnit.NANO}[self.unit]
+
+    def check(self, relation: Relation) -> None:
+        """Raise ConfigError unless the column exists and has this resolution."""
+        dtype = relation.column(self.column).dtype
+        if not dtype.is_integer and (dtype.unit is None or dtype.unit is not self.resolution):
+            raise ConfigError(f"column '{self.column}' is {dtype}, which is not a timestamp in {self.unit}")
+
+
+def same_keys(left: Relation, right: Relation, keys: tuple[str, ...]) -> None:
+    """Raise ConfigError unless both sides have the keys, with equal types."""
+    if not keys:
+        raise ConfigError("needs at least one key")
+    for key in keys:
+        ours, theirs = left.column(key).dtype, right.column(key).dtype
+        if ours != theirs:
+            raise ConfigError(
+                f"key '{key}' is {ours} on the left side and {theirs} on the right: declare the same type"
+            )
+
+
+def nullable(column: Column, dtype: DType | None = None) -> Column:
+    """The column as an outer join gives it."""
+    return Column(column.name, dtype or column.dtype, nullable=True)

@@ -1,0 +1,51 @@
+"""What an operator's output is: columns with types, and the total order of its rows where one is defined."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from daeda.dtypes import DType
+from daeda.errors import ConfigError, did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: name, type, and whether NULL can be in it."""
+
+    name: str
+    dtype: DType
+    nullable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """The columns of a relation.
+
+    `order` names the columns that put its rows in one total order, the spine's; it is empty for a relation without one.
+    """
+
+    columns: tuple[Column, ...]
+    order: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names, in order."""
+        return tuple(column.name for column in self.columns)
+
+    def column(self, name: str) -> Column:
+        """A column by name; raises ConfigError with what exists."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise ConfigError(f"no column '{name}': {did_you_mean(name, self.names)}")
+
+    def with_columns(self, added: Iterable[Column]) -> Relation:
+        """The same rows with more columns; raises ConfigError when a name is taken."""
+        new = tuple(added)
+        taken = sorted({column.name for column in new} & set(self.names))
+        if taken:
+            raise ConfigError(
+                f"the column {', '.join(taken)} exists already on the left side: rename it with field_mapping"
+            )
+        return Relation((*self.columns, *new), self.order)

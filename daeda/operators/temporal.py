@@ -1,0 +1,158 @@
+"""PointInTimeJoin and RollingAggregate: the operators that look back in time, and never forward."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self, assert_never
+
+from pydantic import Field, model_validator
+
+from daeda.dtypes import DType
+from daeda.errors import ConfigError
+from daeda.operators.operator import Instant, OperatorModel, Target, nullable, same_keys
+from daeda.operators.relation import Column, Relation
+from daeda.settings.aggregations import LIST_KINDS, AggregateKind
+from daeda.settings.kinds import Name, Span, Strict
+
+# What the kernel of the skeleton computes; the other kinds are described and not executed yet.
+BUILT_KINDS: frozenset[AggregateKind] = frozenset({"count", "sum", "last", "list", "last_distinct"})
+
+
+class PointInTimeJoin(OperatorModel):
+    """As-of join: for each left row, the newest right row of its keys that was known before it.
+
+    "Newest" is the greatest right time strictly before the left time (`allow_exact` admits equality), then the greatest
+    `created`, then the greatest of `tie_order`. A row older than `ttl` counts as none.
+    """
+
+    targets: ClassVar[frozenset[Target]] = frozenset({Target("beam", "sql")})
+
+    op_kind: Literal["pit_join"] = "pit_join"
+    keys: tuple[Name, ...]
+    left_time: Instant
+    right_time: Instant
+    created: Instant | None = None
+    ttl: Span | None = None
+    allow_exact: bool = False
+    columns: tuple[Name, ...] = Field(min_length=1)
+    tie_order: tuple[Name, ...] = ()
+
+    def derive(self, inputs: tuple[Relation, ...]) -> Relation:
+        """The left columns, then the chosen right columns."""
+        self.expect_inputs(inputs, 2)
+        left, right = inputs
+        same_keys(left, right, self.keys)
+        self.left_time.check(left)
+        self.right_time.check(right)
+        if self.created is not None:
+            self.created.check(right)
+        for name in self.tie_order:
+            right.column(name)
+        return left.with_columns(nullable(right.column(name)) for name in self.columns)
+
+
+class Aggregate(Strict):
+    """One output column of a RollingAggregate over the window `[t - window, t)`."""
+
+    name: Name
+    kind: AggregateKind
+    column: Name | None = None
+    window: Span
+    max_length: int | None = Field(default=None, ge=1)
+    order: Literal["newest_first", "oldest_first"] = "newest_first"
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if (self.kind in LIST_KINDS) != (self.max_length is not None):
+            raise ValueError("'max_length' belongs to list kinds, and they need it")
+        if self.kind != "count" and self.column is None:
+            raise ValueError(f"kind '{self.kind}' needs a 'column'")
+        return self
+
+    def output(self, history: Relation) -> Column:
+        """The column that it makes; raises ConfigError when the history's column has no such aggregate."""
+        source = None if self.column is None else history.column(self.column).dtype
+        return Column(self.name, _output_type(self.kind, source, self.name), self.kind not in _NEVER_NULL)
+
+
+_NEVER_NULL = frozenset({"count", "count_distinct", *LIST_KINDS})
+
+
+class RollingAggregate(OperatorModel):
+    """Aggregates of the history of an entity, one column each, all over one scan and one sort of the history."""
+
+    targets: ClassVar[frozenset[Target]] = frozenset({Target("beam", "sql_arrow_udf")})
+
+    op_kind: Literal["rolling_aggregate"] = "rolling_aggregate"
+    keys: tuple[Name, ...]
+    left_time: Instant
+    history_time: Instant
+    created: Instant | None = None
+    tie_order: tuple[Name, ...] = ()
+    aggregates: tuple[Aggregate, ...] = Field(min_length=1)
+    compute: Literal["duckdb", "polars"] = "duckdb"
+
+    def not_built(self) -> str | None:
+        """The duckdb engine runs histories without `created` and the kinds of BUILT_KINDS; the rest is described."""
+        for one in self.aggregates:
+            if one.kind not in BUILT_KINDS:
+                built = ", ".join(sorted(BUILT_KINDS))
+                return f"kind '{one.kind}' of '{one.name}' is described and not built yet: this version has {built}"
+        if self.created is not None:
+            return (
+                f"a history with a created_field ('{self.created.column}') is described and not built yet: "
+                "aggregate a view without one"
+            )
+        if self.compute != "duckdb":
+            return f"compute: {self.compute} is described and not built yet: use duckdb"
+        return None
+
+    def derive(self, inputs: tuple[Relation, ...]) -> Relation:
+        """The left columns, then a column per aggregate."""
+        self.expect_inputs(inputs, 2)
+        left, history = inputs
+        same_keys(left, history, self.keys)
+        self.left_time.check(left)
+        self.history_time.check(history)
+        if self.created is not None:
+            self.created.check(history)
+        for name in self.tie_order:
+            history.column(name)
+        return left.with_columns(aggregate.output(history) for aggregate in self.aggregates)
+
+
+def _output_type(kind: AggregateKind, source: DType | None, name: str) -> DType:
+    match kind:
+        case "count" | "count_distinct":
+            return DType("int64")
+        case "sum":
+            return _sum_type(_needed(source), name)
+        case "mean" | "std":
+            if not (_needed(source).is_integer or _needed(source).is_float or _needed(source).is_decimal):
+                raise ConfigError(f"'{name}': {kind} needs numbers, found {source}")
+            return DType("double")
+        case "min" | "max" | "first" | "last":
+            return _needed(source)
+        case "list" | "last_distinct" | "top_k":
+            return DType(f"list<{source}>", item=_needed(source))
+        case "flatten_distinct":
+            if _needed(source).item is None:
+                raise ConfigError(f"'{name}': flatten_distinct needs a list column, found {source}")
+            return _needed(source)
+        case _:
+            assert_never(kind)
+
+
+def _sum_type(source: DType, name: str) -> DType:
+    if source.is_integer:
+        return DType("int64")
+    if source.is_decimal:
+        return DType(f"decimal(38, {source.scale})", precision=38, scale=source.scale)
+    if source.is_float:
+        return DType("double")
+    raise ConfigError(f"'{name}': sum needs numbers, found {source}")
+
+
+def _needed(source: DType | None) -> DType:
+    if source is None:
+        raise ConfigError("an aggregate without a column can only count")
+    return source

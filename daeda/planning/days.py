@@ -1,0 +1,204 @@
+"""The plan of a run: for each day and dataset, what is to be done and why. `plan`, `train` and both halves read it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from daeda.catalog.project import Project
+from daeda.dataset.fingerprint import enriched_fingerprint, operator_digests, skeleton_fingerprint
+from daeda.dataset.layout import Dataset, Layout
+from daeda.dataset.manifest import Fingerprint, InputFile, Manifest, read_manifest
+from daeda.dataset.sources import Identities, SourceFiles, files_needed, find_files, missing_days, parse_day
+from daeda.errors import DayError, InputError, UsageError, counted, shortened
+from daeda.operators.dag import Dag
+from daeda.operators.relational import Scan
+
+
+class Action(Enum):
+    """What is to be done with a day."""
+
+    BUILD = "build"
+    SKIP = "skip"
+    REBUILD = "rebuild"
+    KEEP = "keep"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True)
+class DayPlan:
+    """One day of one dataset; `reasons` say why it is rebuilt, kept or blocked."""
+
+    day: dt.date
+    dataset: Dataset
+    action: Action
+    reasons: tuple[str, ...] = ()
+    files: int = 0
+    cut: tuple[str, ...] = ()
+
+    @property
+    def builds(self) -> bool:
+        """Whether work is to be done."""
+        return self.action in (Action.BUILD, Action.REBUILD)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The files of every Scan of a DAG, by operator name."""
+
+    scans: tuple[Scan, ...]
+    files: dict[str, SourceFiles]
+
+    def needed(self, day: dt.date) -> dict[str, tuple[str, ...]]:
+        """Files that each Scan reads for a day; raises InputError for missing partitions."""
+        return {scan.name: files_needed(scan, self.files[scan.name], day) for scan in self.scans}
+
+
+def find_sources(project: Project, dag: Dag) -> Sources:
+    """List the files behind every Scan; raises InputError when a view has none."""
+    listed: dict[str, SourceFiles] = {}
+    for scan in dag.scans:
+        path = project.data_path(scan.path)
+        known = next((files for files in listed.values() if files.path == path), None)
+        listed[scan.name] = known or find_files(path, scan.view)
+    return Sources(dag.scans, listed)
+
+
+def chosen_days(project: Project, target: str | None) -> tuple[dt.date, ...]:
+    """The days of the range, or the one target day; raises UsageError when it lies outside the range."""
+    days = project.runtime.days
+    if target is None:
+        return days
+    day = parse_day(target)
+    if day is None:
+        raise UsageError(
+            f"--target-date '{target}' is not a day: write YYYY-MM-DD, from {days[0]} to {days[-1]} (feed_start and "
+            f"feed_end of {project.documents['runtime'].shown})"
+        )
+    if day not in days:
+        raise UsageError(
+            f"--target-date {day} lies outside the range {days[0]} to {days[-1]} (feed_start and feed_end of "
+            f"{project.documents['runtime'].shown}): choose a day of the range, or widen it"
+        )
+    return (day,)
+
+
+def plan_skeleton(
+    project: Project, dag: Dag, sources: Sources, days: Iterable[dt.date], on_stale: str
+) -> tuple[DayPlan, ...]:
+    """The skeleton days. `dag` is the skeleton's."""
+    layout = Layout(project.service_dir)
+    identities = _Snapshot()
+    digests = operator_digests(dag.operators)
+    return tuple(_skeleton_day(project, layout, digests, sources, identities, day, on_stale) for day in days)
+
+
+def plan_enriched(project: Project, dag: Dag, skeleton: Iterable[DayPlan], on_stale: str) -> tuple[DayPlan, ...]:
+    """The enriched days, given what happens to their skeleton days. `dag` is the whole one."""
+    layout = Layout(project.service_dir)
+    return tuple(_enriched_day(layout, dag, plan, on_stale) for plan in skeleton)
+
+
+def refuse_blocked(plans: Iterable[DayPlan]) -> None:
+    """Raise InputError for days whose partitions are missing."""
+    blocked = [one for one in plans if one.action is Action.BLOCKED]
+    if blocked:
+        reasons = sorted({reason for one in blocked for reason in one.reasons})
+        raise InputError(
+            f"{counted(len(blocked), 'day')} cannot be built, the first is {blocked[0].day}: {shortened(reasons)}: "
+            "add the partitions (a directory without rows is an empty day), or say source.missing_partitions: empty"
+        )
+
+
+def refuse_stale(plans: Iterable[DayPlan]) -> None:
+    """Raise DayError for days that would be rebuilt: what `--on-stale fail` asks for."""
+    stale = [one for one in plans if one.action is Action.REBUILD]
+    if stale:
+        raise DayError(
+            f"stale: {shortened([f'{one.day} ({one.dataset})' for one in stale])}; the first because "
+            f"{shortened(stale[0].reasons)}; build what is stale anew with --on-stale rebuild"
+        )
+
+
+class _Snapshot:
+    """Identities of files as they are while one plan is made: each file is looked at once."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, InputFile] = {}
+
+    def of(self, operator: str, path: str, known: Identities) -> InputFile:
+        if path not in self._seen:
+            self._seen[path] = known.of(operator, path)
+        return self._seen[path]
+
+
+def _skeleton_day(
+    project: Project,
+    layout: Layout,
+    digests: dict[str, str],
+    sources: Sources,
+    identities: _Snapshot,
+    day: dt.date,
+    on_stale: str,
+) -> DayPlan:
+    missing = {
+        f"{scan.view} has no partition for {one}"
+        for scan in sources.scans
+        for one in missing_days(scan, sources.files[scan.name], day)
+    }
+    if missing:
+        return DayPlan(day, "skeleton", Action.BLOCKED, tuple(sorted(missing)))
+    needed = sources.needed(day)
+    count = sum(len(paths) for paths in needed.values())
+    cut = tuple(_cut_windows(project, sources, day))
+    directory = layout.day_dir("skeleton", day)
+    manifest = read_manifest(directory)
+    if manifest is None:
+        return DayPlan(day, "skeleton", Action.BUILD, files=count, cut=cut)
+    known = Identities(manifest.inputs)
+    inputs = {name: [identities.of(name, path, known) for path in paths] for name, paths in needed.items()}
+    new = skeleton_fingerprint(digests, inputs, project.runtime.rows_per_part)
+    action, reasons = _compare(directory, manifest, new, on_stale)
+    return DayPlan(day, "skeleton", action, reasons, count, cut)
+
+
+def _enriched_day(layout: Layout, dag: Dag, skeleton: DayPlan, on_stale: str) -> DayPlan:
+    day = skeleton.day
+    directory = layout.day_dir("enriched", day)
+    source = read_manifest(layout.day_dir("skeleton", day))
+    manifest = read_manifest(directory)
+    if skeleton.action is Action.BLOCKED:
+        return DayPlan(day, "enriched", Action.BLOCKED, ("its skeleton day is blocked",))
+    if manifest is None:
+        return DayPlan(day, "enriched", Action.BUILD)
+    if skeleton.builds or source is None:
+        action = Action.KEEP if on_stale == "keep" else Action.REBUILD
+        return DayPlan(day, "enriched", action, ("its skeleton day is built anew",))
+    action, reasons = _compare(directory, manifest, enriched_fingerprint(dag, source.parts), on_stale)
+    return DayPlan(day, "enriched", action, reasons)
+
+
+def _compare(directory: Path, manifest: Manifest, new: Fingerprint, on_stale: str) -> tuple[Action, tuple[str, ...]]:
+    reasons = manifest.fingerprint.differences(new)
+    for part in manifest.parts:
+        path = directory / part.name
+        if not path.exists() or path.stat().st_size != part.size:
+            reasons.append(f"{part.name} is not the file that was published")
+    if not reasons:
+        return Action.SKIP, ()
+    return Action.KEEP if on_stale == "keep" else Action.REBUILD, tuple(reasons)
+
+
+def _cut_windows(project: Project, sources: Sources, day: dt.date) -> list[str]:
+    """Views whose first partition lies inside the window that the day looks back over."""
+    found = []
+    for scan in sources.scans:
+        first = sources.files[scan.name].first_day
+        whole = scan.lookback.days if scan.lookback is not None else None
+        if first is None or whole is None or (day - first).days >= whole:
+            continue
+        found.append(f"{scan.view} begins on {first}, inside the window of {scan.lookback}")
+    return sorted(set(found))

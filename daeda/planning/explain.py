@@ -1,0 +1,125 @@
+"""The DAG as text: what each operator reads, does and makes."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from daeda.operators.dag import Dag, Operator
+from daeda.operators.relational import Filter, Join, Project, Scan, Sink
+from daeda.operators.temporal import Aggregate, PointInTimeJoin, RollingAggregate
+from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
+
+
+def explain_text(dag: Dag) -> str:
+    """One block per operator, in topological order."""
+    enrichments = len(dag.enrichments)
+    skeleton = len(dag.operators) - enrichments - (1 if enrichments else 0)
+    head = f"{dag.service}: {len(dag.operators)} operators, {skeleton} in the skeleton (Beam)"
+    if enrichments:
+        head += f", {enrichments} in the enrichment (Ray), then the sink"
+    width = max(len(operator.name) for operator in dag.operators)
+    kind_width = max(len(operator.op_kind) for operator in dag.operators)
+    lines = [head, ""]
+    for operator in dag.operators:
+        flow = f"{', '.join(operator.inputs)} -> {operator.output}" if operator.inputs else f"-> {operator.output}"
+        lines.append(f"{operator.name:<{width}}  {operator.op_kind:<{kind_width}}  {operator.engine:<13}  {flow}")
+        lines += [f"{'':<{width}}    {line}" for line in _details(operator)]
+    output = dag.output
+    lines += [
+        "",
+        f"{len(output.columns)} columns: " + ", ".join(f"{column.name} {column.dtype}" for column in output.columns),
+    ]
+    return "\n".join(lines)
+
+
+def _details(operator: Operator) -> list[str]:
+    match operator:
+        case Scan():
+            return _scan(operator)
+        case Filter():
+            return _filter(operator)
+        case Project():
+            return _project(operator)
+        case Join():
+            newest = (
+                f", newest by {operator.latest_by.column} (sees the future)"
+                if operator.latest and operator.latest_by
+                else ""
+            )
+            return [f"on {', '.join(operator.keys)}{newest}; takes {', '.join(operator.columns)}"]
+        case PointInTimeJoin():
+            return _point_in_time(operator)
+        case RollingAggregate():
+            ties = f"; ties by {', '.join(operator.tie_order)}, greater first" if operator.tie_order else ""
+            per = f"per {', '.join(operator.keys)}, before {operator.left_time.column}, on {operator.compute}{ties}"
+            return [per, *(_aggregate(one) for one in operator.aggregates)]
+        case ArrowUdfTransform():
+            return [f"{operator.result} = {operator.function}({', '.join(operator.columns)})"]
+        case RayUdfTransform():
+            normalized = "" if operator.normalize == "none" else f", normalized {operator.normalize}"
+            store = operator.store
+            return [
+                f"{operator.column} = {operator.kind}({operator.source}) from {store.name} version {store.version}, "
+                f"{store.dimension} dimensions{normalized}"
+            ]
+        case Sink():
+            checked = f"; never NULL: {', '.join(operator.not_null)}" if operator.not_null else ""
+            return [f"writes {operator.dataset}{checked}"]
+        case _:
+            assert_never(operator)
+
+
+def _scan(operator: Scan) -> list[str]:
+    when = {
+        "static": "all rows",
+        "day": "rows of the day",
+        "lookback": f"rows from {operator.lookback} before the day to its end"
+        if operator.lookback is None or operator.lookback.nanoseconds is not None
+        else "all rows before the end of the day",
+    }[operator.reads]
+    lines = [f"{when} of view {operator.view}: {', '.join(column.name for column in operator.columns)}"]
+    if operator.order_by:
+        lines.append(f"in the order of {', '.join(operator.order_by)}")
+    return lines
+
+
+def _filter(operator: Filter) -> list[str]:
+    if operator.predicate is not None:
+        return [f"keeps rows where {operator.predicate}"]
+    if operator.semi_join:
+        return [f"keeps rows whose {', '.join(operator.semi_join)} is in {operator.inputs[1]}"]
+    return [
+        f"keeps rows of sessions ({', '.join(operator.session)}) where {operator.having} (sees the rest of the day)"
+    ]
+
+
+def _project(operator: Project) -> list[str]:
+    lines = []
+    for column in operator.columns:
+        if column.expression is not None:
+            lines.append(f"{column.name} = {column.expression}")
+        elif column.source is None:
+            lines.append(
+                f"{column.name} = {column.default if column.default is not None else 'NULL'} until something fills it"
+            )
+        elif column.default is not None:
+            lines.append(f"{column.name}, {column.default!r} where NULL")
+    return [f"{len(operator.columns)} columns in the order of the contract", *lines]
+
+
+def _point_in_time(operator: PointInTimeJoin) -> list[str]:
+    sign = "<=" if operator.allow_exact else "<"
+    known = f", {operator.created.column} {sign} it too" if operator.created else ""
+    old = f", at most {operator.ttl} old" if operator.ttl else ""
+    ties = f"; ties by {', '.join(operator.tie_order)}, greater first" if operator.tie_order else ""
+    return [
+        f"on {', '.join(operator.keys)}, newest with {operator.right_time.column} {sign} {operator.left_time.column}"
+        f"{known}{old}{ties}",
+        f"takes {', '.join(operator.columns)}",
+    ]
+
+
+def _aggregate(one: Aggregate) -> str:
+    of = f"({one.column})" if one.column else ""
+    length = f", at most {one.max_length}, {one.order.replace('_', ' ')}" if one.max_length else ""
+    return f"{one.name} = {one.kind}{of} over {one.window}{length}"

@@ -1,0 +1,199 @@
+"""Checks before the first day: files, columns, types, timestamps, keys. Whatever they find is exit code 2."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from daeda.catalog.project import Project
+from daeda.dataset.sources import missing_days, missing_sentence
+from daeda.dtypes import describe_arrow
+from daeda.errors import InputError, counted, did_you_mean, shortened
+from daeda.operators.dag import Dag
+from daeda.operators.relational import Join, Scan
+from daeda.planning.days import Sources
+from daeda.sql import scan as composed
+from daeda.sql import statements
+
+# Footers are small and the disk answers late: a few threads wait for several at once.
+_THREADS = 8
+
+
+def check_sources(project: Project, dag: Dag, sources: Sources, days: Iterable[dt.date]) -> None:
+    """Check what the days would read; raises InputError with a line per view and kind of mistake."""
+    chosen = tuple(days)
+    mistakes: list[str] = []
+    for scan in sources.scans:
+        _check_first_day(project, scan, sources, mistakes)
+        missing = [one for day in chosen for one in missing_days(scan, sources.files[scan.name], day)]
+        if missing:
+            mistakes.append(missing_sentence(scan, sources.files[scan.name], missing))
+    if not mistakes:
+        _check_footers(sources, chosen, mistakes)
+    if not mistakes and chosen:
+        _check_static_keys(dag, sources, chosen[0], mistakes)
+    if mistakes:
+        raise InputError("\n".join(dict.fromkeys(mistakes)))
+
+
+def _check_first_day(project: Project, scan: Scan, sources: Sources, mistakes: list[str]) -> None:
+    declared = project.views[scan.view].source.first_day
+    first = sources.files[scan.name].first_day
+    if declared is not None and first is not None and first > declared:
+        mistakes.append(
+            f"view '{scan.view}': source.first_day is {declared}, and the first partition is {first}: "
+            "bring the earlier partitions back, or change first_day"
+        )
+
+
+def _check_footers(sources: Sources, days: tuple[dt.date, ...], mistakes: list[str]) -> None:
+    tasks: dict[tuple[str, str], tuple[Scan, dt.date | None]] = {}
+    for scan in sources.scans:
+        files = sources.files[scan.name]
+        partition = {path: day for day, paths in files.partitions.items() for path in paths}
+        for day in days:
+            for path in sources.needed(day)[scan.name]:
+                tasks[scan.name, path] = (scan, partition.get(path))
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found = pool.map(lambda item: _check_file(item[1][0], item[0][1], item[1][1]), tasks.items())
+    told: set[tuple[str, str]] = set()
+    for (scan_name, _), problems in zip(tasks, found, strict=True):
+        view = next(scan.view for scan in sources.scans if scan.name == scan_name)
+        for kind, sentence in problems:
+            # One sentence per view and kind: a wrong type is wrong in every partition.
+            if (view, kind) not in told:
+                told.add((view, kind))
+                mistakes.append(sentence)
+
+
+def _check_file(scan: Scan, path: str, partition: dt.date | None) -> list[tuple[str, str]]:
+    try:
+        with pq.ParquetFile(path) as file:
+            schema, metadata = file.schema_arrow, file.metadata
+            problems = _check_columns(scan, path, schema)
+            return problems or _check_times(scan, path, partition, metadata)
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0].partition(". ")[0]
+        return [("unreadable", f"view '{scan.view}': {path} is not a readable Parquet file ({reason}): write it again")]
+
+
+def _check_columns(scan: Scan, path: str, schema: pa.Schema) -> list[tuple[str, str]]:
+    problems = []
+    for one in scan.columns:
+        mapped = "" if one.source == one.name else f" (field '{one.name}')"
+        if one.source not in schema.names:
+            problems.append(
+                (
+                    f"missing {one.source}",
+                    f"view '{scan.view}': {path} has no column '{one.source}'{mapped}: "
+                    f"{did_you_mean(one.source, schema.names)}; correct fields or field_mapping of the view",
+                )
+            )
+            continue
+        found = describe_arrow(schema.field(one.source).type)
+        if found != one.dtype.name:
+            problems.append(
+                (
+                    f"type {one.source}",
+                    f"view '{scan.view}': in {path} the column '{one.source}'{mapped} is {found}, "
+                    f"and the view declares {one.dtype}: correct the view or the file",
+                )
+            )
+    return problems
+
+
+def _check_times(scan: Scan, path: str, partition: dt.date | None, metadata: pq.FileMetaData) -> list[tuple[str, str]]:
+    """No row without a timestamp, and in a partition no row of another day."""
+    if scan.time is None or metadata.num_rows == 0:
+        return []
+    source = next(one for one in scan.columns if one.name == scan.time.column).source
+    low, high, nulls = _time_facts(scan, path, source, metadata)
+    if nulls and scan.null_timestamps == "error":
+        return [
+            (
+                "null times",
+                f"view '{scan.view}': {path} has {counted(nulls, 'row')} without '{source}', which belong to no day: "
+                "repair them, or say source.null_timestamps: drop",
+            )
+        ]
+    if partition is None or low is None or high is None:
+        return []
+    slack = dt.timedelta(days=scan.partition_slack)
+    start, _ = composed.day_bounds(partition - slack, scan.time.resolution)
+    _, end = composed.day_bounds(partition + slack, scan.time.resolution)
+    if low < start or high >= end:
+        return [
+            (
+                "partition",
+                f"view '{scan.view}': {path} has rows outside of {partition} (its '{source}' goes from "
+                f"{_shown(low, scan)} to {_shown(high, scan)} UTC): move them, or declare source.partition_slack",
+            )
+        ]
+    return []
+
+
+def _time_facts(scan: Scan, path: str, source: str, metadata: pq.FileMetaData) -> tuple[int | None, int | None, int]:
+    """Least and greatest time in the view's unit, and the number of NULLs: from the footer, else from the column."""
+    position = next(index for index in range(metadata.num_columns) if metadata.schema.column(index).path == source)
+    statistics = [metadata.row_group(index).column(position).statistics for index in range(metadata.num_row_groups)]
+    if any(
+        one is None
+        or not one.has_null_count
+        or (not one.has_min_max and one.null_count < one.num_values + one.null_count)
+        for one in statistics
+    ):
+        column = pq.read_table(path, columns=[source], partitioning=None).column(0)
+        if column.null_count == len(column):
+            return None, None, column.null_count
+        bounds = pc.min_max(column.cast("int32" if pa.types.is_date32(column.type) else "int64"))
+        low, high = (_in_unit(scan, bounds[name].as_py()) for name in ("min", "max"))
+        return low, high, column.null_count
+    # As they are stored: whole numbers of the column's unit, which needs no pandas for nanoseconds.
+    known = [one for one in statistics if one.has_min_max]
+    return (
+        min((_in_unit(scan, one.min_raw) for one in known), default=None),
+        max((_in_unit(scan, one.max_raw) for one in known), default=None),
+        sum(one.null_count for one in statistics),
+    )
+
+
+def _in_unit(scan: Scan, stored: int) -> int:
+    """A stored time as a whole number of the view's unit: Parquet stores a date as days."""
+    assert scan.time is not None
+    time = next(one for one in scan.columns if one.name == scan.time.column)
+    return stored * scan.time.resolution.per_day if time.dtype.name == "date" else stored
+
+
+def _shown(value: int, scan: Scan) -> str:
+    assert scan.time is not None
+    seconds, rest = divmod(value, scan.time.resolution.value)
+    try:
+        moment = dt.datetime(1970, 1, 1) + dt.timedelta(seconds=seconds)
+    except OverflowError:
+        return f"{value}"
+    return f"{moment}{f' and {rest} {scan.time.unit}' if rest else ''}"
+
+
+def _check_static_keys(dag: Dag, sources: Sources, day: dt.date, mistakes: list[str]) -> None:
+    """Right sides of Joins have one row per key."""
+    scans = {scan.output: scan for scan in sources.scans}
+    for operator in dag.operators:
+        if not isinstance(operator, Join) or operator.inputs[1] not in scans:
+            continue
+        scan = scans[operator.inputs[1]]
+        relation = composed.scan(scan, dag.relations[scan.output], sources.needed(day)[scan.name], day)
+        with duckdb.connect() as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            found = connection.execute(statements.duplicate_keys(operator.keys, relation)).fetchone()
+        if found is not None:
+            shown = shortened([f"{key} = {value!r}" for key, value in zip(operator.keys, found, strict=False)])
+            mistakes.append(
+                f"view '{scan.view}': {sources.files[scan.name].path} has {found[-1]} rows with {shown}: "
+                "a view without timestamps has one row per key: remove the others, or declare source.timestamp_field"
+            )

@@ -1,0 +1,1 @@
+"""What YAML files say: documents with line numbers, named dimensions, runtime and aggregation settings."""

@@ -1,0 +1,105 @@
+"""Field types that several models share: names, durations, sizes, types, and references into base.yaml."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationInfo
+
+from daeda.dtypes import DType
+from daeda.durations import Duration
+from daeda.errors import did_you_mean
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB|TiB|KB|MB|GB|TB)")
+_SIZE_UNITS = {
+    "B": 1,
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
+    "TiB": 2**40,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "TB": 10**12,
+}
+
+
+class Strict(BaseModel):
+    """A frozen model that forbids unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+@dataclass
+class Dimensions:
+    """The entries of base.yaml, and which of them another file has used."""
+
+    entries: dict[str, int | str | list[Any]]
+    used: set[str] = field(default_factory=set)
+
+    def resolve(self, name: str) -> int | str | list[Any]:
+        """The value behind a name; raises ValueError with what exists."""
+        if name not in self.entries:
+            raise ValueError(
+                f"'{name}' is neither a value nor a name of config/base.yaml: {did_you_mean(name, self.entries)}"
+            )
+        self.used.add(name)
+        return self.entries[name]
+
+
+def parse_name(value: object) -> str:
+    """A name that becomes a directory, a column prefix or a label: letters, digits and underscores."""
+    text = str(value)
+    if not isinstance(value, str) or not _NAME.fullmatch(text):
+        raise ValueError(f"'{text}' is not a name: use letters, digits and '_', and begin with a letter or '_'")
+    if text.startswith("__"):
+        raise ValueError(f"'{text}' begins with '__', which is kept for columns that daeda makes while it works")
+    return text
+
+
+def parse_size(value: object) -> int:
+    """Bytes of `64GiB` or of a whole number; raises ValueError."""
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    found = _SIZE.fullmatch(str(value).strip())
+    if not found or int(found[1]) == 0:
+        raise ValueError(f"'{value}' is not a size: write a whole number and a unit, like 512MiB or 64GiB")
+    return int(found[1]) * _SIZE_UNITS[found[2]]
+
+
+def _parse_dtype(value: object) -> DType:
+    return value if isinstance(value, DType) else DType.parse(str(value))
+
+
+def _parse_duration(value: object) -> Duration:
+    return value if isinstance(value, Duration) else Duration.parse(value)
+
+
+def _resolve_count(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, str) and isinstance(info.context, Dimensions):
+        value = info.context.resolve(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"'{value}' is not a whole number above 0")
+    return value
+
+
+def _resolve_list(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, str) and isinstance(info.context, Dimensions):
+        return info.context.resolve(value)
+    return value
+
+
+def _one_or_more(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Name = Annotated[str, BeforeValidator(parse_name)]
+Size = Annotated[int, BeforeValidator(parse_size)]
+Type = Annotated[DType, BeforeValidator(_parse_dtype), PlainSerializer(str)]
+Span = Annotated[Duration, BeforeValidator(_parse_duration), PlainSerializer(str)]
+Count = Annotated[int, BeforeValidator(_resolve_count)]
+Spans = Annotated[tuple[Span, ...], BeforeValidator(_resolve_list)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(_one_or_more)]

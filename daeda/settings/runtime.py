@@ -1,0 +1,199 @@
+"""config/training/runtime.yaml: what to train, over which days, where, and with how much of the machine.
+
+A flag wins over the environment (`DAEDA_DAY_WORKERS=4`, nested: `DAEDA_COMPUTE__ENGINE`), which wins over the file.
+"""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+import os
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+
+from daeda.errors import did_you_mean
+from daeda.settings.document import Document, Location, Mistakes, record_validation
+from daeda.settings.kinds import Name, Size, Strict
+
+_MONTH = re.compile(r"(\d{4})-(\d{2})")
+_PREFIX = "DAEDA_"
+_FLAGS: Mapping[Location, str] = {("ray", "num_cpus"): "--ray-num-cpus"}
+# Set by the driver for the halves that it starts; not settings.
+INTERNAL_VARIABLES = frozenset({"DAEDA_LIFELINE_FD"})
+
+
+def _first_day(value: object) -> object:
+    found = _MONTH.fullmatch(str(value))
+    return f"{value}-01" if found else value
+
+
+def _last_day(value: object) -> object:
+    found = _MONTH.fullmatch(str(value))
+    if not found or not 1 <= int(found[2]) <= 12:
+        return value
+    return f"{value}-{calendar.monthrange(int(found[1]), int(found[2]))[1]}"
+
+
+class DefaultedColumn(Strict):
+    """An output column that is made with a literal when no operator of the range produced it."""
+
+    name: Name
+    default: Any = None
+
+
+def _output_column(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+class DuckDbConfig(Strict):
+    """Limits of the skeleton's DuckDB; they never change the bytes that come out."""
+
+    memory_limit: Size | None = None
+    threads: int | None = Field(default=None, ge=1)
+    temp_directory: str | None = None
+
+
+class Compute(Strict):
+    """The engine of rolling aggregates and DuckDB's limits."""
+
+    engine: Literal["duckdb", "polars"] = "duckdb"
+    duckdb_config: DuckDbConfig = DuckDbConfig()
+
+
+class RayEnvelope(Strict):
+    """Ceilings of the enrichment; a run is clamped to the host that it is on."""
+
+    num_cpus: int = Field(default=16, ge=1)
+    memory: Size = 64 * 2**30
+    object_store_memory: Size = 20 * 2**30
+    reserved_cpus: int = Field(default=1, ge=0)
+    reserved_memory: Size = 4 * 2**30
+    preload_day_embeddings: bool = True
+    day_timeout_minutes: int = Field(default=240, ge=1)
+
+
+class RuntimeSettings(BaseSettings):
+    """The whole file. Days are inclusive UTC days; a month stands for its days."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix=_PREFIX, env_nested_delimiter="__", arbitrary_types_allowed=True
+    )
+
+    service: Name
+    data_root: str = "."
+    output_root: str
+    feed_start: Annotated[dt.date, BeforeValidator(_first_day)]
+    feed_end: Annotated[dt.date, BeforeValidator(_last_day)]
+    feature_refs: tuple[str, ...] = ()
+    output_columns: tuple[Annotated[DefaultedColumn, BeforeValidator(_output_column)], ...] = Field(min_length=1)
+    day_workers: int = Field(default=1, ge=1, le=256)
+    rows_per_part: int = Field(default=100_000, ge=1)
+    rolling_chunk_rows: int = Field(default=1_000_000, ge=1)
+    enrich_batch_rows: int = Field(default=8_192, ge=1)
+    compute: Compute = Compute()
+    ray: RayEnvelope = RayEnvelope()
+
+    @model_validator(mode="after")
+    def _range_is_forward(self) -> Self:
+        if self.feed_end < self.feed_start:
+            raise ValueError(f"feed_end {self.feed_end} lies before feed_start {self.feed_start}: swap them")
+        names = [column.name for column in self.output_columns]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"output_columns names {', '.join(twice)} twice: each column stands once")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, then environment, then the YAML file; no .env file and no secrets directory."""
+        file_settings = _DocumentSource(settings_cls)
+        return init_settings, env_settings, file_settings
+
+    @property
+    def days(self) -> tuple[dt.date, ...]:
+        """Every day of the range, in order."""
+        count = (self.feed_end - self.feed_start).days + 1
+        return tuple(self.feed_start + dt.timedelta(days=offset) for offset in range(count))
+
+
+class _DocumentSource(PydanticBaseSettingsSource):
+    """The YAML file as a pydantic-settings source; `current` is set for the time of one load."""
+
+    current: ClassVar[dict[str, Any]] = {}
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        return self.current.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return self.current
+
+
+def load_runtime(document: Document, flags: Mapping[str, Any], mistakes: Mistakes) -> RuntimeSettings | None:
+    """Validate the runtime file under flags and environment; mistakes name the source of the value.
+
+    `flags` is nested like the file and holds only what was given, for example `{"ray": {"num_cpus": 8}}`.
+    """
+    _check_environment(mistakes)
+
+    def where(location: Location) -> str:
+        return place_of_setting(document, location, flags)
+
+    _DocumentSource.current = document.data
+    try:
+        return RuntimeSettings(**flags)
+    except ValidationError as error:
+        record_validation(RuntimeSettings, error, mistakes, where)
+        return None
+    except SettingsError as error:
+        mistakes.add(*_unreadable_variable(document, str(error)))
+        return None
+    finally:
+        _DocumentSource.current = {}
+
+
+def place_of_setting(document: Document, location: Location, flags: Mapping[str, Any] | None = None) -> str:
+    """Where the value of a setting comes from: `--day-workers`, `DAEDA_DAY_WORKERS`, or `file:line`."""
+    if flags and _reaches(flags, location):
+        return _FLAGS.get(location) or "--" + str(location[-1]).replace("_", "-")
+    for length in range(len(location), 0, -1):
+        variable = _PREFIX + "__".join(str(part) for part in location[:length]).upper()
+        if variable in os.environ:
+            return variable
+    return document.where(location)
+
+
+def _unreadable_variable(document: Document, message: str) -> tuple[str, str]:
+    """Place and sentence for a variable of a nested setting that pydantic-settings could not decode."""
+    found = re.search(r'field "(\w+)"', message)
+    if found is None:
+        return document.where(()), message
+    shown = '\'["a", "b"]\'' if found[1] in ("feature_refs", "output_columns") else '\'{"key": "value"}\''
+    return _PREFIX + found[1].upper(), f"is not JSON: write it like {shown}, or write it in {document.shown}"
+
+
+def _check_environment(mistakes: Mistakes) -> None:
+    known = [name.upper() for name in RuntimeSettings.model_fields]
+    for variable in sorted(os.environ):
+        name = variable.removeprefix(_PREFIX).partition("__")[0]
+        if variable.startswith(_PREFIX) and variable not in INTERNAL_VARIABLES and name not in known:
+            mistakes.add(variable, f"no setting has this name behind {_PREFIX}: {did_you_mean(name, known)}")
+
+
+def _reaches(values: Mapping[str, Any], location: Location) -> bool:
+    current: Any = values
+    for part in location:
+        if not isinstance(current, Mapping) or part not in current:
+            return False
+        current = current[part]
+    return True

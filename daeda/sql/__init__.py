@@ -1,0 +1,1 @@
+"""SQL: checked expressions of users, and the statements that each operator becomes."""

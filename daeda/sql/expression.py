@@ -1,0 +1,185 @@
+"""Expressions that users write in YAML: parsed, limited to deterministic scalar SQL, and bound to columns.
+
+An expression is a tree of sqlglot from here on; the user's text never reaches DuckDB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+import duckdb
+from sqlglot import errors, exp, parse_one
+
+from daeda.dtypes import DType
+from daeda.errors import ConfigError, did_you_mean, shortened
+from daeda.operators.relation import Column, Relation
+
+# Nodes that are scalar, deterministic and without access to anything but their arguments.
+_ALLOWED: tuple[type[exp.Expression], ...] = (
+    exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.Array, exp.Tuple,
+    exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.In, exp.Between,
+    exp.NullSafeEQ, exp.NullSafeNEQ, exp.Like, exp.ILike, exp.Escape,
+    exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg, exp.DPipe, exp.BitwiseAnd, exp.BitwiseOr,
+    exp.Case, exp.If, exp.Coalesce, exp.Nullif, exp.Greatest, exp.Least,
+    exp.Cast, exp.TryCast, exp.DataType, exp.DataTypeParam, exp.Interval, exp.Var,
+    exp.Abs, exp.Ceil, exp.Floor, exp.Round, exp.Sqrt, exp.Ln, exp.Log, exp.Exp, exp.Pow, exp.Sign,
+    exp.Lower, exp.Upper, exp.Length, exp.Trim, exp.Substring, exp.StartsWith, exp.EndsWith, exp.Contains, exp.Concat,
+    exp.Extract, exp.DateDiff, exp.DateTrunc, exp.TimestampTrunc, exp.ArraySize, exp.ArrayContains,
+    exp.IsNan, exp.IsInf,
+)  # fmt: skip
+# DuckDB functions that sqlglot has no node for.
+_ALLOWED_FUNCTIONS = frozenset(
+    {
+        "epoch",
+        "epoch_ms",
+        "epoch_us",
+        "epoch_ns",
+        "isfinite",
+        "prefix",
+        "suffix",
+        "list_min",
+        "list_max",
+        "list_sum",
+        "log2",
+    }
+)
+
+
+# What the condition of a session may ask beside that: aggregates of its rows.
+_AGGREGATES: tuple[type[exp.Expression], ...] = (
+    exp.Count, exp.Sum, exp.Min, exp.Max, exp.Avg, exp.Star, exp.Distinct,
+)  # fmt: skip
+
+
+def parse_having(text: str) -> exp.Expr:
+    """Parse the condition of a session filter: a scalar expression over aggregates of the session's rows."""
+    return _parse(text, "having", (*_ALLOWED, *_AGGREGATES))
+
+
+def parse_expression(text: str, what: str = "expression") -> exp.Expr:
+    """Parse a scalar expression; raises ConfigError that shows the place of a mistake.
+
+    Worked example: `event = 'like' AND quantity > 0` is allowed; `(SELECT 1)`, `read_text('x')`, `random()` and
+    `sum(x) OVER ()` are refused, with the offending part in the message.
+    """
+    return _parse(text, what, _ALLOWED)
+
+
+def _parse(text: str, what: str, allowed: tuple[type[exp.Expression], ...]) -> exp.Expr:
+    if len(text) > 10_000:
+        raise ConfigError(f"{what} has {len(text)} characters: at most 10000 are read")
+    try:
+        tree = parse_one(text, dialect="duckdb")
+    except errors.SqlglotError as error:
+        raise ConfigError(f"{what} {_quoted(text)} is not SQL{_place(error)}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{what} {_quoted(text)} is nested too deeply") from error
+    for node in tree.walk():
+        _check_node(node, text, what, allowed)
+    return tree
+
+
+def columns_of(tree: exp.Expr) -> tuple[str, ...]:
+    """Names of the columns that an expression reads, each once, in order of appearance."""
+    return tuple(dict.fromkeys(column.name for column in tree.find_all(exp.Column)))
+
+
+def check_columns(tree: exp.Expr, known: Iterable[str], what: str) -> None:
+    """Raise ConfigError when the expression reads a column that is not in `known`."""
+    names = list(known)
+    for column in columns_of(tree):
+        if column not in names:
+            raise ConfigError(f"{what} reads '{column}', which is not a column here: {did_you_mean(column, names)}")
+
+
+def expression_type(text: str, relation: Relation, what: str = "expression") -> str:
+    """DuckDB's name for the type of an expression over a relation; raises ConfigError when DuckDB cannot bind it."""
+    tree = parse_expression(text, what)
+    check_columns(tree, relation.names, what)
+    nulls = [
+        exp.alias_(
+            exp.Cast(this=exp.null(), to=exp.DataType.build(column.dtype.sql, dialect="duckdb")),
+            column.name,
+            quoted=True,
+        )
+        for column in relation.columns
+    ]
+    query = exp.select(exp.alias_(quoted_columns(tree), "value")).from_(exp.select(*nulls).subquery("given"))
+    return _bound_type(query.sql("duckdb"), text, what)
+
+
+def check_expression_type(text: str, column: Column, relation: Relation) -> None:
+    """Raise ConfigError unless the expression has the column's type."""
+    found = expression_type(text, relation, f"the expression of '{column.name}'")
+    wanted = _bound_type(f"SELECT CAST(NULL AS {column.dtype.sql}) AS value", column.dtype.name, "type")
+    if found != wanted:
+        raise ConfigError(
+            f"the expression of '{column.name}' gives {found}, and the contract says {column.dtype} "
+            f"({wanted}): change the type, or write CAST(... AS {wanted})"
+        )
+
+
+def check_predicate(text: str, relation: Relation, what: str) -> None:
+    """Raise ConfigError unless the expression is a condition."""
+    found = expression_type(text, relation, what)
+    if found != "BOOLEAN":
+        raise ConfigError(f"{what} {_quoted(text)} gives {found}: a condition is true or false")
+
+
+def quoted_columns(tree: exp.Expr) -> exp.Expr:
+    """A copy in which every column name is quoted, so that keywords and mixed case stay columns."""
+    copy = tree.copy()
+    for column in copy.find_all(exp.Column):
+        column.this.set("quoted", True)
+    return copy
+
+
+@lru_cache(maxsize=512)
+def _bound_type(query: str, text: str, what: str) -> str:
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        try:
+            return str(connection.execute(f"DESCRIBE {query}").fetchall()[0][1])
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigError(f"{what} {_quoted(text)} does not fit the columns: {reason}") from error
+
+
+def _check_node(node: exp.Expr, text: str, what: str, allowed: tuple[type[exp.Expression], ...]) -> None:
+    if isinstance(node, exp.Anonymous):
+        if str(node.this).lower() not in _ALLOWED_FUNCTIONS:
+            raise ConfigError(
+                f"{what} {_quoted(text)} calls '{node.this}', which is not among the functions of an "
+                f"expression: {did_you_mean(str(node.this).lower(), _function_names())}"
+            )
+        return
+    if isinstance(node, exp.Column) and (node.table or isinstance(node.this, exp.Star)):
+        raise ConfigError(f"{what} {_quoted(text)} names '{node.sql('duckdb')}': write the column's name alone")
+    if not isinstance(node, allowed):
+        shown = node.sql("duckdb")
+        part = "" if shown == text else f", found {_quoted(shown)}"
+        raise ConfigError(f"{what} {_quoted(text)} is limited to scalar SQL over columns{part}")
+
+
+def _function_names() -> list[str]:
+    named = [kind.sql_name().lower() for kind in _ALLOWED if issubclass(kind, exp.Func)]
+    return sorted({*named, *_ALLOWED_FUNCTIONS})
+
+
+def _place(error: errors.SqlglotError) -> str:
+    details = getattr(error, "errors", None)
+    if not details:
+        return ""
+    first = details[0]
+    mark = f", near {_quoted(first['highlight'])}" if first.get("highlight") else ""
+    return f" (line {first.get('line')}, column {first.get('col')}{mark})"
+
+
+def _quoted(text: str) -> str:
+    return f"'{shortened([text]) if len(text) <= 200 else text[:197] + '...'}'"
+
+
+def type_in_duckdb(dtype: DType) -> exp.DataType:
+    """The type as a node of the SQL tree."""
+    return exp.DataType.build(dtype.sql, dialect="duckdb")

@@ -1,0 +1,140 @@
+"""From operators to work: which statements an operator becomes, and what its output is.
+
+The skeleton runs this with an engine that executes, `explain --sql` with one that writes down. Both see the same
+statements, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Protocol, assert_never
+
+from daeda.errors import ConfigError, DayError, NotBuiltYet
+from daeda.operators.relation import Relation
+from daeda.operators.relational import Filter, Join, Project, Scan, Sink
+from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
+from daeda.operators.udf import ArrowUdfTransform
+from daeda.sql import scan as composed
+from daeda.sql import statements
+from daeda.sql.handle import ROW, ColumnFile, Composed, Numbered, column
+
+Handle = Composed | Numbered
+SourceOperator = Scan | Filter | Project | Join | PointInTimeJoin | RollingAggregate | ArrowUdfTransform | Sink
+
+
+class DayEngine(Protocol):
+    """What carries out the work of one day."""
+
+    @property
+    def day(self) -> dt.date:
+        """The day."""
+
+    def source_files(self, operator: Scan) -> tuple[str, ...]:
+        """The files that a Scan reads for the day."""
+
+    def number(self, operator: SourceOperator, query: str, name: str) -> tuple[str, int]:
+        """Materialise rows in their total order; the file, and how many rows it has."""
+
+    def materialise(self, operator: SourceOperator, query: str, name: str, left_rows: int) -> tuple[str, int]:
+        """Materialise an operator's new columns; the file, and how many rows it has."""
+
+    def duplicate_key(self, operator: Join, right: Composed) -> str:
+        """An example of right keys that stand more than once, as text."""
+
+    def roll(self, operator: RollingAggregate, left: Numbered, right: Composed) -> ColumnFile:
+        """Compute the aggregates of every left row."""
+
+    def write(self, operator: Sink, given: Numbered) -> None:
+        """Write and publish the day."""
+
+
+def lower(engine: DayEngine, operator: SourceOperator, relation: Relation, inputs: tuple[Handle, ...]) -> Handle:
+    """Carry out one operator; returns its output."""
+    match operator:
+        case Scan():
+            return composed.scan(operator, relation, engine.source_files(operator), engine.day)
+        case Filter():
+            right = _composed(inputs[1]) if operator.semi_join else None
+            return composed.filter_rows(operator, _ordered(inputs[0]), right)
+        case Project():
+            return composed.project(operator, relation, _numbered(engine, operator, inputs[0]))
+        case Join():
+            return _join(engine, operator, relation, inputs)
+        case PointInTimeJoin():
+            return _point_in_time(engine, operator, relation, inputs)
+        case RollingAggregate():
+            left = _numbered(engine, operator, inputs[0])
+            return _extended(left, relation, engine.roll(operator, left, _composed(inputs[1])))
+        case Sink():
+            given = _numbered(engine, operator, inputs[0])
+            engine.write(operator, given)
+            return given
+        case ArrowUdfTransform():
+            raise NotBuiltYet(f"operator '{operator.name}' ({operator.op_kind}) is described and not built yet")
+        case _:
+            assert_never(operator)
+
+
+def inputs_of(operator: SourceOperator, handles: dict[str, Handle]) -> tuple[Handle, ...]:
+    """The handles of an operator's inputs; raises ConfigError when one has not been made."""
+    for name in operator.inputs:
+        if name not in handles:
+            raise ConfigError(
+                f"operator '{operator.name}' ({operator.op_kind}): no relation '{name}' has been made before it: "
+                f"{', '.join(handles) or 'none exists'}"
+            )
+    return tuple(handles[name] for name in operator.inputs)
+
+
+def _join(engine: DayEngine, operator: Join, relation: Relation, inputs: tuple[Handle, ...]) -> Numbered:
+    left, right = _numbered(engine, operator, inputs[0]), _composed(inputs[1])
+    query = statements.static_join(operator, left, right)
+    path, rows = engine.materialise(operator, query, operator.output, left.rows)
+    if rows != left.rows:
+        raise DayError(f"{engine.duplicate_key(operator, right)}: a Join needs one row per key")
+    return _extended(left, relation, ColumnFile(path, operator.columns))
+
+
+def _point_in_time(
+    engine: DayEngine, operator: PointInTimeJoin, relation: Relation, inputs: tuple[Handle, ...]
+) -> Numbered:
+    left = _numbered(engine, operator, inputs[0])
+    query = statements.point_in_time_join(operator, left, _composed(inputs[1]))
+    path, rows = engine.materialise(operator, query, operator.output, left.rows)
+    if rows != left.rows:
+        raise DayError(f"the as-of join made {rows} rows of {left.rows}")
+    return _extended(left, relation, ColumnFile(path, operator.columns))
+
+
+def _extended(left: Numbered, relation: Relation, file: ColumnFile) -> Numbered:
+    return Numbered(relation, left.rows, (*left.files, file), {**left.expressions, **_own(file.columns)})
+
+
+def _numbered(engine: DayEngine, operator: SourceOperator, given: Handle) -> Numbered:
+    """Rows that have numbers: a composed relation is sorted into its total order and written."""
+    if isinstance(given, Numbered):
+        return given
+    names = given.relation.names
+    path, rows = engine.number(operator, statements.numbering(given.relation, given), f"rows_of_{operator.inputs[0]}")
+    return Numbered(given.relation, rows, (ColumnFile(path, names),), _own(names))
+
+
+def _own(names: tuple[str, ...]) -> dict[str, str]:
+    """Each column as itself."""
+    return {name: column(name).sql("duckdb") for name in names}
+
+
+def _ordered(given: Handle) -> Composed:
+    """Rows to choose from: those of a numbered relation get new numbers, in the order of their old ones."""
+    if isinstance(given, Composed):
+        return given
+    query = given.select(given.relation.names)
+    return Composed(Relation(given.relation.columns, order=(ROW,)), query.sql("duckdb"))
+
+
+def _composed(given: Handle) -> Composed:
+    """A right side; one that was numbered on its way (an attribute joined to a history) is read back."""
+    if isinstance(given, Composed):
+        return given
+    query = given.select(given.relation.names)
+    return Composed(given.relation, query.sql("duckdb"))

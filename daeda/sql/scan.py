@@ -1,0 +1,153 @@
+"""SQL of Scan, Filter and Project: composed, never run on its own."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from sqlglot import exp
+
+from daeda.dtypes import DType, TimeUnit
+from daeda.durations import finest
+from daeda.operators.operator import Instant
+from daeda.operators.relation import Relation
+from daeda.operators.relational import Filter, Project, ProjectColumn, Scan
+from daeda.sql.expression import parse_expression, quoted_columns, type_in_duckdb
+from daeda.sql.handle import Composed, Numbered, column, read_parquet
+from daeda.sql.literal import literal
+
+_EPOCH = dt.date(1970, 1, 1)
+_EPOCH_TIME = dt.datetime(1970, 1, 1)
+
+
+def scan(operator: Scan, relation: Relation, paths: Sequence[str], day: dt.date) -> Composed:
+    """SELECT of the declared columns from the day's files, clipped to the time that the day can see."""
+    read = exp.select(
+        *(exp.alias_(_read_column(one.source, one.dtype), one.name, quoted=True) for one in operator.columns)
+    )
+    read = read.from_(read_parquet(paths) if paths else no_rows(operator))
+    query = exp.select(*(column(one.name) for one in operator.columns)).from_(read.subquery("s"))
+    for condition in _time_range(operator, day):
+        query = query.where(condition)
+    if operator.predicate is not None:
+        query = query.where(quoted_columns(parse_expression(operator.predicate)))
+    return Composed(relation, query.sql("duckdb"))
+
+
+def no_rows(operator: Scan) -> exp.Subquery:
+    """A relation with the source's columns and without rows: what an empty set of partitions holds."""
+    nulls = [
+        exp.alias_(exp.Cast(this=exp.null(), to=type_in_duckdb(one.dtype)), one.source, quoted=True)
+        for one in operator.columns
+    ]
+    return exp.select(*nulls).where(exp.false()).subquery("nothing")
+
+
+def day_bounds(day: dt.date, unit: TimeUnit) -> tuple[int, int]:
+    """First instant of the day and of the next one, in units since the epoch."""
+    start = (day - _EPOCH).days * unit.per_day
+    return start, start + unit.per_day
+
+
+def instant(name: exp.Expr, dtype: DType, source: TimeUnit, unit: TimeUnit) -> exp.Expr:
+    """The column as a whole number of `unit`, which is at least as fine as `source`."""
+    if dtype.is_integer:
+        value: exp.Expr = exp.Cast(this=name, to=exp.DataType.build("BIGINT", dialect="duckdb"))
+    else:
+        function = {TimeUnit.MILLI: "epoch_ms", TimeUnit.MICRO: "epoch_us", TimeUnit.NANO: "epoch_ns"}[source]
+        stamped = (
+            exp.Cast(this=name, to=exp.DataType.build("TIMESTAMP", dialect="duckdb")) if dtype.name == "date" else name
+        )
+        value = exp.Anonymous(this=function, expressions=[stamped])
+    factor = unit.value // source.value
+    return value if factor == 1 else exp.Mul(this=exp.Paren(this=value), expression=exp.Literal.number(factor))
+
+
+def instant_of(relation: Relation, given: Instant, unit: TimeUnit, table: str | None = None) -> exp.Expr:
+    """A time column of a relation as a whole number of `unit`."""
+    return instant(column(given.column, table), relation.column(given.column).dtype, given.resolution, unit)
+
+
+def filter_rows(operator: Filter, left: Composed, right: Composed | None) -> Composed:
+    """The left rows that the filter keeps."""
+    if operator.predicate is not None:
+        query = (
+            exp.select("*").from_(left.tree().subquery("l")).where(quoted_columns(parse_expression(operator.predicate)))
+        )
+        return Composed(left.relation, query.sql("duckdb"))
+    assert right is not None
+    query = exp.select("*").from_(left.tree().subquery("l"))
+    on = exp.and_(*(exp.EQ(this=column(key, "l"), expression=column(key, "r")) for key in operator.semi_join))
+    return Composed(left.relation, query.join(right.tree().subquery("r"), on=on, join_type="semi").sql("duckdb"))
+
+
+def project(operator: Project, relation: Relation, given: Numbered) -> Numbered:
+    """The projected columns as expressions over the same files."""
+    expressions = {one.name: _projected(one, given).sql("duckdb") for one in operator.columns}
+    return Numbered(relation, given.rows, given.files, expressions)
+
+
+def _projected(one: ProjectColumn, given: Numbered) -> exp.Expr:
+    default = None if one.default is None else literal(one.default, one.dtype)
+    if one.source is not None:
+        value = given.expression(one.source)
+    elif one.expression is not None:
+        tree = quoted_columns(parse_expression(one.expression))
+        value = exp.Paren(this=tree.transform(lambda node: _substituted(node, given)))
+    else:
+        return default or literal(None, one.dtype)
+    return value if default is None else exp.Coalesce(this=value, expressions=[default])
+
+
+def _substituted(node: exp.Expr, given: Numbered) -> exp.Expr:
+    return exp.Paren(this=given.expression(node.name)) if isinstance(node, exp.Column) else node
+
+
+def _read_column(source: str, dtype: DType) -> exp.Expr:
+    """The column as declared, with -0.0 made 0.0 (x + 0.0 does that, and keeps NaN and NULL)."""
+    return exp.Cast(this=_without_negative_zero(column(source), dtype), to=type_in_duckdb(dtype))
+
+
+def _without_negative_zero(value: exp.Expr, dtype: DType, depth: int = 0) -> exp.Expr:
+    if not dtype.holds_float:
+        return value
+    if dtype.item is None:
+        return exp.Add(this=value, expression=literal(0.0, dtype))
+    item = f"x{depth}"
+    body = _without_negative_zero(exp.column(item), dtype.item, depth + 1)
+    each = exp.Lambda(this=body, expressions=[exp.to_identifier(item)])
+    return exp.Anonymous(this="list_transform", expressions=[value, each])
+
+
+def _time_range(operator: Scan, day: dt.date) -> list[exp.Expr]:
+    """Rows of the day for a spine; for a look-back, rows that a row of the day can see."""
+    if operator.time is None:
+        return []
+    dtype = next(one.dtype for one in operator.columns if one.name == operator.time.column)
+    unit = operator.time.resolution
+    if operator.lookback is not None:
+        unit = finest(unit, operator.lookback.unit)
+    start, end = day_bounds(day, unit)
+    if operator.lookback is not None:
+        length = operator.lookback.in_unit(unit)
+        endless = length is None or start - length < (dt.date.min - _EPOCH).days * unit.per_day
+        bounds = [end] if length is None or endless else [end, start - length]
+    else:
+        bounds = [end, start]
+    value = instant(column(operator.time.column), dtype, operator.time.resolution, unit)
+    if unit is TimeUnit.MICRO and dtype.unit is TimeUnit.MICRO:
+        # Compared as it is stored, so that statistics rule out row groups.
+        value = column(operator.time.column)
+    conditions: list[exp.Expr] = [exp.LT(this=value, expression=_bound(bounds[0], value, dtype))]
+    if len(bounds) == 2:
+        conditions.append(exp.GTE(this=value.copy(), expression=_bound(bounds[1], value, dtype)))
+    return conditions
+
+
+def _bound(number: int, value: exp.Expr, dtype: DType) -> exp.Expr:
+    if not isinstance(value, exp.Column):
+        return exp.Literal.number(number)
+    # A date compares with a timestamp at its midnight.
+    text = f"{_EPOCH_TIME + dt.timedelta(microseconds=number)}" + ("+00" if dtype.name.endswith("UTC]") else "")
+    kind = "TIMESTAMPTZ" if dtype.name.endswith("UTC]") else "TIMESTAMP"
+    return exp.Cast(this=exp.Literal.string(text), to=exp.DataType.build(kind, dialect="duckdb"))

@@ -1,0 +1,219 @@
+"""SQL of the major operators: each is one query whose result is written to a file of its own.
+
+The results hold only the operator's new columns, in row order: the n-th row belongs to row n of the left side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlglot import exp
+
+from daeda.dtypes import DType, TimeUnit
+from daeda.durations import finest
+from daeda.operators.relation import Relation
+from daeda.operators.relational import Join
+from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
+from daeda.sql.expression import type_in_duckdb
+from daeda.sql.handle import ROW, Composed, Numbered, column, read_parquet
+from daeda.sql.order import ordered, ordered_column, sort_key
+from daeda.sql.scan import instant_of
+
+# Columns that daeda makes while it works; names of users cannot begin like this.
+TIME = "__time"
+CREATED = "__created"
+VISIBLE = "__visible"
+RANK = "__rank"
+ENTITY = "__entity"
+
+
+def numbering(relation: Relation, given: Composed) -> str:
+    """The rows in their total order: what becomes row 0, 1, 2 ... of the day."""
+    query = exp.select(*(column(name) for name in relation.names)).from_(given.tree().subquery("l"))
+    order = relation.order or relation.names
+    return query.order_by(*(ordered_column(name, relation.column(name).dtype) for name in order)).sql("duckdb")
+
+
+def static_join(operator: Join, left: Numbered, right: Composed) -> str:
+    """Left equi-join; the caller compares the number of rows, since duplicate right keys would make more."""
+    query = exp.select(*(column(name, "r") for name in operator.columns))
+    query = query.from_(left.select(operator.keys).subquery("l"))
+    query = query.join(right.tree().subquery("r"), on=_equal_keys(operator.keys), join_type="left")
+    return query.order_by(exp.Ordered(this=column(ROW, "l"), nulls_first=True)).sql("duckdb")
+
+
+def duplicate_keys(keys: tuple[str, ...], right: Composed) -> str:
+    """One example of right keys that stand more than once, with their number."""
+    named = [column(key) for key in keys]
+    query = exp.select(*named, exp.alias_(exp.Count(this=exp.Star()), "rows")).from_(right.tree().subquery("r"))
+    query = query.where(exp.and_(*(_known(key.copy()) for key in named)))
+    query = query.group_by(*(key.copy() for key in named)).having(
+        exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1))
+    )
+    return query.order_by(*(key.copy() for key in named)).limit(1).sql("duckdb")
+
+
+def point_in_time_join(operator: PointInTimeJoin, left: Numbered, right: Composed) -> str:
+    """As-of join against right rows that were reduced to one per key and instant.
+
+    A right row is visible from `__visible` on: its time, or when it became known, if that is later. Reduction keeps the
+    row that wins among all rows visible at that instant, so the ASOF join meets no tie (DuckDB would pick any):
+
+        time  created  visible  rank        visible  winner
+        10    10       10       1      ->   10       rank 1
+        20    40       40       2           30       rank 3
+        30    30       30       3           40       rank 3 again: dropped, the row at 30 still wins
+    """
+    unit = finest(
+        operator.left_time.resolution, operator.right_time.resolution,
+        operator.created.resolution if operator.created else None, operator.ttl.unit if operator.ttl else None,
+    )  # fmt: skip
+    lefts = left.select([*operator.keys, operator.left_time.column]).subquery("s")
+    left_rows = exp.select(
+        column(ROW), *(column(key) for key in operator.keys),
+        exp.alias_(instant_of(left.relation, operator.left_time, unit), TIME, quoted=True),
+    ).from_(lefts)  # fmt: skip
+    visible = _visible_rows(operator, right, unit)
+    on = exp.and_(_equal_keys(operator.keys), _seen(operator, column(TIME, "l"), column(VISIBLE, "r")))
+    query = exp.select(*(_unless_too_old(operator, name, unit) for name in operator.columns)).from_(
+        left_rows.subquery("l")
+    )
+    join = exp.Join(this=visible.subquery("r"), method="ASOF", side="LEFT", on=on)
+    query.append("joins", join)
+    return query.order_by(exp.Ordered(this=column(ROW, "l"), nulls_first=True)).sql("duckdb")
+
+
+def _visible_rows(operator: PointInTimeJoin, right: Composed, unit: TimeUnit) -> exp.Select:
+    """Right rows with known keys and times, one per key and instant of visibility."""
+    relation = right.relation
+    instants = [operator.right_time, *([operator.created] if operator.created else [])]
+    known = [*operator.keys, *(one.column for one in instants)]
+    names = dict.fromkeys((*operator.keys, *operator.columns, *operator.tie_order))
+    time = exp.alias_(instant_of(relation, operator.right_time, unit), TIME, quoted=True)
+    rows = exp.select(*(column(name) for name in names), time).from_(right.tree().subquery("h"))
+    rows = rows.where(exp.and_(*(_known(column(name)) for name in known)))
+    ties = [(name, relation.column(name).dtype) for name in operator.tie_order]
+    if operator.created is None:
+        rows = rows.select(exp.alias_(instant_of(relation, operator.right_time, unit), VISIBLE, quoted=True))
+        partition = [column(key) for key in (*operator.keys, TIME)]
+        newest = [ordered_column(name, dtype, greatest_first=True) for name, dtype in ties]
+        return _first_per(rows, partition, newest)
+    rows = rows.select(exp.alias_(instant_of(relation, operator.created, unit), CREATED, quoted=True))
+    rows = exp.select(
+        "*", exp.alias_(exp.Greatest(this=column(TIME), expressions=[column(CREATED)]), VISIBLE, quoted=True)
+    ).from_(rows.subquery("h1"))
+    return _winners(rows, [column(key) for key in operator.keys], ties)
+
+
+def _first_per(rows: exp.Select, partition: list[exp.Column], newest: list[exp.Ordered]) -> exp.Select:
+    """One row per partition: the first in `newest` order."""
+    window = exp.Window(
+        this=exp.RowNumber(), partition_by=partition, order=exp.Order(expressions=newest) if newest else None
+    )
+    return exp.select("*").from_(rows.subquery("h2")).qualify(exp.EQ(this=window, expression=exp.Literal.number(1)))
+
+
+def _winners(rows: exp.Select, keys: list[exp.Column], ties: list[tuple[str, DType]]) -> exp.Select:
+    """Rows that win at the instant at which they become visible: a new greatest rank in the order of visibility."""
+    order = [ordered(column(name), DType("int64")) for name in (TIME, CREATED)]
+    order += [ordered_column(name, dtype) for name, dtype in ties]
+    rank = exp.Window(
+        this=exp.RowNumber(), partition_by=[key.copy() for key in keys], order=exp.Order(expressions=order)
+    )
+    ranked = exp.select("*", exp.alias_(rank, RANK, quoted=True)).from_(rows.subquery("h3"))
+    by_visibility = exp.Order(expressions=[exp.Ordered(this=column(VISIBLE), nulls_first=True)])
+    greatest = exp.Window(
+        this=exp.Max(this=column(RANK)), partition_by=[key.copy() for key in keys], order=by_visibility
+    )
+    return exp.select("*").from_(ranked.subquery("h4")).qualify(exp.EQ(this=column(RANK), expression=greatest))
+
+
+def _seen(operator: PointInTimeJoin, left: exp.Expr, right: exp.Expr) -> exp.Expr:
+    return exp.GTE(this=left, expression=right) if operator.allow_exact else exp.GT(this=left, expression=right)
+
+
+def _unless_too_old(operator: PointInTimeJoin, name: str, unit: TimeUnit) -> exp.Expr:
+    ttl = operator.ttl.in_unit(unit) if operator.ttl is not None else None
+    if ttl is None:
+        return column(name, "r")
+    age = exp.Sub(this=column(TIME, "l"), expression=column(TIME, "r"))
+    young = exp.LTE(this=age, expression=exp.Literal.number(ttl))
+    return exp.alias_(exp.Case(ifs=[exp.If(this=young, true=column(name, "r"))]), name, quoted=True)
+
+
+def rolling_unit(operator: RollingAggregate) -> TimeUnit:
+    """The resolution in which windows are compared."""
+    return finest(
+        operator.left_time.resolution,
+        operator.history_time.resolution,
+        *(aggregate.window.unit for aggregate in operator.aggregates),
+    )
+
+
+def rolling_entities(operator: RollingAggregate, left: Numbered) -> str:
+    """The distinct entities of the day, numbered from 0 in the order of their keys."""
+    distinct = exp.select(*(column(key) for key in operator.keys)).from_(left.select(operator.keys).subquery("s"))
+    distinct = distinct.where(exp.and_(*(_known(column(key)) for key in operator.keys))).distinct()
+    order = exp.Order(expressions=[exp.Ordered(this=column(key), nulls_first=True) for key in operator.keys])
+    number = exp.Sub(this=exp.Window(this=exp.RowNumber(), order=order), expression=exp.Literal.number(1))
+    code = exp.Cast(this=number, to=exp.DataType.build("BIGINT", dialect="duckdb"))
+    return (
+        exp.select(*(column(key) for key in operator.keys), exp.alias_(code, ENTITY, quoted=True))
+        .from_(distinct.subquery("k"))
+        .sql("duckdb")
+    )
+
+
+def rolling_probes(operator: RollingAggregate, left: Numbered, entities: str) -> str:
+    """Row, entity and time of the left rows that have an entity, by entity and time."""
+    rows = left.select([*operator.keys, operator.left_time.column]).subquery("l")
+    time = instant_of(left.relation, operator.left_time, rolling_unit(operator), "l")
+    query = exp.select(column(ROW, "l"), column(ENTITY, "e"), exp.alias_(time, TIME, quoted=True)).from_(rows)
+    query = query.join(exp.to_table(entities).as_("e"), on=_equal_keys(operator.keys, "l", "e"), join_type="inner")
+    return query.order_by(*_ascending(column(ENTITY, "e"), column(TIME), column(ROW, "l"))).sql("duckdb")
+
+
+def rolling_history(operator: RollingAggregate, right: Composed, entities: str) -> str:
+    """History rows of the day's entities by entity, time and ties (greater last): one scan and one sort."""
+    relation = right.relation
+    time = instant_of(relation, operator.history_time, rolling_unit(operator), "h")
+    read = dict.fromkeys(aggregate.column for aggregate in operator.aggregates if aggregate.column is not None)
+    query = exp.select(column(ENTITY, "e"), exp.alias_(time, TIME, quoted=True), *(column(name, "h") for name in read))
+    query = query.from_(right.tree().subquery("h"))
+    query = query.join(exp.to_table(entities).as_("e"), on=_equal_keys(operator.keys, "h", "e"), join_type="inner")
+    query = query.where(_known(column(operator.history_time.column, "h")))
+    ties = [
+        exp.Ordered(this=sort_key(column(name, "h"), relation.column(name).dtype), nulls_first=True)
+        for name in operator.tie_order
+    ]
+    return query.order_by(*_ascending(column(ENTITY, "e"), column(TIME)), *ties).sql("duckdb")
+
+
+def in_row_order(paths: Collection[str], names: Collection[str]) -> str:
+    """The columns of files that carry a row number each, put in row order."""
+    query = exp.select(*(column(name) for name in names)).from_(read_parquet(paths))
+    return query.order_by(*_ascending(column(ROW))).sql("duckdb")
+
+
+def assembly(relation: Relation, given: Numbered, first: int, last: int) -> str:
+    """The output columns of rows first .. last - 1, in order, with the contract's types."""
+    rows = given.select(relation.names, first, last).subquery("a")
+    query = exp.select(
+        *(
+            exp.alias_(exp.Cast(this=column(one.name), to=type_in_duckdb(one.dtype)), one.name, quoted=True)
+            for one in relation.columns
+        )
+    ).from_(rows)
+    return query.order_by(*_ascending(column(ROW))).sql("duckdb")
+
+
+def _equal_keys(keys: tuple[str, ...], left: str = "l", right: str = "r") -> exp.Expr:
+    return exp.and_(*(exp.EQ(this=column(key, left), expression=column(key, right)) for key in keys))
+
+
+def _known(value: exp.Expr) -> exp.Expr:
+    return exp.Not(this=exp.Is(this=value, expression=exp.null()))
+
+
+def _ascending(*values: exp.Expr) -> list[exp.Ordered]:
+    return [exp.Ordered(this=value, nulls_first=True) for value in values]

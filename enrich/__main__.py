@@ -1,0 +1,5 @@
+"""`python -m enrich`."""
+
+from enrich.options import main
+
+raise SystemExit(main())

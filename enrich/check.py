@@ -1,0 +1,89 @@
+"""What can be checked before Ray starts: stores, types of ids, footers of the skeleton."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from daeda.catalog.project import Project
+from daeda.dataset.layout import Layout
+from daeda.dataset.manifest import read_manifest
+from daeda.errors import InputError
+from daeda.operators.dag import Dag
+from daeda.operators.udf import RayUdfTransform
+from enrich.preload import open_declared
+from enrich.store import EmbeddingStore
+
+
+def check_enrichment(project: Project, dag: Dag, days: Iterable[dt.date] | None = None) -> None:
+    """Open every store at its version, compare the types of ids, and read the footers of the published skeleton parts.
+
+    `days` are those of the range unless they are given; a day without a skeleton is not looked at. Raises InputError
+    with a line per mistake.
+    """
+    mistakes = _check_stores(project, dag)
+    mistakes += _check_skeleton(project, dag, project.runtime.days if days is None else days)
+    if mistakes:
+        raise InputError("\n".join(dict.fromkeys(mistakes)))
+
+
+def _check_stores(project: Project, dag: Dag) -> list[str]:
+    mistakes: list[str] = []
+    stores: dict[str, EmbeddingStore | None] = {}
+    for operator in dag.enrichments:
+        ref = operator.store
+        if ref.name not in stores:
+            try:
+                stores[ref.name] = open_declared(ref, project.data_path(ref.path))
+            except InputError as error:
+                stores[ref.name] = None
+                mistakes.append(str(error))
+        store = stores[ref.name]
+        if store is not None:
+            mistakes += _check_ids(dag, operator, store)
+    return mistakes
+
+
+def _check_ids(dag: Dag, operator: RayUdfTransform, store: EmbeddingStore) -> list[str]:
+    source = dag.relations[operator.inputs[0]].column(operator.source).dtype
+    ids = source.item if operator.kind == "avg_pool" else source
+    numbers = pa.types.is_integer(store.id_type)
+    if ids is None or ids.is_integer == numbers:
+        return []
+    return [
+        f"column '{operator.column}': the ids in '{operator.source}' are {ids}, and those of embedding store "
+        f"'{store.name}' ('{store.id_column}') are {store.id_type}: use a column of the same kind, or write the store "
+        f"with {'text' if numbers else 'integer'} ids"
+    ]
+
+
+def _check_skeleton(project: Project, dag: Dag, days: Iterable[dt.date]) -> list[str]:
+    layout = Layout(project.service_dir)
+    wanted = {name for one in dag.enrichments for name in (one.column, one.source)}
+    mistakes = []
+    for day in days:
+        directory = layout.day_dir("skeleton", day)
+        manifest = read_manifest(directory)
+        if manifest is None:
+            continue
+        problems = (_footer_problem(directory / part.name, part.rows, wanted) for part in manifest.parts)
+        found = next((problem for problem in problems if problem), None)
+        if found:
+            mistakes.append(f"skeleton of {day}: {found}: delete {directory} and build the skeleton again")
+    return mistakes
+
+
+def _footer_problem(path: Path, rows: int, wanted: set[str]) -> str | None:
+    try:
+        with pq.ParquetFile(path) as file:
+            found, names = file.metadata.num_rows, set(file.schema_arrow.names)
+    except (OSError, pa.ArrowException) as error:
+        return f"{path.name} is not a readable Parquet file ({str(error).splitlines()[0]})"
+    if found != rows:
+        return f"{path.name} has {found} rows and its manifest says {rows}"
+    missing = sorted(wanted - names)
+    return f"{path.name} has no column '{missing[0]}'" if missing else None

@@ -1,0 +1,226 @@
+"""Ray, started quietly within the envelope, and the stream of parts through its actors."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import pickle
+import queue
+import sys
+import threading
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import ray
+import ray._private.utils
+import ray.data
+import ray.exceptions
+
+from daeda.errors import DaedaError, DayError
+from enrich.actors import RECEIPT, SLOT, Board, PartWorker, pack
+from enrich.envelope import Envelope
+from enrich.part import PartTask, Receipt
+from enrich.store import VectorSource
+from enrich.watch import POLL_SECONDS, Watch
+
+# A worker that was killed from outside is replaced; one that dies over and over ends the day. Ray Data's own default
+# is to go on for ever.
+MAX_RESTARTS = 2
+MAX_TASK_RETRIES = 2
+# Actors that still write stop within this time when their stream is closed and Ray lives on.
+CLOSE_SECONDS = 10.0
+# ray_constants.DEFAULT_MIN_SYSTEM_RESERVED_MEMORY_BYTES.
+LEAST_RESERVED_BYTES = 500 * 1024**2
+
+_LOST = (
+    ray.exceptions.OutOfMemoryError,
+    ray.exceptions.RayActorError,
+    ray.exceptions.WorkerCrashedError,
+    ray.exceptions.ObjectStoreFullError,
+    ray.exceptions.OutOfDiskError,
+    ray.exceptions.NodeDiedError,
+    ray.exceptions.ObjectLostError,
+)
+
+
+@contextlib.contextmanager
+def ray_session(envelope: Envelope) -> Iterator[None]:
+    """Ray within the envelope while the block runs. A Ray that runs already is used, and left as it is.
+
+    Only in the main thread: the kernel ends Ray's processes together with the thread that started them.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    try:
+        _start(envelope)
+        # Ray tells of dead workers on stdout, in a thread of its own; stdout is for the result of a command.
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
+            yield
+    finally:
+        ray.shutdown()
+
+
+class PartStream:
+    """The parts of a run, enriched in order by one pool of actors, while the vectors of its days are posted.
+
+    `tasks` holds a day and a part each, the parts of a day together.
+    """
+
+    def __init__(self, tasks: Sequence[tuple[str, PartTask]], envelope: Envelope) -> None:
+        self._receipts: queue.SimpleQueue[Receipt | BaseException] = queue.SimpleQueue()
+        self._board: Any = ray.remote(Board).options(num_cpus=0).remote([pack(day, task) for day, task in tasks])
+        self._dataset = _dataset(len(tasks), envelope, self._board)
+        self._thread = threading.Thread(target=self._consume, daemon=True, name="receipts")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # An actor that waits for a day that does not come is told so by the end of the board.
+        ray.kill(self._board)
+        self._thread.join(CLOSE_SECONDS)
+
+    def post(self, day: str, sources: Mapping[str, VectorSource]) -> None:
+        """Move the vectors of a day to the object store, once, and let its parts begin."""
+        try:
+            references = {name: ray.put(source) for name, source in sources.items()}
+            ray.get(self._board.post.remote(day, references))
+        except Exception as error:
+            raise told(error) from error
+
+    def next_receipt(self, watch: Watch) -> Receipt:
+        """The receipt of the next part; raises what went wrong as a DaedaError."""
+        while True:
+            watch.check()
+            with contextlib.suppress(queue.Empty):
+                found = self._receipts.get(timeout=POLL_SECONDS)
+                if isinstance(found, Receipt):
+                    return found
+                raise told(found) from found
+
+    def _consume(self) -> None:
+        try:
+            # Without prefetching: it would hold back the last part of a day until the next day begins.
+            for batch in self._dataset.iter_batches(batch_size=None, prefetch_batches=0, batch_format="numpy"):
+                for packed in batch[RECEIPT]:
+                    self._receipts.put(pickle.loads(packed))
+        except BaseException as error:  # noqa: BLE001 - raised again where the receipts are waited for
+            self._receipts.put(error)
+
+
+def told(error: BaseException) -> DaedaError:
+    """The error as one sentence: a DaedaError of a part as it is, the loss of an actor with what to change."""
+    cause = error.cause if isinstance(error, ray.exceptions.RayTaskError) else error
+    if isinstance(cause, DaedaError):
+        return cause
+    if isinstance(cause, _LOST):
+        return DayError(
+            f"an actor was lost or ran out of memory ({type(cause).__name__}); lower enrich_batch_rows, "
+            "give fewer CPUs (--ray-num-cpus), or more memory"
+        )
+    # Ray Data adds its advice in lines of its own.
+    reason = str(cause).partition("\nFailed to apply UDF transform")[0]
+    return DayError(f"the enrichment failed: {type(cause).__name__}: {reason}")
+
+
+def _start(envelope: Envelope) -> None:
+    # Ray's C++ side writes on stderr past Python, among it a warning for every actor that can be restarted.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    with _native_stderr_closed(), _own_sigterm(), warnings.catch_warnings():
+        # Ray forks and at once executes another program; no thread of Lance is missed there.
+        warnings.filterwarnings("ignore", message="lance is not fork-safe", category=UserWarning)
+        ray.init(
+            address="local",
+            num_cpus=envelope.cpus,
+            object_store_memory=envelope.object_store_bytes,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            **_isolation(envelope),
+        )
+
+
+@contextlib.contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Ray sets no handler of SIGTERM while the block runs. Its own ends the process in the middle of the start, and
+    leaves behind for a minute what had been started.
+    """
+    original = ray._private.utils.set_sigterm_handler
+    ray._private.utils.set_sigterm_handler = lambda handler: None
+    try:
+        yield
+    finally:
+        ray._private.utils.set_sigterm_handler = original
+
+
+def _isolation(envelope: Envelope) -> dict[str, Any]:
+    """Resource isolation where it can work and the reserve is one that Ray accepts: it refuses to start otherwise."""
+    cpus = envelope.cpus - envelope.worker_cpus
+    if not envelope.isolation or cpus < 1 or envelope.reserved_memory_bytes < LEAST_RESERVED_BYTES:
+        return {}
+    return {
+        "enable_resource_isolation": True,
+        "system_reserved_cpu": float(cpus),
+        "system_reserved_memory": envelope.reserved_memory_bytes,
+    }
+
+
+@contextlib.contextmanager
+def _native_stderr_closed() -> Iterator[None]:
+    """What writes to descriptor 2 writes to nowhere while the block runs: Ray announces there that it is silent."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _dataset(slots: int, envelope: Envelope, board: Any) -> Any:
+    """The lazy Ray Data job: one block, one batch and one actor call for each part."""
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    actors = min(envelope.actors, slots)
+    with warnings.catch_warnings(), ray.data.DataContext.current(_context()):
+        # Ray 2.60 announces the end of the only way to bound restarts.
+        warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated", category=DeprecationWarning)
+        rows = ray.data.from_items([{SLOT: slot} for slot in range(slots)], override_num_blocks=slots)
+        return rows.map_batches(
+            PartWorker,
+            compute=ray.data.ActorPoolStrategy(size=actors),
+            batch_size=1,
+            batch_format="numpy",
+            num_cpus=min(1.0, envelope.worker_cpus / actors),
+            fn_constructor_kwargs={"board": board},
+            max_restarts=MAX_RESTARTS,
+            max_task_retries=MAX_TASK_RETRIES,
+        )
+
+
+def _context() -> ray.data.DataContext:
+    """How Ray Data runs the job; what else runs in this process keeps its own context."""
+    with warnings.catch_warnings():
+        # A copy sets the options that are deprecated too.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context = ray.data.DataContext.get_current().copy()
+    # Receipts are sorted by their numbers: in the order of the slots, one would wait behind a slot that runs later.
+    context.execution_options.preserve_order = False
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.use_datasource_v2 = False
+    context.raise_original_map_exception = True
+    # The watch of the day decides; Ray Data would end a part, or a wait for vectors, after half an hour.
+    context.execution_no_progress_timeout_s = -1
+    return context

@@ -1,0 +1,98 @@
+"""Ids and the rows of a store that hold them, in arrays that pickle without copies. Knows nothing of Lance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from daeda.errors import DayError
+from enrich.pooling import ABSENT, Positions
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerIds:
+    """Distinct ids, ascending: int64, or uint64 where one exceeds int64."""
+
+    keys: npt.NDArray[np.int64] | npt.NDArray[np.uint64]
+
+    def find(self, ids: pa.Array) -> Positions:
+        """The place of each id among the keys, -1 for none and for NULL. DayError when the ids are text."""
+        if not (pa.types.is_integer(ids.type) or pa.types.is_null(ids.type)):
+            raise DayError(f"the ids to look up are {ids.type}, and those of the store are integers; cast the column")
+        places = np.full(len(ids), ABSENT)
+        if not len(self.keys) or ids.null_count == len(ids):
+            return places
+        numbers = ids.fill_null(0).to_numpy(zero_copy_only=False)
+        valid = ids.is_valid().to_numpy(zero_copy_only=False)
+        # Two types of one width have no common integer type; a number outside the other's range is not in the store.
+        valid &= (numbers >= 0) if self.keys.dtype == np.uint64 else (numbers <= np.iinfo(np.int64).max)
+        numbers = numbers.astype(self.keys.dtype)
+        nearest = np.minimum(np.searchsorted(self.keys, numbers), len(self.keys) - 1)
+        return np.where(valid & (self.keys[nearest] == numbers), nearest, ABSENT)
+
+    def subset(self, places: Positions) -> IntegerIds:
+        """The keys at ascending places."""
+        return IntegerIds(self.keys[places])
+
+
+@dataclass(frozen=True, eq=False)
+class TextIds:
+    """Distinct ids as `large_string`, in any order."""
+
+    keys: pa.LargeStringArray
+
+    def find(self, ids: pa.Array) -> Positions:
+        """The place of each id among the keys, -1 for none and for NULL. DayError when the ids are not text.
+
+        The hash table is built over the ids asked for, which are few beside those of a store, and the keys probe it.
+        """
+        if not (is_text(ids.type) or pa.types.is_null(ids.type)):
+            raise DayError(f"the ids to look up are {ids.type}, and those of the store are text; cast the column")
+        encoded = ids.cast(pa.large_string()).dictionary_encode()
+        hits = pc.index_in(self.keys, value_set=encoded.dictionary)
+        hit = hits.is_valid().to_numpy(zero_copy_only=False)
+        place = np.full(len(encoded.dictionary) + 1, ABSENT)
+        place[hits.drop_null().to_numpy()] = np.flatnonzero(hit)
+        # A NULL has no code; the entry after the last is never set and stands for it.
+        codes = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy()
+        found: Positions = place[codes]
+        return found
+
+    def subset(self, places: Positions) -> TextIds:
+        """The keys at the places."""
+        return TextIds(self.keys.take(pa.array(places)))
+
+
+@dataclass(frozen=True, eq=False)
+class RowMap:
+    """Which row of the store holds an id: `rows[i]` for the i-th key. Built once per run; picklable without copies."""
+
+    ids: IntegerIds | TextIds
+    rows: Positions
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def lookup_rows(self, ids: pa.Array) -> Positions:
+        """The row of each id, -1 for one that the store does not have and for NULL."""
+        return pick(self.rows, self.ids.find(ids))
+
+    def restrict(self, ids: pa.Array) -> RowMap:
+        """The part of the map that `ids` need; its length is the number of vectors to load."""
+        places = self.ids.find(ids)
+        places = np.unique(places[places >= 0])
+        return RowMap(self.ids.subset(places), self.rows[places])
+
+
+def pick(values: Positions, places: Positions) -> Positions:
+    """`values[place]`, and -1 where the place is -1."""
+    return np.append(values, ABSENT)[places]
+
+
+def is_text(found: pa.DataType) -> bool:
+    """Whether the type is a string type of any layout."""
+    return bool(pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_string_view(found))

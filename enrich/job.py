@@ -1,0 +1,182 @@
+"""The enrichment of a run: days one after another, their parts through Ray, each day published whole."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import time
+import uuid
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+from daeda.catalog.project import Project
+from daeda.cli.outcome import say
+from daeda.cli.progress import DayProgress
+from daeda.dataset.layout import Layout, part_number
+from daeda.dataset.manifest import read_manifest
+from daeda.dataset.publish import check_parts, prepare_day
+from daeda.dataset.staging import RunStaging, open_staging
+from daeda.errors import DaedaError, DayError, InputError, Interrupted
+from daeda.host import probe_host
+from daeda.operators.dag import Dag
+from enrich.cluster import PartStream, ray_session
+from enrich.envelope import Envelope, Requested, clamp
+from enrich.part import PartTask
+from enrich.preload import DayNeeds, Preload, vector_columns
+from enrich.sink import DayWork, publish_enriched
+from enrich.store import VectorSource
+from enrich.watch import Watch, in_background
+
+
+@dataclass(frozen=True)
+class EnrichRun:
+    """What to build: the whole DAG, and the days, whose skeletons are published."""
+
+    project: Project
+    dag: Dag
+    days: tuple[dt.date, ...]
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """A day that was read before its turn: with its vectors where they fit beside those of the day before."""
+
+    needs: DayNeeds
+    sources: dict[str, VectorSource] | None
+    seconds: float
+
+
+def build_enriched(run: EnrichRun) -> None:
+    """Build the days in order. The first failure ends the run: DayError with the day, or Interrupted."""
+    if not run.days:
+        return
+    envelope = _envelope(run.project)
+    layout = Layout(run.project.service_dir)
+    watch = Watch()
+    with open_staging(layout) as staging, watch.signals():
+        works = [_plan_day(run, staging, day) for day in run.days]
+        preload = Preload(run.project, run.dag, envelope)
+        with contextlib.closing(preload):
+            _Run(run, staging, watch, preload).build(works, envelope)
+
+
+class _Run:
+    """The days of one run, with what they share."""
+
+    def __init__(self, run: EnrichRun, staging: RunStaging, watch: Watch, preload: Preload) -> None:
+        self._run = run
+        self._staging = staging
+        self._watch = watch
+        self._preload = preload
+        self._ahead: Future[Ahead] | None = None
+
+    def build(self, works: list[DayWork], envelope: Envelope) -> None:
+        """Enrich and publish the days. The stores and the first day are read while Ray starts."""
+        days = [work.day for work in works]
+        days = [work.day for work in works]
+        opened = in_background(self._preload.open)
+        self._read_ahead(works[0], opened, held=0)
+        # Ray's C++ side takes SIGTERM for itself when it has started.
+        with ray_session(envelope), self._watch.signals():
+            tasks = [(work.day.isoformat(), task) for work in works for task in work.tasks]
+            enriched = self._staging.layout.dataset_dir("enriched")
+            with (
+                PartStream(tasks, envelope) as parts,
+                DayProgress("enriched", days, self._staging.status, enriched),
+            ):
+                # Actors start meanwhile.
+                self._watch.wait(opened)
+                for work, following in zip(works, [*works[1:], None], strict=True):
+                    try:
+                        self._day(work, following, opened, parts)
+                    except Interrupted:
+                        raise
+                    except DaedaError as error:
+                        raise DayError(f"day {work.day}: {error}") from error
+
+    def _day(self, work: DayWork, following: DayWork | None, opened: Future[None], parts: PartStream) -> None:
+        """Build one day, while the next one is read."""
+        self._watch.start_day(self._run.project.runtime.ray.day_timeout_minutes)
+        self._tell(work, "preload")
+        held, preloading = self._post(work, parts)
+        self._tell(work, "enrich")
+        started = time.perf_counter()
+        if following is not None:
+            self._read_ahead(following, opened, held)
+        receipts = sorted((parts.next_receipt(self._watch) for _ in work.tasks), key=lambda one: one.number)
+        seconds = {"preload": preloading, "enrich": time.perf_counter() - started}
+        self._tell(work, "publish")
+        publish_enriched(self._staging, self._run.dag, work, receipts, seconds)
+        self._status(work).unlink()
+
+    def _post(self, work: DayWork, parts: PartStream) -> tuple[int, float]:
+        """Hand the vectors of the day to the actors; returns their bytes and the seconds of the preload.
+
+        This process keeps no vectors: they are in the object store.
+        """
+        assert self._ahead is not None
+        read, self._ahead = self._watch.wait(self._ahead), None
+        started = time.perf_counter()
+        sources = read.sources
+        if sources is None:
+            sources = self._watch.wait(in_background(lambda: self._preload.load(read.needs)))
+        parts.post(work.day.isoformat(), sources)
+        return read.needs.nbytes, read.seconds + time.perf_counter() - started
+
+    def _read_ahead(self, work: DayWork, opened: Future[None], held: int) -> None:
+        """Begin to verify and read a day, with its vectors if they fit beside `held` bytes of the day at work."""
+
+        def read() -> Ahead:
+            opened.result()
+            started = time.perf_counter()
+            check_parts(work.skeleton_dir, work.skeleton, verify_digests=True)
+            needs = self._preload.needs(work.day, work.skeleton_parts)
+            sources = self._preload.load(needs) if self._preload.fits_beside(needs, held) else None
+            return Ahead(needs, sources, time.perf_counter() - started)
+
+        self._ahead = in_background(read)
+
+    def _tell(self, work: DayWork, phase: str) -> None:
+        """Say in the status file of the day what happens to it."""
+        path = self._status(work)
+        status = {"day": work.day.isoformat(), "operator": phase, "rows": work.skeleton.rows}
+        unfinished = path.with_suffix(".tmp")
+        unfinished.write_text(json.dumps(status), encoding="utf-8")
+        unfinished.rename(path)
+
+    def _status(self, work: DayWork) -> Path:
+        return self._staging.status / f"{work.day.isoformat()}.json"
+
+
+def _envelope(project: Project) -> Envelope:
+    """The limits of this run on this host, told where the host lowers what was asked for."""
+    asked = project.runtime.ray
+    requested = Requested(
+        asked.num_cpus, asked.memory, asked.object_store_memory, asked.reserved_cpus, asked.reserved_memory
+    )
+    envelope = clamp(requested, probe_host())
+    sentence = envelope.sentence()
+    if sentence is not None:
+        say(sentence)
+    return envelope
+
+
+def _plan_day(run: EnrichRun, staging: RunStaging, day: dt.date) -> DayWork:
+    """The parts of a day; InputError when its skeleton is not published."""
+    directory = staging.layout.day_dir("skeleton", day)
+    manifest = read_manifest(directory)
+    if manifest is None:
+        raise InputError(
+            f"day {day} has no skeleton in {directory}: "
+            f"run `daeda pipeline train {run.project.service.name} --skeleton-only` first"
+        )
+    ready = prepare_day(staging, "enriched", day, uuid.uuid4().hex[:8])
+    columns = vector_columns(run.dag)
+    batch_rows = run.project.runtime.enrich_batch_rows
+    tasks = tuple(
+        PartTask(str(directory / part.name), str(ready / part.name), part_number(part.name), batch_rows, columns)
+        for part in manifest.parts
+    )
+    return DayWork(day, manifest, directory, ready, tasks)

@@ -1,0 +1,123 @@
+"""`python -m enrich`: the enrichment alone, over skeleton days that are published."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from daeda.cli.arguments import (
+    StrictParser,
+    add_enrichment_flags,
+    add_project_flags,
+    add_run_flags,
+    open_project,
+)
+from daeda.cli.lifeline import watch_driver
+from daeda.cli.outcome import run_command, say
+from daeda.errors import DayError, InputError, UsageError, shortened
+
+if TYPE_CHECKING:
+    from daeda.catalog.project import Project
+    from daeda.operators.dag import Dag
+    from daeda.planning.days import DayPlan
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Build the enriched days that need it; returns the exit code."""
+    watch_driver()
+    return run_command(_command, sys.argv[1:] if arguments is None else arguments)
+
+
+def _command(words: Sequence[str]) -> int:
+    arguments = _parser().parse_strictly(words)
+
+    from daeda.compiler.compile import compile_runnable
+    from daeda.dataset.layout import Layout
+    from daeda.planning.days import chosen_days
+
+    project = open_project(arguments)
+    for warning in project.warnings:
+        say(f"warning: {warning}")
+    dag = compile_runnable(project)
+    if not dag.enrichments:
+        raise UsageError(
+            f"service '{dag.service}' has no enrichment: none of its columns is of kind embedding, and its skeleton is "
+            "the whole data set"
+        )
+    days = chosen_days(project, arguments.target_date)
+    if arguments.check:
+        _check(project, dag, days)
+        return 0
+    to_build = _days_to_build(project, dag, days, arguments.on_stale)
+    if to_build:
+        _build(project, dag, to_build)
+    else:
+        say(f"enriched: all {len(days)} days are there already")
+    print(Layout(project.service_dir).dataset_dir("enriched"))
+    return 0
+
+
+def _parser() -> StrictParser:
+    parser = StrictParser(
+        prog="python -m enrich",
+        description="Build the enrichment: fill the embedding columns of skeleton days that are published.",
+    )
+    add_project_flags(parser)
+    add_run_flags(parser)
+    add_enrichment_flags(parser)
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="look at the embedding stores and the skeleton without starting Ray, and build nothing",
+    )
+    return parser
+
+
+def _check(project: Project, dag: Dag, days: Iterable[dt.date]) -> None:
+    from enrich.check import check_enrichment
+
+    check_enrichment(project, dag, days)
+    stores = sorted({operator.store.name for operator in dag.enrichments})
+    say(f"enrichment: {shortened(stores)} can be read, and the skeleton days that are there")
+
+
+def _build(project: Project, dag: Dag, days: tuple[dt.date, ...]) -> None:
+    from enrich.check import check_enrichment
+
+    check_enrichment(project, dag, days)
+    from enrich.job import EnrichRun, build_enriched
+
+    build_enriched(EnrichRun(project, dag, days))
+
+
+def _days_to_build(project: Project, dag: Dag, days: tuple[dt.date, ...], on_stale: str) -> tuple[dt.date, ...]:
+    """The days to enrich; InputError for a skeleton day that is missing or stale, DayError with `--on-stale fail`."""
+    from daeda.dataset.layout import Layout
+    from daeda.dataset.staging import check_writable
+    from daeda.planning.days import find_sources, plan_enriched, plan_skeleton
+
+    source_side = dag.skeleton()
+    skeleton = plan_skeleton(project, source_side, find_sources(project, source_side), days, on_stale)
+    _require_skeleton(project, skeleton)
+    check_writable(Layout(project.service_dir))
+    plans = plan_enriched(project, dag, skeleton, on_stale)
+    stale = [plan for plan in plans if plan.action.value == "rebuild"]
+    if stale and on_stale == "fail":
+        raise DayError(
+            f"{len(stale)} enriched days are stale: {shortened([plan.day for plan in stale])}; the first because "
+            f"{shortened(stale[0].reasons)}; build them anew with --on-stale rebuild"
+        )
+    return tuple(plan.day for plan in plans if plan.builds)
+
+
+def _require_skeleton(project: Project, plans: Iterable[DayPlan]) -> None:
+    unready = [plan for plan in plans if plan.builds or plan.action.value == "blocked"]
+    if unready:
+        reasons = unready[0].reasons or ("it is not there",)
+        raise InputError(
+            f"{len(unready)} skeleton days are missing or stale: {shortened([plan.day for plan in unready])}; "
+            f"the first because {shortened(reasons)}; "
+            f"run `daeda pipeline train {project.service.name} --skeleton-only` first"
+        )

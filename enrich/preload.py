@@ -1,0 +1,115 @@
+"""The stores of a run and the vectors of its days: read once and shared where they fit, batch by batch elsewhere."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from daeda.catalog.project import Project
+from daeda.cli.outcome import say
+from daeda.dataset.sources import preparation_hint
+from daeda.errors import InputError
+from daeda.operators.dag import Dag
+from daeda.operators.udf import StoreRef
+from enrich.envelope import GIB, Envelope
+from enrich.ids import RowMap
+from enrich.part import VectorColumn, needed_ids
+from enrich.store import BatchedVectors, DayVectors, EmbeddingStore, VectorSource, open_store
+
+# The rest of the object store holds the ids beside the vectors, and what Ray Data and its actors put there; a store
+# that is full spills to disk.
+STORE_SHARE_PERCENT = 75
+
+
+@dataclass(frozen=True)
+class DayNeeds:
+    """What a day takes from each store: ids, the part of the row map that has them, and bytes of their vectors."""
+
+    day: dt.date
+    ids: dict[str, pa.Array] = field(default_factory=dict)
+    found: dict[str, RowMap] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all vectors."""
+        return sum(self.sizes.values())
+
+
+class Preload:
+    """Stores of a run, opened once, and the rows of their ids."""
+
+    def __init__(self, project: Project, dag: Dag, envelope: Envelope) -> None:
+        self._columns = vector_columns(dag)
+        self._declared = {operator.store.name: operator.store for operator in dag.enrichments}
+        self._paths = {name: project.data_path(ref.path) for name, ref in self._declared.items()}
+        self._wanted = project.runtime.ray.preload_day_embeddings
+        self._room = envelope.object_store_bytes * STORE_SHARE_PERCENT // 100
+        self._stores: dict[str, EmbeddingStore] = {}
+        self._maps: dict[str, RowMap] = {}
+
+    def open(self) -> None:
+        """Open the stores and read their ids; InputError when one is not as declared."""
+        for name, ref in self._declared.items():
+            self._stores[name] = open_declared(ref, self._paths[name])
+            self._maps[name] = self._stores[name].row_map()
+
+    def close(self) -> None:
+        """Give up what is being read."""
+        for store in self._stores.values():
+            store.close()
+
+    def needs(self, day: dt.date, parts: Sequence[Path]) -> DayNeeds:
+        """What the parts of a skeleton day need."""
+        needs = DayNeeds(day)
+        for name, store in self._stores.items():
+            columns = [column for column in self._columns if column.store == name]
+            needs.ids[name] = needed_ids(parts, columns)
+            needs.found[name] = self._maps[name].restrict(needs.ids[name])
+            needs.sizes[name] = len(needs.found[name]) * store.dimension * 2
+        return needs
+
+    def fits_beside(self, needs: DayNeeds, held: int) -> bool:
+        """Whether the whole day can be loaded while `held` bytes of another day are in use."""
+        return self._wanted and held + needs.nbytes <= self._room
+
+    def load(self, needs: DayNeeds) -> dict[str, VectorSource]:
+        """The vectors, store by store while there is room; the others are read by the actors, which is told."""
+        sources: dict[str, VectorSource] = {}
+        room = self._room
+        for name, store in self._stores.items():
+            size = needs.sizes[name]
+            if self._wanted and size <= room:
+                sources[name] = DayVectors.load(store, self._maps[name], needs.ids[name])
+                room -= size
+                continue
+            if self._wanted:
+                say(
+                    f"day {needs.day}: the vectors of embedding store '{name}' take {_size(size)} and the object store "
+                    f"has {_size(room)} left for them: they are read batch by batch"
+                )
+            sources[name] = BatchedVectors(store, needs.found[name])
+        return sources
+
+
+def vector_columns(dag: Dag) -> tuple[VectorColumn, ...]:
+    """The embedding columns, in the order of their operators."""
+    return tuple(
+        VectorColumn(one.column, one.kind, one.source, one.store.name, one.store.dimension, one.normalize)
+        for one in dag.enrichments
+    )
+
+
+def open_declared(ref: StoreRef, path: str) -> EmbeddingStore:
+    """Open a store at the version that the DAG pins; InputError says how to make one that is absent."""
+    if "://" not in path and not Path(path).exists():
+        raise InputError(f"embedding store '{ref.name}': {path} does not exist: {preparation_hint(path)}")
+    return open_store(ref.name, path, ref.id_column, ref.vector_column, ref.dimension, ref.version)
+
+
+def _size(count: int) -> str:
+    return f"{count / GIB:.1f} GiB" if count >= GIB // 10 else f"{count / 1024**2:.1f} MiB"

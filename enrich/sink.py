@@ -1,0 +1,103 @@
+"""The end of an enriched day: receipts checked against the skeleton, the manifest, publication."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from daeda.dataset.fingerprint import enriched_fingerprint
+from daeda.dataset.layout import part_name, part_number
+from daeda.dataset.manifest import ColumnFacts, Manifest, Part
+from daeda.dataset.publish import check_parts, publish_day
+from daeda.dataset.staging import RunStaging
+from daeda.errors import DayError
+from daeda.operators.dag import Dag
+from enrich.part import PartTask, Receipt
+
+_SOFTWARE = ("daeda", "ray", "pylance", "pyarrow")
+
+
+@dataclass(frozen=True)
+class DayWork:
+    """A day to enrich: the manifest of its skeleton, the directory for its parts, and the parts."""
+
+    day: dt.date
+    skeleton: Manifest
+    skeleton_dir: Path
+    ready: Path
+    tasks: tuple[PartTask, ...]
+
+    @property
+    def skeleton_parts(self) -> list[Path]:
+        """The files that the day reads, by number."""
+        return [self.skeleton_dir / part.name for part in self.skeleton.parts]
+
+
+def publish_enriched(
+    staging: RunStaging, dag: Dag, work: DayWork, receipts: Sequence[Receipt], seconds: dict[str, float]
+) -> Path:
+    """Check and publish the day; returns its directory. DayError when a check fails.
+
+    The parts were written by other processes, so their digests are read again before the day moves into place.
+    """
+    started = time.perf_counter()
+    _check_receipts(work, receipts)
+    _check_not_null(dag, receipts)
+    manifest = Manifest(
+        service=work.skeleton.service,
+        dataset="enriched",
+        day=work.day.isoformat(),
+        rows=work.skeleton.rows,
+        parts=tuple(Part(part_name(one.number), one.rows, one.bytes, one.sha256) for one in receipts),
+        columns=_facts(work.skeleton.columns, receipts),
+        fingerprint=enriched_fingerprint(dag, work.skeleton.parts),
+        software={name: _version(name) for name in _SOFTWARE},
+    )
+    check_parts(work.ready, manifest, verify_digests=True)
+    phases = {**seconds, "publish": time.perf_counter() - started}
+    manifest = replace(manifest, seconds={name: round(value, 4) for name, value in phases.items()})
+    return publish_day(staging, "enriched", work.day, work.ready, manifest)
+
+
+def _check_receipts(work: DayWork, receipts: Sequence[Receipt]) -> None:
+    """Every part of the skeleton has come back once, with its rows, in its place."""
+    wanted = [(part_number(part.name), part.rows) for part in work.skeleton.parts]
+    found = [(receipt.number, receipt.rows) for receipt in receipts]
+    if found != wanted:
+        raise DayError(f"parts and rows {found} came back from Ray, and the skeleton has {wanted}: run again")
+
+
+def _check_not_null(dag: Dag, receipts: Sequence[Receipt]) -> None:
+    for name in dag.sink.not_null:
+        found = [
+            (receipt.number, one) for receipt in receipts for one in receipt.nulls if one.column == name and one.count
+        ]
+        if found:
+            number, first = found[0]
+            count = sum(one.count for _, one in found)
+            raise DayError(
+                f"column '{name}' must not be NULL, and {count} rows have none, the first of them row {first.first} of "
+                f"{part_name(number)}: add the missing vectors to the store, or say nullable: true"
+            )
+
+
+def _facts(skeleton: Sequence[ColumnFacts], receipts: Sequence[Receipt]) -> tuple[ColumnFacts, ...]:
+    """Columns that pass through keep their facts; embedding columns get their NULLs counted."""
+    counted: dict[str, int] = {}
+    for one in (one for receipt in receipts for one in receipt.nulls):
+        counted[one.column] = counted.get(one.column, 0) + one.count
+    return tuple(
+        replace(facts, nulls=counted[facts.name], placeholder=False) if facts.name in counted else facts
+        for facts in skeleton
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,315 @@
+"""The embedding store: one pinned version of a Lance dataset, its ids, and the vectors that a day needs.
+
+This is the only module that imports lance. The ids of the store are mapped to row numbers once per run (`RowMap`); a
+day then takes its vectors either once, to be shared between actors (`DayVectors`), or batch by batch where they do not
+fit in memory (`BatchedVectors`). Both cast the same rows to float16 in the same way, and so give the same bytes.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import lance
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from lance import LanceOperation
+
+from daeda.errors import DayError, InputError, did_you_mean, shortened
+from enrich.ids import IntegerIds, RowMap, TextIds, is_text, pick
+from enrich.pooling import ABSENT, Halves, Positions
+
+# Sorted takes of some thousand rows were fastest between 1,024 and 4,096 rows of 256 floats.
+TAKE_BYTES = 4 * 1024**2
+# More threads gave nothing on two cores; on more of them the store's latency is hidden by four.
+TAKE_THREADS = 4
+MOST_EXAMPLES = 3
+
+# These leave every row where it is: compaction rewrites neighbouring fragments in order, and Merge and Project add and
+# drop columns. A bare BaseOperation is one that Lance does not describe to Python, such as reserving fragment numbers.
+HARMLESS = (
+    LanceOperation.Append,
+    LanceOperation.CreateIndex,
+    LanceOperation.Merge,
+    LanceOperation.Project,
+    LanceOperation.Rewrite,
+    LanceOperation.UpdateConfig,
+)
+
+
+class VectorSource(Protocol):
+    """Where a part's vectors come from."""
+
+    def fetch(self, ids: pa.Array) -> tuple[Positions, Halves]:
+        """For each id its row in the returned matrix (any, dimension), -1 where the store has no vector."""
+        ...
+
+
+class Taken(NamedTuple):
+    """Vectors in the order of the rows asked for; a row that is not `present` is NULL in the store and zero here."""
+
+    matrix: Halves
+    present: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class DayVectors:
+    """All vectors that a day needs, in memory: a VectorSource whose arrays pickle without copies, for `ray.put`.
+
+    `places[i]` is the row of `matrix` that holds the vector of the i-th id, -1 where the store holds NULL.
+    """
+
+    ids: IntegerIds | TextIds
+    places: Positions
+    matrix: Halves
+
+    @classmethod
+    def load(cls, store: EmbeddingStore, row_map: RowMap, ids: pa.Array) -> DayVectors:
+        """Read the vectors of `ids` once. DayError when a value does not fit in float16."""
+        needed = row_map.restrict(ids)
+        order = np.argsort(needed.rows)
+        taken = store.take_vectors(needed.rows[order])
+        places = np.empty(len(needed), np.int64)
+        places[order] = np.where(taken.present, np.arange(len(needed)), ABSENT)
+        return cls(needed.ids, places, taken.matrix)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the vectors."""
+        return self.matrix.nbytes
+
+    def rows_of(self, ids: pa.Array) -> Positions:
+        """The row of `matrix` for each id, -1 for none."""
+        return pick(self.places, self.ids.find(ids))
+
+    def fetch(self, ids: pa.Array) -> tuple[Positions, Halves]:
+        """See VectorSource; the matrix is always the whole one."""
+        return self.rows_of(ids), self.matrix
+
+
+@dataclass(frozen=True, eq=False)
+class BatchedVectors:
+    """A VectorSource that reads the vectors of each batch from the store; `row_map` may be restricted to the day."""
+
+    store: EmbeddingStore
+    row_map: RowMap
+
+    def fetch(self, ids: pa.Array) -> tuple[Positions, Halves]:
+        """See VectorSource; the matrix holds the vectors of these ids alone."""
+        rows = self.row_map.lookup_rows(ids)
+        distinct, inverse = np.unique(rows, return_inverse=True)
+        absent = int(len(distinct) > 0 and distinct[0] == ABSENT)
+        taken = self.store.take_vectors(distinct[absent:])
+        places = np.where(taken.present, np.arange(len(taken.matrix)), ABSENT)
+        return np.concatenate((np.full(absent, ABSENT), places))[inverse], taken.matrix
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddingStore:
+    """An open store. It pickles as its declaration with the version's number, and is opened again where it arrives."""
+
+    name: str
+    path: str
+    id_column: str
+    vector_column: str
+    dimension: int
+    dataset: lance.LanceDataset
+    closed: threading.Event = field(default_factory=threading.Event)
+
+    def close(self) -> None:
+        """Give up what other threads are reading: a process that ends would wait for it. Their result is void."""
+        self.closed.set()
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        declared = (self.name, self.path, self.id_column, self.vector_column, self.dimension)
+        return open_store, (*declared, self.dataset.version)
+
+    @property
+    def version(self) -> int:
+        """The number of the pinned version, also where a tag named it."""
+        return self.dataset.version
+
+    @property
+    def id_type(self) -> pa.DataType:
+        """The Arrow type of the ids."""
+        return _plain(self.dataset.schema.field(self.id_column).type)
+
+    def row_map(self) -> RowMap:
+        """Read all ids. InputError when ids occur more than once and no row of them is the last one written."""
+        table = self.dataset.scanner(columns=[self.id_column], scan_in_order=True).to_table()
+        column = table.column(0).cast(self.id_type)
+        rows = np.flatnonzero(column.is_valid().to_numpy())
+        column = column.drop_null()
+        found = _map_integers(column, rows) if pa.types.is_integer(self.id_type) else _map_texts(column, rows)
+        if len(found) < len(rows) and (reason := _why_not_append_only(self.dataset)):
+            raise InputError(self._duplicates(column, reason))
+        return found
+
+    def take_vectors(self, rows: Positions) -> Taken:
+        """The vectors of ascending, distinct rows, as float16. DayError when a value does not fit in float16."""
+        taken = Taken(np.empty((len(rows), self.dimension), np.float16), np.empty(len(rows), np.bool_))
+        width = self.dataset.schema.field(self.vector_column).type.value_type.bit_width // 8
+        step = max(1, TAKE_BYTES // (width * self.dimension))
+
+        def fill(start: int) -> None:
+            if self.closed.is_set():
+                return
+            block = slice(start, start + step)
+            column = self.dataset.take(pa.array(rows[block]), columns=[self.vector_column]).column(0).combine_chunks()
+            broken = _cast_block(column, taken.matrix[block], taken.present[block])
+            if broken is not None:
+                raise DayError(self._overflow(int(rows[start + broken[0]]), broken[1]))
+
+        with ThreadPoolExecutor(TAKE_THREADS) as pool:
+            for _done in pool.map(fill, range(0, len(rows), step)):
+                pass
+        return taken
+
+    def _overflow(self, row: int, value: float) -> str:
+        found = self.dataset.take([row], columns=[self.id_column]).column(0)[0].as_py()
+        return (
+            f"embedding store '{self.name}': the vector of id {found!r} holds {value:g}, and float16, in which vectors "
+            "are loaded, ends at 65504; scale the vectors of the store"
+        )
+
+    def _duplicates(self, column: pa.ChunkedArray, reason: str) -> str:
+        counted = pc.value_counts(column)
+        often = counted.field("values").filter(pc.greater(counted.field("counts"), 1))
+        examples = shortened([repr(found) for found in often.to_pylist()], MOST_EXAMPLES)
+        return (
+            f"embedding store '{self.name}': version {self.version} of {self.path} has more than one row for id "
+            f"{examples}, and which was written last is unknown because {reason}; "
+            "write one row per id, or pin a version that was only appended to"
+        )
+
+
+def open_store(
+    name: str, path: str, id_column: str, vector_column: str, dimension: int, version: int | str
+) -> EmbeddingStore:
+    """Open and check the store that `embedding_stores.<name>` declares; `version` is a number or a tag.
+
+    InputError when path, version, columns or dimension are not as declared.
+    """
+    where = f"embedding store '{name}'"
+    dataset = _open_version(where, path, version)
+    schema = dataset.schema
+    for role, column in (("id_column", id_column), ("vector_column", vector_column)):
+        if column not in schema.names:
+            raise InputError(f"{where}: {role} '{column}' is not in {path}; {did_you_mean(column, schema.names)}")
+    id_type = _plain(schema.field(id_column).type)
+    if not (pa.types.is_integer(id_type) or is_text(id_type)):
+        raise InputError(f"{where}: id_column '{id_column}' is {id_type}; ids are integers or strings")
+    vector_type = schema.field(vector_column).type
+    if not (pa.types.is_fixed_size_list(vector_type) and pa.types.is_floating(vector_type.value_type)):
+        raise InputError(
+            f"{where}: vector_column '{vector_column}' is {vector_type}; "
+            "vectors are a fixed-size list of float16, float32 or float64"
+        )
+    if vector_type.list_size != dimension:
+        raise InputError(
+            f"{where}: the vectors in '{vector_column}' have {vector_type.list_size} elements and the declared "
+            f"dimension is {dimension}; correct the dimension, or pin a version that has it"
+        )
+    return EmbeddingStore(name, path, id_column, vector_column, dimension, dataset)
+
+
+def _open_version(where: str, path: str, version: int | str) -> lance.LanceDataset:
+    if "://" not in path and not Path(path).exists():
+        raise InputError(f"{where}: {path} does not exist; correct its path, or write the store first")
+    try:
+        newest = lance.dataset(path)
+    except (ValueError, OSError) as error:
+        raise InputError(f"{where}: {path} is not a Lance dataset; its path is the directory *.lance") from error
+    if isinstance(version, str) and version not in newest.tags.list():
+        raise InputError(f"{where}: {path} has no tag '{version}'; {did_you_mean(version, newest.tags.list())}")
+    try:
+        return lance.dataset(path, version=version)
+    # Lance turns a negative number into an OverflowError.
+    except (ValueError, OSError, OverflowError) as error:
+        known = sorted((entry["version"] for entry in newest.versions()), reverse=True)
+        raise InputError(f"{where}: {path} has no version {version}; newest first it has {shortened(known)}") from error
+
+
+def _why_not_append_only(dataset: lance.LanceDataset) -> str | None:
+    """What in the history since the last overwrite makes scan order differ from the order of writing; None if nothing.
+
+    `get_transactions` ends silently where old versions were removed, so the versions are read one by one.
+    """
+    if any(fragment.num_deletions for fragment in dataset.get_fragments()):
+        return "rows were deleted"
+    version = dataset.version
+    while version > 0:
+        try:
+            transaction = dataset.read_transaction(version)
+        except (OSError, ValueError):
+            transaction = None
+        except TypeError:
+            # Lance 14.0.2 fails to describe a Rewrite that moved an index, and nothing else.
+            version -= 1
+            continue
+        if transaction is None:
+            return f"its history before version {version + 1} was removed"
+        operation = transaction.operation
+        if isinstance(operation, LanceOperation.Overwrite):
+            return None
+        if isinstance(operation, LanceOperation.Restore):
+            version = operation.version
+        elif isinstance(operation, HARMLESS) or type(operation) is LanceOperation.BaseOperation:
+            version -= 1
+        else:
+            return f"version {version} is the result of {type(operation).__name__}"
+    return None
+
+
+def _map_integers(column: pa.ChunkedArray, rows: Positions) -> RowMap:
+    if column.type == pa.uint64() and (pc.max(column).as_py() or 0) <= np.iinfo(np.int64).max:
+        column = column.cast(pa.int64())
+    keys = column.to_numpy()
+    if keys.dtype != np.uint64:
+        keys = keys.astype(np.int64)
+    # Stable, so that the last of equal keys is the one in the last row.
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    last = np.ones(len(keys), np.bool_)
+    last[:-1] = keys[1:] != keys[:-1]
+    return RowMap(IntegerIds(keys[last]), rows[order][last])
+
+
+def _map_texts(column: pa.ChunkedArray, rows: Positions) -> RowMap:
+    encoded = column.cast(pa.large_string()).combine_chunks().dictionary_encode()
+    newest = np.empty(len(encoded.dictionary), np.int64)
+    # numpy assigns in order, so that the last of equal ids stays.
+    newest[encoded.indices.to_numpy()] = rows
+    return RowMap(TextIds(encoded.dictionary), newest)
+
+
+def _cast_block(
+    column: pa.FixedSizeListArray, matrix: Halves, present: npt.NDArray[np.bool_]
+) -> tuple[int, float] | None:
+    """Fill `matrix` and `present` with one batch of vectors; the first (row, value) that overflowed, if one did."""
+    size = column.type.list_size
+    elements = column.values.slice(column.offset * size, len(column) * size)
+    # The buffer holds something for NULLs too, which no conversion through pyarrow would leave in place.
+    raw = np.frombuffer(elements.buffers()[1], elements.type.to_pandas_dtype())
+    source = raw[elements.offset : elements.offset + len(elements)].reshape(len(column), size)
+    present[:] = column.is_valid().to_numpy(zero_copy_only=False)
+    if elements.null_count:
+        present &= elements.is_valid().to_numpy(zero_copy_only=False).reshape(source.shape).all(axis=1)
+    # Overflow is looked for below, where it can be told from an infinity of the store; NULLs hold any bits.
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        matrix[:] = source
+    matrix[~present] = 0
+    infinite = np.isinf(matrix)
+    if not infinite.any() or not (infinite & np.isfinite(source)).any():
+        return None
+    row, element = np.argwhere(infinite & np.isfinite(source))[0].tolist()
+    return row, float(source[row, element])
+
+
+def _plain(found: pa.DataType) -> pa.DataType:
+    return found.value_type if pa.types.is_dictionary(found) else found

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from daeda.catalog.service import FeatureService
+from daeda.errors import ConfigError
+from daeda.settings.document import Document, Mistakes, load_document, parse_model
+from tests.projects import TinyProject
+
+
+def load(tmp_path: Path, text: str | bytes) -> tuple[Document | None, list[str]]:
+    path = tmp_path / "file.yaml"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    mistakes = Mistakes()
+    return load_document(path, tmp_path, mistakes), mistakes.lines
+
+
+def test_every_entry_knows_its_line(tmp_path: Path) -> None:
+    document, _ = load(tmp_path, "a: 1\n\n# a comment\nb:\n  - c: 2\n  -\n    d: 3\n")
+    assert document is not None
+    assert document.data == {"a": 1, "b": [{"c": 2}, {"d": 3}]}
+    assert document.where(("a",)) == "file.yaml:1"
+    assert document.where(("b", 0, "c")) == "file.yaml:5"
+    assert document.where(("b", 1, "d")) == "file.yaml:7"
+
+
+def test_an_entry_that_is_not_there_is_at_the_line_of_the_one_above_it(tmp_path: Path) -> None:
+    document, _ = load(tmp_path, "a: 1\nb:\n  c: 2\n")
+    assert document is not None
+    assert document.where(("b", "missing", "deeper")) == "file.yaml:2"
+
+
+def test_an_empty_file_is_an_empty_mapping(tmp_path: Path) -> None:
+    document, mistakes = load(tmp_path, "# nothing yet\n")
+    assert document is not None
+    assert (document.data, mistakes) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\na: 2\n", "file.yaml:2: is not valid YAML: the key 'a' stands twice: keep one"),
+        ("a:\n  b: 1\n  b: 2\n", "file.yaml:3: is not valid YAML: the key 'b' stands twice: keep one"),
+        ("- 1\n", "file.yaml:1: must hold a mapping of keys to values"),
+        ("text", "file.yaml:1: must hold a mapping of keys to values"),
+        ("a: [1\nb: 2\n", "file.yaml:2: is not valid YAML: expected ',' or ']', but got ':'"),
+        ("a: 1\n\tb: 2\n", "file.yaml:2: is not valid YAML: found character '\\t' that cannot start any token"),
+        ("? [a]\n: 1\n", "file.yaml:1: is not valid YAML: a key must be plain text"),
+        ("a: 2024-02-30\n", "file.yaml:1: is not valid YAML: day is out of range for month"),
+        ("a: !!python/object:os.system x\n",
+         "file.yaml:1: is not valid YAML: could not determine a constructor for the tag "
+         "'tag:yaml.org,2002:python/object:os.system'"),
+        ("a: " + "[" * 50 + "]" * 50, "file.yaml:1: is not valid YAML: nested deeper than 40 levels"),
+        ("a: &a\n  b: *a\n", "file.yaml:1: is not valid YAML: nested deeper than 40 levels"),
+        (b"a: \xff\n", "file.yaml: is not UTF-8: byte 3 cannot be decoded"),
+        (b"#" * (8 * 2**20 + 1), "file.yaml: has 8388609 bytes: a configuration file has at most 8388608"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_names_file_and_line(tmp_path: Path, text: str | bytes, message: str) -> None:
+    assert load(tmp_path, text) == (None, [message])
+
+
+def test_a_file_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
+    mistakes = Mistakes()
+    assert load_document(tmp_path / "no.yaml", tmp_path, mistakes) is None
+    assert mistakes.lines == ["no.yaml: cannot be read: No such file or directory"]
+
+
+def test_the_same_sentence_is_told_once() -> None:
+    mistakes = Mistakes()
+    mistakes.add("a.yaml:1", "is wrong")
+    mistakes.add("a.yaml:1", "is wrong")
+    with pytest.raises(ConfigError) as raised:
+        mistakes.raise_if_any()
+    assert str(raised.value) == "a.yaml:1: is wrong"
+
+
+def test_an_unknown_key_names_what_its_own_level_knows(tmp_path: Path) -> None:
+    text = (
+        "name: x\nversion: 1\ngrain: a\nspine:\n  view: v\n  filters:\n    - wher: a > 1\n    - covered_by: {vew: b}\n"
+    )
+    document, _ = load(tmp_path, text + "columns: [{name: a, kind: key, dtype: int64}]\n")
+    assert document is not None
+    mistakes = Mistakes()
+    assert parse_model(FeatureService, document, mistakes) is None
+    assert mistakes.lines == [
+        "file.yaml:7: unknown key 'wher': did you mean 'where'? Known: covered_by, session, where",
+        "file.yaml:8: 'spine.filters.1.covered_by.view' is missing",
+        "file.yaml:8: 'spine.filters.1.covered_by.column' is missing",
+        "file.yaml:8: unknown key 'vew': did you mean 'view'? Known: column, view",
+    ]
+
+
+def test_mistakes_of_several_files_are_reported_at_once(tmp_path: Path) -> None:
+    project = TinyProject(tmp_path)
+    project.runtime["rows_per_part"] = 0
+    project.views["prices"]["ttl"] = "soon"
+    project.views["items"]["source"]["pth"] = "x"
+    project.aggregations["aggregation_specs"][1]["max_length"] = "histori_len"
+    project.service["columns"][0]["dtype"] = "int46"
+    with pytest.raises(ConfigError) as raised:
+        project.write().load()
+    assert str(raised.value).splitlines() == [
+        "config/training/runtime.yaml:20: rows_per_part: input should be greater than or equal to 1, found 0",
+        "config/training/aggregations.yaml:16: aggregation_specs.1.max_length: 'histori_len' is neither a value nor a "
+        "name of config/base.yaml: did you mean 'history_len'? Known: history_len, vector_dim",
+        "feature_views/items.yaml:5: unknown key 'pth': did you mean 'path'? Known: created_field, first_day, "
+        "missing_partitions, null_timestamps, partition_slack, path, timestamp_field, timestamp_unit",
+        "feature_views/prices.yaml:3: ttl: 'soon' is not a duration: write a whole number above 0 and a unit (ns, us, "
+        "ms, s, m, h, d, w), like 7d, or 'unbounded'",
+        "feature_services/ranking.yaml:11: columns.0.dtype: unknown type 'int46': did you mean 'int64'? Known: bool, "
+        "date, decimal(p, s), double, float, halffloat, int16, int32, int64, int8, list<...>, string and 8 more",
+    ]

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+
+from daeda.dtypes import TimeUnit
+from daeda.durations import Duration, finest
+
+
+@pytest.mark.parametrize(
+    ("text", "nanoseconds", "days"),
+    [
+        ("1ns", 1, 1),
+        ("30s", 30_000_000_000, 1),
+        ("24h", 86_400_000_000_000, 1),
+        ("25h", 90_000_000_000_000, 2),
+        ("7d", 604_800_000_000_000, 7),
+        (" 2w ", 1_209_600_000_000_000, 14),
+    ],
+)
+def test_a_duration_is_exact_and_its_days_are_rounded_up(text: str, nanoseconds: int, days: int) -> None:
+    found = Duration.parse(text)
+    assert (found.nanoseconds, found.days) == (nanoseconds, days)
+
+
+def test_unbounded_has_no_length() -> None:
+    found = Duration.parse("unbounded")
+    assert (found.nanoseconds, found.days, found.in_unit(TimeUnit.NANO), found.unit) == (
+        None,
+        None,
+        None,
+        TimeUnit.SECOND,
+    )
+
+
+@pytest.mark.parametrize("text", ["0d", "7", "d", "-1d", "1.5d", "7 days", "7D", "", "1d12h"])
+def test_anything_else_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^.+$") as raised:
+        Duration.parse(text)
+    assert str(raised.value) == (
+        f"'{text}' is not a duration: write a whole number above 0 and a unit (ns, us, ms, s, m, h, d, w), like 7d, "
+        "or 'unbounded'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [("1d", TimeUnit.SECOND), ("1500ms", TimeUnit.MILLI), ("2000ms", TimeUnit.SECOND), ("7us", TimeUnit.MICRO)],
+)
+def test_its_unit_is_the_coarsest_in_which_it_is_whole(text: str, unit: TimeUnit) -> None:
+    assert Duration.parse(text).unit is unit
+
+
+def test_a_duration_is_never_rounded() -> None:
+    assert Duration.parse("1d").in_unit(TimeUnit.MICRO) == 86_400_000_000
+    with pytest.raises(ValueError, match=r"^'5ms' is finer than the timestamps that it is compared with$"):
+        Duration.parse("5ms").in_unit(TimeUnit.SECOND)
+
+
+def test_comparisons_are_made_in_the_finest_unit_present() -> None:
+    assert finest(TimeUnit.MILLI, None, TimeUnit.NANO, TimeUnit.SECOND) is TimeUnit.NANO
+    assert finest(None) is TimeUnit.SECOND

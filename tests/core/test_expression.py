@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import pytest
+
+from daeda.dtypes import DType
+from daeda.errors import ConfigError
+from daeda.operators.relation import Column, Relation
+from daeda.sql.expression import (
+    check_expression_type,
+    check_predicate,
+    columns_of,
+    expression_type,
+    parse_expression,
+    parse_having,
+)
+
+GIVEN = Relation(
+    tuple(
+        Column(name, DType.parse(dtype))
+        for name, dtype in {
+            "user_id": "int64",
+            "amount": "double",
+            "event": "string",
+            "order": "int64",
+            "at": "timestamp[us]",
+            "tags": "list<string>",
+        }.items()
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "dtype"),
+    [
+        ("amount > 0 AND event = 'like'", ("amount", "event"), "BOOLEAN"),
+        ("event IN ('a', 'b') OR event IS NULL", ("event",), "BOOLEAN"),
+        ("amount BETWEEN 0 AND 1 AND NOT event LIKE 'x%'", ("amount", "event"), "BOOLEAN"),
+        ("CASE WHEN amount > 1 THEN 'big' ELSE 'small' END", ("amount",), "VARCHAR"),
+        ("CAST(round(ln(amount + 1), 2) AS FLOAT)", ("amount",), "FLOAT"),
+        ("coalesce(amount, 0.0) * 2", ("amount",), "DOUBLE"),
+        ("lower(trim(event)) || '!'", ("event",), "VARCHAR"),
+        ("extract('hour' FROM at)", ("at",), "BIGINT"),
+        ("date_trunc('day', at) = at - INTERVAL 1 DAY", ("at",), "BOOLEAN"),
+        ("epoch_us(at) % 7", ("at",), "BIGINT"),
+        ("len(tags) > 0 AND list_contains(tags, event)", ("tags", "event"), "BOOLEAN"),
+        ("isfinite(amount) AND NOT isnan(amount)", ("amount",), "BOOLEAN"),
+        ('"order" + user_id', ("order", "user_id"), "BIGINT"),
+    ],
+)
+def test_scalar_sql_over_columns_is_allowed(text: str, columns: tuple[str, ...], dtype: str) -> None:
+    assert columns_of(parse_expression(text)) == columns
+    assert expression_type(text, GIVEN) == dtype
+
+
+LIMITED = "is limited to scalar SQL over columns"
+REFUSED = {
+    "(SELECT 1)": f"where '(SELECT 1)' {LIMITED}",
+    "user_id IN (SELECT 1)": f"where 'user_id IN (SELECT 1)' {LIMITED}, found '(SELECT 1)'",
+    "EXISTS(SELECT 1)": f"where 'EXISTS(SELECT 1)' {LIMITED}",
+    "SUM(amount) > 1": f"where 'SUM(amount) > 1' {LIMITED}, found 'SUM(amount)'",
+    "COUNT(*) > 1": f"where 'COUNT(*) > 1' {LIMITED}, found 'COUNT(*)'",
+    "ROW_NUMBER() OVER () = 1": f"where 'ROW_NUMBER() OVER () = 1' {LIMITED}, found 'ROW_NUMBER() OVER ()'",
+    "LAG(amount) OVER (ORDER BY at) > 1":
+        f"where 'LAG(amount) OVER (ORDER BY at) > 1' {LIMITED}, found 'LAG(amount) OVER (ORDER BY \"at\")'",
+    "amount > ?": f"where 'amount > ?' {LIMITED}, found '?'",
+    "RANDOM() > 0.5": f"where 'RANDOM() > 0.5' {LIMITED}, found 'RANDOM()'",
+    "at < CURRENT_TIMESTAMP": f"where 'at < CURRENT_TIMESTAMP' {LIMITED}, found 'CURRENT_TIMESTAMP'",
+    "SELECT 1": f"where 'SELECT 1' {LIMITED}",
+    "DROP TABLE x": f"where 'DROP TABLE x' {LIMITED}",
+    "*": f"where '*' {LIMITED}",
+    "x -> x + 1": f"where 'x -> x + 1' {LIMITED}, found 'x -> (x + 1)'",
+    "e.amount > 1": "where 'e.amount > 1' names 'e.amount': write the column's name alone",
+    "amount >": "where 'amount >' is not SQL (line 1, column 8, near '>')",
+    "amount > 0; DROP TABLE x": f"where 'amount > 0; DROP TABLE x' {LIMITED}",
+    "(" * 2_000 + "1" + ")" * 2_000: f"where '{'(' * 197}...' is nested too deeply",
+    "1" * 10_001: "where has 10001 characters: at most 10000 are read",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", REFUSED, ids=[text[:30] for text in REFUSED])
+def test_everything_else_is_refused_with_the_part_that_is_not_allowed(text: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        parse_expression(text, "where")
+    assert str(raised.value) == REFUSED[text]
+
+
+@pytest.mark.parametrize(
+    "function",
+    ["read_text('x')", "read_parquet('x')", "getenv('HOME')", "nextval('s')", "setseed(0.5)", "query('SELECT 1')",
+     "random()", "uuid()", "now()", "pg_sleep(1)", "list_transform(tags, lambda x: x)", "hash(event)"],
+)  # fmt: skip
+def test_no_function_reaches_files_chance_or_time(function: str) -> None:
+    with pytest.raises(ConfigError, match=r"^where '.*' (calls '.*', which is not among the functions|is limited to)"):
+        parse_expression(f"{function} IS NOT NULL", "where")
+
+
+def test_an_unknown_function_is_told_with_the_nearest_known_one() -> None:
+    with pytest.raises(ConfigError) as raised:
+        parse_expression("epoc_ms(at) > 1", "where")
+    assert str(raised.value).startswith(
+        "where 'epoc_ms(at) > 1' calls 'epoc_ms', which is not among the functions of an expression: did you mean "
+        "'epoch_ms'? Known: "
+    )
+
+
+def test_a_column_that_is_not_there_is_told_with_the_nearest_one() -> None:
+    with pytest.raises(ConfigError) as raised:
+        check_predicate("amout > 1", GIVEN, "where")
+    assert str(raised.value) == (
+        "where reads 'amout', which is not a column here: did you mean 'amount'? Known: amount, at, event, order, "
+        "tags, "
+        "user_id"
+    )
+
+
+def test_a_condition_is_true_or_false() -> None:
+    with pytest.raises(ConfigError) as raised:
+        check_predicate("amount + 1", GIVEN, "where")
+    assert str(raised.value) == "where 'amount + 1' gives DOUBLE: a condition is true or false"
+
+
+def test_duckdb_says_what_does_not_fit() -> None:
+    with pytest.raises(ConfigError, match=r"^where 'upper\(amount\) = 1' does not fit the columns: Binder Error: "):
+        check_predicate("upper(amount) = 1", GIVEN, "where")
+
+
+def test_the_type_of_the_contract_holds() -> None:
+    check_expression_type("amount * 2", Column("twice", DType.parse("double")), GIVEN)
+    with pytest.raises(ConfigError) as raised:
+        check_expression_type("amount * 2", Column("twice", DType.parse("float")), GIVEN)
+    assert str(raised.value) == (
+        "the expression of 'twice' gives DOUBLE, and the contract says float (FLOAT): change the type, or write "
+        "CAST(... AS FLOAT)"
+    )
+
+
+def test_the_condition_of_a_session_may_aggregate_and_no_more() -> None:
+    assert columns_of(parse_having("count(*) > 1 AND sum(amount) > 0")) == ("amount",)
+    with pytest.raises(ConfigError) as raised:
+        parse_having("list(amount) = [1]")
+    assert str(raised.value).startswith(f"having 'list(amount) = [1]' {LIMITED}")

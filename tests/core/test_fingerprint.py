@@ -1,0 +1,221 @@
+"""What makes a day stale, and what does not."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daeda.dataset.fingerprint import enriched_fingerprint, operator_digests, skeleton_fingerprint
+from daeda.dataset.layout import Layout, part_name
+from daeda.dataset.manifest import Fingerprint, Manifest, Part
+from daeda.dataset.publish import publish_day
+from daeda.dataset.sources import Identities, file_digest
+from daeda.dataset.staging import open_staging
+from daeda.planning.days import Action, find_sources, plan_skeleton
+from tests.projects import TinyProject, moment
+
+DAY = dt.date(2024, 1, 2)
+Change = Callable[[TinyProject], Any]
+
+
+def fingerprints(project: TinyProject) -> tuple[Fingerprint, Fingerprint]:
+    """Those of the skeleton day and of the enriched day."""
+    loaded, dag = project.load(), project.compile()
+    skeleton = dag.skeleton()
+    needed = find_sources(loaded, skeleton).needed(DAY)
+    inputs = {name: [Identities().of(name, path) for path in paths] for name, paths in needed.items()}
+    first = skeleton_fingerprint(operator_digests(skeleton.operators), inputs, loaded.runtime.rows_per_part)
+    return first, enriched_fingerprint(dag, [Part("part-0-0.parquet", 1, 1, "digest")])
+
+
+def runtime(**entries: Any) -> Change:
+    return lambda project: project.runtime.update(entries)
+
+
+def spec(index: int, **entries: Any) -> Change:
+    return lambda project: project.aggregations["aggregation_specs"][index].update(entries)
+
+
+def store(**entries: Any) -> Change:
+    return lambda project: project.aggregations["embedding_stores"][0].update(entries)
+
+
+def move_prices(project: TinyProject) -> None:
+    project.views["prices"]["source"]["path"] = "moved/prices"
+
+
+def one_file_for_all(project: TinyProject) -> None:
+    project.data["items"] = [(10, "toys"), (11, "books"), (12, "games")]
+
+
+UNCHANGED: dict[str, Change] = {
+    "output root": runtime(output_root="elsewhere"),
+    "day workers": runtime(day_workers=7),
+    "threads and memory": runtime(compute={"duckdb_config": {"threads": 3, "memory_limit": "1GiB"}}),
+    "chunks": runtime(rolling_chunk_rows=10, enrich_batch_rows=10),
+    "Ray": runtime(ray={"num_cpus": 2}),
+    "feed range": runtime(feed_start="2024-01-01"),
+    "owner": lambda project: project.service.update(owner="somebody", description="something", version=2),
+    "description of a view": lambda project: project.views["prices"].update(description="what it costs"),
+    "a path": move_prices,
+    "path of the store": store(path="moved.lance"),
+    "order of feature_refs of one view": runtime(feature_refs=["prices:price", "items:category"][::-1]),
+    "an unused field": lambda project: project.views["prices"]["fields"].append({"name": "z", "dtype": "int64"}),
+    "an unused view": lambda project: project.views.update(
+        more={**project.views["items"], "name": "more", "source": {"path": "more.parquet"}}
+    ),
+}
+CHANGED: dict[str, tuple[Change, list[str], list[str]]] = {
+    "rows_per_part": (runtime(rows_per_part=10), ["setting rows_per_part changed"], []),
+    "ttl": (
+        lambda project: project.views["prices"].update(ttl="12h"),
+        ["operator pit_prices changed", "operator scan_prices changed"], [],
+    ),
+    "max_length": (spec(1, max_length=2), ["operator rolling_events_by_user changed"], []),
+    "condition": (
+        spec(0, where="amount > 1"),
+        ["operator assemble changed", "operator filter_events_by_user is new", "operator rolling_events_by_user "
+                                                                               "changed",
+         "operator rolling_events_by_user_2 is new", "operator scan_events_by_user is gone",
+         "operator scan_events_by_user_2 is new", "operator scan_events_by_user_rows is new",
+         "input of scan_events_by_user is gone", "input of scan_events_by_user_2 is new",
+         "input of scan_events_by_user_rows is new"], [],
+    ),
+    "default": (
+        lambda project: project.column("category").update(default="none"), ["operator assemble changed"], [],
+    ),
+    "nullable": (
+        lambda project: project.column("amount").update(nullable=False),
+        ["operator sink changed"], ["operator sink changed"],
+    ),
+    "order of the output": (
+        lambda project: project.runtime["output_columns"].insert(0, project.runtime["output_columns"].pop(3)),
+        ["operator assemble changed"], [],
+    ),
+    "version of the store": (store(version=2), [], ["operator lookup_item_vector changed"]),
+    "normalisation": (
+        lambda project: project.aggregations["enrichment_specs"][0].update(normalize="l2"), [],
+        ["operator lookup_item_vector changed"],
+    ),
+    "content": (one_file_for_all, ["input of scan_items changed"], []),
+    "a row of the day": (
+        lambda project: project.data["prices"].append((11, moment("02 09:00"), 9.0)),
+        ["input of scan_prices changed"], [],
+    ),
+}  # fmt: skip
+
+
+def written(root: Path, change: Change | None = None) -> TinyProject:
+    project = TinyProject(root)
+    if change is not None:
+        change(project)
+    project.write()
+    for view in project.views:
+        project.data.setdefault(view, [(10, "toys")])
+    fields = {view["name"]: len(view["fields"]) for view in project.views.values()}
+    project.data = {name: [(*row, 0)[: fields[name]] for row in rows] for name, rows in project.data.items()}
+    return project.write_data()
+
+
+@pytest.mark.parametrize("case", [case for case in UNCHANGED if case != "an unused field"])
+def test_what_does_not_decide_the_bytes_does_not_change_it(tmp_path: Path, case: str) -> None:
+    assert fingerprints(written(tmp_path / "b", UNCHANGED[case])) == fingerprints(written(tmp_path / "a"))
+
+
+def test_a_declared_field_that_nothing_reads_changes_no_operator(tmp_path: Path) -> None:
+    before, _ = fingerprints(written(tmp_path / "a"))
+    after, _ = fingerprints(written(tmp_path / "b", UNCHANGED["an unused field"]))
+    assert after.operators == before.operators
+
+
+@pytest.mark.parametrize("case", CHANGED)
+def test_what_decides_the_bytes_changes_it_and_is_named(tmp_path: Path, case: str) -> None:
+    change, skeleton, enriched = CHANGED[case]
+    before, after = fingerprints(written(tmp_path / "a")), fingerprints(written(tmp_path / "b", change))
+    assert before[0].differences(after[0]) == skeleton
+    assert before[1].differences(after[1]) == enriched
+
+
+def test_another_file_outside_of_the_window_changes_nothing(tmp_path: Path) -> None:
+    before = fingerprints(written(tmp_path / "a"))
+    later = written(tmp_path / "b", lambda project: project.data["events"].append((9, 9, moment("09 00:00"), 1.0)))
+    assert fingerprints(later) == before
+
+
+def test_names_and_order_of_files_do_not_matter(tmp_path: Path) -> None:
+    project = written(tmp_path)
+    before = fingerprints(project)
+    partition = tmp_path / "data/events/dt=2024-01-02"
+    (partition / "part-0.parquet").rename(partition / "renamed.parquet")
+    assert fingerprints(project) == before
+
+
+def test_an_operator_that_is_gone_is_named() -> None:
+    before, after = Fingerprint({"a": "1", "b": "1"}, {}, {"x": "1"}), Fingerprint({"b": "2"}, {}, {"x": "1"})
+    assert before.differences(after) == ["operator a is gone", "operator b changed"]
+    assert before.differences(before) == []
+
+
+def published(project: TinyProject) -> None:
+    """A day with the right fingerprint, as a run leaves it."""
+    loaded, dag = project.load(), project.compile().skeleton()
+    sources = find_sources(loaded, dag)
+    inputs = {name: tuple(Identities().of(name, path) for path in paths) for name, paths in sources.needed(DAY).items()}
+    fingerprint = skeleton_fingerprint(operator_digests(dag.operators), inputs, loaded.runtime.rows_per_part)
+    with open_staging(Layout(loaded.service_dir)) as staging:
+        ready = staging.ready / "dt=2024-01-02"
+        ready.mkdir()
+        path = ready / part_name(0)
+        path.write_text("rows")
+        part = Part(path.name, 1, path.stat().st_size, file_digest(path))
+        every = tuple(one for name in sorted(inputs) for one in inputs[name])
+        manifest = Manifest("ranking", "skeleton", "2024-01-02", 1, (part,), (), fingerprint, every)
+        publish_day(staging, "skeleton", DAY, ready, manifest)
+
+
+def planned(project: TinyProject, on_stale: str = "rebuild") -> tuple[Action, tuple[str, ...]]:
+    loaded, dag = project.load(), project.compile().skeleton()
+    plan = plan_skeleton(loaded, dag, find_sources(loaded, dag), [DAY], on_stale)[0]
+    return plan.action, plan.reasons
+
+
+def test_a_day_with_the_same_fingerprint_is_skipped(tmp_path: Path) -> None:
+    project = written(tmp_path)
+    assert planned(project) == (Action.BUILD, ())
+    published(project)
+    assert planned(project) == (Action.SKIP, ())
+
+
+def test_another_mtime_alone_changes_nothing(tmp_path: Path) -> None:
+    project = written(tmp_path)
+    published(project)
+    os.utime(tmp_path / "data/items.parquet", ns=(1, 1))
+    assert planned(project) == (Action.SKIP, ())
+
+
+def test_other_content_makes_the_day_stale_and_says_why(tmp_path: Path) -> None:
+    project = written(tmp_path)
+    published(project)
+    project.data["items"] = [(10, "toys!")]
+    project.write_data()
+    assert planned(project) == (Action.REBUILD, ("input of scan_items changed",))
+    assert planned(project, "keep") == (Action.KEEP, ("input of scan_items changed",))
+
+
+def test_a_part_that_was_touched_makes_the_day_stale(tmp_path: Path) -> None:
+    project = written(tmp_path)
+    published(project)
+    (tmp_path / "output/ranking/skeleton/dt=2024-01-02" / part_name(0)).write_text("cut")
+    assert planned(project) == (Action.REBUILD, ("part-0-0.parquet is not the file that was published",))
+
+
+def test_a_missing_partition_blocks_the_day(tmp_path: Path) -> None:
+    project = written(tmp_path)
+    (tmp_path / "data/events/dt=2024-01-02/part-0.parquet").unlink()
+    (tmp_path / "data/events/dt=2024-01-02").rmdir()
+    assert planned(project) == (Action.BLOCKED, ("events has no partition for 2024-01-02",))

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import datetime as dt
+import math
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import pytest
+
+from daeda.dtypes import DType
+from daeda.sql.literal import literal
+
+
+def in_duckdb(value: object, dtype: str) -> Any:
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        found = connection.execute(f"SELECT {literal(value, DType.parse(dtype)).sql('duckdb')}").fetchone()
+    assert found is not None
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "found"),
+    [
+        (None, "int64", None),
+        (-(2**63), "int64", -(2**63)),
+        (2**64 - 1, "uint64", 2**64 - 1),
+        (True, "bool", True),
+        (1, "double", 1.0),
+        (0.1, "double", 0.1),
+        (5e-324, "double", 5e-324),
+        (float("inf"), "double", math.inf),
+        ('it\'s; -- \\ "x"', "string", 'it\'s; -- \\ "x"'),
+        ("", "string", ""),
+        ("1.10", "decimal(4, 2)", Decimal("1.10")),
+        (0.1, "decimal(4, 2)", Decimal("0.10")),
+        ([1, None, 3], "list<int64>", [1, None, 3]),
+        ([], "list<string>", []),
+        ([[1.5], None], "list<list<double>>", [[1.5], None]),
+        (dt.date(2024, 2, 29), "date", dt.date(2024, 2, 29)),
+        (dt.date(2024, 2, 29), "timestamp[us]", dt.datetime(2024, 2, 29)),
+        ("2024-02-29 12:00:00.000001", "timestamp[us]", dt.datetime(2024, 2, 29, 12, 0, 0, 1)),
+        ("2024-02-29T12:00:00+02:00", "timestamp[us, UTC]", dt.datetime(2024, 2, 29, 10, tzinfo=dt.UTC)),
+    ],
+)
+def test_a_value_of_yaml_is_the_same_value_in_duckdb(value: object, dtype: str, found: object) -> None:
+    assert in_duckdb(value, dtype) == found
+
+
+def test_nan_is_a_double() -> None:
+    assert math.isnan(in_duckdb(float("nan"), "double"))
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "message"),
+    [
+        ("1", "int64", "'1' is not a value of int64"),
+        (1.0, "int64", "1.0 is not a value of int64"),
+        (True, "int64", "True is not a value of int64"),
+        (1, "bool", "1 is not a value of bool"),
+        (1, "string", "1 is not a value of string"),
+        (128, "int8", "128 is outside int8 (-128 to 127)"),
+        (-1, "uint8", "-1 is outside uint8 (0 to 255)"),
+        (10**400, "double", "a whole number of 401 digits is outside double"),
+        ("1.234", "decimal(4, 2)", "1.234 is not exact in decimal(4, 2)"),
+        ("100", "decimal(4, 2)", "100 is not exact in decimal(4, 2)"),
+        ("NaN", "decimal(4, 2)", "NaN is not exact in decimal(4, 2)"),
+        ("x", "decimal(4, 2)", "'x' is not a value of decimal(4, 2)"),
+        (1, "list<int64>", "1 is not a value of list<int64>"),
+        ([1, "x"], "list<int64>", "'x' is not a value of int64"),
+        ("yesterday", "timestamp[us]", "'yesterday' is not a value of timestamp[us]"),
+        (0, "timestamp[us]", "0 is not a value of timestamp[us]"),
+        ([0.5], "list<halffloat>", "0.5 is not a value of halffloat"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(value: object, dtype: str, message: str) -> None:
+    with pytest.raises(ValueError, match=r"^.+$") as raised:
+        literal(value, DType.parse(dtype))
+    assert str(raised.value) == message

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from tiny_project import DAYS, change_file, opened, write_project, write_skeleton, write_store
+
+from daeda.dataset.layout import Layout
+from daeda.errors import InputError
+from enrich.check import check_enrichment
+from enrich.options import main
+
+AGGREGATIONS = "config/training/aggregations.yaml"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write_project(tmp_path)
+    return tmp_path
+
+
+def mistakes(root: Path) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        check_enrichment(*opened(root))
+    return str(caught.value).splitlines()
+
+
+def run(root: Path, *words: str) -> int:
+    return main(["--runtime-config-path", str(root / "config" / "training" / "runtime.yaml"), *words])
+
+
+def test_nothing_is_wrong(root: Path, capsys: Any) -> None:
+    assert run(root, "--check") == 0
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", "enrichment: items can be read, and the skeleton days that are there\n")
+
+
+def test_a_store_that_does_not_exist(root: Path) -> None:
+    change_file(root, AGGREGATIONS, "path: items.lance", "path: itmes.lance")
+    path = root / "data" / "itmes.lance"
+    hint = "correct the path or data_root, or put the data there"
+    assert mistakes(root) == [f"embedding store 'items': {path} does not exist: {hint}"]
+    (root / "prepare.py").touch()
+    assert mistakes(root) == [
+        f"embedding store 'items': {path} does not exist: make the data with `python {root / 'prepare.py'}`"
+    ]
+
+
+def test_a_version_that_does_not_exist(root: Path, capsys: Any) -> None:
+    change_file(root, AGGREGATIONS, "version: 1", "version: 7")
+    sentence = f"embedding store 'items': {root / 'data' / 'items.lance'} has no version 7; newest first it has 1"
+    assert mistakes(root) == [sentence]
+    assert run(root, "--check") == 2
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", f"error: {sentence}\n")
+
+
+def test_text_ids_for_integers(root: Path) -> None:
+    write_store(root, pa.array(["a", "b"]), mode="overwrite")
+    change_file(root, AGGREGATIONS, "version: 1", "version: 2")
+    assert mistakes(root) == [
+        f"column '{column}': the ids in '{source}' are int64, and those of embedding store 'items' ('id') are string: "
+        "use a column of the same kind, or write the store with integer ids"
+        for column, source in (("item_vec", "item_id"), ("likes_vec", "likes"))
+    ]
+
+
+def test_skeleton_parts_that_cannot_be_read(root: Path) -> None:
+    layout = Layout(root / "output" / "likes")
+    first, second = (layout.day_dir("skeleton", day) for day in DAYS)
+    (first / "part-10-0.parquet").write_bytes(b"PAR1 and no footer")
+    part = write_skeleton(root, DAYS[1], {4: pa.table({"item_id": [1], "item_vec": [None], "likes": [None]})})
+    assert part == second
+    found = mistakes(root)
+    assert found[0].startswith("skeleton of 2024-01-01: part-10-0.parquet is not a readable Parquet file (")
+    assert found[0].endswith(f"): delete {first} and build the skeleton again")
+    assert found[1:] == [
+        f"skeleton of 2024-01-02: part-4-0.parquet has no column 'likes_vec': delete {second} and build the skeleton "
+        "again"
+    ]
+
+
+# The command, up to where Ray starts.
+
+
+def test_a_skeleton_that_is_stale(root: Path, capsys: Any) -> None:
+    assert run(root) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith(
+        "error: 2 skeleton days are missing or stale: 2024-01-01, 2024-01-02; the first because operator "
+    )
+    assert told.err.endswith("; run `daeda pipeline train likes --skeleton-only` first\n")
+
+
+def test_a_service_without_enrichment(root: Path, capsys: Any) -> None:
+    for name in ("item_vec", "likes_vec"):
+        column = f'\n  - {{name: {name}, kind: embedding, dtype: "list<halffloat>"}}'
+        change_file(root, "feature_services/likes.yaml", column, "")
+        change_file(root, "config/training/runtime.yaml", f", {{name: {name}, default: null}}", "")
+    (root / AGGREGATIONS).unlink()
+    assert run(root) == 2
+    assert capsys.readouterr().err == (
+        "error: service 'likes' has no enrichment: none of its columns is of kind embedding, and its skeleton is the "
+        "whole data set\n"
+    )
+
+
+def test_nothing_to_do_and_help_import_neither_ray_nor_lance(root: Path) -> None:
+    """A day that is published already is skipped; what is imported is seen in a process of its own."""
+    program = (
+        "import sys\n"
+        "from enrich import options\n"
+        "options._days_to_build = lambda *given: ()\n"
+        f"code = options.main(['--runtime-config-path', {str(root / 'config' / 'training' / 'runtime.yaml')!r}])\n"
+        "assert not {'ray', 'lance'} & set(sys.modules), 'heavy'\n"
+        "raise SystemExit(code)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "enriched: all 2 days are there already\n")
+    assert result.stdout == f"{root / 'output' / 'likes' / 'enriched'}\n"
+    program = "import sys, enrich.options\nassert not {'ray', 'lance', 'pyarrow'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_an_unknown_flag(capsys: Any) -> None:
+    assert main(["--chek"]) == 2
+    assert capsys.readouterr().err.startswith("error: python -m enrich: unknown flag '--chek': did you mean '--check'?")

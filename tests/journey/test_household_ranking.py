@@ -1,0 +1,105 @@
+"""The main job on real data: equal to the oracle, and the same bytes however it is run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.journey.conftest import DAYS, SERVICE, Journey, digests, published
+from tests.oracle.household_ranking import expected_day
+
+ALL_DAYS = [f"dt={day}" for day in DAYS]
+
+
+def read_day(output: Path, dataset: str, day: str) -> pa.Table:
+    directory = output / SERVICE / dataset / f"dt={day}"
+    manifest = json.loads((directory / "_manifest.json").read_text())
+    return pa.concat_tables(pq.read_table(directory / part["name"], partitioning=None) for part in manifest["parts"])
+
+
+@pytest.mark.parametrize("day", DAYS[:2])
+def test_a_day_equals_the_oracle_row_for_row_and_column_for_column(journey: Journey, whole_run: Path, day: str) -> None:
+    names, expected = expected_day(journey.data, day)
+    table = read_day(whole_run, "enriched", day)
+    assert table.column_names == list(names)
+    columns = [table.column(name).to_pylist() for name in names]
+    rows = list(zip(*columns, strict=True))
+    assert len(rows) == len(expected) > 3_000
+    for index, (found, wanted) in enumerate(zip(rows, expected, strict=True)):
+        assert found == tuple(wanted), f"row {index} of {day}"
+
+
+def test_stdout_is_one_line_the_directory_of_the_final_data(journey: Journey, whole_run: Path) -> None:
+    done = journey.train(whole_run)
+    assert done.stdout == f"{whole_run}/{SERVICE}/enriched\n"
+
+
+def test_a_second_run_skips_every_day_and_touches_nothing(journey: Journey, whole_run: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (whole_run / SERVICE).rglob("*.parquet")}
+    done = journey.train(whole_run)
+    assert done.stderr.count("skipped") == 2 * len(DAYS)
+    assert {path: path.stat().st_mtime_ns for path in (whole_run / SERVICE).rglob("*.parquet")} == before
+
+
+def test_two_halves_give_the_bytes_of_one_run(journey: Journey, whole_run: Path, tmp_path: Path) -> None:
+    journey.train(tmp_path, "--skeleton-only")
+    assert published(tmp_path, "skeleton") == ALL_DAYS
+    assert published(tmp_path, "enriched") == []
+    journey.train(tmp_path, "--enrich-only")
+    assert digests(tmp_path, "skeleton") == digests(whole_run, "skeleton")
+    assert digests(tmp_path, "enriched") == digests(whole_run, "enriched")
+
+
+@pytest.mark.parametrize(
+    ("workers", "threads", "chunk"), [("1", "1", "700"), ("3", "2", "1000000"), ("1", "8", "5000")]
+)
+def test_workers_threads_and_chunks_do_not_change_the_bytes(
+    journey: Journey, whole_run: Path, tmp_path: Path, workers: str, threads: str, chunk: str
+) -> None:
+    settings = {"COMPUTE__DUCKDB_CONFIG__THREADS": threads, "ROLLING_CHUNK_ROWS": chunk}
+    journey.train(tmp_path, "--skeleton-only", "--day-workers", workers, **settings)
+    assert digests(tmp_path, "skeleton") == digests(whole_run, "skeleton")
+
+
+def test_a_run_interrupted_in_each_half_and_started_again_gives_the_same_bytes(
+    journey: Journey, whole_run: Path, tmp_path: Path
+) -> None:
+    code, errors = journey.interrupt(
+        tmp_path, lambda: bool(published(tmp_path, "skeleton")), "--skeleton-only", "--day-workers", "1"
+    )
+    assert code == 130, errors
+    assert "Traceback" not in errors
+    check_only_whole_days(tmp_path, "skeleton")
+    journey.train(tmp_path, "--skeleton-only")
+    code, errors = journey.interrupt(tmp_path, lambda: bool(published(tmp_path, "enriched")), "--enrich-only")
+    assert code == 130, errors
+    assert "Traceback" not in errors
+    check_only_whole_days(tmp_path, "enriched")
+    journey.train(tmp_path)
+    assert digests(tmp_path, "skeleton") == digests(whole_run, "skeleton")
+    assert digests(tmp_path, "enriched") == digests(whole_run, "enriched")
+
+
+def check_only_whole_days(output: Path, dataset: str) -> None:
+    """Every day there has its manifest and parts, some are missing, and staging is empty."""
+    days = published(output, dataset)
+    assert 0 < len(days) < len(DAYS)
+    assert sorted(path.name for path in (output / SERVICE / dataset).iterdir()) == days
+    for day in days:
+        manifest = json.loads((output / SERVICE / dataset / day / "_manifest.json").read_text())
+        for part in manifest["parts"]:
+            assert (output / SERVICE / dataset / day / part["name"]).stat().st_size == part["size"]
+    assert list((output / SERVICE / "_staging").glob("run-*")) == []
+
+
+def test_the_skeleton_has_the_full_schema_with_placeholders(whole_run: Path) -> None:
+    table = read_day(whole_run, "skeleton", DAYS[0])
+    assert table.schema.field("product_vector").type == pa.list_(pa.field("element", pa.float32()))
+    assert table.column("product_vector").null_count == table.num_rows
+    manifest = json.loads((whole_run / SERVICE / "skeleton" / ALL_DAYS[0] / "_manifest.json").read_text())
+    marked = [column["name"] for column in manifest["columns"] if column["placeholder"]]
+    assert marked == ["product_vector", "recent_products_vector"]

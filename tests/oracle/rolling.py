@@ -1,0 +1,174 @@
+"""The rolling window: what the history of an entity says about [t - W, t)."""
+
+import math
+from collections import Counter
+from decimal import Decimal, localcontext
+from fractions import Fraction
+
+from .values import by_key, key_of, newest_first, order_key, remaining, scan
+
+LIST_KINDS = ("list", "last_distinct", "flatten_distinct", "top_k")
+
+
+def rolling(
+    spine_rows,
+    history_rows,
+    entity,
+    spine_time,
+    history_time,
+    kind,
+    column=None,
+    window=None,
+    max_length=None,
+    order="newest_first",
+    where=None,
+    created=None,
+    declared=(),
+):
+    """For each spine row, in order, the value of the aggregate.
+
+    `entity` is the list of key columns; `declared` are all columns of the history view in declared order. Times are
+    datetimes or integers, `window` a timedelta or an integer, None for unbounded. `where` takes a row.
+    """
+    assert order in ("newest_first", "oldest_first")
+    assert (kind in LIST_KINDS) == (max_length is not None)
+    history = [row for row in scan(history_rows) if where is None or where(row) is True]
+    rest = remaining(declared, entity, history_time, created)
+    spine = scan(spine_rows)
+    wanted = {key_of(row, entity) for row in spine}
+    groups = {
+        key: newest_first(rows, history_time, created, rest)
+        for key, rows in by_key(history, entity).items()
+        if key in wanted
+    }
+    answers = {}  # many spine rows share entity and time
+    for row in spine:
+        place = (key_of(row, entity), row[spine_time])
+        if place not in answers:
+            seen = [
+                past
+                for past in groups.get(place[0], [])
+                if is_inside(row[spine_time], past, history_time, window, created)
+            ]
+            answers[place] = aggregate(kind, seen, column, max_length, order)
+    return [answers[key_of(row, entity), row[spine_time]] for row in spine]
+
+
+def is_inside(now, past, history_time, window, created):
+    """Whether a history row is in the window of a row at `now`, and known by then."""
+    then = past[history_time]
+    if now is None or then is None or not then < now:
+        return False
+    if window is not None and then < now - window:
+        return False
+    return created is None or (past[created] is not None and past[created] < now)
+
+
+def aggregate(kind, rows, column, max_length, order):
+    """The aggregate of the rows of one window, which are newest first."""
+    if kind == "count" and column is None:
+        return len(rows)
+    values = [row[column] for row in rows if row[column] is not None]  # no kind collects NULLs
+    if kind in LIST_KINDS:
+        finished = collect(kind, values)[:max_length]
+        return finished if order == "newest_first" else finished[::-1]
+    if kind == "count":
+        return len(values)
+    if kind == "count_distinct":
+        return len(first_of_each(values))
+    return single(kind, values)
+
+
+def collect(kind, values):
+    """The whole list of a list kind, before it is cut."""
+    if kind == "list":
+        return values
+    if kind == "last_distinct":
+        return first_of_each(values)
+    if kind == "flatten_distinct":
+        return first_of_each([element for items in values for element in items if element is not None])
+    assert kind == "top_k"
+    times = Counter(order_key(value) for value in values)
+    # The sort is stable: among equally frequent values the one seen first, the newest, stays first.
+    return sorted(first_of_each(values), key=lambda value: -times[order_key(value)])
+
+
+def first_of_each(values):
+    """Each value once, where it comes first."""
+    seen = set()
+    kept = []
+    for value in values:
+        if order_key(value) not in seen:
+            seen.add(order_key(value))
+            kept.append(value)
+    return kept
+
+
+def single(kind, values):
+    """One value of the non-NULL values, which are newest first; NULL if there is none."""
+    if not values:
+        return None
+    if kind == "last":
+        return values[0]
+    if kind == "first":
+        return values[-1]
+    if kind == "min":
+        return min(values, key=order_key)
+    if kind == "max":
+        return max(values, key=order_key)
+    if kind == "sum":
+        return total(values)
+    if kind == "mean":
+        return mean(values)
+    assert kind == "std", kind
+    return sample_deviation(values)
+
+
+def special_sum(values):
+    """The sum by IEEE 754 if a value is NaN or infinite, else None."""
+    special = [value for value in values if isinstance(value, float) and not math.isfinite(value)]
+    if not special:
+        return None
+    if any(math.isnan(value) for value in special) or len(set(special)) == 2:
+        return math.nan
+    return special[0]
+
+
+def total(values):
+    """Integers and decimals exactly; doubles exactly, then rounded once."""
+    if isinstance(values[0], int):
+        if not -(2**63) <= sum(values) < 2**63:
+            raise OverflowError("the sum does not fit BIGINT")
+        return sum(values)
+    if isinstance(values[0], Decimal):
+        with localcontext(prec=100):
+            return sum(values, Decimal(0))
+    special = special_sum(values)
+    return special if special is not None else rounded(sum(Fraction(value) for value in values))
+
+
+def mean(values):
+    """The exact mean, rounded once."""
+    special = special_sum(values)
+    return special if special is not None else rounded(sum(Fraction(value) for value in values) / len(values))
+
+
+def sample_deviation(values):
+    """The sample standard deviation; NULL below two values, NaN if a value is NaN or infinite."""
+    if len(values) < 2:
+        return None
+    if special_sum(values) is not None:
+        return math.nan
+    exact = [Fraction(value) for value in values]
+    middle = sum(exact) / len(exact)
+    variance = sum((value - middle) ** 2 for value in exact) / (len(exact) - 1)
+    with localcontext(prec=60):
+        return float((Decimal(variance.numerator) / Decimal(variance.denominator)).sqrt())
+
+
+def rounded(exact):
+    """The nearest double; infinity where there is none."""
+    try:
+        return float(exact)
+    except OverflowError:
+        return math.inf if exact > 0 else -math.inf
