@@ -30,7 +30,8 @@ class Board:
 
     Ray Data hands its inputs to actors in any order. So an input is only a slot: whichever slot runs next gets the next
     part, and nobody waits for a day that cannot begin before his own part is done. A slot that runs again, because its
-    actor died, gets the same part again.
+    actor died, gets the same part again. An actor has one slot at a time: a repeated slot behind another, which waits
+    for a later day, would never run.
     """
 
     def __init__(self, tasks: list[bytes]) -> None:

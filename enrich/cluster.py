@@ -199,7 +199,8 @@ def _dataset(slots: int, envelope: Envelope, board: Any) -> Any:
         rows = ray.data.from_items([{SLOT: slot} for slot in range(slots)], override_num_blocks=slots)
         return rows.map_batches(
             PartWorker,
-            compute=ray.data.ActorPoolStrategy(size=actors),
+            # One slot at a time: the slot of an actor that died must not queue behind one of a later day.
+            compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=1),
             batch_size=1,
             batch_format="numpy",
             num_cpus=min(1.0, envelope.worker_cpus / actors),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import datetime as dt
 import itertools
@@ -148,6 +149,33 @@ def test_bytes_do_not_depend_on_preload_or_actors(
     ]
 
 
+def test_slots_in_any_order_take_parts_in_order() -> None:
+    tasks = [(day.isoformat(), PartTask(f"{day} {number}", "", number, 1, ())) for day in DAYS for number in range(2)]
+
+    async def run() -> None:
+        board = actors.Board([actors.pack(day, task) for day, task in tasks])
+        await board.post(DAYS[0].isoformat(), {"items": 1})
+        assert await board.claim(3) == (tasks[0][1], {"items": 1})
+        assert await board.claim(0) == (tasks[1][1], {"items": 1})
+        # The actor of slot 3 died: it gets its own part again, not the next.
+        assert await board.claim(3) == (tasks[0][1], {"items": 1})
+        early = asyncio.create_task(board.claim(2))
+        await asyncio.sleep(0.01)
+        assert not early.done()
+        await board.post(DAYS[1].isoformat(), {"items": 2})
+        assert await early == (tasks[2][1], {"items": 2})
+        assert await board.claim(1) == (tasks[3][1], {"items": 2})
+
+    asyncio.run(run())
+
+
+def test_ray_hands_out_the_last_slots_first(root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = ray.data.from_items
+    monkeypatch.setattr(ray.data, "from_items", lambda rows, **options: original(rows[::-1], **options))
+    build(root)
+    assert [digests(root, day) for day in DAYS] == [single_process(root, day) for day in DAYS]
+
+
 def test_a_failing_part_publishes_nothing(root: Path, running_ray: None, capfd: Any) -> None:
     part = day_rows(DAYS[0]).slice(3 * ROWS, ROWS)
     full = pa.array([[1.0]] * ROWS, part.schema.field("item_vec").type)
@@ -222,9 +250,6 @@ class SlowWorker(actors.PartWorker):
         return super().__call__(batch)
 
 
-@pytest.mark.xfail(
-    reason="known defect: since parts go to slots, a killed actor fails the run; see issue 2", strict=False
-)
 def test_a_killed_actor_is_replaced(root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
     monkeypatch.setattr(cluster, "PartWorker", DyingWorker)
     deaths = root / "output" / "likes" / "deaths"

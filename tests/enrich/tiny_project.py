@@ -35,7 +35,7 @@ rows_per_part: 40
 enrich_batch_rows: 16
 output_columns:
   [user_id, event_timestamp, item_id, likes, {name: item_vec, default: null}, {name: likes_vec, default: null}]
-ray: {num_cpus: 2, memory: 2GiB, object_store_memory: 200MiB, reserved_memory: 100MiB}
+ray: {num_cpus: 2, memory: 2GiB, object_store_memory: 200MiB, reserved_memory: 100MiB, day_timeout_minutes: 2}
 """,
     "config/training/aggregations.yaml": """
 enrichment_specs:
