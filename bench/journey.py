@@ -1,7 +1,9 @@
 """Time the example's service per day: rows per second, peak memory of the process tree, start-up apart.
 
 Each half runs over a short and over a long range of days. What a day costs is the difference divided by the difference
-in days; what is left of the short run is start-up. Usage: python -m bench.journey [--short 5] [--long 30] [--rounds 3]
+in days; what is left of the short run is start-up. The short range lies in the long one, around its greatest day:
+memory follows the greatest day, and the ranges shall differ in their number of days alone.
+Usage: python -m bench.journey [--short 5] [--long 30] [--rounds 3]
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
@@ -24,6 +27,7 @@ from bench.process_tree import Measured, run_measured
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "complete_journey"
+FEED = EXAMPLE / "data" / "transactions"
 RUNTIME = EXAMPLE / "config" / "training" / "runtime.yaml"
 RESULT = ROOT / "bench" / "results" / "journey.json"
 FIRST = dt.date(2017, 1, 29)
@@ -32,7 +36,7 @@ HALVES = {"skeleton": "beam_pipeline", "enrichment": "enrich"}
 
 @dataclass(frozen=True)
 class HalfResult:
-    """What one half costs. Seconds are medians over the rounds, memory the greatest of all rounds."""
+    """What one half costs: medians over the rounds."""
 
     seconds_per_day: float
     rows_per_second: float
@@ -53,11 +57,12 @@ def main() -> None:
         half: {arguments.short: [], arguments.long: []} for half in HALVES
     }
     rows = {}
+    first = {arguments.long: FIRST, arguments.short: around_greatest_day(arguments.short, arguments.long)}
     for _ in range(arguments.rounds):
         for days in (arguments.short, arguments.long):
             with tempfile.TemporaryDirectory() as directory:
                 for half, module in HALVES.items():
-                    measured[half][days].append(run_measured(command(module, days, Path(directory))))
+                    measured[half][days].append(run_measured(command(module, first[days], days, Path(directory))))
                 rows[days] = count_rows(Path(directory))
     results = {half: evaluate(by_days, rows, arguments.short, arguments.long) for half, by_days in measured.items()}
     report = {
@@ -73,11 +78,18 @@ def main() -> None:
     print_table(report, results)
 
 
-def command(module: str, days: int, output: Path) -> list[str]:
-    last = FIRST + dt.timedelta(days=days - 1)
+def around_greatest_day(short: int, long: int) -> dt.date:
+    """First day of the short range: the greatest day of the long one is in its middle, or as near as it can be."""
+    days = [FIRST + dt.timedelta(days=number) for number in range(long)]
+    rows = [sum(pq.read_metadata(path).num_rows for path in FEED.glob(f"dt={day}/*.parquet")) for day in days]
+    return days[min(max(rows.index(max(rows)) - short // 2, 0), long - short)]
+
+
+def command(module: str, first: dt.date, days: int, output: Path) -> list[str]:
+    last = first + dt.timedelta(days=days - 1)
     return [
         "env",
-        f"DAEDA_FEED_START={FIRST}",
+        f"DAEDA_FEED_START={first}",
         f"DAEDA_FEED_END={last}",
         "DAEDA_DAY_WORKERS=1",
         sys.executable,
@@ -103,8 +115,8 @@ def evaluate(by_days: dict[int, list[Measured]], rows: dict[int, int], short: in
         seconds_per_day=round(per_day, 4),
         rows_per_second=round(rows_per_day / per_day),
         start_up_seconds=round(seconds[short] - short * per_day, 2),
-        peak_mib_short=round(max(one.peak_mib for one in by_days[short]), 1),
-        peak_mib_long=round(max(one.peak_mib for one in by_days[long]), 1),
+        peak_mib_short=round(statistics.median(one.peak_mib for one in by_days[short]), 1),
+        peak_mib_long=round(statistics.median(one.peak_mib for one in by_days[long]), 1),
     )
 
 

@@ -40,6 +40,7 @@ class Board:
         self._day = ""
         self._references: References = {}
         self._changed = asyncio.Condition()
+        self._begun = asyncio.Event()
 
     async def post(self, day: str, references: References) -> None:
         """Show a day; what was shown before is let go."""
@@ -47,8 +48,13 @@ class Board:
             self._day, self._references = day, references
             self._changed.notify_all()
 
+    async def begun(self) -> None:
+        """Return when the first actor has come."""
+        await self._begun.wait()
+
     async def claim(self, slot: int) -> tuple[PartTask, References]:
         """The part of a slot and the references of its day, as soon as the day is shown."""
+        self._begun.set()
         day, task = self._tasks[self._claims.setdefault(slot, len(self._claims))]
         async with self._changed:
             await self._changed.wait_for(lambda: self._day == day)

@@ -96,6 +96,13 @@ class PartStream:
         except Exception as error:
             raise told(error) from error
 
+    def wait_for_actors(self, watch: Watch) -> None:
+        """Return when an actor has come for its first part: what passed until then is start-up, and of no day."""
+        begun = self._board.begun.remote()
+        # A stream that has ended has an error to tell, as its next receipt.
+        while self._thread.is_alive() and not ray.wait([begun], timeout=POLL_SECONDS)[0]:
+            watch.check()
+
     def next_receipt(self, watch: Watch) -> Receipt:
         """The receipt of the next part; raises what went wrong as a DaedaError."""
         while True:

@@ -101,6 +101,7 @@ class _Run:
         self._watch.start_day(self._run.project.runtime.ray.day_timeout_minutes)
         self._tell(work, "preload")
         held, preloading = self._post(work, parts)
+        parts.wait_for_actors(self._watch)
         self._tell(work, "enrich")
         started = time.perf_counter()
         if following is not None:
