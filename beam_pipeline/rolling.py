@@ -16,14 +16,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from beam_pipeline.kernel.aggregate import History, Probes, WindowedAggregate, aggregate
+from beam_pipeline.kernel.aggregate import History, Probes, aggregate
+from beam_pipeline.kernel.column import WindowedAggregate
 from beam_pipeline.kernel.exact_sum import SumOverflow
 from beam_pipeline.session import DaySession
 from daeda.errors import DayError
 from daeda.operators.temporal import RollingAggregate
 from daeda.sql import statements
 from daeda.sql.handle import ROW, ColumnFile, Composed, Numbered
-from daeda.sql.statements import ENTITY, TIME
+from daeda.sql.statements import CREATED, ENTITY, TIME
 
 Int64s = npt.NDArray[np.int64]
 
@@ -140,28 +141,28 @@ def _too_large(work: _Work, entity: int, rows: int, size: int) -> str:
     limits = work.session.context.limits
     return (
         f"the history of {_entity_name(work, entity)} alone has more than {rows} rows and {size >> 20} MiB, and the "
-        "kernel "
-        f"has {limits.kernel_bytes >> 20} MiB: raise compute.duckdb_config.memory_limit, lower day_workers, or filter "
-        "such an entity out with 'where'"
+        f"kernel has {limits.kernel_bytes >> 20} MiB: raise compute.duckdb_config.memory_limit, lower day_workers, or "
+        "filter such an entity out with 'where'"
     )
 
 
 def _entity_name(work: _Work, entity: int) -> str:
     keys = work.operator.keys
     columns = ", ".join('"' + key.replace('"', '""') + '"' for key in keys)
-    found = work.session.connection.cursor().execute(
-        f"SELECT {columns} FROM {_ENTITIES} WHERE {ENTITY} = ?", [entity]
-    ).fetchone()  # fmt: skip
+    # A cursor would not see the table, which is temporary. This ends the stream of the history: an error is on its way.
+    query = f"SELECT {columns} FROM {_ENTITIES} WHERE {ENTITY} = ?"
+    found = work.session.connection.execute(query, [entity]).fetchone()
     values = found if found is not None else ("?",) * len(keys)
     return ", ".join(f"{key} {value}" for key, value in zip(keys, values, strict=True))
 
 
 def _history(table: pa.Table) -> History:
-    held = {ENTITY, TIME}
+    held = {ENTITY, TIME, CREATED}
     columns: Mapping[str, pa.Array] = {
         name: _combined(table.column(name)) for name in table.column_names if name not in held
     }
-    return History(_numpy(table, ENTITY), _numpy(table, TIME), columns)
+    known = _numpy(table, CREATED) if CREATED in table.column_names else None
+    return History(_numpy(table, ENTITY), _numpy(table, TIME), columns, known)
 
 
 def _combined(column: pa.ChunkedArray) -> pa.Array:

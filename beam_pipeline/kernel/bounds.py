@@ -5,6 +5,7 @@ Positions are indices into the history: a window is the half-open range `[lo, hi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,11 @@ class Bounds:
 
     def __len__(self) -> int:
         return len(self.lo)
+
+    @staticmethod
+    def joined(windows: Sequence[Bounds]) -> Bounds:
+        """Several windows of the distinct probes, one after another."""
+        return Bounds(np.concatenate([one.lo for one in windows]), np.concatenate([one.hi for one in windows]))
 
 
 @dataclass(frozen=True)

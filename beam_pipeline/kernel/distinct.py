@@ -1,18 +1,21 @@
-"""The newest distinct items of each window.
+"""Items of an entity that are the same, and the newest distinct ones of each window.
 
-Row j is the newest of its item in `[lo, hi)` exactly when the next row with the same item, `next_same[j]`, is `hi` or
-later. So the newest distinct items of a window are the greatest rows `j < hi` with `next_same[j] >= hi`.
+Row j is the newest of its item in `[lo, hi)` exactly when the next row with the same item, `following[j]`, is `hi` or
+later. So the newest distinct items of a window are the greatest rows `j < hi` with `following[j] >= hi`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
 from beam_pipeline.kernel.bounds import Bools, Bounds, Int64s
 from beam_pipeline.kernel.lists import Picked, check_size, runs_down
+from beam_pipeline.kernel.tree import maxima, previous
 from daeda.errors import DayError
 
 # (probe, history row) pairs that are expanded at a time: bounds the memory, about 40 bytes each.
@@ -50,7 +53,7 @@ def item_codes(values: pa.Array) -> tuple[Int64s, int]:
     try:
         encoded = values.dictionary_encode()
     except pa.ArrowNotImplementedError as error:
-        raise DayError(f"'last_distinct' cannot tell items of type {kind} apart") from error
+        raise DayError(f"items of type {kind} cannot be told apart") from error
     codes: Int64s = encoded.indices.to_numpy().astype(np.int64)
     return codes, max(len(encoded.dictionary), 1)
 
@@ -66,35 +69,73 @@ def _element_bytes(lists: pa.Array) -> pa.Array:
     return pa.Array.from_buffers(pa.large_binary(), len(lists), [None, pa.py_buffer(starts), pa.py_buffer(codes)])
 
 
-def next_same(entity: Int64s, codes: Int64s, limit: int) -> Int64s:
-    """Per row the next row of the same entity and item, or the number of rows if there is none.
+@dataclass(frozen=True)
+class Grouped:
+    """The rows of a column grouped by entity and item.
 
-    Args:
-        entity: dense ranks of the entities from 0, non-decreasing.
-        codes: items in `[0, limit)`.
-        limit: see `item_codes`.
+    Attributes:
+        entity: dense ranks of the entities from 0, non-decreasing, one per row.
+        order: the rows sorted by (entity, item, row); a `place` is an index into it.
+        same: for each place but the last, whether the next one has the same entity and item.
     """
-    rows = len(codes)
-    following = np.full(rows, rows, dtype=np.int64)
-    if rows > 1:
-        order, same = _grouped(entity, codes, limit)
-        following[order[:-1][same]] = order[1:][same]
-    return following
+
+    entity: Int64s
+    order: Int64s
+    same: Bools
+
+    @cached_property
+    def following(self) -> Int64s:
+        """Per row the next row of the same entity and item, or the number of rows if there is none."""
+        following = np.full(len(self.order), len(self.order), dtype=np.int64)
+        following[self.order[:-1][self.same]] = self.order[1:][self.same]
+        return following
+
+    @cached_property
+    def place(self) -> Int64s:
+        """Per row its place."""
+        place = np.empty(len(self.order), dtype=np.int64)
+        place[self.order] = np.arange(len(self.order), dtype=np.int64)
+        return place
+
+    @cached_property
+    def group(self) -> Int64s:
+        """Per row the number of its entity and item, in their order."""
+        number = np.cumsum(~self.same, dtype=np.int64)
+        group = np.zeros(len(self.order), dtype=np.int64)
+        group[self.order[1:]] = number
+        return group
+
+    def first_place(self, group: Int64s, row: Int64s) -> Int64s:
+        """The place of the first row of a group at `row` or after it, else the place behind the group."""
+        rows = len(self.order)
+        return np.searchsorted(self._keys, group * rows + row).astype(np.int64, copy=False)
+
+    @cached_property
+    def _keys(self) -> Int64s:
+        return self.group[self.order] * len(self.order) + self.order
 
 
-def _grouped(entity: Int64s, codes: Int64s, limit: int) -> tuple[Int64s, Bools]:
-    """The rows sorted by (entity, item, row), and for each but the last whether its successor has the same item."""
+def group_items(entity: Int64s, values: pa.Array) -> Grouped:
+    """Group the rows of a column without NULLs; `entity` as in `Grouped`."""
+    codes, limit = item_codes(values)
+    return grouped(entity, codes, limit)
+
+
+def grouped(entity: Int64s, codes: Int64s, limit: int) -> Grouped:
+    """Group rows by entity and by codes in `[0, limit)`, see `item_codes`."""
     rows = len(codes)
+    if rows == 0:
+        return Grouped(entity, np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_))
     bits = rows.bit_length()
     if ((int(entity[-1]) + 1) * limit).bit_length() + bits <= 63:
         # Sorting one integer that carries the row is several times faster than sorting rows by keys.
         packed = ((entity * limit + codes) << bits) | np.arange(rows, dtype=np.int64)
         packed.sort()
         item = packed >> bits
-        return packed & ((1 << bits) - 1), item[:-1] == item[1:]
+        return Grouped(entity, packed & ((1 << bits) - 1), item[:-1] == item[1:])
     order = np.lexsort((codes, entity))
     same: Bools = (entity[order[:-1]] == entity[order[1:]]) & (codes[order[:-1]] == codes[order[1:]])
-    return order, same
+    return Grouped(entity, order, same)
 
 
 def newest_distinct(following: Int64s, window: Bounds, max_length: int) -> Picked:
@@ -105,7 +146,7 @@ def newest_distinct(following: Int64s, window: Bounds, max_length: int) -> Picke
     result and the logarithm of the history, not by the length of the windows.
 
     Args:
-        following: result of `next_same`.
+        following: `Grouped.following`.
         window: ranges of rows; each lies within one entity.
         max_length: most items of a list.
 
@@ -173,10 +214,10 @@ class _Search:
         self._cursor[probes] = cursor - lengths
 
     def _jump_back(self, probes: Int64s) -> None:
-        tree = _maxima(self._following)
+        tree = maxima(self._following)
         while len(probes):
             lo, hi = self._window.lo[probes], self._window.hi[probes]
-            row = _previous(tree, self._cursor[probes], lo, hi)
+            row = previous(tree, self._cursor[probes], lo, hi)
             inside = row >= lo
             probes, row = probes[inside], row[inside]
             self._pieces.append((probes, self._found[probes], row))
@@ -191,39 +232,3 @@ class _Search:
         for owner, place, row in self._pieces:
             rows[begin[owner] + place] = row
         return Picked(rows, self._found)
-
-
-def _maxima(following: Int64s) -> list[Int64s]:
-    """A tree over the rows: level k holds the greatest `following` of each 2^k rows; each level is padded to pairs."""
-    levels = [following]
-    while True:
-        if len(levels[-1]) % 2:
-            levels[-1] = np.append(levels[-1], -1)
-        if len(levels[-1]) <= 2:
-            return levels
-        levels.append(levels[-1].reshape(-1, 2).max(axis=1))
-
-
-def _previous(tree: list[Int64s], cursor: Int64s, lo: Int64s, hi: Int64s) -> Int64s:
-    """Per probe the greatest row `j < cursor` with `following[j] >= hi`; below `lo` (or -1) if the window has none.
-
-    Climb: at each level `node` ends what is still to search; an odd end has one last node that its parent does not
-    cover alone, so it is tested there. Descend: from the node that has such a row to its right child if that has one.
-    """
-    node = cursor.copy()
-    level_found = np.full(len(cursor), -1, dtype=np.int64)
-    open_ = np.arange(len(cursor), dtype=np.int64)
-    for level, maxima in enumerate(tree):
-        odd = open_[node[open_] & 1 == 1]
-        hit = odd[maxima[node[odd] - 1] >= hi[odd]]
-        level_found[hit] = level
-        node[hit] -= 1
-        open_ = open_[level_found[open_] < 0]
-        node[open_] >>= 1
-        open_ = open_[node[open_] << (level + 1) > lo[open_]]
-    row = np.where(level_found >= 0, node, -1)
-    for level in range(len(tree) - 1, 0, -1):
-        inner = np.flatnonzero(level_found >= level)
-        right = 2 * row[inner] + 1
-        row[inner] = right - (tree[level - 1][right] < hi[inner])
-    return row

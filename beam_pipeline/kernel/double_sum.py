@@ -17,8 +17,7 @@ import numpy.typing as npt
 
 from beam_pipeline.kernel.bounds import Bools, Bounds, Int64s
 from beam_pipeline.kernel.limbs import LIMB_BITS, LIMB_MASK, UInt32s, is_negative, magnitude, window_digits
-
-Doubles = npt.NDArray[np.float64]
+from beam_pipeline.kernel.rounding import Doubles, leading_bits, to_doubles
 
 # IEEE 754 binary64: 52 stored bits of fraction; the unit of a mantissa with exponent field f is 2^(f - 1075).
 _FRACTION_BITS = 52
@@ -30,7 +29,7 @@ _BLOCK_ROWS = 1 << 15
 
 
 @dataclass(frozen=True)
-class _Parts:
+class Parts:
     """Finite doubles as `(-1)^sign * mantissa * 2^(unit + shift)`; a NaN or infinity has the mantissa 0.
 
     `sign` is 0 or -1 (all bits set), `limbs` how many base-2^32 digits the widest one reaches.
@@ -49,15 +48,25 @@ def double_sums(values: Doubles, windows: Sequence[Bounds]) -> list[Doubles]:
     A sum beyond the greatest double is infinite, as IEEE 754 has it. A window with a NaN or with both infinities gives
     NaN (always the same bits), one with an infinity that infinity. A zero is never negative.
     """
-    parts = _decompose(values)
-    digits = window_digits(_limbs(parts), parts.limbs, len(values), windows)
+    parts = decompose(values)
+    digits = window_digits(limbs_of(parts), parts.limbs, len(values), windows)
     sums = [_rounded(one, parts.unit) for one in digits]
-    if not np.isfinite(values).all():
-        _overlay_special(values, windows, sums)
+    overlay_special(values, windows, sums)
     return sums
 
 
-def _decompose(values: Doubles) -> _Parts:
+def _rounded(digits: UInt32s, unit: int) -> Doubles:
+    """The doubles nearest to `digits * 2^unit`; `digits` is overwritten."""
+    negative = is_negative(digits)
+    bits, exponent = leading_bits(magnitude(digits))
+    absolute = to_doubles(bits, exponent + unit)
+    # An exact zero has no sign.
+    signed: Doubles = np.where(negative, -absolute, absolute)
+    return signed
+
+
+def decompose(values: Doubles) -> Parts:
+    """Doubles as integers; `unit` is the least of their exponents, or 0 if all are zero or special."""
     bits = np.ascontiguousarray(values).view(np.uint64)
     field = ((bits >> np.uint64(_FRACTION_BITS)) & np.uint64(_EXPONENT_MASK)).astype(np.int16)
     mantissa = bits & np.uint64((1 << _FRACTION_BITS) - 1)
@@ -68,14 +77,14 @@ def _decompose(values: Doubles) -> _Parts:
     sign = -(bits >> np.uint64(63)).astype(np.int8)
     present = field[mantissa != 0]
     if not len(present):
-        return _Parts(mantissa, field, sign, 0, 0)
+        return Parts(mantissa, field, sign, 0, 0)
     least, greatest = int(present.min()), int(present.max())
     limbs = -(-(greatest - least + _MANTISSA_BITS) // LIMB_BITS)
     field -= np.int16(least)
-    return _Parts(mantissa, field, sign, least + _UNIT_OF_FIELD_ZERO, limbs)
+    return Parts(mantissa, field, sign, least + _UNIT_OF_FIELD_ZERO, limbs)
 
 
-def _limbs(parts: _Parts) -> Iterator[Int64s]:
+def limbs_of(parts: Parts) -> Iterator[Int64s]:
     """Signed digits of all values, place by place, in one array that is used again.
 
     The digit at place k of `mantissa << shift` is `(mantissa << (shift - 32 k)) mod 2^32`, with a negative shift to the
@@ -96,40 +105,10 @@ def _limbs(parts: _Parts) -> Iterator[Int64s]:
         yield limb
 
 
-def _rounded(digits: UInt32s, unit: int) -> Doubles:
-    """The doubles nearest to `digits * 2^unit`, ties to even; `digits` is overwritten.
-
-    The 64 bits from the highest one set are gathered, and a last bit stands for all that lie below, so that the
-    conversion to double rounds as if it saw them all. Scaling is exact: a sum of doubles is a multiple of 2^-1074.
-    """
-    negative = is_negative(digits)
-    absolute = magnitude(digits)
-    present = absolute != 0
-    top = len(absolute) - 1 - np.argmax(present[::-1], axis=0)
-    bottom = np.argmax(present, axis=0)
-    first, second, third = (_digit(absolute, top - below) for below in range(3))
-    leading = LIMB_BITS - np.frexp(first.astype(np.float64))[1].astype(np.uint64)
-    rest = third << leading
-    bits = (((first << np.uint64(LIMB_BITS)) | second) << leading) | (rest >> np.uint64(LIMB_BITS))
-    # Of a zero nothing is present, and argmax gives the ends of all digits.
-    bits |= (first != 0) & (((rest & np.uint64(LIMB_MASK)) != 0) | (bottom < top - 2))
-    exponent = unit + LIMB_BITS * (top - 1) - leading.astype(np.int64)
-    with np.errstate(over="ignore"):
-        rounded = np.ldexp(bits.astype(np.float64), exponent.astype(np.int32))
-    # An exact zero has no sign.
-    signed: Doubles = np.where(negative, -rounded, rounded)
-    return signed
-
-
-def _digit(digits: UInt32s, place: Int64s) -> npt.NDArray[np.uint64]:
-    """Per window the digit at its place, 0 below the lowest."""
-    picked = digits[np.maximum(place, 0), np.arange(digits.shape[1])].astype(np.uint64)
-    picked[place < 0] = 0
-    return picked
-
-
-def _overlay_special(values: Doubles, windows: Sequence[Bounds], sums: list[Doubles]) -> None:
-    """Put NaN and infinities into the sums of the windows that contain them."""
+def overlay_special(values: Doubles, windows: Sequence[Bounds], sums: list[Doubles]) -> None:
+    """Put NaN and infinities into the sums (or means) of the windows that contain them."""
+    if np.isfinite(values).all():
+        return
     nan = _counts(np.isnan(values))
     positive = _counts(values == np.inf)
     negative = _counts(values == -np.inf)
@@ -150,3 +129,9 @@ def _counts(marked: Bools) -> Int64s:
 def _within(counts: Int64s, window: Bounds) -> Bools:
     inside: Bools = counts[window.hi] > counts[window.lo]
     return inside
+
+
+def has_special(values: Doubles, windows: Sequence[Bounds]) -> list[Bools]:
+    """Per window, whether a NaN or an infinity is in it."""
+    special = _counts(~np.isfinite(values))
+    return [_within(special, window) for window in windows]

@@ -18,7 +18,9 @@ from beam_pipeline.kernel.double_sum import double_sums
 from beam_pipeline.kernel.limbs import LIMB_BITS, LIMB_MASK, UInt32s, leaves, window_digits
 from daeda.errors import DayError
 
-_DECIMAL_LIMBS = 4
+Integers = npt.NDArray[np.int64] | npt.NDArray[np.uint64]
+
+DECIMAL_LIMBS = 4
 _DECIMAL_DIGITS = 38
 _DECIMAL_LIMIT = 10**_DECIMAL_DIGITS
 
@@ -49,15 +51,13 @@ class WindowSums:
     type: pa.DataType
     outside: Bools | None
 
-    def to_arrow(self, empty: Bools, inverse: Int64s | None) -> pa.Array:
-        """One value per probe, NULL where the window of its distinct probe is empty."""
-        values = self.values if inverse is None else self.values[inverse]
-        mask = empty if inverse is None else empty[inverse]
+    def to_arrow(self, empty: Bools) -> pa.Array:
+        """One value per distinct probe, NULL where its window is empty."""
         if not pa.types.is_decimal(self.type):
-            return pa.array(values, type=self.type, mask=mask)
-        validity = pa.py_buffer(np.packbits(~mask, bitorder="little"))
-        data = pa.py_buffer(np.ascontiguousarray(values))
-        return pa.Array.from_buffers(self.type, len(mask), [validity, data])
+            return pa.array(self.values, type=self.type, mask=empty)
+        validity = pa.py_buffer(np.packbits(~empty, bitorder="little"))
+        data = pa.py_buffer(np.ascontiguousarray(self.values))
+        return pa.Array.from_buffers(self.type, len(empty), [validity, data])
 
 
 def window_sums(values: pa.Array, windows: Sequence[Bounds]) -> list[WindowSums]:
@@ -75,16 +75,35 @@ def window_sums(values: pa.Array, windows: Sequence[Bounds]) -> list[WindowSums]
     raise DayError(f"a sum needs numbers, found a column of {values.type}")
 
 
+def integers_of(values: pa.Array) -> Integers:
+    """Integers of any width as 64-bit ones, unsigned where they can be beyond int64."""
+    numbers: Integers = values.to_numpy()
+    return numbers if numbers.dtype == np.uint64 else numbers.astype(np.int64, copy=False)
+
+
+def integer_limbs(wide: Integers) -> Iterator[Int64s]:
+    """The two limbs of 64-bit integers."""
+    yield (wide & LIMB_MASK).astype(np.int64, copy=False)
+    yield (wide >> LIMB_BITS).astype(np.int64, copy=False)
+
+
+def decimal_words(values: pa.Array) -> UInt32s:
+    """The unscaled integers, shape (rows, 4): Arrow keeps each as 16 bytes in little-endian two's complement."""
+    source = values.cast(pa.decimal128(values.type.precision, values.type.scale))
+    words = np.frombuffer(source.buffers()[1], dtype=np.uint32).reshape(-1, DECIMAL_LIMBS)
+    return words[source.offset : source.offset + len(source)]
+
+
+def decimal_limbs(words: UInt32s) -> Iterator[Int64s]:
+    """The four limbs of `decimal_words`; the highest one has the sign."""
+    for place in range(DECIMAL_LIMBS - 1):
+        yield words[:, place].astype(np.int64)
+    yield words[:, DECIMAL_LIMBS - 1].astype(np.int32).astype(np.int64)
+
+
 def _integer_sums(values: pa.Array, windows: Sequence[Bounds]) -> list[WindowSums]:
-    numbers = values.to_numpy()
-    wide = numbers if numbers.dtype == np.uint64 else numbers.astype(np.int64, copy=False)
-
-    def limbs() -> Iterator[Int64s]:
-        yield (wide & LIMB_MASK).astype(np.int64, copy=False)
-        yield (wide >> LIMB_BITS).astype(np.int64, copy=False)
-
     sums = []
-    for digits in window_digits(limbs(), 2, len(wide), windows):
+    for digits in window_digits(integer_limbs(integers_of(values)), 2, len(values), windows):
         words = digits[:2].astype(np.uint64)
         low = (words[1] << np.uint64(LIMB_BITS)) | words[0]
         sums.append(WindowSums(low.view(np.int64), pa.int64(), leaves(digits, 2)))
@@ -92,31 +111,22 @@ def _integer_sums(values: pa.Array, windows: Sequence[Bounds]) -> list[WindowSum
 
 
 def _decimal_sums(values: pa.Array, windows: Sequence[Bounds]) -> list[WindowSums]:
-    """Sums of the unscaled 128-bit integers, which Arrow keeps as 16 bytes in little-endian two's complement."""
-    source = values.cast(pa.decimal128(values.type.precision, values.type.scale))
-    words = np.frombuffer(source.buffers()[1], dtype=np.uint32).reshape(-1, _DECIMAL_LIMBS)
-    words = words[source.offset : source.offset + len(source)]
-
-    def limbs() -> Iterator[Int64s]:
-        for place in range(_DECIMAL_LIMBS - 1):
-            yield words[:, place].astype(np.int64)
-        yield words[:, _DECIMAL_LIMBS - 1].astype(np.int32).astype(np.int64)
-
+    words = decimal_words(values)
     result = pa.decimal128(_DECIMAL_DIGITS, values.type.scale)
     return [
-        WindowSums(np.ascontiguousarray(digits[:_DECIMAL_LIMBS].T), result, _beyond_decimal(digits))
-        for digits in window_digits(limbs(), _DECIMAL_LIMBS, len(words), windows)
+        WindowSums(np.ascontiguousarray(digits[:DECIMAL_LIMBS].T), result, _beyond_decimal(digits))
+        for digits in window_digits(decimal_limbs(words), DECIMAL_LIMBS, len(words), windows)
     ]
 
 
 def _beyond_decimal(digits: UInt32s) -> Bools:
     """Whether a sum is 10^38 or more, or -10^38 or less."""
-    words = digits[:_DECIMAL_LIMBS].astype(np.uint64)
+    words = digits[:DECIMAL_LIMBS].astype(np.uint64)
     low = (words[1] << np.uint64(LIMB_BITS)) | words[0]
     high = ((words[3] << np.uint64(LIMB_BITS)) | words[2]).view(np.int64)
     high_limit, low_limit = divmod(_DECIMAL_LIMIT, 2**64)
     above = (high > high_limit) | ((high == high_limit) & (low >= np.uint64(low_limit)))
     high_limit, low_limit = divmod(-_DECIMAL_LIMIT, 2**64)
     below = (high < high_limit) | ((high == high_limit) & (low <= np.uint64(low_limit)))
-    beyond: Bools = above | below | leaves(digits, _DECIMAL_LIMBS)
+    beyond: Bools = above | below | leaves(digits, DECIMAL_LIMBS)
     return beyond

@@ -61,28 +61,52 @@ def check_size(lengths: Int64s) -> None:
         )
 
 
-def gather(values: pa.Array, picked: Picked, inverse: Int64s | None, newest_first: bool) -> pa.Array:
-    """Lists of the picked values, one per probe, never NULL.
+def gather(values: pa.Array, picked: Picked, newest_first: bool) -> pa.Array:
+    """Lists of the picked values, one per distinct probe, never NULL.
 
     Args:
         values: the column without NULLs that `picked.rows` points into.
         picked: rows of each distinct probe.
-        inverse: the distinct probe of each probe, None if they are the same.
         newest_first: otherwise each finished list is turned around.
 
     Raises:
-        DayError: the result does not fit Arrow's int32 offsets.
+        DayError: the values do not fit Arrow's int32 offsets.
     """
     rows, lengths = picked.rows, picked.lengths
-    if inverse is not None or not newest_first:
-        begin = np.cumsum(lengths) - lengths
-        if inverse is not None:
-            begin, lengths = begin[inverse], lengths[inverse]
-            check_size(lengths)
-        rows = rows[runs_up(begin, lengths) if newest_first else runs_down(begin + lengths - 1, lengths)]
+    if not newest_first:
+        rows = rows[runs_down(np.cumsum(lengths) - 1, lengths)]
     offsets = np.zeros(len(lengths) + 1, dtype=np.int32)
     np.cumsum(lengths, out=offsets[1:])
     return pa.ListArray.from_arrays(pa.array(offsets), take(values, pa.array(rows)))
+
+
+def spread(values: pa.Array, places: Int64s) -> pa.Array:
+    """`values` at `places`, which may repeat; raises DayError if lists or text outgrow int32 offsets."""
+    if pa.types.is_list(values.type):
+        lengths = pc.list_value_length(values).fill_null(0).to_numpy(zero_copy_only=False)
+        check_size(lengths[places].astype(np.int64))
+    return take(values, pa.array(places))
+
+
+def joined(arrays: list[pa.Array]) -> pa.Array:
+    """The arrays one after another; raises DayError if lists or text outgrow int32 offsets."""
+    try:
+        return pa.concat_arrays(arrays)
+    except (pa.ArrowInvalid, pa.ArrowCapacityError) as error:
+        raise _too_large(error) from error
+
+
+def elements_of(lists: pa.Array) -> tuple[pa.Array, Int64s]:
+    """The elements of lists without NULL lists, each list turned around, and how many stand before each list.
+
+    In a list the first element is the newest, and rows run from old to new.
+
+    >>> elements_of(pa.array([[1, 2], [], [3]]))[0].to_pylist(), elements_of(pa.array([[1, 2], [], [3]]))[1].tolist()
+    ([2, 1, 3], [0, 2, 2, 3])
+    """
+    offsets = lists.offsets.to_numpy().astype(np.int64)
+    rows = runs_down(offsets[1:] - 1, np.diff(offsets))
+    return take(lists.values, pa.array(rows)), offsets - offsets[0]
 
 
 def take(values: pa.Array, rows: pa.Array) -> pa.Array:
@@ -90,4 +114,8 @@ def take(values: pa.Array, rows: pa.Array) -> pa.Array:
     try:
         return pc.take(values, rows, boundscheck=False)
     except (pa.ArrowInvalid, pa.ArrowCapacityError) as error:
-        raise DayError(f"the result of one chunk is too large for Arrow ({error}): lower rolling_chunk_rows") from error
+        raise _too_large(error) from error
+
+
+def _too_large(error: Exception) -> DayError:
+    return DayError(f"the result of one chunk is too large for Arrow ({error}): lower rolling_chunk_rows")

@@ -2,7 +2,7 @@
 
 import datetime
 import math
-from decimal import Decimal
+from decimal import Context, Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -10,31 +10,49 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beam_pipeline.kernel.aggregate import History, Probes, WindowedAggregate, aggregate
-from daeda.errors import DayError, NotBuiltYet
-from tests.kernel.cases import check, history_of, in_order, probes_of
+from beam_pipeline.kernel.aggregate import History, Probes, aggregate
+from beam_pipeline.kernel.column import WindowedAggregate
+from daeda.errors import DayError
+from tests.kernel.cases import LATE_NAMES, check, history_of, in_order, probes_of
 
 ENTITIES = [-5, 0, 7, 2**40]
 WINDOWS = [0, 1, 3, 7, 2**63 - 1, 2**64 + 5, None]
 DAY = datetime.date(2017, 1, 1)
 INSTANT = datetime.datetime(2017, 1, 1)
+WIDE = Context(prec=60)
 
 VALUES = {
     "int64": (pa.int64(), st.integers(-3, 3)),
     "int8": (pa.int8(), st.integers(-128, 127)),
+    "int16": (pa.int16(), st.integers(-(2**15), 2**15 - 1)),
+    "int32": (pa.int32(), st.integers(-(2**31), 2**31 - 1)),
+    "uint8": (pa.uint8(), st.integers(0, 2**8 - 1)),
     "uint16": (pa.uint16(), st.integers(0, 2**16 - 1)),
-    "int64 far apart": (pa.int64(), st.sampled_from([-(2**60), 0, 2**60])),
+    "uint32": (pa.uint32(), st.integers(0, 2**32 - 1)),
+    "int64 far apart": (pa.int64(), st.sampled_from([-(2**58), 0, 2**58])),
+    "any int64": (pa.int64(), st.integers(-(2**63), 2**63 - 1)),
+    "any uint64": (pa.uint64(), st.integers(0, 2**64 - 1)),
     "double": (pa.float64(), st.sampled_from([math.nan, math.inf, -math.inf, 0.0, 0.1, -0.1, 1e16, -1e16, 3.0])),
     "any double": (pa.float64(), st.floats().map(lambda value: value + 0.0)),
     "float": (pa.float32(), st.floats(width=32).map(lambda value: value + 0.0)),
     "decimal": (pa.decimal128(9, 2), st.decimals(-100, 100, places=2)),
-    "string": (pa.string(), st.sampled_from(["", "a", "b", "é", "\U0001f600"])),
+    "wide decimal": (pa.decimal128(38, 9), st.integers(-(10**36), 10**36).map(lambda n: Decimal(n).scaleb(-9, WIDE))),
+    "string": (pa.string(), st.sampled_from(["", "a", "b", "é", "\U0001f600", "\uffff"])),
     "bool": (pa.bool_(), st.booleans()),
     "date": (pa.date32(), st.integers(-3, 3).map(lambda days: DAY + datetime.timedelta(days))),
     "timestamp": (pa.timestamp("us"), st.integers(-3, 3).map(lambda days: INSTANT + datetime.timedelta(days))),
-    "list": (pa.list_(pa.float64()), st.lists(st.sampled_from([None, 0.5, math.nan]), max_size=2)),
+    "instant": (
+        pa.timestamp("us", tz="UTC"),
+        st.integers(-3, 3).map(lambda n: INSTANT.replace(tzinfo=datetime.UTC) + datetime.timedelta(n)),
+    ),
+    "list": (pa.list_(pa.float64()), st.lists(st.sampled_from([None, 0.5, 1.5, math.nan]), max_size=3)),
+    "list of text": (pa.list_(pa.string()), st.lists(st.sampled_from([None, "a", "b", "ab", ""]), max_size=4)),
 }
-NUMBERS = {"int64", "int8", "uint16", "double", "any double", "float", "decimal"}
+# Sums of these stay inside of their types.
+SUMMED = {"int64", "int8", "int16", "int32", "uint8", "uint16", "uint32", "int64 far apart", "decimal", "wide decimal"}
+SUMMED |= {"double", "any double", "float"}
+NUMBERS = SUMMED | {"any int64", "any uint64"}
+LISTS = {"list", "list of text"}
 
 
 def rows_of(value):
@@ -42,45 +60,74 @@ def rows_of(value):
     return st.lists(row, max_size=24)
 
 
+def late_rows_of(value, delays):
+    """Rows that become known before their time, at it, later, or never."""
+
+    def row(entity, time, delay, k, v):
+        return (entity, time, None if delay is None else time + delay, k, v)
+
+    entity, delay = st.sampled_from(ENTITIES[:2]), st.none() | delays
+    rows = st.builds(row, entity, st.integers(-6, 6), delay, st.integers(0, 1), st.none() | value)
+    return st.lists(rows, max_size=24)
+
+
 SPINE = st.lists(st.tuples(st.sampled_from([*ENTITIES, 99, -99]), st.integers(-8, 8)), max_size=10)
 
 
 @st.composite
-def aggregates(draw, numbers):
+def aggregates(draw, name):
     """Each kind once, over drawn windows; windows and columns are shared often."""
     window = st.sampled_from(WINDOWS)
-    length = st.integers(1, 5)
-    wanted = [
-        WindowedAggregate("rows", "count", None, draw(window)),
-        WindowedAggregate("values", "count", "v", draw(window)),
-        WindowedAggregate("newest", "last", "v", draw(window)),
-        WindowedAggregate("list", "list", "v", draw(window), draw(length), draw(st.booleans())),
-        WindowedAggregate("items", "last_distinct", "v", draw(window), draw(length), draw(st.booleans())),
-        WindowedAggregate("others", "last_distinct", "k", draw(window), 2),
+    kinds = ["count", "count_distinct", "min", "max", "first", "last"]
+    kinds += ["sum", "sum"] if name in SUMMED else []
+    kinds += ["mean", "mean", "std", "std"] if name in NUMBERS else []
+    lists = ["list", "last_distinct", "top_k", "flatten_distinct" if name in LISTS else "top_k"]
+    wanted = [WindowedAggregate(f"{kind} {n}", kind, "v", draw(window)) for n, kind in enumerate(kinds)]
+    wanted += [
+        WindowedAggregate(f"{kind} {n}", kind, "v", draw(window), draw(st.integers(1, 5)), draw(st.booleans()))
+        for n, kind in enumerate(lists)
     ]
-    if numbers:
-        wanted += [WindowedAggregate(f"sum {n}", "sum", "v", draw(window)) for n in range(2)]
+    wanted += [WindowedAggregate("rows", "count", None, draw(window))]
+    wanted += [WindowedAggregate("others", "top_k", "k", draw(window), 2)]
     return wanted
 
 
 @pytest.mark.parametrize("name", VALUES)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_the_oracle_agrees(name, data):
     kind, value = VALUES[name]
     rows, spine = data.draw(rows_of(value)), data.draw(SPINE)
-    check(rows, spine, kind, data.draw(aggregates(name in NUMBERS)))
+    check(rows, spine, kind, data.draw(aggregates(name)))
+
+
+DELAYS = {
+    "known at once": st.integers(-3, 0),
+    "a fixed delay": st.just(2),
+    "any delay": st.integers(-2, 9),
+    "a few corrections": st.sampled_from([0, 0, 0, 0, 0, 7]),
+}
+
+
+@pytest.mark.parametrize("delays", DELAYS)
+@settings(max_examples=80, deadline=None)
+@given(data=st.data())
+def test_rows_that_become_known_late(delays, data):
+    name = data.draw(st.sampled_from(["int64", "double", "decimal", "string", "list of text"]))
+    kind, value = VALUES[name]
+    rows, spine = data.draw(late_rows_of(value, DELAYS[delays])), data.draw(SPINE)
+    check(rows, spine, kind, data.draw(aggregates(name)), LATE_NAMES)
 
 
 @settings(max_examples=100, deadline=None)
-@given(rows=rows_of(st.integers(-3, 3)), spine=SPINE, wanted=aggregates(numbers=True), shift=st.sampled_from([-1, 1]))
+@given(rows=rows_of(st.integers(-3, 3)), spine=SPINE, wanted=aggregates("int64"), shift=st.sampled_from([-1, 1]))
 def test_times_at_the_limits_of_int64(rows, spine, wanted, shift):
     edge = shift * (2**63 - 9)
     check([(e, edge + t, k, v) for e, t, k, v in rows], [(e, edge + t) for e, t in spine], pa.int64(), wanted)
 
 
 @settings(max_examples=100, deadline=None)
-@given(rows=rows_of(st.floats()), spine=SPINE, wanted=aggregates(numbers=True), cut=st.sampled_from([0, 1, 7, 100]))
+@given(rows=rows_of(st.floats()), spine=SPINE, wanted=aggregates("any double"), cut=st.sampled_from([0, 1, 7, 100]))
 def test_chunks_do_not_show(rows, spine, wanted, cut):
     """Two chunks, cut between entities, give the same bytes as one."""
     ordered, probing = in_order(rows), sorted(spine)
@@ -185,7 +232,6 @@ def test_text_cannot_be_summed():
 @pytest.mark.parametrize(
     ("error", "message", "arguments"),
     [
-        (NotBuiltYet, "'x': kind 'top_k' is not built, known: count, ", ("top_k", "v", 5, 3)),
         (ValueError, "'x': 'max_length' belongs to list kinds", ("list", "v", 5)),
         (ValueError, "'x': 'max_length' belongs to list kinds", ("sum", "v", 5, 3)),
         (ValueError, "'x': kind 'sum' needs a column", ("sum", None, 5)),

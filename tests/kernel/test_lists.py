@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beam_pipeline.kernel import distinct, lists
-from beam_pipeline.kernel.aggregate import History, Probes, WindowedAggregate, aggregate
+from beam_pipeline.kernel.aggregate import History, Probes, aggregate
 from beam_pipeline.kernel.bounds import Bounds
-from beam_pipeline.kernel.distinct import item_codes, newest_distinct, next_same
+from beam_pipeline.kernel.column import WindowedAggregate
+from beam_pipeline.kernel.distinct import grouped, item_codes, newest_distinct
 from daeda.errors import DayError
 from tests.oracle.rolling import first_of_each
 
@@ -45,7 +46,7 @@ def test_every_way_to_look_back(budget, jump, seed, items, most):
         patch.setattr(distinct, "PAIR_BUDGET", budget)
         patch.setattr(distinct, "_JUMP_COST", jump)
         patch.setattr(distinct, "_FIRST_LOOK", 4)
-        found = as_lists(newest_distinct(next_same(entity, codes, items), window, most))
+        found = as_lists(newest_distinct(grouped(entity, codes, items).following, window, most))
     assert found == expected_rows(codes, window, most)
 
 
@@ -59,7 +60,7 @@ def test_the_next_row_of_the_same_item(pairs, limit):
         next((later for later in range(row + 1, len(pairs)) if pairs[later] == pairs[row]), len(pairs))
         for row in range(len(pairs))
     ]
-    assert next_same(entity, codes, limit).tolist() == expected
+    assert grouped(entity, codes, limit).following.tolist() == expected
 
 
 def heavy_user(items, probes, max_length, newest_first=True):
@@ -117,7 +118,7 @@ def test_what_is_one_item(items, groups):
 
 
 def test_structs_cannot_be_told_apart():
-    with pytest.raises(DayError, match=r"^'last_distinct' cannot tell items of type struct<a: int64> apart$"):
+    with pytest.raises(DayError, match=r"^items of type struct<a: int64> cannot be told apart$"):
         item_codes(pa.array([{"a": 1}]))
 
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beam_pipeline.kernel.aggregate import History, Probes, WindowedAggregate, aggregate
+from beam_pipeline.kernel.aggregate import History, Probes, aggregate
 from beam_pipeline.kernel.bounds import Bounds
+from beam_pipeline.kernel.column import WindowedAggregate
 from beam_pipeline.kernel.double_sum import double_sums
 from beam_pipeline.kernel.exact_sum import SumOverflow, window_sums
 from beam_pipeline.kernel.limbs import MOST_ROWS, window_digits
@@ -159,7 +160,7 @@ def test_decimals_are_exact_or_marked(unscaled, ranges):
     (sums,) = window_sums(pa.array([Decimal(value) for value in unscaled], kind), [window])
     exact = [sum(unscaled[lo:hi]) for lo, hi in zip(window.lo, window.hi, strict=True)]
     assert sums.outside.tolist() == [abs(value) >= 10**38 for value in exact]
-    found = sums.to_arrow(sums.outside, None).to_pylist()
+    found = sums.to_arrow(sums.outside).to_pylist()
     assert found == [Decimal(value) if abs(value) < 10**38 else None for value in exact]
 
 

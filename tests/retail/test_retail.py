@@ -1,0 +1,80 @@
+"""A month of real invoice lines: minute ties, duplicates, lines without a customer, cancellations, changing prices."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import SHARED, needs_shared
+from tests.oracle.retail import expected_days
+
+RETAIL = SHARED / "data" / "online_retail"
+RUNTIME = Path(__file__).parent / "project" / "config" / "training" / "runtime.yaml"
+FIRST, DAYS = dt.date(2011, 2, 1), 28
+
+
+@pytest.fixture(scope="module")
+def month(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The skeleton of the whole month."""
+    output = tmp_path_factory.mktemp("retail")
+    words = [sys.executable, "-m", "daeda", "pipeline", "train", "retail", "--runtime-config-path", str(RUNTIME)]
+    environment = {**os.environ, "DAEDA_DATA_ROOT": str(RETAIL)}
+    done = subprocess.run(
+        [*words, "--output-root", str(output)], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return output / "retail" / "skeleton"
+
+
+def rows_of(month: Path) -> Iterator[tuple[dt.date, list[dict[str, Any]]]]:
+    for number in range(DAYS):
+        day = FIRST + dt.timedelta(days=number)
+        parts = sorted((month / f"dt={day}").glob("*.parquet"), key=lambda path: int(path.name.split("-")[1]))
+        yield day, pa.concat_tables(pq.read_table(part, partitioning=None) for part in parts).to_pylist()
+
+
+def is_same(name: str, found: Any, wanted: Any) -> bool:
+    """Equal; a mean within one unit in the last place, a deviation within 1e-12 relative (design 6)."""
+    if name == "mean_price_28d" and found is not None and wanted is not None:
+        return bool(abs(found - wanted) <= math.ulp(wanted))
+    if name == "price_deviation_28d" and found is not None and wanted is not None:
+        return math.isclose(found, wanted, rel_tol=1e-12)
+    return bool(found == wanted)
+
+
+@needs_shared
+def test_a_month_equals_the_oracle(month: Path) -> None:
+    expected = expected_days(RETAIL / "online_retail.parquet", FIRST, DAYS)
+    total = 0
+    for day, found in rows_of(month):
+        wanted = expected.get(day, [])
+        assert len(found) == len(wanted), day
+        for index, (one, other) in enumerate(zip(found, wanted, strict=True)):
+            wrong = {name: (one[name], other[name]) for name in one if not is_same(name, one[name], other[name])}
+            assert not wrong, f"row {index} of {day}: found and wanted {wrong}"
+        total += len(found)
+    assert total == 27_707
+
+
+@needs_shared
+def test_the_month_has_what_makes_it_hard(month: Path) -> None:
+    """Otherwise the test above would show nothing."""
+    rows = [row for _, found in rows_of(month) for row in found]
+    lines = [tuple(row[name] for name in list(row)[:7]) for row in rows]
+    assert len(lines) - len(set(lines)) > 100  # exact duplicates
+    assert sum(row["customer_id"] is None for row in rows) > 5_000
+    assert sum(row["quantity"] < 0 for row in rows) > 400
+    assert sum(row["price_change"] not in (None, 0.0) for row in rows) > 1_000
+    assert any(not found for _, found in rows_of(month))  # a day without a row
+    for name in list(rows[0])[10:]:
+        assert len({str(row[name]) for row in rows}) > 10, name

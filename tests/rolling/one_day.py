@@ -1,0 +1,175 @@
+"""RollingAggregate of one day, without Beam: rows in Python in, the new columns out, by the product and by the oracle.
+
+Times are whole numbers of nanoseconds here; each column stores them in its own unit.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from beam_pipeline import rolling as product
+from beam_pipeline.context import DayLimits
+from daeda.dtypes import TIMESTAMP_UNITS, DType
+from daeda.durations import Duration
+from daeda.operators.operator import Instant
+from daeda.operators.relation import Column, Relation
+from daeda.operators.relational import Filter, Scan, ScanColumn
+from daeda.operators.temporal import Aggregate, RollingAggregate
+from daeda.sql.handle import ColumnFile, Numbered, column
+from daeda.sql.scan import filter_rows, scan
+from tests.oracle.rolling import rolling
+
+DAY = dt.date(2024, 1, 2)
+NOON = 1_704_196_800_000_000_000  # 2024-01-02 12:00 in nanoseconds
+Row = dict[str, Any]
+_NUMBERS = itertools.count()
+
+
+@dataclass(frozen=True)
+class Time:
+    """A time column: its type and unit."""
+
+    dtype: str = "timestamp[us]"
+    unit: str = "us"
+
+    @property
+    def step(self) -> int:
+        return 1_000_000_000 // TIMESTAMP_UNITS[self.unit].value
+
+    def stored(self, nanoseconds: int | None) -> int | None:
+        return None if nanoseconds is None else nanoseconds // self.step
+
+
+@dataclass(frozen=True)
+class Case:
+    """`keys` and `rest` map columns to types; `rest` are the columns behind time and created, in declared order."""
+
+    keys: dict[str, str]
+    rest: dict[str, str]
+    aggregates: tuple[Aggregate, ...]
+    left: list[Row]
+    right: list[Row]
+    left_time: Time = Time()
+    right_time: Time = Time()
+    created: Time | None = None
+    where: tuple[str, Any] | None = None
+    chunk_rows: int = 1_000_000
+    batch_rows: int = 122_880
+
+
+@dataclass
+class Session:
+    """As much of a day's session as the operator needs."""
+
+    directory: Path
+    connection: duckdb.DuckDBPyConnection
+    chunk_rows: int
+    memory_bytes: int = 1 << 30
+    day: dt.date = DAY
+    context: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.context = type("Context", (), {})()
+        self.context.limits = DayLimits(self.memory_bytes, 1, "", rolling_chunk_rows=self.chunk_rows)
+
+    def path(self, name: str) -> Path:
+        return self.directory / f"{name}.parquet"
+
+    def check(self) -> None:
+        pass
+
+    def copy(self, query: str, path: Path) -> None:
+        self.connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet)")
+
+
+@contextmanager
+def batches_of(rows: int) -> Iterator[None]:
+    """Small batches of the sorted history, so that few rows make many chunks."""
+    before = product._BATCH_ROWS
+    product._BATCH_ROWS = rows
+    try:
+        yield
+    finally:
+        product._BATCH_ROWS = before
+
+
+def in_the_product(case: Case, directory: Path, connection: duckdb.DuckDBPyConnection, **limits: int) -> pa.Table:
+    """The new columns of each left row."""
+    # DuckDB remembers files by name and time: every case has files of its own.
+    number = next(_NUMBERS)
+    left_types = {**case.keys, "now": case.left_time.dtype}
+    right_types = {**case.keys, "then": case.right_time.dtype}
+    if case.created is not None:
+        right_types["known"] = case.created.dtype
+    right_types |= case.rest
+    left_path, right_path = directory / f"rolling_left_{number}.parquet", directory / f"rolling_right_{number}.parquet"
+    _write(left_path, case.left, left_types, {"now": case.left_time})
+    _write(right_path, case.right, right_types, {"then": case.right_time, "known": case.created})
+    instants = {"then": Instant(column="then", unit=case.right_time.unit)}
+    if case.created is not None:
+        instants["known"] = Instant(column="known", unit=case.created.unit)
+    source = Scan(
+        name="scan", output="right", view="right", path="right", reads="lookback", time=instants["then"],
+        lookback=Duration.parse("unbounded"), created=instants.get("known"),
+        columns=tuple(ScanColumn(name=name, source=name, dtype=DType.parse(one)) for name, one in right_types.items()),
+    )  # fmt: skip
+    operator = RollingAggregate(
+        name="rolling_right", inputs=("left", "right"), output=f"rolled_{number}", engine="sql_arrow_udf",
+        keys=tuple(case.keys), left_time=Instant(column="now", unit=case.left_time.unit),
+        history_time=instants["then"], created=instants.get("known"), tie_order=tuple(case.rest),
+        aggregates=case.aggregates,
+    )  # fmt: skip
+    relation = Relation(tuple(Column(name, DType.parse(dtype)) for name, dtype in left_types.items()), ("now",))
+    expressions = {name: column(name).sql("duckdb") for name in left_types}
+    left = Numbered(relation, len(case.left), (ColumnFile(str(left_path), tuple(left_types)),), expressions)
+    right = scan(source, source.derive(()), [str(right_path)], DAY)
+    if case.where is not None:
+        kept = Filter(name="filter", inputs=("right",), output="kept", predicate=case.where[0])
+        right = filter_rows(kept, right, None)
+    operator.derive((relation, right.relation))
+    session = Session(directory, connection, case.chunk_rows, **limits)
+    with batches_of(case.batch_rows):
+        made = product.run_rolling(session, operator, left, right)
+    return pq.read_table(made.path)
+
+
+def in_the_oracle(case: Case) -> dict[str, list[Any]]:
+    """The same by the oracle."""
+    declared = [*case.keys, "then", *(["known"] if case.created else []), *case.rest]
+    return {
+        one.name: rolling(
+            case.left,
+            case.right,
+            list(case.keys),
+            "now",
+            "then",
+            one.kind,
+            column=one.column,
+            window=one.window.nanoseconds,
+            max_length=one.max_length,
+            order=one.order,
+            where=case.where[1] if case.where else None,
+            created="known" if case.created else None,
+            declared=declared,
+        )
+        for one in case.aggregates
+    }
+
+
+def _write(path: Path, rows: list[Row], types: dict[str, str], times: dict[str, Time | None]) -> None:
+    stored = [
+        {name: times[name].stored(row[name]) if times.get(name) else row[name] for name in types}  # type: ignore[union-attr]
+        for row in rows
+    ]
+    arrays = [pa.array([row[name] for row in stored], DType.parse(dtype).arrow()) for name, dtype in types.items()]
+    pq.write_table(pa.table(arrays, names=list(types)), path)
