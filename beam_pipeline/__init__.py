@@ -1,1 +1,60 @@
-"""The skeleton: Apache Beam PTransforms that run DuckDB SQL, one day partition at a time."""
+"""The skeleton: Apache Beam PTransforms that run DuckDB SQL, one day partition at a time.
+
+What stands in `__all__` is for pipelines of your own. A name is imported when it is first used: Beam takes a second or
+two to import, and nothing that only parses flags has to wait for it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from beam_pipeline.context import DayHandle, DayLimits, RunContext
+    from beam_pipeline.own_run import open_run
+    from beam_pipeline.skeleton import Skeleton
+    from beam_pipeline.transforms import Days, Filter, Join, PointInTimeJoin, Project, RollingAggregate, Scan, Sink
+
+__all__ = [
+    "DayHandle",
+    "DayLimits",
+    "Days",
+    "Filter",
+    "Join",
+    "PointInTimeJoin",
+    "Project",
+    "RollingAggregate",
+    "RunContext",
+    "Scan",
+    "Sink",
+    "Skeleton",
+    "open_run",
+]
+
+_HOMES = {
+    "DayHandle": "context",
+    "DayLimits": "context",
+    "Days": "transforms",
+    "Filter": "transforms",
+    "Join": "transforms",
+    "PointInTimeJoin": "transforms",
+    "Project": "transforms",
+    "RollingAggregate": "transforms",
+    "RunContext": "context",
+    "Scan": "transforms",
+    "Sink": "transforms",
+    "Skeleton": "skeleton",
+    "open_run": "own_run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, imported from its module."""
+    if name not in _HOMES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}': it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return [*globals(), *__all__]

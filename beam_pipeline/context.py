@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -39,7 +39,8 @@ class DayLimits:
 class RunContext:
     """The constants of a run; picklable, the same in every worker.
 
-    `data_root` is what relative paths of Scans lie below. `operator_digests` describe the DAG in the fingerprint.
+    `data_root` is what relative paths of Scans lie below. At most `day_workers` days are at work at once, in all
+    workers together. `software` holds the versions that a worker must have, by name.
     """
 
     service: str
@@ -47,8 +48,9 @@ class RunContext:
     service_dir: str
     run_dir: str
     limits: DayLimits
+    day_workers: int
     rows_per_part: int = 100_000
-    operator_digests: Mapping[str, str] = field(default_factory=dict)
+    software: Mapping[str, str] = field(default_factory=dict)
     label_columns: tuple[str, ...] = ()
 
     @property
@@ -65,13 +67,19 @@ class RunContext:
 class DayHandle:
     """One day between two operators: which relations exist so far, and never a row of them.
 
-    `attempt` is empty until the first operator begins the day; a retry begins with a new one.
+    `attempt` is empty until the first operator begins the day; a retry begins with a new one. `parts` are the paths of
+    the published files, in the order of their rows; they are there after a Sink, where `relations` is empty again.
     """
 
     day: dt.date
     attempt: str = ""
     relations: Mapping[str, Handle] = field(default_factory=dict)
+    parts: tuple[str, ...] = ()
 
     def with_relation(self, name: str, handle: Handle) -> DayHandle:
         """The same day with one more relation."""
         return replace(self, relations={**self.relations, name: handle})
+
+    def as_published(self, parts: Iterable[Path]) -> DayHandle:
+        """The same day behind its Sink: the intermediates are gone, the parts are there."""
+        return replace(self, relations={}, parts=tuple(str(path) for path in parts))

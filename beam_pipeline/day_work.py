@@ -9,6 +9,7 @@ from beam_pipeline.context import DayHandle
 from beam_pipeline.rolling import run_rolling
 from beam_pipeline.session import DaySession
 from beam_pipeline.sink import write_day
+from daeda.dataset.layout import parts_in_order
 from daeda.dataset.sources import files_needed, find_files
 from daeda.operators.relational import Join, Scan, Sink
 from daeda.operators.temporal import RollingAggregate
@@ -18,10 +19,14 @@ from daeda.sql.lower import SourceOperator, inputs_of, lower
 
 
 def run_operator(session: DaySession, operator: SourceOperator, handle: DayHandle) -> DayHandle:
-    """Run one operator of a day; returns the handle with the operator's output."""
+    """Run one operator of a day; returns the handle with the operator's output, or behind a Sink with the parts."""
     inputs = inputs_of(operator, dict(handle.relations))
     relation = operator.derive(tuple(one.relation for one in inputs))
-    return handle.with_relation(operator.output, lower(_Executing(session), operator, relation, inputs))
+    session.describe(operator)
+    output = lower(_Executing(session), operator, relation, inputs)
+    if isinstance(operator, Sink):
+        return handle.as_published(session.published)
+    return handle.with_relation(operator.output, output)
 
 
 def rows_of(handle: DayHandle) -> int:
@@ -63,4 +68,6 @@ class _Executing:
         return run_rolling(self.session, operator, left, right)
 
     def write(self, operator: Sink, given: Numbered) -> None:
-        write_day(self.session, operator, given)
+        directory = write_day(self.session, operator, given)
+        names = parts_in_order(path.name for path in directory.glob("*.parquet"))
+        self.session.published = tuple(directory / name for name in names)

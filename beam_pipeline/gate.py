@@ -11,12 +11,36 @@ import datetime as dt
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from daeda.errors import DayError
 
 
 class Stopped(DayError):
     """A day was given up because the run is stopping; never the root cause."""
+
+
+class DayGate(Protocol):
+    """What a day passes before its first operator; `Gate` for the threads of one process, `SharedGate` for many."""
+
+    @property
+    def cause(self) -> BaseException | None:
+        """What stopped the run first."""
+
+    def enter(self, day: dt.date, attempt: str, interrupt: Callable[[], None]) -> None:
+        """Wait for a place; `interrupt` is called from another thread when the run stops. Raises Stopped."""
+
+    def leave(self, attempt: str) -> None:
+        """Give the place back; a second call does nothing."""
+
+    def check(self) -> None:
+        """Raise Stopped when the run is stopping."""
+
+    def stop(self, cause: BaseException) -> None:
+        """Refuse entry and interrupt the days inside; only the first cause is kept."""
+
+    def wait_until_empty(self, seconds: float) -> bool:
+        """Whether all days have left within `seconds`."""
 
 
 class Gate:
@@ -84,22 +108,3 @@ class Gate:
             if self._cause is not None:
                 self.stop(self._cause)
         return not self._inside
-
-
-_gates: dict[str, Gate] = {}
-
-
-def open_gate(run_dir: str, places: int) -> Gate:
-    """The gate of a run in this process."""
-    _gates[run_dir] = Gate(places)
-    return _gates[run_dir]
-
-
-def gate_of(run_dir: str) -> Gate | None:
-    """The gate of a run, None in worker processes of a portable runner and in pipelines of others."""
-    return _gates.get(run_dir)
-
-
-def close_gate(run_dir: str) -> None:
-    """Forget the gate of a run."""
-    _gates.pop(run_dir, None)

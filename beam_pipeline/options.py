@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 
@@ -27,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(_command, sys.argv[1:] if arguments is None else arguments)
 
 
-def _command(words: Sequence[str]) -> int:
+def build_parser() -> StrictParser:
+    """Our flags; those of Beam are looked up in Beam."""
     parser = StrictParser(
         prog="python -m beam_pipeline",
         description="Build the skeleton: the source-side operators of a service. Any flag of Apache Beam may follow.",
@@ -35,8 +37,17 @@ def _command(words: Sequence[str]) -> int:
     add_project_flags(parser)
     add_run_flags(parser)
     add_skeleton_flags(parser)
+    _add_portable_flags(parser)
+    return parser
+
+
+def _command(words: Sequence[str]) -> int:
+    parser = build_parser()
     arguments, rest = parser.parse_known_args(words)
     beam_flags = _beam_flags(parser, rest)
+    from beam_pipeline.runner import check_job_service, choose_runner
+
+    runner = choose_runner(beam_flags)
 
     from daeda.compiler.compile import compile_runnable
     from daeda.dataset.layout import Layout
@@ -60,11 +71,34 @@ def _command(words: Sequence[str]) -> int:
     if to_build:
         from beam_pipeline.skeleton import SkeletonRun, build_skeleton
 
-        build_skeleton(SkeletonRun(project, dag, to_build, beam_flags))
+        check_job_service(runner)
+        build_skeleton(SkeletonRun(project, dag, to_build, runner, arguments.worker_timeout))
     else:
         say(f"skeleton: all {len(plans)} days are there already")
     print(Layout(project.service_dir).dataset_dir("skeleton"))
     return 0
+
+
+def _add_portable_flags(parser: StrictParser) -> None:
+    group = parser.add_argument_group("portable runners")
+    group.add_argument(
+        "--worker-timeout",
+        type=_seconds,
+        default=120.0,
+        metavar="SECONDS",
+        help="give up after so long without a day at work; a pool that cannot start its workers says nothing itself",
+    )
+
+
+def _seconds(text: str) -> float:
+    """A time-out; raises what argparse turns into a UsageError."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds above 0")
+    return value
 
 
 def _beam_flags(parser: StrictParser, rest: Sequence[str]) -> tuple[str, ...]:

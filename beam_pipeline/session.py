@@ -1,7 +1,7 @@
 """A day at work: its DuckDB connection, its directory, its timings, and the files that it has read.
 
-Operators of a day are fused, so they run one after another in one thread; the session is found by the attempt that the
-handle carries. Where a runner does not fuse them, the next operator opens a session of its own for the same attempt.
+Operators of a day are fused, so they run one after another in one process; the session is found by the attempt that the
+handle carries.
 """
 
 from __future__ import annotations
@@ -20,30 +20,41 @@ from pathlib import Path
 import duckdb
 
 from beam_pipeline.context import DayHandle, RunContext
-from beam_pipeline.gate import Gate, gate_of
+from beam_pipeline.gate import DayGate
+from beam_pipeline.membership import join_run
+from daeda.dataset.fingerprint import operator_digests
 from daeda.dataset.layout import day_name
 from daeda.dataset.manifest import InputFile
 from daeda.dataset.sources import Identities
 from daeda.errors import DaedaError, DayError
+from daeda.sql.lower import SourceOperator
 
 _sessions: dict[str, DaySession] = {}
 _lock = threading.Lock()
+_thread = threading.local()
 _identities = Identities()
 
 
 class DaySession:
-    """Everything that belongs to one attempt at one day in this process."""
+    """Everything that belongs to one attempt at one day."""
 
-    def __init__(self, context: RunContext, day: dt.date, attempt: str) -> None:
+    def __init__(self, context: RunContext, day: dt.date, attempt: str, gate: DayGate) -> None:
         self.context = context
+        self.gate = gate
         self.day = day
         self.attempt = attempt
         self.work = context.staging.work / f"{day_name(day)}-{attempt}"
         self.work.mkdir(parents=True, exist_ok=True)
         self.seconds: dict[str, float] = {}
         self.inputs: dict[str, tuple[InputFile, ...]] = {}
-        self.gate: Gate | None = gate_of(context.run_dir)
+        self.digests: dict[str, str] = {}
+        self.published: tuple[Path, ...] = ()
+        self.busy = False
         self.connection = _connect(context, self.work)
+
+    def describe(self, operator: SourceOperator) -> None:
+        """Record what an operator does, for the fingerprint."""
+        self.digests |= operator_digests([operator])
 
     def read(self, operator: str, paths: tuple[str, ...]) -> None:
         """Record the identity of the files that an operator reads."""
@@ -70,8 +81,7 @@ class DaySession:
 
     def check(self) -> None:
         """Raise Stopped when the run is stopping."""
-        if self.gate is not None:
-            self.gate.check()
+        self.gate.check()
 
     def report(self, operator: str, rows: int) -> None:
         """Write the status file that progress is read from. `rows` is 0 until the spine is known."""
@@ -87,43 +97,75 @@ class DaySession:
         self.connection.close()
         shutil.rmtree(self.work, ignore_errors=True)
         (self.context.staging.status / f"{self.day.isoformat()}.json").unlink(missing_ok=True)
-        if self.gate is not None:
-            self.gate.leave(self.attempt)
+        self.gate.leave(self.attempt)
         with _lock:
             _sessions.pop(self.attempt, None)
 
 
 def begin(context: RunContext, handle: DayHandle) -> DayHandle:
-    """Begin a new attempt at a day: wait for a place, open the session."""
+    """Begin a new attempt at a day: wait for a place, open the session.
+
+    Raises DayError when this thread has not ended the day before, whose place it would wait for without an end.
+    """
+    _check_ended(handle)
     attempt = uuid.uuid4().hex[:12]
-    gate = gate_of(context.run_dir)
-    if gate is not None:
-        gate.enter(handle.day, attempt, lambda: _interrupt(attempt))
+    gate = join_run(context)
+    gate.enter(handle.day, attempt, lambda: _interrupt(attempt))
     try:
-        session = DaySession(context, handle.day, attempt)
+        session = DaySession(context, handle.day, attempt, gate)
     except BaseException:
-        if gate is not None:
-            gate.leave(attempt)
+        gate.leave(attempt)
         raise
     with _lock:
         _sessions[attempt] = session
+    _thread.attempt = attempt
     return replace(handle, attempt=attempt)
 
 
-def session_of(context: RunContext, handle: DayHandle) -> DaySession:
-    """The session of a handle that has begun."""
+def _check_ended(handle: DayHandle) -> None:
+    with _lock:
+        before = _sessions.get(getattr(_thread, "attempt", ""))
+    if before is not None:
+        before.close()
+        raise DayError(
+            f"day {handle.day}: the day {before.day} before it has not been ended: let the chain of operators end with "
+            "a Sink, and put nothing between them that breaks fusion"
+        )
+
+
+def abandon_days(context: RunContext, seconds: float) -> tuple[dt.date, ...]:
+    """Close the sessions that a run has left open in this process, and return their days.
+
+    Waits up to `seconds` for operators that are at work. To be called when the pipeline has ended.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        with _lock:
+            left = [one for one in _sessions.values() if one.context.run_dir == context.run_dir]
+        if not any(one.busy for one in left) or time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    for one in left:
+        one.close()
+    return tuple(sorted(one.day for one in left))
+
+
+def session_of(handle: DayHandle) -> DaySession:
+    """The session of a handle that has begun; raises DayError when another process began it."""
     with _lock:
         found = _sessions.get(handle.attempt)
     if found is None:
-        found = DaySession(context, handle.day, handle.attempt)
-        with _lock:
-            _sessions[handle.attempt] = found
+        raise DayError(
+            f"day {handle.day}: the runner split its operators over two workers, and a day stays in one: use a runner "
+            "that fuses ParDos, and put nothing that breaks fusion between the operators of a day"
+        )
     return found
 
 
 @contextmanager
 def timed(session: DaySession, operator: str, rows: int = 0) -> Iterator[None]:
     """Time an operator, report it, and turn what goes wrong in it into a DayError that names day and operator."""
+    session.busy = True
     session.report(operator, rows)
     started = time.perf_counter()
     try:
@@ -134,7 +176,7 @@ def timed(session: DaySession, operator: str, rows: int = 0) -> Iterator[None]:
             raise
         raise type(error)(f"day {session.day}, operator '{operator}': {error}") from error
     except duckdb.Error as error:
-        interrupted = session.gate is not None and session.gate.cause is not None
+        interrupted = session.gate.cause is not None
         session.close()
         if interrupted:
             raise DayError(f"day {session.day}: given up, the run is stopping") from error
@@ -143,6 +185,7 @@ def timed(session: DaySession, operator: str, rows: int = 0) -> Iterator[None]:
         session.close()
         raise
     session.seconds[operator] = session.seconds.get(operator, 0.0) + time.perf_counter() - started
+    session.busy = False
 
 
 def _duckdb_sentence(session: DaySession, operator: str, error: duckdb.Error) -> str:

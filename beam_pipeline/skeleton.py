@@ -8,37 +8,40 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 import apache_beam as beam
 
-from beam_pipeline.context import DayHandle, DayLimits, RunContext
-from beam_pipeline.gate import Gate, Stopped, close_gate, open_gate
-from beam_pipeline.runner import new_pipeline, pipeline_options
-from beam_pipeline.transforms import transform_of
+from beam_pipeline.context import DayHandle, RunContext
+from beam_pipeline.gate import DayGate, Gate, Stopped
+from beam_pipeline.membership import close_gate, open_gate, software
+from beam_pipeline.own_run import STOP_SECONDS, limits_of_a_day
+from beam_pipeline.portable import PortableJob
+from beam_pipeline.quiet import quiet_portable_runner
+from beam_pipeline.runner import BeamRunner
+from beam_pipeline.shared_gate import SharedGate
+from beam_pipeline.transforms import Days, transform_of
 from daeda.catalog.project import Project
+from daeda.cli.outcome import say
 from daeda.cli.progress import DayProgress
-from daeda.dataset.fingerprint import operator_digests
-from daeda.dataset.layout import Layout
+from daeda.dataset.layout import MANIFEST_NAME, Layout
 from daeda.dataset.staging import RunStaging, open_staging
-from daeda.errors import DaedaError, Interrupted, NotBuiltYet
-from daeda.host import probe_host
+from daeda.errors import DaedaError, DayError, Interrupted, NotBuiltYet, shortened
+from daeda.host import probe_host, skeleton_memory
 from daeda.operators.dag import Dag
 from daeda.operators.udf import RayUdfTransform
 from daeda.sql.lower import SourceOperator
 
 # Threads that hold days, per day worker: Beam splits days over them once and for all, the gate evens that out.
 _BUNDLES_PER_WORKER = 4
-# An interrupted statement of DuckDB returns in well under a second; the kernel looks between two chunks.
-_STOP_SECONDS = 60.0
-_MEMORY_SHARE = 0.6
 
 
 class Skeleton(beam.PTransform):  # type: ignore[misc]
     """The source-side operators of a DAG as one linear chain over day handles."""
 
-    def __init__(self, operators: Sequence[SourceOperator], context: RunContext) -> None:
-        super().__init__("Skeleton")
+    def __init__(self, operators: Sequence[SourceOperator], context: RunContext, label: str = "Skeleton") -> None:
+        super().__init__(label)
         self._operators = operators
         self._context = context
 
@@ -51,17 +54,34 @@ class Skeleton(beam.PTransform):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class SkeletonRun:
-    """What to build: the skeleton's DAG, the days, and Beam's own flags."""
+    """What to build: the skeleton's DAG and the days, on which runner.
+
+    On a portable runner the job is given up after `patience` seconds in which no day was at work.
+    """
 
     project: Project
     dag: Dag
     days: tuple[dt.date, ...]
-    beam_flags: tuple[str, ...] = ()
+    runner: BeamRunner
+    patience: float
+
+    @property
+    def day_workers(self) -> int:
+        """Days at once."""
+        return min(self.project.runtime.day_workers, len(self.days))
+
+    @property
+    def operators(self) -> tuple[SourceOperator, ...]:
+        """The operators of the chain, in topological order."""
+        return tuple(_source_side(operator) for operator in self.dag.operators)
 
 
 def build_skeleton(run: SkeletonRun) -> None:
     """Build the days; raises DayError with the root cause of the first failure, or Interrupted."""
     layout = Layout(run.project.service_dir)
+    clamped = skeleton_memory(run.project.runtime.compute.duckdb_config.memory_limit, probe_host()).sentence()
+    if clamped is not None:
+        say(clamped)
     with open_staging(layout) as staging:
         context = run_context(run, staging)
         with DayProgress("skeleton", run.days, staging.status, layout.dataset_dir("skeleton")):
@@ -72,54 +92,73 @@ def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
     """The constants of the run: limits are divided among the days at work."""
     project = run.project
     config = project.runtime.compute.duckdb_config
-    host = probe_host()
-    workers = min(project.runtime.day_workers, max(1, len(run.days)))
-    memory = config.memory_limit or int(host.memory_bytes * _MEMORY_SHARE)
-    threads = config.threads or host.cores
-    temp = config.temp_directory
-    limits = DayLimits(
-        memory_bytes=memory // workers,
-        threads=max(1, threads // workers),
-        temp_directory=str(project.root / temp) if temp else "",
-        rolling_chunk_rows=project.runtime.rolling_chunk_rows,
-    )
     return RunContext(
         service=project.service.name,
         data_root=str(project.root / project.runtime.data_root),
         service_dir=str(project.service_dir),
         run_dir=str(staging.directory),
-        limits=limits,
+        limits=limits_of_a_day(
+            run.day_workers,
+            config.memory_limit,
+            config.threads,
+            str(project.root / config.temp_directory) if config.temp_directory else "",
+            project.runtime.rolling_chunk_rows,
+        ),
+        day_workers=run.day_workers,
         rows_per_part=project.runtime.rows_per_part,
-        operator_digests=operator_digests(run.dag.operators),
+        software=software(),
         label_columns=tuple(project.service.grain),
     )
 
 
 def _run_days(run: SkeletonRun, context: RunContext) -> None:
-    workers = min(run.project.runtime.day_workers, len(run.days))
-    bundles = min(len(run.days), workers * _BUNDLES_PER_WORKER)
-    options = pipeline_options(list(run.beam_flags), bundles)
-    operators = [_source_side(operator) for operator in run.dag.operators]
-    gate = open_gate(context.run_dir, workers)
+    bundles = min(len(run.days), run.day_workers * _BUNDLES_PER_WORKER)
+    options = run.runner.options(bundles)
+    gate = Gate(run.day_workers) if run.runner.in_process else SharedGate(Path(context.run_dir), run.day_workers).open()
+    open_gate(context, gate)
+    try:
+        if not run.runner.in_process:
+            quiet_portable_runner()
+        # Before the handler of signals is ours: a job server that does not come up is interrupted like any command.
+        pipeline = beam.Pipeline(runner=run.runner.start(options), options=options)
+        with _stop_on_signal(gate):
+            _ = pipeline | Days(run.days) | Skeleton(run.operators, context)
+            if isinstance(gate, Gate):
+                _run_here(pipeline, gate)
+            else:
+                PortableJob(run.runner, gate, run.patience).run(pipeline)
+    finally:
+        close_gate(context)
+    _check_published(run)
+
+
+def _run_here(pipeline: beam.Pipeline, gate: Gate) -> None:
     failure: BaseException | None = None
-    with _stop_on_signal(gate):
-        try:
-            pipeline = new_pipeline(options)
-            _ = pipeline | "Days" >> beam.Create([DayHandle(day) for day in run.days]) | Skeleton(operators, context)
-            pipeline.run().wait_until_finish()
-        except Exception as error:  # noqa: BLE001 - told below, by its root cause
-            failure = error
-            gate.stop(error)
-        # Days in other threads may still write: nobody leaves before they have stopped.
-        stopped = gate.wait_until_empty(_STOP_SECONDS)
-    close_gate(context.run_dir)
+    try:
+        pipeline.run().wait_until_finish()
+    except Exception as error:  # noqa: BLE001 - told below, by its root cause
+        failure = error
+        gate.stop(error)
+    # Days in other threads may still write: nobody leaves before they have stopped.
+    stopped = gate.wait_until_empty(STOP_SECONDS)
     if failure is not None:
         _raise_root_cause(gate, failure, stopped)
 
 
+def _check_published(run: SkeletonRun) -> None:
+    """The runner said that all went well; a day that is not there contradicts it."""
+    layout = Layout(run.project.service_dir)
+    missing = [day for day in run.days if not (layout.day_dir("skeleton", day) / MANIFEST_NAME).exists()]
+    if missing:
+        raise DayError(
+            f"the runner reported success, and {shortened(missing)} was not published in {layout.service_dir}: "
+            "output_root must lie on storage that every worker reaches by the same path"
+        )
+
+
 def _raise_root_cause(gate: Gate, failure: BaseException, stopped: bool) -> None:
     cause = gate.cause if gate.cause is not None else failure
-    late = "" if stopped else f" (a day did not stop within {_STOP_SECONDS:.0f} s)"
+    late = "" if stopped else f" (a day did not stop within {STOP_SECONDS:.0f} s)"
     if isinstance(cause, DaedaError) and not isinstance(cause, Stopped):
         raise type(cause)(f"{cause}{late}") from failure
     # Not foreseen, so shown whole.
@@ -127,7 +166,7 @@ def _raise_root_cause(gate: Gate, failure: BaseException, stopped: bool) -> None
 
 
 @contextmanager
-def _stop_on_signal(gate: Gate) -> Iterator[None]:
+def _stop_on_signal(gate: DayGate) -> Iterator[None]:
     """SIGINT and SIGTERM stop the run through the gate: Beam's own threads would swallow an exception."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -2,19 +2,20 @@
 
 Each takes a PCollection of DayHandle and gives one, so that operators form one linear chain in topological order: Beam
 fuses it, and a day goes through all its operators before the same worker begins the next. A pipeline of your own starts
-from `beam.Create([DayHandle(day), ...])`.
+with `Days` and takes its context from `open_run`; `docs/ptransforms.md` shows one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import datetime as dt
+from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
 import apache_beam as beam
 
 from beam_pipeline.context import DayHandle, RunContext
 from beam_pipeline.day_work import rows_of, run_operator
-from beam_pipeline.gate import gate_of
+from beam_pipeline.membership import stop_run
 from beam_pipeline.session import begin, session_of, timed
 from daeda.operators import relational, temporal
 from daeda.operators.udf import ArrowUdfTransform
@@ -34,19 +35,33 @@ class _RunOperator(beam.DoFn):  # type: ignore[misc]
         try:
             yield self._advance(element)
         except BaseException as error:
-            gate = gate_of(self._context.run_dir)
-            if gate is not None:
-                gate.stop(error)
+            stop_run(self._context, error)
             raise
 
     def _advance(self, element: DayHandle) -> DayHandle:
         handle = element if element.attempt else begin(self._context, element)
-        session = session_of(self._context, handle)
+        session = session_of(handle)
         with timed(session, self._operator.name, rows_of(handle)):
             after = run_operator(session, self._operator, handle)
         if isinstance(self._operator, relational.Sink):
             session.close()
         return after
+
+
+class Days(beam.PTransform):  # type: ignore[misc]
+    """The days to build, as handles: where a pipeline begins.
+
+    Days are `datetime.date` or text like "2024-01-31"; a day that stands twice is built once.
+    """
+
+    def __init__(self, days: Iterable[dt.date | str], label: str = "Days") -> None:
+        super().__init__(label)
+        self.days = sorted({dt.date.fromisoformat(day) if isinstance(day, str) else day for day in days})
+
+    def expand(self, pcoll: beam.pvalue.PBegin) -> beam.PCollection[DayHandle]:
+        """Spread the days over the workers."""
+        # Create reshuffles, which is the one place where days may change workers.
+        return pcoll | beam.Create([DayHandle(day) for day in self.days]).with_output_types(DayHandle)
 
 
 class _OperatorTransform(beam.PTransform, Generic[OperatorT_co]):  # type: ignore[misc]

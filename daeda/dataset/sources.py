@@ -70,6 +70,8 @@ def preparation_hint(path: str) -> str:
         script = parent / "prepare.py"
         if script.exists():
             return f"make the data with `python {_relative(script)}`"
+        if (parent / "sample_data" / "__main__.py").exists():
+            return "make the data with `make sample`"
         if (parent / "config").is_dir():
             break
     return "correct the path or data_root, or put the data there"

@@ -111,6 +111,18 @@ def repair(layout: Layout) -> None:
             _repair(layout)
 
 
+def driver_alive(directory: Path) -> bool:
+    """Whether somebody holds the lock of a run's directory; for workers in other processes, which do not hold it."""
+    try:
+        with (directory / _LOCK).open("r", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 def _repair(layout: Layout) -> None:
     for directory in sorted(layout.staging.glob("run-*")):
         # A run that ends at this moment removes its directory itself.
