@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -11,20 +12,41 @@ from daeda.settings.kinds import Name, Names, Strict, Type
 
 ColumnKind = Literal["key", "timestamp", "spine", "static", "point_in_time", "rolling", "derived", "embedding"]
 
+KIND_MEANINGS: Mapping[ColumnKind, str] = {
+    "key": "a key of the spine row",
+    "timestamp": "the time of the spine row",
+    "spine": "another column of the spine row",
+    "static": "a column of a view without a timestamp, by its key; with latest: true, of the newest row of any view",
+    "point_in_time": "a column of the newest row of a view before the time of the spine row",
+    "rolling": "an aggregate over a window of history: an entry of aggregation_specs",
+    "derived": "an expression over other columns",
+    "embedding": "a vector: an entry of enrichment_specs",
+}
+
 
 class ContractColumn(Strict):
-    """One column that the training set has. `default` replaces every NULL of it."""
+    """One column that the training set has. `default` replaces every NULL of it.
 
-    name: Name
-    kind: ColumnKind
-    dtype: Type
-    description: str = ""
-    default: Any = None
-    nullable: bool = True
-    expression: str | None = None
+    `latest: true` makes a static column of a view that changes over time: the newest row of the key, whatever its time.
+    Such a column sees the future, and is marked so wherever the pipeline is shown.
+    """
+
+    name: Name = Field(description="Name of the column.")
+    kind: ColumnKind = Field(description="Where the column comes from.")
+    dtype: Type = Field(description="Type of the column.")
+    description: str = Field(default="", description="What it means, for readers.")
+    default: Any = Field(default=None, description="Replaces every NULL of the column.")
+    nullable: bool = Field(default=True, description="Whether NULL may be in it, after the default.")
+    expression: str | None = Field(default=None, description="SQL over other columns; kind derived has one.")
+    latest: bool = Field(
+        default=False,
+        description="Newest row of the key, whatever its time: the column sees the future. Kind static only.",
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        if self.latest and self.kind != "static":
+            raise ValueError(f"'latest' belongs to kind 'static' and not to '{self.kind}': remove it")
         if (self.kind == "derived") != (self.expression is not None):
             raise ValueError("kind 'derived' and an 'expression' belong together: give both or neither")
         if (self.kind == "embedding") != self.dtype.is_embedding:
@@ -37,23 +59,26 @@ class ContractColumn(Strict):
 class SemiJoin(Strict):
     """Keep rows whose column is among the ids of a view (for example the ids that a store covers)."""
 
-    view: Name
-    column: Name
+    view: Name = Field(description="View of the ids.")
+    column: Name = Field(description="Column that both have.")
 
 
 class Session(Strict):
-    """Keep rows of the sessions for which `having`, an aggregate over the session's rows of the day, is true."""
+    """Keep rows of the sessions for which `having`, a condition over aggregates of the session's rows, is true.
 
-    key: Names
-    having: str
+    A session is judged by its rows of the day alone, as the filters before this one have left them.
+    """
+
+    key: Names = Field(description="Columns that name a session.")
+    having: str = Field(description="Condition over aggregates of the session's rows of the day, as SQL.")
 
 
 class SpineFilter(Strict):
     """One filter of the spine: a predicate, a coverage filter or a session filter."""
 
-    where: str | None = None
-    covered_by: SemiJoin | None = None
-    session: Session | None = None
+    where: str | None = Field(default=None, description="Condition on the row, as SQL.")
+    covered_by: SemiJoin | None = Field(default=None, description="Keep rows whose id is in another view.")
+    session: Session | None = Field(default=None, description="Keep rows of sessions that fulfil a condition.")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -63,22 +88,24 @@ class SpineFilter(Strict):
 
 
 class Spine(Strict):
-    """The rows of a day: one output row each, after the filters."""
+    """The rows of a day: one output row each, after the filters, which act in the order in which they stand."""
 
-    view: Name
-    filters: tuple[SpineFilter, ...] = ()
+    view: Name = Field(description="View whose rows of the day are the rows of the output.")
+    filters: tuple[SpineFilter, ...] = Field(
+        default=(), description="Which rows stay, in the order in which they act; histories are not filtered."
+    )
 
 
 class FeatureService(Strict):
     """The contract: grain, spine and columns."""
 
-    name: Name
-    version: int = Field(ge=1)
-    owner: str = ""
-    description: str = ""
-    grain: Names = Field(min_length=1)
-    spine: Spine
-    columns: tuple[ContractColumn, ...] = Field(min_length=1)
+    name: Name = Field(description="Name of the service, and of its directory below output_root.")
+    version: int = Field(ge=1, description="Version of the contract.")
+    owner: str = Field(default="", description="Who answers for it.")
+    description: str = Field(default="", description="What it is for.")
+    grain: Names = Field(min_length=1, description="Columns that name a row.")
+    spine: Spine = Field(description="The rows.")
+    columns: tuple[ContractColumn, ...] = Field(min_length=1, description="The columns.")
 
     @model_validator(mode="after")
     def _columns_once(self) -> Self:

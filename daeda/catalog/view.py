@@ -15,35 +15,56 @@ from daeda.settings.kinds import Name, Names, Span, Strict, Type
 class FieldSpec(Strict):
     """A column of the view, under its canonical name."""
 
-    name: Name
-    dtype: Type
-    description: str = ""
+    name: Name = Field(description="Name everywhere but in the files.")
+    dtype: Type = Field(description="Type of the column in the files.")
+    description: str = Field(default="", description="What it means, for readers.")
 
 
 class Source(Strict):
     """Where the rows are. `path` is a file, a glob or a directory with one `dt=YYYY-MM-DD` directory per day."""
 
-    path: str = Field(min_length=1)
-    timestamp_field: Name | None = None
-    timestamp_unit: Literal["s", "ms", "us", "ns"] | None = None
-    created_field: Name | None = None
-    null_timestamps: Literal["error", "drop"] = "error"
-    missing_partitions: Literal["error", "empty"] = "error"
-    partition_slack: int = Field(default=0, ge=0, le=366)
-    first_day: dt.date | None = None
+    path: str = Field(
+        min_length=1,
+        description="File, glob, or directory, with dt=YYYY-MM-DD directories or without; relative to data_root.",
+    )
+    timestamp_field: Name | None = Field(
+        default=None, description="When a row came to be; without it the view is static: one row per key, for all time."
+    )
+    timestamp_unit: Literal["s", "ms", "us", "ns"] | None = Field(
+        default=None, description="Unit of integer timestamps."
+    )
+    created_field: Name | None = Field(default=None, description="When a row became known; earlier rows do not see it.")
+    null_timestamps: Literal["error", "drop"] = Field(
+        default="error", description="What to do with rows without a timestamp, which belong to no day."
+    )
+    missing_partitions: Literal["error", "empty"] = Field(
+        default="error", description="Whether a partition that a day needs may be absent."
+    )
+    partition_slack: int = Field(
+        default=0, ge=0, le=366, description="Days to look around: how far a row may lie from the day of its partition."
+    )
+    first_day: dt.date | None = Field(
+        default=None, description="First partition that must be there; an earlier loss is an error."
+    )
 
 
 class FeatureView(Strict):
     """One view; `entity: user` means the key column `user_id`."""
 
-    name: Name
-    description: str = ""
-    entity: Names = Field(min_length=1)
-    ttl: Span | None = None
-    allow_exact: bool = False
-    source: Source
-    field_mapping: dict[str, Name] = Field(default_factory=dict)
-    fields: tuple[FieldSpec, ...] = Field(min_length=1)
+    name: Name = Field(description="Name that services, aggregations and feature_refs use.")
+    description: str = Field(default="", description="What it holds, for readers.")
+    entity: Names = Field(
+        min_length=1, description="Whose rows these are, one or several: entity user means the key user_id."
+    )
+    ttl: Span | None = Field(
+        default=None, description="Greatest age at which a row still counts, like 28d; without it, any."
+    )
+    allow_exact: bool = Field(default=False, description="Whether a look-up sees rows of exactly its own time.")
+    source: Source = Field(description="Where the rows are.")
+    field_mapping: dict[str, Name] = Field(
+        default_factory=dict, description="Name in the files to name everywhere else, where they differ."
+    )
+    fields: tuple[FieldSpec, ...] = Field(min_length=1, description="The columns, in the order that decides ties.")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -13,7 +13,7 @@ from typing import Literal, cast
 
 from daeda.catalog.service import ContractColumn
 from daeda.catalog.view import FeatureView
-from daeda.compiler.resolve import Resolved
+from daeda.compiler.resolve import Resolved, lookup_order
 from daeda.dtypes import TimeUnit
 from daeda.durations import Duration
 from daeda.operators.dag import Operator
@@ -38,9 +38,11 @@ def build_operators(found: Resolved) -> tuple[Operator, ...]:
     """All operators of the service, from the spine's Scan to the Sink."""
     operators: list[Operator] = []
     left = _add_spine(found, operators)
-    for name in found.referenced_views:
+    for name in lookup_order(found):
         if found.features.get(name):
             left = _add_features(found, found.project.views[name], left, operators)
+        if found.latest.get(name):
+            left = _add_latest(found, found.project.views[name], left, operators)
     for group in _history_groups(found):
         left = _add_rolling(found, group, left, operators)
     left = _add_assembly(found, left, operators)
@@ -65,20 +67,20 @@ def _instant(view: FeatureView, column: str) -> Instant:
 def _scan(
     view: FeatureView, name: str, columns: Iterable[str], lookback: Duration | None, order: tuple[str, ...] = ()
 ) -> Scan:
-    """A Scan of the view's columns, in declared order."""
+    """A Scan of the view's columns, in declared order: the day's rows with `order`, all rows without `lookback`."""
     wanted = set(columns)
     source = view.source
     if source.timestamp_field is not None:
         wanted.add(source.timestamp_field)
     if source.created_field is not None and not order:
         wanted.add(source.created_field)
-    reads: Literal["static", "day", "lookback"] = "day" if order else "lookback"
+    reads: Literal["static", "day", "lookback"] = "static" if lookback is None else "lookback"
     return Scan(
         name=f"scan_{name}",
         output=name,
         view=view.name,
         path=source.path,
-        reads="static" if source.timestamp_field is None else reads,
+        reads="day" if order else reads,
         lookback=lookback,
         time=_instant(view, source.timestamp_field) if source.timestamp_field else None,
         created=_instant(view, source.created_field) if source.created_field and not order else None,
@@ -163,6 +165,26 @@ def _add_features(found: Resolved, view: FeatureView, left: str, operators: list
     return output
 
 
+def _add_latest(found: Resolved, view: FeatureView, left: str, operators: list[Operator]) -> str:
+    """Features of the newest row of a view that changes over time: every partition is read."""
+    taken = tuple(name for name in view.features if name in found.latest[view.name])
+    ties = tie_prefix(view, view.keys, taken)
+    name, created = f"latest_{view.name}", view.source.created_field
+    operators.append(_scan(view, name, {*view.keys, *ties}, None))
+    operators.append(Join(
+        name=f"join_{name}",
+        inputs=(left, name),
+        output=f"with_{name}",
+        keys=view.keys,
+        columns=taken,
+        latest=True,
+        latest_by=_instant(view, cast(str, view.source.timestamp_field)),
+        created=_instant(view, created) if created else None,
+        tie_order=ties,
+    ))  # fmt: skip
+    return f"with_{name}"
+
+
 HistoryGroup = tuple[AggregationSpec, tuple[Aggregate, ...]]
 
 
@@ -181,7 +203,9 @@ def _longest(windows: Iterable[Duration]) -> Duration:
 
 
 def _free_name(wanted: str, operators: list[Operator]) -> str:
+    # A history with attributes has no relation of its own name, only operators that are named after it.
     taken = {operator.output for operator in operators}
+    taken |= {operator.name.removeprefix("rolling_") for operator in operators}
     return next(name for name in (wanted, *(f"{wanted}_{count}" for count in range(2, 10_000))) if name not in taken)
 
 
@@ -190,12 +214,17 @@ def _add_rolling(found: Resolved, group: HistoryGroup, left: str, operators: lis
     view = found.project.views[spec.history.view]
     keys = tuple(f"{entity}_id" for entity in spec.entity)
     ordered = {one.column for one in aggregates if one.column is not None and one.kind in _ORDERED_KINDS}
-    ties = tie_prefix(view, keys, ordered)
     read = {one.column for one in aggregates if one.column is not None} | set(_filter_columns(spec.where))
     attributes = [attribute.partition(":") for attribute in spec.history.attributes]
     fields = {one.name for one in view.fields}
     name = _free_name(f"{view.name}_by_{'_'.join(spec.entity)}", operators)
     joined = {key for other, _, _ in attributes for key in found.project.views[other].keys}
+    # Rows that agree on time and on the keys of an attribute agree on the attribute, so that the keys order its ties.
+    # A key can be an attribute that was joined before.
+    for other, _, column in reversed(attributes):
+        if column in ordered:
+            ordered |= set(found.project.views[other].keys)
+    ties = tie_prefix(view, keys, ordered)
     scan_name = name if spec.where is None and not attributes else f"{name}_rows"
     lookback = _longest(one.window for one in aggregates)
     operators.append(_scan(view, scan_name, ({*keys, *ties, *read} & fields) | joined, lookback))
@@ -205,7 +234,6 @@ def _add_rolling(found: Resolved, group: HistoryGroup, left: str, operators: lis
         operators.append(Filter(name=f"filter_{name}", inputs=(scan_name,), output=right, predicate=spec.where))
     for index, (other, _, column) in enumerate(attributes):
         right = _add_attribute(found, view, found.project.views[other], column, (right, name, index), operators)
-    ties += tuple(column for _, _, column in attributes if column in ordered)
     created = view.source.created_field
     operators.append(RollingAggregate(
         name=f"rolling_{name}",
@@ -272,7 +300,7 @@ def _output_column(found: Resolved, column: ContractColumn) -> ProjectColumn:
         (column.name in found.spine_columns and column.kind in ("key", "timestamp", "spine"))
         or (column.name in found.aggregations and column.kind == "rolling")
         or (
-            any(column.name in names for names in found.features.values())
+            any(column.name in names for names in (*found.features.values(), *found.latest.values()))
             and column.kind in ("static", "point_in_time")
         )
     )

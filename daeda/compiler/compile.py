@@ -10,6 +10,7 @@ from daeda.compiler.build import build_operators
 from daeda.compiler.pipeline_file import edited_path, load_edited
 from daeda.compiler.resolve import (
     Resolved,
+    check_lookups,
     check_output_columns,
     check_references,
     check_spine,
@@ -18,11 +19,12 @@ from daeda.compiler.resolve import (
 )
 from daeda.errors import ConfigError, NotBuiltYet, did_you_mean
 from daeda.operators.dag import Dag
+from daeda.operators.operator import same_keys
 from daeda.operators.relation import Column, Relation
 from daeda.operators.relational import Filter
 from daeda.operators.relational import Project as ProjectOperator
 from daeda.settings.runtime import place_of_setting
-from daeda.sql.expression import check_columns, check_expression_type, check_predicate, parse_having
+from daeda.sql.expression import check_expression_type, check_having, check_predicate
 
 Pass = Callable[[Resolved], None]
 
@@ -48,7 +50,8 @@ def check_filters(found: Resolved) -> None:
         if one.session is not None:
             for name in one.session.key:
                 _record(found, where, partial(relation.column, name))
-            _record(found, where, partial(_check_having, one.session.having, relation))
+            if set(one.session.key) <= set(relation.names):
+                _record(found, where, partial(check_having, one.session.having, one.session.key, relation))
         if one.covered_by is not None:
             if one.covered_by.view not in project.views:
                 found.mistakes.add(
@@ -59,8 +62,7 @@ def check_filters(found: Resolved) -> None:
             other = Relation(
                 tuple(Column(field.name, field.dtype) for field in project.views[one.covered_by.view].fields)
             )
-            for side in (relation, other):
-                _record(found, where, partial(side.column, one.covered_by.column))
+            _record(found, where, partial(same_keys, relation, other, (one.covered_by.column,)))
     for index, spec in enumerate(project.aggregations.aggregation_specs):
         if spec.where is not None and spec.history.view in project.views:
             view = project.views[spec.history.view]
@@ -74,6 +76,7 @@ PASSES: tuple[Pass, ...] = (
     check_output_columns,
     resolve_columns,
     resolve_derived,
+    check_lookups,
     check_references,
     check_embedding_defaults,
     check_filters,
@@ -131,10 +134,6 @@ def _check_derived(found: Resolved, operator: ProjectOperator, given: Relation) 
             where = found.project.where("service", ("columns", lines[column.name], "expression"))
             made = Column(column.name, column.dtype)
             _record(found, where, partial(check_expression_type, column.expression, made, given))
-
-
-def _check_having(text: str, relation: Relation) -> None:
-    check_columns(parse_having(text), relation.names, "having")
 
 
 def _record(found: Resolved, where: str, check: Callable[[], object]) -> None:

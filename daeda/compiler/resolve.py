@@ -5,6 +5,7 @@ All mistakes are recorded with their line; nothing is built here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,12 +24,18 @@ from daeda.sql.literal import literal
 
 @dataclass
 class Resolved:
-    """What the contract needs: filled by the functions of this module, read by `daeda.compiler.build`."""
+    """What the contract needs: filled by the functions of this module, read by `daeda.compiler.build`.
+
+    `features` and `latest` hold, by view, what is looked up as of the row's time, and what is taken from the newest
+    row. `key_views` holds, by view, the other views that its keys are features of: those are looked up before it.
+    """
 
     project: Project
     mistakes: Mistakes = field(default_factory=Mistakes)
     spine_columns: set[str] = field(default_factory=set)
     features: dict[str, list[str]] = field(default_factory=dict)
+    latest: dict[str, list[str]] = field(default_factory=dict)
+    key_views: dict[str, set[str]] = field(default_factory=dict)
     aggregations: dict[str, tuple[AggregationSpec, Aggregate]] = field(default_factory=dict)
     enrichments: dict[str, tuple[EnrichmentSpec, EmbeddingStore]] = field(default_factory=dict)
     literals: dict[str, Any] = field(default_factory=dict)
@@ -141,8 +148,9 @@ def resolve_derived(found: Resolved) -> None:
                 continue
             if name in {one.name for one in found.spine.fields}:
                 found.spine_columns.add(name)
-            elif not _take_feature(found, name):
+            elif not (_take_feature(found, name) or _take_aggregate(found, name)):
                 known = [*contract, *(one.name for one in found.spine.fields), *_known_features(found)]
+                known += _known_aggregates(found)
                 found.mistakes.add(
                     where,
                     f"the expression of '{column.name}' reads '{name}', which nobody makes: "
@@ -166,7 +174,7 @@ def check_references(found: Resolved) -> None:
                 f"the view '{view_name}' has no feature '{feature}': "
                 f"{did_you_mean(feature, project.views[view_name].features)}",
             )
-        elif feature not in found.features.get(view_name, []):
+        elif feature not in (*found.features.get(view_name, []), *found.latest.get(view_name, [])):
             found.mistakes.add(where, f"nothing uses '{ref}': remove it, or add a column '{feature}' to the service")
 
 
@@ -205,16 +213,23 @@ def _owners(found: Resolved, feature: str) -> list[FeatureView]:
     return [views[name] for name in found.referenced_views if name in views and feature in views[name].features]
 
 
-def _take_feature(found: Resolved, feature: str) -> FeatureView | None:
+def _take_feature(found: Resolved, feature: str, *, latest: bool = False) -> FeatureView | None:
+    """The one view that a feature is looked up in; the keys that this needs are taken along."""
     owners = _owners(found, feature)
     if len(owners) != 1:
         return None
-    for key in owners[0].keys:
-        _check_entity_key(found, key, owners[0], found.project.where(f"view:{owners[0].name}", ("entity",)))
-    taken = found.features.setdefault(owners[0].name, [])
-    if feature not in taken:
-        taken.append(feature)
-    return owners[0]
+    view = owners[0]
+    taken = (found.latest if latest else found.features).setdefault(view.name, [])
+    if feature in taken:
+        return view
+    # Before its keys, which another view may own: views that are keys of each other end here.
+    taken.append(feature)
+    for key in view.keys:
+        where = found.project.where(f"view:{view.name}", ("entity",))
+        owner = _check_entity_key(found, key, {one.name: one.dtype for one in view.fields}, (view.name, where))
+        if owner is not None:
+            found.key_views.setdefault(view.name, set()).add(owner.name)
+    return view
 
 
 def _resolve_feature(found: Resolved, column: ContractColumn, where: str) -> None:
@@ -235,10 +250,16 @@ def _resolve_feature(found: Resolved, column: ContractColumn, where: str) -> Non
                 where, f"column '{column.name}' (kind {column.kind}) is made by no referenced view: {hint}"
             )
         return
-    view = _take_feature(found, column.name)
+    view = _take_feature(found, column.name, latest=column.latest)
     if view is None:
         return
-    wanted = "static" if view.source.timestamp_field is None else "point_in_time"
+    if column.latest and view.source.timestamp_field is None:
+        found.mistakes.add(
+            where,
+            f"column '{column.name}' is declared latest, and the view '{view.name}' has no timestamp: it has one row "
+            "per key, so remove 'latest'",
+        )
+    wanted = "static" if column.latest or view.source.timestamp_field is None else "point_in_time"
     if wanted != column.kind:
         found.mistakes.add(
             where,
@@ -248,12 +269,15 @@ def _resolve_feature(found: Resolved, column: ContractColumn, where: str) -> Non
     _expect_type(found, where, column, view.dtype(column.name), f"the view '{view.name}'")
 
 
-def _resolve_rolling(found: Resolved, column: ContractColumn, where: str) -> None:
-    known = []
+def _known_aggregates(found: Resolved) -> list[str]:
+    return [name for spec in found.project.aggregations.aggregation_specs for name, _ in spec.outputs]
+
+
+def _take_aggregate(found: Resolved, wanted: str) -> tuple[AggregationSpec, DType | None] | None:
+    """The spec that makes a column, and the type that it makes (None when it cannot, which is recorded)."""
     for spec in found.project.aggregations.aggregation_specs:
         for name, window in spec.outputs:
-            known.append(name)
-            if name == column.name:
+            if name == wanted:
                 aggregate = Aggregate(
                     name=name,
                     kind=spec.kind,
@@ -263,24 +287,36 @@ def _resolve_rolling(found: Resolved, column: ContractColumn, where: str) -> Non
                     order=spec.order,
                 )
                 found.aggregations[name] = (spec, aggregate)
-    if column.name not in found.aggregations:
-        if column.name not in found.literals:
-            found.mistakes.add(
-                where,
-                f"column '{column.name}' (kind rolling) is made by no aggregation_spec: "
-                f"{did_you_mean(column.name, known)}",
-            )
-        return
-    spec, aggregate = found.aggregations[column.name]
+                return spec, _made_by(found, spec, aggregate)
+    return None
+
+
+def _made_by(found: Resolved, spec: AggregationSpec, aggregate: Aggregate) -> DType | None:
     index = found.project.aggregations.aggregation_specs.index(spec)
     place = found.project.where("aggregations", ("aggregation_specs", index))
     relation = history_relation(found, spec, place)
     if relation is None:
-        return
+        return None
     try:
-        _expect_type(found, where, column, aggregate.output(relation).dtype, f"the aggregation '{spec.name}'")
+        return aggregate.output(relation).dtype
     except ConfigError as error:
         found.mistakes.add(place, str(error))
+        return None
+
+
+def _resolve_rolling(found: Resolved, column: ContractColumn, where: str) -> None:
+    taken = _take_aggregate(found, column.name)
+    if taken is None:
+        if column.name not in found.literals:
+            found.mistakes.add(
+                where,
+                f"column '{column.name}' (kind rolling) is made by no aggregation_spec: "
+                f"{did_you_mean(column.name, _known_aggregates(found))}",
+            )
+        return
+    spec, dtype = taken
+    if dtype is not None:
+        _expect_type(found, where, column, dtype, f"the aggregation '{spec.name}'")
 
 
 def history_relation(found: Resolved, spec: AggregationSpec, where: str) -> Relation | None:
@@ -294,33 +330,102 @@ def history_relation(found: Resolved, spec: AggregationSpec, where: str) -> Rela
     if view.source.timestamp_field is None:
         found.mistakes.add(where, f"the view '{view.name}' has no source.timestamp_field, and a history needs one")
         return None
-    for entity in spec.entity:
-        _check_entity_key(found, f"{entity}_id", view, where)
     for attribute in spec.history.attributes:
         other, _, name = attribute.partition(":")
         if other not in views or name not in views[other].features:
             known = [f"{one.name}:{feature}" for one in views.values() for feature in one.features]
             found.mistakes.add(where, f"no attribute '{attribute}': {did_you_mean(attribute, known)}")
             return None
+        names = [one.name for one in columns]
+        for key in views[other].keys:
+            if key not in names:
+                found.mistakes.add(
+                    where,
+                    f"the attribute '{attribute}' is looked up by '{key}', which the history '{view.name}' does not "
+                    f"have: {did_you_mean(key, names)}",
+                )
+                return None
+        if name in names:
+            found.mistakes.add(
+                where, f"the attribute '{attribute}' has the name of a column of the history: rename it in its view"
+            )
+            return None
         columns.append(Column(name, views[other].dtype(name)))
+    for entity in spec.entity:
+        _check_entity_key(found, f"{entity}_id", {one.name: one.dtype for one in columns}, (view.name, where))
     return Relation(tuple(columns))
 
 
-def _check_entity_key(found: Resolved, key: str, view: FeatureView, where: str) -> None:
-    for side in (found.spine, view):
-        names = [one.name for one in side.fields]
-        if key not in names:
+def _check_entity_key(
+    found: Resolved, key: str, right: Mapping[str, DType], place: tuple[str, str]
+) -> FeatureView | None:
+    """Record what is wrong with a key; returns the view that it is looked up in when the spine does not have it.
+
+    `right` are the columns of the relation that is looked up or aggregated, `place` the view's name and where the key
+    is declared.
+    """
+    name, where = place
+    names = [one.name for one in found.spine.fields]
+    owners = [] if key in names else _owners(found, key)
+    if len(owners) > 1:
+        both = " and ".join(f"'{view.name}'" for view in owners)
+        found.mistakes.add(where, f"the entity key '{key}' is a feature of {both}: rename one with field_mapping")
+        return None
+    left = owners[0] if owners else found.spine
+    for known, side in ((tuple(one.name for one in left.fields), left.name), (tuple(right), name)):
+        if key not in known:
             found.mistakes.add(
-                where, f"the entity key '{key}' is not a field of the view '{side.name}': {did_you_mean(key, names)}"
+                where, f"the entity key '{key}' is not a field of the view '{side}': {did_you_mean(key, known)}"
             )
-            return
-    if found.spine.dtype(key) != view.dtype(key):
+            return None
+    if left.dtype(key) != right[key]:
         found.mistakes.add(
             where,
-            f"the entity key '{key}' is {found.spine.dtype(key)} in '{found.spine.name}' and "
-            f"{view.dtype(key)} in '{view.name}': declare the same type",
+            f"the entity key '{key}' is {left.dtype(key)} in '{left.name}' and {right[key]} in '{name}': "
+            "declare the same type",
         )
-    found.spine_columns.add(key)
+    if not owners:
+        found.spine_columns.add(key)
+        return None
+    _take_feature(found, key, latest=_is_latest(found, key))
+    return left
+
+
+def _is_latest(found: Resolved, feature: str) -> bool:
+    """Whether the contract takes the feature from the newest row."""
+    return any(column.name == feature and column.latest for column in found.project.service.columns)
+
+
+def check_lookups(found: Resolved) -> None:
+    """No views whose keys are features of each other."""
+    try:
+        lookup_order(found)
+    except ConfigError as error:
+        found.mistakes.add(found.project.where("runtime", ("feature_refs",)), str(error))
+
+
+def lookup_order(found: Resolved) -> tuple[str, ...]:
+    """The referenced views as feature_refs mentions them, each behind the views that its keys are features of.
+
+    Raises ConfigError with the circle when there is one.
+    """
+    done: list[str] = []
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            circle = " -> ".join((*path[path.index(name) :], name))
+            raise ConfigError(
+                f"the views {circle} need features of each other as keys, so none can be looked up first: give the "
+                "spine one of these keys"
+            )
+        if name not in done:
+            for before in sorted(found.key_views.get(name, ())):
+                visit(before, (*path, name))
+            done.append(name)
+
+    for name in found.referenced_views:
+        visit(name, ())
+    return tuple(done)
 
 
 def _resolve_embedding(found: Resolved, column: ContractColumn, where: str) -> None:

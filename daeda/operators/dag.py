@@ -24,8 +24,10 @@ Operator = (
 class PipelineModel(Strict):
     """The YAML form of a DAG."""
 
-    service: Name
-    operators: tuple[Annotated[Operator, Field(discriminator="op_kind")], ...] = Field(min_length=1)
+    service: Name = Field(description="Service that the pipeline makes.")
+    operators: tuple[Annotated[Operator, Field(discriminator="op_kind")], ...] = Field(
+        min_length=1, description="The operators; their inputs say how they hang together."
+    )
 
 
 @dataclass(frozen=True)

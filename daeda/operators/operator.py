@@ -27,10 +27,10 @@ class OperatorModel(Strict):
 
     targets: ClassVar[frozenset[Target]] = frozenset()
 
-    name: Name
-    inputs: tuple[Name, ...] = ()
-    output: Name
-    engine: Engine = "sql"
+    name: Name = Field(description="Name of the operator: label of its PTransform, and name in messages.")
+    inputs: tuple[Name, ...] = Field(default=(), description="Relations that it reads; the left side first.")
+    output: Name = Field(description="Relation that it makes.")
+    engine: Engine = Field(default="sql", description="Engine that runs it.")
 
     def not_built(self) -> str | None:
         """What of this operator no executor of this version runs, and what runs instead; None when all of it runs."""
@@ -53,8 +53,8 @@ class OperatorModel(Strict):
 class Instant(Strict):
     """A column of points in time, with its resolution: a whole number of `unit` since 1970-01-01 UTC."""
 
-    column: Name
-    unit: Literal["s", "ms", "us", "ns"] = Field(default="us")
+    column: Name = Field(description="Column of the time.")
+    unit: Literal["s", "ms", "us", "ns"] = Field(default="us", description="Resolution in which it is compared.")
 
     @property
     def resolution(self) -> TimeUnit:

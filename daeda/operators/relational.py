@@ -17,9 +17,9 @@ _BEAM_SQL = frozenset({Target("beam", "sql")})
 class ScanColumn(Strict):
     """A column to read: `source` is its name in the files."""
 
-    name: Name
-    source: str
-    dtype: Type
+    name: Name = Field(description="Name from here on.")
+    source: str = Field(description="Name in the files.")
+    dtype: Type = Field(description="Type of the column.")
 
 
 class Scan(OperatorModel):
@@ -31,18 +31,30 @@ class Scan(OperatorModel):
     targets: ClassVar[frozenset[Target]] = _BEAM_SQL
 
     op_kind: Literal["scan"] = "scan"
-    view: Name
-    path: str
-    reads: Literal["static", "day", "lookback"]
-    lookback: Span | None = None
-    time: Instant | None = None
-    created: Instant | None = None
-    columns: tuple[ScanColumn, ...] = Field(min_length=1)
-    predicate: str | None = None
-    order_by: tuple[Name, ...] = ()
-    partition_slack: int = Field(default=0, ge=0)
-    null_timestamps: Literal["error", "drop"] = "error"
-    missing_partitions: Literal["error", "empty"] = "error"
+    view: Name = Field(description="View that is read.")
+    path: str = Field(description="Path of the view, relative to data_root.")
+    reads: Literal["static", "day", "lookback"] = Field(
+        description="All rows, those of the day, or those from lookback before it to its end."
+    )
+    lookback: Span | None = Field(
+        default=None, description="How far before the day it reads; at least as far as its readers look back."
+    )
+    time: Instant | None = Field(default=None, description="Timestamp of a row; a static Scan has none.")
+    created: Instant | None = Field(default=None, description="When a row became known.")
+    columns: tuple[ScanColumn, ...] = Field(min_length=1, description="Columns to read.")
+    predicate: str | None = Field(default=None, description="Condition on the row, as SQL.")
+    order_by: tuple[Name, ...] = Field(
+        default=(), description="Total order of the rows; a spine has one, and what is derived from it keeps it."
+    )
+    partition_slack: int = Field(
+        default=0, ge=0, description="Days to look around: how far a row may lie from the day of its partition."
+    )
+    null_timestamps: Literal["error", "drop"] = Field(
+        default="error", description="What to do with rows without a timestamp."
+    )
+    missing_partitions: Literal["error", "empty"] = Field(
+        default="error", description="Whether a partition that a day needs may be absent."
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -50,8 +62,8 @@ class Scan(OperatorModel):
             raise ValueError("a Scan reads files and has no inputs")
         if (self.lookback is not None) != (self.reads == "lookback"):
             raise ValueError("'lookback' and reads: lookback belong together")
-        if (self.time is None) != (self.reads == "static"):
-            raise ValueError("a static Scan has no time, and every other one needs it")
+        if self.time is None and self.reads != "static":
+            raise ValueError(f"reads: {self.reads} chooses rows by time, and needs a 'time'")
         return self
 
     def derive(self, inputs: tuple[Relation, ...]) -> Relation:
@@ -71,15 +83,21 @@ class Scan(OperatorModel):
 
 
 class Filter(OperatorModel):
-    """Keep rows: by a predicate, by a semi-join with a second relation of ids, or by their session."""
+    """Keep rows: by a predicate, by a semi-join with a second relation of ids, or by their session.
+
+    A session is all input rows that share the columns `session`; it stays when `having`, over its rows, is true. Its
+    earlier rows are judged by its later ones, so a session filter sees the rest of the day.
+    """
 
     targets: ClassVar[frozenset[Target]] = _BEAM_SQL
 
     op_kind: Literal["filter"] = "filter"
-    predicate: str | None = None
-    semi_join: tuple[Name, ...] = ()
-    session: tuple[Name, ...] = ()
-    having: str | None = None
+    predicate: str | None = Field(default=None, description="Condition on the row, as SQL.")
+    semi_join: tuple[Name, ...] = Field(default=(), description="Columns that must be found in the second input.")
+    session: tuple[Name, ...] = Field(default=(), description="Columns that name a session.")
+    having: str | None = Field(
+        default=None, description="Condition over aggregates of the session's rows of the day, as SQL."
+    )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -88,10 +106,6 @@ class Filter(OperatorModel):
         if bool(self.session) != (self.having is not None):
             raise ValueError("'session' and 'having' belong together")
         return self
-
-    def not_built(self) -> str | None:
-        """Session filters are described and not executed yet."""
-        return "a session filter is described and not built yet: use 'where' or 'covered_by'" if self.session else None
 
     def derive(self, inputs: tuple[Relation, ...]) -> Relation:
         """The rows' columns are those of the first input."""
@@ -109,11 +123,13 @@ class ProjectColumn(Strict):
     A `default` beside a source or an expression replaces every NULL of it.
     """
 
-    name: Name
-    dtype: Type
-    source: Name | None = None
-    expression: str | None = None
-    default: Any = None
+    name: Name = Field(description="Name of the output column.")
+    dtype: Type = Field(description="Type of the output column.")
+    source: Name | None = Field(default=None, description="Column of the input.")
+    expression: str | None = Field(default=None, description="SQL over columns of the input.")
+    default: Any = Field(
+        default=None, description="Replaces NULL; without a source and an expression, the literal of the whole column."
+    )
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -128,7 +144,7 @@ class Project(OperatorModel):
     targets: ClassVar[frozenset[Target]] = _BEAM_SQL
 
     op_kind: Literal["project"] = "project"
-    columns: tuple[ProjectColumn, ...] = Field(min_length=1)
+    columns: tuple[ProjectColumn, ...] = Field(min_length=1, description="The output columns, in order.")
 
     def derive(self, inputs: tuple[Relation, ...]) -> Relation:
         """The listed columns; the rows keep their order."""
@@ -146,26 +162,45 @@ class Project(OperatorModel):
 class Join(OperatorModel):
     """Left equi-join with a relation that has no time. Duplicate right keys are an error unless `latest`.
 
-    `latest: true` takes the newest right row per key by `latest_by`, and so sees the future.
+    `latest: true` takes the newest right row per key, whatever the time of the left row, and so sees the future.
+    "Newest" is the greatest `latest_by`, then the greatest `created` (a NULL there counts as no row), then the greatest
+    of `tie_order`.
     """
 
     targets: ClassVar[frozenset[Target]] = _BEAM_SQL
 
     op_kind: Literal["join"] = "join"
-    keys: tuple[Name, ...]
-    columns: tuple[Name, ...] = Field(min_length=1)
-    latest: bool = False
-    latest_by: Instant | None = None
+    keys: tuple[Name, ...] = Field(description="Columns that are equal on both sides.")
+    columns: tuple[Name, ...] = Field(min_length=1, description="Columns that are taken from the right side.")
+    latest: bool = Field(
+        default=False, description="Take the newest right row of a key, whatever its time: it sees the future."
+    )
+    latest_by: Instant | None = Field(default=None, description="Time by which the newest is known.")
+    created: Instant | None = Field(
+        default=None, description="When a right row became known; it decides between rows of one time."
+    )
+    tie_order: tuple[Name, ...] = Field(
+        default=(), description="Columns whose greatest value wins among rows of one time."
+    )
 
-    def not_built(self) -> str | None:
-        """`latest` is described and not executed yet."""
-        return "latest is described and not built yet: keep one row per key" if self.latest else None
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.latest != (self.latest_by is not None):
+            raise ValueError("'latest' and 'latest_by' belong together: give both or neither")
+        if not self.latest and (self.created is not None or self.tie_order):
+            raise ValueError("'created' and 'tie_order' say which row is the latest: they need latest: true")
+        return self
 
     def derive(self, inputs: tuple[Relation, ...]) -> Relation:
         """The left columns, then the chosen right columns."""
         self.expect_inputs(inputs, 2)
         left, right = inputs
         same_keys(left, right, self.keys)
+        for instant in (self.latest_by, self.created):
+            if instant is not None:
+                instant.check(right)
+        for name in self.tie_order:
+            right.column(name)
         return left.with_columns(nullable(right.column(name)) for name in self.columns)
 
 
@@ -178,8 +213,8 @@ class Sink(OperatorModel):
     targets: ClassVar[frozenset[Target]] = frozenset({Target("beam", "sql"), Target("ray", "sql")})
 
     op_kind: Literal["sink"] = "sink"
-    dataset: Literal["skeleton", "enriched"]
-    not_null: tuple[Name, ...] = ()
+    dataset: Literal["skeleton", "enriched"] = Field(description="Dataset that is written.")
+    not_null: tuple[Name, ...] = Field(default=(), description="Columns that must hold no NULL.")
 
     def derive(self, inputs: tuple[Relation, ...]) -> Relation:
         """What is written is what comes in."""

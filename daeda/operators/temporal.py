@@ -13,9 +13,6 @@ from daeda.operators.relation import Column, Relation
 from daeda.settings.aggregations import LIST_KINDS, AggregateKind
 from daeda.settings.kinds import Name, Span, Strict
 
-# What the kernel of the skeleton computes; the other kinds are described and not executed yet.
-BUILT_KINDS: frozenset[AggregateKind] = frozenset({"count", "sum", "last", "list", "last_distinct"})
-
 
 class PointInTimeJoin(OperatorModel):
     """As-of join: for each left row, the newest right row of its keys that was known before it.
@@ -27,14 +24,18 @@ class PointInTimeJoin(OperatorModel):
     targets: ClassVar[frozenset[Target]] = frozenset({Target("beam", "sql")})
 
     op_kind: Literal["pit_join"] = "pit_join"
-    keys: tuple[Name, ...]
-    left_time: Instant
-    right_time: Instant
-    created: Instant | None = None
-    ttl: Span | None = None
-    allow_exact: bool = False
-    columns: tuple[Name, ...] = Field(min_length=1)
-    tie_order: tuple[Name, ...] = ()
+    keys: tuple[Name, ...] = Field(description="Columns that are equal on both sides.")
+    left_time: Instant = Field(description="Time of the left row.")
+    right_time: Instant = Field(description="Time of the right row, before the left one.")
+    created: Instant | None = Field(
+        default=None, description="When a right row became known, before the left time too."
+    )
+    ttl: Span | None = Field(default=None, description="Greatest age of a right row.")
+    allow_exact: bool = Field(default=False, description="Whether a right row of exactly the left time counts.")
+    columns: tuple[Name, ...] = Field(min_length=1, description="Columns that are taken from the right side.")
+    tie_order: tuple[Name, ...] = Field(
+        default=(), description="Columns whose greatest value wins among rows of one time."
+    )
 
     def derive(self, inputs: tuple[Relation, ...]) -> Relation:
         """The left columns, then the chosen right columns."""
@@ -53,12 +54,14 @@ class PointInTimeJoin(OperatorModel):
 class Aggregate(Strict):
     """One output column of a RollingAggregate over the window `[t - window, t)`."""
 
-    name: Name
-    kind: AggregateKind
-    column: Name | None = None
-    window: Span
-    max_length: int | None = Field(default=None, ge=1)
-    order: Literal["newest_first", "oldest_first"] = "newest_first"
+    name: Name = Field(description="Name of the output column.")
+    kind: AggregateKind = Field(description="What is computed.")
+    column: Name | None = Field(default=None, description="Column of the history; only count can do without.")
+    window: Span = Field(description="How far it looks back.")
+    max_length: int | None = Field(default=None, ge=1, description="Most items of a list, the newest.")
+    order: Literal["newest_first", "oldest_first"] = Field(
+        default="newest_first", description="Order of the finished list."
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -78,30 +81,29 @@ _NEVER_NULL = frozenset({"count", "count_distinct", *LIST_KINDS})
 
 
 class RollingAggregate(OperatorModel):
-    """Aggregates of the history of an entity, one column each, all over one scan and one sort of the history."""
+    """Aggregates of the history of an entity, one column each, all over one scan and one sort of the history.
+
+    A window `[t - W, t)` is one of `history_time`; with `created`, a row of it counts only if it was known before t.
+    Of rows at one time the newest is the one with the greatest `created`, then with the greatest of `tie_order`.
+    """
 
     targets: ClassVar[frozenset[Target]] = frozenset({Target("beam", "sql_arrow_udf")})
 
     op_kind: Literal["rolling_aggregate"] = "rolling_aggregate"
-    keys: tuple[Name, ...]
-    left_time: Instant
-    history_time: Instant
-    created: Instant | None = None
-    tie_order: tuple[Name, ...] = ()
-    aggregates: tuple[Aggregate, ...] = Field(min_length=1)
-    compute: Literal["duckdb", "polars"] = "duckdb"
+    keys: tuple[Name, ...] = Field(description="Columns that name the entity on both sides.")
+    left_time: Instant = Field(description="Time of the left row.")
+    history_time: Instant = Field(description="Time of a row of the history, before the left one.")
+    created: Instant | None = Field(
+        default=None, description="When a row of the history became known, before the left time too."
+    )
+    tie_order: tuple[Name, ...] = Field(
+        default=(), description="Columns that order rows of one time, the greatest first."
+    )
+    aggregates: tuple[Aggregate, ...] = Field(min_length=1, description="The output columns.")
+    compute: Literal["duckdb", "polars"] = Field(default="duckdb", description="Engine that computes the windows.")
 
     def not_built(self) -> str | None:
-        """The duckdb engine runs histories without `created` and the kinds of BUILT_KINDS; the rest is described."""
-        for one in self.aggregates:
-            if one.kind not in BUILT_KINDS:
-                built = ", ".join(sorted(BUILT_KINDS))
-                return f"kind '{one.kind}' of '{one.name}' is described and not built yet: this version has {built}"
-        if self.created is not None:
-            return (
-                f"a history with a created_field ('{self.created.column}') is described and not built yet: "
-                "aggregate a view without one"
-            )
+        """The duckdb engine runs every kind; the polars engine is described."""
         if self.compute != "duckdb":
             return f"compute: {self.compute} is described and not built yet: use duckdb"
         return None

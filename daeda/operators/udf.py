@@ -16,11 +16,13 @@ class ArrowUdfTransform(OperatorModel):
     """A function over Arrow columns, named by import path, that makes one column. Described, not executed yet."""
 
     op_kind: Literal["arrow_udf_transform"] = "arrow_udf_transform"
-    engine: Engine = "sql_arrow_udf"
-    function: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
-    columns: tuple[Name, ...] = Field(min_length=1)
-    result: Name
-    dtype: Type
+    engine: Engine = Field(default="sql_arrow_udf", description="Engine that runs it.")
+    function: str = Field(
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="Import path of the function, package.module:function."
+    )
+    columns: tuple[Name, ...] = Field(min_length=1, description="Columns that it gets.")
+    result: Name = Field(description="Column that it makes.")
+    dtype: Type = Field(description="Type of that column.")
 
     def not_built(self) -> str | None:
         """The whole operator is described and not executed yet."""
@@ -37,12 +39,12 @@ class ArrowUdfTransform(OperatorModel):
 class StoreRef(Strict):
     """An embedding store at a pinned version."""
 
-    name: Name
-    path: str
-    id_column: str
-    vector_column: str
-    dimension: int = Field(ge=1)
-    version: int | str
+    name: Name = Field(description="Name of the store.")
+    path: str = Field(description="Lance dataset, relative to data_root.")
+    id_column: str = Field(description="Column of the ids.")
+    vector_column: str = Field(description="Column of the vectors.")
+    dimension: int = Field(ge=1, description="Length of the vectors.")
+    version: int | str = Field(description="Version number or tag.")
 
 
 class RayUdfTransform(OperatorModel):
@@ -51,12 +53,14 @@ class RayUdfTransform(OperatorModel):
     targets: ClassVar[frozenset[Target]] = frozenset({Target("ray", "pythonic")})
 
     op_kind: Literal["ray_udf_transform"] = "ray_udf_transform"
-    engine: Engine = "pythonic"
-    kind: Literal["lookup", "avg_pool"]
-    column: Name
-    source: Name
-    normalize: Literal["none", "l2"] = "none"
-    store: StoreRef
+    engine: Engine = Field(default="pythonic", description="Engine that runs it.")
+    kind: Literal["lookup", "avg_pool"] = Field(
+        description="lookup: the vector of an id; avg_pool: the mean vector of a list of ids."
+    )
+    column: Name = Field(description="Embedding column that is filled in place.")
+    source: Name = Field(description="Column with the id or the list of ids.")
+    normalize: Literal["none", "l2"] = Field(default="none", description="l2 scales the result to length 1.")
+    store: StoreRef = Field(description="Where the vectors are.")
 
     def derive(self, inputs: tuple[Relation, ...]) -> Relation:
         """The input's columns: the placeholder has been there all along."""

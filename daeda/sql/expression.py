@@ -5,7 +5,7 @@ An expression is a tree of sqlglot from here on; the user's text never reaches D
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import duckdb
@@ -97,6 +97,11 @@ def expression_type(text: str, relation: Relation, what: str = "expression") -> 
     """DuckDB's name for the type of an expression over a relation; raises ConfigError when DuckDB cannot bind it."""
     tree = parse_expression(text, what)
     check_columns(tree, relation.names, what)
+    return _bound_type(_over_nulls(tree, relation).sql("duckdb"), text, what)
+
+
+def _over_nulls(tree: exp.Expr, relation: Relation) -> exp.Select:
+    """The expression over one row of typed NULLs, which is enough to bind it."""
     nulls = [
         exp.alias_(
             exp.Cast(this=exp.null(), to=exp.DataType.build(column.dtype.sql, dialect="duckdb")),
@@ -105,8 +110,7 @@ def expression_type(text: str, relation: Relation, what: str = "expression") -> 
         )
         for column in relation.columns
     ]
-    query = exp.select(exp.alias_(quoted_columns(tree), "value")).from_(exp.select(*nulls).subquery("given"))
-    return _bound_type(query.sql("duckdb"), text, what)
+    return exp.select(exp.alias_(quoted_columns(tree), "value")).from_(exp.select(*nulls).subquery("given"))
 
 
 def check_expression_type(text: str, column: Column, relation: Relation) -> None:
@@ -125,6 +129,16 @@ def check_predicate(text: str, relation: Relation, what: str) -> None:
     found = expression_type(text, relation, what)
     if found != "BOOLEAN":
         raise ConfigError(f"{what} {_quoted(text)} gives {found}: a condition is true or false")
+
+
+def check_having(text: str, keys: Sequence[str], relation: Relation) -> None:
+    """Raise ConfigError unless the text is a condition over the rows of a session with these keys."""
+    tree = parse_having(text)
+    check_columns(tree, relation.names, "having")
+    query = _over_nulls(tree, relation).group_by(*(exp.column(key, quoted=True) for key in keys))
+    found = _bound_type(query.sql("duckdb"), text, "having")
+    if found != "BOOLEAN":
+        raise ConfigError(f"having {_quoted(text)} gives {found}: a condition is true or false")
 
 
 def quoted_columns(tree: exp.Expr) -> exp.Expr:

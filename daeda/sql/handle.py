@@ -17,10 +17,14 @@ ROW = "__row"
 
 @dataclass(frozen=True)
 class Composed:
-    """SQL over source files: Scan and Filter compose it, nothing has run yet."""
+    """SQL over source files: Scan and Filter compose it, nothing has run yet.
+
+    `renumbers` marks a choice among rows that had numbers: the query has the column ROW, and it is their order.
+    """
 
     relation: Relation
     query: str
+    renumbers: bool = False
 
     def tree(self) -> exp.Select:
         """The query as a tree."""

@@ -16,7 +16,7 @@ from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql import scan as composed
 from daeda.sql import statements
-from daeda.sql.handle import ROW, ColumnFile, Composed, Numbered, column
+from daeda.sql.handle import ColumnFile, Composed, Numbered, column
 
 Handle = Composed | Numbered
 SourceOperator = Scan | Filter | Project | Join | PointInTimeJoin | RollingAggregate | ArrowUdfTransform | Sink
@@ -129,7 +129,7 @@ def _ordered(given: Handle) -> Composed:
     if isinstance(given, Composed):
         return given
     query = given.select(given.relation.names)
-    return Composed(Relation(given.relation.columns, order=(ROW,)), query.sql("duckdb"))
+    return Composed(given.relation, query.sql("duckdb"), renumbers=True)
 
 
 def _composed(given: Handle) -> Composed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlglot import exp
 
@@ -12,7 +13,7 @@ from daeda.durations import finest
 from daeda.operators.operator import Instant
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Filter, Project, ProjectColumn, Scan
-from daeda.sql.expression import parse_expression, quoted_columns, type_in_duckdb
+from daeda.sql.expression import parse_expression, parse_having, quoted_columns, type_in_duckdb
 from daeda.sql.handle import Composed, Numbered, column, read_parquet
 from daeda.sql.literal import literal
 
@@ -69,16 +70,43 @@ def instant_of(relation: Relation, given: Instant, unit: TimeUnit, table: str | 
 
 
 def filter_rows(operator: Filter, left: Composed, right: Composed | None) -> Composed:
-    """The left rows that the filter keeps."""
+    """The left rows that the filter keeps, in any order."""
     if operator.predicate is not None:
         query = (
             exp.select("*").from_(left.tree().subquery("l")).where(quoted_columns(parse_expression(operator.predicate)))
         )
-        return Composed(left.relation, query.sql("duckdb"))
+        return replace(left, query=query.sql("duckdb"))
+    if operator.having is not None:
+        return replace(left, query=_rows_of_sessions(operator.session, operator.having, left).sql("duckdb"))
     assert right is not None
     query = exp.select("*").from_(left.tree().subquery("l"))
-    on = exp.and_(*(exp.EQ(this=column(key, "l"), expression=column(key, "r")) for key in operator.semi_join))
-    return Composed(left.relation, query.join(right.tree().subquery("r"), on=on, join_type="semi").sql("duckdb"))
+    query = query.join(right.tree().subquery("r"), on=_same(operator.semi_join), join_type="semi")
+    return replace(left, query=query.sql("duckdb"))
+
+
+def _rows_of_sessions(keys: Sequence[str], having: str, left: Composed) -> exp.Select:
+    """Rows of the sessions for which `having` is true. A row with a NULL in its key is of no session.
+
+    The rows of `left` are those of the day, so a session that began the day before is judged by what is left of it.
+    """
+    kept = exp.select(*(column(key) for key in keys)).from_("rows_of_day")
+    kept = kept.group_by(*(column(key) for key in keys)).having(_in_one_order(parse_having(having)))
+    query = exp.select("*").with_("rows_of_day", as_=left.tree()).from_(exp.to_table("rows_of_day").as_("l"))
+    return query.join(kept.subquery("r"), on=_same(keys), join_type="semi")
+
+
+def _in_one_order(tree: exp.Expr) -> exp.Expr:
+    """Sums add up in the order of their values: doubles in the order of arrival would depend on the threads."""
+    copy = quoted_columns(tree)
+    for total in list(copy.find_all(exp.Sum, exp.Avg)):
+        value = total.this.expressions[0] if isinstance(total.this, exp.Distinct) else total.this
+        ascending = exp.Ordered(this=value.copy(), nulls_first=True)
+        total.set("this", exp.Order(this=total.this, expressions=[ascending]))
+    return copy
+
+
+def _same(keys: Sequence[str]) -> exp.Expr:
+    return exp.and_(*(exp.EQ(this=column(key, "l"), expression=column(key, "r")) for key in keys))
 
 
 def project(operator: Project, relation: Relation, given: Numbered) -> Numbered:
@@ -120,9 +148,11 @@ def _without_negative_zero(value: exp.Expr, dtype: DType, depth: int = 0) -> exp
 
 
 def _time_range(operator: Scan, day: dt.date) -> list[exp.Expr]:
-    """Rows of the day for a spine; for a look-back, rows that a row of the day can see."""
+    """Rows of the day for a spine; for a look-back, rows that a row of the day can see; else all that have a time."""
     if operator.time is None:
         return []
+    if operator.reads == "static":
+        return [exp.Not(this=exp.Is(this=column(operator.time.column), expression=exp.null()))]
     dtype = next(one.dtype for one in operator.columns if one.name == operator.time.column)
     unit = operator.time.resolution
     if operator.lookback is not None:

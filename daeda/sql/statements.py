@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from daeda.dtypes import DType, TimeUnit
 from daeda.durations import finest
+from daeda.operators.operator import Instant
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Join
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
@@ -30,16 +31,31 @@ ENTITY = "__entity"
 def numbering(relation: Relation, given: Composed) -> str:
     """The rows in their total order: what becomes row 0, 1, 2 ... of the day."""
     query = exp.select(*(column(name) for name in relation.names)).from_(given.tree().subquery("l"))
+    if given.renumbers:
+        return query.order_by(*_ascending(column(ROW))).sql("duckdb")
     order = relation.order or relation.names
     return query.order_by(*(ordered_column(name, relation.column(name).dtype) for name in order)).sql("duckdb")
 
 
 def static_join(operator: Join, left: Numbered, right: Composed) -> str:
     """Left equi-join; the caller compares the number of rows, since duplicate right keys would make more."""
+    rows = right.tree() if operator.latest_by is None else _newest_rows(operator, operator.latest_by, right)
     query = exp.select(*(column(name, "r") for name in operator.columns))
     query = query.from_(left.select(operator.keys).subquery("l"))
-    query = query.join(right.tree().subquery("r"), on=_equal_keys(operator.keys), join_type="left")
+    query = query.join(rows.subquery("r"), on=_equal_keys(operator.keys), join_type="left")
     return query.order_by(exp.Ordered(this=column(ROW, "l"), nulls_first=True)).sql("duckdb")
+
+
+def _newest_rows(operator: Join, latest_by: Instant, right: Composed) -> exp.Select:
+    """The newest right row of each key: by time, then when it became known, then the ties; the greatest of each."""
+    relation = right.relation
+    instants = [latest_by.column, *([operator.created.column] if operator.created else [])]
+    order = [*instants, *operator.tie_order]
+    names = dict.fromkeys((*operator.keys, *operator.columns, *order))
+    rows = exp.select(*(column(name) for name in names)).from_(right.tree().subquery("h"))
+    rows = rows.where(exp.and_(*(_known(column(name)) for name in (*operator.keys, *instants))))
+    newest = [ordered_column(name, relation.column(name).dtype, greatest_first=True) for name in order]
+    return _first_per(rows, [column(key) for key in operator.keys], newest)
 
 
 def duplicate_keys(keys: tuple[str, ...], right: Composed) -> str:
@@ -146,6 +162,7 @@ def rolling_unit(operator: RollingAggregate) -> TimeUnit:
     return finest(
         operator.left_time.resolution,
         operator.history_time.resolution,
+        operator.created.resolution if operator.created else None,
         *(aggregate.window.unit for aggregate in operator.aggregates),
     )
 
@@ -174,19 +191,26 @@ def rolling_probes(operator: RollingAggregate, left: Numbered, entities: str) ->
 
 
 def rolling_history(operator: RollingAggregate, right: Composed, entities: str) -> str:
-    """History rows of the day's entities by entity, time and ties (greater last): one scan and one sort."""
-    relation = right.relation
-    time = instant_of(relation, operator.history_time, rolling_unit(operator), "h")
+    """History rows of the day's entities by entity, time, `created` and ties (greater last): one scan and one sort.
+
+    Rows that never become known are left out.
+    """
+    relation, unit = right.relation, rolling_unit(operator)
+    instants = {TIME: operator.history_time} | ({CREATED: operator.created} if operator.created else {})
     read = dict.fromkeys(aggregate.column for aggregate in operator.aggregates if aggregate.column is not None)
-    query = exp.select(column(ENTITY, "e"), exp.alias_(time, TIME, quoted=True), *(column(name, "h") for name in read))
+    query = exp.select(
+        column(ENTITY, "e"),
+        *(exp.alias_(instant_of(relation, one, unit, "h"), name, quoted=True) for name, one in instants.items()),
+        *(column(name, "h") for name in read),
+    )
     query = query.from_(right.tree().subquery("h"))
     query = query.join(exp.to_table(entities).as_("e"), on=_equal_keys(operator.keys, "h", "e"), join_type="inner")
-    query = query.where(_known(column(operator.history_time.column, "h")))
+    query = query.where(exp.and_(*(_known(column(one.column, "h")) for one in instants.values())))
     ties = [
         exp.Ordered(this=sort_key(column(name, "h"), relation.column(name).dtype), nulls_first=True)
         for name in operator.tie_order
     ]
-    return query.order_by(*_ascending(column(ENTITY, "e"), column(TIME)), *ties).sql("duckdb")
+    return query.order_by(*_ascending(column(ENTITY, "e"), *map(column, instants)), *ties).sql("duckdb")
 
 
 def in_row_order(paths: Collection[str], names: Collection[str]) -> str:

@@ -158,6 +158,7 @@ def test_an_operator_that_reads_itself_is_a_cycle() -> None:
                                       "with field_mapping"),
         ("join", {"keys": []}, "operator 'join' (join): needs at least one key"),
         ("join", {"keys": ["color"]}, "operator 'join' (join): no column 'color': Known: at, id, tags"),
+        ("join", {"latest": True, "latest_by": TIME}, "operator 'join' (join): no column 'at': Known: color, id"),
         ("keep", {"predicate": None, "session": ["basket"], "having": "count(*) > 1"},
          "operator 'keep' (filter): no column 'basket': Known: at, id, tags"),
         ("pit", {"left_time": {"column": "at", "unit": "ms"}},
@@ -215,8 +216,11 @@ def test_a_sink_in_the_middle_of_the_file_comes_last() -> None:
         ("keep", {"having": "true"}, "'session' and 'having' belong together"),
         ("scan_items", {"inputs": ["spine"]}, "a Scan reads files and has no inputs"),
         ("scan_items", {"lookback": "1d"}, "'lookback' and reads: lookback belong together"),
-        ("scan_items", {"time": TIME}, "a static Scan has no time, and every other one needs it"),
-        ("scan_spine", {"time": None}, "a static Scan has no time, and every other one needs it"),
+        ("scan_spine", {"time": None}, "reads: day chooses rows by time, and needs a 'time'"),
+        ("join", {"latest": True}, "'latest' and 'latest_by' belong together: give both or neither"),
+        ("join", {"latest_by": TIME}, "'latest' and 'latest_by' belong together: give both or neither"),
+        ("join", {"tie_order": ["color"]}, "'created' and 'tie_order' say which row is the latest: they need latest: "
+                                           "true"),
         ("rolling", {"aggregates": [{"name": "n", "kind": "list", "column": "price", "window": "1d"}]},
          "'max_length' belongs to list kinds, and they need it"),
         ("rolling", {"aggregates": [{"name": "n", "kind": "last", "window": "1d"}]}, "kind 'last' needs a 'column'"),
@@ -253,9 +257,6 @@ def test_an_engine_that_no_executor_has_for_it_is_refused() -> None:
         (ALL, "operator 'flat' (arrow_udf_transform): an arrow_udf_transform is described and not built yet: compute "
               "the "
               "column before, in the view"),
-        (changed("join", latest=True), "operator 'join' (join): latest is described and not built yet: keep one row "
-                                       "per "
-                                       "key"),
         (changed("rolling", compute="polars"),
          "operator 'rolling' (rolling_aggregate): compute: polars is described and not built yet: use duckdb"),
     ],

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from daeda.cli.arguments import setting_words, settings_given
+from daeda.cli.main import build_parser
 from daeda.errors import ConfigError
+from daeda.settings.flags import SETTING_FLAGS
 from daeda.settings.runtime import RuntimeSettings
 from tests.projects import TinyProject
 
@@ -128,3 +131,53 @@ def test_a_name_that_no_file_uses_is_a_warning(tmp_path: Path) -> None:
     project = TinyProject(tmp_path)
     project.base["forgotten"] = 1
     assert project.write().load().warnings == ("config/base.yaml:3: 'forgotten' is used by no other file",)
+
+
+# A word for each flag that stands for a setting, and the value that the setting then has.
+FLAGS: dict[str, tuple[str, Any]] = {
+    "--output-root": ("/elsewhere", "/elsewhere"),
+    "--day-workers": ("3", 3),
+    "--duckdb-memory-limit": ("512MiB", 512 * 2**20),
+    "--duckdb-threads": ("5", 5),
+    "--duckdb-temp-directory": ("/spill", "/spill"),
+    "--ray-num-cpus": ("4", 4),
+    "--ray-memory": ("8GiB", 8 * 2**30),
+    "--ray-object-store-memory": ("1GiB", 2**30),
+    "--ray-reserved-cpus": ("0", 0),
+    "--ray-reserved-memory": ("600MiB", 600 * 2**20),
+    "--ray-actor-percent": ("50", 50),
+    "--preload-day-embeddings": ("", True),
+    "--no-preload-day-embeddings": ("", False),
+}
+
+
+def test_every_flag_of_a_setting_is_tried() -> None:
+    assert {*FLAGS} - {"--no-preload-day-embeddings"} == {one.flag for one in SETTING_FLAGS}
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_a_flag_of_train_sets_its_setting_and_reaches_the_half_that_it_is_for(flag: str, tmp_path: Path) -> None:
+    word, expected = FLAGS[flag]
+    words = [flag, word] if word else [flag]
+    arguments = build_parser().parse_strictly(["pipeline", "train", "ranking", *words])
+    setting = next(one for one in SETTING_FLAGS if one.flag.replace("--no-", "--") == flag.replace("--no-", "--"))
+    found: Any = TinyProject(tmp_path).write().load(**settings_given(arguments)).runtime
+    for name in setting.location:
+        found = getattr(found, name)
+    assert found == expected
+    assert setting_words(arguments, [one for one in SETTING_FLAGS if one is not setting]) == []
+    assert setting_words(arguments, [setting]) == words
+
+
+def test_a_directory_of_a_flag_is_relative_to_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = build_parser().parse_strictly(["pipeline", "train", "ranking", "--duckdb-temp-directory", "spill"])
+    assert settings_given(arguments) == {"compute": {"duckdb_config": {"temp_directory": str(tmp_path / "spill")}}}
+
+
+def test_a_mistake_of_the_whole_file_is_told_where_the_file_is_though_a_flag_was_given(tmp_path: Path) -> None:
+    assert refusal(tmp_path, {"day_workers": 2}, feed_start="2024-01-04") == (
+        "config/training/runtime.yaml:1: feed_end 2024-01-03 lies before feed_start 2024-01-04: swap them"
+    )

@@ -164,6 +164,54 @@ def test_a_semi_join_doubles_nothing_and_null_is_in_no_set(tmp_path: Path) -> No
     assert fetched(filter_rows(keep, left, right).query).column("x").to_pylist() == [1, 1]
 
 
+SESSIONS = {"user": "string", "session": "int64", "x": "double"}
+VISITS = [
+    ("a", 1, 1.0), ("a", 1, 2.0), ("a", 2, 3.0), ("b", 1, 4.0), ("b", 1, None), ("a", None, 5.0), ("a", None, 6.0),
+    (None, 1, 7.0), (None, 1, 8.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("having", "kept"),
+    [
+        ("count(*) > 1", [1.0, 2.0, 4.0, None]),
+        ("count(x) > 1", [1.0, 2.0]),
+        ("sum(x) / 2 > 1.4", [1.0, 2.0, 3.0, 4.0, None]),
+        ("count(DISTINCT x) = 1 OR avg(x) < 2", [1.0, 2.0, 3.0, 4.0, None]),
+        ("count(*) > 1 AND user = 'b'", [4.0, None]),
+        ("max(x) > NULL", []),
+    ],
+)
+def test_a_session_stays_whole_or_goes_and_null_is_no_session(tmp_path: Path, having: str, kept: list[float]) -> None:
+    given = read(tmp_path, SESSIONS, VISITS)
+    keep = Filter(name="f", inputs=("s",), output="o", session=("user", "session"), having=having)
+    found = fetched(filter_rows(keep, given, None).query).column("x").to_pylist()
+    assert sorted(found, key=order_key) == sorted(kept, key=order_key)
+
+
+def test_a_session_is_judged_by_what_the_filters_before_have_left(tmp_path: Path) -> None:
+    given = read(tmp_path, SESSIONS, VISITS)
+    where = Filter(name="w", inputs=("s",), output="o", predicate="x <> 2")
+    pairs = Filter(name="f", inputs=("o",), output="p", session=("user",), having="count(*) >= 2")
+    again = Filter(name="g", inputs=("p",), output="q", session=("session",), having="count(*) >= 2")
+    kept = fetched(filter_rows(again, filter_rows(pairs, filter_rows(where, given, None), None), None).query)
+    # Of user a are left 1, 3, 5 and 6, of b only 4; then session 1 has one row, session 2 too.
+    assert kept.column("x").to_pylist() == []
+    turned = filter_rows(pairs, filter_rows(where, filter_rows(again, given, None), None), None)
+    assert sorted(fetched(turned.query).column("x").to_pylist()) == []
+    once = filter_rows(pairs, filter_rows(where, given, None), None)
+    assert sorted(fetched(once.query).column("x").to_pylist()) == [1.0, 3.0, 5.0, 6.0]
+
+
+def test_sums_of_a_session_add_up_in_the_order_of_the_values(tmp_path: Path) -> None:
+    given = read(tmp_path, SESSIONS, VISITS)
+    keep = Filter(name="f", inputs=("s",), output="o", session=("user",), having="sum(x) > 1 AND avg(DISTINCT x) > 1")
+    query = filter_rows(keep, given, None).query
+    assert 'SUM("x" ORDER BY "x" NULLS FIRST)' in query
+    assert 'AVG(DISTINCT "x" ORDER BY "x" NULLS FIRST)' in query
+    assert len(fetched(query)) > 0
+
+
 def numbered(tmp_path: Path, columns: dict[str, str], rows: list[tuple[Any, ...]]) -> Numbered:
     path = write_parquet(tmp_path / f"left_{next(_NUMBERS)}.parquet", columns, rows)
     relation = Relation(tuple(Column(name, DType.parse(dtype)) for name, dtype in columns.items()))
@@ -233,3 +281,44 @@ def test_the_order_of_doubles_and_lists_is_this_one(tmp_path: Path) -> None:
     lists = [[2], [1, 2], [1, None], [1], [None, 9], [], None]
     composed = read(tmp_path, {"x": "list<int64>"}, [(value,) for value in lists])
     assert fetched(numbering(composed.relation, composed)).column("x").to_pylist() == lists[::-1]
+
+
+VERSIONS = {"k": "int64", "at": "timestamp[us]", "known": "timestamp[us]", "a": "string", "v": "int64"}
+
+
+def version(key: int | None, at: int | None, known: int | None, a: str | None, v: int) -> tuple[Any, ...]:
+    moments = [None if hour is None else dt.datetime(2024, 1, 1, hour) for hour in (at, known)]
+    return (key, *moments, a, v)
+
+
+@pytest.mark.parametrize(
+    ("rows", "created", "expected"),
+    [
+        ([version(1, 3, 3, "a", 1), version(1, 5, 5, "a", 2), version(1, 4, 9, "a", 3)], True, 2),
+        ([version(1, 5, 6, "a", 1), version(1, 5, 7, "a", 2), version(1, 5, None, "a", 3)], True, 2),
+        ([version(1, 5, 6, "a", 1), version(1, 5, 7, "a", 2)], False, 2),
+        ([version(1, 5, 6, "b", 1), version(1, 5, 6, "a", 2), version(1, 5, 6, None, 3)], True, 1),
+        ([version(1, None, 6, "b", 1), version(None, 5, 6, "a", 2)], True, None),
+        ([version(1, 5, None, "b", 1)], True, None),
+    ],
+)
+def test_the_latest_row_is_the_newest_then_the_last_known_then_the_greatest(
+    tmp_path: Path, rows: list[tuple[Any, ...]], created: bool, expected: int | None
+) -> None:
+    left = numbered(tmp_path, {"k": "int64"}, [(1,), (None,), (1,)])
+    time, known = Instant(column="at", unit="us"), Instant(column="known", unit="us")
+    join = Join(name="j", inputs=("l", "r"), output="o", keys=("k",), columns=("v",), latest=True, latest_by=time,
+                created=known if created else None, tie_order=("a", "v"))  # fmt: skip
+    query = static_join(join, left, read(tmp_path, VERSIONS, rows))
+    assert fetched(query).column("v").to_pylist() == [expected, None, expected]
+
+
+def test_a_static_scan_with_a_time_reads_every_row_that_has_one(tmp_path: Path) -> None:
+    rows = [version(1, None, 1, "a", 1), version(1, 2, 2, "a", 2)]
+    path = write_parquet(tmp_path / "all.parquet", VERSIONS, rows)
+    columns = tuple(ScanColumn(name=name, source=name, dtype=DType.parse(dtype)) for name, dtype in VERSIONS.items())
+    operator = Scan(name="s", output="r", view="v", path="all.parquet", reads="static", columns=columns,
+                    time=Instant(column="at", unit="us"))  # fmt: skip
+    for day in (dt.date(2023, 1, 1), dt.date(2025, 1, 1)):
+        found = fetched(scan(operator, operator.derive(()), [str(path)], day).query)
+        assert found.column("v").to_pylist() == [2]

@@ -1,0 +1,423 @@
+-- household_ranking on 2017-01-29. Paths of views are relative to data_root; only the partitions that the day needs
+-- are read. Rows are numbered once; each operator then writes a file of its new columns, in that order.
+
+-- scan_spine (scan): part of the statements that read it
+CREATE VIEW spine AS
+SELECT
+  household_id,
+  basket_id,
+  product_id,
+  store_id,
+  event_timestamp
+FROM (
+  SELECT
+    CAST(household_id AS BIGINT) AS household_id,
+    CAST(basket_id AS BIGINT) AS basket_id,
+    CAST(product_id AS BIGINT) AS product_id,
+    CAST(store_id AS BIGINT) AS store_id,
+    CAST(transaction_timestamp AS TIMESTAMP) AS event_timestamp
+  FROM READ_PARQUET(['transactions/**/*.parquet'], hive_partitioning := FALSE)
+) AS s
+WHERE
+  event_timestamp < CAST('2017-01-30 00:00:00' AS TIMESTAMP)
+  AND event_timestamp >= CAST('2017-01-29 00:00:00' AS TIMESTAMP);
+
+-- scan_products (scan): part of the statements that read it
+CREATE VIEW products AS
+SELECT
+  product_id,
+  manufacturer_id,
+  department,
+  brand,
+  product_category,
+  product_type
+FROM (
+  SELECT
+    CAST(product_id AS BIGINT) AS product_id,
+    CAST(manufacturer_id AS BIGINT) AS manufacturer_id,
+    CAST(department AS TEXT) AS department,
+    CAST(brand AS TEXT) AS brand,
+    CAST(product_category AS TEXT) AS product_category,
+    CAST(product_type AS TEXT) AS product_type
+  FROM READ_PARQUET(['products.parquet'], hive_partitioning := FALSE)
+) AS s;
+
+-- join_products (join): rows of its left side get their numbers
+COPY (
+  SELECT
+    household_id,
+    basket_id,
+    product_id,
+    store_id,
+    event_timestamp
+  FROM spine AS l
+  ORDER BY
+    event_timestamp ASC NULLS FIRST,
+    household_id ASC NULLS FIRST,
+    basket_id ASC NULLS FIRST,
+    product_id ASC NULLS FIRST,
+    store_id ASC NULLS FIRST
+) TO 'rows_of_spine.parquet' (FORMAT parquet);
+
+-- join_products (join): its new columns, one row for each row of its left side
+COPY (
+  SELECT
+    r.manufacturer_id,
+    r.department,
+    r.brand,
+    r.product_category,
+    r.product_type
+  FROM (
+    SELECT
+      f0.__row,
+      product_id
+    FROM (
+      SELECT
+        file_row_number AS __row,
+        product_id
+      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+    ) AS f0
+  ) AS l
+  LEFT JOIN products AS r
+    ON l.product_id = r.product_id
+  ORDER BY
+    l.__row NULLS FIRST
+) TO 'with_products.parquet' (FORMAT parquet);
+
+-- scan_product_prices (scan): part of the statements that read it
+CREATE VIEW product_prices AS
+SELECT
+  product_id,
+  event_timestamp,
+  price
+FROM (
+  SELECT
+    CAST(product_id AS BIGINT) AS product_id,
+    CAST(event_timestamp AS TIMESTAMP) AS event_timestamp,
+    CAST(price + CAST('0.0' AS DOUBLE) AS DOUBLE) AS price
+  FROM READ_PARQUET(['product_prices/**/*.parquet'], hive_partitioning := FALSE)
+) AS s
+WHERE
+  event_timestamp < CAST('2017-01-30 00:00:00' AS TIMESTAMP)
+  AND event_timestamp >= CAST('2017-01-01 00:00:00' AS TIMESTAMP);
+
+-- pit_product_prices (pit_join): its new columns, one row for each row of its left side
+COPY (
+  SELECT
+    CASE WHEN l.__time - r.__time <= 2419200000000 THEN r.price END AS price
+  FROM (
+    SELECT
+      __row,
+      product_id,
+      EPOCH_US(event_timestamp) AS __time
+    FROM (
+      SELECT
+        f0.__row,
+        product_id,
+        event_timestamp
+      FROM (
+        SELECT
+          file_row_number AS __row,
+          event_timestamp,
+          product_id
+        FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      ) AS f0
+    ) AS s
+  ) AS l
+  ASOF LEFT JOIN (
+    SELECT
+      *
+    FROM (
+      SELECT
+        product_id,
+        price,
+        EPOCH_US(event_timestamp) AS __time,
+        EPOCH_US(event_timestamp) AS __visible
+      FROM product_prices AS h
+      WHERE
+        NOT product_id IS NULL AND NOT event_timestamp IS NULL
+    ) AS h2
+    QUALIFY
+      ROW_NUMBER() OVER (PARTITION BY product_id, __time ORDER BY price DESC) = 1
+  ) AS r
+    ON l.product_id = r.product_id AND l.__time > r.__visible
+  ORDER BY
+    l.__row NULLS FIRST
+) TO 'with_product_prices.parquet' (FORMAT parquet);
+
+-- scan_household_campaigns (scan): part of the statements that read it
+CREATE VIEW household_campaigns AS
+SELECT
+  household_id,
+  event_timestamp,
+  running_campaigns
+FROM (
+  SELECT
+    CAST(household_id AS BIGINT) AS household_id,
+    CAST(event_timestamp AS TIMESTAMP) AS event_timestamp,
+    CAST(running_campaigns AS BIGINT[]) AS running_campaigns
+  FROM READ_PARQUET(['household_campaigns.parquet'], hive_partitioning := FALSE)
+) AS s
+WHERE
+  event_timestamp < CAST('2017-01-30 00:00:00' AS TIMESTAMP);
+
+-- pit_household_campaigns (pit_join): its new columns, one row for each row of its left side
+COPY (
+  SELECT
+    r.running_campaigns
+  FROM (
+    SELECT
+      __row,
+      household_id,
+      EPOCH_US(event_timestamp) AS __time
+    FROM (
+      SELECT
+        f0.__row,
+        household_id,
+        event_timestamp
+      FROM (
+        SELECT
+          file_row_number AS __row,
+          event_timestamp,
+          household_id
+        FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      ) AS f0
+    ) AS s
+  ) AS l
+  ASOF LEFT JOIN (
+    SELECT
+      *
+    FROM (
+      SELECT
+        household_id,
+        running_campaigns,
+        EPOCH_US(event_timestamp) AS __time,
+        EPOCH_US(event_timestamp) AS __visible
+      FROM household_campaigns AS h
+      WHERE
+        NOT household_id IS NULL AND NOT event_timestamp IS NULL
+    ) AS h2
+    QUALIFY
+      ROW_NUMBER() OVER (
+        PARTITION BY household_id, __time
+        ORDER BY LIST_TRANSFORM(running_campaigns, LAMBDA x0 : {'known': NOT x0 IS NULL, 'value': x0}) DESC
+      ) = 1
+  ) AS r
+    ON l.household_id = r.household_id AND l.__time > r.__visible
+  ORDER BY
+    l.__row NULLS FIRST
+) TO 'with_household_campaigns.parquet' (FORMAT parquet);
+
+-- scan_transactions_by_household (scan): part of the statements that read it
+CREATE VIEW transactions_by_household AS
+SELECT
+  household_id,
+  basket_id,
+  product_id,
+  event_timestamp,
+  sales_value
+FROM (
+  SELECT
+    CAST(household_id AS BIGINT) AS household_id,
+    CAST(basket_id AS BIGINT) AS basket_id,
+    CAST(product_id AS BIGINT) AS product_id,
+    CAST(transaction_timestamp AS TIMESTAMP) AS event_timestamp,
+    CAST(sales_value + CAST('0.0' AS DOUBLE) AS DOUBLE) AS sales_value
+  FROM READ_PARQUET(['transactions/**/*.parquet'], hive_partitioning := FALSE)
+) AS s
+WHERE
+  event_timestamp < CAST('2017-01-30 00:00:00' AS TIMESTAMP)
+  AND event_timestamp >= CAST('2017-01-01 00:00:00' AS TIMESTAMP);
+
+-- rolling_transactions_by_household (rolling_aggregate): the day's entities
+CREATE OR REPLACE TEMP TABLE daeda_entities AS
+SELECT
+  household_id,
+  CAST(ROW_NUMBER() OVER (ORDER BY household_id NULLS FIRST) - 1 AS BIGINT) AS __entity
+FROM (
+  SELECT DISTINCT
+    household_id
+  FROM (
+    SELECT
+      f0.__row,
+      household_id
+    FROM (
+      SELECT
+        file_row_number AS __row,
+        household_id
+      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+    ) AS f0
+  ) AS s
+  WHERE
+    NOT household_id IS NULL
+) AS k;
+
+-- rolling_transactions_by_household (rolling_aggregate): their rows, read by the kernel
+SELECT
+  l.__row,
+  e.__entity,
+  EPOCH_US(l.event_timestamp) AS __time
+FROM (
+  SELECT
+    f0.__row,
+    household_id,
+    event_timestamp
+  FROM (
+    SELECT
+      file_row_number AS __row,
+      event_timestamp,
+      household_id
+    FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+  ) AS f0
+) AS l
+INNER JOIN daeda_entities AS e
+  ON l.household_id = e.household_id
+ORDER BY
+  e.__entity NULLS FIRST,
+  __time NULLS FIRST,
+  l.__row NULLS FIRST;
+
+-- rolling_transactions_by_household (rolling_aggregate): their history, read by the kernel, which writes with_transactions_by_household.parquet
+SELECT
+  e.__entity,
+  EPOCH_US(h.event_timestamp) AS __time,
+  h.product_id,
+  h.sales_value,
+  h.event_timestamp
+FROM transactions_by_household AS h
+INNER JOIN daeda_entities AS e
+  ON h.household_id = e.household_id
+WHERE
+  NOT h.event_timestamp IS NULL
+ORDER BY
+  e.__entity NULLS FIRST,
+  __time NULLS FIRST,
+  h.basket_id NULLS FIRST,
+  h.product_id NULLS FIRST;
+
+-- assemble (project): no statement of its own: its columns are computed where they are read
+
+-- sink (sink): one COPY for each part, this is the first
+COPY (
+  SELECT
+    CAST(household_id AS BIGINT) AS household_id,
+    CAST(product_id AS BIGINT) AS product_id,
+    CAST(basket_id AS BIGINT) AS basket_id,
+    CAST(store_id AS BIGINT) AS store_id,
+    CAST(event_timestamp AS TIMESTAMP) AS event_timestamp,
+    CAST(department AS TEXT) AS department,
+    CAST(brand AS TEXT) AS brand,
+    CAST(product_category AS TEXT) AS product_category,
+    CAST(product_type AS TEXT) AS product_type,
+    CAST(manufacturer_id AS BIGINT) AS manufacturer_id,
+    CAST(price AS DOUBLE) AS price,
+    CAST(running_campaigns AS BIGINT[]) AS running_campaigns,
+    CAST(recent_products_7d AS BIGINT[]) AS recent_products_7d,
+    CAST(recent_products_28d AS BIGINT[]) AS recent_products_28d,
+    CAST(purchases_1d AS BIGINT) AS purchases_1d,
+    CAST(purchases_7d AS BIGINT) AS purchases_7d,
+    CAST(purchases_28d AS BIGINT) AS purchases_28d,
+    CAST(spend_1d AS DOUBLE) AS spend_1d,
+    CAST(spend_7d AS DOUBLE) AS spend_7d,
+    CAST(spend_28d AS DOUBLE) AS spend_28d,
+    CAST(last_purchase_timestamp AS TIMESTAMP) AS last_purchase_timestamp,
+    CAST(product_vector AS REAL[]) AS product_vector,
+    CAST(recent_products_vector AS REAL[]) AS recent_products_vector
+  FROM (
+    SELECT
+      f0.__row,
+      household_id,
+      product_id,
+      basket_id,
+      store_id,
+      event_timestamp,
+      department,
+      brand,
+      product_category,
+      product_type,
+      manufacturer_id,
+      price,
+      COALESCE(running_campaigns, CAST([] AS BIGINT[])) AS running_campaigns,
+      recent_products_7d,
+      recent_products_28d,
+      purchases_1d,
+      purchases_7d,
+      purchases_28d,
+      spend_1d,
+      spend_7d,
+      spend_28d,
+      last_purchase_timestamp,
+      CAST(NULL AS REAL[]) AS product_vector,
+      CAST(NULL AS REAL[]) AS recent_products_vector
+    FROM (
+      SELECT
+        file_row_number AS __row,
+        basket_id,
+        event_timestamp,
+        household_id,
+        product_id,
+        store_id
+      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      WHERE
+        file_row_number < 100000
+    ) AS f0
+    LEFT JOIN (
+      SELECT
+        file_row_number AS __row,
+        brand,
+        department,
+        manufacturer_id,
+        product_category,
+        product_type
+      FROM READ_PARQUET(['with_products.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      WHERE
+        file_row_number < 100000
+    ) AS f1
+      ON f1.__row = f0.__row
+    LEFT JOIN (
+      SELECT
+        file_row_number AS __row,
+        price
+      FROM READ_PARQUET(['with_product_prices.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      WHERE
+        file_row_number < 100000
+    ) AS f2
+      ON f2.__row = f0.__row
+    LEFT JOIN (
+      SELECT
+        file_row_number AS __row,
+        running_campaigns
+      FROM READ_PARQUET(
+        ['with_household_campaigns.parquet'],
+        hive_partitioning := FALSE,
+        file_row_number := TRUE
+      )
+      WHERE
+        file_row_number < 100000
+    ) AS f3
+      ON f3.__row = f0.__row
+    LEFT JOIN (
+      SELECT
+        file_row_number AS __row,
+        last_purchase_timestamp,
+        purchases_1d,
+        purchases_28d,
+        purchases_7d,
+        recent_products_28d,
+        recent_products_7d,
+        spend_1d,
+        spend_28d,
+        spend_7d
+      FROM READ_PARQUET(
+        ['with_transactions_by_household.parquet'],
+        hive_partitioning := FALSE,
+        file_row_number := TRUE
+      )
+      WHERE
+        file_row_number < 100000
+    ) AS f4
+      ON f4.__row = f0.__row
+  ) AS a
+  ORDER BY
+    __row NULLS FIRST
+) TO 'part-0-0.parquet' (FORMAT parquet);
