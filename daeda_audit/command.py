@@ -1,0 +1,162 @@
+"""`python -m daeda_audit`: what `daeda audit leakage` runs in a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import sys
+from collections.abc import Sequence
+
+from daeda.catalog.project import Project
+from daeda.cli.arguments import StrictParser, add_output_flag, add_project_flags, open_project
+from daeda.cli.audit import add_audit_flags
+from daeda.cli.lifeline import watch_driver
+from daeda.cli.outcome import run_command, say
+from daeda.dataset.layout import Layout
+from daeda.errors import UsageError, counted, shortened
+from daeda_audit.append import failing, probe_append, told
+from daeda_audit.check import Drawn, check_day
+from daeda_audit.declared import Declared, declared_columns, hand_edited
+from daeda_audit.findings import Findings
+from daeda_audit.published import PublishedDay, changed_inputs, check_parts, published_days
+from daeda_audit.report import examples, table
+from daeda_audit.spine import sees_the_day
+
+# Without --days, so many days of those that are published are audited.
+_MOST_DAYS = 7
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Audit the published days of a service; returns the exit code."""
+    watch_driver()
+    return run_command(_command, sys.argv[1:] if arguments is None else arguments)
+
+
+def _command(words: Sequence[str]) -> int:
+    parser = StrictParser(
+        prog="python -m daeda_audit",
+        description="Recompute sampled rows of published days by a slow path, and compare.",
+    )
+    parser.add_argument("service")
+    add_project_flags(parser)
+    add_output_flag(parser)
+    add_audit_flags(parser)
+    arguments = parser.parse_strictly(words)
+    project = open_project(arguments, arguments.service)
+    return audit(project, arguments)
+
+
+def audit(project: Project, arguments: argparse.Namespace) -> int:
+    """Run the probes that were asked for; returns the exit code."""
+    declared = declared_columns(project)
+    _tell_what_is_judged(project)
+    days = _chosen_days(project, arguments.days)
+    findings = Findings()
+    if arguments.probe in ("all", "recompute"):
+        for day, datasets in days.items():
+            _check(project, declared, day, datasets, Drawn(arguments.rows, arguments.seed), findings)
+        for line in (*table(findings), *examples(findings)):
+            say(line)
+    changes = Findings()
+    if arguments.probe in ("all", "append"):
+        _append(project, declared, list(days.values())[-1], arguments, changes)
+    print(_summary(project, days, findings, changes))
+    return 1 if findings.mismatches or failing(changes) else 0
+
+
+def _append(
+    project: Project,
+    declared: Sequence[Declared],
+    datasets: Sequence[PublishedDay],
+    arguments: argparse.Namespace,
+    changes: Findings,
+) -> None:
+    skeleton = next((one for one in datasets if one.dataset == "skeleton"), None)
+    if skeleton is None:
+        say(f"append probe: {datasets[0].day} has no skeleton to compare with: build it with `daeda pipeline train`")
+        return
+    appended = probe_append(project, declared, skeleton, arguments, changes)
+    for line in (told(appended, skeleton), *table(changes, "changed"), *examples(changes)):
+        say(line)
+
+
+def _check(
+    project: Project,
+    declared: Sequence[Declared],
+    day: dt.date,
+    datasets: Sequence[PublishedDay],
+    drawn: Drawn,
+    findings: Findings,
+) -> None:
+    for one in datasets:
+        check_parts(one)
+    changed = [path for one in datasets for path in changed_inputs(one)]
+    if changed:
+        say(
+            f"warning: {day} was built from other bytes of {shortened(changed, 2)}: mismatches may come from that; "
+            "build the day again"
+        )
+    sample = check_day(project, declared, day, datasets, drawn, findings)
+    strata = ", ".join(f"{name} {number}" for name, number in sample.strata.items())
+    say(f"{day}: {len(sample.places):,} of {counted(sample.rows, 'row')} recomputed{f' ({strata})' if strata else ''}")
+
+
+def _tell_what_is_judged(project: Project) -> None:
+    edited = hand_edited(project)
+    if edited is not None:
+        say(
+            f"note: {edited.relative_to(project.root)} is a hand-edited pipeline: the audit judges by the feature "
+            "views and the service, and a column that was changed by hand shows as a mismatch"
+        )
+    if sees_the_day(project):
+        say("note: a session filter judges a row by the rest of its day: which rows there are sees the future")
+
+
+def _chosen_days(project: Project, words: Sequence[str] | None) -> dict[dt.date, list[PublishedDay]]:
+    asked = [day for word in words or () for day in _days(word)]
+    found = published_days(Layout(project.service_dir), asked)
+    if asked or len(found) <= _MOST_DAYS:
+        return found
+    listed = list(found)
+    step = (len(listed) - 1) / (_MOST_DAYS - 1)
+    spread = [listed[round(step * index)] for index in range(_MOST_DAYS)]
+    say(f"{len(listed)} days are published: {shortened(spread)} are audited; name others with --days")
+    return {day: found[day] for day in spread}
+
+
+def _days(word: str) -> list[dt.date]:
+    """The days of `2024-01-02` or of `2024-01-02..2024-01-05`."""
+    first, _, last = word.partition("..")
+    try:
+        start, end = dt.date.fromisoformat(first), dt.date.fromisoformat(last or first)
+    except ValueError as error:
+        raise UsageError(f"--days '{word}' is not a day: write YYYY-MM-DD, or YYYY-MM-DD..YYYY-MM-DD") from error
+    if end < start:
+        raise UsageError(f"--days '{word}' ends before it begins: swap its ends")
+    return [start + dt.timedelta(days=offset) for offset in range((end - start).days + 1)]
+
+
+def _summary(project: Project, days: dict[dt.date, list[PublishedDay]], findings: Findings, changes: Findings) -> str:
+    told_by_probe = []
+    if findings.lines:
+        values = sum(line.checked for line in findings.lines.values())
+        wrong = [line.column for line in findings.lines.values() if line.mismatches]
+        told_by_probe.append(
+            f"{counted(values, 'value')} recomputed, {_number(findings.mismatches, 'mismatch')}{_in(wrong)}"
+        )
+    if changes.lines:
+        rows = max(line.checked for line in changes.lines.values())
+        changed = failing(changes)
+        number = sum(changes.lines[name].mismatches for name in changed)
+        told_by_probe.append(
+            f"{counted(rows, 'row')} rebuilt with later rows added, {_number(number, 'change')}{_in(changed)}"
+        )
+    return f"leakage audit of {project.service.name}, {counted(len(days), 'day')}: {'; '.join(told_by_probe)}"
+
+
+def _number(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "es" if what.endswith("h") else "s")
+
+
+def _in(columns: Sequence[str]) -> str:
+    return f" in {shortened(columns)}" if columns else ""

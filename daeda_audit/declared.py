@@ -1,0 +1,163 @@
+"""What makes each column of the contract, read from the YAML alone: the compiler is not asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from daeda.catalog.project import Project
+from daeda.catalog.service import ContractColumn
+from daeda.catalog.view import FeatureView
+from daeda.durations import Duration
+from daeda.errors import ConfigError
+from daeda.settings.aggregations import AggregationSpec, EmbeddingStore, EnrichmentSpec
+from daeda_audit.expression.evaluate import read_expression
+from daeda_audit.expression.syntax import Node, columns_of
+
+
+@dataclass(frozen=True)
+class FromSpine:
+    """A field of the spine row itself."""
+
+
+@dataclass(frozen=True)
+class FromView:
+    """A feature of another view: as of the row's time, or, where the view has no time, by its key alone.
+
+    `latest` takes the newest row of the key, whatever its time, and so sees the future.
+    """
+
+    view: FeatureView
+    latest: bool = False
+
+
+@dataclass(frozen=True)
+class FromHistory:
+    """A rolling aggregate over one window."""
+
+    spec: AggregationSpec
+    window: Duration
+    where: Node | None
+
+
+@dataclass(frozen=True)
+class Derived:
+    """An expression over other columns."""
+
+    tree: Node
+
+
+@dataclass(frozen=True)
+class FromStore:
+    """A vector of an embedding store."""
+
+    spec: EnrichmentSpec
+    store: EmbeddingStore
+
+
+@dataclass(frozen=True)
+class Literal:
+    """Nobody makes it: a literal of output_columns."""
+
+
+Maker = FromSpine | FromView | FromHistory | Derived | FromStore | Literal
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A column of the output: its contract, what makes it, and the default that replaces its NULLs."""
+
+    contract: ContractColumn
+    maker: Maker
+    default: Any
+
+    @property
+    def name(self) -> str:
+        """The column's name."""
+        return self.contract.name
+
+
+def declared_columns(project: Project) -> tuple[Declared, ...]:
+    """The output columns in their order; raises ConfigError where the YAML names what does not exist."""
+    contract = {column.name: column for column in project.service.columns}
+    found = []
+    for listed in project.runtime.output_columns:
+        if listed.name not in contract:
+            raise ConfigError(
+                f"output column '{listed.name}' is not a column of the service '{project.service.name}': "
+                f"`daeda pipeline explain {project.service.name}` tells all such mistakes"
+            )
+        column = contract[listed.name]
+        maker = _maker(project, column)
+        default = listed.default if isinstance(maker, Literal) and column.default is None else column.default
+        found.append(Declared(column, maker, default))
+    return tuple(found)
+
+
+def hand_edited(project: Project) -> Path | None:
+    """The hand-edited pipeline file that takes the place of the compiled one, if there is one."""
+    path = project.root / "config" / "pipelines" / f"{project.service.name}.yaml"
+    return path if path.exists() else None
+
+
+def spine_view(project: Project) -> FeatureView:
+    """The view whose rows are the rows of the output."""
+    return project.views[project.service.spine.view]
+
+
+def owner(project: Project, feature: str) -> FeatureView | None:
+    """The view of feature_refs that has a feature."""
+    for name in dict.fromkeys(ref.partition(":")[0] for ref in project.runtime.feature_refs):
+        if name in project.views and feature in project.views[name].features:
+            return project.views[name]
+    return None
+
+
+def read_where(spec: AggregationSpec) -> Node | None:
+    """The condition on the history of an aggregate."""
+    return None if spec.where is None else read_expression(spec.where, f"where of '{spec.name}'")
+
+
+def read_columns(maker: Maker) -> tuple[str, ...]:
+    """Columns of the output row that a column is computed from."""
+    match maker:
+        case Derived():
+            return columns_of(maker.tree)
+        case FromStore():
+            return (maker.spec.column,)
+        case _:
+            return ()
+
+
+def _maker(project: Project, column: ContractColumn) -> Maker:
+    match column.kind:
+        case "key" | "timestamp" | "spine":
+            return FromSpine()
+        case "static" | "point_in_time":
+            view = owner(project, column.name)
+            return Literal() if view is None else FromView(view, column.latest)
+        case "rolling":
+            return rolling_maker(project, column.name) or Literal()
+        case "derived":
+            text = column.expression or ""
+            return Derived(read_expression(text, f"the expression of '{column.name}'"))
+        case "embedding":
+            return _embedding(project, column.name)
+
+
+def rolling_maker(project: Project, name: str) -> FromHistory | None:
+    """The aggregate that makes a column, None where there is none."""
+    for spec in project.aggregations.aggregation_specs:
+        for output, window in spec.outputs:
+            if output == name:
+                return FromHistory(spec, window, read_where(spec))
+    return None
+
+
+def _embedding(project: Project, name: str) -> Maker:
+    stores = {store.name: store for store in project.aggregations.embedding_stores}
+    for spec in project.aggregations.enrichment_specs:
+        if spec.name == name and spec.store in stores:
+            return FromStore(spec, stores[spec.store])
+    return Literal()

@@ -1,0 +1,187 @@
+"""Evaluation of an expression over one row, with SQL's three-valued logic: None is NULL, and "unknown" in a condition.
+
+A condition keeps a row only where it is True: `amount > 0` drops a row whose amount is NULL, and so does its NOT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, assert_never
+
+from daeda.errors import ConfigError, NotBuiltYet, did_you_mean
+from daeda_audit.expression.arithmetic import Unfit, arithmetic, cast, compare, known_type, ordering
+from daeda_audit.expression.functions import FUNCTIONS, NULL_AWARE, like
+from daeda_audit.expression.parse import parse
+from daeda_audit.expression.syntax import Aggregate, Call, Case, Cast, Column, Constant, Node
+from daeda_audit.values import order_key
+
+Row = Mapping[str, Any]
+
+_ARITHMETIC = frozenset({"+", "-", "*", "/", "//", "%", "^", "&", "|"})
+_COMPARISONS = frozenset({"=", "<>", "<", "<=", ">", ">="})
+_SPECIAL = frozenset(
+    {
+        "and", "or", "not", "is null", "is true", "is false", "is distinct", "in", "in list", "like", "ilike",
+        "array", "tuple", "negative", "coalesce", "ifnull", "nullif", "if",
+    }
+)  # fmt: skip
+
+
+def read_expression(text: str, what: str) -> Node:
+    """Parse, and make sure that every function can be evaluated; raises ConfigError or NotBuiltYet that say where."""
+    try:
+        tree = parse(text)
+    except ConfigError as error:
+        raise ConfigError(f"{what}: {error}") from error
+    known = _ARITHMETIC | _COMPARISONS | _SPECIAL | FUNCTIONS.keys() | NULL_AWARE.keys()
+    for name in _names(tree):
+        if name not in known and not known_type(name):
+            raise NotBuiltYet(
+                f"{what}: the audit cannot recompute '{name}' in {text!r} yet: {did_you_mean(name, known)}"
+            )
+    return tree
+
+
+def evaluate(node: Node, row: Row, rows: Sequence[Row] = ()) -> Any:
+    """The value for a row; aggregates are those of `rows`. Raises Unfit for a value that has no result."""
+    match node:
+        case Constant():
+            return node.value
+        case Column():
+            return row[node.name]
+        case Case():
+            for condition, value in node.branches:
+                if evaluate(condition, row, rows) is True:
+                    return evaluate(value, row, rows)
+            return evaluate(node.otherwise, row, rows)
+        case Cast():
+            return _cast(node, row, rows)
+        case Aggregate():
+            return _aggregate(node, rows)
+        case Call():
+            return _call(node, row, rows)
+        case _:
+            assert_never(node)
+
+
+def holds(node: Node | None, row: Row) -> bool:
+    """Whether a condition keeps the row; no condition keeps every row."""
+    return node is None or evaluate(node, row) is True
+
+
+def _names(node: Node) -> Iterator[str]:
+    match node:
+        case Call():
+            yield node.name
+            for child in node.arguments:
+                yield from _names(child)
+        case Case():
+            for condition, value in node.branches:
+                yield from _names(condition)
+                yield from _names(value)
+            yield from _names(node.otherwise)
+        case Cast():
+            yield node.type
+            yield from _names(node.value)
+        case Aggregate() if node.argument is not None:
+            yield from _names(node.argument)
+
+
+def _call(node: Call, row: Row, rows: Sequence[Row]) -> Any:
+    if node.name in ("and", "or"):
+        return _both(node, row, rows)
+    if node.name in ("coalesce", "ifnull"):
+        known = (value for child in node.arguments if (value := evaluate(child, row, rows)) is not None)
+        return next(known, None)
+    if node.name == "if":
+        condition, yes, no = (*node.arguments, Constant(None))[:3]
+        return evaluate(yes if evaluate(condition, row, rows) is True else no, row, rows)
+    values = [evaluate(child, row, rows) for child in node.arguments]
+    if node.name in _SPECIAL:
+        return _special(node.name, values)
+    if node.name in _COMPARISONS:
+        return compare(node.name, values[0], values[1])
+    if node.name in _ARITHMETIC:
+        return arithmetic(node.name, values[0], values[1])
+    if node.name in NULL_AWARE:
+        return NULL_AWARE[node.name](*values)
+    return None if None in values else FUNCTIONS[node.name](*values)
+
+
+def _both(node: Call, row: Row, rows: Sequence[Row]) -> bool | None:
+    """AND is False where a side is False, OR is True where one is True; an unknown side makes the rest unknown."""
+    decides = node.name == "or"
+    values = [evaluate(child, row, rows) for child in node.arguments]
+    if any(value is decides for value in values):
+        return decides
+    return None if None in values else not decides
+
+
+def _special(name: str, values: list[Any]) -> Any:
+    first = values[0] if values else None
+    match name:
+        case "not":
+            return None if first is None else not first
+        case "is null":
+            return first is None
+        case "is true" | "is false":
+            return first is (name == "is true")
+        case "is distinct":
+            other = values[1]
+            return (first is None) != (other is None) or (first is not None and ordering(first, other) != 0)
+        case "in":
+            return _is_in(first, values[1:])
+        case "in list":
+            # A NULL in the list is no reason to doubt: DuckDB looks the value up.
+            return None if first is None or values[1] is None else _is_in(first, values[1]) is True
+        case "like" | "ilike":
+            if first is None or values[1] is None:
+                return None
+            return like(first, values[1], values[2], any_case=name == "ilike")
+        case "array":
+            return values
+        case "tuple":
+            return tuple(values)
+        case "negative":
+            return arithmetic("*", first, -1)
+        case _:
+            return None if first is None or compare("=", first, values[1]) else first
+
+
+def _is_in(value: Any, listed: Sequence[Any]) -> bool | None:
+    found = [compare("=", value, one) for one in listed]
+    return True if True in found else None if None in found else False
+
+
+def _cast(node: Cast, row: Row, rows: Sequence[Row]) -> Any:
+    value = evaluate(node.value, row, rows)
+    if not node.lenient:
+        return cast(value, node.type)
+    try:
+        return cast(value, node.type)
+    except Unfit:
+        return None
+
+
+def _aggregate(node: Aggregate, rows: Sequence[Row]) -> Any:
+    if node.argument is None:
+        return len(rows)
+    values = [value for row in rows if (value := evaluate(node.argument, row)) is not None]
+    if node.distinct:
+        kept: list[Any] = []
+        for value in values:
+            if all(ordering(value, one) for one in kept):
+                kept.append(value)
+        values = kept
+    match node.name:
+        case "count":
+            return len(values)
+        case "sum" | "avg" if not values:
+            return None
+        case "sum" | "avg":
+            total = sum(sorted(values, key=order_key))
+            return total if node.name == "sum" else float(total) / len(values)
+        case "min":
+            return NULL_AWARE["least"](*values)
+        case _:
+            return NULL_AWARE["greatest"](*values)

@@ -1,0 +1,102 @@
+"""Histories: the raw rows of an entity, with attributes as of each row's own time, and the aggregates over them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from daeda.durations import Duration
+from daeda.settings.aggregations import AggregationSpec
+from daeda_audit.declared import FromHistory
+from daeda_audit.expression.evaluate import holds
+from daeda_audit.expression.syntax import Node
+from daeda_audit.kinds import aggregate
+from daeda_audit.look_up import look_up, nearest
+from daeda_audit.raw import Key, RawView, RawViews, Row, by_key, key_of
+from daeda_audit.visible import Evidence, newest_first, unseen_by_window
+
+
+@dataclass(frozen=True)
+class History:
+    """The rows of the entities that are asked for, newest first, and the rows that `where` leaves out."""
+
+    raw: RawView
+    keys: tuple[str, ...]
+    kept: Mapping[Key, Sequence[Row]]
+    dropped: Mapping[Key, Sequence[Row]] = field(repr=False)
+
+    def window(self, maker: FromHistory, row: Mapping[str, Any], now: int) -> Any:
+        """The aggregate of `[now - window, now)` for the entity of a row."""
+        counted = [past for past in self._of(row) if unseen_by_window(self.raw, past, now, maker.window) is None]
+        return aggregate(maker.spec, counted)
+
+    def explain(self, maker: FromHistory, row: Mapping[str, Any], now: int) -> Evidence:
+        """The rows that count, and the nearest of those that do not."""
+        counted: list[Row] = []
+        hidden: list[tuple[str, Row]] = []
+        for past in self._of(row):
+            reason = unseen_by_window(self.raw, past, now, maker.window)
+            if reason is None:
+                counted.append(past)
+            else:
+                hidden.append((reason, past))
+        dropped = self.dropped.get(key_of(row, self.keys) or (), ())
+        inside = [past for past in dropped if unseen_by_window(self.raw, past, now, maker.window) is None]
+        left_out = [("'where' is not true", past) for past in inside]
+        shown = [*nearest(self.raw, hidden, now), *nearest(self.raw, left_out, now)]
+        return Evidence.of(counted, shown, self._columns(maker.spec))
+
+    def _of(self, row: Mapping[str, Any]) -> Sequence[Row]:
+        """All history of a row's entity, newest first."""
+        return self.kept.get(key_of(row, self.keys) or (), ())
+
+    def _columns(self, spec: AggregationSpec) -> list[str]:
+        times = (self.raw.view.source.timestamp_field, self.raw.view.source.created_field)
+        used = [] if spec.column is None else [spec.column]
+        return [*self.keys, *(name for name in times if name is not None), *used]
+
+
+def entity_keys(spec: AggregationSpec) -> tuple[str, ...]:
+    """The key columns of a spec's entity."""
+    return tuple(f"{entity}_id" for entity in spec.entity)
+
+
+def load_history(
+    raws: RawViews, maker: FromHistory, day: dt.date, window: Duration, asking: Iterable[Mapping[str, Any]]
+) -> History:
+    """The history of the entities of the asking rows, as far back as `window` reaches from the begin of the day."""
+    spec = maker.spec
+    raw, keys = raws[spec.history.view], entity_keys(spec)
+    wanted = {key for row in asking if (key := key_of(row, keys)) is not None}
+    names = [one.name for one in raw.view.fields]
+    # An entity whose key is an attribute is known only when the attribute is.
+    by_field = {keys: wanted} if set(keys) <= set(names) else None
+    rows = list(raw.rows(names, raw.files(day, window), by_field)) if wanted else []
+    rows = [row for row in rows if raw.moment(row) is not None]
+    kept, dropped = _chosen(rows, maker.where)
+    attributes = []
+    for attribute in spec.history.attributes:
+        view, _, column = attribute.partition(":")
+        _attach(raws[view], raw, day, kept, column)
+        attributes.append(column)
+    groups = {
+        key: newest_first(raw, of_key, keys, attributes) for key, of_key in by_key(kept, keys).items() if key in wanted
+    }
+    return History(raw, keys, groups, by_key(dropped, keys) if by_field else {})
+
+
+def _chosen(rows: list[Row], where: Node | None) -> tuple[list[Row], list[Row]]:
+    kept: list[Row] = []
+    dropped: list[Row] = []
+    for row in rows:
+        (kept if holds(where, row) else dropped).append(row)
+    return kept, dropped
+
+
+def _attach(other: RawView, raw: RawView, day: dt.date, rows: list[Row], column: str) -> None:
+    """Add a column of another view to history rows, each as of its own time."""
+    found = look_up(other, day, [(row, raw.moment(row) or 0) for row in rows])
+    for row, (seen, _) in zip(rows, found, strict=True):
+        row[column] = None if seen is None else seen[column]

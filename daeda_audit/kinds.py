@@ -1,0 +1,119 @@
+"""The kinds of rolling aggregates, over the rows of one window. Every sum is exact and rounded once."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from decimal import Decimal, localcontext
+from fractions import Fraction
+from typing import Any
+
+from daeda.settings.aggregations import LIST_KINDS, AggregateKind, AggregationSpec
+from daeda_audit.expression.arithmetic import Unfit
+from daeda_audit.values import order_key
+
+
+def aggregate(spec: AggregationSpec, rows: Sequence[dict[str, Any]]) -> Any:
+    """The value of an aggregate of rows, which are newest first; raises Unfit where an integer sum leaves 64 bits."""
+    if spec.column is None:
+        return len(rows)
+    # No kind collects NULLs.
+    values = [row[spec.column] for row in rows if row[spec.column] is not None]
+    if spec.kind == "count":
+        return len(values)
+    if spec.kind == "count_distinct":
+        return len(once(values))
+    if spec.kind in LIST_KINDS:
+        kept = _listed(spec.kind, values)[: spec.max_length]
+        return kept if spec.order == "newest_first" else kept[::-1]
+    return _single(spec.kind, values) if values else None
+
+
+def _listed(kind: AggregateKind, values: list[Any]) -> list[Any]:
+    """The list of a list kind before it is cut; the most frequent first, among equals the one seen last in time."""
+    match kind:
+        case "list":
+            return values
+        case "last_distinct":
+            return once(values)
+        case "flatten_distinct":
+            return once([item for items in values for item in items if item is not None])
+        case _:
+            times = Counter(order_key(value) for value in values)
+            return sorted(once(values), key=lambda value: -times[order_key(value)])
+
+
+def _single(kind: AggregateKind, values: list[Any]) -> Any:
+    """One value of at least one, which are newest first."""
+    match kind:
+        case "last":
+            return values[0]
+        case "first":
+            return values[-1]
+        case "min":
+            return min(values, key=order_key)
+        case "max":
+            return max(values, key=order_key)
+        case "sum":
+            return _sum(values)
+        case "mean":
+            return _mean(values)
+        case "std":
+            return _deviation(values)
+        case _:
+            raise AssertionError(f"'{kind}' gives no single value")
+
+
+def once(values: Sequence[Any]) -> list[Any]:
+    """Each value once, where it comes first."""
+    kept: dict[Any, Any] = {}
+    for value in values:
+        kept.setdefault(order_key(value), value)
+    return list(kept.values())
+
+
+def _special(values: Sequence[Any]) -> float | None:
+    """The sum where NaN or an infinity decides it."""
+    special = {value for value in values if isinstance(value, float) and not math.isfinite(value)}
+    if not special:
+        return None
+    return special.pop() if len(special) == 1 else math.nan
+
+
+def _sum(values: Sequence[Any]) -> Any:
+    if isinstance(values[0], Decimal):
+        with localcontext(prec=100):
+            return sum(values, Decimal(0))
+    if isinstance(values[0], int):
+        total = sum(values)
+        if not -(2**63) <= total < 2**63:
+            raise Unfit(f"the sum {total} does not fit BIGINT")
+        return total
+    special = _special(values)
+    return _nearest(sum(map(Fraction, values), Fraction())) if special is None else special
+
+
+def _mean(values: Sequence[Any]) -> float:
+    special = _special(values)
+    return _nearest(sum(map(Fraction, values), Fraction()) / len(values)) if special is None else special
+
+
+def _deviation(values: Sequence[Any]) -> float | None:
+    """Of the sample: NULL below two values, NaN where one is NaN or infinite."""
+    if len(values) < 2:
+        return None
+    if _special(values) is not None:
+        return math.nan
+    exact = [Fraction(value) for value in values]
+    mean = sum(exact, Fraction()) / len(exact)
+    variance = sum(((value - mean) ** 2 for value in exact), Fraction()) / (len(exact) - 1)
+    with localcontext(prec=80):
+        return float((Decimal(variance.numerator) / Decimal(variance.denominator)).sqrt())
+
+
+def _nearest(exact: Fraction) -> float:
+    try:
+        return float(exact)
+    except OverflowError:
+        return math.inf if exact > 0 else -math.inf

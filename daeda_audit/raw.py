@@ -1,0 +1,177 @@
+"""Raw rows: the Parquet files of a view, found and read with pyarrow alone."""
+
+from __future__ import annotations
+
+import datetime as dt
+import glob
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from daeda.catalog.project import Project
+from daeda.catalog.view import FeatureView
+from daeda.dtypes import TimeUnit
+from daeda.durations import Duration
+from daeda.errors import InputError, NotBuiltYet
+from daeda_audit.moments import PER_DAY, day_of
+from daeda_audit.values import from_arrow, nanoseconds, order_key
+
+Row = dict[str, Any]
+Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class RawView:
+    """The rows of a view as they lie on disk, under their canonical names."""
+
+    view: FeatureView
+    path: str
+
+    @cached_property
+    def partitions(self) -> dict[dt.date, tuple[Path, ...]]:
+        """Files by day; empty where the source is not partitioned."""
+        root = Path(self.path)
+        found = {}
+        for directory in sorted(root.glob("dt=*")) if root.is_dir() else ():
+            if directory.is_dir():
+                found[self._day_of(directory)] = tuple(sorted(directory.glob("*.parquet")))
+        return found
+
+    def _day_of(self, directory: Path) -> dt.date:
+        try:
+            return dt.date.fromisoformat(directory.name.removeprefix("dt="))
+        except ValueError as error:
+            raise InputError(
+                f"view '{self.view.name}': {directory} is not a day: a partition is named dt=YYYY-MM-DD, so rename or "
+                "remove it"
+            ) from error
+
+    @cached_property
+    def flat(self) -> tuple[Path, ...]:
+        """Files of a source that is not partitioned."""
+        root = Path(self.path)
+        if self.partitions:
+            return ()
+        if root.is_dir():
+            return tuple(sorted(root.glob("*.parquet")))
+        if glob.has_magic(self.path):
+            return tuple(Path(one) for one in sorted(glob.glob(self.path, recursive=True)))  # noqa: PTH207
+        return (root,) if root.is_file() else ()
+
+    def files(self, day: dt.date | None = None, back: Duration | None = None) -> tuple[Path, ...]:
+        """Every file that can hold a row from `back` before the day to its end; None asks for all of them."""
+        if not self.partitions:
+            if not self.flat:
+                raise InputError(f"view '{self.view.name}': {self.path} holds no Parquet file: correct its path")
+            return self.flat
+        days = sorted(self.partitions)
+        if day is not None:
+            slack = self.view.source.partition_slack
+            whole = None if back is None else back.days
+            last = day_of(day).number + slack
+            first = None if whole is None else day_of(day).number - whole - slack
+            days = [one for one in days if day_of(one).number <= last]
+            days = [one for one in days if first is None or day_of(one).number >= first]
+        return tuple(path for one in days for path in self.partitions[one])
+
+    def rows(
+        self,
+        columns: Collection[str],
+        files: Iterable[Path],
+        wanted: Mapping[tuple[str, ...], Collection[Key]] | None = None,
+    ) -> Iterator[Row]:
+        """The rows of files, as dicts; `wanted` maps key columns to the keys whose rows are asked for."""
+        names = [one.name for one in self.view.fields if one.name in columns]
+        ((keys, values),) = wanted.items() if wanted else (((), ()),)
+        chosen = set(values)
+        firsts = {key[0] for key in chosen}
+        for path in files:
+            table = _read(path, [self.view.source_name(name) for name in names], self.view.name).rename_columns(names)
+            if keys:
+                table = _with_first_key(table, keys[0], firsts)
+            held = [from_arrow(table.column(name)) for name in names]
+            for row_values in zip(*held, strict=True):
+                row = dict(zip(names, row_values, strict=True))
+                if not keys or key_of(row, keys) in chosen:
+                    yield row
+
+    @cached_property
+    def _clocks(self) -> tuple[tuple[str, TimeUnit] | None, tuple[str, TimeUnit] | None]:
+        """Timestamp and created_field with their units."""
+        names = (self.view.source.timestamp_field, self.view.source.created_field)
+        time, created = (None if name is None else (name, self.view.unit_of(name)) for name in names)
+        return time, created
+
+    def moment(self, row: Row) -> int | None:
+        """Nanoseconds of the view's timestamp; None where it is NULL, or where the view has none."""
+        clock = self._clocks[0]
+        return None if clock is None else nanoseconds(row[clock[0]], clock[1])
+
+    def created(self, row: Row) -> int | None:
+        """Nanoseconds of the created_field; None where it is NULL, or where the view has none."""
+        clock = self._clocks[1]
+        return None if clock is None else nanoseconds(row[clock[0]], clock[1])
+
+
+class RawViews:
+    """The raw views of a project, each opened once."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._opened: dict[str, RawView] = {}
+
+    def __getitem__(self, name: str) -> RawView:
+        if name not in self._opened:
+            view = self._project.views[name]
+            path = self._project.data_path(view.source.path)
+            if "://" in path:
+                raise NotBuiltYet(f"view '{name}': the audit reads local files, and {path} is not one: copy it first")
+            self._opened[name] = RawView(view, path)
+        return self._opened[name]
+
+
+def in_day(moment: int | None, day: dt.date) -> bool:
+    """Whether an instant lies in the UTC day; a row without a timestamp belongs to none."""
+    return moment is not None and moment // PER_DAY == day_of(day).number
+
+
+def key_of(row: Mapping[str, Any], keys: Iterable[str]) -> Key | None:
+    """The key of a row, as it is compared; None when a part of it is NULL, which matches nothing."""
+    values = [row[key] for key in keys]
+    return None if any(value is None for value in values) else tuple(order_key(value) for value in values)
+
+
+def by_key(rows: Iterable[Row], keys: tuple[str, ...]) -> dict[Key, list[Row]]:
+    """Rows that have a key, by key."""
+    found: dict[Key, list[Row]] = {}
+    for row in rows:
+        key = key_of(row, keys)
+        if key is not None:
+            found.setdefault(key, []).append(row)
+    return found
+
+
+def _read(path: Path, columns: list[str], view: str) -> pa.Table:
+    try:
+        with pq.ParquetFile(path) as file:
+            missing = [name for name in columns if name not in file.schema_arrow.names]
+            if missing:
+                raise InputError(f"view '{view}': {path} has no column '{missing[0]}': correct the view or the file")
+            return file.read(columns=columns)
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"view '{view}': {path} cannot be read ({reason}): write it again") from error
+
+
+def _with_first_key(table: pa.Table, key: str, values: Collection[Key]) -> pa.Table:
+    """Leave out most rows that are not asked for before they become Python values."""
+    column = table.column(key)
+    if not pa.types.is_integer(column.type) or not len(table):
+        return table
+    return table.filter(pc.is_in(column, value_set=pa.array([value for _, value in values], column.type)))

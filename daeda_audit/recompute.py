@@ -1,0 +1,214 @@
+"""Recomputation of the sampled rows of a day, column by column, from what each row may see."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, assert_never
+
+from daeda.catalog.project import Project
+from daeda.catalog.view import FeatureView
+from daeda.durations import Duration
+from daeda.errors import ConfigError, DayError
+from daeda_audit.compare import Tolerance, agrees
+from daeda_audit.declared import (
+    Declared,
+    Derived,
+    FromHistory,
+    FromSpine,
+    FromStore,
+    FromView,
+    Literal,
+    Maker,
+    owner,
+    rolling_maker,
+    spine_view,
+)
+from daeda_audit.defaults import typed
+from daeda_audit.expression.arithmetic import Unfit
+from daeda_audit.expression.evaluate import evaluate
+from daeda_audit.expression.functions import TRANSCENDENTAL
+from daeda_audit.expression.syntax import columns_of, functions_of
+from daeda_audit.history import History, entity_keys, load_history
+from daeda_audit.look_up import Found, look_up
+from daeda_audit.raw import RawViews, Row
+from daeda_audit.vectors import average, finished, load_vectors, look_up_vector
+from daeda_audit.visible import Evidence
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A recomputed value before its default; `explain` gives the raw rows behind it, for those who ask."""
+
+    value: Any
+    explain: Callable[[], Evidence] = Evidence
+
+
+class Recomputation:
+    """The columns of the sampled rows of one day.
+
+    `published` holds what was published for these rows. It is never compared with itself: a derived column reads from
+    it only a double that agreed within its tolerance, so that a last place that may differ does not grow.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        declared: Sequence[Declared],
+        raws: RawViews,
+        day: dt.date,
+        rows: Sequence[Row],
+        published: Mapping[str, Sequence[Any]],
+    ) -> None:
+        self._project = project
+        self._declared = {one.name: one for one in declared}
+        self._raws = raws
+        self._day = day
+        self._rows = rows
+        self._published = published
+        self._spine = raws[spine_view(project).name]
+        self._columns: dict[str, list[Answer]] = {}
+        self._looked_up: dict[tuple[str, bool], list[Found]] = {}
+        self._histories: dict[tuple[object, ...], History] = {}
+
+    def column(self, name: str) -> list[Answer]:
+        """The answers of a column, one per sampled row; defaults are not filled."""
+        if name not in self._columns:
+            try:
+                self._columns[name] = self._make(name)
+            except Unfit as error:
+                raise DayError(f"day {self._day}: column '{name}' cannot be recomputed: {error}") from error
+        return self._columns[name]
+
+    def expected(self, one: Declared) -> list[Any]:
+        """The values that the column must have, defaults filled."""
+        default = typed(one.default, one.contract.dtype)
+        return [default if answer.value is None else answer.value for answer in self.column(one.name)]
+
+    def tolerance(self, one: Declared) -> Tolerance:
+        """How closely the column has to agree."""
+        match one.maker:
+            case FromHistory(spec=spec) if spec.kind in ("sum", "mean") and one.contract.dtype.is_float:
+                return Tolerance.LAST_PLACE
+            case FromHistory(spec=spec) if spec.kind == "std":
+                return Tolerance.DEVIATION
+            case Derived(tree=tree) if one.contract.dtype.is_float and functions_of(tree) & TRANSCENDENTAL:
+                return Tolerance.LIBRARY
+            case FromStore(spec=enrichment):
+                return Tolerance.UNIT_VECTOR if enrichment.normalize == "l2" else Tolerance.VECTOR
+            case _:
+                return Tolerance.EXACT
+
+    def _maker(self, name: str) -> Maker:
+        """What makes a column, also one that the contract does not list and another column needs."""
+        if name in self._declared:
+            return self._declared[name].maker
+        if name in {one.name for one in self._spine.view.fields}:
+            return FromSpine()
+        if (rolling := rolling_maker(self._project, name)) is not None:
+            return rolling
+        view = owner(self._project, name)
+        if view is None:
+            raise ConfigError(f"nobody makes the column '{name}': add its view to feature_refs")
+        return FromView(view)
+
+    def _make(self, name: str) -> list[Answer]:
+        maker = self._maker(name)
+        match maker:
+            case FromSpine():
+                return [Answer(row[name]) for row in self._rows]
+            case FromView():
+                found = self._look_up(maker.view, latest=maker.latest)
+                return [
+                    Answer(None if seen is None else seen[name], partial(_about, shown, name)) for seen, shown in found
+                ]
+            case FromHistory():
+                return self._windows(maker)
+            case Derived():
+                return self._derived(maker)
+            case FromStore():
+                return self._vectors(maker)
+            case Literal():
+                return [Answer(None) for _ in self._rows]
+            case _:
+                assert_never(maker)
+
+    def _asking(self, keys: Sequence[str]) -> list[dict[str, Any]]:
+        """For each sampled row the values of key columns, which may be features of other views."""
+        values = {key: [answer.value for answer in self.column(key)] for key in keys}
+        return [{key: values[key][place] for key in keys} for place in range(len(self._rows))]
+
+    def _moments(self) -> list[int]:
+        return [self._spine.moment(row) or 0 for row in self._rows]
+
+    def _look_up(self, view: FeatureView, *, latest: bool) -> list[Found]:
+        place = (view.name, latest)
+        if place not in self._looked_up:
+            asked = list(zip(self._asking(view.keys), self._moments(), strict=True))
+            raw = self._raws[view.name]
+            self._looked_up[place] = look_up(raw, self._day, asked, latest=latest)
+        return self._looked_up[place]
+
+    def _windows(self, maker: FromHistory) -> list[Answer]:
+        spec = maker.spec
+        asking = self._asking(entity_keys(spec))
+        group = (spec.history.view, spec.entity, spec.history.attributes, spec.where)
+        if group not in self._histories:
+            self._histories[group] = load_history(self._raws, maker, self._day, self._longest(group), asking)
+        history = self._histories[group]
+        asked = zip(asking, self._moments(), strict=True)
+        return [
+            Answer(history.window(maker, row, now), partial(history.explain, maker, row, now)) for row, now in asked
+        ]
+
+    def _longest(self, group: tuple[object, ...]) -> Duration:
+        """The longest window over one history."""
+        specs = self._project.aggregations.aggregation_specs
+        windows = [
+            window
+            for spec in specs
+            if (spec.history.view, spec.entity, spec.history.attributes, spec.where) == group
+            for _, window in spec.outputs
+        ]
+        endless = [one for one in windows if one.nanoseconds is None]
+        return endless[0] if endless else max(windows, key=lambda one: one.nanoseconds or 0)
+
+    def _derived(self, maker: Derived) -> list[Answer]:
+        names = columns_of(maker.tree)
+        read = {name: self._settled(name) for name in names}
+        answers = []
+        for place in range(len(self._rows)):
+            row = {name: read[name][place] for name in names}
+            answers.append(Answer(evaluate(maker.tree, row), partial(Evidence.of, [row], (), names)))
+        return answers
+
+    def _settled(self, name: str) -> list[Any]:
+        """The values of a column that a derived one reads."""
+        values = [answer.value for answer in self.column(name)]
+        one = self._declared.get(name)
+        if one is None or name not in self._published or self.tolerance(one) is Tolerance.EXACT:
+            return values
+        tolerance = self.tolerance(one)
+        both = zip(values, self._published[name], strict=True)
+        return [found if value is not None and agrees(value, found, tolerance) else value for value, found in both]
+
+    def _vectors(self, maker: FromStore) -> list[Answer]:
+        spec = maker.spec
+        # The enrichment reads the finished column of the skeleton, its default filled.
+        sources = self.expected(self._declared[spec.column])
+        asked = sources if spec.kind == "lookup" else [one for ids in sources for one in ids or ()]
+        vectors = load_vectors(maker.store, self._project.data_path(maker.store.path), asked)
+        answers = []
+        for source in sources:
+            found = look_up_vector(vectors, source) if spec.kind == "lookup" else average(vectors, source)
+            ids = [source] if spec.kind == "lookup" else list(source or ())
+            rows = [{"id": one, "vector": vectors.get(one)} for one in ids]
+            answers.append(Answer(finished(found, spec.normalize), partial(Evidence.of, rows, (), ("id", "vector"))))
+        return answers
+
+
+def _about(evidence: Evidence, name: str) -> Evidence:
+    """The evidence of a look-up with the one feature that is worth showing."""
+    return Evidence(evidence.counted, evidence.hidden, (*evidence.columns, name))
