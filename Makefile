@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 JOURNEY := examples/complete_journey
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check unit bench clean
+.PHONY: help install demo sample test check unit bench docs clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -25,6 +25,9 @@ demo: install ## Prepare real data, train two weeks of the example, show the res
 	@$(BIN)/daeda pipeline train household_ranking --runtime-config-path $(JOURNEY)/config/training/runtime.yaml
 	@$(BIN)/python $(JOURNEY)/show.py
 
+sample: install ## Make data for the root project, dssm_ranking, below data/
+	@$(BIN)/python -m sample_data
+
 test: check unit ## Run every check and every test
 
 check: install ## ruff, mypy and import-linter
@@ -39,5 +42,8 @@ unit: install ## pytest alone
 bench: install ## Time skeleton and enrichment per day on the example's data
 	@$(BIN)/python -m bench.journey
 
-clean: ## Remove the environment, caches and the example's data and output
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache $(JOURNEY)/data $(JOURNEY)/output
+docs: install ## Write docs/reference/ from the models and the parsers
+	@$(BIN)/python -m docs.generate
+
+clean: ## Remove the environment, caches, the sample, the example's data, and all output
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache $(JOURNEY)/data $(JOURNEY)/output data output

@@ -54,11 +54,21 @@ def tree_memory(pid: int) -> int:
         processes = [root, *root.children(recursive=True)]
     except psutil.NoSuchProcess:
         return 0
-    return sum(_memory(process) for process in processes)
+    return sum(process_memory(process) for process in processes)
 
 
-def _memory(process: psutil.Process) -> int:
+def process_memory(process: psutil.Process) -> int:
+    """Bytes of PSS of one process; of RSS where PSS may not be read, and 0 when it has ended."""
     try:
         return int(process.memory_full_info().pss)
-    except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+    except psutil.AccessDenied:
+        return _resident(process)
+    except psutil.NoSuchProcess:
+        return 0
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
         return 0

@@ -25,6 +25,37 @@ class Host:
     isolation: bool
 
 
+# Of the memory of a host, what the skeleton takes unless it is told otherwise: Python and the page cache need the rest.
+SKELETON_SHARE_PERCENT = 60
+
+
+@dataclass(frozen=True)
+class SkeletonMemory:
+    """Memory of the days at work together, in bytes: what was asked for, or less where the host has less."""
+
+    asked_bytes: int | None
+    nbytes: int
+
+    def sentence(self) -> str | None:
+        """One line that says what this host lowered, or None when it lowered nothing."""
+        if self.asked_bytes is None or self.nbytes >= self.asked_bytes:
+            return None
+        asked, given = size_text(self.asked_bytes), size_text(self.nbytes)
+        return f"memory of the skeleton clamped to this host: {asked} -> {given}"
+
+
+def skeleton_memory(asked_bytes: int | None, host: Host) -> SkeletonMemory:
+    """The ceiling of the skeleton; without one, a share of the host."""
+    if asked_bytes is None:
+        return SkeletonMemory(None, host.memory_bytes * SKELETON_SHARE_PERCENT // 100)
+    return SkeletonMemory(asked_bytes, min(asked_bytes, host.memory_bytes))
+
+
+def size_text(size: int) -> str:
+    """1.5 GiB for 1610612736; below a tenth of a GiB in MiB, so that a small size does not read as 0."""
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 // 10 else f"{size / 2**20:.0f} MiB"
+
+
 def probe_host(root: Path = Path("/")) -> Host:
     """Look at the host below `root` ("/", or a copy of its files in a test). What is absent is no limit."""
     groups = _own_groups(root)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from daeda.host import Host
+from daeda.host import Host, size_text
 
 GIB = 1024**3
 
@@ -19,21 +19,23 @@ GIB = 1024**3
 RAY_MINIMUM_STORE_BYTES = 75 * 1024**2
 # Objects in the store and the heaps of the actors that read them are needed at the same time; the heaps need more.
 STORE_SHARE_PERCENT = 40
-# The rest of the worker budget runs the writer threads of Parquet and Lance.
-ACTOR_SHARE_PERCENT = 80
 # On a small host the reserve would take everything; it never takes more than this share of the memory.
 RESERVE_SHARE_PERCENT = 50
 
 
 @dataclass(frozen=True)
 class Requested:
-    """The ceilings of a run: logical CPUs, and bytes of memory of which store and reserve are parts."""
+    """The ceilings of a run: logical CPUs, and bytes of memory of which store and reserve are parts.
+
+    `actor_percent` of the worker CPUs run actors; the rest is left to the writer threads of Parquet and Lance.
+    """
 
     num_cpus: int = 16
     memory_bytes: int = 64 * GIB
     object_store_bytes: int = 20 * GIB
     reserved_cpus: int = 1
     reserved_memory_bytes: int = 4 * GIB
+    actor_percent: int = 80
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,10 @@ class Envelope:
             ("reserved memory", asked.reserved_memory_bytes, self.reserved_memory_bytes),
         ):
             if after < before:
-                changes.append(f"{what} {_gib(before)} -> {_gib(after)}")
-        return f"resource envelope clamped to this host: {', '.join(changes)}" if changes else None
+                changes.append(f"{what} {size_text(before)} -> {size_text(after)}")
+        if not changes:
+            return None
+        return f"resource envelope clamped to what this host and ray.memory allow: {', '.join(changes)}"
 
 
 def clamp(requested: Requested, host: Host) -> Envelope:
@@ -85,11 +89,6 @@ def clamp(requested: Requested, host: Host) -> Envelope:
         object_store_bytes=max(RAY_MINIMUM_STORE_BYTES, min(bounds)),
         reserved_memory_bytes=reserve,
         worker_cpus=worker_cpus,
-        actors=max(min(cpus, 2), worker_cpus * ACTOR_SHARE_PERCENT // 100),
+        actors=max(min(cpus, 2), worker_cpus * requested.actor_percent // 100),
         isolation=host.isolation,
     )
-
-
-def _gib(size: int) -> str:
-    """1.5 GiB for 1610612736; below a tenth of a GiB in MiB, so that a small store does not read as 0."""
-    return f"{size / GIB:.1f} GiB" if size >= GIB // 10 else f"{size / 1024**2:.0f} MiB"

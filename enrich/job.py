@@ -155,7 +155,12 @@ def _envelope(project: Project) -> Envelope:
     """The limits of this run on this host, told where the host lowers what was asked for."""
     asked = project.runtime.ray
     requested = Requested(
-        asked.num_cpus, asked.memory, asked.object_store_memory, asked.reserved_cpus, asked.reserved_memory
+        num_cpus=asked.num_cpus,
+        memory_bytes=asked.memory,
+        object_store_bytes=asked.object_store_memory,
+        reserved_cpus=asked.reserved_cpus,
+        reserved_memory_bytes=asked.reserved_memory,
+        actor_percent=asked.actor_percent,
     )
     envelope = clamp(requested, probe_host())
     sentence = envelope.sentence()

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _command(words: Sequence[str]) -> int:
-    arguments = _parser().parse_strictly(words)
+    arguments = build_parser().parse_strictly(words)
 
     from daeda.compiler.compile import compile_runnable
     from daeda.dataset.layout import Layout
@@ -59,7 +59,8 @@ def _command(words: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> StrictParser:
+def build_parser() -> StrictParser:
+    """The flags of the command."""
     parser = StrictParser(
         prog="python -m enrich",
         description="Build the enrichment: fill the embedding columns of skeleton days that are published.",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from daeda.errors import NotBuiltYet, UsageError, did_you_mean
+from daeda.settings.flags import ENRICHMENT_FLAGS, OUTPUT_ROOT, SETTING_FLAGS, SKELETON_FLAGS, SettingFlag
 
 if TYPE_CHECKING:
     from daeda.catalog.project import Project
@@ -66,11 +67,16 @@ def add_project_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--feature-services-dir", type=Path, metavar="DIR", help="default: feature_services of the project"
     )
-    group.add_argument("--output-root", metavar="DIR", help="overrides output_root of runtime.yaml")
+
+
+def add_output_flag(parser: argparse.ArgumentParser) -> None:
+    """Where the days are, for commands that read or write them."""
+    _add_settings(parser.add_argument_group("output"), (OUTPUT_ROOT,))
 
 
 def add_run_flags(parser: argparse.ArgumentParser) -> None:
-    """Which days, and what becomes of stale ones."""
+    """Where the days are, which of them, and what becomes of stale ones."""
+    add_output_flag(parser)
     group = parser.add_argument_group("run")
     group.add_argument("--target-date", metavar="YYYY-MM-DD", help="build this day of the range alone")
     group.add_argument(
@@ -82,43 +88,48 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def add_skeleton_flags(parser: argparse.ArgumentParser) -> None:
-    """How much the skeleton does at once."""
-    group = parser.add_argument_group("skeleton")
-    group.add_argument(
-        "--day-workers", type=int, metavar="N", help="days at once; overrides day_workers of runtime.yaml"
-    )
+    """How much the skeleton does at once, and with how much of the machine."""
+    _add_settings(parser.add_argument_group("skeleton"), SKELETON_FLAGS)
 
 
 def add_enrichment_flags(parser: argparse.ArgumentParser) -> None:
     """The envelope of the enrichment."""
-    group = parser.add_argument_group("enrichment")
-    group.add_argument("--ray-num-cpus", type=int, metavar="N", help="ceiling of logical CPUs; overrides ray.num_cpus")
-    group.add_argument(
-        "--preload-day-embeddings",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="share the vectors of a day through the object store; overrides ray.preload_day_embeddings",
-    )
+    _add_settings(parser.add_argument_group("enrichment"), ENRICHMENT_FLAGS)
+
+
+def _add_settings(group: argparse._ArgumentGroup, flags: Sequence[SettingFlag]) -> None:
+    for one in flags:
+        example = ", like 8GiB" if one.kind == "size" else ""
+        text = f"{one.what}{example}; overrides {one.setting} of runtime.yaml"
+        match one.kind:
+            case "whole number":
+                group.add_argument(one.flag, type=int, metavar="N", help=text)
+            case "size":
+                group.add_argument(one.flag, metavar="SIZE", help=text)
+            case "directory":
+                group.add_argument(one.flag, metavar="DIR", help=text)
+            case "switch":
+                group.add_argument(one.flag, action=argparse.BooleanOptionalAction, default=None, help=text)
 
 
 def settings_given(arguments: argparse.Namespace) -> dict[str, Any]:
     """The settings that flags override, nested like runtime.yaml."""
     given: dict[str, Any] = {}
-    if arguments.output_root is not None:
-        # Paths in flags are relative to the working directory, paths in YAML to the project root.
-        if "://" in arguments.output_root:
-            raise NotBuiltYet(
-                f"--output-root {arguments.output_root} is described and not built yet: use a local directory"
-            )
-        given["output_root"] = str(Path(arguments.output_root).absolute())
-    if getattr(arguments, "day_workers", None) is not None:
-        given["day_workers"] = arguments.day_workers
-    ray = {
-        "num_cpus": getattr(arguments, "ray_num_cpus", None),
-        "preload_day_embeddings": getattr(arguments, "preload_day_embeddings", None),
-    }
-    ray = {name: value for name, value in ray.items() if value is not None}
-    return {**given, "ray": ray} if ray else given
+    for one in SETTING_FLAGS:
+        value = getattr(arguments, one.dest, None)
+        if value is None:
+            continue
+        if one.kind == "directory":
+            # Paths in flags are relative to the working directory, paths in YAML to the project root.
+            if "://" in value:
+                raise NotBuiltYet(f"{one.flag} {value} is described and not built yet: use a local directory")
+            value = str(Path(value).absolute())
+        *parents, last = one.location
+        place = given
+        for name in parents:
+            place = place.setdefault(name, {})
+        place[last] = value
+    return given
 
 
 def open_project(arguments: argparse.Namespace, service: str | None = None) -> Project:
@@ -145,4 +156,18 @@ def as_flags(arguments: argparse.Namespace, names: Mapping[str, str]) -> list[st
         if value is None or value is False:
             continue
         words += [flag] if value is True else [flag, str(value)]
+    return words
+
+
+def setting_words(arguments: argparse.Namespace, flags: Sequence[SettingFlag]) -> list[str]:
+    """Given flags of settings as words for a subprocess."""
+    words: list[str] = []
+    for one in flags:
+        value = getattr(arguments, one.dest)
+        if value is None:
+            continue
+        if one.kind == "switch":
+            words.append(one.flag if value else one.flag.replace("--", "--no-", 1))
+        else:
+            words += [one.flag, str(value)]
     return words

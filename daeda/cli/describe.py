@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from rich.console import Console
 
+from daeda.catalog.project import Project
 from daeda.cli.arguments import open_project
 from daeda.cli.outcome import say
 from daeda.cli.summary import print_plan
 from daeda.cli.train import make_plan, sources_shown
 from daeda.compiler.compile import compile_project, project_dag
 from daeda.compiler.pipeline_file import PIPELINES, edited_path, pipeline_text, write_generated
+from daeda.errors import ConfigError
 from daeda.planning.days import chosen_days
 from daeda.planning.explain import explain_text
 from daeda.planning.explain_sql import explain_sql
@@ -30,7 +33,7 @@ def explain(arguments: argparse.Namespace) -> int:
     project = open_project(arguments, arguments.service)
     dag = project_dag(project)
     if edited_path(project).exists():
-        say(f"from {edited_path(project)}, which takes the place of the compiled pipeline")
+        say(f"from {_shown(edited_path(project))}, which takes the place of the compiled pipeline")
     if arguments.sql:
         day = chosen_days(project, arguments.target_date)[0]
         print(explain_sql(dag.skeleton(), day, project.runtime.rows_per_part))
@@ -42,13 +45,27 @@ def explain(arguments: argparse.Namespace) -> int:
 
 
 def compile_service(arguments: argparse.Namespace) -> int:
-    """Echo the compiled pipeline and, unless told otherwise, write it."""
+    """Write the compiled pipeline, unless told otherwise, and echo it."""
     project = open_project(arguments, arguments.service)
     dag = compile_project(project)
-    print(pipeline_text(dag), end="")
+    edited = edited_path(project)
     if not arguments.no_write:
-        path = write_generated(dag, arguments.output_dir or project.root / PIPELINES)
-        say(f"written to {path}")
-    if edited_path(project).exists():
-        say(f"{edited_path(project)} takes its place: delete or rename it to train what was compiled")
+        say(f"written to {_shown(write_generated(dag, arguments.output_dir or project.root / PIPELINES))}")
+    if edited.exists():
+        say(f"{_shown(edited)} takes its place: delete or rename it to train what was compiled")
+        _warn_of_edited(project)
+    print(pipeline_text(dag.to_model()), end="")
     return 0
+
+
+def _warn_of_edited(project: Project) -> None:
+    """What is compiled does not depend on the hand-edited file, so its mistakes are told and refuse nothing here."""
+    try:
+        project_dag(project)
+    except ConfigError as error:
+        for line in str(error).splitlines():
+            say(f"warning: {line}")
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -58,10 +58,11 @@ def interruptible() -> Iterator[Interruptions]:
         )
 
 
-def run_half(module: str, words: Sequence[str], state: Interruptions) -> int:
+def run_half(module: str, words: Sequence[str], state: Interruptions, *, result_on_stdout: bool = False) -> int:
     """Run `python -m module` to its end; returns its exit code, 1 where a signal ended it.
 
-    The half gets a session of its own, so that Ctrl-C reaches it once and through the driver; its stderr is ours.
+    The half gets a session of its own, so that Ctrl-C reaches it once and through the driver; its stderr is ours, and
+    its stdout too where it holds the result of the command.
     """
     if state.signals:
         return Interrupted.exit_code
@@ -70,7 +71,7 @@ def run_half(module: str, words: Sequence[str], state: Interruptions) -> int:
         child = subprocess.Popen(
             [sys.executable, "-m", module, *words],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=None if result_on_stdout else subprocess.PIPE,
             text=True,
             start_new_session=True,
             pass_fds=(reading,),

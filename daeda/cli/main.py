@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from daeda.cli.arguments import (
     StrictParser,
     add_enrichment_flags,
+    add_output_flag,
     add_project_flags,
     add_run_flags,
     add_skeleton_flags,
 )
+from daeda.cli.audit import add_audit_flags, audit_leakage
 from daeda.cli.outcome import run_command
-from daeda.errors import NotBuiltYet
+from daeda.errors import NotBuiltYet, UsageError
 
 Command = Callable[[argparse.Namespace, Sequence[str]], int]
 
@@ -40,16 +43,17 @@ def build_parser() -> StrictParser:
     _add_plan(
         commands.add_parser("plan", help="which days would be built, skipped or rebuilt, and why; writes nothing")
     )
-    _add_explain(commands.add_parser("explain", help="the operators of a service as text"))
-    _add_compile(commands.add_parser("compile", help="write the operators of a service as YAML (not built yet)"))
-    audit = groups.add_parser("audit", help="recompute sampled rows by a slow path (not built yet)")
+    _add_explain(commands.add_parser("explain", help="the operators of a service as text, SQL or flowchart"))
+    _add_compile(
+        commands.add_parser("compile", help="write the operators of a service as YAML, which can be edited by hand")
+    )
+    audit = groups.add_parser("audit", help="recompute sampled rows by a slow path")
     audits = audit.add_subparsers(
         title="commands", dest="command", required=True, metavar="COMMAND", parser_class=StrictParser
     )
-    leakage = audits.add_parser("leakage", help="compare published rows with a recomputation (not built yet)")
-    leakage.add_argument("service")
-    instead = "this version has the commands pipeline train, plan and explain"
-    leakage.set_defaults(run=_not_built("daeda audit leakage", instead), parser=leakage)
+    _add_leakage(
+        audits.add_parser("leakage", help="compare published rows with a recomputation that shares no code with them")
+    )
     return parser
 
 
@@ -94,16 +98,33 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
 def _add_explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("service")
     add_project_flags(parser)
-    parser.add_argument("--sql", action="store_true", help="not built yet")
-    parser.add_argument("--format", choices=("text", "mermaid"), default="text", help="mermaid is not built yet")
+    form = parser.add_argument_group("form")
+    form.add_argument("--sql", action="store_true", help="the SQL of each operator for one day")
+    form.add_argument(
+        "--target-date", metavar="YYYY-MM-DD", help="the day of --sql (default: the first day of the range)"
+    )
+    form.add_argument("--format", choices=("text", "mermaid"), default="text", help="as text, or as a flowchart")
     parser.set_defaults(run=_explain, parser=parser)
 
 
 def _add_compile(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("service")
     add_project_flags(parser)
-    instead = "`daeda pipeline explain` shows the operators as text"
-    parser.set_defaults(run=_not_built("daeda pipeline compile", instead), parser=parser)
+    form = parser.add_argument_group("file")
+    where = form.add_mutually_exclusive_group()
+    where.add_argument(
+        "--output-dir", type=Path, metavar="DIR", help="default: config/pipelines of the project, where train looks"
+    )
+    where.add_argument("--no-write", action="store_true", help="echo it and write nothing")
+    parser.set_defaults(run=_compile, parser=parser)
+
+
+def _add_leakage(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("service")
+    add_project_flags(parser)
+    add_output_flag(parser)
+    add_audit_flags(parser)
+    parser.set_defaults(run=_leakage, parser=parser)
 
 
 def _train(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
@@ -119,40 +140,35 @@ def _train(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
 
 def _plan(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     _refuse_beam_flags("plan", beam_flags)
-    from rich.console import Console
+    from daeda.cli.describe import plan
 
-    from daeda.cli.summary import print_plan
-    from daeda.cli.train import make_plan, sources_shown
-
-    plan = make_plan(arguments)
-    print_plan(Console(highlight=False), plan.plans, sources_shown(plan))
-    return 0
+    return plan(arguments)
 
 
 def _explain(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     _refuse_beam_flags("explain", beam_flags)
-    for asked, name in ((arguments.sql, "--sql"), (arguments.format == "mermaid", "--format mermaid")):
-        if asked:
-            raise NotBuiltYet(
-                f"daeda pipeline explain {name} is described and not built yet: leave it out for the text"
-            )
-    from daeda.cli.arguments import open_project
-    from daeda.compiler.compile import compile_project
-    from daeda.planning.explain import explain_text
+    if arguments.sql and arguments.format != "text":
+        raise UsageError(f"--sql and --format {arguments.format} exclude each other: give one of them")
+    if arguments.target_date is not None and not arguments.sql:
+        raise UsageError("--target-date chooses the day of --sql: give both, or neither")
+    from daeda.cli.describe import explain
 
-    print(explain_text(compile_project(open_project(arguments, arguments.service))))
-    return 0
+    return explain(arguments)
+
+
+def _compile(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
+    _refuse_beam_flags("compile", beam_flags)
+    from daeda.cli.describe import compile_service
+
+    return compile_service(arguments)
+
+
+def _leakage(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
+    if beam_flags:
+        raise UsageError("daeda audit leakage takes no flags of Beam: remove what stands behind '--'")
+    return audit_leakage(arguments)
 
 
 def _refuse_beam_flags(command: str, beam_flags: Sequence[str]) -> None:
     if beam_flags:
-        from daeda.errors import UsageError
-
         raise UsageError(f"daeda pipeline {command} runs nothing on Beam: remove what stands behind '--'")
-
-
-def _not_built(what: str, instead: str) -> Command:
-    def refuse(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
-        raise NotBuiltYet(f"{what} is described and not built yet: {instead}")
-
-    return refuse

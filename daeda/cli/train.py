@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daeda.catalog.project import Project
-from daeda.cli.arguments import as_flags, open_project
+from daeda.cli.arguments import as_flags, open_project, setting_words
 from daeda.cli.halves import Interruptions, interruptible, run_half
 from daeda.cli.outcome import say
 from daeda.cli.summary import print_run
@@ -29,6 +29,7 @@ from daeda.planning.days import (
     refuse_stale,
 )
 from daeda.planning.preflight import check_sources
+from daeda.settings.flags import ENRICHMENT_FLAGS, SKELETON_FLAGS
 
 _SHARED = {
     "runtime_config_path": "--runtime-config-path",
@@ -123,7 +124,7 @@ def _require_skeleton(plan: TrainPlan) -> None:
 
 def _run(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[str], state: Interruptions) -> int:
     shared = as_flags(arguments, _SHARED)
-    enrichment = [*shared, *as_flags(arguments, {"ray_num_cpus": "--ray-num-cpus"}), *_preload_flag(arguments)]
+    enrichment = [*shared, *setting_words(arguments, ENRICHMENT_FLAGS)]
     to_enrich = any(one.builds for one in plan.enriched)
     if to_enrich:
         # In a process of its own, so that neither the driver nor the skeleton ever imports lance.
@@ -132,18 +133,11 @@ def _run(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[st
             return code
     repair(Layout(plan.project.service_dir))
     if not arguments.enrich_only and any(one.builds for one in plan.skeleton):
-        words = [*shared, *as_flags(arguments, {"day_workers": "--day-workers"}), *beam_flags]
+        words = [*shared, *setting_words(arguments, SKELETON_FLAGS), *beam_flags]
         code = run_half("beam_pipeline", words, state)
         if code:
             return code
     return run_half("enrich", enrichment, state) if to_enrich else 0
-
-
-def _preload_flag(arguments: argparse.Namespace) -> list[str]:
-    chosen = arguments.preload_day_embeddings
-    if chosen is None:
-        return []
-    return ["--preload-day-embeddings" if chosen else "--no-preload-day-embeddings"]
 
 
 def sources_shown(plan: TrainPlan) -> list[tuple[str, Path | str]]:

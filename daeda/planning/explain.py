@@ -51,7 +51,9 @@ def _details(operator: Operator) -> list[str]:
             return _point_in_time(operator)
         case RollingAggregate():
             ties = f"; ties by {', '.join(operator.tie_order)}, greater first" if operator.tie_order else ""
-            per = f"per {', '.join(operator.keys)}, before {operator.left_time.column}, on {operator.compute}{ties}"
+            known = f" and known by {operator.created.column} before it too" if operator.created else ""
+            before = f"before {operator.left_time.column}{known}"
+            per = f"per {', '.join(operator.keys)}, {before}, on {operator.compute}{ties}"
             return [per, *(_aggregate(one) for one in operator.aggregates)]
         case ArrowUdfTransform():
             return [f"{operator.result} = {operator.function}({', '.join(operator.columns)})"]

@@ -1,15 +1,23 @@
-"""The SQL of each operator for one day: the statements that the skeleton runs, with names in place of files.
+"""The SQL of each operator for one day, as a script: the statements that the skeleton runs, with names for its files.
 
-Source files stand as `<path of the view>/dt=*/*.parquet`, intermediate results as `<relation>.parquet`.
+Source files stand as the path of their view, intermediate results as `<relation>.parquet`. What a Scan or a Filter
+composes stands inside the statements that read it; here it is written once, as a view.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass, field
+from functools import cache
+from glob import has_magic
+from pathlib import PurePosixPath
+from textwrap import indent
 
-from sqlglot import parse_one
+import duckdb
+from sqlglot import exp, parse_one
 
+from daeda.dataset.layout import part_name
 from daeda.operators.dag import Dag
 from daeda.operators.relational import Filter, Join, Project, Scan, Sink
 from daeda.operators.temporal import RollingAggregate
@@ -18,9 +26,12 @@ from daeda.sql import statements
 from daeda.sql.handle import ColumnFile, Composed, Numbered
 from daeda.sql.lower import Handle, SourceOperator, inputs_of, lower
 
+_ENTITIES = "daeda_entities"
+_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+
 
 def explain_sql(dag: Dag, day: dt.date, rows_per_part: int) -> str:
-    """One block per statement, in the order in which they run. `dag` is the skeleton's."""
+    """A commented block per operator, in the order in which they run. `dag` is the skeleton's."""
     written = _Writing(day, rows_per_part)
     handles: dict[str, Handle] = {}
     for operator in dag.operators:
@@ -28,12 +39,18 @@ def explain_sql(dag: Dag, day: dt.date, rows_per_part: int) -> str:
             continue
         relation = dag.relations[operator.output]
         handle = lower(written, operator, relation, inputs_of(operator, handles))
-        handles[operator.output] = handle
         if isinstance(operator, Scan | Filter) and isinstance(handle, Composed):
-            written.add(operator, "composed, not run by itself", handle.query)
-        if isinstance(operator, Project) and isinstance(handle, Numbered):
-            written.add(operator, "composed, not run by itself", handle.select(relation.names).sql("duckdb"))
-    return "\n\n".join(written.blocks)
+            handle = written.view(operator, handle)
+        if isinstance(operator, Project):
+            written.say(operator, "no statement of its own: its columns are computed where they are read")
+        handles[operator.output] = handle
+    head = [
+        f"-- {dag.service} on {day}. Paths of views are relative to data_root; only the partitions that the day needs"
+    ]
+    head.append(
+        "-- are read. Rows are numbered once; each operator then writes a file of its new columns, in that order."
+    )
+    return "\n\n".join(["\n".join(head), *written.blocks])
 
 
 @dataclass
@@ -44,31 +61,92 @@ class _Writing:
     rows_per_part: int
     blocks: list[str] = field(default_factory=list)
 
-    def add(self, operator: SourceOperator, what: str, query: str) -> None:
-        pretty = parse_one(query, dialect="duckdb").sql("duckdb", pretty=True)
-        self.blocks.append(f"-- {operator.name} ({operator.op_kind}): {what}\n{pretty};")
+    def say(self, operator: SourceOperator, what: str, statement: str = "") -> None:
+        comment = f"-- {operator.name} ({operator.op_kind}): {what}"
+        self.blocks.append(f"{comment}\n{statement}" if statement else comment)
+
+    def view(self, operator: SourceOperator, handle: Composed) -> Composed:
+        """Give a composed query its relation's name; returns what reads it by that name."""
+        name = exp.to_identifier(operator.output, quoted=True)
+        shown = _shown(name).sql("duckdb")
+        self.say(operator, "part of the statements that read it", f"CREATE VIEW {shown} AS\n{_pretty(handle.query)};")
+        return Composed(handle.relation, exp.select("*").from_(exp.Table(this=name)).sql("duckdb"))
 
     def source_files(self, operator: Scan) -> tuple[str, ...]:
-        return (operator.path if operator.path.endswith(".parquet") else f"{operator.path}/dt=*/*.parquet",)
+        files = PurePosixPath(operator.path).suffix or has_magic(operator.path)
+        return (operator.path if files else f"{operator.path}/**/*.parquet",)
 
     def number(self, operator: SourceOperator, query: str, name: str) -> tuple[str, int]:
-        self.add(operator, f"rows get their numbers, COPY to {name}.parquet", query)
-        return f"{name}.parquet", self.rows_per_part
+        path = f"{name}.parquet"
+        self.say(operator, "rows of its left side get their numbers", _copy(query, path))
+        return path, self.rows_per_part
 
     def materialise(self, operator: SourceOperator, query: str, name: str, left_rows: int) -> tuple[str, int]:
-        self.add(operator, f"COPY to {name}.parquet", query)
-        return f"{name}.parquet", left_rows
+        path = f"{name}.parquet"
+        self.say(operator, "its new columns, one row for each row of its left side", _copy(query, path))
+        return path, left_rows
 
     def duplicate_key(self, operator: Join, right: Composed) -> str:
         return "the right side has duplicate keys"
 
     def roll(self, operator: RollingAggregate, left: Numbered, right: Composed) -> ColumnFile:
-        entities = "daeda_entities"
-        self.add(operator, f"the day's entities, kept as {entities}", statements.rolling_entities(operator, left))
-        self.add(operator, "their rows, to the kernel", statements.rolling_probes(operator, left, entities))
-        self.add(operator, "their history, to the kernel", statements.rolling_history(operator, right, entities))
-        return ColumnFile(f"{operator.output}.parquet", tuple(one.name for one in operator.aggregates))
+        path = f"{operator.output}.parquet"
+        entities = _pretty(statements.rolling_entities(operator, left))
+        self.say(operator, "the day's entities", f"CREATE OR REPLACE TEMP TABLE {_ENTITIES} AS\n{entities};")
+        probes = _pretty(statements.rolling_probes(operator, left, _ENTITIES))
+        self.say(operator, "their rows, read by the kernel", f"{probes};")
+        history = _pretty(statements.rolling_history(operator, right, _ENTITIES))
+        self.say(operator, f"their history, read by the kernel, which writes {path}", f"{history};")
+        return ColumnFile(path, tuple(one.name for one in operator.aggregates))
 
     def write(self, operator: Sink, given: Numbered) -> None:
         query = statements.assembly(given.relation, given, 0, self.rows_per_part)
-        self.add(operator, "one COPY per part, this is part 0", query)
+        self.say(operator, "one COPY for each part, this is the first", _copy(query, part_name(0)))
+
+
+def _copy(query: str, path: str) -> str:
+    return f"COPY (\n{indent(_pretty(query), '  ')}\n) TO '{path}' (FORMAT parquet);"
+
+
+def _pretty(query: str) -> str:
+    return _shown(parse_one(query, dialect="duckdb")).sql("duckdb", pretty=True, normalize_functions=False)
+
+
+def _shown(tree: exp.Expr) -> exp.Expr:
+    """The tree in fewer words: no quotes, aliases and subqueries that say nothing."""
+    return tree.transform(_renamed).transform(_plain_source).transform(_unquoted)
+
+
+def _unquoted(node: exp.Expr) -> exp.Expr:
+    if isinstance(node, exp.Identifier) and _PLAIN_NAME.fullmatch(node.name) and node.name not in _keywords():
+        node.set("quoted", False)
+    return node
+
+
+def _renamed(node: exp.Expr) -> exp.Expr:
+    """`a AS a` is `a`."""
+    if isinstance(node, exp.Alias) and isinstance(node.this, exp.Column) and node.alias == node.this.name:
+        return node.this
+    return node
+
+
+def _plain_source(node: exp.Expr) -> exp.Expr:
+    """`(SELECT * FROM a) AS b` is `a AS b`."""
+    if not isinstance(node, exp.Subquery) or not isinstance(node.this, exp.Select):
+        return node
+    select = node.this
+    clauses = {name for name, value in select.args.items() if value}
+    source = select.find(exp.Table)
+    if not select.is_star or source is None or not clauses <= {"expressions", "from", "from_", "kind"}:
+        return node
+    return exp.alias_(source.copy(), node.alias, table=True, quoted=True)
+
+
+@cache
+def _keywords() -> frozenset[str]:
+    """Words that DuckDB takes for a name only in quotes, in some place at least."""
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'"
+        ).fetchall()
+    return frozenset(name for (name,) in found)

@@ -184,7 +184,7 @@ def _check_static_keys(dag: Dag, sources: Sources, day: dt.date, mistakes: list[
     """Right sides of Joins have one row per key."""
     scans = {scan.output: scan for scan in sources.scans}
     for operator in dag.operators:
-        if not isinstance(operator, Join) or operator.inputs[1] not in scans:
+        if not isinstance(operator, Join) or operator.latest or operator.inputs[1] not in scans:
             continue
         scan = scans[operator.inputs[1]]
         relation = composed.scan(scan, dag.relations[scan.output], sources.needed(day)[scan.name], day)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -23,30 +24,57 @@ AggregateKind = Literal[
     "flatten_distinct",
     "top_k",
 ]
+KIND_MEANINGS: Mapping[AggregateKind, str] = {
+    "count": "rows, or values of the column that are not NULL",
+    "count_distinct": "different values",
+    "sum": "sum of numbers: integers and decimals exactly, doubles within one unit in the last place",
+    "mean": "mean of numbers, as double",
+    "min": "least value",
+    "max": "greatest value",
+    "std": "standard deviation of a sample, as double; NULL below two values",
+    "first": "oldest value",
+    "last": "newest value",
+    "list": "newest values",
+    "last_distinct": "newest values, each once, at its newest place",
+    "flatten_distinct": "the same over the items of a list-valued column",
+    "top_k": "most frequent values; of equally frequent ones, the newest",
+}
 LIST_KINDS: frozenset[AggregateKind] = frozenset({"list", "last_distinct", "flatten_distinct", "top_k"})
 
 
 class History(Strict):
     """The view whose rows are aggregated; attributes (`view:column`) are joined as of the history row's own time."""
 
-    view: Name
-    attributes: tuple[str, ...] = ()
+    view: Name = Field(description="View whose rows are aggregated; it has a timestamp.")
+    attributes: tuple[str, ...] = Field(
+        default=(), description="Columns of other views, as view:column, joined as of the history row's own time."
+    )
 
 
 class AggregationSpec(Strict):
     """One rolling aggregate over one history, for one window or for several."""
 
-    name: Name
-    description: str = ""
-    entity: Names
-    history: History
-    column: Name | None = None
-    kind: AggregateKind
-    where: str | None = None
-    window: Span | None = None
-    windows: Spans | None = None
-    max_length: Count | None = None
-    order: Literal["newest_first", "oldest_first"] = "newest_first"
+    name: Name = Field(description="Name of the column, and its beginning where there are several windows.")
+    description: str = Field(default="", description="What it means, for readers.")
+    entity: Names = Field(description="Whose history it is: entity user means the key user_id.")
+    history: History = Field(description="Rows to aggregate.")
+    column: Name | None = Field(default=None, description="Column to aggregate; only count can do without.")
+    kind: AggregateKind = Field(description="What is computed.")
+    where: str | None = Field(default=None, description="Condition on the rows of the history, as SQL.")
+    window: Span | None = Field(
+        default=None, description="How far it looks back, like 7d or unbounded: one column with the name of the spec."
+    )
+    windows: Spans | None = Field(
+        default=None,
+        description="Several windows, or the name of a list of base.yaml: one column each, like name_7d.",
+    )
+    max_length: Count | None = Field(
+        default=None,
+        description="Most items of a list, the newest; a number or a name of base.yaml. List kinds need it.",
+    )
+    order: Literal["newest_first", "oldest_first"] = Field(
+        default="newest_first", description="Order of the finished list."
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -77,28 +105,34 @@ class AggregationSpec(Strict):
 class EnrichmentSpec(Strict):
     """One embedding column: the vector of an id, or the mean vector of a list of ids."""
 
-    name: Name
-    description: str = ""
-    kind: Literal["lookup", "avg_pool"]
-    column: Name
-    store: Name
-    normalize: Literal["none", "l2"] = "none"
+    name: Name = Field(description="Name of the column, which the service declares with kind embedding.")
+    description: str = Field(default="", description="What it means, for readers.")
+    kind: Literal["lookup", "avg_pool"] = Field(
+        description="lookup: the vector of an id; avg_pool: the mean vector of a list of ids."
+    )
+    column: Name = Field(description="Column of the service with the id or the list of ids.")
+    store: Name = Field(description="Name of an embedding store.")
+    normalize: Literal["none", "l2"] = Field(
+        default="none", description="l2 scales the result to length 1; a zero vector stays zero."
+    )
 
 
 class EmbeddingStore(Strict):
     """A Lance dataset of vectors by id, pinned to a version number or a tag."""
 
-    name: Name
-    path: str = Field(min_length=1)
-    id_column: str = Field(min_length=1)
-    vector_column: str = Field(min_length=1)
-    dimension: Count
-    version: int | str
+    name: Name = Field(description="Name that enrichment_specs use.")
+    path: str = Field(min_length=1, description="Lance dataset, relative to data_root.")
+    id_column: str = Field(min_length=1, description="Column of the ids, integers or text.")
+    vector_column: str = Field(min_length=1, description="Column of the vectors.")
+    dimension: Count = Field(description="Length of the vectors; a number or a name of base.yaml.")
+    version: int | str = Field(
+        description="Version number or tag; a store that changes does not change a training set by itself."
+    )
 
 
 class Aggregations(Strict):
     """The whole file."""
 
-    aggregation_specs: tuple[AggregationSpec, ...] = ()
-    enrichment_specs: tuple[EnrichmentSpec, ...] = ()
-    embedding_stores: tuple[EmbeddingStore, ...] = ()
+    aggregation_specs: tuple[AggregationSpec, ...] = Field(default=(), description="Rolling aggregates.")
+    enrichment_specs: tuple[EnrichmentSpec, ...] = Field(default=(), description="Embedding columns.")
+    embedding_stores: tuple[EmbeddingStore, ...] = Field(default=(), description="Where the vectors are.")

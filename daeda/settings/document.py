@@ -19,6 +19,8 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 _MAX_DEPTH = 40
 _MAX_ENTRIES = 200_000
 _MAX_BYTES = 8 * 1024 * 1024
+# The key that says which of several models an entry is.
+_DISCRIMINATOR = "op_kind"
 
 
 @dataclass
@@ -100,14 +102,19 @@ def parse_model(model: type[ModelT], document: Document, mistakes: Mistakes, con
 def record_validation(model: type[BaseModel], error: ValidationError, mistakes: Mistakes, where: Any) -> None:
     """Turn the entries of a ValidationError into sentences. `where` maps a location to `file:line`."""
     for entry in error.errors(include_url=False):
-        location = tuple(entry["loc"])
+        location = _without_tags(model, tuple(entry["loc"]))
         place = where(location)
         # A flag or a variable names the entry itself, and a line does not.
         key = ".".join(str(part) for part in location) if place.rpartition(":")[2].isdigit() else ""
         match entry["type"]:
             case "extra_forbidden":
-                known = _known_keys(model, location[:-1])
+                known = _known_keys(model, tuple(entry["loc"])[:-1])
                 what = f"unknown key '{location[-1]}': {did_you_mean(str(location[-1]), known)}"
+            case "union_tag_invalid":
+                given, expected = entry["ctx"]["tag"], entry["ctx"]["expected_tags"].replace("'", "").split(", ")
+                what = f"unknown {_DISCRIMINATOR} '{given}': {did_you_mean(str(given), expected)}"
+            case "union_tag_not_found":
+                what = f"'{_DISCRIMINATOR}' is missing"
             case "missing":
                 what = f"'{'.'.join(str(part) for part in location)}' is missing"
             case "value_error" | "assertion_error":
@@ -179,20 +186,40 @@ def _shown(path: Path, root: Path) -> str:
 
 
 def _known_keys(model: type[BaseModel], location: Location) -> list[str]:
-    """Keys of the model that stands at `location`, found by walking the annotations."""
+    """Keys of the model that stands at `location`, tags included."""
+    return [name for one in _models_at(model, location) for name in one.model_fields]
+
+
+def _models_at(model: type[BaseModel], location: Location) -> list[type[BaseModel]]:
+    """The models that can stand at `location`, found by walking the annotations; tags choose among them."""
     current: list[type[BaseModel]] = [model]
     for part in location:
         if isinstance(part, int):
             continue
+        tagged = _tagged(current, part)
         fields = [one.model_fields[part].annotation for one in current if part in one.model_fields]
-        if fields:
-            current = [found for annotation in fields for found in _models_in(annotation)]
-        else:
-            # A tag of a discriminated union stands in the location where no key of a file does.
-            current = [one for one in current if one.model_fields.get("op_kind", None) is None] or [
-                one for one in current if one.model_fields["op_kind"].default == part
-            ]
-    return [name for one in current for name in one.model_fields]
+        current = tagged or [found for annotation in fields for found in _models_in(annotation)]
+    return current
+
+
+def _without_tags(model: type[BaseModel], location: Location) -> Location:
+    """The location without the tags of discriminated unions, which stand in it where no key of a file does.
+
+    ("operators", 2, "scan", "columns") becomes ("operators", 2, "columns").
+    """
+    kept: list[str | int] = []
+    for index, part in enumerate(location):
+        if isinstance(part, int) or not _tagged(_models_at(model, location[:index]), part):
+            kept.append(part)
+    return tuple(kept)
+
+
+def _tagged(models: list[type[BaseModel]], part: str) -> list[type[BaseModel]]:
+    """The models whose tag is `part`; empty where the models have no tags."""
+    tags = [one.model_fields.get(_DISCRIMINATOR) for one in models]
+    if len(models) < 2 or None in tags:
+        return []
+    return [one for one, tag in zip(models, tags, strict=True) if tag is not None and tag.default == part]
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

@@ -17,11 +17,11 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from daeda.errors import did_you_mean
 from daeda.settings.document import Document, Location, Mistakes, record_validation
+from daeda.settings.flags import flag_at
 from daeda.settings.kinds import Name, Size, Strict
 
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
 _PREFIX = "DAEDA_"
-_FLAGS: Mapping[Location, str] = {("ray", "num_cpus"): "--ray-num-cpus"}
 # Set by the driver for the halves that it starts; not settings.
 INTERNAL_VARIABLES = frozenset({"DAEDA_LIFELINE_FD"})
 
@@ -41,8 +41,10 @@ def _last_day(value: object) -> object:
 class DefaultedColumn(Strict):
     """An output column that is made with a literal when no operator of the range produced it."""
 
-    name: Name
-    default: Any = None
+    name: Name = Field(description="Column of the service.")
+    default: Any = Field(
+        default=None, description="Literal of the column where no operator of the range makes it; null included."
+    )
 
 
 def _output_column(value: object) -> object:
@@ -52,28 +54,51 @@ def _output_column(value: object) -> object:
 class DuckDbConfig(Strict):
     """Limits of the skeleton's DuckDB; they never change the bytes that come out."""
 
-    memory_limit: Size | None = None
-    threads: int | None = Field(default=None, ge=1)
-    temp_directory: str | None = None
+    memory_limit: Size | None = Field(
+        default=None,
+        description="Memory of all days at work together, at most the host's; without it, 60 % of the host's.",
+    )
+    threads: int | None = Field(
+        default=None, ge=1, description="Threads of all days at work together; without it the host's cores."
+    )
+    temp_directory: str | None = Field(
+        default=None, description="Where a day spills what does not fit; without it, the run's staging directory."
+    )
 
 
 class Compute(Strict):
     """The engine of rolling aggregates and DuckDB's limits."""
 
-    engine: Literal["duckdb", "polars"] = "duckdb"
-    duckdb_config: DuckDbConfig = DuckDbConfig()
+    engine: Literal["duckdb", "polars"] = Field(default="duckdb", description="Engine of rolling aggregates.")
+    duckdb_config: DuckDbConfig = Field(default=DuckDbConfig(), description="Limits of DuckDB.")
 
 
 class RayEnvelope(Strict):
     """Ceilings of the enrichment; a run is clamped to the host that it is on."""
 
-    num_cpus: int = Field(default=16, ge=1)
-    memory: Size = 64 * 2**30
-    object_store_memory: Size = 20 * 2**30
-    reserved_cpus: int = Field(default=1, ge=0)
-    reserved_memory: Size = 4 * 2**30
-    preload_day_embeddings: bool = True
-    day_timeout_minutes: int = Field(default=240, ge=1)
+    num_cpus: int = Field(default=16, ge=1, description="Logical CPUs.")
+    memory: Size = Field(
+        default=64 * 2**30, description="Memory of the whole enrichment, object store and reserve included."
+    )
+    object_store_memory: Size = Field(
+        default=20 * 2**30,
+        description="Memory of the object store, which shares the vectors of a day among the actors.",
+    )
+    reserved_cpus: int = Field(default=1, ge=0, description="CPUs that no worker gets.")
+    reserved_memory: Size = Field(default=4 * 2**30, description="Memory that no worker gets.")
+    actor_percent: int = Field(
+        default=80,
+        ge=1,
+        le=100,
+        description="Percent of the worker CPUs that run actors, at least two where there are two cores.",
+    )
+    preload_day_embeddings: bool = Field(
+        default=True,
+        description="Read the vectors of a day once and share them; where they do not fit, actors read batches.",
+    )
+    day_timeout_minutes: int = Field(
+        default=240, ge=1, description="Minutes after which a day that is not done is given up."
+    )
 
 
 class RuntimeSettings(BaseSettings):
@@ -83,19 +108,37 @@ class RuntimeSettings(BaseSettings):
         extra="forbid", frozen=True, env_prefix=_PREFIX, env_nested_delimiter="__", arbitrary_types_allowed=True
     )
 
-    service: Name
-    data_root: str = "."
-    output_root: str
-    feed_start: Annotated[dt.date, BeforeValidator(_first_day)]
-    feed_end: Annotated[dt.date, BeforeValidator(_last_day)]
-    feature_refs: tuple[str, ...] = ()
-    output_columns: tuple[Annotated[DefaultedColumn, BeforeValidator(_output_column)], ...] = Field(min_length=1)
-    day_workers: int = Field(default=1, ge=1, le=256)
-    rows_per_part: int = Field(default=100_000, ge=1)
-    rolling_chunk_rows: int = Field(default=1_000_000, ge=1)
-    enrich_batch_rows: int = Field(default=8_192, ge=1)
-    compute: Compute = Compute()
-    ray: RayEnvelope = RayEnvelope()
+    service: Name = Field(description="The one service that this file belongs to.")
+    data_root: str = Field(
+        default=".",
+        description="Directory that paths of views and stores are relative to, itself relative to the project root.",
+    )
+    output_root: str = Field(description="Directory of the published days, relative to the project root.")
+    feed_start: Annotated[dt.date, BeforeValidator(_first_day)] = Field(
+        description="First day of the range, inclusive, UTC; a month stands for its first day."
+    )
+    feed_end: Annotated[dt.date, BeforeValidator(_last_day)] = Field(
+        description="Last day of the range, inclusive, UTC; a month stands for its last day."
+    )
+    feature_refs: tuple[str, ...] = Field(
+        default=(), description="Columns that are looked up in other views, as view:feature; each is used."
+    )
+    output_columns: tuple[Annotated[DefaultedColumn, BeforeValidator(_output_column)], ...] = Field(
+        min_length=1,
+        description="Order of the columns: a name, or a name and a default; exactly the columns of the service.",
+    )
+    day_workers: int = Field(default=1, ge=1, le=256, description="Days built at once; they share memory and threads.")
+    rows_per_part: int = Field(
+        default=100_000,
+        ge=1,
+        description="Rows of one Parquet file of a day; the only chunk size that the output shows.",
+    )
+    rolling_chunk_rows: int = Field(
+        default=1_000_000, ge=1, description="Rows of history that the rolling kernel takes at once, cut at entities."
+    )
+    enrich_batch_rows: int = Field(default=8_192, ge=1, description="Rows that an actor enriches at once.")
+    compute: Compute = Field(default=Compute(), description="How the skeleton computes.")
+    ray: RayEnvelope = Field(default=RayEnvelope(), description="Ceilings of the enrichment.")
 
     @model_validator(mode="after")
     def _range_is_forward(self) -> Self:
@@ -164,8 +207,9 @@ def load_runtime(document: Document, flags: Mapping[str, Any], mistakes: Mistake
 
 def place_of_setting(document: Document, location: Location, flags: Mapping[str, Any] | None = None) -> str:
     """Where the value of a setting comes from: `--day-workers`, `DAEDA_DAY_WORKERS`, or `file:line`."""
-    if flags and _reaches(flags, location):
-        return _FLAGS.get(location) or "--" + str(location[-1]).replace("_", "-")
+    flag = flag_at(location)
+    if flag is not None and flags and _reaches(flags, location):
+        return flag
     for length in range(len(location), 0, -1):
         variable = _PREFIX + "__".join(str(part) for part in location[:length]).upper()
         if variable in os.environ:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from daeda.host import Host, probe_host
+from daeda.host import Host, SkeletonMemory, probe_host, skeleton_memory
 from enrich.envelope import GIB, RAY_MINIMUM_STORE_BYTES, Envelope, Requested, clamp
 
 
@@ -124,7 +124,7 @@ def test_small_host() -> None:
     small = Host(cores=2, memory_bytes=24 * GIB, shm_free_bytes=12 * GIB, isolation=False)
     assert envelope(Requested(), small) == (2, 24 * GIB, 8 * GIB, 1, 2)
     assert clamp(Requested(), small).sentence() == (
-        "resource envelope clamped to this host: "
+        "resource envelope clamped to what this host and ray.memory allow: "
         "CPUs 16 -> 2, memory 64.0 GiB -> 24.0 GiB, object store 20.0 GiB -> 8.0 GiB"
     )
 
@@ -133,7 +133,7 @@ def test_shared_memory_bounds_the_store() -> None:
     host = Host(cores=16, memory_bytes=64 * GIB, shm_free_bytes=3 * GIB, isolation=False)
     assert clamp(Requested(), host).object_store_bytes == 3 * GIB
     assert clamp(Requested(), host).sentence() == (
-        "resource envelope clamped to this host: object store 20.0 GiB -> 3.0 GiB"
+        "resource envelope clamped to what this host and ray.memory allow: object store 20.0 GiB -> 3.0 GiB"
     )
 
 
@@ -141,7 +141,7 @@ def test_tiny_host_is_not_refused() -> None:
     tiny = Host(cores=1, memory_bytes=GIB // 8, shm_free_bytes=64 * 1024**2, isolation=False)
     assert envelope(Requested(), tiny) == (1, GIB // 8, RAY_MINIMUM_STORE_BYTES, 1, 1)
     assert clamp(Requested(), tiny).sentence() == (
-        "resource envelope clamped to this host: CPUs 16 -> 1, memory 64.0 GiB -> 0.1 GiB, "
+        "resource envelope clamped to what this host and ray.memory allow: CPUs 16 -> 1, memory 64.0 GiB -> 0.1 GiB, "
         "object store 20.0 GiB -> 75 MiB, reserved memory 4.0 GiB -> 64 MiB"
     )
 
@@ -159,3 +159,30 @@ def test_nonsense_is_raised_to_what_can_run() -> None:
     asked = Requested(num_cpus=0, memory_bytes=0, object_store_bytes=0, reserved_cpus=-1, reserved_memory_bytes=-1)
     assert envelope(asked, host) == (1, 1, RAY_MINIMUM_STORE_BYTES, 1, 1)
     assert clamp(asked, host).sentence() is None
+
+
+def test_a_share_of_the_worker_cpus_runs_actors() -> None:
+    host = Host(cores=16, memory_bytes=64 * GIB, shm_free_bytes=None, isolation=False)
+    assert clamp(Requested(actor_percent=100), host).actors == 15
+    assert clamp(Requested(actor_percent=34), host).actors == 5
+    assert clamp(Requested(actor_percent=1), host).actors == 2
+
+
+def test_memory_of_the_skeleton() -> None:
+    host = Host(cores=2, memory_bytes=10 * GIB, shm_free_bytes=None, isolation=False)
+    assert skeleton_memory(None, host) == SkeletonMemory(None, 6 * GIB)
+    assert skeleton_memory(None, host).sentence() is None
+    assert skeleton_memory(4 * GIB, host) == SkeletonMemory(4 * GIB, 4 * GIB)
+    assert skeleton_memory(4 * GIB, host).sentence() is None
+    assert skeleton_memory(64 * GIB, host).sentence() == (
+        "memory of the skeleton clamped to this host: 64.0 GiB -> 10.0 GiB"
+    )
+
+
+def test_a_ceiling_of_memory_lowers_the_store_on_any_host() -> None:
+    roomy = Host(cores=64, memory_bytes=256 * GIB, shm_free_bytes=128 * GIB, isolation=True)
+    found = clamp(Requested(memory_bytes=8 * GIB), roomy)
+    assert (found.memory_bytes, found.object_store_bytes) == (8 * GIB, 4 * GIB * 40 // 100)
+    assert found.sentence() == (
+        "resource envelope clamped to what this host and ray.memory allow: object store 20.0 GiB -> 1.6 GiB"
+    )

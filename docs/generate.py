@@ -1,0 +1,403 @@
+"""Write docs/reference/ from the models and the parsers, so that the reference cannot differ from what is accepted.
+
+Usage: python -m docs.generate [--check]
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import inspect
+import re
+import sys
+import types
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, BeforeValidator
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from beam_pipeline import options as skeleton_options
+from bench import memcap
+from daeda.catalog import service
+from daeda.catalog.service import FeatureService
+from daeda.catalog.view import FeatureView
+from daeda.cli.main import build_parser
+from daeda.dtypes import KNOWN
+from daeda.operators.dag import Operator
+from daeda.operators.operator import OperatorModel
+from daeda.settings import aggregations, runtime
+from daeda.settings.aggregations import Aggregations
+from daeda.settings.flags import SETTING_FLAGS
+from daeda.settings.runtime import RuntimeSettings
+from enrich import options as enrichment_options
+
+REFERENCE = Path(__file__).parent / "reference"
+_GENERATED = "<!-- Written by `make docs`: change the models or the parsers instead. -->\n"
+_SIZE_UNITS = (("GiB", 2**30), ("MiB", 2**20))
+
+# What a validator turns into a value is what a user writes.
+_WRITTEN: Mapping[str, str] = {
+    "parse_name": "name",
+    "parse_size": "size",
+    "_parse_dtype": "type",
+    "_parse_duration": "duration",
+    "_resolve_count": "whole number, or a name of base.yaml",
+    "_resolve_list": "list of durations, or a name of base.yaml",
+    "_one_or_more": "name, or list of names",
+    "_first_day": "day or month",
+    "_last_day": "day or month",
+}
+# What every operator has, and what is shown of it in a column of its own.
+_SHARED = frozenset({"name", "inputs", "output", "op_kind"})
+_DEFAULT = re.compile(r" \(default: \d+\)")
+_PLAIN: Mapping[type, str] = {
+    str: "text",
+    int: "whole number",
+    bool: "true or false",
+    float: "number",
+    dt.date: "day",
+}
+
+
+def main() -> int:
+    """Write the pages; with --check, say which are not current and return 1."""
+    parser = argparse.ArgumentParser(prog="python -m docs.generate", description="Write docs/reference/.")
+    parser.add_argument("--check", action="store_true", help="write nothing, and fail where a page is not current")
+    check = parser.parse_args().check
+    late = [name for name, text in pages().items() if current(name) != text]
+    if check:
+        for name in late:
+            print(f"docs/reference/{name} is not current: run `make docs`", file=sys.stderr)
+        return 1 if late else 0
+    REFERENCE.mkdir(exist_ok=True)
+    for name in late:
+        (REFERENCE / name).write_text(pages()[name], encoding="utf-8")
+        print(f"docs/reference/{name}")
+    return 0
+
+
+def pages() -> dict[str, str]:
+    """The pages by file name."""
+    return {"configuration.md": configuration(), "pipeline.md": pipeline(), "commands.md": commands()}
+
+
+def current(name: str) -> str | None:
+    """The page as it is, None where there is none."""
+    path = REFERENCE / name
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+# Models --------------------------------------------------------------------------------------------------------------
+
+
+def configuration() -> str:
+    """Every file that is written by hand."""
+    return "\n".join(
+        [
+            _GENERATED,
+            "# Configuration\n",
+            "Each file below lies in the project root, the directory that holds the `config/` of the runtime file. A "
+            "key that is not listed is an error. `required` stands where a key has no default.\n",
+            "| file | what it says |",
+            "|---|---|",
+            "| [config/base.yaml](#configbaseyaml) | numbers, texts and lists that have a name |",
+            "| [config/training/runtime.yaml](#configtrainingruntimeyaml) | which service, which days, from where to "
+            "where, how much of the machine |",
+            "| [config/training/aggregations.yaml](#configtrainingaggregationsyaml) | windows of history, vectors |",
+            "| [feature_views/*.yaml](#feature_viewsyaml) | one view each: where rows are, what is in them |",
+            "| [feature_services/*.yaml](#feature_servicesyaml) | one service each: rows and columns of its data |",
+            "| [config/pipelines/SERVICE.yaml](pipeline.md) | the operators, where they are edited by hand |\n",
+            _VALUES,
+            *_types(),
+            _BASE,
+            "## config/training/runtime.yaml\n",
+            _PRECEDENCE,
+            *_models(RuntimeSettings, runtime_flags()),
+            "## config/training/aggregations.yaml\n",
+            *_models(Aggregations),
+            *_kinds("aggregate", aggregations.KIND_MEANINGS, aggregations.LIST_KINDS),
+            "## feature_views/*.yaml\n",
+            *_models(FeatureView),
+            "## feature_services/*.yaml\n",
+            *_models(FeatureService),
+            *_kinds("column", service.KIND_MEANINGS),
+        ]
+    )
+
+
+_VALUES = """## Values
+
+| is written as | for example |
+|---|---|
+| name | letters, digits and `_`, beginning with a letter: `like_count` |
+| size | a whole number and `B`, `KiB`, `MiB`, `GiB`, `TiB`, `KB`, `MB`, `GB` or `TB`: `512MiB` |
+| duration | a whole number and `ns`, `us`, `ms`, `s`, `m`, `h`, `d` or `w`, or `unbounded`: `7d`; a day is 86,400 s |
+| day | `2024-01-31`, in UTC |
+| month | `2024-01` |
+| text | SQL expressions are limited to scalar functions of columns |
+"""
+_BASE = """## config/base.yaml
+
+Any key, with a whole number, a text or a list as its value. `max_length`, `dimension` and `windows` can name a key of
+this file in place of their value. A key that no other file uses is a warning.
+"""
+_PRECEDENCE = """A flag wins over the environment, and the environment over this file. The variable of a key is
+`DAEDA_` and the key in capitals, with `__` between levels: `DAEDA_DAY_WORKERS=4`, `DAEDA_RAY__NUM_CPUS=8`; lists and
+mappings are written as JSON.
+"""
+
+
+def _types() -> Iterator[str]:
+    yield f"A **type** is one of {', '.join(f'`{name}`' for name in KNOWN)}. They are Arrow's names.\n"
+
+
+def runtime_flags() -> dict[str, str]:
+    """The flag of each setting, by its dotted name."""
+    return {one.setting: one.flag for one in SETTING_FLAGS}
+
+
+def _models(model: type[BaseModel], flags: Mapping[str, str] | None = None) -> Iterator[str]:
+    """A table for a model and for each model in it, in the order in which they are met."""
+    waiting: list[tuple[type[BaseModel], str]] = [(model, "")]
+    for one, path in waiting:
+        if path:
+            yield f"### {one.__name__}\n"
+        yield f"`{path}`: {_paragraph(one)}" if path else _paragraph(one)
+        yield from _fields(one, path, flags)
+        hints = get_type_hints(one, include_extras=True)
+        for name in one.model_fields:
+            for nested in _models_in(hints[name]):
+                if nested not in [seen for seen, _ in waiting]:
+                    waiting.append((nested, f"{path}.{name}" if path else name))
+
+
+def _fields(
+    model: type[BaseModel],
+    path: str = "",
+    flags: Mapping[str, str] | None = None,
+    left_out: frozenset[str] = frozenset(),
+) -> Iterator[str]:
+    hints = get_type_hints(model, include_extras=True)
+    with_flags = flags is not None and any(_dotted(path, name) in flags for name in model.model_fields)
+    yield f"| key | value | default | meaning |{' flag |' if with_flags else ''}"
+    yield f"|---|---|---|---|{'---|' if with_flags else ''}"
+    yield from _rows(model, hints, path, flags if with_flags else None, left_out)
+    yield ""
+
+
+def _rows(
+    model: type[BaseModel],
+    hints: Mapping[str, Any],
+    path: str = "",
+    flags: Mapping[str, str] | None = None,
+    left_out: frozenset[str] = frozenset(),
+) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        if name in left_out:
+            continue
+        value, default = _value(hints[name], field), _default(hints[name], field)
+        cells = [f"`{name}`", value, default, field.description or ""]
+        if flags is not None:
+            flag = flags.get(_dotted(path, name))
+            cells.append(f"`{flag}`" if flag else "")
+        yield f"| {' | '.join(_cell(one) for one in cells)} |"
+
+
+def _dotted(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _paragraph(model: type[BaseModel]) -> str:
+    return f"{inspect.getdoc(model) or ''}\n"
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for argument in get_args(annotation) for found in _models_in(argument)]
+
+
+def _value(annotation: Any, field: FieldInfo) -> str:
+    bounds = {type(one).__name__: getattr(one, type(one).__name__.lower(), None) for one in field.metadata}
+    low, high = bounds.get("Ge"), bounds.get("Le")
+    text = _written(annotation)
+    if low is not None and high is not None:
+        return f"{text}, {low} to {high}"
+    return f"{text}, at least {low}" if low is not None else text
+
+
+def _written(annotation: Any) -> str:
+    """How a value of the annotation is written in YAML."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        for one in arguments[1:]:
+            if isinstance(one, BeforeValidator) and one.func.__name__ in _WRITTEN:
+                return _WRITTEN[one.func.__name__]
+        if any(isinstance(one, BeforeValidator) and one.func is runtime._output_column for one in arguments[1:]):
+            return f"name, or {_written(arguments[0])}"
+        return _written(arguments[0])
+    if origin is Literal:
+        return " | ".join(f"`{one}`" for one in arguments)
+    if origin in (Union, types.UnionType):
+        return " or ".join(_written(one) for one in arguments if one is not type(None))
+    if origin is tuple:
+        return f"list of {_written(arguments[0])}"
+    if origin is dict:
+        return f"mapping of text to {_written(arguments[1])}"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
+    return _PLAIN.get(annotation, "any value")
+
+
+def _default(annotation: Any, field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.default if field.default is not PydanticUndefined else None
+    if value is None or value == () or value == "" or isinstance(value, BaseModel):
+        return ""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if "size" in _written(annotation) and isinstance(value, int):
+        return next(f"`{value // factor}{unit}`" for unit, factor in _SIZE_UNITS if value % factor == 0)
+    return f"`{value}`"
+
+
+def _kinds(what: str, meanings: Mapping[Any, str], lists: frozenset[Any] = frozenset()) -> Iterator[str]:
+    yield f"### Kinds of {what}\n"
+    yield "| kind | gives |"
+    yield "|---|---|"
+    for kind, meaning in meanings.items():
+        yield f"| `{kind}` | {meaning}{'; needs `max_length`' if kind in lists else ''} |"
+    yield ""
+
+
+def pipeline() -> str:
+    """The operators, as they stand in a pipeline file."""
+    lines = [
+        _GENERATED,
+        "# Pipeline file\n",
+        "`daeda pipeline compile SERVICE` writes `config/pipelines/SERVICE.generated.yaml`, which shows what a service "
+        "is compiled into and is never read. A copy named `SERVICE.yaml` beside it takes the place of the compiled "
+        "pipeline, and can be edited. It is checked like a compiled one; an operator that changes makes the days "
+        "stale.\n",
+        "The file has two keys, `service` and `operators`. Every operator has these:\n",
+        "| key | value | default | meaning |",
+        "|---|---|---|---|",
+        "| `op_kind` | one of the kinds below | required | Which operator it is. |",
+        *_rows(OperatorModel, get_type_hints(OperatorModel, include_extras=True)),
+        "",
+        "## Operators\n",
+        "| op_kind | operator | runs on |",
+        "|---|---|---|",
+    ]
+    operators: list[type[Any]] = list(get_args(Operator))
+    for one in operators:
+        kind = one.model_fields["op_kind"].default
+        runs = ", ".join(f"{target.executor}: {target.engine}" for target in sorted(one.targets)) or "not built yet"
+        lines.append(f"| [`{kind}`](#{kind}) | {one.__name__} | {runs} |")
+    lines.append("")
+    shared: list[type[BaseModel]] = []
+    for one in operators:
+        lines += [f"### {one.model_fields['op_kind'].default}\n", _paragraph(one), *_fields(one, left_out=_SHARED)]
+        shared = list(dict.fromkeys([*shared, *_models_below(one)]))
+    lines.append("## Entries of operators\n")
+    for model in shared:
+        lines += [f"### {model.__name__}\n", _paragraph(model), *_fields(model)]
+    return "\n".join(lines)
+
+
+def _models_below(model: type[BaseModel]) -> list[type[BaseModel]]:
+    hints = get_type_hints(model, include_extras=True)
+    return [nested for name in model.model_fields for nested in _models_in(hints[name])]
+
+
+# Commands ------------------------------------------------------------------------------------------------------------
+
+
+def commands() -> str:
+    """Every command with its flags."""
+    lines = [
+        _GENERATED,
+        "# Commands\n",
+        "Results go to stdout, everything else to stderr. Paths in flags are relative to the working directory, paths "
+        "in YAML to the project root. Flags cannot be shortened.\n",
+        "| exit code | meaning |",
+        "|---|---|",
+        "| 0 | done |",
+        "| 1 | a day failed, or an audit found a difference; the days published before it stay |",
+        "| 2 | wrong usage, configuration or input, found before the first day; nothing was written |",
+        "| 130 | interrupted; run again to go on |\n",
+    ]
+    for parser, what in parsers():
+        lines += _command(parser, what)
+    return "\n".join(lines)
+
+
+def parsers() -> Iterator[tuple[argparse.ArgumentParser, str]]:
+    """Every command's parser with one sentence."""
+    yield from _leaves(build_parser())
+    makers: tuple[Callable[[], argparse.ArgumentParser], ...] = (
+        skeleton_options.build_parser,
+        enrichment_options.build_parser,
+        memcap.build_parser,
+    )
+    for make in makers:
+        parser = make()
+        yield parser, parser.description or ""
+
+
+def _leaves(parser: argparse.ArgumentParser) -> Iterator[tuple[argparse.ArgumentParser, str]]:
+    """The parsers at the ends of subcommands; argparse has no public way to ask for them."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            helps = {choice.dest: choice.help or "" for choice in action._choices_actions}
+            for name, child in action.choices.items():
+                children = list(_leaves(child))
+                yield from children or [(child, f"{helps[name][:1].upper()}{helps[name][1:]}.")]
+
+
+def _command(parser: argparse.ArgumentParser, what: str) -> Iterator[str]:
+    words = [_positional(action) for action in parser._actions if not action.option_strings]
+    yield f"## {parser.prog}\n"
+    yield f"{what}{f' {parser.epilog}' if parser.epilog else ''}\n"
+    yield f"    {' '.join([parser.prog, '[FLAGS]', *words])}\n"
+    yield "| flag | default | meaning |"
+    yield "|---|---|---|"
+    for group in parser._action_groups:
+        for action in group._group_actions:
+            if action.option_strings and not isinstance(action, argparse._HelpAction):
+                yield f"| {_cell(_flag(action))} | {_flag_default(action)} | {_cell(_help(action))} |"
+    yield ""
+
+
+def _positional(action: argparse.Action) -> str:
+    return "-- COMMAND ..." if action.nargs == argparse.REMAINDER else action.dest.upper()
+
+
+def _flag(action: argparse.Action) -> str:
+    if isinstance(action, argparse.BooleanOptionalAction):
+        return f"`--[no-]{action.option_strings[0].removeprefix('--')}`"
+    metavar = "|".join(str(choice) for choice in action.choices) if action.choices else action.metavar
+    many = " ..." if action.nargs == "+" else ""
+    return f"`{action.option_strings[-1]}{f' {metavar}{many}' if action.nargs != 0 else ''}`"
+
+
+def _flag_default(action: argparse.Action) -> str:
+    if action.required:
+        return "required"
+    return "" if action.default is None or action.default is False else f"`{action.default}`"
+
+
+def _help(action: argparse.Action) -> str:
+    return _DEFAULT.sub("", action.help or "")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

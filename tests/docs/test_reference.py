@@ -1,0 +1,113 @@
+"""The reference is current and complete: every key, kind, type, operator and flag that is accepted is in it."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+
+from daeda.catalog import service
+from daeda.catalog.service import ColumnKind, FeatureService
+from daeda.catalog.view import FeatureView
+from daeda.dtypes import KNOWN
+from daeda.operators.dag import Operator, PipelineModel
+from daeda.settings import aggregations
+from daeda.settings.aggregations import AggregateKind, Aggregations
+from daeda.settings.runtime import RuntimeSettings
+from docs.generate import current, pages, parsers
+
+DOCS = Path(__file__).parents[2] / "docs"
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def page(name: str) -> str:
+    return (DOCS / "reference" / name).read_text(encoding="utf-8")
+
+
+def models(*roots: type[BaseModel]) -> list[type[BaseModel]]:
+    """The models and all models in them."""
+    found = list(roots)
+    for one in found:
+        for field in one.model_fields.values():
+            found += [nested for nested in below(field.annotation) if nested not in found]
+    return found
+
+
+def below(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from below(argument)
+
+
+HAND_WRITTEN = models(RuntimeSettings, Aggregations, FeatureView, FeatureService)
+OPERATORS = models(*get_args(Operator))
+
+
+@pytest.mark.parametrize("name", pages())
+def test_a_page_is_what_make_docs_writes(name: str) -> None:
+    assert current(name) == pages()[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [*(("configuration.md", one) for one in HAND_WRITTEN), *(("pipeline.md", one) for one in OPERATORS)],
+)
+def test_every_key_is_described(name: str, model: type[BaseModel]) -> None:
+    text = page(name)
+    for key, field in model.model_fields.items():
+        assert f"| `{key}` |" in text
+        assert field.description or key == "op_kind", f"{model.__name__}.{key}"
+        assert (field.description or "").replace("|", "\\|") in text
+
+
+def test_every_operator_kind_and_type_is_there() -> None:
+    for one in get_args(Operator):
+        assert f"\n### {one.model_fields['op_kind'].default}\n" in page("pipeline.md")
+    assert list(aggregations.KIND_MEANINGS) == list(get_args(AggregateKind))
+    assert list(service.KIND_MEANINGS) == list(get_args(ColumnKind))
+    text = page("configuration.md")
+    for kind in (*get_args(AggregateKind), *get_args(ColumnKind)):
+        assert f"| `{kind}` |" in text
+    for name in KNOWN:
+        assert f"`{name}`" in text
+    assert set(PipelineModel.model_fields) == {"service", "operators"}
+
+
+def test_every_command_and_flag_is_there() -> None:
+    sections = {part.splitlines()[0]: part for part in page("commands.md").split("\n## ")[1:]}
+    found = {parser.prog: parser for parser, _ in parsers()}
+    assert sorted(sections) == sorted(found)
+    assert set(found) >= {
+        "daeda pipeline train",
+        "daeda pipeline compile",
+        "python -m beam_pipeline",
+        "python -m enrich",
+    }
+    for prog, parser in found.items():
+        for action in parser._actions:
+            for flag in action.option_strings:
+                wanted = "--[no-]" if isinstance(action, argparse.BooleanOptionalAction) else flag
+                assert flag in ("-h", "--help") or f"| `{wanted}" in sections[prog], flag
+
+
+@pytest.mark.parametrize("path", [*sorted(DOCS.rglob("*.md")), DOCS.parent / "README.md"], ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in LINK.findall(path.read_text(encoding="utf-8")):
+        name, _, anchor = target.partition("#")
+        if "://" in name:
+            continue
+        other = (path.parent / name) if name else path
+        assert other.exists(), target
+        if anchor and other.suffix == ".md":
+            assert anchor in anchors(other), target
+
+
+def anchors(path: Path) -> set[str]:
+    heads = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
