@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import sys
 from collections.abc import Sequence
 
 from beam_pipeline.quiet import quiet_logging
 from daeda.cli.arguments import (
     StrictParser,
+    add_build_flags,
     add_project_flags,
-    add_run_flags,
     add_skeleton_flags,
     open_project,
 )
@@ -35,7 +36,7 @@ def build_parser() -> StrictParser:
         description="Build the skeleton: the source-side operators of a service. Any flag of Apache Beam may follow.",
     )
     add_project_flags(parser)
-    add_run_flags(parser)
+    add_build_flags(parser)
     add_skeleton_flags(parser)
     _add_portable_flags(parser)
     return parser
@@ -62,19 +63,23 @@ def _command(words: Sequence[str]) -> int:
     days = chosen_days(project, arguments.target_date)
     sources = find_sources(project, dag)
     check_writable(Layout(project.service_dir))
-    plans = plan_skeleton(project, dag, sources, days, arguments.on_stale)
-    refuse_blocked(plans)
-    if arguments.on_stale == "fail":
-        refuse_stale(plans)
-    to_build = tuple(plan.day for plan in plans if plan.builds)
+
+    def due() -> tuple[dt.date, ...]:
+        plans = plan_skeleton(project, dag, sources, days, arguments.on_stale)
+        refuse_blocked(plans)
+        if arguments.on_stale == "fail":
+            refuse_stale(plans)
+        return tuple(plan.day for plan in plans if plan.builds)
+
+    to_build = due()
     check_sources(project, dag, sources, to_build)
     if to_build:
         from beam_pipeline.skeleton import SkeletonRun, build_skeleton
 
         check_job_service(runner)
-        build_skeleton(SkeletonRun(project, dag, to_build, runner, arguments.worker_timeout))
+        build_skeleton(SkeletonRun(project, dag, to_build, runner, arguments.worker_timeout, arguments.on_locked, due))
     else:
-        say(f"skeleton: all {len(plans)} days are there already")
+        say(f"skeleton: all {len(days)} days are there already")
     print(Layout(project.service_dir).dataset_dir("skeleton"))
     return 0
 

@@ -22,6 +22,8 @@ import duckdb
 from beam_pipeline.context import DayHandle, RunContext
 from beam_pipeline.gate import DayGate
 from beam_pipeline.membership import join_run
+from daeda.cli.outcome import say
+from daeda.dataset.claims import claim_days, holds
 from daeda.dataset.fingerprint import operator_digests
 from daeda.dataset.layout import day_name
 from daeda.dataset.manifest import InputFile
@@ -112,6 +114,7 @@ def begin(context: RunContext, handle: DayHandle) -> DayHandle:
     gate = join_run(context)
     gate.enter(handle.day, attempt, lambda: _interrupt(attempt))
     try:
+        _claim(context, handle.day, gate)
         session = DaySession(context, handle.day, attempt, gate)
     except BaseException:
         gate.leave(attempt)
@@ -120,6 +123,12 @@ def begin(context: RunContext, handle: DayHandle) -> DayHandle:
         _sessions[attempt] = session
     _thread.attempt = attempt
     return replace(handle, attempt=attempt)
+
+
+def _claim(context: RunContext, day: dt.date, gate: DayGate) -> None:
+    """A driver claims days before it starts; a day of a pipeline of one's own, or one that is repeated, does now."""
+    if not holds(context.staging, "skeleton", day):
+        claim_days(context.staging, [("skeleton", day)], "wait", tell=say, check=gate.check)
 
 
 def _check_ended(handle: DayHandle) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
@@ -25,9 +25,10 @@ from beam_pipeline.transforms import Days, transform_of
 from daeda.catalog.project import Project
 from daeda.cli.outcome import say
 from daeda.cli.progress import DayProgress
+from daeda.dataset.claims import Claim, OnLocked, claim_days, release
 from daeda.dataset.layout import MANIFEST_NAME, Layout
 from daeda.dataset.staging import RunStaging, open_staging
-from daeda.errors import DaedaError, DayError, Interrupted, NotBuiltYet, shortened
+from daeda.errors import DaedaError, DayError, Interrupted, NotBuiltYet, counted, shortened
 from daeda.host import probe_host, skeleton_memory
 from daeda.operators.dag import Dag
 from daeda.operators.udf import RayUdfTransform
@@ -56,7 +57,8 @@ class Skeleton(beam.PTransform):  # type: ignore[misc]
 class SkeletonRun:
     """What to build: the skeleton's DAG and the days, on which runner.
 
-    On a portable runner the job is given up after `patience` seconds in which no day was at work.
+    On a portable runner the job is given up after `patience` seconds in which no day was at work. `due` says which days
+    are still to be built once this run alone may build them: another run may have built some meanwhile.
     """
 
     project: Project
@@ -64,6 +66,8 @@ class SkeletonRun:
     days: tuple[dt.date, ...]
     runner: BeamRunner
     patience: float
+    on_locked: OnLocked = "wait"
+    due: Callable[[], tuple[dt.date, ...]] | None = None
 
     @property
     def day_workers(self) -> int:
@@ -83,9 +87,26 @@ def build_skeleton(run: SkeletonRun) -> None:
     if clamped is not None:
         say(clamped)
     with open_staging(layout) as staging:
+        run = _claimed(run, staging)
+        if not run.days:
+            return
         context = run_context(run, staging)
         with DayProgress("skeleton", run.days, staging.status, layout.dataset_dir("skeleton")):
             _run_days(run, context)
+
+
+def _claimed(run: SkeletonRun, staging: RunStaging) -> SkeletonRun:
+    """The run with the days that it has claimed and that are still to be built."""
+    claims: list[Claim] = [("skeleton", day) for day in run.days]
+    claim_days(staging, claims, run.on_locked, tell=say)
+    if run.due is None:
+        return run
+    due = set(run.due())
+    release(staging, [claim for claim in claims if claim[1] not in due])
+    left = tuple(day for day in run.days if day in due)
+    if len(left) < len(run.days):
+        say(f"skeleton: {counted(len(run.days) - len(left), 'day')} built by another run meanwhile")
+    return replace(run, days=left)
 
 
 def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:

@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import time
 import uuid
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,12 @@ from pathlib import Path
 from daeda.catalog.project import Project
 from daeda.cli.outcome import say
 from daeda.cli.progress import DayProgress
-from daeda.dataset.layout import Layout, part_number
+from daeda.dataset.claims import Claim, OnLocked, claim_days, release
+from daeda.dataset.layout import Dataset, Layout, part_number
 from daeda.dataset.manifest import read_manifest
 from daeda.dataset.publish import check_parts, prepare_day
 from daeda.dataset.staging import RunStaging, open_staging
-from daeda.errors import DaedaError, DayError, InputError, Interrupted
+from daeda.errors import DaedaError, DayError, InputError, Interrupted, counted
 from daeda.host import probe_host
 from daeda.operators.dag import Dag
 from enrich.cluster import PartStream, ray_session
@@ -32,11 +34,16 @@ from enrich.watch import Watch, in_background
 
 @dataclass(frozen=True)
 class EnrichRun:
-    """What to build: the whole DAG, and the days, whose skeletons are published."""
+    """What to build: the whole DAG, and the days, whose skeletons are published.
+
+    `due` says which days are still to be built once this run alone may build them.
+    """
 
     project: Project
     dag: Dag
     days: tuple[dt.date, ...]
+    on_locked: OnLocked = "wait"
+    due: Callable[[], tuple[dt.date, ...]] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,10 @@ def build_enriched(run: EnrichRun) -> None:
     layout = Layout(run.project.service_dir)
     watch = Watch()
     with open_staging(layout) as staging, watch.signals():
-        works = [_plan_day(run, staging, day) for day in run.days]
+        days = _claimed(run, staging, watch)
+        if not days:
+            return
+        works = [_plan_day(run, staging, day) for day in days]
         preload = Preload(run.project, run.dag, envelope)
         with contextlib.closing(preload):
             _Run(run, staging, watch, preload).build(works, envelope)
@@ -74,7 +84,6 @@ class _Run:
 
     def build(self, works: list[DayWork], envelope: Envelope) -> None:
         """Enrich and publish the days. The stores and the first day are read while Ray starts."""
-        days = [work.day for work in works]
         days = [work.day for work in works]
         opened = in_background(self._preload.open)
         self._read_ahead(works[0], opened, held=0)
@@ -110,6 +119,7 @@ class _Run:
         seconds = {"preload": preloading, "enrich": time.perf_counter() - started}
         self._tell(work, "publish")
         publish_enriched(self._staging, self._run.dag, work, receipts, seconds)
+        release(self._staging, _claims([work.day]))
         self._status(work).unlink()
 
     def _post(self, work: DayWork, parts: PartStream) -> tuple[int, float]:
@@ -167,6 +177,24 @@ def _envelope(project: Project) -> Envelope:
     if sentence is not None:
         say(sentence)
     return envelope
+
+
+def _claimed(run: EnrichRun, staging: RunStaging, watch: Watch) -> tuple[dt.date, ...]:
+    """The days that this run alone may build now and that are still to be built; nobody replaces their skeletons."""
+    claim_days(staging, _claims(run.days), run.on_locked, tell=say, check=watch.check)
+    if run.due is None:
+        return run.days
+    due = set(run.due())
+    gone = tuple(day for day in run.days if day not in due)
+    release(staging, _claims(gone))
+    if gone:
+        say(f"enriched: {counted(len(gone), 'day')} built by another run meanwhile")
+    return tuple(day for day in run.days if day in due)
+
+
+def _claims(days: Iterable[dt.date]) -> list[Claim]:
+    datasets: tuple[Dataset, ...] = ("skeleton", "enriched")
+    return [(dataset, day) for day in days for dataset in datasets]
 
 
 def _plan_day(run: EnrichRun, staging: RunStaging, day: dt.date) -> DayWork:

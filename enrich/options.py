@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from daeda.cli.arguments import (
     StrictParser,
+    add_build_flags,
     add_enrichment_flags,
     add_project_flags,
-    add_run_flags,
     open_project,
 )
 from daeda.cli.lifeline import watch_driver
@@ -20,6 +20,7 @@ from daeda.errors import DayError, InputError, UsageError, shortened
 
 if TYPE_CHECKING:
     from daeda.catalog.project import Project
+    from daeda.dataset.claims import OnLocked
     from daeda.operators.dag import Dag
     from daeda.planning.days import DayPlan
 
@@ -50,9 +51,13 @@ def _command(words: Sequence[str]) -> int:
     if arguments.check:
         _check(project, dag, days)
         return 0
-    to_build = _days_to_build(project, dag, days, arguments.on_stale)
+
+    def due() -> tuple[dt.date, ...]:
+        return _days_to_build(project, dag, days, arguments.on_stale)
+
+    to_build = due()
     if to_build:
-        _build(project, dag, to_build)
+        _build(project, dag, to_build, arguments.on_locked, due)
     else:
         say(f"enriched: all {len(days)} days are there already")
     print(Layout(project.service_dir).dataset_dir("enriched"))
@@ -66,7 +71,7 @@ def build_parser() -> StrictParser:
         description="Build the enrichment: fill the embedding columns of skeleton days that are published.",
     )
     add_project_flags(parser)
-    add_run_flags(parser)
+    add_build_flags(parser)
     add_enrichment_flags(parser)
     parser.add_argument(
         "--check",
@@ -84,13 +89,19 @@ def _check(project: Project, dag: Dag, days: Iterable[dt.date]) -> None:
     say(f"enrichment: {shortened(stores)} can be read, and the skeleton days that are there")
 
 
-def _build(project: Project, dag: Dag, days: tuple[dt.date, ...]) -> None:
+def _build(
+    project: Project,
+    dag: Dag,
+    days: tuple[dt.date, ...],
+    on_locked: OnLocked,
+    due: Callable[[], tuple[dt.date, ...]],
+) -> None:
     from enrich.check import check_enrichment
 
     check_enrichment(project, dag, days)
     from enrich.job import EnrichRun, build_enriched
 
-    build_enriched(EnrichRun(project, dag, days))
+    build_enriched(EnrichRun(project, dag, days, on_locked, due))
 
 
 def _days_to_build(project: Project, dag: Dag, days: tuple[dt.date, ...], on_stale: str) -> tuple[dt.date, ...]:

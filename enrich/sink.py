@@ -11,7 +11,7 @@ from pathlib import Path
 
 from daeda.dataset.fingerprint import enriched_fingerprint
 from daeda.dataset.layout import part_name, part_number
-from daeda.dataset.manifest import ColumnFacts, Manifest, Part
+from daeda.dataset.manifest import ColumnFacts, Manifest, Part, read_manifest
 from daeda.dataset.publish import check_parts, publish_day
 from daeda.dataset.staging import RunStaging
 from daeda.errors import DayError
@@ -58,6 +58,9 @@ def publish_enriched(
         software={name: _version(name) for name in _SOFTWARE},
     )
     check_parts(work.ready, manifest, verify_digests=True)
+    now = read_manifest(work.skeleton_dir)
+    if now is None or now.parts != work.skeleton.parts:
+        raise DayError(f"{work.skeleton_dir} was replaced or removed while it was enriched: run again")
     phases = {**seconds, "publish": time.perf_counter() - started}
     manifest = replace(manifest, seconds={name: round(value, 4) for name, value in phases.items()})
     return publish_day(staging, "enriched", work.day, work.ready, manifest)

@@ -74,8 +74,18 @@ def add_output_flag(parser: argparse.ArgumentParser) -> None:
     _add_settings(parser.add_argument_group("output"), (OUTPUT_ROOT,))
 
 
-def add_run_flags(parser: argparse.ArgumentParser) -> None:
-    """Where the days are, which of them, and what becomes of stale ones."""
+def add_build_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of a run that builds days: those of a plan, and what it does where another run is at work."""
+    add_run_flags(parser).add_argument(
+        "--on-locked",
+        choices=("wait", "fail"),
+        default="wait",
+        help="what to do with a day that another run is building: wait for its end, or fail and say who holds it",
+    )
+
+
+def add_run_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Where the days are, which of them, and what becomes of stale ones; returns the group of the latter."""
     add_output_flag(parser)
     group = parser.add_argument_group("run")
     group.add_argument("--target-date", metavar="YYYY-MM-DD", help="build this day of the range alone")
@@ -85,6 +95,7 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
         default="rebuild",
         help="what to do with a day whose inputs or configuration changed",
     )
+    return group
 
 
 def add_skeleton_flags(parser: argparse.ArgumentParser) -> None:

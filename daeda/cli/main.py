@@ -9,6 +9,7 @@ from pathlib import Path
 
 from daeda.cli.arguments import (
     StrictParser,
+    add_build_flags,
     add_enrichment_flags,
     add_output_flag,
     add_project_flags,
@@ -76,7 +77,7 @@ def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
 def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("service")
     add_project_flags(parser)
-    add_run_flags(parser)
+    add_build_flags(parser)
     add_skeleton_flags(parser)
     add_enrichment_flags(parser)
     part = parser.add_argument_group("sub-range of the pipeline")

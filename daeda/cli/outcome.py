@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 
-from daeda.errors import DaedaError
+from daeda.errors import DaedaError, Interrupted
 
 
 def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
     """Run a command; returns its exit code. Errors of daeda are told without a traceback, all others keep theirs."""
     try:
-        return command(arguments)
+        with _sigterm_interrupts():
+            return command(arguments)
     except DaedaError as error:
         tell_error(error)
         return error.exit_code
@@ -22,6 +27,23 @@ def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str
         # Whoever read our output has gone; there is nobody left to tell.
         sys.stderr.close()
         return 1
+
+
+@contextlib.contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does, so that it clears up behind itself. Handlers live in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Interrupted("interrupted by SIGTERM")
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def tell_error(error: DaedaError) -> None:

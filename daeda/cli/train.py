@@ -39,6 +39,7 @@ _SHARED = {
     "output_root": "--output-root",
     "target_date": "--target-date",
     "on_stale": "--on-stale",
+    "on_locked": "--on-locked",
 }
 
 

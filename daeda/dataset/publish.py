@@ -13,17 +13,20 @@ import os
 import shutil
 from pathlib import Path
 
+from daeda.dataset.claims import release
 from daeda.dataset.layout import MANIFEST_NAME, Dataset, day_name, parts_in_order
 from daeda.dataset.manifest import Manifest
 from daeda.dataset.sources import file_digest
-from daeda.dataset.staging import RunStaging
+from daeda.dataset.staging import RunStaging, still_ours
 from daeda.errors import DayError
 
 
 def prepare_day(staging: RunStaging, dataset: Dataset, day: dt.date, attempt: str) -> Path:
     """An empty directory for the parts of a day."""
     directory = staging.ready / dataset / attempt / day_name(day)
-    directory.mkdir(parents=True)
+    # Not with all parents: the directory of a run that was taken for dead must not come back.
+    directory.parent.mkdir(exist_ok=True)
+    directory.mkdir()
     return directory
 
 
@@ -47,15 +50,18 @@ def publish_day(
     final = staging.layout.day_dir(dataset, day)
     final.parent.mkdir(parents=True, exist_ok=True)
     aside = staging.aside / dataset / final.name
-    aside.parent.mkdir(parents=True, exist_ok=True)
-    if final.exists():
-        if aside.exists():
-            shutil.rmtree(aside)
-        final.rename(aside)
-    ready.rename(final)
+    if aside.exists():
+        shutil.rmtree(aside)
+    with still_ours(staging) as ours:
+        if not ours:
+            raise DayError(f"{final}: not published, because the run {staging.directory.name} has ended")
+        if final.exists():
+            final.rename(aside)
+        ready.rename(final)
     _sync_directory(final.parent)
     if aside.exists():
         shutil.rmtree(aside)
+    release(staging, [(dataset, day)])
     return final
 
 

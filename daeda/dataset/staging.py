@@ -25,6 +25,7 @@ from daeda.errors import InputError
 _LOCK = "run.lock"
 _DOOR = "door.lock"
 _ASIDE = "aside"
+_DATASETS: tuple[Dataset, ...] = ("skeleton", "enriched")
 
 
 @dataclass(frozen=True)
@@ -68,16 +69,25 @@ def open_staging(layout: Layout) -> Iterator[RunStaging]:
     with contextlib.ExitStack() as stack:
         with _one_at_a_time(layout):
             _repair(layout)
-            for path in (directory, staging.work, staging.status, staging.ready, staging.aside):
-                path.mkdir()
+            _make(staging)
             lock = stack.enter_context(_locked(directory))
-        lock.write(json.dumps({"host": socket.gethostname(), "process": os.getpid(), "since": time.time()}))
-        lock.flush()
+            lock.write(json.dumps({"host": socket.gethostname(), "process": os.getpid(), "since": time.time()}))
+            lock.flush()
         try:
             yield staging
         finally:
             _restore_aside(layout, directory)
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def _make(staging: RunStaging) -> None:
+    """All directories at once: what a straggler of a dead run asks for later is not there any more, and stays so."""
+    below = [parent / dataset for parent in (staging.ready, staging.aside) for dataset in _DATASETS]
+    claims = staging.directory / "claims"
+    for path in (
+        staging.directory, staging.work, staging.status, staging.ready, staging.aside, claims, *below
+    ):  # fmt: skip
+        path.mkdir()
 
 
 def check_writable(layout: Layout) -> None:
@@ -111,6 +121,35 @@ def repair(layout: Layout) -> None:
             _repair(layout)
 
 
+@contextlib.contextmanager
+def live_runs(layout: Layout) -> Iterator[list[Path]]:
+    """The directories of the runs that are alive, after a repair. While the block runs, nobody else is in one."""
+    with _one_at_a_time(layout):
+        _repair(layout)
+        yield sorted(layout.staging.glob("run-*"))
+
+
+@contextlib.contextmanager
+def still_ours(staging: RunStaging) -> Iterator[bool]:
+    """Whether the run has not been taken for dead; while the block runs, it cannot be.
+
+    The driver of a run is alive as long as it publishes itself. A worker in another process may outlive its driver.
+    """
+    try:
+        door = (staging.layout.staging / _DOOR).open("a", encoding="utf-8")
+    except FileNotFoundError:
+        yield False
+        return
+    with door:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        yield staging.aside.is_dir()
+
+
+def lock_text(directory: Path) -> str:
+    """What the run of a directory wrote into its lock: JSON of host, process and since."""
+    return (directory / _LOCK).read_text(encoding="utf-8")
+
+
 def driver_alive(directory: Path) -> bool:
     """Whether somebody holds the lock of a run's directory; for workers in other processes, which do not hold it."""
     try:
@@ -140,8 +179,7 @@ def _one_at_a_time(layout: Layout) -> Iterator[None]:
 
 
 def _restore_aside(layout: Layout, directory: Path) -> None:
-    datasets: tuple[Dataset, ...] = ("skeleton", "enriched")
-    for dataset in datasets:
+    for dataset in _DATASETS:
         for kept in sorted((directory / _ASIDE / dataset).glob("dt=*")):
             published = layout.dataset_dir(dataset) / kept.name
             # The new day is in place: the old one has done its service, and goes with the directory.

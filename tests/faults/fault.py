@@ -1,0 +1,103 @@
+"""A fault that strikes a process of daeda from within, just before one of its steps on the file system.
+
+A step is what Python does below the output root: a directory made, a file opened for writing, a rename, a removal.
+Every stage of a day begins and ends with some, so that the steps, numbered from 1, are the boundaries of all stages.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+_STEPS = frozenset({"os.mkdir", "os.rename", "os.link", "os.remove", "os.rmdir", "shutil.rmtree"})
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`what` happens to `target` before step `at`; step 0 never comes, so that a Fault(0) counts and does nothing.
+
+    `signal` sends the signal of that number to the process itself, `remove` removes a file, `truncate` halves it,
+    `append` makes it longer, and `forbid` takes away all permissions of a directory.
+    """
+
+    at: int
+    what: str = "signal"
+    target: str = str(int(signal.SIGKILL))
+
+    def strike(self) -> None:
+        path = Path(self.target)
+        match self.what:
+            case "signal":
+                os.kill(os.getpid(), int(self.target))
+            case "remove":
+                path.unlink()
+            case "truncate":
+                os.truncate(path, path.stat().st_size // 2)
+            case "append":
+                with path.open("ab") as file:
+                    file.write(b"more")
+            case "forbid":
+                path.chmod(0)
+            case _:
+                raise ValueError(self.what)
+
+
+def arm(fault: Fault, below: str, count_file: str) -> None:
+    """Watch the steps of this process below a directory; their number is written to a file when the process ends."""
+    counter = itertools.count(1)
+    within = threading.local()
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        if getattr(within, "busy", False) or not _is_step(event, arguments, below):
+            return
+        within.busy = True
+        try:
+            number = next(counter)
+            with open(count_file, "w") as file:  # noqa: PTH123 - in an audit hook as little as can be
+                file.write(str(number))
+            if number == fault.at:
+                fault.strike()
+        finally:
+            within.busy = False
+
+    sys.addaudithook(watch)
+
+
+def _is_step(event: str, arguments: tuple[Any, ...], below: str) -> bool:
+    if event == "open":
+        path, _mode, flags = arguments
+        return isinstance(flags, int) and bool(flags & _WRITES) and _below(path, below)
+    if event not in _STEPS:
+        return False
+    # shutil.rmtree removes by names relative to an open directory.
+    relative = event in ("os.remove", "os.rmdir") and arguments[1] not in (None, -1)
+    return relative or _below(arguments[0], below)
+
+
+def _below(path: object, below: str) -> bool:
+    return isinstance(path, str | bytes | os.PathLike) and os.fsdecode(path).startswith(below)
+
+
+def shift_clock(seconds: float) -> None:
+    """The wall clock of this process is wrong by so much, and steps back by an hour whenever it is read."""
+    reads = itertools.count()
+    true_time, true_gmtime, true_strftime = time.time, time.gmtime, time.strftime
+
+    def wrong() -> float:
+        return true_time() + seconds - 3600 * next(reads)
+
+    def gmtime(at: float | None = None) -> time.struct_time:
+        return true_gmtime(max(0.0, wrong()) if at is None else at)
+
+    def strftime(form: str, at: Any = None) -> str:
+        return true_strftime(form, gmtime() if at is None else at)
+
+    time.time, time.gmtime, time.strftime = wrong, gmtime, strftime  # type: ignore[assignment]

@@ -1,0 +1,184 @@
+"""The project that faults strike, and what must hold after each of them.
+
+A scene has one small project without an enrichment, and output roots in two states: `empty`, and `stale`, where every
+day was published with another rows_per_part. An undisturbed run says what every day has to hold in the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from daeda.dataset.layout import Layout
+from daeda.dataset.manifest import read_manifest
+from daeda.dataset.staging import repair
+from tests.faults.warm import TAG, Child, Warm
+from tests.projects import TinyProject, moment
+
+Days = dict[str, dict[str, str]]
+DAYS = 3
+OLD_ROWS_PER_PART = 4
+# How long a process may live on that can write.
+SECONDS_TO_END = 10.0
+# Every child that starts below a scene has this in its output root.
+STATES = ("empty", "stale")
+
+
+def small_project(root: Path) -> TinyProject:
+    """Three days with several parts each, and a rolling list: every stage is there."""
+    project = TinyProject(root).without("item_vector")
+    project.runtime |= {"feed_start": "2024-01-02", "feed_end": f"2024-01-0{1 + DAYS}", "day_workers": 2}
+    project.runtime |= {"rows_per_part": 3, "compute": {"duckdb_config": {"threads": 2, "memory_limit": "400MiB"}}}
+    project.views["prices"]["source"]["missing_partitions"] = "empty"
+    project.data["events"] = [
+        (user, 10 + user % 2, moment(f"0{day} 12:00"), float(user)) for day in range(1, 2 + DAYS) for user in range(5)
+    ]
+    return project.write().write_data()
+
+
+def bytes_of_days(service_dir: Path, dataset: str = "skeleton") -> Days:
+    """The digest of every part, by day and name. A day that is not whole is an AssertionError."""
+    found: Days = {}
+    for directory in sorted((service_dir / dataset).glob("*")):
+        manifest = read_manifest(directory)
+        assert manifest is not None, f"{directory} has no manifest: {sorted(directory.iterdir())}"
+        names = sorted(path.name for path in directory.iterdir())
+        assert names == sorted(["_manifest.json", *(part.name for part in manifest.parts)]), directory
+        found[directory.name] = {}
+        for part in manifest.parts:
+            content = (directory / part.name).read_bytes()
+            assert len(content) == part.size, directory / part.name
+            found[directory.name][part.name] = hashlib.sha256(content).hexdigest()
+            assert found[directory.name][part.name] == part.sha256, directory / part.name
+    return found
+
+
+def size_of_days(service_dir: Path, dataset: str = "skeleton") -> int:
+    return sum(path.stat().st_size for path in (service_dir / dataset).glob("dt=*/*.parquet"))
+
+
+def alive(tag: str) -> list[psutil.Process]:
+    """The processes of a run that are alive, whoever is their parent now."""
+    found = []
+    for one in psutil.process_iter():
+        try:
+            if one.environ().get(TAG) == tag and one.status() != psutil.STATUS_ZOMBIE:
+                found.append(one)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+def assert_nobody_is_left(tag: str) -> None:
+    """Nothing that can write is alive after SECONDS_TO_END."""
+    until = time.monotonic() + SECONDS_TO_END
+    while left := alive(tag):
+        assert time.monotonic() < until, [one.cmdline() for one in left]
+        time.sleep(0.05)
+
+
+def left_in_staging(service_dir: Path) -> list[str]:
+    return sorted(path.name for path in (service_dir / "_staging").glob("run-*"))
+
+
+@dataclass
+class Scene:
+    """The project, a warm process for its commands, and the wanted bytes by state of the output root."""
+
+    root: Path
+    warm: Warm
+    project: TinyProject
+    old: Days = field(default_factory=dict)
+    wanted: Days = field(default_factory=dict)
+    steps: dict[str, int] = field(default_factory=dict)
+    bytes_compared: int = 0
+    number: int = 0
+
+    @classmethod
+    def make(cls, root: Path, warm: Warm) -> Scene:
+        """Build both states without any fault."""
+        scene = cls(root, warm, small_project(root / "project"))
+        stale = scene.root / "stale"
+        scene.succeed(stale, DAEDA_ROWS=OLD_ROWS_PER_PART)
+        scene.old = bytes_of_days(stale / "ranking")
+        for state in STATES:
+            output = scene.output(state)
+            child = scene.succeed(output)
+            found = bytes_of_days(output / "ranking")
+            assert scene.wanted in ({}, found)
+            scene.wanted, scene.steps[state] = found, child.steps
+        assert len(scene.wanted) == DAYS
+        assert scene.wanted != scene.old
+        return scene
+
+    def output(self, state: str) -> Path:
+        """A new output root in a state."""
+        self.number += 1
+        output = self.root / f"output-{self.number}"
+        if state == "stale":
+            shutil.copytree(self.root / "stale", output)
+        else:
+            output.mkdir()
+        return output
+
+    def words(self, output: Path) -> list[str]:
+        return ["--runtime-config-path", str(self.project.runtime_path), "--output-root", str(output)]
+
+    def start(self, output: Path, *more: str, **options: object) -> Child:
+        """Start the skeleton into an output root."""
+        self.number += 1
+        said = self.root / "said" / str(self.number)
+        return self.warm.start(said, [*self.words(output), *more], below=output, tag=str(output), **options)  # type: ignore[arg-type]
+
+    def succeed(self, output: Path, **settings: object) -> Child:
+        """A plain run to its end; `DAEDA_ROWS` is another rows_per_part."""
+        rows = settings.get("DAEDA_ROWS")
+        path = self.project.runtime_path
+        before = path.read_text()
+        if rows is not None:
+            path.write_text(before.replace("rows_per_part: 3", f"rows_per_part: {rows}"))
+        try:
+            child = self.start(output)
+            code = child.wait()
+        finally:
+            path.write_text(before)
+        assert code == 0, child.stderr
+        return child
+
+    def check_after_fault(self, output: Path, state: str) -> None:
+        """Days are whole, old or new; nobody is left; a repair brings back what was set aside."""
+        service_dir = output / "ranking"
+        assert_nobody_is_left(str(output))
+        self._check_days(service_dir)
+        repair(Layout(service_dir))
+        found = self._check_days(service_dir)
+        if state == "stale":
+            assert sorted(found) == sorted(self.old)
+        assert left_in_staging(service_dir) == []
+
+    def check_after_rerun(self, output: Path) -> None:
+        """A plain run ends well, with the wanted bytes, and leaves nothing in staging."""
+        self.succeed(output)
+        service_dir = output / "ranking"
+        assert bytes_of_days(service_dir) == self.wanted
+        self.bytes_compared += size_of_days(service_dir)
+        assert left_in_staging(service_dir) == []
+        shutil.rmtree(output)
+
+    def _check_days(self, service_dir: Path) -> Days:
+        found = bytes_of_days(service_dir)
+        for day, parts in found.items():
+            assert parts in (self.wanted[day], self.old[day]), day
+        self.bytes_compared += size_of_days(service_dir)
+        return found
+
+
+def open_to_others(directory: Path) -> None:
+    """Let other users walk through and read below a directory."""
+    for path in (directory, *directory.rglob("*")):
+        path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o644))

@@ -1,0 +1,47 @@
+"""The skeleton is killed before steps from its first to its last, and at random times."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+
+import pytest
+
+from tests.faults.fault import Fault
+from tests.faults.scene import STATES, Scene
+
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+PLACES = 3
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda one: one.name)
+@pytest.mark.parametrize("place", range(PLACES))
+def test_killed_before_a_step(scene: Scene, state: str, number: signal.Signals, place: int) -> None:
+    # 18 kills; the steps are spread over the run, and no two signals strike before the same one.
+    strikes = PLACES * len(SIGNALS)
+    at = 1 + (scene.steps[state] - 1) * (place * len(SIGNALS) + SIGNALS.index(number)) // (strikes - 1)
+    output = scene.output(state)
+    child = scene.start(output, fault=Fault(at, "signal", str(int(number))))
+    code = child.wait()
+    assert code == -9 if number == signal.SIGKILL else code in (0, 130), (code, child.stderr)
+    assert "Traceback" not in child.stderr
+    scene.check_after_fault(output, state)
+    scene.check_after_rerun(output)
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda one: one.name)
+def test_killed_at_a_random_time(scene: Scene, state: str, number: signal.Signals) -> None:
+    output = scene.output(state)
+    seconds = random.Random(f"{state} {number}").uniform(0.1, 0.6)
+    child = scene.start(output)
+    time.sleep(seconds)
+    os.kill(child.pid, number)
+    code = child.wait()
+    assert code in (0, 130, -int(number)), (code, child.stderr)
+    assert "Traceback" not in child.stderr
+    scene.check_after_fault(output, state)
+    scene.check_after_rerun(output)

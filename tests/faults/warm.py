@@ -1,0 +1,166 @@
+"""A process that has imported the skeleton with Beam and DuckDB, and forks a child for each command.
+
+A child does what `python -m beam_pipeline` does without the two seconds of imports, so that it can be killed many
+times. `python -m tests.faults.warm` speaks JSON lines: {"words": ...} starts a child and answers its pid, {"wait": pid}
+answers its exit code.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tests.faults.fault import Fault, arm, shift_clock
+
+REPOSITORY = Path(__file__).parents[2]
+# In the environment of every process of a run, and of what it starts.
+TAG = "FAULTS_TAG"
+
+
+@dataclass(frozen=True)
+class Child:
+    """A command at work, or ended: its pid, and the directory of what it says."""
+
+    warm: Warm
+    pid: int
+    directory: Path
+
+    def wait(self) -> int:
+        """The exit code; a signal that ended the process is negative."""
+        return int(self.warm.ask({"wait": self.pid})["code"])
+
+    @property
+    def stderr(self) -> str:
+        return (self.directory / "stderr").read_text()
+
+    @property
+    def stdout(self) -> str:
+        return (self.directory / "stdout").read_text()
+
+    @property
+    def steps(self) -> int:
+        """How many steps it has come to."""
+        return int((self.directory / "steps").read_text() or 0)
+
+
+class Warm:
+    """The client of a warm process."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
+    def start(
+        self,
+        directory: Path,
+        words: list[str],
+        *,
+        fault: Fault | None = None,
+        below: Path | None = None,
+        tag: str = "",
+        user: int | None = None,
+        clock: float | None = None,
+        file_limit: int | None = None,
+    ) -> Child:
+        """Start a command; what it says goes to files in `directory`, and its steps are those below `below`."""
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "steps").write_text("")
+        (directory / "steps").chmod(0o666)
+        question = {
+            "words": words,
+            "directory": str(directory),
+            "fault": asdict(fault or Fault(0)),
+            "below": str(below or directory),
+            "tag": tag,
+            "user": user,
+            "clock": clock,
+            "file_limit": file_limit,
+        }
+        return Child(self, int(self.ask(question)["pid"]), directory)
+
+
+@contextlib.contextmanager
+def warm_process() -> Iterator[Warm]:
+    words = [sys.executable, "-m", "tests.faults.warm"]
+    process = subprocess.Popen(
+        words, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "TZ": "UTC"}
+    )
+    try:
+        yield Warm(process)
+    finally:
+        process.communicate()
+
+
+def _serve() -> int:
+    """Answer until stdin is closed."""
+    import apache_beam  # noqa: F401 - to be there in every child
+    import duckdb  # noqa: F401
+
+    import daeda.planning.preflight  # noqa: F401
+
+    for line in sys.stdin:
+        question = json.loads(line)
+        if "wait" in question:
+            _, status = os.waitpid(question["wait"], 0)
+            print(json.dumps({"code": os.waitstatus_to_exitcode(status)}), flush=True)
+            continue
+        pid = os.fork()
+        if pid == 0:
+            _end(_command(question))
+        print(json.dumps({"pid": pid}), flush=True)
+    return 0
+
+
+def _end(code: int) -> NoReturn:
+    """End a child like Python ends, but for the C++ threads of the parent, which a child has only in name."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _command(question: dict[str, Any]) -> int:
+    from beam_pipeline.options import main
+
+    os.setsid()
+    directory = Path(question["directory"])
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        file = os.open(directory / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        os.dup2(file, descriptor)
+        os.close(file)
+    nowhere = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nowhere, 0)
+    os.environ[TAG] = question["tag"]
+    if question["file_limit"] is not None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (question["file_limit"], question["file_limit"]))
+    if question["clock"] is not None:
+        shift_clock(question["clock"])
+    if question["user"] is not None:
+        os.setgroups([])
+        os.setgid(question["user"])
+        os.setuid(question["user"])
+    arm(Fault(**question["fault"]), question["below"], str(directory / "steps"))
+    return main(question["words"])
+
+
+if __name__ == "__main__":
+    raise SystemExit(_serve())
