@@ -15,6 +15,7 @@ from daeda.cli.arguments import (
     add_skeleton_flags,
     open_project,
 )
+from daeda.cli.installed import require
 from daeda.cli.lifeline import watch_driver
 from daeda.cli.outcome import run_command, say
 
@@ -45,6 +46,7 @@ def build_parser() -> StrictParser:
 def _command(words: Sequence[str]) -> int:
     parser = build_parser()
     arguments, rest = parser.parse_known_args(words)
+    require("skeleton")
     beam_flags = _beam_flags(parser, rest)
     from beam_pipeline.runner import check_job_service, choose_runner
 

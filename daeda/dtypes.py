@@ -57,7 +57,8 @@ INTEGERS = frozenset(name for name in _SCALARS_IN_SQL if "int" in name)
 FLOATS = frozenset({"float", "double"})
 
 _LIST = re.compile(r"list<(.+)>")
-_DECIMAL = re.compile(r"decimal\((\d+),\s*(\d+)\)")
+_DECIMAL = re.compile(r"decimal\((\d{1,3}),\s*(\d{1,3})\)", re.ASCII)
+_MOST_NESTED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,8 @@ class DType:
         'list<decimal(12, 2)>'
         """
         word = text.strip()
+        if word.count("<") > _MOST_NESTED:
+            raise ValueError(f"a type has at most {_MOST_NESTED} lists in each other, found {word.count('<')}")
         if found := _LIST.fullmatch(word):
             item = DType.parse(found[1])
             return DType(f"list<{item.name}>", item=item)
@@ -94,7 +97,9 @@ class DType:
         spaced = re.sub(r",\s*", ", ", word)
         if spaced in _SCALARS_IN_SQL or spaced == "halffloat":
             return DType(spaced)
-        raise ValueError(f"unknown type '{text}': {did_you_mean(word, KNOWN)}")
+        if spaced.startswith("timestamp[") and spaced.endswith(", UTC]"):
+            raise ValueError(f"unknown type '{text}': the only timestamp with a zone is timestamp[us, UTC]")
+        raise ValueError(f"unknown type '{_cut(text)}': {did_you_mean(word, KNOWN, len(KNOWN))}")
 
     @property
     def is_integer(self) -> bool:
@@ -168,6 +173,19 @@ class DType:
             "timestamp[us, UTC]": pa.timestamp("us", tz="UTC"),
         }
         return special.get(self.name) or pa.type_for_alias(self.name)
+
+
+def is_known(name: str) -> bool:
+    """Whether a name from `describe_arrow` is one of ours."""
+    try:
+        DType.parse(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def describe_arrow(found: pa.DataType) -> str:

@@ -17,7 +17,8 @@ _UNITS_NS = {
     "d": 86_400 * 10**9,
     "w": 7 * 86_400 * 10**9,
 }
-_SHAPE = re.compile(r"(\d+)(ns|us|ms|s|m|h|d|w)")
+_SHAPE = re.compile(r"(\d+)(ns|us|ms|s|m|h|d|w)", re.ASCII)
+_MOST_DIGITS = 18
 _DAY_NS = _UNITS_NS["d"]
 
 
@@ -42,6 +43,8 @@ class Duration:
         if text == "unbounded":
             return Duration(text, None)
         found = _SHAPE.fullmatch(text)
+        if found and len(found[1]) > _MOST_DIGITS:
+            raise ValueError(f"a duration of {len(found[1])} digits is longer than any data: write 'unbounded'")
         if not found or int(found[1]) == 0:
             units = ", ".join(_UNITS_NS)
             raise ValueError(

@@ -57,8 +57,8 @@ class Interrupted(DaedaError):
     exit_code = 130
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The tail of a message about an unknown word.
+def did_you_mean(word: str, known: Iterable[str], most: int = 12) -> str:
+    """The tail of a message about an unknown word; of what is known, at most `most` are named.
 
     >>> did_you_mean("colum", ["column", "kind"])
     "did you mean 'column'? Known: column, kind"
@@ -69,7 +69,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if not names:
         return "none exists"
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    listed = "Known: " + shortened(names)
+    listed = "Known: " + shortened(names, most)
     return f"did you mean '{close[0]}'? {listed}" if close else listed
 
 

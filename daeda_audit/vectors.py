@@ -7,10 +7,10 @@ import struct
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-import lance
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from daeda.cli.installed import require
 from daeda.errors import InputError
 from daeda.settings.aggregations import EmbeddingStore
 from daeda_audit.values import single
@@ -29,6 +29,10 @@ def half(value: float) -> float:
 
 def load_vectors(store: EmbeddingStore, path: str, ids: Iterable[Any]) -> Vectors:
     """The vectors of these ids as float16; the last row of an id wins, an id that the store lacks is left out."""
+    # An audit without vectors does without Lance.
+    require("vectors")
+    import lance
+
     wanted = {one for one in ids if one is not None}
     try:
         dataset = lance.dataset(path, version=store.version)

@@ -32,6 +32,7 @@ from daeda.settings import aggregations, runtime
 from daeda.settings.aggregations import Aggregations
 from daeda.settings.flags import SETTING_FLAGS
 from daeda.settings.runtime import RuntimeSettings
+from daeda.sql.expression import FUNCTIONS
 from enrich import options as enrichment_options
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -112,6 +113,7 @@ def configuration() -> str:
             "| [config/pipelines/SERVICE.yaml](pipeline.md) | the operators, where they are edited by hand |\n",
             _VALUES,
             *_types(),
+            *_expressions(),
             _BASE,
             "## config/training/runtime.yaml\n",
             _PRECEDENCE,
@@ -137,7 +139,6 @@ _VALUES = """## Values
 | duration | a whole number and `ns`, `us`, `ms`, `s`, `m`, `h`, `d` or `w`, or `unbounded`: `7d`; a day is 86,400 s |
 | day | `2024-01-31`, in UTC |
 | month | `2024-01` |
-| text | SQL expressions are limited to scalar functions of columns |
 """
 _BASE = """## config/base.yaml
 
@@ -148,6 +149,16 @@ _PRECEDENCE = """A flag wins over the environment, and the environment over this
 `DAEDA_` and the key in capitals, with `__` between levels: `DAEDA_DAY_WORKERS=4`, `DAEDA_RAY__NUM_CPUS=8`; lists and
 mappings are written as JSON.
 """
+
+
+def _expressions() -> list[str]:
+    functions = ", ".join(f"`{name}`" for name in FUNCTIONS)
+    return [
+        "An **expression** (`where`, `having`, `expression`) is DuckDB's SQL over the columns at hand: comparisons, "
+        "`AND`, `OR`, `NOT`, `IS`, `IN`, `BETWEEN`, `LIKE`, `CASE`, arithmetic, `||`, `INTERVAL`, and the functions "
+        f"{functions}; in `having`, `count`, `sum`, `min`, `max` and `avg` too. Nothing else is accepted: no subquery, "
+        "no file, no setting, nothing that depends on the time or on chance.\n"
+    ]
 
 
 def _types() -> Iterator[str]:

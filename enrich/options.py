@@ -14,6 +14,7 @@ from daeda.cli.arguments import (
     add_project_flags,
     open_project,
 )
+from daeda.cli.installed import require
 from daeda.cli.lifeline import watch_driver
 from daeda.cli.outcome import run_command, say
 from daeda.errors import DayError, InputError, UsageError, shortened
@@ -47,6 +48,7 @@ def _command(words: Sequence[str]) -> int:
             f"service '{dag.service}' has no enrichment: none of its columns is of kind embedding, and its skeleton is "
             "the whole data set"
         )
+    require("enrichment")
     days = chosen_days(project, arguments.target_date)
     if arguments.check:
         _check(project, dag, days)

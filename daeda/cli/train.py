@@ -10,6 +10,7 @@ from pathlib import Path
 from daeda.catalog.project import Project
 from daeda.cli.arguments import as_flags, open_project, setting_words
 from daeda.cli.halves import Interruptions, interruptible, run_half
+from daeda.cli.installed import require
 from daeda.cli.outcome import say
 from daeda.cli.summary import print_run
 from daeda.compiler.compile import compile_runnable
@@ -97,6 +98,10 @@ def make_plan(arguments: argparse.Namespace) -> TrainPlan:
 
 def _check_before_first_day(plan: TrainPlan, arguments: argparse.Namespace) -> None:
     """Everything that can be known before the first day; raises InputError, or DayError for --on-stale fail."""
+    if not arguments.enrich_only and any(one.builds for one in plan.skeleton):
+        require("skeleton")
+    if any(one.builds for one in plan.enriched):
+        require("enrichment")
     layout = Layout(plan.project.service_dir)
     check_writable(layout)
     if arguments.enrich_only:

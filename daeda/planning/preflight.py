@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from daeda.catalog.project import Project
 from daeda.dataset.sources import missing_days, missing_sentence
-from daeda.dtypes import describe_arrow
+from daeda.dtypes import describe_arrow, is_known
 from daeda.errors import InputError, counted, did_you_mean, shortened
 from daeda.operators.dag import Dag
 from daeda.operators.relational import Join, Scan
@@ -98,11 +98,14 @@ def _check_columns(scan: Scan, path: str, schema: pa.Schema) -> list[tuple[str, 
             continue
         found = describe_arrow(schema.field(one.source).type)
         if found != one.dtype.name:
+            todo = "correct the view or the file"
+            if not is_known(found):
+                todo = f"daeda does not read {found}, so write the column as {one.dtype}, or leave the field out"
             problems.append(
                 (
                     f"type {one.source}",
                     f"view '{scan.view}': in {path} the column '{one.source}'{mapped} is {found}, "
-                    f"and the view declares {one.dtype}: correct the view or the file",
+                    f"and the view declares {one.dtype}: {todo}",
                 )
             )
     return problems

@@ -111,5 +111,6 @@ def test_mistakes_of_several_files_are_reported_at_once(tmp_path: Path) -> None:
         "feature_views/prices.yaml:3: ttl: 'soon' is not a duration: write a whole number above 0 and a unit (ns, us, "
         "ms, s, m, h, d, w), like 7d, or 'unbounded'",
         "feature_services/ranking.yaml:11: columns.0.dtype: unknown type 'int46': did you mean 'int64'? Known: bool, "
-        "date, decimal(p, s), double, float, halffloat, int16, int32, int64, int8, list<...>, string and 8 more",
+        "date, decimal(p, s), double, float, halffloat, int16, int32, int64, int8, list<...>, string, timestamp[ms], "
+        "timestamp[ns], timestamp[us, UTC], timestamp[us], uint16, uint32, uint64, uint8",
     ]

@@ -14,6 +14,12 @@ NAMES = [
 ]  # fmt: skip
 
 
+EVERY = (
+    "bool, date, decimal(p, s), double, float, halffloat, int16, int32, int64, int8, list<...>, string, timestamp[ms], "
+    "timestamp[ns], timestamp[us, UTC], timestamp[us], uint16, uint32, uint64, uint8"
+)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_type_is_itself_again_after_a_way_through_arrow(name: str) -> None:
     assert describe_arrow(DType.parse(name).arrow()) == name
@@ -45,11 +51,11 @@ def test_spaces_do_not_matter(text: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("strng", "unknown type 'strng': did you mean 'string'? Known: bool, date, decimal(p, s), double, float, "
-                  "halffloat, int16, int32, int64, int8, list<...>, string and 8 more"),
-        ("timestamp[s]", "unknown type 'timestamp[s]': did you mean 'timestamp[us]'? Known: bool, date, "
-                         "decimal(p, s), double, float, halffloat, int16, int32, int64, int8, list<...>, string "
-                         "and 8 more"),
+        ("strng", "unknown type 'strng': did you mean 'string'? Known: " + EVERY),
+        ("timestamp[s]", "unknown type 'timestamp[s]': did you mean 'timestamp[us]'? Known: " + EVERY),
+        ("timestamp[ns, UTC]",
+         "unknown type 'timestamp[ns, UTC]': the only timestamp with a zone is timestamp[us, UTC]"),
+        ("list<" * 9 + "int64" + ">" * 9, "a type has at most 8 lists in each other, found 9"),
         ("decimal(39, 2)", "'decimal(39, 2)' is not a decimal: precision is 1 to 38 and scale at most the precision"),
         ("decimal(2, 3)", "'decimal(2, 3)' is not a decimal: precision is 1 to 38 and scale at most the precision"),
     ],

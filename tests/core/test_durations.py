@@ -32,7 +32,13 @@ def test_unbounded_has_no_length() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["0d", "7", "d", "-1d", "1.5d", "7 days", "7D", "", "1d12h"])
+def test_a_window_longer_than_any_data_is_refused() -> None:
+    assert Duration.parse("9" * 18 + "w").days == 7 * (10**18 - 1)
+    with pytest.raises(ValueError, match=r"^a duration of 19 digits is longer than any data: write 'unbounded'$"):
+        Duration.parse("9" * 19 + "w")
+
+
+@pytest.mark.parametrize("text", ["٧d", "0d", "7", "d", "-1d", "1.5d", "7 days", "7D", "", "1d12h"])
 def test_anything_else_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match=r"^.+$") as raised:
         Duration.parse(text)

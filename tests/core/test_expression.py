@@ -6,6 +6,7 @@ from daeda.dtypes import DType
 from daeda.errors import ConfigError
 from daeda.operators.relation import Column, Relation
 from daeda.sql.expression import (
+    FUNCTIONS,
     check_expression_type,
     check_predicate,
     columns_of,
@@ -13,6 +14,7 @@ from daeda.sql.expression import (
     parse_expression,
     parse_having,
 )
+from daeda_audit.expression.evaluate import read_expression
 
 GIVEN = Relation(
     tuple(
@@ -52,6 +54,42 @@ def test_scalar_sql_over_columns_is_allowed(text: str, columns: tuple[str, ...],
     assert expression_type(text, GIVEN) == dtype
 
 
+# Each function that is documented, in one expression over GIVEN.
+CALLS = {
+    "abs": "abs(amount)", "array_length": "array_length(tags)", "cast": "cast(amount AS INTEGER)",
+    "ceil": "ceil(amount)", "coalesce": "coalesce(amount, 0)", "concat": "concat(event, 'x')",
+    "contains": "contains(event, 'x')", "date_diff": "date_diff('day', at, at)", "date_trunc": "date_trunc('day', at)",
+    "ends_with": "ends_with(event, 'x')", "epoch": "epoch(at)", "epoch_ms": "epoch_ms(at)", "epoch_ns": "epoch_ns(at)",
+    "epoch_us": "epoch_us(at)", "exp": "exp(amount)", "extract": "extract('hour' FROM at)", "floor": "floor(amount)",
+    "greatest": "greatest(amount, 1)", "if": "if(amount > 0, 1, 2)", "isfinite": "isfinite(amount)",
+    "isinf": "isinf(amount)", "isnan": "isnan(amount)", "least": "least(amount, 1)", "length": "length(event)",
+    "list_contains": "list_contains(tags, 'x')", "list_max": "list_max(tags)", "list_min": "list_min(tags)",
+    "list_sum": "list_sum([user_id, 1])", "ln": "ln(amount)", "log": "log(amount)", "log10": "log10(amount)",
+    "log2": "log2(amount)", "lower": "lower(event)", "nullif": "nullif(amount, 0)", "pow": "pow(amount, 2)",
+    "prefix": "prefix(event, 'x')", "round": "round(amount, 2)", "sign": "sign(amount)", "sqrt": "sqrt(amount)",
+    "starts_with": "starts_with(event, 'x')", "substring": "substring(event, 1, 2)", "suffix": "suffix(event, 'x')",
+    "trim": "trim(event)", "try_cast": "try_cast(event AS INTEGER)", "upper": "upper(event)",
+}  # fmt: skip
+
+
+def test_every_documented_function_can_be_called_and_audited() -> None:
+    assert tuple(CALLS) == FUNCTIONS
+    for name, text in CALLS.items():
+        assert text.startswith(f"{name}(")
+        assert expression_type(text, GIVEN)
+        read_expression(text, name)
+
+
+@pytest.mark.parametrize("text", ["to_timestamp(user_id)", "make_timestamp(user_id)"])
+def test_what_shares_its_node_with_epoch_ms_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="is limited to scalar SQL over columns"):
+        parse_expression(text)
+
+
+def test_a_comment_does_not_reach_the_database() -> None:
+    assert parse_expression("amount /* a */ > 0 -- */ ; DROP TABLE x").sql("duckdb") == "amount > 0"
+
+
 LIMITED = "is limited to scalar SQL over columns"
 REFUSED = {
     "(SELECT 1)": f"where '(SELECT 1)' {LIMITED}",
@@ -73,6 +111,8 @@ REFUSED = {
     "amount >": "where 'amount >' is not SQL (line 1, column 8, near '>')",
     "amount > 0; DROP TABLE x": f"where 'amount > 0; DROP TABLE x' {LIMITED}",
     "(" * 2_000 + "1" + ")" * 2_000: f"where '{'(' * 197}...' is nested too deeply",
+    "NOT " * 500 + "true": f"where '{('NOT ' * 50)[:197]}...' is nested too deeply",
+    "amount" + " + 1 - 1" * 60: f"where '{('amount' + ' + 1 - 1' * 60)[:197]}...' is nested too deeply",
     "1" * 10_001: "where has 10001 characters: at most 10000 are read",
 }  # fmt: skip
 
@@ -92,6 +132,11 @@ def test_everything_else_is_refused_with_the_part_that_is_not_allowed(text: str)
 def test_no_function_reaches_files_chance_or_time(function: str) -> None:
     with pytest.raises(ConfigError, match=r"^where '.*' (calls '.*', which is not among the functions|is limited to)"):
         parse_expression(f"{function} IS NOT NULL", "where")
+
+
+def test_a_long_chain_of_one_operator_is_not_deep() -> None:
+    text = " OR ".join(f"user_id = {number}" for number in range(500))
+    assert expression_type(text, GIVEN) == "BOOLEAN"
 
 
 def test_an_unknown_function_is_told_with_the_nearest_known_one() -> None:
