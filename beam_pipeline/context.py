@@ -40,7 +40,8 @@ class RunContext:
     """The constants of a run; picklable, the same in every worker.
 
     `data_root` is what relative paths of Scans lie below. At most `day_workers` days are at work at once, in all
-    workers together. `software` holds the versions that a worker must have, by name.
+    workers together. `software` holds the versions that a worker must have, by name. With `profile` each day leaves a
+    profile beside the datasets.
     """
 
     service: str
@@ -52,6 +53,7 @@ class RunContext:
     rows_per_part: int = 100_000
     software: Mapping[str, str] = field(default_factory=dict)
     label_columns: tuple[str, ...] = ()
+    profile: bool = False
 
     @property
     def staging(self) -> RunStaging:

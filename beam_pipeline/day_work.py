@@ -34,6 +34,14 @@ def rows_of(handle: DayHandle) -> int:
     return max((one.rows for one in handle.relations.values() if isinstance(one, Numbered)), default=0)
 
 
+def rows_made(operator: SourceOperator, before: DayHandle, after: DayHandle) -> int | None:
+    """Rows of the operator's own output, None where it only composes SQL."""
+    if isinstance(operator, Sink):
+        return rows_of(before)
+    made = after.relations[operator.output]
+    return made.rows if isinstance(made, Numbered) else None
+
+
 @dataclass(frozen=True)
 class _Executing:
     """Carries out the work in the session of the day."""

@@ -11,6 +11,7 @@ from beam_pipeline.quiet import quiet_logging
 from daeda.cli.arguments import (
     StrictParser,
     add_build_flags,
+    add_profile_flag,
     add_project_flags,
     add_skeleton_flags,
     open_project,
@@ -39,6 +40,7 @@ def build_parser() -> StrictParser:
     add_project_flags(parser)
     add_build_flags(parser)
     add_skeleton_flags(parser)
+    add_profile_flag(parser)
     _add_portable_flags(parser)
     return parser
 
@@ -77,9 +79,16 @@ def _command(words: Sequence[str]) -> int:
     check_sources(project, dag, sources, to_build)
     if to_build:
         from beam_pipeline.skeleton import SkeletonRun, build_skeleton
+        from daeda.cli.profile_table import print_profile
 
         check_job_service(runner)
-        build_skeleton(SkeletonRun(project, dag, to_build, runner, arguments.worker_timeout, arguments.on_locked, due))
+        build_skeleton(
+            SkeletonRun(
+                project, dag, to_build, runner, arguments.worker_timeout, arguments.on_locked, due, arguments.profile
+            )
+        )
+        if arguments.profile:
+            print_profile(Layout(project.service_dir), "skeleton", to_build)
     else:
         say(f"skeleton: all {len(days)} days are there already")
     print(Layout(project.service_dir).dataset_dir("skeleton"))

@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from daeda.dataset.claims import claim_days, holds
 from daeda.dataset.fingerprint import operator_digests
 from daeda.dataset.layout import day_name
 from daeda.dataset.manifest import InputFile
+from daeda.dataset.profile import DayProfile, Meter, write_profile
 from daeda.dataset.sources import Identities
 from daeda.errors import DaedaError, DayError
 from daeda.sql.lower import SourceOperator
@@ -52,7 +53,9 @@ class DaySession:
         self.digests: dict[str, str] = {}
         self.published: tuple[Path, ...] = ()
         self.busy = False
-        self.connection = _connect(context, self.work)
+        self.spill = _spill_directory(context, self.work)
+        self.meter = Meter(self.spill) if context.profile else None
+        self.connection = _connect(context, self.spill)
 
     def describe(self, operator: SourceOperator) -> None:
         """Record what an operator does, for the fingerprint."""
@@ -93,6 +96,12 @@ class DaySession:
             json.dumps({"day": self.day.isoformat(), "operator": operator, "rows": rows}), encoding="utf-8"
         )
         fresh.replace(path)
+
+    def write_profile(self) -> None:
+        """Leave the profile of the day, where the run asks for one."""
+        if self.meter is not None:
+            profile = DayProfile(self.day, self.context.day_workers, self.meter.found)
+            write_profile(self.context.staging.layout, "skeleton", profile)
 
     def close(self) -> None:
         """Close the connection, remove the intermediates and give the place in the gate back."""
@@ -178,7 +187,8 @@ def timed(session: DaySession, operator: str, rows: int = 0) -> Iterator[None]:
     session.report(operator, rows)
     started = time.perf_counter()
     try:
-        yield
+        with session.meter.measure(operator) if session.meter else nullcontext():
+            yield
     except DaedaError as error:
         session.close()
         if isinstance(error, DayError) and str(error).startswith("day "):
@@ -216,13 +226,18 @@ def _interrupt(attempt: str) -> None:
         session.connection.interrupt()
 
 
-def _connect(context: RunContext, work: Path) -> duckdb.DuckDBPyConnection:
+def _spill_directory(context: RunContext, work: Path) -> Path:
+    """Where DuckDB puts what does not fit: a directory of the day's own."""
+    chosen = context.limits.temp_directory
+    return Path(chosen) / work.name if chosen else work / "spill"
+
+
+def _connect(context: RunContext, spill: Path) -> duckdb.DuckDBPyConnection:
     limits = context.limits
-    spill = Path(limits.temp_directory) if limits.temp_directory else work / "spill"
     config: dict[str, str | bool | int | float | list[str]] = {
         "threads": limits.threads,
         "memory_limit": f"{limits.duckdb_bytes}B",
-        "temp_directory": str(spill / work.name) if limits.temp_directory else str(spill),
+        "temp_directory": str(spill),
         # An extension that is not there is an error, never a download.
         "autoinstall_known_extensions": False,
         "allow_community_extensions": False,

@@ -59,6 +59,7 @@ class SkeletonRun:
 
     On a portable runner the job is given up after `patience` seconds in which no day was at work. `due` says which days
     are still to be built once this run alone may build them: another run may have built some meanwhile.
+    With `profile` each day leaves what its operators took.
     """
 
     project: Project
@@ -68,6 +69,7 @@ class SkeletonRun:
     patience: float
     on_locked: OnLocked = "wait"
     due: Callable[[], tuple[dt.date, ...]] | None = None
+    profile: bool = False
 
     @property
     def day_workers(self) -> int:
@@ -129,6 +131,7 @@ def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
         rows_per_part=project.runtime.rows_per_part,
         software=software(),
         label_columns=tuple(project.service.grain),
+        profile=run.profile,
     )
 
 

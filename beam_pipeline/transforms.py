@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 import apache_beam as beam
 
 from beam_pipeline.context import DayHandle, RunContext
-from beam_pipeline.day_work import rows_of, run_operator
+from beam_pipeline.day_work import rows_made, rows_of, run_operator
 from beam_pipeline.membership import stop_run
 from beam_pipeline.session import begin, session_of, timed
 from daeda.operators import relational, temporal
@@ -43,7 +43,10 @@ class _RunOperator(beam.DoFn):  # type: ignore[misc]
         session = session_of(handle)
         with timed(session, self._operator.name, rows_of(handle)):
             after = run_operator(session, self._operator, handle)
+        if session.meter is not None:
+            session.meter.set_rows(rows_made(self._operator, handle, after))
         if isinstance(self._operator, relational.Sink):
+            session.write_profile()
             session.close()
         return after
 

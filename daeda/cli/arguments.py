@@ -98,6 +98,16 @@ def add_run_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     return group
 
 
+def add_profile_flag(parser: argparse.ArgumentParser) -> None:
+    """Whether each day leaves what its operators took."""
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="keep seconds, rows, bytes, peak memory and spill of each operator and day below _profile/ of the "
+        "service, and show them as a table",
+    )
+
+
 def add_skeleton_flags(parser: argparse.ArgumentParser) -> None:
     """How much the skeleton does at once, and with how much of the machine."""
     _add_settings(parser.add_argument_group("skeleton"), SKELETON_FLAGS)

@@ -12,13 +12,14 @@ from daeda.cli.arguments import (
     add_build_flags,
     add_enrichment_flags,
     add_output_flag,
+    add_profile_flag,
     add_project_flags,
     add_run_flags,
     add_skeleton_flags,
 )
 from daeda.cli.audit import add_audit_flags, audit_leakage
 from daeda.cli.outcome import run_command
-from daeda.errors import NotBuiltYet, UsageError
+from daeda.errors import UsageError
 
 Command = Callable[[argparse.Namespace, Sequence[str]], int]
 
@@ -85,7 +86,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     part.add_argument(
         "--enrich-only", action="store_true", help="run the enrichment alone, over a skeleton that is there"
     )
-    part.add_argument("--profile", action="store_true", help="not built yet")
+    add_profile_flag(parser)
     parser.set_defaults(run=_train, parser=parser)
 
 
@@ -129,11 +130,6 @@ def _add_leakage(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
-    if arguments.profile:
-        raise NotBuiltYet(
-            "--profile is described and not built yet: leave it out, and read the seconds of each operator in the "
-            "_manifest.json of a day"
-        )
     from daeda.cli.train import train
 
     return train(arguments, beam_flags)

@@ -41,6 +41,7 @@ _SHARED = {
     "target_date": "--target-date",
     "on_stale": "--on-stale",
     "on_locked": "--on-locked",
+    "profile": "--profile",
 }
 
 

@@ -1,0 +1,194 @@
+"""What each operator of a day took, as `--profile` measures and keeps it.
+
+Bytes and memory are those of the process while the operator ran, as the kernel counts them: with several days at work
+in one process they are shared, and a profile says so.
+
+    <service dir>/_profile/<dataset>/dt=YYYY-MM-DD.json
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from daeda.dataset.layout import Dataset, Layout
+
+# A sample reads one small file; operators of small days take some milliseconds.
+_SAMPLE_SECONDS = 0.005
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """One operator on one day.
+
+    `rows` are those that it made, None for an operator that only composes SQL. Bytes are read and written through the
+    file system, caches included; `peak_bytes` is the resident memory of the process, `spill_bytes` what lay in the
+    spill directory at once.
+    """
+
+    operator: str
+    seconds: float = 0.0
+    rows: int | None = None
+    read_bytes: int = 0
+    written_bytes: int = 0
+    peak_bytes: int = 0
+    spill_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class DayProfile:
+    """The operators of a day, in the order in which they ran; `days_at_once` shared the process."""
+
+    day: dt.date
+    days_at_once: int
+    operators: tuple[Usage, ...]
+
+
+class Meter:
+    """Measures what this process uses while a block runs."""
+
+    def __init__(self, spill: Path | None = None) -> None:
+        self._spill = spill
+        self._found: list[Usage] = []
+
+    @property
+    def found(self) -> tuple[Usage, ...]:
+        """What was measured, in order."""
+        return tuple(self._found)
+
+    def add(self, usage: Usage) -> None:
+        """Take what was measured elsewhere."""
+        self._found.append(usage)
+
+    def set_rows(self, rows: int | None) -> None:
+        """Say how many rows the last block made."""
+        self._found[-1] = replace(self._found[-1], rows=rows)
+
+    @contextlib.contextmanager
+    def measure(self, operator: str) -> Iterator[None]:
+        """Measure a block. One that fails leaves nothing: its day has no profile."""
+        with _Sampler(self._spill) as sampler:
+            read, written = _transferred()
+            started = time.perf_counter()
+            yield
+            seconds = time.perf_counter() - started
+            read_after, written_after = _transferred()
+        self._found.append(
+            Usage(
+                operator,
+                round(seconds, 4),
+                None,
+                read_after - read,
+                written_after - written,
+                sampler.peak_bytes,
+                sampler.spill_bytes,
+            )
+        )
+
+
+class _Sampler:
+    """The greatest resident memory and the greatest spill directory that were seen, in a thread of its own."""
+
+    def __init__(self, spill: Path | None) -> None:
+        self._spill = spill
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True, name="profile")
+        self.peak_bytes = 0
+        self.spill_bytes = 0
+
+    def __enter__(self) -> _Sampler:
+        self._look()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *ended: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._look()
+
+    def _run(self) -> None:
+        while not self._ended.wait(_SAMPLE_SECONDS):
+            self._look()
+
+    def _look(self) -> None:
+        resident = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE
+        self.peak_bytes = max(self.peak_bytes, resident)
+        if self._spill is not None:
+            self.spill_bytes = max(self.spill_bytes, _size_of(self._spill))
+
+
+def _size_of(directory: Path) -> int:
+    """Bytes of the files directly in a directory, 0 where there is none; files that go meanwhile count as nothing."""
+    total = 0
+    with contextlib.suppress(FileNotFoundError), os.scandir(directory) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):
+                total += entry.stat().st_size
+    return total
+
+
+def _transferred() -> tuple[int, int]:
+    """Bytes that this process has read and written through system calls since it began."""
+    facts = dict(line.split(": ") for line in Path("/proc/self/io").read_text(encoding="ascii").splitlines())
+    return int(facts["rchar"]), int(facts["wchar"])
+
+
+def profile_path(layout: Layout, dataset: Dataset, day: dt.date) -> Path:
+    """Where the profile of a day is."""
+    return layout.service_dir / "_profile" / dataset / f"dt={day.isoformat()}.json"
+
+
+def write_profile(layout: Layout, dataset: Dataset, profile: DayProfile) -> None:
+    """Write the profile of a day in place of an older one."""
+    path = profile_path(layout, dataset, profile.day)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+    shown = {
+        "day": profile.day.isoformat(),
+        "dataset": dataset,
+        "days_at_once": profile.days_at_once,
+        "operators": [asdict(one) for one in profile.operators],
+    }
+    fresh.write_text(json.dumps(shown, indent=1) + "\n", encoding="utf-8")
+    fresh.replace(path)
+
+
+def read_profile(layout: Layout, dataset: Dataset, day: dt.date) -> DayProfile | None:
+    """The profile of a day, None where it was built without one."""
+    path = profile_path(layout, dataset, day)
+    if not path.exists():
+        return None
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return DayProfile(day, found["days_at_once"], tuple(Usage(**one) for one in found["operators"]))
+
+
+def summed(profiles: Sequence[DayProfile]) -> tuple[Usage, ...]:
+    """The operators of several days together: seconds, rows and bytes added up, memory and spill at their greatest.
+
+    >>> days = [DayProfile(dt.date(2024, 1, day), 1, (Usage("scan", 0.5, 3, peak_bytes=day),)) for day in (1, 2)]
+    >>> [(one.operator, one.seconds, one.rows, one.peak_bytes) for one in summed(days)]
+    [('scan', 1.0, 6, 2)]
+    """
+    total: dict[str, Usage] = {}
+    for one in (one for profile in profiles for one in profile.operators):
+        before = total.get(one.operator, Usage(one.operator))
+        rows = None if before.rows is None and one.rows is None else (before.rows or 0) + (one.rows or 0)
+        total[one.operator] = Usage(
+            one.operator,
+            before.seconds + one.seconds,
+            rows,
+            before.read_bytes + one.read_bytes,
+            before.written_bytes + one.written_bytes,
+            max(before.peak_bytes, one.peak_bytes),
+            max(before.spill_bytes, one.spill_bytes),
+        )
+    return tuple(total.values())
