@@ -41,7 +41,7 @@ class RunContext:
 
     `data_root` is what relative paths of Scans lie below. At most `day_workers` days are at work at once, in all
     workers together. `software` holds the versions that a worker must have, by name. With `profile` each day leaves a
-    profile beside the datasets.
+    profile beside the datasets. `sources` are what Scans may read: without them, what lies below `data_root`.
     """
 
     service: str
@@ -54,11 +54,17 @@ class RunContext:
     software: Mapping[str, str] = field(default_factory=dict)
     label_columns: tuple[str, ...] = ()
     profile: bool = False
+    sources: tuple[str, ...] = ()
 
     @property
     def staging(self) -> RunStaging:
         """The run's staging directory."""
         return RunStaging(Layout(Path(self.service_dir)), Path(self.run_dir))
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """What a day may read and write: the sources, and the run's own directory."""
+        return (*(self.sources or (self.data_root,)), self.run_dir)
 
     def source_path(self, path: str) -> str:
         """Where a Scan's path is."""

@@ -84,7 +84,15 @@ def _command(words: Sequence[str]) -> int:
         check_job_service(runner)
         build_skeleton(
             SkeletonRun(
-                project, dag, to_build, runner, arguments.worker_timeout, arguments.on_locked, due, arguments.profile
+                project,
+                dag,
+                sources,
+                to_build,
+                runner,
+                arguments.worker_timeout,
+                arguments.on_locked,
+                due,
+                arguments.profile,
             )
         )
         if arguments.profile:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +26,7 @@ def open_run(
     service: str,
     *,
     data_root: str | Path = ".",
+    source_directories: Sequence[str | Path] = (),
     day_workers: int = 1,
     memory_bytes: int | None = None,
     threads: int | None = None,
@@ -34,7 +35,8 @@ def open_run(
 ) -> Iterator[RunContext]:
     """What the PTransforms of a pipeline share; build and run the pipeline inside of the block.
 
-    Days go to `<output_root>/<service>/skeleton/dt=YYYY-MM-DD/`. `data_root` is what relative paths of Scans lie below.
+    Days go to `<output_root>/<service>/skeleton/dt=YYYY-MM-DD/`. `data_root` is what relative paths of Scans lie below;
+    what lies elsewhere can be read when `source_directories` names it.
     At most `day_workers` days are at work at once, whatever the runner; `memory_bytes` and `threads` are for all of
     them together (default: 60 % of the host's memory, and all of its cores). Intermediates that do not fit in memory
     spill to `temp_directory` (default: beside the output). When the block ends by an error, days at work are
@@ -54,6 +56,7 @@ def open_run(
             day_workers=day_workers,
             rows_per_part=rows_per_part,
             software=software(),
+            sources=tuple(str(Path(one).absolute()) for one in (data_root, *source_directories)),
         )
         gate = SharedGate(staging.directory, day_workers).open()
         open_gate(context, gate)

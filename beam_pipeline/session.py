@@ -30,6 +30,7 @@ from daeda.dataset.manifest import InputFile
 from daeda.dataset.profile import DayProfile, Meter, write_profile
 from daeda.dataset.sources import Identities
 from daeda.errors import DaedaError, DayError
+from daeda.sql.locked import Reach, Setting, connect
 from daeda.sql.lower import SourceOperator
 
 _sessions: dict[str, DaySession] = {}
@@ -234,17 +235,9 @@ def _spill_directory(context: RunContext, work: Path) -> Path:
 
 def _connect(context: RunContext, spill: Path) -> duckdb.DuckDBPyConnection:
     limits = context.limits
-    config: dict[str, str | bool | int | float | list[str]] = {
+    config: dict[str, Setting] = {
         "threads": limits.threads,
         "memory_limit": f"{limits.duckdb_bytes}B",
         "temp_directory": str(spill),
-        # An extension that is not there is an error, never a download.
-        "autoinstall_known_extensions": False,
-        "allow_community_extensions": False,
-        # A failed statement shows its message alone, without a stack of DuckDB's.
-        "errors_as_json": False,
     }
-    connection = duckdb.connect(":memory:", config=config)
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET enable_progress_bar = false")
-    return connection
+    return connect(Reach.of(context.places), config)

@@ -32,6 +32,7 @@ from daeda.errors import DaedaError, DayError, Interrupted, NotBuiltYet, counted
 from daeda.host import probe_host, skeleton_memory
 from daeda.operators.dag import Dag
 from daeda.operators.udf import RayUdfTransform
+from daeda.planning.days import Sources
 from daeda.sql.lower import SourceOperator
 
 # Threads that hold days, per day worker: Beam splits days over them once and for all, the gate evens that out.
@@ -55,7 +56,7 @@ class Skeleton(beam.PTransform):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class SkeletonRun:
-    """What to build: the skeleton's DAG and the days, on which runner.
+    """What to build: the skeleton's DAG over its sources, and the days, on which runner.
 
     On a portable runner the job is given up after `patience` seconds in which no day was at work. `due` says which days
     are still to be built once this run alone may build them: another run may have built some meanwhile.
@@ -64,6 +65,7 @@ class SkeletonRun:
 
     project: Project
     dag: Dag
+    sources: Sources
     days: tuple[dt.date, ...]
     runner: BeamRunner
     patience: float
@@ -132,6 +134,7 @@ def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
         software=software(),
         label_columns=tuple(project.service.grain),
         profile=run.profile,
+        sources=run.sources.places(),
     )
 
 

@@ -13,6 +13,7 @@ from threading import Lock
 from daeda.dataset.manifest import InputFile
 from daeda.errors import InputError, NotBuiltYet, shortened
 from daeda.operators.relational import Scan
+from daeda.sql.locked import Reach
 
 _PREFIX = "dt="
 
@@ -29,6 +30,13 @@ class SourceFiles:
     def partitioned(self) -> bool:
         """Whether the source is a directory of `dt=YYYY-MM-DD` directories."""
         return bool(self.partitions)
+
+    def places(self) -> tuple[str, ...]:
+        """What has to be reached to read the files: the path, and what links lead to outside of it."""
+        (root,) = Reach.of([self.path]).places
+        home = Path(root).resolve()
+        real = [Path(file).resolve() for files in (self.flat, *self.partitions.values()) for file in files]
+        return (root, *(str(file) for file in real if not file.is_relative_to(home)))
 
     @property
     def first_day(self) -> dt.date | None:

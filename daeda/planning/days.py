@@ -56,6 +56,11 @@ class Sources:
         """Files that each Scan reads for a day; raises InputError for missing partitions."""
         return {scan.name: files_needed(scan, self.files[scan.name], day) for scan in self.scans}
 
+    def places(self, *scans: Scan) -> tuple[str, ...]:
+        """Files and directories that these Scans read, all of them without an argument; links followed."""
+        found = (place for scan in scans or self.scans for place in self.files[scan.name].places())
+        return tuple(dict.fromkeys(found))
+
 
 def find_sources(project: Project, dag: Dag) -> Sources:
     """List the files behind every Scan; raises InputError when a view has none."""

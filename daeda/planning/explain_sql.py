@@ -14,7 +14,6 @@ from glob import has_magic
 from pathlib import PurePosixPath
 from textwrap import indent
 
-import duckdb
 from sqlglot import exp, parse_one
 
 from daeda.dataset.layout import part_name
@@ -24,6 +23,7 @@ from daeda.operators.temporal import RollingAggregate
 from daeda.operators.udf import RayUdfTransform
 from daeda.sql import statements
 from daeda.sql.handle import ColumnFile, Composed, Numbered
+from daeda.sql.locked import connect
 from daeda.sql.lower import Handle, SourceOperator, inputs_of, lower
 
 _ENTITIES = "daeda_entities"
@@ -145,7 +145,7 @@ def _plain_source(node: exp.Expr) -> exp.Expr:
 @cache
 def _keywords() -> frozenset[str]:
     """Words that DuckDB takes for a name only in quotes, in some place at least."""
-    with duckdb.connect() as connection:
+    with connect() as connection:
         found = connection.execute(
             "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'"
         ).fetchall()

@@ -6,7 +6,6 @@ import datetime as dt
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -20,6 +19,7 @@ from daeda.operators.relational import Join, Scan
 from daeda.planning.days import Sources
 from daeda.sql import scan as composed
 from daeda.sql import statements
+from daeda.sql.locked import Reach, connect
 
 # Footers are small and the disk answers late: a few threads wait for several at once.
 _THREADS = 8
@@ -191,8 +191,7 @@ def _check_static_keys(dag: Dag, sources: Sources, day: dt.date, mistakes: list[
             continue
         scan = scans[operator.inputs[1]]
         relation = composed.scan(scan, dag.relations[scan.output], sources.needed(day)[scan.name], day)
-        with duckdb.connect() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
+        with connect(Reach.of(sources.places(scan))) as connection:
             found = connection.execute(statements.duplicate_keys(operator.keys, relation)).fetchone()
         if found is not None:
             shown = shortened([f"{key} = {value!r}" for key, value in zip(operator.keys, found, strict=False)])

@@ -14,6 +14,7 @@ from sqlglot import errors, exp, parse_one
 from daeda.dtypes import DType
 from daeda.errors import ConfigError, did_you_mean, shortened
 from daeda.operators.relation import Column, Relation
+from daeda.sql.locked import connect
 
 # Nodes that are scalar, deterministic and without access to anything but their arguments.
 _ALLOWED: tuple[type[exp.Expression], ...] = (
@@ -164,8 +165,7 @@ def quoted_columns(tree: exp.Expr) -> exp.Expr:
 
 @lru_cache(maxsize=512)
 def _bound_type(query: str, text: str, what: str) -> str:
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    with connect() as connection:
         try:
             return str(connection.execute(f"DESCRIBE {query}").fetchall()[0][1])
         except duckdb.Error as error:

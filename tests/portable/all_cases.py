@@ -23,6 +23,7 @@ from daeda.catalog.project import ProjectPaths, load_project
 from daeda.compiler.compile import compile_runnable
 from daeda.dataset.layout import Layout
 from daeda.dataset.staging import open_staging
+from daeda.planning.days import find_sources
 
 
 def main(cases: Path, words: list[str]) -> None:
@@ -32,7 +33,8 @@ def main(cases: Path, words: list[str]) -> None:
     with contextlib.ExitStack() as stack:
         for number, case in enumerate(json.loads(cases.read_text())):
             project = load_project(ProjectPaths(Path(case["runtime"])), flags=case["settings"])
-            run = SkeletonRun(project, compile_runnable(project).skeleton(), project.runtime.days, runner, 60.0)
+            dag = compile_runnable(project).skeleton()
+            run = SkeletonRun(project, dag, find_sources(project, dag), project.runtime.days, runner, 60.0)
             staging = stack.enter_context(open_staging(Layout(project.service_dir)))
             context = run_context(run, staging)
             open_gate(context, SharedGate(staging.directory, run.day_workers).open())

@@ -1,0 +1,120 @@
+"""DuckDB connections, locked down: they reach the places that were declared, load nothing, and take no settings.
+
+Every connection of the product is opened here. The text of users is parsed and limited before it gets near SQL; this is
+the second wall behind that one, for a statement that should never have come about.
+"""
+
+from __future__ import annotations
+
+import glob
+import importlib.util
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+import duckdb
+from sqlglot import exp
+
+from daeda.errors import InputError
+from daeda.storage.access import Access, find_access
+from daeda.storage.place import is_object
+
+Setting = str | bool | int | float | list[str]
+
+_LOCKED_AT_CONNECT: Mapping[str, Setting] = {
+    # An extension that is not there is an error, never a download; nor is a file loaded because a name matches it.
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    # Secrets are given to the connection that needs them, and never looked for in a home directory.
+    "allow_persistent_secrets": False,
+    "python_enable_replacements": False,
+    # A failed statement shows its message alone, without a stack of DuckDB's.
+    "errors_as_json": False,
+}
+
+
+# As patient as the client of daeda's own: six attempts, 0.2 s to 6.4 s apart; seconds without a byte.
+_HTTP: Mapping[str, int] = {"http_retries": 5, "http_retry_wait_ms": 200, "http_retry_backoff": 2, "http_timeout": 30}
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The places that a connection reads and writes: files, and directories with all that is below them."""
+
+    places: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, paths: Iterable[str | PurePath]) -> Reach:
+        """Of paths of views and directories; a glob reaches the directory that its first wildcard is in.
+
+        >>> Reach.of(["/data/likes", "/data/prices/*.parquet"]).places
+        ('/data/likes', '/data/prices')
+        """
+        return cls(tuple(dict.fromkeys(_without_wildcards(str(path)) for path in paths)))
+
+
+def connect(reach: Reach | None = None, config: Mapping[str, Setting] | None = None) -> duckdb.DuckDBPyConnection:
+    """An in-memory database that reaches the places (none without `reach`) and its own temp_directory.
+
+    Statements that read, write or attach anything else, that load an extension or change a setting raise
+    duckdb.PermissionException or duckdb.InvalidInputException.
+    """
+    connection = duckdb.connect(":memory:", config={**(config or {}), **_LOCKED_AT_CONNECT})
+    try:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")
+        if any(is_object(place) for place in (reach or Reach()).places):
+            _reach_object_storage(connection, find_access())
+        _lock(connection, reach or Reach())
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def load_extension(connection: duckdb.DuckDBPyConnection, name: str, extra: str) -> None:
+    """Load an extension from its package; raises InputError with the extra of daeda that installs it."""
+    package = importlib.util.find_spec(f"duckdb_extension_{name}")
+    home = Path(str(package.origin)).parent / "extensions" / f"v{duckdb.__version__}" if package else None
+    if home is None or not home.is_dir():
+        raise InputError(f"DuckDB {duckdb.__version__} needs its extension {name}: install daeda[{extra}]")
+    path = exp.Literal.string(str(home / f"{name}.duckdb_extension"))
+    connection.execute(f"LOAD {path.sql('duckdb')}")
+
+
+def _reach_object_storage(connection: duckdb.DuckDBPyConnection, access: Access) -> None:
+    """Give the connection httpfs and the access to object storage, which it keeps in memory and never shows."""
+    load_extension(connection, "httpfs", "s3")
+    options = {"KEY_ID": access.key_id, "SECRET": access.secret, "REGION": access.region}
+    if access.token:
+        options["SESSION_TOKEN"] = access.token
+    if access.host:
+        options |= {"ENDPOINT": access.host, "URL_STYLE": "path"}
+    given = ", ".join(f"{name} {exp.Literal.string(value).sql('duckdb')}" for name, value in options.items())
+    try:
+        connection.execute(f"CREATE SECRET (TYPE s3, USE_SSL {access.secure}, {given})")
+    except duckdb.Error as error:
+        # The message may quote the statement.
+        raise InputError(f"object storage: DuckDB refused the access ({type(error).__name__})") from None
+    for setting, value in _HTTP.items():
+        connection.execute(f"SET {setting} = {value}")
+
+
+def _lock(connection: duckdb.DuckDBPyConnection, reach: Reach) -> None:
+    places = list(reach.places)
+    # A place may be a file or a directory: DuckDB tells them apart by the list in which it finds them.
+    connection.execute("SET allowed_directories = ?", [places])
+    connection.execute("SET allowed_paths = ?", [places])
+    # In this order: the lists cannot be changed once access is off, and nothing can once the configuration is locked.
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def _without_wildcards(path: str) -> str:
+    if not glob.has_magic(path):
+        return path
+    # As text: an address of object storage has an empty part, which a Path would drop.
+    parts = path.split("/")
+    first = next(index for index, part in enumerate(parts) if glob.has_magic(part))
+    return "/".join(parts[:first]) or ("/" if path.startswith("/") else ".")

@@ -1,0 +1,87 @@
+"""Objects as files: the client of this process, and Parquet files wherever they are."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import lru_cache
+
+import pyarrow.parquet as pq
+
+from daeda.errors import InputError
+from daeda.storage.access import Access, find_access
+from daeda.storage.client import Overtaken, S3Client, StorageError, StoredObject
+from daeda.storage.place import ObjectPath, is_object, object_path
+
+def client() -> S3Client:
+    """The client of this process, for the access that the environment gives now; raises InputError without any."""
+    return _client_of(find_access())
+
+
+@lru_cache(maxsize=4)
+def _client_of(access: Access) -> S3Client:
+    return S3Client(access)
+
+
+@contextmanager
+def before_the_first_day() -> Iterator[None]:
+    """What object storage refuses while a run is checked is an InputError: nothing was written."""
+    try:
+        yield
+    except StorageError as error:
+        raise InputError(str(error)) from error
+
+
+class ObjectFile(io.RawIOBase):
+    """An object as a file that is read at any place; every read is of one version, or raises Overtaken."""
+
+    def __init__(self, through: S3Client, stored: StoredObject) -> None:
+        self._through = through
+        self._stored = stored
+        self._place = 0
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def tell(self) -> int:
+        """Where the next read begins."""
+        return self._place
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to another place."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._stored.size}[whence]
+        self._place = max(0, base + offset)
+        return self._place
+
+    def read(self, size: int = -1) -> bytes:
+        """Bytes from here on, fewer only at the end."""
+        left = max(0, self._stored.size - self._place)
+        count = left if size < 0 else min(size, left)
+        if not count:
+            return b""
+        found = self._through.read_range(self._stored.path, self._place, count, self._stored.etag)
+        self._place += len(found)
+        return found
+
+
+@contextmanager
+def open_parquet(path: str) -> Iterator[pq.ParquetFile]:
+    """A Parquet file, local or an object. Raises OSError or pyarrow.ArrowException when it is none."""
+    with ExitStack() as stack:
+        source: str | ObjectFile = path
+        if is_object(path):
+            source = stack.enter_context(ObjectFile(client(), _present(object_path(path))))
+        yield stack.enter_context(pq.ParquetFile(source))
+
+
+def _present(path: ObjectPath) -> StoredObject:
+    found = client().look(path)
+    if found is None:
+        raise Overtaken(f"{path} is gone: run again when it is complete")
+    return found
