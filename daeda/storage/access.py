@@ -80,7 +80,9 @@ def _endpoint(environ: Mapping[str, str], profile: Mapping[str, str]) -> str:
     name = next((name for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL") if environ.get(name)), "endpoint_url")
     found = environ.get(name) or profile.get("endpoint_url") or ""
     parts = urlsplit(found)
-    if found and (parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.path.strip("/")):
+    if found and (
+        parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.path.strip("/")
+    ):
         raise InputError(f"{name} is not the URL of a server: write it like https://s3.example.com:9000")
     return found.rstrip("/")
 

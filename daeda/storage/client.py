@@ -201,7 +201,11 @@ class S3Client:
             return self.access.host, f"/{path.bucket}/{path.key}"
         amazon = f"s3.{self.access.region}.amazonaws.com"
         # A certificate of Amazon's does not cover a name with more dots.
-        return (amazon, f"/{path.bucket}/{path.key}") if "." in path.bucket else (f"{path.bucket}.{amazon}", f"/{path.key}")
+        return (
+            (amazon, f"/{path.bucket}/{path.key}")
+            if "." in path.bucket
+            else (f"{path.bucket}.{amazon}", f"/{path.key}")
+        )
 
     def _connection(self, host: str) -> http.client.HTTPConnection:
         kept: dict[str, http.client.HTTPConnection] = self._local.__dict__.setdefault("connections", {})

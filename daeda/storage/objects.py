@@ -14,6 +14,7 @@ from daeda.storage.access import Access, find_access
 from daeda.storage.client import Overtaken, S3Client, StorageError, StoredObject
 from daeda.storage.place import ObjectPath, is_object, object_path
 
+
 def client() -> S3Client:
     """The client of this process, for the access that the environment gives now; raises InputError without any."""
     return _client_of(find_access())
