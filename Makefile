@@ -36,8 +36,9 @@ check: install ## ruff, mypy and import-linter
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-unit: install ## pytest alone
-	@TZ=UTC $(BIN)/python -m pytest
+# A service or a Ray cluster belongs to one of the two processes: tests/conftest.py says which tests stay together.
+unit: install ## pytest alone, in two processes
+	@TZ=UTC $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 bench: install ## Time skeleton and enrichment per day on the example's data
 	@$(BIN)/python -m bench.journey

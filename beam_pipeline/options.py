@@ -11,7 +11,6 @@ from beam_pipeline.quiet import quiet_logging
 from daeda.cli.arguments import (
     StrictParser,
     add_build_flags,
-    add_profile_flag,
     add_project_flags,
     add_skeleton_flags,
     open_project,
@@ -40,7 +39,6 @@ def build_parser() -> StrictParser:
     add_project_flags(parser)
     add_build_flags(parser)
     add_skeleton_flags(parser)
-    add_profile_flag(parser)
     _add_portable_flags(parser)
     return parser
 

@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from daeda.dataset.claims import claim_days, holds
 from daeda.dataset.fingerprint import operator_digests
 from daeda.dataset.layout import day_name
 from daeda.dataset.manifest import InputFile
-from daeda.dataset.profile import DayProfile, Meter, write_profile
+from daeda.dataset.profile import DayProfile, Meter, measured, write_profile
 from daeda.dataset.sources import Identities
 from daeda.errors import DaedaError, DayError
 from daeda.sql.locked import Reach, Setting, connect
@@ -188,7 +188,7 @@ def timed(session: DaySession, operator: str, rows: int = 0) -> Iterator[None]:
     session.report(operator, rows)
     started = time.perf_counter()
     try:
-        with session.meter.measure(operator) if session.meter else nullcontext():
+        with measured(session.meter, operator):
             yield
     except DaedaError as error:
         session.close()

@@ -44,7 +44,7 @@ class _RunOperator(beam.DoFn):  # type: ignore[misc]
         with timed(session, self._operator.name, rows_of(handle)):
             after = run_operator(session, self._operator, handle)
         if session.meter is not None:
-            session.meter.set_rows(rows_made(self._operator, handle, after))
+            session.meter.add_rows(self._operator.name, rows_made(self._operator, handle, after))
         if isinstance(self._operator, relational.Sink):
             session.write_profile()
             session.close()

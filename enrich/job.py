@@ -7,7 +7,7 @@ import datetime as dt
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from daeda.cli.progress import DayProgress
 from daeda.dataset.claims import Claim, OnLocked, claim_days, release
 from daeda.dataset.layout import Dataset, Layout, part_number
 from daeda.dataset.manifest import read_manifest
+from daeda.dataset.profile import DayProfile, Meter, added_up, measured, write_profile
 from daeda.dataset.publish import check_parts, prepare_day
 from daeda.dataset.staging import RunStaging, open_staging
 from daeda.errors import DaedaError, DayError, InputError, Interrupted, counted
@@ -25,7 +26,7 @@ from daeda.host import probe_host
 from daeda.operators.dag import Dag
 from enrich.cluster import PartStream, ray_session
 from enrich.envelope import Envelope, Requested, clamp
-from enrich.part import PartTask
+from enrich.part import PartTask, Receipt
 from enrich.preload import DayNeeds, Preload, vector_columns
 from enrich.sink import DayWork, publish_enriched
 from enrich.store import VectorSource
@@ -36,7 +37,8 @@ from enrich.watch import Watch, in_background
 class EnrichRun:
     """What to build: the whole DAG, and the days, whose skeletons are published.
 
-    `due` says which days are still to be built once this run alone may build them.
+    `due` says which days are still to be built once this run alone may build them. With `profile` each day leaves what
+    its steps took.
     """
 
     project: Project
@@ -44,6 +46,7 @@ class EnrichRun:
     days: tuple[dt.date, ...]
     on_locked: OnLocked = "wait"
     due: Callable[[], tuple[dt.date, ...]] | None = None
+    profile: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ class _Run:
         self._watch = watch
         self._preload = preload
         self._ahead: Future[Ahead] | None = None
+        self._meters: dict[dt.date, Meter | None] = {}
 
     def build(self, works: list[DayWork], envelope: Envelope) -> None:
         """Enrich and publish the days. The stores and the first day are read while Ray starts."""
@@ -118,7 +122,9 @@ class _Run:
         receipts = sorted((parts.next_receipt(self._watch) for _ in work.tasks), key=lambda one: one.number)
         seconds = {"preload": preloading, "enrich": time.perf_counter() - started}
         self._tell(work, "publish")
-        publish_enriched(self._staging, self._run.dag, work, receipts, seconds)
+        with measured(self._meters[work.day], "publish"):
+            publish_enriched(self._staging, self._run.dag, work, receipts, seconds)
+        self._write_profile(work.day, receipts)
         release(self._staging, _claims([work.day]))
         self._status(work).unlink()
 
@@ -130,24 +136,36 @@ class _Run:
         assert self._ahead is not None
         read, self._ahead = self._watch.wait(self._ahead), None
         started = time.perf_counter()
-        sources = read.sources
-        if sources is None:
-            sources = self._watch.wait(in_background(lambda: self._preload.load(read.needs)))
-        parts.post(work.day.isoformat(), sources)
+        with measured(self._meters[work.day], "preload"):
+            sources = read.sources
+            if sources is None:
+                sources = self._watch.wait(in_background(lambda: self._preload.load(read.needs)))
+            parts.post(work.day.isoformat(), sources)
         return read.needs.nbytes, read.seconds + time.perf_counter() - started
 
     def _read_ahead(self, work: DayWork, opened: Future[None], held: int) -> None:
         """Begin to verify and read a day, with its vectors if they fit beside `held` bytes of the day at work."""
 
+        meter = self._meters[work.day] = Meter() if self._run.profile else None
+
         def read() -> Ahead:
             opened.result()
             started = time.perf_counter()
-            check_parts(work.skeleton_dir, work.skeleton, verify_digests=True)
-            needs = self._preload.needs(work.day, work.skeleton_parts)
-            sources = self._preload.load(needs) if self._preload.fits_beside(needs, held) else None
+            with measured(meter, "preload"):
+                check_parts(work.skeleton_dir, work.skeleton, verify_digests=True)
+                needs = self._preload.needs(work.day, work.skeleton_parts)
+                sources = self._preload.load(needs) if self._preload.fits_beside(needs, held) else None
             return Ahead(needs, sources, time.perf_counter() - started)
 
         self._ahead = in_background(read)
+
+    def _write_profile(self, day: dt.date, receipts: Sequence[Receipt]) -> None:
+        """Leave the profile of a day: this process's own steps around those of the actors."""
+        meter = self._meters.pop(day)
+        if meter is not None:
+            before, after = meter.found
+            usage = added_up((before, *(one for receipt in receipts for one in receipt.usage), after))
+            write_profile(self._staging.layout, "enriched", DayProfile(day, 1, usage))
 
     def _tell(self, work: DayWork, phase: str) -> None:
         """Say in the status file of the day what happens to it."""
@@ -210,7 +228,9 @@ def _plan_day(run: EnrichRun, staging: RunStaging, day: dt.date) -> DayWork:
     columns = vector_columns(run.dag)
     batch_rows = run.project.runtime.enrich_batch_rows
     tasks = tuple(
-        PartTask(str(directory / part.name), str(ready / part.name), part_number(part.name), batch_rows, columns)
+        PartTask(
+            str(directory / part.name), str(ready / part.name), part_number(part.name), batch_rows, columns, run.profile
+        )
         for part in manifest.parts
     )
     return DayWork(day, manifest, directory, ready, tasks)

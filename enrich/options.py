@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime as dt
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -21,7 +22,6 @@ from daeda.errors import DayError, InputError, UsageError, shortened
 
 if TYPE_CHECKING:
     from daeda.catalog.project import Project
-    from daeda.dataset.claims import OnLocked
     from daeda.operators.dag import Dag
     from daeda.planning.days import DayPlan
 
@@ -59,7 +59,7 @@ def _command(words: Sequence[str]) -> int:
 
     to_build = due()
     if to_build:
-        _build(project, dag, to_build, arguments.on_locked, due)
+        _build(project, dag, to_build, arguments, due)
     else:
         say(f"enriched: all {len(days)} days are there already")
     print(Layout(project.service_dir).dataset_dir("enriched"))
@@ -95,15 +95,19 @@ def _build(
     project: Project,
     dag: Dag,
     days: tuple[dt.date, ...],
-    on_locked: OnLocked,
+    arguments: argparse.Namespace,
     due: Callable[[], tuple[dt.date, ...]],
 ) -> None:
     from enrich.check import check_enrichment
 
     check_enrichment(project, dag, days)
+    from daeda.cli.profile_table import print_profile
+    from daeda.dataset.layout import Layout
     from enrich.job import EnrichRun, build_enriched
 
-    build_enriched(EnrichRun(project, dag, days, on_locked, due))
+    build_enriched(EnrichRun(project, dag, days, arguments.on_locked, due, arguments.profile))
+    if arguments.profile:
+        print_profile(Layout(project.service_dir), "enriched", days)
 
 
 def _days_to_build(project: Project, dag: Dag, days: tuple[dt.date, ...], on_stale: str) -> tuple[dt.date, ...]:

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from daeda.dataset.profile import Meter, Usage, measured
 from daeda.errors import DayError, did_you_mean
 from enrich.pooling import ABSENT, Halves, Normalize, Positions, average, lookup
 from enrich.store import VectorSource
@@ -37,6 +38,10 @@ ZSTD_LEVEL = 1
 MERGE_BATCHES = 64
 ID_BATCH_ROWS = 65_536
 
+# Steps of a part in a profile, beside one for each column.
+READ = "read skeleton"
+WRITE = "write part"
+
 
 @dataclass(frozen=True)
 class VectorColumn:
@@ -52,13 +57,17 @@ class VectorColumn:
 
 @dataclass(frozen=True)
 class PartTask:
-    """One part to enrich. `output` is the final name in the staging directory; `batch_rows` bounds memory only."""
+    """One part to enrich. `output` is the final name in the staging directory; `batch_rows` bounds memory only.
+
+    With `profile` the receipt says what reading, each column and writing took.
+    """
 
     skeleton: str
     output: str
     number: int
     batch_rows: int
     columns: tuple[VectorColumn, ...]
+    profile: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,8 +81,8 @@ class Nulls:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What was written for part `number`: rows, size of the file in bytes, its sha256 as hexadecimal digits, and the
-    NULLs of each embedding column.
+    """What was written for part `number`: rows, size of the file in bytes, its sha256 as hexadecimal digits, the NULLs
+    of each embedding column, and what the steps took where the task asks for that.
     """
 
     number: int
@@ -81,6 +90,7 @@ class Receipt:
     bytes: int
     sha256: str
     nulls: tuple[Nulls, ...]
+    usage: tuple[Usage, ...] = ()
 
 
 def enrich_part(task: PartTask, vectors: Mapping[str, VectorSource]) -> Receipt:
@@ -93,23 +103,47 @@ def enrich_part(task: PartTask, vectors: Mapping[str, VectorSource]) -> Receipt:
     work = final.with_name(final.name + ".tmp")
     rows = 0
     nulls = [Nulls(column.name) for column in task.columns]
+    meter = Meter() if task.profile else None
     with pq.ParquetFile(task.skeleton) as skeleton, work.open("wb") as sink:
         schema = _enriched_schema(task, skeleton.schema_arrow)
         group_rows = rows_per_group(task.columns)
         batches = skeleton.iter_batches(batch_size=max(1, min(task.batch_rows, group_rows)), use_threads=False)
-        enriched = (_enrich_batch(task, batch, schema, vectors) for batch in batches)
+        enriched = (_enrich_batch(task, batch, schema, vectors, meter) for batch in _read(batches, meter))
         with pq.ParquetWriter(sink, schema, **_parquet_options(task, schema)) as writer:
             for group in _row_groups(enriched, group_rows):
-                writer.write_table(group, row_group_size=group_rows)
+                with measured(meter, WRITE):
+                    writer.write_table(group, row_group_size=group_rows)
                 nulls = [_count_nulls(before, group, rows) for before in nulls]
                 rows += group.num_rows
-        sink.flush()
-        os.fsync(sink.fileno())
-    with work.open("rb") as written:
+        with measured(meter, WRITE):
+            sink.flush()
+            os.fsync(sink.fileno())
+    with measured(meter, WRITE), work.open("rb") as written:
         digest = hashlib.file_digest(written, "sha256").hexdigest()
     size = work.stat().st_size
     work.replace(final)
-    return Receipt(task.number, rows, size, digest, tuple(nulls))
+    return Receipt(task.number, rows, size, digest, tuple(nulls), _usage(task, rows, meter))
+
+
+def _usage(task: PartTask, rows: int, meter: Meter | None) -> tuple[Usage, ...]:
+    if meter is None:
+        return ()
+    for step in (READ, *(_step(column) for column in task.columns), WRITE):
+        meter.add_rows(step, rows)
+    return meter.found
+
+
+def _step(column: VectorColumn) -> str:
+    return f"{column.kind} {column.name}"
+
+
+def _read(batches: Iterator[pa.RecordBatch], meter: Meter | None) -> Iterator[pa.RecordBatch]:
+    while True:
+        with measured(meter, READ):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
 
 
 def needed_ids(parts: Iterable[str | Path], columns: Sequence[VectorColumn]) -> pa.Array:
@@ -164,7 +198,11 @@ def _enriched_schema(task: PartTask, skeleton: pa.Schema) -> pa.Schema:
 
 
 def _enrich_batch(
-    task: PartTask, batch: pa.RecordBatch, schema: pa.Schema, vectors: Mapping[str, VectorSource]
+    task: PartTask,
+    batch: pa.RecordBatch,
+    schema: pa.Schema,
+    vectors: Mapping[str, VectorSource],
+    meter: Meter | None,
 ) -> pa.RecordBatch:
     arrays = dict(zip(batch.schema.names, batch.columns, strict=True))
     filled: dict[str, pa.Array] = {}
@@ -174,7 +212,8 @@ def _enrich_batch(
                 f"{task.skeleton}: column '{column.name}' is the placeholder of an embedding and holds values; "
                 "build the skeleton again"
             )
-        filled[column.name] = _vectors_of(column, arrays[column.source], vectors[column.store])
+        with measured(meter, _step(column)):
+            filled[column.name] = _vectors_of(column, arrays[column.source], vectors[column.store])
     return pa.RecordBatch.from_arrays([filled.get(name, arrays[name]) for name in schema.names], schema=schema)
 
 

@@ -75,12 +75,19 @@ def add_output_flag(parser: argparse.ArgumentParser) -> None:
 
 
 def add_build_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of a run that builds days: those of a plan, and what it does where another run is at work."""
-    add_run_flags(parser).add_argument(
+    """The flags of a run that builds days: those of a plan, and what it does and tells beside that."""
+    group = add_run_flags(parser)
+    group.add_argument(
         "--on-locked",
         choices=("wait", "fail"),
         default="wait",
         help="what to do with a day that another run is building: wait for its end, or fail and say who holds it",
+    )
+    group.add_argument(
+        "--profile",
+        action="store_true",
+        help="keep seconds, rows, bytes, peak memory and spill of each operator and day below _profile/ of the "
+        "service, and show them as a table",
     )
 
 
@@ -96,16 +103,6 @@ def add_run_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         help="what to do with a day whose inputs or configuration changed",
     )
     return group
-
-
-def add_profile_flag(parser: argparse.ArgumentParser) -> None:
-    """Whether each day leaves what its operators took."""
-    parser.add_argument(
-        "--profile",
-        action="store_true",
-        help="keep seconds, rows, bytes, peak memory and spill of each operator and day below _profile/ of the "
-        "service, and show them as a table",
-    )
 
 
 def add_skeleton_flags(parser: argparse.ArgumentParser) -> None:

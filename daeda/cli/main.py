@@ -12,7 +12,6 @@ from daeda.cli.arguments import (
     add_build_flags,
     add_enrichment_flags,
     add_output_flag,
-    add_profile_flag,
     add_project_flags,
     add_run_flags,
     add_skeleton_flags,
@@ -86,7 +85,6 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     part.add_argument(
         "--enrich-only", action="store_true", help="run the enrichment alone, over a skeleton that is there"
     )
-    add_profile_flag(parser)
     parser.set_defaults(run=_train, parser=parser)
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from daeda.dataset.layout import Dataset, Layout
-from daeda.dataset.profile import Usage, profile_path, read_profile, summed
+from daeda.dataset.profile import Usage, added_up, profile_path, read_profile
 from daeda.errors import counted
 
 # Where nobody looks through a window, as in a log, nothing is cut.
@@ -24,7 +24,7 @@ def print_profile(layout: Layout, dataset: Dataset, days: Iterable[dt.date]) -> 
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
         console.width = _PLAIN_WIDTH
-    operators = summed(found)
+    operators = added_up(one for profile in found for one in profile.operators)
     whole = sum(one.seconds for one in operators)
     table = Table(title=f"{dataset}, {counted(len(found), 'day')}, {whole:.2f} s", title_justify="left")
     table.add_column("operator", no_wrap=True, min_width=max(len(one.operator) for one in operators))

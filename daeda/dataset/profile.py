@@ -14,8 +14,8 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ class DayProfile:
 
 
 class Meter:
-    """Measures what this process uses while a block runs."""
+    """Measures what this process uses while a block runs; blocks of one operator add up."""
 
     def __init__(self, spill: Path | None = None) -> None:
         self._spill = spill
@@ -62,16 +62,12 @@ class Meter:
 
     @property
     def found(self) -> tuple[Usage, ...]:
-        """What was measured, in order."""
-        return tuple(self._found)
+        """What was measured, in the order in which the operators began."""
+        return added_up(self._found)
 
-    def add(self, usage: Usage) -> None:
-        """Take what was measured elsewhere."""
-        self._found.append(usage)
-
-    def set_rows(self, rows: int | None) -> None:
-        """Say how many rows the last block made."""
-        self._found[-1] = replace(self._found[-1], rows=rows)
+    def add_rows(self, operator: str, rows: int | None) -> None:
+        """Say how many rows an operator made; None for one that only composes SQL."""
+        self._found.append(Usage(operator, rows=rows))
 
     @contextlib.contextmanager
     def measure(self, operator: str) -> Iterator[None]:
@@ -85,7 +81,7 @@ class Meter:
         self._found.append(
             Usage(
                 operator,
-                round(seconds, 4),
+                seconds,
                 None,
                 read_after - read,
                 written_after - written,
@@ -93,6 +89,11 @@ class Meter:
                 sampler.spill_bytes,
             )
         )
+
+
+def measured(meter: Meter | None, operator: str) -> contextlib.AbstractContextManager[None]:
+    """Measure a block where there is a meter."""
+    return contextlib.nullcontext() if meter is None else meter.measure(operator)
 
 
 class _Sampler:
@@ -156,7 +157,7 @@ def write_profile(layout: Layout, dataset: Dataset, profile: DayProfile) -> None
         "day": profile.day.isoformat(),
         "dataset": dataset,
         "days_at_once": profile.days_at_once,
-        "operators": [asdict(one) for one in profile.operators],
+        "operators": [{**asdict(one), "seconds": round(one.seconds, 4)} for one in profile.operators],
     }
     fresh.write_text(json.dumps(shown, indent=1) + "\n", encoding="utf-8")
     fresh.replace(path)
@@ -171,15 +172,15 @@ def read_profile(layout: Layout, dataset: Dataset, day: dt.date) -> DayProfile |
     return DayProfile(day, found["days_at_once"], tuple(Usage(**one) for one in found["operators"]))
 
 
-def summed(profiles: Sequence[DayProfile]) -> tuple[Usage, ...]:
-    """The operators of several days together: seconds, rows and bytes added up, memory and spill at their greatest.
+def added_up(usages: Iterable[Usage]) -> tuple[Usage, ...]:
+    """One Usage per operator: seconds, rows and bytes added up, memory and spill at their greatest.
 
-    >>> days = [DayProfile(dt.date(2024, 1, day), 1, (Usage("scan", 0.5, 3, peak_bytes=day),)) for day in (1, 2)]
-    >>> [(one.operator, one.seconds, one.rows, one.peak_bytes) for one in summed(days)]
-    [('scan', 1.0, 6, 2)]
+    >>> parts = [Usage("sink", 0.5, 3, peak_bytes=800), Usage("sink", 1.0, 4, peak_bytes=700)]
+    >>> [(one.operator, one.seconds, one.rows, one.peak_bytes) for one in added_up(parts)]
+    [('sink', 1.5, 7, 800)]
     """
     total: dict[str, Usage] = {}
-    for one in (one for profile in profiles for one in profile.operators):
+    for one in usages:
         before = total.get(one.operator, Usage(one.operator))
         rows = None if before.rows is None and one.rows is None else (before.rows or 0) + (one.rows or 0)
         total[one.operator] = Usage(

@@ -11,7 +11,7 @@ import pytest
 
 from beam_pipeline.options import main
 from daeda.dataset.layout import Layout
-from daeda.dataset.profile import DayProfile, Meter, Usage, read_profile, summed
+from daeda.dataset.profile import Meter, Usage, added_up, read_profile
 from tests.projects import TinyProject
 
 DAYS = (dt.date(2024, 1, 2), dt.date(2024, 1, 3))
@@ -30,9 +30,10 @@ def test_a_block_is_measured(tmp_path: Path) -> None:
         held = b"x" * (64 * MIB)
         time.sleep(0.05)
         (spill / "block").unlink()
-    with meter.measure("nothing"):
-        pass
-    meter.set_rows(7)
+    for rows in (3, 4):
+        with meter.measure("nothing"):
+            pass
+        meter.add_rows("nothing", rows)
     copied, nothing = meter.found
     assert (copied.operator, copied.rows, nothing.operator, nothing.rows) == ("copy", None, "nothing", 7)
     assert copied.seconds >= 0.05
@@ -52,12 +53,10 @@ def test_a_block_that_fails_leaves_nothing() -> None:
 
 
 def test_operators_of_several_days_add_up() -> None:
-    first = DayProfile(DAYS[0], 1, (Usage("scan", 0.25, None, 1, 2, 300, 0), Usage("sink", 1.0, 10, 3, 4, 500, 6)))
-    second = DayProfile(DAYS[1], 1, (Usage("scan", 0.5, None, 10, 20, 200, 0), Usage("sink", 2.0, 5, 30, 40, 900, 2)))
-    assert summed([first, second]) == (
-        Usage("scan", 0.75, None, 11, 22, 300, 0),
-        Usage("sink", 3.0, 15, 33, 44, 900, 6),
-    )
+    first = (Usage("scan", 0.25, None, 1, 2, 300, 0), Usage("sink", 1.0, 10, 3, 4, 500, 6))
+    second = (Usage("scan", 0.5, None, 10, 20, 200, 0), Usage("sink", 2.0, 5, 30, 40, 900, 2))
+    whole = (Usage("scan", 0.75, None, 11, 22, 300, 0), Usage("sink", 3.0, 15, 33, 44, 900, 6))
+    assert added_up([*first, *second]) == whole
 
 
 @pytest.fixture

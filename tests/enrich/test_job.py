@@ -25,6 +25,7 @@ from tiny_project import DAYS, PARTS, ROWS, change_file, day_rows, opened, write
 from daeda.dataset.fingerprint import enriched_fingerprint
 from daeda.dataset.layout import Layout, part_name, parts_in_order
 from daeda.dataset.manifest import ColumnFacts, Manifest, read_manifest
+from daeda.dataset.profile import read_profile
 from daeda.dataset.sources import file_digest
 from daeda.errors import DayError, InputError, Interrupted
 from enrich import actors, cluster, job, watch
@@ -95,6 +96,21 @@ def single_process(root: Path, day: dt.date) -> list[str]:
     vectors = DayVectors.load(store, store.row_map(), needed_ids(parts, columns))
     tasks = [PartTask(str(path), str(root / path.name), number, 1000, columns) for number, path in enumerate(parts)]
     return [enrich_part(task, {"items": vectors}).sha256 for task in tasks]
+
+
+def test_a_profile_has_the_steps_of_each_day(root: Path, running_ray: None) -> None:
+    build_enriched(EnrichRun(*opened(root), DAYS, profile=True))
+    _, dag = opened(root)
+    columns = [f"{one.kind} {one.column}" for one in dag.enrichments]
+    for day in DAYS:
+        profile = read_profile(Layout(root / "output" / "likes"), "enriched", day)
+        assert profile is not None
+        steps = {one.operator: one for one in profile.operators}
+        assert list(steps) == ["preload", "read skeleton", *columns, "write part", "publish"]
+        manifest = manifest_of(enriched(root, day))
+        assert {steps[name].rows for name in ("read skeleton", *columns, "write part")} == {manifest.rows}
+        assert steps["write part"].written_bytes >= sum(part.size for part in manifest.parts)
+        assert all(one.peak_bytes > 2**20 for one in profile.operators)
 
 
 def test_days_are_enriched_in_order_and_published(root: Path, running_ray: None, capfd: Any) -> None:
