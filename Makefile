@@ -40,8 +40,8 @@ check: install ## ruff, mypy and import-linter
 unit: install ## pytest alone, in two processes
 	@TZ=UTC $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
-bench: install ## Time skeleton and enrichment per day on the example's data
-	@$(BIN)/python -m bench.journey
+bench: install ## Time daeda and its peers: make bench WORKLOAD=small; without one, list them
+	@$(BIN)/python -m bench $(WORKLOAD)
 
 docs: install ## Write docs/reference/ from the models and the parsers
 	@$(BIN)/python -m docs.generate

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -16,30 +19,47 @@ _SAMPLE_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Measured:
-    """Wall seconds, and the greatest sum of memory that was seen, in MiB.
+    """Wall seconds, and the greatest sum of memory that was seen, in MiB; what the command wrote to stdout.
 
     Memory is proportional set size (PSS): a page that several processes share counts once in all.
     """
 
     seconds: float
     peak_mib: float
+    output: str = ""
 
 
-def run_measured(command: Sequence[str]) -> Measured:
-    """Run a command to its end; raises RuntimeError with its output when it fails."""
-    started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    peak = [0]
-    ended = threading.Event()
-    sampler = threading.Thread(target=_sample, args=(process.pid, peak, ended), daemon=True)
-    sampler.start()
-    output, _ = process.communicate()
-    seconds = time.perf_counter() - started
-    ended.set()
-    sampler.join()
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{output}")
-    return Measured(seconds, peak[0] / 2**20)
+class CommandFailed(RuntimeError):
+    """A command that ended with another code than 0; `said` is all that it wrote."""
+
+    def __init__(self, command: Sequence[str], code: int, said: str) -> None:
+        super().__init__(f"{' '.join(command)} ended with {code}:\n{said}")
+        self.said = said
+
+
+def run_measured(
+    command: Sequence[str], environment: Mapping[str, str] | None = None, directory: Path | None = None
+) -> Measured:
+    """Run a command to its end, with more variables and in a directory; raises CommandFailed when it fails."""
+    variables = None if environment is None else {**os.environ, **environment}
+    # To files and not to pipes: a pipe that nobody empties would hold the command up.
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        started = time.perf_counter()
+        process = subprocess.Popen(command, stdout=output, stderr=errors, env=variables, cwd=directory)
+        peak = [0]
+        ended = threading.Event()
+        sampler = threading.Thread(target=_sample, args=(process.pid, peak, ended), daemon=True)
+        sampler.start()
+        process.wait()
+        seconds = time.perf_counter() - started
+        ended.set()
+        sampler.join()
+        output.seek(0)
+        errors.seek(0)
+        said = output.read()
+        if process.returncode:
+            raise CommandFailed(command, process.returncode, said + errors.read())
+    return Measured(seconds, peak[0] / 2**20, said)
 
 
 def _sample(pid: int, peak: list[int], ended: threading.Event) -> None:

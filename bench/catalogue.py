@@ -1,0 +1,49 @@
+"""The workloads by name, each with the module of its function `run`, which is imported when it is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+
+from bench.harness import Bench, Outcome, Workload
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`module` has a function `run(bench)`, or `run(bench, variant)` where several workloads share it."""
+
+    about: str
+    module: str
+    variant: str = ""
+
+
+WORKLOADS = {
+    "small": Entry("five features, 1M events, 200k spine rows", "five_features", "small"),
+    "large": Entry("the same, 10M events, 2M spine rows", "five_features", "large"),
+    "skewed": Entry("the same, Zipf users, one with 1 % of all events", "five_features", "skewed"),
+    "impressions": Entry("the same, 20 rows share user and time", "five_features", "impressions"),
+    "newest": Entry("the 32 newest alone, against the reference scripts", "single_feature", "newest"),
+    "distinct": Entry("the 32 newest distinct alone, against the reference scripts", "single_feature", "distinct"),
+    "aggregates": Entry(
+        "count and sum over 1 and 7 days alone, against the reference scripts", "single_feature", "aggregates"
+    ),
+    "distinct30": Entry("the 32 newest distinct over 30 days, against a range join", "distinct30"),
+    "wide": Entry("17k spine rows x 1,000 features", "wide"),
+    "month": Entry("120 days of feed, 30 of them built, with windows of 7 and of 90 days", "month"),
+    "days": Entry("365 small days in one run, and the memory of 3 days against 30", "days"),
+    "startup": Entry("daeda --help, and plan over 365 days", "startup"),
+    "journey": Entry("the example's service, skeleton and enrichment per day", "journey"),
+}
+
+
+def find(name: str) -> Workload:
+    """The workload of a name; raises KeyError where there is none."""
+    entry = WORKLOADS[name]
+
+    def run(bench: Bench) -> Outcome:
+        function = import_module(f"bench.workloads.{entry.module}").run
+        outcome: Outcome = (partial(function, variant=entry.variant) if entry.variant else function)(bench)
+        return outcome
+
+    return Workload(name, entry.about, run)

@@ -1,0 +1,31 @@
+"""A hand-written script in a process of its own: it prints its seconds as JSON; its memory is watched from outside."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from bench.harness import ROOT, THREADS, Timed
+from bench.process_tree import run_measured
+
+
+def run_script(module: str, words: Sequence[str], rounds: int, environment: Mapping[str, str] | None = None) -> Timed:
+    """Run `python -m module words`, which calls `report`; returns the median of its rounds."""
+    variables = {"POLARS_MAX_THREADS": str(THREADS), **(environment or {})}
+    measured = run_measured([sys.executable, "-m", module, *words], variables, ROOT)
+    seconds = json.loads(measured.output)
+    return Timed(statistics.median(seconds), measured.peak_mib, rounds)
+
+
+def report(work: Callable[[], None], rounds: int) -> None:
+    """Do the work once to warm up and then `rounds` times; print the seconds of these, imports apart."""
+    seconds = []
+    for number in range(rounds + 1):
+        started = time.perf_counter()
+        work()
+        if number:
+            seconds.append(time.perf_counter() - started)
+    print(json.dumps(seconds))

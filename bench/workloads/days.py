@@ -1,0 +1,56 @@
+"""A year of small days in one run, and the memory of 3 days against 30 days of the same size.
+
+A day is 4,000 rows with the five features of *small*. What a day costs is the difference between the runs of many and
+of three days, divided by the difference in days: starting, and what a run does once, are in neither.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from pathlib import Path
+
+from bench.feed import LAST_DAY, Feed, write_feed
+from bench.harness import Bench, Outcome
+from bench.own import Built, build
+from bench.workloads.five_features import five_features
+
+YEAR = 365
+# The seven days before the year have events too, so that no window is cut short.
+FEED = Feed(history_days=YEAR + 7, rows_per_history_day=4_000, spine_rows=4_000, users=5_000, artworks=10_000)
+TINY_DAYS = 12
+_FEW, _MONTH = 3, 30
+
+
+def write_days(directory: Path, feed: Feed) -> None:
+    """The feed, all of whose days have the same size."""
+    write_feed(directory, feed)
+
+
+def run(bench: Bench) -> Outcome:
+    """Runs of 3, of 30 and of 365 days, one day worker."""
+    few, month, year = (1, 2, 3) if bench.tiny else (_FEW, _MONTH, YEAR)
+    feed = replace(FEED, history_days=year + 7)
+    if bench.tiny:
+        feed = replace(feed, rows_per_history_day=200, spine_rows=200)
+    data = bench.data(feed.parameters(), feed.nbytes, lambda path: write_days(path, feed))
+    with bench.scratch() as scratch:
+        rounds = min(bench.rounds, 3)
+        built = {
+            "daeda_3_days": _build(bench, scratch, data, few, rounds),
+            "daeda_30_days": _build(bench, scratch, data, month, rounds),
+            "daeda_365_days": _build(bench, scratch, data, year, 1),
+        }
+    systems = {name: one.timed for name, one in built.items()}
+    walls = {name: one.timed.more["wall_seconds"] for name, one in built.items()}
+    peaks = {name: one.peak_mib for name, one in systems.items()}
+    figures = {"seconds per day in a run of 365": (walls["daeda_365_days"] - walls["daeda_3_days"]) / (year - few)}
+    if not bench.tiny:
+        figures["memory of 30 days/3 days"] = peaks["daeda_30_days"] / peaks["daeda_3_days"]
+        figures["memory of 365 days/3 days"] = peaks["daeda_365_days"] / peaks["daeda_3_days"]
+    return Outcome({"per day": feed.spine_rows, "days": year}, systems, True, figures)
+
+
+def _build(bench: Bench, scratch: Path, data: Path, days: int, rounds: int) -> Built:
+    first = LAST_DAY - dt.timedelta(days=days - 1)
+    return build(bench, five_features().write(scratch / f"project_{days}", data, first, LAST_DAY), rounds=rounds)

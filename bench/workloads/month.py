@@ -1,0 +1,57 @@
+"""120 days of feed, of which the last 30 are built: the five features over 7 days, and over 90 days.
+
+A longer window reads and sorts more. `duckdb_io_handwritten_7` and `_90` are the script of *small*, once for each day.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bench.feed import LAST_DAY, Feed, write_feed
+from bench.harness import Bench, Outcome
+from bench.own import Built, build
+from bench.project import Project
+from bench.workloads.five_features import five_features
+
+FEED = Feed(history_days=119, rows_per_history_day=20_000, spine_rows=20_000, users=20_000, artworks=50_000)
+_DAYS = 30
+_TINY_DAYS = 2
+
+
+def project(days: int) -> Project:
+    """The five features with a window of so many days for each."""
+    five = five_features()
+    specs: list[dict[str, Any]] = []
+    for spec in five.rolling:
+        specs.append({**{key: value for key, value in spec.items() if key != "windows"}, "window": f"{days}d"})
+    types = {"newest": "list<int64>", "distinct": "list<int64>", "count": "int64", "sum": "double"}
+    return replace(five, rolling=specs, types=types)
+
+
+def run(bench: Bench) -> Outcome:
+    """A mean day of each."""
+    feed = replace(FEED, rows_per_history_day=100, spine_rows=100) if bench.tiny else FEED
+    count = _TINY_DAYS if bench.tiny else _DAYS
+    data = bench.data(feed.parameters(), feed.nbytes, lambda path: write_feed(path, feed))
+    rounds = min(bench.rounds, 3)
+    with bench.scratch() as scratch:
+        built = {f"daeda_{days}d": _build(bench, scratch, data, days, count, rounds) for days in (7, 90)}
+    systems = {name: one.timed for name, one in built.items()}
+    figures = {f"{name} seconds per day": one.seconds / count for name, one in systems.items()}
+    figures["90 days/7 days"] = systems["daeda_90d"].seconds / systems["daeda_7d"].seconds
+    notes = tuple(f"{name}: {_slowest(one, count)}" for name, one in built.items())
+    return Outcome({"per day": feed.spine_rows, "days": count}, systems, True, figures, notes)
+
+
+def _build(bench: Bench, scratch: Path, data: Path, window: int, count: int, rounds: int) -> Built:
+    first = LAST_DAY - dt.timedelta(days=count - 1)
+    runtime = project(window).write(scratch / f"project_{window}", data, first, LAST_DAY)
+    return build(bench, runtime, rounds=rounds)
+
+
+def _slowest(built: Built, count: int) -> str:
+    shown = sorted(built.operators.items(), key=lambda one: -one[1])[:5]
+    return "seconds per day: " + ", ".join(f"{name} {seconds / count:.3f}" for name, seconds in shown)
