@@ -1,8 +1,8 @@
 """Rows that stand on a border: where a wrong `<` or a window of a wrong length shows, and elsewhere it would not.
 
 A row is on a border of a source when a raw row of its key lies exactly at the row's own time, exactly where a window or
-a ttl begins or shortly before that, shortly after the row, when the newest raw rows tie, or when a raw row before it
-became known only later.
+a ttl begins, within a second or a day before that, shortly after the row, when the newest raw rows tie, or when a raw
+row before it became known only later.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from daeda_audit.moments import PER_DAY
 from daeda_audit.raw import Key, RawView, RawViews, Row, key_of
 
 _HOUR = PER_DAY // 24
+_SECOND = _HOUR // 3_600
 # Of one key, how many of the newest rows are looked at for late knowledge.
 _RECENT = 50
 
@@ -98,7 +99,9 @@ def borders_of(source: Source, times: Times, row: Row, now: int) -> Iterator[str
         begin = bisect_left(moments, now - span)
         if begin < len(moments) and moments[begin] == now - span:
             yield "a row where its window begins"
-        if bisect_left(moments, now - span - PER_DAY) < begin:
+        if bisect_left(moments, now - span - _SECOND) < begin:
+            yield "a row in the second before its window"
+        elif bisect_left(moments, now - span - PER_DAY) < begin:
             yield "a row in the day before its window"
     if times.late and any(known is None or known >= now for _, known in of_key[max(0, first - _RECENT) : first]):
         yield "a row that became known only later"

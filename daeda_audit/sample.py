@@ -6,7 +6,6 @@ import datetime as dt
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 
 from daeda.catalog.project import Project
 from daeda_audit.borders import borders_of, sources_with_times
@@ -53,12 +52,17 @@ def draw(drawing: Drawing, number: int, seed: int) -> Sample:
     chosen: dict[int, str] = {}
     rest = list(range(len(drawing.rows)))
     chance.shuffle(rest)
-    for turn, dealt in enumerate(zip_longest(*strata.values())):
-        for name, place in zip(strata, dealt, strict=True):
-            if place is not None and (turn == 0 or len(chosen) < number * _SHARE_OF_STRATA):
-                chosen.setdefault(place, name)
-        if len(chosen) >= number * _SHARE_OF_STRATA:
-            break
+    queues = {name: iter(places) for name, places in strata.items()}
+    # One row of every stratum, however small the sample; then in turns.
+    first = True
+    while queues and (first or len(chosen) < number * _SHARE_OF_STRATA):
+        for name, queue in list(queues.items()):
+            place = next((one for one in queue if one not in chosen), None)
+            if place is None:
+                del queues[name]
+            elif first or len(chosen) < number * _SHARE_OF_STRATA:
+                chosen[place] = name
+        first = False
     for place in rest:
         if len(chosen) >= number:
             break

@@ -147,6 +147,10 @@ def _add_data(made: TinyProject) -> None:
         for at in times
     ]  # fmt: skip
     made.data["events"] += made.data["events"][100:103]
+    # One microsecond before the windows of six hours and of a day begin, for late rows of the last day.
+    for row in made.data["events"][-12:-3:3]:
+        for hours in (6, 24):
+            made.data["events"].append((*row[:2], row[2] - dt.timedelta(hours=hours, microseconds=1), 2.5, "early", 0))
     made.data["items"] = [(item, f"category {item % 3}") for item in ITEMS if item != 12]
     made.data["sold"] = [(item,) for item in ITEMS]
     prices = []
@@ -159,6 +163,9 @@ def _add_data(made: TinyProject) -> None:
             )
             if number % 2 == 0:  # a tie in time and knowledge: the smaller price has the greater label
                 prices.append((item, at, known, 0.5, "z"))
+    for row in made.data["events"][-40:-3:4]:  # one microsecond older than the ttl of five hours
+        then = row[2] - dt.timedelta(hours=5, microseconds=1)
+        prices.append((row[1], then, then.replace(microsecond=0), 9.5, "old"))
     made.data["prices"] = sorted(prices, key=lambda row: row[1])
     made.data["stock"] = [
         (item, start + dt.timedelta(hours=10 * number), 10 * number + item) for item in ITEMS for number in range(7)
@@ -177,20 +184,28 @@ def _write_clicks(made: TinyProject) -> None:
     write_parquet(made.root / "data/clicks.parquet", columns, rows)
 
 
-def build(made: TinyProject, swap: Swap = lambda operator: operator) -> None:
-    """Build and publish the skeleton days; `swap` may change an operator before it runs."""
+def build(
+    made: TinyProject,
+    swap: Swap = lambda operator: operator,
+    days: Sequence[dt.date] = DAYS,
+    data: Path | None = None,
+    output: Path | None = None,
+) -> None:
+    """Build and publish skeleton days; `swap` may change an operator before it runs, `data` and `output` may lie
+    elsewhere."""
     project = made.load()
+    service_dir = output or project.service_dir
     dag = compile_runnable(project).skeleton()
     operators = [swap(operator) for operator in dag.operators]
-    with open_staging(Layout(project.service_dir)) as staging:
+    with open_staging(Layout(service_dir)) as staging:
         context = RunContext(
-            service=dag.service, data_root=str(made.root / "data"), service_dir=str(project.service_dir),
+            service=dag.service, data_root=str(data or made.root / "data"), service_dir=str(service_dir),
             run_dir=str(staging.directory), limits=DayLimits(1 << 30, 1, ""), day_workers=1, rows_per_part=50,
             label_columns=("user_id",),
         )  # fmt: skip
         open_gate(context, Gate(1))
         try:
-            for day in project.runtime.days:
+            for day in days:
                 handle = begin(context, DayHandle(day))
                 session = session_of(handle)
                 for operator in operators:

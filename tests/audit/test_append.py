@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -14,26 +14,24 @@ import pytest
 from sqlglot import exp
 
 import daeda.sql.statements
+import daeda_audit.append
+from daeda.catalog.project import Project
+from daeda.dataset.layout import Layout
 from daeda.operators.temporal import PointInTimeJoin
+from daeda_audit.command import main
 from daeda_audit.future import Future, copy_with_future
 from daeda_audit.moments import parse_moment
+from daeda_audit.published import PublishedDay, published_days
 from daeda_audit.raw import RawViews
 from tests.audit.feed import DAYS, build, feed, words
 from tests.projects import TinyProject
 
 CUT = parse_moment("2024-01-03 12:00:00").nanoseconds
 
-# For every process that the driver starts.
-PLANT = """
-import daeda.sql.statements
-from tests.audit.test_append import sees_an_hour_ahead
-daeda.sql.statements._seen = sees_an_hour_ahead
-"""
 
-
-def sees_an_hour_ahead(operator: PointInTimeJoin, left: exp.Expr, right: exp.Expr) -> exp.Expr:
+def sees_hours_ahead(operator: PointInTimeJoin, left: exp.Expr, right: exp.Expr) -> exp.Expr:
     """The planted leak of a look-up."""
-    return exp.GT(this=exp.Add(this=left, expression=exp.Literal.number(3_600_000_000)), expression=right)
+    return exp.GT(this=exp.Add(this=left, expression=exp.Literal.number(6 * 3_600_000_000)), expression=right)
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +47,18 @@ def files(root: Path) -> dict[str, str]:
     return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
 
-def run(made: TinyProject, *more: str, plant: Path | None = None) -> subprocess.CompletedProcess[str]:
-    repository = Path(__file__).parents[2]
-    environment = {**os.environ, **({"PYTHONPATH": f"{plant}:{repository}"} if plant else {})}
+def run(made: TinyProject, *more: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "daeda", "audit", "leakage", *words(made, *more)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+def rebuilt_here(
+    project: Project, published: PublishedDay, arguments: argparse.Namespace, directory: Path, future: Future
+) -> PublishedDay:
+    """The day from the copy, in this process: where a test has broken the product."""
+    made = TinyProject(project.root)
+    build(made, days=[published.day], data=future.data_root, output=directory / "output/ranking")
+    return published_days(Layout(directory / "output/ranking"), [published.day])[published.day][0]
 
 
 def table(told: str) -> dict[str, list[str]]:
@@ -116,19 +121,18 @@ def test_the_future_changes_only_what_is_marked(made: TinyProject) -> None:
     assert int(found["price"][0]) > 10
 
 
-def test_a_look_up_that_sees_an_hour_ahead_is_found(
-    made: TinyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_look_up_that_sees_hours_ahead_is_found(
+    made: TinyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Both the published day and the rebuilt one are made by the broken product: only the future differs."""
     broken = TinyProject(tmp_path / "broken")
     shutil.copytree(made.root, broken.root)
-    with monkeypatch.context() as patched:
-        patched.setattr(daeda.sql.statements, "_seen", sees_an_hour_ahead)
-        build(broken)
-    (tmp_path / "sitecustomize.py").write_text(PLANT)
-    done = run(broken, "--probe", "append", "--days", "2024-01-03", plant=tmp_path)
-    assert done.returncode == 1, done.stderr
-    changed = {name for name, line in table(done.stderr).items() if line[1] != "0" and len(line) < 3}
+    monkeypatch.setattr(daeda.sql.statements, "_seen", sees_hours_ahead)
+    monkeypatch.setattr(daeda_audit.append, "_rebuild", rebuilt_here)
+    build(broken, days=DAYS[1:])
+    assert main(words(broken, "--probe", "append", "--days", "2024-01-03")) == 1
+    done = capsys.readouterr()
+    changed = {name for name, line in table(done.err).items() if line[1] != "0" and len(line) < 3}
     assert changed == {"price", "label", "prices_then", "is_cheap"}
-    assert done.stdout.endswith(" in price, label, prices_then, is_cheap\n")
-    assert "\nprice: row " in done.stderr
+    assert done.out.endswith(" in price, label, prices_then, is_cheap\n")
+    assert "\nprice: row " in done.err
