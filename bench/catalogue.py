@@ -29,6 +29,7 @@ WORKLOADS = {
         "count and sum over 1 and 7 days alone, against the reference scripts", "single_feature", "aggregates"
     ),
     "distinct30": Entry("the 32 newest distinct over 30 days, against a range join", "distinct30"),
+    "pit": Entry("a point-in-time join, against Feast, pandas, Polars and DuckDB", "point_in_time"),
     "wide": Entry("17k spine rows x 1,000 features", "wide"),
     "month": Entry("120 days of feed, 30 of them built, with windows of 7 and of 90 days", "month"),
     "days": Entry("365 small days in one run, and the memory of 3 days against 30", "days"),
