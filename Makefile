@@ -38,7 +38,7 @@ check: install ## ruff, mypy and import-linter
 
 # A service or a Ray cluster belongs to one of the two processes: tests/conftest.py says which tests stay together.
 unit: install ## pytest alone, in two processes
-	@TZ=UTC $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	@TZ=UTC $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 bench: install ## Time daeda and its peers: make bench WORKLOAD=small; without one, list them
 	@$(BIN)/python -m bench $(WORKLOAD)

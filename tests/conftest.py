@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 
@@ -27,19 +29,30 @@ _LONGEST_FIRST = (
     "tests/art_feed",
     "tests/audit/test_append.py",
 )
+_ROOT = Path(__file__).parents[1]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares a service or trained days: a folder with a conftest.py, elsewhere a file."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-    items.sort(key=lambda item: _place(_group(item)))
+    """The longest groups first."""
+    items.sort(key=lambda item: _place(_group(item.nodeid)))
 
 
-def _group(item: pytest.Item) -> str:
-    path = item.path.relative_to(Path(__file__).parents[1])
-    shared = path.parent if (item.path.parent / "conftest.py").exists() and path.parent.name != "tests" else path
-    return shared.as_posix()
+class _InGroups(LoadScopeScheduling):
+    """Gives each process whole groups of tests."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _InGroups:
+    """How tests are shared out."""
+    return _InGroups(config, log)
+
+
+def _group(nodeid: str) -> str:
+    """What shares a service or trained days stays together: a folder with a conftest.py; elsewhere a file."""
+    file = Path(nodeid.partition("::")[0])
+    return file.parent.as_posix() if (_ROOT / file.parent / "conftest.py").exists() else file.as_posix()
 
 
 def _place(group: str) -> int:
