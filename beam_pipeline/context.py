@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from daeda.dataset.layout import Layout
+from daeda.dataset.layout import Layout, scratch_of
 from daeda.dataset.staging import RunStaging
 from daeda.sql.lower import Handle
+from daeda.storage.place import Place, below, place
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ class RunContext:
     @property
     def staging(self) -> RunStaging:
         """The run's staging directory."""
-        return RunStaging(Layout(Path(self.service_dir)), Path(self.run_dir))
+        run_dir = Path(self.run_dir)
+        return RunStaging(Layout(place(self.service_dir), scratch_of(run_dir)), run_dir)
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -68,7 +70,7 @@ class RunContext:
 
     def source_path(self, path: str) -> str:
         """Where a Scan's path is."""
-        return path if "://" in path else str(Path(self.data_root) / path)
+        return below(self.data_root, path)
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,6 @@ class DayHandle:
         """The same day with one more relation."""
         return replace(self, relations={**self.relations, name: handle})
 
-    def as_published(self, parts: Iterable[Path]) -> DayHandle:
+    def as_published(self, parts: Iterable[Place]) -> DayHandle:
         """The same day behind its Sink: the intermediates are gone, the parts are there."""
         return replace(self, relations={}, parts=tuple(str(path) for path in parts))

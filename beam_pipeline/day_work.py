@@ -9,7 +9,6 @@ from beam_pipeline.context import DayHandle
 from beam_pipeline.rolling import run_rolling
 from beam_pipeline.session import DaySession
 from beam_pipeline.sink import write_day
-from daeda.dataset.layout import parts_in_order
 from daeda.dataset.sources import files_needed, find_files
 from daeda.operators.relational import Join, Scan, Sink
 from daeda.operators.temporal import RollingAggregate
@@ -55,7 +54,7 @@ class _Executing:
     def source_files(self, operator: Scan) -> tuple[str, ...]:
         files = find_files(self.session.context.source_path(operator.path), operator.view)
         paths = files_needed(operator, files, self.session.day)
-        self.session.read(operator.name, paths)
+        self.session.read(operator.name, paths, files)
         return paths
 
     def number(self, operator: SourceOperator, query: str, name: str) -> tuple[str, int]:
@@ -76,6 +75,4 @@ class _Executing:
         return run_rolling(self.session, operator, left, right)
 
     def write(self, operator: Sink, given: Numbered) -> None:
-        directory = write_day(self.session, operator, given)
-        names = parts_in_order(path.name for path in directory.glob("*.parquet"))
-        self.session.published = tuple(directory / name for name in names)
+        self.session.published = write_day(self.session, operator, given)

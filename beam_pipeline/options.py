@@ -64,7 +64,7 @@ def _command(words: Sequence[str]) -> int:
     dag = compile_runnable(project).skeleton()
     days = chosen_days(project, arguments.target_date)
     sources = find_sources(project, dag)
-    check_writable(Layout(project.service_dir))
+    check_writable(Layout(project.service_dir, project.scratch_dir))
 
     def due() -> tuple[dt.date, ...]:
         plans = plan_skeleton(project, dag, sources, days, arguments.on_stale)
@@ -94,10 +94,10 @@ def _command(words: Sequence[str]) -> int:
             )
         )
         if arguments.profile:
-            print_profile(Layout(project.service_dir), "skeleton", to_build)
+            print_profile(Layout(project.service_dir, project.scratch_dir), "skeleton", to_build)
     else:
         say(f"skeleton: all {len(days)} days are there already")
-    print(Layout(project.service_dir).dataset_dir("skeleton"))
+    print(Layout(project.service_dir, project.scratch_dir).dataset_dir("skeleton"))
     return 0
 
 

@@ -28,10 +28,13 @@ from daeda.dataset.fingerprint import operator_digests
 from daeda.dataset.layout import day_name
 from daeda.dataset.manifest import InputFile
 from daeda.dataset.profile import DayProfile, Meter, measured, write_profile
-from daeda.dataset.sources import Identities
+from daeda.dataset.source_files import SourceFiles
+from daeda.dataset.sources import Identities, check_unchanged
 from daeda.errors import DaedaError, DayError
 from daeda.sql.locked import Reach, Setting, connect
 from daeda.sql.lower import SourceOperator
+from daeda.storage.access import without_secrets
+from daeda.storage.place import Place
 
 _sessions: dict[str, DaySession] = {}
 _lock = threading.Lock()
@@ -52,7 +55,7 @@ class DaySession:
         self.seconds: dict[str, float] = {}
         self.inputs: dict[str, tuple[InputFile, ...]] = {}
         self.digests: dict[str, str] = {}
-        self.published: tuple[Path, ...] = ()
+        self.published: tuple[Place, ...] = ()
         self.busy = False
         self.spill = _spill_directory(context, self.work)
         self.meter = Meter(self.spill) if context.profile else None
@@ -62,17 +65,13 @@ class DaySession:
         """Record what an operator does, for the fingerprint."""
         self.digests |= operator_digests([operator])
 
-    def read(self, operator: str, paths: tuple[str, ...]) -> None:
-        """Record the identity of the files that an operator reads."""
-        self.inputs[operator] = tuple(_identities.of(operator, path) for path in paths)
+    def read(self, operator: str, paths: tuple[str, ...], files: SourceFiles) -> None:
+        """Record the identity of the files that an operator reads, of those that were listed."""
+        self.inputs[operator] = tuple(_identities.of(operator, path, files) for path in paths)
 
     def check_inputs_unchanged(self) -> None:
         """Raise DayError when a file changed while the day was built."""
-        for files in self.inputs.values():
-            for file in files:
-                stat = Path(file.path).stat()
-                if (stat.st_size, stat.st_mtime_ns) != (file.size, file.mtime_ns):
-                    raise DayError(f"{file.path} changed while the day was built: run again when it is complete")
+        check_unchanged(file for files in self.inputs.values() for file in files)
 
     def path(self, name: str) -> Path:
         """A file for an intermediate result."""
@@ -209,7 +208,7 @@ def timed(session: DaySession, operator: str, rows: int = 0) -> Iterator[None]:
 
 
 def _duckdb_sentence(session: DaySession, operator: str, error: duckdb.Error) -> str:
-    reason = str(error).splitlines()[0]
+    reason = without_secrets(str(error).splitlines()[0])
     advice = ""
     if isinstance(error, duckdb.OutOfMemoryException):
         limits = session.context.limits

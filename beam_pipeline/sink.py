@@ -22,6 +22,7 @@ from daeda.operators.relation import Relation
 from daeda.operators.relational import Sink
 from daeda.sql import statements
 from daeda.sql.handle import Numbered, column, read_parquet
+from daeda.storage.place import Place
 
 # Fixed, so that the bytes depend on the rows alone.
 _ROW_GROUP = 122_880
@@ -29,8 +30,8 @@ _OPTIONS = f"COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP}"
 _SOFTWARE = ("daeda", "duckdb", "apache-beam", "pyarrow")
 
 
-def write_day(session: DaySession, operator: Sink, given: Numbered) -> Path:
-    """Write, check and publish the day; returns its directory. Raises DayError when a check fails."""
+def write_day(session: DaySession, operator: Sink, given: Numbered) -> tuple[Place, ...]:
+    """Write, check and publish the day; returns its parts. Raises DayError when a check fails."""
     started = time.perf_counter()
     relation = given.relation
     ready = prepare_day(session.context.staging, "skeleton", session.day, session.attempt)
@@ -62,7 +63,8 @@ def write_day(session: DaySession, operator: Sink, given: Numbered) -> Path:
         seconds={name: round(value, 4) for name, value in seconds.items()},
         software={name: version(name) for name in _SOFTWARE},
     )
-    return publish_day(session.context.staging, "skeleton", session.day, ready, manifest)
+    final = publish_day(session.context.staging, "skeleton", session.day, ready, manifest)
+    return tuple(final / part.name for part in parts)
 
 
 def _facts(session: DaySession, relation: Relation, paths: list[Path]) -> tuple[ColumnFacts, ...]:

@@ -26,7 +26,7 @@ from daeda.catalog.project import Project
 from daeda.cli.outcome import say
 from daeda.cli.progress import DayProgress
 from daeda.dataset.claims import Claim, OnLocked, claim_days, release
-from daeda.dataset.layout import MANIFEST_NAME, Layout
+from daeda.dataset.layout import MANIFEST_NAME, Layout, day_name
 from daeda.dataset.staging import RunStaging, open_staging
 from daeda.errors import DaedaError, DayError, Interrupted, NotBuiltYet, counted, shortened
 from daeda.host import probe_host, skeleton_memory
@@ -86,7 +86,7 @@ class SkeletonRun:
 
 def build_skeleton(run: SkeletonRun) -> None:
     """Build the days; raises DayError with the root cause of the first failure, or Interrupted."""
-    layout = Layout(run.project.service_dir)
+    layout = Layout(run.project.service_dir, run.project.scratch_dir)
     clamped = skeleton_memory(run.project.runtime.compute.duckdb_config.memory_limit, probe_host()).sentence()
     if clamped is not None:
         say(clamped)
@@ -95,7 +95,7 @@ def build_skeleton(run: SkeletonRun) -> None:
         if not run.days:
             return
         context = run_context(run, staging)
-        with DayProgress("skeleton", run.days, staging.status, layout.dataset_dir("skeleton")):
+        with DayProgress("skeleton", run.days, staging.status, staging.seen("skeleton")):
             _run_days(run, context)
 
 
@@ -119,7 +119,7 @@ def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
     config = project.runtime.compute.duckdb_config
     return RunContext(
         service=project.service.name,
-        data_root=str(project.root / project.runtime.data_root),
+        data_root=project.data_root,
         service_dir=str(project.service_dir),
         run_dir=str(staging.directory),
         limits=limits_of_a_day(
@@ -156,7 +156,7 @@ def _run_days(run: SkeletonRun, context: RunContext) -> None:
                 PortableJob(run.runner, gate, run.patience).run(pipeline)
     finally:
         close_gate(context)
-    _check_published(run)
+    _check_published(run, context)
 
 
 def _run_here(pipeline: beam.Pipeline, gate: Gate) -> None:
@@ -172,13 +172,13 @@ def _run_here(pipeline: beam.Pipeline, gate: Gate) -> None:
         _raise_root_cause(gate, failure, stopped)
 
 
-def _check_published(run: SkeletonRun) -> None:
+def _check_published(run: SkeletonRun, context: RunContext) -> None:
     """The runner said that all went well; a day that is not there contradicts it."""
-    layout = Layout(run.project.service_dir)
-    missing = [day for day in run.days if not (layout.day_dir("skeleton", day) / MANIFEST_NAME).exists()]
+    seen = context.staging.seen("skeleton")
+    missing = [day for day in run.days if not (seen / day_name(day) / MANIFEST_NAME).exists()]
     if missing:
         raise DayError(
-            f"the runner reported success, and {shortened(missing)} was not published in {layout.service_dir}: "
+            f"the runner reported success, and {shortened(missing)} was not published in {context.service_dir}: "
             "output_root must lie on storage that every worker reaches by the same path"
         )
 

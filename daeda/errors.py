@@ -7,6 +7,8 @@
     │   ├── InputError     data, store, output root
     │   └── NotBuiltYet    planned and described, not executed by this version
     ├── DayError           exit 1: a day failed; the days published before it stay
+    ├── StorageError       exit 1: object storage failed while a day was built
+    │   └── Overtaken      an object changed meanwhile
     └── Interrupted        exit 130
 
 A message says where, what is wrong, what exists and what to do next, in one sentence. Several mistakes that were found
@@ -49,6 +51,14 @@ class NotBuiltYet(UserError):
 
 class DayError(DaedaError):
     """A day failed while it was built."""
+
+
+class StorageError(DaedaError):
+    """Object storage refused, or did not answer properly for as long as it was asked."""
+
+
+class Overtaken(StorageError):
+    """An object is not the one that was seen before."""
 
 
 class Interrupted(DaedaError):

@@ -116,7 +116,7 @@ def _tell_what_is_judged(project: Project) -> None:
 
 def _chosen_days(project: Project, words: Sequence[str] | None) -> dict[dt.date, list[PublishedDay]]:
     asked = [day for word in words or () for day in _days(word)]
-    found = published_days(Layout(project.service_dir), asked)
+    found = published_days(Layout(project.service_dir, project.scratch_dir), asked)
     if asked or len(found) <= _MOST_DAYS:
         return found
     listed = list(found)

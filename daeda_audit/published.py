@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from daeda.dataset.layout import Dataset, Layout, day_name
 from daeda.dataset.manifest import Manifest, read_manifest
-from daeda.errors import InputError, UsageError, shortened
+from daeda.errors import InputError, NotBuiltYet, UsageError, shortened
 from daeda_audit.values import from_arrow
 
 DATASETS: tuple[Dataset, ...] = ("skeleton", "enriched")
@@ -82,6 +82,8 @@ def published_days(layout: Layout, asked: Sequence[dt.date]) -> dict[dt.date, li
     found: dict[dt.date, list[PublishedDay]] = {}
     for dataset in DATASETS:
         directory = layout.dataset_dir(dataset)
+        if not isinstance(directory, Path):
+            raise NotBuiltYet(f"the audit reads local days, and {directory} is not a local directory: copy the days")
         for path in sorted(directory.glob("dt=*")):
             manifest = read_manifest(path)
             if manifest is not None and path.name == day_name(dt.date.fromisoformat(manifest.day)):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from daeda.catalog.project import Project
 from daeda.dataset.layout import Layout
@@ -15,6 +13,8 @@ from daeda.dataset.manifest import read_manifest
 from daeda.errors import InputError
 from daeda.operators.dag import Dag
 from daeda.operators.udf import RayUdfTransform
+from daeda.storage.objects import open_parquet
+from daeda.storage.place import Place
 from enrich.preload import open_declared
 from enrich.store import EmbeddingStore
 
@@ -62,7 +62,7 @@ def _check_ids(dag: Dag, operator: RayUdfTransform, store: EmbeddingStore) -> li
 
 
 def _check_skeleton(project: Project, dag: Dag, days: Iterable[dt.date]) -> list[str]:
-    layout = Layout(project.service_dir)
+    layout = Layout(project.service_dir, project.scratch_dir)
     wanted = {name for one in dag.enrichments for name in (one.column, one.source)}
     mistakes = []
     for day in days:
@@ -77,9 +77,9 @@ def _check_skeleton(project: Project, dag: Dag, days: Iterable[dt.date]) -> list
     return mistakes
 
 
-def _footer_problem(path: Path, rows: int, wanted: set[str]) -> str | None:
+def _footer_problem(path: Place, rows: int, wanted: set[str]) -> str | None:
     try:
-        with pq.ParquetFile(path) as file:
+        with open_parquet(str(path)) as file:
             found, names = file.metadata.num_rows, set(file.schema_arrow.names)
     except (OSError, pa.ArrowException) as error:
         return f"{path.name} is not a readable Parquet file ({str(error).splitlines()[0]})"

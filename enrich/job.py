@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
@@ -16,14 +17,16 @@ from daeda.catalog.project import Project
 from daeda.cli.outcome import say
 from daeda.cli.progress import DayProgress
 from daeda.dataset.claims import Claim, OnLocked, claim_days, release
-from daeda.dataset.layout import Dataset, Layout, part_number
+from daeda.dataset.layout import Dataset, Layout, day_name, part_number
 from daeda.dataset.manifest import read_manifest
 from daeda.dataset.profile import DayProfile, Meter, added_up, measured, write_profile
 from daeda.dataset.publish import check_parts, prepare_day
+from daeda.dataset.published import fetch_day
 from daeda.dataset.staging import RunStaging, open_staging
 from daeda.errors import DaedaError, DayError, InputError, Interrupted, counted
 from daeda.host import probe_host
 from daeda.operators.dag import Dag
+from daeda.storage.place import ObjectPath
 from enrich.cluster import PartStream, ray_session
 from enrich.envelope import Envelope, Requested, clamp
 from enrich.part import PartTask, Receipt
@@ -63,7 +66,7 @@ def build_enriched(run: EnrichRun) -> None:
     if not run.days:
         return
     envelope = _envelope(run.project)
-    layout = Layout(run.project.service_dir)
+    layout = Layout(run.project.service_dir, run.project.scratch_dir)
     watch = Watch()
     with open_staging(layout) as staging, watch.signals():
         days = _claimed(run, staging, watch)
@@ -94,7 +97,7 @@ class _Run:
         # Ray's C++ side takes SIGTERM for itself when it has started.
         with ray_session(envelope), self._watch.signals():
             tasks = [(work.day.isoformat(), task) for work in works for task in work.tasks]
-            enriched = self._staging.layout.dataset_dir("enriched")
+            enriched = self._staging.seen("enriched")
             with (
                 PartStream(tasks, envelope) as parts,
                 DayProgress("enriched", days, self._staging.status, enriched),
@@ -126,6 +129,8 @@ class _Run:
             publish_enriched(self._staging, self._run.dag, work, receipts, seconds)
         self._write_profile(work.day, receipts)
         release(self._staging, _claims([work.day]))
+        if work.local_dir != work.skeleton_dir:
+            shutil.rmtree(work.local_dir)
         self._status(work).unlink()
 
     def _post(self, work: DayWork, parts: PartStream) -> tuple[int, float]:
@@ -152,7 +157,7 @@ class _Run:
             opened.result()
             started = time.perf_counter()
             with measured(meter, "preload"):
-                check_parts(work.skeleton_dir, work.skeleton, verify_digests=True)
+                _verify(work)
                 needs = self._preload.needs(work.day, work.skeleton_parts)
                 sources = self._preload.load(needs) if self._preload.fits_beside(needs, held) else None
             return Ahead(needs, sources, time.perf_counter() - started)
@@ -227,10 +232,20 @@ def _plan_day(run: EnrichRun, staging: RunStaging, day: dt.date) -> DayWork:
     ready = prepare_day(staging, "enriched", day, uuid.uuid4().hex[:8])
     columns = vector_columns(run.dag)
     batch_rows = run.project.runtime.enrich_batch_rows
+    local = directory if isinstance(directory, Path) else staging.work / f"skeleton-{day_name(day)}"
     tasks = tuple(
         PartTask(
-            str(directory / part.name), str(ready / part.name), part_number(part.name), batch_rows, columns, run.profile
+            str(local / part.name), str(ready / part.name), part_number(part.name), batch_rows, columns, run.profile
         )
         for part in manifest.parts
     )
-    return DayWork(day, manifest, directory, ready, tasks)
+    return DayWork(day, manifest, directory, local, ready, tasks)
+
+
+def _verify(work: DayWork) -> None:
+    """Hold the skeleton's parts against their manifest; those of object storage are copied first."""
+    match work.skeleton_dir:
+        case Path():
+            check_parts(work.skeleton_dir, work.skeleton, verify_digests=True)
+        case ObjectPath():
+            fetch_day(work.skeleton_dir, work.skeleton, work.local_dir)

@@ -62,7 +62,7 @@ def _command(words: Sequence[str]) -> int:
         _build(project, dag, to_build, arguments, due)
     else:
         say(f"enriched: all {len(days)} days are there already")
-    print(Layout(project.service_dir).dataset_dir("enriched"))
+    print(Layout(project.service_dir, project.scratch_dir).dataset_dir("enriched"))
     return 0
 
 
@@ -119,7 +119,7 @@ def _days_to_build(project: Project, dag: Dag, days: tuple[dt.date, ...], on_sta
     source_side = dag.skeleton()
     skeleton = plan_skeleton(project, source_side, find_sources(project, source_side), days, on_stale)
     _require_skeleton(project, skeleton)
-    check_writable(Layout(project.service_dir))
+    check_writable(Layout(project.service_dir, project.scratch_dir))
     plans = plan_enriched(project, dag, skeleton, on_stale)
     stale = [plan for plan in plans if plan.action.value == "rebuild"]
     if stale and on_stale == "fail":

@@ -16,6 +16,7 @@ from daeda.dataset.publish import check_parts, publish_day
 from daeda.dataset.staging import RunStaging
 from daeda.errors import DayError
 from daeda.operators.dag import Dag
+from daeda.storage.place import Place
 from enrich.part import PartTask, Receipt
 
 _SOFTWARE = ("daeda", "ray", "pylance", "pyarrow")
@@ -23,23 +24,27 @@ _SOFTWARE = ("daeda", "ray", "pylance", "pyarrow")
 
 @dataclass(frozen=True)
 class DayWork:
-    """A day to enrich: the manifest of its skeleton, the directory for its parts, and the parts."""
+    """A day to enrich: the manifest of its skeleton, the directory for its parts, and the parts.
+
+    `local_dir` is where the skeleton's parts are read: the published directory, or a copy where that is not local.
+    """
 
     day: dt.date
     skeleton: Manifest
-    skeleton_dir: Path
+    skeleton_dir: Place
+    local_dir: Path
     ready: Path
     tasks: tuple[PartTask, ...]
 
     @property
     def skeleton_parts(self) -> list[Path]:
         """The files that the day reads, by number."""
-        return [self.skeleton_dir / part.name for part in self.skeleton.parts]
+        return [self.local_dir / part.name for part in self.skeleton.parts]
 
 
 def publish_enriched(
     staging: RunStaging, dag: Dag, work: DayWork, receipts: Sequence[Receipt], seconds: dict[str, float]
-) -> Path:
+) -> Place:
     """Check and publish the day; returns its directory. DayError when a check fails.
 
     The parts were written by other processes, so their digests are read again before the day moves into place.

@@ -14,6 +14,7 @@ from daeda.settings.aggregations import Aggregations
 from daeda.settings.document import Document, Location, Mistakes, load_document, parse_model
 from daeda.settings.kinds import Dimensions
 from daeda.settings.runtime import RuntimeSettings, load_runtime
+from daeda.storage.place import Place, below, place
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,23 @@ class Project:
 
     def data_path(self, path: str) -> str:
         """A path of a view or a store: absolute, or below data_root."""
-        return path if "://" in path else str(self.root / self.runtime.data_root / path)
+        return below(self.data_root, path)
 
     @property
-    def service_dir(self) -> Path:
-        """The directory that holds the skeleton, the enriched days and the staging area of the service."""
-        return self.root / self.runtime.output_root / self.service.name
+    def data_root(self) -> str:
+        """What relative paths of views and stores lie below: a directory, or an address of object storage."""
+        return below(str(self.root), self.runtime.data_root)
+
+    @property
+    def service_dir(self) -> Place:
+        """What holds the skeleton and the enriched days of the service."""
+        return place(below(str(self.root), self.runtime.output_root)) / self.service.name
+
+    @property
+    def scratch_dir(self) -> Path:
+        """What holds the staging area: beside the days, or, where those are on object storage, in staging_root."""
+        days = self.service_dir
+        return days if isinstance(days, Path) else self.root / self.runtime.staging_root / self.service.name
 
 
 def load_project(paths: ProjectPaths, service: str | None = None, flags: Mapping[str, Any] | None = None) -> Project:
@@ -91,9 +103,30 @@ def load_project(paths: ProjectPaths, service: str | None = None, flags: Mapping
             f"{documents['runtime'].where(('service',))}: no feature service '{runtime.service}': "
             f"{did_you_mean(runtime.service, services)}"
         )
+    runtime, aggregations, views = _rooted(runtime, aggregations, views, dimensions)
     chosen, document = services[runtime.service]
     documents["service"] = document
     return Project(root, runtime, aggregations, dimensions, chosen, views, documents, _warnings(dimensions, documents))
+
+
+def _rooted(
+    runtime: RuntimeSettings, aggregations: Aggregations, views: Mapping[str, FeatureView], dimensions: Dimensions
+) -> tuple[RuntimeSettings, Aggregations, dict[str, FeatureView]]:
+    """The same with the roots of base.yaml in place of their names."""
+    roots = {name: dimensions.rooted(getattr(runtime, name)) for name in ("data_root", "output_root")}
+    stores = tuple(
+        one.model_copy(update={"path": dimensions.rooted(one.path)}) for one in aggregations.embedding_stores
+    )
+    return (
+        runtime.model_copy(update=roots),
+        aggregations.model_copy(update={"embedding_stores": stores}),
+        {name: _rooted_view(view, dimensions) for name, view in views.items()},
+    )
+
+
+def _rooted_view(view: FeatureView, dimensions: Dimensions) -> FeatureView:
+    source = view.source.model_copy(update={"path": dimensions.rooted(view.source.path)})
+    return view.model_copy(update={"source": source})
 
 
 def _load_dimensions(root: Path, documents: dict[str, Document], mistakes: Mistakes) -> Dimensions:

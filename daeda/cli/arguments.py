@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from daeda.errors import NotBuiltYet, UsageError, did_you_mean
 from daeda.settings.flags import ENRICHMENT_FLAGS, OUTPUT_ROOT, SETTING_FLAGS, SKELETON_FLAGS, SettingFlag
+from daeda.storage.place import is_object
 
 if TYPE_CHECKING:
     from daeda.catalog.project import Project
@@ -139,15 +140,22 @@ def settings_given(arguments: argparse.Namespace) -> dict[str, Any]:
             continue
         if one.kind == "directory":
             # Paths in flags are relative to the working directory, paths in YAML to the project root.
-            if "://" in value:
-                raise NotBuiltYet(f"{one.flag} {value} is described and not built yet: use a local directory")
-            value = str(Path(value).absolute())
+            value = _directory(one, value)
         *parents, last = one.location
         place = given
         for name in parents:
             place = place.setdefault(name, {})
         place[last] = value
     return given
+
+
+def _directory(flag: SettingFlag, value: str) -> str:
+    if flag == OUTPUT_ROOT and is_object(value):
+        return value
+    if "://" in value:
+        other = " or s3://bucket/path" if flag == OUTPUT_ROOT else ""
+        raise NotBuiltYet(f"{flag.flag} {value} is not built: use a local directory{other}")
+    return str(Path(value).absolute())
 
 
 def open_project(arguments: argparse.Namespace, service: str | None = None) -> Project:

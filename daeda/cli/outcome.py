@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from daeda.errors import DaedaError, Interrupted
+from daeda.storage.access import without_secrets
 
 
 def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
@@ -53,5 +54,5 @@ def tell_error(error: DaedaError) -> None:
 
 
 def say(line: str) -> None:
-    """One line of narrative, on stderr."""
-    print(line, file=sys.stderr, flush=True)
+    """One line of narrative, on stderr. What is secret is taken out, whoever wrote it into a message."""
+    print(without_secrets(line), file=sys.stderr, flush=True)

@@ -70,7 +70,7 @@ def train(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     if arguments.enrich_only and beam_flags:
         raise UsageError("flags of Beam belong to the skeleton, and --enrich-only does not run it: remove them")
     plan = make_plan(arguments)
-    layout = Layout(plan.project.service_dir)
+    layout = Layout(plan.project.service_dir, plan.project.scratch_dir)
     for warning in plan.project.warnings:
         say(f"warning: {warning}")
     _check_before_first_day(plan, arguments)
@@ -103,7 +103,7 @@ def _check_before_first_day(plan: TrainPlan, arguments: argparse.Namespace) -> N
         require("skeleton")
     if any(one.builds for one in plan.enriched):
         require("enrichment")
-    layout = Layout(plan.project.service_dir)
+    layout = Layout(plan.project.service_dir, plan.project.scratch_dir)
     check_writable(layout)
     if arguments.enrich_only:
         _require_skeleton(plan)
@@ -138,7 +138,7 @@ def _run(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[st
         code = run_half("enrich", [*enrichment, "--check"], state)
         if code:
             return code
-    repair(Layout(plan.project.service_dir))
+    repair(Layout(plan.project.service_dir, plan.project.scratch_dir))
     if not arguments.enrich_only and any(one.builds for one in plan.skeleton):
         words = [*shared, *setting_words(arguments, SKELETON_FLAGS), *beam_flags]
         code = run_half("beam_pipeline", words, state)

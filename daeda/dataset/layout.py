@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from daeda.storage.place import Place
+
 Dataset = Literal["skeleton", "enriched"]
 
 MANIFEST_NAME = "_manifest.json"
@@ -22,22 +24,40 @@ _PART = re.compile(r"part-(\d+)-0\.parquet")
 
 @dataclass(frozen=True)
 class Layout:
-    """Paths of one service."""
+    """Places of one service. Days are local or on object storage; work in progress is local.
 
-    service_dir: Path
+    `scratch` is for days on object storage: what is in progress lies there instead of beside them.
+    """
+
+    service_dir: Place
+    scratch: Path | None = None
+
+    @property
+    def scratch_dir(self) -> Path:
+        """Local directory of everything that is not a day."""
+        if isinstance(self.service_dir, Path):
+            return self.service_dir
+        if self.scratch is None:
+            raise ValueError(f"{self.service_dir} needs a local directory for work in progress")
+        return self.scratch
 
     @property
     def staging(self) -> Path:
-        """Work in progress; on the same file system as the days, so that a rename publishes."""
-        return self.service_dir / "_staging"
+        """Work in progress; on the same file system as local days, so that a rename publishes."""
+        return self.scratch_dir / "_staging"
 
-    def dataset_dir(self, dataset: Dataset) -> Path:
+    def dataset_dir(self, dataset: Dataset) -> Place:
         """The directory of all days of a dataset."""
         return self.service_dir / dataset
 
-    def day_dir(self, dataset: Dataset, day: dt.date) -> Path:
+    def day_dir(self, dataset: Dataset, day: dt.date) -> Place:
         """The directory of one published day."""
         return self.dataset_dir(dataset) / day_name(day)
+
+
+def scratch_of(run_dir: Path) -> Path:
+    """The scratch directory that the directory of a run lies in."""
+    return run_dir.parent.parent
 
 
 def day_name(day: dt.date) -> str:

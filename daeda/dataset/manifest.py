@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from daeda.dataset.layout import MANIFEST_NAME
 from daeda.errors import InputError
+from daeda.storage.objects import client
+from daeda.storage.place import ObjectPath, Place
 
 # Version of the day's format: part of the fingerprint, raised when the same input would give other bytes.
 FORMAT_VERSION = 1
@@ -38,13 +39,22 @@ class ColumnFacts:
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file that the day read. Size and mtime are a short cut; the digest decides. The path is for people only."""
+    """A file that the day read. Size and mtime are a short cut; the digest decides. The path is for people only.
+
+    Of an object nothing is digested: its size and ETag decide.
+    """
 
     operator: str
     path: str
     size: int
     mtime_ns: int
     sha256: str
+    etag: str = ""
+
+    @property
+    def version(self) -> str:
+        """What tells this content from another."""
+        return f"{self.size} {self.etag}" if self.etag else self.sha256
 
 
 @dataclass(frozen=True)
@@ -98,15 +108,12 @@ class Manifest:
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
 
-def read_manifest(directory: Path) -> Manifest | None:
+def read_manifest(directory: Place) -> Manifest | None:
     """The manifest of a published day, None when there is none; raises InputError when it cannot be understood."""
     path = directory / MANIFEST_NAME
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
+    text = _read_text(path)
+    if text is None:
         return None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}): change its permissions") from error
     try:
         data = json.loads(text)
         return _from_json(data)
@@ -114,6 +121,18 @@ def read_manifest(directory: Path) -> Manifest | None:
         raise InputError(
             f"{path} is not a manifest of daeda ({type(error).__name__}: {error}): delete {directory} and run again"
         ) from error
+
+
+def _read_text(path: Place) -> str | None:
+    if isinstance(path, ObjectPath):
+        found = client().read(path)
+        return None if found is None else found[0].decode(errors="replace")
+    try:
+        return path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): change its permissions") from error
 
 
 def _from_json(data: dict[str, Any]) -> Manifest:

@@ -145,7 +145,7 @@ def _transferred() -> tuple[int, int]:
 
 def profile_path(layout: Layout, dataset: Dataset, day: dt.date) -> Path:
     """Where the profile of a day is."""
-    return layout.service_dir / "_profile" / dataset / f"dt={day.isoformat()}.json"
+    return layout.scratch_dir / "_profile" / dataset / f"dt={day.isoformat()}.json"
 
 
 def write_profile(layout: Layout, dataset: Dataset, profile: DayProfile) -> None:

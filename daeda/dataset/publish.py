@@ -16,9 +16,11 @@ from pathlib import Path
 from daeda.dataset.claims import release
 from daeda.dataset.layout import MANIFEST_NAME, Dataset, day_name, parts_in_order
 from daeda.dataset.manifest import Manifest
+from daeda.dataset.object_publish import upload_day
 from daeda.dataset.sources import file_digest
 from daeda.dataset.staging import RunStaging, still_ours
 from daeda.errors import DayError
+from daeda.storage.place import ObjectPath, Place
 
 
 def prepare_day(staging: RunStaging, dataset: Dataset, day: dt.date, attempt: str) -> Path:
@@ -38,7 +40,7 @@ def publish_day(
     manifest: Manifest,
     *,
     verify_digests: bool = False,
-) -> Path:
+) -> Place:
     """Check the parts against the manifest and move the day into place; returns its directory.
 
     `verify_digests` reads the parts again, for parts whose digests another process has reported. Raises DayError when a
@@ -48,21 +50,35 @@ def publish_day(
     _write_durably(ready / MANIFEST_NAME, manifest.to_json())
     _sync_directory(ready)
     final = staging.layout.day_dir(dataset, day)
+    match final:
+        case Path():
+            _move_into_place(staging, dataset, ready, final)
+        case ObjectPath():
+            with still_ours(staging) as ours:
+                _require_ours(staging, final, ours)
+            upload_day(staging.layout, dataset, day, ready, manifest, staging.seen(dataset) / day_name(day))
+    release(staging, [(dataset, day)])
+    return final
+
+
+def _move_into_place(staging: RunStaging, dataset: Dataset, ready: Path, final: Path) -> None:
     final.parent.mkdir(parents=True, exist_ok=True)
     aside = staging.aside / dataset / final.name
     if aside.exists():
         shutil.rmtree(aside)
     with still_ours(staging) as ours:
-        if not ours:
-            raise DayError(f"{final}: not published, because the run {staging.directory.name} has ended")
+        _require_ours(staging, final, ours)
         if final.exists():
             final.rename(aside)
         ready.rename(final)
     _sync_directory(final.parent)
     if aside.exists():
         shutil.rmtree(aside)
-    release(staging, [(dataset, day)])
-    return final
+
+
+def _require_ours(staging: RunStaging, final: Place, ours: bool) -> None:
+    if not ours:
+        raise DayError(f"{final}: not published, because the run {staging.directory.name} has ended")
 
 
 def check_parts(directory: Path, manifest: Manifest, *, verify_digests: bool) -> None:

@@ -6,42 +6,20 @@ import datetime as dt
 import glob
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 
 from daeda.dataset.manifest import InputFile
-from daeda.errors import InputError, NotBuiltYet, shortened
+from daeda.dataset.object_sources import find_objects
+from daeda.dataset.source_files import PARTITION, SourceFiles, parse_day, wrong_partition
+from daeda.errors import DayError, InputError, NotBuiltYet, shortened
 from daeda.operators.relational import Scan
-from daeda.sql.locked import Reach
+from daeda.storage.objects import client
+from daeda.storage.place import is_object, object_path
 
-_PREFIX = "dt="
-
-
-@dataclass(frozen=True)
-class SourceFiles:
-    """Files of one view: by day, or, where the source is not partitioned, `flat`."""
-
-    path: str
-    partitions: dict[dt.date, tuple[str, ...]] = field(default_factory=dict)
-    flat: tuple[str, ...] = ()
-
-    @property
-    def partitioned(self) -> bool:
-        """Whether the source is a directory of `dt=YYYY-MM-DD` directories."""
-        return bool(self.partitions)
-
-    def places(self) -> tuple[str, ...]:
-        """What has to be reached to read the files: the path, and what links lead to outside of it."""
-        (root,) = Reach.of([self.path]).places
-        home = Path(root).resolve()
-        real = [Path(file).resolve() for files in (self.flat, *self.partitions.values()) for file in files]
-        return (root, *(str(file) for file in real if not file.is_relative_to(home)))
-
-    @property
-    def first_day(self) -> dt.date | None:
-        """The earliest partition."""
-        return min(self.partitions, default=None)
+# Servers answer late: a few threads wait for several at once.
+_THREADS = 8
 
 
 def find_files(path: str, view: str) -> SourceFiles:
@@ -49,9 +27,12 @@ def find_files(path: str, view: str) -> SourceFiles:
 
     A directory with no `dt=` directory counts as unpartitioned: all Parquet files directly in it.
     """
+    if is_object(path):
+        return find_objects(path, view)
     if "://" in path:
+        scheme = path.split("://")[0]
         raise NotBuiltYet(
-            f"view '{view}': reading {path.split('://')[0]}:// is described and not built yet: use a local path"
+            f"view '{view}': reading {scheme}:// is not built: use a local path, or object storage with s3://bucket/path"
         )
     root = Path(path)
     if root.is_dir():
@@ -95,24 +76,13 @@ def _relative(path: Path) -> Path:
 def _partitions(root: Path, view: str) -> dict[dt.date, tuple[str, ...]]:
     found: dict[dt.date, tuple[str, ...]] = {}
     for directory in sorted(root.iterdir()):
-        if not directory.name.startswith(_PREFIX) or not directory.is_dir():
+        if not directory.name.startswith(PARTITION) or not directory.is_dir():
             continue
-        day = parse_day(directory.name.removeprefix(_PREFIX))
+        day = parse_day(directory.name.removeprefix(PARTITION))
         if day is None:
-            raise InputError(
-                f"view '{view}': {directory} is not a day: a partition is named dt=YYYY-MM-DD, so rename or remove it"
-            )
+            raise InputError(wrong_partition(view, str(directory)))
         found[day] = tuple(str(file) for file in sorted(directory.glob("*.parquet")))
     return found
-
-
-def parse_day(text: str) -> dt.date | None:
-    """The day of YYYY-MM-DD, None for every other text (Python reads 20240102 and 2024-W01-2 as days too)."""
-    try:
-        day = dt.date.fromisoformat(text)
-    except ValueError:
-        return None
-    return day if day.isoformat() == text else None
 
 
 def days_needed(scan: Scan, day: dt.date, first: dt.date | None) -> list[dt.date]:
@@ -166,14 +136,19 @@ def missing_sentence(scan: Scan, files: SourceFiles, missing: Iterable[dt.date])
 
 
 class Identities:
-    """Content digests of files, each computed once per process while size and mtime stay the same."""
+    """Content digests of files, each computed once per process while size and mtime stay the same.
+
+    Objects have the version that the server gives them instead: nothing is read to know it.
+    """
 
     def __init__(self, known: Iterable[InputFile] = ()) -> None:
         self._lock = Lock()
-        self._digests = {(one.path, one.size, one.mtime_ns): one.sha256 for one in known}
+        self._digests = {(one.path, one.size, one.mtime_ns): one.sha256 for one in known if not one.etag}
 
-    def of(self, operator: str, path: str) -> InputFile:
-        """The identity of a file as it is now."""
+    def of(self, operator: str, path: str, files: SourceFiles | None = None) -> InputFile:
+        """The identity of a file as it is now, or as it was when `files` were listed."""
+        if is_object(path):
+            return _object_identity(operator, path, files)
         stat = Path(path).stat()
         key = (path, stat.st_size, stat.st_mtime_ns)
         with self._lock:
@@ -185,6 +160,37 @@ class Identities:
         return InputFile(operator, path, stat.st_size, stat.st_mtime_ns, digest)
 
 
+def _object_identity(operator: str, path: str, files: SourceFiles | None) -> InputFile:
+    if files is not None and path in files.versions:
+        size, etag = files.versions[path]
+    else:
+        found = client().look(object_path(path))
+        if found is None:
+            raise DayError(f"{path} is gone: run again when it is complete")
+        size, etag = found.size, found.etag
+    return InputFile(operator, path, size, 0, "", etag)
+
+
+def check_unchanged(files: Iterable[InputFile]) -> None:
+    """Raise DayError when a file is not the one that was identified."""
+    distinct = list({file.path: file for file in files}.values())
+    objects = [file for file in distinct if file.etag]
+    changed = [file.path for file in distinct if not file.etag and not _is_same(file)]
+    if objects:
+        with ThreadPoolExecutor(_THREADS) as pool:
+            changed += [file.path for file, same in zip(objects, pool.map(_is_same, objects), strict=True) if not same]
+    if changed:
+        raise DayError(f"{shortened(changed, 3)} changed while the day was built: run again when it is complete")
+
+
+def _is_same(file: InputFile) -> bool:
+    if file.etag:
+        found = client().look(object_path(file.path))
+        return found is not None and (found.size, found.etag) == (file.size, file.etag)
+    stat = Path(file.path).stat()
+    return (stat.st_size, stat.st_mtime_ns) == (file.size, file.mtime_ns)
+
+
 def file_digest(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
@@ -193,5 +199,5 @@ def file_digest(path: Path) -> str:
 
 def combined_digest(files: Iterable[InputFile]) -> str:
     """One digest of a set of files: of their contents, whatever their names and order."""
-    joined = "\n".join(sorted(one.sha256 for one in files))
+    joined = "\n".join(sorted(one.version for one in files))
     return hashlib.sha256(joined.encode()).hexdigest()

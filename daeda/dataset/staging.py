@@ -20,7 +20,11 @@ from pathlib import Path
 from typing import IO
 
 from daeda.dataset.layout import Dataset, Layout
+from daeda.dataset.lease import check_conditions
+from daeda.dataset.object_publish import clear_unfinished
 from daeda.errors import InputError
+from daeda.storage.objects import before_the_first_day, client
+from daeda.storage.place import ObjectPath
 
 _LOCK = "run.lock"
 _DOOR = "door.lock"
@@ -55,6 +59,11 @@ class RunStaging:
         """Days that were replaced, until they are deleted."""
         return self.directory / _ASIDE
 
+    def seen(self, dataset: Dataset) -> Path:
+        """Local directory in which the manifest of a day shows up when it is published."""
+        days = self.layout.dataset_dir(dataset)
+        return days if isinstance(days, Path) else self.directory / "published" / dataset
+
 
 @contextlib.contextmanager
 def open_staging(layout: Layout) -> Iterator[RunStaging]:
@@ -63,6 +72,10 @@ def open_staging(layout: Layout) -> Iterator[RunStaging]:
     What earlier runs left behind is repaired first. Raises InputError when the output root cannot be written.
     """
     check_writable(layout)
+    if isinstance(layout.service_dir, ObjectPath):
+        with before_the_first_day():
+            check_conditions(client(), layout.service_dir)
+            clear_unfinished(layout)
     directory = layout.staging / f"run-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:8]}"
     staging = RunStaging(layout, directory)
     layout.staging.mkdir(parents=True, exist_ok=True)
@@ -91,19 +104,23 @@ def _make(staging: RunStaging) -> None:
 
 
 def check_writable(layout: Layout) -> None:
-    """Raise InputError unless days can be written below the output root. Writes nothing."""
-    path = layout.service_dir
+    """Raise InputError unless days can be written below the output root. Writes nothing.
+
+    Of object storage it is known that it can be listed; that it can be written is seen when the run begins.
+    """
+    if isinstance(layout.service_dir, ObjectPath):
+        with before_the_first_day():
+            client().listing(layout.service_dir / "_staging")
+    path = layout.scratch_dir
+    what, choose = f"output root {path.parent}", "choose another --output-root"
+    if isinstance(layout.service_dir, ObjectPath):
+        what, choose = f"staging_root {path.parent}", "choose another staging_root"
     while not _is_there(path):
         path = path.parent
     if not path.is_dir():
-        raise InputError(
-            f"output root {layout.service_dir.parent}: {path} is not a directory: choose another --output-root"
-        )
+        raise InputError(f"{what}: {path} is not a directory: {choose}")
     if not os.access(path, os.W_OK | os.X_OK):
-        raise InputError(
-            f"output root {layout.service_dir.parent}: {path} cannot be written by this user: "
-            "change its permissions, or choose another --output-root"
-        )
+        raise InputError(f"{what}: {path} cannot be written by this user: change its permissions, or {choose}")
 
 
 def _is_there(path: Path) -> bool:
@@ -179,9 +196,12 @@ def _one_at_a_time(layout: Layout) -> Iterator[None]:
 
 
 def _restore_aside(layout: Layout, directory: Path) -> None:
+    # On object storage nothing is set aside.
+    if isinstance(layout.service_dir, ObjectPath):
+        return
     for dataset in _DATASETS:
         for kept in sorted((directory / _ASIDE / dataset).glob("dt=*")):
-            published = layout.dataset_dir(dataset) / kept.name
+            published = layout.service_dir / dataset / kept.name
             # The new day is in place: the old one has done its service, and goes with the directory.
             if not published.exists():
                 kept.rename(published)

@@ -6,16 +6,19 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 
 from daeda.catalog.project import Project
 from daeda.dataset.fingerprint import enriched_fingerprint, operator_digests, skeleton_fingerprint
 from daeda.dataset.layout import Dataset, Layout
 from daeda.dataset.manifest import Fingerprint, InputFile, Manifest, read_manifest
-from daeda.dataset.sources import Identities, SourceFiles, files_needed, find_files, missing_days, parse_day
+from daeda.dataset.published import unlike_published
+from daeda.dataset.source_files import SourceFiles, parse_day
+from daeda.dataset.sources import Identities, files_needed, find_files, missing_days
 from daeda.errors import DayError, InputError, UsageError, counted, shortened
 from daeda.operators.dag import Dag
 from daeda.operators.relational import Scan
+from daeda.storage.objects import before_the_first_day
+from daeda.storage.place import Place
 
 
 class Action(Enum):
@@ -62,6 +65,7 @@ class Sources:
         return tuple(dict.fromkeys(found))
 
 
+@before_the_first_day()
 def find_sources(project: Project, dag: Dag) -> Sources:
     """List the files behind every Scan; raises InputError when a view has none."""
     listed: dict[str, SourceFiles] = {}
@@ -91,19 +95,21 @@ def chosen_days(project: Project, target: str | None) -> tuple[dt.date, ...]:
     return (day,)
 
 
+@before_the_first_day()
 def plan_skeleton(
     project: Project, dag: Dag, sources: Sources, days: Iterable[dt.date], on_stale: str
 ) -> tuple[DayPlan, ...]:
     """The skeleton days. `dag` is the skeleton's."""
-    layout = Layout(project.service_dir)
+    layout = Layout(project.service_dir, project.scratch_dir)
     identities = _Snapshot()
     digests = operator_digests(dag.operators)
     return tuple(_skeleton_day(project, layout, digests, sources, identities, day, on_stale) for day in days)
 
 
+@before_the_first_day()
 def plan_enriched(project: Project, dag: Dag, skeleton: Iterable[DayPlan], on_stale: str) -> tuple[DayPlan, ...]:
     """The enriched days, given what happens to their skeleton days. `dag` is the whole one."""
-    layout = Layout(project.service_dir)
+    layout = Layout(project.service_dir, project.scratch_dir)
     return tuple(_enriched_day(layout, dag, plan, on_stale) for plan in skeleton)
 
 
@@ -134,9 +140,9 @@ class _Snapshot:
     def __init__(self) -> None:
         self._seen: dict[str, InputFile] = {}
 
-    def of(self, operator: str, path: str, known: Identities) -> InputFile:
+    def of(self, operator: str, path: str, known: Identities, files: SourceFiles) -> InputFile:
         if path not in self._seen:
-            self._seen[path] = known.of(operator, path)
+            self._seen[path] = known.of(operator, path, files)
         return self._seen[path]
 
 
@@ -164,7 +170,10 @@ def _skeleton_day(
     if manifest is None:
         return DayPlan(day, "skeleton", Action.BUILD, files=count, cut=cut)
     known = Identities(manifest.inputs)
-    inputs = {name: [identities.of(name, path, known) for path in paths] for name, paths in needed.items()}
+    inputs = {
+        name: [identities.of(name, path, known, sources.files[name]) for path in paths]
+        for name, paths in needed.items()
+    }
     new = skeleton_fingerprint(digests, inputs, project.runtime.rows_per_part)
     action, reasons = _compare(directory, manifest, new, on_stale)
     return DayPlan(day, "skeleton", action, reasons, count, cut)
@@ -186,12 +195,9 @@ def _enriched_day(layout: Layout, dag: Dag, skeleton: DayPlan, on_stale: str) ->
     return DayPlan(day, "enriched", action, reasons)
 
 
-def _compare(directory: Path, manifest: Manifest, new: Fingerprint, on_stale: str) -> tuple[Action, tuple[str, ...]]:
+def _compare(directory: Place, manifest: Manifest, new: Fingerprint, on_stale: str) -> tuple[Action, tuple[str, ...]]:
     reasons = manifest.fingerprint.differences(new)
-    for part in manifest.parts:
-        path = directory / part.name
-        if not path.exists() or path.stat().st_size != part.size:
-            reasons.append(f"{part.name} is not the file that was published")
+    reasons += [f"{name} is not the file that was published" for name in unlike_published(directory, manifest.parts)]
     if not reasons:
         return Action.SKIP, ()
     return Action.KEEP if on_stale == "keep" else Action.REBUILD, tuple(reasons)

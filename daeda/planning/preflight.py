@@ -20,11 +20,13 @@ from daeda.planning.days import Sources
 from daeda.sql import scan as composed
 from daeda.sql import statements
 from daeda.sql.locked import Reach, connect
+from daeda.storage.objects import before_the_first_day, open_parquet
 
 # Footers are small and the disk answers late: a few threads wait for several at once.
 _THREADS = 8
 
 
+@before_the_first_day()
 def check_sources(project: Project, dag: Dag, sources: Sources, days: Iterable[dt.date]) -> None:
     """Check what the days would read; raises InputError with a line per view and kind of mistake."""
     chosen = tuple(days)
@@ -74,10 +76,10 @@ def _check_footers(sources: Sources, days: tuple[dt.date, ...], mistakes: list[s
 
 def _check_file(scan: Scan, path: str, partition: dt.date | None) -> list[tuple[str, str]]:
     try:
-        with pq.ParquetFile(path) as file:
-            schema, metadata = file.schema_arrow, file.metadata
+        with open_parquet(path) as file:
+            schema = file.schema_arrow
             problems = _check_columns(scan, path, schema)
-            return problems or _check_times(scan, path, partition, metadata)
+            return problems or _check_times(scan, path, partition, file)
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0].partition(". ")[0]
         return [("unreadable", f"view '{scan.view}': {path} is not a readable Parquet file ({reason}): write it again")]
@@ -111,12 +113,12 @@ def _check_columns(scan: Scan, path: str, schema: pa.Schema) -> list[tuple[str, 
     return problems
 
 
-def _check_times(scan: Scan, path: str, partition: dt.date | None, metadata: pq.FileMetaData) -> list[tuple[str, str]]:
+def _check_times(scan: Scan, path: str, partition: dt.date | None, file: pq.ParquetFile) -> list[tuple[str, str]]:
     """No row without a timestamp, and in a partition no row of another day."""
-    if scan.time is None or metadata.num_rows == 0:
+    if scan.time is None or file.metadata.num_rows == 0:
         return []
     source = next(one for one in scan.columns if one.name == scan.time.column).source
-    low, high, nulls = _time_facts(scan, path, source, metadata)
+    low, high, nulls = _time_facts(scan, source, file)
     if nulls and scan.null_timestamps == "error":
         return [
             (
@@ -141,8 +143,9 @@ def _check_times(scan: Scan, path: str, partition: dt.date | None, metadata: pq.
     return []
 
 
-def _time_facts(scan: Scan, path: str, source: str, metadata: pq.FileMetaData) -> tuple[int | None, int | None, int]:
+def _time_facts(scan: Scan, source: str, file: pq.ParquetFile) -> tuple[int | None, int | None, int]:
     """Least and greatest time in the view's unit, and the number of NULLs: from the footer, else from the column."""
+    metadata = file.metadata
     position = next(index for index in range(metadata.num_columns) if metadata.schema.column(index).path == source)
     statistics = [metadata.row_group(index).column(position).statistics for index in range(metadata.num_row_groups)]
     if any(
@@ -151,7 +154,7 @@ def _time_facts(scan: Scan, path: str, source: str, metadata: pq.FileMetaData) -
         or (not one.has_min_max and one.null_count < one.num_values + one.null_count)
         for one in statistics
     ):
-        column = pq.read_table(path, columns=[source], partitioning=None).column(0)
+        column = file.read(columns=[source]).column(0)
         if column.null_count == len(column):
             return None, None, column.null_count
         bounds = pc.min_max(column.cast("int32" if pa.types.is_date32(column.type) else "int64"))

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Va
 from daeda.dtypes import DType
 from daeda.durations import Duration
 from daeda.errors import did_you_mean
+from daeda.storage.place import is_object
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB|TiB|KB|MB|GB|TB)")
@@ -48,6 +49,19 @@ class Dimensions:
             )
         self.used.add(name)
         return self.entries[name]
+
+    def rooted(self, path: str) -> str:
+        """The path with its first part replaced where that names a root, an address of object storage.
+
+        >>> Dimensions({"lake": "s3://acme/lake"}).rooted("lake/events")
+        's3://acme/lake/events'
+        """
+        name, slash, rest = path.partition("/")
+        root = self.entries.get(name)
+        if not isinstance(root, str) or not is_object(root):
+            return path
+        self.used.add(name)
+        return f"{root.rstrip('/')}{slash}{rest}"
 
 
 def parse_name(value: object) -> str:

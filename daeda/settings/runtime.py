@@ -111,9 +111,17 @@ class RuntimeSettings(BaseSettings):
     service: Name = Field(description="The one service that this file belongs to.")
     data_root: str = Field(
         default=".",
-        description="Directory that paths of views and stores are relative to, itself relative to the project root.",
+        description="What paths of views and stores are relative to: a directory, itself relative to the project root, "
+        "or an address like s3://bucket/path.",
     )
-    output_root: str = Field(description="Directory of the published days, relative to the project root.")
+    output_root: str = Field(
+        description="Directory of the published days, relative to the project root, or an address like s3://bucket/path."
+    )
+    staging_root: str = Field(
+        default="staging",
+        description="Local directory of work in progress where output_root is on object storage; every worker reaches "
+        "it. Relative to the project root.",
+    )
     feed_start: Annotated[dt.date, BeforeValidator(_first_day)] = Field(
         description="First day of the range, inclusive, UTC; a month stands for its first day."
     )

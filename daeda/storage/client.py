@@ -11,17 +11,17 @@ import hashlib
 import http.client
 import random
 import ssl
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import IO
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
-from daeda.errors import DaedaError
+from daeda.errors import Overtaken, StorageError
 from daeda.storage.access import Access
 from daeda.storage.place import ObjectPath
 from daeda.storage.signature import EMPTY_SHA256, encoded_path, encoded_query, signed_headers
@@ -29,14 +29,8 @@ from daeda.storage.signature import EMPTY_SHA256, encoded_path, encoded_query, s
 _OUT_OF_SORTS = frozenset({408, 429, 500, 502, 503, 504})
 _MOST_IN_ONE_PUT = 5 * 2**30
 _BLOCK = 1 << 20
-
-
-class StorageError(DaedaError):
-    """Object storage refused, or did not answer properly for as long as it was asked."""
-
-
-class Overtaken(StorageError):
-    """The object is not the one that the request was conditioned on."""
+# The most that a server lists at once.
+_PAGE = 1000
 
 
 @dataclass(frozen=True)
@@ -80,17 +74,16 @@ class _Answer:
 
 
 class S3Client:
-    """Requests of one process; threads may share it, each has a connection of its own."""
+    """Requests with one access; threads may share it."""
 
     def __init__(self, access: Access, patience: Patience | None = None) -> None:
         self.access = access
         self.patience = patience or Patience()
-        self._local = threading.local()
 
     def listing(self, below: ObjectPath) -> list[StoredObject]:
         """Every object below an address, in the order of their keys."""
         found: list[StoredObject] = []
-        query = {"list-type": "2", "prefix": below.prefix, "encoding-type": "url"}
+        query = {"list-type": "2", "prefix": below.prefix, "encoding-type": "url", "max-keys": str(_PAGE)}
         while True:
             answer = self._ask(_Request("GET", ObjectPath(below.bucket), query))
             if answer.status != 200:
@@ -109,6 +102,14 @@ class S3Client:
         if answer.status != 200:
             raise self._refused(path, answer)
         return StoredObject(path, int(answer.headers.get("content-length", 0)), answer.headers["etag"].strip('"'))
+
+    def age(self, path: ObjectPath) -> float | None:
+        """Seconds since the object was put, by the server's clock; None when it is not there or not told."""
+        answer = self._ask(_Request("HEAD", path))
+        if answer.status != 200 or "last-modified" not in answer.headers or "date" not in answer.headers:
+            return None
+        put, now = (parsedate_to_datetime(answer.headers[name]) for name in ("last-modified", "date"))
+        return (now - put).total_seconds()
 
     def read(self, path: ObjectPath) -> tuple[bytes, str] | None:
         """The object's bytes and ETag, None when it is not there."""
@@ -169,7 +170,6 @@ class S3Client:
             try:
                 answer = self._once(request, target)
             except (OSError, http.client.HTTPException) as error:
-                self._hang_up()
                 if last:
                     raise self._silent(request.path, error) from None
                 continue
@@ -186,14 +186,15 @@ class S3Client:
         host, path = self._address(request.path)
         headers = signed_headers(self.access, request.method, host, path, request.query, request.sha256)
         url = encoded_path(path) + (f"?{encoded_query(request.query)}" if request.query else "")
-        connection = self._connection(host)
-        with _opened(request.body) as body:
-            connection.request(request.method, url, body=body, headers={**headers, **request.headers})
-        response = connection.getresponse()
-        found = {name.lower(): value for name, value in response.getheaders()}
-        if target is None or response.status != 200:
-            return _Answer(response.status, found, response.read())
-        return _Answer(response.status, found, b"", _copy(response, target))
+        # A connection for each request: one that was kept may have gone stale, and would belong to one thread.
+        with closing(self._connection(host)) as connection:
+            with _opened(request.body) as body:
+                connection.request(request.method, url, body=body, headers={**headers, **request.headers})
+            with connection.getresponse() as response:
+                found = {name.lower(): value for name, value in response.getheaders()}
+                if target is None or response.status != 200:
+                    return _Answer(response.status, found, response.read())
+                return _Answer(response.status, found, b"", _copy(response, target))
 
     def _address(self, path: ObjectPath) -> tuple[str, str]:
         """Host and path: the bucket is part of the host at Amazon, and of the path everywhere else."""
@@ -208,19 +209,10 @@ class S3Client:
         )
 
     def _connection(self, host: str) -> http.client.HTTPConnection:
-        kept: dict[str, http.client.HTTPConnection] = self._local.__dict__.setdefault("connections", {})
-        if host not in kept:
-            timeout = self.patience.timeout
-            kept[host] = (
-                http.client.HTTPSConnection(host, timeout=timeout, context=ssl.create_default_context())
-                if self.access.secure
-                else http.client.HTTPConnection(host, timeout=timeout)
-            )
-        return kept[host]
-
-    def _hang_up(self) -> None:
-        for connection in self._local.__dict__.pop("connections", {}).values():
-            connection.close()
+        timeout = self.patience.timeout
+        if not self.access.secure:
+            return http.client.HTTPConnection(host, timeout=timeout)
+        return http.client.HTTPSConnection(host, timeout=timeout, context=ssl.create_default_context())
 
     def _silent(self, path: ObjectPath, error: BaseException) -> StorageError:
         where = self.access.endpoint or f"Amazon S3 in {self.access.region}"

@@ -9,10 +9,12 @@ from functools import lru_cache
 
 import pyarrow.parquet as pq
 
-from daeda.errors import InputError
+from daeda.errors import InputError, Overtaken, StorageError
 from daeda.storage.access import Access, find_access
-from daeda.storage.client import Overtaken, S3Client, StorageError, StoredObject
+from daeda.storage.client import Patience, S3Client, StoredObject
 from daeda.storage.place import ObjectPath, is_object, object_path
+
+PATIENCE = Patience()
 
 
 def client() -> S3Client:
@@ -22,7 +24,7 @@ def client() -> S3Client:
 
 @lru_cache(maxsize=4)
 def _client_of(access: Access) -> S3Client:
-    return S3Client(access)
+    return S3Client(access, PATIENCE)
 
 
 @contextmanager

@@ -61,6 +61,17 @@ def object_path(path: str) -> ObjectPath:
     return ObjectPath(bucket, "/".join(parts))
 
 
+def below(root: str, path: str) -> str:
+    """A path, relative to a root unless it is absolute or an address itself.
+
+    >>> below("s3://lake/features", "likes"), below("/project", "/data/likes"), below("/project", "s3://lake/likes")
+    ('s3://lake/features/likes', '/data/likes', 's3://lake/likes')
+    """
+    if "://" in path or Path(path).is_absolute():
+        return path
+    return f"{root.rstrip('/')}/{path}".rstrip("/") if is_object(root) else str(Path(root) / path)
+
+
 def place(path: str) -> Place:
     """The place of a path: an address of object storage, or a local path as it is."""
     return object_path(path) if is_object(path) else Path(path)

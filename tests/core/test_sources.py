@@ -130,8 +130,10 @@ def test_a_partition_that_is_not_a_day_is_refused(tmp_path: Path, name: str) -> 
 
 def test_object_storage_is_not_built_yet() -> None:
     with pytest.raises(NotBuiltYet) as raised:
-        find_files("s3://bucket/v", "v")
-    assert str(raised.value) == "view 'v': reading s3:// is described and not built yet: use a local path"
+        find_files("gs://bucket/v", "v")
+    assert str(raised.value) == (
+        "view 'v': reading gs:// is not built: use a local path, or object storage with s3://bucket/path"
+    )
 
 
 def test_the_plan_says_which_windows_are_cut_by_the_first_partition(tmp_path: Path) -> None:

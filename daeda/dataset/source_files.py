@@ -1,0 +1,58 @@
+"""What was found behind a view: its files, by day."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from daeda.sql.locked import Reach
+from daeda.storage.place import is_object
+
+PARTITION = "dt="
+
+
+@dataclass(frozen=True)
+class SourceFiles:
+    """Files of one view: by day, or, where the source is not partitioned, `flat`.
+
+    `versions` holds size and ETag of the files that are objects, as they were listed.
+    """
+
+    path: str
+    partitions: dict[dt.date, tuple[str, ...]] = field(default_factory=dict)
+    flat: tuple[str, ...] = ()
+    versions: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+    @property
+    def partitioned(self) -> bool:
+        """Whether the source is a directory of `dt=YYYY-MM-DD` directories."""
+        return bool(self.partitions)
+
+    def places(self) -> tuple[str, ...]:
+        """What has to be reached to read the files: the path, and what links lead to outside of it."""
+        (root,) = Reach.of([self.path]).places
+        if is_object(root):
+            return (root,)
+        home = Path(root).resolve()
+        real = [Path(file).resolve() for files in (self.flat, *self.partitions.values()) for file in files]
+        return (root, *(str(file) for file in real if not file.is_relative_to(home)))
+
+    @property
+    def first_day(self) -> dt.date | None:
+        """The earliest partition."""
+        return min(self.partitions, default=None)
+
+
+def parse_day(text: str) -> dt.date | None:
+    """The day of YYYY-MM-DD, None for every other text (Python reads 20240102 and 2024-W01-2 as days too)."""
+    try:
+        day = dt.date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if day.isoformat() == text else None
+
+
+def wrong_partition(view: str, directory: str) -> str:
+    """The message about a partition whose name is not a day."""
+    return f"view '{view}': {directory} is not a day: a partition is named dt=YYYY-MM-DD, so rename or remove it"

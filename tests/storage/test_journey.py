@@ -1,0 +1,148 @@
+"""Sources and days on object storage: the same bytes as on a local disk, whatever the server does meanwhile."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from beam_pipeline import options
+from daeda.dataset.layout import MANIFEST_NAME
+from daeda.storage.client import S3Client
+from tests.projects import TinyProject, moment
+from tests.storage.conftest import BUCKET, KEY_ID, SECRET, put_tree
+from tests.storage.server import Proxy
+
+DAYS = ("2024-01-02", "2024-01-03")
+SKELETON = BUCKET / "out/ranking/skeleton"
+MISBEHAVIOUR = ("500", "503", "hang up", "truncate", "slow")
+
+
+@pytest.fixture
+def project(tmp_path: Path, client: S3Client) -> TinyProject:
+    """A project whose views are below s3://lake/features, with its twin on disk below `data`."""
+    made = TinyProject(tmp_path / "project").without("item_vector")
+    made.aggregations |= {"enrichment_specs": [], "embedding_stores": []}
+    made.base = {"history_len": 3, "features": "s3://lake/features"}
+    made.write().write_data()
+    put_tree(client, made.root / "data", BUCKET / "features")
+    return made
+
+
+def train(project: TinyProject, **settings: str) -> int:
+    project.runtime |= settings
+    project.write()
+    words = ["--runtime-config-path", str(project.runtime_path), "--runner", "DirectRunner", "--day-workers", "2"]
+    return options.main(words)
+
+
+def on_object_storage(project: TinyProject) -> int:
+    return train(project, data_root="features", output_root="s3://lake/out")
+
+
+def parts_of(client: S3Client) -> dict[str, bytes]:
+    found = {}
+    for one in client.listing(SKELETON):
+        held = client.read(one.path)
+        assert held is not None
+        found[one.path.key.removeprefix(SKELETON.prefix)] = held[0]
+    return {name: body for name, body in found.items() if name.endswith(".parquet")}
+
+
+def local_parts(project: TinyProject) -> dict[str, bytes]:
+    root = project.root / "output/ranking/skeleton"
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*.parquet")}
+
+
+def manifest_of(client: S3Client, day: str) -> dict[str, object]:
+    held = client.read(SKELETON / f"dt={day}" / MANIFEST_NAME)
+    assert held is not None
+    return dict(json.loads(held[0]))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_the_same_bytes_while_the_server_misbehaves(
+    project: TinyProject, client: S3Client, proxy: Proxy, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert train(project, data_root="data", output_root="output") == 0
+    faults = [
+        proxy.fail(kind, 3, lambda method, path, n=number: len(proxy.seen) % 11 == 2 * n, seconds=0.3)
+        for number, kind in enumerate(MISBEHAVIOUR)
+    ]
+    assert on_object_storage(project) == 0
+    assert all(fault.hits for fault in faults)
+    assert parts_of(client) == local_parts(project)
+    assert sorted(parts_of(client)) == [f"dt={day}/part-0-0.parquet" for day in DAYS]
+    inputs = manifest_of(client, DAYS[0])["inputs"]
+    assert isinstance(inputs, list)
+    assert all(one["path"].startswith("s3://lake/features/") and one["etag"] and not one["sha256"] for one in inputs)
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    kept = [held[0] for one in client.listing(BUCKET) if (held := client.read(one.path))]
+    told = capfd.readouterr()
+    for secret in (SECRET, KEY_ID):
+        assert not [body for body in (*written, *kept) if secret.encode() in body]
+        assert secret not in told.out + told.err
+    assert told.out.splitlines()[-1] == "s3://lake/out/ranking/skeleton"
+    assert not list((project.root / "staging/ranking/_staging").glob("run-*"))
+    assert not client.listing(BUCKET / "out/ranking/_staging")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_days_are_skipped_until_an_object_changes(
+    project: TinyProject, client: S3Client, proxy: Proxy, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert on_object_storage(project) == 0
+    before = manifest_of(client, DAYS[1])
+    capfd.readouterr()
+    proxy.seen.clear()
+    assert on_object_storage(project) == 0
+    assert "skeleton: all 2 days are there already" in capfd.readouterr().err
+    assert [method for method, _ in proxy.seen if method not in ("GET", "HEAD")] == []
+    project.data["prices"] = [*project.data["prices"][:-1], (10, moment("03 07:30"), 9.5)]
+    project.write_data()
+    changed = "prices/dt=2024-01-03/part-0.parquet"
+    client.put(BUCKET / "features" / changed, project.root / "data" / changed)
+    assert on_object_storage(project) == 0
+    assert "skeleton 2024-01-03: 2 rows" in capfd.readouterr().err
+    assert manifest_of(client, DAYS[1])["parts"] != before["parts"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_a_publication_that_was_cut_off_leaves_no_day_and_is_cleared(
+    project: TinyProject, client: S3Client, proxy: Proxy, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert on_object_storage(project) == 0
+    whole = parts_of(client)
+    stray = SKELETON / "dt=2024-01-02/part-7-0.parquet"
+    client.put(stray, b"of a day that had more parts")
+    project.runtime["rows_per_part"] = 1
+    proxy.fail("403", 99, lambda method, path: method == "PUT" and "/part-1-0" in path)
+    assert on_object_storage(project) == 1
+    assert "part-1-0.parquet: the server answered 403 AccessDenied" in capfd.readouterr().err
+    cut = [day for day in DAYS if client.look(SKELETON / f"dt={day}" / MANIFEST_NAME) is None]
+    assert cut
+    assert {f"dt={day}/part-0-0.parquet" for day in cut} <= set(parts_of(client))
+    proxy.faults.clear()
+    del project.runtime["rows_per_part"]
+    assert on_object_storage(project) == 0
+    assert parts_of(client) == whole
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+@pytest.mark.parametrize(
+    ("prepare", "sentence"),
+    [
+        ({"data_root": "s3://lake/nothing"}, "view 'events': s3://lake/nothing/events holds no Parquet file and no "
+         "dt=YYYY-MM-DD directory (of 0 objects below it in s3://lake): correct the path, or put the data there"),
+        ({"data_root": "s3://pond/features"}, "s3://pond/features/events: the server answered 404 NoSuchBucket: "
+         "correct the address, or create the bucket"),
+        ({"output_root": "s3://pond/out"}, "s3://pond/out/ranking/_staging: the server answered 404 NoSuchBucket: "
+         "correct the address, or create the bucket"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_found_before_the_first_day(
+    project: TinyProject, capfd: pytest.CaptureFixture[str], prepare: dict[str, str], sentence: str
+) -> None:
+    assert train(project, **{"data_root": "features", "output_root": "s3://lake/out", **prepare}) == 2
+    assert f"error: {sentence}" in capfd.readouterr().err.splitlines()
