@@ -107,7 +107,7 @@ def _build(
 
     build_enriched(EnrichRun(project, dag, days, arguments.on_locked, due, arguments.profile))
     if arguments.profile:
-        print_profile(Layout(project.service_dir), "enriched", days)
+        print_profile(Layout(project.service_dir, project.scratch_dir), "enriched", days)
 
 
 def _days_to_build(project: Project, dag: Dag, days: tuple[dt.date, ...], on_stale: str) -> tuple[dt.date, ...]:

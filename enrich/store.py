@@ -21,6 +21,9 @@ import pyarrow.compute as pc
 from lance import LanceOperation
 
 from daeda.errors import DayError, InputError, did_you_mean, shortened
+from daeda.storage.access import find_access
+from daeda.storage.objects import before_the_first_day, client
+from daeda.storage.place import is_object, object_path
 from enrich.ids import IntegerIds, RowMap, TextIds, is_text, pick
 from enrich.pooling import ABSENT, Halves, Positions
 
@@ -219,20 +222,48 @@ def open_store(
 
 
 def _open_version(where: str, path: str, version: int | str) -> lance.LanceDataset:
-    if "://" not in path and not Path(path).exists():
+    if not _exists(path):
         raise InputError(f"{where}: {path} does not exist; correct its path, or write the store first")
+    options = _storage_options(path)
     try:
-        newest = lance.dataset(path)
+        newest = lance.dataset(path, storage_options=options)
     except (ValueError, OSError) as error:
         raise InputError(f"{where}: {path} is not a Lance dataset; its path is the directory *.lance") from error
     if isinstance(version, str) and version not in newest.tags.list():
         raise InputError(f"{where}: {path} has no tag '{version}'; {did_you_mean(version, newest.tags.list())}")
     try:
-        return lance.dataset(path, version=version)
+        return lance.dataset(path, version=version, storage_options=options)
     # Lance turns a negative number into an OverflowError.
     except (ValueError, OSError, OverflowError) as error:
         known = sorted((entry["version"] for entry in newest.versions()), reverse=True)
         raise InputError(f"{where}: {path} has no version {version}; newest first it has {shortened(known)}") from error
+
+
+def _exists(path: str) -> bool:
+    """Whether anything is there. Asked through daeda's own client, whose refusals say what to do."""
+    if not is_object(path):
+        return Path(path).exists()
+    with before_the_first_day():
+        return bool(client().listing(object_path(path) / "_versions"))
+
+
+def _storage_options(path: str) -> dict[str, str] | None:
+    """What Lance needs for object storage, from this process's environment; an actor takes it from its own."""
+    if not is_object(path):
+        return None
+    access = find_access()
+    options = {
+        "aws_access_key_id": access.key_id,
+        "aws_secret_access_key": access.secret,
+        "aws_region": access.region,
+        "client_max_retries": "6",
+    }
+    if access.token:
+        options["aws_session_token"] = access.token
+    if access.endpoint:
+        options |= {"aws_endpoint": access.endpoint, "aws_virtual_hosted_style_request": "false"}
+        options["allow_http"] = str(not access.secure).lower()
+    return options
 
 
 def _why_not_append_only(dataset: lance.LanceDataset) -> str | None:
