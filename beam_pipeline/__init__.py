@@ -13,9 +13,20 @@ if TYPE_CHECKING:
     from beam_pipeline.context import DayHandle, DayLimits, RunContext
     from beam_pipeline.own_run import open_run
     from beam_pipeline.skeleton import Skeleton
-    from beam_pipeline.transforms import Days, Filter, Join, PointInTimeJoin, Project, RollingAggregate, Scan, Sink
+    from beam_pipeline.transforms import (
+        ArrowUdfTransform,
+        Days,
+        Filter,
+        Join,
+        PointInTimeJoin,
+        Project,
+        RollingAggregate,
+        Scan,
+        Sink,
+    )
 
 __all__ = [
+    "ArrowUdfTransform",
     "DayHandle",
     "DayLimits",
     "Days",
@@ -32,6 +43,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ArrowUdfTransform": "transforms",
     "DayHandle": "context",
     "DayLimits": "context",
     "Days": "transforms",

@@ -21,6 +21,7 @@ class DayLimits:
     threads: int
     temp_directory: str
     rolling_chunk_rows: int = 1_000_000
+    udf_chunk_rows: int = 8_192
 
     # The share of the kernel in the memory of a day that has a RollingAggregate; DuckDB has the rest.
     KERNEL_SHARE = 0.4
@@ -41,8 +42,10 @@ class RunContext:
     """The constants of a run; picklable, the same in every worker.
 
     `data_root` is what relative paths of Scans lie below. At most `day_workers` days are at work at once, in all
-    workers together. `software` holds the versions that a worker must have, by name. With `profile` each day leaves a
-    profile beside the datasets. `sources` are what Scans may read: without them, what lies below `data_root`.
+    workers together. With `profile` each day leaves a profile beside the datasets. `sources` are what Scans may read:
+    without them, what lies below `data_root`. `software` holds the versions that a worker must have, by name, and
+    `functions` the digest of the code behind each function of the user, by import path; their modules may lie below
+    `project_root`.
     """
 
     service: str
@@ -56,6 +59,8 @@ class RunContext:
     label_columns: tuple[str, ...] = ()
     profile: bool = False
     sources: tuple[str, ...] = ()
+    functions: Mapping[str, str] = field(default_factory=dict)
+    project_root: str = ""
 
     @property
     def staging(self) -> RunStaging:

@@ -9,9 +9,11 @@ from beam_pipeline.context import DayHandle
 from beam_pipeline.rolling import run_rolling
 from beam_pipeline.session import DaySession
 from beam_pipeline.sink import write_day
+from beam_pipeline.udf import run_udf
 from daeda.dataset.sources import files_needed, find_files
 from daeda.operators.relational import Join, Scan, Sink
 from daeda.operators.temporal import RollingAggregate
+from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql import statements
 from daeda.sql.handle import ColumnFile, Composed, Numbered
 from daeda.sql.lower import SourceOperator, inputs_of, lower
@@ -73,6 +75,9 @@ class _Executing:
 
     def roll(self, operator: RollingAggregate, left: Numbered, right: Composed) -> ColumnFile:
         return run_rolling(self.session, operator, left, right)
+
+    def transform(self, operator: ArrowUdfTransform, left: Numbered) -> ColumnFile:
+        return run_udf(self.session, operator, left)
 
     def write(self, operator: Sink, given: Numbered) -> None:
         self.session.published = write_day(self.session, operator, given)

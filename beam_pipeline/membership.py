@@ -10,7 +10,8 @@ from pathlib import Path
 from beam_pipeline.context import RunContext
 from beam_pipeline.gate import DayGate
 from beam_pipeline.shared_gate import SharedGate
-from daeda.errors import DayError
+from daeda.errors import ConfigError, DayError
+from daeda.functions import load_function
 
 # What decides the bytes of a day, and has to be the same in every worker.
 _SOFTWARE = ("daeda", "duckdb", "pyarrow", "numpy")
@@ -20,7 +21,7 @@ _lock = threading.Lock()
 
 
 class WorkerUnfit(DayError):
-    """A worker that cannot build days: it lacks the run's storage, or has other versions of the software."""
+    """A worker that cannot build days: it lacks the run's storage or functions, or has other versions of them."""
 
 
 def software() -> dict[str, str]:
@@ -76,6 +77,20 @@ def _check_fit(context: RunContext) -> None:
         raise WorkerUnfit(
             f"{worker} has {', '.join(other)}: install the same versions there, or days would depend on who built them"
         )
+    _check_functions(worker, context)
+
+
+def _check_functions(worker: str, context: RunContext) -> None:
+    """The user's functions are here, with the code that the driver has: days record the digest of that."""
+    for path, code in context.functions.items():
+        try:
+            found = load_function(path, context.project_root)
+        except ConfigError as error:
+            raise WorkerUnfit(f"{worker}: {error}") from None
+        if found.code != code:
+            raise WorkerUnfit(
+                f"{worker} has other code behind the function '{path}' than the driver: install the same there"
+            )
 
 
 def _version(name: str) -> str:

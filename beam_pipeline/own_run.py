@@ -76,11 +76,17 @@ def open_run(
 
 
 def limits_of_a_day(
-    day_workers: int, memory_bytes: int | None, threads: int | None, temp_directory: str, rolling_chunk_rows: int = 0
+    day_workers: int,
+    memory_bytes: int | None,
+    threads: int | None,
+    temp_directory: str,
+    rolling_chunk_rows: int = 0,
+    udf_chunk_rows: int = 0,
 ) -> DayLimits:
     """The share of one day in what a run may use; what is None is taken from this host."""
     host = probe_host()
-    chunk = {"rolling_chunk_rows": rolling_chunk_rows} if rolling_chunk_rows else {}
+    given = {"rolling_chunk_rows": rolling_chunk_rows, "udf_chunk_rows": udf_chunk_rows}
+    chunk = {name: rows for name, rows in given.items() if rows}
     return DayLimits(
         memory_bytes=skeleton_memory(memory_bytes, host).nbytes // day_workers,
         threads=max(1, (threads or host.cores) // day_workers),

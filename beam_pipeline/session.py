@@ -55,6 +55,7 @@ class DaySession:
         self.seconds: dict[str, float] = {}
         self.inputs: dict[str, tuple[InputFile, ...]] = {}
         self.digests: dict[str, str] = {}
+        self.codes: dict[str, str] = {}
         self.published: tuple[Place, ...] = ()
         self.busy = False
         self.spill = _spill_directory(context, self.work)

@@ -33,6 +33,7 @@ from daeda.host import probe_host, skeleton_memory
 from daeda.operators.dag import Dag
 from daeda.operators.udf import RayUdfTransform
 from daeda.planning.days import Sources
+from daeda.planning.functions import function_codes
 from daeda.sql.lower import SourceOperator
 
 # Threads that hold days, per day worker: Beam splits days over them once and for all, the gate evens that out.
@@ -128,6 +129,7 @@ def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
             config.threads,
             str(project.root / config.temp_directory) if config.temp_directory else "",
             project.runtime.rolling_chunk_rows,
+            project.runtime.udf_chunk_rows,
         ),
         day_workers=run.day_workers,
         rows_per_part=project.runtime.rows_per_part,
@@ -135,6 +137,8 @@ def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
         label_columns=tuple(project.service.grain),
         profile=run.profile,
         sources=run.sources.places(),
+        functions=function_codes(project, run.dag),
+        project_root=str(project.root),
     )
 
 

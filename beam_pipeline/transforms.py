@@ -17,8 +17,7 @@ from beam_pipeline.context import DayHandle, RunContext
 from beam_pipeline.day_work import rows_made, rows_of, run_operator
 from beam_pipeline.membership import stop_run
 from beam_pipeline.session import begin, session_of, timed
-from daeda.operators import relational, temporal
-from daeda.operators.udf import ArrowUdfTransform
+from daeda.operators import relational, temporal, udf
 from daeda.sql.lower import SourceOperator
 
 OperatorT_co = TypeVar("OperatorT_co", bound=SourceOperator, covariant=True)
@@ -105,6 +104,10 @@ class RollingAggregate(_OperatorTransform[temporal.RollingAggregate]):
     """Aggregate the history of the row's entity."""
 
 
+class ArrowUdfTransform(_OperatorTransform[udf.ArrowUdfTransform]):
+    """Call a function of your own for every row."""
+
+
 class Sink(_OperatorTransform[relational.Sink]):
     """Write, check and publish the day, and end it."""
 
@@ -126,5 +129,5 @@ def transform_of(operator: SourceOperator, context: RunContext) -> _OperatorTran
             return RollingAggregate(operator, context)
         case relational.Sink():
             return Sink(operator, context)
-        case ArrowUdfTransform():
-            return _OperatorTransform(operator, context)
+        case udf.ArrowUdfTransform():
+            return ArrowUdfTransform(operator, context)

@@ -127,6 +127,11 @@ class DType:
         return self.item is not None and self.item.name == "halffloat"
 
     @property
+    def holds_half(self) -> bool:
+        """Whether a half float is in it, which DuckDB cannot hold."""
+        return self.name == "halffloat" or (self.item is not None and self.item.holds_half)
+
+    @property
     def holds_float(self) -> bool:
         """Whether a negative zero can be in it."""
         return self.is_float or (self.item is not None and self.item.holds_float)

@@ -10,7 +10,7 @@ from daeda.catalog.project import Project
 from daeda.dtypes import describe_arrow
 from daeda_audit.alignment import Alignment, align, identity_of
 from daeda_audit.compare import Tolerance, agrees
-from daeda_audit.declared import Declared, FromSpine, FromStore, spine_view
+from daeda_audit.declared import Declared, FromFunction, FromSpine, FromStore, spine_view
 from daeda_audit.defaults import typed
 from daeda_audit.findings import ORDER, ROWS, Findings, Mismatch
 from daeda_audit.published import PublishedDay
@@ -187,6 +187,8 @@ def note_of(one: Declared) -> str:
     """What is worth knowing of a column beside its numbers."""
     if one.contract.latest:
         return "sees the future: latest"
+    if isinstance(one.maker, FromFunction):
+        return f"by the declared function {one.maker.spec.function} itself"
     if isinstance(one.maker, FromStore):
         return f"store {one.maker.store.name}, version {one.maker.store.version}"
     return ""

@@ -11,7 +11,7 @@ from daeda.catalog.service import ContractColumn
 from daeda.catalog.view import FeatureView
 from daeda.durations import Duration
 from daeda.errors import ConfigError
-from daeda.settings.aggregations import AggregationSpec, EmbeddingStore, EnrichmentSpec
+from daeda.settings.aggregations import AggregationSpec, EmbeddingStore, EnrichmentSpec, UdfSpec
 from daeda_audit.expression.evaluate import read_expression
 from daeda_audit.expression.syntax import Node, columns_of
 
@@ -49,6 +49,13 @@ class Derived:
 
 
 @dataclass(frozen=True)
+class FromFunction:
+    """A function of the user over other columns."""
+
+    spec: UdfSpec
+
+
+@dataclass(frozen=True)
 class FromStore:
     """A vector of an embedding store."""
 
@@ -61,7 +68,7 @@ class Literal:
     """Nobody makes it: a literal of output_columns."""
 
 
-Maker = FromSpine | FromView | FromHistory | Derived | FromStore | Literal
+Maker = FromSpine | FromView | FromHistory | FromFunction | Derived | FromStore | Literal
 
 
 @dataclass(frozen=True)
@@ -124,6 +131,8 @@ def read_columns(maker: Maker) -> tuple[str, ...]:
     match maker:
         case Derived():
             return columns_of(maker.tree)
+        case FromFunction():
+            return maker.spec.columns
         case FromStore():
             return (maker.spec.column,)
         case _:
@@ -139,6 +148,8 @@ def _maker(project: Project, column: ContractColumn) -> Maker:
             return Literal() if view is None else FromView(view, column.latest)
         case "rolling":
             return rolling_maker(project, column.name) or Literal()
+        case "udf":
+            return function_maker(project, column.name) or Literal()
         case "derived":
             text = column.expression or ""
             return Derived(read_expression(text, f"the expression of '{column.name}'"))
@@ -153,6 +164,11 @@ def rolling_maker(project: Project, name: str) -> FromHistory | None:
             if output == name:
                 return FromHistory(spec, window, read_where(spec))
     return None
+
+
+def function_maker(project: Project, name: str) -> FromFunction | None:
+    """The function that makes a column, None where there is none."""
+    return next((FromFunction(spec) for spec in project.aggregations.udf_specs if spec.name == name), None)
 
 
 def _embedding(project: Project, name: str) -> Maker:

@@ -10,18 +10,22 @@ from typing import Any, assert_never
 
 from daeda.catalog.project import Project
 from daeda.catalog.view import FeatureView
+from daeda.dtypes import DType
 from daeda.durations import Duration
 from daeda.errors import ConfigError, DayError
+from daeda.settings.aggregations import AggregationSpec
 from daeda_audit.compare import Tolerance, agrees
 from daeda_audit.declared import (
     Declared,
     Derived,
+    FromFunction,
     FromHistory,
     FromSpine,
     FromStore,
     FromView,
     Literal,
     Maker,
+    function_maker,
     owner,
     rolling_maker,
     spine_view,
@@ -31,6 +35,7 @@ from daeda_audit.expression.arithmetic import Unfit
 from daeda_audit.expression.evaluate import evaluate
 from daeda_audit.expression.functions import TRANSCENDENTAL
 from daeda_audit.expression.syntax import columns_of, functions_of
+from daeda_audit.function import call
 from daeda_audit.history import History, entity_keys, load_history
 from daeda_audit.look_up import Found, look_up
 from daeda_audit.raw import RawViews, Row
@@ -96,6 +101,8 @@ class Recomputation:
                 return Tolerance.DEVIATION
             case Derived(tree=tree) if one.contract.dtype.is_float and functions_of(tree) & TRANSCENDENTAL:
                 return Tolerance.LIBRARY
+            case FromFunction() if one.contract.dtype.is_float:
+                return Tolerance.LIBRARY
             case FromStore(spec=enrichment):
                 return Tolerance.UNIT_VECTOR if enrichment.normalize == "l2" else Tolerance.VECTOR
             case _:
@@ -109,6 +116,8 @@ class Recomputation:
             return FromSpine()
         if (rolling := rolling_maker(self._project, name)) is not None:
             return rolling
+        if (function := function_maker(self._project, name)) is not None:
+            return function
         view = owner(self._project, name)
         if view is None:
             raise ConfigError(f"nobody makes the column '{name}': add its view to feature_refs")
@@ -128,6 +137,8 @@ class Recomputation:
                 return self._windows(maker)
             case Derived():
                 return self._derived(maker)
+            case FromFunction():
+                return self._called(maker)
             case FromStore():
                 return self._vectors(maker)
             case Literal():
@@ -183,6 +194,46 @@ class Recomputation:
             row = {name: read[name][place] for name in names}
             answers.append(Answer(evaluate(maker.tree, row), partial(Evidence.of, [row], (), names)))
         return answers
+
+    def _called(self, maker: FromFunction) -> list[Answer]:
+        """What the declared function itself makes of the recomputed values."""
+        names = maker.spec.columns
+        read = {name: self._settled(name) for name in names}
+        values = call(maker.spec, self._project.root, [(read[name], self._dtype(name)) for name in names])
+        rows = [{name: read[name][place] for name in names} for place in range(len(self._rows))]
+        return [Answer(one, partial(Evidence.of, [row], (), names)) for one, row in zip(values, rows, strict=True)]
+
+    def _dtype(self, name: str) -> DType:
+        """The type of a column, also of one that the contract does not list."""
+        if name in self._declared:
+            return self._declared[name].contract.dtype
+        match self._maker(name):
+            case FromSpine():
+                return self._spine.view.dtype(name)
+            case FromView(view=view):
+                return view.dtype(name)
+            case FromFunction(spec=spec):
+                return spec.dtype
+            case FromHistory(spec=spec):
+                return self._aggregated(spec)
+            case maker:
+                raise ConfigError(f"the column '{name}' has no type that the audit knows ({type(maker).__name__})")
+
+    def _aggregated(self, spec: AggregationSpec) -> DType:
+        """The type of an aggregate."""
+        if spec.kind in ("count", "count_distinct"):
+            return DType.parse("int64")
+        if spec.kind in ("mean", "std"):
+            return DType.parse("double")
+        read = spec.column or ""
+        views = [spec.history.view, *(one.partition(":")[0] for one in spec.history.attributes)]
+        found = next(field.dtype for name in views for field in self._project.views[name].fields if field.name == read)
+        if spec.kind == "sum" and not found.is_float:
+            return DType.parse(f"decimal(38, {found.scale})" if found.is_decimal else "int64")
+        if spec.kind == "sum":
+            return DType.parse("double")
+        listed = spec.kind in ("list", "last_distinct", "top_k")
+        return DType.parse(f"list<{found.name}>") if listed else found
 
     def _settled(self, name: str) -> list[Any]:
         """The values of a column that a derived one reads."""

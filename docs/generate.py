@@ -42,6 +42,7 @@ _SIZE_UNITS = (("GiB", 2**30), ("MiB", 2**20))
 # What a validator turns into a value is what a user writes.
 _WRITTEN: Mapping[str, str] = {
     "parse_name": "name",
+    "parse_import_path": "import path",
     "parse_size": "size",
     "_parse_dtype": "type",
     "_parse_duration": "duration",
@@ -135,6 +136,7 @@ _VALUES = """## Values
 | is written as | for example |
 |---|---|
 | name | letters, digits and `_`, beginning with a letter: `like_count` |
+| import path | `package.module:function`: `my_features.text:title_length` |
 | size | a whole number and `B`, `KiB`, `MiB`, `GiB`, `TiB`, `KB`, `MB`, `GB` or `TB`: `512MiB` |
 | duration | a whole number and `ns`, `us`, `ms`, `s`, `m`, `h`, `d` or `w`, or `unbounded`: `7d`; a day is 86,400 s |
 | day | `2024-01-31`, in UTC |

@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.cases.fixtures import golden, golden_days
+
+__all__ = ["golden", "golden_days"]
+
 SHARED = Path(__file__).parents[1].parent / "shared"
 
 os.environ["TZ"] = "UTC"
@@ -52,6 +56,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _InGroups:
 def _group(nodeid: str) -> str:
     """What shares a service or trained days stays together: a folder with a conftest.py; elsewhere a file."""
     file = Path(nodeid.partition("::")[0])
+    if file.is_relative_to("tests/cases"):
+        return "tests/portable"  # which compares with the days of the golden cases
     return file.parent.as_posix() if (_ROOT / file.parent / "conftest.py").exists() else file.as_posix()
 
 

@@ -156,7 +156,7 @@ def _load_aggregations(
     documents["aggregations"] = document
     found = parse_model(Aggregations, document, mistakes, dimensions)
     if found is not None:
-        for section in ("aggregation_specs", "enrichment_specs", "embedding_stores"):
+        for section in ("aggregation_specs", "udf_specs", "enrichment_specs", "embedding_stores"):
             _check_unique(section, [entry.name for entry in getattr(found, section)], document, mistakes)
     return found
 

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from daeda.errors import did_you_mean
 from daeda.settings.kinds import Name, Names, Strict, Type
 
-ColumnKind = Literal["key", "timestamp", "spine", "static", "point_in_time", "rolling", "derived", "embedding"]
+ColumnKind = Literal["key", "timestamp", "spine", "static", "point_in_time", "rolling", "udf", "derived", "embedding"]
 
 KIND_MEANINGS: Mapping[ColumnKind, str] = {
     "key": "a key of the spine row",
@@ -19,6 +19,7 @@ KIND_MEANINGS: Mapping[ColumnKind, str] = {
     "static": "a column of a view without a timestamp, by its key; with latest: true, of the newest row of any view",
     "point_in_time": "a column of the newest row of a view before the time of the spine row",
     "rolling": "an aggregate over a window of history: an entry of aggregation_specs",
+    "udf": "what a function of your own makes of other columns: an entry of udf_specs",
     "derived": "an expression over other columns",
     "embedding": "a vector: an entry of enrichment_specs",
 }

@@ -20,7 +20,7 @@ from daeda.operators.dag import Operator
 from daeda.operators.operator import Instant
 from daeda.operators.relational import Filter, Join, Project, ProjectColumn, Scan, ScanColumn, Sink
 from daeda.operators.temporal import Aggregate, PointInTimeJoin, RollingAggregate
-from daeda.operators.udf import RayUdfTransform, StoreRef
+from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform, StoreRef
 from daeda.settings.aggregations import AggregationSpec
 from daeda.sql.expression import columns_of, parse_expression, parse_having
 
@@ -45,6 +45,7 @@ def build_operators(found: Resolved) -> tuple[Operator, ...]:
             left = _add_latest(found, found.project.views[name], left, operators)
     for group in _history_groups(found):
         left = _add_rolling(found, group, left, operators)
+    left = _add_udfs(found, left, operators)
     left = _add_assembly(found, left, operators)
     return _add_enrichment(found, left, operators)
 
@@ -287,6 +288,18 @@ def _add_attribute(
     return output
 
 
+def _add_udfs(found: Resolved, left: str, operators: list[Operator]) -> str:
+    """Functions come when everything that they can read is there: behind look-ups and rolling columns."""
+    for spec in found.udfs.values():
+        name = _free_name(f"udf_{spec.name}", operators)
+        operators.append(ArrowUdfTransform(
+            name=name, inputs=(left,), output=f"with_{name}", function=spec.function, columns=spec.columns,
+            result=spec.name, dtype=spec.dtype, version=spec.version,
+        ))  # fmt: skip
+        left = f"with_{name}"
+    return left
+
+
 def _add_assembly(found: Resolved, left: str, operators: list[Operator]) -> str:
     """The contract's columns in the order of output_columns, defaults filled, embedding columns as placeholders."""
     contract = {column.name: column for column in found.project.service.columns}
@@ -299,6 +312,7 @@ def _output_column(found: Resolved, column: ContractColumn) -> ProjectColumn:
     made = (
         (column.name in found.spine_columns and column.kind in ("key", "timestamp", "spine"))
         or (column.name in found.aggregations and column.kind == "rolling")
+        or (column.name in found.udfs and column.kind == "udf")
         or (
             any(column.name in names for names in (*found.features.values(), *found.latest.values()))
             and column.kind in ("static", "point_in_time")

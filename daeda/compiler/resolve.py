@@ -16,7 +16,7 @@ from daeda.dtypes import DType
 from daeda.errors import ConfigError, did_you_mean
 from daeda.operators.relation import Column, Relation
 from daeda.operators.temporal import Aggregate
-from daeda.settings.aggregations import AggregationSpec, EmbeddingStore, EnrichmentSpec
+from daeda.settings.aggregations import AggregationSpec, EmbeddingStore, EnrichmentSpec, UdfSpec
 from daeda.settings.document import Mistakes
 from daeda.sql.expression import columns_of, parse_expression
 from daeda.sql.literal import literal
@@ -28,6 +28,7 @@ class Resolved:
 
     `features` and `latest` hold, by view, what is looked up as of the row's time, and what is taken from the newest
     row. `key_views` holds, by view, the other views that its keys are features of: those are looked up before it.
+    `udfs` stand in an order in which each reads what is there before it.
     """
 
     project: Project
@@ -37,6 +38,7 @@ class Resolved:
     latest: dict[str, list[str]] = field(default_factory=dict)
     key_views: dict[str, set[str]] = field(default_factory=dict)
     aggregations: dict[str, tuple[AggregationSpec, Aggregate]] = field(default_factory=dict)
+    udfs: dict[str, UdfSpec] = field(default_factory=dict)
     enrichments: dict[str, tuple[EnrichmentSpec, EmbeddingStore]] = field(default_factory=dict)
     literals: dict[str, Any] = field(default_factory=dict)
 
@@ -125,6 +127,8 @@ def resolve_columns(found: Resolved) -> None:
                 _resolve_feature(found, column, where)
             case "rolling":
                 _resolve_rolling(found, column, where)
+            case "udf":
+                _resolve_udf(found, column, where)
             case "embedding":
                 _resolve_embedding(found, column, where)
             case "derived":
@@ -148,9 +152,8 @@ def resolve_derived(found: Resolved) -> None:
                 continue
             if name in {one.name for one in found.spine.fields}:
                 found.spine_columns.add(name)
-            elif not (_take_feature(found, name) or _take_aggregate(found, name)):
-                known = [*contract, *(one.name for one in found.spine.fields), *_known_features(found)]
-                known += _known_aggregates(found)
+            elif not (_take_feature(found, name) or _take_aggregate(found, name) or _take_udf(found, name)):
+                known = [*contract, *_known_columns(found)]
                 found.mistakes.add(
                     where,
                     f"the expression of '{column.name}' reads '{name}', which nobody makes: "
@@ -317,6 +320,58 @@ def _resolve_rolling(found: Resolved, column: ContractColumn, where: str) -> Non
     spec, dtype = taken
     if dtype is not None:
         _expect_type(found, where, column, dtype, f"the aggregation '{spec.name}'")
+
+
+def _known_columns(found: Resolved) -> list[str]:
+    """What expressions and functions can read, whether the contract has it or not."""
+    known = [*(one.name for one in found.spine.fields), *_known_features(found), *_known_aggregates(found)]
+    return [*known, *(spec.name for spec in found.project.aggregations.udf_specs)]
+
+
+def _resolve_udf(found: Resolved, column: ContractColumn, where: str) -> None:
+    spec = _take_udf(found, column.name)
+    if spec is not None:
+        _expect_type(found, where, column, spec.dtype, f"the function of '{spec.name}'")
+    elif column.name not in found.literals:
+        known = [one.name for one in found.project.aggregations.udf_specs]
+        found.mistakes.add(
+            where, f"column '{column.name}' (kind udf) is made by no udf_spec: {did_you_mean(column.name, known)}"
+        )
+
+
+def _take_udf(found: Resolved, name: str, path: tuple[str, ...] = ()) -> UdfSpec | None:
+    """The spec that makes a column with a function, after what its function reads."""
+    specs = found.project.aggregations.udf_specs
+    index = next((index for index, spec in enumerate(specs) if spec.name == name), None)
+    if index is None:
+        return None
+    where = found.project.where("aggregations", ("udf_specs", index))
+    if name in path:
+        circle = " -> ".join((*path[path.index(name) :], name))
+        found.mistakes.add(where, f"the functions {circle} read each other's columns, so none can be called first")
+    elif name not in found.udfs:
+        for one in dict.fromkeys(specs[index].columns):
+            _take_argument(found, one, (*path, name), where)
+        found.udfs[name] = specs[index]
+    return specs[index]
+
+
+def _take_argument(found: Resolved, name: str, path: tuple[str, ...], where: str) -> None:
+    """Make a column that a function reads, the last of `path`."""
+    contract = {column.name: column for column in found.project.service.columns}
+    reads = f"the function of '{path[-1]}' reads '{name}'"
+    if name in contract and contract[name].kind == "derived":
+        found.mistakes.add(where, f"{reads}, a derived column, and those come last: derive it in the function")
+    elif name in contract and contract[name].kind == "embedding":
+        found.mistakes.add(where, f"{reads}, a vector, which only the enrichment fills: read the ids")
+    elif name in {one.name for one in found.spine.fields}:
+        found.spine_columns.add(name)
+    elif not (
+        _take_feature(found, name, latest=_is_latest(found, name))
+        or _take_aggregate(found, name)
+        or _take_udf(found, name, path)
+    ):
+        found.mistakes.add(where, f"{reads}, which nobody makes: {did_you_mean(name, _known_columns(found))}")
 
 
 def history_relation(found: Resolved, spec: AggregationSpec, where: str) -> Relation | None:

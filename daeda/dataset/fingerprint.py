@@ -21,13 +21,20 @@ def operator_digests(operators: Iterable[Operator]) -> dict[str, str]:
 
 
 def skeleton_fingerprint(
-    digests: Mapping[str, str], inputs: Mapping[str, Iterable[InputFile]], rows_per_part: int
+    digests: Mapping[str, str],
+    inputs: Mapping[str, Iterable[InputFile]],
+    rows_per_part: int,
+    codes: Mapping[str, str] | None = None,
 ) -> Fingerprint:
-    """Fingerprint of a skeleton day. `digests` come from `operator_digests`, `inputs` are by Scan name."""
+    """Fingerprint of a skeleton day. `digests` come from `operator_digests`, `inputs` are by Scan name.
+
+    `codes` holds the digest of the code behind each function that the day calls, by import path.
+    """
+    settings = {"rows_per_part": str(rows_per_part), "format_version": str(FORMAT_VERSION)}
     return Fingerprint(
         operators=dict(digests),
         inputs={name: combined_digest(files) for name, files in inputs.items()},
-        settings={"rows_per_part": str(rows_per_part), "format_version": str(FORMAT_VERSION)},
+        settings=settings | {f"code of {path}": code for path, code in (codes or {}).items()},
     )
 
 

@@ -9,30 +9,37 @@ from pydantic import Field
 from daeda.errors import ConfigError
 from daeda.operators.operator import Engine, OperatorModel, Target
 from daeda.operators.relation import Column, Relation
-from daeda.settings.kinds import Name, Strict, Type
+from daeda.settings.kinds import ImportPath, Name, Strict, Type
 
 
 class ArrowUdfTransform(OperatorModel):
-    """A function over Arrow columns, named by import path, that makes one column. Described, not executed yet."""
+    """A vectorised function over Arrow columns, named by import path, that makes one column, row by row.
+
+    The function gets one Arrow array for each column, of so many rows at a time, and returns one Arrow array of the
+    declared type, with a value for each row.
+    """
+
+    targets: ClassVar[frozenset[Target]] = frozenset({Target("beam", "sql_arrow_udf")})
 
     op_kind: Literal["arrow_udf_transform"] = "arrow_udf_transform"
     engine: Engine = Field(default="sql_arrow_udf", description="Engine that runs it.")
-    function: str = Field(
-        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="Import path of the function, package.module:function."
-    )
-    columns: tuple[Name, ...] = Field(min_length=1, description="Columns that it gets.")
+    function: ImportPath = Field(description="Import path of the function.")
+    columns: tuple[Name, ...] = Field(min_length=1, description="Columns that it gets, one for each argument.")
     result: Name = Field(description="Column that it makes.")
     dtype: Type = Field(description="Type of that column.")
-
-    def not_built(self) -> str | None:
-        """The whole operator is described and not executed yet."""
-        return "an arrow_udf_transform is described and not built yet: compute the column before, in the view"
+    version: int = Field(default=1, ge=1, description="Raised when the function means something else.")
 
     def derive(self, inputs: tuple[Relation, ...]) -> Relation:
         """The input's columns, then the result."""
         self.expect_inputs(inputs, 1)
         for name in self.columns:
-            inputs[0].column(name)
+            given = inputs[0].column(name)
+            if given.dtype.holds_half:
+                raise ConfigError(f"'{name}' is {given.dtype}, a vector, which only the enrichment fills")
+        if self.dtype.holds_half:
+            raise ConfigError(
+                f"'{self.result}' is declared {self.dtype}, and a function makes no vectors: declare list<float>"
+            )
         return inputs[0].with_columns([Column(self.result, self.dtype)])
 
 

@@ -17,6 +17,7 @@ from daeda.dataset.sources import Identities, files_needed, find_files, missing_
 from daeda.errors import DayError, InputError, UsageError, counted, shortened
 from daeda.operators.dag import Dag
 from daeda.operators.relational import Scan
+from daeda.planning.functions import function_codes
 from daeda.storage.objects import before_the_first_day
 from daeda.storage.place import Place
 
@@ -102,8 +103,8 @@ def plan_skeleton(
     """The skeleton days. `dag` is the skeleton's."""
     layout = Layout(project.service_dir, project.scratch_dir)
     identities = _Snapshot()
-    digests = operator_digests(dag.operators)
-    return tuple(_skeleton_day(project, layout, digests, sources, identities, day, on_stale) for day in days)
+    code = (operator_digests(dag.operators), function_codes(project, dag))
+    return tuple(_skeleton_day(project, layout, code, sources, identities, day, on_stale) for day in days)
 
 
 @before_the_first_day()
@@ -149,7 +150,7 @@ class _Snapshot:
 def _skeleton_day(
     project: Project,
     layout: Layout,
-    digests: dict[str, str],
+    code: tuple[dict[str, str], dict[str, str]],
     sources: Sources,
     identities: _Snapshot,
     day: dt.date,
@@ -174,7 +175,8 @@ def _skeleton_day(
         name: [identities.of(name, path, known, sources.files[name]) for path in paths]
         for name, paths in needed.items()
     }
-    new = skeleton_fingerprint(digests, inputs, project.runtime.rows_per_part)
+    digests, functions = code
+    new = skeleton_fingerprint(digests, inputs, project.runtime.rows_per_part, functions)
     action, reasons = _compare(directory, manifest, new, on_stale)
     return DayPlan(day, "skeleton", action, reasons, count, cut)
 

@@ -56,7 +56,8 @@ def _details(operator: Operator) -> list[str]:
             per = f"per {', '.join(operator.keys)}, {before}, on {operator.compute}{ties}"
             return [per, *(_aggregate(one) for one in operator.aggregates)]
         case ArrowUdfTransform():
-            return [f"{operator.result} = {operator.function}({', '.join(operator.columns)})"]
+            call = f"{operator.function}({', '.join(operator.columns)})"
+            return [f"{operator.result} = {call}, row by row, as {operator.dtype}, version {operator.version}"]
         case RayUdfTransform():
             normalized = "" if operator.normalize == "none" else f", normalized {operator.normalize}"
             store = operator.store

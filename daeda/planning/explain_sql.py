@@ -20,7 +20,7 @@ from daeda.dataset.layout import part_name
 from daeda.operators.dag import Dag
 from daeda.operators.relational import Filter, Join, Project, Scan, Sink
 from daeda.operators.temporal import RollingAggregate
-from daeda.operators.udf import RayUdfTransform
+from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
 from daeda.sql import statements
 from daeda.sql.handle import ColumnFile, Composed, Numbered
 from daeda.sql.locked import connect
@@ -98,6 +98,12 @@ class _Writing:
         history = _pretty(statements.rolling_history(operator, right, _ENTITIES))
         self.say(operator, f"their history, read by the kernel, which writes {path}", f"{history};")
         return ColumnFile(path, tuple(one.name for one in operator.aggregates))
+
+    def transform(self, operator: ArrowUdfTransform, left: Numbered) -> ColumnFile:
+        path = f"{operator.output}.parquet"
+        query = _pretty(statements.function_input(operator, left))
+        self.say(operator, f"read by {operator.function}, whose values become {path}", f"{query};")
+        return ColumnFile(path, (operator.result,))
 
     def write(self, operator: Sink, given: Numbered) -> None:
         query = statements.assembly(given.relation, given, 0, self.rows_per_part)

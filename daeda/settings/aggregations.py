@@ -1,4 +1,4 @@
-"""config/training/aggregations.yaml: rolling aggregates, embedding columns and embedding stores."""
+"""config/training/aggregations.yaml: rolling aggregates, functions, embedding columns and embedding stores."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from daeda.settings.kinds import Count, Name, Names, Span, Spans, Strict
+from daeda.settings.kinds import Count, ImportPath, Name, Names, Span, Spans, Strict, Type
 
 AggregateKind = Literal[
     "count",
@@ -102,6 +102,24 @@ class AggregationSpec(Strict):
         return tuple((f"{self.name}_{window}", window) for window in self.windows or ())
 
 
+class UdfSpec(Strict):
+    """One column that a function of your own makes of other columns, row by row."""
+
+    name: Name = Field(description="Name of the column, which the service declares with kind udf.")
+    description: str = Field(default="", description="What it means, for readers.")
+    function: ImportPath = Field(description="Import path, of what is installed or lies below the project root.")
+    columns: tuple[Name, ...] = Field(
+        min_length=1,
+        description="Columns that it gets, one for each argument: of the spine, looked up, rolling, or of another udf.",
+    )
+    dtype: Type = Field(description="Type of the Arrow array that it returns.")
+    version: int = Field(
+        default=1,
+        ge=1,
+        description="Raise it when the function means something else and its own module did not change.",
+    )
+
+
 class EnrichmentSpec(Strict):
     """One embedding column: the vector of an id, or the mean vector of a list of ids."""
 
@@ -134,5 +152,6 @@ class Aggregations(Strict):
     """The whole file."""
 
     aggregation_specs: tuple[AggregationSpec, ...] = Field(default=(), description="Rolling aggregates.")
+    udf_specs: tuple[UdfSpec, ...] = Field(default=(), description="Columns that functions of your own make.")
     enrichment_specs: tuple[EnrichmentSpec, ...] = Field(default=(), description="Embedding columns.")
     embedding_stores: tuple[EmbeddingStore, ...] = Field(default=(), description="Where the vectors are.")

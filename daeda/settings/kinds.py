@@ -14,6 +14,7 @@ from daeda.errors import did_you_mean
 from daeda.storage.place import is_object
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_IMPORT_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 _SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB|TiB|KB|MB|GB|TB)")
 _SIZE_UNITS = {
     "B": 1,
@@ -74,6 +75,13 @@ def parse_name(value: object) -> str:
     return text
 
 
+def parse_import_path(value: object) -> str:
+    """Where a function is, `package.module:function`; raises ValueError."""
+    if not isinstance(value, str) or not _IMPORT_PATH.fullmatch(value):
+        raise ValueError(f"'{value}' is not an import path: write package.module:function")
+    return value
+
+
 def parse_size(value: object) -> int:
     """Bytes of `64GiB` or of a whole number; raises ValueError."""
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
@@ -111,6 +119,7 @@ def _one_or_more(value: object) -> object:
 
 
 Name = Annotated[str, BeforeValidator(parse_name)]
+ImportPath = Annotated[str, BeforeValidator(parse_import_path)]
 Size = Annotated[int, BeforeValidator(parse_size)]
 Type = Annotated[DType, BeforeValidator(_parse_dtype), PlainSerializer(str)]
 Span = Annotated[Duration, BeforeValidator(_parse_duration), PlainSerializer(str)]

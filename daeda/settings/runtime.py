@@ -144,6 +144,9 @@ class RuntimeSettings(BaseSettings):
     rolling_chunk_rows: int = Field(
         default=1_000_000, ge=1, description="Rows of history that the rolling kernel takes at once, cut at entities."
     )
+    udf_chunk_rows: int = Field(
+        default=8_192, ge=1, description="Rows that a function of your own gets at once; it works row by row."
+    )
     enrich_batch_rows: int = Field(default=8_192, ge=1, description="Rows that an actor enriches at once.")
     compute: Compute = Field(default=Compute(), description="How the skeleton computes.")
     ray: RayEnvelope = Field(default=RayEnvelope(), description="Ceilings of the enrichment.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Protocol, assert_never
 
-from daeda.errors import ConfigError, DayError, NotBuiltYet
+from daeda.errors import ConfigError, DayError
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Filter, Join, Project, Scan, Sink
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
@@ -44,6 +44,9 @@ class DayEngine(Protocol):
     def roll(self, operator: RollingAggregate, left: Numbered, right: Composed) -> ColumnFile:
         """Compute the aggregates of every left row."""
 
+    def transform(self, operator: ArrowUdfTransform, left: Numbered) -> ColumnFile:
+        """Call the function for every left row."""
+
     def write(self, operator: Sink, given: Numbered) -> None:
         """Write and publish the day."""
 
@@ -70,7 +73,8 @@ def lower(engine: DayEngine, operator: SourceOperator, relation: Relation, input
             engine.write(operator, given)
             return given
         case ArrowUdfTransform():
-            raise NotBuiltYet(f"operator '{operator.name}' ({operator.op_kind}) is described and not built yet")
+            left = _numbered(engine, operator, inputs[0])
+            return _extended(left, relation, engine.transform(operator, left))
         case _:
             assert_never(operator)
 

@@ -15,6 +15,7 @@ from daeda.operators.operator import Instant
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Join
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
+from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql.expression import type_in_duckdb
 from daeda.sql.handle import ROW, Composed, Numbered, column, read_parquet
 from daeda.sql.order import ordered, ordered_column, sort_key
@@ -216,6 +217,17 @@ def rolling_history(operator: RollingAggregate, right: Composed, entities: str) 
 def in_row_order(paths: Collection[str], names: Collection[str]) -> str:
     """The columns of files that carry a row number each, put in row order."""
     query = exp.select(*(column(name) for name in names)).from_(read_parquet(paths))
+    return query.order_by(*_ascending(column(ROW))).sql("duckdb")
+
+
+def function_input(operator: ArrowUdfTransform, left: Numbered) -> str:
+    """The columns that a function reads, each once, in row order and in their declared types."""
+    names = tuple(dict.fromkeys(operator.columns))
+    typed = (
+        exp.alias_(exp.Cast(this=column(name), to=type_in_duckdb(left.relation.column(name).dtype)), name, quoted=True)
+        for name in names
+    )
+    query = exp.select(*typed).from_(left.select(names).subquery("a"))
     return query.order_by(*_ascending(column(ROW))).sql("duckdb")
 
 

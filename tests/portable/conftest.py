@@ -17,6 +17,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.art_feed.conftest import art_feed
+
+__all__ = ["art_feed"]
+
 REPOSITORY = Path(__file__).parents[2]
 WORKERS = 3
 LOOPBACK = ("--environment_type", "LOOPBACK")

@@ -6,26 +6,18 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.art_feed.conftest import DAYS as ART_DAYS
+from tests.art_feed.conftest import ArtFeed
+from tests.cases.case import RUNTIME as RUNTIME_PATH
+from tests.cases.jobs import Entry, run_job
 from tests.journey.conftest import DAYS, EXAMPLE, RUNTIME, SERVICE
-from tests.portable.conftest import REPOSITORY, Services, left_in_staging, parts, run_skeleton
+from tests.portable.conftest import Services, left_in_staging, parts
 from tests.projects import TinyProject, moment
-
-
-@dataclass(frozen=True)
-class Case:
-    """A project, and what flags would override."""
-
-    name: str
-    runtime: Path
-    settings: dict[str, Any]
-    service: str = "ranking"
-    days: int = 2
 
 
 def _as_it_is(project: TinyProject) -> None:
@@ -58,61 +50,50 @@ def _day_without_rows(project: TinyProject) -> None:
 
 
 TINY: dict[str, Callable[[TinyProject], None]] = {
-    "as it is": _as_it_is,
-    "ties and corrections": _ties_and_corrections,
-    "many parts": _many_parts,
-    "day without rows": _day_without_rows,
+    "as_it_is": _as_it_is,
+    "ties_and_corrections": _ties_and_corrections,
+    "many_parts": _many_parts,
+    "day_without_rows": _day_without_rows,
 }
 
 
 @pytest.fixture(scope="module")
-def cases(tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
+def projects(art_feed: ArtFeed, tmp_path_factory: pytest.TempPathFactory) -> list[Entry]:
+    """Two days each of the example and of the root project, and tiny projects."""
     root = tmp_path_factory.mktemp("cases")
     data = root / "journey"
     subprocess.run([sys.executable, EXAMPLE / "prepare.py", "--data", data], check=True, capture_output=True)
     settings = {"data_root": str(data), "feed_end": DAYS[-1], "rows_per_part": 1500, "day_workers": 2}
-    found = [Case("household ranking", RUNTIME, settings, SERVICE, len(DAYS))]
+    feed = {"feed_end": ART_DAYS[-1], "rows_per_part": 300, "day_workers": 2}
+    found = [
+        Entry("household_ranking", RUNTIME, SERVICE, settings),
+        Entry("dssm_ranking", art_feed.root / RUNTIME_PATH, "dssm_ranking", feed),
+    ]
     for name, change in TINY.items():
-        project = TinyProject(root / name.replace(" ", "_"))
+        project = TinyProject(root / name)
         change(project)
-        found.append(Case(name, project.write().write_data().runtime_path, {}))
+        found.append(Entry(name, project.write().write_data().runtime_path, "ranking"))
     return found
 
 
-def output_of(root: Path, case: Case) -> Path:
-    return root / case.name.replace(" ", "_")
-
-
 @pytest.fixture(scope="module")
-def expected(cases: list[Case], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The days of every case as DirectRunner builds them."""
-    root = tmp_path_factory.mktemp("direct")
-    for case in cases:
-        settings = {name.upper(): str(value) for name, value in case.settings.items()}
-        words = ("--output-root", output_of(root, case), "--runner", "DirectRunner")
-        done = run_skeleton(case.runtime, *words, **settings)
-        assert done.returncode == 0, done.stderr
-    return root
+def expected(projects: list[Entry], golden: list[Entry], golden_days: Path) -> dict[str, Path]:
+    """The directory of every service as DirectRunner built it, by the name of the entry."""
+    run_job(projects, golden_days, ("--runner", "DirectRunner"))
+    return {one.name: golden_days / one.name / one.service for one in (*projects, *golden)}
 
 
 @pytest.mark.parametrize("form", ["loopback", "external"])
 def test_one_job_that_holds_all_cases_gives_the_bytes_of_direct_runner(
-    services: Services, cases: list[Case], expected: Path, tmp_path: Path, form: str
+    services: Services, projects: list[Entry], golden: list[Entry], expected: dict[str, Path], tmp_path: Path, form: str
 ) -> None:
-    listed = [
-        {"runtime": str(case.runtime), "settings": {**case.settings, "output_root": str(output_of(tmp_path, case))}}
-        for case in cases
-    ]
-    (tmp_path / "cases.json").write_text(json.dumps(listed))
-    words = [sys.executable, "-m", "tests.portable.all_cases", tmp_path / "cases.json", *services.forms[form]]
-    done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stderr
-    for case in cases:
-        found = output_of(tmp_path, case) / case.service
-        wanted = output_of(expected, case) / case.service
-        assert len(list((wanted / "skeleton").glob("dt=*"))) == case.days
-        assert parts(found) == parts(wanted), case.name
-        assert manifests(found) == manifests(wanted), case.name
+    assert {"household_ranking", "dssm_ranking", "own_function_duckdb"} <= set(expected)
+    run_job([*projects, *golden], tmp_path, services.forms[form])
+    for one in (*projects, *golden):
+        found, wanted = tmp_path / one.name / one.service, expected[one.name]
+        assert len(parts(wanted)) >= len(list((wanted / "skeleton").glob("dt=*"))) > 0
+        assert parts(found) == parts(wanted), one.name
+        assert manifests(found) == manifests(wanted), one.name
         assert left_in_staging(found) == []
 
 

@@ -1,0 +1,149 @@
+"""ArrowUdfTransform of one day: a user's function, called for a fixed number of rows at a time, in row order.
+
+A function is row-wise: what it returns for a row depends on that row alone, and not on the rows that it gets with it.
+Then the result does not depend on where the chunks are cut. A sample of the first chunk is asked for twice to see that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from beam_pipeline.session import DaySession
+from daeda.dtypes import describe_arrow
+from daeda.errors import DayError
+from daeda.functions import Function, load_function, raised_in
+from daeda.operators.udf import ArrowUdfTransform
+from daeda.sql import statements
+from daeda.sql.handle import ColumnFile, Numbered
+
+# Rows that are asked for twice. Doubles may differ by what another alignment does to vectorised arithmetic.
+_SAMPLE_ROWS = 256
+_SAMPLE_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What one run of the operator needs; `types` are those of the columns that are read, by name."""
+
+    session: DaySession
+    operator: ArrowUdfTransform
+    function: Function
+    types: dict[str, pa.DataType]
+
+    @property
+    def says(self) -> str:
+        """The beginning of every message."""
+        return f"day {self.session.day}, operator '{self.operator.name}': function '{self.operator.function}'"
+
+
+def run_udf(session: DaySession, operator: ArrowUdfTransform, left: Numbered) -> ColumnFile:
+    """Call the function for every row of `left`; returns the file of the new column."""
+    function = load_function(operator.function, session.context.project_root, operator.columns)
+    session.codes[operator.function] = function.code
+    types = {name: left.relation.column(name).dtype.arrow() for name in operator.columns}
+    work = _Work(session, operator, function, types)
+    limit = session.context.limits.udf_chunk_rows
+    reader = session.connection.execute(statements.function_input(operator, left)).to_arrow_reader(limit)
+    schema = pa.schema([(operator.result, operator.dtype.arrow())])
+    target = session.path(operator.output)
+    first = 0
+    with pq.ParquetWriter(target, schema, compression="lz4") as writer:
+        for chunk in _chunks(reader, limit):
+            session.check()
+            values = _call(work, chunk, first)
+            if first == 0:
+                _check_row_wise(work, chunk, values)
+            writer.write_table(pa.table([values], schema=schema))
+            first += chunk.num_rows
+    return ColumnFile(str(target), (operator.result,))
+
+
+def _chunks(reader: pa.RecordBatchReader, limit: int) -> Iterator[pa.Table]:
+    """Tables of exactly `limit` rows, but for the last one: the batches of DuckDB have any number of rows."""
+    pending: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in reader:
+        pending.append(batch)
+        rows += batch.num_rows
+        while rows >= limit:
+            table = pa.Table.from_batches(pending)
+            yield table.slice(0, limit)
+            pending = table.slice(limit).to_batches()
+            rows -= limit
+    if rows:
+        yield pa.Table.from_batches(pending)
+
+
+def _call(work: _Work, chunk: pa.Table, first: int) -> pa.Array:
+    """The checked values of a chunk whose first row is row `first` of the day."""
+    rows = f"rows {first} to {first + chunk.num_rows - 1}"
+    arrays = [_combined(chunk.column(name)).cast(work.types[name]) for name in work.operator.columns]
+    try:
+        returned = work.function.call(*arrays)
+    except Exception as error:
+        raise DayError(f"{work.says} raised {raised_in(error)}, at {rows}") from error
+    if isinstance(returned, pa.ChunkedArray):
+        returned = _combined(returned)
+    if not isinstance(returned, pa.Array):
+        raise DayError(
+            f"{work.says} returned a {type(returned).__name__} at {rows}: it returns one Arrow array, with a value for "
+            "each row"
+        )
+    if len(returned) != chunk.num_rows:
+        raise DayError(f"{work.says} returned {len(returned)} values for {chunk.num_rows} rows, {rows}: one for each")
+    return _typed(work, returned, rows)
+
+
+def _typed(work: _Work, returned: pa.Array, rows: str) -> pa.Array:
+    """The array in the declared type: another form of the same type is taken, another type is not."""
+    operator = work.operator
+    if pa.types.is_null(returned.type):
+        return pa.nulls(len(returned), operator.dtype.arrow())
+    found = describe_arrow(returned.type)
+    if found != operator.dtype.name:
+        raise DayError(
+            f"{work.says} returned {found} at {rows}, and the column '{operator.result}' is declared {operator.dtype}: "
+            "cast the values in the function, or declare their type"
+        )
+    try:
+        returned.validate(full=True)
+        return _combined(returned.cast(operator.dtype.arrow()))
+    except pa.ArrowInvalid as error:
+        raise DayError(
+            f"{work.says} returned an Arrow array that is not valid at {rows}: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def _check_row_wise(work: _Work, chunk: pa.Table, values: pa.Array) -> None:
+    """Raise DayError when rows from the middle of the chunk get other values alone than among the others."""
+    middle = chunk.num_rows // 2
+    sample = chunk.slice(middle, _SAMPLE_ROWS)
+    if middle == 0:
+        return
+    alone = _call(work, sample, middle).to_pylist()
+    for row, (value, again) in enumerate(zip(values.slice(middle, _SAMPLE_ROWS).to_pylist(), alone, strict=True)):
+        if not _agree(value, again):
+            raise DayError(
+                f"{work.says} gave row {middle + row} {value!r:.60} among {chunk.num_rows} rows, and {again!r:.60} "
+                f"among {sample.num_rows}: a function is row-wise, its value for a row depends on that row alone"
+            )
+
+
+def _agree(value: Any, again: Any) -> bool:
+    if isinstance(value, float) and isinstance(again, float):
+        both_nan = math.isnan(value) and math.isnan(again)
+        return both_nan or math.isclose(value, again, rel_tol=_SAMPLE_TOLERANCE, abs_tol=1e-300)
+    if isinstance(value, list) and isinstance(again, list):
+        return len(value) == len(again) and all(_agree(*pair) for pair in zip(value, again, strict=True))
+    return bool(value == again)
+
+
+def _combined(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    combined = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return combined if isinstance(combined, pa.Array) else pa.concat_arrays(combined.chunks)

@@ -1,0 +1,142 @@
+"""A user's own functions, named by import path: found, checked, and told apart by the source of their module.
+
+Modules are looked for among what is installed, and then below the project root, which goes to the end of `sys.path`: a
+file of a project never hides a library.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from daeda.errors import ConfigError, counted, did_you_mean
+
+# Digest of each module's source as it was when daeda imported it; a file that is edited later changes neither.
+_codes: dict[str, str] = {}
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function at work. `code` is the SHA-256 of its module's source file, empty for a module that has none."""
+
+    path: str
+    call: Callable[..., object]
+    code: str
+
+
+def load_function(path: str, root: str | Path = "", columns: tuple[str, ...] = ()) -> Function:
+    """Import the function of `package.module:function`; `root` is the project root, or empty for none.
+
+    With `columns` the function has to take as many arguments. Raises ConfigError with one sentence when the module or
+    the function does not exist, cannot be imported or called, or takes another number of arguments.
+    """
+    name, _, attribute = path.partition(":")
+    with _lock, _no_bytecode():
+        module = _import(path, name, str(root))
+    known = [one for one, value in vars(module).items() if callable(value) and not one.startswith("_")]
+    if not hasattr(module, attribute):
+        raise ConfigError(
+            f"function '{path}': the module '{name}' has no '{attribute}': {did_you_mean(attribute, known)}"
+        )
+    call = getattr(module, attribute)
+    if not callable(call):
+        raise ConfigError(
+            f"function '{path}': '{attribute}' is of type {type(call).__name__} and no function: "
+            f"{did_you_mean(attribute, known)}"
+        )
+    if columns:
+        _check_arguments(path, call, columns)
+    return Function(path, call, _codes[name])
+
+
+def raised_in(error: BaseException) -> str:
+    """An exception of a user's code in one line: its type, its message, and the line that raised it.
+
+    >>> raised_in(ValueError("no title"))
+    'ValueError: no title'
+    """
+    message = str(error).partition("\n")[0]
+    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{text} ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else text
+
+
+@contextlib.contextmanager
+def _no_bytecode() -> Iterator[None]:
+    """Import without leaving a __pycache__ in the project: what is checked and refused has written nothing."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
+
+
+def _import(path: str, name: str, root: str) -> ModuleType:
+    if root and root not in sys.path:
+        sys.path.append(root)
+    # The project's file may be younger than what the import system has cached of its directory.
+    importlib.invalidate_caches()
+    try:
+        if name not in _codes:
+            _codes[name] = _code_of(name)
+        module = importlib.import_module(name)
+    except Exception as error:
+        _codes.pop(name, None)
+        if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
+            looked = f" and below {root}" if root else ""
+            raise ConfigError(
+                f"function '{path}': no module '{error.name}' among what is installed{looked}: correct the path, "
+                "install the package, or put the module there"
+            ) from None
+        raise ConfigError(
+            f"function '{path}': the module '{name}' cannot be imported: {raised_in(error)}: import it in Python to "
+            "see the whole error"
+        ) from error
+    _check_not_hidden(path, name, module, root)
+    return module
+
+
+def _code_of(name: str) -> str:
+    """Digest of the source file of a module, before it is imported; its packages are imported on the way."""
+    found = importlib.util.find_spec(name)
+    if found is None or not found.origin or not found.origin.endswith(".py"):
+        return ""
+    return hashlib.sha256(Path(found.origin).read_bytes()).hexdigest()
+
+
+def _check_not_hidden(path: str, name: str, module: ModuleType, root: str) -> None:
+    """Raise ConfigError when another module has the name of one of the project."""
+    if not root:
+        return
+    base = Path(root, *name.split("."))
+    ours = [one for one in (base.with_suffix(".py"), base / "__init__.py") if one.exists()]
+    loaded = getattr(module, "__file__", None)
+    if ours and (loaded is None or Path(loaded).resolve() != ours[0].resolve()):
+        raise ConfigError(
+            f"function '{path}': {ours[0]} is hidden by another module '{name}' ({loaded or 'built in'}): rename yours"
+        )
+
+
+def _check_arguments(path: str, call: Callable[..., object], columns: tuple[str, ...]) -> None:
+    try:
+        signature = inspect.signature(call)
+    except (TypeError, ValueError):
+        return  # a built-in that does not say
+    try:
+        signature.bind(*columns)
+    except TypeError:
+        raise ConfigError(
+            f"function '{path}' takes {signature}, and gets {counted(len(columns), 'column')} ({', '.join(columns)}): "
+            "give 'columns' one entry for each argument"
+        ) from None

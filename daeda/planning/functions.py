@@ -1,0 +1,39 @@
+"""The functions that a service calls, imported and checked before the first day."""
+
+from __future__ import annotations
+
+from daeda.catalog.project import Project
+from daeda.compiler.pipeline_file import edited_path
+from daeda.errors import ConfigError
+from daeda.functions import load_function
+from daeda.operators.dag import Dag
+from daeda.operators.udf import ArrowUdfTransform
+from daeda.settings.document import Mistakes
+
+
+def function_codes(project: Project, dag: Dag) -> dict[str, str]:
+    """The digest of the code behind each function, by import path.
+
+    Raises ConfigError with a line for each function that cannot be imported, or called with its columns.
+    """
+    mistakes = Mistakes()
+    codes: dict[str, str] = {}
+    for operator in dag.operators:
+        if not isinstance(operator, ArrowUdfTransform):
+            continue
+        try:
+            codes[operator.function] = load_function(operator.function, project.root, operator.columns).code
+        except ConfigError as error:
+            mistakes.add(_place(project, operator), str(error))
+    mistakes.raise_if_any()
+    return codes
+
+
+def _place(project: Project, operator: ArrowUdfTransform) -> str:
+    """The line of the spec; a hand-edited pipeline may call a function that no spec names."""
+    for index, spec in enumerate(project.aggregations.udf_specs):
+        if (spec.name, spec.function) == (operator.result, operator.function):
+            return project.where("aggregations", ("udf_specs", index, "function"))
+    edited = edited_path(project)
+    shown = f"{edited.relative_to(project.root)}: " if edited.exists() else ""
+    return f"{shown}operator '{operator.name}' ({operator.op_kind})"

@@ -1,0 +1,250 @@
+-- ranking on 2024-01-02. Paths of views are relative to data_root; only the partitions that the day needs
+-- are read. Rows are numbered once; each operator then writes a file of its new columns, in that order.
+
+-- scan_spine (scan): part of the statements that read it
+CREATE VIEW spine AS
+SELECT
+  user_id,
+  event_timestamp,
+  paid,
+  item_id
+FROM (
+  SELECT
+    CAST(user_id AS BIGINT) AS user_id,
+    CAST(event_timestamp AS TIMESTAMP) AS event_timestamp,
+    CAST(paid AS DECIMAL(18, 2)) AS paid,
+    CAST(item_id AS INT) AS item_id
+  FROM READ_PARQUET(['events/**/*.parquet'], hive_partitioning := FALSE)
+) AS s
+WHERE
+  event_timestamp < CAST('2024-01-03 00:00:00' AS TIMESTAMP)
+  AND event_timestamp >= CAST('2024-01-02 00:00:00' AS TIMESTAMP);
+
+-- scan_prices (scan): part of the statements that read it
+CREATE VIEW prices AS
+SELECT
+  item_id,
+  event_timestamp,
+  price
+FROM (
+  SELECT
+    CAST(item_id AS INT) AS item_id,
+    CAST(event_timestamp AS TIMESTAMP) AS event_timestamp,
+    CAST(price AS DECIMAL(9, 4)) AS price
+  FROM READ_PARQUET(['prices/**/*.parquet'], hive_partitioning := FALSE)
+) AS s
+WHERE
+  event_timestamp < CAST('2024-01-03 00:00:00' AS TIMESTAMP);
+
+-- pit_prices (pit_join): rows of its left side get their numbers
+COPY (
+  SELECT
+    user_id,
+    event_timestamp,
+    paid,
+    item_id
+  FROM spine AS l
+  ORDER BY
+    event_timestamp ASC NULLS FIRST,
+    user_id ASC NULLS FIRST,
+    paid ASC NULLS FIRST,
+    item_id ASC NULLS FIRST
+) TO 'rows_of_spine.parquet' (FORMAT parquet);
+
+-- pit_prices (pit_join): its new columns, one row for each row of its left side
+COPY (
+  SELECT
+    r.price
+  FROM (
+    SELECT
+      __row,
+      item_id,
+      EPOCH_US(event_timestamp) AS __time
+    FROM (
+      SELECT
+        f0.__row,
+        item_id,
+        event_timestamp
+      FROM (
+        SELECT
+          file_row_number AS __row,
+          event_timestamp,
+          item_id
+        FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      ) AS f0
+    ) AS s
+  ) AS l
+  ASOF LEFT JOIN (
+    SELECT
+      *
+    FROM (
+      SELECT
+        item_id,
+        price,
+        EPOCH_US(event_timestamp) AS __time,
+        EPOCH_US(event_timestamp) AS __visible
+      FROM prices AS h
+      WHERE
+        NOT item_id IS NULL AND NOT event_timestamp IS NULL
+    ) AS h2
+    QUALIFY
+      ROW_NUMBER() OVER (PARTITION BY item_id, __time ORDER BY price DESC) = 1
+  ) AS r
+    ON l.item_id = r.item_id AND l.__time > r.__visible
+  ORDER BY
+    l.__row NULLS FIRST
+) TO 'with_prices.parquet' (FORMAT parquet);
+
+-- scan_events_by_user (scan): part of the statements that read it
+CREATE VIEW events_by_user AS
+SELECT
+  user_id,
+  event_timestamp,
+  paid
+FROM (
+  SELECT
+    CAST(user_id AS BIGINT) AS user_id,
+    CAST(event_timestamp AS TIMESTAMP) AS event_timestamp,
+    CAST(paid AS DECIMAL(18, 2)) AS paid
+  FROM READ_PARQUET(['events/**/*.parquet'], hive_partitioning := FALSE)
+) AS s
+WHERE
+  event_timestamp < CAST('2024-01-03 00:00:00' AS TIMESTAMP)
+  AND event_timestamp >= CAST('2024-01-01 00:00:00' AS TIMESTAMP);
+
+-- rolling_events_by_user (rolling_aggregate): the day's entities
+CREATE OR REPLACE TEMP TABLE daeda_entities AS
+SELECT
+  user_id,
+  CAST(ROW_NUMBER() OVER (ORDER BY user_id NULLS FIRST) - 1 AS BIGINT) AS __entity
+FROM (
+  SELECT DISTINCT
+    user_id
+  FROM (
+    SELECT
+      f0.__row,
+      user_id
+    FROM (
+      SELECT
+        file_row_number AS __row,
+        user_id
+      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+    ) AS f0
+  ) AS s
+  WHERE
+    NOT user_id IS NULL
+) AS k;
+
+-- rolling_events_by_user (rolling_aggregate): their rows, read by the kernel
+SELECT
+  l.__row,
+  e.__entity,
+  EPOCH_US(l.event_timestamp) AS __time
+FROM (
+  SELECT
+    f0.__row,
+    user_id,
+    event_timestamp
+  FROM (
+    SELECT
+      file_row_number AS __row,
+      event_timestamp,
+      user_id
+    FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+  ) AS f0
+) AS l
+INNER JOIN daeda_entities AS e
+  ON l.user_id = e.user_id
+ORDER BY
+  e.__entity NULLS FIRST,
+  __time NULLS FIRST,
+  l.__row NULLS FIRST;
+
+-- rolling_events_by_user (rolling_aggregate): their history, read by the kernel, which writes with_events_by_user.parquet
+SELECT
+  e.__entity,
+  EPOCH_US(h.event_timestamp) AS __time,
+  h.paid
+FROM events_by_user AS h
+INNER JOIN daeda_entities AS e
+  ON h.user_id = e.user_id
+WHERE
+  NOT h.event_timestamp IS NULL
+ORDER BY
+  e.__entity NULLS FIRST,
+  __time NULLS FIRST,
+  h.paid NULLS FIRST;
+
+-- assemble (project): no statement of its own: its columns are computed where they are read
+
+-- sink (sink): one COPY for each part, this is the first
+COPY (
+  SELECT
+    CAST(user_id AS BIGINT) AS user_id,
+    CAST(event_timestamp AS TIMESTAMP) AS event_timestamp,
+    CAST(paid AS DECIMAL(18, 2)) AS paid,
+    CAST(item_id AS INT) AS item_id,
+    CAST(price AS DECIMAL(9, 4)) AS price,
+    CAST(paid_1d AS DECIMAL(38, 2)) AS paid_1d,
+    CAST(mean_paid AS DOUBLE) AS mean_paid,
+    CAST(least_paid AS DECIMAL(18, 2)) AS least_paid,
+    CAST(most_paid AS DECIMAL(18, 2)) AS most_paid,
+    CAST(payments AS DECIMAL(18, 2)[]) AS payments,
+    CAST(difference AS DECIMAL(18, 4)) AS difference
+  FROM (
+    SELECT
+      f0.__row,
+      user_id,
+      event_timestamp,
+      COALESCE(paid, CAST('0.00' AS DECIMAL(18, 2))) AS paid,
+      item_id,
+      price,
+      paid_1d,
+      mean_paid,
+      least_paid,
+      most_paid,
+      payments,
+      (
+        CAST((
+          paid
+        ) AS DECIMAL(18, 4)) - (
+          price
+        )
+      ) AS difference
+    FROM (
+      SELECT
+        file_row_number AS __row,
+        event_timestamp,
+        item_id,
+        paid,
+        user_id
+      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      WHERE
+        file_row_number < 100000
+    ) AS f0
+    LEFT JOIN (
+      SELECT
+        file_row_number AS __row,
+        price
+      FROM READ_PARQUET(['with_prices.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      WHERE
+        file_row_number < 100000
+    ) AS f1
+      ON f1.__row = f0.__row
+    LEFT JOIN (
+      SELECT
+        file_row_number AS __row,
+        least_paid,
+        mean_paid,
+        most_paid,
+        paid_1d,
+        payments
+      FROM READ_PARQUET(['with_events_by_user.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      WHERE
+        file_row_number < 100000
+    ) AS f2
+      ON f2.__row = f0.__row
+  ) AS a
+  ORDER BY
+    __row NULLS FIRST
+) TO 'part-0-0.parquet' (FORMAT parquet);

@@ -1,0 +1,306 @@
+-- ranking on 2024-01-02. Paths of views are relative to data_root; only the partitions that the day needs
+-- are read. Rows are numbered once; each operator then writes a file of its new columns, in that order.
+
+-- scan_spine (scan): part of the statements that read it
+CREATE VIEW spine AS
+SELECT
+  user_id,
+  event_timestamp,
+  item
+FROM (
+  SELECT
+    CAST(user_id AS BIGINT) AS user_id,
+    CAST(event_timestamp AS TIMESTAMP) AS event_timestamp,
+    CAST(item AS TEXT) AS item
+  FROM READ_PARQUET(['events/**/*.parquet'], hive_partitioning := FALSE)
+) AS s
+WHERE
+  event_timestamp < CAST('2024-01-03 00:00:00' AS TIMESTAMP)
+  AND event_timestamp >= CAST('2024-01-02 00:00:00' AS TIMESTAMP);
+
+-- scan_events_by_user (scan): part of the statements that read it
+CREATE VIEW events_by_user AS
+SELECT
+  user_id,
+  event_timestamp,
+  item,
+  amount,
+  stars
+FROM (
+  SELECT
+    CAST(user_id AS BIGINT) AS user_id,
+    CAST(event_timestamp AS TIMESTAMP) AS event_timestamp,
+    CAST(item AS TEXT) AS item,
+    CAST(amount + CAST('0.0' AS DOUBLE) AS DOUBLE) AS amount,
+    CAST(stars AS INT) AS stars
+  FROM READ_PARQUET(['events/**/*.parquet'], hive_partitioning := FALSE)
+) AS s
+WHERE
+  event_timestamp < CAST('2024-01-03 00:00:00' AS TIMESTAMP);
+
+-- rolling_events_by_user (rolling_aggregate): rows of its left side get their numbers
+COPY (
+  SELECT
+    user_id,
+    event_timestamp,
+    item
+  FROM spine AS l
+  ORDER BY
+    event_timestamp ASC NULLS FIRST,
+    user_id ASC NULLS FIRST,
+    item ASC NULLS FIRST
+) TO 'rows_of_spine.parquet' (FORMAT parquet);
+
+-- rolling_events_by_user (rolling_aggregate): the day's entities
+CREATE OR REPLACE TEMP TABLE daeda_entities AS
+SELECT
+  user_id,
+  CAST(ROW_NUMBER() OVER (ORDER BY user_id NULLS FIRST) - 1 AS BIGINT) AS __entity
+FROM (
+  SELECT DISTINCT
+    user_id
+  FROM (
+    SELECT
+      f0.__row,
+      user_id
+    FROM (
+      SELECT
+        file_row_number AS __row,
+        user_id
+      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+    ) AS f0
+  ) AS s
+  WHERE
+    NOT user_id IS NULL
+) AS k;
+
+-- rolling_events_by_user (rolling_aggregate): their rows, read by the kernel
+SELECT
+  l.__row,
+  e.__entity,
+  EPOCH_US(l.event_timestamp) AS __time
+FROM (
+  SELECT
+    f0.__row,
+    user_id,
+    event_timestamp
+  FROM (
+    SELECT
+      file_row_number AS __row,
+      event_timestamp,
+      user_id
+    FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+  ) AS f0
+) AS l
+INNER JOIN daeda_entities AS e
+  ON l.user_id = e.user_id
+ORDER BY
+  e.__entity NULLS FIRST,
+  __time NULLS FIRST,
+  l.__row NULLS FIRST;
+
+-- rolling_events_by_user (rolling_aggregate): their history, read by the kernel, which writes with_events_by_user.parquet
+SELECT
+  e.__entity,
+  EPOCH_US(h.event_timestamp) AS __time,
+  h.amount,
+  h.item,
+  h.stars
+FROM events_by_user AS h
+INNER JOIN daeda_entities AS e
+  ON h.user_id = e.user_id
+WHERE
+  NOT h.event_timestamp IS NULL
+ORDER BY
+  e.__entity NULLS FIRST,
+  __time NULLS FIRST,
+  h.item NULLS FIRST;
+
+-- scan_events_by_user_2_rows (scan): part of the statements that read it
+CREATE VIEW events_by_user_2_rows AS
+SELECT
+  user_id,
+  event_timestamp,
+  item,
+  stars
+FROM (
+  SELECT
+    CAST(user_id AS BIGINT) AS user_id,
+    CAST(event_timestamp AS TIMESTAMP) AS event_timestamp,
+    CAST(item AS TEXT) AS item,
+    CAST(stars AS INT) AS stars
+  FROM READ_PARQUET(['events/**/*.parquet'], hive_partitioning := FALSE)
+) AS s
+WHERE
+  event_timestamp < CAST('2024-01-03 00:00:00' AS TIMESTAMP);
+
+-- filter_events_by_user_2 (filter): part of the statements that read it
+CREATE VIEW events_by_user_2 AS
+SELECT
+  *
+FROM events_by_user_2_rows AS l
+WHERE
+  stars >= 4;
+
+-- rolling_events_by_user_2 (rolling_aggregate): the day's entities
+CREATE OR REPLACE TEMP TABLE daeda_entities AS
+SELECT
+  user_id,
+  CAST(ROW_NUMBER() OVER (ORDER BY user_id NULLS FIRST) - 1 AS BIGINT) AS __entity
+FROM (
+  SELECT DISTINCT
+    user_id
+  FROM (
+    SELECT
+      f0.__row,
+      user_id
+    FROM (
+      SELECT
+        file_row_number AS __row,
+        user_id
+      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+    ) AS f0
+  ) AS s
+  WHERE
+    NOT user_id IS NULL
+) AS k;
+
+-- rolling_events_by_user_2 (rolling_aggregate): their rows, read by the kernel
+SELECT
+  l.__row,
+  e.__entity,
+  EPOCH_US(l.event_timestamp) AS __time
+FROM (
+  SELECT
+    f0.__row,
+    user_id,
+    event_timestamp
+  FROM (
+    SELECT
+      file_row_number AS __row,
+      event_timestamp,
+      user_id
+    FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+  ) AS f0
+) AS l
+INNER JOIN daeda_entities AS e
+  ON l.user_id = e.user_id
+ORDER BY
+  e.__entity NULLS FIRST,
+  __time NULLS FIRST,
+  l.__row NULLS FIRST;
+
+-- rolling_events_by_user_2 (rolling_aggregate): their history, read by the kernel, which writes with_events_by_user_2.parquet
+SELECT
+  e.__entity,
+  EPOCH_US(h.event_timestamp) AS __time,
+  h.item
+FROM events_by_user_2 AS h
+INNER JOIN daeda_entities AS e
+  ON h.user_id = e.user_id
+WHERE
+  NOT h.event_timestamp IS NULL
+ORDER BY
+  e.__entity NULLS FIRST,
+  __time NULLS FIRST,
+  h.item NULLS FIRST;
+
+-- assemble (project): no statement of its own: its columns are computed where they are read
+
+-- sink (sink): one COPY for each part, this is the first
+COPY (
+  SELECT
+    CAST(user_id AS BIGINT) AS user_id,
+    CAST(event_timestamp AS TIMESTAMP) AS event_timestamp,
+    CAST(item AS TEXT) AS item,
+    CAST(events_6h AS BIGINT) AS events_6h,
+    CAST(events_unbounded AS BIGINT) AS events_unbounded,
+    CAST(amounts AS BIGINT) AS amounts,
+    CAST(items AS BIGINT) AS items,
+    CAST(spent AS DOUBLE) AS spent,
+    CAST(stars_sum AS BIGINT) AS stars_sum,
+    CAST(mean_amount AS DOUBLE) AS mean_amount,
+    CAST(least AS DOUBLE) AS least,
+    CAST(most AS DOUBLE) AS most,
+    CAST(spread AS DOUBLE) AS spread,
+    CAST(first_item AS TEXT) AS first_item,
+    CAST(last_item AS TEXT) AS last_item,
+    CAST(last_items AS TEXT[]) AS last_items,
+    CAST(trail AS TEXT[]) AS trail,
+    CAST(distinct_items AS TEXT[]) AS distinct_items,
+    CAST(top_items AS TEXT[]) AS top_items,
+    CAST(high_items AS TEXT[]) AS high_items
+  FROM (
+    SELECT
+      f0.__row,
+      user_id,
+      event_timestamp,
+      item,
+      events_6h,
+      events_unbounded,
+      amounts,
+      items,
+      spent,
+      stars_sum,
+      mean_amount,
+      least,
+      most,
+      spread,
+      first_item,
+      last_item,
+      last_items,
+      trail,
+      distinct_items,
+      top_items,
+      high_items
+    FROM (
+      SELECT
+        file_row_number AS __row,
+        event_timestamp,
+        item,
+        user_id
+      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      WHERE
+        file_row_number < 100000
+    ) AS f0
+    LEFT JOIN (
+      SELECT
+        file_row_number AS __row,
+        amounts,
+        distinct_items,
+        events_6h,
+        events_unbounded,
+        first_item,
+        items,
+        last_item,
+        last_items,
+        least,
+        mean_amount,
+        most,
+        spent,
+        spread,
+        stars_sum,
+        top_items,
+        trail
+      FROM READ_PARQUET(['with_events_by_user.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      WHERE
+        file_row_number < 100000
+    ) AS f1
+      ON f1.__row = f0.__row
+    LEFT JOIN (
+      SELECT
+        file_row_number AS __row,
+        high_items
+      FROM READ_PARQUET(
+        ['with_events_by_user_2.parquet'],
+        hive_partitioning := FALSE,
+        file_row_number := TRUE
+      )
+      WHERE
+        file_row_number < 100000
+    ) AS f2
+      ON f2.__row = f0.__row
+  ) AS a
+  ORDER BY
+    __row NULLS FIRST
+) TO 'part-0-0.parquet' (FORMAT parquet);

@@ -1,0 +1,170 @@
+-- ranking on 2024-01-02. Paths of views are relative to data_root; only the partitions that the day needs
+-- are read. Rows are numbered once; each operator then writes a file of its new columns, in that order.
+
+-- scan_spine (scan): part of the statements that read it
+CREATE VIEW spine AS
+SELECT
+  user_id,
+  event_timestamp,
+  "position",
+  item
+FROM (
+  SELECT
+    CAST(user_id AS BIGINT) AS user_id,
+    CAST(event_timestamp AS TIMESTAMP) AS event_timestamp,
+    CAST("position" AS SMALLINT) AS "position",
+    CAST(item AS BIGINT) AS item
+  FROM READ_PARQUET(['events/**/*.parquet'], hive_partitioning := FALSE)
+) AS s
+WHERE
+  event_timestamp < CAST('2024-01-03 00:00:00' AS TIMESTAMP)
+  AND event_timestamp >= CAST('2024-01-02 00:00:00' AS TIMESTAMP);
+
+-- scan_events_by_user (scan): part of the statements that read it
+CREATE VIEW events_by_user AS
+SELECT
+  user_id,
+  event_timestamp,
+  "position",
+  item
+FROM (
+  SELECT
+    CAST(user_id AS BIGINT) AS user_id,
+    CAST(event_timestamp AS TIMESTAMP) AS event_timestamp,
+    CAST("position" AS SMALLINT) AS "position",
+    CAST(item AS BIGINT) AS item
+  FROM READ_PARQUET(['events/**/*.parquet'], hive_partitioning := FALSE)
+) AS s
+WHERE
+  event_timestamp < CAST('2024-01-03 00:00:00' AS TIMESTAMP);
+
+-- rolling_events_by_user (rolling_aggregate): rows of its left side get their numbers
+COPY (
+  SELECT
+    user_id,
+    event_timestamp,
+    "position",
+    item
+  FROM spine AS l
+  ORDER BY
+    event_timestamp ASC NULLS FIRST,
+    user_id ASC NULLS FIRST,
+    "position" ASC NULLS FIRST,
+    item ASC NULLS FIRST
+) TO 'rows_of_spine.parquet' (FORMAT parquet);
+
+-- rolling_events_by_user (rolling_aggregate): the day's entities
+CREATE OR REPLACE TEMP TABLE daeda_entities AS
+SELECT
+  user_id,
+  CAST(ROW_NUMBER() OVER (ORDER BY user_id NULLS FIRST) - 1 AS BIGINT) AS __entity
+FROM (
+  SELECT DISTINCT
+    user_id
+  FROM (
+    SELECT
+      f0.__row,
+      user_id
+    FROM (
+      SELECT
+        file_row_number AS __row,
+        user_id
+      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+    ) AS f0
+  ) AS s
+  WHERE
+    NOT user_id IS NULL
+) AS k;
+
+-- rolling_events_by_user (rolling_aggregate): their rows, read by the kernel
+SELECT
+  l.__row,
+  e.__entity,
+  EPOCH_US(l.event_timestamp) AS __time
+FROM (
+  SELECT
+    f0.__row,
+    user_id,
+    event_timestamp
+  FROM (
+    SELECT
+      file_row_number AS __row,
+      event_timestamp,
+      user_id
+    FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+  ) AS f0
+) AS l
+INNER JOIN daeda_entities AS e
+  ON l.user_id = e.user_id
+ORDER BY
+  e.__entity NULLS FIRST,
+  __time NULLS FIRST,
+  l.__row NULLS FIRST;
+
+-- rolling_events_by_user (rolling_aggregate): their history, read by the kernel, which writes with_events_by_user.parquet
+SELECT
+  e.__entity,
+  EPOCH_US(h.event_timestamp) AS __time,
+  h.item
+FROM events_by_user AS h
+INNER JOIN daeda_entities AS e
+  ON h.user_id = e.user_id
+WHERE
+  NOT h.event_timestamp IS NULL
+ORDER BY
+  e.__entity NULLS FIRST,
+  __time NULLS FIRST,
+  h."position" NULLS FIRST,
+  h.item NULLS FIRST;
+
+-- assemble (project): no statement of its own: its columns are computed where they are read
+
+-- sink (sink): one COPY for each part, this is the first
+COPY (
+  SELECT
+    CAST(user_id AS BIGINT) AS user_id,
+    CAST(event_timestamp AS TIMESTAMP) AS event_timestamp,
+    CAST("position" AS SMALLINT) AS "position",
+    CAST(item AS BIGINT) AS item,
+    CAST(shown_1d AS BIGINT) AS shown_1d,
+    CAST(seen AS BIGINT[]) AS seen,
+    CAST(newest AS BIGINT) AS newest,
+    CAST(oldest AS BIGINT) AS oldest
+  FROM (
+    SELECT
+      f0.__row,
+      user_id,
+      event_timestamp,
+      "position",
+      item,
+      shown_1d,
+      seen,
+      newest,
+      oldest
+    FROM (
+      SELECT
+        file_row_number AS __row,
+        event_timestamp,
+        item,
+        "position",
+        user_id
+      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      WHERE
+        file_row_number < 100000
+    ) AS f0
+    LEFT JOIN (
+      SELECT
+        file_row_number AS __row,
+        newest,
+        oldest,
+        seen,
+        shown_1d
+      FROM READ_PARQUET(['with_events_by_user.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      WHERE
+        file_row_number < 100000
+    ) AS f1
+      ON f1.__row = f0.__row
+  ) AS a
+  ORDER BY
+    __row NULLS FIRST
+) TO 'part-0-0.parquet' (FORMAT parquet);

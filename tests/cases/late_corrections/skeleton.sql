@@ -1,0 +1,165 @@
+-- ranking on 2024-01-02. Paths of views are relative to data_root; only the partitions that the day needs
+-- are read. Rows are numbered once; each operator then writes a file of its new columns, in that order.
+
+-- scan_spine (scan): part of the statements that read it
+CREATE VIEW spine AS
+SELECT
+  user_id,
+  event_timestamp
+FROM (
+  SELECT
+    CAST(user_id AS BIGINT) AS user_id,
+    CAST(event_timestamp AS TIMESTAMP) AS event_timestamp
+  FROM READ_PARQUET(['events/**/*.parquet'], hive_partitioning := FALSE)
+) AS s
+WHERE
+  event_timestamp < CAST('2024-01-03 00:00:00' AS TIMESTAMP)
+  AND event_timestamp >= CAST('2024-01-02 00:00:00' AS TIMESTAMP);
+
+-- scan_payments_by_user (scan): part of the statements that read it
+CREATE VIEW payments_by_user AS
+SELECT
+  user_id,
+  event_timestamp,
+  known_at,
+  cents
+FROM (
+  SELECT
+    CAST(user_id AS BIGINT) AS user_id,
+    CAST(event_timestamp AS TIMESTAMP) AS event_timestamp,
+    CAST(known_at AS TIMESTAMP) AS known_at,
+    CAST(cents AS BIGINT) AS cents
+  FROM READ_PARQUET(['payments/**/*.parquet'], hive_partitioning := FALSE)
+) AS s
+WHERE
+  event_timestamp < CAST('2024-01-03 00:00:00' AS TIMESTAMP)
+  AND event_timestamp >= CAST('2024-01-01 00:00:00' AS TIMESTAMP);
+
+-- rolling_payments_by_user (rolling_aggregate): rows of its left side get their numbers
+COPY (
+  SELECT
+    user_id,
+    event_timestamp
+  FROM spine AS l
+  ORDER BY
+    event_timestamp ASC NULLS FIRST,
+    user_id ASC NULLS FIRST
+) TO 'rows_of_spine.parquet' (FORMAT parquet);
+
+-- rolling_payments_by_user (rolling_aggregate): the day's entities
+CREATE OR REPLACE TEMP TABLE daeda_entities AS
+SELECT
+  user_id,
+  CAST(ROW_NUMBER() OVER (ORDER BY user_id NULLS FIRST) - 1 AS BIGINT) AS __entity
+FROM (
+  SELECT DISTINCT
+    user_id
+  FROM (
+    SELECT
+      f0.__row,
+      user_id
+    FROM (
+      SELECT
+        file_row_number AS __row,
+        user_id
+      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+    ) AS f0
+  ) AS s
+  WHERE
+    NOT user_id IS NULL
+) AS k;
+
+-- rolling_payments_by_user (rolling_aggregate): their rows, read by the kernel
+SELECT
+  l.__row,
+  e.__entity,
+  EPOCH_US(l.event_timestamp) AS __time
+FROM (
+  SELECT
+    f0.__row,
+    user_id,
+    event_timestamp
+  FROM (
+    SELECT
+      file_row_number AS __row,
+      event_timestamp,
+      user_id
+    FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+  ) AS f0
+) AS l
+INNER JOIN daeda_entities AS e
+  ON l.user_id = e.user_id
+ORDER BY
+  e.__entity NULLS FIRST,
+  __time NULLS FIRST,
+  l.__row NULLS FIRST;
+
+-- rolling_payments_by_user (rolling_aggregate): their history, read by the kernel, which writes with_payments_by_user.parquet
+SELECT
+  e.__entity,
+  EPOCH_US(h.event_timestamp) AS __time,
+  EPOCH_US(h.known_at) AS __created,
+  h.cents
+FROM payments_by_user AS h
+INNER JOIN daeda_entities AS e
+  ON h.user_id = e.user_id
+WHERE
+  NOT h.event_timestamp IS NULL AND NOT h.known_at IS NULL
+ORDER BY
+  e.__entity NULLS FIRST,
+  __time NULLS FIRST,
+  __created NULLS FIRST,
+  h.cents NULLS FIRST;
+
+-- assemble (project): no statement of its own: its columns are computed where they are read
+
+-- sink (sink): one COPY for each part, this is the first
+COPY (
+  SELECT
+    CAST(user_id AS BIGINT) AS user_id,
+    CAST(event_timestamp AS TIMESTAMP) AS event_timestamp,
+    CAST(payments_1d AS BIGINT) AS payments_1d,
+    CAST(payments_12h AS BIGINT) AS payments_12h,
+    CAST(cents_1d AS BIGINT) AS cents_1d,
+    CAST(newest AS BIGINT[]) AS newest,
+    CAST(last_cents AS BIGINT) AS last_cents
+  FROM (
+    SELECT
+      f0.__row,
+      user_id,
+      event_timestamp,
+      payments_1d,
+      payments_12h,
+      cents_1d,
+      newest,
+      last_cents
+    FROM (
+      SELECT
+        file_row_number AS __row,
+        event_timestamp,
+        user_id
+      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      WHERE
+        file_row_number < 100000
+    ) AS f0
+    LEFT JOIN (
+      SELECT
+        file_row_number AS __row,
+        cents_1d,
+        last_cents,
+        newest,
+        payments_12h,
+        payments_1d
+      FROM READ_PARQUET(
+        ['with_payments_by_user.parquet'],
+        hive_partitioning := FALSE,
+        file_row_number := TRUE
+      )
+      WHERE
+        file_row_number < 100000
+    ) AS f1
+      ON f1.__row = f0.__row
+  ) AS a
+  ORDER BY
+    __row NULLS FIRST
+) TO 'part-0-0.parquet' (FORMAT parquet);

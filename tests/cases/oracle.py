@@ -1,0 +1,151 @@
+"""What the oracle says about a golden case, read from its YAML alone: look-ups, windows and static columns.
+
+The rows themselves (filters, order) are literal in rows.txt; what every other column of them holds is computed here
+once more. Instants are whole nanoseconds, as the oracle takes them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from tests.oracle.point_in_time import point_in_time
+from tests.oracle.rolling import rolling
+
+Row = dict[str, Any]
+PER_UNIT = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
+SPANS = {"ns": 1, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3_600 * 10**9, "d": 86_400 * 10**9}
+EVER = 2**62
+
+
+def checked_columns(folder: Path, data: Path, table: pa.Table) -> dict[str, list[Any]]:
+    """The values of each column of a day that the oracle can make, for the rows of `table`."""
+    project = _Project(folder, data)
+    rows = _rows(table)
+    return {
+        column["name"]: made
+        for column in project.service["columns"]
+        if (made := project.column(column, rows)) is not None
+    }
+
+
+def values(column: pa.ChunkedArray) -> list[Any]:
+    """Python values; instants in nanoseconds, in lists too."""
+    kind = column.type
+    if pa.types.is_list(kind):
+        return [None if not one.is_valid else values(pa.chunked_array([one.values])) for one in column]
+    if pa.types.is_timestamp(kind):
+        return [None if one is None else one * PER_UNIT[kind.unit] for one in column.cast(pa.int64()).to_pylist()]
+    if pa.types.is_date(kind):
+        return [None if one is None else one * SPANS["d"] for one in column.cast(pa.int32()).to_pylist()]
+    return list(column.to_pylist())
+
+
+def _rows(table: pa.Table) -> list[Row]:
+    return [dict(zip(table.column_names, row, strict=True)) for row in zip(*map(values, table.columns), strict=True)]
+
+
+class _Project:
+    """A case's YAML, read without the product."""
+
+    def __init__(self, folder: Path, data: Path) -> None:
+        self.data = data
+        self.views = {view["name"]: view for path in (folder / "feature_views").glob("*.yaml") if (view := _yaml(path))}
+        (service,) = (folder / "feature_services").glob("*.yaml")
+        self.service = _yaml(service)
+        self.refs = dict(
+            reversed(ref.split(":")) for ref in _yaml(folder / "config/training/runtime.yaml").get("feature_refs", [])
+        )
+        aggregations = folder / "config/training/aggregations.yaml"
+        specs = _yaml(aggregations).get("aggregation_specs", []) if aggregations.exists() else []
+        self.specs = {
+            name: (spec, window)
+            for spec in specs
+            for name, window in (
+                [(f"{spec['name']}_{one}", one) for one in spec["windows"]]
+                if "windows" in spec
+                else [(spec["name"], spec["window"])]
+            )
+        }
+        self.time = self.views[self.service["spine"]["view"]]["source"]["timestamp_field"]
+
+    def column(self, column: Row, rows: list[Row]) -> list[Any] | None:
+        """The finished values of a column, None where the oracle does not know how."""
+        name = column["name"]
+        if column["kind"] in ("point_in_time", "static") and name in self.refs:
+            found = self.looked_up(self.refs[name], name, rows, latest=column.get("latest", False))
+        elif column["kind"] == "rolling":
+            found = self.window(*self.specs[name], rows)
+        else:
+            return None
+        return [column.get("default") if value is None else value for value in found]
+
+    def rows_of(self, name: str, where: str | None = None) -> list[Row]:
+        """Every row of a view, under its own names; `where` is left to DuckDB."""
+        view = self.views[name]
+        path = self.data / view["source"]["path"]
+        files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+        table = pa.concat_tables([pq.read_table(file, partitioning=None) for file in files])
+        mapping = view.get("field_mapping", {})
+        table = table.rename_columns([mapping.get(one, one) for one in table.column_names])
+        if where is not None:
+            table = duckdb.from_arrow(table).filter(where).to_arrow_table()
+        rows = _rows(table)
+        unit = view["source"].get("timestamp_unit")
+        time = view["source"].get("timestamp_field")
+        # A whole number is compared by its own unit, and given as it is.
+        return [{**row, "(time)": row[time] * PER_UNIT[unit] if unit else row[time]} for row in rows] if time else rows
+
+    def looked_up(self, view_name: str, name: str, rows: list[Row], *, latest: bool = False) -> list[Any]:
+        view = self.views[view_name]
+        keys = [f"{entity}_id" for entity in _listed(view["entity"])]
+        source = view["source"]
+        right = self.rows_of(view_name)
+        left = [{key: row[key] for key in keys} | {"(now)": EVER if latest else row[self.time]} for row in rows]
+        if "timestamp_field" not in source:
+            table = {tuple(row[key] for key in keys): row[name] for row in right if None not in map(row.get, keys)}
+            return [table.get(tuple(row[key] for key in keys)) for row in left]
+        declared = [one["name"] for one in view["fields"] if one["name"] != source["timestamp_field"]]
+        found = point_in_time(
+            left, right, keys, "(now)", "(time)", created=source.get("created_field"),
+            ttl=_span(view["ttl"]) if "ttl" in view and not latest else None,
+            allow_exact=view.get("allow_exact", False), columns=[name], declared=declared,
+        )  # fmt: skip
+        return [one[name] for one in found]
+
+    def window(self, spec: Row, window: str, rows: list[Row]) -> list[Any]:
+        view = self.views[spec["history"]["view"]]
+        keys = [f"{entity}_id" for entity in _listed(spec["entity"])]
+        source = view["source"]
+        history = self.rows_of(view["name"], spec.get("where"))
+        time, self.time = self.time, "(time)"
+        for attribute in spec["history"].get("attributes", []):
+            other, name = attribute.split(":")
+            for row, value in zip(history, self.looked_up(other, name, history), strict=True):
+                row[name] = value
+        self.time = time
+        declared = [one["name"] for one in view["fields"] if one["name"] != source["timestamp_field"]]
+        return rolling(
+            rows, history, keys, self.time, "(time)", spec["kind"], column=spec.get("column"),
+            window=None if window == "unbounded" else _span(window), max_length=spec.get("max_length"),
+            order=spec.get("order", "newest_first"), created=source.get("created_field"),
+            declared=[*declared, *(one.split(":")[1] for one in spec["history"].get("attributes", []))],
+        )  # fmt: skip
+
+
+def _span(text: str) -> int:
+    unit = text.lstrip("0123456789")
+    return int(text.removesuffix(unit)) * SPANS[unit]
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def _yaml(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))

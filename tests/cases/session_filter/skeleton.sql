@@ -1,0 +1,196 @@
+-- ranking on 2024-01-02. Paths of views are relative to data_root; only the partitions that the day needs
+-- are read. Rows are numbered once; each operator then writes a file of its new columns, in that order.
+
+-- scan_spine (scan): part of the statements that read it
+CREATE VIEW spine AS
+SELECT
+  user_id,
+  event_timestamp,
+  session,
+  event
+FROM (
+  SELECT
+    CAST(user_id AS BIGINT) AS user_id,
+    CAST(event_timestamp AS TIMESTAMP) AS event_timestamp,
+    CAST(session AS TEXT) AS session,
+    CAST(event AS TEXT) AS event
+  FROM READ_PARQUET(['events/**/*.parquet'], hive_partitioning := FALSE)
+) AS s
+WHERE
+  event_timestamp < CAST('2024-01-03 00:00:00' AS TIMESTAMP)
+  AND event_timestamp >= CAST('2024-01-02 00:00:00' AS TIMESTAMP);
+
+-- filter_spine_1 (filter): part of the statements that read it
+CREATE VIEW spine_1 AS
+WITH rows_of_day AS (
+  SELECT
+    *
+  FROM spine
+)
+SELECT
+  *
+FROM rows_of_day AS l
+SEMI JOIN (
+  SELECT
+    user_id,
+    session
+  FROM rows_of_day
+  GROUP BY
+    user_id,
+    session
+  HAVING
+    COUNT(*) > 1 AND MAX(event = 'like')
+) AS r
+  ON l.user_id = r.user_id AND l.session = r.session;
+
+-- filter_spine_2 (filter): part of the statements that read it
+CREATE VIEW spine_2 AS
+SELECT
+  *
+FROM spine_1 AS l
+WHERE
+  event <> 'refresh';
+
+-- scan_events_by_user (scan): part of the statements that read it
+CREATE VIEW events_by_user AS
+SELECT
+  user_id,
+  event_timestamp,
+  session,
+  event
+FROM (
+  SELECT
+    CAST(user_id AS BIGINT) AS user_id,
+    CAST(event_timestamp AS TIMESTAMP) AS event_timestamp,
+    CAST(session AS TEXT) AS session,
+    CAST(event AS TEXT) AS event
+  FROM READ_PARQUET(['events/**/*.parquet'], hive_partitioning := FALSE)
+) AS s
+WHERE
+  event_timestamp < CAST('2024-01-03 00:00:00' AS TIMESTAMP)
+  AND event_timestamp >= CAST('2024-01-01 00:00:00' AS TIMESTAMP);
+
+-- rolling_events_by_user (rolling_aggregate): rows of its left side get their numbers
+COPY (
+  SELECT
+    user_id,
+    event_timestamp,
+    session,
+    event
+  FROM spine_2 AS l
+  ORDER BY
+    event_timestamp ASC NULLS FIRST,
+    user_id ASC NULLS FIRST,
+    session ASC NULLS FIRST,
+    event ASC NULLS FIRST
+) TO 'rows_of_spine_2.parquet' (FORMAT parquet);
+
+-- rolling_events_by_user (rolling_aggregate): the day's entities
+CREATE OR REPLACE TEMP TABLE daeda_entities AS
+SELECT
+  user_id,
+  CAST(ROW_NUMBER() OVER (ORDER BY user_id NULLS FIRST) - 1 AS BIGINT) AS __entity
+FROM (
+  SELECT DISTINCT
+    user_id
+  FROM (
+    SELECT
+      f0.__row,
+      user_id
+    FROM (
+      SELECT
+        file_row_number AS __row,
+        user_id
+      FROM READ_PARQUET(['rows_of_spine_2.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+    ) AS f0
+  ) AS s
+  WHERE
+    NOT user_id IS NULL
+) AS k;
+
+-- rolling_events_by_user (rolling_aggregate): their rows, read by the kernel
+SELECT
+  l.__row,
+  e.__entity,
+  EPOCH_US(l.event_timestamp) AS __time
+FROM (
+  SELECT
+    f0.__row,
+    user_id,
+    event_timestamp
+  FROM (
+    SELECT
+      file_row_number AS __row,
+      event_timestamp,
+      user_id
+    FROM READ_PARQUET(['rows_of_spine_2.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+  ) AS f0
+) AS l
+INNER JOIN daeda_entities AS e
+  ON l.user_id = e.user_id
+ORDER BY
+  e.__entity NULLS FIRST,
+  __time NULLS FIRST,
+  l.__row NULLS FIRST;
+
+-- rolling_events_by_user (rolling_aggregate): their history, read by the kernel, which writes with_events_by_user.parquet
+SELECT
+  e.__entity,
+  EPOCH_US(h.event_timestamp) AS __time,
+  h.event
+FROM events_by_user AS h
+INNER JOIN daeda_entities AS e
+  ON h.user_id = e.user_id
+WHERE
+  NOT h.event_timestamp IS NULL
+ORDER BY
+  e.__entity NULLS FIRST,
+  __time NULLS FIRST,
+  h.session NULLS FIRST,
+  h.event NULLS FIRST;
+
+-- assemble (project): no statement of its own: its columns are computed where they are read
+
+-- sink (sink): one COPY for each part, this is the first
+COPY (
+  SELECT
+    CAST(user_id AS BIGINT) AS user_id,
+    CAST(event_timestamp AS TIMESTAMP) AS event_timestamp,
+    CAST(session AS TEXT) AS session,
+    CAST(event AS TEXT) AS event,
+    CAST(events_1d AS BIGINT) AS events_1d,
+    CAST(events_before AS TEXT[]) AS events_before
+  FROM (
+    SELECT
+      f0.__row,
+      user_id,
+      event_timestamp,
+      session,
+      event,
+      events_1d,
+      events_before
+    FROM (
+      SELECT
+        file_row_number AS __row,
+        event,
+        event_timestamp,
+        session,
+        user_id
+      FROM READ_PARQUET(['rows_of_spine_2.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      WHERE
+        file_row_number < 100000
+    ) AS f0
+    LEFT JOIN (
+      SELECT
+        file_row_number AS __row,
+        events_1d,
+        events_before
+      FROM READ_PARQUET(['with_events_by_user.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      WHERE
+        file_row_number < 100000
+    ) AS f1
+      ON f1.__row = f0.__row
+  ) AS a
+  ORDER BY
+    __row NULLS FIRST
+) TO 'part-0-0.parquet' (FORMAT parquet);

@@ -1,0 +1,79 @@
+"""Every golden case gives what its folder says; tests/portable gives the same bytes on every other runner."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daeda.operators.dag import Operator
+from daeda.operators.temporal import RollingAggregate
+from daeda.settings.aggregations import KIND_MEANINGS
+from tests.cases.case import EXPLAIN, ROWS, SQL, GoldenCase, engines, golden_cases
+from tests.cases.jobs import Entry
+from tests.cases.oracle import checked_columns, values
+
+CASES = golden_cases()
+by_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+by_engine = pytest.mark.parametrize("engine", ["duckdb", "polars"])
+
+
+@by_case
+def test_it_is_explained_as_written(case: GoldenCase) -> None:
+    assert case.explain() == case.expected(EXPLAIN)
+    assert case.sql() == case.expected(SQL)
+
+
+def service_dir(case: GoldenCase, engine: str, golden_days: Path) -> Path:
+    if engine not in engines():
+        pytest.skip(f"compute.engine {engine} is not built yet")
+    return golden_days / f"{case.name}_{engine}" / case.service
+
+
+@by_engine
+@by_case
+def test_the_rows_are_those_written_down(case: GoldenCase, engine: str, golden_days: Path) -> None:
+    assert case.rows(service_dir(case, engine, golden_days)) == case.expected(ROWS)
+
+
+@by_case
+def test_the_rows_are_those_of_the_oracle(case: GoldenCase, golden: list[Entry], golden_days: Path) -> None:
+    runtime = next(one.runtime for one in golden if one.name == f"{case.name}_duckdb")
+    for day, table in case.tables(service_dir(case, "duckdb", golden_days)).items():
+        for name, expected in checked_columns(case.folder, runtime.parents[2] / "data", table).items():
+            found = values(table.column(name))
+            wanted = [_instant_default(value, table.schema.field(name).type) for value in expected]
+            assert len(found) == len(wanted)
+            assert all(map(_same, found, wanted)), f"{name} of {day}: {found} is not {wanted}"
+
+
+def _instant_default(value: Any, kind: Any) -> Any:
+    """A default of YAML as the oracle's value; dates are the only instants that have one here."""
+    return 0 if value == "1970-01-01" and str(kind) == "date32[day]" else value
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    if isinstance(found, float) and isinstance(wanted, float):
+        both_nan = math.isnan(found) and math.isnan(wanted)
+        return both_nan or found == wanted or math.isclose(found, wanted, rel_tol=1e-12)
+    if isinstance(found, list) and isinstance(wanted, list):
+        return len(found) == len(wanted) and all(map(_same, found, wanted))
+    return bool(found == wanted)
+
+
+def test_together_the_cases_have_every_operator_and_every_kind() -> None:
+    from daeda.compiler.compile import project_dag
+
+    operators = [operator for case in CASES for operator in project_dag(case.project).operators]
+    kinds = {one.model_fields["op_kind"].default for one in Operator.__args__}
+    assert {operator.op_kind for operator in operators} == kinds
+    rolling = [operator for operator in operators if isinstance(operator, RollingAggregate)]
+    used = {one.kind for operator in rolling for one in operator.aggregates}
+    assert used == set(KIND_MEANINGS)
+
+
+def test_every_case_says_what_it_is_about() -> None:
+    for case in CASES:
+        assert (case.folder / "config/training/runtime.yaml").read_text().startswith("# "), case.name
