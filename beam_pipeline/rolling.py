@@ -16,10 +16,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from beam_pipeline.kernel.aggregate import History, Probes, aggregate
-from beam_pipeline.kernel.column import WindowedAggregate
-from beam_pipeline.kernel.exact_sum import SumOverflow
+from beam_pipeline.kernel.aggregate import aggregate
 from beam_pipeline.session import DaySession
+from beam_pipeline.windowed import History, Probes, SumOverflow, WindowedAggregate
 from daeda.errors import DayError
 from daeda.operators.temporal import RollingAggregate
 from daeda.sql import statements

@@ -16,52 +16,17 @@ there are, and three times as many for a deviation) and 24 per distinct item fou
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
 from beam_pipeline.kernel.bounds import BoundFinder, DistinctProbes, Int64s, distinct_probes, segments_of
-from beam_pipeline.kernel.column import Past, WindowedAggregate, aggregate_columns
+from beam_pipeline.kernel.column import Past, aggregate_columns
 from beam_pipeline.kernel.lists import joined, spread, take
 from beam_pipeline.kernel.visibility import Copies, Seen, Visibility
-
-
-@dataclass(frozen=True)
-class History:
-    """One chunk of history: whole entities, sorted by (entity, time, known, tie order), the newest last.
-
-    Attributes:
-        entity: int64 codes, non-decreasing.
-        time: int64, in the unit of the windows.
-        columns: Arrow arrays of the same length, of any type that DuckDB gives; NULLs are possible.
-        known: int64, when each row became known, in the unit of the times; None if that was at once.
-    """
-
-    entity: Int64s
-    time: Int64s
-    columns: Mapping[str, pa.Array]
-    known: Int64s | None = None
-
-    def __post_init__(self) -> None:
-        lengths = {len(self.entity), len(self.time), *(len(column) for column in self.columns.values())}
-        if self.known is not None:
-            lengths.add(len(self.known))
-        if len(lengths) != 1:
-            raise ValueError(f"the columns of a history have different lengths: {sorted(lengths)}")
-
-
-@dataclass(frozen=True)
-class Probes:
-    """The moments that look back: int64 entity codes and times, sorted by (entity, time); any of them may repeat."""
-
-    entity: Int64s
-    time: Int64s
-
-    def __post_init__(self) -> None:
-        if len(self.entity) != len(self.time):
-            raise ValueError(f"{len(self.entity)} entities and {len(self.time)} times do not make probes")
+from beam_pipeline.windowed import History, Probes, WindowedAggregate
 
 
 def aggregate(history: History, probes: Probes, aggregates: Sequence[WindowedAggregate], where: str) -> list[pa.Array]:

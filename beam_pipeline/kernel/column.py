@@ -13,45 +13,17 @@ import pyarrow as pa
 from beam_pipeline.kernel.bounds import Bools, Bounds, Int64s
 from beam_pipeline.kernel.distinct import Grouped, group_items, newest_distinct
 from beam_pipeline.kernel.distinct_count import distinct_counts
-from beam_pipeline.kernel.exact_sum import SumOverflow, WindowSums, window_sums
+from beam_pipeline.kernel.exact_sum import WindowSums, window_sums
 from beam_pipeline.kernel.frequent import most_frequent
 from beam_pipeline.kernel.lists import Picked, elements_of, gather, newest, take
 from beam_pipeline.kernel.moments import window_deviations, window_means
 from beam_pipeline.kernel.order import order_codes
 from beam_pipeline.kernel.tree import greatest_rows
+from beam_pipeline.windowed import SumOverflow, WindowedAggregate
 from daeda.errors import DayError
-from daeda.settings.aggregations import LIST_KINDS, AggregateKind
+from daeda.settings.aggregations import AggregateKind
 
 Windows = Mapping[int | None, Bounds]
-
-
-@dataclass(frozen=True)
-class WindowedAggregate:
-    """One aggregate over one window.
-
-    Attributes:
-        name: column that it makes, for messages.
-        kind: what is computed.
-        column: column of the history; None counts rows.
-        window: length of the window in the unit of the times, None for unbounded.
-        max_length: most values of a list kind.
-        newest_first: otherwise each finished list is turned around.
-    """
-
-    name: str
-    kind: AggregateKind
-    column: str | None
-    window: int | None
-    max_length: int | None = None
-    newest_first: bool = True
-
-    def __post_init__(self) -> None:
-        if (self.kind in LIST_KINDS) != (self.max_length is not None):
-            raise ValueError(f"'{self.name}': 'max_length' belongs to list kinds, and they need it")
-        if self.kind != "count" and self.column is None:
-            raise ValueError(f"'{self.name}': kind '{self.kind}' needs a column")
-        if self.window is not None and self.window < 0:
-            raise ValueError(f"'{self.name}': a window cannot be negative, found {self.window}")
 
 
 @dataclass(frozen=True)

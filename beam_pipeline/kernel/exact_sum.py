@@ -25,20 +25,6 @@ _DECIMAL_DIGITS = 38
 _DECIMAL_LIMIT = 10**_DECIMAL_DIGITS
 
 
-class SumOverflow(DayError):
-    """An exact sum does not fit the type of its column.
-
-    Attributes:
-        entity: code of the entity, for the caller to translate into its key.
-        aggregate: name of the aggregate.
-    """
-
-    def __init__(self, where: str, aggregate: str, entity: int, column_type: pa.DataType) -> None:
-        super().__init__(f"{where}: the sum '{aggregate}' of the entity with code {entity} does not fit {column_type}")
-        self.aggregate = aggregate
-        self.entity = entity
-
-
 @dataclass(frozen=True)
 class WindowSums:
     """The sums of one window, one per distinct probe.

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from beam_pipeline.kernel.aggregate import History, Probes, aggregate
-from beam_pipeline.kernel.column import WindowedAggregate
+from beam_pipeline.kernel.aggregate import aggregate as in_numpy
+from beam_pipeline.polars_engine.aggregate import aggregate as in_polars
+from beam_pipeline.windowed import History, Probes, WindowedAggregate
 from tests.oracle.rolling import rolling
 from tests.oracle.values import order_key
 
@@ -18,6 +19,7 @@ LATE_NAMES = ("e", "t", "known", "k", "v")
 Row = tuple[Any, ...]
 # What the contract allows a deviation to differ, relative to the exact one.
 STD_TOLERANCE = 1e-12
+ENGINES = {"duckdb": in_numpy, "polars": in_polars}
 
 
 def in_order(rows: Sequence[Row]) -> list[Row]:
@@ -63,18 +65,22 @@ def check(
     wanted: list[WindowedAggregate],
     names: Sequence[str] = NAMES,
 ) -> list[pa.Array]:
-    """Compare the kernel with the oracle, values and types; returns the kernel's arrays."""
+    """Compare both engines with the oracle, values and types; returns the kernel's arrays."""
     ordered, probing = in_order(rows), sorted(spine)
     known = [row for row in ordered if "known" not in names or row[names.index("known")] is not None]
-    found = aggregate(history_of(known, kind, names), probes_of(probing), wanted, "here")
-    for one, array in zip(wanted, found, strict=True):
-        array.validate(full=True)
+    history, moments = history_of(known, kind, names), probes_of(probing)
+    results = {name: engine(history, moments, wanted, "here") for name, engine in ENGINES.items()}
+    for place, one in enumerate(wanted):
         expected = answers(ordered, probing, one, names)
-        assert len(array) == len(expected)
-        for value, right in zip(array.to_pylist(), expected, strict=True):
-            assert same(one.kind, value, right), (one, value, right)
-            assert not is_negative_zero(value)
-    return found
+        for name, found in results.items():
+            array = found[place]
+            array.validate(full=True)
+            assert array.type == results["duckdb"][place].type, (name, one)
+            assert len(array) == len(expected)
+            for value, right in zip(array.to_pylist(), expected, strict=True):
+                assert same(one.kind, value, right), (name, one, value, right)
+                assert not is_negative_zero(value)
+    return results["duckdb"]
 
 
 def same(kind: str, found: Any, expected: Any) -> bool:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beam_pipeline.kernel.aggregate import History, Probes, aggregate
-from beam_pipeline.kernel.column import WindowedAggregate
+from beam_pipeline.kernel.aggregate import aggregate
+from beam_pipeline.windowed import History, Probes, WindowedAggregate
 from daeda.errors import DayError
 from tests.kernel.cases import LATE_NAMES, check, history_of, in_order, probes_of
 

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from beam_pipeline.kernel.aggregate import History, Probes, aggregate
-from beam_pipeline.kernel.column import WindowedAggregate
+from beam_pipeline.kernel.aggregate import aggregate
+from beam_pipeline.windowed import History, Probes, WindowedAggregate
 from daeda.settings.aggregations import LIST_KINDS, AggregateKind
 from tests.kernel.cases import same
 from tests.oracle import rolling as oracle

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beam_pipeline.kernel import distinct, lists
-from beam_pipeline.kernel.aggregate import History, Probes, aggregate
+from beam_pipeline.kernel.aggregate import aggregate
 from beam_pipeline.kernel.bounds import Bounds
-from beam_pipeline.kernel.column import WindowedAggregate
 from beam_pipeline.kernel.distinct import grouped, item_codes, newest_distinct
+from beam_pipeline.windowed import History, Probes, WindowedAggregate
 from daeda.errors import DayError
 from tests.oracle.rolling import first_of_each
 

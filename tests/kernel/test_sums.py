@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beam_pipeline.kernel.aggregate import History, Probes, aggregate
+from beam_pipeline.kernel.aggregate import aggregate
 from beam_pipeline.kernel.bounds import Bounds
-from beam_pipeline.kernel.column import WindowedAggregate
 from beam_pipeline.kernel.double_sum import double_sums
-from beam_pipeline.kernel.exact_sum import SumOverflow, window_sums
+from beam_pipeline.kernel.exact_sum import window_sums
 from beam_pipeline.kernel.limbs import MOST_ROWS, window_digits
+from beam_pipeline.windowed import History, Probes, SumOverflow, WindowedAggregate
 from daeda.errors import DayError
 from tests.oracle.rolling import total
 

@@ -1,0 +1,61 @@
+"""Which rows a list keeps, and the lists of their values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+import pyarrow as pa
+
+from beam_pipeline.polars_engine.windows import Windows
+
+
+@dataclass(frozen=True)
+class Picked:
+    """Rows picked for each distinct probe, one probe after another: `lengths[i]` of the flat `rows` are of probe i."""
+
+    rows: pl.Series
+    lengths: pl.Series
+
+
+def expanded(frame: pl.DataFrame, begin: pl.Expr, end: pl.Expr, *, newest: bool = False) -> pl.DataFrame:
+    """Each row of the frame once per number in `[begin, end)`, the column `row`; `newest` begins with the greatest."""
+    numbers = pl.int_ranges(end - 1, begin - 1, step=-1) if newest else pl.int_ranges(begin, end)
+    # A list without numbers would still give a row.
+    return frame.filter(end > begin).with_columns(row=numbers).explode("row")
+
+
+def newest(windows: Windows, max_length: int, *, newest_first: bool) -> Picked:
+    """The newest `max_length` rows of each window."""
+    frame = windows.frame().select(lo=pl.max_horizontal("lo", pl.col("hi") - min(max_length, 2**62)), hi="hi")
+    rows = expanded(frame, pl.col("lo"), pl.col("hi"), newest=newest_first)["row"]
+    return Picked(rows, frame["hi"] - frame["lo"])
+
+
+def collected(found: pl.DataFrame, probes: int, *, newest_first: bool) -> Picked:
+    """Lists of the rows of a frame with columns p, place and row: by p, then by place, which ends at the probe's last.
+
+    `place` counts from 0 for the row that comes first in a list which is newest first.
+    """
+    ordered = found.sort("p", "place", descending=[False, not newest_first])
+    counts = found.group_by("p").len()
+    every = pl.select(p=pl.int_range(probes)).join(counts, on="p", how="left", maintain_order="left")
+    return Picked(ordered["row"], every["len"].fill_null(0).cast(pl.Int64))
+
+
+def lists_of(values: pl.Series, picked: Picked) -> pl.Series:
+    """One list per distinct probe, never NULL."""
+    offsets = pl.concat([pl.Series([0], dtype=pl.Int64), picked.lengths.cum_sum()])
+    flat = values.gather(picked.rows).to_arrow()
+    return pl.Series(pa.LargeListArray.from_arrays(offsets.to_arrow(), flat))
+
+
+def elements_of(lists: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """The elements of lists that are not NULL, each list turned around, and how many stand before each list.
+
+    In a list the first element is the newest, and rows run from old to new.
+    """
+    lengths = lists.list.len().cast(pl.Int64)
+    before = pl.concat([pl.Series([0], dtype=pl.Int64), lengths.cum_sum()])
+    turned = lists.filter(lengths > 0).list.reverse().explode()
+    return turned.cast(lists.dtype.inner), before  # type: ignore[attr-defined]

@@ -1,0 +1,118 @@
+"""Distinct probes, and where the window of each begins and ends in the sorted history.
+
+A window is the half-open range `[lo, hi)` of history rows, one per distinct probe; the windows of an entity without
+history are empty wherever they stand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+# An entity and any int64 time in one Int128, with room on both sides for `t - W` of windows up to 2^64.
+_WIDE_STRIDE = 2**67
+_WIDEST = 2**64
+_NARROW_BITS = 62
+
+
+@dataclass(frozen=True)
+class Windows:
+    """History rows `lo[i] <= j < hi[i]` of each distinct probe; Int64, with `lo <= hi`."""
+
+    lo: pl.Series
+    hi: pl.Series
+
+    def __len__(self) -> int:
+        return len(self.lo)
+
+    @property
+    def rows(self) -> pl.Series:
+        """How many rows each window has."""
+        return self.hi - self.lo
+
+    def frame(self) -> pl.DataFrame:
+        """Columns p (place of the probe), lo and hi."""
+        return pl.DataFrame({"lo": self.lo, "hi": self.hi}).select(pl.int_range(pl.len()).alias("p"), "lo", "hi")
+
+    def within(self, before: pl.Series) -> Windows:
+        """The same windows over rows that were thinned out or multiplied: `before[j]` of them stand before row j."""
+        return Windows(before.gather(self.lo), before.gather(self.hi))
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Each (entity, time) once, in order; `inverse` leads from every probe to its place, None if all are distinct."""
+
+    entity: pl.Series
+    time: pl.Series
+    inverse: pl.Series | None
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    @staticmethod
+    def of(entity: pl.Series, time: pl.Series) -> Moments:
+        """Merge neighbours that share entity and time, as the rows of one impression list do."""
+        frame = pl.DataFrame({"e": entity, "t": time})
+        new = frame.select(
+            (pl.col("e").ne_missing(pl.col("e").shift(1))) | (pl.col("t").ne_missing(pl.col("t").shift(1)))
+        ).to_series()
+        if new.all():
+            return Moments(entity, time, None)
+        kept = frame.filter(new)
+        return Moments(kept["e"], kept["t"], new.cast(pl.Int64).cum_sum() - 1)
+
+
+class Finder:
+    """Finds windows by binary search of (entity, time) keys; the upper end is the same for all of them."""
+
+    def __init__(self, entity: pl.Series, time: pl.Series, moments: Moments) -> None:
+        """`entity` (codes from 0) and `time` are the history's, sorted by both."""
+        self._moments = moments
+        self._least, self._greatest = _span(time)
+        entities = max(_most(entity), _most(moments.entity)) + 1
+        span = self._greatest - self._least + 2
+        self._narrow = (entities * span).bit_length() <= _NARROW_BITS
+        self._stride = span if self._narrow else _WIDE_STRIDE
+        self._keys = self._key(entity, time.cast(pl.Int128))
+        self._hi = self._before(moments.time.cast(pl.Int128))
+
+    def find(self, window: int | None) -> Windows:
+        """The rows of `[t - window, t)`; None looks back without end."""
+        shift = _WIDEST if window is None else min(window, _WIDEST)
+        since = self._moments.time.cast(pl.Int128) - wide(shift)
+        return Windows(self._before(since), self._hi)
+
+    def _before(self, moment: pl.Series) -> pl.Series:
+        """How many rows stand before the first row of the probe's entity at or after `moment`."""
+        return self._keys.search_sorted(self._key(self._moments.entity, moment), side="left").cast(pl.Int64)
+
+    def _key(self, entity: pl.Series, moment: pl.Series) -> pl.Series:
+        """Order of (entity, time) in one integer; a narrow one moves moments outside the history's span next to it."""
+        stride = pl.lit(self._stride, dtype=pl.Int128)
+        time = pl.col("t")
+        if self._narrow:
+            least, greatest = (pl.lit(one, dtype=pl.Int128) for one in (self._least, self._greatest + 1))
+            time = time.clip(least, greatest) - least
+        key = pl.col("e").cast(pl.Int128) * stride + time
+        made = pl.DataFrame({"e": entity, "t": moment}).select(key)
+        return made.to_series().cast(pl.Int64) if self._narrow else made.to_series()
+
+
+def _span(time: pl.Series) -> tuple[int, int]:
+    return (0, 0) if time.is_empty() else (int(time.min()), int(time.max()))  # type: ignore[arg-type]
+
+
+def _most(entity: pl.Series) -> int:
+    return 0 if entity.is_empty() else int(entity.abs().max())  # type: ignore[arg-type]
+
+
+def wide(value: int) -> pl.Series:
+    """A number to compute with Int128 columns: Polars takes no plain integer there."""
+    return pl.Series([value], dtype=pl.Int128)
+
+
+def running_count(flags: pl.Series) -> pl.Series:
+    """How many flags are set before each place, one place more than there are flags."""
+    return pl.concat([pl.Series([0], dtype=pl.Int64), flags.cast(pl.Int64).cum_sum()])

@@ -1,0 +1,94 @@
+"""What both rolling engines take and raise: sorted history, the moments that look back, the aggregates wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from daeda.errors import DayError
+from daeda.settings.aggregations import LIST_KINDS, AggregateKind
+
+Int64s = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class WindowedAggregate:
+    """One aggregate over one window.
+
+    Attributes:
+        name: column that it makes, for messages.
+        kind: what is computed.
+        column: column of the history; None counts rows.
+        window: length of the window in the unit of the times, None for unbounded.
+        max_length: most values of a list kind.
+        newest_first: otherwise each finished list is turned around.
+    """
+
+    name: str
+    kind: AggregateKind
+    column: str | None
+    window: int | None
+    max_length: int | None = None
+    newest_first: bool = True
+
+    def __post_init__(self) -> None:
+        if (self.kind in LIST_KINDS) != (self.max_length is not None):
+            raise ValueError(f"'{self.name}': 'max_length' belongs to list kinds, and they need it")
+        if self.kind != "count" and self.column is None:
+            raise ValueError(f"'{self.name}': kind '{self.kind}' needs a column")
+        if self.window is not None and self.window < 0:
+            raise ValueError(f"'{self.name}': a window cannot be negative, found {self.window}")
+
+
+@dataclass(frozen=True)
+class History:
+    """One chunk of history: whole entities, sorted by (entity, time, known, tie order), the newest last.
+
+    Attributes:
+        entity: int64 codes, non-decreasing.
+        time: int64, in the unit of the windows.
+        columns: Arrow arrays of the same length, of any type that DuckDB gives; NULLs are possible.
+        known: int64, when each row became known, in the unit of the times; None if that was at once.
+    """
+
+    entity: Int64s
+    time: Int64s
+    columns: Mapping[str, pa.Array]
+    known: Int64s | None = None
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.entity), len(self.time), *(len(column) for column in self.columns.values())}
+        if self.known is not None:
+            lengths.add(len(self.known))
+        if len(lengths) != 1:
+            raise ValueError(f"the columns of a history have different lengths: {sorted(lengths)}")
+
+
+@dataclass(frozen=True)
+class Probes:
+    """The moments that look back: int64 entity codes and times, sorted by (entity, time); any of them may repeat."""
+
+    entity: Int64s
+    time: Int64s
+
+    def __post_init__(self) -> None:
+        if len(self.entity) != len(self.time):
+            raise ValueError(f"{len(self.entity)} entities and {len(self.time)} times do not make probes")
+
+
+class SumOverflow(DayError):
+    """An exact sum does not fit the type of its column.
+
+    Attributes:
+        entity: code of the entity, for the caller to translate into its key.
+        aggregate: name of the aggregate.
+    """
+
+    def __init__(self, where: str, aggregate: str, entity: int, column_type: pa.DataType) -> None:
+        super().__init__(f"{where}: the sum '{aggregate}' of the entity with code {entity} does not fit {column_type}")
+        self.aggregate = aggregate
+        self.entity = entity
