@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from daeda.errors import ConfigError, DayError
 from daeda.functions import load_function
 
 # What decides the bytes of a day, and has to be the same in every worker.
-_SOFTWARE = ("daeda", "duckdb", "pyarrow", "numpy")
+SOFTWARE = ("daeda", "duckdb", "pyarrow", "numpy")
 
 _gates: dict[str, DayGate] = {}
 _lock = threading.Lock()
@@ -24,9 +25,9 @@ class WorkerUnfit(DayError):
     """A worker that cannot build days: it lacks the run's storage or functions, or has other versions of them."""
 
 
-def software() -> dict[str, str]:
+def software(names: Iterable[str] = SOFTWARE) -> dict[str, str]:
     """Versions of what decides the bytes of a day, by name; "none" for what is not installed."""
-    return {name: _version(name) for name in _SOFTWARE}
+    return {name: _version(name) for name in names}
 
 
 def open_gate(context: RunContext, gate: DayGate) -> None:
@@ -69,7 +70,7 @@ def _check_fit(context: RunContext) -> None:
             f"{worker} does not see {context.run_dir}: data_root and output_root must lie on storage that every worker "
             "reaches by the same path"
         )
-    here = software()
+    here = software(context.software)
     other = [
         f"{name} {here[name]} instead of {wanted}" for name, wanted in context.software.items() if here[name] != wanted
     ]

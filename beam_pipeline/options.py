@@ -62,6 +62,8 @@ def _command(words: Sequence[str]) -> int:
     for warning in project.warnings:
         say(f"warning: {warning}")
     dag = compile_runnable(project).skeleton()
+    if "polars" in dag.rolling_engines:
+        require("polars")
     days = chosen_days(project, arguments.target_date)
     sources = find_sources(project, dag)
     check_writable(Layout(project.service_dir, project.scratch_dir))

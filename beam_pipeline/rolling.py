@@ -1,4 +1,4 @@
-"""RollingAggregate of one day: DuckDB filters and sorts, the kernel aggregates chunk by chunk.
+"""RollingAggregate of one day: DuckDB filters and sorts, the engine aggregates chunk by chunk.
 
 A chunk holds whole entities, so nothing is carried from one to the next, and the result does not depend on where the
 chunks are cut.
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from beam_pipeline.kernel.aggregate import aggregate
+from beam_pipeline.engines import Engine, engine_of
 from beam_pipeline.session import DaySession
 from beam_pipeline.windowed import History, Probes, SumOverflow, WindowedAggregate
 from daeda.errors import DayError
@@ -30,8 +30,6 @@ Int64s = npt.NDArray[np.int64]
 _ENTITIES = "daeda_entities"
 # Rows per batch of the sorted history: large enough to amortise the hand-over, small against a chunk.
 _BATCH_ROWS = 122_880
-# The kernel's working arrays (bounds, prefix sums, look-back pairs) beside one copy of a chunk.
-_WORKING_COPIES = 8
 
 
 @dataclass(frozen=True)
@@ -42,15 +40,18 @@ class _Work:
     operator: RollingAggregate
     schema: pa.Schema
     aggregates: tuple[WindowedAggregate, ...]
+    engine: Engine
 
 
 def run_rolling(session: DaySession, operator: RollingAggregate, left: Numbered, right: Composed) -> ColumnFile:
     """Compute all aggregates of the operator for every row of `left`; returns the file of the new columns."""
+    engine = engine_of(operator.compute)
+    session.libraries.update(engine.libraries)
     connection = session.connection
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {_ENTITIES} AS {statements.rolling_entities(operator, left)}")
     probes = connection.execute(statements.rolling_probes(operator, left, _ENTITIES)).to_arrow_table()
     reader = connection.execute(statements.rolling_history(operator, right, _ENTITIES)).to_arrow_reader(_BATCH_ROWS)
-    work = _Work(session, operator, reader.schema, _windowed(operator))
+    work = _Work(session, operator, reader.schema, _windowed(operator), engine)
     names = tuple(one.name for one in operator.aggregates)
     target = session.path(operator.output)
     tables = _results(
@@ -102,7 +103,7 @@ def _aggregate(work: _Work, history: History, rows: Int64s, probes: Probes) -> p
     work.session.check()
     where = f"day {work.session.day}, operator '{work.operator.name}'"
     try:
-        columns = aggregate(history, probes, work.aggregates, where)
+        columns = work.engine.aggregate(history, probes, work.aggregates, where)
     except SumOverflow as error:
         raise DayError(
             f"{where}: column '{error.aggregate}' of {_entity_name(work, error.entity)}: the sum does not fit "
@@ -115,7 +116,7 @@ def _aggregate(work: _Work, history: History, rows: Int64s, probes: Probes) -> p
 def _chunks(work: _Work, reader: pa.RecordBatchReader) -> Iterator[History]:
     """Cut the sorted history into chunks of whole entities."""
     limit_rows = work.session.context.limits.rolling_chunk_rows
-    limit_bytes = work.session.context.limits.kernel_bytes // _WORKING_COPIES
+    limit_bytes = work.session.context.limits.kernel_bytes // work.engine.working_copies
     pending: list[pa.RecordBatch] = []
     for batch in reader:
         pending.append(batch)

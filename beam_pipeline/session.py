@@ -56,6 +56,8 @@ class DaySession:
         self.inputs: dict[str, tuple[InputFile, ...]] = {}
         self.digests: dict[str, str] = {}
         self.codes: dict[str, str] = {}
+        # Packages beside the usual ones that made the bytes of the day.
+        self.libraries: set[str] = set()
         self.published: tuple[Place, ...] = ()
         self.busy = False
         self.spill = _spill_directory(context, self.work)

@@ -61,7 +61,7 @@ def write_day(session: DaySession, operator: Sink, given: Numbered) -> tuple[Pla
         fingerprint=skeleton_fingerprint(session.digests, session.inputs, per_part, session.codes),
         inputs=tuple(file for name in sorted(session.inputs) for file in session.inputs[name]),
         seconds={name: round(value, 4) for name, value in seconds.items()},
-        software={name: version(name) for name in _SOFTWARE},
+        software={name: version(name) for name in (*_SOFTWARE, *sorted(session.libraries))},
     )
     final = publish_day(session.context.staging, "skeleton", session.day, ready, manifest)
     return tuple(final / part.name for part in parts)

@@ -15,7 +15,7 @@ import apache_beam as beam
 
 from beam_pipeline.context import DayHandle, RunContext
 from beam_pipeline.gate import DayGate, Gate, Stopped
-from beam_pipeline.membership import close_gate, open_gate, software
+from beam_pipeline.membership import SOFTWARE, close_gate, open_gate, software
 from beam_pipeline.own_run import STOP_SECONDS, limits_of_a_day
 from beam_pipeline.portable import PortableJob
 from beam_pipeline.quiet import quiet_portable_runner
@@ -133,7 +133,7 @@ def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
         ),
         day_workers=run.day_workers,
         rows_per_part=project.runtime.rows_per_part,
-        software=software(),
+        software=software([*SOFTWARE, *(run.dag.rolling_engines & {"polars"})]),
         label_columns=tuple(project.service.grain),
         profile=run.profile,
         sources=run.sources.places(),

@@ -50,7 +50,7 @@ def nearest(integer: int, divisor: int, exponent: int) -> float:
         # Python's division of integers is rounded once.
         return (integer << exponent) / divisor if exponent >= 0 else integer / (divisor << -exponent)
     except OverflowError:
-        return math.copysign(math.inf, integer)
+        return math.inf if integer > 0 else -math.inf
 
 
 def deviation(count: int, total: int, squares: int, exponent: int, divisor: int) -> float:

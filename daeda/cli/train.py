@@ -101,6 +101,8 @@ def _check_before_first_day(plan: TrainPlan, arguments: argparse.Namespace) -> N
     """Everything that can be known before the first day; raises InputError, or DayError for --on-stale fail."""
     if not arguments.enrich_only and any(one.builds for one in plan.skeleton):
         require("skeleton")
+        if "polars" in plan.dag.rolling_engines:
+            require("polars")
     if any(one.builds for one in plan.enriched):
         require("enrichment")
     layout = Layout(plan.project.service_dir, plan.project.scratch_dir)

@@ -98,18 +98,13 @@ def compile_project(project: Project) -> Dag:
 
 def compile_runnable(project: Project) -> Dag:
     """The DAG, when every operator of it can be run by this version; raises NotBuiltYet otherwise."""
-    if project.runtime.compute.engine != "duckdb":
-        raise NotBuiltYet(
-            f"{place_of_setting(project.documents['runtime'], ('compute', 'engine'))}: compute.engine "
-            f"'{project.runtime.compute.engine}' is described and not built yet: use duckdb"
-        )
     for name in ("data_root", "output_root"):
         path = getattr(project.runtime, name)
         if "://" in path and not is_object(path):
             place = place_of_setting(project.documents["runtime"], (name,))
             raise NotBuiltYet(f"{place}: {name} '{path}' is not built: use a local path or s3://bucket/path")
     dag = project_dag(project)
-    dag.require_built()
+    dag.require_runnable()
     return dag
 
 

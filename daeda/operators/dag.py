@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from daeda.errors import ConfigError, NotBuiltYet, did_you_mean
+from daeda.errors import ConfigError, did_you_mean
 from daeda.operators.operator import Executor, Target
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Filter, Join, Project, Scan, Sink
@@ -78,6 +78,11 @@ class Dag:
         return tuple(operator for operator in self.operators if isinstance(operator, Scan))
 
     @property
+    def rolling_engines(self) -> frozenset[str]:
+        """The engines that compute the rolling aggregates."""
+        return frozenset(one.compute for one in self.operators if isinstance(one, RollingAggregate))
+
+    @property
     def spine(self) -> Scan:
         """The Scan whose rows are the rows of the output."""
         return next(scan for scan in self.scans if scan.order_by)
@@ -95,23 +100,17 @@ class Dag:
         """The YAML form."""
         return PipelineModel(service=self.service, operators=self.operators)
 
-    def require_built(self) -> None:
-        """Raise NotBuiltYet for operators that no executor of this version runs as they are declared."""
-        missing = []
+    def require_runnable(self) -> None:
+        """Raise ConfigError for an operator that no executor runs on the engine that it declares."""
         for operator in self.operators:
             executor: Executor = "ray" if isinstance(operator, RayUdfTransform) else "beam"
             targets = operator.can_run_on()
-            reason = operator.not_built()
-            if reason is not None:
-                missing.append(f"operator '{operator.name}' ({operator.op_kind}): {reason}")
-            elif Target(executor, operator.engine) not in targets:
+            if Target(executor, operator.engine) not in targets:
                 engines = ", ".join(sorted(target.engine for target in targets if target.executor == executor))
                 raise ConfigError(
                     f"operator '{operator.name}' ({operator.op_kind}) cannot run on engine "
                     f"'{operator.engine}': it runs on {engines}"
                 )
-        if missing:
-            raise NotBuiltYet("\n".join(missing))
 
 
 def _topological(operators: Iterable[Operator]) -> tuple[Operator, ...]:

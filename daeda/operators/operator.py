@@ -32,13 +32,9 @@ class OperatorModel(Strict):
     output: Name = Field(description="Relation that it makes.")
     engine: Engine = Field(default="sql", description="Engine that runs it.")
 
-    def not_built(self) -> str | None:
-        """What of this operator no executor of this version runs, and what runs instead; None when all of it runs."""
-        return None
-
     def can_run_on(self) -> frozenset[Target]:
-        """The pairs of executor and engine that run this operator in this version; empty when none does."""
-        return self.targets if self.not_built() is None else frozenset()
+        """The pairs of executor and engine that run this operator."""
+        return self.targets
 
     def derive(self, inputs: tuple[Relation, ...]) -> Relation:
         """The output's columns and order; raises ConfigError when the inputs do not fit."""

@@ -102,12 +102,6 @@ class RollingAggregate(OperatorModel):
     aggregates: tuple[Aggregate, ...] = Field(min_length=1, description="The output columns.")
     compute: Literal["duckdb", "polars"] = Field(default="duckdb", description="Engine that computes the windows.")
 
-    def not_built(self) -> str | None:
-        """The duckdb engine runs every kind; the polars engine is described."""
-        if self.compute != "duckdb":
-            return f"compute: {self.compute} is described and not built yet: use duckdb"
-        return None
-
     def derive(self, inputs: tuple[Relation, ...]) -> Relation:
         """The left columns, then a column per aggregate."""
         self.expect_inputs(inputs, 2)

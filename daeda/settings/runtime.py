@@ -69,7 +69,9 @@ class DuckDbConfig(Strict):
 class Compute(Strict):
     """The engine of rolling aggregates and DuckDB's limits."""
 
-    engine: Literal["duckdb", "polars"] = Field(default="duckdb", description="Engine of rolling aggregates.")
+    engine: Literal["duckdb", "polars"] = Field(
+        default="duckdb", description="Engine of rolling aggregates; polars needs the extra of that name."
+    )
     duckdb_config: DuckDbConfig = Field(default=DuckDbConfig(), description="Limits of DuckDB.")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from beam_pipeline.options import main as skeleton
 from daeda.cli.main import main
 from daeda_audit.command import main as audit
 from enrich.options import main as enrich
@@ -64,3 +65,20 @@ def test_an_audit_without_vectors_does_without_lance(
     without(monkeypatch, "lance")
     assert audit(["ranking"]) == 2
     assert "holds no published day" in capsys.readouterr().err
+
+
+def test_the_polars_engine_without_polars(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DAEDA_COMPUTE__ENGINE", "polars")
+    without(monkeypatch, "polars")
+    sentence = (
+        "error: the rolling engine polars needs polars, not installed here: install the extra with "
+        "`pip install 'daeda[polars]'`\n"
+    )
+    before = everything_below(root)
+    assert main(["pipeline", "train", "ranking", "--skeleton-only"]) == 2
+    assert capsys.readouterr().err == sentence
+    assert skeleton([]) == 2
+    assert capsys.readouterr().err == sentence
+    assert everything_below(root) == before

@@ -77,6 +77,7 @@ CHANGED: dict[str, tuple[Change, list[str], list[str]]] = {
         ["operator pit_prices changed", "operator scan_prices changed"], [],
     ),
     "max_length": (spec(1, max_length=2), ["operator rolling_events_by_user changed"], []),
+    "engine": (runtime(compute={"engine": "polars"}), ["operator rolling_events_by_user changed"], []),
     "condition": (
         spec(0, where="amount > 1"),
         ["operator assemble changed", "operator filter_events_by_user is new", "operator rolling_events_by_user "

@@ -122,7 +122,7 @@ def test_a_latest_column_reads_every_partition_and_says_that_it_sees_the_future(
     assert isinstance(join, Join)
     assert (scan.reads, scan.lookback) == ("static", None)
     assert (join.created, join.tie_order) == (scan.created, ("price",))
-    dag.require_built()
+    dag.require_runnable()
     assert "on item_id, newest by event_timestamp (sees the future); takes price" in explain_text(dag)
 
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from daeda.errors import ConfigError, NotBuiltYet
+from daeda.errors import ConfigError
 from daeda.operators.dag import Dag, Operator, PipelineModel
 
 TIME = {"column": "at", "unit": "us"}
@@ -246,23 +246,10 @@ def test_an_engine_that_no_executor_has_for_it_is_refused() -> None:
     operators = [one for one in changed("rolling", engine="sql") if one is not ARROW]
     operators = [{**one, "inputs": ["c"]} if one["name"] == "assemble" else one for one in operators]
     with pytest.raises(ConfigError) as raised:
-        dag(operators).require_built()
+        dag(operators).require_runnable()
     assert str(raised.value) == (
         "operator 'rolling' (rolling_aggregate) cannot run on engine 'sql': it runs on sql_arrow_udf"
     )
-
-
-@pytest.mark.parametrize(
-    ("operators", "message"),
-    [
-        (changed("rolling", compute="polars"),
-         "operator 'rolling' (rolling_aggregate): compute: polars is described and not built yet: use duckdb"),
-    ],
-)  # fmt: skip
-def test_what_is_described_and_not_built_says_so(operators: list[dict[str, Any]], message: str) -> None:
-    with pytest.raises(NotBuiltYet) as raised:
-        dag(operators).require_built()
-    assert message in str(raised.value).splitlines()
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from beam_pipeline.kernel.aggregate import aggregate
 from beam_pipeline.windowed import History, Probes, WindowedAggregate
 from daeda.settings.aggregations import LIST_KINDS, AggregateKind
-from tests.kernel.cases import same
+from tests.kernel.cases import ENGINES, same
 from tests.oracle import rolling as oracle
 
 EVENTS, BEFORE, PROBES = 100_000, 500, 3_000
@@ -49,29 +48,31 @@ def rows_seen(history, moment, window):
     return [{"v": value, "w": elements} for value, elements in zip(values, lists, strict=True)]
 
 
-def compare(history, probes, wanted, every):
-    (found,) = aggregate(history, probes, [wanted], "here")
+def compare(engine, history, probes, wanted, every):
+    (found,) = ENGINES[engine](history, probes, [wanted], "here")
     for place in range(every // 2, len(probes.time), every):
         rows = rows_seen(history, probes.time[place], wanted.window)
         expected = oracle.aggregate(wanted.kind, rows, wanted.column, wanted.max_length, "newest_first")
         assert same(wanted.kind, found[place].as_py(), expected), (wanted, place)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("window", [None, 300])
 @pytest.mark.parametrize("kind", get_args(AggregateKind))
-def test_every_kind(kind, window):
+def test_every_kind(kind, window, engine):
     wanted = WindowedAggregate(
         "x", kind, "w" if kind == "flatten_distinct" else "v", window, 32 if kind in LIST_KINDS else None
     )
-    compare(heavy_history(), probes_of_heavy(PROBES), wanted, PROBES // 2)
+    compare(engine, heavy_history(), probes_of_heavy(PROBES), wanted, PROBES // 2)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("kind", ["count", "sum", "last", "last_distinct"])
 @pytest.mark.parametrize("delays", [[100], [0, 0, 0, 0, 0, 0, 0, 0, 0, 5_000]])
-def test_rows_that_become_known_late(delays, kind):
+def test_rows_that_become_known_late(delays, kind, engine):
     """A fixed delay leaves one range of rows; late corrections make windows that see copies of their rows."""
     rng = np.random.default_rng(19)
     history = heavy_history()
     known = history.time + rng.choice(delays, len(history.time))
     wanted = WindowedAggregate("x", kind, "v", None, 32 if kind in LIST_KINDS else None)
-    compare(History(history.entity, history.time, history.columns, known), probes_of_heavy(60), wanted, 15)
+    compare(engine, History(history.entity, history.time, history.columns, known), probes_of_heavy(60), wanted, 15)

@@ -12,6 +12,7 @@ from beam_pipeline.kernel.bounds import Bounds
 from beam_pipeline.kernel.distinct import grouped, item_codes, newest_distinct
 from beam_pipeline.windowed import History, Probes, WindowedAggregate
 from daeda.errors import DayError
+from tests.kernel.cases import ENGINES
 from tests.oracle.rolling import first_of_each
 
 
@@ -63,14 +64,15 @@ def test_the_next_row_of_the_same_item(pairs, limit):
     assert grouped(entity, codes, limit).following.tolist() == expected
 
 
-def heavy_user(items, probes, max_length, newest_first=True):
+def heavy_user(engine, items, probes, max_length, newest_first=True):
     history = History(np.zeros(len(items), dtype=np.int64), np.arange(len(items)) // 2, {"v": pa.array(items)})
     wanted = [WindowedAggregate("x", "last_distinct", "v", None, max_length, newest_first)]
-    return aggregate(history, Probes(np.zeros(len(probes), dtype=np.int64), probes), wanted, "here")[0]
+    return ENGINES[engine](history, Probes(np.zeros(len(probes), dtype=np.int64), probes), wanted, "here")[0]
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("shape", ["few items", "one item", "all different", "a long run"])
-def test_a_user_with_100000_events(shape):
+def test_a_user_with_100000_events(shape, engine):
     """Right, and done at all: 10,000 windows of 50,000 rows would not fit in memory if they were expanded."""
     rng = np.random.default_rng(11)
     rows = 100_000
@@ -81,15 +83,16 @@ def test_a_user_with_100000_events(shape):
         "a long run": np.concatenate([np.arange(rows // 2), np.zeros(rows // 2, dtype=np.int64)]),
     }[shape]
     probes = np.sort(rng.integers(0, rows // 2, 10_000))
-    found = heavy_user(items, probes, 32)
+    found = heavy_user(engine, items, probes, 32)
     for place in range(0, len(probes), 997):
         seen = items[: 2 * probes[place]][::-1]
         assert found[place].as_py() == first_of_each(seen[:60_000].tolist())[:32]
 
 
-def test_reversed_lists():
+@pytest.mark.parametrize("engine", ENGINES)
+def test_reversed_lists(engine):
     items = np.array([1, 2, 1, 3, 3, 4])
-    assert heavy_user(items, np.array([1, 3]), 2, newest_first=False).to_pylist() == [[1, 2], [3, 4]]
+    assert heavy_user(engine, items, np.array([1, 3]), 2, newest_first=False).to_pylist() == [[1, 2], [3, 4]]
 
 
 NAN_BITS = np.array([0x7FF8_0000_0000_0000, 0xFFF8_0000_0000_0001], dtype=np.uint64).view(np.float64)

@@ -10,15 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beam_pipeline.kernel.aggregate import aggregate
 from beam_pipeline.kernel.bounds import Bounds
 from beam_pipeline.kernel.double_sum import double_sums
 from beam_pipeline.kernel.exact_sum import window_sums
 from beam_pipeline.kernel.limbs import MOST_ROWS, window_digits
 from beam_pipeline.windowed import History, Probes, SumOverflow, WindowedAggregate
 from daeda.errors import DayError
+from tests.kernel.cases import ENGINES
 from tests.oracle.rolling import total
+from tests.oracle.values import order_key
 
+BOTH = tuple(ENGINES.values())
 SUM = WindowedAggregate("total", "sum", "v", None)
 ANY_RANGE = st.tuples(st.integers(0, 30), st.integers(0, 30)).map(sorted)
 EDGES = [5e-324, -5e-324, 2.0**-1022, 2.0**-1074 * 3, 1e-308, 1e308, 1.7976931348623157e308, -1.7976931348623157e308]
@@ -29,13 +31,14 @@ def windows_of(ranges, rows):
     return Bounds(clipped[:, 0], clipped[:, 1])
 
 
-def sum_all(values, kind):
-    """The sum of all values, by the interface."""
+def sum_all(values, kind, engines=BOTH):
+    """The sum of all values, by the interface: the same by every engine."""
     rows = len(values)
     history = History(np.full(rows, 7, dtype=np.int64), np.arange(rows), {"v": pa.array(values, kind)})
-    return aggregate(history, Probes(np.array([7]), np.array([rows])), [SUM], "operator 'r', day 2017-01-29")[0][
-        0
-    ].as_py()
+    moment, where = Probes(np.array([7]), np.array([rows])), "operator 'r', day 2017-01-29"
+    found = [engine(history, moment, [SUM], where)[0][0].as_py() for engine in engines]
+    assert all(order_key(one) == order_key(found[0]) for one in found)
+    return found[0]
 
 
 def bits(value):
@@ -164,6 +167,7 @@ def test_decimals_are_exact_or_marked(unscaled, ranges):
     assert found == [Decimal(value) if abs(value) < 10**38 else None for value in exact]
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
     ("values", "kind"),
     [
@@ -175,9 +179,9 @@ def test_decimals_are_exact_or_marked(unscaled, ranges):
         ([Decimal(1 - 10**38)] * 4, pa.decimal128(38, 0)),
     ],
 )
-def test_an_overflow_names_its_place(values, kind):
+def test_an_overflow_names_its_place(values, kind, engine):
     with pytest.raises(SumOverflow) as caught:
-        sum_all(values, kind)
+        sum_all(values, kind, [ENGINES[engine]])
     fits = "int64" if pa.types.is_integer(kind) else "decimal128(38, 0)"
     assert str(caught.value) == (
         f"operator 'r', day 2017-01-29: the sum 'total' of the entity with code 7 does not fit {fits}"
@@ -206,7 +210,7 @@ def test_an_overflow_outside_the_window_is_none():
     history = History(np.zeros(3, dtype=np.int64), np.arange(3), {"v": pa.array([2**63 - 1, 1, 2])})
     wanted = [WindowedAggregate("total", "sum", "v", 2)]
     probes = Probes(np.zeros(1, dtype=np.int64), np.array([3]))
-    assert aggregate(history, probes, wanted, "here")[0].to_pylist() == [3]
+    assert [engine(history, probes, wanted, "here")[0].to_pylist() for engine in ENGINES.values()] == [[3], [3]]
 
 
 def test_more_rows_than_the_carries_hold():

@@ -63,6 +63,7 @@ class Case:
     right_time: Time = Time()
     created: Time | None = None
     where: tuple[str, Any] | None = None
+    engine: str = "duckdb"
     chunk_rows: int = 1_000_000
     batch_rows: int = 122_880
 
@@ -76,6 +77,7 @@ class Session:
     chunk_rows: int
     memory_bytes: int = 1 << 30
     day: dt.date = DAY
+    libraries: set[str] = field(default_factory=set)
     context: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -127,7 +129,7 @@ def in_the_product(case: Case, directory: Path, connection: duckdb.DuckDBPyConne
         name="rolling_right", inputs=("left", "right"), output=f"rolled_{number}", engine="sql_arrow_udf",
         keys=tuple(case.keys), left_time=Instant(column="now", unit=case.left_time.unit),
         history_time=instants["then"], created=instants.get("known"), tie_order=tuple(case.rest),
-        aggregates=case.aggregates,
+        aggregates=case.aggregates, compute=case.engine,
     )  # fmt: skip
     relation = Relation(tuple(Column(name, DType.parse(dtype)) for name, dtype in left_types.items()), ("now",))
     expressions = {name: column(name).sql("duckdb") for name in left_types}

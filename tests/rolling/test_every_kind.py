@@ -106,9 +106,10 @@ def project(root: Path) -> TinyProject:
     return made
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[TinyProject, Path]:
+@pytest.fixture(scope="module", params=["duckdb", "polars"])
+def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[TinyProject, Path]:
     made = project(tmp_path_factory.mktemp("kinds"))
+    made.runtime["compute"] = {"engine": request.param}
     made.write().write_data()
     words = [sys.executable, "-m", "beam_pipeline", "--runtime-config-path", str(made.runtime_path)]
     environment = {**os.environ, "DAEDA_ROLLING_CHUNK_ROWS": "50"}

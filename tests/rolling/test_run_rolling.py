@@ -1,8 +1,9 @@
-"""RollingAggregate of one day in DuckDB and the kernel equals the oracle: keys, units, `where`, `created`, chunks."""
+"""RollingAggregate of one day equals the oracle, by both engines: keys, units, `where`, `created`, chunks."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "list<double>": st.none() | st.lists(st.sampled_from([None, 0.0, -0.0, math.nan, -math.inf]), max_size=3),
 }
 NUMBERS = {"int64", "double", "decimal(5, 2)"}
+ENGINES = ("duckdb", "polars")
 
 
 @pytest.fixture(scope="module")
@@ -104,8 +106,8 @@ def cases(draw: st.DrawFn) -> Case:
     )  # fmt: skip
 
 
-def compare(case: Case, found: pa.Table) -> None:
-    expected = in_the_oracle(case)
+def compare(case: Case, found: pa.Table, expected: dict[str, list[Any]] | None = None) -> None:
+    expected = in_the_oracle(case) if expected is None else expected
     assert found.column_names == [one.name for one in case.aggregates]
     assert found.num_rows == len(case.left)
     for one in case.aggregates:
@@ -120,7 +122,10 @@ def compare(case: Case, found: pa.Table) -> None:
 def test_it_finds_what_the_oracle_finds(
     case: Case, tmp_path_factory: pytest.TempPathFactory, connection: duckdb.DuckDBPyConnection
 ) -> None:
-    compare(case, in_the_product(case, tmp_path_factory.getbasetemp(), connection))
+    expected = in_the_oracle(case)
+    for engine in ENGINES:
+        found = in_the_product(replace(case, engine=engine), tmp_path_factory.getbasetemp(), connection)
+        compare(case, found, expected)
 
 
 def aggregate(kind: str, column: str | None, window: str = "unbounded", most: int | None = None) -> Aggregate:
@@ -147,7 +152,7 @@ def begin(user: int) -> int:
     return NOON - (-10 if user % 3 == 0 else 5) * 1_000_000_000
 
 
-def many_users(chunk_rows: int, batch_rows: int) -> Case:
+def many_users(chunk_rows: int, batch_rows: int, engine: str) -> Case:
     """Users with 1 to 60 events each; every third has none that a row sees."""
     right = [
         {
@@ -160,25 +165,29 @@ def many_users(chunk_rows: int, batch_rows: int) -> Case:
         for event in range(1 + (user * 7) % 60)
     ]
     left = [{"k": user, "now": NOON + 1_000} for user in (*range(0, 30, 2), 7, None, 7)]
-    return Case({"k": "int64"}, {"v": "int64", "w": "list<int64>"}, EVERY, left, right, chunk_rows=chunk_rows,
-                batch_rows=batch_rows)  # fmt: skip
+    return Case({"k": "int64"}, {"v": "int64", "w": "list<int64>"}, EVERY, left, right, engine=engine,
+                chunk_rows=chunk_rows, batch_rows=batch_rows)  # fmt: skip
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(("chunk_rows", "batch_rows"), [(1_000_000, 122_880), (1, 1), (50, 7), (3, 64), (61, 60)])
 def test_chunks_are_cut_between_entities(
-    chunk_rows: int, batch_rows: int, tmp_path: Path, connection: duckdb.DuckDBPyConnection
+    engine: str, chunk_rows: int, batch_rows: int, tmp_path: Path, connection: duckdb.DuckDBPyConnection
 ) -> None:
-    case = many_users(chunk_rows, batch_rows)
+    case = many_users(chunk_rows, batch_rows, engine)
     found = in_the_product(case, tmp_path, connection)
     compare(case, found)
-    assert found.equals(in_the_product(many_users(1_000_000, 122_880), tmp_path, connection))
+    assert found.equals(in_the_product(many_users(1_000_000, 122_880, engine), tmp_path, connection))
 
 
-def test_an_overflow_names_day_column_and_key(tmp_path: Path, connection: duckdb.DuckDBPyConnection) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_overflow_names_day_column_and_key(
+    engine: str, tmp_path: Path, connection: duckdb.DuckDBPyConnection
+) -> None:
     right = [{"k": "u", "j": 7, "then": NOON - 1_000 * n, "v": 2**62} for n in (1, 2)]
     right += [{"k": "t", "j": 7, "then": NOON - 1_000, "v": 1}]
     left = [{"k": "t", "j": 7, "now": NOON}, {"k": "u", "j": 7, "now": NOON}]
-    case = Case({"k": "string", "j": "int64"}, {"v": "int64"}, (aggregate("sum", "v"),), left, right)
+    case = Case({"k": "string", "j": "int64"}, {"v": "int64"}, (aggregate("sum", "v"),), left, right, engine=engine)
     with pytest.raises(DayError) as raised:
         in_the_product(case, tmp_path, connection)
     assert str(raised.value) == (
@@ -187,25 +196,33 @@ def test_an_overflow_names_day_column_and_key(tmp_path: Path, connection: duckdb
     )
 
 
-def test_an_entity_that_does_not_fit_is_named(tmp_path: Path, connection: duckdb.DuckDBPyConnection) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_entity_that_does_not_fit_is_named(
+    engine: str, tmp_path: Path, connection: duckdb.DuckDBPyConnection
+) -> None:
     right = [{"k": 5, "then": NOON - 1_000 * n, "v": n} for n in range(1, 2_001)]
     left = [{"k": 5, "now": NOON}]
-    case = Case({"k": "int64"}, {"v": "int64"}, (aggregate("sum", "v"),), left, right, batch_rows=1_000)
+    case = Case({"k": "int64"}, {"v": "int64"}, (aggregate("sum", "v"),), left, right, engine=engine,
+                batch_rows=1_000)  # fmt: skip
     with pytest.raises(DayError, match=r"^the history of k 5 alone has more than \d+ rows and 0 MiB, and the kernel "):
         in_the_product(case, tmp_path, connection, memory_bytes=400_000)
 
 
-def test_the_same_instant_in_two_units(tmp_path: Path, connection: duckdb.DuckDBPyConnection) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_same_instant_in_two_units(engine: str, tmp_path: Path, connection: duckdb.DuckDBPyConnection) -> None:
     """A row at exactly t is not seen, one a nanosecond earlier is, also where the spine counts in milliseconds."""
     right = [{"k": 1, "then": NOON - n, "v": n} for n in (0, 1, 5, 6)]
     case = Case(
         {"k": "int64"}, {"v": "int64"}, (aggregate("list", "v", "5ns", 9),), [{"k": 1, "now": NOON}], right,
-        Time("timestamp[ms]", "ms"), Time("timestamp[ns]", "ns"),
+        Time("timestamp[ms]", "ms"), Time("timestamp[ns]", "ns"), engine=engine,
     )  # fmt: skip
     assert in_the_product(case, tmp_path, connection)["list_v_5ns"].to_pylist() == [[1, 5]]
 
 
-def test_a_correction_counts_from_when_it_is_known(tmp_path: Path, connection: duckdb.DuckDBPyConnection) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_correction_counts_from_when_it_is_known(
+    engine: str, tmp_path: Path, connection: duckdb.DuckDBPyConnection
+) -> None:
     second = 1_000_000_000
     right = [
         {"k": 1, "then": NOON - 9 * second, "known": NOON - 9 * second, "v": 1},
@@ -216,7 +233,7 @@ def test_a_correction_counts_from_when_it_is_known(tmp_path: Path, connection: d
     ]
     left = [{"k": 1, "now": NOON - n * second} for n in (6, 2, 1, 0)]
     wanted = (aggregate("list", "v", most=9), aggregate("sum", "v", "9s"), aggregate("max", "v", "8s"))
-    case = Case({"k": "int64"}, {"v": "int64"}, wanted, left, right, created=Time())
+    case = Case({"k": "int64"}, {"v": "int64"}, wanted, left, right, created=Time(), engine=engine)
     found = in_the_product(case, tmp_path, connection)
     assert found["list_v_unbounded"].to_pylist() == [[3, 1], [3, 1], [0, 3, 1], [0, 3, 2, 1]]
     assert found["sum_v_9s"].to_pylist() == [4, 4, 4, 6]

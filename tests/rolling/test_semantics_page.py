@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 
 from daeda.durations import Duration
 from daeda.operators.temporal import Aggregate
@@ -42,7 +43,8 @@ def value(text: str) -> Any:
     return json.loads(text.replace("NULL", "null"))
 
 
-def test_the_worked_window(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["duckdb", "polars"])
+def test_the_worked_window(engine: str, tmp_path: Path) -> None:
     right = [
         {"k": 1, "then": moment(row["time"]), "known": moment(row["known"])}
         | {name: value(row[name]) for name in ("item", "amount", "tags")}
@@ -61,7 +63,7 @@ def test_the_worked_window(tmp_path: Path) -> None:
     )
     rest = {"item": "int64", "amount": "double", "tags": "list<string>"}
     left = [{"k": 1, "now": moment("10:00")}]
-    case = Case({"k": "int64"}, rest, aggregates, left, right, created=Time())
+    case = Case({"k": "int64"}, rest, aggregates, left, right, created=Time(), engine=engine)
     (found,) = in_the_product(case, tmp_path, duckdb.connect()).to_pylist()
     stated = {f"result_{number}": value(row["gives"]) for number, row in enumerate(results)}
     assert found == stated
