@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import datetime as dt
 import sys
 from collections.abc import Sequence
 
 from beam_pipeline.quiet import quiet_logging
 from daeda.cli.arguments import (
+    WORKER_TIMEOUT,
     StrictParser,
     add_build_flags,
+    add_portable_flags,
     add_project_flags,
     add_skeleton_flags,
     open_project,
@@ -18,6 +19,7 @@ from daeda.cli.arguments import (
 from daeda.cli.installed import require
 from daeda.cli.lifeline import watch_driver
 from daeda.cli.outcome import run_command, say
+from daeda.errors import UsageError
 
 # Of Beam's flags, those that daeda decides itself.
 _OURS = frozenset({"--direct_num_workers", "--direct_running_mode"})
@@ -39,7 +41,7 @@ def build_parser() -> StrictParser:
     add_project_flags(parser)
     add_build_flags(parser)
     add_skeleton_flags(parser)
-    _add_portable_flags(parser)
+    add_portable_flags(parser)
     return parser
 
 
@@ -51,6 +53,11 @@ def _command(words: Sequence[str]) -> int:
     from beam_pipeline.runner import check_job_service, choose_runner
 
     runner = choose_runner(beam_flags)
+    if runner.in_process and arguments.worker_timeout is not None:
+        raise UsageError(
+            f"--worker-timeout belongs to portable runners, and the days of {runner.name} are built by this process: "
+            "remove it, or choose another --runner"
+        )
 
     from daeda.compiler.compile import compile_runnable
     from daeda.dataset.layout import Layout
@@ -89,7 +96,7 @@ def _command(words: Sequence[str]) -> int:
                 sources,
                 to_build,
                 runner,
-                arguments.worker_timeout,
+                WORKER_TIMEOUT if arguments.worker_timeout is None else arguments.worker_timeout,
                 arguments.on_locked,
                 due,
                 arguments.profile,
@@ -101,28 +108,6 @@ def _command(words: Sequence[str]) -> int:
         say(f"skeleton: all {len(days)} days are there already")
     print(Layout(project.service_dir, project.scratch_dir).dataset_dir("skeleton"))
     return 0
-
-
-def _add_portable_flags(parser: StrictParser) -> None:
-    group = parser.add_argument_group("portable runners")
-    group.add_argument(
-        "--worker-timeout",
-        type=_seconds,
-        default=120.0,
-        metavar="SECONDS",
-        help="give up after so long without a day at work; a pool that cannot start its workers says nothing itself",
-    )
-
-
-def _seconds(text: str) -> float:
-    """A time-out; raises what argparse turns into a UsageError."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds above 0")
-    return value
 
 
 def _beam_flags(parser: StrictParser, rest: Sequence[str]) -> tuple[str, ...]:

@@ -14,9 +14,17 @@ from daeda.storage.place import is_object
 if TYPE_CHECKING:
     from daeda.catalog.project import Project
 
+# Seconds without a day at work after which a job on a portable runner is given up.
+WORKER_TIMEOUT = 120.0
+
 
 class StrictParser(argparse.ArgumentParser):
-    """A parser that accepts no abbreviations and raises UsageError with what exists."""
+    """A parser that accepts no abbreviations and raises UsageError with what exists.
+
+    `where_others_go` ends the message about an unknown flag, for a command that passes flags on.
+    """
+
+    where_others_go = ""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
@@ -45,7 +53,7 @@ class StrictParser(argparse.ArgumentParser):
         known = dict.fromkeys((*self.flags(), *known_elsewhere))
         if not flag.startswith("-"):
             raise UsageError(f"{self.prog}: unexpected word '{word}'; see {self.prog} --help")
-        raise UsageError(f"{self.prog}: unknown flag '{flag}': {did_you_mean(flag, known)}")
+        raise UsageError(f"{self.prog}: unknown flag '{flag}': {did_you_mean(flag, known)}{self.where_others_go}")
 
 
 def add_project_flags(parser: argparse.ArgumentParser) -> None:
@@ -109,6 +117,29 @@ def add_run_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
 def add_skeleton_flags(parser: argparse.ArgumentParser) -> None:
     """How much the skeleton does at once, and with how much of the machine."""
     _add_settings(parser.add_argument_group("skeleton"), SKELETON_FLAGS)
+
+
+def add_portable_flags(parser: argparse.ArgumentParser) -> None:
+    """How long the skeleton waits for workers that it did not start."""
+    group = parser.add_argument_group("portable runners")
+    group.add_argument(
+        "--worker-timeout",
+        type=_seconds,
+        metavar="SECONDS",
+        help="give up after so long without a day at work; a pool that cannot start its workers says nothing itself; "
+        f"{WORKER_TIMEOUT:g} where it is not given",
+    )
+
+
+def _seconds(text: str) -> float:
+    """A time-out; raises what argparse turns into a UsageError."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds above 0")
+    return value
 
 
 def add_enrichment_flags(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from daeda.cli.arguments import (
     add_build_flags,
     add_enrichment_flags,
     add_output_flag,
+    add_portable_flags,
     add_project_flags,
     add_run_flags,
     add_skeleton_flags,
@@ -74,11 +75,13 @@ def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(words[:at]), list(words[at + 1 :])
 
 
-def _add_train(parser: argparse.ArgumentParser) -> None:
+def _add_train(parser: StrictParser) -> None:
+    parser.where_others_go = "; flags of Apache Beam stand behind --"
     parser.add_argument("service")
     add_project_flags(parser)
     add_build_flags(parser)
     add_skeleton_flags(parser)
+    add_portable_flags(parser)
     add_enrichment_flags(parser)
     part = parser.add_argument_group("sub-range of the pipeline")
     part.add_argument("--skeleton-only", action="store_true", help="run the source-side operators alone")

@@ -69,6 +69,8 @@ def train(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
         )
     if arguments.enrich_only and beam_flags:
         raise UsageError("flags of Beam belong to the skeleton, and --enrich-only does not run it: remove them")
+    if arguments.enrich_only and arguments.worker_timeout is not None:
+        raise UsageError("--worker-timeout belongs to the skeleton, and --enrich-only does not run it: remove it")
     plan = make_plan(arguments)
     layout = Layout(plan.project.service_dir, plan.project.scratch_dir)
     for warning in plan.project.warnings:
@@ -141,8 +143,10 @@ def _run(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[st
         if code:
             return code
     repair(Layout(plan.project.service_dir, plan.project.scratch_dir))
-    if not arguments.enrich_only and any(one.builds for one in plan.skeleton):
-        words = [*shared, *setting_words(arguments, SKELETON_FLAGS), *beam_flags]
+    # Flags of the runner are checked where they are understood, also when no day is to be built.
+    runner = [*as_flags(arguments, {"worker_timeout": "--worker-timeout"}), *beam_flags]
+    if not arguments.enrich_only and (runner or any(one.builds for one in plan.skeleton)):
+        words = [*shared, *setting_words(arguments, SKELETON_FLAGS), *runner]
         code = run_half("beam_pipeline", words, state)
         if code:
             return code

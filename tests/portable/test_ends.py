@@ -259,8 +259,8 @@ def test_a_runner_that_starts_a_job_server_of_its_own_ends_it_too(tmp_path: Path
 
 def test_train_hands_the_flags_of_beam_to_the_skeleton(services: Services, tmp_path: Path) -> None:
     project = TinyProject(tmp_path).without("item_vector").write().write_data()
-    words = ["-m", "daeda", "pipeline", "train", "ranking", "--runtime-config-path", str(project.runtime_path), "--"]
-    train = [sys.executable, *words, *services.forms["external"], "--worker-timeout", "60"]
+    words = ["-m", "daeda", "pipeline", "train", "ranking", "--runtime-config-path", str(project.runtime_path)]
+    train = [sys.executable, *words, "--worker-timeout", "60", "--", *services.forms["external"]]
     done = subprocess.run(train, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{tmp_path / 'output' / 'ranking' / 'skeleton'}\n"

@@ -70,6 +70,11 @@ REFUSED = {
          "--environment_options", "external_service_address=b:2"),
         "--runner PortableRunner: Option environment_config is incompatible with option(s) external_service_address.",
     ),
+    "time-out of a runner that waits for nobody": (
+        ("--runner", "FnApiRunner", "--worker-timeout", "9"),
+        "--worker-timeout belongs to portable runners, and the days of FnApiRunner are built by this process: remove "
+        "it, or choose another --runner",
+    ),
     "time-out": (
         ("--worker-timeout", "0"),
         "python -m beam_pipeline: argument --worker-timeout: '0' is not a number of seconds above 0; see python -m "
