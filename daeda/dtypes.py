@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from daeda.errors import did_you_mean
+from daeda.errors import cut, did_you_mean
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -92,14 +92,16 @@ class DType:
         if found := _DECIMAL.fullmatch(word):
             precision, scale = int(found[1]), int(found[2])
             if not 1 <= precision <= 38 or scale > precision:
-                raise ValueError(f"'{word}' is not a decimal: precision is 1 to 38 and scale at most the precision")
+                raise ValueError(
+                    f"'{cut(word)}' is not a decimal: precision is 1 to 38 and scale at most the precision"
+                )
             return DType(f"decimal({precision}, {scale})", precision=precision, scale=scale)
         spaced = re.sub(r",\s*", ", ", word)
         if spaced in _SCALARS_IN_SQL or spaced == "halffloat":
             return DType(spaced)
         if spaced.startswith("timestamp[") and spaced.endswith(", UTC]"):
-            raise ValueError(f"unknown type '{text}': the only timestamp with a zone is timestamp[us, UTC]")
-        raise ValueError(f"unknown type '{_cut(text)}': {did_you_mean(word, KNOWN, len(KNOWN))}")
+            raise ValueError(f"unknown type '{cut(text)}': the only timestamp with a zone is timestamp[us, UTC]")
+        raise ValueError(f"unknown type '{cut(text)}': {did_you_mean(word, KNOWN, len(KNOWN))}")
 
     @property
     def is_integer(self) -> bool:
@@ -187,10 +189,6 @@ def is_known(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def describe_arrow(found: pa.DataType) -> str:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from daeda.dtypes import TimeUnit
+from daeda.errors import cut
 
 _UNITS_NS = {
     "ns": 1,
@@ -48,7 +49,7 @@ class Duration:
         if not found or int(found[1]) == 0:
             units = ", ".join(_UNITS_NS)
             raise ValueError(
-                f"'{text}' is not a duration: write a whole number above 0 and a unit ({units}), "
+                f"'{cut(text)}' is not a duration: write a whole number above 0 and a unit ({units}), "
                 "like 7d, or 'unbounded'"
             )
         return Duration(text, int(found[1]) * _UNITS_NS[found[2]])

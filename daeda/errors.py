@@ -78,9 +78,19 @@ def did_you_mean(word: str, known: Iterable[str], most: int = 12) -> str:
     names = sorted(set(known))
     if not names:
         return "none exists"
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(cut(word), names, n=1, cutoff=0.6)
     listed = "Known: " + shortened(names, most)
     return f"did you mean '{close[0]}'? {listed}" if close else listed
+
+
+def cut(text: object, most: int = 60) -> str:
+    """The text, its end left out where it is long: what a message quotes can be of any length.
+
+    >>> cut("abcdef", most=5)
+    'ab...'
+    """
+    shown = str(text)
+    return shown if len(shown) <= most else f"{shown[: most - 3]}..."
 
 
 def counted(number: int, what: str) -> str:

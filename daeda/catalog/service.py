@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from daeda.errors import did_you_mean
-from daeda.settings.kinds import Name, Names, Strict, Type
+from daeda.settings.kinds import Name, Names, Strict, Type, Whole
 
 ColumnKind = Literal["key", "timestamp", "spine", "static", "point_in_time", "rolling", "udf", "derived", "embedding"]
 
@@ -101,7 +101,7 @@ class FeatureService(Strict):
     """The contract: grain, spine and columns."""
 
     name: Name = Field(description="Name of the service, and of its directory below output_root.")
-    version: int = Field(ge=1, description="Version of the contract.")
+    version: Whole = Field(ge=1, description="Version of the contract.")
     owner: str = Field(default="", description="Who answers for it.")
     description: str = Field(default="", description="What it is for.")
     grain: Names = Field(min_length=1, description="Columns that name a row.")

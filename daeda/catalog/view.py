@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from daeda.dtypes import TIMESTAMP_UNITS, DType, TimeUnit
 from daeda.errors import did_you_mean
-from daeda.settings.kinds import Name, Names, Span, Strict, Type
+from daeda.settings.kinds import Day, Name, Names, PathText, Span, Strict, Type, Whole
 
 
 class FieldSpec(Strict):
@@ -23,8 +22,7 @@ class FieldSpec(Strict):
 class Source(Strict):
     """Where the rows are. `path` is a file, a glob or a directory with one `dt=YYYY-MM-DD` directory per day."""
 
-    path: str = Field(
-        min_length=1,
+    path: PathText = Field(
         description="File, glob, or directory, with dt=YYYY-MM-DD directories or without; relative to data_root.",
     )
     timestamp_field: Name | None = Field(
@@ -40,10 +38,10 @@ class Source(Strict):
     missing_partitions: Literal["error", "empty"] = Field(
         default="error", description="Whether a partition that a day needs may be absent."
     )
-    partition_slack: int = Field(
+    partition_slack: Whole = Field(
         default=0, ge=0, le=366, description="Days to look around: how far a row may lie from the day of its partition."
     )
-    first_day: dt.date | None = Field(
+    first_day: Day | None = Field(
         default=None, description="First partition that must be there; an earlier loss is an error."
     )
 

@@ -117,7 +117,7 @@ def read_manifest(directory: Place) -> Manifest | None:
     try:
         data = json.loads(text)
         return _from_json(data)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{path} is not a manifest of daeda ({type(error).__name__}: {error}): delete {directory} and run again"
         ) from error
@@ -128,7 +128,8 @@ def _read_text(path: Place) -> str | None:
         found = client().read(path)
         return None if found is None else found[0].decode(errors="replace")
     try:
-        return path.read_text(encoding="utf-8")
+        # What is no UTF-8 is no manifest either: the message comes from the reader of JSON.
+        return path.read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from daeda.settings.kinds import Count, ImportPath, Name, Names, Span, Spans, Strict, Type
+from daeda.settings.kinds import Count, ImportPath, Name, Names, PathText, Span, Spans, Strict, Type
 
 AggregateKind = Literal[
     "count",
@@ -139,7 +139,7 @@ class EmbeddingStore(Strict):
     """A Lance dataset of vectors by id, pinned to a version number or a tag."""
 
     name: Name = Field(description="Name that enrichment_specs use.")
-    path: str = Field(min_length=1, description="Lance dataset, relative to data_root.")
+    path: PathText = Field(description="Lance dataset, relative to data_root.")
     id_column: str = Field(min_length=1, description="Column of the ids, integers or text.")
     vector_column: str = Field(min_length=1, description="Column of the vectors.")
     dimension: Count = Field(description="Length of the vectors; a number or a name of base.yaml.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -10,12 +11,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Va
 
 from daeda.dtypes import DType
 from daeda.durations import Duration
-from daeda.errors import did_you_mean
+from daeda.errors import cut, did_you_mean
 from daeda.storage.place import is_object
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _IMPORT_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
-_SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB|TiB|KB|MB|GB|TB)")
+_SIZE = re.compile(r"(\d{1,18})\s*(B|KiB|MiB|GiB|TiB|KB|MB|GB|TB)", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MOST_BYTES_OF_A_NAME = 255
+_MOST_LETTERS_OF_A_PATH = 1_000
 _SIZE_UNITS = {
     "B": 1,
     "KiB": 2**10,
@@ -46,7 +50,7 @@ class Dimensions:
         """The value behind a name; raises ValueError with what exists."""
         if name not in self.entries:
             raise ValueError(
-                f"'{name}' is neither a value nor a name of config/base.yaml: {did_you_mean(name, self.entries)}"
+                f"'{cut(name)}' is neither a value nor a name of config/base.yaml: {did_you_mean(name, self.entries)}"
             )
         self.used.add(name)
         return self.entries[name]
@@ -69,16 +73,51 @@ def parse_name(value: object) -> str:
     """A name that becomes a directory, a column prefix or a label: letters, digits and underscores."""
     text = str(value)
     if not isinstance(value, str) or not _NAME.fullmatch(text):
-        raise ValueError(f"'{text}' is not a name: use letters, digits and '_', and begin with a letter or '_'")
+        raise ValueError(f"'{cut(text)}' is not a name: use letters, digits and '_', and begin with a letter or '_'")
     if text.startswith("__"):
-        raise ValueError(f"'{text}' begins with '__', which is kept for columns that daeda makes while it works")
+        raise ValueError(f"'{cut(text)}' begins with '__', which is kept for columns that daeda makes while it works")
     return text
 
 
 def parse_import_path(value: object) -> str:
     """Where a function is, `package.module:function`; raises ValueError."""
     if not isinstance(value, str) or not _IMPORT_PATH.fullmatch(value):
-        raise ValueError(f"'{value}' is not an import path: write package.module:function")
+        raise ValueError(f"'{cut(value)}' is not an import path: write package.module:function")
+    return value
+
+
+def parse_path(value: object) -> object:
+    """A path as text; raises ValueError for one that no file system takes."""
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        raise ValueError("the path is empty: write '.' for the directory that it is relative to")
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
+        raise ValueError(f"{cut(repr(value))} has a control character in it, and a path has none")
+    longest = max((len(part.encode("utf-8", "surrogatepass")) for part in value.split("/")), default=0)
+    if longest > _MOST_BYTES_OF_A_NAME:
+        raise ValueError(f"'{cut(value)}' has a name of {longest} bytes in it: file systems take at most 255")
+    if len(value) > _MOST_LETTERS_OF_A_PATH:
+        raise ValueError(f"'{cut(value)}' has {len(value)} characters: a path has at most {_MOST_LETTERS_OF_A_PATH}")
+    return value
+
+
+def parse_day(value: object) -> object:
+    """A day as a date or as YYYY-MM-DD; raises ValueError for everything else, numbers and instants included."""
+    if type(value) is dt.date:
+        return value
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        try:
+            return dt.date.fromisoformat(value)
+        except ValueError as error:
+            raise ValueError(f"'{value}' is not a day: {error}") from error
+    raise ValueError(f"'{cut(value)}' is not a day: write YYYY-MM-DD")
+
+
+def _no_boolean(value: object) -> object:
+    """YAML's true is Python's 1, and nobody means it."""
+    if isinstance(value, bool):
+        raise ValueError(f"'{str(value).lower()}' is not a whole number")
     return value
 
 
@@ -88,7 +127,7 @@ def parse_size(value: object) -> int:
         return value
     found = _SIZE.fullmatch(str(value).strip())
     if not found or int(found[1]) == 0:
-        raise ValueError(f"'{value}' is not a size: write a whole number and a unit, like 512MiB or 64GiB")
+        raise ValueError(f"'{cut(value)}' is not a size: write a whole number and a unit, like 512MiB or 64GiB")
     return int(found[1]) * _SIZE_UNITS[found[2]]
 
 
@@ -104,7 +143,7 @@ def _resolve_count(value: object, info: ValidationInfo) -> object:
     if isinstance(value, str) and isinstance(info.context, Dimensions):
         value = info.context.resolve(value)
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"'{value}' is not a whole number above 0")
+        raise ValueError(f"'{cut(value)}' is not a whole number above 0")
     return value
 
 
@@ -118,6 +157,9 @@ def _one_or_more(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+PathText = Annotated[str, BeforeValidator(parse_path)]
+Day = Annotated[dt.date, BeforeValidator(parse_day)]
+Whole = Annotated[int, BeforeValidator(_no_boolean)]
 Name = Annotated[str, BeforeValidator(parse_name)]
 ImportPath = Annotated[str, BeforeValidator(parse_import_path)]
 Size = Annotated[int, BeforeValidator(parse_size)]

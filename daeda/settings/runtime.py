@@ -18,9 +18,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from daeda.errors import did_you_mean
 from daeda.settings.document import Document, Location, Mistakes, record_validation
 from daeda.settings.flags import flag_at
-from daeda.settings.kinds import Name, Size, Strict
+from daeda.settings.kinds import Name, PathText, Size, Strict, Whole, parse_day
 
-_MONTH = re.compile(r"(\d{4})-(\d{2})")
+_MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 _PREFIX = "DAEDA_"
 # Set by the driver for the halves that it starts; not settings.
 INTERNAL_VARIABLES = frozenset({"DAEDA_LIFELINE_FD"})
@@ -28,14 +28,14 @@ INTERNAL_VARIABLES = frozenset({"DAEDA_LIFELINE_FD"})
 
 def _first_day(value: object) -> object:
     found = _MONTH.fullmatch(str(value))
-    return f"{value}-01" if found else value
+    return parse_day(f"{value}-01" if found else value)
 
 
 def _last_day(value: object) -> object:
     found = _MONTH.fullmatch(str(value))
-    if not found or not 1 <= int(found[2]) <= 12:
-        return value
-    return f"{value}-{calendar.monthrange(int(found[1]), int(found[2]))[1]}"
+    if not found or not 1 <= int(found[2]) <= 12 or int(found[1]) < 1:
+        return parse_day(f"{value}-01" if found else value)
+    return parse_day(f"{value}-{calendar.monthrange(int(found[1]), int(found[2]))[1]}")
 
 
 class DefaultedColumn(Strict):
@@ -58,10 +58,10 @@ class DuckDbConfig(Strict):
         default=None,
         description="Memory of all days at work together, at most the host's; without it, 60 % of the host's.",
     )
-    threads: int | None = Field(
+    threads: Whole | None = Field(
         default=None, ge=1, description="Threads of all days at work together; without it the host's cores."
     )
-    temp_directory: str | None = Field(
+    temp_directory: PathText | None = Field(
         default=None, description="Where a day spills what does not fit; without it, the run's staging directory."
     )
 
@@ -78,7 +78,7 @@ class Compute(Strict):
 class RayEnvelope(Strict):
     """Ceilings of the enrichment; a run is clamped to the host that it is on."""
 
-    num_cpus: int = Field(default=16, ge=1, description="Logical CPUs.")
+    num_cpus: Whole = Field(default=16, ge=1, description="Logical CPUs.")
     memory: Size = Field(
         default=64 * 2**30, description="Memory of the whole enrichment, object store and reserve included."
     )
@@ -86,9 +86,9 @@ class RayEnvelope(Strict):
         default=20 * 2**30,
         description="Memory of the object store, which shares the vectors of a day among the actors.",
     )
-    reserved_cpus: int = Field(default=1, ge=0, description="CPUs that no worker gets.")
+    reserved_cpus: Whole = Field(default=1, ge=0, description="CPUs that no worker gets.")
     reserved_memory: Size = Field(default=4 * 2**30, description="Memory that no worker gets.")
-    actor_percent: int = Field(
+    actor_percent: Whole = Field(
         default=80,
         ge=1,
         le=100,
@@ -98,7 +98,7 @@ class RayEnvelope(Strict):
         default=True,
         description="Read the vectors of a day once and share them; where they do not fit, actors read batches.",
     )
-    day_timeout_minutes: int = Field(
+    day_timeout_minutes: Whole = Field(
         default=240, ge=1, description="Minutes after which a day that is not done is given up."
     )
 
@@ -111,12 +111,12 @@ class RuntimeSettings(BaseSettings):
     )
 
     service: Name = Field(description="The one service that this file belongs to.")
-    data_root: str = Field(
+    data_root: PathText = Field(
         default=".",
         description="What paths of views and stores are relative to: a directory, itself relative to the project root, "
         "or an address like s3://bucket/path.",
     )
-    output_root: str = Field(
+    output_root: PathText = Field(
         description="Directory of the published days, relative to the project root, or an address like s3://bucket/path."
     )
     staging_root: str = Field(
@@ -137,19 +137,21 @@ class RuntimeSettings(BaseSettings):
         min_length=1,
         description="Order of the columns: a name, or a name and a default; exactly the columns of the service.",
     )
-    day_workers: int = Field(default=1, ge=1, le=256, description="Days built at once; they share memory and threads.")
-    rows_per_part: int = Field(
+    day_workers: Whole = Field(
+        default=1, ge=1, le=256, description="Days built at once; they share memory and threads."
+    )
+    rows_per_part: Whole = Field(
         default=100_000,
         ge=1,
         description="Rows of one Parquet file of a day; the only chunk size that the output shows.",
     )
-    rolling_chunk_rows: int = Field(
+    rolling_chunk_rows: Whole = Field(
         default=1_000_000, ge=1, description="Rows of history that the rolling kernel takes at once, cut at entities."
     )
-    udf_chunk_rows: int = Field(
+    udf_chunk_rows: Whole = Field(
         default=8_192, ge=1, description="Rows that a function of your own gets at once; it works row by row."
     )
-    enrich_batch_rows: int = Field(default=8_192, ge=1, description="Rows that an actor enriches at once.")
+    enrich_batch_rows: Whole = Field(default=8_192, ge=1, description="Rows that an actor enriches at once.")
     compute: Compute = Field(default=Compute(), description="How the skeleton computes.")
     ray: RayEnvelope = Field(default=RayEnvelope(), description="Ceilings of the enrichment.")
 

@@ -12,7 +12,7 @@ import duckdb
 from sqlglot import errors, exp, parse_one
 
 from daeda.dtypes import DType
-from daeda.errors import ConfigError, did_you_mean, shortened
+from daeda.errors import ConfigError, cut, did_you_mean
 from daeda.operators.relation import Column, Relation
 from daeda.sql.locked import connect
 
@@ -202,7 +202,8 @@ def _place(error: errors.SqlglotError) -> str:
 
 
 def _quoted(text: str) -> str:
-    return f"'{shortened([text]) if len(text) <= 200 else text[:197] + '...'}'"
+    """The text on one line, since a message is one line."""
+    return f"'{cut(' '.join(text.split()), 200)}'"
 
 
 def type_in_duckdb(dtype: DType) -> exp.DataType:
