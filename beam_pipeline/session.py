@@ -30,7 +30,7 @@ from daeda.dataset.manifest import InputFile
 from daeda.dataset.profile import DayProfile, Meter, measured, write_profile
 from daeda.dataset.source_files import SourceFiles
 from daeda.dataset.sources import Identities, check_unchanged
-from daeda.errors import DaedaError, DayError
+from daeda.errors import DaedaError, DayError, UserError, refusal
 from daeda.sql.locked import Reach, Setting, connect
 from daeda.sql.lower import SourceOperator
 from daeda.storage.access import without_secrets
@@ -128,6 +128,10 @@ def begin(context: RunContext, handle: DayHandle) -> DayHandle:
     try:
         _claim(context, handle.day, gate)
         session = DaySession(context, handle.day, attempt, gate)
+    except (OSError, duckdb.Error) as error:
+        gate.leave(attempt)
+        reason = refusal(error) if isinstance(error, OSError) else str(error).splitlines()[0]
+        raise DayError(f"day {handle.day} cannot begin: {reason}") from error
     except BaseException:
         gate.leave(attempt)
         raise
@@ -187,22 +191,27 @@ def session_of(handle: DayHandle) -> DaySession:
 def timed(session: DaySession, operator: str, rows: int = 0) -> Iterator[None]:
     """Time an operator, report it, and turn what goes wrong in it into a DayError that names day and operator."""
     session.busy = True
-    session.report(operator, rows)
     started = time.perf_counter()
     try:
+        session.report(operator, rows)
         with measured(session.meter, operator):
             yield
     except DaedaError as error:
         session.close()
         if isinstance(error, DayError) and str(error).startswith("day "):
             raise
-        raise type(error)(f"day {session.day}, operator '{operator}': {error}") from error
+        # A mistake of the user is what was found before the first day; now it is a day that fails.
+        kind = DayError if isinstance(error, UserError) else type(error)
+        raise kind(f"day {session.day}, operator '{operator}': {error}") from error
     except duckdb.Error as error:
         interrupted = session.gate.cause is not None
         session.close()
         if interrupted:
             raise DayError(f"day {session.day}: given up, the run is stopping") from error
         raise DayError(_duckdb_sentence(session, operator, error)) from error
+    except OSError as error:
+        session.close()
+        raise DayError(f"day {session.day}, operator '{operator}': {refusal(error)}") from error
     except BaseException:
         session.close()
         raise

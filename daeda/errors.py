@@ -18,6 +18,7 @@ together are one error with one line each.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable, Sequence
 
 
@@ -65,6 +66,27 @@ class Interrupted(DaedaError):
     """The user or the system asked the run to stop."""
 
     exit_code = 130
+
+
+def refusal(error: OSError) -> str:
+    """What the operating system refused, about which file, and what to do, in one clause.
+
+    >>> refusal(OSError(errno.ENOSPC, "No space left on device", "/output/x"))
+    '/output/x: No space left on device: free some space there, or choose another directory'
+    """
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
+            advice = "free some space there, or choose another directory"
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            advice = "change its permissions, or choose another directory"
+        case errno.ENOENT:
+            advice = "somebody removed it while it was needed"
+        case errno.EMFILE | errno.ENFILE:
+            advice = "raise the limit of open files (ulimit -n)"
+        case _:
+            advice = "see what is wrong with that file system"
+    where = f"{error.filename}: " if error.filename is not None else ""
+    return f"{where}{error.strerror or error}: {advice}"
 
 
 def did_you_mean(word: str, known: Iterable[str], most: int = 12) -> str:

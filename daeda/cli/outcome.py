@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
-from daeda.errors import DaedaError, Interrupted
+from daeda.errors import DaedaError, Interrupted, refusal
 from daeda.storage.access import without_secrets
+
+# What the machine may refuse to anybody at any time. What else an OSError says was not foreseen, and is shown whole.
+_REFUSALS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ESTALE}
+    | {errno.EMFILE, errno.ENFILE}
+)
 
 
 def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
@@ -27,6 +34,11 @@ def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str
     except BrokenPipeError:
         # Whoever read our output has gone; there is nobody left to tell.
         sys.stderr.close()
+        return 1
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        tell_error(DaedaError(f"{refusal(error)}: days that were published stay, run again to go on"))
         return 1
 
 

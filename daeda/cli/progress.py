@@ -72,8 +72,8 @@ class DayProgress:
                 continue
             try:
                 manifest = json.loads((self._dataset / day_name(day) / MANIFEST_NAME).read_text(encoding="utf-8"))
-            except FileNotFoundError:
-                continue  # being replaced at this moment
+            except OSError:
+                continue  # being replaced at this moment, or closed to us, which the run itself will tell
             self._left.remove(day)
             self._rows += manifest["rows"]
             if self._live is None:
@@ -94,7 +94,7 @@ class DayProgress:
         for path in sorted(self._status.glob("*.json")):
             try:
                 status = json.loads(path.read_text(encoding="utf-8"))
-            except FileNotFoundError:
+            except OSError:
                 continue  # the day has just ended
             found.append(f"{status['day']} {status['operator']}")
         return found
@@ -104,7 +104,7 @@ def _published(dataset: Path, day: dt.date) -> tuple[int, int] | None:
     """What tells one publication of a day from another."""
     try:
         stat = (dataset / day_name(day) / MANIFEST_NAME).stat()
-    except FileNotFoundError:
+    except OSError:
         return None
     return stat.st_ino, stat.st_mtime_ns
 

@@ -18,7 +18,7 @@ from typing import Literal
 
 from daeda.dataset.layout import Dataset, day_name
 from daeda.dataset.staging import RunStaging, live_runs, lock_text
-from daeda.errors import DayError, shortened
+from daeda.errors import DayError, InputError, refusal, shortened
 
 OnLocked = Literal["wait", "fail"]
 
@@ -54,12 +54,15 @@ def claim_days(
     """Claim days for the run; returns whether it had to wait. A claim that the run has already stays.
 
     `tell` gets one line for each run that is waited for, `check` is called while waiting and may raise. Raises DayError
-    where another run holds a day and `on_locked` is "fail".
+    where another run holds a day and `on_locked` is "fail", and InputError where nothing can be written.
     """
     wanted = tuple(dict.fromkeys(claims))
     told: set[tuple[str, int]] = set()
     while True:
-        holders = _try_to_claim(staging, wanted)
+        try:
+            holders = _try_to_claim(staging, wanted)
+        except OSError as error:
+            raise InputError(f"output root {staging.layout.service_dir.parent}: {refusal(error)}") from error
         if not holders:
             return bool(told)
         if on_locked == "fail":

@@ -13,7 +13,7 @@ from threading import Lock
 from daeda.dataset.manifest import InputFile
 from daeda.dataset.object_sources import find_objects
 from daeda.dataset.source_files import PARTITION, SourceFiles, parse_day, wrong_partition
-from daeda.errors import DayError, InputError, NotBuiltYet, shortened
+from daeda.errors import DayError, InputError, NotBuiltYet, refusal, shortened
 from daeda.operators.relational import Scan
 from daeda.storage.objects import client
 from daeda.storage.place import is_object, object_path
@@ -146,9 +146,15 @@ class Identities:
         self._digests = {(one.path, one.size, one.mtime_ns): one.sha256 for one in known if not one.etag}
 
     def of(self, operator: str, path: str, files: SourceFiles | None = None) -> InputFile:
-        """The identity of a file as it is now, or as it was when `files` were listed."""
+        """The identity of a file as it is now, or as it was when `files` were listed; InputError if it is unreadable."""
         if is_object(path):
             return _object_identity(operator, path, files)
+        try:
+            return self._of(operator, path)
+        except OSError as error:
+            raise InputError(f"operator '{operator}' cannot read {refusal(error)}") from error
+
+    def _of(self, operator: str, path: str) -> InputFile:
         stat = Path(path).stat()
         key = (path, stat.st_size, stat.st_mtime_ns)
         with self._lock:

@@ -16,13 +16,13 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import IO
 
 from daeda.dataset.layout import Dataset, Layout
 from daeda.dataset.lease import check_conditions
 from daeda.dataset.object_publish import clear_unfinished
-from daeda.errors import InputError
+from daeda.errors import InputError, refusal
 from daeda.storage.objects import before_the_first_day, client
 from daeda.storage.place import ObjectPath
 
@@ -78,14 +78,18 @@ def open_staging(layout: Layout) -> Iterator[RunStaging]:
             clear_unfinished(layout)
     directory = layout.staging / f"run-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:8]}"
     staging = RunStaging(layout, directory)
-    layout.staging.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        with _one_at_a_time(layout):
-            _repair(layout)
-            _make(staging)
-            lock = stack.enter_context(_locked(directory))
-            lock.write(json.dumps({"host": socket.gethostname(), "process": os.getpid(), "since": time.time()}))
-            lock.flush()
+        try:
+            layout.staging.mkdir(parents=True, exist_ok=True)
+            with _one_at_a_time(layout):
+                _repair(layout)
+                _make(staging)
+                lock = stack.enter_context(_locked(directory))
+                holder = {"host": socket.gethostname(), "process": os.getpid(), "since": time.time()}
+                lock.write(json.dumps(holder).encode())
+        except OSError as error:
+            shutil.rmtree(directory, ignore_errors=True)
+            raise InputError(f"output root {layout.service_dir.parent}: {refusal(error)}") from error
         try:
             yield staging
         finally:
@@ -208,7 +212,8 @@ def _restore_aside(layout: Layout, directory: Path) -> None:
 
 
 @contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[IO[str]]:
-    with (directory / _LOCK).open("a", encoding="utf-8") as lock:
+def _locked(directory: Path) -> Iterator[FileIO]:
+    # Without a buffer: it would be written again, and refused again, when the file is closed.
+    with (directory / _LOCK).open("ab", buffering=0) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield lock

@@ -6,6 +6,7 @@ Every stage of a day begins and ends with some, so that the steps, numbered from
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import os
 import signal
@@ -16,6 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# _LINUX_CAPABILITY_VERSION_3; CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH.
+_CAPABILITY_VERSION = 0x20080522
+_PASSES_PERMISSIONS = 1 << 1 | 1 << 2
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _STEPS = frozenset({"os.mkdir", "os.rename", "os.link", "os.remove", "os.rmdir", "shutil.rmtree"})
 
@@ -101,3 +105,17 @@ def shift_clock(seconds: float) -> None:
         return true_strftime(form, gmtime() if at is None else at)
 
     time.time, time.gmtime, time.strftime = wrong, gmtime, strftime  # type: ignore[assignment]
+
+
+def give_up_root() -> None:
+    """From now on permissions bind this thread, and those that it starts, even if root runs it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
+    # Effective, permitted and inheritable of the capabilities 0 to 31, then of the others.
+    capabilities = (ctypes.c_uint32 * 6)()
+    if libc.capget(header, capabilities):
+        raise OSError(ctypes.get_errno(), "capget")
+    for kind in range(3):
+        capabilities[kind] &= ~_PASSES_PERMISSIONS
+    if libc.capset(header, capabilities):
+        raise OSError(ctypes.get_errno(), "capset")

@@ -176,9 +176,3 @@ class Scene:
             assert parts in (self.wanted[day], self.old[day]), day
         self.bytes_compared += size_of_days(service_dir)
         return found
-
-
-def open_to_others(directory: Path) -> None:
-    """Let other users walk through and read below a directory."""
-    for path in (directory, *directory.rglob("*")):
-        path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o644))

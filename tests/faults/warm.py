@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import importlib
 import json
 import os
 import subprocess
@@ -19,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tests.faults.fault import Fault, arm, shift_clock
+from tests.faults.fault import Fault, arm, give_up_root, shift_clock
 
 REPOSITORY = Path(__file__).parents[2]
 # In the environment of every process of a run, and of what it starts.
@@ -74,11 +75,15 @@ class Warm:
         fault: Fault | None = None,
         below: Path | None = None,
         tag: str = "",
-        user: int | None = None,
+        bound: bool = False,
         clock: float | None = None,
         file_limit: int | None = None,
     ) -> Child:
-        """Start a command; what it says goes to files in `directory`, and its steps are those below `below`."""
+        """Start a command; what it says goes to files in `directory`, and its steps are those below `below`.
+
+        `bound`: permissions bind it even if root runs it. `clock`: seconds by which its clock is wrong. `file_limit`:
+        the greatest size of a file that it may write.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "steps").write_text("")
         (directory / "steps").chmod(0o666)
@@ -88,7 +93,7 @@ class Warm:
             "fault": asdict(fault or Fault(0)),
             "below": str(below or directory),
             "tag": tag,
-            "user": user,
+            "bound": bound,
             "clock": clock,
             "file_limit": file_limit,
         }
@@ -109,11 +114,8 @@ def warm_process() -> Iterator[Warm]:
 
 def _serve() -> int:
     """Answer until stdin is closed."""
-    import apache_beam  # noqa: F401 - to be there in every child
-    import duckdb  # noqa: F401
-
-    import daeda.planning.preflight  # noqa: F401
-
+    for name in ("beam_pipeline.skeleton", "daeda.planning.preflight", "daeda.compiler.compile"):
+        importlib.import_module(name)
     for line in sys.stdin:
         question = json.loads(line)
         if "wait" in question:
@@ -154,10 +156,8 @@ def _command(question: dict[str, Any]) -> int:
         resource.setrlimit(resource.RLIMIT_FSIZE, (question["file_limit"], question["file_limit"]))
     if question["clock"] is not None:
         shift_clock(question["clock"])
-    if question["user"] is not None:
-        os.setgroups([])
-        os.setgid(question["user"])
-        os.setuid(question["user"])
+    if question["bound"]:
+        give_up_root()
     arm(Fault(**question["fault"]), question["below"], str(directory / "steps"))
     return main(question["words"])
 
