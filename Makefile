@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOURNEY := examples/complete_journey
+KILLS ?= 500
+SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo sample test check unit bench docs clean
+.PHONY: help install demo sample test check unit bench docs soak clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -42,6 +44,9 @@ unit: install ## pytest alone, in two processes
 
 bench: install ## Time daeda and its peers: make bench WORKLOAD=small; without one, list them
 	@$(BIN)/python -m bench $(WORKLOAD)
+
+soak: install ## Kill runs again and again: make soak KILLS=500 SEED=0; it goes on with SEED=500
+	@TZ=UTC $(BIN)/python -m tests.faults.soak --kills $(KILLS) --seed $(SEED)
 
 docs: install ## Write docs/reference/ from the models and the parsers
 	@$(BIN)/python -m docs.generate

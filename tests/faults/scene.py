@@ -63,11 +63,14 @@ def size_of_days(service_dir: Path, dataset: str = "skeleton") -> int:
 
 
 def alive(tag: str) -> list[psutil.Process]:
-    """The processes of a run that are alive, whoever is their parent now."""
+    """The processes of a run that are alive, whoever is their parent now: with its tag, or at work in its directory.
+
+    Ray's workers write their title over their environment.
+    """
     found = []
     for one in psutil.process_iter():
         try:
-            if one.environ().get(TAG) == tag and one.status() != psutil.STATUS_ZOMBIE:
+            if tag in (one.environ().get(TAG), one.cwd()) and one.status() != psutil.STATUS_ZOMBIE:
                 found.append(one)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue

@@ -1,0 +1,257 @@
+"""Kill runs again and again, at places that a seed decides, and check after each what the contract of a day promises.
+
+    python -m tests.faults.soak --kills 500 --seed 0        kills number 0 to 499, appended to bench/results/soak.json
+    python -m tests.faults.soak --kills 100 --seed 500      the next hundred
+
+Kill number N depends on N alone, so a soak can be gone on with where another ended, and a failure repeated by its
+number. Of a hundred kills 88 hit the skeleton, 4 the driver of `daeda pipeline train`, 4 a worker process of a portable
+runner or its driver, and 4 something of Ray: the driver, an actor, the node, its store of metadata.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from bench.machine import describe_machine
+from tests.faults.fault import Fault
+from tests.faults.ray_scene import RayScene
+from tests.faults.scene import STATES, Scene
+from tests.faults.warm import REPOSITORY, TAG, warm_process
+
+RESULT = REPOSITORY / "bench" / "results" / "soak.json"
+SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+# The slow kinds come at fixed places among a hundred kills, spread so that a short soak has some of each.
+SLOW = {"driver": (5, 30, 55, 80), "worker": (10, 35, 60, 85), "ray": (15, 40, 65, 90)}
+WORKERS = 3
+
+
+@dataclass
+class Tally:
+    """What a soak has done."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    missed: int = 0
+    lost: list[str] = field(default_factory=list)
+    bytes_compared: int = 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description="Kill runs again and again.")
+    parser.add_argument("--kills", type=int, default=500, help="how many")
+    parser.add_argument("--seed", type=int, default=0, help="number of the first kill")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="end earlier, after so many minutes")
+    parser.add_argument("--result", type=Path, default=RESULT)
+    given = parser.parse_args()
+    started = time.monotonic()
+    tally = Tally()
+    done = 0
+    with Soak(tally) as soak:
+        for number in range(given.seed, given.seed + given.kills):
+            if time.monotonic() - started > 60 * given.minutes:
+                break
+            soak.kill(number)
+            done += 1
+            if done % 20 == 0 or number == given.seed + given.kills - 1:
+                record(given.result, given.seed, done, tally, time.monotonic() - started)
+                print(f"{done} kills, {len(tally.lost)} lost", file=sys.stderr, flush=True)
+    record(given.result, given.seed, done, tally, time.monotonic() - started)
+    for sentence in tally.lost:
+        print(sentence, file=sys.stderr)
+    return 1 if tally.lost else 0
+
+
+def record(path: Path, seed: int, done: int, tally: Tally, seconds: float) -> None:
+    """Write the entry of this range of seeds, in the place of an entry that began with the same one."""
+    before = json.loads(path.read_text())["ranges"] if path.exists() else []
+    entry = {
+        "seeds": [seed, seed + done - 1],
+        "kills_survived": sum(tally.kills.values()) - len(tally.lost),
+        "by_kind": dict(sorted(tally.kills.items())),
+        "ended_before_its_kill": tally.missed,
+        "lost": tally.lost,
+        "bytes_compared": tally.bytes_compared,
+        "seconds": round(seconds),
+        "machine": describe_machine(),
+    }
+    ranges = sorted([*(one for one in before if one["seeds"][0] != seed), entry], key=lambda one: one["seeds"][0])
+    totals = {
+        name: sum(one[name] for one in ranges)
+        for name in ("kills_survived", "ended_before_its_kill", "bytes_compared", "seconds")
+    }
+    text = json.dumps(
+        {"totals": totals | {"lost": sum(len(one["lost"]) for one in ranges)}, "ranges": ranges}, indent=1
+    )
+    path.write_text(text + "\n")
+
+
+class Soak:
+    """The scenes, made when they are needed first."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._stack = contextlib.ExitStack()
+        self._root = Path()
+
+    def __enter__(self) -> Soak:
+        self._root = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="soak-")))
+        self._scene = Scene.make(self._root / "skeleton", self._stack.enter_context(warm_process()))
+        self._ray: RayScene | None = None
+        self._services: tuple[str, ...] = ()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def kill(self, number: int) -> None:
+        """Kill number `number`; what it broke goes to the tally."""
+        kind = next((kind for kind, places in SLOW.items() if number % 100 in places), "skeleton")
+        do: dict[str, Callable[[int, random.Random], str]] = {
+            "skeleton": self._skeleton, "driver": self._driver, "worker": self._worker, "ray": self._of_ray,
+        }  # fmt: skip
+        before = self._compared()
+        try:
+            killed = do[kind](number, random.Random(number))
+        except AssertionError as error:
+            self._tally.kills[kind] += 1
+            self._tally.lost.append(f"kill {number} ({kind}): {error}")
+        else:
+            if killed:
+                self._tally.kills[killed] += 1
+            else:
+                self._tally.missed += 1
+        self._tally.bytes_compared += self._compared() - before
+
+    def _compared(self) -> int:
+        return self._scene.bytes_compared + (self._ray.bytes_compared if self._ray is not None else 0)
+
+    def _skeleton(self, number: int, chance: random.Random) -> str:
+        """Before a step, or at a random time."""
+        scene, state = self._scene, chance.choice(STATES)
+        output, strike = scene.output(state), chance.choice(SIGNALS)
+        if chance.random() < 0.7:
+            at = chance.randint(1, scene.steps[state])
+            child = scene.start(output, fault=Fault(at, "signal", str(int(strike))))
+        else:
+            child = scene.start(output)
+            time.sleep(chance.uniform(0.0, 0.8))
+            os.kill(child.pid, strike)
+        code = child.wait()
+        assert code in (0, 130, -9, -int(strike)), (code, child.stderr)
+        assert "Traceback" not in child.stderr, child.stderr
+        scene.check_after_fault(output, state)
+        scene.check_after_rerun(output)
+        return f"skeleton {strike.name}" if code else ""
+
+    def _driver(self, number: int, chance: random.Random) -> str:
+        """`daeda pipeline train`, whose halves are processes of their own."""
+        scene, state = self._scene, chance.choice(STATES)
+        output, strike = scene.output(state), chance.choice(SIGNALS)
+        words = [sys.executable, "-m", "daeda", "pipeline", "train", "ranking", *scene.words(output)]
+        return self._killed_from_outside(words, output, state, strike, chance.uniform(0.3, 6.0), "driver")
+
+    def _worker(self, number: int, chance: random.Random) -> str:
+        """A worker process of a pool, or the driver of the days that it builds."""
+        scene, state = self._scene, chance.choice(STATES)
+        output, strike = scene.output(state), chance.choice(SIGNALS)
+        words = [
+            sys.executable,
+            "-m",
+            "beam_pipeline",
+            *scene.words(output),
+            *self._portable(),
+            "--worker-timeout",
+            "8",
+        ]
+        if number % 2:
+            return self._killed_from_outside(words, output, state, strike, chance.uniform(1.0, 6.0), "portable driver")
+        process = started(words, output)
+        victim = None
+        until = time.monotonic() + 60
+        while victim is None and process.poll() is None and time.monotonic() < until:
+            victim = chance.choice(holding(output) or [None])  # type: ignore[list-item]
+            time.sleep(0.01)
+        if victim is not None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                victim.kill()
+        process.communicate(timeout=120)
+        assert process.returncode in (0, 1), process.returncode
+        scene.check_after_fault(output, state)
+        scene.check_after_rerun(output)
+        return "portable worker SIGKILL" if victim is not None else ""
+
+    def _of_ray(self, number: int, chance: random.Random) -> str:
+        if self._ray is None:
+            self._ray = RayScene.make(self._root / "ray")
+        return self._ray.kill(chance.choice(RayScene.KINDS), chance.uniform(0.0, 1.5))
+
+    def _killed_from_outside(
+        self, words: list[str], output: Path, state: str, strike: signal.Signals, seconds: float, kind: str
+    ) -> str:
+        process = started(words, output)
+        time.sleep(seconds)
+        ended = process.poll() is not None
+        process.send_signal(strike)
+        _, stderr = process.communicate(timeout=60)
+        assert process.returncode in (0, 130, -9, -int(strike)), (process.returncode, stderr)
+        assert "Traceback" not in stderr or "KeyboardInterrupt" in stderr, stderr
+        self._scene.check_after_fault(output, state)
+        self._scene.check_after_rerun(output)
+        return "" if ended else f"{kind} {strike.name}"
+
+    def _portable(self) -> tuple[str, ...]:
+        """A job service and a pool of workers, as the tests of portable runners have them."""
+        if not self._services:
+            from tests.portable.conftest import make_environment, started, worker_pool
+
+            directory = self._root / "pool"
+            directory.mkdir()
+            python = make_environment(directory / "environment")
+            (next(directory.glob("environment/lib/python*/site-packages")) / "sources.pth").write_text(
+                f"{REPOSITORY}\n"
+            )
+            service = [sys.executable, "-m", "tests.portable.job_service", str(WORKERS)]
+            process = self._stack.enter_context(started(service, cwd=REPOSITORY, stderr=subprocess.DEVNULL))
+            assert process.stdout is not None
+            address = f"localhost:{int(process.stdout.readline())}"
+            pool = self._stack.enter_context(worker_pool(python, directory / "pool.log"))
+            self._services = (
+                "--runner", "PortableRunner", "--job_endpoint", address, "--environment_type", "EXTERNAL",
+                "--environment_config", pool,
+            )  # fmt: skip
+        return self._services
+
+
+def started(words: list[str], output: Path) -> subprocess.Popen[str]:
+    environment = {**os.environ, TAG: str(output), "TZ": "UTC"}
+    return subprocess.Popen(
+        words, cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+
+
+def holding(output: Path) -> list[psutil.Process]:
+    """The workers that have a file of a run open."""
+    found = []
+    for one in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            if "SdkHarness" in " ".join(one.cmdline()) and any(str(output) in file.path for file in one.open_files()):
+                found.append(one)
+    return found
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
