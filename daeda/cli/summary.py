@@ -14,6 +14,13 @@ from daeda.dataset.manifest import read_manifest
 from daeda.errors import shortened
 from daeda.planning.days import Action, DayPlan
 
+_PLANNED = {
+    Action.BUILD: "build",
+    Action.REBUILD: "stale: rebuild",
+    Action.SKIP: "skip",
+    Action.KEEP: "stale: keep",
+    Action.BLOCKED: "blocked",
+}
 _DONE = {
     Action.BUILD: "built",
     Action.REBUILD: "rebuilt",
@@ -71,7 +78,7 @@ def print_plan(
         chosen = [planned[index] for planned in plans.values()]
         reasons = dict.fromkeys(reason for one in chosen for reason in one.reasons)
         table.add_row(
-            str(plan.day), *(one.action.value for one in chosen), str(plan.files), shortened(list(reasons), 4)
+            str(plan.day), *(_PLANNED[one.action] for one in chosen), str(plan.files), shortened(list(reasons), 4)
         )
     console.print(table)
     for sentence, cut in _cut_days(days):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from daeda.cli.main import main
 from daeda.dataset.fingerprint import enriched_fingerprint, operator_digests, skeleton_fingerprint
 from daeda.dataset.layout import Layout, part_name
 from daeda.dataset.manifest import Fingerprint, Manifest, Part
@@ -53,10 +54,35 @@ def one_file_for_all(project: TinyProject) -> None:
     project.data["items"] = [(10, "toys"), (11, "books"), (12, "games")]
 
 
+PLAN = """\
+┏━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━┳━━━━━━━━━━┳━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━┓
+┃ day        ┃ skeleton       ┃ enriched ┃ files read ┃ why                    ┃
+┡━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━╇━━━━━━━━━━╇━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━━┩
+│ 2024-01-02 │ skip           │ build    │          6 │                        │
+│ 2024-01-03 │ stale: rebuild │ build    │          6 │ input of               │
+│            │                │          │            │ scan_events_by_user    │
+│            │                │          │            │ changed, input of      │
+│            │                │          │            │ scan_spine changed     │
+│ 2024-01-04 │ build          │ build    │          5 │                        │
+│ 2024-01-05 │ blocked        │ blocked  │          0 │ events has no          │
+│            │                │          │            │ partition for          │
+│            │                │          │            │ 2024-01-05, its        │
+│            │                │          │            │ skeleton day is        │
+│            │                │          │            │ blocked                │
+└────────────┴────────────────┴──────────┴────────────┴────────────────────────┘
+"""
+
 UNCHANGED: dict[str, Change] = {
     "output root": runtime(output_root="elsewhere"),
     "day workers": runtime(day_workers=7),
     "threads and memory": runtime(compute={"duckdb_config": {"threads": 3, "memory_limit": "1GiB"}}),
+    "where a day spills": runtime(compute={"duckdb_config": {"temp_directory": "elsewhere"}}),
+    "CPUs and memory of the enrichment": runtime(
+        ray={"num_cpus": 3, "memory": "9GiB", "object_store_memory": "1GiB", "reserved_cpus": 2, "actor_percent": 50}
+    ),
+    "preload and time of a day": runtime(ray={"preload_day_embeddings": False, "day_timeout_minutes": 7}),
+    "the end of the feed": runtime(feed_end="2024-01-02"),
+    "root of the data": lambda project: project.runtime.update(data_root="./data/../data"),
     "chunks": runtime(rolling_chunk_rows=10, enrich_batch_rows=10),
     "Ray": runtime(ray={"num_cpus": 2}),
     "feed range": runtime(feed_start="2024-01-01"),
@@ -162,21 +188,23 @@ def test_an_operator_that_is_gone_is_named() -> None:
     assert before.differences(before) == []
 
 
-def published(project: TinyProject) -> None:
+def published(project: TinyProject, day: dt.date = DAY, software: str = "1.0") -> None:
     """A day with the right fingerprint, as a run leaves it."""
     loaded, dag = project.load(), project.compile().skeleton()
     sources = find_sources(loaded, dag)
-    inputs = {name: tuple(Identities().of(name, path) for path in paths) for name, paths in sources.needed(DAY).items()}
+    inputs = {name: tuple(Identities().of(name, path) for path in paths) for name, paths in sources.needed(day).items()}
     fingerprint = skeleton_fingerprint(operator_digests(dag.operators), inputs, loaded.runtime.rows_per_part)
     with open_staging(Layout(loaded.service_dir)) as staging:
-        ready = staging.ready / "dt=2024-01-02"
+        ready = staging.ready / f"dt={day}"
         ready.mkdir()
         path = ready / part_name(0)
         path.write_text("rows")
         part = Part(path.name, 1, path.stat().st_size, file_digest(path))
         every = tuple(one for name in sorted(inputs) for one in inputs[name])
-        manifest = Manifest("ranking", "skeleton", "2024-01-02", 1, (part,), (), fingerprint, every)
-        publish_day(staging, "skeleton", DAY, ready, manifest)
+        manifest = Manifest(
+            "ranking", "skeleton", str(day), 1, (part,), (), fingerprint, every, software={"duckdb": software}
+        )
+        publish_day(staging, "skeleton", day, ready, manifest)
 
 
 def planned(project: TinyProject, on_stale: str = "rebuild") -> tuple[Action, tuple[str, ...]]:
@@ -197,6 +225,62 @@ def test_another_mtime_alone_changes_nothing(tmp_path: Path) -> None:
     published(project)
     os.utime(tmp_path / "data/items.parquet", ns=(1, 1))
     assert planned(project) == (Action.SKIP, ())
+
+
+def test_other_versions_of_the_libraries_change_nothing(tmp_path: Path) -> None:
+    project = written(tmp_path)
+    published(project, software="0.9")
+    assert planned(project) == (Action.SKIP, ())
+
+
+def test_a_renamed_file_changes_nothing(tmp_path: Path) -> None:
+    project = written(tmp_path)
+    published(project)
+    partition = tmp_path / "data/events/dt=2024-01-02"
+    (partition / "part-0.parquet").rename(partition / "renamed.parquet")
+    assert planned(project) == (Action.SKIP, ())
+
+
+def test_the_content_decides_where_size_and_mtime_are_as_before(tmp_path: Path) -> None:
+    """Size and mtime are a short cut to the digest of a file at one path; another path has no short cut."""
+    project = written(tmp_path)
+    published(project)
+    path = tmp_path / "data/items.parquet"
+    stat = path.stat()
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"toys", b"tool"))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
+    assert path.stat().st_size == stat.st_size
+    assert planned(project) == (Action.REBUILD, ("input of scan_items changed",))
+
+
+def test_another_format_version_makes_the_day_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = written(tmp_path)
+    published(project)
+    monkeypatch.setattr("daeda.dataset.fingerprint.FORMAT_VERSION", 2)
+    assert planned(project) == (Action.REBUILD, ("setting format_version changed",))
+
+
+def test_another_skeleton_makes_the_enriched_day_stale(tmp_path: Path) -> None:
+    dag = written(tmp_path).compile()
+    before = enriched_fingerprint(dag, [Part("part-0-0.parquet", 1, 1, "digest")])
+    for changed in ([Part("part-0-0.parquet", 1, 1, "other")], [Part("part-0-0.parquet", 1, 1, "digest")] * 2):
+        assert before.differences(enriched_fingerprint(dag, changed)) == ["input of skeleton changed"]
+
+
+def test_plan_says_of_each_day_what_it_is_and_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    project = TinyProject(tmp_path)
+    project.runtime["feed_end"] = "2024-01-05"
+    project.views["prices"]["source"]["missing_partitions"] = "empty"
+    project.data["events"] = [(1, 10, moment(f"0{day} 12:00"), 1.0) for day in range(1, 5)]
+    project.write().write_data()
+    for day in (2, 3):
+        published(project, dt.date(2024, 1, day))
+    project.data["events"][2] = (1, 11, moment("03 12:00"), 1.0)
+    project.write_data()
+    assert main(["pipeline", "plan", "ranking", "--runtime-config-path", str(project.runtime_path)]) == 0
+    shown = capsys.readouterr().out
+    assert shown.partition("\n")[2].startswith(PLAN), shown
 
 
 def test_other_content_makes_the_day_stale_and_says_why(tmp_path: Path) -> None:
