@@ -28,7 +28,7 @@ LEASE_SECONDS = 900
 _RENEW_SECONDS = 60
 _WAIT_SECONDS = 60.0
 _LOOK_SECONDS = 0.5
-_ABSENT = {"if-none-match": "*"}
+_ABSENT = {"IfNoneMatch": "*"}
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Lease:
         if not now and time.monotonic() - self.renewed < _RENEW_SECONDS:
             return
         body = json.dumps({**self.who, "renewal": uuid.uuid4().hex}).encode()
-        etag = self.through.put(self.path, body, only_if={"if-match": f'"{self.etag}"'})
+        etag = self.through.put(self.path, body, only_if={"IfMatch": f'"{self.etag}"'})
         if etag is None:
             raise DayError(f"{self.path}: another run has taken over the publication: run again")
         self.etag, self.renewed = etag, time.monotonic()
@@ -118,7 +118,7 @@ def _take(through: S3Client, path: ObjectPath) -> Lease:
         if holder.get("attempt") == who["attempt"]:
             return Lease(through, path, etag, who)
         if dead := is_dead(through, path):
-            taken = through.put(path, body, only_if={"if-match": f'"{dead}"'})
+            taken = through.put(path, body, only_if={"IfMatch": f'"{dead}"'})
             if taken is not None:
                 return Lease(through, path, taken, who)
         elif time.monotonic() > deadline:

@@ -58,6 +58,12 @@ def forward(
         connection.close()
 
 
+# Answers without a look at what was asked; 200 is one that S3 would never give.
+_CODES = {
+    "503": "SlowDown", "500": "InternalError", "403": "AccessDenied", "400": "Other", "429": "Other", "200": "",
+}  # fmt: skip
+
+
 @dataclass
 class Fault:
     """What happens to the next `times` requests that `applies` to: a status, a cut answer, silence, or a pause."""
@@ -117,10 +123,10 @@ def proxy_before(server: int) -> Iterator[Proxy]:
                     return
                 case "slow":
                     time.sleep(fault.seconds if fault else 0)
-                case kind if kind.isdigit():
-                    code = {"503": "SlowDown", "500": "InternalError", "403": "AccessDenied"}.get(kind, "Other")
+                case kind if kind in _CODES:
                     # What a server that is out of sorts may repeat: everything that it was sent.
-                    text = f"<Error><Code>{code}</Code><Message>{self.headers}</Message></Error>".encode()
+                    text = f"<Error><Code>{_CODES[kind]}</Code><Message>{self.headers}</Message></Error>".encode()
+                    text = b"<html/>" if kind == "200" else text
                     self.answer(int(kind), [("Content-Type", "application/xml")], text, len(text))
                     return
             status, headers, answer = forward(server, self.command, self.path, body, dict(self.headers.items()))
