@@ -146,7 +146,7 @@ class Identities:
         self._digests = {(one.path, one.size, one.mtime_ns): one.sha256 for one in known if not one.etag}
 
     def of(self, operator: str, path: str, files: SourceFiles | None = None) -> InputFile:
-        """The identity of a file as it is now, or as it was when `files` were listed; InputError if it is unreadable."""
+        """The identity of a file as it is now, or as it was when `files` were listed; InputError if unreadable."""
         if is_object(path):
             return _object_identity(operator, path, files)
         try:
