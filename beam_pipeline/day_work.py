@@ -10,7 +10,7 @@ from beam_pipeline.rolling import run_rolling
 from beam_pipeline.session import DaySession
 from beam_pipeline.sink import write_day
 from beam_pipeline.udf import run_udf
-from daeda.dataset.sources import files_needed, find_files
+from daeda.dataset.sources import files_needed
 from daeda.operators.relational import Join, Scan, Sink
 from daeda.operators.temporal import RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform
@@ -54,7 +54,7 @@ class _Executing:
         return self.session.day
 
     def source_files(self, operator: Scan) -> tuple[str, ...]:
-        files = find_files(self.session.context.source_path(operator.path), operator.view)
+        files = self.session.list_files(operator)
         paths = files_needed(operator, files, self.session.day)
         self.session.read(operator.name, paths, files)
         return paths

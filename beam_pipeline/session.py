@@ -29,8 +29,9 @@ from daeda.dataset.layout import day_name
 from daeda.dataset.manifest import InputFile
 from daeda.dataset.profile import DayProfile, Meter, measured, write_profile
 from daeda.dataset.source_files import SourceFiles
-from daeda.dataset.sources import Identities, check_unchanged
+from daeda.dataset.sources import Identities, check_unchanged, find_files
 from daeda.errors import DaedaError, DayError, UserError, refusal
+from daeda.operators.relational import Scan
 from daeda.sql.locked import Reach, Setting, connect
 from daeda.sql.lower import SourceOperator
 from daeda.storage.access import without_secrets
@@ -51,13 +52,15 @@ class DaySession:
         self.day = day
         self.attempt = attempt
         self.work = context.staging.work / f"{day_name(day)}-{attempt}"
-        self.work.mkdir(parents=True, exist_ok=True)
+        # Not with its parents: the directory of a run that was taken for dead must not come back.
+        self.work.mkdir()
         self.seconds: dict[str, float] = {}
         self.inputs: dict[str, tuple[InputFile, ...]] = {}
         self.digests: dict[str, str] = {}
         self.codes: dict[str, str] = {}
         # Packages beside the usual ones that made the bytes of the day.
         self.libraries: set[str] = set()
+        self._listed: dict[str, SourceFiles] = {}
         self.published: tuple[Place, ...] = ()
         self.busy = False
         self.spill = _spill_directory(context, self.work)
@@ -71,6 +74,13 @@ class DaySession:
     def read(self, operator: str, paths: tuple[str, ...], files: SourceFiles) -> None:
         """Record the identity of the files that an operator reads, of those that were listed."""
         self.inputs[operator] = tuple(_identities.of(operator, path, files) for path in paths)
+
+    def list_files(self, scan: Scan) -> SourceFiles:
+        """The files of a Scan. Every Scan of the day sees the same ones, whatever comes and goes meanwhile."""
+        path = self.context.source_path(scan.path)
+        if path not in self._listed:
+            self._listed[path] = find_files(path, scan.view)
+        return self._listed[path]
 
     def check_inputs_unchanged(self) -> None:
         """Raise DayError when a file changed while the day was built."""

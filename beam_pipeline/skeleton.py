@@ -27,6 +27,7 @@ from daeda.cli.outcome import say
 from daeda.cli.progress import DayProgress
 from daeda.dataset.claims import Claim, OnLocked, claim_days, release
 from daeda.dataset.layout import MANIFEST_NAME, Layout, day_name
+from daeda.dataset.manifest import Manifest, read_manifest
 from daeda.dataset.staging import RunStaging, open_staging
 from daeda.errors import DaedaError, DayError, Interrupted, NotBuiltYet, counted, shortened
 from daeda.host import probe_host, skeleton_memory
@@ -184,6 +185,20 @@ def _check_published(run: SkeletonRun, context: RunContext) -> None:
         raise DayError(
             f"the runner reported success, and {shortened(missing)} was not published in {context.service_dir}: "
             "output_root must lie on storage that every worker reaches by the same path"
+        )
+    for day in run.days:
+        _check_inputs(run, day, read_manifest(seen / day_name(day)))
+
+
+def _check_inputs(run: SkeletonRun, day: dt.date, manifest: Manifest | None) -> None:
+    """A file that vanished between the plan and the day is told: its partition looked like one without rows."""
+    read = {(file.operator, file.path) for file in manifest.inputs} if manifest is not None else set()
+    planned = [(name, path) for name, paths in run.sources.needed(day).items() for path in paths]
+    gone = sorted({path for name, path in planned if (name, path) not in read})
+    if gone:
+        raise DayError(
+            f"day {day} was built without {shortened(gone, 3)}, which vanished after the run had begun: run again when "
+            "the input is complete"
         )
 
 

@@ -26,8 +26,9 @@ _STEPS = frozenset({"os.mkdir", "os.rename", "os.link", "os.remove", "os.rmdir",
 
 @dataclass(frozen=True)
 class Fault:
-    """`what` happens to `target` before step `at`; step 0 never comes, so that a Fault(0) counts and does nothing.
+    """`what` happens to `target` before step `at`, or before the first step whose path contains `path`.
 
+    Step 0 never comes, so that a Fault(0) counts and does nothing.
     `signal` sends the signal of that number to the process itself, `remove` removes a file, `truncate` halves it,
     `append` makes it longer, and `forbid` takes away all permissions of a directory.
     """
@@ -35,6 +36,7 @@ class Fault:
     at: int
     what: str = "signal"
     target: str = str(int(signal.SIGKILL))
+    path: str = ""
 
     def strike(self) -> None:
         path = Path(self.target)
@@ -58,6 +60,7 @@ def arm(fault: Fault, below: str, count_file: str) -> None:
     """Watch the steps of this process below a directory; their number is written to a file when the process ends."""
     counter = itertools.count(1)
     within = threading.local()
+    struck = threading.Event()
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
         if getattr(within, "busy", False) or not _is_step(event, arguments, below):
@@ -67,7 +70,8 @@ def arm(fault: Fault, below: str, count_file: str) -> None:
             number = next(counter)
             with open(count_file, "w") as file:  # noqa: PTH123 - in an audit hook as little as can be
                 file.write(str(number))
-            if number == fault.at:
+            if number == fault.at or (fault.path and fault.path in str(arguments[0]) and not struck.is_set()):
+                struck.set()
                 fault.strike()
         finally:
             within.busy = False
