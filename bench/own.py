@@ -73,16 +73,22 @@ def build(
     return Built(timed, operators, skeleton)
 
 
-def build_engines(bench: Bench, runtime: Path) -> dict[str, Built]:
+def build_engines(bench: Bench, runtime: Path, polars_rounds: int | None = None) -> dict[str, Built]:
     """Build with both engines, as `daeda` and `daeda_polars`; an engine that is not built is skipped."""
     built = {"daeda": build(bench, runtime)}
     try:
-        built["daeda_polars"] = build(bench, runtime, "polars")
+        built["daeda_polars"] = build(bench, runtime, "polars", polars_rounds)
     except CommandFailed as error:
         if _NOT_BUILT not in error.said:
             raise
         bench.skip("daeda_polars", "the polars engine is not built yet")
     return built
+
+
+def profile(built: Built, days: int = 1, system: str = "daeda") -> str:
+    """The operators that took longest, in seconds per day, as a note."""
+    slowest = sorted(built.operators.items(), key=lambda one: -one[1])[:6]
+    return f"{system}, seconds by operator: " + ", ".join(f"{name} {took / days:.3f}" for name, took in slowest)
 
 
 def seconds_by_operator(skeleton: Path) -> dict[str, float]:

@@ -22,16 +22,11 @@ class NoFeast(RuntimeError):
     """Feast cannot be had here; the message says why, in one line."""
 
 
-def feast_python(make: bool = True) -> Path:
-    """The interpreter of the environment, which is made where it is missing and `make` allows it.
-
-    Raises NoFeast where there is none.
-    """
+def feast_python() -> Path:
+    """The interpreter of the environment, which is made where it is missing; raises NoFeast where it cannot be."""
     python = DIRECTORY / "bin" / "python"
     if python.exists():
         return python
-    if not make:
-        raise NoFeast(f"no environment in {DIRECTORY.name}: `make bench WORKLOAD=pit` makes it")
     print(f"feast: installing {REQUIREMENT} into {DIRECTORY} (a minute, the first time)", file=sys.stderr, flush=True)
     # Beside its final place, so that a broken installation is never taken for a whole one.
     fresh = Path(tempfile.mkdtemp(prefix=".feast-new-", dir=DIRECTORY.parent))

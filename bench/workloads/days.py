@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.feed import LAST_DAY, Feed, write_feed
 from bench.harness import Bench, Outcome
-from bench.own import Built, build
+from bench.own import Built, build, profile
 from bench.workloads.five_features import five_features
 
 YEAR = 365
@@ -48,7 +48,8 @@ def run(bench: Bench) -> Outcome:
     if not bench.tiny:
         figures["memory of 30 days/3 days"] = peaks["daeda_30_days"] / peaks["daeda_3_days"]
         figures["memory of 365 days/3 days"] = peaks["daeda_365_days"] / peaks["daeda_3_days"]
-    return Outcome({"per day": feed.spine_rows, "days": year}, systems, True, figures)
+    notes = (profile(built["daeda_365_days"], year),)
+    return Outcome({"per day": feed.spine_rows, "days": year}, systems, True, figures, notes)
 
 
 def _build(bench: Bench, scratch: Path, data: Path, days: int, rounds: int) -> Built:

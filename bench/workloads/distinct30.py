@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from bench.equality import check_equal
 from bench.feed import LAST_DAY, Feed, write_feed
 from bench.harness import THREADS, Bench, Outcome
-from bench.own import build_engines
+from bench.own import build_engines, profile
 from bench.peers.script import run_script
 from bench.workloads.five_features import LIKES, TINY
 from bench.workloads.single_feature import project
@@ -38,4 +38,5 @@ def run(bench: Bench) -> Outcome:
         systems["range_join"] = run_script("bench.peers.range_join", words, rounds)
         check_equal(own, pq.read_table(answer), "range_join", sort=("event_timestamp", "user_id"))
     figures = {"range_join/daeda": systems["range_join"].seconds / systems["daeda"].seconds}
-    return Outcome({"spine": feed.spine_rows, "events": feed.events}, systems, True, figures)
+    notes = tuple(profile(one, system=name) for name, one in built.items())
+    return Outcome({"spine": feed.spine_rows, "events": feed.events}, systems, True, figures, notes)

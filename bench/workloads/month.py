@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.feed import LAST_DAY, Feed, write_feed
 from bench.harness import Bench, Outcome
-from bench.own import Built, build
+from bench.own import Built, build, profile
 from bench.project import Project
 from bench.workloads.five_features import five_features
 
@@ -42,7 +42,7 @@ def run(bench: Bench) -> Outcome:
     systems = {name: one.timed for name, one in built.items()}
     figures = {f"{name} seconds per day": one.seconds / count for name, one in systems.items()}
     figures["90 days/7 days"] = systems["daeda_90d"].seconds / systems["daeda_7d"].seconds
-    notes = tuple(f"{name}: {_slowest(one, count)}" for name, one in built.items())
+    notes = tuple(profile(one, count, name) for name, one in built.items())
     return Outcome({"per day": feed.spine_rows, "days": count}, systems, True, figures, notes)
 
 
@@ -50,8 +50,3 @@ def _build(bench: Bench, scratch: Path, data: Path, window: int, count: int, rou
     first = LAST_DAY - dt.timedelta(days=count - 1)
     runtime = project(window).write(scratch / f"project_{window}", data, first, LAST_DAY)
     return build(bench, runtime, rounds=rounds)
-
-
-def _slowest(built: Built, count: int) -> str:
-    shown = sorted(built.operators.items(), key=lambda one: -one[1])[:5]
-    return "seconds per day: " + ", ".join(f"{name} {seconds / count:.3f}" for name, seconds in shown)

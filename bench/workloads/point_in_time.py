@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from bench.equality import check_equal
 from bench.feed import midnight_ms
 from bench.harness import SHARED_PEERS, THREADS, Bench, Outcome, Timed
-from bench.own import build_engines
+from bench.own import build, profile
 from bench.peers.feast_environment import NoFeast, feast_python
 from bench.peers.reference import run_reference
 from bench.peers.script import run_script
@@ -102,13 +102,13 @@ def project() -> Project:
 
 
 def run(bench: Bench) -> Outcome:
-    """daeda with both engines, the hand-written scripts, the joins of three libraries, and two stores of Feast."""
+    """daeda, the hand-written scripts, the joins of three libraries, and two stores of Feast."""
     size = Size(3_000, 500, 60) if bench.tiny else Size()
     data = bench.data({"size": str(size), "version": 1}, size.events * 60, lambda path: write_files(path, size))
     with bench.scratch() as scratch:
-        built = build_engines(bench, project().write(scratch / "project", data, DAY, DAY))
-        own = built["daeda"].day(DAY)
-        systems = {name: one.timed for name, one in built.items()}
+        built = build(bench, project().write(scratch / "project", data, DAY, DAY))
+        own = built.day(DAY)
+        systems = {"daeda": built.timed}
         for system, way in HAND_WRITTEN.items():
             if bench.wants(system):
                 answer = scratch / f"{system}.parquet"
@@ -116,10 +116,10 @@ def run(bench: Bench) -> Outcome:
                 systems[system] = run_script("bench.peers.newest_row", words, bench.rounds)
                 check_equal(own, pq.read_table(answer), system)
         systems |= _references(bench, data, scratch, own)
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = (profile(built),)
     figures = {}
     if "feast_default" in systems:
-        notes = ("feast_default is outside of the gate: rows_lost and rows_wrong say how its answer differs",)
+        notes += ("feast_default is outside of the gate: rows_lost and rows_wrong say how its answer differs",)
     if "feast_duckdb" in systems:
         figures["feast_duckdb/daeda"] = systems["feast_duckdb"].seconds / systems["daeda"].seconds
         figures["memory of daeda/feast_duckdb"] = systems["daeda"].peak_mib / systems["feast_duckdb"].peak_mib
@@ -154,13 +154,13 @@ def _absent(bench: Bench, system: str, engine: str) -> bool:
 
 
 def _feast(bench: Bench, scratch: Path, system: str, store: str, own: pa.Table) -> dict[str, Timed]:
+    if bench.tiny:
+        bench.skip(system, "its import alone takes seconds")
+        return {}
     try:
-        python = feast_python(make=not bench.tiny)
+        python = feast_python()
     except NoFeast as error:
         bench.skip(system, str(error))
-        return {}
-    if bench.tiny and store == "default":
-        bench.skip(system, "its import alone takes seconds, and the other store is run")
         return {}
     answer = scratch / f"{system}.parquet"
     words = [str(python), str(SHARED_PEERS / "feast_pit.py"), store, str(answer)]

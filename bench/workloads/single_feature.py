@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from bench.feed import LAST_DAY, Feed, write_feed
 from bench.harness import SHARED_PEERS, Bench, Outcome
-from bench.own import build_engines
+from bench.own import build_engines, profile
 from bench.peers.reference import run_rolling
 from bench.project import Project
 from bench.workloads.five_features import EVENTS, ROLLING, TINY
@@ -76,4 +76,5 @@ def run(bench: Bench, variant: str) -> Outcome:
     if quickest:
         systems["best_handwritten"] = systems[quickest]
         figures["daeda/best_handwritten"] = systems["daeda"].seconds / systems[quickest].seconds
-    return Outcome({"spine": feed.spine_rows, "events": feed.events}, systems, True, figures, (f"best: {quickest}",))
+    notes = (f"best_handwritten is {quickest}", *(profile(one, system=name) for name, one in built.items()))
+    return Outcome({"spine": feed.spine_rows, "events": feed.events}, systems, True, figures, notes)

@@ -21,7 +21,7 @@ SYSTEMS = {
     "newest": {"daeda"},
     "wide": {"daeda"},
     "distinct30": {"daeda", "range_join"},
-    "pit": {"daeda"},
+    "pit": {"daeda", "duckdb_io_handwritten", "polars_io_handwritten"},
     "month": {"daeda_7d", "daeda_90d"},
     "days": {"daeda_3_days", "daeda_30_days", "daeda_365_days"},
     "startup": {"daeda_help", "daeda_plan"},

@@ -1,0 +1,121 @@
+"""The goals of the project in figures, and how each is read from the results.
+
+A goal names the workload that measures it and one figure of its result: `figures` of the file, or a ratio of two
+systems' seconds or memory. `why` is for goals that are missed, and says what the profile shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Results = Mapping[str, Mapping[str, Any]]
+Read = Callable[[Results], float]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """`read` raises KeyError where the result or the system is not there."""
+
+    work: str
+    command: str
+    bound: Literal["at most", "at least"]
+    limit: float
+    unit: str
+    read: Read
+    why: str = ""
+
+    def met(self, value: float) -> bool:
+        """Whether a figure, rounded as it is shown, keeps the goal."""
+        shown = round(value, 2)
+        return shown <= self.limit if self.bound == "at most" else shown >= self.limit
+
+
+def seconds(workload: str, system: str, other: str) -> Read:
+    """Seconds of one system over those of another."""
+    return _ratio(workload, system, other, "seconds")
+
+
+def memory(workload: str, system: str, other: str) -> Read:
+    """Peak memory of one system over that of another."""
+    return _ratio(workload, system, other, "peak_mib")
+
+
+def figure(workload: str, name: str) -> Read:
+    """A figure of the workload's own."""
+    return lambda results: float(results[workload]["figures"][name])
+
+
+def peak_gib(workload: str) -> Read:
+    """Peak memory of daeda in GiB."""
+    return lambda results: float(results[workload]["systems"]["daeda"]["peak_mib"]) / 1024
+
+
+def across(workload: str, other: str) -> Read:
+    """daeda's seconds on one workload over those on another."""
+
+    def read(results: Results) -> float:
+        first, second = (results[name]["systems"]["daeda"]["seconds"] for name in (workload, other))
+        return float(first) / float(second)
+
+    return read
+
+
+def of_limit(workload: str) -> Read:
+    """Peak memory of daeda over the limit that was set."""
+
+    def read(results: Results) -> float:
+        result = results[workload]
+        return float(result["systems"]["daeda"]["peak_mib"]) / float(result["figures"]["memory limit in MiB"])
+
+    return read
+
+
+def _ratio(workload: str, system: str, other: str, what: str) -> Read:
+    def read(results: Results) -> float:
+        systems = results[workload]["systems"]
+        return float(systems[system][what]) / float(systems[other][what])
+
+    return read
+
+
+_HAND, _BEST = "duckdb_io_handwritten", "best_handwritten"
+GOALS = (
+    Goal("*small*, engine duckdb: against the best script that reads and writes with DuckDB",
+         "small", "at most", 1.3, "x", seconds("small", "daeda", _HAND)),
+    Goal("*large*, the same", "large", "at most", 1.3, "x", seconds("large", "daeda", _HAND)),
+    Goal("*small*, engine polars: against the best script with any reader and writer", "small", "at most", 2, "x",
+         seconds("small", "daeda_polars", _BEST)),
+    Goal("*large*, the same", "large", "at most", 2, "x", seconds("large", "daeda_polars", _BEST)),
+    Goal("the 32 newest: faster than window frames (`rolling.py list32 win`)", "newest", "at least", 8, "x",
+         seconds("newest", "window_frame", "daeda")),
+    Goal("the 32 newest distinct of 30 days: faster than a range join", "distinct30", "at least", 8, "x",
+         seconds("distinct30", "range_join", "daeda")),
+    Goal("point-in-time join: faster than Feast's DuckDB store", "pit", "at least", 8, "x",
+         seconds("pit", "feast_duckdb", "daeda")),
+    Goal("the same: of its memory", "pit", "at most", 0.34, "x", memory("pit", "daeda", "feast_duckdb")),
+    Goal("*wide*: against the best script", "wide", "at most", 3, "x", seconds("wide", "daeda", _BEST)),
+    Goal("*wide*: memory", "wide", "at most", 1, "GiB", peak_gib("wide")),
+    Goal("*skewed*: against *small*, per row", "skewed", "at most", 1.5, "x", across("skewed", "small")),
+    Goal("*month*: a mean day with 90-day windows against 7-day windows", "month", "at most", 2, "x",
+         figure("month", "90 days/7 days")),
+    Goal("10 x the rows (*large* against *small*): time", "large", "at most", 10.5, "x", across("large", "small")),
+    Goal("the same: memory of the whole process tree, of the limit set for the day", "large", "at most", 1, "x",
+         of_limit("large")),
+    Goal("pooling kernel, one thread: of the copy bandwidth", "vectors", "at least", 0.4, "x",
+         figure("vectors", "kernel/copy bandwidth")),
+    Goal("enrichment, *vectors*: against the single-process loop", "vectors", "at most", 0.7, "x",
+         seconds("vectors", "daeda", "single_process_loop")),
+    Goal("the same: faster than plain Ray Data", "vectors", "at least", 3, "x",
+         seconds("vectors", "ray_data", "daeda")),
+    Goal("*catalogue*: the vectors of a day, cold, map included", "catalogue", "at most", 25, "s",
+         figure("catalogue", "seconds cold")),
+    Goal("memory of a run of 30 days against one of 3", "days", "at most", 1.05, "x",
+         memory("days", "daeda_30_days", "daeda_3_days")),
+    Goal("a day of 4,000 rows in a run of 365", "days", "at most", 0.25, "s",
+         figure("days", "seconds per day in a run of 365")),
+    Goal("`daeda --help`", "startup", "at most", 0.3, "s", figure("startup", "daeda_help seconds")),
+    Goal("`daeda pipeline plan` over 365 days", "startup", "at most", 1.5, "s",
+         figure("startup", "daeda_plan seconds")),
+)  # fmt: skip

@@ -1,0 +1,65 @@
+"""The picture of docs/performance.md: a panel for each workload that has peers, daeda's bars in their own colour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.goals import Results
+
+_OWN, _PEER, _BEST = "#1f6f8b", "#b9c2c9", "#7d8b95"
+# A bar longer than this many times daeda's is cut, and says so by an arrow: the others would be too short to compare.
+_CUT = 4.0
+_COLUMNS = 2
+
+
+def draw(results: Results, path: Path) -> None:
+    """Write the picture as SVG: the same bytes for the same results."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams.update({"svg.hashsalt": "daeda", "font.size": 9, "svg.fonttype": "path"})
+    import matplotlib.pyplot as plt
+
+    shown = {name: one for name, one in results.items() if "daeda" in one["systems"] and len(one["systems"]) > 1}
+    rows = -(-max(len(shown), 1) // _COLUMNS)
+    longest = max((len(one["systems"]) for one in shown.values()), default=1)
+    figure, axes = plt.subplots(rows, _COLUMNS, figsize=(11, rows * (0.9 + 0.27 * longest)), squeeze=False)
+    for axis in axes.flat[len(shown) :]:
+        axis.axis("off")
+    for axis, (name, result) in zip(axes.flat, shown.items(), strict=False):
+        _panel(axis, name, result)
+    figure.tight_layout(h_pad=2.0, w_pad=2.5)
+    figure.savefig(path, format="svg", metadata={"Date": None})
+    plt.close(figure)
+
+
+def _panel(axis: Any, name: str, result: Mapping[str, Any]) -> None:
+    systems = {
+        system: one for system, one in sorted(result["systems"].items(), key=_order) if system != "best_handwritten"
+    }
+    own = result["systems"]["daeda"]["seconds"]
+    peers = [one["seconds"] for system, one in systems.items() if not system.startswith("daeda")]
+    cut = max(_CUT * own, 1.5 * min(peers, default=0.0))
+    for place, (system, one) in enumerate(systems.items()):
+        seconds = one["seconds"]
+        colour = _OWN if system.startswith("daeda") else _BEST if seconds == min(peers) else _PEER
+        axis.barh(place, min(seconds, cut), color=colour, height=0.72)
+        arrow = "  →" if seconds > cut else ""
+        label = f"{seconds:.2f} s, {one['peak_mib']:,.0f} MiB{arrow}"
+        axis.text(min(seconds, cut) + cut * 0.015, place, label, va="center", fontsize=8)
+    axis.set_yticks(range(len(systems)), list(systems))
+    axis.invert_yaxis()
+    axis.set_xlim(0, cut * 1.42)
+    axis.set_ylim(max(len(systems), 1) - 0.4, -0.6)
+    rows = ", ".join(f"{count:,} {what}" for what, count in result["rows"].items())
+    axis.set_title(f"{name}: {rows}", loc="left", fontsize=9, fontweight="bold")
+    axis.set_xlabel("seconds")
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
+
+
+def _order(item: tuple[str, Mapping[str, Any]]) -> tuple[bool, float]:
+    """daeda first, then the quickest."""
+    return (not item[0].startswith("daeda"), item[1]["seconds"])
