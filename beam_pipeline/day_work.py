@@ -15,7 +15,7 @@ from daeda.operators.relational import Join, Scan, Sink
 from daeda.operators.temporal import RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql import statements
-from daeda.sql.handle import ColumnFile, Composed, Numbered
+from daeda.sql.handle import Composed, Numbered, Stored
 from daeda.sql.lower import SourceOperator, inputs_of, lower
 
 
@@ -59,12 +59,11 @@ class _Executing:
         self.session.read(operator.name, paths, files)
         return paths
 
-    def number(self, operator: SourceOperator, query: str, name: str) -> tuple[str, int]:
-        path = self.session.path(name)
-        return str(path), self.session.copy(query, path)
+    def number(self, operator: SourceOperator, query: str, name: str) -> int:
+        return self.session.table(name, query)
 
-    def materialise(self, operator: SourceOperator, query: str, name: str, left_rows: int) -> tuple[str, int]:
-        return self.number(operator, query, name)
+    def materialise(self, operator: SourceOperator, query: str, name: str, left_rows: int) -> int:
+        return self.session.table(name, query)
 
     def duplicate_key(self, operator: Join, right: Composed) -> str:
         example = self.session.connection.execute(statements.duplicate_keys(operator.keys, right)).fetchone()
@@ -73,10 +72,10 @@ class _Executing:
         shown = ", ".join(f"{key} = {value!r}" for key, value in zip(operator.keys, example, strict=False))
         return f"the right side has {example[-1]} rows with {shown}"
 
-    def roll(self, operator: RollingAggregate, left: Numbered, right: Composed) -> ColumnFile:
+    def roll(self, operator: RollingAggregate, left: Numbered, right: Composed) -> Stored:
         return run_rolling(self.session, operator, left, right)
 
-    def transform(self, operator: ArrowUdfTransform, left: Numbered) -> ColumnFile:
+    def transform(self, operator: ArrowUdfTransform, left: Numbered) -> Stored:
         return run_udf(self.session, operator, left)
 
     def write(self, operator: Sink, given: Numbered) -> None:

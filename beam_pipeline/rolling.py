@@ -9,25 +9,27 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from beam_pipeline.engines import Engine, engine_of
+from beam_pipeline.filling import filling
 from beam_pipeline.session import DaySession
 from beam_pipeline.windowed import History, Probes, SumOverflow, WindowedAggregate
 from daeda.errors import DayError
 from daeda.operators.temporal import RollingAggregate
 from daeda.sql import statements
-from daeda.sql.handle import ROW, ColumnFile, Composed, Numbered
+from daeda.sql.handle import ROW, ColumnTable, Composed, Numbered
 from daeda.sql.statements import CREATED, ENTITY, TIME
 
 Int64s = npt.NDArray[np.int64]
 
-_ENTITIES = "daeda_entities"
+# The table that takes the results of chunks.
+_CHUNKS = "daeda_chunks"
+# Code of an entity behind all others, which nobody is.
+_NOBODY = 2**63 - 1
 # Rows per batch of the sorted history: large enough to amortise the hand-over, small against a chunk.
 _BATCH_ROWS = 122_880
 
@@ -41,30 +43,31 @@ class _Work:
     schema: pa.Schema
     aggregates: tuple[WindowedAggregate, ...]
     engine: Engine
+    entities: str
 
 
-def run_rolling(session: DaySession, operator: RollingAggregate, left: Numbered, right: Composed) -> ColumnFile:
-    """Compute all aggregates of the operator for every row of `left`; returns the file of the new columns."""
+def run_rolling(session: DaySession, operator: RollingAggregate, left: Numbered, right: Composed) -> ColumnTable:
+    """Compute all aggregates of the operator for every row of `left`; returns the table of the new columns."""
     engine = engine_of(operator.compute)
     session.libraries.update(engine.libraries)
     connection = session.connection
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {_ENTITIES} AS {statements.rolling_entities(operator, left)}")
-    probes = connection.execute(statements.rolling_probes(operator, left, _ENTITIES)).to_arrow_table()
-    reader = connection.execute(statements.rolling_history(operator, right, _ENTITIES)).to_arrow_reader(_BATCH_ROWS)
-    work = _Work(session, operator, reader.schema, _windowed(operator), engine)
+    moments = session.moments.of(session, operator, left)
+    probes = connection.table(moments.probes).to_arrow_table()
+    query = statements.rolling_history(operator, right, moments.entities)
+    reader = connection.execute(query).to_arrow_reader(_BATCH_ROWS)
+    work = _Work(session, operator, reader.schema, _windowed(operator), engine, moments.entities)
     names = tuple(one.name for one in operator.aggregates)
-    target = session.path(operator.output)
     tables = _results(
         work, reader, _numpy(probes, ROW), Probes(_numpy(probes, ENTITY), _numpy(probes, TIME)), left.rows
     )
+    del probes
     first = next(tables)
     second = next(tables, None)
     if second is None:
-        _write_in_row_order(first, names, target)
+        _keep_in_row_order(session, first, operator.output)
     else:
-        _merge_in_row_order(session, itertools.chain((first, second), tables), names, target)
-    connection.execute(f"DROP TABLE {_ENTITIES}")
-    return ColumnFile(str(target), names)
+        _merge_in_row_order(session, itertools.chain((first, second), tables), names, operator.output)
+    return ColumnTable(operator.output, names)
 
 
 def _windowed(operator: RollingAggregate) -> tuple[WindowedAggregate, ...]:
@@ -83,20 +86,25 @@ def _windowed(operator: RollingAggregate) -> tuple[WindowedAggregate, ...]:
 
 
 def _results(work: _Work, reader: pa.RecordBatchReader, rows: Int64s, probes: Probes, total: int) -> Iterator[pa.Table]:
-    """Tables of row number and new columns; together they hold every row once."""
+    """Tables of row number and new columns; together they hold every row once.
+
+    The last one holds the rows without history, too: those of entities behind the last one of the history, and those
+    with a NULL key, which become rows of an entity behind all others.
+    """
     done = 0
-    for chunk in _chunks(work, reader):
-        last = int(np.searchsorted(probes.entity, chunk.entity[-1], side="right"))
-        yield _aggregate(work, chunk, rows[done:last], Probes(probes.entity[done:last], probes.time[done:last]))
-        done = last
-    # What is left has no history: entities behind the last one of the history, and rows with a NULL key.
+    chunks = _chunks(work, reader)
+    held = next(chunks, None) or _history(pa.Table.from_batches([], schema=work.schema))
+    for following in chunks:
+        last = int(np.searchsorted(probes.entity, held.entity[-1], side="right"))
+        yield _aggregate(work, held, rows[done:last], Probes(probes.entity[done:last], probes.time[done:last]))
+        done, held = last, following
     keyless = np.ones(total, dtype=bool)
     keyless[rows] = False
-    rest = np.concatenate([rows[done:], np.flatnonzero(keyless)])
-    if len(rest) or done == 0:
-        zeros = np.zeros(len(rest), dtype=np.int64)
-        empty = pa.Table.from_batches([], schema=work.schema)
-        yield _aggregate(work, _history(empty), rest, Probes(zeros, zeros))
+    without = np.flatnonzero(keyless)
+    nobody = np.full(len(without), _NOBODY, dtype=np.int64)
+    entity = np.concatenate([probes.entity[done:], nobody])
+    time = np.concatenate([probes.time[done:], np.zeros_like(nobody)])
+    yield _aggregate(work, held, np.concatenate([rows[done:], without]), Probes(entity, time))
 
 
 def _aggregate(work: _Work, history: History, rows: Int64s, probes: Probes) -> pa.Table:
@@ -150,7 +158,7 @@ def _entity_name(work: _Work, entity: int) -> str:
     keys = work.operator.keys
     columns = ", ".join('"' + key.replace('"', '""') + '"' for key in keys)
     # A cursor would not see the table, which is temporary. This ends the stream of the history: an error is on its way.
-    query = f"SELECT {columns} FROM {_ENTITIES} WHERE {ENTITY} = ?"
+    query = f"SELECT {columns} FROM {work.entities} WHERE {ENTITY} = ?"
     found = work.session.connection.execute(query, [entity]).fetchone()
     values = found if found is not None else ("?",) * len(keys)
     return ", ".join(f"{key} {value}" for key, value in zip(keys, values, strict=True))
@@ -174,20 +182,18 @@ def _numpy(table: pa.Table, name: str) -> Int64s:
     return np.ascontiguousarray(table.column(name).to_numpy(), dtype=np.int64)
 
 
-def _write_in_row_order(table: pa.Table, names: tuple[str, ...], target: Path) -> None:
-    rows = _numpy(table, ROW)
+def _keep_in_row_order(session: DaySession, result: pa.Table, name: str) -> None:
+    rows = _numpy(result, ROW)
     places = np.empty(len(rows), dtype=np.int64)
     places[rows] = np.arange(len(rows), dtype=np.int64)
-    pq.write_table(table.select(list(names)).take(pa.array(places)), target, compression="lz4")
+    with filling(session.connection, name) as add:
+        add(result.remove_column(0).take(pa.array(places)))
 
 
-def _merge_in_row_order(session: DaySession, tables: Iterable[pa.Table], names: tuple[str, ...], target: Path) -> None:
-    """Chunks go to files as they come, and DuckDB sorts them (and spills)."""
-    paths = []
-    for number, table in enumerate(tables):
-        path = session.path(f"{target.stem}_chunk_{number}")
-        pq.write_table(table, path, compression="lz4")
-        paths.append(path)
-    session.copy(statements.in_row_order([str(path) for path in paths], names), target)
-    for path in paths:
-        path.unlink()
+def _merge_in_row_order(session: DaySession, results: Iterable[pa.Table], names: tuple[str, ...], name: str) -> None:
+    """Chunks go to a table as they come, and DuckDB sorts them (and spills)."""
+    with filling(session.connection, _CHUNKS) as add:
+        for result in results:
+            add(result)
+    session.table(name, statements.in_row_order(_CHUNKS, names))
+    session.connection.execute(f"DROP TABLE {_CHUNKS}")

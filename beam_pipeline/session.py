@@ -22,6 +22,7 @@ import duckdb
 from beam_pipeline.context import DayHandle, RunContext
 from beam_pipeline.gate import DayGate
 from beam_pipeline.membership import join_run
+from beam_pipeline.moments import DayMoments
 from daeda.cli.outcome import say
 from daeda.dataset.claims import claim_days, holds
 from daeda.dataset.fingerprint import operator_digests
@@ -32,6 +33,7 @@ from daeda.dataset.source_files import SourceFiles
 from daeda.dataset.sources import Identities, check_unchanged, find_files
 from daeda.errors import DaedaError, DayError, UserError, refusal
 from daeda.operators.relational import Scan
+from daeda.sql.handle import table
 from daeda.sql.locked import Reach, Setting, connect
 from daeda.sql.lower import SourceOperator
 from daeda.storage.access import without_secrets
@@ -66,6 +68,7 @@ class DaySession:
         self.spill = _spill_directory(context, self.work)
         self.meter = Meter(self.spill) if context.profile else None
         self.connection = _connect(context, self.spill)
+        self.moments = DayMoments()
 
     def describe(self, operator: SourceOperator) -> None:
         """Record what an operator does, for the fingerprint."""
@@ -86,11 +89,13 @@ class DaySession:
         """Raise DayError when a file changed while the day was built."""
         check_unchanged(file for files in self.inputs.values() for file in files)
 
-    def path(self, name: str) -> Path:
-        """A file for an intermediate result."""
-        return self.work / f"{name}.parquet"
+    def table(self, name: str, query: str) -> int:
+        """Keep the result of a query as a table of the day, in its order, and return its rows. DuckDB spills it."""
+        self.check()
+        result = self.connection.execute(f"CREATE TEMP TABLE {table(name).sql('duckdb')} AS {query}").fetchone()
+        return int(result[0]) if result else 0
 
-    def copy(self, query: str, path: Path, options: str = "COMPRESSION lz4") -> int:
+    def copy(self, query: str, path: Path, options: str) -> int:
         """Run a query into a Parquet file and return its rows."""
         self.check()
         target = str(path).replace("'", "''")

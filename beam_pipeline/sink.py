@@ -21,7 +21,7 @@ from daeda.errors import DayError
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Sink
 from daeda.sql import statements
-from daeda.sql.handle import Numbered, column, read_parquet
+from daeda.sql.handle import Numbered, column
 from daeda.storage.place import Place
 
 # Fixed, so that the bytes depend on the rows alone.
@@ -46,7 +46,8 @@ def write_day(session: DaySession, operator: Sink, given: Numbered) -> tuple[Pla
         sync_file(path)
         parts.append(Part(path.name, rows, path.stat().st_size, file_digest(path)))
     paths = [ready / part.name for part in parts]
-    facts = _facts(session, relation, paths)
+    _check_footers(relation, paths, parts)
+    facts = _facts(session, relation, given)
     _check_not_null(session, operator, facts, given)
     _check_order(given, paths)
     session.check_inputs_unchanged()
@@ -67,16 +68,20 @@ def write_day(session: DaySession, operator: Sink, given: Numbered) -> tuple[Pla
     return tuple(final / part.name for part in parts)
 
 
-def _facts(session: DaySession, relation: Relation, paths: list[Path]) -> tuple[ColumnFacts, ...]:
-    """Nulls, minimum and maximum of each column, read back from the parts."""
-    terms: list[exp.Expr] = []
-    for one in relation.columns:
-        value = column(one.name)
-        terms.append(exp.Count(this=value))
-        if one.dtype.item is None:
-            terms += [_as_text(exp.Min(this=value.copy())), _as_text(exp.Max(this=value.copy()))]
-    query = exp.select(exp.Count(this=exp.Star()), *terms).from_(read_parquet([str(path) for path in paths]))
-    found = session.connection.execute(query.sql("duckdb")).fetchone()
+def _check_footers(relation: Relation, paths: list[Path], parts: list[Part]) -> None:
+    """What was written can be opened, and has the rows and the columns that it should have."""
+    for path, part in zip(paths, parts, strict=True):
+        with pq.ParquetFile(path) as file:
+            rows, names = file.metadata.num_rows, tuple(file.schema_arrow.names)
+        if (rows, names) != (part.rows, relation.names):
+            raise DayError(
+                f"{part.name} holds {rows} rows of {names} where {part.rows} of {relation.names} were written"
+            )
+
+
+def _facts(session: DaySession, relation: Relation, given: Numbered) -> tuple[ColumnFacts, ...]:
+    """Nulls, minimum and maximum of each column."""
+    found = session.connection.execute(statements.column_facts(relation, given)).fetchone()
     assert found is not None
     rows, values = found[0], iter(found[1:])
     facts = []
@@ -85,10 +90,6 @@ def _facts(session: DaySession, relation: Relation, paths: list[Path]) -> tuple[
         low, high = (next(values), next(values)) if one.dtype.item is None else (None, None)
         facts.append(ColumnFacts(one.name, one.dtype.name, nulls, low, high, placeholder=one.dtype.is_embedding))
     return tuple(facts)
-
-
-def _as_text(value: exp.Expr) -> exp.Expr:
-    return exp.Cast(this=value, to=exp.DataType.build("VARCHAR", dialect="duckdb"))
 
 
 def _check_not_null(session: DaySession, operator: Sink, facts: tuple[ColumnFacts, ...], given: Numbered) -> None:

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from beam_pipeline.filling import filling
 from beam_pipeline.session import DaySession
 from daeda.dtypes import describe_arrow
 from daeda.errors import DayError
 from daeda.functions import Function, load_function, raised_in
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql import statements
-from daeda.sql.handle import ColumnFile, Numbered
+from daeda.sql.handle import ColumnTable, Numbered
 
 # Rows that are asked for twice. Doubles may differ by what another alignment does to vectorised arithmetic.
 _SAMPLE_ROWS = 256
@@ -42,8 +42,8 @@ class _Work:
         return f"day {self.session.day}, operator '{self.operator.name}': function '{self.operator.function}'"
 
 
-def run_udf(session: DaySession, operator: ArrowUdfTransform, left: Numbered) -> ColumnFile:
-    """Call the function for every row of `left`; returns the file of the new column."""
+def run_udf(session: DaySession, operator: ArrowUdfTransform, left: Numbered) -> ColumnTable:
+    """Call the function for every row of `left`; returns the table of the new column."""
     function = load_function(operator.function, session.context.project_root, operator.columns)
     session.codes[operator.function] = function.code
     types = {name: left.relation.column(name).dtype.arrow() for name in operator.columns}
@@ -51,17 +51,17 @@ def run_udf(session: DaySession, operator: ArrowUdfTransform, left: Numbered) ->
     limit = session.context.limits.udf_chunk_rows
     reader = session.connection.execute(statements.function_input(operator, left)).to_arrow_reader(limit)
     schema = pa.schema([(operator.result, operator.dtype.arrow())])
-    target = session.path(operator.output)
     first = 0
-    with pq.ParquetWriter(target, schema, compression="lz4") as writer:
+    with filling(session.connection, operator.output) as add:
+        add(schema.empty_table())
         for chunk in _chunks(reader, limit):
             session.check()
             values = _call(work, chunk, first)
             if first == 0:
                 _check_row_wise(work, chunk, values)
-            writer.write_table(pa.table([values], schema=schema))
+            add(pa.table([values], schema=schema))
             first += chunk.num_rows
-    return ColumnFile(str(target), (operator.result,))
+    return ColumnTable(operator.output, (operator.result,))
 
 
 def _chunks(reader: pa.RecordBatchReader, limit: int) -> Iterator[pa.Table]:

@@ -1,7 +1,7 @@
 """The SQL of each operator for one day, as a script: the statements that the skeleton runs, with names for its files.
 
-Source files stand as the path of their view, intermediate results as `<relation>.parquet`. What a Scan or a Filter
-composes stands inside the statements that read it; here it is written once, as a view.
+Source files stand as the path of their view, intermediate results as tables named after their relations. What a Scan or
+a Filter composes stands inside the statements that read it; here it is written once, as a view.
 """
 
 from __future__ import annotations
@@ -22,11 +22,10 @@ from daeda.operators.relational import Filter, Join, Project, Scan, Sink
 from daeda.operators.temporal import RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
 from daeda.sql import statements
-from daeda.sql.handle import ColumnFile, Composed, Numbered
+from daeda.sql.handle import ColumnTable, Composed, Numbered, Stored
 from daeda.sql.locked import connect
 from daeda.sql.lower import Handle, SourceOperator, inputs_of, lower
 
-_ENTITIES = "daeda_entities"
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
@@ -48,7 +47,7 @@ def explain_sql(dag: Dag, day: dt.date, rows_per_part: int) -> str:
         f"-- {dag.service} on {day}. Paths of views are relative to data_root; only the partitions that the day needs"
     ]
     head.append(
-        "-- are read. Rows are numbered once; each operator then writes a file of its new columns, in that order."
+        "-- are read. Rows are numbered once; each operator then makes a table of its new columns, in that order."
     )
     return "\n\n".join(["\n".join(head), *written.blocks])
 
@@ -60,6 +59,7 @@ class _Writing:
     day: dt.date
     rows_per_part: int
     blocks: list[str] = field(default_factory=list)
+    moments: dict[statements.Moments, tuple[str, str]] = field(default_factory=dict)
 
     def say(self, operator: SourceOperator, what: str, statement: str = "") -> None:
         comment = f"-- {operator.name} ({operator.op_kind}): {what}"
@@ -76,38 +76,44 @@ class _Writing:
         files = PurePosixPath(operator.path).suffix or has_magic(operator.path)
         return (operator.path if files else f"{operator.path}/**/*.parquet",)
 
-    def number(self, operator: SourceOperator, query: str, name: str) -> tuple[str, int]:
-        path = f"{name}.parquet"
-        self.say(operator, "rows of its left side get their numbers", _copy(query, path))
-        return path, self.rows_per_part
+    def number(self, operator: SourceOperator, query: str, name: str) -> int:
+        self.say(operator, "rows of its left side get their numbers", _table(query, name))
+        return self.rows_per_part
 
-    def materialise(self, operator: SourceOperator, query: str, name: str, left_rows: int) -> tuple[str, int]:
-        path = f"{name}.parquet"
-        self.say(operator, "its new columns, one row for each row of its left side", _copy(query, path))
-        return path, left_rows
+    def materialise(self, operator: SourceOperator, query: str, name: str, left_rows: int) -> int:
+        self.say(operator, "its new columns, one row for each row of its left side", _table(query, name))
+        return left_rows
 
     def duplicate_key(self, operator: Join, right: Composed) -> str:
         return "the right side has duplicate keys"
 
-    def roll(self, operator: RollingAggregate, left: Numbered, right: Composed) -> ColumnFile:
-        path = f"{operator.output}.parquet"
-        entities = _pretty(statements.rolling_entities(operator, left))
-        self.say(operator, "the day's entities", f"CREATE OR REPLACE TEMP TABLE {_ENTITIES} AS\n{entities};")
-        probes = _pretty(statements.rolling_probes(operator, left, _ENTITIES))
-        self.say(operator, "their rows, read by the kernel", f"{probes};")
-        history = _pretty(statements.rolling_history(operator, right, _ENTITIES))
-        self.say(operator, f"their history, read by the kernel, which writes {path}", f"{history};")
-        return ColumnFile(path, tuple(one.name for one in operator.aggregates))
+    def roll(self, operator: RollingAggregate, left: Numbered, right: Composed) -> Stored:
+        moments = statements.moments_of(operator, left)
+        name = self.moments.get(moments)
+        if name is None:
+            number = len(self.moments)
+            name = self.moments[moments] = (f"daeda_entities_{number}", f"daeda_probes_{number}")
+            self.say(operator, "the day's entities", _table(statements.rolling_entities(operator, left), name[0]))
+            probes = statements.rolling_probes(operator, left, name[0])
+            self.say(operator, "their rows, read by the kernel", _table(probes, name[1]))
+        history = _pretty(statements.rolling_history(operator, right, name[0]))
+        made = f"their history, read by the kernel, which makes {operator.output}"
+        self.say(operator, made, f"{history};")
+        return ColumnTable(operator.output, tuple(one.name for one in operator.aggregates))
 
-    def transform(self, operator: ArrowUdfTransform, left: Numbered) -> ColumnFile:
-        path = f"{operator.output}.parquet"
+    def transform(self, operator: ArrowUdfTransform, left: Numbered) -> Stored:
         query = _pretty(statements.function_input(operator, left))
-        self.say(operator, f"read by {operator.function}, whose values become {path}", f"{query};")
-        return ColumnFile(path, (operator.result,))
+        self.say(operator, f"read by {operator.function}, whose values become {operator.output}", f"{query};")
+        return ColumnTable(operator.output, (operator.result,))
 
     def write(self, operator: Sink, given: Numbered) -> None:
         query = statements.assembly(given.relation, given, 0, self.rows_per_part)
         self.say(operator, "one COPY for each part, this is the first", _copy(query, part_name(0)))
+
+
+def _table(query: str, name: str) -> str:
+    shown = _shown(exp.to_identifier(name, quoted=True)).sql("duckdb")
+    return f"CREATE TEMP TABLE {shown} AS\n{_pretty(query)};"
 
 
 def _copy(query: str, path: str) -> str:

@@ -1,4 +1,4 @@
-"""Relations of one day at work: composed SQL that has not run, and numbered rows that lie in files.
+"""Relations of one day at work: composed SQL that has not run, and numbered rows that lie in tables of the day.
 
 Both are small and picklable: they cross from one operator to the next, and rows never do.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from sqlglot import exp, parse_one
 
@@ -32,48 +33,62 @@ class Composed:
 
 
 @dataclass(frozen=True)
+class ColumnTable:
+    """A temporary table of the day with some columns of a numbered relation; its n-th row belongs to row n."""
+
+    name: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ColumnFile:
-    """A Parquet file with some columns of a numbered relation; its n-th row belongs to row n."""
+    """The same in a Parquet file."""
 
     path: str
     columns: tuple[str, ...]
 
 
+Stored = ColumnTable | ColumnFile
+
+
 @dataclass(frozen=True)
 class Numbered:
-    """Rows 0 .. rows - 1 in the order of the spine, their columns spread over files.
+    """Rows 0 .. rows - 1 in the order of the spine, their columns spread over tables.
 
-    `expressions` gives the SQL of each column over the columns of the files.
+    `expressions` gives the SQL of each column over the columns of the tables.
     """
 
     relation: Relation
     rows: int
-    files: tuple[ColumnFile, ...]
+    tables: tuple[Stored, ...]
     expressions: Mapping[str, str]
 
     def expression(self, name: str) -> exp.Expr:
         """The tree of a column over the files' columns."""
         return parse_one(self.expressions[name], dialect="duckdb")
 
-    def select(self, columns: Collection[str], first: int = 0, last: int | None = None) -> exp.Select:
-        """SELECT of the row number and of `columns`, reading only the files that they need.
+    def holding(self, columns: Collection[str]) -> tuple[Stored, ...]:
+        """The tables that have what `columns` are computed from; the first table of all where they need none."""
+        needed = {column.name for name in columns for column in self.expression(name).find_all(exp.Column)}
+        return tuple(one for one in self.tables if needed & set(one.columns)) or self.tables[:1]
 
-        `first` and `last` (exclusive) cut a range of rows; row groups outside of it are not read.
+    def select(self, columns: Collection[str], first: int = 0, last: int | None = None) -> exp.Select:
+        """SELECT of the row number and of `columns` in row order, reading only the tables that they need.
+
+        `first` and `last` (exclusive) cut a range of rows; row groups outside of it are not read. All tables are in row
+        order, so they are put side by side, and nothing is looked up:
+
+            SELECT f0.__row, a, b FROM (SELECT rowid AS __row, a FROM t) AS f0 POSITIONAL JOIN (SELECT b FROM u) AS f1
         """
         trees = {name: self.expression(name) for name in columns}
         needed = {column.name for tree in trees.values() for column in tree.find_all(exp.Column)}
-        files = [file for file in self.files if needed & set(file.columns)] or [self.files[0]]
         head, *others = [
-            _file_rows(file, sorted(needed & set(file.columns)), first, last).subquery(f"f{index}")
-            for index, file in enumerate(files)
+            _rows_of(one, sorted(needed & set(one.columns)), first, last, numbered=index == 0).subquery(f"f{index}")
+            for index, one in enumerate(self.holding(columns))
         ]
         query = exp.select(exp.column(ROW, table="f0", quoted=True)).from_(head)
-        for index, other in enumerate(others, start=1):
-            on = exp.EQ(
-                this=exp.column(ROW, table=f"f{index}", quoted=True),
-                expression=exp.column(ROW, table="f0", quoted=True),
-            )
-            query = query.join(other, on=on, join_type="left")
+        for other in others:
+            query.append("joins", exp.Join(this=other, method="POSITIONAL"))
         return query.select(*(exp.alias_(tree, name, quoted=True) for name, tree in trees.items()))
 
 
@@ -98,14 +113,26 @@ def column(name: str, table: str | None = None) -> exp.Column:
     return exp.column(name, table=table, quoted=True)
 
 
+def table(name: str) -> exp.Table:
+    """A quoted table."""
+    return exp.Table(this=exp.to_identifier(name, quoted=True))
+
+
 def _option(name: str, value: bool) -> exp.Expr:
     return exp.PropertyEQ(this=exp.to_identifier(name), expression=exp.Boolean(this=value))
 
 
-def _file_rows(file: ColumnFile, columns: list[str], first: int, last: int | None) -> exp.Select:
-    number = exp.column("file_row_number")
-    query = exp.select(exp.alias_(number, ROW, quoted=True), *(column(name) for name in columns))
-    query = query.from_(read_parquet([file.path], numbered=True))
+def _rows_of(stored: Stored, columns: list[str], first: int, last: int | None, *, numbered: bool) -> exp.Select:
+    source: exp.Expr
+    match stored:
+        case ColumnTable(name):
+            number, source = exp.column("rowid"), table(name)
+        case ColumnFile(path):
+            number, source = exp.column("file_row_number"), read_parquet([path], numbered=True)
+        case _:
+            assert_never(stored)
+    row = [exp.alias_(number, ROW, quoted=True)] if numbered else []
+    query = exp.select(*row, *(column(name) for name in columns)).from_(source)
     if first > 0:
         query = query.where(exp.GTE(this=number.copy(), expression=exp.Literal.number(first)))
     if last is not None:

@@ -16,7 +16,7 @@ from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql import scan as composed
 from daeda.sql import statements
-from daeda.sql.handle import ColumnFile, Composed, Numbered, column
+from daeda.sql.handle import ColumnTable, Composed, Numbered, Stored, column
 
 Handle = Composed | Numbered
 SourceOperator = Scan | Filter | Project | Join | PointInTimeJoin | RollingAggregate | ArrowUdfTransform | Sink
@@ -32,19 +32,19 @@ class DayEngine(Protocol):
     def source_files(self, operator: Scan) -> tuple[str, ...]:
         """The files that a Scan reads for the day."""
 
-    def number(self, operator: SourceOperator, query: str, name: str) -> tuple[str, int]:
-        """Materialise rows in their total order; the file, and how many rows it has."""
+    def number(self, operator: SourceOperator, query: str, name: str) -> int:
+        """Make a table of rows in their total order; returns how many rows it has."""
 
-    def materialise(self, operator: SourceOperator, query: str, name: str, left_rows: int) -> tuple[str, int]:
-        """Materialise an operator's new columns; the file, and how many rows it has."""
+    def materialise(self, operator: SourceOperator, query: str, name: str, left_rows: int) -> int:
+        """Make a table of an operator's new columns; returns how many rows it has."""
 
     def duplicate_key(self, operator: Join, right: Composed) -> str:
         """An example of right keys that stand more than once, as text."""
 
-    def roll(self, operator: RollingAggregate, left: Numbered, right: Composed) -> ColumnFile:
+    def roll(self, operator: RollingAggregate, left: Numbered, right: Composed) -> Stored:
         """Compute the aggregates of every left row."""
 
-    def transform(self, operator: ArrowUdfTransform, left: Numbered) -> ColumnFile:
+    def transform(self, operator: ArrowUdfTransform, left: Numbered) -> Stored:
         """Call the function for every left row."""
 
     def write(self, operator: Sink, given: Numbered) -> None:
@@ -93,10 +93,10 @@ def inputs_of(operator: SourceOperator, handles: dict[str, Handle]) -> tuple[Han
 def _join(engine: DayEngine, operator: Join, relation: Relation, inputs: tuple[Handle, ...]) -> Numbered:
     left, right = _numbered(engine, operator, inputs[0]), _composed(inputs[1])
     query = statements.static_join(operator, left, right)
-    path, rows = engine.materialise(operator, query, operator.output, left.rows)
+    rows = engine.materialise(operator, query, operator.output, left.rows)
     if rows != left.rows:
         raise DayError(f"{engine.duplicate_key(operator, right)}: a Join needs one row per key")
-    return _extended(left, relation, ColumnFile(path, operator.columns))
+    return _extended(left, relation, ColumnTable(operator.output, operator.columns))
 
 
 def _point_in_time(
@@ -104,14 +104,14 @@ def _point_in_time(
 ) -> Numbered:
     left = _numbered(engine, operator, inputs[0])
     query = statements.point_in_time_join(operator, left, _composed(inputs[1]))
-    path, rows = engine.materialise(operator, query, operator.output, left.rows)
+    rows = engine.materialise(operator, query, operator.output, left.rows)
     if rows != left.rows:
         raise DayError(f"the as-of join made {rows} rows of {left.rows}")
-    return _extended(left, relation, ColumnFile(path, operator.columns))
+    return _extended(left, relation, ColumnTable(operator.output, operator.columns))
 
 
-def _extended(left: Numbered, relation: Relation, file: ColumnFile) -> Numbered:
-    return Numbered(relation, left.rows, (*left.files, file), {**left.expressions, **_own(file.columns)})
+def _extended(left: Numbered, relation: Relation, made: Stored) -> Numbered:
+    return Numbered(relation, left.rows, (*left.tables, made), {**left.expressions, **_own(made.columns)})
 
 
 def _numbered(engine: DayEngine, operator: SourceOperator, given: Handle) -> Numbered:
@@ -119,8 +119,9 @@ def _numbered(engine: DayEngine, operator: SourceOperator, given: Handle) -> Num
     if isinstance(given, Numbered):
         return given
     names = given.relation.names
-    path, rows = engine.number(operator, statements.numbering(given.relation, given), f"rows_of_{operator.inputs[0]}")
-    return Numbered(given.relation, rows, (ColumnFile(path, names),), _own(names))
+    name = f"rows_of_{operator.inputs[0]}"
+    rows = engine.number(operator, statements.numbering(given.relation, given), name)
+    return Numbered(given.relation, rows, (ColumnTable(name, names),), _own(names))
 
 
 def _own(names: tuple[str, ...]) -> dict[str, str]:

@@ -110,9 +110,9 @@ def _same(keys: Sequence[str]) -> exp.Expr:
 
 
 def project(operator: Project, relation: Relation, given: Numbered) -> Numbered:
-    """The projected columns as expressions over the same files."""
+    """The projected columns as expressions over the same tables."""
     expressions = {one.name: _projected(one, given).sql("duckdb") for one in operator.columns}
-    return Numbered(relation, given.rows, given.files, expressions)
+    return Numbered(relation, given.rows, given.tables, expressions)
 
 
 def _projected(one: ProjectColumn, given: Numbered) -> exp.Expr:

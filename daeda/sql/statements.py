@@ -1,4 +1,4 @@
-"""SQL of the major operators: each is one query whose result is written to a file of its own.
+"""SQL of the major operators: each is one query whose result becomes a table of its own.
 
 The results hold only the operator's new columns, in row order: the n-th row belongs to row n of the left side.
 """
@@ -6,6 +6,7 @@ The results hold only the operator's new columns, in row order: the n-th row bel
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from sqlglot import exp
 
@@ -17,7 +18,7 @@ from daeda.operators.relational import Join
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql.expression import type_in_duckdb
-from daeda.sql.handle import ROW, Composed, Numbered, column, read_parquet
+from daeda.sql.handle import ROW, Composed, Numbered, Stored, column, table
 from daeda.sql.order import ordered, ordered_column, sort_key
 from daeda.sql.scan import instant_of
 
@@ -168,6 +169,22 @@ def rolling_unit(operator: RollingAggregate) -> TimeUnit:
     )
 
 
+@dataclass(frozen=True)
+class Moments:
+    """Who looks back, and from when: operators that agree in this share their entities and probes."""
+
+    keys: tuple[str, ...]
+    time: str
+    tables: tuple[Stored, ...]
+
+
+def moments_of(operator: RollingAggregate, left: Numbered) -> Moments:
+    """What the statements for entities and probes are made from."""
+    time = instant_of(left.relation, operator.left_time, rolling_unit(operator)).sql("duckdb")
+    names = [*operator.keys, operator.left_time.column]
+    return Moments(tuple(left.expressions[key] for key in names), time, left.holding(names))
+
+
 def rolling_entities(operator: RollingAggregate, left: Numbered) -> str:
     """The distinct entities of the day, numbered from 0 in the order of their keys."""
     distinct = exp.select(*(column(key) for key in operator.keys)).from_(left.select(operator.keys).subquery("s"))
@@ -187,7 +204,7 @@ def rolling_probes(operator: RollingAggregate, left: Numbered, entities: str) ->
     rows = left.select([*operator.keys, operator.left_time.column]).subquery("l")
     time = instant_of(left.relation, operator.left_time, rolling_unit(operator), "l")
     query = exp.select(column(ROW, "l"), column(ENTITY, "e"), exp.alias_(time, TIME, quoted=True)).from_(rows)
-    query = query.join(exp.to_table(entities).as_("e"), on=_equal_keys(operator.keys, "l", "e"), join_type="inner")
+    query = query.join(table(entities).as_("e"), on=_equal_keys(operator.keys, "l", "e"), join_type="inner")
     return query.order_by(*_ascending(column(ENTITY, "e"), column(TIME), column(ROW, "l"))).sql("duckdb")
 
 
@@ -205,7 +222,7 @@ def rolling_history(operator: RollingAggregate, right: Composed, entities: str) 
         *(column(name, "h") for name in read),
     )
     query = query.from_(right.tree().subquery("h"))
-    query = query.join(exp.to_table(entities).as_("e"), on=_equal_keys(operator.keys, "h", "e"), join_type="inner")
+    query = query.join(table(entities).as_("e"), on=_equal_keys(operator.keys, "h", "e"), join_type="inner")
     query = query.where(exp.and_(*(_known(column(one.column, "h")) for one in instants.values())))
     ties = [
         exp.Ordered(this=sort_key(column(name, "h"), relation.column(name).dtype), nulls_first=True)
@@ -214,9 +231,9 @@ def rolling_history(operator: RollingAggregate, right: Composed, entities: str) 
     return query.order_by(*_ascending(column(ENTITY, "e"), *map(column, instants)), *ties).sql("duckdb")
 
 
-def in_row_order(paths: Collection[str], names: Collection[str]) -> str:
-    """The columns of files that carry a row number each, put in row order."""
-    query = exp.select(*(column(name) for name in names)).from_(read_parquet(paths))
+def in_row_order(name: str, names: Collection[str]) -> str:
+    """The columns of a table that has a row number for each of its rows, put in row order."""
+    query = exp.select(*(column(one) for one in names)).from_(table(name))
     return query.order_by(*_ascending(column(ROW))).sql("duckdb")
 
 
@@ -233,14 +250,31 @@ def function_input(operator: ArrowUdfTransform, left: Numbered) -> str:
 
 def assembly(relation: Relation, given: Numbered, first: int, last: int) -> str:
     """The output columns of rows first .. last - 1, in order, with the contract's types."""
+    return _assembled(relation, given, first, last).sql("duckdb")
+
+
+def _assembled(relation: Relation, given: Numbered, first: int = 0, last: int | None = None) -> exp.Select:
     rows = given.select(relation.names, first, last).subquery("a")
-    query = exp.select(
+    return exp.select(
         *(
             exp.alias_(exp.Cast(this=column(one.name), to=type_in_duckdb(one.dtype)), one.name, quoted=True)
             for one in relation.columns
         )
     ).from_(rows)
-    return query.order_by(*_ascending(column(ROW))).sql("duckdb")
+
+
+def column_facts(relation: Relation, given: Numbered) -> str:
+    """One row: how many rows there are, then per column its values, and unless it is a list, the least and greatest."""
+    terms: list[exp.Expr] = [exp.Count(this=exp.Star())]
+    for one in relation.columns:
+        terms.append(exp.Count(this=column(one.name)))
+        if one.dtype.item is None:
+            terms += [_as_text(exp.Min(this=column(one.name))), _as_text(exp.Max(this=column(one.name)))]
+    return exp.select(*terms).from_(_assembled(relation, given).subquery("o")).sql("duckdb")
+
+
+def _as_text(value: exp.Expr) -> exp.Expr:
+    return exp.Cast(this=value, to=exp.DataType.build("VARCHAR", dialect="duckdb"))
 
 
 def _equal_keys(keys: tuple[str, ...], left: str = "l", right: str = "r") -> exp.Expr:

@@ -98,7 +98,8 @@ def test_a_day_at_work_is_locked(tmp_path: Path, places: dict[str, str]) -> None
         open_gate(context, Gate(1))
         session = session_of(begin(context, DayHandle(DAY)))
         try:
-            assert session.copy("SELECT 1 AS a", session.path("a")) == 1
+            assert session.table("a", "SELECT 1 AS a") == 1
+            assert session.copy("FROM a", session.work / "a.parquet", "COMPRESSION zstd") == 1
             assert session.connection.execute(f"SELECT * FROM read_text('{places['in']}/secret.txt')").fetchall()
             for statement in ESCAPES.values():
                 with pytest.raises((duckdb.PermissionException, duckdb.InvalidInputException)):

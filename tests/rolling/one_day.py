@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from beam_pipeline import rolling as product
 from beam_pipeline.context import DayLimits
+from beam_pipeline.moments import DayMoments
 from daeda.dtypes import TIMESTAMP_UNITS, DType
 from daeda.durations import Duration
 from daeda.operators.operator import Instant
@@ -79,19 +80,20 @@ class Session:
     day: dt.date = DAY
     libraries: set[str] = field(default_factory=set)
     context: Any = field(init=False)
+    moments: DayMoments = field(default_factory=DayMoments)
+    made: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.context = type("Context", (), {})()
         self.context.limits = DayLimits(self.memory_bytes, 1, "", rolling_chunk_rows=self.chunk_rows)
 
-    def path(self, name: str) -> Path:
-        return self.directory / f"{name}.parquet"
-
     def check(self) -> None:
         pass
 
-    def copy(self, query: str, path: Path) -> None:
-        self.connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet)")
+    def table(self, name: str, query: str) -> int:
+        self.made.append(name)
+        (rows,) = self.connection.execute(f'CREATE TEMP TABLE "{name}" AS {query}').fetchone()
+        return rows
 
 
 @contextmanager
@@ -140,9 +142,13 @@ def in_the_product(case: Case, directory: Path, connection: duckdb.DuckDBPyConne
         right = filter_rows(kept, right, None)
     operator.derive((relation, right.relation))
     session = Session(directory, connection, case.chunk_rows, **limits)
-    with batches_of(case.batch_rows):
-        made = product.run_rolling(session, operator, left, right)
-    return pq.read_table(made.path)
+    try:
+        with batches_of(case.batch_rows):
+            made = product.run_rolling(session, operator, left, right)
+        return connection.table(made.name).to_arrow_table()
+    finally:
+        for kept in (*session.made, "daeda_chunks"):
+            connection.execute(f'DROP TABLE IF EXISTS "{kept}"')
 
 
 def in_the_oracle(case: Case) -> dict[str, list[Any]]:

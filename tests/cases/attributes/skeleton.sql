@@ -1,5 +1,5 @@
 -- ranking on 2024-01-02. Paths of views are relative to data_root; only the partitions that the day needs
--- are read. Rows are numbered once; each operator then writes a file of its new columns, in that order.
+-- are read. Rows are numbered once; each operator then makes a table of its new columns, in that order.
 
 -- scan_spine (scan): part of the statements that read it
 CREATE VIEW spine AS
@@ -35,61 +35,59 @@ WHERE
   event_timestamp < CAST('2024-01-03 00:00:00' AS TIMESTAMP);
 
 -- pit_categories (pit_join): rows of its left side get their numbers
-COPY (
-  SELECT
-    user_id,
-    event_timestamp,
-    item_id
-  FROM spine AS l
-  ORDER BY
-    event_timestamp ASC NULLS FIRST,
-    user_id ASC NULLS FIRST,
-    item_id ASC NULLS FIRST
-) TO 'rows_of_spine.parquet' (FORMAT parquet);
+CREATE TEMP TABLE rows_of_spine AS
+SELECT
+  user_id,
+  event_timestamp,
+  item_id
+FROM spine AS l
+ORDER BY
+  event_timestamp ASC NULLS FIRST,
+  user_id ASC NULLS FIRST,
+  item_id ASC NULLS FIRST;
 
 -- pit_categories (pit_join): its new columns, one row for each row of its left side
-COPY (
+CREATE TEMP TABLE with_categories AS
+SELECT
+  r.category
+FROM (
   SELECT
-    r.category
+    __row,
+    item_id,
+    EPOCH_US(event_timestamp) AS __time
   FROM (
     SELECT
-      __row,
+      f0.__row,
       item_id,
-      EPOCH_US(event_timestamp) AS __time
+      event_timestamp
     FROM (
       SELECT
-        f0.__row,
-        item_id,
-        event_timestamp
-      FROM (
-        SELECT
-          file_row_number AS __row,
-          event_timestamp,
-          item_id
-        FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
-      ) AS f0
-    ) AS s
-  ) AS l
-  ASOF LEFT JOIN (
+        rowid AS __row,
+        event_timestamp,
+        item_id
+      FROM rows_of_spine
+    ) AS f0
+  ) AS s
+) AS l
+ASOF LEFT JOIN (
+  SELECT
+    *
+  FROM (
     SELECT
-      *
-    FROM (
-      SELECT
-        item_id,
-        category,
-        EPOCH_US(event_timestamp) AS __time,
-        EPOCH_US(event_timestamp) AS __visible
-      FROM categories AS h
-      WHERE
-        NOT item_id IS NULL AND NOT event_timestamp IS NULL
-    ) AS h2
-    QUALIFY
-      ROW_NUMBER() OVER (PARTITION BY item_id, __time ORDER BY category DESC) = 1
-  ) AS r
-    ON l.item_id = r.item_id AND l.__time > r.__visible
-  ORDER BY
-    l.__row NULLS FIRST
-) TO 'with_categories.parquet' (FORMAT parquet);
+      item_id,
+      category,
+      EPOCH_US(event_timestamp) AS __time,
+      EPOCH_US(event_timestamp) AS __visible
+    FROM categories AS h
+    WHERE
+      NOT item_id IS NULL AND NOT event_timestamp IS NULL
+  ) AS h2
+  QUALIFY
+    ROW_NUMBER() OVER (PARTITION BY item_id, __time ORDER BY category DESC) = 1
+) AS r
+  ON l.item_id = r.item_id AND l.__time > r.__visible
+ORDER BY
+  l.__row NULLS FIRST;
 
 -- scan_events_by_user_rows (scan): part of the statements that read it
 CREATE VIEW events_by_user_rows AS
@@ -124,68 +122,62 @@ WHERE
   event_timestamp < CAST('2024-01-03 00:00:00' AS TIMESTAMP);
 
 -- pit_events_by_user_with_category (pit_join): rows of its left side get their numbers
-COPY (
-  SELECT
-    user_id,
-    event_timestamp,
-    item_id
-  FROM events_by_user_rows AS l
-  ORDER BY
-    user_id ASC NULLS FIRST,
-    event_timestamp ASC NULLS FIRST,
-    item_id ASC NULLS FIRST
-) TO 'rows_of_events_by_user_rows.parquet' (FORMAT parquet);
+CREATE TEMP TABLE rows_of_events_by_user_rows AS
+SELECT
+  user_id,
+  event_timestamp,
+  item_id
+FROM events_by_user_rows AS l
+ORDER BY
+  user_id ASC NULLS FIRST,
+  event_timestamp ASC NULLS FIRST,
+  item_id ASC NULLS FIRST;
 
 -- pit_events_by_user_with_category (pit_join): its new columns, one row for each row of its left side
-COPY (
+CREATE TEMP TABLE events_by_user_with_category AS
+SELECT
+  r.category
+FROM (
   SELECT
-    r.category
+    __row,
+    item_id,
+    EPOCH_US(event_timestamp) AS __time
   FROM (
     SELECT
-      __row,
+      f0.__row,
       item_id,
-      EPOCH_US(event_timestamp) AS __time
+      event_timestamp
     FROM (
       SELECT
-        f0.__row,
-        item_id,
-        event_timestamp
-      FROM (
-        SELECT
-          file_row_number AS __row,
-          event_timestamp,
-          item_id
-        FROM READ_PARQUET(
-          ['rows_of_events_by_user_rows.parquet'],
-          hive_partitioning := FALSE,
-          file_row_number := TRUE
-        )
-      ) AS f0
-    ) AS s
-  ) AS l
-  ASOF LEFT JOIN (
+        rowid AS __row,
+        event_timestamp,
+        item_id
+      FROM rows_of_events_by_user_rows
+    ) AS f0
+  ) AS s
+) AS l
+ASOF LEFT JOIN (
+  SELECT
+    *
+  FROM (
     SELECT
-      *
-    FROM (
-      SELECT
-        item_id,
-        category,
-        EPOCH_US(event_timestamp) AS __time,
-        EPOCH_US(event_timestamp) AS __visible
-      FROM events_by_user_attribute_1 AS h
-      WHERE
-        NOT item_id IS NULL AND NOT event_timestamp IS NULL
-    ) AS h2
-    QUALIFY
-      ROW_NUMBER() OVER (PARTITION BY item_id, __time ORDER BY category DESC) = 1
-  ) AS r
-    ON l.item_id = r.item_id AND l.__time > r.__visible
-  ORDER BY
-    l.__row NULLS FIRST
-) TO 'events_by_user_with_category.parquet' (FORMAT parquet);
+      item_id,
+      category,
+      EPOCH_US(event_timestamp) AS __time,
+      EPOCH_US(event_timestamp) AS __visible
+    FROM events_by_user_attribute_1 AS h
+    WHERE
+      NOT item_id IS NULL AND NOT event_timestamp IS NULL
+  ) AS h2
+  QUALIFY
+    ROW_NUMBER() OVER (PARTITION BY item_id, __time ORDER BY category DESC) = 1
+) AS r
+  ON l.item_id = r.item_id AND l.__time > r.__visible
+ORDER BY
+  l.__row NULLS FIRST;
 
 -- rolling_events_by_user (rolling_aggregate): the day's entities
-CREATE OR REPLACE TEMP TABLE daeda_entities AS
+CREATE TEMP TABLE daeda_entities_0 AS
 SELECT
   user_id,
   CAST(ROW_NUMBER() OVER (ORDER BY user_id NULLS FIRST) - 1 AS BIGINT) AS __entity
@@ -198,9 +190,9 @@ FROM (
       user_id
     FROM (
       SELECT
-        file_row_number AS __row,
+        rowid AS __row,
         user_id
-      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM rows_of_spine
     ) AS f0
   ) AS s
   WHERE
@@ -208,6 +200,7 @@ FROM (
 ) AS k;
 
 -- rolling_events_by_user (rolling_aggregate): their rows, read by the kernel
+CREATE TEMP TABLE daeda_probes_0 AS
 SELECT
   l.__row,
   e.__entity,
@@ -219,20 +212,20 @@ FROM (
     event_timestamp
   FROM (
     SELECT
-      file_row_number AS __row,
+      rowid AS __row,
       event_timestamp,
       user_id
-    FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+    FROM rows_of_spine
   ) AS f0
 ) AS l
-INNER JOIN daeda_entities AS e
+INNER JOIN daeda_entities_0 AS e
   ON l.user_id = e.user_id
 ORDER BY
   e.__entity NULLS FIRST,
   __time NULLS FIRST,
   l.__row NULLS FIRST;
 
--- rolling_events_by_user (rolling_aggregate): their history, read by the kernel, which writes with_events_by_user.parquet
+-- rolling_events_by_user (rolling_aggregate): their history, read by the kernel, which makes with_events_by_user
 SELECT
   e.__entity,
   EPOCH_US(h.event_timestamp) AS __time,
@@ -246,29 +239,19 @@ FROM (
     category
   FROM (
     SELECT
-      file_row_number AS __row,
+      rowid AS __row,
       event_timestamp,
       item_id,
       user_id
-    FROM READ_PARQUET(
-      ['rows_of_events_by_user_rows.parquet'],
-      hive_partitioning := FALSE,
-      file_row_number := TRUE
-    )
+    FROM rows_of_events_by_user_rows
   ) AS f0
-  LEFT JOIN (
+  POSITIONAL JOIN (
     SELECT
-      file_row_number AS __row,
       category
-    FROM READ_PARQUET(
-      ['events_by_user_with_category.parquet'],
-      hive_partitioning := FALSE,
-      file_row_number := TRUE
-    )
+    FROM events_by_user_with_category
   ) AS f1
-    ON f1.__row = f0.__row
 ) AS h
-INNER JOIN daeda_entities AS e
+INNER JOIN daeda_entities_0 AS e
   ON h.user_id = e.user_id
 WHERE
   NOT h.event_timestamp IS NULL
@@ -306,92 +289,38 @@ FROM (
 ) AS s;
 
 -- join_events_by_user_2_with_maker (join): rows of its left side get their numbers
-COPY (
-  SELECT
-    user_id,
-    event_timestamp,
-    item_id
-  FROM events_by_user_2_rows AS l
-  ORDER BY
-    user_id ASC NULLS FIRST,
-    event_timestamp ASC NULLS FIRST,
-    item_id ASC NULLS FIRST
-) TO 'rows_of_events_by_user_2_rows.parquet' (FORMAT parquet);
-
--- join_events_by_user_2_with_maker (join): its new columns, one row for each row of its left side
-COPY (
-  SELECT
-    r.maker
-  FROM (
-    SELECT
-      f0.__row,
-      item_id
-    FROM (
-      SELECT
-        file_row_number AS __row,
-        item_id
-      FROM READ_PARQUET(
-        ['rows_of_events_by_user_2_rows.parquet'],
-        hive_partitioning := FALSE,
-        file_row_number := TRUE
-      )
-    ) AS f0
-  ) AS l
-  LEFT JOIN events_by_user_2_attribute_1 AS r
-    ON l.item_id = r.item_id
-  ORDER BY
-    l.__row NULLS FIRST
-) TO 'events_by_user_2_with_maker.parquet' (FORMAT parquet);
-
--- rolling_events_by_user_2 (rolling_aggregate): the day's entities
-CREATE OR REPLACE TEMP TABLE daeda_entities AS
+CREATE TEMP TABLE rows_of_events_by_user_2_rows AS
 SELECT
   user_id,
-  CAST(ROW_NUMBER() OVER (ORDER BY user_id NULLS FIRST) - 1 AS BIGINT) AS __entity
-FROM (
-  SELECT DISTINCT
-    user_id
-  FROM (
-    SELECT
-      f0.__row,
-      user_id
-    FROM (
-      SELECT
-        file_row_number AS __row,
-        user_id
-      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
-    ) AS f0
-  ) AS s
-  WHERE
-    NOT user_id IS NULL
-) AS k;
+  event_timestamp,
+  item_id
+FROM events_by_user_2_rows AS l
+ORDER BY
+  user_id ASC NULLS FIRST,
+  event_timestamp ASC NULLS FIRST,
+  item_id ASC NULLS FIRST;
 
--- rolling_events_by_user_2 (rolling_aggregate): their rows, read by the kernel
+-- join_events_by_user_2_with_maker (join): its new columns, one row for each row of its left side
+CREATE TEMP TABLE events_by_user_2_with_maker AS
 SELECT
-  l.__row,
-  e.__entity,
-  EPOCH_US(l.event_timestamp) AS __time
+  r.maker
 FROM (
   SELECT
     f0.__row,
-    user_id,
-    event_timestamp
+    item_id
   FROM (
     SELECT
-      file_row_number AS __row,
-      event_timestamp,
-      user_id
-    FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      rowid AS __row,
+      item_id
+    FROM rows_of_events_by_user_2_rows
   ) AS f0
 ) AS l
-INNER JOIN daeda_entities AS e
-  ON l.user_id = e.user_id
+LEFT JOIN events_by_user_2_attribute_1 AS r
+  ON l.item_id = r.item_id
 ORDER BY
-  e.__entity NULLS FIRST,
-  __time NULLS FIRST,
   l.__row NULLS FIRST;
 
--- rolling_events_by_user_2 (rolling_aggregate): their history, read by the kernel, which writes with_events_by_user_2.parquet
+-- rolling_events_by_user_2 (rolling_aggregate): their history, read by the kernel, which makes with_events_by_user_2
 SELECT
   e.__entity,
   EPOCH_US(h.event_timestamp) AS __time,
@@ -405,29 +334,19 @@ FROM (
     maker
   FROM (
     SELECT
-      file_row_number AS __row,
+      rowid AS __row,
       event_timestamp,
       item_id,
       user_id
-    FROM READ_PARQUET(
-      ['rows_of_events_by_user_2_rows.parquet'],
-      hive_partitioning := FALSE,
-      file_row_number := TRUE
-    )
+    FROM rows_of_events_by_user_2_rows
   ) AS f0
-  LEFT JOIN (
+  POSITIONAL JOIN (
     SELECT
-      file_row_number AS __row,
       maker
-    FROM READ_PARQUET(
-      ['events_by_user_2_with_maker.parquet'],
-      hive_partitioning := FALSE,
-      file_row_number := TRUE
-    )
+    FROM events_by_user_2_with_maker
   ) AS f1
-    ON f1.__row = f0.__row
 ) AS h
-INNER JOIN daeda_entities AS e
+INNER JOIN daeda_entities_0 AS e
   ON h.user_id = e.user_id
 WHERE
   NOT h.event_timestamp IS NULL
@@ -460,47 +379,35 @@ COPY (
       last_category
     FROM (
       SELECT
-        file_row_number AS __row,
+        rowid AS __row,
         event_timestamp,
         item_id,
         user_id
-      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM rows_of_spine
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f0
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         category
-      FROM READ_PARQUET(['with_categories.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM with_categories
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f1
-      ON f1.__row = f0.__row
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         last_category,
         seen_categories
-      FROM READ_PARQUET(['with_events_by_user.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM with_events_by_user
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f2
-      ON f2.__row = f0.__row
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         seen_makers
-      FROM READ_PARQUET(
-        ['with_events_by_user_2.parquet'],
-        hive_partitioning := FALSE,
-        file_row_number := TRUE
-      )
+      FROM with_events_by_user_2
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f3
-      ON f3.__row = f0.__row
   ) AS a
-  ORDER BY
-    __row NULLS FIRST
 ) TO 'part-0-0.parquet' (FORMAT parquet);

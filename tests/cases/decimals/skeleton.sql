@@ -1,5 +1,5 @@
 -- ranking on 2024-01-02. Paths of views are relative to data_root; only the partitions that the day needs
--- are read. Rows are numbered once; each operator then writes a file of its new columns, in that order.
+-- are read. Rows are numbered once; each operator then makes a table of its new columns, in that order.
 
 -- scan_spine (scan): part of the statements that read it
 CREATE VIEW spine AS
@@ -37,63 +37,61 @@ WHERE
   event_timestamp < CAST('2024-01-03 00:00:00' AS TIMESTAMP);
 
 -- pit_prices (pit_join): rows of its left side get their numbers
-COPY (
-  SELECT
-    user_id,
-    event_timestamp,
-    paid,
-    item_id
-  FROM spine AS l
-  ORDER BY
-    event_timestamp ASC NULLS FIRST,
-    user_id ASC NULLS FIRST,
-    paid ASC NULLS FIRST,
-    item_id ASC NULLS FIRST
-) TO 'rows_of_spine.parquet' (FORMAT parquet);
+CREATE TEMP TABLE rows_of_spine AS
+SELECT
+  user_id,
+  event_timestamp,
+  paid,
+  item_id
+FROM spine AS l
+ORDER BY
+  event_timestamp ASC NULLS FIRST,
+  user_id ASC NULLS FIRST,
+  paid ASC NULLS FIRST,
+  item_id ASC NULLS FIRST;
 
 -- pit_prices (pit_join): its new columns, one row for each row of its left side
-COPY (
+CREATE TEMP TABLE with_prices AS
+SELECT
+  r.price
+FROM (
   SELECT
-    r.price
+    __row,
+    item_id,
+    EPOCH_US(event_timestamp) AS __time
   FROM (
     SELECT
-      __row,
+      f0.__row,
       item_id,
-      EPOCH_US(event_timestamp) AS __time
+      event_timestamp
     FROM (
       SELECT
-        f0.__row,
-        item_id,
-        event_timestamp
-      FROM (
-        SELECT
-          file_row_number AS __row,
-          event_timestamp,
-          item_id
-        FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
-      ) AS f0
-    ) AS s
-  ) AS l
-  ASOF LEFT JOIN (
+        rowid AS __row,
+        event_timestamp,
+        item_id
+      FROM rows_of_spine
+    ) AS f0
+  ) AS s
+) AS l
+ASOF LEFT JOIN (
+  SELECT
+    *
+  FROM (
     SELECT
-      *
-    FROM (
-      SELECT
-        item_id,
-        price,
-        EPOCH_US(event_timestamp) AS __time,
-        EPOCH_US(event_timestamp) AS __visible
-      FROM prices AS h
-      WHERE
-        NOT item_id IS NULL AND NOT event_timestamp IS NULL
-    ) AS h2
-    QUALIFY
-      ROW_NUMBER() OVER (PARTITION BY item_id, __time ORDER BY price DESC) = 1
-  ) AS r
-    ON l.item_id = r.item_id AND l.__time > r.__visible
-  ORDER BY
-    l.__row NULLS FIRST
-) TO 'with_prices.parquet' (FORMAT parquet);
+      item_id,
+      price,
+      EPOCH_US(event_timestamp) AS __time,
+      EPOCH_US(event_timestamp) AS __visible
+    FROM prices AS h
+    WHERE
+      NOT item_id IS NULL AND NOT event_timestamp IS NULL
+  ) AS h2
+  QUALIFY
+    ROW_NUMBER() OVER (PARTITION BY item_id, __time ORDER BY price DESC) = 1
+) AS r
+  ON l.item_id = r.item_id AND l.__time > r.__visible
+ORDER BY
+  l.__row NULLS FIRST;
 
 -- scan_events_by_user (scan): part of the statements that read it
 CREATE VIEW events_by_user AS
@@ -113,7 +111,7 @@ WHERE
   AND event_timestamp >= CAST('2024-01-01 00:00:00' AS TIMESTAMP);
 
 -- rolling_events_by_user (rolling_aggregate): the day's entities
-CREATE OR REPLACE TEMP TABLE daeda_entities AS
+CREATE TEMP TABLE daeda_entities_0 AS
 SELECT
   user_id,
   CAST(ROW_NUMBER() OVER (ORDER BY user_id NULLS FIRST) - 1 AS BIGINT) AS __entity
@@ -126,9 +124,9 @@ FROM (
       user_id
     FROM (
       SELECT
-        file_row_number AS __row,
+        rowid AS __row,
         user_id
-      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM rows_of_spine
     ) AS f0
   ) AS s
   WHERE
@@ -136,6 +134,7 @@ FROM (
 ) AS k;
 
 -- rolling_events_by_user (rolling_aggregate): their rows, read by the kernel
+CREATE TEMP TABLE daeda_probes_0 AS
 SELECT
   l.__row,
   e.__entity,
@@ -147,26 +146,26 @@ FROM (
     event_timestamp
   FROM (
     SELECT
-      file_row_number AS __row,
+      rowid AS __row,
       event_timestamp,
       user_id
-    FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+    FROM rows_of_spine
   ) AS f0
 ) AS l
-INNER JOIN daeda_entities AS e
+INNER JOIN daeda_entities_0 AS e
   ON l.user_id = e.user_id
 ORDER BY
   e.__entity NULLS FIRST,
   __time NULLS FIRST,
   l.__row NULLS FIRST;
 
--- rolling_events_by_user (rolling_aggregate): their history, read by the kernel, which writes with_events_by_user.parquet
+-- rolling_events_by_user (rolling_aggregate): their history, read by the kernel, which makes with_events_by_user
 SELECT
   e.__entity,
   EPOCH_US(h.event_timestamp) AS __time,
   h.paid
 FROM events_by_user AS h
-INNER JOIN daeda_entities AS e
+INNER JOIN daeda_entities_0 AS e
   ON h.user_id = e.user_id
 WHERE
   NOT h.event_timestamp IS NULL
@@ -213,38 +212,32 @@ COPY (
       ) AS difference
     FROM (
       SELECT
-        file_row_number AS __row,
+        rowid AS __row,
         event_timestamp,
         item_id,
         paid,
         user_id
-      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM rows_of_spine
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f0
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         price
-      FROM READ_PARQUET(['with_prices.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM with_prices
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f1
-      ON f1.__row = f0.__row
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         least_paid,
         mean_paid,
         most_paid,
         paid_1d,
         payments
-      FROM READ_PARQUET(['with_events_by_user.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM with_events_by_user
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f2
-      ON f2.__row = f0.__row
   ) AS a
-  ORDER BY
-    __row NULLS FIRST
 ) TO 'part-0-0.parquet' (FORMAT parquet);

@@ -1,5 +1,5 @@
 -- ranking on 2024-01-02. Paths of views are relative to data_root; only the partitions that the day needs
--- are read. Rows are numbered once; each operator then writes a file of its new columns, in that order.
+-- are read. Rows are numbered once; each operator then makes a table of its new columns, in that order.
 
 -- scan_spine (scan): part of the statements that read it
 CREATE VIEW spine AS
@@ -33,63 +33,61 @@ WHERE
   CAST(since AS BIGINT) < 1704240000;
 
 -- pit_plans (pit_join): rows of its left side get their numbers
-COPY (
-  SELECT
-    user_id,
-    event_timestamp
-  FROM spine AS l
-  ORDER BY
-    event_timestamp ASC NULLS FIRST,
-    user_id ASC NULLS FIRST
-) TO 'rows_of_spine.parquet' (FORMAT parquet);
+CREATE TEMP TABLE rows_of_spine AS
+SELECT
+  user_id,
+  event_timestamp
+FROM spine AS l
+ORDER BY
+  event_timestamp ASC NULLS FIRST,
+  user_id ASC NULLS FIRST;
 
 -- pit_plans (pit_join): its new columns, one row for each row of its left side
-COPY (
+CREATE TEMP TABLE with_plans AS
+SELECT
+  r.plan
+FROM (
   SELECT
-    r.plan
+    __row,
+    user_id,
+    EPOCH_NS(event_timestamp) AS __time
   FROM (
     SELECT
-      __row,
+      f0.__row,
       user_id,
-      EPOCH_NS(event_timestamp) AS __time
+      event_timestamp
     FROM (
       SELECT
-        f0.__row,
-        user_id,
-        event_timestamp
-      FROM (
-        SELECT
-          file_row_number AS __row,
-          event_timestamp,
-          user_id
-        FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
-      ) AS f0
-    ) AS s
-  ) AS l
-  ASOF LEFT JOIN (
+        rowid AS __row,
+        event_timestamp,
+        user_id
+      FROM rows_of_spine
+    ) AS f0
+  ) AS s
+) AS l
+ASOF LEFT JOIN (
+  SELECT
+    *
+  FROM (
     SELECT
-      *
-    FROM (
-      SELECT
-        user_id,
-        plan,
-        (
-          CAST(since AS BIGINT)
-        ) * 1000000000 AS __time,
-        (
-          CAST(since AS BIGINT)
-        ) * 1000000000 AS __visible
-      FROM plans AS h
-      WHERE
-        NOT user_id IS NULL AND NOT since IS NULL
-    ) AS h2
-    QUALIFY
-      ROW_NUMBER() OVER (PARTITION BY user_id, __time ORDER BY plan DESC) = 1
-  ) AS r
-    ON l.user_id = r.user_id AND l.__time > r.__visible
-  ORDER BY
-    l.__row NULLS FIRST
-) TO 'with_plans.parquet' (FORMAT parquet);
+      user_id,
+      plan,
+      (
+        CAST(since AS BIGINT)
+      ) * 1000000000 AS __time,
+      (
+        CAST(since AS BIGINT)
+      ) * 1000000000 AS __visible
+    FROM plans AS h
+    WHERE
+      NOT user_id IS NULL AND NOT since IS NULL
+  ) AS h2
+  QUALIFY
+    ROW_NUMBER() OVER (PARTITION BY user_id, __time ORDER BY plan DESC) = 1
+) AS r
+  ON l.user_id = r.user_id AND l.__time > r.__visible
+ORDER BY
+  l.__row NULLS FIRST;
 
 -- scan_birthdays (scan): part of the statements that read it
 CREATE VIEW birthdays AS
@@ -111,54 +109,53 @@ WHERE
   AND noted >= CAST('2023-12-31 00:00:00' AS TIMESTAMP);
 
 -- pit_birthdays (pit_join): its new columns, one row for each row of its left side
-COPY (
+CREATE TEMP TABLE with_birthdays AS
+SELECT
+  CASE WHEN l.__time - r.__time <= 172800000000000 THEN r.birthday END AS birthday,
+  CASE WHEN l.__time - r.__time <= 172800000000000 THEN r.zoned END AS zoned
+FROM (
   SELECT
-    CASE WHEN l.__time - r.__time <= 172800000000000 THEN r.birthday END AS birthday,
-    CASE WHEN l.__time - r.__time <= 172800000000000 THEN r.zoned END AS zoned
+    __row,
+    user_id,
+    EPOCH_NS(event_timestamp) AS __time
   FROM (
     SELECT
-      __row,
+      f0.__row,
       user_id,
-      EPOCH_NS(event_timestamp) AS __time
+      event_timestamp
     FROM (
       SELECT
-        f0.__row,
-        user_id,
-        event_timestamp
-      FROM (
-        SELECT
-          file_row_number AS __row,
-          event_timestamp,
-          user_id
-        FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
-      ) AS f0
-    ) AS s
-  ) AS l
-  ASOF LEFT JOIN (
+        rowid AS __row,
+        event_timestamp,
+        user_id
+      FROM rows_of_spine
+    ) AS f0
+  ) AS s
+) AS l
+ASOF LEFT JOIN (
+  SELECT
+    *
+  FROM (
     SELECT
-      *
-    FROM (
-      SELECT
-        user_id,
-        birthday,
-        zoned,
-        (
-          EPOCH_US(CAST(noted AS TIMESTAMP))
-        ) * 1000 AS __time,
-        (
-          EPOCH_US(CAST(noted AS TIMESTAMP))
-        ) * 1000 AS __visible
-      FROM birthdays AS h
-      WHERE
-        NOT user_id IS NULL AND NOT noted IS NULL
-    ) AS h2
-    QUALIFY
-      ROW_NUMBER() OVER (PARTITION BY user_id, __time ORDER BY birthday DESC, zoned DESC) = 1
-  ) AS r
-    ON l.user_id = r.user_id AND l.__time > r.__visible
-  ORDER BY
-    l.__row NULLS FIRST
-) TO 'with_birthdays.parquet' (FORMAT parquet);
+      user_id,
+      birthday,
+      zoned,
+      (
+        EPOCH_US(CAST(noted AS TIMESTAMP))
+      ) * 1000 AS __time,
+      (
+        EPOCH_US(CAST(noted AS TIMESTAMP))
+      ) * 1000 AS __visible
+    FROM birthdays AS h
+    WHERE
+      NOT user_id IS NULL AND NOT noted IS NULL
+  ) AS h2
+  QUALIFY
+    ROW_NUMBER() OVER (PARTITION BY user_id, __time ORDER BY birthday DESC, zoned DESC) = 1
+) AS r
+  ON l.user_id = r.user_id AND l.__time > r.__visible
+ORDER BY
+  l.__row NULLS FIRST;
 
 -- scan_clicks_by_user (scan): part of the statements that read it
 CREATE VIEW clicks_by_user AS
@@ -177,7 +174,7 @@ WHERE
   CAST(clicked_at AS BIGINT) < 1704240000000;
 
 -- rolling_clicks_by_user (rolling_aggregate): the day's entities
-CREATE OR REPLACE TEMP TABLE daeda_entities AS
+CREATE TEMP TABLE daeda_entities_0 AS
 SELECT
   user_id,
   CAST(ROW_NUMBER() OVER (ORDER BY user_id NULLS FIRST) - 1 AS BIGINT) AS __entity
@@ -190,9 +187,9 @@ FROM (
       user_id
     FROM (
       SELECT
-        file_row_number AS __row,
+        rowid AS __row,
         user_id
-      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM rows_of_spine
     ) AS f0
   ) AS s
   WHERE
@@ -200,6 +197,7 @@ FROM (
 ) AS k;
 
 -- rolling_clicks_by_user (rolling_aggregate): their rows, read by the kernel
+CREATE TEMP TABLE daeda_probes_0 AS
 SELECT
   l.__row,
   e.__entity,
@@ -211,20 +209,20 @@ FROM (
     event_timestamp
   FROM (
     SELECT
-      file_row_number AS __row,
+      rowid AS __row,
       event_timestamp,
       user_id
-    FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+    FROM rows_of_spine
   ) AS f0
 ) AS l
-INNER JOIN daeda_entities AS e
+INNER JOIN daeda_entities_0 AS e
   ON l.user_id = e.user_id
 ORDER BY
   e.__entity NULLS FIRST,
   __time NULLS FIRST,
   l.__row NULLS FIRST;
 
--- rolling_clicks_by_user (rolling_aggregate): their history, read by the kernel, which writes with_clicks_by_user.parquet
+-- rolling_clicks_by_user (rolling_aggregate): their history, read by the kernel, which makes with_clicks_by_user
 SELECT
   e.__entity,
   (
@@ -233,7 +231,7 @@ SELECT
   h.clicked_at,
   h.seen_at
 FROM clicks_by_user AS h
-INNER JOIN daeda_entities AS e
+INNER JOIN daeda_entities_0 AS e
   ON h.user_id = e.user_id
 WHERE
   NOT h.clicked_at IS NULL
@@ -257,61 +255,13 @@ WHERE
   EPOCH_NS(event_timestamp) < 1704240000000000000
   AND EPOCH_NS(event_timestamp) >= 1704067200000000000;
 
--- rolling_events_by_user (rolling_aggregate): the day's entities
-CREATE OR REPLACE TEMP TABLE daeda_entities AS
-SELECT
-  user_id,
-  CAST(ROW_NUMBER() OVER (ORDER BY user_id NULLS FIRST) - 1 AS BIGINT) AS __entity
-FROM (
-  SELECT DISTINCT
-    user_id
-  FROM (
-    SELECT
-      f0.__row,
-      user_id
-    FROM (
-      SELECT
-        file_row_number AS __row,
-        user_id
-      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
-    ) AS f0
-  ) AS s
-  WHERE
-    NOT user_id IS NULL
-) AS k;
-
--- rolling_events_by_user (rolling_aggregate): their rows, read by the kernel
-SELECT
-  l.__row,
-  e.__entity,
-  EPOCH_NS(l.event_timestamp) AS __time
-FROM (
-  SELECT
-    f0.__row,
-    user_id,
-    event_timestamp
-  FROM (
-    SELECT
-      file_row_number AS __row,
-      event_timestamp,
-      user_id
-    FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
-  ) AS f0
-) AS l
-INNER JOIN daeda_entities AS e
-  ON l.user_id = e.user_id
-ORDER BY
-  e.__entity NULLS FIRST,
-  __time NULLS FIRST,
-  l.__row NULLS FIRST;
-
--- rolling_events_by_user (rolling_aggregate): their history, read by the kernel, which writes with_events_by_user.parquet
+-- rolling_events_by_user (rolling_aggregate): their history, read by the kernel, which makes with_events_by_user
 SELECT
   e.__entity,
   EPOCH_NS(h.event_timestamp) AS __time,
   h.event_timestamp
 FROM events_by_user AS h
-INNER JOIN daeda_entities AS e
+INNER JOIN daeda_entities_0 AS e
   ON h.user_id = e.user_id
 WHERE
   NOT h.event_timestamp IS NULL
@@ -351,55 +301,45 @@ COPY (
       last_event
     FROM (
       SELECT
-        file_row_number AS __row,
+        rowid AS __row,
         event_timestamp,
         user_id
-      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM rows_of_spine
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f0
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         plan
-      FROM READ_PARQUET(['with_plans.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM with_plans
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f1
-      ON f1.__row = f0.__row
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         birthday,
         zoned
-      FROM READ_PARQUET(['with_birthdays.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM with_birthdays
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f2
-      ON f2.__row = f0.__row
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         clicks_1d,
         clicks_1s,
         last_click,
         seen
-      FROM READ_PARQUET(['with_clicks_by_user.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM with_clicks_by_user
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f3
-      ON f3.__row = f0.__row
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         events_500ns,
         last_event
-      FROM READ_PARQUET(['with_events_by_user.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM with_events_by_user
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f4
-      ON f4.__row = f0.__row
   ) AS a
-  ORDER BY
-    __row NULLS FIRST
 ) TO 'part-0-0.parquet' (FORMAT parquet);

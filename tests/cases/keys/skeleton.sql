@@ -1,5 +1,5 @@
 -- ranking on 2024-01-02. Paths of views are relative to data_root; only the partitions that the day needs
--- are read. Rows are numbered once; each operator then writes a file of its new columns, in that order.
+-- are read. Rows are numbered once; each operator then makes a table of its new columns, in that order.
 
 -- scan_spine (scan): part of the statements that read it
 CREATE VIEW spine AS
@@ -33,40 +33,38 @@ FROM (
 ) AS s;
 
 -- join_labels (join): rows of its left side get their numbers
-COPY (
-  SELECT
-    shop_id,
-    sku_id,
-    event_timestamp
-  FROM spine AS l
-  ORDER BY
-    event_timestamp ASC NULLS FIRST,
-    shop_id ASC NULLS FIRST,
-    sku_id ASC NULLS FIRST
-) TO 'rows_of_spine.parquet' (FORMAT parquet);
+CREATE TEMP TABLE rows_of_spine AS
+SELECT
+  shop_id,
+  sku_id,
+  event_timestamp
+FROM spine AS l
+ORDER BY
+  event_timestamp ASC NULLS FIRST,
+  shop_id ASC NULLS FIRST,
+  sku_id ASC NULLS FIRST;
 
 -- join_labels (join): its new columns, one row for each row of its left side
-COPY (
+CREATE TEMP TABLE with_labels AS
+SELECT
+  r.label
+FROM (
   SELECT
-    r.label
+    f0.__row,
+    shop_id,
+    sku_id
   FROM (
     SELECT
-      f0.__row,
+      rowid AS __row,
       shop_id,
       sku_id
-    FROM (
-      SELECT
-        file_row_number AS __row,
-        shop_id,
-        sku_id
-      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
-    ) AS f0
-  ) AS l
-  LEFT JOIN labels AS r
-    ON l.shop_id = r.shop_id AND l.sku_id = r.sku_id
-  ORDER BY
-    l.__row NULLS FIRST
-) TO 'with_labels.parquet' (FORMAT parquet);
+    FROM rows_of_spine
+  ) AS f0
+) AS l
+LEFT JOIN labels AS r
+  ON l.shop_id = r.shop_id AND l.sku_id = r.sku_id
+ORDER BY
+  l.__row NULLS FIRST;
 
 -- scan_prices (scan): part of the statements that read it
 CREATE VIEW prices AS
@@ -87,54 +85,53 @@ WHERE
   event_timestamp < CAST('2024-01-03 00:00:00' AS TIMESTAMP);
 
 -- pit_prices (pit_join): its new columns, one row for each row of its left side
-COPY (
+CREATE TEMP TABLE with_prices AS
+SELECT
+  r.price
+FROM (
   SELECT
-    r.price
+    __row,
+    shop_id,
+    sku_id,
+    EPOCH_US(event_timestamp) AS __time
   FROM (
     SELECT
-      __row,
+      f0.__row,
       shop_id,
       sku_id,
-      EPOCH_US(event_timestamp) AS __time
+      event_timestamp
     FROM (
       SELECT
-        f0.__row,
+        rowid AS __row,
+        event_timestamp,
         shop_id,
-        sku_id,
-        event_timestamp
-      FROM (
-        SELECT
-          file_row_number AS __row,
-          event_timestamp,
-          shop_id,
-          sku_id
-        FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
-      ) AS f0
-    ) AS s
-  ) AS l
-  ASOF LEFT JOIN (
+        sku_id
+      FROM rows_of_spine
+    ) AS f0
+  ) AS s
+) AS l
+ASOF LEFT JOIN (
+  SELECT
+    *
+  FROM (
     SELECT
-      *
-    FROM (
-      SELECT
-        shop_id,
-        sku_id,
-        price,
-        EPOCH_US(event_timestamp) AS __time,
-        EPOCH_US(event_timestamp) AS __visible
-      FROM prices AS h
-      WHERE
-        NOT shop_id IS NULL AND NOT sku_id IS NULL AND NOT event_timestamp IS NULL
-    ) AS h2
-    QUALIFY
-      ROW_NUMBER() OVER (PARTITION BY shop_id, sku_id, __time ORDER BY price DESC) = 1
-  ) AS r
-    ON (
-      l.shop_id = r.shop_id AND l.sku_id = r.sku_id
-    ) AND l.__time > r.__visible
-  ORDER BY
-    l.__row NULLS FIRST
-) TO 'with_prices.parquet' (FORMAT parquet);
+      shop_id,
+      sku_id,
+      price,
+      EPOCH_US(event_timestamp) AS __time,
+      EPOCH_US(event_timestamp) AS __visible
+    FROM prices AS h
+    WHERE
+      NOT shop_id IS NULL AND NOT sku_id IS NULL AND NOT event_timestamp IS NULL
+  ) AS h2
+  QUALIFY
+    ROW_NUMBER() OVER (PARTITION BY shop_id, sku_id, __time ORDER BY price DESC) = 1
+) AS r
+  ON (
+    l.shop_id = r.shop_id AND l.sku_id = r.sku_id
+  ) AND l.__time > r.__visible
+ORDER BY
+  l.__row NULLS FIRST;
 
 -- scan_events_by_shop_sku (scan): part of the statements that read it
 CREATE VIEW events_by_shop_sku AS
@@ -155,7 +152,7 @@ WHERE
   event_timestamp < CAST('2024-01-03 00:00:00' AS TIMESTAMP);
 
 -- rolling_events_by_shop_sku (rolling_aggregate): the day's entities
-CREATE OR REPLACE TEMP TABLE daeda_entities AS
+CREATE TEMP TABLE daeda_entities_0 AS
 SELECT
   shop_id,
   sku_id,
@@ -171,10 +168,10 @@ FROM (
       sku_id
     FROM (
       SELECT
-        file_row_number AS __row,
+        rowid AS __row,
         shop_id,
         sku_id
-      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM rows_of_spine
     ) AS f0
   ) AS s
   WHERE
@@ -182,6 +179,7 @@ FROM (
 ) AS k;
 
 -- rolling_events_by_shop_sku (rolling_aggregate): their rows, read by the kernel
+CREATE TEMP TABLE daeda_probes_0 AS
 SELECT
   l.__row,
   e.__entity,
@@ -194,27 +192,27 @@ FROM (
     event_timestamp
   FROM (
     SELECT
-      file_row_number AS __row,
+      rowid AS __row,
       event_timestamp,
       shop_id,
       sku_id
-    FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+    FROM rows_of_spine
   ) AS f0
 ) AS l
-INNER JOIN daeda_entities AS e
+INNER JOIN daeda_entities_0 AS e
   ON l.shop_id = e.shop_id AND l.sku_id = e.sku_id
 ORDER BY
   e.__entity NULLS FIRST,
   __time NULLS FIRST,
   l.__row NULLS FIRST;
 
--- rolling_events_by_shop_sku (rolling_aggregate): their history, read by the kernel, which writes with_events_by_shop_sku.parquet
+-- rolling_events_by_shop_sku (rolling_aggregate): their history, read by the kernel, which makes with_events_by_shop_sku
 SELECT
   e.__entity,
   EPOCH_US(h.event_timestamp) AS __time,
   h.amount
 FROM events_by_shop_sku AS h
-INNER JOIN daeda_entities AS e
+INNER JOIN daeda_entities_0 AS e
   ON h.shop_id = e.shop_id AND h.sku_id = e.sku_id
 WHERE
   NOT h.event_timestamp IS NULL
@@ -241,7 +239,7 @@ WHERE
   AND event_timestamp >= CAST('2024-01-01 00:00:00' AS TIMESTAMP);
 
 -- rolling_events_by_sku (rolling_aggregate): the day's entities
-CREATE OR REPLACE TEMP TABLE daeda_entities AS
+CREATE TEMP TABLE daeda_entities_1 AS
 SELECT
   sku_id,
   CAST(ROW_NUMBER() OVER (ORDER BY sku_id NULLS FIRST) - 1 AS BIGINT) AS __entity
@@ -254,9 +252,9 @@ FROM (
       sku_id
     FROM (
       SELECT
-        file_row_number AS __row,
+        rowid AS __row,
         sku_id
-      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM rows_of_spine
     ) AS f0
   ) AS s
   WHERE
@@ -264,6 +262,7 @@ FROM (
 ) AS k;
 
 -- rolling_events_by_sku (rolling_aggregate): their rows, read by the kernel
+CREATE TEMP TABLE daeda_probes_1 AS
 SELECT
   l.__row,
   e.__entity,
@@ -275,26 +274,26 @@ FROM (
     event_timestamp
   FROM (
     SELECT
-      file_row_number AS __row,
+      rowid AS __row,
       event_timestamp,
       sku_id
-    FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+    FROM rows_of_spine
   ) AS f0
 ) AS l
-INNER JOIN daeda_entities AS e
+INNER JOIN daeda_entities_1 AS e
   ON l.sku_id = e.sku_id
 ORDER BY
   e.__entity NULLS FIRST,
   __time NULLS FIRST,
   l.__row NULLS FIRST;
 
--- rolling_events_by_sku (rolling_aggregate): their history, read by the kernel, which writes with_events_by_sku.parquet
+-- rolling_events_by_sku (rolling_aggregate): their history, read by the kernel, which makes with_events_by_sku
 SELECT
   e.__entity,
   EPOCH_US(h.event_timestamp) AS __time,
   h.amount
 FROM events_by_sku AS h
-INNER JOIN daeda_entities AS e
+INNER JOIN daeda_entities_1 AS e
   ON h.sku_id = e.sku_id
 WHERE
   NOT h.event_timestamp IS NULL
@@ -328,56 +327,42 @@ COPY (
       amounts
     FROM (
       SELECT
-        file_row_number AS __row,
+        rowid AS __row,
         event_timestamp,
         shop_id,
         sku_id
-      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM rows_of_spine
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f0
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         label
-      FROM READ_PARQUET(['with_labels.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM with_labels
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f1
-      ON f1.__row = f0.__row
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         price
-      FROM READ_PARQUET(['with_prices.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM with_prices
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f2
-      ON f2.__row = f0.__row
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         amounts,
         sold
-      FROM READ_PARQUET(
-        ['with_events_by_shop_sku.parquet'],
-        hive_partitioning := FALSE,
-        file_row_number := TRUE
-      )
+      FROM with_events_by_shop_sku
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f3
-      ON f3.__row = f0.__row
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         sold_of_sku
-      FROM READ_PARQUET(['with_events_by_sku.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM with_events_by_sku
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f4
-      ON f4.__row = f0.__row
   ) AS a
-  ORDER BY
-    __row NULLS FIRST
 ) TO 'part-0-0.parquet' (FORMAT parquet);

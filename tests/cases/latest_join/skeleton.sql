@@ -1,5 +1,5 @@
 -- ranking on 2024-01-02. Paths of views are relative to data_root; only the partitions that the day needs
--- are read. Rows are numbered once; each operator then writes a file of its new columns, in that order.
+-- are read. Rows are numbered once; each operator then makes a table of its new columns, in that order.
 
 -- scan_spine (scan): part of the statements that read it
 CREATE VIEW spine AS
@@ -31,38 +31,36 @@ FROM (
 ) AS s;
 
 -- join_items (join): rows of its left side get their numbers
-COPY (
-  SELECT
-    user_id,
-    event_timestamp,
-    item_id
-  FROM spine AS l
-  ORDER BY
-    event_timestamp ASC NULLS FIRST,
-    user_id ASC NULLS FIRST,
-    item_id ASC NULLS FIRST
-) TO 'rows_of_spine.parquet' (FORMAT parquet);
+CREATE TEMP TABLE rows_of_spine AS
+SELECT
+  user_id,
+  event_timestamp,
+  item_id
+FROM spine AS l
+ORDER BY
+  event_timestamp ASC NULLS FIRST,
+  user_id ASC NULLS FIRST,
+  item_id ASC NULLS FIRST;
 
 -- join_items (join): its new columns, one row for each row of its left side
-COPY (
+CREATE TEMP TABLE with_items AS
+SELECT
+  r.author_id
+FROM (
   SELECT
-    r.author_id
+    f0.__row,
+    item_id
   FROM (
     SELECT
-      f0.__row,
+      rowid AS __row,
       item_id
-    FROM (
-      SELECT
-        file_row_number AS __row,
-        item_id
-      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
-    ) AS f0
-  ) AS l
-  LEFT JOIN items AS r
-    ON l.item_id = r.item_id
-  ORDER BY
-    l.__row NULLS FIRST
-) TO 'with_items.parquet' (FORMAT parquet);
+    FROM rows_of_spine
+  ) AS f0
+) AS l
+LEFT JOIN items AS r
+  ON l.item_id = r.item_id
+ORDER BY
+  l.__row NULLS FIRST;
 
 -- scan_latest_authors (scan): part of the statements that read it
 CREATE VIEW latest_authors AS
@@ -85,45 +83,44 @@ WHERE
   NOT event_timestamp IS NULL;
 
 -- join_latest_authors (join): its new columns, one row for each row of its left side
-COPY (
+CREATE TEMP TABLE with_latest_authors AS
+SELECT
+  r.fans,
+  r.name
+FROM (
   SELECT
-    r.fans,
-    r.name
+    f0.__row,
+    author_id
   FROM (
     SELECT
-      f0.__row,
+      rowid AS __row,
       author_id
-    FROM (
-      SELECT
-        file_row_number AS __row,
-        author_id
-      FROM READ_PARQUET(['with_items.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
-    ) AS f0
-  ) AS l
-  LEFT JOIN (
+    FROM with_items
+  ) AS f0
+) AS l
+LEFT JOIN (
+  SELECT
+    *
+  FROM (
     SELECT
-      *
-    FROM (
-      SELECT
-        author_id,
-        fans,
-        name,
-        event_timestamp,
-        known_at
-      FROM latest_authors AS h
-      WHERE
-        NOT author_id IS NULL AND NOT event_timestamp IS NULL AND NOT known_at IS NULL
-    ) AS h2
-    QUALIFY
-      ROW_NUMBER() OVER (
-        PARTITION BY author_id
-        ORDER BY event_timestamp DESC, known_at DESC, fans DESC, name DESC
-      ) = 1
-  ) AS r
-    ON l.author_id = r.author_id
-  ORDER BY
-    l.__row NULLS FIRST
-) TO 'with_latest_authors.parquet' (FORMAT parquet);
+      author_id,
+      fans,
+      name,
+      event_timestamp,
+      known_at
+    FROM latest_authors AS h
+    WHERE
+      NOT author_id IS NULL AND NOT event_timestamp IS NULL AND NOT known_at IS NULL
+  ) AS h2
+  QUALIFY
+    ROW_NUMBER() OVER (
+      PARTITION BY author_id
+      ORDER BY event_timestamp DESC, known_at DESC, fans DESC, name DESC
+    ) = 1
+) AS r
+  ON l.author_id = r.author_id
+ORDER BY
+  l.__row NULLS FIRST;
 
 -- assemble (project): no statement of its own: its columns are computed where they are read
 
@@ -147,34 +144,28 @@ COPY (
       COALESCE(name, CAST('nobody' AS TEXT)) AS name
     FROM (
       SELECT
-        file_row_number AS __row,
+        rowid AS __row,
         event_timestamp,
         item_id,
         user_id
-      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM rows_of_spine
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f0
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         author_id
-      FROM READ_PARQUET(['with_items.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM with_items
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f1
-      ON f1.__row = f0.__row
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         fans,
         name
-      FROM READ_PARQUET(['with_latest_authors.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM with_latest_authors
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f2
-      ON f2.__row = f0.__row
   ) AS a
-  ORDER BY
-    __row NULLS FIRST
 ) TO 'part-0-0.parquet' (FORMAT parquet);

@@ -1,5 +1,5 @@
 -- ranking on 2024-01-02. Paths of views are relative to data_root; only the partitions that the day needs
--- are read. Rows are numbered once; each operator then writes a file of its new columns, in that order.
+-- are read. Rows are numbered once; each operator then makes a table of its new columns, in that order.
 
 -- scan_spine (scan): part of the statements that read it
 CREATE VIEW spine AS
@@ -31,38 +31,36 @@ FROM (
 ) AS s;
 
 -- join_titles (join): rows of its left side get their numbers
-COPY (
-  SELECT
-    user_id,
-    event_timestamp,
-    item_id
-  FROM spine AS l
-  ORDER BY
-    event_timestamp ASC NULLS FIRST,
-    user_id ASC NULLS FIRST,
-    item_id ASC NULLS FIRST
-) TO 'rows_of_spine.parquet' (FORMAT parquet);
+CREATE TEMP TABLE rows_of_spine AS
+SELECT
+  user_id,
+  event_timestamp,
+  item_id
+FROM spine AS l
+ORDER BY
+  event_timestamp ASC NULLS FIRST,
+  user_id ASC NULLS FIRST,
+  item_id ASC NULLS FIRST;
 
 -- join_titles (join): its new columns, one row for each row of its left side
-COPY (
+CREATE TEMP TABLE with_titles AS
+SELECT
+  r.title
+FROM (
   SELECT
-    r.title
+    f0.__row,
+    item_id
   FROM (
     SELECT
-      f0.__row,
+      rowid AS __row,
       item_id
-    FROM (
-      SELECT
-        file_row_number AS __row,
-        item_id
-      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
-    ) AS f0
-  ) AS l
-  LEFT JOIN titles AS r
-    ON l.item_id = r.item_id
-  ORDER BY
-    l.__row NULLS FIRST
-) TO 'with_titles.parquet' (FORMAT parquet);
+    FROM rows_of_spine
+  ) AS f0
+) AS l
+LEFT JOIN titles AS r
+  ON l.item_id = r.item_id
+ORDER BY
+  l.__row NULLS FIRST;
 
 -- scan_events_by_user_rows (scan): part of the statements that read it
 CREATE VIEW events_by_user_rows AS
@@ -94,45 +92,39 @@ FROM (
 ) AS s;
 
 -- join_events_by_user_with_title (join): rows of its left side get their numbers
-COPY (
-  SELECT
-    user_id,
-    event_timestamp,
-    item_id
-  FROM events_by_user_rows AS l
-  ORDER BY
-    user_id ASC NULLS FIRST,
-    event_timestamp ASC NULLS FIRST,
-    item_id ASC NULLS FIRST
-) TO 'rows_of_events_by_user_rows.parquet' (FORMAT parquet);
+CREATE TEMP TABLE rows_of_events_by_user_rows AS
+SELECT
+  user_id,
+  event_timestamp,
+  item_id
+FROM events_by_user_rows AS l
+ORDER BY
+  user_id ASC NULLS FIRST,
+  event_timestamp ASC NULLS FIRST,
+  item_id ASC NULLS FIRST;
 
 -- join_events_by_user_with_title (join): its new columns, one row for each row of its left side
-COPY (
+CREATE TEMP TABLE events_by_user_with_title AS
+SELECT
+  r.title
+FROM (
   SELECT
-    r.title
+    f0.__row,
+    item_id
   FROM (
     SELECT
-      f0.__row,
+      rowid AS __row,
       item_id
-    FROM (
-      SELECT
-        file_row_number AS __row,
-        item_id
-      FROM READ_PARQUET(
-        ['rows_of_events_by_user_rows.parquet'],
-        hive_partitioning := FALSE,
-        file_row_number := TRUE
-      )
-    ) AS f0
-  ) AS l
-  LEFT JOIN events_by_user_attribute_1 AS r
-    ON l.item_id = r.item_id
-  ORDER BY
-    l.__row NULLS FIRST
-) TO 'events_by_user_with_title.parquet' (FORMAT parquet);
+    FROM rows_of_events_by_user_rows
+  ) AS f0
+) AS l
+LEFT JOIN events_by_user_attribute_1 AS r
+  ON l.item_id = r.item_id
+ORDER BY
+  l.__row NULLS FIRST;
 
 -- rolling_events_by_user (rolling_aggregate): the day's entities
-CREATE OR REPLACE TEMP TABLE daeda_entities AS
+CREATE TEMP TABLE daeda_entities_0 AS
 SELECT
   user_id,
   CAST(ROW_NUMBER() OVER (ORDER BY user_id NULLS FIRST) - 1 AS BIGINT) AS __entity
@@ -145,9 +137,9 @@ FROM (
       user_id
     FROM (
       SELECT
-        file_row_number AS __row,
+        rowid AS __row,
         user_id
-      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM rows_of_spine
     ) AS f0
   ) AS s
   WHERE
@@ -155,6 +147,7 @@ FROM (
 ) AS k;
 
 -- rolling_events_by_user (rolling_aggregate): their rows, read by the kernel
+CREATE TEMP TABLE daeda_probes_0 AS
 SELECT
   l.__row,
   e.__entity,
@@ -166,20 +159,20 @@ FROM (
     event_timestamp
   FROM (
     SELECT
-      file_row_number AS __row,
+      rowid AS __row,
       event_timestamp,
       user_id
-    FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+    FROM rows_of_spine
   ) AS f0
 ) AS l
-INNER JOIN daeda_entities AS e
+INNER JOIN daeda_entities_0 AS e
   ON l.user_id = e.user_id
 ORDER BY
   e.__entity NULLS FIRST,
   __time NULLS FIRST,
   l.__row NULLS FIRST;
 
--- rolling_events_by_user (rolling_aggregate): their history, read by the kernel, which writes with_events_by_user.parquet
+-- rolling_events_by_user (rolling_aggregate): their history, read by the kernel, which makes with_events_by_user
 SELECT
   e.__entity,
   EPOCH_US(h.event_timestamp) AS __time,
@@ -193,29 +186,19 @@ FROM (
     title
   FROM (
     SELECT
-      file_row_number AS __row,
+      rowid AS __row,
       event_timestamp,
       item_id,
       user_id
-    FROM READ_PARQUET(
-      ['rows_of_events_by_user_rows.parquet'],
-      hive_partitioning := FALSE,
-      file_row_number := TRUE
-    )
+    FROM rows_of_events_by_user_rows
   ) AS f0
-  LEFT JOIN (
+  POSITIONAL JOIN (
     SELECT
-      file_row_number AS __row,
       title
-    FROM READ_PARQUET(
-      ['events_by_user_with_title.parquet'],
-      hive_partitioning := FALSE,
-      file_row_number := TRUE
-    )
+    FROM events_by_user_with_title
   ) AS f1
-    ON f1.__row = f0.__row
 ) AS h
-INNER JOIN daeda_entities AS e
+INNER JOIN daeda_entities_0 AS e
   ON h.user_id = e.user_id
 WHERE
   NOT h.event_timestamp IS NULL
@@ -224,7 +207,7 @@ ORDER BY
   __time NULLS FIRST,
   h.item_id NULLS FIRST;
 
--- udf_title_words (arrow_udf_transform): read by title_features:words, whose values become with_udf_title_words.parquet
+-- udf_title_words (arrow_udf_transform): read by title_features:words, whose values become with_udf_title_words
 SELECT
   CAST(title AS TEXT) AS title
 FROM (
@@ -233,15 +216,15 @@ FROM (
     title
   FROM (
     SELECT
-      file_row_number AS __row,
+      rowid AS __row,
       title
-    FROM READ_PARQUET(['with_titles.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+    FROM with_titles
   ) AS f0
 ) AS a
 ORDER BY
   __row NULLS FIRST;
 
--- udf_seen_share (arrow_udf_transform): read by title_features:share_of_word, whose values become with_udf_seen_share.parquet
+-- udf_seen_share (arrow_udf_transform): read by title_features:share_of_word, whose values become with_udf_seen_share
 SELECT
   CAST(title AS TEXT) AS title,
   CAST(seen_titles AS TEXT[]) AS seen_titles
@@ -252,22 +235,20 @@ FROM (
     seen_titles
   FROM (
     SELECT
-      file_row_number AS __row,
+      rowid AS __row,
       title
-    FROM READ_PARQUET(['with_titles.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+    FROM with_titles
   ) AS f0
-  LEFT JOIN (
+  POSITIONAL JOIN (
     SELECT
-      file_row_number AS __row,
       seen_titles
-    FROM READ_PARQUET(['with_events_by_user.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+    FROM with_events_by_user
   ) AS f1
-    ON f1.__row = f0.__row
 ) AS a
 ORDER BY
   __row NULLS FIRST;
 
--- udf_title_length (arrow_udf_transform): read by pyarrow.compute:utf8_length, whose values become with_udf_title_length.parquet
+-- udf_title_length (arrow_udf_transform): read by pyarrow.compute:utf8_length, whose values become with_udf_title_length
 SELECT
   CAST(title AS TEXT) AS title
 FROM (
@@ -276,9 +257,9 @@ FROM (
     title
   FROM (
     SELECT
-      file_row_number AS __row,
+      rowid AS __row,
       title
-    FROM READ_PARQUET(['with_titles.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+    FROM with_titles
   ) AS f0
 ) AS a
 ORDER BY
@@ -314,59 +295,41 @@ COPY (
       title_length
     FROM (
       SELECT
-        file_row_number AS __row,
+        rowid AS __row,
         event_timestamp,
         item_id,
         user_id
-      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM rows_of_spine
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f0
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         title
-      FROM READ_PARQUET(['with_titles.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM with_titles
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f1
-      ON f1.__row = f0.__row
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         title_words
-      FROM READ_PARQUET(
-        ['with_udf_title_words.parquet'],
-        hive_partitioning := FALSE,
-        file_row_number := TRUE
-      )
+      FROM with_udf_title_words
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f2
-      ON f2.__row = f0.__row
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         seen_share
-      FROM READ_PARQUET(['with_udf_seen_share.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM with_udf_seen_share
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f3
-      ON f3.__row = f0.__row
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         title_length
-      FROM READ_PARQUET(
-        ['with_udf_title_length.parquet'],
-        hive_partitioning := FALSE,
-        file_row_number := TRUE
-      )
+      FROM with_udf_title_length
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f4
-      ON f4.__row = f0.__row
   ) AS a
-  ORDER BY
-    __row NULLS FIRST
 ) TO 'part-0-0.parquet' (FORMAT parquet);

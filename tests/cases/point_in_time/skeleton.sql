@@ -1,5 +1,5 @@
 -- ranking on 2024-01-02. Paths of views are relative to data_root; only the partitions that the day needs
--- are read. Rows are numbered once; each operator then writes a file of its new columns, in that order.
+-- are read. Rows are numbered once; each operator then makes a table of its new columns, in that order.
 
 -- scan_spine (scan): part of the statements that read it
 CREATE VIEW spine AS
@@ -36,61 +36,59 @@ WHERE
   AND event_timestamp >= CAST('2024-01-01 18:00:00' AS TIMESTAMP);
 
 -- pit_prices (pit_join): rows of its left side get their numbers
-COPY (
-  SELECT
-    user_id,
-    item_id,
-    event_timestamp
-  FROM spine AS l
-  ORDER BY
-    event_timestamp ASC NULLS FIRST,
-    user_id ASC NULLS FIRST,
-    item_id ASC NULLS FIRST
-) TO 'rows_of_spine.parquet' (FORMAT parquet);
+CREATE TEMP TABLE rows_of_spine AS
+SELECT
+  user_id,
+  item_id,
+  event_timestamp
+FROM spine AS l
+ORDER BY
+  event_timestamp ASC NULLS FIRST,
+  user_id ASC NULLS FIRST,
+  item_id ASC NULLS FIRST;
 
 -- pit_prices (pit_join): its new columns, one row for each row of its left side
-COPY (
+CREATE TEMP TABLE with_prices AS
+SELECT
+  CASE WHEN l.__time - r.__time <= 21600000000 THEN r.price END AS price
+FROM (
   SELECT
-    CASE WHEN l.__time - r.__time <= 21600000000 THEN r.price END AS price
+    __row,
+    item_id,
+    EPOCH_US(event_timestamp) AS __time
   FROM (
     SELECT
-      __row,
+      f0.__row,
       item_id,
-      EPOCH_US(event_timestamp) AS __time
+      event_timestamp
     FROM (
       SELECT
-        f0.__row,
-        item_id,
-        event_timestamp
-      FROM (
-        SELECT
-          file_row_number AS __row,
-          event_timestamp,
-          item_id
-        FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
-      ) AS f0
-    ) AS s
-  ) AS l
-  ASOF LEFT JOIN (
+        rowid AS __row,
+        event_timestamp,
+        item_id
+      FROM rows_of_spine
+    ) AS f0
+  ) AS s
+) AS l
+ASOF LEFT JOIN (
+  SELECT
+    *
+  FROM (
     SELECT
-      *
-    FROM (
-      SELECT
-        item_id,
-        price,
-        EPOCH_US(event_timestamp) AS __time,
-        EPOCH_US(event_timestamp) AS __visible
-      FROM prices AS h
-      WHERE
-        NOT item_id IS NULL AND NOT event_timestamp IS NULL
-    ) AS h2
-    QUALIFY
-      ROW_NUMBER() OVER (PARTITION BY item_id, __time ORDER BY price DESC) = 1
-  ) AS r
-    ON l.item_id = r.item_id AND l.__time > r.__visible
-  ORDER BY
-    l.__row NULLS FIRST
-) TO 'with_prices.parquet' (FORMAT parquet);
+      item_id,
+      price,
+      EPOCH_US(event_timestamp) AS __time,
+      EPOCH_US(event_timestamp) AS __visible
+    FROM prices AS h
+    WHERE
+      NOT item_id IS NULL AND NOT event_timestamp IS NULL
+  ) AS h2
+  QUALIFY
+    ROW_NUMBER() OVER (PARTITION BY item_id, __time ORDER BY price DESC) = 1
+) AS r
+  ON l.item_id = r.item_id AND l.__time > r.__visible
+ORDER BY
+  l.__row NULLS FIRST;
 
 -- scan_stock (scan): part of the statements that read it
 CREATE VIEW stock AS
@@ -109,48 +107,47 @@ WHERE
   event_timestamp < CAST('2024-01-03 00:00:00' AS TIMESTAMP);
 
 -- pit_stock (pit_join): its new columns, one row for each row of its left side
-COPY (
+CREATE TEMP TABLE with_stock AS
+SELECT
+  r.on_stock
+FROM (
   SELECT
-    r.on_stock
+    __row,
+    item_id,
+    EPOCH_US(event_timestamp) AS __time
   FROM (
     SELECT
-      __row,
+      f0.__row,
       item_id,
-      EPOCH_US(event_timestamp) AS __time
+      event_timestamp
     FROM (
       SELECT
-        f0.__row,
-        item_id,
-        event_timestamp
-      FROM (
-        SELECT
-          file_row_number AS __row,
-          event_timestamp,
-          item_id
-        FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
-      ) AS f0
-    ) AS s
-  ) AS l
-  ASOF LEFT JOIN (
+        rowid AS __row,
+        event_timestamp,
+        item_id
+      FROM rows_of_spine
+    ) AS f0
+  ) AS s
+) AS l
+ASOF LEFT JOIN (
+  SELECT
+    *
+  FROM (
     SELECT
-      *
-    FROM (
-      SELECT
-        item_id,
-        on_stock,
-        EPOCH_US(event_timestamp) AS __time,
-        EPOCH_US(event_timestamp) AS __visible
-      FROM stock AS h
-      WHERE
-        NOT item_id IS NULL AND NOT event_timestamp IS NULL
-    ) AS h2
-    QUALIFY
-      ROW_NUMBER() OVER (PARTITION BY item_id, __time ORDER BY on_stock DESC) = 1
-  ) AS r
-    ON l.item_id = r.item_id AND l.__time >= r.__visible
-  ORDER BY
-    l.__row NULLS FIRST
-) TO 'with_stock.parquet' (FORMAT parquet);
+      item_id,
+      on_stock,
+      EPOCH_US(event_timestamp) AS __time,
+      EPOCH_US(event_timestamp) AS __visible
+    FROM stock AS h
+    WHERE
+      NOT item_id IS NULL AND NOT event_timestamp IS NULL
+  ) AS h2
+  QUALIFY
+    ROW_NUMBER() OVER (PARTITION BY item_id, __time ORDER BY on_stock DESC) = 1
+) AS r
+  ON l.item_id = r.item_id AND l.__time >= r.__visible
+ORDER BY
+  l.__row NULLS FIRST;
 
 -- scan_offers (scan): part of the statements that read it
 CREATE VIEW offers AS
@@ -173,40 +170,39 @@ WHERE
   event_timestamp < CAST('2024-01-03 00:00:00' AS TIMESTAMP);
 
 -- pit_offers (pit_join): its new columns, one row for each row of its left side
-COPY (
+CREATE TEMP TABLE with_offers AS
+SELECT
+  r.offer,
+  r.label
+FROM (
   SELECT
-    r.offer,
-    r.label
+    __row,
+    item_id,
+    EPOCH_US(event_timestamp) AS __time
   FROM (
     SELECT
-      __row,
+      f0.__row,
       item_id,
-      EPOCH_US(event_timestamp) AS __time
+      event_timestamp
     FROM (
       SELECT
-        f0.__row,
-        item_id,
-        event_timestamp
-      FROM (
-        SELECT
-          file_row_number AS __row,
-          event_timestamp,
-          item_id
-        FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
-      ) AS f0
-    ) AS s
-  ) AS l
-  ASOF LEFT JOIN (
-    SELECT
-      *
-    FROM offers AS h4
-    QUALIFY
-      __rank = MAX(__rank) OVER (PARTITION BY item_id ORDER BY __visible NULLS FIRST)
-  ) AS r
-    ON l.item_id = r.item_id AND l.__time > r.__visible
-  ORDER BY
-    l.__row NULLS FIRST
-) TO 'with_offers.parquet' (FORMAT parquet);
+        rowid AS __row,
+        event_timestamp,
+        item_id
+      FROM rows_of_spine
+    ) AS f0
+  ) AS s
+) AS l
+ASOF LEFT JOIN (
+  SELECT
+    *
+  FROM offers AS h4
+  QUALIFY
+    __rank = MAX(__rank) OVER (PARTITION BY item_id ORDER BY __visible NULLS FIRST)
+) AS r
+  ON l.item_id = r.item_id AND l.__time > r.__visible
+ORDER BY
+  l.__row NULLS FIRST;
 
 -- assemble (project): no statement of its own: its columns are computed where they are read
 
@@ -232,43 +228,35 @@ COPY (
       label
     FROM (
       SELECT
-        file_row_number AS __row,
+        rowid AS __row,
         event_timestamp,
         item_id,
         user_id
-      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM rows_of_spine
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f0
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         price
-      FROM READ_PARQUET(['with_prices.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM with_prices
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f1
-      ON f1.__row = f0.__row
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         on_stock
-      FROM READ_PARQUET(['with_stock.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM with_stock
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f2
-      ON f2.__row = f0.__row
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         label,
         offer
-      FROM READ_PARQUET(['with_offers.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM with_offers
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f3
-      ON f3.__row = f0.__row
   ) AS a
-  ORDER BY
-    __row NULLS FIRST
 ) TO 'part-0-0.parquet' (FORMAT parquet);

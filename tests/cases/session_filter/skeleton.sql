@@ -1,5 +1,5 @@
 -- ranking on 2024-01-02. Paths of views are relative to data_root; only the partitions that the day needs
--- are read. Rows are numbered once; each operator then writes a file of its new columns, in that order.
+-- are read. Rows are numbered once; each operator then makes a table of its new columns, in that order.
 
 -- scan_spine (scan): part of the statements that read it
 CREATE VIEW spine AS
@@ -71,22 +71,21 @@ WHERE
   AND event_timestamp >= CAST('2024-01-01 00:00:00' AS TIMESTAMP);
 
 -- rolling_events_by_user (rolling_aggregate): rows of its left side get their numbers
-COPY (
-  SELECT
-    user_id,
-    event_timestamp,
-    session,
-    event
-  FROM spine_2 AS l
-  ORDER BY
-    event_timestamp ASC NULLS FIRST,
-    user_id ASC NULLS FIRST,
-    session ASC NULLS FIRST,
-    event ASC NULLS FIRST
-) TO 'rows_of_spine_2.parquet' (FORMAT parquet);
+CREATE TEMP TABLE rows_of_spine_2 AS
+SELECT
+  user_id,
+  event_timestamp,
+  session,
+  event
+FROM spine_2 AS l
+ORDER BY
+  event_timestamp ASC NULLS FIRST,
+  user_id ASC NULLS FIRST,
+  session ASC NULLS FIRST,
+  event ASC NULLS FIRST;
 
 -- rolling_events_by_user (rolling_aggregate): the day's entities
-CREATE OR REPLACE TEMP TABLE daeda_entities AS
+CREATE TEMP TABLE daeda_entities_0 AS
 SELECT
   user_id,
   CAST(ROW_NUMBER() OVER (ORDER BY user_id NULLS FIRST) - 1 AS BIGINT) AS __entity
@@ -99,9 +98,9 @@ FROM (
       user_id
     FROM (
       SELECT
-        file_row_number AS __row,
+        rowid AS __row,
         user_id
-      FROM READ_PARQUET(['rows_of_spine_2.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM rows_of_spine_2
     ) AS f0
   ) AS s
   WHERE
@@ -109,6 +108,7 @@ FROM (
 ) AS k;
 
 -- rolling_events_by_user (rolling_aggregate): their rows, read by the kernel
+CREATE TEMP TABLE daeda_probes_0 AS
 SELECT
   l.__row,
   e.__entity,
@@ -120,26 +120,26 @@ FROM (
     event_timestamp
   FROM (
     SELECT
-      file_row_number AS __row,
+      rowid AS __row,
       event_timestamp,
       user_id
-    FROM READ_PARQUET(['rows_of_spine_2.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+    FROM rows_of_spine_2
   ) AS f0
 ) AS l
-INNER JOIN daeda_entities AS e
+INNER JOIN daeda_entities_0 AS e
   ON l.user_id = e.user_id
 ORDER BY
   e.__entity NULLS FIRST,
   __time NULLS FIRST,
   l.__row NULLS FIRST;
 
--- rolling_events_by_user (rolling_aggregate): their history, read by the kernel, which writes with_events_by_user.parquet
+-- rolling_events_by_user (rolling_aggregate): their history, read by the kernel, which makes with_events_by_user
 SELECT
   e.__entity,
   EPOCH_US(h.event_timestamp) AS __time,
   h.event
 FROM events_by_user AS h
-INNER JOIN daeda_entities AS e
+INNER JOIN daeda_entities_0 AS e
   ON h.user_id = e.user_id
 WHERE
   NOT h.event_timestamp IS NULL
@@ -171,26 +171,22 @@ COPY (
       events_before
     FROM (
       SELECT
-        file_row_number AS __row,
+        rowid AS __row,
         event,
         event_timestamp,
         session,
         user_id
-      FROM READ_PARQUET(['rows_of_spine_2.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM rows_of_spine_2
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f0
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         events_1d,
         events_before
-      FROM READ_PARQUET(['with_events_by_user.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM with_events_by_user
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f1
-      ON f1.__row = f0.__row
   ) AS a
-  ORDER BY
-    __row NULLS FIRST
 ) TO 'part-0-0.parquet' (FORMAT parquet);

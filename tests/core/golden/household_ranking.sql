@@ -1,5 +1,5 @@
 -- household_ranking on 2017-01-29. Paths of views are relative to data_root; only the partitions that the day needs
--- are read. Rows are numbered once; each operator then writes a file of its new columns, in that order.
+-- are read. Rows are numbered once; each operator then makes a table of its new columns, in that order.
 
 -- scan_spine (scan): part of the statements that read it
 CREATE VIEW spine AS
@@ -43,46 +43,44 @@ FROM (
 ) AS s;
 
 -- join_products (join): rows of its left side get their numbers
-COPY (
-  SELECT
-    household_id,
-    basket_id,
-    product_id,
-    store_id,
-    event_timestamp
-  FROM spine AS l
-  ORDER BY
-    event_timestamp ASC NULLS FIRST,
-    household_id ASC NULLS FIRST,
-    basket_id ASC NULLS FIRST,
-    product_id ASC NULLS FIRST,
-    store_id ASC NULLS FIRST
-) TO 'rows_of_spine.parquet' (FORMAT parquet);
+CREATE TEMP TABLE rows_of_spine AS
+SELECT
+  household_id,
+  basket_id,
+  product_id,
+  store_id,
+  event_timestamp
+FROM spine AS l
+ORDER BY
+  event_timestamp ASC NULLS FIRST,
+  household_id ASC NULLS FIRST,
+  basket_id ASC NULLS FIRST,
+  product_id ASC NULLS FIRST,
+  store_id ASC NULLS FIRST;
 
 -- join_products (join): its new columns, one row for each row of its left side
-COPY (
+CREATE TEMP TABLE with_products AS
+SELECT
+  r.manufacturer_id,
+  r.department,
+  r.brand,
+  r.product_category,
+  r.product_type
+FROM (
   SELECT
-    r.manufacturer_id,
-    r.department,
-    r.brand,
-    r.product_category,
-    r.product_type
+    f0.__row,
+    product_id
   FROM (
     SELECT
-      f0.__row,
+      rowid AS __row,
       product_id
-    FROM (
-      SELECT
-        file_row_number AS __row,
-        product_id
-      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
-    ) AS f0
-  ) AS l
-  LEFT JOIN products AS r
-    ON l.product_id = r.product_id
-  ORDER BY
-    l.__row NULLS FIRST
-) TO 'with_products.parquet' (FORMAT parquet);
+    FROM rows_of_spine
+  ) AS f0
+) AS l
+LEFT JOIN products AS r
+  ON l.product_id = r.product_id
+ORDER BY
+  l.__row NULLS FIRST;
 
 -- scan_product_prices (scan): part of the statements that read it
 CREATE VIEW product_prices AS
@@ -102,48 +100,47 @@ WHERE
   AND event_timestamp >= CAST('2017-01-01 00:00:00' AS TIMESTAMP);
 
 -- pit_product_prices (pit_join): its new columns, one row for each row of its left side
-COPY (
+CREATE TEMP TABLE with_product_prices AS
+SELECT
+  CASE WHEN l.__time - r.__time <= 2419200000000 THEN r.price END AS price
+FROM (
   SELECT
-    CASE WHEN l.__time - r.__time <= 2419200000000 THEN r.price END AS price
+    __row,
+    product_id,
+    EPOCH_US(event_timestamp) AS __time
   FROM (
     SELECT
-      __row,
+      f0.__row,
       product_id,
-      EPOCH_US(event_timestamp) AS __time
+      event_timestamp
     FROM (
       SELECT
-        f0.__row,
-        product_id,
-        event_timestamp
-      FROM (
-        SELECT
-          file_row_number AS __row,
-          event_timestamp,
-          product_id
-        FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
-      ) AS f0
-    ) AS s
-  ) AS l
-  ASOF LEFT JOIN (
+        rowid AS __row,
+        event_timestamp,
+        product_id
+      FROM rows_of_spine
+    ) AS f0
+  ) AS s
+) AS l
+ASOF LEFT JOIN (
+  SELECT
+    *
+  FROM (
     SELECT
-      *
-    FROM (
-      SELECT
-        product_id,
-        price,
-        EPOCH_US(event_timestamp) AS __time,
-        EPOCH_US(event_timestamp) AS __visible
-      FROM product_prices AS h
-      WHERE
-        NOT product_id IS NULL AND NOT event_timestamp IS NULL
-    ) AS h2
-    QUALIFY
-      ROW_NUMBER() OVER (PARTITION BY product_id, __time ORDER BY price DESC) = 1
-  ) AS r
-    ON l.product_id = r.product_id AND l.__time > r.__visible
-  ORDER BY
-    l.__row NULLS FIRST
-) TO 'with_product_prices.parquet' (FORMAT parquet);
+      product_id,
+      price,
+      EPOCH_US(event_timestamp) AS __time,
+      EPOCH_US(event_timestamp) AS __visible
+    FROM product_prices AS h
+    WHERE
+      NOT product_id IS NULL AND NOT event_timestamp IS NULL
+  ) AS h2
+  QUALIFY
+    ROW_NUMBER() OVER (PARTITION BY product_id, __time ORDER BY price DESC) = 1
+) AS r
+  ON l.product_id = r.product_id AND l.__time > r.__visible
+ORDER BY
+  l.__row NULLS FIRST;
 
 -- scan_household_campaigns (scan): part of the statements that read it
 CREATE VIEW household_campaigns AS
@@ -162,51 +159,50 @@ WHERE
   event_timestamp < CAST('2017-01-30 00:00:00' AS TIMESTAMP);
 
 -- pit_household_campaigns (pit_join): its new columns, one row for each row of its left side
-COPY (
+CREATE TEMP TABLE with_household_campaigns AS
+SELECT
+  r.running_campaigns
+FROM (
   SELECT
-    r.running_campaigns
+    __row,
+    household_id,
+    EPOCH_US(event_timestamp) AS __time
   FROM (
     SELECT
-      __row,
+      f0.__row,
       household_id,
-      EPOCH_US(event_timestamp) AS __time
+      event_timestamp
     FROM (
       SELECT
-        f0.__row,
-        household_id,
-        event_timestamp
-      FROM (
-        SELECT
-          file_row_number AS __row,
-          event_timestamp,
-          household_id
-        FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
-      ) AS f0
-    ) AS s
-  ) AS l
-  ASOF LEFT JOIN (
+        rowid AS __row,
+        event_timestamp,
+        household_id
+      FROM rows_of_spine
+    ) AS f0
+  ) AS s
+) AS l
+ASOF LEFT JOIN (
+  SELECT
+    *
+  FROM (
     SELECT
-      *
-    FROM (
-      SELECT
-        household_id,
-        running_campaigns,
-        EPOCH_US(event_timestamp) AS __time,
-        EPOCH_US(event_timestamp) AS __visible
-      FROM household_campaigns AS h
-      WHERE
-        NOT household_id IS NULL AND NOT event_timestamp IS NULL
-    ) AS h2
-    QUALIFY
-      ROW_NUMBER() OVER (
-        PARTITION BY household_id, __time
-        ORDER BY LIST_TRANSFORM(running_campaigns, LAMBDA x0 : {'known': NOT x0 IS NULL, 'value': x0}) DESC
-      ) = 1
-  ) AS r
-    ON l.household_id = r.household_id AND l.__time > r.__visible
-  ORDER BY
-    l.__row NULLS FIRST
-) TO 'with_household_campaigns.parquet' (FORMAT parquet);
+      household_id,
+      running_campaigns,
+      EPOCH_US(event_timestamp) AS __time,
+      EPOCH_US(event_timestamp) AS __visible
+    FROM household_campaigns AS h
+    WHERE
+      NOT household_id IS NULL AND NOT event_timestamp IS NULL
+  ) AS h2
+  QUALIFY
+    ROW_NUMBER() OVER (
+      PARTITION BY household_id, __time
+      ORDER BY LIST_TRANSFORM(running_campaigns, LAMBDA x0 : {'known': NOT x0 IS NULL, 'value': x0}) DESC
+    ) = 1
+) AS r
+  ON l.household_id = r.household_id AND l.__time > r.__visible
+ORDER BY
+  l.__row NULLS FIRST;
 
 -- scan_transactions_by_household (scan): part of the statements that read it
 CREATE VIEW transactions_by_household AS
@@ -230,7 +226,7 @@ WHERE
   AND event_timestamp >= CAST('2017-01-01 00:00:00' AS TIMESTAMP);
 
 -- rolling_transactions_by_household (rolling_aggregate): the day's entities
-CREATE OR REPLACE TEMP TABLE daeda_entities AS
+CREATE TEMP TABLE daeda_entities_0 AS
 SELECT
   household_id,
   CAST(ROW_NUMBER() OVER (ORDER BY household_id NULLS FIRST) - 1 AS BIGINT) AS __entity
@@ -243,9 +239,9 @@ FROM (
       household_id
     FROM (
       SELECT
-        file_row_number AS __row,
+        rowid AS __row,
         household_id
-      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM rows_of_spine
     ) AS f0
   ) AS s
   WHERE
@@ -253,6 +249,7 @@ FROM (
 ) AS k;
 
 -- rolling_transactions_by_household (rolling_aggregate): their rows, read by the kernel
+CREATE TEMP TABLE daeda_probes_0 AS
 SELECT
   l.__row,
   e.__entity,
@@ -264,20 +261,20 @@ FROM (
     event_timestamp
   FROM (
     SELECT
-      file_row_number AS __row,
+      rowid AS __row,
       event_timestamp,
       household_id
-    FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+    FROM rows_of_spine
   ) AS f0
 ) AS l
-INNER JOIN daeda_entities AS e
+INNER JOIN daeda_entities_0 AS e
   ON l.household_id = e.household_id
 ORDER BY
   e.__entity NULLS FIRST,
   __time NULLS FIRST,
   l.__row NULLS FIRST;
 
--- rolling_transactions_by_household (rolling_aggregate): their history, read by the kernel, which writes with_transactions_by_household.parquet
+-- rolling_transactions_by_household (rolling_aggregate): their history, read by the kernel, which makes with_transactions_by_household
 SELECT
   e.__entity,
   EPOCH_US(h.event_timestamp) AS __time,
@@ -285,7 +282,7 @@ SELECT
   h.sales_value,
   h.event_timestamp
 FROM transactions_by_household AS h
-INNER JOIN daeda_entities AS e
+INNER JOIN daeda_entities_0 AS e
   ON h.household_id = e.household_id
 WHERE
   NOT h.event_timestamp IS NULL
@@ -351,54 +348,43 @@ COPY (
       CAST(NULL AS REAL[]) AS recent_products_vector
     FROM (
       SELECT
-        file_row_number AS __row,
+        rowid AS __row,
         basket_id,
         event_timestamp,
         household_id,
         product_id,
         store_id
-      FROM READ_PARQUET(['rows_of_spine.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM rows_of_spine
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f0
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         brand,
         department,
         manufacturer_id,
         product_category,
         product_type
-      FROM READ_PARQUET(['with_products.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM with_products
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f1
-      ON f1.__row = f0.__row
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         price
-      FROM READ_PARQUET(['with_product_prices.parquet'], hive_partitioning := FALSE, file_row_number := TRUE)
+      FROM with_product_prices
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f2
-      ON f2.__row = f0.__row
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         running_campaigns
-      FROM READ_PARQUET(
-        ['with_household_campaigns.parquet'],
-        hive_partitioning := FALSE,
-        file_row_number := TRUE
-      )
+      FROM with_household_campaigns
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f3
-      ON f3.__row = f0.__row
-    LEFT JOIN (
+    POSITIONAL JOIN (
       SELECT
-        file_row_number AS __row,
         last_purchase_timestamp,
         purchases_1d,
         purchases_28d,
@@ -408,16 +394,9 @@ COPY (
         spend_1d,
         spend_28d,
         spend_7d
-      FROM READ_PARQUET(
-        ['with_transactions_by_household.parquet'],
-        hive_partitioning := FALSE,
-        file_row_number := TRUE
-      )
+      FROM with_transactions_by_household
       WHERE
-        file_row_number < 100000
+        rowid < 100000
     ) AS f4
-      ON f4.__row = f0.__row
   ) AS a
-  ORDER BY
-    __row NULLS FIRST
 ) TO 'part-0-0.parquet' (FORMAT parquet);

@@ -1,0 +1,44 @@
+"""Who looks back on a day, and from when: entities and probes, made once for all operators that share them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from daeda.operators.temporal import RollingAggregate
+from daeda.sql import statements
+from daeda.sql.handle import Numbered
+
+
+class Tables(Protocol):
+    """Where tables of the day are made."""
+
+    def table(self, name: str, query: str) -> int:
+        """Keep the result of a query as a table, and return its rows."""
+
+
+@dataclass(frozen=True)
+class MomentTables:
+    """Names of two tables: the entities (their keys and code), and the probes (row, entity and time, sorted)."""
+
+    entities: str
+    probes: str
+
+
+class DayMoments:
+    """The entities and probes of one day."""
+
+    def __init__(self) -> None:
+        self._made: dict[statements.Moments, MomentTables] = {}
+
+    def of(self, tables: Tables, operator: RollingAggregate, left: Numbered) -> MomentTables:
+        """The tables for an operator: those that an operator before it made from the same columns, or new ones."""
+        wanted = statements.moments_of(operator, left)
+        made = self._made.get(wanted)
+        if made is None:
+            number = len(self._made)
+            made = MomentTables(f"daeda_entities_{number}", f"daeda_probes_{number}")
+            tables.table(made.entities, statements.rolling_entities(operator, left))
+            tables.table(made.probes, statements.rolling_probes(operator, left, made.entities))
+            self._made[wanted] = made
+        return made
