@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -151,6 +152,7 @@ def write_result(path: Path, bench: Bench, outcome: Outcome) -> None:
         "rows": dict(outcome.rows),
         "machine": describe_machine(),
         "threads": THREADS,
+        "load": round(os.getloadavg()[0], 1),
         "systems": {name: one.as_json() for name, one in outcome.systems.items()},
         "equal": outcome.equal,
         "figures": {name: round(value, 4) for name, value in outcome.figures.items()},

@@ -19,7 +19,8 @@ _SAMPLE_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Measured:
-    """Wall seconds, and the greatest sum of memory that was seen, in MiB; what the command wrote to stdout.
+    """Wall seconds, and the greatest sum of memory that was seen, in MiB; what the command wrote to stdout,
+    and the CPU time that it and its descendants took.
 
     Memory is proportional set size (PSS): a page that several processes share counts once in all.
     """
@@ -27,6 +28,7 @@ class Measured:
     seconds: float
     peak_mib: float
     output: str = ""
+    cpu_seconds: float = 0.0
 
 
 class CommandFailed(RuntimeError):
@@ -50,7 +52,8 @@ def run_measured(
         ended = threading.Event()
         sampler = threading.Thread(target=_sample, args=(process.pid, peak, ended), daemon=True)
         sampler.start()
-        process.wait()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.perf_counter() - started
         ended.set()
         sampler.join()
@@ -59,7 +62,7 @@ def run_measured(
         said = output.read()
         if process.returncode:
             raise CommandFailed(command, process.returncode, said + errors.read())
-    return Measured(seconds, peak[0] / 2**20, said)
+    return Measured(seconds, peak[0] / 2**20, said, usage.ru_utime + usage.ru_stime)
 
 
 def _sample(pid: int, peak: list[int], ended: threading.Event) -> None:

@@ -126,7 +126,9 @@ def _misses(results: Results) -> str:
 
 def _workload(name: str, result: Mapping[str, Any]) -> str:
     rows = ", ".join(f"{count:,} {what}" for what, count in result["rows"].items())
-    lines = [f"### {name}", "", f"{WORKLOADS[name].about[0].upper()}{WORKLOADS[name].about[1:]} ({rows}).", ""]
+    about = f"{WORKLOADS[name].about[0].upper()}{WORKLOADS[name].about[1:]}"
+    load = f" The machine had a load of {result['load']:g} at the end." if "load" in result else ""
+    lines = [f"### {name}", "", f"{about} ({rows}).{load}", ""]
     own = result["systems"].get("daeda")
     lines += ["| system | seconds | peak MiB | median of | daeda's time over its |", "|---|---|---|---|---|"]
     for system, one in result["systems"].items():

@@ -16,16 +16,18 @@ def run_script(module: str, words: Sequence[str], rounds: int, environment: Mapp
     """Run `python -m module words`, which calls `report`; returns the median of its rounds."""
     variables = {"POLARS_MAX_THREADS": str(THREADS), **(environment or {})}
     measured = run_measured([sys.executable, "-m", module, *words], variables, ROOT)
-    seconds = json.loads(measured.output)
-    return Timed(statistics.median(seconds), measured.peak_mib, rounds)
+    found = json.loads(measured.output)
+    more = {"cpu_seconds": round(statistics.median(found["cpu_seconds"]), 3)}
+    return Timed(statistics.median(found["seconds"]), measured.peak_mib, rounds, more)
 
 
 def report(work: Callable[[], None], rounds: int) -> None:
-    """Do the work once to warm up and then `rounds` times; print the seconds of these, imports apart."""
-    seconds = []
+    """Do the work once to warm up and then `rounds` times; print their seconds and CPU time, imports apart."""
+    seconds, cpu = [], []
     for number in range(rounds + 1):
-        started = time.perf_counter()
+        started, busy = time.perf_counter(), time.process_time()
         work()
         if number:
             seconds.append(time.perf_counter() - started)
-    print(json.dumps(seconds))
+            cpu.append(time.process_time() - busy)
+    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu}))
