@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from daeda.errors import DayError
-from enrich.pooling import ABSENT, Positions
+from enrich.arrays import ABSENT, Positions
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,12 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-Normalize = Literal["none", "l2"]
-Positions = npt.NDArray[np.int64]
-Halves = npt.NDArray[np.float16]
-Singles = npt.NDArray[np.float32]
+from enrich.arrays import Halves, Positions, Singles
+from enrich.compiled import Kernel, kernel, mean_lists
 
-ABSENT = -1
+Normalize = Literal["none", "l2"]
 
 # Accumulator of one block: it and the gathered vectors stay in a core's second-level cache.
 BLOCK_BYTES = 512 * 1024
@@ -55,26 +53,45 @@ def average(offsets: Positions, positions: Positions, matrix: Halves, normalize:
 
     List i is `positions[offsets[i]:offsets[i + 1]]`, so `offsets` has shape (rows + 1,). A position counts as often as
     it occurs. The sum is a float32 that starts at 0 and takes the vectors in list order; it is divided by the number of
-    vectors, and cast to float16 last. ValueError when the result has more elements than list offsets can count.
+    vectors, and cast to float16 last; the bytes are the same with the compiled kernel and without. ValueError when the
+    result has more elements than list offsets can count.
     """
     _check_size(len(offsets) - 1, matrix)
+    positions, offsets = positions[offsets[0] : offsets[-1]], offsets - offsets[0]
     found = positions >= 0
     before = np.concatenate(([0], np.cumsum(found)))[offsets]
-    starts, counts = before[:-1], np.diff(before)
     members = positions[found]
+    counts = np.diff(before)
     present = counts > 0
-    starts, counts = starts[present], counts[present]
+    counts = counts[present]
     result = np.empty((len(counts), matrix.shape[1]), np.float16)
+    compiled = kernel()
+    if compiled is not None and normalize == "none":
+        mean_lists(compiled, counts, members, matrix, result)
+        return _as_lists(present, result)
+    starts = np.cumsum(counts) - counts
     for block in _blocks(len(counts), matrix.shape[1]):
-        mean = _block_mean(starts[block], counts[block], members, matrix)
+        mean = _block_mean(compiled, starts[block], counts[block], members, matrix)
         # A NaN or an infinity in a vector belongs in the rows that hold it; the rounding to float16 may reach 0.
         with np.errstate(invalid="ignore", over="ignore", under="ignore"):
             result[block] = _unit(mean) if normalize == "l2" else mean
     return _as_lists(present, result)
 
 
-def _block_mean(starts: Positions, counts: Positions, members: Positions, matrix: Halves) -> Singles:
-    """The means of lists that all hold at least one vector; list i is `members[starts[i]:][:counts[i]]`.
+def _block_mean(
+    compiled: Kernel | None, starts: Positions, counts: Positions, members: Positions, matrix: Halves
+) -> Singles:
+    """The means of lists that all hold at least one vector; list i is `members[starts[i]:][:counts[i]]`."""
+    if compiled is None:
+        return _stepwise_mean(starts, counts, members, matrix)
+    mean = np.empty((len(counts), matrix.shape[1]), np.float32)
+    if len(counts):
+        mean_lists(compiled, counts, members[starts[0] : starts[-1] + counts[-1]], matrix, mean)
+    return mean
+
+
+def _stepwise_mean(starts: Positions, counts: Positions, members: Positions, matrix: Halves) -> Singles:
+    """See _block_mean; in numpy alone.
 
     The lists are ordered by length, longest first, so that those that still have a k-th member are a prefix: every step
     is one contiguous addition, and each list is summed in its own order.
@@ -93,6 +110,8 @@ def _block_mean(starts: Positions, counts: Positions, members: Positions, matrix
             np.take(_WIDENED, gathered[:active], out=widened[:active], mode="clip")
             total[:active] += widened[:active]
         total /= counts[:, None].astype(np.float32)
+    # Which NaN comes out of a sum depends on the order of its two operands, which compilers change.
+    total[np.isnan(total)] = np.nan
     mean = np.empty_like(total)
     mean[order] = total
     return mean

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from daeda.dataset.fingerprint import enriched_fingerprint
 from daeda.dataset.layout import part_name, part_number
-from daeda.dataset.manifest import ColumnFacts, Manifest, Part, read_manifest
+from daeda.dataset.manifest import ENRICHED_FORMAT_VERSION, ColumnFacts, Manifest, Part, read_manifest
 from daeda.dataset.publish import check_parts, publish_day
 from daeda.dataset.staging import RunStaging
 from daeda.errors import DayError
@@ -61,6 +61,7 @@ def publish_enriched(
         columns=_facts(work.skeleton.columns, receipts),
         fingerprint=enriched_fingerprint(dag, work.skeleton.parts),
         software={name: _version(name) for name in _SOFTWARE},
+        format_version=ENRICHED_FORMAT_VERSION,
     )
     check_parts(work.ready, manifest, verify_digests=True)
     now = read_manifest(work.skeleton_dir)

@@ -24,8 +24,8 @@ from daeda.errors import DayError, InputError, did_you_mean, shortened
 from daeda.storage.access import find_access
 from daeda.storage.objects import before_the_first_day, client
 from daeda.storage.place import is_object, object_path
+from enrich.arrays import ABSENT, Halves, Positions
 from enrich.ids import IntegerIds, RowMap, TextIds, is_text, pick
-from enrich.pooling import ABSENT, Halves, Positions
 
 # Sorted takes of some thousand rows were fastest between 1,024 and 4,096 rows of 256 floats.
 TAKE_BYTES = 4 * 1024**2

@@ -12,7 +12,7 @@ Part = Literal["skeleton", "enrichment", "vectors", "polars"]
 # Modules of each part, and the extra that installs them.
 _NEEDS: dict[Part, tuple[str, tuple[str, ...], str]] = {
     "skeleton": ("the skeleton", ("apache_beam",), "beam"),
-    "enrichment": ("the enrichment", ("ray", "lance", "numba"), "ray"),
+    "enrichment": ("the enrichment", ("ray", "lance"), "ray"),
     "polars": ("the rolling engine polars", ("polars",), "polars"),
     "vectors": ("the audit of embedding columns", ("lance",), "ray"),
 }

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from daeda.dataset.manifest import FORMAT_VERSION, Fingerprint, InputFile, Part
+from daeda.dataset.manifest import ENRICHED_FORMAT_VERSION, FORMAT_VERSION, Fingerprint, InputFile, Part
 from daeda.dataset.sources import combined_digest
 from daeda.operators.dag import Dag, Operator
 
@@ -44,7 +44,7 @@ def enriched_fingerprint(dag: Dag, parts: Iterable[Part]) -> Fingerprint:
     return Fingerprint(
         operators=operator_digests((*dag.enrichments, dag.sink)),
         inputs={"skeleton": parts_digest},
-        settings={"format_version": str(FORMAT_VERSION)},
+        settings={"format_version": str(ENRICHED_FORMAT_VERSION)},
     )
 
 
