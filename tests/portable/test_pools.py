@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.portable.conftest import free_port, left_in_staging, make_environment, run_skeleton, worker_pool
+from tests.functions.project import FunctionProject
+from tests.portable.conftest import Services, free_port, left_in_staging, make_environment, run_skeleton, worker_pool
 from tests.projects import TinyProject
 
 DOCS = "docs/runners.md says what workers need"
@@ -67,4 +68,20 @@ def test_a_pool_whose_workers_have_another_version(
     assert found.endswith(
         f" has daeda 0.0.1 instead of {version}: install the same versions there, or days would depend on who built "
         f"them; {DOCS}\n"
+    )
+
+
+def test_a_pool_whose_workers_lack_a_function(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver has it on its path alone: the pool was started without."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "only_on_the_driver.py").write_text("def same(values):\n    return values\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "elsewhere"))
+    made = FunctionProject(tmp_path / "project").calls("", "only_on_the_driver:same", ["amount"], "double")
+    found = told(made.write().write_data(), services.job, services.pool)
+    assert found.startswith("error: the worker on ")
+    assert found.endswith(
+        ": function 'only_on_the_driver:same': no module 'only_on_the_driver' among what is installed and below "
+        f"{made.root}: correct the path, install the package, or put the module there; {DOCS}\n"
     )
