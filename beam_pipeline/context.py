@@ -45,7 +45,7 @@ class RunContext:
     workers together. With `profile` each day leaves a profile beside the datasets. `sources` are what Scans may read:
     without them, what lies below `data_root`. `software` holds the versions that a worker must have, by name, and
     `functions` the digest of the code behind each function of the user, by import path; their modules may lie below
-    `project_root`.
+    `project_root`. `exports` are the files of views that lie in databases.
     """
 
     service: str
@@ -61,6 +61,7 @@ class RunContext:
     sources: tuple[str, ...] = ()
     functions: Mapping[str, str] = field(default_factory=dict)
     project_root: str = ""
+    exports: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def staging(self) -> RunStaging:

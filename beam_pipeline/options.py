@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from beam_pipeline.quiet import quiet_logging
 from daeda.cli.arguments import (
@@ -20,6 +21,11 @@ from daeda.cli.installed import require
 from daeda.cli.lifeline import watch_driver
 from daeda.cli.outcome import run_command, say
 from daeda.errors import UsageError
+
+if TYPE_CHECKING:
+    from beam_pipeline.runner import BeamRunner
+    from daeda.catalog.project import Project
+    from daeda.operators.dag import Dag
 
 # Of Beam's flags, those that daeda decides itself.
 _OURS = frozenset({"--direct_num_workers", "--direct_running_mode"})
@@ -50,7 +56,7 @@ def _command(words: Sequence[str]) -> int:
     arguments, rest = parser.parse_known_args(words)
     require("skeleton")
     beam_flags = _beam_flags(parser, rest)
-    from beam_pipeline.runner import check_job_service, choose_runner
+    from beam_pipeline.runner import choose_runner
 
     runner = choose_runner(beam_flags)
     if runner.in_process and arguments.worker_timeout is not None:
@@ -60,10 +66,7 @@ def _command(words: Sequence[str]) -> int:
         )
 
     from daeda.compiler.compile import compile_runnable
-    from daeda.dataset.layout import Layout
-    from daeda.dataset.staging import check_writable
-    from daeda.planning.days import chosen_days, find_sources, plan_skeleton, refuse_blocked, refuse_stale
-    from daeda.planning.preflight import check_sources
+    from daeda.planning.exports import exported
 
     project = open_project(arguments)
     for warning in project.warnings:
@@ -71,8 +74,21 @@ def _command(words: Sequence[str]) -> int:
     dag = compile_runnable(project).skeleton()
     if "polars" in dag.rolling_engines:
         require("polars")
+    with exported(project, dag) as exports:
+        return _build(project, dag, exports, runner, arguments)
+
+
+def _build(
+    project: Project, dag: Dag, exports: Mapping[str, str], runner: BeamRunner, arguments: argparse.Namespace
+) -> int:
+    from beam_pipeline.runner import check_job_service
+    from daeda.dataset.layout import Layout
+    from daeda.dataset.staging import check_writable
+    from daeda.planning.days import chosen_days, find_sources, plan_skeleton, refuse_blocked, refuse_stale
+    from daeda.planning.preflight import check_sources
+
     days = chosen_days(project, arguments.target_date)
-    sources = find_sources(project, dag)
+    sources = find_sources(project, dag, exports)
     check_writable(Layout(project.service_dir, project.scratch_dir))
 
     def due() -> tuple[dt.date, ...]:

@@ -82,7 +82,9 @@ class DaySession:
         """The files of a Scan. Every Scan of the day sees the same ones, whatever comes and goes meanwhile."""
         path = self.context.source_path(scan.path)
         if path not in self._listed:
-            self._listed[path] = find_files(path, scan.view)
+            export = self.context.exports.get(scan.view)
+            found = SourceFiles(path, flat=(export,)) if export else find_files(path, scan.view)
+            self._listed[path] = found
         return self._listed[path]
 
     def check_inputs_unchanged(self) -> None:

@@ -140,6 +140,7 @@ def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
         sources=run.sources.places(),
         functions=function_codes(project, run.dag),
         project_root=str(project.root),
+        exports=run.sources.exports,
     )
 
 

@@ -48,7 +48,7 @@ def copy_with_future(project: Project, raws: RawViews, day: dt.date, cut: int, d
     added = {}
     for view in views:
         relative = inside[view.name]
-        if relative is None or view.source.path in [one.source.path for one in views[: views.index(view)]]:
+        if relative is None or view.source.reference in [one.source.reference for one in views[: views.index(view)]]:
             continue
         chance = random.Random(f"{seed} {day} {view.name}")
         added[view.name] = _add_future(raws[view.name], day, cut, copied / relative, chance)

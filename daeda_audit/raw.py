@@ -129,7 +129,7 @@ class RawViews:
     def __getitem__(self, name: str) -> RawView:
         if name not in self._opened:
             view = self._project.views[name]
-            path = self._project.data_path(view.source.path)
+            path = self._project.data_path(view.source.reference)
             if "://" in path:
                 raise NotBuiltYet(f"view '{name}': the audit reads local files, and {path} is not one: copy it first")
             self._opened[name] = RawView(view, path)

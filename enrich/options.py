@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from daeda.cli.arguments import (
@@ -38,6 +38,7 @@ def _command(words: Sequence[str]) -> int:
     from daeda.compiler.compile import compile_runnable
     from daeda.dataset.layout import Layout
     from daeda.planning.days import chosen_days
+    from daeda.planning.exports import exported
 
     project = open_project(arguments)
     for warning in project.warnings:
@@ -54,14 +55,16 @@ def _command(words: Sequence[str]) -> int:
         _check(project, dag, days)
         return 0
 
-    def due() -> tuple[dt.date, ...]:
-        return _days_to_build(project, dag, days, arguments.on_stale)
+    with exported(project, dag.skeleton()) as exports:
 
-    to_build = due()
-    if to_build:
-        _build(project, dag, to_build, arguments, due)
-    else:
-        say(f"enriched: all {len(days)} days are there already")
+        def due() -> tuple[dt.date, ...]:
+            return _days_to_build(project, dag, exports, days, arguments.on_stale)
+
+        to_build = due()
+        if to_build:
+            _build(project, dag, to_build, arguments, due)
+        else:
+            say(f"enriched: all {len(days)} days are there already")
     print(Layout(project.service_dir, project.scratch_dir).dataset_dir("enriched"))
     return 0
 
@@ -110,14 +113,16 @@ def _build(
         print_profile(Layout(project.service_dir, project.scratch_dir), "enriched", days)
 
 
-def _days_to_build(project: Project, dag: Dag, days: tuple[dt.date, ...], on_stale: str) -> tuple[dt.date, ...]:
+def _days_to_build(
+    project: Project, dag: Dag, exports: Mapping[str, str], days: tuple[dt.date, ...], on_stale: str
+) -> tuple[dt.date, ...]:
     """The days to enrich; InputError for a skeleton day that is missing or stale, DayError with `--on-stale fail`."""
     from daeda.dataset.layout import Layout
     from daeda.dataset.staging import check_writable
     from daeda.planning.days import find_sources, plan_enriched, plan_skeleton
 
     source_side = dag.skeleton()
-    skeleton = plan_skeleton(project, source_side, find_sources(project, source_side), days, on_stale)
+    skeleton = plan_skeleton(project, source_side, find_sources(project, source_side, exports), days, on_stale)
     _require_skeleton(project, skeleton)
     check_writable(Layout(project.service_dir, project.scratch_dir))
     plans = plan_enriched(project, dag, skeleton, on_stale)

@@ -125,6 +125,8 @@ def _rooted(
 
 
 def _rooted_view(view: FeatureView, dimensions: Dimensions) -> FeatureView:
+    if view.source.path is None:
+        return view
     source = view.source.model_copy(update={"path": dimensions.rooted(view.source.path)})
     return view.model_copy(update={"source": source})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -20,10 +21,27 @@ class FieldSpec(Strict):
 
 
 class Source(Strict):
-    """Where the rows are. `path` is a file, a glob or a directory with one `dt=YYYY-MM-DD` directory per day."""
+    """Where the rows are: in files below `path`, or in a table of a database, which is read once per run."""
 
-    path: PathText = Field(
+    path: PathText | None = Field(
+        default=None,
         description="File, glob, or directory, with dt=YYYY-MM-DD directories or without; relative to data_root.",
+    )
+    postgres: str | None = Field(
+        default=None,
+        description="Instead of path: a service of pg_service.conf, or `environment` for what PGHOST and so on say.",
+    )
+    ducklake: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Instead of path: the catalogue file of a DuckLake, relative to data_root.",
+    )
+    table: str | None = Field(
+        default=None, min_length=1, description="Table of the database, with its schema like public.prices."
+    )
+    query: str | None = Field(default=None, min_length=1, description="Instead of table: a SELECT that Postgres runs.")
+    snapshot: int | None = Field(
+        default=None, ge=0, description="Snapshot of the DuckLake; without it, the newest one when the run begins."
     )
     timestamp_field: Name | None = Field(
         default=None, description="When a row came to be; without it the view is static: one row per key, for all time."
@@ -44,6 +62,45 @@ class Source(Strict):
     first_day: Day | None = Field(
         default=None, description="First partition that must be there; an earlier loss is an error."
     )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        given = [name for name in ("path", "postgres", "ducklake") if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) if given else "none of them"
+            raise ValueError(f"a source has exactly one of 'path', 'postgres' and 'ducklake', found {found}")
+        if self.postgres is not None and not re.fullmatch(r"[A-Za-z0-9_.-]+", self.postgres):
+            raise ValueError(
+                f"postgres '{self.postgres}' is not a service: write a name of pg_service.conf, or environment; "
+                "credentials stay outside of YAML"
+            )
+        if self.in_database and (self.table is None) == (self.query is None):
+            raise ValueError("a source in a database has exactly one of 'table' and 'query'")
+        for name, owner in (("table", ""), ("query", "postgres"), ("snapshot", "ducklake")):
+            owned = self.in_database if not owner else getattr(self, owner) is not None
+            if getattr(self, name) is not None and not owned:
+                raise ValueError(f"'{name}' belongs to {owner or 'a database'}: remove it")
+        return self
+
+    @property
+    def in_database(self) -> bool:
+        """Whether the rows are in a database and not in files."""
+        return self.path is None
+
+    @property
+    def database(self) -> str:
+        """The database, as it is shown; empty for files."""
+        if self.postgres is not None:
+            return f"postgres://{self.postgres}"
+        return f"ducklake://{self.ducklake}" if self.ducklake is not None else ""
+
+    @property
+    def reference(self) -> str:
+        """The path, or what stands for it in a pipeline: database and table."""
+        if self.path is not None:
+            return self.path
+        version = "" if self.snapshot is None else f"@{self.snapshot}"
+        return f"{self.database}/{self.table or 'query'}{version}"
 
 
 class FeatureView(Strict):

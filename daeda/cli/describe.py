@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from pathlib import Path
 
 from rich.console import Console
@@ -23,8 +24,9 @@ from daeda.planning.mermaid import mermaid
 
 def plan(arguments: argparse.Namespace) -> int:
     """Which days would be built, skipped or rebuilt, and why."""
-    found = make_plan(arguments)
-    print_plan(Console(highlight=False), found.plans, sources_shown(found))
+    with contextlib.ExitStack() as held:
+        found = make_plan(arguments, held)
+        print_plan(Console(highlight=False), found.plans, sources_shown(found))
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from daeda.planning.days import (
     refuse_blocked,
     refuse_stale,
 )
+from daeda.planning.exports import exported
 from daeda.planning.preflight import check_sources
 from daeda.settings.flags import ENRICHMENT_FLAGS, SKELETON_FLAGS
 
@@ -71,7 +73,11 @@ def train(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
         raise UsageError("flags of Beam belong to the skeleton, and --enrich-only does not run it: remove them")
     if arguments.enrich_only and arguments.worker_timeout is not None:
         raise UsageError("--worker-timeout belongs to the skeleton, and --enrich-only does not run it: remove it")
-    plan = make_plan(arguments)
+    with contextlib.ExitStack() as held:
+        return _train(make_plan(arguments, held), arguments, beam_flags)
+
+
+def _train(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     layout = Layout(plan.project.service_dir, plan.project.scratch_dir)
     for warning in plan.project.warnings:
         say(f"warning: {warning}")
@@ -84,15 +90,15 @@ def train(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     return code
 
 
-def make_plan(arguments: argparse.Namespace) -> TrainPlan:
-    """Read, compile and plan; nothing is written."""
+def make_plan(arguments: argparse.Namespace, held: contextlib.ExitStack) -> TrainPlan:
+    """Read, compile and plan; no day is written. Views of databases are exported, and `held` lets go of them."""
     project = open_project(arguments, arguments.service)
     dag = compile_runnable(project)
     if arguments.enrich_only and not dag.enrichments:
         raise UsageError(f"the service '{dag.service}' has no enrichment: train it without --enrich-only")
     days = chosen_days(project, arguments.target_date)
     skeleton_dag = dag.skeleton()
-    sources = find_sources(project, skeleton_dag)
+    sources = find_sources(project, skeleton_dag, held.enter_context(exported(project, skeleton_dag)))
     skeleton = plan_skeleton(project, skeleton_dag, sources, days, arguments.on_stale)
     wanted = bool(dag.enrichments) and not arguments.skeleton_only
     enriched = plan_enriched(project, dag, skeleton, arguments.on_stale) if wanted else ()

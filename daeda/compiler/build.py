@@ -80,7 +80,7 @@ def _scan(
         name=f"scan_{name}",
         output=name,
         view=view.name,
-        path=source.path,
+        path=source.reference,
         reads="day" if order else reads,
         lookback=lookback,
         time=_instant(view, source.timestamp_field) if source.timestamp_field else None,

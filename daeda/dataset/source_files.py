@@ -31,6 +31,8 @@ class SourceFiles:
 
     def places(self) -> tuple[str, ...]:
         """What has to be reached to read the files: the path, and what links lead to outside of it."""
+        if "://" in self.path and not is_object(self.path):  # a table, which was exported
+            return self.flat
         (root,) = Reach.of([self.path]).places
         if is_object(root):
             return (root,)

@@ -31,6 +31,11 @@ def find_files(path: str, view: str) -> SourceFiles:
         return find_objects(path, view)
     if "://" in path:
         scheme = path.split("://")[0]
+        if scheme in ("postgres", "ducklake"):
+            raise NotBuiltYet(
+                f"view '{view}': {path} is read by `daeda pipeline` and the halves alone, which export it first: "
+                "export it to Parquet, and scan that"
+            )
         raise NotBuiltYet(
             f"view '{view}': reading {scheme}:// is not built: use a local path, or object storage with s3://bucket/path"
         )

@@ -76,6 +76,13 @@ def open_staging(layout: Layout) -> Iterator[RunStaging]:
         with before_the_first_day():
             check_conditions(client(), layout.service_dir)
             clear_unfinished(layout)
+    with open_local_staging(layout) as staging:
+        yield staging
+
+
+@contextlib.contextmanager
+def open_local_staging(layout: Layout) -> Iterator[RunStaging]:
+    """The same for a run that publishes nothing: object storage is left alone."""
     directory = layout.staging / f"run-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:8]}"
     staging = RunStaging(layout, directory)
     with contextlib.ExitStack() as stack:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
 from daeda.catalog.project import Project
@@ -55,6 +55,7 @@ class Sources:
 
     scans: tuple[Scan, ...]
     files: dict[str, SourceFiles]
+    exports: Mapping[str, str] = field(default_factory=dict)
 
     def needed(self, day: dt.date) -> dict[str, tuple[str, ...]]:
         """Files that each Scan reads for a day; raises InputError for missing partitions."""
@@ -67,14 +68,17 @@ class Sources:
 
 
 @before_the_first_day()
-def find_sources(project: Project, dag: Dag) -> Sources:
-    """List the files behind every Scan; raises InputError when a view has none."""
+def find_sources(project: Project, dag: Dag, exports: Mapping[str, str] | None = None) -> Sources:
+    """List the files behind every Scan; raises InputError when a view has none. `exports` are those of databases."""
     listed: dict[str, SourceFiles] = {}
     for scan in dag.scans:
+        if exports and scan.view in exports:
+            listed[scan.name] = SourceFiles(scan.path, flat=(exports[scan.view],))
+            continue
         path = project.data_path(scan.path)
         known = next((files for files in listed.values() if files.path == path), None)
         listed[scan.name] = known or find_files(path, scan.view)
-    return Sources(dag.scans, listed)
+    return Sources(dag.scans, listed, exports or {})
 
 
 def chosen_days(project: Project, target: str | None) -> tuple[dt.date, ...]:

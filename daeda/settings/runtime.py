@@ -23,7 +23,7 @@ from daeda.settings.kinds import Name, PathText, Size, Strict, Whole, parse_day
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 _PREFIX = "DAEDA_"
 # Set by the driver for the halves that it starts; not settings.
-INTERNAL_VARIABLES = frozenset({"DAEDA_LIFELINE_FD"})
+INTERNAL_VARIABLES = frozenset({"DAEDA_LIFELINE_FD", "DAEDA_EXPORTS"})
 
 
 def _first_day(value: object) -> object:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import glob
 import importlib.util
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -54,18 +54,28 @@ class Reach:
         return cls(tuple(dict.fromkeys(_without_wildcards(str(path)) for path in paths)))
 
 
-def connect(reach: Reach | None = None, config: Mapping[str, Setting] | None = None) -> duckdb.DuckDBPyConnection:
+# What makes a connection ready, and says what it may reach.
+Prepare = Callable[[duckdb.DuckDBPyConnection], Reach]
+
+
+def connect(
+    reach: Reach | Prepare | None = None, config: Mapping[str, Setting] | None = None
+) -> duckdb.DuckDBPyConnection:
     """An in-memory database that reaches the places (none without `reach`) and its own temp_directory.
 
+    `reach` may be a function instead, which gets the connection before it is locked.
     Statements that read, write or attach anything else, that load an extension or change a setting raise
     duckdb.PermissionException or duckdb.InvalidInputException.
     """
-    connection = duckdb.connect(":memory:", config={**(config or {}), **_LOCKED_AT_CONNECT})
+    kept = {name: value for name, value in _LOCKED_AT_CONNECT.items() if name not in _unlocked(config or {})}
+    connection = duckdb.connect(":memory:", config={**(config or {}), **kept})
     try:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET enable_progress_bar = false")
-        if any(is_object(place) for place in (reach or Reach()).places):
-            _reach_object_storage(connection, find_access())
+        if callable(reach):
+            reach = reach(connection)
+        elif reach is not None and any(is_object(place) for place in reach.places):
+            reach_object_storage(connection, find_access())
         _lock(connection, reach or Reach())
     except BaseException:
         connection.close()
@@ -83,8 +93,8 @@ def load_extension(connection: duckdb.DuckDBPyConnection, name: str, extra: str)
     connection.execute(f"LOAD {path.sql('duckdb')}")
 
 
-def _reach_object_storage(connection: duckdb.DuckDBPyConnection, access: Access) -> None:
-    """Give the connection httpfs and the access to object storage, which it keeps in memory and never shows."""
+def reach_object_storage(connection: duckdb.DuckDBPyConnection, access: Access) -> None:
+    """Give a connection httpfs and the access to object storage, which it keeps in memory and never shows."""
     load_extension(connection, "httpfs", "s3")
     options = {"KEY_ID": access.key_id, "SECRET": access.secret, "REGION": access.region}
     if access.token:
@@ -99,6 +109,11 @@ def _reach_object_storage(connection: duckdb.DuckDBPyConnection, access: Access)
         raise InputError(f"object storage: DuckDB refused the access ({type(error).__name__})") from None
     for setting, value in _HTTP.items():
         connection.execute(f"SET {setting} = {value}")
+
+
+def _unlocked(config: Mapping[str, Setting]) -> tuple[str, ...]:
+    """Extensions that attach databases look for secrets in a directory, and fail without: they get an empty one."""
+    return ("allow_persistent_secrets",) if "secret_directory" in config else ()
 
 
 def _lock(connection: duckdb.DuckDBPyConnection, reach: Reach) -> None:

@@ -1,0 +1,140 @@
+"""Views that lie in databases, exported once per run: everything behind it reads Parquet, and sees one snapshot.
+
+    <run>/work/exports/<view>.parquet     the columns of the view, its rows in one order
+    <run>/work/exports/exports.json       view -> file, for the halves that the driver starts
+
+All views of one database are read in one transaction, which is read-only. What identifies an export is its content, so
+a table that has not changed makes no day stale.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import duckdb
+from sqlglot import exp
+
+from daeda.catalog.project import Project
+from daeda.catalog.view import FeatureView, Source
+from daeda.dataset.layout import Layout
+from daeda.dataset.staging import open_local_staging
+from daeda.errors import InputError
+from daeda.operators.dag import Dag
+from daeda.sql.database import attach_ducklake, attach_postgres
+from daeda.sql.handle import column
+from daeda.sql.locked import Reach, connect
+from daeda.storage.access import without_secrets
+from daeda.storage.place import below
+
+# Set by the driver for the halves that it starts.
+VARIABLE = "DAEDA_EXPORTS"
+_INDEX = "exports.json"
+_ALIAS = "source"
+_OPTIONS = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880"
+
+
+@contextlib.contextmanager
+def exported(project: Project, dag: Dag) -> Iterator[Mapping[str, str]]:
+    """The Parquet file of each view of the DAG that lies in a database, by the view's name, while the block runs.
+
+    Raises InputError when a database cannot be read as declared.
+    """
+    names = dict.fromkeys(scan.view for scan in dag.scans)
+    views = [project.views[name] for name in names if name in project.views and project.views[name].source.in_database]
+    if not views:
+        yield {}
+        return
+    if VARIABLE in os.environ:
+        yield json.loads((Path(os.environ[VARIABLE]) / _INDEX).read_text(encoding="utf-8"))
+        return
+    with open_local_staging(Layout(project.service_dir, project.scratch_dir)) as staging:
+        directory = staging.work / "exports"
+        directory.mkdir()
+        found: dict[str, str] = {}
+        for database, held in _by_database(views).items():
+            found |= _export(project, database, held, directory)
+        (directory / _INDEX).write_text(json.dumps(found), encoding="utf-8")
+        os.environ[VARIABLE] = str(directory)
+        try:
+            yield found
+        finally:
+            del os.environ[VARIABLE]
+
+
+def _by_database(views: list[FeatureView]) -> dict[tuple[str | None, str | None], list[FeatureView]]:
+    found: dict[tuple[str | None, str | None], list[FeatureView]] = {}
+    for view in views:
+        found.setdefault((view.source.postgres, view.source.ducklake), []).append(view)
+    return found
+
+
+def _export(
+    project: Project, database: tuple[str | None, str | None], views: list[FeatureView], directory: Path
+) -> dict[str, str]:
+    postgres, ducklake = database
+    shown = views[0].source.database
+    config = {"temp_directory": str(directory / "spill"), "secret_directory": str(directory / "secrets")}
+    limit = project.runtime.compute.duckdb_config.memory_limit
+    if limit is not None:
+        config["memory_limit"] = f"{limit}B"
+
+    def attach(connection: duckdb.DuckDBPyConnection) -> Reach:
+        if postgres is not None:
+            attach_postgres(connection, _ALIAS, postgres)
+            return Reach((str(directory),))
+        data = attach_ducklake(connection, _ALIAS, below(project.data_root, str(ducklake)))
+        return Reach((str(directory), *data))
+
+    with _told(views[0].name, shown), contextlib.closing(connect(attach, config)) as connection:
+        connection.execute("BEGIN TRANSACTION")
+        try:
+            return {view.name: _copy(connection, view, directory) for view in views}
+        finally:
+            # Before the connection is closed: a rollback that fails there, the server being gone, ends the process.
+            with contextlib.suppress(duckdb.Error):
+                connection.execute("ROLLBACK")
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, view: FeatureView, directory: Path) -> str:
+    target = str(directory / f"{view.name}.parquet")
+    time = view.source.timestamp_field
+    names = sorted((one.name for one in view.fields), key=lambda name: name != time)
+    ordered = [exp.Ordered(this=column(view.source_name(name)), nulls_first=True) for name in names]
+    columns = (column(view.source_name(one.name)) for one in view.fields)
+    query = exp.select(*columns).from_(_relation(view.source)).order_by(*ordered)
+    with _told(view.name, view.source.reference):
+        connection.execute(f"COPY ({query.sql('duckdb')}) TO {exp.Literal.string(target).sql('duckdb')} ({_OPTIONS})")
+    return target
+
+
+def _relation(source: Source) -> exp.Expr:
+    """The table, or what Postgres answers to the query, as DuckDB reads it."""
+    if source.query is not None:
+        texts = [exp.Literal.string(_ALIAS), exp.Literal.string(source.query)]
+        return exp.Anonymous(this="postgres_query", expressions=texts)
+    schema, dot, name = str(source.table).rpartition(".")
+    parts = (_ALIAS, *((schema,) if dot else ("public" if source.postgres else "main",)), name)
+    path = ".".join(exp.to_identifier(part, quoted=True).sql("duckdb") for part in parts)
+    version = "" if source.snapshot is None else f" AT (VERSION => {source.snapshot})"
+    return exp.Var(this=f"{path}{version}")
+
+
+@contextlib.contextmanager
+def _told(view: str, reference: str) -> Iterator[None]:
+    """What the database or DuckDB refuses, as a mistake of the view."""
+    try:
+        yield
+    except (duckdb.Error, InputError) as error:
+        if isinstance(error, InputError) and str(error).startswith("view '"):
+            raise
+        reason = without_secrets(next(iter(str(error).strip().splitlines()), type(error).__name__))
+        raise InputError(
+            f"view '{view}': {reference} cannot be read ({reason}): correct source and fields of the view, or the "
+            "environment (PGHOST, PGUSER, PGPASSWORD ..., or the service)"
+            if reference.startswith("postgres:")
+            else f"view '{view}': {reference} cannot be read ({reason}): correct source and fields of the view"
+        ) from None

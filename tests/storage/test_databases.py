@@ -1,0 +1,239 @@
+"""Views in a Postgres server and in a DuckLake: the same days as from files, one snapshot, nothing written there."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from beam_pipeline import options
+from daeda.compiler.compile import compile_runnable
+from daeda.dataset.sources import file_digest
+from daeda.errors import ConfigError, InputError
+from daeda.planning import exports as module
+from daeda.planning.exports import exported
+from tests.projects import TinyProject
+from tests.storage.postgres import PASSWORD, Postgres, postgres_server
+
+PRICES = {"table": "shop.prices", "timestamp_field": "event_timestamp"}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    try:
+        opened = postgres_server()
+        running = opened.__enter__()
+    except (OSError, subprocess.SubprocessError) as error:
+        pytest.skip(f"no Postgres server can be run here: {error}")
+    yield running
+    opened.__exit__(None, None, None)
+
+
+@pytest.fixture
+def database(server: Postgres, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Postgres:
+    """The server with the prices of the tiny project, in an order of its own."""
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    server.run(
+        "DROP SCHEMA IF EXISTS shop CASCADE; CREATE SCHEMA shop;"
+        "CREATE TABLE shop.prices (item_id bigint, event_timestamp timestamp, price double precision, more text);"
+        "INSERT INTO shop.prices VALUES (10, '2024-01-03 07:00', 3.5, 'x'), (10, '2024-01-01 00:00', 1.5, 'y'),"
+        "  (11, '2024-01-02 08:00', 2.5, NULL)"
+    )
+    return server
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> TinyProject:
+    made = TinyProject(tmp_path / "project").without("item_vector")
+    made.aggregations |= {"enrichment_specs": [], "embedding_stores": []}
+    return made.write().write_data()
+
+
+@pytest.fixture
+def lake(project: TinyProject) -> Path:
+    """A DuckLake with the prices: snapshot 2 has two of them, snapshot 3 all."""
+    with duckdb.connect(config={"autoload_known_extensions": False}) as connection:
+        found = importlib.util.find_spec("duckdb_extension_ducklake")
+        assert found is not None
+        package = Path(str(found.origin)).parent
+        connection.execute(f"LOAD '{package}/extensions/v{duckdb.__version__}/ducklake.duckdb_extension'")
+        data = project.root / "data"
+        connection.execute(f"ATTACH 'ducklake:{data}/lake.ducklake' AS l (DATA_PATH '{data}/lake_files/')")
+        connection.execute("CREATE TABLE l.prices (item_id BIGINT, event_timestamp TIMESTAMP, price DOUBLE)")
+        connection.execute("INSERT INTO l.prices VALUES (10, '2024-01-01', 1.5), (11, '2024-01-02 08:00', 2.5)")
+        connection.execute("INSERT INTO l.prices VALUES (10, '2024-01-03 07:00', 3.5)")
+    return data / "lake.ducklake"
+
+
+def train(project: TinyProject, output: str, **source: object) -> int:
+    if source:
+        project.views["prices"]["source"] = {"timestamp_field": "event_timestamp", **source}
+    project.runtime["output_root"] = output
+    project.write()
+    words = ["--runtime-config-path", str(project.runtime_path), "--runner", "DirectRunner"]
+    return options.main(words)
+
+
+def parts(project: TinyProject, output: str) -> dict[str, str]:
+    root = project.root / output / "ranking/skeleton"
+    return {str(path.relative_to(root)): file_digest(path) for path in root.rglob("*.parquet")}
+
+
+def export_of(project: TinyProject, **source: object) -> bytes:
+    project.views["prices"]["source"] = {"timestamp_field": "event_timestamp", **source}
+    loaded = project.write().load()
+    with exported(loaded, compile_runnable(loaded).skeleton()) as found:
+        return Path(found["prices"]).read_bytes()
+
+
+QUERY = "SELECT item_id, event_timestamp, price FROM shop.prices WHERE item_id > 0"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_days_of_a_table_are_those_of_files(
+    project: TinyProject, database: Postgres, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert train(project, "files") == 0
+    assert train(project, "table", postgres="environment", table="shop.prices") == 0
+    assert parts(project, "table") == parts(project, "files")
+    capfd.readouterr()
+    database.run("UPDATE shop.prices SET more = 'what no field names'")
+    assert train(project, "table", postgres="environment", query=QUERY) == 0
+    told = capfd.readouterr()
+    assert "skeleton: all 2 days are there already" in told.err
+    database.run("UPDATE shop.prices SET price = 9 WHERE event_timestamp = '2024-01-02 08:00'")
+    assert train(project, "table") == 0
+    assert parts(project, "table") != parts(project, "files")
+    staging = project.root / "table/ranking/_staging"
+    assert not list(staging.glob("run-*"))
+    written = [path.read_bytes() for path in project.root.rglob("*") if path.is_file()]
+    assert not [body for body in written if PASSWORD.encode() in body]
+    assert PASSWORD not in told.out + told.err
+
+
+def test_an_export_depends_on_the_rows_alone(project: TinyProject, database: Postgres) -> None:
+    first = export_of(project, postgres="environment", table="shop.prices")
+    database.run("CREATE TABLE shop.sorted AS SELECT * FROM shop.prices ORDER BY price DESC")
+    assert export_of(project, postgres="environment", table="shop.sorted") == first
+    assert export_of(project, postgres="environment", query=QUERY) == first
+
+
+def test_all_views_of_a_database_see_one_snapshot(
+    project: TinyProject, database: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run("CREATE TABLE shop.items (item_id bigint, category text); INSERT INTO shop.items VALUES (10, 'toys')")
+    project.views["items"]["source"] = {"postgres": "environment", "table": "shop.items"}
+    copy, seen = module._copy, []
+
+    def interleaved(*arguments: object) -> str:
+        made = copy(*arguments)  # type: ignore[arg-type]
+        seen.append(duckdb.connect().execute(f"SELECT count(*) FROM '{made}'").fetchone())
+        database.run("INSERT INTO shop.items VALUES (12, 'late'); INSERT INTO shop.prices VALUES (12, now(), 1, NULL)")
+        return made
+
+    monkeypatch.setattr(module, "_copy", interleaved)
+    export_of(project, postgres="environment", table="shop.prices")
+    assert sorted(seen) == [(1,), (3,)]
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ({"table": "shop.nothing"}, "Catalog Error: Table with name nothing does not exist!"),
+        ({"query": f"{QUERY} AND nextval('shop.numbers') > 0"}, "cannot execute nextval() in a read-only transaction"),
+        ({"query": "DELETE FROM shop.prices RETURNING item_id, event_timestamp, price"}, "syntax error"),
+        ({"query": f"{QUERY}; DROP TABLE shop.prices"}, "cannot insert multiple commands into a prepared statement"),
+        ({"query": "SELECT 1 AS item_id"}, 'Referenced column "event_timestamp" not found'),
+    ],
+)
+def test_what_postgres_refuses_is_told_and_changes_nothing(
+    project: TinyProject, database: Postgres, source: dict[str, object], reason: str
+) -> None:
+    database.run("CREATE SEQUENCE shop.numbers")
+    with pytest.raises(InputError) as raised:
+        export_of(project, postgres="environment", **source)
+    assert str(raised.value).startswith("view 'prices': postgres://environment/")
+    assert reason in str(raised.value)
+    assert database.run("SELECT count(*) FROM shop.prices") == "3"
+
+
+def test_a_login_that_fails_shows_no_password(
+    project: TinyProject, database: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", "a-wrong-password")
+    with pytest.raises(InputError) as raised:
+        export_of(project, postgres="environment", table="shop.prices")
+    assert str(raised.value) == (
+        "view 'prices': postgres://environment cannot be read (IO Error: Unable to connect to Postgres at "
+        '"options=\'-c default_transaction_read_only=on\'": connection to server at "127.0.0.1", port '
+        f'{database.port} failed: FATAL:  password authentication failed for user "trainer"): correct source and '
+        "fields of the view, or the environment (PGHOST, PGUSER, PGPASSWORD ..., or the service)"
+    )
+
+
+def test_a_service_of_the_service_file(
+    project: TinyProject, database: Postgres, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    whole = export_of(project, postgres="environment", table="shop.prices")
+    names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGPASSWORD": "password", "PGDATABASE": "dbname"}
+    lines = [f"{names[name]}={value}" for name, value in database.environment.items()]
+    (tmp_path / "services.conf").write_text("\n".join(["[warehouse]", *lines, ""]))
+    for name in names:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services.conf"))
+    assert export_of(project, postgres="warehouse", table="shop.prices") == whole
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_days_of_a_ducklake_are_those_of_files(project: TinyProject, lake: Path) -> None:
+    assert train(project, "files") == 0
+    before = file_digest(lake)
+    assert train(project, "lake", ducklake="lake.ducklake", table="prices") == 0
+    assert parts(project, "lake") == parts(project, "files")
+    newest = export_of(project, ducklake="lake.ducklake", table="prices")
+    assert export_of(project, ducklake="lake.ducklake", table="main.prices", snapshot=3) == newest
+    assert export_of(project, ducklake="lake.ducklake", table="prices", snapshot=2) != newest
+    assert file_digest(lake) == before
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ({"ducklake": "lake.ducklake", "table": "prices", "snapshot": 99}, "ducklake://lake.ducklake/prices@99 cannot "
+         "be read (Invalid Input Error: No snapshot found at version 99): correct source and fields of the view"),
+        ({"ducklake": "lake.ducklake", "table": "nothing"}, "ducklake://lake.ducklake/nothing cannot be read (Catalog "
+         "Error: Table with name nothing does not exist!): correct source and fields of the view"),
+    ],
+)  # fmt: skip
+def test_what_a_ducklake_does_not_have(
+    project: TinyProject, lake: Path, source: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(InputError) as raised:
+        export_of(project, **source)
+    assert str(raised.value) == f"view 'prices': {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ({}, "a source has exactly one of 'path', 'postgres' and 'ducklake', found none of them"),
+        ({"path": "x", "postgres": "environment"}, "a source has exactly one of 'path', 'postgres' and 'ducklake', "
+         "found path and postgres"),
+        ({"postgres": "environment"}, "a source in a database has exactly one of 'table' and 'query'"),
+        ({"postgres": "host=db password=x", "table": "t"}, "postgres 'host=db password=x' is not a service: write a "
+         "name of pg_service.conf, or environment; credentials stay outside of YAML"),
+        ({"ducklake": "x", "query": "SELECT 1"}, "'query' belongs to postgres: remove it"),
+        ({"path": "x", "table": "t"}, "'table' belongs to a database: remove it"),
+        ({"postgres": "environment", "table": "t", "snapshot": 1}, "'snapshot' belongs to ducklake: remove it"),
+    ],
+)  # fmt: skip
+def test_sources_that_contradict_themselves(project: TinyProject, source: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        export_of(project, **source)
+    assert str(raised.value).endswith(f"source: {sentence}")
