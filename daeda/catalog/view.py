@@ -31,7 +31,7 @@ class Source(Strict):
         default=None,
         description="Instead of path: a service of pg_service.conf, or `environment` for what PGHOST and so on say.",
     )
-    ducklake: str | None = Field(
+    ducklake: PathText | None = Field(
         default=None,
         min_length=1,
         description="Instead of path: the catalogue file of a DuckLake, relative to data_root.",
@@ -40,7 +40,7 @@ class Source(Strict):
         default=None, min_length=1, description="Table of the database, with its schema like public.prices."
     )
     query: str | None = Field(default=None, min_length=1, description="Instead of table: a SELECT that Postgres runs.")
-    snapshot: int | None = Field(
+    snapshot: Whole | None = Field(
         default=None, ge=0, description="Snapshot of the DuckLake; without it, the newest one when the run begins."
     )
     timestamp_field: Name | None = Field(
