@@ -81,11 +81,12 @@ class DaySession:
     def list_files(self, scan: Scan) -> SourceFiles:
         """The files of a Scan. Every Scan of the day sees the same ones, whatever comes and goes meanwhile."""
         path = self.context.source_path(scan.path)
-        if path not in self._listed:
-            export = self.context.exports.get(scan.view)
-            found = SourceFiles(path, flat=(export,)) if export else find_files(path, scan.view)
-            self._listed[path] = found
-        return self._listed[path]
+        export = self.context.exports.get(scan.view)
+        # Two views of one table have an export each.
+        key = export or path
+        if key not in self._listed:
+            self._listed[key] = SourceFiles(path, flat=(export,)) if export else find_files(path, scan.view)
+        return self._listed[key]
 
     def check_inputs_unchanged(self) -> None:
         """Raise DayError when a file changed while the day was built."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-START_SECONDS = 60
+START_SECONDS = 120
 
 
 def free_port() -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from beam_pipeline import options
 from daeda.dataset.layout import MANIFEST_NAME
-from daeda.storage.client import S3Client
+from daeda.storage.client import Patience, S3Client
 from tests.projects import TinyProject, moment
 from tests.storage.conftest import BUCKET, KEY_ID, SECRET, put_tree
 from tests.storage.server import Proxy
@@ -66,6 +66,8 @@ def test_the_same_bytes_while_the_server_misbehaves(
     project: TinyProject, client: S3Client, proxy: Proxy, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert train(project, data_root="data", output_root="output") == 0
+    # Many requests are on their way at once, so that one of them may meet several faults in a row.
+    client.patience = Patience(attempts=12, timeout=5, pause=0.01)
     faults = [
         proxy.fail(kind, 3, lambda method, path, n=number: len(proxy.seen) % 11 == 2 * n, seconds=0.3)
         for number, kind in enumerate(MISBEHAVIOUR)
