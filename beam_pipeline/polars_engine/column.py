@@ -9,10 +9,10 @@ from typing import assert_never
 
 import polars as pl
 
-from beam_pipeline.polars_engine.extremes import places_in_order, rows_of_greatest
+from beam_pipeline.polars_engine.extremes import rows_of_greatest
 from beam_pipeline.polars_engine.items import Items, distinct_counts, most_frequent, newest_distinct
 from beam_pipeline.polars_engine.lists import Picked, elements_of, lists_of, newest
-from beam_pipeline.polars_engine.moments import deviations, means, sums
+from beam_pipeline.polars_engine.moments import Numbers, deviations, means, sums
 from beam_pipeline.polars_engine.windows import Windows, running_count
 from beam_pipeline.windowed import WindowedAggregate
 from daeda.errors import DayError
@@ -52,9 +52,9 @@ class _Column:
         return Items(self.entity, self.values)
 
     @cached_property
-    def places(self) -> pl.Series:
-        """The values as numbers in their order."""
-        return places_in_order(self.values)
+    def numbers(self) -> Numbers:
+        """The values as numbers."""
+        return Numbers(self.values)
 
     @cached_property
     def elements(self) -> _Column:
@@ -88,22 +88,22 @@ def _result(held: _Column, wanted: WindowedAggregate) -> pl.Series:
         case "count_distinct":
             return distinct_counts(held.items, windows)
         case "sum":
-            total, outside = sums(held.values, windows)
+            total, outside = sums(held.numbers, windows)
             if outside is not None and outside.any():
                 raise Outside(wanted, int(outside.arg_true()[0]))
             return _unless_fewer(total, windows, 1)
         case "mean":
-            return _unless_fewer(means(held.values, windows), windows, 1)
+            return _unless_fewer(means(held.numbers, windows), windows, 1)
         case "std":
-            return _unless_fewer(deviations(held.values, windows), windows, 2)
+            return _unless_fewer(deviations(held.numbers, windows), windows, 2)
         case "first":
             return held.values.gather(_unless_fewer(windows.lo, windows, 1))
         case "last":
             return held.values.gather(_unless_fewer(windows.hi - 1, windows, 1))
         case "max":
-            return held.values.gather(rows_of_greatest(held.places, windows))
+            return held.values.gather(rows_of_greatest(held.values, windows))
         case "min":
-            return held.values.gather(rows_of_greatest(-1 - held.places, windows))
+            return held.values.gather(rows_of_greatest(held.values, windows, least=True))
         case "list" | "last_distinct" | "flatten_distinct" | "top_k":
             source = held.elements if wanted.kind == "flatten_distinct" else held
             return lists_of(source.values, _picked(source, wanted))

@@ -1,26 +1,10 @@
-"""The place of values in their order, and the row of the greatest place in each window."""
+"""The row of the greatest value in each window."""
 
 from __future__ import annotations
 
 import polars as pl
 
 from beam_pipeline.polars_engine.windows import Windows
-
-
-def places_in_order(values: pl.Series) -> pl.Series:
-    """Int64 numbers that are ordered as the values are, equal where they are; `values` has no NULLs.
-
-    Polars orders as the contract does: NaN is the greatest number, text goes by bytes, a NULL in a list is its least
-    element, and a list comes before those that continue it.
-    """
-    dtype = values.dtype
-    if dtype.is_integer() and dtype != pl.UInt64:
-        return values.cast(pl.Int64)
-    if dtype == pl.Boolean:
-        return values.cast(pl.Int64)
-    if dtype.is_temporal():
-        return values.to_physical().cast(pl.Int64)
-    return values.rank("dense").cast(pl.Int64)
 
 
 def greatest(places: pl.Series, windows: Windows) -> pl.Series:
@@ -48,11 +32,14 @@ def greatest(places: pl.Series, windows: Windows) -> pl.Series:
     return every.join(best, on="p", how="left", maintain_order="left")["best"]
 
 
-def rows_of_greatest(places: pl.Series, windows: Windows) -> pl.Series:
-    """A row of the greatest place of each window, NULL for an empty one.
+def rows_of_greatest(values: pl.Series, windows: Windows, *, least: bool = False) -> pl.Series:
+    """A row of the greatest (or least) value of each window, NULL for an empty one; `values` has no NULLs.
 
-    Rows are numbered through in the order of their places, so that the greatest number of a window names its row.
+    Rows are numbered through in the order of their values, so that the greatest number of a window names its row.
+    Polars orders as the contract does: NaN is the greatest number, text goes by bytes, a NULL in a list is its least
+    element, and a list comes before those that continue it.
     """
-    order = places.arg_sort().cast(pl.Int64)
-    number = pl.DataFrame({"row": order}).with_row_index("number").sort("row")["number"].cast(pl.Int64)
+    order = pl.DataFrame({"value": values}).select(pl.arg_sort_by("value", descending=least)).to_series()
+    order = order.cast(pl.Int64)
+    number = pl.zeros(len(order), pl.Int64, eager=True).scatter(order, pl.select(pl.int_range(len(order))).to_series())
     return order.gather(greatest(number, windows))

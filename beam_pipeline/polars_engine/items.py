@@ -16,7 +16,7 @@ from functools import cached_property
 
 import polars as pl
 
-from beam_pipeline.polars_engine.lists import Picked, collected, expanded
+from beam_pipeline.polars_engine.lists import Picked, collected, counts_of, expanded, numbered_in
 from beam_pipeline.polars_engine.windows import Windows, running_count, wide
 
 # (probe, row) pairs that are expanded at a time: bounds the memory, about 100 bytes each.
@@ -105,14 +105,15 @@ def _greatest(values: pl.Series) -> int:
 
 def _by_row(row: pl.Series, values: pl.Series) -> pl.Series:
     """`values`, which belong to rows in any order, in the order of the rows."""
-    return pl.DataFrame({"row": row, "value": values}).sort("row")["value"]
+    return pl.zeros(len(row), pl.Int64, eager=True).scatter(row, values.cast(pl.Int64))
 
 
 def newest_distinct(items: Items, windows: Windows, max_length: int, *, newest_first: bool) -> Picked:
     """The newest `max_length` distinct items of each window, each at its newest row."""
     search = _Search(items.following, max_length)
-    found = [search.run(probes) for probes in _blocks(windows.frame(), max(2 * max_length, 2 * _SHORT))]
-    return collected(_together(found), len(windows), newest_first=newest_first)
+    blocks = _blocks(windows.frame(), max(2 * max_length, 2 * _SHORT))
+    found = [piece.drop("lo") for probes in blocks for piece in search.run(probes)]
+    return collected(found, len(windows), newest_first=newest_first)
 
 
 def most_frequent(items: Items, windows: Windows, max_length: int, *, newest_first: bool) -> Picked:
@@ -120,13 +121,25 @@ def most_frequent(items: Items, windows: Windows, max_length: int, *, newest_fir
     search = _Search(items.following, _ALL)
     found = []
     for probes in _blocks(windows.frame(), _ALL):
-        rows = search.run(probes).join(probes.select("p", "lo"), on="p", how="left", maintain_order="left")
+        rows = pl.concat(search.run(probes))
         before = items.rows_before(items.group.gather(rows["row"]), rows["lo"])
-        counted = rows.select("p", "row", times=items.place.gather(rows["row"]) - before)
-        ordered = counted.sort("p", "times", "row", descending=[False, True, True])
-        placed = ordered.select("p", place=pl.int_range(pl.len()).over("p"), row="row")
+        ordered = _by_frequency(rows.select("p", "row", times=items.place.gather(rows["row"]) - before))
+        placed = ordered.select("p", place=numbered_in("p"), row="row")
         found.append(placed.filter(pl.col("place") < max_length))
-    return collected(_together(found), len(windows), newest_first=newest_first)
+    return collected(found, len(windows), newest_first=newest_first)
+
+
+def _by_frequency(counted: pl.DataFrame) -> pl.DataFrame:
+    """Columns p and row of a frame with `times`, by p, the greatest times first, of equal ones the greatest row."""
+    most = [_greatest(counted[name]) for name in ("p", "times", "row")]
+    bits = [one.bit_length() for one in most]
+    if sum(bits) > _NARROW_BITS:
+        return counted.sort("p", "times", "row", descending=[False, True, True])
+    times, row = most[1] - pl.col("times"), most[2] - pl.col("row")
+    key = counted.select((pl.col("p") * 2 ** bits[1] + times) * 2 ** bits[2] + row).to_series().sort()
+    return pl.DataFrame({"key": key}).select(
+        p=pl.col("key") // 2 ** (bits[1] + bits[2]), row=most[2] - (pl.col("key") & (2 ** bits[2] - 1))
+    )
 
 
 def distinct_counts(items: Items, windows: Windows) -> pl.Series:
@@ -188,8 +201,8 @@ class _Search:
         self._levels = [every]
         self._top = len(following).bit_length() - 1
 
-    def run(self, probes: pl.DataFrame) -> pl.DataFrame:
-        """Rows of the frame `probes` (p, lo, hi) as p, place (how many newer items the probe has) and row.
+    def run(self, probes: pl.DataFrame) -> list[pl.DataFrame]:
+        """Rows of the frame `probes` (p, lo, hi) as p, lo, place (how many newer items the probe has) and row.
 
         The blocks of a window grow by powers of two and then shrink again, aligned all the way: a node for each level
         of a tree over the rows on either side.
@@ -209,7 +222,7 @@ class _Search:
             if chosen.height:
                 open_ = pl.concat([open_.filter(~fits), self._look(chosen, level, pieces)])
         self._look(open_.with_columns(begin="lo"), 0, pieces)
-        return _together(pieces)
+        return pieces
 
     def _look(self, probes: pl.DataFrame, level: int, pieces: list[pl.DataFrame]) -> pl.DataFrame:
         """Look at the rows of a level from `cursor` down to `begin`; returns the probes that go on from there.
@@ -225,13 +238,13 @@ class _Search:
         looked = probes.with_columns(since=ends[0], until=ends[1])
         pairs = expanded(looked, pl.col("since"), pl.col("until"), newest=True)
         pairs = pairs.filter(rows["next"].gather(pairs["row"]) >= pairs["hi"])
-        pairs = pairs.with_columns(place=pl.col("found") + pl.int_range(pl.len()).over("p"))
+        pairs = pairs.with_columns(place=pl.col("found") + numbered_in("p"))
         pairs = pairs.filter(pl.col("place") < self._most)
-        pieces.append(pairs.select("p", "place", row=rows["row"].gather(pairs["row"])))
-        more = probes.join(pairs.group_by("p").len("more"), on="p", how="left", maintain_order="left")
-        more = more.with_columns(found=pl.col("found") + pl.col("more").fill_null(0).cast(pl.Int64), cursor="begin")
+        pieces.append(pairs.select("p", "lo", "place", row=rows["row"].gather(pairs["row"])))
+        more = probes.join(counts_of(pairs["p"]), on="p", how="left", maintain_order="left")
+        more = more.with_columns(found=pl.col("found") + pl.col("rows").fill_null(0), cursor="begin")
         unfinished = (pl.col("found") < self._most) & (pl.col("cursor") > pl.col("lo"))
-        return more.filter(unfinished).drop("more", "begin")
+        return more.filter(unfinished).drop("rows", "begin")
 
     def _level(self, level: int) -> pl.DataFrame:
         while len(self._levels) <= level:
@@ -246,8 +259,3 @@ def _blocks(probes: pl.DataFrame, longest: int) -> Iterator[pl.DataFrame]:
     pairs = pl.min_horizontal(pl.col("hi") - pl.col("lo"), longest).cum_sum()
     for _, block in probes.group_by(pairs // PAIR_BUDGET, maintain_order=True):
         yield block
-
-
-def _together(found: list[pl.DataFrame]) -> pl.DataFrame:
-    empty = pl.DataFrame(schema={"p": pl.Int64, "place": pl.Int64, "row": pl.Int64})
-    return pl.concat([empty, *found])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -32,15 +33,37 @@ def newest(windows: Windows, max_length: int, *, newest_first: bool) -> Picked:
     return Picked(rows, frame["hi"] - frame["lo"])
 
 
-def collected(found: pl.DataFrame, probes: int, *, newest_first: bool) -> Picked:
-    """Lists of the rows of a frame with columns p, place and row: by p, then by place, which ends at the probe's last.
+def collected(pieces: Sequence[pl.DataFrame], probes: int, *, newest_first: bool) -> Picked:
+    """Lists of the rows of frames with columns p, place and row, where the rows of a p stand together.
 
-    `place` counts from 0 for the row that comes first in a list which is newest first.
+    `place` counts from 0, over all pieces, for the row that comes first in a list which is newest first.
     """
-    ordered = found.sort("p", "place", descending=[False, not newest_first])
-    counts = found.group_by("p").len()
-    every = pl.select(p=pl.int_range(probes)).join(counts, on="p", how="left", maintain_order="left")
-    return Picked(ordered["row"], every["len"].fill_null(0).cast(pl.Int64))
+    counts = [counts_of(piece["p"]) for piece in pieces]
+    added = pl.concat([_NO_COUNTS, *counts]).group_by("p").agg(pl.col("rows").sum())
+    every = pl.select(p=pl.int_range(probes)).join(added, on="p", how="left", maintain_order="left")
+    lengths = every["rows"].fill_null(0)
+    ends = lengths.cum_sum()
+    rows = pl.zeros(int(lengths.sum()), pl.Int64, eager=True)
+    for piece in pieces:
+        first, last = (ends - lengths).gather(piece["p"]), ends.gather(piece["p"]) - 1
+        rows = rows.scatter(first + piece["place"] if newest_first else last - piece["place"], piece["row"])
+    return Picked(rows, lengths)
+
+
+_NO_COUNTS = pl.DataFrame(schema={"p": pl.Int64, "rows": pl.Int64})
+
+
+def counts_of(p: pl.Series) -> pl.DataFrame:
+    """Columns p and rows: how many neighbours are the same, each of which stands in one place."""
+    runs = pl.DataFrame({"run": p.rle()}).unnest("run")
+    return runs.select(p=pl.col("value"), rows=pl.col("len").cast(pl.Int64))
+
+
+def numbered_in(p: str) -> pl.Expr:
+    """0, 1, 2 ... for the rows of each value of a column, which stand together."""
+    place = pl.int_range(pl.len())
+    begins = pl.col(p).ne_missing(pl.col(p).shift(1))
+    return place - pl.when(begins).then(place).otherwise(0).cum_max()
 
 
 def lists_of(values: pl.Series, picked: Picked) -> pl.Series:

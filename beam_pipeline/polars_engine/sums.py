@@ -32,8 +32,17 @@ class Band:
     exponent: int = 0
 
     def sums(self, windows: Windows) -> pl.Series:
-        """Their sum over each window, Int128."""
-        return differences(self.integers, windows)
+        """Their sum over each window, Int128; those of all rows together must fit."""
+        return self._running.gather(windows.hi) - self._running.gather(windows.lo)
+
+    @cached_property
+    def _running(self) -> pl.Series:
+        return pl.concat([pl.Series([0], dtype=pl.Int128), self.integers.cum_sum()])
+
+    @cached_property
+    def halves(self) -> tuple[Band, Band]:
+        """The upper and the lower 64 bits apart, where the sums could leave 128: `upper * 2^64 + lower` in all."""
+        return Band(self.integers // wide(_HALF)), Band(self.integers % wide(_HALF))
 
 
 @dataclass(frozen=True)
@@ -56,8 +65,12 @@ class Doubles:
             special=field == _SPECIAL,
         )
 
-    def bands(self) -> Iterator[Band]:
+    @cached_property
+    def bands(self) -> tuple[Band, ...]:
         """The finite numbers, band by band, at least one; zeros are in any."""
+        return tuple(self._bands())
+
+    def _bands(self) -> Iterator[Band]:
         parts = self._parts.with_columns(counts=~pl.col("special") & (pl.col("mantissa") != 0))
         greatest = parts.filter("counts")["exponent"].max()
         if greatest is None:
@@ -99,25 +112,18 @@ class Doubles:
         ).to_series()  # fmt: skip
 
 
-def differences(integers: pl.Series, windows: Windows) -> pl.Series:
-    """Sums of Int128 numbers over windows; those of all rows together must fit."""
-    running = pl.concat([pl.Series([0], dtype=pl.Int128), integers.cum_sum()])
-    return running.gather(windows.hi) - running.gather(windows.lo)
-
-
-def integer_sums(values: pl.Series, windows: Windows) -> tuple[pl.Series, pl.Series]:
+def integer_sums(integers: Band, windows: Windows) -> tuple[pl.Series, pl.Series]:
     """Sums of integers as Int64, and where they do not fit."""
-    sums = differences(values.cast(pl.Int128), windows)
-    held = sums.cast(pl.Int64, strict=False)
+    held = integers.sums(windows).cast(pl.Int64, strict=False)
     return held, held.is_null()
 
 
-def decimal_sums(values: pl.Series, windows: Windows) -> tuple[pl.Series, pl.Series]:
+def decimal_sums(integers: Band, windows: Windows) -> tuple[pl.Series, pl.Series]:
     """Unscaled sums of decimals as Int128, and where they have more than 38 digits.
 
     The upper and the lower 64 bits are summed apart: together they could leave 128 bits and come back.
     """
-    upper, lower = halves_of(values.to_physical(), windows)
+    upper, lower = (half.sums(windows) for half in integers.halves)
     halves = pl.DataFrame({"upper": upper + lower // wide(_HALF), "lower": lower % wide(_HALF)})
     limit = 10**38
     most, rest = divmod(limit - 1, _HALF)
@@ -130,8 +136,3 @@ def decimal_sums(values: pl.Series, windows: Windows) -> tuple[pl.Series, pl.Ser
     ).to_series()
     held = halves.select(pl.when(outside).then(0).otherwise("upper").cast(pl.Int128)).to_series()
     return held * wide(_HALF) + halves["lower"], outside
-
-
-def halves_of(integers: pl.Series, windows: Windows) -> tuple[pl.Series, pl.Series]:
-    """Sums of the upper and of the lower 64 bits of Int128 numbers, each an Int128: `upper * 2^64 + lower` in all."""
-    return differences(integers // wide(_HALF), windows), differences(integers % wide(_HALF), windows)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from beam_pipeline.polars_engine import items, visible
 from beam_pipeline.polars_engine.aggregate import aggregate
-from beam_pipeline.polars_engine.extremes import greatest, places_in_order
+from beam_pipeline.polars_engine.extremes import greatest, rows_of_greatest
 from beam_pipeline.polars_engine.rounding import deviation, nearest, to_doubles
 from beam_pipeline.polars_engine.windows import Windows
 from beam_pipeline.windowed import History, Probes, WindowedAggregate
@@ -81,11 +81,12 @@ ORDERED: list[tuple[pa.DataType, list[Any]]] = [
 def test_polars_orders_values_as_the_contract_does(kind: pa.DataType, values: list[Any]) -> None:
     assert [order_key(one) for one in values] == sorted(order_key(one) for one in values)
     shuffled = [values[place] for place in np.random.default_rng(1).permutation(len(values))]
-    places = places_in_order(pl.Series(pa.array(shuffled, kind))).to_list()
-    assert sorted(range(len(values)), key=places.__getitem__) == [
-        next(at for at, one in enumerate(shuffled) if order_key(one) == order_key(value)) for value in values
-    ]
-    assert len(set(places)) == len(values)
+    held, rows = pl.Series(pa.array(shuffled, kind)), len(values)
+    windows = Windows(pl.Series([0] * rows), pl.select(pl.int_range(1, rows + 1)).to_series())
+    for least, choose in ((False, max), (True, min)):
+        found = rows_of_greatest(held, windows, least=least).to_list()
+        wanted = [choose(shuffled[:end], key=order_key) for end in range(1, rows + 1)]
+        assert [order_key(shuffled[row]) for row in found] == [order_key(one) for one in wanted]
 
 
 @given(
