@@ -15,6 +15,7 @@ from daeda.dataset.layout import Layout
 from daeda.dataset.staging import open_staging
 from daeda.errors import DayError, shortened
 from daeda.host import probe_host, skeleton_memory
+from daeda.storage.place import below, place
 
 # An interrupted statement of DuckDB returns in well under a second; the kernel looks between two chunks.
 STOP_SECONDS = 60.0
@@ -27,6 +28,7 @@ def open_run(
     *,
     data_root: str | Path = ".",
     source_directories: Sequence[str | Path] = (),
+    staging_root: str | Path = "staging",
     day_workers: int = 1,
     memory_bytes: int | None = None,
     threads: int | None = None,
@@ -36,18 +38,19 @@ def open_run(
     """What the PTransforms of a pipeline share; build and run the pipeline inside of the block.
 
     Days go to `<output_root>/<service>/skeleton/dt=YYYY-MM-DD/`. `data_root` is what relative paths of Scans lie below;
-    what lies elsewhere can be read when `source_directories` names it.
+    what lies elsewhere can be read when `source_directories` names it. Each of them is a directory or an address like
+    s3://bucket/path; where `output_root` is one, work in progress lies below the local `staging_root`.
     At most `day_workers` days are at work at once, whatever the runner; `memory_bytes` and `threads` are for all of
     them together (default: 60 % of the host's memory, and all of its cores). Intermediates that do not fit in memory
     spill to `temp_directory` (default: beside the output). When the block ends by an error, days at work are
     interrupted, and published days stay. Raises InputError when the output root cannot be written, and DayError when a
     chain of operators did not end with a Sink.
     """
-    layout = Layout(Path(output_root).absolute() / service)
+    layout = Layout(place(_absolute(output_root)) / service, Path(staging_root).absolute() / service)
     with open_staging(layout) as staging:
         context = RunContext(
             service=service,
-            data_root=str(Path(data_root).absolute()),
+            data_root=_absolute(data_root),
             service_dir=str(layout.service_dir),
             run_dir=str(staging.directory),
             limits=limits_of_a_day(
@@ -56,7 +59,7 @@ def open_run(
             day_workers=day_workers,
             rows_per_part=rows_per_part,
             software=software(),
-            sources=tuple(str(Path(one).absolute()) for one in (data_root, *source_directories)),
+            sources=tuple(_absolute(one) for one in (data_root, *source_directories)),
         )
         gate = SharedGate(staging.directory, day_workers).open()
         open_gate(context, gate)
@@ -73,6 +76,10 @@ def open_run(
             close_gate(context)
         if left:
             raise DayError(f"{shortened(left)}: not written: let the chain of operators end with a Sink")
+
+
+def _absolute(path: str | Path) -> str:
+    return below(str(Path.cwd()), str(path))
 
 
 def limits_of_a_day(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -200,6 +201,21 @@ def test_days_of_a_ducklake_are_those_of_files(project: TinyProject, lake: Path)
     assert export_of(project, ducklake="lake.ducklake", table="main.prices", snapshot=3) == newest
     assert export_of(project, ducklake="lake.ducklake", table="prices", snapshot=2) != newest
     assert file_digest(lake) == before
+
+
+def test_the_halves_take_the_export_of_the_driver(project: TinyProject, lake: Path) -> None:
+    project.views["prices"]["source"] = {
+        "timestamp_field": "event_timestamp", "ducklake": "lake.ducklake", "table": "prices",
+    }  # fmt: skip
+    loaded = project.write().load()
+    dag = compile_runnable(loaded).skeleton()
+    with exported(loaded, dag) as of_driver:
+        lake.unlink()
+        with exported(loaded, dag) as of_half:
+            assert of_half == of_driver
+        assert Path(of_driver["prices"]).exists()
+    assert module.VARIABLE not in os.environ
+    assert not Path(of_driver["prices"]).exists()
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from beam_pipeline import options
+from beam_pipeline.context import DayHandle
+from beam_pipeline.own_run import open_run
+from beam_pipeline.session import begin, session_of
 from daeda.dataset.layout import MANIFEST_NAME
 from daeda.storage.client import Patience, S3Client
 from tests.projects import TinyProject, moment
@@ -148,3 +153,19 @@ def test_what_is_wrong_is_found_before_the_first_day(
 ) -> None:
     assert train(project, **{"data_root": "features", "output_root": "s3://lake/out", **prepare}) == 2
     assert f"error: {sentence}" in capfd.readouterr().err.splitlines()
+
+
+def test_a_pipeline_of_ones_own_works_on_addresses_too(project: TinyProject, client: S3Client, tmp_path: Path) -> None:
+    roots = {"data_root": "s3://lake/features", "source_directories": ["s3://lake/more"]}
+    with open_run("s3://lake/own", "mine", staging_root=tmp_path / "scratch", **roots) as run:  # type: ignore[arg-type]
+        assert run.source_path("events") == "s3://lake/features/events"
+        assert run.staging.layout.service_dir == BUCKET / "own/mine"
+        assert run.staging.layout.scratch_dir == tmp_path / "scratch/mine"
+        session = session_of(begin(run, DayHandle(dt.date(2024, 1, 2))))
+        try:
+            query = "SELECT count(*) FROM read_parquet('s3://lake/features/items.parquet')"
+            assert session.connection.execute(query).fetchall() == [(2,)]
+            with pytest.raises(duckdb.PermissionException):
+                session.connection.execute("SELECT * FROM read_text('s3://lake/other/x')")
+        finally:
+            session.close()
