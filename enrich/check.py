@@ -15,20 +15,32 @@ from daeda.operators.dag import Dag
 from daeda.operators.udf import RayUdfTransform
 from daeda.storage.objects import open_parquet
 from daeda.storage.place import Place
+from enrich.address import probe_address
 from enrich.preload import open_declared
 from enrich.store import EmbeddingStore
 
 
 def check_enrichment(project: Project, dag: Dag, days: Iterable[dt.date] | None = None) -> None:
-    """Open every store at its version, compare the types of ids, and read the footers of the published skeleton parts.
+    """See that a Ray cluster that is named answers, open every store at its version, compare the types of ids, and read
+    the footers of the published skeleton parts.
 
     `days` are those of the range unless they are given; a day without a skeleton is not looked at. Raises InputError
     with a line per mistake.
     """
-    mistakes = _check_stores(project, dag)
+    mistakes = _check_address(project) + _check_stores(project, dag)
     mistakes += _check_skeleton(project, dag, project.runtime.days if days is None else days)
     if mistakes:
         raise InputError("\n".join(dict.fromkeys(mistakes)))
+
+
+def _check_address(project: Project) -> list[str]:
+    address = project.runtime.ray.address
+    try:
+        if address is not None:
+            probe_address(address)
+    except InputError as error:
+        return [str(error)]
+    return []
 
 
 def _check_stores(project: Project, dag: Dag) -> list[str]:

@@ -22,7 +22,8 @@ import ray.exceptions
 
 from daeda.errors import DaedaError, DayError
 from enrich.actors import RECEIPT, SLOT, Board, PartWorker, pack
-from enrich.envelope import Envelope
+from enrich.address import probe_address, unreachable
+from enrich.envelope import Envelope, on_cluster
 from enrich.part import PartTask, Receipt
 from enrich.store import VectorSource
 from enrich.watch import POLL_SECONDS, Watch
@@ -48,20 +49,28 @@ _LOST = (
 
 
 @contextlib.contextmanager
-def ray_session(envelope: Envelope) -> Iterator[None]:
-    """Ray within the envelope while the block runs. A Ray that runs already is used, and left as it is.
+def ray_session(envelope: Envelope, address: str | None = None) -> Iterator[Envelope]:
+    """Ray within the envelope while the block runs; a cluster at `address`, host:port, is joined, and left as it is.
+
+    Gives the envelope, with the CPUs of the cluster. A Ray that this process uses already is used, and left. InputError
+    when there is no cluster at the address.
 
     Only in the main thread: the kernel ends Ray's processes together with the thread that started them.
     """
     if ray.is_initialized():
-        yield
+        yield envelope if address is None else on_cluster(envelope, _cluster_cpus())
         return
     try:
-        _start(envelope)
+        if address is None:
+            _start(envelope)
+        else:
+            _join(address)
+            envelope = on_cluster(envelope, _cluster_cpus())
         # Ray tells of dead workers on stdout, in a thread of its own; stdout is for the result of a command.
         with Path(os.devnull).open("w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
-            yield
+            yield envelope
     finally:
+        # Of a cluster that was joined, only this process takes its leave.
         ray.shutdown()
 
 
@@ -139,21 +148,37 @@ def told(error: BaseException) -> DaedaError:
 
 
 def _start(envelope: Envelope) -> None:
+    _init(
+        address="local",
+        num_cpus=envelope.cpus,
+        object_store_memory=envelope.object_store_bytes,
+        include_dashboard=False,
+        **_isolation(envelope),
+    )
+
+
+def _join(address: str) -> None:
+    """Become a driver of a running cluster; InputError when that cannot be."""
+    probe_address(address)
+    try:
+        _init(address=address)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise unreachable(address, str(error).splitlines()[0]) from error
+
+
+def _cluster_cpus() -> int:
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return int(resources.get("CPU", 1))
+
+
+def _init(**options: Any) -> None:
     # Ray's C++ side writes on stderr past Python, among it a warning for every actor that can be restarted.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     with _native_stderr_closed(), _own_sigterm(), warnings.catch_warnings():
         # Ray forks and at once executes another program; no thread of Lance is missed there.
         warnings.filterwarnings("ignore", message="lance is not fork-safe", category=UserWarning)
-        ray.init(
-            address="local",
-            num_cpus=envelope.cpus,
-            object_store_memory=envelope.object_store_bytes,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            **_isolation(envelope),
-        )
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
 
 
 @contextlib.contextmanager

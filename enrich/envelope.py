@@ -9,7 +9,7 @@ in its cgroup and not in what the operating system reports about the machine, so
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from daeda.host import Host, size_text
 
@@ -69,6 +69,23 @@ class Envelope:
         return f"resource envelope clamped to what this host and ray.memory allow: {', '.join(changes)}"
 
 
+def on_cluster(envelope: Envelope, cpus: int) -> Envelope:
+    """The same envelope with the CPUs of a cluster in place of this host's: as many as were asked for, if it has them.
+
+    The object store stays this host's, since the vectors of a day are put there first.
+    """
+    asked = envelope.requested
+    cpus = max(1, min(asked.num_cpus, cpus))
+    worker_cpus, actors = _workers(asked, cpus)
+    return replace(envelope, cpus=cpus, worker_cpus=worker_cpus, actors=actors)
+
+
+def _workers(asked: Requested, cpus: int) -> tuple[int, int]:
+    """CPUs of workers, and actors."""
+    worker_cpus = max(1, cpus - max(0, asked.reserved_cpus))
+    return worker_cpus, max(min(cpus, 2), worker_cpus * asked.actor_percent // 100)
+
+
 def clamp(requested: Requested, host: Host) -> Envelope:
     """The smaller of request and host. Never refuses: a request below what can run at all is raised to it.
 
@@ -81,7 +98,7 @@ def clamp(requested: Requested, host: Host) -> Envelope:
     bounds = [requested.object_store_bytes, (memory - reserve) * STORE_SHARE_PERCENT // 100]
     if host.shm_free_bytes is not None:
         bounds.append(host.shm_free_bytes)
-    worker_cpus = max(1, cpus - max(0, requested.reserved_cpus))
+    worker_cpus, actors = _workers(requested, cpus)
     return Envelope(
         requested=requested,
         cpus=cpus,
@@ -89,6 +106,6 @@ def clamp(requested: Requested, host: Host) -> Envelope:
         object_store_bytes=max(RAY_MINIMUM_STORE_BYTES, min(bounds)),
         reserved_memory_bytes=reserve,
         worker_cpus=worker_cpus,
-        actors=max(min(cpus, 2), worker_cpus * requested.actor_percent // 100),
+        actors=actors,
         isolation=host.isolation,
     )

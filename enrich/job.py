@@ -95,11 +95,11 @@ class _Run:
         opened = in_background(self._preload.open)
         self._read_ahead(works[0], opened, held=0)
         # Ray's C++ side takes SIGTERM for itself when it has started.
-        with ray_session(envelope), self._watch.signals():
+        with ray_session(envelope, self._run.project.runtime.ray.address) as found, self._watch.signals():
             tasks = [(work.day.isoformat(), task) for work in works for task in work.tasks]
             enriched = self._staging.seen("enriched")
             with (
-                PartStream(tasks, envelope) as parts,
+                PartStream(tasks, found) as parts,
                 DayProgress("enriched", days, self._staging.status, enriched),
             ):
                 # Actors start meanwhile.

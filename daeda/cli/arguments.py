@@ -158,6 +158,8 @@ def _add_settings(group: argparse._ArgumentGroup, flags: Sequence[SettingFlag]) 
                 group.add_argument(one.flag, metavar="SIZE", help=text)
             case "directory":
                 group.add_argument(one.flag, metavar="DIR", help=text)
+            case "address":
+                group.add_argument(one.flag, metavar="HOST:PORT", help=text)
             case "switch":
                 group.add_argument(one.flag, action=argparse.BooleanOptionalAction, default=None, help=text)
 

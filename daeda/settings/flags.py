@@ -15,7 +15,7 @@ class SettingFlag:
 
     flag: str
     location: tuple[str, ...]
-    kind: Literal["whole number", "size", "directory", "switch"]
+    kind: Literal["whole number", "size", "directory", "address", "switch"]
     what: str
 
     @property
@@ -51,6 +51,7 @@ SKELETON_FLAGS: tuple[SettingFlag, ...] = (
     ),
 )
 ENRICHMENT_FLAGS: tuple[SettingFlag, ...] = (
+    SettingFlag("--ray-address", ("ray", "address"), "address", "head of a Ray cluster that runs already"),
     SettingFlag("--ray-num-cpus", ("ray", "num_cpus"), "whole number", "ceiling of logical CPUs"),
     SettingFlag("--ray-memory", ("ray", "memory"), "size", "ceiling of memory, object store and reserve included"),
     SettingFlag("--ray-object-store-memory", ("ray", "object_store_memory"), "size", "ceiling of the object store"),

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from daeda.errors import did_you_mean
@@ -75,9 +75,20 @@ class Compute(Strict):
     duckdb_config: DuckDbConfig = Field(default=DuckDbConfig(), description="Limits of DuckDB.")
 
 
+def _host_and_port(text: str) -> str:
+    host, _colon, port = text.rpartition(":")
+    if not host or "/" in host or not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise ValueError(f"'{text}' is not host:port, like head.example:6379, of the head of a Ray cluster")
+    return text
+
+
 class RayEnvelope(Strict):
     """Ceilings of the enrichment; a run is clamped to the host that it is on."""
 
+    address: Annotated[str, AfterValidator(_host_and_port)] | None = Field(
+        default=None,
+        description="Head of a Ray cluster that runs already, host:port; without it, a run starts a Ray of its own.",
+    )
     num_cpus: Whole = Field(default=16, ge=1, description="Logical CPUs.")
     memory: Size = Field(
         default=64 * 2**30, description="Memory of the whole enrichment, object store and reserve included."

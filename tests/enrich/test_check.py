@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import contextlib
+import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,7 @@ from tiny_project import DAYS, change_file, opened, write_project, write_skeleto
 
 from daeda.dataset.layout import Layout
 from daeda.errors import InputError
+from enrich import address
 from enrich.check import check_enrichment
 from enrich.options import main
 
@@ -37,6 +42,57 @@ def test_nothing_is_wrong(root: Path, capsys: Any) -> None:
     assert run(root, "--check") == 0
     told = capsys.readouterr()
     assert (told.out, told.err) == ("", "enrichment: items can be read, and the skeleton days that are there\n")
+
+
+@contextlib.contextmanager
+def server(answer: bytes | None) -> Iterator[str]:
+    """The address of a server that gives one answer to one caller; with None there is nobody at the address."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        if answer is None:
+            listening.close()
+            yield address
+            return
+
+        def serve() -> None:
+            with listening.accept()[0] as caller:
+                caller.recv(100)
+                caller.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield address
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [(None, "Connection refused"), (b"HTTP/1.1 400 Bad", "what answers there is something else"),
+     (b"", "what answers there is something else")],
+)  # fmt: skip
+def test_no_cluster_at_the_address(root: Path, capsys: Any, answer: bytes | None, reason: str) -> None:
+    with server(answer) as address:
+        assert run(root, "--check", "--ray-address", address) == 2
+    assert capsys.readouterr().err == (
+        f"error: no Ray cluster at ray.address {address} ({reason}): start its head with `ray start --head`, correct "
+        "--ray-address, or leave it out, and the run starts a Ray of its own\n"
+    )
+
+
+def test_a_cluster_that_does_not_answer_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(address, "PROBE_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = f"127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(InputError) as caught:
+            address.probe_address(place)
+    assert str(caught.value).startswith(f"no Ray cluster at ray.address {place} (no answer in time): start")
+
+
+def test_an_address_that_is_none(root: Path, capsys: Any) -> None:
+    assert run(root, "--check", "--ray-address", "ray://head:10001") == 2
+    assert capsys.readouterr().err == (
+        "error: --ray-address: 'ray://head:10001' is not host:port, like head.example:6379, of the head of a Ray cluster\n"
+    )
 
 
 def test_a_store_that_does_not_exist(root: Path) -> None:

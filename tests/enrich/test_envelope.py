@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from daeda.host import Host, SkeletonMemory, probe_host, skeleton_memory
-from enrich.envelope import GIB, RAY_MINIMUM_STORE_BYTES, Envelope, Requested, clamp
+from enrich.envelope import GIB, RAY_MINIMUM_STORE_BYTES, Envelope, Requested, clamp, on_cluster
 
 
 def plant(root: Path, files: dict[str, str]) -> Path:
@@ -186,3 +186,12 @@ def test_a_ceiling_of_memory_lowers_the_store_on_any_host() -> None:
     assert found.sentence() == (
         "resource envelope clamped to what this host and ray.memory allow: object store 20.0 GiB -> 1.6 GiB"
     )
+
+
+def test_a_cluster_has_more_cpus_than_the_host_and_never_more_than_asked_for() -> None:
+    here = clamp(Requested(num_cpus=16), Host(2, 8 * GIB, None, isolation=False))
+    assert (here.cpus, here.worker_cpus, here.actors) == (2, 1, 2)
+    there = on_cluster(here, 100)
+    assert (there.cpus, there.worker_cpus, there.actors) == (16, 15, 12)
+    assert on_cluster(here, 1).actors == 1
+    assert there.object_store_bytes == here.object_store_bytes

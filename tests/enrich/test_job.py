@@ -353,6 +353,22 @@ def test_the_command(root: Path) -> None:
     assert [digests(root, day) for day in DAYS] == [single_process(root, day) for day in DAYS]
 
 
+def test_the_command_on_a_cluster_that_runs_already(root: Path, running_ray: None) -> None:
+    """The Ray of these tests is the cluster: it is joined by the command, and stays."""
+    address = ray.get_runtime_context().gcs_address
+    result = subprocess.run(
+        command(root, "-m", "enrich", "--ray-address", address),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == f"{root / 'output' / 'likes' / 'enriched'}\n"
+    assert [digests(root, day) for day in DAYS] == [single_process(root, day) for day in DAYS]
+    assert ray.cluster_resources()["CPU"] == 4
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_command(root: Path, number: signal.Signals) -> None:
     (root / "slow.py").write_text(SLOW)
