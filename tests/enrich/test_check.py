@@ -91,7 +91,8 @@ def test_a_cluster_that_does_not_answer_in_time(monkeypatch: pytest.MonkeyPatch)
 def test_an_address_that_is_none(root: Path, capsys: Any) -> None:
     assert run(root, "--check", "--ray-address", "ray://head:10001") == 2
     assert capsys.readouterr().err == (
-        "error: --ray-address: 'ray://head:10001' is not host:port, like head.example:6379, of the head of a Ray cluster\n"
+        "error: --ray-address: 'ray://head:10001' is not host:port, like head.example:6379, of the head of a Ray "
+        "cluster\n"
     )
 
 
