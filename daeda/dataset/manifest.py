@@ -112,16 +112,18 @@ class Manifest:
 
 def read_manifest(directory: Place) -> Manifest | None:
     """The manifest of a published day, None when there is none; raises InputError when it cannot be understood."""
-    path = directory / MANIFEST_NAME
-    text = _read_text(path)
-    if text is None:
-        return None
+    text = _read_text(directory / MANIFEST_NAME)
+    return None if text is None else parse_manifest(text, directory)
+
+
+def parse_manifest(text: str, directory: Place) -> Manifest:
+    """The manifest that is written in the file of a directory; raises InputError when it cannot be understood."""
     try:
-        data = json.loads(text)
-        return _from_json(data)
+        return _from_json(json.loads(text))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
-            f"{path} is not a manifest of daeda ({type(error).__name__}: {error}): delete {directory} and run again"
+            f"{directory / MANIFEST_NAME} is not a manifest of daeda ({type(error).__name__}: {error}): delete "
+            f"{directory} and run again"
         ) from error
 
 

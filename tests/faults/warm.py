@@ -85,8 +85,8 @@ class Warm:
         the greatest size of a file that it may write.
         """
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / "steps").write_text("")
-        (directory / "steps").chmod(0o666)
+        for name in ("steps", "stdout", "stderr"):
+            (directory / name).touch()
         question = {
             "words": words,
             "directory": str(directory),
