@@ -244,7 +244,7 @@ def _duckdb_sentence(session: DaySession, operator: str, error: duckdb.Error) ->
         limits = session.context.limits
         advice = (
             f": a day has {limits.memory_bytes >> 20} MiB here; raise compute.duckdb_config.memory_limit, lower "
-            f"day_workers, or give more disk to temp_directory ({limits.temp_directory})"
+            f"day_workers, or give more disk to temp_directory ({session.spill})"
         )
     return f"day {session.day}, operator '{operator}': {reason}{advice}"
 

@@ -7,7 +7,9 @@ fit in memory (`BatchedVectors`). Both cast the same rows to float16 in the same
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from lance import LanceOperation
 
-from daeda.errors import DayError, InputError, did_you_mean, shortened
+from daeda.errors import DaedaError, DayError, InputError, did_you_mean, shortened
 from daeda.storage.access import find_access
 from daeda.storage.objects import before_the_first_day, client
 from daeda.storage.place import is_object, object_path
@@ -142,9 +144,22 @@ class EmbeddingStore:
         """The Arrow type of the ids."""
         return _plain(self.dataset.schema.field(self.id_column).type)
 
+    @contextlib.contextmanager
+    def _reading(self, kind: type[DaedaError]) -> Iterator[None]:
+        """What Lance cannot read becomes one sentence; what it tells of its own sources is left out."""
+        try:
+            yield
+        except (ValueError, OSError, pa.ArrowException) as error:
+            reason = str(error).partition("\n")[0].partition(", /")[0]
+            raise kind(
+                f"embedding store '{self.name}': {self.dataset.uri} cannot be read ({reason}): bring its files back, "
+                "or write the store again"
+            ) from error
+
     def row_map(self) -> RowMap:
         """Read all ids. InputError when ids occur more than once and no row of them is the last one written."""
-        table = self.dataset.scanner(columns=[self.id_column], scan_in_order=True).to_table()
+        with self._reading(InputError):
+            table = self.dataset.scanner(columns=[self.id_column], scan_in_order=True).to_table()
         column = table.column(0).cast(self.id_type)
         rows = np.flatnonzero(column.is_valid().to_numpy())
         column = column.drop_null()
@@ -163,7 +178,9 @@ class EmbeddingStore:
             if self.closed.is_set():
                 return
             block = slice(start, start + step)
-            column = self.dataset.take(pa.array(rows[block]), columns=[self.vector_column]).column(0).combine_chunks()
+            with self._reading(DayError):
+                found = self.dataset.take(pa.array(rows[block]), columns=[self.vector_column])
+            column = found.column(0).combine_chunks()
             broken = _cast_block(column, taken.matrix[block], taken.present[block])
             if broken is not None:
                 raise DayError(self._overflow(int(rows[start + broken[0]]), broken[1]))

@@ -15,8 +15,8 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from daeda.dataset.layout import MANIFEST_NAME
 from daeda.dataset.manifest import Manifest, parse_manifest
@@ -32,7 +32,7 @@ class OpenDay:
     """A day that is open for reading: its manifest, and its parts in the order of their rows, each at its beginning."""
 
     manifest: Manifest
-    files: tuple[BinaryIO, ...]
+    files: tuple[BufferedReader, ...]
 
 
 @contextlib.contextmanager
@@ -58,7 +58,7 @@ def _open(directory: Path, stack: contextlib.ExitStack) -> OpenDay:
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     stack.callback(os.close, descriptor)
 
-    def opened(name: str) -> BinaryIO:
+    def opened(name: str) -> BufferedReader:
         file = os.fdopen(os.open(name, os.O_RDONLY, dir_fd=descriptor), "rb")
         return stack.enter_context(file)
 

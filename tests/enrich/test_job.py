@@ -218,6 +218,22 @@ def test_the_first_failure_ends_the_run_and_published_days_stay(root: Path, runn
     assert_no_staging(root)
 
 
+def test_a_skeleton_that_is_replaced_while_it_is_enriched_gives_no_day(
+    root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replace_the_skeleton(self: Any, found: Any) -> Any:
+        write_skeleton(root, DAYS[0], {0: day_rows(DAYS[0]).slice(1, ROWS)})
+        return original(self, found)
+
+    original = cluster.PartStream.next_receipt
+    monkeypatch.setattr(cluster.PartStream, "next_receipt", replace_the_skeleton)
+    with pytest.raises(DayError) as caught:
+        build(root)
+    skeleton = Layout(root / "output" / "likes").day_dir("skeleton", DAYS[0])
+    assert str(caught.value) == (f"day 2024-01-01: {skeleton} was replaced or removed while it was enriched: run again")
+    assert_nothing_published(root)
+
+
 def test_a_null_where_none_may_be(root: Path, running_ray: None) -> None:
     change_file(root, "feature_services/likes.yaml", 'item_vec, kind: embedding, dtype: "list<halffloat>"',
                 'item_vec, kind: embedding, dtype: "list<halffloat>", nullable: false')  # fmt: skip

@@ -332,3 +332,24 @@ def test_ids_of_another_kind(path: str) -> None:
     with pytest.raises(DayError) as caught:
         opened(path).row_map().lookup_rows(pa.array([1]))
     assert str(caught.value) == "the ids to look up are int64, and those of the store are text; cast the column"
+
+
+@pytest.mark.parametrize("how", ["gone", "cut"])
+def test_a_store_that_became_unreadable_is_told(path: str, how: str) -> None:
+    lance.write_dataset(numbered(*range(50)), path)
+    store, again = opened(path), opened(path)
+    row_map = again.row_map()
+    for file in Path(path, "data").iterdir():
+        content = file.read_bytes()
+        file.unlink()
+        if how == "cut":
+            file.write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError) as caught:
+        store.row_map()
+    sentence = str(caught.value)
+    assert sentence.startswith(f"embedding store 'art': {path} cannot be read (")
+    assert sentence.endswith("): bring its files back, or write the store again")
+    assert "rust" not in sentence
+    assert len(sentence.splitlines()) == 1
+    with pytest.raises(DayError, match=r"^embedding store 'art': .* cannot be read \("):
+        DayVectors.load(opened(path), row_map, pa.array([1, 2], pa.int64()))

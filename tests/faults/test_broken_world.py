@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -148,3 +149,14 @@ def test_the_bytes_do_not_depend_on_the_clock(scene: Scene, clock: float) -> Non
     assert bytes_of_days(output / "ranking") == scene.wanted
     assert left_in_staging(output / "ranking") == []
     scene.check_after_rerun(output)
+
+
+def test_memory_that_is_too_small_is_told_with_what_to_change(scene: Scene) -> None:
+    output = scene.output("empty")
+    sentence = failed(scene.start(output, "--duckdb-memory-limit", "2MiB", "--day-workers", "1"), 1)
+    assert re.fullmatch(
+        r"error: day 2024-01-0\d, operator '\w+': Out of Memory Error: [^:]*: a day has 2 MiB here; raise "
+        r"compute\.duckdb_config\.memory_limit, lower day_workers, or give more disk to temp_directory "
+        rf"\({re.escape(str(output))}/ranking/_staging/run-[^/]*/work/dt=2024-01-0\d-\w+/spill\)",
+        sentence,
+    ), sentence

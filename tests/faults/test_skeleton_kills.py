@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
 
 from tests.faults.fault import Fault
-from tests.faults.scene import STATES, Scene
+from tests.faults.scene import STATES, Scene, alive
+from tests.faults.warm import REPOSITORY, TAG
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 PLACES = 3
@@ -44,4 +47,31 @@ def test_killed_at_a_random_time(scene: Scene, state: str, number: signal.Signal
     assert code in (0, 130, -int(number)), (code, child.stderr)
     assert "Traceback" not in child.stderr
     scene.check_after_fault(output, state)
+    scene.check_after_rerun(output)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda one: one.name)
+def test_a_killed_driver_takes_its_halves_with_it(scene: Scene, number: signal.Signals) -> None:
+    """`daeda pipeline train` starts the skeleton as a process of its own, which hears that it has gone."""
+    output = scene.output("stale")
+    words = [sys.executable, "-m", "daeda", "pipeline", "train", "ranking", *scene.words(output)]
+    environment = {**os.environ, TAG: str(output)}
+    process = subprocess.Popen(
+        words, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    until = time.monotonic() + 60
+    while not list(output.glob("ranking/_staging/run-*/work/dt=*")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert len(alive(str(output))) == 2
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert "Traceback" not in stderr
+    if number == signal.SIGKILL:
+        assert process.returncode == -9
+    else:
+        assert process.returncode == 130
+        assert stderr.splitlines()[-1] == ("error: interrupted by SIGTERM: published days stay, run again to go on")
+    scene.check_after_fault(output, "stale")
     scene.check_after_rerun(output)

@@ -1,0 +1,39 @@
+"""docs/reliability.md names tests that exist, and figures that were recorded."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+PAGE = (REPOSITORY / "docs/reliability.md").read_text(encoding="utf-8")
+NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE)))
+
+
+@pytest.mark.parametrize(("path", "name"), NAMED, ids=[name for _, name in NAMED])
+def test_a_test_that_is_named_exists(path: str, name: str) -> None:
+    tree = ast.parse((REPOSITORY / path).read_text(encoding="utf-8"))
+    assert name in [one.name for one in tree.body if isinstance(one, ast.FunctionDef)]
+
+
+def test_every_promise_names_a_test() -> None:
+    rows = [line for line in PAGE.splitlines() if line.startswith("| ") and "held by" not in line]
+    promises = [line for line in rows if "bench/results/" not in line]
+    assert len(promises) > 25
+    for line in promises:
+        assert "::" in line, line
+
+
+def test_the_figures_are_those_that_were_recorded() -> None:
+    soak = json.loads((REPOSITORY / "bench/results/soak.json").read_text())["totals"]
+    spill = json.loads((REPOSITORY / "bench/results/spill.json").read_text())
+    assert soak["lost"] == 0
+    assert f"| {soak['kills_survived']} |" in PAGE
+    assert f"| {soak['bytes_compared']:,} |" in PAGE
+    assert spill["equal_bytes"] is True
+    assert f"| {spill['needed_mib']:,} MiB |" in PAGE
+    assert f"| {spill['tight']['peak_mib']:,} MiB |" in PAGE
