@@ -60,7 +60,7 @@ class RayScene:
         sys.path.insert(0, str(REPOSITORY / "tests" / "enrich"))
         from tiny_project import write_project
 
-        root.mkdir(parents=True)
+        root.mkdir(parents=True, exist_ok=True)
         write_project(root)
         (root / "slow.py").write_text(SLOW)
         scene = cls(root)
