@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import duckdb
 import pyarrow as pa
 
-from daeda.sql.handle import table
+from daeda.sql.handle import quoted_name
 
 _PIECE = "daeda_piece"
 
@@ -20,7 +20,7 @@ def filling(connection: duckdb.DuckDBPyConnection, name: str) -> Iterator[Callab
     A connection answers one statement at a time, so the rows go in through a second one. For that the table is not a
     temporary one, which only the connection that made it would see; DuckDB spills both alike.
     """
-    quoted = table(name).sql("duckdb")
+    quoted = quoted_name(name)
     made = False
 
     def add(piece: pa.Table) -> None:

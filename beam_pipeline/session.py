@@ -33,7 +33,7 @@ from daeda.dataset.source_files import SourceFiles
 from daeda.dataset.sources import Identities, check_unchanged, find_files
 from daeda.errors import DaedaError, DayError, UserError, refusal
 from daeda.operators.relational import Scan
-from daeda.sql.handle import table
+from daeda.sql.handle import quoted_name
 from daeda.sql.locked import Reach, Setting, connect
 from daeda.sql.lower import SourceOperator
 from daeda.storage.access import without_secrets
@@ -95,7 +95,7 @@ class DaySession:
     def table(self, name: str, query: str) -> int:
         """Keep the result of a query as a table of the day, in its order, and return its rows. DuckDB spills it."""
         self.check()
-        result = self.connection.execute(f"CREATE TEMP TABLE {table(name).sql('duckdb')} AS {query}").fetchone()
+        result = self.connection.execute(f"CREATE TEMP TABLE {quoted_name(name)} AS {query}").fetchone()
         return int(result[0]) if result else 0
 
     def copy(self, query: str, path: Path, options: str) -> int:

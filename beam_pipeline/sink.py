@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -40,7 +41,9 @@ def write_day(session: DaySession, operator: Sink, given: Numbered) -> tuple[Pla
     for number in range(max(1, math.ceil(given.rows / per_part))):
         first, last = number * per_part, min((number + 1) * per_part, given.rows)
         path = ready / part_name(number)
-        rows = session.copy(statements.assembly(relation, given, first, last), path, _OPTIONS)
+        # The last part has no end: its statement does not depend on the rows of the day.
+        end = last if last < given.rows else None
+        rows = session.copy(statements.assembly(relation, given, first, end), path, _OPTIONS)
         if rows != last - first:
             raise DayError(f"part {number} has {rows} rows where {last - first} were to be written")
         sync_file(path)
@@ -62,10 +65,16 @@ def write_day(session: DaySession, operator: Sink, given: Numbered) -> tuple[Pla
         fingerprint=skeleton_fingerprint(session.digests, session.inputs, per_part, session.codes),
         inputs=tuple(file for name in sorted(session.inputs) for file in session.inputs[name]),
         seconds={name: round(value, 4) for name, value in seconds.items()},
-        software={name: version(name) for name in (*_SOFTWARE, *sorted(session.libraries))},
+        software={name: _version(name) for name in (*_SOFTWARE, *sorted(session.libraries))},
     )
     final = publish_day(session.context.staging, "skeleton", session.day, ready, manifest)
     return tuple(final / part.name for part in parts)
+
+
+@lru_cache(maxsize=64)
+def _version(package: str) -> str:
+    """Looked up once: it reads and parses a file."""
+    return version(package)
 
 
 def _check_footers(relation: Relation, paths: list[Path], parts: list[Part]) -> None:

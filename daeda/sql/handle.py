@@ -6,7 +6,8 @@ Both are small and picklable: they cross from one operator to the next, and rows
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import assert_never
 
 from sqlglot import exp, parse_one
@@ -20,16 +21,27 @@ ROW = "__row"
 class Composed:
     """SQL over source files: Scan and Filter compose it, nothing has run yet.
 
-    `renumbers` marks a choice among rows that had numbers: the query has the column ROW, and it is their order.
+    `blanks` pairs literals of the template with what stands there on the day (see daeda.sql.shape). `renumbers` marks a
+    choice among rows that had numbers: the query has the column ROW, and it is their order.
     """
 
     relation: Relation
-    query: str
+    template: str
     renumbers: bool = False
+    blanks: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def query(self) -> str:
+        """The query of the day."""
+        return fill(self.template, self.blanks)
 
     def tree(self) -> exp.Select:
-        """The query as a tree."""
-        return parse_select(self.query)
+        """The template as a tree."""
+        return parse_select(self.template)
+
+    def shape(self) -> Composed:
+        """The same for any day."""
+        return replace(self, blanks=()) if self.blanks else self
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,13 @@ class Numbered:
     tables: tuple[Stored, ...]
     expressions: Mapping[str, str]
 
+    def __hash__(self) -> int:
+        return hash((self.rows, self.tables, tuple(self.expressions)))
+
+    def shape(self) -> Numbered:
+        """The same for any day."""
+        return replace(self, rows=0)
+
     def expression(self, name: str) -> exp.Expr:
         """The tree of a column over the files' columns."""
         return parse_one(self.expressions[name], dialect="duckdb")
@@ -92,6 +111,19 @@ class Numbered:
         return query.select(*(exp.alias_(tree, name, quoted=True) for name, tree in trees.items()))
 
 
+@lru_cache(maxsize=1024)
+def quoted_name(name: str) -> str:
+    """A name as SQL."""
+    return table(name).sql("duckdb")
+
+
+def fill(statement: str, blanks: tuple[tuple[str, str], ...]) -> str:
+    """The statement with the text of each blank."""
+    for literal, text in blanks:
+        statement = statement.replace(literal, text)
+    return statement
+
+
 def parse_select(query: str) -> exp.Select:
     """The tree of a SELECT that this package made."""
     tree = parse_one(query, dialect="duckdb")
@@ -99,12 +131,14 @@ def parse_select(query: str) -> exp.Select:
     return tree
 
 
-def read_parquet(paths: Collection[str], *, numbered: bool = False) -> exp.Expr:
-    """`read_parquet([...])` as a table; `numbered` adds the column file_row_number."""
+def read_parquet(paths: Collection[str] | exp.Expr, *, numbered: bool = False) -> exp.Expr:
+    """`read_parquet(...)` as a table, of paths or of an expression for them; `numbered` adds file_row_number."""
     options = [_option("hive_partitioning", False)]
     if numbered:
         options.append(_option("file_row_number", True))
-    files = exp.Array(expressions=[exp.Literal.string(path) for path in paths])
+    files = paths
+    if not isinstance(files, exp.Expr):
+        files = exp.Array(expressions=[exp.Literal.string(path) for path in files])
     return exp.Anonymous(this="read_parquet", expressions=[files, *options])
 
 

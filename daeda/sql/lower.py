@@ -133,13 +133,11 @@ def _ordered(given: Handle) -> Composed:
     """Rows to choose from: those of a numbered relation get new numbers, in the order of their old ones."""
     if isinstance(given, Composed):
         return given
-    query = given.select(given.relation.names)
-    return Composed(given.relation, query.sql("duckdb"), renumbers=True)
+    return Composed(given.relation, statements.all_columns(given), renumbers=True)
 
 
 def _composed(given: Handle) -> Composed:
     """A right side; one that was numbered on its way (an attribute joined to a history) is read back."""
     if isinstance(given, Composed):
         return given
-    query = given.select(given.relation.names)
-    return Composed(given.relation, query.sql("duckdb"))
+    return Composed(given.relation, statements.all_columns(given))

@@ -16,6 +16,7 @@ from daeda.operators.relational import Filter, Project, ProjectColumn, Scan
 from daeda.sql.expression import parse_expression, parse_having, quoted_columns, type_in_duckdb
 from daeda.sql.handle import Composed, Numbered, column, read_parquet
 from daeda.sql.literal import literal
+from daeda.sql.shape import blank, blank_text, once_per_shape, without_conflicts
 
 _EPOCH = dt.date(1970, 1, 1)
 _EPOCH_TIME = dt.datetime(1970, 1, 1)
@@ -23,16 +24,27 @@ _EPOCH_TIME = dt.datetime(1970, 1, 1)
 
 def scan(operator: Scan, relation: Relation, paths: Sequence[str], day: dt.date) -> Composed:
     """SELECT of the declared columns from the day's files, clipped to the time that the day can see."""
+    bounds = _bounds(operator, day)
+    blanks = [(blank_text(operator.name, f"bound {index}"), bound) for index, bound in enumerate(bounds)]
+    if paths:
+        files = exp.Array(expressions=[exp.Literal.string(path) for path in paths])
+        blanks.append((blank_text(operator.name, "files"), files.sql("duckdb")))
+    template = _template(operator, bool(paths), len(bounds))
+    return Composed(relation, template, blanks=tuple(blanks))
+
+
+@once_per_shape
+def _template(operator: Scan, has_files: bool, bounds: int) -> str:
     read = exp.select(
         *(exp.alias_(_read_column(one.source, one.dtype), one.name, quoted=True) for one in operator.columns)
     )
-    read = read.from_(read_parquet(paths) if paths else no_rows(operator))
+    read = read.from_(read_parquet(blank(operator.name, "files")) if has_files else no_rows(operator))
     query = exp.select(*(column(one.name) for one in operator.columns)).from_(read.subquery("s"))
-    for condition in _time_range(operator, day):
+    for condition in _time_range(operator, bounds):
         query = query.where(condition)
     if operator.predicate is not None:
         query = query.where(quoted_columns(parse_expression(operator.predicate)))
-    return Composed(relation, query.sql("duckdb"))
+    return query.sql("duckdb")
 
 
 def no_rows(operator: Scan) -> exp.Subquery:
@@ -71,17 +83,22 @@ def instant_of(relation: Relation, given: Instant, unit: TimeUnit, table: str | 
 
 def filter_rows(operator: Filter, left: Composed, right: Composed | None) -> Composed:
     """The left rows that the filter keeps, in any order."""
-    if operator.predicate is not None:
-        query = (
-            exp.select("*").from_(left.tree().subquery("l")).where(quoted_columns(parse_expression(operator.predicate)))
-        )
-        return replace(left, query=query.sql("duckdb"))
-    if operator.having is not None:
-        return replace(left, query=_rows_of_sessions(operator.session, operator.having, left).sql("duckdb"))
-    assert right is not None
+    if right is not None:
+        left, right = without_conflicts([left, right])
+    blanks = (*left.blanks, *(right.blanks if right is not None else ()))
+    template = _filtered(operator, left.shape(), None if right is None else right.shape())
+    return replace(left, template=template, blanks=tuple(dict.fromkeys(blanks)))
+
+
+@once_per_shape
+def _filtered(operator: Filter, left: Composed, right: Composed | None) -> str:
     query = exp.select("*").from_(left.tree().subquery("l"))
-    query = query.join(right.tree().subquery("r"), on=_same(operator.semi_join), join_type="semi")
-    return replace(left, query=query.sql("duckdb"))
+    if operator.predicate is not None:
+        return query.where(quoted_columns(parse_expression(operator.predicate))).sql("duckdb")
+    if operator.having is not None:
+        return _rows_of_sessions(operator.session, operator.having, left).sql("duckdb")
+    assert right is not None
+    return query.join(right.tree().subquery("r"), on=_same(operator.semi_join), join_type="semi").sql("duckdb")
 
 
 def _rows_of_sessions(keys: Sequence[str], having: str, left: Composed) -> exp.Select:
@@ -111,8 +128,12 @@ def _same(keys: Sequence[str]) -> exp.Expr:
 
 def project(operator: Project, relation: Relation, given: Numbered) -> Numbered:
     """The projected columns as expressions over the same tables."""
-    expressions = {one.name: _projected(one, given).sql("duckdb") for one in operator.columns}
-    return Numbered(relation, given.rows, given.tables, expressions)
+    return Numbered(relation, given.rows, given.tables, _expressions(operator, given))
+
+
+@once_per_shape
+def _expressions(operator: Project, given: Numbered) -> dict[str, str]:
+    return {one.name: _projected(one, given).sql("duckdb") for one in operator.columns}
 
 
 def _projected(one: ProjectColumn, given: Numbered) -> exp.Expr:
@@ -147,35 +168,55 @@ def _without_negative_zero(value: exp.Expr, dtype: DType, depth: int = 0) -> exp
     return exp.Anonymous(this="list_transform", expressions=[value, each])
 
 
-def _time_range(operator: Scan, day: dt.date) -> list[exp.Expr]:
+def _time_range(operator: Scan, bounds: int) -> list[exp.Expr]:
     """Rows of the day for a spine; for a look-back, rows that a row of the day can see; else all that have a time."""
     if operator.time is None:
         return []
     if operator.reads == "static":
         return [exp.Not(this=exp.Is(this=column(operator.time.column), expression=exp.null()))]
-    dtype = next(one.dtype for one in operator.columns if one.name == operator.time.column)
-    unit = operator.time.resolution
-    if operator.lookback is not None:
-        unit = finest(unit, operator.lookback.unit)
+    dtype, unit = _time_type(operator), _time_unit(operator)
+    value = instant(column(operator.time.column), dtype, operator.time.resolution, unit)
+    if _as_stored(operator):
+        # Compared as it is stored, so that statistics rule out row groups.
+        value = column(operator.time.column)
+    ends = [blank(operator.name, f"bound {index}") for index in range(bounds)]
+    conditions: list[exp.Expr] = [exp.LT(this=value, expression=ends[0])]
+    if bounds == 2:
+        conditions.append(exp.GTE(this=value.copy(), expression=ends[1]))
+    return conditions
+
+
+def _bounds(operator: Scan, day: dt.date) -> list[str]:
+    """The end of what the day can see, and unless that reaches back without end, its beginning; as SQL."""
+    if operator.time is None or operator.reads == "static":
+        return []
+    unit = _time_unit(operator)
     start, end = day_bounds(day, unit)
+    bounds = [end, start]
     if operator.lookback is not None:
         length = operator.lookback.in_unit(unit)
         endless = length is None or start - length < (dt.date.min - _EPOCH).days * unit.per_day
         bounds = [end] if length is None or endless else [end, start - length]
-    else:
-        bounds = [end, start]
-    value = instant(column(operator.time.column), dtype, operator.time.resolution, unit)
-    if unit is TimeUnit.MICRO and dtype.unit is TimeUnit.MICRO:
-        # Compared as it is stored, so that statistics rule out row groups.
-        value = column(operator.time.column)
-    conditions: list[exp.Expr] = [exp.LT(this=value, expression=_bound(bounds[0], value, dtype))]
-    if len(bounds) == 2:
-        conditions.append(exp.GTE(this=value.copy(), expression=_bound(bounds[1], value, dtype)))
-    return conditions
+    return [_bound(number, _time_type(operator), _as_stored(operator)).sql("duckdb") for number in bounds]
 
 
-def _bound(number: int, value: exp.Expr, dtype: DType) -> exp.Expr:
-    if not isinstance(value, exp.Column):
+def _time_type(operator: Scan) -> DType:
+    assert operator.time is not None
+    return next(one.dtype for one in operator.columns if one.name == operator.time.column)
+
+
+def _time_unit(operator: Scan) -> TimeUnit:
+    assert operator.time is not None
+    return finest(operator.time.resolution, operator.lookback.unit if operator.lookback is not None else None)
+
+
+def _as_stored(operator: Scan) -> bool:
+    """Whether bounds are compared with the column itself."""
+    return _time_unit(operator) is TimeUnit.MICRO and _time_type(operator).unit is TimeUnit.MICRO
+
+
+def _bound(number: int, dtype: DType, stored: bool) -> exp.Expr:
+    if not stored:
         return exp.Literal.number(number)
     # A date compares with a timestamp at its midnight.
     text = f"{_EPOCH_TIME + dt.timedelta(microseconds=number)}" + ("+00" if dtype.name.endswith("UTC]") else "")

@@ -5,7 +5,6 @@ The results hold only the operator's new columns, in row order: the n-th row bel
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -21,6 +20,7 @@ from daeda.sql.expression import type_in_duckdb
 from daeda.sql.handle import ROW, Composed, Numbered, Stored, column, table
 from daeda.sql.order import ordered, ordered_column, sort_key
 from daeda.sql.scan import instant_of
+from daeda.sql.shape import once_per_shape
 
 # Columns that daeda makes while it works; names of users cannot begin like this.
 TIME = "__time"
@@ -30,6 +30,7 @@ RANK = "__rank"
 ENTITY = "__entity"
 
 
+@once_per_shape
 def numbering(relation: Relation, given: Composed) -> str:
     """The rows in their total order: what becomes row 0, 1, 2 ... of the day."""
     query = exp.select(*(column(name) for name in relation.names)).from_(given.tree().subquery("l"))
@@ -39,6 +40,7 @@ def numbering(relation: Relation, given: Composed) -> str:
     return query.order_by(*(ordered_column(name, relation.column(name).dtype) for name in order)).sql("duckdb")
 
 
+@once_per_shape
 def static_join(operator: Join, left: Numbered, right: Composed) -> str:
     """Left equi-join; the caller compares the number of rows, since duplicate right keys would make more."""
     rows = right.tree() if operator.latest_by is None else _newest_rows(operator, operator.latest_by, right)
@@ -60,6 +62,7 @@ def _newest_rows(operator: Join, latest_by: Instant, right: Composed) -> exp.Sel
     return _first_per(rows, [column(key) for key in operator.keys], newest)
 
 
+@once_per_shape
 def duplicate_keys(keys: tuple[str, ...], right: Composed) -> str:
     """One example of right keys that stand more than once, with their number."""
     named = [column(key) for key in keys]
@@ -71,6 +74,7 @@ def duplicate_keys(keys: tuple[str, ...], right: Composed) -> str:
     return query.order_by(*(key.copy() for key in named)).limit(1).sql("duckdb")
 
 
+@once_per_shape
 def point_in_time_join(operator: PointInTimeJoin, left: Numbered, right: Composed) -> str:
     """As-of join against right rows that were reduced to one per key and instant.
 
@@ -178,6 +182,7 @@ class Moments:
     tables: tuple[Stored, ...]
 
 
+@once_per_shape
 def moments_of(operator: RollingAggregate, left: Numbered) -> Moments:
     """What the statements for entities and probes are made from."""
     time = instant_of(left.relation, operator.left_time, rolling_unit(operator)).sql("duckdb")
@@ -185,6 +190,7 @@ def moments_of(operator: RollingAggregate, left: Numbered) -> Moments:
     return Moments(tuple(left.expressions[key] for key in names), time, left.holding(names))
 
 
+@once_per_shape
 def rolling_entities(operator: RollingAggregate, left: Numbered) -> str:
     """The distinct entities of the day, numbered from 0 in the order of their keys."""
     distinct = exp.select(*(column(key) for key in operator.keys)).from_(left.select(operator.keys).subquery("s"))
@@ -199,6 +205,7 @@ def rolling_entities(operator: RollingAggregate, left: Numbered) -> str:
     )
 
 
+@once_per_shape
 def rolling_probes(operator: RollingAggregate, left: Numbered, entities: str) -> str:
     """Row, entity and time of the left rows that have an entity, by entity and time."""
     rows = left.select([*operator.keys, operator.left_time.column]).subquery("l")
@@ -208,6 +215,7 @@ def rolling_probes(operator: RollingAggregate, left: Numbered, entities: str) ->
     return query.order_by(*_ascending(column(ENTITY, "e"), column(TIME), column(ROW, "l"))).sql("duckdb")
 
 
+@once_per_shape
 def rolling_history(operator: RollingAggregate, right: Composed, entities: str) -> str:
     """History rows of the day's entities by entity, time, `created` and ties (greater last): one scan and one sort.
 
@@ -231,12 +239,14 @@ def rolling_history(operator: RollingAggregate, right: Composed, entities: str) 
     return query.order_by(*_ascending(column(ENTITY, "e"), *map(column, instants)), *ties).sql("duckdb")
 
 
-def in_row_order(name: str, names: Collection[str]) -> str:
+@once_per_shape
+def in_row_order(name: str, names: tuple[str, ...]) -> str:
     """The columns of a table that has a row number for each of its rows, put in row order."""
     query = exp.select(*(column(one) for one in names)).from_(table(name))
     return query.order_by(*_ascending(column(ROW))).sql("duckdb")
 
 
+@once_per_shape
 def function_input(operator: ArrowUdfTransform, left: Numbered) -> str:
     """The columns that a function reads, each once, in row order and in their declared types."""
     names = tuple(dict.fromkeys(operator.columns))
@@ -248,8 +258,9 @@ def function_input(operator: ArrowUdfTransform, left: Numbered) -> str:
     return query.order_by(*_ascending(column(ROW))).sql("duckdb")
 
 
-def assembly(relation: Relation, given: Numbered, first: int, last: int) -> str:
-    """The output columns of rows first .. last - 1, in order, with the contract's types."""
+@once_per_shape
+def assembly(relation: Relation, given: Numbered, first: int, last: int | None) -> str:
+    """The output columns of rows first .. last - 1 (of all from `first` on without it), with the contract's types."""
     return _assembled(relation, given, first, last).sql("duckdb")
 
 
@@ -263,6 +274,7 @@ def _assembled(relation: Relation, given: Numbered, first: int = 0, last: int | 
     ).from_(rows)
 
 
+@once_per_shape
 def column_facts(relation: Relation, given: Numbered) -> str:
     """One row: how many rows there are, then per column its values, and unless it is a list, the least and greatest."""
     terms: list[exp.Expr] = [exp.Count(this=exp.Star())]
@@ -275,6 +287,12 @@ def column_facts(relation: Relation, given: Numbered) -> str:
 
 def _as_text(value: exp.Expr) -> exp.Expr:
     return exp.Cast(this=value, to=exp.DataType.build("VARCHAR", dialect="duckdb"))
+
+
+@once_per_shape
+def all_columns(given: Numbered) -> str:
+    """Row number and columns of a numbered relation."""
+    return given.select(given.relation.names).sql("duckdb")
 
 
 def _equal_keys(keys: tuple[str, ...], left: str = "l", right: str = "r") -> exp.Expr:

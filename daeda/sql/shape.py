@@ -1,0 +1,73 @@
+"""Statements are made once for all days of a run: days differ in files and instants, which are filled in as text.
+
+Composing, parsing and writing SQL as trees takes longer than running it on a small day. A Scan therefore puts *blanks*
+where the day stands, and carries what belongs there:
+
+    SELECT x FROM READ_PARQUET('blank 0') WHERE t < 'blank 1'      blank 0: ['/data/dt=2024-01-03/a.parquet'], ...
+
+Blanks are text literals that no user's text can contain, so they pass through every tree unchanged.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import lru_cache, wraps
+from typing import Any, ParamSpec, TypeVar, cast
+
+from sqlglot import exp
+
+from daeda.sql.handle import Composed, Numbered, fill
+
+P = ParamSpec("P")
+ResultT = TypeVar("ResultT")
+
+_PROCESS = uuid.uuid4().hex
+_STATEMENTS = 1024
+
+
+def blank(scan: str, what: str) -> exp.Literal:
+    """The literal that stands for something of the day in the SQL of a Scan."""
+    return exp.Literal.string(f"{scan} {what} {_PROCESS}")
+
+
+@lru_cache(maxsize=_STATEMENTS)
+def blank_text(scan: str, what: str) -> str:
+    """The same literal as it stands in a statement."""
+    return blank(scan, what).sql("duckdb")
+
+
+def once_per_shape(make: Callable[P, ResultT]) -> Callable[P, ResultT]:
+    """Remember what `make` gives for handles that differ in nothing but their day; statements get their blanks filled.
+
+    `make` takes hashable values and handles by position, looks neither at the blanks nor at `Numbered.rows`, and gives
+    text or something that nobody changes.
+    """
+    remembered = cast(Callable[..., ResultT], lru_cache(maxsize=_STATEMENTS)(make))
+
+    @wraps(make)
+    def made(*arguments: P.args, **_: P.kwargs) -> ResultT:
+        composed = without_conflicts([one for one in arguments if isinstance(one, Composed)])
+        blanks = tuple(dict.fromkeys(pair for one in composed for pair in one.blanks))
+        shapes: list[Any] = [one.shape() if isinstance(one, Numbered) else one for one in arguments]
+        waiting = iter(composed)
+        shapes = [next(waiting).shape() if isinstance(one, Composed) else one for one in shapes]
+        try:
+            hash(tuple(shapes))
+        except TypeError:
+            # A default that is a list: rare, and not worth a key of its own.
+            result = make(*shapes)  # type: ignore[call-arg]
+        else:
+            result = remembered(*shapes)
+        return cast(ResultT, fill(result, blanks)) if isinstance(result, str) else result
+
+    return made
+
+
+def without_conflicts(composed: Sequence[Composed]) -> list[Composed]:
+    """The handles as they are, or, where two Scans of one name would fill a blank differently, with no blanks left."""
+    texts = dict(pair for one in composed for pair in one.blanks)
+    if all(texts[literal] == text for one in composed for literal, text in one.blanks):
+        return list(composed)
+    return [replace(one, template=one.query, blanks=()) for one in composed]
