@@ -18,7 +18,7 @@ from daeda.dataset.layout import part_name
 from daeda.dataset.manifest import ColumnFacts, Manifest, Part
 from daeda.dataset.publish import prepare_day, publish_day, sync_file
 from daeda.dataset.sources import file_digest
-from daeda.errors import DayError
+from daeda.errors import DayError, cut
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Sink
 from daeda.sql import statements
@@ -27,6 +27,8 @@ from daeda.storage.place import Place
 
 # Fixed, so that the bytes depend on the rows alone.
 _ROW_GROUP = 122_880
+# Characters of a least or greatest value in the manifest.
+_LONGEST_FACT = 1_000
 _OPTIONS = f"COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP}"
 _SOFTWARE = ("daeda", "duckdb", "apache-beam", "pyarrow")
 
@@ -96,9 +98,14 @@ def _facts(session: DaySession, relation: Relation, given: Numbered) -> tuple[Co
     facts = []
     for one in relation.columns:
         nulls = rows - next(values)
-        low, high = (next(values), next(values)) if one.dtype.item is None else (None, None)
+        low, high = (_shortened(next(values)), _shortened(next(values))) if one.dtype.item is None else (None, None)
         facts.append(ColumnFacts(one.name, one.dtype.name, nulls, low, high, placeholder=one.dtype.is_embedding))
     return tuple(facts)
+
+
+def _shortened(text: str | None) -> str | None:
+    """A range is for people: the manifest does not hold whole documents."""
+    return text if text is None else cut(text, _LONGEST_FACT)
 
 
 def _check_not_null(session: DaySession, operator: Sink, facts: tuple[ColumnFacts, ...], given: Numbered) -> None:

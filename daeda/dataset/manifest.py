@@ -29,7 +29,10 @@ class Part:
 
 @dataclass(frozen=True)
 class ColumnFacts:
-    """What is in a column. `minimum` and `maximum` are text; None for lists and for columns without a value."""
+    """What is in a column. `minimum` and `maximum` are text; None for lists and for columns without a value.
+
+    Long texts are cut, and end in dots then.
+    """
 
     name: str
     dtype: str

@@ -208,9 +208,11 @@ def build(
             for day in days:
                 handle = begin(context, DayHandle(day))
                 session = session_of(handle)
-                for operator in operators:
-                    handle = run_operator(session, operator, handle)  # type: ignore[arg-type]
-                session.close()
+                try:
+                    for operator in operators:
+                        handle = run_operator(session, operator, handle)  # type: ignore[arg-type]
+                finally:
+                    session.close()
         finally:
             close_gate(context)
 

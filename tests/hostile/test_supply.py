@@ -1,0 +1,137 @@
+"""What is installed and what a run may touch: pins, licences, dangerous calls, modes of files, places of files."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import stat
+import subprocess
+import sys
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+
+import pytest
+
+from tests.audit.feed import DAYS, build, enrich, feed
+from tests.projects import TinyProject
+
+REPOSITORY = Path(__file__).parents[2]
+PACKAGES = ("daeda", "beam_pipeline", "enrich", "daeda_audit", "sample_data")
+# What every environment brings along.
+BOOTSTRAP = {"daeda", "pip", "setuptools", "wheel"}
+# Licences under which everything that is installed may be used and passed on with an Apache-2.0 project. Copyleft that
+# reaches beyond a file (GPL, AGPL) is not among them.
+LICENCES = re.compile(r"Apache|BSD|MIT|ISC|MPL|Mozilla|PSF|Python Software Foundation", re.IGNORECASE)
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pins() -> dict[str, str]:
+    lines = (REPOSITORY / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    found = [line.partition("==") for line in lines if line and not line.startswith("#")]
+    assert all(version for _, _, version in found), "every line pins one version"
+    return {normal(name): version for name, _, version in found}
+
+
+def installed() -> dict[str, Distribution]:
+    return {normal(one.metadata["Name"]): one for one in distributions()}
+
+
+def licence(one: Distribution) -> str:
+    listed = [line for line in one.metadata.get_all("Classifier") or [] if line.startswith("License ::")]
+    told = [one.metadata.get("License-Expression"), *listed, (one.metadata.get("License") or "").partition("\n")[0]]
+    return "; ".join(text for text in told if text)
+
+
+def test_what_is_installed_is_what_is_pinned() -> None:
+    found = {name: one.version for name, one in installed().items() if name not in BOOTSTRAP}
+    assert found == pins()
+
+
+def test_every_requirement_is_met_and_none_contradicts_another() -> None:
+    done = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "No broken requirements found.\n"), done.stdout
+
+
+def test_every_dependency_has_a_licence_that_lets_it_be_used() -> None:
+    wrong = {name: licence(one) for name, one in installed().items() if not LICENCES.search(licence(one))}
+    assert wrong == {}
+
+
+# Calls that turn bytes of a file into objects or code, or a text into a shell's command.
+FORBIDDEN = {
+    "yaml.load", "yaml.load_all", "yaml.unsafe_load", "yaml.full_load", "pickle.load", "cloudpickle.load", "eval",
+    "exec", "os.system", "os.popen", "marshal.load", "marshal.loads", "shelve.open", "joblib.load",
+    "numpy.load", "np.load",
+}  # fmt: skip
+# Ray's actors and the driver hand each other bytes that they have made themselves.
+PICKLE_BETWEEN_OWN_PROCESSES = {"enrich/actors.py", "enrich/cluster.py"}
+
+
+def calls(tree: ast.AST) -> list[str]:
+    return [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+
+
+def test_no_file_becomes_code_or_an_object() -> None:
+    unpickled = set()
+    for path in sorted(one for package in PACKAGES for one in (REPOSITORY / package).rglob("*.py")):
+        name = str(path.relative_to(REPOSITORY))
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        found = calls(tree)
+        assert not FORBIDDEN & set(found), name
+        assert not any(isinstance(node, ast.keyword) and node.arg == "shell" for node in ast.walk(tree)), name
+        if "pickle.loads" in found:
+            unpickled.add(name)
+    assert unpickled == PICKLE_BETWEEN_OWN_PROCESSES
+
+
+def modes(root: Path) -> set[tuple[str, int]]:
+    """Kind and permissions of everything below a directory."""
+    return {("directory" if path.is_dir() else "file", stat.S_IMODE(path.stat().st_mode)) for path in root.rglob("*")}
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_published_files_have_the_permissions_of_the_umask(umask: int, tmp_path: Path) -> None:
+    made = feed(tmp_path)
+    before = os.umask(umask)
+    try:
+        build(made, days=DAYS)
+        enrich(made)
+    finally:
+        os.umask(before)
+    assert list((tmp_path / "output").rglob("dt=*/part-0-0.parquet"))
+    assert modes(tmp_path / "output") == {("directory", 0o777 & ~umask), ("file", 0o666 & ~umask)}
+
+
+def test_a_run_writes_only_below_its_output_and_leaves_nothing_in_temporary_places(tmp_path: Path) -> None:
+    """HOME, TMPDIR and the working directory are watched; the umask is the strictest that lets a run work."""
+    root, watched, here = tmp_path / "project", tmp_path / "watched", tmp_path / "here"
+    made = TinyProject(root).without("item_vector").write().write_data()
+    for directory in (watched / "home", watched / "tmp", here):
+        directory.mkdir(parents=True)
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
+    done = subprocess.run(
+        [sys.executable, "-m", "daeda", "pipeline", "train", "ranking", "--runtime-config-path", made.runtime_path],
+        cwd=here,
+        env={
+            "PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "TZ": "UTC", "PYTHONDONTWRITEBYTECODE": "1",
+            "HOME": str(watched / "home"), "TMPDIR": str(watched / "tmp"),
+        },
+        umask=0o077,
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert [path for path in (*watched.rglob("*"), *here.rglob("*")) if path.is_file()] == []
+    output = root / "output"
+    assert modes(output) == {("directory", 0o700), ("file", 0o600)}
+    after = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file() and output not in path.parents}
+    assert after == before
+    days = output / "ranking/skeleton"
+    kept = {str(path.relative_to(output)) for path in output.rglob("*") if path.is_file() and days not in path.parents}
+    assert all(name.startswith("ranking/_") for name in kept), kept
+    assert sorted(path.name for path in days.iterdir()) == ["dt=2024-01-02", "dt=2024-01-03"]
