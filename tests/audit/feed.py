@@ -202,6 +202,8 @@ def build(
             service=dag.service, data_root=str(data or made.root / "data"), service_dir=str(service_dir),
             run_dir=str(staging.directory), limits=DayLimits(1 << 30, 1, ""), day_workers=1, rows_per_part=50,
             label_columns=("user_id",), project_root=str(made.root),
+            # A copy of the data consists of links, and what they lead to is read.
+            sources=() if data is None else (str(data), str(made.root / "data")),
         )  # fmt: skip
         open_gate(context, Gate(1))
         try:
