@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import duckdb
@@ -134,6 +137,33 @@ def test_a_publication_that_was_cut_off_leaves_no_day_and_is_cleared(
     del project.runtime["rows_per_part"]
     assert on_object_storage(project) == 0
     assert parts_of(client) == whole
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_a_run_that_was_killed_while_it_put_its_parts_is_made_good(
+    project: TinyProject, client: S3Client, proxy: Proxy
+) -> None:
+    project.runtime["rows_per_part"] = 1
+    assert on_object_storage(project) == 0
+    whole = parts_of(client)
+    for one in client.listing(BUCKET / "out"):
+        client.delete(one.path)
+    slow = proxy.fail("slow", 99, lambda method, path: method == "PUT" and "/part-1-0" in path, seconds=1.2)
+    words = ["--runtime-config-path", str(project.runtime_path), "--runner", "DirectRunner"]
+    process = subprocess.Popen([sys.executable, "-m", "beam_pipeline", *words], stderr=subprocess.DEVNULL)
+    while not slow.hits and process.poll() is None:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    # The lease of the dead, and a part without a manifest.
+    assert [one.path.name for one in client.listing(BUCKET / "out/ranking/_staging")] != []
+    assert {one.path.name for one in client.listing(SKELETON)} >= {"part-0-0.parquet"}
+    proxy.faults.clear()
+    time.sleep(slow.seconds + 0.3)  # what the proxy still holds arrives late, as it may on any network
+    assert on_object_storage(project) == 0
+    assert parts_of(client) == whole
+    assert client.listing(BUCKET / "out/ranking/_staging") == []
+    assert not list((project.root / "staging/ranking/_staging").glob("run-*"))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
