@@ -33,3 +33,8 @@ def test_the_figures_are_those_that_were_recorded() -> None:
     assert soak["lost"] == 0
     assert f"| {soak['kills_survived']} |" in PAGE
     assert f"| {soak['bytes_compared']:,} |" in PAGE
+
+
+def test_the_number_of_wrong_inputs_is_that_of_their_folder() -> None:
+    cases = list((REPOSITORY / "tests/cli/bad_input").glob("*.yaml"))
+    assert f"| Each of the {len(cases)} wrong inputs in `tests/cli/bad_input`" in PAGE
