@@ -20,6 +20,8 @@ import pyarrow.parquet as pq
 from daeda.catalog.project import Project
 from daeda.catalog.view import FeatureView
 from daeda.dataset.layout import day_name
+from daeda_audit.expression.evaluate import read_expression
+from daeda_audit.expression.syntax import columns_of
 from daeda_audit.moments import EPOCH, PER_DAY, PER_SECOND, day_of
 from daeda_audit.raw import RawView, RawViews
 from daeda_audit.values import from_arrow, nanoseconds
@@ -58,9 +60,14 @@ def copy_with_future(project: Project, raws: RawViews, day: dt.date, cut: int, d
 def used_views(project: Project) -> list[FeatureView]:
     """The views that the service reads, but for those that only cover ids."""
     names = [project.service.spine.view, *(ref.partition(":")[0] for ref in project.runtime.feature_refs)]
-    contract = {column.name for column in project.service.columns}
+    needed = {column.name for column in project.service.columns}
+    # What a derived column or a function reads, the contract need not list.
+    for column in project.service.columns:
+        if column.expression is not None:
+            needed.update(columns_of(read_expression(column.expression, f"the expression of '{column.name}'")))
+    needed |= {name for spec in project.aggregations.udf_specs for name in spec.columns}
     for spec in project.aggregations.aggregation_specs:
-        if any(name in contract for name, _ in spec.outputs):
+        if any(name in needed for name, _ in spec.outputs):
             names += [spec.history.view, *(one.partition(":")[0] for one in spec.history.attributes)]
     return [project.views[name] for name in dict.fromkeys(names) if name in project.views]
 

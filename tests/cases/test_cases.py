@@ -11,6 +11,7 @@ import pytest
 from daeda.operators.dag import Operator
 from daeda.operators.temporal import RollingAggregate
 from daeda.settings.aggregations import KIND_MEANINGS
+from daeda_audit.command import main as audit
 from tests.cases.case import EXPLAIN, ROWS, SQL, GoldenCase, engines, golden_cases
 from tests.cases.jobs import Entry
 from tests.cases.oracle import checked_columns, values
@@ -47,6 +48,14 @@ def test_the_rows_are_those_of_the_oracle(case: GoldenCase, golden: list[Entry],
             wanted = [_instant_default(value, table.schema.field(name).type) for value in expected]
             assert len(found) == len(wanted)
             assert all(map(_same, found, wanted)), f"{name} of {day}: {found} is not {wanted}"
+
+
+@by_case
+def test_the_audit_recomputes_the_rows(case: GoldenCase, golden: list[Entry], golden_days: Path) -> None:
+    """A third computation, which judges rows, order, expressions and functions too."""
+    entry = next(one for one in golden if one.name == f"{case.name}_duckdb")
+    days = ["--output-root", str(golden_days / entry.name), "--runtime-config-path", str(entry.runtime)]
+    assert audit([case.service, *days, "--probe", "recompute"]) == 0
 
 
 def _instant_default(value: Any, kind: Any) -> Any:
