@@ -32,6 +32,9 @@ from enrich.watch import POLL_SECONDS, Watch
 # is to go on for ever.
 MAX_RESTARTS = 2
 MAX_TASK_RETRIES = 2
+# Ray waits half a minute for what it starts.
+STARTS = 3
+_NOT_UP = "timed out during startup"
 # Actors that still write stop within this time when their stream is closed and Ray lives on.
 CLOSE_SECONDS = 10.0
 # ray_constants.DEFAULT_MIN_SYSTEM_RESERVED_MEMORY_BYTES.
@@ -148,13 +151,26 @@ def told(error: BaseException) -> DaedaError:
 
 
 def _start(envelope: Envelope) -> None:
-    _init(
-        address="local",
-        num_cpus=envelope.cpus,
-        object_store_memory=envelope.object_store_bytes,
-        include_dashboard=False,
-        **_isolation(envelope),
-    )
+    """Start Ray; on a machine that is too busy it gives up on itself, and is asked again. DayError when it does not."""
+    for left in reversed(range(STARTS)):
+        try:
+            _init(
+                address="local",
+                num_cpus=envelope.cpus,
+                object_store_memory=envelope.object_store_bytes,
+                include_dashboard=False,
+                **_isolation(envelope),
+            )
+            return
+        except Exception as error:
+            # Ray has no class for it. What it had started is ended, and nothing of it is left to find.
+            ray.shutdown()
+            if _NOT_UP not in str(error):
+                raise
+            if not left:
+                raise DayError(
+                    f"Ray did not start within its time, {STARTS} times: the machine is too busy for it now; run again"
+                ) from error
 
 
 def _join(address: str) -> None:
