@@ -144,3 +144,10 @@ for name in ("daeda", "beam_pipeline", "enrich", "daeda_audit"):
 def test_imports_reach_no_network() -> None:
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", _IMPORTS], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_locked_connection_imports_no_pandas(tmp_path: Path) -> None:
+    """A parameter of a setting would, and then `plan` waits for pandas."""
+    code = f"import sys; from daeda.sql.locked import Reach, connect; connect(Reach.of([{str(tmp_path)!r}]))"
+    ended = subprocess.run([sys.executable, "-c", f"{code}; sys.exit('pandas' in sys.modules)"], check=False)
+    assert ended.returncode == 0
