@@ -205,28 +205,27 @@ def run(
 
 
 def main(arguments: Sequence[str] | None = None, say: Callable[[str], None] = print) -> int:
-    """Fuzz both projects and write the result; returns 1 after a finding."""
+    """Fuzz the projects and write the result, which keeps what it has of others; returns 1 after a finding."""
     parser = argparse.ArgumentParser(prog="python -m bench.fuzz", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--examples", type=int, default=1_000, metavar="N", help="examples of each project")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="decides which")
+    parser.add_argument("--service", choices=list(PROJECTS), action="append", help="one project alone (default: all)")
     parser.add_argument("--result", type=Path, default=RESULT, metavar="FILE")
     given_words = parser.parse_args(arguments)
-    report: dict[str, Any] = {
-        "workload": "fuzz",
-        "machine": describe_machine(),
-        "seed": given_words.seed,
-        "projects": {},
-    }
+    path: Path = given_words.result
+    before = json.loads(path.read_text(encoding="utf-8"))["projects"] if path.exists() else {}
+    report: dict[str, Any] = {"workload": "fuzz", "machine": describe_machine(), "projects": before}
     wrong = 0
-    for service, root in PROJECTS.items():
+    for service in given_words.service or PROJECTS:
         findings = Findings()
         started = time.perf_counter()
         try:
-            run(Project(service, root), given_words.examples, given_words.seed, findings)
+            run(Project(service, PROJECTS[service]), given_words.examples, given_words.seed, findings)
         except Exception as error:  # noqa: BLE001 - whatever a command lets through is the finding
             findings.wrong.append(f"{type(error).__name__}: {str(error)[:500]}")
         wrong += len(findings.wrong)
         report["projects"][service] = {
+            "seed": given_words.seed,
             "examples": findings.examples,
             "outcomes": dict(sorted(findings.outcomes.items())),
             "changes": dict(sorted(findings.actions.items())),
@@ -237,7 +236,8 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], None] = pr
         say(f"{service}: {findings.examples} examples, {dict(findings.outcomes)}, {len(findings.wrong)} findings")
         for text in findings.wrong:
             say(text)
-    given_words.result.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        # After each project: a run that is stopped leaves what it has done.
+        path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return 1 if wrong else 0
 
 

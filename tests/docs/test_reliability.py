@@ -38,3 +38,9 @@ def test_the_figures_are_those_that_were_recorded() -> None:
 def test_the_number_of_wrong_inputs_is_that_of_their_folder() -> None:
     cases = list((REPOSITORY / "tests/cli/bad_input").glob("*.yaml"))
     assert f"| Each of the {len(cases)} wrong inputs in `tests/cli/bad_input`" in PAGE
+
+
+def test_the_figures_of_the_fuzzer_are_those_that_were_recorded() -> None:
+    projects = json.loads((REPOSITORY / "bench/results/fuzz.json").read_text())["projects"].values()
+    assert all(one["findings"] == [] and set(one["outcomes"]) <= {"exit 0", "exit 2"} for one in projects)
+    assert f"| {sum(one['examples'] for one in projects):,} |" in PAGE
