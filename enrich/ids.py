@@ -72,10 +72,15 @@ class RowMap:
     """Which row of the store holds an id: `rows[i]` for the i-th key. Built once per run; picklable without copies."""
 
     ids: IntegerIds | TextIds
-    rows: Positions
+    rows: Positions | npt.NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of ids and rows."""
+        return int(self.ids.keys.nbytes + self.rows.nbytes)
 
     def lookup_rows(self, ids: pa.Array) -> Positions:
         """The row of each id, -1 for one that the store does not have and for NULL."""
@@ -85,12 +90,20 @@ class RowMap:
         """The part of the map that `ids` need; its length is the number of vectors to load."""
         places = self.ids.find(ids)
         places = np.unique(places[places >= 0])
-        return RowMap(self.ids.subset(places), self.rows[places])
+        return RowMap(self.ids.subset(places), self.rows[places].astype(np.int64))
 
 
-def pick(values: Positions, places: Positions) -> Positions:
+def compact(rows: Positions) -> Positions | npt.NDArray[np.int32]:
+    """Row numbers in half the memory, where the store has fewer than 2^31 rows."""
+    return rows.astype(np.int32) if len(rows) and rows.max() <= np.iinfo(np.int32).max else rows
+
+
+def pick(values: Positions | npt.NDArray[np.int32], places: Positions) -> Positions:
     """`values[place]`, and -1 where the place is -1."""
-    return np.append(values, ABSENT)[places]
+    if not len(values):
+        return np.full(len(places), ABSENT)
+    # At -1 the last value is read, and replaced: no copy of all values is made for it.
+    return np.where(places >= 0, values[places], ABSENT).astype(np.int64)
 
 
 def is_text(found: pa.DataType) -> bool:

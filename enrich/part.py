@@ -309,7 +309,7 @@ def _parquet_options(task: PartTask, schema: pa.Schema) -> dict[str, Any]:
 
     Embeddings are plain: DuckDB 1.5 cannot read float16 in the smaller BYTE_STREAM_SPLIT. LZ4 takes as long as no
     compression where there is nothing to gain, as in most vectors, and keeps repeated ones and zeros small; zstd takes
-    a fifth longer to write, and saves 8 to 11 % (`python -m bench vectors` measures it).
+    a fifth longer to write, and saves about a tenth.
     """
     empty = pa.BufferOutputStream()
     pq.write_table(schema.empty_table(), empty)

@@ -27,7 +27,7 @@ from daeda.storage.access import find_access
 from daeda.storage.objects import before_the_first_day, client
 from daeda.storage.place import is_object, object_path
 from enrich.arrays import ABSENT, Halves, Positions
-from enrich.ids import IntegerIds, RowMap, TextIds, is_text, pick
+from enrich.ids import IntegerIds, RowMap, TextIds, compact, is_text, pick
 
 # Sorted takes of some thousand rows were fastest between 1,024 and 4,096 rows of 256 floats.
 TAKE_BYTES = 4 * 1024**2
@@ -320,12 +320,18 @@ def _map_integers(column: pa.ChunkedArray, rows: Positions) -> RowMap:
     keys = column.to_numpy()
     if keys.dtype != np.uint64:
         keys = keys.astype(np.int64)
-    # Stable, so that the last of equal keys is the one in the last row.
-    order = np.argsort(keys, kind="stable")
-    keys = keys[order]
-    last = np.ones(len(keys), np.bool_)
-    last[:-1] = keys[1:] != keys[:-1]
-    return RowMap(IntegerIds(keys[last]), rows[order][last])
+    if (keys[1:] > keys[:-1]).all():
+        return RowMap(IntegerIds(keys), compact(rows))
+    # The default sort takes a fraction of the time of a stable one, and is right where no two keys are equal.
+    order = np.argsort(keys)
+    ordered = keys[order]
+    if (ordered[1:] == ordered[:-1]).any():
+        # Stable, so that the last of equal keys is the one in the last row.
+        order = np.argsort(keys, kind="stable")
+        last = np.ones(len(keys), np.bool_)
+        last[:-1] = ordered[1:] != ordered[:-1]
+        ordered, order = ordered[last], order[last]
+    return RowMap(IntegerIds(ordered), compact(rows[order]))
 
 
 def _map_texts(column: pa.ChunkedArray, rows: Positions) -> RowMap:

@@ -1,0 +1,153 @@
+"""The enrichment: *vectors* is the mean of 32 vectors of 1,152 float16 for each of 100,000 rows, *catalogue* a day of
+470,000 distinct ids out of a store of 42.5 million, at a small dimension.
+
+daeda's seconds are those of the day's manifest: reading the vectors, enriching, publishing. Ray's start is apart, as it
+is for the peers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bench.equality import check_equal
+from bench.harness import Bench, Outcome, Timed
+from bench.peers.pool_vectors import skeleton
+from bench.peers.script import run_script
+from bench.process_tree import run_measured
+from bench.vectors_project import DAY, SERVICE, STORE, Size, runtime, write_project
+from enrich.compiled import kernel
+from enrich.part import VectorColumn, needed_ids
+from enrich.pooling import average
+from enrich.store import DayVectors, open_store
+
+SIZES = {
+    "vectors": Size(rows=100_000, length=32, stored=200_000, distinct=200_000, dimension=1152, part=12_500),
+    "catalogue": Size(rows=100_000, length=8, stored=42_500_000, distinct=470_000, dimension=16, part=12_500),
+}
+TINY = Size(rows=200, length=4, stored=300, distinct=100, dimension=8, part=50)
+PEERS = {"single_process_loop": "loop", "ray_data": "ray_data"}
+# Vectors of the store that the kernel is timed with: far more than a processor's caches hold.
+_KERNEL_VECTORS, _KERNEL_ROWS = 200_000, 10_000
+
+
+def run(bench: Bench, variant: str) -> Outcome:
+    """One of the two workloads."""
+    size = TINY if bench.tiny else SIZES[variant]
+    data = bench.data({"size": str(size), "version": 1}, size.nbytes, lambda path: write_project(path, size))
+    rows = {"rows": size.rows, "ids": size.rows * size.length, "ids in the store": size.stored}
+    return _catalogue(bench, data, size, rows) if variant == "catalogue" else _vectors(bench, data, size, rows)
+
+
+def _vectors(bench: Bench, data: Path, size: Size, rows: dict[str, int]) -> Outcome:
+    with bench.scratch() as scratch:
+        systems = {"daeda": _own(bench, data)}
+        own = _read((data / "output" / SERVICE / "enriched" / f"dt={DAY}").glob("*.parquet"))
+        for system, way in PEERS.items():
+            if bench.wants(system):
+                out = scratch / way
+                words = [way, str(data), str(out), str(bench.rounds)]
+                systems[system] = run_script("bench.peers.pool_vectors", words, bench.rounds)
+                peer = _read(out.glob("*.parquet"))
+                check_equal(own, peer, system, sort=["user_id"] if way == "ray_data" else ())
+    return Outcome(rows, systems, True, _kernel(size, bench.tiny))
+
+
+def _own(bench: Bench, data: Path) -> Timed:
+    """Enrich the day in fresh processes."""
+    seconds, walls, peaks, cpu = [], [], [], []
+    enriched = data / "output" / SERVICE / "enriched"
+    for _ in range(bench.rounds):
+        shutil.rmtree(enriched, ignore_errors=True)
+        words = [sys.executable, "-m", "enrich", "--runtime-config-path", str(runtime(data))]
+        measured = run_measured(words)
+        manifest = json.loads((enriched / f"dt={DAY}" / "_manifest.json").read_text(encoding="utf-8"))
+        seconds.append(sum(manifest["seconds"].values()))
+        walls.append(measured.seconds)
+        peaks.append(measured.peak_mib)
+        cpu.append(measured.cpu_seconds)
+    middle, wall = statistics.median(seconds), statistics.median(walls)
+    more = {
+        "wall_seconds": round(wall, 3),
+        "start_up_seconds": round(wall - middle, 3),
+        "cpu_seconds": round(statistics.median(cpu), 3),
+        "by_phase": manifest["seconds"],
+    }
+    return Timed(middle, statistics.median(peaks), bench.rounds, more)
+
+
+def _kernel(size: Size, tiny: bool) -> dict[str, float]:
+    """What one thread pools, beside what it copies, in GB/s of vectors."""
+    vectors, rows = (300, 50) if tiny else (_KERNEL_VECTORS, _KERNEL_ROWS)
+    generator = np.random.default_rng(1)
+    matrix = generator.integers(0, 0x3C00, (vectors, size.dimension), np.uint16).view(np.float16)
+    members = generator.integers(0, vectors, rows * size.length)
+    offsets = np.arange(rows + 1) * size.length
+    copy = np.empty_like(matrix)
+    copied = matrix.nbytes / _best(lambda: np.copyto(copy, matrix))
+    pooled = len(members) * size.dimension * 2 / _best(lambda: average(offsets, members, matrix, "none"))
+    return {
+        "kernel is compiled": float(kernel() is not None),
+        "kernel GB/s": pooled / 1e9,
+        "copy GB/s": copied / 1e9,
+        "kernel/copy bandwidth": pooled / copied,
+    }
+
+
+def _best(work: Callable[[], object], rounds: int = 5) -> float:
+    found = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - started)
+    return min(found)
+
+
+def _catalogue(bench: Bench, data: Path, size: Size, rows: dict[str, int]) -> Outcome:
+    """The map of a store and the vectors of a day, in this process, from files that are not in memory."""
+    column = VectorColumn("likes_vec", "avg_pool", "likes", "items", size.dimension, "none")
+    found: dict[str, list[float]] = {"cold": [], "map": [], "warm": []}
+    for _ in range(bench.rounds):
+        _forget(data)
+        started = time.perf_counter()
+        store = open_store("items", str(data / STORE), "id", "vec", size.dimension, 1)
+        row_map = store.row_map()
+        mapped = time.perf_counter()
+        ids = needed_ids(skeleton(data), [column])
+        day = DayVectors.load(store, row_map, ids)
+        ended = time.perf_counter()
+        DayVectors.load(store, row_map, ids)
+        again = time.perf_counter()
+        assert len(day.matrix) == size.distinct
+        for name, value in (("cold", ended - started), ("map", mapped - started), ("warm", again - ended)):
+            found[name].append(value)
+    middle = {name: statistics.median(values) for name, values in found.items()}
+    figures = {
+        "seconds cold": middle["cold"],
+        "seconds of the map, of them": middle["map"],
+        "seconds of another day, warm": middle["warm"],
+        "MiB of the map": (row_map.nbytes) / 2**20,
+    }
+    return Outcome(rows, {"daeda": Timed(middle["cold"], 0.0, bench.rounds)}, True, figures)
+
+
+def _forget(data: Path) -> None:
+    """Take the files of the store out of the page cache."""
+    for path in (data / STORE).rglob("*.lance"):
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _read(paths: object) -> pa.Table:
+    ordered = sorted(paths, key=lambda path: path.name if "-0." not in path.name else f"{path.name.split('-')[1]:>9}")
+    return pa.concat_tables(pq.ParquetFile(path).read() for path in ordered).combine_chunks()
