@@ -78,7 +78,7 @@ class DayVectors:
         """Read the vectors of `ids` once. DayError when a value does not fit in float16."""
         needed = row_map.restrict(ids)
         order = np.argsort(needed.rows)
-        taken = store.take_vectors(needed.rows[order])
+        taken = store.take_vectors(needed.rows[order].astype(np.int64))
         places = np.empty(len(needed), np.int64)
         places[order] = np.where(taken.present, np.arange(len(needed)), ABSENT)
         return cls(needed.ids, places, taken.matrix)
