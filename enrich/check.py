@@ -13,13 +13,14 @@ from daeda.dataset.manifest import read_manifest
 from daeda.errors import InputError
 from daeda.operators.dag import Dag
 from daeda.operators.udf import RayUdfTransform
-from daeda.storage.objects import open_parquet
+from daeda.storage.objects import before_the_first_day, open_parquet
 from daeda.storage.place import Place
 from enrich.address import probe_address
 from enrich.preload import open_declared
 from enrich.store import EmbeddingStore
 
 
+@before_the_first_day()
 def check_enrichment(project: Project, dag: Dag, days: Iterable[dt.date] | None = None) -> None:
     """See that a Ray cluster that is named answers, open every store at its version, compare the types of ids, and read
     the footers of the published skeleton parts.

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 START_SECONDS = 120
+_ANYBODY = "AWS4-HMAC-SHA256 Credential=x/20240101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=x"
 
 
 def free_port() -> int:
@@ -36,7 +37,8 @@ def s3_server() -> Iterator[int]:
         while True:
             assert process.poll() is None, "moto's server has ended"
             with contextlib.suppress(OSError):
-                forward(port, "GET", "/moto-api/", b"", {})
+                # The first request of all loads what answers it, which may take longer than tests wait.
+                forward(port, "GET", "/warm-up", b"", {"Authorization": _ANYBODY})
                 break
             assert time.monotonic() < deadline, "moto's server does not answer"
             time.sleep(0.05)
