@@ -33,9 +33,9 @@ from tests.rolling.one_day import NOON, Case, Row, Time, in_the_oracle, in_the_p
 
 RESULT = Path(__file__).parent / "results" / "exactness.json"
 ENGINES = ("duckdb", "polars")
-SLICE_ROWS = 5_000
+SLICE_ROWS = 10_000
 # Rows of an impression list share user and time.
-IMPRESSIONS = 5
+IMPRESSIONS = 20
 SECOND = 1_000_000_000
 KEYS = ({"k": "int64"}, {"k": "string"}, {"k": "int64", "j": "int64"}, {"k": "string", "j": "int32"})
 TIMES = (Time(), Time("timestamp[ms]", "ms"), Time("timestamp[ns]", "ns"), Time("int64", "s"))
@@ -136,10 +136,10 @@ def drawn(draw: random.Random, rows: int) -> Case:
     while len(left) < rows:
         one = {**draw.choice(users), "now": NOON + step * draw.randint(-400, 400)}
         left += [dict(one) for _ in range(min(draw.choice([1, 1, 1, IMPRESSIONS]), rows - len(left)))]
-    chunk = draw.choice([100, 1_000, 1_000_000])
+    chunk = draw.choice([2_000, 1_000_000])
     return Case(
         dict(keys), REST, tuple(aggregates(draw)), left, right, left_time, right_time, created, chunk_rows=chunk,
-        batch_rows=draw.choice([64, 500, 122_880]),
+        batch_rows=draw.choice([500, 122_880]),
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import math
+import random
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,9 @@ def same(found: object, wanted: object) -> bool:
     return order_key(found) == order_key(wanted) and str(found) == str(wanted)
 
 
-def in_duckdb(case: Case, directory: Path, connection: duckdb.DuckDBPyConnection) -> list[Row]:
+def in_duckdb(
+    case: Case, directory: Path, connection: duckdb.DuckDBPyConnection, row_group: int | None = None
+) -> list[Row]:
     """What the product finds for each left row."""
     left_types = {**case.keys, "now": case.left_time.dtype}
     right_types = {**case.keys, "then": case.right_time.dtype, **case.rest}
@@ -91,8 +94,8 @@ def in_duckdb(case: Case, directory: Path, connection: duckdb.DuckDBPyConnection
     # DuckDB remembers files by name and time: every case has files of its own.
     number = next(_NUMBERS)
     left_path, right_path = directory / f"left_{number}.parquet", directory / f"right_{number}.parquet"
-    pq.write_table(table(left, left_types), left_path)
-    pq.write_table(table(right, right_types), right_path)
+    pq.write_table(table(left, left_types), left_path, row_group_size=row_group)
+    pq.write_table(table(right, right_types), right_path, row_group_size=row_group)
     instants = {"then": Instant(column="then", unit=case.right_time.unit)}  # type: ignore[arg-type]
     if case.created is not None:
         instants["known"] = Instant(column="known", unit=case.created.unit)  # type: ignore[arg-type]
@@ -133,7 +136,11 @@ def connection() -> duckdb.DuckDBPyConnection:
 
 
 # Few values, so that rows meet: ties, equal instants and edges are common.
-KEYS = {"int64": st.sampled_from([None, 1, 2]), "string": st.sampled_from([None, "a", "A", "é"])}
+KEYS = {
+    "int64": st.sampled_from([None, 1, 11]),
+    "int32": st.sampled_from([None, 1, 11]),
+    "string": st.sampled_from([None, "a", "A", "é"]),
+}
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "int64": st.sampled_from([None, -1, 0, 7]),
     "double": st.sampled_from([None, -math.inf, -0.0, 0.0, 1.5, math.inf, math.nan]),
@@ -157,7 +164,7 @@ def moments(draw: st.DrawFn, time: Time) -> int:
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    names = draw(st.sampled_from([("k",), ("k",), ("k", "j")]))
+    names = draw(st.sampled_from([("k",), ("k",), ("k", "j"), ("k", "j", "i")]))
     keys = {name: draw(st.sampled_from(list(KEYS))) for name in names}
     left_time, right_time = draw(st.sampled_from(TIMES)), draw(st.sampled_from(TIMES))
     created = draw(st.none() | st.sampled_from(TIMES))
@@ -277,3 +284,46 @@ def test_ties_of_rows_that_became_known_together_go_to_the_greatest_remaining_co
     right = [{"k": 1, "then": 0, "known": 2, "x": value} for value in ("b", None, "é", "Z", "a")]
     assert looked_up(tmp_path, right, [{"k": 1, "now": 3}], created=True) == ["é"]
     assert looked_up(tmp_path, right[::-1], [{"k": 1, "now": 3}], created=True) == ["é"]
+
+
+@pytest.mark.parametrize(
+    ("types", "keys"),
+    [
+        ({"k": "int64", "j": "int64"}, [(1, 11), (11, 1), (111, 1), (1, 111)]),
+        ({"k": "string", "j": "string"}, [("a", "bc"), ("ab", "c"), ("abc", ""), ("", "abc")]),
+        ({"k": "string", "j": "int32"}, [("1", 11), ("11", 1), ("1 ", 11), ("é", 1)]),
+    ],
+    ids=["1,11 and 11,1", "a,bc and ab,c", "text and number"],
+)
+def test_composite_keys_are_compared_column_by_column(
+    types: dict[str, str], keys: list[tuple[Any, Any]], tmp_path: Path, connection: duckdb.DuckDBPyConnection
+) -> None:
+    noon = NOON * 1_000_000_000
+    right = [{"k": k, "j": j, "then": noon, "x": str(place)} for place, (k, j) in enumerate(keys)]
+    left = [{"k": k, "j": j, "now": noon + 1_000_000_000} for k, j in keys]
+    left += [{**left[0], "k": None}, {**left[0], "j": None}]
+    case = Case(types, SECONDS, SECONDS, None, None, False, {"x": "string"}, ("x",), left, right)
+    found = [row["x"] for row in in_duckdb(case, tmp_path, connection)]
+    assert found == ["0", "1", "2", "3", None, None]
+
+
+@pytest.mark.parametrize("created", [False, True])
+@pytest.mark.parametrize("allow_exact", [False, True])
+def test_ties_have_one_winner_for_any_number_of_threads(created: bool, allow_exact: bool, tmp_path: Path) -> None:
+    """Thousands of rows that share key and time, in many row groups: DuckDB's join alone would pick any of them."""
+    draw = random.Random(5)
+
+    def moment() -> int:
+        return (NOON + draw.randint(0, 6)) * 1_000_000_000
+
+    right = [{"k": draw.randint(0, 40), "then": moment(), "x": str(draw.randint(0, 99))} for _ in range(6_000)]
+    for row in right:
+        row["known"] = draw.choice([None, row["then"], moment(), moment()])
+    left = [{"k": draw.randint(0, 41), "now": moment()} for _ in range(3_000)]
+    case = Case({"k": "int64"}, SECONDS, SECONDS, SECONDS if created else None, "4s", allow_exact, {"x": "string"},
+                ("x",), left, right)  # fmt: skip
+    wanted = in_the_oracle(case)
+    for threads in (1, 2, 4):
+        with duckdb.connect() as connection:
+            connection.execute(f"SET TimeZone = 'UTC'; SET threads = {threads}")
+            assert in_duckdb(case, tmp_path, connection, row_group=500) == wanted

@@ -1,0 +1,58 @@
+"""The longer run against the oracle: at a small size, resumed, and with an engine that is wrong on purpose."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from beam_pipeline.kernel import column
+from bench import exactness
+from bench.exactness import COLUMNS, ENGINES, RESULT, main
+
+
+@pytest.fixture
+def result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Slices of 60 rows, of a run that has not begun."""
+    monkeypatch.setattr(exactness, "SLICE_ROWS", 60)
+    return tmp_path / "exactness.json"
+
+
+def run(result: Path, rows: int, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(sys, "argv", ["exactness", "--rows", str(rows), "--seed", "3", "--result", str(result)])
+    return main()
+
+
+def test_it_goes_on_behind_an_earlier_run(
+    result: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(result, 60, monkeypatch) == 0
+    first = json.loads(result.read_text(encoding="utf-8"))
+    assert run(result, 120, monkeypatch) == 0
+    second = json.loads(result.read_text(encoding="utf-8"))
+    assert (first["rows"], second["rows"]) == (60, 120)
+    assert second["slices"][0] == first["slices"][0]
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "120 rows of each of 13 kinds and of each of 2 engines: 0 mismatches"
+    )
+
+
+def test_an_engine_that_is_wrong_is_found(result: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = column.newest
+    monkeypatch.setattr(column, "newest", lambda window, most: right(window, max(most - 1, 0)))
+    assert run(result, 60, monkeypatch) == 1
+    kinds = json.loads(result.read_text(encoding="utf-8"))["kinds"]
+    assert kinds["list"]["duckdb"]["mismatches"] > 0
+    assert kinds["list"]["polars"]["mismatches"] == 0
+
+
+def test_the_recorded_run_is_whole() -> None:
+    """What the documentation quotes: at least 100,000 rows of each kind and engine, and no mismatch."""
+    recorded = json.loads(RESULT.read_text(encoding="utf-8"))
+    assert (recorded["rows"] >= 100_000, recorded["mismatches"]) == (True, 0)
+    assert set(recorded["kinds"]) == set(COLUMNS)
+    for engines in recorded["kinds"].values():
+        assert set(engines) == set(ENGINES)
+        assert all(one["rows"] >= 100_000 and one["mismatches"] == 0 for one in engines.values())
