@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import math
 import os
 import subprocess
@@ -26,9 +27,12 @@ FIRST, DAYS = dt.date(2011, 2, 1), 28
 @pytest.fixture(scope="module")
 def month(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The skeleton of the whole month."""
-    output = tmp_path_factory.mktemp("retail")
+    return trained(tmp_path_factory.mktemp("retail"))
+
+
+def trained(output: Path, **settings: str) -> Path:
     words = [sys.executable, "-m", "daeda", "pipeline", "train", "retail", "--runtime-config-path", str(RUNTIME)]
-    environment = {**os.environ, "DAEDA_DATA_ROOT": str(RETAIL)}
+    environment = {**os.environ, "DAEDA_DATA_ROOT": str(RETAIL), **settings}
     done = subprocess.run(
         [*words, "--output-root", str(output)], env=environment, capture_output=True, text=True, timeout=300
     )
@@ -78,3 +82,14 @@ def test_the_month_has_what_makes_it_hard(month: Path) -> None:
     assert any(not found for _, found in rows_of(month))  # a day without a row
     for name in list(rows[0])[10:]:
         assert len({str(row[name]) for row in rows}) > 10, name
+
+
+@needs_shared
+def test_the_polars_engine_gives_the_same_month(month: Path, tmp_path: Path) -> None:
+    other = trained(tmp_path, DAEDA_COMPUTE__ENGINE="polars")
+    for (day, found), (_, wanted) in zip(rows_of(other), rows_of(month), strict=True):
+        assert len(found) == len(wanted), day
+        for one, right in zip(found, wanted, strict=True):
+            assert all(is_same(name, one[name], right[name]) for name in right), (day, one, right)
+    manifest = json.loads((other / f"dt={FIRST}" / "_manifest.json").read_text(encoding="utf-8"))
+    assert "polars" in manifest["software"]
