@@ -123,7 +123,7 @@ def run(bench: Bench, variant: str) -> Outcome:
     figures = {**_figures(systems, feed), **others}
     if limit:
         figures["memory limit in MiB"] = parse_size(limit) / 2**20
-    return Outcome(rows, systems, True, figures, _notes(variant, built))
+    return Outcome(rows, systems, True, figures, _notes(systems, built))
 
 
 def _window_frame(bench: Bench, data: Path, scratch: Path, own: Any) -> dict[str, Timed]:
@@ -164,9 +164,9 @@ def _figures(systems: dict[str, Timed], feed: Feed) -> dict[str, float]:
     return figures
 
 
-def _notes(variant: str, built: dict[str, Built]) -> tuple[str, ...]:
+def _notes(systems: Mapping[str, Timed], built: dict[str, Built]) -> tuple[str, ...]:
     notes = [profile(one, system=name) for name, one in built.items()]
-    if variant != "large":
+    if "window_frame" in systems:
         notes.append(
             "window_frame: rolling.py win, its three queries one after another, without the point-in-time view"
         )

@@ -17,7 +17,7 @@ def result(seconds: float, peer: float) -> dict[str, Any]:
     machine = {"cores": 2, "memory_gib": 8, "system": "Linux"}
     return {
         "workload": "small", "rows": {"spine": 10}, "machine": machine, "systems": systems, "figures": {},
-        "skipped": {"feast_duckdb": "no network"}, "notes": ["operators: sink 0.5"],
+        "skipped": {"feast_duckdb": "no network"}, "notes": ["daeda, seconds by operator: sink 0.5"],
     }  # fmt: skip
 
 
@@ -32,7 +32,7 @@ def test_goals_are_read_from_the_results() -> None:
 def test_page_names_misses_with_their_profile_and_what_was_skipped() -> None:
     text = page({"small": result(2.0, 1.0)})
     assert "| at most 1.3 x | 2.00 x | **missed** | `make bench WORKLOAD=small` |" in text
-    assert "operators: sink 0.5" in text.partition("### What holds the missed ones back")[2]
+    assert "daeda, seconds by operator: sink 0.5." in text.partition("### What holds the missed ones back")[2]
     assert "| duckdb_io_handwritten | 1.000 | 200 | 5 | 2.00 |" in text
     assert "- feast_duckdb was skipped: no network." in text
     assert "| at most 10.5 x | not measured |" in text
