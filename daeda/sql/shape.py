@@ -25,6 +25,7 @@ ResultT = TypeVar("ResultT")
 
 _PROCESS = uuid.uuid4().hex
 _STATEMENTS = 1024
+_memories: list[Callable[[], None]] = []
 
 
 def blank(scan: str, what: str) -> exp.Literal:
@@ -44,7 +45,9 @@ def once_per_shape(make: Callable[P, ResultT]) -> Callable[P, ResultT]:
     `make` takes hashable values and handles by position, looks neither at the blanks nor at `Numbered.rows`, and gives
     text or something that nobody changes.
     """
-    remembered = cast(Callable[..., ResultT], lru_cache(maxsize=_STATEMENTS)(make))
+    memory = lru_cache(maxsize=_STATEMENTS)(make)
+    _memories.append(memory.cache_clear)
+    remembered = cast(Callable[..., ResultT], memory)
 
     @wraps(make)
     def made(*arguments: P.args, **_: P.kwargs) -> ResultT:
@@ -63,6 +66,12 @@ def once_per_shape(make: Callable[P, ResultT]) -> Callable[P, ResultT]:
         return cast(ResultT, fill(result, blanks)) if isinstance(result, str) else result
 
     return made
+
+
+def forget_statements() -> None:
+    """Make every statement anew: for tests that change how statements are made."""
+    for clear in _memories:
+        clear()
 
 
 def without_conflicts(composed: Sequence[Composed]) -> list[Composed]:

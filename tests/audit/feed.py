@@ -26,6 +26,7 @@ from daeda.dataset.layout import Layout, part_name
 from daeda.dataset.manifest import Manifest, Part, read_manifest
 from daeda.dataset.staging import open_staging
 from daeda.operators.dag import Operator
+from daeda.sql.shape import forget_statements
 from enrich.part import PartTask, VectorColumn, enrich_part
 from enrich.store import BatchedVectors, open_store
 from tests.projects import TinyProject, fields, moment, write_parquet
@@ -192,7 +193,17 @@ def build(
     output: Path | None = None,
 ) -> None:
     """Build and publish skeleton days; `swap` may change an operator before it runs, `data` and `output` may lie
-    elsewhere."""
+    elsewhere.
+
+    No statement of before is used, and none is kept: a test may have broken how they are made."""
+    forget_statements()
+    try:
+        _build(made, swap, days, data, output)
+    finally:
+        forget_statements()
+
+
+def _build(made: TinyProject, swap: Swap, days: Sequence[dt.date], data: Path | None, output: Path | None) -> None:
     project = made.load()
     service_dir = output or project.service_dir
     dag = compile_runnable(project).skeleton()
