@@ -208,4 +208,9 @@ def _quoted(text: str) -> str:
 
 def type_in_duckdb(dtype: DType) -> exp.DataType:
     """The type as a node of the SQL tree."""
-    return exp.DataType.build(dtype.sql, dialect="duckdb")
+    return _built(dtype.sql).copy()
+
+
+@lru_cache(maxsize=256)
+def _built(kind: str) -> exp.DataType:
+    return exp.DataType.build(kind, dialect="duckdb")

@@ -83,12 +83,12 @@ class Numbered:
         return replace(self, rows=0)
 
     def expression(self, name: str) -> exp.Expr:
-        """The tree of a column over the files' columns."""
-        return parse_one(self.expressions[name], dialect="duckdb")
+        """The tree of a column over the tables' columns."""
+        return _parsed(self.expressions[name]).copy()
 
     def holding(self, columns: Collection[str]) -> tuple[Stored, ...]:
         """The tables that have what `columns` are computed from; the first table of all where they need none."""
-        needed = {column.name for name in columns for column in self.expression(name).find_all(exp.Column)}
+        needed = self._needed(columns)
         return tuple(one for one in self.tables if needed & set(one.columns)) or self.tables[:1]
 
     def select(self, columns: Collection[str], first: int = 0, last: int | None = None) -> exp.Select:
@@ -99,16 +99,42 @@ class Numbered:
 
             SELECT f0.__row, a, b FROM (SELECT rowid AS __row, a FROM t) AS f0 POSITIONAL JOIN (SELECT b FROM u) AS f1
         """
-        trees = {name: self.expression(name) for name in columns}
-        needed = {column.name for tree in trees.values() for column in tree.find_all(exp.Column)}
+        needed = self._needed(columns)
         head, *others = [
-            _rows_of(one, sorted(needed & set(one.columns)), first, last, numbered=index == 0).subquery(f"f{index}")
+            _rows_of(one, sorted(needed & set(one.columns)), first, last, numbered=index == 0).subquery(
+                f"f{index}", copy=False
+            )
             for index, one in enumerate(self.holding(columns))
         ]
-        query = exp.select(exp.column(ROW, table="f0", quoted=True)).from_(head)
+        query = selected(exp.column(ROW, table="f0", quoted=True)).from_(head, copy=False)
         for other in others:
             query.append("joins", exp.Join(this=other, method="POSITIONAL"))
-        return query.select(*(exp.alias_(tree, name, quoted=True) for name, tree in trees.items()))
+        return query.select(*(named(self.expression(name), name) for name in columns), copy=False)
+
+    def _needed(self, columns: Collection[str]) -> set[str]:
+        """The columns of the tables that `columns` are computed from."""
+        return {needed for name in columns for needed in _columns_in(self.expressions[name])}
+
+
+def selected(*columns: exp.Expr) -> exp.Select:
+    """SELECT of columns that stand nowhere else: sqlglot copies what it is given, and a thousand columns take long."""
+    return exp.Select().select(*columns, copy=False)
+
+
+def named(value: exp.Expr, name: str) -> exp.Expr:
+    """A value that stands nowhere else, under a quoted name."""
+    return exp.alias_(value, name, quoted=True, copy=False)
+
+
+@lru_cache(maxsize=8192)
+def _parsed(text: str) -> exp.Expr:
+    """The tree of an expression that this package made; to be copied before it is put anywhere."""
+    return parse_one(text, dialect="duckdb")
+
+
+@lru_cache(maxsize=8192)
+def _columns_in(text: str) -> frozenset[str]:
+    return frozenset(one.name for one in _parsed(text).find_all(exp.Column))
 
 
 @lru_cache(maxsize=1024)
@@ -165,8 +191,8 @@ def _rows_of(stored: Stored, columns: list[str], first: int, last: int | None, *
             number, source = exp.column("file_row_number"), read_parquet([path], numbered=True)
         case _:
             assert_never(stored)
-    row = [exp.alias_(number, ROW, quoted=True)] if numbered else []
-    query = exp.select(*row, *(column(name) for name in columns)).from_(source)
+    row = [named(number.copy(), ROW)] if numbered else []
+    query = selected(*row, *(column(name) for name in columns)).from_(source, copy=False)
     if first > 0:
         query = query.where(exp.GTE(this=number.copy(), expression=exp.Literal.number(first)))
     if last is not None:

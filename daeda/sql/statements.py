@@ -17,7 +17,7 @@ from daeda.operators.relational import Join
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql.expression import type_in_duckdb
-from daeda.sql.handle import ROW, Composed, Numbered, Stored, column, table
+from daeda.sql.handle import ROW, Composed, Numbered, Stored, column, named, selected, table
 from daeda.sql.order import ordered, ordered_column, sort_key
 from daeda.sql.scan import instant_of
 from daeda.sql.shape import once_per_shape
@@ -28,6 +28,8 @@ CREATED = "__created"
 VISIBLE = "__visible"
 RANK = "__rank"
 ENTITY = "__entity"
+
+_TEXT = DType.parse("string")
 
 
 @once_per_shape
@@ -261,17 +263,13 @@ def function_input(operator: ArrowUdfTransform, left: Numbered) -> str:
 @once_per_shape
 def assembly(relation: Relation, given: Numbered, first: int, last: int | None) -> str:
     """The output columns of rows first .. last - 1 (of all from `first` on without it), with the contract's types."""
-    return _assembled(relation, given, first, last).sql("duckdb")
+    return _assembled(relation, given, first, last).sql("duckdb", copy=False)
 
 
 def _assembled(relation: Relation, given: Numbered, first: int = 0, last: int | None = None) -> exp.Select:
-    rows = given.select(relation.names, first, last).subquery("a")
-    return exp.select(
-        *(
-            exp.alias_(exp.Cast(this=column(one.name), to=type_in_duckdb(one.dtype)), one.name, quoted=True)
-            for one in relation.columns
-        )
-    ).from_(rows)
+    rows = given.select(relation.names, first, last).subquery("a", copy=False)
+    typed = (named(exp.Cast(this=column(one.name), to=type_in_duckdb(one.dtype)), one.name) for one in relation.columns)
+    return selected(*typed).from_(rows, copy=False)
 
 
 @once_per_shape
@@ -282,11 +280,12 @@ def column_facts(relation: Relation, given: Numbered) -> str:
         terms.append(exp.Count(this=column(one.name)))
         if one.dtype.item is None:
             terms += [_as_text(exp.Min(this=column(one.name))), _as_text(exp.Max(this=column(one.name)))]
-    return exp.select(*terms).from_(_assembled(relation, given).subquery("o")).sql("duckdb")
+    rows = _assembled(relation, given).subquery("o", copy=False)
+    return selected(*terms).from_(rows, copy=False).sql("duckdb", copy=False)
 
 
 def _as_text(value: exp.Expr) -> exp.Expr:
-    return exp.Cast(this=value, to=exp.DataType.build("VARCHAR", dialect="duckdb"))
+    return exp.Cast(this=value, to=type_in_duckdb(_TEXT))
 
 
 @once_per_shape

@@ -145,6 +145,7 @@ FLAGS: dict[str, tuple[str, Any]] = {
     "--ray-reserved-cpus": ("0", 0),
     "--ray-reserved-memory": ("600MiB", 600 * 2**20),
     "--ray-actor-percent": ("50", 50),
+    "--ray-address": ("10.0.0.1:6379", "10.0.0.1:6379"),
     "--preload-day-embeddings": ("", True),
     "--no-preload-day-embeddings": ("", False),
 }
