@@ -13,7 +13,8 @@ from typing import Literal, cast
 
 from daeda.catalog.service import ContractColumn
 from daeda.catalog.view import FeatureView
-from daeda.compiler.resolve import Resolved, lookup_order
+from daeda.compiler.lookups import lookup_order
+from daeda.compiler.resolved import Resolved
 from daeda.dtypes import TimeUnit
 from daeda.durations import Duration
 from daeda.operators.dag import Operator

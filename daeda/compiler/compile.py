@@ -7,16 +7,16 @@ from functools import partial
 
 from daeda.catalog.project import Project
 from daeda.compiler.build import build_operators
+from daeda.compiler.lookups import check_lookups
 from daeda.compiler.pipeline_file import edited_path, load_edited
 from daeda.compiler.resolve import (
-    Resolved,
-    check_lookups,
     check_output_columns,
     check_references,
     check_spine,
     resolve_columns,
     resolve_derived,
 )
+from daeda.compiler.resolved import Resolved
 from daeda.errors import ConfigError, NotBuiltYet, did_you_mean
 from daeda.operators.dag import Dag
 from daeda.operators.operator import same_keys

@@ -16,7 +16,8 @@ from typing import Any
 import yaml
 
 from daeda.catalog import project as catalog
-from daeda.compiler.resolve import Resolved, check_output_columns
+from daeda.compiler.resolve import check_output_columns
+from daeda.compiler.resolved import Resolved
 from daeda.durations import Duration
 from daeda.errors import ConfigError, InputError, did_you_mean
 from daeda.operators.dag import Dag, Operator, PipelineModel

@@ -1,0 +1,151 @@
+"""Columns that are looked up in other views, the views that their keys come from, and the order of the look-ups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from daeda.catalog.service import ContractColumn
+from daeda.catalog.view import FeatureView
+from daeda.compiler.resolved import Resolved, expect_type
+from daeda.dtypes import DType
+from daeda.errors import ConfigError, did_you_mean
+
+
+def known_features(found: Resolved) -> list[str]:
+    """The features of all views that feature_refs names."""
+    views = found.project.views
+    return [feature for name in found.referenced_views if name in views for feature in views[name].features]
+
+
+def _owners(found: Resolved, feature: str) -> list[FeatureView]:
+    views = found.project.views
+    return [views[name] for name in found.referenced_views if name in views and feature in views[name].features]
+
+
+def take_feature(found: Resolved, feature: str, *, latest: bool = False) -> FeatureView | None:
+    """The one view that a feature is looked up in; the keys that this needs are taken along."""
+    owners = _owners(found, feature)
+    if len(owners) != 1:
+        return None
+    view = owners[0]
+    taken = (found.latest if latest else found.features).setdefault(view.name, [])
+    if feature in taken:
+        return view
+    # Before its keys, which another view may own: views that are keys of each other end here.
+    taken.append(feature)
+    for key in view.keys:
+        where = found.project.where(f"view:{view.name}", ("entity",))
+        owner = check_entity_key(found, key, {one.name: one.dtype for one in view.fields}, (view.name, where))
+        if owner is not None:
+            found.key_views.setdefault(view.name, set()).add(owner.name)
+    return view
+
+
+def resolve_feature(found: Resolved, column: ContractColumn, where: str) -> None:
+    """A column of kind static or point_in_time: a feature of one referenced view, of its type."""
+    owners = _owners(found, column.name)
+    if len(owners) > 1:
+        both = " and ".join(f"'{view.name}'" for view in owners)
+        found.mistakes.add(where, f"column '{column.name}' is a feature of {both}: rename one with field_mapping")
+        return
+    if not owners:
+        elsewhere = [view.name for view in found.project.views.values() if column.name in view.features]
+        hint = (
+            f"add '{elsewhere[0]}:{column.name}' to feature_refs"
+            if elsewhere
+            else did_you_mean(column.name, known_features(found))
+        )
+        if column.name not in found.literals:
+            found.mistakes.add(
+                where, f"column '{column.name}' (kind {column.kind}) is made by no referenced view: {hint}"
+            )
+        return
+    view = take_feature(found, column.name, latest=column.latest)
+    if view is None:
+        return
+    if column.latest and view.source.timestamp_field is None:
+        found.mistakes.add(
+            where,
+            f"column '{column.name}' is declared latest, and the view '{view.name}' has no timestamp: it has one row "
+            "per key, so remove 'latest'",
+        )
+    wanted = "static" if column.latest or view.source.timestamp_field is None else "point_in_time"
+    if wanted != column.kind:
+        found.mistakes.add(
+            where,
+            f"column '{column.name}' is declared {column.kind}, and the view '{view.name}' "
+            f"{'has no timestamp' if wanted == 'static' else 'changes over time'}: its kind is {wanted}",
+        )
+    expect_type(found, where, column, view.dtype(column.name), f"the view '{view.name}'")
+
+
+def check_entity_key(
+    found: Resolved, key: str, right: Mapping[str, DType], place: tuple[str, str]
+) -> FeatureView | None:
+    """Record what is wrong with a key; returns the view that it is looked up in when the spine does not have it.
+
+    `right` are the columns of the relation that is looked up or aggregated, `place` the view's name and where the key
+    is declared.
+    """
+    name, where = place
+    names = [one.name for one in found.spine.fields]
+    owners = [] if key in names else _owners(found, key)
+    if len(owners) > 1:
+        both = " and ".join(f"'{view.name}'" for view in owners)
+        found.mistakes.add(where, f"the entity key '{key}' is a feature of {both}: rename one with field_mapping")
+        return None
+    left = owners[0] if owners else found.spine
+    for known, side in ((tuple(one.name for one in left.fields), left.name), (tuple(right), name)):
+        if key not in known:
+            found.mistakes.add(
+                where, f"the entity key '{key}' is not a field of the view '{side}': {did_you_mean(key, known)}"
+            )
+            return None
+    if left.dtype(key) != right[key]:
+        found.mistakes.add(
+            where,
+            f"the entity key '{key}' is {left.dtype(key)} in '{left.name}' and {right[key]} in '{name}': "
+            "declare the same type",
+        )
+    if not owners:
+        found.spine_columns.add(key)
+        return None
+    take_feature(found, key, latest=is_latest(found, key))
+    return left
+
+
+def is_latest(found: Resolved, feature: str) -> bool:
+    """Whether the contract takes the feature from the newest row."""
+    return any(column.name == feature and column.latest for column in found.project.service.columns)
+
+
+def check_lookups(found: Resolved) -> None:
+    """No views whose keys are features of each other."""
+    try:
+        lookup_order(found)
+    except ConfigError as error:
+        found.mistakes.add(found.project.where("runtime", ("feature_refs",)), str(error))
+
+
+def lookup_order(found: Resolved) -> tuple[str, ...]:
+    """The referenced views as feature_refs mentions them, each behind the views that its keys are features of.
+
+    Raises ConfigError with the circle when there is one.
+    """
+    done: list[str] = []
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            circle = " -> ".join((*path[path.index(name) :], name))
+            raise ConfigError(
+                f"the views {circle} need features of each other as keys, so none can be looked up first: give the "
+                "spine one of these keys"
+            )
+        if name not in done:
+            for before in sorted(found.key_views.get(name, ())):
+                visit(before, (*path, name))
+            done.append(name)
+
+    for name in found.referenced_views:
+        visit(name, ())
+    return tuple(done)
