@@ -1,4 +1,4 @@
-"""The arrays of the enrichment: positions of vectors, vectors as they are kept, and as they are added."""
+"""The arrays of the enrichment: positions of vectors, integer ids, vectors as they are kept, and as they are added."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 Positions = npt.NDArray[np.int64]
+Integers = npt.NDArray[np.int64] | npt.NDArray[np.uint64]
 Halves = npt.NDArray[np.float16]
 Singles = npt.NDArray[np.float32]
 

@@ -10,14 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from daeda.errors import DayError
-from enrich.arrays import ABSENT, Positions
+from enrich.arrays import ABSENT, Integers, Positions
+from enrich.places import place_type, sort_places
 
 
 @dataclass(frozen=True, eq=False)
 class IntegerIds:
     """Distinct ids, ascending: int64, or uint64 where one exceeds int64."""
 
-    keys: npt.NDArray[np.int64] | npt.NDArray[np.uint64]
+    keys: Integers
 
     def find(self, ids: pa.Array) -> Positions:
         """The place of each id among the keys, -1 for none and for NULL. DayError when the ids are text."""
@@ -93,9 +94,32 @@ class RowMap:
         return RowMap(self.ids.subset(places), self.rows[places].astype(np.int64))
 
 
-def compact(rows: Positions) -> Positions | npt.NDArray[np.int32]:
-    """Row numbers in half the memory, where the store has fewer than 2^31 rows."""
-    return rows.astype(np.int32) if len(rows) and rows.max() <= np.iinfo(np.int32).max else rows
+def map_integers(keys: Integers, rows: Positions | None) -> RowMap:
+    """The map of ids in the order of their rows, of equal ones the last; overwrites `keys`.
+
+    `rows` are the rows of the keys, ascending; None stands for 0, 1, 2 and so on.
+    """
+    if keys.dtype == np.uint64 and (not len(keys) or keys.max() <= np.iinfo(np.int64).max):
+        keys = keys.view(np.int64)
+    if (keys[1:] > keys[:-1]).all():
+        order = np.arange(len(keys), dtype=place_type(len(keys)))
+    else:
+        keys, order = sort_places(keys)
+        last = np.append(keys[1:] != keys[:-1], True)
+        if not last.all():
+            keys, order = keys[last], order[last]
+    if rows is not None:
+        order = rows[order].astype(place_type(int(rows.max(initial=0))))
+    return RowMap(IntegerIds(keys), order)
+
+
+def map_texts(column: pa.ChunkedArray, rows: Positions) -> RowMap:
+    """The map of ids without NULLs in the order of their rows, of equal ones the last."""
+    encoded = column.cast(pa.large_string()).combine_chunks().dictionary_encode()
+    newest = np.empty(len(encoded.dictionary), np.int64)
+    # numpy assigns in order, so that the last of equal ids stays.
+    newest[encoded.indices.to_numpy()] = rows
+    return RowMap(TextIds(encoded.dictionary), newest)
 
 
 def pick(values: Positions | npt.NDArray[np.int32], places: Positions) -> Positions:

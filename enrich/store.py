@@ -26,13 +26,15 @@ from daeda.errors import DaedaError, DayError, InputError, did_you_mean, shorten
 from daeda.storage.access import find_access
 from daeda.storage.objects import before_the_first_day, client
 from daeda.storage.place import is_object, object_path
-from enrich.arrays import ABSENT, Halves, Positions
-from enrich.ids import IntegerIds, RowMap, TextIds, compact, is_text, pick
+from enrich.arrays import ABSENT, Halves, Integers, Positions
+from enrich.ids import IntegerIds, RowMap, TextIds, is_text, map_integers, map_texts, pick
 
 # Sorted takes of some thousand rows were fastest between 1,024 and 4,096 rows of 256 floats.
 TAKE_BYTES = 4 * 1024**2
 # More threads gave nothing on two cores; on more of them the store's latency is hidden by four.
 TAKE_THREADS = 4
+# Rows of a batch of ids: with Lance's own 8,192 a scan took three times as long.
+SCAN_ROWS = 131_072
 MOST_EXAMPLES = 3
 
 # These leave every row where it is: compaction rewrites neighbouring fragments in order, and Merge and Project add and
@@ -158,15 +160,42 @@ class EmbeddingStore:
 
     def row_map(self) -> RowMap:
         """Read all ids. InputError when ids occur more than once and no row of them is the last one written."""
+        if pa.types.is_integer(self.id_type):
+            keys, rows = self._read_integers()
+            count = len(keys)
+            found = map_integers(keys, rows)
+        else:
+            column = self._read_ids()
+            rows = np.flatnonzero(column.is_valid().to_numpy())
+            count = len(rows)
+            found = map_texts(column.drop_null(), rows)
+        if len(found) < count and (reason := _why_not_append_only(self.dataset)):
+            raise InputError(self._duplicates(reason))
+        return found
+
+    def _read_ids(self) -> pa.ChunkedArray:
         with self._reading(InputError):
             table = self.dataset.scanner(columns=[self.id_column], scan_in_order=True).to_table()
-        column = table.column(0).cast(self.id_type)
-        rows = np.flatnonzero(column.is_valid().to_numpy())
-        column = column.drop_null()
-        found = _map_integers(column, rows) if pa.types.is_integer(self.id_type) else _map_texts(column, rows)
-        if len(found) < len(rows) and (reason := _why_not_append_only(self.dataset)):
-            raise InputError(self._duplicates(column, reason))
-        return found
+        return table.column(0).cast(self.id_type)
+
+    def _read_integers(self) -> tuple[Integers, Positions | None]:
+        """All ids but NULLs in the order of the rows, batch by batch into one array; their rows where some are NULL."""
+        valid: list[Positions] = []
+        end = at = 0
+        with self._reading(InputError):
+            count = self.dataset.count_rows()
+            keys: Integers = np.empty(count, np.uint64) if self.id_type == pa.uint64() else np.empty(count, np.int64)
+            scanner = self.dataset.scanner(columns=[self.id_column], scan_in_order=True, batch_size=SCAN_ROWS)
+            for batch in scanner.to_batches():
+                column = batch.column(0).cast(self.id_type)
+                if column.null_count and not valid:
+                    valid.append(np.arange(at))
+                if valid:
+                    valid.append(at + np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False)))
+                some = column.drop_null()
+                keys[end : end + len(some)] = some.to_numpy()
+                end, at = end + len(some), at + len(column)
+        return keys[:end], np.concatenate(valid) if valid else None
 
     def take_vectors(self, rows: Positions) -> Taken:
         """The vectors of ascending, distinct rows, as float16. DayError when a value does not fit in float16."""
@@ -197,8 +226,8 @@ class EmbeddingStore:
             "are loaded, ends at 65504; scale the vectors of the store"
         )
 
-    def _duplicates(self, column: pa.ChunkedArray, reason: str) -> str:
-        counted = pc.value_counts(column)
+    def _duplicates(self, reason: str) -> str:
+        counted = pc.value_counts(self._read_ids().drop_null())
         often = counted.field("values").filter(pc.greater(counted.field("counts"), 1))
         examples = shortened([repr(found) for found in often.to_pylist()], MOST_EXAMPLES)
         return (
@@ -312,34 +341,6 @@ def _why_not_append_only(dataset: lance.LanceDataset) -> str | None:
         else:
             return f"version {version} is the result of {type(operation).__name__}"
     return None
-
-
-def _map_integers(column: pa.ChunkedArray, rows: Positions) -> RowMap:
-    if column.type == pa.uint64() and (pc.max(column).as_py() or 0) <= np.iinfo(np.int64).max:
-        column = column.cast(pa.int64())
-    keys = column.to_numpy()
-    if keys.dtype != np.uint64:
-        keys = keys.astype(np.int64)
-    if (keys[1:] > keys[:-1]).all():
-        return RowMap(IntegerIds(keys), compact(rows))
-    # The default sort takes a fraction of the time of a stable one, and is right where no two keys are equal.
-    order = np.argsort(keys)
-    ordered = keys[order]
-    if (ordered[1:] == ordered[:-1]).any():
-        # Stable, so that the last of equal keys is the one in the last row.
-        order = np.argsort(keys, kind="stable")
-        last = np.ones(len(keys), np.bool_)
-        last[:-1] = ordered[1:] != ordered[:-1]
-        ordered, order = ordered[last], order[last]
-    return RowMap(IntegerIds(ordered), compact(rows[order]))
-
-
-def _map_texts(column: pa.ChunkedArray, rows: Positions) -> RowMap:
-    encoded = column.cast(pa.large_string()).combine_chunks().dictionary_encode()
-    newest = np.empty(len(encoded.dictionary), np.int64)
-    # numpy assigns in order, so that the last of equal ids stays.
-    newest[encoded.indices.to_numpy()] = rows
-    return RowMap(TextIds(encoded.dictionary), newest)
 
 
 def _cast_block(

@@ -8,7 +8,6 @@ is for the peers.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import statistics
 import sys
@@ -21,15 +20,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.equality import check_equal
-from bench.harness import Bench, Outcome, Timed
-from bench.peers.pool_vectors import skeleton
+from bench.harness import ROOT, Bench, Outcome, Timed
 from bench.peers.script import run_script
 from bench.process_tree import run_measured
-from bench.vectors_project import DAY, SERVICE, STORE, Size, runtime, write_project
+from bench.vectors_project import DAY, SERVICE, Size, runtime, write_project
 from enrich.compiled import kernel
-from enrich.part import VectorColumn, needed_ids
 from enrich.pooling import average
-from enrich.store import DayVectors, open_store
 
 SIZES = {
     "vectors": Size(rows=100_000, length=32, stored=200_000, distinct=200_000, dimension=1152, part=12_500),
@@ -54,7 +50,9 @@ def _vectors(bench: Bench, data: Path, size: Size, rows: dict[str, int]) -> Outc
         systems = {"daeda": _own(bench, data)}
         own = _read((data / "output" / SERVICE / "enriched" / f"dt={DAY}").glob("*.parquet"))
         for system, way in PEERS.items():
-            if bench.wants(system):
+            if bench.tiny and system == "ray_data" and system not in bench.only:
+                bench.skip(system, "at the smallest size it is Ray's start and nothing else; ask for it by its name")
+            elif bench.wants(system):
                 out = scratch / way
                 words = [way, str(data), str(out), str(bench.rounds)]
                 systems[system] = run_script("bench.peers.pool_vectors", words, bench.rounds)
@@ -114,38 +112,20 @@ def _best(work: Callable[[], object], rounds: int = 5) -> float:
 
 
 def _catalogue(bench: Bench, data: Path, size: Size, rows: dict[str, int]) -> Outcome:
-    """The map of a store and the vectors of a day, in this process, from files that are not in memory."""
-    column = VectorColumn("likes_vec", "avg_pool", "likes", "items", size.dimension, "none")
-    found: dict[str, list[float]] = {"cold": [], "map": [], "warm": []}
-    for _ in range(bench.rounds):
-        _forget(data)
-        started = time.perf_counter()
-        store = open_store("items", str(data / STORE), "id", "vec", size.dimension, 1)
-        row_map = store.row_map()
-        mapped = time.perf_counter()
-        ids = needed_ids(skeleton(data), [column])
-        day = DayVectors.load(store, row_map, ids)
-        ended = time.perf_counter()
-        DayVectors.load(store, row_map, ids)
-        again = time.perf_counter()
-        assert len(day.matrix) == size.distinct
-        for name, value in (("cold", ended - started), ("map", mapped - started), ("warm", again - ended)):
-            found[name].append(value)
-    middle = {name: statistics.median(values) for name, values in found.items()}
+    """The map of a store and the vectors of a day, in a fresh process, from files that are not in memory."""
+    words = [sys.executable, "-m", "bench.day_vectors", str(data), str(size.dimension), str(bench.rounds)]
+    measured = run_measured(words, directory=ROOT)
+    found = json.loads(measured.output)
+    assert found["vectors"] == size.distinct
+    middle = {name: statistics.median(values) for name, values in found["seconds"].items()}
     figures = {
         "seconds cold": middle["cold"],
         "seconds of the map, of them": middle["map"],
+        "seconds of the map, on the processor": middle["map_cpu"],
         "seconds of another day, warm": middle["warm"],
-        "MiB of the map": (row_map.nbytes) / 2**20,
+        "MiB of the map": found["map_bytes"] / 2**20,
     }
-    return Outcome(rows, {"daeda": Timed(middle["cold"], 0.0, bench.rounds)}, True, figures)
-
-
-def _forget(data: Path) -> None:
-    """Take the files of the store out of the page cache."""
-    for path in (data / STORE).rglob("*.lance"):
-        with path.open("rb") as file:
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    return Outcome(rows, {"daeda": Timed(middle["cold"], measured.peak_mib, bench.rounds)}, True, figures)
 
 
 def _read(paths: object) -> pa.Table:

@@ -24,7 +24,7 @@ SYSTEMS = {
     "pit": {"daeda", "duckdb_io_handwritten", "polars_io_handwritten"},
     "month": {"daeda_7d", "daeda_90d"},
     "days": {"daeda_3_days", "daeda_30_days", "daeda_365_days"},
-    "vectors": {"daeda", "single_process_loop", "ray_data"},
+    "vectors": {"daeda", "single_process_loop"},
     "catalogue": {"daeda"},
     "startup": {"daeda_help", "daeda_plan"},
 }
