@@ -13,16 +13,20 @@ from daeda.sql.handle import Numbered
 class Tables(Protocol):
     """Where tables of the day are made."""
 
-    def table(self, name: str, query: str) -> int:
-        """Keep the result of a query as a table, and return its rows."""
+    def table(self, name: str, query: str, shared: bool = False) -> int:
+        """Keep the result of a query as a table, and return its rows. A shared one is seen by cursors, too."""
 
 
 @dataclass(frozen=True)
 class MomentTables:
-    """Names of two tables: the entities (their keys and code), and the probes (row, entity and time, sorted)."""
+    """Names of two tables: the entities (their keys and code), and the probes (row, entity and time, sorted).
+
+    The probes are `rows`, fewer than those of the day where a key is NULL.
+    """
 
     entities: str
     probes: str
+    rows: int
 
 
 class DayMoments:
@@ -37,8 +41,8 @@ class DayMoments:
         made = self._made.get(wanted)
         if made is None:
             number = len(self._made)
-            made = MomentTables(f"daeda_entities_{number}", f"daeda_probes_{number}")
-            tables.table(made.entities, statements.rolling_entities(operator, left))
-            tables.table(made.probes, statements.rolling_probes(operator, left, made.entities))
-            self._made[wanted] = made
+            entities, probes = f"daeda_entities_{number}", f"daeda_probes_{number}"
+            tables.table(entities, statements.rolling_entities(operator, left))
+            rows = tables.table(probes, statements.rolling_probes(operator, left, entities), shared=True)
+            made = self._made[wanted] = MomentTables(entities, probes, rows)
         return made

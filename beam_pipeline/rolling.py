@@ -16,8 +16,9 @@ import pyarrow as pa
 
 from beam_pipeline.engines import Engine, engine_of
 from beam_pipeline.filling import filling
+from beam_pipeline.probe_stream import NOBODY, Piece, ProbeStream, probing
 from beam_pipeline.session import DaySession
-from beam_pipeline.windowed import History, Probes, SumOverflow, WindowedAggregate
+from beam_pipeline.windowed import History, SumOverflow, WindowedAggregate
 from daeda.errors import DayError
 from daeda.operators.temporal import RollingAggregate
 from daeda.sql import statements
@@ -28,8 +29,6 @@ Int64s = npt.NDArray[np.int64]
 
 # The table that takes the results of chunks.
 _CHUNKS = "daeda_chunks"
-# Code of an entity behind all others, which nobody is.
-_NOBODY = 2**63 - 1
 # Rows per batch of the sorted history: large enough to amortise the hand-over, small against a chunk.
 _BATCH_ROWS = 122_880
 
@@ -52,21 +51,19 @@ def run_rolling(session: DaySession, operator: RollingAggregate, left: Numbered,
     session.libraries.update(engine.libraries)
     connection = session.connection
     moments = session.moments.of(session, operator, left)
-    probes = connection.table(moments.probes).to_arrow_table()
     query = statements.rolling_history(operator, right, moments.entities)
     reader = connection.execute(query).to_arrow_reader(_BATCH_ROWS)
     work = _Work(session, operator, reader.schema, _windowed(operator), engine, moments.entities)
     names = tuple(one.name for one in operator.aggregates)
-    tables = _results(
-        work, reader, _numpy(probes, ROW), Probes(_numpy(probes, ENTITY), _numpy(probes, TIME)), left.rows
-    )
-    del probes
-    first = next(tables)
-    second = next(tables, None)
-    if second is None:
-        _keep_in_row_order(session, first, operator.output)
-    else:
-        _merge_in_row_order(session, itertools.chain((first, second), tables), names, operator.output)
+    limit = session.context.limits.rolling_chunk_rows
+    with probing(connection, moments, left.rows, _BATCH_ROWS, limit) as probes:
+        tables = _results(work, reader, probes)
+        first = next(tables)
+        second = next(tables, None)
+        if second is None:
+            _keep_in_row_order(session, first, operator.output)
+        else:
+            _merge_in_row_order(session, itertools.chain((first, second), tables), names, operator.output)
     return ColumnTable(operator.output, names)
 
 
@@ -85,40 +82,33 @@ def _windowed(operator: RollingAggregate) -> tuple[WindowedAggregate, ...]:
     )
 
 
-def _results(work: _Work, reader: pa.RecordBatchReader, rows: Int64s, probes: Probes, total: int) -> Iterator[pa.Table]:
+def _results(work: _Work, reader: pa.RecordBatchReader, probes: ProbeStream) -> Iterator[pa.Table]:
     """Tables of row number and new columns; together they hold every row once.
 
-    The last one holds the rows without history, too: those of entities behind the last one of the history, and those
-    with a NULL key, which become rows of an entity behind all others.
+    Rows without history go with the chunk behind them, and with the last one those of nobody.
     """
-    done = 0
     chunks = _chunks(work, reader)
     held = next(chunks, None) or _history(pa.Table.from_batches([], schema=work.schema))
     for following in chunks:
-        last = int(np.searchsorted(probes.entity, held.entity[-1], side="right"))
-        yield _aggregate(work, held, rows[done:last], Probes(probes.entity[done:last], probes.time[done:last]))
-        done, held = last, following
-    keyless = np.ones(total, dtype=bool)
-    keyless[rows] = False
-    without = np.flatnonzero(keyless)
-    nobody = np.full(len(without), _NOBODY, dtype=np.int64)
-    entity = np.concatenate([probes.entity[done:], nobody])
-    time = np.concatenate([probes.time[done:], np.zeros_like(nobody)])
-    yield _aggregate(work, held, np.concatenate([rows[done:], without]), Probes(entity, time))
+        for piece in probes.through(int(held.entity[-1])):
+            yield _aggregate(work, held, piece)
+        held = following
+    for piece in probes.through(NOBODY):
+        yield _aggregate(work, held, piece)
 
 
-def _aggregate(work: _Work, history: History, rows: Int64s, probes: Probes) -> pa.Table:
+def _aggregate(work: _Work, history: History, piece: Piece) -> pa.Table:
     work.session.check()
     where = f"day {work.session.day}, operator '{work.operator.name}'"
     try:
-        columns = work.engine.aggregate(history, probes, work.aggregates, where)
+        columns = work.engine.aggregate(history, piece.probes, work.aggregates, where)
     except SumOverflow as error:
         raise DayError(
             f"{where}: column '{error.aggregate}' of {_entity_name(work, error.entity)}: the sum does not fit "
             "its type: aggregate a smaller unit, or declare the column as a decimal or a double"
         ) from error
     names = [one.name for one in work.aggregates]
-    return pa.table([pa.array(rows), *columns], names=[ROW, *names])
+    return pa.table([pa.array(piece.rows), *columns], names=[ROW, *names])
 
 
 def _chunks(work: _Work, reader: pa.RecordBatchReader) -> Iterator[History]:

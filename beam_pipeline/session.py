@@ -92,10 +92,14 @@ class DaySession:
         """Raise DayError when a file changed while the day was built."""
         check_unchanged(file for files in self.inputs.values() for file in files)
 
-    def table(self, name: str, query: str) -> int:
-        """Keep the result of a query as a table of the day, in its order, and return its rows. DuckDB spills it."""
+    def table(self, name: str, query: str, shared: bool = False) -> int:
+        """Keep the result of a query as a table of the day, in its order, and return its rows. DuckDB spills it.
+
+        A cursor of the connection sees the table if it is shared.
+        """
         self.check()
-        result = self.connection.execute(f"CREATE TEMP TABLE {quoted_name(name)} AS {query}").fetchone()
+        create = "CREATE TABLE" if shared else "CREATE TEMP TABLE"
+        result = self.connection.execute(f"{create} {quoted_name(name)} AS {query}").fetchone()
         return int(result[0]) if result else 0
 
     def copy(self, query: str, path: Path, options: str) -> int:

@@ -36,7 +36,7 @@ TEXTS = 1000
 TEXT_LENGTH = 240
 ROWS_PER_FILE = 1_000_000
 # Python, Beam, pyarrow and the pages of the allocator, which no limit of DuckDB counts.
-BESIDE_BYTES = 600 << 20
+BESIDE_BYTES = 400 << 20
 
 PROJECT = Project(
     views={

@@ -95,7 +95,7 @@ class _Writing:
             name = self.moments[moments] = (f"daeda_entities_{number}", f"daeda_probes_{number}")
             self.say(operator, "the day's entities", _table(statements.rolling_entities(operator, left), name[0]))
             probes = statements.rolling_probes(operator, left, name[0])
-            self.say(operator, "their rows, read by the kernel", _table(probes, name[1]))
+            self.say(operator, "their rows, read by the kernel", _table(probes, name[1], shared=True))
         history = _pretty(statements.rolling_history(operator, right, name[0]))
         made = f"their history, read by the kernel, which makes {operator.output}"
         self.say(operator, made, f"{history};")
@@ -111,9 +111,10 @@ class _Writing:
         self.say(operator, "one COPY for each part, this is the first", _copy(query, part_name(0)))
 
 
-def _table(query: str, name: str) -> str:
+def _table(query: str, name: str, shared: bool = False) -> str:
     shown = _shown(exp.to_identifier(name, quoted=True)).sql("duckdb")
-    return f"CREATE TEMP TABLE {shown} AS\n{_pretty(query)};"
+    create = "CREATE TABLE" if shared else "CREATE TEMP TABLE"
+    return f"{create} {shown} AS\n{_pretty(query)};"
 
 
 def _copy(query: str, path: str) -> str:

@@ -217,6 +217,15 @@ def rolling_probes(operator: RollingAggregate, left: Numbered, entities: str) ->
     return query.order_by(*_ascending(column(ENTITY, "e"), column(TIME), column(ROW, "l"))).sql("duckdb")
 
 
+def without_probe(probes: str, rows: int) -> str:
+    """Numbers of the rows of the day, of 0 .. rows - 1, that are not among the probes, in no order."""
+    alias = exp.TableAlias(this=exp.to_identifier("r"), columns=[exp.to_identifier(ROW, quoted=True)])
+    numbers = exp.Table(this=exp.func("range", exp.Literal.number(rows)), alias=alias)
+    on = exp.EQ(this=column(ROW, "r"), expression=column(ROW, "p"))
+    query = exp.select(column(ROW, "r")).from_(numbers)
+    return query.join(table(probes).as_("p"), on=on, join_type="anti").sql("duckdb")
+
+
 @once_per_shape
 def rolling_history(operator: RollingAggregate, right: Composed, entities: str) -> str:
     """History rows of the day's entities by entity, time, `created` and ties (greater last): one scan and one sort.

@@ -90,9 +90,10 @@ class Session:
     def check(self) -> None:
         pass
 
-    def table(self, name: str, query: str) -> int:
+    def table(self, name: str, query: str, shared: bool = False) -> int:
         self.made.append(name)
-        (rows,) = self.connection.execute(f'CREATE TEMP TABLE "{name}" AS {query}').fetchone()
+        create = "CREATE TABLE" if shared else "CREATE TEMP TABLE"
+        (rows,) = self.connection.execute(f'{create} "{name}" AS {query}').fetchone()
         return rows
 
 

@@ -114,7 +114,7 @@ FROM (
 ) AS k;
 
 -- rolling_events_by_user (rolling_aggregate): their rows, read by the kernel
-CREATE TEMP TABLE daeda_probes_0 AS
+CREATE TABLE daeda_probes_0 AS
 SELECT
   l.__row,
   e.__entity,

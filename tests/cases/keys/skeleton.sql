@@ -179,7 +179,7 @@ FROM (
 ) AS k;
 
 -- rolling_events_by_shop_sku (rolling_aggregate): their rows, read by the kernel
-CREATE TEMP TABLE daeda_probes_0 AS
+CREATE TABLE daeda_probes_0 AS
 SELECT
   l.__row,
   e.__entity,
@@ -262,7 +262,7 @@ FROM (
 ) AS k;
 
 -- rolling_events_by_sku (rolling_aggregate): their rows, read by the kernel
-CREATE TEMP TABLE daeda_probes_1 AS
+CREATE TABLE daeda_probes_1 AS
 SELECT
   l.__row,
   e.__entity,

@@ -249,7 +249,7 @@ FROM (
 ) AS k;
 
 -- rolling_transactions_by_household (rolling_aggregate): their rows, read by the kernel
-CREATE TEMP TABLE daeda_probes_0 AS
+CREATE TABLE daeda_probes_0 AS
 SELECT
   l.__row,
   e.__entity,
