@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import ray
 import ray._private.utils
+import ray._private.worker
 import ray.data
 import ray.exceptions
 
@@ -113,12 +114,14 @@ class PartStream:
         begun = self._board.begun.remote()
         # A stream that has ended has an error to tell, as its next receipt.
         while self._thread.is_alive() and not ray.wait([begun], timeout=POLL_SECONDS)[0]:
+            _check_node()
             watch.check()
 
     def next_receipt(self, watch: Watch) -> Receipt:
         """The receipt of the next part; raises what went wrong as a DaedaError."""
         while True:
             watch.check()
+            _check_node()
             with contextlib.suppress(queue.Empty):
                 found = self._receipts.get(timeout=POLL_SECONDS)
                 if isinstance(found, Receipt):
@@ -133,6 +136,18 @@ class PartStream:
                     self._receipts.put(pickle.loads(packed))
         except BaseException as error:  # noqa: BLE001 - raised again where the receipts are waited for
             self._receipts.put(error)
+
+
+def _check_node() -> None:
+    """Raise DayError when a process of the node that this one started has ended.
+
+    Without its metadata Ray ends this process too, some time later and without a word.
+    """
+    node: Any = ray._private.worker._global_node
+    for kind, process in node.dead_processes() if node is not None and node.head else ():
+        raise DayError(
+            f"Ray's {kind} ended with {process.returncode}: days that were published stay, run again to go on"
+        )
 
 
 def told(error: BaseException) -> DaedaError:

@@ -118,7 +118,9 @@ def write_skeleton(root: Path, day: dt.date, changed: Mapping[int, pa.Table] | N
     for number in range(PARTS):
         path = directory / part_name(number)
         table = (changed or {}).get(number, whole.slice(number * ROWS, ROWS))
-        pq.write_table(table, path)
+        # Renamed into place, as days are: a reader has the old part or the new one.
+        pq.write_table(table, path.with_suffix(".new"))
+        path.with_suffix(".new").replace(path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         parts.append(Part(path.name, table.num_rows, path.stat().st_size, digest))
     facts = [
