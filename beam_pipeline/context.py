@@ -46,6 +46,7 @@ class RunContext:
     without them, what lies below `data_root`. `software` holds the versions that a worker must have, by name, and
     `functions` the digest of the code behind each function of the user, by import path; their modules may lie below
     `project_root`. `exports` are the files of views that lie in databases.
+    `days` are the days of the run, where it knows them: a file that several of them read is narrowed once.
     """
 
     service: str
@@ -62,6 +63,7 @@ class RunContext:
     functions: Mapping[str, str] = field(default_factory=dict)
     project_root: str = ""
     exports: Mapping[str, str] = field(default_factory=dict)
+    days: tuple[dt.date, ...] = ()
 
     @property
     def staging(self) -> RunStaging:

@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from beam_pipeline.context import DayHandle
+from beam_pipeline.narrowed import narrowed_files
 from beam_pipeline.rolling import run_rolling
 from beam_pipeline.session import DaySession
 from beam_pipeline.sink import write_day
@@ -56,8 +57,8 @@ class _Executing:
     def source_files(self, operator: Scan) -> tuple[str, ...]:
         files = self.session.list_files(operator)
         paths = files_needed(operator, files, self.session.day)
-        self.session.read(operator.name, paths, files)
-        return paths
+        found = self.session.read(operator.name, paths, files)
+        return narrowed_files(self.session, operator, files, found)
 
     def number(self, operator: SourceOperator, query: str, name: str) -> int:
         return self.session.table(name, query)

@@ -74,9 +74,11 @@ class DaySession:
         """Record what an operator does, for the fingerprint."""
         self.digests |= operator_digests([operator])
 
-    def read(self, operator: str, paths: tuple[str, ...], files: SourceFiles) -> None:
-        """Record the identity of the files that an operator reads, of those that were listed."""
-        self.inputs[operator] = tuple(_identities.of(operator, path, files) for path in paths)
+    def read(self, operator: str, paths: tuple[str, ...], files: SourceFiles) -> dict[str, InputFile]:
+        """Record the identity of the files that an operator reads, of those that were listed; returns them by path."""
+        found = {path: _identities.of(operator, path, files) for path in paths}
+        self.inputs[operator] = tuple(found.values())
+        return found
 
     def list_files(self, scan: Scan) -> SourceFiles:
         """The files of a Scan. Every Scan of the day sees the same ones, whatever comes and goes meanwhile."""

@@ -141,6 +141,7 @@ def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
         functions=function_codes(project, run.dag),
         project_root=str(project.root),
         exports=run.sources.exports,
+        days=run.days,
     )
 
 

@@ -50,6 +50,11 @@ class RunStaging:
         return self.directory / "status"
 
     @property
+    def narrowed(self) -> Path:
+        """Files of histories, narrowed to what Scans take of them, for all days of the run."""
+        return self.directory / "narrowed"
+
+    @property
     def ready(self) -> Path:
         """Days that are written and not yet published."""
         return self.directory / "ready"
@@ -109,7 +114,7 @@ def _make(staging: RunStaging) -> None:
     below = [parent / dataset for parent in (staging.ready, staging.aside) for dataset in _DATASETS]
     claims = staging.directory / "claims"
     for path in (
-        staging.directory, staging.work, staging.status, staging.ready, staging.aside, claims, *below
+        staging.directory, staging.work, staging.status, staging.narrowed, staging.ready, staging.aside, claims, *below
     ):  # fmt: skip
         path.mkdir()
 

@@ -14,7 +14,7 @@ from daeda.operators.operator import Instant
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Filter, Project, ProjectColumn, Scan
 from daeda.sql.expression import parse_expression, parse_having, quoted_columns, type_in_duckdb
-from daeda.sql.handle import Composed, Numbered, column, read_parquet
+from daeda.sql.handle import Composed, Numbered, column, fill, read_parquet
 from daeda.sql.literal import literal
 from daeda.sql.shape import blank, blank_text, once_per_shape, without_conflicts
 
@@ -45,6 +45,31 @@ def _template(operator: Scan, has_files: bool, bounds: int) -> str:
     if operator.predicate is not None:
         query = query.where(quoted_columns(parse_expression(operator.predicate)))
     return query.sql("duckdb")
+
+
+def narrowing(operator: Scan, path: str) -> str:
+    """One file as any day's Scan takes it: the columns as they are stored, of the rows that the predicate keeps."""
+    files = exp.Array(expressions=[exp.Literal.string(path)])
+    return fill(_narrowing(operator), ((blank_text(operator.name, "files"), files.sql("duckdb")),))
+
+
+@once_per_shape
+def _narrowing(operator: Scan) -> str:
+    stored = {source: f"__stored_{index}" for index, source in enumerate(_sources(operator))}
+    read = exp.select(
+        *(exp.alias_(_read_column(one.source, one.dtype), one.name, quoted=True) for one in operator.columns),
+        *(exp.alias_(column(source), name, quoted=True) for source, name in stored.items()),
+    )
+    read = read.from_(read_parquet(blank(operator.name, "files")))
+    query = exp.select(*(exp.alias_(column(name), source, quoted=True) for source, name in stored.items()))
+    query = query.from_(read.subquery("s"))
+    if operator.predicate is not None:
+        query = query.where(quoted_columns(parse_expression(operator.predicate)))
+    return query.sql("duckdb")
+
+
+def _sources(operator: Scan) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one.source for one in operator.columns))
 
 
 def no_rows(operator: Scan) -> exp.Subquery:
