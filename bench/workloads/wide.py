@@ -99,7 +99,10 @@ def _view(path: str, *more: str) -> dict[str, Any]:
 
 
 def run(bench: Bench) -> Outcome:
-    """daeda with both engines under 1400 MiB for the day (DuckDB has 60 % of it, and a block for each of a thousand columns), and the script's ways."""
+    """daeda with both engines under 1400 MiB for the day, and the script's ways.
+
+    DuckDB has 60 % of it, and needs a block for each of the thousand columns while they are put side by side.
+    """
     size = Size(2_000, 60, 50) if bench.tiny else Size()
     parameters = {"size": str(size), "version": 1}
     data = bench.data(parameters, size.events * 40, lambda path: write_files(path, size))
