@@ -255,9 +255,9 @@ def assert_nobody_builds(output: Path) -> None:
 
 
 def holding(output: Path) -> list[psutil.Process]:
-    """The workers that have a file of a run open."""
+    """The workers of this process's pool that have a file of a run open."""
     found = []
-    for one in psutil.process_iter():
+    for one in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             if "SdkHarness" in " ".join(one.cmdline()) and any(str(output) in file.path for file in one.open_files()):
                 found.append(one)
