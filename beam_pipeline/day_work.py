@@ -16,7 +16,7 @@ from daeda.operators.relational import Join, Scan, Sink
 from daeda.operators.temporal import RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql import statements
-from daeda.sql.handle import Composed, Numbered, Stored
+from daeda.sql.handle import ColumnTable, Composed, Numbered
 from daeda.sql.lower import SourceOperator, inputs_of, lower
 
 
@@ -73,10 +73,10 @@ class _Executing:
         shown = ", ".join(f"{key} = {value!r}" for key, value in zip(operator.keys, example, strict=False))
         return f"the right side has {example[-1]} rows with {shown}"
 
-    def roll(self, operator: RollingAggregate, left: Numbered, right: Composed) -> Stored:
+    def roll(self, operator: RollingAggregate, left: Numbered, right: Composed) -> ColumnTable:
         return run_rolling(self.session, operator, left, right)
 
-    def transform(self, operator: ArrowUdfTransform, left: Numbered) -> Stored:
+    def transform(self, operator: ArrowUdfTransform, left: Numbered) -> ColumnTable:
         return run_udf(self.session, operator, left)
 
     def write(self, operator: Sink, given: Numbered) -> None:

@@ -261,7 +261,7 @@ _CHECKS = (_check_views, _check_engines, _check_halves, _check_lookback, _check_
 
 def _place_named(document: Document, model: PipelineModel, message: str) -> str:
     """The line of the operator that a message about the whole DAG names."""
-    named = re.search(r"operator '(\w+)'|form a cycle: (\w+)|have the \w+ '(\w+)'", message)
+    named = re.search(r"operator '(\w+)'|form a cycle: (\w+)|have the \w+ '(\w+)'|outputs '\w+' and '(\w+)'", message)
     words = [word for word in named.groups() if word] if named else []
     # Of two operators with one name, the second is the one too many.
     for index, operator in reversed(list(enumerate(model.operators))):

@@ -121,6 +121,7 @@ def _topological(operators: Iterable[Operator]) -> tuple[Operator, ...]:
         twice = sorted({value for value in values if values.count(value) > 1})
         if twice:
             raise ConfigError(f"two operators have the {kind} '{twice[0]}': each {kind} stands once")
+    _check_case([operator.output for operator in given])
     makers = {operator.output: operator for operator in given}
     done: dict[str, Operator] = {}
 
@@ -143,6 +144,17 @@ def _topological(operators: Iterable[Operator]) -> tuple[Operator, ...]:
     for operator in given:
         visit(operator, ())
     return tuple(done.values())
+
+
+def _check_case(outputs: list[str]) -> None:
+    """Relations become tables of the day, whose names SQL folds."""
+    firsts: dict[str, str] = {}
+    for name in outputs:
+        first = firsts.setdefault(name.lower(), name)
+        if first != name:
+            raise ConfigError(
+                f"the outputs '{first}' and '{name}' differ only in case, and SQL does not tell them apart: rename one"
+            )
 
 
 def _check_sink(operators: tuple[Operator, ...]) -> None:

@@ -22,7 +22,7 @@ from daeda.operators.relational import Filter, Join, Project, Scan, Sink
 from daeda.operators.temporal import RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
 from daeda.sql import statements
-from daeda.sql.handle import ColumnTable, Composed, Numbered, Stored
+from daeda.sql.handle import ColumnTable, Composed, Numbered
 from daeda.sql.locked import connect
 from daeda.sql.lower import Handle, SourceOperator, inputs_of, lower
 
@@ -87,7 +87,7 @@ class _Writing:
     def duplicate_key(self, operator: Join, right: Composed) -> str:
         return "the right side has duplicate keys"
 
-    def roll(self, operator: RollingAggregate, left: Numbered, right: Composed) -> Stored:
+    def roll(self, operator: RollingAggregate, left: Numbered, right: Composed) -> ColumnTable:
         moments = statements.moments_of(operator, left)
         name = self.moments.get(moments)
         if name is None:
@@ -101,7 +101,7 @@ class _Writing:
         self.say(operator, made, f"{history};")
         return ColumnTable(operator.output, tuple(one.name for one in operator.aggregates))
 
-    def transform(self, operator: ArrowUdfTransform, left: Numbered) -> Stored:
+    def transform(self, operator: ArrowUdfTransform, left: Numbered) -> ColumnTable:
         query = _pretty(statements.function_input(operator, left))
         self.say(operator, f"read by {operator.function}, whose values become {operator.output}", f"{query};")
         return ColumnTable(operator.output, (operator.result,))

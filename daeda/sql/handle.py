@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import assert_never
 
 from sqlglot import exp, parse_one
 
@@ -53,17 +52,6 @@ class ColumnTable:
 
 
 @dataclass(frozen=True)
-class ColumnFile:
-    """The same in a Parquet file."""
-
-    path: str
-    columns: tuple[str, ...]
-
-
-Stored = ColumnTable | ColumnFile
-
-
-@dataclass(frozen=True)
 class Numbered:
     """Rows 0 .. rows - 1 in the order of the spine, their columns spread over tables.
 
@@ -72,7 +60,7 @@ class Numbered:
 
     relation: Relation
     rows: int
-    tables: tuple[Stored, ...]
+    tables: tuple[ColumnTable, ...]
     expressions: Mapping[str, str]
 
     def __hash__(self) -> int:
@@ -86,7 +74,7 @@ class Numbered:
         """The tree of a column over the tables' columns."""
         return _parsed(self.expressions[name]).copy()
 
-    def holding(self, columns: Collection[str]) -> tuple[Stored, ...]:
+    def holding(self, columns: Collection[str]) -> tuple[ColumnTable, ...]:
         """The tables that have what `columns` are computed from; the first table of all where they need none."""
         needed = self._needed(columns)
         return tuple(one for one in self.tables if needed & set(one.columns)) or self.tables[:1]
@@ -157,11 +145,9 @@ def parse_select(query: str) -> exp.Select:
     return tree
 
 
-def read_parquet(paths: Collection[str] | exp.Expr, *, numbered: bool = False) -> exp.Expr:
-    """`read_parquet(...)` as a table, of paths or of an expression for them; `numbered` adds file_row_number."""
+def read_parquet(paths: Collection[str] | exp.Expr) -> exp.Expr:
+    """`read_parquet(...)` as a table, of paths or of an expression for them."""
     options = [_option("hive_partitioning", False)]
-    if numbered:
-        options.append(_option("file_row_number", True))
     files = paths
     if not isinstance(files, exp.Expr):
         files = exp.Array(expressions=[exp.Literal.string(path) for path in files])
@@ -182,17 +168,10 @@ def _option(name: str, value: bool) -> exp.Expr:
     return exp.PropertyEQ(this=exp.to_identifier(name), expression=exp.Boolean(this=value))
 
 
-def _rows_of(stored: Stored, columns: list[str], first: int, last: int | None, *, numbered: bool) -> exp.Select:
-    source: exp.Expr
-    match stored:
-        case ColumnTable(name):
-            number, source = exp.column("rowid"), table(name)
-        case ColumnFile(path):
-            number, source = exp.column("file_row_number"), read_parquet([path], numbered=True)
-        case _:
-            assert_never(stored)
+def _rows_of(stored: ColumnTable, columns: list[str], first: int, last: int | None, *, numbered: bool) -> exp.Select:
+    number = exp.column("rowid")
     row = [named(number.copy(), ROW)] if numbered else []
-    query = selected(*row, *(column(name) for name in columns)).from_(source, copy=False)
+    query = selected(*row, *(column(name) for name in columns)).from_(table(stored.name), copy=False)
     if first > 0:
         query = query.where(exp.GTE(this=number.copy(), expression=exp.Literal.number(first)))
     if last is not None:

@@ -16,7 +16,7 @@ from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql import scan as composed
 from daeda.sql import statements
-from daeda.sql.handle import ColumnTable, Composed, Numbered, Stored, column
+from daeda.sql.handle import ColumnTable, Composed, Numbered, column
 
 Handle = Composed | Numbered
 SourceOperator = Scan | Filter | Project | Join | PointInTimeJoin | RollingAggregate | ArrowUdfTransform | Sink
@@ -41,10 +41,10 @@ class DayEngine(Protocol):
     def duplicate_key(self, operator: Join, right: Composed) -> str:
         """An example of right keys that stand more than once, as text."""
 
-    def roll(self, operator: RollingAggregate, left: Numbered, right: Composed) -> Stored:
+    def roll(self, operator: RollingAggregate, left: Numbered, right: Composed) -> ColumnTable:
         """Compute the aggregates of every left row."""
 
-    def transform(self, operator: ArrowUdfTransform, left: Numbered) -> Stored:
+    def transform(self, operator: ArrowUdfTransform, left: Numbered) -> ColumnTable:
         """Call the function for every left row."""
 
     def write(self, operator: Sink, given: Numbered) -> None:
@@ -110,7 +110,7 @@ def _point_in_time(
     return _extended(left, relation, ColumnTable(operator.output, operator.columns))
 
 
-def _extended(left: Numbered, relation: Relation, made: Stored) -> Numbered:
+def _extended(left: Numbered, relation: Relation, made: ColumnTable) -> Numbered:
     return Numbered(relation, left.rows, (*left.tables, made), {**left.expressions, **_own(made.columns)})
 
 

@@ -17,7 +17,7 @@ from daeda.operators.relational import Join
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql.expression import type_in_duckdb
-from daeda.sql.handle import ROW, Composed, Numbered, Stored, column, named, selected, table
+from daeda.sql.handle import ROW, ColumnTable, Composed, Numbered, column, named, selected, table
 from daeda.sql.order import ordered, ordered_column, sort_key
 from daeda.sql.scan import instant_of
 from daeda.sql.shape import once_per_shape
@@ -181,7 +181,7 @@ class Moments:
 
     keys: tuple[str, ...]
     time: str
-    tables: tuple[Stored, ...]
+    tables: tuple[ColumnTable, ...]
 
 
 @once_per_shape

@@ -23,11 +23,12 @@ from daeda.operators.operator import Instant
 from daeda.operators.relation import Column, Relation
 from daeda.operators.relational import Scan, ScanColumn
 from daeda.operators.temporal import PointInTimeJoin
-from daeda.sql.handle import ColumnFile, Numbered, column
+from daeda.sql.handle import ColumnTable, Numbered, column
 from daeda.sql.scan import scan
 from daeda.sql.statements import point_in_time_join
 from tests.oracle.point_in_time import point_in_time
 from tests.oracle.values import order_key
+from tests.rolling.one_day import filled
 
 DAY = dt.date(2024, 1, 2)
 NOON = 1_704_196_800  # 2024-01-02 12:00 in seconds
@@ -93,8 +94,8 @@ def in_duckdb(
         right = [{**row, "known": case.created.stored(row["known"])} for row in right]
     # DuckDB remembers files by name and time: every case has files of its own.
     number = next(_NUMBERS)
-    left_path, right_path = directory / f"left_{number}.parquet", directory / f"right_{number}.parquet"
-    pq.write_table(table(left, left_types), left_path, row_group_size=row_group)
+    left_table, right_path = f"left_{number}", directory / f"right_{number}.parquet"
+    filled(connection, left_table, table(left, left_types))
     pq.write_table(table(right, right_types), right_path, row_group_size=row_group)
     instants = {"then": Instant(column="then", unit=case.right_time.unit)}  # type: ignore[arg-type]
     if case.created is not None:
@@ -112,10 +113,13 @@ def in_duckdb(
     )  # fmt: skip
     relation = Relation(tuple(Column(name, DType.parse(dtype)) for name, dtype in left_types.items()), ("now",))
     expressions = {name: column(name).sql("duckdb") for name in left_types}
-    numbered = Numbered(relation, len(left), (ColumnFile(str(left_path), tuple(left_types)),), expressions)
+    numbered = Numbered(relation, len(left), (ColumnTable(left_table, tuple(left_types)),), expressions)
     composed = scan(source, source.derive(()), [str(right_path)], DAY)
     join.derive((relation, composed.relation))
-    return connection.execute(point_in_time_join(join, numbered, composed)).to_arrow_table().to_pylist()
+    try:
+        return connection.execute(point_in_time_join(join, numbered, composed)).to_arrow_table().to_pylist()
+    finally:
+        connection.execute(f'DROP TABLE "{left_table}"')
 
 
 def in_the_oracle(case: Case) -> list[Row]:

@@ -19,20 +19,24 @@ from daeda.durations import Duration
 from daeda.operators.operator import Instant
 from daeda.operators.relation import Column, Relation
 from daeda.operators.relational import Filter, Join, Scan, ScanColumn
-from daeda.sql.handle import ColumnFile, Composed, Numbered, column
+from daeda.sql.handle import ColumnTable, Composed, Numbered, column
 from daeda.sql.scan import filter_rows, scan
 from daeda.sql.statements import duplicate_keys, numbering, static_join
 from tests.oracle.values import order_key
 from tests.projects import write_parquet
+from tests.rolling.one_day import filled
 
 DAY = dt.date(2024, 1, 2)
 MIDNIGHT = 1_704_153_600
 _NUMBERS = itertools.count()
 
 
-def fetched(query: str) -> pa.Table:
+def fetched(query: str, left: pa.Table | None = None) -> pa.Table:
+    """What a query gives; `left` fills the table of that name."""
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'; SET threads = 1")
+        if left is not None:
+            filled(connection, "left", left)
         return connection.execute(query).to_arrow_table()
 
 
@@ -212,20 +216,25 @@ def test_sums_of_a_session_add_up_in_the_order_of_the_values(tmp_path: Path) -> 
     assert len(fetched(query)) > 0
 
 
-def numbered(tmp_path: Path, columns: dict[str, str], rows: list[tuple[Any, ...]]) -> Numbered:
-    path = write_parquet(tmp_path / f"left_{next(_NUMBERS)}.parquet", columns, rows)
+def numbered(columns: dict[str, str], rows: list[tuple[Any, ...]]) -> tuple[Numbered, pa.Table]:
+    """Numbered rows in the table `left`, and what it is to be filled with."""
+    arrays = [
+        pa.array(values, DType.parse(dtype).arrow())
+        for dtype, values in zip(columns.values(), zip(*rows, strict=True), strict=True)
+    ]
     relation = Relation(tuple(Column(name, DType.parse(dtype)) for name, dtype in columns.items()))
     expressions = {name: column(name).sql("duckdb") for name in columns}
-    return Numbered(relation, len(rows), (ColumnFile(str(path), tuple(columns)),), expressions)
+    stored = pa.table(arrays, names=list(columns))
+    return Numbered(relation, len(rows), (ColumnTable("left", tuple(columns)),), expressions), stored
 
 
 def test_a_static_join_gives_a_row_for_each_left_row_in_order(tmp_path: Path) -> None:
-    left = numbered(tmp_path, {"k": "int64", "j": "string"}, [(2, "a"), (None, "a"), (1, "a"), (1, "b"), (1, "a")])
+    left, stored = numbered({"k": "int64", "j": "string"}, [(2, "a"), (None, "a"), (1, "a"), (1, "b"), (1, "a")])
     right = read(
         tmp_path, {"k": "int64", "j": "string", "x": "string"}, [(1, "a", "one"), (2, "b", "no"), (None, "a", "no")]
     )
     join = Join(name="j", inputs=("l", "r"), output="o", keys=("k", "j"), columns=("x",))
-    assert fetched(static_join(join, left, right)).column("x").to_pylist() == [None, None, "one", None, "one"]
+    assert fetched(static_join(join, left, right), stored).column("x").to_pylist() == [None, None, "one", None, "one"]
 
 
 def test_duplicate_keys_are_found_and_null_keys_are_none(tmp_path: Path) -> None:
@@ -305,12 +314,12 @@ def version(key: int | None, at: int | None, known: int | None, a: str | None, v
 def test_the_latest_row_is_the_newest_then_the_last_known_then_the_greatest(
     tmp_path: Path, rows: list[tuple[Any, ...]], created: bool, expected: int | None
 ) -> None:
-    left = numbered(tmp_path, {"k": "int64"}, [(1,), (None,), (1,)])
+    left, stored = numbered({"k": "int64"}, [(1,), (None,), (1,)])
     time, known = Instant(column="at", unit="us"), Instant(column="known", unit="us")
     join = Join(name="j", inputs=("l", "r"), output="o", keys=("k",), columns=("v",), latest=True, latest_by=time,
                 created=known if created else None, tie_order=("a", "v"))  # fmt: skip
     query = static_join(join, left, read(tmp_path, VERSIONS, rows))
-    assert fetched(query).column("v").to_pylist() == [expected, None, expected]
+    assert fetched(query, stored).column("v").to_pylist() == [expected, None, expected]
 
 
 def test_a_static_scan_with_a_time_reads_every_row_that_has_one(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from daeda.operators.operator import Instant
 from daeda.operators.relation import Column, Relation
 from daeda.operators.relational import Filter, Scan, ScanColumn
 from daeda.operators.temporal import Aggregate, RollingAggregate
-from daeda.sql.handle import ColumnFile, Numbered, column
+from daeda.sql.handle import ColumnTable, Numbered, column
 from daeda.sql.scan import filter_rows, scan
 from tests.oracle.rolling import rolling
 
@@ -117,8 +117,8 @@ def in_the_product(case: Case, directory: Path, connection: duckdb.DuckDBPyConne
     if case.created is not None:
         right_types["known"] = case.created.dtype
     right_types |= case.rest
-    left_path, right_path = directory / f"rolling_left_{number}.parquet", directory / f"rolling_right_{number}.parquet"
-    _write(left_path, case.left, left_types, {"now": case.left_time})
+    left_table, right_path = f"rolling_left_{number}", directory / f"rolling_right_{number}.parquet"
+    filled(connection, left_table, _stored(case.left, left_types, {"now": case.left_time}))
     _write(right_path, case.right, right_types, {"then": case.right_time, "known": case.created})
     instants = {"then": Instant(column="then", unit=case.right_time.unit)}
     if case.created is not None:
@@ -136,7 +136,7 @@ def in_the_product(case: Case, directory: Path, connection: duckdb.DuckDBPyConne
     )  # fmt: skip
     relation = Relation(tuple(Column(name, DType.parse(dtype)) for name, dtype in left_types.items()), ("now",))
     expressions = {name: column(name).sql("duckdb") for name in left_types}
-    left = Numbered(relation, len(case.left), (ColumnFile(str(left_path), tuple(left_types)),), expressions)
+    left = Numbered(relation, len(case.left), (ColumnTable(left_table, tuple(left_types)),), expressions)
     right = scan(source, source.derive(()), [str(right_path)], DAY)
     if case.where is not None:
         kept = Filter(name="filter", inputs=("right",), output="kept", predicate=case.where[0])
@@ -148,7 +148,7 @@ def in_the_product(case: Case, directory: Path, connection: duckdb.DuckDBPyConne
             made = product.run_rolling(session, operator, left, right)
         return connection.table(made.name).to_arrow_table()
     finally:
-        for kept in (*session.made, "daeda_chunks"):
+        for kept in (*session.made, left_table, "daeda_chunks"):
             connection.execute(f'DROP TABLE IF EXISTS "{kept}"')
 
 
@@ -175,10 +175,23 @@ def in_the_oracle(case: Case) -> dict[str, list[Any]]:
     }
 
 
+def filled(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
+    """A table of a day, its rows in this order."""
+    connection.register("rows_to_fill", rows)
+    try:
+        connection.execute(f'CREATE TEMP TABLE "{name}" AS SELECT * FROM rows_to_fill')
+    finally:
+        connection.unregister("rows_to_fill")
+
+
 def _write(path: Path, rows: list[Row], types: dict[str, str], times: dict[str, Time | None]) -> None:
+    pq.write_table(_stored(rows, types, times), path)
+
+
+def _stored(rows: list[Row], types: dict[str, str], times: dict[str, Time | None]) -> pa.Table:
     stored = [
         {name: times[name].stored(row[name]) if times.get(name) else row[name] for name in types}  # type: ignore[union-attr]
         for row in rows
     ]
     arrays = [pa.array([row[name] for row in stored], DType.parse(dtype).arrow()) for name, dtype in types.items()]
-    pq.write_table(pa.table(arrays, names=list(types)), path)
+    return pa.table(arrays, names=list(types))
