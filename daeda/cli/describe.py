@@ -25,7 +25,7 @@ from daeda.planning.mermaid import mermaid
 def plan(arguments: argparse.Namespace) -> int:
     """Which days would be built, skipped or rebuilt, and why."""
     with contextlib.ExitStack() as held:
-        found = make_plan(arguments, held)
+        found = make_plan(arguments, held, checked=True)
         print_plan(Console(highlight=False), found.plans, sources_shown(found))
     return 0
 

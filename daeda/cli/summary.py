@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from daeda.dataset.layout import Dataset, Layout
-from daeda.dataset.manifest import read_manifest
+from daeda.dataset.published import look_at_days
 from daeda.errors import shortened
 from daeda.planning.days import Action, DayPlan
 
@@ -42,11 +42,13 @@ def print_run(layout: Layout, plans: Mapping[Dataset, Sequence[DayPlan]]) -> Non
     days = next(iter(plans.values()), ())
     totals = dict.fromkeys(plans, 0.0)
     rows_in_all = 0
+    published = {dataset: look_at_days(layout, dataset, [one.day for one in days]) for dataset in plans}
     for index, plan in enumerate(days):
         cells = [str(plan.day)]
         rows = None
         for dataset, planned in plans.items():
-            manifest = read_manifest(layout.day_dir(dataset, plan.day))
+            there = published[dataset].get(plan.day)
+            manifest = there.manifest if there else None
             seconds = sum(manifest.seconds.values()) if manifest else 0.0
             rows = manifest.rows if manifest else rows
             built = planned[index].builds and manifest is not None

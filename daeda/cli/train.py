@@ -31,7 +31,7 @@ from daeda.planning.days import (
     refuse_stale,
 )
 from daeda.planning.exports import exported
-from daeda.planning.preflight import check_sources
+from daeda.planning.preflight import block_refused, check_sources
 from daeda.settings.flags import ENRICHMENT_FLAGS, SKELETON_FLAGS
 
 _SHARED = {
@@ -90,8 +90,11 @@ def _train(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[
     return code
 
 
-def make_plan(arguments: argparse.Namespace, held: contextlib.ExitStack) -> TrainPlan:
-    """Read, compile and plan; no day is written. Views of databases are exported, and `held` lets go of them."""
+def make_plan(arguments: argparse.Namespace, held: contextlib.ExitStack, *, checked: bool = False) -> TrainPlan:
+    """Read, compile and plan; no day is written. Views of databases are exported, and `held` lets go of them.
+
+    `checked` blocks the days that the check before the first day would refuse; a run makes this check itself.
+    """
     project = open_project(arguments, arguments.service)
     dag = compile_runnable(project)
     if arguments.enrich_only and not dag.enrichments:
@@ -100,6 +103,8 @@ def make_plan(arguments: argparse.Namespace, held: contextlib.ExitStack) -> Trai
     skeleton_dag = dag.skeleton()
     sources = find_sources(project, skeleton_dag, held.enter_context(exported(project, skeleton_dag)))
     skeleton = plan_skeleton(project, skeleton_dag, sources, days, arguments.on_stale)
+    if checked and not arguments.enrich_only:
+        skeleton = block_refused(project, skeleton_dag, sources, skeleton)
     wanted = bool(dag.enrichments) and not arguments.skeleton_only
     enriched = plan_enriched(project, dag, skeleton, arguments.on_stale) if wanted else ()
     return TrainPlan(project, dag, sources, skeleton, enriched)

@@ -10,8 +10,8 @@ from enum import Enum
 from daeda.catalog.project import Project
 from daeda.dataset.fingerprint import enriched_fingerprint, operator_digests, skeleton_fingerprint
 from daeda.dataset.layout import Dataset, Layout
-from daeda.dataset.manifest import Fingerprint, InputFile, Manifest, read_manifest
-from daeda.dataset.published import unlike_published
+from daeda.dataset.manifest import Fingerprint, InputFile, Part
+from daeda.dataset.published import Published, look_at_days
 from daeda.dataset.source_files import SourceFiles, parse_day
 from daeda.dataset.sources import Identities, files_needed, find_files, missing_days
 from daeda.errors import DayError, InputError, UsageError, counted, shortened
@@ -19,7 +19,6 @@ from daeda.operators.dag import Dag
 from daeda.operators.relational import Scan
 from daeda.planning.functions import function_codes
 from daeda.storage.objects import before_the_first_day
-from daeda.storage.place import Place
 
 
 class Action(Enum):
@@ -34,7 +33,10 @@ class Action(Enum):
 
 @dataclass(frozen=True)
 class DayPlan:
-    """One day of one dataset; `reasons` say why it is rebuilt, kept or blocked."""
+    """One day of one dataset; `reasons` say why it is rebuilt, kept or blocked.
+
+    `parts` are those that are published now, None where the day is not.
+    """
 
     day: dt.date
     dataset: Dataset
@@ -42,6 +44,7 @@ class DayPlan:
     reasons: tuple[str, ...] = ()
     files: int = 0
     cut: tuple[str, ...] = ()
+    parts: tuple[Part, ...] | None = field(default=None, repr=False)
 
     @property
     def builds(self) -> bool:
@@ -105,17 +108,20 @@ def plan_skeleton(
     project: Project, dag: Dag, sources: Sources, days: Iterable[dt.date], on_stale: str
 ) -> tuple[DayPlan, ...]:
     """The skeleton days. `dag` is the skeleton's."""
-    layout = Layout(project.service_dir, project.scratch_dir)
+    chosen = tuple(days)
+    published = look_at_days(Layout(project.service_dir, project.scratch_dir), "skeleton", chosen)
     identities = _Snapshot()
     code = (operator_digests(dag.operators), function_codes(project, dag))
-    return tuple(_skeleton_day(project, layout, code, sources, identities, day, on_stale) for day in days)
+    return tuple(_skeleton_day(project, published.get(day), code, sources, identities, day, on_stale) for day in chosen)
 
 
 @before_the_first_day()
 def plan_enriched(project: Project, dag: Dag, skeleton: Iterable[DayPlan], on_stale: str) -> tuple[DayPlan, ...]:
     """The enriched days, given what happens to their skeleton days. `dag` is the whole one."""
+    plans = tuple(skeleton)
     layout = Layout(project.service_dir, project.scratch_dir)
-    return tuple(_enriched_day(layout, dag, plan, on_stale) for plan in skeleton)
+    published = look_at_days(layout, "enriched", [one.day for one in plans])
+    return tuple(_enriched_day(published.get(one.day), dag, one, on_stale) for one in plans)
 
 
 def refuse_blocked(plans: Iterable[DayPlan]) -> None:
@@ -153,7 +159,7 @@ class _Snapshot:
 
 def _skeleton_day(
     project: Project,
-    layout: Layout,
+    published: Published | None,
     code: tuple[dict[str, str], dict[str, str]],
     sources: Sources,
     identities: _Snapshot,
@@ -170,40 +176,35 @@ def _skeleton_day(
     needed = sources.needed(day)
     count = sum(len(paths) for paths in needed.values())
     cut = tuple(_cut_windows(project, sources, day))
-    directory = layout.day_dir("skeleton", day)
-    manifest = read_manifest(directory)
-    if manifest is None:
+    if published is None:
         return DayPlan(day, "skeleton", Action.BUILD, files=count, cut=cut)
-    known = Identities(manifest.inputs)
+    known = Identities(published.manifest.inputs)
     inputs = {
         name: [identities.of(name, path, known, sources.files[name]) for path in paths]
         for name, paths in needed.items()
     }
     digests, functions = code
     new = skeleton_fingerprint(digests, inputs, project.runtime.rows_per_part, functions)
-    action, reasons = _compare(directory, manifest, new, on_stale)
-    return DayPlan(day, "skeleton", action, reasons, count, cut)
+    action, reasons = _compare(published, new, on_stale)
+    return DayPlan(day, "skeleton", action, reasons, count, cut, published.manifest.parts)
 
 
-def _enriched_day(layout: Layout, dag: Dag, skeleton: DayPlan, on_stale: str) -> DayPlan:
+def _enriched_day(published: Published | None, dag: Dag, skeleton: DayPlan, on_stale: str) -> DayPlan:
     day = skeleton.day
-    directory = layout.day_dir("enriched", day)
-    source = read_manifest(layout.day_dir("skeleton", day))
-    manifest = read_manifest(directory)
     if skeleton.action is Action.BLOCKED:
         return DayPlan(day, "enriched", Action.BLOCKED, ("its skeleton day is blocked",))
-    if manifest is None:
+    if published is None:
         return DayPlan(day, "enriched", Action.BUILD)
-    if skeleton.builds or source is None:
+    if skeleton.builds or skeleton.parts is None:
         action = Action.KEEP if on_stale == "keep" else Action.REBUILD
         return DayPlan(day, "enriched", action, ("its skeleton day is built anew",))
-    action, reasons = _compare(directory, manifest, enriched_fingerprint(dag, source.parts), on_stale)
+    action, reasons = _compare(published, enriched_fingerprint(dag, skeleton.parts), on_stale)
     return DayPlan(day, "enriched", action, reasons)
 
 
-def _compare(directory: Place, manifest: Manifest, new: Fingerprint, on_stale: str) -> tuple[Action, tuple[str, ...]]:
-    reasons = manifest.fingerprint.differences(new)
-    reasons += [f"{name} is not the file that was published" for name in unlike_published(directory, manifest.parts)]
+def _compare(published: Published, new: Fingerprint, on_stale: str) -> tuple[Action, tuple[str, ...]]:
+    reasons = published.manifest.fingerprint.differences(new)
+    reasons += [f"{name} is not the file that was published" for name in published.unlike]
     if not reasons:
         return Action.SKIP, ()
     return Action.KEEP if on_stale == "keep" else Action.REBUILD, tuple(reasons)

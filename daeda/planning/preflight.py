@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +17,7 @@ from daeda.dtypes import describe_arrow, is_known
 from daeda.errors import InputError, counted, did_you_mean, shortened
 from daeda.operators.dag import Dag
 from daeda.operators.relational import Join, Scan
-from daeda.planning.days import Sources
+from daeda.planning.days import Action, DayPlan, Sources
 from daeda.sql import scan as composed
 from daeda.sql import statements
 from daeda.sql.locked import Reach, connect
@@ -26,52 +27,78 @@ from daeda.storage.objects import before_the_first_day, open_parquet
 _THREADS = 8
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """A mistake in what days would read, and the days that it keeps from being built."""
+
+    sentence: str
+    days: frozenset[dt.date]
+
+
 @before_the_first_day()
 def check_sources(project: Project, dag: Dag, sources: Sources, days: Iterable[dt.date]) -> None:
     """Check what the days would read; raises InputError with a line per view and kind of mistake."""
-    chosen = tuple(days)
-    mistakes: list[str] = []
+    refusals = _find_refusals(project, dag, sources, tuple(days))
+    if refusals:
+        raise InputError("\n".join(dict.fromkeys(one.sentence for one in refusals)))
+
+
+@before_the_first_day()
+def block_refused(project: Project, dag: Dag, sources: Sources, plans: Sequence[DayPlan]) -> tuple[DayPlan, ...]:
+    """The plans of the skeleton, those days blocked that `check_sources` would refuse."""
+    refusals = _find_refusals(project, dag, sources, tuple(one.day for one in plans if one.builds))
+    reasons = {one.day: tuple(found.sentence for found in refusals if one.day in found.days) for one in plans}
+    return tuple(
+        replace(one, action=Action.BLOCKED, reasons=reasons[one.day]) if one.builds and reasons[one.day] else one
+        for one in plans
+    )
+
+
+def _find_refusals(project: Project, dag: Dag, sources: Sources, days: tuple[dt.date, ...]) -> list[Refusal]:
+    found: list[Refusal] = []
     for scan in sources.scans:
-        _check_first_day(project, scan, sources, mistakes)
-        missing = [one for day in chosen for one in missing_days(scan, sources.files[scan.name], day)]
-        if missing:
-            mistakes.append(missing_sentence(scan, sources.files[scan.name], missing))
-    if not mistakes:
-        _check_footers(sources, chosen, mistakes)
-    if not mistakes and chosen:
-        _check_static_keys(dag, sources, chosen[0], mistakes)
-    if mistakes:
-        raise InputError("\n".join(dict.fromkeys(mistakes)))
+        found += _check_first_day(project, scan, sources, days)
+        missing = {day: missing_days(scan, sources.files[scan.name], day) for day in days}
+        lacking = [one for held in missing.values() for one in held]
+        if lacking:
+            sentence = missing_sentence(scan, sources.files[scan.name], lacking)
+            found.append(Refusal(sentence, frozenset(day for day, held in missing.items() if held)))
+    # What follows reads files, which makes no sense of days whose files are not there.
+    found = found or _check_footers(sources, days)
+    return found or (_check_static_keys(dag, sources, days) if days else [])
 
 
-def _check_first_day(project: Project, scan: Scan, sources: Sources, mistakes: list[str]) -> None:
+def _check_first_day(project: Project, scan: Scan, sources: Sources, days: tuple[dt.date, ...]) -> list[Refusal]:
     declared = project.views[scan.view].source.first_day
     first = sources.files[scan.name].first_day
-    if declared is not None and first is not None and first > declared:
-        mistakes.append(
-            f"view '{scan.view}': source.first_day is {declared}, and the first partition is {first}: "
-            "bring the earlier partitions back, or change first_day"
-        )
+    if declared is None or first is None or first <= declared:
+        return []
+    sentence = (
+        f"view '{scan.view}': source.first_day is {declared}, and the first partition is {first}: "
+        "bring the earlier partitions back, or change first_day"
+    )
+    return [Refusal(sentence, frozenset(days))]
 
 
-def _check_footers(sources: Sources, days: tuple[dt.date, ...], mistakes: list[str]) -> None:
-    tasks: dict[tuple[str, str], tuple[Scan, dt.date | None]] = {}
-    for scan in sources.scans:
-        files = sources.files[scan.name]
-        partition = {path: day for day, paths in files.partitions.items() for path in paths}
-        for day in days:
-            for path in sources.needed(day)[scan.name]:
-                tasks[scan.name, path] = (scan, partition.get(path))
+def _check_footers(sources: Sources, days: tuple[dt.date, ...]) -> list[Refusal]:
+    scans = {scan.name: scan for scan in sources.scans}
+    partition = {
+        path: day for files in sources.files.values() for day, paths in files.partitions.items() for path in paths
+    }
+    readers: dict[tuple[str, str], list[dt.date]] = {}
+    for day in days:
+        for name, paths in sources.needed(day).items():
+            for path in paths:
+                readers.setdefault((name, path), []).append(day)
     with ThreadPoolExecutor(_THREADS) as pool:
-        found = pool.map(lambda item: _check_file(item[1][0], item[0][1], item[1][1]), tasks.items())
-    told: set[tuple[str, str]] = set()
-    for (scan_name, _), problems in zip(tasks, found, strict=True):
-        view = next(scan.view for scan in sources.scans if scan.name == scan_name)
+        found = pool.map(lambda item: _check_file(scans[item[0]], item[1], partition.get(item[1])), readers)
+    # One sentence per view and kind: a wrong type is wrong in every partition.
+    told: dict[tuple[str, str], Refusal] = {}
+    for (name, path), problems in zip(readers, found, strict=True):
         for kind, sentence in problems:
-            # One sentence per view and kind: a wrong type is wrong in every partition.
-            if (view, kind) not in told:
-                told.add((view, kind))
-                mistakes.append(sentence)
+            refusal = told.get((scans[name].view, kind), Refusal(sentence, frozenset()))
+            told[scans[name].view, kind] = replace(refusal, days=refusal.days.union(readers[name, path]))
+    return list(told.values())
 
 
 def _check_file(scan: Scan, path: str, partition: dt.date | None) -> list[tuple[str, str]]:
@@ -186,19 +213,22 @@ def _shown(value: int, scan: Scan) -> str:
     return f"{moment}{f' and {rest} {scan.time.unit}' if rest else ''}"
 
 
-def _check_static_keys(dag: Dag, sources: Sources, day: dt.date, mistakes: list[str]) -> None:
+def _check_static_keys(dag: Dag, sources: Sources, days: tuple[dt.date, ...]) -> list[Refusal]:
     """Right sides of Joins have one row per key."""
+    refusals = []
     scans = {scan.output: scan for scan in sources.scans}
     for operator in dag.operators:
         if not isinstance(operator, Join) or operator.latest or operator.inputs[1] not in scans:
             continue
         scan = scans[operator.inputs[1]]
-        relation = composed.scan(scan, dag.relations[scan.output], sources.needed(day)[scan.name], day)
+        relation = composed.scan(scan, dag.relations[scan.output], sources.needed(days[0])[scan.name], days[0])
         with connect(Reach.of(sources.places(scan))) as connection:
             found = connection.execute(statements.duplicate_keys(operator.keys, relation)).fetchone()
         if found is not None:
             shown = shortened([f"{key} = {value!r}" for key, value in zip(operator.keys, found, strict=False)])
-            mistakes.append(
+            sentence = (
                 f"view '{scan.view}': {sources.files[scan.name].path} has {found[-1]} rows with {shown}: "
                 "a view without timestamps has one row per key: remove the others, or declare source.timestamp_field"
             )
+            refusals.append(Refusal(sentence, frozenset(days)))
+    return refusals

@@ -30,6 +30,10 @@ _MOST_IN_ONE_PUT = 5 * 2**30
 _BLOCK = 1 << 20
 # The most that a server lists at once.
 _PAGE = 1000
+# Requests at once, where many small ones are to be made.
+AT_ONCE = 16
+# Of the characters that may follow a name in a key, the one that comes after the slash.
+_BEHIND = "0"
 
 ResultT = TypeVar("ResultT")
 
@@ -64,10 +68,14 @@ class S3Client:
         self.patience = patience or Patience()
         self._s3 = _connect(access, self.patience)
 
-    def listing(self, below: ObjectPath) -> list[StoredObject]:
-        """Every object below an address, in the order of their keys."""
+    def listing(self, below: ObjectPath, first: str = "", last: str = "") -> list[StoredObject]:
+        """Every object below an address, in the order of their keys.
+
+        `first` and `last` are names directly below it: what comes before or behind them is left out.
+        """
         found: list[StoredObject] = []
-        more: dict[str, str] = {}
+        more: dict[str, str] = {"StartAfter": below.prefix + first} if first else {}
+        end = f"{below.prefix}{last}{_BEHIND}" if last else ""
         while True:
             page = self._ask(
                 below,
@@ -76,11 +84,12 @@ class S3Client:
             # Something else that answers 200, like the page of a proxy, would pass for an empty listing.
             if "Name" not in page:
                 raise self._not_s3(below)
+            held = page.get("Contents", ())
+            inside = [one for one in held if not end or one["Key"] < end]
             found += [
-                StoredObject(ObjectPath(below.bucket, one["Key"]), one["Size"], _bare(one["ETag"]))
-                for one in page.get("Contents", ())
+                StoredObject(ObjectPath(below.bucket, one["Key"]), one["Size"], _bare(one["ETag"])) for one in inside
             ]
-            if not page.get("IsTruncated"):
+            if not page.get("IsTruncated") or len(inside) < len(held):
                 return found
             more = {"ContinuationToken": page["NextContinuationToken"]}
 
@@ -264,6 +273,7 @@ def _connect(access: Access, patience: Patience) -> Any:
     config = Config(
         connect_timeout=patience.timeout,
         read_timeout=patience.timeout,
+        max_pool_connections=AT_ONCE,
         # Repeated here instead, together with answers that end too early, which botocore takes as they are.
         retries={"total_max_attempts": 1, "mode": "standard"},
         s3={"addressing_style": "path" if access.endpoint else "auto"},

@@ -18,7 +18,8 @@ from daeda.dataset.publish import publish_day
 from daeda.dataset.sources import Identities, file_digest
 from daeda.dataset.staging import open_staging
 from daeda.planning.days import Action, find_sources, plan_skeleton
-from tests.projects import TinyProject, moment
+from daeda.planning.preflight import block_refused
+from tests.projects import TinyProject, moment, write_parquet
 
 DAY = dt.date(2024, 1, 2)
 Change = Callable[[TinyProject], Any]
@@ -281,6 +282,54 @@ def test_plan_says_of_each_day_what_it_is_and_why(tmp_path: Path, capsys: pytest
     assert main(["pipeline", "plan", "ranking", "--runtime-config-path", str(project.runtime_path)]) == 0
     shown = capsys.readouterr().out
     assert shown.partition("\n")[2].startswith(PLAN), shown
+
+
+def test_plan_blocks_the_days_that_train_would_refuse_with_the_same_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = TinyProject(tmp_path)
+    project.runtime["feed_end"] = "2024-01-05"
+    project.views["prices"]["source"]["missing_partitions"] = "empty"
+    project.data["events"] = [(1, 10, moment(f"0{day} 12:00"), 1.0) for day in range(1, 6)]
+    project.write().write_data()
+    published(project, dt.date(2024, 1, 4))
+    # The window of the third reads the second; the fourth is there, and nothing of it is read again.
+    sentence = (
+        f"view 'events': {tmp_path}/data/events/dt=2024-01-02/part-0.parquet has no column 'amount': did you mean "
+        "'count'? Known: count, event_timestamp, item_id, user_id; correct fields or field_mapping of the view"
+    )
+    wrong = {"user_id": "int64", "item_id": "int64", "event_timestamp": "timestamp[us]", "count": "double"}
+    write_parquet(tmp_path / "data/events/dt=2024-01-02/part-0.parquet", wrong, [(1, 10, moment("02 12:00"), 1.0)])
+    words = ["ranking", "--runtime-config-path", str(project.runtime_path)]
+    monkeypatch.setenv("COLUMNS", "400")
+    assert main(["pipeline", "plan", *words]) == 0
+    shown = capsys.readouterr().out
+    rows = {cells[0].strip(): cells for line in shown.splitlines() if len(cells := line.strip("│").split("│")) == 5}
+    assert [rows[f"2024-01-0{day}"][1].strip() for day in range(2, 6)] == ["blocked", "build", "skip", "build"]
+    assert rows["2024-01-02"][4].strip() == f"{sentence}, its skeleton day is blocked"
+    assert main(["pipeline", "train", *words]) == 2
+    assert capsys.readouterr().err == f"error: {sentence}\n"
+    project.write_data()
+    assert main(["pipeline", "plan", *words]) == 0
+    assert "blocked" not in capsys.readouterr().out
+
+
+def test_plan_blocks_every_day_where_a_static_key_is_there_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = written(tmp_path)
+    project.data["items"] = [(10, "toys"), (10, "books")]
+    project.write_data()
+    loaded, dag = project.load(), project.compile().skeleton()
+    sources = find_sources(loaded, dag)
+    plans = block_refused(loaded, dag, sources, plan_skeleton(loaded, dag, sources, loaded.runtime.days, "rebuild"))
+    assert {one.action for one in plans} == {Action.BLOCKED}
+    assert {one.reasons for one in plans} == {
+        (
+            f"view 'items': {tmp_path}/data/items.parquet has 2 rows with item_id = 10: a view without timestamps has "
+            "one row per key: remove the others, or declare source.timestamp_field",
+        )
+    }
 
 
 def test_other_content_makes_the_day_stale_and_says_why(tmp_path: Path) -> None:
