@@ -28,9 +28,9 @@ def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str
     except DaedaError as error:
         tell_error(error)
         return error.exit_code
-    except KeyboardInterrupt:
-        say("interrupted")
-        return 130
+    except KeyboardInterrupt as interrupt:
+        say(f"error: {interrupt}" if interrupt.args else "interrupted")
+        return Interrupted.exit_code
     except BrokenPipeError:
         # Whoever read our output has gone; there is nobody left to tell.
         sys.stderr.close()
@@ -50,7 +50,8 @@ def _sigterm_interrupts() -> Iterator[None]:
         return
 
     def stop(number: int, frame: FrameType | None) -> None:
-        raise Interrupted("interrupted by SIGTERM")
+        # Libraries catch every Exception here and there, and make others of them; nobody catches this one.
+        raise KeyboardInterrupt("interrupted by SIGTERM")
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
