@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from beam_pipeline.kernel.bounds import Bools, Bounds, Int64s
-from beam_pipeline.kernel.lists import Picked, check_size, runs_down
+from beam_pipeline.kernel.lists import Picked, Piece, picked, runs_down
 from beam_pipeline.kernel.tree import maxima, previous
 from daeda.errors import DayError
 
@@ -26,8 +26,6 @@ _FIRST_LOOK = 128
 _JUMP_COST = 64
 # Integers in a range of up to this many bits are their own codes.
 _DIRECT_BITS = 31
-
-_Piece = tuple[Int64s, Int64s, Int64s]
 
 
 def item_codes(values: pa.Array) -> tuple[Int64s, int]:
@@ -166,8 +164,7 @@ class _Search:
         self._most = min(max_length, len(following))
         self._cursor = window.hi.copy()
         self._found = np.zeros(len(window), dtype=np.int64)
-        # (probe, how many newer items it has, row), each of any length
-        self._pieces: list[_Piece] = []
+        self._pieces: list[Piece] = []
 
     def run(self) -> Picked:
         active = self._unfinished(np.arange(len(self._window), dtype=np.int64))
@@ -185,7 +182,7 @@ class _Search:
         jumpers = np.concatenate([*jumping, active])
         if len(jumpers):
             self._jump_back(jumpers)
-        return self._picked()
+        return picked(self._pieces, self._found)
 
     def _unfinished(self, probes: Int64s) -> Int64s:
         missing = (self._found[probes] < self._most) & (self._cursor[probes] > self._window.lo[probes])
@@ -224,11 +221,3 @@ class _Search:
             self._found[probes] += 1
             self._cursor[probes] = row
             probes = self._unfinished(probes)
-
-    def _picked(self) -> Picked:
-        check_size(self._found)
-        begin = np.cumsum(self._found) - self._found
-        rows = np.empty(int(self._found.sum()), dtype=np.int64)
-        for owner, place, row in self._pieces:
-            rows[begin[owner] + place] = row
-        return Picked(rows, self._found)

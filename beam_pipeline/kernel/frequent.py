@@ -17,15 +17,13 @@ import numpy as np
 
 from beam_pipeline.kernel.bounds import Bounds, Int64s
 from beam_pipeline.kernel.distinct import Grouped
-from beam_pipeline.kernel.lists import Picked, check_size, runs_down
+from beam_pipeline.kernel.lists import Picked, Piece, picked, runs_down
 
 # (probe, row) pairs that are expanded at a time: bounds the memory, about 60 bytes each.
 PAIR_BUDGET = 1 << 18
 # Rows in which neighbouring heavy windows of one batch may differ in all, and how many rows make a window heavy.
 _FRINGE = 1024
 _HEAVY = 8 * _FRINGE
-
-_Piece = tuple[Int64s, Int64s, Int64s]
 
 
 def most_frequent(items: Grouped, window: Bounds, max_length: int) -> Picked:
@@ -61,7 +59,7 @@ class _Search:
         self._window = window
         self._most = max_length
         self._found = np.zeros(len(window), dtype=np.int64)
-        self._pieces: list[_Piece] = []
+        self._pieces: list[Piece] = []
 
     def run(self) -> Picked:
         length = self._window.hi - self._window.lo
@@ -70,7 +68,7 @@ class _Search:
             self._count_all(block)
         for batch in self._batches(np.flatnonzero(length >= _HEAVY)):
             self._count_around(batch)
-        return self._picked()
+        return picked(self._pieces, self._found)
 
     def _count_all(self, probes: Int64s) -> None:
         """Count every item of windows that are expanded row by row."""
@@ -132,14 +130,6 @@ class _Search:
         apart = ~np.isin(group, moving, assume_unique=True)
         common: Int64s = _greatest(ranks[None, apart], self._most)[0]
         return common
-
-    def _picked(self) -> Picked:
-        check_size(self._found)
-        begin = np.cumsum(self._found) - self._found
-        rows = np.empty(int(self._found.sum()), dtype=np.int64)
-        for owner, place, row in self._pieces:
-            rows[begin[owner] + place] = row
-        return Picked(rows, self._found)
 
 
 def _greatest(ranks: Int64s, most: int) -> Int64s:

@@ -23,6 +23,24 @@ class Picked:
     lengths: Int64s
 
 
+# Some probes, the place of a row in the list of each, and the row.
+Piece = tuple[Int64s, Int64s, Int64s]
+
+
+def picked(pieces: list[Piece], lengths: Int64s) -> Picked:
+    """Put rows together that were found in any order; `lengths` has how many each probe has in all.
+
+    Raises:
+        DayError: more than 2^31 - 1 rows in all.
+    """
+    check_size(lengths)
+    begin = np.cumsum(lengths) - lengths
+    rows = np.empty(int(lengths.sum()), dtype=np.int64)
+    for owner, place, row in pieces:
+        rows[begin[owner] + place] = row
+    return Picked(rows, lengths)
+
+
 def runs_down(last: Int64s, lengths: Int64s) -> Int64s:
     """The concatenation of `last[i], last[i] - 1, ...`, `lengths[i]` numbers each.
 
