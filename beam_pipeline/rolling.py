@@ -57,14 +57,7 @@ def run_rolling(session: DaySession, operator: RollingAggregate, left: Numbered,
     names = tuple(one.name for one in operator.aggregates)
     limit = session.context.limits.rolling_chunk_rows
     with probing(connection, moments, left.rows, _BATCH_ROWS, limit) as probes:
-        tables = _results(work, reader, probes)
-        first = next(tables)
-        second = next(tables, None)
-        if second is None:
-            _keep_in_row_order(session, first, operator.output)
-        else:
-            _merge_in_row_order(session, itertools.chain((first, second), tables), names, operator.output)
-    return ColumnTable(operator.output, names)
+        return _kept(session, _results(work, reader, probes), names, operator.output)
 
 
 def _windowed(operator: RollingAggregate) -> tuple[WindowedAggregate, ...]:
@@ -114,7 +107,7 @@ def _aggregate(work: _Work, history: History, piece: Piece) -> pa.Table:
 def _chunks(work: _Work, reader: pa.RecordBatchReader) -> Iterator[History]:
     """Cut the sorted history into chunks of whole entities."""
     limit_rows = work.session.context.limits.rolling_chunk_rows
-    limit_bytes = work.session.context.limits.kernel_bytes // work.engine.working_copies
+    limit_bytes = _kernel_bytes(work) // work.engine.working_copies
     pending: list[pa.RecordBatch] = []
     for batch in reader:
         pending.append(batch)
@@ -135,11 +128,15 @@ def _chunks(work: _Work, reader: pa.RecordBatchReader) -> Iterator[History]:
         yield _history(pa.Table.from_batches(pending))
 
 
+def _kernel_bytes(work: _Work) -> int:
+    """Memory of the kernel, less what it has made already."""
+    return work.session.context.limits.kernel_bytes - work.session.held.nbytes
+
+
 def _too_large(work: _Work, entity: int, rows: int, size: int) -> str:
-    limits = work.session.context.limits
     return (
         f"the history of {_entity_name(work, entity)} alone has more than {rows} rows and {size >> 20} MiB, and the "
-        f"kernel has {limits.kernel_bytes >> 20} MiB: raise compute.duckdb_config.memory_limit, lower day_workers, or "
+        f"kernel has {_kernel_bytes(work) >> 20} MiB: raise compute.duckdb_config.memory_limit, lower day_workers, or "
         "filter such an entity out with 'where'"
     )
 
@@ -172,12 +169,27 @@ def _numpy(table: pa.Table, name: str) -> Int64s:
     return np.ascontiguousarray(table.column(name).to_numpy(), dtype=np.int64)
 
 
-def _keep_in_row_order(session: DaySession, result: pa.Table, name: str) -> None:
+def _kept(session: DaySession, results: Iterator[pa.Table], names: tuple[str, ...], name: str) -> ColumnTable:
+    """The results of all chunks in row order: as they are where there is room, else in a table of DuckDB's."""
+    held: list[pa.Table] = []
+    room = session.held.room
+    for result in results:
+        held.append(result)
+        room -= result.nbytes
+        if room < 0:
+            break
+    else:
+        session.held.hold(name, _in_row_order(pa.concat_tables(held)))
+        return ColumnTable(name, names, numbered=False)
+    _merge_in_row_order(session, itertools.chain(held, results), names, name)
+    return ColumnTable(name, names)
+
+
+def _in_row_order(result: pa.Table) -> pa.Table:
     rows = _numpy(result, ROW)
     places = np.empty(len(rows), dtype=np.int64)
     places[rows] = np.arange(len(rows), dtype=np.int64)
-    with filling(session.connection, name) as add:
-        add(result.remove_column(0).take(pa.array(places)))
+    return result.remove_column(0).take(pa.array(places))
 
 
 def _merge_in_row_order(session: DaySession, results: Iterable[pa.Table], names: tuple[str, ...], name: str) -> None:

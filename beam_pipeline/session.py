@@ -21,6 +21,7 @@ import duckdb
 
 from beam_pipeline.context import DayHandle, RunContext
 from beam_pipeline.gate import DayGate
+from beam_pipeline.held import HeldColumns
 from beam_pipeline.membership import join_run
 from beam_pipeline.moments import DayMoments
 from daeda.cli.outcome import say
@@ -69,6 +70,7 @@ class DaySession:
         self.meter = Meter(self.spill) if context.profile else None
         self.connection = _connect(context, self.spill)
         self.moments = DayMoments()
+        self.held = HeldColumns(self.connection, int(context.limits.kernel_bytes * HeldColumns.SHARE))
 
     def describe(self, operator: SourceOperator) -> None:
         """Record what an operator does, for the fingerprint."""

@@ -12,13 +12,14 @@ import numpy as np
 import pyarrow.parquet as pq
 from sqlglot import exp
 
+from beam_pipeline.facts import facts_of
 from beam_pipeline.session import DaySession
 from daeda.dataset.fingerprint import skeleton_fingerprint
 from daeda.dataset.layout import part_name
 from daeda.dataset.manifest import ColumnFacts, Manifest, Part
 from daeda.dataset.publish import prepare_day, publish_day, sync_file
 from daeda.dataset.sources import file_digest
-from daeda.errors import DayError, cut
+from daeda.errors import DayError
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Sink
 from daeda.sql import statements
@@ -27,8 +28,6 @@ from daeda.storage.place import Place
 
 # Fixed, so that the bytes depend on the rows alone.
 _ROW_GROUP = 122_880
-# Characters of a least or greatest value in the manifest.
-_LONGEST_FACT = 1_000
 _OPTIONS = f"COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP}"
 _SOFTWARE = ("daeda", "duckdb", "apache-beam", "pyarrow")
 
@@ -36,7 +35,7 @@ _SOFTWARE = ("daeda", "duckdb", "apache-beam", "pyarrow")
 def write_day(session: DaySession, operator: Sink, given: Numbered) -> tuple[Place, ...]:
     """Write, check and publish the day; returns its parts. Raises DayError when a check fails."""
     started = time.perf_counter()
-    relation = given.relation
+    relation, given = given.relation, session.held.side_by_side(given)
     ready = prepare_day(session.context.staging, "skeleton", session.day, session.attempt)
     per_part = session.context.rows_per_part
     parts = []
@@ -45,14 +44,16 @@ def write_day(session: DaySession, operator: Sink, given: Numbered) -> tuple[Pla
         path = ready / part_name(number)
         # The last part has no end: its statement does not depend on the rows of the day.
         end = last if last < given.rows else None
+        session.held.show(first, last)
         rows = session.copy(statements.assembly(relation, given, first, end), path, _OPTIONS)
         if rows != last - first:
             raise DayError(f"part {number} has {rows} rows where {last - first} were to be written")
         sync_file(path)
         parts.append(Part(path.name, rows, path.stat().st_size, file_digest(path)))
+    session.held.show()
     paths = [ready / part.name for part in parts]
-    _check_footers(relation, paths, parts)
-    facts = _facts(session, relation, given)
+    footers = _checked_footers(relation, paths, parts)
+    facts = facts_of(session, relation, given, footers)
     _check_not_null(session, operator, facts, given)
     _check_order(given, paths)
     session.check_inputs_unchanged()
@@ -79,33 +80,18 @@ def _version(package: str) -> str:
     return version(package)
 
 
-def _check_footers(relation: Relation, paths: list[Path], parts: list[Part]) -> None:
-    """What was written can be opened, and has the rows and the columns that it should have."""
+def _checked_footers(relation: Relation, paths: list[Path], parts: list[Part]) -> list[pq.FileMetaData]:
+    """What was written can be opened, and has the rows and the columns that it should have; returns the footers."""
+    footers = []
     for path, part in zip(paths, parts, strict=True):
-        with pq.ParquetFile(path) as file:
-            rows, names = file.metadata.num_rows, tuple(file.schema_arrow.names)
+        footer = pq.read_metadata(path)
+        rows, names = footer.num_rows, tuple(footer.schema.to_arrow_schema().names)
         if (rows, names) != (part.rows, relation.names):
             raise DayError(
                 f"{part.name} holds {rows} rows of {names} where {part.rows} of {relation.names} were written"
             )
-
-
-def _facts(session: DaySession, relation: Relation, given: Numbered) -> tuple[ColumnFacts, ...]:
-    """Nulls, minimum and maximum of each column."""
-    found = session.connection.execute(statements.column_facts(relation, given)).fetchone()
-    assert found is not None
-    rows, values = found[0], iter(found[1:])
-    facts = []
-    for one in relation.columns:
-        nulls = rows - next(values)
-        low, high = (_shortened(next(values)), _shortened(next(values))) if one.dtype.item is None else (None, None)
-        facts.append(ColumnFacts(one.name, one.dtype.name, nulls, low, high, placeholder=one.dtype.is_embedding))
-    return tuple(facts)
-
-
-def _shortened(text: str | None) -> str | None:
-    """A range is for people: the manifest does not hold whole documents."""
-    return text if text is None else cut(text, _LONGEST_FACT)
+        footers.append(footer)
+    return footers
 
 
 def _check_not_null(session: DaySession, operator: Sink, facts: tuple[ColumnFacts, ...], given: Numbered) -> None:

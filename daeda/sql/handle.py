@@ -45,10 +45,14 @@ class Composed:
 
 @dataclass(frozen=True)
 class ColumnTable:
-    """A temporary table of the day with some columns of a numbered relation; its n-th row belongs to row n."""
+    """A temporary table of the day with some columns of a numbered relation; its n-th row belongs to row n.
+
+    One that is not `numbered` has no rowid: whoever reads a range of rows lets DuckDB see no others of it.
+    """
 
     name: str
     columns: tuple[str, ...]
+    numbered: bool = True
 
 
 @dataclass(frozen=True)
@@ -88,11 +92,15 @@ class Numbered:
             SELECT f0.__row, a, b FROM (SELECT rowid AS __row, a FROM t) AS f0 POSITIONAL JOIN (SELECT b FROM u) AS f1
         """
         needed = self._needed(columns)
+        tables = self.holding(columns)
+        if not tables[0].numbered:
+            # The rows of the spine are the first table, and have numbers.
+            tables = (self.tables[0], *tables)
         head, *others = [
-            _rows_of(one, sorted(needed & set(one.columns)), first, last, numbered=index == 0).subquery(
+            _rows_of(one, sorted(needed & set(one.columns)), first, last, head=index == 0).subquery(
                 f"f{index}", copy=False
             )
-            for index, one in enumerate(self.holding(columns))
+            for index, one in enumerate(tables)
         ]
         query = selected(exp.column(ROW, table="f0", quoted=True)).from_(head, copy=False)
         for other in others:
@@ -168,10 +176,12 @@ def _option(name: str, value: bool) -> exp.Expr:
     return exp.PropertyEQ(this=exp.to_identifier(name), expression=exp.Boolean(this=value))
 
 
-def _rows_of(stored: ColumnTable, columns: list[str], first: int, last: int | None, *, numbered: bool) -> exp.Select:
+def _rows_of(stored: ColumnTable, columns: list[str], first: int, last: int | None, *, head: bool) -> exp.Select:
     number = exp.column("rowid")
-    row = [named(number.copy(), ROW)] if numbered else []
+    row = [named(number.copy(), ROW)] if head else []
     query = selected(*row, *(column(name) for name in columns)).from_(table(stored.name), copy=False)
+    if not stored.numbered:
+        return query
     if first > 0:
         query = query.where(exp.GTE(this=number.copy(), expression=exp.Literal.number(first)))
     if last is not None:

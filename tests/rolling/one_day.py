@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from beam_pipeline import rolling as product
 from beam_pipeline.context import DayLimits
+from beam_pipeline.held import HeldColumns
 from beam_pipeline.moments import DayMoments
 from daeda.dtypes import TIMESTAMP_UNITS, DType
 from daeda.durations import Duration
@@ -67,6 +68,7 @@ class Case:
     engine: str = "duckdb"
     chunk_rows: int = 1_000_000
     batch_rows: int = 122_880
+    held_bytes: int = 1 << 28
 
 
 @dataclass
@@ -76,6 +78,7 @@ class Session:
     directory: Path
     connection: duckdb.DuckDBPyConnection
     chunk_rows: int
+    held_bytes: int
     memory_bytes: int = 1 << 30
     day: dt.date = DAY
     libraries: set[str] = field(default_factory=set)
@@ -85,6 +88,7 @@ class Session:
 
     def __post_init__(self) -> None:
         self.context = type("Context", (), {})()
+        self.held = HeldColumns(self.connection, self.held_bytes)
         self.context.limits = DayLimits(self.memory_bytes, 1, "", rolling_chunk_rows=self.chunk_rows)
 
     def check(self) -> None:
@@ -142,12 +146,13 @@ def in_the_product(case: Case, directory: Path, connection: duckdb.DuckDBPyConne
         kept = Filter(name="filter", inputs=("right",), output="kept", predicate=case.where[0])
         right = filter_rows(kept, right, None)
     operator.derive((relation, right.relation))
-    session = Session(directory, connection, case.chunk_rows, **limits)
+    session = Session(directory, connection, case.chunk_rows, case.held_bytes, **limits)
     try:
         with batches_of(case.batch_rows):
             made = product.run_rolling(session, operator, left, right)
         return connection.table(made.name).to_arrow_table()
     finally:
+        connection.unregister(operator.output)
         for kept in (*session.made, left_table, "daeda_chunks"):
             connection.execute(f'DROP TABLE IF EXISTS "{kept}"')
 
