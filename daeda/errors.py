@@ -96,12 +96,14 @@ def did_you_mean(word: str, known: Iterable[str], most: int = 12) -> str:
     "did you mean 'column'? Known: column, kind"
     >>> did_you_mean("x", [])
     'none exists'
+    >>> did_you_mean("kind", ["a" * 1000])
+    'Known: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...'
     """
     names = sorted(set(known))
     if not names:
         return "none exists"
     close = difflib.get_close_matches(cut(word), names, n=1, cutoff=0.6)
-    listed = "Known: " + shortened(names, most)
+    listed = "Known: " + shortened([cut(name) for name in names], most)
     return f"did you mean '{close[0]}'? {listed}" if close else listed
 
 
