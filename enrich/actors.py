@@ -1,94 +1,72 @@
-"""What runs inside Ray: the board that holds the vectors of the day at work, and the workers that enrich its parts.
+"""What runs inside Ray: the workers that enrich the parts of all days of a run, as the board hands them out.
 
-One pool of actors serves all days of a run, because a new one takes seconds. A part of a later day waits at the board
-until that day's vectors are posted, which is after the day before was published:
+One pool of actors serves all days, because a new one takes seconds. An input of theirs is a turn at one day: the actor
+takes part after part until none is left. A turn at a later day waits at the board until that day's vectors are posted,
+which is after the day before was published:
 
     driver   post(day 1)  <- receipts of day 1, publish   post(day 2) ...
-    actors   part 0, 1, 2 of day 1 | part 0 of day 2 waits | part 0, 1 of day 2 ...
+    actors   part 0, 1, 2 of day 1 | a turn at day 2 waits | part 0, 1 of day 2 ...
 """
 
 from __future__ import annotations
 
-import asyncio
 import pickle
+from collections.abc import Mapping
 from typing import Any
 
 import ray
 
 from daeda.errors import DaedaError
+from enrich.board import References
 from enrich.part import PartTask, Receipt, enrich_part
+from enrich.store import VectorSource
 
-# The number of a slot, and the bytes of a pickled Receipt or DaedaError: Ray Data moves them as one column.
+# The number of a turn, which Ray Data moves as a column.
 SLOT = "slot"
-RECEIPT = "receipt"
-
-References = dict[str, Any]
-
-
-class Board:
-    """The parts of the run in order, and the vectors of the day at work. Actors come here for their next part.
-
-    Ray Data hands its inputs to actors in any order. So an input is only a slot: whichever slot runs next gets the next
-    part, and nobody waits for a day that cannot begin before his own part is done. A slot that runs again, because its
-    actor died, gets the same part again. An actor has one slot at a time: a repeated slot behind another, which waits
-    for a later day, would never run.
-    """
-
-    def __init__(self, tasks: list[bytes]) -> None:
-        self._tasks = [unpack(task) for task in tasks]
-        self._claims: dict[int, int] = {}
-        self._day = ""
-        self._references: References = {}
-        self._changed = asyncio.Condition()
-        self._begun = asyncio.Event()
-
-    async def post(self, day: str, references: References) -> None:
-        """Show a day; what was shown before is let go."""
-        async with self._changed:
-            self._day, self._references = day, references
-            self._changed.notify_all()
-
-    async def begun(self) -> None:
-        """Return when the first actor has come."""
-        await self._begun.wait()
-
-    async def claim(self, slot: int) -> tuple[PartTask, References]:
-        """The part of a slot and the references of its day, as soon as the day is shown."""
-        self._begun.set()
-        day, task = self._tasks[self._claims.setdefault(slot, len(self._claims))]
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._day == day)
-            return task, self._references
 
 
 class PartWorker:
-    """Enriches one part per call. Nothing is kept between calls, so that the vectors of a day go when it ends.
+    """Enriches parts. Nothing is kept between turns, so that the vectors of a day go when it ends.
 
-    A second call for the same part writes the same bytes: Ray may repeat one whose actor died.
+    A part that is enriched again gets the same bytes: Ray repeats the turn of an actor that died.
     """
 
     def __init__(self, board: Any) -> None:
         self._board = board
 
-    def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:
-        """One part: a batch of one row. Its own errors are results too: Ray Data would add its advice to them."""
-        task, references = ray.get(self._board.claim.remote(int(batch[SLOT][0])))
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """One turn: a batch of one row. Receipts go to the board at once; Ray Data looks for results ten times a
+        second.
+        """
+        slot = int(batch[SLOT][0])
+        shown: References | None = None
+        vectors: dict[str, VectorSource] = {}
+        while (claimed := ray.get(self._board.claim.remote(slot))) is not None:
+            packed, references = claimed
+            if shown is None:
+                # Arrays come as views of the object store, and a store is opened where it arrives.
+                vectors = {name: ray.get(reference) for name, reference in references.items()}
+                shown = references
+            ray.get(self._board.report.remote(slot, self.result(unpack(packed), vectors)))
+        return batch
+
+    def result(self, task: PartTask, vectors: Mapping[str, VectorSource]) -> bytes:
+        """The pickled receipt of a part, or what went wrong with it."""
         result: Receipt | DaedaError
         try:
-            # Arrays come as views of the object store, and a store is opened where it arrives.
-            vectors = {name: ray.get(reference) for name, reference in references.items()}
             result = enrich_part(task, vectors)
         except DaedaError as error:
+            # Its own errors are results too: Ray Data would add its advice to them.
             result = error
-        return {RECEIPT: [pickle.dumps(result)]}
+        return pickle.dumps(result)
 
 
-def pack(day: str, task: PartTask) -> bytes:
-    """A part of a day as bytes."""
-    return pickle.dumps((day, task))
+def pack(task: PartTask) -> bytes:
+    """A part as bytes."""
+    return pickle.dumps(task)
 
 
-def unpack(packed: bytes) -> tuple[str, PartTask]:
+def unpack(packed: bytes) -> PartTask:
     """The inverse of pack."""
-    day, task = pickle.loads(packed)
-    return day, task
+    task: PartTask = pickle.loads(packed)
+    return task

@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import pickle
-import queue
 import sys
 import threading
 import warnings
@@ -22,8 +21,9 @@ import ray.data
 import ray.exceptions
 
 from daeda.errors import DaedaError, DayError
-from enrich.actors import RECEIPT, SLOT, Board, PartWorker, pack
+from enrich.actors import SLOT, PartWorker, pack
 from enrich.address import probe_address, unreachable
+from enrich.board import Board, References
 from enrich.envelope import Envelope, on_cluster
 from enrich.part import PartTask, Receipt
 from enrich.store import VectorSource
@@ -81,14 +81,18 @@ def ray_session(envelope: Envelope, address: str | None = None) -> Iterator[Enve
 class PartStream:
     """The parts of a run, enriched in order by one pool of actors, while the vectors of its days are posted.
 
-    `tasks` holds a day and a part each, the parts of a day together.
+    `tasks` holds the parts of each day, at least one, in the order of the days.
     """
 
-    def __init__(self, tasks: Sequence[tuple[str, PartTask]], envelope: Envelope) -> None:
-        self._receipts: queue.SimpleQueue[Receipt | BaseException] = queue.SimpleQueue()
-        self._board: Any = ray.remote(Board).options(num_cpus=0).remote([pack(day, task) for day, task in tasks])
-        self._dataset = _dataset(len(tasks), envelope, self._board)
-        self._thread = threading.Thread(target=self._consume, daemon=True, name="receipts")
+    def __init__(self, tasks: Mapping[str, Sequence[PartTask]], envelope: Envelope) -> None:
+        # No day has a use for more actors than it has parts.
+        turns = max(1, min(envelope.actors, max(map(len, tasks.values()))))
+        days = [(day, [pack(task) for task in parts]) for day, parts in tasks.items()]
+        self._board: Any = ray.remote(Board).options(num_cpus=0).remote(days, turns)
+        self._dataset = _dataset(turns * len(tasks), turns, envelope, self._board)
+        self._thread = threading.Thread(target=self._run, daemon=True, name="parts")
+        self._failure: BaseException | None = None
+        self._taken = 0
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -101,10 +105,16 @@ class PartStream:
         ray.kill(self._board)
         self._thread.join(CLOSE_SECONDS)
 
-    def post(self, day: str, sources: Mapping[str, VectorSource]) -> None:
-        """Move the vectors of a day to the object store, once, and let its parts begin."""
+    def put(self, sources: Mapping[str, VectorSource]) -> References:
+        """Move the vectors of a day to the object store, once."""
         try:
-            references = {name: ray.put(source) for name, source in sources.items()}
+            return {name: ray.put(source) for name, source in sources.items()}
+        except Exception as error:
+            raise told(error) from error
+
+    def post(self, day: str, references: References) -> None:
+        """Let the parts of a day begin."""
+        try:
             ray.get(self._board.post.remote(day, references))
         except Exception as error:
             raise told(error) from error
@@ -112,30 +122,37 @@ class PartStream:
     def wait_for_actors(self, watch: Watch) -> None:
         """Return when an actor has come for its first part: what passed until then is start-up, and of no day."""
         begun = self._board.begun.remote()
-        # A stream that has ended has an error to tell, as its next receipt.
+        # A stream that has ended has an error to tell, instead of its next receipt.
         while self._thread.is_alive() and not ray.wait([begun], timeout=POLL_SECONDS)[0]:
             _check_node()
             watch.check()
 
     def next_receipt(self, watch: Watch) -> Receipt:
-        """The receipt of the next part; raises what went wrong as a DaedaError."""
-        while True:
+        """The next receipt, of any part of the day; raises what went wrong as a DaedaError."""
+        wanted = self._board.receipt.remote(self._taken)
+        ready: list[Any] = []
+        while not ready:
             watch.check()
             _check_node()
-            with contextlib.suppress(queue.Empty):
-                found = self._receipts.get(timeout=POLL_SECONDS)
-                if isinstance(found, Receipt):
-                    return found
-                raise told(found) from found
-
-    def _consume(self) -> None:
+            ready, _ = ray.wait([wanted], timeout=POLL_SECONDS)
+            if not ready and self._failure is not None:
+                raise told(self._failure) from self._failure
+        self._taken += 1
         try:
-            # Without prefetching: it would hold back the last part of a day until the next day begins.
-            for batch in self._dataset.iter_batches(batch_size=None, prefetch_batches=0, batch_format="numpy"):
-                for packed in batch[RECEIPT]:
-                    self._receipts.put(pickle.loads(packed))
+            found = pickle.loads(ray.get(wanted))
+        except Exception as error:
+            raise told(error) from error
+        if isinstance(found, Receipt):
+            return found
+        raise told(found) from found
+
+    def _run(self) -> None:
+        try:
+            # The results are at the board; without prefetching, no turn is held back until a later one.
+            for _turn in self._dataset.iter_batches(batch_size=None, prefetch_batches=0, batch_format="numpy"):
+                pass
         except BaseException as error:  # noqa: BLE001 - raised again where the receipts are waited for
-            self._receipts.put(error)
+            self._failure = error
 
 
 def _check_node() -> None:
@@ -252,10 +269,9 @@ def _native_stderr_closed() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _dataset(slots: int, envelope: Envelope, board: Any) -> Any:
-    """The lazy Ray Data job: one block, one batch and one actor call for each part."""
+def _dataset(slots: int, actors: int, envelope: Envelope, board: Any) -> Any:
+    """The lazy Ray Data job: one block, one batch and one actor call for each turn."""
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
-    actors = min(envelope.actors, slots)
     with warnings.catch_warnings(), ray.data.DataContext.current(_context()):
         # Ray 2.60 announces the end of the only way to bound restarts.
         warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated", category=DeprecationWarning)
@@ -279,7 +295,7 @@ def _context() -> ray.data.DataContext:
         # A copy sets the options that are deprecated too.
         warnings.simplefilter("ignore", DeprecationWarning)
         context = ray.data.DataContext.get_current().copy()
-    # Receipts are sorted by their numbers: in the order of the slots, one would wait behind a slot that runs later.
+    # In the order of the slots, one would wait behind a slot that runs later.
     context.execution_options.preserve_order = False
     context.enable_progress_bars = False
     context.print_on_execution_start = False

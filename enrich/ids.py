@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,11 @@ import pyarrow.compute as pc
 
 from daeda.errors import DayError
 from enrich.arrays import ABSENT, Integers, Positions
+from enrich.buckets import Buckets
 from enrich.places import place_type, sort_places
+
+# An index of the keys is made for a call that looks up at least one id for so many of them.
+KEYS_PER_ID = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +37,15 @@ class IntegerIds:
         # Two types of one width have no common integer type; a number outside the other's range is not in the store.
         valid &= (numbers >= 0) if self.keys.dtype == np.uint64 else (numbers <= np.iinfo(np.int64).max)
         numbers = numbers.astype(self.keys.dtype)
+        buckets = self._buckets if len(self.keys) <= KEYS_PER_ID * len(numbers) else None
+        if buckets is not None:
+            return np.where(valid, buckets.find(numbers), ABSENT)
         nearest = np.minimum(np.searchsorted(self.keys, numbers), len(self.keys) - 1)
         return np.where(valid & (self.keys[nearest] == numbers), nearest, ABSENT)
+
+    @cached_property
+    def _buckets(self) -> Buckets | None:
+        return Buckets.of(self.keys)
 
     def subset(self, places: Positions) -> IntegerIds:
         """The keys at ascending places."""

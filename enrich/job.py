@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from daeda.catalog.project import Project
@@ -27,6 +27,7 @@ from daeda.errors import DaedaError, DayError, InputError, Interrupted, counted
 from daeda.host import probe_host
 from daeda.operators.dag import Dag
 from daeda.storage.place import ObjectPath
+from enrich.board import References
 from enrich.cluster import PartStream, ray_session
 from enrich.envelope import Envelope, Requested, clamp
 from enrich.part import PartTask, Receipt
@@ -34,6 +35,9 @@ from enrich.preload import DayNeeds, Preload, vector_columns
 from enrich.sink import DayWork, publish_enriched
 from enrich.store import VectorSource
 from enrich.watch import Watch, in_background
+
+# One thread writes what the others make: more of them would wait for it.
+MOST_THREADS = 8
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ class _Run:
         self._read_ahead(works[0], opened, held=0)
         # Ray's C++ side takes SIGTERM for itself when it has started.
         with ray_session(envelope, self._run.project.runtime.ray.address) as found, self._watch.signals():
-            tasks = [(work.day.isoformat(), task) for work in works for task in work.tasks]
+            tasks = {work.day.isoformat(): _with_threads(work.tasks, found) for work in works}
             enriched = self._staging.seen("enriched")
             with (
                 PartStream(tasks, found) as parts,
@@ -116,10 +120,13 @@ class _Run:
         """Build one day, while the next one is read."""
         self._watch.start_day(self._run.project.runtime.ray.day_timeout_minutes)
         self._tell(work, "preload")
-        held, preloading = self._post(work, parts)
+        held, references, preloading = self._put(work, parts)
         parts.wait_for_actors(self._watch)
         self._tell(work, "enrich")
         started = time.perf_counter()
+        parts.post(work.day.isoformat(), references)
+        # Held by the board from now on, until it shows another day.
+        del references
         if following is not None:
             self._read_ahead(following, opened, held)
         receipts = sorted((parts.next_receipt(self._watch) for _ in work.tasks), key=lambda one: one.number)
@@ -133,8 +140,8 @@ class _Run:
             shutil.rmtree(work.local_dir)
         self._status(work).unlink()
 
-    def _post(self, work: DayWork, parts: PartStream) -> tuple[int, float]:
-        """Hand the vectors of the day to the actors; returns their bytes and the seconds of the preload.
+    def _put(self, work: DayWork, parts: PartStream) -> tuple[int, References, float]:
+        """Put the vectors of the day where the actors find them; their bytes, and the seconds of the preload.
 
         This process keeps no vectors: they are in the object store.
         """
@@ -145,8 +152,8 @@ class _Run:
             sources = read.sources
             if sources is None:
                 sources = self._watch.wait(in_background(lambda: self._preload.load(read.needs)))
-            parts.post(work.day.isoformat(), sources)
-        return read.needs.nbytes, read.seconds + time.perf_counter() - started
+            references = parts.put(sources)
+        return read.needs.nbytes, references, read.seconds + time.perf_counter() - started
 
     def _read_ahead(self, work: DayWork, opened: Future[None], held: int) -> None:
         """Begin to verify and read a day, with its vectors if they fit beside `held` bytes of the day at work."""
@@ -240,6 +247,12 @@ def _plan_day(run: EnrichRun, staging: RunStaging, day: dt.date) -> DayWork:
         for part in manifest.parts
     )
     return DayWork(day, manifest, directory, local, ready, tasks)
+
+
+def _with_threads(tasks: Sequence[PartTask], envelope: Envelope) -> list[PartTask]:
+    """The parts of a day; where they are fewer than the actors, an actor has the processors of those without a part."""
+    threads = max(1, min(MOST_THREADS, envelope.cpus // min(envelope.actors, len(tasks))))
+    return [replace(task, threads=threads) for task in tasks]
 
 
 def _verify(work: DayWork) -> None:

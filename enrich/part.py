@@ -7,12 +7,13 @@ how the skeleton was cut.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -24,20 +25,19 @@ from daeda.errors import DayError, did_you_mean
 from enrich.arrays import ABSENT, Halves, Positions
 from enrich.pooling import Normalize, average, lookup
 from enrich.store import VectorSource
+from enrich.vector_file import EMBEDDING, VectorFile, rows_per_page
 
 PLACEHOLDER = pa.float32()
-EMBEDDING = pa.list_(pa.float16())
 
-# A row group is held in memory as a whole by most readers, and seven times over by this writer with its list levels,
-# its pages and the joined copy: some 240 MiB for each actor.
+# A row group is held in memory as a whole by most readers.
 GROUP_BYTES = 32 * 1024**2
 # What DuckDB writes, and the most for small vectors.
 MOST_GROUP_ROWS = 122_880
-# What passes through from the skeleton is small beside the vectors.
-ZSTD_LEVEL = 1
 # Distinct ids gathered from this many batches are merged, so that repeated ids do not pile up.
 MERGE_BATCHES = 64
 ID_BATCH_ROWS = 65_536
+# Parts that are looked through at once.
+ID_THREADS = 2
 
 # Steps of a part in a profile, beside one for each column.
 READ = "read skeleton"
@@ -60,7 +60,8 @@ class VectorColumn:
 class PartTask:
     """One part to enrich. `output` is the final name in the staging directory; `batch_rows` bounds memory only.
 
-    With `profile` the receipt says what reading, each column and writing took.
+    So many `threads` make pages of vectors, while another one writes them. With `profile` the receipt says what
+    reading, each column and writing took.
     """
 
     skeleton: str
@@ -69,6 +70,7 @@ class PartTask:
     batch_rows: int
     columns: tuple[VectorColumn, ...]
     profile: bool = False
+    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -103,35 +105,40 @@ def enrich_part(task: PartTask, vectors: Mapping[str, VectorSource]) -> Receipt:
     final = Path(task.output)
     work = final.with_name(final.name + ".tmp")
     rows = 0
-    nulls = [Nulls(column.name) for column in task.columns]
+    nulls = {column.name: Nulls(column.name) for column in task.columns}
     meter = Meter() if task.profile else None
     with pq.ParquetFile(task.skeleton) as skeleton, work.open("wb") as sink:
         schema = _enriched_schema(task, skeleton.schema_arrow)
         group_rows = rows_per_group(task.columns)
         batches = skeleton.iter_batches(batch_size=max(1, min(task.batch_rows, group_rows)), use_threads=False)
-        enriched = (_enrich_batch(task, batch, schema, vectors, meter) for batch in _read(batches, meter))
-        with pq.ParquetWriter(sink, schema, **_parquet_options(task, schema)) as writer:
-            for group in _row_groups(enriched, group_rows):
+        emptied = (_without_placeholders(task, batch, schema) for batch in _read(batches, meter))
+        with VectorFile(sink, schema, {column.name: column.dimension for column in task.columns}) as file:
+            for group in _row_groups(emptied, group_rows):
                 with measured(meter, WRITE):
-                    writer.write_table(group, row_group_size=group_rows)
-                nulls = [_count_nulls(before, group, rows) for before in nulls]
+                    file.write_rows(group)
+                for column in task.columns:
+                    at = rows
+                    for page in _pages(task, column, group.column(column.source), vectors[column.store], meter):
+                        with measured(meter, WRITE):
+                            file.write_page(column.name, page)
+                        nulls[column.name] = _count_nulls(nulls[column.name], page, at)
+                        at += len(page)
                 rows += group.num_rows
         with measured(meter, WRITE):
             sink.flush()
             os.fsync(sink.fileno())
-    with measured(meter, WRITE), work.open("rb") as written:
-        digest = hashlib.file_digest(written, "sha256").hexdigest()
-    size = work.stat().st_size
     work.replace(final)
-    return Receipt(task.number, rows, size, digest, tuple(nulls), _usage(task, rows, meter))
+    return Receipt(task.number, rows, file.size, file.sha256, tuple(nulls.values()), _usage(task, rows, meter))
 
 
 def _usage(task: PartTask, rows: int, meter: Meter | None) -> tuple[Usage, ...]:
     if meter is None:
         return ()
-    for step in (READ, *(_step(column) for column in task.columns), WRITE):
+    steps = (READ, *(_step(column) for column in task.columns), WRITE)
+    for step in steps:
         meter.add_rows(step, rows)
-    return meter.found
+    found = {one.operator: one for one in meter.found}
+    return tuple(found[step] for step in steps)
 
 
 def _step(column: VectorColumn) -> str:
@@ -154,15 +161,25 @@ def needed_ids(parts: Iterable[str | Path], columns: Sequence[VectorColumn]) -> 
     """
     sources = sorted({column.source for column in columns})
     distinct: list[pa.Array] = []
-    for part in parts:
-        with pq.ParquetFile(part) as skeleton:
-            for batch in skeleton.iter_batches(batch_size=ID_BATCH_ROWS, columns=sources, use_threads=False):
-                for source in batch.columns:
-                    distinct.append(pc.unique(_ids_in(source)).drop_null())
-                if len(distinct) > MERGE_BATCHES:
-                    distinct = [_merge(distinct, sources)]
+    with ThreadPoolExecutor(ID_THREADS) as pool:
+        for found in pool.map(lambda part: _ids_of_part(part, sources), parts):
+            distinct += found
+            if len(distinct) > MERGE_BATCHES:
+                distinct = [_merge(distinct, sources)]
     merged = _merge(distinct, sources)
     return merged.take(pc.sort_indices(merged))
+
+
+def _ids_of_part(part: str | Path, sources: list[str]) -> list[pa.Array]:
+    """The distinct ids of a part, without NULL, in few arrays."""
+    distinct: list[pa.Array] = []
+    with pq.ParquetFile(part) as skeleton:
+        for batch in skeleton.iter_batches(batch_size=ID_BATCH_ROWS, columns=sources, use_threads=False):
+            for source in batch.columns:
+                distinct.append(pc.unique(_ids_in(source)).drop_null())
+            if len(distinct) > MERGE_BATCHES:
+                distinct = [_merge(distinct, sources)]
+    return distinct if len(distinct) <= len(sources) else [_merge(distinct, sources)]
 
 
 def rows_per_group(columns: Sequence[VectorColumn]) -> int:
@@ -192,37 +209,70 @@ def _enriched_schema(task: PartTask, skeleton: pa.Schema) -> pa.Schema:
     embeddings = {column.name for column in task.columns}
     return pa.schema(
         [
-            pa.field(field.name, EMBEDDING if field.name in embeddings else field.type, field.nullable)
+            pa.field(field.name, EMBEDDING)
+            if field.name in embeddings
+            else pa.field(field.name, field.type, field.nullable)
             for field in skeleton
         ]
     )
 
 
-def _enrich_batch(
-    task: PartTask,
-    batch: pa.RecordBatch,
-    schema: pa.Schema,
-    vectors: Mapping[str, VectorSource],
-    meter: Meter | None,
-) -> pa.RecordBatch:
+def _without_placeholders(task: PartTask, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The batch with NULLs of the type of embeddings in place of the placeholders."""
     arrays = dict(zip(batch.schema.names, batch.columns, strict=True))
-    filled: dict[str, pa.Array] = {}
     for column in task.columns:
         if arrays[column.name].null_count != batch.num_rows:
             raise DayError(
                 f"{task.skeleton}: column '{column.name}' is the placeholder of an embedding and holds values; "
                 "build the skeleton again"
             )
+        arrays[column.name] = pa.nulls(batch.num_rows, EMBEDDING)
+    return pa.RecordBatch.from_arrays([arrays[name] for name in schema.names], schema=schema)
+
+
+def _pages(
+    task: PartTask, column: VectorColumn, rows: pa.ChunkedArray, vectors: VectorSource, meter: Meter | None
+) -> Iterator[pa.ListArray]:
+    """The vectors of the rows of a row group, page by page.
+
+    Pages are cut by their number of rows alone; vectors are fetched for as many rows at a time as the task says.
+    """
+    source = rows.combine_chunks()
+    page_rows = rows_per_page(column.dimension)
+    step = max(1, task.batch_rows // page_rows) * page_rows
+    for start in range(0, len(source), step):
+        batch = source.slice(start, step)
         with measured(meter, _step(column)):
-            filled[column.name] = _vectors_of(column, arrays[column.source], vectors[column.store])
-    return pa.RecordBatch.from_arrays([filled.get(name, arrays[name]) for name in schema.names], schema=schema)
+            positions, matrix = vectors.fetch(_ids_in(batch))
+        pages = [batch.slice(first, page_rows) for first in range(0, len(batch), page_rows)]
+        places = [positions[_ids_before(batch, page) :] for page in pages]
+        pooled = partial(_measured_page, column, matrix, meter)
+        if task.threads == 1:
+            yield from map(pooled, pages, places)
+            continue
+        with ThreadPoolExecutor(task.threads) as pool:
+            yield from pool.map(pooled, pages, places)
 
 
-def _vectors_of(column: VectorColumn, source: pa.Array, vectors: VectorSource) -> pa.ListArray:
-    positions, matrix = vectors.fetch(_ids_in(source))
+def _measured_page(
+    column: VectorColumn, matrix: Halves, meter: Meter | None, page: pa.Array, positions: Positions
+) -> pa.ListArray:
+    with measured(meter, _step(column)):
+        return _pooled(column, page, positions, matrix)
+
+
+def _ids_before(batch: pa.Array, page: pa.Array) -> int:
+    """How many of the ids of a batch come before those of one of its pages."""
+    if not _is_list(batch.type):
+        return int(page.offset - batch.offset)
+    return int(page.offsets[0].as_py() - batch.offsets[0].as_py())
+
+
+def _pooled(column: VectorColumn, source: pa.Array, positions: Positions, matrix: Halves) -> pa.ListArray:
+    """The vectors of some rows, whose ids are the first of those at `positions`."""
     match column.kind:
         case "lookup":
-            return lookup(positions, matrix, column.normalize)
+            return lookup(positions[: len(source)], matrix, column.normalize)
         case "avg_pool":
             return _average_lists(source, positions, matrix, column.normalize)
 
@@ -230,6 +280,7 @@ def _vectors_of(column: VectorColumn, source: pa.Array, vectors: VectorSource) -
 def _average_lists(lists: pa.Array, positions: Positions, matrix: Halves, normalize: Normalize) -> pa.ListArray:
     offsets = lists.offsets.to_numpy().astype(np.int64)
     offsets -= offsets[0]
+    positions = positions[: offsets[-1]]
     if lists.null_count:
         # A NULL list may span values that belong to nobody.
         valid = lists.is_valid().to_numpy(zero_copy_only=False)
@@ -288,13 +339,12 @@ def _row_groups(batches: Iterable[pa.RecordBatch], group_rows: int) -> Iterator[
         yield _joined(pending)
 
 
-def _count_nulls(before: Nulls, group: pa.Table, start: int) -> Nulls:
-    """Add the rows of a group that begins at row `start`."""
-    column = group.column(before.column)
-    if not column.null_count:
+def _count_nulls(before: Nulls, page: pa.ListArray, start: int) -> Nulls:
+    """Add the rows of a page that begins at row `start`."""
+    if not page.null_count:
         return before
-    first = start + pc.index(column.is_null(), True).as_py() if before.first is None else before.first
-    return Nulls(before.column, before.count + column.null_count, first)
+    first = start + pc.index(page.is_null(), True).as_py() if before.first is None else before.first
+    return Nulls(before.column, before.count + page.null_count, first)
 
 
 def _joined(pending: list[pa.RecordBatch]) -> pa.Table:
@@ -302,24 +352,3 @@ def _joined(pending: list[pa.RecordBatch]) -> pa.Table:
     table = pa.Table.from_batches(pending).combine_chunks()
     pending.clear()
     return table
-
-
-def _parquet_options(task: PartTask, schema: pa.Schema) -> dict[str, Any]:
-    """Dictionary encoding, statistics and zstd for every column but the embeddings, where they cost most of the time.
-
-    Embeddings are plain: DuckDB 1.5 cannot read float16 in the smaller BYTE_STREAM_SPLIT. LZ4 takes as long as no
-    compression where there is nothing to gain, as in most vectors, and keeps repeated ones and zeros small; zstd takes
-    a fifth longer to write, and saves about a tenth.
-    """
-    empty = pa.BufferOutputStream()
-    pq.write_table(schema.empty_table(), empty)
-    leaves = pq.ParquetFile(pa.BufferReader(empty.getvalue())).schema
-    embeddings = {f"{column.name}.list.element" for column in task.columns}
-    others = [leaves.column(i).path for i in range(len(leaves)) if leaves.column(i).path not in embeddings]
-    return {
-        "version": "2.6",
-        "compression": dict.fromkeys(others, "zstd") | dict.fromkeys(embeddings, "lz4"),
-        "compression_level": dict.fromkeys(others, ZSTD_LEVEL),
-        "use_dictionary": others or False,
-        "write_statistics": others or False,
-    }

@@ -30,7 +30,7 @@ from enrich.arrays import ABSENT, Halves, Integers, Positions
 from enrich.ids import IntegerIds, RowMap, TextIds, is_text, map_integers, map_texts, pick
 
 # Sorted takes of some thousand rows were fastest between 1,024 and 4,096 rows of 256 floats.
-TAKE_BYTES = 4 * 1024**2
+TAKE_BYTES = 2 * 1024**2
 # More threads gave nothing on two cores; on more of them the store's latency is hidden by four.
 TAKE_THREADS = 4
 # Rows of a batch of ids: with Lance's own 8,192 a scan took three times as long.
@@ -358,7 +358,10 @@ def _cast_block(
     # Overflow is looked for below, where it can be told from an infinity of the store; NULLs hold any bits.
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         matrix[:] = source
-    matrix[~present] = 0
+    if not present.all():
+        matrix[~present] = 0
+    if source.dtype == np.float16:
+        return None
     infinite = np.isinf(matrix)
     if not infinite.any() or not (infinite & np.isfinite(source)).any():
         return None

@@ -14,7 +14,7 @@ from daeda.storage.place import ObjectPath, Place
 # Version of the day's format: part of the fingerprint, raised when the same input would give other bytes.
 FORMAT_VERSION = 1
 # The same for what the enrichment writes of one skeleton and one store.
-ENRICHED_FORMAT_VERSION = 2
+ENRICHED_FORMAT_VERSION = 3
 
 
 @dataclass(frozen=True)

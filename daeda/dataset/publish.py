@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from daeda.dataset.claims import release
@@ -21,6 +22,9 @@ from daeda.dataset.sources import file_digest
 from daeda.dataset.staging import RunStaging, still_ours
 from daeda.errors import DayError
 from daeda.storage.place import ObjectPath, Place
+
+# Parts that are digested at once.
+_THREADS = 2
 
 
 def prepare_day(staging: RunStaging, dataset: Dataset, day: dt.date, attempt: str) -> Path:
@@ -87,10 +91,14 @@ def check_parts(directory: Path, manifest: Manifest, *, verify_digests: bool) ->
     found = parts_in_order(path.name for path in directory.glob("*.parquet"))
     if found != listed:
         raise DayError(f"{directory}: the parts are {found}, and the manifest lists {listed}")
-    for part in manifest.parts:
-        path = directory / part.name
-        if path.stat().st_size != part.size or (verify_digests and file_digest(path) != part.sha256):
-            raise DayError(f"{path}: the bytes on disk are not those that were written")
+    right = [(directory / part.name).stat().st_size == part.size for part in manifest.parts]
+    if verify_digests and all(right):
+        with ThreadPoolExecutor(_THREADS) as pool:
+            found_digests = pool.map(file_digest, [directory / part.name for part in manifest.parts])
+            right = [digest == part.sha256 for digest, part in zip(found_digests, manifest.parts, strict=True)]
+    if not all(right):
+        path = directory / manifest.parts[right.index(False)].name
+        raise DayError(f"{path}: the bytes on disk are not those that were written")
     if sum(part.rows for part in manifest.parts) != manifest.rows:
         raise DayError(f"{directory}: the parts do not add up to {manifest.rows} rows")
 

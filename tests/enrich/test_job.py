@@ -29,6 +29,7 @@ from daeda.dataset.profile import read_profile
 from daeda.dataset.sources import file_digest
 from daeda.errors import DayError, InputError, Interrupted
 from enrich import actors, cluster, job, watch
+from enrich.board import Board
 from enrich.envelope import Requested, clamp
 from enrich.job import EnrichRun, build_enriched
 from enrich.part import PartTask, enrich_part, needed_ids
@@ -166,21 +167,32 @@ def test_bytes_do_not_depend_on_preload_or_actors(
 
 
 def test_slots_in_any_order_take_parts_in_order() -> None:
-    tasks = [(day.isoformat(), PartTask(f"{day} {number}", "", number, 1, ())) for day in DAYS for number in range(2)]
-
     async def run() -> None:
-        board = actors.Board([actors.pack(day, task) for day, task in tasks])
-        await board.post(DAYS[0].isoformat(), {"items": 1})
-        assert await board.claim(3) == (tasks[0][1], {"items": 1})
-        assert await board.claim(0) == (tasks[1][1], {"items": 1})
-        # The actor of slot 3 died: it gets its own part again, not the next.
-        assert await board.claim(3) == (tasks[0][1], {"items": 1})
+        first, second = (day.isoformat() for day in DAYS)
+        board = Board([(first, [b"1.0", b"1.1", b"1.2"]), (second, [b"2.0"])], turns=2)
+        await board.post(first, {"items": 1})
+        assert await board.claim(3) == (b"1.0", {"items": 1})
+        assert await board.claim(0) == (b"1.1", {"items": 1})
+        # The actor of slot 3 died: it gets its own part again, not the next, and its receipt counts once.
+        assert await board.claim(3) == (b"1.0", {"items": 1})
+        await board.report(3, b"receipt of 1.0")
+        await board.report(3, b"receipt of 1.0")
+        assert await board.claim(3) == (b"1.2", {"items": 1})
+        await board.report(3, b"receipt of 1.2")
+        # All parts are taken: this turn is over, and the next one is at the next day.
+        assert await board.claim(3) is None
         early = asyncio.create_task(board.claim(2))
         await asyncio.sleep(0.01)
         assert not early.done()
-        await board.post(DAYS[1].isoformat(), {"items": 2})
-        assert await early == (tasks[2][1], {"items": 2})
-        assert await board.claim(1) == (tasks[3][1], {"items": 2})
+        # The actor of slot 0 died when nothing was left to take: its part is not lost.
+        assert await board.claim(0) == (b"1.1", {"items": 1})
+        await board.report(0, b"receipt of 1.1")
+        assert await board.claim(0) is None
+        assert [await board.receipt(i) for i in range(3)] == [b"receipt of 1.0", b"receipt of 1.2", b"receipt of 1.1"]
+        await board.post(second, {"items": 2})
+        assert await early == (b"2.0", {"items": 2})
+        # A day with fewer parts than turns.
+        assert await board.claim(1) is None
 
     asyncio.run(run())
 
@@ -265,21 +277,20 @@ def test_a_day_without_skeleton(root: Path) -> None:
 class DyingWorker(actors.PartWorker):
     """Dies in part 5, as often as the file in DEATHS says."""
 
-    def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:
-        task, _ = ray.get(self._board.claim.remote(int(batch[actors.SLOT][0])))
+    def result(self, task: PartTask, vectors: Any) -> bytes:
         left = Path(task.skeleton).parents[2] / "deaths"
         if task.number == 5 and left.exists():
             deaths = int(left.read_text())
             if deaths:
                 left.write_text(str(deaths - 1))
                 os.kill(os.getpid(), signal.SIGKILL)
-        return super().__call__(batch)
+        return super().result(task, vectors)
 
 
 class SlowWorker(actors.PartWorker):
-    def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:
+    def result(self, task: PartTask, vectors: Any) -> bytes:
         time.sleep(0.5)
-        return super().__call__(batch)
+        return super().result(task, vectors)
 
 
 def test_a_killed_actor_is_replaced(root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
@@ -345,9 +356,9 @@ import sys, time
 import enrich.cluster
 
 class Slow(enrich.cluster.PartWorker):
-    def __call__(self, batch):
+    def result(self, task, vectors):
         time.sleep(0.25)
-        return super().__call__(batch)
+        return super().result(task, vectors)
 
 enrich.cluster.PartWorker = Slow
 from enrich.options import main

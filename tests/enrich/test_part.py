@@ -16,6 +16,7 @@ import pytest
 
 from daeda.errors import DayError
 from enrich import part as part_module
+from enrich import vector_file
 from enrich.ids import IntegerIds, TextIds
 from enrich.part import Nulls, PartTask, Receipt, VectorColumn, enrich_part, needed_ids, rows_per_group
 from enrich.pooling import Halves, Positions
@@ -120,6 +121,18 @@ def test_bytes_do_not_depend_on_batches_or_the_cut_of_the_skeleton(
     assert pq.read_table(task.output, columns=["row"]).column(0).to_pylist() == list(range(251))
 
 
+def test_bytes_do_not_depend_on_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vector_file, "PAGE_BYTES", 40)
+    first = enrich_part(task_for(tmp_path, many(251), batch_rows=100), NUMBERS)
+    for threads in (2, 5):
+        assert enrich_part(task_for(tmp_path, many(251), batch_rows=100, threads=threads), NUMBERS) == first
+    with pq.ParquetFile(tmp_path / "part-3-0.parquet") as file:
+        found = file.read()
+    assert found.column("row").to_pylist() == list(range(251))
+    wanted = [[i % 130, -(i % 130)] if i % 11 and 1 <= i % 130 <= 100 else None for i in range(251)]
+    assert found.column("item_vec").to_pylist() == wanted
+
+
 def test_bytes_do_not_depend_on_batches_where_pages_end(tmp_path: Path) -> None:
     """Where a dictionary grows too large, its column falls back to plain pages; that place shows the cut of chunks."""
     number = 60_000
@@ -142,7 +155,8 @@ def test_slices_and_null_lists_that_span_values() -> None:
     lists = pa.ListArray.from_arrays(
         pa.array([0, 2, 4, 5, 6, 7], pa.int32()), values, mask=pa.array([False, False, True, False, False])
     )[1:4]
-    assert part_module._vectors_of(LIKES, lists, ByNumber()).to_pylist() == [[2, -2], None, [5, -5]]
+    positions, matrix = ByNumber().fetch(part_module._ids_in(lists))
+    assert part_module._pooled(LIKES, lists, positions, matrix).to_pylist() == [[2, -2], None, [5, -5]]
 
 
 def test_preload_and_fall_back_give_the_same_bytes(tmp_path: Path) -> None:

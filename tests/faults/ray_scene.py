@@ -28,9 +28,9 @@ import sys, time
 import enrich.cluster
 
 class Slow(enrich.cluster.PartWorker):
-    def __call__(self, batch):
+    def result(self, task, vectors):
         time.sleep(0.1)
-        return super().__call__(batch)
+        return super().result(task, vectors)
 
 enrich.cluster.PartWorker = Slow
 from enrich.options import main
