@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from daeda.dataset.layout import Layout, scratch_of
+from daeda.dataset.source_files import Export
 from daeda.dataset.staging import RunStaging
 from daeda.sql.lower import Handle
 from daeda.storage.place import Place, below, place
@@ -45,7 +46,7 @@ class RunContext:
     workers together. With `profile` each day leaves a profile beside the datasets. `sources` are what Scans may read:
     without them, what lies below `data_root`. `software` holds the versions that a worker must have, by name, and
     `functions` the digest of the code behind each function of the user, by import path; their modules may lie below
-    `project_root`. `exports` are the files of views that lie in databases.
+    `project_root`. `exports` are the views that lie in databases.
     `days` are the days of the run, where it knows them: a file that several of them read is narrowed once.
     """
 
@@ -62,7 +63,7 @@ class RunContext:
     sources: tuple[str, ...] = ()
     functions: Mapping[str, str] = field(default_factory=dict)
     project_root: str = ""
-    exports: Mapping[str, str] = field(default_factory=dict)
+    exports: Mapping[str, Export] = field(default_factory=dict)
     days: tuple[dt.date, ...] = ()
 
     @property

@@ -26,6 +26,7 @@ from daeda.errors import UsageError
 if TYPE_CHECKING:
     from beam_pipeline.runner import BeamRunner
     from daeda.catalog.project import Project
+    from daeda.dataset.source_files import Export
     from daeda.operators.dag import Dag
 
 # Of Beam's flags, those that daeda decides itself.
@@ -80,7 +81,7 @@ def _command(words: Sequence[str]) -> int:
 
 
 def _build(
-    project: Project, dag: Dag, exports: Mapping[str, str], runner: BeamRunner, arguments: argparse.Namespace
+    project: Project, dag: Dag, exports: Mapping[str, Export], runner: BeamRunner, arguments: argparse.Namespace
 ) -> int:
     from beam_pipeline.runner import check_job_service
     from daeda.dataset.layout import Layout

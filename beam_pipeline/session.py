@@ -87,10 +87,16 @@ class DaySession:
         path = self.context.source_path(scan.path)
         export = self.context.exports.get(scan.view)
         # Two views of one table have an export each.
-        key = export or path
+        key = export.path if export else path
         if key not in self._listed:
-            self._listed[key] = SourceFiles(path, flat=(export,)) if export else find_files(path, scan.view)
+            self._listed[key] = SourceFiles(path, flat=(export.path,)) if export else find_files(path, scan.view)
         return self._listed[key]
+
+    def inputs_shown(self) -> tuple[InputFile, ...]:
+        """All inputs as the manifest lists them: an export by what was read, since its file goes with the run."""
+        shown = {export.path: export.reference for export in self.context.exports.values()}
+        listed = (file for name in sorted(self.inputs) for file in self.inputs[name])
+        return tuple(replace(file, path=shown.get(file.path, file.path)) for file in listed)
 
     def check_inputs_unchanged(self) -> None:
         """Raise DayError when a file changed while the day was built."""

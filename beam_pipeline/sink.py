@@ -66,7 +66,7 @@ def write_day(session: DaySession, operator: Sink, given: Numbered) -> tuple[Pla
         parts=tuple(parts),
         columns=facts,
         fingerprint=skeleton_fingerprint(session.digests, session.inputs, per_part, session.codes),
-        inputs=tuple(file for name in sorted(session.inputs) for file in session.inputs[name]),
+        inputs=session.inputs_shown(),
         seconds={name: round(value, 4) for name, value in seconds.items()},
         software={name: _version(name) for name in (*_SOFTWARE, *sorted(session.libraries))},
     )

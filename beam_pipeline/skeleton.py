@@ -195,7 +195,7 @@ def _check_published(run: SkeletonRun, context: RunContext) -> None:
 def _check_inputs(run: SkeletonRun, day: dt.date, manifest: Manifest | None) -> None:
     """A file that vanished between the plan and the day is told: its partition looked like one without rows."""
     read = {(file.operator, file.path) for file in manifest.inputs} if manifest is not None else set()
-    planned = [(name, path) for name, paths in run.sources.needed(day).items() for path in paths]
+    planned = [(name, run.sources.shown(path)) for name, paths in run.sources.needed(day).items() for path in paths]
     gone = sorted({path for name, path in planned if (name, path) not in read})
     if gone:
         raise DayError(

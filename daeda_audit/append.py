@@ -6,7 +6,6 @@ import argparse
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,16 +15,20 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from daeda.catalog.project import Project
+from daeda.cli.arguments import as_flags
+from daeda.cli.audit import PROJECT_FLAGS
 from daeda.dataset.layout import Layout
 from daeda.errors import DayError, counted
+from daeda.settings.runtime import EXPORTS_VARIABLE
 from daeda_audit.alignment import align, identity_of
 from daeda_audit.declared import Declared, FromHistory, FromSpine, FromView, read_columns
+from daeda_audit.elsewhere import Elsewhere
 from daeda_audit.findings import ROWS, Findings, Mismatch
 from daeda_audit.future import Future, copy_with_future
 from daeda_audit.history import entity_keys
 from daeda_audit.moments import Moment
 from daeda_audit.published import PublishedDay, published_days
-from daeda_audit.raw import RawView, RawViews
+from daeda_audit.raw import RawView
 from daeda_audit.spine import sees_the_day, spine_rows
 from daeda_audit.values import nanoseconds, order_key, shown
 
@@ -44,13 +47,14 @@ class Appended:
 
 def probe_append(
     project: Project,
+    elsewhere: Elsewhere,
     declared: Sequence[Declared],
     published: PublishedDay,
     arguments: argparse.Namespace,
     findings: Findings,
 ) -> Appended | None:
     """Rebuild a skeleton day with a future and compare; None when the day has no rows to compare."""
-    raws = RawViews(project)
+    raws = elsewhere.views([published])
     rows = spine_rows(project, raws, published.day)
     if not rows or published.manifest.rows == 0:
         return None
@@ -58,12 +62,12 @@ def probe_append(
     moments = [spine.moment(row) or 0 for row in rows]
     cut = moments[len(moments) // 2]
     before = sum(moment <= cut for moment in moments)
-    with tempfile.TemporaryDirectory(prefix="daeda-audit-") as name:
-        directory = Path(name)
-        future = copy_with_future(project, raws, published.day, cut, directory, arguments.seed)
-        rebuilt = _rebuild(project, published, arguments, directory, future)
-        later = sum(moment <= cut for moment in _published_moments(spine, rebuilt)) or before
-        _compare(project, declared, (published, before), (rebuilt, later), findings)
+    directory = elsewhere.directory / "append"
+    directory.mkdir()
+    future = copy_with_future(project, raws, published, cut, directory, arguments.seed)
+    rebuilt = _rebuild(project, published, arguments, directory, future)
+    later = sum(moment <= cut for moment in _published_moments(spine, rebuilt)) or before
+    _compare(project, declared, (published, before), (rebuilt, later), findings)
     return Appended(Moment(cut), before, future)
 
 
@@ -72,16 +76,11 @@ def _rebuild(
 ) -> PublishedDay:
     """The skeleton of the day from the copy, built by the driver in a process of its own."""
     words = [sys.executable, "-m", "daeda", "pipeline", "train", project.service.name, "--skeleton-only"]
-    for flag, value in (
-        ("--runtime-config-path", arguments.runtime_config_path),
-        ("--aggregation-config-path", arguments.aggregation_config_path),
-        ("--feature-views-dir", arguments.feature_views_dir),
-        ("--feature-services-dir", arguments.feature_services_dir),
-    ):
-        words += [] if value is None else [flag, str(value)]
+    words += as_flags(arguments, PROJECT_FLAGS)
     words += ["--output-root", str(directory / "output"), "--day-workers", "1"]
     day = published.day.isoformat()
     settings = {"DAEDA_DATA_ROOT": str(future.data_root), "DAEDA_FEED_START": day, "DAEDA_FEED_END": day}
+    settings[EXPORTS_VARIABLE] = str(future.exports)
     done = subprocess.run(
         words,
         env={**os.environ, **settings},
@@ -97,7 +96,7 @@ def _rebuild(
             f"{(said or done.stderr.splitlines() or ['no message'])[-1].removeprefix('error: ')}"
         )
     layout = Layout(directory / "output" / project.service.name)
-    return published_days(layout, [published.day])[published.day][0]
+    return published_days(layout, [published.day], directory)[published.day][0]
 
 
 def _published_moments(spine: RawView, day: PublishedDay) -> list[int]:

@@ -32,6 +32,7 @@ class Drawn:
 
 def check_day(
     project: Project,
+    raws: RawViews,
     declared: Sequence[Declared],
     day: dt.date,
     datasets: Sequence[PublishedDay],
@@ -39,7 +40,6 @@ def check_day(
     findings: Findings,
 ) -> Sample:
     """Compare every published dataset of a day; returns which rows were recomputed."""
-    raws = RawViews(project)
     rows = spine_rows(project, raws, day)
     sample = draw(Drawing(project, raws, declared, day, rows, datasets[-1]), drawn.number, drawn.seed)
     recomputations: dict[tuple[int, ...], Recomputation] = {}

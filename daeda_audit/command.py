@@ -14,11 +14,13 @@ from daeda.cli.lifeline import watch_driver
 from daeda.cli.outcome import run_command, say
 from daeda.dataset.layout import Layout
 from daeda.errors import UsageError, counted, shortened
+from daeda.storage.objects import before_the_first_day
 from daeda_audit.append import failing, probe_append, told
 from daeda_audit.check import Drawn, check_day
 from daeda_audit.declared import Declared, declared_columns, hand_edited
+from daeda_audit.elsewhere import Elsewhere, work_directory
 from daeda_audit.findings import Findings
-from daeda_audit.published import PublishedDay, changed_inputs, check_parts, published_days
+from daeda_audit.published import PublishedDay, changed_inputs, opened, published_days
 from daeda_audit.report import examples, table
 from daeda_audit.spine import sees_the_day
 
@@ -45,29 +47,32 @@ def _command(words: Sequence[str]) -> int:
     add_audit_flags(parser)
     arguments = parser.parse_strictly(words)
     project = open_project(arguments, arguments.service)
-    return audit(project, arguments)
+    # What object storage refuses is no leak, and exit code 2.
+    with before_the_first_day(), work_directory() as directory:
+        return audit(project, arguments, Elsewhere(project, arguments, directory))
 
 
-def audit(project: Project, arguments: argparse.Namespace) -> int:
+def audit(project: Project, arguments: argparse.Namespace, elsewhere: Elsewhere) -> int:
     """Run the probes that were asked for; returns the exit code."""
     declared = declared_columns(project)
     _tell_what_is_judged(project)
-    days = _chosen_days(project, arguments.days)
+    days = _chosen_days(project, arguments.days, elsewhere)
     findings = Findings()
     if arguments.probe in ("all", "recompute"):
         for day, datasets in days.items():
-            _check(project, declared, day, datasets, Drawn(arguments.rows, arguments.seed), findings)
+            _check(project, elsewhere, declared, day, datasets, Drawn(arguments.rows, arguments.seed), findings)
         for line in (*table(findings), *examples(findings)):
             say(line)
     changes = Findings()
     if arguments.probe in ("all", "append"):
-        _append(project, declared, list(days.values())[-1], arguments, changes)
+        _append(project, elsewhere, declared, list(days.values())[-1], arguments, changes)
     print(_summary(project, days, findings, changes))
     return 1 if findings.mismatches or failing(changes) else 0
 
 
 def _append(
     project: Project,
+    elsewhere: Elsewhere,
     declared: Sequence[Declared],
     datasets: Sequence[PublishedDay],
     arguments: argparse.Namespace,
@@ -77,28 +82,30 @@ def _append(
     if skeleton is None:
         say(f"append probe: {datasets[0].day} has no skeleton to compare with: build it with `daeda pipeline train`")
         return
-    appended = probe_append(project, declared, skeleton, arguments, changes)
+    with opened([skeleton]):
+        appended = probe_append(project, elsewhere, declared, skeleton, arguments, changes)
     for line in (told(appended, skeleton), *table(changes, "changed"), *examples(changes)):
         say(line)
 
 
 def _check(
     project: Project,
+    elsewhere: Elsewhere,
     declared: Sequence[Declared],
     day: dt.date,
     datasets: Sequence[PublishedDay],
     drawn: Drawn,
     findings: Findings,
 ) -> None:
-    for one in datasets:
-        check_parts(one)
-    changed = [path for one in datasets for path in changed_inputs(one)]
+    exports = elsewhere.exports(datasets).values()
+    changed = [path for one in datasets for path in changed_inputs(one, exports)]
     if changed:
         say(
             f"warning: {day} was built from other bytes of {shortened(changed, 2)}: mismatches may come from that; "
             "build the day again"
         )
-    sample = check_day(project, declared, day, datasets, drawn, findings)
+    with opened(datasets):
+        sample = check_day(project, elsewhere.views(datasets), declared, day, datasets, drawn, findings)
     strata = ", ".join(f"{name} {number}" for name, number in sample.strata.items())
     say(f"{day}: {len(sample.places):,} of {counted(sample.rows, 'row')} recomputed{f' ({strata})' if strata else ''}")
 
@@ -114,9 +121,11 @@ def _tell_what_is_judged(project: Project) -> None:
         say("note: a session filter judges a row by the rest of its day: which rows there are sees the future")
 
 
-def _chosen_days(project: Project, words: Sequence[str] | None) -> dict[dt.date, list[PublishedDay]]:
+def _chosen_days(
+    project: Project, words: Sequence[str] | None, elsewhere: Elsewhere
+) -> dict[dt.date, list[PublishedDay]]:
     asked = [day for word in words or () for day in _days(word)]
-    found = published_days(Layout(project.service_dir, project.scratch_dir), asked)
+    found = published_days(Layout(project.service_dir, project.scratch_dir), asked, elsewhere.days)
     if asked or len(found) <= _MOST_DAYS:
         return found
     listed = list(found)

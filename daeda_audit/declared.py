@@ -113,6 +113,29 @@ def spine_view(project: Project) -> FeatureView:
     return project.views[project.service.spine.view]
 
 
+def used_views(project: Project) -> list[FeatureView]:
+    """The views that the service reads, but for those that only cover ids."""
+    names = [project.service.spine.view, *(ref.partition(":")[0] for ref in project.runtime.feature_refs)]
+    needed = {column.name for column in project.service.columns}
+    # What a derived column or a function reads, the contract need not list.
+    for column in project.service.columns:
+        if column.expression is not None:
+            needed.update(columns_of(read_expression(column.expression, f"the expression of '{column.name}'")))
+    needed |= {name for spec in project.aggregations.udf_specs for name in spec.columns}
+    for spec in project.aggregations.aggregation_specs:
+        if any(name in needed for name, _ in spec.outputs):
+            names += [spec.history.view, *(one.partition(":")[0] for one in spec.history.attributes)]
+    return [project.views[name] for name in dict.fromkeys(names) if name in project.views]
+
+
+def read_views(project: Project) -> list[FeatureView]:
+    """The views that the service reads, those that only cover ids among them."""
+    covering = [one.covered_by.view for one in project.service.spine.filters if one.covered_by is not None]
+    views = {view.name: view for view in used_views(project)}
+    views |= {name: project.views[name] for name in covering if name in project.views}
+    return list(views.values())
+
+
 def owner(project: Project, feature: str) -> FeatureView | None:
     """The view of feature_refs that has a feature."""
     for name in dict.fromkeys(ref.partition(":")[0] for ref in project.runtime.feature_refs):

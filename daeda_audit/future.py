@@ -1,6 +1,6 @@
 """Rows of the future: a copy of the input in which every view that changes over time goes on after a cut.
 
-What did not change is linked, so that the copy is small. Each view gets rows that repeat keys that it has, once with
+Each view gets rows that repeat keys that it has, once with
 the same values and once with other ones: right after the cut, at the end of the day and on the next day; and, where
 the view has a created_field, corrections of earlier rows that become known only after the cut.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +20,10 @@ import pyarrow.parquet as pq
 from daeda.catalog.project import Project
 from daeda.catalog.view import FeatureView
 from daeda.dataset.layout import day_name
-from daeda_audit.expression.evaluate import read_expression
-from daeda_audit.expression.syntax import columns_of
+from daeda_audit.declared import used_views
+from daeda_audit.mirror import mirror_input
 from daeda_audit.moments import EPOCH, PER_DAY, PER_SECOND, day_of
+from daeda_audit.published import PublishedDay
 from daeda_audit.raw import RawView, RawViews
 from daeda_audit.values import from_arrow, nanoseconds
 
@@ -32,69 +33,35 @@ _ADDED = "zz-added-by-the-audit.parquet"
 
 @dataclass(frozen=True)
 class Future:
-    """A copy of the input with a future. `added` counts the new rows by view; `outside` could not be copied."""
+    """A copy of the input with a future: files below `data_root`, and `exports` of views in databases.
+
+    `added` counts the new rows by view; `outside` could not be copied.
+    """
 
     data_root: Path
+    exports: Path
     added: dict[str, int]
     outside: tuple[str, ...]
 
 
-def copy_with_future(project: Project, raws: RawViews, day: dt.date, cut: int, directory: Path, seed: int) -> Future:
+def copy_with_future(
+    project: Project, raws: RawViews, published: PublishedDay, cut: int, directory: Path, seed: int
+) -> Future:
     """Write the copy below `directory`; the cut is in nanoseconds, and every new row is known only after it."""
-    root = Path(project.data_path("")).resolve()
-    copied = directory / "data"
+    mirror = mirror_input(project, raws, published, directory)
     views = [view for view in used_views(project) if view.source.timestamp_field is not None]
-    inside = {view.name: _inside(root, raws[view.name]) for view in views}
-    altered = {path for path in inside.values() if path is not None}
-    _mirror(root, copied, root, altered)
-    added = {}
+    added: dict[str, int] = {}
+    done: set[str] = set()
     for view in views:
-        relative = inside[view.name]
-        if relative is None or view.source.reference in [one.source.reference for one in views[: views.index(view)]]:
+        place = mirror.places.get(view.name)
+        # Files that two views read get their rows once.
+        if place is None or view.source.path in done:
             continue
-        chance = random.Random(f"{seed} {day} {view.name}")
-        added[view.name] = _add_future(raws[view.name], day, cut, copied / relative, chance)
-    return Future(copied, added, tuple(name for name, path in inside.items() if path is None))
-
-
-def used_views(project: Project) -> list[FeatureView]:
-    """The views that the service reads, but for those that only cover ids."""
-    names = [project.service.spine.view, *(ref.partition(":")[0] for ref in project.runtime.feature_refs)]
-    needed = {column.name for column in project.service.columns}
-    # What a derived column or a function reads, the contract need not list.
-    for column in project.service.columns:
-        if column.expression is not None:
-            needed.update(columns_of(read_expression(column.expression, f"the expression of '{column.name}'")))
-    needed |= {name for spec in project.aggregations.udf_specs for name in spec.columns}
-    for spec in project.aggregations.aggregation_specs:
-        if any(name in needed for name, _ in spec.outputs):
-            names += [spec.history.view, *(one.partition(":")[0] for one in spec.history.attributes)]
-    return [project.views[name] for name in dict.fromkeys(names) if name in project.views]
-
-
-def _inside(root: Path, raw: RawView) -> Path | None:
-    """Where a view's files are below data_root: their directory, or the one file; None when they are elsewhere."""
-    path = Path(raw.path)
-    if not path.exists():  # a pattern
-        path = raw.flat[-1] if raw.flat else path
-    try:
-        return path.resolve().relative_to(root)
-    except ValueError:
-        return None
-
-
-def _mirror(source: Path, target: Path, root: Path, altered: Iterable[Path]) -> None:
-    """Links to everything, in real directories down to what is altered; altered directories are real all through."""
-    target.mkdir(parents=True)
-    for child in source.iterdir():
-        relative = child.relative_to(root)
-        beside = target / child.name
-        within = any(relative == one or relative.is_relative_to(one) for one in altered)
-        above = any(one.is_relative_to(relative) for one in altered)
-        if child.is_dir() and (within or above):
-            _mirror(child, beside, root, altered)
-        else:
-            beside.symlink_to(child)
+        done |= {view.source.path} if view.source.path is not None else set()
+        chance = random.Random(f"{seed} {published.day} {view.name}")
+        added[view.name] = _add_future(raws[view.name], published.day, cut, place, chance)
+    outside = tuple(view.name for view in views if view.name not in mirror.places)
+    return Future(mirror.data_root, mirror.exports, added, outside)
 
 
 def _add_future(raw: RawView, day: dt.date, cut: int, target: Path, chance: random.Random) -> int:
@@ -116,8 +83,8 @@ def _add_future(raw: RawView, day: dt.date, cut: int, target: Path, chance: rand
 
 def _templates(raw: RawView, day: dt.date, cut: int, chance: random.Random) -> pa.Table | None:
     """Some rows at or before the cut, of the newest file that has any."""
-    for path in reversed(raw.files(day)):
-        table = pq.read_table(path, partitioning=None)
+    for file in reversed(raw.files(day)):
+        table = raw.table(file)
         times = [nanoseconds(value, raw.view.unit_of(_time_of(raw.view))) for value in _times(raw.view, table)]
         early = [place for place, moment in enumerate(times) if moment is not None and moment <= cut]
         if early:

@@ -78,8 +78,8 @@ def _static(raw: RawView, asked: Sequence[Asked], wanted: set[Key]) -> list[Foun
         if len(rows) > 1:
             named = ", ".join(f"{name} {shown(value)}" for name, value in zip(keys, key, strict=True))
             raise InputError(
-                f"view '{raw.view.name}': {raw.path} has {len(rows)} rows with {named}, and a view without timestamps "
-                "has one row per key: remove the others, or declare source.timestamp_field"
+                f"view '{raw.view.name}': {raw.reference} has {len(rows)} rows with {named}, and a view without "
+                "timestamps has one row per key: remove the others, or declare source.timestamp_field"
             )
     found = []
     for row, _ in asked:

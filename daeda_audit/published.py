@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
-from collections.abc import Collection, Sequence
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from daeda.dataset.layout import Dataset, Layout, day_name
-from daeda.dataset.manifest import Manifest, read_manifest
-from daeda.errors import InputError, NotBuiltYet, UsageError, shortened
+from daeda.dataset.layout import MANIFEST_NAME, Dataset, Layout, day_name
+from daeda.dataset.manifest import InputFile, Manifest, read_manifest
+from daeda.errors import InputError, UsageError, shortened
+from daeda.storage.client import AT_ONCE
+from daeda.storage.objects import client
+from daeda.storage.place import ObjectPath, Place, object_path
+from daeda_audit.copies import Export, table_of
 from daeda_audit.values import from_arrow
 
 DATASETS: tuple[Dataset, ...] = ("skeleton", "enriched")
@@ -24,12 +31,16 @@ DATASETS: tuple[Dataset, ...] = ("skeleton", "enriched")
 
 @dataclass(frozen=True)
 class PublishedDay:
-    """One day of one dataset."""
+    """One day of one dataset. `origin` is where it was published, `directory` where its parts are read.
+
+    They are the same on a disk. Of a day on object storage the parts are copied, and go again when it was read.
+    """
 
     dataset: Dataset
     day: dt.date
     directory: Path
     manifest: Manifest
+    origin: Place
 
     @property
     def paths(self) -> list[Path]:
@@ -77,18 +88,19 @@ class PublishedDay:
         return values
 
 
-def published_days(layout: Layout, asked: Sequence[dt.date]) -> dict[dt.date, list[PublishedDay]]:
-    """The published datasets of each asked day, or of every day there is; raises when there is none."""
+def published_days(layout: Layout, asked: Sequence[dt.date], copies: Path) -> dict[dt.date, list[PublishedDay]]:
+    """The published datasets of each asked day, or of every day there is; raises when there is none.
+
+    Parts of days on object storage will be copied below `copies`.
+    """
     found: dict[dt.date, list[PublishedDay]] = {}
     for dataset in DATASETS:
-        directory = layout.dataset_dir(dataset)
-        if not isinstance(directory, Path):
-            raise NotBuiltYet(f"the audit reads local days, and {directory} is not a local directory: copy the days")
-        for path in sorted(directory.glob("dt=*")):
-            manifest = read_manifest(path)
-            if manifest is not None and path.name == day_name(dt.date.fromisoformat(manifest.day)):
+        origin = layout.dataset_dir(dataset)
+        for place, manifest in _manifests(origin):
+            if place.name == day_name(dt.date.fromisoformat(manifest.day)):
                 day = dt.date.fromisoformat(manifest.day)
-                found.setdefault(day, []).append(PublishedDay(dataset, day, path, manifest))
+                directory = place if isinstance(place, Path) else copies / dataset / place.name
+                found.setdefault(day, []).append(PublishedDay(dataset, day, directory, manifest, place))
     if not found:
         raise InputError(
             f"{layout.service_dir} holds no published day: build one with `daeda pipeline train`, or name the "
@@ -103,31 +115,76 @@ def published_days(layout: Layout, asked: Sequence[dt.date]) -> dict[dt.date, li
     return {day: found[day] for day in sorted(asked or found)}
 
 
-def check_parts(one: PublishedDay) -> None:
-    """Raise InputError unless the parts are the bytes that were published."""
+def _manifests(origin: Place) -> list[tuple[Place, Manifest]]:
+    """The days of a dataset that have a manifest: without one it is no day."""
+    places: list[Place]
+    match origin:
+        case Path():
+            places = sorted(origin.glob("dt=*"))
+        case ObjectPath():
+            places = [one.path.parent for one in client().listing(origin) if one.path.name == MANIFEST_NAME]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return [(place, found) for place, found in zip(places, pool.map(read_manifest, places), strict=True) if found]
+
+
+@contextlib.contextmanager
+def opened(days: Sequence[PublishedDay]) -> Iterator[None]:
+    """Have the parts at hand while the block runs; raises InputError unless they are the bytes that were published."""
+    try:
+        for one in days:
+            _copy_parts(one)
+            _check_parts(one)
+        yield
+    finally:
+        for one in days:
+            if isinstance(one.origin, ObjectPath):
+                shutil.rmtree(one.directory, ignore_errors=True)
+
+
+def _copy_parts(one: PublishedDay) -> None:
+    if isinstance(one.origin, ObjectPath):
+        one.directory.mkdir(parents=True, exist_ok=True)
+        for part in one.manifest.parts:
+            client().fetch(one.origin / part.name, one.directory / part.name)
+
+
+def _check_parts(one: PublishedDay) -> None:
     for part in one.manifest.parts:
-        path = one.directory / part.name
+        shown = one.origin / part.name
         try:
-            with path.open("rb") as file:
+            with (one.directory / part.name).open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
-            raise InputError(f"{path} cannot be read ({error.strerror}): build the day again") from error
+            raise InputError(f"{shown} cannot be read ({error.strerror}): build the day again") from error
         if digest != part.sha256:
-            raise InputError(f"{path} is not the file that was published: build the day again")
+            raise InputError(f"{shown} is not the file that was published: build the day again")
 
 
-def changed_inputs(one: PublishedDay) -> list[str]:
-    """Input files of a day that are not there any more, or have another content than when it was built."""
-    changed = []
-    for file in one.manifest.inputs:
-        path = Path(file.path)
-        try:
-            stat = path.stat()
-            same = (stat.st_size, stat.st_mtime_ns) == (file.size, file.mtime_ns)
-            with path.open("rb") as opened:
-                same = same or hashlib.file_digest(opened, "sha256").hexdigest() == file.sha256
-        except OSError:
-            same = False
-        if not same and file.path not in changed:
-            changed.append(file.path)
-    return changed
+def changed_inputs(one: PublishedDay, exports: Iterable[Export]) -> list[str]:
+    """Inputs of a day that are not there any more, or have another content than when it was built."""
+    held = list(exports)
+    files = list({file.path: file for file in one.manifest.inputs}.values())
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        same = list(pool.map(lambda file: _is_same(file, held), files))
+    return [file.path for file, unchanged in zip(files, same, strict=True) if not unchanged]
+
+
+def _is_same(file: InputFile, exports: Sequence[Export]) -> bool:
+    if file.etag:
+        stored = client().look(object_path(file.path))
+        return stored is not None and (stored.size, stored.etag) == (file.size, file.etag)
+    if "://" in file.path:
+        # Several views may read other columns of one table.
+        read = [one for one in exports if table_of(one.reference) == table_of(file.path)]
+        return not read or any(_has_digest(one.path, file.sha256) for one in read)
+    path = Path(file.path)
+    try:
+        stat = path.stat()
+        return (stat.st_size, stat.st_mtime_ns) == (file.size, file.mtime_ns) or _has_digest(path, file.sha256)
+    except OSError:
+        return False
+
+
+def _has_digest(path: Path, sha256: str) -> bool:
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest() == sha256

@@ -1,4 +1,4 @@
-"""Raw rows: the Parquet files of a view, found and read with pyarrow alone."""
+"""Raw rows: the Parquet files of a view, found and read with pyarrow alone, on a disk and on object storage."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ from daeda.catalog.project import Project
 from daeda.catalog.view import FeatureView
 from daeda.dtypes import TimeUnit
 from daeda.durations import Duration
-from daeda.errors import InputError, NotBuiltYet
+from daeda.errors import InputError
+from daeda.storage.place import is_object
+from daeda_audit.copies import Copies, Export, RawFile, shown
 from daeda_audit.moments import PER_DAY, day_of
+from daeda_audit.objects import flat_objects, partitions_of
 from daeda_audit.values import from_arrow, nanoseconds, order_key
 
 Row = dict[str, Any]
@@ -28,24 +31,33 @@ Key = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class RawView:
-    """The rows of a view as they lie on disk, under their canonical names."""
+    """The rows of a view as they lie in its files, under their canonical names.
+
+    `path` is a local path or an address of object storage, of whose objects `copies` makes local files. `reference` is
+    what the view reads, for messages.
+    """
 
     view: FeatureView
     path: str
+    reference: str
+    copies: Copies
 
     @cached_property
-    def partitions(self) -> dict[dt.date, tuple[Path, ...]]:
+    def partitions(self) -> dict[dt.date, tuple[RawFile, ...]]:
         """Files by day; empty where the source is not partitioned."""
+        if is_object(self.path):
+            address = self.path.rstrip("/")
+            return {self._day_of(f"{address}/{name}"): held for name, held in partitions_of(address).items()}
         root = Path(self.path)
-        found = {}
+        found: dict[dt.date, tuple[RawFile, ...]] = {}
         for directory in sorted(root.glob("dt=*")) if root.is_dir() else ():
             if directory.is_dir():
-                found[self._day_of(directory)] = tuple(sorted(directory.glob("*.parquet")))
+                found[self._day_of(str(directory))] = tuple(sorted(directory.glob("*.parquet")))
         return found
 
-    def _day_of(self, directory: Path) -> dt.date:
+    def _day_of(self, directory: str) -> dt.date:
         try:
-            return dt.date.fromisoformat(directory.name.removeprefix("dt="))
+            return dt.date.fromisoformat(directory.rpartition("dt=")[2])
         except ValueError as error:
             raise InputError(
                 f"view '{self.view.name}': {directory} is not a day: a partition is named dt=YYYY-MM-DD, so rename or "
@@ -53,22 +65,24 @@ class RawView:
             ) from error
 
     @cached_property
-    def flat(self) -> tuple[Path, ...]:
+    def flat(self) -> tuple[RawFile, ...]:
         """Files of a source that is not partitioned."""
-        root = Path(self.path)
         if self.partitions:
             return ()
+        if is_object(self.path):
+            return flat_objects(self.path)
+        root = Path(self.path)
         if root.is_dir():
             return tuple(sorted(root.glob("*.parquet")))
         if glob.has_magic(self.path):
             return tuple(Path(one) for one in sorted(glob.glob(self.path, recursive=True)))  # noqa: PTH207
         return (root,) if root.is_file() else ()
 
-    def files(self, day: dt.date | None = None, back: Duration | None = None) -> tuple[Path, ...]:
+    def files(self, day: dt.date | None = None, back: Duration | None = None) -> tuple[RawFile, ...]:
         """Every file that can hold a row from `back` before the day to its end; None asks for all of them."""
         if not self.partitions:
             if not self.flat:
-                raise InputError(f"view '{self.view.name}': {self.path} holds no Parquet file: correct its path")
+                raise InputError(f"view '{self.view.name}': {self.reference} holds no Parquet file: correct its path")
             return self.flat
         days = sorted(self.partitions)
         if day is not None:
@@ -83,7 +97,7 @@ class RawView:
     def rows(
         self,
         columns: Collection[str],
-        files: Iterable[Path],
+        files: Iterable[RawFile],
         wanted: Mapping[tuple[str, ...], Collection[Key]] | None = None,
     ) -> Iterator[Row]:
         """The rows of files, as dicts; `wanted` maps key columns to the keys whose rows are asked for."""
@@ -91,8 +105,8 @@ class RawView:
         ((keys, values),) = wanted.items() if wanted else (((), ()),)
         chosen = set(values)
         firsts = {key[0] for key in chosen}
-        for path in files:
-            table = _read(path, [self.view.source_name(name) for name in names], self.view.name).rename_columns(names)
+        for file in files:
+            table = self.table(file, [self.view.source_name(name) for name in names]).rename_columns(names)
             if keys:
                 table = _with_first_key(table, keys[0], firsts)
             held = [from_arrow(table.column(name)) for name in names]
@@ -100,6 +114,18 @@ class RawView:
                 row = dict(zip(names, row_values, strict=True))
                 if not keys or key_of(row, keys) in chosen:
                     yield row
+
+    def table(self, file: RawFile, columns: list[str] | None = None) -> pa.Table:
+        """Columns of a file under the names that they have there; all of them without `columns`."""
+        where = f"view '{self.view.name}': {shown(file)}"
+        try:
+            with pq.ParquetFile(self.copies.local(file)) as opened:
+                missing = [name for name in columns or () if name not in opened.schema_arrow.names]
+                if missing:
+                    raise InputError(f"{where} has no column '{missing[0]}': correct the view or the file")
+                return opened.read(columns=columns)
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"{where} cannot be read ({str(error).splitlines()[0]}): write it again") from error
 
     @cached_property
     def _clocks(self) -> tuple[tuple[str, TimeUnit] | None, tuple[str, TimeUnit] | None]:
@@ -120,19 +146,24 @@ class RawView:
 
 
 class RawViews:
-    """The raw views of a project, each opened once."""
+    """The raw views of a project, each opened once.
 
-    def __init__(self, project: Project) -> None:
+    `exports` are the files of views that lie in databases, with what was read of them.
+    """
+
+    def __init__(self, project: Project, copies: Copies, exports: Mapping[str, Export] | None = None) -> None:
         self._project = project
+        self._copies = copies
+        self._exports = exports or {}
         self._opened: dict[str, RawView] = {}
 
     def __getitem__(self, name: str) -> RawView:
         if name not in self._opened:
             view = self._project.views[name]
-            path = self._project.data_path(view.source.reference)
-            if "://" in path:
-                raise NotBuiltYet(f"view '{name}': the audit reads local files, and {path} is not one: copy it first")
-            self._opened[name] = RawView(view, path)
+            path = reference = self._project.data_path(view.source.reference)
+            if view.source.in_database:
+                path, reference = str(self._exports[name].path), self._exports[name].reference
+            self._opened[name] = RawView(view, path, reference, self._copies)
         return self._opened[name]
 
 
@@ -155,18 +186,6 @@ def by_key(rows: Iterable[Row], keys: tuple[str, ...]) -> dict[Key, list[Row]]:
         if key is not None:
             found.setdefault(key, []).append(row)
     return found
-
-
-def _read(path: Path, columns: list[str], view: str) -> pa.Table:
-    try:
-        with pq.ParquetFile(path) as file:
-            missing = [name for name in columns if name not in file.schema_arrow.names]
-            if missing:
-                raise InputError(f"view '{view}': {path} has no column '{missing[0]}': correct the view or the file")
-            return file.read(columns=columns)
-    except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"view '{view}': {path} cannot be read ({reason}): write it again") from error
 
 
 def _with_first_key(table: pa.Table, key: str, values: Collection[Key]) -> pa.Table:

@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 from daeda.cli.installed import require
 from daeda.errors import InputError
 from daeda.settings.aggregations import EmbeddingStore
+from daeda.storage.access import find_access, without_secrets
+from daeda.storage.place import is_object
 from daeda_audit.values import single
 
 Vector = list[float]
@@ -35,9 +37,9 @@ def load_vectors(store: EmbeddingStore, path: str, ids: Iterable[Any]) -> Vector
 
     wanted = {one for one in ids if one is not None}
     try:
-        dataset = lance.dataset(path, version=store.version)
+        dataset = lance.dataset(path, version=store.version, storage_options=_access(path))
     except (ValueError, OSError) as error:
-        reason = str(error).splitlines()[0]
+        reason = without_secrets(str(error).splitlines()[0])
         raise InputError(f"embedding store '{store.name}': {path} at version {store.version}: {reason}") from error
     places: dict[Any, int] = {}
     first = 0
@@ -53,6 +55,23 @@ def load_vectors(store: EmbeddingStore, path: str, ids: Iterable[Any]) -> Vector
     taken = dataset.take(rows, columns=[store.vector_column]).column(0)
     vectors = {row: _halves(vector.as_py()) for row, vector in zip(rows, taken, strict=True)}
     return {one: vectors[row] for one, row in places.items()}
+
+
+def _access(path: str) -> dict[str, str] | None:
+    """What Lance needs to read from object storage."""
+    if not is_object(path):
+        return None
+    access = find_access()
+    found = {
+        "aws_access_key_id": access.key_id,
+        "aws_secret_access_key": access.secret,
+        "aws_session_token": access.token,
+        "aws_region": access.region,
+        "aws_endpoint": access.endpoint,
+        "allow_http": "" if access.secure else "true",
+        "aws_virtual_hosted_style_request": "false" if access.endpoint else "",
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def _hits(column: pa.Array, wanted: set[Any]) -> list[int]:

@@ -22,6 +22,7 @@ from daeda.errors import DayError, InputError, UsageError, shortened
 
 if TYPE_CHECKING:
     from daeda.catalog.project import Project
+    from daeda.dataset.source_files import Export
     from daeda.operators.dag import Dag
     from daeda.planning.days import DayPlan
 
@@ -114,7 +115,7 @@ def _build(
 
 
 def _days_to_build(
-    project: Project, dag: Dag, exports: Mapping[str, str], days: tuple[dt.date, ...], on_stale: str
+    project: Project, dag: Dag, exports: Mapping[str, Export], days: tuple[dt.date, ...], on_stale: str
 ) -> tuple[dt.date, ...]:
     """The days to enrich; InputError for a skeleton day that is missing or stale, DayError with `--on-stale fail`."""
     from daeda.dataset.layout import Layout

@@ -1,19 +1,16 @@
-"""`daeda audit leakage`: the audit in a process of its own, as the halves are."""
+"""The flags of `daeda audit leakage`, which the process of the audit understands too."""
 
 from __future__ import annotations
 
 import argparse
 
-from daeda.cli.arguments import as_flags, setting_words
-from daeda.settings.flags import OUTPUT_ROOT
-
-_PROJECT = {
+PROJECT_FLAGS = {
     "runtime_config_path": "--runtime-config-path",
     "aggregation_config_path": "--aggregation-config-path",
     "feature_views_dir": "--feature-views-dir",
     "feature_services_dir": "--feature-services-dir",
 }
-_AUDIT = {"rows": "--rows", "seed": "--seed", "probe": "--probe"}
+AUDIT_FLAGS = {"rows": "--rows", "seed": "--seed", "probe": "--probe"}
 
 
 def add_audit_flags(parser: argparse.ArgumentParser) -> None:
@@ -33,17 +30,6 @@ def add_audit_flags(parser: argparse.ArgumentParser) -> None:
         default="all",
         help="recompute: rows of each day; append: rebuild the last day from a copy of the input with later rows added",
     )
-
-
-def audit_leakage(arguments: argparse.Namespace) -> int:
-    """Run the audit; returns its exit code, 1 where something leaks."""
-    from daeda.cli.halves import interruptible, run_half
-
-    words = [arguments.service, *as_flags(arguments, _PROJECT), *setting_words(arguments, (OUTPUT_ROOT,))]
-    words += as_flags(arguments, _AUDIT)
-    words += ["--days", *arguments.days] if arguments.days else []
-    with interruptible() as state:
-        return run_half("daeda_audit", words, state, result_on_stdout=True)
 
 
 def _whole_number(text: str) -> int:

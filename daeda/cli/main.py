@@ -17,7 +17,7 @@ from daeda.cli.arguments import (
     add_run_flags,
     add_skeleton_flags,
 )
-from daeda.cli.audit import add_audit_flags, audit_leakage
+from daeda.cli.audit import add_audit_flags
 from daeda.cli.outcome import run_command
 from daeda.errors import UsageError
 
@@ -164,6 +164,8 @@ def _compile(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
 def _leakage(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     if beam_flags:
         raise UsageError("daeda audit leakage takes no flags of Beam: remove what stands behind '--'")
+    from daeda.cli.leakage import audit_leakage
+
     return audit_leakage(arguments)
 
 

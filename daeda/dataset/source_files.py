@@ -13,6 +13,14 @@ PARTITION = "dt="
 
 
 @dataclass(frozen=True)
+class Export:
+    """A view of a database as a run read it: its file, and what was read, with its snapshot where it has a number."""
+
+    path: str
+    reference: str
+
+
+@dataclass(frozen=True)
 class SourceFiles:
     """Files of one view: by day, or, where the source is not partitioned, `flat`.
 

@@ -12,7 +12,7 @@ from daeda.dataset.fingerprint import enriched_fingerprint, operator_digests, sk
 from daeda.dataset.layout import Dataset, Layout
 from daeda.dataset.manifest import Fingerprint, InputFile, Part
 from daeda.dataset.published import Published, look_at_days
-from daeda.dataset.source_files import SourceFiles, parse_day
+from daeda.dataset.source_files import Export, SourceFiles, parse_day
 from daeda.dataset.sources import Identities, files_needed, find_files, missing_days
 from daeda.errors import DayError, InputError, UsageError, counted, shortened
 from daeda.operators.dag import Dag
@@ -58,11 +58,15 @@ class Sources:
 
     scans: tuple[Scan, ...]
     files: dict[str, SourceFiles]
-    exports: Mapping[str, str] = field(default_factory=dict)
+    exports: Mapping[str, Export] = field(default_factory=dict)
 
     def needed(self, day: dt.date) -> dict[str, tuple[str, ...]]:
         """Files that each Scan reads for a day; raises InputError for missing partitions."""
         return {scan.name: files_needed(scan, self.files[scan.name], day) for scan in self.scans}
+
+    def shown(self, path: str) -> str:
+        """A file as manifests name it: what was read of a database in place of the file that it was exported to."""
+        return next((one.reference for one in self.exports.values() if one.path == path), path)
 
     def places(self, *scans: Scan) -> tuple[str, ...]:
         """Files and directories that these Scans read, all of them without an argument; links followed."""
@@ -71,12 +75,12 @@ class Sources:
 
 
 @before_the_first_day()
-def find_sources(project: Project, dag: Dag, exports: Mapping[str, str] | None = None) -> Sources:
+def find_sources(project: Project, dag: Dag, exports: Mapping[str, Export] | None = None) -> Sources:
     """List the files behind every Scan; raises InputError when a view has none. `exports` are those of databases."""
     listed: dict[str, SourceFiles] = {}
     for scan in dag.scans:
         if exports and scan.view in exports:
-            listed[scan.name] = SourceFiles(scan.path, flat=(exports[scan.view],))
+            listed[scan.name] = SourceFiles(scan.path, flat=(exports[scan.view].path,))
             continue
         path = project.data_path(scan.path)
         known = next((files for files in listed.values() if files.path == path), None)

@@ -1,7 +1,7 @@
 """Views that lie in databases, exported once per run: everything behind it reads Parquet, and sees one snapshot.
 
     <run>/work/exports/<view>.parquet     the columns of the view, its rows in one order
-    <run>/work/exports/exports.json       view -> file, for the halves that the driver starts
+    <run>/work/exports/exports.json       view -> file and what was read, for the halves that the driver starts
 
 All views of one database are read in one transaction, which is read-only. What identifies an export is its content, so
 a table that has not changed makes no day stale.
@@ -12,7 +12,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import duckdb
@@ -21,25 +22,40 @@ from sqlglot import exp
 from daeda.catalog.project import Project
 from daeda.catalog.view import FeatureView, Source
 from daeda.dataset.layout import Layout
+from daeda.dataset.source_files import Export
 from daeda.dataset.staging import open_local_staging
 from daeda.errors import InputError
 from daeda.operators.dag import Dag
-from daeda.sql.database import attach_ducklake, attach_postgres
+from daeda.settings.runtime import EXPORTS_VARIABLE
+from daeda.sql.database import attach_ducklake, attach_postgres, newest_snapshot
 from daeda.sql.handle import column
 from daeda.sql.locked import Reach, connect
 from daeda.storage.access import without_secrets
 from daeda.storage.place import below
 
-# Set by the driver for the halves that it starts.
-VARIABLE = "DAEDA_EXPORTS"
 _INDEX = "exports.json"
 _ALIAS = "source"
 _OPTIONS = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880"
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """A view to export; of a DuckLake at a snapshot, or as the view declares it."""
+
+    view: FeatureView
+    snapshot: int | None = None
+
+    @property
+    def source(self) -> Source:
+        """What is read."""
+        if self.snapshot is None:
+            return self.view.source
+        return self.view.source.model_copy(update={"snapshot": self.snapshot})
+
+
 @contextlib.contextmanager
-def exported(project: Project, dag: Dag) -> Iterator[Mapping[str, str]]:
-    """The Parquet file of each view of the DAG that lies in a database, by the view's name, while the block runs.
+def exported(project: Project, dag: Dag) -> Iterator[Mapping[str, Export]]:
+    """The export of each view of the DAG that lies in a database, by the view's name, while the block runs.
 
     Raises InputError when a database cannot be read as declared.
     """
@@ -48,35 +64,44 @@ def exported(project: Project, dag: Dag) -> Iterator[Mapping[str, str]]:
     if not views:
         yield {}
         return
-    if VARIABLE in os.environ:
-        yield json.loads((Path(os.environ[VARIABLE]) / _INDEX).read_text(encoding="utf-8"))
+    # The driver has set it for the halves that it starts.
+    if EXPORTS_VARIABLE in os.environ:
+        held = json.loads((Path(os.environ[EXPORTS_VARIABLE]) / _INDEX).read_text(encoding="utf-8"))
+        yield {name: Export(**one) for name, one in held.items()}
         return
     with open_local_staging(Layout(project.service_dir, project.scratch_dir)) as staging:
         directory = staging.work / "exports"
         directory.mkdir()
-        found: dict[str, str] = {}
-        for database, held in _by_database(views).items():
-            found |= _export(project, database, held, directory)
-        (directory / _INDEX).write_text(json.dumps(found), encoding="utf-8")
-        os.environ[VARIABLE] = str(directory)
+        found = export_views(project, [Wanted(view) for view in views], directory)
+        os.environ[EXPORTS_VARIABLE] = str(directory)
         try:
             yield found
         finally:
-            del os.environ[VARIABLE]
+            del os.environ[EXPORTS_VARIABLE]
 
 
-def _by_database(views: list[FeatureView]) -> dict[tuple[str | None, str | None], list[FeatureView]]:
-    found: dict[tuple[str | None, str | None], list[FeatureView]] = {}
-    for view in views:
-        found.setdefault((view.source.postgres, view.source.ducklake), []).append(view)
+def export_views(project: Project, wanted: Iterable[Wanted], directory: Path) -> dict[str, Export]:
+    """Export views into a directory, with an index beside them; raises InputError."""
+    found: dict[str, Export] = {}
+    for database, held in _by_database(wanted).items():
+        found |= _export(project, database, held, directory)
+    index = {name: asdict(one) for name, one in found.items()}
+    (directory / _INDEX).write_text(json.dumps(index), encoding="utf-8")
+    return found
+
+
+def _by_database(wanted: Iterable[Wanted]) -> dict[tuple[str | None, str | None], list[Wanted]]:
+    found: dict[tuple[str | None, str | None], list[Wanted]] = {}
+    for one in wanted:
+        found.setdefault((one.view.source.postgres, one.view.source.ducklake), []).append(one)
     return found
 
 
 def _export(
-    project: Project, database: tuple[str | None, str | None], views: list[FeatureView], directory: Path
-) -> dict[str, str]:
+    project: Project, database: tuple[str | None, str | None], wanted: list[Wanted], directory: Path
+) -> dict[str, Export]:
     postgres, ducklake = database
-    shown = views[0].source.database
+    view = wanted[0].view
     config = {"temp_directory": str(directory / "spill"), "secret_directory": str(directory / "secrets")}
     limit = project.runtime.compute.duckdb_config.memory_limit
     if limit is not None:
@@ -89,26 +114,34 @@ def _export(
         data = attach_ducklake(connection, _ALIAS, below(project.data_root, str(ducklake)))
         return Reach((str(directory), *data))
 
-    with _told(views[0].name, shown), contextlib.closing(connect(attach, config)) as connection:
+    with _told(view.name, view.source.database), contextlib.closing(connect(attach, config)) as connection:
         connection.execute("BEGIN TRANSACTION")
         try:
-            return {view.name: _copy(connection, view, directory) for view in views}
+            newest = newest_snapshot(connection, _ALIAS) if ducklake is not None else None
+            return {one.view.name: _copy(connection, one, newest, directory) for one in wanted}
         finally:
             # Before the connection is closed: a rollback that fails there, the server being gone, ends the process.
             with contextlib.suppress(duckdb.Error):
                 connection.execute("ROLLBACK")
 
 
-def _copy(connection: duckdb.DuckDBPyConnection, view: FeatureView, directory: Path) -> str:
+def _pinned(wanted: Wanted, newest: int | None) -> Source:
+    """The source at a snapshot that has a number, so that it can be read again."""
+    source = wanted.source
+    return source if source.snapshot is not None else source.model_copy(update={"snapshot": newest})
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, wanted: Wanted, newest: int | None, directory: Path) -> Export:
+    view, source = wanted.view, _pinned(wanted, newest)
     target = str(directory / f"{view.name}.parquet")
     time = view.source.timestamp_field
     names = sorted((one.name for one in view.fields), key=lambda name: name != time)
     ordered = [exp.Ordered(this=column(view.source_name(name)), nulls_first=True) for name in names]
     columns = (column(view.source_name(one.name)) for one in view.fields)
-    query = exp.select(*columns).from_(_relation(view.source)).order_by(*ordered)
-    with _told(view.name, view.source.reference):
+    query = exp.select(*columns).from_(_relation(source)).order_by(*ordered)
+    with _told(view.name, wanted.source.reference):
         connection.execute(f"COPY ({query.sql('duckdb')}) TO {exp.Literal.string(target).sql('duckdb')} ({_OPTIONS})")
-    return target
+    return Export(target, source.reference)
 
 
 def _relation(source: Source) -> exp.Expr:

@@ -23,7 +23,10 @@ from daeda.settings.kinds import Name, PathText, Size, Strict, Whole, parse_day
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 _PREFIX = "DAEDA_"
 # Set by the driver for the halves that it starts; not settings.
-INTERNAL_VARIABLES = frozenset({"DAEDA_LIFELINE_FD", "DAEDA_EXPORTS"})
+# Where the views of databases were exported to, and where an audit may write.
+EXPORTS_VARIABLE = "DAEDA_EXPORTS"
+AUDIT_WORK_VARIABLE = "DAEDA_AUDIT_WORK"
+INTERNAL_VARIABLES = frozenset({"DAEDA_LIFELINE_FD", EXPORTS_VARIABLE, AUDIT_WORK_VARIABLE})
 
 
 def _first_day(value: object) -> object:

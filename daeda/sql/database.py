@@ -38,6 +38,13 @@ def attach_ducklake(connection: duckdb.DuckDBPyConnection, alias: str, catalogue
     return catalogue, data
 
 
+def newest_snapshot(connection: duckdb.DuckDBPyConnection, alias: str) -> int:
+    """The newest snapshot of an attached DuckLake, as the transaction sees it."""
+    found = connection.execute(f"SELECT max(snapshot_id) FROM __ducklake_metadata_{alias}.ducklake_snapshot").fetchone()
+    assert found is not None
+    return int(found[0])
+
+
 def _attach(connection: duckdb.DuckDBPyConnection, alias: str, what: str, options: str) -> None:
     name = exp.to_identifier(alias, quoted=True).sql("duckdb")
     connection.execute(f"ATTACH {exp.Literal.string(what).sql('duckdb')} AS {name} ({options})")

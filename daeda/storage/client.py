@@ -141,12 +141,16 @@ class S3Client:
             raise Overtaken(f"{path} changed while it was read: run again when it is complete")
         return found
 
-    def fetch(self, path: ObjectPath, target: Path) -> tuple[int, str]:
-        """Copy the object into a file; returns its size and its SHA-256, in hexadecimal."""
+    def fetch(self, path: ObjectPath, target: Path, etag: str = "") -> tuple[int, str]:
+        """Copy the object into a file; returns its size and its SHA-256, in hexadecimal.
+
+        Where `etag` is given and the object has another one by now, raises Overtaken.
+        """
+        condition = {"IfMatch": f'"{etag}"'} if etag else {}
 
         def get() -> tuple[int, str]:
             digest, size = hashlib.sha256(), 0
-            body = self._s3.get_object(Bucket=path.bucket, Key=path.key)["Body"]
+            body = self._s3.get_object(Bucket=path.bucket, Key=path.key, **condition)["Body"]
             with target.open("wb") as file:
                 for block in body.iter_chunks(_BLOCK):
                     digest.update(block)
@@ -154,7 +158,10 @@ class S3Client:
                     file.write(block)
             return size, digest.hexdigest()
 
-        return self._ask(path, get)
+        found = self._ask(path, get, {412: None} if etag else {})
+        if found is None:
+            raise Overtaken(f"{path} changed while it was read: run again when it is complete")
+        return found
 
     def put(
         self, path: ObjectPath, body: bytes | Path, sha256: str = "", *, only_if: Mapping[str, str] | None = None

@@ -19,6 +19,7 @@ from daeda.catalog.project import Project
 from daeda.dataset.layout import Layout
 from daeda.operators.temporal import PointInTimeJoin
 from daeda_audit.command import main
+from daeda_audit.copies import Copies
 from daeda_audit.future import Future, copy_with_future
 from daeda_audit.moments import parse_moment
 from daeda_audit.published import PublishedDay, published_days
@@ -58,7 +59,7 @@ def rebuilt_here(
     """The day from the copy, in this process: where a test has broken the product."""
     made = TinyProject(project.root)
     build(made, days=[published.day], data=future.data_root, output=directory / "output/ranking")
-    return published_days(Layout(directory / "output/ranking"), [published.day])[published.day][0]
+    return published_days(Layout(directory / "output/ranking"), [published.day], directory)[published.day][0]
 
 
 def table(told: str) -> dict[str, list[str]]:
@@ -74,7 +75,9 @@ def table(told: str) -> dict[str, list[str]]:
 def future(made: TinyProject, tmp_path_factory: pytest.TempPathFactory) -> Future:
     project = made.load()
     before = files(made.root)
-    copied = copy_with_future(project, RawViews(project), DAYS[1], CUT, tmp_path_factory.mktemp("copy"), 0)
+    copies = tmp_path_factory.mktemp("copy")
+    day = published_days(Layout(project.service_dir), [DAYS[1]], copies)[DAYS[1]][0]
+    copied = copy_with_future(project, RawViews(project, Copies(copies)), day, CUT, copies, 0)
     assert files(made.root) == before
     return copied
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from daeda.dataset.layout import Layout
+from daeda_audit.copies import Copies
 from daeda_audit.declared import declared_columns
 from daeda_audit.published import published_days
 from daeda_audit.raw import RawViews
@@ -23,8 +24,8 @@ def drawing(tmp_path_factory: pytest.TempPathFactory) -> Drawing:
     made.write()
     build(made)
     project = made.load()
-    raws = RawViews(project)
-    published = published_days(Layout(project.service_dir), [DAYS[0]])[DAYS[0]][0]
+    raws = RawViews(project, Copies(made.root / "copies"))
+    published = published_days(Layout(project.service_dir), [DAYS[0]], made.root)[DAYS[0]][0]
     return Drawing(project, raws, declared_columns(project), DAYS[0], spine_rows(project, raws, DAYS[0]), published)
 
 
@@ -70,8 +71,8 @@ def test_the_longest_history_is_drawn(tmp_path: Path, drawing: Drawing) -> None:
     made.write().write_data()
     build(made)
     project = made.load()
-    raws = RawViews(project)
+    raws = RawViews(project, Copies(made.root / "copies"))
     rows = spine_rows(project, raws, DAYS[0])
-    published = published_days(Layout(project.service_dir), [DAYS[0]])[DAYS[0]][0]
+    published = published_days(Layout(project.service_dir), [DAYS[0]], made.root)[DAYS[0]][0]
     sample = draw(Drawing(project, raws, declared_columns(project), DAYS[0], rows, published), 1, 3)
     assert 77 in {rows[place]["user_id"] for place in sample.places}

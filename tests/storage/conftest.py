@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import importlib.util
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from daeda.sql import locked
 from daeda.storage import objects
 from daeda.storage.client import Patience, S3Client
 from daeda.storage.place import ObjectPath
+from tests.projects import TinyProject
+from tests.storage.postgres import Postgres, postgres_server
 from tests.storage.server import Proxy, proxy_before, s3_server
 
 KEY_ID = "AKIDOFTESTS000000001"
@@ -60,3 +65,54 @@ def put_tree(client: S3Client, root: Path, target: ObjectPath) -> None:
     for path in sorted(root.rglob("*")):
         if path.is_file():
             client.put(target / str(path.relative_to(root)), path)
+
+
+@pytest.fixture(scope="package")
+def postgres() -> Iterator[Postgres]:
+    try:
+        opened = postgres_server()
+        running = opened.__enter__()
+    except (OSError, subprocess.SubprocessError) as error:
+        pytest.skip(f"no Postgres server can be run here: {error}")
+    yield running
+    opened.__exit__(None, None, None)
+
+
+@pytest.fixture
+def database(postgres: Postgres, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Postgres:
+    """The server with the prices of the tiny project, in an order of its own."""
+    for name, value in postgres.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    postgres.run(
+        "DROP SCHEMA IF EXISTS shop CASCADE; CREATE SCHEMA shop;"
+        "CREATE TABLE shop.prices (item_id bigint, event_timestamp timestamp, price double precision, more text);"
+        "INSERT INTO shop.prices VALUES (10, '2024-01-03 07:00', 3.5, 'x'), (10, '2024-01-01 00:00', 1.5, 'y'),"
+        "  (11, '2024-01-02 08:00', 2.5, NULL)"
+    )
+    return postgres
+
+
+def in_lake(catalogue: Path, *statements: str) -> None:
+    """Run statements over a DuckLake, `l`, which is made where it is not there."""
+    with duckdb.connect(config={"autoload_known_extensions": False}) as connection:
+        found = importlib.util.find_spec("duckdb_extension_ducklake")
+        assert found is not None
+        package = Path(str(found.origin)).parent
+        connection.execute(f"LOAD '{package}/extensions/v{duckdb.__version__}/ducklake.duckdb_extension'")
+        connection.execute(f"ATTACH 'ducklake:{catalogue}' AS l (DATA_PATH '{catalogue.parent}/lake_files/')")
+        for statement in statements:
+            connection.execute(statement)
+
+
+@pytest.fixture
+def lake(project: TinyProject) -> Path:
+    """A DuckLake with the prices: snapshot 2 has two of them, snapshot 3 all."""
+    catalogue = project.root / "data/lake.ducklake"
+    in_lake(
+        catalogue,
+        "CREATE TABLE l.prices (item_id BIGINT, event_timestamp TIMESTAMP, price DOUBLE)",
+        "INSERT INTO l.prices VALUES (10, '2024-01-01', 1.5), (11, '2024-01-02 08:00', 2.5)",
+        "INSERT INTO l.prices VALUES (10, '2024-01-03 07:00', 3.5)",
+    )
+    return catalogue

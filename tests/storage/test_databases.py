@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -13,40 +10,16 @@ import pytest
 
 from beam_pipeline import options
 from daeda.compiler.compile import compile_runnable
+from daeda.dataset.source_files import Export
 from daeda.dataset.sources import file_digest
 from daeda.errors import ConfigError, InputError
 from daeda.planning import exports as module
 from daeda.planning.exports import exported
+from daeda.settings.runtime import EXPORTS_VARIABLE
 from tests.projects import TinyProject
-from tests.storage.postgres import PASSWORD, Postgres, postgres_server
+from tests.storage.postgres import PASSWORD, Postgres
 
 PRICES = {"table": "shop.prices", "timestamp_field": "event_timestamp"}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    try:
-        opened = postgres_server()
-        running = opened.__enter__()
-    except (OSError, subprocess.SubprocessError) as error:
-        pytest.skip(f"no Postgres server can be run here: {error}")
-    yield running
-    opened.__exit__(None, None, None)
-
-
-@pytest.fixture
-def database(server: Postgres, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Postgres:
-    """The server with the prices of the tiny project, in an order of its own."""
-    for name, value in server.environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    server.run(
-        "DROP SCHEMA IF EXISTS shop CASCADE; CREATE SCHEMA shop;"
-        "CREATE TABLE shop.prices (item_id bigint, event_timestamp timestamp, price double precision, more text);"
-        "INSERT INTO shop.prices VALUES (10, '2024-01-03 07:00', 3.5, 'x'), (10, '2024-01-01 00:00', 1.5, 'y'),"
-        "  (11, '2024-01-02 08:00', 2.5, NULL)"
-    )
-    return server
 
 
 @pytest.fixture
@@ -54,22 +27,6 @@ def project(tmp_path: Path) -> TinyProject:
     made = TinyProject(tmp_path / "project").without("item_vector")
     made.aggregations |= {"enrichment_specs": [], "embedding_stores": []}
     return made.write().write_data()
-
-
-@pytest.fixture
-def lake(project: TinyProject) -> Path:
-    """A DuckLake with the prices: snapshot 2 has two of them, snapshot 3 all."""
-    with duckdb.connect(config={"autoload_known_extensions": False}) as connection:
-        found = importlib.util.find_spec("duckdb_extension_ducklake")
-        assert found is not None
-        package = Path(str(found.origin)).parent
-        connection.execute(f"LOAD '{package}/extensions/v{duckdb.__version__}/ducklake.duckdb_extension'")
-        data = project.root / "data"
-        connection.execute(f"ATTACH 'ducklake:{data}/lake.ducklake' AS l (DATA_PATH '{data}/lake_files/')")
-        connection.execute("CREATE TABLE l.prices (item_id BIGINT, event_timestamp TIMESTAMP, price DOUBLE)")
-        connection.execute("INSERT INTO l.prices VALUES (10, '2024-01-01', 1.5), (11, '2024-01-02 08:00', 2.5)")
-        connection.execute("INSERT INTO l.prices VALUES (10, '2024-01-03 07:00', 3.5)")
-    return data / "lake.ducklake"
 
 
 def train(project: TinyProject, output: str, **source: object) -> int:
@@ -90,7 +47,7 @@ def export_of(project: TinyProject, **source: object) -> bytes:
     project.views["prices"]["source"] = {"timestamp_field": "event_timestamp", **source}
     loaded = project.write().load()
     with exported(loaded, compile_runnable(loaded).skeleton()) as found:
-        return Path(found["prices"]).read_bytes()
+        return Path(found["prices"].path).read_bytes()
 
 
 QUERY = "SELECT item_id, event_timestamp, price FROM shop.prices WHERE item_id > 0"
@@ -132,9 +89,9 @@ def test_all_views_of_a_database_see_one_snapshot(
     project.views["items"]["source"] = {"postgres": "environment", "table": "shop.items"}
     copy, seen = module._copy, []
 
-    def interleaved(*arguments: object) -> str:
+    def interleaved(*arguments: object) -> Export:
         made = copy(*arguments)  # type: ignore[arg-type]
-        seen.append(duckdb.connect().execute(f"SELECT count(*) FROM '{made}'").fetchone())
+        seen.append(duckdb.connect().execute(f"SELECT count(*) FROM '{made.path}'").fetchone())
         database.run("INSERT INTO shop.items VALUES (12, 'late'); INSERT INTO shop.prices VALUES (12, now(), 1, NULL)")
         return made
 
@@ -213,9 +170,9 @@ def test_the_halves_take_the_export_of_the_driver(project: TinyProject, lake: Pa
         lake.unlink()
         with exported(loaded, dag) as of_half:
             assert of_half == of_driver
-        assert Path(of_driver["prices"]).exists()
-    assert module.VARIABLE not in os.environ
-    assert not Path(of_driver["prices"]).exists()
+        assert Path(of_driver["prices"].path).exists()
+    assert EXPORTS_VARIABLE not in os.environ
+    assert not Path(of_driver["prices"].path).exists()
 
 
 @pytest.mark.parametrize(
@@ -224,7 +181,7 @@ def test_the_halves_take_the_export_of_the_driver(project: TinyProject, lake: Pa
         ({"ducklake": "lake.ducklake", "table": "prices", "snapshot": 99}, "ducklake://lake.ducklake/prices@99 cannot "
          "be read (Invalid Input Error: No snapshot found at version 99): correct source and fields of the view"),
         ({"ducklake": "lake.ducklake", "table": "nothing"}, "ducklake://lake.ducklake/nothing cannot be read (Catalog "
-         "Error: Table with name nothing does not exist!): correct source and fields of the view"),
+         "Error: Table with name nothing does not exist at version 3!): correct source and fields of the view"),
     ],
 )  # fmt: skip
 def test_what_a_ducklake_does_not_have(

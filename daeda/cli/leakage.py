@@ -1,0 +1,44 @@
+"""`daeda audit leakage`: the audit in a process of its own, as the halves are."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+from collections.abc import Iterator
+
+from daeda.catalog.project import Project
+from daeda.cli.arguments import as_flags, open_project, setting_words
+from daeda.cli.audit import AUDIT_FLAGS, PROJECT_FLAGS
+from daeda.cli.halves import interruptible, run_half
+from daeda.dataset.layout import Layout
+from daeda.dataset.staging import open_local_staging
+from daeda.settings.flags import OUTPUT_ROOT
+from daeda.settings.runtime import AUDIT_WORK_VARIABLE
+from daeda.storage.place import is_object
+
+
+def audit_leakage(arguments: argparse.Namespace) -> int:
+    """Run the audit; returns its exit code, 1 where something leaks."""
+    words = [arguments.service, *as_flags(arguments, PROJECT_FLAGS), *setting_words(arguments, (OUTPUT_ROOT,))]
+    words += as_flags(arguments, AUDIT_FLAGS)
+    words += ["--days", *arguments.days] if arguments.days else []
+    project = open_project(arguments, arguments.service)
+    with interruptible() as state, _place_for_copies(project):
+        return run_half("daeda_audit", words, state, result_on_stdout=True)
+
+
+@contextlib.contextmanager
+def _place_for_copies(project: Project) -> Iterator[None]:
+    """A staging directory for what the audit copies of other storage; what is killed leaves it to the next run."""
+    views = [view.source for view in project.views.values()]
+    paths = [str(project.service_dir), *(project.data_path(one.path) for one in views if one.path is not None)]
+    if not any(is_object(path) for path in paths) and not any(one.in_database for one in views):
+        yield
+        return
+    with open_local_staging(Layout(project.service_dir, project.scratch_dir)) as staging:
+        os.environ[AUDIT_WORK_VARIABLE] = str(staging.work)
+        try:
+            yield
+        finally:
+            del os.environ[AUDIT_WORK_VARIABLE]
