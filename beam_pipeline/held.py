@@ -11,7 +11,10 @@ from dataclasses import replace
 import duckdb
 import pyarrow as pa
 
-from daeda.sql.handle import ColumnTable, Numbered
+# DuckDB imports it when it first reads a table of Arrow: that is not to be in the middle of a day.
+import pyarrow.dataset
+
+from daeda.sql.handle import ColumnTable, Numbered, column, selected, table
 
 _JOINED = "daeda_held"
 
@@ -43,16 +46,41 @@ class HeldColumns:
         self._connection.register(name, columns)
 
     def side_by_side(self, given: Numbered) -> Numbered:
-        """The same rows with all held columns in one relation, which `show` makes: DuckDB joins fewer of them."""
-        held = tuple(one for one in given.tables if not one.numbered)
+        """The same rows with all held columns in one relation, which `show` makes: DuckDB joins fewer of them.
+
+        Where there is room for the columns of its tables, too, nothing is left to be joined, and DuckDB reads with all
+        its threads; but the rows have no numbers then.
+        """
+        held = [one for one in given.tables if not one.numbered]
         if not held:
             return given
-        columns = tuple(name for one in held for name in one.columns)
-        self._joined = pa.table(
-            [self._tables[one.name].column(name) for one in held for name in one.columns], names=list(columns)
-        )
-        others = tuple(one for one in given.tables if one.numbered)
-        return replace(given, tables=(*others, ColumnTable(_JOINED, columns, numbered=False)))
+        columns = {name: self._tables[one.name].column(name) for one in held for name in one.columns}
+        tables = tuple(one for one in given.tables if one.numbered)
+        brought = self._brought(tables, given.needed(given.relation.names))
+        if brought is not None:
+            columns, tables = {**brought, **columns}, ()
+        self._joined = pa.table(list(columns.values()), names=list(columns))
+        return replace(given, tables=(*tables, ColumnTable(_JOINED, tuple(columns), numbered=False)))
+
+    def _brought(self, tables: tuple[ColumnTable, ...], needed: set[str]) -> dict[str, pa.ChunkedArray] | None:
+        """The needed columns of tables, or None where they do not fit."""
+        room = self.room
+        brought: dict[str, pa.ChunkedArray] = {}
+        for one in tables:
+            names = [name for name in one.columns if name in needed]
+            if not names:
+                continue
+            query = selected(*map(column, names)).from_(table(one.name), copy=False).sql("duckdb")
+            reader = self._connection.execute(query).to_arrow_reader()
+            batches: list[pa.RecordBatch] = []
+            for batch in reader:
+                batches.append(batch)
+                room -= batch.nbytes
+                if room < 0:
+                    return None
+            whole = pa.Table.from_batches(batches, schema=reader.schema)
+            brought |= {name: whole.column(name) for name in names}
+        return brought
 
     def show(self, first: int = 0, last: int | None = None) -> None:
         """Let the connection see rows first .. last - 1 of what stands side by side; all from `first` on without it."""

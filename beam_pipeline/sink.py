@@ -35,7 +35,7 @@ _SOFTWARE = ("daeda", "duckdb", "apache-beam", "pyarrow")
 def write_day(session: DaySession, operator: Sink, given: Numbered) -> tuple[Place, ...]:
     """Write, check and publish the day; returns its parts. Raises DayError when a check fails."""
     started = time.perf_counter()
-    relation, given = given.relation, session.held.side_by_side(given)
+    relation, whole = given.relation, session.held.side_by_side(given)
     ready = prepare_day(session.context.staging, "skeleton", session.day, session.attempt)
     per_part = session.context.rows_per_part
     parts = []
@@ -45,7 +45,7 @@ def write_day(session: DaySession, operator: Sink, given: Numbered) -> tuple[Pla
         # The last part has no end: its statement does not depend on the rows of the day.
         end = last if last < given.rows else None
         session.held.show(first, last)
-        rows = session.copy(statements.assembly(relation, given, first, end), path, _OPTIONS)
+        rows = session.copy(statements.assembly(relation, whole, first, end), path, _OPTIONS)
         if rows != last - first:
             raise DayError(f"part {number} has {rows} rows where {last - first} were to be written")
         sync_file(path)
@@ -53,7 +53,7 @@ def write_day(session: DaySession, operator: Sink, given: Numbered) -> tuple[Pla
     session.held.show()
     paths = [ready / part.name for part in parts]
     footers = _checked_footers(relation, paths, parts)
-    facts = facts_of(session, relation, given, footers)
+    facts = facts_of(session, relation, whole, footers)
     _check_not_null(session, operator, facts, given)
     _check_order(given, paths)
     session.check_inputs_unchanged()

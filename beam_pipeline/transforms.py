@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 import apache_beam as beam
 
 from beam_pipeline.context import DayHandle, RunContext
 from beam_pipeline.day_work import rows_made, rows_of, run_operator
+from beam_pipeline.engines import engine_of
 from beam_pipeline.membership import stop_run
 from beam_pipeline.session import begin, session_of, timed
+from daeda.errors import DayError
 from daeda.operators import relational, temporal, udf
 from daeda.sql.lower import SourceOperator
 
@@ -29,6 +32,13 @@ class _RunOperator(beam.DoFn):  # type: ignore[misc]
     def __init__(self, operator: SourceOperator, context: RunContext) -> None:
         self._operator = operator
         self._context = context
+
+    def setup(self) -> None:
+        """Import the engine once per worker, not in the middle of its first day."""
+        if isinstance(self._operator, temporal.RollingAggregate):
+            # What is not installed is said by the operator, with its day.
+            with suppress(DayError):
+                engine_of(self._operator.compute)
 
     def process(self, element: DayHandle) -> Iterator[DayHandle]:
         try:

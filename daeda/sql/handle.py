@@ -80,7 +80,7 @@ class Numbered:
 
     def holding(self, columns: Collection[str]) -> tuple[ColumnTable, ...]:
         """The tables that have what `columns` are computed from; the first table of all where they need none."""
-        needed = self._needed(columns)
+        needed = self.needed(columns)
         return tuple(one for one in self.tables if needed & set(one.columns)) or self.tables[:1]
 
     def select(self, columns: Collection[str], first: int = 0, last: int | None = None) -> exp.Select:
@@ -91,23 +91,24 @@ class Numbered:
 
             SELECT f0.__row, a, b FROM (SELECT rowid AS __row, a FROM t) AS f0 POSITIONAL JOIN (SELECT b FROM u) AS f1
         """
-        needed = self._needed(columns)
+        needed = self.needed(columns)
         tables = self.holding(columns)
-        if not tables[0].numbered:
+        if not tables[0].numbered and tables[0] is not self.tables[0]:
             # The rows of the spine are the first table, and have numbers.
             tables = (self.tables[0], *tables)
+        row = [exp.column(ROW, table="f0", quoted=True)] if tables[0].numbered else []
         head, *others = [
             _rows_of(one, sorted(needed & set(one.columns)), first, last, head=index == 0).subquery(
                 f"f{index}", copy=False
             )
             for index, one in enumerate(tables)
         ]
-        query = selected(exp.column(ROW, table="f0", quoted=True)).from_(head, copy=False)
+        query = selected(*row).from_(head, copy=False)
         for other in others:
             query.append("joins", exp.Join(this=other, method="POSITIONAL"))
         return query.select(*(named(self.expression(name), name) for name in columns), copy=False)
 
-    def _needed(self, columns: Collection[str]) -> set[str]:
+    def needed(self, columns: Collection[str]) -> set[str]:
         """The columns of the tables that `columns` are computed from."""
         return {needed for name in columns for needed in _columns_in(self.expressions[name])}
 
@@ -178,7 +179,7 @@ def _option(name: str, value: bool) -> exp.Expr:
 
 def _rows_of(stored: ColumnTable, columns: list[str], first: int, last: int | None, *, head: bool) -> exp.Select:
     number = exp.column("rowid")
-    row = [named(number.copy(), ROW)] if head else []
+    row = [named(number.copy(), ROW)] if head and stored.numbered else []
     query = selected(*row, *(column(name) for name in columns)).from_(table(stored.name), copy=False)
     if not stored.numbered:
         return query

@@ -52,8 +52,13 @@ def numbered(session: Session, rows: int) -> Numbered:
     return Numbered(relation, rows, tables, {name: column(name).sql("duckdb") for name in TYPES})
 
 
-def test_held_columns_stand_beside_tables_row_by_row(session: Session) -> None:
-    given = session.held.side_by_side(numbered(session, 10_000))
+@pytest.mark.parametrize("room", [True, False])
+def test_held_columns_stand_beside_tables_row_by_row(session: Session, room: bool) -> None:
+    given = numbered(session, 10_000)
+    if not room:
+        session.held.hold("more", pa.table({"more": pa.nulls(session.held.room // 8, pa.int64())}))
+    given = session.held.side_by_side(given)
+    assert len(given.tables) == (1 if room else 3)
     for first, last in ((0, None), (0, 2_500), (2_500, 7_000), (7_000, None)):
         session.held.show(first, last)
         found = session.connection.execute(statements.assembly(given.relation, given, first, last)).to_arrow_table()
