@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from beam_pipeline.context import DayHandle
-from beam_pipeline.narrowed import narrowed_files
+from beam_pipeline.narrowed import Scanned, narrowed
 from beam_pipeline.rolling import run_rolling
 from beam_pipeline.session import DaySession
 from beam_pipeline.sink import write_day
@@ -58,7 +58,11 @@ class _Executing:
         files = self.session.list_files(operator)
         paths = files_needed(operator, files, self.session.day)
         found = self.session.read(operator.name, paths, files)
-        return narrowed_files(self.session, operator, files, found)
+        self.session.scanned[operator.name] = Scanned(operator, files, found)
+        return tuple(found)
+
+    def narrowed(self, given: Composed) -> Composed:
+        return narrowed(self.session, given, self.session.scanned.values())
 
     def number(self, operator: SourceOperator, query: str, name: str) -> int:
         return self.session.table(name, query)

@@ -87,3 +87,8 @@ class HeldColumns:
         if self._joined is not None:
             rows = self._joined.slice(first, None if last is None else last - first)
             self._connection.register(_JOINED, rows)
+
+    def drop(self) -> None:
+        """Hold nothing any more."""
+        self._tables.clear()
+        self._joined = None

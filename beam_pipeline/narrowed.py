@@ -12,7 +12,8 @@ import hashlib
 import os
 import shutil
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -23,7 +24,8 @@ from daeda.dataset.manifest import InputFile
 from daeda.dataset.source_files import SourceFiles
 from daeda.dataset.sources import check_unchanged
 from daeda.operators.relational import Scan
-from daeda.sql.scan import narrowing
+from daeda.sql.handle import Composed
+from daeda.sql.scan import narrowing, reads, with_paths
 
 # To narrow a file costs about as much as three days save by it.
 _LEAST_READERS = 4
@@ -50,16 +52,37 @@ class Day(Protocol):
         """Raise when the run is stopping."""
 
 
-def narrowed_files(day: Day, scan: Scan, files: SourceFiles, found: Mapping[str, InputFile]) -> tuple[str, ...]:
-    """What the day reads for the files that it has `found` and identified: narrowed ones where that pays.
+@dataclass(frozen=True)
+class Scanned:
+    """What a Scan of the day reads: the files of its view, and those of them that the day has found and identified."""
+
+    scan: Scan
+    files: SourceFiles
+    found: Mapping[str, InputFile]
+
+
+def narrowed(day: Day, given: Composed, scanned: Iterable[Scanned]) -> Composed:
+    """The same rows, read from narrowed files where that pays.
 
     Raises DayError when a file changes while it is narrowed.
     """
-    often = _read_often(scan, files, day.context.days)
+    for one in scanned:
+        if reads(given, one.scan.name):
+            given = with_paths(given, one.scan, narrowed_files(day, one))
+    return given
+
+
+def narrowed_files(day: Day, scanned: Scanned) -> tuple[str, ...]:
+    """What the day reads for the files that it has found: narrowed ones where that pays.
+
+    Raises DayError when a file changes while it is narrowed.
+    """
+    scan, found = scanned.scan, scanned.found
+    often = read_often(scan, scanned.files, day.context.days)
     directory = day.context.staging.narrowed
-    if not any(path in often for path in found) or shutil.disk_usage(directory).free < _FREE_DISK * _MOST_BYTES:
+    if not any(path in often for path in found):
         return tuple(found)
-    left = _MOST_BYTES - sum(one.stat().st_size for one in directory.iterdir())
+    left = room_on_disk(directory)
     statement = narrowing(scan, "")
     chosen: list[str] = []
     for path, file in found.items():
@@ -72,7 +95,14 @@ def narrowed_files(day: Day, scan: Scan, files: SourceFiles, found: Mapping[str,
     return tuple(chosen)
 
 
-def _read_often(scan: Scan, files: SourceFiles, days: Sequence[dt.date]) -> frozenset[str]:
+def room_on_disk(directory: Path) -> int:
+    """Bytes that files of the run in this directory may take beside those that are there; 0 where the disk is short."""
+    if shutil.disk_usage(directory).free < _FREE_DISK * _MOST_BYTES:
+        return 0
+    return _MOST_BYTES - sum(one.stat().st_size for one in directory.iterdir())
+
+
+def read_often(scan: Scan, files: SourceFiles, days: Sequence[dt.date]) -> frozenset[str]:
     """Files of the partitions that enough days of the run look back on."""
     if scan.reads != "lookback" or scan.lookback is None or not files.partitioned or len(days) < _LEAST_READERS:
         return frozenset()

@@ -18,12 +18,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from beam_pipeline.context import DayHandle, RunContext
 from beam_pipeline.gate import DayGate
 from beam_pipeline.held import HeldColumns
 from beam_pipeline.membership import join_run
 from beam_pipeline.moments import DayMoments
+from beam_pipeline.narrowed import Scanned
 from daeda.cli.outcome import say
 from daeda.dataset.claims import claim_days, holds
 from daeda.dataset.fingerprint import operator_digests
@@ -71,6 +73,8 @@ class DaySession:
         self.connection = _connect(context, self.spill)
         self.moments = DayMoments()
         self.held = HeldColumns(self.connection, int(context.limits.kernel_bytes * HeldColumns.SHARE))
+        # By name of the Scan.
+        self.scanned: dict[str, Scanned] = {}
 
     def describe(self, operator: SourceOperator) -> None:
         """Record what an operator does, for the fingerprint."""
@@ -141,6 +145,9 @@ class DaySession:
     def close(self) -> None:
         """Close the connection, remove the intermediates and give the place in the gate back."""
         self.connection.close()
+        self.held.drop()
+        # Arrow's allocator keeps what this thread has freed, and other days have threads of their own.
+        pa.default_memory_pool().release_unused()
         shutil.rmtree(self.work, ignore_errors=True)
         (self.context.staging.status / f"{self.day.isoformat()}.json").unlink(missing_ok=True)
         self.gate.leave(self.attempt)

@@ -9,6 +9,7 @@ for every order of the rows and every way to cut them into chunks. NaN and the i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,8 @@ _EXPONENT_MASK = 0x7FF
 _UNIT_OF_FIELD_ZERO = -1075
 # Rows that are decomposed at a time, so that the intermediate arrays stay in the processor's cache.
 _BLOCK_ROWS = 1 << 15
+# Powers of two up to this one, and products of two of them with doubles at hand, are far from what doubles cannot hold.
+_MOST_SCALED = 500
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,62 @@ def double_sums(values: Doubles, windows: Sequence[Bounds]) -> list[Doubles]:
     A sum beyond the greatest double is infinite, as IEEE 754 has it. A window with a NaN or with both infinities gives
     NaN (always the same bits), one with an infinity that infinity. A zero is never negative.
     """
-    parts = decompose(values)
-    digits = window_digits(limbs_of(parts), parts.limbs, len(values), windows)
-    sums = [_rounded(one, parts.unit) for one in digits]
-    overlay_special(values, windows, sums)
+    special = not np.isfinite(values).all()
+    finite = np.where(np.isfinite(values), values, 0.0) if special else values
+    scaled = scale(finite)
+    if scaled is None:
+        parts = decompose(values)
+        limbs, count, unit = limbs_of(parts), parts.limbs, parts.unit
+    else:
+        limbs, count, unit = scaled_limbs(finite, scaled), scaled.limbs, scaled.unit
+    sums = [_rounded(one, unit) for one in window_digits(limbs, count, len(values), windows)]
+    if special:
+        overlay_special(values, windows, sums)
     return sums
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Finite doubles are integers times `2^unit`, of at most so many base-2^32 digits."""
+
+    unit: int
+    limbs: int
+
+
+def scale(values: Doubles) -> Scale | None:
+    """The scale of finite doubles; None where doubles do not reach from the least to the greatest of the integers."""
+    absolute = np.abs(values)
+    greatest = float(absolute.max(initial=0.0))
+    if greatest == 0.0:
+        return None
+    least = float(np.min(absolute, where=absolute > 0.0, initial=np.inf))
+    unit = max(math.frexp(least)[1] - _MANTISSA_BITS, _UNIT_OF_FIELD_ZERO + 1)
+    bits = math.frexp(greatest)[1] - unit
+    if abs(unit) > _MOST_SCALED or bits > _MOST_SCALED:
+        return None
+    return Scale(unit, -(-bits // LIMB_BITS))
+
+
+def scaled_limbs(values: Doubles, by: Scale) -> Iterator[Int64s]:
+    """Digits of all values, place by place, in one array that is used again; the last one has the sign.
+
+    The arithmetic of doubles does it: every step divides by a power of two, rounds down, or leaves fewer bits than the
+    value had, so that each is exact.
+    """
+    factor, base = 2.0**-by.unit, 2.0**LIMB_BITS
+    left = np.empty(len(values), dtype=np.float64)
+    limb = np.empty(len(values), dtype=np.int64)
+    for place in range(by.limbs):
+        for start in range(0, len(limb), _BLOCK_ROWS):
+            rows = slice(start, start + _BLOCK_ROWS)
+            whole = left[rows] if place else values[rows] * factor
+            if place == by.limbs - 1:
+                limb[rows] = whole
+                continue
+            upper = np.floor(whole * (1.0 / base))
+            limb[rows] = whole - upper * base
+            left[rows] = upper
+        yield limb
 
 
 def _rounded(digits: UInt32s, unit: int) -> Doubles:

@@ -76,6 +76,9 @@ class _Writing:
         files = PurePosixPath(operator.path).suffix or has_magic(operator.path)
         return (operator.path if files else f"{operator.path}/**/*.parquet",)
 
+    def narrowed(self, given: Composed) -> Composed:
+        return given
+
     def number(self, operator: SourceOperator, query: str, name: str) -> int:
         self.say(operator, "rows of its left side get their numbers", _table(query, name))
         return self.rows_per_part

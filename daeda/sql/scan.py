@@ -33,6 +33,36 @@ def scan(operator: Scan, relation: Relation, paths: Sequence[str], day: dt.date)
     return Composed(relation, template, blanks=tuple(blanks))
 
 
+def reads(given: Composed, scan: str) -> bool:
+    """Whether the files of the Scan of that name are blanks of the query."""
+    literal = blank_text(scan, "files")
+    return any(one == literal for one, _ in given.blanks)
+
+
+def only_scan(given: Composed, scan: str) -> bool:
+    """Whether the query is composed of the Scan of that name, and of no other."""
+    own = {blank_text(scan, what) for what in ("files", "bound 0", "bound 1")}
+    return reads(given, scan) and all(literal in own for literal, _ in given.blanks)
+
+
+def with_paths(given: Composed, scan: Scan, paths: Sequence[str]) -> Composed:
+    """The same query over other files."""
+    files = exp.Array(expressions=[exp.Literal.string(path) for path in paths]).sql("duckdb")
+    literal = blank_text(scan.name, "files")
+    return replace(given, blanks=tuple((one, files if one == literal else text) for one, text in given.blanks))
+
+
+def of_any_time(given: Composed, scan: Scan, paths: Sequence[str]) -> Composed:
+    """The same query over other files, with their rows of the years 1 to 9999, or as far as nanoseconds reach."""
+    dtype, unit = _time_type(scan), _time_unit(scan)
+    texts = {}
+    for index, day in enumerate((dt.date.max, dt.date.min)):
+        number = max(-(2**63) + 1, min(day_bounds(day, unit)[0], 2**63 - 1))
+        texts[blank_text(scan.name, f"bound {index}")] = _bound(number, dtype, _as_stored(scan)).sql("duckdb")
+    blanks = tuple((one, texts.get(one, text)) for one, text in with_paths(given, scan, paths).blanks)
+    return replace(given, blanks=blanks)
+
+
 @once_per_shape
 def _template(operator: Scan, has_files: bool, bounds: int) -> str:
     read = exp.select(

@@ -37,7 +37,7 @@ def numbering(relation: Relation, given: Composed) -> str:
     """The rows in their total order: what becomes row 0, 1, 2 ... of the day."""
     query = exp.select(*(column(name) for name in relation.names)).from_(given.tree().subquery("l"))
     if given.renumbers:
-        return query.order_by(*_ascending(column(ROW))).sql("duckdb")
+        return query.order_by(*ascending(column(ROW))).sql("duckdb")
     order = relation.order or relation.names
     return query.order_by(*(ordered_column(name, relation.column(name).dtype) for name in order)).sql("duckdb")
 
@@ -59,7 +59,7 @@ def _newest_rows(operator: Join, latest_by: Instant, right: Composed) -> exp.Sel
     order = [*instants, *operator.tie_order]
     names = dict.fromkeys((*operator.keys, *operator.columns, *order))
     rows = exp.select(*(column(name) for name in names)).from_(right.tree().subquery("h"))
-    rows = rows.where(exp.and_(*(_known(column(name)) for name in (*operator.keys, *instants))))
+    rows = rows.where(exp.and_(*(is_known(column(name)) for name in (*operator.keys, *instants))))
     newest = [ordered_column(name, relation.column(name).dtype, greatest_first=True) for name in order]
     return _first_per(rows, [column(key) for key in operator.keys], newest)
 
@@ -69,7 +69,7 @@ def duplicate_keys(keys: tuple[str, ...], right: Composed) -> str:
     """One example of right keys that stand more than once, with their number."""
     named = [column(key) for key in keys]
     query = exp.select(*named, exp.alias_(exp.Count(this=exp.Star()), "rows")).from_(right.tree().subquery("r"))
-    query = query.where(exp.and_(*(_known(key.copy()) for key in named)))
+    query = query.where(exp.and_(*(is_known(key.copy()) for key in named)))
     query = query.group_by(*(key.copy() for key in named)).having(
         exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1))
     )
@@ -115,7 +115,7 @@ def _visible_rows(operator: PointInTimeJoin, right: Composed, unit: TimeUnit) ->
     names = dict.fromkeys((*operator.keys, *operator.columns, *operator.tie_order))
     time = exp.alias_(instant_of(relation, operator.right_time, unit), TIME, quoted=True)
     rows = exp.select(*(column(name) for name in names), time).from_(right.tree().subquery("h"))
-    rows = rows.where(exp.and_(*(_known(column(name)) for name in known)))
+    rows = rows.where(exp.and_(*(is_known(column(name)) for name in known)))
     ties = [(name, relation.column(name).dtype) for name in operator.tie_order]
     if operator.created is None:
         rows = rows.select(exp.alias_(instant_of(relation, operator.right_time, unit), VISIBLE, quoted=True))
@@ -196,7 +196,7 @@ def moments_of(operator: RollingAggregate, left: Numbered) -> Moments:
 def rolling_entities(operator: RollingAggregate, left: Numbered) -> str:
     """The distinct entities of the day, numbered from 0 in the order of their keys."""
     distinct = exp.select(*(column(key) for key in operator.keys)).from_(left.select(operator.keys).subquery("s"))
-    distinct = distinct.where(exp.and_(*(_known(column(key)) for key in operator.keys))).distinct()
+    distinct = distinct.where(exp.and_(*(is_known(column(key)) for key in operator.keys))).distinct()
     order = exp.Order(expressions=[exp.Ordered(this=column(key), nulls_first=True) for key in operator.keys])
     number = exp.Sub(this=exp.Window(this=exp.RowNumber(), order=order), expression=exp.Literal.number(1))
     code = exp.Cast(this=number, to=exp.DataType.build("BIGINT", dialect="duckdb"))
@@ -214,7 +214,7 @@ def rolling_probes(operator: RollingAggregate, left: Numbered, entities: str) ->
     time = instant_of(left.relation, operator.left_time, rolling_unit(operator), "l")
     query = exp.select(column(ROW, "l"), column(ENTITY, "e"), exp.alias_(time, TIME, quoted=True)).from_(rows)
     query = query.join(table(entities).as_("e"), on=_equal_keys(operator.keys, "l", "e"), join_type="inner")
-    return query.order_by(*_ascending(column(ENTITY, "e"), column(TIME), column(ROW, "l"))).sql("duckdb")
+    return query.order_by(*ascending(column(ENTITY, "e"), column(TIME), column(ROW, "l"))).sql("duckdb")
 
 
 def without_probe(probes: str, rows: int) -> str:
@@ -232,29 +232,47 @@ def rolling_history(operator: RollingAggregate, right: Composed, entities: str) 
 
     Rows that never become known are left out.
     """
-    relation, unit = right.relation, rolling_unit(operator)
-    instants = {TIME: operator.history_time} | ({CREATED: operator.created} if operator.created else {})
-    read = dict.fromkeys(aggregate.column for aggregate in operator.aggregates if aggregate.column is not None)
-    query = exp.select(
-        column(ENTITY, "e"),
-        *(exp.alias_(instant_of(relation, one, unit, "h"), name, quoted=True) for name, one in instants.items()),
-        *(column(name, "h") for name in read),
-    )
-    query = query.from_(right.tree().subquery("h"))
-    query = query.join(table(entities).as_("e"), on=_equal_keys(operator.keys, "h", "e"), join_type="inner")
-    query = query.where(exp.and_(*(_known(column(one.column, "h")) for one in instants.values())))
+    relation = right.relation
+    instants = (TIME, CREATED) if operator.created else (TIME,)
     ties = [
         exp.Ordered(this=sort_key(column(name, "h"), relation.column(name).dtype), nulls_first=True)
         for name in operator.tie_order
     ]
-    return query.order_by(*_ascending(column(ENTITY, "e"), *map(column, instants)), *ties).sql("duckdb")
+    query = history_rows(operator, right, entities, history_values(operator))
+    return query.order_by(*ascending(column(ENTITY, "e"), *map(column, instants)), *ties).sql("duckdb")
+
+
+def history_values(operator: RollingAggregate) -> tuple[str, ...]:
+    """Columns of the history that are aggregated, each once."""
+    return tuple(dict.fromkeys(one.column for one in operator.aggregates if one.column is not None))
+
+
+def history_rows(operator: RollingAggregate, right: Composed, entities: str, names: tuple[str, ...]) -> exp.Select:
+    """Entity, time, `created` and the columns `names` of the history rows of the day's entities, in no order."""
+    query = rows_with_instants(operator, right, (column(ENTITY, "e"),), names)
+    return query.join(table(entities).as_("e"), on=_equal_keys(operator.keys, "h", "e"), join_type="inner")
+
+
+def rows_with_instants(
+    operator: RollingAggregate, right: Composed, first: tuple[exp.Column, ...], names: tuple[str, ...]
+) -> exp.Select:
+    """The columns `first`, time, `created` and the columns `names` of the history rows that have both instants."""
+    relation, unit = right.relation, rolling_unit(operator)
+    instants = {TIME: operator.history_time} | ({CREATED: operator.created} if operator.created else {})
+    query = exp.select(
+        *first,
+        *(exp.alias_(instant_of(relation, one, unit, "h"), name, quoted=True) for name, one in instants.items()),
+        *(column(name, "h") for name in names),
+    )
+    query = query.from_(right.tree().subquery("h"))
+    return query.where(exp.and_(*(is_known(column(one.column, "h")) for one in instants.values())))
 
 
 @once_per_shape
 def in_row_order(name: str, names: tuple[str, ...]) -> str:
     """The columns of a table that has a row number for each of its rows, put in row order."""
     query = exp.select(*(column(one) for one in names)).from_(table(name))
-    return query.order_by(*_ascending(column(ROW))).sql("duckdb")
+    return query.order_by(*ascending(column(ROW))).sql("duckdb")
 
 
 @once_per_shape
@@ -266,7 +284,7 @@ def function_input(operator: ArrowUdfTransform, left: Numbered) -> str:
         for name in names
     )
     query = exp.select(*typed).from_(left.select(names).subquery("a"))
-    return query.order_by(*_ascending(column(ROW))).sql("duckdb")
+    return query.order_by(*ascending(column(ROW))).sql("duckdb")
 
 
 @once_per_shape
@@ -307,9 +325,11 @@ def _equal_keys(keys: tuple[str, ...], left: str = "l", right: str = "r") -> exp
     return exp.and_(*(exp.EQ(this=column(key, left), expression=column(key, right)) for key in keys))
 
 
-def _known(value: exp.Expr) -> exp.Expr:
+def is_known(value: exp.Expr) -> exp.Expr:
+    """That a value is not NULL."""
     return exp.Not(this=exp.Is(this=value, expression=exp.null()))
 
 
-def _ascending(*values: exp.Expr) -> list[exp.Ordered]:
+def ascending(*values: exp.Expr) -> list[exp.Ordered]:
+    """Terms of an ORDER BY: the least first, NULLs before it."""
     return [exp.Ordered(this=value, nulls_first=True) for value in values]

@@ -19,6 +19,7 @@ from sqlglot import exp, parse_one
 import beam_pipeline.rolling
 import daeda.sql.scan
 import daeda.sql.statements
+import daeda.sql.unsorted
 from daeda.dtypes import TimeUnit
 from daeda.durations import Duration
 from daeda.operators.dag import Operator
@@ -30,6 +31,7 @@ from tests.audit.feed import DAYS, build, enrich, feed, words
 from tests.projects import TinyProject
 
 statements = daeda.sql.statements
+unsorted = daeda.sql.unsorted
 
 
 @pytest.fixture(scope="module")
@@ -208,12 +210,12 @@ def patch_rolling_inclusive(patch: pytest.MonkeyPatch) -> None:
 
 
 def patch_rolling_ties(patch: pytest.MonkeyPatch) -> None:
-    original = statements.rolling_history
+    original = unsorted.tied_in_order
 
     def the_other_way(operator: RollingAggregate, *rest: Any) -> str:
-        return flipped(original(operator, *rest), 3 if operator.created else 2)
+        return flipped(original(operator, *rest), 2 if operator.created else 1)
 
-    patch.setattr(statements, "rolling_history", the_other_way)
+    patch.setattr(unsorted, "tied_in_order", the_other_way)
 
 
 def longer_windows(patch: pytest.MonkeyPatch, more: Callable[[RollingAggregate], int]) -> None:

@@ -85,6 +85,7 @@ class Session:
     context: Any = field(init=False)
     moments: DayMoments = field(default_factory=DayMoments)
     made: list[str] = field(default_factory=list)
+    scanned: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.context = type("Context", (), {})()

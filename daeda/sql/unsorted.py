@@ -1,0 +1,77 @@
+"""SQL of a history whose rows are put in order outside of DuckDB: the rows in any order, and the order of tied ones.
+
+Rows of one entity at one time are tied. Few are, and where only counts or sums are asked for, their order does not
+matter. So what orders them is read only where it does, and DuckDB, which knows the order of values, sorts them alone.
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from daeda.dtypes import DType
+from daeda.operators.relation import Relation
+from daeda.operators.temporal import Aggregate, RollingAggregate
+from daeda.settings.aggregations import AggregateKind
+from daeda.sql.handle import Composed, column, table
+from daeda.sql.order import ordered, ordered_column
+from daeda.sql.shape import once_per_shape
+from daeda.sql.statements import CREATED, TIME, ascending, history_rows, history_values, is_known, rows_with_instants
+
+# Numbers of the tied rows' group, in the order of entity and time, and of their place among all tied rows.
+GROUP = "__group"
+PLACE = "__place"
+
+# Kinds that give the same for every order of tied rows: what they add up is exact.
+_ORDER_FREE: frozenset[AggregateKind] = frozenset({"count", "count_distinct", "sum", "mean"})
+# The same, unless a value has several patterns of bits, as NaN has.
+_EXTREMES: frozenset[AggregateKind] = frozenset({"min", "max"})
+
+
+@once_per_shape
+def unsorted_history(operator: RollingAggregate, right: Composed, entities: str) -> str:
+    """The rows of `statements.rolling_history`, with what orders tied ones, in any order."""
+    return history_rows(operator, right, entities, _needed(operator, right.relation)).sql("duckdb")
+
+
+@once_per_shape
+def prepared_history(operator: RollingAggregate, right: Composed) -> str:
+    """The rows of any entity by time, with the keys in the place of its number: what is alike for several days."""
+    keys = tuple(column(key, "h") for key in operator.keys)
+    query = rows_with_instants(operator, right, keys, _needed(operator, right.relation, keys=operator.keys))
+    query = query.where(exp.and_(*(is_known(key.copy()) for key in keys)))
+    return query.order_by(*ascending(column(TIME))).sql("duckdb")
+
+
+def tie_columns(operator: RollingAggregate, relation: Relation) -> tuple[str, ...]:
+    """Columns of `unsorted_history` that order tied rows; none where their order does not matter."""
+    known = () if operator.created is None else (CREATED,)
+    if all(_is_order_free(one, relation) for one in operator.aggregates):
+        return known
+    return (*known, *operator.tie_order)
+
+
+@once_per_shape
+def tied_in_order(operator: RollingAggregate, relation: Relation, tied: str) -> str:
+    """PLACE of all rows of a table `tied`, by GROUP and then by `tie_columns`, greater last."""
+    order = [
+        ordered(column(name), DType("int64")) if name == CREATED else ordered_column(name, relation.column(name).dtype)
+        for name in tie_columns(operator, relation)
+    ]
+    query = exp.select(column(PLACE)).from_(table(tied)).order_by(*ascending(column(GROUP)), *order)
+    return query.sql("duckdb")
+
+
+def _needed(operator: RollingAggregate, relation: Relation, keys: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Columns that are aggregated or order tied rows, each once, without `created` and `keys`."""
+    ties = (name for name in tie_columns(operator, relation) if name != CREATED)
+    return tuple(name for name in dict.fromkeys((*history_values(operator), *ties)) if name not in keys)
+
+
+def _is_order_free(aggregate: Aggregate, relation: Relation) -> bool:
+    if aggregate.kind in _ORDER_FREE:
+        return True
+    return (
+        aggregate.kind in _EXTREMES
+        and aggregate.column is not None
+        and not relation.column(aggregate.column).dtype.holds_float
+    )

@@ -1,0 +1,207 @@
+"""What rolling aggregates need of a partition is prepared once: the bytes are the same, and the first writer wins."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from beam_pipeline import histories, narrowed, pieces
+from beam_pipeline.options import main
+from beam_pipeline.session import DaySession
+from tests.projects import TinyProject
+from tests.rolling.test_narrowed import DAYS, build, project
+
+# Partitions that the days of the project look back on, and its two histories.
+PARTITIONS = DAYS + 5
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
+    """Each piece that a day made, and whether it was to be kept."""
+    seen: list[tuple[str, bool]] = []
+    make = pieces._Pieces._make
+
+    def noted(self: Any, piece: Any, keep: bool) -> Any:
+        table = make(self, piece, keep)
+        if table is not None:
+            seen.append((piece.path.name, keep))
+        return table
+
+    monkeypatch.setattr(pieces._Pieces, "_make", noted)
+    return seen
+
+
+@pytest.fixture
+def mapped(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Each piece that a day found made."""
+    seen: list[str] = []
+    original = pieces._mapped
+
+    def noted(path: Path) -> pa.Table:
+        seen.append(path.name)
+        return original(path)
+
+    monkeypatch.setattr(pieces, "_mapped", noted)
+    return seen
+
+
+def without_pieces(given: TinyProject, output: Path) -> dict[str, bytes]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(narrowed, "_LEAST_READERS", 1_000)
+        return build(given, output)
+
+
+@pytest.mark.parametrize("key", ["int64", "string"])
+@pytest.mark.parametrize("day_workers", [1, 2])
+def test_the_bytes_are_those_of_the_sources(
+    tmp_path: Path, made: list[tuple[str, bool]], mapped: list[str], day_workers: int, key: str
+) -> None:
+    given = project(tmp_path / "project", day_workers)
+    if key == "string":
+        with_text_keys(given)
+    found = build(given, tmp_path / "pieces")
+    kept = [name for name, keep in made if keep]
+    assert DAYS < len(set(kept)) <= 2 * PARTITIONS
+    assert len(mapped) > 2 * DAYS
+    if day_workers == 1:
+        assert len(set(kept)) == len(kept), "a piece was made twice"
+    made.clear()
+    assert without_pieces(given, tmp_path / "sources") == found
+    assert made == []
+
+
+def with_text_keys(given: TinyProject) -> None:
+    for view in given.views.values():
+        for one in view["fields"]:
+            if one["name"] == "user_id":
+                one["dtype"] = "string"
+    for column in given.service["columns"]:
+        if column["name"] == "user_id":
+            column["dtype"] = "string"
+    given.data["events"] = [(f"user {row[0]}", *row[1:]) for row in given.data["events"]]
+    given.write().write_data()
+
+
+def test_the_first_writer_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]]) -> None:
+    given = project(tmp_path / "project")
+    link = os.link
+    late: list[Path] = []
+
+    def second(own: Path, target: Path) -> None:
+        late.append(target)
+        target.write_bytes(own.read_bytes())
+        link(own, target)
+
+    monkeypatch.setattr(os, "link", second)
+    found = build(given, tmp_path / "late")
+    assert len(set(late)) == len(late) > DAYS
+    monkeypatch.undo()
+    assert without_pieces(given, tmp_path / "sources") == found
+
+
+@pytest.mark.parametrize("error", [duckdb.IOException("no space"), OSError("no links here")])
+def test_where_no_piece_can_be_made_the_source_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]], error: Exception
+) -> None:
+    given = project(tmp_path / "project")
+
+    def refuse(own: Path, target: Path) -> None:
+        raise error
+
+    monkeypatch.setattr(os, "link", refuse)
+    found = build(given, tmp_path / "refused")
+    # Partitions that few days look back on have pieces that are not kept, but those behind a refusal are not begun.
+    assert not any(keep for _, keep in made)
+    monkeypatch.undo()
+    assert without_pieces(given, tmp_path / "sources") == found
+
+
+def test_pieces_are_kept_within_a_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]]
+) -> None:
+    """What is one byte from full takes what the threads make at once, and nothing more."""
+    given = project(tmp_path / "project")
+    monkeypatch.setattr(narrowed, "_MOST_BYTES", 1)
+    found = build(given, tmp_path / "bounded")
+    assert 1 <= sum(keep for _, keep in made) <= 2
+    monkeypatch.undo()
+    assert without_pieces(given, tmp_path / "sources") == found
+
+
+def test_a_history_without_room_is_sorted_by_duckdb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]]
+) -> None:
+    given = project(tmp_path / "project")
+    found = build(given, tmp_path / "pieces")
+    made.clear()
+    monkeypatch.setattr(histories, "HELD_SHARE", 0.0)
+    assert build(given, tmp_path / "sorted") == found
+    # For each history the first days make what the threads make at once, and find out by it.
+    assert len(made) <= 4 * DAYS
+
+
+def test_a_file_that_changes_while_a_piece_is_made_fails_the_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = project(tmp_path / "project")
+    check = pieces.check_unchanged
+    changed: list[Path] = []
+
+    def change(files: Any) -> None:
+        if not changed:
+            changed.append(Path(files[0].path))
+            os.utime(files[0].path, ns=(1, 1))
+        check(files)
+
+    monkeypatch.setattr(pieces, "check_unchanged", change)
+    words = ["--runtime-config-path", str(given.runtime_path), "--output-root", str(tmp_path / "output")]
+    assert main(words) != 0
+    assert f"{changed[0]} changed while the day was built: run again when it is complete" in capsys.readouterr().err
+    assert list((tmp_path / "output" / "ranking" / "_staging").glob("run-*")) == []
+
+
+def test_a_day_reads_the_version_that_it_has_identified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source that is replaced between two days of a run has another piece for the later one."""
+    given = project(tmp_path / "project")
+    source = tmp_path / "project/data/events/dt=2024-01-05/part-0.parquet"
+    doubled = pq.read_table(source, partitioning=None)
+    place = doubled.column_names.index("amount")
+    doubled = doubled.set_column(place, "amount", pa.array([1e6] * doubled.num_rows))
+    close = DaySession.close
+    ended: list[str] = []
+
+    def replace(self: DaySession) -> None:
+        close(self)
+        if not ended:
+            pq.write_table(doubled, source)
+        ended.append(f"dt={self.day}/part-0-0.parquet")
+
+    monkeypatch.setattr(DaySession, "close", replace)
+    found = build(given, tmp_path / "replaced")
+    monkeypatch.undo()
+    wanted = without_pieces(given, tmp_path / "sources")
+    assert {name for name in wanted if found[name] != wanted[name]} == {ended[0]}
+
+
+@pytest.mark.parametrize("kind", ["int8", "int32", "int64", "uint64", "string"])
+def test_keys_get_the_numbers_of_the_entities(kind: str) -> None:
+    values = {"string": ["a", "", "é", "b"], "uint64": [2**64 - 1, 0, 5, 9]}.get(kind, [-128, 127, 0, 5])
+    entities = pa.array(values[:3], pa.type_for_alias(kind))
+    keys = pa.chunked_array([pa.array([*values, values[0]], entities.type), pa.array([], entities.type)])
+    assert pieces._codes(keys, entities).tolist() == [0, 1, 2, -1, 0]
+    assert pieces._codes(keys, entities[:0]).tolist() == [-1] * 5
+
+
+def test_keys_far_apart_get_their_numbers_too() -> None:
+    entities = pa.array([-(2**63), -1, 2**63 - 1])
+    keys = pa.chunked_array([pa.array([2**63 - 1, 0, -(2**63)])])
+    assert pieces._codes(keys, entities).tolist() == [2, -1, 0]
+    near = pa.array(np.array([-(2**63), -(2**63) + 1]))
+    assert pieces._codes(keys, near).tolist() == [-1, -1, 0]
