@@ -23,7 +23,7 @@ service: pooled
 data_root: data
 output_root: output
 feed_start: {day}
-feed_end: {day}
+feed_end: {last}
 rows_per_part: {part}
 output_columns: [user_id, event_timestamp, likes, likes_vec]
 """,
@@ -76,19 +76,32 @@ def runtime(directory: Path) -> Path:
     return directory / "config" / "training" / "runtime.yaml"
 
 
-def write_project(directory: Path, size: Size) -> None:
-    """Write files, events and store, and build the skeleton of the day."""
+def write_project(directory: Path, size: Size, days: int = 1) -> None:
+    """Write files, events and store, and build the skeleton of the days; all of them have the same ids."""
     for name, text in _FILES.items():
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text.format(day=DAY, part=size.part, dimension=size.dimension), encoding="utf-8")
+        path.write_text(
+            text.format(day=DAY, last=day_after(days - 1), part=size.part, dimension=size.dimension), encoding="utf-8"
+        )
     generator = np.random.default_rng(7)
     ids = _write_store(directory / STORE, generator, size)
     chosen = generator.choice(ids, size.distinct, replace=False)
     members = np.concatenate((chosen, generator.choice(chosen, max(0, size.rows * size.length - len(chosen)))))
     members = members[: size.rows * size.length]
     generator.shuffle(members)
-    start = int(dt.datetime.combine(DAY, dt.time(), dt.UTC).timestamp()) * 1_000_000
+    for number in range(days):
+        _write_events(directory, day_after(number), members, size)
+    _build_skeleton(directory)
+
+
+def day_after(number: int) -> dt.date:
+    """The day of the feed that comes so many days after the first one."""
+    return DAY + dt.timedelta(days=number)
+
+
+def _write_events(directory: Path, day: dt.date, members: np.ndarray, size: Size) -> None:
+    start = int(dt.datetime.combine(day, dt.time(), dt.UTC).timestamp()) * 1_000_000
     events = pa.table(
         {
             "user_id": np.arange(size.rows),
@@ -98,10 +111,9 @@ def write_project(directory: Path, size: Size) -> None:
             ),
         }
     )
-    partition = directory / "data" / "events" / f"dt={DAY}"
+    partition = directory / "data" / "events" / f"dt={day}"
     partition.mkdir(parents=True)
     pq.write_table(events, partition / "part-0-0.parquet")
-    _build_skeleton(directory)
 
 
 def _write_store(path: Path, generator: np.random.Generator, size: Size) -> np.ndarray:
