@@ -88,19 +88,19 @@ def _ratio(workload: str, system: str, other: str, what: str) -> Read:
 
 # What the profiles show; a sentence is printed only while its goal is missed.
 _TWO_SORTS = (
-    "likes and all events are scanned and sorted one after another where the script sorts once; the look-up is an "
-    "as-of join that stays right on ties where the script searches a table of one row per time; the sink compresses"
-    " with zstd, digests its parts and counts the facts of the manifest, none of which the script does."
+    "likes and all events are read and put in order one by one where the script reads once (for these two a common "
+    "sort is no cheaper, docs/decisions/0019); the look-up is an as-of join that stays right on ties where the script "
+    "searches a table of one row per time; the sink compresses with zstd, syncs and digests its parts."
 )
 _POLARS_TOO = (
-    "the rolling operators are most of it: each history is sorted and rolled by itself, and joined to the rows."
+    "the rolling operators are most of it: each history is read and ordered by itself, distinct items are searched "
+    "block by block with joins, and sums are of 128-bit integers; the script takes neither ties nor NaN into account."
 )
 _WIDE = (
-    "the sink is half of it: it puts a thousand columns of 13 tables side by side, writes them, and counts nulls, "
-    "the least and the greatest of each; and each category is a history of its own, because its `where` differs: 13"
-    " scans and sorts."
+    "the sink is a third of it: DuckDB packs a thousand columns by zstd; and each category is a history of its own, "
+    "because its `where` differs: 13 reads."
 )
-_WIDE_MEMORY = "DuckDB holds a block of 256 KiB for each of the thousand columns of a table, however few its rows are."
+_WIDE_MEMORY = "the thousand columns are there twice while they are written: in Arrow, and in the writer of DuckDB."
 _MONTH = (
     "13 times the history is read (narrowed once per run, docs/decisions/0015), joined to the entities of the day and "
     "sorted for each day anew; the rolling over all events is half of a 90-day day."

@@ -14,6 +14,7 @@ import polars as pl
 _WIDE_STRIDE = 2**67
 _WIDEST = 2**64
 _NARROW_BITS = 62
+_LAST = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -73,16 +74,24 @@ class Finder:
         self._least, self._greatest = _span(time)
         entities = max(_most(entity), _most(moments.entity)) + 1
         span = self._greatest - self._least + 2
-        self._narrow = (entities * span).bit_length() <= _NARROW_BITS
+        self._narrow = (entities * span).bit_length() <= _NARROW_BITS and self._greatest < _LAST
         self._stride = span if self._narrow else _WIDE_STRIDE
-        self._keys = self._key(entity, time.cast(pl.Int128))
-        self._hi = self._before(moments.time.cast(pl.Int128))
+        self._keys = self._key(entity, time)
+        self._hi = self._before(moments.time)
 
     def find(self, window: int | None) -> Windows:
         """The rows of `[t - window, t)`; None looks back without end."""
-        shift = _WIDEST if window is None else min(window, _WIDEST)
-        since = self._moments.time.cast(pl.Int128) - wide(shift)
-        return Windows(self._before(since), self._hi)
+        return Windows(self._before(self._earlier(_WIDEST if window is None else min(window, _WIDEST))), self._hi)
+
+    def _earlier(self, shift: int) -> pl.Series:
+        """The times of the probes less `shift`; a narrow key takes all that lies before the history for its begin."""
+        time = self._moments.time
+        first = self._least + shift
+        if not self._narrow or shift > _LAST:
+            return time.cast(pl.Int128) - wide(shift)
+        if first > _LAST:
+            return pl.select(pl.repeat(self._least, len(time), dtype=pl.Int64)).to_series()
+        return time.clip(lower_bound=first) - shift
 
     def _before(self, moment: pl.Series) -> pl.Series:
         """How many rows stand before the first row of the probe's entity at or after `moment`."""
@@ -90,14 +99,13 @@ class Finder:
 
     def _key(self, entity: pl.Series, moment: pl.Series) -> pl.Series:
         """Order of (entity, time) in one integer; a narrow one moves moments outside the history's span next to it."""
-        stride = pl.lit(self._stride, dtype=pl.Int128)
-        time = pl.col("t")
-        if self._narrow:
-            least, greatest = (pl.lit(one, dtype=pl.Int128) for one in (self._least, self._greatest + 1))
-            time = time.clip(least, greatest) - least
-        key = pl.col("e").cast(pl.Int128) * stride + time
-        made = pl.DataFrame({"e": entity, "t": moment}).select(key)
-        return made.to_series().cast(pl.Int64) if self._narrow else made.to_series()
+        made = pl.DataFrame({"e": entity, "t": moment})
+        if not self._narrow:
+            stride = pl.lit(self._stride, dtype=pl.Int128)
+            return made.select(pl.col("e").cast(pl.Int128) * stride + pl.col("t").cast(pl.Int128)).to_series()
+        least, greatest = (pl.lit(one, dtype=moment.dtype) for one in (self._least, self._greatest + 1))
+        time = pl.col("t").clip(least, greatest).cast(pl.Int64) - self._least
+        return made.select(pl.col("e") * self._stride + time).to_series()
 
 
 def _span(time: pl.Series) -> tuple[int, int]:
