@@ -21,10 +21,11 @@ from daeda.planning.days import Action, DayPlan, Sources
 from daeda.sql import scan as composed
 from daeda.sql import statements
 from daeda.sql.locked import Reach, connect
+from daeda.storage.client import AT_ONCE
 from daeda.storage.objects import before_the_first_day, open_parquet
 
-# Footers are small and the disk answers late: a few threads wait for several at once.
-_THREADS = 8
+# Footers are small, and disks and servers answer late: a few threads wait for several at once.
+_THREADS = AT_ONCE
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,12 @@ def _check_footers(sources: Sources, days: tuple[dt.date, ...]) -> list[Refusal]
             for path in paths:
                 readers.setdefault((name, path), []).append(day)
     with ThreadPoolExecutor(_THREADS) as pool:
-        found = pool.map(lambda item: _check_file(scans[item[0]], item[1], partition.get(item[1])), readers)
+        found = pool.map(
+            lambda item: _check_file(
+                scans[item[0]], item[1], partition.get(item[1]), sources.files[item[0]].versions.get(item[1])
+            ),
+            readers,
+        )
     # One sentence per view and kind: a wrong type is wrong in every partition.
     told: dict[tuple[str, str], Refusal] = {}
     for (name, path), problems in zip(readers, found, strict=True):
@@ -101,9 +107,11 @@ def _check_footers(sources: Sources, days: tuple[dt.date, ...]) -> list[Refusal]
     return list(told.values())
 
 
-def _check_file(scan: Scan, path: str, partition: dt.date | None) -> list[tuple[str, str]]:
+def _check_file(
+    scan: Scan, path: str, partition: dt.date | None, version: tuple[int, str] | None
+) -> list[tuple[str, str]]:
     try:
-        with open_parquet(path) as file:
+        with open_parquet(path, version) as file:
             schema = file.schema_arrow
             problems = _check_columns(scan, path, schema)
             return problems or _check_times(scan, path, partition, file)

@@ -74,12 +74,16 @@ class ObjectFile(io.RawIOBase):
 
 
 @contextmanager
-def open_parquet(path: str) -> Iterator[pq.ParquetFile]:
-    """A Parquet file, local or an object. Raises OSError or pyarrow.ArrowException when it is none."""
+def open_parquet(path: str, version: tuple[int, str] | None = None) -> Iterator[pq.ParquetFile]:
+    """A Parquet file, local or an object. Raises OSError or pyarrow.ArrowException when it is none.
+
+    `version` is the size and the ETag of an object that was listed, which need not be asked for again.
+    """
     with ExitStack() as stack:
         source: str | ObjectFile = path
         if is_object(path):
-            source = stack.enter_context(ObjectFile(client(), _present(object_path(path))))
+            stored = StoredObject(object_path(path), *version) if version else _present(object_path(path))
+            source = stack.enter_context(ObjectFile(client(), stored))
         yield stack.enter_context(pq.ParquetFile(source))
 
 

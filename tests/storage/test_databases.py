@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from beam_pipeline import options
+from daeda.cli.main import main as cli
 from daeda.compiler.compile import compile_runnable
 from daeda.dataset.source_files import Export
 from daeda.dataset.sources import file_digest
@@ -158,6 +159,32 @@ def test_days_of_a_ducklake_are_those_of_files(project: TinyProject, lake: Path)
     assert export_of(project, ducklake="lake.ducklake", table="main.prices", snapshot=3) == newest
     assert export_of(project, ducklake="lake.ducklake", table="prices", snapshot=2) != newest
     assert file_digest(lake) == before
+
+
+def test_plan_leaves_no_export_behind(
+    project: TinyProject, lake: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.views["prices"]["source"] = {
+        "timestamp_field": "event_timestamp", "ducklake": "lake.ducklake", "table": "prices",
+    }  # fmt: skip
+    project.write()
+    words = ["pipeline", "plan", "ranking", "--runtime-config-path", str(project.runtime_path)]
+    staging = project.root / "output/ranking/_staging"
+    # What a plan left that was killed goes when the next one begins.
+    (staging / "run-of-a-killed-plan/work/exports").mkdir(parents=True)
+    made = []
+    monkeypatch.setattr(module, "_copy", lambda *given, copy=module._copy: made.append(copy(*given)) or made[-1])
+    assert cli(words) == 0
+    assert "build" in capsys.readouterr().out
+    assert [one.reference for one in made] == ["ducklake://lake.ducklake/prices@3"]
+    assert [path.name for path in staging.iterdir()] == ["door.lock"]
+    (project.root / "data/events/dt=2024-01-02/part-0.parquet").write_bytes(b"no Parquet")
+    assert cli(words) == 0
+    assert "blocked" in capsys.readouterr().out
+    project.views["prices"]["source"]["table"] = "nothing"
+    project.write()
+    assert cli(words) == 2
+    assert [path.name for path in staging.iterdir()] == ["door.lock"]
 
 
 def test_the_halves_take_the_export_of_the_driver(project: TinyProject, lake: Path) -> None:
