@@ -1,10 +1,11 @@
-"""The mean vectors of a day by other means than daeda's job, with its kernel and its Parquet settings.
+"""The mean vectors of a day by other means than daeda's job, with its kernel and the settings that suit vectors best.
 
     python -m bench.peers.pool_vectors loop|ray_data PROJECT OUT ROUNDS
 
 `loop` is one process: read the day, take the vectors it needs in the order of the store, pool and write part by part.
 `ray_data` is what its documentation leads to: read_parquet, map_batches with the vectors in the object store,
-write_parquet. Ray's start is apart.
+write_parquet; with its own settings of Parquet it would take longer. Ray's start is apart. Neither syncs, digests or
+checks what it wrote, and neither moves it into place whole.
 """
 
 from __future__ import annotations
@@ -84,7 +85,10 @@ def ray_data(project: Path, out: Path) -> None:
         return pooled(table, *ray.get(shared))
 
     rows = ray.data.read_parquet([str(path) for path in skeleton(project)])
-    rows.map_batches(pool, batch_size=_BATCH_ROWS, batch_format="pyarrow").write_parquet(str(out))
+    rows.map_batches(pool, batch_size=_BATCH_ROWS, batch_format="pyarrow").write_parquet(
+        # Of compressions this takes one for all columns.
+        str(out), **{**_SETTINGS, "compression": "lz4"}
+    )  # fmt: skip
 
 
 def main() -> None:
