@@ -91,33 +91,39 @@ def _check_footers(sources: Sources, days: tuple[dt.date, ...]) -> list[Refusal]
         for name, paths in sources.needed(day).items():
             for path in paths:
                 readers.setdefault((name, path), []).append(day)
+    # Several Scans may read one file: it is opened once.
+    of_path: dict[str, list[str]] = {}
+    for name, path in readers:
+        of_path.setdefault(path, []).append(name)
+
+    def look(path: str) -> list[list[tuple[str, str]]]:
+        names = of_path[path]
+        version = sources.files[names[0]].versions.get(path)
+        return _check_file([scans[name] for name in names], path, partition.get(path), version)
+
     with ThreadPoolExecutor(_THREADS) as pool:
-        found = pool.map(
-            lambda item: _check_file(
-                scans[item[0]], item[1], partition.get(item[1]), sources.files[item[0]].versions.get(item[1])
-            ),
-            readers,
-        )
+        looked = dict(zip(of_path, pool.map(look, of_path), strict=True))
     # One sentence per view and kind: a wrong type is wrong in every partition.
     told: dict[tuple[str, str], Refusal] = {}
-    for (name, path), problems in zip(readers, found, strict=True):
-        for kind, sentence in problems:
+    for name, path in readers:
+        for kind, sentence in looked[path][of_path[path].index(name)]:
             refusal = told.get((scans[name].view, kind), Refusal(sentence, frozenset()))
             told[scans[name].view, kind] = replace(refusal, days=refusal.days.union(readers[name, path]))
     return list(told.values())
 
 
 def _check_file(
-    scan: Scan, path: str, partition: dt.date | None, version: tuple[int, str] | None
-) -> list[tuple[str, str]]:
+    scans: Sequence[Scan], path: str, partition: dt.date | None, version: tuple[int, str] | None
+) -> list[list[tuple[str, str]]]:
+    """For each Scan that reads the file, the kinds of its mistakes and their sentences."""
     try:
         with open_parquet(path, version) as file:
             schema = file.schema_arrow
-            problems = _check_columns(scan, path, schema)
-            return problems or _check_times(scan, path, partition, file)
+            return [_check_columns(scan, path, schema) or _check_times(scan, path, partition, file) for scan in scans]
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0].partition(". ")[0]
-        return [("unreadable", f"view '{scan.view}': {path} is not a readable Parquet file ({reason}): write it again")]
+        what = f"{path} is not a readable Parquet file ({reason}): write it again"
+        return [[("unreadable", f"view '{scan.view}': {what}")] for scan in scans]
 
 
 def _check_columns(scan: Scan, path: str, schema: pa.Schema) -> list[tuple[str, str]]:
