@@ -10,6 +10,7 @@ from pathlib import Path
 
 from beam_pipeline.context import RunContext
 from beam_pipeline.gate import DayGate
+from beam_pipeline.mapped import forget_mapped
 from beam_pipeline.shared_gate import SharedGate
 from daeda.errors import ConfigError, DayError
 from daeda.functions import load_function
@@ -40,6 +41,7 @@ def close_gate(context: RunContext) -> None:
     """Forget the gate of a run."""
     with _lock:
         _gates.pop(context.run_dir, None)
+    forget_mapped(context.run_dir)
 
 
 def join_run(context: RunContext) -> DayGate:

@@ -22,7 +22,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import ipc
 
+from beam_pipeline.mapped import leave_mapped, still_mapped
 from beam_pipeline.narrowed import Scanned, read_often, room_on_disk
+from beam_pipeline.ordering import ascends
 from beam_pipeline.session import DaySession
 from daeda.dataset.manifest import InputFile
 from daeda.dataset.sources import check_unchanged
@@ -30,7 +32,7 @@ from daeda.operators.temporal import RollingAggregate
 from daeda.sql import unsorted
 from daeda.sql.handle import Composed, column, table
 from daeda.sql.scan import of_any_time, only_scan
-from daeda.sql.statements import ENTITY
+from daeda.sql.statements import ENTITY, TIME
 
 Int64s = npt.NDArray[np.int64]
 
@@ -129,7 +131,13 @@ class _Pieces:
                     made[piece.path] = table
                     held += table.nbytes
                     left -= table.nbytes if keep else 0
-        return None if held > self.room else [made.get(one.path) or _mapped(one.path) for one in needed]
+        if held > self.room:
+            return None
+        run_dir, name = self.session.context.run_dir, self.operator.name
+        at_hand = {**still_mapped(run_dir, name), **made}
+        tables = {one.path: at_hand[one.path] if one.path in at_hand else _mapped(one.path) for one in needed}
+        leave_mapped(run_dir, name, {path: table for path, table in tables.items() if path not in made})
+        return list(tables.values())
 
     def _partitions(self) -> list[list[InputFile]]:
         """The files that the day has found, by partition, in order; a partition without files is left out."""
@@ -147,7 +155,7 @@ class _Pieces:
         right = of_any_time(self.right, self.source.scan, [one.path for one in piece.files])
         try:
             with self.session.connection.cursor() as beside:
-                made = beside.execute(unsorted.prepared_history(self.operator, right)).to_arrow_table()
+                made = _by_time(beside.execute(unsorted.prepared_history(self.operator, right)).to_arrow_table())
             check_unchanged(piece.files)
             if keep:
                 with pa.OSFile(str(own), "wb") as sink, ipc.new_file(sink, made.schema) as writer:
@@ -161,6 +169,12 @@ class _Pieces:
         finally:
             own.unlink(missing_ok=True)
         return made
+
+
+def _by_time(rows: pa.Table) -> pa.Table:
+    """The rows in the order of time, which they mostly are in already."""
+    time = rows.column(TIME).to_numpy()
+    return rows if ascends(time) else rows.take(pa.array(np.argsort(time, kind="stable")))
 
 
 def _mapped(path: Path) -> pa.Table:

@@ -16,6 +16,8 @@ Bools = npt.NDArray[np.bool_]
 
 _LEAST = -(2**63)
 _GREATEST = 2**63 - 1
+# Where a probe has more rows of history than these, segments are searched.
+_ROWS_PER_PROBE = 16
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,9 @@ def segments_of(entity: Int64s) -> Segments:
 class BoundFinder:
     """Finds the bounds of any number of windows over one history and one set of distinct probes.
 
-    The upper bound is the same for all windows. Where entity and time fit together in 63 bits, they become one sorted
-    key and `np.searchsorted` does the work; elsewhere a binary search runs within the segments of all probes at once.
+    The upper bound is the same for all windows. Where entity and time fit together in 63 bits and the probes are many,
+    they become one sorted key and `np.searchsorted` does the work; elsewhere a binary search runs within the segments
+    of all probes at once.
     """
 
     def __init__(self, segments: Segments, time: Int64s, probes: DistinctProbes, *, packed: bool | None = None) -> None:
@@ -93,7 +96,10 @@ class BoundFinder:
         self._segments = segments
         self._rank, self._known = _rank_among(segments.codes, probes.entity)
         fits = len(time) > 0 and len(segments.codes) * (int(time.max()) - int(time.min()) + 2) <= _GREATEST
-        self._keys = self._packed_keys() if fits and packed is not False else None
+        if packed is None:
+            # A key for each row takes longer than a few probes take to step.
+            packed = len(time) <= _ROWS_PER_PROBE * len(probes.time)
+        self._keys = self._packed_keys() if fits and packed else None
         self._hi = self._first_not_before(probes.time)
 
     def find(self, window: int | None) -> Bounds:

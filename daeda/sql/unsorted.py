@@ -15,7 +15,7 @@ from daeda.settings.aggregations import AggregateKind
 from daeda.sql.handle import Composed, column, table
 from daeda.sql.order import ordered, ordered_column
 from daeda.sql.shape import once_per_shape
-from daeda.sql.statements import CREATED, TIME, ascending, history_rows, history_values, is_known, rows_with_instants
+from daeda.sql.statements import CREATED, ascending, history_rows, history_values, is_known, rows_with_instants
 
 # Numbers of the tied rows' group, in the order of entity and time, and of their place among all tied rows.
 GROUP = "__group"
@@ -35,11 +35,10 @@ def unsorted_history(operator: RollingAggregate, right: Composed, entities: str)
 
 @once_per_shape
 def prepared_history(operator: RollingAggregate, right: Composed) -> str:
-    """The rows of any entity by time, with the keys in the place of its number: what is alike for several days."""
+    """The rows of any entity in any order, with the keys in the place of its number: what is alike for several days."""
     keys = tuple(column(key, "h") for key in operator.keys)
     query = rows_with_instants(operator, right, keys, _needed(operator, right.relation, keys=operator.keys))
-    query = query.where(exp.and_(*(is_known(key.copy()) for key in keys)))
-    return query.order_by(*ascending(column(TIME))).sql("duckdb")
+    return query.where(exp.and_(*(is_known(key.copy()) for key in keys))).sql("duckdb")
 
 
 def tie_columns(operator: RollingAggregate, relation: Relation) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from beam_pipeline import histories, narrowed, pieces
+from beam_pipeline.mapped import _newest
 from beam_pipeline.options import main
 from beam_pipeline.session import DaySession
 from tests.projects import TinyProject
@@ -69,7 +70,10 @@ def test_the_bytes_are_those_of_the_sources(
     found = build(given, tmp_path / "pieces")
     kept = [name for name, keep in made if keep]
     assert DAYS < len(set(kept)) <= 2 * PARTITIONS
-    assert len(mapped) > 2 * DAYS
+    assert len(mapped) > DAYS
+    assert _newest == {}
+    if day_workers == 1:
+        assert len(set(mapped)) == len(mapped), "a piece was mapped twice"
     if day_workers == 1:
         assert len(set(kept)) == len(kept), "a piece was made twice"
     made.clear()
