@@ -93,8 +93,9 @@ _TWO_SORTS = (
     "searches a table of one row per time; the sink compresses with zstd, syncs and digests its parts."
 )
 _POLARS_TOO = (
-    "the rolling operators are most of it: each history is read and ordered by itself, distinct items are searched "
-    "block by block with joins, and sums are of 128-bit integers; the script takes neither ties nor NaN into account."
+    "the rolling operators are most of it: each history is read and ordered by itself, the newest rows of every window "
+    "are written out one by one before the distinct items among them are told apart, and sums are of 128-bit integers; "
+    "the script takes neither ties nor NaN into account."
 )
 _WIDE = (
     "the sink is a third of it: DuckDB packs a thousand columns by zstd; and each category is a history of its own, "

@@ -112,7 +112,7 @@ def newest_distinct(items: Items, windows: Windows, max_length: int, *, newest_f
     """The newest `max_length` distinct items of each window, each at its newest row."""
     search = _Search(items.following, max_length)
     blocks = _blocks(windows.frame(), max(2 * max_length, 2 * _SHORT))
-    found = [piece.drop("lo") for probes in blocks for piece in search.run(probes)]
+    found = [piece for probes in blocks for piece in search.run(probes)]
     return collected(found, len(windows), newest_first=newest_first)
 
 
@@ -122,7 +122,7 @@ def most_frequent(items: Items, windows: Windows, max_length: int, *, newest_fir
     found = []
     for probes in _blocks(windows.frame(), _ALL):
         rows = pl.concat(search.run(probes))
-        before = items.rows_before(items.group.gather(rows["row"]), rows["lo"])
+        before = items.rows_before(items.group.gather(rows["row"]), windows.lo.gather(rows["p"]))
         ordered = _by_frequency(rows.select("p", "row", times=items.place.gather(rows["row"]) - before))
         placed = ordered.select("p", place=numbered_in("p"), row="row")
         found.append(placed.filter(pl.col("place") < max_length))
@@ -154,7 +154,7 @@ def distinct_counts(items: Items, windows: Windows) -> pl.Series:
     found = [whole.filter("begins").select("p", "count")]
     short = pl.col("hi") - pl.col("lo") <= _SHORT
     for probes in _blocks(cut.filter(short), _SHORT):
-        pairs = expanded(probes, pl.col("lo"), pl.col("hi"))
+        pairs = expanded(probes, pl.col("lo"), pl.col("hi"), "p", "lo")
         found.append(pairs.filter(preceding.gather(pairs["row"]) < pairs["lo"]).group_by("p").agg(count=pl.len()))
     found.append(_count_in_tree(preceding, cut.filter(~short)))
     counts = pl.concat([one.select("p", pl.col("count").cast(pl.Int64)) for one in found])
@@ -199,10 +199,9 @@ class _Search:
         every = pl.DataFrame({"next": following}).select(row=pl.int_range(pl.len()), next="next")
         # Per level the rows whose item does not come again before their block of 2^level rows ends.
         self._levels = [every]
-        self._top = len(following).bit_length() - 1
 
     def run(self, probes: pl.DataFrame) -> list[pl.DataFrame]:
-        """Rows of the frame `probes` (p, lo, hi) as p, lo, place (how many newer items the probe has) and row.
+        """Rows of the frame `probes` (p, lo, hi) as p, place (how many newer items the probe has) and row.
 
         The blocks of a window grow by powers of two and then shrink again, aligned all the way: a node for each level
         of a tree over the rows on either side.
@@ -212,7 +211,8 @@ class _Search:
         first = pl.max_horizontal("lo", back // _SHORT * _SHORT)
         open_ = probes.with_columns(cursor="hi", found=pl.lit(0, pl.Int64))
         open_ = self._look(open_.with_columns(begin=first), 0, pieces)
-        levels = range(_SHORT_LEVEL, self._top + 1)
+        longest = _greatest(open_["cursor"] - open_["lo"])
+        levels = range(_SHORT_LEVEL, longest.bit_length())
         # On the way up only blocks that stick out of those twice as long; on the way down what is left, level by level.
         sticks_out = [(level, (pl.col("cursor") // 2**level) % 2 == 1) for level in levels]
         for level, wanted in (*sticks_out, *((level, pl.lit(True)) for level in reversed(levels))):
@@ -235,16 +235,18 @@ class _Search:
         if level:
             ends = [rows["row"].search_sorted(one, side="left").cast(pl.Int64) for one in ends]
             ends[0] = pl.select(pl.max_horizontal(ends[0], ends[1] - self._most)).to_series()
-        looked = probes.with_columns(since=ends[0], until=ends[1])
-        pairs = expanded(looked, pl.col("since"), pl.col("until"), newest=True)
-        pairs = pairs.filter(rows["next"].gather(pairs["row"]) >= pairs["hi"])
-        pairs = pairs.with_columns(place=pl.col("found") + numbered_in("p"))
-        pairs = pairs.filter(pl.col("place") < self._most)
-        pieces.append(pairs.select("p", "lo", "place", row=rows["row"].gather(pairs["row"])))
-        more = probes.join(counts_of(pairs["p"]), on="p", how="left", maintain_order="left")
-        more = more.with_columns(found=pl.col("found") + pl.col("rows").fill_null(0), cursor="begin")
-        unfinished = (pl.col("found") < self._most) & (pl.col("cursor") > pl.col("lo"))
-        return more.filter(unfinished).drop("rows", "begin")
+        looked = probes.select("hi", place=pl.int_range(pl.len()), since=ends[0], until=ends[1])
+        pairs = expanded(looked, pl.col("since"), pl.col("until"), "place", "hi", newest=True)
+        # What is kept of a probe stands together, so that numbers within it follow from how many each one has.
+        kept = pairs.filter(rows["next"].gather(pairs["row"]) >= pairs["hi"])
+        counts = counts_of(kept["place"])
+        more = pl.zeros(len(probes), pl.Int64, eager=True).scatter(counts["p"], counts["rows"])
+        numbered = (probes["found"] + more - more.cum_sum()).gather(kept["place"])
+        owner, row = probes["p"].gather(kept["place"]), rows["row"].gather(kept["row"])
+        kept = kept.select(p=owner, place=numbered + pl.int_range(pl.len()), row=row)
+        probes = probes.with_columns(found=pl.col("found") + more, cursor="begin")
+        pieces.append(kept.filter(pl.col("place") < self._most))
+        return probes.filter((pl.col("found") < self._most) & (pl.col("cursor") > pl.col("lo"))).drop("begin")
 
     def _level(self, level: int) -> pl.DataFrame:
         while len(self._levels) <= level:
@@ -256,6 +258,8 @@ class _Search:
 def _blocks(probes: pl.DataFrame, longest: int) -> Iterator[pl.DataFrame]:
     """Cut the probes so that about PAIR_BUDGET pairs are expanded at a time, at most `longest` per probe."""
     probes = probes.filter(pl.col("hi") > pl.col("lo"))
-    pairs = pl.min_horizontal(pl.col("hi") - pl.col("lo"), longest).cum_sum()
-    for _, block in probes.group_by(pairs // PAIR_BUDGET, maintain_order=True):
-        yield block
+    pairs = probes.select(pl.min_horizontal(pl.col("hi") - pl.col("lo"), longest).cum_sum() // PAIR_BUDGET).to_series()
+    begin = 0
+    for rows in counts_of(pairs)["rows"]:
+        yield probes.slice(begin, rows)
+        begin += rows

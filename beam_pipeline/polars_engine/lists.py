@@ -19,11 +19,14 @@ class Picked:
     lengths: pl.Series
 
 
-def expanded(frame: pl.DataFrame, begin: pl.Expr, end: pl.Expr, *, newest: bool = False) -> pl.DataFrame:
-    """Each row of the frame once per number in `[begin, end)`, the column `row`; `newest` begins with the greatest."""
+def expanded(frame: pl.DataFrame, begin: pl.Expr, end: pl.Expr, *kept: str, newest: bool = False) -> pl.DataFrame:
+    """The columns `kept` of each row once per number in `[begin, end)`, and `row`, the number.
+
+    `newest` begins with the greatest.
+    """
     numbers = pl.int_ranges(end - 1, begin - 1, step=-1) if newest else pl.int_ranges(begin, end)
     # A list without numbers would still give a row.
-    return frame.filter(end > begin).with_columns(row=numbers).explode("row")
+    return frame.filter(end > begin).select(*kept, row=numbers).explode("row")
 
 
 def newest(windows: Windows, max_length: int, *, newest_first: bool) -> Picked:
@@ -38,19 +41,17 @@ def collected(pieces: Sequence[pl.DataFrame], probes: int, *, newest_first: bool
 
     `place` counts from 0, over all pieces, for the row that comes first in a list which is newest first.
     """
-    counts = [counts_of(piece["p"]) for piece in pieces]
-    added = pl.concat([_NO_COUNTS, *counts]).group_by("p").agg(pl.col("rows").sum())
-    every = pl.select(p=pl.int_range(probes)).join(added, on="p", how="left", maintain_order="left")
-    lengths = every["rows"].fill_null(0)
+    lengths = pl.zeros(probes, pl.Int64, eager=True)
+    for piece in pieces:
+        counts = counts_of(piece["p"])
+        lengths = lengths.scatter(counts["p"], lengths.gather(counts["p"]) + counts["rows"])
     ends = lengths.cum_sum()
+    first = ends - lengths if newest_first else ends - 1
     rows = pl.zeros(int(lengths.sum()), pl.Int64, eager=True)
     for piece in pieces:
-        first, last = (ends - lengths).gather(piece["p"]), ends.gather(piece["p"]) - 1
-        rows = rows.scatter(first + piece["place"] if newest_first else last - piece["place"], piece["row"])
+        begin = first.gather(piece["p"])
+        rows = rows.scatter(begin + piece["place"] if newest_first else begin - piece["place"], piece["row"])
     return Picked(rows, lengths)
-
-
-_NO_COUNTS = pl.DataFrame(schema={"p": pl.Int64, "rows": pl.Int64})
 
 
 def counts_of(p: pl.Series) -> pl.DataFrame:

@@ -65,7 +65,7 @@ class Visibility:
         )
         number = (frame["hi"] - frame["lo"]).cum_sum() // PAIR_BUDGET
         for _, block in frame.group_by(number, maintain_order=True):
-            pairs = expanded(block.with_columns(p=pl.int_range(pl.len())), pl.col("lo"), pl.col("hi"))
+            pairs = expanded(block.with_columns(p=pl.int_range(pl.len())), pl.col("lo"), pl.col("hi"), "p", "t")
             pairs = pairs.filter(self._known.gather(pairs["row"]) < pairs["t"])
             counts = pairs.group_by("p").len()
             every = pl.select(p=pl.int_range(block.height)).join(counts, on="p", how="left", maintain_order="left")
