@@ -85,13 +85,14 @@ def _build(
 ) -> int:
     from beam_pipeline.runner import check_job_service
     from daeda.dataset.layout import Layout
-    from daeda.dataset.staging import check_writable
+    from daeda.dataset.staging import check_writable, repair
     from daeda.planning.days import chosen_days, find_sources, plan_skeleton, refuse_blocked, refuse_stale
     from daeda.planning.preflight import check_sources
 
     days = chosen_days(project, arguments.target_date)
     sources = find_sources(project, dag, exports)
-    check_writable(Layout(project.service_dir, project.scratch_dir))
+    layout = Layout(project.service_dir, project.scratch_dir)
+    check_writable(layout)
 
     def due() -> tuple[dt.date, ...]:
         plans = plan_skeleton(project, dag, sources, days, arguments.on_stale)
@@ -121,10 +122,12 @@ def _build(
             )
         )
         if arguments.profile:
-            print_profile(Layout(project.service_dir, project.scratch_dir), "skeleton", to_build)
+            print_profile(layout, "skeleton", to_build)
     else:
+        # A run that was killed behind its last day has left something.
+        repair(layout)
         say(f"skeleton: all {len(days)} days are there already")
-    print(Layout(project.service_dir, project.scratch_dir).dataset_dir("skeleton"))
+    print(layout.dataset_dir("skeleton"))
     return 0
 
 

@@ -38,6 +38,7 @@ def _command(words: Sequence[str]) -> int:
 
     from daeda.compiler.compile import compile_runnable
     from daeda.dataset.layout import Layout
+    from daeda.dataset.staging import repair
     from daeda.planning.days import chosen_days
     from daeda.planning.exports import exported
 
@@ -56,6 +57,7 @@ def _command(words: Sequence[str]) -> int:
         _check(project, dag, days)
         return 0
 
+    layout = Layout(project.service_dir, project.scratch_dir)
     with exported(project, dag.skeleton()) as exports:
 
         def due() -> tuple[dt.date, ...]:
@@ -65,8 +67,10 @@ def _command(words: Sequence[str]) -> int:
         if to_build:
             _build(project, dag, to_build, arguments, due)
         else:
+            # A run that was killed behind its last day has left something.
+            repair(layout)
             say(f"enriched: all {len(days)} days are there already")
-    print(Layout(project.service_dir, project.scratch_dir).dataset_dir("enriched"))
+    print(layout.dataset_dir("enriched"))
     return 0
 
 

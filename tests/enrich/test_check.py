@@ -168,7 +168,12 @@ def test_a_service_without_enrichment(root: Path, capsys: Any) -> None:
 
 
 def test_nothing_to_do_and_help_import_neither_ray_nor_lance(root: Path) -> None:
-    """A day that is published already is skipped; what is imported is seen in a process of its own."""
+    """A day that is published already is skipped; what is imported is seen in a process of its own.
+
+    What a run left that was killed behind its last day is cleared.
+    """
+    left = root / "output" / "likes" / "_staging" / "run-dead" / "work"
+    left.mkdir(parents=True)
     program = (
         "import sys\n"
         "from enrich import options\n"
@@ -180,6 +185,7 @@ def test_nothing_to_do_and_help_import_neither_ray_nor_lance(root: Path) -> None
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "enriched: all 2 days are there already\n")
     assert result.stdout == f"{root / 'output' / 'likes' / 'enriched'}\n"
+    assert not left.parent.exists()
     program = "import sys, enrich.options\nassert not {'ray', 'lance', 'pyarrow'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True)
 

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -128,7 +129,8 @@ class Soak:
             killed = do[kind](number, random.Random(number))
         except AssertionError as error:
             self._tally.kills[kind] += 1
-            self._tally.lost.append(f"kill {number} ({kind}): {error}")
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            self._tally.lost.append(f"kill {number} ({kind}): {place.line} in {place.name}: {error}")
         else:
             if killed:
                 self._tally.kills[killed] += 1

@@ -50,6 +50,13 @@ def test_killed_at_a_random_time(scene: Scene, state: str, number: signal.Signal
     scene.check_after_rerun(output)
 
 
+def test_what_a_run_left_that_was_killed_behind_its_last_day_goes_with_the_next_run(scene: Scene) -> None:
+    output = scene.output("empty")
+    scene.succeed(output)
+    (output / "ranking" / "_staging" / "run-dead" / "work").mkdir(parents=True)
+    scene.check_after_rerun(output)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda one: one.name)
 def test_a_killed_driver_takes_its_halves_with_it(scene: Scene, number: signal.Signals) -> None:
     """`daeda pipeline train` starts the skeleton as a process of its own, which hears that it has gone."""
