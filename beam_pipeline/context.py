@@ -48,6 +48,7 @@ class RunContext:
     `functions` the digest of the code behind each function of the user, by import path; their modules may lie below
     `project_root`. `exports` are the views that lie in databases.
     `days` are the days of the run, where it knows them: a file that several of them read is narrowed once.
+    `searched` names the look-ups whose right side is searched in memory, where it fits.
     """
 
     service: str
@@ -65,6 +66,7 @@ class RunContext:
     project_root: str = ""
     exports: Mapping[str, Export] = field(default_factory=dict)
     days: tuple[dt.date, ...] = ()
+    searched: frozenset[str] = frozenset()
 
     @property
     def staging(self) -> RunStaging:

@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from beam_pipeline.context import DayHandle
+from beam_pipeline.look_up import run_search
 from beam_pipeline.narrowed import Scanned, narrowed
 from beam_pipeline.rolling import run_rolling
 from beam_pipeline.session import DaySession
@@ -13,7 +14,7 @@ from beam_pipeline.sink import write_day
 from beam_pipeline.udf import run_udf
 from daeda.dataset.sources import files_needed
 from daeda.operators.relational import Join, Scan, Sink
-from daeda.operators.temporal import RollingAggregate
+from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql import statements
 from daeda.sql.handle import ColumnTable, Composed, Numbered
@@ -69,6 +70,9 @@ class _Executing:
 
     def materialise(self, operator: SourceOperator, query: str, name: str, left_rows: int) -> int:
         return self.session.table(name, query)
+
+    def search(self, operator: PointInTimeJoin, left: Numbered, right: Composed) -> ColumnTable | None:
+        return run_search(self.session, operator, left, right)
 
     def duplicate_key(self, operator: Join, right: Composed) -> str:
         example = self.session.connection.execute(statements.duplicate_keys(operator.keys, right)).fetchone()

@@ -8,7 +8,7 @@ Where it does not, DuckDB sorts them, and spills.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,17 +22,18 @@ from beam_pipeline.pieces import Rows, rows_of_pieces
 from beam_pipeline.session import DaySession
 from beam_pipeline.windowed import History
 from daeda.errors import DayError
+from daeda.operators.relation import Relation
 from daeda.operators.temporal import RollingAggregate
 from daeda.sql import statements, unsorted
 from daeda.sql.handle import Composed
-from daeda.sql.statements import CREATED, ENTITY, TIME
+from daeda.sql.statements import CREATED, ENTITY, TIME, LookingBack
 
 Int64s = npt.NDArray[np.int64]
 
 # The part of the kernel's memory that a whole history may take. As much again is needed to put it in order.
 HELD_SHARE = 0.25
 # Text of a column has to fit Arrow's offsets.
-_MOST_HELD = (1 << 31) - 1
+MOST_HELD = (1 << 31) - 1
 _TIED = "daeda_tied"
 
 
@@ -59,7 +60,7 @@ class Reading:
     @property
     def room(self) -> int:
         """Bytes that a whole history may take."""
-        return min(int(self.kernel_bytes * HELD_SHARE), _MOST_HELD)
+        return min(int(self.kernel_bytes * HELD_SHARE), MOST_HELD)
 
     @property
     def chunk_rows(self) -> int:
@@ -84,7 +85,7 @@ def histories(reading: Reading) -> Iterator[History]:
     if rows is None:
         right = narrowed(session, reading.right, session.scanned.values())
         reading = replace(reading, right=right)
-        rows = _rows_of_duckdb(reading)
+        rows = rows_of_duckdb(session, reading.operator, right, reading.entities, reading.room, reading.batch_rows)
     made = None if rows is None else _Held.put_in_order(reading, rows)
     if made is not None:
         yield from made.chunks()
@@ -97,15 +98,17 @@ def numbers(column: pa.ChunkedArray) -> Int64s:
     return np.ascontiguousarray(column.to_numpy(), dtype=np.int64)
 
 
-def _rows_of_duckdb(reading: Reading) -> Rows | None:
-    """All rows of the history, None where they are too many to be held."""
-    query = unsorted.unsorted_history(reading.operator, reading.right, reading.entities)
-    reader = reading.session.connection.execute(query).to_arrow_reader(reading.batch_rows)
+def rows_of_duckdb(
+    session: DaySession, operator: LookingBack, right: Composed, entities: str, room: int, batch_rows: int
+) -> Rows | None:
+    """All rows of a history or a right side, None where they take more than `room`."""
+    query = unsorted.unsorted_history(operator, right, entities)
+    reader = session.connection.execute(query).to_arrow_reader(batch_rows)
     batches: list[pa.RecordBatch] = []
     size = 0
     for batch in reader:
         size += batch.nbytes
-        if size > reading.room:
+        if size > room:
             return None
         batches.append(batch)
     table = pa.Table.from_batches(batches, schema=reader.schema)
@@ -132,15 +135,14 @@ class _Held:
         order = ordering.in_order(given.entity, None if by_time else _at(all_times, given.places))
         rows = order if given.places is None else given.places[order]
         entity, time = ordering.sorted_numbers(given.entity), all_times[rows]
-        ties = unsorted.tie_columns(reading.operator, reading.right.relation)
-        if ties:
-            _put_ties_in_order(reading, given.columns, ties, ordering.tied(entity, time), rows)
+        found = ordering.tied(entity, time)
+        put_ties_in_order(reading.session, reading.operator, reading.right.relation, given.columns, found, rows)
         room = (reading.kernel_bytes - 2 * given.nbytes) // reading.copies
         fitting = room * max(len(rows), 1) // max(given.nbytes, 1)
         cuts = ordering.cuts(entity, min(reading.chunk_rows, fitting))
         if max(np.diff(cuts), default=0) > max(fitting, 1):
             return None
-        columns = {name: _combined(given.columns[name]) for name in statements.history_values(reading.operator)}
+        columns = {name: combined(given.columns[name]) for name in statements.history_values(reading.operator)}
         known = numbers(given.columns[CREATED])[rows] if reading.operator.created is not None else None
         return cls(columns, rows, entity, time, known, cuts)
 
@@ -153,20 +155,26 @@ class _Held:
             yield History(self.entity[first:last], self.time[first:last], columns, known)
 
 
-def _put_ties_in_order(
-    reading: Reading, columns: Mapping[str, pa.ChunkedArray], ties: Sequence[str], found: ordering.Tied, rows: Int64s
+def put_ties_in_order(
+    session: DaySession,
+    operator: LookingBack,
+    relation: Relation,
+    columns: Mapping[str, pa.ChunkedArray],
+    found: ordering.Tied,
+    rows: Int64s,
 ) -> None:
-    """Put rows of one entity and time into the order of the columns `ties`, in `rows` itself."""
-    if not len(found.places):
+    """Put rows of one entity and time into their order, in `rows` itself. `relation` is the right side's."""
+    ties = unsorted.tie_columns(operator, relation)
+    if not ties or not len(found.places):
         return
     places = rows[found.places]
     taken = pa.array(places)
     tied = pa.table({name: columns[name].take(taken) for name in ties})
     tied = tied.append_column(unsorted.GROUP, pa.array(found.group))
     tied = tied.append_column(unsorted.PLACE, pa.array(np.arange(len(places), dtype=np.int64)))
-    with reading.session.connection.cursor() as beside:
+    with session.connection.cursor() as beside:
         beside.register(_TIED, tied)
-        query = unsorted.tied_in_order(reading.operator, reading.right.relation, _TIED)
+        query = unsorted.tied_in_order(operator, relation, _TIED)
         order = numbers(beside.execute(query).to_arrow_table().column(0))
         beside.unregister(_TIED)
     rows[found.places] = places[order]
@@ -210,7 +218,7 @@ def _too_large(reading: Reading, entity: int, rows: int, size: int) -> str:
 def _history(table: pa.Table) -> History:
     held = {ENTITY, TIME, CREATED}
     columns: Mapping[str, pa.Array] = {
-        name: _combined(table.column(name)) for name in table.column_names if name not in held
+        name: combined(table.column(name)) for name in table.column_names if name not in held
     }
     known = numbers(table.column(CREATED)) if CREATED in table.column_names else None
     return History(numbers(table.column(ENTITY)), numbers(table.column(TIME)), columns, known)
@@ -220,6 +228,7 @@ def _at(values: Int64s, places: Int64s | None) -> Int64s:
     return values if places is None else values[places]
 
 
-def _combined(column: pa.ChunkedArray) -> pa.Array:
-    combined = column.combine_chunks()
-    return combined if isinstance(combined, pa.Array) else pa.concat_arrays(combined.chunks)
+def combined(column: pa.ChunkedArray) -> pa.Array:
+    """A column as one array."""
+    whole = column.combine_chunks()
+    return whole if isinstance(whole, pa.Array) else pa.concat_arrays(whole.chunks)

@@ -36,6 +36,7 @@ from daeda.operators.udf import RayUdfTransform
 from daeda.planning.days import Sources
 from daeda.planning.functions import function_codes
 from daeda.sql.lower import SourceOperator
+from daeda.sql.sharing import sharing
 
 # Threads that hold days, per day worker: Beam splits days over them once and for all, the gate evens that out.
 _BUNDLES_PER_WORKER = 4
@@ -142,6 +143,7 @@ def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
         project_root=str(project.root),
         exports=run.sources.exports,
         days=run.days,
+        searched=sharing(run.dag.operators),
     )
 
 

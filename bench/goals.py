@@ -89,7 +89,7 @@ def _ratio(workload: str, system: str, other: str, what: str) -> Read:
 # What the profiles show; a sentence is printed only while its goal is missed.
 _TWO_SORTS = (
     "likes and all events are read and put in order one by one where the script reads once (for these two a common "
-    "sort is no cheaper, docs/decisions/0019); the look-up is an as-of join that stays right on ties where the script "
+    "sort is no cheaper, docs/decisions/0019); the look-up keeps all rows, and is right on ties, where the script "
     "searches a table of one row per time; the sink compresses with zstd, syncs and digests its parts."
 )
 _POLARS_TOO = (

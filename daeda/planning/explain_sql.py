@@ -19,19 +19,20 @@ from sqlglot import exp, parse_one
 from daeda.dataset.layout import part_name
 from daeda.operators.dag import Dag
 from daeda.operators.relational import Filter, Join, Project, Scan, Sink
-from daeda.operators.temporal import RollingAggregate
+from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
 from daeda.sql import statements
 from daeda.sql.handle import ColumnTable, Composed, Numbered
 from daeda.sql.locked import connect
 from daeda.sql.lower import Handle, SourceOperator, inputs_of, lower
+from daeda.sql.sharing import sharing
 
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 def explain_sql(dag: Dag, day: dt.date, rows_per_part: int) -> str:
     """A commented block per operator, in the order in which they run. `dag` is the skeleton's."""
-    written = _Writing(day, rows_per_part)
+    written = _Writing(day, rows_per_part, sharing(dag.operators))
     handles: dict[str, Handle] = {}
     for operator in dag.operators:
         if isinstance(operator, RayUdfTransform):
@@ -58,6 +59,7 @@ class _Writing:
 
     day: dt.date
     rows_per_part: int
+    searched: frozenset[str]
     blocks: list[str] = field(default_factory=list)
     moments: dict[statements.Moments, tuple[str, str]] = field(default_factory=dict)
 
@@ -86,6 +88,13 @@ class _Writing:
     def materialise(self, operator: SourceOperator, query: str, name: str, left_rows: int) -> int:
         self.say(operator, "its new columns, one row for each row of its left side", _table(query, name))
         return left_rows
+
+    def search(self, operator: PointInTimeJoin, left: Numbered, right: Composed) -> None:
+        if operator.name in self.searched:
+            self.say(
+                operator, "the statement below where its right side does not fit in memory; else its rows are read"
+            )
+            self.blocks[-1] += "\n-- in any order, put in order and searched by the day's probes, for the same rows"
 
     def duplicate_key(self, operator: Join, right: Composed) -> str:
         return "the right side has duplicate keys"

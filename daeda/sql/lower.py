@@ -41,6 +41,9 @@ class DayEngine(Protocol):
     def materialise(self, operator: SourceOperator, query: str, name: str, left_rows: int) -> int:
         """Make a table of an operator's new columns; returns how many rows it has."""
 
+    def search(self, operator: PointInTimeJoin, left: Numbered, right: Composed) -> ColumnTable | None:
+        """The look-up's new columns without its statement, where that is cheaper; else None."""
+
     def duplicate_key(self, operator: Join, right: Composed) -> str:
         """An example of right keys that stand more than once, as text."""
 
@@ -106,7 +109,11 @@ def _point_in_time(
     engine: DayEngine, operator: PointInTimeJoin, relation: Relation, inputs: tuple[Handle, ...]
 ) -> Numbered:
     left = _numbered(engine, operator, inputs[0])
-    query = statements.point_in_time_join(operator, left, engine.narrowed(_composed(inputs[1])))
+    right = engine.narrowed(_composed(inputs[1]))
+    searched = engine.search(operator, left, right)
+    if searched is not None:
+        return _extended(left, relation, searched)
+    query = statements.point_in_time_join(operator, left, right)
     rows = engine.materialise(operator, query, operator.output, left.rows)
     if rows != left.rows:
         raise DayError(f"the as-of join made {rows} rows of {left.rows}")

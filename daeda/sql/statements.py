@@ -29,6 +29,8 @@ VISIBLE = "__visible"
 RANK = "__rank"
 ENTITY = "__entity"
 
+LookingBack = PointInTimeJoin | RollingAggregate
+
 _TEXT = DType.parse("string")
 
 
@@ -88,10 +90,7 @@ def point_in_time_join(operator: PointInTimeJoin, left: Numbered, right: Compose
         20    40       40       2           30       rank 3
         30    30       30       3           40       rank 3 again: dropped, the row at 30 still wins
     """
-    unit = finest(
-        operator.left_time.resolution, operator.right_time.resolution,
-        operator.created.resolution if operator.created else None, operator.ttl.unit if operator.ttl else None,
-    )  # fmt: skip
+    unit = unit_of(operator)
     lefts = left.select([*operator.keys, operator.left_time.column]).subquery("s")
     left_rows = exp.select(
         column(ROW), *(column(key) for key in operator.keys),
@@ -165,6 +164,18 @@ def _unless_too_old(operator: PointInTimeJoin, name: str, unit: TimeUnit) -> exp
     return exp.alias_(exp.Case(ifs=[exp.If(this=young, true=column(name, "r"))]), name, quoted=True)
 
 
+def unit_of(operator: LookingBack) -> TimeUnit:
+    """The resolution in which times are compared."""
+    if isinstance(operator, RollingAggregate):
+        return rolling_unit(operator)
+    return finest(
+        operator.left_time.resolution,
+        operator.right_time.resolution,
+        operator.created.resolution if operator.created else None,
+        operator.ttl.unit if operator.ttl else None,
+    )
+
+
 def rolling_unit(operator: RollingAggregate) -> TimeUnit:
     """The resolution in which windows are compared."""
     return finest(
@@ -185,15 +196,15 @@ class Moments:
 
 
 @once_per_shape
-def moments_of(operator: RollingAggregate, left: Numbered) -> Moments:
+def moments_of(operator: LookingBack, left: Numbered) -> Moments:
     """What the statements for entities and probes are made from."""
-    time = instant_of(left.relation, operator.left_time, rolling_unit(operator)).sql("duckdb")
+    time = instant_of(left.relation, operator.left_time, unit_of(operator)).sql("duckdb")
     names = [*operator.keys, operator.left_time.column]
     return Moments(tuple(left.expressions[key] for key in names), time, left.holding(names))
 
 
 @once_per_shape
-def rolling_entities(operator: RollingAggregate, left: Numbered) -> str:
+def rolling_entities(operator: LookingBack, left: Numbered) -> str:
     """The distinct entities of the day, numbered from 0 in the order of their keys."""
     distinct = exp.select(*(column(key) for key in operator.keys)).from_(left.select(operator.keys).subquery("s"))
     distinct = distinct.where(exp.and_(*(is_known(column(key)) for key in operator.keys))).distinct()
@@ -208,10 +219,10 @@ def rolling_entities(operator: RollingAggregate, left: Numbered) -> str:
 
 
 @once_per_shape
-def rolling_probes(operator: RollingAggregate, left: Numbered, entities: str) -> str:
+def rolling_probes(operator: LookingBack, left: Numbered, entities: str) -> str:
     """Row, entity and time of the left rows that have an entity, by entity and time."""
     rows = left.select([*operator.keys, operator.left_time.column]).subquery("l")
-    time = instant_of(left.relation, operator.left_time, rolling_unit(operator), "l")
+    time = instant_of(left.relation, operator.left_time, unit_of(operator), "l")
     query = exp.select(column(ROW, "l"), column(ENTITY, "e"), exp.alias_(time, TIME, quoted=True)).from_(rows)
     query = query.join(table(entities).as_("e"), on=_equal_keys(operator.keys, "l", "e"), join_type="inner")
     return query.order_by(*ascending(column(ENTITY, "e"), column(TIME), column(ROW, "l"))).sql("duckdb")
@@ -247,18 +258,19 @@ def history_values(operator: RollingAggregate) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.column for one in operator.aggregates if one.column is not None))
 
 
-def history_rows(operator: RollingAggregate, right: Composed, entities: str, names: tuple[str, ...]) -> exp.Select:
+def history_rows(operator: LookingBack, right: Composed, entities: str, names: tuple[str, ...]) -> exp.Select:
     """Entity, time, `created` and the columns `names` of the history rows of the day's entities, in no order."""
     query = rows_with_instants(operator, right, (column(ENTITY, "e"),), names)
     return query.join(table(entities).as_("e"), on=_equal_keys(operator.keys, "h", "e"), join_type="inner")
 
 
 def rows_with_instants(
-    operator: RollingAggregate, right: Composed, first: tuple[exp.Column, ...], names: tuple[str, ...]
+    operator: LookingBack, right: Composed, first: tuple[exp.Column, ...], names: tuple[str, ...]
 ) -> exp.Select:
     """The columns `first`, time, `created` and the columns `names` of the history rows that have both instants."""
-    relation, unit = right.relation, rolling_unit(operator)
-    instants = {TIME: operator.history_time} | ({CREATED: operator.created} if operator.created else {})
+    relation, unit = right.relation, unit_of(operator)
+    time = operator.history_time if isinstance(operator, RollingAggregate) else operator.right_time
+    instants = {TIME: time} | ({CREATED: operator.created} if operator.created else {})
     query = exp.select(
         *first,
         *(exp.alias_(instant_of(relation, one, unit, "h"), name, quoted=True) for name, one in instants.items()),

@@ -1,4 +1,4 @@
-"""SQL of a history whose rows are put in order outside of DuckDB: the rows in any order, and the order of tied ones.
+"""SQL of a history or of a right side whose rows are put in order outside of DuckDB: the rows, and the order of ties.
 
 Rows of one entity at one time are tied. Few are, and where only counts or sums are asked for, their order does not
 matter. So what orders them is read only where it does, and DuckDB, which knows the order of values, sorts them alone.
@@ -10,12 +10,20 @@ from sqlglot import exp
 
 from daeda.dtypes import DType
 from daeda.operators.relation import Relation
-from daeda.operators.temporal import Aggregate, RollingAggregate
+from daeda.operators.temporal import Aggregate, PointInTimeJoin, RollingAggregate
 from daeda.settings.aggregations import AggregateKind
 from daeda.sql.handle import Composed, column, table
 from daeda.sql.order import ordered, ordered_column
 from daeda.sql.shape import once_per_shape
-from daeda.sql.statements import CREATED, ascending, history_rows, history_values, is_known, rows_with_instants
+from daeda.sql.statements import (
+    CREATED,
+    LookingBack,
+    ascending,
+    history_rows,
+    history_values,
+    is_known,
+    rows_with_instants,
+)
 
 # Numbers of the tied rows' group, in the order of entity and time, and of their place among all tied rows.
 GROUP = "__group"
@@ -28,8 +36,11 @@ _EXTREMES: frozenset[AggregateKind] = frozenset({"min", "max"})
 
 
 @once_per_shape
-def unsorted_history(operator: RollingAggregate, right: Composed, entities: str) -> str:
-    """The rows of `statements.rolling_history`, with what orders tied ones, in any order."""
+def unsorted_history(operator: LookingBack, right: Composed, entities: str) -> str:
+    """The rows of the right side that have an entity of the day and their instants, in any order.
+
+    With the columns that are aggregated or taken, and what orders tied rows.
+    """
     return history_rows(operator, right, entities, _needed(operator, right.relation)).sql("duckdb")
 
 
@@ -41,16 +52,16 @@ def prepared_history(operator: RollingAggregate, right: Composed) -> str:
     return query.where(exp.and_(*(is_known(key.copy()) for key in keys))).sql("duckdb")
 
 
-def tie_columns(operator: RollingAggregate, relation: Relation) -> tuple[str, ...]:
+def tie_columns(operator: LookingBack, relation: Relation) -> tuple[str, ...]:
     """Columns of `unsorted_history` that order tied rows; none where their order does not matter."""
     known = () if operator.created is None else (CREATED,)
-    if all(_is_order_free(one, relation) for one in operator.aggregates):
+    if isinstance(operator, RollingAggregate) and all(_is_order_free(one, relation) for one in operator.aggregates):
         return known
     return (*known, *operator.tie_order)
 
 
 @once_per_shape
-def tied_in_order(operator: RollingAggregate, relation: Relation, tied: str) -> str:
+def tied_in_order(operator: LookingBack, relation: Relation, tied: str) -> str:
     """PLACE of all rows of a table `tied`, by GROUP and then by `tie_columns`, greater last."""
     order = [
         ordered(column(name), DType("int64")) if name == CREATED else ordered_column(name, relation.column(name).dtype)
@@ -60,10 +71,11 @@ def tied_in_order(operator: RollingAggregate, relation: Relation, tied: str) -> 
     return query.sql("duckdb")
 
 
-def _needed(operator: RollingAggregate, relation: Relation, keys: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Columns that are aggregated or order tied rows, each once, without `created` and `keys`."""
+def _needed(operator: LookingBack, relation: Relation, keys: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Columns that are aggregated, taken, or order tied rows, each once, without `created` and `keys`."""
     ties = (name for name in tie_columns(operator, relation) if name != CREATED)
-    return tuple(name for name in dict.fromkeys((*history_values(operator), *ties)) if name not in keys)
+    values = operator.columns if isinstance(operator, PointInTimeJoin) else history_values(operator)
+    return tuple(name for name in dict.fromkeys((*values, *ties)) if name not in keys)
 
 
 def _is_order_free(aggregate: Aggregate, relation: Relation) -> bool:

@@ -26,6 +26,7 @@ from daeda.dataset.layout import Layout, part_name
 from daeda.dataset.manifest import Manifest, Part, read_manifest
 from daeda.dataset.staging import open_staging
 from daeda.operators.dag import Operator
+from daeda.operators.temporal import PointInTimeJoin
 from daeda.sql.shape import forget_statements
 from enrich.part import PartTask, VectorColumn, enrich_part
 from enrich.store import BatchedVectors, open_store
@@ -191,19 +192,22 @@ def build(
     days: Sequence[dt.date] = DAYS,
     data: Path | None = None,
     output: Path | None = None,
+    searched: bool = False,
 ) -> None:
     """Build and publish skeleton days; `swap` may change an operator before it runs, `data` and `output` may lie
-    elsewhere.
+    elsewhere. Look-ups are as-of joins, or are `searched`.
 
     No statement of before is used, and none is kept: a test may have broken how they are made."""
     forget_statements()
     try:
-        _build(made, swap, days, data, output)
+        _build(made, swap, days, data, output, searched)
     finally:
         forget_statements()
 
 
-def _build(made: TinyProject, swap: Swap, days: Sequence[dt.date], data: Path | None, output: Path | None) -> None:
+def _build(
+    made: TinyProject, swap: Swap, days: Sequence[dt.date], data: Path | None, output: Path | None, searched: bool
+) -> None:  # fmt: skip
     project = made.load()
     service_dir = output or project.service_dir
     dag = compile_runnable(project).skeleton()
@@ -215,6 +219,7 @@ def _build(made: TinyProject, swap: Swap, days: Sequence[dt.date], data: Path | 
             label_columns=("user_id",), project_root=str(made.root),
             # A copy of the data consists of links, and what they lead to is read.
             sources=() if data is None else (str(data), str(made.root / "data")),
+            searched=frozenset(one.name for one in operators if searched and isinstance(one, PointInTimeJoin)),
         )  # fmt: skip
         open_gate(context, Gate(1))
         try:

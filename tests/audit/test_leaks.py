@@ -11,11 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sqlglot import exp, parse_one
 
+import beam_pipeline.look_up
 import beam_pipeline.rolling
 import daeda.sql.scan
 import daeda.sql.statements
@@ -136,12 +138,34 @@ def test_what_is_right_passes(built: TinyProject, capsys: pytest.CaptureFixture[
     assert out.endswith(" values recomputed, 0 mismatches\n")
 
 
-@pytest.mark.parametrize("name", OPERATORS)
+def test_look_ups_that_are_searched_pass_and_give_the_same_bytes(
+    built_once: Path, made: TinyProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*arguments: Any) -> str:
+        raise AssertionError("an as-of join where the right side fits")
+
+    monkeypatch.setattr(statements, "point_in_time_join", refused)
+    build(made, searched=True)
+    code, _, told = audit(made, capsys)
+    assert (code, blamed(told)) == (0, set())
+    for day in DAYS:
+        paths = sorted((built_once / f"output/ranking/skeleton/dt={day}").glob("*.parquet"))
+        assert paths
+        for path in paths:
+            assert path.read_bytes() == (made.root / path.relative_to(built_once)).read_bytes()
+
+
+LOOK_UPS = [name for name, (_, columns) in OPERATORS.items() if "price" in columns]
+
+
+@pytest.mark.parametrize(
+    ("name", "searched"), [*((name, False) for name in OPERATORS), *((name, True) for name in LOOK_UPS)]
+)
 def test_an_operator_that_does_something_else_is_found(
-    name: str, made: TinyProject, capsys: pytest.CaptureFixture[str]
+    name: str, searched: bool, made: TinyProject, capsys: pytest.CaptureFixture[str]
 ) -> None:
     swap, columns = OPERATORS[name]
-    build(made, swap, DAYS[1:])
+    build(made, swap, DAYS[1:], searched=searched)
     code, out, told = audit(made, capsys)
     assert code == 1
     assert columns <= blamed(told)
@@ -272,14 +296,46 @@ PATCHES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], set[str]]] = {
 }
 
 
-@pytest.mark.parametrize("name", PATCHES)
+def patch_search_inclusive(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(beam_pipeline.look_up, "_first_unseen", lambda operator, moment: moment + 1)
+
+
+def patch_search_latest(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(beam_pipeline.look_up, "_first_unseen", lambda operator, moment: np.full_like(moment, 2**62))
+
+
+def patch_search_ttl(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(beam_pipeline.look_up, "_too_old", lambda operator, moment, time: np.zeros(len(moment), np.bool_))
+
+
+def patch_search_created(patch: pytest.MonkeyPatch) -> None:
+    """A row is seen from its own time on, whenever it became known."""
+    original = beam_pipeline.look_up._in_order
+
+    def at_once(session: Any, operator: PointInTimeJoin, *rest: Any) -> Any:
+        return original(session, operator.model_copy(update={"created": None}), *rest)
+
+    patch.setattr(beam_pipeline.look_up, "_in_order", at_once)
+
+
+SEARCH_PATCHES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], set[str]]] = {
+    "<= for < in a search": (patch_search_inclusive, {"price", "label"}),
+    "the latest row of all, searched": (patch_search_latest, {"price", "label"}),
+    "ttl ignored in a search": (patch_search_ttl, {"price", "label"}),
+    "created ignored in a search": (patch_search_created, {"price", "label"}),
+    "tie order of a search flipped": (patch_rolling_ties, {"price", "label"}),
+    "ttl of a search one unit too long": (patch_ttl_by_a_unit, {"price"}),
+}
+
+
+@pytest.mark.parametrize("name", [*PATCHES, *SEARCH_PATCHES])
 def test_a_patch_of_the_sql_or_the_kernel_is_found(
     name: str, made: TinyProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    patch, columns = PATCHES[name]
+    patch, columns = (PATCHES | SEARCH_PATCHES)[name]
     with monkeypatch.context() as patched:
         patch(patched)
-        build(made, days=DAYS[1:])
+        build(made, days=DAYS[1:], searched=name in SEARCH_PATCHES)
     code, out, told = audit(made, capsys)
     assert code == 1
     assert re.search(r" mismatch(es)? in ", out)

@@ -1,4 +1,4 @@
-"""The SQL of PointInTimeJoin, run by DuckDB, equals the oracle's plain loop, row for row."""
+"""PointInTimeJoin, as SQL that DuckDB runs and as a search in memory, equals the oracle's plain loop, row for row."""
 
 from __future__ import annotations
 
@@ -17,18 +17,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from beam_pipeline.look_up import run_search
 from daeda.dtypes import TIMESTAMP_UNITS, DType
 from daeda.durations import Duration
 from daeda.operators.operator import Instant
 from daeda.operators.relation import Column, Relation
 from daeda.operators.relational import Scan, ScanColumn
-from daeda.operators.temporal import PointInTimeJoin
-from daeda.sql.handle import ColumnTable, Numbered, column
+from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
+from daeda.sql.handle import ColumnTable, Composed, Numbered, column
 from daeda.sql.scan import scan
+from daeda.sql.sharing import sharing
 from daeda.sql.statements import point_in_time_join
 from tests.oracle.point_in_time import point_in_time
 from tests.oracle.values import order_key
-from tests.rolling.one_day import filled
+from tests.projects import TinyProject
+from tests.rolling.one_day import Session, filled
 
 DAY = dt.date(2024, 1, 2)
 NOON = 1_704_196_800  # 2024-01-02 12:00 in seconds
@@ -57,6 +60,9 @@ TIMES = [
 ]  # fmt: skip
 
 
+SECONDS = Time("int64", "s")
+
+
 @dataclass(frozen=True)
 class Case:
     keys: dict[str, str]
@@ -80,10 +86,11 @@ def same(found: object, wanted: object) -> bool:
     return order_key(found) == order_key(wanted) and str(found) == str(wanted)
 
 
-def in_duckdb(
-    case: Case, directory: Path, connection: duckdb.DuckDBPyConnection, row_group: int | None = None
-) -> list[Row]:
-    """What the product finds for each left row."""
+def in_the_product(
+    case: Case, directory: Path, connection: duckdb.DuckDBPyConnection, row_group: int | None = None,
+    held_bytes: int | None = None, memory_bytes: int = 1 << 30,
+) -> list[Row]:  # fmt: skip
+    """What the product finds for each left row: by a search with as much memory, or by the as-of join."""
     left_types = {**case.keys, "now": case.left_time.dtype}
     right_types = {**case.keys, "then": case.right_time.dtype, **case.rest}
     if case.created is not None:
@@ -116,10 +123,30 @@ def in_duckdb(
     numbered = Numbered(relation, len(left), (ColumnTable(left_table, tuple(left_types)),), expressions)
     composed = scan(source, source.derive(()), [str(right_path)], DAY)
     join.derive((relation, composed.relation))
+    if held_bytes is not None:
+        return _searched(Session(directory, connection, 1_000, held_bytes, memory_bytes), join, numbered, composed)
     try:
         return connection.execute(point_in_time_join(join, numbered, composed)).to_arrow_table().to_pylist()
     finally:
         connection.execute(f'DROP TABLE "{left_table}"')
+
+
+class NotSearched(Exception):
+    """The search left the work to the as-of join."""
+
+
+def _searched(session: Session, join: PointInTimeJoin, left: Numbered, right: Composed) -> list[Row]:
+    session.context.searched = frozenset([join.name])
+    try:
+        made = run_search(session, join, left, right)  # type: ignore[arg-type]
+        if made is None:
+            raise NotSearched
+        assert (made.columns, made.numbered) == (join.columns, False)
+        return session.connection.table(made.name).to_arrow_table().to_pylist()
+    finally:
+        session.connection.unregister(join.output)
+        for one in (*session.made, left.tables[0].name):
+            session.connection.execute(f'DROP TABLE IF EXISTS "{one}"')
 
 
 def in_the_oracle(case: Case) -> list[Row]:
@@ -190,6 +217,36 @@ def cases(draw: st.DrawFn) -> Case:
     )  # fmt: skip
 
 
+def test_without_room_the_as_of_join_is_to_do_it(tmp_path: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    """No room for the probes, for the right side, or for the columns that are taken."""
+    noon = NOON * 1_000_000_000
+    right = [{"k": 1, "then": noon, "x": "a long text" * 100, "w": number} for number in range(100)]
+    left = [{"k": 1, "now": noon + 1_000_000_000}] * 200
+    case = Case({"k": "int64"}, SECONDS, SECONDS, None, None, False, {"x": "string", "w": "int64"}, ("x",), left, right)
+    assert in_the_product(case, tmp_path, connection, held_bytes=1 << 28) == in_the_oracle(case)
+    for limits in ({"held_bytes": 1 << 17}, {"held_bytes": 1 << 28, "memory_bytes": 1 << 16}, {"held_bytes": 1 << 28,
+                   "memory_bytes": 1 << 20}):  # fmt: skip
+        with pytest.raises(NotSearched):
+            in_the_product(case, tmp_path, connection, **limits)
+
+
+def test_a_look_up_is_searched_where_a_window_behind_it_looks_back_from_the_same_moments(tmp_path: Path) -> None:
+    project = TinyProject(tmp_path).write_data()
+    operators = project.write().compile().skeleton().operators
+    (look_up,) = [one for one in operators if isinstance(one, PointInTimeJoin)]
+    rolling = [one for one in operators if isinstance(one, RollingAggregate)]
+    assert sharing(operators) == frozenset()
+    alike = look_up.model_copy(update={"keys": rolling[0].keys, "ttl": None})
+
+    def having(other: PointInTimeJoin) -> frozenset[str]:
+        return sharing([other if one is look_up else one for one in operators])
+
+    assert having(alike) == {look_up.name}
+    assert having(alike.model_copy(update={"ttl": Duration.parse("5ns")})) == frozenset()
+    elsewhere = Instant(column="other", unit=alike.left_time.unit)
+    assert having(alike.model_copy(update={"left_time": elsewhere})) == frozenset()
+
+
 @settings(
     max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
@@ -198,14 +255,13 @@ def test_it_finds_what_the_oracle_finds(
     case: Case, tmp_path_factory: pytest.TempPathFactory, connection: duckdb.DuckDBPyConnection
 ) -> None:
     directory = tmp_path_factory.getbasetemp()
-    found, wanted = in_duckdb(case, directory, connection), in_the_oracle(case)
-    assert len(found) == len(case.left)
-    for place, (one, other) in enumerate(zip(found, wanted, strict=True)):
-        assert list(one) == list(case.taken)
-        assert all(same(one[name], other[name]) for name in case.taken), (place, one, other)
-
-
-SECONDS = Time("int64", "s")
+    wanted = in_the_oracle(case)
+    for held_bytes in (None, 1 << 28):
+        found = in_the_product(case, directory, connection, held_bytes=held_bytes)
+        assert len(found) == len(case.left)
+        for place, (one, other) in enumerate(zip(found, wanted, strict=True)):
+            assert list(one) == list(case.taken)
+            assert all(same(one[name], other[name]) for name in case.taken), (place, one, other)
 
 
 def looked_up(
@@ -225,7 +281,7 @@ def looked_up(
         {"x": "string"}, ("x",), [moved(row) for row in left], [moved(row) for row in right],
     )  # fmt: skip
     with duckdb.connect() as connection:
-        return [row["x"] for row in in_duckdb(case, tmp_path, connection)]
+        return [row["x"] for row in in_the_product(case, tmp_path, connection)]
 
 
 def test_a_left_row_is_never_lost_and_never_doubled(tmp_path: Path) -> None:
@@ -307,7 +363,7 @@ def test_composite_keys_are_compared_column_by_column(
     left = [{"k": k, "j": j, "now": noon + 1_000_000_000} for k, j in keys]
     left += [{**left[0], "k": None}, {**left[0], "j": None}]
     case = Case(types, SECONDS, SECONDS, None, None, False, {"x": "string"}, ("x",), left, right)
-    found = [row["x"] for row in in_duckdb(case, tmp_path, connection)]
+    found = [row["x"] for row in in_the_product(case, tmp_path, connection)]
     assert found == ["0", "1", "2", "3", None, None]
 
 
@@ -330,4 +386,4 @@ def test_ties_have_one_winner_for_any_number_of_threads(created: bool, allow_exa
     for threads in (1, 2, 4):
         with duckdb.connect() as connection:
             connection.execute(f"SET TimeZone = 'UTC'; SET threads = {threads}")
-            assert in_duckdb(case, tmp_path, connection, row_group=500) == wanted
+            assert in_the_product(case, tmp_path, connection, row_group=500) == wanted

@@ -42,6 +42,9 @@ ORDER BY
   event_timestamp ASC NULLS FIRST,
   user_id ASC NULLS FIRST;
 
+-- pit_plans (pit_join): the statement below where its right side does not fit in memory; else its rows are read
+-- in any order, put in order and searched by the day's probes, for the same rows
+
 -- pit_plans (pit_join): its new columns, one row for each row of its left side
 CREATE TEMP TABLE with_plans AS
 SELECT
@@ -107,6 +110,9 @@ FROM (
 WHERE
   noted < CAST('2024-01-03 00:00:00' AS TIMESTAMP)
   AND noted >= CAST('2023-12-31 00:00:00' AS TIMESTAMP);
+
+-- pit_birthdays (pit_join): the statement below where its right side does not fit in memory; else its rows are read
+-- in any order, put in order and searched by the day's probes, for the same rows
 
 -- pit_birthdays (pit_join): its new columns, one row for each row of its left side
 CREATE TEMP TABLE with_birthdays AS

@@ -84,6 +84,9 @@ FROM (
 WHERE
   event_timestamp < CAST('2024-01-03 00:00:00' AS TIMESTAMP);
 
+-- pit_prices (pit_join): the statement below where its right side does not fit in memory; else its rows are read
+-- in any order, put in order and searched by the day's probes, for the same rows
+
 -- pit_prices (pit_join): its new columns, one row for each row of its left side
 CREATE TEMP TABLE with_prices AS
 SELECT
