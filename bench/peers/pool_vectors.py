@@ -4,8 +4,8 @@
 
 `loop` is one process: read the day, take the vectors it needs in the order of the store, pool and write part by part.
 `ray_data` is what its documentation leads to: read_parquet, map_batches with the vectors in the object store,
-write_parquet as it comes; `ray_data_tuned` gives write_parquet the settings that suit vectors. Ray's start is apart. None
-of them syncs, digests or checks what it wrote, or moves it into place whole.
+write_parquet as it comes; `ray_data_tuned` gives write_parquet the settings that suit vectors. Ray's start is apart.
+None of them syncs, digests or checks what it wrote, or moves it into place whole.
 """
 
 from __future__ import annotations
