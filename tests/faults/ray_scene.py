@@ -80,25 +80,33 @@ class RayScene:
         """Kill one thing, `seconds` after the run has begun to write; then check, and run again."""
         left_before = left_in_staging(self.service_dir)
         process = self.start("slow.py")
-        until = time.monotonic() + SECONDS_TO_BEGIN
-        while not [
-            path
-            for path in self.service_dir.glob("_staging/run-*/ready/enriched/*/dt=*/*")
-            if not any(name in path.parts for name in left_before)
-        ]:
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < until, f"nothing was written within {SECONDS_TO_BEGIN} s"
-            time.sleep(0.02)
-        time.sleep(seconds)
-        ended = process.poll() is not None
-        self._strike(kind, process)
-        _, stderr = process.communicate(timeout=120)
+        try:
+            until = time.monotonic() + SECONDS_TO_BEGIN
+            while not self._has_begun(left_before):
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() < until, f"nothing was written within {SECONDS_TO_BEGIN} s"
+                time.sleep(0.02)
+            time.sleep(seconds)
+            ended = process.poll() is not None
+            self._strike(kind, process)
+            _, stderr = process.communicate(timeout=120)
+        finally:
+            # Whatever went wrong here, what comes next must not meet this run.
+            process.kill()
+            process.communicate()
         self._check_end(kind, process.returncode, stderr)
         self.check_after_fault()
         assert not set(left_before) & set(left_in_staging(self.service_dir))
         if rerun:
             self.check_after_rerun()
         return "" if ended else f"ray {kind}"
+
+    def _has_begun(self, left_before: list[str]) -> bool:
+        """Whether a run that was not among those has begun to write; what dead ones left is cleared meanwhile."""
+        runs = [path for path in self.service_dir.glob("_staging/run-*") if path.name not in left_before]
+        with contextlib.suppress(FileNotFoundError):
+            return any(True for run in runs for _ in run.glob("ready/enriched/*/dt=*/*"))
+        return False
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         command = [
