@@ -29,19 +29,18 @@ class HeldColumns:
         """All of them together have at most `limit` bytes."""
         self._connection = connection
         self._tables: dict[str, pa.Table] = {}
-        self._left = limit
+        self._limit = limit
         self.nbytes = 0
         self._joined: pa.Table | None = None
 
     @property
     def room(self) -> int:
         """Bytes that can still be held."""
-        return self._left
+        return self._limit - self.nbytes
 
     def hold(self, name: str, columns: pa.Table) -> None:
         """Keep the columns under a name."""
         self._tables[name] = columns
-        self._left -= columns.nbytes
         self.nbytes += columns.nbytes
         self._connection.register(name, columns)
 

@@ -172,11 +172,11 @@ def test_a_file_that_changes_while_it_is_narrowed_fails_the_day(
     assert list((tmp_path / "output" / "ranking" / "_staging").glob("run-*")) == []
 
 
-def test_a_day_reads_the_version_that_it_has_identified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A source that is replaced between two days of a run is narrowed anew for the later one."""
-    given = project(tmp_path / "project")
-    day = "dt=2024-01-05"
-    source = tmp_path / "project/data/events" / day / "part-0.parquet"
+def replaced_between_days(
+    given: TinyProject, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[dict[str, bytes], str]:
+    """What is built where a source is replaced behind the first day, and the name of the part of that day."""
+    source = given.root / "data/events/dt=2024-01-05/part-0.parquet"
     doubled = pq.read_table(source, partitioning=None)
     place = doubled.column_names.index("amount")
     doubled = doubled.set_column(place, "amount", pa.array([1e6] * doubled.num_rows))
@@ -189,11 +189,17 @@ def test_a_day_reads_the_version_that_it_has_identified(tmp_path: Path, monkeypa
             pq.write_table(doubled, source)
         ended.append(f"dt={self.day}/part-0-0.parquet")
 
-    monkeypatch.setattr(DaySession, "close", replace)
-    found = build(given, tmp_path / "replaced")
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(DaySession, "close", replace)
+        return build(given, output), ended[0]
+
+
+def test_a_day_reads_the_version_that_it_has_identified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source that is replaced between two days of a run is narrowed anew for the later one."""
+    given = project(tmp_path / "project")
+    found, later = replaced_between_days(given, tmp_path / "replaced", monkeypatch)
     wanted = build(given, tmp_path / "sources")
-    assert {name for name in wanted if found[name] != wanted[name]} == {ended[0]}
+    assert {name for name in wanted if found[name] != wanted[name]} == {later}
 
 
 def test_a_narrowed_file_has_the_columns_of_its_source(tmp_path: Path) -> None:

@@ -9,15 +9,13 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from beam_pipeline import histories, narrowed, pieces
 from beam_pipeline.mapped import _newest
 from beam_pipeline.options import main
-from beam_pipeline.session import DaySession
 from tests.projects import TinyProject
-from tests.rolling.test_narrowed import DAYS, build, project
+from tests.rolling.test_narrowed import DAYS, build, project, replaced_between_days
 
 # Partitions that the days of the project look back on, and its two histories.
 PARTITIONS = DAYS + 5
@@ -174,24 +172,9 @@ def test_a_file_that_changes_while_a_piece_is_made_fails_the_day(
 def test_a_day_reads_the_version_that_it_has_identified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A source that is replaced between two days of a run has another piece for the later one."""
     given = project(tmp_path / "project")
-    source = tmp_path / "project/data/events/dt=2024-01-05/part-0.parquet"
-    doubled = pq.read_table(source, partitioning=None)
-    place = doubled.column_names.index("amount")
-    doubled = doubled.set_column(place, "amount", pa.array([1e6] * doubled.num_rows))
-    close = DaySession.close
-    ended: list[str] = []
-
-    def replace(self: DaySession) -> None:
-        close(self)
-        if not ended:
-            pq.write_table(doubled, source)
-        ended.append(f"dt={self.day}/part-0-0.parquet")
-
-    monkeypatch.setattr(DaySession, "close", replace)
-    found = build(given, tmp_path / "replaced")
-    monkeypatch.undo()
+    found, later = replaced_between_days(given, tmp_path / "replaced", monkeypatch)
     wanted = without_pieces(given, tmp_path / "sources")
-    assert {name for name in wanted if found[name] != wanted[name]} == {ended[0]}
+    assert {name for name in wanted if found[name] != wanted[name]} == {later}
 
 
 @pytest.mark.parametrize("kind", ["int8", "int32", "int64", "uint64", "string"])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import lance
@@ -60,6 +62,16 @@ def inclusive(operator: PointInTimeJoin, left: exp.Expr, right: exp.Expr) -> exp
     return exp.GTE(this=left, expression=right)
 
 
+@contextlib.contextmanager
+def leaking(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A look-up sees rows at its own moment while the block runs."""
+    forget_statements()
+    with monkeypatch.context() as broken:
+        broken.setattr(daeda.sql.statements, "_seen", inclusive)
+        yield
+    forget_statements()
+
+
 def everything(client: S3Client) -> dict[str, str]:
     return {str(one.path): one.etag for one in client.listing(BUCKET)}
 
@@ -109,11 +121,8 @@ def test_a_leak_in_a_bucket_is_found_while_the_server_misbehaves(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    forget_statements()
-    with monkeypatch.context() as broken:
-        broken.setattr(daeda.sql.statements, "_seen", inclusive)
+    with leaking(monkeypatch):
         train(project)
-    forget_statements()
     capsys.readouterr()
     client.patience = Patience(attempts=12, timeout=5, pause=0.01)
     faults = [proxy.fail(kind, 3, lambda method, path: method == "GET") for kind in ("503", "429", "truncate")]

@@ -9,15 +9,13 @@ from pathlib import Path
 
 import pytest
 
-import daeda.sql.statements
 from beam_pipeline import options
 from daeda.cli.export import main as export
-from daeda.sql.shape import forget_statements
 from daeda_audit.command import main
 from tests.projects import TinyProject
 from tests.storage.conftest import in_lake
 from tests.storage.postgres import PASSWORD, Postgres
-from tests.storage.test_audit import inclusive, words
+from tests.storage.test_audit import leaking, words
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 SHOP = "postgres://environment/shop.prices"
@@ -77,11 +75,8 @@ def test_a_leak_in_postgres_is_found_and_rows_that_changed_are_told(
     project: TinyProject, database: Postgres, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     database.run("INSERT INTO shop.prices VALUES (11, '2024-01-02 09:00', 9, 'at the very time of an event')")
-    forget_statements()
-    with monkeypatch.context() as broken:
-        broken.setattr(daeda.sql.statements, "_seen", inclusive)
+    with leaking(monkeypatch):
         train(project)
-    forget_statements()
     capsys.readouterr()
     assert main(words(project, "--probe", "recompute")) == 1
     told = capsys.readouterr()
