@@ -68,6 +68,13 @@ class Interrupted(DaedaError):
     exit_code = 130
 
 
+class NotRegular(OSError):
+    """What lies at a path is no regular file, or one that nobody would read to its end; nothing of it was used."""
+
+    def __init__(self, what: str, path: object) -> None:
+        super().__init__(errno.EINVAL, what, str(path))
+
+
 def refusal(error: OSError) -> str:
     """What the operating system refused, about which file, and what to do, in one clause.
 
@@ -75,6 +82,8 @@ def refusal(error: OSError) -> str:
     '/output/x: No space left on device: free some space there, or choose another directory'
     """
     match error.errno:
+        case errno.EINVAL if isinstance(error, NotRegular):
+            advice = "put a file there, or choose another path"
         case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
             advice = "free some space there, or choose another directory"
         case errno.EACCES | errno.EPERM | errno.EROFS:
