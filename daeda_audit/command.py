@@ -22,7 +22,7 @@ from daeda_audit.elsewhere import Elsewhere, work_directory
 from daeda_audit.findings import Findings
 from daeda_audit.published import PublishedDay, changed_inputs, opened, published_days
 from daeda_audit.report import examples, table
-from daeda_audit.spine import sees_the_day
+from daeda_audit.spine import filters_of_the_day
 
 # Without --days, so many days of those that are published are audited.
 _MOST_DAYS = 7
@@ -117,8 +117,8 @@ def _tell_what_is_judged(project: Project) -> None:
             f"note: {edited.relative_to(project.root)} is a hand-edited pipeline: the audit judges by the feature "
             "views and the service, and a column that was changed by hand shows as a mismatch"
         )
-    if sees_the_day(project):
-        say("note: a session filter judges a row by the rest of its day: which rows there are sees the future")
+    for judge in filters_of_the_day(project):
+        say(f"note: {judge} judges a row by the rest of its day: which rows there are sees the future")
 
 
 def _chosen_days(

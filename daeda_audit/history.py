@@ -79,7 +79,7 @@ def load_history(
     attributes = []
     for attribute in spec.history.attributes:
         view, _, column = attribute.partition(":")
-        _attach(raws[view], raw, day, kept, column)
+        _attach(raws[view], raw, kept, column)
         attributes.append(column)
     groups = {
         key: newest_first(raw, of_key, keys, attributes) for key, of_key in by_key(kept, keys).items() if key in wanted
@@ -95,8 +95,8 @@ def _chosen(rows: list[Row], where: Node | None) -> tuple[list[Row], list[Row]]:
     return kept, dropped
 
 
-def _attach(other: RawView, raw: RawView, day: dt.date, rows: list[Row], column: str) -> None:
+def _attach(other: RawView, raw: RawView, rows: list[Row], column: str) -> None:
     """Add a column of another view to history rows, each as of its own time."""
-    found = look_up(other, day, [(row, raw.moment(row) or 0) for row in rows])
+    found = look_up(other, [(row, raw.moment(row) or 0) for row in rows])
     for row, (seen, _) in zip(rows, found, strict=True):
         row[column] = None if seen is None else seen[column]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,11 +17,11 @@ Asked = tuple[Mapping[str, Any], int]
 Found = tuple[Row | None, Evidence]
 
 
-def look_up(raw: RawView, day: dt.date, asked: Sequence[Asked], *, latest: bool = False) -> list[Found]:
+def look_up(raw: RawView, asked: Sequence[Asked], *, latest: bool = False) -> list[Found]:
     """For each asking row and its time in nanoseconds: the row of the view that it sees, and the evidence.
 
-    `day` is the UTC day of the latest asking row; nothing after it is read, unless `latest` asks for the newest row of
-    all. The asking rows have the keys of the view.
+    Each asking row is given what lies within the ttl before its own time; `latest` asks for the newest row of all. The
+    asking rows have the keys of the view.
     """
     keys = raw.view.keys
     wanted = {key for row, _ in asked if (key := key_of(row, keys)) is not None}
@@ -31,7 +30,7 @@ def look_up(raw: RawView, day: dt.date, asked: Sequence[Asked], *, latest: bool 
     if raw.view.source.timestamp_field is None:
         return _static(raw, asked, wanted)
     names = [one.name for one in raw.view.fields]
-    files = raw.files() if latest else raw.files(day, raw.view.ttl)
+    files = raw.files() if latest else raw.files_for((now for _, now in asked), raw.view.ttl)
     rows = raw.rows(names, files, {keys: wanted})
     groups = {key: newest_first(raw, of_key, keys) for key, of_key in by_key(rows, keys).items()}
     if latest:

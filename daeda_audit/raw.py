@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import glob
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -80,19 +80,39 @@ class RawView:
 
     def files(self, day: dt.date | None = None, back: Duration | None = None) -> tuple[RawFile, ...]:
         """Every file that can hold a row from `back` before the day to its end; None asks for all of them."""
+        if day is None:
+            return self._files_of(None)
+        begin = day_of(day).number * PER_DAY
+        return self.files_for((begin, begin + PER_DAY - 1), back)
+
+    def files_for(self, moments: Iterable[int], back: Duration | None = None) -> tuple[RawFile, ...]:
+        """Every file that can hold a row from `back` before one of these instants up to that instant.
+
+        Each instant asks for itself: of a history of a month whose rows look an hour back, the month is needed.
+        """
+        slack = self.view.source.partition_slack
+        earliest: dict[int, int] = {}
+        for moment in moments:
+            earliest[moment // PER_DAY] = min(moment, earliest.get(moment // PER_DAY, moment))
+        length = None if back is None else back.nanoseconds
+        spans = []
+        for day, moment in earliest.items():
+            first = None if length is None else (moment - length) // PER_DAY - slack
+            spans.append((first, day + slack))
+        return self._files_of(spans)
+
+    def _files_of(self, spans: Sequence[tuple[int | None, int]] | None) -> tuple[RawFile, ...]:
+        """The files of the partitions whose day lies in one of the spans; all of them without spans."""
         if not self.partitions:
             if not self.flat:
                 raise InputError(f"view '{self.view.name}': {self.reference} holds no Parquet file: correct its path")
             return self.flat
-        days = sorted(self.partitions)
-        if day is not None:
-            slack = self.view.source.partition_slack
-            whole = None if back is None else back.days
-            last = day_of(day).number + slack
-            first = None if whole is None else day_of(day).number - whole - slack
-            days = [one for one in days if day_of(one).number <= last]
-            days = [one for one in days if first is None or day_of(one).number >= first]
-        return tuple(path for one in days for path in self.partitions[one])
+        return tuple(
+            path
+            for day in sorted(self.partitions)
+            if spans is None or _within(day_of(day).number, spans)
+            for path in self.partitions[day]
+        )
 
     def rows(
         self,
@@ -186,6 +206,10 @@ def by_key(rows: Iterable[Row], keys: tuple[str, ...]) -> dict[Key, list[Row]]:
         if key is not None:
             found.setdefault(key, []).append(row)
     return found
+
+
+def _within(day: int, spans: Iterable[tuple[int | None, int]]) -> bool:
+    return any((first is None or first <= day) and day <= last for first, last in spans)
 
 
 def _with_first_key(table: pa.Table, key: str, values: Collection[Key]) -> pa.Table:

@@ -159,7 +159,7 @@ class Recomputation:
         if place not in self._looked_up:
             asked = list(zip(self._asking(view.keys), self._moments(), strict=True))
             raw = self._raws[view.name]
-            self._looked_up[place] = look_up(raw, self._day, asked, latest=latest)
+            self._looked_up[place] = look_up(raw, asked, latest=latest)
         return self._looked_up[place]
 
     def _windows(self, maker: FromHistory) -> list[Answer]:

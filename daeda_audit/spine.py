@@ -9,6 +9,7 @@ from daeda.catalog.project import Project
 from daeda.catalog.service import SemiJoin, Session
 from daeda_audit.declared import spine_view
 from daeda_audit.expression.evaluate import evaluate, holds, read_expression
+from daeda_audit.moments import PER_DAY, day_of
 from daeda_audit.raw import RawView, RawViews, Row, by_key, in_day, key_of
 from daeda_audit.values import order_key
 
@@ -38,20 +39,36 @@ def spine_order(project: Project, raw: RawView) -> tuple[str, ...]:
 
 
 def sees_the_day(project: Project) -> bool:
-    """Whether a session filter looks at the rest of the day, and so at the future of a row."""
-    return any(one.session is not None for one in project.service.spine.filters)
+    """Whether a filter looks at the rest of the day, and so at the future of a row."""
+    return bool(filters_of_the_day(project))
+
+
+def filters_of_the_day(project: Project) -> list[str]:
+    """Filters that judge a row by the rest of its day: sessions, and ids of a view that has a timestamp."""
+    found = []
+    for one in project.service.spine.filters:
+        if one.session is not None:
+            found.append("a session filter")
+        elif one.covered_by is not None and project.views[one.covered_by.view].source.timestamp_field is not None:
+            found.append(f"'covered_by' of the view '{one.covered_by.view}'")
+    return found
 
 
 def _covered(raws: RawViews, declared: SemiJoin, day: dt.date, rows: Sequence[Row]) -> list[Row]:
+    """Rows whose value is among those of the view; of a view with time, those of its rows up to the end of the day."""
     raw = raws[declared.view]
     time = raw.view.source.timestamp_field
     columns = {declared.column} | ({time} if time else set())
     covered = {
         order_key(row[declared.column])
         for row in raw.rows(columns, raw.files(day if time else None))
-        if row[declared.column] is not None
+        if row[declared.column] is not None and (time is None or _until(raw.moment(row), day))
     }
     return [row for row in rows if order_key(row[declared.column]) in covered]
+
+
+def _until(moment: int | None, day: dt.date) -> bool:
+    return moment is not None and moment // PER_DAY <= day_of(day).number
 
 
 def _of_sessions(session: Session, rows: Sequence[Row]) -> list[Row]:

@@ -1,0 +1,137 @@
+"""Attributes of a history are read for every row that asks, at its own time: oracle, audit and product agree."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daeda_audit.command import main
+from daeda_audit.copies import Copies
+from daeda_audit.declared import declared_columns
+from daeda_audit.raw import RawViews
+from daeda_audit.recompute import Recomputation
+from daeda_audit.spine import spine_rows
+from tests.audit.feed import build, words
+from tests.oracle.point_in_time import point_in_time
+from tests.oracle.rolling import rolling
+from tests.projects import TinyProject, fields, moment
+
+DAY = dt.date(2024, 1, 9)
+WINDOWS = {"1h": dt.timedelta(hours=1), "3d": dt.timedelta(days=3), "7d": dt.timedelta(days=7), "unbounded": None}
+TTLS = {"1h": dt.timedelta(hours=1), "30h": dt.timedelta(hours=30), "5d": dt.timedelta(days=5), "": None}
+
+
+def project(
+    root: Path, ttl: str, *, exact: bool, created: bool, windows: tuple[str, ...] = tuple(WINDOWS)
+) -> TinyProject:
+    """Nine days of events, whose price is joined as of each event's own time from partitioned prices."""
+    made = TinyProject(root).without("events_1d", "recent_items", "category", "item_vector", "price")
+    made.runtime |= {"feed_start": str(DAY), "feed_end": str(DAY), "feature_refs": []}
+    made.views["prices"] = {
+        "name": "prices", "entity": "item", "allow_exact": exact,
+        "source": {"path": "prices", "timestamp_field": "event_timestamp", "missing_partitions": "empty"},
+        "fields": fields(item_id="int64", event_timestamp="timestamp[us]", known_at="timestamp[us]", price="double"),
+    }  # fmt: skip
+    made.views["prices"] |= {"ttl": ttl} if ttl else {}
+    made.views["prices"]["source"] |= {"created_field": "known_at"} if created else {}
+    made.views["events"]["source"]["missing_partitions"] = "empty"
+    made.aggregations = {"aggregation_specs": [
+        {"name": f"{kind}_{window}", "entity": "user", "history": {"view": "events", "attributes": ["prices:price"]},
+         "kind": kind, "column": "price", "window": window, **({"max_length": 3} if kind == "list" else {})}
+        for window in windows for kind in ("mean", "list")
+    ]}  # fmt: skip
+    for spec in made.aggregations["aggregation_specs"]:
+        dtype = "double" if spec["kind"] == "mean" else "list<double>"
+        made.service["columns"].append({"name": spec["name"], "kind": "rolling", "dtype": dtype})
+        made.runtime["output_columns"].append(spec["name"])
+    return made
+
+
+def fill(made: TinyProject, seed: int) -> None:
+    """Events and prices on a grid of half an hour, so that they meet, tie, and fall on the ends of windows and ttls."""
+    chance = random.Random(seed)
+    start = moment("01 00:00")
+
+    def when() -> dt.datetime:
+        return start + dt.timedelta(minutes=30 * chance.randrange(9 * 48))
+
+    events = [(chance.randrange(3), chance.randrange(10, 13), when(), chance.random()) for _ in range(150)]
+    events += [(chance.randrange(3), 10, moment("09 12:00"), 0.5)]
+    made.data["events"] = sorted(events, key=lambda row: row[2])
+    prices = []
+    for _ in range(120):
+        at = when()
+        known = chance.choice([None, at, at, at + dt.timedelta(minutes=30), at + dt.timedelta(hours=26)])
+        prices.append((chance.randrange(10, 13), at, known, chance.randrange(8) / 4))
+    made.data["prices"] = sorted(prices, key=lambda row: row[1])
+    del made.data["items"]
+    made.write().write_data()
+
+
+def by_oracle(made: TinyProject, ttl: str, *, exact: bool, created: bool) -> dict[str, list[Any]]:
+    """What the oracle makes of the day's rows, in the order of their time."""
+    names = ("user_id", "item_id", "event_timestamp", "amount")
+    events = [dict(zip(names, row, strict=True)) for row in made.data["events"]]
+    declared = ("item_id", "event_timestamp", "known_at", "price")
+    prices = [dict(zip(declared, row, strict=True)) for row in made.data["prices"]]
+    joined = point_in_time(
+        events, prices, ["item_id"], "event_timestamp", "event_timestamp", "known_at" if created else None,
+        TTLS[ttl], exact, ("price",), declared,
+    )  # fmt: skip
+    history = [event | more for event, more in zip(events, joined, strict=True)]
+    spine = sorted(
+        (event for event in events if event["event_timestamp"].date() == DAY),
+        key=lambda row: tuple(row[name] for name in ("event_timestamp", "user_id", "item_id", "amount")),
+    )
+    found = {}
+    for spec in made.aggregations["aggregation_specs"]:
+        found[spec["name"]] = rolling(
+            spine, history, ["user_id"], "event_timestamp", "event_timestamp", spec["kind"], "price",
+            WINDOWS[spec["window"]], spec.get("max_length"), declared=(*names, "price"),
+        )  # fmt: skip
+    return found
+
+
+def by_audit(made: TinyProject, directory: Path) -> dict[str, list[Any]]:
+    loaded = made.load()
+    raws, declared = RawViews(loaded, Copies(directory)), declared_columns(loaded)
+    recomputed = Recomputation(loaded, declared, raws, DAY, spine_rows(loaded, raws, DAY), {})
+    return {one["name"]: [answer.value for answer in recomputed.column(one["name"])]
+            for one in made.aggregations["aggregation_specs"]}  # fmt: skip
+
+
+@pytest.mark.parametrize("created", [False, True])
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("ttl", TTLS)
+def test_attributes_are_those_of_the_oracle_and_the_audit_has_nothing_to_say(
+    ttl: str, exact: bool, created: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = project(tmp_path / "p", ttl, exact=exact, created=created)
+    fill(made, 7 + 2 * exact + created)
+    wanted = by_oracle(made, ttl, exact=exact, created=created)
+    assert by_audit(made, tmp_path / "copies") == wanted
+    assert any(value is not None for value in wanted["mean_7d"])
+    build(made, days=[DAY])
+    assert main(words(made, "--probe", "recompute", "--rows", "500")) == 0, capsys.readouterr().err
+
+
+def test_a_ttl_that_is_shorter_than_the_window_is_no_false_alarm(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The prices of a week ago are needed for the events of a week ago, though each looks back for an hour alone."""
+    made = project(tmp_path, "1h", exact=False, created=False, windows=("7d",))
+    made.data["events"] = [
+        (1, 10, moment("03 12:00"), 0.0),
+        (1, 10, moment("09 08:00"), 0.0),
+        (1, 11, moment("09 09:00"), 0.0),
+    ]
+    made.data["prices"] = [(10, moment("03 11:30"), None, 700.0), (10, moment("09 07:30"), None, 26.0)]
+    del made.data["items"]
+    made.write().write_data()
+    assert by_audit(made, tmp_path / "copies") == {"mean_7d": [700.0, 363.0], "list_7d": [[700.0], [26.0, 700.0]]}
+    build(made, days=[DAY])
+    assert main(words(made, "--probe", "recompute")) == 0, capsys.readouterr().err
