@@ -20,7 +20,7 @@ from daeda.cli.arguments import (
 )
 from daeda.cli.installed import require
 from daeda.cli.lifeline import watch_driver
-from daeda.cli.outcome import run_command, say
+from daeda.cli.outcome import answer_place, run_command, say
 from daeda.errors import UsageError
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _build(
         # A run that was killed behind its last day has left something.
         repair(layout)
         say(f"skeleton: all {len(days)} days are there already")
-    print(layout.dataset_dir("skeleton"))
+    answer_place(layout.dataset_dir("skeleton"))
     return 0
 
 

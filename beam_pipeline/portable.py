@@ -21,7 +21,7 @@ from beam_pipeline.own_run import STOP_SECONDS
 from beam_pipeline.runner import BeamRunner
 from beam_pipeline.shared_gate import SharedGate
 from daeda import errors
-from daeda.errors import DaedaError, DayError, UsageError
+from daeda.errors import DaedaError, DayError, UsageError, first_line
 
 _LOOK_SECONDS = 0.25
 # How long a job that has no day at work any more may take to end by itself, and then to be cancelled.
@@ -149,4 +149,4 @@ class PortableJob:
 
 def _details(error: grpc.RpcError) -> str:
     details = getattr(error, "details", lambda: "")()
-    return str(details or error).splitlines()[0]
+    return first_line(Exception(details) if details else error)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 
+from daeda.cli.outcome import tell_unforeseen
+from daeda.printed import HarmlessFormatter
+
 
 def quiet_logging() -> None:
     """Let errors through, and of Beam's runner nothing: what fails is told once, by its root cause.
@@ -13,10 +16,11 @@ def quiet_logging() -> None:
     does not run in parallel, which it does, and its portable runner repeats the tracebacks of workers through the root
     logger.
     """
-    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s", force=True)
+    logging.basicConfig(level=logging.ERROR, force=True)
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     for handler in logging.getLogger().handlers:
         handler.addFilter(_is_not_repeated)
+        handler.setFormatter(HarmlessFormatter("%(levelname)s %(name)s: %(message)s"))
 
 
 def quiet_portable_runner() -> None:
@@ -38,7 +42,7 @@ def _tell_of_thread(failed: threading.ExceptHookArgs) -> None:
         trace = trace.tb_next
     raised_in = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__"))
     if raised_in.partition(".")[0] not in ("apache_beam", "grpc"):
-        threading.__excepthook__(failed)
+        tell_unforeseen(failed.exc_value or failed.exc_type())
 
 
 def _is_not_repeated(record: logging.LogRecord) -> bool:

@@ -114,7 +114,7 @@ def choose_runner(words: Sequence[str]) -> BeamRunner:
         _check_environment(runner)
         mistakes = PipelineOptionsValidator(runner.options(1), None).validate()
         if mistakes:
-            raise UsageError("\n".join(f"--runner {name}: {one}" for one in mistakes))
+            raise UsageError(*(f"--runner {name}: {one}" for one in mistakes))
     return runner
 
 

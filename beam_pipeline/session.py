@@ -34,7 +34,7 @@ from daeda.dataset.manifest import InputFile
 from daeda.dataset.profile import DayProfile, Meter, measured, write_profile
 from daeda.dataset.source_files import SourceFiles
 from daeda.dataset.sources import Identities, check_unchanged, find_files
-from daeda.errors import DaedaError, DayError, UserError, refusal
+from daeda.errors import DaedaError, DayError, UserError, first_line, refusal
 from daeda.operators.relational import Scan
 from daeda.sql.handle import quoted_name
 from daeda.sql.locked import Reach, Setting, connect
@@ -169,7 +169,7 @@ def begin(context: RunContext, handle: DayHandle) -> DayHandle:
         session = DaySession(context, handle.day, attempt, gate)
     except (OSError, duckdb.Error) as error:
         gate.leave(attempt)
-        reason = refusal(error) if isinstance(error, OSError) else str(error).splitlines()[0]
+        reason = refusal(error) if isinstance(error, OSError) else first_line(error)
         raise DayError(f"day {handle.day} cannot begin: {reason}") from error
     except BaseException:
         gate.leave(attempt)
@@ -259,7 +259,7 @@ def timed(session: DaySession, operator: str, rows: int = 0) -> Iterator[None]:
 
 
 def _duckdb_sentence(session: DaySession, operator: str, error: duckdb.Error) -> str:
-    reason = without_secrets(str(error).splitlines()[0])
+    reason = without_secrets(first_line(error))
     advice = ""
     if isinstance(error, duckdb.OutOfMemoryException):
         limits = session.context.limits

@@ -16,7 +16,7 @@ import pyarrow as pa
 from beam_pipeline.filling import filling
 from beam_pipeline.session import DaySession
 from daeda.dtypes import describe_arrow
-from daeda.errors import DayError
+from daeda.errors import DayError, first_line
 from daeda.functions import Function, load_function, raised_in
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql import statements
@@ -116,7 +116,7 @@ def _typed(work: _Work, returned: pa.Array, rows: str) -> pa.Array:
         return _combined(returned.cast(operator.dtype.arrow()))
     except pa.ArrowInvalid as error:
         raise DayError(
-            f"{work.says} returned an Arrow array that is not valid at {rows}: {str(error).splitlines()[0]}"
+            f"{work.says} returned an Arrow array that is not valid at {rows}: {first_line(error)}"
         ) from error
 
 

@@ -12,7 +12,8 @@
     └── Interrupted        exit 130
 
 A message says where, what is wrong, what exists and what to do next, in one sentence. Several mistakes that were found
-together are one error with one line each.
+together are one error, `ConfigError(*sentences)`; a line break inside of a sentence belongs to a value that it quotes,
+and begins no line.
 """
 
 from __future__ import annotations
@@ -23,9 +24,17 @@ from collections.abc import Iterable, Sequence
 
 
 class DaedaError(Exception):
-    """Base of all errors that are shown to the user without a traceback."""
+    """Base of all errors that are shown to the user without a traceback; each argument is a sentence."""
 
     exit_code = 1
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What is told, a line for each."""
+        return tuple(str(one) for one in self.args)
+
+    def __str__(self) -> str:
+        return "\n".join(self.sentences)
 
 
 class UserError(DaedaError):
@@ -96,6 +105,19 @@ def refusal(error: OSError) -> str:
             advice = "see what is wrong with that file system"
     where = f"{error.filename}: " if error.filename is not None else ""
     return f"{where}{error.strerror or error}: {advice}"
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an exception of others says, or its type where it says nothing or cannot be shown.
+
+    >>> first_line(ValueError("a\\nb")), first_line(KeyError()), first_line(ValueError("\\n"))
+    ('a', 'KeyError', 'ValueError')
+    """
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:  # noqa: BLE001 - an exception of a stranger, whose __str__ may do anything
+        lines = []
+    return lines[0] if lines else type(error).__name__
 
 
 def did_you_mean(word: str, known: Iterable[str], most: int = 12) -> str:

@@ -11,7 +11,7 @@ from daeda.catalog.project import Project
 from daeda.cli.arguments import StrictParser, add_output_flag, add_project_flags, open_project
 from daeda.cli.audit import add_audit_flags
 from daeda.cli.lifeline import watch_driver
-from daeda.cli.outcome import run_command, say
+from daeda.cli.outcome import answer, run_command, say
 from daeda.dataset.layout import Layout
 from daeda.errors import UsageError, counted, shortened
 from daeda.storage.objects import before_the_first_day
@@ -66,7 +66,7 @@ def audit(project: Project, arguments: argparse.Namespace, elsewhere: Elsewhere)
     changes = Findings()
     if arguments.probe in ("all", "append"):
         _append(project, elsewhere, declared, list(days.values())[-1], arguments, changes)
-    print(_summary(project, days, findings, changes))
+    answer(_summary(project, days, findings, changes))
     return 1 if findings.mismatches or failing(changes) else 0
 
 

@@ -18,7 +18,7 @@ from daeda.catalog.project import Project
 from daeda.catalog.view import FeatureView
 from daeda.dtypes import TimeUnit
 from daeda.durations import Duration
-from daeda.errors import InputError
+from daeda.errors import InputError, first_line
 from daeda.storage.place import is_object
 from daeda_audit.copies import Copies, Export, RawFile, shown
 from daeda_audit.moments import PER_DAY, day_of
@@ -145,7 +145,7 @@ class RawView:
                     raise InputError(f"{where} has no column '{missing[0]}': correct the view or the file")
                 return opened.read(columns=columns)
         except (OSError, pa.ArrowException) as error:
-            raise InputError(f"{where} cannot be read ({str(error).splitlines()[0]}): write it again") from error
+            raise InputError(f"{where} cannot be read ({first_line(error)}): write it again") from error
 
     @cached_property
     def _clocks(self) -> tuple[tuple[str, TimeUnit] | None, tuple[str, TimeUnit] | None]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from daeda.cli.installed import require
-from daeda.errors import InputError
+from daeda.errors import InputError, first_line
 from daeda.settings.aggregations import EmbeddingStore
 from daeda.storage.access import find_access, without_secrets
 from daeda.storage.place import is_object
@@ -39,7 +39,7 @@ def load_vectors(store: EmbeddingStore, path: str, ids: Iterable[Any]) -> Vector
     try:
         dataset = lance.dataset(path, version=store.version, storage_options=_access(path))
     except (ValueError, OSError) as error:
-        reason = without_secrets(str(error).splitlines()[0])
+        reason = without_secrets(first_line(error))
         raise InputError(f"embedding store '{store.name}': {path} at version {store.version}: {reason}") from error
     places: dict[Any, int] = {}
     first = 0

@@ -10,7 +10,7 @@ import pyarrow as pa
 from daeda.catalog.project import Project
 from daeda.dataset.layout import Layout
 from daeda.dataset.manifest import read_manifest
-from daeda.errors import InputError
+from daeda.errors import InputError, first_line
 from daeda.operators.dag import Dag
 from daeda.operators.udf import RayUdfTransform
 from daeda.storage.objects import before_the_first_day, open_parquet
@@ -31,7 +31,7 @@ def check_enrichment(project: Project, dag: Dag, days: Iterable[dt.date] | None 
     mistakes = _check_address(project) + _check_stores(project, dag)
     mistakes += _check_skeleton(project, dag, project.runtime.days if days is None else days)
     if mistakes:
-        raise InputError("\n".join(dict.fromkeys(mistakes)))
+        raise InputError(*dict.fromkeys(mistakes))
 
 
 def _check_address(project: Project) -> list[str]:
@@ -95,7 +95,7 @@ def _footer_problem(path: Place, rows: int, wanted: set[str]) -> str | None:
         with open_parquet(str(path)) as file:
             found, names = file.metadata.num_rows, set(file.schema_arrow.names)
     except (OSError, pa.ArrowException) as error:
-        return f"{path.name} is not a readable Parquet file ({str(error).splitlines()[0]})"
+        return f"{path.name} is not a readable Parquet file ({first_line(error)})"
     if found != rows:
         return f"{path.name} has {found} rows and its manifest says {rows}"
     missing = sorted(wanted - names)

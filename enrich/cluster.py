@@ -20,7 +20,7 @@ import ray._private.worker
 import ray.data
 import ray.exceptions
 
-from daeda.errors import DaedaError, DayError
+from daeda.errors import DaedaError, DayError, first_line
 from enrich.actors import SLOT, PartWorker, pack
 from enrich.address import probe_address, unreachable
 from enrich.board import Board, References
@@ -211,7 +211,7 @@ def _join(address: str) -> None:
     try:
         _init(address=address)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise unreachable(address, str(error).splitlines()[0]) from error
+        raise unreachable(address, first_line(error)) from error
 
 
 def _cluster_cpus() -> int:

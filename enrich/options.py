@@ -17,7 +17,7 @@ from daeda.cli.arguments import (
 )
 from daeda.cli.installed import require
 from daeda.cli.lifeline import watch_driver
-from daeda.cli.outcome import run_command, say
+from daeda.cli.outcome import answer_place, run_command, say
 from daeda.errors import DayError, InputError, UsageError, shortened
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _command(words: Sequence[str]) -> int:
             # A run that was killed behind its last day has left something.
             repair(layout)
             say(f"enriched: all {len(days)} days are there already")
-    print(layout.dataset_dir("enriched"))
+    answer_place(layout.dataset_dir("enriched"))
     return 0
 
 

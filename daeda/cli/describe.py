@@ -6,11 +6,10 @@ import argparse
 import contextlib
 from pathlib import Path
 
-from rich.console import Console
-
 from daeda.catalog.project import Project
 from daeda.cli.arguments import open_project
-from daeda.cli.outcome import say
+from daeda.cli.console import HarmlessConsole
+from daeda.cli.outcome import answer, say
 from daeda.cli.summary import print_plan
 from daeda.cli.train import make_plan, sources_shown
 from daeda.compiler.compile import compile_project, project_dag
@@ -26,7 +25,7 @@ def plan(arguments: argparse.Namespace) -> int:
     """Which days would be built, skipped or rebuilt, and why."""
     with contextlib.ExitStack() as held:
         found = make_plan(arguments, held, checked=True)
-        print_plan(Console(highlight=False), found.plans, sources_shown(found))
+        print_plan(HarmlessConsole(), found.plans, sources_shown(found))
     return 0
 
 
@@ -38,11 +37,11 @@ def explain(arguments: argparse.Namespace) -> int:
         say(f"from {_shown(edited_path(project))}, which takes the place of the compiled pipeline")
     if arguments.sql:
         day = chosen_days(project, arguments.target_date)[0]
-        print(explain_sql(dag.skeleton(), day, project.runtime.rows_per_part))
+        answer(explain_sql(dag.skeleton(), day, project.runtime.rows_per_part))
     elif arguments.format == "mermaid":
-        print(mermaid(dag))
+        answer(mermaid(dag))
     else:
-        print(explain_text(dag))
+        answer(explain_text(dag))
     return 0
 
 
@@ -56,7 +55,7 @@ def compile_service(arguments: argparse.Namespace) -> int:
     if edited.exists():
         say(f"{_shown(edited)} takes its place: delete or rename it to train what was compiled")
         _warn_of_edited(project)
-    print(pipeline_text(dag.to_model()), end="")
+    answer(pipeline_text(dag.to_model()).removesuffix("\n"))
     return 0
 
 
@@ -65,7 +64,7 @@ def _warn_of_edited(project: Project) -> None:
     try:
         project_dag(project)
     except ConfigError as error:
-        for line in str(error).splitlines():
+        for line in error.sentences:
             say(f"warning: {line}")
 
 

@@ -1,17 +1,27 @@
-"""How a command ends: errors become one message on stderr and an exit code, the result one line on stdout."""
+"""How a command ends: errors become one message on stderr and an exit code, the result one line on stdout.
+
+All that is printed goes through here or through `daeda.cli.console`, and is harmless: see `daeda.printed`.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import io
+import logging
+import os
+import select
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 
-from daeda.errors import DaedaError, Interrupted, refusal
-from daeda.storage.access import without_secrets
+from daeda.errors import DaedaError, Interrupted, UsageError, first_line, refusal
+from daeda.printed import HarmlessFormatter, harmless, printable, printable_lines
+from daeda.storage.place import Place
 
 # What the machine may refuse to anybody at any time. What else an OSError says was not foreseen, and is shown whole.
 _REFUSALS = frozenset(
@@ -22,24 +32,87 @@ _REFUSALS = frozenset(
 
 def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
     """Run a command; returns its exit code. Errors of daeda are told without a traceback, all others keep theirs."""
+    _prepare_streams()
     try:
         with _sigterm_interrupts():
-            return command(arguments)
+            _check_words(arguments)
+            code = command(arguments)
+            sys.stdout.flush()
+            return code
     except DaedaError as error:
         tell_error(error)
         return error.exit_code
     except KeyboardInterrupt as interrupt:
-        say(f"error: {interrupt}" if interrupt.args else "interrupted")
+        say(f"error: {first_line(interrupt)}" if interrupt.args else "interrupted")
         return Interrupted.exit_code
-    except BrokenPipeError:
-        # Whoever read our output has gone; there is nobody left to tell.
-        sys.stderr.close()
+    except BrokenPipeError as error:
+        if not _nobody_reads():
+            tell_unforeseen(error)
+        _give_up_output()
+        return 1
+    except MemoryError:
+        say("error: this process is out of memory: give it more (ulimit -v, the limit of its container), or less to do")
         return 1
     except OSError as error:
         if error.errno not in _REFUSALS:
-            raise
+            tell_unforeseen(error)
+            return 1
         tell_error(DaedaError(f"{refusal(error)}: days that were published stay, run again to go on"))
         return 1
+    except Exception as error:  # noqa: BLE001 - shown whole, as Python would, and harmless
+        tell_unforeseen(error)
+        return 1
+
+
+def _prepare_streams() -> None:
+    """What an encoding of the terminal does not have is written as an escape, and what libraries print is harmless."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(HarmlessFormatter("%(message)s"))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _check_words(words: Sequence[str]) -> None:
+    """Raise UsageError for a word, or a working directory, that is no text: a name in another encoding."""
+    try:
+        here = str(Path.cwd())
+    except OSError as error:
+        raise UsageError(f"the working directory cannot be read ({error.strerror}): go to another one") from error
+    for word in (here, *words):
+        try:
+            word.encode("utf-8")
+        except UnicodeEncodeError as error:
+            what = "the working directory " if word is here else ""
+            raise UsageError(
+                f"{what}'{word}' is not UTF-8, and names of files are read as UTF-8: rename it, or write it in UTF-8"
+            ) from error
+
+
+def _nobody_reads() -> bool:
+    """Whether what reads our output has gone, and the pipe that broke is not one to a server or to a worker."""
+    poll = select.poll()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            poll.register(stream.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def _give_up_output() -> None:
+    """Let nothing more be written where nobody reads: Python would flush both streams once more at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def tell_unforeseen(error: BaseException) -> None:
+    """The traceback, as Python shows it; what it quotes begins no line."""
+    for part in traceback.TracebackException.from_exception(error).format():
+        ours = part.startswith(("  File ", "Traceback (", "\n"))
+        print(printable_lines(part.rstrip("\n")) if ours else printable(part.rstrip("\n")), file=sys.stderr)
+    sys.stderr.flush()
 
 
 @contextlib.contextmanager
@@ -61,11 +134,21 @@ def _sigterm_interrupts() -> Iterator[None]:
 
 
 def tell_error(error: DaedaError) -> None:
-    """Print each line of an error, marked as one."""
-    for line in str(error).splitlines():
-        say(f"error: {line}")
+    """Print each sentence of an error, marked as one."""
+    for sentence in error.sentences:
+        say(f"error: {sentence}")
 
 
 def say(line: str) -> None:
-    """One line of narrative, on stderr. What is secret is taken out, whoever wrote it into a message."""
-    print(without_secrets(line), file=sys.stderr, flush=True)
+    """One line of narrative, on stderr: whoever composed it, it is one, and holds nothing secret."""
+    print(printable(line), file=sys.stderr, flush=True)
+
+
+def answer(text: str) -> None:
+    """What a command was asked for, on stdout; line breaks are those of the text, which holds none of its values."""
+    print(printable_lines(text), flush=True)
+
+
+def answer_place(place: Place | Path) -> None:
+    """The directory of the result, on stdout, as it is: programs read it, and a path with a control is refused."""
+    print(harmless(str(place)), flush=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 
-from rich.console import Console
 from rich.table import Table
 
+from daeda.cli.console import HarmlessConsole
 from daeda.dataset.layout import Dataset, Layout
 from daeda.dataset.profile import Usage, added_up, profile_path, read_profile
 from daeda.errors import counted
@@ -21,7 +21,7 @@ def print_profile(layout: Layout, dataset: Dataset, days: Iterable[dt.date]) -> 
     found = [profile for day in days if (profile := read_profile(layout, dataset, day)) is not None]
     if not found:
         return
-    console = Console(stderr=True, highlight=False)
+    console = HarmlessConsole(stderr=True)
     if not console.is_terminal:
         console.width = _PLAIN_WIDTH
     operators = added_up(one for profile in found for one in profile.operators)

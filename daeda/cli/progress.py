@@ -15,10 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.live import Live
-from rich.text import Text
 
+from daeda.cli.console import HarmlessConsole, plain
 from daeda.cli.outcome import say
 from daeda.dataset.layout import MANIFEST_NAME, day_name
 
@@ -41,7 +40,9 @@ class DayProgress:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True, name="progress")
         self._live = (
-            Live(console=Console(stderr=True), transient=True, auto_refresh=False) if sys.stderr.isatty() else None
+            Live(console=HarmlessConsole(stderr=True), transient=True, auto_refresh=False)
+            if sys.stderr.isatty()
+            else None
         )
 
     def __enter__(self) -> Self:
@@ -63,7 +64,7 @@ class DayProgress:
         while not self._ended.wait(_POLL_SECONDS):
             self._look()
             if self._live is not None:
-                self._live.update(Text(self._line(), overflow="ellipsis", no_wrap=True), refresh=True)
+                self._live.update(plain(self._line()), refresh=True)
 
     def _look(self) -> None:
         for day in list(self._left):

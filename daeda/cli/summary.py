@@ -6,9 +6,9 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from daeda.cli.console import HarmlessConsole
 from daeda.dataset.layout import Dataset, Layout
 from daeda.dataset.published import look_at_days
 from daeda.errors import shortened
@@ -32,7 +32,7 @@ _DONE = {
 
 def print_run(layout: Layout, plans: Mapping[Dataset, Sequence[DayPlan]]) -> None:
     """A row per day: rows, seconds of each phase, and what was done."""
-    console = Console(stderr=True, highlight=False)
+    console = HarmlessConsole(stderr=True)
     table = Table(title=layout.service_dir.name, title_justify="left")
     table.add_column("day")
     table.add_column("rows", justify="right")
@@ -66,7 +66,7 @@ def print_run(layout: Layout, plans: Mapping[Dataset, Sequence[DayPlan]]) -> Non
 
 
 def print_plan(
-    console: Console, plans: Mapping[Dataset, Sequence[DayPlan]], sources: Sequence[tuple[str, Path | str]]
+    console: HarmlessConsole, plans: Mapping[Dataset, Sequence[DayPlan]], sources: Sequence[tuple[str, Path | str]]
 ) -> None:
     """A row per day and the reasons; then which days look back beyond a view's first partition."""
     table = Table(title="plan", title_justify="left")

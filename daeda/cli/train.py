@@ -12,7 +12,7 @@ from daeda.catalog.project import Project
 from daeda.cli.arguments import as_flags, open_project, setting_words
 from daeda.cli.halves import Interruptions, interruptible, run_half
 from daeda.cli.installed import require
-from daeda.cli.outcome import say
+from daeda.cli.outcome import answer_place, say
 from daeda.cli.summary import print_run
 from daeda.compiler.compile import compile_runnable
 from daeda.dataset.layout import Dataset, Layout
@@ -86,7 +86,7 @@ def _train(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[
         code = _run(plan, arguments, beam_flags, state)
     if code == 0:
         print_run(layout, plan.plans)
-        print(layout.dataset_dir("enriched" if plan.enriched else "skeleton"))
+        answer_place(layout.dataset_dir("enriched" if plan.enriched else "skeleton"))
     return code
 
 

@@ -24,7 +24,7 @@ from daeda.catalog.view import FeatureView, Source
 from daeda.dataset.layout import Layout
 from daeda.dataset.source_files import Export
 from daeda.dataset.staging import open_local_staging
-from daeda.errors import InputError
+from daeda.errors import InputError, first_line
 from daeda.operators.dag import Dag
 from daeda.settings.runtime import EXPORTS_VARIABLE
 from daeda.sql.database import attach_ducklake, attach_postgres, newest_snapshot
@@ -164,7 +164,7 @@ def _told(view: str, reference: str) -> Iterator[None]:
     except (duckdb.Error, InputError) as error:
         if isinstance(error, InputError) and str(error).startswith("view '"):
             raise
-        reason = without_secrets(next(iter(str(error).strip().splitlines()), type(error).__name__))
+        reason = without_secrets(first_line(error))
         raise InputError(
             f"view '{view}': {reference} cannot be read ({reason}): correct source and fields of the view, or the "
             "environment (PGHOST, PGUSER, PGPASSWORD ..., or the service)"

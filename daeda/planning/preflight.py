@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from daeda.catalog.project import Project
 from daeda.dataset.sources import missing_days, missing_sentence
 from daeda.dtypes import describe_arrow, is_known
-from daeda.errors import InputError, counted, did_you_mean, shortened
+from daeda.errors import InputError, counted, did_you_mean, first_line, shortened
 from daeda.operators.dag import Dag
 from daeda.operators.relational import Join, Scan
 from daeda.planning.days import Action, DayPlan, Sources
@@ -41,7 +41,7 @@ def check_sources(project: Project, dag: Dag, sources: Sources, days: Iterable[d
     """Check what the days would read; raises InputError with a line per view and kind of mistake."""
     refusals = _find_refusals(project, dag, sources, tuple(days))
     if refusals:
-        raise InputError("\n".join(dict.fromkeys(one.sentence for one in refusals)))
+        raise InputError(*dict.fromkeys(one.sentence for one in refusals))
 
 
 @before_the_first_day()
@@ -121,7 +121,7 @@ def _check_file(
             schema = file.schema_arrow
             return [_check_columns(scan, path, schema) or _check_times(scan, path, partition, file) for scan in scans]
     except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0].partition(". ")[0]
+        reason = first_line(error).partition(". ")[0]
         what = f"{path} is not a readable Parquet file ({reason}): write it again"
         return [[("unreadable", f"view '{scan.view}': {what}")] for scan in scans]
 

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from yaml.constructor import SafeConstructor
 
-from daeda.errors import ConfigError, cut, did_you_mean
+from daeda.errors import ConfigError, cut, did_you_mean, first_line
 
 Location = tuple[str | int, ...]
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -48,7 +48,7 @@ class Mistakes:
     def raise_if_any(self) -> None:
         """Raise ConfigError with a line per mistake."""
         if self.lines:
-            raise ConfigError("\n".join(self.lines))
+            raise ConfigError(*self.lines)
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def _error_place(shown: str, error: Exception) -> str:
 
 
 def _error_text(error: Exception) -> str:
-    return str(getattr(error, "problem", None) or error).splitlines()[0]
+    return getattr(error, "problem", None) or first_line(error)
 
 
 def _short(value: object) -> str:

@@ -12,7 +12,7 @@ import duckdb
 from sqlglot import errors, exp, parse_one
 
 from daeda.dtypes import DType
-from daeda.errors import ConfigError, cut, did_you_mean
+from daeda.errors import ConfigError, cut, did_you_mean, first_line
 from daeda.operators.relation import Column, Relation
 from daeda.sql.locked import connect
 
@@ -169,7 +169,7 @@ def _bound_type(query: str, text: str, what: str) -> str:
         try:
             return str(connection.execute(f"DESCRIBE {query}").fetchall()[0][1])
         except duckdb.Error as error:
-            reason = str(error).splitlines()[0]
+            reason = first_line(error)
             raise ConfigError(f"{what} {_quoted(text)} does not fit the columns: {reason}") from error
 
 

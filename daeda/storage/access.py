@@ -11,19 +11,18 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from daeda.errors import InputError
+from daeda.storage.masking import masked
 
 _DEFAULT_REGION = "us-east-1"
-_HIDDEN = "***"
-# Shorter values are not secrets of anybody, and would be found in every second word.
-_LEAST_SECRET = 8
 # Variables whose values never belong into a message, whoever reads them.
-_SECRET_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD")
+_SECRET_VARIABLE = re.compile(r"(?:^|_|PG)(?:PASSWORD|PASSWD|SECRET|TOKEN|SECRET_?KEY|ACCESS_?KEY(?:_ID)?|API_?KEY)$")
 
 
 @dataclass(frozen=True)
@@ -61,14 +60,20 @@ def find_access(environ: Mapping[str, str] = os.environ) -> Access:
 
 
 def without_secrets(text: str, environ: Mapping[str, str] = os.environ) -> str:
-    """The text with every secret of this process replaced."""
-    values = [environ.get(name, "") for name in _SECRET_VARIABLES]
+    """The text with every secret of this process replaced, and every other one that an address or a setting holds."""
+    values = [value for name, value in environ.items() if _SECRET_VARIABLE.search(name.upper())]
     if any(name in text for name in ("aws", "AWS", "s3", "S3")):
-        values += list(_keys({name.upper(): value for name, value in _profile(environ).items()}) or ())
-    for value in sorted(values, key=len, reverse=True):
-        if len(value) >= _LEAST_SECRET:
-            text = text.replace(value, _HIDDEN)
-    return text
+        values += _keys_of_profile(environ)
+    return masked(text, values)
+
+
+def _keys_of_profile(environ: Mapping[str, str]) -> list[str]:
+    """What is secret in the profile; nothing where it cannot be read, which whoever needs it says."""
+    try:
+        profile = _profile(environ)
+    except (InputError, OSError):
+        return []
+    return list(_keys({name.upper(): value for name, value in profile.items()}) or ())
 
 
 def _keys(values: Mapping[str, str]) -> tuple[str, str, str] | None:

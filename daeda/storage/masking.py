@@ -1,0 +1,74 @@
+"""What is secret in a text that others made: passwords of addresses, keys of queries and settings, known values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
+
+HIDDEN = "***"
+# Shorter values are found in every second word: they are taken out where they stand alone, the shortest not at all.
+_LEAST_ANYWHERE = 8
+_LEAST_ALONE = 6
+_NAME = (
+    r"(?:[\w.-]*(?:passwo?r?d|secret(?:[_-]?access)?(?:[_-]?key)?|secretkey|[_-]token|signature|credential|"
+    r"access[_-]?key(?:[_-]?id)?|accesskeyid|api[_-]?key|account[_-]?key)|pwd|token|sig)"
+)
+_VALUE = r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.)*"|[^\s'"&;,)}\]]+"""
+# postgres://user:password@host: a password may hold what an address would escape, so it ends at the last @ of its word.
+_USER_INFO = re.compile(r"(?P<head>[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@'\"]*:)[^\s'\"]*@")
+# https://token@host
+_TOKEN = re.compile(r"(?P<head>https?://)[^\s:/@?#'\"]+@", re.IGNORECASE)
+# password=..., ?X-Amz-Signature=..., s3_secret_access_key='...'
+_ASSIGNED = re.compile(rf"(?P<head>(?<![\w.-]){_NAME}=)(?P<value>{_VALUE})", re.IGNORECASE)
+# password = ... of a connection string
+_SPACED = re.compile(rf"(?P<head>\b(?:ssl)?password\s+=\s*|\bpassword=\s+)(?P<value>{_VALUE})", re.IGNORECASE)
+# An entry of a mapping, as Python and JSON write it.
+_ENTRY = re.compile(
+    rf"(?P<head>(?P<quote>['\"]){_NAME}(?P=quote)\s*:\s*)(?P<value>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")",
+    re.IGNORECASE,
+)
+
+
+def masked(text: str, values: Iterable[str] = ()) -> str:
+    """The text with its secrets replaced: `values` in each form in which they may be quoted, and what looks like one.
+
+    >>> masked("postgres://me:pass@host/db?sslmode=off, s3://b/k?token=abc, password='a b'")
+    "postgres://me:***@host/db?sslmode=off, s3://b/k?token=***, password='***'"
+    >>> masked("hunter2 of /home/hunter22", ["hunter2"])
+    '*** of /home/hunter22'
+    """
+    forms = {form for value in values for form in _forms(value)}
+    for form in sorted(forms, key=len, reverse=True):
+        if len(form) >= _LEAST_ANYWHERE:
+            text = text.replace(form, HIDDEN)
+        elif len(form) >= _LEAST_ALONE:
+            text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(form)}(?![A-Za-z0-9])", HIDDEN, text)
+    if "@" in text:
+        text = _USER_INFO.sub(rf"\g<head>{HIDDEN}@", text)
+        text = _TOKEN.sub(rf"\g<head>{HIDDEN}@", text)
+    for pattern in (_ASSIGNED, _SPACED, _ENTRY):
+        text = pattern.sub(_hidden, text)
+    return text
+
+
+def _hidden(found: re.Match[str]) -> str:
+    value = found["value"]
+    mark = value[0] if value[0] in "'\"" else ""
+    return f"{found['head']}{mark}{HIDDEN}{mark}"
+
+
+def _forms(value: str) -> Iterable[str]:
+    """The value as it is, percent-encoded, and as Python, SQL and XML quote it."""
+    yield value
+    if len(value) < _LEAST_ALONE:
+        return
+    raw = value.encode("utf-8", "surrogateescape")
+    for encoded in (quote(raw), quote(raw, safe=""), quote_plus(raw)):
+        yield encoded
+        yield re.sub("%[0-9A-F]{2}", lambda one: one[0].lower(), encoded)
+    yield repr(value)[1:-1]
+    yield value.replace("\\", "\\\\").replace("'", "\\'")
+    yield value.replace("'", "''")
+    yield value.replace('"', '\\"')
+    yield value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

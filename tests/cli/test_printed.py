@@ -1,0 +1,213 @@
+"""What is printed is harmless: controls are escapes, no value begins a line, secrets are masked, streams may end."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from daeda.cli.console import HarmlessConsole
+from daeda.cli.outcome import run_command
+from daeda.errors import ConfigError, DaedaError, InputError, first_line
+from daeda.printed import HarmlessFormatter, harmless, printable
+from daeda.storage.access import without_secrets
+from tests.projects import TinyProject
+
+REPOSITORY = Path(__file__).parents[2]
+# A line break of each kind, what a terminal obeys, what is not seen, and what turns the order of letters round.
+HARMFUL = [*(chr(code) for code in range(32)), "\x7f", *(chr(code) for code in range(0x80, 0xA0)), *"\u2028\u2029"]
+HARMFUL += [
+    *"\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\u200b\u200c\u200d\u2060\ufeff\xad"
+]
+HARMFUL += ["\ud800", "\udcff", "\U000e0041"]
+
+
+@pytest.mark.parametrize("letter", HARMFUL, ids=lambda letter: f"U+{ord(letter):04X}")
+def test_no_character_that_acts_reaches_the_terminal(letter: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def command(arguments: Sequence[str]) -> int:
+        raise InputError(f"view 'a{letter}error: all days are there': no such view")
+
+    assert run_command(command, []) == 2
+    told = capsys.readouterr().err
+    assert re.fullmatch(r"error: view 'a\\[\w]+error: all days are there': no such view\n", told, re.ASCII)
+
+
+def test_text_of_every_language_is_left_as_it_is() -> None:
+    text = "Übergrößen, цена, 价格, السعر, e\u0301, 🙂, a\u00a0b, `x` \\n"
+    assert harmless(text) == text
+
+
+def test_each_sentence_of_an_error_is_a_line_and_no_value_is(capsys: pytest.CaptureFixture[str]) -> None:
+    def command(arguments: Sequence[str]) -> int:
+        raise ConfigError("a.yaml:1: 'x\nerror: b.yaml'", "c.yaml:2: too")
+
+    assert run_command(command, []) == 2
+    assert capsys.readouterr().err == "error: a.yaml:1: 'x\\nerror: b.yaml'\nerror: c.yaml:2: too\n"
+    assert str(ConfigError("a", "b")) == "a\nb"
+
+
+def test_sentences_are_never_joined_before_they_are_raised() -> None:
+    """A joined text would be taken for one sentence that quotes a line break."""
+    joined = re.compile(r"(?:Error|NotBuiltYet|kind)\(\s*\"\\n\"\.join")
+    files = [
+        path
+        for name in ("daeda", "beam_pipeline", "enrich", "daeda_audit")
+        for path in (REPOSITORY / name).rglob("*.py")
+    ]
+    assert len(files) > 100
+    assert not [path for path in files if joined.search(path.read_text(encoding="utf-8"))]
+
+
+def test_nothing_is_printed_past_what_makes_it_harmless() -> None:
+    home = {"daeda/cli/outcome.py", "sample_data/generate.py"}
+    past = re.compile(r"(?<![\w.])(?:print|Console)\(|stderr\.write|stdout\.write")
+    found = {
+        str(path.relative_to(REPOSITORY))
+        for name in ("daeda", "beam_pipeline", "enrich", "daeda_audit", "sample_data")
+        for path in (REPOSITORY / name).rglob("*.py")
+        if past.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == home
+
+
+def test_an_error_that_nobody_foresaw_keeps_its_traceback_and_forges_no_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def command(arguments: Sequence[str]) -> int:
+        raise ValueError("a\nerror: all is well\x1b[2J")
+
+    assert run_command(command, []) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[-1] == "ValueError: a\\nerror: all is well\\x1b[2J"
+
+
+def test_an_exception_whose_text_cannot_be_made_is_told_by_its_type() -> None:
+    class Silent(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no")
+
+    assert first_line(Silent()) == "Silent"
+    assert first_line(ValueError("")) == "ValueError"
+
+
+def test_tables_show_names_as_they_are() -> None:
+    console = HarmlessConsole()
+    console.file = io.StringIO()
+    console.print("[red]a[/red] :smile: \x1b[31m\rb\nc")
+    assert console.file.getvalue() == "[red]a[/red] :smile: \\x1b[31m\\rb\\nc\n"
+
+
+def test_records_of_logging_are_harmless() -> None:
+    import logging
+
+    record = logging.LogRecord("ray", logging.ERROR, "", 0, "a\nerror: b %s", ("\x1b",), None)
+    assert HarmlessFormatter("%(levelname)s %(message)s").format(record) == "ERROR a\\nerror: b \\x1b"
+
+
+SECRETS = {
+    "postgres://me:p%40ss/w@rd@host:5432/db?sslmode=off": "postgres://me:***@host:5432/db?sslmode=off",
+    "ducklake:postgres:host=h password=hunter2 user=u": "ducklake:postgres:host=h password=*** user=u",
+    "host=h password='it''s a secret' user=u": "host=h password='***' user=u",
+    "connection \"host=h password = x y\"": "connection \"host=h password = *** y\"",
+    "s3://b/k?X-Amz-Credential=AK/1&X-Amz-Signature=abc&part=1": "s3://b/k?X-Amz-Credential=***&X-Amz-Signature=***&part=1",
+    "s3://b/k?s3_access_key_id=AK&s3_secret_access_key=SK": "s3://b/k?s3_access_key_id=***&s3_secret_access_key=***",
+    "https://ghp_token@host/x": "https://***@host/x",
+    "https://a.blob/c?sv=1&sig=abc%3D": "https://a.blob/c?sv=1&sig=***",
+    "AccountKey=abc==;EndpointSuffix=x": "AccountKey=***;EndpointSuffix=x",
+    "found {'password': 'a b', 'host': 'c'}": "found {'password': '***', 'host': 'c'}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "shown"), SECRETS.items(), ids=range(len(SECRETS)))
+def test_secrets_of_addresses_are_masked(text: str, shown: str) -> None:
+    assert without_secrets(text, {}) == shown
+    assert without_secrets(shown, {}) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "view 'password': path /data/token/secret does not exist",
+        "postgres://environment/shop.prices, s3://lake/a:b@c, head.example:6379, me@host",
+        "tokens=5, the column 'token' is int64, and the view declares string: correct the view",
+        "ducklake://meta.ducklake/main.prices@3",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert without_secrets(text, {}) == text
+
+
+@pytest.mark.parametrize(
+    "form", ["p@ss'w&rd", "p%40ss%27w%26rd", "p%40ss%27w%26rd".lower(), "p@ss''w&rd", "p@ss\\'w&rd"]
+)
+def test_known_secrets_are_masked_however_they_are_quoted(form: str) -> None:
+    environ = {"PGPASSWORD": "p@ss'w&rd", "AWS_SECRET_ACCESS_KEY": "0123456789abcdef", "MY_API_KEY": "fedcba9876543210"}
+    assert without_secrets(f"said {form} and 0123456789abcdef, fedcba9876543210", environ) == "said *** and ***, ***"
+
+
+def test_a_message_is_masked_and_then_escaped() -> None:
+    assert printable("postgres://me:pass@host\n") == "postgres://me:***@host\\n"
+
+
+def run(words: Sequence[str], **options: object) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([sys.executable, "-m", "daeda", *words], capture_output=True, check=False, **options)  # type: ignore[call-overload, no-any-return]
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONIOENCODING": "", **more}
+
+
+@pytest.mark.parametrize(
+    "encoding", [{"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "ascii"}]
+)
+def test_an_encoding_without_a_letter_ends_no_command(encoding: dict[str, str], tmp_path: Path) -> None:
+    project = TinyProject(tmp_path)
+    project.column("category")["default"] = "größer 价格"
+    project.write()
+    done = run(["pipeline", "explain", "ranking"], cwd=tmp_path, env=environment(**encoding))
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"'gr\\xf6\\xdfer \\u4ef7\\u683c' where NULL" in done.stdout
+
+
+def test_a_reader_that_goes_away_ends_a_command_quietly(tmp_path: Path) -> None:
+    TinyProject(tmp_path).write()
+    script = f"{sys.executable} -m daeda pipeline explain ranking --sql | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment(), capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_a_word_and_a_directory_that_are_no_utf8_are_refused(tmp_path: Path) -> None:
+    done = run([b"pipeline", b"plan", b"ranking", b"--output-root", b"/tmp/\xff"], cwd=tmp_path, env=environment())  # type: ignore[list-item]
+    assert done.returncode == 2
+    assert done.stderr == (
+        b"error: '/tmp/\\udcff' is not UTF-8, and names of files are read as UTF-8: rename it, or write it in UTF-8\n"
+    )
+    there = os.fsencode(tmp_path) + b"/\xff"
+    os.mkdir(there)  # noqa: PTH102 - no Path holds these bytes
+    done = run(["pipeline", "plan", "ranking"], cwd=there, env=environment())
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"error: the working directory '")
+    assert b"\\udcff' is not UTF-8" in done.stderr
+
+
+def test_a_working_directory_that_is_gone_is_refused(tmp_path: Path) -> None:
+    script = f"mkdir gone; cd gone; rmdir ../gone; exec {sys.executable} -P -m daeda pipeline plan ranking"
+    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment(), capture_output=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        b"error: the working directory cannot be read (No such file or directory): go to another one\n"
+    )
+
+
+def test_an_error_of_daeda_is_pickled_with_its_sentences() -> None:
+    import pickle
+
+    error = pickle.loads(pickle.dumps(DaedaError("a", "b")))
+    assert error.sentences == ("a", "b")
