@@ -19,6 +19,7 @@ _HARMFUL = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
+_ALONE = re.compile(f"({_HARMFUL.pattern})")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -34,6 +35,11 @@ def harmless(text: str) -> str:
 def is_harmless(text: str) -> bool:
     """Whether nothing in the text has to be escaped."""
     return _HARMFUL.search(text) is None
+
+
+def split_harmful(text: str) -> list[str]:
+    """The text in pieces: harmless ones, and single characters that are not."""
+    return _ALONE.split(text)
 
 
 def printable(text: str) -> str:

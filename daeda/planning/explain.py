@@ -8,6 +8,7 @@ from daeda.operators.dag import Dag, Operator
 from daeda.operators.relational import Filter, Join, Project, Scan, Sink
 from daeda.operators.temporal import Aggregate, PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
+from daeda.printed import harmless
 
 
 def explain_text(dag: Dag) -> str:
@@ -23,7 +24,7 @@ def explain_text(dag: Dag) -> str:
     for operator in dag.operators:
         flow = f"{', '.join(operator.inputs)} -> {operator.output}" if operator.inputs else f"-> {operator.output}"
         lines.append(f"{operator.name:<{width}}  {operator.op_kind:<{kind_width}}  {operator.engine:<13}  {flow}")
-        lines += [f"{'':<{width}}    {line}" for line in _details(operator)]
+        lines += [f"{'':<{width}}    {line}" for line in map(harmless, _details(operator))]
     output = dag.output
     lines += [
         "",

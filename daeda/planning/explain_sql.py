@@ -21,6 +21,7 @@ from daeda.operators.dag import Dag
 from daeda.operators.relational import Filter, Join, Project, Scan, Sink
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
+from daeda.printed import harmless, is_harmless, split_harmful
 from daeda.sql import statements
 from daeda.sql.handle import ColumnTable, Composed, Numbered
 from daeda.sql.locked import connect
@@ -50,6 +51,9 @@ def explain_sql(dag: Dag, day: dt.date, rows_per_part: int) -> str:
     head.append(
         "-- are read. Rows are numbered once; each operator then makes a table of its new columns, in that order."
     )
+    sources = [column.source for scan in dag.scans for column in scan.columns]
+    if not all(is_harmless(name) for name in sources):
+        head.append("-- Names that hold a character that is not seen have its escape here, and not the character.")
     return "\n\n".join(["\n".join(head), *written.blocks])
 
 
@@ -139,10 +143,12 @@ def _pretty(query: str) -> str:
 
 def _shown(tree: exp.Expr) -> exp.Expr:
     """The tree in fewer words: no quotes, aliases and subqueries that say nothing."""
-    return tree.transform(_renamed).transform(_plain_source).transform(_unquoted)
+    return tree.transform(_renamed).transform(_plain_source).transform(_unquoted).transform(_visible)
 
 
 def _unquoted(node: exp.Expr) -> exp.Expr:
+    if isinstance(node, exp.Identifier) and not is_harmless(node.name):
+        return exp.to_identifier(harmless(node.name), quoted=True)
     if isinstance(node, exp.Identifier) and _PLAIN_NAME.fullmatch(node.name) and node.name not in _keywords():
         node.set("quoted", False)
     return node
@@ -153,6 +159,20 @@ def _renamed(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Alias) and isinstance(node.this, exp.Column) and node.alias == node.this.name:
         return node.this
     return node
+
+
+def _visible(node: exp.Expr) -> exp.Expr:
+    """`'a<newline>b'` is `'a' || CHR(10) || 'b'`: the script is harmless to look at, and stays the same statement."""
+    if not isinstance(node, exp.Literal) or not node.is_string or is_harmless(node.this):
+        return node
+    pieces = [piece for piece in split_harmful(node.this) if piece]
+    parts = [
+        exp.Literal.string(one) if is_harmless(one) else exp.func("chr", exp.Literal.number(ord(one))) for one in pieces
+    ]
+    joined: exp.Expr = parts[0]
+    for part in parts[1:]:
+        joined = exp.DPipe(this=joined, expression=part, safe=True)
+    return exp.Paren(this=joined)
 
 
 def _plain_source(node: exp.Expr) -> exp.Expr:

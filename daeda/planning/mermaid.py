@@ -9,6 +9,7 @@ from daeda.operators.dag import Dag, Operator
 from daeda.operators.relational import Filter, Join, Project, Scan, Sink
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
+from daeda.printed import harmless
 
 # More columns than this are counted in a box and not listed.
 _MOST_LISTED = 9
@@ -97,4 +98,4 @@ def _added(columns: Iterable[str]) -> list[str]:
 
 def _text(expression: str) -> str:
     """An expression as text of a label: what Mermaid reads as its own is written as an entity."""
-    return expression.replace("&", "#amp;").replace('"', "#quot;").replace("<", "#lt;").replace(">", "#gt;")
+    return harmless(expression).replace("&", "#amp;").replace('"', "#quot;").replace("<", "#lt;").replace(">", "#gt;")

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Va
 from daeda.dtypes import DType
 from daeda.durations import Duration
 from daeda.errors import cut, did_you_mean
+from daeda.storage.masking import has_secret
 from daeda.storage.place import is_object
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -94,6 +95,10 @@ def parse_path(value: object) -> object:
         raise ValueError("the path is empty: write '.' for the directory that it is relative to")
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
         raise ValueError(f"{cut(repr(value))} has a control character in it, and a path has none")
+    if has_secret(value):
+        raise ValueError("the address has a password or a key in it: credentials stay outside, see docs/storage.md")
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise ValueError(f"{cut(repr(value))} is not UTF-8, and names of files are read as UTF-8")
     longest = max((len(part.encode("utf-8", "surrogatepass")) for part in value.split("/")), default=0)
     if longest > _MOST_BYTES_OF_A_NAME:
         raise ValueError(f"'{cut(value)}' has a name of {longest} bytes in it: file systems take at most 255")

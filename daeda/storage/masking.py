@@ -10,17 +10,19 @@ HIDDEN = "***"
 # Shorter values are found in every second word: they are taken out where they stand alone, the shortest not at all.
 _LEAST_ANYWHERE = 8
 _LEAST_ALONE = 6
+# Names of secrets wherever they stand, and those that are one in a query alone: `token=7` is a name of a directory too.
 _NAME = (
-    r"(?:[\w.-]*(?:passwo?r?d|secret(?:[_-]?access)?(?:[_-]?key)?|secretkey|[_-]token|signature|credential|"
-    r"access[_-]?key(?:[_-]?id)?|accesskeyid|api[_-]?key|account[_-]?key)|pwd|token|sig)"
+    r"[\w.-]*(?:passwo?r?d|secret(?:[_-]?access)?(?:[_-]?key)?|(?:session|security|access|auth|refresh)[_-]?token|"
+    r"access[_-]?key(?:[_-]?id)?|api[_-]?key|account[_-]?key)"
 )
+_IN_QUERY = rf"(?:{_NAME}|[\w.-]*(?:token|signature|credential|sig|pwd|key))"
 _VALUE = r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.)*"|[^\s'"&;,)}\]]+"""
 # postgres://user:password@host: a password may hold what an address would escape, so it ends at the last @ of its word.
 _USER_INFO = re.compile(r"(?P<head>[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@'\"]*:)[^\s'\"]*@")
 # https://token@host
 _TOKEN = re.compile(r"(?P<head>https?://)[^\s:/@?#'\"]+@", re.IGNORECASE)
 # password=..., ?X-Amz-Signature=..., s3_secret_access_key='...'
-_ASSIGNED = re.compile(rf"(?P<head>(?<![\w.-]){_NAME}=)(?P<value>{_VALUE})", re.IGNORECASE)
+_ASSIGNED = re.compile(rf"(?P<head>(?<![\w.-]){_NAME}=|[?&;]{_IN_QUERY}=)(?P<value>{_VALUE})", re.IGNORECASE)
 # password = ... of a connection string
 _SPACED = re.compile(rf"(?P<head>\b(?:ssl)?password\s+=\s*|\bpassword=\s+)(?P<value>{_VALUE})", re.IGNORECASE)
 # An entry of a mapping, as Python and JSON write it.
@@ -50,6 +52,19 @@ def masked(text: str, values: Iterable[str] = ()) -> str:
     for pattern in (_ASSIGNED, _SPACED, _ENTRY):
         text = pattern.sub(_hidden, text)
     return text
+
+
+def has_secret(address: str) -> bool:
+    """Whether an address has a password, or a key in its query.
+
+    >>> has_secret("s3://lake/password=1/x"), has_secret("postgres://a:b@host"), has_secret("s3://lake/x?sig=abc")
+    (False, True, True)
+    """
+    _, scheme, rest = address.partition("://")
+    if not scheme:
+        return False
+    query = rest.partition("?")[2]
+    return bool(_USER_INFO.search(address) or _TOKEN.search(address) or (query and masked(f"?{query}") != f"?{query}"))
 
 
 def _hidden(found: re.Match[str]) -> str:

@@ -11,10 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import yaml
 
 from daeda.cli.console import HarmlessConsole
+from daeda.cli.main import main
 from daeda.cli.outcome import run_command
+from daeda.compiler.pipeline_file import pipeline_text
 from daeda.errors import ConfigError, DaedaError, InputError, first_line
+from daeda.planning.explain_sql import explain_sql
 from daeda.printed import HarmlessFormatter, harmless, printable
 from daeda.storage.access import without_secrets
 from tests.projects import TinyProject
@@ -109,6 +113,81 @@ def test_records_of_logging_are_harmless() -> None:
 
     record = logging.LogRecord("ray", logging.ERROR, "", 0, "a\nerror: b %s", ("\x1b",), None)
     assert HarmlessFormatter("%(levelname)s %(message)s").format(record) == "ERROR a\\nerror: b \\x1b"
+
+
+CONTROLS = "a\nerror: b\x1b[31m\u202e"
+
+
+def with_controls(root: Path) -> TinyProject:
+    """A project whose texts act on a terminal, wherever one may stand that is shown."""
+    project = TinyProject(root).without("item_vector")
+    project.service["spine"]["filters"] = [{"where": f"amount > 0\n AND user_id::VARCHAR <> '{CONTROLS}'"}]
+    project.column("category")["default"] = CONTROLS
+    project.service["columns"].append(
+        {"name": "twice", "kind": "derived", "dtype": "string", "expression": f"concat(category, '{CONTROLS}')"}
+    )
+    project.runtime["output_columns"].append("twice")
+    project.views["items"]["field_mapping"] = {CONTROLS: "category"}
+    project.aggregations |= {"enrichment_specs": [], "embedding_stores": []}
+    return project.write()
+
+
+@pytest.mark.parametrize("words", ["explain", "explain --sql", "explain --format mermaid", "compile --no-write"])
+def test_what_describes_a_pipeline_is_harmless(words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    project = with_controls(tmp_path)
+    command, *flags = words.split()
+    assert main(["pipeline", command, "ranking", *flags, "--runtime-config-path", str(project.runtime_path)]) == 0
+    told = capsys.readouterr().out
+    assert harmless(told) == told.replace("\n", "\\n")
+    assert not [line for line in told.splitlines() if line.lstrip().startswith("error")]
+    assert "error: b" in told
+
+
+def test_a_script_without_controls_is_the_same_statement(tmp_path: Path) -> None:
+    import duckdb
+
+    project = with_controls(tmp_path)
+    script = explain_sql(project.compile().skeleton(), project.load().runtime.days[0], 10)
+    found = re.search(r"WHERE\s+(amount > 0.*?);", script, re.DOTALL)
+    assert found is not None
+    rows = "(VALUES (1, ?), (1, 'x')) AS l(amount, user_id)"
+    kept = duckdb.execute(f"SELECT user_id FROM {rows} WHERE {found[1]}", [CONTROLS]).fetchall()
+    assert kept == [("x",)]
+
+
+def test_a_compiled_pipeline_reads_back_as_it_was(tmp_path: Path) -> None:
+    text = pipeline_text(with_controls(tmp_path).compile().to_model())
+    assert text.isascii()
+    operators = {one["name"]: one for one in yaml.safe_load(text)["operators"]}
+    assert operators["filter_spine_1"]["predicate"].endswith(f"<> '{CONTROLS}'")
+    assert CONTROLS in [one.get("default") for one in operators["assemble"]["columns"]]
+
+
+@pytest.mark.parametrize(("command", "code"), [("plan", 0), ("train", 2)])
+def test_what_a_run_says_of_such_texts_is_harmless(command: str, code: int, tmp_path: Path) -> None:
+    with_controls(tmp_path).write_data()
+    done = run(["pipeline", command, "ranking"], cwd=tmp_path, env=environment())
+    told = (done.stderr + done.stdout).decode()
+    assert done.returncode == code
+    assert harmless(told) == told.replace("\n", "\\n")
+    if command == "train":
+        assert "has no column 'a\\nerror: b\\x1b[31m\\u202e' (field 'category'): " in told
+
+
+@pytest.mark.parametrize(
+    "path", ["s3://key:secret@lake/x", "s3://lake/x?s3_secret_access_key=abcd", "https://tok@host/x"]
+)
+def test_an_address_with_a_secret_is_refused_and_not_repeated(
+    path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = TinyProject(tmp_path)
+    project.views["items"]["source"]["path"] = path
+    project.write()
+    assert main(["pipeline", "plan", "ranking", "--runtime-config-path", str(project.runtime_path)]) == 2
+    assert capsys.readouterr().err == (
+        "error: feature_views/items.yaml:4: source.path: the address has a password or a key in it: credentials stay "
+        "outside, see docs/storage.md\n"
+    )
 
 
 SECRETS = {
