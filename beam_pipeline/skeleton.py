@@ -27,7 +27,7 @@ from daeda.cli.outcome import say
 from daeda.cli.progress import DayProgress
 from daeda.dataset.claims import Claim, OnLocked, claim_days, release
 from daeda.dataset.layout import MANIFEST_NAME, Layout, day_name
-from daeda.dataset.manifest import Manifest, read_manifest
+from daeda.dataset.manifest import DayName, Manifest, read_manifest
 from daeda.dataset.staging import RunStaging, open_staging
 from daeda.errors import DaedaError, DayError, Interrupted, NotBuiltYet, counted, shortened
 from daeda.host import probe_host, skeleton_memory
@@ -191,7 +191,8 @@ def _check_published(run: SkeletonRun, context: RunContext) -> None:
             "output_root must lie on storage that every worker reaches by the same path"
         )
     for day in run.days:
-        _check_inputs(run, day, read_manifest(seen / day_name(day)))
+        name = DayName(run.project.service.name, "skeleton", day)
+        _check_inputs(run, day, read_manifest(seen / day_name(day), name))
 
 
 def _check_inputs(run: SkeletonRun, day: dt.date, manifest: Manifest | None) -> None:

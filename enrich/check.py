@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from daeda.catalog.project import Project
 from daeda.dataset.layout import Layout
-from daeda.dataset.manifest import read_manifest
+from daeda.dataset.manifest import DamagedManifest, DayName, read_manifest
 from daeda.errors import InputError, first_line
 from daeda.operators.dag import Dag
 from daeda.operators.udf import RayUdfTransform
@@ -80,13 +80,20 @@ def _check_skeleton(project: Project, dag: Dag, days: Iterable[dt.date]) -> list
     mistakes = []
     for day in days:
         directory = layout.day_dir("skeleton", day)
-        manifest = read_manifest(directory)
+        try:
+            manifest = read_manifest(directory, DayName(layout.service_dir.name, "skeleton", day))
+        except DamagedManifest as error:
+            mistakes.append(f"skeleton of {day}: {error}")
+            continue
         if manifest is None:
             continue
         problems = (_footer_problem(directory / part.name, part.rows, wanted) for part in manifest.parts)
         found = next((problem for problem in problems if problem), None)
         if found:
-            mistakes.append(f"skeleton of {day}: {found}: delete {directory} and build the skeleton again")
+            mistakes.append(
+                f"skeleton of {day}: {found}: run `daeda pipeline train {project.service.name}`, which builds the "
+                "skeleton of the day anew"
+            )
     return mistakes
 
 

@@ -18,11 +18,12 @@ from daeda.cli.outcome import say
 from daeda.cli.progress import DayProgress
 from daeda.dataset.claims import Claim, OnLocked, claim_days, release
 from daeda.dataset.layout import Dataset, Layout, day_name, part_number
-from daeda.dataset.manifest import read_manifest
+from daeda.dataset.manifest import DayName, read_manifest
 from daeda.dataset.profile import DayProfile, Meter, added_up, measured, write_profile
 from daeda.dataset.publish import check_parts, prepare_day
 from daeda.dataset.published import fetch_day
 from daeda.dataset.staging import RunStaging, open_staging
+from daeda.dataset.stamps import forget_stamps
 from daeda.errors import DaedaError, DayError, InputError, Interrupted, counted
 from daeda.host import probe_host
 from daeda.operators.dag import Dag
@@ -164,7 +165,7 @@ class _Run:
             opened.result()
             started = time.perf_counter()
             with measured(meter, "preload"):
-                _verify(work)
+                _verify(work, self._staging.layout)
                 needs = self._preload.needs(work.day, work.skeleton_parts)
                 sources = self._preload.load(needs) if self._preload.fits_beside(needs, held) else None
             return Ahead(needs, sources, time.perf_counter() - started)
@@ -230,7 +231,7 @@ def _claims(days: Iterable[dt.date]) -> list[Claim]:
 def _plan_day(run: EnrichRun, staging: RunStaging, day: dt.date) -> DayWork:
     """The parts of a day; InputError when its skeleton is not published."""
     directory = staging.layout.day_dir("skeleton", day)
-    manifest = read_manifest(directory)
+    manifest = read_manifest(directory, DayName(staging.layout.service_dir.name, "skeleton", day))
     if manifest is None:
         raise InputError(
             f"day {day} has no skeleton in {directory}: "
@@ -255,10 +256,20 @@ def _with_threads(tasks: Sequence[PartTask], envelope: Envelope) -> list[PartTas
     return [replace(task, threads=threads) for task in tasks]
 
 
-def _verify(work: DayWork) -> None:
-    """Hold the skeleton's parts against their manifest; those of object storage are copied first."""
-    match work.skeleton_dir:
-        case Path():
-            check_parts(work.skeleton_dir, work.skeleton, verify_digests=True)
-        case ObjectPath():
-            fetch_day(work.skeleton_dir, work.skeleton, work.local_dir)
+def _verify(work: DayWork, layout: Layout) -> None:
+    """Hold the skeleton's parts against their manifest; those of object storage are copied first.
+
+    What is damaged here looked whole by its stamp: the next plan looks at its digests, and builds the day anew.
+    """
+    try:
+        match work.skeleton_dir:
+            case Path():
+                check_parts(work.skeleton_dir, work.skeleton, verify_digests=True)
+            case ObjectPath():
+                fetch_day(work.skeleton_dir, work.skeleton, work.local_dir)
+    except DayError as error:
+        forget_stamps(layout, DayName(work.skeleton.service, "skeleton", work.day))
+        raise DayError(
+            f"its skeleton is damaged: {error}: run `daeda pipeline train {work.skeleton.service}`, which builds the "
+            "skeleton of the day anew and enriches it"
+        ) from error

@@ -54,7 +54,8 @@ def _command(words: Sequence[str]) -> int:
     require("enrichment")
     days = chosen_days(project, arguments.target_date)
     if arguments.check:
-        _check(project, dag, days)
+        # A skeleton that is about to be built anew need not be whole.
+        _check(project, dag, () if arguments.check == "stores" else days)
         return 0
 
     layout = Layout(project.service_dir, project.scratch_dir)
@@ -85,18 +86,21 @@ def build_parser() -> StrictParser:
     add_enrichment_flags(parser)
     parser.add_argument(
         "--check",
-        action="store_true",
-        help="look at the embedding stores and the skeleton without starting Ray, and build nothing",
+        nargs="?",
+        const="all",
+        choices=("all", "stores"),
+        help="look at the embedding stores and the skeleton (or at the stores alone) without starting Ray, and build "
+        "nothing",
     )
     return parser
 
 
-def _check(project: Project, dag: Dag, days: Iterable[dt.date]) -> None:
+def _check(project: Project, dag: Dag, days: Sequence[dt.date]) -> None:
     from enrich.check import check_enrichment
 
     check_enrichment(project, dag, days)
     stores = sorted({operator.store.name for operator in dag.enrichments})
-    say(f"enrichment: {shortened(stores)} can be read, and the skeleton days that are there")
+    say(f"enrichment: {shortened(stores)} can be read{', and the skeleton days that are there' if days else ''}")
 
 
 def _build(

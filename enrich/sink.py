@@ -11,7 +11,7 @@ from pathlib import Path
 
 from daeda.dataset.fingerprint import enriched_fingerprint
 from daeda.dataset.layout import part_name, part_number
-from daeda.dataset.manifest import ENRICHED_FORMAT_VERSION, ColumnFacts, Manifest, Part, read_manifest
+from daeda.dataset.manifest import ENRICHED_FORMAT_VERSION, ColumnFacts, DayName, Manifest, Part, read_manifest
 from daeda.dataset.publish import check_parts, publish_day
 from daeda.dataset.staging import RunStaging
 from daeda.errors import DayError
@@ -64,7 +64,7 @@ def publish_enriched(
         format_version=ENRICHED_FORMAT_VERSION,
     )
     check_parts(work.ready, manifest, verify_digests=True)
-    now = read_manifest(work.skeleton_dir)
+    now = read_manifest(work.skeleton_dir, DayName(work.skeleton.service, "skeleton", work.day))
     if now is None or now.parts != work.skeleton.parts:
         raise DayError(f"{work.skeleton_dir} was replaced or removed while it was enriched: run again")
     phases = {**seconds, "publish": time.perf_counter() - started}

@@ -94,7 +94,12 @@ def _add_train(parser: StrictParser) -> None:
 def _add_plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("service")
     add_project_flags(parser)
-    add_run_flags(parser)
+    group = add_run_flags(parser)
+    group.add_argument(
+        "--verify",
+        action="store_true",
+        help="compare the digest of every published part, and not only its size and when it was last changed",
+    )
     parser.set_defaults(run=_plan, parser=parser, skeleton_only=False, enrich_only=False)
 
 

@@ -16,7 +16,9 @@ from daeda.cli.outcome import answer_place, say
 from daeda.cli.summary import print_run
 from daeda.compiler.compile import compile_runnable
 from daeda.dataset.layout import Dataset, Layout
+from daeda.dataset.manifest import DayName
 from daeda.dataset.staging import check_writable, repair
+from daeda.dataset.stamps import remember_stamps
 from daeda.errors import InputError, UsageError, shortened
 from daeda.operators.dag import Dag
 from daeda.planning.days import (
@@ -82,6 +84,8 @@ def _train(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[
     for warning in plan.project.warnings:
         say(f"warning: {warning}")
     _check_before_first_day(plan, arguments)
+    _tell_of_damage(plan)
+    _remember_copies(plan, layout)
     with interruptible() as state:
         code = _run(plan, arguments, beam_flags, state)
     if code == 0:
@@ -102,11 +106,12 @@ def make_plan(arguments: argparse.Namespace, held: contextlib.ExitStack, *, chec
     days = chosen_days(project, arguments.target_date)
     skeleton_dag = dag.skeleton()
     sources = find_sources(project, skeleton_dag, held.enter_context(exported(project, skeleton_dag)))
-    skeleton = plan_skeleton(project, skeleton_dag, sources, days, arguments.on_stale)
+    verify = getattr(arguments, "verify", False)
+    skeleton = plan_skeleton(project, skeleton_dag, sources, days, arguments.on_stale, verify=verify)
     if checked and not arguments.enrich_only:
         skeleton = block_refused(project, skeleton_dag, sources, skeleton)
     wanted = bool(dag.enrichments) and not arguments.skeleton_only
-    enriched = plan_enriched(project, dag, skeleton, arguments.on_stale) if wanted else ()
+    enriched = plan_enriched(project, dag, skeleton, arguments.on_stale, verify=verify) if wanted else ()
     return TrainPlan(project, dag, sources, skeleton, enriched)
 
 
@@ -127,6 +132,23 @@ def _check_before_first_day(plan: TrainPlan, arguments: argparse.Namespace) -> N
         check_sources(plan.project, plan.dag.skeleton(), plan.sources, [one.day for one in plan.skeleton if one.builds])
     if arguments.on_stale == "fail":
         refuse_stale([one for days in plan.plans.values() for one in days])
+
+
+def _tell_of_damage(plan: TrainPlan) -> None:
+    """Say which published days are not as they were published, and what becomes of them."""
+    for dataset, days in plan.plans.items():
+        for one in days:
+            if one.damage:
+                what = "kept as it is" if one.action is Action.KEEP else "built anew"
+                say(f"warning: {dataset} {one.day}: {shortened(one.damage, 4)}: the day is {what}")
+
+
+def _remember_copies(plan: TrainPlan, layout: Layout) -> None:
+    """Days that were copied or touched and have the published bytes are not digested again by the next run."""
+    for dataset, days in plan.plans.items():
+        for one in days:
+            if one.stamps and not one.builds:
+                remember_stamps(layout, DayName(plan.project.service.name, dataset, one.day), one.stamps)
 
 
 def _require_skeleton(plan: TrainPlan) -> None:
@@ -150,7 +172,7 @@ def _run(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[st
     to_enrich = any(one.builds for one in plan.enriched)
     if to_enrich:
         # In a process of its own, so that neither the driver nor the skeleton ever imports lance.
-        code = run_half("enrich", [*enrichment, "--check"], state)
+        code = run_half("enrich", [*enrichment, "--check", "all" if arguments.enrich_only else "stores"], state)
         if code:
             return code
     repair(Layout(plan.project.service_dir, plan.project.scratch_dir))

@@ -109,9 +109,10 @@ def _path(run: Path, claim: Claim) -> Path:
 
 
 def _holder(run: Path, claims: tuple[Claim, ...]) -> Holder:
+    """What the lock of the run says; a run that ends at this moment, or a lock that was written over, says nothing."""
     try:
         told = json.loads(lock_text(run))
-    except FileNotFoundError:  # the run ends at this moment
-        told = {"host": "?", "process": 0, "since": 0}
-    since = dt.datetime.fromtimestamp(int(told["since"]), dt.UTC).replace(tzinfo=None)
-    return Holder(told["host"], told["process"], str(since), claims)
+        since = dt.datetime.fromtimestamp(int(told["since"]), dt.UTC).replace(tzinfo=None)
+        return Holder(str(told["host"]), int(told["process"]), str(since), claims)
+    except (FileNotFoundError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return Holder("an unknown host", 0, "an unknown time", claims)

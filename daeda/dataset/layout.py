@@ -70,6 +70,11 @@ def part_name(number: int) -> str:
     return f"part-{number}-0.parquet"
 
 
+def is_part(name: str) -> bool:
+    """Whether a file is named as a part is."""
+    return _PART.fullmatch(name) is not None
+
+
 def part_number(name: str) -> int:
     """N of `part-N-0.parquet`; raises ValueError for another name."""
     found = _PART.fullmatch(name)
@@ -79,5 +84,5 @@ def part_number(name: str) -> int:
 
 
 def parts_in_order(names: Iterable[str]) -> list[str]:
-    """Part names by number: 10 comes after 9."""
-    return sorted(names, key=part_number)
+    """Part names by number: 10 comes after 9. Names of no part come last."""
+    return sorted(names, key=lambda name: (0, part_number(name), name) if is_part(name) else (1, 0, name))

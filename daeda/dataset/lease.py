@@ -91,7 +91,8 @@ def is_dead(through: S3Client, path: ObjectPath) -> str | None:
         return None
     body, etag = found
     who = _read(body)
-    if who.get("host") == socket.gethostname() and not _runs(int(who.get("process", 0))):
+    process = who.get("process")
+    if who.get("host") == socket.gethostname() and isinstance(process, int) and not _runs(process):
         return etag
     age = through.age(path)
     return etag if age is not None and age > LEASE_SECONDS else None

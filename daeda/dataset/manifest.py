@@ -2,29 +2,59 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import os
+import re
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Annotated, Literal
 
-from daeda.dataset.layout import MANIFEST_NAME
-from daeda.errors import InputError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+
+from daeda.dataset.layout import MANIFEST_NAME, Dataset, part_name
+from daeda.errors import InputError, NotRegular, cut
 from daeda.storage.objects import client
 from daeda.storage.place import ObjectPath, Place
+from daeda.storage.regular import MOST_METADATA, regular_descriptor
 
 # Version of the day's format: part of the fingerprint, raised when the same input would give other bytes.
 FORMAT_VERSION = 1
 # The same for what the enrichment writes of one skeleton and one store.
 ENRICHED_FORMAT_VERSION = 3
 
+# How the file is read: a key that is not known, or a value of another type, is a mistake and never converted.
+_MODEL = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+Count = Annotated[int, Field(ge=0)]
+
+
+def _day(text: str) -> str:
+    if dt.date.fromisoformat(text).isoformat() != text:
+        raise ValueError("is not a day, YYYY-MM-DD")
+    return text
+
+
+def _digest(text: str) -> str:
+    if not _DIGEST.fullmatch(text):
+        raise ValueError("is not a SHA-256 in hexadecimal")
+    return text
+
+
+Digest = Annotated[str, AfterValidator(_digest)]
+
 
 @dataclass(frozen=True)
 class Part:
     """One Parquet file of the day."""
 
+    __pydantic_config__ = _MODEL
+
     name: str
-    rows: int
-    size: int
-    sha256: str
+    rows: Count
+    size: Count
+    sha256: Digest
 
 
 @dataclass(frozen=True)
@@ -34,9 +64,11 @@ class ColumnFacts:
     Long texts are cut, and end in dots then.
     """
 
+    __pydantic_config__ = _MODEL
+
     name: str
     dtype: str
-    nulls: int
+    nulls: Count
     minimum: str | None = None
     maximum: str | None = None
     placeholder: bool = False
@@ -49,11 +81,13 @@ class InputFile:
     Of an object nothing is digested: its size and ETag decide.
     """
 
+    __pydantic_config__ = _MODEL
+
     operator: str
     path: str
-    size: int
+    size: Count
     mtime_ns: int
-    sha256: str
+    sha256: Literal[""] | Digest
     etag: str = ""
 
     @property
@@ -69,6 +103,8 @@ class Fingerprint:
     `operators` maps an operator's name to the digest of its description, `inputs` an operator's name to the digest of
     what it reads, `settings` a setting to its value.
     """
+
+    __pydantic_config__ = _MODEL
 
     operators: dict[str, str]
     inputs: dict[str, str]
@@ -94,66 +130,129 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The whole manifest. `seconds` maps a phase to wall seconds; `software` a package to its version."""
+    """The whole manifest. `seconds` maps a phase to wall seconds; `software` a package to its version.
+
+    `stamps` maps a part to what its file system or server said of it when it was published: when it was last changed
+    (`st_ctime_ns`), or its ETag. While that and the size are the same, so are the bytes; otherwise the digest decides.
+    """
+
+    __pydantic_config__ = _MODEL
 
     service: str
-    dataset: str
-    day: str
-    rows: int
+    dataset: Dataset
+    day: Annotated[str, AfterValidator(_day)]
+    rows: Count
     parts: tuple[Part, ...]
     columns: tuple[ColumnFacts, ...]
     fingerprint: Fingerprint
     inputs: tuple[InputFile, ...] = ()
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, Annotated[float, Field(ge=0)]] = field(default_factory=dict)
     software: dict[str, str] = field(default_factory=dict)
-    format_version: int = FORMAT_VERSION
+    format_version: Annotated[int, Field(ge=1)] = FORMAT_VERSION
+    stamps: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The file's text."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
 
-def read_manifest(directory: Place) -> Manifest | None:
-    """The manifest of a published day, None when there is none; raises InputError when it cannot be understood."""
-    text = _read_text(directory / MANIFEST_NAME)
-    return None if text is None else parse_manifest(text, directory)
+@dataclass(frozen=True)
+class DayName:
+    """Which day of which dataset of which service a manifest should be of."""
+
+    service: str
+    dataset: Dataset
+    day: dt.date
 
 
-def parse_manifest(text: str, directory: Place) -> Manifest:
-    """The manifest that is written in the file of a directory; raises InputError when it cannot be understood."""
+class DamagedManifest(InputError):
+    """A manifest that is not what daeda writes of this day; `reason` says in one clause why."""
+
+    def __init__(self, path: Place, reason: str) -> None:
+        super().__init__(
+            f"{path} is not the manifest of this day: {reason}: `daeda pipeline train` builds the day anew"
+        )
+        self.reason = reason
+
+
+def read_manifest(directory: Place, expected: DayName | None = None) -> Manifest | None:
+    """The manifest of a published day, None when there is none.
+
+    Raises DamagedManifest when it cannot be understood, contradicts itself, or is of another day than `expected`, and
+    InputError when it may not be read.
+    """
+    text = _read_bytes(directory / MANIFEST_NAME)
+    return None if text is None else parse_manifest(text, directory, expected)
+
+
+def parse_manifest(text: bytes, directory: Place, expected: DayName | None = None) -> Manifest:
+    """The manifest that is written in the file of a directory; raises DamagedManifest as `read_manifest` does."""
+    path = directory / MANIFEST_NAME
     try:
-        return _from_json(json.loads(text))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(
-            f"{directory / MANIFEST_NAME} is not a manifest of daeda ({type(error).__name__}: {error}): delete "
-            f"{directory} and run again"
-        ) from error
+        manifest: Manifest = _model().validate_json(text)
+    except ValidationError as error:
+        raise DamagedManifest(path, _first_mistake(error)) from error
+    contradiction = _contradiction(manifest, expected)
+    if contradiction is not None:
+        raise DamagedManifest(path, contradiction)
+    return manifest
 
 
-def _read_text(path: Place) -> str | None:
+@lru_cache(maxsize=1)
+def _model() -> TypeAdapter[Manifest]:
+    return TypeAdapter(Manifest)
+
+
+def _first_mistake(error: ValidationError) -> str:
+    """The first mistake, with the key that it is at.
+
+    "rows: input should be a valid integer (1 of 3 mistakes)"
+    """
+    entry, *others = error.errors(include_url=False, include_input=False)
+    key = ".".join(str(step) for step in entry["loc"])
+    message = str(entry["ctx"]["error"]) if entry["type"] == "value_error" else entry["msg"]
+    message = message[:1].lower() + message[1:]
+    more = f" (1 of {len(others) + 1} mistakes)" if others else ""
+    return f"{cut(key)}: {cut(message, 120)}{more}" if key else cut(message, 120)
+
+
+def _contradiction(manifest: Manifest, expected: DayName | None) -> str | None:
+    """In what the manifest contradicts itself or its place; None where it does not."""
+    names = [part.name for part in manifest.parts]
+    in_all = sum(part.rows for part in manifest.parts)
+    if not names or names != [part_name(number) for number in range(len(names))]:
+        return f"parts: the names are {cut(', '.join(names)) or 'none'}, and not {part_name(0)} and those after it"
+    if in_all != manifest.rows:
+        return f"rows: {manifest.rows}, and its parts have {in_all}"
+    if any(column.nulls > manifest.rows for column in manifest.columns):
+        return f"columns: one has more NULLs than the {manifest.rows} rows"
+    if not set(manifest.stamps) <= set(names):
+        return "stamps: one is of a file that is no part"
+    if expected is None:
+        return None
+    found = DayName(manifest.service, manifest.dataset, dt.date.fromisoformat(manifest.day))
+    if found == expected:
+        return None
+    return f"it is of {found.day} ({found.dataset} of '{cut(found.service)}')"
+
+
+def _read_bytes(path: Place) -> bytes | None:
     if isinstance(path, ObjectPath):
-        found = client().read(path)
-        return None if found is None else found[0].decode(errors="replace")
+        answer = client().read(path)
+        return None if answer is None else answer[0]
     try:
-        # What is no UTF-8 is no manifest either: the message comes from the reader of JSON.
-        return path.read_text(encoding="utf-8", errors="replace")
+        # A link in place of a manifest was not published: it is refused, and never followed.
+        descriptor = regular_descriptor(path, os.O_RDONLY | os.O_NOFOLLOW)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except NotRegular as error:
+        raise DamagedManifest(path, "it is no regular file") from error
     except OSError as error:
+        if path.is_symlink() or path.is_dir():
+            raise DamagedManifest(path, "it is no regular file") from error
         raise InputError(f"{path} cannot be read ({error.strerror}): change its permissions") from error
-
-
-def _from_json(data: dict[str, Any]) -> Manifest:
-    return Manifest(
-        service=data["service"],
-        dataset=data["dataset"],
-        day=data["day"],
-        rows=int(data["rows"]),
-        parts=tuple(Part(**part) for part in data["parts"]),
-        columns=tuple(ColumnFacts(**column) for column in data["columns"]),
-        fingerprint=Fingerprint(**data["fingerprint"]),
-        inputs=tuple(InputFile(**one) for one in data["inputs"]),
-        seconds=data["seconds"],
-        software=data["software"],
-        format_version=int(data["format_version"]),
-    )
+    with os.fdopen(descriptor, "rb") as file:
+        text = file.read(MOST_METADATA + 1)
+    if len(text) > MOST_METADATA:
+        raise DamagedManifest(path, f"it has more than {MOST_METADATA} bytes")
+    return text

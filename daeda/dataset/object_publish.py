@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
-from daeda.dataset.layout import MANIFEST_NAME, Dataset, Layout
+from daeda.dataset.layout import MANIFEST_NAME, Dataset, Layout, is_part
 from daeda.dataset.lease import is_dead, publication
 from daeda.dataset.manifest import Manifest
+from daeda.dataset.published import data_entries, foreign_parts, require_free
+from daeda.dataset.source_files import PARTITION, parse_day
 from daeda.errors import DayError
-from daeda.storage.client import S3Client
 from daeda.storage.objects import client
 from daeda.storage.place import ObjectPath
 
@@ -31,15 +33,16 @@ def upload_day(layout: Layout, dataset: Dataset, day: dt.date, ready: Path, mani
     assert isinstance(final, ObjectPath)
     through = client()
     with publication(through, layout, dataset, day) as lease:
+        entries = data_entries(final)
+        require_free(final, entries)
         through.delete(final / MANIFEST_NAME)
-        names = {part.name for part in manifest.parts}
-        for one in through.listing(final):
-            if one.path.name not in names:
-                through.delete(one.path)
+        for name in foreign_parts(manifest.parts, entries):
+            through.delete(final / name)
         for part in manifest.parts:
             lease.renew()
             through.put(final / part.name, ready / part.name, part.sha256)
-        _check_arrived(through, final, manifest)
+        stamps = _stamps_of_arrived(final, manifest)
+        (ready / MANIFEST_NAME).write_text(replace(manifest, stamps=stamps).to_json(), encoding="utf-8")
         lease.renew(now=True)
         through.put(final / MANIFEST_NAME, ready / MANIFEST_NAME)
     mirror.mkdir(parents=True, exist_ok=True)
@@ -53,8 +56,12 @@ def clear_unfinished(layout: Layout) -> None:
     through = client()
     for dataset in _DATASETS:
         days: dict[str, list[ObjectPath]] = {}
-        for one in through.listing(layout.service_dir / dataset):
-            days.setdefault(one.path.parent.name, []).append(one.path)
+        directory = layout.service_dir / dataset
+        for stored in through.listing(directory):
+            name, _, rest = stored.path.key.removeprefix(directory.prefix).partition("/")
+            # What daeda did not write is not its to delete.
+            if parse_day(name.removeprefix(PARTITION)) and (rest == MANIFEST_NAME or is_part(rest)):
+                days.setdefault(name, []).append(stored.path)
         for name, objects in days.items():
             if MANIFEST_NAME in {path.name for path in objects}:
                 continue
@@ -70,8 +77,12 @@ def clear_unfinished(layout: Layout) -> None:
             through.delete(one.path, etag)
 
 
-def _check_arrived(through: S3Client, final: ObjectPath, manifest: Manifest) -> None:
-    sizes = {one.path.name: one.size for one in through.listing(final)}
+def _stamps_of_arrived(final: ObjectPath, manifest: Manifest) -> dict[str, str]:
+    """The ETags of the parts; raises DayError for one that did not arrive whole."""
+    entries = data_entries(final)
     for part in manifest.parts:
-        if sizes.get(part.name) != part.size:
-            raise DayError(f"{final / part.name}: {sizes.get(part.name)} bytes arrived of {part.size}: run again")
+        entry = entries.get(part.name)
+        if entry is None or entry.size != part.size:
+            size = "no" if entry is None else entry.size
+            raise DayError(f"{final / part.name}: {size} bytes arrived of {part.size}: run again")
+    return {part.name: entries[part.name].stamp or "" for part in manifest.parts}

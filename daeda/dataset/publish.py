@@ -12,12 +12,14 @@ import datetime as dt
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from daeda.dataset.claims import release
 from daeda.dataset.layout import MANIFEST_NAME, Dataset, day_name, parts_in_order
 from daeda.dataset.manifest import Manifest
 from daeda.dataset.object_publish import upload_day
+from daeda.dataset.published import entries_of, require_free, stamp_of
 from daeda.dataset.sources import file_digest
 from daeda.dataset.staging import RunStaging, still_ours
 from daeda.errors import DayError
@@ -51,11 +53,12 @@ def publish_day(
     part is missing, extra, or not what was written.
     """
     check_parts(ready, manifest, verify_digests=verify_digests)
-    _write_durably(ready / MANIFEST_NAME, manifest.to_json())
-    _sync_directory(ready)
     final = staging.layout.day_dir(dataset, day)
     match final:
         case Path():
+            stamps = {part.name: stamp_of((ready / part.name).lstat()) for part in manifest.parts}
+            _write_durably(ready / MANIFEST_NAME, replace(manifest, stamps=stamps).to_json())
+            _sync_directory(ready)
             _move_into_place(staging, dataset, ready, final)
         case ObjectPath():
             with still_ours(staging) as ours:
@@ -72,7 +75,9 @@ def _move_into_place(staging: RunStaging, dataset: Dataset, ready: Path, final: 
         shutil.rmtree(aside)
     with still_ours(staging) as ours:
         _require_ours(staging, final, ours)
-        if final.exists():
+        entries = entries_of(final)
+        if entries is not None:
+            require_free(final, entries)
             final.rename(aside)
         ready.rename(final)
     _sync_directory(final.parent)
@@ -88,7 +93,7 @@ def _require_ours(staging: RunStaging, final: Place, ours: bool) -> None:
 def check_parts(directory: Path, manifest: Manifest, *, verify_digests: bool) -> None:
     """Raise DayError unless the directory holds exactly the parts of the manifest, with their sizes (and digests)."""
     listed = [part.name for part in manifest.parts]
-    found = parts_in_order(path.name for path in directory.glob("*.parquet"))
+    found = parts_in_order(entries_of(directory) or ())
     if found != listed:
         raise DayError(f"{directory}: the parts are {found}, and the manifest lists {listed}")
     right = [(directory / part.name).stat().st_size == part.size for part in manifest.parts]

@@ -1,78 +1,225 @@
-"""Published days as their readers see them, on local disk and on object storage."""
+"""Published days as their readers see them, on local disk and on object storage: what is there is what was published.
+
+A reader of a day's directory takes every file in it whose name begins with neither `_` nor `.` for its data. So a file
+that was changed, that is missing, or that no manifest names is found here, at the cost of a stat or of a listing.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+import os
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from daeda.dataset.layout import MANIFEST_NAME, Dataset, Layout, day_name
-from daeda.dataset.manifest import Manifest, Part, read_manifest
-from daeda.errors import DayError
+from daeda.dataset.layout import MANIFEST_NAME, Dataset, Layout, day_name, is_part
+from daeda.dataset.manifest import DamagedManifest, DayName, Manifest, Part, read_manifest
+from daeda.dataset.sources import file_digest
+from daeda.errors import DayError, shortened
 from daeda.storage.client import AT_ONCE
 from daeda.storage.objects import client
 from daeda.storage.place import ObjectPath, Place
 
+# Parts that are digested at once.
+_THREADS = 2
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of a day's directory. `stamp` is None for what is no regular file."""
+
+    size: int
+    stamp: str | None
+
 
 @dataclass(frozen=True)
 class Published:
-    """A published day. `unlike` names the parts that are not there, or not of the size that was published."""
+    """A day that is there. Without a manifest it was not published, and only what is in the way counts.
 
-    manifest: Manifest
-    unlike: tuple[str, ...] = ()
+    `damage` says in clauses how it differs from what was published, and makes it stale. `obstacles` are entries that
+    daeda did not write and does not delete. `stamps` are those of parts that have others by now and the same bytes.
+    """
+
+    manifest: Manifest | None
+    damage: tuple[str, ...] = ()
+    obstacles: tuple[str, ...] = ()
+    stamps: Mapping[str, str] = field(default_factory=dict)
 
 
-def look_at_days(layout: Layout, dataset: Dataset, days: Sequence[dt.date]) -> dict[dt.date, Published]:
-    """Those of the days that are published.
+def look_at_days(
+    layout: Layout, dataset: Dataset, days: Sequence[dt.date], *, verify: bool = False
+) -> dict[dt.date, Published]:
+    """Those of the days that are there. With `verify` every part is digested, otherwise those with another stamp.
 
     On object storage one listing finds them, and their manifests are read side by side.
     """
-    directory = layout.dataset_dir(dataset)
     if not days:
         return {}
+    directory = layout.dataset_dir(dataset)
+    names = {day: DayName(layout.service_dir.name, dataset, day) for day in days}
     if isinstance(directory, ObjectPath):
-        return _look_at_objects(directory, days)
+        return _look_at_objects(directory, names, verify)
     found = {}
-    for day in days:
-        manifest = read_manifest(directory / day_name(day))
-        if manifest is not None:
-            found[day] = Published(manifest, tuple(unlike_published(directory / day_name(day), manifest.parts)))
+    for day, name in names.items():
+        published = _look_at_directory(directory / day_name(day), name, verify)
+        if published is not None:
+            found[day] = published
     return found
 
 
-def _look_at_objects(directory: ObjectPath, days: Sequence[dt.date]) -> dict[dt.date, Published]:
-    sizes: dict[str, dict[str, int]] = {}
-    for one in client().listing(directory, day_name(min(days)), day_name(max(days))):
-        sizes.setdefault(one.path.parent.name, {})[one.path.name] = one.size
-    there = [day for day in days if MANIFEST_NAME in sizes.get(day_name(day), ())]
+def _look_at_directory(directory: Path, name: DayName, verify: bool) -> Published | None:
+    entries = entries_of(directory)
+    if entries is None:
+        return None
+    return _look(directory, name, entries, obstacles_in(directory, entries), verify)
 
-    def look(day: dt.date) -> Published | None:
+
+def _look(
+    directory: Place, name: DayName, entries: Mapping[str, Entry], obstacles: tuple[str, ...], verify: bool
+) -> Published:
+    try:
+        manifest = None if _is_link(directory) else read_manifest(directory, name)
+    except DamagedManifest as error:
+        return Published(None, (f"{MANIFEST_NAME}: {error.reason}",), obstacles)
+    if manifest is None:
+        return Published(None, (), obstacles)
+    damage, stamps = _compared(directory, manifest, entries, verify)
+    return Published(manifest, damage, obstacles, stamps)
+
+
+def _is_link(directory: Place) -> bool:
+    return isinstance(directory, Path) and directory.is_symlink()
+
+
+def entries_of(directory: Path) -> dict[str, Entry] | None:
+    """What readers of a directory take for data, by name; None where no directory is. A link is looked at as such."""
+    if directory.is_symlink():
+        return {}
+    try:
+        with os.scandir(directory) as entries:
+            return {entry.name: _entry(entry) for entry in entries if not entry.name.startswith(("_", "."))}
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _entry(entry: os.DirEntry[str]) -> Entry:
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except FileNotFoundError:  # it is removed at this moment
+        return Entry(0, None)
+    return Entry(status.st_size, stamp_of(status) if stat.S_ISREG(status.st_mode) else None)
+
+
+def stamp_of(status: os.stat_result) -> str:
+    """What changes whenever a file is written, replaced or copied, and cannot be set back as its mtime can."""
+    return str(status.st_ctime_ns)
+
+
+def obstacles_in(directory: Place, entries: Mapping[str, Entry]) -> tuple[str, ...]:
+    """Clauses about what keeps a day from being replaced: daeda follows no link and deletes nothing but parts."""
+    if isinstance(directory, Path) and directory.is_symlink():
+        return (f"{directory} is a link, which is not followed: remove it, or put what it leads to in its place",)
+    foreign = [name for name, entry in entries.items() if not is_part(name) or _holds_more(directory / name, entry)]
+    return tuple(
+        f"{directory / name} was not written by daeda, and readers of the day take it for data: move it elsewhere"
+        for name in sorted(foreign)
+    )
+
+
+def require_free(final: Place, entries: Mapping[str, Entry]) -> None:
+    """Raise DayError where something came into the place of a day after the plan: daeda does not delete it."""
+    obstacles = obstacles_in(final, entries)
+    if obstacles:
+        raise DayError(f"not published: {shortened(obstacles, 3)}")
+
+
+def _holds_more(path: Place, entry: Entry) -> bool:
+    """Whether a part's name is that of a directory, with files of somebody else in it."""
+    return entry.stamp is None and isinstance(path, Path) and path.is_dir() and not path.is_symlink()
+
+
+def _compared(
+    directory: Place, manifest: Manifest, entries: Mapping[str, Entry], verify: bool
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Clauses about parts that are not as published, and the stamps of those that only look changed."""
+    damage = []
+    doubtful: list[tuple[Part, str]] = []
+    for part in manifest.parts:
+        entry = entries.get(part.name)
+        if entry is None:
+            damage.append(f"{part.name} is missing")
+        elif entry.stamp is None or entry.size != part.size:
+            damage.append(f"{part.name} is not the file that was published")
+        elif verify or manifest.stamps.get(part.name) != entry.stamp:
+            doubtful.append((part, entry.stamp))
+    with ThreadPoolExecutor(_THREADS) as pool:
+        same = list(pool.map(lambda item: _digest_of(directory / item[0].name) == item[0].sha256, doubtful))
+    damage += [
+        f"{part.name} is not the file that was published"
+        for (part, _), equal in zip(doubtful, same, strict=True)
+        if not equal
+    ]
+    published = {part.name for part in manifest.parts}
+    damage += [f"{name} is no part of the published day" for name in sorted(set(entries) - published)]
+    stamps = {
+        part.name: stamp
+        for (part, stamp), equal in zip(doubtful, same, strict=True)
+        if equal and manifest.stamps.get(part.name) != stamp
+    }
+    return tuple(damage), stamps
+
+
+def _digest_of(path: Place) -> str:
+    if isinstance(path, ObjectPath):
+        return client().digest(path)
+    try:
+        return file_digest(path)
+    except FileNotFoundError:
+        return ""  # it is replaced or removed at this moment
+
+
+def _look_at_objects(directory: ObjectPath, names: Mapping[dt.date, DayName], verify: bool) -> dict[dt.date, Published]:
+    listed: dict[str, dict[str, Entry]] = {}
+    for stored in client().listing(directory, day_name(min(names)), day_name(max(names))):
+        name, _, rest = stored.path.key.removeprefix(directory.prefix).partition("/")
+        listed.setdefault(name, {})[rest] = Entry(stored.size, stored.etag)
+
+    def look(day: dt.date) -> Published:
         place = directory / day_name(day)
-        manifest = read_manifest(place)
-        if manifest is None:
-            return None
-        unlike = _unlike(sizes[day_name(day)], manifest.parts)
+        published = _look_at_listed(place, names[day], listed[day_name(day)], verify)
+        if not published.damage:
+            return published
         # It may have been published between the listing and now.
-        return Published(manifest, tuple(unlike_published(place, manifest.parts)) if unlike else ())
+        return _look_at_listed(place, names[day], _all_entries(place), verify)
 
+    there = [day for day in names if day_name(day) in listed]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return {day: found for day, found in zip(there, pool.map(look, there), strict=True) if found is not None}
+        return dict(zip(there, pool.map(look, there), strict=True))
 
 
-def unlike_published(directory: Place, parts: Iterable[Part]) -> list[str]:
-    """Names of parts that are not there, or not of the size that was published."""
-    match directory:
-        case Path():
-            sizes = {path.name: path.stat().st_size for path in directory.glob("*.parquet")}
-        case ObjectPath():
-            sizes = {one.path.name: one.size for one in client().listing(directory)}
-    return _unlike(sizes, parts)
+def _look_at_listed(place: ObjectPath, name: DayName, entries: Mapping[str, Entry], verify: bool) -> Published:
+    shown = _data(entries)
+    if MANIFEST_NAME not in entries:
+        return Published(None, (), obstacles_in(place, shown))
+    return _look(place, name, shown, obstacles_in(place, shown), verify)
 
 
-def _unlike(sizes: Mapping[str, int], parts: Iterable[Part]) -> list[str]:
-    return [part.name for part in parts if sizes.get(part.name) != part.size]
+def data_entries(place: ObjectPath) -> dict[str, Entry]:
+    """What readers of a day on object storage take for data, by what follows the day's address."""
+    return _data(_all_entries(place))
+
+
+def _data(entries: Mapping[str, Entry]) -> dict[str, Entry]:
+    return {rest: entry for rest, entry in entries.items() if rest and not rest.startswith(("_", "."))}
+
+
+def _all_entries(place: ObjectPath) -> dict[str, Entry]:
+    return {
+        stored.path.key.removeprefix(place.prefix): Entry(stored.size, stored.etag)
+        for stored in client().listing(place)
+    }
 
 
 def fetch_day(directory: ObjectPath, manifest: Manifest, target: Path) -> None:
@@ -82,3 +229,9 @@ def fetch_day(directory: ObjectPath, manifest: Manifest, target: Path) -> None:
         _, digest = client().fetch(directory / part.name, target / part.name)
         if digest != part.sha256:
             raise DayError(f"{directory / part.name}: the bytes are not those that were published: build the day again")
+
+
+def foreign_parts(parts: Iterable[Part], names: Iterable[str]) -> list[str]:
+    """Names of parts that a day does not have any more."""
+    kept = {part.name for part in parts}
+    return [name for name in names if is_part(name) and name not in kept]

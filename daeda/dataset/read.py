@@ -20,7 +20,8 @@ from pathlib import Path
 
 from daeda.dataset.layout import MANIFEST_NAME
 from daeda.dataset.manifest import Manifest, parse_manifest
-from daeda.errors import InputError
+from daeda.errors import InputError, refusal
+from daeda.storage.regular import MOST_METADATA, regular_descriptor
 
 # A day may be absent between two renames; on a busy machine that moment lasts.
 _PATIENCE_SECONDS = 5.0
@@ -47,6 +48,8 @@ def open_day(directory: Path) -> Iterator[OpenDay]:
                 # It is replaced or removed at this moment, or it is not there at all.
                 if time.monotonic() > until:
                     raise InputError(f"{directory} is not a published day: build it, or correct the path") from error
+            except OSError as error:
+                raise InputError(f"{directory} cannot be read: {refusal(error)}") from error
             else:
                 _verify(directory, day)
                 yield day
@@ -59,10 +62,10 @@ def _open(directory: Path, stack: contextlib.ExitStack) -> OpenDay:
     stack.callback(os.close, descriptor)
 
     def opened(name: str) -> BufferedReader:
-        file = os.fdopen(os.open(name, os.O_RDONLY, dir_fd=descriptor), "rb")
-        return stack.enter_context(file)
+        opening = regular_descriptor(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=descriptor)
+        return stack.enter_context(os.fdopen(opening, "rb"))
 
-    manifest = parse_manifest(opened(MANIFEST_NAME).read().decode(errors="replace"), directory)
+    manifest = parse_manifest(opened(MANIFEST_NAME).read(MOST_METADATA), directory)
     return OpenDay(manifest, tuple(opened(part.name) for part in manifest.parts))
 
 

@@ -25,6 +25,7 @@ from daeda.dataset.object_publish import clear_unfinished
 from daeda.errors import InputError, refusal
 from daeda.storage.objects import before_the_first_day, client
 from daeda.storage.place import ObjectPath
+from daeda.storage.regular import regular_descriptor
 
 _LOCK = "run.lock"
 _DOOR = "door.lock"
@@ -92,8 +93,9 @@ def open_local_staging(layout: Layout) -> Iterator[RunStaging]:
     staging = RunStaging(layout, directory)
     with contextlib.ExitStack() as stack:
         try:
+            refuse_link(layout.staging)
             layout.staging.mkdir(parents=True, exist_ok=True)
-            with _one_at_a_time(layout):
+            with one_at_a_time(layout):
                 _repair(layout)
                 _make(staging)
                 lock = stack.enter_context(_locked(directory))
@@ -149,15 +151,16 @@ def _is_there(path: Path) -> bool:
 
 def repair(layout: Layout) -> None:
     """Put back days that a dead run had set aside, and remove what it left in staging."""
+    refuse_link(layout.staging)
     if layout.staging.is_dir():
-        with _one_at_a_time(layout):
+        with one_at_a_time(layout):
             _repair(layout)
 
 
 @contextlib.contextmanager
 def live_runs(layout: Layout) -> Iterator[list[Path]]:
     """The directories of the runs that are alive, after a repair. While the block runs, nobody else is in one."""
-    with _one_at_a_time(layout):
+    with one_at_a_time(layout):
         _repair(layout)
         yield sorted(layout.staging.glob("run-*"))
 
@@ -169,7 +172,7 @@ def still_ours(staging: RunStaging) -> Iterator[bool]:
     The driver of a run is alive as long as it publishes itself. A worker in another process may outlive its driver.
     """
     try:
-        door = (staging.layout.staging / _DOOR).open("a", encoding="utf-8")
+        door = _opened_lock(staging.layout.staging / _DOOR)
     except FileNotFoundError:
         yield False
         return
@@ -197,6 +200,7 @@ def driver_alive(directory: Path) -> bool:
 
 def _repair(layout: Layout) -> None:
     for directory in sorted(layout.staging.glob("run-*")):
+        refuse_link(directory)
         # A run that ends at this moment removes its directory itself.
         with contextlib.suppress(BlockingIOError, FileNotFoundError), _locked(directory):
             _restore_aside(layout, directory)
@@ -204,9 +208,9 @@ def _repair(layout: Layout) -> None:
 
 
 @contextlib.contextmanager
-def _one_at_a_time(layout: Layout) -> Iterator[None]:
+def one_at_a_time(layout: Layout) -> Iterator[None]:
     """Between a run's making of its directory and its lock on it, no other run may take it for a dead one's."""
-    with (layout.staging / _DOOR).open("a", encoding="utf-8") as door:
+    with _opened_lock(layout.staging / _DOOR) as door:
         fcntl.flock(door, fcntl.LOCK_EX)
         yield
 
@@ -216,16 +220,31 @@ def _restore_aside(layout: Layout, directory: Path) -> None:
     if isinstance(layout.service_dir, ObjectPath):
         return
     for dataset in _DATASETS:
-        for kept in sorted((directory / _ASIDE / dataset).glob("dt=*")):
+        aside = directory / _ASIDE / dataset
+        if any(path.is_symlink() for path in (directory, aside.parent, aside)):
+            continue  # no run has made it, and what it leads to is none of ours
+        for kept in sorted(aside.glob("dt=*")):
             published = layout.service_dir / dataset / kept.name
             # The new day is in place: the old one has done its service, and goes with the directory.
-            if not published.exists():
+            if not kept.is_symlink() and not os.path.lexists(published):
                 kept.rename(published)
 
 
 @contextlib.contextmanager
 def _locked(directory: Path) -> Iterator[FileIO]:
     # Without a buffer: it would be written again, and refused again, when the file is closed.
-    with (directory / _LOCK).open("ab", buffering=0) as lock:
+    with _opened_lock(directory / _LOCK) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield lock
+
+
+def _opened_lock(path: Path) -> FileIO:
+    """The file of a lock, made if it is not there; never through a link, and never a FIFO, which would wait."""
+    descriptor = regular_descriptor(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW)
+    return os.fdopen(descriptor, "ab", buffering=0)
+
+
+def refuse_link(directory: Path) -> None:
+    """Raise InputError where a link stands in for a directory that daeda makes, fills and deletes."""
+    if directory.is_symlink():
+        raise InputError(f"{directory} is a link, which is not followed: remove it, or name another output root")

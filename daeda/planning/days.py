@@ -10,7 +10,7 @@ from enum import Enum
 from daeda.catalog.project import Project
 from daeda.dataset.fingerprint import enriched_fingerprint, operator_digests, skeleton_fingerprint
 from daeda.dataset.layout import Dataset, Layout
-from daeda.dataset.manifest import Fingerprint, InputFile, Part
+from daeda.dataset.manifest import Fingerprint, InputFile, Manifest, Part
 from daeda.dataset.published import Published, look_at_days
 from daeda.dataset.source_files import Export, SourceFiles, parse_day
 from daeda.dataset.sources import Identities, files_needed, find_files, missing_days
@@ -35,7 +35,9 @@ class Action(Enum):
 class DayPlan:
     """One day of one dataset; `reasons` say why it is rebuilt, kept or blocked.
 
-    `parts` are those that are published now, None where the day is not.
+    `parts` are those that are published now, None where the day is not. `damage` says how what is there differs from
+    what was published, `obstacles` what is in the way and not daeda's to delete. `stamps` are those of parts that were
+    copied or touched, and whose bytes are as published.
     """
 
     day: dt.date
@@ -45,6 +47,9 @@ class DayPlan:
     files: int = 0
     cut: tuple[str, ...] = ()
     parts: tuple[Part, ...] | None = field(default=None, repr=False)
+    damage: tuple[str, ...] = ()
+    obstacles: tuple[str, ...] = ()
+    stamps: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def builds(self) -> bool:
@@ -109,28 +114,33 @@ def chosen_days(project: Project, target: str | None) -> tuple[dt.date, ...]:
 
 @before_the_first_day()
 def plan_skeleton(
-    project: Project, dag: Dag, sources: Sources, days: Iterable[dt.date], on_stale: str
+    project: Project, dag: Dag, sources: Sources, days: Iterable[dt.date], on_stale: str, *, verify: bool = False
 ) -> tuple[DayPlan, ...]:
-    """The skeleton days. `dag` is the skeleton's."""
+    """The skeleton days. `dag` is the skeleton's; with `verify` the parts of all published days are digested."""
     chosen = tuple(days)
-    published = look_at_days(Layout(project.service_dir, project.scratch_dir), "skeleton", chosen)
+    published = look_at_days(Layout(project.service_dir, project.scratch_dir), "skeleton", chosen, verify=verify)
     identities = _Snapshot()
     code = (operator_digests(dag.operators), function_codes(project, dag))
     return tuple(_skeleton_day(project, published.get(day), code, sources, identities, day, on_stale) for day in chosen)
 
 
 @before_the_first_day()
-def plan_enriched(project: Project, dag: Dag, skeleton: Iterable[DayPlan], on_stale: str) -> tuple[DayPlan, ...]:
-    """The enriched days, given what happens to their skeleton days. `dag` is the whole one."""
+def plan_enriched(
+    project: Project, dag: Dag, skeleton: Iterable[DayPlan], on_stale: str, *, verify: bool = False
+) -> tuple[DayPlan, ...]:
+    """The enriched days, given what happens to their skeleton days. `dag` is the whole one; `verify` as above."""
     plans = tuple(skeleton)
     layout = Layout(project.service_dir, project.scratch_dir)
-    published = look_at_days(layout, "enriched", [one.day for one in plans])
+    published = look_at_days(layout, "enriched", [one.day for one in plans], verify=verify)
     return tuple(_enriched_day(published.get(one.day), dag, one, on_stale) for one in plans)
 
 
 def refuse_blocked(plans: Iterable[DayPlan]) -> None:
-    """Raise InputError for days whose partitions are missing."""
+    """Raise InputError for days whose partitions are missing, or in whose place something else is."""
     blocked = [one for one in plans if one.action is Action.BLOCKED]
+    in_the_way = [sentence for one in blocked for sentence in one.obstacles]
+    if in_the_way:
+        raise InputError(shortened(in_the_way, 6))
     if blocked:
         reasons = sorted({reason for one in blocked for reason in one.reasons})
         raise InputError(
@@ -177,11 +187,13 @@ def _skeleton_day(
     }
     if missing:
         return DayPlan(day, "skeleton", Action.BLOCKED, tuple(sorted(missing)))
+    if published is not None and published.obstacles:
+        return _obstructed(published, day, "skeleton")
     needed = sources.needed(day)
     count = sum(len(paths) for paths in needed.values())
     cut = tuple(_cut_windows(project, sources, day))
-    if published is None:
-        return DayPlan(day, "skeleton", Action.BUILD, files=count, cut=cut)
+    if published is None or published.manifest is None:
+        return _without_manifest(published, day, "skeleton", on_stale, count, cut)
     known = Identities(published.manifest.inputs)
     inputs = {
         name: [identities.of(name, path, known, sources.files[name]) for path in paths]
@@ -189,29 +201,57 @@ def _skeleton_day(
     }
     digests, functions = code
     new = skeleton_fingerprint(digests, inputs, project.runtime.rows_per_part, functions)
-    action, reasons = _compare(published, new, on_stale)
-    return DayPlan(day, "skeleton", action, reasons, count, cut, published.manifest.parts)
+    action, reasons = _compare(published, published.manifest, new, on_stale)
+    parts = published.manifest.parts
+    damage, stamps = published.damage, published.stamps
+    return DayPlan(day, "skeleton", action, reasons, count, cut, parts, damage, stamps=stamps)
+
+
+def _obstructed(published: Published, day: dt.date, dataset: Dataset) -> DayPlan:
+    """A day in whose place something lies that is not daeda's to delete."""
+    return DayPlan(day, dataset, Action.BLOCKED, published.obstacles, obstacles=published.obstacles)
+
+
+def _without_manifest(
+    published: Published | None,
+    day: dt.date,
+    dataset: Dataset,
+    on_stale: str,
+    files: int = 0,
+    cut: tuple[str, ...] = (),
+) -> DayPlan:
+    """A day that is to be built: nothing is there, or nothing that tells what it is."""
+    damage = published.damage if published is not None else ()
+    if not damage:
+        return DayPlan(day, dataset, Action.BUILD, files=files, cut=cut)
+    return DayPlan(day, dataset, _stale(on_stale), damage, files, cut, damage=damage)
 
 
 def _enriched_day(published: Published | None, dag: Dag, skeleton: DayPlan, on_stale: str) -> DayPlan:
     day = skeleton.day
     if skeleton.action is Action.BLOCKED:
         return DayPlan(day, "enriched", Action.BLOCKED, ("its skeleton day is blocked",))
-    if published is None:
-        return DayPlan(day, "enriched", Action.BUILD)
+    if published is not None and published.obstacles:
+        return _obstructed(published, day, "enriched")
+    if published is None or published.manifest is None:
+        return _without_manifest(published, day, "enriched", on_stale)
+    damage, stamps = published.damage, published.stamps
     if skeleton.builds or skeleton.parts is None:
-        action = Action.KEEP if on_stale == "keep" else Action.REBUILD
-        return DayPlan(day, "enriched", action, ("its skeleton day is built anew",))
-    action, reasons = _compare(published, enriched_fingerprint(dag, skeleton.parts), on_stale)
-    return DayPlan(day, "enriched", action, reasons)
+        reasons: tuple[str, ...] = ("its skeleton day is built anew", *damage)
+        return DayPlan(day, "enriched", _stale(on_stale), reasons, damage=damage, stamps=stamps)
+    action, reasons = _compare(published, published.manifest, enriched_fingerprint(dag, skeleton.parts), on_stale)
+    return DayPlan(day, "enriched", action, reasons, damage=damage, stamps=stamps)
 
 
-def _compare(published: Published, new: Fingerprint, on_stale: str) -> tuple[Action, tuple[str, ...]]:
-    reasons = published.manifest.fingerprint.differences(new)
-    reasons += [f"{name} is not the file that was published" for name in published.unlike]
-    if not reasons:
-        return Action.SKIP, ()
-    return Action.KEEP if on_stale == "keep" else Action.REBUILD, tuple(reasons)
+def _compare(
+    published: Published, manifest: Manifest, new: Fingerprint, on_stale: str
+) -> tuple[Action, tuple[str, ...]]:
+    reasons = (*manifest.fingerprint.differences(new), *published.damage)
+    return (_stale(on_stale), reasons) if reasons else (Action.SKIP, ())
+
+
+def _stale(on_stale: str) -> Action:
+    return Action.KEEP if on_stale == "keep" else Action.REBUILD
 
 
 def _cut_windows(project: Project, sources: Sources, day: dt.date) -> list[str]:

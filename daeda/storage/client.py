@@ -163,6 +163,17 @@ class S3Client:
             raise Overtaken(f"{path} changed while it was read: run again when it is complete")
         return found
 
+    def digest(self, path: ObjectPath) -> str:
+        """SHA-256 of the object, in hexadecimal; empty when it is not there."""
+
+        def get() -> str:
+            digest = hashlib.sha256()
+            for block in self._s3.get_object(Bucket=path.bucket, Key=path.key)["Body"].iter_chunks(_BLOCK):
+                digest.update(block)
+            return digest.hexdigest()
+
+        return self._ask(path, get, {404: None}) or ""
+
     def put(
         self, path: ObjectPath, body: bytes | Path, sha256: str = "", *, only_if: Mapping[str, str] | None = None
     ) -> str | None:

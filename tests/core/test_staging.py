@@ -23,7 +23,7 @@ DAY = dt.date(2024, 1, 2)
 def manifest_of(directory: Path, rows: int = 1) -> Manifest:
     paths = sorted(directory.glob("*.parquet"))
     parts = tuple(Part(path.name, rows, path.stat().st_size, file_digest(path)) for path in paths)
-    return Manifest("s", "skeleton", "2024-01-02", rows * len(parts), parts, (), Fingerprint({}, {}, {}))
+    return Manifest("service", "skeleton", "2024-01-02", rows * len(parts), parts, (), Fingerprint({}, {}, {}))
 
 
 def prepared(staging: RunStaging, content: str, attempt: str = "a") -> Path:
@@ -200,27 +200,17 @@ def test_an_output_root_without_permission_is_refused(tmp_path: Path, mode: int)
 def test_a_manifest_is_the_same_after_a_way_through_json(tmp_path: Path) -> None:
     manifest = Manifest(
         service="s", dataset="enriched", day="2024-01-02", rows=3,
-        parts=(Part("part-0-0.parquet", 3, 100, "ab"),),
+        parts=(Part("part-0-0.parquet", 3, 100, "ab" * 32),),
         columns=(ColumnFacts("name", "string", 1, "Ä", "é"), ColumnFacts("v", "list<halffloat>", 3, placeholder=True)),
         fingerprint=Fingerprint({"scan": "1"}, {"scan": "2"}, {"rows_per_part": "3"}),
-        inputs=(InputFile("scan", "/data/x.parquet", 10, 2**62 + 1, "cd"),),
-        seconds={"scan": 0.25}, software={"duckdb": "1.5.5"},
+        inputs=(InputFile("scan", "/data/x.parquet", 10, 2**62 + 1, "cd" * 32),),
+        seconds={"scan": 0.25}, software={"duckdb": "1.5.5"}, stamps={"part-0-0.parquet": "1700000000000000001"},
     )  # fmt: skip
     (tmp_path / "_manifest.json").write_text(manifest.to_json(), encoding="utf-8")
     assert read_manifest(tmp_path) == manifest
 
 
-def test_no_manifest_is_none_and_a_strange_one_is_refused(tmp_path: Path) -> None:
+def test_no_manifest_is_none(tmp_path: Path) -> None:
     assert read_manifest(tmp_path) is None
     (tmp_path / "file").touch()
     assert read_manifest(tmp_path / "file") is None
-    path = tmp_path / "_manifest.json"
-    for text, reason in (
-        ("{", "JSONDecodeError: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
-        ("{}", "KeyError: 'service'"),
-        ("[]", "TypeError: list indices must be integers or slices, not str"),
-    ):
-        path.write_text(text)
-        with pytest.raises(InputError) as raised:
-            read_manifest(tmp_path)
-        assert str(raised.value) == (f"{path} is not a manifest of daeda ({reason}): delete {tmp_path} and run again")

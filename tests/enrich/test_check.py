@@ -134,10 +134,10 @@ def test_skeleton_parts_that_cannot_be_read(root: Path) -> None:
     assert part == second
     found = mistakes(root)
     assert found[0].startswith("skeleton of 2024-01-01: part-10-0.parquet is not a readable Parquet file (")
-    assert found[0].endswith(f"): delete {first} and build the skeleton again")
+    assert found[0].endswith("): run `daeda pipeline train likes`, which builds the skeleton of the day anew")
     assert found[1:] == [
-        f"skeleton of 2024-01-02: part-4-0.parquet has no column 'likes_vec': delete {second} and build the skeleton "
-        "again"
+        "skeleton of 2024-01-02: part-4-0.parquet has no column 'likes_vec': run `daeda pipeline train likes`, which "
+        "builds the skeleton of the day anew"
     ]
 
 

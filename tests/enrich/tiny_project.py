@@ -123,15 +123,15 @@ def write_skeleton(root: Path, day: dt.date, changed: Mapping[int, pa.Table] | N
         path.with_suffix(".new").replace(path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         parts.append(Part(path.name, table.num_rows, path.stat().st_size, digest))
+    rows = sum(part.rows for part in parts)
     facts = [
         ColumnFacts("user_id", "int64", 0, "0", str(PARTS * ROWS - 1)),
         ColumnFacts("event_timestamp", "timestamp[us]", 0),
         ColumnFacts("item_id", "int64", whole.column("item_id").null_count, "0", "119"),
         ColumnFacts("likes", "list<int64>", 0),
-        ColumnFacts("item_vec", "list<halffloat>", whole.num_rows, placeholder=True),
-        ColumnFacts("likes_vec", "list<halffloat>", whole.num_rows, placeholder=True),
+        ColumnFacts("item_vec", "list<halffloat>", rows, placeholder=True),
+        ColumnFacts("likes_vec", "list<halffloat>", rows, placeholder=True),
     ]
-    rows = sum(part.rows for part in parts)
     fingerprint = Fingerprint({"by hand": "1"}, {}, {})
     manifest = Manifest("likes", "skeleton", day.isoformat(), rows, tuple(parts), tuple(facts), fingerprint)
     (directory / "_manifest.json").write_text(manifest.to_json())

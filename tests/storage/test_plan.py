@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from daeda.dataset.layout import MANIFEST_NAME, Layout, day_name
-from daeda.dataset.manifest import Fingerprint, Manifest, Part
+from daeda.dataset.manifest import DayName, Fingerprint, Manifest, Part
+from daeda.dataset.object_publish import clear_unfinished
 from daeda.dataset.published import look_at_days
+from daeda.dataset.stamps import remember_stamps
 from daeda.storage.client import S3Client, StoredObject
+from daeda.storage.place import ObjectPath
 from tests.storage.conftest import BUCKET
 from tests.storage.server import Proxy
 
@@ -20,65 +23,129 @@ FIRST = dt.date(2023, 1, 1)
 YEAR = tuple(FIRST + dt.timedelta(days=number) for number in range(365))
 
 
-def manifest(day: dt.date, size: int = 4) -> Manifest:
-    return Manifest(
-        "s", "skeleton", str(day), 1, (Part("part-0-0.parquet", 1, size, "0"),), (), Fingerprint({}, {}, {})
-    )
+def manifest(service: str, day: dt.date, body: bytes, etag: str) -> Manifest:
+    part = Part("part-0-0.parquet", 1, len(body), hashlib.sha256(body).hexdigest())
+    stamps = {part.name: etag}
+    return Manifest(service, "skeleton", str(day), 1, (part,), (), Fingerprint({}, {}, {}), stamps=stamps)
+
+
+def put_day(client: S3Client, service: str, day: dt.date, body: bytes) -> None:
+    place = BUCKET / service / "skeleton" / day_name(day)
+    etag = client.put(place / "part-0-0.parquet", body)
+    client.put(place / MANIFEST_NAME, manifest(service, day, body, etag or "").to_json().encode())
 
 
 def publish(client: S3Client, service: str, days: tuple[dt.date, ...]) -> Layout:
     def put(day: dt.date) -> None:
-        place = BUCKET / service / "skeleton" / day_name(day)
-        client.put(place / "part-0-0.parquet", b"rows")
-        client.put(place / MANIFEST_NAME, manifest(day).to_json().encode())
+        put_day(client, service, day, b"rows")
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(put, days))
     return Layout(BUCKET / service, Path("/nowhere"))
 
 
-def test_a_year_is_looked_at_with_one_listing_and_its_manifests_side_by_side(client: S3Client, proxy: Proxy) -> None:
+def test_a_year_is_looked_at_with_one_listing_and_its_manifests_side_by_side(
+    client: S3Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     layout = publish(client, "s", YEAR)
-    proxy.seen.clear()
-    # One after another these would take 7 s.
-    slow = proxy.fail("slow", 1000, lambda method, path: path.endswith(MANIFEST_NAME), seconds=0.02)
-    began = time.monotonic()
+    read, listing = client.read, client.listing
+    at_work: set[ObjectPath] = set()
+    most = [0]
+    asked: list[object] = []
+
+    def watched(path: ObjectPath) -> tuple[bytes, str] | None:
+        asked.append(path)
+        at_work.add(path)
+        most[0] = max(most[0], len(at_work))
+        try:
+            return read(path)
+        finally:
+            at_work.discard(path)
+
+    def counted(*arguments: object) -> list[StoredObject]:
+        asked.append(arguments)
+        return listing(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(client, "read", watched)
+    monkeypatch.setattr(client, "listing", counted)
+    monkeypatch.setattr(client, "digest", None)
     found = look_at_days(layout, "skeleton", YEAR)
-    seconds = time.monotonic() - began
     assert list(found) == list(YEAR)
-    assert {one.unlike for one in found.values()} == {()}
-    assert slow.hits == len(YEAR)
-    assert len(proxy.seen) == 1 + len(YEAR)
-    assert seconds < 3.5, seconds
+    assert {one.damage for one in found.values()} == {()}
+    assert len(asked) == 1 + len(YEAR)
+    assert most[0] > 1
 
 
 def test_only_the_days_that_are_asked_for_are_listed(client: S3Client, proxy: Proxy) -> None:
-    days = YEAR[:6]
+    days = YEAR[:8]
     layout = publish(client, "s", days)
-    client.delete(BUCKET / "s/skeleton" / day_name(days[2]) / MANIFEST_NAME)
-    client.put(BUCKET / "s/skeleton" / day_name(days[3]) / "part-0-0.parquet", b"other rows")
-    client.put(BUCKET / "s/skeleton" / day_name(days[4]) / "part-1-0.parquet", b"of nobody")
-    listed = client.listing(BUCKET / "s/skeleton", day_name(days[1]), day_name(days[3]))
+    directory = BUCKET / "s/skeleton"
+    client.delete(directory / day_name(days[2]) / MANIFEST_NAME)
+    client.put(directory / day_name(days[3]) / "part-0-0.parquet", b"other rows")
+    client.put(directory / day_name(days[4]) / "part-1-0.parquet", b"of nobody")
+    client.put(directory / day_name(days[5]) / "part-0-0.parquet", b"ROWS")
+    client.put(directory / day_name(days[6]) / "more/rows.parquet", b"of nobody")
+    listed = client.listing(directory, day_name(days[1]), day_name(days[3]))
     assert [str(one.path.parent.name) for one in listed] == [day_name(days[n]) for n in (1, 1, 2, 3, 3)]
-    found = look_at_days(layout, "skeleton", days[1:5])
-    assert {day: one.unlike for day, one in found.items()} == {
-        days[1]: (), days[3]: ("part-0-0.parquet",), days[4]: (),
-    }  # fmt: skip
+    proxy.seen.clear()
+    found = look_at_days(layout, "skeleton", days[1:7])
+    assert {day: one.damage for day, one in found.items()} == {
+        days[1]: (),
+        days[2]: (),
+        days[3]: ("part-0-0.parquet is not the file that was published",),
+        days[4]: ("part-1-0.parquet is no part of the published day",),
+        days[5]: ("part-0-0.parquet is not the file that was published",),
+        days[6]: ("more/rows.parquet is no part of the published day",),
+    }
+    assert (found[days[2]].manifest, found[days[1]].obstacles) == (None, ())
+    assert found[days[6]].obstacles == (
+        f"{directory / day_name(days[6])}/more/rows.parquet was not written by daeda, and readers of the day take it "
+        "for data: move it elsewhere",
+    )
+
+
+def test_parts_are_digested_where_their_etag_differs_and_once(client: S3Client, proxy: Proxy) -> None:
+    layout = publish(client, "s", YEAR[:1])
+    place = BUCKET / "s/skeleton" / day_name(FIRST)
+    held = client.read(place / MANIFEST_NAME)
+    assert held is not None
+    text = held[0].replace(b'"part-0-0.parquet": "', b'"part-0-0.parquet": "of another server ')
+    client.put(place / MANIFEST_NAME, text)
+    found = look_at_days(layout, "skeleton", YEAR[:1])[FIRST]
+    assert (found.damage, list(found.stamps)) == ((), ["part-0-0.parquet"])
+    remember_stamps(layout, DayName("s", "skeleton", FIRST), found.stamps)
+    proxy.seen.clear()
+    again = look_at_days(layout, "skeleton", YEAR[:1])[FIRST]
+    assert (again.damage, again.stamps, len(proxy.seen)) == ((), {}, 2)
+    verified = look_at_days(layout, "skeleton", YEAR[:1], verify=True)[FIRST]
+    assert (verified.damage, verified.stamps) == ((), {})
 
 
 def test_a_day_that_is_published_after_the_listing_is_looked_at_again(
     client: S3Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     layout = publish(client, "s", YEAR[:1])
-    place = BUCKET / "s/skeleton" / day_name(FIRST)
     listing = client.listing
 
     def overtaken(*arguments: str) -> list[StoredObject]:
         found = listing(*arguments)  # type: ignore[arg-type]
-        client.put(place / "part-0-0.parquet", b"more rows")
-        client.put(place / MANIFEST_NAME, manifest(FIRST, 9).to_json().encode())
+        put_day(client, "s", FIRST, b"more rows")
         return found
 
     monkeypatch.setattr(client, "listing", overtaken)
-    found = look_at_days(layout, "skeleton", YEAR[:1])
-    assert (found[FIRST].manifest.parts[0].size, found[FIRST].unlike) == (9, ())
+    found = look_at_days(layout, "skeleton", YEAR[:1])[FIRST]
+    assert found.manifest is not None
+    assert (found.manifest.parts[0].size, found.damage) == (9, ())
+
+
+def test_what_nobody_published_is_not_cleared(client: S3Client) -> None:
+    layout = publish(client, "s", YEAR[:2])
+    directory = BUCKET / "s/skeleton"
+    client.delete(directory / day_name(YEAR[0]) / MANIFEST_NAME)
+    client.put(directory / "notes/readme.txt", b"of the user")
+    client.put(directory / day_name(YEAR[0]) / "notes.parquet", b"of the user")
+    clear_unfinished(layout)
+    assert [one.path.key.removeprefix(directory.prefix) for one in client.listing(directory)] == [
+        "dt=2023-01-01/notes.parquet", "dt=2023-01-02/_manifest.json", "dt=2023-01-02/part-0-0.parquet",
+        "notes/readme.txt",
+    ]  # fmt: skip

@@ -1,0 +1,64 @@
+"""The stamps of published parts, written anew: where a day was copied, and where a part turned out to be damaged.
+
+A stamp that is in the manifest spares the digest of its part; one that is not has the next plan digest it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from daeda.dataset.layout import MANIFEST_NAME, Layout
+from daeda.dataset.manifest import DamagedManifest, DayName, parse_manifest, read_manifest
+from daeda.dataset.staging import one_at_a_time
+from daeda.storage.objects import client
+from daeda.storage.place import ObjectPath
+
+
+def remember_stamps(layout: Layout, name: DayName, stamps: Mapping[str, str]) -> None:
+    """Keep the stamps of parts whose digests were compared, so that they are not compared again."""
+    _rewrite(layout, name, stamps)
+
+
+def forget_stamps(layout: Layout, name: DayName) -> None:
+    """Have the next plan compare the digest of every part of the day: something is wrong with one of them."""
+    _rewrite(layout, name, None)
+
+
+def _rewrite(layout: Layout, name: DayName, added: Mapping[str, str] | None) -> None:
+    """Put the manifest in its place again; a day that is removed or damaged meanwhile is told by whoever reads it."""
+    with contextlib.suppress(DamagedManifest, FileNotFoundError, NotADirectoryError):
+        match layout.day_dir(name.dataset, name.day):
+            case Path() as directory:
+                _rewrite_file(layout, directory, name, added)
+            case ObjectPath() as place:
+                _rewrite_object(place, name, added)
+
+
+def _rewrite_file(layout: Layout, directory: Path, name: DayName, added: Mapping[str, str] | None) -> None:
+    layout.staging.mkdir(parents=True, exist_ok=True)
+    # No run moves a day while it holds this lock.
+    with one_at_a_time(layout):
+        if directory.is_symlink():
+            return
+        manifest = read_manifest(directory, name)
+        if manifest is None:
+            return
+        stamps = {} if added is None else {**manifest.stamps, **added}
+        fresh = directory / f"{MANIFEST_NAME}.{uuid.uuid4().hex[:12]}"
+        fresh.write_text(replace(manifest, stamps=stamps).to_json(), encoding="utf-8")
+        fresh.replace(directory / MANIFEST_NAME)
+
+
+def _rewrite_object(place: ObjectPath, name: DayName, added: Mapping[str, str] | None) -> None:
+    answer = client().read(place / MANIFEST_NAME)
+    if answer is None:
+        return
+    text, etag = answer
+    manifest = parse_manifest(text, place, name)
+    stamps = {} if added is None else {**manifest.stamps, **added}
+    body = replace(manifest, stamps=stamps).to_json().encode()
+    client().put(place / MANIFEST_NAME, body, only_if={"IfMatch": f'"{etag}"'})
