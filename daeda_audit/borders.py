@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from daeda.catalog.project import Project
@@ -17,8 +17,9 @@ from daeda.catalog.view import FeatureView
 from daeda.durations import Duration
 from daeda_audit.declared import Declared, FromHistory, FromView, spine_view
 from daeda_audit.history import entity_keys
-from daeda_audit.moments import PER_DAY
-from daeda_audit.raw import Key, RawView, RawViews, Row, key_of
+from daeda_audit.moments import PER_DAY, day_of
+from daeda_audit.raw import Key, RawView
+from daeda_audit.rows import Span, choose
 
 _HOUR = PER_DAY // 24
 _SECOND = _HOUR // 3_600
@@ -38,10 +39,13 @@ class Source:
 
 @dataclass(frozen=True)
 class Times:
-    """Sorted times of the raw rows of each key, each with the time at which it became known."""
+    """Of each key the sorted times of its raw rows, and for each the time at which it became known."""
 
-    of_key: Mapping[Key, Sequence[tuple[int, int | None]]]
+    of_key: Mapping[Key, tuple[Sequence[int], Sequence[int | None]]]
     late: bool
+
+
+_NO_ROWS: tuple[Sequence[int], Sequence[int | None]] = ((), ())
 
 
 def timed_sources(project: Project, declared: Sequence[Declared]) -> list[Source]:
@@ -68,26 +72,27 @@ def _length(one: Duration) -> int:
     return one.nanoseconds or 0
 
 
-def load_times(raw: RawView, source: Source, day: dt.date, rows: Sequence[Row]) -> Times:
-    """The times of the keys of the spine rows."""
-    wanted = {key for row in rows if (key := key_of(row, source.keys)) is not None}
-    created = raw.view.source.created_field
-    columns = {*source.keys, raw.view.source.timestamp_field or "", *([created] if created else [])}
-    found: dict[Key, list[tuple[int, int | None]]] = {}
-    for row in raw.rows(columns, raw.files(day, source.longest), {source.keys: wanted}) if wanted else ():
-        moment, key = raw.moment(row), key_of(row, source.keys)
-        if moment is not None and key is not None:
-            found.setdefault(key, []).append((moment, raw.created(row)))
-    for of_key in found.values():
-        of_key.sort(key=lambda one: one[0])
-    return Times(found, created is not None)
+def load_times(raw: RawView, source: Source, day: dt.date, keys: Iterable[Key | None]) -> Times:
+    """The times of the rows of some keys, as far back as the spans of the source and a day, and an hour ahead."""
+    wanted = {key for key in keys if key is not None}
+    begin = day_of(day).number * PER_DAY
+    length = None if source.longest is None else source.longest.nanoseconds
+    span = Span(None if length is None else begin - length - PER_DAY, begin + PER_DAY + _HOUR)
+    late = raw.view.source.created_field is not None
+    files = raw.files(day, source.longest) if wanted else ()
+    rows = choose(raw, files, span, source.keys, wanted)
+    groups = rows.by_key(source.keys, range(rows.number), wanted)
+    moments, known = rows.moments, rows.created
+    found: dict[Key, tuple[Sequence[int], Sequence[int | None]]] = {}
+    for key, group in groups.items():
+        group.sort(key=moments.__getitem__)
+        found[key] = [moments[row] for row in group], [known[row] for row in group] if known is not None else ()
+    return Times(found, late)
 
 
-def borders_of(source: Source, times: Times, row: Row, now: int) -> Iterator[str]:
+def borders_of(source: Source, times: Times, key: Key | None, now: int) -> Iterator[str]:
     """The borders of a source on which a spine row stands."""
-    key = key_of(row, source.keys)
-    of_key = times.of_key.get(key, ()) if key is not None else ()
-    moments = [moment for moment, _ in of_key]
+    moments, created = times.of_key.get(key, _NO_ROWS) if key is not None else _NO_ROWS
     first, behind = bisect_left(moments, now), bisect_right(moments, now)
     if behind > first:
         yield "a row at its own time"
@@ -103,14 +108,5 @@ def borders_of(source: Source, times: Times, row: Row, now: int) -> Iterator[str
             yield "a row in the second before its window"
         elif bisect_left(moments, now - span - PER_DAY) < begin:
             yield "a row in the day before its window"
-    if times.late and any(known is None or known >= now for _, known in of_key[max(0, first - _RECENT) : first]):
+    if times.late and any(known is None or known >= now for known in created[max(0, first - _RECENT) : first]):
         yield "a row that became known only later"
-
-
-def sources_with_times(
-    project: Project, raws: RawViews, declared: Sequence[Declared], day: dt.date, rows: Sequence[Row]
-) -> list[tuple[Source, Times]]:
-    """Every timed source with the times of the keys of the rows."""
-    return [
-        (source, load_times(raws[source.view.name], source, day, rows)) for source in timed_sources(project, declared)
-    ]

@@ -1,9 +1,12 @@
-"""Histories: the raw rows of an entity, with attributes as of each row's own time, and the aggregates over them."""
+"""The history of one row, by the rules as they are written: which raw rows its window holds, and why not the others.
+
+The values of many rows come from `windows.py`; this is what a report shows of one of them, and what the tests hold
+against them.
+"""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +17,9 @@ from daeda_audit.expression.evaluate import holds
 from daeda_audit.expression.syntax import Node
 from daeda_audit.kinds import aggregate
 from daeda_audit.look_up import look_up, nearest
+from daeda_audit.moments import PER_DAY
 from daeda_audit.raw import Key, RawView, RawViews, Row, by_key, key_of
+from daeda_audit.rows import Span, choose
 from daeda_audit.visible import Evidence, newest_first, unseen_by_window
 
 
@@ -63,18 +68,18 @@ def entity_keys(spec: AggregationSpec) -> tuple[str, ...]:
     return tuple(f"{entity}_id" for entity in spec.entity)
 
 
-def load_history(
-    raws: RawViews, maker: FromHistory, day: dt.date, window: Duration, asking: Iterable[Mapping[str, Any]]
-) -> History:
-    """The history of the entities of the asking rows, as far back as `window` reaches from the begin of the day."""
+def load_history(raws: RawViews, maker: FromHistory, now: int, window: Duration, asking: Mapping[str, Any]) -> History:
+    """The history of the entity of one asking row, with what lies around its window."""
     spec = maker.spec
     raw, keys = raws[spec.history.view], entity_keys(spec)
-    wanted = {key for row in asking if (key := key_of(row, keys)) is not None}
+    wanted = {key for key in (key_of(asking, keys),) if key is not None}
     names = [one.name for one in raw.view.fields]
     # An entity whose key is an attribute is known only when the attribute is.
-    by_field = {keys: wanted} if set(keys) <= set(names) else None
-    rows = list(raw.rows(names, raw.files(day, window), by_field)) if wanted else []
-    rows = [row for row in rows if raw.moment(row) is not None]
+    own = set(keys) <= set(names)
+    begin = None if window.nanoseconds is None else now - window.nanoseconds
+    span = Span(None if begin is None else begin - PER_DAY, now + PER_DAY)
+    files = raw.files_for((now, now + PER_DAY), window) if wanted else ()
+    rows = choose(raw, files, span, keys if own else (), wanted).dicts(names)
     kept, dropped = _chosen(rows, maker.where)
     attributes = []
     for attribute in spec.history.attributes:
@@ -84,7 +89,7 @@ def load_history(
     groups = {
         key: newest_first(raw, of_key, keys, attributes) for key, of_key in by_key(kept, keys).items() if key in wanted
     }
-    return History(raw, keys, groups, by_key(dropped, keys) if by_field else {})
+    return History(raw, keys, groups, by_key(dropped, keys) if own else {})
 
 
 def _chosen(rows: list[Row], where: Node | None) -> tuple[list[Row], list[Row]]:

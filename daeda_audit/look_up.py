@@ -1,13 +1,16 @@
-"""Look-ups by key: the newest row that was known (point in time), or the one row of a view without time."""
+"""The look-up of one row, by the rules as they are written: which raw row it sees, and why not the others.
+
+The values of many rows come from `newest.py`; this is what a report shows of one of them, and what the tests hold
+against them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from daeda.errors import InputError
 from daeda_audit.raw import Key, RawView, Row, by_key, key_of
-from daeda_audit.values import shown
+from daeda_audit.rows import choose
 from daeda_audit.visible import Evidence, newest_first, unseen_by_look_up
 
 # Rows that do not count and are still shown, at or after the row and before it.
@@ -31,7 +34,7 @@ def look_up(raw: RawView, asked: Sequence[Asked], *, latest: bool = False) -> li
         return _static(raw, asked, wanted)
     names = [one.name for one in raw.view.fields]
     files = raw.files() if latest else raw.files_for((now for _, now in asked), raw.view.ttl)
-    rows = raw.rows(names, files, {keys: wanted})
+    rows = choose(raw, files, None, keys, wanted).dicts(names)
     groups = {key: newest_first(raw, of_key, keys) for key, of_key in by_key(rows, keys).items()}
     if latest:
         return [_newest(raw, groups.get(key_of(row, keys) or (), [])) for row, _ in asked]
@@ -72,14 +75,7 @@ def nearest(raw: RawView, hidden: Sequence[tuple[str, Row]], now: int) -> list[t
 
 def _static(raw: RawView, asked: Sequence[Asked], wanted: set[Key]) -> list[Found]:
     keys, names = raw.view.keys, [one.name for one in raw.view.fields]
-    groups = by_key(raw.rows(names, raw.files(), {keys: wanted}), keys)
-    for key, rows in groups.items():
-        if len(rows) > 1:
-            named = ", ".join(f"{name} {shown(value)}" for name, value in zip(keys, key, strict=True))
-            raise InputError(
-                f"view '{raw.view.name}': {raw.reference} has {len(rows)} rows with {named}, and a view without "
-                "timestamps has one row per key: remove the others, or declare source.timestamp_field"
-            )
+    groups = by_key(choose(raw, raw.files(), None, keys, wanted).dicts(names), keys)
     found = []
     for row, _ in asked:
         rows = groups.get(key_of(row, keys) or (), [])

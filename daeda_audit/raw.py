@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import glob
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from daeda.catalog.project import Project
@@ -21,9 +20,10 @@ from daeda.durations import Duration
 from daeda.errors import InputError, first_line
 from daeda.storage.place import is_object
 from daeda_audit.copies import Copies, Export, RawFile, shown
+from daeda_audit.held import Held
 from daeda_audit.moments import PER_DAY, day_of
 from daeda_audit.objects import flat_objects, partitions_of
-from daeda_audit.values import from_arrow, nanoseconds, order_key
+from daeda_audit.values import nanoseconds, order_key
 
 Row = dict[str, Any]
 Key = tuple[Any, ...]
@@ -41,6 +41,7 @@ class RawView:
     path: str
     reference: str
     copies: Copies
+    held: Held = field(default_factory=Held)
 
     @cached_property
     def partitions(self) -> dict[dt.date, tuple[RawFile, ...]]:
@@ -114,26 +115,13 @@ class RawView:
             for path in self.partitions[day]
         )
 
-    def rows(
-        self,
-        columns: Collection[str],
-        files: Iterable[RawFile],
-        wanted: Mapping[tuple[str, ...], Collection[Key]] | None = None,
-    ) -> Iterator[Row]:
-        """The rows of files, as dicts; `wanted` maps key columns to the keys whose rows are asked for."""
-        names = [one.name for one in self.view.fields if one.name in columns]
-        ((keys, values),) = wanted.items() if wanted else (((), ()),)
-        chosen = set(values)
-        firsts = {key[0] for key in chosen}
-        for file in files:
-            table = self.table(file, [self.view.source_name(name) for name in names]).rename_columns(names)
-            if keys:
-                table = _with_first_key(table, keys[0], firsts)
-            held = [from_arrow(table.column(name)) for name in names]
-            for row_values in zip(*held, strict=True):
-                row = dict(zip(names, row_values, strict=True))
-                if not keys or key_of(row, keys) in chosen:
-                    yield row
+    def columns(self, file: RawFile, names: Sequence[str]) -> list[pa.ChunkedArray]:
+        """Fields of the view in a file, each parsed once."""
+        return self.held.columns(self.view.name, file, [self.view.source_name(name) for name in names], self.table)
+
+    def length(self, file: RawFile) -> int:
+        """Rows of a file."""
+        return len(self.columns(file, [self.view.fields[0].name])[0])
 
     def table(self, file: RawFile, columns: list[str] | None = None) -> pa.Table:
         """Columns of a file under the names that they have there; all of them without `columns`."""
@@ -176,6 +164,7 @@ class RawViews:
         self._copies = copies
         self._exports = exports or {}
         self._opened: dict[str, RawView] = {}
+        self._held = Held()
 
     def __getitem__(self, name: str) -> RawView:
         if name not in self._opened:
@@ -183,13 +172,8 @@ class RawViews:
             path = reference = self._project.data_path(view.source.reference)
             if view.source.in_database:
                 path, reference = str(self._exports[name].path), self._exports[name].reference
-            self._opened[name] = RawView(view, path, reference, self._copies)
+            self._opened[name] = RawView(view, path, reference, self._copies, self._held)
         return self._opened[name]
-
-
-def in_day(moment: int | None, day: dt.date) -> bool:
-    """Whether an instant lies in the UTC day; a row without a timestamp belongs to none."""
-    return moment is not None and moment // PER_DAY == day_of(day).number
 
 
 def key_of(row: Mapping[str, Any], keys: Iterable[str]) -> Key | None:
@@ -210,11 +194,3 @@ def by_key(rows: Iterable[Row], keys: tuple[str, ...]) -> dict[Key, list[Row]]:
 
 def _within(day: int, spans: Iterable[tuple[int | None, int]]) -> bool:
     return any((first is None or first <= day) and day <= last for first, last in spans)
-
-
-def _with_first_key(table: pa.Table, key: str, values: Collection[Key]) -> pa.Table:
-    """Leave out most rows that are not asked for before they become Python values."""
-    column = table.column(key)
-    if not pa.types.is_integer(column.type) or not len(table):
-        return table
-    return table.filter(pc.is_in(column, value_set=pa.array([value for _, value in values], column.type)))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, assert_never
 
 from daeda.catalog.project import Project
-from daeda.catalog.view import FeatureView
 from daeda.dtypes import DType
 from daeda.durations import Duration
 from daeda.errors import ConfigError, DayError
@@ -36,11 +35,15 @@ from daeda_audit.expression.evaluate import evaluate
 from daeda_audit.expression.functions import TRANSCENDENTAL
 from daeda_audit.expression.syntax import columns_of, functions_of
 from daeda_audit.function import call
-from daeda_audit.history import History, entity_keys, load_history
-from daeda_audit.look_up import Found, look_up
-from daeda_audit.raw import RawViews, Row
+from daeda_audit.history import entity_keys, load_history
+from daeda_audit.look_up import look_up
+from daeda_audit.newest import Asking, look_up_all
+from daeda_audit.raw import Key, RawViews, Row
+from daeda_audit.rows import Rows
+from daeda_audit.values import order_key
 from daeda_audit.vectors import average, finished, load_vectors, look_up_vector
 from daeda_audit.visible import Evidence
+from daeda_audit.windows import Windows
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,8 @@ class Recomputation:
         self._published = published
         self._spine = raws[spine_view(project).name]
         self._columns: dict[str, list[Answer]] = {}
-        self._looked_up: dict[tuple[str, bool], list[Found]] = {}
-        self._histories: dict[tuple[object, ...], History] = {}
+        self._looked_up: dict[tuple[str, bool], tuple[Rows, list[int | None]]] = {}
+        self._histories: dict[tuple[object, ...], Windows] = {}
 
     def column(self, name: str) -> list[Answer]:
         """The answers of a column, one per sampled row; defaults are not filled."""
@@ -129,10 +132,7 @@ class Recomputation:
             case FromSpine():
                 return [Answer(row[name]) for row in self._rows]
             case FromView():
-                found = self._look_up(maker.view, latest=maker.latest)
-                return [
-                    Answer(None if seen is None else seen[name], partial(_about, shown, name)) for seen, shown in found
-                ]
+                return self._look_up(maker, name)
             case FromHistory():
                 return self._windows(maker)
             case Derived():
@@ -146,33 +146,51 @@ class Recomputation:
             case _:
                 assert_never(maker)
 
-    def _asking(self, keys: Sequence[str]) -> list[dict[str, Any]]:
-        """For each sampled row the values of key columns, which may be features of other views."""
-        values = {key: [answer.value for answer in self.column(key)] for key in keys}
-        return [{key: values[key][place] for key in keys} for place in range(len(self._rows))]
+    def _asked(self, keys: Sequence[str]) -> list[Asking]:
+        """The key of each sampled row, whose parts may be features of other views, and its time."""
+        values = [[answer.value for answer in self.column(key)] for key in keys]
+        found: list[Key | None] = [
+            None if None in row else tuple(map(order_key, row)) for row in zip(*values, strict=True)
+        ]
+        return list(zip(found, self._moments, strict=True))
 
+    @cached_property
     def _moments(self) -> list[int]:
         return [self._spine.moment(row) or 0 for row in self._rows]
 
-    def _look_up(self, view: FeatureView, *, latest: bool) -> list[Found]:
+    def _look_up(self, maker: FromView, name: str) -> list[Answer]:
+        view, latest = maker.view, maker.latest
         place = (view.name, latest)
         if place not in self._looked_up:
-            asked = list(zip(self._asking(view.keys), self._moments(), strict=True))
-            raw = self._raws[view.name]
-            self._looked_up[place] = look_up(raw, asked, latest=latest)
-        return self._looked_up[place]
+            self._looked_up[place] = look_up_all(self._raws[view.name], self._asked(view.keys), latest=latest)
+        rows, found = self._looked_up[place]
+        column = rows.column(name)
+        return [
+            Answer(None if row is None else column[row], partial(self._explain_look_up, maker, name, number))
+            for number, row in enumerate(found)
+        ]
+
+    def _explain_look_up(self, maker: FromView, name: str, number: int) -> Evidence:
+        """The raw rows behind one value, by the rules for one row."""
+        asking = {key: self.column(key)[number].value for key in maker.view.keys}
+        asked = [(asking, self._moments[number])]
+        _, evidence = look_up(self._raws[maker.view.name], asked, latest=maker.latest)[0]
+        return Evidence(evidence.counted, evidence.hidden, (*evidence.columns, name))
 
     def _windows(self, maker: FromHistory) -> list[Answer]:
         spec = maker.spec
-        asking = self._asking(entity_keys(spec))
         group = (spec.history.view, spec.entity, spec.history.attributes, spec.where)
         if group not in self._histories:
-            self._histories[group] = load_history(self._raws, maker, self._day, self._longest(group), asking)
-        history = self._histories[group]
-        asked = zip(asking, self._moments(), strict=True)
-        return [
-            Answer(history.window(maker, row, now), partial(history.explain, maker, row, now)) for row, now in asked
-        ]
+            asked = self._asked(entity_keys(spec))
+            self._histories[group] = Windows(self._raws, maker, self._longest(group), asked)
+        values = self._histories[group].values(maker)
+        return [Answer(value, partial(self._explain_window, maker, number)) for number, value in enumerate(values)]
+
+    def _explain_window(self, maker: FromHistory, number: int) -> Evidence:
+        """The raw rows behind one value, by the rules for one row."""
+        asking = {key: self.column(key)[number].value for key in entity_keys(maker.spec)}
+        now = self._moments[number]
+        return load_history(self._raws, maker, now, maker.window, asking).explain(maker, asking, now)
 
     def _longest(self, group: tuple[object, ...]) -> Duration:
         """The longest window over one history."""
@@ -258,8 +276,3 @@ class Recomputation:
             rows = [{"id": one, "vector": vectors.get(one)} for one in ids]
             answers.append(Answer(finished(found, spec.normalize), partial(Evidence.of, rows, (), ("id", "vector"))))
         return answers
-
-
-def _about(evidence: Evidence, name: str) -> Evidence:
-    """The evidence of a look-up with the one feature that is worth showing."""
-    return Evidence(evidence.counted, evidence.hidden, (*evidence.columns, name))

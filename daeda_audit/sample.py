@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from daeda.catalog.project import Project
-from daeda_audit.borders import borders_of, sources_with_times
+from daeda_audit.borders import borders_of, load_times, timed_sources
 from daeda_audit.declared import Declared, FromHistory, FromView, spine_view
 from daeda_audit.published import PublishedDay
-from daeda_audit.raw import RawViews, Row, key_of
+from daeda_audit.raw import Key, RawViews, Row, key_of
 from daeda_audit.values import order_key
 
 # Of a large day, how many rows are looked at for borders and long histories.
@@ -113,16 +113,18 @@ def _sharing(keys: Sequence[object]) -> list[int]:
 def _borders_and_histories(drawing: Drawing, candidates: Sequence[int]) -> dict[str, list[int]]:
     rows = [drawing.rows[place] for place in candidates]
     spine = drawing.raws[spine_view(drawing.project).name]
+    moments = [spine.moment(row) or 0 for row in rows]
     found: dict[str, list[int]] = {}
     longest: list[int] = []
-    for source, times in sources_with_times(drawing.project, drawing.raws, drawing.declared, drawing.day, rows):
-        sizes: dict[object, tuple[int, int]] = {}
-        for place, row in zip(candidates, rows, strict=True):
-            for border in borders_of(source, times, row, spine.moment(row) or 0):
+    for source in timed_sources(drawing.project, drawing.declared):
+        keys = [key_of(row, source.keys) for row in rows]
+        times = load_times(drawing.raws[source.view.name], source, drawing.day, keys)
+        sizes: dict[Key, tuple[int, int]] = {}
+        for place, key, moment in zip(candidates, keys, moments, strict=True):
+            for border in borders_of(source, times, key, moment):
                 found.setdefault(f"borders: {source.view.name}, {border}", []).append(place)
-            key = key_of(row, source.keys)
             if key is not None:
-                sizes.setdefault(key, (len(times.of_key.get(key, ())), place))
+                sizes.setdefault(key, (len(times.of_key.get(key, ((),))[0]), place))
         ranked = sorted(sizes.values(), key=lambda one: (-one[0], one[1]))
         longest += [place for _, place in ranked[:_LONGEST_HISTORIES]]
     return {**found, "the longest histories": list(dict.fromkeys(longest))}

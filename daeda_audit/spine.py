@@ -10,7 +10,8 @@ from daeda.catalog.service import SemiJoin, Session
 from daeda_audit.declared import spine_view
 from daeda_audit.expression.evaluate import evaluate, holds, read_expression
 from daeda_audit.moments import PER_DAY, day_of
-from daeda_audit.raw import RawView, RawViews, Row, by_key, in_day, key_of
+from daeda_audit.raw import RawView, RawViews, Row, by_key, key_of
+from daeda_audit.rows import Span, choose
 from daeda_audit.values import order_key
 
 
@@ -18,7 +19,8 @@ def spine_rows(project: Project, raws: RawViews, day: dt.date) -> list[Row]:
     """All rows of the day with all fields of the spine view, in order."""
     raw = raws[spine_view(project).name]
     names = [one.name for one in raw.view.fields]
-    rows = [row for row in raw.rows(names, raw.files(day)) if in_day(raw.moment(row), day)]
+    begin = day_of(day).number * PER_DAY
+    rows = choose(raw, raw.files(day), Span(begin, begin + PER_DAY - 1)).dicts(names)
     for index, one in enumerate(project.service.spine.filters, start=1):
         if one.where is not None:
             condition = read_expression(one.where, f"filter {index} of the spine")
@@ -58,17 +60,10 @@ def _covered(raws: RawViews, declared: SemiJoin, day: dt.date, rows: Sequence[Ro
     """Rows whose value is among those of the view; of a view with time, those of its rows up to the end of the day."""
     raw = raws[declared.view]
     time = raw.view.source.timestamp_field
-    columns = {declared.column} | ({time} if time else set())
-    covered = {
-        order_key(row[declared.column])
-        for row in raw.rows(columns, raw.files(day if time else None))
-        if row[declared.column] is not None and (time is None or _until(raw.moment(row), day))
-    }
+    end = (day_of(day).number + 1) * PER_DAY
+    span = None if time is None else Span(None, end - 1)
+    covered = choose(raw, raw.files(day if time else None), span).distinct(declared.column)
     return [row for row in rows if order_key(row[declared.column]) in covered]
-
-
-def _until(moment: int | None, day: dt.date) -> bool:
-    return moment is not None and moment // PER_DAY <= day_of(day).number
 
 
 def _of_sessions(session: Session, rows: Sequence[Row]) -> list[Row]:

@@ -79,6 +79,16 @@ def from_arrow(column: pa.ChunkedArray | pa.Array) -> list[Any]:
     return values if convert is None else [None if value is None else convert(value) for value in values]
 
 
+def instants(column: pa.ChunkedArray | pa.Array, unit: TimeUnit) -> list[Any]:
+    """The instants of a time column in nanoseconds, NULL as None; `unit` is that of whole numbers."""
+    kind = column.type
+    if not (pa.types.is_timestamp(kind) or pa.types.is_integer(kind)):
+        return [nanoseconds(value, unit) for value in from_arrow(column)]
+    step = PER_SECOND // (TIMESTAMP_UNITS[kind.unit] if pa.types.is_timestamp(kind) else unit).value
+    values: list[Any] = column.cast(pa.int64()).to_pylist()
+    return values if step == 1 else [None if value is None else value * step for value in values]
+
+
 def _lists(column: pa.ListArray) -> list[Any]:
     offsets = column.offsets.to_pylist()
     items = from_arrow(column.values.slice(offsets[0], offsets[-1] - offsets[0])) if len(column) else []

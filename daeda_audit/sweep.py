@@ -1,0 +1,54 @@
+"""Windows of many rows: one walk through the history of a key, in the order of the rows that ask.
+
+A history row enters a window when it is known, and leaves it when it is older than the window is long. What is inside
+is held by the aggregate; whatever it adds up is exact, so that what leaves takes away exactly what it brought.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+
+class Running(Protocol):
+    """An aggregate over what is inside. Rows are numbers in the total order, and each enters once at most."""
+
+    def enter(self, row: int) -> None:
+        """Take a row in."""
+
+    def leave(self, row: int) -> None:
+        """Give a row up that is inside."""
+
+    def value(self) -> Any:
+        """The aggregate of what is inside now."""
+
+
+def walk(
+    moments: Sequence[int], known: Sequence[int], length: int | None, asked: Sequence[int], running: Running
+) -> list[Any]:
+    """The aggregate at each asked instant over the rows in `[now - length, now)` that are known before it.
+
+    The asked instants and the `moments` ascend. `known` are the instants at which the rows become known, which may be
+    earlier than their own.
+    """
+    seen_from = [max(pair) for pair in zip(moments, known, strict=True)]
+    arriving = sorted(range(len(moments)), key=seen_from.__getitem__)
+    inside = bytearray(len(moments))
+    values = []
+    arrived = oldest = 0
+    for now in asked:
+        begin = None if length is None else now - length
+        while arrived < len(arriving) and seen_from[arriving[arrived]] < now:
+            row = arriving[arrived]
+            arrived += 1
+            # Windows move on: what is too old when it becomes known will never be inside.
+            if begin is None or moments[row] >= begin:
+                inside[row] = 1
+                running.enter(row)
+        while begin is not None and oldest < len(moments) and moments[oldest] < begin:
+            if inside[oldest]:
+                inside[oldest] = 0
+                running.leave(oldest)
+            oldest += 1
+        values.append(running.value())
+    return values
