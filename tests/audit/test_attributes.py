@@ -12,6 +12,7 @@ import pytest
 from daeda_audit.command import main
 from daeda_audit.copies import Copies
 from daeda_audit.declared import declared_columns
+from daeda_audit.kinds import aggregate
 from daeda_audit.raw import RawViews
 from daeda_audit.recompute import Recomputation
 from daeda_audit.spine import spine_rows
@@ -97,11 +98,16 @@ def by_oracle(made: TinyProject, ttl: str, *, exact: bool, created: bool) -> dic
 
 
 def by_audit(made: TinyProject, directory: Path) -> dict[str, list[Any]]:
+    """What the audit makes of them; the rows that it shows as evidence give the same, one row at a time."""
     loaded = made.load()
     raws, declared = RawViews(loaded, Copies(directory)), declared_columns(loaded)
     recomputed = Recomputation(loaded, declared, raws, DAY, spine_rows(loaded, raws, DAY), {})
-    return {one["name"]: [answer.value for answer in recomputed.column(one["name"])]
-            for one in made.aggregations["aggregation_specs"]}  # fmt: skip
+    found = {}
+    for spec in loaded.aggregations.aggregation_specs:
+        answers = recomputed.column(spec.name)
+        found[spec.name] = [answer.value for answer in answers]
+        assert [aggregate(spec, answer.explain().counted) for answer in answers] == found[spec.name]
+    return found
 
 
 @pytest.mark.parametrize("created", [False, True])
