@@ -53,7 +53,7 @@ class HeldColumns:
         held = [one for one in given.tables if not one.numbered]
         if not held:
             return given
-        columns = {name: self._tables[one.name].column(name) for one in held for name in one.columns}
+        columns = {name: self._tables[one.name].column(name) for one in held for name in one.stored}
         tables = tuple(one for one in given.tables if one.numbered)
         brought = self._brought(tables, given.needed(given.relation.names))
         if brought is not None:
@@ -66,7 +66,7 @@ class HeldColumns:
         room = self.room
         brought: dict[str, pa.ChunkedArray] = {}
         for one in tables:
-            names = [name for name in one.columns if name in needed]
+            names = [name for name in one.stored if name in needed]
             if not names:
                 continue
             query = selected(*map(column, names)).from_(table(one.name), copy=False).sql("duckdb")

@@ -23,7 +23,7 @@ from beam_pipeline.session import DaySession
 from beam_pipeline.windowed import Probes
 from daeda.operators.relation import Relation
 from daeda.operators.temporal import PointInTimeJoin
-from daeda.sql.handle import ROW, ColumnTable, Composed, Numbered
+from daeda.sql.handle import ROW, ColumnTable, Composed, Numbered, stored_name
 from daeda.sql.statements import CREATED, ENTITY, TIME, unit_of
 
 Int64s = npt.NDArray[np.int64]
@@ -125,7 +125,7 @@ def _too_old(operator: PointInTimeJoin, moment: Int64s, time: Int64s) -> npt.NDA
 
 def _kept(session: DaySession, operator: PointInTimeJoin, given: Rows, places: Int64s) -> ColumnTable | None:
     """The columns of the rows at these places, held; None where there is no room for them."""
-    columns = {name: combined(given.columns[name]) for name in operator.columns}
+    columns = {stored_name(name): combined(given.columns[name]) for name in operator.columns}
     held, room = [], session.held.room
     for some in _slices(places, sum(_widest(one) for one in columns.values()), room):
         wanted = pa.array(some, mask=some < 0)

@@ -22,7 +22,7 @@ from beam_pipeline.windowed import History, SumOverflow, WindowedAggregate
 from daeda.errors import DayError
 from daeda.operators.temporal import RollingAggregate
 from daeda.sql import statements
-from daeda.sql.handle import ROW, ColumnTable, Composed, Numbered
+from daeda.sql.handle import ROW, ColumnTable, Composed, Numbered, stored_name
 
 # The table that takes the results of chunks.
 _CHUNKS = "daeda_chunks"
@@ -94,7 +94,7 @@ def _aggregate(work: _Work, history: History, piece: Piece) -> pa.Table:
             f"{where}: column '{error.aggregate}' of {reading.entity_name(error.entity)}: the sum does not fit "
             "its type: aggregate a smaller unit, or declare the column as a decimal or a double"
         ) from error
-    names = [one.name for one in work.aggregates]
+    names = [stored_name(one.name) for one in work.aggregates]
     return pa.table([pa.array(piece.rows), *columns], names=[ROW, *names])
 
 

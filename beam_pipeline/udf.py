@@ -20,7 +20,7 @@ from daeda.errors import DayError, first_line
 from daeda.functions import Function, load_function, raised_in
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql import statements
-from daeda.sql.handle import ColumnTable, Numbered
+from daeda.sql.handle import ColumnTable, Numbered, stored_name
 
 # Rows that are asked for twice. Doubles may differ by what another alignment does to vectorised arithmetic.
 _SAMPLE_ROWS = 256
@@ -50,7 +50,7 @@ def run_udf(session: DaySession, operator: ArrowUdfTransform, left: Numbered) ->
     work = _Work(session, operator, function, types)
     limit = session.context.limits.udf_chunk_rows
     reader = session.connection.execute(statements.function_input(operator, left)).to_arrow_reader(limit)
-    schema = pa.schema([(operator.result, operator.dtype.arrow())])
+    schema = pa.schema([(stored_name(operator.result), operator.dtype.arrow())])
     first = 0
     with filling(session.connection, operator.output) as add:
         add(schema.empty_table())

@@ -14,6 +14,8 @@ from sqlglot import exp, parse_one
 from daeda.operators.relation import Relation
 
 ROW = "__row"
+# DuckDB's number of a row in a table.
+_PSEUDO_COLUMN = "rowid"
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,18 @@ class Composed:
 class ColumnTable:
     """A temporary table of the day with some columns of a numbered relation; its n-th row belongs to row n.
 
+    `columns` are its columns as the relation names them, `stored` as the table does.
     One that is not `numbered` has no rowid: whoever reads a range of rows lets DuckDB see no others of it.
     """
 
     name: str
     columns: tuple[str, ...]
     numbered: bool = True
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """The names of the columns in the table."""
+        return tuple(map(stored_name, self.columns))
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ class Numbered:
     def holding(self, columns: Collection[str]) -> tuple[ColumnTable, ...]:
         """The tables that have what `columns` are computed from; the first table of all where they need none."""
         needed = self.needed(columns)
-        return tuple(one for one in self.tables if needed & set(one.columns)) or self.tables[:1]
+        return tuple(one for one in self.tables if needed & set(one.stored)) or self.tables[:1]
 
     def select(self, columns: Collection[str], first: int = 0, last: int | None = None) -> exp.Select:
         """SELECT of the row number and of `columns` in row order, reading only the tables that they need.
@@ -98,7 +106,7 @@ class Numbered:
             tables = (self.tables[0], *tables)
         row = [exp.column(ROW, table="f0", quoted=True)] if tables[0].numbered else []
         head, *others = [
-            _rows_of(one, sorted(needed & set(one.columns)), first, last, head=index == 0).subquery(
+            _rows_of(one, sorted(needed & set(one.stored)), first, last, head=index == 0).subquery(
                 f"f{index}", copy=False
             )
             for index, one in enumerate(tables)
@@ -132,6 +140,15 @@ def _parsed(text: str) -> exp.Expr:
 @lru_cache(maxsize=8192)
 def _columns_in(text: str) -> frozenset[str]:
     return frozenset(one.name for one in _parsed(text).find_all(exp.Column))
+
+
+def stored_name(name: str) -> str:
+    """The name of a column in a table of the day, where `rowid` in any case would hide DuckDB's numbers of the rows.
+
+    >>> stored_name("price"), stored_name("RowId")
+    ('price', '__RowId')
+    """
+    return f"__{name}" if name.lower() == _PSEUDO_COLUMN else name
 
 
 @lru_cache(maxsize=1024)
@@ -168,6 +185,11 @@ def column(name: str, table: str | None = None) -> exp.Column:
     return exp.column(name, table=table, quoted=True)
 
 
+def item_name(depth: int) -> str:
+    """The parameter of a lambda, in lists of lists by their depth; DuckDB reads a column of that name in its place."""
+    return f"__item{depth}"
+
+
 def table(name: str) -> exp.Table:
     """A quoted table."""
     return exp.Table(this=exp.to_identifier(name, quoted=True))
@@ -178,7 +200,7 @@ def _option(name: str, value: bool) -> exp.Expr:
 
 
 def _rows_of(stored: ColumnTable, columns: list[str], first: int, last: int | None, *, head: bool) -> exp.Select:
-    number = exp.column("rowid")
+    number = exp.column(_PSEUDO_COLUMN)
     row = [named(number.copy(), ROW)] if head and stored.numbered else []
     query = selected(*row, *(column(name) for name in columns)).from_(table(stored.name), copy=False)
     if not stored.numbered:

@@ -16,7 +16,7 @@ from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql import scan as composed
 from daeda.sql import statements
-from daeda.sql.handle import ColumnTable, Composed, Numbered, column
+from daeda.sql.handle import ColumnTable, Composed, Numbered, column, stored_name
 
 Handle = Composed | Numbered
 SourceOperator = Scan | Filter | Project | Join | PointInTimeJoin | RollingAggregate | ArrowUdfTransform | Sink
@@ -136,8 +136,8 @@ def _numbered(engine: DayEngine, operator: SourceOperator, given: Handle) -> Num
 
 
 def _own(names: tuple[str, ...]) -> dict[str, str]:
-    """Each column as itself."""
-    return {name: column(name).sql("duckdb") for name in names}
+    """Each column as itself, by the name that it has in its table."""
+    return {name: column(stored_name(name)).sql("duckdb") for name in names}
 
 
 def _ordered(given: Handle) -> Composed:

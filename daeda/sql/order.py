@@ -8,7 +8,7 @@ from __future__ import annotations
 from sqlglot import exp, parse_one
 
 from daeda.dtypes import DType
-from daeda.sql.handle import column
+from daeda.sql.handle import column, item_name
 
 
 def sort_key(value: exp.Expr, dtype: DType) -> exp.Expr:
@@ -23,7 +23,7 @@ def sort_key(value: exp.Expr, dtype: DType) -> exp.Expr:
 def _sort_key(value: exp.Expr, dtype: DType, depth: int) -> exp.Expr:
     if dtype.item is None:
         return value
-    item = f"x{depth}"
+    item = item_name(depth)
     text = f"list_transform(v, lambda {item}: {{'known': {item} IS NOT NULL, 'value': w}})"
     parts = {"v": value, "w": _sort_key(exp.column(item), dtype.item, depth + 1)}
     template = parse_one(text, dialect="duckdb")

@@ -14,7 +14,7 @@ from daeda.operators.operator import Instant
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Filter, Project, ProjectColumn, Scan
 from daeda.sql.expression import parse_expression, parse_having, quoted_columns, type_in_duckdb
-from daeda.sql.handle import Composed, Numbered, column, fill, read_parquet
+from daeda.sql.handle import Composed, Numbered, column, fill, item_name, read_parquet
 from daeda.sql.literal import literal
 from daeda.sql.shape import blank, blank_text, once_per_shape, without_conflicts
 
@@ -217,7 +217,7 @@ def _without_negative_zero(value: exp.Expr, dtype: DType, depth: int = 0) -> exp
         return value
     if dtype.item is None:
         return exp.Add(this=value, expression=literal(0.0, dtype))
-    item = f"x{depth}"
+    item = item_name(depth)
     body = _without_negative_zero(exp.column(item), dtype.item, depth + 1)
     each = exp.Lambda(this=body, expressions=[exp.to_identifier(item)])
     return exp.Anonymous(this="list_transform", expressions=[value, each])

@@ -17,7 +17,7 @@ from daeda.operators.relational import Join
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql.expression import type_in_duckdb
-from daeda.sql.handle import ROW, ColumnTable, Composed, Numbered, column, named, selected, table
+from daeda.sql.handle import ROW, ColumnTable, Composed, Numbered, column, named, selected, stored_name, table
 from daeda.sql.order import ordered, ordered_column, sort_key
 from daeda.sql.scan import instant_of
 from daeda.sql.shape import once_per_shape
@@ -37,18 +37,24 @@ _TEXT = DType.parse("string")
 @once_per_shape
 def numbering(relation: Relation, given: Composed) -> str:
     """The rows in their total order: what becomes row 0, 1, 2 ... of the day."""
-    query = exp.select(*(column(name) for name in relation.names)).from_(given.tree().subquery("l"))
+    query = exp.select(*(_stored(column(name)) for name in relation.names)).from_(given.tree().subquery("l"))
     if given.renumbers:
         return query.order_by(*ascending(column(ROW))).sql("duckdb")
     order = relation.order or relation.names
     return query.order_by(*(ordered_column(name, relation.column(name).dtype) for name in order)).sql("duckdb")
 
 
+def _stored(value: exp.Column) -> exp.Expr:
+    """A column under the name that it gets in a table of the day."""
+    name = stored_name(value.name)
+    return value if name == value.name else named(value, name)
+
+
 @once_per_shape
 def static_join(operator: Join, left: Numbered, right: Composed) -> str:
     """Left equi-join; the caller compares the number of rows, since duplicate right keys would make more."""
     rows = right.tree() if operator.latest_by is None else _newest_rows(operator, operator.latest_by, right)
-    query = exp.select(*(column(name, "r") for name in operator.columns))
+    query = exp.select(*(_stored(column(name, "r")) for name in operator.columns))
     query = query.from_(left.select(operator.keys).subquery("l"))
     query = query.join(rows.subquery("r"), on=_equal_keys(operator.keys), join_type="left")
     return query.order_by(exp.Ordered(this=column(ROW, "l"), nulls_first=True)).sql("duckdb")
@@ -158,10 +164,10 @@ def _seen(operator: PointInTimeJoin, left: exp.Expr, right: exp.Expr) -> exp.Exp
 def _unless_too_old(operator: PointInTimeJoin, name: str, unit: TimeUnit) -> exp.Expr:
     ttl = operator.ttl.in_unit(unit) if operator.ttl is not None else None
     if ttl is None:
-        return column(name, "r")
+        return _stored(column(name, "r"))
     age = exp.Sub(this=column(TIME, "l"), expression=column(TIME, "r"))
     young = exp.LTE(this=age, expression=exp.Literal.number(ttl))
-    return exp.alias_(exp.Case(ifs=[exp.If(this=young, true=column(name, "r"))]), name, quoted=True)
+    return exp.alias_(exp.Case(ifs=[exp.If(this=young, true=column(name, "r"))]), stored_name(name), quoted=True)
 
 
 def unit_of(operator: LookingBack) -> TimeUnit:
@@ -283,7 +289,7 @@ def rows_with_instants(
 @once_per_shape
 def in_row_order(name: str, names: tuple[str, ...]) -> str:
     """The columns of a table that has a row number for each of its rows, put in row order."""
-    query = exp.select(*(column(one) for one in names)).from_(table(name))
+    query = exp.select(*(column(stored_name(one)) for one in names)).from_(table(name))
     return query.order_by(*ascending(column(ROW))).sql("duckdb")
 
 

@@ -46,7 +46,7 @@ FROM spine AS l
 ORDER BY
   event_timestamp ASC NULLS FIRST,
   user_id ASC NULLS FIRST,
-  LIST_TRANSFORM(tags, LAMBDA x0 : {'known': NOT x0 IS NULL, 'value': x0}) ASC NULLS FIRST;
+  LIST_TRANSFORM(tags, LAMBDA __item0 : {'known': NOT __item0 IS NULL, 'value': __item0}) ASC NULLS FIRST;
 
 -- rolling_events_by_user (rolling_aggregate): the day's entities
 CREATE TEMP TABLE daeda_entities_0 AS
@@ -111,8 +111,8 @@ WHERE
 ORDER BY
   e.__entity NULLS FIRST,
   __time NULLS FIRST,
-  LIST_TRANSFORM(h.tags, LAMBDA x0 : {'known': NOT x0 IS NULL, 'value': x0}) NULLS FIRST,
-  LIST_TRANSFORM(h.codes, LAMBDA x0 : {'known': NOT x0 IS NULL, 'value': x0}) NULLS FIRST;
+  LIST_TRANSFORM(h.tags, LAMBDA __item0 : {'known': NOT __item0 IS NULL, 'value': __item0}) NULLS FIRST,
+  LIST_TRANSFORM(h.codes, LAMBDA __item0 : {'known': NOT __item0 IS NULL, 'value': __item0}) NULLS FIRST;
 
 -- assemble (project): no statement of its own: its columns are computed where they are read
 
