@@ -18,8 +18,8 @@ from tests.projects import TinyProject, fields, moment
 
 # Pseudo columns of DuckDB, Lance, Arrow and Polars, keywords, functions, types, and aliases inside of statements.
 NAMES = (
-    "rowid", "filename", "file_row_number", "_rowid", "index", "literal", "element", "select", "end", "l", "r", "s", "h", "f0",
-    "x0", "v", "rows_of_day", "current_date", "user", "epoch_us", "all", "known",
+    "rowid", "filename", "file_row_number", "_rowid", "index", "literal", "element", "select", "end", "l", "r", "s",
+    "h", "f0", "x0", "v", "rows_of_day", "current_date", "user", "epoch_us", "all", "known",
 )  # fmt: skip
 PLAIN = "plain"
 

@@ -200,7 +200,10 @@ ASOF LEFT JOIN (
   QUALIFY
     ROW_NUMBER() OVER (
       PARTITION BY household_id, __time
-      ORDER BY LIST_TRANSFORM(running_campaigns, LAMBDA __item0 : {'known': NOT __item0 IS NULL, 'value': __item0}) DESC
+      ORDER BY LIST_TRANSFORM(
+        running_campaigns,
+        LAMBDA __item0 : {'known': NOT __item0 IS NULL, 'value': __item0}
+      ) DESC
     ) = 1
 ) AS r
   ON l.household_id = r.household_id AND l.__time > r.__visible
