@@ -27,7 +27,8 @@ from pathlib import Path
 from beam_pipeline.gate import Stopped
 from daeda import errors
 from daeda.dataset.staging import driver_alive
-from daeda.errors import DaedaError
+from daeda.errors import DaedaError, cut
+from daeda.storage.regular import read_regular
 
 _STOP = "stop.json"
 _PLACES = "places"
@@ -218,12 +219,19 @@ def _write_cause(path: Path, cause: BaseException) -> bool:
 
 def _read_cause(path: Path) -> BaseException | None:
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        text = read_regular(path).decode(errors="replace")
     except FileNotFoundError:
         return None
-    if told["kind"] is None:
-        return Unforeseen(told["message"])
-    if told["kind"] == Stopped.__name__:
-        return Stopped(told["message"])
-    kind: type[DaedaError] = getattr(errors, told["kind"], errors.DayError)
-    return kind(told["message"])
+    try:
+        told = json.loads(text)
+        name, message = told["kind"], str(told["message"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return Unforeseen(f"{path} was written by something else: {cut(text)}")
+    if name is None:
+        return Unforeseen(message)
+    if name == Stopped.__name__:
+        return Stopped(message)
+    kind = getattr(errors, str(name), None)
+    if isinstance(kind, type) and issubclass(kind, DaedaError):
+        return kind(message)
+    return errors.DayError(message)

@@ -20,6 +20,9 @@ from rich.live import Live
 from daeda.cli.console import HarmlessConsole, plain
 from daeda.cli.outcome import say
 from daeda.dataset.layout import MANIFEST_NAME, day_name
+from daeda.dataset.manifest import read_manifest
+from daeda.errors import InputError
+from daeda.storage.regular import read_regular
 
 # Often enough to look alive, seldom enough to cost nothing against a day's work.
 _POLL_SECONDS = 0.25
@@ -72,15 +75,17 @@ class DayProgress:
             if stamp is None or stamp == self._before[day]:
                 continue
             try:
-                manifest = json.loads((self._dataset / day_name(day) / MANIFEST_NAME).read_text(encoding="utf-8"))
-            except OSError:
-                continue  # being replaced at this moment, or closed to us, which the run itself will tell
+                manifest = read_manifest(self._dataset / day_name(day))
+            except InputError:
+                manifest = None
+            if manifest is None:
+                continue  # being replaced at this moment, or not readable, which the run itself will tell
             self._left.remove(day)
-            self._rows += manifest["rows"]
+            self._rows += manifest.rows
             if self._live is None:
-                seconds = sum(manifest["seconds"].values())
+                seconds = sum(manifest.seconds.values())
                 done = self._total - len(self._left)
-                say(f"{self._phase} {day}: {manifest['rows']:,} rows in {seconds:.2f} s ({done}/{self._total})")
+                say(f"{self._phase} {day}: {manifest.rows:,} rows in {seconds:.2f} s ({done}/{self._total})")
 
     def _line(self) -> str:
         done = self._total - len(self._left)
@@ -94,10 +99,10 @@ class DayProgress:
         found = []
         for path in sorted(self._status.glob("*.json")):
             try:
-                status = json.loads(path.read_text(encoding="utf-8"))
-            except OSError:
-                continue  # the day has just ended
-            found.append(f"{status['day']} {status['operator']}")
+                status = json.loads(read_regular(path))
+                found.append(f"{status['day']} {status['operator']}")
+            except (OSError, ValueError, KeyError, TypeError, RecursionError):
+                continue  # the day has just ended, or somebody else wrote the file: progress decides nothing
         return found
 
 

@@ -25,7 +25,7 @@ from daeda.dataset.object_publish import clear_unfinished
 from daeda.errors import InputError, refusal
 from daeda.storage.objects import before_the_first_day, client
 from daeda.storage.place import ObjectPath
-from daeda.storage.regular import regular_descriptor
+from daeda.storage.regular import read_regular, regular_descriptor
 
 _LOCK = "run.lock"
 _DOOR = "door.lock"
@@ -183,7 +183,7 @@ def still_ours(staging: RunStaging) -> Iterator[bool]:
 
 def lock_text(directory: Path) -> str:
     """What the run of a directory wrote into its lock: JSON of host, process and since."""
-    return (directory / _LOCK).read_text(encoding="utf-8")
+    return read_regular(directory / _LOCK).decode(errors="replace")
 
 
 def driver_alive(directory: Path) -> bool:

@@ -164,3 +164,16 @@ def test_what_a_run_that_was_taken_for_dead_has_written_is_not_published(layout:
             prepared(first, "later")
         assert not first.directory.exists()
     assert published(layout) == []
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"host": 1}', '{"host": "h", "process": 1, "since": 1e999}'])
+def test_a_lock_that_was_written_over_is_told_without_its_holder(layout: Layout, text: str) -> None:
+    with open_staging(layout) as first, open_staging(layout) as second:
+        claim(first, FIRST)
+        (first.directory / "run.lock").write_text(text)
+        with pytest.raises(DayError) as caught:
+            claim_days(second, [FIRST], "fail", tell=silent)
+        assert str(caught.value) == (
+            "locked: 2024-01-01 (skeleton) held by process 0 on an unknown host since an unknown time UTC: run again "
+            "when that run has ended, or wait for it with --on-locked wait"
+        )

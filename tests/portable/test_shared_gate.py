@@ -19,7 +19,7 @@ import pytest
 from beam_pipeline.context import DayLimits, RunContext
 from beam_pipeline.gate import Stopped
 from beam_pipeline.membership import WorkerUnfit, close_gate, join_run, software
-from beam_pipeline.shared_gate import SharedGate, Unforeseen
+from beam_pipeline.shared_gate import _STOP, SharedGate, Unforeseen
 from daeda.dataset.layout import Layout
 from daeda.dataset.staging import open_staging
 from daeda.errors import DayError, Interrupted
@@ -176,3 +176,11 @@ def test_a_day_ends_with_its_driver(tmp_path: Path) -> None:
     with pytest.raises(Stopped):
         gate.check()
     gate.leave("a day")
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"kind": [], "message": 1}', "\x1b[31m"])
+def test_a_cause_that_was_written_over_ends_the_run_all_the_same(run_dir: Path, text: str) -> None:
+    SharedGate(run_dir, 1).open().stop(DayError("day 2024-01-02: no"))
+    (run_dir / _STOP).write_text(text)
+    there = SharedGate(run_dir, 1)
+    assert isinstance(there.cause, Unforeseen | DayError)
