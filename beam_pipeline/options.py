@@ -19,8 +19,8 @@ from daeda.cli.arguments import (
     open_project,
 )
 from daeda.cli.installed import require
-from daeda.cli.lifeline import watch_driver
-from daeda.cli.outcome import answer_place, run_command, say
+from daeda.cli.lifeline import is_driven, watch_driver
+from daeda.cli.outcome import answer_place, run_command, say, warn
 from daeda.errors import UsageError
 
 if TYPE_CHECKING:
@@ -71,8 +71,6 @@ def _command(words: Sequence[str]) -> int:
     from daeda.planning.exports import exported
 
     project = open_project(arguments)
-    for warning in project.warnings:
-        say(f"warning: {warning}")
     dag = compile_runnable(project).skeleton()
     if "polars" in dag.rolling_engines:
         require("polars")
@@ -87,6 +85,7 @@ def _build(
     from daeda.dataset.layout import Layout
     from daeda.dataset.staging import check_writable, repair
     from daeda.planning.days import chosen_days, find_sources, plan_skeleton, refuse_blocked, refuse_stale
+    from daeda.planning.emptiness import refuse_empty_range, wrong_units
     from daeda.planning.preflight import check_sources
 
     days = chosen_days(project, arguments.target_date)
@@ -96,6 +95,7 @@ def _build(
 
     def due() -> tuple[dt.date, ...]:
         plans = plan_skeleton(project, dag, sources, days, arguments.on_stale)
+        refuse_empty_range(project, sources, plans)
         refuse_blocked(plans)
         if arguments.on_stale == "fail":
             refuse_stale(plans)
@@ -103,6 +103,8 @@ def _build(
 
     to_build = due()
     check_sources(project, dag, sources, to_build)
+    if not is_driven():
+        warn(*project.warnings, *wrong_units(project, sources))
     if to_build:
         from beam_pipeline.skeleton import SkeletonRun, build_skeleton
         from daeda.cli.profile_table import print_profile

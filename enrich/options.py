@@ -16,8 +16,8 @@ from daeda.cli.arguments import (
     open_project,
 )
 from daeda.cli.installed import require
-from daeda.cli.lifeline import watch_driver
-from daeda.cli.outcome import answer_place, run_command, say
+from daeda.cli.lifeline import is_driven, watch_driver
+from daeda.cli.outcome import answer_place, run_command, say, warn
 from daeda.errors import DayError, InputError, UsageError, shortened
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def _command(words: Sequence[str]) -> int:
     from daeda.planning.exports import exported
 
     project = open_project(arguments)
-    for warning in project.warnings:
-        say(f"warning: {warning}")
+    if not is_driven():
+        warn(*project.warnings)
     dag = compile_runnable(project)
     if not dag.enrichments:
         raise UsageError(

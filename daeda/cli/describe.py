@@ -9,13 +9,14 @@ from pathlib import Path
 from daeda.catalog.project import Project
 from daeda.cli.arguments import open_project
 from daeda.cli.console import HarmlessConsole
-from daeda.cli.outcome import answer, say
+from daeda.cli.outcome import answer, say, warn
 from daeda.cli.summary import print_plan
 from daeda.cli.train import make_plan, sources_shown
 from daeda.compiler.compile import compile_project, project_dag
 from daeda.compiler.pipeline_file import PIPELINES, edited_path, pipeline_text, write_generated
 from daeda.errors import ConfigError
 from daeda.planning.days import chosen_days
+from daeda.planning.emptiness import wrong_units
 from daeda.planning.explain import explain_text
 from daeda.planning.explain_sql import explain_sql
 from daeda.planning.mermaid import mermaid
@@ -25,6 +26,7 @@ def plan(arguments: argparse.Namespace) -> int:
     """Which days would be built, skipped or rebuilt, and why."""
     with contextlib.ExitStack() as held:
         found = make_plan(arguments, held, checked=True)
+        warn(*found.project.warnings, *wrong_units(found.project, found.sources))
         print_plan(HarmlessConsole(), found.plans, sources_shown(found))
     return 0
 
@@ -64,8 +66,7 @@ def _warn_of_edited(project: Project) -> None:
     try:
         project_dag(project)
     except ConfigError as error:
-        for line in error.sentences:
-            say(f"warning: {line}")
+        warn(*error.sentences)
 
 
 def _shown(path: Path) -> Path:

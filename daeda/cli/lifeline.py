@@ -14,13 +14,21 @@ import time
 VARIABLE = "DAEDA_LIFELINE_FD"
 # An interrupted half stops its workers by itself; one that has not done so by now is ended.
 _GRACE_SECONDS = 8.0
+_driven = False
 
 
 def watch_driver() -> None:
     """Watch the pipe named by the environment, if there is one, in a daemon thread."""
+    global _driven
     descriptor = os.environ.pop(VARIABLE, None)
+    _driven = descriptor is not None
     if descriptor is not None:
         threading.Thread(target=_watch, args=(int(descriptor),), daemon=True, name="lifeline").start()
+
+
+def is_driven() -> bool:
+    """Whether a driver started this process, and has told already what is to be told of the project."""
+    return _driven
 
 
 def _watch(descriptor: int) -> None:

@@ -144,6 +144,12 @@ def say(line: str) -> None:
     print(printable(line), file=sys.stderr, flush=True)
 
 
+def warn(*sentences: str) -> None:
+    """What a run does not refuse and may not be meant, a line each, marked as a warning."""
+    for sentence in sentences:
+        say(f"warning: {sentence}")
+
+
 def answer(text: str) -> None:
     """What a command was asked for, on stdout; line breaks are those of the text, which holds none of its values."""
     print(printable_lines(text), flush=True)

@@ -12,7 +12,7 @@ from daeda.catalog.project import Project
 from daeda.cli.arguments import as_flags, open_project, setting_words
 from daeda.cli.halves import Interruptions, interruptible, run_half
 from daeda.cli.installed import require
-from daeda.cli.outcome import answer_place, say
+from daeda.cli.outcome import answer_place, say, warn
 from daeda.cli.summary import print_run
 from daeda.compiler.compile import compile_runnable
 from daeda.dataset.layout import Dataset, Layout
@@ -32,6 +32,7 @@ from daeda.planning.days import (
     refuse_blocked,
     refuse_stale,
 )
+from daeda.planning.emptiness import block_empty_range, refuse_empty_range, wrong_units
 from daeda.planning.exports import exported
 from daeda.planning.preflight import block_refused, check_sources
 from daeda.settings.flags import ENRICHMENT_FLAGS, SKELETON_FLAGS
@@ -81,9 +82,9 @@ def train(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
 
 def _train(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     layout = Layout(plan.project.service_dir, plan.project.scratch_dir)
-    for warning in plan.project.warnings:
-        say(f"warning: {warning}")
+    warn(*plan.project.warnings)
     _check_before_first_day(plan, arguments)
+    warn(*wrong_units(plan.project, plan.sources))
     _tell_of_damage(plan)
     _remember_copies(plan, layout)
     with interruptible() as state:
@@ -110,6 +111,7 @@ def make_plan(arguments: argparse.Namespace, held: contextlib.ExitStack, *, chec
     skeleton = plan_skeleton(project, skeleton_dag, sources, days, arguments.on_stale, verify=verify)
     if checked and not arguments.enrich_only:
         skeleton = block_refused(project, skeleton_dag, sources, skeleton)
+        skeleton = block_empty_range(project, sources, skeleton)
     wanted = bool(dag.enrichments) and not arguments.skeleton_only
     enriched = plan_enriched(project, dag, skeleton, arguments.on_stale, verify=verify) if wanted else ()
     return TrainPlan(project, dag, sources, skeleton, enriched)
@@ -128,6 +130,7 @@ def _check_before_first_day(plan: TrainPlan, arguments: argparse.Namespace) -> N
     if arguments.enrich_only:
         _require_skeleton(plan)
     else:
+        refuse_empty_range(plan.project, plan.sources, plan.skeleton)
         refuse_blocked(plan.skeleton)
         check_sources(plan.project, plan.dag.skeleton(), plan.sources, [one.day for one in plan.skeleton if one.builds])
     if arguments.on_stale == "fail":

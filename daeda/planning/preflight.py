@@ -13,11 +13,12 @@ import pyarrow.parquet as pq
 
 from daeda.catalog.project import Project
 from daeda.dataset.sources import missing_days, missing_sentence
-from daeda.dtypes import describe_arrow, is_known
+from daeda.dtypes import TIMESTAMP_UNITS, describe_arrow, is_known
 from daeda.errors import InputError, counted, did_you_mean, first_line, shortened
 from daeda.operators.dag import Dag
 from daeda.operators.relational import Join, Scan
 from daeda.planning.days import Action, DayPlan, Sources
+from daeda.planning.times import fitting_unit, is_plausible, shown_time
 from daeda.sql import scan as composed
 from daeda.sql import statements
 from daeda.sql.locked import Reach, connect
@@ -178,10 +179,23 @@ def _check_times(scan: Scan, path: str, partition: dt.date | None, file: pq.Parq
             (
                 "partition",
                 f"view '{scan.view}': {path} has rows outside of {partition} (its '{source}' goes from "
-                f"{_shown(low, scan)} to {_shown(high, scan)} UTC): move them, or declare source.partition_slack",
+                f"{_shown(low, scan)} to {_shown(high, scan)} UTC): move them, or declare source.partition_slack"
+                f"{_other_unit(scan, low, high)}",
             )
         ]
     return []
+
+
+def _other_unit(scan: Scan, low: int, high: int) -> str:
+    """The end of a sentence about integer times that are plausible in another unit alone."""
+    assert scan.time is not None
+    unit = scan.time.resolution
+    integer = any(one.dtype.is_integer for one in scan.columns if one.name == scan.time.column)
+    fitting = None if not integer or is_plausible(low, high, unit) else fitting_unit(low, high, unit)
+    if fitting is None:
+        return ""
+    first = shown_time(low, TIMESTAMP_UNITS[fitting])
+    return f"; or timestamp_unit {scan.time.unit} is wrong, as in {fitting} they begin with {first}"
 
 
 def _time_facts(scan: Scan, source: str, file: pq.ParquetFile) -> tuple[int | None, int | None, int]:

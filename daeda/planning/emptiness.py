@@ -1,0 +1,177 @@
+"""What would be empty, told before the first day: a range in which the spine has no row, and times in a wrong unit.
+
+A day without a row is a day like any other. A whole range without one is a mistake in its days, in a path or in a unit.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from daeda.catalog.project import Project
+from daeda.dataset.source_files import SourceFiles
+from daeda.dataset.sources import days_needed
+from daeda.dtypes import TIMESTAMP_UNITS
+from daeda.errors import InputError
+from daeda.operators.relational import Scan
+from daeda.planning.days import Action, DayPlan, Sources
+from daeda.planning.times import FileTimes, file_times, fitting_unit, is_plausible, shown_time
+from daeda.sql.scan import day_bounds
+from daeda.storage.client import AT_ONCE
+from daeda.storage.objects import before_the_first_day
+
+# Partitions that are opened from either end to say where the rows begin and end.
+_MOST_OPENED = 64
+
+
+@before_the_first_day()
+def refuse_empty_range(project: Project, sources: Sources, plans: Sequence[DayPlan]) -> None:
+    """Raise InputError where days are to be built and the range holds no row of the spine."""
+    sentence = _empty_range(project, sources, plans)
+    if sentence is not None:
+        raise InputError(sentence)
+
+
+@before_the_first_day()
+def block_empty_range(project: Project, sources: Sources, plans: Sequence[DayPlan]) -> tuple[DayPlan, ...]:
+    """The plans of the skeleton, all that would be built blocked where the range holds no row of the spine."""
+    sentence = _empty_range(project, sources, plans)
+    if sentence is None:
+        return tuple(plans)
+    waiting = {Action.BUILD, Action.REBUILD, Action.BLOCKED}
+    return tuple(
+        replace(one, action=Action.BLOCKED, reasons=(sentence,)) if one.action in waiting else one for one in plans
+    )
+
+
+@before_the_first_day()
+def wrong_units(project: Project, sources: Sources) -> tuple[str, ...]:
+    """A sentence for each view with integer times of which none lies in a plausible year."""
+    found = {}
+    for scan in sources.scans:
+        if scan.time is None or scan.view in found or not _is_integer(scan):
+            continue
+        seen: list[FileTimes] = []
+        for times in _all_times(scan, sources.files[scan.name], _every_file(sources.files[scan.name]), (0, 0)):
+            if times is None or (times.low is not None and _plausible(scan, times)):
+                break
+            seen.append(times)
+        else:
+            hint = _unit_hint(project, scan, seen)
+            if hint:
+                found[scan.view] = f"view '{scan.view}': {hint}"
+    return tuple(found.values())
+
+
+def _plausible(scan: Scan, times: FileTimes) -> bool:
+    assert scan.time is not None
+    low, high = times.low, times.high
+    return low is not None and high is not None and is_plausible(low, high, scan.time.resolution)
+
+
+def _is_integer(scan: Scan) -> bool:
+    return any(one.dtype.is_integer for one in scan.columns if scan.time is not None and one.name == scan.time.column)
+
+
+def _empty_range(project: Project, sources: Sources, plans: Sequence[DayPlan]) -> str | None:
+    """The sentence about a range without a row of the spine; None where there is one, or nothing is to be built.
+
+    It is the range of the project that is judged: a single day of it may be empty, also when it is chosen alone.
+    """
+    if all(one.action in (Action.SKIP, Action.KEEP) for one in plans):
+        return None
+    for scan in sources.scans:
+        if scan.reads == "day":
+            sentence = _empty_spine(project, scan, sources.files[scan.name])
+            if sentence is not None:
+                return sentence
+    return None
+
+
+def _empty_spine(project: Project, scan: Scan, files: SourceFiles) -> str | None:
+    assert scan.time is not None
+    days = project.runtime.days
+    interval = (day_bounds(days[0], scan.time.resolution)[0], day_bounds(days[-1], scan.time.resolution)[1])
+    seen: list[FileTimes] = []
+    for times in _all_times(scan, files, _files_of_range(scan, files, days), interval):
+        if times is None or times.within:
+            return None
+        seen.append(times)
+    where = f"(feed_start and feed_end of {project.documents['runtime'].shown})"
+    hint = _unit_hint(project, scan, seen)
+    if not hint:
+        hint = f"{_where_rows_are(scan, files, seen)}: choose days that have rows, or correct source.path of the view"
+    return f"view '{scan.view}', the spine, has no row from {days[0]} to {days[-1]} {where}: {hint}"
+
+
+def _files_of_range(scan: Scan, files: SourceFiles, days: Sequence[dt.date]) -> list[str]:
+    if not files.partitioned:
+        return list(files.flat)
+    needed = dict.fromkeys(one for day in days for one in days_needed(scan, day, files.first_day))
+    return [path for day in needed for path in files.partitions.get(day, ())]
+
+
+def _every_file(files: SourceFiles) -> list[str]:
+    return [*files.flat, *(path for day in sorted(files.partitions) for path in files.partitions[day])]
+
+
+def _all_times(
+    scan: Scan, files: SourceFiles, paths: Iterable[str], interval: tuple[int, int]
+) -> Iterator[FileTimes | None]:
+    """The times of files, in order; the first one alone, as it mostly answers the question, then some at once."""
+    first, rest = list(paths)[:1], list(paths)[1:]
+    for path in first:
+        yield file_times(scan, path, files.versions.get(path), *interval)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for begin in range(0, len(rest), AT_ONCE):
+            some = rest[begin : begin + AT_ONCE]
+            yield from pool.map(lambda path: file_times(scan, path, files.versions.get(path), *interval), some)
+
+
+def _where_rows_are(scan: Scan, files: SourceFiles, seen: Sequence[FileTimes]) -> str:
+    assert scan.time is not None
+    if files.partitioned:
+        first, last = (_end(scan, files, backwards) for backwards in (False, True))
+        return "no partition has a row" if first is None else f"its partitions have rows from {first} to {last}"
+    known = [one for one in seen if one.low is not None and one.high is not None]
+    if not known:
+        return "it has no row at all"
+    low = min(one.low for one in known if one.low is not None)
+    high = max(one.high for one in known if one.high is not None)
+    unit = scan.time.resolution
+    return f"it has rows from {shown_time(low, unit)} to {shown_time(high, unit)} UTC"
+
+
+def _end(scan: Scan, files: SourceFiles, backwards: bool) -> dt.date | None:
+    """The first or the last partition that has a row; behind many empty ones, the first that is not opened."""
+    for number, day in enumerate(sorted(files.partitions, reverse=backwards)):
+        if number == _MOST_OPENED:
+            return day
+        found = (file_times(scan, path, files.versions.get(path), 0, 0) for path in files.partitions[day])
+        if any(times is None or times.low is not None for times in found):
+            return day
+    return None
+
+
+def _unit_hint(project: Project, scan: Scan, seen: Sequence[FileTimes]) -> str:
+    """What is said where no integer time is plausible in the declared unit; empty where one is, or none is there."""
+    bounds = [(one.low, one.high) for one in seen if one.low is not None and one.high is not None]
+    if not bounds or not _is_integer(scan) or any(_plausible(scan, one) for one in seen):
+        return ""
+    assert scan.time is not None
+    low, high = min(low for low, _ in bounds), max(high for _, high in bounds)
+    unit = scan.time.resolution
+    where = project.where(f"view:{scan.view}", ("source", "timestamp_unit"))
+    sentence = (
+        f"no row lies in a plausible year, and timestamp_unit {scan.time.unit} may be wrong ({where}): "
+        f"its times go from {shown_time(low, unit)} to {shown_time(high, unit)}"
+    )
+    fitting = fitting_unit(low, high, unit)
+    return f"{sentence}; {_in(fitting, low, high)}" if fitting else sentence
+
+
+def _in(name: str, low: int, high: int) -> str:
+    unit = TIMESTAMP_UNITS[name]
+    return f"in {name} they go from {shown_time(low, unit)} to {shown_time(high, unit)}: declare that unit"

@@ -1,0 +1,121 @@
+"""Which times the rows of a file have: from its footer, by row group, and from the column where that says nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from daeda.dtypes import TIMESTAMP_UNITS, TimeUnit, describe_arrow
+from daeda.errors import DaedaError
+from daeda.operators.relational import Scan
+from daeda.storage.objects import open_parquet
+
+_EPOCH = dt.datetime(1970, 1, 1)
+# Times of rows that somebody logged lie here. What was written at the epoch itself counts seconds of something else.
+_EARLIEST, _LATEST = dt.date(1970, 1, 2), dt.date(2200, 1, 1)
+
+
+@dataclass(frozen=True)
+class FileTimes:
+    """Least and greatest time of a file, in the view's unit; None where no row has one.
+
+    `within` says whether a row lies in the interval that was asked for, half-open.
+    """
+
+    low: int | None
+    high: int | None
+    within: bool
+
+
+def file_times(scan: Scan, path: str, version: tuple[int, str] | None, start: int, end: int) -> FileTimes | None:
+    """The times of a file; None where it is not as the view declares, which the checks of its columns tell."""
+    try:
+        with open_parquet(path, version) as file:
+            return _of_file(scan, file, start, end)
+    except (OSError, pa.ArrowException, DaedaError):
+        return None
+
+
+def _of_file(scan: Scan, file: pq.ParquetFile, start: int, end: int) -> FileTimes | None:
+    assert scan.time is not None
+    time = next(one for one in scan.columns if one.name == scan.time.column)
+    schema = file.schema_arrow
+    if schema.names.count(time.source) != 1 or describe_arrow(schema.field(time.source).type) != time.dtype.name:
+        return None
+    position = next((index for index in range(len(file.schema)) if file.schema.column(index).path == time.source), None)
+    if position is None or file.schema.column(position).physical_type == "INT96":
+        return None
+    scale = scan.time.resolution.per_day if time.dtype.name == "date" else 1
+    low: int | None = None
+    high: int | None = None
+    within = False
+    for group in range(file.metadata.num_row_groups):
+        bounds = _bounds(file, group, position, time.source, scale)
+        if bounds is None:
+            continue
+        low = bounds[0] if low is None else min(low, bounds[0])
+        high = bounds[1] if high is None else max(high, bounds[1])
+        within = within or _reaches(file, group, time.source, scale, bounds, start, end)
+    return FileTimes(low, high, within)
+
+
+def _bounds(file: pq.ParquetFile, group: int, position: int, source: str, scale: int) -> tuple[int, int] | None:
+    facts = file.metadata.row_group(group).column(position).statistics
+    if facts is not None and facts.has_min_max:
+        return facts.min_raw * scale, facts.max_raw * scale
+    values = _numbers(file, group, source)
+    if values.null_count == len(values):
+        return None
+    bounds = pc.min_max(values)
+    return bounds["min"].as_py() * scale, bounds["max"].as_py() * scale
+
+
+def _reaches(
+    file: pq.ParquetFile, group: int, source: str, scale: int, bounds: tuple[int, int], start: int, end: int
+) -> bool:
+    low, high = bounds
+    if high < start or low >= end:
+        return False
+    if low >= start or high < end:
+        return True
+    values = pc.multiply(_numbers(file, group, source), scale)
+    inside = pc.and_(pc.greater_equal(values, start), pc.less(values, end))
+    return bool(pc.any(inside).as_py())
+
+
+def _numbers(file: pq.ParquetFile, group: int, source: str) -> pa.ChunkedArray:
+    column = file.read_row_group(group, columns=[source]).column(0)
+    return column.cast("int32").cast("int64") if pa.types.is_date32(column.type) else column.cast("int64")
+
+
+def shown_time(value: int, unit: TimeUnit) -> str:
+    """A time as people read it, and as a number where the calendar ends before it.
+
+    >>> shown_time(1709373600, TimeUnit.SECOND), shown_time(1709373600000, TimeUnit.SECOND)
+    ('2024-03-02 10:00:00', '1709373600000 s after 1970')
+    """
+    seconds, rest = divmod(value, unit.value)
+    name = next(name for name, one in TIMESTAMP_UNITS.items() if one is unit)
+    try:
+        moment = _EPOCH + dt.timedelta(seconds=seconds)
+    except OverflowError:
+        return f"{value} {name} after 1970"
+    return f"{moment}{f' and {rest} {name}' if rest else ''}"
+
+
+def is_plausible(low: int, high: int, unit: TimeUnit) -> bool:
+    """Whether some of these times can be those of rows that somebody logged."""
+    earliest, latest = ((day - _EPOCH.date()).days * unit.per_day for day in (_EARLIEST, _LATEST))
+    return low < latest and high >= earliest
+
+
+def fitting_unit(low: int, high: int, declared: TimeUnit) -> str | None:
+    """The unit in which all of these whole numbers are plausible times; None where no other one is."""
+    for name, unit in TIMESTAMP_UNITS.items():
+        if unit is not declared and is_plausible(low, low, unit) and is_plausible(high, high, unit):
+            return name
+    return None
