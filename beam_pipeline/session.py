@@ -93,7 +93,8 @@ class DaySession:
         # Two views of one table have an export each.
         key = export.path if export else path
         if key not in self._listed:
-            self._listed[key] = SourceFiles(path, flat=(export.path,)) if export else find_files(path, scan.view)
+            found = SourceFiles(path, flat=(export.path,)) if export else None
+            self._listed[key] = found or find_files(scan.path, scan.view, self.context.data_root)
         return self._listed[key]
 
     def inputs_shown(self) -> tuple[InputFile, ...]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from daeda.catalog.project import Project
 from daeda.cli.outcome import say
-from daeda.dataset.sources import preparation_hint
+from daeda.dataset.local_sources import preparation_hint
 from daeda.errors import InputError
 from daeda.operators.dag import Dag
 from daeda.operators.udf import StoreRef

@@ -2,100 +2,110 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import glob
-import re
+from collections.abc import Iterable
+from functools import lru_cache
 
-from daeda.dataset.source_files import PARTITION, SourceFiles, parse_day, wrong_partition
+from daeda.dataset.entries import SUFFIX, Chosen, Parts, choose_files, choose_matches, has_wildcard, refused_format
+from daeda.dataset.source_files import SourceFiles
+from daeda.dataset.trees import ObjectTree
 from daeda.errors import InputError
-from daeda.storage.client import StoredObject
+from daeda.storage.client import S3Client, StoredObject
 from daeda.storage.objects import client
-from daeda.storage.place import ObjectPath, object_path
+from daeda.storage.place import SCHEME, ObjectPath, below, is_object, object_path
 
-_SUFFIX = ".parquet"
 # DuckDB takes these for a pattern or for parameters, wherever they stand in an address.
 _NOT_IN_NAMES = "*?[]"
+_MOST_AT_ONCE = 1000
+_MARKS = {"_delta_log": "the log of a Delta table", ".hoodie": "the timeline of a Hudi table"}
 
 
-def find_objects(path: str, view: str) -> SourceFiles:
-    """List the objects of a view's address; raises InputError when there are none.
+def find_objects(path: str, view: str, data_root: str = "") -> SourceFiles:
+    """List the objects of a view's address; raises InputError where there are none, or what may be data is not read.
 
     A partition is there when any object is below `dt=YYYY-MM-DD/`: an empty day is one without a Parquet file.
     """
-    bucket = ObjectPath(object_path(_fixed(path)).bucket)
-    if glob.has_magic(path):
-        pattern = re.compile(_pattern(object_path(path).key))
-        below = object_path(_fixed(path))
-        found = [one for one in client().listing(below) if pattern.fullmatch(one.path.key)]
-        return _flat(path, view, found, "matches no object")
-    root = object_path(path)
-    if root.key.endswith(_SUFFIX):
-        one = client().look(root)
-        return _flat(path, view, [one] if one else [], "does not exist")
-    listed = client().listing(root)
-    partitions = _partitions(root, listed, view)
-    if partitions:
-        files = [one for held in partitions.values() for one in held]
-        by_day = {day: tuple(str(one.path) for one in held) for day, held in sorted(partitions.items())}
-        return SourceFiles(path, partitions=by_day, versions=_versions(files, view))
-    direct = [one for one in listed if "/" not in one.path.key.removeprefix(root.prefix)]
+    whole = below(data_root, path) if data_root else path
+    fixed, pattern = _split(path, data_root)
+    listed = client().listing(fixed)
+    _refuse_table_above(view, fixed)
+    tree = ObjectTree(fixed, listed)
+    if pattern:
+        return _sources(whole, view, fixed, tree.objects, choose_matches(tree, pattern, view), "matches no object")
+    alone = _object_itself(fixed, view, tree)
+    if alone is not None:
+        return _sources(whole, view, fixed, {(): alone}, Chosen(flat=((),)), "")
+    bucket = ObjectPath(fixed.bucket)
     what = f"holds no Parquet file and no dt=YYYY-MM-DD directory (of {len(listed)} objects below it in {bucket})"
-    return _flat(path, view, [one for one in direct if one.path.key.endswith(_SUFFIX)], what)
+    if not listed and fixed.key.endswith(SUFFIX):
+        what = "does not exist"
+    return _sources(whole, view, fixed, tree.objects, choose_files(tree, view), what)
 
 
-def _flat(path: str, view: str, found: list[StoredObject], what: str) -> SourceFiles:
-    if not found:
+def _split(path: str, data_root: str) -> tuple[ObjectPath, Parts]:
+    """The address that a pattern begins in, and the pattern; without wildcards the address, and nothing."""
+    given = object_path(path) if is_object(path) else object_path(f"{SCHEME}relative/{path}")
+    start = ObjectPath(given.bucket) if is_object(path) else object_path(data_root)
+    parts = tuple(given.key.split("/")) if given.key else ()
+    first = next((place for place, part in enumerate(parts) if has_wildcard(part)), len(parts))
+    for part in parts[:first]:
+        start /= part
+    return start, parts[first:]
+
+
+def _object_itself(path: ObjectPath, view: str, tree: ObjectTree) -> StoredObject | None:
+    """The one object of an address, None where it stands for what lies below it."""
+    if not path.key or (tree.objects and not path.key.endswith(SUFFIX)):
+        return None
+    alone = client().look(path)
+    if alone is not None and tree.objects:
+        raise InputError(
+            f"view '{view}': {path} is an object, and {tree.shown(min(tree.objects))} lies below it: move or rename one"
+        )
+    return alone
+
+
+def _sources(
+    path: str, view: str, fixed: ObjectPath, objects: dict[Parts, StoredObject], chosen: Chosen, what: str
+) -> SourceFiles:
+    if not chosen.partitions and not chosen.flat:
         raise InputError(f"view '{view}': {path} {what}: correct the path, or put the data there")
-    return SourceFiles(path, flat=tuple(str(one.path) for one in found), versions=_versions(found, view))
+    by_day = {day: [objects[parts] for parts in held] for day, held in sorted(chosen.partitions.items())}
+    flat = [objects[parts] for parts in chosen.flat]
+    return SourceFiles(
+        path,
+        {day: tuple(str(one.path) for one in held) for day, held in by_day.items()},
+        tuple(str(one.path) for one in flat),
+        _versions([*flat, *(one for held in by_day.values() for one in held)], view),
+        str(fixed),
+    )
 
 
-def _versions(found: list[StoredObject], view: str) -> dict[str, tuple[int, str]]:
+def _versions(found: Iterable[StoredObject], view: str) -> dict[str, tuple[int, str]]:
+    versions = {}
     for one in found:
         if set(one.path.key) & set(_NOT_IN_NAMES):
             raise InputError(f"view '{view}': {one.path} has one of {_NOT_IN_NAMES} in its name: rename it")
-    return {str(one.path): (one.size, one.etag) for one in found}
+        versions[str(one.path)] = (one.size, one.etag)
+    return versions
 
 
-def _partitions(root: ObjectPath, listed: list[StoredObject], view: str) -> dict[dt.date, list[StoredObject]]:
-    found: dict[dt.date, list[StoredObject]] = {}
-    for one in listed:
-        name, slash, rest = one.path.key.removeprefix(root.prefix).partition("/")
-        if not slash or not name.startswith(PARTITION):
-            continue
-        day = parse_day(name.removeprefix(PARTITION))
-        if day is None:
-            raise InputError(wrong_partition(view, str(root / name)))
-        held = found.setdefault(day, [])
-        if rest.endswith(_SUFFIX) and "/" not in rest:
-            held.append(one)
-    return found
+def _refuse_table_above(view: str, path: ObjectPath) -> None:
+    told = _table_above(client(), path)
+    if told:
+        raise refused_format(view, told)
 
 
-def _fixed(path: str) -> str:
-    """The address up to its first part with a wildcard."""
-    parts = path.split("/")
-    first = next((index for index, part in enumerate(parts) if glob.has_magic(part)), len(parts))
-    return "/".join(parts[:first])
-
-
-def _pattern(key: str) -> str:
-    """A glob as a regular expression over keys; `**` stands for any number of directories.
-
-    >>> bool(re.fullmatch(_pattern("a/**/x*.parquet"), "a/b/c/x1.parquet"))
-    True
-    """
-    parts = []
-    for part in re.split(r"(\*\*/|\*|\?|\[[^]]*\])", key):
-        match part:
-            case "**/":
-                parts.append("(?:[^/]+/)*")
-            case "*":
-                parts.append("[^/]*")
-            case "?":
-                parts.append("[^/]")
-            case _ if part.startswith("[") and part.endswith("]") and len(part) > 2:
-                inside = part[1:-1]
-                parts.append(f"[^{re.escape(inside[1:])}]" if inside.startswith("!") else f"[{inside}]")
-            case _:
-                parts.append(re.escape(part))
-    return "".join(parts)
+# Every day of a run lists its files, and what lies above them was looked at by the first.
+@lru_cache(maxsize=256)
+def _table_above(through: S3Client, path: ObjectPath) -> str:
+    """The table format of an address above, as far as the server lets it be seen; empty where there is none."""
+    while path.key:
+        path = path.parent
+        for name, what in _MARKS.items():
+            if through.peek(path / name, 1):
+                return f"{path / name} is {what}"
+        metadata = through.peek(path / "metadata", _MOST_AT_ONCE)
+        for one in metadata if len(metadata) < _MOST_AT_ONCE else through.listing(path / "metadata"):
+            if one.path.key.endswith(".metadata.json"):
+                return f"{one.path} is the metadata of an Iceberg table"
+    return ""

@@ -6,7 +6,6 @@ import datetime as dt
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from daeda.sql.locked import Reach
 from daeda.storage.place import is_object
 
 PARTITION = "dt="
@@ -24,13 +23,15 @@ class Export:
 class SourceFiles:
     """Files of one view: by day, or, where the source is not partitioned, `flat`.
 
-    `versions` holds size and ETag of the files that are objects, as they were listed.
+    `versions` holds size and ETag of the files that are objects, as they were listed. `directory` is what was looked
+    through, where `path` is a pattern: the path as far as it is none.
     """
 
     path: str
     partitions: dict[dt.date, tuple[str, ...]] = field(default_factory=dict)
     flat: tuple[str, ...] = ()
     versions: dict[str, tuple[int, str]] = field(default_factory=dict)
+    directory: str = ""
 
     @property
     def partitioned(self) -> bool:
@@ -41,7 +42,7 @@ class SourceFiles:
         """What has to be reached to read the files: the path, and what links lead to outside of it."""
         if "://" in self.path and not is_object(self.path):  # a table, which was exported
             return self.flat
-        (root,) = Reach.of([self.path]).places
+        root = self.directory or self.path
         if is_object(root):
             return (root,)
         home = Path(root).resolve()

@@ -3,91 +3,50 @@
 from __future__ import annotations
 
 import datetime as dt
-import glob
 import hashlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
+from typing import NoReturn
 
+from daeda.dataset.local_sources import find_local_files
 from daeda.dataset.manifest import InputFile
 from daeda.dataset.object_sources import find_objects
-from daeda.dataset.source_files import PARTITION, SourceFiles, parse_day, wrong_partition
+from daeda.dataset.source_files import SourceFiles
 from daeda.errors import DayError, InputError, NotBuiltYet, refusal, shortened
 from daeda.operators.relational import Scan
 from daeda.storage.objects import client
-from daeda.storage.place import is_object, object_path
+from daeda.storage.place import below, is_object, object_path
 
 # Servers answer late: a few threads wait for several at once.
 _THREADS = 8
 
 
-def find_files(path: str, view: str) -> SourceFiles:
-    """List the files of a view's path; raises InputError when there are none.
+def find_files(path: str, view: str, data_root: str = "") -> SourceFiles:
+    """List the files of a view's path, which lies below `data_root` unless it is absolute.
 
-    A directory with no `dt=` directory counts as unpartitioned: all Parquet files directly in it.
+    The path may be a pattern, and data_root is none, whatever characters it has. Raises InputError where there are no
+    files, and for what may be data and would not be read.
     """
-    if is_object(path):
-        return find_objects(path, view)
-    if "://" in path:
-        scheme = path.split("://")[0]
-        if scheme in ("postgres", "ducklake"):
-            raise NotBuiltYet(
-                f"view '{view}': {path} is read by `daeda pipeline` and the halves alone, which export it first: "
-                "export it to Parquet, and scan that"
-            )
+    whole = below(data_root, path) if data_root else path
+    if is_object(whole):
+        return find_objects(path, view, data_root)
+    if "://" in whole:
+        _refuse_scheme(whole, view)
+    return find_local_files(path, view, data_root)
+
+
+def _refuse_scheme(path: str, view: str) -> NoReturn:
+    scheme = path.split("://")[0]
+    if scheme in ("postgres", "ducklake"):
         raise NotBuiltYet(
-            f"view '{view}': reading {scheme}:// is not built: use a local path, or object storage with s3://bucket/path"
+            f"view '{view}': {path} is read by `daeda pipeline` and the halves alone, which export it first: "
+            "export it to Parquet, and scan that"
         )
-    root = Path(path)
-    if root.is_dir():
-        partitions = _partitions(root, view)
-        if partitions:
-            return SourceFiles(path, partitions=partitions)
-        flat = tuple(str(file) for file in sorted(root.glob("*.parquet")))
-    elif glob.has_magic(path):
-        # Path.glob takes no absolute pattern.
-        flat = tuple(sorted(glob.glob(path, recursive=True)))  # noqa: PTH207
-    else:
-        flat = (path,) if root.is_file() else ()
-    if not flat:
-        what = "holds no Parquet file and no dt=YYYY-MM-DD directory" if root.is_dir() else "does not exist"
-        if glob.has_magic(path):
-            what = "matches no file"
-        raise InputError(f"view '{view}': {path} {what}: {preparation_hint(path)}")
-    return SourceFiles(path, flat=flat)
-
-
-def preparation_hint(path: str) -> str:
-    """What to do about missing data: name the prepare step of the project when it has one."""
-    for parent in Path(path).parents:
-        script = parent / "prepare.py"
-        if script.exists():
-            return f"make the data with `python {_relative(script)}`"
-        if (parent / "sample_data" / "__main__.py").exists():
-            return "make the data with `make sample`"
-        if (parent / "config").is_dir():
-            break
-    return "correct the path or data_root, or put the data there"
-
-
-def _relative(path: Path) -> Path:
-    try:
-        return path.relative_to(Path.cwd())
-    except ValueError:
-        return path
-
-
-def _partitions(root: Path, view: str) -> dict[dt.date, tuple[str, ...]]:
-    found: dict[dt.date, tuple[str, ...]] = {}
-    for directory in sorted(root.iterdir()):
-        if not directory.name.startswith(PARTITION) or not directory.is_dir():
-            continue
-        day = parse_day(directory.name.removeprefix(PARTITION))
-        if day is None:
-            raise InputError(wrong_partition(view, str(directory)))
-        found[day] = tuple(str(file) for file in sorted(directory.glob("*.parquet")))
-    return found
+    raise NotBuiltYet(
+        f"view '{view}': reading {scheme}:// is not built: use a local path, or object storage with s3://bucket/path"
+    )
 
 
 def days_needed(scan: Scan, day: dt.date, first: dt.date | None) -> list[dt.date]:

@@ -89,7 +89,7 @@ def find_sources(project: Project, dag: Dag, exports: Mapping[str, Export] | Non
             continue
         path = project.data_path(scan.path)
         known = next((files for files in listed.values() if files.path == path), None)
-        listed[scan.name] = known or find_files(path, scan.view)
+        listed[scan.name] = known or find_files(scan.path, scan.view, project.data_root)
     return Sources(dag.scans, listed, exports or {})
 
 

@@ -23,6 +23,7 @@ from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
 from daeda.printed import harmless, is_harmless, split_harmful
 from daeda.sql import statements
+from daeda.sql.files import Glob
 from daeda.sql.handle import ColumnTable, Composed, Numbered
 from daeda.sql.locked import connect
 from daeda.sql.lower import Handle, SourceOperator, inputs_of, lower
@@ -80,7 +81,7 @@ class _Writing:
 
     def source_files(self, operator: Scan) -> tuple[str, ...]:
         files = PurePosixPath(operator.path).suffix or has_magic(operator.path)
-        return (operator.path if files else f"{operator.path}/**/*.parquet",)
+        return (Glob(operator.path if files else f"{operator.path}/**/*.parquet"),)
 
     def narrowed(self, given: Composed) -> Composed:
         return given

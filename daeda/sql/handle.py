@@ -171,13 +171,9 @@ def parse_select(query: str) -> exp.Select:
     return tree
 
 
-def read_parquet(paths: Collection[str] | exp.Expr) -> exp.Expr:
-    """`read_parquet(...)` as a table, of paths or of an expression for them."""
-    options = [_option("hive_partitioning", False)]
-    files = paths
-    if not isinstance(files, exp.Expr):
-        files = exp.Array(expressions=[exp.Literal.string(path) for path in files])
-    return exp.Anonymous(this="read_parquet", expressions=[files, *options])
+def read_parquet(files: exp.Expr) -> exp.Expr:
+    """`read_parquet(...)` as a table, of an expression for the list of files."""
+    return exp.Anonymous(this="read_parquet", expressions=[files, _option("hive_partitioning", False)])
 
 
 def column(name: str, table: str | None = None) -> exp.Column:

@@ -6,7 +6,6 @@ the second wall behind that one, for a statement that should never have come abo
 
 from __future__ import annotations
 
-import glob
 import importlib.util
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import duckdb
 from sqlglot import exp
 
 from daeda.errors import InputError
+from daeda.sql.files import as_pattern
 from daeda.storage.access import Access, find_access
 from daeda.storage.place import is_object
 
@@ -46,12 +46,12 @@ class Reach:
 
     @classmethod
     def of(cls, paths: Iterable[str | PurePath]) -> Reach:
-        """Of paths of views and directories; a glob reaches the directory that its first wildcard is in.
+        """Of files and directories, each once; no character of theirs is a wildcard.
 
-        >>> Reach.of(["/data/likes", "/data/prices/*.parquet"]).places
-        ('/data/likes', '/data/prices')
+        >>> Reach.of(["/data/likes", Path("/data/prices[1]"), "/data/likes"]).places
+        ('/data/likes', '/data/prices[1]')
         """
-        return cls(tuple(dict.fromkeys(_without_wildcards(str(path)) for path in paths)))
+        return cls(tuple(dict.fromkeys(str(path) for path in paths)))
 
 
 # What makes a connection ready, and says what it may reach.
@@ -118,19 +118,12 @@ def _unlocked(config: Mapping[str, Setting]) -> tuple[str, ...]:
 
 def _lock(connection: duckdb.DuckDBPyConnection, reach: Reach) -> None:
     # As literals: for a parameter DuckDB imports pandas, which takes longer than everything else here.
-    places = exp.Array(expressions=[exp.Literal.string(place) for place in reach.places]).sql("duckdb")
+    # DuckDB looks for a file by the text that names it, which for a name with wildcards is a pattern of that one name.
+    reached = dict.fromkeys(text for place in reach.places for text in (place, as_pattern(place)))
+    places = exp.Array(expressions=[exp.Literal.string(text) for text in reached]).sql("duckdb")
     # A place may be a file or a directory: DuckDB tells them apart by the list in which it finds them.
     connection.execute(f"SET allowed_directories = {places}")
     connection.execute(f"SET allowed_paths = {places}")
     # In this order: the lists cannot be changed once access is off, and nothing can once the configuration is locked.
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
-
-
-def _without_wildcards(path: str) -> str:
-    if not glob.has_magic(path):
-        return path
-    # As text: an address of object storage has an empty part, which a Path would drop.
-    parts = path.split("/")
-    first = next(index for index, part in enumerate(parts) if glob.has_magic(part))
-    return "/".join(parts[:first]) or ("/" if path.startswith("/") else ".")

@@ -14,6 +14,7 @@ from daeda.operators.operator import Instant
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Filter, Project, ProjectColumn, Scan
 from daeda.sql.expression import parse_expression, parse_having, quoted_columns, type_in_duckdb
+from daeda.sql.files import file_list
 from daeda.sql.handle import Composed, Numbered, column, fill, item_name, read_parquet
 from daeda.sql.literal import literal
 from daeda.sql.shape import blank, blank_text, once_per_shape, without_conflicts
@@ -27,7 +28,7 @@ def scan(operator: Scan, relation: Relation, paths: Sequence[str], day: dt.date)
     bounds = _bounds(operator, day)
     blanks = [(blank_text(operator.name, f"bound {index}"), bound) for index, bound in enumerate(bounds)]
     if paths:
-        files = exp.Array(expressions=[exp.Literal.string(path) for path in paths])
+        files = file_list(paths)
         blanks.append((blank_text(operator.name, "files"), files.sql("duckdb")))
     template = _template(operator, bool(paths), len(bounds))
     return Composed(relation, template, blanks=tuple(blanks))
@@ -47,7 +48,7 @@ def only_scan(given: Composed, scan: str) -> bool:
 
 def with_paths(given: Composed, scan: Scan, paths: Sequence[str]) -> Composed:
     """The same query over other files."""
-    files = exp.Array(expressions=[exp.Literal.string(path) for path in paths]).sql("duckdb")
+    files = file_list(paths).sql("duckdb")
     literal = blank_text(scan.name, "files")
     return replace(given, blanks=tuple((one, files if one == literal else text) for one, text in given.blanks))
 
@@ -79,7 +80,7 @@ def _template(operator: Scan, has_files: bool, bounds: int) -> str:
 
 def narrowing(operator: Scan, path: str) -> str:
     """One file as any day's Scan takes it: the columns as they are stored, of the rows that the predicate keeps."""
-    files = exp.Array(expressions=[exp.Literal.string(path)])
+    files = file_list([path])
     return fill(_narrowing(operator), ((blank_text(operator.name, "files"), files.sql("duckdb")),))
 
 

@@ -93,6 +93,16 @@ class S3Client:
                 return found
             more = {"ContinuationToken": page["NextContinuationToken"]}
 
+    def peek(self, below: ObjectPath, most: int) -> list[StoredObject]:
+        """The first objects below an address, at most `most`; none where the server does not let them be seen."""
+        page = self._ask(
+            below,
+            lambda: self._s3.list_objects_v2(Bucket=below.bucket, Prefix=below.prefix, MaxKeys=min(most, _PAGE)),
+            {401: None, 403: None},
+        )
+        held = page.get("Contents", ()) if page else ()
+        return [StoredObject(ObjectPath(below.bucket, one["Key"]), one["Size"], _bare(one["ETag"])) for one in held]
+
     def look(self, path: ObjectPath) -> StoredObject | None:
         """The object's size and ETag, None when it is not there."""
         answer = self._head(path)

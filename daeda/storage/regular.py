@@ -26,6 +26,11 @@ _KINDS = {
 }
 
 
+def kind_of(mode: int) -> str:
+    """What a mode of `stat` says that is neither a regular file nor a directory."""
+    return _KINDS.get(stat.S_IFMT(mode), "something else")
+
+
 def check_regular(path: str | Path) -> os.stat_result:
     """The `stat` of a regular file, links followed; raises NotRegular for anything else, and OSError."""
     return _checked(os.stat(path), path)  # noqa: PTH116 - a path of any kind
@@ -74,5 +79,5 @@ def _checked(found: os.stat_result, path: str | Path) -> os.stat_result:
     if kind == stat.S_IFDIR:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if kind != stat.S_IFREG:
-        raise NotRegular(f"is {_KINDS.get(kind, 'something else')}, not a regular file", path)
+        raise NotRegular(f"is {kind_of(kind)}, not a regular file", path)
     return found

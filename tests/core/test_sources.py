@@ -98,13 +98,14 @@ def test_missing_partitions_are_listed() -> None:
 
 
 def test_files_are_found_in_a_directory_a_pattern_and_alone(tmp_path: Path) -> None:
-    for name in ("b.parquet", "a.parquet", "dt.txt", "sub/c.parquet"):
+    for name in ("b.parquet", "a.parquet", "_dt.txt", "sub/_c.parquet", "_sub/c.parquet"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     both = (f"{tmp_path}/a.parquet", f"{tmp_path}/b.parquet")
     assert find_files(str(tmp_path), "v").flat == both
     assert find_files(f"{tmp_path}/*.parquet", "v").flat == both
-    assert find_files(f"{tmp_path}/**/*.parquet", "v").flat == (*both, f"{tmp_path}/sub/c.parquet")
+    assert find_files(f"{tmp_path}/**/*.parquet", "v").flat == both
+    assert find_files(f"{tmp_path}/sub/_*.parquet", "v").flat == (f"{tmp_path}/sub/_c.parquet",)
     assert find_files(f"{tmp_path}/a.parquet", "v").flat == both[:1]
 
 
