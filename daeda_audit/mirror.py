@@ -110,7 +110,7 @@ def _place_of(raw: RawView) -> ObjectPath | None:
     """The directory or the object of a view, the last object of a pattern; None for a view that is not in a bucket."""
     if not is_object(raw.path):
         return None
-    if not glob.has_magic(raw.path):
+    if not glob.has_magic(str(raw.view.source.path)):
         return object_path(raw.path)
     return next((one.path for one in reversed(raw.flat) if isinstance(one, StoredObject)), None)
 

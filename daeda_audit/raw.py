@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import glob
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,11 +18,10 @@ from daeda.catalog.view import FeatureView
 from daeda.dtypes import TimeUnit
 from daeda.durations import Duration
 from daeda.errors import InputError, first_line
-from daeda.storage.place import is_object
 from daeda_audit.copies import Copies, Export, RawFile, shown
 from daeda_audit.held import Held
+from daeda_audit.listing import Files, read_listing
 from daeda_audit.moments import PER_DAY, day_of
-from daeda_audit.objects import flat_objects, partitions_of
 from daeda_audit.values import nanoseconds, order_key
 
 Row = dict[str, Any]
@@ -38,46 +37,39 @@ class RawView:
     """
 
     view: FeatureView
+    root: str
     path: str
     reference: str
     copies: Copies
     held: Held = field(default_factory=Held)
 
     @cached_property
+    def _files(self) -> Files:
+        if self.view.source.in_database:
+            return Files({}, (Path(self.path),))
+        return read_listing(self.view.name, self.root, self.view.source.path or "")
+
+    @cached_property
     def partitions(self) -> dict[dt.date, tuple[RawFile, ...]]:
         """Files by day; empty where the source is not partitioned."""
-        if is_object(self.path):
-            address = self.path.rstrip("/")
-            return {self._day_of(f"{address}/{name}"): held for name, held in partitions_of(address).items()}
-        root = Path(self.path)
-        found: dict[dt.date, tuple[RawFile, ...]] = {}
-        for directory in sorted(root.glob("dt=*")) if root.is_dir() else ():
-            if directory.is_dir():
-                found[self._day_of(str(directory))] = tuple(sorted(directory.glob("*.parquet")))
-        return found
+        return {self._day_of(name): held for name, held in self._files.by_day.items()}
 
     def _day_of(self, directory: str) -> dt.date:
-        try:
-            return dt.date.fromisoformat(directory.rpartition("dt=")[2])
-        except ValueError as error:
+        text = directory.removeprefix("dt=")
+        day: dt.date | None = None
+        with suppress(ValueError):
+            day = dt.date.fromisoformat(text)
+        if day is None or str(day) != text:
             raise InputError(
-                f"view '{self.view.name}': {directory} is not a day: a partition is named dt=YYYY-MM-DD, so rename or "
-                "remove it"
-            ) from error
+                f"view '{self.view.name}': {self.path}/{directory} is not a day: a partition is named dt=YYYY-MM-DD, "
+                "so rename or remove it"
+            )
+        return day
 
     @cached_property
     def flat(self) -> tuple[RawFile, ...]:
         """Files of a source that is not partitioned."""
-        if self.partitions:
-            return ()
-        if is_object(self.path):
-            return flat_objects(self.path)
-        root = Path(self.path)
-        if root.is_dir():
-            return tuple(sorted(root.glob("*.parquet")))
-        if glob.has_magic(self.path):
-            return tuple(Path(one) for one in sorted(glob.glob(self.path, recursive=True)))  # noqa: PTH207
-        return (root,) if root.is_file() else ()
+        return self._files.flat
 
     def files(self, day: dt.date | None = None, back: Duration | None = None) -> tuple[RawFile, ...]:
         """Every file that can hold a row from `back` before the day to its end; None asks for all of them."""
@@ -172,7 +164,7 @@ class RawViews:
             path = reference = self._project.data_path(view.source.reference)
             if view.source.in_database:
                 path, reference = str(self._exports[name].path), self._exports[name].reference
-            self._opened[name] = RawView(view, path, reference, self._copies, self._held)
+            self._opened[name] = RawView(view, self._project.data_root, path, reference, self._copies, self._held)
         return self._opened[name]
 
 

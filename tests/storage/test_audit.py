@@ -26,7 +26,7 @@ from daeda.sql.shape import forget_statements
 from daeda.storage.client import Patience, S3Client
 from daeda_audit.command import main
 from daeda_audit.copies import Copies
-from daeda_audit.objects import flat_objects, partitions_of
+from daeda_audit.listing import read_listing
 from daeda_audit.vectors import load_vectors
 from tests.projects import TinyProject, moment
 from tests.storage.conftest import BUCKET, KEY_ID, SECRET, put_tree
@@ -184,7 +184,7 @@ def test_copies_keep_to_their_bytes_and_to_the_version_that_was_listed(
 ) -> None:
     for name in "abc":
         client.put(BUCKET / f"v/{name}.parquet", name.encode() * 400)
-    listed = flat_objects("s3://lake/v")
+    listed = read_listing("x", "s3://lake", "v").flat
     copies = Copies(tmp_path / "copies", most_bytes=1000)
     proxy.seen.clear()
     for file in (listed[0], listed[1], listed[0], listed[2], listed[0]):
@@ -198,28 +198,6 @@ def test_copies_keep_to_their_bytes_and_to_the_version_that_was_listed(
     assert str(raised.value) == "s3://lake/v/b.parquet changed while it was read: run again when it is complete"
     large = Copies(tmp_path / "more", most_bytes=10)
     assert large.local(listed[0]).stat().st_size == 400
-
-
-def test_addresses_stand_for_what_they_stand_for_on_a_disk(client: S3Client) -> None:
-    for key in ("v/a.parquet", "v/b.parquet", "v/c.csv", "v/deep/er/d.parquet", "w/dt=2024-01-02/x.parquet"):
-        client.put(BUCKET / key, key.encode())
-    for key in ("w/dt=2024-01-01/b.parquet", "w/dt=2024-01-01/more/a.parquet", "w/dt=2024-01-03/_SUCCESS", "w/i.json"):
-        client.put(BUCKET / key, key.encode())
-
-    def flat(path: str) -> list[str]:
-        return [one.path.key for one in flat_objects(path)]
-
-    assert flat("s3://lake/v") == flat("s3://lake/v/?.parquet") == ["v/a.parquet", "v/b.parquet"]
-    assert flat("s3://lake/v/[!a].parquet") == flat("s3://lake/v/b.parquet") == ["v/b.parquet"]
-    assert flat("s3://lake/v/**/d*.parquet") == flat("s3://lake/**/d*.parquet") == ["v/deep/er/d.parquet"]
-    assert flat("s3://lake/v/none.parquet") == flat("s3://lake/x") == []
-    days = {name: [one.path.key for one in held] for name, held in partitions_of("s3://lake/w").items()}
-    assert days == {
-        "dt=2024-01-01": ["w/dt=2024-01-01/b.parquet"],
-        "dt=2024-01-02": ["w/dt=2024-01-02/x.parquet"],
-        "dt=2024-01-03": [],
-    }
-    assert partitions_of("s3://lake/v") == {}
 
 
 def test_vectors_in_a_bucket(client: S3Client, tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import pytest
 from daeda.dataset import object_sources
 from daeda.dataset.sources import find_files
 from daeda.errors import InputError
-from daeda.storage.client import S3Client
-from tests.core.entry_cases import CASES, left_out
+from daeda.storage.client import S3Client, StoredObject
+from daeda_audit.listing import read_listing
+from tests.core.entry_cases import CASES, EntryCase, left_out
 from tests.storage.conftest import BUCKET
 from tests.storage.server import Proxy
 
@@ -34,11 +35,27 @@ def test_what_is_an_object_of_a_view(name: str, client: S3Client) -> None:
     if case.refused:
         sentence = case.refused.replace("{v}", "s3://lake/v").replace("{file}", "object")
         assert refusal(case.path).startswith(f"view 'x': {sentence}")
+        assert_the_audit_refuses(case)
         return
     files = find_files(case.path, "x", "s3://lake")
     listed = files.flat or tuple(path for held in files.partitions.values() for path in held)
     assert listed == tuple(f"s3://lake/v/{one}" for one in case.read)
     assert set(files.versions) == set(listed)
+    audited = read_listing("x", "s3://lake", case.path)
+    assert {day: len(held) for day, held in audited.by_day.items()} == {
+        f"dt={day}": len(held) for day, held in files.partitions.items()
+    }
+    held = audited.flat or tuple(one for held in audited.by_day.values() for one in held)
+    assert tuple(str(one.path) for one in held if isinstance(one, StoredObject)) == listed
+
+
+def assert_the_audit_refuses(case: EntryCase) -> None:
+    """In its own words; a day that is none is refused when it is asked for."""
+    if "is not a day" in case.refused or "matches no" in case.refused:
+        assert not read_listing("x", "s3://lake", case.path).flat
+        return
+    with pytest.raises(InputError, match=r"may hold rows, and no rule reads it|is a table of Delta, Iceberg or Hudi"):
+        read_listing("x", "s3://lake", case.path)
 
 
 def test_objects_that_mark_a_directory_are_no_data(client: S3Client) -> None:
