@@ -32,8 +32,8 @@ Key = tuple[Any, ...]
 class RawView:
     """The rows of a view as they lie in its files, under their canonical names.
 
-    `path` is a local path or an address of object storage, of whose objects `copies` makes local files. `reference` is
-    what the view reads, for messages.
+    `path` is a local path or an address of object storage, of whose objects `copies` makes local files; it lies below
+    `root`, which is never a pattern. `reference` is what the view reads, for messages.
     """
 
     view: FeatureView
