@@ -9,6 +9,7 @@
     ├── DayError           exit 1: a day failed; the days published before it stay
     ├── StorageError       exit 1: object storage failed while a day was built
     │   └── Overtaken      an object changed meanwhile
+    ├── HalfFailed         the exit code of the half, which has told its error itself
     └── Interrupted        exit 130
 
 A message says where, what is wrong, what exists and what to do next, in one sentence. Several mistakes that were found
@@ -75,6 +76,14 @@ class Interrupted(DaedaError):
     """The user or the system asked the run to stop."""
 
     exit_code = 130
+
+
+class HalfFailed(DaedaError):
+    """A process that the driver started has failed, and said why."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__()
+        self.exit_code = exit_code
 
 
 class NotRegular(OSError):

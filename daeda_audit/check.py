@@ -18,6 +18,7 @@ from daeda_audit.raw import RawViews, Row
 from daeda_audit.recompute import Recomputation
 from daeda_audit.sample import Drawing, Sample, draw
 from daeda_audit.spine import spine_rows
+from daeda_audit.stores import stores_read
 from daeda_audit.values import shown
 from daeda_audit.visible import Evidence
 
@@ -52,7 +53,7 @@ def check_day(
         values = _published_values(declared, published, alignment, places)
         if places not in recomputations:
             chosen = [rows[place] for place in places]
-            recomputations[places] = Recomputation(project, declared, raws, day, chosen, values)
+            recomputations[places] = Recomputation(project, declared, raws, day, chosen, values, stores_read(datasets))
         recomputed = recomputations[places]
         for one in declared:
             if not (isinstance(one.maker, FromSpine) and one.name in names):

@@ -23,6 +23,7 @@ from daeda_audit.findings import Findings
 from daeda_audit.published import PublishedDay, changed_inputs, opened, published_days
 from daeda_audit.report import examples, table
 from daeda_audit.spine import filters_of_the_day
+from daeda_audit.stores import changed_stores
 
 # Without --days, so many days of those that are published are audited.
 _MOST_DAYS = 7
@@ -104,6 +105,8 @@ def _check(
             f"warning: {day} was built from other bytes of {shortened(changed, 2)}: mismatches may come from that; "
             "build the day again"
         )
+    for what in changed_stores(project, datasets):
+        say(f"warning: {day} was built from {what}: mismatches may come from that; build the day again")
     with opened(datasets):
         sample = check_day(project, elsewhere.views(datasets), declared, day, datasets, drawn, findings)
     strata = ", ".join(f"{name} {number}" for name, number in sample.strata.items())

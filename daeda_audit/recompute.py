@@ -40,6 +40,7 @@ from daeda_audit.look_up import look_up
 from daeda_audit.newest import Asking, look_up_all
 from daeda_audit.raw import Key, RawViews, Row
 from daeda_audit.rows import Rows
+from daeda_audit.stores import StoreRead
 from daeda_audit.values import order_key
 from daeda_audit.vectors import average, finished, load_vectors, look_up_vector
 from daeda_audit.visible import Evidence
@@ -58,7 +59,8 @@ class Recomputation:
     """The columns of the sampled rows of one day.
 
     `published` holds what was published for these rows. It is never compared with itself: a derived column reads from
-    it only a double that agreed within its tolerance, so that a last place that may differ does not grow.
+    it only a double that agreed within its tolerance, so that a last place that may differ does not grow. `stores` are
+    those that the day read.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Recomputation:
         day: dt.date,
         rows: Sequence[Row],
         published: Mapping[str, Sequence[Any]],
+        stores: Mapping[str, StoreRead],
     ) -> None:
         self._project = project
         self._declared = {one.name: one for one in declared}
@@ -76,6 +79,7 @@ class Recomputation:
         self._day = day
         self._rows = rows
         self._published = published
+        self._stores = stores
         self._spine = raws[spine_view(project).name]
         self._columns: dict[str, list[Answer]] = {}
         self._looked_up: dict[tuple[str, bool], tuple[Rows, list[int | None]]] = {}
@@ -268,7 +272,9 @@ class Recomputation:
         # The enrichment reads the finished column of the skeleton, its default filled.
         sources = self.expected(self._declared[spec.column])
         asked = sources if spec.kind == "lookup" else [one for ids in sources for one in ids or ()]
-        vectors = load_vectors(maker.store, self._project.data_path(maker.store.path), asked)
+        read = self._stores.get(maker.store.name)
+        path = self._project.data_path(maker.store.path)
+        vectors = load_vectors(maker.store, path, asked, None if read is None else read.version)
         answers = []
         for source in sources:
             found = look_up_vector(vectors, source) if spec.kind == "lookup" else average(vectors, source)

@@ -10,11 +10,9 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from daeda.cli.installed import require
-from daeda.errors import InputError, first_line
+from daeda.errors import InputError
 from daeda.settings.aggregations import EmbeddingStore
-from daeda.storage.access import find_access, without_secrets
-from daeda.storage.place import is_object
+from daeda_audit.stores import open_version
 from daeda_audit.values import single
 
 Vector = list[float]
@@ -29,18 +27,13 @@ def half(value: float) -> float:
         return math.copysign(math.inf, value)
 
 
-def load_vectors(store: EmbeddingStore, path: str, ids: Iterable[Any]) -> Vectors:
-    """The vectors of these ids as float16; the last row of an id wins, an id that the store lacks is left out."""
-    # An audit without vectors does without Lance.
-    require("vectors")
-    import lance
+def load_vectors(store: EmbeddingStore, path: str, ids: Iterable[Any], version: int | None = None) -> Vectors:
+    """The vectors of these ids as float16; the last row of an id wins, an id that the store lacks is left out.
 
+    `version` is the number of the version that the day read, in place of the one that is declared now.
+    """
     wanted = {one for one in ids if one is not None}
-    try:
-        dataset = lance.dataset(path, version=store.version, storage_options=_access(path))
-    except (ValueError, OSError) as error:
-        reason = without_secrets(first_line(error))
-        raise InputError(f"embedding store '{store.name}': {path} at version {store.version}: {reason}") from error
+    dataset = open_version(store, path, store.version if version is None else version)
     places: dict[Any, int] = {}
     first = 0
     for batch in dataset.scanner(columns=[store.id_column], scan_in_order=True).to_batches():
@@ -53,25 +46,14 @@ def load_vectors(store: EmbeddingStore, path: str, ids: Iterable[Any]) -> Vector
     if not rows:
         return {}
     taken = dataset.take(rows, columns=[store.vector_column]).column(0)
-    vectors = {row: _halves(vector.as_py()) for row, vector in zip(rows, taken, strict=True)}
-    return {one: vectors[row] for one, row in places.items()}
-
-
-def _access(path: str) -> dict[str, str] | None:
-    """What Lance needs to read from object storage."""
-    if not is_object(path):
-        return None
-    access = find_access()
-    found = {
-        "aws_access_key_id": access.key_id,
-        "aws_secret_access_key": access.secret,
-        "aws_session_token": access.token,
-        "aws_region": access.region,
-        "aws_endpoint": access.endpoint,
-        "allow_http": "" if access.secure else "true",
-        "aws_virtual_hosted_style_request": "false" if access.endpoint else "",
-    }
-    return {name: value for name, value in found.items() if value}
+    vectors = {row: vector.as_py() for row, vector in zip(rows, taken, strict=True)}
+    for one, row in places.items():
+        if vectors[row] is not None and None in vectors[row]:
+            raise InputError(
+                f"embedding store '{store.name}': the vector of id {one!r} has elements that are NULL: write a number "
+                "for each, or NULL for the whole vector"
+            )
+    return {one: _halves(vectors[row]) for one, row in places.items()}
 
 
 def _hits(column: pa.Array, wanted: set[Any]) -> list[int]:
@@ -86,11 +68,8 @@ def _hits(column: pa.Array, wanted: set[Any]) -> list[int]:
     return places
 
 
-def _halves(vector: list[float | None] | None) -> Vector | None:
-    if vector is None:
-        return None
-    known = [value for value in vector if value is not None]
-    return [half(value) for value in known] if len(known) == len(vector) else None
+def _halves(vector: list[float] | None) -> Vector | None:
+    return None if vector is None else [half(value) for value in vector]
 
 
 def look_up_vector(vectors: Vectors, one: Any) -> Vector | None:

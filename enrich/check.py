@@ -10,7 +10,8 @@ import pyarrow as pa
 from daeda.catalog.project import Project
 from daeda.dataset.layout import Layout
 from daeda.dataset.manifest import DamagedManifest, DayName, read_manifest
-from daeda.errors import InputError, first_line
+from daeda.dataset.stores import StoreIdentity, Stores
+from daeda.errors import DayError, InputError, first_line
 from daeda.operators.dag import Dag
 from daeda.operators.udf import RayUdfTransform
 from daeda.storage.objects import before_the_first_day, open_parquet
@@ -21,17 +22,39 @@ from enrich.store import EmbeddingStore
 
 
 @before_the_first_day()
-def check_enrichment(project: Project, dag: Dag, days: Iterable[dt.date] | None = None) -> None:
+def check_enrichment(
+    project: Project, dag: Dag, days: Iterable[dt.date] | None = None, pinned: Stores | None = None
+) -> Stores:
     """See that a Ray cluster that is named answers, open every store at its version, compare the types of ids, and read
     the footers of the published skeleton parts.
 
-    `days` are those of the range unless they are given; a day without a skeleton is not looked at. Raises InputError
-    with a line per mistake.
+    `days` are those of the range unless they are given; a day without a skeleton is not looked at. Returns what the
+    stores are; those that are `pinned` are held against that. Raises InputError with a line per mistake.
     """
-    mistakes = _check_address(project) + _check_stores(project, dag)
+    identities: dict[str, StoreIdentity] = {}
+    mistakes = _check_address(project) + _check_stores(project, dag, pinned, identities)
     mistakes += _check_skeleton(project, dag, project.runtime.days if days is None else days)
     if mistakes:
         raise InputError(*dict.fromkeys(mistakes))
+    return identities
+
+
+@before_the_first_day()
+def identify_stores(project: Project, dag: Dag, pinned: Stores | None = None) -> Stores:
+    """What the stores are that the service declares, told without reading their ids or vectors.
+
+    Raises InputError with a line for each that is not as declared, and DayError for one that is not as `pinned`.
+    """
+    found: dict[str, StoreIdentity] = {}
+    mistakes: list[str] = []
+    for ref in {operator.store.name: operator.store for operator in dag.enrichments}.values():
+        try:
+            found[ref.name] = open_declared(ref, project.data_path(ref.path), pinned).identity
+        except InputError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise InputError(*mistakes)
+    return found
 
 
 def _check_address(project: Project) -> list[str]:
@@ -44,15 +67,18 @@ def _check_address(project: Project) -> list[str]:
     return []
 
 
-def _check_stores(project: Project, dag: Dag) -> list[str]:
+def _check_stores(project: Project, dag: Dag, pinned: Stores | None, identities: dict[str, StoreIdentity]) -> list[str]:
+    """The mistakes of all stores; what they are goes to `identities`."""
     mistakes: list[str] = []
     stores: dict[str, EmbeddingStore | None] = {}
     for operator in dag.enrichments:
         ref = operator.store
         if ref.name not in stores:
             try:
-                stores[ref.name] = open_declared(ref, project.data_path(ref.path))
-            except InputError as error:
+                stores[ref.name] = opened = open_declared(ref, project.data_path(ref.path), pinned)
+                identities[ref.name] = opened.identity
+                opened.check()
+            except (InputError, DayError) as error:
                 stores[ref.name] = None
                 mistakes.append(str(error))
         store = stores[ref.name]

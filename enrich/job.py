@@ -24,6 +24,7 @@ from daeda.dataset.publish import check_parts, prepare_day
 from daeda.dataset.published import fetch_day
 from daeda.dataset.staging import RunStaging, open_staging
 from daeda.dataset.stamps import forget_stamps
+from daeda.dataset.stores import Stores
 from daeda.errors import DaedaError, DayError, InputError, Interrupted, counted
 from daeda.host import probe_host
 from daeda.operators.dag import Dag
@@ -46,7 +47,7 @@ class EnrichRun:
     """What to build: the whole DAG, and the days, whose skeletons are published.
 
     `due` says which days are still to be built once this run alone may build them. With `profile` each day leaves what
-    its steps took.
+    its steps took. `stores` are those that the days were planned with; without them they are as they are opened.
     """
 
     project: Project
@@ -55,6 +56,7 @@ class EnrichRun:
     on_locked: OnLocked = "wait"
     due: Callable[[], tuple[dt.date, ...]] | None = None
     profile: bool = False
+    stores: Stores | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def build_enriched(run: EnrichRun) -> None:
         if not days:
             return
         works = [_plan_day(run, staging, day) for day in days]
-        preload = Preload(run.project, run.dag, envelope)
+        preload = Preload(run.project, run.dag, envelope, run.stores)
         with contextlib.closing(preload):
             _Run(run, staging, watch, preload).build(works, envelope)
 
@@ -134,7 +136,7 @@ class _Run:
         seconds = {"preload": preloading, "enrich": time.perf_counter() - started}
         self._tell(work, "publish")
         with measured(self._meters[work.day], "publish"):
-            publish_enriched(self._staging, self._run.dag, work, receipts, seconds)
+            publish_enriched(self._staging, self._run.dag, work, receipts, seconds, self._preload.identities)
         self._write_profile(work.day, receipts)
         release(self._staging, _claims([work.day]))
         if work.local_dir != work.skeleton_dir:

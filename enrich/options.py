@@ -6,6 +6,7 @@ import argparse
 import datetime as dt
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from daeda.cli.arguments import (
@@ -23,6 +24,7 @@ from daeda.errors import DayError, InputError, UsageError, shortened
 if TYPE_CHECKING:
     from daeda.catalog.project import Project
     from daeda.dataset.source_files import Export
+    from daeda.dataset.stores import FindStores, Stores
     from daeda.operators.dag import Dag
     from daeda.planning.days import DayPlan
 
@@ -39,11 +41,12 @@ def _command(words: Sequence[str]) -> int:
     from daeda.compiler.compile import compile_runnable
     from daeda.dataset.layout import Layout
     from daeda.dataset.staging import repair
+    from daeda.dataset.stores import stores_from_text, stores_to_text
     from daeda.planning.days import chosen_days
     from daeda.planning.exports import exported
 
     project = open_project(arguments)
-    if not is_driven():
+    if not is_driven() and not arguments.stores:
         warn(*project.warnings)
     dag = compile_runnable(project)
     if not dag.enrichments:
@@ -51,22 +54,29 @@ def _command(words: Sequence[str]) -> int:
             f"service '{dag.service}' has no enrichment: none of its columns is of kind embedding, and its skeleton is "
             "the whole data set"
         )
-    require("enrichment")
+    require("stores" if arguments.stores else "enrichment")
     days = chosen_days(project, arguments.target_date)
-    if arguments.check:
+    pinned = stores_from_text(arguments.pinned_stores) if arguments.pinned_stores else None
+    if arguments.check or arguments.stores:
         # A skeleton that is about to be built anew need not be whole.
-        _check(project, dag, () if arguments.check == "stores" else days)
+        looked = () if arguments.check == "stores" else days
+        stores = _check(project, dag, looked, pinned) if arguments.check else _identify(project, dag, pinned)
+        print(stores_to_text(stores))
         return 0
 
     layout = Layout(project.service_dir, project.scratch_dir)
     with exported(project, dag.skeleton()) as exports:
 
+        @cache
+        def find_stores() -> Stores:
+            return _identify(project, dag, pinned)
+
         def due() -> tuple[dt.date, ...]:
-            return _days_to_build(project, dag, exports, days, arguments.on_stale)
+            return _days_to_build(project, dag, exports, days, arguments.on_stale, find_stores)
 
         to_build = due()
         if to_build:
-            _build(project, dag, to_build, arguments, due)
+            _build(project, dag, to_build, arguments, due, find_stores())
         else:
             # A run that was killed behind its last day has left something.
             repair(layout)
@@ -90,17 +100,35 @@ def build_parser() -> StrictParser:
         const="all",
         choices=("all", "stores"),
         help="look at the embedding stores and the skeleton (or at the stores alone) without starting Ray, and build "
+        "nothing; prints what --stores prints",
+    )
+    parser.add_argument(
+        "--stores",
+        action="store_true",
+        help="print number and content digest of the version of each embedding store, as one line of JSON, and build "
         "nothing",
+    )
+    parser.add_argument(
+        "--pinned-stores",
+        metavar="JSON",
+        help="what --stores printed before: the stores are opened by these numbers, and others are refused",
     )
     return parser
 
 
-def _check(project: Project, dag: Dag, days: Sequence[dt.date]) -> None:
+def _identify(project: Project, dag: Dag, pinned: Stores | None) -> Stores:
+    from enrich.check import identify_stores
+
+    return identify_stores(project, dag, pinned)
+
+
+def _check(project: Project, dag: Dag, days: Sequence[dt.date], pinned: Stores | None) -> Stores:
     from enrich.check import check_enrichment
 
-    check_enrichment(project, dag, days)
+    identities = check_enrichment(project, dag, days, pinned)
     stores = sorted({operator.store.name for operator in dag.enrichments})
     say(f"enrichment: {shortened(stores)} can be read{', and the skeleton days that are there' if days else ''}")
+    return identities
 
 
 def _build(
@@ -109,21 +137,27 @@ def _build(
     days: tuple[dt.date, ...],
     arguments: argparse.Namespace,
     due: Callable[[], tuple[dt.date, ...]],
+    stores: Stores,
 ) -> None:
     from enrich.check import check_enrichment
 
-    check_enrichment(project, dag, days)
+    check_enrichment(project, dag, days, stores)
     from daeda.cli.profile_table import print_profile
     from daeda.dataset.layout import Layout
     from enrich.job import EnrichRun, build_enriched
 
-    build_enriched(EnrichRun(project, dag, days, arguments.on_locked, due, arguments.profile))
+    build_enriched(EnrichRun(project, dag, days, arguments.on_locked, due, arguments.profile, stores))
     if arguments.profile:
         print_profile(Layout(project.service_dir, project.scratch_dir), "enriched", days)
 
 
 def _days_to_build(
-    project: Project, dag: Dag, exports: Mapping[str, Export], days: tuple[dt.date, ...], on_stale: str
+    project: Project,
+    dag: Dag,
+    exports: Mapping[str, Export],
+    days: tuple[dt.date, ...],
+    on_stale: str,
+    find_stores: FindStores,
 ) -> tuple[dt.date, ...]:
     """The days to enrich; InputError for a skeleton day that is missing or stale, DayError with `--on-stale fail`."""
     from daeda.dataset.layout import Layout
@@ -134,7 +168,7 @@ def _days_to_build(
     skeleton = plan_skeleton(project, source_side, find_sources(project, source_side, exports), days, on_stale)
     _require_skeleton(project, skeleton)
     check_writable(Layout(project.service_dir, project.scratch_dir))
-    plans = plan_enriched(project, dag, skeleton, on_stale)
+    plans = plan_enriched(project, dag, skeleton, on_stale, find_stores)
     stale = [plan for plan in plans if plan.action.value == "rebuild"]
     if stale and on_stale == "fail":
         raise DayError(

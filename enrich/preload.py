@@ -12,13 +12,14 @@ import pyarrow as pa
 from daeda.catalog.project import Project
 from daeda.cli.outcome import say
 from daeda.dataset.local_sources import preparation_hint
+from daeda.dataset.stores import Stores
 from daeda.errors import InputError
 from daeda.operators.dag import Dag
 from daeda.operators.udf import StoreRef
 from enrich.envelope import GIB, Envelope
 from enrich.ids import RowMap
 from enrich.part import VectorColumn, needed_ids
-from enrich.store import BatchedVectors, DayVectors, EmbeddingStore, VectorSource, open_store
+from enrich.store import BatchedVectors, DayVectors, EmbeddingStore, VectorSource, open_store, reopen_store
 
 # The rest of the object store holds the ids beside the vectors, and what Ray Data and its actors put there; a store
 # that is full spills to disk.
@@ -41,22 +42,28 @@ class DayNeeds:
 
 
 class Preload:
-    """Stores of a run, opened once, and the rows of their ids."""
+    """Stores of a run, opened once, and the rows of their ids; `pinned` are those that the run was planned for."""
 
-    def __init__(self, project: Project, dag: Dag, envelope: Envelope) -> None:
+    def __init__(self, project: Project, dag: Dag, envelope: Envelope, pinned: Stores | None = None) -> None:
         self._columns = vector_columns(dag)
         self._declared = {operator.store.name: operator.store for operator in dag.enrichments}
         self._paths = {name: project.data_path(ref.path) for name, ref in self._declared.items()}
+        self._pinned = pinned
         self._wanted = project.runtime.ray.preload_day_embeddings
         self._room = envelope.object_store_bytes * STORE_SHARE_PERCENT // 100
         self._stores: dict[str, EmbeddingStore] = {}
         self._maps: dict[str, RowMap] = {}
 
     def open(self) -> None:
-        """Open the stores and read their ids; InputError when one is not as declared."""
+        """Open the stores and read their ids; InputError when one is not as declared, DayError when it was replaced."""
         for name, ref in self._declared.items():
-            self._stores[name] = open_declared(ref, self._paths[name])
+            self._stores[name] = open_declared(ref, self._paths[name], self._pinned)
             self._maps[name] = self._stores[name].row_map()
+
+    @property
+    def identities(self) -> Stores:
+        """What was opened."""
+        return {name: store.identity for name, store in self._stores.items()}
 
     def close(self) -> None:
         """Give up what is being read."""
@@ -104,8 +111,13 @@ def vector_columns(dag: Dag) -> tuple[VectorColumn, ...]:
     )
 
 
-def open_declared(ref: StoreRef, path: str) -> EmbeddingStore:
-    """Open a store at the version that the DAG pins; InputError says how to make one that is absent."""
+def open_declared(ref: StoreRef, path: str, pinned: Stores | None = None) -> EmbeddingStore:
+    """Open a store at the version that the DAG declares; InputError says how to make one that is absent.
+
+    A store that is `pinned` is opened by its number, whatever a tag says by now; DayError when it is another one.
+    """
+    if pinned is not None and ref.name in pinned:
+        return reopen_store(ref.name, path, ref.id_column, ref.vector_column, ref.dimension, pinned[ref.name])
     if "://" not in path and not Path(path).exists():
         raise InputError(f"embedding store '{ref.name}': {path} does not exist: {preparation_hint(path)}")
     return open_store(ref.name, path, ref.id_column, ref.vector_column, ref.dimension, ref.version)

@@ -14,6 +14,7 @@ from daeda.dataset.layout import part_name, part_number
 from daeda.dataset.manifest import ENRICHED_FORMAT_VERSION, ColumnFacts, DayName, Manifest, Part, read_manifest
 from daeda.dataset.publish import check_parts, publish_day
 from daeda.dataset.staging import RunStaging
+from daeda.dataset.stores import Stores
 from daeda.errors import DayError
 from daeda.operators.dag import Dag
 from daeda.storage.place import Place
@@ -43,7 +44,7 @@ class DayWork:
 
 
 def publish_enriched(
-    staging: RunStaging, dag: Dag, work: DayWork, receipts: Sequence[Receipt], seconds: dict[str, float]
+    staging: RunStaging, dag: Dag, work: DayWork, receipts: Sequence[Receipt], seconds: dict[str, float], stores: Stores
 ) -> Place:
     """Check and publish the day; returns its directory. DayError when a check fails.
 
@@ -59,7 +60,7 @@ def publish_enriched(
         rows=work.skeleton.rows,
         parts=tuple(Part(part_name(one.number), one.rows, one.bytes, one.sha256) for one in receipts),
         columns=_facts(work.skeleton.columns, receipts),
-        fingerprint=enriched_fingerprint(dag, work.skeleton.parts),
+        fingerprint=enriched_fingerprint(dag, work.skeleton.parts, stores),
         software={name: _version(name) for name in _SOFTWARE},
         format_version=ENRICHED_FORMAT_VERSION,
     )

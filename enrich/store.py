@@ -1,8 +1,9 @@
 """The embedding store: one pinned version of a Lance dataset, its ids, and the vectors that a day needs.
 
-This is the only module that imports lance. The ids of the store are mapped to row numbers once per run (`RowMap`); a
-day then takes its vectors either once, to be shared between actors (`DayVectors`), or batch by batch where they do not
-fit in memory (`BatchedVectors`). Both cast the same rows to float16 in the same way, and so give the same bytes.
+Beside `enrich.versions`, this is the only module that imports lance. The ids of the store are mapped to row numbers
+once per run (`RowMap`); a day then takes its vectors either once, to be shared between actors (`DayVectors`), or batch
+by batch where they do not fit in memory (`BatchedVectors`). Both cast the same rows to float16 in the same way, and so
+give the same bytes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import lance
@@ -21,14 +22,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from lance import LanceOperation
 
+from daeda.dataset.stores import StoreIdentity
 from daeda.errors import DaedaError, DayError, InputError, did_you_mean, shortened
-from daeda.storage.access import find_access
-from daeda.storage.objects import before_the_first_day, client
-from daeda.storage.place import is_object, object_path
+from daeda.storage.place import is_object
 from enrich.arrays import ABSENT, Halves, Integers, Positions
 from enrich.ids import IntegerIds, RowMap, TextIds, is_text, map_integers, map_texts, pick
+from enrich.versions import LANCE_ERRORS, content_digest, find_lost_file, open_version, why_not_append_only
 
 # Sorted takes were fastest between 1 and 4 MiB of vectors.
 TAKE_BYTES = 2 * 1024**2
@@ -38,17 +38,9 @@ TAKE_THREADS = 4
 # Rows of a batch of ids: with Lance's own 8,192 a scan took three times as long.
 SCAN_ROWS = 131_072
 MOST_EXAMPLES = 3
-
-# These leave every row where it is: compaction rewrites neighbouring fragments in order, and Merge and Project add and
-# drop columns. A bare BaseOperation is one that Lance does not describe to Python, such as reserving fragment numbers.
-HARMLESS = (
-    LanceOperation.Append,
-    LanceOperation.CreateIndex,
-    LanceOperation.Merge,
-    LanceOperation.Project,
-    LanceOperation.Rewrite,
-    LanceOperation.UpdateConfig,
-)
+# What is said of a vector that is none.
+OVERFLOW = "and float16, in which vectors are loaded, ends at 65504; scale the vectors of the store"
+PARTLY_NULL = "has elements that are NULL; write a number for each, or NULL for the whole vector"
 
 
 class VectorSource(Protocol):
@@ -117,10 +109,34 @@ class BatchedVectors:
         places = np.where(taken.present, np.arange(len(taken.matrix)), ABSENT)
         return np.concatenate((np.full(absent, ABSENT), places))[inverse], taken.matrix
 
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return TravelledVectors, (self.store.declared, self.row_map)
+
+
+@dataclass(frozen=True, eq=False)
+class TravelledVectors:
+    """A BatchedVectors that came from another process: a VectorSource that opens its store when it is first needed.
+
+    What is raised while something is unpickled gets to Ray, which hides its sentence; what a part raises does not.
+    """
+
+    declared: tuple[str, str, str, str, int, StoreIdentity]
+    row_map: RowMap
+
+    @cached_property
+    def _opened(self) -> BatchedVectors:
+        return BatchedVectors(reopen_store(*self.declared), self.row_map)
+
+    def fetch(self, ids: pa.Array) -> tuple[Positions, Halves]:
+        """See VectorSource. DayError where the store is gone, or another one by now."""
+        return self._opened.fetch(ids)
+
 
 @dataclass(frozen=True, eq=False)
 class EmbeddingStore:
-    """An open store. It pickles as its declaration with the version's number, and is opened again where it arrives."""
+    """An open store. It pickles as its declaration with the version's number and the digest of its content, and is
+    opened again where it arrives, if it is still the same.
+    """
 
     name: str
     path: str
@@ -128,6 +144,7 @@ class EmbeddingStore:
     vector_column: str
     dimension: int
     dataset: lance.LanceDataset
+    content: str
     closed: threading.Event = field(default_factory=threading.Event)
 
     def close(self) -> None:
@@ -135,13 +152,22 @@ class EmbeddingStore:
         self.closed.set()
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
-        declared = (self.name, self.path, self.id_column, self.vector_column, self.dimension)
-        return open_store, (*declared, self.dataset.version)
+        return reopen_store, self.declared
+
+    @property
+    def declared(self) -> tuple[str, str, str, str, int, StoreIdentity]:
+        """What `reopen_store` takes."""
+        return self.name, self.path, self.id_column, self.vector_column, self.dimension, self.identity
 
     @property
     def version(self) -> int:
         """The number of the pinned version, also where a tag named it."""
         return self.dataset.version
+
+    @property
+    def identity(self) -> StoreIdentity:
+        """What decides the vectors that a day gets."""
+        return StoreIdentity(self.version, self.content)
 
     @property
     def id_type(self) -> pa.DataType:
@@ -153,7 +179,7 @@ class EmbeddingStore:
         """What Lance cannot read becomes one sentence; what it tells of its own sources is left out."""
         try:
             yield
-        except (ValueError, OSError, pa.ArrowException) as error:
+        except (*LANCE_ERRORS, pa.ArrowException) as error:
             reason = str(error).partition("\n")[0].partition(", /")[0]
             raise kind(
                 f"embedding store '{self.name}': {self.dataset.uri} cannot be read ({reason}): bring its files back, "
@@ -171,9 +197,24 @@ class EmbeddingStore:
             rows = np.flatnonzero(column.is_valid().to_numpy())
             count = len(rows)
             found = map_texts(column.drop_null(), rows)
-        if len(found) < count and (reason := _why_not_append_only(self.dataset)):
+        if len(found) < count and (reason := why_not_append_only(self.dataset)):
             raise InputError(self._duplicates(reason))
         return found
+
+    def check(self) -> None:
+        """See what can be known without reading a vector: InputError for a store without rows, one that has lost a
+        file, and for ids that occur more than once where no row of them is the last one written.
+
+        The ids are read where the history leaves that open, and nowhere else.
+        """
+        where = f"embedding store '{self.name}': version {self.version} of {self.path}"
+        lost = find_lost_file(self.dataset, self.path)
+        if lost is not None:
+            raise InputError(f"{where} {lost}: bring the file back, or pin a version that is whole")
+        if self.dataset.count_rows() == 0:
+            raise InputError(f"{where} has no rows, and every vector would be NULL: write its rows, or pin another")
+        if why_not_append_only(self.dataset):
+            self.row_map()
 
     def _read_ids(self) -> pa.ChunkedArray:
         with self._reading(InputError):
@@ -214,7 +255,7 @@ class EmbeddingStore:
             column = found.column(0).combine_chunks()
             broken = _cast_block(column, taken.matrix[block], taken.present[block])
             if broken is not None:
-                raise DayError(self._overflow(int(rows[start + broken[0]]), broken[1]))
+                raise DayError(self._broken(int(rows[start + broken[0]]), broken[1]))
 
         threads = TAKE_THREADS if is_object(self.path) else min(TAKE_THREADS, os.cpu_count() or 1)
         with ThreadPoolExecutor(threads) as pool:
@@ -222,12 +263,9 @@ class EmbeddingStore:
                 pass
         return taken
 
-    def _overflow(self, row: int, value: float) -> str:
+    def _broken(self, row: int, how: str) -> str:
         found = self.dataset.take([row], columns=[self.id_column]).column(0)[0].as_py()
-        return (
-            f"embedding store '{self.name}': the vector of id {found!r} holds {value:g}, and float16, in which vectors "
-            "are loaded, ends at 65504; scale the vectors of the store"
-        )
+        return f"embedding store '{self.name}': the vector of id {found!r} {how}"
 
     def _duplicates(self, reason: str) -> str:
         counted = pc.value_counts(self._read_ids().drop_null())
@@ -248,7 +286,7 @@ def open_store(
     InputError when path, version, columns or dimension are not as declared.
     """
     where = f"embedding store '{name}'"
-    dataset = _open_version(where, path, version)
+    dataset = open_version(where, path, version)
     schema = dataset.schema
     for role, column in (("id_column", id_column), ("vector_column", vector_column)):
         if column not in schema.names:
@@ -267,89 +305,30 @@ def open_store(
             f"{where}: the vectors in '{vector_column}' have {vector_type.list_size} elements and the declared "
             f"dimension is {dimension}; correct the dimension, or pin a version that has it"
         )
-    return EmbeddingStore(name, path, id_column, vector_column, dimension, dataset)
+    content = content_digest(dataset, id_column, vector_column)
+    return EmbeddingStore(name, path, id_column, vector_column, dimension, dataset, content)
 
 
-def _open_version(where: str, path: str, version: int | str) -> lance.LanceDataset:
-    if not _exists(path):
-        raise InputError(f"{where}: {path} does not exist; correct its path, or write the store first")
-    options = _storage_options(path)
+def reopen_store(
+    name: str, path: str, id_column: str, vector_column: str, dimension: int, identity: StoreIdentity
+) -> EmbeddingStore:
+    """Open a store that was opened before in this run; DayError when it is gone, or another one."""
     try:
-        newest = lance.dataset(path, storage_options=options)
-    except (ValueError, OSError) as error:
-        raise InputError(f"{where}: {path} is not a Lance dataset; its path is the directory *.lance") from error
-    if isinstance(version, str) and version not in newest.tags.list():
-        raise InputError(f"{where}: {path} has no tag '{version}'; {did_you_mean(version, newest.tags.list())}")
-    try:
-        return lance.dataset(path, version=version, storage_options=options)
-    # Lance turns a negative number into an OverflowError.
-    except (ValueError, OSError, OverflowError) as error:
-        known = sorted((entry["version"] for entry in newest.versions()), reverse=True)
-        raise InputError(f"{where}: {path} has no version {version}; newest first it has {shortened(known)}") from error
-
-
-def _exists(path: str) -> bool:
-    """Whether anything is there. Asked through daeda's own client, whose refusals say what to do."""
-    if not is_object(path):
-        return Path(path).exists()
-    with before_the_first_day():
-        return bool(client().listing(object_path(path) / "_versions"))
-
-
-def _storage_options(path: str) -> dict[str, str] | None:
-    """What Lance needs for object storage, from this process's environment; an actor takes it from its own."""
-    if not is_object(path):
-        return None
-    access = find_access()
-    options = {
-        "aws_access_key_id": access.key_id,
-        "aws_secret_access_key": access.secret,
-        "aws_region": access.region,
-        "client_max_retries": "6",
-    }
-    if access.token:
-        options["aws_session_token"] = access.token
-    if access.endpoint:
-        options |= {"aws_endpoint": access.endpoint, "aws_virtual_hosted_style_request": "false"}
-        options["allow_http"] = str(not access.secure).lower()
-    return options
-
-
-def _why_not_append_only(dataset: lance.LanceDataset) -> str | None:
-    """What in the history since the last overwrite makes scan order differ from the order of writing; None if nothing.
-
-    `get_transactions` ends silently where old versions were removed, so the versions are read one by one.
-    """
-    if any(fragment.num_deletions for fragment in dataset.get_fragments()):
-        return "rows were deleted"
-    version = dataset.version
-    while version > 0:
-        try:
-            transaction = dataset.read_transaction(version)
-        except (OSError, ValueError):
-            transaction = None
-        except TypeError:
-            # Lance 14.0.2 fails to describe a Rewrite that moved an index, and nothing else.
-            version -= 1
-            continue
-        if transaction is None:
-            return f"its history before version {version + 1} was removed"
-        operation = transaction.operation
-        if isinstance(operation, LanceOperation.Overwrite):
-            return None
-        if isinstance(operation, LanceOperation.Restore):
-            version = operation.version
-        elif isinstance(operation, HARMLESS) or type(operation) is LanceOperation.BaseOperation:
-            version -= 1
-        else:
-            return f"version {version} is the result of {type(operation).__name__}"
-    return None
+        store = open_store(name, path, id_column, vector_column, dimension, identity.version)
+    except InputError as error:
+        raise DayError(f"{error} (it was there when this run began)") from error
+    if store.content != identity.content:
+        raise DayError(
+            f"embedding store '{name}': version {identity.version} of {path} is another one than when this run began: "
+            "run again when nobody writes it anew"
+        )
+    return store
 
 
 def _cast_block(
     column: pa.FixedSizeListArray, matrix: Halves, present: npt.NDArray[np.bool_]
-) -> tuple[int, float] | None:
-    """Fill `matrix` and `present` with one batch of vectors; the first (row, value) that overflowed, if one did."""
+) -> tuple[int, str] | None:
+    """Fill `matrix` and `present` with one batch of vectors; the first row that is no vector of float16, and why."""
     size = column.type.list_size
     elements = column.values.slice(column.offset * size, len(column) * size)
     # The buffer holds something for NULLs too, which no conversion through pyarrow would leave in place.
@@ -357,7 +336,9 @@ def _cast_block(
     source = raw[elements.offset : elements.offset + len(elements)].reshape(len(column), size)
     present[:] = column.is_valid().to_numpy(zero_copy_only=False)
     if elements.null_count:
-        present &= elements.is_valid().to_numpy(zero_copy_only=False).reshape(source.shape).all(axis=1)
+        whole = elements.is_valid().to_numpy(zero_copy_only=False).reshape(source.shape).all(axis=1)
+        if (present & ~whole).any():
+            return int(np.flatnonzero(present & ~whole)[0]), PARTLY_NULL
     # Overflow is looked for below, where it can be told from an infinity of the store; NULLs hold any bits.
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         matrix[:] = source
@@ -369,7 +350,7 @@ def _cast_block(
     if not infinite.any() or not (infinite & np.isfinite(source)).any():
         return None
     row, element = np.argwhere(infinite & np.isfinite(source))[0].tolist()
-    return row, float(source[row, element])
+    return row, f"holds {source[row, element]:g}, {OVERFLOW}"
 
 
 def _plain(found: pa.DataType) -> pa.DataType:

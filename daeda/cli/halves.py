@@ -58,11 +58,18 @@ def interruptible() -> Iterator[Interruptions]:
         )
 
 
-def run_half(module: str, words: Sequence[str], state: Interruptions, *, result_on_stdout: bool = False) -> int:
+def run_half(
+    module: str,
+    words: Sequence[str],
+    state: Interruptions,
+    *,
+    result_on_stdout: bool = False,
+    said: list[str] | None = None,
+) -> int:
     """Run `python -m module` to its end; returns its exit code, 1 where a signal ended it.
 
     The half gets a session of its own, so that Ctrl-C reaches it once and through the driver; its stderr is ours, and
-    its stdout too where it holds the result of the command.
+    its stdout too where it holds the result of the command. Otherwise what it writes there goes to `said`.
     """
     if state.signals:
         return Interrupted.exit_code
@@ -81,11 +88,13 @@ def run_half(module: str, words: Sequence[str], state: Interruptions, *, result_
         os.close(reading)
     state.child = child
     try:
-        child.communicate()
+        written, _ = child.communicate()
     finally:
         state.child = None
         os.close(writing)
         _kill_group(child)
+    if said is not None:
+        said.append(written or "")
     if child.returncode >= 0:
         return child.returncode
     if not state.signals:

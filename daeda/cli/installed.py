@@ -7,12 +7,13 @@ from typing import Literal
 
 from daeda.errors import UsageError
 
-Part = Literal["skeleton", "enrichment", "vectors", "polars"]
+Part = Literal["skeleton", "enrichment", "stores", "vectors", "polars"]
 
 # Modules of each part, and the extra that installs them.
 _NEEDS: dict[Part, tuple[str, tuple[str, ...], str]] = {
     "skeleton": ("the skeleton", ("apache_beam",), "beam"),
     "enrichment": ("the enrichment", ("ray", "lance"), "ray"),
+    "stores": ("a service with embedding columns", ("lance",), "ray"),
     "polars": ("the rolling engine polars", ("polars",), "polars"),
     "vectors": ("the audit of embedding columns", ("lance",), "ray"),
 }

@@ -13,12 +13,14 @@ from daeda.cli.arguments import as_flags, open_project, setting_words
 from daeda.cli.halves import Interruptions, interruptible, run_half
 from daeda.cli.installed import require
 from daeda.cli.outcome import answer_place, say, warn
+from daeda.cli.stores import StoresOfRun
 from daeda.cli.summary import print_run
 from daeda.compiler.compile import compile_runnable
 from daeda.dataset.layout import Dataset, Layout
 from daeda.dataset.manifest import DayName
 from daeda.dataset.staging import check_writable, repair
 from daeda.dataset.stamps import remember_stamps
+from daeda.dataset.stores import Stores, stores_from_text, stores_to_text
 from daeda.errors import InputError, UsageError, shortened
 from daeda.operators.dag import Dag
 from daeda.planning.days import (
@@ -52,13 +54,14 @@ _SHARED = {
 
 @dataclass(frozen=True)
 class TrainPlan:
-    """What `train` is about to do."""
+    """What `train` is about to do. `stores` are the stores that enriched days were compared with, if any was."""
 
     project: Project
     dag: Dag
     sources: Sources
     skeleton: tuple[DayPlan, ...]
     enriched: tuple[DayPlan, ...]
+    stores: Stores | None = None
 
     @property
     def plans(self) -> dict[Dataset, tuple[DayPlan, ...]]:
@@ -113,8 +116,9 @@ def make_plan(arguments: argparse.Namespace, held: contextlib.ExitStack, *, chec
         skeleton = block_refused(project, skeleton_dag, sources, skeleton)
         skeleton = block_empty_range(project, sources, skeleton)
     wanted = bool(dag.enrichments) and not arguments.skeleton_only
-    enriched = plan_enriched(project, dag, skeleton, arguments.on_stale, verify=verify) if wanted else ()
-    return TrainPlan(project, dag, sources, skeleton, enriched)
+    stores = StoresOfRun(arguments)
+    enriched = plan_enriched(project, dag, skeleton, arguments.on_stale, stores.find, verify=verify) if wanted else ()
+    return TrainPlan(project, dag, sources, skeleton, enriched, stores.pinned)
 
 
 def _check_before_first_day(plan: TrainPlan, arguments: argparse.Namespace) -> None:
@@ -175,9 +179,14 @@ def _run(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[st
     to_enrich = any(one.builds for one in plan.enriched)
     if to_enrich:
         # In a process of its own, so that neither the driver nor the skeleton ever imports lance.
-        code = run_half("enrich", [*enrichment, "--check", "all" if arguments.enrich_only else "stores"], state)
+        said: list[str] = []
+        pinned = ["--pinned-stores", stores_to_text(plan.stores)] if plan.stores is not None else []
+        check = ["--check", "all" if arguments.enrich_only else "stores"]
+        code = run_half("enrich", [*enrichment, *pinned, *check], state, said=said)
         if code:
             return code
+        # What was checked is what is read: the number that a tag stood for, and the content behind it.
+        enrichment += ["--pinned-stores", stores_to_text(stores_from_text("".join(said)))]
     repair(Layout(plan.project.service_dir, plan.project.scratch_dir))
     # Flags of the runner are checked where they are understood, also when no day is to be built.
     runner = [*as_flags(arguments, {"worker_timeout": "--worker-timeout"}), *beam_flags]

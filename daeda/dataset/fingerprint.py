@@ -9,7 +9,9 @@ from typing import Any
 
 from daeda.dataset.manifest import ENRICHED_FORMAT_VERSION, FORMAT_VERSION, Fingerprint, InputFile, Part
 from daeda.dataset.sources import combined_digest
+from daeda.dataset.stores import Stores
 from daeda.operators.dag import Dag, Operator
+from daeda.operators.udf import RayUdfTransform
 
 # Of a description, what says where the data is but not what it is.
 _PATHS = frozenset({"path"})
@@ -17,7 +19,7 @@ _PATHS = frozenset({"path"})
 
 def operator_digests(operators: Iterable[Operator]) -> dict[str, str]:
     """Digest of each operator's normalised description, by operator name."""
-    return {operator.name: _digest(_normalised(operator.model_dump(mode="json"))) for operator in operators}
+    return {operator.name: _digest(_normalised(_described(operator))) for operator in operators}
 
 
 def skeleton_fingerprint(
@@ -38,14 +40,24 @@ def skeleton_fingerprint(
     )
 
 
-def enriched_fingerprint(dag: Dag, parts: Iterable[Part]) -> Fingerprint:
-    """Fingerprint of an enriched day: its Ray operators (with the store's version) and the skeleton's parts."""
+def enriched_fingerprint(dag: Dag, parts: Iterable[Part], stores: Stores) -> Fingerprint:
+    """Fingerprint of an enriched day: its Ray operators, the skeleton's parts, and number and content of each store."""
     parts_digest = _digest([(part.name, part.sha256) for part in parts])
+    used = {operator.store.name: stores[operator.store.name] for operator in dag.enrichments}
     return Fingerprint(
         operators=operator_digests((*dag.enrichments, dag.sink)),
-        inputs={"skeleton": parts_digest},
-        settings={"format_version": str(ENRICHED_FORMAT_VERSION)},
+        inputs={"skeleton": parts_digest} | {f"store {name}": one.content for name, one in used.items()},
+        settings={"format_version": str(ENRICHED_FORMAT_VERSION)}
+        | {f"version of store {name}": str(one.version) for name, one in used.items()},
     )
+
+
+def _described(operator: Operator) -> dict[str, Any]:
+    described = operator.model_dump(mode="json")
+    if isinstance(operator, RayUdfTransform):
+        # A tag means another version from one run to the next: the number that it stood for is recorded in its place.
+        del described["store"]["version"]
+    return described
 
 
 def _normalised(value: Any) -> Any:

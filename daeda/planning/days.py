@@ -14,6 +14,7 @@ from daeda.dataset.manifest import Fingerprint, InputFile, Manifest, Part
 from daeda.dataset.published import Published, look_at_days
 from daeda.dataset.source_files import Export, SourceFiles, parse_day
 from daeda.dataset.sources import Identities, files_needed, find_files, missing_days
+from daeda.dataset.stores import FindStores
 from daeda.errors import DayError, InputError, UsageError, counted, shortened
 from daeda.operators.dag import Dag
 from daeda.operators.relational import Scan
@@ -126,13 +127,22 @@ def plan_skeleton(
 
 @before_the_first_day()
 def plan_enriched(
-    project: Project, dag: Dag, skeleton: Iterable[DayPlan], on_stale: str, *, verify: bool = False
+    project: Project,
+    dag: Dag,
+    skeleton: Iterable[DayPlan],
+    on_stale: str,
+    find_stores: FindStores,
+    *,
+    verify: bool = False,
 ) -> tuple[DayPlan, ...]:
-    """The enriched days, given what happens to their skeleton days. `dag` is the whole one; `verify` as above."""
+    """The enriched days, given what happens to their skeleton days. `dag` is the whole one; `verify` as above.
+
+    The stores are asked for where a published day is to be compared with them.
+    """
     plans = tuple(skeleton)
     layout = Layout(project.service_dir, project.scratch_dir)
     published = look_at_days(layout, "enriched", [one.day for one in plans], verify=verify)
-    return tuple(_enriched_day(published.get(one.day), dag, one, on_stale) for one in plans)
+    return tuple(_enriched_day(published.get(one.day), dag, one, on_stale, find_stores) for one in plans)
 
 
 def refuse_blocked(plans: Iterable[DayPlan]) -> None:
@@ -227,7 +237,9 @@ def _without_manifest(
     return DayPlan(day, dataset, _stale(on_stale), damage, files, cut, damage=damage)
 
 
-def _enriched_day(published: Published | None, dag: Dag, skeleton: DayPlan, on_stale: str) -> DayPlan:
+def _enriched_day(
+    published: Published | None, dag: Dag, skeleton: DayPlan, on_stale: str, find_stores: FindStores
+) -> DayPlan:
     day = skeleton.day
     if skeleton.action is Action.BLOCKED:
         return DayPlan(day, "enriched", Action.BLOCKED, ("its skeleton day is blocked",))
@@ -239,7 +251,9 @@ def _enriched_day(published: Published | None, dag: Dag, skeleton: DayPlan, on_s
     if skeleton.builds or skeleton.parts is None:
         reasons: tuple[str, ...] = ("its skeleton day is built anew", *damage)
         return DayPlan(day, "enriched", _stale(on_stale), reasons, damage=damage, stamps=stamps)
-    action, reasons = _compare(published, published.manifest, enriched_fingerprint(dag, skeleton.parts), on_stale)
+    action, reasons = _compare(
+        published, published.manifest, enriched_fingerprint(dag, skeleton.parts, find_stores()), on_stale
+    )
     return DayPlan(day, "enriched", action, reasons, damage=damage, stamps=stamps)
 
 

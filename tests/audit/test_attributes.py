@@ -101,7 +101,7 @@ def by_audit(made: TinyProject, directory: Path) -> dict[str, list[Any]]:
     """What the audit makes of them; the rows that it shows as evidence give the same, one row at a time."""
     loaded = made.load()
     raws, declared = RawViews(loaded, Copies(directory)), declared_columns(loaded)
-    recomputed = Recomputation(loaded, declared, raws, DAY, spine_rows(loaded, raws, DAY), {})
+    recomputed = Recomputation(loaded, declared, raws, DAY, spine_rows(loaded, raws, DAY), {}, {})
     found = {}
     for spec in loaded.aggregations.aggregation_specs:
         answers = recomputed.column(spec.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,14 @@ from daeda.dataset.manifest import Fingerprint, Manifest, Part
 from daeda.dataset.publish import publish_day
 from daeda.dataset.sources import Identities, file_digest
 from daeda.dataset.staging import open_staging
+from daeda.dataset.stores import StoreIdentity
 from daeda.planning.days import Action, find_sources, plan_skeleton
 from daeda.planning.preflight import block_refused
 from tests.projects import TinyProject, moment, write_parquet
 
 DAY = dt.date(2024, 1, 2)
+PART = Part("part-0-0.parquet", 1, 1, "digest")
+STORES = {"vectors": StoreIdentity(1, "vectors")}
 Change = Callable[[TinyProject], Any]
 
 
@@ -32,7 +36,7 @@ def fingerprints(project: TinyProject) -> tuple[Fingerprint, Fingerprint]:
     needed = find_sources(loaded, skeleton).needed(DAY)
     inputs = {name: [Identities().of(name, path) for path in paths] for name, paths in needed.items()}
     first = skeleton_fingerprint(operator_digests(skeleton.operators), inputs, loaded.runtime.rows_per_part)
-    return first, enriched_fingerprint(dag, [Part("part-0-0.parquet", 1, 1, "digest")])
+    return first, enriched_fingerprint(dag, [PART], STORES)
 
 
 def runtime(**entries: Any) -> Change:
@@ -91,6 +95,7 @@ UNCHANGED: dict[str, Change] = {
     "description of a view": lambda project: project.views["prices"].update(description="what it costs"),
     "a path": move_prices,
     "path of the store": store(path="moved.lance"),
+    "how the version of the store is named": store(version="live"),
     "order of feature_refs of one view": runtime(feature_refs=["prices:price", "items:category"][::-1]),
     "an unused field": lambda project: project.views["prices"]["fields"].append({"name": "z", "dtype": "int64"}),
     "an unused view": lambda project: project.views.update(
@@ -125,7 +130,6 @@ CHANGED: dict[str, tuple[Change, list[str], list[str]]] = {
         lambda project: project.runtime["output_columns"].insert(0, project.runtime["output_columns"].pop(3)),
         ["operator assemble changed"], [],
     ),
-    "version of the store": (store(version=2), [], ["operator lookup_item_vector changed"]),
     "normalisation": (
         lambda project: project.aggregations["enrichment_specs"][0].update(normalize="l2"), [],
         ["operator lookup_item_vector changed"],
@@ -264,9 +268,22 @@ def test_another_format_version_makes_the_day_stale(tmp_path: Path, monkeypatch:
 
 def test_another_skeleton_makes_the_enriched_day_stale(tmp_path: Path) -> None:
     dag = written(tmp_path).compile()
-    before = enriched_fingerprint(dag, [Part("part-0-0.parquet", 1, 1, "digest")])
-    for changed in ([Part("part-0-0.parquet", 1, 1, "other")], [Part("part-0-0.parquet", 1, 1, "digest")] * 2):
-        assert before.differences(enriched_fingerprint(dag, changed)) == ["input of skeleton changed"]
+    before = enriched_fingerprint(dag, [PART], STORES)
+    for changed in ([replace(PART, sha256="other")], [PART] * 2):
+        assert before.differences(enriched_fingerprint(dag, changed, STORES)) == ["input of skeleton changed"]
+
+
+def test_another_store_makes_the_enriched_day_stale(tmp_path: Path) -> None:
+    """The number of a version and its content decide; a store that no operator reads does not."""
+    dag = written(tmp_path).compile()
+    before = enriched_fingerprint(dag, [PART], STORES)
+    assert before.settings["version of store vectors"] == "1"
+    for identity, reasons in (
+        (StoreIdentity(2, "vectors"), ["setting version of store vectors changed"]),
+        (StoreIdentity(1, "other vectors"), ["input of store vectors changed"]),
+    ):
+        assert before.differences(enriched_fingerprint(dag, [PART], {"vectors": identity})) == reasons
+    assert enriched_fingerprint(dag, [PART], {**STORES, "more": StoreIdentity(1, "other")}) == before
 
 
 def test_plan_says_of_each_day_what_it_is_and_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

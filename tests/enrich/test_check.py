@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import subprocess
 import sys
@@ -41,7 +42,12 @@ def run(root: Path, *words: str) -> int:
 def test_nothing_is_wrong(root: Path, capsys: Any) -> None:
     assert run(root, "--check") == 0
     told = capsys.readouterr()
-    assert (told.out, told.err) == ("", "enrichment: items can be read, and the skeleton days that are there\n")
+    assert told.err == "enrichment: items can be read, and the skeleton days that are there\n"
+    assert run(root, "--stores") == 0
+    again = capsys.readouterr()
+    assert (again.out, again.err) == (told.out, "")
+    (store,) = json.loads(told.out).values()
+    assert (store["version"], len(store["content"])) == (1, 64)
 
 
 @contextlib.contextmanager

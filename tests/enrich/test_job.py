@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 import ray
 from ray import cloudpickle
-from tiny_project import DAYS, PARTS, ROWS, change_file, day_rows, opened, write_project, write_skeleton
+from tiny_project import DAYS, PARTS, ROWS, change_file, day_rows, opened, write_project, write_skeleton, write_store
 
 from daeda.dataset.fingerprint import enriched_fingerprint
 from daeda.dataset.layout import Layout, part_name, parts_in_order
@@ -30,10 +30,11 @@ from daeda.dataset.sources import file_digest
 from daeda.errors import DayError, InputError, Interrupted
 from enrich import actors, cluster, job, watch
 from enrich.board import Board
+from enrich.check import identify_stores
 from enrich.envelope import Requested, clamp
 from enrich.job import EnrichRun, build_enriched
 from enrich.part import PartTask, enrich_part, needed_ids
-from enrich.preload import vector_columns
+from enrich.preload import Preload, vector_columns
 from enrich.store import DayVectors, open_store
 
 pytestmark = [
@@ -127,14 +128,14 @@ def test_days_are_enriched_in_order_and_published(root: Path, running_ray: None,
         assert whole.column_names == given.column_names
         assert whole.drop_columns(["item_vec", "likes_vec"]).equals(given.drop_columns(["item_vec", "likes_vec"]))
         assert digests(root, day) == single_process(root, day)
-        _, dag = opened(root)
+        project, dag = opened(root)
         skeleton = manifest_of(Layout(root / "output" / "likes").day_dir("skeleton", day))
         assert manifest.columns[:4] == skeleton.columns[:4]
         assert manifest.columns[4:] == tuple(
             ColumnFacts(name, "list<halffloat>", whole.column(name).null_count) for name in ("item_vec", "likes_vec")
         )
         assert manifest.columns[4].nulls == sum(i is None or i >= 100 for i in given.column("item_id").to_pylist())
-        assert manifest.fingerprint == enriched_fingerprint(dag, skeleton.parts)
+        assert manifest.fingerprint == enriched_fingerprint(dag, skeleton.parts, identify_stores(project, dag))
         assert (manifest.dataset, manifest.rows, manifest.day) == ("enriched", PARTS * ROWS, day.isoformat())
         assert sorted(manifest.seconds) == ["enrich", "preload", "publish"]
         assert sorted(manifest.software) == ["daeda", "pyarrow", "pylance", "ray"]
@@ -243,6 +244,32 @@ def test_a_skeleton_that_is_replaced_while_it_is_enriched_gives_no_day(
         build(root)
     skeleton = Layout(root / "output" / "likes").day_dir("skeleton", DAYS[0])
     assert str(caught.value) == (f"day 2024-01-01: {skeleton} was replaced or removed while it was enriched: run again")
+    assert_nothing_published(root)
+
+
+@pytest.mark.parametrize("preload", [True, False])
+def test_a_store_that_is_written_anew_before_the_actors_open_it(
+    root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch, preload: bool
+) -> None:
+    """Version 1 of another store lies at the same path: what was planned with is what is read, or nothing is."""
+    project, dag = opened(root, ray={"preload_day_embeddings": preload})
+    run = EnrichRun(project, dag, DAYS[:1], stores=identify_stores(project, dag))
+    real = Preload.open if preload else Preload.load
+
+    def anew(self: Preload, *given: Any) -> Any:
+        found = None if preload else real(self, *given)
+        shutil.rmtree(root / "data" / "items.lance")
+        write_store(root)
+        return real(self, *given) if preload else found
+
+    monkeypatch.setattr(Preload, "open" if preload else "load", anew)
+    with pytest.raises(DayError) as caught:
+        build_enriched(run)
+    day = "" if preload else "day 2024-01-01: "
+    assert str(caught.value) == (
+        f"{day}embedding store 'items': version 1 of {root / 'data' / 'items.lance'} is another one than when this run "
+        "began: run again when nobody writes it anew"
+    )
     assert_nothing_published(root)
 
 

@@ -83,12 +83,33 @@ def test_ids_above_int64(path: str) -> None:
     assert vectors_of(opened(path), pa.array([big, 1], pa.uint64())) == [None, [1, -1]]
 
 
-def test_null_vectors_and_elements_are_absent(path: str) -> None:
-    lance.write_dataset(rows([1, 2, 3], [None, [None, 5], [3, 3]]), path)
-    assert vectors_of(opened(path), pa.array([1, 2, 3])) == [None, None, [3, 3]]
+def test_null_vectors_are_absent(path: str) -> None:
+    lance.write_dataset(rows([1, 2, 3], [None, [5, 5], [3, 3]]), path)
+    assert vectors_of(opened(path), pa.array([1, 2, 3])) == [None, [5, 5], [3, 3]]
     taken = opened(path).take_vectors(np.arange(3))
-    assert taken.present.tolist() == [False, False, True]
-    assert taken.matrix.tolist() == [[0, 0], [0, 0], [3, 3]]
+    assert taken.present.tolist() == [False, True, True]
+    assert taken.matrix.tolist() == [[0, 0], [5, 5], [3, 3]]
+
+
+@pytest.mark.parametrize("element", [pa.float16(), pa.float32(), pa.float64()])
+@pytest.mark.parametrize("vector", [[1.0, None], [None, 1.0], [None, None]])
+def test_a_vector_with_null_elements_is_told_with_its_id(path: str, vector: Vector, element: Any) -> None:
+    lance.write_dataset(rows([4, 5, 6, 7], [None, [1, 1], vector, vector], element=element), path)
+    store = opened(path)
+    row_map = store.row_map()
+    sentence = (
+        "embedding store 'art': the vector of id 6 has elements that are NULL; write a number for each, or NULL for "
+        "the whole vector"
+    )
+    for asked in (pa.array([4, 5, 6, 7]), pa.array([6])):
+        for read in (
+            lambda ids: DayVectors.load(store, row_map, ids),
+            lambda ids: BatchedVectors(store, row_map).fetch(ids),
+        ):
+            with pytest.raises(DayError) as caught:
+                read(asked)
+            assert str(caught.value) == sentence
+    assert vectors_of(store, pa.array([5, 4])) == [[1, 1], None]
 
 
 def test_last_row_wins_even_when_it_is_null(path: str) -> None:

@@ -15,7 +15,8 @@ from daeda.dataset.published import fetch_day
 from daeda.dataset.sources import file_digest
 from daeda.errors import DayError, InputError
 from daeda.storage.client import S3Client
-from enrich.store import _storage_options, open_store
+from enrich.store import open_store
+from enrich.versions import storage_options
 from tests.storage.conftest import BUCKET, SECRET, put_tree
 from tests.storage.server import Proxy
 
@@ -33,7 +34,7 @@ def local_store(tmp_path: Path) -> Path:
 
 
 def test_a_store_on_object_storage_gives_the_same_vectors(client: S3Client, proxy: Proxy, local_store: Path) -> None:
-    lance.write_dataset(lance.dataset(str(local_store)).to_table(), STORE, storage_options=_storage_options(STORE))
+    lance.write_dataset(lance.dataset(str(local_store)).to_table(), STORE, storage_options=storage_options(STORE))
     proxy.fail("503", 1, lambda method, path: method == "GET" and "/data/" in path)
     proxy.fail("hang up", 1, lambda method, path: method == "GET" and "/data/" in path)
     far = open_store("v", STORE, "id", "v", 4, 1)
