@@ -119,13 +119,33 @@ class RawView:
         """Columns of a file under the names that they have there; all of them without `columns`."""
         where = f"view '{self.view.name}': {shown(file)}"
         try:
-            with pq.ParquetFile(self.copies.local(file)) as opened:
-                missing = [name for name in columns or () if name not in opened.schema_arrow.names]
-                if missing:
-                    raise InputError(f"{where} has no column '{missing[0]}': correct the view or the file")
-                return opened.read(columns=columns)
+            local = self.copies.local(file)
+            with pq.ParquetFile(local) as opened:
+                for name in columns or ():
+                    _check_once(where, name, opened.schema_arrow.names)
+                table = opened.read(columns=columns)
+            # A dot in a name would choose what is in a struct as well.
+            table = table if columns is None else table.select(columns)
+            return self._with_microseconds(table, local)
         except (OSError, pa.ArrowException) as error:
             raise InputError(f"{where} cannot be read ({first_line(error)}): write it again") from error
+
+    def _with_microseconds(self, table: pa.Table, local: Path) -> pa.Table:
+        """Spark's INT96 times as they are declared: nanoseconds, which they are read in, do not hold the year 9999."""
+        coarse = [
+            source
+            for source, dtype in ((self.view.source_name(one.name), one.dtype.name) for one in self.view.fields)
+            if source in table.column_names
+            and "timestamp[us]" in dtype
+            and "timestamp[ns]" in str(table.schema.field(source).type)
+        ]
+        if coarse:
+            with pq.ParquetFile(local, coerce_int96_timestamp_unit="us") as opened:
+                again = opened.read(columns=coarse)
+            for source in coarse:
+                place = table.column_names.index(source)
+                table = table.set_column(place, source, again.column(source))
+        return table
 
     @cached_property
     def _clocks(self) -> tuple[tuple[str, TimeUnit] | None, tuple[str, TimeUnit] | None]:
@@ -166,6 +186,16 @@ class RawViews:
                 path, reference = str(self._exports[name].path), self._exports[name].reference
             self._opened[name] = RawView(view, self._project.data_root, path, reference, self._copies, self._held)
         return self._opened[name]
+
+
+def _check_once(where: str, name: str, names: Sequence[str]) -> None:
+    """A column is read by its very name, which it alone has, whatever the case of its letters."""
+    if name not in names:
+        raise InputError(f"{where} has no column '{name}': correct the view or the file")
+    alike = [one for one in names if one == name or (one.isascii() and one.casefold() == name.casefold())]
+    if len(alike) > 1:
+        both = " and ".join(f"'{one}'" for one in alike)
+        raise InputError(f"{where} has the columns {both}, of which '{name}' may be either: keep one of them")
 
 
 def key_of(row: Mapping[str, Any], keys: Iterable[str]) -> Key | None:

@@ -24,8 +24,9 @@ from daeda.catalog.view import FeatureView, Source
 from daeda.dataset.layout import Layout
 from daeda.dataset.source_files import Export
 from daeda.dataset.staging import open_local_staging
-from daeda.errors import InputError, first_line
+from daeda.errors import InputError, did_you_mean, first_line
 from daeda.operators.dag import Dag
+from daeda.planning.columns import name_mistake
 from daeda.settings.runtime import EXPORTS_VARIABLE
 from daeda.sql.database import attach_ducklake, attach_postgres, newest_snapshot
 from daeda.sql.handle import column
@@ -140,8 +141,20 @@ def _copy(connection: duckdb.DuckDBPyConnection, wanted: Wanted, newest: int | N
     columns = (column(view.source_name(one.name)) for one in view.fields)
     query = exp.select(*columns).from_(_relation(source)).order_by(*ordered)
     with _told(view.name, wanted.source.reference):
+        _check_names(connection, view, source)
         connection.execute(f"COPY ({query.sql('duckdb')}) TO {exp.Literal.string(target).sql('duckdb')} ({_OPTIONS})")
     return Export(target, source.reference)
+
+
+def _check_names(connection: duckdb.DuckDBPyConnection, view: FeatureView, source: Source) -> None:
+    """Raise InputError unless each field has one column, by its very name: DuckDB folds case, and knows a `rowid`."""
+    described = connection.execute(f"DESCRIBE {exp.select('*').from_(_relation(source)).sql('duckdb')}").fetchall()
+    names = [str(row[0]) for row in described]
+    for one in view.fields:
+        mistake = name_mistake(view.source_name(one.name), names)
+        if mistake is not None:
+            known = f": {did_you_mean(view.source_name(one.name), names)}" if "no column" in mistake else ""
+            raise InputError(f"view '{view.name}': {source.reference} {mistake}{known}")
 
 
 def _relation(source: Source) -> exp.Expr:

@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 
 from daeda.catalog.project import Project
 from daeda.dataset.sources import missing_days, missing_sentence
-from daeda.dtypes import TIMESTAMP_UNITS, describe_arrow, is_known
-from daeda.errors import InputError, counted, did_you_mean, first_line, shortened
+from daeda.dtypes import TIMESTAMP_UNITS, TimeUnit
+from daeda.errors import InputError, counted, first_line, shortened
 from daeda.operators.dag import Dag
 from daeda.operators.relational import Join, Scan
+from daeda.planning.columns import check_columns, is_int96, leaf_of
 from daeda.planning.days import Action, DayPlan, Sources
 from daeda.planning.times import fitting_unit, is_plausible, shown_time
 from daeda.sql import scan as composed
@@ -119,48 +120,29 @@ def _check_file(
     """For each Scan that reads the file, the kinds of its mistakes and their sentences."""
     try:
         with open_parquet(path, version) as file:
-            schema = file.schema_arrow
-            return [_check_columns(scan, path, schema) or _check_times(scan, path, partition, file) for scan in scans]
+            return [
+                check_columns(scan, path, file, version) or _check_times(scan, path, partition, file, version)
+                for scan in scans
+            ]
     except (OSError, pa.ArrowException) as error:
         reason = first_line(error).partition(". ")[0]
         what = f"{path} is not a readable Parquet file ({reason}): write it again"
         return [[("unreadable", f"view '{scan.view}': {what}")] for scan in scans]
 
 
-def _check_columns(scan: Scan, path: str, schema: pa.Schema) -> list[tuple[str, str]]:
-    problems = []
-    for one in scan.columns:
-        mapped = "" if one.source == one.name else f" (field '{one.name}')"
-        if one.source not in schema.names:
-            problems.append(
-                (
-                    f"missing {one.source}",
-                    f"view '{scan.view}': {path} has no column '{one.source}'{mapped}: "
-                    f"{did_you_mean(one.source, schema.names)}; correct fields or field_mapping of the view",
-                )
-            )
-            continue
-        found = describe_arrow(schema.field(one.source).type)
-        if found != one.dtype.name:
-            todo = "correct the view or the file"
-            if not is_known(found):
-                todo = f"daeda does not read {found}, so write the column as {one.dtype}, or leave the field out"
-            problems.append(
-                (
-                    f"type {one.source}",
-                    f"view '{scan.view}': in {path} the column '{one.source}'{mapped} is {found}, "
-                    f"and the view declares {one.dtype}: {todo}",
-                )
-            )
-    return problems
-
-
-def _check_times(scan: Scan, path: str, partition: dt.date | None, file: pq.ParquetFile) -> list[tuple[str, str]]:
+def _check_times(
+    scan: Scan, path: str, partition: dt.date | None, file: pq.ParquetFile, version: tuple[int, str] | None
+) -> list[tuple[str, str]]:
     """No row without a timestamp, and in a partition no row of another day."""
     if scan.time is None or file.metadata.num_rows == 0:
         return []
     source = next(one for one in scan.columns if one.name == scan.time.column).source
-    low, high, nulls = _time_facts(scan, source, file)
+    if is_int96(file, source):
+        # Digits below the microsecond were refused, and nanoseconds do not hold every time.
+        with open_parquet(path, version, int96="us") as in_microseconds:
+            low, high, nulls = _read_times(scan, source, in_microseconds)
+    else:
+        low, high, nulls = _time_facts(scan, source, file)
     if nulls and scan.null_timestamps == "error":
         return [
             (
@@ -201,7 +183,7 @@ def _other_unit(scan: Scan, low: int, high: int) -> str:
 def _time_facts(scan: Scan, source: str, file: pq.ParquetFile) -> tuple[int | None, int | None, int]:
     """Least and greatest time in the view's unit, and the number of NULLs: from the footer, else from the column."""
     metadata = file.metadata
-    position = next(index for index in range(metadata.num_columns) if metadata.schema.column(index).path == source)
+    position = leaf_of(file, source)
     statistics = [metadata.row_group(index).column(position).statistics for index in range(metadata.num_row_groups)]
     if any(
         one is None
@@ -209,12 +191,7 @@ def _time_facts(scan: Scan, source: str, file: pq.ParquetFile) -> tuple[int | No
         or (not one.has_min_max and one.null_count < one.num_values + one.null_count)
         for one in statistics
     ):
-        column = file.read(columns=[source]).column(0)
-        if column.null_count == len(column):
-            return None, None, column.null_count
-        bounds = pc.min_max(column.cast("int32" if pa.types.is_date32(column.type) else "int64"))
-        low, high = (_in_unit(scan, bounds[name].as_py()) for name in ("min", "max"))
-        return low, high, column.null_count
+        return _read_times(scan, source, file)
     # As they are stored: whole numbers of the column's unit, which needs no pandas for nanoseconds.
     known = [one for one in statistics if one.has_min_max]
     return (
@@ -222,6 +199,19 @@ def _time_facts(scan: Scan, source: str, file: pq.ParquetFile) -> tuple[int | No
         max((_in_unit(scan, one.max_raw) for one in known), default=None),
         sum(one.null_count for one in statistics),
     )
+
+
+def _read_times(scan: Scan, source: str, file: pq.ParquetFile) -> tuple[int | None, int | None, int]:
+    """The same from the column."""
+    column = file.read(columns=[source]).column(source)
+    if column.null_count == len(column):
+        return None, None, column.null_count
+    bounds = pc.min_max(column.cast("int32" if pa.types.is_date32(column.type) else "int64"))
+    low, high = (_in_unit(scan, bounds[name].as_py()) for name in ("min", "max"))
+    if is_int96(file, source) and scan.time is not None:
+        factor = scan.time.resolution.value // TimeUnit.MICRO.value
+        low, high = low * factor, high * factor
+    return low, high, column.null_count
 
 
 def _in_unit(scan: Scan, stored: int) -> int:

@@ -74,17 +74,18 @@ class ObjectFile(io.RawIOBase):
 
 
 @contextmanager
-def open_parquet(path: str, version: tuple[int, str] | None = None) -> Iterator[pq.ParquetFile]:
+def open_parquet(path: str, version: tuple[int, str] | None = None, int96: str = "ns") -> Iterator[pq.ParquetFile]:
     """A Parquet file, local or an object. Raises OSError or pyarrow.ArrowException when it is none.
 
-    `version` is the size and the ETag of an object that was listed, which need not be asked for again.
+    `version` is the size and the ETag of an object that was listed, which need not be asked for again; times that are
+    stored as INT96 are read in the unit `int96`.
     """
     with ExitStack() as stack:
         source: str | ObjectFile = path
         if is_object(path):
             stored = StoredObject(object_path(path), *version) if version else _present(object_path(path))
             source = stack.enter_context(ObjectFile(client(), stored))
-        yield stack.enter_context(pq.ParquetFile(source))
+        yield stack.enter_context(pq.ParquetFile(source, coerce_int96_timestamp_unit=int96))
 
 
 def _present(path: ObjectPath) -> StoredObject:

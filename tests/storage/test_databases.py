@@ -237,3 +237,11 @@ def test_sources_that_contradict_themselves(project: TinyProject, source: dict[s
     with pytest.raises(ConfigError) as raised:
         export_of(project, **source)
     assert str(raised.value).endswith(f"source: {sentence}")
+
+
+@pytest.mark.parametrize("named", ["ROWID", "PRICE", "rowid"])
+def test_a_column_of_a_ducklake_is_read_by_its_very_name(project: TinyProject, lake: Path, named: str) -> None:
+    project.views["prices"]["field_mapping"] = {named: "price"}
+    with pytest.raises(InputError) as caught:
+        export_of(project, ducklake="lake.ducklake", table="prices")
+    assert str(caught.value).startswith(f"view 'prices': ducklake://lake.ducklake/prices@3 has no column '{named}': ")

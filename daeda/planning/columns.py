@@ -1,0 +1,147 @@
+"""What a footer says of the columns that a view declares: each is there once, by its very name, in its type.
+
+DuckDB folds the case of ASCII letters in names, and numbers columns that it cannot tell apart then: `x`, `X`, `x`
+become `x`, `X_1`, `x_2`. Whoever reads such a file by name may get another column: names that this touches are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from daeda.dtypes import DType, describe_arrow, is_known
+from daeda.errors import did_you_mean
+from daeda.operators.relational import Scan, ScanColumn
+from daeda.storage.objects import open_parquet
+
+Mistake = tuple[str, str]
+_INT96 = "INT96"
+_INT96_TYPES = ("timestamp[ns]", "timestamp[us]")
+# The last microsecond that nanoseconds reach, on either side of 1970.
+_NANOSECONDS_REACH = (2**63 - 1) // 1000
+
+
+def check_columns(scan: Scan, path: str, file: pq.ParquetFile, version: tuple[int, str] | None) -> list[Mistake]:
+    """The kinds of mistakes in the columns of a file that is open, each with its sentence."""
+    found: list[Mistake] = []
+    for one in scan.columns:
+        mistake = _check_column(scan, one, path, file)
+        if mistake is None and is_int96(file, one.source):
+            mistake = _check_int96(scan, one, path, version)
+        found += [mistake] if mistake is not None else []
+    return found
+
+
+def name_mistake(source: str, names: Sequence[str]) -> str | None:
+    """Why a column cannot be read by its name from a file or table of these columns; None where it can.
+
+    >>> name_mistake("amount", ["Amount", "amount"])
+    "has the columns 'Amount' and 'amount', which DuckDB does not tell apart: leave one of them out, or rename it"
+    """
+    if source not in names:
+        return f"has no column '{source}'"
+    if list(names).count(source) > 1:
+        return f"has the column '{source}' twice: keep one of them, or rename one"
+    alike = [name for name in names if folded(name) == folded(source)]
+    if len(alike) > 1:
+        both = " and ".join(f"'{name}'" for name in alike)
+        return f"has the columns {both}, which DuckDB does not tell apart: leave one of them out, or rename it"
+    bare = folded(re.sub(r"(_\d+)+$", "", source))
+    numbered = [name for name in names if folded(name) == bare]
+    if len(numbered) > 1:
+        both = " and ".join(f"'{name}'" for name in numbered)
+        return f"has the columns {both}, and DuckDB names one of them like '{source}': leave one out, or rename it"
+    return None
+
+
+def folded(name: str) -> str:
+    """The name as DuckDB compares it: ASCII letters in lower case, all others as they are.
+
+    >>> folded("Ämount")
+    'Ämount'
+    """
+    return name.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
+
+
+def leaf_of(file: pq.ParquetFile, source: str) -> int:
+    """The number of a column in a group of rows, where lists and structs count by their leaves; of a list, its item."""
+    schema = file.schema_arrow
+    return sum(_leaves(schema.field(place).type) for place in range(schema.names.index(source)))
+
+
+def is_int96(file: pq.ParquetFile, source: str) -> bool:
+    """Whether a column holds times as Spark and Impala write them."""
+    return str(file.schema.column(leaf_of(file, source)).physical_type) == _INT96
+
+
+def _leaves(kind: pa.DataType) -> int:
+    if isinstance(kind, pa.BaseExtensionType):
+        return _leaves(kind.storage_type)
+    if pa.types.is_nested(kind):
+        return sum(_leaves(kind.field(place).type) for place in range(kind.num_fields))
+    return 1
+
+
+def _check_column(scan: Scan, one: ScanColumn, path: str, file: pq.ParquetFile) -> Mistake | None:
+    schema = file.schema_arrow
+    mapped = "" if one.source == one.name else f" (field '{one.name}')"
+    mistake = name_mistake(one.source, schema.names)
+    if one.source not in schema.names:
+        return f"missing {one.source}", (
+            f"view '{scan.view}': {path} {mistake}{mapped}: "
+            f"{did_you_mean(one.source, schema.names)}; correct fields or field_mapping of the view"
+        )
+    if mistake is not None:
+        return f"name {one.source}", f"view '{scan.view}': {path} {mistake}"
+    found = describe_arrow(schema.field(one.source).type)
+    if found == one.dtype.name or (is_int96(file, one.source) and _item(one.dtype).name in _INT96_TYPES):
+        return None
+    todo = "correct the view or the file"
+    if is_int96(file, one.source):
+        todo = f"its times are {_INT96}, as Spark writes them: declare {' or '.join(_INT96_TYPES)}"
+    elif not is_known(found):
+        todo = f"daeda does not read {found}, so write the column as {one.dtype}, or leave the field out"
+    return f"type {one.source}", (
+        f"view '{scan.view}': in {path} the column '{one.source}'{mapped} is {found}, "
+        f"and the view declares {one.dtype}: {todo}"
+    )
+
+
+def _item(dtype: DType) -> DType:
+    return dtype if dtype.item is None else _item(dtype.item)
+
+
+def _check_int96(scan: Scan, one: ScanColumn, path: str, version: tuple[int, str] | None) -> Mistake | None:
+    """DuckDB reads INT96 in microseconds: refused where that loses digits, or where nanoseconds do not reach.
+
+    The column is read twice, in units that wrap around alike, so that a difference is a digit below the microsecond.
+    """
+    what = f"view '{scan.view}': in {path} the column '{one.source}' is {_INT96}, as Spark writes it, with"
+    with open_parquet(path, version) as fine, open_parquet(path, version, int96="us") as coarse:
+        for ns, us in zip(_times(fine, one.source), _times(coarse, one.source), strict=True):
+            if bool((ns.view(np.uint64) != us.view(np.uint64) * np.uint64(1000)).any()):
+                return f"digits {one.source}", (
+                    f"{what} digits below the microsecond, which DuckDB does not read: write TIMESTAMP(NANOS) and "
+                    "declare timestamp[ns], or write microseconds (spark.sql.parquet.outputTimestampType: "
+                    "TIMESTAMP_MICROS) and declare timestamp[us]"
+                )
+            if _item(one.dtype).name == "timestamp[ns]" and bool((np.abs(us) > _NANOSECONDS_REACH).any()):
+                return f"reach {one.source}", (
+                    f"{what} times before 1677 or after 2262, where timestamp[ns] does not reach: declare timestamp[us]"
+                )
+    return None
+
+
+def _times(file: pq.ParquetFile, source: str) -> Iterator[npt.NDArray[np.int64]]:
+    """The times of a column or of its lists, without NULLs, group by group."""
+    for group in range(file.num_row_groups):
+        values = file.read_row_group(group, columns=[source]).column(source)
+        for chunk in values.chunks:
+            while pa.types.is_nested(chunk.type):
+                chunk = chunk.flatten()
+            yield chunk.drop_null().cast(pa.int64()).to_numpy()
