@@ -83,7 +83,7 @@ def _build(
 ) -> int:
     from beam_pipeline.runner import check_job_service
     from daeda.dataset.layout import Layout
-    from daeda.dataset.staging import check_writable, repair
+    from daeda.dataset.staging import check_spill, check_writable, repair
     from daeda.planning.days import chosen_days, find_sources, plan_skeleton, refuse_blocked, refuse_stale
     from daeda.planning.emptiness import refuse_empty_range, wrong_units
     from daeda.planning.preflight import check_sources
@@ -92,6 +92,9 @@ def _build(
     sources = find_sources(project, dag, exports)
     layout = Layout(project.service_dir, project.scratch_dir)
     check_writable(layout)
+    spill = project.runtime.compute.duckdb_config.temp_directory
+    if spill is not None and runner.in_process:
+        check_spill(project.root / spill)
 
     def due() -> tuple[dt.date, ...]:
         plans = plan_skeleton(project, dag, sources, days, arguments.on_stale)

@@ -13,7 +13,7 @@ from beam_pipeline.session import abandon_days
 from beam_pipeline.shared_gate import SharedGate
 from daeda.dataset.layout import Layout
 from daeda.dataset.staging import open_staging
-from daeda.errors import DayError, shortened
+from daeda.errors import DayError, InputError, shortened
 from daeda.host import probe_host, skeleton_memory
 from daeda.storage.place import below, place
 
@@ -46,6 +46,10 @@ def open_run(
     interrupted, and published days stay. Raises InputError when the output root cannot be written, and DayError when a
     chain of operators did not end with a Sink.
     """
+    named = {"output_root": output_root, "staging_root": staging_root, "data_root": data_root}
+    empty = [name for name, path in named.items() if not str(path).strip()]
+    if empty:
+        raise InputError(f"{', '.join(empty)} is empty: give a path, '.' for the working directory")
     layout = Layout(place(_absolute(output_root)) / service, Path(staging_root).absolute() / service)
     with open_staging(layout) as staging:
         context = RunContext(

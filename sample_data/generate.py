@@ -20,6 +20,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -69,7 +70,7 @@ def generate(options: Options, data: Path) -> bool:
     _remove(work)
     work.mkdir(parents=True)
     for name, write in outputs.items():
-        print(f"{name}: {write(work / name)}", file=sys.stderr, flush=True)
+        _say(f"{name}: {write(work / name)}")
     _remove(marker)
     for name in outputs:
         _remove(data / name)
@@ -148,11 +149,31 @@ def _day(text: str) -> dt.date:
         raise argparse.ArgumentTypeError(f"'{text}' is not a day: write YYYY-MM-DD") from error
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        _say(f"{self.prog}: error: {message}")
+        raise SystemExit(2)
+
+
+def _harmless(text: str) -> str:
+    """The text without what a terminal would obey, or not show."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
+def _say(line: str) -> None:
+    print(_harmless(line), file=sys.stderr, flush=True)
+
+
+def _directory(text: str) -> Path:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("is empty: give a directory, or leave it out; is a variable not set?")
+    return Path(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     usual = Options()
-    parser = argparse.ArgumentParser(
-        prog="python -m sample_data", allow_abbrev=False, description="Make a sample of the art feed."
-    )
+    parser = _Parser(prog="python -m sample_data", allow_abbrev=False, description="Make a sample of the art feed.")
     parser.add_argument("--days", type=_count, default=usual.days, help="days of the feed (%(default)s)")
     parser.add_argument("--users", type=_count, default=usual.users, help="users (%(default)s)")
     parser.add_argument("--artworks", type=_count, default=usual.artworks, help="artworks (%(default)s)")
@@ -160,7 +181,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=_count, default=usual.seed, help="another seed, another sample (%(default)s)")
     parser.add_argument("--start", type=_day, default=usual.start, help="first day of the feed (%(default)s)")
     beside = Path(__file__).resolve().parents[1] / "data"
-    parser.add_argument("--data", type=Path, default=beside, metavar="DIR", help="default: data, in the project root")
+    parser.add_argument(
+        "--data", type=_directory, default=beside, metavar="DIR", help="default: data, in the project root"
+    )
     return parser
 
 
@@ -183,13 +206,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         made = generate(options, data)
     except (SampleError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        _say(f"error: {error}")
         return 2
     except KeyboardInterrupt:
-        print("interrupted: run it again, it starts from the beginning", file=sys.stderr)
+        _say("interrupted: run it again, it starts from the beginning")
         return 130
-    print("the sample is ready" if made else "the sample is there already: nothing to do", file=sys.stderr)
+    _say("the sample is ready" if made else "the sample is there already: nothing to do")
     for line in _advice(options):
-        print(line, file=sys.stderr)
-    print(data)
+        _say(line)
+    print(_harmless(str(data)))
     return 0

@@ -16,6 +16,9 @@ from daeda.settings.kinds import Dimensions
 from daeda.settings.runtime import RuntimeSettings, load_runtime
 from daeda.storage.place import Place, below, place
 
+# Files of one directory: each is read and checked whenever a command begins.
+_MOST_FILES = 2_000
+
 
 @dataclass(frozen=True)
 class ProjectPaths:
@@ -206,6 +209,9 @@ def _load_services(
 
 def _documents_in(directory: Path, root: Path, what: str, flag: str, mistakes: Mistakes) -> list[Document]:
     files = sorted([*directory.glob("*.yaml"), *directory.glob("*.yml")])
+    if len(files) > _MOST_FILES:
+        mistakes.add(str(directory), f"holds {len(files):,} {what}, and a project at most {_MOST_FILES:,}: split it")
+        return []
     if not files:
         mistakes.add(str(directory), f"holds no {what} (*.yaml): write one, or say where they are with {flag}")
     found = [load_document(path, root, mistakes) for path in files]

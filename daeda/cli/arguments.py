@@ -35,6 +35,13 @@ class StrictParser(argparse.ArgumentParser):
         """Raise instead of printing the whole usage."""
         raise UsageError(f"{self.prog}: {message}; see {self.prog} --help")
 
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        """The value of a word. An empty one is an unset variable of a shell, and `Path` would take it for `.`."""
+        if not arg_string.strip() and not isinstance(action, argparse._SubParsersAction):
+            name = "/".join(action.option_strings) or action.dest.upper()
+            raise UsageError(f"{self.prog}: {name} is empty: give it a value, or leave it out; is a variable not set?")
+        return super()._get_value(action, arg_string)
+
     def flags(self) -> list[str]:
         """Every long flag."""
         return [flag for flag in self._option_string_actions if flag.startswith("--")]

@@ -21,9 +21,18 @@ def watch_driver() -> None:
     """Watch the pipe named by the environment, if there is one, in a daemon thread."""
     global _driven
     descriptor = os.environ.pop(VARIABLE, None)
-    _driven = descriptor is not None
-    if descriptor is not None:
+    _driven = descriptor is not None and _is_open(descriptor)
+    if descriptor is not None and _driven:
         threading.Thread(target=_watch, args=(int(descriptor),), daemon=True, name="lifeline").start()
+
+
+def _is_open(descriptor: str) -> bool:
+    """Whether a driver left it open: what else stands in the variable is of nobody, and nothing is watched then."""
+    try:
+        os.fstat(int(descriptor))
+    except (ValueError, OverflowError, OSError):
+        return False
+    return True
 
 
 def is_driven() -> bool:

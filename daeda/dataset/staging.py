@@ -137,8 +137,30 @@ def check_writable(layout: Layout) -> None:
         path = path.parent
     if not path.is_dir():
         raise InputError(f"{what}: {path} is not a directory: {choose}")
+    refuse_unwritable(path, what, choose)
+
+
+def check_spill(directory: Path) -> None:
+    """Raise InputError unless a day can spill there. Writes nothing that stays."""
+    path, what, choose = directory, f"temp_directory {directory}", "choose another one (compute.duckdb_config)"
+    while not _is_there(path):
+        path = path.parent
+    if not path.is_dir():
+        raise InputError(f"{what}: {path} is not a directory: {choose}")
+    refuse_unwritable(path, what, choose)
+
+
+def refuse_unwritable(path: Path, what: str, choose: str) -> None:
+    """Raise InputError unless a directory can be made in this one: permissions alone do not say so, as in /proc."""
     if not os.access(path, os.W_OK | os.X_OK):
         raise InputError(f"{what}: {path} cannot be written by this user: change its permissions, or {choose}")
+    probe = path / f".daeda-probe-{os.getpid()}"
+    try:
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise InputError(f"{what}: nothing can be made in {path} ({reason}): {choose}") from error
 
 
 def _is_there(path: Path) -> bool:

@@ -67,8 +67,7 @@ def exported(project: Project, dag: Dag) -> Iterator[Mapping[str, Export]]:
         return
     # The driver has set it for the halves that it starts.
     if EXPORTS_VARIABLE in os.environ:
-        held = json.loads((Path(os.environ[EXPORTS_VARIABLE]) / _INDEX).read_text(encoding="utf-8"))
-        yield {name: Export(**one) for name, one in held.items()}
+        yield _exported_by_driver()
         return
     with open_local_staging(Layout(project.service_dir, project.scratch_dir)) as staging:
         directory = staging.work / "exports"
@@ -79,6 +78,18 @@ def exported(project: Project, dag: Dag) -> Iterator[Mapping[str, Export]]:
             yield found
         finally:
             del os.environ[EXPORTS_VARIABLE]
+
+
+def _exported_by_driver() -> dict[str, Export]:
+    index = Path(os.environ[EXPORTS_VARIABLE]) / _INDEX
+    try:
+        held = json.loads(index.read_text(encoding="utf-8"))
+        return {name: Export(**one) for name, one in held.items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{EXPORTS_VARIABLE}: {index} is not what a driver exported ({first_line(error)}): unset the variable, "
+            "which a driver sets for the halves that it starts"
+        ) from error
 
 
 def export_views(project: Project, wanted: Iterable[Wanted], directory: Path) -> dict[str, Export]:

@@ -133,7 +133,7 @@ class RuntimeSettings(BaseSettings):
     output_root: PathText = Field(
         description="Directory of the published days, relative to the project root, or an address like s3://bucket/path."
     )
-    staging_root: str = Field(
+    staging_root: PathText = Field(
         default="staging",
         description="Local directory of work in progress where output_root is on object storage; every worker reaches "
         "it. Relative to the project root.",

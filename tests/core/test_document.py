@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from daeda.catalog import project as project_module
 from daeda.catalog.service import FeatureService
 from daeda.errors import ConfigError
+from daeda.settings import document as document_module
 from daeda.settings.document import Document, Mistakes, load_document, parse_model
 from tests.projects import TinyProject
 
@@ -56,7 +58,11 @@ def test_an_empty_file_is_an_empty_mapping(tmp_path: Path) -> None:
         ("a: " + "[" * 50 + "]" * 50, "file.yaml:1: is not valid YAML: nested deeper than 40 levels"),
         ("a: &a\n  b: *a\n", "file.yaml:1: is not valid YAML: nested deeper than 40 levels"),
         (b"a: \xff\n", "file.yaml: is not UTF-8: byte 3 cannot be decoded"),
-        (b"#" * (8 * 2**20 + 1), "file.yaml: has 8388609 bytes: a configuration file has at most 8388608"),
+        (b"#" * (2**20 + 1), "file.yaml: has 1,048,577 bytes, and a configuration file at most 1,048,576: split it"),
+        ("a:\n" + "- x\n" * 50_000,
+         "file.yaml:49999: is not valid YAML: has more than 50,000 keys and values: split it"),
+        ('a: "\\ud800"\n',
+         "file.yaml:1: is not valid YAML: '\ud800' is no text: half of a character stands alone in it"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_names_file_and_line(tmp_path: Path, text: str | bytes, message: str) -> None:
@@ -116,3 +122,36 @@ def test_mistakes_of_several_files_are_reported_at_once(tmp_path: Path) -> None:
         "date, decimal(p, s), double, float, halffloat, int16, int32, int64, int8, list<...>, string, timestamp[ms], "
         "timestamp[ns], timestamp[us, UTC], timestamp[us], uint16, uint32, uint64, uint8",
     ]
+
+
+def test_a_document_within_its_limits_is_read_and_one_beyond_is_not_composed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(document_module, "_MAX_NODES", 10)
+    assert load(tmp_path, "a: [1, 2, 3, 4, 5, 6, 7]\n")[1] == []
+    composed: list[str] = []
+    monkeypatch.setattr(document_module.yaml, "compose", lambda text, Loader: composed.append(text))
+    assert load(tmp_path, "a: [1, 2, 3, 4, 5, 6, 7, 8]\n")[1] == [
+        "file.yaml:1: is not valid YAML: has more than 10 keys and values: split it"
+    ]
+    assert not composed
+
+
+def test_the_nodes_are_counted_without_libyaml_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document_module, "_MAX_NODES", 10)
+    monkeypatch.delattr(document_module.yaml, "CSafeLoader", raising=False)
+    assert load(tmp_path, "a:\n" + "- x\n" * 9)[1] == [
+        "file.yaml:9: is not valid YAML: has more than 10 keys and values: split it"
+    ]
+
+
+def test_a_directory_of_more_files_than_a_project_has_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(project_module, "_MOST_FILES", 2)
+    project = TinyProject(tmp_path)
+    with pytest.raises(ConfigError) as raised:
+        project.write().load()
+    assert str(raised.value) == (
+        f"{tmp_path / 'feature_views'}: holds 3 feature views, and a project at most 2: split it"
+    )
