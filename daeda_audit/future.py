@@ -25,7 +25,7 @@ from daeda_audit.mirror import mirror_input
 from daeda_audit.moments import EPOCH, PER_DAY, PER_SECOND, day_of
 from daeda_audit.published import PublishedDay
 from daeda_audit.raw import RawView, RawViews
-from daeda_audit.values import from_arrow, nanoseconds
+from daeda_audit.values import instants
 
 _MOST_TEMPLATES = 500
 _ADDED = "zz-added-by-the-audit.parquet"
@@ -68,28 +68,37 @@ def _add_future(raw: RawView, day: dt.date, cut: int, target: Path, chance: rand
     templates = _templates(raw, day, cut, chance)
     if templates is None:
         return 0
-    rows = 0
+    added: dict[Path, list[pa.Table]] = {}
+
+    def add(table: pa.Table, number: int) -> None:
+        added.setdefault(_file_of(raw, target, number), []).append(table)
+
+    changed = _changed(raw.view, templates)
     for moment in _moments(raw.view, day, cut):
-        for table in (templates, _changed(raw.view, templates)):
-            rows += _write(raw, target, _at(raw.view, table, moment), moment // PER_DAY)
+        for table in (templates, changed):
+            add(_at(raw.view, table, moment), moment // PER_DAY)
     if raw.view.source.created_field is not None:
         known = _moments(raw.view, day, cut, created=True)[0]
-        late = _with_time(_changed(raw.view, templates), raw.view, raw.view.source.created_field, known)
-        for number in sorted({_day_number(raw.view, value) for value in _times(raw.view, late)}):
-            mask = pa.array([_day_number(raw.view, value) == number for value in _times(raw.view, late)])
-            rows += _write(raw, target, late.filter(mask), number)
-    return rows
+        late = _with_time(changed, raw.view, raw.view.source.created_field, known)
+        if raw.partitions:
+            days = [moment // PER_DAY for moment in _times(raw.view, late)]
+            for number in sorted(set(days)):
+                add(late.filter(pa.array([one == number for one in days])), number)
+        else:
+            add(late, 0)
+    for path, tables in added.items():
+        _write(path, tables)
+    return sum(len(table) for tables in added.values() for table in tables)
 
 
 def _templates(raw: RawView, day: dt.date, cut: int, chance: random.Random) -> pa.Table | None:
     """Some rows at or before the cut, of the newest file that has any."""
     for file in reversed(raw.files(day)):
-        table = raw.table(file)
-        times = [nanoseconds(value, raw.view.unit_of(_time_of(raw.view))) for value in _times(raw.view, table)]
+        times = instants(raw.columns(file, [_time_of(raw.view)])[0], raw.view.unit_of(_time_of(raw.view)))
         early = [place for place, moment in enumerate(times) if moment is not None and moment <= cut]
         if early:
             chosen = sorted(chance.sample(early, min(_MOST_TEMPLATES, len(early))))
-            return table.take(pa.array(chosen, pa.int64()))
+            return raw.table(file).take(pa.array(chosen, pa.int64()))
     return None
 
 
@@ -98,12 +107,9 @@ def _time_of(view: FeatureView) -> str:
     return view.source.timestamp_field
 
 
-def _times(view: FeatureView, table: pa.Table) -> list[object]:
-    return from_arrow(table.column(view.source_name(_time_of(view))))
-
-
-def _day_number(view: FeatureView, value: object) -> int:
-    return (nanoseconds(value, view.unit_of(_time_of(view))) or 0) // PER_DAY
+def _times(view: FeatureView, table: pa.Table) -> list[int]:
+    """Of templates, which all have one."""
+    return instants(table.column(view.source_name(_time_of(view))), view.unit_of(_time_of(view)))
 
 
 def _moments(view: FeatureView, day: dt.date, cut: int, *, created: bool = False) -> list[int]:
@@ -158,17 +164,18 @@ def _other_values(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray
     return column.take(pa.array(places, pa.int64()))
 
 
-def _write(raw: RawView, target: Path, table: pa.Table, number: int) -> int:
-    """Add rows of one day to the copy: as a file of its own in a directory, else behind the rows of the file."""
-    if target.is_dir():
-        place = target / day_name(EPOCH + dt.timedelta(days=number)) if raw.partitions else target
-        place.mkdir(exist_ok=True)
-        path = place / _ADDED
-    else:
-        path = target
-    rows: Sequence[pa.Table] = [table]
+def _file_of(raw: RawView, target: Path, number: int) -> Path:
+    """Where added rows of a day lie: in a file of their own in a directory, else in the one file of the view."""
+    if not target.is_dir():
+        return target
+    return (target / day_name(EPOCH + dt.timedelta(days=number)) if raw.partitions else target) / _ADDED
+
+
+def _write(path: Path, added: Sequence[pa.Table]) -> None:
+    """Write added rows, behind those of the file where there is one."""
+    path.parent.mkdir(exist_ok=True)
+    tables = list(added)
     if path.exists():
-        rows = [pq.read_table(path, partitioning=None), table]
+        tables.insert(0, pq.read_table(path, partitioning=None))
         path.unlink()  # it may be a link to the original
-    pq.write_table(pa.concat_tables(rows), path)
-    return len(table)
+    pq.write_table(pa.concat_tables(tables), path)
