@@ -27,6 +27,7 @@ from daeda_audit.findings import ROWS, Findings, Mismatch
 from daeda_audit.future import Future, copy_with_future
 from daeda_audit.history import entity_keys
 from daeda_audit.moments import Moment
+from daeda_audit.progress import Progress
 from daeda_audit.published import PublishedDay, published_days
 from daeda_audit.raw import RawView
 from daeda_audit.spine import sees_the_day, spine_rows
@@ -52,6 +53,7 @@ def probe_append(
     published: PublishedDay,
     arguments: argparse.Namespace,
     findings: Findings,
+    progress: Progress,
 ) -> Appended | None:
     """Rebuild a skeleton day with a future and compare; None when the day has no rows to compare."""
     raws = elsewhere.views([published])
@@ -64,8 +66,11 @@ def probe_append(
     before = sum(moment <= cut for moment in moments)
     directory = elsewhere.directory / "append"
     directory.mkdir()
+    progress.append("rows are added", 0.0)
     future = copy_with_future(project, raws, published, cut, directory, arguments.seed)
+    progress.append("the day is rebuilt", 0.2)
     rebuilt = _rebuild(project, published, arguments, directory, future)
+    progress.append("the days are compared", 0.95)
     later = sum(moment <= cut for moment in _published_moments(spine, rebuilt)) or before
     _compare(project, declared, (published, before), (rebuilt, later), findings)
     return Appended(Moment(cut), before, future)

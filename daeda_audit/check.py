@@ -13,6 +13,7 @@ from daeda_audit.compare import Tolerance, agrees
 from daeda_audit.declared import Declared, FromFunction, FromSpine, FromStore, spine_view
 from daeda_audit.defaults import typed
 from daeda_audit.findings import ORDER, ROWS, Findings, Mismatch
+from daeda_audit.progress import Progress
 from daeda_audit.published import PublishedDay
 from daeda_audit.raw import RawViews, Row
 from daeda_audit.recompute import Recomputation
@@ -39,12 +40,14 @@ def check_day(
     datasets: Sequence[PublishedDay],
     drawn: Drawn,
     findings: Findings,
+    progress: Progress,
 ) -> Sample:
     """Compare every published dataset of a day; returns which rows were recomputed."""
+    progress.column(day, "(rows)", 0.0)
     rows = spine_rows(project, raws, day)
     sample = draw(Drawing(project, raws, declared, day, rows, datasets[-1]), drawn.number, drawn.seed)
     recomputations: dict[tuple[int, ...], Recomputation] = {}
-    for published in datasets:
+    for turn, published in enumerate(datasets):
         fields = [one for one in declared if isinstance(one.maker, FromSpine) and _has(published, one.name)]
         names = [one.name for one in fields]
         wanted = spine_values(fields, rows)
@@ -55,7 +58,8 @@ def check_day(
             chosen = [rows[place] for place in places]
             recomputations[places] = Recomputation(project, declared, raws, day, chosen, values, stores_read(datasets))
         recomputed = recomputations[places]
-        for one in declared:
+        for number, one in enumerate(declared):
+            progress.column(day, one.name, (turn + number / len(declared)) / len(datasets))
             if not (isinstance(one.maker, FromSpine) and one.name in names):
                 _check_column(one, published, alignment, places, values, recomputed, (names, wanted), findings)
     return sample

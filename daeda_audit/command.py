@@ -9,24 +9,22 @@ from collections.abc import Sequence
 
 from daeda.catalog.project import Project
 from daeda.cli.arguments import StrictParser, add_output_flag, add_project_flags, open_project
-from daeda.cli.audit import add_audit_flags
+from daeda.cli.audit import DAYS, QUICK_DAYS, QUICK_ROWS, ROWS, add_audit_flags
 from daeda.cli.lifeline import watch_driver
 from daeda.cli.outcome import answer, run_command, say
 from daeda.dataset.layout import Layout
-from daeda.errors import UsageError, counted, shortened
+from daeda.errors import InputError, UsageError, counted, shortened
 from daeda.storage.objects import before_the_first_day
 from daeda_audit.append import failing, probe_append, told
 from daeda_audit.check import Drawn, check_day
 from daeda_audit.declared import Declared, declared_columns, hand_edited
 from daeda_audit.elsewhere import Elsewhere, work_directory
 from daeda_audit.findings import Findings
+from daeda_audit.progress import Progress
 from daeda_audit.published import PublishedDay, changed_inputs, opened, published_days
 from daeda_audit.report import examples, table
 from daeda_audit.spine import filters_of_the_day
 from daeda_audit.stores import changed_stores
-
-# Without --days, so many days of those that are published are audited.
-_MOST_DAYS = 7
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,6 +45,8 @@ def _command(words: Sequence[str]) -> int:
     add_output_flag(parser)
     add_audit_flags(parser)
     arguments = parser.parse_strictly(words)
+    if arguments.quick and arguments.probe == "append":
+        raise UsageError("--quick leaves the append probe out, and --probe append asks for it alone: give one of them")
     project = open_project(arguments, arguments.service)
     # What object storage refuses is no leak, and exit code 2.
     with before_the_first_day(), work_directory() as directory:
@@ -57,17 +57,18 @@ def audit(project: Project, arguments: argparse.Namespace, elsewhere: Elsewhere)
     """Run the probes that were asked for; returns the exit code."""
     declared = declared_columns(project)
     _tell_what_is_judged(project)
-    days = _chosen_days(project, arguments.days, elsewhere)
-    findings = Findings()
-    if arguments.probe in ("all", "recompute"):
-        for day, datasets in days.items():
-            _check(project, elsewhere, declared, day, datasets, Drawn(arguments.rows, arguments.seed), findings)
-        for line in (*table(findings), *examples(findings)):
+    days = _chosen_days(project, arguments, elsewhere)
+    findings, changes = Findings(), Findings()
+    recompute, append = arguments.probe != "append", arguments.probe != "recompute" and not arguments.quick
+    drawn = Drawn(arguments.rows or (QUICK_ROWS if arguments.quick else ROWS), arguments.seed)
+    with Progress(list(days) if recompute else [], append=append) as progress:
+        for day, datasets in days.items() if recompute else ():
+            _check(project, elsewhere, declared, day, datasets, drawn, findings, progress)
+        for line in (*table(findings), *examples(findings)) if recompute else ():
             say(line)
-    changes = Findings()
-    if arguments.probe in ("all", "append"):
-        _append(project, elsewhere, declared, list(days.values())[-1], arguments, changes)
-    answer(_summary(project, days, findings, changes))
+        if append:
+            _append(project, elsewhere, declared, list(days.values())[-1], arguments, changes, progress)
+    answer(_summary(project, days, arguments.quick, findings, changes))
     return 1 if findings.mismatches or failing(changes) else 0
 
 
@@ -78,13 +79,17 @@ def _append(
     datasets: Sequence[PublishedDay],
     arguments: argparse.Namespace,
     changes: Findings,
+    progress: Progress,
 ) -> None:
     skeleton = next((one for one in datasets if one.dataset == "skeleton"), None)
     if skeleton is None:
-        say(f"append probe: {datasets[0].day} has no skeleton to compare with: build it with `daeda pipeline train`")
+        sentence = f"{datasets[0].day} has no skeleton to compare with: build it with `daeda pipeline train`"
+        if arguments.probe == "append":
+            raise InputError(f"append probe: {sentence}")
+        say(f"append probe: {sentence}")
         return
     with opened([skeleton]):
-        appended = probe_append(project, elsewhere, declared, skeleton, arguments, changes)
+        appended = probe_append(project, elsewhere, declared, skeleton, arguments, changes, progress)
     for line in (told(appended, skeleton), *table(changes, "changed"), *examples(changes)):
         say(line)
 
@@ -97,6 +102,7 @@ def _check(
     datasets: Sequence[PublishedDay],
     drawn: Drawn,
     findings: Findings,
+    progress: Progress,
 ) -> None:
     exports = elsewhere.exports(datasets).values()
     changed = [path for one in datasets for path in changed_inputs(one, exports)]
@@ -108,7 +114,8 @@ def _check(
     for what in changed_stores(project, datasets):
         say(f"warning: {day} was built from {what}: mismatches may come from that; build the day again")
     with opened(datasets):
-        sample = check_day(project, elsewhere.views(datasets), declared, day, datasets, drawn, findings)
+        sample = check_day(project, elsewhere.views(datasets), declared, day, datasets, drawn, findings, progress)
+    progress.day_done()
     strata = ", ".join(f"{name} {number}" for name, number in sample.strata.items())
     say(f"{day}: {len(sample.places):,} of {counted(sample.rows, 'row')} recomputed{f' ({strata})' if strata else ''}")
 
@@ -125,17 +132,38 @@ def _tell_what_is_judged(project: Project) -> None:
 
 
 def _chosen_days(
-    project: Project, words: Sequence[str] | None, elsewhere: Elsewhere
+    project: Project, arguments: argparse.Namespace, elsewhere: Elsewhere
 ) -> dict[dt.date, list[PublishedDay]]:
-    asked = [day for word in words or () for day in _days(word)]
+    asked = [day for word in arguments.days or () for day in _days(word)]
     found = published_days(Layout(project.service_dir, project.scratch_dir), asked, elsewhere.days)
-    if asked or len(found) <= _MOST_DAYS:
+    if arguments.quick:
+        return _quick_days(found)
+    if asked or len(found) <= DAYS:
         return found
     listed = list(found)
-    step = (len(listed) - 1) / (_MOST_DAYS - 1)
-    spread = [listed[round(step * index)] for index in range(_MOST_DAYS)]
+    spread = _spread(listed, DAYS)
     say(f"{len(listed)} days are published: {shortened(spread)} are audited; name others with --days")
     return {day: found[day] for day in spread}
+
+
+def _quick_days(found: dict[dt.date, list[PublishedDay]]) -> dict[dt.date, list[PublishedDay]]:
+    """A few of the days; what is left out is said."""
+    spread = _spread(list(found), QUICK_DAYS)
+    left = [day for day in found if day not in spread]
+    if left:
+        days = f"{counted(len(left), 'day')} ({shortened(left)})"
+        say(f"quick: {days} and the append probe are left out: audit without --quick for them")
+    else:
+        say("quick: the append probe is left out: audit without --quick for it")
+    return {day: found[day] for day in spread}
+
+
+def _spread(days: Sequence[dt.date], most: int) -> list[dt.date]:
+    """At most so many of the days, the first and the last among them."""
+    if len(days) <= most:
+        return list(days)
+    step = (len(days) - 1) / (most - 1)
+    return [days[round(step * index)] for index in range(most)]
 
 
 def _days(word: str) -> list[dt.date]:
@@ -150,7 +178,9 @@ def _days(word: str) -> list[dt.date]:
     return [start + dt.timedelta(days=offset) for offset in range((end - start).days + 1)]
 
 
-def _summary(project: Project, days: dict[dt.date, list[PublishedDay]], findings: Findings, changes: Findings) -> str:
+def _summary(
+    project: Project, days: dict[dt.date, list[PublishedDay]], quick: bool, findings: Findings, changes: Findings
+) -> str:
     told_by_probe = []
     if findings.lines:
         values = sum(line.checked for line in findings.lines.values())
@@ -165,7 +195,9 @@ def _summary(project: Project, days: dict[dt.date, list[PublishedDay]], findings
         told_by_probe.append(
             f"{counted(rows, 'row')} rebuilt with later rows added, {_number(number, 'change')}{_in(changed)}"
         )
-    return f"leakage audit of {project.service.name}, {counted(len(days), 'day')}: {'; '.join(told_by_probe)}"
+    told_by_probe = told_by_probe or ["no row to compare"]
+    name = f"{'quick ' if quick else ''}leakage audit of {project.service.name}, {counted(len(days), 'day')}"
+    return f"{name}: {'; '.join(told_by_probe)}"
 
 
 def _number(number: int, what: str) -> str:

@@ -10,7 +10,9 @@ PROJECT_FLAGS = {
     "feature_views_dir": "--feature-views-dir",
     "feature_services_dir": "--feature-services-dir",
 }
-AUDIT_FLAGS = {"rows": "--rows", "seed": "--seed", "probe": "--probe"}
+AUDIT_FLAGS = {"rows": "--rows", "seed": "--seed", "probe": "--probe", "quick": "--quick"}
+ROWS, QUICK_ROWS = 200, 50
+DAYS, QUICK_DAYS = 7, 3
 
 
 def add_audit_flags(parser: argparse.ArgumentParser) -> None:
@@ -20,15 +22,27 @@ def add_audit_flags(parser: argparse.ArgumentParser) -> None:
         "--days",
         nargs="+",
         metavar="DAY",
-        help="published days, each YYYY-MM-DD or a range YYYY-MM-DD..YYYY-MM-DD (default: at most 7, spread evenly)",
+        help="published days, each YYYY-MM-DD or a range YYYY-MM-DD..YYYY-MM-DD "
+        f"(default: at most {DAYS}, spread evenly)",
     )
-    group.add_argument("--rows", type=_whole_number, default=200, metavar="N", help="rows to recompute of each day")
+    group.add_argument(
+        "--rows",
+        type=_whole_number,
+        metavar="N",
+        help=f"rows to recompute of each day (default: {ROWS}; {QUICK_ROWS} with --quick)",
+    )
     group.add_argument("--seed", type=int, default=0, metavar="S", help="decides which rows are drawn")
     group.add_argument(
         "--probe",
         choices=("all", "recompute", "append"),
         default="all",
         help="recompute: rows of each day; append: rebuild the last day from a copy of the input with later rows added",
+    )
+    group.add_argument(
+        "--quick",
+        action="store_true",
+        help=f"a first answer: of the days at most {QUICK_DAYS}, spread evenly, and no append probe; what is "
+        "left out is said",
     )
 
 
