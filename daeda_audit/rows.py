@@ -24,8 +24,6 @@ from daeda_audit.values import from_arrow, instants, order_key
 from daeda_audit.visible import remaining_columns
 
 _LEAST, _MOST = -(2**63), 2**63 - 1
-# Of an expression over many rows, the answers that are kept.
-_MOST_ANSWERS = 100_000
 
 
 @dataclass(frozen=True)
@@ -98,23 +96,15 @@ class Rows:
             return list(range(self.number))
         names = columns_of(where)
         columns = [self.column(name) for name in names]
-        answers: dict[tuple[Any, ...], bool] = {}
-
-        def answer(values: tuple[Any, ...]) -> bool:
-            # Rows with the same values have the same answer; a list is no key of a dict, and is judged each time.
-            try:
-                known = answers.get(values)
-            except TypeError:
-                return holds(where, dict(zip(names, values, strict=True)))
-            if known is None:
-                known = holds(where, dict(zip(names, values, strict=True)))
-                if len(answers) < _MOST_ANSWERS:
-                    answers[values] = known
-            return known
-
         if not columns:
-            return [row for row in range(self.number) if answer(())]
-        return [row for row, values in enumerate(zip(*columns, strict=True)) if answer(values)]
+            return list(range(self.number)) if holds(where, {}) else []
+        rows = list(zip(*columns, strict=True))
+        if any(self.raw.view.dtype(name).item is not None for name in names):
+            # A list is no key of a dict.
+            return [row for row, values in enumerate(rows) if holds(where, dict(zip(names, values, strict=True)))]
+        # Rows with the same values have the same answer.
+        answers = {values: holds(where, dict(zip(names, values, strict=True))) for values in set(rows)}
+        return [row for row, values in enumerate(rows) if answers[values]]
 
     def keys(self, names: Sequence[str]) -> list[Key | None]:
         """The key of each row, as it is compared; None where a part of it is NULL."""
@@ -123,13 +113,17 @@ class Rows:
 
     def by_key(self, names: Sequence[str], rows: Iterable[int], wanted: Collection[Key] | None) -> dict[Key, list[int]]:
         """Rows by key; those without a key, or with none that is wanted, are left out."""
-        found: dict[Key, list[int]] = {}
-        keys = self.keys(names)
+        # One column is grouped as it is, which is most of the work where a history is long.
+        compared: Sequence[Any] = self._compared(names[0]) if len(names) == 1 else self.keys(names)
+        found: dict[Any, list[int]] = {}
         for row in rows:
-            key = keys[row]
-            if key is not None and (wanted is None or key in wanted):
-                found.setdefault(key, []).append(row)
-        return found
+            key = compared[row]
+            if key is not None:
+                if (group := found.get(key)) is None:
+                    group = found[key] = []
+                group.append(row)
+        groups = {(key,): group for key, group in found.items()} if len(names) == 1 else found
+        return {key: group for key, group in groups.items() if wanted is None or key in wanted}
 
     def put_in_order(self, groups: Iterable[list[int]], keys: Sequence[str], more: Sequence[str] = ()) -> None:
         """Sort each group by the total order, the least first.
