@@ -16,13 +16,15 @@ from daeda.storage.place import Place, below, place
 
 @dataclass(frozen=True)
 class DayLimits:
-    """What one day at work may use: bytes of memory and threads. They never change the bytes that come out."""
+    """What one day at work may use: memory, threads and time. They never change the bytes that come out."""
 
     memory_bytes: int
     threads: int
     temp_directory: str
     rolling_chunk_rows: int = 1_000_000
     udf_chunk_rows: int = 8_192
+    function_seconds: float = 600.0
+    day_minutes: float = 240.0
 
     # The share of the kernel in the memory of a day that has a RollingAggregate; DuckDB has the rest.
     KERNEL_SHARE = 0.4

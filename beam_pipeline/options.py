@@ -21,6 +21,7 @@ from daeda.cli.arguments import (
 from daeda.cli.installed import require
 from daeda.cli.lifeline import is_driven, watch_driver
 from daeda.cli.outcome import answer_place, run_command, say, warn
+from daeda.cli.supervise import supervised
 from daeda.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,9 +36,15 @@ _OURS = frozenset({"--direct_num_workers", "--direct_running_mode"})
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Build the skeleton days that need it; returns the exit code."""
+    if arguments is None:
+        return supervised("beam_pipeline", lambda: _run(sys.argv[1:]))
+    return _run(arguments)
+
+
+def _run(words: Sequence[str]) -> int:
     watch_driver()
     quiet_logging()
-    return run_command(_command, sys.argv[1:] if arguments is None else arguments)
+    return run_command(_command, words)
 
 
 def build_parser() -> StrictParser:

@@ -13,12 +13,14 @@ from beam_pipeline.session import abandon_days
 from beam_pipeline.shared_gate import SharedGate
 from daeda.dataset.layout import Layout
 from daeda.dataset.staging import open_staging
-from daeda.errors import DayError, InputError, shortened
+from daeda.errors import DayError, InputError, Interrupted, Late, shortened
 from daeda.host import probe_host, skeleton_memory
 from daeda.storage.place import below, place
 
 # An interrupted statement of DuckDB returns in well under a second; the kernel looks between two chunks.
 STOP_SECONDS = 60.0
+# Whoever sent a signal waits no longer for the end of the whole run than `daeda.cli.supervise` says.
+_INTERRUPTED_SECONDS = 4.0
 
 
 @contextmanager
@@ -82,6 +84,11 @@ def open_run(
             raise DayError(f"{shortened(left)}: not written: let the chain of operators end with a Sink")
 
 
+def stop_seconds(cause: BaseException | None) -> float:
+    """How long days at work may take to stop. One that has had its time already gets no more."""
+    return _INTERRUPTED_SECONDS if isinstance(cause, Interrupted | Late) else STOP_SECONDS
+
+
 def _absolute(path: str | Path) -> str:
     return below(str(Path.cwd()), str(path))
 
@@ -93,6 +100,8 @@ def limits_of_a_day(
     temp_directory: str,
     rolling_chunk_rows: int = 0,
     udf_chunk_rows: int = 0,
+    function_seconds: float = DayLimits.function_seconds,
+    day_minutes: float = DayLimits.day_minutes,
 ) -> DayLimits:
     """The share of one day in what a run may use; what is None is taken from this host."""
     host = probe_host()
@@ -102,5 +111,7 @@ def limits_of_a_day(
         memory_bytes=skeleton_memory(memory_bytes, host).nbytes // day_workers,
         threads=max(1, (threads or host.cores) // day_workers),
         temp_directory=temp_directory,
+        function_seconds=function_seconds,
+        day_minutes=day_minutes,
         **chunk,
     )

@@ -17,11 +17,12 @@ import apache_beam as beam
 import grpc
 
 from beam_pipeline.gate import Stopped
-from beam_pipeline.own_run import STOP_SECONDS
+from beam_pipeline.own_run import stop_seconds
 from beam_pipeline.runner import BeamRunner
 from beam_pipeline.shared_gate import SharedGate
+from beam_pipeline.watch import CallsElsewhere
 from daeda import errors
-from daeda.errors import DaedaError, DayError, UsageError, first_line
+from daeda.errors import DaedaError, DayError, Late, UsageError, first_line
 
 _LOOK_SECONDS = 0.25
 # How long a job that has no day at work any more may take to end by itself, and then to be cancelled.
@@ -56,12 +57,13 @@ class PortableJob:
             self._gate.stop(self._error)
         if self._gate.cause is None:
             return
-        stopped = self._gate.wait_until_empty(STOP_SECONDS)
+        seconds = stop_seconds(self._gate.cause)
+        stopped = self._gate.wait_until_empty(seconds)
         if not self._lost:
             # Its days are gone, so it ends by itself.
-            waiting.join(_END_SECONDS)
-        self._cancel()
-        raise self._told(late="" if stopped else f" (a day did not stop within {STOP_SECONDS:.0f} s)")
+            waiting.join(min(seconds, _END_SECONDS) / 2)
+        self._cancel(min(seconds, _END_SECONDS) / 2)
+        raise self._told(late="" if stopped else f" (a day did not stop within {seconds:.0f} s)")
 
     def _wait(self, pipeline: beam.Pipeline) -> None:
         try:
@@ -75,8 +77,13 @@ class PortableJob:
     def _watch(self) -> None:
         """Return when the job has ended, when something stopped it, or when nothing has happened for too long."""
         seen = time.monotonic()
+        calls = CallsElsewhere(self._gate.status)
         while not self._ended.wait(_LOOK_SECONDS):
             if self._gate.cause is not None:
+                return
+            late = calls.late()
+            if late is not None:
+                self._gate.stop(Late(late))
                 return
             if self._gate.occupied:
                 seen = time.monotonic()
@@ -85,13 +92,13 @@ class PortableJob:
                 self._gate.stop(self._no_sign_of_life())
                 return
 
-    def _cancel(self) -> None:
+    def _cancel(self, seconds: float) -> None:
         """Ask the job service to end a job that has not ended by itself; it may not answer, or not know how."""
         if self._ended.is_set() or self._result is None:
             return
         asking = threading.Thread(target=self._ask_to_cancel, daemon=True, name="cancel")
         asking.start()
-        asking.join(_END_SECONDS)
+        asking.join(seconds)
 
     def _ask_to_cancel(self) -> None:
         with contextlib.suppress(grpc.RpcError, RuntimeError):

@@ -26,6 +26,7 @@ from beam_pipeline.held import HeldColumns
 from beam_pipeline.membership import join_run
 from beam_pipeline.moments import DayMoments
 from beam_pipeline.narrowed import Scanned
+from beam_pipeline.watch import unwatch, watch
 from daeda.cli.outcome import say
 from daeda.dataset.claims import claim_days, holds
 from daeda.dataset.fingerprint import operator_digests
@@ -35,6 +36,7 @@ from daeda.dataset.profile import DayProfile, Meter, measured, write_profile
 from daeda.dataset.source_files import SourceFiles
 from daeda.dataset.sources import Identities, check_unchanged, find_files
 from daeda.errors import DaedaError, DayError, UserError, first_line, refusal
+from daeda.functions import check_not_stopped, raised_in
 from daeda.operators.relational import Scan
 from daeda.sql.handle import quoted_name
 from daeda.sql.locked import Reach, Setting, connect
@@ -46,6 +48,7 @@ _sessions: dict[str, DaySession] = {}
 _lock = threading.Lock()
 _thread = threading.local()
 _identities = Identities()
+_REPORT_SECONDS = 1.0
 
 
 class DaySession:
@@ -68,6 +71,7 @@ class DaySession:
         self._listed: dict[str, SourceFiles] = {}
         self.published: tuple[Place, ...] = ()
         self.busy = False
+        self._rows, self._reported, self._calling = 0, 0.0, False
         self.spill = _spill_directory(context, self.work)
         self.meter = Meter(self.spill) if context.profile else None
         self.connection = _connect(context, self.spill)
@@ -75,6 +79,13 @@ class DaySession:
         self.held = HeldColumns(self.connection, int(context.limits.kernel_bytes * HeldColumns.SHARE))
         # By name of the Scan.
         self.scanned: dict[str, Scanned] = {}
+        minutes = context.limits.day_minutes
+        self._watch = watch(
+            gate,
+            minutes * 60,
+            f"day {day}: not done after {minutes:g} minutes: raise timeouts.day_minutes, or give the run more memory "
+            "and threads",
+        )
 
     def describe(self, operator: SourceOperator) -> None:
         """Record what an operator does, for the fingerprint."""
@@ -128,14 +139,24 @@ class DaySession:
         """Raise Stopped when the run is stopping."""
         self.gate.check()
 
-    def report(self, operator: str, rows: int) -> None:
+    def report(self, operator: str, rows: int, **more: str | float) -> None:
         """Write the status file that progress is read from. `rows` is 0 until the spine is known."""
         path = self.context.staging.status / f"{self.day.isoformat()}.json"
         fresh = path.with_suffix(f".{self.attempt}")
         fresh.write_text(
-            json.dumps({"day": self.day.isoformat(), "operator": operator, "rows": rows}), encoding="utf-8"
+            json.dumps({"day": self.day.isoformat(), "operator": operator, "rows": rows, **more}), encoding="utf-8"
         )
         fresh.replace(path)
+        self._rows, self._reported, self._calling = rows, time.monotonic(), False
+
+    def report_call(self, operator: str, sentence: str, seconds: float) -> None:
+        """Say in the status file that a function of the user is called, and what is to be said where that hangs.
+
+        A driver reads it that has no other way to know. A file for every call would take longer than many a call.
+        """
+        if time.monotonic() - self._reported > _REPORT_SECONDS or not self._calling:
+            self.report(operator, self._rows, late=sentence, seconds=seconds, call=time.time())
+            self._calling = True
 
     def write_profile(self) -> None:
         """Leave the profile of the day, where the run asks for one."""
@@ -145,6 +166,7 @@ class DaySession:
 
     def close(self) -> None:
         """Close the connection, remove the intermediates and give the place in the gate back."""
+        unwatch(self._watch)
         self.connection.close()
         self.held.drop()
         # Arrow's allocator keeps what this thread has freed, and other days have threads of their own.
@@ -252,9 +274,14 @@ def timed(session: DaySession, operator: str, rows: int = 0) -> Iterator[None]:
     except OSError as error:
         session.close()
         raise DayError(f"day {session.day}, operator '{operator}': {refusal(error)}") from error
-    except BaseException:
+    except Exception:
         session.close()
         raise
+    except BaseException as error:
+        session.close()
+        check_not_stopped()
+        # What means an end to Python, or to Beam, and was raised in the middle of a day.
+        raise DayError(f"day {session.day}, operator '{operator}': {raised_in(error)}") from error
     session.seconds[operator] = session.seconds.get(operator, 0.0) + time.perf_counter() - started
     session.busy = False
 

@@ -68,6 +68,11 @@ class SharedGate:
         return self
 
     @property
+    def status(self) -> Path:
+        """The status files of the days at work."""
+        return self._run_dir / "status"
+
+    @property
     def cause(self) -> BaseException | None:
         """What stopped the run first, in whichever process; from another one, an error of the same class."""
         if self._cause is None:

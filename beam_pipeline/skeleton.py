@@ -6,6 +6,7 @@ import datetime as dt
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,12 +17,13 @@ import apache_beam as beam
 from beam_pipeline.context import DayHandle, RunContext
 from beam_pipeline.gate import DayGate, Gate, Stopped
 from beam_pipeline.membership import SOFTWARE, close_gate, open_gate, software
-from beam_pipeline.own_run import STOP_SECONDS, limits_of_a_day
+from beam_pipeline.own_run import limits_of_a_day, stop_seconds
 from beam_pipeline.portable import PortableJob
 from beam_pipeline.quiet import quiet_portable_runner
 from beam_pipeline.runner import BeamRunner
 from beam_pipeline.shared_gate import SharedGate
 from beam_pipeline.transforms import Days, transform_of
+from daeda import interrupts
 from daeda.catalog.project import Project
 from daeda.cli.outcome import say
 from daeda.cli.progress import DayProgress
@@ -40,6 +42,9 @@ from daeda.sql.sharing import sharing
 
 # Threads that hold days, per day worker: Beam splits days over them once and for all, the gate evens that out.
 _BUNDLES_PER_WORKER = 4
+# How often it is seen that the run is stopping, and how long Beam may take to end behind its last day.
+_LOOK_SECONDS = 0.1
+_END_SECONDS = 5.0
 
 
 class Skeleton(beam.PTransform):  # type: ignore[misc]
@@ -132,6 +137,8 @@ def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
             str(project.root / config.temp_directory) if config.temp_directory else "",
             project.runtime.rolling_chunk_rows,
             project.runtime.udf_chunk_rows,
+            float(project.runtime.timeouts.function_seconds),
+            float(project.runtime.timeouts.day_minutes),
         ),
         day_workers=run.day_workers,
         rows_per_part=project.runtime.rows_per_part,
@@ -169,16 +176,31 @@ def _run_days(run: SkeletonRun, context: RunContext) -> None:
 
 
 def _run_here(pipeline: beam.Pipeline, gate: Gate) -> None:
-    failure: BaseException | None = None
-    try:
-        pipeline.run().wait_until_finish()
-    except Exception as error:  # noqa: BLE001 - told below, by its root cause
-        failure = error
-        gate.stop(error)
+    # In a thread: a day that hangs, in a function of the user, is not waited for without an end.
+    running: Future[None] = Future()
+    threading.Thread(target=_run_into, args=(pipeline, running), daemon=True, name="pipeline").start()
+    while not wait([running], timeout=_LOOK_SECONDS).done and gate.cause is None:
+        pass
+    failure = running.exception() if running.done() else None
+    if failure is not None:
+        gate.stop(failure)
     # Days in other threads may still write: nobody leaves before they have stopped.
-    stopped = gate.wait_until_empty(STOP_SECONDS)
+    stopped = gate.cause is None or gate.wait_until_empty(stop_seconds(gate.cause))
+    if stopped:
+        # Beam ends by itself when its days have.
+        wait([running], timeout=_END_SECONDS)
+    failure = running.exception() if running.done() else gate.cause
     if failure is not None:
         _raise_root_cause(gate, failure, stopped)
+
+
+def _run_into(pipeline: beam.Pipeline, running: Future[None]) -> None:
+    try:
+        pipeline.run().wait_until_finish()
+    except BaseException as error:  # noqa: BLE001 - told by `_run_here`, by its root cause
+        running.set_exception(error)
+    else:
+        running.set_result(None)
 
 
 def _check_published(run: SkeletonRun, context: RunContext) -> None:
@@ -209,7 +231,7 @@ def _check_inputs(run: SkeletonRun, day: dt.date, manifest: Manifest | None) -> 
 
 def _raise_root_cause(gate: Gate, failure: BaseException, stopped: bool) -> None:
     cause = gate.cause if gate.cause is not None else failure
-    late = "" if stopped else f" (a day did not stop within {STOP_SECONDS:.0f} s)"
+    late = "" if stopped else f" (a day did not stop within {stop_seconds(cause):.0f} s)"
     if isinstance(cause, DaedaError) and not isinstance(cause, Stopped):
         raise type(cause)(f"{cause}{late}") from failure
     # Not foreseen, so shown whole.
@@ -224,6 +246,7 @@ def _stop_on_signal(gate: DayGate) -> Iterator[None]:
         return
 
     def stop(number: int, frame: FrameType | None) -> None:
+        interrupts.note(number)
         # Not from the handler itself: the gate's lock may be held by the code that was interrupted.
         threading.Thread(target=gate.stop, args=(Interrupted(f"interrupted by {signal.Signals(number).name}"),)).start()
 

@@ -15,12 +15,15 @@ import pyarrow as pa
 
 from beam_pipeline.filling import filling
 from beam_pipeline.session import DaySession
+from beam_pipeline.watch import watched
+from daeda.disturbed import undisturbed
 from daeda.dtypes import describe_arrow
-from daeda.errors import DayError, first_line
-from daeda.functions import Function, load_function, raised_in
+from daeda.errors import DayError, first_line, shortened
+from daeda.functions import Function, check_not_stopped, load_function, raised_in
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql import statements
 from daeda.sql.handle import ColumnTable, Numbered, stored_name
+from daeda.supervised import users_code
 
 # Rows that are asked for twice. Doubles may differ by what another alignment does to vectorised arithmetic.
 _SAMPLE_ROWS = 256
@@ -84,10 +87,23 @@ def _call(work: _Work, chunk: pa.Table, first: int) -> pa.Array:
     """The checked values of a chunk whose first row is row `first` of the day."""
     rows = f"rows {first} to {first + chunk.num_rows - 1}"
     arrays = [_combined(chunk.column(name)).cast(work.types[name]) for name in work.operator.columns]
+    session, limit = work.session, work.session.context.limits.function_seconds
+    what = f"{work.says} at {rows}"
+    sentence = f"{what} has not returned after {limit:g} s: correct it, or raise timeouts.function_seconds"
+    session.report_call(work.operator.name, sentence, limit)
     try:
-        returned = work.function.call(*arrays)
-    except Exception as error:
+        with (
+            undisturbed() as disturbed,
+            watched(session.gate, limit, sentence),
+            users_code(what, code=1, seconds=limit),
+        ):
+            returned = work.function.call(*arrays)
+    except BaseException as error:
+        # Whatever it is, also what means something to Python or to Beam: here it is a day that fails.
+        check_not_stopped()
         raise DayError(f"{work.says} raised {raised_in(error)}, at {rows}") from error
+    if disturbed:
+        raise DayError(f"{work.says} changed {shortened(disturbed)}, at {rows}: a function makes values and no more")
     if isinstance(returned, pa.ChunkedArray):
         returned = _combined(returned)
     if not isinstance(returned, pa.Array):

@@ -7,6 +7,7 @@
     │   ├── InputError     data, store, output root
     │   └── NotBuiltYet    planned and described, not executed by this version
     ├── DayError           exit 1: a day failed; the days published before it stay
+    │   └── Late           it has had its time, and is still at work
     ├── StorageError       exit 1: object storage failed while a day was built
     │   └── Overtaken      an object changed meanwhile
     ├── HalfFailed         the exit code of the half, which has told its error itself
@@ -62,6 +63,10 @@ class NotBuiltYet(UserError):
 
 class DayError(DaedaError):
     """A day failed while it was built."""
+
+
+class Late(DayError):
+    """A day, or a function that it calls, has had its time and is still at work."""
 
 
 class StorageError(DaedaError):

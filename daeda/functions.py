@@ -13,17 +13,21 @@ import importlib.util
 import inspect
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from daeda.errors import ConfigError, counted, did_you_mean
+from daeda import interrupts
+from daeda.disturbed import undisturbed
+from daeda.errors import ConfigError, counted, cut, did_you_mean, shortened
+from daeda.storage.regular import read_regular
+from daeda.supervised import users_code
 
 # Digest of each module's source as it was when daeda imported it; a file that is edited later changes neither.
 _codes: dict[str, str] = {}
 _lock = threading.Lock()
+_MOST_MESSAGE = 300
 
 
 @dataclass(frozen=True)
@@ -66,10 +70,26 @@ def raised_in(error: BaseException) -> str:
     >>> raised_in(ValueError("no title"))
     'ValueError: no title'
     """
-    message = str(error).partition("\n")[0]
-    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{text} ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else text
+    kind = cut(type(error).__name__)
+    message = cut(_message(error).partition("\n")[0], _MOST_MESSAGE)
+    text = f"{kind}: {message}" if message else kind
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return text if trace is None else f"{text} ({Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})"
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException:  # noqa: BLE001 - the text of an exception is code of the user, too
+        return "an exception whose text cannot be shown"
+
+
+def check_not_stopped() -> None:
+    """Raise KeyboardInterrupt where a signal has asked this process to stop, whatever became of its exception."""
+    if interrupts.arrived() is not None and threading.current_thread() is threading.main_thread():
+        raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
@@ -87,12 +107,15 @@ def _import(path: str, name: str, root: str) -> ModuleType:
         sys.path.append(root)
     # The project's file may be younger than what the import system has cached of its directory.
     importlib.invalidate_caches()
+    what = f"function '{path}': the import of its module '{name}'"
     try:
         if name not in _codes:
             _codes[name] = _code_of(name)
-        module = importlib.import_module(name)
-    except Exception as error:
+        with undisturbed() as disturbed, users_code(what, code=ConfigError.exit_code):
+            module = importlib.import_module(name)
+    except BaseException as error:
         _codes.pop(name, None)
+        check_not_stopped()
         if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
             looked = f" and below {root}" if root else ""
             raise ConfigError(
@@ -103,6 +126,13 @@ def _import(path: str, name: str, root: str) -> ModuleType:
             f"function '{path}': the module '{name}' cannot be imported: {raised_in(error)}: import it in Python to "
             "see the whole error"
         ) from error
+    check_not_stopped()
+    if "stdout" in disturbed or "stderr" in disturbed:
+        _codes.pop(name, None)
+        raise ConfigError(
+            f"function '{path}': the import of its module '{name}' closed or replaced {shortened(disturbed)}: remove "
+            "that, a module only defines"
+        )
     _check_not_hidden(path, name, module, root)
     return module
 
@@ -112,7 +142,7 @@ def _code_of(name: str) -> str:
     found = importlib.util.find_spec(name)
     if found is None or not found.origin or not found.origin.endswith(".py"):
         return ""
-    return hashlib.sha256(Path(found.origin).read_bytes()).hexdigest()
+    return hashlib.sha256(read_regular(found.origin)).hexdigest()
 
 
 def _check_not_hidden(path: str, name: str, module: ModuleType, root: str) -> None:

@@ -1,5 +1,15 @@
 """`python -m daeda_audit`."""
 
-from daeda_audit.command import main
+import sys
 
-raise SystemExit(main())
+from daeda.cli.supervise import supervised
+
+
+def _audit() -> int:
+    # Only in the process that audits: its libraries start threads, and a process that forks has none.
+    from daeda_audit.command import main
+
+    return main(sys.argv[1:])
+
+
+raise SystemExit(supervised("daeda_audit", _audit))

@@ -12,25 +12,32 @@ from typing import Any
 
 import pyarrow as pa
 
+from daeda.disturbed import undisturbed
 from daeda.dtypes import DType
-from daeda.errors import DayError
-from daeda.functions import load_function, raised_in
+from daeda.errors import DayError, shortened
+from daeda.functions import check_not_stopped, load_function, raised_in
 from daeda.settings.aggregations import UdfSpec
+from daeda.supervised import users_code
 from daeda_audit.moments import PER_SECOND, Day, Moment
 from daeda_audit.values import from_arrow
 
 
-def call(spec: UdfSpec, root: Path, columns: Sequence[tuple[Sequence[Any], DType]]) -> list[Any]:
-    """The values of the function for columns of values and their type.
+def call(spec: UdfSpec, root: Path, columns: Sequence[tuple[Sequence[Any], DType]], seconds: float) -> list[Any]:
+    """The values of the function for columns of values and their type; it has so many seconds for them.
 
     Raises ConfigError when it cannot be imported, and DayError when it raises or returns no Arrow array.
     """
     function = load_function(spec.function, root, spec.columns)
     arrays = [to_arrow(values, dtype) for values, dtype in columns]
+    what = f"function '{spec.function}', called by the audit,"
     try:
-        returned = function.call(*arrays)
-    except Exception as error:
+        with undisturbed() as disturbed, users_code(what, code=1, seconds=seconds):
+            returned = function.call(*arrays)
+    except BaseException as error:
+        check_not_stopped()
         raise DayError(f"the function '{spec.function}' raised {raised_in(error)} while it was audited") from error
+    if disturbed:
+        raise DayError(f"the function '{spec.function}' changed {shortened(disturbed)} while it was audited")
     if not isinstance(returned, pa.Array | pa.ChunkedArray) or len(returned) != len(arrays[0]):
         raise DayError(f"the function '{spec.function}' did not return an Arrow array with a value for each row")
     return from_arrow(returned)

@@ -221,7 +221,8 @@ class Recomputation:
         """What the declared function itself makes of the recomputed values."""
         names = maker.spec.columns
         read = {name: self._settled(name) for name in names}
-        values = call(maker.spec, self._project.root, [(read[name], self._dtype(name)) for name in names])
+        seconds = float(self._project.runtime.timeouts.function_seconds)
+        values = call(maker.spec, self._project.root, [(read[name], self._dtype(name)) for name in names], seconds)
         rows = [{name: read[name][place] for name in names} for place in range(len(self._rows))]
         return [Answer(one, partial(Evidence.of, [row], (), names)) for one, row in zip(values, rows, strict=True)]
 

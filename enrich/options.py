@@ -19,6 +19,7 @@ from daeda.cli.arguments import (
 from daeda.cli.installed import require
 from daeda.cli.lifeline import is_driven, watch_driver
 from daeda.cli.outcome import answer_place, run_command, say, warn
+from daeda.cli.supervise import supervised
 from daeda.errors import DayError, InputError, UsageError, shortened
 
 if TYPE_CHECKING:
@@ -31,8 +32,14 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Build the enriched days that need it; returns the exit code."""
+    if arguments is None:
+        return supervised("enrich", lambda: _run(sys.argv[1:]))
+    return _run(arguments)
+
+
+def _run(words: Sequence[str]) -> int:
     watch_driver()
-    return run_command(_command, sys.argv[1:] if arguments is None else arguments)
+    return run_command(_command, words)
 
 
 def _command(words: Sequence[str]) -> int:

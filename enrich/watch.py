@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TypeVar
 
+from daeda import interrupts
 from daeda.errors import DayError, Interrupted
 
 Result = TypeVar("Result")
@@ -67,6 +68,7 @@ class Watch:
                 signal.signal(number, handler)
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
+        interrupts.note(number)
         self._signal = signal.Signals(number)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from daeda.cli.outcome import Shown
 from daeda.errors import NotBuiltYet, UsageError, did_you_mean
 from daeda.settings.flags import ENRICHMENT_FLAGS, OUTPUT_ROOT, SETTING_FLAGS, SKELETON_FLAGS, SettingFlag
 from daeda.storage.place import is_object
@@ -41,6 +42,10 @@ class StrictParser(argparse.ArgumentParser):
             name = "/".join(action.option_strings) or action.dest.upper()
             raise UsageError(f"{self.prog}: {name} is empty: give it a value, or leave it out; is a variable not set?")
         return super()._get_value(action, arg_string)
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """End the command when its help was shown."""
+        raise Shown(status)
 
     def flags(self) -> list[str]:
         """Every long flag."""

@@ -12,12 +12,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 
-from daeda.cli.lifeline import VARIABLE
+from daeda import interrupts
+from daeda.cli.lifeline import VARIABLE as lifeline_variable
 from daeda.cli.outcome import say
+from daeda.cli.supervise import Supervision
 from daeda.errors import Interrupted
+from daeda.supervised import VARIABLE as supervisor_variable
 
-# How long a half may take to stop its days and workers after a signal, before its whole process group is killed.
-_GRACE_SECONDS = 30.0
+# How long a half may take to stop its days and workers after a signal, before its whole process group is killed. The
+# driver has still to clear up behind it, and is itself ended after supervise.GRACE_SECONDS.
+_GRACE_SECONDS = 6.0
 
 
 @dataclass
@@ -29,6 +33,8 @@ class Interruptions:
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """Signal handler."""
+        if not interrupts.note(number):
+            return
         self.signals.append(number)
         if self.child is None or self.child.poll() is not None:
             return
@@ -66,41 +72,68 @@ def run_half(
     result_on_stdout: bool = False,
     said: list[str] | None = None,
 ) -> int:
-    """Run `python -m module` to its end; returns its exit code, 1 where a signal ended it.
+    """Run `python -m module` to its end; returns its exit code, which is not 0 unless that was its last word.
 
     The half gets a session of its own, so that Ctrl-C reaches it once and through the driver; its stderr is ours, and
     its stdout too where it holds the result of the command. Otherwise what it writes there goes to `said`.
     """
     if state.signals:
         return Interrupted.exit_code
-    reading, writing = os.pipe()
+    lifeline, holding = os.pipe()
+    hearing, telling = os.pipe()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
+        # It inherits what is blocked here, until it has handlers of its own: an interrupt never meets its imports.
         child = subprocess.Popen(
             [sys.executable, "-m", module, *words],
             stdin=subprocess.DEVNULL,
-            stdout=None if result_on_stdout else subprocess.PIPE,
+            stdout=None if result_on_stdout else subprocess.DEVNULL if said is None else subprocess.PIPE,
             text=True,
             start_new_session=True,
-            pass_fds=(reading,),
-            env={**os.environ, VARIABLE: str(reading)},
+            pass_fds=(lifeline, telling),
+            env={**os.environ, lifeline_variable: str(lifeline), supervisor_variable: str(telling)},
         )
+        state.child = child
     finally:
-        os.close(reading)
-    state.child = child
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        os.close(lifeline)
+        os.close(telling)
+    told = Supervision(hearing)
+    reading = _read_into(said, child)
     try:
-        written, _ = child.communicate()
+        _wait(child, told)
     finally:
         state.child = None
-        os.close(writing)
+        os.close(holding)
         _kill_group(child)
-    if said is not None:
-        said.append(written or "")
-    if child.returncode >= 0:
-        return child.returncode
-    if not state.signals:
-        name = signal.Signals(-child.returncode).name
-        say(f"error: {module} was ended by {name}: days that were published stay, run again to go on")
-    return 1
+        child.wait()
+        told.drain()
+        os.close(hearing)
+        reading.join(_GRACE_SECONDS)
+    if state.signals:
+        return Interrupted.exit_code if told.word is None else told.word
+    return told.ended(f"python -m {module}", child.returncode)
+
+
+def _wait(child: subprocess.Popen[str], told: Supervision) -> None:
+    """Return when the half has ended, by itself or because it has had its time."""
+    while child.poll() is None:
+        told.look()
+        if told.must_end(child.pid):
+            _kill_group(child)
+
+
+def _read_into(said: list[str] | None, child: subprocess.Popen[str]) -> threading.Thread:
+    """Take in what the half writes on stdout, in a thread: who waits for the half looks at other things too."""
+
+    def read() -> None:
+        if said is not None and child.stdout is not None:
+            with child.stdout:
+                said.append(child.stdout.read())
+
+    reading = threading.Thread(target=read, daemon=True, name="stdout")
+    reading.start()
+    return reading
 
 
 def _kill_group(child: subprocess.Popen[str]) -> None:

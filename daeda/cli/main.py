@@ -19,14 +19,17 @@ from daeda.cli.arguments import (
 )
 from daeda.cli.audit import add_audit_flags
 from daeda.cli.outcome import run_command
+from daeda.cli.supervise import supervised
 from daeda.errors import UsageError
 
 Command = Callable[[argparse.Namespace, Sequence[str]], int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit code."""
-    return run_command(_command, sys.argv[1:] if arguments is None else arguments)
+    """Entry point; returns the exit code. Without arguments it is the command that the process was started for."""
+    if arguments is None:
+        return supervised("daeda", lambda: run_command(_command, sys.argv[1:]))
+    return run_command(_command, arguments)
 
 
 def build_parser() -> StrictParser:

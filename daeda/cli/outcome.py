@@ -19,9 +19,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
-from daeda.errors import DaedaError, Interrupted, UsageError, first_line, refusal
+from daeda import interrupts
+from daeda.errors import DaedaError, Interrupted, UsageError, cut, refusal
 from daeda.printed import HarmlessFormatter, harmless, printable, printable_lines
 from daeda.storage.place import Place
+from daeda.supervised import last_word
 
 # What the machine may refuse to anybody at any time. What else an OSError says was not foreseen, and is shown whole.
 _REFUSALS = frozenset(
@@ -31,20 +33,46 @@ _REFUSALS = frozenset(
 
 
 def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
-    """Run a command; returns its exit code. Errors of daeda are told without a traceback, all others keep theirs."""
+    """Run a command; returns its exit code. Errors of daeda are told without a traceback, all others keep theirs.
+
+    The exit code is the last word of the process to its supervisor, unless something ends it on the way.
+    """
+    interrupts.forget()
+    try:
+        code = _run(command, arguments)
+    except Shown as shown:
+        last_word(int(shown.code or 0))
+        raise
+    last_word(code)
+    return code
+
+
+class Shown(SystemExit):
+    """A parser has shown its help, and the command is done."""
+
+
+def _run(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
     _prepare_streams()
     try:
-        with _sigterm_interrupts():
+        with _signals_interrupt():
             _check_words(arguments)
             code = command(arguments)
+            # What is still to be written may be refused.
             sys.stdout.flush()
             return code
     except DaedaError as error:
         tell_error(error)
         return error.exit_code
-    except KeyboardInterrupt as interrupt:
-        say(f"error: {first_line(interrupt)}" if interrupt.args else "interrupted")
-        return Interrupted.exit_code
+    except KeyboardInterrupt:
+        name = interrupts.arrived()
+        say("error: something raised KeyboardInterrupt" if name is None else f"error: interrupted by {name}")
+        return 1 if name is None else Interrupted.exit_code
+    except Shown:
+        sys.stdout.flush()
+        raise
+    except SystemExit as exit_:
+        say(f"error: something called sys.exit({cut(exit_.code)}) in the middle of the command: it is not done")
+        return 1
     except BrokenPipeError as error:
         if not _nobody_reads():
             tell_unforeseen(error)
@@ -116,21 +144,25 @@ def tell_unforeseen(error: BaseException) -> None:
 
 
 @contextlib.contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does, so that it clears up behind itself. Handlers live in the main thread."""
+def _signals_interrupt() -> Iterator[None]:
+    """SIGINT and SIGTERM end the block, so that it clears up behind itself. Handlers live in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(number: int, frame: FrameType | None) -> None:
         # Libraries catch every Exception here and there, and make others of them; nobody catches this one.
-        raise KeyboardInterrupt("interrupted by SIGTERM")
+        if interrupts.note(number):
+            raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
+        # A supervisor starts its command with these blocked: what arrived until now is heard now.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, before)
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def tell_error(error: DaedaError) -> None:

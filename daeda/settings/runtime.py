@@ -26,7 +26,7 @@ _PREFIX = "DAEDA_"
 # Where the views of databases were exported to, and where an audit may write.
 EXPORTS_VARIABLE = "DAEDA_EXPORTS"
 AUDIT_WORK_VARIABLE = "DAEDA_AUDIT_WORK"
-INTERNAL_VARIABLES = frozenset({"DAEDA_LIFELINE_FD", EXPORTS_VARIABLE, AUDIT_WORK_VARIABLE})
+INTERNAL_VARIABLES = frozenset({"DAEDA_LIFELINE_FD", "DAEDA_SUPERVISOR_FD", EXPORTS_VARIABLE, AUDIT_WORK_VARIABLE})
 
 
 def _first_day(value: object) -> object:
@@ -117,6 +117,31 @@ class RayEnvelope(Strict):
     )
 
 
+class Timeouts(Strict):
+    """How long a run waits for others: what takes longer is given up, and told. They never change the bytes."""
+
+    function_seconds: Whole = Field(
+        default=600, ge=1, description="Seconds of one call of a function of your own; then its day fails."
+    )
+    day_minutes: Whole = Field(
+        default=240,
+        ge=1,
+        description="Minutes of one day of the skeleton (ray.day_timeout_minutes: of the enrichment).",
+    )
+    database_seconds: Whole = Field(
+        default=300, ge=1, description="Seconds in which a database answers nothing while a view is exported."
+    )
+    storage_seconds: Whole = Field(
+        default=120,
+        ge=1,
+        description="Seconds of a request to object storage, its repetitions included; each MiB that arrives begins "
+        "them anew.",
+    )
+    lock_minutes: Whole = Field(
+        default=1440, ge=1, description="Minutes of waiting for the days that another run holds (--on-locked wait)."
+    )
+
+
 class RuntimeSettings(BaseSettings):
     """The whole file. Days are inclusive UTC days; a month stands for its days."""
 
@@ -168,6 +193,7 @@ class RuntimeSettings(BaseSettings):
     enrich_batch_rows: Whole = Field(default=8_192, ge=1, description="Rows that an actor enriches at once.")
     compute: Compute = Field(default=Compute(), description="How the skeleton computes.")
     ray: RayEnvelope = Field(default=RayEnvelope(), description="Ceilings of the enrichment.")
+    timeouts: Timeouts = Field(default=Timeouts(), description="How long a run waits for others.")
 
     @model_validator(mode="after")
     def _range_is_forward(self) -> Self:
