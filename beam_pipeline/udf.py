@@ -103,7 +103,7 @@ def _call(work: _Work, chunk: pa.Table, first: int) -> pa.Array:
         check_not_stopped()
         raise DayError(f"{work.says} raised {raised_in(error)}, at {rows}") from error
     if disturbed:
-        raise DayError(f"{work.says} changed {shortened(disturbed)}, at {rows}: a function makes values and no more")
+        raise DayError(f"{what} changed {shortened(disturbed)}: a function makes values and no more")
     if isinstance(returned, pa.ChunkedArray):
         returned = _combined(returned)
     if not isinstance(returned, pa.Array):

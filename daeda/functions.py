@@ -39,15 +39,18 @@ class Function:
     code: str
 
 
-def load_function(path: str, root: str | Path = "", columns: tuple[str, ...] = ()) -> Function:
+def load_function(
+    path: str, root: str | Path = "", columns: tuple[str, ...] = (), seconds: float | None = None
+) -> Function:
     """Import the function of `package.module:function`; `root` is the project root, or empty for none.
 
-    With `columns` the function has to take as many arguments. Raises ConfigError with one sentence when the module or
-    the function does not exist, cannot be imported or called, or takes another number of arguments.
+    The import has so many seconds, where a supervisor looks at the clock. With `columns` the function has to take as
+    many arguments. Raises ConfigError with one sentence when the module or the function does not exist, cannot be
+    imported or called, or takes another number of arguments.
     """
     name, _, attribute = path.partition(":")
     with _lock, _no_bytecode():
-        module = _import(path, name, str(root))
+        module = _import(path, name, str(root), seconds)
     known = [one for one, value in vars(module).items() if callable(value) and not one.startswith("_")]
     if not hasattr(module, attribute):
         raise ConfigError(
@@ -102,7 +105,7 @@ def _no_bytecode() -> Iterator[None]:
         sys.dont_write_bytecode = before
 
 
-def _import(path: str, name: str, root: str) -> ModuleType:
+def _import(path: str, name: str, root: str, seconds: float | None) -> ModuleType:
     if root and root not in sys.path:
         sys.path.append(root)
     # The project's file may be younger than what the import system has cached of its directory.
@@ -111,7 +114,7 @@ def _import(path: str, name: str, root: str) -> ModuleType:
     try:
         if name not in _codes:
             _codes[name] = _code_of(name)
-        with undisturbed() as disturbed, users_code(what, code=ConfigError.exit_code):
+        with undisturbed() as disturbed, users_code(what, code=ConfigError.exit_code, seconds=seconds):
             module = importlib.import_module(name)
     except BaseException as error:
         _codes.pop(name, None)

@@ -187,15 +187,24 @@ def _run(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[st
             return code
         # What was checked is what is read: the number that a tag stood for, and the content behind it.
         enrichment += ["--pinned-stores", stores_to_text(stores_from_text("".join(said)))]
-    repair(Layout(plan.project.service_dir, plan.project.scratch_dir))
+    layout = Layout(plan.project.service_dir, plan.project.scratch_dir)
+    repair(layout)
     # Flags of the runner are checked where they are understood, also when no day is to be built.
     runner = [*as_flags(arguments, {"worker_timeout": "--worker-timeout"}), *beam_flags]
     if not arguments.enrich_only and (runner or any(one.builds for one in plan.skeleton)):
         words = [*shared, *setting_words(arguments, SKELETON_FLAGS), *runner]
-        code = run_half("beam_pipeline", words, state)
+        code = _half("beam_pipeline", words, state, layout)
         if code:
             return code
-    return run_half("enrich", enrichment, state) if to_enrich else 0
+    return _half("enrich", enrichment, state, layout) if to_enrich else 0
+
+
+def _half(module: str, words: Sequence[str], state: Interruptions, layout: Layout) -> int:
+    """Run a half, and clear what it left in staging where it could not do so itself."""
+    code = run_half(module, words, state)
+    if code:
+        repair(layout)
+    return code
 
 
 def sources_shown(plan: TrainPlan) -> list[tuple[str, Path | str]]:

@@ -18,11 +18,12 @@ def function_codes(project: Project, dag: Dag) -> dict[str, str]:
     """
     mistakes = Mistakes()
     codes: dict[str, str] = {}
+    seconds = float(project.runtime.timeouts.function_seconds)
     for operator in dag.operators:
         if not isinstance(operator, ArrowUdfTransform):
             continue
         try:
-            codes[operator.function] = load_function(operator.function, project.root, operator.columns).code
+            codes[operator.function] = load_function(operator.function, project.root, operator.columns, seconds).code
         except ConfigError as error:
             mistakes.add(_place(project, operator), str(error))
     mistakes.raise_if_any()

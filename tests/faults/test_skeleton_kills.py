@@ -71,7 +71,8 @@ def test_a_killed_driver_takes_its_halves_with_it(scene: Scene, number: signal.S
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < until
         time.sleep(0.01)
-    assert len(alive(str(output))) == 2
+    # Its supervisor, the driver, and the half.
+    assert len(alive(str(output))) == 3
     process.send_signal(number)
     _, stderr = process.communicate(timeout=60)
     assert "Traceback" not in stderr
