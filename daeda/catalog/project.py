@@ -163,6 +163,7 @@ def _load_aggregations(
     if found is not None:
         for section in ("aggregation_specs", "udf_specs", "enrichment_specs", "embedding_stores"):
             _check_unique(section, [entry.name for entry in getattr(found, section)], document, mistakes)
+        _check_made_once(found, document, mistakes)
     return found
 
 
@@ -172,6 +173,23 @@ def _check_unique(section: str, names: list[str], document: Document, mistakes: 
             mistakes.add(
                 document.where((section, index, "name")), f"{section} has '{name}' twice: each name stands once"
             )
+
+
+def _check_made_once(found: Aggregations, document: Document, mistakes: Mistakes) -> None:
+    """Each column is made once, by one entry of whatever section."""
+    seen: dict[str, tuple[str, tuple[str, int]]] = {}
+    for section, index, own, names in found.results():
+        for name in names:
+            maker, other = seen.setdefault(name.lower(), (name, (section, index)))
+            same_entry = other == (section, index) and maker == name
+            if same_entry or (section == other[0] and own == getattr(found, section)[other[1]].name):
+                continue  # that a section has a name twice is told once
+            what = f"is made here and in {document.where(other)}"
+            if maker != name:
+                what = (
+                    f"differs from '{maker}' in {document.where(other)} only in case, and SQL does not tell them apart"
+                )
+            mistakes.add(document.where((section, index)), f"the column '{name}' {what}: rename one")
 
 
 def _load_views(

@@ -90,7 +90,7 @@ def history_relation(found: Resolved, spec: AggregationSpec, where: str) -> Rela
                     f"have: {did_you_mean(key, names)}",
                 )
                 return None
-        if name in names:
+        if name.lower() in [one.lower() for one in names]:
             found.mistakes.add(
                 where, f"the attribute '{attribute}' has the name of a column of the history: rename it in its view"
             )

@@ -8,7 +8,8 @@ declared order) are interchangeable, so the columns behind it are not read.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import itertools
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal, cast
 
 from daeda.catalog.service import ContractColumn
@@ -66,10 +67,33 @@ def _instant(view: FeatureView, column: str) -> Instant:
     return Instant(column=column, unit=_UNIT_NAMES[view.unit_of(column)])
 
 
+def _output(operators: Sequence[Operator], wanted: str) -> str:
+    """A name that no relation has yet, in any case: a view may be named like a relation of daeda's own."""
+    return _free(wanted, {one.output.lower() for one in operators})
+
+
+def _label(operators: Sequence[Operator], wanted: str) -> str:
+    """A name that no operator has yet, in any case."""
+    return _free(wanted, {one.name.lower() for one in operators})
+
+
+def _free(wanted: str, taken: Collection[str]) -> str:
+    numbered = (f"{wanted}_{count}" for count in itertools.count(2))
+    return next(name for name in itertools.chain((wanted,), numbered) if name.lower() not in taken)
+
+
 def _scan(
-    view: FeatureView, name: str, columns: Iterable[str], lookback: Duration | None, order: tuple[str, ...] = ()
-) -> Scan:
-    """A Scan of the view's columns, in declared order: the day's rows with `order`, all rows without `lookback`."""
+    operators: list[Operator],
+    view: FeatureView,
+    name: str,
+    columns: Iterable[str],
+    lookback: Duration | None,
+    order: tuple[str, ...] = (),
+) -> str:
+    """Add a Scan of the view's columns, in declared order: the day's rows with `order`, all rows without `lookback`.
+
+    Returns the relation that it makes: `name`, unless that is taken.
+    """
     wanted = set(columns)
     source = view.source
     if source.timestamp_field is not None:
@@ -77,9 +101,10 @@ def _scan(
     if source.created_field is not None and not order:
         wanted.add(source.created_field)
     reads: Literal["static", "day", "lookback"] = "static" if lookback is None else "lookback"
-    return Scan(
-        name=f"scan_{name}",
-        output=name,
+    output = _output(operators, name)
+    operators.append(Scan(
+        name=_label(operators, f"scan_{output}"),
+        output=output,
         view=view.name,
         path=source.reference,
         reads="day" if order else reads,
@@ -95,7 +120,8 @@ def _scan(
         partition_slack=source.partition_slack,
         null_timestamps=source.null_timestamps,
         missing_partitions=source.missing_partitions,
-    )
+    ))  # fmt: skip
+    return output
 
 
 def _add_spine(found: Resolved, operators: list[Operator]) -> str:
@@ -114,23 +140,19 @@ def _add_spine(found: Resolved, operators: list[Operator]) -> str:
     remaining = [one.name for one in view.fields if one.name not in held]
     last = max((index for index, name in enumerate(remaining) if name in found.spine_columns), default=-1)
     order = (found.spine_time(), *grain, *remaining[: last + 1])
-    operators.append(_scan(view, "spine", {*order, *found.spine_columns, *filtered}, None, order))
-    left = "spine"
+    left = _scan(operators, view, "spine", {*order, *found.spine_columns, *filtered}, None, order)
     for index, one in enumerate(service.spine.filters, start=1):
         inputs: tuple[str, ...] = (left,)
         semi_join: tuple[str, ...] = ()
         if one.covered_by is not None:
             other = found.project.views[one.covered_by.view]
-            output = f"covered_{index}"
-            operators.append(
-                _scan(
-                    other, output, {one.covered_by.column}, None if other.source.timestamp_field is None else _UNBOUNDED
-                )
-            )
-            inputs, semi_join = (left, output), (one.covered_by.column,)
-        left = f"spine_{index}"
+            lookback = None if other.source.timestamp_field is None else _UNBOUNDED
+            covered = _scan(operators, other, f"covered_{index}", {one.covered_by.column}, lookback)
+            inputs, semi_join = (left, covered), (one.covered_by.column,)
+        left = _output(operators, f"spine_{index}")
         operators.append(Filter(
-            name=f"filter_spine_{index}", inputs=inputs, output=left, predicate=one.where, semi_join=semi_join,
+            name=_label(operators, f"filter_spine_{index}"), inputs=inputs, output=left,
+            predicate=one.where, semi_join=semi_join,
             session=one.session.key if one.session else (), having=one.session.having if one.session else None,
         ))  # fmt: skip
     return left
@@ -142,18 +164,17 @@ def _filter_columns(predicate: str | None) -> tuple[str, ...]:
 
 def _add_features(found: Resolved, view: FeatureView, left: str, operators: list[Operator]) -> str:
     taken = tuple(name for name in view.features if name in found.features[view.name])
-    output = f"with_{view.name}"
     if view.source.timestamp_field is None:
-        operators.append(_scan(view, view.name, {*view.keys, *taken}, None))
-        operators.append(
-            Join(name=f"join_{view.name}", inputs=(left, view.name), output=output, keys=view.keys, columns=taken)
-        )
+        right = _scan(operators, view, view.name, {*view.keys, *taken}, None)
+        output, name = _output(operators, f"with_{view.name}"), _label(operators, f"join_{view.name}")
+        operators.append(Join(name=name, inputs=(left, right), output=output, keys=view.keys, columns=taken))
         return output
     ties = tie_prefix(view, view.keys, taken)
-    operators.append(_scan(view, view.name, {*view.keys, *ties}, view.ttl or _UNBOUNDED))
+    right = _scan(operators, view, view.name, {*view.keys, *ties, *taken}, view.ttl or _UNBOUNDED)
+    output = _output(operators, f"with_{view.name}")
     operators.append(PointInTimeJoin(
-        name=f"pit_{view.name}",
-        inputs=(left, view.name),
+        name=_label(operators, f"pit_{view.name}"),
+        inputs=(left, right),
         output=output,
         keys=view.keys,
         left_time=_instant(found.spine, found.spine_time()),
@@ -172,11 +193,12 @@ def _add_latest(found: Resolved, view: FeatureView, left: str, operators: list[O
     taken = tuple(name for name in view.features if name in found.latest[view.name])
     ties = tie_prefix(view, view.keys, taken)
     name, created = f"latest_{view.name}", view.source.created_field
-    operators.append(_scan(view, name, {*view.keys, *ties}, None))
+    right = _scan(operators, view, name, {*view.keys, *ties, *taken}, None)
+    output = _output(operators, f"with_{name}")
     operators.append(Join(
-        name=f"join_{name}",
-        inputs=(left, name),
-        output=f"with_{name}",
+        name=_label(operators, f"join_{name}"),
+        inputs=(left, right),
+        output=output,
         keys=view.keys,
         columns=taken,
         latest=True,
@@ -184,7 +206,7 @@ def _add_latest(found: Resolved, view: FeatureView, left: str, operators: list[O
         created=_instant(view, created) if created else None,
         tie_order=ties,
     ))  # fmt: skip
-    return f"with_{name}"
+    return output
 
 
 HistoryGroup = tuple[AggregationSpec, tuple[Aggregate, ...]]
@@ -208,7 +230,7 @@ def _free_name(wanted: str, operators: list[Operator]) -> str:
     # A history with attributes has no relation of its own name, only operators that are named after it.
     taken = {operator.output for operator in operators}
     taken |= {operator.name.removeprefix("rolling_") for operator in operators}
-    return next(name for name in (wanted, *(f"{wanted}_{count}" for count in range(2, 10_000))) if name not in taken)
+    return _free(wanted, {name.lower() for name in taken})
 
 
 def _add_rolling(found: Resolved, group: HistoryGroup, left: str, operators: list[Operator]) -> str:
@@ -229,18 +251,18 @@ def _add_rolling(found: Resolved, group: HistoryGroup, left: str, operators: lis
     ties = tie_prefix(view, keys, ordered)
     scan_name = name if spec.where is None and not attributes else f"{name}_rows"
     lookback = _longest(one.window for one in aggregates)
-    operators.append(_scan(view, scan_name, ({*keys, *ties, *read} & fields) | joined, lookback))
-    right = scan_name
+    right = _scan(operators, view, scan_name, ({*keys, *ties, *read} & fields) | joined, lookback)
     if spec.where is not None:
-        right = name if not attributes else f"{name}_kept"
-        operators.append(Filter(name=f"filter_{name}", inputs=(scan_name,), output=right, predicate=spec.where))
+        scanned, right = right, _output(operators, name if not attributes else f"{name}_kept")
+        label = _label(operators, f"filter_{name}")
+        operators.append(Filter(name=label, inputs=(scanned,), output=right, predicate=spec.where))
     for index, (other, _, column) in enumerate(attributes):
         right = _add_attribute(found, view, found.project.views[other], column, (right, name, index), operators)
-    created = view.source.created_field
+    created, output = view.source.created_field, _output(operators, f"with_{name}")
     operators.append(RollingAggregate(
-        name=f"rolling_{name}",
+        name=_label(operators, f"rolling_{name}"),
         inputs=(left, right),
-        output=f"with_{name}",
+        output=output,
         engine="sql_arrow_udf",
         keys=keys,
         left_time=_instant(found.spine, found.spine_time()),
@@ -250,7 +272,7 @@ def _add_rolling(found: Resolved, group: HistoryGroup, left: str, operators: lis
         aggregates=aggregates,
         compute=found.project.runtime.compute.engine,
     ))  # fmt: skip
-    return f"with_{name}"
+    return output
 
 
 def _add_attribute(
@@ -264,17 +286,15 @@ def _add_attribute(
     """An attribute as of the history row's own time."""
     left, name, index = place
     ties = tie_prefix(other, other.keys, {column})
-    scanned, output = f"{name}_attribute_{index + 1}", f"{name}_with_{column}"
-    operators.append(
-        _scan(other, scanned, {*other.keys, *ties}, None if other.source.timestamp_field is None else _UNBOUNDED)
-    )
+    lookback = None if other.source.timestamp_field is None else _UNBOUNDED
+    scanned = _scan(operators, other, f"{name}_attribute_{index + 1}", {*other.keys, *ties, column}, lookback)
+    output = _output(operators, f"{name}_with_{column}")
     if other.source.timestamp_field is None:
-        operators.append(
-            Join(name=f"join_{output}", inputs=(left, scanned), output=output, keys=other.keys, columns=(column,))
-        )
+        label = _label(operators, f"join_{output}")
+        operators.append(Join(name=label, inputs=(left, scanned), output=output, keys=other.keys, columns=(column,)))
         return output
     operators.append(PointInTimeJoin(
-        name=f"pit_{output}",
+        name=_label(operators, f"pit_{output}"),
         inputs=(left, scanned),
         output=output,
         keys=other.keys,
@@ -293,11 +313,12 @@ def _add_udfs(found: Resolved, left: str, operators: list[Operator]) -> str:
     """Functions come when everything that they can read is there: behind look-ups and rolling columns."""
     for spec in found.udfs.values():
         name = _free_name(f"udf_{spec.name}", operators)
+        output = _output(operators, f"with_{name}")
         operators.append(ArrowUdfTransform(
-            name=name, inputs=(left,), output=f"with_{name}", function=spec.function, columns=spec.columns,
+            name=_label(operators, name), inputs=(left,), output=output, function=spec.function, columns=spec.columns,
             result=spec.name, dtype=spec.dtype, version=spec.version,
         ))  # fmt: skip
-        left = f"with_{name}"
+        left = output
     return left
 
 
@@ -305,8 +326,9 @@ def _add_assembly(found: Resolved, left: str, operators: list[Operator]) -> str:
     """The contract's columns in the order of output_columns, defaults filled, embedding columns as placeholders."""
     contract = {column.name: column for column in found.project.service.columns}
     columns = tuple(_output_column(found, contract[column.name]) for column in found.project.runtime.output_columns)
-    operators.append(Project(name="assemble", inputs=(left,), output="assembled", columns=columns))
-    return "assembled"
+    output = _output(operators, "assembled")
+    operators.append(Project(name=_label(operators, "assemble"), inputs=(left,), output=output, columns=columns))
+    return output
 
 
 def _output_column(found: Resolved, column: ContractColumn) -> ProjectColumn:
@@ -334,9 +356,9 @@ def _add_enrichment(found: Resolved, left: str, operators: list[Operator]) -> tu
         if column.name not in found.enrichments:
             continue
         spec, store = found.enrichments[column.name]
-        output = f"with_{spec.name}"
+        output = _output(operators, f"with_{spec.name}")
         operators.append(RayUdfTransform(
-            name=f"{spec.kind}_{spec.name}",
+            name=_label(operators, f"{spec.kind}_{spec.name}"),
             inputs=(left,),
             output=output,
             kind=spec.kind,
@@ -351,7 +373,11 @@ def _add_enrichment(found: Resolved, left: str, operators: list[Operator]) -> tu
     enriched = bool(found.enrichments)
     operators.append(
         Sink(
-            name="sink", inputs=(left,), output="day", dataset="enriched" if enriched else "skeleton", not_null=not_null
+            name=_label(operators, "sink"),
+            inputs=(left,),
+            output=_output(operators, "day"),
+            dataset="enriched" if enriched else "skeleton",
+            not_null=not_null,
         )
     )
     return tuple(operators)

@@ -8,6 +8,7 @@ from functools import partial
 from daeda.catalog.project import Project
 from daeda.compiler.build import build_operators
 from daeda.compiler.lookups import check_lookups
+from daeda.compiler.makers import check_alike, check_makers
 from daeda.compiler.pipeline_file import edited_path, load_edited
 from daeda.compiler.resolve import (
     check_output_columns,
@@ -78,6 +79,8 @@ PASSES: tuple[Pass, ...] = (
     resolve_columns,
     resolve_derived,
     check_lookups,
+    check_makers,
+    check_alike,
     check_references,
     check_embedding_defaults,
     check_filters,

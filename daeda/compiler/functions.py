@@ -5,6 +5,7 @@ from __future__ import annotations
 from daeda.catalog.service import ContractColumn
 from daeda.compiler.aggregates import known_aggregates, take_aggregate
 from daeda.compiler.lookups import is_latest, known_features, take_feature
+from daeda.compiler.makers import several_makers
 from daeda.compiler.resolved import Resolved, expect_type
 from daeda.errors import did_you_mean
 from daeda.settings.aggregations import UdfSpec
@@ -53,6 +54,8 @@ def _take_argument(found: Resolved, name: str, path: tuple[str, ...], where: str
         found.mistakes.add(where, f"{reads}, a derived column, and those come last: derive it in the function")
     elif name in contract and contract[name].kind == "embedding":
         found.mistakes.add(where, f"{reads}, a vector, which only the enrichment fills: read the ids")
+    elif name not in contract and (makers := several_makers(found, name)) is not None:
+        found.mistakes.add(where, f"{reads}, which is made by {makers}: rename one")
     elif name in {one.name for one in found.spine.fields}:
         found.spine_columns.add(name)
     elif not (

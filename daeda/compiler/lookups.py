@@ -17,14 +17,15 @@ def known_features(found: Resolved) -> list[str]:
     return [feature for name in found.referenced_views if name in views for feature in views[name].features]
 
 
-def _owners(found: Resolved, feature: str) -> list[FeatureView]:
+def owners_of(found: Resolved, feature: str) -> list[FeatureView]:
+    """The views of feature_refs that have a feature."""
     views = found.project.views
     return [views[name] for name in found.referenced_views if name in views and feature in views[name].features]
 
 
 def take_feature(found: Resolved, feature: str, *, latest: bool = False) -> FeatureView | None:
     """The one view that a feature is looked up in; the keys that this needs are taken along."""
-    owners = _owners(found, feature)
+    owners = owners_of(found, feature)
     if len(owners) != 1:
         return None
     view = owners[0]
@@ -43,7 +44,7 @@ def take_feature(found: Resolved, feature: str, *, latest: bool = False) -> Feat
 
 def resolve_feature(found: Resolved, column: ContractColumn, where: str) -> None:
     """A column of kind static or point_in_time: a feature of one referenced view, of its type."""
-    owners = _owners(found, column.name)
+    owners = owners_of(found, column.name)
     if len(owners) > 1:
         both = " and ".join(f"'{view.name}'" for view in owners)
         found.mistakes.add(where, f"column '{column.name}' is a feature of {both}: rename one with field_mapping")
@@ -89,7 +90,7 @@ def check_entity_key(
     """
     name, where = place
     names = [one.name for one in found.spine.fields]
-    owners = [] if key in names else _owners(found, key)
+    owners = [] if key in names else owners_of(found, key)
     if len(owners) > 1:
         both = " and ".join(f"'{view.name}'" for view in owners)
         found.mistakes.add(where, f"the entity key '{key}' is a feature of {both}: rename one with field_mapping")

@@ -11,6 +11,7 @@ from daeda.catalog.service import ContractColumn
 from daeda.compiler.aggregates import resolve_rolling, take_aggregate
 from daeda.compiler.functions import known_columns, resolve_udf, take_udf
 from daeda.compiler.lookups import resolve_feature, take_feature
+from daeda.compiler.makers import several_makers
 from daeda.compiler.resolved import Resolved, expect_type
 from daeda.errors import ConfigError, did_you_mean
 from daeda.sql.expression import columns_of, parse_expression
@@ -110,7 +111,11 @@ def resolve_derived(found: Resolved) -> None:
         for name in read:
             if name in contract:
                 continue
-            if name in {one.name for one in found.spine.fields}:
+            if (makers := several_makers(found, name)) is not None:
+                found.mistakes.add(
+                    where, f"the expression of '{column.name}' reads '{name}', which is made by {makers}: rename one"
+                )
+            elif name in {one.name for one in found.spine.fields}:
                 found.spine_columns.add(name)
             elif not (take_feature(found, name) or take_aggregate(found, name) or take_udf(found, name)):
                 known = [*contract, *known_columns(found)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -155,3 +155,12 @@ class Aggregations(Strict):
     udf_specs: tuple[UdfSpec, ...] = Field(default=(), description="Columns that functions of your own make.")
     enrichment_specs: tuple[EnrichmentSpec, ...] = Field(default=(), description="Embedding columns.")
     embedding_stores: tuple[EmbeddingStore, ...] = Field(default=(), description="Where the vectors are.")
+
+    def results(self) -> Iterator[tuple[str, int, str, tuple[str, ...]]]:
+        """Section, place, name and columns of each entry that makes columns."""
+        for index, spec in enumerate(self.aggregation_specs):
+            yield "aggregation_specs", index, spec.name, tuple(name for name, _ in spec.outputs)
+        for index, function in enumerate(self.udf_specs):
+            yield "udf_specs", index, function.name, (function.name,)
+        for index, enrichment in enumerate(self.enrichment_specs):
+            yield "enrichment_specs", index, enrichment.name, (enrichment.name,)

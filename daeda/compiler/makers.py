@@ -1,0 +1,94 @@
+"""Who makes a column: one maker for each name, and no two names that differ only in the case of their letters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from daeda.catalog.project import Project
+from daeda.compiler.lookups import owners_of
+from daeda.compiler.resolved import Resolved
+from daeda.errors import ConfigError
+from daeda.settings.document import Location
+from daeda.sql.expression import columns_of, parse_expression
+
+Maker = tuple[str, str]
+
+
+def check_makers(found: Resolved) -> None:
+    """A derived column makes what nothing else makes, unless its expression reads what the other one makes."""
+    project = found.project
+    declared = dict(declared_results(project))
+    for index, column in enumerate(project.service.columns):
+        if column.expression is None or column.name not in declared:
+            continue
+        try:
+            read = columns_of(parse_expression(column.expression))
+        except ConfigError:
+            continue  # told where the expression is resolved
+        if column.name not in read:
+            what, where = declared[column.name]
+            found.mistakes.add(
+                project.where("service", ("columns", index)),
+                f"the column '{column.name}' is made by its expression and by the {what} at {where}: rename one",
+            )
+
+
+def check_alike(found: Resolved) -> None:
+    """No two columns that differ only in case get into one relation: DuckDB does not tell them apart."""
+    seen: dict[str, Maker] = {}
+    for name, where in _columns_used(found):
+        other, elsewhere = seen.setdefault(name.lower(), (name, where))
+        if other != name:
+            found.mistakes.add(
+                where,
+                f"the column '{name}' differs from '{other}' ({elsewhere}) only in case, and SQL does not tell them "
+                "apart: rename one, of a view with field_mapping",
+            )
+
+
+def declared_results(project: Project) -> Iterator[tuple[str, Maker]]:
+    """The columns that aggregations.yaml declares, with what makes each and where that stands."""
+    aggregations = project.aggregations
+    for index, spec in enumerate(aggregations.aggregation_specs):
+        where = _place(project, ("aggregation_specs", index))
+        yield from ((name, ("aggregation_spec", where)) for name, _ in spec.outputs)
+    for index, function in enumerate(aggregations.udf_specs):
+        yield function.name, ("udf_spec", _place(project, ("udf_specs", index)))
+    for index, enrichment in enumerate(aggregations.enrichment_specs):
+        yield enrichment.name, ("enrichment_spec", _place(project, ("enrichment_specs", index)))
+
+
+def several_makers(found: Resolved, name: str) -> str | None:
+    """Who makes a column that the contract does not have, where it is more than one; None elsewhere."""
+    project, makers = found.project, []
+    if name in {one.name for one in found.spine.fields}:
+        makers.append(f"the spine view '{found.spine.name}' ({_field(project, found.spine.name, name)})")
+    makers += [f"the view '{view.name}' ({_field(project, view.name, name)})" for view in owners_of(found, name)]
+    made = dict(declared_results(project)).get(name)
+    if made is not None and made[0] != "enrichment_spec":
+        makers.append(f"the {made[0]} at {made[1]}")
+    return " and by ".join(makers) if len(makers) > 1 else None
+
+
+def _columns_used(found: Resolved) -> Iterator[Maker]:
+    project = found.project
+    for name in sorted(found.spine_columns):
+        yield name, _field(project, found.spine.name, name)
+    for views in (found.features, found.latest):
+        for view, names in views.items():
+            yield from ((name, _field(project, view, name)) for name in names)
+    made = dict(declared_results(project))
+    for name in (*found.aggregations, *found.udfs):
+        yield name, made[name][1]
+    for index, column in enumerate(project.service.columns):
+        yield column.name, project.where("service", ("columns", index))
+
+
+def _field(project: Project, view: str, name: str) -> str:
+    names = [one.name for one in project.views[view].fields]
+    location: Location = ("fields", names.index(name)) if name in names else ()
+    return project.where(f"view:{view}", location)
+
+
+def _place(project: Project, location: Location) -> str:
+    return project.where("aggregations", location)
