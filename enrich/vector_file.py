@@ -7,7 +7,8 @@ values of a page are the vectors themselves. For each row group
     pyarrow writes its columns, those of vectors all NULL   ->   a page after another of each column of vectors
 
 and in the end pyarrow's footer is told where the pages are. Any reader of Parquet finds a column `list<float16>` in
-pages of version 2; what pyarrow wrote for its NULLs, some 50 bytes for a column and row group, nobody reads.
+pages of version 2; what pyarrow wrote for its NULLs, some 50 bytes for a column and row group, nobody reads. The
+statistics of other columns of floating point are written into the footer too: pyarrow's hide a NaN.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from enrich.float_statistics import FloatFacts, facts_of, float_leaves
 from enrich.thrift import FALSE, I32, I64, LIST, STRUCT, TRUE, Items, Struct, decode, encode, varint
 
 EMBEDDING = pa.list_(pa.float16())
@@ -70,6 +72,7 @@ class VectorFile:
         self._codec = pa.Codec("lz4_raw")
         self._writer = pq.ParquetWriter(self._output, schema, **_parquet_options(schema, dimensions))
         self._groups: list[dict[str, _Chunk]] = []
+        self._floats: list[dict[int, FloatFacts]] = []
 
     @property
     def size(self) -> int:
@@ -85,6 +88,7 @@ class VectorFile:
         """Begin a row group: all columns, those of vectors without any value, in one chunk each."""
         self._writer.write_table(rows, row_group_size=rows.num_rows)
         self._groups.append({})
+        self._floats.append(facts_of(rows))
 
     def write_page(self, name: str, vectors: pa.ListArray) -> None:
         """The next rows of a column of vectors in the row group: at least one, each NULL or a whole vector."""
@@ -141,13 +145,15 @@ class VectorFile:
         if not self._groups:
             return footer
         moved = 0
-        for group, chunks in zip(footer[4][1].values, self._groups, strict=True):
+        for group, chunks, floats in zip(footer[4][1].values, self._groups, self._floats, strict=True):
             _move(group, moved, (5,))
-            for column in group[1][1].values:
+            for number, column in enumerate(group[1][1].values):
                 meta = column[3][1]
                 chunk = chunks.get(meta[3][1].values[0].decode())
                 _move(column, moved, (2,))
                 _move(meta, moved, (9, 10, 11, 14))
+                if chunk is None and number in floats:
+                    meta[12] = (STRUCT, floats[number].statistics)
                 if chunk is not None:
                     _grow(group, chunk.plain_bytes - meta[6][1], chunk.written_bytes - meta[7][1])
                     _place(meta, chunk)
@@ -244,7 +250,7 @@ def _place(meta: Struct, chunk: _Chunk) -> None:
 
 
 def _parquet_options(schema: pa.Schema, embeddings: Mapping[str, int]) -> dict[str, Any]:
-    """Dictionary encoding, statistics and zstd for every column but the embeddings.
+    """Dictionary encoding, statistics and zstd for every column but the embeddings; see `float_statistics` for floats.
 
     Embeddings are plain: DuckDB 1.5 cannot read float16 in the smaller BYTE_STREAM_SPLIT. Pages that LZ4 does not make
     smaller, as of most vectors, are kept as they are; repeated vectors and zeros become small.
@@ -253,11 +259,14 @@ def _parquet_options(schema: pa.Schema, embeddings: Mapping[str, int]) -> dict[s
     pq.write_table(schema.empty_table(), empty)
     leaves = pq.ParquetFile(pa.BufferReader(empty.getvalue())).schema
     vectors = [f"{name}.list.element" for name in embeddings]
-    others = [leaves.column(i).path for i in range(len(leaves)) if leaves.column(i).path not in vectors]
+    paths = [leaves.column(i).path for i in range(len(leaves))]
+    others = [path for path in paths if path not in vectors]
+    floats = set(float_leaves(schema))
     return {
         "version": "2.6",
         "compression": dict.fromkeys(others, "zstd") | dict.fromkeys(vectors, "lz4"),
         "compression_level": dict.fromkeys(others, ZSTD_LEVEL),
         "use_dictionary": others or False,
-        "write_statistics": others or False,
+        "write_statistics": [path for number, path in enumerate(paths) if path in others and number not in floats]
+        or False,
     }

@@ -21,7 +21,7 @@ from daeda.storage.regular import MOST_METADATA, regular_descriptor
 # Version of the day's format: part of the fingerprint, raised when the same input would give other bytes.
 FORMAT_VERSION = 1
 # The same for what the enrichment writes of one skeleton and one store.
-ENRICHED_FORMAT_VERSION = 3
+ENRICHED_FORMAT_VERSION = 4
 
 # How the file is read: a key that is not known, or a value of another type, is a mistake and never converted.
 _MODEL = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)

@@ -133,6 +133,104 @@ def test_pages_of_a_megabyte_and_what_the_footer_says_of_them(tmp_path: Path) ->
     assert sum(group.num_rows for group in described) == 8 * count
 
 
+NAN, INFINITY = float("nan"), float("inf")
+FLOATS: dict[str, tuple[Any, list[Any]]] = {
+    "double": (pa.float64(), [1.5, -2.5, None, 3.0]),
+    "double_nan": (pa.float64(), [1.5, NAN, None, 3.0]),
+    "nan_alone": (pa.float64(), [NAN, None, NAN, NAN]),
+    "infinite": (pa.float64(), [-INFINITY, INFINITY, 0.0, 1.0]),
+    "zeros": (pa.float64(), [0.0, -0.0, 0.0, 0.0]),
+    "float": (pa.float32(), [1.5, -2.5, None, 3.0]),
+    "float_nan": (pa.float32(), [1.5, -NAN, None, 3.0]),
+    "nothing": (pa.float64(), [None] * 4),
+    "list": (pa.list_(pa.float64()), [[1.0, 2.0], None, [], [3.0, None]]),
+    "list_nan": (pa.list_(pa.float64()), [[1.0, NAN], None, [], [3.0, None]]),
+    "list_float_nan": (pa.list_(pa.float32()), [[1.0, 5.0], None, [NAN], [3.0, None]]),
+    "struct": (
+        pa.struct({"a": pa.float64(), "b": pa.float32()}),
+        [{"a": 1.0, "b": NAN}, None, {"a": None, "b": 2.0}, {"a": 4.0, "b": None}],
+    ),
+    "structs": (pa.list_(pa.struct({"i": pa.int64(), "x": pa.float64()})), [[{"i": 1, "x": NAN}], [], None, [None]]),
+    "number": (pa.int64(), [4, None, 2, 3]),
+    "text": (pa.string(), ["b", "a" * 300, None, "z" * 5000]),
+}
+# Least, greatest and NULLs, by the path of the column.
+BOUNDS: dict[str, tuple[Any, Any, int]] = {
+    "double": (-2.5, 3.0, 1), "double_nan": (None, None, 1), "nan_alone": (None, None, 1),
+    "infinite": (-INFINITY, INFINITY, 0), "zeros": (-0.0, 0.0, 0), "float": (-2.5, 3.0, 1),
+    "float_nan": (None, None, 1), "nothing": (None, None, 4), "list.list.element": (1.0, 3.0, 1),
+    "list_nan.list.element": (None, None, 1), "list_float_nan.list.element": (None, None, 1),
+    "struct.a": (1.0, 4.0, 2), "struct.b": (None, None, 2), "structs.list.element.i": (1, 1, 1),
+    "structs.list.element.x": (None, None, 1), "number": (2, 4, 1),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def floats(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pa.Table]:
+    """A file of two row groups, each with the rows of FLOATS between two columns of vectors, and its rows."""
+    columns = {name: pa.array(values, kind) for name, (kind, values) in FLOATS.items()}
+    table = pa.table({"v": pa.nulls(4, EMBEDDING), **columns, "w": pa.nulls(4, EMBEDDING)})
+    path = tmp_path_factory.mktemp("floats") / "x.parquet"
+    vectors = lists([True, True, False, True], 2)
+    with path.open("wb") as target, VectorFile(target, table.schema, {"v": 2, "w": 2}) as file:
+        for _group in range(2):
+            file.write_rows(table)
+            file.write_page("v", vectors)
+            file.write_page("w", vectors)
+    return path, pa.concat_tables([table.set_column(0, "v", vectors).drop_columns("w").append_column("w", vectors)] * 2)
+
+
+def test_no_bounds_stand_beside_a_nan(floats: tuple[Path, pa.Table]) -> None:
+    """In the footer, and in the heads of pages, where pyarrow repeats them."""
+    path, wanted = floats
+    with pq.ParquetFile(path) as file:
+        metadata = file.metadata
+        for group in range(2):
+            chunks = [metadata.row_group(group).column(index) for index in range(metadata.num_columns)]
+            found = {}
+            for chunk in chunks:
+                known = chunk.statistics
+                if chunk.path_in_schema in BOUNDS:
+                    bounds = (known.min, known.max) if known.has_min_max else (None, None)
+                    found[chunk.path_in_schema] = (*bounds, known.null_count)
+            assert found == BOUNDS
+            assert [str(found["zeros"][index]) for index in range(2)] == ["-0.0", "0.0"]
+            for chunk in chunks:
+                head = decode(path.read_bytes()[chunk.data_page_offset :])
+                if chunk.physical_type in ("DOUBLE", "FLOAT"):
+                    _, statistics = head[5][1].get(5, (STRUCT, {}))
+                    assert not {1, 2, 5, 6} & set(statistics), chunk.path_in_schema
+        shown = file.read()
+    assert shown.to_pylist().__repr__() == wanted.to_pylist().__repr__()
+
+
+@pytest.mark.parametrize(
+    ("condition", "count"),
+    [
+        ("double_nan = 'nan'", 2),
+        ("double_nan > 'inf'", 2),
+        ("double_nan >= 4", 2),
+        ("float_nan = 'nan'", 2),
+        ("float_nan > 100", 2),
+        ("nan_alone > 0", 6),
+        ('"struct".b > 100', 2),
+        ("list_contains(list_nan, 'nan'::DOUBLE)", 2),
+        ("infinite > 1e308", 2),
+        ("zeros = 0", 8),
+        ("zeros >= 0.0", 8),
+        ("double > 2", 2),
+        ("text > 'zz'", 2),
+    ],
+)
+def test_a_reader_that_prunes_loses_no_row(floats: tuple[Path, pa.Table], condition: str, count: int) -> None:
+    path, _ = floats
+    assert duckdb.sql(f"select count(*) from '{path}' where {condition}").fetchone() == (count,)
+    if "list" not in condition and "struct" not in condition:
+        sql = condition.replace("'nan'", "'nan'::DOUBLE").replace("'inf'", "'inf'::DOUBLE")
+        lazy = pl.SQLContext(t=pl.scan_parquet(path))
+        assert lazy.execute(f"select count(*) as n from t where {sql}", eager=True)["n"].to_list() == [count]
+
+
 def test_runs_of_levels() -> None:
     """Vectors of 1152 are two runs; of 8, bits; a NULL is one level in both."""
     two = np.array([True, True, False])
