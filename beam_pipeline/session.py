@@ -41,6 +41,7 @@ from daeda.operators.relational import Scan
 from daeda.sql.handle import quoted_name
 from daeda.sql.locked import Reach, Setting, connect
 from daeda.sql.lower import SourceOperator
+from daeda.sql.unreadable import may_be_of_a_file, unreadable_file
 from daeda.storage.access import without_secrets
 from daeda.storage.place import Place
 
@@ -270,10 +271,19 @@ def timed(session: DaySession, operator: str, rows: int = 0) -> Iterator[None]:
         session.close()
         if interrupted:
             raise DayError(f"day {session.day}: given up, the run is stopping") from error
-        raise DayError(_duckdb_sentence(session, operator, error)) from error
+        unreadable = _unreadable(session, operator) if may_be_of_a_file(error) else None
+        raise DayError(unreadable or _duckdb_sentence(session, operator, error)) from error
+    except pa.ArrowException as error:
+        session.close()
+        # What breaks while rows are streamed comes as an error of Arrow.
+        unreadable = _unreadable(session, operator)
+        if unreadable is None:
+            raise
+        raise DayError(unreadable) from error
     except OSError as error:
         session.close()
-        raise DayError(f"day {session.day}, operator '{operator}': {refusal(error)}") from error
+        unreadable = _unreadable(session, operator) if error.errno is None else None
+        raise DayError(unreadable or f"day {session.day}, operator '{operator}': {refusal(error)}") from error
     except Exception:
         session.close()
         raise
@@ -284,6 +294,18 @@ def timed(session: DaySession, operator: str, rows: int = 0) -> Iterator[None]:
         raise DayError(f"day {session.day}, operator '{operator}': {raised_in(error)}") from error
     session.seconds[operator] = session.seconds.get(operator, 0.0) + time.perf_counter() - started
     session.busy = False
+
+
+def _unreadable(session: DaySession, operator: str) -> str | None:
+    """The sentence about the first file of the day that cannot be read, None where all can."""
+    limits = session.context.limits
+    told = unreadable_file(
+        ((one.scan, one.found) for one in session.scanned.values()),
+        Reach.of(session.context.places),
+        {"threads": limits.threads, "memory_limit": f"{limits.duckdb_bytes}B"},
+        session.check,
+    )
+    return f"day {session.day}, operator '{operator}': {told}" if told else None
 
 
 def _duckdb_sentence(session: DaySession, operator: str, error: duckdb.Error) -> str:

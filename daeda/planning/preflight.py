@@ -5,13 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from daeda.catalog.project import Project
+from daeda.dataset.contents import looks_like
 from daeda.dataset.sources import missing_days, missing_sentence
 from daeda.dtypes import TIMESTAMP_UNITS, TimeUnit
 from daeda.errors import InputError, counted, first_line, shortened
@@ -23,6 +26,7 @@ from daeda.planning.times import fitting_unit, is_plausible, shown_time
 from daeda.sql import scan as composed
 from daeda.sql import statements
 from daeda.sql.locked import Reach, connect
+from daeda.sql.unreadable import unreadable_file
 from daeda.storage.client import AT_ONCE
 from daeda.storage.objects import before_the_first_day, open_parquet
 
@@ -125,9 +129,16 @@ def _check_file(
                 for scan in scans
             ]
     except (OSError, pa.ArrowException) as error:
-        reason = first_line(error).partition(". ")[0]
-        what = f"{path} is not a readable Parquet file ({reason}): write it again"
+        what = f"{path} is not a readable Parquet file ({_why_unreadable(path, version, error)}): write it again"
         return [[("unreadable", f"view '{scan.view}': {what}")] for scan in scans]
+
+
+def _why_unreadable(path: str, version: tuple[int, str] | None, error: Exception) -> str:
+    reason = first_line(error).partition(". ")[0]
+    with suppress(OSError):
+        found = looks_like(path, version)
+        return f"it looks like {found}: {reason}" if found else reason
+    return reason
 
 
 def _check_times(
@@ -240,8 +251,15 @@ def _check_static_keys(dag: Dag, sources: Sources, days: tuple[dt.date, ...]) ->
             continue
         scan = scans[operator.inputs[1]]
         relation = composed.scan(scan, dag.relations[scan.output], sources.needed(days[0])[scan.name], days[0])
-        with connect(Reach.of(sources.places(scan))) as connection:
-            found = connection.execute(statements.duplicate_keys(operator.keys, relation)).fetchone()
+        reach = Reach.of(sources.places(scan))
+        try:
+            with connect(reach) as connection:
+                found = connection.execute(statements.duplicate_keys(operator.keys, relation)).fetchone()
+        except duckdb.Error as error:
+            told = unreadable_file([(scan, sources.needed(days[0])[scan.name])], reach)
+            what = told or f"{sources.files[scan.name].path} cannot be read ({first_line(error)})"
+            refusals.append(Refusal(f"view '{scan.view}': {what}", frozenset(days)))
+            continue
         if found is not None:
             shown = shortened([f"{key} = {value!r}" for key, value in zip(operator.keys, found, strict=False)])
             sentence = (

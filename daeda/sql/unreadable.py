@@ -1,0 +1,49 @@
+"""Which file a statement could not read: DuckDB names it or not, so each is read alone once a statement has failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import duckdb
+
+from daeda.errors import first_line
+from daeda.operators.relational import Scan
+from daeda.sql.locked import Reach, Setting, connect
+from daeda.sql.scan import narrowing
+from daeda.storage.access import without_secrets
+
+_OF_FILES = (
+    duckdb.InvalidInputException,
+    duckdb.IOException,
+    duckdb.InternalException,
+    duckdb.FatalException,
+    duckdb.SerializationException,
+    duckdb.NotImplementedException,
+)
+
+
+def may_be_of_a_file(error: BaseException) -> bool:
+    """Whether an error of DuckDB can come from the bytes of a file; its reader of Parquet throws plain Errors."""
+    return type(error) is duckdb.Error or isinstance(error, _OF_FILES)
+
+
+def unreadable_file(
+    scanned: Iterable[tuple[Scan, Iterable[str]]],
+    reach: Reach,
+    config: Mapping[str, Setting] | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> str | None:
+    """The first file of which DuckDB cannot read what its Scan takes, and why; None where it reads them all.
+
+    `check` is called before each file, and may raise.
+    """
+    with connect(reach, config) as connection:
+        for scan, paths in scanned:
+            for path in dict.fromkeys(paths):
+                check()
+                try:
+                    connection.execute(f"SELECT max(hash(t)) FROM ({narrowing(scan, path)}) AS t").fetchone()
+                except duckdb.Error as error:
+                    if may_be_of_a_file(error):
+                        return f"{path} cannot be read ({without_secrets(first_line(error))}): write it again"
+    return None
