@@ -14,7 +14,7 @@ from daeda.storage.objects import client
 from daeda.storage.place import SCHEME, ObjectPath, below, is_object, object_path
 
 # DuckDB takes these for a pattern or for parameters, wherever they stand in an address.
-_NOT_IN_NAMES = "*?[]"
+_NOT_IN_NAMES = "*?[]\\"
 _MOST_AT_ONCE = 1000
 _MARKS = {"_delta_log": "the log of a Delta table", ".hoodie": "the timeline of a Hudi table"}
 
