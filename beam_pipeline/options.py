@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from daeda.catalog.project import Project
     from daeda.dataset.source_files import Export
     from daeda.operators.dag import Dag
+    from daeda.planning.days import DayPlan
 
 # Of Beam's flags, those that daeda decides itself.
 _OURS = frozenset({"--direct_num_workers", "--direct_running_mode"})
@@ -93,6 +94,7 @@ def _build(
     from daeda.dataset.staging import check_spill, check_writable, repair
     from daeda.planning.days import chosen_days, find_sources, plan_skeleton, refuse_blocked, refuse_stale
     from daeda.planning.emptiness import refuse_empty_range, wrong_units
+    from daeda.planning.fulfilled import require_skeleton
     from daeda.planning.preflight import check_sources
 
     days = chosen_days(project, arguments.target_date)
@@ -103,7 +105,10 @@ def _build(
     if spill is not None and runner.in_process:
         check_spill(project.root / spill)
 
+    plans: tuple[DayPlan, ...] = ()
+
     def due() -> tuple[dt.date, ...]:
+        nonlocal plans
         plans = plan_skeleton(project, dag, sources, days, arguments.on_stale)
         refuse_empty_range(project, sources, plans)
         refuse_blocked(plans)
@@ -133,6 +138,7 @@ def _build(
                 arguments.profile,
             )
         )
+        require_skeleton(project, dag, plans)
         if arguments.profile:
             print_profile(layout, "skeleton", to_build)
     else:

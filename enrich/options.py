@@ -51,6 +51,7 @@ def _command(words: Sequence[str]) -> int:
     from daeda.dataset.stores import stores_from_text, stores_to_text
     from daeda.planning.days import chosen_days
     from daeda.planning.exports import exported
+    from daeda.planning.fulfilled import require_enriched
 
     project = open_project(arguments)
     if not is_driven() and not arguments.stores:
@@ -78,12 +79,17 @@ def _command(words: Sequence[str]) -> int:
         def find_stores() -> Stores:
             return _identify(project, dag, pinned)
 
+        plans: tuple[DayPlan, ...] = ()
+
         def due() -> tuple[dt.date, ...]:
-            return _days_to_build(project, dag, exports, days, arguments.on_stale, find_stores)
+            nonlocal plans
+            plans = _enriched_days(project, dag, exports, days, arguments.on_stale, find_stores)
+            return tuple(plan.day for plan in plans if plan.builds)
 
         to_build = due()
         if to_build:
             _build(project, dag, to_build, arguments, due, find_stores())
+            require_enriched(project, dag, plans, find_stores())
         else:
             # A run that was killed behind its last day has left something.
             repair(layout)
@@ -158,15 +164,15 @@ def _build(
         print_profile(Layout(project.service_dir, project.scratch_dir), "enriched", days)
 
 
-def _days_to_build(
+def _enriched_days(
     project: Project,
     dag: Dag,
     exports: Mapping[str, Export],
     days: tuple[dt.date, ...],
     on_stale: str,
     find_stores: FindStores,
-) -> tuple[dt.date, ...]:
-    """The days to enrich; InputError for a skeleton day that is missing or stale, DayError with `--on-stale fail`."""
+) -> tuple[DayPlan, ...]:
+    """The plan of the enriched days; InputError where a skeleton day is not ready, DayError with `--on-stale fail`."""
     from daeda.dataset.layout import Layout
     from daeda.dataset.staging import check_writable
     from daeda.planning.days import find_sources, plan_enriched, plan_skeleton
@@ -182,7 +188,7 @@ def _days_to_build(
             f"{len(stale)} enriched days are stale: {shortened([plan.day for plan in stale])}; the first because "
             f"{shortened(stale[0].reasons)}; build them anew with --on-stale rebuild"
         )
-    return tuple(plan.day for plan in plans if plan.builds)
+    return plans
 
 
 def _require_skeleton(project: Project, plans: Iterable[DayPlan]) -> None:

@@ -36,6 +36,7 @@ from daeda.planning.days import (
 )
 from daeda.planning.emptiness import block_empty_range, refuse_empty_range, wrong_units
 from daeda.planning.exports import exported
+from daeda.planning.fulfilled import require_enriched, require_skeleton
 from daeda.planning.preflight import block_refused, check_sources
 from daeda.settings.flags import ENRICHMENT_FLAGS, SKELETON_FLAGS
 
@@ -186,7 +187,8 @@ def _run(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[st
         if code:
             return code
         # What was checked is what is read: the number that a tag stood for, and the content behind it.
-        enrichment += ["--pinned-stores", stores_to_text(stores_from_text("".join(said)))]
+        stores = stores_from_text("".join(said))
+        enrichment += ["--pinned-stores", stores_to_text(stores)]
     layout = Layout(plan.project.service_dir, plan.project.scratch_dir)
     repair(layout)
     # Flags of the runner are checked where they are understood, also when no day is to be built.
@@ -196,7 +198,13 @@ def _run(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[st
         code = _half("beam_pipeline", words, state, layout)
         if code:
             return code
-    return _half("enrich", enrichment, state, layout) if to_enrich else 0
+        require_skeleton(plan.project, plan.dag.skeleton(), plan.skeleton)
+    if to_enrich:
+        code = _half("enrich", enrichment, state, layout)
+        if code:
+            return code
+        require_enriched(plan.project, plan.dag, plan.enriched, stores)
+    return 0
 
 
 def _half(module: str, words: Sequence[str], state: Interruptions, layout: Layout) -> int:

@@ -38,7 +38,8 @@ class DayPlan:
 
     `parts` are those that are published now, None where the day is not. `damage` says how what is there differs from
     what was published, `obstacles` what is in the way and not daeda's to delete. `stamps` are those of parts that were
-    copied or touched, and whose bytes are as published.
+    copied or touched, and whose bytes are as published. `planned` is the fingerprint that the day is to have, where the
+    plan needed to know it.
     """
 
     day: dt.date
@@ -51,6 +52,7 @@ class DayPlan:
     damage: tuple[str, ...] = ()
     obstacles: tuple[str, ...] = ()
     stamps: Mapping[str, str] = field(default_factory=dict, repr=False)
+    planned: Fingerprint | None = field(default=None, repr=False)
 
     @property
     def builds(self) -> bool:
@@ -214,7 +216,7 @@ def _skeleton_day(
     action, reasons = _compare(published, published.manifest, new, on_stale)
     parts = published.manifest.parts
     damage, stamps = published.damage, published.stamps
-    return DayPlan(day, "skeleton", action, reasons, count, cut, parts, damage, stamps=stamps)
+    return DayPlan(day, "skeleton", action, reasons, count, cut, parts, damage, stamps=stamps, planned=new)
 
 
 def _obstructed(published: Published, day: dt.date, dataset: Dataset) -> DayPlan:

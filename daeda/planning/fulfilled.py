@@ -1,0 +1,85 @@
+"""After a run: every day that was planned is there, by the manifests, whatever a half has said.
+
+A manifest is held against what was planned, so that a day of before the run, or one that another run built meanwhile of
+another configuration, does not pass for a day of this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from daeda.catalog.project import Project
+from daeda.dataset.fingerprint import enriched_fingerprint, operator_digests, skeleton_fingerprint
+from daeda.dataset.layout import Dataset, Layout
+from daeda.dataset.manifest import Fingerprint, Manifest
+from daeda.dataset.published import Published, look_at_days
+from daeda.dataset.stores import Stores
+from daeda.errors import DayError, shortened
+from daeda.operators.dag import Dag
+from daeda.planning.days import Action, DayPlan
+from daeda.planning.functions import function_codes
+
+
+def require_skeleton(project: Project, dag: Dag, plans: Sequence[DayPlan]) -> None:
+    """Raise DayError unless the skeleton days are there as they were planned. `dag` is the skeleton's."""
+    codes = function_codes(project, dag)
+    plain = skeleton_fingerprint(operator_digests(dag.operators), {}, project.runtime.rows_per_part, codes)
+    published = look_at_days(_layout(project), "skeleton", [one.day for one in plans])
+    lacking = []
+    for one in plans:
+        there = published.get(one.day)
+        reason = _reason(one, there, _with_inputs(plain, one, there))
+        lacking += [(one, reason)] if reason else []
+    _refuse("skeleton", lacking, len(plans))
+
+
+def require_enriched(project: Project, dag: Dag, plans: Sequence[DayPlan], stores: Stores) -> None:
+    """Raise DayError unless the enriched days are there as they were planned, each of its skeleton. `dag` is whole."""
+    days = [one.day for one in plans]
+    published = look_at_days(_layout(project), "enriched", days)
+    skeletons = look_at_days(_layout(project), "skeleton", days)
+    lacking = []
+    for one in plans:
+        below = skeletons.get(one.day)
+        if below is None or below.manifest is None:
+            lacking.append((one, "its skeleton day is not there"))
+            continue
+        wanted = enriched_fingerprint(dag, below.manifest.parts, stores)
+        reason = _reason(one, published.get(one.day), wanted)
+        lacking += [(one, reason)] if reason else []
+    _refuse("enriched", lacking, len(plans))
+
+
+def _reason(plan: DayPlan, there: Published | None, wanted: Fingerprint) -> str | None:
+    """Why a day is not what was planned, None where it is. One that is kept or blocked is whatever it was."""
+    if plan.action in (Action.KEEP, Action.BLOCKED):
+        return None
+    if there is None or there.manifest is None:
+        return "it was not published"
+    if not plan.builds:
+        return None
+    differences = [*there.manifest.fingerprint.differences(wanted), *there.damage]
+    return f"what is there is another: {shortened(differences, 3)}" if differences else None
+
+
+def _with_inputs(plain: Fingerprint, plan: DayPlan, there: Published | None) -> Fingerprint:
+    """What the plan knows of the inputs: those of a day that is built for the first time are digested by the day."""
+    if plan.planned is not None:
+        return plan.planned
+    manifest: Manifest | None = there.manifest if there is not None else None
+    return replace(plain, inputs=manifest.fingerprint.inputs if manifest is not None else {})
+
+
+def _refuse(dataset: Dataset, lacking: Iterable[tuple[DayPlan, str]], planned: int) -> None:
+    found = list(lacking)
+    if found:
+        days = shortened([one.day for one, _ in found])
+        raise DayError(
+            f"{dataset}: {len(found)} of {planned} planned days are not there: {days}; the first because "
+            f"{found[0][1]}: run again to build them"
+        )
+
+
+def _layout(project: Project) -> Layout:
+    return Layout(project.service_dir, project.scratch_dir)
