@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from daeda.durations import Duration
+from daeda.operators.dag import Operator
+from daeda.operators.temporal import PointInTimeJoin
 from daeda_audit.command import main
 from daeda_audit.copies import Copies
 from daeda_audit.declared import declared_columns
@@ -141,3 +145,45 @@ def test_a_ttl_that_is_shorter_than_the_window_is_no_false_alarm(
     assert by_audit(made, tmp_path / "copies") == {"mean_7d": [700.0, 363.0], "list_7d": [[700.0], [26.0, 700.0]]}
     build(made, days=[DAY])
     assert main(words(made, "--probe", "recompute")) == 0, capsys.readouterr().err
+
+
+def of_attributes(**update: Any) -> Callable[[Operator], Operator]:
+    """The look-ups of attributes, changed."""
+
+    def swap(operator: Operator) -> Operator:
+        return operator.model_copy(update=update) if isinstance(operator, PointInTimeJoin) else operator
+
+    return swap
+
+
+LEAKS: dict[str, Callable[[Operator], Operator]] = {
+    "the ttl ignored": of_attributes(ttl=None),
+    "the ttl a microsecond too long": of_attributes(ttl=Duration.parse(f"{3_600_000_001}us")),
+    "the ttl a microsecond too short": of_attributes(ttl=Duration.parse(f"{3_600_000_000 - 1}us")),
+    "the row of the very time": of_attributes(allow_exact=True),
+}
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_a_wrong_row_of_an_attribute_whose_ttl_is_shorter_than_the_window_is_found(
+    leak: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Six days before the day that is audited, each event has prices on the borders of its hour, and no other."""
+    made = project(tmp_path, "1h", exact=False, created=False, windows=("7d",))
+    hour, tick = dt.timedelta(hours=1), dt.timedelta(microseconds=1)
+    borders = {10: hour + tick, 11: hour, 12: dt.timedelta()}
+    made.data["events"] = [(1, item, moment(f"03 {item}:00"), 0.5) for item in borders]
+    made.data["events"] += [(1, 13, moment("09 08:00"), 0.5)]
+    made.data["prices"] = sorted(
+        ((item, moment(f"03 {item}:00") - age, None, float(item)) for item, age in borders.items()),
+        key=lambda row: row[1],
+    )
+    del made.data["items"]
+    made.write().write_data()
+    assert by_audit(made, tmp_path / "copies") == {"mean_7d": [11.0], "list_7d": [[11.0]]}
+    build(made, LEAKS[leak], days=[DAY])
+    assert main(words(made, "--probe", "recompute")) == 1
+    told = capsys.readouterr()
+    assert told.out.endswith(" 2 mismatches in mean_7d, list_7d\n")
+    assert "\nmean_7d: row 0 of 2024-01-09 (skeleton): user_id 1, item_id 13, " in told.err
+    assert "  recomputed  11.0\n" in told.err
