@@ -30,10 +30,11 @@ from daeda.host import probe_host
 from daeda.operators.dag import Dag
 from daeda.storage.place import ObjectPath
 from enrich.board import References
-from enrich.cluster import PartStream, ray_session
+from enrich.cluster import PartStream
 from enrich.envelope import Envelope, Requested, clamp
 from enrich.part import PartTask, Receipt
 from enrich.preload import DayNeeds, Preload, vector_columns
+from enrich.session import RayLost, ray_session
 from enrich.sink import DayWork, publish_enriched
 from enrich.store import VectorSource
 from enrich.watch import Watch, in_background
@@ -101,8 +102,9 @@ class _Run:
         days = [work.day for work in works]
         opened = in_background(self._preload.open)
         self._read_ahead(works[0], opened, held=0)
+        asked = self._run.project.runtime.ray
         # Ray's C++ side takes SIGTERM for itself when it has started.
-        with ray_session(envelope, self._run.project.runtime.ray.address) as found, self._watch.signals():
+        with ray_session(envelope, asked.address, asked.start_timeout_seconds) as found, self._watch.signals():
             tasks = {work.day.isoformat(): _with_threads(work.tasks, found) for work in works}
             enriched = self._staging.seen("enriched")
             with (
@@ -110,18 +112,21 @@ class _Run:
                 DayProgress("enriched", days, self._staging.status, enriched),
             ):
                 # Actors start meanwhile.
+                self._watch.start("the ids of the embedding stores", asked.day_timeout_minutes)
                 self._watch.wait(opened)
                 for work, following in zip(works, [*works[1:], None], strict=True):
                     try:
                         self._day(work, following, opened, parts)
                     except Interrupted:
                         raise
+                    except RayLost as error:
+                        raise RayLost(f"day {work.day}: {error}") from error
                     except DaedaError as error:
                         raise DayError(f"day {work.day}: {error}") from error
 
     def _day(self, work: DayWork, following: DayWork | None, opened: Future[None], parts: PartStream) -> None:
         """Build one day, while the next one is read."""
-        self._watch.start_day(self._run.project.runtime.ray.day_timeout_minutes)
+        self._watch.start(f"day {work.day}", self._run.project.runtime.ray.day_timeout_minutes)
         self._tell(work, "preload")
         held, references, preloading = self._put(work, parts)
         parts.wait_for_actors(self._watch)
@@ -142,6 +147,7 @@ class _Run:
         if work.local_dir != work.skeleton_dir:
             shutil.rmtree(work.local_dir)
         self._status(work).unlink()
+        self._watch.stop()
 
     def _put(self, work: DayWork, parts: PartStream) -> tuple[int, References, float]:
         """Put the vectors of the day where the actors find them; their bytes, and the seconds of the preload.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
@@ -17,10 +18,10 @@ from daeda.cli.arguments import (
     open_project,
 )
 from daeda.cli.installed import require
-from daeda.cli.lifeline import is_driven, watch_driver
+from daeda.cli.lifeline import is_driven
 from daeda.cli.outcome import answer_place, run_command, say, warn
-from daeda.cli.supervise import supervised
 from daeda.errors import DayError, InputError, UsageError, shortened
+from enrich.supervisor import supervised
 
 if TYPE_CHECKING:
     from daeda.catalog.project import Project
@@ -33,13 +34,8 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Build the enriched days that need it; returns the exit code."""
     if arguments is None:
-        return supervised("enrich", lambda: _run(sys.argv[1:]))
-    return _run(arguments)
-
-
-def _run(words: Sequence[str]) -> int:
-    watch_driver()
-    return run_command(_command, words)
+        return supervised(lambda: run_command(_command, sys.argv[1:]))
+    return run_command(_command, arguments)
 
 
 def _command(words: Sequence[str]) -> int:
@@ -155,6 +151,7 @@ def _build(
     from enrich.check import check_enrichment
 
     check_enrichment(project, dag, days, stores)
+    _clean_environment(project)
     from daeda.cli.profile_table import print_profile
     from daeda.dataset.layout import Layout
     from enrich.job import EnrichRun, build_enriched
@@ -162,6 +159,15 @@ def _build(
     build_enriched(EnrichRun(project, dag, days, arguments.on_locked, due, arguments.profile, stores))
     if arguments.profile:
         print_profile(Layout(project.service_dir, project.scratch_dir), "enriched", days)
+
+
+def _clean_environment(project: Project) -> None:
+    """Take from the environment what Ray would obey, before Ray is imported."""
+    from enrich.ray_environment import clean
+
+    sentence = clean(os.environ, project.runtime.ray.address)
+    if sentence is not None:
+        say(sentence)
 
 
 def _enriched_days(

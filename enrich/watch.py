@@ -12,13 +12,16 @@ from types import FrameType
 from typing import TypeVar
 
 from daeda import interrupts
-from daeda.errors import DayError, Interrupted
+from daeda.errors import DayError, Interrupted, counted
+from enrich.channel import tell_limit, tell_no_limit
 
 Result = TypeVar("Result")
 
 # How late a signal may be noticed; waiting costs nothing in between.
 POLL_SECONDS = 0.1
 MINUTE_SECONDS = 60.0
+# How much later than the watch the supervisor notices.
+LATE_SECONDS = 20.0
 
 
 class Watch:
@@ -31,13 +34,21 @@ class Watch:
         self._deadline = float("inf")
         self._late = ""
 
-    def start_day(self, minutes: int) -> None:
-        """From now on a day is at work that may take so long."""
+    def start(self, what: str, minutes: int) -> None:
+        """From now on `what` is at work, which may take so long. Where this process itself waits and does not look, the
+        supervisor ends it a little later.
+        """
         self._deadline = time.monotonic() + minutes * MINUTE_SECONDS
         self._late = (
-            f"not done after {minutes} minutes; raise ray.day_timeout_minutes, or give the run more CPUs "
-            "(--ray-num-cpus)"
+            f"not done after {counted(minutes, 'minute')}; raise ray.day_timeout_minutes (--ray-day-timeout-minutes), "
+            "or give the run more CPUs (--ray-num-cpus)"
         )
+        tell_limit(minutes * MINUTE_SECONDS + LATE_SECONDS, f"{what}: {self._late}")
+
+    def stop(self) -> None:
+        """Nothing is at work that has a limit."""
+        self._deadline = float("inf")
+        tell_no_limit()
 
     def check(self) -> None:
         """Raise Interrupted after a signal, DayError after the day's time."""

@@ -19,11 +19,17 @@ _driven = False
 
 def watch_driver() -> None:
     """Watch the pipe named by the environment, if there is one, in a daemon thread."""
+    descriptor = take_lifeline()
+    if descriptor is not None:
+        threading.Thread(target=_watch, args=(descriptor,), daemon=True, name="lifeline").start()
+
+
+def take_lifeline() -> int | None:
+    """The pipe from the driver, for the one process that watches it; None without a driver."""
     global _driven
     descriptor = os.environ.pop(VARIABLE, None)
     _driven = descriptor is not None and _is_open(descriptor)
-    if descriptor is not None and _driven:
-        threading.Thread(target=_watch, args=(int(descriptor),), daemon=True, name="lifeline").start()
+    return int(descriptor) if descriptor is not None and _driven else None
 
 
 def _is_open(descriptor: str) -> bool:

@@ -66,6 +66,18 @@ ENRICHMENT_FLAGS: tuple[SettingFlag, ...] = (
         "switch",
         "share the vectors of a day through the object store",
     ),
+    SettingFlag(
+        "--ray-start-timeout-seconds",
+        ("ray", "start_timeout_seconds"),
+        "whole number",
+        "seconds that Ray may take to start, or to be joined",
+    ),
+    SettingFlag(
+        "--ray-day-timeout-minutes",
+        ("ray", "day_timeout_minutes"),
+        "whole number",
+        "minutes that a day may take to be enriched",
+    ),
 )
 OUTPUT_ROOT = SettingFlag("--output-root", ("output_root",), "directory", "where the days are published")
 SETTING_FLAGS: tuple[SettingFlag, ...] = (OUTPUT_ROOT, *SKELETON_FLAGS, *ENRICHMENT_FLAGS)

@@ -112,6 +112,11 @@ class RayEnvelope(Strict):
         default=True,
         description="Read the vectors of a day once and share them; where they do not fit, actors read batches.",
     )
+    start_timeout_seconds: Whole = Field(
+        default=180,
+        ge=1,
+        description="Seconds after which a Ray that has not started or been joined is given up.",
+    )
     day_timeout_minutes: Whole = Field(
         default=240, ge=1, description="Minutes after which a day that is not done is given up."
     )

@@ -28,7 +28,7 @@ from daeda.dataset.manifest import ColumnFacts, Manifest, read_manifest
 from daeda.dataset.profile import read_profile
 from daeda.dataset.sources import file_digest
 from daeda.errors import DayError, InputError, Interrupted
-from enrich import actors, cluster, job, watch
+from enrich import actors, cluster, job, session, watch
 from enrich.board import Board
 from enrich.check import identify_stores
 from enrich.envelope import Requested, clamp
@@ -51,7 +51,7 @@ def running_ray() -> Iterator[None]:
     """One Ray for all tests of this module that run in this process."""
     from daeda.host import Host
 
-    with cluster.ray_session(clamp(Requested(num_cpus=4), Host(4, 4 * 2**30, 2**28, isolation=False))):
+    with session.ray_session(clamp(Requested(num_cpus=4), Host(4, 4 * 2**30, 2**28, isolation=False))):
         yield
 
 
@@ -340,7 +340,7 @@ def test_an_actor_that_dies_every_time_ends_the_day(
         build(root)
     assert str(caught.value) == (
         "day 2024-01-01: an actor was lost or ran out of memory (ActorDiedError); lower enrich_batch_rows, give fewer "
-        "CPUs (--ray-num-cpus), or more memory"
+        f"CPUs (--ray-num-cpus), or more memory; Ray's logs are in {session._OWN[0].logs}"
     )
     assert_nothing_published(root)
     assert "Traceback" not in capfd.readouterr().err
@@ -352,8 +352,8 @@ def test_a_day_has_its_time(root: Path, running_ray: None, monkeypatch: pytest.M
     with pytest.raises(DayError) as caught:
         build(root, ray={"day_timeout_minutes": 2})
     assert str(caught.value) == (
-        "day 2024-01-01: not done after 2 minutes; raise ray.day_timeout_minutes, or give the run more CPUs "
-        "(--ray-num-cpus)"
+        "day 2024-01-01: not done after 2 minutes; raise ray.day_timeout_minutes (--ray-day-timeout-minutes), or "
+        "give the run more CPUs (--ray-num-cpus)"
     )
     assert_nothing_published(root)
 
@@ -379,17 +379,23 @@ def test_a_signal_ends_the_run(root: Path, running_ray: None, monkeypatch: pytes
 # The real thing, with a Ray of its own.
 
 SLOW = """
-import sys, time
-import enrich.cluster
+import sys
+from enrich.supervisor import supervised
 
-class Slow(enrich.cluster.PartWorker):
-    def result(self, task, vectors):
-        time.sleep(0.25)
-        return super().result(task, vectors)
+def slow():
+    import time
+    import enrich.cluster
 
-enrich.cluster.PartWorker = Slow
-from enrich.options import main
-raise SystemExit(main())
+    class Slow(enrich.cluster.PartWorker):
+        def result(self, task, vectors):
+            time.sleep(0.25)
+            return super().result(task, vectors)
+
+    enrich.cluster.PartWorker = Slow
+    from enrich.options import main
+    return main(sys.argv[1:])
+
+raise SystemExit(supervised(slow))
 """
 
 

@@ -26,17 +26,23 @@ SECONDS_TO_BEGIN = 240.0
 
 # `python -m enrich` with parts that take a while, so that it can be met at work.
 SLOW = """
-import sys, time
-import enrich.cluster
+import sys
+from enrich.supervisor import supervised
 
-class Slow(enrich.cluster.PartWorker):
-    def result(self, task, vectors):
-        time.sleep(0.1)
-        return super().result(task, vectors)
+def slow():
+    import time
+    import enrich.cluster
 
-enrich.cluster.PartWorker = Slow
-from enrich.options import main
-raise SystemExit(main())
+    class Slow(enrich.cluster.PartWorker):
+        def result(self, task, vectors):
+            time.sleep(0.1)
+            return super().result(task, vectors)
+
+    enrich.cluster.PartWorker = Slow
+    from enrich.options import main
+    return main(sys.argv[1:])
+
+raise SystemExit(supervised(slow))
 """
 
 
