@@ -39,8 +39,8 @@ from enrich.descendants import adopt_orphans, descendants, end_descendants
 from enrich.endings import AGAIN, ended_with
 from enrich.ray_directory import keep_logs
 
-# How long the enrichment may take to give up its day after a signal, a little less than a driver waits for its half; and
-# to end when it has said how.
+# How long the enrichment may take to give up its day after a signal, a little less than a driver waits for its half;
+# and to end when it has said how.
 GRACE_SECONDS = 5.0
 END_SECONDS = 2.0
 # A process of Ray has ended: Ray, or the enrichment, has so long to notice it by itself. What starts does not notice.
@@ -164,6 +164,7 @@ class _Supervisor:
         self._driver = driver
         self._said = said
         self._spared = spared
+        self._worded = False
         self._rest = b""
         self._signals: list[signal.Signals] = []
         self._child: _Watched | None = None
@@ -228,10 +229,11 @@ class _Supervisor:
 
     def _hear(self, waiting: select.poll) -> None:
         """Take what the child tells every supervisor: its last word, and the code of a user that it runs."""
-        if self._told.word is not None:
+        if self._worded:
             return
         self._told.look(0)
         if self._told.word is not None:
+            self._worded = True
             waiting.unregister(self._told.descriptor)
             self._end_at = min(self._end_at, time.monotonic() + END_SECONDS)
 
