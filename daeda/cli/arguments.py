@@ -38,7 +38,9 @@ class StrictParser(argparse.ArgumentParser):
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         """The value of a word. An empty one is an unset variable of a shell, and `Path` would take it for `.`."""
-        if not arg_string.strip() and not isinstance(action, argparse._SubParsersAction):
+        # Defaults come through here, too, and some of Beam's are empty.
+        given = arg_string != action.default and not isinstance(action, argparse._SubParsersAction)
+        if given and not arg_string.strip():
             name = "/".join(action.option_strings) or action.dest.upper()
             raise UsageError(f"{self.prog}: {name} is empty: give it a value, or leave it out; is a variable not set?")
         return super()._get_value(action, arg_string)
