@@ -10,6 +10,7 @@ from pathlib import Path
 from daeda.dataset.layout import Layout, scratch_of
 from daeda.dataset.source_files import Export
 from daeda.dataset.staging import RunStaging
+from daeda.planning.checked import Checked, read_checked
 from daeda.sql.lower import Handle
 from daeda.storage.place import Place, below, place
 
@@ -51,6 +52,7 @@ class RunContext:
     `project_root`. `exports` are the views that lie in databases.
     `days` are the days of the run, where it knows them: a file that several of them read is narrowed once.
     `searched` names the look-ups whose right side is searched in memory, where it fits.
+    With `has_checked` the run's directory holds what was checked before the first day.
     """
 
     service: str
@@ -69,12 +71,17 @@ class RunContext:
     exports: Mapping[str, Export] = field(default_factory=dict)
     days: tuple[dt.date, ...] = ()
     searched: frozenset[str] = frozenset()
+    has_checked: bool = False
 
     @property
     def staging(self) -> RunStaging:
         """The run's staging directory."""
         run_dir = Path(self.run_dir)
         return RunStaging(Layout(place(self.service_dir), scratch_of(run_dir)), run_dir)
+
+    def checked(self) -> Checked:
+        """What the run has checked before its first day: nothing in a pipeline of one's own."""
+        return read_checked(self.run_dir) if self.has_checked else Checked()
 
     @property
     def places(self) -> tuple[str, ...]:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from beam_pipeline.context import DayHandle
 from beam_pipeline.look_up import run_search
-from beam_pipeline.narrowed import Scanned, narrowed
+from beam_pipeline.narrowed import narrowed
 from beam_pipeline.rolling import run_rolling
 from beam_pipeline.session import DaySession
 from beam_pipeline.sink import write_day
 from beam_pipeline.udf import run_udf
-from daeda.dataset.sources import files_needed
 from daeda.operators.relational import Join, Scan, Sink
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform
@@ -56,11 +55,7 @@ class _Executing:
         return self.session.day
 
     def source_files(self, operator: Scan) -> tuple[str, ...]:
-        files = self.session.list_files(operator)
-        paths = files_needed(operator, files, self.session.day)
-        found = self.session.read(operator.name, paths, files)
-        self.session.scanned[operator.name] = Scanned(operator, files, found)
-        return tuple(found)
+        return tuple(self.session.read(operator).found)
 
     def narrowed(self, given: Composed) -> Composed:
         return narrowed(self.session, given, self.session.scanned.values())

@@ -117,7 +117,7 @@ def _build(
         return tuple(plan.day for plan in plans if plan.builds)
 
     to_build = due()
-    check_sources(project, dag, sources, to_build)
+    checked = check_sources(project, dag, sources, to_build)
     if not is_driven():
         warn(*project.warnings, *wrong_units(project, sources))
     if to_build:
@@ -130,6 +130,7 @@ def _build(
                 project,
                 dag,
                 sources,
+                checked,
                 to_build,
                 runner,
                 WORKER_TIMEOUT if arguments.worker_timeout is None else arguments.worker_timeout,

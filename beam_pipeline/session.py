@@ -20,6 +20,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from beam_pipeline.check_now import check_now
 from beam_pipeline.context import DayHandle, RunContext
 from beam_pipeline.gate import DayGate
 from beam_pipeline.held import HeldColumns
@@ -34,8 +35,8 @@ from daeda.dataset.layout import day_name
 from daeda.dataset.manifest import InputFile
 from daeda.dataset.profile import DayProfile, Meter, measured, write_profile
 from daeda.dataset.source_files import SourceFiles
-from daeda.dataset.sources import Identities, check_unchanged, find_files
-from daeda.errors import DaedaError, DayError, UserError, first_line, refusal
+from daeda.dataset.sources import Identities, check_unchanged, files_needed, find_files
+from daeda.errors import DaedaError, DayError, UserError, first_line, refusal, shortened
 from daeda.functions import check_not_stopped, raised_in
 from daeda.operators.relational import Scan
 from daeda.sql.handle import quoted_name
@@ -69,6 +70,8 @@ class DaySession:
         self.codes: dict[str, str] = {}
         # Packages beside the usual ones that made the bytes of the day.
         self.libraries: set[str] = set()
+        # By path: however often the day reads a file, it reads one state of it.
+        self._identified: dict[str, InputFile] = {}
         self._listed: dict[str, SourceFiles] = {}
         self.published: tuple[Place, ...] = ()
         self.busy = False
@@ -92,13 +95,34 @@ class DaySession:
         """Record what an operator does, for the fingerprint."""
         self.digests |= operator_digests([operator])
 
-    def read(self, operator: str, paths: tuple[str, ...], files: SourceFiles) -> dict[str, InputFile]:
-        """Record the identity of the files that an operator reads, of those that were listed; returns them by path."""
-        found = {path: _identities.of(operator, path, files) for path in paths}
-        self.inputs[operator] = tuple(found.values())
-        return found
+    def read(self, scan: Scan) -> Scanned:
+        """Find and identify the files that a Scan reads for the day, and see that each of them was checked.
 
-    def list_files(self, scan: Scan) -> SourceFiles:
+        Raises InputError where a file was not checked before, or has changed since, and does not fit the view; and
+        DayError where one has vanished.
+        """
+        files = self._list_files(scan)
+        checked = self.context.checked()
+        gone = checked.vanished(scan, self.day, files)
+        if gone:
+            raise DayError(
+                f"{shortened(gone, 3)} vanished after the run had begun: run again when the input is complete"
+            )
+        found = {path: self._identify(scan, path, files) for path in files_needed(scan, files, self.day)}
+        for file in found.values():
+            if not checked.covers(scan, file):
+                check_now(scan, self.digests[scan.name], file, files)
+        self.inputs[scan.name] = tuple(found.values())
+        self.scanned[scan.name] = Scanned(scan, files, found)
+        return self.scanned[scan.name]
+
+    def _identify(self, scan: Scan, path: str, files: SourceFiles) -> InputFile:
+        """The identity of a file, the same for every Scan of the day."""
+        if path not in self._identified:
+            self._identified[path] = _identities.of(scan.name, path, files)
+        return replace(self._identified[path], operator=scan.name)
+
+    def _list_files(self, scan: Scan) -> SourceFiles:
         """The files of a Scan. Every Scan of the day sees the same ones, whatever comes and goes meanwhile."""
         path = self.context.source_path(scan.path)
         export = self.context.exports.get(scan.view)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import time
 from functools import lru_cache
@@ -19,11 +20,12 @@ from daeda.dataset.layout import part_name
 from daeda.dataset.manifest import ColumnFacts, Manifest, Part
 from daeda.dataset.publish import prepare_day, publish_day, sync_file
 from daeda.dataset.sources import file_digest
-from daeda.errors import DayError
+from daeda.errors import DayError, counted
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Sink
 from daeda.sql import statements
 from daeda.sql.handle import Numbered, column
+from daeda.sql.scan import day_bounds
 from daeda.storage.place import Place
 
 # Fixed, so that the bytes depend on the rows alone.
@@ -55,7 +57,7 @@ def write_day(session: DaySession, operator: Sink, given: Numbered) -> tuple[Pla
     footers = _checked_footers(relation, paths, parts)
     facts = facts_of(session, relation, whole, footers)
     _check_not_null(session, operator, facts, given)
-    _check_order(given, paths)
+    _check_times(session, given, paths)
     session.check_inputs_unchanged()
     seconds = {**session.seconds, operator.name: time.perf_counter() - started}
     manifest = Manifest(
@@ -116,18 +118,40 @@ def _check_not_null(session: DaySession, operator: Sink, facts: tuple[ColumnFact
         )
 
 
-def _check_order(given: Numbered, paths: list[Path]) -> None:
-    """The parts, read one after another, are in the order of time, which is the first column of the order."""
+def _check_times(session: DaySession, given: Numbered, paths: list[Path]) -> None:
+    """The parts, read one after another, are in the order of time, the first column of the order, and of this day."""
     instant = given.relation.order[0] if given.relation.order[0] in given.relation.names else None
     if instant is None:
         return
+    bounds = _bounds(session, given.relation, instant)
     last: int | None = None
     for path in paths:
         with pq.ParquetFile(path) as file:
             # A part may be as large as the day; a group of its rows is not.
             for group in range(file.num_row_groups):
                 stored = file.read_row_group(group, columns=[instant]).column(0)
+                if bounds is not None and stored.null_count:
+                    raise DayError(f"{path.name} has {counted(stored.null_count, 'row')} without '{instant}'")
                 values = stored.cast("int32" if stored.type == "date32[day]" else "int64").to_numpy()
                 if len(values) and ((last is not None and values[0] < last) or bool((np.diff(values) < 0).any())):
                     raise DayError(f"{path.name} is not in the order of '{instant}'")
+                if bounds is not None and len(values) and not (bounds[0] <= values[0] and values[-1] < bounds[1]):
+                    raise DayError(f"{path.name} has rows whose '{instant}' lies outside of {session.day}")
                 last = int(values[-1]) if len(values) else last
+
+
+def _bounds(session: DaySession, relation: Relation, instant: str) -> tuple[int, int] | None:
+    """The first value of a time that lies in the day, and the first behind it, as they are stored.
+
+    None for a column that no Scan has chosen the rows of the day by.
+    """
+    for one in (scanned.scan for scanned in session.scanned.values()):
+        if one.reads == "day" and one.time is not None and one.time.column == instant:
+            dtype = relation.column(instant).dtype
+            if dtype != next(column.dtype for column in one.columns if column.name == instant):
+                return None
+            if dtype.name == "date":
+                day = (session.day - dt.date(1970, 1, 1)).days
+                return day, day + 1
+            return day_bounds(session.day, one.time.resolution)
+    return None

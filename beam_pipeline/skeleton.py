@@ -29,12 +29,12 @@ from daeda.cli.outcome import say
 from daeda.cli.progress import DayProgress
 from daeda.dataset.claims import Claim, OnLocked, claim_days, release
 from daeda.dataset.layout import MANIFEST_NAME, Layout, day_name
-from daeda.dataset.manifest import DayName, Manifest, read_manifest
 from daeda.dataset.staging import RunStaging, open_staging
 from daeda.errors import DaedaError, DayError, Interrupted, NotBuiltYet, counted, shortened
 from daeda.host import probe_host, skeleton_memory
 from daeda.operators.dag import Dag
 from daeda.operators.udf import RayUdfTransform
+from daeda.planning.checked import Checked
 from daeda.planning.days import Sources
 from daeda.planning.functions import function_codes
 from daeda.sql.lower import SourceOperator
@@ -68,12 +68,13 @@ class SkeletonRun:
 
     On a portable runner the job is given up after `patience` seconds in which no day was at work. `due` says which days
     are still to be built once this run alone may build them: another run may have built some meanwhile.
-    With `profile` each day leaves what its operators took.
+    With `profile` each day leaves what its operators took. `checked` is what was checked of the sources.
     """
 
     project: Project
     dag: Dag
     sources: Sources
+    checked: Checked
     days: tuple[dt.date, ...]
     runner: BeamRunner
     patience: float
@@ -122,7 +123,8 @@ def _claimed(run: SkeletonRun, staging: RunStaging) -> SkeletonRun:
 
 
 def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
-    """The constants of the run: limits are divided among the days at work."""
+    """The constants of the run: limits are divided among the days at work. What was checked is left for its workers."""
+    run.checked.write(staging.directory)
     project = run.project
     config = project.runtime.compute.duckdb_config
     return RunContext(
@@ -151,6 +153,7 @@ def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
         exports=run.sources.exports,
         days=run.days,
         searched=sharing(run.dag.operators),
+        has_checked=True,
     )
 
 
@@ -211,21 +214,6 @@ def _check_published(run: SkeletonRun, context: RunContext) -> None:
         raise DayError(
             f"the runner reported success, and {shortened(missing)} was not published in {context.service_dir}: "
             "output_root must lie on storage that every worker reaches by the same path"
-        )
-    for day in run.days:
-        name = DayName(run.project.service.name, "skeleton", day)
-        _check_inputs(run, day, read_manifest(seen / day_name(day), name))
-
-
-def _check_inputs(run: SkeletonRun, day: dt.date, manifest: Manifest | None) -> None:
-    """A file that vanished between the plan and the day is told: its partition looked like one without rows."""
-    read = {(file.operator, file.path) for file in manifest.inputs} if manifest is not None else set()
-    planned = [(name, run.sources.shown(path)) for name, paths in run.sources.needed(day).items() for path in paths]
-    gone = sorted({path for name, path in planned if (name, path) not in read})
-    if gone:
-        raise DayError(
-            f"day {day} was built without {shortened(gone, 3)}, which vanished after the run had begun: run again when "
-            "the input is complete"
         )
 
 

@@ -9,6 +9,7 @@ from daeda.storage.client import StoredObject
 from daeda.storage.objects import ObjectFile, client
 from daeda.storage.place import is_object, object_path
 from daeda.storage.regular import open_regular
+from daeda.storage.state import FileState
 
 _FIRST = 4096
 _MARKS = {
@@ -28,12 +29,12 @@ _MARKS = {
 }
 
 
-def looks_like(path: str, version: tuple[int, str] | None = None) -> str:
+def looks_like(path: str, version: FileState | None = None) -> str:
     """A format by the first bytes of a file or an object; empty where nothing tells."""
     if not is_object(path):
         with open_regular(path) as file:
             return format_of(file.read(_FIRST))
-    stored = StoredObject(object_path(path), *version) if version else client().look(object_path(path))
+    stored = StoredObject.in_state(object_path(path), version) if version else client().look(object_path(path))
     return format_of(ObjectFile(client(), stored).read(_FIRST)) if stored is not None else ""
 
 

@@ -17,6 +17,7 @@ from daeda.errors import InputError, NotRegular, cut
 from daeda.storage.objects import client
 from daeda.storage.place import ObjectPath, Place
 from daeda.storage.regular import MOST_METADATA, regular_descriptor
+from daeda.storage.state import FileState
 
 # Version of the day's format: part of the fingerprint, raised when the same input would give other bytes.
 FORMAT_VERSION = 1
@@ -76,9 +77,10 @@ class ColumnFacts:
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file that the day read. Size and mtime are a short cut; the digest decides. The path is for people only.
+    """A file that the day read. Size, mtime and ctime are a short cut; the digest decides. The path is for people only.
 
-    Of an object nothing is digested: its size and ETag decide.
+    Of an object nothing is digested: its size and ETag decide, and `mtime_ns` is when it was put, 0 where that is not
+    told. `ctime_ns` is 0 in manifests that are older than it.
     """
 
     __pydantic_config__ = _MODEL
@@ -89,6 +91,12 @@ class InputFile:
     mtime_ns: int
     sha256: Literal[""] | Digest
     etag: str = ""
+    ctime_ns: int = 0
+
+    @property
+    def state(self) -> FileState:
+        """What the file was like when it was identified."""
+        return FileState(self.size, self.mtime_ns, self.ctime_ns, self.etag)
 
     @property
     def version(self) -> str:

@@ -12,6 +12,7 @@ from daeda.errors import InputError
 from daeda.storage.client import S3Client, StoredObject
 from daeda.storage.objects import client
 from daeda.storage.place import SCHEME, ObjectPath, below, is_object, object_path
+from daeda.storage.state import FileState
 
 # DuckDB takes these for a pattern or for parameters, wherever they stand in an address.
 _NOT_IN_NAMES = "*?[]\\"
@@ -80,12 +81,12 @@ def _sources(
     )
 
 
-def _versions(found: Iterable[StoredObject], view: str) -> dict[str, tuple[int, str]]:
+def _versions(found: Iterable[StoredObject], view: str) -> dict[str, FileState]:
     versions = {}
     for one in found:
         if set(one.path.key) & set(_NOT_IN_NAMES):
             raise InputError(f"view '{view}': {one.path} has one of {_NOT_IN_NAMES} in its name: rename it")
-        versions[str(one.path)] = (one.size, one.etag)
+        versions[str(one.path)] = one.state
     return versions
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 from daeda.storage.place import is_object
+from daeda.storage.state import FileState
 
 PARTITION = "dt="
 
@@ -23,20 +26,29 @@ class Export:
 class SourceFiles:
     """Files of one view: by day, or, where the source is not partitioned, `flat`.
 
-    `versions` holds size and ETag of the files that are objects, as they were listed. `directory` is what was looked
+    `versions` holds the state of the files that are objects, as they were listed. `directory` is what was looked
     through, where `path` is a pattern: the path as far as it is none.
     """
 
     path: str
     partitions: dict[dt.date, tuple[str, ...]] = field(default_factory=dict)
     flat: tuple[str, ...] = ()
-    versions: dict[str, tuple[int, str]] = field(default_factory=dict)
+    versions: dict[str, FileState] = field(default_factory=dict)
     directory: str = ""
 
     @property
     def partitioned(self) -> bool:
         """Whether the source is a directory of `dt=YYYY-MM-DD` directories."""
         return bool(self.partitions)
+
+    @cached_property
+    def paths(self) -> frozenset[str]:
+        """All files."""
+        return frozenset(chain(self.flat, *self.partitions.values()))
+
+    def partition_of(self, path: str) -> dt.date | None:
+        """The day of the partition that a file lies in."""
+        return next((day for day, paths in self.partitions.items() if path in paths), None)
 
     def places(self) -> tuple[str, ...]:
         """What has to be reached to read the files: the path, and what links lead to outside of it."""

@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import NoReturn
@@ -18,6 +19,7 @@ from daeda.errors import DayError, InputError, NotBuiltYet, refusal, shortened
 from daeda.operators.relational import Scan
 from daeda.storage.objects import client
 from daeda.storage.place import below, is_object, object_path
+from daeda.storage.state import FileState, state_of
 
 # Servers answer late: a few threads wait for several at once.
 _THREADS = 8
@@ -100,14 +102,14 @@ def missing_sentence(scan: Scan, files: SourceFiles, missing: Iterable[dt.date])
 
 
 class Identities:
-    """Content digests of files, each computed once per process while size and mtime stay the same.
+    """Content digests of files, each computed once per process while the state of the file stays the same.
 
     Objects have the version that the server gives them instead: nothing is read to know it.
     """
 
     def __init__(self, known: Iterable[InputFile] = ()) -> None:
         self._lock = Lock()
-        self._digests = {(one.path, one.size, one.mtime_ns): one.sha256 for one in known if not one.etag}
+        self._digests = {(one.path, one.state): one.sha256 for one in known if not one.etag}
 
     def of(self, operator: str, path: str, files: SourceFiles | None = None) -> InputFile:
         """The identity of a file as it is now, or as it was when `files` were listed; InputError if unreadable."""
@@ -119,46 +121,55 @@ class Identities:
             raise InputError(f"operator '{operator}' cannot read {refusal(error)}") from error
 
     def _of(self, operator: str, path: str) -> InputFile:
-        stat = Path(path).stat()
-        key = (path, stat.st_size, stat.st_mtime_ns)
+        state = state_of(path)
         with self._lock:
-            digest = self._digests.get(key)
+            # A manifest that is older than the record of ctime has none.
+            digest = self._digests.get((path, state)) or self._digests.get((path, replace(state, ctime_ns=0)))
         if digest is None:
             digest = file_digest(Path(path))
+            if state_of(path) != state:
+                raise InputError(f"{path} changed while it was read: run again when it is complete")
             with self._lock:
-                self._digests[key] = digest
-        return InputFile(operator, path, stat.st_size, stat.st_mtime_ns, digest)
+                self._digests[path, state] = digest
+        return InputFile(operator, path, state.size, state.mtime_ns, digest, ctime_ns=state.ctime_ns)
 
 
 def _object_identity(operator: str, path: str, files: SourceFiles | None) -> InputFile:
     if files is not None and path in files.versions:
-        size, etag = files.versions[path]
+        state = files.versions[path]
     else:
         found = client().look(object_path(path))
         if found is None:
             raise DayError(f"{path} is gone: run again when it is complete")
-        size, etag = found.size, found.etag
-    return InputFile(operator, path, size, 0, "", etag)
+        state = found.state
+    return InputFile(operator, path, state.size, state.mtime_ns, "", state.etag)
 
 
-def check_unchanged(files: Iterable[InputFile]) -> None:
-    """Raise DayError when a file is not the one that was identified."""
-    distinct = list({file.path: file for file in files}.values())
-    objects = [file for file in distinct if file.etag]
-    changed = [file.path for file in distinct if not file.etag and not _is_same(file)]
+def check_unchanged(files: Iterable[InputFile], meanwhile: str = "while the day was built") -> None:
+    """Raise DayError when a file is not in the state in which it was identified, every time that it was."""
+    known: dict[str, set[FileState]] = {}
+    for file in files:
+        known.setdefault(file.path, set()).add(file.state)
+    now = {path: None if is_object(path) else state_of(path) for path in known}
+    objects = [path for path in known if is_object(path)]
     if objects:
         with ThreadPoolExecutor(_THREADS) as pool:
-            changed += [file.path for file, same in zip(objects, pool.map(_is_same, objects), strict=True) if not same]
+            now |= dict(zip(objects, pool.map(_object_state, objects), strict=True))
+    changed = [path for path, states in known.items() if any(not _is_same(state, now[path]) for state in states)]
     if changed:
-        raise DayError(f"{shortened(changed, 3)} changed while the day was built: run again when it is complete")
+        raise DayError(f"{shortened(changed, 3)} changed {meanwhile}: run again when it is complete")
 
 
-def _is_same(file: InputFile) -> bool:
-    if file.etag:
-        found = client().look(object_path(file.path))
-        return found is not None and (found.size, found.etag) == (file.size, file.etag)
-    stat = Path(file.path).stat()
-    return (stat.st_size, stat.st_mtime_ns) == (file.size, file.mtime_ns)
+def _object_state(path: str) -> FileState | None:
+    found = client().look(object_path(path))
+    return None if found is None else found.state
+
+
+def _is_same(before: FileState, now: FileState | None) -> bool:
+    if now is not None and before.etag and not (before.mtime_ns and now.mtime_ns):
+        # The server does not say when an object was put, or not every time.
+        return (before.size, before.etag) == (now.size, now.etag)
+    return before == now
 
 
 def file_digest(path: Path) -> str:

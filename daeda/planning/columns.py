@@ -18,6 +18,7 @@ from daeda.dtypes import DType, describe_arrow, is_known
 from daeda.errors import did_you_mean
 from daeda.operators.relational import Scan, ScanColumn
 from daeda.storage.objects import open_parquet
+from daeda.storage.state import FileState
 
 Mistake = tuple[str, str]
 _INT96 = "INT96"
@@ -26,7 +27,7 @@ _INT96_TYPES = ("timestamp[ns]", "timestamp[us]")
 _NANOSECONDS_REACH = (2**63 - 1) // 1000
 
 
-def check_columns(scan: Scan, path: str, file: pq.ParquetFile, version: tuple[int, str] | None) -> list[Mistake]:
+def check_columns(scan: Scan, path: str, file: pq.ParquetFile, version: FileState | None) -> list[Mistake]:
     """The kinds of mistakes in the columns of a file that is open, each with its sentence."""
     found: list[Mistake] = []
     for one in scan.columns:
@@ -116,7 +117,7 @@ def _item(dtype: DType) -> DType:
     return dtype if dtype.item is None else _item(dtype.item)
 
 
-def _check_int96(scan: Scan, one: ScanColumn, path: str, version: tuple[int, str] | None) -> Mistake | None:
+def _check_int96(scan: Scan, one: ScanColumn, path: str, version: FileState | None) -> Mistake | None:
     """DuckDB reads INT96 in microseconds: refused where that loses digits, or where nanoseconds do not reach.
 
     The column is read twice, in units that wrap around alike, so that a difference is a digit below the microsecond.

@@ -72,10 +72,6 @@ class Sources:
         """Files that each Scan reads for a day; raises InputError for missing partitions."""
         return {scan.name: files_needed(scan, self.files[scan.name], day) for scan in self.scans}
 
-    def shown(self, path: str) -> str:
-        """A file as manifests name it: what was read of a database in place of the file that it was exported to."""
-        return next((one.reference for one in self.exports.values() if one.path == path), path)
-
     def places(self, *scans: Scan) -> tuple[str, ...]:
         """Files and directories that these Scans read, all of them without an argument; links followed."""
         found = (place for scan in scans or self.scans for place in self.files[scan.name].places())

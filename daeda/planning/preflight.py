@@ -20,6 +20,7 @@ from daeda.dtypes import TIMESTAMP_UNITS, TimeUnit
 from daeda.errors import InputError, counted, first_line, shortened
 from daeda.operators.dag import Dag
 from daeda.operators.relational import Join, Scan
+from daeda.planning.checked import Checked, CheckedFile
 from daeda.planning.columns import check_columns, is_int96, leaf_of
 from daeda.planning.days import Action, DayPlan, Sources
 from daeda.planning.times import fitting_unit, is_plausible, shown_time
@@ -28,7 +29,9 @@ from daeda.sql import statements
 from daeda.sql.locked import Reach, connect
 from daeda.sql.unreadable import unreadable_file
 from daeda.storage.client import AT_ONCE
-from daeda.storage.objects import before_the_first_day, open_parquet
+from daeda.storage.objects import before_the_first_day, open_parquet, present
+from daeda.storage.place import is_object, object_path
+from daeda.storage.state import FileState, state_of
 
 # Footers are small, and disks and servers answer late: a few threads wait for several at once.
 _THREADS = AT_ONCE
@@ -42,18 +45,31 @@ class Refusal:
     days: frozenset[dt.date]
 
 
+@dataclass(frozen=True)
+class Looked:
+    """A file that was looked at: its state, and for each Scan that reads it the kinds of mistakes and their sentences.
+
+    Without a state it could not be read, or changed meanwhile.
+    """
+
+    state: FileState | None
+    problems: list[list[tuple[str, str]]]
+
+
 @before_the_first_day()
-def check_sources(project: Project, dag: Dag, sources: Sources, days: Iterable[dt.date]) -> None:
-    """Check what the days would read; raises InputError with a line per view and kind of mistake."""
-    refusals = _find_refusals(project, dag, sources, tuple(days))
+def check_sources(project: Project, dag: Dag, sources: Sources, days: Iterable[dt.date]) -> Checked:
+    """Check what the days would read, and return it; raises InputError with a line per view and kind of mistake."""
+    checked: dict[str, CheckedFile] = {}
+    refusals = _find_refusals(project, dag, sources, tuple(days), checked)
     if refusals:
         raise InputError(*dict.fromkeys(one.sentence for one in refusals))
+    return Checked(sources.files, checked)
 
 
 @before_the_first_day()
 def block_refused(project: Project, dag: Dag, sources: Sources, plans: Sequence[DayPlan]) -> tuple[DayPlan, ...]:
     """The plans of the skeleton, those days blocked that `check_sources` would refuse."""
-    refusals = _find_refusals(project, dag, sources, tuple(one.day for one in plans if one.builds))
+    refusals = _find_refusals(project, dag, sources, tuple(one.day for one in plans if one.builds), {})
     reasons = {one.day: tuple(found.sentence for found in refusals if one.day in found.days) for one in plans}
     return tuple(
         replace(one, action=Action.BLOCKED, reasons=reasons[one.day]) if one.builds and reasons[one.day] else one
@@ -61,7 +77,10 @@ def block_refused(project: Project, dag: Dag, sources: Sources, plans: Sequence[
     )
 
 
-def _find_refusals(project: Project, dag: Dag, sources: Sources, days: tuple[dt.date, ...]) -> list[Refusal]:
+def _find_refusals(
+    project: Project, dag: Dag, sources: Sources, days: tuple[dt.date, ...], checked: dict[str, CheckedFile]
+) -> list[Refusal]:
+    """What would be refused; files that were looked at go to `checked`."""
     found: list[Refusal] = []
     for scan in sources.scans:
         found += _check_first_day(project, scan, sources, days)
@@ -71,7 +90,7 @@ def _find_refusals(project: Project, dag: Dag, sources: Sources, days: tuple[dt.
             sentence = missing_sentence(scan, sources.files[scan.name], lacking)
             found.append(Refusal(sentence, frozenset(day for day, held in missing.items() if held)))
     # What follows reads files, which makes no sense of days whose files are not there.
-    found = found or _check_footers(sources, days)
+    found = found or _check_footers(sources, days, checked)
     return found or (_check_static_keys(dag, sources, days) if days else [])
 
 
@@ -87,7 +106,7 @@ def _check_first_day(project: Project, scan: Scan, sources: Sources, days: tuple
     return [Refusal(sentence, frozenset(days))]
 
 
-def _check_footers(sources: Sources, days: tuple[dt.date, ...]) -> list[Refusal]:
+def _check_footers(sources: Sources, days: tuple[dt.date, ...], checked: dict[str, CheckedFile]) -> list[Refusal]:
     scans = {scan.name: scan for scan in sources.scans}
     partition = {
         path: day for files in sources.files.values() for day, paths in files.partitions.items() for path in paths
@@ -102,38 +121,50 @@ def _check_footers(sources: Sources, days: tuple[dt.date, ...]) -> list[Refusal]
     for name, path in readers:
         of_path.setdefault(path, []).append(name)
 
-    def look(path: str) -> list[list[tuple[str, str]]]:
+    def look(path: str) -> Looked:
         names = of_path[path]
         version = sources.files[names[0]].versions.get(path)
-        return _check_file([scans[name] for name in names], path, partition.get(path), version)
+        return check_file([scans[name] for name in names], path, partition.get(path), version)
 
     with ThreadPoolExecutor(_THREADS) as pool:
         looked = dict(zip(of_path, pool.map(look, of_path), strict=True))
+    for path, one in looked.items():
+        if one.state is not None:
+            right = (name for name, problems in zip(of_path[path], one.problems, strict=True) if not problems)
+            checked[path] = CheckedFile(one.state, tuple(right))
     # One sentence per view and kind: a wrong type is wrong in every partition.
     told: dict[tuple[str, str], Refusal] = {}
     for name, path in readers:
-        for kind, sentence in looked[path][of_path[path].index(name)]:
+        for kind, sentence in looked[path].problems[of_path[path].index(name)]:
             refusal = told.get((scans[name].view, kind), Refusal(sentence, frozenset()))
             told[scans[name].view, kind] = replace(refusal, days=refusal.days.union(readers[name, path]))
     return list(told.values())
 
 
-def _check_file(
-    scans: Sequence[Scan], path: str, partition: dt.date | None, version: tuple[int, str] | None
-) -> list[list[tuple[str, str]]]:
-    """For each Scan that reads the file, the kinds of its mistakes and their sentences."""
+def check_file(scans: Sequence[Scan], path: str, partition: dt.date | None, version: FileState | None = None) -> Looked:
+    """Look at the footer of a file, for Scans that read it, in the `version` in which an object was listed.
+
+    Raises StorageError when an object cannot be read, or has another version by now.
+    """
     try:
+        if is_object(path) and version is None:
+            version = present(object_path(path)).state
+        before = version or state_of(path)
         with open_parquet(path, version) as file:
-            return [
+            problems = [
                 check_columns(scan, path, file, version) or _check_times(scan, path, partition, file, version)
                 for scan in scans
             ]
+        if is_object(path) or state_of(path) == before:
+            return Looked(before, problems)
+        kind, what = "changed", f"{path} changed while it was checked: run again when it is complete"
     except (OSError, pa.ArrowException) as error:
-        what = f"{path} is not a readable Parquet file ({_why_unreadable(path, version, error)}): write it again"
-        return [[("unreadable", f"view '{scan.view}': {what}")] for scan in scans]
+        reason = _why_unreadable(path, version, error)
+        kind, what = "unreadable", f"{path} is not a readable Parquet file ({reason}): write it again"
+    return Looked(None, [[(kind, f"view '{scan.view}': {what}")] for scan in scans])
 
 
-def _why_unreadable(path: str, version: tuple[int, str] | None, error: Exception) -> str:
+def _why_unreadable(path: str, version: FileState | None, error: Exception) -> str:
     reason = first_line(error).partition(". ")[0]
     with suppress(OSError):
         found = looks_like(path, version)
@@ -142,7 +173,7 @@ def _why_unreadable(path: str, version: tuple[int, str] | None, error: Exception
 
 
 def _check_times(
-    scan: Scan, path: str, partition: dt.date | None, file: pq.ParquetFile, version: tuple[int, str] | None
+    scan: Scan, path: str, partition: dt.date | None, file: pq.ParquetFile, version: FileState | None
 ) -> list[tuple[str, str]]:
     """No row without a timestamp, and in a partition no row of another day."""
     if scan.time is None or file.metadata.num_rows == 0:

@@ -13,6 +13,7 @@ from daeda.dtypes import TIMESTAMP_UNITS, TimeUnit, describe_arrow
 from daeda.errors import DaedaError
 from daeda.operators.relational import Scan
 from daeda.storage.objects import open_parquet
+from daeda.storage.state import FileState
 
 _EPOCH = dt.datetime(1970, 1, 1)
 # Times of rows that somebody logged lie here. What was written at the epoch itself counts seconds of something else.
@@ -31,7 +32,7 @@ class FileTimes:
     within: bool
 
 
-def file_times(scan: Scan, path: str, version: tuple[int, str] | None, start: int, end: int) -> FileTimes | None:
+def file_times(scan: Scan, path: str, version: FileState | None, start: int, end: int) -> FileTimes | None:
     """The times of a file; None where it is not as the view declares, which the checks of its columns tell."""
     try:
         with open_parquet(path, version) as file:

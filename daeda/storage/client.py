@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 from daeda.errors import InputError, Overtaken, StorageError
 from daeda.storage.access import Access
 from daeda.storage.place import ObjectPath
+from daeda.storage.state import FileState
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -53,11 +54,25 @@ class Patience:
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object as the server describes it. The ETag is without quotes."""
+    """An object as the server describes it. The ETag is without quotes.
+
+    `put_ns` is when it was put, in nanoseconds since the epoch and whole seconds; 0 where the server does not say.
+    """
 
     path: ObjectPath
     size: int
     etag: str
+    put_ns: int = 0
+
+    @classmethod
+    def in_state(cls, path: ObjectPath, state: FileState) -> StoredObject:
+        """The object as it was listed."""
+        return cls(path, state.size, state.etag, state.mtime_ns)
+
+    @property
+    def state(self) -> FileState:
+        """What tells it from another object at its address."""
+        return FileState(self.size, self.put_ns, etag=self.etag)
 
 
 class S3Client:
@@ -87,7 +102,8 @@ class S3Client:
             held = page.get("Contents", ())
             inside = [one for one in held if not end or one["Key"] < end]
             found += [
-                StoredObject(ObjectPath(below.bucket, one["Key"]), one["Size"], _bare(one["ETag"])) for one in inside
+                StoredObject(ObjectPath(below.bucket, one["Key"]), one["Size"], _bare(one["ETag"]), _put_ns(one))
+                for one in inside
             ]
             if not page.get("IsTruncated") or len(inside) < len(held):
                 return found
@@ -106,7 +122,9 @@ class S3Client:
     def look(self, path: ObjectPath) -> StoredObject | None:
         """The object's size and ETag, None when it is not there."""
         answer = self._head(path)
-        return None if answer is None else StoredObject(path, answer["ContentLength"], _bare(answer["ETag"]))
+        if answer is None:
+            return None
+        return StoredObject(path, answer["ContentLength"], _bare(answer["ETag"]), _put_ns(answer))
 
     def age(self, path: ObjectPath) -> float | None:
         """Seconds since the object was put, by the server's clock; None when it is not there or not told."""
@@ -321,6 +339,12 @@ def _connect(access: Access, patience: Patience) -> Any:
 
 def _status(error: ClientError) -> int:
     return int(error.response["ResponseMetadata"]["HTTPStatusCode"])
+
+
+def _put_ns(described: Mapping[str, Any]) -> int:
+    """When the object was put: a listing has fractions of a second, a look at the object has none."""
+    put = described.get("LastModified")
+    return int(put.timestamp()) * 1_000_000_000 if put is not None else 0
 
 
 def _bare(etag: str) -> str:

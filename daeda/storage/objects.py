@@ -13,6 +13,7 @@ from daeda.errors import InputError, Overtaken, StorageError
 from daeda.storage.access import Access, find_access
 from daeda.storage.client import Patience, S3Client, StoredObject
 from daeda.storage.place import ObjectPath, is_object, object_path
+from daeda.storage.state import FileState
 
 PATIENCE = Patience()
 
@@ -74,21 +75,23 @@ class ObjectFile(io.RawIOBase):
 
 
 @contextmanager
-def open_parquet(path: str, version: tuple[int, str] | None = None, int96: str = "ns") -> Iterator[pq.ParquetFile]:
+def open_parquet(path: str, version: FileState | None = None, int96: str = "ns") -> Iterator[pq.ParquetFile]:
     """A Parquet file, local or an object. Raises OSError or pyarrow.ArrowException when it is none.
 
-    `version` is the size and the ETag of an object that was listed, which need not be asked for again; times that are
-    stored as INT96 are read in the unit `int96`.
+    `version` is the state of an object that was listed, which need not be asked for again; times that are stored as
+    INT96 are read in the unit `int96`.
     """
     with ExitStack() as stack:
         source: str | ObjectFile = path
         if is_object(path):
-            stored = StoredObject(object_path(path), *version) if version else _present(object_path(path))
+            place = object_path(path)
+            stored = StoredObject.in_state(place, version) if version else present(place)
             source = stack.enter_context(ObjectFile(client(), stored))
         yield stack.enter_context(pq.ParquetFile(source, coerce_int96_timestamp_unit=int96))
 
 
-def _present(path: ObjectPath) -> StoredObject:
+def present(path: ObjectPath) -> StoredObject:
+    """The object as it is now; raises Overtaken when it is gone."""
     found = client().look(path)
     if found is None:
         raise Overtaken(f"{path} is gone: run again when it is complete")

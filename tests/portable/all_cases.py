@@ -24,6 +24,7 @@ from daeda.compiler.compile import compile_runnable
 from daeda.dataset.layout import Layout
 from daeda.dataset.staging import open_staging
 from daeda.planning.days import find_sources
+from daeda.planning.preflight import check_sources
 
 
 def main(cases: Path, words: list[str]) -> None:
@@ -34,7 +35,9 @@ def main(cases: Path, words: list[str]) -> None:
         for number, case in enumerate(json.loads(cases.read_text())):
             project = load_project(ProjectPaths(Path(case["runtime"])), flags=case["settings"])
             dag = compile_runnable(project).skeleton()
-            run = SkeletonRun(project, dag, find_sources(project, dag), project.runtime.days, runner, 60.0)
+            sources = find_sources(project, dag)
+            checked = check_sources(project, dag, sources, project.runtime.days)
+            run = SkeletonRun(project, dag, sources, checked, project.runtime.days, runner, 60.0)
             staging = stack.enter_context(open_staging(Layout(project.service_dir)))
             context = run_context(run, staging)
             open_gate(context, SharedGate(staging.directory, run.day_workers).open())
