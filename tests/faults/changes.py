@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 EVENTS = "events/dt=2024-01-03/part-0.parquet"
 PRICES = "prices/dt=2024-01-03/part-0.parquet"
 ITEMS = "items.parquet"
+NANOSECOND = pa.scalar(1, pa.duration("ns"))
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,11 @@ def int96(data: Path) -> None:
     write(table(data / EVENTS), data / EVENTS, use_deprecated_int96_timestamps=True)
 
 
+def int96_below_microseconds(data: Path) -> None:
+    rows = with_column(data / EVENTS, "event_timestamp", lambda times: pc.add(times.cast("timestamp[ns]"), NANOSECOND))
+    write(rows, data / EVENTS, use_deprecated_int96_timestamps=True)
+
+
 def case_twins(data: Path) -> None:
     rows = table(data / EVENTS)
     place = rows.column_names.index("amount")
@@ -145,7 +151,8 @@ CHANGES = (
         "view 'events': in {data}/events/dt=2024-01-03/part-0.parquet the column 'amount' is float, and the view "
         "declares double: correct the view or the file",
     ),
-    Change("INT96", int96, "{data}/events/dt=2024-01-03/part-0.parquet"),
+    Change("INT96 that says more", int96_below_microseconds, "{data}/events/dt=2024-01-03/part-0.parquet"),
+    Change("a name twice but for its case", case_twins, "has the columns 'Amount' and 'amount'"),
     Change(
         "another type of a look-up",
         rewritten(PRICES, "price", lambda prices: prices.cast("float")),
@@ -197,9 +204,15 @@ CHANGES = (
         another_file(1),
         "view 'events': {data}/events/dt=2024-01-03/part-1.parquet has rows outside of 2024-01-03",
     ),
+    Change(
+        "a directory in a partition",
+        lambda data: write_below(data / EVENTS),
+        "{data}/events/dt=2024-01-03/country=NO",
+    ),
     Change("a directory in the place of a file", lambda data: _directory(data / EVENTS), "part-0.parquet"),
     Change("a FIFO in the place of a file", lambda data: _fifo(data / EVENTS), "part-0.parquet"),
     # What a day may be built from: it is as if the change had come before the run.
+    Change("INT96", int96),
     Change("a new file", another_file(0)),
     Change("a new partition", another_partition),
     Change("other rows", rewritten(EVENTS, "amount", lambda amounts: pc.multiply(amounts, 2.0))),
@@ -211,6 +224,12 @@ CHANGES = (
     Change("put back", lambda data: write(table(data / EVENTS), data / EVENTS)),
     Change("a file that is known to be none", lambda data: (data / EVENTS).with_name("_SUCCESS").touch()),
 )
+
+
+def write_below(path: Path) -> None:
+    below = path.with_name("country=NO") / path.name
+    below.parent.mkdir()
+    shutil.copy(path, below)
 
 
 def _directory(path: Path) -> None:
