@@ -7,9 +7,7 @@ file of a project never hides a library.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib
-import importlib.util
 import inspect
 import sys
 import threading
@@ -21,10 +19,10 @@ from types import ModuleType
 from daeda import interrupts
 from daeda.disturbed import undisturbed
 from daeda.errors import ConfigError, counted, cut, did_you_mean, shortened
-from daeda.storage.regular import read_regular
+from daeda.function_code import code_of
 from daeda.supervised import users_code
 
-# Digest of each module's source as it was when daeda imported it; a file that is edited later changes neither.
+# Digest of each module's code as it was when daeda imported it; a file that is edited later changes neither.
 _codes: dict[str, str] = {}
 _lock = threading.Lock()
 _MOST_MESSAGE = 300
@@ -32,7 +30,7 @@ _MOST_MESSAGE = 300
 
 @dataclass(frozen=True)
 class Function:
-    """A function at work. `code` is the SHA-256 of its module's source file, empty for a module that has none."""
+    """A function at work. `code` stands for its module and for what that imports: see `function_code`."""
 
     path: str
     call: Callable[..., object]
@@ -113,7 +111,7 @@ def _import(path: str, name: str, root: str, seconds: float | None) -> ModuleTyp
     what = f"function '{path}': the import of its module '{name}'"
     try:
         if name not in _codes:
-            _codes[name] = _code_of(name)
+            _codes[name] = code_of(name)
         with undisturbed() as disturbed, users_code(what, code=ConfigError.exit_code, seconds=seconds):
             module = importlib.import_module(name)
     except BaseException as error:
@@ -138,14 +136,6 @@ def _import(path: str, name: str, root: str, seconds: float | None) -> ModuleTyp
         )
     _check_not_hidden(path, name, module, root)
     return module
-
-
-def _code_of(name: str) -> str:
-    """Digest of the source file of a module, before it is imported; its packages are imported on the way."""
-    found = importlib.util.find_spec(name)
-    if found is None or not found.origin or not found.origin.endswith(".py"):
-        return ""
-    return hashlib.sha256(read_regular(found.origin)).hexdigest()
 
 
 def _check_not_hidden(path: str, name: str, module: ModuleType, root: str) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import statistics
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,6 +35,75 @@ def test_the_code_is_the_digest_of_the_source_and_empty_where_there_is_none(tmp_
     assert codes[0] == codes[1] != codes[2]
     assert load_function("math:floor", tmp_path).code == ""
     assert not list(tmp_path.rglob("__pycache__"))
+
+
+PROJECT = {
+    "coded/__init__.py": '"""Functions."""\n',
+    "coded/features.py": (
+        "import math\nimport pyarrow as pa\nfrom . import rates\nfrom coded.tables import *\nimport coded_top as top\n"
+        "def f(values):\n    from coded import lazy\n    return values\n"
+    ),
+    "coded/rates.py": "from .deep.bottom import FACTOR\n",
+    "coded/tables.py": "LIMITS = {1: 2}\n",
+    "coded/lazy.py": "from coded import features\n",
+    "coded/deep/bottom.py": "FACTOR = 2\n",
+    "coded/nobody.py": "OTHER = 1\n",
+    "coded_top.py": "try:\n    import coded_missing\nexcept ImportError:\n    pass\n",
+}
+# Files whose change may change what the function returns; the others change nothing.
+CHANGES = {
+    "coded/features.py": True, "coded/rates.py": True, "coded/tables.py": True, "coded/lazy.py": True,
+    "coded/deep/bottom.py": True, "coded_top.py": True, "coded/nobody.py": False,
+}  # fmt: skip
+
+
+def code_in_a_process_of_its_own(root: Path, function: str = "coded.features:f") -> str:
+    """As a run sees it: Python imports a module once."""
+    program = f"from daeda.functions import load_function\nprint(load_function({function!r}, {str(root)!r}).code)"
+    words = [sys.executable, "-c", program]
+    return subprocess.run(words, capture_output=True, text=True, check=True, cwd=root).stdout.strip()
+
+
+def write_modules(root: Path, changed: str = "", more: str = "CHANGED = 1\n") -> Path:
+    for name, text in PROJECT.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text + (more if name == changed else ""))
+    return root
+
+
+def test_the_code_is_also_that_of_the_modules_that_the_project_has_for_it(tmp_path: Path) -> None:
+    before = code_in_a_process_of_its_own(write_modules(tmp_path / "a"))
+    assert before == code_in_a_process_of_its_own(write_modules(tmp_path / "elsewhere"))
+    for name, decides in CHANGES.items():
+        after = code_in_a_process_of_its_own(write_modules(tmp_path / name.replace("/", "_"), name))
+        assert (after != before) == decides, name
+    root = write_modules(tmp_path / "more")
+    (root / "coded_missing.py").write_text("FOUND = 1\n")
+    assert code_in_a_process_of_its_own(root) != before
+
+
+def test_a_package_counts_where_it_does_something(tmp_path: Path) -> None:
+    before = code_in_a_process_of_its_own(write_modules(tmp_path / "a"))
+    said = code_in_a_process_of_its_own(write_modules(tmp_path / "b", "coded/__init__.py", '"""More words."""\n# x\n'))
+    done = code_in_a_process_of_its_own(write_modules(tmp_path / "c", "coded/__init__.py", "import os\n"))
+    assert before == said != done
+
+
+def test_installed_modules_do_not_count_wherever_they_are(tmp_path: Path) -> None:
+    """An environment below the project root is no part of the project."""
+    installed = tmp_path / ".venv/lib/python3.11/site-packages"
+    installed.mkdir(parents=True)
+    (tmp_path / "own_features.py").write_text("import coded_library\ndef f(values):\n    return values\n")
+    codes = []
+    for version in (1, 2):
+        (installed / "coded_library.py").write_text(f"VERSION = {version}\n")
+        program = (
+            f"import sys\nsys.path.insert(0, {str(installed)!r})\nfrom daeda.functions import load_function\n"
+            f"print(load_function('own_features:f', {str(tmp_path)!r}).code)"
+        )
+        words = [sys.executable, "-c", program]
+        codes.append(subprocess.run(words, capture_output=True, text=True, check=True, cwd=tmp_path).stdout.strip())
+    assert codes == [hashlib.sha256((tmp_path / "own_features.py").read_bytes()).hexdigest()] * 2
 
 
 def test_arguments_are_counted_where_the_function_says_what_it_takes(tmp_path: Path) -> None:
