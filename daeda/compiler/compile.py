@@ -10,6 +10,7 @@ from daeda.compiler.build import build_operators
 from daeda.compiler.lookups import check_lookups
 from daeda.compiler.makers import check_alike, check_makers
 from daeda.compiler.pipeline_file import edited_path, load_edited
+from daeda.compiler.reach import check_reach
 from daeda.compiler.resolve import (
     check_output_columns,
     check_references,
@@ -114,7 +115,9 @@ def compile_runnable(project: Project) -> Dag:
 def project_dag(project: Project) -> Dag:
     """The DAG of the project's service: the hand-edited one where there is one, the compiled one elsewhere."""
     path = edited_path(project)
-    return load_edited(project, path) if path.exists() else compile_project(project)
+    dag = load_edited(project, path) if path.exists() else compile_project(project)
+    check_reach(dag, project.runtime.days)
+    return dag
 
 
 def _check_expressions(found: Resolved, dag: Dag) -> None:

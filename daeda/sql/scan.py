@@ -21,6 +21,8 @@ from daeda.sql.shape import blank, blank_text, once_per_shape, without_conflicts
 
 _EPOCH = dt.date(1970, 1, 1)
 _EPOCH_TIME = dt.datetime(1970, 1, 1)
+# The ends of int64, which are infinities in DuckDB, whatever the unit.
+_FIRST, _LAST = -(2**63) + 1, 2**63 - 1
 
 
 def scan(operator: Scan, relation: Relation, paths: Sequence[str], day: dt.date) -> Composed:
@@ -58,7 +60,7 @@ def of_any_time(given: Composed, scan: Scan, paths: Sequence[str]) -> Composed:
     dtype, unit = _time_type(scan), _time_unit(scan)
     texts = {}
     for index, day in enumerate((dt.date.max, dt.date.min)):
-        number = max(-(2**63) + 1, min(day_bounds(day, unit)[0], 2**63 - 1))
+        number = max(_FIRST, min(day_bounds(day, unit)[0], _LAST))
         texts[blank_text(scan.name, f"bound {index}")] = _bound(number, dtype, _as_stored(scan)).sql("duckdb")
     blanks = tuple((one, texts.get(one, text)) for one, text in with_paths(given, scan, paths).blanks)
     return replace(given, blanks=blanks)
@@ -118,23 +120,55 @@ def day_bounds(day: dt.date, unit: TimeUnit) -> tuple[int, int]:
     return start, start + unit.per_day
 
 
-def instant(name: exp.Expr, dtype: DType, source: TimeUnit, unit: TimeUnit) -> exp.Expr:
-    """The column as a whole number of `unit`, which is at least as fine as `source`."""
-    if dtype.is_integer:
-        value: exp.Expr = exp.Cast(this=name, to=exp.DataType.build("BIGINT", dialect="duckdb"))
-    else:
-        function = {TimeUnit.MILLI: "epoch_ms", TimeUnit.MICRO: "epoch_us", TimeUnit.NANO: "epoch_ns"}[source]
-        stamped = (
-            exp.Cast(this=name, to=exp.DataType.build("TIMESTAMP", dialect="duckdb")) if dtype.name == "date" else name
-        )
-        value = exp.Anonymous(this=function, expressions=[stamped])
+def instant(name: exp.Expr, dtype: DType, source: TimeUnit, unit: TimeUnit, *, endless: bool = False) -> exp.Expr:
+    """The column as a whole number of `unit`, which is at least as fine as `source`.
+
+    What nanoseconds do not reach is held at the ends of int64, and so are, where they are asked for, the infinities of
+    DuckDB and Postgres: they compare as they should with every time that the unit has.
+    """
     factor = unit.value // source.value
-    return value if factor == 1 else exp.Mul(this=exp.Paren(this=value), expression=exp.Literal.number(factor))
+    if dtype.is_integer:
+        number: exp.Expr = exp.Cast(this=name, to=exp.DataType.build("BIGINT", dialect="duckdb"))
+        most = _LAST // factor
+        return number if factor == 1 else _held(number, _number(-most), _number(most), _times(number, factor))
+    function = {TimeUnit.MILLI: "epoch_ms", TimeUnit.MICRO: "epoch_us", TimeUnit.NANO: "epoch_ns"}[source]
+    stamped = (
+        exp.Cast(this=name, to=exp.DataType.build("TIMESTAMP", dialect="duckdb")) if dtype.name == "date" else name
+    )
+    value = _times(exp.Anonymous(this=function, expressions=[stamped]), factor)
+    if factor != 1 and unit is TimeUnit.NANO:
+        reach = _LAST // 1000
+        return _held(name, _bound(-reach, dtype, stored=True), _bound(reach, dtype, stored=True), value)
+    if not endless or source is TimeUnit.NANO:
+        return value
+    epoch = _bound(0, dtype, stored=True)
+    return exp.Coalesce(this=value, expressions=[_held(name.copy(), epoch, epoch.copy(), None)])
 
 
-def instant_of(relation: Relation, given: Instant, unit: TimeUnit, table: str | None = None) -> exp.Expr:
+def _held(value: exp.Expr, least: exp.Expr, most: exp.Expr, inside: exp.Expr | None) -> exp.Expr:
+    """The ends of int64 for what is below `least` or above `most`; NULL for NULL."""
+    late, early = exp.GT(this=value.copy(), expression=most), exp.LT(this=value.copy(), expression=least)
+    return exp.Case(
+        ifs=[exp.If(this=late, true=_number(_LAST)), exp.If(this=early, true=_number(_FIRST))], default=inside
+    )
+
+
+def _times(value: exp.Expr, factor: int) -> exp.Expr:
+    if factor == 1:
+        return value
+    return exp.Mul(this=exp.Paren(this=value.copy()), expression=_number(factor))
+
+
+def _number(value: int) -> exp.Expr:
+    return exp.Literal.number(value)
+
+
+def instant_of(
+    relation: Relation, given: Instant, unit: TimeUnit, table: str | None = None, *, endless: bool = False
+) -> exp.Expr:
     """A time column of a relation as a whole number of `unit`."""
-    return instant(column(given.column, table), relation.column(given.column).dtype, given.resolution, unit)
+    dtype = relation.column(given.column).dtype
+    return instant(column(given.column, table), dtype, given.resolution, unit, endless=endless)
 
 
 def filter_rows(operator: Filter, left: Composed, right: Composed | None) -> Composed:
@@ -231,7 +265,7 @@ def _time_range(operator: Scan, bounds: int) -> list[exp.Expr]:
     if operator.reads == "static":
         return [exp.Not(this=exp.Is(this=column(operator.time.column), expression=exp.null()))]
     dtype, unit = _time_type(operator), _time_unit(operator)
-    value = instant(column(operator.time.column), dtype, operator.time.resolution, unit)
+    value = instant(column(operator.time.column), dtype, operator.time.resolution, unit, endless=True)
     if _as_stored(operator):
         # Compared as it is stored, so that statistics rule out row groups.
         value = column(operator.time.column)

@@ -18,7 +18,7 @@ from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql.expression import type_in_duckdb
 from daeda.sql.handle import ROW, ColumnTable, Composed, Numbered, column, named, selected, stored_name, table
-from daeda.sql.order import ordered, ordered_column, sort_key
+from daeda.sql.order import ordered_column, sort_key
 from daeda.sql.scan import instant_of
 from daeda.sql.shape import once_per_shape
 
@@ -117,21 +117,24 @@ def _visible_rows(operator: PointInTimeJoin, right: Composed, unit: TimeUnit) ->
     relation = right.relation
     instants = [operator.right_time, *([operator.created] if operator.created else [])]
     known = [*operator.keys, *(one.column for one in instants)]
-    names = dict.fromkeys((*operator.keys, *operator.columns, *operator.tie_order))
-    time = exp.alias_(instant_of(relation, operator.right_time, unit), TIME, quoted=True)
+    names = dict.fromkeys((*operator.keys, *operator.columns, *held_instants(operator), *operator.tie_order))
+    moment = instant_of(relation, operator.right_time, unit, endless=True)
+    time = exp.alias_(moment, TIME, quoted=True)
     rows = exp.select(*(column(name) for name in names), time).from_(right.tree().subquery("h"))
     rows = rows.where(exp.and_(*(is_known(column(name)) for name in known)))
-    ties = [(name, relation.column(name).dtype) for name in operator.tie_order]
     if operator.created is None:
-        rows = rows.select(exp.alias_(instant_of(relation, operator.right_time, unit), VISIBLE, quoted=True))
+        rows = rows.select(exp.alias_(moment.copy(), VISIBLE, quoted=True))
         partition = [column(key) for key in (*operator.keys, TIME)]
+        ties = [(name, relation.column(name).dtype) for name in (*held_instants(operator), *operator.tie_order)]
         newest = [ordered_column(name, dtype, greatest_first=True) for name, dtype in ties]
         return _first_per(rows, partition, newest)
-    rows = rows.select(exp.alias_(instant_of(relation, operator.created, unit), CREATED, quoted=True))
+    known_from = instant_of(relation, operator.created, unit, endless=True)
+    rows = rows.select(exp.alias_(known_from, CREATED, quoted=True))
     rows = exp.select(
         "*", exp.alias_(exp.Greatest(this=column(TIME), expressions=[column(CREATED)]), VISIBLE, quoted=True)
     ).from_(rows.subquery("h1"))
-    return _winners(rows, [column(key) for key in operator.keys], ties)
+    order = [(name, _order_type(name, relation)) for name in (TIME, *tie_names(operator))]
+    return _winners(rows, [column(key) for key in operator.keys], order)
 
 
 def _first_per(rows: exp.Select, partition: list[exp.Column], newest: list[exp.Ordered]) -> exp.Select:
@@ -142,10 +145,9 @@ def _first_per(rows: exp.Select, partition: list[exp.Column], newest: list[exp.O
     return exp.select("*").from_(rows.subquery("h2")).qualify(exp.EQ(this=window, expression=exp.Literal.number(1)))
 
 
-def _winners(rows: exp.Select, keys: list[exp.Column], ties: list[tuple[str, DType]]) -> exp.Select:
+def _winners(rows: exp.Select, keys: list[exp.Column], by: list[tuple[str, DType]]) -> exp.Select:
     """Rows that win at the instant at which they become visible: a new greatest rank in the order of visibility."""
-    order = [ordered(column(name), DType("int64")) for name in (TIME, CREATED)]
-    order += [ordered_column(name, dtype) for name, dtype in ties]
+    order = [ordered_column(name, dtype) for name, dtype in by]
     rank = exp.Window(
         this=exp.RowNumber(), partition_by=[key.copy() for key in keys], order=exp.Order(expressions=order)
     )
@@ -155,6 +157,30 @@ def _winners(rows: exp.Select, keys: list[exp.Column], ties: list[tuple[str, DTy
         this=exp.Max(this=column(RANK)), partition_by=[key.copy() for key in keys], order=by_visibility
     )
     return exp.select("*").from_(ranked.subquery("h4")).qualify(exp.EQ(this=column(RANK), expression=greatest))
+
+
+def held_instants(operator: LookingBack) -> tuple[str, ...]:
+    """Time and created where the unit of comparison may not reach them: alike there, they are told apart as stored."""
+    time = operator.history_time if isinstance(operator, RollingAggregate) else operator.right_time
+    unit = unit_of(operator)
+    instants = (time, *((operator.created,) if operator.created else ()))
+    return tuple(one.column for one in instants if one.resolution is not unit)
+
+
+def tie_names(operator: LookingBack) -> tuple[str, ...]:
+    """What orders rows of one TIME: the stored time where it was held, CREATED and what was held of it, then the ties.
+
+    A column that is named twice counts where it stands first.
+    """
+    held = held_instants(operator)
+    created = () if operator.created is None else (CREATED,)
+    late = tuple(name for name in held if operator.created is not None and name == operator.created.column)
+    early = tuple(name for name in held if name not in late)
+    return (*early, *created, *late, *operator.tie_order)
+
+
+def _order_type(name: str, relation: Relation) -> DType:
+    return DType("int64") if name in (TIME, CREATED) else relation.column(name).dtype
 
 
 def _seen(operator: PointInTimeJoin, left: exp.Expr, right: exp.Expr) -> exp.Expr:
@@ -249,14 +275,13 @@ def rolling_history(operator: RollingAggregate, right: Composed, entities: str) 
 
     Rows that never become known are left out.
     """
-    relation = right.relation
-    instants = (TIME, CREATED) if operator.created else (TIME,)
-    ties = [
-        exp.Ordered(this=sort_key(column(name, "h"), relation.column(name).dtype), nulls_first=True)
-        for name in operator.tie_order
-    ]
+    ties = [_rolling_tie(name, right.relation) for name in tie_names(operator)]
     query = history_rows(operator, right, entities, history_values(operator))
-    return query.order_by(*ascending(column(ENTITY, "e"), *map(column, instants)), *ties).sql("duckdb")
+    return query.order_by(*ascending(column(ENTITY, "e"), column(TIME), *ties)).sql("duckdb")
+
+
+def _rolling_tie(name: str, relation: Relation) -> exp.Expr:
+    return column(CREATED) if name == CREATED else sort_key(column(name, "h"), relation.column(name).dtype)
 
 
 def history_values(operator: RollingAggregate) -> tuple[str, ...]:
@@ -279,7 +304,10 @@ def rows_with_instants(
     instants = {TIME: time} | ({CREATED: operator.created} if operator.created else {})
     query = exp.select(
         *first,
-        *(exp.alias_(instant_of(relation, one, unit, "h"), name, quoted=True) for name, one in instants.items()),
+        *(
+            exp.alias_(instant_of(relation, one, unit, "h", endless=True), name, quoted=True)
+            for name, one in instants.items()
+        ),
         *(column(name, "h") for name in names),
     )
     query = query.from_(right.tree().subquery("h"))

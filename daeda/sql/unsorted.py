@@ -23,6 +23,7 @@ from daeda.sql.statements import (
     history_values,
     is_known,
     rows_with_instants,
+    tie_names,
 )
 
 # Numbers of the tied rows' group, in the order of entity and time, and of their place among all tied rows.
@@ -54,10 +55,9 @@ def prepared_history(operator: RollingAggregate, right: Composed) -> str:
 
 def tie_columns(operator: LookingBack, relation: Relation) -> tuple[str, ...]:
     """Columns of `unsorted_history` that order tied rows; none where their order does not matter."""
-    known = () if operator.created is None else (CREATED,)
     if isinstance(operator, RollingAggregate) and all(_is_order_free(one, relation) for one in operator.aggregates):
-        return known
-    return (*known, *operator.tie_order)
+        return () if operator.created is None else (CREATED,)
+    return tuple(dict.fromkeys(tie_names(operator)))
 
 
 @once_per_shape

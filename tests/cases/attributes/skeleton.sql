@@ -76,8 +76,24 @@ ASOF LEFT JOIN (
     SELECT
       item_id,
       category,
-      EPOCH_US(event_timestamp) AS __time,
-      EPOCH_US(event_timestamp) AS __visible
+      COALESCE(
+        EPOCH_US(event_timestamp),
+        CASE
+          WHEN event_timestamp > CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN 9223372036854775807
+          WHEN event_timestamp < CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN -9223372036854775807
+        END
+      ) AS __time,
+      COALESCE(
+        EPOCH_US(event_timestamp),
+        CASE
+          WHEN event_timestamp > CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN 9223372036854775807
+          WHEN event_timestamp < CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN -9223372036854775807
+        END
+      ) AS __visible
     FROM categories AS h
     WHERE
       NOT item_id IS NULL AND NOT event_timestamp IS NULL
@@ -163,8 +179,24 @@ ASOF LEFT JOIN (
     SELECT
       item_id,
       category,
-      EPOCH_US(event_timestamp) AS __time,
-      EPOCH_US(event_timestamp) AS __visible
+      COALESCE(
+        EPOCH_US(event_timestamp),
+        CASE
+          WHEN event_timestamp > CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN 9223372036854775807
+          WHEN event_timestamp < CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN -9223372036854775807
+        END
+      ) AS __time,
+      COALESCE(
+        EPOCH_US(event_timestamp),
+        CASE
+          WHEN event_timestamp > CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN 9223372036854775807
+          WHEN event_timestamp < CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN -9223372036854775807
+        END
+      ) AS __visible
     FROM events_by_user_attribute_1 AS h
     WHERE
       NOT item_id IS NULL AND NOT event_timestamp IS NULL
@@ -228,7 +260,15 @@ ORDER BY
 -- rolling_events_by_user (rolling_aggregate): their history, read by the kernel, which makes with_events_by_user
 SELECT
   e.__entity,
-  EPOCH_US(h.event_timestamp) AS __time,
+  COALESCE(
+    EPOCH_US(h.event_timestamp),
+    CASE
+      WHEN h.event_timestamp > CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+      THEN 9223372036854775807
+      WHEN h.event_timestamp < CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+      THEN -9223372036854775807
+    END
+  ) AS __time,
   h.category
 FROM (
   SELECT
@@ -323,7 +363,15 @@ ORDER BY
 -- rolling_events_by_user_2 (rolling_aggregate): their history, read by the kernel, which makes with_events_by_user_2
 SELECT
   e.__entity,
-  EPOCH_US(h.event_timestamp) AS __time,
+  COALESCE(
+    EPOCH_US(h.event_timestamp),
+    CASE
+      WHEN h.event_timestamp > CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+      THEN 9223372036854775807
+      WHEN h.event_timestamp < CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+      THEN -9223372036854775807
+    END
+  ) AS __time,
   h.maker
 FROM (
   SELECT

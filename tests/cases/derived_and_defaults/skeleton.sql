@@ -142,7 +142,15 @@ ORDER BY
 -- rolling_events_by_user (rolling_aggregate): their history, read by the kernel, which makes with_events_by_user
 SELECT
   e.__entity,
-  EPOCH_US(h.event_timestamp) AS __time
+  COALESCE(
+    EPOCH_US(h.event_timestamp),
+    CASE
+      WHEN h.event_timestamp > CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+      THEN 9223372036854775807
+      WHEN h.event_timestamp < CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+      THEN -9223372036854775807
+    END
+  ) AS __time
 FROM events_by_user AS h
 INNER JOIN daeda_entities_0 AS e
   ON h.user_id = e.user_id

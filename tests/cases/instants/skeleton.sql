@@ -75,18 +75,31 @@ ASOF LEFT JOIN (
     SELECT
       user_id,
       plan,
-      (
-        CAST(since AS BIGINT)
-      ) * 1000000000 AS __time,
-      (
-        CAST(since AS BIGINT)
-      ) * 1000000000 AS __visible
+      since,
+      CASE
+        WHEN CAST(since AS BIGINT) > 9223372036
+        THEN 9223372036854775807
+        WHEN CAST(since AS BIGINT) < -9223372036
+        THEN -9223372036854775807
+        ELSE (
+          CAST(since AS BIGINT)
+        ) * 1000000000
+      END AS __time,
+      CASE
+        WHEN CAST(since AS BIGINT) > 9223372036
+        THEN 9223372036854775807
+        WHEN CAST(since AS BIGINT) < -9223372036
+        THEN -9223372036854775807
+        ELSE (
+          CAST(since AS BIGINT)
+        ) * 1000000000
+      END AS __visible
     FROM plans AS h
     WHERE
       NOT user_id IS NULL AND NOT since IS NULL
   ) AS h2
   QUALIFY
-    ROW_NUMBER() OVER (PARTITION BY user_id, __time ORDER BY plan DESC) = 1
+    ROW_NUMBER() OVER (PARTITION BY user_id, __time ORDER BY since DESC, plan DESC) = 1
 ) AS r
   ON l.user_id = r.user_id AND l.__time > r.__visible
 ORDER BY
@@ -146,18 +159,31 @@ ASOF LEFT JOIN (
       user_id,
       birthday,
       zoned,
-      (
-        EPOCH_US(CAST(noted AS TIMESTAMP))
-      ) * 1000 AS __time,
-      (
-        EPOCH_US(CAST(noted AS TIMESTAMP))
-      ) * 1000 AS __visible
+      noted,
+      CASE
+        WHEN noted > CAST('2262-04-11 23:47:16.854775' AS TIMESTAMP)
+        THEN 9223372036854775807
+        WHEN noted < CAST('1677-09-21 00:12:43.145225' AS TIMESTAMP)
+        THEN -9223372036854775807
+        ELSE (
+          EPOCH_US(CAST(noted AS TIMESTAMP))
+        ) * 1000
+      END AS __time,
+      CASE
+        WHEN noted > CAST('2262-04-11 23:47:16.854775' AS TIMESTAMP)
+        THEN 9223372036854775807
+        WHEN noted < CAST('1677-09-21 00:12:43.145225' AS TIMESTAMP)
+        THEN -9223372036854775807
+        ELSE (
+          EPOCH_US(CAST(noted AS TIMESTAMP))
+        ) * 1000
+      END AS __visible
     FROM birthdays AS h
     WHERE
       NOT user_id IS NULL AND NOT noted IS NULL
   ) AS h2
   QUALIFY
-    ROW_NUMBER() OVER (PARTITION BY user_id, __time ORDER BY birthday DESC, zoned DESC) = 1
+    ROW_NUMBER() OVER (PARTITION BY user_id, __time ORDER BY noted DESC, birthday DESC, zoned DESC) = 1
 ) AS r
   ON l.user_id = r.user_id AND l.__time > r.__visible
 ORDER BY
@@ -231,9 +257,15 @@ ORDER BY
 -- rolling_clicks_by_user (rolling_aggregate): their history, read by the kernel, which makes with_clicks_by_user
 SELECT
   e.__entity,
-  (
-    CAST(h.clicked_at AS BIGINT)
-  ) * 1000000 AS __time,
+  CASE
+    WHEN CAST(h.clicked_at AS BIGINT) > 9223372036854
+    THEN 9223372036854775807
+    WHEN CAST(h.clicked_at AS BIGINT) < -9223372036854
+    THEN -9223372036854775807
+    ELSE (
+      CAST(h.clicked_at AS BIGINT)
+    ) * 1000000
+  END AS __time,
   h.clicked_at,
   h.seen_at
 FROM clicks_by_user AS h
@@ -244,6 +276,7 @@ WHERE
 ORDER BY
   e.__entity NULLS FIRST,
   __time NULLS FIRST,
+  h.clicked_at NULLS FIRST,
   h.seen_at NULLS FIRST;
 
 -- scan_events_by_user (scan): part of the statements that read it

@@ -121,8 +121,24 @@ ASOF LEFT JOIN (
       shop_id,
       sku_id,
       price,
-      EPOCH_US(event_timestamp) AS __time,
-      EPOCH_US(event_timestamp) AS __visible
+      COALESCE(
+        EPOCH_US(event_timestamp),
+        CASE
+          WHEN event_timestamp > CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN 9223372036854775807
+          WHEN event_timestamp < CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN -9223372036854775807
+        END
+      ) AS __time,
+      COALESCE(
+        EPOCH_US(event_timestamp),
+        CASE
+          WHEN event_timestamp > CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN 9223372036854775807
+          WHEN event_timestamp < CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN -9223372036854775807
+        END
+      ) AS __visible
     FROM prices AS h
     WHERE
       NOT shop_id IS NULL AND NOT sku_id IS NULL AND NOT event_timestamp IS NULL
@@ -212,7 +228,15 @@ ORDER BY
 -- rolling_events_by_shop_sku (rolling_aggregate): their history, read by the kernel, which makes with_events_by_shop_sku
 SELECT
   e.__entity,
-  EPOCH_US(h.event_timestamp) AS __time,
+  COALESCE(
+    EPOCH_US(h.event_timestamp),
+    CASE
+      WHEN h.event_timestamp > CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+      THEN 9223372036854775807
+      WHEN h.event_timestamp < CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+      THEN -9223372036854775807
+    END
+  ) AS __time,
   h.amount
 FROM events_by_shop_sku AS h
 INNER JOIN daeda_entities_0 AS e
@@ -293,7 +317,15 @@ ORDER BY
 -- rolling_events_by_sku (rolling_aggregate): their history, read by the kernel, which makes with_events_by_sku
 SELECT
   e.__entity,
-  EPOCH_US(h.event_timestamp) AS __time,
+  COALESCE(
+    EPOCH_US(h.event_timestamp),
+    CASE
+      WHEN h.event_timestamp > CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+      THEN 9223372036854775807
+      WHEN h.event_timestamp < CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+      THEN -9223372036854775807
+    END
+  ) AS __time,
   h.amount
 FROM events_by_sku AS h
 INNER JOIN daeda_entities_1 AS e

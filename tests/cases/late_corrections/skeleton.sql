@@ -97,8 +97,24 @@ ORDER BY
 -- rolling_payments_by_user (rolling_aggregate): their history, read by the kernel, which makes with_payments_by_user
 SELECT
   e.__entity,
-  EPOCH_US(h.event_timestamp) AS __time,
-  EPOCH_US(h.known_at) AS __created,
+  COALESCE(
+    EPOCH_US(h.event_timestamp),
+    CASE
+      WHEN h.event_timestamp > CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+      THEN 9223372036854775807
+      WHEN h.event_timestamp < CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+      THEN -9223372036854775807
+    END
+  ) AS __time,
+  COALESCE(
+    EPOCH_US(h.known_at),
+    CASE
+      WHEN h.known_at > CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+      THEN 9223372036854775807
+      WHEN h.known_at < CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+      THEN -9223372036854775807
+    END
+  ) AS __created,
   h.cents
 FROM payments_by_user AS h
 INNER JOIN daeda_entities_0 AS e

@@ -77,8 +77,24 @@ ASOF LEFT JOIN (
     SELECT
       item_id,
       price,
-      EPOCH_US(event_timestamp) AS __time,
-      EPOCH_US(event_timestamp) AS __visible
+      COALESCE(
+        EPOCH_US(event_timestamp),
+        CASE
+          WHEN event_timestamp > CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN 9223372036854775807
+          WHEN event_timestamp < CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN -9223372036854775807
+        END
+      ) AS __time,
+      COALESCE(
+        EPOCH_US(event_timestamp),
+        CASE
+          WHEN event_timestamp > CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN 9223372036854775807
+          WHEN event_timestamp < CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN -9223372036854775807
+        END
+      ) AS __visible
     FROM prices AS h
     WHERE
       NOT item_id IS NULL AND NOT event_timestamp IS NULL
@@ -136,8 +152,24 @@ ASOF LEFT JOIN (
     SELECT
       item_id,
       on_stock,
-      EPOCH_US(event_timestamp) AS __time,
-      EPOCH_US(event_timestamp) AS __visible
+      COALESCE(
+        EPOCH_US(event_timestamp),
+        CASE
+          WHEN event_timestamp > CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN 9223372036854775807
+          WHEN event_timestamp < CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN -9223372036854775807
+        END
+      ) AS __time,
+      COALESCE(
+        EPOCH_US(event_timestamp),
+        CASE
+          WHEN event_timestamp > CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN 9223372036854775807
+          WHEN event_timestamp < CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN -9223372036854775807
+        END
+      ) AS __visible
     FROM stock AS h
     WHERE
       NOT item_id IS NULL AND NOT event_timestamp IS NULL

@@ -129,8 +129,24 @@ ASOF LEFT JOIN (
     SELECT
       product_id,
       price,
-      EPOCH_US(event_timestamp) AS __time,
-      EPOCH_US(event_timestamp) AS __visible
+      COALESCE(
+        EPOCH_US(event_timestamp),
+        CASE
+          WHEN event_timestamp > CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN 9223372036854775807
+          WHEN event_timestamp < CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN -9223372036854775807
+        END
+      ) AS __time,
+      COALESCE(
+        EPOCH_US(event_timestamp),
+        CASE
+          WHEN event_timestamp > CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN 9223372036854775807
+          WHEN event_timestamp < CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN -9223372036854775807
+        END
+      ) AS __visible
     FROM product_prices AS h
     WHERE
       NOT product_id IS NULL AND NOT event_timestamp IS NULL
@@ -191,8 +207,24 @@ ASOF LEFT JOIN (
     SELECT
       household_id,
       running_campaigns,
-      EPOCH_US(event_timestamp) AS __time,
-      EPOCH_US(event_timestamp) AS __visible
+      COALESCE(
+        EPOCH_US(event_timestamp),
+        CASE
+          WHEN event_timestamp > CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN 9223372036854775807
+          WHEN event_timestamp < CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN -9223372036854775807
+        END
+      ) AS __time,
+      COALESCE(
+        EPOCH_US(event_timestamp),
+        CASE
+          WHEN event_timestamp > CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN 9223372036854775807
+          WHEN event_timestamp < CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+          THEN -9223372036854775807
+        END
+      ) AS __visible
     FROM household_campaigns AS h
     WHERE
       NOT household_id IS NULL AND NOT event_timestamp IS NULL
@@ -283,7 +315,15 @@ ORDER BY
 -- rolling_transactions_by_household (rolling_aggregate): their history, read by the kernel, which makes with_transactions_by_household
 SELECT
   e.__entity,
-  EPOCH_US(h.event_timestamp) AS __time,
+  COALESCE(
+    EPOCH_US(h.event_timestamp),
+    CASE
+      WHEN h.event_timestamp > CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+      THEN 9223372036854775807
+      WHEN h.event_timestamp < CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+      THEN -9223372036854775807
+    END
+  ) AS __time,
   h.product_id,
   h.sales_value,
   h.event_timestamp
