@@ -1,4 +1,4 @@
-"""A Ray cluster that runs already: whether anything answers where it should be, found out without Ray."""
+"""Where Ray is: whether anything answers there, found out without Ray."""
 
 from __future__ import annotations
 
@@ -35,3 +35,16 @@ def unreachable(address: str, reason: str) -> InputError:
         f"no Ray cluster at ray.address {address} ({reason}): start its head with `ray start --head`, correct "
         "--ray-address, or leave it out, and the run starts a Ray of its own"
     )
+
+
+def probe_loopback() -> None:
+    """Raise InputError unless this host can talk to itself, as the processes of a Ray of the run's own do."""
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            socket.create_connection(server.getsockname(), timeout=PROBE_SECONDS).close()
+    except OSError as error:
+        raise InputError(
+            f"this host does not reach itself at 127.0.0.1 ({error.strerror or 'no answer in time'}), where the "
+            "processes of Ray talk to each other: bring its loopback interface up (`ip link set lo up`), or name a "
+            "cluster that runs already (--ray-address)"
+        ) from error

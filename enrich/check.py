@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import Iterable
 
@@ -11,14 +12,18 @@ from daeda.catalog.project import Project
 from daeda.dataset.layout import Layout
 from daeda.dataset.manifest import DamagedManifest, DayName, read_manifest
 from daeda.dataset.stores import StoreIdentity, Stores
-from daeda.errors import DayError, InputError, first_line
+from daeda.errors import DayError, InputError, counted, first_line
 from daeda.operators.dag import Dag
-from daeda.operators.udf import RayUdfTransform
+from daeda.operators.udf import RayUdfTransform, StoreRef
 from daeda.storage.objects import before_the_first_day, open_parquet
 from daeda.storage.place import Place
-from enrich.address import probe_address
+from enrich.address import probe_address, probe_loopback
+from enrich.channel import limited
 from enrich.preload import open_declared
 from enrich.store import EmbeddingStore
+
+# Requests after one another that opening a store takes, at the most.
+OPEN_REQUESTS = 3
 
 
 @before_the_first_day()
@@ -49,7 +54,8 @@ def identify_stores(project: Project, dag: Dag, pinned: Stores | None = None) ->
     mistakes: list[str] = []
     for ref in {operator.store.name: operator.store for operator in dag.enrichments}.values():
         try:
-            found[ref.name] = open_declared(ref, project.data_path(ref.path), pinned).identity
+            with _opening(project, ref):
+                found[ref.name] = open_declared(ref, project.data_path(ref.path), pinned).identity
         except InputError as error:
             mistakes.append(str(error))
     if mistakes:
@@ -62,6 +68,8 @@ def _check_address(project: Project) -> list[str]:
     try:
         if address is not None:
             probe_address(address)
+        else:
+            probe_loopback()
     except InputError as error:
         return [str(error)]
     return []
@@ -75,9 +83,11 @@ def _check_stores(project: Project, dag: Dag, pinned: Stores | None, identities:
         ref = operator.store
         if ref.name not in stores:
             try:
-                stores[ref.name] = opened = open_declared(ref, project.data_path(ref.path), pinned)
-                identities[ref.name] = opened.identity
-                opened.check()
+                with _opening(project, ref):
+                    stores[ref.name] = opened = open_declared(ref, project.data_path(ref.path), pinned)
+                    identities[ref.name] = opened.identity
+                with _reading(project, ref):
+                    opened.check()
             except (InputError, DayError) as error:
                 stores[ref.name] = None
                 mistakes.append(str(error))
@@ -85,6 +95,28 @@ def _check_stores(project: Project, dag: Dag, pinned: Stores | None, identities:
         if store is not None:
             mistakes += _check_ids(dag, operator, store)
     return mistakes
+
+
+def _opening(project: Project, ref: StoreRef) -> contextlib.AbstractContextManager[None]:
+    """The time in which a store has to answer, on a disk that may be dead, or a server that may say nothing."""
+    seconds = OPEN_REQUESTS * project.runtime.timeouts.storage_seconds
+    return limited(
+        seconds,
+        f"embedding store '{ref.name}': {project.data_path(ref.path)} was not open within {seconds} s: see whether "
+        "its disk or server answers, or raise timeouts.storage_seconds",
+        InputError.exit_code,
+    )
+
+
+def _reading(project: Project, ref: StoreRef) -> contextlib.AbstractContextManager[None]:
+    """The time in which all ids of a store have to be read."""
+    minutes = project.runtime.ray.day_timeout_minutes
+    return limited(
+        60.0 * minutes,
+        f"embedding store '{ref.name}': the ids of {project.data_path(ref.path)} were not read within "
+        f"{counted(minutes, 'minute')}: see whether its disk or server answers, or raise ray.day_timeout_minutes",
+        InputError.exit_code,
+    )
 
 
 def _check_ids(dag: Dag, operator: RayUdfTransform, store: EmbeddingStore) -> list[str]:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import resource
 import signal
+
+from daeda.host import size_text
+
+# Below these, Ray has been seen to fail: its servers reserve address space, and open files and threads by the hundred.
+_ENOUGH_ADDRESSES = 64 * 2**30
+_ENOUGH_FILES = 1024
+_ENOUGH_PROCESSES = 1024
 
 AGAIN = "days that were published stay, run again to go on"
 
@@ -20,3 +28,18 @@ def ended_with(code: int | None) -> str:
     if -code not in set(signal.Signals):
         return f"was ended by signal {-code}"
     return f"was ended by {signal.Signals(-code).name}"
+
+
+def low_limits() -> str:
+    """The limits of this process that may have been too low for Ray, as the end of a sentence; empty if none is."""
+    low = []
+    for number, enough, ulimit, what in (
+        (resource.RLIMIT_AS, _ENOUGH_ADDRESSES, "-v", "of address space"),
+        (resource.RLIMIT_NOFILE, _ENOUGH_FILES, "-n", "open files"),
+        (resource.RLIMIT_NPROC, _ENOUGH_PROCESSES, "-u", "processes and threads"),
+    ):
+        limit, _hard = resource.getrlimit(number)
+        if limit != resource.RLIM_INFINITY and limit < enough:
+            count = size_text(limit) if number == resource.RLIMIT_AS else str(limit)
+            low.append(f"{count} {what} (ulimit {ulimit})")
+    return f"; it may have only {' and '.join(low)}: raise that if it is why" if low else ""

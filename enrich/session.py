@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +22,8 @@ import ray._raylet
 from daeda.errors import DayError, InputError, first_line
 from enrich import ray_environment
 from enrich.address import probe_address, unreachable
-from enrich.channel import is_supervised, limited, starting, tell_no_processes, tell_process
-from enrich.endings import AGAIN, ended_with
+from enrich.channel import is_supervised, limited, starting, tell_limit, tell_no_processes, tell_process
+from enrich.endings import AGAIN, ended_with, low_limits
 from enrich.envelope import Envelope, on_cluster
 from enrich.ray_directory import RayDirectory
 
@@ -31,6 +32,9 @@ STARTS = 3
 START_SECONDS = 180
 # Ray ends within two seconds; what has not ended by itself then is killed by the supervisor.
 END_SECONDS = 20
+# How long the start may go on when one of its processes was killed.
+NOTICE_SECONDS = 2.0
+POLL_SECONDS = 0.2
 _NOT_UP = "timed out during startup"
 # ray_constants.DEFAULT_MIN_SYSTEM_RESERVED_MEMORY_BYTES.
 LEAST_RESERVED_BYTES = 500 * 1024**2
@@ -93,6 +97,7 @@ def with_logs(sentence: str) -> str:
     """The sentence with the place of the logs of this process's own Ray, which then stay there."""
     for directory in _OWN:
         directory.named = True
+        sentence += low_limits()
         return f"{sentence}; Ray's logs are in {directory.logs}"
     return sentence
 
@@ -121,34 +126,44 @@ def _start(envelope: Envelope, directory: RayDirectory, start_seconds: int) -> N
     with limited(start_seconds, late), starting(), _on_loopback():
         for left in reversed(range(STARTS)):
             with _processes_told() as started:
-                try:
-                    _init(
-                        address="local",
-                        num_cpus=envelope.cpus,
-                        object_store_memory=envelope.object_store_bytes,
-                        include_dashboard=False,
-                        _node_ip_address="127.0.0.1",
-                        _temp_dir=str(directory.for_ray),
-                        **_isolation(envelope),
-                    )
-                    break
-                except Exception as error:
-                    # Ray has no class for it.
-                    reason = _why_not_started(error, started)
-                    _end_started(started)
-                    if _NOT_UP not in str(error) or not left:
-                        raise DayError(with_logs(reason)) from error
+                error = _error_of_start(envelope, directory)
+            if error is None:
+                break
+            reason = _why_not_started(error, started)
+            _end_started(started)
+            if _NOT_UP not in str(error) or not left:
+                raise DayError(with_logs(reason)) from error
     directory.close_to_others()
+
+
+def _error_of_start(envelope: Envelope, directory: RayDirectory) -> Exception | None:
+    try:
+        _init(
+            address="local",
+            num_cpus=envelope.cpus,
+            object_store_memory=envelope.object_store_bytes,
+            include_dashboard=False,
+            _node_ip_address="127.0.0.1",
+            _temp_dir=str(directory.for_ray),
+            **_isolation(envelope),
+        )
+    except Exception as error:  # noqa: BLE001 - Ray has no class for it
+        return error
+    return None
 
 
 def _why_not_started(error: Exception, started: Started) -> str:
     """What went wrong: a process that has ended, a machine that is too busy, or what Ray says."""
     for kind, process in started:
         if process.poll() is not None:
-            return f"Ray did not start: its {kind} {ended_with(process.poll())}: {AGAIN}"
+            return _not_started(kind, process.poll())
     if _NOT_UP in str(error):
         return f"Ray did not start within its time, {STARTS} times: the machine is too busy for it now; run again"
     return f"Ray did not start ({type(error).__name__}: {first_line(error)}): {AGAIN}"
+
+
+def _not_started(kind: str, code: int) -> str:
+    return f"Ray did not start: its {kind} {ended_with(code)}: {AGAIN}"
 
 
 def _end_started(started: Started) -> None:
@@ -192,6 +207,8 @@ def _processes_told() -> Iterator[Started]:
     while Ray waits for it.
     """
     started: Started = []
+    done = threading.Event()
+    threading.Thread(target=_miss_killed, args=(started, done), daemon=True, name="ray processes").start()
     original = ray._private.services.start_ray_process
 
     def start(command: Any, process_type: str, *rest: Any, **options: Any) -> Any:
@@ -204,7 +221,22 @@ def _processes_told() -> Iterator[Started]:
     try:
         yield started
     finally:
+        done.set()
         ray._private.services.start_ray_process = original
+
+
+def _miss_killed(started: Started, done: threading.Event) -> None:
+    """Have the supervisor end a start of which a process was killed: Ray would wait for it for half a minute.
+
+    One that ends by itself, as a node does on a machine that is too busy for its agents, is left to Ray, which is asked
+    again.
+    """
+    while not done.wait(POLL_SECONDS):
+        for kind, process in list(started):
+            code = process.poll()
+            if code is not None and code < 0:
+                tell_limit(NOTICE_SECONDS, _not_started(kind, code))
+                return
 
 
 @contextlib.contextmanager

@@ -36,16 +36,17 @@ from daeda.errors import DaedaError, Interrupted
 from daeda.supervised import last_word, supervised_by_environment, supervised_through
 from enrich import channel
 from enrich.descendants import adopt_orphans, descendants, end_descendants
-from enrich.endings import AGAIN, ended_with
+from enrich.endings import AGAIN, ended_with, low_limits
 from enrich.ray_directory import keep_logs
 
 # How long the enrichment may take to give up its day after a signal, a little less than a driver waits for its half;
 # and to end when it has said how.
 GRACE_SECONDS = 5.0
 END_SECONDS = 2.0
-# A process of Ray has ended: Ray, or the enrichment, has so long to notice it by itself. What starts does not notice.
+# A process of Ray has ended: Ray, or the enrichment, has so long to notice it by itself. While Ray starts, that takes
+# the half minute after which it gives up on itself, and is asked again.
 LOSS_SECONDS = 15.0
-START_LOSS_SECONDS = 3.0
+START_LOSS_SECONDS = 45.0
 NAME = "python -m enrich"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # How long what was killed may take to be gone; what waits for a dead disk is left to the system.
@@ -76,6 +77,7 @@ class _Watched:
     # Ray's processes: a descriptor of each while it is alive, and the first that ended.
     processes: dict[int, tuple[str, int]] = field(default_factory=dict)
     lost: tuple[str, int] | None = None
+    loss: _Limit | None = None
     # Ray is being started.
     starting: bool = False
 
@@ -271,7 +273,7 @@ class _Supervisor:
                     waiting.unregister(descriptor)
                     os.close(descriptor)
                 child.processes.clear()
-                child.lost = None
+                child.lost = child.loss = None
             case {"process": kind, "pid": pid}:
                 with contextlib.suppress(OSError):
                     descriptor = os.pidfd_open(pid)
@@ -287,7 +289,7 @@ class _Supervisor:
             child.lost = (kind, pid)
             sentence = f"Ray's {kind} ended: {AGAIN}"
             seconds = START_LOSS_SECONDS if child.starting else LOSS_SECONDS
-            child.limit = _Limit(time.monotonic() + seconds, sentence, DaedaError.exit_code)
+            child.loss = _Limit(time.monotonic() + seconds, sentence, DaedaError.exit_code)
 
     def _overdue(self, child: _Watched) -> tuple[str | None, int] | None:
         """What is said, and with which code, of a child that has to be ended now; None if it has time."""
@@ -299,8 +301,9 @@ class _Supervisor:
         if self._told.must_end(child.pid):
             os.kill(child.pid, signal.SIGKILL)
             return None
-        if child.limit is not None and now > child.limit.until:
-            return child.limit.sentence, child.limit.code
+        for limit in (child.loss, child.limit):
+            if limit is not None and now > limit.until:
+                return limit.sentence, limit.code
         return None
 
     def _end_of_silent(self, child: _Watched) -> int:
@@ -332,6 +335,8 @@ class _Supervisor:
         logs = self._logs(child) if explained else None
         if child.directory is not None and logs is None:
             shutil.rmtree(child.directory, ignore_errors=True)
+        if explained:
+            sentence = f"{sentence}{low_limits()}"
         if sentence is not None:
             whose = "Ray's logs are" if child.directory is not None else "what its libraries wrote is"
             say(f"error: {sentence}" + (f"; {whose} in {logs}" if logs is not None else ""))

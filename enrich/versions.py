@@ -158,6 +158,12 @@ def _reason(error: Exception) -> str:
     return str(error).partition("\n")[0].partition(", /")[0]
 
 
+# Seconds of Lance's requests to object storage: to connect, to answer in full, and to be repeated.
+CONNECT_SECONDS = 10
+REQUEST_SECONDS = 30
+RETRY_SECONDS = 60
+
+
 def storage_options(path: str) -> dict[str, str] | None:
     """What Lance needs for object storage, from this process's environment; an actor takes it from its own."""
     if not is_object(path):
@@ -167,7 +173,12 @@ def storage_options(path: str) -> dict[str, str] | None:
         "aws_access_key_id": access.key_id,
         "aws_secret_access_key": access.secret,
         "aws_region": access.region,
+        # A request that is silent, or comes drop by drop, is made anew, and not for ever.
+        "connect_timeout": f"{CONNECT_SECONDS}s",
+        "timeout": f"{REQUEST_SECONDS}s",
         "client_max_retries": "6",
+        "client_retry_timeout": str(RETRY_SECONDS),
+        "download_retry_count": "2",
     }
     if access.token:
         options["aws_session_token"] = access.token

@@ -22,8 +22,10 @@ STRAY = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(100)']
 ORPHAN = f"subprocess.run([sys.executable, '-c', \"import subprocess, sys; {STRAY}\"])"
 BEGIN = f"""
 import os, pathlib, signal, subprocess, sys, time
-from enrich import channel
+from enrich import channel, supervisor
 from enrich.supervisor import supervised
+
+supervisor.LOSS_SECONDS = 4.0
 
 def stray():
     {STRAY}
@@ -174,7 +176,7 @@ def test_the_process_of_ray_that_ended_first_is_named_with_the_logs(start: Start
 
 
 def test_an_enrichment_that_does_not_notice_that_ray_has_ended_is_ended(start: Start, tmp_path: Path) -> None:
-    process = start(f"channel.tell(starting=True)\n{RAY}\nnode.kill()\ntime.sleep(100)")
+    process = start(f"{RAY}\nnode.kill()\ntime.sleep(100)")
     assert ended(process, tmp_path) == (
         1,
         "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,8 +19,6 @@ import psutil
 from tests.faults.scene import Days, alive, bytes_of_days, left_in_staging, size_of_days
 from tests.faults.warm import REPOSITORY, TAG
 
-# Ray's own agents live for a minute after a driver that was killed; they know nothing of the data.
-AGENTS = ("DashboardAgent", "RuntimeEnvAgent", "dashboard/agent.py", "runtime_env/agent/main.py", "log_monitor.py")
 SECONDS_TO_END = 10.0
 # On a busy machine Ray does not start within its half minute, and is asked up to three times.
 SECONDS_TO_BEGIN = 240.0
@@ -57,7 +56,17 @@ class RayScene:
         "actor",
         "node",
         "metadata",
+        "agent",
+        "enrichment",
     )
+    # What is killed, by what its command holds, and how a run that ends with it tells of it.
+    VICTIMS: ClassVar[dict[str, tuple[str, str]]] = {
+        "actor": ("ray::MapWorker", "an actor was lost"),
+        "node": ("raylet/raylet", "Ray's raylet (was ended by SIGKILL|ended)"),
+        "metadata": ("gcs/gcs_server", "Ray's gcs_server (was ended by SIGKILL|ended)"),
+        "agent": ("ray::DashboardAgent", "Ray's raylet ended"),
+        "enrichment": ("", "the enrichment was ended by SIGKILL"),
+    }
 
     root: Path
     wanted: Days = field(default_factory=dict)
@@ -95,17 +104,35 @@ class RayScene:
             time.sleep(seconds)
             ended = process.poll() is not None
             self._strike(kind, process)
-            _, stderr = process.communicate(timeout=120)
+            stdout, stderr = process.communicate(timeout=120)
         finally:
             # Whatever went wrong here, what comes next must not meet this run.
             process.kill()
             process.communicate()
-        self._check_end(kind, process.returncode, stderr)
+        self._check_end(kind, process.returncode, stdout, stderr)
         self.check_after_fault()
         assert not set(left_before) & set(left_in_staging(self.service_dir))
         if rerun:
             self.check_after_rerun()
         return "" if ended else f"ray {kind}"
+
+    def kill_at_the_start(self, kind: str) -> None:
+        """Kill a process of Ray as soon as it is there, while Ray still starts; then check."""
+        process = self.start("-m", "enrich")
+        try:
+            until = time.monotonic() + SECONDS_TO_BEGIN
+            while not (victims := self._victims(kind, process)):
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() < until
+                time.sleep(0.02)
+            victims[0].kill()
+            stdout, stderr = process.communicate(timeout=120)
+        finally:
+            process.kill()
+            process.communicate()
+        assert process.returncode == 1, stderr
+        self._check_end(kind, process.returncode, stdout, stderr)
+        self.check_after_fault()
 
     def _has_begun(self, left_before: list[str]) -> bool:
         """Whether a run that was not among those has begun to write; what dead ones left is cleared meanwhile."""
@@ -114,7 +141,7 @@ class RayScene:
             return any(True for run in runs for _ in run.glob("ready/enriched/*/dt=*/*"))
         return False
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
         command = [
             sys.executable,
             *words,
@@ -123,7 +150,7 @@ class RayScene:
             "--on-stale",
             "keep",
         ]
-        environment = {**os.environ, TAG: str(self.root), "PYTHONPATH": str(REPOSITORY), "TZ": "UTC"}
+        environment = {**os.environ, TAG: str(self.root), "PYTHONPATH": str(REPOSITORY), "TZ": "UTC", **environment}
         return subprocess.Popen(
             command, cwd=self.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -138,13 +165,26 @@ class RayScene:
         if what == "driver":
             process.send_signal(signal.Signals[name])
             return
-        wanted = {"actor": "ray::MapWorker", "node": "raylet/raylet", "metadata": "gcs/gcs_server"}[what]
-        victims = [one for one in self.writers() if wanted in " ".join(one.cmdline())]
-        assert victims, [one.cmdline() for one in self.writers()]
+        victims = self._victims(kind, process)
+        assert victims, [one.cmdline() for one in self.alive()]
         victims[0].kill()
 
-    def _check_end(self, kind: str, code: int, stderr: str) -> None:
+    def _victims(self, kind: str, process: subprocess.Popen[str]) -> list[psutil.Process]:
+        if kind == "enrichment":
+            # The supervisor's child.
+            return psutil.Process(process.pid).children()
+        found = []
+        for one in self.alive():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                # The node has the commands of its agents among its arguments.
+                if self.VICTIMS[kind][0] in " ".join(one.cmdline()[:1]):
+                    found.append(one)
+        return found
+
+    def _check_end(self, kind: str, code: int, stdout: str, stderr: str) -> None:
         assert "Traceback" not in stderr, stderr
+        for line in stderr.splitlines():
+            assert line.startswith(("enriched 2024-01-0", "resource envelope clamped", "error: ")), stderr
         match kind.split():
             case ["driver", name]:
                 assert code in (0, 130, -int(signal.Signals[name])), (code, stderr)
@@ -153,12 +193,25 @@ class RayScene:
                 assert code == 0, (code, stderr)
             case _:
                 assert code in (0, 1), (code, stderr)
-                assert code == 0 or stderr.splitlines()[-1].startswith("error: "), stderr
+        if code == 1:
+            assert stdout == ""
+            self._check_sentence(self.VICTIMS[kind][1], stderr.splitlines()[-1])
+
+    def _check_sentence(self, what: str, line: str) -> None:
+        """One sentence: what ended, what stays, what to do, and where the logs are, which are there."""
+        day = r"(day 2024-01-0\d: )?"
+        found = re.fullmatch(f"error: {day}(Ray did not start: its|{what}).*: (.*; Ray's logs are in (.*))", line)
+        assert found, line
+        assert "days that were published stay, run again to go on" in line
+        logs = Path(found[found.re.groups])
+        assert (logs / "gcs_server.out").exists()
+        assert [path.name for path in logs.parent.iterdir()] == ["logs"]
+        shutil.rmtree(logs.parent)
 
     def check_after_fault(self) -> None:
-        """Days are whole, and nobody is left that can write."""
+        """Days are whole, and nothing of the run is left."""
         until = time.monotonic() + SECONDS_TO_END
-        while left := self.writers():
+        while left := self.alive():
             assert time.monotonic() < until, [one.cmdline() for one in left]
             time.sleep(0.1)
         for day, parts in bytes_of_days(self.service_dir, "enriched").items():
@@ -173,12 +226,6 @@ class RayScene:
         assert left_in_staging(self.service_dir) == []
         shutil.rmtree(self.service_dir / "enriched")
 
-    def writers(self) -> list[psutil.Process]:
-        """What is alive of the run and can write: everything but Ray's agents."""
-        found = []
-        for one in alive(str(self.root)):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                # The node has the commands of its agents among its arguments.
-                if not any(agent in " ".join(one.cmdline()[:3]) for agent in AGENTS):
-                    found.append(one)
-        return found
+    def alive(self) -> list[psutil.Process]:
+        """What is alive of the run, Ray's agents included."""
+        return alive(str(self.root))

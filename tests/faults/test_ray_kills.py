@@ -1,12 +1,19 @@
-"""A Ray of its own is killed: its driver, its node, its store of metadata. Actors, SIGINT and SIGTERM are killed and
-sent in tests/enrich/test_job.py.
+"""A Ray of its own is killed: its driver, its node, its store of metadata, an agent, the enrichment itself; and what a
+run's own Ray lets others see. Actors, SIGINT and SIGTERM are killed and sent in tests/enrich/test_job.py.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+import stat
+import time
+from pathlib import Path
+
+import psutil
 import pytest
 
-from tests.faults.ray_scene import RayScene
+from tests.faults.ray_scene import SECONDS_TO_BEGIN, RayScene
 
 
 @pytest.fixture(scope="module")
@@ -15,10 +22,70 @@ def ray_scene(tmp_path_factory: pytest.TempPathFactory) -> RayScene:
 
 
 # One after another on one output root: each run begins with what the kill before it has left.
-@pytest.mark.parametrize("kind", ["driver SIGKILL", "node", "metadata"])
+@pytest.mark.parametrize("kind", ["driver SIGKILL", "node", "metadata", "enrichment"])
 def test_what_is_killed_of_ray_loses_nothing(ray_scene: RayScene, kind: str) -> None:
     assert ray_scene.kill(kind, 0.3, rerun=False) == f"ray {kind}"
 
 
+@pytest.mark.parametrize("kind", ["metadata", "node"])
+def test_what_is_killed_while_ray_starts_is_told(ray_scene: RayScene, kind: str) -> None:
+    ray_scene.kill_at_the_start(kind)
+
+
 def test_a_plain_run_after_the_kills_gives_the_wanted_bytes(ray_scene: RayScene) -> None:
     ray_scene.check_after_rerun()
+
+
+def test_ray_is_closed_to_others_and_leaves_nothing(ray_scene: RayScene, tmp_path: Path) -> None:
+    """The environment names a cluster that is not there, and a temporary directory too deep for sockets."""
+    home, deep = tmp_path / "home", tmp_path / ("d" * 80)
+    home.mkdir()
+    deep.mkdir()
+    process = ray_scene.start("slow.py", HOME=str(home), TMPDIR=str(deep), RAY_ADDRESS="192.0.2.255:6379")
+    try:
+        until = time.monotonic() + SECONDS_TO_BEGIN
+        while not list(ray_scene.service_dir.glob("_staging/run-*/ready/enriched/*/dt=*/*")):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        servers = listening(ray_scene.alive())
+        directories = ray_directories(ray_scene.alive())
+        modes = {path: stat.S_IMODE(path.stat().st_mode) for top in directories for path in (top, *top.glob("r/*"))}
+        stdout, stderr = process.communicate(timeout=120)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 0, stderr
+    assert stdout == f"{ray_scene.service_dir / 'enriched'}\n"
+    assert "not passed on to Ray: RAY_ADDRESS of the environment; a run joins a cluster by --ray-address alone" in (
+        stderr.splitlines()
+    )
+    # The store of metadata, the node, the driver and two actors, at least.
+    assert len(servers) >= 5
+    assert set(servers.values()) <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}, servers
+    assert len(directories) == 1
+    assert set(modes.values()) == {0o700}, modes
+    assert len(modes) >= 2
+    assert not directories[0].exists()
+    assert list(home.iterdir()) == []
+    assert list(deep.iterdir()) == []
+    ray_scene.check_after_fault()
+
+
+def listening(processes: list[psutil.Process]) -> dict[int, str]:
+    """The address of each server, by port."""
+    found = {}
+    for one in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for connection in one.net_connections("inet"):
+                if connection.status == psutil.CONN_LISTEN:
+                    found[connection.laddr.port] = connection.laddr.ip
+    return found
+
+
+def ray_directories(processes: list[psutil.Process]) -> list[Path]:
+    """The directories of Ray that the processes work in, as their arguments name them."""
+    words = [word for one in processes for word in one.cmdline()]
+    tops = {os.path.normpath(word.partition("daeda-ray-")[0] + "daeda-ray-" + word.partition("daeda-ray-")[2][:8])
+            for word in words if "daeda-ray-" in word}  # fmt: skip
+    return [Path(top.partition("=")[2] or top) for top in sorted(tops)]
