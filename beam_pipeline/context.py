@@ -26,6 +26,7 @@ class DayLimits:
     udf_chunk_rows: int = 8_192
     function_seconds: float = 600.0
     day_minutes: float = 240.0
+    storage_seconds: float = 120.0
 
     # The share of the kernel in the memory of a day that has a RollingAggregate; DuckDB has the rest.
     KERNEL_SHARE = 0.4

@@ -14,6 +14,7 @@ from beam_pipeline.mapped import forget_mapped
 from beam_pipeline.shared_gate import SharedGate
 from daeda.errors import ConfigError, DayError
 from daeda.functions import load_function
+from daeda.storage.objects import be_patient
 
 # What decides the bytes of a day, and has to be the same in every worker.
 SOFTWARE = ("daeda", "duckdb", "pyarrow", "numpy")
@@ -52,6 +53,7 @@ def join_run(context: RunContext) -> DayGate:
     with _lock:
         found = _gates.get(context.run_dir)
         if found is None:
+            be_patient(context.limits.storage_seconds)
             _check_fit(context)
             found = _gates[context.run_dir] = SharedGate(Path(context.run_dir), context.day_workers)
         return found

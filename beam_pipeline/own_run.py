@@ -102,6 +102,7 @@ def limits_of_a_day(
     udf_chunk_rows: int = 0,
     function_seconds: float = DayLimits.function_seconds,
     day_minutes: float = DayLimits.day_minutes,
+    storage_seconds: float = DayLimits.storage_seconds,
 ) -> DayLimits:
     """The share of one day in what a run may use; what is None is taken from this host."""
     host = probe_host()
@@ -113,5 +114,6 @@ def limits_of_a_day(
         temp_directory=temp_directory,
         function_seconds=function_seconds,
         day_minutes=day_minutes,
+        storage_seconds=storage_seconds,
         **chunk,
     )

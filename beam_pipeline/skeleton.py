@@ -141,6 +141,7 @@ def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
             project.runtime.udf_chunk_rows,
             float(project.runtime.timeouts.function_seconds),
             float(project.runtime.timeouts.day_minutes),
+            float(project.runtime.timeouts.storage_seconds),
         ),
         day_workers=run.day_workers,
         rows_per_part=project.runtime.rows_per_part,

@@ -208,6 +208,7 @@ def _directory(flag: SettingFlag, value: str) -> str:
 def open_project(arguments: argparse.Namespace, service: str | None = None) -> Project:
     """Read the project that the flags name; raises ConfigError or UsageError."""
     from daeda.catalog.project import ProjectPaths, load_project
+    from daeda.storage.objects import be_patient
 
     path: Path = arguments.runtime_config_path
     if not path.exists():
@@ -218,7 +219,9 @@ def open_project(arguments: argparse.Namespace, service: str | None = None) -> P
     paths = ProjectPaths(
         path, arguments.aggregation_config_path, arguments.feature_views_dir, arguments.feature_services_dir
     )
-    return load_project(paths, service, settings_given(arguments))
+    project = load_project(paths, service, settings_given(arguments))
+    be_patient(float(project.runtime.timeouts.storage_seconds))
+    return project
 
 
 def as_flags(arguments: argparse.Namespace, names: Mapping[str, str]) -> list[str]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import os
 import random
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from daeda.errors import InputError, Overtaken, StorageError
 from daeda.storage.access import Access
+from daeda.storage.in_time import Pulse, in_time
 from daeda.storage.place import ObjectPath
 from daeda.storage.state import FileState
 
@@ -41,11 +44,19 @@ ResultT = TypeVar("ResultT")
 
 @dataclass(frozen=True)
 class Patience:
-    """How often a request is made, how long each waits for bytes, and how long the first pause is; in seconds."""
+    """How often a request is made, and how long is waited, in seconds.
+
+    `timeout` is for one attempt, and for each further MiB of it; `total` for all attempts from the last MiB on; `pause`
+    is what lies between the first two.
+    """
 
     attempts: int = 6
     timeout: float = 30.0
     pause: float = 0.2
+    total: float = 120.0
+
+    # An attempt that is silent is ended by botocore itself, a little earlier than one that drips is given up.
+    DRIPPING = 1.2
 
     def wait(self, attempt: int) -> None:
         """Sleep before the next attempt: twice as long each time, at most 10 s, and never in step with others."""
@@ -94,7 +105,7 @@ class S3Client:
         while True:
             page = self._ask(
                 below,
-                lambda: self._s3.list_objects_v2(Bucket=below.bucket, Prefix=below.prefix, MaxKeys=_PAGE, **more),  # noqa: B023
+                lambda _: self._s3.list_objects_v2(Bucket=below.bucket, Prefix=below.prefix, MaxKeys=_PAGE, **more),  # noqa: B023
             )
             # Something else that answers 200, like the page of a proxy, would pass for an empty listing.
             if "Name" not in page:
@@ -113,7 +124,7 @@ class S3Client:
         """The first objects below an address, at most `most`; none where the server does not let them be seen."""
         page = self._ask(
             below,
-            lambda: self._s3.list_objects_v2(Bucket=below.bucket, Prefix=below.prefix, MaxKeys=min(most, _PAGE)),
+            lambda _: self._s3.list_objects_v2(Bucket=below.bucket, Prefix=below.prefix, MaxKeys=min(most, _PAGE)),
             {401: None, 403: None},
         )
         held = page.get("Contents", ()) if page else ()
@@ -139,15 +150,15 @@ class S3Client:
     def _head(self, path: ObjectPath) -> Any:
         # Of a bucket nothing is there to look at but the bucket itself.
         if not path.key:
-            return self._ask(path, lambda: self._s3.head_bucket(Bucket=path.bucket), {404: None})
-        return self._ask(path, lambda: self._s3.head_object(Bucket=path.bucket, Key=path.key), {404: None})
+            return self._ask(path, lambda _: self._s3.head_bucket(Bucket=path.bucket), {404: None})
+        return self._ask(path, lambda _: self._s3.head_object(Bucket=path.bucket, Key=path.key), {404: None})
 
     def read(self, path: ObjectPath) -> tuple[bytes, str] | None:
         """The object's bytes and ETag, None when it is not there."""
 
-        def get() -> tuple[bytes, str]:
+        def get(pulse: Pulse) -> tuple[bytes, str]:
             answer = self._s3.get_object(Bucket=path.bucket, Key=path.key)
-            return answer["Body"].read(), _bare(answer["ETag"])
+            return b"".join(_blocks(answer, pulse)), _bare(answer["ETag"])
 
         return self._ask(path, get, {404: None})
 
@@ -155,9 +166,9 @@ class S3Client:
         """`count` bytes from `first` on; raises Overtaken when the object has another ETag by now."""
         span = f"bytes={first}-{first + count - 1}"
 
-        def get() -> bytes:
+        def get(pulse: Pulse) -> bytes:
             answer = self._s3.get_object(Bucket=path.bucket, Key=path.key, Range=span, IfMatch=f'"{etag}"')
-            body: bytes = answer["Body"].read()
+            body = b"".join(_blocks(answer, pulse))
             whole = answer["ResponseMetadata"]["HTTPStatusCode"] == 200
             found = body[first : first + count] if whole else body
             if len(found) != count:
@@ -176,27 +187,35 @@ class S3Client:
         """
         condition = {"IfMatch": f'"{etag}"'} if etag else {}
 
-        def get() -> tuple[int, str]:
+        def get(pulse: Pulse) -> tuple[Path, int, str]:
             digest, size = hashlib.sha256(), 0
-            body = self._s3.get_object(Bucket=path.bucket, Key=path.key, **condition)["Body"]
-            with target.open("wb") as file:
-                for block in body.iter_chunks(_BLOCK):
-                    digest.update(block)
-                    size += len(block)
-                    file.write(block)
-            return size, digest.hexdigest()
+            answer = self._s3.get_object(Bucket=path.bucket, Key=path.key, **condition)
+            # An attempt that was given up may still be writing.
+            fresh = target.with_name(f"{target.name}.{uuid.uuid4().hex[:12]}")
+            try:
+                with fresh.open("wb") as file:
+                    for block in _blocks(answer, pulse):
+                        digest.update(block)
+                        size += len(block)
+                        file.write(block)
+            except BaseException:
+                fresh.unlink(missing_ok=True)
+                raise
+            return fresh, size, digest.hexdigest()
 
         found = self._ask(path, get, {412: None} if etag else {})
         if found is None:
             raise Overtaken(f"{path} changed while it was read: run again when it is complete")
-        return found
+        fresh, size, sha256 = found
+        fresh.replace(target)
+        return size, sha256
 
     def digest(self, path: ObjectPath) -> str:
         """SHA-256 of the object, in hexadecimal; empty when it is not there."""
 
-        def get() -> str:
+        def get(pulse: Pulse) -> str:
             digest = hashlib.sha256()
-            for block in self._s3.get_object(Bucket=path.bucket, Key=path.key)["Body"].iter_chunks(_BLOCK):
+            for block in _blocks(self._s3.get_object(Bucket=path.bucket, Key=path.key), pulse):
                 digest.update(block)
             return digest.hexdigest()
 
@@ -218,8 +237,8 @@ class S3Client:
         checksum = base64.b64encode(bytes.fromhex(digest)).decode("ascii")
         conditions = only_if or {}
 
-        def put() -> str:
-            with _opened(body) as content:
+        def put(pulse: Pulse) -> str:
+            with _opened(body, pulse) as content:
                 answer = self._s3.put_object(
                     Bucket=path.bucket, Key=path.key, Body=content, ChecksumSHA256=checksum, **conditions
                 )
@@ -232,12 +251,12 @@ class S3Client:
         condition = {"IfMatch": f'"{etag}"'} if etag else {}
         self._ask(
             path,
-            lambda: self._s3.delete_object(Bucket=path.bucket, Key=path.key, **condition),
+            lambda _: self._s3.delete_object(Bucket=path.bucket, Key=path.key, **condition),
             {404: None, 412: None},
         )
 
     def _ask(
-        self, path: ObjectPath, request: Callable[[], ResultT], instead: Mapping[int, None] | None = None
+        self, path: ObjectPath, request: Callable[[Pulse], ResultT], instead: Mapping[int, None] | None = None
     ) -> ResultT:
         """The answer of a request, made again until it succeeds or patience ends; None for a status in `instead`."""
         from botocore.exceptions import (
@@ -249,12 +268,17 @@ class S3Client:
         )
         from botocore.parsers import ResponseParserError
 
+        # When something came last, in whichever attempt.
+        since = time.monotonic()
         for attempt in range(self.patience.attempts):
             if attempt:
                 self.patience.wait(attempt - 1)
-            last = attempt == self.patience.attempts - 1
+            pulse = Pulse()
+            left = since + self.patience.total - pulse.began
+            last = attempt == self.patience.attempts - 1 or left <= self.patience.timeout
+            seconds = max(min(self.patience.timeout * self.patience.DRIPPING, left), self.patience.pause)
             try:
-                return request()
+                return in_time(request, pulse, seconds)
             except ClientError as error:
                 status = _status(error)
                 if status in (instead or {}):
@@ -263,7 +287,8 @@ class S3Client:
                     raise self._refused(path, error) from None
             except (HTTPClientError, ConnectionError, IncompleteReadError, _Short, OSError) as error:
                 if last:
-                    raise self._silent(path, error) from None
+                    raise self._silent(path, error, attempt + 1) from None
+                since = pulse.last if pulse.last > pulse.began else since
             except ResponseParserError:
                 raise self._not_s3(path) from None
             except ParamValidationError:
@@ -273,12 +298,14 @@ class S3Client:
     def _not_s3(self, path: ObjectPath) -> StorageError:
         return StorageError(f"{path}: the server's answer is not that of S3: check AWS_ENDPOINT_URL")
 
-    def _silent(self, path: ObjectPath, error: BaseException) -> StorageError:
+    def _silent(self, path: ObjectPath, error: BaseException, attempts: int) -> StorageError:
         where = self.access.endpoint or f"Amazon S3 in {self.access.region}"
         reason = str(error) if isinstance(error, _Short) else type(error).__name__
+        if isinstance(error, TimeoutError):
+            reason = f"too little within {self.patience.total:g} s, timeouts.storage_seconds"
         return StorageError(
-            f"{path}: {where} did not answer {self.patience.attempts} times ({reason}): check AWS_ENDPOINT_URL and the "
-            "network, and run again"
+            f"{path}: {where} did not answer {attempts} times ({reason}): check AWS_ENDPOINT_URL and the network, and "
+            "run again"
         )
 
     def _refused(self, path: ObjectPath, error: ClientError) -> StorageError:
@@ -351,12 +378,32 @@ def _bare(etag: str) -> str:
     return etag.strip('"')
 
 
+def _blocks(answer: Any, pulse: Pulse) -> Iterator[bytes]:
+    """The body of an answer, each block of it a beat."""
+    for block in answer["Body"].iter_chunks(_BLOCK):
+        pulse.beat()
+        yield block
+
+
+class _Beating(io.BufferedReader):
+    """A file that is put: what is read of it has been taken by the server, but for what the network holds."""
+
+    def __init__(self, path: Path, pulse: Pulse) -> None:
+        super().__init__(io.FileIO(str(path)))
+        self._pulse = pulse
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The next bytes."""
+        self._pulse.beat()
+        return super().read(size)
+
+
 @contextmanager
-def _opened(body: bytes | Path) -> Iterator[bytes | IO[bytes]]:
+def _opened(body: bytes | Path, pulse: Pulse) -> Iterator[bytes | IO[bytes]]:
     if isinstance(body, bytes):
         yield body
         return
-    with body.open("rb") as file:
+    with _Beating(body, pulse) as file:
         yield file
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import lru_cache
 
 import pyarrow.parquet as pq
@@ -16,6 +17,14 @@ from daeda.storage.place import ObjectPath, is_object, object_path
 from daeda.storage.state import FileState
 
 PATIENCE = Patience()
+
+
+def be_patient(seconds: float) -> None:
+    """How long a request of this process may take, all its attempts together: `timeouts.storage_seconds`."""
+    global PATIENCE
+    if seconds != PATIENCE.total:
+        PATIENCE = replace(PATIENCE, total=seconds, timeout=min(PATIENCE.timeout, seconds))
+        _client_of.cache_clear()
 
 
 def client() -> S3Client:

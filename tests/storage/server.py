@@ -104,6 +104,21 @@ class Proxy:
             return None
 
 
+def hold(connection: socket.socket, fault: Fault | None) -> None:
+    """No answer at all, or one of which a byte comes now and then, and never the end of its headers or of its body."""
+    assert fault is not None
+    if fault.kind == "silent":
+        time.sleep(fault.seconds)
+        return
+    headers = b"X-More: " if "headers" in fault.kind else b'ETag: "x"\r\nContent-Length: 100000\r\n\r\n'
+    with contextlib.suppress(OSError):
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + headers)
+        until = time.monotonic() + fault.seconds
+        while time.monotonic() < until:
+            connection.sendall(b"x")
+            time.sleep(0.1)
+
+
 @contextlib.contextmanager
 def proxy_before(server: int) -> Iterator[Proxy]:
     proxy = Proxy()
@@ -119,8 +134,8 @@ def proxy_before(server: int) -> Iterator[Proxy]:
                     self.close_connection = True
                     self.connection.shutdown(socket.SHUT_RDWR)
                     return
-                case "silent":
-                    time.sleep(fault.seconds if fault else 0)
+                case "silent" | "drip" | "drip headers":
+                    hold(self.connection, fault)
                     self.close_connection = True
                     return
                 case "slow":

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,8 @@ import pytest
 from daeda.errors import ConfigError, InputError, Overtaken, StorageError
 from daeda.storage import client as module
 from daeda.storage.access import Access, find_access, without_secrets
-from daeda.storage.client import S3Client
+from daeda.storage.client import Patience, S3Client
+from daeda.storage.in_time import Abandoned, Pulse, in_time
 from daeda.storage.objects import open_parquet
 from daeda.storage.place import ObjectPath, object_path
 from tests.projects import write_parquet
@@ -77,7 +81,7 @@ SENTENCES = {
     "403": "s3://lake/x: the server answered 403 AccessDenied: check the credentials (AWS_ACCESS_KEY_ID or "
     "AWS_PROFILE), what they may do, and the clock",
     "400": "s3://lake/x: the server answered 400 Other: correct the address or the endpoint",
-    "truncate": "s3://lake/x: http://127.0.0.1:PORT did not answer 4 times (ResponseStreamingError): check "
+    "truncate": "s3://lake/x: http://127.0.0.1:PORT did not answer 4 times (IncompleteReadError): check "
     "AWS_ENDPOINT_URL and the network, and run again",
     "hang up": "s3://lake/x: http://127.0.0.1:PORT did not answer 4 times (ConnectionClosedError): check "
     "AWS_ENDPOINT_URL and the network, and run again",
@@ -92,6 +96,67 @@ def test_what_does_not_end_is_told_in_a_sentence_without_secrets(client: S3Clien
         client.read(BUCKET / "x")
     assert str(raised.value) == SENTENCES[kind].replace("PORT", str(proxy.port))
     assert raised.value.__cause__ is None
+
+
+@pytest.mark.parametrize("kind", ["drip", "drip headers", "silent"])
+@pytest.mark.parametrize("ask", ["read", "fetch", "put", "listing"])
+def test_a_server_that_drips_is_given_up_in_time(
+    client: S3Client, proxy: Proxy, tmp_path: Path, kind: str, ask: str
+) -> None:
+    """A byte now and then keeps every wait for the next one short, and never comes to an end."""
+    client.put(BUCKET / "x", b"content")
+    client.patience = Patience(attempts=9, timeout=0.4, pause=0.01, total=1.0)
+    proxy.fail(kind, 99, seconds=30)
+    (tmp_path / "body").write_bytes(b"body")
+    asked: dict[str, Callable[[], object]] = {
+        "read": lambda: client.read(BUCKET / "x"),
+        "fetch": lambda: client.fetch(BUCKET / "x", tmp_path / "copy"),
+        "put": lambda: client.put(BUCKET / "y", tmp_path / "body"),
+        "listing": lambda: client.listing(BUCKET),
+    }
+    with pytest.raises(
+        StorageError, match=r"did not answer [23] times \((too little within 1 s, timeouts.storage_seconds)"
+    ):
+        asked[ask]()
+    assert sorted(path.name for path in tmp_path.iterdir() if "." in path.name) == []
+    assert not (tmp_path / "copy").exists()
+
+
+def test_a_large_object_has_its_time_for_each_mib(client: S3Client, proxy: Proxy, tmp_path: Path) -> None:
+    body = bytes(3 << 20)
+    client.put(BUCKET / "x", body)
+    client.patience = Patience(attempts=3, timeout=1.0, pause=0.01, total=2.0)
+    pulses = []
+
+    def slowly(pulse: Pulse) -> str:
+        for _ in range(4):
+            time.sleep(0.4)
+            pulse.beat()
+            pulses.append(pulse.last)
+        return "done"
+
+    assert in_time(slowly, Pulse(), 1.0) == "done"
+    assert len(pulses) == 4
+    assert client.fetch(BUCKET / "x", tmp_path / "copy")[0] == len(body)
+
+
+def test_work_that_was_given_up_ends_at_its_next_pulse() -> None:
+    ended = threading.Event()
+
+    def work(pulse: Pulse) -> None:
+        try:
+            while True:
+                time.sleep(0.05)
+                if waited.is_set():
+                    pulse.beat()
+        except Abandoned:
+            ended.set()
+
+    waited = threading.Event()
+    with pytest.raises(TimeoutError):
+        in_time(work, Pulse(), 0.2)
+    waited.set()
+    assert ended.wait(10)
 
 
 def test_an_address_that_s3_does_not_take(client: S3Client) -> None:

@@ -1,0 +1,63 @@
+"""Work that is given up when nothing has come of it for too long: a server that drips, a name that is not resolved.
+
+The work is done in a thread, because nothing ends a system call that waits: whoever asked for it waits beside it, hears
+signals, and leaves. The thread ends by itself, at its next pulse or when the server does.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+ResultT = TypeVar("ResultT")
+
+
+class Abandoned(Exception):
+    """Nobody waits for the work any more."""
+
+
+class Pulse:
+    """When something last came of the work."""
+
+    def __init__(self) -> None:
+        self.began = self.last = time.monotonic()
+        self._abandoned = threading.Event()
+
+    def beat(self) -> None:
+        """Something has come; raises Abandoned where nobody waits for it."""
+        if self._abandoned.is_set():
+            raise Abandoned
+        self.last = time.monotonic()
+
+    def abandon(self) -> None:
+        """Nobody waits any more."""
+        self._abandoned.set()
+
+
+def in_time(work: Callable[[Pulse], ResultT], pulse: Pulse, seconds: float) -> ResultT:
+    """The result of the work; raises TimeoutError when its pulse has not beaten for so many seconds."""
+    done: Future[ResultT] = Future()
+    threading.Thread(target=_work, args=(work, pulse, done), daemon=True, name="request").start()
+    try:
+        while True:
+            left = pulse.last + seconds - time.monotonic()
+            try:
+                return done.result(max(0.0, left))
+            except TimeoutError:
+                # The work may have raised one itself, and it may have had a pulse meanwhile.
+                if done.done():
+                    return done.result()
+                if time.monotonic() >= pulse.last + seconds:
+                    raise
+    finally:
+        pulse.abandon()
+
+
+def _work(work: Callable[[Pulse], ResultT], pulse: Pulse, done: Future[ResultT]) -> None:
+    try:
+        done.set_result(work(pulse))
+    except BaseException as error:  # noqa: BLE001 - raised again where the result is waited for
+        done.set_exception(error)
