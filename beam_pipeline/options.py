@@ -79,17 +79,19 @@ def _command(words: Sequence[str]) -> int:
     from daeda.planning.exports import exported
 
     project = open_project(arguments)
-    dag = compile_runnable(project).skeleton()
+    whole = compile_runnable(project)
+    dag = whole.skeleton()
     if "polars" in dag.rolling_engines:
         require("polars")
     with exported(project, dag) as exports:
-        return _build(project, dag, exports, runner, arguments)
+        return _build(project, whole, exports, runner, arguments)
 
 
 def _build(
-    project: Project, dag: Dag, exports: Mapping[str, Export], runner: BeamRunner, arguments: argparse.Namespace
+    project: Project, whole: Dag, exports: Mapping[str, Export], runner: BeamRunner, arguments: argparse.Namespace
 ) -> int:
     from beam_pipeline.runner import check_job_service
+    from daeda.compiler.unused import warnings_of
     from daeda.dataset.layout import Layout
     from daeda.dataset.staging import check_spill, check_writable, repair
     from daeda.planning.days import chosen_days, find_sources, plan_skeleton, refuse_blocked, refuse_stale
@@ -97,6 +99,7 @@ def _build(
     from daeda.planning.fulfilled import require_skeleton
     from daeda.planning.preflight import check_sources
 
+    dag = whole.skeleton()
     days = chosen_days(project, arguments.target_date)
     sources = find_sources(project, dag, exports)
     layout = Layout(project.service_dir, project.scratch_dir)
@@ -119,7 +122,7 @@ def _build(
     to_build = due()
     checked = check_sources(project, dag, sources, to_build)
     if not is_driven():
-        warn(*project.warnings, *wrong_units(project, sources))
+        warn(*warnings_of(project, whole), *wrong_units(project, sources))
     if to_build:
         from beam_pipeline.skeleton import SkeletonRun, build_skeleton
         from daeda.cli.profile_table import print_profile

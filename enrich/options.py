@@ -19,7 +19,7 @@ from daeda.cli.arguments import (
 )
 from daeda.cli.installed import require
 from daeda.cli.lifeline import is_driven
-from daeda.cli.outcome import answer_place, run_command, say, warn
+from daeda.cli.outcome import answer, answer_place, run_command, say, warn
 from daeda.errors import DayError, InputError, UsageError, shortened
 from enrich.supervisor import supervised
 
@@ -42,6 +42,7 @@ def _command(words: Sequence[str]) -> int:
     arguments = build_parser().parse_strictly(words)
 
     from daeda.compiler.compile import compile_runnable
+    from daeda.compiler.unused import warnings_of
     from daeda.dataset.layout import Layout
     from daeda.dataset.staging import repair
     from daeda.dataset.stores import stores_from_text, stores_to_text
@@ -50,8 +51,6 @@ def _command(words: Sequence[str]) -> int:
     from daeda.planning.fulfilled import require_enriched
 
     project = open_project(arguments)
-    if not is_driven() and not arguments.stores:
-        warn(*project.warnings)
     dag = compile_runnable(project)
     if not dag.enrichments:
         raise UsageError(
@@ -65,7 +64,7 @@ def _command(words: Sequence[str]) -> int:
         # A skeleton that is about to be built anew need not be whole.
         looked = () if arguments.check == "stores" else days
         stores = _check(project, dag, looked, pinned) if arguments.check else _identify(project, dag, pinned)
-        print(stores_to_text(stores))
+        answer(stores_to_text(stores))
         return 0
 
     layout = Layout(project.service_dir, project.scratch_dir)
@@ -83,6 +82,8 @@ def _command(words: Sequence[str]) -> int:
             return tuple(plan.day for plan in plans if plan.builds)
 
         to_build = due()
+        if not is_driven():
+            warn(*warnings_of(project, dag))
         if to_build:
             _build(project, dag, to_build, arguments, due, find_stores())
             require_enriched(project, dag, plans, find_stores())

@@ -14,6 +14,7 @@ from daeda.cli.summary import print_plan
 from daeda.cli.train import make_plan, sources_shown
 from daeda.compiler.compile import compile_project, project_dag
 from daeda.compiler.pipeline_file import PIPELINES, edited_path, pipeline_text, write_generated
+from daeda.compiler.unused import warnings_of
 from daeda.errors import ConfigError
 from daeda.planning.days import chosen_days
 from daeda.planning.emptiness import wrong_units
@@ -26,7 +27,7 @@ def plan(arguments: argparse.Namespace) -> int:
     """Which days would be built, skipped or rebuilt, and why."""
     with contextlib.ExitStack() as held:
         found = make_plan(arguments, held, checked=True)
-        warn(*found.project.warnings, *wrong_units(found.project, found.sources))
+        warn(*warnings_of(found.project, found.dag), *wrong_units(found.project, found.sources))
         print_plan(HarmlessConsole(), found.plans, sources_shown(found))
     return 0
 

@@ -16,6 +16,7 @@ from daeda.cli.outcome import answer_place, say, warn
 from daeda.cli.stores import StoresOfRun
 from daeda.cli.summary import print_run
 from daeda.compiler.compile import compile_runnable
+from daeda.compiler.unused import warnings_of
 from daeda.dataset.layout import Dataset, Layout
 from daeda.dataset.manifest import DayName
 from daeda.dataset.staging import check_writable, repair
@@ -86,9 +87,9 @@ def train(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
 
 def _train(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     layout = Layout(plan.project.service_dir, plan.project.scratch_dir)
-    warn(*plan.project.warnings)
     _check_before_first_day(plan, arguments)
-    warn(*wrong_units(plan.project, plan.sources))
+    # Behind what is refused: a warning in front of an error hides it.
+    warn(*warnings_of(plan.project, plan.dag), *wrong_units(plan.project, plan.sources))
     _tell_of_damage(plan)
     _remember_copies(plan, layout)
     with interruptible() as state:

@@ -38,6 +38,12 @@ def check_columns(scan: Scan, path: str, file: pq.ParquetFile, version: FileStat
     return found
 
 
+def check_unread(scan: Scan, unread: Sequence[ScanColumn], path: str, file: pq.ParquetFile) -> list[Mistake]:
+    """The same for fields of the Scan's view that nothing reads, by the footer alone."""
+    found = (_check_column(scan, one, path, file) for one in unread)
+    return [mistake for mistake in found if mistake is not None]
+
+
 def name_mistake(source: str, names: Sequence[str]) -> str | None:
     """Why a column cannot be read by its name from a file or table of these columns; None where it can.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from daeda.catalog.project import Project
+from daeda.catalog.view import FeatureView
 from daeda.dataset.fingerprint import enriched_fingerprint, operator_digests, skeleton_fingerprint
 from daeda.dataset.layout import Dataset, Layout
 from daeda.dataset.manifest import Fingerprint, InputFile, Manifest, Part
@@ -17,7 +18,7 @@ from daeda.dataset.sources import Identities, files_needed, find_files, missing_
 from daeda.dataset.stores import FindStores
 from daeda.errors import DayError, InputError, UsageError, counted, shortened
 from daeda.operators.dag import Dag
-from daeda.operators.relational import Scan
+from daeda.operators.relational import Scan, ScanColumn
 from daeda.planning.functions import function_codes
 from daeda.storage.objects import before_the_first_day
 
@@ -62,11 +63,15 @@ class DayPlan:
 
 @dataclass(frozen=True)
 class Sources:
-    """The files of every Scan of a DAG, by operator name."""
+    """The files of every Scan of a DAG, by operator name.
+
+    `unread` holds, by view, the fields that the view declares and no Scan reads.
+    """
 
     scans: tuple[Scan, ...]
     files: dict[str, SourceFiles]
     exports: Mapping[str, Export] = field(default_factory=dict)
+    unread: Mapping[str, tuple[ScanColumn, ...]] = field(default_factory=dict)
 
     def needed(self, day: dt.date) -> dict[str, tuple[str, ...]]:
         """Files that each Scan reads for a day; raises InputError for missing partitions."""
@@ -89,7 +94,17 @@ def find_sources(project: Project, dag: Dag, exports: Mapping[str, Export] | Non
         path = project.data_path(scan.path)
         known = next((files for files in listed.values() if files.path == path), None)
         listed[scan.name] = known or find_files(scan.path, scan.view, project.data_root)
-    return Sources(dag.scans, listed, exports or {})
+    views = {scan.view: project.views[scan.view] for scan in dag.scans if scan.view in project.views}
+    return Sources(dag.scans, listed, exports or {}, {name: _unread(view, dag) for name, view in views.items()})
+
+
+def _unread(view: FeatureView, dag: Dag) -> tuple[ScanColumn, ...]:
+    read = {one.name for scan in dag.scans if scan.view == view.name for one in scan.columns}
+    return tuple(
+        ScanColumn(name=one.name, source=view.source_name(one.name), dtype=one.dtype)
+        for one in view.fields
+        if one.name not in read
+    )
 
 
 def chosen_days(project: Project, target: str | None) -> tuple[dt.date, ...]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import duckdb
 import pyarrow as pa
@@ -19,9 +20,9 @@ from daeda.dataset.sources import missing_days, missing_sentence
 from daeda.dtypes import TIMESTAMP_UNITS, TimeUnit
 from daeda.errors import InputError, counted, first_line, shortened
 from daeda.operators.dag import Dag
-from daeda.operators.relational import Join, Scan
+from daeda.operators.relational import Join, Scan, ScanColumn
 from daeda.planning.checked import Checked, CheckedFile
-from daeda.planning.columns import check_columns, is_int96, leaf_of
+from daeda.planning.columns import check_columns, check_unread, is_int96, leaf_of
 from daeda.planning.days import Action, DayPlan, Sources
 from daeda.planning.times import fitting_unit, is_plausible, shown_time
 from daeda.sql import scan as composed
@@ -35,6 +36,7 @@ from daeda.storage.state import FileState, state_of
 
 # Footers are small, and disks and servers answer late: a few threads wait for several at once.
 _THREADS = AT_ONCE
+_NOTHING: Mapping[str, tuple[ScanColumn, ...]] = {}
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,13 @@ class Refusal:
 class Looked:
     """A file that was looked at: its state, and for each Scan that reads it the kinds of mistakes and their sentences.
 
+    `unread` holds those in fields of the Scan's view that nothing reads.
     Without a state it could not be read, or changed meanwhile.
     """
 
     state: FileState | None
     problems: list[list[tuple[str, str]]]
+    unread: list[list[tuple[str, str]]] = field(default_factory=list)
 
 
 @before_the_first_day()
@@ -124,7 +128,7 @@ def _check_footers(sources: Sources, days: tuple[dt.date, ...], checked: dict[st
     def look(path: str) -> Looked:
         names = of_path[path]
         version = sources.files[names[0]].versions.get(path)
-        return check_file([scans[name] for name in names], path, partition.get(path), version)
+        return check_file([scans[name] for name in names], path, partition.get(path), version, sources.unread)
 
     with ThreadPoolExecutor(_THREADS) as pool:
         looked = dict(zip(of_path, pool.map(look, of_path), strict=True))
@@ -138,10 +142,30 @@ def _check_footers(sources: Sources, days: tuple[dt.date, ...], checked: dict[st
         for kind, sentence in looked[path].problems[of_path[path].index(name)]:
             refusal = told.get((scans[name].view, kind), Refusal(sentence, frozenset()))
             told[scans[name].view, kind] = replace(refusal, days=refusal.days.union(readers[name, path]))
-    return list(told.values())
+    seen = [
+        (scans[name].view, mistakes)
+        for path, one in looked.items()
+        if one.unread
+        for name, mistakes in zip(of_path[path], one.unread, strict=True)
+    ]
+    return [*told.values(), *_unread_mistakes(seen, frozenset(days))]
 
 
-def check_file(scans: Sequence[Scan], path: str, partition: dt.date | None, version: FileState | None = None) -> Looked:
+def _unread_mistakes(seen: Sequence[tuple[str, list[tuple[str, str]]]], days: frozenset[dt.date]) -> list[Refusal]:
+    """Fields that nothing reads, and that no file has as they are declared; a field may be newer than some files."""
+    looked = Counter(view for view, _ in seen)
+    mistaken = Counter((view, kind) for view, problems in seen for kind, _ in problems)
+    first = {(view, kind): sentence for view, problems in reversed(seen) for kind, sentence in problems}
+    return [Refusal(first[key], days) for key, number in mistaken.items() if number == looked[key[0]]]
+
+
+def check_file(
+    scans: Sequence[Scan],
+    path: str,
+    partition: dt.date | None,
+    version: FileState | None = None,
+    unread: Mapping[str, tuple[ScanColumn, ...]] = _NOTHING,
+) -> Looked:
     """Look at the footer of a file, for Scans that read it, in the `version` in which an object was listed.
 
     Raises StorageError when an object cannot be read, or has another version by now.
@@ -155,8 +179,9 @@ def check_file(scans: Sequence[Scan], path: str, partition: dt.date | None, vers
                 check_columns(scan, path, file, version) or _check_times(scan, path, partition, file, version)
                 for scan in scans
             ]
+            ignored = [check_unread(scan, unread.get(scan.view, ()), path, file) for scan in scans]
         if is_object(path) or state_of(path) == before:
-            return Looked(before, problems)
+            return Looked(before, problems, ignored)
         kind, what = "changed", f"{path} changed while it was checked: run again when it is complete"
     except (OSError, pa.ArrowException) as error:
         reason = _why_unreadable(path, version, error)

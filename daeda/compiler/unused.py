@@ -1,0 +1,89 @@
+"""What was declared and is used by nothing: told as warnings, since a name that is misspelt stands elsewhere too."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from daeda.catalog.project import Project
+from daeda.errors import shortened
+from daeda.operators.dag import Dag
+from daeda.operators.temporal import RollingAggregate
+from daeda.operators.udf import ArrowUdfTransform
+from daeda.settings.document import Location
+
+# Name, document and place of what nothing uses.
+_Entry = tuple[str, str, Location]
+# More of one kind are told in one line.
+_MOST_LINES = 3
+# What a contract may say before versions have a meaning.
+_ONLY_VERSION = 1
+
+
+def warnings_of(project: Project, dag: Dag) -> tuple[str, ...]:
+    """What is told of a project before its days, a sentence each. `dag` is the whole one."""
+    return (*project.warnings, *_version(project), *_unused(project, dag))
+
+
+def _version(project: Project) -> Iterator[str]:
+    version = project.service.version
+    if version != _ONLY_VERSION:
+        yield (
+            f"{project.where('service', ('version',))}: version {version} of the service '{project.service.name}' "
+            f"has no effect: no day is built anew, and none is kept apart, by it; write version: {_ONLY_VERSION}"
+        )
+
+
+def _unused(project: Project, dag: Dag) -> Iterator[str]:
+    rolling = [operator for operator in dag.operators if isinstance(operator, RollingAggregate)]
+    made = {one.name for operator in rolling for one in operator.aggregates}
+    made |= {operator.result for operator in dag.operators if isinstance(operator, ArrowUdfTransform)}
+    made |= {operator.column for operator in dag.enrichments}
+    stores = {operator.store.name for operator in dag.enrichments}
+    specs = [
+        (index, output)
+        for index, spec in enumerate(project.aggregations.aggregation_specs)
+        for output, _ in spec.outputs
+    ]
+    yield from _of_section(project, "the aggregation", "aggregation_specs", specs, made)
+    functions = [(index, one.name) for index, one in enumerate(project.aggregations.udf_specs)]
+    yield from _of_section(project, "the udf", "udf_specs", functions, made)
+    enrichments = [(index, one.name) for index, one in enumerate(project.aggregations.enrichment_specs)]
+    yield from _of_section(project, "the enrichment", "enrichment_specs", enrichments, made)
+    declared = [(index, one.name) for index, one in enumerate(project.aggregations.embedding_stores)]
+    yield from _of_section(project, "the embedding store", "embedding_stores", declared, stores)
+    read = {scan.view for scan in dag.scans}
+    views: list[_Entry] = [(name, f"view:{name}", ("name",)) for name in project.views if name not in read]
+    yield from _told(project, "the feature view", views)
+    for name in sorted(read & set(project.views)):
+        yield from _fields(project, dag, name)
+
+
+def _of_section(
+    project: Project, what: str, section: str, names: Iterable[tuple[int, str]], used: Collection[str]
+) -> Iterator[str]:
+    entries: list[_Entry] = [
+        (name, "aggregations", (section, index, "name")) for index, name in names if name not in used
+    ]
+    yield from _told(project, what, entries)
+
+
+def _fields(project: Project, dag: Dag, name: str) -> Iterator[str]:
+    """Fields that no operator reads, of a view that one does; keys and times are there to be declared."""
+    view = project.views[name]
+    read = {column.name for scan in dag.scans if scan.view == name for column in scan.columns}
+    read |= {*view.keys, view.source.timestamp_field or "", view.source.created_field or ""}
+    unused = [(index, one.name) for index, one in enumerate(view.fields) if one.name not in read]
+    if unused:
+        where = project.where(f"view:{name}", ("fields", unused[0][0], "name"))
+        names = shortened([f"'{field}'" for _, field in unused], 6)
+        yield f"{where}: nothing uses {names} of the view '{name}': its files are checked for it, and it is not read"
+
+
+def _told(project: Project, what: str, unused: Sequence[_Entry]) -> Iterator[str]:
+    if len(unused) > _MOST_LINES:
+        _, document, location = unused[0]
+        names = shortened([f"'{name}'" for name, _, _ in unused], 6)
+        yield f"{project.where(document, location)}: nothing uses {what} {names}"
+        return
+    for name, document, location in unused:
+        yield f"{project.where(document, location)}: nothing uses {what} '{name}'"
