@@ -25,7 +25,7 @@ class Source(Strict):
 
     path: PathText | None = Field(
         default=None,
-        description="File, glob, or directory, with dt=YYYY-MM-DD directories or without; relative to data_root.",
+        description="File, pattern, or directory, with dt=YYYY-MM-DD directories or without; relative to data_root.",
     )
     postgres: str | None = Field(
         default=None,
