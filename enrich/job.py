@@ -35,7 +35,7 @@ from enrich.envelope import Envelope, Requested, clamp
 from enrich.part import PartTask, Receipt
 from enrich.preload import DayNeeds, Preload, vector_columns
 from enrich.session import RayLost, ray_session
-from enrich.sink import DayWork, publish_enriched
+from enrich.sink import DayWork, States, publish_enriched, states_of
 from enrich.store import VectorSource
 from enrich.watch import Watch, in_background
 
@@ -96,6 +96,7 @@ class _Run:
         self._preload = preload
         self._ahead: Future[Ahead] | None = None
         self._meters: dict[dt.date, Meter | None] = {}
+        self._verified: dict[dt.date, States] = {}
 
     def build(self, works: list[DayWork], envelope: Envelope) -> None:
         """Enrich and publish the days. The stores and the first day are read while Ray starts."""
@@ -141,7 +142,8 @@ class _Run:
         seconds = {"preload": preloading, "enrich": time.perf_counter() - started}
         self._tell(work, "publish")
         with measured(self._meters[work.day], "publish"):
-            publish_enriched(self._staging, self._run.dag, work, receipts, seconds, self._preload.identities)
+            verified = self._verified.pop(work.day)
+            publish_enriched(self._staging, self._run.dag, work, receipts, seconds, self._preload.identities, verified)
         self._write_profile(work.day, receipts)
         release(self._staging, _claims([work.day]))
         if work.local_dir != work.skeleton_dir:
@@ -173,7 +175,7 @@ class _Run:
             opened.result()
             started = time.perf_counter()
             with measured(meter, "preload"):
-                _verify(work, self._staging.layout)
+                self._verified[work.day] = _verify(work, self._staging.layout)
                 needs = self._preload.needs(work.day, work.skeleton_parts)
                 sources = self._preload.load(needs) if self._preload.fits_beside(needs, held) else None
             return Ahead(needs, sources, time.perf_counter() - started)
@@ -264,20 +266,25 @@ def _with_threads(tasks: Sequence[PartTask], envelope: Envelope) -> list[PartTas
     return [replace(task, threads=threads) for task in tasks]
 
 
-def _verify(work: DayWork, layout: Layout) -> None:
+def _verify(work: DayWork, layout: Layout) -> States:
     """Hold the skeleton's parts against their manifest; those of object storage are copied first.
 
-    What is damaged here looked whole by its stamp: the next plan looks at its digests, and builds the day anew.
+    Returns the states that the parts had before they were digested. What is damaged here looked whole by its stamp: the
+    next plan looks at its digests, and builds the day anew.
     """
     try:
         match work.skeleton_dir:
             case Path():
+                states = states_of(work)
                 check_parts(work.skeleton_dir, work.skeleton, verify_digests=True)
             case ObjectPath():
+                # Digested on the way.
                 fetch_day(work.skeleton_dir, work.skeleton, work.local_dir)
+                states = states_of(work)
     except DayError as error:
         forget_stamps(layout, DayName(work.skeleton.service, "skeleton", work.day))
         raise DayError(
             f"its skeleton is damaged: {error}: run `daeda pipeline train {work.skeleton.service}`, which builds the "
             "skeleton of the day anew and enriches it"
         ) from error
+    return states

@@ -7,6 +7,7 @@ how the skeleton was cut.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from daeda.dataset.profile import Meter, Usage, measured
-from daeda.errors import DayError, did_you_mean
+from daeda.errors import DayError, did_you_mean, first_line
 from enrich.arrays import ABSENT, Halves, Positions
 from enrich.pooling import Normalize, average, lookup
 from enrich.store import VectorSource
@@ -107,11 +108,12 @@ def enrich_part(task: PartTask, vectors: Mapping[str, VectorSource]) -> Receipt:
     rows = 0
     nulls = {column.name: Nulls(column.name) for column in task.columns}
     meter = Meter() if task.profile else None
-    with pq.ParquetFile(task.skeleton) as skeleton, work.open("wb") as sink:
+    with _opened(task.skeleton) as skeleton, work.open("wb") as sink:
         schema = _enriched_schema(task, skeleton.schema_arrow)
         group_rows = rows_per_group(task.columns)
         batches = skeleton.iter_batches(batch_size=max(1, min(task.batch_rows, group_rows)), use_threads=False)
-        emptied = (_without_placeholders(task, batch, schema) for batch in _read(batches, meter))
+        read = _read(task.skeleton, batches, meter)
+        emptied = (_without_placeholders(task, batch, schema) for batch in read)
         with VectorFile(sink, schema, {column.name: column.dimension for column in task.columns}) as file:
             for group in _row_groups(emptied, group_rows):
                 with measured(meter, WRITE):
@@ -145,9 +147,23 @@ def _step(column: VectorColumn) -> str:
     return f"{column.kind} {column.name}"
 
 
-def _read(batches: Iterator[pa.RecordBatch], meter: Meter | None) -> Iterator[pa.RecordBatch]:
+def _opened(path: str | Path) -> pq.ParquetFile:
+    with _readable(path):
+        return pq.ParquetFile(path)
+
+
+@contextlib.contextmanager
+def _readable(path: str | Path) -> Iterator[None]:
+    """What was whole when the day began, and cannot be read now, as a DayError."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise DayError(f"{path} cannot be read any more ({first_line(error)}): run again") from error
+
+
+def _read(path: str | Path, batches: Iterator[pa.RecordBatch], meter: Meter | None = None) -> Iterator[pa.RecordBatch]:
     while True:
-        with measured(meter, READ):
+        with measured(meter, READ), _readable(path):
             batch = next(batches, None)
         if batch is None:
             return
@@ -173,8 +189,9 @@ def needed_ids(parts: Iterable[str | Path], columns: Sequence[VectorColumn]) -> 
 def _ids_of_part(part: str | Path, sources: list[str]) -> list[pa.Array]:
     """The distinct ids of a part, without NULL, in few arrays."""
     distinct: list[pa.Array] = []
-    with pq.ParquetFile(part) as skeleton:
-        for batch in skeleton.iter_batches(batch_size=ID_BATCH_ROWS, columns=sources, use_threads=False):
+    with _opened(part) as skeleton:
+        batches = skeleton.iter_batches(batch_size=ID_BATCH_ROWS, columns=sources, use_threads=False)
+        for batch in _read(part, batches):
             for source in batch.columns:
                 distinct.append(pc.unique(_ids_in(source)).drop_null())
             if len(distinct) > MERGE_BATCHES:

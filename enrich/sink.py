@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,10 +15,14 @@ from daeda.dataset.manifest import ENRICHED_FORMAT_VERSION, ColumnFacts, DayName
 from daeda.dataset.publish import check_parts, publish_day
 from daeda.dataset.staging import RunStaging
 from daeda.dataset.stores import Stores
-from daeda.errors import DayError
+from daeda.errors import DayError, shortened
 from daeda.operators.dag import Dag
 from daeda.storage.place import Place
+from daeda.storage.state import FileState, state_of
 from enrich.part import PartTask, Receipt
+
+# Of the parts of a skeleton, None for one that is not there.
+States = Mapping[Path, FileState | None]
 
 _SOFTWARE = ("daeda", "ray", "pylance", "pyarrow")
 
@@ -43,12 +47,24 @@ class DayWork:
         return [self.local_dir / part.name for part in self.skeleton.parts]
 
 
+def states_of(work: DayWork) -> States:
+    """The states of the skeleton's parts as they are now."""
+    return {path: _state(path) for path in work.skeleton_parts}
+
+
 def publish_enriched(
-    staging: RunStaging, dag: Dag, work: DayWork, receipts: Sequence[Receipt], seconds: dict[str, float], stores: Stores
+    staging: RunStaging,
+    dag: Dag,
+    work: DayWork,
+    receipts: Sequence[Receipt],
+    seconds: dict[str, float],
+    stores: Stores,
+    verified: States,
 ) -> Place:
     """Check and publish the day; returns its directory. DayError when a check fails.
 
-    The parts were written by other processes, so their digests are read again before the day moves into place.
+    The parts were written by other processes, so their digests are read again before the day moves into place. Those
+    of the skeleton were digested in the states `verified`, before anybody else read them.
     """
     started = time.perf_counter()
     _check_receipts(work, receipts)
@@ -65,12 +81,27 @@ def publish_enriched(
         format_version=ENRICHED_FORMAT_VERSION,
     )
     check_parts(work.ready, manifest, verify_digests=True)
-    now = read_manifest(work.skeleton_dir, DayName(work.skeleton.service, "skeleton", work.day))
-    if now is None or now.parts != work.skeleton.parts:
-        raise DayError(f"{work.skeleton_dir} was replaced or removed while it was enriched: run again")
+    _check_skeleton(work, verified)
     phases = {**seconds, "publish": time.perf_counter() - started}
     manifest = replace(manifest, seconds={name: round(value, 4) for name, value in phases.items()})
     return publish_day(staging, "enriched", work.day, work.ready, manifest)
+
+
+def _check_skeleton(work: DayWork, verified: States) -> None:
+    """What was read is what was digested, on whatever host it was read."""
+    now = read_manifest(work.skeleton_dir, DayName(work.skeleton.service, "skeleton", work.day))
+    if now is None or now.parts != work.skeleton.parts:
+        raise DayError(f"{work.skeleton_dir} was replaced or removed while it was enriched: run again")
+    changed = [path for path, state in states_of(work).items() if state is None or state != verified[path]]
+    if changed:
+        raise DayError(f"{shortened(changed, 3)} changed while it was enriched: run again")
+
+
+def _state(path: Path) -> FileState | None:
+    try:
+        return state_of(path)
+    except OSError:
+        return None
 
 
 def _check_receipts(work: DayWork, receipts: Sequence[Receipt]) -> None:

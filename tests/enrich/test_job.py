@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +245,57 @@ def test_a_skeleton_that_is_replaced_while_it_is_enriched_gives_no_day(
     skeleton = Layout(root / "output" / "likes").day_dir("skeleton", DAYS[0])
     assert str(caught.value) == (f"day 2024-01-01: {skeleton} was replaced or removed while it was enriched: run again")
     assert_nothing_published(root)
+
+
+def _other_rows(part: Path) -> None:
+    """Another part of as many rows in its place, of the same size and mtime."""
+    before = part.stat()
+    fresh = part.with_name("_fresh")
+    content = bytearray(part.read_bytes())
+    content[20] ^= 1
+    fresh.write_bytes(content)
+    fresh.replace(part)
+    os.utime(part, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert part.stat().st_size == before.st_size
+
+
+def _put_back(part: Path) -> None:
+    """Another one is there for a while, and nobody can say who has read it."""
+    kept = part.with_name("_kept")
+    part.rename(kept)
+    part.write_bytes(b"other")
+    kept.replace(part)
+
+
+@pytest.mark.parametrize(
+    "change", [_other_rows, _put_back, Path.unlink, Path.touch, lambda part: os.truncate(part, 99)]
+)
+def test_a_part_of_the_skeleton_that_changes_behind_its_check_gives_no_day(
+    root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
+) -> None:
+    part = Layout(root / "output" / "likes").day_dir("skeleton", DAYS[0]) / part_name(3)
+    kept = part.read_bytes()
+
+    def change_before_the_actors_read(self: Any, *given: Any) -> Any:
+        if not changed:
+            changed.append(part)
+            change(part)
+        return original(self, *given)
+
+    changed: list[Path] = []
+    original = cluster.PartStream.post
+    with monkeypatch.context() as patched:
+        patched.setattr(cluster.PartStream, "post", change_before_the_actors_read)
+        with pytest.raises(DayError) as caught:
+            build(root)
+    assert str(part) in str(caught.value)
+    assert str(caught.value).startswith("day 2024-01-01: ")
+    assert str(caught.value).endswith(": run again")
+    assert changed
+    assert_nothing_published(root)
+    part.write_bytes(kept)
+    build(root)
+    assert [digests(root, day) for day in DAYS] == [single_process(root, day) for day in DAYS]
 
 
 @pytest.mark.parametrize("preload", [True, False])
