@@ -17,7 +17,7 @@ from daeda.errors import InputError, UsageError, counted, shortened
 from daeda.storage.objects import before_the_first_day
 from daeda_audit.append import failing, probe_append, told
 from daeda_audit.check import Drawn, check_day
-from daeda_audit.declared import Declared, declared_columns, hand_edited
+from daeda_audit.declared import Declared, declared_columns, hand_edited, read_views
 from daeda_audit.elsewhere import Elsewhere, work_directory
 from daeda_audit.findings import Findings
 from daeda_audit.progress import Progress
@@ -113,8 +113,11 @@ def _check(
         )
     for what in changed_stores(project, datasets):
         say(f"warning: {day} was built from {what}: mismatches may come from that; build the day again")
+    raws = elsewhere.views(datasets)
+    raws.list_files(view.name for view in read_views(project))
     with opened(datasets):
-        sample = check_day(project, elsewhere.views(datasets), declared, day, datasets, drawn, findings, progress)
+        sample = check_day(project, raws, declared, day, datasets, drawn, findings, progress)
+    raws.check_at_rest()
     progress.day_done()
     strata = ", ".join(f"{name} {number}" for name, number in sample.strata.items())
     say(f"{day}: {len(sample.places):,} of {counted(sample.rows, 'row')} recomputed{f' ({strata})' if strata else ''}")

@@ -28,7 +28,7 @@ class Held:
         self._most_bytes = most_bytes
         self._columns: dict[_Place, pa.ChunkedArray] = {}
         self._bytes = 0
-        self._states: dict[RawFile, tuple[int, ...]] = {}
+        self._states: dict[RawFile, tuple[str, tuple[int, ...]]] = {}
 
     def columns(self, view: str, file: RawFile, names: Sequence[str], read: Read) -> list[pa.ChunkedArray]:
         """Columns of a file by their names in it; `read` parses those that are not held.
@@ -61,9 +61,14 @@ class Held:
                 f"view '{view}': {shown(file)} cannot be read ({error.strerror}): was it removed while it was audited?"
             ) from error
         state = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
-        if self._states.setdefault(file, state) != state:
+        if self._states.setdefault(file, (view, state))[1] != state:
             raise _changed(view, file)
         return state
+
+    def check_at_rest(self) -> None:
+        """Raise InputError where a file that was read is not there any more, or is another one."""
+        for file, (view, _) in self._states.items():
+            self._checked(view, file)
 
 
 def _changed(view: str, file: RawFile) -> InputError:

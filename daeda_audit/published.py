@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from daeda.dataset.layout import MANIFEST_NAME, Dataset, Layout, day_name
-from daeda.dataset.manifest import InputFile, Manifest, read_manifest
-from daeda.errors import InputError, UsageError, shortened
+from daeda.cli.outcome import say
+from daeda.dataset.layout import Dataset, Layout, day_name
+from daeda.dataset.manifest import DayName, InputFile, Manifest, read_manifest
+from daeda.errors import InputError, UsageError, counted, first_line, shortened
 from daeda.storage.client import AT_ONCE
 from daeda.storage.objects import client
 from daeda.storage.place import ObjectPath, Place, object_path
@@ -50,18 +51,52 @@ class PublishedDay:
     @cached_property
     def schema(self) -> pa.Schema:
         """Names and Arrow types of the columns."""
-        return pq.read_schema(self.paths[0])
+        return self._footer(self.paths[0]).schema.to_arrow_schema()
+
+    @cached_property
+    def lengths(self) -> list[int]:
+        """Rows of each part, as the manifest has them, which `opened` has compared with the footers."""
+        return [part.rows for part in self.manifest.parts]
 
     def column(self, name: str) -> list[Any]:
         """All values of a column."""
-        return [value for path in self.paths for value in from_arrow(pq.read_table(path, columns=[name]).column(0))]
+        return [value for path in self.paths for value in from_arrow(self._read(path, name))]
+
+    def _read(self, path: Path, name: str) -> pa.ChunkedArray:
+        """A column of a part, whose digest was compared before: what cannot be read now has gone since."""
+        try:
+            return pq.read_table(path, columns=[name], partitioning=None).column(name)
+        except (OSError, KeyError, pa.ArrowException) as error:
+            raise self._unreadable(path, error) from error
+
+    def _footer(self, path: Path) -> pq.FileMetaData:
+        try:
+            return pq.read_metadata(path)
+        except (OSError, pa.ArrowException) as error:
+            raise self._unreadable(path, error) from error
+
+    def _unreadable(self, path: Path, error: Exception) -> InputError:
+        reason = "it is not there any more" if isinstance(error, FileNotFoundError) else first_line(error)
+        return InputError(
+            f"{self.origin / path.name} cannot be read ({reason}): build the day again, and audit it at rest"
+        )
+
+    def check_footers(self) -> None:
+        """Raise InputError where the footers of the parts contradict the manifest or each other."""
+        for path, rows in zip(self.paths, self.lengths, strict=True):
+            footer, shown = self._footer(path), self.origin / path.name
+            if footer.num_rows != rows:
+                found = counted(footer.num_rows, "row")
+                raise InputError(f"{shown} has {found}, and the manifest says {rows:,}: build the day again")
+            if not footer.schema.to_arrow_schema().equals(self.schema):
+                raise InputError(f"{shown} has other columns than the first part of the day: build the day again")
 
     def rows_where_nothing_is(self, name: str) -> list[int]:
         """Rows in which a column is NULL, an empty list or 0: what an empty window gives."""
         found: list[int] = []
         first = 0
         for path in self.paths:
-            column = pq.read_table(path, columns=[name]).column(0)
+            column = self._read(path, name)
             if not len(column):  # pyarrow 25 breaks down over a column without chunks
                 continue
             nothing = pc.is_null(column)
@@ -77,13 +112,11 @@ class PublishedDay:
         """The values of columns at ascending row numbers."""
         values: dict[str, list[Any]] = {name: [] for name in names}
         first = 0
-        for path in self.paths:
-            rows = pq.read_metadata(path).num_rows
+        for path, rows in zip(self.paths, self.lengths, strict=True):
             here = [place - first for place in places if first <= place < first + rows]
             if here:
                 for name in names:
-                    column = pq.read_table(path, columns=[name]).column(0)
-                    values[name] += from_arrow(column.take(pa.array(here, pa.int64())))
+                    values[name] += from_arrow(self._read(path, name).take(pa.array(here, pa.int64())))
             first += rows
         return values
 
@@ -91,17 +124,25 @@ class PublishedDay:
 def published_days(layout: Layout, asked: Sequence[dt.date], copies: Path) -> dict[dt.date, list[PublishedDay]]:
     """The published datasets of each asked day, or of every day there is; raises when there is none.
 
-    Parts of days on object storage will be copied below `copies`.
+    Parts of days on object storage will be copied below `copies`. What bears the name of a day and has no manifest is
+    told, and left out; a manifest that cannot be believed is an error, unless other days alone are asked for.
     """
     found: dict[dt.date, list[PublishedDay]] = {}
+    there: set[dt.date] = set()
     for dataset in DATASETS:
-        origin = layout.dataset_dir(dataset)
-        for place, manifest in _manifests(origin):
-            if place.name == day_name(dt.date.fromisoformat(manifest.day)):
-                day = dt.date.fromisoformat(manifest.day)
-                directory = place if isinstance(place, Path) else copies / dataset / place.name
-                found.setdefault(day, []).append(PublishedDay(dataset, day, directory, manifest, place))
-    if not found:
+        places = _days_below(layout.dataset_dir(dataset))
+        there |= set(places)
+        wanted = {day: place for day, place in places.items() if not asked or day in asked}
+        named = {day: DayName(layout.service_dir.name, dataset, day) for day in wanted}
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            manifests = list(pool.map(lambda day: read_manifest(wanted[day], named[day]), wanted))  # noqa: B023
+        for (day, place), manifest in zip(wanted.items(), manifests, strict=True):
+            if manifest is None:
+                say(f"note: {place} has no manifest, so it is no published day, and left out: build it again")
+                continue
+            directory = place if isinstance(place, Path) else copies / dataset / place.name
+            found.setdefault(day, []).append(PublishedDay(dataset, day, directory, manifest, place))
+    if not there:
         raise InputError(
             f"{layout.service_dir} holds no published day: build one with `daeda pipeline train`, or name the "
             "directory with --output-root"
@@ -110,21 +151,31 @@ def published_days(layout: Layout, asked: Sequence[dt.date], copies: Path) -> di
     if missing:
         raise UsageError(
             f"--days: {shortened(missing)} {'is' if len(missing) == 1 else 'are'} not published in "
-            f"{layout.service_dir}: {shortened(sorted(found))} {'is' if len(found) == 1 else 'are'} there"
+            f"{layout.service_dir}: {shortened(sorted(there))} {'is' if len(there) == 1 else 'are'} there"
         )
+    if not found:
+        raise InputError(f"{layout.service_dir} holds no day with a manifest: build one with `daeda pipeline train`")
     return {day: found[day] for day in sorted(asked or found)}
 
 
-def _manifests(origin: Place) -> list[tuple[Place, Manifest]]:
-    """The days of a dataset that have a manifest: without one it is no day."""
-    places: list[Place]
+def _days_below(origin: Place) -> dict[dt.date, Place]:
+    """Directories that bear the name of a day, by that day."""
+    places: dict[str, Place]
     match origin:
         case Path():
-            places = sorted(origin.glob("dt=*"))
+            places = {one.name: one for one in origin.glob("dt=*")}
         case ObjectPath():
-            places = [one.path.parent for one in client().listing(origin) if one.path.name == MANIFEST_NAME]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return [(place, found) for place, found in zip(places, pool.map(read_manifest, places), strict=True) if found]
+            names = {one.path.key.removeprefix(origin.prefix).partition("/")[0] for one in client().listing(origin)}
+            places = {name: origin / name for name in names if name.startswith("dt=")}
+    found: dict[dt.date, Place] = {}
+    for name, place in sorted(places.items()):
+        with contextlib.suppress(ValueError):
+            day = dt.date.fromisoformat(name.removeprefix("dt="))
+            if day_name(day) == name:
+                found[day] = place
+                continue
+        say(f"note: {place} is named as no day is, dt=YYYY-MM-DD, and left out: remove it")
+    return found
 
 
 @contextlib.contextmanager
@@ -132,13 +183,35 @@ def opened(days: Sequence[PublishedDay]) -> Iterator[None]:
     """Have the parts at hand while the block runs; raises InputError unless they are the bytes that were published."""
     try:
         for one in days:
+            _check_entries(one)
             _copy_parts(one)
             _check_parts(one)
+            one.check_footers()
         yield
     finally:
         for one in days:
             if isinstance(one.origin, ObjectPath):
                 shutil.rmtree(one.directory, ignore_errors=True)
+
+
+def _check_entries(one: PublishedDay) -> None:
+    """Raise InputError for what readers of the directory read beside the parts: what no `_` or `.` hides from them."""
+    match one.origin:
+        case Path():
+            try:
+                names = [entry.name for entry in one.origin.iterdir()]
+            except OSError as error:
+                raise InputError(f"{one.origin} cannot be read ({error.strerror}): audit it at rest") from error
+        case ObjectPath():
+            below = one.origin.prefix
+            names = [entry.path.key.removeprefix(below) for entry in client().listing(one.origin)]
+    parts = {part.name for part in one.manifest.parts}
+    foreign = sorted(name for name in names if name not in parts and not name.startswith(("_", ".")))
+    if foreign:
+        what = f"{one.origin / foreign[0]} is no part of the day" if len(foreign) == 1 else (
+            f"{one.origin} holds {len(foreign)} entries that are no part of the day, {foreign[0]} for one"
+        )  # fmt: skip
+        raise InputError(f"{what}, and readers of the directory read it too: remove it, or build the day again")
 
 
 def _copy_parts(one: PublishedDay) -> None:

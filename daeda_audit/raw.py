@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from daeda.catalog.project import Project
 from daeda.catalog.view import FeatureView
-from daeda.dtypes import TimeUnit
+from daeda.dtypes import TimeUnit, describe_arrow
 from daeda.durations import Duration
 from daeda.errors import InputError, first_line
 from daeda_audit.copies import Copies, Export, RawFile, shown
@@ -108,8 +108,17 @@ class RawView:
         )
 
     def columns(self, file: RawFile, names: Sequence[str]) -> list[pa.ChunkedArray]:
-        """Fields of the view in a file, each parsed once."""
-        return self.held.columns(self.view.name, file, [self.view.source_name(name) for name in names], self.table)
+        """Fields of the view in a file, each parsed once; raises InputError where a type is not the declared one."""
+        sources = [self.view.source_name(name) for name in names]
+        columns = self.held.columns(self.view.name, file, sources, self.table)
+        for name, source, column in zip(names, sources, columns, strict=True):
+            stored, declared = describe_arrow(column.type), self.view.dtype(name)
+            if stored != declared.name:
+                raise InputError(
+                    f"view '{self.view.name}': in {shown(file)} the column '{source}' is {stored}, and the view "
+                    f"declares {declared}: correct the view or the file, and build the days again"
+                )
+        return columns
 
     def length(self, file: RawFile) -> int:
         """Rows of a file."""
@@ -186,6 +195,15 @@ class RawViews:
                 path, reference = str(self._exports[name].path), self._exports[name].reference
             self._opened[name] = RawView(view, self._project.data_root, path, reference, self._copies, self._held)
         return self._opened[name]
+
+    def list_files(self, names: Iterable[str]) -> None:
+        """Look which files views have, so that one that goes from now on is missed."""
+        for name in names:
+            self[name].files()
+
+    def check_at_rest(self) -> None:
+        """Raise InputError where a file that was read is not there any more, or is another one."""
+        self._held.check_at_rest()
 
 
 def _check_once(where: str, name: str, names: Sequence[str]) -> None:

@@ -27,3 +27,13 @@ def test_a_summary_that_finds_something_is_read() -> None:
     figures = {"days": 7, "values": 241_863, "mismatches": 1_002, "rows": 461, "changes": 3}
     assert audit.summary(f"note: a warning\n{line}\n") == figures
     assert audit.summary("error: no day\n") == {}
+
+
+def test_the_recorded_run_is_what_the_documentation_says() -> None:
+    """Both probes within a minute of CPU, on the size that is recorded."""
+    recorded = json.loads(audit.RESULT.read_text(encoding="utf-8"))
+    assert (recorded["flights"], recorded["days"], recorded["rows_of_each_day"]) == (336_776, 7, 900)
+    both = recorded["audits"]["both probes"]
+    assert both["cpu_seconds"] < 60
+    assert both["values"] > 200_000
+    assert all(one["mismatches"] == one["changes"] == 0 for one in recorded["audits"].values())
