@@ -26,7 +26,8 @@ def typed(value: Any, dtype: DType) -> Any:
     if dtype.name == "float":
         return single(float(value))
     if dtype.is_decimal:
-        return Decimal(str(value))
+        # Where a double does not keep the digits, the text of the file does.
+        return Decimal(str(getattr(value, "text", value)))
     if dtype.is_instant:
         text = value.isoformat() if isinstance(value, dt.date) else str(value)
         return parse_day(text) if dtype.name == "date" else parse_moment(text)

@@ -25,6 +25,7 @@ from daeda.operators.temporal import Aggregate, PointInTimeJoin, RollingAggregat
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform, StoreRef
 from daeda.settings.aggregations import AggregationSpec
 from daeda.sql.expression import columns_of, parse_expression, parse_having
+from daeda.sql.literal import exact
 
 _UNBOUNDED = Duration.parse("unbounded")
 _ORDERED_KINDS = frozenset({"first", "last", "list", "last_distinct", "flatten_distinct", "top_k"})
@@ -342,6 +343,7 @@ def _output_column(found: Resolved, column: ContractColumn) -> ProjectColumn:
         )
     )
     default = column.default if made or column.kind == "derived" else found.literals.get(column.name, column.default)
+    default = exact(default, column.dtype)
     return ProjectColumn(
         name=column.name,
         dtype=column.dtype,

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from yaml.constructor import SafeConstructor
 
 from daeda.errors import ConfigError, NotRegular, cut, did_you_mean, first_line
+from daeda.settings.scalars import as_written
 from daeda.storage.regular import check_regular, read_regular
 
 Location = tuple[str | int, ...]
@@ -224,7 +225,8 @@ def _value(node: yaml.Node, location: Location, lines: dict[Location, int]) -> A
                 raise _DocumentError(f"a number of {len(node.value)} digits is not a value of anything", line)
             loader = SafeConstructor()
             try:
-                return _encodable(loader.construct_object(node, deep=True), line)
+                value = loader.construct_object(node, deep=True)
+                return _encodable(as_written(node.tag.rpartition(":")[2], node.value, value), line)
             # A timestamp out of range, a text with a tag that it does not fit, or a number that is none.
             except (ValueError, KeyError, OverflowError, AttributeError, IndexError) as error:
                 raise _DocumentError(f"'{cut(node.value)}' is no value: {error}", line) from error

@@ -250,7 +250,12 @@ def load_runtime(document: Document, flags: Mapping[str, Any], mistakes: Mistake
     _check_environment(mistakes)
 
     def where(location: Location) -> str:
-        return place_of_setting(document, location, flags)
+        place = place_of_setting(document, location, flags)
+        settings = [name for name in RuntimeSettings.model_fields if f"{_PREFIX}{name.upper()}" in os.environ]
+        if location or not settings:
+            return place
+        # Of settings that do not go together, one may stand in the environment.
+        return f"{place} with {', '.join(f'{_PREFIX}{name.upper()}' for name in settings)}"
 
     _DocumentSource.current = document.data
     try:
@@ -290,7 +295,9 @@ def _check_environment(mistakes: Mistakes) -> None:
     known = [name.upper() for name in RuntimeSettings.model_fields]
     for variable in sorted(os.environ):
         name = variable.removeprefix(_PREFIX).partition("__")[0]
-        if variable.startswith(_PREFIX) and variable not in INTERNAL_VARIABLES and name not in known:
+        if variable.upper().startswith(_PREFIX) and variable != variable.upper():
+            mistakes.add(variable, f"the names of settings are in capitals: write {variable.upper()}, or unset it")
+        elif variable.startswith(_PREFIX) and variable not in INTERNAL_VARIABLES and name not in known:
             mistakes.add(variable, f"no setting has this name behind {_PREFIX}: {did_you_mean(name, known)}")
 
 

@@ -5,11 +5,22 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import math
+import re
+import struct
 
 from sqlglot import exp
 
-from daeda.dtypes import DType
+from daeda.dtypes import DType, TimeUnit
+from daeda.settings.scalars import WrittenFloat
 from daeda.sql.expression import type_in_duckdb
+
+_EXPONENT = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+")
+_FRACTION = re.compile(r"\.(\d+)")
+_ZONE = re.compile(r":\d\d(?:\.\d+)?\s*(?:Z|[+-]\d\d(?::?\d\d)?)$")
+# The seconds that nanoseconds reach whole.
+_FIRST_NANO, _LAST_NANO = dt.datetime(1677, 9, 21, 0, 12, 44), dt.datetime(2262, 4, 11, 23, 47, 16)
+# No digit is lost on the way.
+_WIDE = decimal.Context(prec=2_000)
 
 
 def literal(value: object, dtype: DType) -> exp.Expr:
@@ -35,8 +46,11 @@ def _plain(value: object, dtype: DType) -> exp.Expr:
         raise ValueError(_wrong(value, dtype))
     if dtype.is_integer and isinstance(value, int):
         return _number(value, dtype)
+    if dtype.is_float and isinstance(value, str) and _EXPONENT.fullmatch(value):
+        # YAML 1.1 takes 1e3, without a point, for text.
+        return exp.Literal.string(_float_text(float(value), dtype))
     if dtype.is_float and isinstance(value, int | float):
-        return exp.Literal.string(_float_text(value))
+        return exp.Literal.string(_float_text(value, dtype))
     if dtype.is_decimal and isinstance(value, int | float | str):
         return _decimal(value, dtype)
     if dtype.name == "string" and isinstance(value, str):
@@ -54,7 +68,7 @@ def _number(value: int, dtype: DType) -> exp.Expr:
     return exp.Literal.number(value)
 
 
-def _float_text(given: int | float) -> str:
+def _float_text(given: int | float, dtype: DType) -> str:
     try:
         value = float(given)
     except OverflowError as error:
@@ -63,33 +77,88 @@ def _float_text(given: int | float) -> str:
         return "nan"
     if math.isinf(value):
         return "inf" if value > 0 else "-inf"
+    held = value if dtype.name == "double" else _single(value)
+    if math.isinf(held) or (held == 0) != (value == 0):
+        raise ValueError(f"{given} is outside {dtype}")
+    if isinstance(given, int) and int(held) != given:
+        raise ValueError(f"{given} is not exact in {dtype}: the nearest value is {int(held)}")
     return repr(value)
 
 
-def _decimal(value: int | float | str, dtype: DType) -> exp.Expr:
+def _single(value: float) -> float:
     try:
-        exact = decimal.Decimal(str(value))
-        scaled = exact.scaleb(dtype.scale)
+        return float(struct.unpack("f", struct.pack("f", value))[0])
+    except OverflowError:
+        return math.inf
+
+
+def _decimal(value: int | float | str, dtype: DType) -> exp.Expr:
+    text = value.text if isinstance(value, WrittenFloat) else str(value)
+    try:
+        exact = decimal.Decimal(text)
+        scaled = exact.scaleb(dtype.scale, _WIDE)
     except decimal.InvalidOperation as error:
         raise ValueError(_wrong(value, dtype)) from error
-    if not exact.is_finite() or scaled != scaled.to_integral_value() or abs(scaled) >= 10**dtype.precision:
-        raise ValueError(f"{value} is not exact in {dtype}")
+    if not exact.is_finite() or scaled != scaled.to_integral_value(context=_WIDE) or abs(scaled) >= 10**dtype.precision:
+        raise ValueError(f"{text} is not exact in {dtype}")
     return exp.Literal.string(format(exact, "f"))
 
 
 def _instant(value: object, dtype: DType) -> exp.Expr:
-    if isinstance(value, dt.datetime):
-        return exp.Literal.string(value.isoformat(sep=" "))
-    if isinstance(value, dt.date):
-        return exp.Literal.string(value.isoformat())
+    moment, rest = _moment(value, dtype)
+    day, digits = moment.replace(hour=0, minute=0, second=0, microsecond=0), moment.microsecond * 1000 + rest
+    if dtype.name == "date":
+        if moment != day or rest:
+            raise ValueError(f"{value} has a time of day in UTC, and a date has none")
+        return exp.Literal.string(moment.date().isoformat())
+    unit = dtype.unit or TimeUnit.MICRO
+    if digits % (TimeUnit.NANO.value // unit.value):
+        raise ValueError(f"{value} has more digits than {dtype} keeps")
+    if unit is TimeUnit.NANO and not _FIRST_NANO < moment < _LAST_NANO:
+        raise ValueError(f"{value} is outside {dtype} ({_FIRST_NANO.year} to {_LAST_NANO.year})")
+    return exp.Literal.string(moment.isoformat(sep=" ") if not rest else f"{moment:%Y-%m-%d %H:%M:%S}.{digits:09}")
+
+
+def _moment(value: object, dtype: DType) -> tuple[dt.datetime, int]:
+    """The instant in UTC, and what it has in nanoseconds below the microsecond."""
+    rest = 0
     if isinstance(value, str):
+        fraction = _FRACTION.search(value)
+        digits = fraction[1].ljust(9, "0") if fraction else "0" * 9
+        if digits[9:].strip("0"):
+            raise ValueError(f"{value} has more digits than {dtype} keeps")
+        rest = int(digits[6:9])
+        text = value if fraction is None else value.replace(fraction[0], f".{digits[:6]}", 1)
         try:
-            parsed = dt.datetime.fromisoformat(value)
+            value = dt.datetime.fromisoformat(text)
         except ValueError as error:
             raise ValueError(_wrong(value, dtype)) from error
-        return exp.Literal.string(parsed.isoformat(sep=" "))
+    if isinstance(value, dt.datetime):
+        aware = value.tzinfo is not None
+        return (value.astimezone(dt.UTC).replace(tzinfo=None) if aware else value), rest
+    if isinstance(value, dt.date):
+        return dt.datetime(value.year, value.month, value.day), 0
     raise ValueError(_wrong(value, dtype))
 
 
+def exact(value: object, dtype: DType) -> object:
+    """The value that stands for a literal in a pipeline, where YAML's own would say less, or something else.
+
+    A zone in the literal of a type without one is worked in; a decimal has the digits that were written.
+    """
+    if isinstance(value, list | tuple) and dtype.item is not None:
+        return [exact(item, dtype.item) for item in value]
+    if isinstance(value, WrittenFloat):
+        return value.text if dtype.is_decimal else float(value)
+    if dtype.is_instant and not dtype.name.endswith("UTC]") and isinstance(value, dt.datetime | str):
+        zoned = value.tzinfo is not None if isinstance(value, dt.datetime) else _ZONE.search(value)
+        return str(_instant(value, dtype).name) if zoned else value
+    return value
+
+
 def _wrong(value: object, dtype: DType) -> str:
-    return f"{value!r} is not a value of {dtype}"
+    hint = ""
+    if dtype.name == "string" and isinstance(value, bool | int | float | dt.date):
+        words = "yes, no, on, off, true and false" if isinstance(value, bool) else "it"
+        hint = f": YAML does not read {words} as text, so quote it"
+    return f"{value!r} is not a value of {dtype}{hint}"

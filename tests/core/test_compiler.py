@@ -241,7 +241,8 @@ REFUSED: dict[str, tuple[Change, list[str]]] = {
     "defaults that differ": (output(4, {"name": "category", "default": "none"}), [
         f"{RUNTIME}:14: the default of 'category' is 'none' here and 'unknown' in the service: keep one"]),
     "default of another type": (column("category", default=3), [
-        f"{SERVICE}:24: the default of 'category': 3 is not a value of string"]),
+        f"{SERVICE}:24: the default of 'category': 3 is not a value of string: YAML does not read it as text, so quote "
+        "it"]),
     "default of another type in the output": (output(5, {"name": "price", "default": "none"}), [
         f"{RUNTIME}:15: the default of 'price': 'none' is not a value of double"]),
     "default of a vector": (column("item_vector", default=[]), [

@@ -187,7 +187,7 @@ COPY (
       COALESCE(amount, CAST('0.0' AS DOUBLE)) AS amount,
       COALESCE(category, CAST('unknown' AS TEXT)) AS category,
       weight,
-      COALESCE(added, CAST('1970-01-01 00:00:00' AS DATE)) AS added,
+      COALESCE(added, CAST('1970-01-01' AS DATE)) AS added,
       COALESCE(tags, CAST(['none'] AS TEXT[])) AS tags,
       (
         DATE_DIFF('DAY', (
