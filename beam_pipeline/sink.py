@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import time
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -57,7 +58,7 @@ def write_day(session: DaySession, operator: Sink, given: Numbered) -> tuple[Pla
     footers = _checked_footers(relation, paths, parts)
     facts = facts_of(session, relation, whole, footers)
     _check_not_null(session, operator, facts, given)
-    _check_times(session, given, paths)
+    _check_order(given, paths, bounds_of(session, given.relation))
     session.check_inputs_unchanged()
     seconds = {**session.seconds, operator.name: time.perf_counter() - started}
     manifest = Manifest(
@@ -118,12 +119,36 @@ def _check_not_null(session: DaySession, operator: Sink, facts: tuple[ColumnFact
         )
 
 
-def _check_times(session: DaySession, given: Numbered, paths: list[Path]) -> None:
-    """The parts, read one after another, are in the order of time, the first column of the order, and of this day."""
+@dataclass(frozen=True)
+class Bounds:
+    """The instants of a day, as they are stored: from `first` on, before `end`."""
+
+    day: dt.date
+    first: int
+    end: int
+
+
+def bounds_of(session: DaySession, relation: Relation) -> Bounds | None:
+    """Where the times of the rows of a day lie; None where no Scan has chosen the rows by that column."""
+    day, instant = session.day, relation.order[0]
+    for one in (scanned.scan for scanned in session.scanned.values()):
+        if one.reads != "day" or one.time is None or one.time.column != instant or instant not in relation.names:
+            continue
+        dtype = relation.column(instant).dtype
+        if dtype != next(column.dtype for column in one.columns if column.name == instant):
+            return None
+        if dtype.name == "date":
+            days = (day - dt.date(1970, 1, 1)).days
+            return Bounds(day, days, days + 1)
+        return Bounds(day, *day_bounds(day, one.time.resolution))
+    return None
+
+
+def _check_order(given: Numbered, paths: list[Path], bounds: Bounds | None = None) -> None:
+    """The parts, read one after another, are in the order of time, the first column of the order, and of the day."""
     instant = given.relation.order[0] if given.relation.order[0] in given.relation.names else None
     if instant is None:
         return
-    bounds = _bounds(session, given.relation, instant)
     last: int | None = None
     for path in paths:
         with pq.ParquetFile(path) as file:
@@ -133,25 +158,10 @@ def _check_times(session: DaySession, given: Numbered, paths: list[Path]) -> Non
                 if bounds is not None and stored.null_count:
                     raise DayError(f"{path.name} has {counted(stored.null_count, 'row')} without '{instant}'")
                 values = stored.cast("int32" if stored.type == "date32[day]" else "int64").to_numpy()
-                if len(values) and ((last is not None and values[0] < last) or bool((np.diff(values) < 0).any())):
+                if not len(values):
+                    continue
+                if (last is not None and values[0] < last) or bool((np.diff(values) < 0).any()):
                     raise DayError(f"{path.name} is not in the order of '{instant}'")
-                if bounds is not None and len(values) and not (bounds[0] <= values[0] and values[-1] < bounds[1]):
-                    raise DayError(f"{path.name} has rows whose '{instant}' lies outside of {session.day}")
-                last = int(values[-1]) if len(values) else last
-
-
-def _bounds(session: DaySession, relation: Relation, instant: str) -> tuple[int, int] | None:
-    """The first value of a time that lies in the day, and the first behind it, as they are stored.
-
-    None for a column that no Scan has chosen the rows of the day by.
-    """
-    for one in (scanned.scan for scanned in session.scanned.values()):
-        if one.reads == "day" and one.time is not None and one.time.column == instant:
-            dtype = relation.column(instant).dtype
-            if dtype != next(column.dtype for column in one.columns if column.name == instant):
-                return None
-            if dtype.name == "date":
-                day = (session.day - dt.date(1970, 1, 1)).days
-                return day, day + 1
-            return day_bounds(session.day, one.time.resolution)
-    return None
+                last = int(values[-1])
+                if bounds is not None and not (bounds.first <= values[0] and last < bounds.end):
+                    raise DayError(f"{path.name} has rows whose '{instant}' lies outside of {bounds.day}")

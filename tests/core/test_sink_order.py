@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from beam_pipeline.sink import _check_order
+from beam_pipeline.narrowed import Scanned
+from beam_pipeline.sink import Bounds, _check_order, bounds_of
+from daeda.dataset.source_files import SourceFiles
 from daeda.dtypes import DType
 from daeda.errors import DayError
+from daeda.operators.operator import Instant
 from daeda.operators.relation import Column, Relation
+from daeda.operators.relational import Scan, ScanColumn
 from daeda.sql.handle import Numbered
 
 
@@ -39,3 +46,62 @@ def test_order_is_checked_over_row_groups_and_parts(tmp_path: Path, parts: list[
     with pytest.raises(DayError) as raised:
         _check_order(given, paths)
     assert str(raised.value) == f"{wrong} is not in the order of 'at'"
+
+
+DAY = dt.date(2024, 1, 2)
+MIDNIGHT = 1_704_153_600
+
+
+def a_day(dtype: str, unit: str, reads: str = "day", declared: str = "") -> Any:
+    """A session that has read its day by a column of this type."""
+    column = ScanColumn(name="at", source="t", dtype=DType.parse(declared or dtype))
+    lookback = {"lookback": "1d"} if reads == "lookback" else {}
+    scan = Scan(name="s", output="s", view="v", path="v", reads=reads, time=Instant(column="at", unit=unit),
+                columns=(column,), **lookback)  # type: ignore[arg-type]  # fmt: skip
+    return SimpleNamespace(day=DAY, scanned={"s": Scanned(scan, SourceFiles("v"), {})})
+
+
+@pytest.mark.parametrize(
+    ("dtype", "unit", "first", "length"),
+    [
+        ("timestamp[ns]", "ns", MIDNIGHT * 10**9, 86_400 * 10**9),
+        ("timestamp[us]", "us", MIDNIGHT * 10**6, 86_400 * 10**6),
+        ("timestamp[us, UTC]", "us", MIDNIGHT * 10**6, 86_400 * 10**6),
+        ("timestamp[ms]", "ms", MIDNIGHT * 10**3, 86_400 * 10**3),
+        ("int64", "s", MIDNIGHT, 86_400),
+        ("int64", "ms", MIDNIGHT * 10**3, 86_400 * 10**3),
+        ("date", "us", MIDNIGHT // 86_400, 1),
+    ],
+)
+def test_the_times_of_a_day_lie_in_the_day_to_the_last_unit(
+    tmp_path: Path, dtype: str, unit: str, first: int, length: int
+) -> None:
+    relation = Relation((Column("at", DType.parse(dtype)),), ("at",))
+    bounds = bounds_of(a_day(dtype, unit), relation)
+    assert bounds == Bounds(DAY, first, first + length)
+    path = tmp_path / "part-0-0.parquet"
+    stored = pa.int32() if dtype == "date" else pa.int64()
+    for numbers, sentence in (
+        ([first, first + length - 1], None),
+        ([], None),
+        ([first - 1, first], "part-0-0.parquet has rows whose 'at' lies outside of 2024-01-02"),
+        ([first, first + length], "part-0-0.parquet has rows whose 'at' lies outside of 2024-01-02"),
+        ([first, None], "part-0-0.parquet has 1 row without 'at'"),
+    ):
+        values = pa.array(numbers, stored).cast(DType.parse(dtype).arrow())
+        pq.write_table(pa.table({"at": values}), path)
+        given = Numbered(relation, len(numbers), (), {"at": '"at"'})
+        if sentence is None:
+            _check_order(given, [path], bounds)
+            continue
+        with pytest.raises(DayError) as raised:
+            _check_order(given, [path], bounds)
+        assert str(raised.value) == sentence
+
+
+def test_a_time_that_no_scan_has_chosen_the_day_by_has_no_bounds() -> None:
+    relation = Relation((Column("at", DType.parse("timestamp[us]")),), ("at",))
+    assert bounds_of(a_day("timestamp[us]", "us", reads="lookback"), relation) is None
+    assert bounds_of(a_day("timestamp[us]", "us", declared="timestamp[ns]"), relation) is None
+    other = Relation((Column("signed_up", DType.parse("timestamp[us]")),), ("signed_up",))
+    assert bounds_of(a_day("timestamp[us]", "us"), other) is None
