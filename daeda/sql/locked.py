@@ -70,7 +70,8 @@ def connect(
     kept = {name: value for name, value in _LOCKED_AT_CONNECT.items() if name not in _unlocked(config or {})}
     connection = duckdb.connect(":memory:", config={**(config or {}), **kept})
     try:
-        connection.execute("SET TimeZone = 'UTC'")
+        # A cursor of the connection has what is global, and else the zone of the host.
+        connection.execute("SET GLOBAL TimeZone = 'UTC'")
         connection.execute("SET enable_progress_bar = false")
         if callable(reach):
             reach = reach(connection)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 import subprocess
 import sys
@@ -151,3 +152,17 @@ def test_a_locked_connection_imports_no_pandas(tmp_path: Path) -> None:
     code = f"import sys; from daeda.sql.locked import Reach, connect; connect(Reach.of([{str(tmp_path)!r}]))"
     ended = subprocess.run([sys.executable, "-c", f"{code}; sys.exit('pandas' in sys.modules)"], check=False)
     assert ended.returncode == 0
+
+
+def test_cursors_have_the_zone_of_the_connection_whatever_that_of_the_host_is() -> None:
+    program = (
+        "from daeda.sql.locked import connect\n"
+        "with connect() as connection, connection.cursor() as cursor:\n"
+        "    for one in (connection, cursor):\n"
+        "        print(*one.execute(\"SELECT current_setting('TimeZone'), CAST(CAST(TIMESTAMP '2024-01-01 23:00' AS\"\n"
+        '        " TIMESTAMPTZ) AS VARCHAR)").fetchone())\n'
+    )
+    environment = {**os.environ, "TZ": "America/New_York"}
+    words = [sys.executable, "-c", program]
+    shown = subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout
+    assert shown.splitlines() == ["UTC 2024-01-01 23:00:00+00"] * 2
