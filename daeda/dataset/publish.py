@@ -69,6 +69,7 @@ def publish_day(
 
 
 def _move_into_place(staging: RunStaging, dataset: Dataset, ready: Path, final: Path) -> None:
+    require_free(final, {})
     final.parent.mkdir(parents=True, exist_ok=True)
     aside = staging.aside / dataset / final.name
     if aside.exists():

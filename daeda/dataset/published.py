@@ -80,7 +80,7 @@ def _look(
     directory: Place, name: DayName, entries: Mapping[str, Entry], obstacles: tuple[str, ...], verify: bool
 ) -> Published:
     try:
-        manifest = None if _is_link(directory) else read_manifest(directory, name)
+        manifest = None if _occupied(directory) else read_manifest(directory, name)
     except DamagedManifest as error:
         return Published(None, (f"{MANIFEST_NAME}: {error.reason}",), obstacles)
     if manifest is None:
@@ -89,18 +89,29 @@ def _look(
     return Published(manifest, damage, obstacles, stamps)
 
 
-def _is_link(directory: Place) -> bool:
-    return isinstance(directory, Path) and directory.is_symlink()
+def _occupied(directory: Place) -> str | None:
+    """A clause about what stands in the place of a day, or of the directory of all days, and is no directory.
+
+    Object storage has none.
+    """
+    if not isinstance(directory, Path):
+        return None
+    for path in (directory.parent, directory):
+        if path.is_symlink():
+            return f"{path} is a link, which is not followed: remove it, or put what it leads to in its place"
+        if path.exists() and not path.is_dir():
+            return f"{path} is no directory: move it elsewhere"
+    return None
 
 
 def entries_of(directory: Path) -> dict[str, Entry] | None:
     """What readers of a directory take for data, by name; None where no directory is. A link is looked at as such."""
-    if directory.is_symlink():
+    if _occupied(directory) is not None:
         return {}
     try:
         with os.scandir(directory) as entries:
             return {entry.name: _entry(entry) for entry in entries if not entry.name.startswith(("_", "."))}
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return None
 
 
@@ -119,8 +130,9 @@ def stamp_of(status: os.stat_result) -> str:
 
 def obstacles_in(directory: Place, entries: Mapping[str, Entry]) -> tuple[str, ...]:
     """Clauses about what keeps a day from being replaced: daeda follows no link and deletes nothing but parts."""
-    if isinstance(directory, Path) and directory.is_symlink():
-        return (f"{directory} is a link, which is not followed: remove it, or put what it leads to in its place",)
+    occupied = _occupied(directory)
+    if occupied is not None:
+        return (occupied,)
     foreign = [name for name, entry in entries.items() if not is_part(name) or _holds_more(directory / name, entry)]
     return tuple(
         f"{directory / name} was not written by daeda, and readers of the day take it for data: move it elsewhere"

@@ -290,6 +290,18 @@ def test_a_link_in_the_place_of_a_day_is_not_followed(layout: Layout, tmp_path: 
     assert (elsewhere / part_name(0)).read_text() == "content"
 
 
+def test_a_link_in_the_place_of_a_dataset_is_not_followed(layout: Layout, tmp_path: Path) -> None:
+    elsewhere, dataset = tmp_path / "elsewhere", place(layout).parent
+    dataset.rename(elsewhere)
+    dataset.symlink_to(elsewhere)
+    sentence = f"{dataset} is a link, which is not followed: remove it, or put what it leads to in its place"
+    assert look(layout).obstacles == (sentence,)
+    with pytest.raises(DayError) as raised:
+        publish(layout, "new")
+    assert str(raised.value) == f"not published: {sentence}"
+    assert (elsewhere / "dt=2024-01-02" / part_name(0)).read_text() == "content"
+
+
 def test_links_in_staging_are_not_followed(layout: Layout, tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     (victim / "aside/skeleton/dt=2024-01-05").mkdir(parents=True)
