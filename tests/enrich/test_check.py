@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -94,6 +95,53 @@ def test_a_cluster_that_does_not_answer_in_time(monkeypatch: pytest.MonkeyPatch)
     assert str(caught.value).startswith(f"no Ray cluster at ray.address {place} (no answer in time): start")
 
 
+def test_a_host_that_does_not_reach_itself(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    def refused(*given: Any, **options: Any) -> None:
+        raise OSError(101, "Network is unreachable")
+
+    monkeypatch.setattr(address.socket, "create_connection", refused)
+    assert run(root, "--check") == 2
+    assert capsys.readouterr().err == (
+        "error: this host does not reach itself at 127.0.0.1 (Network is unreachable), where the processes of Ray talk "
+        "to each other: bring its loopback interface up (`ip link set lo up`), or name a cluster that runs already "
+        "(--ray-address)\n"
+    )
+
+
+def test_a_store_that_does_not_answer(root: Path) -> None:
+    """Its disk is dead: whoever looks at it waits in the kernel, where no signal is heard."""
+    program = """
+import signal, time
+import enrich.supervisor
+
+def dead(*given):
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
+    time.sleep(100)
+
+def check():
+    import enrich.check, enrich.options
+
+    enrich.check.open_declared = dead
+    return enrich.options.main(sys.argv[1:])
+
+raise SystemExit(enrich.supervisor.supervised(check))
+"""
+    runtime = root / "config" / "training" / "runtime.yaml"
+    result = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{program}", "--runtime-config-path", str(runtime), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "DAEDA_TIMEOUTS": '{"storage_seconds": 1}'},
+    )
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"error: embedding store 'items': {root / 'data' / 'items.lance'} was not open within 3 s: see whether its "
+        "disk or server answers, or raise timeouts.storage_seconds\n"
+    )
+
+
 def test_an_address_that_is_none(root: Path, capsys: Any) -> None:
     assert run(root, "--check", "--ray-address", "ray://head:10001") == 2
     assert capsys.readouterr().err == (
@@ -183,7 +231,7 @@ def test_nothing_to_do_and_help_import_neither_ray_nor_lance(root: Path) -> None
     program = (
         "import sys\n"
         "from enrich import options\n"
-        "options._days_to_build = lambda *given: ()\n"
+        "options._enriched_days = lambda *given: ()\n"
         f"code = options.main(['--runtime-config-path', {str(root / 'config' / 'training' / 'runtime.yaml')!r}])\n"
         "assert not {'ray', 'lance'} & set(sys.modules), 'heavy'\n"
         "raise SystemExit(code)\n"
