@@ -141,6 +141,11 @@ def owner(project: Project, feature: str) -> FeatureView | None:
     for name in dict.fromkeys(ref.partition(":")[0] for ref in project.runtime.feature_refs):
         if name in project.views and feature in project.views[name].features:
             return project.views[name]
+        # The time of the row that is looked up, where it is asked for by name.
+        if name in project.views and f"{name}:{feature}" in project.runtime.feature_refs:
+            source = project.views[name].source
+            if feature in (source.timestamp_field, source.created_field):
+                return project.views[name]
     return None
 
 

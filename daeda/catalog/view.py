@@ -210,6 +210,12 @@ class FeatureView(Strict):
 
     @property
     def features(self) -> tuple[str, ...]:
-        """What can be referenced: every field that is neither key, timestamp nor created."""
-        held = {*self.keys, self.source.timestamp_field, self.source.created_field}
+        """Every field that is neither key, timestamp nor created."""
+        held = {*self.keys, *self.times}
         return tuple(field.name for field in self.fields if field.name not in held)
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """Timestamp and created field: features where feature_refs name them, the age of what is looked up."""
+        named = (self.source.timestamp_field, self.source.created_field)
+        return tuple(field.name for field in self.fields if field.name in named and field.name not in self.keys)

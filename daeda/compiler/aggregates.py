@@ -77,7 +77,7 @@ def history_relation(found: Resolved, spec: AggregationSpec, where: str) -> Rela
         return None
     for attribute in spec.history.attributes:
         other, _, name = attribute.partition(":")
-        if other not in views or name not in views[other].features:
+        if other not in views or name not in (*views[other].features, *views[other].times):
             known = [f"{one.name}:{feature}" for one in views.values() for feature in one.features]
             found.mistakes.add(where, f"no attribute '{attribute}': {did_you_mean(attribute, known)}")
             return None

@@ -164,7 +164,7 @@ def _filter_columns(predicate: str | None) -> tuple[str, ...]:
 
 
 def _add_features(found: Resolved, view: FeatureView, left: str, operators: list[Operator]) -> str:
-    taken = tuple(name for name in view.features if name in found.features[view.name])
+    taken = tuple(one.name for one in view.fields if one.name in found.features[view.name])
     if view.source.timestamp_field is None:
         right = _scan(operators, view, view.name, {*view.keys, *taken}, None)
         output, name = _output(operators, f"with_{view.name}"), _label(operators, f"join_{view.name}")
@@ -191,7 +191,7 @@ def _add_features(found: Resolved, view: FeatureView, left: str, operators: list
 
 def _add_latest(found: Resolved, view: FeatureView, left: str, operators: list[Operator]) -> str:
     """Features of the newest row of a view that changes over time: every partition is read."""
-    taken = tuple(name for name in view.features if name in found.latest[view.name])
+    taken = tuple(one.name for one in view.fields if one.name in found.latest[view.name])
     ties = tie_prefix(view, view.keys, taken)
     name, created = f"latest_{view.name}", view.source.created_field
     right = _scan(operators, view, name, {*view.keys, *ties, *taken}, None)

@@ -14,13 +14,20 @@ from daeda.errors import ConfigError, did_you_mean
 def known_features(found: Resolved) -> list[str]:
     """The features of all views that feature_refs names."""
     views = found.project.views
-    return [feature for name in found.referenced_views if name in views for feature in views[name].features]
+    known = [views[name] for name in found.referenced_views if name in views]
+    return [feature for view in known for feature in (*view.features, *view.times) if is_feature(found, view, feature)]
+
+
+def is_feature(found: Resolved, view: FeatureView, name: str) -> bool:
+    """Whether a field of a referenced view is a feature: one of its times is, where feature_refs name it."""
+    named = f"{view.name}:{name}" in found.project.runtime.feature_refs
+    return name in view.features or (name in view.times and named)
 
 
 def owners_of(found: Resolved, feature: str) -> list[FeatureView]:
     """The views of feature_refs that have a feature."""
-    views = found.project.views
-    return [views[name] for name in found.referenced_views if name in views and feature in views[name].features]
+    known = [found.project.views[name] for name in found.referenced_views if name in found.project.views]
+    return [view for view in known if is_feature(found, view, feature)]
 
 
 def take_feature(found: Resolved, feature: str, *, latest: bool = False) -> FeatureView | None:
@@ -50,7 +57,7 @@ def resolve_feature(found: Resolved, column: ContractColumn, where: str) -> None
         found.mistakes.add(where, f"column '{column.name}' is a feature of {both}: rename one with field_mapping")
         return
     if not owners:
-        elsewhere = [view.name for view in found.project.views.values() if column.name in view.features]
+        elsewhere = [view.name for view in found.project.views.values() if column.name in (*view.features, *view.times)]
         hint = (
             f"add '{elsewhere[0]}:{column.name}' to feature_refs"
             if elsewhere

@@ -136,11 +136,19 @@ def check_references(found: Resolved) -> None:
             found.mistakes.add(where, f"'{ref}' is not a reference: write view:feature")
         elif view_name not in project.views:
             found.mistakes.add(where, f"no feature view '{view_name}': {did_you_mean(view_name, project.views)}")
-        elif feature not in project.views[view_name].features:
+        elif feature not in (*project.views[view_name].features, *project.views[view_name].times):
             found.mistakes.add(
                 where,
                 f"the view '{view_name}' has no feature '{feature}': "
                 f"{did_you_mean(feature, project.views[view_name].features)}",
+            )
+        elif feature in project.views[view_name].times and feature in {one.name for one in found.spine.fields}:
+            view = project.views[view_name]
+            found.mistakes.add(
+                where,
+                f"'{ref}' has the name of a field of the spine view '{found.spine.name}', and a column takes the time "
+                f"of a looked-up row from its view by name: give it another one there, like field_mapping: "
+                f"{{{view.source_name(feature)}: {view_name}_time}}, and name that one here and in the service",
             )
         elif feature not in (*found.features.get(view_name, []), *found.latest.get(view_name, [])):
             found.mistakes.add(where, f"nothing uses '{ref}': remove it, or add a column '{feature}' to the service")
