@@ -5,6 +5,7 @@
     │   ├── UsageError     flags
     │   ├── ConfigError    YAML files
     │   ├── InputError     data, store, output root
+    │   │   └── NothingThere   the path of a view
     │   └── NotBuiltYet    planned and described, not executed by this version
     ├── DayError           exit 1: a day failed; the days published before it stay
     │   └── Late           it has had its time, and is still at work
@@ -55,6 +56,10 @@ class ConfigError(UserError):
 
 class InputError(UserError):
     """Data, a store or an output root that does not fit what was declared."""
+
+
+class NothingThere(InputError):
+    """The path of a view leads to no file."""
 
 
 class NotBuiltYet(UserError):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import os
 from pathlib import Path
 
 from daeda.dataset.entries import (
     DIRECTORY,
     FILE,
     Chosen,
+    Entry,
     Parts,
     choose_files,
     choose_matches,
@@ -18,7 +20,7 @@ from daeda.dataset.entries import (
 )
 from daeda.dataset.source_files import SourceFiles
 from daeda.dataset.trees import LocalTree, local_kind
-from daeda.errors import InputError
+from daeda.errors import InputError, NothingThere
 from daeda.storage.place import below
 
 _MARKS = ("_delta_log", ".hoodie", "metadata")
@@ -44,7 +46,7 @@ def find_local_files(path: str, view: str, data_root: str = "") -> SourceFiles:
     else:
         raise InputError(f"view '{view}': {whole} is {kind}: name a file or a directory")
     if not chosen.partitions and not chosen.flat:
-        raise InputError(f"view '{view}': {whole} {_nothing(Path(whole), pattern, kind)}: {preparation_hint(whole)}")
+        raise NothingThere(f"view '{view}': {whole} {_nothing(Path(whole), pattern, kind)}: {preparation_hint(whole)}")
     partitions = {
         day: tuple(_named(view, fixed, parts) for parts in held) for day, held in sorted(chosen.partitions.items())
     }
@@ -93,9 +95,10 @@ def _refuse_table_above(view: str, path: Path) -> None:
     """Raise InputError where a directory above, or the path itself, is the table of a table format."""
     for start in dict.fromkeys((path.absolute(), path.resolve())):
         for directory in (start, *start.parents):
-            marks = [name for name in _MARKS if local_kind(directory / name)]
-            tree = LocalTree(directory, view)
-            told = table_format(tree, (), tree.entries(())) if marks else ""
+            marks = [Entry(name, kind) for name in _MARKS if (kind := local_kind(directory / name))]
+            # What may not be listed cannot be seen to be a table.
+            seen = [one for one in marks if one.kind != DIRECTORY or os.access(directory / one.name, os.R_OK | os.X_OK)]
+            told = table_format(LocalTree(directory, view), (), seen)
             if told:
                 raise refused_format(view, told)
 

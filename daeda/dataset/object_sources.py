@@ -8,7 +8,7 @@ from functools import lru_cache
 from daeda.dataset.entries import SUFFIX, Chosen, Parts, choose_files, choose_matches, has_wildcard, refused_format
 from daeda.dataset.source_files import SourceFiles
 from daeda.dataset.trees import ObjectTree
-from daeda.errors import InputError
+from daeda.errors import InputError, NothingThere
 from daeda.storage.client import S3Client, StoredObject
 from daeda.storage.objects import client
 from daeda.storage.place import SCHEME, ObjectPath, below, is_object, object_path
@@ -25,7 +25,7 @@ def find_objects(path: str, view: str, data_root: str = "") -> SourceFiles:
 
     A partition is there when any object is below `dt=YYYY-MM-DD/`: an empty day is one without a Parquet file.
     """
-    whole = below(data_root, path) if data_root else path
+    whole = str(object_path(below(data_root, path) if data_root else path))
     fixed, pattern = _split(path, data_root)
     listed = client().listing(fixed)
     _refuse_table_above(view, fixed)
@@ -69,7 +69,7 @@ def _sources(
     path: str, view: str, fixed: ObjectPath, objects: dict[Parts, StoredObject], chosen: Chosen, what: str
 ) -> SourceFiles:
     if not chosen.partitions and not chosen.flat:
-        raise InputError(f"view '{view}': {path} {what}: correct the path, or put the data there")
+        raise NothingThere(f"view '{view}': {path} {what}: correct the path, or put the data there")
     by_day = {day: [objects[parts] for parts in held] for day, held in sorted(chosen.partitions.items())}
     flat = [objects[parts] for parts in chosen.flat]
     return SourceFiles(

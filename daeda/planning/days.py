@@ -16,7 +16,7 @@ from daeda.dataset.published import Published, look_at_days
 from daeda.dataset.source_files import Export, SourceFiles, parse_day
 from daeda.dataset.sources import Identities, files_needed, find_files, missing_days
 from daeda.dataset.stores import FindStores
-from daeda.errors import DayError, InputError, UsageError, counted, shortened
+from daeda.errors import DayError, InputError, NothingThere, UsageError, counted, shortened
 from daeda.operators.dag import Dag
 from daeda.operators.relational import Scan, ScanColumn
 from daeda.planning.functions import function_codes
@@ -93,7 +93,7 @@ def find_sources(project: Project, dag: Dag, exports: Mapping[str, Export] | Non
             continue
         path = project.data_path(scan.path)
         known = next((files for files in listed.values() if files.path == path), None)
-        listed[scan.name] = known or find_files(scan.path, scan.view, project.data_root)
+        listed[scan.name] = known or _find_files(project, scan)
     views = {scan.view: project.views[scan.view] for scan in dag.scans if scan.view in project.views}
     return Sources(dag.scans, listed, exports or {}, {name: _unread(view, dag) for name, view in views.items()})
 
@@ -105,6 +105,16 @@ def _unread(view: FeatureView, dag: Dag) -> tuple[ScanColumn, ...]:
         for one in view.fields
         if one.name not in read
     )
+
+
+def _find_files(project: Project, scan: Scan) -> SourceFiles:
+    try:
+        return find_files(scan.path, scan.view, project.data_root)
+    except NothingThere as error:
+        view = project.views.get(scan.view)
+        if view is None or view.source.path != scan.path:  # of a pipeline that was edited by hand
+            raise
+        raise NothingThere(f"{project.where(f'view:{scan.view}', ('source', 'path'))}: {error}") from error
 
 
 def chosen_days(project: Project, target: str | None) -> tuple[dt.date, ...]:
