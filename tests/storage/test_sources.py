@@ -44,7 +44,7 @@ def test_what_a_path_stands_for(client: S3Client) -> None:
         ("s3://lake/v/x*", "v/b.parquet", "s3://lake/v/x* matches no object: correct the path, or put the data there"),
         ("s3://lake/v", "v/dt=20240101/b.parquet", "s3://lake/v/dt=20240101 is not a day: a partition is named "
          "dt=YYYY-MM-DD, so rename or remove it"),
-        ("s3://lake/v", "v/b?.parquet", "s3://lake/v/b?.parquet has one of *?[] in its name: rename it"),
+        ("s3://lake/v", "v/b?.parquet", "s3://lake/v/b?.parquet has one of *?[]\\ in its name: rename it"),
     ],
 )  # fmt: skip
 def test_paths_that_stand_for_nothing(client: S3Client, path: str, key: str, sentence: str) -> None:
