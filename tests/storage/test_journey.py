@@ -171,8 +171,8 @@ def test_a_run_that_was_killed_while_it_put_its_parts_is_made_good(
     ("prepare", "sentence"),
     [
         ({"data_root": "s3://lake/nothing"}, "feature_views/events.yaml:6: view 'events': s3://lake/nothing/events "
-         "holds no Parquet file and no dt=YYYY-MM-DD directory (of 0 objects below it in s3://lake): correct the path, or "
-         "put the data there"),
+         "holds no Parquet file and no dt=YYYY-MM-DD directory (of 0 objects below it in s3://lake): correct the path, "
+         "or put the data there"),
         ({"data_root": "s3://pond/features"}, "s3://pond/features/events: the server answered 404 NoSuchBucket: "
          "correct the address, or create the bucket"),
         ({"output_root": "s3://pond/out"}, "s3://pond/out/ranking/_staging: the server answered 404 NoSuchBucket: "
