@@ -12,9 +12,11 @@ that ends without one has not done what it was asked, whatever its exit code.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import itertools
 import json
 import os
+import signal
 from collections.abc import Iterator
 
 # Set by a supervisor for a process that it starts; the number of the pipe's writing end.
@@ -22,6 +24,7 @@ VARIABLE = "DAEDA_SUPERVISOR_FD"
 # What a pipe takes in one piece, whoever else writes into it.
 _MOST_BYTES = 4096
 _MOST_CHARACTERS = 600
+_PR_SET_PDEATHSIG = 1
 
 _descriptor: int | None = None
 _numbers = itertools.count(1)
@@ -41,6 +44,13 @@ def supervised_by_environment() -> bool:
     os.set_inheritable(int(given), False)
     supervised_through(int(given))
     return True
+
+
+def die_with(parent: int) -> None:
+    """Let the kernel kill this process together with its parent, at once."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def last_word(code: int) -> None:

@@ -10,7 +10,8 @@ from daeda.catalog.project import Project
 from daeda.cli.arguments import StrictParser, add_project_flags, open_project
 from daeda.cli.outcome import run_command
 from daeda.errors import UsageError
-from daeda.planning.exports import Wanted, export_views
+from daeda.planning.database_export import Wanted
+from daeda.planning.exports import export_views
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

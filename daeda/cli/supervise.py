@@ -24,7 +24,7 @@ from types import FrameType
 from daeda import interrupts
 from daeda.cli.outcome import say
 from daeda.errors import Interrupted
-from daeda.supervised import supervised_by_environment, supervised_through
+from daeda.supervised import die_with, supervised_by_environment, supervised_through
 
 # How long a command may take to stop after a signal, before it is ended; whoever sent the signal waits no longer.
 GRACE_SECONDS = 8.0
@@ -35,7 +35,7 @@ SLACK_SECONDS = 5.0
 _LOOK_SECONDS = 0.25
 # A supervisor that has not looked for so long was stopped itself, and so was everybody's time.
 _GAP_SECONDS = 5.0
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_PR_SET_CHILD_SUBREAPER = 36
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -157,9 +157,7 @@ def supervised(name: str, command: Callable[[], int]) -> int:
     if process == 0:
         os.close(reading)
         # Unlike the processes that the command starts, it must not outlive its supervisor by a moment.
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != supervisor:
-            os._exit(1)
+        die_with(supervisor)
         # SIGINT and SIGTERM wait until the command has handlers for them.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         supervised_through(writing)

@@ -12,46 +12,29 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
+import subprocess
+import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-
-import duckdb
-from sqlglot import exp
+from typing import Any
 
 from daeda.catalog.project import Project
-from daeda.catalog.view import FeatureView, Source
 from daeda.dataset.layout import Layout
 from daeda.dataset.source_files import Export
 from daeda.dataset.staging import open_local_staging
-from daeda.errors import InputError, did_you_mean, first_line
+from daeda.errors import InputError, first_line
 from daeda.operators.dag import Dag
-from daeda.planning.columns import name_mistake
+from daeda.planning import database_export
+from daeda.planning.database_export import Request, Wanted
+from daeda.planning.progress_of_export import LEAST_BYTES, LEAST_TICKS
 from daeda.settings.runtime import EXPORTS_VARIABLE
-from daeda.sql.database import attach_ducklake, attach_postgres, newest_snapshot
-from daeda.sql.handle import column
-from daeda.sql.locked import Reach, connect
-from daeda.storage.access import without_secrets
-from daeda.storage.place import below
 
 _INDEX = "exports.json"
-_ALIAS = "source"
-_OPTIONS = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880"
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A view to export; of a DuckLake at a snapshot, or as the view declares it."""
-
-    view: FeatureView
-    snapshot: int | None = None
-
-    @property
-    def source(self) -> Source:
-        """What is read."""
-        if self.snapshot is None:
-            return self.view.source
-        return self.view.source.model_copy(update={"snapshot": self.snapshot})
+_LOOK_SECONDS = 0.25
+_START_SECONDS = 120.0
 
 
 @contextlib.contextmanager
@@ -95,8 +78,8 @@ def _exported_by_driver() -> dict[str, Export]:
 def export_views(project: Project, wanted: Iterable[Wanted], directory: Path) -> dict[str, Export]:
     """Export views into a directory, with an index beside them; raises InputError."""
     found: dict[str, Export] = {}
-    for database, held in _by_database(wanted).items():
-        found |= _export(project, database, held, directory)
+    for held in _by_database(wanted).values():
+        found |= _in_process(project, held, directory)
     index = {name: asdict(one) for name, one in found.items()}
     (directory / _INDEX).write_text(json.dumps(index), encoding="utf-8")
     return found
@@ -109,89 +92,62 @@ def _by_database(wanted: Iterable[Wanted]) -> dict[tuple[str | None, str | None]
     return found
 
 
-def _export(
-    project: Project, database: tuple[str | None, str | None], wanted: list[Wanted], directory: Path
-) -> dict[str, Export]:
-    postgres, ducklake = database
-    view = wanted[0].view
-    config = {"temp_directory": str(directory / "spill"), "secret_directory": str(directory / "secrets")}
+def _in_process(project: Project, wanted: list[Wanted], directory: Path) -> dict[str, Export]:
+    """The exports of one database; the process that makes them is ended where the database has had its time."""
     limit = project.runtime.compute.duckdb_config.memory_limit
-    if limit is not None:
-        config["memory_limit"] = f"{limit}B"
-
-    def attach(connection: duckdb.DuckDBPyConnection) -> Reach:
-        if postgres is not None:
-            attach_postgres(connection, _ALIAS, postgres)
-            return Reach((str(directory),))
-        data = attach_ducklake(connection, _ALIAS, below(project.data_root, str(ducklake)))
-        return Reach((str(directory), *data))
-
-    with _told(view.name, view.source.database), contextlib.closing(connect(attach, config)) as connection:
-        connection.execute("BEGIN TRANSACTION")
-        try:
-            newest = newest_snapshot(connection, _ALIAS) if ducklake is not None else None
-            return {one.view.name: _copy(connection, one, newest, directory) for one in wanted}
-        finally:
-            # Before the connection is closed: a rollback that fails there, the server being gone, ends the process.
-            with contextlib.suppress(duckdb.Error):
-                connection.execute("ROLLBACK")
-
-
-def _pinned(wanted: Wanted, newest: int | None) -> Source:
-    """The source at a snapshot that has a number, so that it can be read again."""
-    source = wanted.source
-    return source if source.snapshot is not None else source.model_copy(update={"snapshot": newest})
-
-
-def _copy(connection: duckdb.DuckDBPyConnection, wanted: Wanted, newest: int | None, directory: Path) -> Export:
-    view, source = wanted.view, _pinned(wanted, newest)
-    target = str(directory / f"{view.name}.parquet")
-    time = view.source.timestamp_field
-    names = sorted((one.name for one in view.fields), key=lambda name: name != time)
-    ordered = [exp.Ordered(this=column(view.source_name(name)), nulls_first=True) for name in names]
-    columns = (column(view.source_name(one.name)) for one in view.fields)
-    query = exp.select(*columns).from_(_relation(source)).order_by(*ordered)
-    with _told(view.name, wanted.source.reference):
-        _check_names(connection, view, source)
-        connection.execute(f"COPY ({query.sql('duckdb')}) TO {exp.Literal.string(target).sql('duckdb')} ({_OPTIONS})")
-    return Export(target, source.reference)
-
-
-def _check_names(connection: duckdb.DuckDBPyConnection, view: FeatureView, source: Source) -> None:
-    """Raise InputError unless each field has one column, by its very name: DuckDB folds case, and knows a `rowid`."""
-    described = connection.execute(f"DESCRIBE {exp.select('*').from_(_relation(source)).sql('duckdb')}").fetchall()
-    names = [str(row[0]) for row in described]
-    for one in view.fields:
-        mistake = name_mistake(view.source_name(one.name), names)
-        if mistake is not None:
-            known = f": {did_you_mean(view.source_name(one.name), names)}" if "no column" in mistake else ""
-            raise InputError(f"view '{view.name}': {source.reference} {mistake}{known}")
-
-
-def _relation(source: Source) -> exp.Expr:
-    """The table, or what Postgres answers to the query, as DuckDB reads it."""
-    if source.query is not None:
-        texts = [exp.Literal.string(_ALIAS), exp.Literal.string(source.query)]
-        return exp.Anonymous(this="postgres_query", expressions=texts)
-    schema, dot, name = str(source.table).rpartition(".")
-    parts = (_ALIAS, *((schema,) if dot else ("public" if source.postgres else "main",)), name)
-    path = ".".join(exp.to_identifier(part, quoted=True).sql("duckdb") for part in parts)
-    version = "" if source.snapshot is None else f" AT (VERSION => {source.snapshot})"
-    return exp.Var(this=f"{path}{version}")
-
-
-@contextlib.contextmanager
-def _told(view: str, reference: str) -> Iterator[None]:
-    """What the database or DuckDB refuses, as a mistake of the view."""
+    request = Request(tuple(wanted), project.data_root, directory, limit)
+    seconds = float(project.runtime.timeouts.database_seconds)
+    process = subprocess.Popen(
+        [sys.executable, "-m", database_export.__name__, str(os.getpid())],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    view = wanted[0].view
     try:
-        yield
-    except (duckdb.Error, InputError) as error:
-        if isinstance(error, InputError) and str(error).startswith("view '"):
-            raise
-        reason = without_secrets(first_line(error))
-        raise InputError(
-            f"view '{view}': {reference} cannot be read ({reason}): correct source and fields of the view, or the "
-            "environment (PGHOST, PGUSER, PGPASSWORD ..., or the service)"
-            if reference.startswith("postgres:")
-            else f"view '{view}': {reference} cannot be read ({reason}): correct source and fields of the view"
-        ) from None
+        told = _told(process, request.to_json(), seconds)
+    finally:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
+    match told:
+        case {"exports": dict(made)}:
+            return {name: Export(**one) for name, one in made.items()}
+        case {"refused": list(sentences)}:
+            raise InputError(*sentences)
+        case None:
+            raise InputError(
+                f"view '{view.name}': {view.source.database} has answered nothing for {seconds:g} s: see whether it "
+                "works, or raise timeouts.database_seconds"
+            )
+        case _:
+            raise InputError(
+                f"view '{view.name}': {view.source.database} cannot be read: the process that exports it ended without "
+                f"a word (exit code {process.returncode}); what a library said stands above"
+            )
+
+
+def _told(process: subprocess.Popen[bytes], request: str, seconds: float) -> dict[str, Any] | None:
+    """The last line that the process writes, empty where there is none; None where it gets on too little for so long."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(request.encode())
+        process.stdin.close()
+    # On a busy machine its imports take a while, and are not the database's.
+    before, since, read = (-LEAST_BYTES, 0), time.monotonic() + _START_SECONDS, b""
+    while True:
+        ready, _, _ = select.select([process.stdout], [], [], _LOOK_SECONDS)
+        more = os.read(process.stdout.fileno(), 1 << 16) if ready else None
+        *lines, read = (read + (more or b"")).split(b"\n")
+        for line in lines:
+            told: dict[str, Any] = json.loads(line)
+            if "progress" not in told:
+                return told
+            nbytes, ticks = told["progress"]
+            if nbytes - before[0] >= LEAST_BYTES or ticks - before[1] >= LEAST_TICKS:
+                before, since = (nbytes, ticks), time.monotonic()
+        if more == b"":
+            return {}
+        if time.monotonic() - since > seconds:
+            return None

@@ -187,27 +187,31 @@ class S3Client:
         """
         condition = {"IfMatch": f'"{etag}"'} if etag else {}
 
+        # A file for each attempt: one that was given up may still be writing into its own.
+        tried: list[Path] = []
+
         def get(pulse: Pulse) -> tuple[Path, int, str]:
             digest, size = hashlib.sha256(), 0
             answer = self._s3.get_object(Bucket=path.bucket, Key=path.key, **condition)
-            # An attempt that was given up may still be writing.
+            pulse.check()
             fresh = target.with_name(f"{target.name}.{uuid.uuid4().hex[:12]}")
-            try:
-                with fresh.open("wb") as file:
-                    for block in _blocks(answer, pulse):
-                        digest.update(block)
-                        size += len(block)
-                        file.write(block)
-            except BaseException:
-                fresh.unlink(missing_ok=True)
-                raise
+            tried.append(fresh)
+            with fresh.open("wb") as file:
+                for block in _blocks(answer, pulse):
+                    digest.update(block)
+                    size += len(block)
+                    file.write(block)
             return fresh, size, digest.hexdigest()
 
-        found = self._ask(path, get, {412: None} if etag else {})
-        if found is None:
-            raise Overtaken(f"{path} changed while it was read: run again when it is complete")
-        fresh, size, sha256 = found
-        fresh.replace(target)
+        try:
+            found = self._ask(path, get, {412: None} if etag else {})
+            if found is None:
+                raise Overtaken(f"{path} changed while it was read: run again when it is complete")
+            fresh, size, sha256 = found
+            fresh.replace(target)
+        finally:
+            for one in tried:
+                one.unlink(missing_ok=True)
         return size, sha256
 
     def digest(self, path: ObjectPath) -> str:
@@ -288,7 +292,7 @@ class S3Client:
             except (HTTPClientError, ConnectionError, IncompleteReadError, _Short, OSError) as error:
                 if last:
                     raise self._silent(path, error, attempt + 1) from None
-                since = pulse.last if pulse.last > pulse.began else since
+                since = pulse.last if pulse.nbytes >= _BLOCK else since
             except ResponseParserError:
                 raise self._not_s3(path) from None
             except ParamValidationError:
@@ -381,7 +385,7 @@ def _bare(etag: str) -> str:
 def _blocks(answer: Any, pulse: Pulse) -> Iterator[bytes]:
     """The body of an answer, each block of it a beat."""
     for block in answer["Body"].iter_chunks(_BLOCK):
-        pulse.beat()
+        pulse.beat(len(block))
         yield block
 
 
@@ -394,8 +398,9 @@ class _Beating(io.BufferedReader):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """The next bytes."""
-        self._pulse.beat()
-        return super().read(size)
+        found = super().read(size)
+        self._pulse.beat(len(found))
+        return found
 
 
 @contextmanager

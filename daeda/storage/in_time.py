@@ -24,13 +24,19 @@ class Pulse:
 
     def __init__(self) -> None:
         self.began = self.last = time.monotonic()
+        self.nbytes = 0
         self._abandoned = threading.Event()
 
-    def beat(self) -> None:
-        """Something has come; raises Abandoned where nobody waits for it."""
+    def beat(self, nbytes: int = 0) -> None:
+        """Something has come, of so many bytes; raises Abandoned where nobody waits for it."""
+        self.check()
+        self.last = time.monotonic()
+        self.nbytes += nbytes
+
+    def check(self) -> None:
+        """Raise Abandoned where nobody waits any more."""
         if self._abandoned.is_set():
             raise Abandoned
-        self.last = time.monotonic()
 
     def abandon(self) -> None:
         """Nobody waits any more."""

@@ -9,12 +9,14 @@ import duckdb
 import pytest
 
 from beam_pipeline import options
+from daeda.catalog.project import Project
 from daeda.cli.main import main as cli
 from daeda.compiler.compile import compile_runnable
 from daeda.dataset.source_files import Export
 from daeda.dataset.sources import file_digest
 from daeda.errors import ConfigError, InputError
-from daeda.planning import exports as module
+from daeda.planning import database_export as module
+from daeda.planning import exports
 from daeda.planning.exports import exported
 from daeda.settings.runtime import EXPORTS_VARIABLE
 from tests.projects import TinyProject
@@ -83,6 +85,10 @@ def test_an_export_depends_on_the_rows_alone(project: TinyProject, database: Pos
     assert export_of(project, postgres="environment", query=QUERY) == first
 
 
+def in_this_process(project: Project, wanted: list[module.Wanted], directory: Path) -> dict[str, Export]:
+    return module.export(module.Request(tuple(wanted), project.data_root, directory, None))
+
+
 def test_all_views_of_a_database_see_one_snapshot(
     project: TinyProject, database: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +103,8 @@ def test_all_views_of_a_database_see_one_snapshot(
         return made
 
     monkeypatch.setattr(module, "_copy", interleaved)
+    # In this process, where another can come in between.
+    monkeypatch.setattr(exports, "_in_process", in_this_process)
     export_of(project, postgres="environment", table="shop.prices")
     assert sorted(seen) == [(1,), (3,)]
 
@@ -173,10 +181,11 @@ def test_plan_leaves_no_export_behind(
     # What a plan left that was killed goes when the next one begins.
     (staging / "run-of-a-killed-plan/work/exports").mkdir(parents=True)
     made = []
-    monkeypatch.setattr(module, "_copy", lambda *given, copy=module._copy: made.append(copy(*given)) or made[-1])
+    run = exports._in_process
+    monkeypatch.setattr(exports, "_in_process", lambda *given: made.append(run(*given)) or made[-1])
     assert cli(words) == 0
     assert "build" in capsys.readouterr().out
-    assert [one.reference for one in made] == ["ducklake://lake.ducklake/prices@3"]
+    assert [one["prices"].reference for one in made] == ["ducklake://lake.ducklake/prices@3"]
     assert [path.name for path in staging.iterdir()] == ["door.lock"]
     (project.root / "data/events/dt=2024-01-02/part-0.parquet").write_bytes(b"no Parquet")
     assert cli(words) == 0

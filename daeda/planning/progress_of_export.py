@@ -1,0 +1,79 @@
+"""Whether an export gets on, told by the process that makes it: bytes that arrive, that are written, and work on them.
+
+DuckDB's own thread spins while it waits, so the time of its processor says nothing; that of its workers does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import struct
+import threading
+import time
+from pathlib import Path
+
+_TELL_SECONDS = 0.5
+# Where `struct tcp_info` of the kernel has the number of bytes that were received.
+_BYTES_RECEIVED = struct.Struct("@128xQ")
+# A trickle is none: what counts is so many bytes, or hundredths of a second.
+LEAST_BYTES = 64 * 1024
+LEAST_TICKS = 5
+
+
+class Progress:
+    """How far the process has come, as two numbers that only grow."""
+
+    def __init__(self) -> None:
+        self._received: dict[str, int] = {}
+
+    def look(self) -> tuple[int, int]:
+        """Bytes received and written, and hundredths of a second of all threads but the first and this one."""
+        self._received |= _received()
+        return sum(self._received.values()) + _written(), _worked()
+
+
+def tell_progress() -> None:
+    """Write a line on stdout now and then, from a thread, for whoever waits for the end."""
+
+    def tell() -> None:
+        progress = Progress()
+        while True:
+            time.sleep(_TELL_SECONDS)
+            print(json.dumps({"progress": progress.look()}), flush=True)
+
+    threading.Thread(target=tell, daemon=True, name="progress").start()
+
+
+def _received() -> dict[str, int]:
+    """Bytes that have arrived, by socket."""
+    found = {}
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError, struct.error):
+            name = os.readlink(entry)  # noqa: PTH115 - a name, and no path
+            if name.startswith("socket:"):
+                with socket.socket(fileno=os.dup(int(entry.name))) as copy:
+                    told = copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+                found[name] = int(_BYTES_RECEIVED.unpack_from(told)[0])
+    return found
+
+
+def _written() -> int:
+    """Bytes that were written, but for the lines of this module."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/self/io").read_text(encoding="ascii").splitlines():
+            if line.startswith("write_bytes:"):
+                return int(line.split()[1])
+    return 0
+
+
+def _worked() -> int:
+    idle = {os.getpid(), threading.get_native_id()}
+    ticks = 0
+    for task in Path("/proc/self/task").iterdir():
+        if int(task.name) not in idle:
+            with contextlib.suppress(OSError):
+                stat = (task / "stat").read_text(encoding="utf-8", errors="replace")
+                ticks += sum(map(int, stat.rpartition(")")[2].split()[11:13]))
+    return ticks
