@@ -128,7 +128,7 @@ def _in_process(project: Project, wanted: list[Wanted], directory: Path) -> dict
 
 
 def _told(process: subprocess.Popen[bytes], request: str, seconds: float) -> dict[str, Any] | None:
-    """The last line that the process writes, empty where there is none; None where it gets on too little for so long."""
+    """The last line that the process writes, empty where there is none; None where it is stuck for so long."""
     assert process.stdin is not None
     assert process.stdout is not None
     with contextlib.suppress(BrokenPipeError):
