@@ -67,3 +67,15 @@ def _wait_for(processes: Iterable[int]) -> None:
     for process in processes:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(process, os.WNOHANG)
+
+
+def exit_code(process: int) -> int | None:
+    """The exit code of a process that has ended and that its parent has not asked yet; None where nobody knows.
+
+    As Python has it: -9 for one that SIGKILL ended.
+    """
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="latin-1").rpartition(")")[2].split()
+    except OSError:
+        return None
+    return os.waitstatus_to_exitcode(int(fields[-1])) if fields[0] in _ENDED else None

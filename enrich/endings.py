@@ -30,6 +30,11 @@ def ended_with(code: int | None) -> str:
     return f"was ended by {signal.Signals(-code).name}"
 
 
+def not_started(kind: str, code: int | None) -> str:
+    """The sentence for a Ray whose process of this kind ended while it started."""
+    return f"Ray did not start: its {kind} {ended_with(code)}: {AGAIN}"
+
+
 def low_limits() -> str:
     """The limits of this process that may have been too low for Ray, as the end of a sentence; empty if none is."""
     low = []

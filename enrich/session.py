@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import sys
-import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,8 +21,8 @@ import ray._raylet
 from daeda.errors import DayError, InputError, first_line
 from enrich import ray_environment
 from enrich.address import probe_address, unreachable
-from enrich.channel import is_supervised, limited, starting, tell_limit, tell_no_processes, tell_process
-from enrich.endings import AGAIN, ended_with, low_limits
+from enrich.channel import is_supervised, limited, starting, tell_no_processes, tell_process
+from enrich.endings import AGAIN, ended_with, low_limits, not_started
 from enrich.envelope import Envelope, on_cluster
 from enrich.ray_directory import RayDirectory
 
@@ -32,9 +31,6 @@ STARTS = 3
 START_SECONDS = 180
 # Ray ends within two seconds; what has not ended by itself then is killed by the supervisor.
 END_SECONDS = 20
-# How long the start may go on when one of its processes was killed.
-NOTICE_SECONDS = 2.0
-POLL_SECONDS = 0.2
 _NOT_UP = "timed out during startup"
 # ray_constants.DEFAULT_MIN_SYSTEM_RESERVED_MEMORY_BYTES.
 LEAST_RESERVED_BYTES = 500 * 1024**2
@@ -156,14 +152,10 @@ def _why_not_started(error: Exception, started: Started) -> str:
     """What went wrong: a process that has ended, a machine that is too busy, or what Ray says."""
     for kind, process in started:
         if process.poll() is not None:
-            return _not_started(kind, process.poll())
+            return not_started(kind, process.poll())
     if _NOT_UP in str(error):
         return f"Ray did not start within its time, {STARTS} times: the machine is too busy for it now; run again"
     return f"Ray did not start ({type(error).__name__}: {first_line(error)}): {AGAIN}"
-
-
-def _not_started(kind: str, code: int) -> str:
-    return f"Ray did not start: its {kind} {ended_with(code)}: {AGAIN}"
 
 
 def _end_started(started: Started) -> None:
@@ -207,8 +199,6 @@ def _processes_told() -> Iterator[Started]:
     while Ray waits for it.
     """
     started: Started = []
-    done = threading.Event()
-    threading.Thread(target=_miss_killed, args=(started, done), daemon=True, name="ray processes").start()
     original = ray._private.services.start_ray_process
 
     def start(command: Any, process_type: str, *rest: Any, **options: Any) -> Any:
@@ -221,22 +211,7 @@ def _processes_told() -> Iterator[Started]:
     try:
         yield started
     finally:
-        done.set()
         ray._private.services.start_ray_process = original
-
-
-def _miss_killed(started: Started, done: threading.Event) -> None:
-    """Have the supervisor end a start of which a process was killed: Ray would wait for it for half a minute.
-
-    One that ends by itself, as a node does on a machine that is too busy for its agents, is left to Ray, which is asked
-    again.
-    """
-    while not done.wait(POLL_SECONDS):
-        for kind, process in list(started):
-            code = process.poll()
-            if code is not None and code < 0:
-                tell_limit(NOTICE_SECONDS, _not_started(kind, code))
-                return
 
 
 @contextlib.contextmanager

@@ -35,17 +35,19 @@ from daeda.cli.supervise import Supervision
 from daeda.errors import DaedaError, Interrupted
 from daeda.supervised import last_word, supervised_by_environment, supervised_through
 from enrich import channel
-from enrich.descendants import adopt_orphans, descendants, end_descendants
-from enrich.endings import AGAIN, ended_with, low_limits
+from enrich.descendants import adopt_orphans, descendants, end_descendants, exit_code
+from enrich.endings import AGAIN, ended_with, low_limits, not_started
 from enrich.ray_directory import keep_logs
 
 # How long the enrichment may take to give up its day after a signal, a little less than a driver waits for its half;
 # and to end when it has said how.
 GRACE_SECONDS = 5.0
 END_SECONDS = 2.0
-# A process of Ray has ended: Ray, or the enrichment, has so long to notice it by itself. While Ray starts, that takes
-# the half minute after which it gives up on itself, and is asked again.
+# A process of Ray has ended: Ray, or the enrichment, has so long to notice it by itself. While Ray starts, nobody
+# notices one that was killed; a node that gives up on itself, on a busy machine, is noticed after half a minute, and
+# Ray is asked again.
 LOSS_SECONDS = 15.0
+START_KILLED_SECONDS = 1.0
 START_LOSS_SECONDS = 45.0
 NAME = "python -m enrich"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -76,7 +78,7 @@ class _Watched:
     directory: Path | None = None
     # Ray's processes: a descriptor of each while it is alive, and the first that ended.
     processes: dict[int, tuple[str, int]] = field(default_factory=dict)
-    lost: tuple[str, int] | None = None
+    lost: str | None = None
     loss: _Limit | None = None
     # Ray is being started.
     starting: bool = False
@@ -285,11 +287,15 @@ class _Supervisor:
         waiting.unregister(descriptor)
         kind, pid = child.processes.pop(descriptor)
         os.close(descriptor)
-        if child.lost is None:
-            child.lost = (kind, pid)
-            sentence = f"Ray's {kind} ended: {AGAIN}"
-            seconds = START_LOSS_SECONDS if child.starting else LOSS_SECONDS
-            child.loss = _Limit(time.monotonic() + seconds, sentence, DaedaError.exit_code)
+        if child.lost is not None:
+            return
+        code = exit_code(pid)
+        child.lost = f"Ray's {kind} {ended_with(code)}"
+        sentence, seconds = f"{child.lost}: {AGAIN}", LOSS_SECONDS
+        if child.starting:
+            sentence = not_started(kind, code)
+            seconds = START_KILLED_SECONDS if code is not None and code < 0 else START_LOSS_SECONDS
+        child.loss = _Limit(time.monotonic() + seconds, sentence, DaedaError.exit_code)
 
     def _overdue(self, child: _Watched) -> tuple[str | None, int] | None:
         """What is said, and with which code, of a child that has to be ended now; None if it has time."""
@@ -315,18 +321,9 @@ class _Supervisor:
             return self._end(child, None, code)
         how = ended_with(child.status)
         if child.lost is not None and (child.status or 0) >= 0:
-            lost = f"Ray's {child.lost[0]} {ended_with(self._exit_code_of(child.lost[1]))}"
-            return self._end(child, f"{lost}, and ended the enrichment: {AGAIN}", DaedaError.exit_code)
+            return self._end(child, f"{child.lost}, and ended the enrichment: {AGAIN}", DaedaError.exit_code)
         cause = " (the system does so when memory is short)" if child.status == -signal.SIGKILL else " without a word"
         return self._end(child, f"the enrichment {how}{cause}: {AGAIN}", DaedaError.exit_code)
-
-    def _exit_code_of(self, pid: int) -> int | None:
-        """How a process of Ray ended, where its parent had not asked before it ended itself."""
-        try:
-            found, status = os.waitpid(pid, os.WNOHANG)
-        except ChildProcessError:
-            return None
-        return os.waitstatus_to_exitcode(status) if found else None
 
     def _end(self, child: _Watched, sentence: str | None, code: int) -> int:
         """Leave nothing alive, and say what the child has not said."""

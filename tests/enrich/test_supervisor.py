@@ -157,7 +157,7 @@ ray = pathlib.Path("daeda-ray-1")
 (ray / "r/session_1/logs").mkdir(parents=True)
 (ray / "r/session_1/logs/raylet.out").write_text("it broke")
 channel.tell_directory(ray.absolute())
-node = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
+node = subprocess.Popen([sys.executable, "-c", "import sys, time; time.sleep(100)"])
 channel.tell_process("raylet", node.pid)
 stray()
 time.sleep(0.5)
@@ -180,9 +180,27 @@ def test_an_enrichment_that_does_not_notice_that_ray_has_ended_is_ended(start: S
     assert ended(process, tmp_path) == (
         1,
         "",
-        "error: Ray's raylet ended: days that were published stay, run again to go on; "
+        "error: Ray's raylet was ended by SIGKILL: days that were published stay, run again to go on; "
         f"Ray's logs are in {tmp_path}/daeda-ray-1/logs\n",
     )
+
+
+def test_what_is_killed_while_ray_starts_is_told_at_once(start: Start, tmp_path: Path) -> None:
+    process = start(f"channel.tell(starting=True)\n{RAY}\nnode.kill()\ntime.sleep(100)")
+    assert ended(process, tmp_path) == (
+        1,
+        "",
+        "error: Ray did not start: its raylet was ended by SIGKILL: days that were published stay, run again to go on; "
+        f"Ray's logs are in {tmp_path}/daeda-ray-1/logs\n",
+    )
+
+
+def test_a_node_that_gives_up_on_itself_while_it_starts_is_left_to_ray(start: Start, tmp_path: Path) -> None:
+    process = start(
+        f"channel.tell(starting=True)\n{RAY.replace('time.sleep(100)', 'time.sleep(0.2); sys.exit(1)', 1)}"
+        "\ntime.sleep(6)\nchannel.tell_no_processes()\nreturn 0"
+    )
+    assert ended(process, tmp_path) == (0, "", "")
 
 
 def test_ray_that_is_being_ended_is_not_missed(start: Start, tmp_path: Path) -> None:
