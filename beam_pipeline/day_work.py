@@ -5,14 +5,18 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+import duckdb
+
 from beam_pipeline.context import DayHandle
+from beam_pipeline.failing import failing_expression
 from beam_pipeline.look_up import run_search
 from beam_pipeline.narrowed import narrowed
 from beam_pipeline.rolling import run_rolling
 from beam_pipeline.session import DaySession
 from beam_pipeline.sink import write_day
 from beam_pipeline.udf import run_udf
-from daeda.operators.relational import Join, Scan, Sink
+from daeda.errors import DayError
+from daeda.operators.relational import Filter, Join, Project, Scan, Sink
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql import statements
@@ -25,7 +29,17 @@ def run_operator(session: DaySession, operator: SourceOperator, handle: DayHandl
     inputs = inputs_of(operator, dict(handle.relations))
     relation = operator.derive(tuple(one.relation for one in inputs))
     session.describe(operator)
-    output = lower(_Executing(session), operator, relation, inputs)
+    if isinstance(operator, Project):
+        session.projected = operator
+    try:
+        output = lower(_Executing(session), operator, relation, inputs)
+    except duckdb.Error as error:
+        told = failing_expression(session, operator, inputs, error)
+        if told is None:
+            raise
+        raise DayError(told) from error
+    if isinstance(operator, Filter) and isinstance(inputs[0], Composed):
+        session.filtered.append((operator, inputs[0]))
     if isinstance(operator, Sink):
         return handle.as_published(session.published)
     return handle.with_relation(operator.output, output)

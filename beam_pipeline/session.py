@@ -38,8 +38,8 @@ from daeda.dataset.source_files import SourceFiles
 from daeda.dataset.sources import Identities, check_unchanged, files_needed, find_files
 from daeda.errors import DaedaError, DayError, UserError, first_line, refusal, shortened
 from daeda.functions import check_not_stopped, raised_in
-from daeda.operators.relational import Scan
-from daeda.sql.handle import quoted_name
+from daeda.operators.relational import Filter, Project, Scan
+from daeda.sql.handle import Composed, quoted_name
 from daeda.sql.locked import Reach, Setting, connect
 from daeda.sql.lower import SourceOperator
 from daeda.sql.unreadable import may_be_of_a_file, unreadable_file
@@ -81,6 +81,9 @@ class DaySession:
         self.connection = _connect(context, self.spill)
         self.moments = DayMoments()
         self.held = HeldColumns(self.connection, int(context.limits.kernel_bytes * HeldColumns.SHARE))
+        # What expressions of the user are looked for in, when a statement has failed.
+        self.filtered: list[tuple[Filter, Composed]] = []
+        self.projected: Project | None = None
         # By name of the Scan.
         self.scanned: dict[str, Scanned] = {}
         minutes = context.limits.day_minutes

@@ -1,0 +1,71 @@
+"""An expression that fails on a row is told with its column, its text, and the first row at which it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from daeda.errors import DayError
+from tests.audit.feed import build
+from tests.hostile.test_values import DAY, with_rolling
+from tests.projects import TinyProject, fields, moment
+
+ADVICE = ": guard it with try_cast, nullif or a CASE, or repair the row"
+
+
+def _derived(made: TinyProject) -> None:
+    made.service["columns"].append(
+        {"name": "number", "kind": "derived", "dtype": "int64", "expression": "CAST(code AS BIGINT)"}
+    )
+    made.runtime["output_columns"].append("number")
+
+
+def _of_windows(made: TinyProject) -> None:
+    made.service["columns"].append(
+        {"name": "number", "kind": "derived", "dtype": "int8", "expression": "CAST(events_1d * item_id AS TINYINT)"}
+    )
+    made.runtime["output_columns"].append("number")
+
+
+def _filter(made: TinyProject) -> None:
+    made.service["spine"]["filters"] = [{"where": "amount > 0"}, {"where": "CAST(code AS BIGINT) > 0 OR item_id = 0"}]
+
+
+def _history(made: TinyProject) -> None:
+    with_rolling(made, "some", "int64", kind="count", where="CAST(code AS BIGINT) > 0")
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "polars"])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (_derived, "column 'number': its expression 'CAST(code AS BIGINT)' fails at row 2 (user_id 3): "
+         "Conversion Error: Could not convert string 'x3' to INT64 when casting from source column code"),
+        (_of_windows, "column 'number': its expression 'CAST(events_1d * item_id AS TINYINT)' fails at row 4 "
+         "(user_id 4): Conversion Error: Type INT64 with value 400 can't be cast because the value is out of range for "
+         "the destination type INT8"),
+        (_filter, "filter 'filter_spine_2': its condition 'CAST(code AS BIGINT) > 0 OR item_id = 0' fails at the "
+         "row with user_id 3, item_id 11, code x3: Conversion Error: Could not convert string 'x3' to INT64 when "
+         "casting from source column code"),
+        (_history, "filter 'filter_events_by_user_2': its condition 'CAST(code AS BIGINT) > 0' fails at the row with "
+         "user_id 3, code x3: Conversion Error: Could not convert string 'x3' to INT64 when casting from source column "
+         "code"),
+    ],
+)  # fmt: skip
+def test_the_first_row_is_told(change: Callable[[TinyProject], None], told: str, engine: str, tmp_path: Path) -> None:
+    made = TinyProject(tmp_path).without("item_vector", "recent_items")
+    made.views["events"]["fields"] += fields(code="string")
+    change(made)
+    made.data["events"] = [
+        (1, 10, moment("02 01:00"), 1.0, "1"), (2, 10, moment("02 02:00"), 1.0, None),
+        (3, 11, moment("02 03:00"), 1.0, "x3"), (4, 400, moment("02 04:00"), 1.0, "4"),
+        (4, 400, moment("02 05:00"), 1.0, "5"), (4, 400, moment("02 06:00"), 1.0, "x6"),
+    ]  # fmt: skip
+    made.runtime["compute"] = {"engine": engine}
+    made.write().write_data()
+    with pytest.raises(DayError) as caught:
+        build(made, days=[DAY])
+    assert str(caught.value).endswith(told + ADVICE)
+    assert not list((tmp_path / "output").rglob("*.parquet"))
