@@ -74,17 +74,15 @@ def _changes(store: EmbeddingStore, path: str, read: StoreRead) -> Iterator[str]
         yield f"{what}, whose version {store.version} cannot be opened now"
     else:
         if declared != read.version:
-            yield f"{what}: version {read.version}, and {_named(store.version)}{declared} is declared now"
+            named = isinstance(store.version, str)
+            now = f"'{store.version}' is {declared} now" if named else f"version {declared} is declared now"
+            yield f"{what}: version {read.version}, and {now}"
     try:
         same = content_of(open_version(store, path, read.version), store) == read.content
     except (InputError, KeyError):
         same = False
     if not same:
         yield f"{what}: its version {read.version} was another one"
-
-
-def _named(version: int | str) -> str:
-    return f"version '{version}', which is " if isinstance(version, str) else "version "
 
 
 def content_of(dataset: lance.LanceDataset, store: EmbeddingStore) -> str:
