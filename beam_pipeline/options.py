@@ -27,9 +27,10 @@ from daeda.errors import UsageError
 if TYPE_CHECKING:
     from beam_pipeline.runner import BeamRunner
     from daeda.catalog.project import Project
+    from daeda.dataset.layout import Layout
     from daeda.dataset.source_files import Export
     from daeda.operators.dag import Dag
-    from daeda.planning.days import DayPlan
+    from daeda.planning.days import DayPlan, Sources
 
 # Of Beam's flags, those that daeda decides itself.
 _OURS = frozenset({"--direct_num_workers", "--direct_running_mode"})
@@ -91,11 +92,10 @@ def _build(
     project: Project, whole: Dag, exports: Mapping[str, Export], runner: BeamRunner, arguments: argparse.Namespace
 ) -> int:
     from beam_pipeline.runner import check_job_service
-    from daeda.compiler.unused import warnings_of
     from daeda.dataset.layout import Layout
-    from daeda.dataset.staging import check_spill, check_writable, repair
+    from daeda.dataset.staging import repair
     from daeda.planning.days import chosen_days, find_sources, plan_skeleton, refuse_blocked, refuse_stale
-    from daeda.planning.emptiness import refuse_empty_range, wrong_units
+    from daeda.planning.emptiness import refuse_empty_range
     from daeda.planning.fulfilled import require_skeleton
     from daeda.planning.preflight import check_sources
 
@@ -103,10 +103,7 @@ def _build(
     days = chosen_days(project, arguments.target_date)
     sources = find_sources(project, dag, exports)
     layout = Layout(project.service_dir, project.scratch_dir)
-    check_writable(layout)
-    spill = project.runtime.compute.duckdb_config.temp_directory
-    if spill is not None and runner.in_process:
-        check_spill(project.root / spill)
+    _check_places(project, layout, runner)
 
     plans: tuple[DayPlan, ...] = ()
 
@@ -121,8 +118,7 @@ def _build(
 
     to_build = due()
     checked = check_sources(project, dag, sources, to_build)
-    if not is_driven():
-        warn(*warnings_of(project, whole), *wrong_units(project, sources))
+    _warn_before(project, whole, sources)
     if to_build:
         from beam_pipeline.skeleton import SkeletonRun, build_skeleton
         from daeda.cli.profile_table import print_profile
@@ -149,8 +145,36 @@ def _build(
         # A run that was killed behind its last day has left something.
         repair(layout)
         say(f"skeleton: all {len(days)} days are there already")
+    _warn_behind(project, whole, sources, plans)
     answer_place(layout.dataset_dir("skeleton"))
     return 0
+
+
+def _check_places(project: Project, layout: Layout, runner: BeamRunner) -> None:
+    from daeda.dataset.staging import check_spill, check_writable
+
+    check_writable(layout)
+    spill = project.runtime.compute.duckdb_config.temp_directory
+    # Of workers elsewhere, the disks are theirs.
+    if spill is not None and runner.in_process:
+        check_spill(project.root / spill)
+
+
+def _warn_before(project: Project, whole: Dag, sources: Sources) -> None:
+    """What a driver has told already, where there is one."""
+    from daeda.compiler.unused import warnings_of
+    from daeda.planning.emptiness import wrong_units
+
+    if not is_driven():
+        warn(*warnings_of(project, whole), *wrong_units(project, sources))
+
+
+def _warn_behind(project: Project, whole: Dag, sources: Sources, plans: Sequence[DayPlan]) -> None:
+    """What a driver will tell, where there is one."""
+    from daeda.planning.remarks import remarks
+
+    if not is_driven():
+        warn(*remarks(project, whole, sources, "skeleton", plans))
 
 
 def _beam_flags(parser: StrictParser, rest: Sequence[str]) -> tuple[str, ...]:

@@ -39,6 +39,7 @@ from daeda.planning.emptiness import block_empty_range, refuse_empty_range, wron
 from daeda.planning.exports import exported
 from daeda.planning.fulfilled import require_enriched, require_skeleton
 from daeda.planning.preflight import block_refused, check_sources
+from daeda.planning.remarks import remarks
 from daeda.settings.flags import ENRICHMENT_FLAGS, SKELETON_FLAGS
 
 _SHARED = {
@@ -96,7 +97,9 @@ def _train(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[
         code = _run(plan, arguments, beam_flags, state)
     if code == 0:
         print_run(layout, plan.plans)
-        answer_place(layout.dataset_dir("enriched" if plan.enriched else "skeleton"))
+        made: Dataset = "enriched" if plan.enriched else "skeleton"
+        warn(*remarks(plan.project, plan.dag, plan.sources, made, plan.skeleton))
+        answer_place(layout.dataset_dir(made))
     return code
 
 

@@ -1,0 +1,112 @@
+"""What a data set that is whole holds nothing in, told behind a run: days without a row, and columns without a value.
+
+All of it is in the manifests, and of lists in the footers of the parts. A column that was looked up, or computed over
+windows, and is empty in every row, mostly means that two keys of one type hold ids of two kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from daeda.catalog.project import Project
+from daeda.catalog.service import ContractColumn
+from daeda.dataset.layout import Dataset, Layout
+from daeda.dataset.manifest import ColumnFacts, Manifest
+from daeda.dataset.published import look_at_days
+from daeda.errors import counted, shortened
+from daeda.operators.dag import Dag
+from daeda.operators.temporal import RollingAggregate
+from daeda.planning.columns import leaf_of
+from daeda.planning.days import DayPlan, Sources
+from daeda.planning.left import count_left, told_left
+from daeda.storage.objects import open_parquet
+
+_COUNTS = frozenset({"count", "count_distinct"})
+_ADVICE = {
+    "static": "no row of its view has the key of any row",
+    "point_in_time": "no row of its view has the key of any row and lies within ttl before it",
+    "rolling": "no row of its history lies in the window of any row",
+    "embedding": "the store has none of the ids",
+}
+
+
+@dataclass(frozen=True)
+class _DaySeen:
+    manifest: Manifest
+    parts: tuple[str, ...]
+
+
+def remarks(
+    project: Project, dag: Dag, sources: Sources, dataset: Dataset, plans: Sequence[DayPlan]
+) -> tuple[str, ...]:
+    """The sentences about the planned days of a data set that are there. `dag` is the whole one."""
+    layout = Layout(project.service_dir, project.scratch_dir)
+    published = look_at_days(layout, dataset, [one.day for one in plans])
+    seen = []
+    for day, one in published.items():
+        if one.manifest is not None:
+            directory = layout.day_dir(dataset, day)
+            seen.append(_DaySeen(one.manifest, tuple(str(directory / part.name) for part in one.manifest.parts)))
+    empty = sorted(day for day, one in published.items() if one.manifest is not None and one.manifest.rows == 0)
+    found = []
+    if empty:
+        view = project.service.spine.view
+        left = count_left(project, dag, sources, empty)
+        found.append(f"{told_left(left, view, len(empty), len(seen))}: {shortened(empty, 3)}")
+    rows = sum(one.manifest.rows for one in seen)
+    if rows:
+        found += _empty_columns(project, dag, dataset, seen, rows)
+    return tuple(found)
+
+
+def _empty_columns(project: Project, dag: Dag, dataset: Dataset, seen: Sequence[_DaySeen], rows: int) -> Iterator[str]:
+    rolling = [operator for operator in dag.operators if isinstance(operator, RollingAggregate)]
+    kinds = {one.name: one.kind for operator in rolling for one in operator.aggregates}
+    for index, column in enumerate(project.service.columns):
+        if column.kind not in _ADVICE or (column.kind == "embedding" and dataset == "skeleton"):
+            continue
+        value = _only_value(column, kinds.get(column.name, ""), seen)
+        if value is not None:
+            yield (
+                f"{project.where('service', ('columns', index))}: column '{column.name}' ({column.kind}) is {value} in "
+                f"each of {counted(rows, 'row')}: {_ADVICE[column.kind]}; do the keys of both sides hold the same ids?"
+            )
+
+
+def _only_value(column: ContractColumn, kind: str, seen: Sequence[_DaySeen]) -> str | None:
+    """What stands in every row where nothing was found; None where something was."""
+    filled = [one for one in seen if one.manifest.rows]
+    facts = [next((fact for fact in one.manifest.columns if fact.name == column.name), None) for one in filled]
+    known = [fact for fact in facts if fact is not None and not fact.placeholder]
+    if len(known) != len(filled):
+        return None
+    if all(fact.nulls == one.manifest.rows for fact, one in zip(known, filled, strict=True)):
+        return "NULL"
+    if column.kind == "rolling" and kind in _COUNTS and column.default is None and _always(known, "0"):
+        return "0"
+    if column.default is not None and _always(known, str(column.default)):
+        return f"its default {column.default!r}"
+    if column.kind == "rolling" and column.dtype.item is not None and all(map(_has_no_item(column), filled)):
+        return "an empty list"
+    return None
+
+
+def _always(facts: Sequence[ColumnFacts], value: str) -> bool:
+    return all(fact.nulls == 0 and fact.minimum == value and fact.maximum == value for fact in facts)
+
+
+def _has_no_item(column: ContractColumn) -> Callable[[_DaySeen], bool]:
+    """Whether the lists of a column are all empty on a day, by the footers of its parts."""
+
+    def looked_at(day: _DaySeen) -> bool:
+        for path in day.parts:
+            with open_parquet(path) as file:
+                leaf = leaf_of(file, column.name)
+                groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
+                facts = [(chunk.statistics, chunk.num_values) for chunk in (group.column(leaf) for group in groups)]
+            if any(one is None or not one.has_null_count or one.null_count < values for one, values in facts):
+                return False
+        return True
+
+    return looked_at
