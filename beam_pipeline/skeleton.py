@@ -111,7 +111,7 @@ def build_skeleton(run: SkeletonRun) -> None:
 def _claimed(run: SkeletonRun, staging: RunStaging) -> SkeletonRun:
     """The run with the days that it has claimed and that are still to be built."""
     claims: list[Claim] = [("skeleton", day) for day in run.days]
-    claim_days(staging, claims, run.on_locked, tell=say)
+    claim_days(staging, claims, run.on_locked, tell=say, seconds=run.project.runtime.timeouts.lock_minutes * 60.0)
     if run.due is None:
         return run
     due = set(run.due())

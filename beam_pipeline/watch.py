@@ -17,6 +17,7 @@ from pathlib import Path
 
 from beam_pipeline.gate import DayGate
 from daeda.errors import Late
+from daeda.storage.regular import read_regular
 
 _LOOK_SECONDS = 0.25
 # How much longer than its time a call elsewhere may take: its own process may notice, and stops more gently.
@@ -92,14 +93,16 @@ class CallsElsewhere:
         now = time.monotonic()
         for path in self._status.glob("*.json"):
             try:
-                text = path.read_text(encoding="utf-8")
+                text = read_regular(path).decode(errors="replace")
             except OSError:
                 continue  # the day has just ended
             before, since = self._seen.get(path.name, ("", now))
             if text != before:
                 self._seen[path.name] = (text, now)
                 continue
-            told = json.loads(text)
-            if "late" in told and now - since > told["seconds"] + _SLACK_SECONDS:
-                return str(told["late"])
+            # Whatever lies there that no day has written says nothing.
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                told = json.loads(text)
+                if now - since > told["seconds"] + _SLACK_SECONDS:
+                    return str(told["late"])
         return None

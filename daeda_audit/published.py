@@ -24,6 +24,7 @@ from daeda.errors import InputError, UsageError, counted, first_line, shortened
 from daeda.storage.client import AT_ONCE
 from daeda.storage.objects import client
 from daeda.storage.place import ObjectPath, Place, object_path
+from daeda.storage.regular import open_regular
 from daeda_audit.copies import Export, table_of
 from daeda_audit.values import from_arrow
 
@@ -225,7 +226,7 @@ def _check_parts(one: PublishedDay) -> None:
     for part in one.manifest.parts:
         shown = one.origin / part.name
         try:
-            with (one.directory / part.name).open("rb") as file:
+            with open_regular(one.directory / part.name) as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise InputError(f"{shown} cannot be read ({error.strerror}): build the day again") from error
@@ -259,5 +260,5 @@ def _is_same(file: InputFile, exports: Sequence[Export]) -> bool:
 
 
 def _has_digest(path: Path, sha256: str) -> bool:
-    with path.open("rb") as opened:
+    with open_regular(path) as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest() == sha256

@@ -222,7 +222,8 @@ def _envelope(project: Project) -> Envelope:
 
 def _claimed(run: EnrichRun, staging: RunStaging, watch: Watch) -> tuple[dt.date, ...]:
     """The days that this run alone may build now and that are still to be built; nobody replaces their skeletons."""
-    claim_days(staging, _claims(run.days), run.on_locked, tell=say, check=watch.check)
+    seconds = run.project.runtime.timeouts.lock_minutes * 60.0
+    claim_days(staging, _claims(run.days), run.on_locked, tell=say, check=watch.check, seconds=seconds)
     if run.due is None:
         return run.days
     due = set(run.due())

@@ -23,6 +23,7 @@ from types import FrameType
 
 from daeda import interrupts
 from daeda.cli.outcome import say
+from daeda.dataset.locks import is_stopped
 from daeda.errors import Interrupted
 from daeda.supervised import die_with, supervised_by_environment, supervised_through
 
@@ -88,7 +89,7 @@ class Supervision:
             return now - self.worded > _TIDY_SECONDS
         late = (one for one in self.calls.values() if one.seconds and now - one.began > one.seconds + SLACK_SECONDS)
         call = next(late, None)
-        if call is not None and _is_stopped(process):
+        if call is not None and is_stopped(process):
             call.began = now
             return False
         self.overdue = call
@@ -237,15 +238,6 @@ def _children() -> list[int]:
     except OSError:
         return []
     return [int(word) for word in text.split()]
-
-
-def _is_stopped(process: int) -> bool:
-    """Whether somebody has stopped the process (SIGSTOP): its time stands still."""
-    try:
-        stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] in ("T", "t")
 
 
 def _signal_name(number: int) -> str:

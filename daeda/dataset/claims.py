@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from daeda.dataset.layout import Dataset, day_name
+from daeda.dataset.locks import is_stopped
 from daeda.dataset.staging import RunStaging, live_runs, lock_text
 from daeda.errors import DayError, InputError, refusal, shortened
 
@@ -40,7 +42,9 @@ class Holder:
     def sentence(self) -> str:
         """Who holds what, since when."""
         days = shortened([f"{day} ({dataset})" for dataset, day in self.claims], 3)
-        return f"{days} held by process {self.process} on {self.host} since {self.since} UTC"
+        stopped = self.host == socket.gethostname() and is_stopped(self.process)
+        state = ", which is stopped" if stopped else ""
+        return f"{days} held by process {self.process} on {self.host} since {self.since} UTC{state}"
 
 
 def claim_days(
@@ -50,14 +54,17 @@ def claim_days(
     *,
     tell: Callable[[str], None],
     check: Callable[[], None] = lambda: None,
+    seconds: float = float("inf"),
 ) -> bool:
     """Claim days for the run; returns whether it had to wait. A claim that the run has already stays.
 
     `tell` gets one line for each run that is waited for, `check` is called while waiting and may raise. Raises DayError
-    where another run holds a day and `on_locked` is "fail", and InputError where nothing can be written.
+    where another run holds a day and `on_locked` is "fail", or holds it for longer than `seconds`, and InputError where
+    nothing can be written.
     """
     wanted = tuple(dict.fromkeys(claims))
     told: set[tuple[str, int]] = set()
+    until = time.monotonic() + seconds
     while True:
         try:
             holders = _try_to_claim(staging, wanted)
@@ -75,6 +82,11 @@ def claim_days(
                 told.add((one.host, one.process))
                 tell(f"waiting: {one.sentence()} (--on-locked fail ends instead)")
         check()
+        if time.monotonic() > until:
+            raise DayError(
+                f"locked: {'; '.join(one.sentence() for one in holders)}: waited for {seconds / 60:g} minutes: run "
+                "again when that run has ended, or raise timeouts.lock_minutes"
+            )
         time.sleep(_LOOK_SECONDS)
 
 

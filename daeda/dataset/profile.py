@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from daeda.dataset.layout import Dataset, Layout
+from daeda.storage.regular import read_regular
 
 # A sample reads one small file; operators of small days take some milliseconds.
 _SAMPLE_SECONDS = 0.005
@@ -168,7 +169,7 @@ def read_profile(layout: Layout, dataset: Dataset, day: dt.date) -> DayProfile |
     path = profile_path(layout, dataset, day)
     if not path.exists():
         return None
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(read_regular(path))
     return DayProfile(day, found["days_at_once"], tuple(Usage(**one) for one in found["operators"]))
 
 

@@ -19,6 +19,7 @@ from daeda.errors import DayError, InputError, NotBuiltYet, refusal, shortened
 from daeda.operators.relational import Scan
 from daeda.storage.objects import client
 from daeda.storage.place import below, is_object, object_path
+from daeda.storage.regular import open_regular
 from daeda.storage.state import FileState, state_of
 
 # Servers answer late: a few threads wait for several at once.
@@ -174,7 +175,7 @@ def _is_same(before: FileState, now: FileState | None) -> bool:
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -21,11 +21,12 @@ from pathlib import Path
 
 from daeda.dataset.layout import Dataset, Layout
 from daeda.dataset.lease import check_conditions
+from daeda.dataset.locks import take
 from daeda.dataset.object_publish import clear_unfinished
 from daeda.errors import InputError, refusal
 from daeda.storage.objects import before_the_first_day, client
 from daeda.storage.place import ObjectPath
-from daeda.storage.regular import read_regular, regular_descriptor
+from daeda.storage.regular import open_regular, read_regular, regular_descriptor
 
 _LOCK = "run.lock"
 _DOOR = "door.lock"
@@ -199,7 +200,7 @@ def still_ours(staging: RunStaging) -> Iterator[bool]:
         yield False
         return
     with door:
-        fcntl.flock(door, fcntl.LOCK_EX)
+        take(door, staging.layout.staging / _DOOR)
         yield staging.aside.is_dir()
 
 
@@ -211,7 +212,7 @@ def lock_text(directory: Path) -> str:
 def driver_alive(directory: Path) -> bool:
     """Whether somebody holds the lock of a run's directory; for workers in other processes, which do not hold it."""
     try:
-        with (directory / _LOCK).open("r", encoding="utf-8") as lock:
+        with open_regular(directory / _LOCK) as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
@@ -233,7 +234,7 @@ def _repair(layout: Layout) -> None:
 def one_at_a_time(layout: Layout) -> Iterator[None]:
     """Between a run's making of its directory and its lock on it, no other run may take it for a dead one's."""
     with _opened_lock(layout.staging / _DOOR) as door:
-        fcntl.flock(door, fcntl.LOCK_EX)
+        take(door, layout.staging / _DOOR)
         yield
 
 

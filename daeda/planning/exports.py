@@ -31,6 +31,7 @@ from daeda.planning import database_export
 from daeda.planning.database_export import Request, Wanted
 from daeda.planning.progress_of_export import LEAST_BYTES, LEAST_TICKS
 from daeda.settings.runtime import EXPORTS_VARIABLE
+from daeda.storage.regular import read_regular
 
 _INDEX = "exports.json"
 _LOOK_SECONDS = 0.25
@@ -66,7 +67,7 @@ def exported(project: Project, dag: Dag) -> Iterator[Mapping[str, Export]]:
 def _exported_by_driver() -> dict[str, Export]:
     index = Path(os.environ[EXPORTS_VARIABLE]) / _INDEX
     try:
-        held = json.loads(index.read_text(encoding="utf-8"))
+        held = json.loads(read_regular(index))
         return {name: Export(**one) for name, one in held.items()}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise InputError(

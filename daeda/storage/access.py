@@ -19,7 +19,9 @@ from urllib.parse import urlsplit
 
 from daeda.errors import InputError
 from daeda.storage.masking import masked
+from daeda.storage.regular import read_regular
 
+_MOST_PROFILES = 1 << 20
 _DEFAULT_REGION = "us-east-1"
 # Variables whose values never belong into a message, whoever reads them.
 _SECRET_VARIABLE = re.compile(r"(?:^|_|PG)(?:PASSWORD|PASSWD|SECRET|TOKEN|SECRET_?KEY|ACCESS_?KEY(?:_ID)?|API_?KEY)$")
@@ -102,10 +104,13 @@ def _profile(environ: Mapping[str, str]) -> dict[str, str]:
     for path, section in ((config, name if name == "default" else f"profile {name}"), (credentials, name)):
         parser = configparser.RawConfigParser()
         try:
-            parser.read(path, encoding="utf-8")
+            if path.exists():
+                parser.read_string(read_regular(path, _MOST_PROFILES).decode("utf-8"), str(path))
         except (configparser.Error, UnicodeDecodeError):
             # The error would quote the line, and the line may be a secret.
             raise InputError(f"{path} is not a file of profiles: correct it, or name another one") from None
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror}: name another file of profiles") from None
         if parser.has_section(section):
             found |= dict(parser.items(section))
     if not found and environ.get("AWS_PROFILE"):
