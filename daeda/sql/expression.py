@@ -127,11 +127,22 @@ def _over_nulls(tree: exp.Expr, relation: Relation) -> exp.Select:
     return exp.select(exp.alias_(quoted_columns(tree), "value")).from_(exp.select(*nulls).subquery("given"))
 
 
+# Integers of DuckDB, and those that hold every value of them: the output is cast, and loses nothing.
+_WIDER: dict[str, frozenset[str]] = {
+    "TINYINT": frozenset({"SMALLINT", "INTEGER", "BIGINT"}),
+    "SMALLINT": frozenset({"INTEGER", "BIGINT"}),
+    "INTEGER": frozenset({"BIGINT"}),
+    "UTINYINT": frozenset({"USMALLINT", "UINTEGER", "UBIGINT", "SMALLINT", "INTEGER", "BIGINT"}),
+    "USMALLINT": frozenset({"UINTEGER", "UBIGINT", "INTEGER", "BIGINT"}),
+    "UINTEGER": frozenset({"UBIGINT", "BIGINT"}),
+}
+
+
 def check_expression_type(text: str, column: Column, relation: Relation) -> None:
-    """Raise ConfigError unless the expression has the column's type."""
+    """Raise ConfigError unless the expression has the column's type, or one whose values that type holds."""
     found = expression_type(text, relation, f"the expression of '{column.name}'")
     wanted = _bound_type(f"SELECT CAST(NULL AS {column.dtype.sql}) AS value", column.dtype.name, "type")
-    if found != wanted:
+    if found != wanted and wanted not in _WIDER.get(found, ()):
         raise ConfigError(
             f"the expression of '{column.name}' gives {found}, and the contract says {column.dtype} "
             f"({wanted}): change the type, or write CAST(... AS {wanted})"

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from daeda.errors import DayError
-from tests.audit.feed import build
-from tests.hostile.test_values import DAY, with_rolling
+from daeda.errors import ConfigError, DayError
+from daeda_audit.command import main as audit
+from tests.audit.feed import build, words
+from tests.hostile.test_values import DAY, rows_of, with_rolling
 from tests.projects import TinyProject, fields, moment
 
 ADVICE = ": guard it with try_cast, nullif or a CASE, or repair the row"
@@ -69,3 +70,22 @@ def test_the_first_row_is_told(change: Callable[[TinyProject], None], told: str,
         build(made, days=[DAY])
     assert str(caught.value).endswith(told + ADVICE)
     assert not list((tmp_path / "output").rglob("*.parquet"))
+
+
+def test_an_integer_is_widened_to_the_declared_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = TinyProject(tmp_path).without("item_vector")
+    for name, dtype, text in (
+        ("wide", "int64", "CAST(item_id AS SMALLINT)"),
+        ("wider", "int32", "CASE WHEN item_id > 50 THEN NULL ELSE CAST(item_id AS TINYINT) END"),
+    ):
+        made.service["columns"].append(
+            {"name": name, "kind": "derived", "dtype": dtype, "expression": text, "default": 40_000}
+        )
+        made.runtime["output_columns"].append(name)
+    made.write().write_data()
+    build(made, days=[DAY])
+    assert [(row["wide"], row["wider"]) for row in rows_of(made)] == [(11, 11), (99, 40_000)]
+    assert audit(words(made, "--probe", "recompute")) == 0, capsys.readouterr()
+    made.service["columns"][-1]["expression"] = "item_id"
+    with pytest.raises(ConfigError, match="gives BIGINT, and the contract says int32"):
+        made.write().compile()

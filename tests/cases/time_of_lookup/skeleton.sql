@@ -396,7 +396,7 @@ COPY (
       ) AS age,
       offer,
       offered_at,
-      COALESCE(known_at, CAST('1970-01-01 00:00:00' AS TIMESTAMP)) AS known_at,
+      known_at,
       last_priced
     FROM (
       SELECT
