@@ -153,6 +153,8 @@ def supervised(name: str, command: Callable[[], int]) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    # Of a shell that became this process by `exec`.
+    spared = frozenset(_children())
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     process = os.fork()
     if process == 0:
@@ -164,13 +166,14 @@ def supervised(name: str, command: Callable[[], int]) -> int:
         supervised_through(writing)
         return command()
     os.close(writing)
-    return _Supervisor(name, process, Supervision(reading)).wait()
+    return _Supervisor(name, process, Supervision(reading), spared).wait()
 
 
 class _Supervisor:
     """The waiting of the process that the user started."""
 
-    def __init__(self, name: str, process: int, told: Supervision) -> None:
+    def __init__(self, name: str, process: int, told: Supervision, spared: frozenset[int]) -> None:
+        self._spared = spared
         self._name = name
         self._process = process
         self._told = told
@@ -186,7 +189,7 @@ class _Supervisor:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         status = self._status()
         self._told.drain()
-        end_children()
+        end_children(self._spared)
         if self._told.word is None and self._signals:
             name = signal.Signals(self._signals[0]).name
             late = f": it did not stop within {GRACE_SECONDS:g} s, and was ended" if self._killed else ""
@@ -216,10 +219,10 @@ class _Supervisor:
             os.kill(self._process, signal.SIGTERM if number == signal.SIGHUP else number)
 
 
-def end_children(seconds: float = 2.0) -> None:
+def end_children(spared: frozenset[int] = frozenset(), seconds: float = 2.0) -> None:
     """End every process that is a child of this one; those that end by themselves have a moment for it."""
     deadline = time.monotonic() + seconds
-    while children := _children():
+    while children := set(_children()) - spared:
         if time.monotonic() > deadline:
             for child in children:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
