@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from daeda.durations import Duration
@@ -23,7 +25,7 @@ from daeda_audit.spine import spine_rows
 from tests.audit.feed import build, words
 from tests.oracle.point_in_time import point_in_time
 from tests.oracle.rolling import rolling
-from tests.projects import TinyProject, fields, moment
+from tests.projects import TinyProject, fields, moment, write_parquet
 
 DAY = dt.date(2024, 1, 9)
 WINDOWS = {"1h": dt.timedelta(hours=1), "3d": dt.timedelta(days=3), "7d": dt.timedelta(days=7), "unbounded": None}
@@ -187,3 +189,113 @@ def test_a_wrong_row_of_an_attribute_whose_ttl_is_shorter_than_the_window_is_fou
     assert told.out.endswith(" 2 mismatches in mean_7d, list_7d\n")
     assert "\nmean_7d: row 0 of 2024-01-09 (skeleton): user_id 1, item_id 13, " in told.err
     assert "  recomputed  11.0\n" in told.err
+
+
+VARIANTS: dict[str, Callable[[TinyProject], None]] = {}
+
+
+def variant(change: Callable[[TinyProject], None]) -> Callable[[TinyProject], None]:
+    """A project of another shape, named after the function that changes it."""
+    VARIANTS[change.__name__] = change
+    return change
+
+
+def times_of(made: TinyProject, view: str, dtype: str, convert: Callable[[dt.datetime], Any], **source: str) -> None:
+    """The times of a view in another type."""
+    for one in made.views[view]["fields"]:
+        if one["dtype"] == "timestamp[us]":
+            one["dtype"] = dtype
+    made.views[view]["source"] |= source
+    made.data[view] = [
+        tuple(convert(value) if isinstance(value, dt.datetime) else value for value in row) for row in made.data[view]
+    ]
+
+
+@variant
+def prices_in_nanoseconds(made: TinyProject) -> None:
+    times_of(made, "prices", "timestamp[ns]", lambda value: value)
+
+
+@variant
+def prices_in_milliseconds_of_an_integer(made: TinyProject) -> None:
+    times_of(
+        made, "prices", "int64", lambda value: int(value.replace(tzinfo=dt.UTC).timestamp() * 1000),
+        timestamp_unit="ms", path="prices.parquet",
+    )  # fmt: skip
+
+
+@variant
+def prices_of_days(made: TinyProject) -> None:
+    times_of(made, "prices", "date", lambda value: value.date())
+
+
+@variant
+def events_and_prices_in_one_file_each(made: TinyProject) -> None:
+    made.views["events"]["source"]["path"] = "events.parquet"
+    made.views["prices"]["source"]["path"] = "prices.parquet"
+
+
+@variant
+def partitions_that_hold_rows_of_their_neighbours(made: TinyProject) -> None:
+    made.views["prices"]["source"]["partition_slack"] = 1
+    made.views["events"]["source"]["partition_slack"] = 1
+
+
+@variant
+def prices_that_begin_late(made: TinyProject) -> None:
+    made.data["prices"] = [row for row in made.data["prices"] if row[1] >= moment("06 00:00")]
+
+
+@variant
+def an_attribute_by_an_attribute(made: TinyProject) -> None:
+    """The price is that of the shop which the item is in by then."""
+    fields_of = fields(item_id="int64", event_timestamp="timestamp[us]", shop_id="int64")
+    made.views["places"] = {
+        "name": "places", "entity": "item", "ttl": "30h", "fields": fields_of,
+        "source": {"path": "places", "timestamp_field": "event_timestamp", "missing_partitions": "empty"},
+    }  # fmt: skip
+    made.data["places"] = [(row[0], row[1], row[0] - 9) for row in made.data["prices"][::2]]
+    made.views["prices"]["entity"] = "shop"
+    made.views["prices"]["fields"][0]["name"] = "shop_id"
+    made.data["prices"] = [(row[0] - 9, *row[1:]) for row in made.data["prices"]]
+    for spec in made.aggregations["aggregation_specs"]:
+        spec["history"]["attributes"].insert(0, "places:shop_id")
+
+
+@pytest.mark.parametrize(("ttl", "created"), [("1h", False), ("30h", True), ("", True)])
+@pytest.mark.parametrize("name", VARIANTS)
+def test_in_every_shape_the_audit_and_the_product_agree(
+    name: str, ttl: str, created: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = project(tmp_path / "p", ttl, exact=created, created=created)
+    fill(made, 3)
+    VARIANTS[name](made)
+    shutil.rmtree(made.root / "data")
+    made.write()
+    write_anyhow(made)
+    build(made, days=[DAY])
+    code = main(words(made, "--probe", "recompute", "--rows", "500"))
+    told = capsys.readouterr()
+    assert code == 0, told.err
+    by_audit(made, tmp_path / "copies")
+    skeleton = pq.read_table(made.root / "output/ranking/skeleton" / f"dt={DAY}", partitioning=None)
+    assert skeleton["mean_unbounded"].null_count < len(skeleton)
+
+
+def write_anyhow(made: TinyProject) -> None:
+    """The files of the views: one, or by day, with every third row a day too early where the view has slack."""
+    for name, rows in made.data.items():
+        view = made.views[name]
+        columns = {one["name"]: one["dtype"] for one in view["fields"]}
+        path = made.root / "data" / view["source"]["path"]
+        if path.suffix:
+            write_parquet(path, columns, rows)
+            continue
+        place = list(columns).index("event_timestamp")
+        by_day: dict[dt.date, list[Any]] = {}
+        for number, row in enumerate(rows):
+            day = row[place].date() if isinstance(row[place], dt.datetime) else row[place]
+            slack = view["source"].get("partition_slack", 0) if number % 3 == 0 else 0
+            by_day.setdefault(day - dt.timedelta(days=slack), []).append(row)
+        for day, of_day in by_day.items():
+            write_parquet(path / f"dt={day}" / "part-0.parquet", columns, of_day)
