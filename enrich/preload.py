@@ -13,7 +13,7 @@ from daeda.catalog.project import Project
 from daeda.cli.outcome import say
 from daeda.dataset.local_sources import preparation_hint
 from daeda.dataset.stores import Stores
-from daeda.errors import InputError
+from daeda.errors import InputError, counted, shortened
 from daeda.operators.dag import Dag
 from daeda.operators.udf import StoreRef
 from enrich.envelope import GIB, Envelope
@@ -78,6 +78,13 @@ class Preload:
             needs.ids[name] = needed_ids(parts, columns)
             needs.found[name] = self._maps[name].restrict(needs.ids[name])
             needs.sizes[name] = len(needs.found[name]) * store.dimension * 2
+            asked = len(needs.ids[name])
+            if asked and not len(needs.found[name]):
+                say(
+                    f"warning: day {day}: embedding store '{name}' has none of its {counted(asked, 'id')}, and all of "
+                    f"its vectors are NULL: see whether '{store.id_column}' holds the ids of "
+                    f"{shortened([column.source for column in columns])}"
+                )
         return needs
 
     def fits_beside(self, needs: DayNeeds, held: int) -> bool:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,15 +12,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import lance
 import pyarrow as pa
 import pytest
 from tiny_project import DAYS, change_file, opened, write_project, write_skeleton, write_store
 
 from daeda.dataset.layout import Layout
 from daeda.errors import InputError
+from daeda.host import Host
 from enrich import address
 from enrich.check import check_enrichment
+from enrich.envelope import Requested, clamp
 from enrich.options import main
+from enrich.preload import Preload
 
 AGGREGATIONS = "config/training/aggregations.yaml"
 
@@ -177,6 +182,44 @@ def test_text_ids_for_integers(root: Path) -> None:
         f"column '{column}': the ids in '{source}' are int64, and those of embedding store 'items' ('id') are string: "
         "use a column of the same kind, or write the store with integer ids"
         for column, source in (("item_vec", "item_id"), ("likes_vec", "likes"))
+    ]
+
+
+def test_a_store_with_no_id_of_a_day_is_told(root: Path, capsys: Any) -> None:
+    """The store has the ids 0 to 99; then it has others alone."""
+    project, dag = opened(root)
+    parts = sorted((root / "output/likes/skeleton/dt=2024-01-01").glob("part-*.parquet"))
+    envelope = clamp(Requested(num_cpus=2), Host(2, 4 * 2**30, 2**28, isolation=False))
+    for ids, warned in ((None, ""), (pa.array(range(1_000, 1_100)), "120 ids")):
+        shutil.rmtree(root / "data/items.lance")
+        write_store(root, ids)
+        preload = Preload(project, dag, envelope)
+        preload.open()
+        preload.needs(DAYS[0], parts)
+        assert capsys.readouterr().err == (
+            f"warning: day 2024-01-01: embedding store 'items' has none of its {warned}, and all of its vectors are "
+            "NULL: see whether 'id' holds the ids of item_id, likes\n"
+            if warned
+            else ""
+        )
+
+
+def test_stores_that_would_give_nothing_or_anything(root: Path) -> None:
+    """What is known without a vector is told before the first day."""
+    path = root / "data/items.lance"
+    lance.dataset(str(path)).delete("id < 100")
+    change_file(root, AGGREGATIONS, "version: 1", "version: 2")
+    where = f"embedding store 'items': version {{}} of {path}"
+    assert mistakes(root) == [
+        f"{where.format(2)} has no rows, and every vector would be NULL: write its rows, or pin another"
+    ]
+    for _repeated in range(2):
+        write_store(root, pa.array([1, 2, 3]), mode="append")
+    lance.dataset(str(path)).delete("id = 3")
+    change_file(root, AGGREGATIONS, "version: 2", "version: 5")
+    assert mistakes(root) == [
+        f"{where.format(5)} has more than one row for id 1, 2, and which was written last is unknown because rows were "
+        "deleted; write one row per id, or pin a version that was only appended to"
     ]
 
 

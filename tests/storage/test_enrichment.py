@@ -14,7 +14,9 @@ from daeda.dataset.manifest import Fingerprint, Manifest, Part
 from daeda.dataset.published import fetch_day
 from daeda.dataset.sources import file_digest
 from daeda.errors import DayError, InputError
+from daeda.settings.aggregations import EmbeddingStore as Declared
 from daeda.storage.client import S3Client
+from daeda_audit.stores import content_of, open_version
 from enrich.store import open_store
 from enrich.versions import storage_options
 from tests.storage.conftest import BUCKET, SECRET, put_tree
@@ -65,6 +67,45 @@ def test_a_store_that_cannot_be_opened(
     with pytest.raises(InputError) as raised:
         open_store("v", path, "id", "v", 4, version)
     assert str(raised.value) == sentence
+
+
+def test_a_store_in_a_bucket_is_told_by_its_files(client: S3Client, local_store: Path) -> None:
+    """A copy is the same store on either side; one that has lost a file, or a part of one, is told before a day."""
+    lance.dataset(str(local_store)).delete("id = 3")
+    put_tree(client, local_store, BUCKET / "stores/v.lance")
+    far, near = (open_store("v", path, "id", "v", 4, 2) for path in (STORE, str(local_store)))
+    assert far.identity == near.identity
+    declared = Declared(name="v", path=STORE, id_column="id", vector_column="v", dimension=4, version=2)
+    assert content_of(open_version(declared, STORE, 2), declared) == far.content
+    far.check()
+    data = next((local_store / "data").iterdir())
+    size = data.stat().st_size
+    short = local_store.parent / "short"
+    short.write_bytes(data.read_bytes()[:-1])
+    client.put(BUCKET / f"stores/v.lance/data/{data.name}", short)
+    where, advice = f"embedding store 'v': version 2 of {STORE}", "bring the file back, or pin a version that is whole"
+    with pytest.raises(InputError) as raised:
+        far.check()
+    assert (
+        str(raised.value) == f"{where} has {size - 1:,} bytes of data/{data.name}, and {size:,} were written: {advice}"
+    )
+    client.delete(BUCKET / f"stores/v.lance/data/{data.name}")
+    with pytest.raises(InputError) as raised:
+        far.check()
+    assert str(raised.value) == f"{where} has lost data/{data.name}: {advice}"
+    packed = pickle.dumps(far)
+    for path in [one.path for one in client.listing(BUCKET / "stores/v.lance")]:
+        client.delete(path)
+    for _version in range(2):
+        lance.write_dataset(
+            lance.dataset(str(local_store), version=1).to_table().slice(0, 9), STORE, mode="overwrite",
+            storage_options=storage_options(STORE),
+        )  # fmt: skip
+    with pytest.raises(DayError) as again:
+        pickle.loads(packed)
+    assert str(again.value) == (
+        f"{where} is another one than when this run began: run again when nobody writes it anew"
+    )
 
 
 def test_a_skeleton_day_is_brought_here_and_verified(client: S3Client, proxy: Proxy, tmp_path: Path) -> None:
