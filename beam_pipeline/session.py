@@ -36,6 +36,7 @@ from daeda.dataset.manifest import InputFile
 from daeda.dataset.profile import DayProfile, Meter, measured, write_profile
 from daeda.dataset.source_files import SourceFiles
 from daeda.dataset.sources import Identities, check_unchanged, files_needed, find_files
+from daeda.durations import seconds_since
 from daeda.errors import DaedaError, DayError, UserError, first_line, refusal, shortened
 from daeda.functions import check_not_stopped, raised_in
 from daeda.operators.relational import Filter, Project, Scan
@@ -319,7 +320,7 @@ def timed(session: DaySession, operator: str, rows: int = 0) -> Iterator[None]:
         check_not_stopped()
         # What means an end to Python, or to Beam, and was raised in the middle of a day.
         raise DayError(f"day {session.day}, operator '{operator}': {raised_in(error)}") from error
-    session.seconds[operator] = session.seconds.get(operator, 0.0) + time.perf_counter() - started
+    session.seconds[operator] = session.seconds.get(operator, 0.0) + seconds_since(started)
     session.busy = False
 
 

@@ -21,6 +21,7 @@ from daeda.dataset.layout import part_name
 from daeda.dataset.manifest import ColumnFacts, Manifest, Part
 from daeda.dataset.publish import prepare_day, publish_day, sync_file
 from daeda.dataset.sources import file_digest
+from daeda.durations import seconds_since
 from daeda.errors import DayError, counted
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Sink
@@ -60,7 +61,7 @@ def write_day(session: DaySession, operator: Sink, given: Numbered) -> tuple[Pla
     _check_not_null(session, operator, facts, given)
     _check_order(given, paths, bounds_of(session, given.relation))
     session.check_inputs_unchanged()
-    seconds = {**session.seconds, operator.name: time.perf_counter() - started}
+    seconds = {**session.seconds, operator.name: seconds_since(started)}
     manifest = Manifest(
         service=session.context.service,
         dataset="skeleton",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 
 from daeda.dtypes import TimeUnit
@@ -21,6 +22,11 @@ _UNITS_NS = {
 _SHAPE = re.compile(r"(\d+)(ns|us|ms|s|m|h|d|w)", re.ASCII)
 _MOST_DIGITS = 18
 _DAY_NS = _UNITS_NS["d"]
+
+
+def seconds_since(started: float) -> float:
+    """Seconds since a reading of `time.perf_counter`; none where that clock was set back, as virtual ones are."""
+    return max(0.0, time.perf_counter() - started)
 
 
 @dataclass(frozen=True, slots=True)

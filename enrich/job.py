@@ -25,6 +25,7 @@ from daeda.dataset.published import fetch_day
 from daeda.dataset.staging import RunStaging, open_staging
 from daeda.dataset.stamps import forget_stamps
 from daeda.dataset.stores import Stores
+from daeda.durations import seconds_since
 from daeda.errors import DaedaError, DayError, InputError, Interrupted, counted
 from daeda.host import probe_host
 from daeda.operators.dag import Dag
@@ -139,7 +140,7 @@ class _Run:
         if following is not None:
             self._read_ahead(following, opened, held)
         receipts = sorted((parts.next_receipt(self._watch) for _ in work.tasks), key=lambda one: one.number)
-        seconds = {"preload": preloading, "enrich": time.perf_counter() - started}
+        seconds = {"preload": preloading, "enrich": seconds_since(started)}
         self._tell(work, "publish")
         with measured(self._meters[work.day], "publish"):
             verified = self._verified.pop(work.day)
@@ -164,7 +165,7 @@ class _Run:
             if sources is None:
                 sources = self._watch.wait(in_background(lambda: self._preload.load(read.needs)))
             references = parts.put(sources)
-        return read.needs.nbytes, references, read.seconds + time.perf_counter() - started
+        return read.needs.nbytes, references, read.seconds + seconds_since(started)
 
     def _read_ahead(self, work: DayWork, opened: Future[None], held: int) -> None:
         """Begin to verify and read a day, with its vectors if they fit beside `held` bytes of the day at work."""
@@ -178,7 +179,7 @@ class _Run:
                 self._verified[work.day] = _verify(work, self._staging.layout)
                 needs = self._preload.needs(work.day, work.skeleton_parts)
                 sources = self._preload.load(needs) if self._preload.fits_beside(needs, held) else None
-            return Ahead(needs, sources, time.perf_counter() - started)
+            return Ahead(needs, sources, seconds_since(started))
 
         self._ahead = in_background(read)
 

@@ -15,6 +15,7 @@ from daeda.dataset.manifest import ENRICHED_FORMAT_VERSION, ColumnFacts, DayName
 from daeda.dataset.publish import check_parts, publish_day
 from daeda.dataset.staging import RunStaging
 from daeda.dataset.stores import Stores
+from daeda.durations import seconds_since
 from daeda.errors import DayError, shortened
 from daeda.operators.dag import Dag
 from daeda.storage.place import Place
@@ -82,7 +83,7 @@ def publish_enriched(
     )
     check_parts(work.ready, manifest, verify_digests=True)
     _check_skeleton(work, verified)
-    phases = {**seconds, "publish": time.perf_counter() - started}
+    phases = {**seconds, "publish": seconds_since(started)}
     manifest = replace(manifest, seconds={name: round(value, 4) for name, value in phases.items()})
     return publish_day(staging, "enriched", work.day, work.ready, manifest)
 

@@ -10,6 +10,7 @@ import errno
 import io
 import logging
 import os
+import re
 import select
 import signal
 import sys
@@ -20,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 
 from daeda import interrupts
-from daeda.errors import DaedaError, Interrupted, UsageError, cut, refusal
+from daeda.errors import DaedaError, Interrupted, UsageError, cut, first_line, refusal
 from daeda.printed import HarmlessFormatter, harmless, printable, printable_lines
 from daeda.storage.place import Place
 from daeda.supervised import last_word
@@ -29,6 +30,12 @@ from daeda.supervised import last_word
 _REFUSALS = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ESTALE}
     | {errno.EMFILE, errno.ENFILE}
+)
+
+_NO_MEMORY = re.compile(r"failed to map segment|[Cc]annot allocate memory|can't start new thread|std::bad_alloc")
+_LACKING = (
+    "error: this process got no more memory: give it more (ulimit -v, ulimit -u, the limit of its container), or less "
+    "to do at once"
 )
 
 
@@ -78,18 +85,30 @@ def _run(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> i
             tell_unforeseen(error)
         _give_up_output()
         return 1
-    except MemoryError:
-        say("error: this process is out of memory: give it more (ulimit -v, the limit of its container), or less to do")
-        return 1
     except OSError as error:
+        if _lacks_memory(error):
+            say(_LACKING)
+            return 1
         if error.errno not in _REFUSALS:
             tell_unforeseen(error)
             return 1
         tell_error(DaedaError(f"{refusal(error)}: days that were published stay, run again to go on"))
         return 1
     except Exception as error:  # noqa: BLE001 - shown whole, as Python would, and harmless
-        tell_unforeseen(error)
+        if _lacks_memory(error):
+            say(_LACKING)
+        else:
+            tell_unforeseen(error)
         return 1
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Whether memory, or the address space of a thread or of a library, was refused: each says so in its own way."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryException":
+        return True
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    return isinstance(error, ImportError | RuntimeError | OSError) and bool(_NO_MEMORY.search(first_line(error)))
 
 
 def _prepare_streams() -> None:

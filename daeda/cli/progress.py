@@ -89,7 +89,7 @@ class DayProgress:
 
     def _line(self) -> str:
         done = self._total - len(self._left)
-        elapsed = time.monotonic() - self._started
+        elapsed = max(0.001, time.monotonic() - self._started)
         at_work = " · ".join(self._at_work()) or "starting"
         speed = f" · {self._rows / elapsed:,.0f} rows/s" if done else ""
         left = f" · {_clock(elapsed / done * len(self._left))} left" if done else ""

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from daeda.dataset.layout import Dataset, Layout
+from daeda.durations import seconds_since
 from daeda.storage.regular import read_regular
 
 # A sample reads one small file; operators of small days take some milliseconds.
@@ -77,7 +78,7 @@ class Meter:
             read, written = _transferred()
             started = time.perf_counter()
             yield
-            seconds = time.perf_counter() - started
+            seconds = seconds_since(started)
             read_after, written_after = _transferred()
         self._found.append(
             Usage(

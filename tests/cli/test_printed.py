@@ -17,6 +17,7 @@ from daeda.cli.console import HarmlessConsole
 from daeda.cli.main import main
 from daeda.cli.outcome import run_command
 from daeda.compiler.pipeline_file import pipeline_text
+from daeda.durations import seconds_since
 from daeda.errors import ConfigError, DaedaError, InputError, first_line
 from daeda.planning.explain_sql import explain_sql
 from daeda.printed import HarmlessFormatter, harmless, printable
@@ -70,6 +71,8 @@ def test_sentences_are_never_joined_before_they_are_raised() -> None:
 
 def test_nothing_is_printed_past_what_makes_it_harmless() -> None:
     home = {"daeda/cli/outcome.py", "sample_data/generate.py"}
+    # What these write is JSON in ASCII, to the process that started them.
+    home |= {"daeda/planning/database_export.py", "daeda/planning/progress_of_export.py"}
     past = re.compile(r"(?<![\w.])(?:print|Console)\(|stderr\.write|stdout\.write")
     found = {
         str(path.relative_to(REPOSITORY))
@@ -290,3 +293,44 @@ def test_an_error_of_daeda_is_pickled_with_its_sentences() -> None:
 
     error = pickle.loads(pickle.dumps(DaedaError("a", "b")))
     assert error.sentences == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(12, "Cannot allocate memory"),
+        ImportError("x.so: failed to map segment from shared object"),
+        RuntimeError("can't start new thread"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_process_without_memory_says_so(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    def command(arguments: Sequence[str]) -> int:
+        raise error
+
+    assert run_command(command, []) == 1
+    assert capsys.readouterr().err == (
+        "error: this process got no more memory: give it more (ulimit -v, ulimit -u, the limit of its container), or "
+        "less to do at once\n"
+    )
+
+
+def test_a_clock_that_is_set_back_makes_no_negative_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = iter([100.0, 40.0, 41.5])
+    monkeypatch.setattr("daeda.durations.time.perf_counter", lambda: next(readings))
+    started = next(readings)
+    assert seconds_since(started) == 0.0
+    assert seconds_since(40.0) == 1.5
+
+
+def test_seconds_are_taken_in_one_way() -> None:
+    """What is shown of a duration comes from `seconds_since`, which is never negative."""
+    taken = re.compile(r"perf_counter\(\) - ")
+    files = {
+        str(path.relative_to(REPOSITORY))
+        for name in ("daeda", "beam_pipeline", "enrich")
+        for path in (REPOSITORY / name).rglob("*.py")
+        if taken.search(path.read_text(encoding="utf-8"))
+    }
+    assert files == {"daeda/durations.py"}
