@@ -1,5 +1,14 @@
 """`python -m enrich`."""
 
-from enrich.options import main
+import signal
 
-raise SystemExit(main())
+
+def _enrich() -> int:
+    # Until the supervisor has handlers for them, so that an interrupt never meets an import.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    from enrich.options import main
+
+    return main()
+
+
+raise SystemExit(_enrich())
