@@ -33,7 +33,10 @@ _SHORT = ("/tmp", "/dev/shm", "/var/tmp")
 
 @dataclass
 class RayDirectory:
-    """The directory of one Ray, locked while it is used. `named` says that a message has told where its logs are."""
+    """The directory of one Ray, locked while it is used, also by the supervisor.
+
+    `named` says that a message has told where its logs are.
+    """
 
     path: Path
     lock: int
@@ -82,6 +85,16 @@ class RayDirectory:
         tell_directory(None)
 
 
+def hold(path: Path) -> int | None:
+    """Keep other runs from clearing the directory until the descriptor is closed; None if it is gone."""
+    try:
+        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return None
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    return lock
+
+
 def keep_logs(path: Path, said: bytes = b"") -> Path:
     """Leave nothing but the logs of the sessions, and what was `said` on stderr; returns where they are."""
     logs = path / LOGS
@@ -126,7 +139,7 @@ def _made_and_locked(parent: Path) -> tuple[Path, int] | None:
         lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     except FileNotFoundError:
         return None
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    fcntl.flock(lock, fcntl.LOCK_SH)
     if path.exists():
         return path, lock
     os.close(lock)

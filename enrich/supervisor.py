@@ -11,6 +11,7 @@ What libraries write on stderr is kept from the terminal, and goes to the logs o
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import os
 import select
@@ -37,7 +38,7 @@ from daeda.supervised import last_word, supervised_by_environment, supervised_th
 from enrich import channel
 from enrich.descendants import adopt_orphans, descendants, end_descendants, exit_code
 from enrich.endings import AGAIN, ended_with, low_limits, not_started
-from enrich.ray_directory import keep_logs
+from enrich.ray_directory import hold, keep_logs
 
 # How long the enrichment may take to give up its day after a signal, a little less than a driver waits for its half;
 # and to end when it has said how.
@@ -76,6 +77,7 @@ class _Watched:
     status: int | None = None
     limit: _Limit | None = None
     directory: Path | None = None
+    held: int | None = None
     # Ray's processes: a descriptor of each while it is alive, and the first that ended.
     processes: dict[int, tuple[str, int]] = field(default_factory=dict)
     lost: str | None = None
@@ -127,6 +129,8 @@ def _be_enrichment(command: Callable[[], int], tells: int, lifeline: int, said: 
     threading.Thread(target=_end_with_supervisor, args=(lifeline,), daemon=True, name="lifeline").start()
     sys.stderr = open(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")  # noqa: SIM115, PTH123
     os.dup2(said, 2)
+    # Ray would have faults of native code described on sys.stderr, if nobody had done so before.
+    faulthandler.enable(file=2, all_threads=False)
     warnings.showwarning = _warn_aside
     code = 1
     try:
@@ -268,6 +272,9 @@ class _Supervisor:
                 child.limit = _Limit(time.monotonic() + seconds, sentence, code)
             case {"directory": path}:
                 child.directory = None if path is None else Path(path)
+                if child.held is not None:
+                    os.close(child.held)
+                child.held = None if child.directory is None else hold(child.directory)
             case {"starting": starting}:
                 child.starting = starting
             case {"process": None}:

@@ -159,8 +159,17 @@ def test_what_a_killed_run_left_is_cleared_and_what_another_run_uses_or_a_messag
     (dead / "r" / "session_1").mkdir(parents=True)
     second = RayDirectory.make()
     assert sorted(tmp_path.iterdir()) == sorted([named, directory.path, second.path])
-    second.close()
-    directory.close()
+    # A run that was killed, and its supervisor, which still reads its logs.
+    held = ray_directory.hold(second.path)
+    assert held is not None
+    os.close(second.lock)
+    third = RayDirectory.make()
+    assert second.path.exists()
+    os.close(held)
+    fourth = RayDirectory.make()
+    assert sorted(tmp_path.iterdir()) == sorted([named, directory.path, third.path, fourth.path])
+    for one in (third, fourth, directory):
+        one.close()
 
 
 def test_sockets_fit_into_any_temporary_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
