@@ -5,7 +5,7 @@ run's own Ray lets others see. Actors, SIGINT and SIGTERM are killed and sent in
 from __future__ import annotations
 
 import contextlib
-import os
+import re
 import stat
 import time
 from pathlib import Path
@@ -85,7 +85,5 @@ def listening(processes: list[psutil.Process]) -> dict[int, str]:
 
 def ray_directories(processes: list[psutil.Process]) -> list[Path]:
     """The directories of Ray that the processes work in, as their arguments name them."""
-    words = [word for one in processes for word in one.cmdline()]
-    tops = {os.path.normpath(word.partition("daeda-ray-")[0] + "daeda-ray-" + word.partition("daeda-ray-")[2][:8])
-            for word in words if "daeda-ray-" in word}  # fmt: skip
-    return [Path(top.partition("=")[2] or top) for top in sorted(tops)]
+    words = " ".join(word for one in processes for word in one.cmdline())
+    return [Path(found) for found in sorted(set(re.findall(r"(/[\w/]+/daeda-ray-\w{8})/", words)))]
