@@ -275,11 +275,19 @@ def patch_ttl_by_a_unit(patch: pytest.MonkeyPatch) -> None:
 
 
 def patch_day(patch: pytest.MonkeyPatch) -> None:
-    """A day from 01:00 to 01:00."""
-    original = daeda.sql.scan.day_bounds
-    patch.setattr(
-        daeda.sql.scan, "day_bounds", lambda day, unit: tuple(one + 3_600 * unit.value for one in original(day, unit))
-    )
+    """A day from 01:00 to 01:00 in the SQL of a scan; the checks before it know when a day begins."""
+    original, right = daeda.sql.scan._bounds, daeda.sql.scan.day_bounds
+
+    def an_hour_late(*arguments: Any) -> list[str]:
+        with pytest.MonkeyPatch.context() as late:
+            late.setattr(
+                daeda.sql.scan,
+                "day_bounds",
+                lambda day, unit: tuple(one + 3_600 * unit.value for one in right(day, unit)),
+            )
+            return original(*arguments)
+
+    patch.setattr(daeda.sql.scan, "_bounds", an_hour_late)
 
 
 PATCHES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], set[str]]] = {
