@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +15,8 @@ from beam_pipeline import transforms
 from beam_pipeline.context import DayHandle, RunContext
 from beam_pipeline.options import main
 from tests.faults.changes import CHANGES, Change
-from tests.faults.scene import Days, bytes_of_days, left_in_staging, small_project
+from tests.faults.scene import Days, Scene, bytes_of_days, left_in_staging, small_project
+from tests.faults.test_two_runs import claims, wait_for
 from tests.projects import TinyProject
 
 
@@ -87,6 +92,48 @@ def test_the_bytes_are_right_or_the_day_is_not_published(
     shutil.copytree(untouched.root / "data", data)
     assert main(words(project)) == 0
     assert built(project) == wanted
+
+
+@contextlib.contextmanager
+def restored(data: Path) -> Iterator[None]:
+    kept = data.with_name("kept")
+    shutil.copytree(data, kept)
+    try:
+        yield
+    finally:
+        shutil.rmtree(data)
+        kept.rename(data)
+
+
+STOPPED = ("rows of another day", "rows without a time", "removed", "truncated", "two partitions swapped", "other rows")
+
+
+@pytest.mark.parametrize("change", [one for one in CHANGES if one.name in STOPPED], ids=lambda change: change.name)
+@pytest.mark.parametrize("state", ["empty", "stale"])
+def test_a_change_while_the_run_is_stopped(scene: Scene, state: str, change: Change) -> None:
+    """The process group is stopped when the checks are done, and goes on in another world."""
+    output, data = scene.output(state), scene.root / "project/data"
+    with restored(data):
+        child = scene.start(output)
+        wait_for(lambda: len(claims(output)) == len(scene.wanted))
+        os.killpg(child.pid, signal.SIGSTOP)
+        change.strike(data)
+        os.killpg(child.pid, signal.SIGCONT)
+        code = child.wait()
+        assert "Traceback" not in child.stderr
+        found = bytes_of_days(output / "ranking")
+        if change.told is None:
+            assert code == 0, child.stderr
+            anew = scene.output("empty")
+            scene.succeed(anew)
+            assert found == bytes_of_days(anew / "ranking") != scene.wanted
+        else:
+            assert code in (1, 2), child.stderr
+            assert "dt=2024-01-03/part-0.parquet" in child.stderr or "dt=2024-01-04/part-0.parquet" in child.stderr
+            before = scene.old if state == "stale" else {}
+            assert found.get("dt=2024-01-03") == before.get("dt=2024-01-03")
+            scene.check_after_fault(output, state)
+    scene.check_after_rerun(output)
 
 
 def published(project: TinyProject) -> Days:

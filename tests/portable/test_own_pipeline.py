@@ -158,6 +158,42 @@ def test_a_second_day_does_not_wait_for_one_without_a_sink(tmp_path: Path) -> No
     assert left_in_staging(tmp_path / "output" / "sensors") == []
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            "times = [one + datetime.timedelta(days=1) for one in times]",
+            "has rows outside of 2024-03-02 (its 'event_timestamp' goes from 2024-03-03",
+        ),
+        ("times[0] = None", "has 1 row without 'event_timestamp', which belong to no day"),
+        ("names[2] = 'fahrenheit'", "has no column 'celsius'"),
+    ],
+)
+def test_what_no_run_has_checked_is_checked_by_the_day(tmp_path: Path, change: str, told: str) -> None:
+    code = f"""
+import datetime, pathlib
+import pyarrow.parquet as pq
+import own_pipeline
+own_pipeline.make_data(pathlib.Path("."), 3)
+path = "readings/dt=2024-03-02/" + pathlib.Path("readings/dt=2024-03-02").glob("*.parquet").__next__().name
+rows = pq.read_table(path, partitioning=None)
+names, times = rows.column_names, rows.column("event_timestamp").to_pylist()
+{change}
+place = names.index("event_timestamp")
+rows = rows.set_column(place, rows.schema.field(place), [times]).rename_columns(names)
+pq.write_table(rows, path)
+try:
+    own_pipeline.build(pathlib.Path("."), [datetime.date(2024, 3, 2)])
+except Exception as error:
+    print(error)
+"""
+    done = python(tmp_path, code)
+    assert "day 2024-03-02, operator 'readings_of_the_day': view 'readings': " in done.stdout, done.stderr
+    assert told in done.stdout
+    assert not list((tmp_path / "output/sensors").glob("skeleton/dt=*"))
+    assert left_in_staging(tmp_path / "output" / "sensors") == []
+
+
 def test_an_operator_out_of_order_is_told_by_name(tmp_path: Path) -> None:
     code = """
 import pathlib
