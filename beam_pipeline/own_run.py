@@ -20,7 +20,7 @@ from daeda.storage.place import below, place
 # An interrupted statement of DuckDB returns in well under a second; the kernel looks between two chunks.
 STOP_SECONDS = 60.0
 # Whoever sent a signal waits no longer for the end of the whole run than `daeda.cli.supervise` says.
-_INTERRUPTED_SECONDS = 4.0
+_INTERRUPTED_SECONDS = 3.0
 
 
 @contextmanager

@@ -82,6 +82,20 @@ def test_what_a_function_changes_of_its_process_is_put_back_and_told(
         sys.stdout.close()
 
 
+def test_a_thread_of_a_function_that_fails_is_a_day_that_fails(tmp_path: Path) -> None:
+    source = (
+        "import threading\n\n\ndef fail():\n    raise ValueError('in a thread')\n\n\ndef make(amount):\n"
+        "    thread = threading.Thread(target=fail)\n    thread.start()\n    thread.join()\n    return amount\n"
+    )
+    made = FunctionProject(tmp_path).calls(source, "make", ["amount"], "double")
+    with pytest.raises(DayError) as told:
+        made.build()
+    assert str(told.value) == (
+        f"day 2024-01-02, operator 'udf_made': function 'features.{made.module}:make' at rows 0 to 1 started a thread "
+        f"that raised ValueError: in a thread ({made.module}.py:5)"
+    )
+
+
 def _files() -> list[int]:
     return [os.fstat(number).st_ino for number in (1, 2)]
 
@@ -144,7 +158,7 @@ ENDINGS = {
     ),
     "a call that sleeps": (
         HALF, "time.sleep(1000)", 1,
-        "has not returned after 1 s: correct it, or raise timeouts.function_seconds (a day did not stop within 4 s)",
+        "has not returned after 1 s: correct it, or raise timeouts.function_seconds (a day did not stop within 3 s)",
     ),
     "a call that holds the interpreter": (
         TRAIN, "sum(iter(int, 1))", 1,
