@@ -59,11 +59,15 @@ def declared_results(project: Project) -> Iterator[tuple[str, Maker]]:
 
 
 def several_makers(found: Resolved, name: str) -> str | None:
-    """Who makes a column that the contract does not have, where it is more than one; None elsewhere."""
-    project, makers = found.project, []
+    """Who makes a column that the contract does not have, where it is more than one; None elsewhere.
+
+    A field of the spine goes before a feature of that name which no reference asks for.
+    """
+    project, owners, makers = found.project, owners_of(found, name), []
     if name in {one.name for one in found.spine.fields}:
         makers.append(f"the spine view '{found.spine.name}' ({_field(project, found.spine.name, name)})")
-    makers += [f"the view '{view.name}' ({_field(project, view.name, name)})" for view in owners_of(found, name)]
+        owners = [view for view in owners if f"{view.name}:{name}" in project.runtime.feature_refs]
+    makers += [f"the view '{view.name}' ({_field(project, view.name, name)})" for view in owners]
     made = dict(declared_results(project)).get(name)
     if made is not None and made[0] != "enrichment_spec":
         makers.append(f"the {made[0]} at {made[1]}")

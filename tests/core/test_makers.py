@@ -105,3 +105,14 @@ def test_an_expression_may_read_what_bears_its_own_name(tmp_path: Path) -> None:
     made = TinyProject(tmp_path)
     made.column("events_1d").update(kind="derived", expression="coalesce(events_1d, 0) + 1")
     assert made.write().compile().output.column("events_1d").dtype.name == "int64"
+
+
+def test_a_field_of_the_spine_goes_before_a_feature_that_nothing_refers_to(tmp_path: Path) -> None:
+    made = TinyProject(tmp_path)
+    made.service["columns"].append({"name": "twice", "kind": "derived", "dtype": "double", "expression": "other * 2"})
+    made.runtime["output_columns"].append("twice")
+    for view in ("events", "prices"):
+        made.views[view]["fields"] += fields(other="double")
+    assert [one.name for one in made.write().compile().scans if any(c.name == "other" for c in one.columns)] == [
+        "scan_spine"
+    ]
