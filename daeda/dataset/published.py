@@ -111,7 +111,7 @@ def entries_of(directory: Path) -> dict[str, Entry] | None:
     try:
         with os.scandir(directory) as entries:
             return {entry.name: _entry(entry) for entry in entries if not entry.name.startswith(("_", "."))}
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 
