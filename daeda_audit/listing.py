@@ -20,6 +20,7 @@ from daeda_audit.copies import RawFile
 
 _MAGIC = re.compile(r"[*?\[]")
 _LOG = re.compile(r"(?:.*/)?(?:_delta_log|\.hoodie)(?:/.*)?|(?:.*/)?metadata/[^/]*\.metadata\.json")
+_MARKS = ("_delta_log", ".hoodie", "metadata")
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ def read_listing(view: str, root: str, path: str) -> Files:
     alone = _alone(start, pattern)
     above = _seen_above(start)
     listed = [] if alone is not None else sorted(_everything(start), key=lambda one: one.parts)
-    told = next((one for one in (*above, *("/".join(one.parts) for one in listed if _is_log(one))) if one), None)
+    told = next(
+        (one for one in (*above, *("/".join(one.parts) for one in listed if _is_log(one, pattern))) if one), None
+    )
     if told is not None:
         what = f"{base} is a table of Delta, Iceberg or Hudi ({told})"
         raise InputError(
@@ -98,11 +101,22 @@ def _hidden(one: Listed, first: int = 0) -> bool:
     return any(name[:1] == "." or (name[:1] == "_" and at not in partitions) for at, name in names)
 
 
-def _is_log(one: Listed) -> bool:
+def _is_log(one: Listed, pattern: Sequence[str]) -> bool:
+    """Whether it makes a table of a directory that is looked into."""
     if not _LOG.fullmatch("/".join(one.parts)):
         return False
-    names = [at for at, name in enumerate(one.parts) if name in ("_delta_log", ".hoodie", "metadata")]
-    return not _hidden(Listed(one.parts[: names[0]], directory=True))
+    home = one.parts[: next(at for at, name in enumerate(one.parts) if name in _MARKS)]
+    return _enters(home, pattern) if pattern else not _hidden(Listed(home, directory=True))
+
+
+def _enters(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether a pattern looks into a directory; into one that it matches, it looks for what it leaves out."""
+    if not parts or not pattern:
+        return not _hidden(Listed(tuple(parts), directory=True))
+    if pattern[0] == "**":
+        inside = parts[0][:1] not in ("_", ".") and _enters(parts[1:], pattern if len(pattern) > 1 else ["**"])
+        return inside or (len(pattern) > 1 and _enters(parts, pattern[1:]))
+    return _matches(parts[:1], pattern[:1]) and _enters(parts[1:], pattern[1:])
 
 
 def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:

@@ -57,7 +57,7 @@ class Chosen:
 
 def choose_files(tree: Tree, view: str) -> Chosen:
     """The data files of a view's directory; raises InputError for the first entry that may be data and is not read."""
-    top = _looked_at(tree, (), view)
+    top = _all_of(tree, (), view)
     days = [one for one in top if one.kind == DIRECTORY and one.name.startswith(PARTITION)]
     if not days:
         return Chosen(flat=_data_in(tree, (), top, view, f"the view reads files {SUFFIX} directly in its directory"))
@@ -69,7 +69,7 @@ def choose_files(tree: Tree, view: str) -> Chosen:
         day = parse_day(one.name.removeprefix(PARTITION))
         if day is None:
             raise InputError(wrong_partition(view, tree.shown((one.name,))))
-        held = _looked_at(tree, (one.name,), view)
+        held = _all_of(tree, (one.name,), view)
         found[day] = _data_in(tree, (one.name,), held, view, f"a partition holds files {SUFFIX} directly")
     return Chosen(found)
 
@@ -134,11 +134,16 @@ def _looked_at(tree: Tree, parts: Parts, view: str) -> list[Entry]:
     told = table_format(tree, parts, entries)
     if told:
         raise refused_format(view, told)
-    for one in entries:
-        # Spark reads a directory like `_day=1`, and pyarrow does not.
+    return [one for one in entries if not is_known_none(one.name)]
+
+
+def _all_of(tree: Tree, parts: Parts, view: str) -> list[Entry]:
+    """The same, where all that a directory holds is asked for: Spark reads one like `_day=1`, and pyarrow does not."""
+    found = _looked_at(tree, parts, view)
+    for one in tree.entries(parts):
         if one.name.startswith("_") and "=" in one.name and one.kind == DIRECTORY:
             _refuse_held(tree, (*parts, one.name), one, view, "names that begin with _ are left out")
-    return [one for one in entries if not is_known_none(one.name)]
+    return found
 
 
 def _data_in(tree: Tree, parts: Parts, entries: Sequence[Entry], view: str, rule: str) -> tuple[Parts, ...]:
@@ -171,7 +176,7 @@ def _leaves(tree: Tree, parts: Parts, entry: Entry, view: str) -> Iterator[tuple
     if entry.kind != DIRECTORY:
         yield parts, entry.kind
         return
-    for one in _looked_at(tree, parts, view):
+    for one in _all_of(tree, parts, view):
         yield from _leaves(tree, (*parts, one.name), one, view)
 
 

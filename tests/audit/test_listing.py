@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from daeda.errors import InputError
+from daeda.dataset.sources import find_files
+from daeda.errors import InputError, NothingThere
 from daeda_audit.listing import read_listing
 from tests.core.entry_cases import CASES
 from tests.core.test_entries import make
@@ -49,3 +54,56 @@ def test_a_data_root_is_no_pattern_to_the_audit(tmp_path: Path) -> None:
     assert read_listing("x", str(home), "v").flat == (home / "v/a.parquet",)
     assert read_listing("x", str(home), "v/*.parquet").flat == (home / "v/a.parquet",)
     assert read_listing("x", str(home), "w/b[[]1].parquet").flat == (home / "w/b[1].parquet",)
+
+
+NAMES = st.sampled_from(
+    ["dt=2024-01-01", "dt=2024-01-02", "dt=x", "DT=2024-01-01", "a.parquet", "b.parquet", "_a.parquet", ".b", "x",
+     "y.csv", "_x=1", "metadata", "v1.metadata.json", "_delta_log", ".hoodie", "a[1].parquet"]
+)  # fmt: skip
+TREES = st.lists(st.lists(NAMES, min_size=1, max_size=3).map(tuple), max_size=6)
+PATTERNS = st.lists(
+    st.sampled_from(["**", "*", "*.parquet", "?.parquet", "dt=*", "a[1].parquet", "[!a]*", "_*", "x", ".b", "[_]*"]),
+    max_size=3,
+)
+
+
+@settings(max_examples=3000, deadline=None)
+@given(TREES, PATTERNS, st.booleans())
+def test_the_product_and_the_audit_agree_on_any_tree(
+    tree: list[tuple[str, ...]], pattern: list[str], directories: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as held:
+        root = Path(held)
+        (root / "v").mkdir()
+        for number, parts in enumerate(tree):
+            path = root.joinpath("v", *parts)
+            with suppress(OSError):  # a file stands where a directory is to be
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if directories and number % 2:
+                    path.mkdir(exist_ok=True)
+                elif not path.exists():
+                    path.touch()
+        whole = "/".join(["v", *pattern])
+        assert read_by_the_product(held, whole) == read_by_the_audit(held, whole)
+
+
+def read_by_the_product(root: str, path: str) -> dict[str, set[str]] | None:
+    """The files by day, None for a refusal."""
+    try:
+        found = find_files(path, "x", root)
+    except NothingThere:
+        return {}
+    except InputError:
+        return None
+    return {f"dt={day}": set(held) for day, held in found.partitions.items()} or {"": set(found.flat)}
+
+
+def read_by_the_audit(root: str, path: str) -> dict[str, set[str]] | None:
+    try:
+        found = read_listing("x", root, path)
+    except InputError:
+        return None
+    if any(day.removeprefix("dt=") == "x" for day in found.by_day):
+        return None
+    by_day = {day: {str(file) for file in held} for day, held in found.by_day.items()}
+    return by_day or ({"": {str(file) for file in found.flat}} if found.flat else {})

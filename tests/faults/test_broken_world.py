@@ -31,7 +31,7 @@ def failed(child: Child, code: int) -> str:
 
 @contextlib.contextmanager
 def restored(path: Path) -> Iterator[None]:
-    kept = path.with_name("kept")
+    kept = path.with_name(".kept")
     shutil.copy2(path, kept)
     try:
         yield
