@@ -19,8 +19,6 @@ from daeda.storage.place import ObjectPath, is_object, object_path
 from daeda_audit.copies import RawFile
 
 _MAGIC = re.compile(r"[*?\[]")
-_LOG = re.compile(r"(?:.*/)?(?:_delta_log|\.hoodie)(?:/.*)?|(?:.*/)?metadata/[^/]*\.metadata\.json")
-_MARKS = ("_delta_log", ".hoodie", "metadata")
 
 
 @dataclass(frozen=True)
@@ -82,11 +80,13 @@ def _by_day(listed: Sequence[Listed]) -> tuple[Files, list[Listed]]:
 
 def _by_pattern(listed: Sequence[Listed], pattern: Sequence[str]) -> tuple[Files, list[Listed]]:
     matched = [one for one in listed if not one.directory and _matches(one.parts, pattern)]
-    # Of a directory that the pattern matches, it has to match all that lies below.
+    # Of a directory that the pattern matches, it has to match all that lies below, as `**` at its end does.
     below = [
         one
         for one in listed
-        if not one.directory and any(_matches(one.parts[:cut], pattern) for cut in range(1, len(one.parts)))
+        if not one.directory
+        and pattern[-1] != "**"
+        and any(_matches(one.parts[:cut], pattern) for cut in range(1, len(one.parts)))
     ]
     refused = [one for one in below if one not in matched and not _hidden(one, len(pattern))]
     refused += [one for one in matched if one.file is None]
@@ -103,10 +103,10 @@ def _hidden(one: Listed, first: int = 0) -> bool:
 
 def _is_log(one: Listed, pattern: Sequence[str]) -> bool:
     """Whether it makes a table of a directory that is looked into."""
-    if not _LOG.fullmatch("/".join(one.parts)):
-        return False
-    home = one.parts[: next(at for at, name in enumerate(one.parts) if name in _MARKS)]
-    return _enters(home, pattern) if pattern else not _hidden(Listed(home, directory=True))
+    homes = [one.parts[:at] for at, name in enumerate(one.parts) if name in ("_delta_log", ".hoodie")]
+    if one.parts[-2:-1] == ("metadata",) and one.parts[-1].endswith(".metadata.json"):
+        homes.append(one.parts[:-2])
+    return any(_enters(home, pattern) if pattern else not _hidden(Listed(home, directory=True)) for home in homes)
 
 
 def _enters(parts: Sequence[str], pattern: Sequence[str]) -> bool:
