@@ -81,14 +81,12 @@ def _by_day(listed: Sequence[Listed]) -> tuple[Files, list[Listed]]:
 def _by_pattern(listed: Sequence[Listed], pattern: Sequence[str]) -> tuple[Files, list[Listed]]:
     matched = [one for one in listed if not one.directory and _matches(one.parts, pattern)]
     # Of a directory that the pattern matches, it has to match all that lies below, as `**` at its end does.
-    below = [
+    rest = [one for one in listed if not one.directory and one not in matched and pattern[-1] != "**"]
+    refused = [
         one
-        for one in listed
-        if not one.directory
-        and pattern[-1] != "**"
-        and any(_matches(one.parts[:cut], pattern) for cut in range(1, len(one.parts)))
+        for one in rest
+        if any(_matches(one.parts[:cut], pattern) and not _hidden(one, cut) for cut in range(1, len(one.parts)))
     ]
-    refused = [one for one in below if one not in matched and not _hidden(one, len(pattern))]
     refused += [one for one in matched if one.file is None]
     return Files({}, tuple(one.file for one in matched if one.file is not None)), refused
 
