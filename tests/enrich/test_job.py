@@ -225,7 +225,10 @@ def test_the_first_failure_ends_the_run_and_published_days_stay(root: Path, runn
     part.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
     with pytest.raises(DayError) as caught:
         build(root)
-    assert str(caught.value) == f"day 2024-01-02: {part}: the bytes on disk are not those that were written"
+    assert str(caught.value) == (
+        f"day 2024-01-02: its skeleton is damaged: {part}: the bytes on disk are not those that were written: run "
+        "`daeda pipeline train likes`, which builds the skeleton of the day anew and enriches it"
+    )
     assert digests(root, DAYS[0]) == single_process(root, DAYS[0])
     assert not enriched(root, DAYS[1]).exists()
     assert_no_staging(root)
