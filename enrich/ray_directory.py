@@ -57,23 +57,15 @@ class RayDirectory:
 
     @property
     def for_ray(self) -> Path:
-        """What Ray takes as its temporary directory. Ray opens it to everybody; the one around it stays closed."""
+        """What Ray takes as its temporary directory. Ray opens it to everybody, again and again; the one around it
+        stays closed.
+        """
         return self.path / "r"
 
     @property
     def logs(self) -> Path:
         """Where the logs will be when Ray has ended."""
         return self.path / LOGS
-
-    def close_to_others(self) -> None:
-        """Take from others what Ray has given to everybody inside."""
-        for directory, names, _files in os.walk(self.for_ray):
-            for name in names:
-                with contextlib.suppress(FileNotFoundError):
-                    path = Path(directory, name)
-                    if not path.is_symlink():
-                        path.chmod(0o700)
-        self.for_ray.chmod(0o700)
 
     def close(self) -> None:
         """Ray has ended: keep its logs if a message named them, and nothing else."""

@@ -129,7 +129,6 @@ def _start(envelope: Envelope, directory: RayDirectory, start_seconds: int) -> N
             _end_started(started)
             if _NOT_UP not in str(error) or not left:
                 raise DayError(with_logs(reason)) from error
-    directory.close_to_others()
 
 
 def _error_of_start(envelope: Envelope, directory: RayDirectory) -> Exception | None:
