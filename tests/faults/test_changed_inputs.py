@@ -80,7 +80,7 @@ def test_the_bytes_are_right_or_the_day_is_not_published(
         assert built(project) == built(project, "anew")
         capsys.readouterr()
         assert main(words(project)) == 0
-        assert capsys.readouterr().err == "skeleton: all 3 days are there already\n"
+        assert capsys.readouterr().err.endswith("skeleton: all 3 days are there already\n")
     else:
         assert code == 1, said
         assert change.told.format(data=data) in said
