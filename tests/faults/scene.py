@@ -32,6 +32,8 @@ STATES = ("empty", "stale")
 def small_project(root: Path) -> TinyProject:
     """Three days with several parts each, and a rolling list: every stage is there."""
     project = TinyProject(root).without("item_vector")
+    project.aggregations |= {"enrichment_specs": [], "embedding_stores": []}
+    project.base = {"history_len": 3}
     project.runtime |= {"feed_start": "2024-01-02", "feed_end": f"2024-01-0{1 + DAYS}", "day_workers": 2}
     project.runtime |= {"rows_per_part": 3, "compute": {"duckdb_config": {"threads": 2, "memory_limit": "400MiB"}}}
     project.views["prices"]["source"]["missing_partitions"] = "empty"

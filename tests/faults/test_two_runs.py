@@ -45,7 +45,7 @@ def test_the_second_run_waits_for_the_first_and_builds_nothing_twice(scene: Scen
     assert first.wait() == 0, first.stderr
     told = second.stderr.splitlines()
     assert told[0].startswith("waiting: 2024-01-02 (skeleton), 2024-01-03 (skeleton), 2024-01-04 (skeleton) held by ")
-    assert told[0].endswith(" UTC (--on-locked fail ends instead)")
+    assert told[0].endswith(" UTC, which is stopped (--on-locked fail ends instead)")
     assert f"process {first.pid} on " in told[0]
     assert told[1:] == ["skeleton: 3 days built by another run meanwhile"]
     assert bytes_of_days(output / "ranking") == scene.wanted
