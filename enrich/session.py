@@ -17,6 +17,7 @@ import ray._private.services
 import ray._private.utils
 import ray._private.worker
 import ray._raylet
+import ray.util
 
 from daeda.errors import DayError, InputError, first_line
 from enrich import ray_environment
@@ -171,12 +172,27 @@ def _join(address: str, start_seconds: int) -> None:
     """Become a driver of a running cluster; InputError when that cannot be."""
     probe_address(address)
     late = str(unreachable(address, f"Ray has not joined it within {start_seconds} s"))
-    with limited(start_seconds, late, InputError.exit_code):
+    with limited(start_seconds, late, InputError.exit_code), _where_it_listens(address):
         try:
             _init(address=address)
         except Exception as error:
             # Ray has no class for it: among others a ConnectionError, a RuntimeError, an AuthenticationError.
             raise unreachable(address, first_line(error)) from error
+
+
+def _where_it_listens(address: str) -> contextlib.AbstractContextManager[None]:
+    """Ray takes 127.0.0.1 to be this host's address in its network; a head that listens on the loopback alone, as that
+    of a run's own Ray does, is not there.
+    """
+    host, _colon, port = address.rpartition(":")
+    if not (host == "localhost" or host.startswith("127.")):
+        return contextlib.nullcontext()
+    try:
+        here = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+        probe_address(f"{here}:{port}")
+    except InputError:
+        return _on_loopback()
+    return contextlib.nullcontext()
 
 
 def _cluster_cpus() -> int:
