@@ -167,7 +167,10 @@ def test_the_days_of_a_killed_driver_are_given_up(
     process.communicate()
     deadline = time.monotonic() + 60
     while worker_processes(skeleton) or at_work(skeleton):
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, (
+            [[one.path for one in process.open_files()] for process in worker_processes(skeleton)],
+            at_work(skeleton),
+        )
         time.sleep(0.05)
     check_the_rest_is_built(slow, skeleton, published(skeleton))
 
