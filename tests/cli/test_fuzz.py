@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from bench.fuzz import ACTIONS, PROJECTS, Change, Findings, Project, check, main, run
-from bench.hostile import DAMAGE, HOSTILE
+from bench.fuzz.__main__ import RESULT, STRATEGIES, main
+from bench.fuzz.findings import Findings
+from bench.fuzz.hostile import DAMAGE, HOSTILE
+from bench.fuzz.yaml_files import ACTIONS, PROJECTS, Change, Project, check, run
 
 
 @pytest.mark.parametrize(("service", "examples"), [("household_ranking", 90), ("dssm_ranking", 40)])
 def test_no_yaml_ends_in_a_traceback(service: str, examples: int) -> None:
     findings = Findings()
-    run(Project(service, PROJECTS[service]), examples, 7, findings)
+    run(service, examples, 7, findings)
     assert findings.examples >= examples
     assert findings.outcomes["exit 2"] > findings.examples // 2
     assert len(findings.actions) >= len(ACTIONS) - 2
@@ -47,9 +49,34 @@ def test_every_hostile_value_is_told_in_place_of_a_whole_file(tmp_path: Path) ->
     assert set(findings.outcomes) <= {"exit 0", "exit 2"}
 
 
+# What an example of each strategy may come to; each has to be met.
+OUTCOMES = {
+    "file trees": {"built", "refused by plan"},
+    "footers": {"built", "blocked"},
+    "manifests": {"skip", "rebuild"},
+    "staging": {"published", "refused"},
+}
+
+
+@pytest.mark.parametrize("strategy", OUTCOMES)
+def test_a_strategy_finds_nothing_and_meets_both_ends(strategy: str) -> None:
+    findings = Findings()
+    STRATEGIES[strategy](40, 3, findings)
+    assert findings.examples >= 35
+    assert set(findings.outcomes) >= OUTCOMES[strategy]
+    assert len(findings.actions) >= 4
+
+
 def test_the_command_writes_what_it_found(tmp_path: Path) -> None:
     result, said = tmp_path / "fuzz.json", []
     assert main(["--examples", "2", "--result", str(result)], said.append) == 0
     report = json.loads(result.read_text())
-    assert {name: one["findings"] for name, one in report["projects"].items()} == {name: [] for name in PROJECTS}
-    assert [line.partition(":")[0] for line in said] == list(PROJECTS)
+    assert {name: one["findings"] for name, one in report["strategies"].items()} == {name: [] for name in STRATEGIES}
+    assert [line.partition(":")[0] for line in said] == list(STRATEGIES)
+
+
+def test_at_least_5000_examples_without_a_finding_are_recorded() -> None:
+    recorded = json.loads(RESULT.read_text())["strategies"]
+    assert set(recorded) == set(STRATEGIES)
+    assert [one["findings"] for one in recorded.values()] == [[]] * len(STRATEGIES)
+    assert sum(one["examples"] for one in recorded.values()) >= 5000
