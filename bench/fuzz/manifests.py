@@ -89,7 +89,9 @@ def _change(directory: Path, one: Change) -> None:
     plain = manifest.is_file() and not manifest.is_symlink()
     match one.action:
         case "replace" | "drop" | "copy" if plain:
-            manifest.write_text(_other_tree(manifest.read_text(encoding="utf-8"), one), encoding="utf-8")
+            manifest.write_text(
+                _other_tree(manifest.read_text(encoding="utf-8", errors="replace"), one), encoding="utf-8"
+            )
         case "garble" | "cut" if plain:
             _garble(manifest, one)
         case "part bytes" | "part size" | "part gone" | "part link" | "touch" if (
