@@ -146,6 +146,8 @@ FLAGS: dict[str, tuple[str, Any]] = {
     "--ray-reserved-memory": ("600MiB", 600 * 2**20),
     "--ray-actor-percent": ("50", 50),
     "--ray-address": ("10.0.0.1:6379", "10.0.0.1:6379"),
+    "--ray-start-timeout-seconds": ("7", 7),
+    "--ray-day-timeout-minutes": ("9", 9),
     "--preload-day-embeddings": ("", True),
     "--no-preload-day-embeddings": ("", False),
 }
