@@ -16,18 +16,32 @@ _NAME = (
     r"access[_-]?key(?:[_-]?id)?|api[_-]?key|account[_-]?key)"
 )
 _IN_QUERY = rf"(?:{_NAME}|[\w.-]*(?:token|signature|credential|sig|pwd|key))"
-_VALUE = r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.)*"|[^\s'"&;,)}\]]+"""
-# postgres://user:password@host: a password may hold what an address would escape, so it ends at the last @ of its word.
-_USER_INFO = re.compile(r"(?P<head>[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@'\"]*:)[^\s'\"]*@")
+# A password without quotes may hold any mark: it ends with its word but for the marks that close what it is quoted in,
+# before the next name of a query or a connection string, and at a quote behind which a list or a mapping goes on.
+_QUOTED = r"""'(?:[^'\\]|\\.|'')*'(?!\w)|"(?:[^"\\]|\\.)*"(?!\w)"""
+_WORD = r"""\S+?(?=['",:;)}\]]{0,4}(?:\s|$)|[;&][\w.-]+=|['"][,;:)}\]]{0,4}['"{\[])"""
+# Where a quote is not closed, the text was cut.
+_VALUE = rf"""{_QUOTED}|['"](?=\w)[^\n]*|{_WORD}"""
+_SCHEME = r"(?<![A-Za-z0-9+.-])[A-Za-z0-9+.-]+://"
+# postgres://user:password@host: a password may hold what an address would escape, so it ends at the last @ of its word,
+# or of a later word where it holds a space or a quote, and what follows the name is no port.
+_USER_INFO = re.compile(
+    rf"(?P<head>{_SCHEME}[^\s:/@'\"]*:)(?:[^\s'\"]*@|(?!\d{{1,5}}(?:\W|$))[^\n@]{{1,200}}@(?=[\w\[]))"
+)
 # https://token@host
 _TOKEN = re.compile(r"(?P<head>https?://)[^\s:/@?#'\"]+@", re.IGNORECASE)
 # password=..., ?X-Amz-Signature=..., s3_secret_access_key='...'
 _ASSIGNED = re.compile(rf"(?P<head>(?<![\w.-]){_NAME}=|[?&;]{_IN_QUERY}=)(?P<value>{_VALUE})", re.IGNORECASE)
 # password = ... of a connection string
 _SPACED = re.compile(rf"(?P<head>\b(?:ssl)?password\s+=\s*|\bpassword=\s+)(?P<value>{_VALUE})", re.IGNORECASE)
+# SECRET '...' of a statement of SQL
+_STATED = re.compile(rf"(?P<head>(?<![\w.'\"-])(?:{_NAME}|key_id)\s+)(?P<value>{_QUOTED})", re.IGNORECASE)
+# Password: ... of a prompt; in small letters it is the name of a field before what is said of it.
+_ASKED = re.compile(rf"(?P<head>(?<![\w.'\"-])P(?:assword|ASSWORD):\s+)(?P<value>{_VALUE})")
 # An entry of a mapping, as Python and JSON write it.
 _ENTRY = re.compile(
-    rf"(?P<head>(?P<quote>['\"]){_NAME}(?P=quote)\s*:\s*)(?P<value>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")",
+    rf"(?P<head>(?P<quote>['\"]){_NAME}(?P=quote)\s*:\s*)"
+    rf"(?P<value>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|-?[0-9][^\s'\",}}\]]*)",
     re.IGNORECASE,
 )
 
@@ -49,7 +63,7 @@ def masked(text: str, values: Iterable[str] = ()) -> str:
     if "@" in text:
         text = _USER_INFO.sub(rf"\g<head>{HIDDEN}@", text)
         text = _TOKEN.sub(rf"\g<head>{HIDDEN}@", text)
-    for pattern in (_ASSIGNED, _SPACED, _ENTRY):
+    for pattern in (_ASSIGNED, _SPACED, _STATED, _ASKED, _ENTRY):
         text = pattern.sub(_hidden, text)
     return text
 

@@ -204,6 +204,20 @@ SECRETS = {
     "https://a.blob/c?sv=1&sig=abc%3D": "https://a.blob/c?sv=1&sig=***",
     "AccountKey=abc==;EndpointSuffix=x": "AccountKey=***;EndpointSuffix=x",
     "found {'password': 'a b', 'host': 'c'}": "found {'password': '***', 'host': 'c'}",
+    "dbname=x password=ab,cd host=h": "dbname=x password=*** host=h",
+    "dbname=x password=ab;c)d]e'f\"g&h host=h": "dbname=x password=*** host=h",
+    "PGPASSWORD=abc}def": "PGPASSWORD=***",
+    "(host=h password=a,b), then": "(host=h password=***), then",
+    "'host=h password=ab' and \"password=cd\": no": "'host=h password=***' and \"password=***\": no",
+    "password='a b'c d' host=h": "password='***'",
+    "no host in password='ab cd": "no host in password='***'",
+    '{"dsn":"host=h password=a,b","port":1}': '{"dsn":"host=h password=***","port":1}',
+    "postgres://h/d?password=abc,def&a=1": "postgres://h/d?password=***&a=1",
+    "postgres://u:pa ss@h/d": "postgres://u:***@h/d",
+    "postgres://u:p\"w@h/d": "postgres://u:***@h/d",
+    "SECRET (TYPE s3, KEY_ID 'AK', SECRET 'hunter2hunter2')": "SECRET (TYPE s3, KEY_ID '***', SECRET '***')",
+    '{"password": 12345678, "a": 1}': '{"password": ***, "a": 1}',
+    "Password: hunter2": "Password: ***",
 }  # fmt: skip
 
 
@@ -220,6 +234,8 @@ def test_secrets_of_addresses_are_masked(text: str, shown: str) -> None:
         "postgres://environment/shop.prices, s3://lake/a:b@c, head.example:6379, me@host",
         "tokens=5, the column 'token' is int64, and the view declares string: correct the view",
         "ducklake://meta.ducklake/main.prices@3",
+        "views.yaml:4: fields.password: input should be a text, secret of 'x', the key 'secret' is unknown",
+        "redis://head.example:6379 'is not reached', nor me@host",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
