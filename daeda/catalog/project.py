@@ -9,15 +9,17 @@ from typing import Any
 
 from daeda.catalog.service import FeatureService
 from daeda.catalog.view import FeatureView
-from daeda.errors import ConfigError, UsageError, did_you_mean
+from daeda.errors import ConfigError, NotRegular, UsageError, did_you_mean
 from daeda.settings.aggregations import Aggregations
 from daeda.settings.document import Document, Location, Mistakes, load_document, parse_model
 from daeda.settings.kinds import Dimensions
 from daeda.settings.runtime import RuntimeSettings, load_runtime
 from daeda.storage.place import Place, below, place
+from daeda.storage.regular import check_regular
 
 # Files of one directory: each is read and checked whenever a command begins.
 _MOST_FILES = 2_000
+_MOST_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -230,10 +232,22 @@ def _documents_in(directory: Path, root: Path, what: str, flag: str, mistakes: M
     if len(files) > _MOST_FILES:
         mistakes.add(str(directory), f"holds {len(files):,} {what}, and a project at most {_MOST_FILES:,}: split it")
         return []
+    size = sum(_size(path) for path in files)
+    if size > _MOST_BYTES:
+        mistakes.add(str(directory), f"holds {what} of {size:,} bytes, and a project at most {_MOST_BYTES:,}: split it")
+        return []
     if not files:
         mistakes.add(str(directory), f"holds no {what} (*.yaml): write one, or say where they are with {flag}")
     found = [load_document(path, root, mistakes) for path in files]
     return [document for document in found if document is not None]
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; none where it is not there or no file, which is told when it is read."""
+    try:
+        return check_regular(path).st_size
+    except (OSError, NotRegular):
+        return 0
 
 
 def _warnings(dimensions: Dimensions, documents: Mapping[str, Document]) -> tuple[str, ...]:

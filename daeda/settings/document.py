@@ -165,8 +165,7 @@ class _Loader(yaml.SafeLoader):
         if self.nodes > _MAX_NODES:
             raise _too_many(self.peek_event())  # type: ignore[no-untyped-call]
         if self.depth > _MAX_DEPTH + 1:
-            line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
-            raise _DocumentError(f"nested deeper than {_MAX_DEPTH} levels", line)
+            raise _too_deep(self.peek_event())  # type: ignore[no-untyped-call]
         try:
             node: yaml.Node | None = super().compose_node(parent, index)
             return node
@@ -175,22 +174,36 @@ class _Loader(yaml.SafeLoader):
 
 
 def _count_nodes(text: str) -> None:
-    """Raise _DocumentError for a text of too many nodes, long before it could be composed, where libyaml is there."""
+    """Raise _DocumentError for too many nodes or too deep ones, long before they are composed, where libyaml is there.
+
+    The loader takes seconds for brackets alone that are never closed, before it composes the first node.
+    """
     reader = getattr(yaml, "CSafeLoader", None)
     if reader is None:
         return
-    nodes = 0
+    nodes = depth = 0
     # What it cannot read is told by the loader, in its words.
     with contextlib.suppress(yaml.YAMLError):
         for event in yaml.parse(text, Loader=reader):
             nodes += isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent)
             if nodes > _MAX_NODES:
                 raise _too_many(event)
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > _MAX_DEPTH + 1:
+                raise _too_deep(event)
 
 
 def _too_many(event: yaml.Event) -> _DocumentError:
-    line = event.start_mark.line if event.start_mark is not None else 0
-    return _DocumentError(f"has more than {_MAX_NODES:,} keys and values: split it", line + 1)
+    return _DocumentError(f"has more than {_MAX_NODES:,} keys and values: split it", _line_of(event))
+
+
+def _too_deep(event: yaml.Event) -> _DocumentError:
+    return _DocumentError(f"nested deeper than {_MAX_DEPTH} levels", _line_of(event))
+
+
+def _line_of(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark is not None else 1
 
 
 def _value(node: yaml.Node, location: Location, lines: dict[Location, int]) -> Any:

@@ -137,6 +137,24 @@ def test_a_document_within_its_limits_is_read_and_one_beyond_is_not_composed(
     assert not composed
 
 
+def test_brackets_that_are_never_closed_are_not_composed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    composed: list[str] = []
+    monkeypatch.setattr(document_module.yaml, "compose", lambda text, Loader: composed.append(text))
+    for text in ("[" * 50_010, "a: \n" + "- " * 50_010, "{a: " * 50_010):
+        assert load(tmp_path, text)[1][0].endswith(": is not valid YAML: nested deeper than 40 levels")
+    assert not composed
+
+
+@pytest.mark.parametrize(("levels", "mistakes"), [(40, 0), (41, 1)])
+@pytest.mark.parametrize("libyaml", [True, False])
+def test_the_deepest_level_is_the_same_with_libyaml_and_without(
+    levels: int, mistakes: int, libyaml: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not libyaml:
+        monkeypatch.delattr(document_module.yaml, "CSafeLoader", raising=False)
+    assert len(load(tmp_path, "a: " + "[" * levels + "]" * levels)[1]) == mistakes
+
+
 def test_the_nodes_are_counted_without_libyaml_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(document_module, "_MAX_NODES", 10)
     monkeypatch.delattr(document_module.yaml, "CSafeLoader", raising=False)
@@ -154,4 +172,24 @@ def test_a_directory_of_more_files_than_a_project_has_is_refused(
         project.write().load()
     assert str(raised.value) == (
         f"{tmp_path / 'feature_views'}: holds 3 feature views, and a project at most 2: split it"
+    )
+
+
+def test_a_directory_of_more_bytes_than_a_project_has_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = TinyProject(tmp_path).write()
+    views = sorted((tmp_path / "feature_views").glob("*.yaml"))
+    with views[0].open("a") as file:
+        file.write("#" * 1000)
+    size = sum(path.stat().st_size for path in views)
+    monkeypatch.setattr(project_module, "_MOST_BYTES", size)
+    project.load()
+    with views[0].open("a") as file:
+        file.write("#")
+    with pytest.raises(ConfigError) as raised:
+        project.load()
+    assert str(raised.value).splitlines()[0] == (
+        f"{tmp_path / 'feature_views'}: holds feature views of {size + 1:,} bytes, and a project at most {size:,}: "
+        "split it"
     )
