@@ -16,7 +16,7 @@ import yaml
 from daeda.catalog.project import ProjectPaths, load_project
 from daeda.compiler.compile import compile_project
 from daeda.compiler.pipeline_file import PIPELINES, pipeline_text
-from daeda.dataset.sources import preparation_hint
+from daeda.dataset.local_sources import preparation_hint
 from daeda.dtypes import DType
 from daeda.planning.explain import explain_text
 from tests.art_feed.conftest import DAYS, ROOT, SERVICE, ArtFeed
