@@ -343,8 +343,9 @@ def commands() -> str:
         "in YAML to the project root. Flags cannot be shortened.\n",
         "| exit code | meaning |",
         "|---|---|",
-        "| 0 | done: every planned day is there, by its manifest |",
-        "| 1 | a day failed, or an audit found a difference; the days published before it stay |",
+        "| 0 | done: every planned day is there, by its manifest; `plan` says with 0 what is blocked, too |",
+        "| 1 | a day failed, an audit found a difference, or days are stale with `--on-stale fail`; the days published "
+        "before it stay |",
         "| 2 | wrong usage, configuration or input, found before the first day; nothing was written |",
         "| 130 | interrupted; run again to go on |\n",
     ]

@@ -101,7 +101,7 @@ class FeatureService(Strict):
     """The contract: grain, spine and columns."""
 
     name: Name = Field(description="Name of the service, and of its directory below output_root.")
-    version: Whole = Field(ge=1, description="Version of the contract.")
+    version: Whole = Field(ge=1, description="Version of the contract; 1, since no other has an effect yet.")
     owner: str = Field(default="", description="Who answers for it.")
     description: str = Field(default="", description="What it is for.")
     grain: Names = Field(min_length=1, description="Columns that name a row.")

@@ -123,7 +123,7 @@ def add_run_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         "--on-stale",
         choices=("rebuild", "keep", "fail"),
         default="rebuild",
-        help="what to do with a day whose inputs or configuration changed",
+        help="what to do with a day whose inputs or configuration changed, or that is not as it was published",
     )
     return group
 

@@ -12,7 +12,7 @@ from daeda.cli.console import HarmlessConsole
 from daeda.dataset.layout import Dataset, Layout
 from daeda.dataset.published import look_at_days
 from daeda.errors import shortened
-from daeda.planning.days import Action, DayPlan
+from daeda.planning.days import MISSING_ADVICE, Action, DayPlan
 
 _PLANNED = {
     Action.BUILD: "build",
@@ -85,6 +85,8 @@ def print_plan(
     console.print(table)
     for sentence, cut in _cut_days(days):
         console.print(f"{sentence}: the windows of {shortened(cut, 3)} hold less than they could", soft_wrap=True)
+    if any(plan.lacks_partitions for plan in days):
+        console.print(f"missing partitions: {MISSING_ADVICE}", soft_wrap=True)
     for view, path in sources:
         console.print(f"{view}: {path}", soft_wrap=True)
 

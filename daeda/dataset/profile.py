@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from daeda.dataset.layout import Dataset, Layout
+from daeda.dataset.staging import refuse_stranger
 from daeda.durations import seconds_since
 from daeda.storage.regular import read_regular
 
@@ -153,6 +154,8 @@ def profile_path(layout: Layout, dataset: Dataset, day: dt.date) -> Path:
 def write_profile(layout: Layout, dataset: Dataset, profile: DayProfile) -> None:
     """Write the profile of a day in place of an older one."""
     path = profile_path(layout, dataset, profile.day)
+    for directory in (path.parent.parent, path.parent):
+        refuse_stranger(directory)
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
     shown = {

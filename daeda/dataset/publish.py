@@ -21,7 +21,7 @@ from daeda.dataset.manifest import Manifest
 from daeda.dataset.object_publish import upload_day
 from daeda.dataset.published import entries_of, require_free, stamp_of
 from daeda.dataset.sources import file_digest
-from daeda.dataset.staging import RunStaging, still_ours
+from daeda.dataset.staging import RunStaging, carry_over, still_ours
 from daeda.errors import DayError
 from daeda.storage.place import ObjectPath, Place
 
@@ -83,6 +83,7 @@ def _move_into_place(staging: RunStaging, dataset: Dataset, ready: Path, final: 
         ready.rename(final)
     _sync_directory(final.parent)
     if aside.exists():
+        carry_over(aside, final)
         shutil.rmtree(aside)
 
 

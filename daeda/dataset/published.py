@@ -14,12 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
+
 from daeda.dataset.layout import MANIFEST_NAME, Dataset, Layout, day_name, is_part
-from daeda.dataset.manifest import DamagedManifest, DayName, Manifest, Part, read_manifest
-from daeda.dataset.sources import file_digest
-from daeda.errors import DayError, shortened
+from daeda.dataset.manifest import DamagedManifest, DayName, InputFile, Manifest, Part, read_manifest
+from daeda.dataset.sources import combined_digest, file_digest
+from daeda.errors import DayError, cut, shortened
 from daeda.storage.client import AT_ONCE
-from daeda.storage.objects import client
+from daeda.storage.objects import client, open_parquet
 from daeda.storage.place import ObjectPath, Place
 
 # Parts that are digested at once.
@@ -85,8 +87,22 @@ def _look(
         return Published(None, (f"{MANIFEST_NAME}: {error.reason}",), obstacles)
     if manifest is None:
         return Published(None, (), obstacles)
+    contradiction = _contradiction(manifest)
+    if contradiction is not None:
+        return Published(None, (f"{MANIFEST_NAME}: {contradiction}",), obstacles)
     damage, stamps = _compared(directory, manifest, entries, verify)
     return Published(manifest, damage, obstacles, stamps)
+
+
+def _contradiction(manifest: Manifest) -> str | None:
+    """In what the inputs of a skeleton day contradict its fingerprint, which holds their digest by Scan."""
+    if manifest.dataset != "skeleton":
+        return None
+    by_scan: dict[str, list[InputFile]] = {name: [] for name in manifest.fingerprint.inputs}
+    for file in manifest.inputs:
+        by_scan.setdefault(file.operator, []).append(file)
+    wrong = [name for name, files in by_scan.items() if manifest.fingerprint.inputs.get(name) != combined_digest(files)]
+    return f"inputs: those of {cut(wrong[0])} are not the ones of its fingerprint" if wrong else None
 
 
 def _occupied(directory: Place) -> str | None:
@@ -173,6 +189,8 @@ def _compared(
         for (part, _), equal in zip(doubtful, same, strict=True)
         if not equal
     ]
+    if verify and not damage:
+        damage += [sentence for part in manifest.parts for sentence in _unlike_footer(directory, part, manifest)]
     published = {part.name for part in manifest.parts}
     damage += [f"{name} is no part of the published day" for name in sorted(set(entries) - published)]
     stamps = {
@@ -181,6 +199,19 @@ def _compared(
         if equal and manifest.stamps.get(part.name) != stamp
     }
     return tuple(damage), stamps
+
+
+def _unlike_footer(directory: Place, part: Part, manifest: Manifest) -> list[str]:
+    """In what a manifest contradicts the footer of one of its parts, whose bytes are those that it names."""
+    try:
+        with open_parquet(str(directory / part.name)) as file:
+            rows, names = file.metadata.num_rows, file.schema_arrow.names
+    except (OSError, pa.ArrowException):
+        return [f"{part.name} is no Parquet file"]
+    told = [f"{MANIFEST_NAME}: {part.name} has {rows} rows, and not {part.rows}"] if rows != part.rows else []
+    if names != [column.name for column in manifest.columns]:
+        told.append(f"{MANIFEST_NAME}: columns: they are not those of {part.name}")
+    return told
 
 
 def _digest_of(path: Place) -> str:

@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
-from daeda.dataset.layout import Dataset, Layout
+from daeda.dataset.layout import MANIFEST_NAME, Dataset, Layout
 from daeda.dataset.lease import check_conditions
 from daeda.dataset.locks import take
 from daeda.dataset.object_publish import clear_unfinished
-from daeda.errors import InputError, refusal
+from daeda.errors import InputError, NotRegular, refusal
 from daeda.storage.objects import before_the_first_day, client
 from daeda.storage.place import ObjectPath
 from daeda.storage.regular import open_regular, read_regular, regular_descriptor
@@ -94,7 +94,7 @@ def open_local_staging(layout: Layout) -> Iterator[RunStaging]:
     staging = RunStaging(layout, directory)
     with contextlib.ExitStack() as stack:
         try:
-            refuse_link(layout.staging)
+            refuse_stranger(layout.staging)
             layout.staging.mkdir(parents=True, exist_ok=True)
             with one_at_a_time(layout):
                 _repair(layout)
@@ -174,7 +174,7 @@ def _is_there(path: Path) -> bool:
 
 def repair(layout: Layout) -> None:
     """Put back days that a dead run had set aside, and remove what it left in staging."""
-    refuse_link(layout.staging)
+    refuse_stranger(layout.staging)
     if layout.staging.is_dir():
         with one_at_a_time(layout):
             _repair(layout)
@@ -223,7 +223,7 @@ def driver_alive(directory: Path) -> bool:
 
 def _repair(layout: Layout) -> None:
     for directory in sorted(layout.staging.glob("run-*")):
-        refuse_link(directory)
+        refuse_stranger(directory)
         # A run that ends at this moment removes its directory itself.
         with contextlib.suppress(BlockingIOError, FileNotFoundError), _locked(directory):
             _restore_aside(layout, directory)
@@ -249,8 +249,12 @@ def _restore_aside(layout: Layout, directory: Path) -> None:
         for kept in sorted(aside.glob("dt=*")):
             published = layout.service_dir / dataset / kept.name
             # The new day is in place: the old one has done its service, and goes with the directory.
-            if not kept.is_symlink() and not os.path.lexists(published):
+            if kept.is_symlink():
+                continue
+            if not os.path.lexists(published):
                 kept.rename(published)
+            elif published.is_dir() and not published.is_symlink():
+                carry_over(kept, published)
 
 
 @contextlib.contextmanager
@@ -262,12 +266,34 @@ def _locked(directory: Path) -> Iterator[FileIO]:
 
 
 def _opened_lock(path: Path) -> FileIO:
-    """The file of a lock, made if it is not there; never through a link, and never a FIFO, which would wait."""
-    descriptor = regular_descriptor(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW)
+    """The file of a lock, made if it is not there; never through a link, and never a FIFO, which would wait.
+
+    Raises InputError where something else has its name, and FileNotFoundError where its directory is gone.
+    """
+    try:
+        descriptor = regular_descriptor(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW)
+    except NotRegular as error:
+        raise InputError(f"{refusal(error)}: it is a lock of daeda's: remove what has its name") from error
+    except OSError as error:
+        if not os.path.lexists(path) or (path.is_file() and not path.is_symlink()):
+            raise
+        raise InputError(f"{path} is no file, and a lock of daeda's: remove what has its name") from error
     return os.fdopen(descriptor, "ab", buffering=0)
 
 
-def refuse_link(directory: Path) -> None:
-    """Raise InputError where a link stands in for a directory that daeda makes, fills and deletes."""
+def refuse_stranger(directory: Path) -> None:
+    """Raise InputError where a link or a file stands in for a directory that daeda makes, fills and deletes."""
     if directory.is_symlink():
         raise InputError(f"{directory} is a link, which is not followed: remove it, or name another output root")
+    if directory.exists() and not directory.is_dir():
+        raise InputError(
+            f"{directory} is no directory, as daeda makes one there: remove it, or name another output root"
+        )
+
+
+def carry_over(old: Path, new: Path) -> None:
+    """Take along what somebody put beside the parts of a day under a name that readers pass over (`_…`, `.…`)."""
+    for path in sorted(old.iterdir()):
+        hidden = path.name.startswith(("_", ".")) and not path.name.startswith(MANIFEST_NAME)
+        if hidden and not os.path.lexists(new / path.name):
+            path.rename(new / path.name)

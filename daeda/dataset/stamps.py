@@ -13,7 +13,7 @@ from pathlib import Path
 
 from daeda.dataset.layout import MANIFEST_NAME, Layout
 from daeda.dataset.manifest import DamagedManifest, DayName, parse_manifest, read_manifest
-from daeda.dataset.staging import one_at_a_time
+from daeda.dataset.staging import one_at_a_time, refuse_stranger
 from daeda.storage.objects import client
 from daeda.storage.place import ObjectPath
 
@@ -39,6 +39,7 @@ def _rewrite(layout: Layout, name: DayName, added: Mapping[str, str] | None) -> 
 
 
 def _rewrite_file(layout: Layout, directory: Path, name: DayName, added: Mapping[str, str] | None) -> None:
+    refuse_stranger(layout.staging)
     layout.staging.mkdir(parents=True, exist_ok=True)
     # No run moves a day while it holds this lock.
     with one_at_a_time(layout):

@@ -22,6 +22,10 @@ from daeda.operators.relational import Scan, ScanColumn
 from daeda.planning.functions import function_codes
 from daeda.storage.objects import before_the_first_day
 
+MISSING_ADVICE = (
+    "add the partitions (a directory without rows is an empty day), or say source.missing_partitions: empty"
+)
+
 
 class Action(Enum):
     """What is to be done with a day."""
@@ -52,6 +56,7 @@ class DayPlan:
     parts: tuple[Part, ...] | None = field(default=None, repr=False)
     damage: tuple[str, ...] = ()
     obstacles: tuple[str, ...] = ()
+    lacks_partitions: bool = False
     stamps: Mapping[str, str] = field(default_factory=dict, repr=False)
     planned: Fingerprint | None = field(default=None, repr=False)
 
@@ -178,7 +183,7 @@ def refuse_blocked(plans: Iterable[DayPlan]) -> None:
         reasons = sorted({reason for one in blocked for reason in one.reasons})
         raise InputError(
             f"{counted(len(blocked), 'day')} cannot be built, the first is {blocked[0].day}: {shortened(reasons)}: "
-            "add the partitions (a directory without rows is an empty day), or say source.missing_partitions: empty"
+            f"{MISSING_ADVICE}"
         )
 
 
@@ -219,7 +224,7 @@ def _skeleton_day(
         for one in missing_days(scan, sources.files[scan.name], day)
     }
     if missing:
-        return DayPlan(day, "skeleton", Action.BLOCKED, tuple(sorted(missing)))
+        return DayPlan(day, "skeleton", Action.BLOCKED, tuple(sorted(missing)), lacks_partitions=True)
     if published is not None and published.obstacles:
         return _obstructed(published, day, "skeleton")
     needed = sources.needed(day)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import os
 import shutil
@@ -11,12 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daeda.dataset.layout import Layout, part_name
 from daeda.dataset.manifest import DamagedManifest, DayName, parse_manifest, read_manifest
+from daeda.dataset.profile import DayProfile, write_profile
 from daeda.dataset.publish import publish_day
 from daeda.dataset.published import Published, look_at_days
 from daeda.dataset.read import open_day
@@ -98,7 +102,8 @@ def test_a_part_that_is_not_as_published_is_named_at_the_cost_of_a_stat(layout: 
     # It is published anew over what is there, and nothing of it stays.
     publish(layout, "content")
     assert look(layout).damage == ()
-    assert sorted(path.name for path in place(layout).iterdir()) == ["_manifest.json", "part-0-0.parquet"]
+    names = sorted(path.name for path in place(layout).iterdir())
+    assert [name for name in names if name != "_x"] == ["_manifest.json", "part-0-0.parquet"]
 
 
 def test_a_file_whose_stamp_is_right_and_whose_bytes_are_not_is_found_by_verifying(layout: Layout) -> None:
@@ -339,6 +344,65 @@ def test_a_staging_directory_that_is_a_link_is_refused(layout: Layout, tmp_path:
         with pytest.raises(InputError, match=r"/_staging is a link, which is not followed: remove it"):
             attempt()
     assert [path.name for path in victim.iterdir()] == ["run-9"]
+
+
+@pytest.mark.parametrize("name", ["_notes/mine.txt", ".mine", "_SUCCESS"])
+def test_what_readers_pass_over_stays_when_the_day_is_built_anew(layout: Layout, name: str) -> None:
+    path = place(layout) / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("of the user")
+    publish(layout, "new")
+    assert (path.read_text(), (place(layout) / part_name(0)).read_text()) == ("of the user", "new")
+    # A crash behind the second rename leaves it aside, from where the next start brings it.
+    aside = layout.staging / "run-dead/aside/skeleton/dt=2024-01-02"
+    aside.mkdir(parents=True)
+    (aside / "_more").write_text("of the user")
+    repair(layout)
+    assert (place(layout) / "_more").read_text() == "of the user"
+
+
+@pytest.mark.parametrize("name", ["_staging", "_staging/run-x", "_staging/door.lock", "_staging/run-x/run.lock"])
+def test_what_has_the_name_of_something_in_staging_is_told(layout: Layout, name: str) -> None:
+    path = layout.service_dir / name  # type: ignore[operator]
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    path.parent.mkdir(exist_ok=True)
+    path.mkdir() if name.endswith(".lock") else path.write_text("")
+    what = "no file, and a lock of daeda's" if name.endswith(".lock") else "no directory, as daeda makes one there"
+    for attempt in (lambda: repair(layout), lambda: publish(layout, "new")):
+        with pytest.raises(InputError, match=what):
+            attempt()
+
+
+def test_a_manifest_whose_inputs_are_not_those_of_its_fingerprint_is_damaged(layout: Layout) -> None:
+    path = place(layout) / "_manifest.json"
+    given = json.loads(path.read_text())
+    fingerprint = {**given["fingerprint"], "inputs": {"scan_events": "ab" * 32}}
+    path.write_text(json.dumps({**given, "fingerprint": fingerprint}))
+    reason = "_manifest.json: inputs: those of scan_events are not the ones of its fingerprint"
+    assert (look(layout).manifest, look(layout).damage) == (None, (reason,))
+
+
+def test_verifying_compares_manifest_and_footers(layout: Layout) -> None:
+    part = place(layout) / part_name(0)
+    pq.write_table(pa.table({"x": [1, 2, 3]}), part)
+    path = place(layout) / "_manifest.json"
+    digest = hashlib.sha256(part.read_bytes()).hexdigest()
+    given = {**json.loads(path.read_text()), "rows": 300}
+    given["parts"] = [{"name": part.name, "rows": 300, "size": part.stat().st_size, "sha256": digest}]
+    path.write_text(json.dumps(given))
+    assert look(layout).damage == ()
+    assert look(layout, verify=True).damage == (
+        "_manifest.json: part-0-0.parquet has 3 rows, and not 300",
+        "_manifest.json: columns: they are not those of part-0-0.parquet",
+    )
+
+
+def test_profiles_are_not_written_through_a_link(layout: Layout, tmp_path: Path) -> None:
+    (tmp_path / "victim").mkdir()
+    (layout.service_dir / "_profile").symlink_to(tmp_path / "victim")  # type: ignore[operator]
+    with pytest.raises(InputError, match="_profile is a link, which is not followed"):
+        write_profile(layout, "skeleton", DayProfile(DAY, 1, ()))
+    assert list((tmp_path / "victim").iterdir()) == []
 
 
 @pytest.mark.parametrize("lock", ["door.lock", "run-dead/run.lock"])
