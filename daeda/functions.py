@@ -60,6 +60,8 @@ def load_function(
             f"function '{path}': '{attribute}' is of type {type(call).__name__} and no function: "
             f"{did_you_mean(attribute, known)}"
         )
+    if inspect.iscoroutinefunction(call) or inspect.isasyncgenfunction(call):
+        raise ConfigError(f"function '{path}' is async, and nothing awaits it: write it with 'def'")
     if columns:
         _check_arguments(path, call, columns)
     return Function(path, call, _codes[name])

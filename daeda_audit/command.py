@@ -26,6 +26,9 @@ from daeda_audit.report import examples, table
 from daeda_audit.spine import filters_of_the_day
 from daeda_audit.stores import changed_stores
 
+# More than a century: longer ranges take seconds to be written out, and are no days that were published.
+_MOST_DAYS = 40_000
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Audit the published days of a service; returns the exit code."""
@@ -178,7 +181,12 @@ def _days(word: str) -> list[dt.date]:
         raise UsageError(f"--days '{word}' is not a day: write YYYY-MM-DD, or YYYY-MM-DD..YYYY-MM-DD") from error
     if end < start:
         raise UsageError(f"--days '{word}' ends before it begins: swap its ends")
-    return [start + dt.timedelta(days=offset) for offset in range((end - start).days + 1)]
+    number = (end - start).days + 1
+    if number > _MOST_DAYS:
+        raise UsageError(
+            f"--days '{word}' has {number:,} days, and a range at most {_MOST_DAYS:,}: name those published"
+        )
+    return [start + dt.timedelta(days=offset) for offset in range(number)]
 
 
 def _summary(

@@ -6,6 +6,7 @@ reads one, or an error: what is passed over cannot be recomputed.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,9 +17,12 @@ from daeda.errors import InputError
 from daeda.storage.client import StoredObject
 from daeda.storage.objects import client
 from daeda.storage.place import ObjectPath, is_object, object_path
+from daeda.storage.regular import kind_of
 from daeda_audit.copies import RawFile
 
 _MAGIC = re.compile(r"[*?\[]")
+# Bytes of a name that are no UTF-8, as Python holds them.
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,10 @@ def read_listing(view: str, root: str, path: str) -> Files:
     """The files of a view's path below `root`; raises InputError for what may be data and is not read."""
     start, pattern = _begin(root, path)
     base = f"{start}".rstrip("/")
-    alone = _alone(start, pattern)
+    try:
+        alone = _alone(start, pattern)
+    except InputError as error:
+        raise InputError(f"view '{view}': {error}") from error
     above = _seen_above(start)
     listed = [] if alone is not None else sorted(_everything(start), key=lambda one: one.parts)
     told = next(
@@ -151,10 +158,13 @@ def _begin(root: str, path: str) -> tuple[Path | ObjectPath, list[str]]:
 
 
 def _alone(start: Path | ObjectPath, pattern: Sequence[str]) -> RawFile | None:
-    """The one file or object that a path names, if it does."""
+    """The one file or object that a path names, if it does; raises InputError where it is no directory either."""
     if pattern:
         return None
     if isinstance(start, Path):
+        if os.path.lexists(start) and not start.is_dir() and not start.is_file():
+            what = kind_of(start.stat().st_mode) if start.exists() else "a broken link"
+            raise InputError(f"{start} is {what}, no file: put the file there, or correct the path")
         return start if start.is_file() else None
     if not start.key or (not start.key.endswith(".parquet") and client().peek(start, 1)):
         return None
@@ -168,18 +178,31 @@ def _everything(start: Path | ObjectPath) -> Iterator[Listed]:
 
 
 def _local(start: Path, directory: Path) -> Iterator[Listed]:
-    """Directories, files and the rest, links followed unless they lead to where they come from."""
+    """Directories, files and the rest, links followed unless they lead to where they come from.
+
+    The rest are links to nowhere and to themselves, what is neither file nor directory, and names that are no UTF-8,
+    which no reader of Parquet files opens.
+    """
     try:
         held = sorted(directory.iterdir()) if directory.is_dir() else []
     except OSError as error:
         raise InputError(f"{directory} cannot be listed ({error.strerror}): change its permissions") from error
     for path in held:
         parts = path.relative_to(start).parts
-        circle = path.is_symlink() and directory.resolve().is_relative_to(path.resolve())
-        inside = path.is_dir() and not circle
-        yield Listed(parts, path if path.is_file() else None, inside)
+        named = _SURROGATES.search(path.name) is None
+        try:
+            # A link that leads to itself is no directory, and has nothing that it resolves to.
+            inside = named and path.is_dir() and not _leads_up(path)
+            file = path if named and path.is_file() else None
+        except OSError as error:
+            raise InputError(f"{path} cannot be looked at ({error.strerror}): change the permissions") from error
+        yield Listed(parts, file, inside)
         if inside:
             yield from _local(start, path)
+
+
+def _leads_up(path: Path) -> bool:
+    return path.is_symlink() and path.parent.resolve().is_relative_to(path.resolve())
 
 
 def _objects(start: ObjectPath) -> Iterator[Listed]:
@@ -196,7 +219,8 @@ def _objects(start: ObjectPath) -> Iterator[Listed]:
 def _seen_above(start: Path | ObjectPath) -> Iterable[str]:
     """Logs and metadata of table formats in the directories above."""
     if isinstance(start, Path):
-        ways = (start.absolute(), start.resolve())
+        # `realpath`, for a link that leads to itself resolves to nothing.
+        ways = (start.absolute(), Path(os.path.realpath(start)))
         for place in dict.fromkeys(one for way in ways for one in (way, *way.parents)):
             yield from (str(place / name) for name in ("_delta_log", ".hoodie") if (place / name).exists())
             yield from (str(one) for one in (place / "metadata").glob("*.metadata.json"))

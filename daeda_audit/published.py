@@ -130,10 +130,11 @@ def published_days(layout: Layout, asked: Sequence[dt.date], copies: Path) -> di
     """
     found: dict[dt.date, list[PublishedDay]] = {}
     there: set[dt.date] = set()
+    named_days = frozenset(asked)
     for dataset in DATASETS:
         places = _days_below(layout.dataset_dir(dataset))
         there |= set(places)
-        wanted = {day: place for day, place in places.items() if not asked or day in asked}
+        wanted = {day: place for day, place in places.items() if not asked or day in named_days}
         named = {day: DayName(layout.service_dir.name, dataset, day) for day in wanted}
         with ThreadPoolExecutor(AT_ONCE) as pool:
             manifests = list(pool.map(lambda day: read_manifest(wanted[day], named[day]), wanted))  # noqa: B023

@@ -58,6 +58,9 @@ def test_what_is_not_a_day(made: TinyProject, capsys: pytest.CaptureFixture[str]
     assert refused(made, capsys, "--days", "2024-01-03..2024-01-02") == (
         "error: --days '2024-01-03..2024-01-02' ends before it begins: swap its ends"
     )
+    assert refused(made, capsys, "--days", "0001-01-01..9999-12-31") == (
+        "error: --days '0001-01-01..9999-12-31' has 3,652,059 days, and a range at most 40,000: name those published"
+    )
 
 
 def test_nothing_is_published(made: TinyProject, capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,13 +38,51 @@ def test_the_audit_agrees_on_what_is_a_file(name: str, tmp_path: Path) -> None:
 
 def test_a_path_that_is_no_regular_file_is_no_data(tmp_path: Path) -> None:
     make(tmp_path, "v/dt=2024-01-01/a.parquet")
-    for make_entry in (os.mkfifo, lambda path: Path(path).symlink_to("nowhere")):
+    for make_entry in (
+        os.mkfifo,
+        lambda path: Path(path).symlink_to("nowhere"),
+        lambda path: Path(path).symlink_to("b.parquet"),
+    ):
         path = tmp_path / "v/dt=2024-01-01/b.parquet"
         make_entry(str(path))
         with pytest.raises(InputError) as raised:
             read_listing("x", str(tmp_path), "v")
         assert str(raised.value) == f"view 'x': {path} may hold rows, and no rule reads it"
         path.unlink()
+
+
+def test_a_name_that_is_no_utf_8_is_no_data(tmp_path: Path) -> None:
+    for name in (b"\xff.parquet", b"dt=2024-01-01\xff"):
+        root = tmp_path / name.hex()
+        make(root, "v/a.parquet")
+        path = root / "v" / os.fsdecode(name)
+        if name.startswith(b"dt="):
+            path.mkdir()
+            path = path / "b.parquet"
+        path.touch()
+        named = path if path.parent.name == "v" else path.parent
+        with pytest.raises(InputError) as raised:
+            read_listing("x", str(root), "v")
+        assert str(raised.value) == f"view 'x': {named} may hold rows, and no rule reads it"
+    (named / "b.parquet").unlink()
+    named.rename(named.with_name(os.fsdecode(b"_\xff")))
+    assert read_listing("x", str(root), "v").flat == (root / "v/a.parquet",)
+
+
+@pytest.mark.parametrize("path", ["v.parquet", "v/x.parquet"])
+def test_a_path_of_a_view_that_is_neither_file_nor_directory_is_named_so(path: str, tmp_path: Path) -> None:
+    make(tmp_path, "v/a.parquet")
+    at = tmp_path / path
+    for make_entry, what in (
+        (os.mkfifo, "a FIFO"),
+        (lambda path: Path(path).symlink_to("nowhere"), "a broken link"),
+        (lambda path: Path(path).symlink_to(Path(path).name), "a broken link"),
+    ):
+        make_entry(at)
+        with pytest.raises(InputError) as raised:
+            read_listing("x", str(tmp_path), path)
+        assert str(raised.value) == f"view 'x': {at} is {what}, no file: put the file there, or correct the path"
+        at.unlink()
 
 
 def test_a_data_root_is_no_pattern_to_the_audit(tmp_path: Path) -> None:
