@@ -7,10 +7,19 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 
+from daeda.errors import NotBuiltYet
+
 EPOCH = dt.date(1970, 1, 1)
 PER_SECOND = 1_000_000_000
 PER_DAY = 86_400 * PER_SECOND
-_CLOCK = re.compile(r"[ T](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?\s*(Z|UTC|[+-]\d{2}(?::?\d{2})?)?")
+_DATE = re.compile(r"\s*(\d{1,4})([-/ \\])(\d{1,2})\2(\d{1,2})(?!\d)")
+_CLOCK = re.compile(
+    r"[ T]\s*(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d*))?(Z|\s*UTC|[+-]\d{2}(?::?\d{2}(?::?\d{2})?)?)?)?"
+)
+# Texts of dates that DuckDB knows, and the audit does not: infinities, years before the first and behind 9999, zones.
+_NOT_READ = re.compile(
+    r"\s*[-+]?inf.*|\s*-\d.*|\s*\d{5,}[-/ \\].*|\d.*\(BC\).*|\d.*:\S*\s+[A-Za-z]+[/_].*", re.DOTALL | re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -116,27 +125,42 @@ def day_of(date: dt.date) -> Day:
 
 
 def parse_day(text: str) -> Day:
-    """`2024-01-31`, possibly with a clock behind it that is left out; raises ValueError."""
-    return day_of(dt.date.fromisoformat(text.strip()[:10]))
+    """`2024-01-31`, `2024/1/31`, possibly with something behind it that is left out; raises ValueError."""
+    return _begin(text)[0]
+
+
+def _begin(text: str) -> tuple[Day, str]:
+    """The day with which a text begins, and what follows."""
+    if _NOT_READ.fullmatch(text):
+        raise NotBuiltYet(f"the audit cannot recompute the time '{text}' yet")
+    if text.strip().lower() == "epoch":
+        return Day(0), ""
+    found = _DATE.match(text)
+    if found is None:
+        raise ValueError(f"'{text}' is not a date")
+    return day_of(dt.date(int(found[1]), int(found[3]), int(found[4]))), text[found.end() :]
 
 
 def parse_moment(text: str) -> Moment:
     """`2024-01-31`, `2024-01-31 12:30`, `2024-01-31T12:30:00.5+01:00`; raises ValueError."""
-    text = text.strip()
-    start = parse_day(text).midnight.nanoseconds
-    if len(text) == 10:
+    day, clock_text = _begin(text)
+    start = day.midnight.nanoseconds
+    if not clock_text:
         return Moment(start)
-    found = _CLOCK.fullmatch(text[10:])
+    found = _CLOCK.fullmatch(clock_text)
     if found is None:
         raise ValueError(f"'{text}' is not a timestamp")
     hours, minutes, seconds = (int(part or 0) for part in found.groups()[:3])
-    rest = int((found[4] or "").ljust(9, "0") or 0)
+    rest = int((found[4] or "").ljust(9, "0")[:9])
     clock = ((hours * 60 + minutes) * 60 + seconds) * PER_SECOND + rest
+    if minutes > 59 or seconds > 59 or clock > PER_DAY:
+        raise ValueError(f"'{text}' is not a timestamp")
     return Moment(start + clock - _offset(found[5]))
 
 
 def _offset(text: str | None) -> int:
-    if text is None or text in ("Z", "UTC"):
+    if text is None or text.strip() in ("Z", "UTC"):
         return 0
-    minutes = int(text[1:3]) * 60 + int(text[-2:] if len(text) > 3 else 0)
-    return (-1 if text[0] == "-" else 1) * minutes * 60 * PER_SECOND
+    digits = text[1:].replace(":", "").ljust(6, "0")
+    hours, minutes, seconds = (int(digits[place : place + 2]) for place in (0, 2, 4))
+    return (-1 if text[0] == "-" else 1) * ((hours * 60 + minutes) * 60 + seconds) * PER_SECOND

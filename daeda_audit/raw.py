@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import string
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -206,11 +207,15 @@ class RawViews:
         self._held.check_at_rest()
 
 
+# The case of ASCII letters alone says nothing: to DuckDB, 'Äb' and 'ÄB' are one column, and 'äb' is another.
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+
 def _check_once(where: str, name: str, names: Sequence[str]) -> None:
     """A column is read by its very name, which it alone has, whatever the case of its letters."""
     if name not in names:
         raise InputError(f"{where} has no column '{name}': correct the view or the file")
-    alike = [one for one in names if one == name or (one.isascii() and one.casefold() == name.casefold())]
+    alike = [one for one in names if one.translate(_LOWER) == name.translate(_LOWER)]
     if len(alike) > 1:
         both = " and ".join(f"'{one}'" for one in alike)
         raise InputError(f"{where} has the columns {both}, of which '{name}' may be either: keep one of them")

@@ -162,6 +162,10 @@ class Rows:
         """A column as it is compared, NULL as None."""
         if name not in self._keys:
             values = self.column(name)
+            if self.raw.view.dtype(name).item is not None:
+                # A list is no key of a dict.
+                self._keys[name] = [None if value is None else order_key(value) for value in values]
+                return self._keys[name]
             # Few values occur often: each is made comparable once.
             distinct = {value: order_key(value) for value in set(values) if value is not None}
             self._keys[name] = [None if value is None else distinct[value] for value in values]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from daeda.catalog.project import Project
 from daeda.catalog.service import SemiJoin, Session
 from daeda_audit.declared import spine_view
-from daeda_audit.expression.evaluate import evaluate, holds, read_expression
+from daeda_audit.expression.evaluate import holds, read_expression
 from daeda_audit.moments import PER_DAY, day_of
 from daeda_audit.raw import RawView, RawViews, Row, by_key, key_of
 from daeda_audit.rows import Span, choose
@@ -73,5 +73,5 @@ def _of_sessions(session: Session, rows: Sequence[Row]) -> list[Row]:
     """
     condition = read_expression(session.having, "having of the session filter")
     sessions = by_key(rows, session.key)
-    passed = {key for key, of_key in sessions.items() if evaluate(condition, of_key[0], of_key) is True}
+    passed = {key for key, of_key in sessions.items() if holds(condition, of_key[0], of_key)}
     return [row for row in rows if key_of(row, session.key) in passed]

@@ -16,6 +16,7 @@ from daeda.dataset.sources import days_needed
 from daeda.dtypes import TIMESTAMP_UNITS
 from daeda.errors import InputError
 from daeda.operators.relational import Scan
+from daeda.planning.created_units import created_unit_hint
 from daeda.planning.days import Action, DayPlan, Sources
 from daeda.planning.times import FileTimes, file_times, fitting_unit, is_plausible, shown_time
 from daeda.sql.scan import day_bounds
@@ -48,7 +49,10 @@ def block_empty_range(project: Project, sources: Sources, plans: Sequence[DayPla
 
 @before_the_first_day()
 def wrong_units(project: Project, sources: Sources) -> tuple[str, ...]:
-    """A sentence for each view with integer times of which none lies in a plausible year."""
+    """A sentence for each view with integer times in a wrong unit.
+
+    That is where none lies in a plausible year, or no created_field near the time of a row.
+    """
     found = {}
     for scan in sources.scans:
         if scan.time is None or scan.view in found or not _is_integer(scan):
@@ -60,6 +64,11 @@ def wrong_units(project: Project, sources: Sources) -> tuple[str, ...]:
             seen.append(times)
         else:
             hint = _unit_hint(project, scan, seen)
+            if hint:
+                found[scan.view] = f"view '{scan.view}': {hint}"
+    for scan in sources.scans:
+        if scan.view not in found:
+            hint = created_unit_hint(project, scan, sources.files[scan.name])
             if hint:
                 found[scan.view] = f"view '{scan.view}': {hint}"
     return tuple(found.values())

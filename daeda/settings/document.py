@@ -248,6 +248,9 @@ def _value(node: yaml.Node, location: Location, lines: dict[Location, int]) -> A
 def _encodable(value: Any, line: int) -> Any:
     if isinstance(value, str) and _SURROGATE.search(value):
         raise _DocumentError(f"'{cut(value)}' is no text: half of a character stands alone in it", line)
+    if isinstance(value, str) and "\0" in value:
+        shown = cut(value).replace("\0", r"\0")
+        raise _DocumentError(f"'{shown}' has the character NUL, which no text of SQL and no path can hold", line)
     return value
 
 

@@ -5,7 +5,7 @@ An expression is a tree of sqlglot from here on; the user's text never reaches D
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 import duckdb
@@ -14,6 +14,7 @@ from sqlglot import errors, exp, parse_one
 from daeda.dtypes import DType
 from daeda.errors import ConfigError, cut, did_you_mean, first_line
 from daeda.operators.relation import Column, Relation
+from daeda.sql.exactness import exact_in_duckdb, negated
 from daeda.sql.locked import connect
 
 # Nodes that are scalar, deterministic and without access to anything but their arguments.
@@ -66,6 +67,8 @@ def parse_expression(text: str, what: str = "expression") -> exp.Expr:
 def _parse(text: str, what: str, allowed: tuple[type[exp.Expression], ...]) -> exp.Expr:
     if len(text) > 10_000:
         raise ConfigError(f"{what} has {len(text)} characters: at most 10000 are read")
+    if "\0" in text:
+        raise ConfigError(f"{what} has the character NUL at {text.index(chr(0)) + 1}, which SQL cannot hold: remove it")
     try:
         tree = parse_one(text, dialect="duckdb")
     except errors.SqlglotError as error:
@@ -78,7 +81,10 @@ def _parse(text: str, what: str, allowed: tuple[type[exp.Expression], ...]) -> e
         # A comment is the one piece of the text that the tree would carry along.
         node.comments = None
         _check_node(node, text, what, allowed)
-    return tree
+    try:
+        return exact_in_duckdb(tree)
+    except RecursionError as error:
+        raise ConfigError(f"{what} {_quoted(text)} is nested too deeply") from error
 
 
 def _levels(tree: exp.Expr) -> int:
@@ -111,7 +117,21 @@ def expression_type(text: str, relation: Relation, what: str = "expression") -> 
     """DuckDB's name for the type of an expression over a relation; raises ConfigError when DuckDB cannot bind it."""
     tree = parse_expression(text, what)
     check_columns(tree, relation.names, what)
-    return _bound_type(_over_nulls(tree, relation).sql("duckdb"), text, what)
+    found = _bound_type(_over_nulls(tree, relation).sql("duckdb"), text, what)
+    _check_negations(tree, lambda value: _over_nulls(value, relation), text, what)
+    return found
+
+
+def _check_negations(tree: exp.Expr, query: Callable[[exp.Expr], exp.Select], text: str, what: str) -> None:
+    """Raise ConfigError where a sign is put before an unsigned integer: DuckDB takes -3 of UTINYINT for 253."""
+    for value in negated(tree):
+        kind = _bound_type(query(value).sql("duckdb"), text, what)
+        if kind in _SIGNED:
+            shown = _quoted(value.sql("duckdb"))
+            raise ConfigError(
+                f"{what} {_quoted(text)} negates {shown}, which is {kind} and has no negative values: "
+                f"write -CAST({value.sql('duckdb')} AS {_SIGNED[kind]})"
+            )
 
 
 def _over_nulls(tree: exp.Expr, relation: Relation) -> exp.Select:
@@ -136,6 +156,10 @@ _WIDER: dict[str, frozenset[str]] = {
     "USMALLINT": frozenset({"UINTEGER", "UBIGINT", "INTEGER", "BIGINT"}),
     "UINTEGER": frozenset({"UBIGINT", "BIGINT"}),
 }
+# The signed integer that holds the negative of every value; of the widest one, most.
+_SIGNED = {
+    "UTINYINT": "SMALLINT", "USMALLINT": "INTEGER", "UINTEGER": "BIGINT", "UBIGINT": "HUGEINT", "UHUGEINT": "HUGEINT",
+}  # fmt: skip
 
 
 def check_expression_type(text: str, column: Column, relation: Relation) -> None:
@@ -160,10 +184,16 @@ def check_having(text: str, keys: Sequence[str], relation: Relation) -> None:
     """Raise ConfigError unless the text is a condition over the rows of a session with these keys."""
     tree = parse_having(text)
     check_columns(tree, relation.names, "having")
-    query = _over_nulls(tree, relation).group_by(*(exp.column(key, quoted=True) for key in keys))
-    found = _bound_type(query.sql("duckdb"), text, "having")
+
+    def query(value: exp.Expr) -> exp.Select:
+        if value.find_ancestor(*_AGGREGATES):
+            return _over_nulls(value, relation)
+        return _over_nulls(value, relation).group_by(*(exp.column(key, quoted=True) for key in keys))
+
+    found = _bound_type(query(tree).sql("duckdb"), text, "having")
     if found != "BOOLEAN":
         raise ConfigError(f"having {_quoted(text)} gives {found}: a condition is true or false")
+    _check_negations(tree, query, text, "having")
 
 
 def quoted_columns(tree: exp.Expr) -> exp.Expr:

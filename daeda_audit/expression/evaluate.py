@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, assert_never
 
-from daeda.errors import ConfigError, NotBuiltYet, did_you_mean
+from daeda.errors import ConfigError, DayError, NotBuiltYet, did_you_mean
 from daeda_audit.expression.arithmetic import Unfit, arithmetic, cast, compare, known_type, ordering
 from daeda_audit.expression.functions import FUNCTIONS, NULL_AWARE, like
 from daeda_audit.expression.parse import parse
-from daeda_audit.expression.syntax import Aggregate, Call, Case, Cast, Column, Constant, Node
-from daeda_audit.values import order_key
+from daeda_audit.expression.syntax import Aggregate, Call, Case, Cast, Column, Constant, Node, columns_of
+from daeda_audit.values import order_key, shown
 
 Row = Mapping[str, Any]
 
@@ -44,6 +44,24 @@ def read_expression(text: str, what: str) -> Node:
 
 def evaluate(node: Node, row: Row, rows: Sequence[Row] = ()) -> Any:
     """The value for a row; aggregates are those of `rows`. Raises Unfit for a value that has no result."""
+    try:
+        return _evaluate(node, row, rows)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        # DuckDB takes more than the audit knows of: that is no verdict, and it is said.
+        raise Unfit(f"{type(error).__name__}: {error}") from error
+
+
+def holds(node: Node | None, row: Row, rows: Sequence[Row] = ()) -> bool:
+    """Whether a condition keeps the row; no condition keeps every row. Raises DayError where that has no result."""
+    try:
+        return node is None or evaluate(node, row, rows) is True
+    except Unfit as error:
+        assert node is not None
+        values = ", ".join(f"{name} {shown(row[name])}" for name in columns_of(node) if name in row)
+        raise DayError(f"a condition cannot be recomputed for a row with {values or 'no column'}: {error}") from error
+
+
+def _evaluate(node: Node, row: Row, rows: Sequence[Row]) -> Any:
     match node:
         case Constant():
             return node.value
@@ -51,9 +69,9 @@ def evaluate(node: Node, row: Row, rows: Sequence[Row] = ()) -> Any:
             return row[node.name]
         case Case():
             for condition, value in node.branches:
-                if evaluate(condition, row, rows) is True:
-                    return evaluate(value, row, rows)
-            return evaluate(node.otherwise, row, rows)
+                if _evaluate(condition, row, rows) is True:
+                    return _evaluate(value, row, rows)
+            return _evaluate(node.otherwise, row, rows)
         case Cast():
             return _cast(node, row, rows)
         case Aggregate():
@@ -62,11 +80,6 @@ def evaluate(node: Node, row: Row, rows: Sequence[Row] = ()) -> Any:
             return _call(node, row, rows)
         case _:
             assert_never(node)
-
-
-def holds(node: Node | None, row: Row) -> bool:
-    """Whether a condition keeps the row; no condition keeps every row."""
-    return node is None or evaluate(node, row) is True
 
 
 def _names(node: Node) -> Iterator[str]:
@@ -91,12 +104,12 @@ def _call(node: Call, row: Row, rows: Sequence[Row]) -> Any:
     if node.name in ("and", "or"):
         return _both(node, row, rows)
     if node.name in ("coalesce", "ifnull"):
-        known = (value for child in node.arguments if (value := evaluate(child, row, rows)) is not None)
+        known = (value for child in node.arguments if (value := _evaluate(child, row, rows)) is not None)
         return next(known, None)
     if node.name == "if":
         condition, yes, no = (*node.arguments, Constant(None))[:3]
-        return evaluate(yes if evaluate(condition, row, rows) is True else no, row, rows)
-    values = [evaluate(child, row, rows) for child in node.arguments]
+        return _evaluate(yes if _evaluate(condition, row, rows) is True else no, row, rows)
+    values = [_evaluate(child, row, rows) for child in node.arguments]
     if node.name in _SPECIAL:
         return _special(node.name, values)
     if node.name in _COMPARISONS:
@@ -111,7 +124,7 @@ def _call(node: Call, row: Row, rows: Sequence[Row]) -> Any:
 def _both(node: Call, row: Row, rows: Sequence[Row]) -> bool | None:
     """AND is False where a side is False, OR is True where one is True; an unknown side makes the rest unknown."""
     decides = node.name == "or"
-    values = [evaluate(child, row, rows) for child in node.arguments]
+    values = [_evaluate(child, row, rows) for child in node.arguments]
     if any(value is decides for value in values):
         return decides
     return None if None in values else not decides
@@ -154,7 +167,7 @@ def _is_in(value: Any, listed: Sequence[Any]) -> bool | None:
 
 
 def _cast(node: Cast, row: Row, rows: Sequence[Row]) -> Any:
-    value = evaluate(node.value, row, rows)
+    value = _evaluate(node.value, row, rows)
     if not node.lenient:
         return cast(value, node.type)
     try:
@@ -166,7 +179,7 @@ def _cast(node: Cast, row: Row, rows: Sequence[Row]) -> Any:
 def _aggregate(node: Aggregate, rows: Sequence[Row]) -> Any:
     if node.argument is None:
         return len(rows)
-    values = [value for row in rows if (value := evaluate(node.argument, row)) is not None]
+    values = [value for row in rows if (value := _evaluate(node.argument, row, ())) is not None]
     if node.distinct:
         kept: list[Any] = []
         for value in values:

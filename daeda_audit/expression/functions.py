@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+import unicodedata
 from collections.abc import Callable
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
 from daeda_audit.expression.arithmetic import Unfit, cast, compare, ordering, power
@@ -14,6 +15,8 @@ from daeda_audit.moments import PER_DAY, PER_SECOND, Day, Moment, Span, span, un
 from daeda_audit.values import Single, single
 
 Function = Callable[..., Any]
+# The separators of Unicode (Zs); a tab and an end of line are none.
+_SPACES = "".join(chr(code) for code in range(0x3001) if unicodedata.category(chr(code)) == "Zs")
 
 
 def like(text: str, pattern: str, escape: str | None = None, *, any_case: bool = False) -> bool:
@@ -181,7 +184,10 @@ def rounded(value: Any, digits: int = 0) -> Any:
         return value if digits >= 0 else int(Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP))
     if isinstance(value, Decimal):
         places = min(digits, -int(value.as_tuple().exponent))
-        return value.quantize(Decimal(1).scaleb(-max(places, 0)), ROUND_HALF_UP)
+        with localcontext(prec=100):
+            return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP).quantize(
+                Decimal(1).scaleb(-max(places, 0))
+            )
     if not math.isfinite(value):
         return value
     factor = 10.0 ** abs(digits)
@@ -219,7 +225,16 @@ def _concat(*parts: Any) -> Any:
 
 def _in_case(text: str, change: Callable[[str], str]) -> str:
     """Character by character: a letter without a single counterpart stays."""
-    return "".join(changed if len(changed := change(letter)) == 1 else letter for letter in text)
+    return "".join(_letter_in_case(letter, change(letter)) for letter in text)
+
+
+def _letter_in_case(letter: str, changed: str) -> str:
+    if len(changed) == 1:
+        return changed
+    if letter in "ßİ":
+        return {"ß": "ẞ", "İ": "i"}[letter]
+    # A Greek letter with an iota below has a title case that is one character.
+    return letter.title() if len(letter.title()) == 1 else letter
 
 
 def _extreme(values: Any, sign: int) -> Any:
@@ -262,6 +277,12 @@ def _exponential(value: Any) -> float:
         return math.inf
 
 
+def _size(values: Any, dimension: int = 1) -> int:
+    if dimension != 1:
+        raise Unfit(f"the length of the dimension {dimension}")
+    return len(values)
+
+
 # Their last bit depends on the mathematical library.
 TRANSCENDENTAL = frozenset({"ln", "log", "log10", "log2", "exp", "pow", "power", "^", "sqrt"})
 
@@ -270,8 +291,8 @@ FUNCTIONS: dict[str, Function] = {
     "sqrt": math.sqrt, "ln": math.log, "log": _logarithm, "log10": math.log10, "log2": math.log2, "exp": _exponential,
     "pow": lambda left, right: power(float(left), float(right)), "sign": _sign,
     "lower": lambda text: _in_case(text, str.lower), "upper": lambda text: _in_case(text, str.upper),
-    "length": len, "array_size": len, "trim": lambda text, what=" ": text.strip(what),
-    "ltrim": lambda text, what=" ": text.lstrip(what), "rtrim": lambda text, what=" ": text.rstrip(what),
+    "length": len, "array_size": _size, "trim": lambda text, what=_SPACES: text.strip(what),
+    "ltrim": lambda text, what=_SPACES: text.lstrip(what), "rtrim": lambda text, what=_SPACES: text.rstrip(what),
     "substring": substring, "starts_with": str.startswith, "ends_with": str.endswith, "contains": _contains,
     "extract": extract, "date_diff": date_diff, "date_trunc": date_trunc, "interval": interval,
     "epoch": lambda value: extract("epoch", value), "epoch_ms": lambda value: epoch(value, 1_000),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -12,9 +13,11 @@ import pyarrow as pa
 import pytest
 
 from daeda.dtypes import DType
-from daeda.errors import ConfigError, NotBuiltYet
+from daeda.errors import ConfigError, DayError, InputError, NotBuiltYet
 from daeda.sql.expression import parse_expression, parse_having, quoted_columns
-from daeda_audit.expression.evaluate import evaluate, read_expression
+from daeda_audit.expression.evaluate import evaluate, holds, read_expression
+from daeda_audit.raw import _check_once
+from daeda_audit.rows import Rows
 from daeda_audit.values import from_arrow, order_key
 
 TYPES = {
@@ -194,6 +197,33 @@ d IS NULL
 d / f
 d / (j + 4)
 1 - d / 2 * 3
+y = '2024-02-29'
+'2024-01-01' <= y
+array_length(l, 1)
+round(m, -1)
+round(m, -3)
+round(d, -1)
+round(f, -2)
+round(d, j)
+upper('straße ŉ ᾳ')
+lower('İSTANBUL')
+trim('\u00a0 x \t\u2003')
+try_cast('2024-1-5' AS date)
+try_cast('2024/01/05' AS timestamp)
+try_cast('2024/01-05' AS date)
+try_cast('2024-01-05 25:00' AS timestamp)
+try_cast('2024-01-05 24:00:00' AS timestamp)
+try_cast('2024-01-05 10:60:00' AS timestamp)
+try_cast('2024-01-05 10:00:00+02' AS timestamp)
+try_cast('2024-01-05T10:00:00.25-05:30' AS timestamp)
+try_cast(concat('2024-01-05 10:00:00', '+0200') AS timestamp)
+try_cast(concat('2024-01-05 10:00:00.123', '-02:30') AS timestamp_ms)
+try_cast('2024-01-05 10:00:00.123456789+02' AS timestamp_ns)
+try_cast('epoch' AS timestamp)
+try_cast('on' AS boolean)
+try_cast('2' AS boolean)
+try_cast('n' AS boolean)
+l::varchar
 TRUE
 NULL
 """.strip().splitlines()
@@ -255,3 +285,43 @@ def test_what_cannot_be_recomputed_is_refused() -> None:
     with pytest.raises(NotBuiltYet) as raised:
         read_expression("soundex(s) = 'x'", "where")
     assert str(raised.value).startswith("where: the audit cannot recompute 'soundex' in \"soundex(s) = 'x'\" yet: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("try_cast('infinity' AS date)", "the audit cannot recompute the time 'infinity' yet"),
+        ("try_cast('12024-01-01' AS date)", "the audit cannot recompute the time '12024-01-01' yet"),
+        ("try_cast('0x1A' AS integer)", "the audit cannot recompute the number '0x1A' yet"),
+        ("['a', NULL]::varchar", "the audit cannot recompute the text of a list of texts or lists yet"),
+    ],
+)
+def test_what_the_audit_does_not_know_of_is_no_null(text: str, what: str) -> None:
+    with pytest.raises(NotBuiltYet) as raised:
+        evaluate(read_expression(text, "where"), {})
+    assert str(raised.value) == what
+
+
+@pytest.mark.parametrize("text", ["s < l", "l + 1", "array_length(l, 2) > 0", "date_diff('day', s, s) > 1"])
+def test_a_condition_without_a_result_is_told_with_its_row(text: str) -> None:
+    with pytest.raises(DayError, match=r"^a condition cannot be recomputed for a row with .*[sl] .*: "):
+        holds(read_expression(text, "where"), {"s": "like", "l": [1]})
+
+
+def test_a_key_of_lists_is_compared() -> None:
+    raw: Any = SimpleNamespace(view=SimpleNamespace(dtype=lambda name: DType.parse("list<int64>")))
+    rows = Rows(raw, [])
+    rows.attach("l", [[1, None], None, [1, None], [2]])
+    same, missing, again, other = rows.keys(["l"])
+    assert missing is None
+    assert same == again != other
+
+
+def test_names_alike_but_for_the_case_of_ascii_letters_are_one() -> None:
+    with pytest.raises(InputError) as raised:
+        _check_once("a.parquet", "Äb", ["Äb", "ÄB"])
+    assert str(raised.value) == (
+        "a.parquet has the columns 'Äb' and 'ÄB', of which 'Äb' may be either: keep one of them"
+    )
+    _check_once("a.parquet", "Äb", ["Äb", "äb"])
+    _check_once("a.parquet", "k", ["k", "\N{KELVIN SIGN}"])

@@ -57,6 +57,8 @@ def test_an_empty_file_is_an_empty_mapping(tmp_path: Path) -> None:
          "follows: remove it"),
         ("a: " + "[" * 50 + "]" * 50, "file.yaml:1: is not valid YAML: nested deeper than 40 levels"),
         ("a: &a\n  b: *a\n", "file.yaml:1: is not valid YAML: nested deeper than 40 levels"),
+        ('a: 1\nb: "x\\0y"\n',
+         "file.yaml:2: is not valid YAML: 'x\\0y' has the character NUL, which no text of SQL and no path can hold"),
         (b"a: \xff\n", "file.yaml: is not UTF-8: byte 3 cannot be decoded"),
         (b"#" * (2**20 + 1), "file.yaml: has 1,048,577 bytes, and a configuration file at most 1,048,576: split it"),
         ("a:\n" + "- x\n" * 50_000,

@@ -200,3 +200,27 @@ def test_integer_times_of_another_unit_in_partitions(
         assert (
             "no row lies in a plausible year, and timestamp_unit s may be wrong (feature_views/events.yaml:8)" in said
         )
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("s", 1), ("us", 1_000_000), ("ms", 1_000)])
+def test_a_created_field_in_another_unit_than_the_times_is_warned_of(
+    unit: str, factor: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = whole_numbers(tmp_path, "prices", 1_000)
+    source = made.views["prices"]["source"]
+    source |= {"timestamp_unit": "ms", "created_field": "known_at"}
+    made.views["prices"]["fields"].append({"name": "known_at", "dtype": "int64"})
+    made.write()
+    path = tmp_path / "data/prices/all.parquet"
+    known = pa.array([1704196860 * factor, 1704240060 * factor], pa.int64())
+    pq.write_table(pq.read_table(path).append_column("known_at", known), path)
+    code, said = told(made, "plan", capsys)
+    assert code == 0
+    if unit == "ms":
+        assert "known_at" not in said
+        return
+    assert said.startswith("warning: view 'prices': created_field 'known_at' may not be in timestamp_unit ms (")
+    assert said.endswith(
+        "and the times of the rows from 2024-01-02 12:00:00 to 2024-01-03 00:00:00; "
+        f"in {unit} it goes from 2024-01-02 12:01:00 to 2024-01-03 00:01:00: write it in ms, or as a timestamp\n"
+    )

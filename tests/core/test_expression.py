@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import datetime as dt
+import math
+from decimal import Decimal
+
 import pytest
 
 from daeda.dtypes import DType
@@ -8,12 +12,14 @@ from daeda.operators.relation import Column, Relation
 from daeda.sql.expression import (
     FUNCTIONS,
     check_expression_type,
+    check_having,
     check_predicate,
     columns_of,
     expression_type,
     parse_expression,
     parse_having,
 )
+from daeda.sql.locked import connect
 from daeda_audit.expression.evaluate import read_expression
 
 GIVEN = Relation(
@@ -26,6 +32,7 @@ GIVEN = Relation(
             "order": "int64",
             "at": "timestamp[us]",
             "tags": "list<string>",
+            "small": "uint8",
         }.items()
     )
 )
@@ -153,8 +160,7 @@ def test_a_column_that_is_not_there_is_told_with_the_nearest_one() -> None:
         check_predicate("amout > 1", GIVEN, "where")
     assert str(raised.value) == (
         "where reads 'amout', which is not a column here: did you mean 'amount'? Known: amount, at, event, order, "
-        "tags, "
-        "user_id"
+        "small, tags, user_id"
     )
 
 
@@ -184,3 +190,74 @@ def test_the_condition_of_a_session_may_aggregate_and_no_more() -> None:
     with pytest.raises(ConfigError) as raised:
         parse_having("list(amount) = [1]")
     assert str(raised.value).startswith(f"having 'list(amount) = [1]' {LIMITED}")
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "kind", "instead"),
+    [
+        ("-small", "small", "UTINYINT", "-CAST(small AS SMALLINT)"),
+        ("amount > -(small + 1)", "(small + 1)", "UTINYINT", "-CAST((small + 1) AS SMALLINT)"),
+    ],
+)
+def test_a_sign_before_an_unsigned_integer_is_refused(text: str, value: str, kind: str, instead: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        expression_type(text, GIVEN)
+    assert str(raised.value) == (
+        f"expression '{text}' negates '{value}', which is {kind} and has no negative values: write {instead}"
+    )
+    assert expression_type("-CAST(small AS SMALLINT) + -1 + -user_id", GIVEN) == "BIGINT"
+
+
+def test_a_sign_before_an_unsigned_aggregate_is_refused() -> None:
+    for text, value in {"-max(small) < 0": "MAX(small)", "min(-small) < 0": "small"}.items():
+        with pytest.raises(ConfigError) as raised:
+            check_having(text, ("user_id",), GIVEN)
+        assert str(raised.value).startswith(f"having '{text}' negates '{value}', which is UTINYINT and has no negative")
+    check_having("-count(*) < 0 AND -sum(small) < 0 AND max(-amount) < 0", ("user_id",), GIVEN)
+
+
+ROUNDED = {
+    "round(CAST('nan' AS DOUBLE), -2)": math.nan,
+    "round(CAST('inf' AS DOUBLE), -2)": math.inf,
+    "round(CAST('-inf' AS FLOAT), -2)": -math.inf,
+    "round(CAST('inf' AS DOUBLE), CAST(-2 AS INTEGER))": math.inf,
+    "round(149.5, -2)": Decimal(100),
+    "round(CAST('-150' AS DOUBLE), -2)": -200.0,
+    "round(CAST(NULL AS DOUBLE), -2)": None,
+    "round(CAST('nan' AS DOUBLE), CAST(NULL AS INTEGER))": None,
+    "round(round(CAST('nan' AS DOUBLE), -2), -1)": math.nan,
+    "CAST('2024-01-05 10:00:00+02' AS TIMESTAMP)": dt.datetime(2024, 1, 5, 8),
+    "TIMESTAMP '2024-01-05 10:00:00-05:30'": dt.datetime(2024, 1, 5, 15, 30),
+    "CAST(concat('2024-01-05 10:00:00', '+02') AS TIMESTAMP)": dt.datetime(2024, 1, 5, 8),
+    "TRY_CAST(concat('2024-01-05 10:00:00.5', '+0200') AS TIMESTAMP_MS)": dt.datetime(2024, 1, 5, 8, 0, 0, 500000),
+    "TRY_CAST(concat('2024-01-05 10:00:00', '+2') AS TIMESTAMP)": None,
+    "TRY_CAST(concat('2024-01-05', ' 10:00:00') AS TIMESTAMP)": dt.datetime(2024, 1, 5, 10),
+    "CAST(DATE '2024-01-05' AS TIMESTAMP)": dt.datetime(2024, 1, 5),
+}
+
+
+@pytest.mark.parametrize("text", ROUNDED)
+def test_rounding_and_zones_give_what_is_written(text: str) -> None:
+    with connect() as connection:
+        found = connection.execute(f"SELECT {parse_expression(text).sql('duckdb')}").fetchall()[0][0]
+    wanted = ROUNDED[text]
+    assert found == wanted or (isinstance(wanted, float) and math.isnan(wanted) and math.isnan(found))
+    assert type(found) is type(wanted)
+
+
+def test_rounding_keeps_the_type() -> None:
+    given = Relation((Column("m", DType.parse("decimal(12, 2)")), Column("f", DType.parse("float"))))
+    kinds = {text: expression_type(text, given) for text in ("round(m, -1)", "round(m, 2 - 1)", "round(f, -1)")}
+    assert kinds == {"round(m, -1)": "DECIMAL(12,0)", "round(m, 2 - 1)": "DECIMAL(12,1)", "round(f, -1)": "FLOAT"}
+
+
+def test_nested_rounding_is_bounded() -> None:
+    text = "round(" * 20 + "amount" + ", -1)" * 20
+    with pytest.raises(ConfigError, match=r"is nested too deeply$"):
+        parse_expression(text)
+
+
+def test_the_character_nul_is_refused() -> None:
+    with pytest.raises(ConfigError) as raised:
+        parse_expression("event = 'a\0b'", "where")
+    assert str(raised.value) == "where has the character NUL at 11, which SQL cannot hold: remove it"
