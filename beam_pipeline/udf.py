@@ -16,11 +16,11 @@ import pyarrow as pa
 from beam_pipeline.filling import filling
 from beam_pipeline.session import DaySession
 from beam_pipeline.watch import watched
+from daeda.called import Raised, ThreadRaised, called
 from daeda.disturbed import undisturbed
 from daeda.dtypes import describe_arrow
 from daeda.errors import DayError, first_line, shortened
-from daeda.failed_threads import failed_threads
-from daeda.functions import Function, check_not_stopped, load_function, raised_in
+from daeda.functions import Function, check_not_stopped, load_function
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql import statements
 from daeda.sql.handle import ColumnTable, Numbered, stored_name
@@ -94,18 +94,17 @@ def _call(work: _Work, chunk: pa.Table, first: int) -> pa.Array:
     session.report_call(work.operator.name, sentence, limit)
     try:
         with (
-            failed_threads(_file_of(work.function)) as failed,
             undisturbed() as disturbed,
             watched(session.gate, limit, sentence),
             users_code(what, code=1, seconds=limit),
         ):
-            returned = work.function.call(*arrays)
-    except BaseException as error:
+            returned = called(work.function, arrays)
+    except ThreadRaised as error:
+        raise DayError(f"{what} started a thread that raised {error}") from error.__cause__
+    except Raised as error:
         # Whatever it is, also what means something to Python or to Beam: here it is a day that fails.
         check_not_stopped()
-        raise DayError(f"{work.says} raised {raised_in(error)}, at {rows}") from error
-    if failed:
-        raise DayError(f"{what} started a thread that raised {raised_in(failed[0])}") from failed[0]
+        raise DayError(f"{work.says} raised {error}, at {rows}") from error.__cause__
     if disturbed:
         raise DayError(f"{what} changed {shortened(disturbed)}: a function makes values and no more")
     if isinstance(returned, pa.ChunkedArray):
@@ -118,11 +117,6 @@ def _call(work: _Work, chunk: pa.Table, first: int) -> pa.Array:
     if len(returned) != chunk.num_rows:
         raise DayError(f"{work.says} returned {len(returned)} values for {chunk.num_rows} rows, {rows}: one for each")
     return _typed(work, returned, rows)
-
-
-def _file_of(function: Function) -> str:
-    """The source file of a function; empty for one that has none."""
-    return str(getattr(getattr(function.call, "__code__", None), "co_filename", ""))
 
 
 def _typed(work: _Work, returned: pa.Array, rows: str) -> pa.Array:

@@ -110,12 +110,18 @@ def _import(path: str, name: str, root: str, seconds: float | None) -> ModuleTyp
         sys.path.append(root)
     # The project's file may be younger than what the import system has cached of its directory.
     importlib.invalidate_caches()
+    raised = ""
     what = f"function '{path}': the import of its module '{name}'"
     try:
         if name not in _codes:
             _codes[name] = code_of(name)
         with undisturbed() as disturbed, users_code(what, code=ConfigError.exit_code, seconds=seconds):
-            module = importlib.import_module(name)
+            try:
+                module = importlib.import_module(name)
+            except BaseException as error:
+                # The text is code of the user, and has the time of the import.
+                raised = raised_in(error)
+                raise
     except BaseException as error:
         _codes.pop(name, None)
         check_not_stopped()
@@ -126,8 +132,8 @@ def _import(path: str, name: str, root: str, seconds: float | None) -> ModuleTyp
                 "install the package, or put the module there"
             ) from None
         raise ConfigError(
-            f"function '{path}': the module '{name}' cannot be imported: {raised_in(error)}: import it in Python to "
-            "see the whole error"
+            f"function '{path}': the module '{name}' cannot be imported: {raised or raised_in(error)}: import it in "
+            "Python to see the whole error"
         ) from error
     check_not_stopped()
     if "stdout" in disturbed or "stderr" in disturbed:

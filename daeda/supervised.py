@@ -18,6 +18,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from typing import NoReturn
 
 # Set by a supervisor for a process that it starts; the number of the pipe's writing end.
 VARIABLE = "DAEDA_SUPERVISOR_FD"
@@ -64,12 +65,23 @@ def users_code(what: str, *, code: int, seconds: float | None = None) -> Iterato
 
     `what` names it in a sentence, and `code` is the exit code where it ends the process.
     """
-    number = next(_numbers)
+    number, process = next(_numbers), os.getpid()
     _tell({"begin": number, "what": what[:_MOST_CHARACTERS], "code": code, "seconds": seconds})
     try:
         yield
     finally:
+        if os.getpid() != process:
+            _end_copy(what)
         _tell({"end": number})
+
+
+def _end_copy(what: str) -> NoReturn:
+    """End a process that code of the user has forked, where it comes back: two would go on with the work of one."""
+    line = f"error: {what} came back in a process that it forked, which was ended: end it there with os._exit\n"
+    with contextlib.suppress(OSError):
+        # Another thread may have held the lock of the stream while the process was copied.
+        os.write(2, line.encode("utf-8", "backslashreplace"))
+    os._exit(1)
 
 
 def _tell(message: dict[str, object]) -> None:

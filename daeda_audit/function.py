@@ -12,10 +12,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from daeda.called import Raised, ThreadRaised, called
 from daeda.disturbed import undisturbed
 from daeda.dtypes import DType
 from daeda.errors import DayError, shortened
-from daeda.functions import check_not_stopped, load_function, raised_in
+from daeda.functions import check_not_stopped, load_function
 from daeda.settings.aggregations import UdfSpec
 from daeda.supervised import users_code
 from daeda_audit.moments import PER_SECOND, Day, Moment
@@ -32,10 +33,14 @@ def call(spec: UdfSpec, root: Path, columns: Sequence[tuple[Sequence[Any], DType
     what = f"function '{spec.function}', called by the audit,"
     try:
         with undisturbed() as disturbed, users_code(what, code=1, seconds=seconds):
-            returned = function.call(*arrays)
-    except BaseException as error:
+            returned = called(function, arrays)
+    except ThreadRaised as error:
+        raise DayError(
+            f"the function '{spec.function}' started a thread that raised {error} while it was audited"
+        ) from error.__cause__
+    except Raised as error:
         check_not_stopped()
-        raise DayError(f"the function '{spec.function}' raised {raised_in(error)} while it was audited") from error
+        raise DayError(f"the function '{spec.function}' raised {error} while it was audited") from error.__cause__
     if disturbed:
         raise DayError(f"the function '{spec.function}' changed {shortened(disturbed)} while it was audited")
     if not isinstance(returned, pa.Array | pa.ChunkedArray) or len(returned) != len(arrays[0]):

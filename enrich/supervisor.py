@@ -32,6 +32,7 @@ from typing import Any, NoReturn
 from daeda import interrupts
 from daeda.cli.lifeline import take_lifeline, watch_driver
 from daeda.cli.outcome import say
+from daeda.cli.streams import open_streams
 from daeda.cli.supervise import Supervision
 from daeda.errors import DaedaError, Interrupted
 from daeda.supervised import last_word, supervised_by_environment, supervised_through
@@ -88,6 +89,7 @@ class _Watched:
 
 def supervised(command: Callable[[], int]) -> int:
     """Run a command in a child process to whatever end; returns its exit code. Nothing of it is alive then."""
+    open_streams()
     if sys.platform != "linux":
         watch_driver()
         return command()

@@ -23,6 +23,7 @@ from types import FrameType
 
 from daeda import interrupts
 from daeda.cli.outcome import say
+from daeda.cli.streams import open_streams
 from daeda.dataset.locks import is_stopped
 from daeda.errors import Interrupted
 from daeda.supervised import die_with, supervised_by_environment, supervised_through
@@ -145,6 +146,7 @@ def supervised(name: str, command: Callable[[], int]) -> int:
 
     A command that a supervisor started, as a driver does its halves, has one already.
     """
+    open_streams()
     if supervised_by_environment() or sys.platform != "linux":
         return command()
     reading, writing = os.pipe()

@@ -56,6 +56,8 @@ def test_an_empty_file_is_an_empty_mapping(tmp_path: Path) -> None:
          "file.yaml:1: is not valid YAML: the tag '!!python/object:os.system' makes more than a plain value of what "
          "follows: remove it"),
         ("a: " + "[" * 50 + "]" * 50, "file.yaml:1: is not valid YAML: nested deeper than 40 levels"),
+        ("[" * 50_010, "file.yaml:1: is not valid YAML: nested deeper than 40 levels"),
+        ("a:\n" + "- " * 50_010, "file.yaml:2: is not valid YAML: nested deeper than 40 levels"),
         ("a: &a\n  b: *a\n", "file.yaml:1: is not valid YAML: nested deeper than 40 levels"),
         ('a: 1\nb: "x\\0y"\n',
          "file.yaml:2: is not valid YAML: 'x\\0y' has the character NUL, which no text of SQL and no path can hold"),

@@ -96,6 +96,23 @@ def test_a_thread_of_a_function_that_fails_is_a_day_that_fails(tmp_path: Path) -
     )
 
 
+def test_a_thread_of_a_function_fails_in_code_of_others(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    source = (
+        "import json, threading\n\n\ndef make(amount):\n"
+        "    inner = threading.Thread(target=json.loads, args=('\\x1b[31m',))\n"
+        "    outer = threading.Thread(target=inner.start)\n"
+        "    outer.start(), outer.join(), inner.join()\n    return amount\n"
+    )
+    made = FunctionProject(tmp_path).calls(source, "make", ["amount"], "double")
+    with pytest.raises(DayError) as told:
+        made.build()
+    assert str(told.value).startswith(
+        f"day 2024-01-02, operator 'udf_made': function 'features.{made.module}:make' at rows 0 to 1 started a thread "
+        "that raised JSONDecodeError: Expecting value: line 1 column 1 (char 0) ("
+    )
+    assert capfd.readouterr().err == ""
+
+
 def _files() -> list[int]:
     return [os.fstat(number).st_ino for number in (1, 2)]
 
@@ -160,6 +177,10 @@ ENDINGS = {
         HALF, "time.sleep(1000)", 1,
         "has not returned after 1 s: correct it, or raise timeouts.function_seconds (a day did not stop within 3 s)",
     ),
+    "an exception whose text does not come": (
+        HALF, "raise type('Slow', (Exception,), {'__str__': lambda self: time.sleep(1000)})", 1,
+        "has not returned after 1 s: correct it, or raise timeouts.function_seconds (a day did not stop within 3 s)",
+    ),
     "a call that holds the interpreter": (
         TRAIN, "sum(iter(int, 1))", 1,
         "has not returned after 1 s: correct it, or raise timeouts.function_seconds",
@@ -188,6 +209,10 @@ def test_a_function_that_takes_its_process_along_is_told(ending: str, tmp_path: 
     [
         ("os._exit(0)", "ended its process without a word (exit code 0): let it raise an error"),
         ("time.sleep(1000)", "has not returned after 1 s: correct it, or raise timeouts.function_seconds"),
+        (
+            "raise type('Slow', (Exception,), {'__str__': lambda self: time.sleep(1000)})",
+            "has not returned after 1 s: correct it, or raise timeouts.function_seconds",
+        ),
     ],
 )
 def test_a_module_that_takes_its_process_along_is_told_before_the_first_day(
@@ -224,3 +249,33 @@ def test_a_signal_ends_a_command_whatever_holds_the_interpreter(number: signal.S
         ],
     )
     assert not alive(str(tmp_path))
+
+
+@pytest.mark.parametrize("statement", ["return amount", "raise ValueError('in the copy')"])
+def test_a_copy_of_the_process_that_a_function_forks_does_not_go_on(statement: str, tmp_path: Path) -> None:
+    source = f"{HEAD}    child = os.fork()\n    if child == 0:\n        {statement}\n    os.waitpid(child, 0)\n"
+    made = FunctionProject(tmp_path).calls(f"{source}    return amount\n", "make", ["amount"], "double")
+    made.runtime["feed_end"] = "2024-01-02"
+    made.write().write_data()
+    words = [sys.executable, "-m", *TRAIN, "--runtime-config-path", str(made.runtime_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    assert "Traceback" not in done.stderr
+    assert [line for line in done.stderr.splitlines() if line.startswith("error: ")][:1] == [
+        f"error: day 2024-01-02, operator 'udf_made': function 'features.{made.module}:make' at rows 0 to 1 came back "
+        "in a process that it forked, which was ended: end it there with os._exit"
+    ]
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("closed", [">&-", "0<&- >&- 2>&-"])
+def test_a_run_without_standard_streams_builds_its_days(closed: str, tmp_path: Path) -> None:
+    made = FunctionProject(tmp_path).calls(f"{HEAD}    return amount\n", "make", ["amount"], "double")
+    made.runtime["feed_end"] = "2024-01-02"
+    made.write().write_data()
+    words = [sys.executable, "-m", *TRAIN, "--runtime-config-path", str(made.runtime_path)]
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *words], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert len(list(tmp_path.glob("output/ranking/skeleton/dt=*"))) == 1
