@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 from daeda import interrupts
-from daeda.disturbed import undisturbed
+from daeda.disturbed import stdout_on_stderr, undisturbed
 from daeda.errors import ConfigError, counted, cut, did_you_mean, shortened
 from daeda.function_code import code_of
 from daeda.supervised import users_code
@@ -115,7 +115,11 @@ def _import(path: str, name: str, root: str, seconds: float | None) -> ModuleTyp
     try:
         if name not in _codes:
             _codes[name] = code_of(name)
-        with undisturbed() as disturbed, users_code(what, code=ConfigError.exit_code, seconds=seconds):
+        with (
+            stdout_on_stderr(),
+            undisturbed() as disturbed,
+            users_code(what, code=ConfigError.exit_code, seconds=seconds),
+        ):
             try:
                 module = importlib.import_module(name)
             except BaseException as error:

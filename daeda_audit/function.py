@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from daeda.called import Raised, ThreadRaised, called
-from daeda.disturbed import undisturbed
+from daeda.disturbed import stdout_on_stderr, undisturbed
 from daeda.dtypes import DType
 from daeda.errors import DayError, shortened
 from daeda.functions import check_not_stopped, load_function
@@ -32,7 +32,7 @@ def call(spec: UdfSpec, root: Path, columns: Sequence[tuple[Sequence[Any], DType
     arrays = [to_arrow(values, dtype) for values, dtype in columns]
     what = f"function '{spec.function}', called by the audit,"
     try:
-        with undisturbed() as disturbed, users_code(what, code=1, seconds=seconds):
+        with stdout_on_stderr(), undisturbed() as disturbed, users_code(what, code=1, seconds=seconds):
             returned = called(function, arrays)
     except ThreadRaised as error:
         raise DayError(

@@ -118,3 +118,16 @@ def test_what_a_function_raised_is_one_line_with_its_place() -> None:
     with pytest.raises(OSError, match="first") as raised:
         raise OSError("first\nsecond")
     assert raised_in(raised.value) == f"OSError: first (test_load.py:{raised.tb.tb_lineno})"
+
+
+def test_what_a_module_prints_at_its_import_is_no_answer(tmp_path: Path) -> None:
+    source = "import os\nprint('red\\x1b[31m')\nos.system('echo from a shell')\n\n\ndef make(a):\n    return a\n"
+    (tmp_path / "prints_much.py").write_text(source, encoding="utf-8")
+    # In a process of its own, whose streams nothing else has in its hands.
+    program = (
+        f"from daeda.functions import load_function\nload_function('prints_much:make', {str(tmp_path)!r}, ('a',))\n"
+        "print('the answer')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "the answer\n"
+    assert sorted(done.stderr.splitlines()) == ["from a shell", "red\\x1b[31m"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from tests.faults.scene import alive
 from tests.faults.warm import TAG
 from tests.functions.project import FunctionProject
 
-HEAD = "import ctypes, locale, os, signal, sys, time, warnings\nimport pyarrow as pa\n\n\ndef make(amount):\n"
+HEAD = "import ctypes, locale, os, resource, signal, sys, time, warnings\nimport pyarrow as pa\n\n\ndef make(amount):\n"
 
 RAISED = {
     "raise SystemExit(0)": "SystemExit: 0",
@@ -41,6 +42,8 @@ RAISED = {
 }
 CHANGED = {
     "os.chdir('/')": "the working directory",
+    "os.umask(0o777)": "the umask",
+    "resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))": "the limits of resources",
     "locale.setlocale(locale.LC_ALL, 'C.UTF-8'), locale.setlocale(locale.LC_ALL, 'POSIX')": "the locale",
     "signal.signal(signal.SIGTERM, signal.SIG_IGN)": "the handlers of signals",
     "sys.stdout.close()": "stdout",
@@ -71,6 +74,7 @@ def test_what_a_function_changes_of_its_process_is_put_back_and_told(
             f"{HEAD}    {statement}\n    return amount\n", "make", ["amount"], "double"
         )
         handler, directory, files = signal.getsignal(signal.SIGTERM), Path.cwd(), _files()
+        umask, limit = _umask(), resource.getrlimit(resource.RLIMIT_FSIZE)
         with pytest.raises(DayError) as told:
             made.build()
         assert str(told.value) == (
@@ -78,6 +82,7 @@ def test_what_a_function_changes_of_its_process_is_put_back_and_told(
             f"{CHANGED[statement]}: a function makes values and no more"
         )
         assert (signal.getsignal(signal.SIGTERM), Path.cwd(), _files()) == (handler, directory, files)
+        assert (_umask(), resource.getrlimit(resource.RLIMIT_FSIZE)) == (umask, limit)
         print("still there")
         sys.stdout.close()
 
@@ -96,7 +101,7 @@ def test_a_thread_of_a_function_that_fails_is_a_day_that_fails(tmp_path: Path) -
     )
 
 
-def test_a_thread_of_a_function_fails_in_code_of_others(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_thread_of_a_function_fails_in_code_of_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = (
         "import json, threading\n\n\ndef make(amount):\n"
         "    inner = threading.Thread(target=json.loads, args=('\\x1b[31m',))\n"
@@ -110,7 +115,13 @@ def test_a_thread_of_a_function_fails_in_code_of_others(tmp_path: Path, capfd: p
         f"day 2024-01-02, operator 'udf_made': function 'features.{made.module}:make' at rows 0 to 1 started a thread "
         "that raised JSONDecodeError: Expecting value: line 1 column 1 (char 0) ("
     )
-    assert capfd.readouterr().err == ""
+    assert capsys.readouterr().err == ""
+
+
+def _umask() -> int:
+    umask = os.umask(0o22)
+    os.umask(umask)
+    return umask
 
 
 def _files() -> list[int]:
