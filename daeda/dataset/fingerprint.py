@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -53,10 +54,21 @@ def enriched_fingerprint(dag: Dag, parts: Iterable[Part], stores: Stores) -> Fin
 
 
 def _described(operator: Operator) -> dict[str, Any]:
-    described = operator.model_dump(mode="json")
+    described: dict[str, Any] = _told_apart(operator.model_dump(), operator.model_dump(mode="json"))
     if isinstance(operator, RayUdfTransform):
         # A tag means another version from one run to the next: the number that it stood for is recorded in its place.
         del described["store"]["version"]
+    return described
+
+
+def _told_apart(value: Any, described: Any) -> Any:
+    """The description of a value, with a mark for each number that JSON has no word for, and makes null of."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"number": str(value)}
+    if isinstance(value, dict) and isinstance(described, dict):
+        return {key: _told_apart(value.get(key), item) for key, item in described.items()}
+    if isinstance(value, list | tuple) and isinstance(described, list):
+        return [_told_apart(item, told) for item, told in zip(value, described, strict=True)]
     return described
 
 

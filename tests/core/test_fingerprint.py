@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,6 +21,8 @@ from daeda.dataset.publish import publish_day
 from daeda.dataset.sources import Identities, file_digest
 from daeda.dataset.staging import open_staging
 from daeda.dataset.stores import StoreIdentity
+from daeda.dtypes import DType
+from daeda.operators.relational import Project, ProjectColumn
 from daeda.planning.days import Action, find_sources, plan_skeleton
 from daeda.planning.preflight import block_refused
 from tests.projects import TinyProject, moment, write_parquet
@@ -370,3 +374,27 @@ def test_a_missing_partition_blocks_the_day(tmp_path: Path) -> None:
     (tmp_path / "data/events/dt=2024-01-02/part-0.parquet").unlink()
     (tmp_path / "data/events/dt=2024-01-02").rmdir()
     assert planned(project) == (Action.BLOCKED, ("events has no partition for 2024-01-02",))
+
+
+def test_defaults_that_json_has_no_word_for_are_told_apart(tmp_path: Path) -> None:
+    numbers = [None, float("nan"), float("inf"), float("-inf"), 1.5]
+    lists = [[], [1.0], *([number] for number in numbers[1:4])]
+
+    def digest(name: str, value: Any, place: int) -> str:
+        project = TinyProject(tmp_path / f"{name}{place}").without("item_vector")
+        project.column(name)["default"] = value
+        return operator_digests(project.write().compile().skeleton().operators)["assemble"]
+
+    assert len({digest("price", value, place) for place, value in enumerate(numbers)}) == len(numbers)
+    columns = [
+        Project(name="p", inputs=("a",), columns=(ProjectColumn(name="x", dtype=DType("list<double>"), default=value),))
+        for value in lists
+    ]
+    assert len({operator_digests([one])["p"] for one in columns}) == len(lists)
+
+
+def test_the_digest_of_other_defaults_is_as_it_was() -> None:
+    column = ProjectColumn(name="x", dtype=DType("double"), source="y", default=1.5)
+    digest = operator_digests([Project(name="p", inputs=("a",), columns=(column,))])["p"]
+    described = Project(name="p", inputs=("a",), columns=(column,)).model_dump(mode="json")
+    assert digest == hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
