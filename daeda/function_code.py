@@ -12,7 +12,7 @@ import importlib.util
 import json
 import pkgutil
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -27,16 +27,36 @@ _OURS = Path(__file__).resolve().parent.parent
 _OWN = tuple(_OURS / name for name in ("daeda", "beam_pipeline", "enrich", "daeda_audit"))
 
 
+# A file, and its digest.
+Source = tuple[Path, str]
+
+
 def code_of(name: str) -> str:
     """The digest of a module that can be imported: of its file, if that is all of the project that it needs.
 
     Nothing is imported. Empty for a module of a library without a Python source.
     """
+    return digest_of(name, sources_of(name))
+
+
+def sources_of(name: str) -> dict[str, Source]:
+    """The files that stand for the code of a module, its own among them, by name of the module.
+
+    What only a directory holds that the module itself adds to `sys.path` is there once it has been imported.
+    """
     own = _file_of(name)
-    if own is None or (own.suffix != ".py" and _is_installed(own)):
+    if own is None or (own.suffix != ".py" and is_installed(own)):
+        return {}
+    files = {**_needed(name, own), name: own}
+    return {one: (file, _digest(file)) for one, file in sorted(files.items())}
+
+
+def digest_of(name: str, sources: Mapping[str, Source]) -> str:
+    """The digest of a module with these `sources_of`."""
+    if not sources:
         return ""
-    digest = _digest(own)
-    needed = {one: _digest(file) for one, file in sorted(_needed(name, own).items())}
+    digest = sources[name][1]
+    needed = {one: told for one, (_, told) in sources.items() if one != name}
     if not needed:
         return digest
     return hashlib.sha256(json.dumps({"module": digest, "needs": needed}, sort_keys=True).encode()).hexdigest()
@@ -53,7 +73,7 @@ def _needed(name: str, own: Path) -> dict[str, Path]:
             continue
         seen.add(one)
         file = _file_of(one)
-        if file is None or _is_installed(file):
+        if file is None or is_installed(file):
             continue
         if file.name != "__init__.py" or _does_something(file):
             found[one] = file
@@ -79,7 +99,50 @@ def _imported(name: str, file: Path) -> Iterator[str]:
             base = ".".join([*above, *([node.module] if node.module else [])])
             if base:
                 yield base
-                yield from (f"{base}.{alias.name}" for alias in node.names if alias.name != "*")
+                for alias in node.names:
+                    yield from _below(base) if alias.name == "*" else (f"{base}.{alias.name}",)
+
+
+def _below(package: str) -> Iterator[str]:
+    """The modules of a package that `import *` may import: those that its `__all__` names.
+
+    Where that is no plain list of names, or is also made elsewhere, it may be each module of the package.
+    """
+    file = _file_of(package)
+    if file is None or file.name != "__init__.py" or is_installed(file):
+        return
+    tree = _tree(file)
+    mentions = [node for node in ast.walk(tree) if _mentions_all(node)]
+    if not mentions:
+        return
+    lists = [
+        one.value
+        for one in tree.body
+        if isinstance(one, ast.Assign | ast.AnnAssign | ast.AugAssign)
+        and any(_mentions_all(node) for node in ast.walk(one))
+        and one.value is not None
+    ]
+    names = [
+        item.value
+        for one in lists
+        if isinstance(one, ast.List | ast.Tuple)
+        for item in one.elts
+        if isinstance(item, ast.Constant) and isinstance(item.value, str)
+    ]
+    items = [len(one.elts) if isinstance(one, ast.List | ast.Tuple) else -1 for one in lists]
+    if len(lists) != len(mentions) or -1 in items or sum(items) != len(names):
+        names = [one.name for one in pkgutil.iter_modules([str(file.parent)])]
+    yield from (f"{package}.{one}" for one in names)
+
+
+def _mentions_all(node: ast.AST) -> bool:
+    """Whether a node is the name `__all__`, as a variable, an attribute, a string or of an import."""
+    return "__all__" in (
+        getattr(node, "id", ""),
+        getattr(node, "attr", ""),
+        getattr(node, "value", ""),
+        *(getattr(node, name, "") for name in ("name", "asname", "arg")),
+    )
 
 
 def _does_something(package: Path) -> bool:
@@ -127,7 +190,8 @@ def _find_below(places: list[str], part: str) -> tuple[ModuleSpec | None, list[s
     return None, without_file
 
 
-def _is_installed(file: Path) -> bool:
+def is_installed(file: Path) -> bool:
+    """Whether a file or directory belongs to Python, to an installed package, or to daeda."""
     resolved = file.resolve()
     return bool(_PACKAGES.intersection(file.parts)) or any(resolved.is_relative_to(one) for one in (*_INSTALLED, *_OWN))
 

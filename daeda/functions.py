@@ -11,7 +11,7 @@ import importlib
 import inspect
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +19,8 @@ from types import ModuleType
 from daeda import interrupts
 from daeda.disturbed import stdout_on_stderr, undisturbed
 from daeda.errors import ConfigError, counted, cut, did_you_mean, shortened
-from daeda.function_code import code_of
+from daeda.from_source import import_from_source
+from daeda.function_code import Source, digest_of, sources_of
 from daeda.supervised import users_code
 
 # Digest of each module's code as it was when daeda imported it; a file that is edited later changes neither.
@@ -113,8 +114,8 @@ def _import(path: str, name: str, root: str, seconds: float | None) -> ModuleTyp
     raised = ""
     what = f"function '{path}': the import of its module '{name}'"
     try:
-        if name not in _codes:
-            _codes[name] = code_of(name)
+        sources = sources_of(name) if name not in _codes else None
+        import_from_source()
         with (
             stdout_on_stderr(),
             undisturbed() as disturbed,
@@ -140,6 +141,8 @@ def _import(path: str, name: str, root: str, seconds: float | None) -> ModuleTyp
             "Python to see the whole error"
         ) from error
     check_not_stopped()
+    if sources is not None:
+        _codes[name] = _code_now(path, name, sources)
     if "stdout" in disturbed or "stderr" in disturbed:
         _codes.pop(name, None)
         raise ConfigError(
@@ -148,6 +151,16 @@ def _import(path: str, name: str, root: str, seconds: float | None) -> ModuleTyp
         )
     _check_not_hidden(path, name, module, root)
     return module
+
+
+def _code_now(path: str, name: str, before: Mapping[str, Source]) -> str:
+    """The digest of a module that has been imported, with what it has added to `sys.path` to find more modules."""
+    sources = sources_of(name)
+    digests = dict(before.values())
+    for file, digest in sources.values():
+        if digests.get(file, digest) != digest:
+            raise ConfigError(f"function '{path}': {file} changed while its module was imported: run again")
+    return digest_of(name, sources)
 
 
 def _check_not_hidden(path: str, name: str, module: ModuleType, root: str) -> None:

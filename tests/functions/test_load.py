@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import py_compile
 import statistics
 import subprocess
 import sys
@@ -131,3 +133,80 @@ def test_what_a_module_prints_at_its_import_is_no_answer(tmp_path: Path) -> None
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "the answer\n"
     assert sorted(done.stderr.splitlines()) == ["from a shell", "red\\x1b[31m"]
+
+
+def test_a_module_that_only_its_reader_knows_the_way_to_counts(tmp_path: Path) -> None:
+    codes = []
+    for number in (1, 1, 2):
+        (tmp_path / "lib").mkdir(exist_ok=True)
+        (tmp_path / "lib/coded_helper.py").write_text(f"FACTOR = {number}\n")
+        (tmp_path / "way_features.py").write_text(
+            "import os, sys\nsys.path.insert(0, os.path.join(os.path.dirname(__file__), 'lib'))\n"
+            "import coded_helper\nsys.path.pop(0)\ndef f(values):\n    return values\n"
+        )
+        codes.append(code_in_a_process_of_its_own(tmp_path, "way_features:f"))
+    assert codes[0] == codes[1] != codes[2]
+
+
+@pytest.mark.parametrize(
+    ("listed", "decides"),
+    [
+        ('__all__ = ["rates"]\n', {"rates": True, "other": False}),
+        ('__all__: list[str] = []\n__all__ += ("rates",)\n', {"rates": True, "other": False}),
+        ('NAMES = ["rates"]\n__all__ = [*NAMES]\n', {"rates": True, "other": True}),
+        ('__all__ = []\n__all__.append("rates")\n', {"rates": True, "other": True}),
+        ('globals()["__all__"] = ["rates"]\n', {"rates": True, "other": False}),
+        ('globals().update(__all__=["rates"])\n', {"rates": True, "other": True}),
+        ("", {"rates": False, "other": False}),
+    ],
+)  # fmt: skip
+def test_what_a_star_imports_counts(listed: str, decides: dict[str, bool], tmp_path: Path) -> None:
+    package = tmp_path / "starred"
+    package.mkdir()
+    (tmp_path / "star_features.py").write_text("from starred import *\ndef f(values):\n    return values\n")
+    (package / "__init__.py").write_text(listed)
+
+    def code(changed: str = "") -> str:
+        for name in decides:
+            (package / f"{name}.py").write_text(f"FACTOR = {2 if name == changed else 1}\n")
+        return code_in_a_process_of_its_own(tmp_path, "star_features:f")
+
+    before = code()
+    assert {name: code(name) != before for name in decides} == decides
+
+
+@pytest.mark.parametrize(
+    "mode", [py_compile.PycInvalidationMode.TIMESTAMP, py_compile.PycInvalidationMode.UNCHECKED_HASH]
+)
+def test_bytecode_of_an_earlier_source_is_never_run(mode: py_compile.PycInvalidationMode, tmp_path: Path) -> None:
+    """Python takes it for that of a source of its size and second, or of any at all."""
+    names = {
+        "stale_features": "import stale_helper\ndef f():\n    from stale_package import lazy\n"
+        "    return NUMBER, stale_helper.NUMBER, lazy.NUMBER\nNUMBER = 1\n",
+        "stale_helper": "NUMBER = 1\n",
+        "stale_package/lazy": "NUMBER = 1\n",
+    }
+    (tmp_path / "stale_package").mkdir()
+    for name, text in names.items():
+        file = tmp_path / f"{name}.py"
+        file.write_text(text)
+        stat = file.stat()
+        py_compile.compile(str(file), doraise=True, invalidation_mode=mode)
+        file.write_text(text.replace("NUMBER = 1", "NUMBER = 2"))
+        os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    program = (
+        f"from daeda.functions import load_function\nprint(load_function('stale_features:f', {str(tmp_path)!r}).call())"
+    )
+    words = [sys.executable, "-c", program]
+    said = subprocess.run(words, capture_output=True, text=True, check=True, cwd=tmp_path).stdout.strip()
+    assert said == "(2, 2, 2)"
+
+
+def test_a_module_that_changes_while_it_is_imported_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "changing_features.py"
+    file.write_text("with open(__file__, 'a') as own:\n    own.write('# more')\ndef f(values):\n    return values\n")
+    with pytest.raises(ConfigError) as raised:
+        load_function("changing_features:f", tmp_path)
+    assert str(raised.value) == (
+        f"function 'changing_features:f': {file} changed while its module was imported: run again"
+    )
