@@ -65,7 +65,20 @@ def read_listing(view: str, root: str, path: str) -> Files:
     files, refused = _by_pattern(listed, pattern) if pattern else _by_day(listed)
     if refused:
         raise InputError(f"view '{view}': {base}/{'/'.join(refused[0].parts)} may hold rows, and no rule reads it")
+    for held in (files.flat, *files.by_day.values()):
+        _refuse_second_names(view, held)
     return files
+
+
+def _refuse_second_names(view: str, held: Sequence[RawFile]) -> None:
+    """Raise InputError where two of these files are one, by a link of either sort."""
+    names: dict[tuple[int, int], Path] = {}
+    for file in held:
+        if isinstance(file, Path):
+            facts = file.stat()
+            first = names.setdefault((facts.st_dev, facts.st_ino), file)
+            if first is not file:
+                raise InputError(f"view '{view}': {first} and {file} are one file, whose rows would count twice")
 
 
 def _by_day(listed: Sequence[Listed]) -> tuple[Files, list[Listed]]:

@@ -7,7 +7,7 @@ become `x`, `X_1`, `x_2`. Whoever reads such a file by name may get another colu
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -84,6 +84,29 @@ def leaf_of(file: pq.ParquetFile, source: str) -> int:
 def is_int96(file: pq.ParquetFile, source: str) -> bool:
     """Whether a column holds times as Spark and Impala write them."""
     return str(file.schema.column(leaf_of(file, source)).physical_type) == _INT96
+
+
+def finest_int96(scan: Scan, file: pq.ParquetFile) -> frozenset[str]:
+    """The columns in nanoseconds that a file holds as INT96, which DuckDB reads in microseconds."""
+    in_nanoseconds = (one.source for one in scan.columns if _item(one.dtype).name == "timestamp[ns]")
+    held = file.schema_arrow.names
+    return frozenset(source for source in in_nanoseconds if source in held and is_int96(file, source))
+
+
+def mixed_times(scan: Scan, held: Mapping[str, frozenset[str]]) -> Mistake | None:
+    """Times that some of the files, by path, hold as INT96 (`finest_int96`), and others as nanoseconds.
+
+    DuckDB reads all files of a list in the type of the first one: digits of the others would be cut.
+    """
+    for source in sorted(frozenset().union(*held.values())):
+        spark = next(path for path, columns in held.items() if source in columns)
+        other = next((path for path, columns in held.items() if source not in columns), None)
+        if other is not None:
+            return f"mixed {source}", (
+                f"view '{scan.view}': the column '{source}' is {_INT96} in {spark}, as Spark writes it, and "
+                f"TIMESTAMP(NANOS) in {other}, and DuckDB reads both in one unit: write all files alike"
+            )
+    return None
 
 
 def _leaves(kind: pa.DataType) -> int:

@@ -22,7 +22,7 @@ from daeda.errors import InputError, counted, first_line, shortened
 from daeda.operators.dag import Dag
 from daeda.operators.relational import Join, Scan, ScanColumn
 from daeda.planning.checked import Checked, CheckedFile
-from daeda.planning.columns import check_columns, check_unread, is_int96, leaf_of
+from daeda.planning.columns import check_columns, check_unread, finest_int96, is_int96, leaf_of, mixed_times
 from daeda.planning.days import Action, DayPlan, Sources
 from daeda.planning.times import fitting_unit, is_plausible, shown_time
 from daeda.sql import scan as composed
@@ -51,13 +51,15 @@ class Refusal:
 class Looked:
     """A file that was looked at: its state, and for each Scan that reads it the kinds of mistakes and their sentences.
 
-    `unread` holds those in fields of the Scan's view that nothing reads.
+    `unread` holds those in fields of the Scan's view that nothing reads, `int96` the columns of `finest_int96`.
     Without a state it could not be read, or changed meanwhile.
     """
 
     state: FileState | None
     problems: list[list[tuple[str, str]]]
     unread: list[list[tuple[str, str]]] = field(default_factory=list)
+    int96: list[frozenset[str]] = field(default_factory=list)
+    rows: int = 0
 
 
 @before_the_first_day()
@@ -142,13 +144,47 @@ def _check_footers(sources: Sources, days: tuple[dt.date, ...], checked: dict[st
         for kind, sentence in looked[path].problems[of_path[path].index(name)]:
             refusal = told.get((scans[name].view, kind), Refusal(sentence, frozenset()))
             told[scans[name].view, kind] = replace(refusal, days=refusal.days.union(readers[name, path]))
+    together = () if told else _mistakes_together(scans, readers, of_path, looked)
     seen = [
         (scans[name].view, mistakes)
         for path, one in looked.items()
         if one.unread
         for name, mistakes in zip(of_path[path], one.unread, strict=True)
     ]
-    return [*told.values(), *_unread_mistakes(seen, frozenset(days))]
+    return [*told.values(), *together, *_unread_mistakes(seen, frozenset(days))]
+
+
+def _mistakes_together(
+    scans: Mapping[str, Scan],
+    readers: Mapping[tuple[str, str], Sequence[dt.date]],
+    of_path: Mapping[str, Sequence[str]],
+    looked: Mapping[str, Looked],
+) -> list[Refusal]:
+    """What is right in each file, and wrong in the files of a Scan taken together."""
+    refusals: dict[str, Refusal] = {}
+    for name, scan in scans.items():
+        held = {path: one for path, one in looked.items() if name in of_path[path] and one.state is not None}
+        days = frozenset(day for path in held for day in readers[name, path])
+        mixed = mixed_times(scan, {path: one.int96[of_path[path].index(name)] for path, one in held.items()})
+        for sentence in (mixed[1] if mixed else "", _one_file_twice(scan, held)):
+            if sentence:
+                refusals.setdefault(sentence, Refusal(sentence, days))
+    return list(refusals.values())
+
+
+def _one_file_twice(scan: Scan, held: Mapping[str, Looked]) -> str:
+    """The sentence about two names of one local file, whose rows would be there twice; empty where there are none."""
+    first: dict[tuple[int, FileState], str] = {}
+    for path, one in held.items():
+        if one.state is None or not one.state.inode or not one.rows:
+            continue
+        other = first.setdefault((one.state.inode, one.state), path)
+        if other != path:
+            return (
+                f"view '{scan.view}': {other} and {path} are one file, and its rows would be there twice: remove the "
+                "link, or rename it (a name that begins with _ or . is known to be no data)"
+            )
+    return ""
 
 
 def _unread_mistakes(seen: Sequence[tuple[str, list[tuple[str, str]]]], days: frozenset[dt.date]) -> list[Refusal]:
@@ -180,8 +216,9 @@ def check_file(
                 for scan in scans
             ]
             ignored = [check_unread(scan, unread.get(scan.view, ()), path, file) for scan in scans]
+            int96, rows = [finest_int96(scan, file) for scan in scans], file.metadata.num_rows
         if is_object(path) or state_of(path) == before:
-            return Looked(before, problems, ignored)
+            return Looked(before, problems, ignored, int96, rows)
         kind, what = "changed", f"{path} changed while it was checked: run again when it is complete"
     except (OSError, pa.ArrowException) as error:
         reason = _why_unreadable(path, version, error)

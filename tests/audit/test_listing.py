@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -145,3 +146,17 @@ def read_by_the_audit(root: str, path: str) -> dict[str, set[str]] | None:
         return None
     by_day = {day: {str(file) for file in held} for day, held in found.by_day.items()}
     return by_day or ({"": {str(file) for file in found.flat}} if found.flat else {})
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_two_names_of_one_file_are_refused_by_the_audit(link: Callable[[Path, Path], None], tmp_path: Path) -> None:
+    make(tmp_path, "v/dt=2024-01-01/a.parquet", "v/dt=2024-01-02/c.parquet")
+    day = tmp_path / "v/dt=2024-01-01"
+    link(day / "a.parquet", tmp_path / "v/dt=2024-01-02/a.parquet")
+    read_listing("x", str(tmp_path), "v")
+    link(day / "a.parquet", day / "b.parquet")
+    with pytest.raises(InputError) as raised:
+        read_listing("x", str(tmp_path), "v")
+    assert (
+        str(raised.value) == f"view 'x': {day}/a.parquet and {day}/b.parquet are one file, whose rows would count twice"
+    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +158,56 @@ def test_spark_times_of_another_type_say_what_to_declare(tmp_path: Path) -> None
         "the column 'event_timestamp' is timestamp[ns], and the view declares timestamp[ms]: its times are INT96, as "
         "Spark writes them: declare timestamp[ns] or timestamp[us]"
     )
+
+
+def _two_files(root: Path, spark_first: bool) -> TinyProject:
+    made = _int96(root, "timestamp[ns]", [NOW - HOUR])
+    made.views["prices"]["source"]["path"] = "more"
+    made.write()
+    (root / "data/more").mkdir()
+    (root / "data/prices.parquet").rename(root / f"data/more/{'a' if spark_first else 'c'}.parquet")
+    stored = pa.table({
+        "item_id": pa.array([11], pa.int64()), "event_timestamp": pa.array([NOW + 1], pa.timestamp("ns")),
+        "price": pa.array([9.0]),
+    })  # fmt: skip
+    pq.write_table(stored, root / "data/more/b.parquet")
+    return made
+
+
+@pytest.mark.parametrize("spark_first", [True, False])
+def test_spark_times_beside_nanoseconds_are_refused(spark_first: bool, tmp_path: Path) -> None:
+    made = _two_files(tmp_path, spark_first)
+    with pytest.raises(InputError) as caught:
+        _checked(made)
+    spark = "a" if spark_first else "c"
+    assert str(caught.value) == (
+        f"view 'prices': the column 'event_timestamp' is INT96 in {tmp_path}/data/more/{spark}.parquet, as Spark "
+        f"writes it, and TIMESTAMP(NANOS) in {tmp_path}/data/more/b.parquet, and DuckDB reads both in one unit: write "
+        "all files alike"
+    )
+    (tmp_path / f"data/more/{spark}.parquet").unlink()
+    _checked(made)
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_two_names_of_one_file_are_refused(link: Callable[[Path, Path], None], tmp_path: Path) -> None:
+    made = TinyProject(tmp_path).without("item_vector").write().write_data()
+    day = tmp_path / "data/events/dt=2024-01-02"
+    link(day / "part-0.parquet", day / "latest.parquet")
+    with pytest.raises(InputError) as caught:
+        _checked(made)
+    assert str(caught.value) == (
+        f"view 'events': {day}/latest.parquet and {day}/part-0.parquet are one file, and its rows would be there "
+        "twice: remove the link, or rename it (a name that begins with _ or . is known to be no data)"
+    )
+    (day / "latest.parquet").rename(day / "_latest.parquet")
+    _checked(made)
+
+
+def test_partitions_may_share_a_file_without_rows(tmp_path: Path) -> None:
+    made = TinyProject(tmp_path).without("item_vector").write().write_data()
+    prices = tmp_path / "data/prices"
+    empty = prices / "dt=2024-01-02/empty.parquet"
+    pq.write_table(pq.read_table(next(prices.glob("dt=2024-01-02/part*"))).slice(0, 0), empty)
+    os.link(empty, prices / "dt=2024-01-01/empty.parquet")
+    _checked(made)
