@@ -387,7 +387,12 @@ def test_defaults_that_json_has_no_word_for_are_told_apart(tmp_path: Path) -> No
 
     assert len({digest("price", value, place) for place, value in enumerate(numbers)}) == len(numbers)
     columns = [
-        Project(name="p", inputs=("a",), columns=(ProjectColumn(name="x", dtype=DType("list<double>"), default=value),))
+        Project(
+            name="p",
+            inputs=("a",),
+            output="b",
+            columns=(ProjectColumn(name="x", dtype=DType("list<double>"), default=value),),
+        )
         for value in lists
     ]
     assert len({operator_digests([one])["p"] for one in columns}) == len(lists)
@@ -395,6 +400,6 @@ def test_defaults_that_json_has_no_word_for_are_told_apart(tmp_path: Path) -> No
 
 def test_the_digest_of_other_defaults_is_as_it_was() -> None:
     column = ProjectColumn(name="x", dtype=DType("double"), source="y", default=1.5)
-    digest = operator_digests([Project(name="p", inputs=("a",), columns=(column,))])["p"]
-    described = Project(name="p", inputs=("a",), columns=(column,)).model_dump(mode="json")
+    digest = operator_digests([Project(name="p", inputs=("a",), output="b", columns=(column,))])["p"]
+    described = Project(name="p", inputs=("a",), output="b", columns=(column,)).model_dump(mode="json")
     assert digest == hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
