@@ -64,7 +64,9 @@ def check(project: Any, changes: Sequence[Change], findings: Findings) -> None:
     verified = run_command([*words, "--verify"])
     outcome = next((word for word in ("skip", "rebuild", "blocked", "build") if word in ended.out), "refused")
     if "skip" in ended.out:
-        assert "skip" in verified.out, "a day that is skipped is stale when its parts are digested"
+        # What a manifest says of its parts is held against their footers by --verify alone.
+        edited = any(one.action in ("replace", "drop", "copy", "garble", "cut") for one in changes)
+        assert edited or "skip" in verified.out, "a day that is skipped is stale when its parts are digested"
         visible = {path.name for path in directory.iterdir() if not path.name.startswith(("_", "."))}
         assert visible == {PART}, f"a day with {visible} is skipped"
         assert not (directory / PART).is_symlink()
