@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from daeda.catalog.project import Project
 from daeda.cli.arguments import StrictParser, add_output_flag, add_project_flags, open_project
@@ -17,11 +17,13 @@ from daeda.errors import InputError, UsageError, counted, shortened
 from daeda.storage.objects import before_the_first_day
 from daeda_audit.append import failing, probe_append, told
 from daeda_audit.check import Drawn, check_day
+from daeda_audit.configured import changed_configuration, read_configuration
 from daeda_audit.declared import Declared, declared_columns, hand_edited, read_views
 from daeda_audit.elsewhere import Elsewhere, work_directory
 from daeda_audit.findings import Findings
+from daeda_audit.gone import refuse_gone_partitions
 from daeda_audit.progress import Progress
-from daeda_audit.published import PublishedDay, changed_inputs, opened, published_days
+from daeda_audit.published import DATASETS, PublishedDay, changed_inputs, gone_inputs, opened, published_days
 from daeda_audit.report import examples, table
 from daeda_audit.spine import filters_of_the_day
 from daeda_audit.stores import changed_stores
@@ -47,6 +49,7 @@ def _command(words: Sequence[str]) -> int:
     add_project_flags(parser)
     add_output_flag(parser)
     add_audit_flags(parser)
+    parser.add_argument("--configuration", metavar="PATH", help=argparse.SUPPRESS)
     arguments = parser.parse_strictly(words)
     if arguments.quick and arguments.probe == "append":
         raise UsageError("--quick leaves the append probe out, and --probe append asks for it alone: give one of them")
@@ -61,6 +64,9 @@ def audit(project: Project, arguments: argparse.Namespace, elsewhere: Elsewhere)
     declared = declared_columns(project)
     _tell_what_is_judged(project)
     days = _chosen_days(project, arguments, elsewhere)
+    configuration = read_configuration(arguments.configuration)
+    for day, datasets in days.items():
+        _tell_what_changed(day, changed_configuration(configuration, datasets))
     findings, changes = Findings(), Findings()
     recompute, append = arguments.probe != "append", arguments.probe != "recompute" and not arguments.quick
     drawn = Drawn(arguments.rows or (QUICK_ROWS if arguments.quick else ROWS), arguments.seed)
@@ -73,6 +79,14 @@ def audit(project: Project, arguments: argparse.Namespace, elsewhere: Elsewhere)
             _append(project, elsewhere, declared, list(days.values())[-1], arguments, changes, progress)
     answer(_summary(project, days, arguments.quick, findings, changes))
     return 1 if findings.mismatches or failing(changes) else 0
+
+
+def _tell_what_changed(day: dt.date, changes: Sequence[str]) -> None:
+    if changes:
+        say(
+            f"warning: {day} was built from another configuration ({shortened(changes, 2)}): mismatches may come from "
+            "that; build the day again"
+        )
 
 
 def _append(
@@ -108,15 +122,18 @@ def _check(
     progress: Progress,
 ) -> None:
     exports = elsewhere.exports(datasets).values()
+    raws = elsewhere.views(datasets)
     changed = [path for one in datasets for path in changed_inputs(one, exports)]
-    if changed:
-        say(
-            f"warning: {day} was built from other bytes of {shortened(changed, 2)}: mismatches may come from that; "
-            "build the day again"
-        )
+    gone = [path for one in datasets for path in gone_inputs(one)]
+    refuse_gone_partitions(day, [raws[view.name] for view in read_views(project)], gone)
+    for paths, what in ((changed, "other bytes of {}"), (gone, "{}, gone since")):
+        if paths:
+            say(
+                f"warning: {day} was built from {what.format(shortened(paths, 2))}: mismatches may come from that; "
+                "build the day again"
+            )
     for what in changed_stores(project, datasets):
         say(f"warning: {day} was built from {what}: mismatches may come from that; build the day again")
-    raws = elsewhere.views(datasets)
     raws.list_files(view.name for view in read_views(project))
     with opened(datasets):
         sample = check_day(project, raws, declared, day, datasets, drawn, findings, progress)
@@ -142,6 +159,8 @@ def _chosen_days(
 ) -> dict[dt.date, list[PublishedDay]]:
     asked = [day for word in arguments.days or () for day in _days(word)]
     found = published_days(Layout(project.service_dir, project.scratch_dir), asked, elsewhere.days)
+    if not asked:
+        _tell_what_is_missing(project, found)
     if arguments.quick:
         return _quick_days(found)
     if asked or len(found) <= DAYS:
@@ -150,6 +169,18 @@ def _chosen_days(
     spread = _spread(listed, DAYS)
     say(f"{len(listed)} days are published: {shortened(spread)} are audited; name others with --days")
     return {day: found[day] for day in spread}
+
+
+def _tell_what_is_missing(project: Project, found: Mapping[dt.date, Sequence[PublishedDay]]) -> None:
+    """Days of the range that are not published, in a dataset that has others."""
+    for dataset in DATASETS:
+        published = {day for day, datasets in found.items() if any(one.dataset == dataset for one in datasets)}
+        missing = [day for day in project.runtime.days if day not in published]
+        if published and missing:
+            say(
+                f"note: {counted(len(missing), 'day')} of the range not published in {dataset}, and left out: "
+                f"{shortened(missing)}"
+            )
 
 
 def _quick_days(found: dict[dt.date, list[PublishedDay]]) -> dict[dt.date, list[PublishedDay]]:

@@ -41,15 +41,20 @@ class History:
         """The rows that count, and the nearest of those that do not."""
         counted: list[Row] = []
         hidden: list[tuple[str, Row]] = []
+        empty: list[Row] = []
         for past in self._of(row):
             reason = unseen_by_window(self.raw, past, now, maker.window)
-            if reason is None:
+            if reason is None and maker.spec.column is not None and past[maker.spec.column] is None:
+                empty.append(past)
+            elif reason is None:
                 counted.append(past)
             else:
                 hidden.append((reason, past))
         dropped = self.dropped.get(key_of(row, self.keys) or (), ())
         inside = [past for past in dropped if unseen_by_window(self.raw, past, now, maker.window) is None]
         left_out = [("'where' is not true", past) for past in inside]
+        left_out += [(f"its '{maker.spec.column}' is NULL", past) for past in empty]
+        left_out.sort(key=lambda one: self.raw.moment(one[1]) or 0, reverse=True)
         shown = [*nearest(self.raw, hidden, now), *nearest(self.raw, left_out, now)]
         return Evidence.of(counted, shown, self._columns(maker.spec))
 

@@ -135,6 +135,8 @@ def published_days(layout: Layout, asked: Sequence[dt.date], copies: Path) -> di
         places = _days_below(layout.dataset_dir(dataset))
         there |= set(places)
         wanted = {day: place for day, place in places.items() if not asked or day in named_days}
+        for place in wanted.values():
+            _refuse_links(place)
         named = {day: DayName(layout.service_dir.name, dataset, day) for day in wanted}
         with ThreadPoolExecutor(AT_ONCE) as pool:
             manifests = list(pool.map(lambda day: read_manifest(wanted[day], named[day]), wanted))  # noqa: B023
@@ -158,6 +160,15 @@ def published_days(layout: Layout, asked: Sequence[dt.date], copies: Path) -> di
     if not found:
         raise InputError(f"{layout.service_dir} holds no day with a manifest: build one with `daeda pipeline train`")
     return {day: found[day] for day in sorted(asked or found)}
+
+
+def _refuse_links(place: Place) -> None:
+    """Raise InputError where a link is in the place of a day, or of all days: none was published there."""
+    for path in (place.parent, place) if isinstance(place, Path) else ():
+        if path.is_symlink():
+            raise InputError(
+                f"{path} is a link, which is not followed: remove it, or put what it leads to in its place"
+            )
 
 
 def _days_below(origin: Place) -> dict[dt.date, Place]:
@@ -226,6 +237,8 @@ def _copy_parts(one: PublishedDay) -> None:
 def _check_parts(one: PublishedDay) -> None:
     for part in one.manifest.parts:
         shown = one.origin / part.name
+        if isinstance(shown, Path) and shown.is_symlink():
+            raise InputError(f"{shown} is a link, and not the file that was published: build the day again")
         try:
             with open_regular(one.directory / part.name) as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -236,7 +249,7 @@ def _check_parts(one: PublishedDay) -> None:
 
 
 def changed_inputs(one: PublishedDay, exports: Iterable[Export]) -> list[str]:
-    """Inputs of a day that are not there any more, or have another content than when it was built."""
+    """Inputs of a day that are there, and have another content than when it was built."""
     held = list(exports)
     files = list({file.path: file for file in one.manifest.inputs}.values())
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -247,7 +260,7 @@ def changed_inputs(one: PublishedDay, exports: Iterable[Export]) -> list[str]:
 def _is_same(file: InputFile, exports: Sequence[Export]) -> bool:
     if file.etag:
         stored = client().look(object_path(file.path))
-        return stored is not None and (stored.size, stored.etag) == (file.size, file.etag)
+        return stored is None or (stored.size, stored.etag) == (file.size, file.etag)
     if "://" in file.path:
         # Several views may read other columns of one table.
         read = [one for one in exports if table_of(one.reference) == table_of(file.path)]
@@ -255,9 +268,26 @@ def _is_same(file: InputFile, exports: Sequence[Export]) -> bool:
     path = Path(file.path)
     try:
         stat = path.stat()
+    except OSError:
+        return True  # it is gone, or cannot be looked at, which reading it says
+    try:
         return (stat.st_size, stat.st_mtime_ns) == (file.size, file.mtime_ns) or _has_digest(path, file.sha256)
     except OSError:
         return False
+
+
+def gone_inputs(one: PublishedDay) -> list[str]:
+    """Files and objects that a day was built from, and that are not there any more."""
+    files = list({file.path: file for file in one.manifest.inputs}.values())
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        gone = list(pool.map(_is_gone, files))
+    return [file.path for file, is_gone in zip(files, gone, strict=True) if is_gone]
+
+
+def _is_gone(file: InputFile) -> bool:
+    if file.etag:
+        return client().look(object_path(file.path)) is None
+    return "://" not in file.path and not Path(file.path).exists()
 
 
 def _has_digest(path: Path, sha256: str) -> bool:

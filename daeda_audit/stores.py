@@ -19,7 +19,7 @@ from daeda_audit.published import PublishedDay
 if TYPE_CHECKING:
     import lance
 
-_CONTENT, _VERSION = "store ", "version of store "
+_CONTENT, VERSION = "store ", "version of store "
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def stores_read(datasets: Sequence[PublishedDay]) -> Mapping[str, StoreRead]:
         recorded = one.manifest.fingerprint
         for key, content in recorded.inputs.items():
             name = key.removeprefix(_CONTENT)
-            number = recorded.settings.get(_VERSION + name, "")
+            number = recorded.settings.get(VERSION + name, "")
             if key.startswith(_CONTENT) and number.isdecimal():
                 found[name] = StoreRead(int(number), content)
     return found

@@ -5,14 +5,19 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 from daeda.catalog.project import Project
 from daeda.cli.arguments import as_flags, open_project, setting_words
 from daeda.cli.audit import AUDIT_FLAGS, PROJECT_FLAGS
 from daeda.cli.halves import interruptible, run_half
+from daeda.cli.outcome import say
 from daeda.dataset.layout import Layout
 from daeda.dataset.staging import open_local_staging
+from daeda.errors import UserError, first_line
+from daeda.planning.configuration import configuration_text
 from daeda.settings.flags import OUTPUT_ROOT
 from daeda.settings.runtime import AUDIT_WORK_VARIABLE
 from daeda.storage.place import is_object
@@ -24,8 +29,23 @@ def audit_leakage(arguments: argparse.Namespace) -> int:
     words += as_flags(arguments, AUDIT_FLAGS)
     words += ["--days", *arguments.days] if arguments.days else []
     project = open_project(arguments, arguments.service)
-    with interruptible() as state, _place_for_copies(project):
-        return run_half("daeda_audit", words, state, result_on_stdout=True)
+    with _configuration(project) as configured, interruptible() as state, _place_for_copies(project):
+        return run_half("daeda_audit", [*words, *configured], state, result_on_stdout=True)
+
+
+@contextlib.contextmanager
+def _configuration(project: Project) -> Iterator[list[str]]:
+    """The flag that tells the audit, which cannot compile, what days would be built from now."""
+    try:
+        text = configuration_text(project)
+    except UserError as error:
+        say(f"note: whether days were built from this configuration is not known: {first_line(error)}")
+        yield []
+        return
+    with tempfile.TemporaryDirectory(prefix="daeda-audit-") as directory:
+        path = Path(directory) / "configuration.json"
+        path.write_text(text, encoding="utf-8")
+        yield ["--configuration", str(path)]
 
 
 @contextlib.contextmanager

@@ -205,4 +205,4 @@ def test_progress_is_live_on_a_terminal_and_says_nothing_elsewhere(
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert main(words(made, "--quick")) == 0
-    assert re.search(r"audit 0/2 days · .*2024-01-02 \w+", capsys.readouterr().err)
+    assert re.search(r"audit [01]/2 days · .*2024-01-0[23] \w+", capsys.readouterr().err)
