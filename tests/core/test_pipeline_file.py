@@ -55,7 +55,8 @@ def test_the_hand_edited_file_is_the_pipeline_and_the_generated_one_is_never_rea
 NAMES = st.from_regex(r"[a-z]([a-z0-9]_?){0,7}", fullmatch=True)
 MANY = st.lists(NAMES, min_size=1, max_size=4, unique=True).map(tuple)
 ANY = st.lists(NAMES, max_size=4, unique=True).map(tuple)
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+# A document refuses NUL and half characters.
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
 TYPES = st.sampled_from(
     ["int64", "bool", "string", "date", "timestamp[us]", "timestamp[us, UTC]", "decimal(38, 4)", "list<list<int8>>"]
 )
