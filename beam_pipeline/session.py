@@ -184,7 +184,7 @@ class DaySession:
         A driver reads it that has no other way to know. A file for every call would take longer than many a call.
         """
         if time.monotonic() - self._reported > _REPORT_SECONDS or not self._calling:
-            self.report(operator, self._rows, late=sentence, seconds=seconds, call=time.time())
+            self.report(operator, self._rows, late=sentence, seconds=seconds, call=time.monotonic())
             self._calling = True
 
     def write_profile(self) -> None:
