@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from daeda.dataset.entries import is_known_none
 from daeda.dataset.layout import MANIFEST_NAME, Dataset, Layout, day_name, is_part
 from daeda.dataset.manifest import DamagedManifest, DayName, InputFile, Manifest, Part, read_manifest
 from daeda.dataset.sources import combined_digest, file_digest
@@ -126,7 +127,7 @@ def entries_of(directory: Path) -> dict[str, Entry] | None:
         return {}
     try:
         with os.scandir(directory) as entries:
-            return {entry.name: _entry(entry) for entry in entries if not entry.name.startswith(("_", "."))}
+            return {entry.name: _entry(entry) for entry in entries if not is_known_none(entry.name)}
     except (FileNotFoundError, NotADirectoryError):
         return None
 
@@ -255,7 +256,7 @@ def data_entries(place: ObjectPath) -> dict[str, Entry]:
 
 
 def _data(entries: Mapping[str, Entry]) -> dict[str, Entry]:
-    return {rest: entry for rest, entry in entries.items() if rest and not rest.startswith(("_", "."))}
+    return {rest: entry for rest, entry in entries.items() if rest and not is_known_none(rest)}
 
 
 def _all_entries(place: ObjectPath) -> dict[str, Entry]:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
+from daeda.dataset.entries import is_known_none
 from daeda.dataset.layout import MANIFEST_NAME, Dataset, Layout
 from daeda.dataset.lease import check_conditions
 from daeda.dataset.locks import take
@@ -294,6 +295,6 @@ def refuse_stranger(directory: Path) -> None:
 def carry_over(old: Path, new: Path) -> None:
     """Take along what somebody put beside the parts of a day under a name that readers pass over (`_…`, `.…`)."""
     for path in sorted(old.iterdir()):
-        hidden = path.name.startswith(("_", ".")) and not path.name.startswith(MANIFEST_NAME)
+        hidden = is_known_none(path.name) and not path.name.startswith(MANIFEST_NAME)
         if hidden and not os.path.lexists(new / path.name):
             path.rename(new / path.name)
