@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from daeda.dtypes import TIMESTAMP_UNITS, TimeUnit
+from daeda.dtypes import TIMESTAMP_UNITS, DType, TimeUnit
 from daeda_audit.copies import RawFile
 from daeda_audit.expression.evaluate import holds
 from daeda_audit.expression.syntax import Node, columns_of
@@ -51,6 +51,7 @@ class Rows:
         self._pieces = pieces
         self._columns: dict[str, list[Any]] = {}
         self._keys: dict[str, list[tuple[Any, ...] | None]] = {}
+        self._attached: dict[str, DType] = {}
         self.number = sum(one.rows for one in pieces)
 
     def column(self, name: str) -> list[Any]:
@@ -59,8 +60,9 @@ class Rows:
             self._columns[name] = [value for column in self._arrow(name) for value in from_arrow(column)]
         return self._columns[name]
 
-    def attach(self, name: str, values: list[Any]) -> None:
+    def attach(self, name: str, dtype: DType, values: list[Any]) -> None:
         """Add a column that the view does not have."""
+        self._attached[name] = dtype
         self._columns[name] = values
 
     def distinct(self, name: str) -> set[tuple[Any, ...]]:
@@ -99,7 +101,7 @@ class Rows:
         if not columns:
             return list(range(self.number)) if holds(where, {}) else []
         rows = list(zip(*columns, strict=True))
-        if any(self.raw.view.dtype(name).item is not None for name in names):
+        if any(self._holds_lists(name) for name in names):
             # A list is no key of a dict.
             return [row for row, values in enumerate(rows) if holds(where, dict(zip(names, values, strict=True)))]
         # Rows with the same values have the same answer.
@@ -158,11 +160,15 @@ class Rows:
         unit = self.raw.view.unit_of(name)
         return [moment for column in self._arrow(name) for moment in instants(column, unit)]
 
+    def _holds_lists(self, name: str) -> bool:
+        dtype = self._attached.get(name) or self.raw.view.dtype(name)
+        return dtype.item is not None
+
     def _compared(self, name: str) -> list[tuple[Any, ...] | None]:
         """A column as it is compared, NULL as None."""
         if name not in self._keys:
             values = self.column(name)
-            if self.raw.view.dtype(name).item is not None:
+            if self._holds_lists(name):
                 # A list is no key of a dict.
                 self._keys[name] = [None if value is None else order_key(value) for value in values]
                 return self._keys[name]

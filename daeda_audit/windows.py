@@ -87,4 +87,4 @@ def _attach(raws: RawViews, attribute: str, rows: Rows, kept: Sequence[int]) -> 
     values: list[Any] = [None] * rows.number
     for row, place in zip(kept, seen, strict=True):
         values[row] = None if place is None else found[place]
-    rows.attach(column, values)
+    rows.attach(column, other.view.dtype(column), values)

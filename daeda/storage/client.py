@@ -15,7 +15,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
@@ -157,8 +157,8 @@ class S3Client:
         """The object's bytes and ETag, None when it is not there."""
 
         def get(pulse: Pulse) -> tuple[bytes, str]:
-            answer = self._s3.get_object(Bucket=path.bucket, Key=path.key)
-            return b"".join(_blocks(answer, pulse)), _bare(answer["ETag"])
+            with self._got(path, pulse) as (answer, blocks):
+                return b"".join(blocks), _bare(answer["ETag"])
 
         return self._ask(path, get, {404: None})
 
@@ -167,8 +167,8 @@ class S3Client:
         span = f"bytes={first}-{first + count - 1}"
 
         def get(pulse: Pulse) -> bytes:
-            answer = self._s3.get_object(Bucket=path.bucket, Key=path.key, Range=span, IfMatch=f'"{etag}"')
-            body = b"".join(_blocks(answer, pulse))
+            with self._got(path, pulse, Range=span, IfMatch=f'"{etag}"') as (answer, blocks):
+                body = b"".join(blocks)
             whole = answer["ResponseMetadata"]["HTTPStatusCode"] == 200
             found = body[first : first + count] if whole else body
             if len(found) != count:
@@ -192,15 +192,15 @@ class S3Client:
 
         def get(pulse: Pulse) -> tuple[Path, int, str]:
             digest, size = hashlib.sha256(), 0
-            answer = self._s3.get_object(Bucket=path.bucket, Key=path.key, **condition)
-            pulse.check()
-            fresh = target.with_name(f"{target.name}.{uuid.uuid4().hex[:12]}")
-            tried.append(fresh)
-            with fresh.open("wb") as file:
-                for block in _blocks(answer, pulse):
-                    digest.update(block)
-                    size += len(block)
-                    file.write(block)
+            with self._got(path, pulse, **condition) as (_, blocks):
+                pulse.check()
+                fresh = target.with_name(f"{target.name}.{uuid.uuid4().hex[:12]}")
+                tried.append(fresh)
+                with fresh.open("wb") as file:
+                    for block in blocks:
+                        digest.update(block)
+                        size += len(block)
+                        file.write(block)
             return fresh, size, digest.hexdigest()
 
         try:
@@ -219,8 +219,9 @@ class S3Client:
 
         def get(pulse: Pulse) -> str:
             digest = hashlib.sha256()
-            for block in _blocks(self._s3.get_object(Bucket=path.bucket, Key=path.key), pulse):
-                digest.update(block)
+            with self._got(path, pulse) as (_, blocks):
+                for block in blocks:
+                    digest.update(block)
             return digest.hexdigest()
 
         return self._ask(path, get, {404: None}) or ""
@@ -258,6 +259,13 @@ class S3Client:
             lambda _: self._s3.delete_object(Bucket=path.bucket, Key=path.key, **condition),
             {404: None, 412: None},
         )
+
+    @contextmanager
+    def _got(self, path: ObjectPath, pulse: Pulse, **conditions: str) -> Iterator[tuple[Any, Iterator[bytes]]]:
+        """The answer and the blocks of its body. A body that is given up is closed, and its connection with it."""
+        answer = self._s3.get_object(Bucket=path.bucket, Key=path.key, **conditions)
+        with closing(answer["Body"]):
+            yield answer, _blocks(answer, pulse)
 
     def _ask(
         self, path: ObjectPath, request: Callable[[Pulse], ResultT], instead: Mapping[int, None] | None = None
