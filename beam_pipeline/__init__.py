@@ -10,9 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from beam_pipeline.context import DayHandle, DayLimits, RunContext
-    from beam_pipeline.own_run import open_run
-    from beam_pipeline.skeleton import Skeleton
+    from beam_pipeline.pipeline import Skeleton
+    from beam_pipeline.public_run import open_run
     from beam_pipeline.transforms import (
         ArrowUdfTransform,
         Days,
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
         Scan,
         Sink,
     )
+    from beam_pipeline.workers.context import DayHandle, DayLimits, RunContext
 
 __all__ = [
     "ArrowUdfTransform",
@@ -44,19 +44,19 @@ __all__ = [
 
 _HOMES = {
     "ArrowUdfTransform": "transforms",
-    "DayHandle": "context",
-    "DayLimits": "context",
+    "DayHandle": "workers.context",
+    "DayLimits": "workers.context",
     "Days": "transforms",
     "Filter": "transforms",
     "Join": "transforms",
     "PointInTimeJoin": "transforms",
     "Project": "transforms",
     "RollingAggregate": "transforms",
-    "RunContext": "context",
+    "RunContext": "workers.context",
     "Scan": "transforms",
     "Sink": "transforms",
-    "Skeleton": "skeleton",
-    "open_run": "own_run",
+    "Skeleton": "pipeline",
+    "open_run": "public_run",
 }
 
 

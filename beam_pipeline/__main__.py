@@ -1,5 +1,5 @@
 """`python -m beam_pipeline`."""
 
-from beam_pipeline.options import main
+from beam_pipeline.command import main
 
 raise SystemExit(main())

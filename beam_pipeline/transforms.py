@@ -14,11 +14,11 @@ from typing import Generic, TypeVar
 
 import apache_beam as beam
 
-from beam_pipeline.context import DayHandle, RunContext
-from beam_pipeline.day_work import rows_made, rows_of, run_operator
-from beam_pipeline.engines import engine_of
-from beam_pipeline.membership import stop_run
-from beam_pipeline.session import begin, session_of, timed
+from beam_pipeline.day.execution import rows_made, rows_of, run_operator
+from beam_pipeline.session.session import begin, session_of, timed
+from beam_pipeline.windows.engines import engine_of
+from beam_pipeline.workers.context import DayHandle, RunContext
+from beam_pipeline.workers.registry import stop_run
 from daeda.errors import DayError
 from daeda.operators import relational, temporal, udf
 from daeda.sql.lower import SourceOperator

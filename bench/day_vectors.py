@@ -15,8 +15,8 @@ from pathlib import Path
 
 from bench.peers.pool_vectors import skeleton
 from bench.vectors_project import STORE
-from enrich.part import VectorColumn, needed_ids
-from enrich.store import DayVectors, open_store
+from enrich.part.part import VectorColumn, needed_ids
+from enrich.store.store import DayVectors, open_store
 
 
 def main() -> None:

@@ -28,8 +28,8 @@ from bench.machine import describe_machine
 from daeda.durations import Duration
 from daeda.operators.temporal import Aggregate
 from daeda.settings.aggregations import LIST_KINDS, AggregateKind
-from tests.kernel.cases import same
-from tests.rolling.one_day import NOON, Case, Row, Time, in_the_oracle, in_the_product
+from tests.beam_pipeline.day.one_day import NOON, Case, Row, Time, in_the_oracle, in_the_product
+from tests.beam_pipeline.windows.numpy_engine.cases import same
 
 RESULT = Path(__file__).parent / "results" / "exactness.json"
 ENGINES = ("duckdb", "polars")

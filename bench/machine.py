@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import version
 
-from daeda.host import probe_host
+from daeda.process.host import probe_host
 
 _PACKAGES = ("apache-beam", "duckdb", "numpy", "pyarrow", "pylance", "ray")
 

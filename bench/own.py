@@ -112,7 +112,7 @@ def _run_here(words: list[str], engine: str) -> Measured:
     """In this process: what a test of the bench is for is not the start of another one."""
     import os
 
-    from beam_pipeline.options import main
+    from beam_pipeline.command import main
 
     said = io.StringIO()
     before = os.environ.get("DAEDA_COMPUTE__ENGINE")

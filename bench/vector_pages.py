@@ -1,4 +1,4 @@
-"""Writing a column of vectors: by pyarrow as it comes, and by the pages of enrich/vector_file.py (decision 17).
+"""Writing a column of vectors: by pyarrow as it comes, and by the pages of enrich/part/vector_parquet.py (decision 17).
 
 Both write the same float16 vectors into memory, in the same row groups, on one thread; both files are read again and
 compared. The digest that a published part needs is made by both.
@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.machine import describe_machine
-from enrich.vector_file import EMBEDDING, VectorFile, rows_per_page
+from enrich.part.vector_parquet import EMBEDDING, VectorFile, rows_per_page
 
 RESULT = Path(__file__).parent / "results" / "vector_pages.json"
 SEED = 1

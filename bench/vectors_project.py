@@ -135,7 +135,7 @@ def _write_store(path: Path, generator: np.random.Generator, size: Size) -> np.n
 
 
 def _build_skeleton(directory: Path) -> None:
-    from beam_pipeline.options import main
+    from beam_pipeline.command import main
 
     said = io.StringIO()
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):

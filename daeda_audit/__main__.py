@@ -2,7 +2,7 @@
 
 import sys
 
-from daeda.cli.supervise import supervised
+from daeda.process.supervision import supervised
 
 
 def _audit() -> int:

@@ -8,25 +8,25 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from daeda.catalog.project import Project
-from daeda.cli.arguments import StrictParser, add_output_flag, add_project_flags, open_project
 from daeda.cli.audit import DAYS, QUICK_DAYS, QUICK_ROWS, ROWS, add_audit_flags
-from daeda.cli.lifeline import watch_driver
-from daeda.cli.outcome import answer, run_command, say
+from daeda.cli.flags import StrictParser, add_output_flag, add_project_flags, open_project
 from daeda.dataset.layout import Layout
 from daeda.errors import InputError, UsageError, counted, shortened
+from daeda.process.messages import answer, run_command, say
+from daeda.process.parent_watch import watch_driver
 from daeda.storage.objects import before_the_first_day
-from daeda_audit.append import failing, probe_append, told
-from daeda_audit.check import Drawn, check_day
-from daeda_audit.configured import changed_configuration, read_configuration
 from daeda_audit.declared import Declared, declared_columns, hand_edited, read_views
-from daeda_audit.elsewhere import Elsewhere, work_directory
-from daeda_audit.findings import Findings
-from daeda_audit.gone import refuse_gone_partitions
-from daeda_audit.progress import Progress
-from daeda_audit.published import DATASETS, PublishedDay, changed_inputs, gone_inputs, opened, published_days
-from daeda_audit.report import examples, table
-from daeda_audit.spine import filters_of_the_day
-from daeda_audit.stores import changed_stores
+from daeda_audit.inputs.external import Elsewhere, work_directory
+from daeda_audit.inputs.missing_partitions import refuse_gone_partitions
+from daeda_audit.probes.append import failing, probe_append, told
+from daeda_audit.probes.recomputation import Drawn, check_day
+from daeda_audit.published.configuration import changed_configuration, read_configuration
+from daeda_audit.published.days import DATASETS, PublishedDay, changed_inputs, gone_inputs, opened, published_days
+from daeda_audit.published.stores import changed_stores
+from daeda_audit.report.findings import Findings
+from daeda_audit.report.progress import Progress
+from daeda_audit.report.report import examples, table
+from daeda_audit.rules.spine import filters_of_the_day
 
 # More than a century: longer ranges take seconds to be written out, and are no days that were published.
 _MOST_DAYS = 40_000

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from daeda.dtypes import DType
-from daeda_audit.moments import parse_day, parse_moment
+from daeda_audit.instants import parse_day, parse_moment
 from daeda_audit.values import single
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from daeda.dtypes import TIMESTAMP_UNITS, TimeUnit
-from daeda_audit.moments import PER_SECOND, Day, Moment
+from daeda_audit.instants import PER_SECOND, Day, Moment
 
 
 class Single(float):

@@ -19,7 +19,7 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from beam_pipeline import options as skeleton_options
+from beam_pipeline import command as skeleton_options
 from bench import memcap
 from daeda.catalog import service
 from daeda.catalog.service import FeatureService
@@ -33,7 +33,7 @@ from daeda.settings.aggregations import Aggregations
 from daeda.settings.flags import SETTING_FLAGS
 from daeda.settings.runtime import RuntimeSettings
 from daeda.sql.expression import FUNCTIONS
-from enrich import options as enrichment_options
+from enrich import command as enrichment_options
 
 REFERENCE = Path(__file__).parent / "reference"
 _GENERATED = "<!-- Written by `make docs`: change the models or the parsers instead. -->\n"

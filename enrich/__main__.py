@@ -6,7 +6,7 @@ import signal
 def _enrich() -> int:
     # Until the supervisor has handlers for them, so that an interrupt never meets an import.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    from enrich.options import main
+    from enrich.command import main
 
     return main()
 

@@ -14,31 +14,31 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from daeda.catalog.project import Project
-from daeda.cli.outcome import say
-from daeda.cli.progress import DayProgress
-from daeda.dataset.claims import Claim, OnLocked, claim_days, release
 from daeda.dataset.layout import Dataset, Layout, day_name, part_number
 from daeda.dataset.manifest import DayName, read_manifest
 from daeda.dataset.profile import DayProfile, Meter, added_up, measured, write_profile
-from daeda.dataset.publish import check_parts, prepare_day
+from daeda.dataset.progress import DayProgress
+from daeda.dataset.publish.claims import Claim, OnLocked, claim_days, release
+from daeda.dataset.publish.local import check_parts, prepare_day
+from daeda.dataset.publish.staging import RunStaging, open_staging
 from daeda.dataset.published import fetch_day
-from daeda.dataset.staging import RunStaging, open_staging
 from daeda.dataset.stamps import forget_stamps
 from daeda.dataset.stores import Stores
 from daeda.durations import seconds_since
 from daeda.errors import DaedaError, DayError, InputError, Interrupted, counted
-from daeda.host import probe_host
 from daeda.operators.dag import Dag
+from daeda.process.host import probe_host
+from daeda.process.messages import say
 from daeda.storage.place import ObjectPath
-from enrich.board import References
-from enrich.cluster import PartStream
-from enrich.envelope import Envelope, Requested, clamp
-from enrich.part import PartTask, Receipt
+from enrich.part.part import PartTask, Receipt
 from enrich.preload import DayNeeds, Preload, vector_columns
-from enrich.session import RayLost, ray_session
-from enrich.sink import DayWork, States, publish_enriched, states_of
-from enrich.store import VectorSource
-from enrich.watch import Watch, in_background
+from enrich.publish import DayWork, States, publish_enriched, states_of
+from enrich.ray.limits import Envelope, Requested, clamp
+from enrich.ray.part_queue import References
+from enrich.ray.session import RayLost, ray_session
+from enrich.ray.stream import PartStream
+from enrich.ray.time_limits import Watch, in_background
+from enrich.store.store import VectorSource
 
 # One thread writes what the others make: more of them would wait for it.
 MOST_THREADS = 8

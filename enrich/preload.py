@@ -10,16 +10,16 @@ from pathlib import Path
 import pyarrow as pa
 
 from daeda.catalog.project import Project
-from daeda.cli.outcome import say
-from daeda.dataset.local_sources import preparation_hint
 from daeda.dataset.stores import Stores
 from daeda.errors import InputError, counted, shortened
 from daeda.operators.dag import Dag
 from daeda.operators.udf import StoreRef
-from enrich.envelope import GIB, Envelope
-from enrich.ids import RowMap
-from enrich.part import VectorColumn, needed_ids
-from enrich.store import BatchedVectors, DayVectors, EmbeddingStore, VectorSource, open_store, reopen_store
+from daeda.process.messages import say
+from daeda.sources.local import preparation_hint
+from enrich.part.part import VectorColumn, needed_ids
+from enrich.ray.limits import GIB, Envelope
+from enrich.store.id_index import RowMap
+from enrich.store.store import BatchedVectors, DayVectors, EmbeddingStore, VectorSource, open_store, reopen_store
 
 # The rest of the object store holds the ids beside the vectors, and what Ray Data and its actors put there; a store
 # that is full spills to disk.

@@ -25,13 +25,13 @@ needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason=f"{SHARED} is not 
 
 # Two processes share the tests (`-n 2`). The groups that take longest begin, so that both end at about the same time.
 _LONGEST_FIRST = (
-    "tests/portable",
-    "tests/audit/test_leaks.py",
+    "tests/beam_pipeline/runners",
+    "tests/daeda_audit/test_leaks.py",
     "tests/faults",
     "tests/enrich/test_job.py",
     "tests/journey",
     "tests/art_feed",
-    "tests/audit/test_append.py",
+    "tests/daeda_audit/test_append.py",
 )
 _ROOT = Path(__file__).parents[1]
 
@@ -57,7 +57,7 @@ def _group(nodeid: str) -> str:
     """What shares a service or trained days stays together: a folder with a conftest.py; elsewhere a file."""
     file = Path(nodeid.partition("::")[0])
     if file.is_relative_to("tests/cases"):
-        return "tests/portable"  # which compares with the days of the golden cases
+        return "tests/beam_pipeline/runners"  # which compares with the days of the golden cases
     return file.parent.as_posix() if (_ROOT / file.parent / "conftest.py").exists() else file.as_posix()
 
 

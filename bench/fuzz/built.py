@@ -13,10 +13,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from beam_pipeline.context import DayHandle
-from beam_pipeline.day_work import run_operator
-from beam_pipeline.own_run import open_run
-from beam_pipeline.session import begin, session_of, timed
+from beam_pipeline.day.execution import run_operator
+from beam_pipeline.public_run import open_run
+from beam_pipeline.session.session import begin, session_of, timed
+from beam_pipeline.workers.context import DayHandle
 from daeda.errors import DaedaError
 from tests.projects import TinyProject
 

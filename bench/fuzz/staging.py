@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from bench.fuzz.built import scratch
 from bench.fuzz.findings import Findings, explore
-from daeda.dataset.claims import claim_days
 from daeda.dataset.layout import Layout, part_name
 from daeda.dataset.manifest import Fingerprint, Manifest, Part
-from daeda.dataset.publish import prepare_day, publish_day
+from daeda.dataset.publish.claims import claim_days
+from daeda.dataset.publish.local import prepare_day, publish_day
+from daeda.dataset.publish.staging import open_staging
 from daeda.dataset.published import look_at_days
-from daeda.dataset.staging import open_staging
 from daeda.errors import DaedaError
 
 DAY = dt.date(2024, 1, 2)

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from bench.peers.script import report
 from bench.vectors_project import DAY, SERVICE, STORE
 from enrich.arrays import Halves
-from enrich.pooling import average
+from enrich.part.pooling import average
 
 _BATCH_ROWS = 8_192
 _SETTINGS: dict[str, Any] = {

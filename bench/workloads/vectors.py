@@ -27,8 +27,8 @@ from bench.harness import ROOT, Bench, Outcome, Timed
 from bench.peers.script import run_script
 from bench.process_tree import run_measured
 from bench.vectors_project import DAY, SERVICE, Size, day_after, runtime, write_project
-from enrich.compiled import kernel
-from enrich.pooling import average
+from enrich.part.llvm_kernel import kernel
+from enrich.part.pooling import average
 
 SIZES = {
     "vectors": Size(rows=100_000, length=32, stored=200_000, distinct=200_000, dimension=1152, part=12_500),

@@ -7,9 +7,7 @@ import contextlib
 from pathlib import Path
 
 from daeda.catalog.project import Project
-from daeda.cli.arguments import open_project
-from daeda.cli.console import HarmlessConsole
-from daeda.cli.outcome import answer, say, warn
+from daeda.cli.flags import open_project
 from daeda.cli.summary import print_plan
 from daeda.cli.train import make_plan, sources_shown
 from daeda.compiler.compile import compile_project, project_dag
@@ -21,6 +19,8 @@ from daeda.planning.emptiness import wrong_units
 from daeda.planning.explain import explain_text
 from daeda.planning.explain_sql import explain_sql
 from daeda.planning.mermaid import mermaid
+from daeda.process.console import HarmlessConsole
+from daeda.process.messages import answer, say, warn
 
 
 def plan(arguments: argparse.Namespace) -> int:

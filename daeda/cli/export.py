@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from daeda.catalog.project import Project
-from daeda.cli.arguments import StrictParser, add_project_flags, open_project
-from daeda.cli.outcome import run_command
+from daeda.cli.flags import StrictParser, add_project_flags, open_project
 from daeda.errors import UsageError
-from daeda.planning.database_export import Wanted
 from daeda.planning.exports import export_views
+from daeda.process.messages import run_command
+from daeda.sources.database_export import Wanted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

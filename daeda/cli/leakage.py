@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from daeda.catalog.project import Project
-from daeda.cli.arguments import as_flags, open_project, setting_words
 from daeda.cli.audit import AUDIT_FLAGS, PROJECT_FLAGS
-from daeda.cli.halves import interruptible, run_half
-from daeda.cli.outcome import say
+from daeda.cli.flags import as_flags, open_project, setting_words
 from daeda.dataset.layout import Layout
-from daeda.dataset.staging import open_local_staging
+from daeda.dataset.publish.staging import open_local_staging
 from daeda.errors import UserError, first_line
 from daeda.planning.configuration import configuration_text
+from daeda.process.messages import say
+from daeda.process.subprocesses import interruptible, run_half
 from daeda.settings.flags import OUTPUT_ROOT
 from daeda.settings.runtime import AUDIT_WORK_VARIABLE
 from daeda.storage.place import is_object

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from daeda.cli.arguments import (
+from daeda.cli.audit import add_audit_flags
+from daeda.cli.flags import (
     StrictParser,
     add_build_flags,
     add_enrichment_flags,
@@ -17,10 +18,9 @@ from daeda.cli.arguments import (
     add_run_flags,
     add_skeleton_flags,
 )
-from daeda.cli.audit import add_audit_flags
-from daeda.cli.outcome import run_command
-from daeda.cli.supervise import supervised
 from daeda.errors import UsageError
+from daeda.process.messages import run_command
+from daeda.process.supervision import supervised
 
 Command = Callable[[argparse.Namespace, Sequence[str]], int]
 

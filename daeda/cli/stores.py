@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from daeda.cli.arguments import as_flags
-from daeda.cli.halves import interruptible, run_half
-from daeda.cli.installed import require
+from daeda.cli.flags import as_flags
 from daeda.dataset.stores import Stores, stores_from_text
 from daeda.errors import HalfFailed
+from daeda.process.extras import require
+from daeda.process.subprocesses import interruptible, run_half
 
 _PROJECT_FLAGS = {
     "runtime_config_path": "--runtime-config-path",

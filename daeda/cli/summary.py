@@ -8,11 +8,11 @@ from pathlib import Path
 
 from rich.table import Table
 
-from daeda.cli.console import HarmlessConsole
 from daeda.dataset.layout import Dataset, Layout
 from daeda.dataset.published import look_at_days
 from daeda.errors import shortened
 from daeda.planning.days import MISSING_ADVICE, Action, DayPlan
+from daeda.process.console import HarmlessConsole
 
 _PLANNED = {
     Action.BUILD: "build",

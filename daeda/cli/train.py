@@ -9,17 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daeda.catalog.project import Project
-from daeda.cli.arguments import as_flags, open_project, setting_words
-from daeda.cli.halves import Interruptions, interruptible, run_half
-from daeda.cli.installed import require
-from daeda.cli.outcome import answer_place, say, warn
+from daeda.cli.flags import as_flags, open_project, setting_words
 from daeda.cli.stores import StoresOfRun
 from daeda.cli.summary import print_run
 from daeda.compiler.compile import compile_runnable
 from daeda.compiler.unused import warnings_of
 from daeda.dataset.layout import Dataset, Layout
 from daeda.dataset.manifest import DayName
-from daeda.dataset.staging import check_writable, repair
+from daeda.dataset.publish.staging import check_writable, repair
 from daeda.dataset.stamps import remember_stamps
 from daeda.dataset.stores import Stores, stores_from_text, stores_to_text
 from daeda.errors import InputError, UsageError, shortened
@@ -40,6 +37,9 @@ from daeda.planning.exports import exported
 from daeda.planning.fulfilled import require_enriched, require_skeleton
 from daeda.planning.preflight import block_refused, check_sources
 from daeda.planning.remarks import remarks
+from daeda.process.extras import require
+from daeda.process.messages import answer_place, say, warn
+from daeda.process.subprocesses import Interruptions, interruptible, run_half
 from daeda.settings.flags import ENRICHMENT_FLAGS, SKELETON_FLAGS
 
 _SHARED = {

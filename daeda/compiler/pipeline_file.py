@@ -26,7 +26,7 @@ from daeda.operators.relation import Column
 from daeda.operators.relational import Filter, Project, ProjectColumn, Scan, Sink
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import RayUdfTransform
-from daeda.printed import harmless, is_harmless
+from daeda.process.printable import harmless, is_harmless
 from daeda.settings.document import Document, Mistakes, load_document, parse_model
 from daeda.sql.expression import check_expression_type, check_having, check_predicate
 from daeda.sql.literal import literal

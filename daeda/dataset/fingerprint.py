@@ -8,11 +8,12 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from daeda.dataset.manifest import ENRICHED_FORMAT_VERSION, FORMAT_VERSION, Fingerprint, InputFile, Part
-from daeda.dataset.sources import combined_digest
+from daeda.dataset.manifest import ENRICHED_FORMAT_VERSION, FORMAT_VERSION, Fingerprint, Part
 from daeda.dataset.stores import Stores
 from daeda.operators.dag import Dag, Operator
 from daeda.operators.udf import RayUdfTransform
+from daeda.sources.identity import combined_digest
+from daeda.storage.input_file import InputFile
 
 # Of a description, what says where the data is but not what it is.
 _PATHS = frozenset({"path"})

@@ -5,30 +5,23 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import re
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from daeda.dataset.layout import MANIFEST_NAME, Dataset, part_name
 from daeda.errors import InputError, NotRegular, cut
+from daeda.storage.input_file import STRICT, Count, Digest, InputFile
 from daeda.storage.objects import client
 from daeda.storage.place import ObjectPath, Place
 from daeda.storage.regular import MOST_METADATA, regular_descriptor
-from daeda.storage.state import FileState
 
 # Version of the day's format: part of the fingerprint, raised when the same input would give other bytes.
 FORMAT_VERSION = 1
 # The same for what the enrichment writes of one skeleton and one store.
 ENRICHED_FORMAT_VERSION = 4
-
-# How the file is read: a key that is not known, or a value of another type, is a mistake and never converted.
-_MODEL = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
-
-Count = Annotated[int, Field(ge=0)]
 
 
 def _day(text: str) -> str:
@@ -37,20 +30,11 @@ def _day(text: str) -> str:
     return text
 
 
-def _digest(text: str) -> str:
-    if not _DIGEST.fullmatch(text):
-        raise ValueError("is not a SHA-256 in hexadecimal")
-    return text
-
-
-Digest = Annotated[str, AfterValidator(_digest)]
-
-
 @dataclass(frozen=True)
 class Part:
     """One Parquet file of the day."""
 
-    __pydantic_config__ = _MODEL
+    __pydantic_config__ = STRICT
 
     name: str
     rows: Count
@@ -65,7 +49,7 @@ class ColumnFacts:
     Long texts are cut, and end in dots then.
     """
 
-    __pydantic_config__ = _MODEL
+    __pydantic_config__ = STRICT
 
     name: str
     dtype: str
@@ -76,35 +60,6 @@ class ColumnFacts:
 
 
 @dataclass(frozen=True)
-class InputFile:
-    """A file that the day read. Size, mtime and ctime are a short cut; the digest decides. The path is for people only.
-
-    Of an object nothing is digested: its size and ETag decide, and `mtime_ns` is when it was put, 0 where that is not
-    told. `ctime_ns` is 0 in manifests that are older than it.
-    """
-
-    __pydantic_config__ = _MODEL
-
-    operator: str
-    path: str
-    size: Count
-    mtime_ns: int
-    sha256: Literal[""] | Digest
-    etag: str = ""
-    ctime_ns: int = 0
-
-    @property
-    def state(self) -> FileState:
-        """What the file was like when it was identified."""
-        return FileState(self.size, self.mtime_ns, self.ctime_ns, self.etag)
-
-    @property
-    def version(self) -> str:
-        """What tells this content from another."""
-        return f"{self.size} {self.etag}" if self.etag else self.sha256
-
-
-@dataclass(frozen=True)
 class Fingerprint:
     """Everything that decides the bytes of a day, in parts that can be named when one differs.
 
@@ -112,7 +67,7 @@ class Fingerprint:
     what it reads, `settings` a setting to its value.
     """
 
-    __pydantic_config__ = _MODEL
+    __pydantic_config__ = STRICT
 
     operators: dict[str, str]
     inputs: dict[str, str]
@@ -144,7 +99,7 @@ class Manifest:
     (`st_ctime_ns`), or its ETag. While that and the size are the same, so are the bytes; otherwise the digest decides.
     """
 
-    __pydantic_config__ = _MODEL
+    __pydantic_config__ = STRICT
 
     service: str
     dataset: Dataset

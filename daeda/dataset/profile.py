@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from daeda.dataset.layout import Dataset, Layout
-from daeda.dataset.staging import refuse_stranger
+from daeda.dataset.publish.staging import refuse_stranger
 from daeda.durations import seconds_since
 from daeda.storage.regular import read_regular
 

@@ -16,12 +16,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from daeda.dataset.entries import is_known_none
 from daeda.dataset.layout import MANIFEST_NAME, Dataset, Layout, day_name, is_part
-from daeda.dataset.manifest import DamagedManifest, DayName, InputFile, Manifest, Part, read_manifest
-from daeda.dataset.sources import combined_digest, file_digest
+from daeda.dataset.manifest import DamagedManifest, DayName, Manifest, Part, read_manifest
 from daeda.errors import DayError, cut, shortened
+from daeda.sources.entries import is_known_none
+from daeda.sources.identity import combined_digest, file_digest
 from daeda.storage.client import AT_ONCE
+from daeda.storage.input_file import InputFile
 from daeda.storage.objects import client, open_parquet
 from daeda.storage.place import ObjectPath, Place
 

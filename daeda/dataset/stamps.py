@@ -13,7 +13,7 @@ from pathlib import Path
 
 from daeda.dataset.layout import MANIFEST_NAME, Layout
 from daeda.dataset.manifest import DamagedManifest, DayName, parse_manifest, read_manifest
-from daeda.dataset.staging import one_at_a_time, refuse_stranger
+from daeda.dataset.publish.staging import one_at_a_time, refuse_stranger
 from daeda.storage.objects import client
 from daeda.storage.place import ObjectPath
 

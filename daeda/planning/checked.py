@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from daeda.dataset.manifest import InputFile
-from daeda.dataset.source_files import SourceFiles
-from daeda.dataset.sources import files_needed
 from daeda.operators.relational import Scan
+from daeda.sources.files import SourceFiles
+from daeda.sources.identity import files_needed
+from daeda.storage.input_file import InputFile
 from daeda.storage.regular import read_regular
 from daeda.storage.state import FileState
 

@@ -11,15 +11,16 @@ from daeda.catalog.project import Project
 from daeda.catalog.view import FeatureView
 from daeda.dataset.fingerprint import enriched_fingerprint, operator_digests, skeleton_fingerprint
 from daeda.dataset.layout import Dataset, Layout
-from daeda.dataset.manifest import Fingerprint, InputFile, Manifest, Part
+from daeda.dataset.manifest import Fingerprint, Manifest, Part
 from daeda.dataset.published import Published, look_at_days
-from daeda.dataset.source_files import Export, SourceFiles, parse_day
-from daeda.dataset.sources import Identities, files_needed, find_files, missing_days
 from daeda.dataset.stores import FindStores
 from daeda.errors import DayError, InputError, NothingThere, UsageError, counted, shortened
 from daeda.operators.dag import Dag
 from daeda.operators.relational import Scan, ScanColumn
 from daeda.planning.functions import function_codes
+from daeda.sources.files import Export, SourceFiles, parse_day
+from daeda.sources.identity import Identities, files_needed, find_files, missing_days
+from daeda.storage.input_file import InputFile
 from daeda.storage.objects import before_the_first_day
 
 MISSING_ADVICE = (

@@ -11,14 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from daeda.catalog.project import Project
-from daeda.dataset.source_files import SourceFiles
-from daeda.dataset.sources import days_needed
 from daeda.dtypes import TIMESTAMP_UNITS
 from daeda.errors import InputError
 from daeda.operators.relational import Scan
-from daeda.planning.created_units import created_unit_hint
+from daeda.planning.created_unit import created_unit_hint
 from daeda.planning.days import Action, DayPlan, Sources
-from daeda.planning.times import FileTimes, file_times, fitting_unit, is_plausible, shown_time
+from daeda.sources.files import SourceFiles
+from daeda.sources.identity import days_needed
+from daeda.sources.times import FileTimes, file_times, fitting_unit, is_plausible, shown_time
 from daeda.sql.scan import day_bounds
 from daeda.storage.client import AT_ONCE
 from daeda.storage.objects import before_the_first_day

@@ -8,7 +8,7 @@ from daeda.operators.dag import Dag, Operator
 from daeda.operators.relational import Filter, Join, Project, Scan, Sink
 from daeda.operators.temporal import Aggregate, PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
-from daeda.printed import harmless
+from daeda.process.printable import harmless
 
 
 def explain_text(dag: Dag) -> str:

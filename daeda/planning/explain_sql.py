@@ -21,7 +21,7 @@ from daeda.operators.dag import Dag
 from daeda.operators.relational import Filter, Join, Project, Scan, Sink
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
-from daeda.printed import harmless, is_harmless, split_harmful
+from daeda.process.printable import harmless, is_harmless, split_harmful
 from daeda.sql import statements
 from daeda.sql.files import Glob
 from daeda.sql.handle import ColumnTable, Composed, Numbered

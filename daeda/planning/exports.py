@@ -23,14 +23,14 @@ from typing import Any
 
 from daeda.catalog.project import Project
 from daeda.dataset.layout import Layout
-from daeda.dataset.source_files import Export
-from daeda.dataset.staging import open_local_staging
+from daeda.dataset.publish.staging import open_local_staging
 from daeda.errors import InputError, first_line
 from daeda.operators.dag import Dag
-from daeda.planning import database_export
-from daeda.planning.database_export import Request, Wanted
-from daeda.planning.progress_of_export import LEAST_BYTES, LEAST_TICKS
 from daeda.settings.runtime import EXPORTS_VARIABLE
+from daeda.sources import database_export
+from daeda.sources.database_export import Request, Wanted
+from daeda.sources.export_progress import LEAST_BYTES, LEAST_TICKS
+from daeda.sources.files import Export
 from daeda.storage.regular import read_regular
 
 _INDEX = "exports.json"

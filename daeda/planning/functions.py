@@ -5,7 +5,7 @@ from __future__ import annotations
 from daeda.catalog.project import Project
 from daeda.compiler.pipeline_file import edited_path
 from daeda.errors import ConfigError
-from daeda.functions import load_function
+from daeda.functions.loading import load_function
 from daeda.operators.dag import Dag
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.settings.document import Mistakes

@@ -9,7 +9,7 @@ from daeda.operators.dag import Dag, Operator
 from daeda.operators.relational import Filter, Join, Project, Scan, Sink
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
-from daeda.printed import harmless
+from daeda.process.printable import harmless
 
 # More columns than this are counted in a box and not listed.
 _MOST_LISTED = 9

@@ -15,16 +15,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from daeda.catalog.project import Project
-from daeda.dataset.contents import looks_like
-from daeda.dataset.sources import missing_days, missing_sentence
 from daeda.dtypes import TIMESTAMP_UNITS, TimeUnit
 from daeda.errors import InputError, counted, first_line, shortened
 from daeda.operators.dag import Dag
 from daeda.operators.relational import Join, Scan, ScanColumn
 from daeda.planning.checked import Checked, CheckedFile
-from daeda.planning.columns import check_columns, check_unread, finest_int96, is_int96, leaf_of, mixed_times
 from daeda.planning.days import Action, DayPlan, Sources
-from daeda.planning.times import fitting_unit, is_plausible, shown_time
+from daeda.sources.columns import check_columns, check_unread, finest_int96, is_int96, leaf_of, mixed_times
+from daeda.sources.contents import looks_like
+from daeda.sources.identity import missing_days, missing_sentence
+from daeda.sources.times import fitting_unit, is_plausible, shown_time
 from daeda.sql import scan as composed
 from daeda.sql import statements
 from daeda.sql.locked import Reach, connect

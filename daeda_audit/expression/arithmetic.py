@@ -10,7 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
 from daeda.errors import NotBuiltYet
-from daeda_audit.moments import PER_DAY, Day, Moment, Span, parse_day, parse_moment
+from daeda_audit.instants import PER_DAY, Day, Moment, Span, parse_day, parse_moment
 from daeda_audit.values import Single, single
 
 _DECIMAL_TYPE = re.compile(r"(?:DECIMAL|NUMERIC)\((\d+)(?:,(\d+))?\)")

@@ -11,7 +11,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal, localcon
 from typing import Any
 
 from daeda_audit.expression.arithmetic import Unfit, cast, compare, ordering, power
-from daeda_audit.moments import PER_DAY, PER_SECOND, Day, Moment, Span, span, unit_name
+from daeda_audit.instants import PER_DAY, PER_SECOND, Day, Moment, Span, span, unit_name
 from daeda_audit.values import Single, single
 
 Function = Callable[..., Any]

@@ -16,9 +16,9 @@ import yaml
 from daeda.catalog.project import ProjectPaths, load_project
 from daeda.compiler.compile import compile_project
 from daeda.compiler.pipeline_file import PIPELINES, pipeline_text
-from daeda.dataset.local_sources import preparation_hint
 from daeda.dtypes import DType
 from daeda.planning.explain import explain_text
+from daeda.sources.local import preparation_hint
 from tests.art_feed.conftest import DAYS, ROOT, SERVICE, ArtFeed
 from tests.oracle.dssm_ranking import expected_day
 

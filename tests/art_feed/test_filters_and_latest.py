@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from beam_pipeline.options import main
+from beam_pipeline.command import main
 from daeda.compiler.pipeline_file import PIPELINES, pipeline_text
 from daeda.operators.dag import PipelineModel
 from tests.projects import TinyProject, fields, moment

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from beam_pipeline.kernel import column
+from beam_pipeline.windows.numpy_engine import column
 from bench import exactness
 from bench.exactness import COLUMNS, ENGINES, RESULT, main
 

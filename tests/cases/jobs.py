@@ -45,6 +45,6 @@ def run_job(entries: Sequence[Entry], root: Path, flags: Sequence[str]) -> None:
         for one in entries
     ]
     (root / "cases.json").write_text(json.dumps(listed))
-    words = [sys.executable, "-m", "tests.portable.all_cases", root / "cases.json", *flags]
+    words = [sys.executable, "-m", "tests.beam_pipeline.runners.all_cases", root / "cases.json", *flags]
     done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stderr

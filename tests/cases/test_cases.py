@@ -1,4 +1,4 @@
-"""Every golden case gives what its folder says; tests/portable gives the same bytes on every other runner."""
+"""Every golden case gives what its folder says; tests/beam_pipeline/runners has the other runners."""
 
 from __future__ import annotations
 

@@ -17,10 +17,10 @@ import numpy as np
 import pyarrow as pa
 
 from daeda.dataset.layout import Layout
-from enrich.part import PartTask, enrich_part, needed_ids
+from enrich.part.part import PartTask, enrich_part, needed_ids
 from enrich.preload import vector_columns
-from enrich.store import DayVectors, open_store
-from tests.functions.project import FunctionProject
+from enrich.store.store import DayVectors, open_store
+from tests.daeda.functions.project import FunctionProject
 from tests.projects import fields
 
 SOURCE = """

@@ -36,8 +36,8 @@ def test_the_figures_are_those_that_were_recorded() -> None:
 
 
 def test_the_number_of_wrong_inputs_is_that_of_their_folder() -> None:
-    cases = list((REPOSITORY / "tests/cli/bad_input").glob("*.yaml"))
-    (number,) = re.findall(r"wrong inputs in `tests/cli/bad_input` \(more than (\d+)\)", PAGE)
+    cases = list((REPOSITORY / "tests/daeda/cli/bad_input").glob("*.yaml"))
+    (number,) = re.findall(r"wrong inputs in `tests/daeda/cli/bad_input` \(more than (\d+)\)", PAGE)
     assert 0 <= len(cases) - int(number) - 1 < 100
 
 

@@ -6,16 +6,16 @@ import os
 from pathlib import Path
 
 import pytest
-from tiny_project import DAYS, opened, write_project
 
 from daeda.dataset.layout import Layout
 from daeda.dataset.manifest import DayName
+from daeda.dataset.publish.staging import open_staging
 from daeda.dataset.published import look_at_days
-from daeda.dataset.staging import open_staging
 from daeda.dataset.stamps import remember_stamps
 from daeda.errors import DayError
 from enrich import job
 from enrich.job import EnrichRun
+from tests.enrich.tiny_project import DAYS, opened, write_project
 
 PART = "part-3-0.parquet"
 

@@ -20,22 +20,33 @@ import pyarrow.parquet as pq
 import pytest
 import ray
 from ray import cloudpickle
-from tiny_project import DAYS, PARTS, ROWS, change_file, day_rows, opened, write_project, write_skeleton, write_store
 
 from daeda.dataset.fingerprint import enriched_fingerprint
 from daeda.dataset.layout import Layout, part_name, parts_in_order
 from daeda.dataset.manifest import ColumnFacts, Manifest, read_manifest
 from daeda.dataset.profile import read_profile
-from daeda.dataset.sources import file_digest
 from daeda.errors import DayError, InputError, Interrupted
-from enrich import actors, cluster, job, session, watch
-from enrich.board import Board
-from enrich.check import identify_stores
-from enrich.envelope import Requested, clamp
+from daeda.sources.identity import file_digest
+from enrich import job
 from enrich.job import EnrichRun, build_enriched
-from enrich.part import PartTask, enrich_part, needed_ids
+from enrich.part.part import PartTask, enrich_part, needed_ids
+from enrich.preflight import identify_stores
 from enrich.preload import Preload, vector_columns
-from enrich.store import DayVectors, open_store
+from enrich.ray import actors, session, stream, time_limits
+from enrich.ray.limits import Requested, clamp
+from enrich.ray.part_queue import Board
+from enrich.store.store import DayVectors, open_store
+from tests.enrich.tiny_project import (
+    DAYS,
+    PARTS,
+    ROWS,
+    change_file,
+    day_rows,
+    opened,
+    write_project,
+    write_skeleton,
+    write_store,
+)
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:lance is not fork-safe:UserWarning"),
@@ -49,7 +60,7 @@ cloudpickle.register_pickle_by_value(sys.modules[__name__])
 @pytest.fixture(scope="session")
 def running_ray() -> Iterator[None]:
     """One Ray for all tests of this module that run in this process."""
-    from daeda.host import Host
+    from daeda.process.host import Host
 
     with session.ray_session(clamp(Requested(num_cpus=4), Host(4, 4 * 2**30, 2**28, isolation=False))):
         yield
@@ -241,8 +252,8 @@ def test_a_skeleton_that_is_replaced_while_it_is_enriched_gives_no_day(
         write_skeleton(root, DAYS[0], {0: day_rows(DAYS[0]).slice(1, ROWS)})
         return original(self, found)
 
-    original = cluster.PartStream.next_receipt
-    monkeypatch.setattr(cluster.PartStream, "next_receipt", replace_the_skeleton)
+    original = stream.PartStream.next_receipt
+    monkeypatch.setattr(stream.PartStream, "next_receipt", replace_the_skeleton)
     with pytest.raises(DayError) as caught:
         build(root)
     skeleton = Layout(root / "output" / "likes").day_dir("skeleton", DAYS[0])
@@ -286,9 +297,9 @@ def test_a_part_of_the_skeleton_that_changes_behind_its_check_gives_no_day(
         return original(self, *given)
 
     changed: list[Path] = []
-    original = cluster.PartStream.post
+    original = stream.PartStream.post
     with monkeypatch.context() as patched:
-        patched.setattr(cluster.PartStream, "post", change_before_the_actors_read)
+        patched.setattr(stream.PartStream, "post", change_before_the_actors_read)
         with pytest.raises(DayError) as caught:
             build(root)
     assert str(part) in str(caught.value)
@@ -375,7 +386,7 @@ class SlowWorker(actors.PartWorker):
 
 
 def test_a_killed_actor_is_replaced(root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
-    monkeypatch.setattr(cluster, "PartWorker", DyingWorker)
+    monkeypatch.setattr(stream, "PartWorker", DyingWorker)
     deaths = root / "output" / "likes" / "deaths"
     deaths.write_text("1")
     build(root)
@@ -388,7 +399,7 @@ def test_a_killed_actor_is_replaced(root: Path, running_ray: None, monkeypatch: 
 def test_an_actor_that_dies_every_time_ends_the_day(
     root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch, capfd: Any
 ) -> None:
-    monkeypatch.setattr(cluster, "PartWorker", DyingWorker)
+    monkeypatch.setattr(stream, "PartWorker", DyingWorker)
     (root / "output" / "likes" / "deaths").write_text("1000")
     with pytest.raises(DayError) as caught:
         build(root)
@@ -401,8 +412,8 @@ def test_an_actor_that_dies_every_time_ends_the_day(
 
 
 def test_a_day_has_its_time(root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "PartWorker", SlowWorker)
-    monkeypatch.setattr(watch, "MINUTE_SECONDS", 0.5)
+    monkeypatch.setattr(stream, "PartWorker", SlowWorker)
+    monkeypatch.setattr(time_limits, "MINUTE_SECONDS", 0.5)
     with pytest.raises(DayError) as caught:
         build(root, ray={"day_timeout_minutes": 2})
     assert str(caught.value) == (
@@ -420,8 +431,8 @@ def test_a_signal_ends_the_run(root: Path, running_ray: None, monkeypatch: pytes
             signal.raise_signal(signal.SIGINT)
         return original(self, found)
 
-    original = cluster.PartStream.next_receipt
-    monkeypatch.setattr(cluster.PartStream, "next_receipt", stop_at_part_2)
+    original = stream.PartStream.next_receipt
+    monkeypatch.setattr(stream.PartStream, "next_receipt", stop_at_part_2)
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(Interrupted) as caught:
         build(root)
@@ -434,19 +445,19 @@ def test_a_signal_ends_the_run(root: Path, running_ray: None, monkeypatch: pytes
 
 SLOW = """
 import sys
-from enrich.supervisor import supervised
+from enrich.ray.supervisor import supervised
 
 def slow():
     import time
-    import enrich.cluster
+    import enrich.ray.stream
 
-    class Slow(enrich.cluster.PartWorker):
+    class Slow(enrich.ray.stream.PartWorker):
         def result(self, task, vectors):
             time.sleep(0.25)
             return super().result(task, vectors)
 
-    enrich.cluster.PartWorker = Slow
-    from enrich.options import main
+    enrich.ray.stream.PartWorker = Slow
+    from enrich.command import main
     return main(sys.argv[1:])
 
 raise SystemExit(supervised(slow))

@@ -26,19 +26,19 @@ SECONDS_TO_BEGIN = 240.0
 # `python -m enrich` with parts that take a while, so that it can be met at work.
 SLOW = """
 import sys
-from enrich.supervisor import supervised
+from enrich.ray.supervisor import supervised
 
 def slow():
     import time
-    import enrich.cluster
+    import enrich.ray.stream
 
-    class Slow(enrich.cluster.PartWorker):
+    class Slow(enrich.ray.stream.PartWorker):
         def result(self, task, vectors):
             time.sleep(0.1)
             return super().result(task, vectors)
 
-    enrich.cluster.PartWorker = Slow
-    from enrich.options import main
+    enrich.ray.stream.PartWorker = Slow
+    from enrich.command import main
     return main(sys.argv[1:])
 
 raise SystemExit(supervised(slow))
@@ -75,7 +75,7 @@ class RayScene:
     @classmethod
     def make(cls, root: Path) -> RayScene:
         sys.path.insert(0, str(REPOSITORY / "tests" / "enrich"))
-        from tiny_project import write_project
+        from tests.enrich.tiny_project import write_project
 
         root.mkdir(parents=True, exist_ok=True)
         write_project(root)

@@ -16,7 +16,7 @@ import psutil
 
 from daeda.dataset.layout import Layout
 from daeda.dataset.manifest import read_manifest
-from daeda.dataset.staging import repair
+from daeda.dataset.publish.staging import repair
 from tests.faults.warm import TAG, Child, Warm
 from tests.projects import TinyProject, moment
 

@@ -221,7 +221,7 @@ class Soak:
     def _portable(self) -> tuple[str, ...]:
         """A job service and a pool of workers, as the tests of portable runners have them."""
         if not self._services:
-            from tests.portable.conftest import make_environment, started, worker_pool
+            from tests.beam_pipeline.runners.conftest import make_environment, started, worker_pool
 
             directory = self._root / "pool"
             directory.mkdir()
@@ -229,7 +229,7 @@ class Soak:
             (next(directory.glob("environment/lib/python*/site-packages")) / "sources.pth").write_text(
                 f"{REPOSITORY}\n"
             )
-            service = [sys.executable, "-m", "tests.portable.job_service", str(WORKERS)]
+            service = [sys.executable, "-m", "tests.beam_pipeline.runners.job_service", str(WORKERS)]
             process = self._stack.enter_context(started(service, cwd=REPOSITORY, stderr=subprocess.DEVNULL))
             assert process.stdout is not None
             address = f"localhost:{int(process.stdout.readline())}"

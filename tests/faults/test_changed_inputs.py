@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from beam_pipeline import transforms
-from beam_pipeline.context import DayHandle, RunContext
-from beam_pipeline.options import main
+from beam_pipeline.command import main
+from beam_pipeline.workers.context import DayHandle, RunContext
 from tests.faults.changes import CHANGES, Change
 from tests.faults.scene import Days, Scene, bytes_of_days, left_in_staging, small_project
 from tests.faults.test_two_runs import claims, wait_for

@@ -8,7 +8,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 CLOCKS = {"time", "time_ns", "gmtime", "localtime", "strftime", "now", "utcnow", "today"}
 # The name of a run's directory and since when it holds its days; who holds a day of an object store, since when.
-ALLOWED = {"daeda/dataset/staging.py", "daeda/dataset/lease.py", "daeda/dataset/object_publish.py"}
+ALLOWED = {"daeda/dataset/publish/staging.py", "daeda/dataset/publish/lease.py", "daeda/dataset/publish/objects.py"}
 
 
 def test_only_names_and_messages_come_from_the_clock() -> None:
@@ -25,4 +25,4 @@ def test_only_names_and_messages_come_from_the_clock() -> None:
             if clocks:
                 found[str(path.relative_to(REPOSITORY))] = clocks
     assert set(found) <= ALLOWED, found
-    assert "time.time" in found["daeda/dataset/staging.py"]
+    assert "time.time" in found["daeda/dataset/publish/staging.py"]

@@ -114,7 +114,7 @@ def warm_process() -> Iterator[Warm]:
 
 def _serve() -> int:
     """Answer until stdin is closed."""
-    for name in ("beam_pipeline.skeleton", "daeda.planning.preflight", "daeda.compiler.compile"):
+    for name in ("beam_pipeline.pipeline", "daeda.planning.preflight", "daeda.compiler.compile"):
         importlib.import_module(name)
     for line in sys.stdin:
         question = json.loads(line)
@@ -139,7 +139,7 @@ def _end(code: int) -> NoReturn:
 
 
 def _command(question: dict[str, Any]) -> int:
-    from beam_pipeline.options import main
+    from beam_pipeline.command import main
 
     os.setsid()
     directory = Path(question["directory"])

@@ -13,7 +13,7 @@ import pytest
 from daeda.compiler.compile import project_dag
 from daeda.errors import ConfigError
 from daeda_audit.command import main as audit
-from tests.audit.feed import build, words
+from tests.daeda_audit.feed import build, words
 from tests.hostile.test_values import DAY, rows_of, with_rolling
 from tests.projects import TinyProject, fields, moment
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from beam_pipeline import narrowed
-from beam_pipeline.options import main
+from beam_pipeline.command import main
+from beam_pipeline.history import projected_partitions
 from daeda_audit.command import main as audit
 from tests.projects import TinyProject
 
@@ -46,8 +46,8 @@ def test_a_project_reads_its_own_data(
     made = project_at(tmp_path / name, 1.0)
     monkeypatch.chdir(made.root)
     if narrow:
-        monkeypatch.setattr(narrowed, "_LEAST_BYTES", 0)
-        monkeypatch.setattr(narrowed, "_LEAST_READERS", 1)
+        monkeypatch.setattr(projected_partitions, "_LEAST_BYTES", 0)
+        monkeypatch.setattr(projected_partitions, "_LEAST_READERS", 1)
     assert main([]) == 0
     parts = sorted((made.root / "output/ranking/skeleton").glob("dt=*/*.parquet"))
     rows = pa.concat_tables(pq.ParquetFile(part).read() for part in parts)

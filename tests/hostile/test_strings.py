@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from daeda.cli.main import main
-from tests.cli.test_bad_input import everything_below
+from tests.daeda.cli.test_bad_input import everything_below
 from tests.projects import TinyProject
 
 CANARY = "the canary sings"

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from daeda.errors import DayError
-from tests.audit.feed import build
+from tests.daeda_audit.feed import build
 from tests.projects import TinyProject, fields, moment, write_parquet
 
 DAY = dt.date(2024, 1, 2)

@@ -16,8 +16,8 @@ import pytest
 from sqlglot import exp
 
 import daeda.sql.statements
-import daeda_audit.mirror
-from beam_pipeline import options
+import daeda_audit.inputs.input_copy
+from beam_pipeline import command
 from daeda.dataset.layout import MANIFEST_NAME
 from daeda.errors import InputError, Overtaken
 from daeda.operators.temporal import PointInTimeJoin
@@ -25,9 +25,9 @@ from daeda.settings.aggregations import EmbeddingStore
 from daeda.sql.shape import forget_statements
 from daeda.storage.client import Patience, S3Client
 from daeda_audit.command import main
-from daeda_audit.copies import Copies
-from daeda_audit.listing import read_listing
-from daeda_audit.vectors import load_vectors
+from daeda_audit.raw.copies import Copies
+from daeda_audit.raw.listing import read_listing
+from daeda_audit.rules.vectors import load_vectors
 from tests.projects import TinyProject, moment
 from tests.storage.conftest import BUCKET, KEY_ID, SECRET, put_tree
 from tests.storage.server import Proxy
@@ -54,7 +54,7 @@ def words(project: TinyProject, *more: str) -> list[str]:
 
 
 def train(project: TinyProject) -> None:
-    assert options.main([*words(project)[1:], "--runner", "DirectRunner"]) == 0
+    assert command.main([*words(project)[1:], "--runner", "DirectRunner"]) == 0
 
 
 def inclusive(operator: PointInTimeJoin, left: exp.Expr, right: exp.Expr) -> exp.Expr:
@@ -165,7 +165,7 @@ def test_what_changed_in_the_bucket_and_what_cannot_be_read_is_told(
     client.put(part, held[0])
     usage = shutil.disk_usage("/")
     with monkeypatch.context() as full:
-        full.setattr(daeda_audit.mirror.shutil, "disk_usage", lambda path: usage._replace(free=1000))
+        full.setattr(daeda_audit.inputs.input_copy.shutil, "disk_usage", lambda path: usage._replace(free=1000))
         assert main(words(project, "--probe", "append")) == 2
     told = capsys.readouterr().err.splitlines()[-1]
     assert told.startswith("error: append probe: the 5 objects that 2024-01-03 read have ")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from beam_pipeline import options
+from beam_pipeline import command
 from daeda.cli.export import main as export
 from daeda_audit.command import main
 from tests.projects import TinyProject
@@ -41,7 +41,7 @@ def in_a_lake(project: TinyProject, lake: Path) -> TinyProject:
 
 
 def train(project: TinyProject, *more: str) -> None:
-    assert options.main([*words(project)[1:], "--runner", "DirectRunner", *more]) == 0
+    assert command.main([*words(project)[1:], "--runner", "DirectRunner", *more]) == 0
 
 
 def test_a_table_of_postgres_passes_both_probes_and_nothing_stays(

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from beam_pipeline import options, transforms
-from daeda.dataset.sources import Identities, check_unchanged, find_files
+from beam_pipeline import command, transforms
 from daeda.errors import DayError
+from daeda.sources.identity import Identities, check_unchanged, find_files
 from daeda.storage.client import S3Client
 from daeda.storage.place import ObjectPath
 from tests.faults.changes import moved
@@ -41,7 +41,7 @@ def project(tmp_path: Path, client: S3Client) -> TinyProject:
 
 
 def build(project: TinyProject) -> int:
-    return options.main(["--runtime-config-path", str(project.runtime_path)])
+    return command.main(["--runtime-config-path", str(project.runtime_path)])
 
 
 def days_of(client: S3Client) -> dict[str, bytes]:

@@ -12,7 +12,7 @@ from daeda.errors import InputError
 from daeda.planning.days import find_sources
 from daeda.planning.preflight import check_sources
 from daeda.storage.client import S3Client
-from tests.core.test_file_columns import DAY, NOW
+from tests.daeda.sources.test_columns import DAY, NOW
 from tests.projects import TinyProject
 from tests.storage.conftest import BUCKET, put_tree
 

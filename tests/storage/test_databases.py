@@ -8,17 +8,17 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from beam_pipeline import options
+from beam_pipeline import command
 from daeda.catalog.project import Project
 from daeda.cli.main import main as cli
 from daeda.compiler.compile import compile_runnable
-from daeda.dataset.source_files import Export
-from daeda.dataset.sources import file_digest
 from daeda.errors import ConfigError, InputError
-from daeda.planning import database_export as module
 from daeda.planning import exports
 from daeda.planning.exports import exported
 from daeda.settings.runtime import EXPORTS_VARIABLE
+from daeda.sources import database_export as module
+from daeda.sources.files import Export
+from daeda.sources.identity import file_digest
 from tests.projects import TinyProject
 from tests.storage.postgres import PASSWORD, Postgres
 
@@ -38,7 +38,7 @@ def train(project: TinyProject, output: str, **source: object) -> int:
     project.runtime["output_root"] = output
     project.write()
     words = ["--runtime-config-path", str(project.runtime_path), "--runner", "DirectRunner"]
-    return options.main(words)
+    return command.main(words)
 
 
 def parts(project: TinyProject, output: str) -> dict[str, str]:

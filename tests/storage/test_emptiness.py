@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from beam_pipeline import options
+from beam_pipeline import command
 from daeda.storage.client import S3Client
 from tests.projects import TinyProject
 from tests.storage.conftest import BUCKET, put_tree
@@ -26,7 +26,7 @@ def project_of(root: Path, *, flat: bool = False) -> TinyProject:
 def run(made: TinyProject, capsys: pytest.CaptureFixture[str], **runtime: str) -> tuple[int, str]:
     made.runtime |= runtime
     made.write()
-    code = options.main(["--runtime-config-path", str(made.runtime_path), "--runner", "DirectRunner"])
+    code = command.main(["--runtime-config-path", str(made.runtime_path), "--runner", "DirectRunner"])
     return code, capsys.readouterr().err
 
 

@@ -12,13 +12,13 @@ import pytest
 
 from daeda.dataset.manifest import Fingerprint, Manifest, Part
 from daeda.dataset.published import fetch_day
-from daeda.dataset.sources import file_digest
 from daeda.errors import DayError, InputError
 from daeda.settings.aggregations import EmbeddingStore as Declared
+from daeda.sources.identity import file_digest
 from daeda.storage.client import S3Client
-from daeda_audit.stores import content_of, open_version
-from enrich.store import open_store
-from enrich.versions import storage_options
+from daeda_audit.published.stores import content_of, open_version
+from enrich.store.store import open_store
+from enrich.store.versions import storage_options
 from tests.storage.conftest import BUCKET, SECRET, put_tree
 from tests.storage.server import Proxy
 

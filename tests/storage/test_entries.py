@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from daeda.dataset import object_sources
-from daeda.dataset.sources import find_files
 from daeda.errors import InputError
+from daeda.sources import objects
+from daeda.sources.identity import find_files
 from daeda.storage.client import S3Client, StoredObject
-from daeda_audit.listing import read_listing
-from tests.core.entry_cases import CASES, EntryCase, left_out
+from daeda_audit.raw.listing import read_listing
+from tests.daeda.sources.entry_cases import CASES, EntryCase, left_out
 from tests.storage.conftest import BUCKET
 from tests.storage.server import Proxy
 
@@ -104,7 +104,7 @@ def test_what_lies_above_is_looked_at_once_in_a_run_and_only_where_it_may_be_see
 
 
 def test_a_table_with_many_versions_is_seen(client: S3Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(object_sources, "_MOST_AT_ONCE", 2)
+    monkeypatch.setattr(objects, "_MOST_AT_ONCE", 2)
     put(client, "t/data/a.parquet", *(f"t/metadata/snap-{number}.avro" for number in range(3)))
     put(client, "t/metadata/v1.metadata.json")
     told = "view 'x': s3://lake/t/metadata/v1.metadata.json is the metadata of an Iceberg table"

@@ -12,10 +12,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from beam_pipeline import options
-from beam_pipeline.context import DayHandle
-from beam_pipeline.own_run import open_run
-from beam_pipeline.session import begin, session_of
+from beam_pipeline import command
+from beam_pipeline.public_run import open_run
+from beam_pipeline.session.session import begin, session_of
+from beam_pipeline.workers.context import DayHandle
 from daeda.dataset.layout import MANIFEST_NAME
 from daeda.storage.client import Patience, S3Client
 from tests.projects import TinyProject, moment
@@ -42,7 +42,7 @@ def train(project: TinyProject, **settings: str) -> int:
     project.runtime |= settings
     project.write()
     words = ["--runtime-config-path", str(project.runtime_path), "--runner", "DirectRunner", "--day-workers", "2"]
-    return options.main(words)
+    return command.main(words)
 
 
 def on_object_storage(project: TinyProject) -> int:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from daeda.dataset import lease as module
 from daeda.dataset.layout import Layout
-from daeda.dataset.lease import check_conditions, lease_path, publication
+from daeda.dataset.publish import lease as module
+from daeda.dataset.publish.lease import check_conditions, lease_path, publication
 from daeda.errors import DayError, InputError
 from daeda.storage.client import S3Client
 from tests.storage.conftest import BUCKET

@@ -14,7 +14,7 @@ import pytest
 
 from daeda.dataset.layout import MANIFEST_NAME, Layout, day_name
 from daeda.dataset.manifest import ColumnFacts, DayName, Fingerprint, Manifest, Part
-from daeda.dataset.object_publish import clear_unfinished
+from daeda.dataset.publish.objects import clear_unfinished
 from daeda.dataset.published import look_at_days
 from daeda.dataset.stamps import remember_stamps
 from daeda.storage.client import S3Client, StoredObject

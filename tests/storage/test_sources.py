@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from daeda.dataset.sources import Identities, check_unchanged, find_files
 from daeda.errors import DayError, InputError
+from daeda.sources.identity import Identities, check_unchanged, find_files
 from daeda.sql.locked import Reach, connect
 from daeda.storage.client import S3Client
 from tests.projects import write_parquet

@@ -1,0 +1,193 @@
+"""`python -m beam_pipeline`: the skeleton alone. Our flags are parsed strictly; what Beam knows goes to Beam."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from beam_pipeline.runners.logging import quiet_logging
+from daeda.cli.flags import (
+    WORKER_TIMEOUT,
+    StrictParser,
+    add_build_flags,
+    add_portable_flags,
+    add_project_flags,
+    add_skeleton_flags,
+    open_project,
+)
+from daeda.errors import UsageError
+from daeda.process.extras import require
+from daeda.process.messages import answer_place, run_command, say, warn
+from daeda.process.parent_watch import is_driven, watch_driver
+from daeda.process.supervision import supervised
+
+if TYPE_CHECKING:
+    from beam_pipeline.runners.choice import BeamRunner
+    from daeda.catalog.project import Project
+    from daeda.dataset.layout import Layout
+    from daeda.operators.dag import Dag
+    from daeda.planning.days import DayPlan, Sources
+    from daeda.sources.files import Export
+
+# Of Beam's flags, those that daeda decides itself.
+_OURS = frozenset({"--direct_num_workers", "--direct_running_mode"})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Build the skeleton days that need it; returns the exit code."""
+    if arguments is None:
+        return supervised("beam_pipeline", lambda: _run(sys.argv[1:]))
+    return _run(arguments)
+
+
+def _run(words: Sequence[str]) -> int:
+    watch_driver()
+    quiet_logging()
+    return run_command(_command, words)
+
+
+def build_parser() -> StrictParser:
+    """Our flags; those of Beam are looked up in Beam."""
+    parser = StrictParser(
+        prog="python -m beam_pipeline",
+        description="Build the skeleton: the source-side operators of a service. Any flag of Apache Beam may follow.",
+    )
+    add_project_flags(parser)
+    add_build_flags(parser)
+    add_skeleton_flags(parser)
+    add_portable_flags(parser)
+    return parser
+
+
+def _command(words: Sequence[str]) -> int:
+    parser = build_parser()
+    arguments, rest = parser.parse_known_args(words)
+    require("skeleton")
+    beam_flags = _beam_flags(parser, rest)
+    from beam_pipeline.runners.choice import choose_runner
+
+    runner = choose_runner(beam_flags)
+    if runner.in_process and arguments.worker_timeout is not None:
+        raise UsageError(
+            f"--worker-timeout belongs to portable runners, and the days of {runner.name} are built by this process: "
+            "remove it, or choose another --runner"
+        )
+
+    from daeda.compiler.compile import compile_runnable
+    from daeda.planning.exports import exported
+
+    project = open_project(arguments)
+    whole = compile_runnable(project)
+    dag = whole.skeleton()
+    if "polars" in dag.rolling_engines:
+        require("polars")
+    with exported(project, dag) as exports:
+        return _build(project, whole, exports, runner, arguments)
+
+
+def _build(
+    project: Project, whole: Dag, exports: Mapping[str, Export], runner: BeamRunner, arguments: argparse.Namespace
+) -> int:
+    from beam_pipeline.runners.choice import check_job_service
+    from daeda.dataset.layout import Layout
+    from daeda.dataset.publish.staging import repair
+    from daeda.planning.days import chosen_days, find_sources, plan_skeleton, refuse_blocked, refuse_stale
+    from daeda.planning.emptiness import refuse_empty_range
+    from daeda.planning.fulfilled import require_skeleton
+    from daeda.planning.preflight import check_sources
+
+    dag = whole.skeleton()
+    days = chosen_days(project, arguments.target_date)
+    sources = find_sources(project, dag, exports)
+    layout = Layout(project.service_dir, project.scratch_dir)
+    _check_places(project, layout, runner)
+
+    plans: tuple[DayPlan, ...] = ()
+
+    def due() -> tuple[dt.date, ...]:
+        nonlocal plans
+        plans = plan_skeleton(project, dag, sources, days, arguments.on_stale)
+        refuse_empty_range(project, sources, plans)
+        refuse_blocked(plans)
+        if arguments.on_stale == "fail":
+            refuse_stale(plans)
+        return tuple(plan.day for plan in plans if plan.builds)
+
+    to_build = due()
+    checked = check_sources(project, dag, sources, to_build)
+    _warn_before(project, whole, sources)
+    if to_build:
+        from beam_pipeline.pipeline import SkeletonRun, build_skeleton
+        from daeda.dataset.profile_table import print_profile
+
+        check_job_service(runner)
+        build_skeleton(
+            SkeletonRun(
+                project,
+                dag,
+                sources,
+                checked,
+                to_build,
+                runner,
+                WORKER_TIMEOUT if arguments.worker_timeout is None else arguments.worker_timeout,
+                arguments.on_locked,
+                due,
+                arguments.profile,
+            )
+        )
+        require_skeleton(project, dag, plans)
+        if arguments.profile:
+            print_profile(layout, "skeleton", to_build)
+    else:
+        # A run that was killed behind its last day has left something.
+        repair(layout)
+        say(f"skeleton: all {len(days)} days are there already")
+    _warn_behind(project, whole, sources, plans)
+    answer_place(layout.dataset_dir("skeleton"))
+    return 0
+
+
+def _check_places(project: Project, layout: Layout, runner: BeamRunner) -> None:
+    from daeda.dataset.publish.staging import check_spill, check_writable
+
+    check_writable(layout)
+    spill = project.runtime.compute.duckdb_config.temp_directory
+    # Of workers elsewhere, the disks are theirs.
+    if spill is not None and runner.in_process:
+        check_spill(project.root / spill)
+
+
+def _warn_before(project: Project, whole: Dag, sources: Sources) -> None:
+    """What a driver has told already, where there is one."""
+    from daeda.compiler.unused import warnings_of
+    from daeda.planning.emptiness import wrong_units
+
+    if not is_driven():
+        warn(*warnings_of(project, whole), *wrong_units(project, sources))
+
+
+def _warn_behind(project: Project, whole: Dag, sources: Sources, plans: Sequence[DayPlan]) -> None:
+    """What a driver will tell, where there is one."""
+    from daeda.planning.remarks import remarks
+
+    if not is_driven():
+        warn(*remarks(project, whole, sources, "skeleton", plans))
+
+
+def _beam_flags(parser: StrictParser, rest: Sequence[str]) -> tuple[str, ...]:
+    """What is left for Beam; raises UsageError for what neither daeda nor Beam knows."""
+    words = [word for word in rest if word != "--"]
+    if not words:
+        return ()
+    from beam_pipeline.runners.choice import unknown_to_beam
+
+    for word in words:
+        if word.partition("=")[0] in _OURS:
+            parser.error(f"{word.partition('=')[0]} is decided by --day-workers")
+    known, unknown = unknown_to_beam(words)
+    if unknown:
+        parser.refuse(unknown[0], known)
+    return tuple(words)

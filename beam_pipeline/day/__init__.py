@@ -1,0 +1,1 @@
+"""The operators of one day, carried out without Beam."""

@@ -1,0 +1,100 @@
+"""One day's work of each source-side operator, without Beam: a session, an operator and a handle in, a handle out."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import duckdb
+
+from beam_pipeline.day.failing_expression import failing_expression
+from beam_pipeline.day.functions import run_udf
+from beam_pipeline.day.look_up import run_search
+from beam_pipeline.day.rolling import run_rolling
+from beam_pipeline.day.sink import write_day
+from beam_pipeline.history.projected_partitions import narrowed
+from beam_pipeline.session.session import DaySession
+from beam_pipeline.workers.context import DayHandle
+from daeda.errors import DayError
+from daeda.operators.relational import Filter, Join, Project, Scan, Sink
+from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
+from daeda.operators.udf import ArrowUdfTransform
+from daeda.sql import statements
+from daeda.sql.handle import ColumnTable, Composed, Numbered
+from daeda.sql.lower import SourceOperator, inputs_of, lower
+
+
+def run_operator(session: DaySession, operator: SourceOperator, handle: DayHandle) -> DayHandle:
+    """Run one operator of a day; returns the handle with the operator's output, or behind a Sink with the parts."""
+    inputs = inputs_of(operator, dict(handle.relations))
+    relation = operator.derive(tuple(one.relation for one in inputs))
+    session.describe(operator)
+    if isinstance(operator, Project):
+        session.projected = operator
+    try:
+        output = lower(_Executing(session), operator, relation, inputs)
+    except duckdb.Error as error:
+        told = failing_expression(session, operator, inputs, error)
+        if told is None:
+            raise
+        raise DayError(told) from error
+    if isinstance(operator, Filter) and isinstance(inputs[0], Composed):
+        session.filtered.append((operator, inputs[0]))
+    if isinstance(operator, Sink):
+        return handle.as_published(session.published)
+    return handle.with_relation(operator.output, output)
+
+
+def rows_of(handle: DayHandle) -> int:
+    """Rows of the spine, 0 while they are not known."""
+    return max((one.rows for one in handle.relations.values() if isinstance(one, Numbered)), default=0)
+
+
+def rows_made(operator: SourceOperator, before: DayHandle, after: DayHandle) -> int | None:
+    """Rows of the operator's own output, None where it only composes SQL."""
+    if isinstance(operator, Sink):
+        return rows_of(before)
+    made = after.relations[operator.output]
+    return made.rows if isinstance(made, Numbered) else None
+
+
+@dataclass(frozen=True)
+class _Executing:
+    """Carries out the work in the session of the day."""
+
+    session: DaySession
+
+    @property
+    def day(self) -> dt.date:
+        return self.session.day
+
+    def source_files(self, operator: Scan) -> tuple[str, ...]:
+        return tuple(self.session.read(operator).found)
+
+    def narrowed(self, given: Composed) -> Composed:
+        return narrowed(self.session, given, self.session.scanned.values())
+
+    def number(self, operator: SourceOperator, query: str, name: str) -> int:
+        return self.session.table(name, query)
+
+    def materialise(self, operator: SourceOperator, query: str, name: str, left_rows: int) -> int:
+        return self.session.table(name, query)
+
+    def search(self, operator: PointInTimeJoin, left: Numbered, right: Composed) -> ColumnTable | None:
+        return run_search(self.session, operator, left, right)
+
+    def duplicate_key(self, operator: Join, right: Composed) -> str:
+        example = self.session.connection.execute(statements.duplicate_keys(operator.keys, right)).fetchone()
+        if example is None:
+            return "the join made more rows than its left side has"
+        shown = ", ".join(f"{key} = {value!r}" for key, value in zip(operator.keys, example, strict=False))
+        return f"the right side has {example[-1]} rows with {shown}"
+
+    def roll(self, operator: RollingAggregate, left: Numbered, right: Composed) -> ColumnTable:
+        return run_rolling(self.session, operator, left, right)
+
+    def transform(self, operator: ArrowUdfTransform, left: Numbered) -> ColumnTable:
+        return run_udf(self.session, operator, left)
+
+    def write(self, operator: Sink, given: Numbered) -> None:
+        self.session.published = write_day(self.session, operator, given)

@@ -1,0 +1,168 @@
+"""Sink of one day: parts in row order, checked against what they should hold, published whole."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from sqlglot import exp
+
+from beam_pipeline.day.column_statistics import facts_of
+from beam_pipeline.session.session import DaySession
+from daeda.dataset.fingerprint import skeleton_fingerprint
+from daeda.dataset.layout import part_name
+from daeda.dataset.manifest import ColumnFacts, Manifest, Part
+from daeda.dataset.publish.local import prepare_day, publish_day, sync_file
+from daeda.durations import seconds_since
+from daeda.errors import DayError, counted
+from daeda.operators.relation import Relation
+from daeda.operators.relational import Sink
+from daeda.sources.identity import file_digest
+from daeda.sql import statements
+from daeda.sql.handle import Numbered, column
+from daeda.sql.scan import day_bounds
+from daeda.storage.place import Place
+
+# Fixed, so that the bytes depend on the rows alone.
+_ROW_GROUP = 122_880
+_OPTIONS = f"COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP}"
+_SOFTWARE = ("daeda", "duckdb", "apache-beam", "pyarrow")
+
+
+def write_day(session: DaySession, operator: Sink, given: Numbered) -> tuple[Place, ...]:
+    """Write, check and publish the day; returns its parts. Raises DayError when a check fails."""
+    started = time.perf_counter()
+    relation, whole = given.relation, session.held.side_by_side(given)
+    ready = prepare_day(session.context.staging, "skeleton", session.day, session.attempt)
+    per_part = session.context.rows_per_part
+    parts = []
+    for number in range(max(1, math.ceil(given.rows / per_part))):
+        first, last = number * per_part, min((number + 1) * per_part, given.rows)
+        path = ready / part_name(number)
+        # The last part has no end: its statement does not depend on the rows of the day.
+        end = last if last < given.rows else None
+        session.held.show(first, last)
+        rows = session.copy(statements.assembly(relation, whole, first, end), path, _OPTIONS)
+        if rows != last - first:
+            raise DayError(f"part {number} has {rows} rows where {last - first} were to be written")
+        sync_file(path)
+        parts.append(Part(path.name, rows, path.stat().st_size, file_digest(path)))
+    session.held.show()
+    paths = [ready / part.name for part in parts]
+    footers = _checked_footers(relation, paths, parts)
+    facts = facts_of(session, relation, whole, footers)
+    _check_not_null(session, operator, facts, given)
+    _check_order(given, paths, bounds_of(session, given.relation))
+    session.check_inputs_unchanged()
+    seconds = {**session.seconds, operator.name: seconds_since(started)}
+    manifest = Manifest(
+        service=session.context.service,
+        dataset="skeleton",
+        day=session.day.isoformat(),
+        rows=given.rows,
+        parts=tuple(parts),
+        columns=facts,
+        fingerprint=skeleton_fingerprint(session.digests, session.inputs, per_part, session.codes),
+        inputs=session.inputs_shown(),
+        seconds={name: round(value, 4) for name, value in seconds.items()},
+        software={name: _version(name) for name in (*_SOFTWARE, *sorted(session.libraries))},
+    )
+    final = publish_day(session.context.staging, "skeleton", session.day, ready, manifest)
+    return tuple(final / part.name for part in parts)
+
+
+@lru_cache(maxsize=64)
+def _version(package: str) -> str:
+    """Looked up once: it reads and parses a file."""
+    return version(package)
+
+
+def _checked_footers(relation: Relation, paths: list[Path], parts: list[Part]) -> list[pq.FileMetaData]:
+    """What was written can be opened, and has the rows and the columns that it should have; returns the footers."""
+    footers = []
+    for path, part in zip(paths, parts, strict=True):
+        footer = pq.read_metadata(path)
+        rows, names = footer.num_rows, tuple(footer.schema.to_arrow_schema().names)
+        if (rows, names) != (part.rows, relation.names):
+            raise DayError(
+                f"{part.name} holds {rows} rows of {names} where {part.rows} of {relation.names} were written"
+            )
+        footers.append(footer)
+    return footers
+
+
+def _check_not_null(session: DaySession, operator: Sink, facts: tuple[ColumnFacts, ...], given: Numbered) -> None:
+    nulls = {one.name: one.nulls for one in facts}
+    for name in operator.not_null:
+        if not nulls[name]:
+            continue
+        labels = [label for label in session.context.label_columns if label in given.relation.names]
+        query = given.select([*labels, name]).subquery("a")
+        first = (
+            exp.select("*")
+            .from_(query)
+            .where(exp.Is(this=column(name), expression=exp.null()))
+            .order_by(column("__row"))
+            .limit(1)
+        )
+        found = session.connection.execute(first.sql("duckdb")).fetchone() or (0,)
+        shown = ", ".join(f"{label} {value}" for label, value in zip(labels, found[1:], strict=False))
+        raise DayError(
+            f"column '{name}' must not be NULL, and {nulls[name]} rows have none, the first of them row {found[0]} "
+            f"({shown}): give the column a default in the service, or say nullable: true"
+        )
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The instants of a day, as they are stored: from `first` on, before `end`."""
+
+    day: dt.date
+    first: int
+    end: int
+
+
+def bounds_of(session: DaySession, relation: Relation) -> Bounds | None:
+    """Where the times of the rows of a day lie; None where no Scan has chosen the rows by that column."""
+    day, instant = session.day, relation.order[0]
+    for one in (scanned.scan for scanned in session.scanned.values()):
+        if one.reads != "day" or one.time is None or one.time.column != instant or instant not in relation.names:
+            continue
+        dtype = relation.column(instant).dtype
+        if dtype != next(column.dtype for column in one.columns if column.name == instant):
+            return None
+        if dtype.name == "date":
+            days = (day - dt.date(1970, 1, 1)).days
+            return Bounds(day, days, days + 1)
+        return Bounds(day, *day_bounds(day, one.time.resolution))
+    return None
+
+
+def _check_order(given: Numbered, paths: list[Path], bounds: Bounds | None = None) -> None:
+    """The parts, read one after another, are in the order of time, the first column of the order, and of the day."""
+    instant = given.relation.order[0] if given.relation.order[0] in given.relation.names else None
+    if instant is None:
+        return
+    last: int | None = None
+    for path in paths:
+        with pq.ParquetFile(path) as file:
+            # A part may be as large as the day; a group of its rows is not.
+            for group in range(file.num_row_groups):
+                stored = file.read_row_group(group, columns=[instant]).column(0)
+                if bounds is not None and stored.null_count:
+                    raise DayError(f"{path.name} has {counted(stored.null_count, 'row')} without '{instant}'")
+                values = stored.cast("int32" if stored.type == "date32[day]" else "int64").to_numpy()
+                if not len(values):
+                    continue
+                if (last is not None and values[0] < last) or bool((np.diff(values) < 0).any()):
+                    raise DayError(f"{path.name} is not in the order of '{instant}'")
+                last = int(values[-1])
+                if bounds is not None and not (bounds.first <= values[0] and last < bounds.end):
+                    raise DayError(f"{path.name} has rows whose '{instant}' lies outside of {bounds.day}")

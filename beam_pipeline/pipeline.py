@@ -1,0 +1,255 @@
+"""The skeleton of a run: one composite PTransform over the days, and the run itself."""
+
+from __future__ import annotations
+
+import datetime as dt
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+
+import apache_beam as beam
+
+from beam_pipeline.history.mapped_partitions import forget_mapped
+from beam_pipeline.public_run import limits_of_a_day, stop_seconds
+from beam_pipeline.runners.choice import BeamRunner
+from beam_pipeline.runners.logging import quiet_portable_runner
+from beam_pipeline.runners.portable import PortableJob
+from beam_pipeline.transforms import Days, transform_of
+from beam_pipeline.workers.context import DayHandle, RunContext
+from beam_pipeline.workers.day_slots import DayGate, Gate, Stopped
+from beam_pipeline.workers.registry import SOFTWARE, close_gate, open_gate, software
+from beam_pipeline.workers.shared_day_slots import SharedGate
+from daeda.catalog.project import Project
+from daeda.dataset.layout import MANIFEST_NAME, Layout, day_name
+from daeda.dataset.progress import DayProgress
+from daeda.dataset.publish.claims import Claim, OnLocked, claim_days, release
+from daeda.dataset.publish.staging import RunStaging, open_staging
+from daeda.errors import DaedaError, DayError, Interrupted, NotBuiltYet, counted, shortened
+from daeda.operators.dag import Dag
+from daeda.operators.udf import RayUdfTransform
+from daeda.planning.checked import Checked
+from daeda.planning.days import Sources
+from daeda.planning.functions import function_codes
+from daeda.process import interrupts
+from daeda.process.host import probe_host, skeleton_memory
+from daeda.process.messages import say
+from daeda.sql.lower import SourceOperator
+from daeda.sql.sharing import sharing
+
+# Threads that hold days, per day worker: Beam splits days over them once and for all, the gate evens that out.
+_BUNDLES_PER_WORKER = 4
+# How often it is seen that the run is stopping, and how long Beam may take to end behind its last day.
+_LOOK_SECONDS = 0.1
+_END_SECONDS = 5.0
+
+
+class Skeleton(beam.PTransform):  # type: ignore[misc]
+    """The source-side operators of a DAG as one linear chain over day handles."""
+
+    def __init__(self, operators: Sequence[SourceOperator], context: RunContext, label: str = "Skeleton") -> None:
+        super().__init__(label)
+        self._operators = operators
+        self._context = context
+
+    def expand(self, pcoll: beam.PCollection[DayHandle]) -> beam.PCollection[DayHandle]:
+        """Apply each operator's PTransform in topological order."""
+        for operator in self._operators:
+            pcoll = pcoll | transform_of(operator, self._context)
+        return pcoll
+
+
+@dataclass(frozen=True)
+class SkeletonRun:
+    """What to build: the skeleton's DAG over its sources, and the days, on which runner.
+
+    On a portable runner the job is given up after `patience` seconds in which no day was at work. `due` says which days
+    are still to be built once this run alone may build them: another run may have built some meanwhile.
+    With `profile` each day leaves what its operators took. `checked` is what was checked of the sources.
+    """
+
+    project: Project
+    dag: Dag
+    sources: Sources
+    checked: Checked
+    days: tuple[dt.date, ...]
+    runner: BeamRunner
+    patience: float
+    on_locked: OnLocked = "wait"
+    due: Callable[[], tuple[dt.date, ...]] | None = None
+    profile: bool = False
+
+    @property
+    def day_workers(self) -> int:
+        """Days at once."""
+        return min(self.project.runtime.day_workers, len(self.days))
+
+    @property
+    def operators(self) -> tuple[SourceOperator, ...]:
+        """The operators of the chain, in topological order."""
+        return tuple(_source_side(operator) for operator in self.dag.operators)
+
+
+def build_skeleton(run: SkeletonRun) -> None:
+    """Build the days; raises DayError with the root cause of the first failure, or Interrupted."""
+    layout = Layout(run.project.service_dir, run.project.scratch_dir)
+    clamped = skeleton_memory(run.project.runtime.compute.duckdb_config.memory_limit, probe_host()).sentence()
+    if clamped is not None:
+        say(clamped)
+    with open_staging(layout) as staging:
+        run = _claimed(run, staging)
+        if not run.days:
+            return
+        context = run_context(run, staging)
+        with DayProgress("skeleton", run.days, staging.status, staging.seen("skeleton")):
+            _run_days(run, context)
+
+
+def _claimed(run: SkeletonRun, staging: RunStaging) -> SkeletonRun:
+    """The run with the days that it has claimed and that are still to be built."""
+    claims: list[Claim] = [("skeleton", day) for day in run.days]
+    claim_days(staging, claims, run.on_locked, tell=say, seconds=run.project.runtime.timeouts.lock_minutes * 60.0)
+    if run.due is None:
+        return run
+    due = set(run.due())
+    release(staging, [claim for claim in claims if claim[1] not in due])
+    left = tuple(day for day in run.days if day in due)
+    if len(left) < len(run.days):
+        say(f"skeleton: {counted(len(run.days) - len(left), 'day')} built by another run meanwhile")
+    return replace(run, days=left)
+
+
+def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
+    """The constants of the run: limits are divided among the days at work. What was checked is left for its workers."""
+    run.checked.write(staging.directory)
+    project = run.project
+    config = project.runtime.compute.duckdb_config
+    return RunContext(
+        service=project.service.name,
+        data_root=project.data_root,
+        service_dir=str(project.service_dir),
+        run_dir=str(staging.directory),
+        limits=limits_of_a_day(
+            run.day_workers,
+            config.memory_limit,
+            config.threads,
+            str(project.root / config.temp_directory) if config.temp_directory else "",
+            project.runtime.rolling_chunk_rows,
+            project.runtime.udf_chunk_rows,
+            float(project.runtime.timeouts.function_seconds),
+            float(project.runtime.timeouts.day_minutes),
+            float(project.runtime.timeouts.storage_seconds),
+        ),
+        day_workers=run.day_workers,
+        rows_per_part=project.runtime.rows_per_part,
+        software=software([*SOFTWARE, *(run.dag.rolling_engines & {"polars"})]),
+        label_columns=tuple(project.service.grain),
+        profile=run.profile,
+        sources=run.sources.places(),
+        functions=function_codes(project, run.dag),
+        project_root=str(project.root),
+        exports=run.sources.exports,
+        days=run.days,
+        searched=sharing(run.dag.operators),
+        has_checked=True,
+    )
+
+
+def _run_days(run: SkeletonRun, context: RunContext) -> None:
+    bundles = min(len(run.days), run.day_workers * _BUNDLES_PER_WORKER)
+    options = run.runner.options(bundles)
+    gate = Gate(run.day_workers) if run.runner.in_process else SharedGate(Path(context.run_dir), run.day_workers).open()
+    open_gate(context, gate)
+    try:
+        if not run.runner.in_process:
+            quiet_portable_runner()
+        # Before the handler of signals is ours: a job server that does not come up is interrupted like any command.
+        pipeline = beam.Pipeline(runner=run.runner.start(options), options=options)
+        with _stop_on_signal(gate):
+            _ = pipeline | Days(run.days) | Skeleton(run.operators, context)
+            if isinstance(gate, Gate):
+                _run_here(pipeline, gate)
+            else:
+                PortableJob(run.runner, gate, run.patience).run(pipeline)
+    finally:
+        close_gate(context)
+        forget_mapped(context.run_dir)
+    _check_published(run, context)
+
+
+def _run_here(pipeline: beam.Pipeline, gate: Gate) -> None:
+    # In a thread: a day that hangs, in a function of the user, is not waited for without an end.
+    running: Future[None] = Future()
+    threading.Thread(target=_run_into, args=(pipeline, running), daemon=True, name="pipeline").start()
+    while not wait([running], timeout=_LOOK_SECONDS).done and gate.cause is None:
+        pass
+    failure = running.exception() if running.done() else None
+    if failure is not None:
+        gate.stop(failure)
+    # Days in other threads may still write: nobody leaves before they have stopped.
+    stopped = gate.cause is None or gate.wait_until_empty(stop_seconds(gate.cause))
+    if stopped:
+        # Beam ends by itself when its days have.
+        wait([running], timeout=_END_SECONDS)
+    failure = running.exception() if running.done() else gate.cause
+    if failure is not None:
+        _raise_root_cause(gate, failure, stopped)
+
+
+def _run_into(pipeline: beam.Pipeline, running: Future[None]) -> None:
+    try:
+        pipeline.run().wait_until_finish()
+    except BaseException as error:  # noqa: BLE001 - told by `_run_here`, by its root cause
+        running.set_exception(error)
+    else:
+        running.set_result(None)
+
+
+def _check_published(run: SkeletonRun, context: RunContext) -> None:
+    """The runner said that all went well; a day that is not there contradicts it."""
+    seen = context.staging.seen("skeleton")
+    missing = [day for day in run.days if not (seen / day_name(day) / MANIFEST_NAME).exists()]
+    if missing:
+        raise DayError(
+            f"the runner reported success, and {shortened(missing)} was not published in {context.service_dir}: "
+            "output_root must lie on storage that every worker reaches by the same path"
+        )
+
+
+def _raise_root_cause(gate: Gate, failure: BaseException, stopped: bool) -> None:
+    cause = gate.cause if gate.cause is not None else failure
+    late = "" if stopped else f" (a day did not stop within {stop_seconds(cause):.0f} s)"
+    if isinstance(cause, DaedaError) and not isinstance(cause, Stopped):
+        raise type(cause)(f"{cause}{late}") from failure
+    # Not foreseen, so shown whole.
+    raise cause from None
+
+
+@contextmanager
+def _stop_on_signal(gate: DayGate) -> Iterator[None]:
+    """SIGINT and SIGTERM stop the run through the gate: Beam's own threads would swallow an exception."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        interrupts.note(number)
+        # Not from the handler itself: the gate's lock may be held by the code that was interrupted.
+        threading.Thread(target=gate.stop, args=(Interrupted(f"interrupted by {signal.Signals(number).name}"),)).start()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _source_side(operator: object) -> SourceOperator:
+    if isinstance(operator, RayUdfTransform):
+        raise NotBuiltYet(f"operator '{operator.name}' runs on Ray and not in the skeleton")
+    return operator  # type: ignore[return-value]

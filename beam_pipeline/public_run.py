@@ -1,0 +1,121 @@
+"""A run in a Beam pipeline of one's own: a place to work in, the limits of a day, and days published whole."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from beam_pipeline.history.mapped_partitions import forget_mapped
+from beam_pipeline.session.session import abandon_days
+from beam_pipeline.workers.context import DayLimits, RunContext
+from beam_pipeline.workers.registry import close_gate, open_gate, software
+from beam_pipeline.workers.shared_day_slots import SharedGate
+from daeda.dataset.layout import Layout
+from daeda.dataset.publish.staging import open_staging
+from daeda.errors import DayError, InputError, Interrupted, Late, shortened
+from daeda.process.host import probe_host, skeleton_memory
+from daeda.storage.place import below, place
+
+# An interrupted statement of DuckDB returns in well under a second; the kernel looks between two chunks.
+STOP_SECONDS = 60.0
+# Whoever sent a signal waits no longer for the end of the whole run than `daeda.process.supervision` says.
+_INTERRUPTED_SECONDS = 3.0
+
+
+@contextmanager
+def open_run(
+    output_root: str | Path,
+    service: str,
+    *,
+    data_root: str | Path = ".",
+    source_directories: Sequence[str | Path] = (),
+    staging_root: str | Path = "staging",
+    day_workers: int = 1,
+    memory_bytes: int | None = None,
+    threads: int | None = None,
+    temp_directory: str | Path = "",
+    rows_per_part: int = 100_000,
+) -> Iterator[RunContext]:
+    """What the PTransforms of a pipeline share; build and run the pipeline inside of the block.
+
+    Days go to `<output_root>/<service>/skeleton/dt=YYYY-MM-DD/`. `data_root` is what relative paths of Scans lie below;
+    what lies elsewhere can be read when `source_directories` names it. Each of them is a directory or an address like
+    s3://bucket/path; where `output_root` is one, work in progress lies below the local `staging_root`.
+    At most `day_workers` days are at work at once, whatever the runner; `memory_bytes` and `threads` are for all of
+    them together (default: 60 % of the host's memory, and all of its cores). Intermediates that do not fit in memory
+    spill to `temp_directory` (default: beside the output). When the block ends by an error, days at work are
+    interrupted, and published days stay. Raises InputError when the output root cannot be written, and DayError when a
+    chain of operators did not end with a Sink.
+    """
+    named = {"output_root": output_root, "staging_root": staging_root, "data_root": data_root}
+    empty = [name for name, path in named.items() if not str(path).strip()]
+    if empty:
+        raise InputError(f"{', '.join(empty)} is empty: give a path, '.' for the working directory")
+    layout = Layout(place(_absolute(output_root)) / service, Path(staging_root).absolute() / service)
+    with open_staging(layout) as staging:
+        context = RunContext(
+            service=service,
+            data_root=_absolute(data_root),
+            service_dir=str(layout.service_dir),
+            run_dir=str(staging.directory),
+            limits=limits_of_a_day(
+                day_workers, memory_bytes, threads, str(Path(temp_directory).absolute()) if temp_directory else ""
+            ),
+            day_workers=day_workers,
+            rows_per_part=rows_per_part,
+            software=software(),
+            sources=tuple(_absolute(one) for one in (data_root, *source_directories)),
+        )
+        gate = SharedGate(staging.directory, day_workers).open()
+        open_gate(context, gate)
+        left: tuple[dt.date, ...] = ()
+        try:
+            yield context
+        except BaseException as error:
+            gate.stop(error)
+            raise
+        finally:
+            # Days may still write in threads and processes of the runner: the run's directory outlives them.
+            left = abandon_days(context, STOP_SECONDS)
+            gate.wait_until_empty(STOP_SECONDS)
+            close_gate(context)
+            forget_mapped(context.run_dir)
+        if left:
+            raise DayError(f"{shortened(left)}: not written: let the chain of operators end with a Sink")
+
+
+def stop_seconds(cause: BaseException | None) -> float:
+    """How long days at work may take to stop. One that has had its time already gets no more."""
+    return _INTERRUPTED_SECONDS if isinstance(cause, Interrupted | Late) else STOP_SECONDS
+
+
+def _absolute(path: str | Path) -> str:
+    return below(str(Path.cwd()), str(path))
+
+
+def limits_of_a_day(
+    day_workers: int,
+    memory_bytes: int | None,
+    threads: int | None,
+    temp_directory: str,
+    rolling_chunk_rows: int = 0,
+    udf_chunk_rows: int = 0,
+    function_seconds: float = DayLimits.function_seconds,
+    day_minutes: float = DayLimits.day_minutes,
+    storage_seconds: float = DayLimits.storage_seconds,
+) -> DayLimits:
+    """The share of one day in what a run may use; what is None is taken from this host."""
+    host = probe_host()
+    given = {"rolling_chunk_rows": rolling_chunk_rows, "udf_chunk_rows": udf_chunk_rows}
+    chunk = {name: rows for name, rows in given.items() if rows}
+    return DayLimits(
+        memory_bytes=skeleton_memory(memory_bytes, host).nbytes // day_workers,
+        threads=max(1, (threads or host.cores) // day_workers),
+        temp_directory=temp_directory,
+        function_seconds=function_seconds,
+        day_minutes=day_minutes,
+        storage_seconds=storage_seconds,
+        **chunk,
+    )

@@ -1,0 +1,159 @@
+"""A job on a portable runner: submitted, watched, and ended together with the days that it was building.
+
+Whoever waits for such a job can wait for ever: a pool that cannot start its workers, a worker that was killed and a
+job service that lost its job all look like a job that runs. So the driver watches the gate. While days are left, some
+day is at work; where none has been for `patience` seconds, the job is given up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+import time
+from typing import Any
+
+import apache_beam as beam
+import grpc
+
+from beam_pipeline.public_run import stop_seconds
+from beam_pipeline.runners.choice import BeamRunner
+from beam_pipeline.workers.day_slots import Stopped
+from beam_pipeline.workers.shared_day_slots import SharedGate
+from beam_pipeline.workers.time_limits import CallsElsewhere
+from daeda import errors
+from daeda.errors import DaedaError, DayError, Late, UsageError, first_line
+
+_LOOK_SECONDS = 0.25
+# How long a job that has no day at work any more may take to end by itself, and then to be cancelled.
+_END_SECONDS = 10.0
+_PAGE = "docs/runners.md says what workers need"
+
+# The last line of a traceback of a worker: "daeda.errors.DayError: day 2024-01-02, … [while running 'Skeleton/scan']".
+_TOLD = re.compile(r"^(?:[A-Za-z_]\w*\.)*(?P<kind>\w+): (?P<message>.*?)(?: \[while running '.*'\])?\s*$", re.MULTILINE)
+_MISSING = re.compile(r"ModuleNotFoundError: No module named '(?P<module>[\w.]+)'")
+_REFUSED = re.compile(r"failed to connect|connection refused|StatusCode\.UNAVAILABLE", re.IGNORECASE)
+
+
+class PortableJob:
+    """One job: `run` returns when every day has been built, and raises what stopped it."""
+
+    def __init__(self, runner: BeamRunner, gate: SharedGate, patience: float) -> None:
+        self._runner = runner
+        self._gate = gate
+        self._patience = patience
+        self._ended = threading.Event()
+        self._lost = False
+        self._result: Any = None
+        self._error: BaseException | None = None
+
+    def run(self, pipeline: beam.Pipeline) -> None:
+        """Submit the pipeline and wait; raises the root cause of a failure."""
+        # Waiting is done in a thread, because a job service that does not answer is waited for without an end.
+        waiting = threading.Thread(target=self._wait, args=(pipeline,), daemon=True, name="job")
+        waiting.start()
+        self._watch()
+        if self._error is not None:
+            self._gate.stop(self._error)
+        if self._gate.cause is None:
+            return
+        seconds = stop_seconds(self._gate.cause)
+        stopped = self._gate.wait_until_empty(seconds)
+        if not self._lost:
+            # Its days are gone, so it ends by itself.
+            waiting.join(min(seconds, _END_SECONDS) / 2)
+        self._cancel(min(seconds, _END_SECONDS) / 2)
+        raise self._told(late="" if stopped else f" (a day did not stop within {seconds:.0f} s)")
+
+    def _wait(self, pipeline: beam.Pipeline) -> None:
+        try:
+            self._result = pipeline.run()
+            self._result.wait_until_finish()
+        except Exception as error:  # noqa: BLE001 - told by `run`, by its root cause
+            self._error = error
+        finally:
+            self._ended.set()
+
+    def _watch(self) -> None:
+        """Return when the job has ended, when something stopped it, or when nothing has happened for too long."""
+        seen = time.monotonic()
+        calls = CallsElsewhere(self._gate.status)
+        while not self._ended.wait(_LOOK_SECONDS):
+            if self._gate.cause is not None:
+                return
+            late = calls.late()
+            if late is not None:
+                self._gate.stop(Late(late))
+                return
+            if self._gate.occupied:
+                seen = time.monotonic()
+            elif time.monotonic() - seen > self._patience:
+                self._lost = True
+                self._gate.stop(self._no_sign_of_life())
+                return
+
+    def _cancel(self, seconds: float) -> None:
+        """Ask the job service to end a job that has not ended by itself; it may not answer, or not know how."""
+        if self._ended.is_set() or self._result is None:
+            return
+        asking = threading.Thread(target=self._ask_to_cancel, daemon=True, name="cancel")
+        asking.start()
+        asking.join(seconds)
+
+    def _ask_to_cancel(self) -> None:
+        with contextlib.suppress(grpc.RpcError, RuntimeError):
+            self._result.cancel()
+
+    def _no_sign_of_life(self) -> DaedaError:
+        wait = f"within {self._patience:g} s (--worker-timeout)"
+        if self._gate.began:
+            return DayError(
+                f"no worker has had a day at work {wait}, and days are left: a worker was lost, or the runner gives "
+                f"them no work; see the log of {self._workers}, and run again to go on"
+            )
+        return UsageError(f"no worker has begun a day {wait}: see the log of {self._workers}; {_PAGE}")
+
+    def _told(self, late: str) -> BaseException:
+        """What to raise: the first cause that a day or the driver gave, else what the runner's error says."""
+        cause = self._gate.cause
+        if isinstance(cause, DaedaError) and not isinstance(cause, Stopped):
+            return type(cause)(f"{cause}{late}")
+        error = self._error if self._error is not None else cause
+        assert error is not None
+        return self._translated(error) or error
+
+    def _translated(self, error: BaseException) -> DaedaError | None:
+        """The sentence inside of the runner's error, None for one that nobody foresaw."""
+        text = str(error)
+        if isinstance(error, grpc.RpcError):
+            return DayError(f"the job service does not answer any more ({_details(error)}): run again to go on")
+        missing = _MISSING.search(text)
+        if missing is not None:
+            return self._unfit(
+                f"the workers have no module '{missing['module']}': install daeda's wheel where they run"
+            )
+        for found in reversed(list(_TOLD.finditer(text))):
+            kind = getattr(errors, found["kind"], DayError if found["kind"] == "WorkerUnfit" else None)
+            if isinstance(kind, type) and issubclass(kind, DaedaError):
+                return self._unfit(found["message"]) if found["kind"] == "WorkerUnfit" else kind(found["message"])
+        if _REFUSED.search(text):
+            return self._unfit(f"the job service cannot reach {self._workers}")
+        return None
+
+    def _unfit(self, sentence: str) -> DaedaError:
+        """Wrong usage, unless days were built before."""
+        return DayError(sentence) if self._gate.began else UsageError(f"{sentence}; {_PAGE}")
+
+    @property
+    def _workers(self) -> str:
+        portable = self._runner.portable
+        where = portable.environment_config or ", ".join(portable.environment_options or ())
+        return {
+            "LOOPBACK": "the job service, which must reach the workers in this process",
+            "EXTERNAL": f"the worker pool {where}",
+        }.get(portable.environment_type, "the workers")
+
+
+def _details(error: grpc.RpcError) -> str:
+    details = getattr(error, "details", lambda: "")()
+    return first_line(Exception(details) if details else error)

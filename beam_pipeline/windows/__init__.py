@@ -1,0 +1,1 @@
+"""Rolling windows: the contract of the engines, and the two engines, which share no code."""

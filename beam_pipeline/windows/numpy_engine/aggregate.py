@@ -1,0 +1,102 @@
+"""Aggregates of the history of each probe over the window `[t - W, t)`: the interface of the kernel.
+
+Rows at exactly t are not seen, rows at exactly t - W are. No kind collects NULLs. Nothing depends on how the history
+was cut into chunks, as long as each entity is whole.
+
+    history, probes ── bounds ── visibility ── column ──┬── count, first, last
+                                                        ├── exact_sum, double_sum, moments   (limbs)
+                                                        ├── order                            (tree)
+                                                        └── distinct, frequent, lists        (rows to take)
+
+Memory beside the input and the result, at its peak: about 30 bytes per history row, 70 where a column is made distinct
+or counted by item, 100 where it has a deviation, 40 more where rows become known late, plus a copy of a column that has
+NULLs; per distinct probe 16 bytes per window, 4 per limb of a sum (3 or 4 limbs for usual doubles, 66 for all exponents
+there are, and three times as many for a deviation) and 24 per distinct item found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from beam_pipeline.windows.contract import History, Probes, WindowedAggregate
+from beam_pipeline.windows.numpy_engine.bounds import BoundFinder, DistinctProbes, Int64s, distinct_probes, segments_of
+from beam_pipeline.windows.numpy_engine.column import Past, aggregate_columns
+from beam_pipeline.windows.numpy_engine.lists import joined, spread, take
+from beam_pipeline.windows.numpy_engine.visibility import Copies, Seen, Visibility
+
+
+def aggregate(history: History, probes: Probes, aggregates: Sequence[WindowedAggregate], where: str) -> list[pa.Array]:
+    """Compute the aggregates of every probe.
+
+    Args:
+        history: one chunk of whole entities.
+        probes: moments of the same entities; an entity without history has empty windows.
+        aggregates: what to compute; bounds are found once per distinct window and NULLs dropped once per column.
+        where: begins the message of an overflow, like "operator 'rolling_x', day 2017-01-29".
+
+    Returns:
+        Per aggregate one array of the length of the probes, of the type of `Aggregate.output`: counts are int64, sums
+        int64, decimal128(38, s) or double, means and deviations double, the others of the column's type or lists of
+        it. Over an empty window a count is 0, a list empty, the rest NULL; so is a deviation of a single value.
+
+    Raises:
+        SumOverflow: an integer sum leaves int64, or a decimal one 38 digits.
+        DayError: lists of more than 2^31 - 1 values in all, or text of more bytes than Arrow's offsets reach: the
+            caller cuts smaller chunks; a type that cannot be summed, ordered or told apart.
+        KeyError: a column that the history does not have.
+    """
+    distinct = distinct_probes(probes.entity, probes.time)
+    segments = segments_of(history.entity)
+    finder = BoundFinder(segments, history.time, distinct)
+    windows = {window: finder.find(window) for window in dict.fromkeys(one.window for one in aggregates)}
+    del finder  # its keys take as much memory as the times
+    past = Past(history.columns, segments.ranks, windows, distinct.entity)
+    if history.known is not None:
+        return _of_known_rows(past, Visibility(history.time, history.known), distinct, aggregates, where)
+    results = aggregate_columns(past, aggregates, where)
+    return results if distinct.inverse is None else [spread(one, distinct.inverse) for one in results]
+
+
+def _of_known_rows(
+    past: Past, visibility: Visibility, distinct: DistinctProbes, aggregates: Sequence[WindowedAggregate], where: str
+) -> list[pa.Array]:
+    """The aggregates of every probe over those rows of its windows that were known before it.
+
+    One pass serves all probes that see ranges of rows; the results of the mixed ones are put behind theirs.
+    """
+    seen = {window: visibility.within(bounds, distinct.time) for window, bounds in past.windows.items()}
+    ranges = replace(past, windows={window: one.bounds for window, one in seen.items()})
+    results = aggregate_columns(ranges, aggregates, where)
+    for window, one in seen.items():
+        places = [place for place, wanted in enumerate(aggregates) if wanted.window == window]
+        mine = [aggregates[place] for place in places]
+        copies = visibility.copies(past.windows[window], distinct.time, one.mixed)
+        pieces = [_of_copies(past, copy, mine, where) for copy in copies]
+        index = _spread_index(one, distinct)
+        for number, place in enumerate(places):
+            whole = joined([results[place], *(piece[number] for piece in pieces)]) if pieces else results[place]
+            results[place] = whole if index is None else spread(whole, index)
+    return results
+
+
+def _of_copies(past: Past, copies: Copies, aggregates: Sequence[WindowedAggregate], where: str) -> list[pa.Array]:
+    """The aggregates of probes that look back on histories of their own."""
+    rows = pa.array(copies.rows)
+    needed = dict.fromkeys(one.column for one in aggregates if one.column is not None)
+    columns = {name: take(past.columns[name], rows) for name in needed}
+    windows = {one.window: copies.bounds for one in aggregates}
+    return aggregate_columns(Past(columns, copies.ranks, windows, past.entity[copies.places]), aggregates, where)
+
+
+def _spread_index(seen: Seen, distinct: DistinctProbes) -> Int64s | None:
+    """Per probe the place of its result: mixed probes have theirs behind those of all distinct ones."""
+    if not len(seen.mixed):
+        return distinct.inverse
+    count = len(distinct.entity)
+    places = np.arange(count, dtype=np.int64)
+    places[seen.mixed] = count + np.arange(len(seen.mixed), dtype=np.int64)
+    return places if distinct.inverse is None else places[distinct.inverse]

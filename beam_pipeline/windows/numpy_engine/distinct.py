@@ -1,0 +1,223 @@
+"""Items of an entity that are the same, and the newest distinct ones of each window.
+
+Row j is the newest of its item in `[lo, hi)` exactly when the next row with the same item, `following[j]`, is `hi` or
+later. So the newest distinct items of a window are the greatest rows `j < hi` with `following[j] >= hi`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from beam_pipeline.windows.numpy_engine.bounds import Bools, Bounds, Int64s
+from beam_pipeline.windows.numpy_engine.lists import Picked, Piece, picked, runs_down
+from beam_pipeline.windows.numpy_engine.tree import maxima, previous
+from daeda.errors import DayError
+
+# (probe, history row) pairs that are expanded at a time: bounds the memory, about 40 bytes each.
+PAIR_BUDGET = 1 << 18
+# The first look back goes at most this far, whatever max_length is: repeats are found out early.
+_FIRST_LOOK = 128
+# A jump over dead rows costs about as much as looking at this many rows one by one.
+_JUMP_COST = 64
+# Integers in a range of up to this many bits are their own codes.
+_DIRECT_BITS = 31
+
+
+def item_codes(values: pa.Array) -> tuple[Int64s, int]:
+    """Numbers in `[0, limit)` that are equal exactly where the items are, and the limit.
+
+    `values` has no NULLs. All NaN are one item. Lists are told apart by their elements, NULL elements included. Raises
+    DayError for a type that cannot be told apart (structs, maps).
+    """
+    kind = values.type
+    if pa.types.is_floating(kind):
+        doubles = values.cast(pa.float64()).to_numpy()
+        # The bits tell doubles apart once NaN and zero have one pattern each.
+        doubles = np.where(np.isnan(doubles), np.nan, doubles + 0.0)
+        values = pa.array(doubles.view(np.int64))
+    elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        values = _element_bytes(values)
+    elif pa.types.is_integer(kind) and len(values):
+        numbers = values.to_numpy()
+        numbers = numbers if numbers.dtype == np.uint64 else numbers.astype(np.int64)
+        span = int(numbers.max()) - int(numbers.min())
+        if span.bit_length() <= _DIRECT_BITS:
+            return (numbers - numbers.min()).astype(np.int64), span + 1
+    try:
+        encoded = values.dictionary_encode()
+    except pa.ArrowNotImplementedError as error:
+        raise DayError(f"items of type {kind} cannot be told apart") from error
+    codes: Int64s = encoded.indices.to_numpy().astype(np.int64)
+    return codes, max(len(encoded.dictionary), 1)
+
+
+def _element_bytes(lists: pa.Array) -> pa.Array:
+    """Each list as the bytes of its elements' codes (int64, -1 for NULL): equal bytes are equal lists."""
+    offsets = lists.offsets.to_numpy().astype(np.int64)
+    elements = lists.values.slice(offsets[0], offsets[-1] - offsets[0])
+    valid = np.asarray(elements.is_valid())
+    codes = np.full(len(elements), -1, dtype=np.int64)
+    codes[valid] = item_codes(elements.drop_null())[0]
+    starts = (offsets - offsets[0]) * codes.itemsize
+    return pa.Array.from_buffers(pa.large_binary(), len(lists), [None, pa.py_buffer(starts), pa.py_buffer(codes)])
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """The rows of a column grouped by entity and item.
+
+    Attributes:
+        entity: dense ranks of the entities from 0, non-decreasing, one per row.
+        order: the rows sorted by (entity, item, row); a `place` is an index into it.
+        same: for each place but the last, whether the next one has the same entity and item.
+    """
+
+    entity: Int64s
+    order: Int64s
+    same: Bools
+
+    @cached_property
+    def following(self) -> Int64s:
+        """Per row the next row of the same entity and item, or the number of rows if there is none."""
+        following = np.full(len(self.order), len(self.order), dtype=np.int64)
+        following[self.order[:-1][self.same]] = self.order[1:][self.same]
+        return following
+
+    @cached_property
+    def place(self) -> Int64s:
+        """Per row its place."""
+        place = np.empty(len(self.order), dtype=np.int64)
+        place[self.order] = np.arange(len(self.order), dtype=np.int64)
+        return place
+
+    @cached_property
+    def group(self) -> Int64s:
+        """Per row the number of its entity and item, in their order."""
+        number = np.cumsum(~self.same, dtype=np.int64)
+        group = np.zeros(len(self.order), dtype=np.int64)
+        group[self.order[1:]] = number
+        return group
+
+    def first_place(self, group: Int64s, row: Int64s) -> Int64s:
+        """The place of the first row of a group at `row` or after it, else the place behind the group."""
+        rows = len(self.order)
+        return np.searchsorted(self._keys, group * rows + row).astype(np.int64, copy=False)
+
+    @cached_property
+    def _keys(self) -> Int64s:
+        return self.group[self.order] * len(self.order) + self.order
+
+
+def group_items(entity: Int64s, values: pa.Array) -> Grouped:
+    """Group the rows of a column without NULLs; `entity` as in `Grouped`."""
+    codes, limit = item_codes(values)
+    return grouped(entity, codes, limit)
+
+
+def grouped(entity: Int64s, codes: Int64s, limit: int) -> Grouped:
+    """Group rows by entity and by codes in `[0, limit)`, see `item_codes`."""
+    rows = len(codes)
+    if rows == 0:
+        return Grouped(entity, np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_))
+    bits = rows.bit_length()
+    if ((int(entity[-1]) + 1) * limit).bit_length() + bits <= 63:
+        # Sorting one integer that carries the row is several times faster than sorting rows by keys.
+        packed = ((entity * limit + codes) << bits) | np.arange(rows, dtype=np.int64)
+        packed.sort()
+        item = packed >> bits
+        return Grouped(entity, packed & ((1 << bits) - 1), item[:-1] == item[1:])
+    order = np.lexsort((codes, entity))
+    same: Bools = (entity[order[:-1]] == entity[order[1:]]) & (codes[order[:-1]] == codes[order[1:]])
+    return Grouped(entity, order, same)
+
+
+def newest_distinct(following: Int64s, window: Bounds, max_length: int) -> Picked:
+    """The newest `max_length` distinct items of each window, each at its newest row.
+
+    A probe looks back over the rows before its window's end, twice as far each time. Where few of them are the newest
+    of their item, it jumps from one such row to the next by a tree of maxima, so that the work is bounded by the
+    result and the logarithm of the history, not by the length of the windows.
+
+    Args:
+        following: `Grouped.following`.
+        window: ranges of rows; each lies within one entity.
+        max_length: most items of a list.
+
+    Raises:
+        DayError: more than 2^31 - 1 items in all.
+    """
+    search = _Search(following, window, max_length)
+    return search.run()
+
+
+class _Search:
+    """State of the look back: how far each probe got (`cursor`) and how many items it has."""
+
+    def __init__(self, following: Int64s, window: Bounds, max_length: int) -> None:
+        self._following = following
+        self._window = window
+        self._most = min(max_length, len(following))
+        self._cursor = window.hi.copy()
+        self._found = np.zeros(len(window), dtype=np.int64)
+        self._pieces: list[Piece] = []
+
+    def run(self) -> Picked:
+        active = self._unfinished(np.arange(len(self._window), dtype=np.int64))
+        jumping = []
+        depth = min(2 * self._most, _FIRST_LOOK)
+        while len(active):
+            for block in self._blocks(active, depth):
+                self._look_back(block, depth)
+            active = self._unfinished(active)
+            looked = self._window.hi[active] - self._cursor[active]
+            sparse = looked > self._found[active] * _JUMP_COST
+            jumping.append(active[sparse])
+            active = active[~sparse]
+            depth *= 2
+        jumpers = np.concatenate([*jumping, active])
+        if len(jumpers):
+            self._jump_back(jumpers)
+        return picked(self._pieces, self._found)
+
+    def _unfinished(self, probes: Int64s) -> Int64s:
+        missing = (self._found[probes] < self._most) & (self._cursor[probes] > self._window.lo[probes])
+        return probes[missing]
+
+    def _blocks(self, probes: Int64s, depth: int) -> Iterator[Int64s]:
+        """Cut the probes so that each block expands about PAIR_BUDGET pairs, or is a single probe."""
+        pairs = np.cumsum(np.minimum(self._cursor[probes] - self._window.lo[probes], depth))
+        cuts = np.flatnonzero(np.diff(pairs // PAIR_BUDGET)) + 1
+        yield from np.split(probes, cuts)
+
+    def _look_back(self, probes: Int64s, depth: int) -> None:
+        cursor, hi = self._cursor[probes], self._window.hi[probes]
+        lengths = np.minimum(cursor - self._window.lo[probes], depth)
+        rows = runs_down(cursor - 1, lengths)
+        newest = np.flatnonzero(self._following[rows] >= np.repeat(hi, lengths))
+        ends = np.cumsum(lengths)
+        # How many of the rows kept belong to each probe and to those before it.
+        kept = np.diff(np.searchsorted(newest, ends), prepend=0)
+        rank = np.arange(len(newest), dtype=np.int64) - np.repeat(np.cumsum(kept) - kept, kept)
+        owner = np.repeat(probes, kept)
+        place = rank + self._found[owner]
+        wanted = place < self._most
+        self._pieces.append((owner[wanted], place[wanted], rows[newest[wanted]]))
+        self._found[probes] = np.minimum(self._found[probes] + kept, self._most)
+        self._cursor[probes] = cursor - lengths
+
+    def _jump_back(self, probes: Int64s) -> None:
+        tree = maxima(self._following)
+        while len(probes):
+            lo, hi = self._window.lo[probes], self._window.hi[probes]
+            row = previous(tree, self._cursor[probes], lo, hi)
+            inside = row >= lo
+            probes, row = probes[inside], row[inside]
+            self._pieces.append((probes, self._found[probes], row))
+            self._found[probes] += 1
+            self._cursor[probes] = row
+            probes = self._unfinished(probes)

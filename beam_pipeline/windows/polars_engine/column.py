@@ -1,0 +1,131 @@
+"""Aggregates of one column of the history, each over its windows, one value per distinct probe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import assert_never
+
+import polars as pl
+
+from beam_pipeline.windows.contract import WindowedAggregate
+from beam_pipeline.windows.polars_engine.extremes import rows_of_greatest
+from beam_pipeline.windows.polars_engine.items import Items, distinct_counts, most_frequent, newest_distinct
+from beam_pipeline.windows.polars_engine.lists import Picked, elements_of, lists_of, newest
+from beam_pipeline.windows.polars_engine.moments import Numbers, deviations, means, sums
+from beam_pipeline.windows.polars_engine.windows import Windows, running_count
+from daeda.errors import DayError
+
+
+class Outside(DayError):
+    """The sum of an aggregate over the window of a probe does not fit its type."""
+
+    def __init__(self, aggregate: WindowedAggregate, probe: int) -> None:
+        super().__init__(f"'{aggregate.name}': a sum does not fit its type")
+        self.aggregate, self.probe = aggregate, probe
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a set of distinct probes looks back on: rows with their entity and columns, and windows by length."""
+
+    entity: pl.Series
+    columns: Mapping[str, pl.Series]
+    windows: Mapping[int | None, Windows]
+
+
+class _Column:
+    """One column of the history without its NULLs, and the windows as ranges of what is left."""
+
+    def __init__(self, entity: pl.Series, values: pl.Series, windows: Mapping[int | None, Windows]) -> None:
+        self.entity, self.values, self.windows = entity, values, windows
+        if values.null_count():
+            known = values.is_not_null()
+            before = running_count(known)
+            self.entity, self.values = entity.filter(known), values.filter(known)
+            self.windows = {length: one.within(before) for length, one in windows.items()}
+
+    @cached_property
+    def items(self) -> Items:
+        """The values told apart."""
+        return Items(self.entity, self.values)
+
+    @cached_property
+    def numbers(self) -> Numbers:
+        """The values as numbers."""
+        return Numbers(self.values)
+
+    @cached_property
+    def elements(self) -> _Column:
+        """The elements of a column of lists, as values that are newer the earlier they stand in a list."""
+        elements, before = elements_of(self.values)
+        lengths = before.slice(1) - before.head(len(before) - 1)
+        owner = pl.DataFrame({"entity": self.entity, "length": lengths}).filter(pl.col("length") > 0)
+        entity = owner.select(pl.col("entity").repeat_by("length").explode()).to_series()
+        windows = {length: one.within(before) for length, one in self.windows.items()}
+        return _Column(entity, elements, windows)
+
+
+def aggregate_columns(past: Past, aggregates: Sequence[WindowedAggregate]) -> list[pl.Series]:
+    """One series per aggregate, of one value per distinct probe. Raises Outside."""
+    results: dict[int, pl.Series] = {}
+    for name in dict.fromkeys(one.column for one in aggregates):
+        mine = [place for place, one in enumerate(aggregates) if one.column == name]
+        if name is None:
+            results |= {place: past.windows[aggregates[place].window].rows for place in mine}
+        else:
+            held = _Column(past.entity, past.columns[name], past.windows)
+            results |= {place: _result(held, aggregates[place]) for place in mine}
+    return [results[place] for place in range(len(aggregates))]
+
+
+def _result(held: _Column, wanted: WindowedAggregate) -> pl.Series:
+    windows = held.windows[wanted.window]
+    match wanted.kind:
+        case "count":
+            return windows.rows
+        case "count_distinct":
+            return distinct_counts(held.items, windows)
+        case "sum":
+            total, outside = sums(held.numbers, windows)
+            if outside is not None and outside.any():
+                raise Outside(wanted, int(outside.arg_true()[0]))
+            return _unless_fewer(total, windows, 1)
+        case "mean":
+            return _unless_fewer(means(held.numbers, windows), windows, 1)
+        case "std":
+            return _unless_fewer(deviations(held.numbers, windows), windows, 2)
+        case "first":
+            return held.values.gather(_unless_fewer(windows.lo, windows, 1))
+        case "last":
+            return held.values.gather(_unless_fewer(windows.hi - 1, windows, 1))
+        case "max":
+            return held.values.gather(rows_of_greatest(held.values, windows))
+        case "min":
+            return held.values.gather(rows_of_greatest(held.values, windows, least=True))
+        case "list" | "last_distinct" | "flatten_distinct" | "top_k":
+            source = held.elements if wanted.kind == "flatten_distinct" else held
+            return lists_of(source.values, _picked(source, wanted))
+        case _:
+            assert_never(wanted.kind)
+
+
+def _picked(held: _Column, wanted: WindowedAggregate) -> Picked:
+    assert wanted.max_length is not None
+    windows = held.windows[wanted.window]
+    match wanted.kind:
+        case "list":
+            return newest(windows, wanted.max_length, newest_first=wanted.newest_first)
+        case "last_distinct" | "flatten_distinct":
+            return newest_distinct(held.items, windows, wanted.max_length, newest_first=wanted.newest_first)
+        case "top_k":
+            return most_frequent(held.items, windows, wanted.max_length, newest_first=wanted.newest_first)
+        case _:
+            raise AssertionError(f"'{wanted.kind}' is not a list kind")
+
+
+def _unless_fewer(values: pl.Series, windows: Windows, count: int) -> pl.Series:
+    """NULL where a window has fewer than `count` values."""
+    frame = pl.DataFrame({"value": values, "rows": windows.rows})
+    return frame.select(pl.when(pl.col("rows") >= count).then("value")).to_series()

@@ -1,0 +1,116 @@
+"""What every operator of a run needs to know, and the handle that goes from one to the next."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from daeda.dataset.layout import Layout, scratch_of
+from daeda.dataset.publish.staging import RunStaging
+from daeda.planning.checked import Checked, read_checked
+from daeda.sources.files import Export
+from daeda.sql.lower import Handle
+from daeda.storage.place import Place, below, place
+
+
+@dataclass(frozen=True)
+class DayLimits:
+    """What one day at work may use: memory, threads and time. They never change the bytes that come out."""
+
+    memory_bytes: int
+    threads: int
+    temp_directory: str
+    rolling_chunk_rows: int = 1_000_000
+    udf_chunk_rows: int = 8_192
+    function_seconds: float = 600.0
+    day_minutes: float = 240.0
+    storage_seconds: float = 120.0
+
+    # The share of the kernel in the memory of a day that has a RollingAggregate; DuckDB has the rest.
+    KERNEL_SHARE = 0.4
+
+    @property
+    def kernel_bytes(self) -> int:
+        """Memory of the rolling kernel."""
+        return int(self.memory_bytes * self.KERNEL_SHARE)
+
+    @property
+    def duckdb_bytes(self) -> int:
+        """Memory of DuckDB."""
+        return self.memory_bytes - self.kernel_bytes
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """The constants of a run; picklable, the same in every worker.
+
+    `data_root` is what relative paths of Scans lie below. At most `day_workers` days are at work at once, in all
+    workers together. With `profile` each day leaves a profile beside the datasets. `sources` are what Scans may read:
+    without them, what lies below `data_root`. `software` holds the versions that a worker must have, by name, and
+    `functions` the digest of the code behind each function of the user, by import path; their modules may lie below
+    `project_root`. `exports` are the views that lie in databases.
+    `days` are the days of the run, where it knows them: a file that several of them read is narrowed once.
+    `searched` names the look-ups whose right side is searched in memory, where it fits.
+    With `has_checked` the run's directory holds what was checked before the first day.
+    """
+
+    service: str
+    data_root: str
+    service_dir: str
+    run_dir: str
+    limits: DayLimits
+    day_workers: int
+    rows_per_part: int = 100_000
+    software: Mapping[str, str] = field(default_factory=dict)
+    label_columns: tuple[str, ...] = ()
+    profile: bool = False
+    sources: tuple[str, ...] = ()
+    functions: Mapping[str, str] = field(default_factory=dict)
+    project_root: str = ""
+    exports: Mapping[str, Export] = field(default_factory=dict)
+    days: tuple[dt.date, ...] = ()
+    searched: frozenset[str] = frozenset()
+    has_checked: bool = False
+
+    @property
+    def staging(self) -> RunStaging:
+        """The run's staging directory."""
+        run_dir = Path(self.run_dir)
+        return RunStaging(Layout(place(self.service_dir), scratch_of(run_dir)), run_dir)
+
+    def checked(self) -> Checked:
+        """What the run has checked before its first day: nothing in a pipeline of one's own."""
+        return read_checked(self.run_dir) if self.has_checked else Checked()
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """What a day may read and write: the sources, and the run's own directory."""
+        return (*(self.sources or (self.data_root,)), self.run_dir)
+
+    def source_path(self, path: str) -> str:
+        """Where a Scan's path is."""
+        return below(self.data_root, path)
+
+
+@dataclass(frozen=True)
+class DayHandle:
+    """One day between two operators: which relations exist so far, and never a row of them.
+
+    `attempt` is empty until the first operator begins the day; a retry begins with a new one. `parts` are the paths of
+    the published files, in the order of their rows; they are there after a Sink, where `relations` is empty again.
+    """
+
+    day: dt.date
+    attempt: str = ""
+    relations: Mapping[str, Handle] = field(default_factory=dict)
+    parts: tuple[str, ...] = ()
+
+    def with_relation(self, name: str, handle: Handle) -> DayHandle:
+        """The same day with one more relation."""
+        return replace(self, relations={**self.relations, name: handle})
+
+    def as_published(self, parts: Iterable[Place]) -> DayHandle:
+        """The same day behind its Sink: the intermediates are gone, the parts are there."""
+        return replace(self, relations={}, parts=tuple(str(path) for path in parts))

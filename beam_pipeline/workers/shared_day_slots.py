@@ -1,0 +1,242 @@
+"""The gate of a run whose days are built in several processes, on this host or on others.
+
+    <run>/run.lock        held by the driver as long as it lives
+    <run>/places/0, 1 …   one file per day worker; the day that holds its lock is at work
+    <run>/stop.json       why the run is stopping; the first cause stays
+
+A place is a `flock`: the kernel gives it back when the process that holds it ends, however it ends, so a worker that
+was killed blocks nobody. A day waits by trying: whichever waiting day tries first gets a free place, so there is no
+order of days here, unlike in `Gate`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import fcntl
+import json
+import os
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from beam_pipeline.workers.day_slots import Stopped
+from daeda import errors
+from daeda.dataset.publish.staging import driver_alive
+from daeda.errors import DaedaError, cut
+from daeda.storage.regular import read_regular
+
+_STOP = "stop.json"
+_PLACES = "places"
+# How often a waiting day tries, and how often a day at work looks whether the run is stopping.
+_TRY_SECONDS = 0.05
+_LOOK_SECONDS = 0.25
+
+
+class Unforeseen(Exception):
+    """What went wrong in another process and is not an error of daeda; its text is the traceback from there."""
+
+
+@dataclass(frozen=True)
+class _Inside:
+    """A day of this process at work: the open file of its place, and how to interrupt it."""
+
+    descriptor: int
+    interrupt: Callable[[], None]
+
+
+class SharedGate:
+    """Admits `places` days at once, whichever processes and threads they are in."""
+
+    def __init__(self, run_dir: Path, places: int) -> None:
+        self._run_dir = run_dir
+        self._places = [run_dir / _PLACES / str(number) for number in range(places)]
+        self._lock = threading.Lock()
+        self._inside: dict[str, _Inside] = {}
+        self._watching = False
+        self._cause: BaseException | None = None
+
+    def open(self) -> SharedGate:
+        """Make the files of the places; done once, by the driver."""
+        for place in self._places:
+            place.parent.mkdir(exist_ok=True)
+            place.touch()
+        return self
+
+    @property
+    def status(self) -> Path:
+        """The status files of the days at work."""
+        return self._run_dir / "status"
+
+    @property
+    def cause(self) -> BaseException | None:
+        """What stopped the run first, in whichever process; from another one, an error of the same class."""
+        if self._cause is None:
+            self._cause = _read_cause(self._run_dir / _STOP)
+        return self._cause
+
+    @property
+    def began(self) -> bool:
+        """Whether any day of the run has begun."""
+        return any(_size(place) for place in self._places)
+
+    @property
+    def occupied(self) -> int:
+        """How many days are at work now."""
+        return sum(_is_held(place) for place in self._places)
+
+    def enter(self, day: dt.date, attempt: str, interrupt: Callable[[], None]) -> None:
+        """Wait for a place; `interrupt` is called from another thread when the run stops. Raises Stopped."""
+        while True:
+            self.check()
+            for place in self._places:
+                descriptor = _hold(place)
+                if descriptor is None:
+                    continue
+                try:
+                    # A run that began to stop in between has perhaps already counted this place as free.
+                    self.check()
+                    os.truncate(descriptor, 0)
+                    os.write(descriptor, day.isoformat().encode())
+                except BaseException:
+                    os.close(descriptor)
+                    raise
+                self._watch(attempt, _Inside(descriptor, interrupt))
+                return
+            time.sleep(_TRY_SECONDS)
+
+    def leave(self, attempt: str) -> None:
+        """Give the place back; a second call does nothing."""
+        with self._lock:
+            found = self._inside.pop(attempt, None)
+        if found is not None:
+            os.close(found.descriptor)
+
+    def check(self) -> None:
+        """Raise Stopped when the run is stopping, or when its driver has ended."""
+        if self._stopping():
+            raise Stopped("the run is stopping")
+
+    def stop(self, cause: BaseException) -> None:
+        """Refuse entry and interrupt the days inside, in all processes; only the first cause is kept."""
+        with contextlib.suppress(FileNotFoundError):  # the driver has ended, and has cleared the run away
+            if _write_cause(self._run_dir / _STOP, cause) and self._cause is None:
+                self._cause = cause
+        self._interrupt()
+
+    def wait_until_empty(self, seconds: float) -> bool:
+        """Whether all days, in all processes, have left within `seconds`."""
+        deadline = time.monotonic() + seconds
+        while self.occupied:
+            if time.monotonic() > deadline:
+                return False
+            if self.cause is not None:
+                self._interrupt()
+            time.sleep(_LOOK_SECONDS)
+        return True
+
+    def _stopping(self) -> bool:
+        return self._cause is not None or (self._run_dir / _STOP).exists() or not driver_alive(self._run_dir)
+
+    def _watch(self, attempt: str, inside: _Inside) -> None:
+        """Count the day in; one thread per process looks for a stop as long as any day is inside."""
+        with self._lock:
+            self._inside[attempt] = inside
+            if self._watching:
+                return
+            self._watching = True
+        threading.Thread(target=self._look, daemon=True, name="gate").start()
+
+    def _look(self) -> None:
+        while True:
+            with self._lock:
+                if not self._inside:
+                    self._watching = False
+                    return
+            if self._stopping():
+                self._interrupt()
+            time.sleep(_LOOK_SECONDS)
+
+    def _interrupt(self) -> None:
+        with self._lock:
+            interrupts = [one.interrupt for one in self._inside.values()]
+        for interrupt in interrupts:
+            with contextlib.suppress(Exception):  # a day that has just ended has nothing left to interrupt
+                interrupt()
+
+
+def _hold(place: Path) -> int | None:
+    """An open file that holds the lock of the place, None when another day has it."""
+    try:
+        descriptor = os.open(place, os.O_RDWR)
+    except FileNotFoundError:
+        # The driver has ended: the next check says so.
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _is_held(place: Path) -> bool:
+    try:
+        descriptor = os.open(place, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        # Shared, so that two who look at the same moment do not take each other for a day at work.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _write_cause(path: Path, cause: BaseException) -> bool:
+    """Write why the run stops; whether it was the first to say so."""
+    known = isinstance(cause, DaedaError)
+    message = str(cause) if known else "".join(traceback.format_exception(cause))
+    fresh = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}")
+    fresh.write_text(json.dumps({"kind": type(cause).__name__ if known else None, "message": message}), "utf-8")
+    try:
+        # A link, unlike a rename, fails where the name is taken.
+        os.link(fresh, path)
+    except FileExistsError:
+        return False
+    finally:
+        fresh.unlink()
+    return True
+
+
+def _read_cause(path: Path) -> BaseException | None:
+    try:
+        text = read_regular(path).decode(errors="replace")
+    except FileNotFoundError:
+        return None
+    try:
+        told = json.loads(text)
+        name, message = told["kind"], str(told["message"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return Unforeseen(f"{path} was written by something else: {cut(text)}")
+    if name is None:
+        return Unforeseen(message)
+    if name == Stopped.__name__:
+        return Stopped(message)
+    kind = getattr(errors, str(name), None)
+    if isinstance(kind, type) and issubclass(kind, DaedaError):
+        return kind(message)
+    return errors.DayError(message)

@@ -1,0 +1,108 @@
+"""Time limits inside of a process that builds days: whatever takes longer stops the run, with its sentence.
+
+A thread looks at what is at work. It cannot end what it finds late, and it does not run at all while some code holds
+the interpreter: then the supervisor of the process ends it (`daeda.process.supervision`), a little later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from beam_pipeline.workers.day_slots import DayGate
+from daeda.errors import Late
+from daeda.storage.regular import read_regular
+
+_LOOK_SECONDS = 0.25
+# How much longer than its time a call elsewhere may take: its own process may notice, and stops more gently.
+_SLACK_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class _Watched:
+    gate: DayGate
+    deadline: float
+    sentence: str
+
+
+_watched: dict[int, _Watched] = {}
+_lock = threading.Lock()
+_numbers = itertools.count()
+_watching = False
+
+
+def watch(gate: DayGate, seconds: float, sentence: str) -> int:
+    """From now on something is at work that may take so long; `unwatch` its number when it is done."""
+    global _watching
+    number = next(_numbers)
+    with _lock:
+        _watched[number] = _Watched(gate, time.monotonic() + seconds, sentence)
+        if not _watching:
+            _watching = True
+            threading.Thread(target=_look, daemon=True, name="watch").start()
+    return number
+
+
+def unwatch(number: int) -> None:
+    """It is done; a second call does nothing."""
+    with _lock:
+        _watched.pop(number, None)
+
+
+@contextlib.contextmanager
+def watched(gate: DayGate, seconds: float, sentence: str) -> Iterator[None]:
+    """What the block does may take so long; where it takes longer, the gate is stopped by Late."""
+    number = watch(gate, seconds, sentence)
+    try:
+        yield
+    finally:
+        unwatch(number)
+
+
+def _look() -> None:
+    global _watching
+    while True:
+        time.sleep(_LOOK_SECONDS)
+        now = time.monotonic()
+        with _lock:
+            late = [(number, one) for number, one in _watched.items() if now > one.deadline]
+            for number, _ in late:
+                del _watched[number]
+            if not _watched and not late:
+                _watching = False
+                return
+        for _, one in late:
+            one.gate.stop(Late(one.sentence))
+
+
+class CallsElsewhere:
+    """Calls of users' functions in other processes, by the status files of their days and the clock of this one."""
+
+    def __init__(self, status: Path) -> None:
+        self._status = status
+        self._seen: dict[str, tuple[str, float]] = {}
+
+    def late(self) -> str | None:
+        """The sentence of a call that has had its time, None where there is none."""
+        now = time.monotonic()
+        for path in self._status.glob("*.json"):
+            try:
+                text = read_regular(path).decode(errors="replace")
+            except OSError:
+                continue  # the day has just ended
+            before, since = self._seen.get(path.name, ("", now))
+            if text != before:
+                self._seen[path.name] = (text, now)
+                continue
+            # Whatever lies there that no day has written says nothing.
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                told = json.loads(text)
+                if now - since > told["seconds"] + _SLACK_SECONDS:
+                    return str(told["late"])
+        return None

@@ -1,0 +1,130 @@
+"""Claims: a day of a dataset belongs to one live run at a time.
+
+    <run>/claims/<dataset>/dt=YYYY-MM-DD     the run builds the day, or reads it and must not see it replaced
+
+A claim is as alive as the lock of its run: whoever comes next removes the directory of a dead run with its claims.
+A run takes all days that it needs at once, or none, and holds nothing while it waits: no two runs wait for each other.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import socket
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from daeda.dataset.layout import Dataset, day_name
+from daeda.dataset.publish.staging import RunStaging, live_runs, lock_text
+from daeda.errors import DayError, InputError, refusal, shortened
+from daeda.process.locks import is_stopped
+
+OnLocked = Literal["wait", "fail"]
+
+Claim = tuple[Dataset, dt.date]
+
+# How late a waiting run notices that a day has become free.
+_LOOK_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Another live run, and the claims of it that are in the way. `host`, `process` and `since` are for people."""
+
+    host: str
+    process: int
+    since: str
+    claims: tuple[Claim, ...]
+
+    def sentence(self) -> str:
+        """Who holds what, since when."""
+        days = shortened([f"{day} ({dataset})" for dataset, day in self.claims], 3)
+        stopped = self.host == socket.gethostname() and is_stopped(self.process)
+        state = ", which is stopped" if stopped else ""
+        return f"{days} held by process {self.process} on {self.host} since {self.since} UTC{state}"
+
+
+def claim_days(
+    staging: RunStaging,
+    claims: Iterable[Claim],
+    on_locked: OnLocked,
+    *,
+    tell: Callable[[str], None],
+    check: Callable[[], None] = lambda: None,
+    seconds: float = float("inf"),
+) -> bool:
+    """Claim days for the run; returns whether it had to wait. A claim that the run has already stays.
+
+    `tell` gets one line for each run that is waited for, `check` is called while waiting and may raise. Raises DayError
+    where another run holds a day and `on_locked` is "fail", or holds it for longer than `seconds`, and InputError where
+    nothing can be written.
+    """
+    wanted = tuple(dict.fromkeys(claims))
+    told: set[tuple[str, int]] = set()
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            holders = _try_to_claim(staging, wanted)
+        except OSError as error:
+            raise InputError(f"output root {staging.layout.service_dir.parent}: {refusal(error)}") from error
+        if not holders:
+            return bool(told)
+        if on_locked == "fail":
+            raise DayError(
+                f"locked: {'; '.join(one.sentence() for one in holders)}: run again when that run has ended, or wait "
+                "for it with --on-locked wait"
+            )
+        for one in holders:
+            if (one.host, one.process) not in told:
+                told.add((one.host, one.process))
+                tell(f"waiting: {one.sentence()} (--on-locked fail ends instead)")
+        check()
+        if time.monotonic() > until:
+            raise DayError(
+                f"locked: {'; '.join(one.sentence() for one in holders)}: waited for {seconds / 60:g} minutes: run "
+                "again when that run has ended, or raise timeouts.lock_minutes"
+            )
+        time.sleep(_LOOK_SECONDS)
+
+
+def holds(staging: RunStaging, dataset: Dataset, day: dt.date) -> bool:
+    """Whether the run has claimed the day and has not been taken for dead since."""
+    return _path(staging.directory, (dataset, day)).exists()
+
+
+def release(staging: RunStaging, claims: Iterable[Claim]) -> None:
+    """Give claims back; those that the run does not have are none."""
+    for one in claims:
+        _path(staging.directory, one).unlink(missing_ok=True)
+
+
+def _try_to_claim(staging: RunStaging, wanted: Sequence[Claim]) -> list[Holder]:
+    """Claim everything, or return who is in the way."""
+    with live_runs(staging.layout) as runs:
+        others = [run for run in runs if run != staging.directory]
+        found = [(run, tuple(one for one in wanted if _path(run, one).exists())) for run in others]
+        holders = [_holder(run, claims) for run, claims in found if claims]
+        if not holders:
+            for one in wanted:
+                path = _path(staging.directory, one)
+                path.parent.mkdir(exist_ok=True)
+                path.touch()
+        return holders
+
+
+def _path(run: Path, claim: Claim) -> Path:
+    dataset, day = claim
+    return run / "claims" / dataset / day_name(day)
+
+
+def _holder(run: Path, claims: tuple[Claim, ...]) -> Holder:
+    """What the lock of the run says; a run that ends at this moment, or a lock that was written over, says nothing."""
+    try:
+        told = json.loads(lock_text(run))
+        since = dt.datetime.fromtimestamp(int(told["since"]), dt.UTC).replace(tzinfo=None)
+        return Holder(str(told["host"]), int(told["process"]), str(since), claims)
+    except (FileNotFoundError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return Holder("an unknown host", 0, "an unknown time", claims)

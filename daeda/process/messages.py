@@ -1,0 +1,211 @@
+"""How a command ends: errors become one message on stderr and an exit code, the result one line on stdout.
+
+All that is printed goes through here or through `process.console`, and is harmless: see `process.printable`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import logging
+import os
+import re
+import select
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+
+from daeda.errors import DaedaError, Interrupted, UsageError, cut, first_line, refusal
+from daeda.process import interrupts
+from daeda.process.printable import HarmlessFormatter, harmless, printable, printable_lines
+from daeda.process.supervised import last_word
+from daeda.storage.place import Place
+
+# What the machine may refuse to anybody at any time. What else an OSError says was not foreseen, and is shown whole.
+_REFUSALS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ESTALE}
+    | {errno.EMFILE, errno.ENFILE}
+)
+
+_NO_MEMORY = re.compile(r"failed to map segment|[Cc]annot allocate memory|can't start new thread|std::bad_alloc")
+_LACKING = (
+    "error: this process got no more memory: give it more (ulimit -v, ulimit -u, the limit of its container), or less "
+    "to do at once"
+)
+
+
+def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
+    """Run a command; returns its exit code. Errors of daeda are told without a traceback, all others keep theirs.
+
+    The exit code is the last word of the process to its supervisor, unless something ends it on the way.
+    """
+    interrupts.forget()
+    try:
+        code = _run(command, arguments)
+    except Shown as shown:
+        last_word(int(shown.code or 0))
+        raise
+    last_word(code)
+    return code
+
+
+class Shown(SystemExit):
+    """A parser has shown its help, and the command is done."""
+
+
+def _run(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
+    _prepare_streams()
+    try:
+        with _signals_interrupt():
+            _check_words(arguments)
+            code = command(arguments)
+            # What is still to be written may be refused.
+            sys.stdout.flush()
+            return code
+    except DaedaError as error:
+        tell_error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        name = interrupts.arrived()
+        say("error: something raised KeyboardInterrupt" if name is None else f"error: interrupted by {name}")
+        return 1 if name is None else Interrupted.exit_code
+    except Shown:
+        sys.stdout.flush()
+        raise
+    except SystemExit as exit_:
+        say(f"error: something called sys.exit({cut(exit_.code)}) in the middle of the command: it is not done")
+        return 1
+    except BrokenPipeError as error:
+        if not _nobody_reads():
+            tell_unforeseen(error)
+        _give_up_output()
+        return 1
+    except OSError as error:
+        if _lacks_memory(error):
+            say(_LACKING)
+            return 1
+        if error.errno not in _REFUSALS:
+            tell_unforeseen(error)
+            return 1
+        tell_error(DaedaError(f"{refusal(error)}: days that were published stay, run again to go on"))
+        return 1
+    except Exception as error:  # noqa: BLE001 - shown whole, as Python would, and harmless
+        if _lacks_memory(error):
+            say(_LACKING)
+        else:
+            tell_unforeseen(error)
+        return 1
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Whether memory, or the address space of a thread or of a library, was refused: each says so in its own way."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryException":
+        return True
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    return isinstance(error, ImportError | RuntimeError | OSError) and bool(_NO_MEMORY.search(first_line(error)))
+
+
+def _prepare_streams() -> None:
+    """What an encoding of the terminal does not have is written as an escape, and what libraries print is harmless."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(HarmlessFormatter("%(message)s"))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _check_words(words: Sequence[str]) -> None:
+    """Raise UsageError for a word, or a working directory, that is no text: a name in another encoding."""
+    try:
+        here = str(Path.cwd())
+    except OSError as error:
+        raise UsageError(f"the working directory cannot be read ({error.strerror}): go to another one") from error
+    for word in (here, *words):
+        try:
+            word.encode("utf-8")
+        except UnicodeEncodeError as error:
+            what = "the working directory " if word is here else ""
+            raise UsageError(
+                f"{what}'{word}' is not UTF-8, and names of files are read as UTF-8: rename it, or write it in UTF-8"
+            ) from error
+
+
+def _nobody_reads() -> bool:
+    """Whether what reads our output has gone, and the pipe that broke is not one to a server or to a worker."""
+    poll = select.poll()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            poll.register(stream.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def _give_up_output() -> None:
+    """Let nothing more be written where nobody reads: Python would flush both streams once more at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def tell_unforeseen(error: BaseException) -> None:
+    """The traceback, as Python shows it; what it quotes begins no line."""
+    for part in traceback.TracebackException.from_exception(error).format():
+        ours = part.startswith(("  File ", "Traceback (", "\n"))
+        print(printable_lines(part.rstrip("\n")) if ours else printable(part.rstrip("\n")), file=sys.stderr)
+    sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """SIGINT and SIGTERM end the block, so that it clears up behind itself. Handlers live in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        # Libraries catch every Exception here and there, and make others of them; nobody catches this one.
+        if interrupts.note(number):
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        # A supervisor starts its command with these blocked: what arrived until now is heard now.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, before)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def tell_error(error: DaedaError) -> None:
+    """Print each sentence of an error, marked as one."""
+    for sentence in error.sentences:
+        say(f"error: {sentence}")
+
+
+def say(line: str) -> None:
+    """One line of narrative, on stderr: whoever composed it, it is one, and holds nothing secret."""
+    print(printable(line), file=sys.stderr, flush=True)
+
+
+def warn(*sentences: str) -> None:
+    """What a run does not refuse and may not be meant, a line each, marked as a warning."""
+    for sentence in sentences:
+        say(f"warning: {sentence}")
+
+
+def answer(text: str) -> None:
+    """What a command was asked for, on stdout; line breaks are those of the text, which holds none of its values."""
+    print(printable_lines(text), flush=True)
+
+
+def answer_place(place: Place | Path) -> None:
+    """The directory of the result, on stdout, as it is: programs read it, and a path with a control is refused."""
+    print(harmless(str(place)), flush=True)

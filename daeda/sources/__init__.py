@@ -1,0 +1,1 @@
+"""What views read: files and tables of databases; listed, identified, and checked by their footers."""

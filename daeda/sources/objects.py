@@ -1,0 +1,112 @@
+"""The files behind a view on object storage: one listing finds them and says what they are, by ETag and size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from daeda.errors import InputError, NothingThere
+from daeda.sources.entries import SUFFIX, Chosen, Parts, choose_files, choose_matches, has_wildcard, refused_format
+from daeda.sources.files import SourceFiles
+from daeda.sources.trees import ObjectTree
+from daeda.storage.client import S3Client, StoredObject
+from daeda.storage.objects import client
+from daeda.storage.place import SCHEME, ObjectPath, below, is_object, object_path
+from daeda.storage.state import FileState
+
+# DuckDB takes these for a pattern or for parameters, wherever they stand in an address.
+_NOT_IN_NAMES = "*?[]\\"
+_MOST_AT_ONCE = 1000
+_MARKS = {"_delta_log": "the log of a Delta table", ".hoodie": "the timeline of a Hudi table"}
+
+
+def find_objects(path: str, view: str, data_root: str = "") -> SourceFiles:
+    """List the objects of a view's address; raises InputError where there are none, or what may be data is not read.
+
+    A partition is there when any object is below `dt=YYYY-MM-DD/`: an empty day is one without a Parquet file.
+    """
+    whole = str(object_path(below(data_root, path) if data_root else path))
+    fixed, pattern = _split(path, data_root)
+    listed = client().listing(fixed)
+    _refuse_table_above(view, fixed)
+    tree = ObjectTree(fixed, listed)
+    if pattern:
+        return _sources(whole, view, fixed, tree.objects, choose_matches(tree, pattern, view), "matches no object")
+    alone = _object_itself(fixed, view, tree)
+    if alone is not None:
+        return _sources(whole, view, fixed, {(): alone}, Chosen(flat=((),)), "")
+    bucket = ObjectPath(fixed.bucket)
+    what = f"holds no Parquet file and no dt=YYYY-MM-DD directory (of {len(listed)} objects below it in {bucket})"
+    if not listed and fixed.key.endswith(SUFFIX):
+        what = "does not exist"
+    return _sources(whole, view, fixed, tree.objects, choose_files(tree, view), what)
+
+
+def _split(path: str, data_root: str) -> tuple[ObjectPath, Parts]:
+    """The address that a pattern begins in, and the pattern; without wildcards the address, and nothing."""
+    given = object_path(path) if is_object(path) else object_path(f"{SCHEME}relative/{path}")
+    start = ObjectPath(given.bucket) if is_object(path) else object_path(data_root)
+    parts = tuple(given.key.split("/")) if given.key else ()
+    first = next((place for place, part in enumerate(parts) if has_wildcard(part)), len(parts))
+    for part in parts[:first]:
+        start /= part
+    return start, parts[first:]
+
+
+def _object_itself(path: ObjectPath, view: str, tree: ObjectTree) -> StoredObject | None:
+    """The one object of an address, None where it stands for what lies below it."""
+    if not path.key or (tree.objects and not path.key.endswith(SUFFIX)):
+        return None
+    alone = client().look(path)
+    if alone is not None and tree.objects:
+        raise InputError(
+            f"view '{view}': {path} is an object, and {tree.shown(min(tree.objects))} lies below it: move or rename one"
+        )
+    return alone
+
+
+def _sources(
+    path: str, view: str, fixed: ObjectPath, objects: dict[Parts, StoredObject], chosen: Chosen, what: str
+) -> SourceFiles:
+    if not chosen.partitions and not chosen.flat:
+        raise NothingThere(f"view '{view}': {path} {what}: correct the path, or put the data there")
+    by_day = {day: [objects[parts] for parts in held] for day, held in sorted(chosen.partitions.items())}
+    flat = [objects[parts] for parts in chosen.flat]
+    return SourceFiles(
+        path,
+        {day: tuple(str(one.path) for one in held) for day, held in by_day.items()},
+        tuple(str(one.path) for one in flat),
+        _versions([*flat, *(one for held in by_day.values() for one in held)], view),
+        str(fixed),
+    )
+
+
+def _versions(found: Iterable[StoredObject], view: str) -> dict[str, FileState]:
+    versions = {}
+    for one in found:
+        if set(one.path.key) & set(_NOT_IN_NAMES):
+            raise InputError(f"view '{view}': {one.path} has one of {_NOT_IN_NAMES} in its name: rename it")
+        versions[str(one.path)] = one.state
+    return versions
+
+
+def _refuse_table_above(view: str, path: ObjectPath) -> None:
+    told = _table_above(client(), path)
+    if told:
+        raise refused_format(view, told)
+
+
+# Every day of a run lists its files, and what lies above them was looked at by the first.
+@lru_cache(maxsize=256)
+def _table_above(through: S3Client, path: ObjectPath) -> str:
+    """The table format of an address above, as far as the server lets it be seen; empty where there is none."""
+    while path.key:
+        path = path.parent
+        for name, what in _MARKS.items():
+            if through.peek(path / name, 1):
+                return f"{path / name} is {what}"
+        metadata = through.peek(path / "metadata", _MOST_AT_ONCE)
+        for one in metadata if len(metadata) < _MOST_AT_ONCE else through.listing(path / "metadata"):
+            if one.path.key.endswith(".metadata.json"):
+                return f"{one.path} is the metadata of an Iceberg table"
+    return ""

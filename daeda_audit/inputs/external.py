@@ -1,0 +1,121 @@
+"""What an audit reads that does not lie in local files: copies of objects, and views of databases as Parquet.
+
+Views of databases are exported by a process of the product, `python -m daeda.cli.export`, since nothing here reaches a
+database: what is shared is the way to the rows, and nothing that computes. Of a DuckLake the snapshot is read that the
+manifest of the day names; of Postgres, which keeps none, what is there now.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from daeda.catalog.project import Project
+from daeda.catalog.view import FeatureView
+from daeda.cli.audit import PROJECT_FLAGS
+from daeda.cli.flags import as_flags
+from daeda.errors import InputError
+from daeda.process.messages import say
+from daeda.settings.runtime import AUDIT_WORK_VARIABLE
+from daeda_audit.declared import read_views
+from daeda_audit.published.days import PublishedDay
+from daeda_audit.raw.copies import Copies, Export, snapshot_of, table_of
+from daeda_audit.raw.view import RawViews
+
+
+@contextlib.contextmanager
+def work_directory() -> Iterator[Path]:
+    """Where the audit may write: in the staging area, as the driver gives it, or else in a temporary directory."""
+    given = os.environ.get(AUDIT_WORK_VARIABLE)
+    with tempfile.TemporaryDirectory(prefix="daeda-audit-", dir=given) as name:
+        yield Path(name)
+
+
+class Elsewhere:
+    """The views of a project as the days of an audit read them; everything is written below `directory`."""
+
+    def __init__(self, project: Project, arguments: argparse.Namespace, directory: Path) -> None:
+        self.directory = directory
+        self._project = project
+        self._arguments = arguments
+        self._copies = Copies(directory / "objects")
+        self._in_databases = [view for view in read_views(project) if view.source.in_database]
+        self._opened: dict[tuple[str, ...], tuple[RawViews, Mapping[str, Export]]] = {}
+        self._told: set[str] = set()
+
+    @property
+    def days(self) -> Path:
+        """Where the parts of days on object storage are copied to."""
+        return self.directory / "days"
+
+    def views(self, published: Sequence[PublishedDay]) -> RawViews:
+        """The raw views as a day read them; raises InputError where a database cannot be read."""
+        return self._open(published)[0]
+
+    def exports(self, published: Sequence[PublishedDay]) -> Mapping[str, Export]:
+        """The exports among them, by the name of the view."""
+        return self._open(published)[1]
+
+    def _open(self, published: Sequence[PublishedDay]) -> tuple[RawViews, Mapping[str, Export]]:
+        pinned = {view.name: _snapshot_read(view, published) for view in self._in_databases}
+        key = tuple(pinned.values())
+        if key not in self._opened:
+            exports = self._export(pinned, published) if pinned else {}
+            self._opened[key] = RawViews(self._project, self._copies, exports), exports
+        return self._opened[key]
+
+    def _export(self, pinned: Mapping[str, str], published: Sequence[PublishedDay]) -> dict[str, Export]:
+        try:
+            exports = self._run(pinned)
+        except InputError as error:
+            if not any(pinned.values()):
+                raise
+            self._say(f"note: what {published[0].day} read is not there any more ({error}): the newest is read instead")
+            pinned = dict.fromkeys(pinned, "")
+            exports = self._run(pinned)
+        for name, export in exports.items():
+            if self._project.views[name].source.snapshot is not None:
+                continue
+            if pinned[name]:
+                self._say(f"note: view '{name}' is read from {export.reference}, the snapshot that was built from")
+            else:
+                self._say(
+                    f"note: view '{name}' is read from {export.reference} as it is now, and not as it was for the "
+                    "days: rows that changed since then show as mismatches"
+                )
+        return exports
+
+    def _run(self, pinned: Mapping[str, str]) -> dict[str, Export]:
+        directory = self.directory / f"exports-{len(list(self.directory.glob('exports-*')))}"
+        directory.mkdir()
+        words = [f"{name}@{snapshot}" if snapshot else name for name, snapshot in pinned.items()]
+        command = [sys.executable, "-m", "daeda.cli.export", self._project.service.name]
+        command += [*as_flags(self._arguments, PROJECT_FLAGS), "--into", str(directory), "--view", *words]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if done.returncode:
+            said = [line.removeprefix("error: ") for line in done.stderr.splitlines() if line.startswith("error: ")]
+            raise InputError((said or done.stderr.splitlines() or ["the export gave no message"])[-1])
+        index = json.loads((directory / "exports.json").read_text(encoding="utf-8"))
+        return {name: Export(Path(one["path"]), one["reference"]) for name, one in index.items()}
+
+    def _say(self, line: str) -> None:
+        """Once, however many days it is true of."""
+        if line not in self._told:
+            self._told.add(line)
+            say(line)
+
+
+def _snapshot_read(view: FeatureView, published: Sequence[PublishedDay]) -> str:
+    """The snapshot that a day read of a view; empty where its manifest names none, or the view does itself."""
+    if view.source.snapshot is not None:
+        return ""
+    inputs = [file.path for one in published for file in one.manifest.inputs]
+    read = (path for path in inputs if table_of(path) == view.source.reference)
+    return next((snapshot_of(path) for path in read), "")

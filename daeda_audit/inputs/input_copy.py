@@ -1,0 +1,142 @@
+"""A copy of the input of a day that rows can be added to: links to local files, copies of objects and of exports."""
+
+from __future__ import annotations
+
+import glob
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from daeda.catalog.project import Project
+from daeda.dataset.layout import day_name
+from daeda.errors import InputError, counted
+from daeda.storage.client import AT_ONCE, StoredObject
+from daeda.storage.objects import client
+from daeda.storage.place import ObjectPath, is_object, object_path
+from daeda_audit.declared import read_views
+from daeda_audit.published.days import PublishedDay
+from daeda_audit.raw.view import RawView, RawViews
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """`data_root` holds the copy, `exports` those of databases with their index; `places` are the views in them.
+
+    A view whose files are outside of data_root has no place.
+    """
+
+    data_root: Path
+    exports: Path
+    places: Mapping[str, Path]
+
+
+def mirror_input(project: Project, raws: RawViews, published: PublishedDay, directory: Path) -> Mirror:
+    """Write the copy below `directory`. Of objects those are copied that the day read, which its manifest lists."""
+    copied, exports = directory / "data", directory / "exports"
+    views = [raws[view.name] for view in read_views(project)]
+    places = _mirror_exports([one for one in views if one.view.source.in_database], exports)
+    in_files = [one for one in views if not one.view.source.in_database]
+    if is_object(project.data_root):
+        return Mirror(copied, exports, places | _mirror_objects(project, in_files, published, copied))
+    root = Path(project.data_root).resolve()
+    inside = {one.view.name: found for one in in_files if (found := _inside(root, one)) is not None}
+    if root.is_dir():
+        _mirror_files(root, copied, root, set(inside.values()))
+    return Mirror(copied, exports, places | {name: copied / relative for name, relative in inside.items()})
+
+
+def _mirror_exports(raws: Iterable[RawView], target: Path) -> dict[str, Path]:
+    target.mkdir()
+    places = {}
+    held = {}
+    for raw in raws:
+        path = target / f"{raw.view.name}.parquet"
+        path.symlink_to(raw.path)
+        places[raw.view.name] = path
+        held[raw.view.name] = {"path": str(path), "reference": raw.reference}
+    (target / "exports.json").write_text(json.dumps(held), encoding="utf-8")
+    return places
+
+
+def _inside(root: Path, raw: RawView) -> Path | None:
+    """Where a view's files are below data_root: their directory, or the one file; None when they are elsewhere."""
+    if is_object(raw.path):
+        return None
+    path = Path(raw.path)
+    if not path.exists():  # a pattern
+        path = next((one for one in reversed(raw.flat) if isinstance(one, Path)), path)
+    try:
+        return path.resolve().relative_to(root)
+    except ValueError:
+        return None
+
+
+def _mirror_files(source: Path, target: Path, root: Path, altered: Iterable[Path]) -> None:
+    """Links to everything, in real directories down to what is altered; altered directories are real all through."""
+    target.mkdir(parents=True)
+    for child in source.iterdir():
+        relative = child.relative_to(root)
+        beside = target / child.name
+        within = any(relative == one or relative.is_relative_to(one) for one in altered)
+        above = any(one.is_relative_to(relative) for one in altered)
+        if child.is_dir() and (within or above):
+            _mirror_files(child, beside, root, altered)
+        else:
+            beside.symlink_to(child)
+
+
+def _mirror_objects(
+    project: Project, raws: Iterable[RawView], published: PublishedDay, target: Path
+) -> dict[str, Path]:
+    root = object_path(project.data_root)
+    target.mkdir()
+    _fetch_inputs(root, published, target)
+    places = {}
+    for raw in raws:
+        place = _place_of(raw)
+        if place is None or not _lies_below(root, place):
+            continue
+        places[raw.view.name] = target / place.key.removeprefix(root.prefix)
+        for day in raw.partitions:
+            # Also of a day without rows: it is no missing one.
+            (places[raw.view.name] / day_name(day)).mkdir(parents=True, exist_ok=True)
+    return places
+
+
+def _place_of(raw: RawView) -> ObjectPath | None:
+    """The directory or the object of a view, the last object of a pattern; None for a view that is not in a bucket."""
+    if not is_object(raw.path):
+        return None
+    if not glob.has_magic(str(raw.view.source.path)):
+        return object_path(raw.path)
+    return next((one.path for one in reversed(raw.flat) if isinstance(one, StoredObject)), None)
+
+
+def _lies_below(root: ObjectPath, path: ObjectPath) -> bool:
+    return path.bucket == root.bucket and path.key.startswith(root.prefix)
+
+
+def _fetch_inputs(root: ObjectPath, published: PublishedDay, target: Path) -> None:
+    """The objects that the day read, as they are now: one that is gone is missed by the rebuild."""
+    wanted = {file.path: file.size for file in published.manifest.inputs if file.etag}
+    below = [
+        path for path in map(object_path, wanted) if path.bucket == root.bucket and path.key.startswith(root.prefix)
+    ]
+    size, room = sum(wanted[str(path)] for path in below), shutil.disk_usage(target).free
+    if size > room:
+        raise InputError(
+            f"append probe: the {counted(len(below), 'object')} that {published.day} read have {size:,} bytes, and "
+            f"{target} has room for {room:,}: name another staging_root, or leave the probe out with --probe recompute"
+        )
+
+    def fetch(path: ObjectPath) -> None:
+        if client().look(path) is not None:
+            place = target / path.key.removeprefix(root.prefix)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            client().fetch(path, place)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(fetch, below))

@@ -1,0 +1,181 @@
+"""Rows of the future: a copy of the input in which every view that changes over time goes on after a cut.
+
+Each view gets rows that repeat keys that it has, once with
+the same values and once with other ones: right after the cut, at the end of the day and on the next day; and, where
+the view has a created_field, corrections of earlier rows that become known only after the cut.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from daeda.catalog.project import Project
+from daeda.catalog.view import FeatureView
+from daeda.dataset.layout import day_name
+from daeda_audit.declared import used_views
+from daeda_audit.inputs.input_copy import mirror_input
+from daeda_audit.instants import EPOCH, PER_DAY, PER_SECOND, day_of
+from daeda_audit.published.days import PublishedDay
+from daeda_audit.raw.view import RawView, RawViews
+from daeda_audit.values import instants
+
+_MOST_TEMPLATES = 500
+_ADDED = "zz-added-by-the-audit.parquet"
+
+
+@dataclass(frozen=True)
+class Future:
+    """A copy of the input with a future: files below `data_root`, and `exports` of views in databases.
+
+    `added` counts the new rows by view; `outside` could not be copied.
+    """
+
+    data_root: Path
+    exports: Path
+    added: dict[str, int]
+    outside: tuple[str, ...]
+
+
+def copy_with_future(
+    project: Project, raws: RawViews, published: PublishedDay, cut: int, directory: Path, seed: int
+) -> Future:
+    """Write the copy below `directory`; the cut is in nanoseconds, and every new row is known only after it."""
+    mirror = mirror_input(project, raws, published, directory)
+    views = [view for view in used_views(project) if view.source.timestamp_field is not None]
+    added: dict[str, int] = {}
+    done: set[str] = set()
+    for view in views:
+        place = mirror.places.get(view.name)
+        # Files that two views read get their rows once.
+        if place is None or view.source.path in done:
+            continue
+        done |= {view.source.path} if view.source.path is not None else set()
+        chance = random.Random(f"{seed} {published.day} {view.name}")
+        added[view.name] = _add_future(raws[view.name], published.day, cut, place, chance)
+    outside = tuple(view.name for view in views if view.name not in mirror.places)
+    return Future(mirror.data_root, mirror.exports, added, outside)
+
+
+def _add_future(raw: RawView, day: dt.date, cut: int, target: Path, chance: random.Random) -> int:
+    templates = _templates(raw, day, cut, chance)
+    if templates is None:
+        return 0
+    added: dict[Path, list[pa.Table]] = {}
+
+    def add(table: pa.Table, number: int) -> None:
+        added.setdefault(_file_of(raw, target, number), []).append(table)
+
+    changed = _changed(raw.view, templates)
+    for moment in _moments(raw.view, day, cut):
+        for table in (templates, changed):
+            add(_at(raw.view, table, moment), moment // PER_DAY)
+    if raw.view.source.created_field is not None:
+        known = _moments(raw.view, day, cut, created=True)[0]
+        late = _with_time(changed, raw.view, raw.view.source.created_field, known)
+        if raw.partitions:
+            days = [moment // PER_DAY for moment in _times(raw.view, late)]
+            for number in sorted(set(days)):
+                add(late.filter(pa.array([one == number for one in days])), number)
+        else:
+            add(late, 0)
+    for path, tables in added.items():
+        _write(path, tables)
+    return sum(len(table) for tables in added.values() for table in tables)
+
+
+def _templates(raw: RawView, day: dt.date, cut: int, chance: random.Random) -> pa.Table | None:
+    """Some rows at or before the cut, of the newest file that has any."""
+    for file in reversed(raw.files(day)):
+        times = instants(raw.columns(file, [_time_of(raw.view)])[0], raw.view.unit_of(_time_of(raw.view)))
+        early = [place for place, moment in enumerate(times) if moment is not None and moment <= cut]
+        if early:
+            chosen = sorted(chance.sample(early, min(_MOST_TEMPLATES, len(early))))
+            return raw.table(file).take(pa.array(chosen, pa.int64()))
+    return None
+
+
+def _time_of(view: FeatureView) -> str:
+    assert view.source.timestamp_field is not None
+    return view.source.timestamp_field
+
+
+def _times(view: FeatureView, table: pa.Table) -> list[int]:
+    """Of templates, which all have one."""
+    return instants(table.column(view.source_name(_time_of(view))), view.unit_of(_time_of(view)))
+
+
+def _moments(view: FeatureView, day: dt.date, cut: int, *, created: bool = False) -> list[int]:
+    """Right after the cut, the last instant of the day, and the middle of the next day, as the column can hold them."""
+    name = view.source.created_field if created and view.source.created_field else _time_of(view)
+    dtype = view.dtype(name)
+    step = PER_DAY if dtype.name == "date" else PER_SECOND // view.unit_of(name).value
+    end = (day_of(day).number + 1) * PER_DAY
+    first = (cut // step + 1) * step
+    wanted = [first, (end - 1) // step * step, (end + PER_DAY // 2) // step * step]
+    return sorted({moment for moment in wanted if moment > cut})
+
+
+def _at(view: FeatureView, table: pa.Table, moment: int) -> pa.Table:
+    """The rows at another time, known since then."""
+    moved = _with_time(table, view, _time_of(view), moment)
+    created = view.source.created_field
+    return moved if created is None else _with_time(moved, view, created, moment)
+
+
+def _with_time(table: pa.Table, view: FeatureView, name: str, moment: int) -> pa.Table:
+    """A time column set to one instant, in whole units of the column and not before the instant."""
+    place = table.schema.get_field_index(view.source_name(name))
+    kind = table.schema.field(place).type
+    if pa.types.is_date32(kind):
+        values = pa.array([-(-moment // PER_DAY)] * len(table), pa.int32()).cast(kind)
+    else:
+        step = PER_SECOND // view.unit_of(name).value
+        values = pa.array([-(-moment // step)] * len(table), pa.int64()).cast(kind)
+    return table.set_column(place, table.schema.field(place), values)
+
+
+def _changed(view: FeatureView, table: pa.Table) -> pa.Table:
+    """The rows with other values in every feature."""
+    for feature in view.features:
+        place = table.schema.get_field_index(view.source_name(feature))
+        if place >= 0:
+            field = table.schema.field(place)
+            table = table.set_column(place, field, _other_values(table.column(place), field.type))
+    return table
+
+
+def _other_values(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return pc.add(column, pa.scalar(1, kind))
+    if pa.types.is_boolean(kind):
+        return pc.invert(column)
+    if pa.types.is_string(kind):
+        return pc.binary_join_element_wise(column, pa.scalar("~", kind), pa.scalar("", kind))
+    # Values of the row before: what is left has no neighbour that is certainly of its type.
+    places = [len(column) - 1, *range(len(column) - 1)] if len(column) else []
+    return column.take(pa.array(places, pa.int64()))
+
+
+def _file_of(raw: RawView, target: Path, number: int) -> Path:
+    """Where added rows of a day lie: in a file of their own in a directory, else in the one file of the view."""
+    if not target.is_dir():
+        return target
+    return (target / day_name(EPOCH + dt.timedelta(days=number)) if raw.partitions else target) / _ADDED
+
+
+def _write(path: Path, added: Sequence[pa.Table]) -> None:
+    """Write added rows, behind those of the file where there is one."""
+    path.parent.mkdir(exist_ok=True)
+    tables = list(added)
+    if path.exists():
+        tables.insert(0, pq.read_table(path, partitioning=None))
+        path.unlink()  # it may be a link to the original
+    pq.write_table(pa.concat_tables(tables), path)

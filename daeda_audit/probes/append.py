@@ -1,0 +1,198 @@
+"""The second probe: the last day once more, from an input that goes on after a cut: no row before it may change."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from daeda.catalog.project import Project
+from daeda.cli.audit import PROJECT_FLAGS
+from daeda.cli.flags import as_flags
+from daeda.dataset.layout import Layout
+from daeda.errors import DayError, counted
+from daeda.settings.runtime import EXPORTS_VARIABLE
+from daeda_audit.declared import Declared, FromHistory, FromSpine, FromView, read_columns
+from daeda_audit.inputs.external import Elsewhere
+from daeda_audit.inputs.later_rows import Future, copy_with_future
+from daeda_audit.instants import Moment
+from daeda_audit.probes.alignment import align, identity_of
+from daeda_audit.published.days import PublishedDay, published_days
+from daeda_audit.raw.view import RawView
+from daeda_audit.report.findings import ROWS, Findings, Mismatch
+from daeda_audit.report.progress import Progress
+from daeda_audit.rules.history import entity_keys
+from daeda_audit.rules.spine import sees_the_day, spine_rows
+from daeda_audit.values import nanoseconds, order_key, shown
+
+SEES_THE_FUTURE = "sees the future"
+_LABELS = ("before", "after")
+
+
+@dataclass(frozen=True)
+class Appended:
+    """What the probe did: the day, the cut, how many of its rows were compared, and what was added."""
+
+    cut: Moment
+    rows: int
+    future: Future
+
+
+def probe_append(
+    project: Project,
+    elsewhere: Elsewhere,
+    declared: Sequence[Declared],
+    published: PublishedDay,
+    arguments: argparse.Namespace,
+    findings: Findings,
+    progress: Progress,
+) -> Appended | None:
+    """Rebuild a skeleton day with a future and compare; None when the day has no rows to compare."""
+    raws = elsewhere.views([published])
+    rows = spine_rows(project, raws, published.day)
+    if not rows or published.manifest.rows == 0:
+        return None
+    spine = raws[project.service.spine.view]
+    moments = [spine.moment(row) or 0 for row in rows]
+    cut = moments[len(moments) // 2]
+    before = sum(moment <= cut for moment in moments)
+    directory = elsewhere.directory / "append"
+    directory.mkdir()
+    progress.append("rows are added", 0.0)
+    future = copy_with_future(project, raws, published, cut, directory, arguments.seed)
+    progress.append("the day is rebuilt", 0.2)
+    rebuilt = _rebuild(project, published, arguments, directory, future)
+    progress.append("the days are compared", 0.95)
+    later = sum(moment <= cut for moment in _published_moments(spine, rebuilt)) or before
+    _compare(project, declared, (published, before), (rebuilt, later), findings)
+    return Appended(Moment(cut), before, future)
+
+
+def _rebuild(
+    project: Project, published: PublishedDay, arguments: argparse.Namespace, directory: Path, future: Future
+) -> PublishedDay:
+    """The skeleton of the day from the copy, built by the driver in a process of its own."""
+    words = [sys.executable, "-m", "daeda", "pipeline", "train", project.service.name, "--skeleton-only"]
+    words += as_flags(arguments, PROJECT_FLAGS)
+    words += ["--output-root", str(directory / "output"), "--day-workers", "1"]
+    day = published.day.isoformat()
+    settings = {"DAEDA_DATA_ROOT": str(future.data_root), "DAEDA_FEED_START": day, "DAEDA_FEED_END": day}
+    settings[EXPORTS_VARIABLE] = str(future.exports)
+    done = subprocess.run(
+        words,
+        env={**os.environ, **settings},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+        raise DayError(
+            f"the append probe could not rebuild {day} with later rows added: "
+            f"{(said or done.stderr.splitlines() or ['no message'])[-1].removeprefix('error: ')}"
+        )
+    layout = Layout(directory / "output" / project.service.name)
+    return published_days(layout, [published.day], directory)[published.day][0]
+
+
+def _published_moments(spine: RawView, day: PublishedDay) -> list[int]:
+    """The times of the rows of a day; empty where the contract does not have the timestamp."""
+    time = spine.view.source.timestamp_field or ""
+    if time not in day.schema.names:
+        return []
+    return [nanoseconds(value, spine.view.unit_of(time)) or 0 for value in day.column(time)]
+
+
+def _compare(
+    project: Project,
+    declared: Sequence[Declared],
+    published: tuple[PublishedDay, int],
+    rebuilt: tuple[PublishedDay, int],
+    findings: Findings,
+) -> None:
+    """The rows at or before the cut, which come first, since their order begins with time; so many of each day."""
+    both = (published, rebuilt)
+    names = [one.name for one in declared if isinstance(one.maker, FromSpine)]
+    names = [name for name in names if all(name in day.schema.names for day, _ in both)]
+    first, second = (list(zip(*_head(day, names, rows).values(), strict=True)) for day, rows in both)
+    alignment = align(first, second)
+    judged_late = sees_the_day(project)
+
+    def example(place: int, was: str, now: str, values: tuple[Any, ...]) -> Mismatch:
+        return Mismatch("skeleton", published[0].day, place, identity_of(names, values), was, now, labels=_LABELS)
+
+    line = findings.of(ROWS, SEES_THE_FUTURE if judged_late else "")
+    for place, at in enumerate(alignment.published):
+        now = "not there" if at is None else f"row {at}"
+        kept = at == place or (at is not None and judged_late)
+        line.count(kept, partial(example, place, f"row {place}", now, first[place]))
+    for at in alignment.added:
+        line.count(False, partial(example, at, "not there", f"row {at}", second[at]))
+    pairs = [(place, at) for place, at in enumerate(alignment.published) if at is not None]
+    marks = marked(declared)
+    for column in declared:
+        if all(column.name in day.schema.names for day, _ in both):
+            line = findings.of(column.name, SEES_THE_FUTURE if column.name in marks else "")
+            was, now_is = (_head(day, [column.name], rows)[column.name] for day, rows in both)
+            for place, at in pairs:
+                same = order_key(was[place]) == order_key(now_is[at])
+                line.count(same, partial(_changed, example, place, was[place], now_is[at], first[place]))
+
+
+def _changed(example: Callable[..., Mismatch], place: int, was: Any, now: Any, values: tuple[Any, ...]) -> Mismatch:
+    return example(place, shown(was), shown(now), values)
+
+
+def _head(day: PublishedDay, names: Sequence[str], number: int) -> dict[str, list[Any]]:
+    """The first rows of columns."""
+    rows = min(number, sum(pq.read_metadata(path).num_rows for path in day.paths))
+    return day.take(names, range(rows))
+
+
+def marked(declared: Sequence[Declared]) -> set[str]:
+    """Columns that see the future by their declaration, and what is computed from them."""
+    by_name: Mapping[str, Declared] = {one.name: one for one in declared}
+    found = {one.name for one in declared if one.contract.latest}
+    while True:
+        more = {name for name, one in by_name.items() if name not in found and _reads(one) & found}
+        if not more:
+            return found
+        found |= more
+
+
+def _reads(one: Declared) -> set[str]:
+    """Columns that decide the value of a column: those of its expression, and the keys of its look-up or history."""
+    match one.maker:
+        case FromView(view=view):
+            return set(view.keys)
+        case FromHistory(spec=spec):
+            return set(entity_keys(spec))
+        case _:
+            return set(read_columns(one.maker))
+
+
+def failing(findings: Findings) -> list[str]:
+    """Columns that changed and are not marked."""
+    return [one.column for one in findings.lines.values() if one.mismatches and one.note != SEES_THE_FUTURE]
+
+
+def told(appended: Appended | None, published: PublishedDay) -> str:
+    """One line about the probe."""
+    if appended is None:
+        return f"append probe: {published.day} has no rows, so there is nothing to compare"
+    added = ", ".join(f"{name} {number:,}" for name, number in appended.future.added.items())
+    outside = appended.future.outside
+    left = f"; {', '.join(outside)} not, because its files are outside of data_root" if outside else ""
+    return (
+        f"append probe: {published.day} rebuilt with rows added after {appended.cut} ({added}{left}): "
+        f"{counted(appended.rows, 'row')} up to then compared"
+    )

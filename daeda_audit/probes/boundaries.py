@@ -1,0 +1,112 @@
+"""Rows that stand on a border: where a wrong `<` or a window of a wrong length shows, and elsewhere it would not.
+
+A row is on a border of a source when a raw row of its key lies exactly at the row's own time, exactly where a window or
+a ttl begins, within a second or a day before that, shortly after the row, when the newest raw rows tie, or when a raw
+row before it became known only later.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from daeda.catalog.project import Project
+from daeda.catalog.view import FeatureView
+from daeda.durations import Duration
+from daeda_audit.declared import Declared, FromHistory, FromView, spine_view
+from daeda_audit.instants import PER_DAY, day_of
+from daeda_audit.raw.rows import Span, choose
+from daeda_audit.raw.view import Key, RawView
+from daeda_audit.rules.history import entity_keys
+
+_HOUR = PER_DAY // 24
+_SECOND = _HOUR // 3_600
+# Of one key, how many of the newest rows are looked at for late knowledge.
+_RECENT = 50
+
+
+@dataclass(frozen=True)
+class Source:
+    """Rows of one view by one key, and the spans (nanoseconds) after which they stop to count."""
+
+    view: FeatureView
+    keys: tuple[str, ...]
+    spans: tuple[int, ...]
+    longest: Duration | None
+
+
+@dataclass(frozen=True)
+class Times:
+    """Of each key the sorted times of its raw rows, and for each the time at which it became known."""
+
+    of_key: Mapping[Key, tuple[Sequence[int], Sequence[int | None]]]
+    late: bool
+
+
+_NO_ROWS: tuple[Sequence[int], Sequence[int | None]] = ((), ())
+
+
+def timed_sources(project: Project, declared: Sequence[Declared]) -> list[Source]:
+    """The sources of the contract that look back from the spine row by fields that it has itself."""
+    fields = {one.name for one in spine_view(project).fields}
+    spans: dict[tuple[str, tuple[str, ...]], list[Duration | None]] = {}
+    for one in declared:
+        match one.maker:
+            case FromView(view=view, latest=False) if view.source.timestamp_field is not None:
+                spans.setdefault((view.name, view.keys), []).append(view.ttl)
+            case FromHistory(spec=spec, window=window):
+                spans.setdefault((spec.history.view, entity_keys(spec)), []).append(window)
+    found = []
+    for (name, keys), durations in spans.items():
+        view = project.views[name]
+        if set(keys) <= fields and set(keys) <= {one.name for one in view.fields}:
+            lengths = [one.nanoseconds for one in durations if one is not None and one.nanoseconds is not None]
+            longest = None if len(lengths) < len(durations) else max(filter(None, durations), key=_length)
+            found.append(Source(view, keys, tuple(dict.fromkeys(lengths)), longest))
+    return found
+
+
+def _length(one: Duration) -> int:
+    return one.nanoseconds or 0
+
+
+def load_times(raw: RawView, source: Source, day: dt.date, keys: Iterable[Key | None]) -> Times:
+    """The times of the rows of some keys, as far back as the spans of the source and a day, and an hour ahead."""
+    wanted = {key for key in keys if key is not None}
+    begin = day_of(day).number * PER_DAY
+    length = None if source.longest is None else source.longest.nanoseconds
+    span = Span(None if length is None else begin - length - PER_DAY, begin + PER_DAY + _HOUR)
+    late = raw.view.source.created_field is not None
+    files = raw.files(day, source.longest) if wanted else ()
+    rows = choose(raw, files, span, source.keys, wanted)
+    groups = rows.by_key(source.keys, range(rows.number), wanted)
+    moments, known = rows.moments, rows.created
+    found: dict[Key, tuple[Sequence[int], Sequence[int | None]]] = {}
+    for key, group in groups.items():
+        group.sort(key=moments.__getitem__)
+        found[key] = [moments[row] for row in group], [known[row] for row in group] if known is not None else ()
+    return Times(found, late)
+
+
+def borders_of(source: Source, times: Times, key: Key | None, now: int) -> Iterator[str]:
+    """The borders of a source on which a spine row stands."""
+    moments, created = times.of_key.get(key, _NO_ROWS) if key is not None else _NO_ROWS
+    first, behind = bisect_left(moments, now), bisect_right(moments, now)
+    if behind > first:
+        yield "a row at its own time"
+    if bisect_right(moments, now + _HOUR) > behind:
+        yield "a row within the hour after"
+    if first > 1 and moments[first - 1] == moments[first - 2]:
+        yield "the newest rows tie"
+    for span in source.spans:
+        begin = bisect_left(moments, now - span)
+        if begin < len(moments) and moments[begin] == now - span:
+            yield "a row where its window begins"
+        if bisect_left(moments, now - span - _SECOND) < begin:
+            yield "a row in the second before its window"
+        elif bisect_left(moments, now - span - PER_DAY) < begin:
+            yield "a row in the day before its window"
+    if times.late and any(known is None or known >= now for known in created[max(0, first - _RECENT) : first]):
+        yield "a row that became known only later"

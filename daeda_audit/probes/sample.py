@@ -1,0 +1,130 @@
+"""Which rows of a day are recomputed: some of each kind that goes wrong most easily, then rows drawn at random."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from daeda.catalog.project import Project
+from daeda_audit.declared import Declared, FromHistory, FromView, spine_view
+from daeda_audit.probes.boundaries import borders_of, load_times, timed_sources
+from daeda_audit.published.days import PublishedDay
+from daeda_audit.raw.view import Key, RawViews, Row, key_of
+from daeda_audit.values import order_key
+
+# Of a large day, how many rows are looked at for borders and long histories.
+_MOST_CANDIDATES = 20_000
+_LONGEST_HISTORIES = 5
+# What is left of a sample is drawn at random, since an error may hide where nobody looked for it.
+_SHARE_OF_STRATA = 0.7
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Row numbers of a day of `rows` rows, ascending, and how many of them each stratum gave."""
+
+    rows: int
+    places: tuple[int, ...]
+    strata: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A day to draw from: its spine rows in order."""
+
+    project: Project
+    raws: RawViews
+    declared: Sequence[Declared]
+    day: dt.date
+    rows: Sequence[Row]
+    published: PublishedDay
+
+
+def draw(drawing: Drawing, number: int, seed: int) -> Sample:
+    """Draw about `number` rows: at least one of every stratum, then in turns, then at random. The seed decides."""
+    chance = random.Random(f"{seed} {drawing.day}")
+    strata = _strata(drawing, chance)
+    for name, places in strata.items():
+        if name != "the longest histories":
+            chance.shuffle(places)
+    chosen: dict[int, str] = {}
+    rest = list(range(len(drawing.rows)))
+    chance.shuffle(rest)
+    queues = {name: iter(places) for name, places in strata.items()}
+    # One row of every stratum, however small the sample; then in turns.
+    first = True
+    while queues and (first or len(chosen) < number * _SHARE_OF_STRATA):
+        for name, queue in list(queues.items()):
+            place = next((one for one in queue if one not in chosen), None)
+            if place is None:
+                del queues[name]
+            elif first or len(chosen) < number * _SHARE_OF_STRATA:
+                chosen[place] = name
+        first = False
+    for place in rest:
+        if len(chosen) >= number:
+            break
+        chosen.setdefault(place, "at random")
+    # Both ends of the day, always.
+    for place in {0, len(drawing.rows) - 1} if drawing.rows else ():
+        chosen.setdefault(place, "first and last")
+    counts: dict[str, int] = {}
+    for name in chosen.values():
+        group = name.partition(":")[0]
+        counts[group] = counts.get(group, 0) + 1
+    return Sample(len(drawing.rows), tuple(sorted(chosen)), counts)
+
+
+def _strata(drawing: Drawing, chance: random.Random) -> dict[str, list[int]]:
+    rows = drawing.rows
+    candidates = list(range(len(rows)))
+    if len(rows) > _MOST_CANDIDATES:
+        candidates = sorted(chance.sample(candidates, _MOST_CANDIDATES))
+    found: dict[str, list[int]] = {"ties": _ties(drawing), "duplicates": _duplicates(rows)}
+    for one in drawing.declared:
+        if isinstance(one.maker, FromHistory | FromView) and one.name in drawing.published.schema.names:
+            places = drawing.published.rows_where_nothing_is(one.name)
+            found[f"empty windows: {one.name}"] = [place for place in places if place < len(rows)]
+    found |= _borders_and_histories(drawing, candidates)
+    return {name: places for name, places in found.items() if places}
+
+
+def _ties(drawing: Drawing) -> list[int]:
+    """Rows that share their time and the first key of the grain."""
+    time = spine_view(drawing.project).source.timestamp_field or ""
+    first = next((name for name in drawing.project.service.grain if name != time), time)
+    return _sharing([(order_key(row[time]), order_key(row[first])) for row in drawing.rows])
+
+
+def _duplicates(rows: Sequence[Row]) -> list[int]:
+    return _sharing([tuple(order_key(value) for value in row.values()) for row in rows])
+
+
+def _sharing(keys: Sequence[object]) -> list[int]:
+    """Places whose key occurs more than once."""
+    counts: dict[object, int] = {}
+    for key in keys:
+        counts[key] = counts.get(key, 0) + 1
+    return [place for place, key in enumerate(keys) if counts[key] > 1]
+
+
+def _borders_and_histories(drawing: Drawing, candidates: Sequence[int]) -> dict[str, list[int]]:
+    rows = [drawing.rows[place] for place in candidates]
+    spine = drawing.raws[spine_view(drawing.project).name]
+    moments = [spine.moment(row) or 0 for row in rows]
+    found: dict[str, list[int]] = {}
+    longest: list[int] = []
+    for source in timed_sources(drawing.project, drawing.declared):
+        keys = [key_of(row, source.keys) for row in rows]
+        times = load_times(drawing.raws[source.view.name], source, drawing.day, keys)
+        sizes: dict[Key, tuple[int, int]] = {}
+        for place, key, moment in zip(candidates, keys, moments, strict=True):
+            for border in borders_of(source, times, key, moment):
+                found.setdefault(f"borders: {source.view.name}, {border}", []).append(place)
+            if key is not None:
+                sizes.setdefault(key, (len(times.of_key.get(key, ((),))[0]), place))
+        ranked = sorted(sizes.values(), key=lambda one: (-one[0], one[1]))
+        longest += [place for _, place in ranked[:_LONGEST_HISTORIES]]
+    return {**found, "the longest histories": list(dict.fromkeys(longest))}

@@ -1,0 +1,1 @@
+"""Published days, the stores and the configuration that they name."""

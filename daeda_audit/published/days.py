@@ -1,0 +1,296 @@
+"""Published days: their parts, checked against the manifest and read with pyarrow."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import hashlib
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from daeda.dataset.layout import Dataset, Layout, day_name
+from daeda.dataset.manifest import DayName, Manifest, read_manifest
+from daeda.errors import InputError, UsageError, counted, first_line, shortened
+from daeda.process.messages import say
+from daeda.storage.client import AT_ONCE
+from daeda.storage.input_file import InputFile
+from daeda.storage.objects import client
+from daeda.storage.place import ObjectPath, Place, object_path
+from daeda.storage.regular import open_regular
+from daeda_audit.raw.copies import Export, table_of
+from daeda_audit.values import from_arrow
+
+DATASETS: tuple[Dataset, ...] = ("skeleton", "enriched")
+
+
+@dataclass(frozen=True)
+class PublishedDay:
+    """One day of one dataset. `origin` is where it was published, `directory` where its parts are read.
+
+    They are the same on a disk. Of a day on object storage the parts are copied, and go again when it was read.
+    """
+
+    dataset: Dataset
+    day: dt.date
+    directory: Path
+    manifest: Manifest
+    origin: Place
+
+    @property
+    def paths(self) -> list[Path]:
+        """The parts in their order."""
+        return [self.directory / part.name for part in self.manifest.parts]
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """Names and Arrow types of the columns."""
+        return self._footer(self.paths[0]).schema.to_arrow_schema()
+
+    @cached_property
+    def lengths(self) -> list[int]:
+        """Rows of each part, as the manifest has them, which `opened` has compared with the footers."""
+        return [part.rows for part in self.manifest.parts]
+
+    def column(self, name: str) -> list[Any]:
+        """All values of a column."""
+        return [value for path in self.paths for value in from_arrow(self._read(path, name))]
+
+    def _read(self, path: Path, name: str) -> pa.ChunkedArray:
+        """A column of a part, whose digest was compared before: what cannot be read now has gone since."""
+        try:
+            return pq.read_table(path, columns=[name], partitioning=None).column(name)
+        except (OSError, KeyError, pa.ArrowException) as error:
+            raise self._unreadable(path, error) from error
+
+    def _footer(self, path: Path) -> pq.FileMetaData:
+        try:
+            return pq.read_metadata(path)
+        except (OSError, pa.ArrowException) as error:
+            raise self._unreadable(path, error) from error
+
+    def _unreadable(self, path: Path, error: Exception) -> InputError:
+        reason = "it is not there any more" if isinstance(error, FileNotFoundError) else first_line(error)
+        return InputError(
+            f"{self.origin / path.name} cannot be read ({reason}): build the day again, and audit it at rest"
+        )
+
+    def check_footers(self) -> None:
+        """Raise InputError where the footers of the parts contradict the manifest or each other."""
+        for path, rows in zip(self.paths, self.lengths, strict=True):
+            footer, shown = self._footer(path), self.origin / path.name
+            if footer.num_rows != rows:
+                found = counted(footer.num_rows, "row")
+                raise InputError(f"{shown} has {found}, and the manifest says {rows:,}: build the day again")
+            if not footer.schema.to_arrow_schema().equals(self.schema):
+                raise InputError(f"{shown} has other columns than the first part of the day: build the day again")
+
+    def rows_where_nothing_is(self, name: str) -> list[int]:
+        """Rows in which a column is NULL, an empty list or 0: what an empty window gives."""
+        found: list[int] = []
+        first = 0
+        for path in self.paths:
+            column = self._read(path, name)
+            if not len(column):  # pyarrow 25 breaks down over a column without chunks
+                continue
+            nothing = pc.is_null(column)
+            if pa.types.is_list(column.type):
+                nothing = pc.or_(nothing, pc.fill_null(pc.equal(pc.list_value_length(column), 0), False))
+            elif pa.types.is_integer(column.type):
+                nothing = pc.or_(nothing, pc.fill_null(pc.equal(column, pa.scalar(0, column.type)), False))
+            found += [first + place for place in pc.indices_nonzero(nothing).to_pylist()]
+            first += len(column)
+        return found
+
+    def take(self, names: Collection[str], places: Sequence[int]) -> dict[str, list[Any]]:
+        """The values of columns at ascending row numbers."""
+        values: dict[str, list[Any]] = {name: [] for name in names}
+        first = 0
+        for path, rows in zip(self.paths, self.lengths, strict=True):
+            here = [place - first for place in places if first <= place < first + rows]
+            if here:
+                for name in names:
+                    values[name] += from_arrow(self._read(path, name).take(pa.array(here, pa.int64())))
+            first += rows
+        return values
+
+
+def published_days(layout: Layout, asked: Sequence[dt.date], copies: Path) -> dict[dt.date, list[PublishedDay]]:
+    """The published datasets of each asked day, or of every day there is; raises when there is none.
+
+    Parts of days on object storage will be copied below `copies`. What bears the name of a day and has no manifest is
+    told, and left out; a manifest that cannot be believed is an error, unless other days alone are asked for.
+    """
+    found: dict[dt.date, list[PublishedDay]] = {}
+    there: set[dt.date] = set()
+    named_days = frozenset(asked)
+    for dataset in DATASETS:
+        places = _days_below(layout.dataset_dir(dataset))
+        there |= set(places)
+        wanted = {day: place for day, place in places.items() if not asked or day in named_days}
+        for place in wanted.values():
+            _refuse_links(place)
+        named = {day: DayName(layout.service_dir.name, dataset, day) for day in wanted}
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            manifests = list(pool.map(lambda day: read_manifest(wanted[day], named[day]), wanted))  # noqa: B023
+        for (day, place), manifest in zip(wanted.items(), manifests, strict=True):
+            if manifest is None:
+                say(f"note: {place} has no manifest, so it is no published day, and left out: build it again")
+                continue
+            directory = place if isinstance(place, Path) else copies / dataset / place.name
+            found.setdefault(day, []).append(PublishedDay(dataset, day, directory, manifest, place))
+    if not there:
+        raise InputError(
+            f"{layout.service_dir} holds no published day: build one with `daeda pipeline train`, or name the "
+            "directory with --output-root"
+        )
+    missing = [day for day in asked if day not in found]
+    if missing:
+        raise UsageError(
+            f"--days: {shortened(missing)} {'is' if len(missing) == 1 else 'are'} not published in "
+            f"{layout.service_dir}: {shortened(sorted(there))} {'is' if len(there) == 1 else 'are'} there"
+        )
+    if not found:
+        raise InputError(f"{layout.service_dir} holds no day with a manifest: build one with `daeda pipeline train`")
+    return {day: found[day] for day in sorted(asked or found)}
+
+
+def _refuse_links(place: Place) -> None:
+    """Raise InputError where a link is in the place of a day, or of all days: none was published there."""
+    for path in (place.parent, place) if isinstance(place, Path) else ():
+        if path.is_symlink():
+            raise InputError(
+                f"{path} is a link, which is not followed: remove it, or put what it leads to in its place"
+            )
+
+
+def _days_below(origin: Place) -> dict[dt.date, Place]:
+    """Directories that bear the name of a day, by that day."""
+    places: dict[str, Place]
+    match origin:
+        case Path():
+            places = {one.name: one for one in origin.glob("dt=*")}
+        case ObjectPath():
+            names = {one.path.key.removeprefix(origin.prefix).partition("/")[0] for one in client().listing(origin)}
+            places = {name: origin / name for name in names if name.startswith("dt=")}
+    found: dict[dt.date, Place] = {}
+    for name, place in sorted(places.items()):
+        with contextlib.suppress(ValueError):
+            day = dt.date.fromisoformat(name.removeprefix("dt="))
+            if day_name(day) == name:
+                found[day] = place
+                continue
+        say(f"note: {place} is named as no day is, dt=YYYY-MM-DD, and left out: remove it")
+    return found
+
+
+@contextlib.contextmanager
+def opened(days: Sequence[PublishedDay]) -> Iterator[None]:
+    """Have the parts at hand while the block runs; raises InputError unless they are the bytes that were published."""
+    try:
+        for one in days:
+            _check_entries(one)
+            _copy_parts(one)
+            _check_parts(one)
+            one.check_footers()
+        yield
+    finally:
+        for one in days:
+            if isinstance(one.origin, ObjectPath):
+                shutil.rmtree(one.directory, ignore_errors=True)
+
+
+def _check_entries(one: PublishedDay) -> None:
+    """Raise InputError for what readers of the directory read beside the parts: what no `_` or `.` hides from them."""
+    match one.origin:
+        case Path():
+            try:
+                names = [entry.name for entry in one.origin.iterdir()]
+            except OSError as error:
+                raise InputError(f"{one.origin} cannot be read ({error.strerror}): audit it at rest") from error
+        case ObjectPath():
+            below = one.origin.prefix
+            names = [entry.path.key.removeprefix(below) for entry in client().listing(one.origin)]
+    parts = {part.name for part in one.manifest.parts}
+    foreign = sorted(name for name in names if name not in parts and not name.startswith(("_", ".")))
+    if foreign:
+        what = f"{one.origin / foreign[0]} is no part of the day" if len(foreign) == 1 else (
+            f"{one.origin} holds {len(foreign)} entries that are no part of the day, {foreign[0]} for one"
+        )  # fmt: skip
+        raise InputError(f"{what}, and readers of the directory read it too: remove it, or build the day again")
+
+
+def _copy_parts(one: PublishedDay) -> None:
+    if isinstance(one.origin, ObjectPath):
+        one.directory.mkdir(parents=True, exist_ok=True)
+        for part in one.manifest.parts:
+            client().fetch(one.origin / part.name, one.directory / part.name)
+
+
+def _check_parts(one: PublishedDay) -> None:
+    for part in one.manifest.parts:
+        shown = one.origin / part.name
+        if isinstance(shown, Path) and shown.is_symlink():
+            raise InputError(f"{shown} is a link, and not the file that was published: build the day again")
+        try:
+            with open_regular(one.directory / part.name) as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise InputError(f"{shown} cannot be read ({error.strerror}): build the day again") from error
+        if digest != part.sha256:
+            raise InputError(f"{shown} is not the file that was published: build the day again")
+
+
+def changed_inputs(one: PublishedDay, exports: Iterable[Export]) -> list[str]:
+    """Inputs of a day that are there, and have another content than when it was built."""
+    held = list(exports)
+    files = list({file.path: file for file in one.manifest.inputs}.values())
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        same = list(pool.map(lambda file: _is_same(file, held), files))
+    return [file.path for file, unchanged in zip(files, same, strict=True) if not unchanged]
+
+
+def _is_same(file: InputFile, exports: Sequence[Export]) -> bool:
+    if file.etag:
+        stored = client().look(object_path(file.path))
+        return stored is None or (stored.size, stored.etag) == (file.size, file.etag)
+    if "://" in file.path:
+        # Several views may read other columns of one table.
+        read = [one for one in exports if table_of(one.reference) == table_of(file.path)]
+        return not read or any(_has_digest(one.path, file.sha256) for one in read)
+    path = Path(file.path)
+    try:
+        stat = path.stat()
+    except OSError:
+        return True  # it is gone, or cannot be looked at, which reading it says
+    try:
+        return (stat.st_size, stat.st_mtime_ns) == (file.size, file.mtime_ns) or _has_digest(path, file.sha256)
+    except OSError:
+        return False
+
+
+def gone_inputs(one: PublishedDay) -> list[str]:
+    """Files and objects that a day was built from, and that are not there any more."""
+    files = list({file.path: file for file in one.manifest.inputs}.values())
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        gone = list(pool.map(_is_gone, files))
+    return [file.path for file, is_gone in zip(files, gone, strict=True) if is_gone]
+
+
+def _is_gone(file: InputFile) -> bool:
+    if file.etag:
+        return client().look(object_path(file.path)) is None
+    return "://" not in file.path and not Path(file.path).exists()
+
+
+def _has_digest(path: Path, sha256: str) -> bool:
+    with open_regular(path) as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest() == sha256

@@ -1,0 +1,1 @@
+"""Raw rows of views, read by pyarrow alone."""

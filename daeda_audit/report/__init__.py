@@ -1,0 +1,1 @@
+"""What an audit found, and how it is told."""

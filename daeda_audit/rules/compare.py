@@ -1,0 +1,60 @@
+"""When a published value agrees with a recomputed one."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from enum import Enum, auto
+from typing import Any
+
+from daeda_audit.rules.vectors import half
+from daeda_audit.values import order_key
+
+
+class Tolerance(Enum):
+    """How closely a column has to agree: what the semantics promise for its kind."""
+
+    EXACT = auto()
+    LAST_PLACE = auto()  # sums and means of doubles: one unit in the last place
+    DEVIATION = auto()  # standard deviations: 1e-12 relative
+    LIBRARY = auto()  # logarithms and powers: 1e-15 relative
+    VECTOR = auto()  # float16 of a number in float32: exactly
+    UNIT_VECTOR = auto()  # float16 of a number in float64, whose norm may be summed in another order
+
+
+_RELATIVE = {Tolerance.DEVIATION: 1e-12, Tolerance.LIBRARY: 1e-15}
+
+
+def agrees(expected: Any, found: Any, tolerance: Tolerance) -> bool:
+    """Whether `found` may stand where `expected` was recomputed. NaN agrees with NaN, and 0.0 with -0.0."""
+    if tolerance in (Tolerance.VECTOR, Tolerance.UNIT_VECTOR):
+        return _vectors_agree(expected, found, tolerance)
+    if _same(expected, found):
+        return True
+    if tolerance is Tolerance.EXACT or not (isinstance(expected, float) and isinstance(found, float)):
+        return False
+    if not (math.isfinite(expected) and math.isfinite(found)):
+        return False
+    if tolerance is Tolerance.LAST_PLACE:
+        return found in (math.nextafter(expected, -math.inf), math.nextafter(expected, math.inf))
+    return abs(found - expected) <= _RELATIVE[tolerance] * abs(expected)
+
+
+def _same(expected: Any, found: Any) -> bool:
+    if isinstance(expected, Decimal) != isinstance(found, Decimal) and None not in (expected, found):
+        # A decimal is no double, even where the numbers are equal.
+        return isinstance(expected, int) and isinstance(found, Decimal) and expected == found
+    return order_key(expected) == order_key(found)
+
+
+def _vectors_agree(expected: Any, found: Any, tolerance: Tolerance) -> bool:
+    if expected is None or found is None:
+        return expected is found
+    if len(expected) != len(found):
+        return False
+    slack = 1e-12 if tolerance is Tolerance.UNIT_VECTOR else 0.0
+    for wanted, got in zip(expected, found, strict=True):
+        allowed = {order_key(half(wanted * factor)) for factor in (1.0 - slack, 1.0, 1.0 + slack)}
+        if order_key(float(got)) not in allowed:
+            return False
+    return True

@@ -1,0 +1,285 @@
+"""Recomputation of the sampled rows of a day, column by column, from what each row may see."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, assert_never
+
+from daeda.catalog.project import Project
+from daeda.dtypes import DType
+from daeda.durations import Duration
+from daeda.errors import ConfigError, DayError
+from daeda.settings.aggregations import AggregationSpec
+from daeda_audit.declared import (
+    Declared,
+    Derived,
+    FromFunction,
+    FromHistory,
+    FromSpine,
+    FromStore,
+    FromView,
+    Literal,
+    Maker,
+    function_maker,
+    owner,
+    rolling_maker,
+    spine_view,
+)
+from daeda_audit.defaults import typed
+from daeda_audit.expression.arithmetic import Unfit
+from daeda_audit.expression.evaluate import evaluate
+from daeda_audit.expression.functions import TRANSCENDENTAL
+from daeda_audit.expression.syntax import columns_of, functions_of
+from daeda_audit.published.stores import StoreRead
+from daeda_audit.raw.rows import Rows
+from daeda_audit.raw.view import Key, RawViews, Row
+from daeda_audit.rules.compare import Tolerance, agrees
+from daeda_audit.rules.function import call
+from daeda_audit.rules.history import entity_keys, load_history
+from daeda_audit.rules.look_up import look_up
+from daeda_audit.rules.newest import Asking, look_up_all
+from daeda_audit.rules.vectors import average, finished, load_vectors, look_up_vector
+from daeda_audit.rules.visible import Evidence
+from daeda_audit.rules.windows import Windows
+from daeda_audit.values import order_key
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A recomputed value before its default; `explain` gives the raw rows behind it, for those who ask."""
+
+    value: Any
+    explain: Callable[[], Evidence] = Evidence
+
+
+class Recomputation:
+    """The columns of the sampled rows of one day.
+
+    `published` holds what was published for these rows. It is never compared with itself: a derived column reads from
+    it only a double that agreed within its tolerance, so that a last place that may differ does not grow. `stores` are
+    those that the day read.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        declared: Sequence[Declared],
+        raws: RawViews,
+        day: dt.date,
+        rows: Sequence[Row],
+        published: Mapping[str, Sequence[Any]],
+        stores: Mapping[str, StoreRead],
+    ) -> None:
+        self._project = project
+        self._declared = {one.name: one for one in declared}
+        self._raws = raws
+        self._day = day
+        self._rows = rows
+        self._published = published
+        self._stores = stores
+        self._spine = raws[spine_view(project).name]
+        self._columns: dict[str, list[Answer]] = {}
+        self._looked_up: dict[tuple[str, bool], tuple[Rows, list[int | None]]] = {}
+        self._histories: dict[tuple[object, ...], Windows] = {}
+
+    def column(self, name: str) -> list[Answer]:
+        """The answers of a column, one per sampled row; defaults are not filled."""
+        if name not in self._columns:
+            try:
+                self._columns[name] = self._make(name)
+            except Unfit as error:
+                raise DayError(f"day {self._day}: column '{name}' cannot be recomputed: {error}") from error
+        return self._columns[name]
+
+    def expected(self, one: Declared) -> list[Any]:
+        """The values that the column must have, defaults filled."""
+        default = typed(one.default, one.contract.dtype)
+        return [default if answer.value is None else answer.value for answer in self.column(one.name)]
+
+    def tolerance(self, one: Declared) -> Tolerance:
+        """How closely the column has to agree."""
+        match one.maker:
+            case FromHistory(spec=spec) if spec.kind in ("sum", "mean") and one.contract.dtype.is_float:
+                return Tolerance.LAST_PLACE
+            case FromHistory(spec=spec) if spec.kind == "std":
+                return Tolerance.DEVIATION
+            case Derived(tree=tree) if one.contract.dtype.is_float and functions_of(tree) & TRANSCENDENTAL:
+                return Tolerance.LIBRARY
+            case FromFunction() if one.contract.dtype.is_float:
+                return Tolerance.LIBRARY
+            case FromStore(spec=enrichment):
+                return Tolerance.UNIT_VECTOR if enrichment.normalize == "l2" else Tolerance.VECTOR
+            case _:
+                return Tolerance.EXACT
+
+    def _maker(self, name: str) -> Maker:
+        """What makes a column, also one that the contract does not list and another column needs."""
+        if name in self._declared:
+            return self._declared[name].maker
+        if name in {one.name for one in self._spine.view.fields}:
+            return FromSpine()
+        if (rolling := rolling_maker(self._project, name)) is not None:
+            return rolling
+        if (function := function_maker(self._project, name)) is not None:
+            return function
+        view = owner(self._project, name)
+        if view is None:
+            raise ConfigError(f"nobody makes the column '{name}': add its view to feature_refs")
+        return FromView(view)
+
+    def _make(self, name: str) -> list[Answer]:
+        maker = self._maker(name)
+        match maker:
+            case FromSpine():
+                return [Answer(row[name]) for row in self._rows]
+            case FromView():
+                return self._look_up(maker, name)
+            case FromHistory():
+                return self._windows(maker)
+            case Derived():
+                return self._derived(maker)
+            case FromFunction():
+                return self._called(maker)
+            case FromStore():
+                return self._vectors(maker)
+            case Literal():
+                return [Answer(None) for _ in self._rows]
+            case _:
+                assert_never(maker)
+
+    def _asked(self, keys: Sequence[str]) -> list[Asking]:
+        """The key of each sampled row, whose parts may be features of other views, and its time."""
+        values = [[answer.value for answer in self.column(key)] for key in keys]
+        found: list[Key | None] = [
+            None if None in row else tuple(map(order_key, row)) for row in zip(*values, strict=True)
+        ]
+        return list(zip(found, self._moments, strict=True))
+
+    @cached_property
+    def _moments(self) -> list[int]:
+        return [self._spine.moment(row) or 0 for row in self._rows]
+
+    def _look_up(self, maker: FromView, name: str) -> list[Answer]:
+        view, latest = maker.view, maker.latest
+        place = (view.name, latest)
+        if place not in self._looked_up:
+            self._looked_up[place] = look_up_all(self._raws[view.name], self._asked(view.keys), latest=latest)
+        rows, found = self._looked_up[place]
+        column = rows.column(name)
+        return [
+            Answer(None if row is None else column[row], partial(self._explain_look_up, maker, name, number))
+            for number, row in enumerate(found)
+        ]
+
+    def _explain_look_up(self, maker: FromView, name: str, number: int) -> Evidence:
+        """The raw rows behind one value, by the rules for one row."""
+        asking = {key: self.column(key)[number].value for key in maker.view.keys}
+        asked = [(asking, self._moments[number])]
+        _, evidence = look_up(self._raws[maker.view.name], asked, latest=maker.latest)[0]
+        return Evidence(evidence.counted, evidence.hidden, (*evidence.columns, name))
+
+    def _windows(self, maker: FromHistory) -> list[Answer]:
+        spec = maker.spec
+        group = (spec.history.view, spec.entity, spec.history.attributes, spec.where)
+        if group not in self._histories:
+            asked = self._asked(entity_keys(spec))
+            self._histories[group] = Windows(self._raws, maker, self._longest(group), asked)
+        values = self._histories[group].values(maker)
+        return [Answer(value, partial(self._explain_window, maker, number)) for number, value in enumerate(values)]
+
+    def _explain_window(self, maker: FromHistory, number: int) -> Evidence:
+        """The raw rows behind one value, by the rules for one row."""
+        asking = {key: self.column(key)[number].value for key in entity_keys(maker.spec)}
+        now = self._moments[number]
+        return load_history(self._raws, maker, now, maker.window, asking).explain(maker, asking, now)
+
+    def _longest(self, group: tuple[object, ...]) -> Duration:
+        """The longest window over one history."""
+        specs = self._project.aggregations.aggregation_specs
+        windows = [
+            window
+            for spec in specs
+            if (spec.history.view, spec.entity, spec.history.attributes, spec.where) == group
+            for _, window in spec.outputs
+        ]
+        endless = [one for one in windows if one.nanoseconds is None]
+        return endless[0] if endless else max(windows, key=lambda one: one.nanoseconds or 0)
+
+    def _derived(self, maker: Derived) -> list[Answer]:
+        names = columns_of(maker.tree)
+        read = {name: self._settled(name) for name in names}
+        answers = []
+        for place in range(len(self._rows)):
+            row = {name: read[name][place] for name in names}
+            answers.append(Answer(evaluate(maker.tree, row), partial(Evidence.of, [row], (), names)))
+        return answers
+
+    def _called(self, maker: FromFunction) -> list[Answer]:
+        """What the declared function itself makes of the recomputed values."""
+        names = maker.spec.columns
+        read = {name: self._settled(name) for name in names}
+        seconds = float(self._project.runtime.timeouts.function_seconds)
+        values = call(maker.spec, self._project.root, [(read[name], self._dtype(name)) for name in names], seconds)
+        rows = [{name: read[name][place] for name in names} for place in range(len(self._rows))]
+        return [Answer(one, partial(Evidence.of, [row], (), names)) for one, row in zip(values, rows, strict=True)]
+
+    def _dtype(self, name: str) -> DType:
+        """The type of a column, also of one that the contract does not list."""
+        if name in self._declared:
+            return self._declared[name].contract.dtype
+        match self._maker(name):
+            case FromSpine():
+                return self._spine.view.dtype(name)
+            case FromView(view=view):
+                return view.dtype(name)
+            case FromFunction(spec=spec):
+                return spec.dtype
+            case FromHistory(spec=spec):
+                return self._aggregated(spec)
+            case maker:
+                raise ConfigError(f"the column '{name}' has no type that the audit knows ({type(maker).__name__})")
+
+    def _aggregated(self, spec: AggregationSpec) -> DType:
+        """The type of an aggregate."""
+        if spec.kind in ("count", "count_distinct"):
+            return DType.parse("int64")
+        if spec.kind in ("mean", "std"):
+            return DType.parse("double")
+        read = spec.column or ""
+        views = [spec.history.view, *(one.partition(":")[0] for one in spec.history.attributes)]
+        found = next(field.dtype for name in views for field in self._project.views[name].fields if field.name == read)
+        if spec.kind == "sum" and not found.is_float:
+            return DType.parse(f"decimal(38, {found.scale})" if found.is_decimal else "int64")
+        if spec.kind == "sum":
+            return DType.parse("double")
+        listed = spec.kind in ("list", "last_distinct", "top_k")
+        return DType.parse(f"list<{found.name}>") if listed else found
+
+    def _settled(self, name: str) -> list[Any]:
+        """The values of a column that a derived one reads."""
+        values = [answer.value for answer in self.column(name)]
+        one = self._declared.get(name)
+        if one is None or name not in self._published or self.tolerance(one) is Tolerance.EXACT:
+            return values
+        tolerance = self.tolerance(one)
+        both = zip(values, self._published[name], strict=True)
+        return [found if value is not None and agrees(value, found, tolerance) else value for value, found in both]
+
+    def _vectors(self, maker: FromStore) -> list[Answer]:
+        spec = maker.spec
+        # The enrichment reads the finished column of the skeleton, its default filled.
+        sources = self.expected(self._declared[spec.column])
+        asked = sources if spec.kind == "lookup" else [one for ids in sources for one in ids or ()]
+        read = self._stores.get(maker.store.name)
+        path = self._project.data_path(maker.store.path)
+        vectors = load_vectors(maker.store, path, asked, None if read is None else read.version)
+        answers = []
+        for source in sources:
+            found = look_up_vector(vectors, source) if spec.kind == "lookup" else average(vectors, source)
+            ids = [source] if spec.kind == "lookup" else list(source or ())
+            rows = [{"id": one, "vector": vectors.get(one)} for one in ids]
+            answers.append(Answer(finished(found, spec.normalize), partial(Evidence.of, rows, (), ("id", "vector"))))
+        return answers

@@ -1,0 +1,266 @@
+"""The kinds of rolling aggregates while rows enter and leave: what `kinds.py` says of the rows of one window.
+
+`values` are those of one key in its total order, without NULL, which no kind collects. Sums are whole numbers of one
+unit that all values share, so that they are exact and nothing is left behind when a row leaves.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Sequence
+from decimal import Decimal, localcontext
+from typing import Any
+
+from daeda.settings.aggregations import LIST_KINDS, AggregationSpec
+from daeda_audit.expression.arithmetic import Unfit
+from daeda_audit.rules.sweep import Running
+from daeda_audit.values import order_key
+
+
+def running(spec: AggregationSpec, values: Sequence[Any]) -> Running:
+    """An empty aggregate over values that will enter by their number."""
+    match spec.kind:
+        case "count":
+            return Count()
+        case "count_distinct":
+            return Distinct(values)
+        case "sum" | "mean" | "std":
+            return Totals(spec.kind, values)
+        case "min" | "max":
+            return Extreme(values, greatest=spec.kind == "max")
+        case "top_k":
+            return MostFrequent(spec, values)
+        case _:
+            return InOrder(spec, values)
+
+
+class Count:
+    """How many rows."""
+
+    def __init__(self) -> None:
+        self._number = 0
+
+    def enter(self, row: int) -> None:
+        """One more."""
+        self._number += 1
+
+    def leave(self, row: int) -> None:
+        """One less."""
+        self._number -= 1
+
+    def value(self) -> int:
+        """The number."""
+        return self._number
+
+
+class Distinct:
+    """How many different values."""
+
+    def __init__(self, values: Sequence[Any]) -> None:
+        self._keys = [order_key(value) for value in values]
+        self._times: Counter[Any] = Counter()
+
+    def enter(self, row: int) -> None:
+        """One more of its value."""
+        self._times[self._keys[row]] += 1
+
+    def leave(self, row: int) -> None:
+        """One less of its value, which goes with its last row."""
+        key = self._keys[row]
+        self._times[key] -= 1
+        if not self._times[key]:
+            del self._times[key]
+
+    def value(self) -> int:
+        """The number of values."""
+        return len(self._times)
+
+
+class Extreme:
+    """The least or the greatest value: a heap of all that entered, whose top goes when it is not inside any more."""
+
+    def __init__(self, values: Sequence[Any], *, greatest: bool) -> None:
+        self._values = values
+        ascending = sorted({order_key(value) for value in values})
+        ranks = {key: -rank if greatest else rank for rank, key in enumerate(ascending)}
+        self._ranks = [ranks[order_key(value)] for value in values]
+        self._heap: list[tuple[int, int]] = []
+        self._gone: set[int] = set()
+
+    def enter(self, row: int) -> None:
+        """Put the row among the others."""
+        heapq.heappush(self._heap, (self._ranks[row], row))
+
+    def leave(self, row: int) -> None:
+        """Remember that it is gone."""
+        self._gone.add(row)
+
+    def value(self) -> Any:
+        """The value of the top, NULL where nothing is inside."""
+        while self._heap and self._heap[0][1] in self._gone:
+            self._gone.remove(heapq.heappop(self._heap)[1])
+        return self._values[self._heap[0][1]] if self._heap else None
+
+
+class Totals:
+    """Sum, mean and deviation of exact totals, rounded once. NaN and infinities are counted apart."""
+
+    def __init__(self, kind: str, values: Sequence[Any]) -> None:
+        self._kind = kind
+        self._values = values
+        ratios = [value.as_integer_ratio() if _finite(value) else None for value in values]
+        self._unit = math.lcm(*{ratio[1] for ratio in ratios if ratio is not None})
+        self._whole = [None if one is None else one[0] * (self._unit // one[1]) for one in ratios]
+        self._number = self._total = self._squares = 0
+        self._specials: Counter[str] = Counter()
+
+    def enter(self, row: int) -> None:
+        """Add what the row has."""
+        self._count(row, 1)
+
+    def leave(self, row: int) -> None:
+        """Take away what the row has."""
+        self._count(row, -1)
+
+    def _count(self, row: int, sign: int) -> None:
+        self._number += sign
+        whole = self._whole[row]
+        if whole is None:
+            self._specials[str(float(self._values[row]))] += sign
+            return
+        self._total += sign * whole
+        if self._kind == "std":
+            self._squares += sign * whole * whole
+
+    def value(self) -> Any:
+        """The value, NULL where nothing is inside."""
+        if not self._number or (self._kind == "std" and self._number < 2):
+            return None
+        special = +self._specials
+        if special:
+            return math.nan if self._kind == "std" or len(special) > 1 else float(next(iter(special)))
+        if self._kind == "std":
+            return self._deviation()
+        if self._kind == "mean":
+            return _divided(self._total, self._unit * self._number)
+        return self._sum()
+
+    def _sum(self) -> Any:
+        if isinstance(self._values[0], Decimal):
+            with localcontext(prec=100):
+                places = Decimal((0, (1,), int(self._values[0].as_tuple().exponent)))
+                return (Decimal(self._total) / self._unit).quantize(places)
+        if isinstance(self._values[0], int):
+            if not -(2**63) <= self._total < 2**63:
+                raise Unfit(f"the sum {self._total} does not fit BIGINT")
+            return self._total
+        return _divided(self._total, self._unit)
+
+    def _deviation(self) -> float:
+        """The root of (n Σx² - (Σx)²) / (n (n - 1)), all of it whole numbers up to the root."""
+        above = self._number * self._squares - self._total * self._total
+        below = self._number * (self._number - 1) * self._unit * self._unit
+        with localcontext(prec=80):
+            return float((Decimal(above) / Decimal(below)).sqrt())
+
+
+class InOrder:
+    """What depends on the order of the rows inside: the first, the last, and lists."""
+
+    def __init__(self, spec: AggregationSpec, values: Sequence[Any]) -> None:
+        self._spec = spec
+        self._values = values
+        self._inside: list[int] = []
+        if spec.kind in ("last_distinct", "flatten_distinct"):
+            self._times: Counter[Any] = Counter()
+            self._parts = [_parts(spec, value) for value in values]
+
+    def enter(self, row: int) -> None:
+        """Put the row in its place."""
+        insort(self._inside, row)
+        if self._spec.kind in ("last_distinct", "flatten_distinct"):
+            self._times.update(key for key, _ in self._parts[row])
+
+    def leave(self, row: int) -> None:
+        """Take the row from its place."""
+        del self._inside[bisect_left(self._inside, row)]
+        if self._spec.kind in ("last_distinct", "flatten_distinct"):
+            for key, _ in self._parts[row]:
+                self._times[key] -= 1
+                if not self._times[key]:
+                    del self._times[key]
+
+    def value(self) -> Any:
+        """The value of the first or the last row, or the list, newest first unless it is asked for the other way."""
+        if self._spec.kind not in LIST_KINDS:
+            if not self._inside:
+                return None
+            return self._values[self._inside[-1 if self._spec.kind == "last" else 0]]
+        most = self._spec.max_length or 0
+        kept = self._newest(most) if self._spec.kind == "list" else self._once(most)
+        return kept if self._spec.order == "newest_first" else kept[::-1]
+
+    def _newest(self, most: int) -> list[Any]:
+        return [self._values[row] for row in self._inside[: -most - 1 : -1]]
+
+    def _once(self, most: int) -> list[Any]:
+        """Each item once, at its newest place; nobody looks further back than there is something new."""
+        kept: dict[Any, Any] = {}
+        enough = min(most, len(self._times))
+        for row in reversed(self._inside):
+            for key, item in self._parts[row]:
+                if len(kept) == enough:
+                    break
+                kept.setdefault(key, item)
+            if len(kept) == enough:
+                break
+        return list(kept.values())
+
+
+class MostFrequent:
+    """The most frequent values, among equals the one whose newest row is newest."""
+
+    def __init__(self, spec: AggregationSpec, values: Sequence[Any]) -> None:
+        self._spec = spec
+        self._values = values
+        self._keys = [order_key(value) for value in values]
+        self._rows: dict[Any, list[int]] = {}
+
+    def enter(self, row: int) -> None:
+        """Put the row among those of its value."""
+        insort(self._rows.setdefault(self._keys[row], []), row)
+
+    def leave(self, row: int) -> None:
+        """Take it from them; a value goes with its last row."""
+        rows = self._rows[self._keys[row]]
+        del rows[bisect_left(rows, row)]
+        if not rows:
+            del self._rows[self._keys[row]]
+
+    def value(self) -> list[Any]:
+        """The values, the most frequent first unless it is asked for the other way."""
+        most = self._spec.max_length or 0
+        first = heapq.nsmallest(most, self._rows.values(), key=lambda rows: (-len(rows), -rows[-1]))
+        kept = [self._values[rows[-1]] for rows in first]
+        return kept if self._spec.order == "newest_first" else kept[::-1]
+
+
+def _parts(spec: AggregationSpec, value: Any) -> list[tuple[Any, Any]]:
+    """The items of a value, each with what it is compared by: the value itself, or the elements of a list."""
+    items = [value] if spec.kind == "last_distinct" else [item for item in value if item is not None]
+    return [(order_key(item), item) for item in items]
+
+
+def _finite(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _divided(above: int, below: int) -> float:
+    """The nearest double; infinity where there is none."""
+    try:
+        return above / below
+    except OverflowError:
+        return math.inf if above > 0 else -math.inf

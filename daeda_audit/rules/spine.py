@@ -1,0 +1,77 @@
+"""The rows that a day must have: the spine's rows of the day that pass the filters, in their total order."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from daeda.catalog.project import Project
+from daeda.catalog.service import SemiJoin, Session
+from daeda_audit.declared import spine_view
+from daeda_audit.expression.evaluate import holds, read_expression
+from daeda_audit.instants import PER_DAY, day_of
+from daeda_audit.raw.rows import Span, choose
+from daeda_audit.raw.view import RawView, RawViews, Row, by_key, key_of
+from daeda_audit.values import order_key
+
+
+def spine_rows(project: Project, raws: RawViews, day: dt.date) -> list[Row]:
+    """All rows of the day with all fields of the spine view, in order."""
+    raw = raws[spine_view(project).name]
+    names = [one.name for one in raw.view.fields]
+    begin = day_of(day).number * PER_DAY
+    rows = choose(raw, raw.files(day), Span(begin, begin + PER_DAY - 1)).dicts(names)
+    for index, one in enumerate(project.service.spine.filters, start=1):
+        if one.where is not None:
+            condition = read_expression(one.where, f"filter {index} of the spine")
+            rows = [row for row in rows if holds(condition, row)]
+        elif one.covered_by is not None:
+            rows = _covered(raws, one.covered_by, day, rows)
+        elif one.session is not None:
+            rows = _of_sessions(one.session, rows)
+    order = spine_order(project, raw)
+    return sorted(rows, key=lambda row: [order_key(row[name]) for name in order])
+
+
+def spine_order(project: Project, raw: RawView) -> tuple[str, ...]:
+    """The columns that order the rows of a day: timestamp, grain, then the remaining fields as they are declared."""
+    time = raw.view.source.timestamp_field or ""
+    fields = (one.name for one in raw.view.fields)
+    return tuple(dict.fromkeys((time, *project.service.grain, *fields)))
+
+
+def sees_the_day(project: Project) -> bool:
+    """Whether a filter looks at the rest of the day, and so at the future of a row."""
+    return bool(filters_of_the_day(project))
+
+
+def filters_of_the_day(project: Project) -> list[str]:
+    """Filters that judge a row by the rest of its day: sessions, and ids of a view that has a timestamp."""
+    found = []
+    for one in project.service.spine.filters:
+        if one.session is not None:
+            found.append("a session filter")
+        elif one.covered_by is not None and project.views[one.covered_by.view].source.timestamp_field is not None:
+            found.append(f"'covered_by' of the view '{one.covered_by.view}'")
+    return found
+
+
+def _covered(raws: RawViews, declared: SemiJoin, day: dt.date, rows: Sequence[Row]) -> list[Row]:
+    """Rows whose value is among those of the view; of a view with time, those of its rows up to the end of the day."""
+    raw = raws[declared.view]
+    time = raw.view.source.timestamp_field
+    end = (day_of(day).number + 1) * PER_DAY
+    span = None if time is None else Span(None, end - 1)
+    covered = choose(raw, raw.files(day if time else None), span).distinct(declared.column)
+    return [row for row in rows if order_key(row[declared.column]) in covered]
+
+
+def _of_sessions(session: Session, rows: Sequence[Row]) -> list[Row]:
+    """Rows whose session passes; the rows of a session are those of the day that are left by the filters before.
+
+    A row with a NULL in its key is of no session.
+    """
+    condition = read_expression(session.having, "having of the session filter")
+    sessions = by_key(rows, session.key)
+    passed = {key for key, of_key in sessions.items() if holds(condition, of_key[0], of_key)}
+    return [row for row in rows if key_of(row, session.key) in passed]

@@ -1,0 +1,78 @@
+"""Which raw rows a row may see, and why it may not see the others: the rule of point in time, written once.
+
+Times are nanoseconds. A reason is a few words for people; None means that the row counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from daeda.durations import Duration
+from daeda_audit.raw.view import RawView, Row, remaining_columns
+from daeda_audit.values import order_key
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The raw rows behind a value: those that count, newest first, and some that do not, each with the reason."""
+
+    counted: tuple[Row, ...] = ()
+    hidden: tuple[tuple[str, Row], ...] = ()
+    columns: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(counted: Sequence[Row], hidden: Iterable[tuple[str, Row]], columns: Iterable[str]) -> Evidence:
+        """Evidence with the columns worth showing."""
+        return Evidence(tuple(counted), tuple(hidden), tuple(dict.fromkeys(columns)))
+
+
+def unseen_by_look_up(raw: RawView, row: Row, now: int) -> str | None:
+    """Why a look-up at `now` does not use a row of a view that changes over time."""
+    then = raw.moment(row)
+    if then is None:
+        return "it has no timestamp"
+    if then > now or (then == now and not raw.view.allow_exact):
+        return "it is not before the row"
+    if (ttl := raw.view.ttl) is not None and ttl.nanoseconds is not None and now - then > ttl.nanoseconds:
+        return f"it is older than the ttl of {ttl}"
+    return _unknown_yet(raw, row, now, exact=raw.view.allow_exact)
+
+
+def unseen_by_window(raw: RawView, row: Row, now: int, window: Duration) -> str | None:
+    """Why a history row is outside of `[now - window, now)`, or not known by then."""
+    then = raw.moment(row)
+    if then is None:
+        return "it has no timestamp"
+    if then >= now:
+        return "it is not before the row"
+    if window.nanoseconds is not None and then < now - window.nanoseconds:
+        return f"it is before the window of {window}"
+    return _unknown_yet(raw, row, now, exact=False)
+
+
+def _unknown_yet(raw: RawView, row: Row, now: int, *, exact: bool) -> str | None:
+    if raw.view.source.created_field is None:
+        return None
+    created = raw.created(row)
+    if created is None:
+        return "it never became known"
+    if created > now or (created == now and not exact):
+        return "it became known only later"
+    return None
+
+
+def total_order(raw: RawView, row: Row, keys: Sequence[str], attributes: Sequence[str] = ()) -> tuple[Any, ...]:
+    """What puts the rows of one key in order: time, created, then the remaining columns as they are declared."""
+    rest = remaining_columns(raw.view, keys)
+    return (
+        raw.moment(row) or 0,
+        raw.created(row) or 0,
+        *(order_key(row[name]) for name in (*rest, *attributes)),
+    )
+
+
+def newest_first(raw: RawView, rows: Iterable[Row], keys: Sequence[str], attributes: Sequence[str] = ()) -> list[Row]:
+    """Rows of one key in the total order, the greatest first."""
+    return sorted(rows, key=lambda row: total_order(raw, row, keys, attributes), reverse=True)

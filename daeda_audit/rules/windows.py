@@ -1,0 +1,90 @@
+"""Windows of many rows over one history: which rows may count, with their attributes, and the walks through them.
+
+What it finds is what `history.py` says of one row at a time, for people; the tests hold that they agree.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Any
+
+from daeda.durations import Duration
+from daeda_audit.declared import FromHistory
+from daeda_audit.raw.rows import Rows, Span, choose
+from daeda_audit.raw.view import Key, RawViews
+from daeda_audit.rules.history import entity_keys
+from daeda_audit.rules.newest import Asking, look_up_all
+from daeda_audit.rules.running import running
+from daeda_audit.rules.sweep import walk
+
+# Kinds whose value is the same in whatever order rows of one time are.
+_UNORDERED = frozenset({"count", "count_distinct", "sum", "mean", "std", "min", "max"})
+
+
+class Windows:
+    """The history of the entities that are asked for, as far back as the longest window of any asking row reaches."""
+
+    def __init__(self, raws: RawViews, maker: FromHistory, longest: Duration, asked: Sequence[Asking]) -> None:
+        spec = maker.spec
+        raw = raws[spec.history.view]
+        self._keys = entity_keys(spec)
+        self._attributes = [attribute.partition(":")[2] for attribute in spec.history.attributes]
+        self._asked = asked
+        self._ordered = False
+        wanted = {key for key, _ in asked if key is not None}
+        moments = [now for key, now in asked if key is not None]
+        length = longest.nanoseconds
+        span = Span(None if length is None else min(moments, default=0) - length, max(moments, default=0))
+        # An entity whose key is an attribute is known only when the attribute is.
+        own = set(self._keys) <= {one.name for one in raw.view.fields}
+        files = raw.files_for(moments, longest) if wanted else ()
+        self._rows = choose(raw, files, span, self._keys if own else (), wanted, known=True)
+        kept = self._rows.narrowed(maker.where)
+        for attribute in spec.history.attributes:
+            _attach(raws, attribute, self._rows, kept)
+        self._groups = self._rows.by_key(self._keys, kept, wanted)
+        for group in self._groups.values():
+            group.sort(key=self._rows.moments.__getitem__)
+
+    def values(self, maker: FromHistory) -> list[Any]:
+        """For each asking row the aggregate of `[now - window, now)`."""
+        if maker.spec.kind not in _UNORDERED and not self._ordered:
+            self._rows.put_in_order(self._groups.values(), self._keys, self._attributes)
+            self._ordered = True
+        asking: dict[Key | None, set[int]] = {}
+        for key, now in self._asked:
+            asking.setdefault(key, set()).add(now)
+        answers = {key: self._of_key(maker, key, sorted(moments)) for key, moments in asking.items()}
+        return [answers[key][now] for key, now in self._asked]
+
+    def _of_key(self, maker: FromHistory, key: Key | None, asked: Sequence[int]) -> dict[int, Any]:
+        """The aggregate of one key at ascending instants."""
+        length, moments = maker.window.nanoseconds, self._rows.moments
+        group = self._groups.get(key, []) if key is not None else []
+        if length is not None:
+            group = group[bisect_left(group, asked[0] - length, key=moments.__getitem__) :]
+        values: list[Any] = [None] * len(group)
+        if maker.spec.column is not None:
+            column = self._rows.column(maker.spec.column)
+            # No kind collects NULLs.
+            group = [row for row in group if column[row] is not None]
+            values = [column[row] for row in group]
+        times = [moments[row] for row in group]
+        created = self._rows.created
+        known = times if created is None else [created[row] for row in group]
+        found = walk(times, known, length, asked, running(maker.spec, values))
+        return dict(zip(asked, found, strict=True))
+
+
+def _attach(raws: RawViews, attribute: str, rows: Rows, kept: Sequence[int]) -> None:
+    """Add a column of another view to the history rows that are kept, each as of its own time."""
+    view, _, column = attribute.partition(":")
+    other = raws[view]
+    keys = rows.keys(other.view.keys)
+    seen_rows, seen = look_up_all(other, [(keys[row], rows.moments[row]) for row in kept])
+    found = seen_rows.column(column)
+    values: list[Any] = [None] * rows.number
+    for row, place in zip(kept, seen, strict=True):
+        values[row] = None if place is None else found[place]
+    rows.attach(column, other.view.dtype(column), values)

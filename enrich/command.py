@@ -1,0 +1,209 @@
+"""`python -m enrich`: the enrichment alone, over skeleton days that are published."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+from daeda.cli.flags import (
+    StrictParser,
+    add_build_flags,
+    add_enrichment_flags,
+    add_project_flags,
+    open_project,
+)
+from daeda.errors import DayError, InputError, UsageError, shortened
+from daeda.process.extras import require
+from daeda.process.messages import answer, answer_place, run_command, say, warn
+from daeda.process.parent_watch import is_driven
+from enrich.ray.supervisor import supervised
+
+if TYPE_CHECKING:
+    from daeda.catalog.project import Project
+    from daeda.dataset.stores import FindStores, Stores
+    from daeda.operators.dag import Dag
+    from daeda.planning.days import DayPlan
+    from daeda.sources.files import Export
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Build the enriched days that need it; returns the exit code."""
+    if arguments is None:
+        return supervised(lambda: run_command(_command, sys.argv[1:]))
+    return run_command(_command, arguments)
+
+
+def _command(words: Sequence[str]) -> int:
+    arguments = build_parser().parse_strictly(words)
+
+    from daeda.compiler.compile import compile_runnable
+    from daeda.compiler.unused import warnings_of
+    from daeda.dataset.layout import Layout
+    from daeda.dataset.publish.staging import repair
+    from daeda.dataset.stores import stores_from_text, stores_to_text
+    from daeda.planning.days import chosen_days
+    from daeda.planning.exports import exported
+    from daeda.planning.fulfilled import require_enriched
+
+    project = open_project(arguments)
+    dag = compile_runnable(project)
+    if not dag.enrichments:
+        raise UsageError(
+            f"service '{dag.service}' has no enrichment: none of its columns is of kind embedding, and its skeleton is "
+            "the whole data set"
+        )
+    require("stores" if arguments.stores else "enrichment")
+    days = chosen_days(project, arguments.target_date)
+    pinned = stores_from_text(arguments.pinned_stores) if arguments.pinned_stores else None
+    if arguments.check or arguments.stores:
+        # A skeleton that is about to be built anew need not be whole.
+        looked = () if arguments.check == "stores" else days
+        stores = _check(project, dag, looked, pinned) if arguments.check else _identify(project, dag, pinned)
+        answer(stores_to_text(stores))
+        return 0
+
+    layout = Layout(project.service_dir, project.scratch_dir)
+    with exported(project, dag.skeleton()) as exports:
+
+        @cache
+        def find_stores() -> Stores:
+            return _identify(project, dag, pinned)
+
+        plans: tuple[DayPlan, ...] = ()
+
+        def due() -> tuple[dt.date, ...]:
+            nonlocal plans
+            plans = _enriched_days(project, dag, exports, days, arguments.on_stale, find_stores)
+            return tuple(plan.day for plan in plans if plan.builds)
+
+        to_build = due()
+        if not is_driven():
+            warn(*warnings_of(project, dag))
+        if to_build:
+            _build(project, dag, to_build, arguments, due, find_stores())
+            require_enriched(project, dag, plans, find_stores())
+        else:
+            # A run that was killed behind its last day has left something.
+            repair(layout)
+            say(f"enriched: all {len(days)} days are there already")
+    answer_place(layout.dataset_dir("enriched"))
+    return 0
+
+
+def build_parser() -> StrictParser:
+    """The flags of the command."""
+    parser = StrictParser(
+        prog="python -m enrich",
+        description="Build the enrichment: fill the embedding columns of skeleton days that are published.",
+    )
+    add_project_flags(parser)
+    add_build_flags(parser)
+    add_enrichment_flags(parser)
+    parser.add_argument(
+        "--check",
+        nargs="?",
+        const="all",
+        choices=("all", "stores"),
+        help="look at the embedding stores and the skeleton (or at the stores alone) without starting Ray, and build "
+        "nothing; prints what --stores prints",
+    )
+    parser.add_argument(
+        "--stores",
+        action="store_true",
+        help="print number and content digest of the version of each embedding store, as one line of JSON, and build "
+        "nothing",
+    )
+    parser.add_argument(
+        "--pinned-stores",
+        metavar="JSON",
+        help="what --stores printed before: the stores are opened by these numbers, and others are refused",
+    )
+    return parser
+
+
+def _identify(project: Project, dag: Dag, pinned: Stores | None) -> Stores:
+    from enrich.preflight import identify_stores
+
+    return identify_stores(project, dag, pinned)
+
+
+def _check(project: Project, dag: Dag, days: Sequence[dt.date], pinned: Stores | None) -> Stores:
+    from enrich.preflight import check_enrichment
+
+    identities = check_enrichment(project, dag, days, pinned)
+    stores = sorted({operator.store.name for operator in dag.enrichments})
+    say(f"enrichment: {shortened(stores)} can be read{', and the skeleton days that are there' if days else ''}")
+    return identities
+
+
+def _build(
+    project: Project,
+    dag: Dag,
+    days: tuple[dt.date, ...],
+    arguments: argparse.Namespace,
+    due: Callable[[], tuple[dt.date, ...]],
+    stores: Stores,
+) -> None:
+    from enrich.preflight import check_enrichment
+
+    check_enrichment(project, dag, days, stores)
+    _clean_environment(project)
+    from daeda.dataset.layout import Layout
+    from daeda.dataset.profile_table import print_profile
+    from enrich.job import EnrichRun, build_enriched
+
+    build_enriched(EnrichRun(project, dag, days, arguments.on_locked, due, arguments.profile, stores))
+    if arguments.profile:
+        print_profile(Layout(project.service_dir, project.scratch_dir), "enriched", days)
+
+
+def _clean_environment(project: Project) -> None:
+    """Take from the environment what Ray would obey, before Ray is imported."""
+    from enrich.ray.environment import clean
+
+    sentence = clean(os.environ, project.runtime.ray.address)
+    if sentence is not None:
+        say(sentence)
+
+
+def _enriched_days(
+    project: Project,
+    dag: Dag,
+    exports: Mapping[str, Export],
+    days: tuple[dt.date, ...],
+    on_stale: str,
+    find_stores: FindStores,
+) -> tuple[DayPlan, ...]:
+    """The plan of the enriched days; InputError where a skeleton day is not ready, DayError with `--on-stale fail`."""
+    from daeda.dataset.layout import Layout
+    from daeda.dataset.publish.staging import check_writable
+    from daeda.planning.days import find_sources, plan_enriched, plan_skeleton
+
+    source_side = dag.skeleton()
+    skeleton = plan_skeleton(project, source_side, find_sources(project, source_side, exports), days, on_stale)
+    _require_skeleton(project, skeleton)
+    check_writable(Layout(project.service_dir, project.scratch_dir))
+    plans = plan_enriched(project, dag, skeleton, on_stale, find_stores)
+    stale = [plan for plan in plans if plan.action.value == "rebuild"]
+    if stale and on_stale == "fail":
+        raise DayError(
+            f"{len(stale)} enriched days are stale: {shortened([plan.day for plan in stale])}; the first because "
+            f"{shortened(stale[0].reasons)}; build them anew with --on-stale rebuild"
+        )
+    return plans
+
+
+def _require_skeleton(project: Project, plans: Iterable[DayPlan]) -> None:
+    unready = [plan for plan in plans if plan.builds or plan.action.value == "blocked"]
+    if unready:
+        reasons = unready[0].reasons or ("it is not there",)
+        raise InputError(
+            f"{len(unready)} skeleton days are missing or stale: {shortened([plan.day for plan in unready])}; "
+            f"the first because {shortened(reasons)}; "
+            f"run `daeda pipeline train {project.service.name} --skeleton-only` first"
+        )

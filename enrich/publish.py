@@ -1,0 +1,145 @@
+"""The end of an enriched day: receipts checked against the skeleton, the manifest, publication."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from daeda.dataset.fingerprint import enriched_fingerprint
+from daeda.dataset.layout import part_name, part_number
+from daeda.dataset.manifest import ENRICHED_FORMAT_VERSION, ColumnFacts, DayName, Manifest, Part, read_manifest
+from daeda.dataset.publish.local import check_parts, publish_day
+from daeda.dataset.publish.staging import RunStaging
+from daeda.dataset.stores import Stores
+from daeda.durations import seconds_since
+from daeda.errors import DayError, shortened
+from daeda.operators.dag import Dag
+from daeda.storage.place import Place
+from daeda.storage.state import FileState, state_of
+from enrich.part.part import PartTask, Receipt
+
+# Of the parts of a skeleton, None for one that is not there.
+States = Mapping[Path, FileState | None]
+
+_SOFTWARE = ("daeda", "ray", "pylance", "pyarrow")
+
+
+@dataclass(frozen=True)
+class DayWork:
+    """A day to enrich: the manifest of its skeleton, the directory for its parts, and the parts.
+
+    `local_dir` is where the skeleton's parts are read: the published directory, or a copy where that is not local.
+    """
+
+    day: dt.date
+    skeleton: Manifest
+    skeleton_dir: Place
+    local_dir: Path
+    ready: Path
+    tasks: tuple[PartTask, ...]
+
+    @property
+    def skeleton_parts(self) -> list[Path]:
+        """The files that the day reads, by number."""
+        return [self.local_dir / part.name for part in self.skeleton.parts]
+
+
+def states_of(work: DayWork) -> States:
+    """The states of the skeleton's parts as they are now."""
+    return {path: _state(path) for path in work.skeleton_parts}
+
+
+def publish_enriched(
+    staging: RunStaging,
+    dag: Dag,
+    work: DayWork,
+    receipts: Sequence[Receipt],
+    seconds: dict[str, float],
+    stores: Stores,
+    verified: States,
+) -> Place:
+    """Check and publish the day; returns its directory. DayError when a check fails.
+
+    The parts were written by other processes, so their digests are read again before the day moves into place. Those
+    of the skeleton were digested in the states `verified`, before anybody else read them.
+    """
+    started = time.perf_counter()
+    _check_receipts(work, receipts)
+    _check_not_null(dag, receipts)
+    manifest = Manifest(
+        service=work.skeleton.service,
+        dataset="enriched",
+        day=work.day.isoformat(),
+        rows=work.skeleton.rows,
+        parts=tuple(Part(part_name(one.number), one.rows, one.bytes, one.sha256) for one in receipts),
+        columns=_facts(work.skeleton.columns, receipts),
+        fingerprint=enriched_fingerprint(dag, work.skeleton.parts, stores),
+        software={name: _version(name) for name in _SOFTWARE},
+        format_version=ENRICHED_FORMAT_VERSION,
+    )
+    check_parts(work.ready, manifest, verify_digests=True)
+    _check_skeleton(work, verified)
+    phases = {**seconds, "publish": seconds_since(started)}
+    manifest = replace(manifest, seconds={name: round(value, 4) for name, value in phases.items()})
+    return publish_day(staging, "enriched", work.day, work.ready, manifest)
+
+
+def _check_skeleton(work: DayWork, verified: States) -> None:
+    """What was read is what was digested, on whatever host it was read."""
+    now = read_manifest(work.skeleton_dir, DayName(work.skeleton.service, "skeleton", work.day))
+    if now is None or now.parts != work.skeleton.parts:
+        raise DayError(f"{work.skeleton_dir} was replaced or removed while it was enriched: run again")
+    changed = [path for path, state in states_of(work).items() if state is None or state != verified[path]]
+    if changed:
+        raise DayError(f"{shortened(changed, 3)} changed while it was enriched: run again")
+
+
+def _state(path: Path) -> FileState | None:
+    try:
+        return state_of(path)
+    except OSError:
+        return None
+
+
+def _check_receipts(work: DayWork, receipts: Sequence[Receipt]) -> None:
+    """Every part of the skeleton has come back once, with its rows, in its place."""
+    wanted = [(part_number(part.name), part.rows) for part in work.skeleton.parts]
+    found = [(receipt.number, receipt.rows) for receipt in receipts]
+    if found != wanted:
+        raise DayError(f"parts and rows {found} came back from Ray, and the skeleton has {wanted}: run again")
+
+
+def _check_not_null(dag: Dag, receipts: Sequence[Receipt]) -> None:
+    for name in dag.sink.not_null:
+        found = [
+            (receipt.number, one) for receipt in receipts for one in receipt.nulls if one.column == name and one.count
+        ]
+        if found:
+            number, first = found[0]
+            count = sum(one.count for _, one in found)
+            raise DayError(
+                f"column '{name}' must not be NULL, and {count} rows have none, the first of them row {first.first} of "
+                f"{part_name(number)}: add the missing vectors to the store, or say nullable: true"
+            )
+
+
+def _facts(skeleton: Sequence[ColumnFacts], receipts: Sequence[Receipt]) -> tuple[ColumnFacts, ...]:
+    """Columns that pass through keep their facts; embedding columns get their NULLs counted."""
+    counted: dict[str, int] = {}
+    for one in (one for receipt in receipts for one in receipt.nulls):
+        counted[one.column] = counted.get(one.column, 0) + one.count
+    return tuple(
+        replace(facts, nulls=counted[facts.name], placeholder=False) if facts.name in counted else facts
+        for facts in skeleton
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,72 @@
+"""What runs inside Ray: the workers that enrich the parts of all days of a run, as the board hands them out.
+
+One pool of actors serves all days, because a new one takes seconds. An input of theirs is a turn at one day: the actor
+takes part after part until none is left. A turn at a later day waits at the board until that day's vectors are posted,
+which is after the day before was published:
+
+    driver   post(day 1)  <- receipts of day 1, publish   post(day 2) ...
+    actors   part 0, 1, 2 of day 1 | a turn at day 2 waits | part 0, 1 of day 2 ...
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from typing import Any
+
+import ray
+
+from daeda.errors import DaedaError
+from enrich.part.part import PartTask, Receipt, enrich_part
+from enrich.ray.part_queue import References
+from enrich.store.store import VectorSource
+
+# The number of a turn, which Ray Data moves as a column.
+SLOT = "slot"
+
+
+class PartWorker:
+    """Enriches parts. Nothing is kept between turns, so that the vectors of a day go when it ends.
+
+    A part that is enriched again gets the same bytes: Ray repeats the turn of an actor that died.
+    """
+
+    def __init__(self, board: Any) -> None:
+        self._board = board
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """One turn: a batch of one row. Receipts go to the board at once; Ray Data looks for results ten times a
+        second.
+        """
+        slot = int(batch[SLOT][0])
+        shown: References | None = None
+        vectors: dict[str, VectorSource] = {}
+        while (claimed := ray.get(self._board.claim.remote(slot))) is not None:
+            packed, references = claimed
+            if shown is None:
+                # Arrays come as views of the object store, and a store is opened where it arrives.
+                vectors = {name: ray.get(reference) for name, reference in references.items()}
+                shown = references
+            ray.get(self._board.report.remote(slot, self.result(unpack(packed), vectors)))
+        return batch
+
+    def result(self, task: PartTask, vectors: Mapping[str, VectorSource]) -> bytes:
+        """The pickled receipt of a part, or what went wrong with it."""
+        result: Receipt | DaedaError
+        try:
+            result = enrich_part(task, vectors)
+        except DaedaError as error:
+            # Its own errors are results too: Ray Data would add its advice to them.
+            result = error
+        return pickle.dumps(result)
+
+
+def pack(task: PartTask) -> bytes:
+    """A part as bytes."""
+    return pickle.dumps(task)
+
+
+def unpack(packed: bytes) -> PartTask:
+    """The inverse of pack."""
+    task: PartTask = pickle.loads(packed)
+    return task

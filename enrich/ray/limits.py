@@ -1,0 +1,111 @@
+"""What the enrichment may use: the requested ceilings, the host it is on, and the smaller of both.
+
+Ray clamps nothing itself: it accepts 16 CPUs on two cores and then runs slower than with two. A container's limits are
+in its cgroup and not in what the operating system reports about the machine, so both are read.
+
+    requested 16 CPUs, 64 GiB, store 20 GiB   on a host of 2 cores, 24 GiB
+    ->        2 CPUs, 24 GiB, store 8 GiB, 1 worker CPU, 2 actors
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from daeda.process.host import Host, size_text
+
+GIB = 1024**3
+
+# Ray refuses to start with less (ray_constants.OBJECT_STORE_MINIMUM_MEMORY_BYTES).
+RAY_MINIMUM_STORE_BYTES = 75 * 1024**2
+# Objects in the store and the heaps of the actors that read them are needed at the same time; the heaps need more.
+STORE_SHARE_PERCENT = 40
+# On a small host the reserve would take everything; it never takes more than this share of the memory.
+RESERVE_SHARE_PERCENT = 50
+
+
+@dataclass(frozen=True)
+class Requested:
+    """The ceilings of a run: logical CPUs, and bytes of memory of which store and reserve are parts.
+
+    `actor_percent` of the worker CPUs run actors; the rest is left to the writer threads of Parquet and Lance.
+    """
+
+    num_cpus: int = 16
+    memory_bytes: int = 64 * GIB
+    object_store_bytes: int = 20 * GIB
+    reserved_cpus: int = 1
+    reserved_memory_bytes: int = 4 * GIB
+    actor_percent: int = 80
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """The limits of this run on this host: counts and bytes, all at least 1."""
+
+    requested: Requested
+    cpus: int
+    memory_bytes: int
+    object_store_bytes: int
+    reserved_memory_bytes: int
+    worker_cpus: int
+    actors: int
+    isolation: bool
+
+    def sentence(self) -> str | None:
+        """One line that names every ceiling that this host lowered, or None when it lowered none."""
+        asked = self.requested
+        changes = []
+        if self.cpus < asked.num_cpus:
+            changes.append(f"CPUs {asked.num_cpus} -> {self.cpus}")
+        for what, before, after in (
+            ("memory", asked.memory_bytes, self.memory_bytes),
+            ("object store", asked.object_store_bytes, self.object_store_bytes),
+            ("reserved memory", asked.reserved_memory_bytes, self.reserved_memory_bytes),
+        ):
+            if after < before:
+                changes.append(f"{what} {size_text(before)} -> {size_text(after)}")
+        if not changes:
+            return None
+        return f"resource envelope clamped to what this host and ray.memory allow: {', '.join(changes)}"
+
+
+def on_cluster(envelope: Envelope, cpus: int) -> Envelope:
+    """The same envelope with the CPUs of a cluster in place of this host's: as many as were asked for, if it has them.
+
+    The object store stays this host's, since the vectors of a day are put there first.
+    """
+    asked = envelope.requested
+    cpus = max(1, min(asked.num_cpus, cpus))
+    worker_cpus, actors = _workers(asked, cpus)
+    return replace(envelope, cpus=cpus, worker_cpus=worker_cpus, actors=actors)
+
+
+def _workers(asked: Requested, cpus: int) -> tuple[int, int]:
+    """CPUs of workers, and actors."""
+    worker_cpus = max(1, cpus - max(0, asked.reserved_cpus))
+    return worker_cpus, max(min(cpus, 2), worker_cpus * asked.actor_percent // 100)
+
+
+def clamp(requested: Requested, host: Host) -> Envelope:
+    """The smaller of request and host. Never refuses: a request below what can run at all is raised to it.
+
+    The object store stays within /dev/shm and within 40 % of the memory that the reserve leaves, unless that is
+    less than Ray's minimum; then Ray gets its minimum and places it in /tmp itself if /dev/shm is too small.
+    """
+    cpus = max(1, min(requested.num_cpus, host.cores))
+    memory = max(1, min(requested.memory_bytes, host.memory_bytes))
+    reserve = max(0, min(requested.reserved_memory_bytes, memory * RESERVE_SHARE_PERCENT // 100))
+    bounds = [requested.object_store_bytes, (memory - reserve) * STORE_SHARE_PERCENT // 100]
+    if host.shm_free_bytes is not None:
+        bounds.append(host.shm_free_bytes)
+    worker_cpus, actors = _workers(requested, cpus)
+    return Envelope(
+        requested=requested,
+        cpus=cpus,
+        memory_bytes=memory,
+        object_store_bytes=max(RAY_MINIMUM_STORE_BYTES, min(bounds)),
+        reserved_memory_bytes=reserve,
+        worker_cpus=worker_cpus,
+        actors=actors,
+        isolation=host.isolation,
+    )

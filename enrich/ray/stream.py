@@ -1,0 +1,174 @@
+"""The stream of parts through Ray's actors."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import threading
+import warnings
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import ray
+import ray.data
+import ray.exceptions
+
+from daeda.errors import DaedaError, DayError
+from enrich.part.part import PartTask, Receipt
+from enrich.ray.actors import SLOT, PartWorker, pack
+from enrich.ray.limits import Envelope
+from enrich.ray.part_queue import Board, References
+from enrich.ray.session import RayLost, check_node, with_logs
+from enrich.ray.time_limits import POLL_SECONDS, Watch
+from enrich.store.store import VectorSource
+
+# A worker that was killed from outside is replaced; one that dies over and over ends the day. Ray Data's own default
+# is to go on for ever.
+MAX_RESTARTS = 2
+MAX_TASK_RETRIES = 2
+# Actors that still write stop within this time when their stream is closed and Ray lives on.
+CLOSE_SECONDS = 10.0
+
+_LOST = (
+    ray.exceptions.OutOfMemoryError,
+    ray.exceptions.RayActorError,
+    ray.exceptions.WorkerCrashedError,
+    ray.exceptions.ObjectStoreFullError,
+    ray.exceptions.OutOfDiskError,
+    ray.exceptions.NodeDiedError,
+    ray.exceptions.ObjectLostError,
+)
+
+
+class PartStream:
+    """The parts of a run, enriched in order by one pool of actors, while the vectors of its days are posted.
+
+    `tasks` holds the parts of each day, at least one, in the order of the days.
+    """
+
+    def __init__(self, tasks: Mapping[str, Sequence[PartTask]], envelope: Envelope) -> None:
+        # No day has a use for more actors than it has parts.
+        turns = max(1, min(envelope.actors, max(map(len, tasks.values()))))
+        days = [(day, [pack(task) for task in parts]) for day, parts in tasks.items()]
+        self._board: Any = ray.remote(Board).options(num_cpus=0).remote(days, turns)
+        self._dataset = _dataset(turns * len(tasks), turns, envelope, self._board)
+        self._thread = threading.Thread(target=self._run, daemon=True, name="parts")
+        self._failure: BaseException | None = None
+        self._taken = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None and issubclass(kind, RayLost):
+            return
+        # An actor that waits for a day that does not come is told so by the end of the board.
+        ray.kill(self._board)
+        self._thread.join(CLOSE_SECONDS)
+
+    def put(self, sources: Mapping[str, VectorSource]) -> References:
+        """Move the vectors of a day to the object store, once."""
+        try:
+            return {name: ray.put(source) for name, source in sources.items()}
+        except Exception as error:
+            raise told(error) from error
+
+    def post(self, day: str, references: References) -> None:
+        """Let the parts of a day begin."""
+        try:
+            ray.get(self._board.post.remote(day, references))
+        except Exception as error:
+            raise told(error) from error
+
+    def wait_for_actors(self, watch: Watch) -> None:
+        """Return when an actor has come for its first part: what passed until then is start-up, and of no day."""
+        begun = self._board.begun.remote()
+        # A stream that has ended has an error to tell, instead of its next receipt.
+        while self._thread.is_alive() and not ray.wait([begun], timeout=POLL_SECONDS)[0]:
+            check_node()
+            watch.check()
+
+    def next_receipt(self, watch: Watch) -> Receipt:
+        """The next receipt, of any part of the day; raises what went wrong as a DaedaError."""
+        wanted = self._board.receipt.remote(self._taken)
+        ready: list[Any] = []
+        while not ready:
+            watch.check()
+            check_node()
+            ready, _ = ray.wait([wanted], timeout=POLL_SECONDS)
+            if not ready and self._failure is not None:
+                raise told(self._failure) from self._failure
+        self._taken += 1
+        try:
+            found = pickle.loads(ray.get(wanted))
+        except Exception as error:
+            raise told(error) from error
+        if isinstance(found, Receipt):
+            return found
+        raise told(found) from found
+
+    def _run(self) -> None:
+        try:
+            # The results are at the board; without prefetching, no turn is held back until a later one.
+            for _turn in self._dataset.iter_batches(batch_size=None, prefetch_batches=0, batch_format="numpy"):
+                pass
+        except BaseException as error:  # noqa: BLE001 - raised again where the receipts are waited for
+            self._failure = error
+
+
+def told(error: BaseException) -> DaedaError:
+    """The error as one sentence: a DaedaError of a part as it is, the loss of an actor with what to change."""
+    cause = error.cause if isinstance(error, ray.exceptions.RayTaskError) else error
+    if isinstance(cause, DaedaError):
+        return cause
+    if isinstance(cause, _LOST):
+        return DayError(
+            with_logs(
+                f"an actor was lost or ran out of memory ({type(cause).__name__}); lower enrich_batch_rows, "
+                "give fewer CPUs (--ray-num-cpus), or more memory"
+            )
+        )
+    # Ray Data adds its advice in lines of its own.
+    reason = str(cause).partition("\nFailed to apply UDF transform")[0]
+    return DayError(with_logs(f"the enrichment failed: {type(cause).__name__}: {reason}"))
+
+
+def _dataset(slots: int, actors: int, envelope: Envelope, board: Any) -> Any:
+    """The lazy Ray Data job: one block, one batch and one actor call for each turn."""
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    with warnings.catch_warnings(), ray.data.DataContext.current(_context()):
+        # Ray 2.60 announces the end of the only way to bound restarts.
+        warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated", category=DeprecationWarning)
+        rows = ray.data.from_items([{SLOT: slot} for slot in range(slots)], override_num_blocks=slots)
+        return rows.map_batches(
+            PartWorker,
+            # One slot at a time: the slot of an actor that died must not queue behind one of a later day.
+            compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=1),
+            batch_size=1,
+            batch_format="numpy",
+            num_cpus=min(1.0, envelope.worker_cpus / actors),
+            fn_constructor_kwargs={"board": board},
+            max_restarts=MAX_RESTARTS,
+            max_task_retries=MAX_TASK_RETRIES,
+        )
+
+
+def _context() -> ray.data.DataContext:
+    """How Ray Data runs the job; what else runs in this process keeps its own context."""
+    with warnings.catch_warnings():
+        # A copy sets the options that are deprecated too.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context = ray.data.DataContext.get_current().copy()
+    # In the order of the slots, one would wait behind a slot that runs later.
+    context.execution_options.preserve_order = False
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.use_datasource_v2 = False
+    context.raise_original_map_exception = True
+    # The watch of the day decides; Ray Data would end a part, or a wait for vectors, after half an hour.
+    context.execution_no_progress_timeout_s = -1
+    return context

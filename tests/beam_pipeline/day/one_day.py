@@ -1,0 +1,203 @@
+"""RollingAggregate of one day, without Beam: rows in Python in, the new columns out, by the product and by the oracle.
+
+Times are whole numbers of nanoseconds here; each column stores them in its own unit.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from beam_pipeline.day import rolling as product
+from beam_pipeline.session.arrow_columns import HeldColumns
+from beam_pipeline.session.probe_tables import DayMoments
+from beam_pipeline.workers.context import DayLimits
+from daeda.dtypes import TIMESTAMP_UNITS, DType
+from daeda.durations import Duration
+from daeda.operators.operator import Instant
+from daeda.operators.relation import Column, Relation
+from daeda.operators.relational import Filter, Scan, ScanColumn
+from daeda.operators.temporal import Aggregate, RollingAggregate
+from daeda.sql.handle import ColumnTable, Numbered, column
+from daeda.sql.scan import filter_rows, scan
+from tests.oracle.rolling import rolling
+
+DAY = dt.date(2024, 1, 2)
+NOON = 1_704_196_800_000_000_000  # 2024-01-02 12:00 in nanoseconds
+Row = dict[str, Any]
+_NUMBERS = itertools.count()
+
+
+@dataclass(frozen=True)
+class Time:
+    """A time column: its type and unit."""
+
+    dtype: str = "timestamp[us]"
+    unit: str = "us"
+
+    @property
+    def step(self) -> int:
+        return 1_000_000_000 // TIMESTAMP_UNITS[self.unit].value
+
+    def stored(self, nanoseconds: int | None) -> int | None:
+        return None if nanoseconds is None else nanoseconds // self.step
+
+
+@dataclass(frozen=True)
+class Case:
+    """`keys` and `rest` map columns to types; `rest` are the columns behind time and created, in declared order."""
+
+    keys: dict[str, str]
+    rest: dict[str, str]
+    aggregates: tuple[Aggregate, ...]
+    left: list[Row]
+    right: list[Row]
+    left_time: Time = Time()
+    right_time: Time = Time()
+    created: Time | None = None
+    where: tuple[str, Any] | None = None
+    engine: str = "duckdb"
+    chunk_rows: int = 1_000_000
+    batch_rows: int = 122_880
+    held_bytes: int = 1 << 28
+
+
+@dataclass
+class Session:
+    """As much of a day's session as the operator needs."""
+
+    directory: Path
+    connection: duckdb.DuckDBPyConnection
+    chunk_rows: int
+    held_bytes: int
+    memory_bytes: int = 1 << 30
+    day: dt.date = DAY
+    libraries: set[str] = field(default_factory=set)
+    context: Any = field(init=False)
+    moments: DayMoments = field(default_factory=DayMoments)
+    made: list[str] = field(default_factory=list)
+    scanned: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.context = type("Context", (), {})()
+        self.held = HeldColumns(self.connection, self.held_bytes)
+        self.context.limits = DayLimits(self.memory_bytes, 1, "", rolling_chunk_rows=self.chunk_rows)
+
+    def check(self) -> None:
+        pass
+
+    def table(self, name: str, query: str, shared: bool = False) -> int:
+        self.made.append(name)
+        create = "CREATE TABLE" if shared else "CREATE TEMP TABLE"
+        (rows,) = self.connection.execute(f'{create} "{name}" AS {query}').fetchone()
+        return rows
+
+
+@contextmanager
+def batches_of(rows: int) -> Iterator[None]:
+    """Small batches of the sorted history, so that few rows make many chunks."""
+    before = product._BATCH_ROWS
+    product._BATCH_ROWS = rows
+    try:
+        yield
+    finally:
+        product._BATCH_ROWS = before
+
+
+def in_the_product(case: Case, directory: Path, connection: duckdb.DuckDBPyConnection, **limits: int) -> pa.Table:
+    """The new columns of each left row."""
+    # DuckDB remembers files by name and time: every case has files of its own.
+    number = next(_NUMBERS)
+    left_types = {**case.keys, "now": case.left_time.dtype}
+    right_types = {**case.keys, "then": case.right_time.dtype}
+    if case.created is not None:
+        right_types["known"] = case.created.dtype
+    right_types |= case.rest
+    left_table, right_path = f"rolling_left_{number}", directory / f"rolling_right_{number}.parquet"
+    filled(connection, left_table, _stored(case.left, left_types, {"now": case.left_time}))
+    _write(right_path, case.right, right_types, {"then": case.right_time, "known": case.created})
+    instants = {"then": Instant(column="then", unit=case.right_time.unit)}
+    if case.created is not None:
+        instants["known"] = Instant(column="known", unit=case.created.unit)
+    source = Scan(
+        name="scan", output="right", view="right", path="right", reads="lookback", time=instants["then"],
+        lookback=Duration.parse("unbounded"), created=instants.get("known"),
+        columns=tuple(ScanColumn(name=name, source=name, dtype=DType.parse(one)) for name, one in right_types.items()),
+    )  # fmt: skip
+    operator = RollingAggregate(
+        name="rolling_right", inputs=("left", "right"), output=f"rolled_{number}", engine="sql_arrow_udf",
+        keys=tuple(case.keys), left_time=Instant(column="now", unit=case.left_time.unit),
+        history_time=instants["then"], created=instants.get("known"), tie_order=tuple(case.rest),
+        aggregates=case.aggregates, compute=case.engine,
+    )  # fmt: skip
+    relation = Relation(tuple(Column(name, DType.parse(dtype)) for name, dtype in left_types.items()), ("now",))
+    expressions = {name: column(name).sql("duckdb") for name in left_types}
+    left = Numbered(relation, len(case.left), (ColumnTable(left_table, tuple(left_types)),), expressions)
+    right = scan(source, source.derive(()), [str(right_path)], DAY)
+    if case.where is not None:
+        kept = Filter(name="filter", inputs=("right",), output="kept", predicate=case.where[0])
+        right = filter_rows(kept, right, None)
+    operator.derive((relation, right.relation))
+    session = Session(directory, connection, case.chunk_rows, case.held_bytes, **limits)
+    try:
+        with batches_of(case.batch_rows):
+            made = product.run_rolling(session, operator, left, right)
+        return connection.table(made.name).to_arrow_table()
+    finally:
+        connection.unregister(operator.output)
+        for kept in (*session.made, left_table, "daeda_chunks"):
+            connection.execute(f'DROP TABLE IF EXISTS "{kept}"')
+
+
+def in_the_oracle(case: Case) -> dict[str, list[Any]]:
+    """The same by the oracle."""
+    declared = [*case.keys, "then", *(["known"] if case.created else []), *case.rest]
+    return {
+        one.name: rolling(
+            case.left,
+            case.right,
+            list(case.keys),
+            "now",
+            "then",
+            one.kind,
+            column=one.column,
+            window=one.window.nanoseconds,
+            max_length=one.max_length,
+            order=one.order,
+            where=case.where[1] if case.where else None,
+            created="known" if case.created else None,
+            declared=declared,
+        )
+        for one in case.aggregates
+    }
+
+
+def filled(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
+    """A table of a day, its rows in this order."""
+    connection.register("rows_to_fill", rows)
+    try:
+        connection.execute(f'CREATE TEMP TABLE "{name}" AS SELECT * FROM rows_to_fill')
+    finally:
+        connection.unregister("rows_to_fill")
+
+
+def _write(path: Path, rows: list[Row], types: dict[str, str], times: dict[str, Time | None]) -> None:
+    pq.write_table(_stored(rows, types, times), path)
+
+
+def _stored(rows: list[Row], types: dict[str, str], times: dict[str, Time | None]) -> pa.Table:
+    stored = [
+        {name: times[name].stored(row[name]) if times.get(name) else row[name] for name in types}  # type: ignore[union-attr]
+        for row in rows
+    ]
+    arrays = [pa.array([row[name] for row in stored], DType.parse(dtype).arrow()) for name, dtype in types.items()]
+    return pa.table(arrays, names=list(types))

@@ -1,0 +1,247 @@
+"""RollingAggregate of one day equals the oracle, by both engines: keys, units, `where`, `created`, chunks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import duckdb
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from beam_pipeline.history import reader
+from daeda.durations import Duration
+from daeda.errors import DayError
+from daeda.operators.temporal import Aggregate
+from tests.beam_pipeline.day.one_day import DAY, NOON, Case, Row, Time, in_the_oracle, in_the_product
+from tests.beam_pipeline.windows.numpy_engine.cases import same
+
+TIMES = [Time("timestamp[ms]", "ms"), Time(), Time("timestamp[ns]", "ns"), Time("int64", "s"), Time("int64", "ms")]
+WINDOWS = ["unbounded", "1d", "3s", "1500ms", "2us", "7ns", "400w"]
+STEPS = [0, 0, 7, 1_000, 2_000, 1_500_000_000, 3_000_000_000, 86_400_000_000_000]
+KEYS = {"int64": st.sampled_from([None, 1, 2, 3]), "string": st.sampled_from([None, "a", "A", "é", ""])}
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "int64": st.sampled_from([None, -1, 0, 7]),
+    "double": st.sampled_from([None, -math.inf, -0.0, 0.0, 0.1, 1e16, math.inf, math.nan]),
+    "string": st.sampled_from([None, "", "a", "Z", "é"]),
+    "decimal(5, 2)": st.sampled_from([None, Decimal("-1.50"), Decimal("999.99"), Decimal("0.01")]),
+    "list<int64>": st.none() | st.lists(st.sampled_from([None, 1, 2, 3]), max_size=3),
+    "list<double>": st.none() | st.lists(st.sampled_from([None, 0.0, -0.0, math.nan, -math.inf]), max_size=3),
+}
+NUMBERS = {"int64", "double", "decimal(5, 2)"}
+ENGINES = ("duckdb", "polars")
+
+
+@pytest.fixture(scope="module")
+def connection() -> duckdb.DuckDBPyConnection:
+    found = duckdb.connect()
+    found.execute("SET TimeZone = 'UTC'; SET threads = 1")
+    return found
+
+
+@st.composite
+def moments(draw: st.DrawFn, time: Time, before: bool) -> int:
+    """Noon, or a step before it (or after it), cut to what the column can hold."""
+    step = draw(st.sampled_from(STEPS)) * draw(st.sampled_from([1, 2]))
+    shift = -step if before or step > 20_000_000_000 else step
+    if not before and step > 20_000_000_000:
+        shift = 0  # the rows of a day lie in it
+    return (NOON + shift) // time.step * time.step
+
+
+def kinds_of(dtype: str) -> list[str]:
+    kinds = ["count", "count_distinct", "min", "max", "first", "last", "list", "last_distinct", "top_k"]
+    kinds += ["sum", "mean", "std"] if dtype in NUMBERS else []
+    return kinds + (["flatten_distinct"] if dtype.startswith("list") else [])
+
+
+@st.composite
+def aggregates(draw: st.DrawFn, rest: dict[str, str]) -> tuple[Aggregate, ...]:
+    made = []
+    for name, dtype in rest.items():
+        for kind in draw(st.lists(st.sampled_from(kinds_of(dtype)), min_size=1, max_size=4, unique=True)):
+            listed = kind in ("list", "last_distinct", "top_k", "flatten_distinct")
+            made.append(
+                Aggregate(
+                    name=f"{name}_{kind}",
+                    kind=kind,
+                    column=name,
+                    window=Duration.parse(draw(st.sampled_from(WINDOWS))),
+                    max_length=draw(st.integers(1, 3)) if listed else None,
+                    order=draw(st.sampled_from(["newest_first", "oldest_first"])) if listed else "newest_first",
+                )
+            )
+    return (*made, Aggregate(name="rows", kind="count", window=Duration.parse(draw(st.sampled_from(WINDOWS)))))
+
+
+def is_seven_or_c(row: Row) -> bool | None:
+    value = row["c0"]
+    return None if value is None else value in (7, "a")
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    keys = {name: draw(st.sampled_from(list(KEYS))) for name in draw(st.sampled_from([("k",), ("k", "j")]))}
+    left_time, right_time = draw(st.sampled_from(TIMES)), draw(st.sampled_from(TIMES))
+    created = draw(st.none() | st.sampled_from(TIMES))
+    rest = {f"c{index}": draw(st.sampled_from(list(VALUES))) for index in range(draw(st.integers(1, 3)))}
+    where: tuple[str, Any] | None = None
+    if rest["c0"] in ("int64", "string") and draw(st.booleans()):
+        where = ("c0 = 7" if rest["c0"] == "int64" else "c0 = 'a'", is_seven_or_c)
+    key = {name: KEYS[dtype] for name, dtype in keys.items()}
+    left = draw(st.lists(st.fixed_dictionaries({**key, "now": moments(left_time, False)}), max_size=6))
+    then = draw(st.lists(moments(right_time, True), min_size=1, max_size=4))
+    fields = {"then": st.sampled_from(then), **{name: VALUES[dtype] for name, dtype in rest.items()}}
+    if created is not None:
+        known = draw(st.lists(moments(created, draw(st.booleans())), min_size=1, max_size=3))
+        fields["known"] = st.sampled_from([*known, *known, None])
+    right = draw(st.lists(st.fixed_dictionaries({**key, **fields}), max_size=14))
+    return Case(
+        keys, rest, draw(aggregates(rest)), left, right, left_time, right_time, created, where,
+        chunk_rows=draw(st.sampled_from([1, 3, 1_000])), batch_rows=draw(st.sampled_from([1, 4, 1_000])),
+        held_bytes=draw(st.sampled_from([0, 500, 1 << 28])),
+    )  # fmt: skip
+
+
+def compare(case: Case, found: pa.Table, expected: dict[str, list[Any]] | None = None) -> None:
+    expected = in_the_oracle(case) if expected is None else expected
+    assert found.column_names == [one.name for one in case.aggregates]
+    assert found.num_rows == len(case.left)
+    for one in case.aggregates:
+        for place, (value, right) in enumerate(zip(found[one.name].to_pylist(), expected[one.name], strict=True)):
+            assert same(one.kind, value, right), (place, one, value, right)
+
+
+@settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+@given(case=cases())
+def test_it_finds_what_the_oracle_finds(
+    case: Case, tmp_path_factory: pytest.TempPathFactory, connection: duckdb.DuckDBPyConnection
+) -> None:
+    expected = in_the_oracle(case)
+    for engine in ENGINES:
+        # In memory, and sorted by DuckDB as where there is no room.
+        for room in (reader.HELD_SHARE, 0.0):
+            with mock.patch.object(reader, "HELD_SHARE", room):
+                found = in_the_product(replace(case, engine=engine), tmp_path_factory.getbasetemp(), connection)
+            compare(case, found, expected)
+
+
+def aggregate(kind: str, column: str | None, window: str = "unbounded", most: int | None = None) -> Aggregate:
+    return Aggregate(
+        name=f"{kind}_{column or 'rows'}_{window}",
+        kind=kind,
+        column=column,
+        window=Duration.parse(window),
+        max_length=most,
+    )
+
+
+EVERY = (
+    aggregate("count", None), aggregate("count_distinct", "v", "1m"), aggregate("sum", "v", "1m"),
+    aggregate("mean", "v"), aggregate("std", "v", "1m"), aggregate("min", "v", "1m"), aggregate("max", "v"),
+    aggregate("first", "v", "1m"), aggregate("last", "v"), aggregate("list", "v", most=5),
+    aggregate("last_distinct", "v", most=9), aggregate("top_k", "v", "1m", 4), aggregate("top_k", "v", most=4),
+    aggregate("flatten_distinct", "w", "1m", 7),
+)  # fmt: skip
+
+
+def begin(user: int) -> int:
+    """When the events of a user begin."""
+    return NOON - (-10 if user % 3 == 0 else 5) * 1_000_000_000
+
+
+def many_users(chunk_rows: int, batch_rows: int, engine: str) -> Case:
+    """Users with 1 to 60 events each; every third has none that a row sees."""
+    right = [
+        {
+            "k": user,
+            "then": begin(user) + event // 2 * 1_000,
+            "v": (user * event) % 7,
+            "w": [event % 5, None, event % 3],
+        }
+        for user in range(25)
+        for event in range(1 + (user * 7) % 60)
+    ]
+    left = [{"k": user, "now": NOON + 1_000} for user in (*range(0, 30, 2), 7, None, 7)]
+    return Case({"k": "int64"}, {"v": "int64", "w": "list<int64>"}, EVERY, left, right, engine=engine,
+                chunk_rows=chunk_rows, batch_rows=batch_rows, held_bytes=batch_rows % 2 << 28)  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("chunk_rows", "batch_rows"), [(1_000_000, 122_880), (1, 1), (50, 7), (3, 64), (61, 60)])
+def test_chunks_are_cut_between_entities(
+    engine: str, chunk_rows: int, batch_rows: int, tmp_path: Path, connection: duckdb.DuckDBPyConnection
+) -> None:
+    case = many_users(chunk_rows, batch_rows, engine)
+    found = in_the_product(case, tmp_path, connection)
+    compare(case, found)
+    assert found.equals(in_the_product(many_users(1_000_000, 122_880, engine), tmp_path, connection))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_overflow_names_day_column_and_key(
+    engine: str, tmp_path: Path, connection: duckdb.DuckDBPyConnection
+) -> None:
+    right = [{"k": "u", "j": 7, "then": NOON - 1_000 * n, "v": 2**62} for n in (1, 2)]
+    right += [{"k": "t", "j": 7, "then": NOON - 1_000, "v": 1}]
+    left = [{"k": "t", "j": 7, "now": NOON}, {"k": "u", "j": 7, "now": NOON}]
+    case = Case({"k": "string", "j": "int64"}, {"v": "int64"}, (aggregate("sum", "v"),), left, right, engine=engine)
+    with pytest.raises(DayError) as raised:
+        in_the_product(case, tmp_path, connection)
+    assert str(raised.value) == (
+        f"day {DAY}, operator 'rolling_right': column 'sum_v_unbounded' of k u, j 7: the sum does not fit its type: "
+        "aggregate a smaller unit, or declare the column as a decimal or a double"
+    )
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_entity_that_does_not_fit_is_named(
+    engine: str, tmp_path: Path, connection: duckdb.DuckDBPyConnection
+) -> None:
+    right = [{"k": 5, "then": NOON - 1_000 * n, "v": n} for n in range(1, 2_001)]
+    left = [{"k": 5, "now": NOON}]
+    case = Case({"k": "int64"}, {"v": "int64"}, (aggregate("sum", "v"),), left, right, engine=engine,
+                batch_rows=1_000)  # fmt: skip
+    with pytest.raises(DayError, match=r"^the history of k 5 alone has more than \d+ rows and 0 MiB, and the kernel "):
+        in_the_product(case, tmp_path, connection, memory_bytes=400_000)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_same_instant_in_two_units(engine: str, tmp_path: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    """A row at exactly t is not seen, one a nanosecond earlier is, also where the spine counts in milliseconds."""
+    right = [{"k": 1, "then": NOON - n, "v": n} for n in (0, 1, 5, 6)]
+    case = Case(
+        {"k": "int64"}, {"v": "int64"}, (aggregate("list", "v", "5ns", 9),), [{"k": 1, "now": NOON}], right,
+        Time("timestamp[ms]", "ms"), Time("timestamp[ns]", "ns"), engine=engine,
+    )  # fmt: skip
+    assert in_the_product(case, tmp_path, connection)["list_v_5ns"].to_pylist() == [[1, 5]]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_correction_counts_from_when_it_is_known(
+    engine: str, tmp_path: Path, connection: duckdb.DuckDBPyConnection
+) -> None:
+    second = 1_000_000_000
+    right = [
+        {"k": 1, "then": NOON - 9 * second, "known": NOON - 9 * second, "v": 1},
+        {"k": 1, "then": NOON - 8 * second, "known": NOON - 1 * second, "v": 2},
+        {"k": 1, "then": NOON - 7 * second, "known": NOON - 7 * second, "v": 3},
+        {"k": 1, "then": NOON - 6 * second, "known": None, "v": 4},
+        {"k": 1, "then": NOON - 7 * second, "known": NOON - 2 * second, "v": 0},
+    ]
+    left = [{"k": 1, "now": NOON - n * second} for n in (6, 2, 1, 0)]
+    wanted = (aggregate("list", "v", most=9), aggregate("sum", "v", "9s"), aggregate("max", "v", "8s"))
+    case = Case({"k": "int64"}, {"v": "int64"}, wanted, left, right, created=Time(), engine=engine)
+    found = in_the_product(case, tmp_path, connection)
+    assert found["list_v_unbounded"].to_pylist() == [[3, 1], [3, 1], [0, 3, 1], [0, 3, 2, 1]]
+    assert found["sum_v_9s"].to_pylist() == [4, 4, 4, 6]
+    assert found["max_v_8s"].to_pylist() == [3, 3, 3, 3]
+    compare(case, found)

@@ -1,0 +1,47 @@
+"""Rows are put in the order of entity and time by counting: the same as by comparing, whatever came first."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from beam_pipeline.history.ordering import cuts, in_order, sorted_numbers, tied
+
+
+@pytest.mark.parametrize("entities", [1, 3, 70_000, (1 << 33)])
+@pytest.mark.parametrize("arrival", ["by time", "two files", "any"])
+def test_the_order_is_that_of_a_stable_sort(entities: int, arrival: str) -> None:
+    generator = np.random.default_rng(entities)
+    entity = generator.integers(0, entities, 500)
+    time = generator.integers(-50, 50, 500)
+    if arrival == "by time":
+        time.sort()
+    elif arrival == "two files":
+        time[:250].sort()
+        time[250:].sort()
+    order = in_order(entity, time)
+    assert order.tolist() == np.lexsort((time, entity)).tolist()
+    assert in_order(entity, None).tolist() == np.argsort(entity, kind="stable").tolist()
+    assert sorted_numbers(entity).tolist() == entity[order].tolist()
+
+
+def test_no_row_is_in_order() -> None:
+    none = np.zeros(0, dtype=np.int64)
+    assert in_order(none, none).tolist() == []
+    assert sorted_numbers(none).tolist() == []
+    assert cuts(none, 5) == [0]
+
+
+def test_rows_that_share_entity_and_time_are_tied() -> None:
+    found = tied(np.array([0, 0, 0, 1, 1, 2, 2]), np.array([1, 2, 2, 2, 3, 3, 3]))
+    assert found.places.tolist() == [1, 2, 5, 6]
+    assert [len(set(found.group[one])) for one in (slice(0, 2), slice(2, 4))] == [1, 1]
+    assert found.group[1] < found.group[2]
+    assert not len(tied(np.array([0, 1]), np.array([1, 1])).places)
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"), [(1, [0, 2, 3, 6, 7]), (2, [0, 2, 3, 6, 7]), (4, [0, 3, 7]), (6, [0, 6, 7]), (7, [0, 7])]
+)
+def test_pieces_hold_whole_entities(rows: int, expected: list[int]) -> None:
+    assert cuts(np.array([0, 0, 1, 2, 2, 2, 3]), rows) == expected

@@ -1,0 +1,226 @@
+"""Histories that several days read are narrowed once: the same bytes, the first writer wins, and nothing stays."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from beam_pipeline.command import main
+from beam_pipeline.history import projected_partitions, reader
+from beam_pipeline.session.session import DaySession
+from daeda.dtypes import DType
+from daeda.operators.operator import Instant
+from daeda.operators.relational import Scan, ScanColumn
+from daeda.sql.scan import narrowing
+from tests.projects import TinyProject, moment, write_parquet
+
+DAYS = 5
+
+
+@pytest.fixture(autouse=True)
+def _small_files_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projected_partitions, "_LEAST_BYTES", 0)
+    # A rolling aggregate reads narrowed files where it has no pieces (test_sorted_partitions.py).
+    monkeypatch.setattr(reader, "rows_of_pieces", lambda *_: None)
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
+    """Each file that a day tried to narrow, and whether it could."""
+    tried: list[tuple[str, bool]] = []
+    narrow = projected_partitions._narrow
+
+    def seen(day: Any, scan: Scan, file: Any, target: Path) -> bool:
+        done = narrow(day, scan, file, target)
+        tried.append((target.name, done))
+        return done
+
+    monkeypatch.setattr(projected_partitions, "_narrow", seen)
+    return tried
+
+
+def project(root: Path, day_workers: int = 1) -> TinyProject:
+    """Windows of five days with `where`, ties and late corrections, and a look-up with a window of its own."""
+    made = TinyProject(root).without("item_vector")
+    made.runtime |= {"feed_start": "2024-01-06", "feed_end": f"2024-01-{5 + DAYS:02}", "day_workers": day_workers}
+    made.runtime["compute"] = {"duckdb_config": {"threads": 2, "memory_limit": "400MiB"}}
+    made.views["events"]["fields"] += [
+        {"name": "kind", "dtype": "string"},
+        {"name": "known_at", "dtype": "timestamp[us]"},
+    ]
+    made.views["events"]["source"]["created_field"] = "known_at"
+    made.views["prices"] |= {"ttl": "4d"}
+    made.views["prices"]["source"]["missing_partitions"] = "empty"
+    count, newest = made.aggregations["aggregation_specs"]
+    count |= {"kind": "sum", "column": "amount", "windows": ["5d"]}
+    newest |= {"window": "5d", "where": "kind = 'like'"}
+    made.service["columns"] = [
+        {"name": "events_5d", "kind": "rolling", "dtype": "double"} if one["name"] == "events_1d" else one
+        for one in made.service["columns"]
+    ]
+    made.runtime["output_columns"] = [
+        "events_5d" if one == "events_1d" else one for one in made.runtime["output_columns"]
+    ]
+    made.data["events"] = [
+        (user, 10 + (user + day * turn) % 5, moment(f"{day:02} 12:00"), -0.0 if user == 2 else user / 10 + day,
+         ("like", None, "click")[(user + turn) % 3], moment(f"{day + turn:02} 13:00"))
+        for day in range(1, 6 + DAYS) for user in (0, 1, 2, 3) for turn in (0, 1, 2)
+    ]  # fmt: skip
+    return made.write().write_data()
+
+
+def build(project: TinyProject, output: Path) -> dict[str, bytes]:
+    """The parts of all days; the run's own directory is gone."""
+    assert main(["--runtime-config-path", str(project.runtime_path), "--output-root", str(output)]) == 0
+    assert list((output / "ranking" / "_staging").glob("run-*")) == []
+    days = output / "ranking" / "skeleton"
+    found = {str(one.relative_to(days)): one.read_bytes() for one in sorted(days.glob("dt=*/*.parquet"))}
+    assert len(found) == DAYS
+    return found
+
+
+@pytest.mark.parametrize("day_workers", [1, 2])
+def test_the_bytes_are_those_of_the_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]], day_workers: int
+) -> None:
+    given = project(tmp_path / "project", day_workers)
+    found = build(given, tmp_path / "narrowed")
+    assert len({name for name, _ in made}) > DAYS
+    assert all(done for _, done in made)
+    if day_workers == 1:
+        assert len({name for name, _ in made}) == len(made), "a file was narrowed twice"
+    made.clear()
+    monkeypatch.setattr(projected_partitions, "_LEAST_READERS", 1_000)
+    assert build(given, tmp_path / "sources") == found
+    assert made == []
+
+
+def test_the_first_writer_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]]) -> None:
+    """Before each link another day has put its file there: that one stays, and the day reads it."""
+    given = project(tmp_path / "project")
+    link = os.link
+    kept: list[tuple[Path, int]] = []
+
+    def late(own: Path, target: Path) -> None:
+        target.write_bytes(own.read_bytes())
+        kept.append((target, target.stat().st_ino))
+        with pytest.raises(FileExistsError):
+            link(own, target)
+        assert [target.stat().st_ino for target, _ in kept] == [inode for _, inode in kept]
+        raise FileExistsError
+
+    monkeypatch.setattr(os, "link", late)
+    found = build(given, tmp_path / "late")
+    assert len(kept) == len(made) > DAYS
+    assert all(done for _, done in made)
+    monkeypatch.undo()
+    assert build(given, tmp_path / "sources") == found
+
+
+@pytest.mark.parametrize("error", [duckdb.IOException("no space"), OSError("no links here")])
+def test_a_file_that_cannot_be_narrowed_is_read_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]], error: Exception
+) -> None:
+    given = project(tmp_path / "project")
+
+    def refuse(own: Path, target: Path) -> None:
+        raise error
+
+    monkeypatch.setattr(os, "link", refuse)
+    found = build(given, tmp_path / "refused")
+    assert made
+    assert not any(done for _, done in made)
+    monkeypatch.undo()
+    assert build(given, tmp_path / "sources") == found
+
+
+def test_files_are_narrowed_within_a_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]]
+) -> None:
+    """What is one byte from full takes one more file, and nothing more."""
+    monkeypatch.setattr(projected_partitions, "_MOST_BYTES", 1)
+    build(project(tmp_path / "project"), tmp_path / "bounded")
+    assert len(made) == 1
+
+
+def test_a_file_that_changes_while_it_is_narrowed_fails_the_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = project(tmp_path / "project")
+    copy = DaySession.copy
+    changed: list[Path] = []
+
+    def change(self: DaySession, query: str, path: Path, options: str) -> int:
+        rows = copy(self, query, path, options)
+        if options == projected_partitions._OPTIONS and not changed:
+            source = Path(query.partition("(['")[2].partition("'")[0])
+            changed.append(source)
+            os.utime(source, ns=(1, 1))
+        return rows
+
+    monkeypatch.setattr(DaySession, "copy", change)
+    words = ["--runtime-config-path", str(given.runtime_path), "--output-root", str(tmp_path / "output")]
+    assert main(words) != 0
+    assert changed
+    assert f"{changed[0]} changed while the day was built: run again when it is complete" in capsys.readouterr().err
+    assert list((tmp_path / "output" / "ranking" / "_staging").glob("run-*")) == []
+
+
+def replaced_between_days(
+    given: TinyProject, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[dict[str, bytes], str]:
+    """What is built where a source is replaced behind the first day, and the name of the part of that day."""
+    source = given.root / "data/events/dt=2024-01-05/part-0.parquet"
+    doubled = pq.read_table(source, partitioning=None)
+    place = doubled.column_names.index("amount")
+    doubled = doubled.set_column(place, "amount", pa.array([1e6] * doubled.num_rows))
+    close = DaySession.close
+    ended: list[str] = []
+
+    def replace(self: DaySession) -> None:
+        close(self)
+        if not ended:
+            pq.write_table(doubled, source)
+        ended.append(f"dt={self.day}/part-0-0.parquet")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DaySession, "close", replace)
+        return build(given, output), ended[0]
+
+
+def test_a_day_reads_the_version_that_it_has_identified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source that is replaced between two days of a run is narrowed anew for the later one."""
+    given = project(tmp_path / "project")
+    found, later = replaced_between_days(given, tmp_path / "replaced", monkeypatch)
+    wanted = build(given, tmp_path / "sources")
+    assert {name for name in wanted if found[name] != wanted[name]} == {later}
+
+
+def test_a_narrowed_file_has_the_columns_of_its_source(tmp_path: Path) -> None:
+    """Stored types and values stay, -0.0 included; names are those of the source; the predicate sees declared ones."""
+    columns = {"at": "timestamp[us]", "who": "int32", "much": "double", "other": "string", "many": "list<float>"}
+    rows: list[tuple[Any, ...]] = [
+        (moment("01 12:00"), 1, -0.0, "a", [-0.0, None]), (None, 2, None, "b", None),
+        (moment("01 13:00"), 9, 1.5, "c", []),
+    ]  # fmt: skip
+    path = write_parquet(tmp_path / "it's.parquet", columns, rows)
+    declared = {"time": ("at", "timestamp[us]"), "user": ("who", "int64"), "amount": ("much", "double"),
+                "again": ("much", "double"), "many": ("many", "list<float>")}  # fmt: skip
+    scan = Scan(
+        name="s", output="s", view="v", path="p", reads="static", predicate='"user" < 5', time=Instant(column="time"),
+        columns=tuple(ScanColumn(name=name, source=source, dtype=DType.parse(dtype))
+                      for name, (source, dtype) in declared.items()),
+    )  # fmt: skip
+    with duckdb.connect() as connection:
+        found = connection.execute(narrowing(scan, str(path))).to_arrow_table()
+    assert found.schema.names == ["at", "who", "much", "many"]
+    assert found.schema.field("who").type == pa.int32()
+    assert str(found.to_pydict()) == str(
+        {"at": [moment("01 12:00"), None], "who": [1, 2], "much": [-0.0, None], "many": [[-0.0, None], None]}
+    )

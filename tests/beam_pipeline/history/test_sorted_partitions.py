@@ -1,0 +1,194 @@
+"""What rolling aggregates need of a partition is prepared once: the bytes are the same, and the first writer wins."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from beam_pipeline.command import main
+from beam_pipeline.history import projected_partitions, reader, sorted_partitions
+from beam_pipeline.history.mapped_partitions import _newest
+from tests.beam_pipeline.history.test_projected_partitions import DAYS, build, project, replaced_between_days
+from tests.projects import TinyProject
+
+# Partitions that the days of the project look back on, and its two histories.
+PARTITIONS = DAYS + 5
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
+    """Each piece that a day made, and whether it was to be kept."""
+    seen: list[tuple[str, bool]] = []
+    make = sorted_partitions._Pieces._make
+
+    def noted(self: Any, piece: Any, keep: bool) -> Any:
+        table = make(self, piece, keep)
+        if table is not None:
+            seen.append((piece.path.name, keep))
+        return table
+
+    monkeypatch.setattr(sorted_partitions._Pieces, "_make", noted)
+    return seen
+
+
+@pytest.fixture
+def mapped(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Each piece that a day found made."""
+    seen: list[str] = []
+    original = sorted_partitions._mapped
+
+    def noted(path: Path) -> pa.Table:
+        seen.append(path.name)
+        return original(path)
+
+    monkeypatch.setattr(sorted_partitions, "_mapped", noted)
+    return seen
+
+
+def without_pieces(given: TinyProject, output: Path) -> dict[str, bytes]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(projected_partitions, "_LEAST_READERS", 1_000)
+        return build(given, output)
+
+
+@pytest.mark.parametrize("key", ["int64", "string"])
+@pytest.mark.parametrize("day_workers", [1, 2])
+def test_the_bytes_are_those_of_the_sources(
+    tmp_path: Path, made: list[tuple[str, bool]], mapped: list[str], day_workers: int, key: str
+) -> None:
+    given = project(tmp_path / "project", day_workers)
+    if key == "string":
+        with_text_keys(given)
+    found = build(given, tmp_path / "pieces")
+    kept = [name for name, keep in made if keep]
+    assert DAYS < len(set(kept)) <= 2 * PARTITIONS
+    assert len(mapped) > DAYS
+    assert _newest == {}
+    if day_workers == 1:
+        assert len(set(mapped)) == len(mapped), "a piece was mapped twice"
+    if day_workers == 1:
+        assert len(set(kept)) == len(kept), "a piece was made twice"
+    made.clear()
+    assert without_pieces(given, tmp_path / "sources") == found
+    assert made == []
+
+
+def with_text_keys(given: TinyProject) -> None:
+    for view in given.views.values():
+        for one in view["fields"]:
+            if one["name"] == "user_id":
+                one["dtype"] = "string"
+    for column in given.service["columns"]:
+        if column["name"] == "user_id":
+            column["dtype"] = "string"
+    given.data["events"] = [(f"user {row[0]}", *row[1:]) for row in given.data["events"]]
+    given.write().write_data()
+
+
+def test_the_first_writer_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]]) -> None:
+    given = project(tmp_path / "project")
+    link = os.link
+    late: list[Path] = []
+
+    def second(own: Path, target: Path) -> None:
+        late.append(target)
+        target.write_bytes(own.read_bytes())
+        link(own, target)
+
+    monkeypatch.setattr(os, "link", second)
+    found = build(given, tmp_path / "late")
+    assert len(set(late)) == len(late) > DAYS
+    monkeypatch.undo()
+    assert without_pieces(given, tmp_path / "sources") == found
+
+
+@pytest.mark.parametrize("error", [duckdb.IOException("no space"), OSError("no links here")])
+def test_where_no_piece_can_be_made_the_source_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]], error: Exception
+) -> None:
+    given = project(tmp_path / "project")
+
+    def refuse(own: Path, target: Path) -> None:
+        raise error
+
+    monkeypatch.setattr(os, "link", refuse)
+    found = build(given, tmp_path / "refused")
+    # Partitions that few days look back on have pieces that are not kept, but those behind a refusal are not begun.
+    assert not any(keep for _, keep in made)
+    monkeypatch.undo()
+    assert without_pieces(given, tmp_path / "sources") == found
+
+
+def test_pieces_are_kept_within_a_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]]
+) -> None:
+    """What is one byte from full takes what the threads make at once, and nothing more."""
+    given = project(tmp_path / "project")
+    monkeypatch.setattr(projected_partitions, "_MOST_BYTES", 1)
+    found = build(given, tmp_path / "bounded")
+    assert 1 <= sum(keep for _, keep in made) <= 2
+    monkeypatch.undo()
+    assert without_pieces(given, tmp_path / "sources") == found
+
+
+def test_a_history_without_room_is_sorted_by_duckdb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]]
+) -> None:
+    given = project(tmp_path / "project")
+    found = build(given, tmp_path / "pieces")
+    made.clear()
+    monkeypatch.setattr(reader, "HELD_SHARE", 0.0)
+    assert build(given, tmp_path / "sorted") == found
+    # For each history the first days make what the threads make at once, and find out by it.
+    assert len(made) <= 4 * DAYS
+
+
+def test_a_file_that_changes_while_a_piece_is_made_fails_the_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = project(tmp_path / "project")
+    check = sorted_partitions.check_unchanged
+    changed: list[Path] = []
+
+    def change(files: Any) -> None:
+        if not changed:
+            changed.append(Path(files[0].path))
+            os.utime(files[0].path, ns=(1, 1))
+        check(files)
+
+    monkeypatch.setattr(sorted_partitions, "check_unchanged", change)
+    words = ["--runtime-config-path", str(given.runtime_path), "--output-root", str(tmp_path / "output")]
+    assert main(words) != 0
+    assert f"{changed[0]} changed while the day was built: run again when it is complete" in capsys.readouterr().err
+    assert list((tmp_path / "output" / "ranking" / "_staging").glob("run-*")) == []
+
+
+def test_a_day_reads_the_version_that_it_has_identified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source that is replaced between two days of a run has another piece for the later one."""
+    given = project(tmp_path / "project")
+    found, later = replaced_between_days(given, tmp_path / "replaced", monkeypatch)
+    wanted = without_pieces(given, tmp_path / "sources")
+    assert {name for name in wanted if found[name] != wanted[name]} == {later}
+
+
+@pytest.mark.parametrize("kind", ["int8", "int32", "int64", "uint64", "string"])
+def test_keys_get_the_numbers_of_the_entities(kind: str) -> None:
+    values = {"string": ["a", "", "é", "b"], "uint64": [2**64 - 1, 0, 5, 9]}.get(kind, [-128, 127, 0, 5])
+    entities = pa.array(values[:3], pa.type_for_alias(kind))
+    keys = pa.chunked_array([pa.array([*values, values[0]], entities.type), pa.array([], entities.type)])
+    assert sorted_partitions._codes(keys, entities).tolist() == [0, 1, 2, -1, 0]
+    assert sorted_partitions._codes(keys, entities[:0]).tolist() == [-1] * 5
+
+
+def test_keys_far_apart_get_their_numbers_too() -> None:
+    entities = pa.array([-(2**63), -1, 2**63 - 1])
+    keys = pa.chunked_array([pa.array([2**63 - 1, 0, -(2**63)])])
+    assert sorted_partitions._codes(keys, entities).tolist() == [2, -1, 0]
+    near = pa.array(np.array([-(2**63), -(2**63) + 1]))
+    assert sorted_partitions._codes(keys, near).tolist() == [-1, -1, 0]

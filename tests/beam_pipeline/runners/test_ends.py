@@ -1,0 +1,270 @@
+"""How a run on a portable runner ends: well, by a day that fails, by a signal, by killed workers and drivers."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.beam_pipeline.runners.conftest import (
+    LOOPBACK,
+    REPOSITORY,
+    WORKERS,
+    Services,
+    environment,
+    free_port,
+    left_in_staging,
+    parts,
+    run_skeleton,
+    skeleton_words,
+    started,
+    wait_for_port,
+)
+from tests.projects import TinyProject, moment
+
+FORMS = ("loopback", "external")
+DAYS = 8
+DAY_WORKERS = 2
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> TinyProject:
+    """Eight days, each cut into so many parts that it takes a while."""
+    project = TinyProject(tmp_path / "slow")
+    project.runtime |= {"feed_start": "2024-01-02", "feed_end": f"2024-01-0{1 + DAYS}", "day_workers": DAY_WORKERS}
+    project.runtime |= {"rows_per_part": 1}
+    project.views["prices"]["source"]["missing_partitions"] = "empty"
+    project.data["events"] = [
+        (user, 10, moment(f"0{day} 12:00"), float(user)) for day in range(1, 2 + DAYS) for user in range(12)
+    ]
+    return project.write().write_data()
+
+
+@pytest.fixture
+def skeleton(slow: TinyProject) -> Path:
+    return slow.root / "output" / "ranking"
+
+
+@pytest.fixture
+def running(slow: TinyProject) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start a run; one that a test leaves behind is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*words: str) -> subprocess.Popen[str]:
+        started.append(
+            subprocess.Popen(
+                skeleton_words(slow.runtime_path, *words), cwd=REPOSITORY, env=environment(), stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, text=True,
+            )
+        )  # fmt: skip
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.kill()
+        one.communicate()
+
+
+def published(service_dir: Path) -> set[str]:
+    return {path.parent.name for path in (service_dir / "skeleton").glob("dt=*/_manifest.json")}
+
+
+def at_work(service_dir: Path) -> set[str]:
+    """The attempts that have a directory of intermediates."""
+    return {path.name for path in (service_dir / "_staging").glob("run-*/work/*")}
+
+
+def wait_for(process: subprocess.Popen[str], what: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 120
+    while not what():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def worker_processes(service_dir: Path) -> list[psutil.Process]:
+    """The processes, other than the driver, that hold a place of the run."""
+    return [
+        one
+        for one in psutil.process_iter()
+        if "SdkHarness" in " ".join(_quietly(one.cmdline) or [])
+        and any(str(service_dir) in opened.path for opened in _quietly(one.open_files) or [])
+    ]
+
+
+def _quietly(ask: Callable[[], list]) -> list:  # type: ignore[type-arg]
+    try:
+        return ask()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return []
+
+
+def test_worker_processes_have_exactly_day_workers_days_at_once(
+    services: Services, running: Callable[..., subprocess.Popen[str]], skeleton: Path
+) -> None:
+    assert WORKERS > DAY_WORKERS
+    process = running(*services.forms["external"])
+    most = 0
+    while process.poll() is None:
+        before = at_work(skeleton)
+        # What is there twice was there in between, and an attempt has one directory in its life.
+        most = max(most, len(before & at_work(skeleton)))
+        time.sleep(0.005)
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+    assert most == DAY_WORKERS
+    assert stdout == f"{skeleton / 'skeleton'}\n"
+    told = [line for line in stderr.splitlines() if line.startswith("skeleton 2024-01-")]
+    assert len(told) == DAYS
+    assert told[-1].endswith(f"({DAYS}/{DAYS})")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_day_that_fails_ends_the_run_with_its_sentence(services: Services, tmp_path: Path, form: str) -> None:
+    project = TinyProject(tmp_path)
+    project.column("price")["nullable"] = False
+    done = run_skeleton(project.write().write_data().runtime_path, *services.forms[form])
+    assert (done.returncode, done.stdout) == (1, "")
+    # The other day may have been built before: there is no order of days over processes.
+    assert done.stderr.splitlines()[-1] == (
+        "error: day 2024-01-02, operator 'sink': column 'price' must not be NULL, and 1 rows have none, the first of "
+        "them row 1 (user_id 2, item_id 99): give the column a default in the service, or say nullable: true"
+    )
+    assert "Traceback" not in done.stderr
+    assert left_in_staging(tmp_path / "output" / "ranking") == []
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_interrupted_run_ends_its_days_and_can_be_gone_on_with(
+    services: Services, running: Callable[..., subprocess.Popen[str]], slow: TinyProject, skeleton: Path, form: str
+) -> None:
+    process = running(*services.forms[form])
+    wait_for(process, lambda: published(skeleton))
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (130, "")
+    assert stderr.splitlines()[-1] == "error: interrupted by SIGINT"
+    assert "Traceback" not in stderr
+    days = published(skeleton)
+    assert 0 < len(days) < DAYS
+    assert left_in_staging(skeleton) == []
+    assert worker_processes(skeleton) == []
+    check_the_rest_is_built(slow, skeleton, days)
+
+
+def test_the_days_of_a_killed_driver_are_given_up(
+    services: Services, running: Callable[..., subprocess.Popen[str]], slow: TinyProject, skeleton: Path
+) -> None:
+    process = running(*services.forms["external"])
+    wait_for(process, lambda: published(skeleton) and at_work(skeleton))
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 60
+    while worker_processes(skeleton) or at_work(skeleton):
+        assert time.monotonic() < deadline, (
+            [[one.path for one in process.open_files()] for process in worker_processes(skeleton)],
+            at_work(skeleton),
+        )
+        time.sleep(0.05)
+    check_the_rest_is_built(slow, skeleton, published(skeleton))
+
+
+def test_a_killed_worker_is_told_within_the_time_out(
+    services: Services, running: Callable[..., subprocess.Popen[str]], slow: TinyProject, skeleton: Path
+) -> None:
+    process = running(*services.forms["external"], "--worker-timeout", "15")
+    killed: set[int] = set()
+
+    def all_are_killed() -> bool:
+        for one in worker_processes(skeleton):
+            one.kill()
+            killed.add(one.pid)
+        return len(killed) == WORKERS
+
+    wait_for(process, all_are_killed)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 1, stderr
+    pool = services.pool
+    assert stderr.splitlines()[-1] == (
+        "error: no worker has had a day at work within 15 s (--worker-timeout), and days are left: a worker was lost, "
+        f"or the runner gives them no work; see the log of the worker pool {pool}, and run again to go on"
+    )
+    check_the_rest_is_built(slow, skeleton, published(skeleton))
+
+
+def check_the_rest_is_built(project: TinyProject, service_dir: Path, days: set[str]) -> None:
+    """The days that are there stay as they are, and a run on DirectRunner builds the others and clears up."""
+    before = parts(service_dir)
+    assert {name.partition("/")[0] for name in before} == days
+    done = run_skeleton(project.runtime_path, "--runner", "DirectRunner")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("skeleton 2024-01-") == DAYS - len(days)
+    after = parts(service_dir)
+    assert {name: after[name] for name in before} == before
+    assert left_in_staging(service_dir) == []
+
+
+def test_a_job_service_that_goes_away_ends_the_run(
+    running: Callable[..., subprocess.Popen[str]], slow: TinyProject, skeleton: Path
+) -> None:
+    # One of its own, as it comes with Beam, since it is killed.
+    port = free_port()
+    words = [sys.executable, "-m", "apache_beam.runners.portability.local_job_service_main", "--port", str(port)]
+    with started(words, stderr=subprocess.DEVNULL) as service:
+        wait_for_port(service, port)
+        process = running("--runner", "PortableRunner", "--job_endpoint", f"localhost:{port}", *LOOPBACK)
+        wait_for(process, lambda: published(skeleton))
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (1, "")
+    last = stderr.splitlines()[-1]
+    assert last.startswith("error: the job service does not answer any more (")
+    assert last.endswith("): run again to go on")
+    assert "Traceback" not in stderr
+    check_the_rest_is_built(slow, skeleton, published(skeleton))
+
+
+# What Beam starts as `java -jar JAR ... --job-port PORT`: Beam's local job service instead of Flink's.
+JOB_SERVER = """#!{python}
+import sys, time
+from apache_beam.runners.portability import local_job_service
+local_job_service.LocalJobServicer().start_grpc_server(int(sys.argv[sys.argv.index("--job-port") + 1]))
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_runner_that_starts_a_job_server_of_its_own_ends_it_too(tmp_path: Path, works: bool) -> None:
+    project = TinyProject(tmp_path).write().write_data()
+    launcher = tmp_path / "java"
+    launcher.write_text(JOB_SERVER.format(python=sys.executable) if works else "#!/bin/sh\nexit 3\n")
+    launcher.chmod(0o755)
+    jar = tmp_path / "job_server.jar"
+    jar.touch()
+    words = ["--runner", "FlinkRunner", "--flink_job_server_jar", jar, "--job_server_java_launcher", launcher]
+    done = run_skeleton(project.runtime_path, *words, "--environment_type", "LOOPBACK")
+    if works:
+        assert done.returncode == 0, done.stderr
+        assert len(published(tmp_path / "output" / "ranking")) == 2
+    else:
+        assert (done.returncode, done.stderr) == (
+            2,
+            "error: --runner FlinkRunner: its job server did not start (Service failed to start up with error 3): "
+            "start it by hand to see what it says, and give its address with --job_endpoint\n",
+        )
+    assert [one for one in psutil.process_iter() if str(launcher) in " ".join(_quietly(one.cmdline))] == []
+
+
+def test_train_hands_the_flags_of_beam_to_the_skeleton(services: Services, tmp_path: Path) -> None:
+    project = TinyProject(tmp_path).without("item_vector").write().write_data()
+    words = ["-m", "daeda", "pipeline", "train", "ranking", "--runtime-config-path", str(project.runtime_path)]
+    train = [sys.executable, *words, "--worker-timeout", "60", "--", *services.forms["external"]]
+    done = subprocess.run(train, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{tmp_path / 'output' / 'ranking' / 'skeleton'}\n"
+    assert published(tmp_path / "output" / "ranking") == {"dt=2024-01-02", "dt=2024-01-03"}

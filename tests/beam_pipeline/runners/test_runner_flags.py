@@ -1,0 +1,154 @@
+"""Runners and their flags: what is refused, and that nothing is written by then."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.beam_pipeline.runners.conftest import REPOSITORY, run_skeleton
+from tests.projects import TinyProject
+
+KNOWN = "Known: DirectRunner, FlinkRunner, FnApiRunner, PortableRunner, PrismRunner, SparkRunner"
+PORTABLE = ("--runner", "PortableRunner", "--job_endpoint", "localhost:8099")
+DOCS = "docs/runners.md shows how"
+
+REFUSED = {
+    "misspelt": (("--runner", "Portabel"), f"--runner Portabel is not offered: did you mean 'PortableRunner'? {KNOWN}"),
+    "not offered": (
+        ("--runner", "DataflowRunner"),
+        f"--runner DataflowRunner is not offered: did you mean 'PortableRunner'? {KNOWN}",
+    ),
+    "no endpoint": (
+        ("--runner", "portable"),
+        "--runner PortableRunner needs --job_endpoint HOST:PORT, the job service to hand the days to: "
+        "docs/runners.md shows how to start the one that comes with Beam",
+    ),
+    "endpoint without a port": (
+        ("--runner", "PortableRunner", "--job_endpoint", "localhost"),
+        "--job_endpoint localhost is not HOST:PORT: write it like localhost:8099",
+    ),
+    "endpoint with no such port": (
+        ("--runner", "PortableRunner", "--job_endpoint", "localhost:65536"),
+        "--job_endpoint localhost:65536 is not HOST:PORT: write it like localhost:8099",
+    ),
+    "would download": (
+        ("--runner", "FlinkRunner"),
+        "--runner FlinkRunner would download its job server: give its file with --flink_job_server_jar, or a job "
+        "server that runs with --job_endpoint HOST:PORT",
+    ),
+    "no such jar": (
+        ("--runner", "FlinkRunner", "--flink_job_server_jar", "no.jar"),
+        "--flink_job_server_jar no.jar: no such file: give the file of the job server",
+    ),
+    "no environment": (
+        PORTABLE,
+        "--runner PortableRunner needs --environment_type: LOOPBACK (workers in this process) or EXTERNAL (a pool of "
+        "worker processes, its address in --environment_config)",
+    ),
+    "misspelt environment": (
+        (*PORTABLE, "--environment_type", "LOPBACK"),
+        "--environment_type LOPBACK: did you mean 'LOOPBACK'? Known: DOCKER, EXTERNAL, LOOPBACK, PROCESS",
+    ),
+    "no pool": (
+        (*PORTABLE, "--environment_type", "EXTERNAL"),
+        "--environment_type EXTERNAL needs --environment_config HOST:PORT, the pool that starts workers: "
+        "docs/runners.md shows how to start one",
+    ),
+    "no image": (
+        (*PORTABLE, "--environment_type", "DOCKER"),
+        "--environment_type DOCKER would use Beam's own image, which lacks daeda: name an image that has it with "
+        "--environment_config",
+    ),
+    "two pools": (
+        (*PORTABLE, "--environment_type", "EXTERNAL", "--environment_config", "a:1",
+         "--environment_options", "external_service_address=b:2"),
+        "--runner PortableRunner: Option environment_config is incompatible with option(s) external_service_address.",
+    ),
+    "time-out of a runner that waits for nobody": (
+        ("--runner", "FnApiRunner", "--worker-timeout", "9"),
+        "--worker-timeout belongs to portable runners, and the days of FnApiRunner are built by this process: remove "
+        "it, or choose another --runner",
+    ),
+    "time-out": (
+        ("--worker-timeout", "0"),
+        "python -m beam_pipeline: argument --worker-timeout: '0' is not a number of seconds above 0; see python -m "
+        "beam_pipeline --help",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> TinyProject:
+    return TinyProject(tmp_path).write().write_data()
+
+
+def refused(project: TinyProject, *words: str) -> str:
+    """Stderr of a run that exits with 2 and leaves no output."""
+    done = run_skeleton(project.runtime_path, *words)
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert not (project.root / "output").exists()
+    return done.stderr
+
+
+# Runs the command once for each list of words, since Beam takes a second or two to import.
+COMMANDS = """
+import contextlib, io, json, sys
+from beam_pipeline.command import main
+told = []
+for words in json.loads(sys.argv[1]):
+    with contextlib.redirect_stderr(io.StringIO()) as errors:
+        code = main(words)
+    told.append([code, errors.getvalue()])
+print(json.dumps(told))
+"""
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]:
+    """Exit code and stderr of each case."""
+    project = TinyProject(tmp_path_factory.mktemp("project")).write().write_data()
+    commands = [["--runtime-config-path", str(project.runtime_path), *words] for words, _ in REFUSED.values()]
+    words = [sys.executable, "-c", COMMANDS, json.dumps(commands)]
+    done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=True)
+    assert not (project.root / "output").exists()
+    return dict(zip(REFUSED, json.loads(done.stdout), strict=True))
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_runner_that_cannot_run_is_refused(told: dict[str, tuple[int, str]], name: str) -> None:
+    assert told[name] == [2, f"error: {REFUSED[name][1]}\n"]
+
+
+def test_a_job_endpoint_where_nobody_listens(project: TinyProject) -> None:
+    with socket.socket() as taken:
+        # Bound and not listening: the port is nobody else's, and a connection is refused.
+        taken.bind(("localhost", 0))
+        endpoint = f"localhost:{taken.getsockname()[1]}"
+        told = refused(project, *PORTABLE[:3], endpoint, "--environment_type", "LOOPBACK")
+    assert told == (
+        f"error: --job_endpoint {endpoint}: nobody listens there ([Errno 111] Connection refused): start a job "
+        f"service, or correct the address; {DOCS}\n"
+    )
+
+
+def test_a_job_endpoint_where_something_else_listens(project: TinyProject) -> None:
+    with socket.create_server(("localhost", 0)) as server:
+        # It takes connections and says nothing, like a service behind a wrong port.
+        server.settimeout(60)
+        connections = []
+        threading.Thread(target=lambda: connections.append(server.accept()), daemon=True).start()
+        endpoint = f"localhost:{server.getsockname()[1]}"
+        words = (*PORTABLE[:3], endpoint, "--environment_type", "LOOPBACK", "--job_server_timeout", "2")
+        told = refused(project, *words)
+        for connection, _ in connections:
+            connection.close()
+    assert told == (
+        f"error: --job_endpoint {endpoint}: what listens there is not a job service of Beam (no answer within 2 s): "
+        f"correct the address, or start one; {DOCS}\n"
+    )

@@ -1,0 +1,94 @@
+"""Histories and probes of the kernel's tests, and the oracle's answer for them."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from beam_pipeline.windows.contract import History, Probes, WindowedAggregate
+from beam_pipeline.windows.numpy_engine.aggregate import aggregate as in_numpy
+from beam_pipeline.windows.polars_engine.aggregate import aggregate as in_polars
+from tests.oracle.rolling import rolling
+from tests.oracle.values import order_key
+
+# The columns of a history row, in tie order behind key and time; LATE_NAMES where rows become known late.
+NAMES = ("e", "t", "k", "v")
+LATE_NAMES = ("e", "t", "known", "k", "v")
+Row = tuple[Any, ...]
+# What the contract allows a deviation to differ, relative to the exact one.
+STD_TOLERANCE = 1e-12
+ENGINES = {"duckdb": in_numpy, "polars": in_polars}
+
+
+def in_order(rows: Sequence[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: [order_key(value) for value in row])
+
+
+def history_of(rows: Sequence[Row], kind: pa.DataType, names: Sequence[str] = NAMES) -> History:
+    """Rows that are in order, without those that never become known."""
+    columns = {name: [row[place] for row in rows] for place, name in enumerate(names)}
+    int64s = {name: np.array(columns[name], dtype=np.int64) for name in names if name in ("e", "t", "known")}
+    values = {"k": pa.array(columns["k"], pa.int64()), "v": pa.array(columns["v"], kind)}
+    return History(int64s["e"], int64s["t"], values, int64s.get("known"))
+
+
+def probes_of(spine: Sequence[tuple[int, int]]) -> Probes:
+    return Probes(np.array([e for e, _ in spine], dtype=np.int64), np.array([t for _, t in spine], dtype=np.int64))
+
+
+def answers(
+    rows: Sequence[Row], spine: Sequence[tuple[int, int]], wanted: WindowedAggregate, names: Sequence[str] = NAMES
+) -> list[Any]:
+    """What the oracle says."""
+    return rolling(
+        [{"e": e, "t": t} for e, t in spine],
+        [dict(zip(names, row, strict=True)) for row in rows],
+        ["e"],
+        "t",
+        "t",
+        wanted.kind,
+        column=wanted.column,
+        window=wanted.window,
+        max_length=wanted.max_length,
+        order="newest_first" if wanted.newest_first else "oldest_first",
+        created="known" if "known" in names else None,
+        declared=names,
+    )
+
+
+def check(
+    rows: Sequence[Row],
+    spine: Sequence[tuple[int, int]],
+    kind: pa.DataType,
+    wanted: list[WindowedAggregate],
+    names: Sequence[str] = NAMES,
+) -> list[pa.Array]:
+    """Compare both engines with the oracle, values and types; returns the kernel's arrays."""
+    ordered, probing = in_order(rows), sorted(spine)
+    known = [row for row in ordered if "known" not in names or row[names.index("known")] is not None]
+    history, moments = history_of(known, kind, names), probes_of(probing)
+    results = {name: engine(history, moments, wanted, "here") for name, engine in ENGINES.items()}
+    for place, one in enumerate(wanted):
+        expected = answers(ordered, probing, one, names)
+        for name, found in results.items():
+            array = found[place]
+            array.validate(full=True)
+            assert array.type == results["duckdb"][place].type, (name, one)
+            assert len(array) == len(expected)
+            for value, right in zip(array.to_pylist(), expected, strict=True):
+                assert same(one.kind, value, right), (name, one, value, right)
+                assert not is_negative_zero(value)
+    return results["duckdb"]
+
+
+def same(kind: str, found: Any, expected: Any) -> bool:
+    """Equal, a deviation within its tolerance (or the spacing of the smallest doubles)."""
+    if kind == "std" and found is not None and expected is not None and math.isfinite(expected):
+        return math.isclose(found, expected, rel_tol=STD_TOLERANCE, abs_tol=5e-324)
+    return order_key(found) == order_key(expected)
+
+
+def is_negative_zero(value: Any) -> bool:
+    return isinstance(value, float) and value == 0 and math.copysign(1, value) < 0

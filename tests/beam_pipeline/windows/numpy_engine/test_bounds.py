@@ -1,0 +1,75 @@
+"""Both searches for bounds against each other and against the definition."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from beam_pipeline.windows.numpy_engine.bounds import BoundFinder, DistinctProbes, distinct_probes, segments_of
+
+LEAST, GREATEST = -(2**63), 2**63 - 1
+ENTITY = st.sampled_from([LEAST, -1, 0, 3, GREATEST])
+TIME = st.integers(-9, 9) | st.sampled_from([LEAST, LEAST + 1, GREATEST - 1, GREATEST])
+NARROW = st.integers(-9, 9)
+WINDOW = st.none() | st.integers(0, 20) | st.sampled_from([2**62, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 10**30])
+
+
+def finder(history, probes, packed):
+    entity, time = (np.array([row[place] for row in history], dtype=np.int64) for place in range(2))
+    return BoundFinder(segments_of(entity), time, probes, packed=packed)
+
+
+def seen(history, entity, time, window):
+    """The positions inside the window, by definition."""
+    return [
+        place
+        for place, (e, t) in enumerate(history)
+        if e == entity and t < time and (window is None or t >= time - window)
+    ]
+
+
+def distinct(spine):
+    entity, time = (np.array([row[place] for row in spine], dtype=np.int64) for place in range(2))
+    return distinct_probes(entity, time)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data(), st.booleans(), WINDOW)
+def test_the_definition_of_a_window(data, wide, window):
+    row = st.tuples(ENTITY, TIME if wide else NARROW)
+    history = sorted(data.draw(st.lists(row, max_size=20)))
+    probes = distinct(sorted(data.draw(st.lists(st.tuples(ENTITY, TIME), max_size=8))))
+    for packed in (None, False):
+        bounds = finder(history, probes, packed).find(window)
+        assert (bounds.lo <= bounds.hi).all()
+        for place in range(len(bounds)):
+            inside = list(range(bounds.lo[place], bounds.hi[place]))
+            assert inside == seen(history, probes.entity[place], int(probes.time[place]), window)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32), WINDOW)
+def test_both_searches_agree_on_many_rows(seed, window):
+    rng = np.random.default_rng(seed)
+    history = sorted(map(tuple, rng.integers(-50, 50, (300, 2)).tolist()))
+    probes = distinct(sorted(map(tuple, rng.integers(-60, 60, (80, 2)).tolist())))
+    packed, searched = (finder(history, probes, choice).find(window) for choice in (None, False))
+    assert packed.lo.tolist() == searched.lo.tolist()
+    assert packed.hi.tolist() == searched.hi.tolist()
+
+
+def test_equal_probes_are_merged():
+    probes = distinct([(1, 5), (1, 5), (1, 6), (2, 6), (2, 6)])
+    assert probes.entity.tolist() == [1, 1, 2]
+    assert probes.time.tolist() == [5, 6, 6]
+    assert probes.inverse.tolist() == [0, 0, 1, 2, 2]
+    assert distinct([(1, 5), (1, 6)]).inverse is None
+
+
+def test_the_packed_key_is_used_up_to_the_last_bit():
+    """Two entities with a stride of 2^62 - 1 fit in 63 bits, with a stride of 2^62 they do not."""
+    probes = DistinctProbes(np.array([0, 1]), np.array([2**62, 2**62]), None)
+    for span, fits in ((2**62 - 3, True), (2**62 - 2, False)):
+        found = finder([(0, 0), (0, span), (1, 0), (1, span)], probes, None)
+        assert (found._keys is not None) == fits
+        bounds = found.find(None)
+        assert (bounds.lo.tolist(), bounds.hi.tolist()) == ([0, 2], [2, 4])

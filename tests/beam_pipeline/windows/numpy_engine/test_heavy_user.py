@@ -1,0 +1,78 @@
+"""A user with 100,000 events, beside others: every kind, and rows that become known late."""
+
+from functools import cache
+from typing import get_args
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from beam_pipeline.windows.contract import History, Probes, WindowedAggregate
+from daeda.settings.aggregations import LIST_KINDS, AggregateKind
+from tests.beam_pipeline.windows.numpy_engine.cases import ENGINES, same
+from tests.oracle import rolling as oracle
+
+EVENTS, BEFORE, PROBES = 100_000, 500, 3_000
+
+
+@cache
+def heavy_history():
+    """User 1 has a few events, user 2 has 100,000, two at each time, on 2,000 items of which few are frequent."""
+    rng = np.random.default_rng(17)
+    time = np.concatenate([np.arange(BEFORE), np.arange(EVENTS) // 2])
+    items = np.minimum(rng.zipf(1.2, len(time)), 2_000)
+    lists = [[int(item), None, int(item) // 3] for item in items]
+    columns = {
+        "v": pa.array(np.where(items % 11 == 0, None, items), pa.int64()),
+        "w": pa.array(lists, pa.list_(pa.int64())),
+    }
+    return History(np.repeat([1, 2], [BEFORE, EVENTS]), time, columns)
+
+
+def probes_of_heavy(count):
+    rng = np.random.default_rng(18)
+    return Probes(np.full(count, 2), np.sort(rng.integers(0, EVENTS // 2 + 10, count)))
+
+
+def rows_seen(history, moment, window):
+    """The rows of user 2 in the window, newest first, as the oracle takes them."""
+    own = slice(BEFORE, BEFORE + EVENTS)
+    time = history.time[own]
+    inside = time < moment
+    if window is not None:
+        inside &= time >= moment - window
+    if history.known is not None:
+        inside &= history.known[own] < moment
+    places = pa.array(BEFORE + np.flatnonzero(inside)[::-1])
+    values, lists = (history.columns[name].take(places).to_pylist() for name in ("v", "w"))
+    return [{"v": value, "w": elements} for value, elements in zip(values, lists, strict=True)]
+
+
+def compare(engine, history, probes, wanted, every):
+    (found,) = ENGINES[engine](history, probes, [wanted], "here")
+    for place in range(every // 2, len(probes.time), every):
+        rows = rows_seen(history, probes.time[place], wanted.window)
+        expected = oracle.aggregate(wanted.kind, rows, wanted.column, wanted.max_length, "newest_first")
+        assert same(wanted.kind, found[place].as_py(), expected), (wanted, place)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("window", [None, 300])
+@pytest.mark.parametrize("kind", get_args(AggregateKind))
+def test_every_kind(kind, window, engine):
+    wanted = WindowedAggregate(
+        "x", kind, "w" if kind == "flatten_distinct" else "v", window, 32 if kind in LIST_KINDS else None
+    )
+    compare(engine, heavy_history(), probes_of_heavy(PROBES), wanted, PROBES // 2)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("kind", ["count", "sum", "last", "last_distinct"])
+@pytest.mark.parametrize("delays", [[100], [0, 0, 0, 0, 0, 0, 0, 0, 0, 5_000]])
+def test_rows_that_become_known_late(delays, kind, engine):
+    """A fixed delay leaves one range of rows; late corrections make windows that see copies of their rows."""
+    rng = np.random.default_rng(19)
+    history = heavy_history()
+    known = history.time + rng.choice(delays, len(history.time))
+    wanted = WindowedAggregate("x", kind, "v", None, 32 if kind in LIST_KINDS else None)
+    compare(engine, History(history.entity, history.time, history.columns, known), probes_of_heavy(60), wanted, 15)

@@ -1,0 +1,186 @@
+"""The gate over processes: exactly so many days at once, and stopped as one."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from beam_pipeline.workers.context import DayLimits, RunContext
+from beam_pipeline.workers.day_slots import Stopped
+from beam_pipeline.workers.registry import WorkerUnfit, close_gate, join_run, software
+from beam_pipeline.workers.shared_day_slots import _STOP, SharedGate, Unforeseen
+from daeda.dataset.layout import Layout
+from daeda.dataset.publish.staging import open_staging
+from daeda.errors import DayError, Interrupted
+from tests.beam_pipeline.runners.conftest import REPOSITORY
+
+PLACES = 2
+DAY = dt.date(2024, 1, 1)
+# A process that enters so many days one after another, and says when it was inside.
+WORKER = """
+import datetime as dt, json, sys, time
+from pathlib import Path
+from beam_pipeline.workers.shared_day_slots import SharedGate
+gate = SharedGate(Path(sys.argv[1]), int(sys.argv[2]))
+for number in range(int(sys.argv[3])):
+    gate.enter(dt.date(2024, 1, 1 + number), str(number), lambda: None)
+    began = time.monotonic()
+    time.sleep(float(sys.argv[4]))
+    print(json.dumps([began, time.monotonic()]), flush=True)
+    gate.leave(str(number))
+"""
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Iterator[Path]:
+    """The directory of a run whose driver is this process."""
+    with open_staging(Layout(tmp_path / "service")) as staging:
+        yield staging.directory
+
+
+def worker(run_dir: Path, days: int, seconds: float) -> subprocess.Popen[str]:
+    words = [sys.executable, "-c", WORKER, str(run_dir), str(PLACES), str(days), str(seconds)]
+    return subprocess.Popen(words, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def most_at_once(intervals: list[list[float]]) -> int:
+    return max(sum(began <= moment < ended for began, ended in intervals) for moment, _ in intervals)
+
+
+def wait_until(what: object) -> None:
+    deadline = time.monotonic() + 30
+    while not what():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_four_processes_have_exactly_two_days_at_once(run_dir: Path) -> None:
+    gate = SharedGate(run_dir, PLACES).open()
+    assert not gate.began
+    workers = [worker(run_dir, 4, 0.15) for _ in range(4)]
+    inside = [json.loads(line) for one in workers for line in one.communicate(timeout=60)[0].splitlines()]
+    assert len(inside) == 16
+    assert most_at_once(inside) == PLACES
+    assert gate.began
+    assert gate.occupied == 0
+
+
+def test_a_killed_process_gives_its_place_back(run_dir: Path) -> None:
+    gate = SharedGate(run_dir, PLACES).open()
+    held = [worker(run_dir, 1, 60) for _ in range(PLACES)]
+    try:
+        wait_until(lambda: gate.occupied == PLACES)
+        os.kill(held[0].pid, signal.SIGKILL)
+        gate.enter(DAY, "mine", lambda: None)
+        assert gate.occupied == PLACES
+        gate.leave("mine")
+        gate.leave("mine")
+        assert gate.occupied == PLACES - 1
+    finally:
+        for one in held:
+            one.kill()
+            one.communicate()
+
+
+def test_the_first_cause_of_any_process_stops_all_and_stays(run_dir: Path) -> None:
+    here, there = SharedGate(run_dir, PLACES).open(), SharedGate(run_dir, PLACES)
+    interrupted = []
+    here.enter(DAY, "a day", lambda: interrupted.append(True))
+    there.stop(DayError("day 2024-01-02, operator 'sink': no"))
+    here.stop(Interrupted("later"))
+    for gate in (here, there):
+        assert type(gate.cause) is DayError
+        assert str(gate.cause) == "day 2024-01-02, operator 'sink': no"
+        with pytest.raises(Stopped, match="the run is stopping"):
+            gate.enter(DAY, "another", lambda: None)
+    assert interrupted
+    assert not here.wait_until_empty(0.5)
+    here.leave("a day")
+    assert here.wait_until_empty(0.5)
+
+
+def test_a_day_at_work_hears_that_another_process_stopped_the_run(run_dir: Path) -> None:
+    here, there = SharedGate(run_dir, PLACES).open(), SharedGate(run_dir, PLACES)
+    interrupted: list[bool] = []
+    here.enter(DAY, "a day", lambda: interrupted.append(True))
+    there.stop(DayError("no"))
+    wait_until(lambda: interrupted)
+    here.leave("a day")
+
+
+def test_what_was_not_foreseen_keeps_its_traceback(run_dir: Path) -> None:
+    here, there = SharedGate(run_dir, PLACES).open(), SharedGate(run_dir, PLACES)
+    with pytest.raises(KeyError) as failure:
+        {}["missing"]
+    there.stop(failure.value)
+    assert there.cause is failure.value
+    assert type(here.cause) is Unforeseen
+    assert str(here.cause).startswith("Traceback")
+    assert "KeyError: 'missing'" in str(here.cause)
+
+
+def context_of(run_dir: Path, **software: str) -> RunContext:
+    limits = DayLimits(memory_bytes=1 << 30, threads=1, temp_directory="")
+    return RunContext("service", "data", str(run_dir.parents[1]), str(run_dir), limits, PLACES, software=software)
+
+
+def test_a_worker_joins_with_the_places_of_the_driver(run_dir: Path) -> None:
+    gate = SharedGate(run_dir, PLACES).open()
+    context = context_of(run_dir, **software())
+    joined = join_run(context)
+    assert join_run(context) is joined
+    joined.enter(DAY, "a day", lambda: None)
+    assert gate.occupied == 1
+    joined.leave("a day")
+    close_gate(context)
+
+
+def test_a_worker_without_the_storage_of_the_run_says_so(tmp_path: Path) -> None:
+    missing = tmp_path / "service" / "_staging" / "run-1"
+    with pytest.raises(WorkerUnfit) as failure:
+        join_run(context_of(missing))
+    assert str(failure.value) == (
+        f"the worker on {socket.gethostname()} does not see {missing}: data_root and output_root must lie on storage "
+        "that every worker reaches by the same path"
+    )
+    assert not missing.exists()
+
+
+def test_a_worker_with_other_versions_says_so(run_dir: Path) -> None:
+    with pytest.raises(WorkerUnfit) as failure:
+        join_run(context_of(run_dir, duckdb="0.1"))
+    assert str(failure.value) == (
+        f"the worker on {socket.gethostname()} has duckdb {version('duckdb')} instead of 0.1: install the same "
+        "versions there, or days would depend on who built them"
+    )
+
+
+def test_a_day_ends_with_its_driver(tmp_path: Path) -> None:
+    with open_staging(Layout(tmp_path / "service")) as staging:
+        gate = SharedGate(staging.directory, PLACES).open()
+        interrupted: list[bool] = []
+        gate.enter(DAY, "a day", lambda: interrupted.append(True))
+        gate.check()
+    wait_until(lambda: interrupted)
+    with pytest.raises(Stopped):
+        gate.check()
+    gate.leave("a day")
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"kind": [], "message": 1}', "\x1b[31m"])
+def test_a_cause_that_was_written_over_ends_the_run_all_the_same(run_dir: Path, text: str) -> None:
+    SharedGate(run_dir, 1).open().stop(DayError("day 2024-01-02: no"))
+    (run_dir / _STOP).write_text(text)
+    there = SharedGate(run_dir, 1)
+    assert isinstance(there.cause, Unforeseen | DayError)

@@ -1,0 +1,141 @@
+"""The append probe: a copy of the input with a future, rebuilt by the driver; no row before the cut may change."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from sqlglot import exp
+
+import daeda.sql.statements
+import daeda_audit.probes.append
+from daeda.catalog.project import Project
+from daeda.dataset.layout import Layout
+from daeda.operators.temporal import PointInTimeJoin
+from daeda_audit.command import main
+from daeda_audit.inputs.later_rows import Future, copy_with_future
+from daeda_audit.instants import parse_moment
+from daeda_audit.published.days import PublishedDay, published_days
+from daeda_audit.raw.copies import Copies
+from daeda_audit.raw.view import RawViews
+from tests.daeda_audit.feed import DAYS, build, feed, words
+from tests.projects import TinyProject
+
+CUT = parse_moment("2024-01-03 12:00:00").nanoseconds
+
+
+def sees_hours_ahead(operator: PointInTimeJoin, left: exp.Expr, right: exp.Expr) -> exp.Expr:
+    """The planted leak of a look-up."""
+    return exp.GT(this=exp.Add(this=left, expression=exp.Literal.number(6 * 3_600_000_000)), expression=right)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> TinyProject:
+    made = feed(tmp_path_factory.mktemp("append"))
+    build(made)
+    return made
+
+
+def files(root: Path) -> dict[str, str]:
+    """Digest of every Parquet file."""
+    found = sorted(root.rglob("*.parquet"))
+    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
+
+
+def run(made: TinyProject, *more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "daeda", "audit", "leakage", *words(made, *more)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+def rebuilt_here(
+    project: Project, published: PublishedDay, arguments: argparse.Namespace, directory: Path, future: Future
+) -> PublishedDay:
+    """The day from the copy, in this process: where a test has broken the product."""
+    made = TinyProject(project.root)
+    build(made, days=[published.day], data=future.data_root, output=directory / "output/ranking")
+    return published_days(Layout(directory / "output/ranking"), [published.day], directory)[published.day][0]
+
+
+def table(told: str) -> dict[str, list[str]]:
+    """Of each column: rows compared, changed, and the note."""
+    lines = told.splitlines()
+    head = next(place for place, line in enumerate(lines) if line.split()[:3] == ["column", "checked", "changed"])
+    rows = [line.split(maxsplit=3) for line in lines[head + 1 :]]
+    end = rows.index([]) if [] in rows else len(rows)
+    return {row[0]: row[1:] for row in rows[:end]}
+
+
+@pytest.fixture(scope="module")
+def future(made: TinyProject, tmp_path_factory: pytest.TempPathFactory) -> Future:
+    project = made.load()
+    before = files(made.root)
+    copies = tmp_path_factory.mktemp("copy")
+    day = published_days(Layout(project.service_dir), [DAYS[1]], copies)[DAYS[1]][0]
+    copied = copy_with_future(project, RawViews(project, Copies(copies)), day, CUT, copies, 0)
+    assert files(made.root) == before
+    return copied
+
+
+def test_every_view_that_changes_gets_rows_and_no_other(future: Future) -> None:
+    assert sorted(future.added) == ["clicks", "events", "prices", "stock"]
+    assert all(number > 0 for number in future.added.values())
+    assert future.outside == ()
+
+
+def test_the_rows_of_the_original_are_all_there(made: TinyProject, future: Future) -> None:
+    for path in (made.root / "data").rglob("*.parquet"):
+        original = pq.read_table(path, partitioning=None)
+        copied = pq.read_table(future.data_root / path.relative_to(made.root / "data"), partitioning=None)
+        assert copied.slice(0, len(original)).equals(original)
+
+
+def test_what_is_added_is_known_only_after_the_cut(made: TinyProject, future: Future) -> None:
+    cut = CUT // 1000
+    for name in ("events", "stock"):
+        for path in (future.data_root / name).rglob("zz-*.parquet"):
+            assert min(pq.read_table(path, partitioning=None).column("event_timestamp").cast("int64").to_pylist()) > cut
+    added = [
+        pq.read_table(path, partitioning=None) for path in sorted((future.data_root / "prices").rglob("zz-*.parquet"))
+    ]
+    assert all(min(one.column("known_at").cast("int64").to_pylist()) > cut // 1000 for one in added)
+    # Corrections of what was known before the cut, too.
+    assert any(min(one.column("event_timestamp").cast("int64").to_pylist()) < cut for one in added)
+    clicks = pq.read_table(future.data_root / "clicks.parquet").slice(150)
+    assert min(clicks.column("seen_at").to_pylist()) > cut // 1000
+
+
+def test_the_future_changes_only_what_is_marked(made: TinyProject) -> None:
+    done = run(made, "--probe", "append")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("leakage audit of ranking, 2 days: ")
+    assert done.stdout.endswith(" rows rebuilt with later rows added, 0 changes\n")
+    found = table(done.stderr)
+    assert int(found["on_stock"][1]) > 0
+    assert found["on_stock"][2] == "sees the future"
+    assert found["(rows)"][2] == "sees the future"
+    changed = {name for name, line in found.items() if line[1] != "0"}
+    assert changed <= {"on_stock", "(rows)"}
+    assert int(found["price"][0]) > 10
+
+
+def test_a_look_up_that_sees_hours_ahead_is_found(
+    made: TinyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both the published day and the rebuilt one are made by the broken product: only the future differs."""
+    broken = TinyProject(tmp_path / "broken")
+    shutil.copytree(made.root, broken.root)
+    monkeypatch.setattr(daeda.sql.statements, "_seen", sees_hours_ahead)
+    monkeypatch.setattr(daeda_audit.probes.append, "_rebuild", rebuilt_here)
+    build(broken, days=DAYS[1:])
+    assert main(words(broken, "--probe", "append", "--days", "2024-01-03")) == 1
+    done = capsys.readouterr()
+    changed = {name for name, line in table(done.err).items() if line[1] != "0" and len(line) < 3}
+    assert changed == {"price", "label", "prices_then", "is_cheap"}
+    assert done.out.endswith(" in price, label, prices_then, is_cheap\n")
+    assert "\nprice: row " in done.err

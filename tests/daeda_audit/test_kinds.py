@@ -1,0 +1,67 @@
+"""The audit's aggregates against the oracle, which shares no code with them."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from daeda.settings.aggregations import LIST_KINDS, AggregationSpec
+from daeda_audit.rules.kinds import aggregate
+from tests.oracle.rolling import aggregate as oracle
+
+DOUBLES = st.one_of(st.none(), st.sampled_from([0.1, 0.2, 1e16, -1e16, math.nan, math.inf, -math.inf]), st.floats())
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "doubles": DOUBLES.map(lambda value: value if value is None else value + 0.0),
+    "integers": st.one_of(st.none(), st.integers(-5, 5)),
+    "decimals": st.one_of(st.none(), st.decimals(-99, 99, places=2).map(Decimal)),
+    "texts": st.one_of(st.none(), st.sampled_from(["", "a", "b", "é"])),
+    "lists": st.one_of(st.none(), st.lists(st.one_of(st.none(), st.integers(0, 4)), max_size=4)),
+}
+NUMBERS = [
+    "count",
+    "count_distinct",
+    "sum",
+    "mean",
+    "min",
+    "max",
+    "std",
+    "first",
+    "last",
+    "list",
+    "last_distinct",
+    "top_k",
+]
+KINDS = {
+    "doubles": [*NUMBERS, "top_k"], "integers": NUMBERS, "decimals": NUMBERS,
+    "lists": ["flatten_distinct", "last", "list"],
+    "texts": ["count", "count_distinct", "min", "max", "first", "last", "list", "last_distinct", "top_k"],
+}  # fmt: skip
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[str, list[Any], int | None, str]:
+    values = draw(st.sampled_from(sorted(VALUES)))
+    kind = draw(st.sampled_from(KINDS[values]))
+    listed = kind in LIST_KINDS
+    order = draw(st.sampled_from(["newest_first", "oldest_first"])) if listed else "newest_first"
+    return kind, draw(st.lists(VALUES[values], max_size=12)), draw(st.integers(1, 6)) if listed else None, order
+
+
+@settings(max_examples=400, deadline=None)
+@given(cases())
+def test_every_kind_gives_what_the_oracle_gives(case: tuple[str, list[Any], int | None, str]) -> None:
+    kind, values, length, order = case
+    spec = AggregationSpec.model_validate(
+        {"name": "x", "entity": "user", "history": {"view": "v"}, "column": "value", "kind": kind, "window": "1d"}
+        | ({"max_length": length, "order": order} if length else {})
+    )
+    rows = [{"value": value} for value in values]
+    wanted, found = oracle(kind, rows, "value", length, order), aggregate(spec, rows)
+    if kind == "std" and isinstance(wanted, float) and math.isfinite(wanted):
+        assert math.isclose(wanted, found, rel_tol=1e-14)
+    else:
+        assert repr(wanted) == repr(found)

@@ -1,0 +1,83 @@
+"""Walks through a history against the oracle, which looks at each window by itself."""
+
+from __future__ import annotations
+
+import math
+import random
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from daeda.settings.aggregations import LIST_KINDS, AggregationSpec
+from daeda_audit.rules.running import Totals, running
+from daeda_audit.rules.sweep import walk
+from tests.daeda_audit.test_kinds import KINDS, VALUES
+from tests.oracle.rolling import aggregate as oracle
+from tests.oracle.rolling import is_inside
+
+Case = tuple[AggregationSpec, list[tuple[int, int, Any]], int | None, list[int]]
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Rows of (time, known, value) in the order of time, a window, and instants that ask."""
+    values = draw(st.sampled_from(sorted(VALUES)))
+    kind = draw(st.sampled_from(KINDS[values]))
+    listed = {"max_length": draw(st.integers(1, 6)), "order": draw(st.sampled_from(["newest_first", "oldest_first"]))}
+    spec = AggregationSpec.model_validate(
+        {"name": "x", "entity": "user", "history": {"view": "v"}, "column": "value", "kind": kind, "window": "1d"}
+        | (listed if kind in LIST_KINDS else {})
+    )
+    times = st.tuples(st.integers(-20, 20), st.integers(-5, 15), VALUES[values])
+    rows = [(then, then + late, value) for then, late, value in draw(st.lists(times, max_size=14))]
+    length = draw(st.one_of(st.none(), st.integers(1, 25)))
+    asked = sorted(draw(st.sets(st.integers(-25, 40), min_size=1, max_size=8)))
+    return spec, sorted(rows, key=lambda row: row[0]), length, asked
+
+
+def walked(case: Case) -> list[Any]:
+    spec, rows, length, asked = case
+    held = [row for row in rows if row[2] is not None]
+    moments, known, values = ([row[place] for row in held] for place in range(3))
+    return walk(moments, known, length, asked, running(spec, values))
+
+
+def one_by_one(case: Case) -> list[Any]:
+    spec, rows, length, asked = case
+    dicts = [{"then": then, "known": known, "value": value} for then, known, value in rows]
+    answers = []
+    for now in asked:
+        inside = [row for row in reversed(dicts) if is_inside(now, row, "then", length, "known")]
+        answers.append(oracle(spec.kind, inside, "value", spec.max_length, spec.order))
+    return answers
+
+
+@settings(max_examples=500, deadline=None)
+@given(cases())
+def test_a_walk_gives_at_every_instant_what_the_oracle_gives_of_the_rows_inside(case: Case) -> None:
+    for found, wanted in zip(walked(case), one_by_one(case), strict=True):
+        if case[0].kind == "std" and isinstance(wanted, float) and math.isfinite(wanted):
+            assert math.isclose(wanted, found, rel_tol=1e-14)
+        else:
+            assert repr(wanted) == repr(found)
+
+
+def test_nothing_is_left_behind_of_what_left() -> None:
+    """Doubles of every size come and go, and the sum of the last two is the one that is rounded once."""
+    chance = random.Random(5)
+    values = [chance.choice([1e300, -1e300, 1e-300, 0.1, 3.0, math.ulp(0.0)]) * chance.random() for _ in range(400)]
+    totals = Totals("sum", values)
+    for row in range(400):
+        totals.enter(row)
+    for row in range(398):
+        totals.leave(row)
+    assert totals.value() == values[-1] + values[-2]
+
+
+def test_decimals_keep_their_scale() -> None:
+    totals = Totals("sum", [Decimal("0.50"), Decimal("1.50"), Decimal("0.00")])
+    totals.enter(0)
+    totals.enter(1)
+    assert repr(totals.value()) == "Decimal('2.00')"
