@@ -11,7 +11,7 @@ from daeda.catalog.service import FeatureService
 from daeda.catalog.view import FeatureView
 from daeda.errors import ConfigError, NotRegular, UsageError, did_you_mean
 from daeda.settings.aggregations import Aggregations
-from daeda.settings.document import Document, Location, Mistakes, load_document, parse_model
+from daeda.settings.document import Document, Mistakes, Position, load_document, parse_model
 from daeda.settings.kinds import Dimensions
 from daeda.settings.runtime import RuntimeSettings, load_runtime
 from daeda.storage.place import Place, below, place
@@ -54,7 +54,7 @@ class Project:
     documents: Mapping[str, Document] = field(repr=False)
     warnings: tuple[str, ...] = ()
 
-    def where(self, document: str, location: Location = ()) -> str:
+    def where(self, document: str, location: Position = ()) -> str:
         """`file:line`; `document` is `runtime`, `aggregations`, `service` or `view:<name>`."""
         return self.documents[document].where(location)
 

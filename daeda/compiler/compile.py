@@ -25,7 +25,7 @@ from daeda.operators.operator import same_keys
 from daeda.operators.relation import Column, Relation
 from daeda.operators.relational import Filter
 from daeda.operators.relational import Project as ProjectOperator
-from daeda.settings.runtime import place_of_setting
+from daeda.settings.runtime import position_of_setting
 from daeda.sql.expression import check_expression_type, check_having, check_predicate
 from daeda.storage.place import is_object
 
@@ -105,7 +105,7 @@ def compile_runnable(project: Project) -> Dag:
     for name in ("data_root", "output_root"):
         path = getattr(project.runtime, name)
         if "://" in path and not is_object(path):
-            place = place_of_setting(project.documents["runtime"], (name,))
+            place = position_of_setting(project.documents["runtime"], (name,))
             raise NotBuiltYet(f"{place}: {name} '{path}' is not built: use a local path or s3://bucket/path")
     dag = project_dag(project)
     dag.require_runnable()

@@ -8,7 +8,7 @@ from daeda.catalog.project import Project
 from daeda.compiler.lookups import owners_of
 from daeda.compiler.resolved import Resolved
 from daeda.errors import ConfigError
-from daeda.settings.document import Location
+from daeda.settings.document import Position
 from daeda.sql.expression import columns_of, parse_expression
 
 Maker = tuple[str, str]
@@ -90,9 +90,9 @@ def _columns_used(found: Resolved) -> Iterator[Maker]:
 
 def _field(project: Project, view: str, name: str) -> str:
     names = [one.name for one in project.views[view].fields]
-    location: Location = ("fields", names.index(name)) if name in names else ()
+    location: Position = ("fields", names.index(name)) if name in names else ()
     return project.where(f"view:{view}", location)
 
 
-def _place(project: Project, location: Location) -> str:
+def _place(project: Project, location: Position) -> str:
     return project.where("aggregations", location)

@@ -9,10 +9,10 @@ from daeda.errors import shortened
 from daeda.operators.dag import Dag
 from daeda.operators.temporal import RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform
-from daeda.settings.document import Location
+from daeda.settings.document import Position
 
 # Name, document and place of what nothing uses.
-_Entry = tuple[str, str, Location]
+_Entry = tuple[str, str, Position]
 # More of one kind are told in one line.
 _MOST_LINES = 3
 # What a contract may say before versions have a meaning.

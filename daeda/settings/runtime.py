@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from daeda.errors import did_you_mean
-from daeda.settings.document import Document, Location, Mistakes, record_validation
+from daeda.settings.document import Document, Mistakes, Position, record_validation
 from daeda.settings.flags import flag_at
 from daeda.settings.kinds import Name, PathText, Size, Strict, Whole, parse_day
 
@@ -249,8 +249,8 @@ def load_runtime(document: Document, flags: Mapping[str, Any], mistakes: Mistake
     """
     _check_environment(mistakes)
 
-    def where(location: Location) -> str:
-        place = place_of_setting(document, location, flags)
+    def where(location: Position) -> str:
+        place = position_of_setting(document, location, flags)
         settings = [name for name in RuntimeSettings.model_fields if f"{_PREFIX}{name.upper()}" in os.environ]
         if location or not settings:
             return place
@@ -270,7 +270,7 @@ def load_runtime(document: Document, flags: Mapping[str, Any], mistakes: Mistake
         _DocumentSource.current = {}
 
 
-def place_of_setting(document: Document, location: Location, flags: Mapping[str, Any] | None = None) -> str:
+def position_of_setting(document: Document, location: Position, flags: Mapping[str, Any] | None = None) -> str:
     """Where the value of a setting comes from: `--day-workers`, `DAEDA_DAY_WORKERS`, or `file:line`."""
     flag = flag_at(location)
     if flag is not None and flags and _reaches(flags, location):
@@ -301,7 +301,7 @@ def _check_environment(mistakes: Mistakes) -> None:
             mistakes.add(variable, f"no setting has this name behind {_PREFIX}: {did_you_mean(name, known)}")
 
 
-def _reaches(values: Mapping[str, Any], location: Location) -> bool:
+def _reaches(values: Mapping[str, Any], location: Position) -> bool:
     current: Any = values
     for part in location:
         if not isinstance(current, Mapping) or part not in current:
