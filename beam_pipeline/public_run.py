@@ -16,7 +16,7 @@ from daeda.dataset.layout import Layout
 from daeda.dataset.publish.staging import open_staging
 from daeda.errors import DayError, InputError, Interrupted, Late, shortened
 from daeda.process.host import probe_host, skeleton_memory
-from daeda.storage.place import below, place
+from daeda.storage.location import below, parse_location
 
 # An interrupted statement of DuckDB returns in well under a second; the kernel looks between two chunks.
 STOP_SECONDS = 60.0
@@ -53,7 +53,7 @@ def open_run(
     empty = [name for name, path in named.items() if not str(path).strip()]
     if empty:
         raise InputError(f"{', '.join(empty)} is empty: give a path, '.' for the working directory")
-    layout = Layout(place(_absolute(output_root)) / service, Path(staging_root).absolute() / service)
+    layout = Layout(parse_location(_absolute(output_root)) / service, Path(staging_root).absolute() / service)
     with open_staging(layout) as staging:
         context = RunContext(
             service=service,

@@ -29,7 +29,7 @@ from daeda.errors import DaedaError, DayError, InputError, Interrupted, counted
 from daeda.operators.dag import Dag
 from daeda.process.host import probe_host
 from daeda.process.messages import say
-from daeda.storage.place import ObjectPath
+from daeda.storage.location import ObjectPath
 from enrich.part.part import PartTask, Receipt
 from enrich.preload import DayNeeds, Preload, vector_columns
 from enrich.publish import DayWork, States, publish_enriched, states_of

@@ -15,8 +15,8 @@ from daeda.dataset.stores import StoreIdentity, Stores
 from daeda.errors import DayError, InputError, counted, first_line
 from daeda.operators.dag import Dag
 from daeda.operators.udf import RayUdfTransform, StoreRef
+from daeda.storage.location import Location
 from daeda.storage.objects import before_the_first_day, open_parquet
-from daeda.storage.place import Place
 from enrich.preload import open_declared
 from enrich.ray.address import probe_address, probe_loopback
 from enrich.ray.channel import limited
@@ -155,7 +155,7 @@ def _check_skeleton(project: Project, dag: Dag, days: Iterable[dt.date]) -> list
     return mistakes
 
 
-def _footer_problem(path: Place, rows: int, wanted: set[str]) -> str | None:
+def _footer_problem(path: Location, rows: int, wanted: set[str]) -> str | None:
     try:
         with open_parquet(str(path)) as file:
             found, names = file.metadata.num_rows, set(file.schema_arrow.names)

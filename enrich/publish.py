@@ -18,7 +18,7 @@ from daeda.dataset.stores import Stores
 from daeda.durations import seconds_since
 from daeda.errors import DayError, shortened
 from daeda.operators.dag import Dag
-from daeda.storage.place import Place
+from daeda.storage.location import Location
 from daeda.storage.state import FileState, state_of
 from enrich.part.part import PartTask, Receipt
 
@@ -37,7 +37,7 @@ class DayWork:
 
     day: dt.date
     skeleton: Manifest
-    skeleton_dir: Place
+    skeleton_dir: Location
     local_dir: Path
     ready: Path
     tasks: tuple[PartTask, ...]
@@ -61,7 +61,7 @@ def publish_enriched(
     seconds: dict[str, float],
     stores: Stores,
     verified: States,
-) -> Place:
+) -> Location:
     """Check and publish the day; returns its directory. DayError when a check fails.
 
     The parts were written by other processes, so their digests are read again before the day moves into place. Those

@@ -28,7 +28,7 @@ from daeda.sources.identity import file_digest
 from daeda.sql import statements
 from daeda.sql.handle import Numbered, column
 from daeda.sql.scan import day_bounds
-from daeda.storage.place import Place
+from daeda.storage.location import Location
 
 # Fixed, so that the bytes depend on the rows alone.
 _ROW_GROUP = 122_880
@@ -36,7 +36,7 @@ _OPTIONS = f"COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP}"
 _SOFTWARE = ("daeda", "duckdb", "apache-beam", "pyarrow")
 
 
-def write_day(session: DaySession, operator: Sink, given: Numbered) -> tuple[Place, ...]:
+def write_day(session: DaySession, operator: Sink, given: Numbered) -> tuple[Location, ...]:
     """Write, check and publish the day; returns its parts. Raises DayError when a check fails."""
     started = time.perf_counter()
     relation, whole = given.relation, session.held.side_by_side(given)

@@ -45,7 +45,7 @@ from daeda.sql.lower import SourceOperator
 from daeda.sql.unreadable import may_be_of_a_file, unreadable_file
 from daeda.storage.access import without_secrets
 from daeda.storage.input_file import InputFile
-from daeda.storage.place import Place
+from daeda.storage.location import Location
 
 _sessions: dict[str, DaySession] = {}
 _lock = threading.Lock()
@@ -74,7 +74,7 @@ class DaySession:
         # By path: however often the day reads a file, it reads one state of it.
         self._identified: dict[str, InputFile] = {}
         self._listed: dict[str, SourceFiles] = {}
-        self.published: tuple[Place, ...] = ()
+        self.published: tuple[Location, ...] = ()
         self.busy = False
         self._rows, self._reported, self._calling = 0, 0.0, False
         self.spill = _spill_directory(context, self.work)

@@ -12,7 +12,7 @@ from daeda.dataset.publish.staging import RunStaging
 from daeda.planning.checked import Checked, read_checked
 from daeda.sources.files import Export
 from daeda.sql.lower import Handle
-from daeda.storage.place import Place, below, place
+from daeda.storage.location import Location, below, parse_location
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class RunContext:
     def staging(self) -> RunStaging:
         """The run's staging directory."""
         run_dir = Path(self.run_dir)
-        return RunStaging(Layout(place(self.service_dir), scratch_of(run_dir)), run_dir)
+        return RunStaging(Layout(parse_location(self.service_dir), scratch_of(run_dir)), run_dir)
 
     def checked(self) -> Checked:
         """What the run has checked before its first day: nothing in a pipeline of one's own."""
@@ -111,6 +111,6 @@ class DayHandle:
         """The same day with one more relation."""
         return replace(self, relations={**self.relations, name: handle})
 
-    def as_published(self, parts: Iterable[Place]) -> DayHandle:
+    def as_published(self, parts: Iterable[Location]) -> DayHandle:
         """The same day behind its Sink: the intermediates are gone, the parts are there."""
         return replace(self, relations={}, parts=tuple(str(path) for path in parts))

@@ -14,7 +14,7 @@ from daeda.settings.aggregations import Aggregations
 from daeda.settings.document import Document, Mistakes, Position, load_document, parse_model
 from daeda.settings.kinds import Dimensions
 from daeda.settings.runtime import RuntimeSettings, load_runtime
-from daeda.storage.place import Place, below, place
+from daeda.storage.location import Location, below, parse_location
 from daeda.storage.regular import check_regular
 
 # Files of one directory: each is read and checked whenever a command begins.
@@ -68,9 +68,9 @@ class Project:
         return below(str(self.root), self.runtime.data_root)
 
     @property
-    def service_dir(self) -> Place:
+    def service_dir(self) -> Location:
         """What holds the skeleton and the enriched days of the service."""
-        return place(below(str(self.root), self.runtime.output_root)) / self.service.name
+        return parse_location(below(str(self.root), self.runtime.output_root)) / self.service.name
 
     @property
     def scratch_dir(self) -> Path:

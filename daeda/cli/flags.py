@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from daeda.errors import NotBuiltYet, UsageError, did_you_mean
 from daeda.process.messages import Shown
 from daeda.settings.flags import ENRICHMENT_FLAGS, OUTPUT_ROOT, SETTING_FLAGS, SKELETON_FLAGS, SettingFlag
-from daeda.storage.place import is_object
+from daeda.storage.location import is_object
 
 if TYPE_CHECKING:
     from daeda.catalog.project import Project

@@ -20,7 +20,7 @@ from daeda.process.messages import say
 from daeda.process.subprocesses import interruptible, run_half
 from daeda.settings.flags import OUTPUT_ROOT
 from daeda.settings.runtime import AUDIT_WORK_VARIABLE
-from daeda.storage.place import is_object
+from daeda.storage.location import is_object
 
 
 def audit_leakage(arguments: argparse.Namespace) -> int:

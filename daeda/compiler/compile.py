@@ -27,7 +27,7 @@ from daeda.operators.relational import Filter
 from daeda.operators.relational import Project as ProjectOperator
 from daeda.settings.runtime import position_of_setting
 from daeda.sql.expression import check_expression_type, check_having, check_predicate
-from daeda.storage.place import is_object
+from daeda.storage.location import is_object
 
 Pass = Callable[[Resolved], None]
 

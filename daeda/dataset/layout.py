@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from daeda.storage.place import Place
+from daeda.storage.location import Location
 
 Dataset = Literal["skeleton", "enriched"]
 
@@ -29,7 +29,7 @@ class Layout:
     `scratch` is for days on object storage: what is in progress lies there instead of beside them.
     """
 
-    service_dir: Place
+    service_dir: Location
     scratch: Path | None = None
 
     @property
@@ -46,11 +46,11 @@ class Layout:
         """Work in progress; on the same file system as local days, so that a rename publishes."""
         return self.scratch_dir / "_staging"
 
-    def dataset_dir(self, dataset: Dataset) -> Place:
+    def dataset_dir(self, dataset: Dataset) -> Location:
         """The directory of all days of a dataset."""
         return self.service_dir / dataset
 
-    def day_dir(self, dataset: Dataset, day: dt.date) -> Place:
+    def day_dir(self, dataset: Dataset, day: dt.date) -> Location:
         """The directory of one published day."""
         return self.dataset_dir(dataset) / day_name(day)
 

@@ -14,8 +14,8 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from daeda.dataset.layout import MANIFEST_NAME, Dataset, part_name
 from daeda.errors import InputError, NotRegular, cut
 from daeda.storage.input_file import STRICT, Count, Digest, InputFile
+from daeda.storage.location import Location, ObjectPath
 from daeda.storage.objects import client
-from daeda.storage.place import ObjectPath, Place
 from daeda.storage.regular import MOST_METADATA, regular_descriptor
 
 # Version of the day's format: part of the fingerprint, raised when the same input would give other bytes.
@@ -131,14 +131,14 @@ class DayName:
 class DamagedManifest(InputError):
     """A manifest that is not what daeda writes of this day; `reason` says in one clause why."""
 
-    def __init__(self, path: Place, reason: str) -> None:
+    def __init__(self, path: Location, reason: str) -> None:
         super().__init__(
             f"{path} is not the manifest of this day: {reason}: `daeda pipeline train` builds the day anew"
         )
         self.reason = reason
 
 
-def read_manifest(directory: Place, expected: DayName | None = None) -> Manifest | None:
+def read_manifest(directory: Location, expected: DayName | None = None) -> Manifest | None:
     """The manifest of a published day, None when there is none.
 
     Raises DamagedManifest when it cannot be understood, contradicts itself, or is of another day than `expected`, and
@@ -148,7 +148,7 @@ def read_manifest(directory: Place, expected: DayName | None = None) -> Manifest
     return None if text is None else parse_manifest(text, directory, expected)
 
 
-def parse_manifest(text: bytes, directory: Place, expected: DayName | None = None) -> Manifest:
+def parse_manifest(text: bytes, directory: Location, expected: DayName | None = None) -> Manifest:
     """The manifest that is written in the file of a directory; raises DamagedManifest as `read_manifest` does."""
     path = directory / MANIFEST_NAME
     try:
@@ -199,7 +199,7 @@ def _contradiction(manifest: Manifest, expected: DayName | None) -> str | None:
     return f"it is of {found.day} ({found.dataset} of '{cut(found.service)}')"
 
 
-def _read_bytes(path: Place) -> bytes | None:
+def _read_bytes(path: Location) -> bytes | None:
     if isinstance(path, ObjectPath):
         answer = client().read(path)
         return None if answer is None else answer[0]

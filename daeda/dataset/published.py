@@ -23,8 +23,8 @@ from daeda.sources.entries import is_known_none
 from daeda.sources.identity import combined_digest, file_digest
 from daeda.storage.client import AT_ONCE
 from daeda.storage.input_file import InputFile
+from daeda.storage.location import Location, ObjectPath
 from daeda.storage.objects import client, open_parquet
-from daeda.storage.place import ObjectPath, Place
 
 # Parts that are digested at once.
 _THREADS = 2
@@ -81,7 +81,7 @@ def _look_at_directory(directory: Path, name: DayName, verify: bool) -> Publishe
 
 
 def _look(
-    directory: Place, name: DayName, entries: Mapping[str, Entry], obstacles: tuple[str, ...], verify: bool
+    directory: Location, name: DayName, entries: Mapping[str, Entry], obstacles: tuple[str, ...], verify: bool
 ) -> Published:
     try:
         manifest = None if _occupied(directory) else read_manifest(directory, name)
@@ -107,7 +107,7 @@ def _contradiction(manifest: Manifest) -> str | None:
     return f"inputs: those of {cut(wrong[0])} are not the ones of its fingerprint" if wrong else None
 
 
-def _occupied(directory: Place) -> str | None:
+def _occupied(directory: Location) -> str | None:
     """A clause about what stands in the place of a day, or of the directory of all days, and is no directory.
 
     Object storage has none.
@@ -146,7 +146,7 @@ def stamp_of(status: os.stat_result) -> str:
     return str(status.st_ctime_ns)
 
 
-def obstacles_in(directory: Place, entries: Mapping[str, Entry]) -> tuple[str, ...]:
+def obstacles_in(directory: Location, entries: Mapping[str, Entry]) -> tuple[str, ...]:
     """Clauses about what keeps a day from being replaced: daeda follows no link and deletes nothing but parts."""
     occupied = _occupied(directory)
     if occupied is not None:
@@ -158,20 +158,20 @@ def obstacles_in(directory: Place, entries: Mapping[str, Entry]) -> tuple[str, .
     )
 
 
-def require_free(final: Place, entries: Mapping[str, Entry]) -> None:
+def require_free(final: Location, entries: Mapping[str, Entry]) -> None:
     """Raise DayError where something came into the place of a day after the plan: daeda does not delete it."""
     obstacles = obstacles_in(final, entries)
     if obstacles:
         raise DayError(f"not published: {shortened(obstacles, 3)}")
 
 
-def _holds_more(path: Place, entry: Entry) -> bool:
+def _holds_more(path: Location, entry: Entry) -> bool:
     """Whether a part's name is that of a directory, with files of somebody else in it."""
     return entry.stamp is None and isinstance(path, Path) and path.is_dir() and not path.is_symlink()
 
 
 def _compared(
-    directory: Place, manifest: Manifest, entries: Mapping[str, Entry], verify: bool
+    directory: Location, manifest: Manifest, entries: Mapping[str, Entry], verify: bool
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """Clauses about parts that are not as published, and the stamps of those that only look changed."""
     damage = []
@@ -203,7 +203,7 @@ def _compared(
     return tuple(damage), stamps
 
 
-def _unlike_footer(directory: Place, part: Part, manifest: Manifest) -> list[str]:
+def _unlike_footer(directory: Location, part: Part, manifest: Manifest) -> list[str]:
     """In what a manifest contradicts the footer of one of its parts, whose bytes are those that it names."""
     try:
         with open_parquet(str(directory / part.name)) as file:
@@ -216,7 +216,7 @@ def _unlike_footer(directory: Place, part: Part, manifest: Manifest) -> list[str
     return told
 
 
-def _digest_of(path: Place) -> str:
+def _digest_of(path: Location) -> str:
     if isinstance(path, ObjectPath):
         return client().digest(path)
     try:

@@ -14,8 +14,8 @@ from pathlib import Path
 from daeda.dataset.layout import MANIFEST_NAME, Layout
 from daeda.dataset.manifest import DamagedManifest, DayName, parse_manifest, read_manifest
 from daeda.dataset.publish.staging import one_at_a_time, refuse_stranger
+from daeda.storage.location import ObjectPath
 from daeda.storage.objects import client
-from daeda.storage.place import ObjectPath
 
 
 def remember_stamps(layout: Layout, name: DayName, stamps: Mapping[str, str]) -> None:

@@ -30,8 +30,8 @@ from daeda.sql import statements
 from daeda.sql.locked import Reach, connect
 from daeda.sql.unreadable import unreadable_file
 from daeda.storage.client import AT_ONCE
+from daeda.storage.location import is_object, object_path
 from daeda.storage.objects import before_the_first_day, open_parquet, present
-from daeda.storage.place import is_object, object_path
 from daeda.storage.state import FileState, state_of
 
 # Footers are small, and disks and servers answer late: a few threads wait for several at once.

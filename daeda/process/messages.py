@@ -24,7 +24,7 @@ from daeda.errors import DaedaError, Interrupted, UsageError, cut, first_line, r
 from daeda.process import interrupts
 from daeda.process.printable import HarmlessFormatter, harmless, printable, printable_lines
 from daeda.process.supervised import last_word
-from daeda.storage.place import Place
+from daeda.storage.location import Location
 
 # What the machine may refuse to anybody at any time. What else an OSError says was not foreseen, and is shown whole.
 _REFUSALS = frozenset(
@@ -206,6 +206,6 @@ def answer(text: str) -> None:
     print(printable_lines(text), flush=True)
 
 
-def answer_place(place: Place | Path) -> None:
+def answer_place(place: Location | Path) -> None:
     """The directory of the result, on stdout, as it is: programs read it, and a path with a control is refused."""
     print(harmless(str(place)), flush=True)

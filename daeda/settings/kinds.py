@@ -12,8 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Va
 from daeda.dtypes import DType
 from daeda.durations import Duration
 from daeda.errors import cut, did_you_mean
+from daeda.storage.location import is_object
 from daeda.storage.masking import has_secret
-from daeda.storage.place import is_object
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _IMPORT_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)

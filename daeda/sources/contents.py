@@ -6,8 +6,8 @@ import contextlib
 import csv
 
 from daeda.storage.client import StoredObject
+from daeda.storage.location import is_object, object_path
 from daeda.storage.objects import ObjectFile, client
-from daeda.storage.place import is_object, object_path
 from daeda.storage.regular import open_regular
 from daeda.storage.state import FileState
 

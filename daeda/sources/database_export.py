@@ -28,7 +28,7 @@ from daeda.sql.database import attach_ducklake, attach_postgres, newest_snapshot
 from daeda.sql.handle import column
 from daeda.sql.locked import Reach, connect
 from daeda.storage.access import without_secrets
-from daeda.storage.place import below
+from daeda.storage.location import below
 
 _ALIAS = "source"
 _OPTIONS = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880"

@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
-from daeda.storage.place import is_object
+from daeda.storage.location import is_object
 from daeda.storage.state import FileState
 
 PARTITION = "dt="

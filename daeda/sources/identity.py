@@ -17,8 +17,8 @@ from daeda.sources.files import SourceFiles
 from daeda.sources.local import find_local_files
 from daeda.sources.objects import find_objects
 from daeda.storage.input_file import InputFile
+from daeda.storage.location import below, is_object, object_path
 from daeda.storage.objects import client
-from daeda.storage.place import below, is_object, object_path
 from daeda.storage.regular import open_regular
 from daeda.storage.state import FileState, state_of
 

@@ -21,7 +21,7 @@ from daeda.sources.entries import (
 )
 from daeda.sources.files import SourceFiles
 from daeda.sources.trees import LocalTree, local_kind
-from daeda.storage.place import below
+from daeda.storage.location import below
 
 _MARKS = ("_delta_log", ".hoodie", "metadata")
 

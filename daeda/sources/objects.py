@@ -10,8 +10,8 @@ from daeda.sources.entries import SUFFIX, Chosen, Parts, choose_files, choose_ma
 from daeda.sources.files import SourceFiles
 from daeda.sources.trees import ObjectTree
 from daeda.storage.client import S3Client, StoredObject
+from daeda.storage.location import SCHEME, ObjectPath, below, is_object, object_path
 from daeda.storage.objects import client
-from daeda.storage.place import SCHEME, ObjectPath, below, is_object, object_path
 from daeda.storage.state import FileState
 
 # DuckDB takes these for a pattern or for parameters, wherever they stand in an address.

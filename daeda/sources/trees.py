@@ -10,7 +10,7 @@ from pathlib import Path
 from daeda.errors import InputError, refusal
 from daeda.sources.entries import DIRECTORY, FILE, Entry, Parts
 from daeda.storage.client import StoredObject
-from daeda.storage.place import ObjectPath
+from daeda.storage.location import ObjectPath
 from daeda.storage.regular import kind_of
 
 

@@ -7,7 +7,7 @@ from sqlglot import exp
 
 from daeda.sql.locked import load_extension, reach_object_storage
 from daeda.storage.access import find_access
-from daeda.storage.place import is_object
+from daeda.storage.location import is_object
 
 # The name that stands for PGHOST, PGUSER and so on; every other one is a service of pg_service.conf.
 ENVIRONMENT = "environment"

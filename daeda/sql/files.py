@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from sqlglot import exp
 
-from daeda.storage.place import is_object
+from daeda.storage.location import is_object
 
 _WILDCARD = re.compile(r"[*?\[]")
 

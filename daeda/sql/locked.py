@@ -17,7 +17,7 @@ from sqlglot import exp
 from daeda.errors import InputError
 from daeda.sql.files import as_pattern
 from daeda.storage.access import Access, find_access
-from daeda.storage.place import is_object
+from daeda.storage.location import is_object
 
 Setting = str | bool | int | float | list[str]
 

@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 from daeda.errors import InputError, Overtaken, StorageError
 from daeda.storage.access import Access
 from daeda.storage.in_time import Pulse, in_time
-from daeda.storage.place import ObjectPath
+from daeda.storage.location import ObjectPath
 from daeda.storage.state import FileState
 
 if TYPE_CHECKING:

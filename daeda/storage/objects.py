@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from daeda.errors import InputError, Overtaken, StorageError
 from daeda.storage.access import Access, find_access
 from daeda.storage.client import Patience, S3Client, StoredObject
-from daeda.storage.place import ObjectPath, is_object, object_path
+from daeda.storage.location import ObjectPath, is_object, object_path
 from daeda.storage.state import FileState
 
 PATIENCE = Patience()

@@ -14,8 +14,8 @@ from daeda.catalog.project import Project
 from daeda.dataset.layout import day_name
 from daeda.errors import InputError, counted
 from daeda.storage.client import AT_ONCE, StoredObject
+from daeda.storage.location import ObjectPath, is_object, object_path
 from daeda.storage.objects import client
-from daeda.storage.place import ObjectPath, is_object, object_path
 from daeda_audit.declared import read_views
 from daeda_audit.published.days import PublishedDay
 from daeda_audit.raw.view import RawView, RawViews

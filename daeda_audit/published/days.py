@@ -23,8 +23,8 @@ from daeda.errors import InputError, UsageError, counted, first_line, shortened
 from daeda.process.messages import say
 from daeda.storage.client import AT_ONCE
 from daeda.storage.input_file import InputFile
+from daeda.storage.location import Location, ObjectPath, object_path
 from daeda.storage.objects import client
-from daeda.storage.place import ObjectPath, Place, object_path
 from daeda.storage.regular import open_regular
 from daeda_audit.raw.copies import Export, table_of
 from daeda_audit.values import from_arrow
@@ -43,7 +43,7 @@ class PublishedDay:
     day: dt.date
     directory: Path
     manifest: Manifest
-    origin: Place
+    origin: Location
 
     @property
     def paths(self) -> list[Path]:
@@ -163,7 +163,7 @@ def published_days(layout: Layout, asked: Sequence[dt.date], copies: Path) -> di
     return {day: found[day] for day in sorted(asked or found)}
 
 
-def _refuse_links(place: Place) -> None:
+def _refuse_links(place: Location) -> None:
     """Raise InputError where a link is in the place of a day, or of all days: none was published there."""
     for path in (place.parent, place) if isinstance(place, Path) else ():
         if path.is_symlink():
@@ -172,16 +172,16 @@ def _refuse_links(place: Place) -> None:
             )
 
 
-def _days_below(origin: Place) -> dict[dt.date, Place]:
+def _days_below(origin: Location) -> dict[dt.date, Location]:
     """Directories that bear the name of a day, by that day."""
-    places: dict[str, Place]
+    places: dict[str, Location]
     match origin:
         case Path():
             places = {one.name: one for one in origin.glob("dt=*")}
         case ObjectPath():
             names = {one.path.key.removeprefix(origin.prefix).partition("/")[0] for one in client().listing(origin)}
             places = {name: origin / name for name in names if name.startswith("dt=")}
-    found: dict[dt.date, Place] = {}
+    found: dict[dt.date, Location] = {}
     for name, place in sorted(places.items()):
         with contextlib.suppress(ValueError):
             day = dt.date.fromisoformat(name.removeprefix("dt="))

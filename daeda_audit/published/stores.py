@@ -13,7 +13,7 @@ from daeda.errors import InputError
 from daeda.process.extras import require
 from daeda.settings.aggregations import EmbeddingStore
 from daeda.storage.access import find_access, without_secrets
-from daeda.storage.place import is_object
+from daeda.storage.location import is_object
 from daeda_audit.published.days import PublishedDay
 
 if TYPE_CHECKING:

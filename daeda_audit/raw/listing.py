@@ -15,8 +15,8 @@ from pathlib import Path
 
 from daeda.errors import InputError
 from daeda.storage.client import StoredObject
+from daeda.storage.location import ObjectPath, is_object, object_path
 from daeda.storage.objects import client
-from daeda.storage.place import ObjectPath, is_object, object_path
 from daeda.storage.regular import kind_of
 from daeda_audit.raw.copies import RawFile
 

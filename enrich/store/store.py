@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 
 from daeda.dataset.stores import StoreIdentity
 from daeda.errors import DaedaError, DayError, InputError, did_you_mean, shortened
-from daeda.storage.place import is_object
+from daeda.storage.location import is_object
 from enrich.arrays import ABSENT, Halves, Integers, Positions
 from enrich.store.id_index import IntegerIds, RowMap, TextIds, is_text, map_integers, map_texts, pick
 from enrich.store.versions import LANCE_ERRORS, content_digest, find_lost_file, open_version, why_not_append_only

@@ -13,8 +13,8 @@ from lance import LanceOperation
 
 from daeda.errors import InputError, did_you_mean, refusal, shortened
 from daeda.storage.access import find_access
+from daeda.storage.location import is_object, object_path
 from daeda.storage.objects import before_the_first_day, client
-from daeda.storage.place import is_object, object_path
 
 # What Lance raises over files that are gone or broken, and over a negative number of a version.
 LANCE_ERRORS = (ValueError, OSError, RuntimeError, OverflowError)

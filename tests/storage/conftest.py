@@ -11,7 +11,7 @@ import pytest
 from daeda.sql import locked
 from daeda.storage import objects
 from daeda.storage.client import Patience, S3Client
-from daeda.storage.place import ObjectPath
+from daeda.storage.location import ObjectPath
 from tests.projects import TinyProject
 from tests.storage.postgres import Postgres, postgres_server
 from tests.storage.server import Proxy, proxy_before, s3_server

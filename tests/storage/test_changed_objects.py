@@ -17,7 +17,7 @@ from beam_pipeline import command, transforms
 from daeda.errors import DayError
 from daeda.sources.identity import Identities, check_unchanged, find_files
 from daeda.storage.client import S3Client
-from daeda.storage.place import ObjectPath
+from daeda.storage.location import ObjectPath
 from tests.faults.changes import moved
 from tests.projects import TinyProject
 from tests.storage.conftest import BUCKET, put_tree

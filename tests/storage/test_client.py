@@ -15,8 +15,8 @@ from daeda.storage import client as module
 from daeda.storage.access import Access, find_access, without_secrets
 from daeda.storage.client import Patience, S3Client
 from daeda.storage.in_time import Abandoned, Pulse, in_time
+from daeda.storage.location import ObjectPath, object_path
 from daeda.storage.objects import open_parquet
-from daeda.storage.place import ObjectPath, object_path
 from tests.projects import write_parquet
 from tests.storage.conftest import BUCKET, KEY_ID, SECRET
 from tests.storage.server import Proxy

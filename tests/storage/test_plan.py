@@ -18,7 +18,7 @@ from daeda.dataset.publish.objects import clear_unfinished
 from daeda.dataset.published import look_at_days
 from daeda.dataset.stamps import remember_stamps
 from daeda.storage.client import S3Client, StoredObject
-from daeda.storage.place import ObjectPath
+from daeda.storage.location import ObjectPath
 from tests.storage.conftest import BUCKET
 from tests.storage.server import Proxy
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from daeda.dataset.layout import Dataset, Layout, day_name
 from daeda.errors import DayError, InputError
 from daeda.storage.client import S3Client
-from daeda.storage.place import ObjectPath
+from daeda.storage.location import ObjectPath
 
 # A holder that has not renewed for so long is dead. Renewal comes before each part, and a part is at most one upload.
 LEASE_SECONDS = 900

@@ -23,7 +23,7 @@ from daeda.dataset.publish.staging import RunStaging, carry_over, still_ours
 from daeda.dataset.published import entries_of, require_free, stamp_of
 from daeda.errors import DayError
 from daeda.sources.identity import file_digest
-from daeda.storage.place import ObjectPath, Place
+from daeda.storage.location import Location, ObjectPath
 
 # Parts that are digested at once.
 _THREADS = 2
@@ -46,7 +46,7 @@ def publish_day(
     manifest: Manifest,
     *,
     verify_digests: bool = False,
-) -> Place:
+) -> Location:
     """Check the parts against the manifest and move the day into place; returns its directory.
 
     `verify_digests` reads the parts again, for parts whose digests another process has reported. Raises DayError when a
@@ -87,7 +87,7 @@ def _move_into_place(staging: RunStaging, dataset: Dataset, ready: Path, final: 
         shutil.rmtree(aside)
 
 
-def _require_ours(staging: RunStaging, final: Place, ours: bool) -> None:
+def _require_ours(staging: RunStaging, final: Location, ours: bool) -> None:
     if not ours:
         raise DayError(f"{final}: not published, because the run {staging.directory.name} has ended")
 

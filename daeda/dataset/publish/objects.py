@@ -19,8 +19,8 @@ from daeda.dataset.publish.lease import is_dead, publication
 from daeda.dataset.published import data_entries, foreign_parts, require_free
 from daeda.errors import DayError
 from daeda.sources.files import PARTITION, parse_day
+from daeda.storage.location import ObjectPath
 from daeda.storage.objects import client
-from daeda.storage.place import ObjectPath
 
 _DATASETS: tuple[Dataset, ...] = ("skeleton", "enriched")
 # A probe lives for two requests; a minute later nobody waits for it.

@@ -25,8 +25,8 @@ from daeda.dataset.publish.objects import clear_unfinished
 from daeda.errors import InputError, NotRegular, refusal
 from daeda.process.locks import take
 from daeda.sources.entries import is_known_none
+from daeda.storage.location import ObjectPath
 from daeda.storage.objects import before_the_first_day, client
-from daeda.storage.place import ObjectPath
 from daeda.storage.regular import open_regular, read_regular, regular_descriptor
 
 _LOCK = "run.lock"

@@ -1,4 +1,4 @@
-"""A place is a local path or an address of object storage; both are joined with `/` and shown with `str`."""
+"""A location is a local path or an address of object storage; both are joined with `/` and shown with `str`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ObjectPath:
         return f"{self.key}/" if self.key else ""
 
 
-Place = Path | ObjectPath
+Location = Path | ObjectPath
 
 
 def is_object(path: str) -> bool:
@@ -72,6 +72,6 @@ def below(root: str, path: str) -> str:
     return f"{root.rstrip('/')}/{path}".rstrip("/") if is_object(root) else str(Path(root) / path)
 
 
-def place(path: str) -> Place:
-    """The place of a path: an address of object storage, or a local path as it is."""
+def parse_location(path: str) -> Location:
+    """The location that a path names: an address of object storage, or a local path as it is."""
     return object_path(path) if is_object(path) else Path(path)
