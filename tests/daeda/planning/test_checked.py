@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from beam_pipeline.session import check_now as checks_of_days
 from beam_pipeline.session.check_now import check_now
-from beam_pipeline.session.session import check_now as checks_of_days
 from daeda.dataset.fingerprint import operator_digests
 from daeda.errors import DayError, InputError
 from daeda.operators.relational import Scan
