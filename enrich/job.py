@@ -33,7 +33,7 @@ from daeda.storage.location import ObjectPath
 from enrich.part.part import PartTask, Receipt
 from enrich.preload import DayNeeds, Preload, vector_columns
 from enrich.publish import DayWork, States, publish_enriched, states_of
-from enrich.ray.limits import Envelope, Requested, clamp
+from enrich.ray.limits import RayLimits, RequestedLimits, clamp
 from enrich.ray.part_queue import References
 from enrich.ray.session import RayLost, ray_session
 from enrich.ray.stream import PartStream
@@ -74,7 +74,7 @@ def build_enriched(run: EnrichRun) -> None:
     """Build the days in order. The first failure ends the run: DayError with the day, or Interrupted."""
     if not run.days:
         return
-    envelope = _envelope(run.project)
+    limits = _ray_limits(run.project)
     layout = Layout(run.project.service_dir, run.project.scratch_dir)
     watch = Watch()
     with open_staging(layout) as staging, watch.signals():
@@ -82,9 +82,9 @@ def build_enriched(run: EnrichRun) -> None:
         if not days:
             return
         works = [_plan_day(run, staging, day) for day in days]
-        preload = Preload(run.project, run.dag, envelope, run.stores)
+        preload = Preload(run.project, run.dag, limits, run.stores)
         with contextlib.closing(preload):
-            _Run(run, staging, watch, preload).build(works, envelope)
+            _Run(run, staging, watch, preload).build(works, limits)
 
 
 class _Run:
@@ -99,14 +99,14 @@ class _Run:
         self._meters: dict[dt.date, Meter | None] = {}
         self._verified: dict[dt.date, States] = {}
 
-    def build(self, works: list[DayWork], envelope: Envelope) -> None:
+    def build(self, works: list[DayWork], limits: RayLimits) -> None:
         """Enrich and publish the days. The stores and the first day are read while Ray starts."""
         days = [work.day for work in works]
         opened = in_background(self._preload.open)
         self._read_ahead(works[0], opened, held=0)
         asked = self._run.project.runtime.ray
         # Ray's C++ side takes SIGTERM for itself when it has started.
-        with ray_session(envelope, asked.address, asked.start_timeout_seconds) as found, self._watch.signals():
+        with ray_session(limits, asked.address, asked.start_timeout_seconds) as found, self._watch.signals():
             tasks = {work.day.isoformat(): _with_threads(work.tasks, found) for work in works}
             enriched = self._staging.seen("enriched")
             with (
@@ -203,10 +203,10 @@ class _Run:
         return self._staging.status / f"{work.day.isoformat()}.json"
 
 
-def _envelope(project: Project) -> Envelope:
+def _ray_limits(project: Project) -> RayLimits:
     """The limits of this run on this host, told where the host lowers what was asked for."""
     asked = project.runtime.ray
-    requested = Requested(
+    requested = RequestedLimits(
         num_cpus=asked.num_cpus,
         memory_bytes=asked.memory,
         object_store_bytes=asked.object_store_memory,
@@ -214,11 +214,11 @@ def _envelope(project: Project) -> Envelope:
         reserved_memory_bytes=asked.reserved_memory,
         actor_percent=asked.actor_percent,
     )
-    envelope = clamp(requested, probe_host())
-    sentence = envelope.sentence()
+    limits = clamp(requested, probe_host())
+    sentence = limits.sentence()
     if sentence is not None:
         say(sentence)
-    return envelope
+    return limits
 
 
 def _claimed(run: EnrichRun, staging: RunStaging, watch: Watch) -> tuple[dt.date, ...]:
@@ -262,9 +262,9 @@ def _plan_day(run: EnrichRun, staging: RunStaging, day: dt.date) -> DayWork:
     return DayWork(day, manifest, directory, local, ready, tasks)
 
 
-def _with_threads(tasks: Sequence[PartTask], envelope: Envelope) -> list[PartTask]:
+def _with_threads(tasks: Sequence[PartTask], limits: RayLimits) -> list[PartTask]:
     """The parts of a day; where they are fewer than the actors, an actor has the processors of those without a part."""
-    threads = max(1, min(MOST_THREADS, envelope.cpus // min(envelope.actors, len(tasks))))
+    threads = max(1, min(MOST_THREADS, limits.cpus // min(limits.actors, len(tasks))))
     return [replace(task, threads=threads) for task in tasks]
 
 

@@ -17,7 +17,7 @@ from daeda.operators.udf import StoreRef
 from daeda.process.messages import say
 from daeda.sources.local import preparation_hint
 from enrich.part.part import VectorColumn, needed_ids
-from enrich.ray.limits import GIB, Envelope
+from enrich.ray.limits import GIB, RayLimits
 from enrich.store.id_index import RowMap
 from enrich.store.store import BatchedVectors, DayVectors, EmbeddingStore, VectorSource, open_store, reopen_store
 
@@ -44,13 +44,13 @@ class DayNeeds:
 class Preload:
     """Stores of a run, opened once, and the rows of their ids; `pinned` are those that the run was planned for."""
 
-    def __init__(self, project: Project, dag: Dag, envelope: Envelope, pinned: Stores | None = None) -> None:
+    def __init__(self, project: Project, dag: Dag, limits: RayLimits, pinned: Stores | None = None) -> None:
         self._columns = vector_columns(dag)
         self._declared = {operator.store.name: operator.store for operator in dag.enrichments}
         self._paths = {name: project.data_path(ref.path) for name, ref in self._declared.items()}
         self._pinned = pinned
         self._wanted = project.runtime.ray.preload_day_embeddings
-        self._room = envelope.object_store_bytes * STORE_SHARE_PERCENT // 100
+        self._room = limits.object_store_bytes * STORE_SHARE_PERCENT // 100
         self._stores: dict[str, EmbeddingStore] = {}
         self._maps: dict[str, RowMap] = {}
 

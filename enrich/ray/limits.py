@@ -24,7 +24,7 @@ RESERVE_SHARE_PERCENT = 50
 
 
 @dataclass(frozen=True)
-class Requested:
+class RequestedLimits:
     """The ceilings of a run: logical CPUs, and bytes of memory of which store and reserve are parts.
 
     `actor_percent` of the worker CPUs run actors; the rest is left to the writer threads of Parquet and Lance.
@@ -39,10 +39,10 @@ class Requested:
 
 
 @dataclass(frozen=True)
-class Envelope:
+class RayLimits:
     """The limits of this run on this host: counts and bytes, all at least 1."""
 
-    requested: Requested
+    requested: RequestedLimits
     cpus: int
     memory_bytes: int
     object_store_bytes: int
@@ -69,24 +69,24 @@ class Envelope:
         return f"resource envelope clamped to what this host and ray.memory allow: {', '.join(changes)}"
 
 
-def on_cluster(envelope: Envelope, cpus: int) -> Envelope:
-    """The same envelope with the CPUs of a cluster in place of this host's: as many as were asked for, if it has them.
+def on_cluster(limits: RayLimits, cpus: int) -> RayLimits:
+    """The same limits with the CPUs of a cluster in place of this host's: as many as were asked for, if it has them.
 
     The object store stays this host's, since the vectors of a day are put there first.
     """
-    asked = envelope.requested
+    asked = limits.requested
     cpus = max(1, min(asked.num_cpus, cpus))
     worker_cpus, actors = _workers(asked, cpus)
-    return replace(envelope, cpus=cpus, worker_cpus=worker_cpus, actors=actors)
+    return replace(limits, cpus=cpus, worker_cpus=worker_cpus, actors=actors)
 
 
-def _workers(asked: Requested, cpus: int) -> tuple[int, int]:
+def _workers(asked: RequestedLimits, cpus: int) -> tuple[int, int]:
     """CPUs of workers, and actors."""
     worker_cpus = max(1, cpus - max(0, asked.reserved_cpus))
     return worker_cpus, max(min(cpus, 2), worker_cpus * asked.actor_percent // 100)
 
 
-def clamp(requested: Requested, host: Host) -> Envelope:
+def clamp(requested: RequestedLimits, host: Host) -> RayLimits:
     """The smaller of request and host. Never refuses: a request below what can run at all is raised to it.
 
     The object store stays within /dev/shm and within 40 % of the memory that the reserve leaves, unless that is
@@ -99,7 +99,7 @@ def clamp(requested: Requested, host: Host) -> Envelope:
     if host.shm_free_bytes is not None:
         bounds.append(host.shm_free_bytes)
     worker_cpus, actors = _workers(requested, cpus)
-    return Envelope(
+    return RayLimits(
         requested=requested,
         cpus=cpus,
         memory_bytes=memory,

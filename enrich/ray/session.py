@@ -1,4 +1,4 @@
-"""Ray, started quietly within the envelope, or joined where it runs already; and what is said when it ends early."""
+"""Ray, started quietly within its limits, or joined where it runs already; and what is said when it ends early."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from enrich.ray.address import probe_address, unreachable
 from enrich.ray.channel import is_supervised, limited, starting, tell_no_processes, tell_process
 from enrich.ray.directory import RayDirectory
 from enrich.ray.endings import AGAIN, ended_with, low_limits, not_started
-from enrich.ray.limits import Envelope, on_cluster
+from enrich.ray.limits import RayLimits, on_cluster
 
 # Ray waits half a minute for what it starts.
 STARTS = 3
@@ -44,17 +44,17 @@ _OWN: list[RayDirectory] = []
 
 @contextlib.contextmanager
 def ray_session(
-    envelope: Envelope, address: str | None = None, start_seconds: int = START_SECONDS
-) -> Iterator[Envelope]:
-    """Ray within the envelope while the block runs; a cluster at `address`, host:port, is joined, and left as it is.
+    limits: RayLimits, address: str | None = None, start_seconds: int = START_SECONDS
+) -> Iterator[RayLimits]:
+    """Ray within the limits while the block runs; a cluster at `address`, host:port, is joined, and left as it is.
 
-    Gives the envelope, with the CPUs of the cluster. A Ray that this process uses already is used, and left. InputError
+    Gives the limits, with the CPUs of the cluster. A Ray that this process uses already is used, and left. InputError
     when there is no cluster at the address.
 
     Only in the main thread: the kernel ends Ray's processes together with the thread that started them.
     """
     if ray.is_initialized():
-        yield envelope if address is None else on_cluster(envelope, _cluster_cpus())
+        yield limits if address is None else on_cluster(limits, _cluster_cpus())
         return
     environment.prepare(address)
     # Ray has read its variables when it was imported.
@@ -63,12 +63,12 @@ def ray_session(
     with _stdout_closed(), _own_directory() if address is None else contextlib.nullcontext() as directory:
         try:
             if directory is not None:
-                _start(envelope, directory, start_seconds)
+                _start(limits, directory, start_seconds)
             else:
                 assert address is not None
                 _join(address, start_seconds)
-                envelope = on_cluster(envelope, _cluster_cpus())
-            yield envelope
+                limits = on_cluster(limits, _cluster_cpus())
+            yield limits
         finally:
             # Of a cluster that was joined, only this process takes its leave.
             tell_no_processes()
@@ -117,13 +117,13 @@ def _own_directory() -> Iterator[RayDirectory]:
         directory.close()
 
 
-def _start(envelope: Envelope, directory: RayDirectory, start_seconds: int) -> None:
+def _start(limits: RayLimits, directory: RayDirectory, start_seconds: int) -> None:
     """Start Ray; on a machine that is too busy it gives up on itself, and is asked again. DayError when it does not."""
     late = f"Ray did not start within {start_seconds} s: raise ray.start_timeout_seconds (--ray-start-timeout-seconds)"
     with limited(start_seconds, late), starting(), _on_loopback():
         for left in reversed(range(STARTS)):
             with _processes_told() as started:
-                error = _error_of_start(envelope, directory)
+                error = _error_of_start(limits, directory)
             if error is None:
                 break
             reason = _why_not_started(error, started)
@@ -132,16 +132,16 @@ def _start(envelope: Envelope, directory: RayDirectory, start_seconds: int) -> N
                 raise DayError(with_logs(reason)) from error
 
 
-def _error_of_start(envelope: Envelope, directory: RayDirectory) -> Exception | None:
+def _error_of_start(limits: RayLimits, directory: RayDirectory) -> Exception | None:
     try:
         _init(
             address="local",
-            num_cpus=envelope.cpus,
-            object_store_memory=envelope.object_store_bytes,
+            num_cpus=limits.cpus,
+            object_store_memory=limits.object_store_bytes,
             include_dashboard=False,
             _node_ip_address="127.0.0.1",
             _temp_dir=str(directory.for_ray),
-            **_isolation(envelope),
+            **_isolation(limits),
         )
     except Exception as error:  # noqa: BLE001 - Ray has no class for it
         return error
@@ -257,15 +257,15 @@ def _own_sigterm() -> Iterator[None]:
         ray._private.utils.set_sigterm_handler = original
 
 
-def _isolation(envelope: Envelope) -> dict[str, Any]:
+def _isolation(limits: RayLimits) -> dict[str, Any]:
     """Resource isolation where it can work and the reserve is one that Ray accepts: it refuses to start otherwise."""
-    cpus = envelope.cpus - envelope.worker_cpus
-    if not envelope.isolation or cpus < 1 or envelope.reserved_memory_bytes < LEAST_RESERVED_BYTES:
+    cpus = limits.cpus - limits.worker_cpus
+    if not limits.isolation or cpus < 1 or limits.reserved_memory_bytes < LEAST_RESERVED_BYTES:
         return {}
     return {
         "enable_resource_isolation": True,
         "system_reserved_cpu": float(cpus),
-        "system_reserved_memory": envelope.reserved_memory_bytes,
+        "system_reserved_memory": limits.reserved_memory_bytes,
     }
 
 

@@ -17,7 +17,7 @@ import ray.exceptions
 from daeda.errors import DaedaError, DayError
 from enrich.part.part import PartTask, Receipt
 from enrich.ray.actors import SLOT, PartWorker, pack
-from enrich.ray.limits import Envelope
+from enrich.ray.limits import RayLimits
 from enrich.ray.part_queue import Board, References
 from enrich.ray.session import RayLost, check_node, with_logs
 from enrich.ray.time_limits import POLL_SECONDS, Watch
@@ -47,12 +47,12 @@ class PartStream:
     `tasks` holds the parts of each day, at least one, in the order of the days.
     """
 
-    def __init__(self, tasks: Mapping[str, Sequence[PartTask]], envelope: Envelope) -> None:
+    def __init__(self, tasks: Mapping[str, Sequence[PartTask]], limits: RayLimits) -> None:
         # No day has a use for more actors than it has parts.
-        turns = max(1, min(envelope.actors, max(map(len, tasks.values()))))
+        turns = max(1, min(limits.actors, max(map(len, tasks.values()))))
         days = [(day, [pack(task) for task in parts]) for day, parts in tasks.items()]
         self._board: Any = ray.remote(Board).options(num_cpus=0).remote(days, turns)
-        self._dataset = _dataset(turns * len(tasks), turns, envelope, self._board)
+        self._dataset = _dataset(turns * len(tasks), turns, limits, self._board)
         self._thread = threading.Thread(target=self._run, daemon=True, name="parts")
         self._failure: BaseException | None = None
         self._taken = 0
@@ -137,7 +137,7 @@ def told(error: BaseException) -> DaedaError:
     return DayError(with_logs(f"the enrichment failed: {type(cause).__name__}: {reason}"))
 
 
-def _dataset(slots: int, actors: int, envelope: Envelope, board: Any) -> Any:
+def _dataset(slots: int, actors: int, limits: RayLimits, board: Any) -> Any:
     """The lazy Ray Data job: one block, one batch and one actor call for each turn."""
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     with warnings.catch_warnings(), ray.data.DataContext.current(_context()):
@@ -150,7 +150,7 @@ def _dataset(slots: int, actors: int, envelope: Envelope, board: Any) -> Any:
             compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=1),
             batch_size=1,
             batch_format="numpy",
-            num_cpus=min(1.0, envelope.worker_cpus / actors),
+            num_cpus=min(1.0, limits.worker_cpus / actors),
             fn_constructor_kwargs={"board": board},
             max_restarts=MAX_RESTARTS,
             max_task_retries=MAX_TASK_RETRIES,

@@ -33,7 +33,7 @@ from enrich.part.part import PartTask, enrich_part, needed_ids
 from enrich.preflight import identify_stores
 from enrich.preload import Preload, vector_columns
 from enrich.ray import actors, session, stream, time_limits
-from enrich.ray.limits import Requested, clamp
+from enrich.ray.limits import RequestedLimits, clamp
 from enrich.ray.part_queue import Board
 from enrich.store.store import DayVectors, open_store
 from tests.enrich.tiny_project import (
@@ -62,7 +62,7 @@ def running_ray() -> Iterator[None]:
     """One Ray for all tests of this module that run in this process."""
     from daeda.process.host import Host
 
-    with session.ray_session(clamp(Requested(num_cpus=4), Host(4, 4 * 2**30, 2**28, isolation=False))):
+    with session.ray_session(clamp(RequestedLimits(num_cpus=4), Host(4, 4 * 2**30, 2**28, isolation=False))):
         yield
 
 
@@ -161,12 +161,12 @@ def test_bytes_do_not_depend_on_preload_or_actors(
     root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch, capfd: Any
 ) -> None:
     expected = [single_process(root, day) for day in DAYS]
-    before = job._envelope(opened(root)[0])
+    before = job._ray_limits(opened(root)[0])
     no_room = dataclasses.replace(before, object_store_bytes=5)
     variants = [(before, True, 1), (before, True, 2), (before, False, 1), (no_room, True, 2)]
-    for envelope, preload, count in variants:
-        changed = dataclasses.replace(envelope, actors=count)
-        monkeypatch.setattr(job, "_envelope", lambda project, changed=changed: changed)
+    for limits, preload, count in variants:
+        changed = dataclasses.replace(limits, actors=count)
+        monkeypatch.setattr(job, "_ray_limits", lambda project, changed=changed: changed)
         build(root, ray={"preload_day_embeddings": preload})
         assert [digests(root, day) for day in DAYS] == expected
         shutil.rmtree(root / "output" / "likes" / "enriched")

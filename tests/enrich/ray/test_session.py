@@ -18,10 +18,10 @@ from enrich.ray import directory as directories
 from enrich.ray import session
 from enrich.ray.directory import LONGEST_PARENT_BYTES, RayDirectory
 from enrich.ray.environment import clean
-from enrich.ray.limits import Requested, clamp
+from enrich.ray.limits import RequestedLimits, clamp
 
 LATE = "The current node timed out during startup. This could happen because some of the raylet failed to startup"
-ENVELOPE = clamp(Requested(), Host(2, 2**33, 2**30, isolation=False))
+LIMITS = clamp(RequestedLimits(), Host(2, 2**33, 2**30, isolation=False))
 
 
 @pytest.fixture
@@ -52,8 +52,8 @@ def starts(monkeypatch: pytest.MonkeyPatch, *errors: Exception) -> list[Any]:
 
 def test_ray_that_was_late_is_asked_again(monkeypatch: pytest.MonkeyPatch, directory: RayDirectory) -> None:
     called = starts(monkeypatch, Exception(LATE))
-    session._start(ENVELOPE, directory, 60)
-    assert called == [ENVELOPE.cpus, "shutdown", ENVELOPE.cpus]
+    session._start(LIMITS, directory, 60)
+    assert called == [LIMITS.cpus, "shutdown", LIMITS.cpus]
     assert not directory.named
 
 
@@ -61,7 +61,7 @@ def test_ray_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch, direct
     monkeypatch.setattr(session, "STARTS", 2)
     starts(monkeypatch, *[Exception(LATE)] * 2)
     with pytest.raises(DayError) as caught:
-        session._start(ENVELOPE, directory, 60)
+        session._start(LIMITS, directory, 60)
     assert str(caught.value) == (
         "Ray did not start within its time, 2 times: the machine is too busy for it now; run again; "
         f"Ray's logs are in {directory.logs}"
@@ -73,8 +73,8 @@ def test_what_ray_says_of_its_start_is_told_in_a_sentence(
 ) -> None:
     called = starts(monkeypatch, ValueError("no such thing\nand more"))
     with pytest.raises(DayError) as caught:
-        session._start(ENVELOPE, directory, 60)
-    assert called == [ENVELOPE.cpus, "shutdown"]
+        session._start(LIMITS, directory, 60)
+    assert called == [LIMITS.cpus, "shutdown"]
     assert str(caught.value) == (
         "Ray did not start (ValueError: no such thing): days that were published stay, run again to go on; "
         f"Ray's logs are in {directory.logs}"
@@ -103,7 +103,7 @@ def test_a_process_of_ray_that_ends_while_it_starts_is_named(
     monkeypatch.setattr(session, "_init", init)
     monkeypatch.setattr(session.ray, "shutdown", lambda: None)
     with pytest.raises(DayError) as caught:
-        session._start(ENVELOPE, directory, 60)
+        session._start(LIMITS, directory, 60)
     assert str(caught.value) == (
         "Ray did not start: its gcs_server was ended by SIGKILL: days that were published stay, run again to go on; "
         f"Ray's logs are in {directory.logs}"
