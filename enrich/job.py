@@ -37,7 +37,7 @@ from enrich.ray.limits import RayLimits, RequestedLimits, clamp
 from enrich.ray.part_queue import References
 from enrich.ray.session import RayLost, ray_session
 from enrich.ray.stream import PartStream
-from enrich.ray.time_limits import Watch, in_background
+from enrich.ray.time_limits import TimeLimit, in_background
 from enrich.store.store import VectorSource
 
 # One thread writes what the others make: more of them would wait for it.
@@ -63,7 +63,7 @@ class EnrichRun:
 
 @dataclass(frozen=True)
 class Ahead:
-    """A day that was read before its turn: with its vectors where they fit beside those of the day before."""
+    """A day that is read before the one at work is done: with its vectors where both fit in the object store."""
 
     needs: DayNeeds
     sources: dict[str, VectorSource] | None
@@ -76,24 +76,24 @@ def build_enriched(run: EnrichRun) -> None:
         return
     limits = _ray_limits(run.project)
     layout = Layout(run.project.service_dir, run.project.scratch_dir)
-    watch = Watch()
-    with open_staging(layout) as staging, watch.signals():
-        days = _claimed(run, staging, watch)
+    time_limit = TimeLimit()
+    with open_staging(layout) as staging, time_limit.signals():
+        days = _claimed(run, staging, time_limit)
         if not days:
             return
         works = [_plan_day(run, staging, day) for day in days]
         preload = Preload(run.project, run.dag, limits, run.stores)
         with contextlib.closing(preload):
-            _Run(run, staging, watch, preload).build(works, limits)
+            _Run(run, staging, time_limit, preload).build(works, limits)
 
 
 class _Run:
     """The days of one run, with what they share."""
 
-    def __init__(self, run: EnrichRun, staging: RunStaging, watch: Watch, preload: Preload) -> None:
+    def __init__(self, run: EnrichRun, staging: RunStaging, time_limit: TimeLimit, preload: Preload) -> None:
         self._run = run
         self._staging = staging
-        self._watch = watch
+        self._time_limit = time_limit
         self._preload = preload
         self._ahead: Future[Ahead] | None = None
         self._meters: dict[dt.date, Meter | None] = {}
@@ -106,7 +106,7 @@ class _Run:
         self._read_ahead(works[0], opened, held=0)
         asked = self._run.project.runtime.ray
         # Ray's C++ side takes SIGTERM for itself when it has started.
-        with ray_session(limits, asked.address, asked.start_timeout_seconds) as found, self._watch.signals():
+        with ray_session(limits, asked.address, asked.start_timeout_seconds) as found, self._time_limit.signals():
             tasks = {work.day.isoformat(): _with_threads(work.tasks, found) for work in works}
             enriched = self._staging.seen("enriched")
             with (
@@ -114,8 +114,8 @@ class _Run:
                 DayProgress("enriched", days, self._staging.status, enriched),
             ):
                 # Actors start meanwhile.
-                self._watch.start("the ids of the embedding stores", asked.day_timeout_minutes)
-                self._watch.wait(opened)
+                self._time_limit.start("the ids of the embedding stores", asked.day_timeout_minutes)
+                self._time_limit.wait(opened)
                 for work, following in zip(works, [*works[1:], None], strict=True):
                     try:
                         self._day(work, following, opened, parts)
@@ -128,18 +128,18 @@ class _Run:
 
     def _day(self, work: DayWork, following: DayWork | None, opened: Future[None], parts: PartStream) -> None:
         """Build one day, while the next one is read."""
-        self._watch.start(f"day {work.day}", self._run.project.runtime.ray.day_timeout_minutes)
+        self._time_limit.start(f"day {work.day}", self._run.project.runtime.ray.day_timeout_minutes)
         self._tell(work, "preload")
         held, references, preloading = self._put(work, parts)
-        parts.wait_for_actors(self._watch)
+        parts.wait_for_actors(self._time_limit)
         self._tell(work, "enrich")
         started = time.perf_counter()
         parts.post(work.day.isoformat(), references)
-        # Held by the board from now on, until it shows another day.
+        # The queue holds them from now on, until the next day is posted.
         del references
         if following is not None:
             self._read_ahead(following, opened, held)
-        receipts = sorted((parts.next_receipt(self._watch) for _ in work.tasks), key=lambda one: one.number)
+        receipts = sorted((parts.next_receipt(self._time_limit) for _ in work.tasks), key=lambda one: one.number)
         seconds = {"preload": preloading, "enrich": seconds_since(started)}
         self._tell(work, "publish")
         with measured(self._meters[work.day], "publish"):
@@ -150,7 +150,7 @@ class _Run:
         if work.local_dir != work.skeleton_dir:
             shutil.rmtree(work.local_dir)
         self._status(work).unlink()
-        self._watch.stop()
+        self._time_limit.stop()
 
     def _put(self, work: DayWork, parts: PartStream) -> tuple[int, References, float]:
         """Put the vectors of the day where the actors find them; their bytes, and the seconds of the preload.
@@ -158,12 +158,12 @@ class _Run:
         This process keeps no vectors: they are in the object store.
         """
         assert self._ahead is not None
-        read, self._ahead = self._watch.wait(self._ahead), None
+        read, self._ahead = self._time_limit.wait(self._ahead), None
         started = time.perf_counter()
         with measured(self._meters[work.day], "preload"):
             sources = read.sources
             if sources is None:
-                sources = self._watch.wait(in_background(lambda: self._preload.load(read.needs)))
+                sources = self._time_limit.wait(in_background(lambda: self._preload.load(read.needs)))
             references = parts.put(sources)
         return read.needs.nbytes, references, read.seconds + seconds_since(started)
 
@@ -221,10 +221,10 @@ def _ray_limits(project: Project) -> RayLimits:
     return limits
 
 
-def _claimed(run: EnrichRun, staging: RunStaging, watch: Watch) -> tuple[dt.date, ...]:
+def _claimed(run: EnrichRun, staging: RunStaging, time_limit: TimeLimit) -> tuple[dt.date, ...]:
     """The days that this run alone may build now and that are still to be built; nobody replaces their skeletons."""
     seconds = run.project.runtime.timeouts.lock_minutes * 60.0
-    claim_days(staging, _claims(run.days), run.on_locked, tell=say, check=watch.check, seconds=seconds)
+    claim_days(staging, _claims(run.days), run.on_locked, tell=say, check=time_limit.check, seconds=seconds)
     if run.due is None:
         return run.days
     due = set(run.due())

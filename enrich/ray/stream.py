@@ -16,11 +16,11 @@ import ray.exceptions
 
 from daeda.errors import DaedaError, DayError
 from enrich.part.part import PartTask, Receipt
-from enrich.ray.actors import SLOT, PartWorker, pack
+from enrich.ray.actors import POSITION, PartWorker, pack
 from enrich.ray.limits import RayLimits
-from enrich.ray.part_queue import Board, References
+from enrich.ray.part_queue import PartQueue, References
 from enrich.ray.session import RayLost, check_node, with_logs
-from enrich.ray.time_limits import POLL_SECONDS, Watch
+from enrich.ray.time_limits import POLL_SECONDS, TimeLimit
 from enrich.store.store import VectorSource
 
 # A worker that was killed from outside is replaced; one that dies over and over ends the day. Ray Data's own default
@@ -49,10 +49,10 @@ class PartStream:
 
     def __init__(self, tasks: Mapping[str, Sequence[PartTask]], limits: RayLimits) -> None:
         # No day has a use for more actors than it has parts.
-        turns = max(1, min(limits.actors, max(map(len, tasks.values()))))
+        shares = max(1, min(limits.actors, max(map(len, tasks.values()))))
         days = [(day, [pack(task) for task in parts]) for day, parts in tasks.items()]
-        self._board: Any = ray.remote(Board).options(num_cpus=0).remote(days, turns)
-        self._dataset = _dataset(turns * len(tasks), turns, limits, self._board)
+        self._queue: Any = ray.remote(PartQueue).options(num_cpus=0).remote(days, shares)
+        self._dataset = _dataset(shares * len(tasks), shares, limits, self._queue)
         self._thread = threading.Thread(target=self._run, daemon=True, name="parts")
         self._failure: BaseException | None = None
         self._taken = 0
@@ -66,8 +66,8 @@ class PartStream:
     ) -> None:
         if kind is not None and issubclass(kind, RayLost):
             return
-        # An actor that waits for a day that does not come is told so by the end of the board.
-        ray.kill(self._board)
+        # The end of the queue ends the wait of an actor for a day that does not come.
+        ray.kill(self._queue)
         self._thread.join(CLOSE_SECONDS)
 
     def put(self, sources: Mapping[str, VectorSource]) -> References:
@@ -80,24 +80,24 @@ class PartStream:
     def post(self, day: str, references: References) -> None:
         """Let the parts of a day begin."""
         try:
-            ray.get(self._board.post.remote(day, references))
+            ray.get(self._queue.post.remote(day, references))
         except Exception as error:
             raise told(error) from error
 
-    def wait_for_actors(self, watch: Watch) -> None:
+    def wait_for_actors(self, time_limit: TimeLimit) -> None:
         """Return when an actor has come for its first part: what passed until then is start-up, and of no day."""
-        begun = self._board.begun.remote()
+        begun = self._queue.begun.remote()
         # A stream that has ended has an error to tell, instead of its next receipt.
         while self._thread.is_alive() and not ray.wait([begun], timeout=POLL_SECONDS)[0]:
             check_node()
-            watch.check()
+            time_limit.check()
 
-    def next_receipt(self, watch: Watch) -> Receipt:
+    def next_receipt(self, time_limit: TimeLimit) -> Receipt:
         """The next receipt, of any part of the day; raises what went wrong as a DaedaError."""
-        wanted = self._board.receipt.remote(self._taken)
+        wanted = self._queue.receipt.remote(self._taken)
         ready: list[Any] = []
         while not ready:
-            watch.check()
+            time_limit.check()
             check_node()
             ready, _ = ray.wait([wanted], timeout=POLL_SECONDS)
             if not ready and self._failure is not None:
@@ -113,8 +113,8 @@ class PartStream:
 
     def _run(self) -> None:
         try:
-            # The results are at the board; without prefetching, no turn is held back until a later one.
-            for _turn in self._dataset.iter_batches(batch_size=None, prefetch_batches=0, batch_format="numpy"):
+            # The results are in the queue; without prefetching, no share is held back until a later one.
+            for _share in self._dataset.iter_batches(batch_size=None, prefetch_batches=0, batch_format="numpy"):
                 pass
         except BaseException as error:  # noqa: BLE001 - raised again where the receipts are waited for
             self._failure = error
@@ -137,21 +137,21 @@ def told(error: BaseException) -> DaedaError:
     return DayError(with_logs(f"the enrichment failed: {type(cause).__name__}: {reason}"))
 
 
-def _dataset(slots: int, actors: int, limits: RayLimits, board: Any) -> Any:
-    """The lazy Ray Data job: one block, one batch and one actor call for each turn."""
+def _dataset(inputs: int, actors: int, limits: RayLimits, queue: Any) -> Any:
+    """The lazy Ray Data job: one block, one batch and one actor call for each share."""
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     with warnings.catch_warnings(), ray.data.DataContext.current(_context()):
         # Ray 2.60 announces the end of the only way to bound restarts.
         warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated", category=DeprecationWarning)
-        rows = ray.data.from_items([{SLOT: slot} for slot in range(slots)], override_num_blocks=slots)
+        rows = ray.data.from_items([{POSITION: position} for position in range(inputs)], override_num_blocks=inputs)
         return rows.map_batches(
             PartWorker,
-            # One slot at a time: the slot of an actor that died must not queue behind one of a later day.
+            # One position at a time: that of an actor that died must not wait behind one of a later day.
             compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=1),
             batch_size=1,
             batch_format="numpy",
             num_cpus=min(1.0, limits.worker_cpus / actors),
-            fn_constructor_kwargs={"board": board},
+            fn_constructor_kwargs={"queue": queue},
             max_restarts=MAX_RESTARTS,
             max_task_retries=MAX_TASK_RETRIES,
         )
@@ -163,12 +163,12 @@ def _context() -> ray.data.DataContext:
         # A copy sets the options that are deprecated too.
         warnings.simplefilter("ignore", DeprecationWarning)
         context = ray.data.DataContext.get_current().copy()
-    # In the order of the slots, one would wait behind a slot that runs later.
+    # In the order of the positions, one would wait behind another that runs later.
     context.execution_options.preserve_order = False
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     context.use_datasource_v2 = False
     context.raise_original_map_exception = True
-    # The watch of the day decides; Ray Data would end a part, or a wait for vectors, after half an hour.
+    # The time limit of the day decides; Ray Data would end a part, or a wait for vectors, after half an hour.
     context.execution_no_progress_timeout_s = -1
     return context

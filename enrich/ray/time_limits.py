@@ -20,11 +20,11 @@ Result = TypeVar("Result")
 # How late a signal may be noticed; waiting costs nothing in between.
 POLL_SECONDS = 0.1
 MINUTE_SECONDS = 60.0
-# How much later than the watch the supervisor notices.
+# How much later than the time limit the supervisor notices.
 LATE_SECONDS = 20.0
 
 
-class Watch:
+class TimeLimit:
     """What the main thread looks at while others work. Signal handlers only set a flag: an exception that a handler
     raises could come up anywhere inside Ray.
     """

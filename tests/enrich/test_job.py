@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import datetime as dt
 import itertools
@@ -34,7 +33,6 @@ from enrich.preflight import identify_stores
 from enrich.preload import Preload, vector_columns
 from enrich.ray import actors, session, stream, time_limits
 from enrich.ray.limits import RequestedLimits, clamp
-from enrich.ray.part_queue import Board
 from enrich.store.store import DayVectors, open_store
 from tests.enrich.tiny_project import (
     DAYS,
@@ -178,38 +176,7 @@ def test_bytes_do_not_depend_on_preload_or_actors(
     ]
 
 
-def test_slots_in_any_order_take_parts_in_order() -> None:
-    async def run() -> None:
-        first, second = (day.isoformat() for day in DAYS)
-        board = Board([(first, [b"1.0", b"1.1", b"1.2"]), (second, [b"2.0"])], turns=2)
-        await board.post(first, {"items": 1})
-        assert await board.claim(3) == (b"1.0", {"items": 1})
-        assert await board.claim(0) == (b"1.1", {"items": 1})
-        # The actor of slot 3 died: it gets its own part again, not the next, and its receipt counts once.
-        assert await board.claim(3) == (b"1.0", {"items": 1})
-        await board.report(3, b"receipt of 1.0")
-        await board.report(3, b"receipt of 1.0")
-        assert await board.claim(3) == (b"1.2", {"items": 1})
-        await board.report(3, b"receipt of 1.2")
-        # All parts are taken: this turn is over, and the next one is at the next day.
-        assert await board.claim(3) is None
-        early = asyncio.create_task(board.claim(2))
-        await asyncio.sleep(0.01)
-        assert not early.done()
-        # The actor of slot 0 died when nothing was left to take: its part is not lost.
-        assert await board.claim(0) == (b"1.1", {"items": 1})
-        await board.report(0, b"receipt of 1.1")
-        assert await board.claim(0) is None
-        assert [await board.receipt(i) for i in range(3)] == [b"receipt of 1.0", b"receipt of 1.2", b"receipt of 1.1"]
-        await board.post(second, {"items": 2})
-        assert await early == (b"2.0", {"items": 2})
-        # A day with fewer parts than turns.
-        assert await board.claim(1) is None
-
-    asyncio.run(run())
-
-
-def test_ray_hands_out_the_last_slots_first(root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ray_hands_out_the_last_positions_first(root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch) -> None:
     original = ray.data.from_items
     monkeypatch.setattr(ray.data, "from_items", lambda rows, **options: original(rows[::-1], **options))
     build(root)

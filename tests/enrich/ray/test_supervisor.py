@@ -22,7 +22,7 @@ STRAY = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(100)']
 ORPHAN = f"subprocess.run([sys.executable, '-c', \"import subprocess, sys; {STRAY}\"])"
 BEGIN = f"""
 import os, pathlib, signal, subprocess, sys, time
-from enrich import channel, supervisor
+from enrich.ray import channel, supervisor
 from enrich.ray.supervisor import supervised
 
 supervisor.LOSS_SECONDS = 4.0
