@@ -10,7 +10,7 @@
     ├── DayError           exit 1: a day failed; the days published before it stay
     │   └── Late           it has had its time, and is still at work
     ├── StorageError       exit 1: object storage failed while a day was built
-    │   └── Overtaken      an object changed meanwhile
+    │   └── ChangedMeanwhile   an object is another one than at the listing
     ├── HalfFailed         the exit code of the half, which has told its error itself
     └── Interrupted        exit 130
 
@@ -78,7 +78,7 @@ class StorageError(DaedaError):
     """Object storage refused, or did not answer properly for as long as it was asked."""
 
 
-class Overtaken(StorageError):
+class ChangedMeanwhile(StorageError):
     """An object is not the one that was seen before."""
 
 

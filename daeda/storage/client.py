@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from daeda.errors import InputError, Overtaken, StorageError
+from daeda.errors import InputError, ChangedMeanwhile, StorageError
 from daeda.storage.access import Access
 from daeda.storage.in_time import Pulse, in_time
 from daeda.storage.location import ObjectPath
@@ -163,7 +163,7 @@ class S3Client:
         return self._ask(path, get, {404: None})
 
     def read_range(self, path: ObjectPath, first: int, count: int, etag: str) -> bytes:
-        """`count` bytes from `first` on; raises Overtaken when the object has another ETag by now."""
+        """`count` bytes from `first` on; raises ChangedMeanwhile when the object has another ETag by now."""
         span = f"bytes={first}-{first + count - 1}"
 
         def get(pulse: Pulse) -> bytes:
@@ -177,13 +177,13 @@ class S3Client:
 
         found = self._ask(path, get, {412: None})
         if found is None:
-            raise Overtaken(f"{path} changed while it was read: run again when it is complete")
+            raise ChangedMeanwhile(f"{path} changed while it was read: run again when it is complete")
         return found
 
     def fetch(self, path: ObjectPath, target: Path, etag: str = "") -> tuple[int, str]:
         """Copy the object into a file; returns its size and its SHA-256, in hexadecimal.
 
-        Where `etag` is given and the object has another one by now, raises Overtaken.
+        Where `etag` is given and the object has another one by now, raises ChangedMeanwhile.
         """
         condition = {"IfMatch": f'"{etag}"'} if etag else {}
 
@@ -206,7 +206,7 @@ class S3Client:
         try:
             found = self._ask(path, get, {412: None} if etag else {})
             if found is None:
-                raise Overtaken(f"{path} changed while it was read: run again when it is complete")
+                raise ChangedMeanwhile(f"{path} changed while it was read: run again when it is complete")
             fresh, size, sha256 = found
             fresh.replace(target)
         finally:

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import pyarrow.parquet as pq
 
-from daeda.errors import InputError, Overtaken, StorageError
+from daeda.errors import InputError, ChangedMeanwhile, StorageError
 from daeda.storage.access import Access, find_access
 from daeda.storage.client import Patience, S3Client, StoredObject
 from daeda.storage.location import ObjectPath, is_object, object_path
@@ -47,7 +47,7 @@ def before_the_first_day() -> Iterator[None]:
 
 
 class ObjectFile(io.RawIOBase):
-    """An object as a file that is read at any place; every read is of one version, or raises Overtaken."""
+    """An object as a file that is read at any place; every read is of one version, or raises ChangedMeanwhile."""
 
     def __init__(self, through: S3Client, stored: StoredObject) -> None:
         self._through = through
@@ -100,8 +100,8 @@ def open_parquet(path: str, version: FileState | None = None, int96: str = "ns")
 
 
 def present(path: ObjectPath) -> StoredObject:
-    """The object as it is now; raises Overtaken when it is gone."""
+    """The object as it is now; raises ChangedMeanwhile when it is gone."""
     found = client().look(path)
     if found is None:
-        raise Overtaken(f"{path} is gone: run again when it is complete")
+        raise ChangedMeanwhile(f"{path} is gone: run again when it is complete")
     return found

@@ -19,7 +19,7 @@ import daeda.sql.statements
 import daeda_audit.inputs.input_copy
 from beam_pipeline import command
 from daeda.dataset.layout import MANIFEST_NAME
-from daeda.errors import InputError, Overtaken
+from daeda.errors import InputError, ChangedMeanwhile
 from daeda.operators.temporal import PointInTimeJoin
 from daeda.settings.aggregations import EmbeddingStore
 from daeda.sql.shape import forget_statements
@@ -193,7 +193,7 @@ def test_copies_keep_to_their_bytes_and_to_the_version_that_was_listed(
     assert [path.rpartition("/")[2] for _, path in proxy.seen] == ["a.parquet", "b.parquet", "c.parquet"]
     assert sum(path.stat().st_size for path in (tmp_path / "copies").iterdir()) == 800
     client.put(listed[1].path, b"another")
-    with pytest.raises(Overtaken) as raised:
+    with pytest.raises(ChangedMeanwhile) as raised:
         copies.local(listed[1])
     assert str(raised.value) == "s3://lake/v/b.parquet changed while it was read: run again when it is complete"
     large = Copies(tmp_path / "more", most_bytes=10)

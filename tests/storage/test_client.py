@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from daeda.errors import ConfigError, InputError, Overtaken, StorageError
+from daeda.errors import ConfigError, InputError, ChangedMeanwhile, StorageError
 from daeda.storage import client as module
 from daeda.storage.access import Access, find_access, without_secrets
 from daeda.storage.client import Patience, S3Client
@@ -54,7 +54,7 @@ def test_a_condition_that_does_not_hold_changes_nothing(client: S3Client) -> Non
     assert client.put(path, b"other", only_if={"IfMatch": '"no such"'}) is None
     assert client.read(path) == (b"first", first)
     assert client.put(path, b"second", only_if={"IfMatch": f'"{first}"'}) is not None
-    with pytest.raises(Overtaken, match="s3://lake/one changed while it was read: run again when it is complete"):
+    with pytest.raises(ChangedMeanwhile, match="s3://lake/one changed while it was read: run again when it is complete"):
         client.read_range(path, 0, 2, str(first))
 
 
@@ -191,7 +191,7 @@ def test_a_parquet_file_is_read_in_ranges(client: S3Client, proxy: Proxy, tmp_pa
         proxy.fail("truncate", 1, lambda method, path: method == "GET")
         assert file.read().column(0).to_pylist() == list(range(200_000))
         client.put(BUCKET / "x.parquet", b"another")
-        with pytest.raises(Overtaken):
+        with pytest.raises(ChangedMeanwhile):
             file.read()
 
 
