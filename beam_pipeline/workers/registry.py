@@ -13,7 +13,7 @@ from beam_pipeline.workers.day_slots import DayGate
 from beam_pipeline.workers.shared_day_slots import SharedGate
 from daeda.errors import ConfigError, DayError
 from daeda.functions.loading import load_function
-from daeda.storage.objects import be_patient
+from daeda.storage.objects import limit_request_time
 
 # What decides the bytes of a day, and has to be the same in every worker.
 SOFTWARE = ("daeda", "duckdb", "pyarrow", "numpy")
@@ -51,7 +51,7 @@ def join_run(context: RunContext) -> DayGate:
     with _lock:
         found = _gates.get(context.run_dir)
         if found is None:
-            be_patient(context.limits.storage_seconds)
+            limit_request_time(context.limits.storage_seconds)
             _check_fit(context)
             found = _gates[context.run_dir] = SharedGate(Path(context.run_dir), context.day_workers)
         return found

@@ -208,7 +208,7 @@ def _directory(flag: SettingFlag, value: str) -> str:
 def open_project(arguments: argparse.Namespace, service: str | None = None) -> Project:
     """Read the project that the flags name; raises ConfigError or UsageError."""
     from daeda.catalog.project import ProjectPaths, load_project
-    from daeda.storage.objects import be_patient
+    from daeda.storage.objects import limit_request_time
 
     path: Path = arguments.runtime_config_path
     if not path.exists():
@@ -220,7 +220,7 @@ def open_project(arguments: argparse.Namespace, service: str | None = None) -> P
         path, arguments.aggregation_config_path, arguments.feature_views_dir, arguments.feature_services_dir
     )
     project = load_project(paths, service, settings_given(arguments))
-    be_patient(float(project.runtime.timeouts.storage_seconds))
+    limit_request_time(float(project.runtime.timeouts.storage_seconds))
     return project
 
 

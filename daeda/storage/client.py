@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from daeda.errors import InputError, ChangedMeanwhile, StorageError
+from daeda.errors import ChangedMeanwhile, InputError, StorageError
 from daeda.storage.access import Access
 from daeda.storage.in_time import Pulse, in_time
 from daeda.storage.location import ObjectPath
@@ -43,7 +43,7 @@ ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How often a request is made, and how long is waited, in seconds.
 
     `timeout` is for one attempt, and for each further MiB of it; `total` for all attempts from the last MiB on; `pause`
@@ -89,10 +89,10 @@ class StoredObject:
 class S3Client:
     """Requests with one access; threads may share it. Raises InputError where botocore is not installed."""
 
-    def __init__(self, access: Access, patience: Patience | None = None) -> None:
+    def __init__(self, access: Access, retry_policy: RetryPolicy | None = None) -> None:
         self.access = access
-        self.patience = patience or Patience()
-        self._s3 = _connect(access, self.patience)
+        self.retry_policy = retry_policy or RetryPolicy()
+        self._s3 = _connect(access, self.retry_policy)
 
     def listing(self, below: ObjectPath, first: str = "", last: str = "") -> list[StoredObject]:
         """Every object below an address, in the order of their keys.
@@ -282,13 +282,13 @@ class S3Client:
 
         # When something came last, in whichever attempt.
         since = time.monotonic()
-        for attempt in range(self.patience.attempts):
+        for attempt in range(self.retry_policy.attempts):
             if attempt:
-                self.patience.wait(attempt - 1)
+                self.retry_policy.wait(attempt - 1)
             pulse = Pulse()
-            left = since + self.patience.total - pulse.began
-            last = attempt == self.patience.attempts - 1 or left <= self.patience.timeout
-            seconds = max(min(self.patience.timeout * self.patience.DRIPPING, left), self.patience.pause)
+            left = since + self.retry_policy.total - pulse.began
+            last = attempt == self.retry_policy.attempts - 1 or left <= self.retry_policy.timeout
+            seconds = max(min(self.retry_policy.timeout * self.retry_policy.DRIPPING, left), self.retry_policy.pause)
             try:
                 return in_time(request, pulse, seconds)
             except ClientError as error:
@@ -314,7 +314,7 @@ class S3Client:
         where = self.access.endpoint or f"Amazon S3 in {self.access.region}"
         reason = str(error) if isinstance(error, _Short) else type(error).__name__
         if isinstance(error, TimeoutError):
-            reason = f"too little within {self.patience.total:g} s, timeouts.storage_seconds"
+            reason = f"too little within {self.retry_policy.total:g} s, timeouts.storage_seconds"
         return StorageError(
             f"{path}: {where} did not answer {attempts} times ({reason}): check AWS_ENDPOINT_URL and the network, and "
             "run again"
@@ -333,7 +333,7 @@ class S3Client:
             case 404:
                 what = "correct the address, or create the bucket"
             case _ if status in _OUT_OF_SORTS:
-                what = f"asked {self.patience.attempts} times: run again later"
+                what = f"asked {self.retry_policy.attempts} times: run again later"
             case _:
                 what = "correct the address or the endpoint"
         return StorageError(f"{path}: the server answered {shown}: {what}")
@@ -343,7 +343,7 @@ class _Short(Exception):
     """An answer that ended before its end."""
 
 
-def _connect(access: Access, patience: Patience) -> Any:
+def _connect(access: Access, retry_policy: RetryPolicy) -> Any:
     try:
         from botocore.config import Config
         from botocore.session import Session
@@ -356,8 +356,8 @@ def _connect(access: Access, patience: Patience) -> Any:
     for name in ("config_file", "credentials_file"):
         session.set_config_variable(name, os.devnull)
     config = Config(
-        connect_timeout=patience.timeout,
-        read_timeout=patience.timeout,
+        connect_timeout=retry_policy.timeout,
+        read_timeout=retry_policy.timeout,
         max_pool_connections=AT_ONCE,
         # Repeated here instead, together with answers that end too early, which botocore takes as they are.
         retries={"total_max_attempts": 1, "mode": "standard"},

@@ -10,20 +10,20 @@ from functools import lru_cache
 
 import pyarrow.parquet as pq
 
-from daeda.errors import InputError, ChangedMeanwhile, StorageError
+from daeda.errors import ChangedMeanwhile, InputError, StorageError
 from daeda.storage.access import Access, find_access
-from daeda.storage.client import Patience, S3Client, StoredObject
+from daeda.storage.client import RetryPolicy, S3Client, StoredObject
 from daeda.storage.location import ObjectPath, is_object, object_path
 from daeda.storage.state import FileState
 
-PATIENCE = Patience()
+RETRY_POLICY = RetryPolicy()
 
 
-def be_patient(seconds: float) -> None:
+def limit_request_time(seconds: float) -> None:
     """How long a request of this process may take, all its attempts together: `timeouts.storage_seconds`."""
-    global PATIENCE
-    if seconds != PATIENCE.total:
-        PATIENCE = replace(PATIENCE, total=seconds, timeout=min(PATIENCE.timeout, seconds))
+    global RETRY_POLICY
+    if seconds != RETRY_POLICY.total:
+        RETRY_POLICY = replace(RETRY_POLICY, total=seconds, timeout=min(RETRY_POLICY.timeout, seconds))
         _client_of.cache_clear()
 
 
@@ -34,7 +34,7 @@ def client() -> S3Client:
 
 @lru_cache(maxsize=4)
 def _client_of(access: Access) -> S3Client:
-    return S3Client(access, PATIENCE)
+    return S3Client(access, RETRY_POLICY)
 
 
 @contextmanager

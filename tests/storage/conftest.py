@@ -10,7 +10,7 @@ import pytest
 
 from daeda.sql import locked
 from daeda.storage import objects
-from daeda.storage.client import Patience, S3Client
+from daeda.storage.client import RetryPolicy, S3Client
 from daeda.storage.location import ObjectPath
 from tests.projects import TinyProject
 from tests.storage.postgres import Postgres, postgres_server
@@ -38,7 +38,7 @@ def proxy(server: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
         monkeypatch.setenv("AWS_REGION", "us-east-1")
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{made.port}")
-        monkeypatch.setattr(objects, "PATIENCE", Patience(attempts=4, timeout=1.5, pause=0.01))
+        monkeypatch.setattr(objects, "RETRY_POLICY", RetryPolicy(attempts=4, timeout=1.5, pause=0.01))
         monkeypatch.setattr(
             locked, "_HTTP", {"http_retries": 3, "http_retry_wait_ms": 10, "http_retry_backoff": 1, "http_timeout": 2}
         )

@@ -19,11 +19,11 @@ import daeda.sql.statements
 import daeda_audit.inputs.input_copy
 from beam_pipeline import command
 from daeda.dataset.layout import MANIFEST_NAME
-from daeda.errors import InputError, ChangedMeanwhile
+from daeda.errors import ChangedMeanwhile, InputError
 from daeda.operators.temporal import PointInTimeJoin
 from daeda.settings.aggregations import EmbeddingStore
 from daeda.sql.shape import forget_statements
-from daeda.storage.client import Patience, S3Client
+from daeda.storage.client import RetryPolicy, S3Client
 from daeda_audit.command import main
 from daeda_audit.raw.copies import Copies
 from daeda_audit.raw.listing import read_listing
@@ -124,7 +124,7 @@ def test_a_leak_in_a_bucket_is_found_while_the_server_misbehaves(
     with leaking(monkeypatch):
         train(project)
     capsys.readouterr()
-    client.patience = Patience(attempts=12, timeout=5, pause=0.01)
+    client.retry_policy = RetryPolicy(attempts=12, timeout=5, pause=0.01)
     faults = [proxy.fail(kind, 3, lambda method, path: method == "GET") for kind in ("503", "429", "truncate")]
     assert main(words(project, "--probe", "recompute", "--days", "2024-01-02")) == 1
     told = capsys.readouterr()

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from daeda.errors import ConfigError, InputError, ChangedMeanwhile, StorageError
+from daeda.errors import ChangedMeanwhile, ConfigError, InputError, StorageError
 from daeda.storage import client as module
 from daeda.storage.access import Access, find_access, without_secrets
-from daeda.storage.client import Patience, S3Client
+from daeda.storage.client import RetryPolicy, S3Client
 from daeda.storage.in_time import Abandoned, Pulse, in_time
 from daeda.storage.location import ObjectPath, object_path
 from daeda.storage.objects import open_parquet
@@ -54,7 +54,9 @@ def test_a_condition_that_does_not_hold_changes_nothing(client: S3Client) -> Non
     assert client.put(path, b"other", only_if={"IfMatch": '"no such"'}) is None
     assert client.read(path) == (b"first", first)
     assert client.put(path, b"second", only_if={"IfMatch": f'"{first}"'}) is not None
-    with pytest.raises(ChangedMeanwhile, match="s3://lake/one changed while it was read: run again when it is complete"):
+    with pytest.raises(
+        ChangedMeanwhile, match="s3://lake/one changed while it was read: run again when it is complete"
+    ):
         client.read_range(path, 0, 2, str(first))
 
 
@@ -105,7 +107,7 @@ def test_a_server_that_drips_is_given_up_in_time(
 ) -> None:
     """A byte now and then keeps every wait for the next one short, and never comes to an end."""
     client.put(BUCKET / "x", b"content")
-    client.patience = Patience(attempts=9, timeout=0.4, pause=0.01, total=1.0)
+    client.retry_policy = RetryPolicy(attempts=9, timeout=0.4, pause=0.01, total=1.0)
     proxy.fail(kind, 99, seconds=30)
     (tmp_path / "body").write_bytes(b"body")
     asked: dict[str, Callable[[], object]] = {
@@ -124,7 +126,7 @@ def test_a_server_that_drips_is_given_up_in_time(
 def test_a_large_object_has_its_time_for_each_mib(client: S3Client, proxy: Proxy, tmp_path: Path) -> None:
     body = bytes(3 << 20)
     client.put(BUCKET / "x", body)
-    client.patience = Patience(attempts=3, timeout=1.0, pause=0.01, total=2.0)
+    client.retry_policy = RetryPolicy(attempts=3, timeout=1.0, pause=0.01, total=2.0)
     pulses = []
 
     def slowly(pulse: Pulse) -> str:

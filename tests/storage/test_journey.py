@@ -17,7 +17,7 @@ from beam_pipeline.public_run import open_run
 from beam_pipeline.session.session import begin, session_of
 from beam_pipeline.workers.context import DayHandle
 from daeda.dataset.layout import MANIFEST_NAME
-from daeda.storage.client import Patience, S3Client
+from daeda.storage.client import RetryPolicy, S3Client
 from tests.projects import TinyProject, moment
 from tests.storage.conftest import BUCKET, KEY_ID, SECRET, put_tree
 from tests.storage.server import Proxy
@@ -75,7 +75,7 @@ def test_the_same_bytes_while_the_server_misbehaves(
 ) -> None:
     assert train(project, data_root="data", output_root="output") == 0
     # Many requests are on their way at once, so that one of them may meet several faults in a row.
-    client.patience = Patience(attempts=12, timeout=5, pause=0.01)
+    client.retry_policy = RetryPolicy(attempts=12, timeout=5, pause=0.01)
     faults = [
         proxy.fail(kind, 3, lambda method, path, n=number: len(proxy.seen) % 11 == 2 * n, seconds=0.3)
         for number, kind in enumerate(MISBEHAVIOUR)
