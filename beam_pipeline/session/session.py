@@ -40,7 +40,7 @@ from daeda.process.messages import say
 from daeda.sources.files import SourceFiles
 from daeda.sources.identity import Identities, check_unchanged, files_needed, find_files
 from daeda.sql.handle import Composed, quoted_name
-from daeda.sql.locked import Reach, Setting, connect
+from daeda.sql.locked import AllowedPaths, Setting, connect
 from daeda.sql.lower import SourceOperator
 from daeda.sql.unreadable import may_be_of_a_file, unreadable_file
 from daeda.storage.access import without_secrets
@@ -329,7 +329,7 @@ def _unreadable(session: DaySession, operator: str) -> str | None:
     limits = session.context.limits
     told = unreadable_file(
         ((one.scan, one.found) for one in session.scanned.values()),
-        Reach.of(session.context.places),
+        AllowedPaths.of(session.context.places),
         {"threads": limits.threads, "memory_limit": f"{limits.duckdb_bytes}B"},
         session.check,
     )
@@ -368,4 +368,4 @@ def _connect(context: RunContext, spill: Path) -> duckdb.DuckDBPyConnection:
         "memory_limit": f"{limits.duckdb_bytes}B",
         "temp_directory": str(spill),
     }
-    return connect(Reach.of(context.places), config)
+    return connect(AllowedPaths.of(context.places), config)

@@ -15,7 +15,7 @@ from daeda.operators.relational import Filter, Scan
 from daeda.planning.days import Sources
 from daeda.sql import scan as composed
 from daeda.sql.handle import Composed
-from daeda.sql.locked import Reach, connect
+from daeda.sql.locked import AllowedPaths, connect
 
 # Days that are counted; the first of them say what there is to know.
 _MOST_DAYS = 31
@@ -41,7 +41,9 @@ def count_left(project: Project, dag: Dag, sources: Sources, days: Sequence[dt.d
     totals = [0] * (len(filters) + 1)
     limit = project.runtime.compute.duckdb_config.memory_limit
     try:
-        with connect(Reach.of(sources.places(*read)), {"memory_limit": f"{limit}B"} if limit else None) as connection:
+        with connect(
+            AllowedPaths.of(sources.places(*read)), {"memory_limit": f"{limit}B"} if limit else None
+        ) as connection:
             for day in chosen:
                 for place, query in enumerate(_queries(dag, spine, filters, read, sources, day)):
                     found = connection.execute(f"SELECT count(*) FROM ({query})").fetchone()

@@ -27,7 +27,7 @@ from daeda.sources.identity import missing_days, missing_sentence
 from daeda.sources.times import fitting_unit, is_plausible, shown_time
 from daeda.sql import scan as composed
 from daeda.sql import statements
-from daeda.sql.locked import Reach, connect
+from daeda.sql.locked import AllowedPaths, connect
 from daeda.sql.unreadable import unreadable_file
 from daeda.storage.client import AT_ONCE
 from daeda.storage.location import is_object, object_path
@@ -344,12 +344,12 @@ def _check_static_keys(dag: Dag, sources: Sources, days: tuple[dt.date, ...]) ->
             continue
         scan = scans[operator.inputs[1]]
         relation = composed.scan(scan, dag.relations[scan.output], sources.needed(days[0])[scan.name], days[0])
-        reach = Reach.of(sources.places(scan))
+        allowed = AllowedPaths.of(sources.places(scan))
         try:
-            with connect(reach) as connection:
+            with connect(allowed) as connection:
                 found = connection.execute(statements.duplicate_keys(operator.keys, relation)).fetchone()
         except duckdb.Error as error:
-            told = unreadable_file([(scan, sources.needed(days[0])[scan.name])], reach)
+            told = unreadable_file([(scan, sources.needed(days[0])[scan.name])], allowed)
             what = told or f"{sources.files[scan.name].path} cannot be read ({first_line(error)})"
             refusals.append(Refusal(f"view '{scan.view}': {what}", frozenset(days)))
             continue

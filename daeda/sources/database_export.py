@@ -26,7 +26,7 @@ from daeda.sources.export_progress import tell_progress
 from daeda.sources.files import Export
 from daeda.sql.database import attach_ducklake, attach_postgres, newest_snapshot
 from daeda.sql.handle import column
-from daeda.sql.locked import Reach, connect
+from daeda.sql.locked import AllowedPaths, connect
 from daeda.storage.access import without_secrets
 from daeda.storage.location import below
 
@@ -81,12 +81,12 @@ def export(request: Request) -> dict[str, Export]:
     if request.memory_limit is not None:
         config["memory_limit"] = f"{request.memory_limit}B"
 
-    def attach(connection: duckdb.DuckDBPyConnection) -> Reach:
+    def attach(connection: duckdb.DuckDBPyConnection) -> AllowedPaths:
         if postgres is not None:
             attach_postgres(connection, _ALIAS, postgres)
-            return Reach((str(directory),))
+            return AllowedPaths((str(directory),))
         data = attach_ducklake(connection, _ALIAS, below(request.data_root, str(ducklake)))
-        return Reach((str(directory), *data))
+        return AllowedPaths((str(directory), *data))
 
     with _told(view.name, view.source.database), contextlib.closing(connect(attach, config)) as connection:
         connection.execute("BEGIN TRANSACTION")

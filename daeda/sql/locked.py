@@ -1,4 +1,4 @@
-"""DuckDB connections, locked down: they reach the places that were declared, load nothing, and take no settings.
+"""DuckDB connections, locked down: they reach the paths that were declared, load nothing, and take no settings.
 
 Every connection of the product is opened here. The text of users is parsed and limited before it gets near SQL; this is
 the second wall behind that one, for a statement that should never have come about.
@@ -34,36 +34,36 @@ _LOCKED_AT_CONNECT: Mapping[str, Setting] = {
 }
 
 
-# As patient as the client of daeda's own: six attempts, 0.2 s to 6.4 s apart; seconds without a byte.
+# The retry policy of daeda's own client: six attempts, 0.2 s to 6.4 s apart; seconds without a byte.
 _HTTP: Mapping[str, int] = {"http_retries": 5, "http_retry_wait_ms": 200, "http_retry_backoff": 2, "http_timeout": 30}
 
 
 @dataclass(frozen=True)
-class Reach:
-    """The places that a connection reads and writes: files, and directories with all that is below them."""
+class AllowedPaths:
+    """What a connection reads and writes: files, and directories with all that is below them."""
 
-    places: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, paths: Iterable[str | PurePath]) -> Reach:
+    def of(cls, paths: Iterable[str | PurePath]) -> AllowedPaths:
         """Of files and directories, each once; no character of theirs is a wildcard.
 
-        >>> Reach.of(["/data/likes", Path("/data/prices[1]"), "/data/likes"]).places
+        >>> AllowedPaths.of(["/data/likes", Path("/data/prices[1]"), "/data/likes"]).paths
         ('/data/likes', '/data/prices[1]')
         """
         return cls(tuple(dict.fromkeys(str(path) for path in paths)))
 
 
 # What makes a connection ready, and says what it may reach.
-Prepare = Callable[[duckdb.DuckDBPyConnection], Reach]
+Prepare = Callable[[duckdb.DuckDBPyConnection], AllowedPaths]
 
 
 def connect(
-    reach: Reach | Prepare | None = None, config: Mapping[str, Setting] | None = None
+    allowed: AllowedPaths | Prepare | None = None, config: Mapping[str, Setting] | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """An in-memory database that reaches the places (none without `reach`) and its own temp_directory.
+    """An in-memory database that reaches the allowed paths (none without `allowed`) and its own temp_directory.
 
-    `reach` may be a function instead, which gets the connection before it is locked.
+    `allowed` may be a function instead, which gets the connection before it is locked.
     Statements that read, write or attach anything else, that load an extension or change a setting raise
     duckdb.PermissionException or duckdb.InvalidInputException.
     """
@@ -73,11 +73,11 @@ def connect(
         # A cursor of the connection has what is global, and else the zone of the host.
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
         connection.execute("SET enable_progress_bar = false")
-        if callable(reach):
-            reach = reach(connection)
-        elif reach is not None and any(is_object(place) for place in reach.places):
+        if callable(allowed):
+            allowed = allowed(connection)
+        elif allowed is not None and any(is_object(path) for path in allowed.paths):
             reach_object_storage(connection, find_access())
-        _lock(connection, reach or Reach())
+        _lock(connection, allowed or AllowedPaths())
     except BaseException:
         connection.close()
         raise
@@ -117,14 +117,14 @@ def _unlocked(config: Mapping[str, Setting]) -> tuple[str, ...]:
     return ("allow_persistent_secrets",) if "secret_directory" in config else ()
 
 
-def _lock(connection: duckdb.DuckDBPyConnection, reach: Reach) -> None:
+def _lock(connection: duckdb.DuckDBPyConnection, allowed: AllowedPaths) -> None:
     # As literals: for a parameter DuckDB imports pandas, which takes longer than everything else here.
     # DuckDB looks for a file by the text that names it, which for a name with wildcards is a pattern of that one name.
-    reached = dict.fromkeys(text for place in reach.places for text in (place, as_pattern(place)))
-    places = exp.Array(expressions=[exp.Literal.string(text) for text in reached]).sql("duckdb")
-    # A place may be a file or a directory: DuckDB tells them apart by the list in which it finds them.
-    connection.execute(f"SET allowed_directories = {places}")
-    connection.execute(f"SET allowed_paths = {places}")
+    spellings = dict.fromkeys(text for path in allowed.paths for text in (path, as_pattern(path)))
+    paths = exp.Array(expressions=[exp.Literal.string(text) for text in spellings]).sql("duckdb")
+    # A path may be that of a file or a directory: DuckDB tells them apart by the list in which it finds them.
+    connection.execute(f"SET allowed_directories = {paths}")
+    connection.execute(f"SET allowed_paths = {paths}")
     # In this order: the lists cannot be changed once access is off, and nothing can once the configuration is locked.
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")

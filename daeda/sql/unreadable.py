@@ -8,7 +8,7 @@ import duckdb
 
 from daeda.errors import first_line
 from daeda.operators.relational import Scan
-from daeda.sql.locked import Reach, Setting, connect
+from daeda.sql.locked import AllowedPaths, Setting, connect
 from daeda.sql.scan import narrowing
 from daeda.storage.access import without_secrets
 
@@ -29,7 +29,7 @@ def may_be_of_a_file(error: BaseException) -> bool:
 
 def unreadable_file(
     scanned: Iterable[tuple[Scan, Iterable[str]]],
-    reach: Reach,
+    allowed: AllowedPaths,
     config: Mapping[str, Setting] | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> str | None:
@@ -37,7 +37,7 @@ def unreadable_file(
 
     `check` is called before each file, and may raise.
     """
-    with connect(reach, config) as connection:
+    with connect(allowed, config) as connection:
         for scan, paths in scanned:
             for path in dict.fromkeys(paths):
                 check()

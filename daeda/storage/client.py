@@ -270,7 +270,7 @@ class S3Client:
     def _ask(
         self, path: ObjectPath, request: Callable[[Pulse], ResultT], instead: Mapping[int, None] | None = None
     ) -> ResultT:
-        """The answer of a request, made again until it succeeds or patience ends; None for a status in `instead`."""
+        """The answer of a request, made again until it succeeds or the policy ends; None for a status in `instead`."""
         from botocore.exceptions import (
             ClientError,
             ConnectionError,
@@ -305,7 +305,7 @@ class S3Client:
                 raise self._not_s3(path) from None
             except ParamValidationError:
                 raise StorageError(f"{path} is not an address that S3 takes: write s3://bucket/path") from None
-        raise AssertionError("patience has at least one attempt")
+        raise AssertionError("a policy has at least one attempt")
 
     def _not_s3(self, path: ObjectPath) -> StorageError:
         return StorageError(f"{path}: the server's answer is not that of S3: check AWS_ENDPOINT_URL")

@@ -29,7 +29,7 @@ def server() -> Iterator[int]:
 
 @pytest.fixture
 def proxy(server: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Proxy]:
-    """Everything goes through the proxy, to an empty bucket, with little patience."""
+    """Everything goes through the proxy, to an empty bucket, with few and short attempts."""
     with proxy_before(server) as made:
         for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL_S3", "AWS_DEFAULT_REGION"):
             monkeypatch.delenv(name, raising=False)

@@ -10,7 +10,7 @@ import pytest
 
 from daeda.errors import DayError, InputError
 from daeda.sources.identity import Identities, check_unchanged, find_files
-from daeda.sql.locked import Reach, connect
+from daeda.sql.locked import AllowedPaths, connect
 from daeda.storage.client import S3Client
 from tests.projects import write_parquet
 from tests.storage.conftest import BUCKET, SECRET
@@ -77,7 +77,7 @@ def test_duckdb_reads_the_rows_whatever_the_server_does(
     write_parquet(tmp_path / "x.parquet", {"a": "int64"}, [(number,) for number in range(50_000)])
     client.put(BUCKET / "v/x.parquet", tmp_path / "x.parquet")
     fault = proxy.fail(kind, 1, lambda method, path: method == "GET", seconds=2.5)
-    with connect(Reach.of(["s3://lake/v"])) as connection:
+    with connect(AllowedPaths.of(["s3://lake/v"])) as connection:
         found = connection.execute("SELECT sum(a) FROM read_parquet(['s3://lake/v/x.parquet'])").fetchall()
     assert found == [(sum(range(50_000)),)]
     assert fault.hits == 1
@@ -87,7 +87,7 @@ def test_other_objects_are_out_of_reach(client: S3Client, tmp_path: Path, proxy:
     write_parquet(tmp_path / "x.parquet", {"a": "int64"}, [(1,)])
     for key in ("v/x.parquet", "w/x.parquet"):
         client.put(BUCKET / key, tmp_path / "x.parquet")
-    with connect(Reach.of(["s3://lake/v"])) as connection:
+    with connect(AllowedPaths.of(["s3://lake/v"])) as connection:
         assert connection.execute("SELECT a FROM 's3://lake/v/x.parquet'").fetchall() == [(1,)]
         for statement in (
             "SELECT a FROM read_parquet('s3://lake/w/x.parquet')",

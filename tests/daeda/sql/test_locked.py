@@ -21,7 +21,7 @@ from daeda.dataset.publish.staging import open_staging
 from daeda.errors import ConfigError
 from daeda.sources.identity import find_files
 from daeda.sql.expression import parse_expression
-from daeda.sql.locked import Reach, connect
+from daeda.sql.locked import AllowedPaths, connect
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = ("daeda", "beam_pipeline", "enrich", "daeda_audit")
@@ -61,7 +61,7 @@ def test_what_leaves_the_declared_places_is_refused_twice(text: str, places: dic
     with pytest.raises(ConfigError):
         parse_expression(text.format(**places))
     with (
-        connect(Reach.of([places["in"]])) as connection,
+        connect(AllowedPaths.of([places["in"]])) as connection,
         pytest.raises((duckdb.PermissionException, duckdb.InvalidInputException)),
     ):
         connection.execute(ESCAPES[text].format(**places))
@@ -72,11 +72,11 @@ def test_what_leaves_the_declared_places_is_refused_twice(text: str, places: dic
 def test_declared_places_are_read_and_written(tmp_path: Path) -> None:
     home = tmp_path / "it's [a] home"
     home.mkdir()
-    with connect(Reach.of([home])) as connection:
+    with connect(AllowedPaths.of([home])) as connection:
         target = str(home / "x.parquet").replace("'", "''")
         connection.execute(f"COPY (SELECT 1 AS a) TO '{target}' (FORMAT parquet)")
         assert connection.execute(f"SELECT a FROM read_parquet(['{target}'])").fetchall() == [(1,)]
-    with connect(Reach.of([home / "x.parquet"])) as connection:
+    with connect(AllowedPaths.of([home / "x.parquet"])) as connection:
         assert connection.execute(f"SELECT a FROM read_parquet(['{target}'])").fetchall() == [(1,)]
 
 
@@ -118,7 +118,7 @@ def test_files_behind_links_of_a_view_are_reached(tmp_path: Path) -> None:
     (tmp_path / "view/dt=2024-01-01").symlink_to(tmp_path / "far/dt=2024-01-01")
     found = find_files(str(tmp_path / "view"), "v")
     (file,) = next(iter(found.partitions.values()))
-    with connect(Reach.of(found.places())) as connection:
+    with connect(AllowedPaths.of(found.places())) as connection:
         assert connection.execute(f"SELECT a FROM read_parquet(['{file}'])").fetchall() == [(1,)]
 
 
@@ -149,7 +149,9 @@ def test_imports_reach_no_network() -> None:
 
 def test_a_locked_connection_imports_no_pandas(tmp_path: Path) -> None:
     """A parameter of a setting would, and then `plan` waits for pandas."""
-    code = f"import sys; from daeda.sql.locked import Reach, connect; connect(Reach.of([{str(tmp_path)!r}]))"
+    code = (
+        f"import sys; from daeda.sql.locked import AllowedPaths, connect; connect(AllowedPaths.of([{str(tmp_path)!r}]))"
+    )
     ended = subprocess.run([sys.executable, "-c", f"{code}; sys.exit('pandas' in sys.modules)"], check=False)
     assert ended.returncode == 0
 
