@@ -23,7 +23,8 @@ if TYPE_CHECKING:
         Scan,
         Sink,
     )
-    from beam_pipeline.workers.context import DayHandle, DayLimits, RunContext
+    from beam_pipeline.workers.context import DayHandle, RunContext
+    from beam_pipeline.workers.limits import DayLimits
 
 __all__ = [
     "ArrowUdfTransform",
@@ -45,7 +46,7 @@ __all__ = [
 _HOMES = {
     "ArrowUdfTransform": "transforms",
     "DayHandle": "workers.context",
-    "DayLimits": "workers.context",
+    "DayLimits": "workers.limits",
     "Days": "transforms",
     "Filter": "transforms",
     "Join": "transforms",

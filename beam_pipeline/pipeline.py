@@ -15,15 +15,15 @@ from types import FrameType
 import apache_beam as beam
 
 from beam_pipeline.history.mapped_partitions import forget_mapped
-from beam_pipeline.public_run import limits_of_a_day, stop_seconds
 from beam_pipeline.runners.choice import BeamRunner
 from beam_pipeline.runners.logging import quiet_portable_runner
 from beam_pipeline.runners.portable import PortableJob
 from beam_pipeline.transforms import Days, transform_of
 from beam_pipeline.workers.context import DayHandle, RunContext
-from beam_pipeline.workers.day_slots import DayGate, Gate, Stopped
-from beam_pipeline.workers.registry import SOFTWARE, close_gate, open_gate, software
-from beam_pipeline.workers.shared_day_slots import SharedGate
+from beam_pipeline.workers.day_slots import DaySlots, Stopped, ThreadDaySlots
+from beam_pipeline.workers.limits import DayLimits, limits_of_a_day, stop_seconds
+from beam_pipeline.workers.registry import SOFTWARE, forget_run, register_run, software
+from beam_pipeline.workers.shared_day_slots import SharedDaySlots
 from daeda.catalog.project import Project
 from daeda.dataset.layout import MANIFEST_NAME, Layout, day_name
 from daeda.dataset.progress import DayProgress
@@ -41,7 +41,7 @@ from daeda.process.messages import say
 from daeda.sql.lower import SourceOperator
 from daeda.sql.sharing import sharing
 
-# Threads that hold days, per day worker: Beam splits days over them once and for all, the gate evens that out.
+# Threads that hold days, per day worker: Beam splits days over them once and for all, day slots even that out.
 _BUNDLES_PER_WORKER = 4
 # How often it is seen that the run is stopping, and how long Beam may take to end behind its last day.
 _LOOK_SECONDS = 0.1
@@ -127,23 +127,12 @@ def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
     """The constants of the run: limits are divided among the days at work. What was checked is left for its workers."""
     run.checked.write(staging.directory)
     project = run.project
-    config = project.runtime.compute.duckdb_config
     return RunContext(
         service=project.service.name,
         data_root=project.data_root,
         service_dir=str(project.service_dir),
         run_dir=str(staging.directory),
-        limits=limits_of_a_day(
-            run.day_workers,
-            config.memory_limit,
-            config.threads,
-            str(project.root / config.temp_directory) if config.temp_directory else "",
-            project.runtime.rolling_chunk_rows,
-            project.runtime.udf_chunk_rows,
-            float(project.runtime.timeouts.function_seconds),
-            float(project.runtime.timeouts.day_minutes),
-            float(project.runtime.timeouts.storage_seconds),
-        ),
+        limits=_limits(run),
         day_workers=run.day_workers,
         rows_per_part=project.runtime.rows_per_part,
         software=software([*SOFTWARE, *(run.dag.rolling_engines & {"polars"})]),
@@ -159,45 +148,63 @@ def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
     )
 
 
+def _limits(run: SkeletonRun) -> DayLimits:
+    runtime = run.project.runtime
+    config = runtime.compute.duckdb_config
+    spill = str(run.project.root / config.temp_directory) if config.temp_directory else ""
+    return replace(
+        limits_of_a_day(run.day_workers, config.memory_limit, config.threads, spill),
+        rolling_chunk_rows=runtime.rolling_chunk_rows,
+        udf_chunk_rows=runtime.udf_chunk_rows,
+        function_seconds=float(runtime.timeouts.function_seconds),
+        day_minutes=float(runtime.timeouts.day_minutes),
+        storage_seconds=float(runtime.timeouts.storage_seconds),
+    )
+
+
 def _run_days(run: SkeletonRun, context: RunContext) -> None:
     bundles = min(len(run.days), run.day_workers * _BUNDLES_PER_WORKER)
     options = run.runner.options(bundles)
-    gate = Gate(run.day_workers) if run.runner.in_process else SharedGate(Path(context.run_dir), run.day_workers).open()
-    open_gate(context, gate)
+    slots = (
+        ThreadDaySlots(run.day_workers)
+        if run.runner.in_process
+        else SharedDaySlots(Path(context.run_dir), run.day_workers).open()
+    )
+    register_run(context, slots)
     try:
         if not run.runner.in_process:
             quiet_portable_runner()
         # Before the handler of signals is ours: a job server that does not come up is interrupted like any command.
         pipeline = beam.Pipeline(runner=run.runner.start(options), options=options)
-        with _stop_on_signal(gate):
+        with _stop_on_signal(slots):
             _ = pipeline | Days(run.days) | Skeleton(run.operators, context)
-            if isinstance(gate, Gate):
-                _run_here(pipeline, gate)
+            if isinstance(slots, ThreadDaySlots):
+                _run_here(pipeline, slots)
             else:
-                PortableJob(run.runner, gate, run.patience).run(pipeline)
+                PortableJob(run.runner, slots, run.patience).run(pipeline)
     finally:
-        close_gate(context)
+        forget_run(context)
         forget_mapped(context.run_dir)
     _check_published(run, context)
 
 
-def _run_here(pipeline: beam.Pipeline, gate: Gate) -> None:
+def _run_here(pipeline: beam.Pipeline, slots: ThreadDaySlots) -> None:
     # In a thread: a day that hangs, in a function of the user, is not waited for without an end.
     running: Future[None] = Future()
     threading.Thread(target=_run_into, args=(pipeline, running), daemon=True, name="pipeline").start()
-    while not wait([running], timeout=_LOOK_SECONDS).done and gate.cause is None:
+    while not wait([running], timeout=_LOOK_SECONDS).done and slots.cause is None:
         pass
     failure = running.exception() if running.done() else None
     if failure is not None:
-        gate.stop(failure)
+        slots.stop(failure)
     # Days in other threads may still write: nobody leaves before they have stopped.
-    stopped = gate.cause is None or gate.wait_until_empty(stop_seconds(gate.cause))
+    stopped = slots.cause is None or slots.wait_until_empty(stop_seconds(slots.cause))
     if stopped:
         # Beam ends by itself when its days have.
         wait([running], timeout=_END_SECONDS)
-    failure = running.exception() if running.done() else gate.cause
+    failure = running.exception() if running.done() else slots.cause
     if failure is not None:
-        _raise_root_cause(gate, failure, stopped)
+        _raise_root_cause(slots, failure, stopped)
 
 
 def _run_into(pipeline: beam.Pipeline, running: Future[None]) -> None:
@@ -220,8 +227,8 @@ def _check_published(run: SkeletonRun, context: RunContext) -> None:
         )
 
 
-def _raise_root_cause(gate: Gate, failure: BaseException, stopped: bool) -> None:
-    cause = gate.cause if gate.cause is not None else failure
+def _raise_root_cause(slots: ThreadDaySlots, failure: BaseException, stopped: bool) -> None:
+    cause = slots.cause if slots.cause is not None else failure
     late = "" if stopped else f" (a day did not stop within {stop_seconds(cause):.0f} s)"
     if isinstance(cause, DaedaError) and not isinstance(cause, Stopped):
         raise type(cause)(f"{cause}{late}") from failure
@@ -230,16 +237,18 @@ def _raise_root_cause(gate: Gate, failure: BaseException, stopped: bool) -> None
 
 
 @contextmanager
-def _stop_on_signal(gate: DayGate) -> Iterator[None]:
-    """SIGINT and SIGTERM stop the run through the gate: Beam's own threads would swallow an exception."""
+def _stop_on_signal(slots: DaySlots) -> Iterator[None]:
+    """SIGINT and SIGTERM stop the run through its day slots: Beam's own threads would swallow an exception."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(number: int, frame: FrameType | None) -> None:
         interrupts.note(number)
-        # Not from the handler itself: the gate's lock may be held by the code that was interrupted.
-        threading.Thread(target=gate.stop, args=(Interrupted(f"interrupted by {signal.Signals(number).name}"),)).start()
+        # Not from the handler itself: the lock of the day slots may be held by the code that was interrupted.
+        threading.Thread(
+            target=slots.stop, args=(Interrupted(f"interrupted by {signal.Signals(number).name}"),)
+        ).start()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -9,19 +9,14 @@ from pathlib import Path
 
 from beam_pipeline.history.mapped_partitions import forget_mapped
 from beam_pipeline.session.session import abandon_days
-from beam_pipeline.workers.context import DayLimits, RunContext
-from beam_pipeline.workers.registry import close_gate, open_gate, software
-from beam_pipeline.workers.shared_day_slots import SharedGate
+from beam_pipeline.workers.context import RunContext
+from beam_pipeline.workers.limits import STOP_SECONDS, limits_of_a_day
+from beam_pipeline.workers.registry import forget_run, register_run, software
+from beam_pipeline.workers.shared_day_slots import SharedDaySlots
 from daeda.dataset.layout import Layout
 from daeda.dataset.publish.staging import open_staging
-from daeda.errors import DayError, InputError, Interrupted, Late, shortened
-from daeda.process.host import probe_host, skeleton_memory
+from daeda.errors import DayError, InputError, shortened
 from daeda.storage.location import below, parse_location
-
-# An interrupted statement of DuckDB returns in well under a second; the kernel looks between two chunks.
-STOP_SECONDS = 60.0
-# Whoever sent a signal waits no longer for the end of the whole run than `daeda.process.supervision` says.
-_INTERRUPTED_SECONDS = 3.0
 
 
 @contextmanager
@@ -68,54 +63,23 @@ def open_run(
             software=software(),
             sources=tuple(_absolute(one) for one in (data_root, *source_directories)),
         )
-        gate = SharedGate(staging.directory, day_workers).open()
-        open_gate(context, gate)
+        slots = SharedDaySlots(staging.directory, day_workers).open()
+        register_run(context, slots)
         left: tuple[dt.date, ...] = ()
         try:
             yield context
         except BaseException as error:
-            gate.stop(error)
+            slots.stop(error)
             raise
         finally:
             # Days may still write in threads and processes of the runner: the run's directory outlives them.
             left = abandon_days(context, STOP_SECONDS)
-            gate.wait_until_empty(STOP_SECONDS)
-            close_gate(context)
+            slots.wait_until_empty(STOP_SECONDS)
+            forget_run(context)
             forget_mapped(context.run_dir)
         if left:
             raise DayError(f"{shortened(left)}: not written: let the chain of operators end with a Sink")
 
 
-def stop_seconds(cause: BaseException | None) -> float:
-    """How long days at work may take to stop. One that has had its time already gets no more."""
-    return _INTERRUPTED_SECONDS if isinstance(cause, Interrupted | Late) else STOP_SECONDS
-
-
 def _absolute(path: str | Path) -> str:
     return below(str(Path.cwd()), str(path))
-
-
-def limits_of_a_day(
-    day_workers: int,
-    memory_bytes: int | None,
-    threads: int | None,
-    temp_directory: str,
-    rolling_chunk_rows: int = 0,
-    udf_chunk_rows: int = 0,
-    function_seconds: float = DayLimits.function_seconds,
-    day_minutes: float = DayLimits.day_minutes,
-    storage_seconds: float = DayLimits.storage_seconds,
-) -> DayLimits:
-    """The share of one day in what a run may use; what is None is taken from this host."""
-    host = probe_host()
-    given = {"rolling_chunk_rows": rolling_chunk_rows, "udf_chunk_rows": udf_chunk_rows}
-    chunk = {name: rows for name, rows in given.items() if rows}
-    return DayLimits(
-        memory_bytes=skeleton_memory(memory_bytes, host).nbytes // day_workers,
-        threads=max(1, (threads or host.cores) // day_workers),
-        temp_directory=temp_directory,
-        function_seconds=function_seconds,
-        day_minutes=day_minutes,
-        storage_seconds=storage_seconds,
-        **chunk,
-    )

@@ -24,7 +24,7 @@ def failing_expression(
     session: DaySession, operator: SourceOperator, inputs: tuple[Handle, ...], error: duckdb.Error
 ) -> str | None:
     """The sentence about the expression behind an error and its first row; None where it is not an expression."""
-    if isinstance(error, _OTHERS) or session.gate.cause is not None:
+    if isinstance(error, _OTHERS) or session.slots.cause is not None:
         return None
     try:
         for filtered, left in session.filtered:

@@ -95,7 +95,7 @@ def _call(work: _Work, chunk: pa.Table, first: int) -> pa.Array:
     try:
         with (
             undisturbed() as disturbed,
-            watched(session.gate, limit, sentence),
+            watched(session.slots, limit, sentence),
             users_code(what, code=1, seconds=limit),
         ):
             returned = called(work.function, arrays)

@@ -1,8 +1,8 @@
 """A job on a portable runner: submitted, watched, and ended together with the days that it was building.
 
 Whoever waits for such a job can wait for ever: a pool that cannot start its workers, a worker that was killed and a
-job service that lost its job all look like a job that runs. So the driver watches the gate. While days are left, some
-day is at work; where none has been for `patience` seconds, the job is given up.
+job service that lost its job all look like a job that runs. So the driver watches the day slots. While days are left,
+some day is at work; where none has been for `patience` seconds, the job is given up.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any
 import apache_beam as beam
 import grpc
 
-from beam_pipeline.public_run import stop_seconds
 from beam_pipeline.runners.choice import BeamRunner
 from beam_pipeline.workers.day_slots import Stopped
-from beam_pipeline.workers.shared_day_slots import SharedGate
+from beam_pipeline.workers.limits import stop_seconds
+from beam_pipeline.workers.shared_day_slots import SharedDaySlots
 from beam_pipeline.workers.time_limits import CallsElsewhere
 from daeda import errors
 from daeda.errors import DaedaError, DayError, Late, UsageError, first_line
@@ -38,9 +38,9 @@ _REFUSED = re.compile(r"failed to connect|connection refused|StatusCode\.UNAVAIL
 class PortableJob:
     """One job: `run` returns when every day has been built, and raises what stopped it."""
 
-    def __init__(self, runner: BeamRunner, gate: SharedGate, patience: float) -> None:
+    def __init__(self, runner: BeamRunner, slots: SharedDaySlots, patience: float) -> None:
         self._runner = runner
-        self._gate = gate
+        self._slots = slots
         self._patience = patience
         self._ended = threading.Event()
         self._lost = False
@@ -54,11 +54,11 @@ class PortableJob:
         waiting.start()
         self._watch()
         if self._error is not None:
-            self._gate.stop(self._error)
-        if self._gate.cause is None:
+            self._slots.stop(self._error)
+        if self._slots.cause is None:
             return
-        seconds = stop_seconds(self._gate.cause)
-        stopped = self._gate.wait_until_empty(seconds)
+        seconds = stop_seconds(self._slots.cause)
+        stopped = self._slots.wait_until_empty(seconds)
         if not self._lost:
             # Its days are gone, so it ends by itself.
             waiting.join(min(seconds, _END_SECONDS) / 2)
@@ -77,19 +77,19 @@ class PortableJob:
     def _watch(self) -> None:
         """Return when the job has ended, when something stopped it, or when nothing has happened for too long."""
         seen = time.monotonic()
-        calls = CallsElsewhere(self._gate.status)
+        calls = CallsElsewhere(self._slots.status)
         while not self._ended.wait(_LOOK_SECONDS):
-            if self._gate.cause is not None:
+            if self._slots.cause is not None:
                 return
             late = calls.late()
             if late is not None:
-                self._gate.stop(Late(late))
+                self._slots.stop(Late(late))
                 return
-            if self._gate.occupied:
+            if self._slots.occupied:
                 seen = time.monotonic()
             elif time.monotonic() - seen > self._patience:
                 self._lost = True
-                self._gate.stop(self._no_sign_of_life())
+                self._slots.stop(self._no_sign_of_life())
                 return
 
     def _cancel(self, seconds: float) -> None:
@@ -106,7 +106,7 @@ class PortableJob:
 
     def _no_sign_of_life(self) -> DaedaError:
         wait = f"within {self._patience:g} s (--worker-timeout)"
-        if self._gate.began:
+        if self._slots.began:
             return DayError(
                 f"no worker has had a day at work {wait}, and days are left: a worker was lost, or the runner gives "
                 f"them no work; see the log of {self._workers}, and run again to go on"
@@ -115,7 +115,7 @@ class PortableJob:
 
     def _told(self, late: str) -> BaseException:
         """What to raise: the first cause that a day or the driver gave, else what the runner's error says."""
-        cause = self._gate.cause
+        cause = self._slots.cause
         if isinstance(cause, DaedaError) and not isinstance(cause, Stopped):
             return type(cause)(f"{cause}{late}")
         error = self._error if self._error is not None else cause
@@ -142,7 +142,7 @@ class PortableJob:
 
     def _unfit(self, sentence: str) -> DaedaError:
         """Wrong usage, unless days were built before."""
-        return DayError(sentence) if self._gate.began else UsageError(f"{sentence}; {_PAGE}")
+        return DayError(sentence) if self._slots.began else UsageError(f"{sentence}; {_PAGE}")
 
     @property
     def _workers(self) -> str:

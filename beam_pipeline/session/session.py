@@ -25,7 +25,7 @@ from beam_pipeline.session.check_now import check_now
 from beam_pipeline.session.probe_tables import DayMoments
 from beam_pipeline.session.scanned import Scanned
 from beam_pipeline.workers.context import DayHandle, RunContext
-from beam_pipeline.workers.day_slots import DayGate
+from beam_pipeline.workers.day_slots import DaySlots
 from beam_pipeline.workers.registry import join_run
 from beam_pipeline.workers.time_limits import unwatch, watch
 from daeda.dataset.fingerprint import operator_digests
@@ -57,9 +57,9 @@ _REPORT_SECONDS = 1.0
 class DaySession:
     """Everything that belongs to one attempt at one day."""
 
-    def __init__(self, context: RunContext, day: dt.date, attempt: str, gate: DayGate) -> None:
+    def __init__(self, context: RunContext, day: dt.date, attempt: str, slots: DaySlots) -> None:
         self.context = context
-        self.gate = gate
+        self.slots = slots
         self.day = day
         self.attempt = attempt
         self.work = context.staging.work / f"{day_name(day)}-{attempt}"
@@ -89,7 +89,7 @@ class DaySession:
         self.scanned: dict[str, Scanned] = {}
         minutes = context.limits.day_minutes
         self._watch = watch(
-            gate,
+            slots,
             minutes * 60,
             f"day {day}: not done after {minutes:g} minutes: raise timeouts.day_minutes, or give the run more memory "
             "and threads",
@@ -166,7 +166,7 @@ class DaySession:
 
     def check(self) -> None:
         """Raise Stopped when the run is stopping."""
-        self.gate.check()
+        self.slots.check()
 
     def report(self, operator: str, rows: int, **more: str | float) -> None:
         """Write the status file that progress is read from. `rows` is 0 until the spine is known."""
@@ -194,7 +194,7 @@ class DaySession:
             write_profile(self.context.staging.layout, "skeleton", profile)
 
     def close(self) -> None:
-        """Close the connection, remove the intermediates and give the place in the gate back."""
+        """Close the connection, remove the intermediates and give the day's slot back."""
         unwatch(self._watch)
         self.connection.close()
         self.held.drop()
@@ -202,29 +202,29 @@ class DaySession:
         pa.default_memory_pool().release_unused()
         shutil.rmtree(self.work, ignore_errors=True)
         (self.context.staging.status / f"{self.day.isoformat()}.json").unlink(missing_ok=True)
-        self.gate.leave(self.attempt)
+        self.slots.leave(self.attempt)
         with _lock:
             _sessions.pop(self.attempt, None)
 
 
 def begin(context: RunContext, handle: DayHandle) -> DayHandle:
-    """Begin a new attempt at a day: wait for a place, open the session.
+    """Begin a new attempt at a day: wait for a slot, open the session.
 
-    Raises DayError when this thread has not ended the day before, whose place it would wait for without an end.
+    Raises DayError when this thread has not ended the day before, whose slot it would wait for without an end.
     """
     _check_ended(handle)
     attempt = uuid.uuid4().hex[:12]
-    gate = join_run(context)
-    gate.enter(handle.day, attempt, lambda: _interrupt(attempt))
+    slots = join_run(context)
+    slots.enter(handle.day, attempt, lambda: _interrupt(attempt))
     try:
-        _claim(context, handle.day, gate)
-        session = DaySession(context, handle.day, attempt, gate)
+        _claim(context, handle.day, slots)
+        session = DaySession(context, handle.day, attempt, slots)
     except (OSError, duckdb.Error) as error:
-        gate.leave(attempt)
+        slots.leave(attempt)
         reason = refusal(error) if isinstance(error, OSError) else first_line(error)
         raise DayError(f"day {handle.day} cannot begin: {reason}") from error
     except BaseException:
-        gate.leave(attempt)
+        slots.leave(attempt)
         raise
     with _lock:
         _sessions[attempt] = session
@@ -232,10 +232,10 @@ def begin(context: RunContext, handle: DayHandle) -> DayHandle:
     return replace(handle, attempt=attempt)
 
 
-def _claim(context: RunContext, day: dt.date, gate: DayGate) -> None:
+def _claim(context: RunContext, day: dt.date, slots: DaySlots) -> None:
     """A driver claims days before it starts; a day of a pipeline of one's own, or one that is repeated, does now."""
     if not holds(context.staging, "skeleton", day):
-        claim_days(context.staging, [("skeleton", day)], "wait", tell=say, check=gate.check)
+        claim_days(context.staging, [("skeleton", day)], "wait", tell=say, check=slots.check)
 
 
 def _check_ended(handle: DayHandle) -> None:
@@ -295,7 +295,7 @@ def timed(session: DaySession, operator: str, rows: int = 0) -> Iterator[None]:
         kind = DayError if isinstance(error, UserError) else type(error)
         raise kind(f"day {session.day}, operator '{operator}': {error}") from error
     except duckdb.Error as error:
-        interrupted = session.gate.cause is not None
+        interrupted = session.slots.cause is not None
         session.close()
         if interrupted:
             raise DayError(f"day {session.day}: given up, the run is stopping") from error

@@ -7,39 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from beam_pipeline.workers.limits import DayLimits
 from daeda.dataset.layout import Layout, scratch_of
 from daeda.dataset.publish.staging import RunStaging
 from daeda.planning.checked import Checked, read_checked
 from daeda.sources.files import Export
 from daeda.sql.lower import Handle
 from daeda.storage.location import Location, below, parse_location
-
-
-@dataclass(frozen=True)
-class DayLimits:
-    """What one day at work may use: memory, threads and time. They never change the bytes that come out."""
-
-    memory_bytes: int
-    threads: int
-    temp_directory: str
-    rolling_chunk_rows: int = 1_000_000
-    udf_chunk_rows: int = 8_192
-    function_seconds: float = 600.0
-    day_minutes: float = 240.0
-    storage_seconds: float = 120.0
-
-    # The share of the kernel in the memory of a day that has a RollingAggregate; DuckDB has the rest.
-    KERNEL_SHARE = 0.4
-
-    @property
-    def kernel_bytes(self) -> int:
-        """Memory of the rolling kernel."""
-        return int(self.memory_bytes * self.KERNEL_SHARE)
-
-    @property
-    def duckdb_bytes(self) -> int:
-        """Memory of DuckDB."""
-        return self.memory_bytes - self.kernel_bytes
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""The gate: exactly so many days at once in one process, in day order, and one way to stop them all.
+"""Day slots: exactly so many days at once in one process, in day order, and one way to stop them all.
 
 Beam splits days statically over threads, so a heavy day would hold up the light ones behind it. There are more threads
-than day workers instead, and the gate admits the earliest waiting day whenever a place is free.
+than day workers instead, and the earliest waiting day gets a slot whenever one is free.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ class Stopped(DayError):
     """A day was given up because the run is stopping; never the root cause."""
 
 
-class DayGate(Protocol):
-    """What a day passes before its first operator; `Gate` for the threads of one process, `SharedGate` for many."""
+class DaySlots(Protocol):
+    """The slots of a run: a day at work holds one. `ThreadDaySlots` are of one process, `SharedDaySlots` of many."""
 
     @property
     def cause(self) -> BaseException | None:
         """What stopped the run first."""
 
     def enter(self, day: dt.date, attempt: str, interrupt: Callable[[], None]) -> None:
-        """Wait for a place; `interrupt` is called from another thread when the run stops. Raises Stopped."""
+        """Wait for a slot; `interrupt` is called from another thread when the run stops. Raises Stopped."""
 
     def leave(self, attempt: str) -> None:
-        """Give the place back; a second call does nothing."""
+        """Give the slot back; a second call does nothing."""
 
     def check(self) -> None:
         """Raise Stopped when the run is stopping."""
@@ -43,11 +43,11 @@ class DayGate(Protocol):
         """Whether all days have left within `seconds`."""
 
 
-class Gate:
-    """Admits `places` days at once; after `stop`, nobody enters and the days inside are interrupted."""
+class ThreadDaySlots:
+    """So many `slots` in this process; after `stop`, nobody enters and the days inside are interrupted."""
 
-    def __init__(self, places: int) -> None:
-        self._places = places
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
         self._changed = threading.Condition()
         self._waiting: list[dt.date] = []
         self._inside: dict[str, Callable[[], None]] = {}
@@ -60,7 +60,7 @@ class Gate:
         return self._cause
 
     def enter(self, day: dt.date, attempt: str, interrupt: Callable[[], None]) -> None:
-        """Wait for a place; `interrupt` is called from another thread when the run stops. Raises Stopped."""
+        """Wait for a slot; `interrupt` is called from another thread when the run stops. Raises Stopped."""
         with self._changed:
             self._waiting.append(day)
             try:
@@ -73,10 +73,10 @@ class Gate:
             self._changed.notify_all()
 
     def _may_enter(self, day: dt.date) -> bool:
-        return len(self._inside) < self._places and day <= min(self._waiting)
+        return len(self._inside) < self._slots and day <= min(self._waiting)
 
     def leave(self, attempt: str) -> None:
-        """Give the place back; a second call does nothing."""
+        """Give the slot back; a second call does nothing."""
         with self._changed:
             self._inside.pop(attempt, None)
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""What a process knows of the runs that it builds days for: their gates, and whether it can work for them at all."""
+"""The registry of runs in a process that builds days: their day slots, and whether it can work for them at all."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from beam_pipeline.workers.context import RunContext
-from beam_pipeline.workers.day_slots import DayGate
-from beam_pipeline.workers.shared_day_slots import SharedGate
+from beam_pipeline.workers.day_slots import DaySlots
+from beam_pipeline.workers.shared_day_slots import SharedDaySlots
 from daeda.errors import ConfigError, DayError
 from daeda.functions.loading import load_function
 from daeda.storage.objects import limit_request_time
@@ -18,7 +18,8 @@ from daeda.storage.objects import limit_request_time
 # What decides the bytes of a day, and has to be the same in every worker.
 SOFTWARE = ("daeda", "duckdb", "pyarrow", "numpy")
 
-_gates: dict[str, DayGate] = {}
+# The day slots of a run, by its directory.
+_runs: dict[str, DaySlots] = {}
 _lock = threading.Lock()
 
 
@@ -31,38 +32,38 @@ def software(names: Iterable[str] = SOFTWARE) -> dict[str, str]:
     return {name: _version(name) for name in names}
 
 
-def open_gate(context: RunContext, gate: DayGate) -> None:
-    """Use this gate for the run in this process, the driver's."""
+def register_run(context: RunContext, slots: DaySlots) -> None:
+    """Let days of the run that this process builds, the driver, take these slots."""
     with _lock:
-        _gates[context.run_dir] = gate
+        _runs[context.run_dir] = slots
 
 
-def close_gate(context: RunContext) -> None:
-    """Forget the gate of a run."""
+def forget_run(context: RunContext) -> None:
+    """Forget the day slots of a run."""
     with _lock:
-        _gates.pop(context.run_dir, None)
+        _runs.pop(context.run_dir, None)
 
 
-def join_run(context: RunContext) -> DayGate:
-    """The gate of the run: the driver's own in the driver's process, elsewhere one over the same places.
+def join_run(context: RunContext) -> DaySlots:
+    """The day slots of the run: the driver's own in the driver's process, elsewhere the same slots by their files.
 
     Raises WorkerUnfit when this process cannot build days of the run.
     """
     with _lock:
-        found = _gates.get(context.run_dir)
+        found = _runs.get(context.run_dir)
         if found is None:
             limit_request_time(context.limits.storage_seconds)
             _check_fit(context)
-            found = _gates[context.run_dir] = SharedGate(Path(context.run_dir), context.day_workers)
+            found = _runs[context.run_dir] = SharedDaySlots(Path(context.run_dir), context.day_workers)
         return found
 
 
 def stop_run(context: RunContext, cause: BaseException) -> None:
     """Stop the run because of `cause`; a process that never joined it has nothing to stop."""
     with _lock:
-        gate = _gates.get(context.run_dir)
-    if gate is not None:
-        gate.stop(cause)
+        slots = _runs.get(context.run_dir)
+    if slots is not None:
+        slots.stop(cause)
 
 
 def _check_fit(context: RunContext) -> None:

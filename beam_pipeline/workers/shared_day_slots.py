@@ -1,12 +1,12 @@
-"""The gate of a run whose days are built in several processes, on this host or on others.
+"""The day slots of a run whose days are built in several processes, on this host or on others.
 
     <run>/run.lock        held by the driver as long as it lives
-    <run>/places/0, 1 …   one file per day worker; the day that holds its lock is at work
+    <run>/slots/0, 1 …    one file per day worker; the day that holds its lock is at work
     <run>/stop.json       why the run is stopping; the first cause stays
 
-A place is a `flock`: the kernel gives it back when the process that holds it ends, however it ends, so a worker that
-was killed blocks nobody. A day waits by trying: whichever waiting day tries first gets a free place, so there is no
-order of days here, unlike in `Gate`.
+A slot is a `flock`: the kernel gives it back when the process that holds it ends, however it ends, so a worker that
+was killed blocks nobody. A day waits by trying: whichever waiting day tries first gets a free slot, so there is no
+order of days here, unlike in `ThreadDaySlots`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from daeda.errors import DaedaError, cut
 from daeda.storage.regular import read_regular
 
 _STOP = "stop.json"
-_PLACES = "places"
+_SLOTS = "slots"
 # How often a waiting day tries, and how often a day at work looks whether the run is stopping.
 _TRY_SECONDS = 0.05
 _LOOK_SECONDS = 0.25
@@ -43,28 +43,28 @@ class Unforeseen(Exception):
 
 @dataclass(frozen=True)
 class _Inside:
-    """A day of this process at work: the open file of its place, and how to interrupt it."""
+    """A day of this process at work: the open file of its slot, and how to interrupt it."""
 
     descriptor: int
     interrupt: Callable[[], None]
 
 
-class SharedGate:
-    """Admits `places` days at once, whichever processes and threads they are in."""
+class SharedDaySlots:
+    """So many `slots` for the days of a run, whichever processes and threads they are in."""
 
-    def __init__(self, run_dir: Path, places: int) -> None:
+    def __init__(self, run_dir: Path, slots: int) -> None:
         self._run_dir = run_dir
-        self._places = [run_dir / _PLACES / str(number) for number in range(places)]
+        self._slots = [run_dir / _SLOTS / str(number) for number in range(slots)]
         self._lock = threading.Lock()
         self._inside: dict[str, _Inside] = {}
         self._watching = False
         self._cause: BaseException | None = None
 
-    def open(self) -> SharedGate:
-        """Make the files of the places; done once, by the driver."""
-        for place in self._places:
-            place.parent.mkdir(exist_ok=True)
-            place.touch()
+    def open(self) -> SharedDaySlots:
+        """Make the files of the slots; done once, by the driver."""
+        for slot in self._slots:
+            slot.parent.mkdir(exist_ok=True)
+            slot.touch()
         return self
 
     @property
@@ -82,23 +82,23 @@ class SharedGate:
     @property
     def began(self) -> bool:
         """Whether any day of the run has begun."""
-        return any(_size(place) for place in self._places)
+        return any(_size(slot) for slot in self._slots)
 
     @property
     def occupied(self) -> int:
         """How many days are at work now."""
-        return sum(_is_held(place) for place in self._places)
+        return sum(_is_held(slot) for slot in self._slots)
 
     def enter(self, day: dt.date, attempt: str, interrupt: Callable[[], None]) -> None:
-        """Wait for a place; `interrupt` is called from another thread when the run stops. Raises Stopped."""
+        """Wait for a slot; `interrupt` is called from another thread when the run stops. Raises Stopped."""
         while True:
             self.check()
-            for place in self._places:
-                descriptor = _hold(place)
+            for slot in self._slots:
+                descriptor = _hold(slot)
                 if descriptor is None:
                     continue
                 try:
-                    # A run that began to stop in between has perhaps already counted this place as free.
+                    # A run that began to stop in between has perhaps already counted this slot as free.
                     self.check()
                     os.truncate(descriptor, 0)
                     os.write(descriptor, day.isoformat().encode())
@@ -110,7 +110,7 @@ class SharedGate:
             time.sleep(_TRY_SECONDS)
 
     def leave(self, attempt: str) -> None:
-        """Give the place back; a second call does nothing."""
+        """Give the slot back; a second call does nothing."""
         with self._lock:
             found = self._inside.pop(attempt, None)
         if found is not None:
@@ -149,7 +149,7 @@ class SharedGate:
             if self._watching:
                 return
             self._watching = True
-        threading.Thread(target=self._look, daemon=True, name="gate").start()
+        threading.Thread(target=self._look, daemon=True, name="day slots").start()
 
     def _look(self) -> None:
         while True:
@@ -169,10 +169,10 @@ class SharedGate:
                 interrupt()
 
 
-def _hold(place: Path) -> int | None:
-    """An open file that holds the lock of the place, None when another day has it."""
+def _hold(slot: Path) -> int | None:
+    """An open file that holds the lock of the slot, None when another day has it."""
     try:
-        descriptor = os.open(place, os.O_RDWR)
+        descriptor = os.open(slot, os.O_RDWR)
     except FileNotFoundError:
         # The driver has ended: the next check says so.
         return None
@@ -184,9 +184,9 @@ def _hold(place: Path) -> int | None:
     return descriptor
 
 
-def _is_held(place: Path) -> bool:
+def _is_held(slot: Path) -> bool:
     try:
-        descriptor = os.open(place, os.O_RDWR)
+        descriptor = os.open(slot, os.O_RDWR)
     except FileNotFoundError:
         return False
     try:

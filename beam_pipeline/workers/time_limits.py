@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from beam_pipeline.workers.day_slots import DayGate
+from beam_pipeline.workers.day_slots import DaySlots
 from daeda.errors import Late
 from daeda.storage.regular import read_regular
 
@@ -26,7 +26,7 @@ _SLACK_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class _Watched:
-    gate: DayGate
+    slots: DaySlots
     deadline: float
     sentence: str
 
@@ -37,12 +37,12 @@ _numbers = itertools.count()
 _watching = False
 
 
-def watch(gate: DayGate, seconds: float, sentence: str) -> int:
+def watch(slots: DaySlots, seconds: float, sentence: str) -> int:
     """From now on something is at work that may take so long; `unwatch` its number when it is done."""
     global _watching
     number = next(_numbers)
     with _lock:
-        _watched[number] = _Watched(gate, time.monotonic() + seconds, sentence)
+        _watched[number] = _Watched(slots, time.monotonic() + seconds, sentence)
         if not _watching:
             _watching = True
             threading.Thread(target=_look, daemon=True, name="watch").start()
@@ -56,9 +56,9 @@ def unwatch(number: int) -> None:
 
 
 @contextlib.contextmanager
-def watched(gate: DayGate, seconds: float, sentence: str) -> Iterator[None]:
-    """What the block does may take so long; where it takes longer, the gate is stopped by Late."""
-    number = watch(gate, seconds, sentence)
+def watched(slots: DaySlots, seconds: float, sentence: str) -> Iterator[None]:
+    """What the block does may take so long; where it takes longer, the run is stopped by Late."""
+    number = watch(slots, seconds, sentence)
     try:
         yield
     finally:
@@ -78,7 +78,7 @@ def _look() -> None:
                 _watching = False
                 return
         for _, one in late:
-            one.gate.stop(Late(one.sentence))
+            one.slots.stop(Late(one.sentence))
 
 
 class CallsElsewhere:

@@ -18,9 +18,10 @@ import pyarrow as pa
 
 from beam_pipeline.day.execution import run_operator
 from beam_pipeline.session.session import begin, session_of
-from beam_pipeline.workers.context import DayHandle, DayLimits, RunContext
-from beam_pipeline.workers.day_slots import Gate
-from beam_pipeline.workers.registry import close_gate, open_gate
+from beam_pipeline.workers.context import DayHandle, RunContext
+from beam_pipeline.workers.day_slots import ThreadDaySlots
+from beam_pipeline.workers.limits import DayLimits
+from beam_pipeline.workers.registry import forget_run, register_run
 from daeda.compiler.compile import compile_runnable
 from daeda.dataset.layout import Layout, part_name
 from daeda.dataset.manifest import Manifest, Part, read_manifest
@@ -221,7 +222,7 @@ def _build(
             sources=() if data is None else (str(data), str(made.root / "data")),
             searched=frozenset(one.name for one in operators if searched and isinstance(one, PointInTimeJoin)),
         )  # fmt: skip
-        open_gate(context, Gate(1))
+        register_run(context, ThreadDaySlots(1))
         try:
             for day in days:
                 handle = begin(context, DayHandle(day))
@@ -232,7 +233,7 @@ def _build(
                 finally:
                     session.close()
         finally:
-            close_gate(context)
+            forget_run(context)
 
 
 def enrich(made: TinyProject, change: Callable[[VectorColumn], VectorColumn] = lambda column: column) -> None:

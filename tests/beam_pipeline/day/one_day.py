@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from beam_pipeline.day import rolling as product
 from beam_pipeline.session.arrow_columns import HeldColumns
 from beam_pipeline.session.probe_tables import DayMoments
-from beam_pipeline.workers.context import DayLimits
+from beam_pipeline.workers.limits import DayLimits
 from daeda.dtypes import TIMESTAMP_UNITS, DType
 from daeda.durations import Duration
 from daeda.operators.operator import Instant

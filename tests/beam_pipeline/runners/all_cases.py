@@ -17,8 +17,8 @@ import apache_beam as beam
 from beam_pipeline.pipeline import Skeleton, SkeletonRun, run_context
 from beam_pipeline.runners.choice import choose_runner
 from beam_pipeline.transforms import Days
-from beam_pipeline.workers.registry import open_gate
-from beam_pipeline.workers.shared_day_slots import SharedGate
+from beam_pipeline.workers.registry import register_run
+from beam_pipeline.workers.shared_day_slots import SharedDaySlots
 from daeda.catalog.project import ProjectPaths, load_project
 from daeda.compiler.compile import compile_runnable
 from daeda.dataset.layout import Layout
@@ -40,7 +40,7 @@ def main(cases: Path, words: list[str]) -> None:
             run = SkeletonRun(project, dag, sources, checked, project.runtime.days, runner, 60.0)
             staging = stack.enter_context(open_staging(Layout(project.service_dir)))
             context = run_context(run, staging)
-            open_gate(context, SharedGate(staging.directory, run.day_workers).open())
+            register_run(context, SharedDaySlots(staging.directory, run.day_workers).open())
             chain = Skeleton(run.operators, context, label=f"Skeleton {number}")
             _ = pipeline | Days(run.days, label=f"Days {number}") | chain
         pipeline.run().wait_until_finish()

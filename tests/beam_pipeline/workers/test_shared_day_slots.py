@@ -1,4 +1,4 @@
-"""The gate over processes: exactly so many days at once, and stopped as one."""
+"""Day slots over processes: exactly so many days at once, and stopped as one."""
 
 from __future__ import annotations
 
@@ -16,29 +16,30 @@ from pathlib import Path
 
 import pytest
 
-from beam_pipeline.workers.context import DayLimits, RunContext
+from beam_pipeline.workers.context import RunContext
 from beam_pipeline.workers.day_slots import Stopped
-from beam_pipeline.workers.registry import WorkerUnfit, close_gate, join_run, software
-from beam_pipeline.workers.shared_day_slots import _STOP, SharedGate, Unforeseen
+from beam_pipeline.workers.limits import DayLimits
+from beam_pipeline.workers.registry import WorkerUnfit, forget_run, join_run, software
+from beam_pipeline.workers.shared_day_slots import _STOP, SharedDaySlots, Unforeseen
 from daeda.dataset.layout import Layout
 from daeda.dataset.publish.staging import open_staging
 from daeda.errors import DayError, Interrupted
 from tests.beam_pipeline.runners.conftest import REPOSITORY
 
-PLACES = 2
+SLOTS = 2
 DAY = dt.date(2024, 1, 1)
 # A process that enters so many days one after another, and says when it was inside.
 WORKER = """
 import datetime as dt, json, sys, time
 from pathlib import Path
-from beam_pipeline.workers.shared_day_slots import SharedGate
-gate = SharedGate(Path(sys.argv[1]), int(sys.argv[2]))
+from beam_pipeline.workers.shared_day_slots import SharedDaySlots
+slots = SharedDaySlots(Path(sys.argv[1]), int(sys.argv[2]))
 for number in range(int(sys.argv[3])):
-    gate.enter(dt.date(2024, 1, 1 + number), str(number), lambda: None)
+    slots.enter(dt.date(2024, 1, 1 + number), str(number), lambda: None)
     began = time.monotonic()
     time.sleep(float(sys.argv[4]))
     print(json.dumps([began, time.monotonic()]), flush=True)
-    gate.leave(str(number))
+    slots.leave(str(number))
 """
 
 
@@ -50,7 +51,7 @@ def run_dir(tmp_path: Path) -> Iterator[Path]:
 
 
 def worker(run_dir: Path, days: int, seconds: float) -> subprocess.Popen[str]:
-    words = [sys.executable, "-c", WORKER, str(run_dir), str(PLACES), str(days), str(seconds)]
+    words = [sys.executable, "-c", WORKER, str(run_dir), str(SLOTS), str(days), str(seconds)]
     return subprocess.Popen(words, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -66,27 +67,27 @@ def wait_until(what: object) -> None:
 
 
 def test_four_processes_have_exactly_two_days_at_once(run_dir: Path) -> None:
-    gate = SharedGate(run_dir, PLACES).open()
-    assert not gate.began
+    slots = SharedDaySlots(run_dir, SLOTS).open()
+    assert not slots.began
     workers = [worker(run_dir, 4, 0.15) for _ in range(4)]
     inside = [json.loads(line) for one in workers for line in one.communicate(timeout=60)[0].splitlines()]
     assert len(inside) == 16
-    assert most_at_once(inside) == PLACES
-    assert gate.began
-    assert gate.occupied == 0
+    assert most_at_once(inside) == SLOTS
+    assert slots.began
+    assert slots.occupied == 0
 
 
 def test_a_killed_process_gives_its_place_back(run_dir: Path) -> None:
-    gate = SharedGate(run_dir, PLACES).open()
-    held = [worker(run_dir, 1, 60) for _ in range(PLACES)]
+    slots = SharedDaySlots(run_dir, SLOTS).open()
+    held = [worker(run_dir, 1, 60) for _ in range(SLOTS)]
     try:
-        wait_until(lambda: gate.occupied == PLACES)
+        wait_until(lambda: slots.occupied == SLOTS)
         os.kill(held[0].pid, signal.SIGKILL)
-        gate.enter(DAY, "mine", lambda: None)
-        assert gate.occupied == PLACES
-        gate.leave("mine")
-        gate.leave("mine")
-        assert gate.occupied == PLACES - 1
+        slots.enter(DAY, "mine", lambda: None)
+        assert slots.occupied == SLOTS
+        slots.leave("mine")
+        slots.leave("mine")
+        assert slots.occupied == SLOTS - 1
     finally:
         for one in held:
             one.kill()
@@ -94,16 +95,16 @@ def test_a_killed_process_gives_its_place_back(run_dir: Path) -> None:
 
 
 def test_the_first_cause_of_any_process_stops_all_and_stays(run_dir: Path) -> None:
-    here, there = SharedGate(run_dir, PLACES).open(), SharedGate(run_dir, PLACES)
+    here, there = SharedDaySlots(run_dir, SLOTS).open(), SharedDaySlots(run_dir, SLOTS)
     interrupted = []
     here.enter(DAY, "a day", lambda: interrupted.append(True))
     there.stop(DayError("day 2024-01-02, operator 'sink': no"))
     here.stop(Interrupted("later"))
-    for gate in (here, there):
-        assert type(gate.cause) is DayError
-        assert str(gate.cause) == "day 2024-01-02, operator 'sink': no"
+    for slots in (here, there):
+        assert type(slots.cause) is DayError
+        assert str(slots.cause) == "day 2024-01-02, operator 'sink': no"
         with pytest.raises(Stopped, match="the run is stopping"):
-            gate.enter(DAY, "another", lambda: None)
+            slots.enter(DAY, "another", lambda: None)
     assert interrupted
     assert not here.wait_until_empty(0.5)
     here.leave("a day")
@@ -111,7 +112,7 @@ def test_the_first_cause_of_any_process_stops_all_and_stays(run_dir: Path) -> No
 
 
 def test_a_day_at_work_hears_that_another_process_stopped_the_run(run_dir: Path) -> None:
-    here, there = SharedGate(run_dir, PLACES).open(), SharedGate(run_dir, PLACES)
+    here, there = SharedDaySlots(run_dir, SLOTS).open(), SharedDaySlots(run_dir, SLOTS)
     interrupted: list[bool] = []
     here.enter(DAY, "a day", lambda: interrupted.append(True))
     there.stop(DayError("no"))
@@ -120,7 +121,7 @@ def test_a_day_at_work_hears_that_another_process_stopped_the_run(run_dir: Path)
 
 
 def test_what_was_not_foreseen_keeps_its_traceback(run_dir: Path) -> None:
-    here, there = SharedGate(run_dir, PLACES).open(), SharedGate(run_dir, PLACES)
+    here, there = SharedDaySlots(run_dir, SLOTS).open(), SharedDaySlots(run_dir, SLOTS)
     with pytest.raises(KeyError) as failure:
         {}["missing"]
     there.stop(failure.value)
@@ -132,18 +133,18 @@ def test_what_was_not_foreseen_keeps_its_traceback(run_dir: Path) -> None:
 
 def context_of(run_dir: Path, **software: str) -> RunContext:
     limits = DayLimits(memory_bytes=1 << 30, threads=1, temp_directory="")
-    return RunContext("service", "data", str(run_dir.parents[1]), str(run_dir), limits, PLACES, software=software)
+    return RunContext("service", "data", str(run_dir.parents[1]), str(run_dir), limits, SLOTS, software=software)
 
 
 def test_a_worker_joins_with_the_places_of_the_driver(run_dir: Path) -> None:
-    gate = SharedGate(run_dir, PLACES).open()
+    slots = SharedDaySlots(run_dir, SLOTS).open()
     context = context_of(run_dir, **software())
     joined = join_run(context)
     assert join_run(context) is joined
     joined.enter(DAY, "a day", lambda: None)
-    assert gate.occupied == 1
+    assert slots.occupied == 1
     joined.leave("a day")
-    close_gate(context)
+    forget_run(context)
 
 
 def test_a_worker_without_the_storage_of_the_run_says_so(tmp_path: Path) -> None:
@@ -168,19 +169,19 @@ def test_a_worker_with_other_versions_says_so(run_dir: Path) -> None:
 
 def test_a_day_ends_with_its_driver(tmp_path: Path) -> None:
     with open_staging(Layout(tmp_path / "service")) as staging:
-        gate = SharedGate(staging.directory, PLACES).open()
+        slots = SharedDaySlots(staging.directory, SLOTS).open()
         interrupted: list[bool] = []
-        gate.enter(DAY, "a day", lambda: interrupted.append(True))
-        gate.check()
+        slots.enter(DAY, "a day", lambda: interrupted.append(True))
+        slots.check()
     wait_until(lambda: interrupted)
     with pytest.raises(Stopped):
-        gate.check()
-    gate.leave("a day")
+        slots.check()
+    slots.leave("a day")
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"kind": [], "message": 1}', "\x1b[31m"])
 def test_a_cause_that_was_written_over_ends_the_run_all_the_same(run_dir: Path, text: str) -> None:
-    SharedGate(run_dir, 1).open().stop(DayError("day 2024-01-02: no"))
+    SharedDaySlots(run_dir, 1).open().stop(DayError("day 2024-01-02: no"))
     (run_dir / _STOP).write_text(text)
-    there = SharedGate(run_dir, 1)
+    there = SharedDaySlots(run_dir, 1)
     assert isinstance(there.cause, Unforeseen | DayError)

@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 
 from beam_pipeline.day.execution import run_operator
 from beam_pipeline.session.session import begin, session_of, timed
-from beam_pipeline.workers.context import DayHandle, DayLimits, RunContext
-from beam_pipeline.workers.day_slots import Gate
-from beam_pipeline.workers.registry import close_gate, open_gate
+from beam_pipeline.workers.context import DayHandle, RunContext
+from beam_pipeline.workers.day_slots import ThreadDaySlots
+from beam_pipeline.workers.limits import DayLimits
+from beam_pipeline.workers.registry import forget_run, register_run
 from daeda.compiler.compile import compile_runnable
 from daeda.dataset.layout import Layout
 from daeda.dataset.publish.staging import open_staging
@@ -49,7 +50,7 @@ class FunctionProject(TinyProject):
                 run_dir=str(staging.directory), limits=DayLimits(1 << 30, 1, "", udf_chunk_rows=udf_chunk_rows),
                 day_workers=1, label_columns=("user_id",), project_root=str(self.root),
             )  # fmt: skip
-            open_gate(context, Gate(1))
+            register_run(context, ThreadDaySlots(1))
             try:
                 for day in project.runtime.days:
                     handle = begin(context, DayHandle(day))
@@ -59,7 +60,7 @@ class FunctionProject(TinyProject):
                             handle = run_operator(session, operator, handle)  # type: ignore[arg-type]
                     session.close()
             finally:
-                close_gate(context)
+                forget_run(context)
         return self
 
     def values(self, *names: str, day: str = SECOND) -> list[Any]:

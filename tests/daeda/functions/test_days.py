@@ -212,7 +212,7 @@ def test_a_day_is_stale_when_the_code_or_the_version_changed(tmp_path: Path, mon
     assert fingerprint_reasons(made) == (Action.REBUILD, ("operator udf_made changed",))
     made.spec["version"] = 1
     # A later process, which imports the edited file.
-    from daeda.functions.loading import loading
+    from daeda.functions import loading
 
     made.source_path.write_text(f"{source}# edited\n", encoding="utf-8")
     monkeypatch.setattr(loading, "_codes", {})

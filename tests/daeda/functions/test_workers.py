@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from beam_pipeline.workers.context import DayLimits, RunContext
-from beam_pipeline.workers.registry import WorkerUnfit, close_gate, join_run
-from beam_pipeline.workers.shared_day_slots import SharedGate
+from beam_pipeline.workers.context import RunContext
+from beam_pipeline.workers.limits import DayLimits
+from beam_pipeline.workers.registry import WorkerUnfit, forget_run, join_run
+from beam_pipeline.workers.shared_day_slots import SharedDaySlots
 from daeda.dataset.layout import Layout
 from daeda.dataset.publish.staging import open_staging
 
@@ -25,7 +26,7 @@ Context = Callable[[dict[str, str], str], RunContext]
 def context(tmp_path: Path) -> Iterator[Context]:
     """A run whose driver is this process, as a worker gets it."""
     with open_staging(Layout(tmp_path / "service")) as staging:
-        SharedGate(staging.directory, 1).open()
+        SharedDaySlots(staging.directory, 1).open()
 
         def of(functions: dict[str, str], root: str) -> RunContext:
             return RunContext(
@@ -46,7 +47,7 @@ def test_a_module_below_the_project_root_or_installed_will_do(
     root = tmp_path / "below_the_root"
     joined = context({"below_the_root:same": CODE, "installed_where_it_runs:same": CODE}, str(root))
     assert join_run(joined)
-    close_gate(joined)
+    forget_run(joined)
 
 
 def test_a_worker_without_the_function_says_so(context: Context, tmp_path: Path) -> None:

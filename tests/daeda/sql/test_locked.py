@@ -13,9 +13,10 @@ import duckdb
 import pytest
 
 from beam_pipeline.session.session import begin, session_of
-from beam_pipeline.workers.context import DayHandle, DayLimits, RunContext
-from beam_pipeline.workers.day_slots import Gate
-from beam_pipeline.workers.registry import close_gate, open_gate
+from beam_pipeline.workers.context import DayHandle, RunContext
+from beam_pipeline.workers.day_slots import ThreadDaySlots
+from beam_pipeline.workers.limits import DayLimits
+from beam_pipeline.workers.registry import forget_run, register_run
 from daeda.dataset.layout import Layout
 from daeda.dataset.publish.staging import open_staging
 from daeda.errors import ConfigError
@@ -96,7 +97,7 @@ def test_a_day_at_work_is_locked(tmp_path: Path, places: dict[str, str]) -> None
     with open_staging(Layout(tmp_path / "output/s")) as staging:
         run_dir = str(staging.directory)
         context = RunContext("s", places["in"], str(tmp_path / "output/s"), run_dir, DayLimits(1 << 28, 1, ""), 1)
-        open_gate(context, Gate(1))
+        register_run(context, ThreadDaySlots(1))
         session = session_of(begin(context, DayHandle(DAY)))
         try:
             assert session.table("a", "SELECT 1 AS a") == 1
@@ -107,7 +108,7 @@ def test_a_day_at_work_is_locked(tmp_path: Path, places: dict[str, str]) -> None
                     session.connection.execute(statement.format(**places))
         finally:
             session.close()
-            close_gate(context)
+            forget_run(context)
 
 
 def test_files_behind_links_of_a_view_are_reached(tmp_path: Path) -> None:
