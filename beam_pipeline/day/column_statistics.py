@@ -14,14 +14,14 @@ from daeda.dataset.manifest import ColumnFacts
 from daeda.errors import cut
 from daeda.operators.relation import Column, Relation
 from daeda.sql import statements
-from daeda.sql.handle import Numbered
+from daeda.sql.handle import Materialised
 
 # Characters of a least or greatest value in the manifest.
 _LONGEST_FACT = 1_000
 
 
 def facts_of(
-    session: DaySession, relation: Relation, given: Numbered, footers: Sequence[pq.FileMetaData]
+    session: DaySession, relation: Relation, given: Materialised, footers: Sequence[pq.FileMetaData]
 ) -> tuple[ColumnFacts, ...]:
     """The facts of each column of the day, whose parts have these footers."""
     found = _in_footers(relation, footers)
@@ -63,7 +63,7 @@ def _of_integers(column: Column, place: int, footers: Sequence[pq.FileMetaData])
     return ColumnFacts(column.name, column.dtype.name, nulls, low, high)
 
 
-def _counted(session: DaySession, relation: Relation, given: Numbered) -> list[ColumnFacts]:
+def _counted(session: DaySession, relation: Relation, given: Materialised) -> list[ColumnFacts]:
     """The same by a query over the rows."""
     found = session.connection.execute(statements.column_facts(relation, given)).fetchone()
     assert found is not None

@@ -20,7 +20,7 @@ from daeda.operators.relational import Filter, Join, Project, Scan, Sink
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql import statements
-from daeda.sql.handle import ColumnTable, Composed, Numbered
+from daeda.sql.handle import ColumnTable, Deferred, Materialised
 from daeda.sql.lower import SourceOperator, inputs_of, lower
 
 
@@ -38,7 +38,7 @@ def run_operator(session: DaySession, operator: SourceOperator, handle: DayHandl
         if told is None:
             raise
         raise DayError(told) from error
-    if isinstance(operator, Filter) and isinstance(inputs[0], Composed):
+    if isinstance(operator, Filter) and isinstance(inputs[0], Deferred):
         session.filtered.append((operator, inputs[0]))
     if isinstance(operator, Sink):
         return handle.as_published(session.published)
@@ -47,7 +47,7 @@ def run_operator(session: DaySession, operator: SourceOperator, handle: DayHandl
 
 def rows_of(handle: DayHandle) -> int:
     """Rows of the spine, 0 while they are not known."""
-    return max((one.rows for one in handle.relations.values() if isinstance(one, Numbered)), default=0)
+    return max((one.rows for one in handle.relations.values() if isinstance(one, Materialised)), default=0)
 
 
 def rows_made(operator: SourceOperator, before: DayHandle, after: DayHandle) -> int | None:
@@ -55,7 +55,7 @@ def rows_made(operator: SourceOperator, before: DayHandle, after: DayHandle) -> 
     if isinstance(operator, Sink):
         return rows_of(before)
     made = after.relations[operator.output]
-    return made.rows if isinstance(made, Numbered) else None
+    return made.rows if isinstance(made, Materialised) else None
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class _Executing:
     def source_files(self, operator: Scan) -> tuple[str, ...]:
         return tuple(self.session.read(operator).found)
 
-    def narrowed(self, given: Composed) -> Composed:
+    def narrowed(self, given: Deferred) -> Deferred:
         return narrowed(self.session, given, self.session.scanned.values())
 
     def number(self, operator: SourceOperator, query: str, name: str) -> int:
@@ -80,21 +80,21 @@ class _Executing:
     def materialise(self, operator: SourceOperator, query: str, name: str, left_rows: int) -> int:
         return self.session.table(name, query)
 
-    def search(self, operator: PointInTimeJoin, left: Numbered, right: Composed) -> ColumnTable | None:
+    def search(self, operator: PointInTimeJoin, left: Materialised, right: Deferred) -> ColumnTable | None:
         return run_search(self.session, operator, left, right)
 
-    def duplicate_key(self, operator: Join, right: Composed) -> str:
+    def duplicate_key(self, operator: Join, right: Deferred) -> str:
         example = self.session.connection.execute(statements.duplicate_keys(operator.keys, right)).fetchone()
         if example is None:
             return "the join made more rows than its left side has"
         shown = ", ".join(f"{key} = {value!r}" for key, value in zip(operator.keys, example, strict=False))
         return f"the right side has {example[-1]} rows with {shown}"
 
-    def roll(self, operator: RollingAggregate, left: Numbered, right: Composed) -> ColumnTable:
+    def roll(self, operator: RollingAggregate, left: Materialised, right: Deferred) -> ColumnTable:
         return run_rolling(self.session, operator, left, right)
 
-    def transform(self, operator: ArrowUdfTransform, left: Numbered) -> ColumnTable:
+    def transform(self, operator: ArrowUdfTransform, left: Materialised) -> ColumnTable:
         return run_udf(self.session, operator, left)
 
-    def write(self, operator: Sink, given: Numbered) -> None:
+    def write(self, operator: Sink, given: Materialised) -> None:
         self.session.published = write_day(self.session, operator, given)

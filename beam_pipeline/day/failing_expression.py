@@ -12,7 +12,7 @@ from daeda.operators.relation import Relation
 from daeda.operators.relational import Filter, Project, Sink
 from daeda.sql import statements
 from daeda.sql.expression import columns_of, parse_expression, quoted_columns
-from daeda.sql.handle import Composed, Numbered, column, selected
+from daeda.sql.handle import Deferred, Materialised, column, selected
 from daeda.sql.lower import Handle, SourceOperator
 
 _SUSPECTS = "daeda_suspects"
@@ -30,14 +30,14 @@ def failing_expression(
         for filtered, left in session.filtered:
             if filtered.predicate is not None and (told := _in_filter(session, filtered.predicate, filtered, left)):
                 return told
-        if isinstance(operator, Sink) and isinstance(inputs[0], Numbered) and session.projected is not None:
+        if isinstance(operator, Sink) and isinstance(inputs[0], Materialised) and session.projected is not None:
             return _in_column(session, session.projected, inputs[0])
     except duckdb.Error:
         return None  # what cannot be looked into is told in DuckDB's words
     return None
 
 
-def _in_column(session: DaySession, project: Project, given: Numbered) -> str | None:
+def _in_column(session: DaySession, project: Project, given: Materialised) -> str | None:
     """The first column that fails, at its first row in the order of the spine."""
     whole = session.held.side_by_side(given)
     for one in project.columns:
@@ -61,7 +61,7 @@ def _in_column(session: DaySession, project: Project, given: Numbered) -> str | 
     return None
 
 
-def _in_filter(session: DaySession, predicate: str, operator: Filter, left: Composed) -> str | None:
+def _in_filter(session: DaySession, predicate: str, operator: Filter, left: Deferred) -> str | None:
     """The first row of a filter's input at which its condition fails, in the order of the rows."""
     tree = quoted_columns(parse_expression(predicate))
     condition = tree.sql("duckdb")

@@ -24,7 +24,7 @@ from daeda.functions.loading import Function, check_not_stopped, load_function
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.process.supervised import users_code
 from daeda.sql import statements
-from daeda.sql.handle import ColumnTable, Numbered, stored_name
+from daeda.sql.handle import ColumnTable, Materialised, stored_name
 
 # Rows that are asked for twice. Doubles may differ by what another alignment does to vectorised arithmetic.
 _SAMPLE_ROWS = 256
@@ -46,7 +46,7 @@ class _Work:
         return f"day {self.session.day}, operator '{self.operator.name}': function '{self.operator.function}'"
 
 
-def run_udf(session: DaySession, operator: ArrowUdfTransform, left: Numbered) -> ColumnTable:
+def run_udf(session: DaySession, operator: ArrowUdfTransform, left: Materialised) -> ColumnTable:
     """Call the function for every row of `left`; returns the table of the new column."""
     function = load_function(operator.function, session.context.project_root, operator.columns)
     session.codes[operator.function] = function.code

@@ -23,7 +23,7 @@ from beam_pipeline.windows.contract import Probes
 from beam_pipeline.windows.numpy_engine.bounds import BoundFinder, distinct_probes, segments_of
 from daeda.operators.relation import Relation
 from daeda.operators.temporal import PointInTimeJoin
-from daeda.sql.handle import ROW, ColumnTable, Composed, Numbered, stored_name
+from daeda.sql.handle import ROW, ColumnTable, Deferred, Materialised, stored_name
 from daeda.sql.statements import CREATED, ENTITY, TIME, unit_of
 
 Int64s = npt.NDArray[np.int64]
@@ -47,7 +47,9 @@ class Visible:
     time: Int64s
 
 
-def run_search(session: DaySession, operator: PointInTimeJoin, left: Numbered, right: Composed) -> ColumnTable | None:
+def run_search(
+    session: DaySession, operator: PointInTimeJoin, left: Materialised, right: Deferred
+) -> ColumnTable | None:
     """The table of the new columns of `left`; None where the as-of join is to make them."""
     if operator.name not in session.context.searched:
         return None

@@ -22,7 +22,7 @@ from beam_pipeline.windows.engines import Engine, engine_of
 from daeda.errors import DayError
 from daeda.operators.temporal import RollingAggregate
 from daeda.sql import statements
-from daeda.sql.handle import ROW, ColumnTable, Composed, Numbered, stored_name
+from daeda.sql.handle import ROW, ColumnTable, Deferred, Materialised, stored_name
 
 # The table that takes the results of chunks.
 _CHUNKS = "daeda_chunks"
@@ -39,7 +39,7 @@ class _Work:
     engine: Engine
 
 
-def run_rolling(session: DaySession, operator: RollingAggregate, left: Numbered, right: Composed) -> ColumnTable:
+def run_rolling(session: DaySession, operator: RollingAggregate, left: Materialised, right: Deferred) -> ColumnTable:
     """Compute all aggregates of the operator for every row of `left`; returns the table of the new columns."""
     engine = engine_of(operator.compute)
     session.libraries.update(engine.libraries)

@@ -26,7 +26,7 @@ from daeda.operators.relation import Relation
 from daeda.operators.relational import Sink
 from daeda.sources.identity import file_digest
 from daeda.sql import statements
-from daeda.sql.handle import Numbered, column
+from daeda.sql.handle import Materialised, column
 from daeda.sql.scan import day_bounds
 from daeda.storage.location import Location
 
@@ -36,7 +36,7 @@ _OPTIONS = f"COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP}"
 _SOFTWARE = ("daeda", "duckdb", "apache-beam", "pyarrow")
 
 
-def write_day(session: DaySession, operator: Sink, given: Numbered) -> tuple[Location, ...]:
+def write_day(session: DaySession, operator: Sink, given: Materialised) -> tuple[Location, ...]:
     """Write, check and publish the day; returns its parts. Raises DayError when a check fails."""
     started = time.perf_counter()
     relation, whole = given.relation, session.held.side_by_side(given)
@@ -98,7 +98,7 @@ def _checked_footers(relation: Relation, paths: list[Path], parts: list[Part]) -
     return footers
 
 
-def _check_not_null(session: DaySession, operator: Sink, facts: tuple[ColumnFacts, ...], given: Numbered) -> None:
+def _check_not_null(session: DaySession, operator: Sink, facts: tuple[ColumnFacts, ...], given: Materialised) -> None:
     nulls = {one.name: one.nulls for one in facts}
     for name in operator.not_null:
         if not nulls[name]:
@@ -145,7 +145,7 @@ def bounds_of(session: DaySession, relation: Relation) -> Bounds | None:
     return None
 
 
-def _check_order(given: Numbered, paths: list[Path], bounds: Bounds | None = None) -> None:
+def _check_order(given: Materialised, paths: list[Path], bounds: Bounds | None = None) -> None:
     """The parts, read one after another, are in the order of time, the first column of the order, and of the day."""
     instant = given.relation.order[0] if given.relation.order[0] in given.relation.names else None
     if instant is None:

@@ -23,7 +23,7 @@ from beam_pipeline.workers.context import RunContext
 from daeda.operators.relational import Scan
 from daeda.sources.files import SourceFiles
 from daeda.sources.identity import check_unchanged
-from daeda.sql.handle import Composed
+from daeda.sql.handle import Deferred
 from daeda.sql.scan import narrowing, reads, with_paths
 from daeda.storage.input_file import InputFile
 
@@ -52,7 +52,7 @@ class Day(Protocol):
         """Raise when the run is stopping."""
 
 
-def narrowed(day: Day, given: Composed, scanned: Iterable[Scanned]) -> Composed:
+def narrowed(day: Day, given: Deferred, scanned: Iterable[Scanned]) -> Deferred:
     """The same rows, read from narrowed files where that pays.
 
     Raises DayError when a file changes while it is narrowed.

@@ -25,7 +25,7 @@ from daeda.errors import DayError
 from daeda.operators.relation import Relation
 from daeda.operators.temporal import RollingAggregate
 from daeda.sql import statements, unsorted
-from daeda.sql.handle import Composed
+from daeda.sql.handle import Deferred
 from daeda.sql.statements import CREATED, ENTITY, TIME, LookingBack
 
 Int64s = npt.NDArray[np.int64]
@@ -47,7 +47,7 @@ class Reading:
 
     session: DaySession
     operator: RollingAggregate
-    right: Composed
+    right: Deferred
     entities: str
     copies: int
     batch_rows: int
@@ -99,7 +99,7 @@ def numbers(column: pa.ChunkedArray) -> Int64s:
 
 
 def rows_of_duckdb(
-    session: DaySession, operator: LookingBack, right: Composed, entities: str, room: int, batch_rows: int
+    session: DaySession, operator: LookingBack, right: Deferred, entities: str, room: int, batch_rows: int
 ) -> Rows | None:
     """All rows of a history or a right side, None where they take more than `room`."""
     query = unsorted.unsorted_history(operator, right, entities)

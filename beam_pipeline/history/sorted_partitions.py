@@ -30,7 +30,7 @@ from beam_pipeline.session.session import DaySession
 from daeda.operators.temporal import RollingAggregate
 from daeda.sources.identity import check_unchanged
 from daeda.sql import unsorted
-from daeda.sql.handle import Composed, column, table
+from daeda.sql.handle import Deferred, column, table
 from daeda.sql.scan import of_any_time, only_scan
 from daeda.sql.statements import ENTITY, TIME
 from daeda.storage.input_file import InputFile
@@ -56,7 +56,7 @@ class Rows:
 
 
 def rows_of_pieces(
-    session: DaySession, operator: RollingAggregate, right: Composed, entities: str, room: int
+    session: DaySession, operator: RollingAggregate, right: Deferred, entities: str, room: int
 ) -> Rows | None:
     """The rows of the history by pieces; None where that is not for this history, or where it needs more than `room`.
 
@@ -80,7 +80,7 @@ def rows_of_pieces(
     return Rows(columns, places, codes[places].astype(np.int64), rows.nbytes)
 
 
-def _source(session: DaySession, operator: RollingAggregate, right: Composed) -> Scanned | None:
+def _source(session: DaySession, operator: RollingAggregate, right: Deferred) -> Scanned | None:
     """The Scan that the history is composed of, where it is one alone, and several days look back on its partitions."""
     if len(operator.keys) != 1:
         return None
@@ -105,7 +105,7 @@ class _Pieces:
 
     session: DaySession
     operator: RollingAggregate
-    right: Composed
+    right: Deferred
     source: Scanned
     room: int
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 # DuckDB imports it when it first reads a table of Arrow: that is not to be in the middle of a day.
 import pyarrow.dataset
 
-from daeda.sql.handle import ColumnTable, Numbered, column, selected, table
+from daeda.sql.handle import ColumnTable, Materialised, column, selected, table
 
 _JOINED = "daeda_held"
 
@@ -44,7 +44,7 @@ class HeldColumns:
         self.nbytes += columns.nbytes
         self._connection.register(name, columns)
 
-    def side_by_side(self, given: Numbered) -> Numbered:
+    def side_by_side(self, given: Materialised) -> Materialised:
         """The same rows with all held columns in one relation, which `show` makes: DuckDB joins fewer of them.
 
         Where there is room for the columns of its tables, too, nothing is left to be joined, and DuckDB reads with all

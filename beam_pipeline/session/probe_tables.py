@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from daeda.sql import statements
-from daeda.sql.handle import Numbered
+from daeda.sql.handle import Materialised
 
 
 class Tables(Protocol):
@@ -34,7 +34,7 @@ class DayMoments:
     def __init__(self) -> None:
         self._made: dict[statements.Moments, MomentTables] = {}
 
-    def of(self, tables: Tables, operator: statements.LookingBack, left: Numbered) -> MomentTables:
+    def of(self, tables: Tables, operator: statements.LookingBack, left: Materialised) -> MomentTables:
         """The tables for an operator: those that an operator before it made from the same columns, or new ones."""
         wanted = statements.moments_of(operator, left)
         made = self._made.get(wanted)

@@ -39,7 +39,7 @@ from daeda.operators.relational import Filter, Project, Scan
 from daeda.process.messages import say
 from daeda.sources.files import SourceFiles
 from daeda.sources.identity import Identities, check_unchanged, files_needed, find_files
-from daeda.sql.handle import Composed, quoted_name
+from daeda.sql.handle import Deferred, quoted_name
 from daeda.sql.locked import AllowedPaths, Setting, connect
 from daeda.sql.lower import SourceOperator
 from daeda.sql.unreadable import may_be_of_a_file, unreadable_file
@@ -83,7 +83,7 @@ class DaySession:
         self.moments = DayMoments()
         self.held = HeldColumns(self.connection, int(context.limits.kernel_bytes * HeldColumns.SHARE))
         # What expressions of the user are looked for in, when a statement has failed.
-        self.filtered: list[tuple[Filter, Composed]] = []
+        self.filtered: list[tuple[Filter, Deferred]] = []
         self.projected: Project | None = None
         # By name of the Scan.
         self.scanned: dict[str, Scanned] = {}

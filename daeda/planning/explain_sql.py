@@ -24,7 +24,7 @@ from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
 from daeda.process.printable import harmless, is_harmless, split_harmful
 from daeda.sql import statements
 from daeda.sql.files import Glob
-from daeda.sql.handle import ColumnTable, Composed, Numbered
+from daeda.sql.handle import ColumnTable, Deferred, Materialised
 from daeda.sql.locked import connect
 from daeda.sql.lower import Handle, SourceOperator, inputs_of, lower
 from daeda.sql.sharing import sharing
@@ -41,7 +41,7 @@ def explain_sql(dag: Dag, day: dt.date, rows_per_part: int) -> str:
             continue
         relation = dag.relations[operator.output]
         handle = lower(written, operator, relation, inputs_of(operator, handles))
-        if isinstance(operator, Scan | Filter) and isinstance(handle, Composed):
+        if isinstance(operator, Scan | Filter) and isinstance(handle, Deferred):
             handle = written.view(operator, handle)
         if isinstance(operator, Project):
             written.say(operator, "no statement of its own: its columns are computed where they are read")
@@ -72,18 +72,18 @@ class _Writing:
         comment = f"-- {operator.name} ({operator.op_kind}): {what}"
         self.blocks.append(f"{comment}\n{statement}" if statement else comment)
 
-    def view(self, operator: SourceOperator, handle: Composed) -> Composed:
-        """Give a composed query its relation's name; returns what reads it by that name."""
+    def view(self, operator: SourceOperator, handle: Deferred) -> Deferred:
+        """Give a deferred query its relation's name; returns what reads it by that name."""
         name = exp.to_identifier(operator.output, quoted=True)
         shown = _shown(name).sql("duckdb")
         self.say(operator, "part of the statements that read it", f"CREATE VIEW {shown} AS\n{_pretty(handle.query)};")
-        return Composed(handle.relation, exp.select("*").from_(exp.Table(this=name)).sql("duckdb"))
+        return Deferred(handle.relation, exp.select("*").from_(exp.Table(this=name)).sql("duckdb"))
 
     def source_files(self, operator: Scan) -> tuple[str, ...]:
         files = PurePosixPath(operator.path).suffix or has_magic(operator.path)
         return (Glob(operator.path if files else f"{operator.path}/**/*.parquet"),)
 
-    def narrowed(self, given: Composed) -> Composed:
+    def narrowed(self, given: Deferred) -> Deferred:
         return given
 
     def number(self, operator: SourceOperator, query: str, name: str) -> int:
@@ -94,17 +94,17 @@ class _Writing:
         self.say(operator, "its new columns, one row for each row of its left side", _table(query, name))
         return left_rows
 
-    def search(self, operator: PointInTimeJoin, left: Numbered, right: Composed) -> None:
+    def search(self, operator: PointInTimeJoin, left: Materialised, right: Deferred) -> None:
         if operator.name in self.searched:
             self.say(
                 operator, "the statement below where its right side does not fit in memory; else its rows are read"
             )
             self.blocks[-1] += "\n-- in any order, put in order and searched by the day's probes, for the same rows"
 
-    def duplicate_key(self, operator: Join, right: Composed) -> str:
+    def duplicate_key(self, operator: Join, right: Deferred) -> str:
         return "the right side has duplicate keys"
 
-    def roll(self, operator: RollingAggregate, left: Numbered, right: Composed) -> ColumnTable:
+    def roll(self, operator: RollingAggregate, left: Materialised, right: Deferred) -> ColumnTable:
         moments = statements.moments_of(operator, left)
         name = self.moments.get(moments)
         if name is None:
@@ -118,12 +118,12 @@ class _Writing:
         self.say(operator, made, f"{history};")
         return ColumnTable(operator.output, tuple(one.name for one in operator.aggregates))
 
-    def transform(self, operator: ArrowUdfTransform, left: Numbered) -> ColumnTable:
+    def transform(self, operator: ArrowUdfTransform, left: Materialised) -> ColumnTable:
         query = _pretty(statements.function_input(operator, left))
         self.say(operator, f"read by {operator.function}, whose values become {operator.output}", f"{query};")
         return ColumnTable(operator.output, (operator.result,))
 
-    def write(self, operator: Sink, given: Numbered) -> None:
+    def write(self, operator: Sink, given: Materialised) -> None:
         query = statements.assembly(given.relation, given, 0, self.rows_per_part)
         self.say(operator, "one COPY for each part, this is the first", _copy(query, part_name(0)))
 

@@ -13,8 +13,8 @@ from daeda.errors import DaedaError, counted, cut, first_line
 from daeda.operators.dag import Dag
 from daeda.operators.relational import Filter, Scan
 from daeda.planning.days import Sources
-from daeda.sql import scan as composed
-from daeda.sql.handle import Composed
+from daeda.sql import scan as scan_sql
+from daeda.sql.handle import Deferred
 from daeda.sql.locked import AllowedPaths, connect
 
 # Days that are counted; the first of them say what there is to know.
@@ -70,13 +70,13 @@ def _queries(
     dag: Dag, spine: Scan, filters: Sequence[Filter], read: Sequence[Scan], sources: Sources, day: dt.date
 ) -> list[str]:
     needed = sources.needed(day)
-    handles: dict[str, Composed] = {
-        scan.output: composed.scan(scan, dag.relations[scan.output], needed[scan.name], day) for scan in read
+    handles: dict[str, Deferred] = {
+        scan.output: scan_sql.scan(scan, dag.relations[scan.output], needed[scan.name], day) for scan in read
     }
     queries = [handles[spine.output].query]
     for one in filters:
         right = handles[one.inputs[1]] if one.semi_join else None
-        handles[one.output] = composed.filter_rows(one, handles[one.inputs[0]], right)
+        handles[one.output] = scan_sql.filter_rows(one, handles[one.inputs[0]], right)
         queries.append(handles[one.output].query)
     return queries
 

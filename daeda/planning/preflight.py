@@ -25,7 +25,7 @@ from daeda.sources.columns import check_columns, check_unread, finest_int96, is_
 from daeda.sources.contents import looks_like
 from daeda.sources.identity import missing_days, missing_sentence
 from daeda.sources.times import fitting_unit, is_plausible, shown_time
-from daeda.sql import scan as composed
+from daeda.sql import scan as scan_sql
 from daeda.sql import statements
 from daeda.sql.locked import AllowedPaths, connect
 from daeda.sql.unreadable import unreadable_file
@@ -258,8 +258,8 @@ def _check_times(
     if partition is None or low is None or high is None:
         return []
     slack = dt.timedelta(days=scan.partition_slack)
-    start, _ = composed.day_bounds(partition - slack, scan.time.resolution)
-    _, end = composed.day_bounds(partition + slack, scan.time.resolution)
+    start, _ = scan_sql.day_bounds(partition - slack, scan.time.resolution)
+    _, end = scan_sql.day_bounds(partition + slack, scan.time.resolution)
     if low < start or high >= end:
         return [
             (
@@ -343,7 +343,7 @@ def _check_static_keys(dag: Dag, sources: Sources, days: tuple[dt.date, ...]) ->
         if not isinstance(operator, Join) or operator.latest or operator.inputs[1] not in scans:
             continue
         scan = scans[operator.inputs[1]]
-        relation = composed.scan(scan, dag.relations[scan.output], sources.needed(days[0])[scan.name], days[0])
+        relation = scan_sql.scan(scan, dag.relations[scan.output], sources.needed(days[0])[scan.name], days[0])
         allowed = AllowedPaths.of(sources.places(scan))
         try:
             with connect(allowed) as connection:

@@ -1,4 +1,4 @@
-"""Relations of one day at work: composed SQL that has not run, and numbered rows that lie in tables of the day.
+"""Relations of one day at work: SQL that is deferred, and rows that are materialised in tables of the day.
 
 Both are small and picklable: they cross from one operator to the next, and rows never do.
 """
@@ -19,7 +19,7 @@ _PSEUDO_COLUMN = "rowid"
 
 
 @dataclass(frozen=True)
-class Composed:
+class Deferred:
     """SQL over source files: Scan and Filter compose it, nothing has run yet.
 
     `blanks` pairs literals of the template with what stands there on the day (see daeda.sql.shape). `renumbers` marks a
@@ -40,14 +40,14 @@ class Composed:
         """The template as a tree."""
         return parse_select(self.template)
 
-    def shape(self) -> Composed:
+    def shape(self) -> Deferred:
         """The same for any day."""
         return replace(self, blanks=()) if self.blanks else self
 
 
 @dataclass(frozen=True)
 class ColumnTable:
-    """A temporary table of the day with some columns of a numbered relation; its n-th row belongs to row n.
+    """A temporary table of the day with some columns of a materialised relation; its n-th row belongs to row n.
 
     `columns` are its columns as the relation names them, `stored` as the table does.
     One that is not `numbered` has no rowid: whoever reads a range of rows lets DuckDB see no others of it.
@@ -64,7 +64,7 @@ class ColumnTable:
 
 
 @dataclass(frozen=True)
-class Numbered:
+class Materialised:
     """Rows 0 .. rows - 1 in the order of the spine, their columns spread over tables.
 
     `expressions` gives the SQL of each column over the columns of the tables.
@@ -78,7 +78,7 @@ class Numbered:
     def __hash__(self) -> int:
         return hash((self.rows, self.tables, tuple(self.expressions)))
 
-    def shape(self) -> Numbered:
+    def shape(self) -> Materialised:
         """The same for any day."""
         return replace(self, rows=0)
 

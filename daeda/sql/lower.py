@@ -14,11 +14,11 @@ from daeda.operators.relation import Relation
 from daeda.operators.relational import Filter, Join, Project, Scan, Sink
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform
-from daeda.sql import scan as composed
+from daeda.sql import scan as scan_sql
 from daeda.sql import statements
-from daeda.sql.handle import ColumnTable, Composed, Numbered, column, stored_name
+from daeda.sql.handle import ColumnTable, Deferred, Materialised, column, stored_name
 
-Handle = Composed | Numbered
+Handle = Deferred | Materialised
 SourceOperator = Scan | Filter | Project | Join | PointInTimeJoin | RollingAggregate | ArrowUdfTransform | Sink
 
 
@@ -32,7 +32,7 @@ class DayEngine(Protocol):
     def source_files(self, operator: Scan) -> tuple[str, ...]:
         """The files that a Scan reads for the day."""
 
-    def narrowed(self, given: Composed) -> Composed:
+    def narrowed(self, given: Deferred) -> Deferred:
         """The same rows, from files that are quicker to read where there are some."""
 
     def number(self, operator: SourceOperator, query: str, name: str) -> int:
@@ -41,19 +41,19 @@ class DayEngine(Protocol):
     def materialise(self, operator: SourceOperator, query: str, name: str, left_rows: int) -> int:
         """Make a table of an operator's new columns; returns how many rows it has."""
 
-    def search(self, operator: PointInTimeJoin, left: Numbered, right: Composed) -> ColumnTable | None:
+    def search(self, operator: PointInTimeJoin, left: Materialised, right: Deferred) -> ColumnTable | None:
         """The look-up's new columns without its statement, where that is cheaper; else None."""
 
-    def duplicate_key(self, operator: Join, right: Composed) -> str:
+    def duplicate_key(self, operator: Join, right: Deferred) -> str:
         """An example of right keys that stand more than once, as text."""
 
-    def roll(self, operator: RollingAggregate, left: Numbered, right: Composed) -> ColumnTable:
+    def roll(self, operator: RollingAggregate, left: Materialised, right: Deferred) -> ColumnTable:
         """Compute the aggregates of every left row."""
 
-    def transform(self, operator: ArrowUdfTransform, left: Numbered) -> ColumnTable:
+    def transform(self, operator: ArrowUdfTransform, left: Materialised) -> ColumnTable:
         """Call the function for every left row."""
 
-    def write(self, operator: Sink, given: Numbered) -> None:
+    def write(self, operator: Sink, given: Materialised) -> None:
         """Write and publish the day."""
 
 
@@ -61,25 +61,25 @@ def lower(engine: DayEngine, operator: SourceOperator, relation: Relation, input
     """Carry out one operator; returns its output."""
     match operator:
         case Scan():
-            return composed.scan(operator, relation, engine.source_files(operator), engine.day)
+            return scan_sql.scan(operator, relation, engine.source_files(operator), engine.day)
         case Filter():
-            right = _composed(inputs[1]) if operator.semi_join else None
-            return composed.filter_rows(operator, _ordered(inputs[0]), right)
+            right = _deferred(inputs[1]) if operator.semi_join else None
+            return scan_sql.filter_rows(operator, _ordered(inputs[0]), right)
         case Project():
-            return composed.project(operator, relation, _numbered(engine, operator, inputs[0]))
+            return scan_sql.project(operator, relation, _materialised(engine, operator, inputs[0]))
         case Join():
             return _join(engine, operator, relation, inputs)
         case PointInTimeJoin():
             return _point_in_time(engine, operator, relation, inputs)
         case RollingAggregate():
-            left = _numbered(engine, operator, inputs[0])
-            return _extended(left, relation, engine.roll(operator, left, _composed(inputs[1])))
+            left = _materialised(engine, operator, inputs[0])
+            return _extended(left, relation, engine.roll(operator, left, _deferred(inputs[1])))
         case Sink():
-            given = _numbered(engine, operator, inputs[0])
+            given = _materialised(engine, operator, inputs[0])
             engine.write(operator, given)
             return given
         case ArrowUdfTransform():
-            left = _numbered(engine, operator, inputs[0])
+            left = _materialised(engine, operator, inputs[0])
             return _extended(left, relation, engine.transform(operator, left))
         case _:
             assert_never(operator)
@@ -96,8 +96,8 @@ def inputs_of(operator: SourceOperator, handles: dict[str, Handle]) -> tuple[Han
     return tuple(handles[name] for name in operator.inputs)
 
 
-def _join(engine: DayEngine, operator: Join, relation: Relation, inputs: tuple[Handle, ...]) -> Numbered:
-    left, right = _numbered(engine, operator, inputs[0]), engine.narrowed(_composed(inputs[1]))
+def _join(engine: DayEngine, operator: Join, relation: Relation, inputs: tuple[Handle, ...]) -> Materialised:
+    left, right = _materialised(engine, operator, inputs[0]), engine.narrowed(_deferred(inputs[1]))
     query = statements.static_join(operator, left, right)
     rows = engine.materialise(operator, query, operator.output, left.rows)
     if rows != left.rows:
@@ -107,9 +107,9 @@ def _join(engine: DayEngine, operator: Join, relation: Relation, inputs: tuple[H
 
 def _point_in_time(
     engine: DayEngine, operator: PointInTimeJoin, relation: Relation, inputs: tuple[Handle, ...]
-) -> Numbered:
-    left = _numbered(engine, operator, inputs[0])
-    right = engine.narrowed(_composed(inputs[1]))
+) -> Materialised:
+    left = _materialised(engine, operator, inputs[0])
+    right = engine.narrowed(_deferred(inputs[1]))
     searched = engine.search(operator, left, right)
     if searched is not None:
         return _extended(left, relation, searched)
@@ -120,19 +120,19 @@ def _point_in_time(
     return _extended(left, relation, ColumnTable(operator.output, operator.columns))
 
 
-def _extended(left: Numbered, relation: Relation, made: ColumnTable) -> Numbered:
-    return Numbered(relation, left.rows, (*left.tables, made), {**left.expressions, **_own(made.columns)})
+def _extended(left: Materialised, relation: Relation, made: ColumnTable) -> Materialised:
+    return Materialised(relation, left.rows, (*left.tables, made), {**left.expressions, **_own(made.columns)})
 
 
-def _numbered(engine: DayEngine, operator: SourceOperator, given: Handle) -> Numbered:
-    """Rows that have numbers: a composed relation is sorted into its total order and written."""
-    if isinstance(given, Numbered):
+def _materialised(engine: DayEngine, operator: SourceOperator, given: Handle) -> Materialised:
+    """Rows that have numbers: a deferred relation is sorted into its total order and written."""
+    if isinstance(given, Materialised):
         return given
     given = engine.narrowed(given)
     names = given.relation.names
     name = f"rows_of_{operator.inputs[0]}"
     rows = engine.number(operator, statements.numbering(given.relation, given), name)
-    return Numbered(given.relation, rows, (ColumnTable(name, names),), _own(names))
+    return Materialised(given.relation, rows, (ColumnTable(name, names),), _own(names))
 
 
 def _own(names: tuple[str, ...]) -> dict[str, str]:
@@ -140,15 +140,15 @@ def _own(names: tuple[str, ...]) -> dict[str, str]:
     return {name: column(stored_name(name)).sql("duckdb") for name in names}
 
 
-def _ordered(given: Handle) -> Composed:
-    """Rows to choose from: those of a numbered relation get new numbers, in the order of their old ones."""
-    if isinstance(given, Composed):
+def _ordered(given: Handle) -> Deferred:
+    """Rows to choose from: those of a materialised relation get new numbers, in the order of their old ones."""
+    if isinstance(given, Deferred):
         return given
-    return Composed(given.relation, statements.all_columns(given), renumbers=True)
+    return Deferred(given.relation, statements.all_columns(given), renumbers=True)
 
 
-def _composed(given: Handle) -> Composed:
-    """A right side; one that was numbered on its way (an attribute joined to a history) is read back."""
-    if isinstance(given, Composed):
+def _deferred(given: Handle) -> Deferred:
+    """A right side; one that was materialised on its way (an attribute joined to a history) is read back."""
+    if isinstance(given, Deferred):
         return given
-    return Composed(given.relation, statements.all_columns(given))
+    return Deferred(given.relation, statements.all_columns(given))

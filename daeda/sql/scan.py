@@ -1,4 +1,4 @@
-"""SQL of Scan, Filter and Project: composed, never run on its own."""
+"""SQL of Scan, Filter and Project: deferred, never run on its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from daeda.operators.relation import Relation
 from daeda.operators.relational import Filter, Project, ProjectColumn, Scan
 from daeda.sql.expression import parse_expression, parse_having, quoted_columns, type_in_duckdb
 from daeda.sql.files import file_list
-from daeda.sql.handle import Composed, Numbered, column, fill, item_name, read_parquet
+from daeda.sql.handle import Deferred, Materialised, column, fill, item_name, read_parquet
 from daeda.sql.literal import literal
 from daeda.sql.shape import blank, blank_text, once_per_shape, without_conflicts
 
@@ -25,7 +25,7 @@ _EPOCH_TIME = dt.datetime(1970, 1, 1)
 _FIRST, _LAST = -(2**63) + 1, 2**63 - 1
 
 
-def scan(operator: Scan, relation: Relation, paths: Sequence[str], day: dt.date) -> Composed:
+def scan(operator: Scan, relation: Relation, paths: Sequence[str], day: dt.date) -> Deferred:
     """SELECT of the declared columns from the day's files, clipped to the time that the day can see."""
     bounds = _bounds(operator, day)
     blanks = [(blank_text(operator.name, f"bound {index}"), bound) for index, bound in enumerate(bounds)]
@@ -33,29 +33,29 @@ def scan(operator: Scan, relation: Relation, paths: Sequence[str], day: dt.date)
         files = file_list(paths)
         blanks.append((blank_text(operator.name, "files"), files.sql("duckdb")))
     template = _template(operator, bool(paths), len(bounds))
-    return Composed(relation, template, blanks=tuple(blanks))
+    return Deferred(relation, template, blanks=tuple(blanks))
 
 
-def reads(given: Composed, scan: str) -> bool:
+def reads(given: Deferred, scan: str) -> bool:
     """Whether the files of the Scan of that name are blanks of the query."""
     literal = blank_text(scan, "files")
     return any(one == literal for one, _ in given.blanks)
 
 
-def only_scan(given: Composed, scan: str) -> bool:
-    """Whether the query is composed of the Scan of that name, and of no other."""
+def only_scan(given: Deferred, scan: str) -> bool:
+    """Whether the query reads the Scan of that name, and no other."""
     own = {blank_text(scan, what) for what in ("files", "bound 0", "bound 1")}
     return reads(given, scan) and all(literal in own for literal, _ in given.blanks)
 
 
-def with_paths(given: Composed, scan: Scan, paths: Sequence[str]) -> Composed:
+def with_paths(given: Deferred, scan: Scan, paths: Sequence[str]) -> Deferred:
     """The same query over other files."""
     files = file_list(paths).sql("duckdb")
     literal = blank_text(scan.name, "files")
     return replace(given, blanks=tuple((one, files if one == literal else text) for one, text in given.blanks))
 
 
-def of_any_time(given: Composed, scan: Scan, paths: Sequence[str]) -> Composed:
+def of_any_time(given: Deferred, scan: Scan, paths: Sequence[str]) -> Deferred:
     """The same query over other files, with their rows of the years 1 to 9999, or as far as nanoseconds reach."""
     dtype, unit = _time_type(scan), _time_unit(scan)
     texts = {}
@@ -171,7 +171,7 @@ def instant_of(
     return instant(column(given.column, table), dtype, given.resolution, unit, endless=endless)
 
 
-def filter_rows(operator: Filter, left: Composed, right: Composed | None) -> Composed:
+def filter_rows(operator: Filter, left: Deferred, right: Deferred | None) -> Deferred:
     """The left rows that the filter keeps, in any order."""
     if right is not None:
         left, right = without_conflicts([left, right])
@@ -181,7 +181,7 @@ def filter_rows(operator: Filter, left: Composed, right: Composed | None) -> Com
 
 
 @once_per_shape
-def _filtered(operator: Filter, left: Composed, right: Composed | None) -> str:
+def _filtered(operator: Filter, left: Deferred, right: Deferred | None) -> str:
     query = exp.select("*").from_(left.tree().subquery("l"))
     if operator.predicate is not None:
         return query.where(quoted_columns(parse_expression(operator.predicate))).sql("duckdb")
@@ -191,7 +191,7 @@ def _filtered(operator: Filter, left: Composed, right: Composed | None) -> str:
     return query.join(right.tree().subquery("r"), on=_same(operator.semi_join), join_type="semi").sql("duckdb")
 
 
-def _rows_of_sessions(keys: Sequence[str], having: str, left: Composed) -> exp.Select:
+def _rows_of_sessions(keys: Sequence[str], having: str, left: Deferred) -> exp.Select:
     """Rows of the sessions for which `having` is true. A row with a NULL in its key is of no session.
 
     The rows of `left` are those of the day, so a session that began the day before is judged by what is left of it.
@@ -216,17 +216,17 @@ def _same(keys: Sequence[str]) -> exp.Expr:
     return exp.and_(*(exp.EQ(this=column(key, "l"), expression=column(key, "r")) for key in keys))
 
 
-def project(operator: Project, relation: Relation, given: Numbered) -> Numbered:
+def project(operator: Project, relation: Relation, given: Materialised) -> Materialised:
     """The projected columns as expressions over the same tables."""
-    return Numbered(relation, given.rows, given.tables, _expressions(operator, given))
+    return Materialised(relation, given.rows, given.tables, _expressions(operator, given))
 
 
 @once_per_shape
-def _expressions(operator: Project, given: Numbered) -> dict[str, str]:
+def _expressions(operator: Project, given: Materialised) -> dict[str, str]:
     return {one.name: _projected(one, given).sql("duckdb") for one in operator.columns}
 
 
-def _projected(one: ProjectColumn, given: Numbered) -> exp.Expr:
+def _projected(one: ProjectColumn, given: Materialised) -> exp.Expr:
     default = None if one.default is None else literal(one.default, one.dtype)
     if one.source is not None:
         value = given.expression(one.source)
@@ -238,7 +238,7 @@ def _projected(one: ProjectColumn, given: Numbered) -> exp.Expr:
     return value if default is None else exp.Coalesce(this=value, expressions=[default])
 
 
-def _substituted(node: exp.Expr, given: Numbered) -> exp.Expr:
+def _substituted(node: exp.Expr, given: Materialised) -> exp.Expr:
     return exp.Paren(this=given.expression(node.name)) if isinstance(node, exp.Column) else node
 
 

@@ -18,7 +18,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from sqlglot import exp
 
-from daeda.sql.handle import Composed, Numbered, fill
+from daeda.sql.handle import Deferred, Materialised, fill
 
 P = ParamSpec("P")
 ResultT = TypeVar("ResultT")
@@ -42,8 +42,8 @@ def blank_text(scan: str, what: str) -> str:
 def once_per_shape(make: Callable[P, ResultT]) -> Callable[P, ResultT]:
     """Remember what `make` gives for handles that differ in nothing but their day; statements get their blanks filled.
 
-    `make` takes hashable values and handles by position, looks neither at the blanks nor at `Numbered.rows`, and gives
-    text or something that nobody changes.
+    `make` takes hashable values and handles by position, looks neither at the blanks nor at `Materialised.rows`, and
+    gives text or something that nobody changes.
     """
     memory = lru_cache(maxsize=_STATEMENTS)(make)
     _memories.append(memory.cache_clear)
@@ -51,11 +51,11 @@ def once_per_shape(make: Callable[P, ResultT]) -> Callable[P, ResultT]:
 
     @wraps(make)
     def made(*arguments: P.args, **_: P.kwargs) -> ResultT:
-        composed = without_conflicts([one for one in arguments if isinstance(one, Composed)])
-        blanks = tuple(dict.fromkeys(pair for one in composed for pair in one.blanks))
-        shapes: list[Any] = [one.shape() if isinstance(one, Numbered) else one for one in arguments]
-        waiting = iter(composed)
-        shapes = [next(waiting).shape() if isinstance(one, Composed) else one for one in shapes]
+        deferred = without_conflicts([one for one in arguments if isinstance(one, Deferred)])
+        blanks = tuple(dict.fromkeys(pair for one in deferred for pair in one.blanks))
+        shapes: list[Any] = [one.shape() if isinstance(one, Materialised) else one for one in arguments]
+        waiting = iter(deferred)
+        shapes = [next(waiting).shape() if isinstance(one, Deferred) else one for one in shapes]
         try:
             hash(tuple(shapes))
         except TypeError:
@@ -74,9 +74,9 @@ def forget_statements() -> None:
         clear()
 
 
-def without_conflicts(composed: Sequence[Composed]) -> list[Composed]:
+def without_conflicts(deferred: Sequence[Deferred]) -> list[Deferred]:
     """The handles as they are, or, where two Scans of one name would fill a blank differently, with no blanks left."""
-    texts = dict(pair for one in composed for pair in one.blanks)
-    if all(texts[literal] == text for one in composed for literal, text in one.blanks):
-        return list(composed)
-    return [replace(one, template=one.query, blanks=()) for one in composed]
+    texts = dict(pair for one in deferred for pair in one.blanks)
+    if all(texts[literal] == text for one in deferred for literal, text in one.blanks):
+        return list(deferred)
+    return [replace(one, template=one.query, blanks=()) for one in deferred]

@@ -17,7 +17,7 @@ from daeda.operators.relational import Join
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql.expression import type_in_duckdb
-from daeda.sql.handle import ROW, ColumnTable, Composed, Numbered, column, named, selected, stored_name, table
+from daeda.sql.handle import ROW, ColumnTable, Deferred, Materialised, column, named, selected, stored_name, table
 from daeda.sql.order import ordered_column, sort_key
 from daeda.sql.scan import instant_of
 from daeda.sql.shape import once_per_shape
@@ -35,7 +35,7 @@ _TEXT = DType.parse("string")
 
 
 @once_per_shape
-def numbering(relation: Relation, given: Composed) -> str:
+def numbering(relation: Relation, given: Deferred) -> str:
     """The rows in their total order: what becomes row 0, 1, 2 ... of the day."""
     query = exp.select(*(_stored(column(name)) for name in relation.names)).from_(given.tree().subquery("l"))
     if given.renumbers:
@@ -51,7 +51,7 @@ def _stored(value: exp.Column) -> exp.Expr:
 
 
 @once_per_shape
-def static_join(operator: Join, left: Numbered, right: Composed) -> str:
+def static_join(operator: Join, left: Materialised, right: Deferred) -> str:
     """Left equi-join; the caller compares the number of rows, since duplicate right keys would make more."""
     rows = right.tree() if operator.latest_by is None else _newest_rows(operator, operator.latest_by, right)
     query = exp.select(*(_stored(column(name, "r")) for name in operator.columns))
@@ -60,7 +60,7 @@ def static_join(operator: Join, left: Numbered, right: Composed) -> str:
     return query.order_by(exp.Ordered(this=column(ROW, "l"), nulls_first=True)).sql("duckdb")
 
 
-def _newest_rows(operator: Join, latest_by: Instant, right: Composed) -> exp.Select:
+def _newest_rows(operator: Join, latest_by: Instant, right: Deferred) -> exp.Select:
     """The newest right row of each key: by time, then when it became known, then the ties; the greatest of each."""
     relation = right.relation
     instants = [latest_by.column, *([operator.created.column] if operator.created else [])]
@@ -73,7 +73,7 @@ def _newest_rows(operator: Join, latest_by: Instant, right: Composed) -> exp.Sel
 
 
 @once_per_shape
-def duplicate_keys(keys: tuple[str, ...], right: Composed) -> str:
+def duplicate_keys(keys: tuple[str, ...], right: Deferred) -> str:
     """One example of right keys that stand more than once, with their number."""
     named = [column(key) for key in keys]
     query = exp.select(*named, exp.alias_(exp.Count(this=exp.Star()), "rows")).from_(right.tree().subquery("r"))
@@ -85,7 +85,7 @@ def duplicate_keys(keys: tuple[str, ...], right: Composed) -> str:
 
 
 @once_per_shape
-def point_in_time_join(operator: PointInTimeJoin, left: Numbered, right: Composed) -> str:
+def point_in_time_join(operator: PointInTimeJoin, left: Materialised, right: Deferred) -> str:
     """As-of join against right rows that were reduced to one per key and instant.
 
     A right row is visible from `__visible` on: its time, or when it became known, if that is later. Reduction keeps the
@@ -112,7 +112,7 @@ def point_in_time_join(operator: PointInTimeJoin, left: Numbered, right: Compose
     return query.order_by(exp.Ordered(this=column(ROW, "l"), nulls_first=True)).sql("duckdb")
 
 
-def _visible_rows(operator: PointInTimeJoin, right: Composed, unit: TimeUnit) -> exp.Select:
+def _visible_rows(operator: PointInTimeJoin, right: Deferred, unit: TimeUnit) -> exp.Select:
     """Right rows with known keys and times, one per key and instant of visibility."""
     relation = right.relation
     instants = [operator.right_time, *([operator.created] if operator.created else [])]
@@ -228,7 +228,7 @@ class Moments:
 
 
 @once_per_shape
-def moments_of(operator: LookingBack, left: Numbered) -> Moments:
+def moments_of(operator: LookingBack, left: Materialised) -> Moments:
     """What the statements for entities and probes are made from."""
     time = instant_of(left.relation, operator.left_time, unit_of(operator)).sql("duckdb")
     names = [*operator.keys, operator.left_time.column]
@@ -236,7 +236,7 @@ def moments_of(operator: LookingBack, left: Numbered) -> Moments:
 
 
 @once_per_shape
-def rolling_entities(operator: LookingBack, left: Numbered) -> str:
+def rolling_entities(operator: LookingBack, left: Materialised) -> str:
     """The distinct entities of the day, numbered from 0 in the order of their keys."""
     distinct = exp.select(*(column(key) for key in operator.keys)).from_(left.select(operator.keys).subquery("s"))
     distinct = distinct.where(exp.and_(*(is_known(column(key)) for key in operator.keys))).distinct()
@@ -251,7 +251,7 @@ def rolling_entities(operator: LookingBack, left: Numbered) -> str:
 
 
 @once_per_shape
-def rolling_probes(operator: LookingBack, left: Numbered, entities: str) -> str:
+def rolling_probes(operator: LookingBack, left: Materialised, entities: str) -> str:
     """Row, entity and time of the left rows that have an entity, by entity and time."""
     rows = left.select([*operator.keys, operator.left_time.column]).subquery("l")
     time = instant_of(left.relation, operator.left_time, unit_of(operator), "l")
@@ -270,7 +270,7 @@ def without_probe(probes: str, rows: int) -> str:
 
 
 @once_per_shape
-def rolling_history(operator: RollingAggregate, right: Composed, entities: str) -> str:
+def rolling_history(operator: RollingAggregate, right: Deferred, entities: str) -> str:
     """History rows of the day's entities by entity, time, `created` and ties (greater last): one scan and one sort.
 
     Rows that never become known are left out.
@@ -289,14 +289,14 @@ def history_values(operator: RollingAggregate) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.column for one in operator.aggregates if one.column is not None))
 
 
-def history_rows(operator: LookingBack, right: Composed, entities: str, names: tuple[str, ...]) -> exp.Select:
+def history_rows(operator: LookingBack, right: Deferred, entities: str, names: tuple[str, ...]) -> exp.Select:
     """Entity, time, `created` and the columns `names` of the history rows of the day's entities, in no order."""
     query = rows_with_instants(operator, right, (column(ENTITY, "e"),), names)
     return query.join(table(entities).as_("e"), on=_equal_keys(operator.keys, "h", "e"), join_type="inner")
 
 
 def rows_with_instants(
-    operator: LookingBack, right: Composed, first: tuple[exp.Column, ...], names: tuple[str, ...]
+    operator: LookingBack, right: Deferred, first: tuple[exp.Column, ...], names: tuple[str, ...]
 ) -> exp.Select:
     """The columns `first`, time, `created` and the columns `names` of the history rows that have both instants."""
     relation, unit = right.relation, unit_of(operator)
@@ -322,7 +322,7 @@ def in_row_order(name: str, names: tuple[str, ...]) -> str:
 
 
 @once_per_shape
-def function_input(operator: ArrowUdfTransform, left: Numbered) -> str:
+def function_input(operator: ArrowUdfTransform, left: Materialised) -> str:
     """The columns that a function reads, each once, in row order and in their declared types."""
     names = tuple(dict.fromkeys(operator.columns))
     typed = (
@@ -334,19 +334,19 @@ def function_input(operator: ArrowUdfTransform, left: Numbered) -> str:
 
 
 @once_per_shape
-def assembly(relation: Relation, given: Numbered, first: int, last: int | None) -> str:
+def assembly(relation: Relation, given: Materialised, first: int, last: int | None) -> str:
     """The output columns of rows first .. last - 1 (of all from `first` on without it), with the contract's types."""
     return _assembled(relation, given, first, last).sql("duckdb", copy=False)
 
 
-def _assembled(relation: Relation, given: Numbered, first: int = 0, last: int | None = None) -> exp.Select:
+def _assembled(relation: Relation, given: Materialised, first: int = 0, last: int | None = None) -> exp.Select:
     rows = given.select(relation.names, first, last).subquery("a", copy=False)
     typed = (named(exp.Cast(this=column(one.name), to=type_in_duckdb(one.dtype)), one.name) for one in relation.columns)
     return selected(*typed).from_(rows, copy=False)
 
 
 @once_per_shape
-def column_facts(relation: Relation, given: Numbered) -> str:
+def column_facts(relation: Relation, given: Materialised) -> str:
     """One row: how many rows there are, then per column its values, and unless it is a list, the least and greatest."""
     terms: list[exp.Expr] = [exp.Count(this=exp.Star())]
     for one in relation.columns:
@@ -362,8 +362,8 @@ def _as_text(value: exp.Expr) -> exp.Expr:
 
 
 @once_per_shape
-def all_columns(given: Numbered) -> str:
-    """Row number and columns of a numbered relation."""
+def all_columns(given: Materialised) -> str:
+    """Row number and columns of a materialised relation."""
     return given.select(given.relation.names).sql("duckdb")
 
 

@@ -12,7 +12,7 @@ from daeda.dtypes import DType
 from daeda.operators.relation import Relation
 from daeda.operators.temporal import Aggregate, PointInTimeJoin, RollingAggregate
 from daeda.settings.aggregations import AggregateKind
-from daeda.sql.handle import Composed, column, table
+from daeda.sql.handle import Deferred, column, table
 from daeda.sql.order import ordered, ordered_column
 from daeda.sql.shape import once_per_shape
 from daeda.sql.statements import (
@@ -37,7 +37,7 @@ _EXTREMES: frozenset[AggregateKind] = frozenset({"min", "max"})
 
 
 @once_per_shape
-def unsorted_history(operator: LookingBack, right: Composed, entities: str) -> str:
+def unsorted_history(operator: LookingBack, right: Deferred, entities: str) -> str:
     """The rows of the right side that have an entity of the day and their instants, in any order.
 
     With the columns that are aggregated or taken, and what orders tied rows.
@@ -46,7 +46,7 @@ def unsorted_history(operator: LookingBack, right: Composed, entities: str) -> s
 
 
 @once_per_shape
-def prepared_history(operator: RollingAggregate, right: Composed) -> str:
+def prepared_history(operator: RollingAggregate, right: Deferred) -> str:
     """The rows of any entity in any order, with the keys in the place of its number: what is alike for several days."""
     keys = tuple(column(key, "h") for key in operator.keys)
     query = rows_with_instants(operator, right, keys, _needed(operator, right.relation, keys=operator.keys))

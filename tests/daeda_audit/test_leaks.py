@@ -27,7 +27,7 @@ from daeda.durations import Duration
 from daeda.operators.dag import Operator
 from daeda.operators.relational import Filter, Join, Project
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
-from daeda.sql.handle import Composed, Numbered
+from daeda.sql.handle import Deferred, Materialised
 from daeda_audit.command import main
 from tests.daeda_audit.feed import DAYS, build, enrich, feed, words
 from tests.projects import TinyProject
@@ -179,7 +179,7 @@ def inclusive(operator: PointInTimeJoin, left: exp.Expr, right: exp.Expr) -> exp
     return exp.GTE(this=left, expression=right)
 
 
-def newest_of_all(operator: PointInTimeJoin, left: Numbered, right: Composed) -> str:
+def newest_of_all(operator: PointInTimeJoin, left: Materialised, right: Deferred) -> str:
     """The newest row of the key, whatever its time."""
     join = Join(
         name=operator.name, inputs=operator.inputs, output=operator.output, keys=operator.keys,

@@ -27,7 +27,7 @@ from daeda.operators.operator import Instant
 from daeda.operators.relation import Column, Relation
 from daeda.operators.relational import Filter, Scan, ScanColumn
 from daeda.operators.temporal import Aggregate, RollingAggregate
-from daeda.sql.handle import ColumnTable, Numbered, column
+from daeda.sql.handle import ColumnTable, Materialised, column
 from daeda.sql.scan import filter_rows, scan
 from tests.oracle.rolling import rolling
 
@@ -141,7 +141,7 @@ def in_the_product(case: Case, directory: Path, connection: duckdb.DuckDBPyConne
     )  # fmt: skip
     relation = Relation(tuple(Column(name, DType.parse(dtype)) for name, dtype in left_types.items()), ("now",))
     expressions = {name: column(name).sql("duckdb") for name in left_types}
-    left = Numbered(relation, len(case.left), (ColumnTable(left_table, tuple(left_types)),), expressions)
+    left = Materialised(relation, len(case.left), (ColumnTable(left_table, tuple(left_types)),), expressions)
     right = scan(source, source.derive(()), [str(right_path)], DAY)
     if case.where is not None:
         kept = Filter(name="filter", inputs=("right",), output="kept", predicate=case.where[0])

@@ -15,7 +15,7 @@ from daeda.dataset.manifest import ColumnFacts
 from daeda.dtypes import DType
 from daeda.operators.relation import Column, Relation
 from daeda.sql import statements
-from daeda.sql.handle import ColumnTable, Numbered, column
+from daeda.sql.handle import ColumnTable, Materialised, column
 
 TYPES = {"k": "int64", "a": "int32", "b": "list<int64>", "c": "double", "d": "uint64", "e": "int64"}
 
@@ -33,7 +33,7 @@ def session() -> Session:
     return Session()
 
 
-def numbered(session: Session, rows: int) -> Numbered:
+def materialised(session: Session, rows: int) -> Materialised:
     """k in a table of DuckDB's, a and b, and d and e held beside it, c in a table."""
     session.connection.execute(f"CREATE TEMP TABLE spine AS SELECT i AS k FROM range({rows}) AS r(i)")
     session.held.hold("one", pa.table({
@@ -49,12 +49,12 @@ def numbered(session: Session, rows: int) -> Numbered:
         ColumnTable("spine", ("k",)), ColumnTable("one", ("a", "b"), numbered=False), ColumnTable("doubles", ("c",)),
         ColumnTable("two", ("d", "e"), numbered=False),
     )  # fmt: skip
-    return Numbered(relation, rows, tables, {name: column(name).sql("duckdb") for name in TYPES})
+    return Materialised(relation, rows, tables, {name: column(name).sql("duckdb") for name in TYPES})
 
 
 @pytest.mark.parametrize("room", [True, False])
 def test_held_columns_stand_beside_tables_row_by_row(session: Session, room: bool) -> None:
-    given = numbered(session, 10_000)
+    given = materialised(session, 10_000)
     if not room:
         session.held.hold("more", pa.table({"more": pa.nulls(session.held.room // 8, pa.int64())}))
     given = session.held.side_by_side(given)
@@ -70,7 +70,7 @@ def test_held_columns_stand_beside_tables_row_by_row(session: Session, room: boo
 
 
 def test_a_relation_without_numbers_is_numbered_by_the_spine(session: Session) -> None:
-    given = numbered(session, 5_000)
+    given = materialised(session, 5_000)
     found = session.connection.execute(given.select(["d"]).sql("duckdb")).to_arrow_table()
     assert found["__row"].to_pylist() == list(range(5_000))
     assert found["d"].to_pylist() == [2**64 - 1 - i for i in range(5_000)]
@@ -78,7 +78,7 @@ def test_a_relation_without_numbers_is_numbered_by_the_spine(session: Session) -
 
 @pytest.mark.parametrize("rows", [0, 1, 2_000])
 def test_facts_of_footers_are_those_that_are_counted(session: Session, rows: int, tmp_path: Path) -> None:
-    given = session.held.side_by_side(numbered(session, rows))
+    given = session.held.side_by_side(materialised(session, rows))
     cut = rows // 2
     footers = []
     for first, last in ((0, cut), (cut, None)):

@@ -24,7 +24,7 @@ from daeda.operators.operator import Instant
 from daeda.operators.relation import Column, Relation
 from daeda.operators.relational import Scan, ScanColumn
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
-from daeda.sql.handle import ColumnTable, Composed, Numbered, column
+from daeda.sql.handle import ColumnTable, Deferred, Materialised, column
 from daeda.sql.scan import scan
 from daeda.sql.sharing import sharing
 from daeda.sql.statements import point_in_time_join
@@ -120,13 +120,13 @@ def in_the_product(
     )  # fmt: skip
     relation = Relation(tuple(Column(name, DType.parse(dtype)) for name, dtype in left_types.items()), ("now",))
     expressions = {name: column(name).sql("duckdb") for name in left_types}
-    numbered = Numbered(relation, len(left), (ColumnTable(left_table, tuple(left_types)),), expressions)
-    composed = scan(source, source.derive(()), [str(right_path)], DAY)
-    join.derive((relation, composed.relation))
+    materialised = Materialised(relation, len(left), (ColumnTable(left_table, tuple(left_types)),), expressions)
+    deferred = scan(source, source.derive(()), [str(right_path)], DAY)
+    join.derive((relation, deferred.relation))
     if held_bytes is not None:
-        return _searched(Session(directory, connection, 1_000, held_bytes, memory_bytes), join, numbered, composed)
+        return _searched(Session(directory, connection, 1_000, held_bytes, memory_bytes), join, materialised, deferred)
     try:
-        return connection.execute(point_in_time_join(join, numbered, composed)).to_arrow_table().to_pylist()
+        return connection.execute(point_in_time_join(join, materialised, deferred)).to_arrow_table().to_pylist()
     finally:
         connection.execute(f'DROP TABLE "{left_table}"')
 
@@ -135,7 +135,7 @@ class NotSearched(Exception):
     """The search left the work to the as-of join."""
 
 
-def _searched(session: Session, join: PointInTimeJoin, left: Numbered, right: Composed) -> list[Row]:
+def _searched(session: Session, join: PointInTimeJoin, left: Materialised, right: Deferred) -> list[Row]:
     session.context.searched = frozenset([join.name])
     try:
         made = run_search(session, join, left, right)  # type: ignore[arg-type]

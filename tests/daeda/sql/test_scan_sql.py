@@ -19,7 +19,7 @@ from daeda.durations import Duration
 from daeda.operators.operator import Instant
 from daeda.operators.relation import Column, Relation
 from daeda.operators.relational import Filter, Join, Scan, ScanColumn
-from daeda.sql.handle import ColumnTable, Composed, Numbered, column
+from daeda.sql.handle import ColumnTable, Deferred, Materialised, column
 from daeda.sql.scan import filter_rows, scan
 from daeda.sql.statements import duplicate_keys, numbering, static_join
 from tests.beam_pipeline.day.one_day import filled
@@ -40,7 +40,7 @@ def fetched(query: str, left: pa.Table | None = None) -> pa.Table:
         return connection.execute(query).to_arrow_table()
 
 
-def read(tmp_path: Path, columns: dict[str, str], rows: list[tuple[Any, ...]], **entries: Any) -> Composed:
+def read(tmp_path: Path, columns: dict[str, str], rows: list[tuple[Any, ...]], **entries: Any) -> Deferred:
     """A Scan over one new file."""
     path = write_parquet(tmp_path / f"file_{next(_NUMBERS)}.parquet", columns, rows)
     listed = tuple(ScanColumn(name=name, source=name, dtype=DType.parse(dtype)) for name, dtype in columns.items())
@@ -100,10 +100,10 @@ def test_a_look_back_reads_what_a_row_of_the_day_can_see(tmp_path: Path, dtype: 
     back = {"1d": 86_400, "12h": 43_200, "5s": 5}[lookback] * (after - first) // 86_400
     rows = [(0, first - back - 1), (1, first - back), (2, first), (3, last), (4, after), (5, None)]
     time = Instant(column="at", unit=unit)  # type: ignore[arg-type]
-    composed = read(
+    deferred = read(
         tmp_path, {"n": "int64", "at": dtype}, rows, reads="lookback", time=time, lookback=Duration.parse(lookback)
     )
-    assert fetched(composed.query).column("n").to_pylist() == [1, 2, 3]
+    assert fetched(deferred.query).column("n").to_pylist() == [1, 2, 3]
 
 
 def test_a_look_back_finer_than_the_column_is_not_rounded(tmp_path: Path) -> None:
@@ -216,8 +216,8 @@ def test_sums_of_a_session_add_up_in_the_order_of_the_values(tmp_path: Path) -> 
     assert len(fetched(query)) > 0
 
 
-def numbered(columns: dict[str, str], rows: list[tuple[Any, ...]]) -> tuple[Numbered, pa.Table]:
-    """Numbered rows in the table `left`, and what it is to be filled with."""
+def materialised(columns: dict[str, str], rows: list[tuple[Any, ...]]) -> tuple[Materialised, pa.Table]:
+    """Materialised rows in the table `left`, and what it is to be filled with."""
     arrays = [
         pa.array(values, DType.parse(dtype).arrow())
         for dtype, values in zip(columns.values(), zip(*rows, strict=True), strict=True)
@@ -225,11 +225,11 @@ def numbered(columns: dict[str, str], rows: list[tuple[Any, ...]]) -> tuple[Numb
     relation = Relation(tuple(Column(name, DType.parse(dtype)) for name, dtype in columns.items()))
     expressions = {name: column(name).sql("duckdb") for name in columns}
     stored = pa.table(arrays, names=list(columns))
-    return Numbered(relation, len(rows), (ColumnTable("left", tuple(columns)),), expressions), stored
+    return Materialised(relation, len(rows), (ColumnTable("left", tuple(columns)),), expressions), stored
 
 
 def test_a_static_join_gives_a_row_for_each_left_row_in_order(tmp_path: Path) -> None:
-    left, stored = numbered({"k": "int64", "j": "string"}, [(2, "a"), (None, "a"), (1, "a"), (1, "b"), (1, "a")])
+    left, stored = materialised({"k": "int64", "j": "string"}, [(2, "a"), (None, "a"), (1, "a"), (1, "b"), (1, "a")])
     right = read(
         tmp_path, {"k": "int64", "j": "string", "x": "string"}, [(1, "a", "one"), (2, "b", "no"), (None, "a", "no")]
     )
@@ -271,9 +271,9 @@ def test_rows_are_ordered_as_the_oracle_orders_values(
     given_table: tuple[dict[str, str], list[tuple[Any, ...]]], tmp_path: Path
 ) -> None:
     types, rows = given_table
-    composed = read(tmp_path, types, rows)
-    ordered = Relation(composed.relation.columns, tuple(types))
-    found = fetched(numbering(ordered, composed))
+    deferred = read(tmp_path, types, rows)
+    ordered = Relation(deferred.relation.columns, tuple(types))
+    found = fetched(numbering(ordered, deferred))
     keys = [found.column(name).cast("int64") if "ns" in dtype else found.column(name) for name, dtype in types.items()]
     listed = list(zip(*(one.to_pylist() for one in keys), strict=True))
     wanted = sorted(rows, key=lambda row: [order_key(value) for value in row])
@@ -284,12 +284,12 @@ def test_rows_are_ordered_as_the_oracle_orders_values(
 
 def test_the_order_of_doubles_and_lists_is_this_one(tmp_path: Path) -> None:
     values = [math.nan, math.inf, 2.0, -0.0, -math.inf, None]
-    composed = read(tmp_path, {"x": "double"}, [(value,) for value in values])
-    found = fetched(numbering(composed.relation, composed)).column("x").to_pylist()
+    deferred = read(tmp_path, {"x": "double"}, [(value,) for value in values])
+    found = fetched(numbering(deferred.relation, deferred)).column("x").to_pylist()
     assert [str(value) for value in found] == ["None", "-inf", "0.0", "2.0", "inf", "nan"]
     lists = [[2], [1, 2], [1, None], [1], [None, 9], [], None]
-    composed = read(tmp_path, {"x": "list<int64>"}, [(value,) for value in lists])
-    assert fetched(numbering(composed.relation, composed)).column("x").to_pylist() == lists[::-1]
+    deferred = read(tmp_path, {"x": "list<int64>"}, [(value,) for value in lists])
+    assert fetched(numbering(deferred.relation, deferred)).column("x").to_pylist() == lists[::-1]
 
 
 VERSIONS = {"k": "int64", "at": "timestamp[us]", "known": "timestamp[us]", "a": "string", "v": "int64"}
@@ -314,7 +314,7 @@ def version(key: int | None, at: int | None, known: int | None, a: str | None, v
 def test_the_latest_row_is_the_newest_then_the_last_known_then_the_greatest(
     tmp_path: Path, rows: list[tuple[Any, ...]], created: bool, expected: int | None
 ) -> None:
-    left, stored = numbered({"k": "int64"}, [(1,), (None,), (1,)])
+    left, stored = materialised({"k": "int64"}, [(1,), (None,), (1,)])
     time, known = Instant(column="at", unit="us"), Instant(column="known", unit="us")
     join = Join(name="j", inputs=("l", "r"), output="o", keys=("k",), columns=("v",), latest=True, latest_by=time,
                 created=known if created else None, tie_order=("a", "v"))  # fmt: skip

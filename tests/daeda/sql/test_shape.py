@@ -11,7 +11,7 @@ from daeda.durations import Duration
 from daeda.operators.operator import Instant
 from daeda.operators.relational import Filter, Scan, ScanColumn
 from daeda.sql import shape
-from daeda.sql.handle import ColumnTable, Composed, Numbered
+from daeda.sql.handle import ColumnTable, Deferred, Materialised
 from daeda.sql.scan import filter_rows, scan
 from daeda.sql.shape import once_per_shape
 
@@ -25,7 +25,7 @@ SCAN = Scan(
 )  # fmt: skip
 
 
-def day_of(number: int, *paths: str) -> Composed:
+def day_of(number: int, *paths: str) -> Deferred:
     return scan(SCAN, SCAN.derive(()), paths or (f"/d/{number}.parquet",), dt.date(2024, 1, number))
 
 
@@ -43,7 +43,7 @@ def test_a_statement_is_made_once_and_filled_for_each_day() -> None:
     made = []
 
     @once_per_shape
-    def count(given: Composed, what: str) -> str:
+    def count(given: Deferred, what: str) -> str:
         made.append(what)
         return f"SELECT count({what}) FROM ({given.template})"
 
@@ -66,9 +66,11 @@ def test_two_scans_of_one_name_keep_their_files_apart() -> None:
 
 
 def test_the_number_of_rows_is_no_part_of_a_shape() -> None:
-    numbered = Numbered(SCAN.derive(()), 7, (ColumnTable("t", ("at", "x")),), {"at": '"at"', "x": '"x"'})
-    assert numbered.shape() == Numbered(numbered.relation, 0, numbered.tables, dict(numbered.expressions))
-    assert hash(numbered.shape()) == hash(numbered.shape())
+    materialised = Materialised(SCAN.derive(()), 7, (ColumnTable("t", ("at", "x")),), {"at": '"at"', "x": '"x"'})
+    assert materialised.shape() == Materialised(
+        materialised.relation, 0, materialised.tables, dict(materialised.expressions)
+    )
+    assert hash(materialised.shape()) == hash(materialised.shape())
 
 
 def test_what_has_no_hash_is_made_anew() -> None:

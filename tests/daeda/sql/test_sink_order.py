@@ -19,7 +19,7 @@ from daeda.operators.operator import Instant
 from daeda.operators.relation import Column, Relation
 from daeda.operators.relational import Scan, ScanColumn
 from daeda.sources.files import SourceFiles
-from daeda.sql.handle import Numbered
+from daeda.sql.handle import Materialised
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_order_is_checked_over_row_groups_and_parts(tmp_path: Path, parts: list[
     for path, values in zip(paths, parts, strict=True):
         pq.write_table(pa.table({"at": pa.array(values, pa.int64())}), path, row_group_size=2)
     relation = Relation((Column("at", DType.parse("int64")),), ("at",))
-    given = Numbered(relation, sum(map(len, parts)), (), {"at": '"at"'})
+    given = Materialised(relation, sum(map(len, parts)), (), {"at": '"at"'})
     if wrong is None:
         _check_order(given, paths)
         return
@@ -90,7 +90,7 @@ def test_the_times_of_a_day_lie_in_the_day_to_the_last_unit(
     ):
         values = pa.array(numbers, stored).cast(DType.parse(dtype).arrow())
         pq.write_table(pa.table({"at": values}), path)
-        given = Numbered(relation, len(numbers), (), {"at": '"at"'})
+        given = Materialised(relation, len(numbers), (), {"at": '"at"'})
         if sentence is None:
             _check_order(given, [path], bounds)
             continue
