@@ -273,9 +273,9 @@ def test_nothing_to_do_and_help_import_neither_ray_nor_lance(root: Path) -> None
     left.mkdir(parents=True)
     program = (
         "import sys\n"
-        "from enrich import options\n"
-        "options._enriched_days = lambda *given: ()\n"
-        f"code = options.main(['--runtime-config-path', {str(root / 'config' / 'training' / 'runtime.yaml')!r}])\n"
+        "from enrich import command\n"
+        "command._enriched_days = lambda *given: ()\n"
+        f"code = command.main(['--runtime-config-path', {str(root / 'config' / 'training' / 'runtime.yaml')!r}])\n"
         "assert not {'ray', 'lance'} & set(sys.modules), 'heavy'\n"
         "raise SystemExit(code)\n"
     )
