@@ -34,8 +34,9 @@ from enrich.part.part import PartTask, Receipt
 from enrich.preload import DayNeeds, Preload, vector_columns
 from enrich.publish import DayWork, States, publish_enriched, states_of
 from enrich.ray.limits import RayLimits, RequestedLimits, clamp
+from enrich.ray.own_ray import RayLost
 from enrich.ray.part_queue import References
-from enrich.ray.session import RayLost, ray_session
+from enrich.ray.session import ray_session
 from enrich.ray.stream import PartStream
 from enrich.ray.time_limits import TimeLimit, in_background
 from enrich.store.store import VectorSource

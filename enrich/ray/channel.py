@@ -1,23 +1,69 @@
-"""What the enrichment tells its supervisor while it works, so that it can be ended and explained from outside.
+"""Messages of the enrichment to its supervisor, so that it can be ended and explained from outside.
 
-One JSON object a line. Without a supervisor, as in a test that calls the job itself, nothing is told.
+One JSON list a line, the type of the message and its fields: ["RayProcess", {"kind": "raylet", "pid": 7}]. Without a
+supervisor, as in a test that calls the job itself, nothing is sent.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import get_args
+
+
+@dataclass(frozen=True)
+class LimitSet:
+    """What is done now may take so many seconds; then the supervisor ends it with this sentence and code."""
+
+    seconds: float
+    sentence: str
+    exit_code: int = 1
+
+
+@dataclass(frozen=True)
+class LimitLifted:
+    """What had a limit is done."""
+
+
+@dataclass(frozen=True)
+class RayStarting:
+    """Whether Ray is being started; it notices nothing else then."""
+
+    active: bool
+
+
+@dataclass(frozen=True)
+class RayProcess:
+    """A process of Ray has been started."""
+
+    kind: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class RayEnding:
+    """Ray is being ended: that its processes end says nothing."""
+
+
+@dataclass(frozen=True)
+class RayDirectoryUsed:
+    """Ray works in this directory; None when it is gone."""
+
+    path: str | None
+
+
+Message = LimitSet | LimitLifted | RayStarting | RayProcess | RayEnding | RayDirectoryUsed
+_TYPES: dict[str, type[Message]] = {kind.__name__: kind for kind in get_args(Message)}
 
 
 @dataclass
 class _Channel:
-    """The writing end of the pipe, and who writes to it."""
+    """The writing end of the pipe, and the lock of those who write to it."""
 
     descriptor: int | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -27,7 +73,7 @@ _CHANNEL = _Channel()
 
 
 def connect(descriptor: int) -> None:
-    """From now on this process tells its supervisor through this pipe."""
+    """From now on this process sends to its supervisor through this pipe."""
     _CHANNEL.descriptor = descriptor
 
 
@@ -36,56 +82,38 @@ def is_supervised() -> bool:
     return _CHANNEL.descriptor is not None
 
 
-def tell(**message: Any) -> None:
-    """Send a message. That nobody reads it any more is noticed by the lifeline."""
+def send(message: Message) -> None:
+    """Send a message. The thread that watches the supervisor notices when nobody reads it any more."""
     if _CHANNEL.descriptor is None:
         return
-    line = memoryview(json.dumps(message).encode() + b"\n")
+    text = json.dumps([type(message).__name__, dataclasses.asdict(message)])
+    line = memoryview(text.encode() + b"\n")
     with _CHANNEL.lock, contextlib.suppress(BrokenPipeError):
         while line:
             line = line[os.write(_CHANNEL.descriptor, line) :]
 
 
-def tell_limit(seconds: float, sentence: str, exit_code: int = 1) -> None:
-    """What is done now may take so long; then the supervisor ends it with this sentence and code."""
-    tell(limit=seconds, sentence=sentence, code=exit_code)
-
-
-def tell_no_limit() -> None:
-    """What had a limit is done."""
-    tell(limit=None)
+def decode(line: bytes) -> Message:
+    """The message of a line, which the other end of the pipe has sent."""
+    name, fields = json.loads(line)
+    return _TYPES[name](**fields)
 
 
 @contextlib.contextmanager
 def limited(seconds: float, sentence: str, exit_code: int = 1) -> Iterator[None]:
     """The block may take so long. The supervisor holds the limit, whatever the block waits for."""
-    tell_limit(seconds, sentence, exit_code)
+    send(LimitSet(seconds, sentence, exit_code))
     try:
         yield
     finally:
-        tell_no_limit()
+        send(LimitLifted())
 
 
 @contextlib.contextmanager
 def starting() -> Iterator[None]:
-    """Ray is being started in the block, and notices nothing else."""
-    tell(starting=True)
+    """Ray is being started in the block."""
+    send(RayStarting(True))
     try:
         yield
     finally:
-        tell(starting=False)
-
-
-def tell_process(kind: str, number: int) -> None:
-    """A process of Ray has been started."""
-    tell(process=kind, pid=number)
-
-
-def tell_no_processes() -> None:
-    """Ray is being ended: that its processes end says nothing."""
-    tell(process=None)
-
-
-def tell_directory(path: Path | None) -> None:
-    """Ray works in this directory; None when it is gone."""
-    tell(directory=None if path is None else str(path))
+        send(RayStarting(False))

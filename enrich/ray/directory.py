@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daeda.errors import DayError, refusal
-from enrich.ray.channel import tell_directory
+from enrich.ray.channel import RayDirectoryUsed, send
 
 PREFIX = "daeda-ray-"
 LOGS = "logs"
@@ -52,7 +52,7 @@ class RayDirectory:
                 pass
         except OSError as error:
             raise DayError(f"Ray has no directory for its sockets and logs: {refusal(error)}") from error
-        tell_directory(made[0])
+        send(RayDirectoryUsed(str(made[0])))
         return cls(*made)
 
     @property
@@ -74,7 +74,7 @@ class RayDirectory:
         else:
             shutil.rmtree(self.path, ignore_errors=True)
         os.close(self.lock)
-        tell_directory(None)
+        send(RayDirectoryUsed(None))
 
 
 def hold(path: Path) -> int | None:

@@ -18,8 +18,8 @@ from daeda.errors import DaedaError, DayError
 from enrich.part.part import PartTask, Receipt
 from enrich.ray.actors import POSITION, PartWorker, pack
 from enrich.ray.limits import RayLimits
+from enrich.ray.own_ray import RayLost, check_node, with_logs
 from enrich.ray.part_queue import PartQueue, References
-from enrich.ray.session import RayLost, check_node, with_logs
 from enrich.ray.time_limits import POLL_SECONDS, TimeLimit
 from enrich.store.store import VectorSource
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from daeda.errors import DayError, Interrupted, counted
 from daeda.process import interrupts
-from enrich.ray.channel import tell_limit, tell_no_limit
+from enrich.ray.channel import LimitLifted, LimitSet, send
 
 Result = TypeVar("Result")
 
@@ -43,12 +43,12 @@ class TimeLimit:
             f"not done after {counted(minutes, 'minute')}; raise ray.day_timeout_minutes (--ray-day-timeout-minutes), "
             "or give the run more CPUs (--ray-num-cpus)"
         )
-        tell_limit(minutes * MINUTE_SECONDS + LATE_SECONDS, f"{what}: {self._late}")
+        send(LimitSet(minutes * MINUTE_SECONDS + LATE_SECONDS, f"{what}: {self._late}"))
 
     def stop(self) -> None:
         """Nothing is at work that has a limit."""
         self._deadline = float("inf")
-        tell_no_limit()
+        send(LimitLifted())
 
     def check(self) -> None:
         """Raise Interrupted after a signal, DayError after the day's time."""

@@ -31,7 +31,7 @@ from enrich.job import EnrichRun, build_enriched
 from enrich.part.part import PartTask, enrich_part, needed_ids
 from enrich.preflight import identify_stores
 from enrich.preload import Preload, vector_columns
-from enrich.ray import actors, session, stream, time_limits
+from enrich.ray import actors, own_ray, session, stream, time_limits
 from enrich.ray.limits import RequestedLimits, clamp
 from enrich.store.store import DayVectors, open_store
 from tests.enrich.tiny_project import (
@@ -372,7 +372,7 @@ def test_an_actor_that_dies_every_time_ends_the_day(
         build(root)
     assert str(caught.value) == (
         "day 2024-01-01: an actor was lost or ran out of memory (ActorDiedError); lower enrich_batch_rows, give fewer "
-        f"CPUs (--ray-num-cpus), or more memory; Ray's logs are in {session._OWN[0].logs}"
+        f"CPUs (--ray-num-cpus), or more memory; Ray's logs are in {own_ray._OWN_DIRECTORIES[0].logs}"
     )
     assert_nothing_published(root)
     assert "Traceback" not in capfd.readouterr().err

@@ -22,10 +22,11 @@ STRAY = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(100)']
 ORPHAN = f"subprocess.run([sys.executable, '-c', \"import subprocess, sys; {STRAY}\"])"
 BEGIN = f"""
 import os, pathlib, signal, subprocess, sys, time
-from enrich.ray import channel, supervisor
+from enrich.ray import child
+from enrich.ray.channel import LimitSet, RayDirectoryUsed, RayEnding, RayProcess, RayStarting, limited, send
 from enrich.ray.supervisor import supervised
 
-supervisor.LOSS_SECONDS = 4.0
+child.LOSS_SECONDS = 4.0
 
 def stray():
     {STRAY}
@@ -159,9 +160,9 @@ RAY = """
 ray = pathlib.Path("daeda-ray-1")
 (ray / "r/session_1/logs").mkdir(parents=True)
 (ray / "r/session_1/logs/raylet.out").write_text("it broke")
-channel.tell_directory(ray.absolute())
+send(RayDirectoryUsed(str(ray.absolute())))
 node = subprocess.Popen([sys.executable, "-c", "import sys, time; time.sleep(100)"])
-channel.tell_process("raylet", node.pid)
+send(RayProcess("raylet", node.pid))
 stray()
 time.sleep(0.5)
 """
@@ -189,7 +190,7 @@ def test_an_enrichment_that_does_not_notice_that_ray_has_ended_is_ended(start: S
 
 
 def test_what_is_killed_while_ray_starts_is_told_at_once(start: Start, tmp_path: Path) -> None:
-    process = start(f"channel.tell(starting=True)\n{RAY}\nnode.kill()\ntime.sleep(100)")
+    process = start(f"send(RayStarting(True))\n{RAY}\nnode.kill()\ntime.sleep(100)")
     assert ended(process, tmp_path) == (
         1,
         "",
@@ -200,14 +201,14 @@ def test_what_is_killed_while_ray_starts_is_told_at_once(start: Start, tmp_path:
 
 def test_a_node_that_gives_up_on_itself_while_it_starts_is_left_to_ray(start: Start, tmp_path: Path) -> None:
     process = start(
-        f"channel.tell(starting=True)\n{RAY.replace('time.sleep(100)', 'time.sleep(0.2); sys.exit(1)', 1)}"
-        "\ntime.sleep(6)\nchannel.tell_no_processes()\nreturn 0"
+        f"send(RayStarting(True))\n{RAY.replace('time.sleep(100)', 'time.sleep(0.2); sys.exit(1)', 1)}"
+        "\ntime.sleep(6)\nsend(RayEnding())\nreturn 0"
     )
     assert ended(process, tmp_path) == (0, "", "")
 
 
 def test_ray_that_is_being_ended_is_not_missed(start: Start, tmp_path: Path) -> None:
-    process = start(f"{RAY}\nchannel.tell_no_processes()\nnode.kill()\ntime.sleep(1)\nreturn 0")
+    process = start(f"{RAY}\nsend(RayEnding())\nnode.kill()\ntime.sleep(1)\nreturn 0")
     assert ended(process, tmp_path) == (0, "", "")
     assert not (tmp_path / "daeda-ray-1").exists()
 
@@ -215,14 +216,14 @@ def test_ray_that_is_being_ended_is_not_missed(start: Start, tmp_path: Path) -> 
 def test_what_outlives_its_time_is_ended_with_its_sentence(start: Start, tmp_path: Path) -> None:
     """The child hears no signal: it holds the interpreter's lock, as native code does."""
     process = start(
-        "stray()\nchannel.tell_limit(0.3, 'it was not done within 0.3 s', 2)\n"
+        "stray()\nsend(LimitSet(0.3, 'it was not done within 0.3 s', 2))\n"
         "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])\ntime.sleep(100)"
     )
     assert ended(process, tmp_path) == (2, "", "error: it was not done within 0.3 s\n")
 
 
 def test_a_limit_that_was_lifted_ends_nothing(start: Start, tmp_path: Path) -> None:
-    process = start("with channel.limited(0.3, 'too late'):\n    pass\ntime.sleep(1)\nreturn 0")
+    process = start("with limited(0.3, 'too late'):\n    pass\ntime.sleep(1)\nreturn 0")
     assert ended(process, tmp_path) == (0, "", "")
 
 
