@@ -6,7 +6,7 @@ from enrich.ray.environment import clean
 
 
 def test_what_the_environment_says_to_ray_is_taken_out_and_told() -> None:
-    given = {"RAY_ADDRESS": "10.0.0.1:6379", "RAY_CLIENT_own_rayE": "0", "RAY_AUTH_TOKEN_PATH": "/x", "HOME": "/home/a"}
+    given = {"RAY_ADDRESS": "10.0.0.1:6379", "RAY_CLIENT_MODE": "0", "RAY_AUTH_TOKEN_PATH": "/x", "HOME": "/home/a"}
     own = dict(given)
     assert clean(own, None) == (
         "not passed on to Ray: RAY_ADDRESS, RAY_AUTH_TOKEN_PATH of the environment; "
@@ -18,4 +18,4 @@ def test_what_the_environment_says_to_ray_is_taken_out_and_told() -> None:
         "not passed on to Ray: RAY_ADDRESS of the environment; the cluster is 10.0.0.2:6379"
     )
     assert joined == {"RAY_AUTH_TOKEN_PATH": "/x", "HOME": "/home/a"}
-    assert clean({"HOME": "/home/a", "RAY_CLIENT_own_rayE": "0"}, None) is None
+    assert clean({"HOME": "/home/a", "RAY_CLIENT_MODE": "0"}, None) is None
