@@ -16,7 +16,7 @@ from enrich.ray.directory import LONGEST_PARENT_BYTES, RayDirectory
 
 def test_the_directory_is_closed_to_others_and_goes(directory: RayDirectory) -> None:
     """What Ray opens to everybody lies below it."""
-    assert stat.S_Iown_rayE(directory.path.stat().st_mode) == 0o700
+    assert stat.S_IMODE(directory.path.stat().st_mode) == 0o700
     assert directory.for_ray.parent == directory.path
     directory.close()
     assert not directory.path.exists()
