@@ -39,7 +39,7 @@ from daeda.process import interrupts
 from daeda.process.host import probe_host, skeleton_memory
 from daeda.process.messages import say
 from daeda.sql.lower import SourceOperator
-from daeda.sql.sharing import sharing
+from daeda.sql.shared_probes import look_ups_sharing_probes
 
 # Threads that hold days, per day worker: Beam splits days over them once and for all, day slots even that out.
 _BUNDLES_PER_WORKER = 4
@@ -143,7 +143,7 @@ def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
         project_root=str(project.root),
         exports=run.sources.exports,
         days=run.days,
-        searched=sharing(run.dag.operators),
+        searched=look_ups_sharing_probes(run.dag.operators),
         has_checked=True,
     )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from daeda.dataset.fingerprint import enriched_fingerprint
 from daeda.dataset.layout import part_name, part_number
-from daeda.dataset.manifest import ENRICHED_FORMAT_VERSION, ColumnFacts, DayName, Manifest, Part, read_manifest
+from daeda.dataset.manifest import ENRICHED_FORMAT_VERSION, ColumnStatistics, DayName, Manifest, Part, read_manifest
 from daeda.dataset.publish.local import check_parts, publish_day
 from daeda.dataset.publish.staging import RunStaging
 from daeda.dataset.stores import Stores
@@ -76,7 +76,7 @@ def publish_enriched(
         day=work.day.isoformat(),
         rows=work.skeleton.rows,
         parts=tuple(Part(part_name(one.number), one.rows, one.bytes, one.sha256) for one in receipts),
-        columns=_facts(work.skeleton.columns, receipts),
+        columns=_column_statistics(work.skeleton.columns, receipts),
         fingerprint=enriched_fingerprint(dag, work.skeleton.parts, stores),
         software={name: _version(name) for name in _SOFTWARE},
         format_version=ENRICHED_FORMAT_VERSION,
@@ -127,14 +127,16 @@ def _check_not_null(dag: Dag, receipts: Sequence[Receipt]) -> None:
             )
 
 
-def _facts(skeleton: Sequence[ColumnFacts], receipts: Sequence[Receipt]) -> tuple[ColumnFacts, ...]:
-    """Columns that pass through keep their facts; embedding columns get their NULLs counted."""
+def _column_statistics(
+    skeleton: Sequence[ColumnStatistics], receipts: Sequence[Receipt]
+) -> tuple[ColumnStatistics, ...]:
+    """Columns that pass through keep their statistics; embedding columns get their NULLs counted."""
     counted: dict[str, int] = {}
     for one in (one for receipt in receipts for one in receipt.nulls):
         counted[one.column] = counted.get(one.column, 0) + one.count
     return tuple(
-        replace(facts, nulls=counted[facts.name], placeholder=False) if facts.name in counted else facts
-        for facts in skeleton
+        replace(column, nulls=counted[column.name], placeholder=False) if column.name in counted else column
+        for column in skeleton
     )
 
 

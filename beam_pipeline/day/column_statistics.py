@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pyarrow.parquet as pq
 
 from beam_pipeline.session.session import DaySession
-from daeda.dataset.manifest import ColumnFacts
+from daeda.dataset.manifest import ColumnStatistics
 from daeda.errors import cut
 from daeda.operators.relation import Column, Relation
 from daeda.sql import statements
@@ -22,7 +22,7 @@ _LONGEST_FACT = 1_000
 
 def facts_of(
     session: DaySession, relation: Relation, given: Materialised, footers: Sequence[pq.FileMetaData]
-) -> tuple[ColumnFacts, ...]:
+) -> tuple[ColumnStatistics, ...]:
     """The facts of each column of the day, whose parts have these footers."""
     found = _in_footers(relation, footers)
     others = tuple(one for one in relation.columns if one.name not in found)
@@ -31,12 +31,12 @@ def facts_of(
     return tuple(found[name] for name in relation.names)
 
 
-def _in_footers(relation: Relation, footers: Sequence[pq.FileMetaData]) -> dict[str, ColumnFacts]:
+def _in_footers(relation: Relation, footers: Sequence[pq.FileMetaData]) -> dict[str, ColumnStatistics]:
     """The facts of the columns of integers for which each group of rows has them."""
     schema = footers[0].schema
     leaves = [schema.column(place) for place in range(len(schema))]
     places = {leaf.path: place for place, leaf in enumerate(leaves) if not leaf.max_repetition_level}
-    found: dict[str, ColumnFacts] = {}
+    found: dict[str, ColumnStatistics] = {}
     for one in relation.columns:
         if one.dtype.is_integer:
             facts = _of_integers(one, places[one.name], footers)
@@ -45,7 +45,7 @@ def _in_footers(relation: Relation, footers: Sequence[pq.FileMetaData]) -> dict[
     return found
 
 
-def _of_integers(column: Column, place: int, footers: Sequence[pq.FileMetaData]) -> ColumnFacts | None:
+def _of_integers(column: Column, place: int, footers: Sequence[pq.FileMetaData]) -> ColumnStatistics | None:
     nulls, least, greatest = 0, [], []
     for footer in footers:
         for group in range(footer.num_row_groups):
@@ -60,19 +60,19 @@ def _of_integers(column: Column, place: int, footers: Sequence[pq.FileMetaData])
             elif statistics.null_count < chunk.num_values:
                 return None
     low, high = (str(min(least)), str(max(greatest))) if least else (None, None)
-    return ColumnFacts(column.name, column.dtype.name, nulls, low, high)
+    return ColumnStatistics(column.name, column.dtype.name, nulls, low, high)
 
 
-def _counted(session: DaySession, relation: Relation, given: Materialised) -> list[ColumnFacts]:
+def _counted(session: DaySession, relation: Relation, given: Materialised) -> list[ColumnStatistics]:
     """The same by a query over the rows."""
-    found = session.connection.execute(statements.column_facts(relation, given)).fetchone()
+    found = session.connection.execute(statements.column_statistics(relation, given)).fetchone()
     assert found is not None
     rows, values = found[0], iter(found[1:])
     facts = []
     for one in relation.columns:
         nulls = rows - next(values)
         low, high = (_shortened(next(values)), _shortened(next(values))) if one.dtype.item is None else (None, None)
-        facts.append(ColumnFacts(one.name, one.dtype.name, nulls, low, high, placeholder=one.dtype.is_embedding))
+        facts.append(ColumnStatistics(one.name, one.dtype.name, nulls, low, high, placeholder=one.dtype.is_embedding))
     return facts
 
 

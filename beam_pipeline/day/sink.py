@@ -18,7 +18,7 @@ from beam_pipeline.day.column_statistics import facts_of
 from beam_pipeline.session.session import DaySession
 from daeda.dataset.fingerprint import skeleton_fingerprint
 from daeda.dataset.layout import part_name
-from daeda.dataset.manifest import ColumnFacts, Manifest, Part
+from daeda.dataset.manifest import ColumnStatistics, Manifest, Part
 from daeda.dataset.publish.local import prepare_day, publish_day, sync_file
 from daeda.durations import seconds_since
 from daeda.errors import DayError, counted
@@ -98,7 +98,9 @@ def _checked_footers(relation: Relation, paths: list[Path], parts: list[Part]) -
     return footers
 
 
-def _check_not_null(session: DaySession, operator: Sink, facts: tuple[ColumnFacts, ...], given: Materialised) -> None:
+def _check_not_null(
+    session: DaySession, operator: Sink, facts: tuple[ColumnStatistics, ...], given: Materialised
+) -> None:
     nulls = {one.name: one.nulls for one in facts}
     for name in operator.not_null:
         if not nulls[name]:

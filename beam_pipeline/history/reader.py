@@ -24,9 +24,9 @@ from beam_pipeline.windows.contract import History
 from daeda.errors import DayError
 from daeda.operators.relation import Relation
 from daeda.operators.temporal import RollingAggregate
-from daeda.sql import statements, unsorted
+from daeda.sql import statements, unordered
 from daeda.sql.handle import Deferred
-from daeda.sql.statements import CREATED, ENTITY, TIME, LookingBack
+from daeda.sql.statements import CREATED, ENTITY, TIME, ProbingOperator
 
 Int64s = npt.NDArray[np.int64]
 
@@ -99,10 +99,10 @@ def numbers(column: pa.ChunkedArray) -> Int64s:
 
 
 def rows_of_duckdb(
-    session: DaySession, operator: LookingBack, right: Deferred, entities: str, room: int, batch_rows: int
+    session: DaySession, operator: ProbingOperator, right: Deferred, entities: str, room: int, batch_rows: int
 ) -> Rows | None:
     """All rows of a history or a right side, None where they take more than `room`."""
-    query = unsorted.unsorted_history(operator, right, entities)
+    query = unordered.unordered_history(operator, right, entities)
     reader = session.connection.execute(query).to_arrow_reader(batch_rows)
     batches: list[pa.RecordBatch] = []
     size = 0
@@ -157,24 +157,24 @@ class _Held:
 
 def put_ties_in_order(
     session: DaySession,
-    operator: LookingBack,
+    operator: ProbingOperator,
     relation: Relation,
     columns: Mapping[str, pa.ChunkedArray],
     found: ordering.Tied,
     rows: Int64s,
 ) -> None:
     """Put rows of one entity and time into their order, in `rows` itself. `relation` is the right side's."""
-    ties = unsorted.tie_columns(operator, relation)
+    ties = unordered.tie_columns(operator, relation)
     if not ties or not len(found.places):
         return
     places = rows[found.places]
     taken = pa.array(places)
     tied = pa.table({name: columns[name].take(taken) for name in ties})
-    tied = tied.append_column(unsorted.GROUP, pa.array(found.group))
-    tied = tied.append_column(unsorted.PLACE, pa.array(np.arange(len(places), dtype=np.int64)))
+    tied = tied.append_column(unordered.GROUP, pa.array(found.group))
+    tied = tied.append_column(unordered.POSITION, pa.array(np.arange(len(places), dtype=np.int64)))
     with session.connection.cursor() as beside:
         beside.register(_TIED, tied)
-        query = unsorted.tied_in_order(operator, relation, _TIED)
+        query = unordered.tied_in_order(operator, relation, _TIED)
         order = numbers(beside.execute(query).to_arrow_table().column(0))
         beside.unregister(_TIED)
     rows[found.places] = places[order]

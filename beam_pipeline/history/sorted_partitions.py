@@ -29,7 +29,7 @@ from beam_pipeline.session.scanned import Scanned
 from beam_pipeline.session.session import DaySession
 from daeda.operators.temporal import RollingAggregate
 from daeda.sources.identity import check_unchanged
-from daeda.sql import unsorted
+from daeda.sql import unordered
 from daeda.sql.handle import Deferred, column, table
 from daeda.sql.scan import of_any_time, only_scan
 from daeda.sql.statements import ENTITY, TIME
@@ -112,7 +112,7 @@ class _Pieces:
     def tables(self) -> list[pa.Table] | None:
         """The pieces in the order of their partitions; None where they need more than the room there is."""
         directory = self.session.context.staging.narrowed
-        statement = unsorted.prepared_history(self.operator, of_any_time(self.right, self.source.scan, ()))
+        statement = unordered.prepared_history(self.operator, of_any_time(self.right, self.source.scan, ()))
         needed = [_Piece(files, directory / _name(statement, files)) for files in self._partitions()]
         missing = [one for one in needed if not one.path.exists()]
         made: dict[Path, pa.Table] = {}
@@ -156,7 +156,7 @@ class _Pieces:
         right = of_any_time(self.right, self.source.scan, [one.path for one in piece.files])
         try:
             with self.session.connection.cursor() as beside:
-                made = _by_time(beside.execute(unsorted.prepared_history(self.operator, right)).to_arrow_table())
+                made = _by_time(beside.execute(unordered.prepared_history(self.operator, right)).to_arrow_table())
             check_unchanged(piece.files)
             if keep:
                 with pa.OSFile(str(own), "wb") as sink, ipc.new_file(sink, made.schema) as writer:

@@ -32,11 +32,11 @@ class DayMoments:
     """The entities and probes of one day."""
 
     def __init__(self) -> None:
-        self._made: dict[statements.Moments, MomentTables] = {}
+        self._made: dict[statements.ProbeTableKey, MomentTables] = {}
 
-    def of(self, tables: Tables, operator: statements.LookingBack, left: Materialised) -> MomentTables:
+    def of(self, tables: Tables, operator: statements.ProbingOperator, left: Materialised) -> MomentTables:
         """The tables for an operator: those that an operator before it made from the same columns, or new ones."""
-        wanted = statements.moments_of(operator, left)
+        wanted = statements.probe_table_key(operator, left)
         made = self._made.get(wanted)
         if made is None:
             number = len(self._made)

@@ -23,7 +23,7 @@ from daeda.errors import DaedaError
 
 DAY = dt.date(2024, 1, 2)
 PLACES = (
-    "_staging", "_staging/door.lock", "_staging/run-1", "_staging/run-1/run.lock", "_staging/run-1/aside",
+    "_staging", "_staging/staging.lock", "_staging/run-1", "_staging/run-1/run.lock", "_staging/run-1/aside",
     "_staging/run-1/aside/skeleton", "_staging/run-1/aside/skeleton/dt=2024-01-02", "_staging/run-1/claims/skeleton",
     "_staging/run-1/aside/skeleton/dt=2024-01-05", "_staging/run-1/claims/skeleton/dt=2024-01-02", "_staging/x",
     "_staging/run-1/work/a", "_staging/run-1/ready/skeleton", "_staging/run-a\nb", "_staging/run-1/status/a.json",

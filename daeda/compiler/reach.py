@@ -11,7 +11,7 @@ from daeda.errors import ConfigError
 from daeda.operators.dag import Dag
 from daeda.operators.operator import Instant
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
-from daeda.sql.statements import LookingBack, unit_of
+from daeda.sql.statements import ProbingOperator, unit_of
 
 # The first and the last whole day of nanoseconds in 64 bits.
 _FIRST, _LAST = dt.date(1677, 9, 22), dt.date(2262, 4, 10)
@@ -34,12 +34,12 @@ def check_reach(dag: Dag, days: Sequence[dt.date]) -> None:
                 )
 
 
-def _instants(operator: LookingBack) -> tuple[Instant, ...]:
+def _instants(operator: ProbingOperator) -> tuple[Instant, ...]:
     time = operator.history_time if isinstance(operator, RollingAggregate) else operator.right_time
     return (operator.left_time, time, *((operator.created,) if operator.created else ()))
 
 
-def _spans(operator: LookingBack) -> tuple[Duration, ...]:
+def _spans(operator: ProbingOperator) -> tuple[Duration, ...]:
     if isinstance(operator, RollingAggregate):
         return tuple(one.window for one in operator.aggregates)
     return (operator.ttl or Duration.parse("unbounded"),)

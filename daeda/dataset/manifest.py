@@ -43,7 +43,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class ColumnFacts:
+class ColumnStatistics:
     """What is in a column. `minimum` and `maximum` are text; None for lists and for columns without a value.
 
     Long texts are cut, and end in dots then.
@@ -106,7 +106,7 @@ class Manifest:
     day: Annotated[str, AfterValidator(_day)]
     rows: Count
     parts: tuple[Part, ...]
-    columns: tuple[ColumnFacts, ...]
+    columns: tuple[ColumnStatistics, ...]
     fingerprint: Fingerprint
     inputs: tuple[InputFile, ...] = ()
     seconds: dict[str, Annotated[float, Field(ge=0)]] = field(default_factory=dict)

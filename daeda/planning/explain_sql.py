@@ -27,14 +27,14 @@ from daeda.sql.files import Glob
 from daeda.sql.handle import ColumnTable, Deferred, Materialised
 from daeda.sql.locked import connect
 from daeda.sql.lower import Handle, SourceOperator, inputs_of, lower
-from daeda.sql.sharing import sharing
+from daeda.sql.shared_probes import look_ups_sharing_probes
 
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 def explain_sql(dag: Dag, day: dt.date, rows_per_part: int) -> str:
     """A commented block per operator, in the order in which they run. `dag` is the skeleton's."""
-    written = _Writing(day, rows_per_part, sharing(dag.operators))
+    written = _Writing(day, rows_per_part, look_ups_sharing_probes(dag.operators))
     handles: dict[str, Handle] = {}
     for operator in dag.operators:
         if isinstance(operator, RayUdfTransform):
@@ -66,7 +66,7 @@ class _Writing:
     rows_per_part: int
     searched: frozenset[str]
     blocks: list[str] = field(default_factory=list)
-    moments: dict[statements.Moments, tuple[str, str]] = field(default_factory=dict)
+    moments: dict[statements.ProbeTableKey, tuple[str, str]] = field(default_factory=dict)
 
     def say(self, operator: SourceOperator, what: str, statement: str = "") -> None:
         comment = f"-- {operator.name} ({operator.op_kind}): {what}"
@@ -105,7 +105,7 @@ class _Writing:
         return "the right side has duplicate keys"
 
     def roll(self, operator: RollingAggregate, left: Materialised, right: Deferred) -> ColumnTable:
-        moments = statements.moments_of(operator, left)
+        moments = statements.probe_table_key(operator, left)
         name = self.moments.get(moments)
         if name is None:
             number = len(self.moments)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from daeda.catalog.project import Project
 from daeda.catalog.service import ContractColumn
 from daeda.dataset.layout import Dataset, Layout
-from daeda.dataset.manifest import ColumnFacts, Manifest
+from daeda.dataset.manifest import ColumnStatistics, Manifest
 from daeda.dataset.published import look_at_days
 from daeda.errors import counted, shortened
 from daeda.operators.dag import Dag
@@ -92,7 +92,7 @@ def _only_value(column: ContractColumn, kind: str, seen: Sequence[_DaySeen]) -> 
     return None
 
 
-def _always(facts: Sequence[ColumnFacts], value: str) -> bool:
+def _always(facts: Sequence[ColumnStatistics], value: str) -> bool:
     return all(fact.nulls == 0 and fact.minimum == value and fact.maximum == value for fact in facts)
 
 

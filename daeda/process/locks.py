@@ -10,7 +10,7 @@ from pathlib import Path
 
 from daeda.errors import InputError
 
-# Behind the door a run makes its directory, or clears those of dead runs, which may hold many files.
+# Under the staging lock a run makes its directory, or removes those of dead runs, which may hold many files.
 SECONDS = 60.0
 _LOOK_SECONDS = 0.02
 

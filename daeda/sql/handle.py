@@ -22,27 +22,27 @@ _PSEUDO_COLUMN = "rowid"
 class Deferred:
     """SQL over source files: Scan and Filter compose it, nothing has run yet.
 
-    `blanks` pairs literals of the template with what stands there on the day (see daeda.sql.shape). `renumbers` marks a
-    choice among rows that had numbers: the query has the column ROW, and it is their order.
+    `parameters` pairs literals of the template with their values on the day (see daeda.sql.template). `renumbers` marks
+    a choice among rows that had numbers: the query has the column ROW, and it is their order.
     """
 
     relation: Relation
     template: str
     renumbers: bool = False
-    blanks: tuple[tuple[str, str], ...] = ()
+    parameters: tuple[tuple[str, str], ...] = ()
 
     @property
     def query(self) -> str:
         """The query of the day."""
-        return fill(self.template, self.blanks)
+        return fill(self.template, self.parameters)
 
     def tree(self) -> exp.Select:
         """The template as a tree."""
         return parse_select(self.template)
 
-    def shape(self) -> Deferred:
+    def for_any_day(self) -> Deferred:
         """The same for any day."""
-        return replace(self, blanks=()) if self.blanks else self
+        return replace(self, parameters=()) if self.parameters else self
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Materialised:
     def __hash__(self) -> int:
         return hash((self.rows, self.tables, tuple(self.expressions)))
 
-    def shape(self) -> Materialised:
+    def for_any_day(self) -> Materialised:
         """The same for any day."""
         return replace(self, rows=0)
 
@@ -157,9 +157,9 @@ def quoted_name(name: str) -> str:
     return table(name).sql("duckdb")
 
 
-def fill(statement: str, blanks: tuple[tuple[str, str], ...]) -> str:
-    """The statement with the text of each blank."""
-    for literal, text in blanks:
+def fill(statement: str, parameters: tuple[tuple[str, str], ...]) -> str:
+    """The statement with the value of each parameter."""
+    for literal, text in parameters:
         statement = statement.replace(literal, text)
     return statement
 

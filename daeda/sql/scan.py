@@ -17,7 +17,7 @@ from daeda.sql.expression import parse_expression, parse_having, quoted_columns,
 from daeda.sql.files import file_list
 from daeda.sql.handle import Deferred, Materialised, column, fill, item_name, read_parquet
 from daeda.sql.literal import literal
-from daeda.sql.shape import blank, blank_text, once_per_shape, without_conflicts
+from daeda.sql.template import once_per_template, parameter, parameter_text, without_conflicts
 
 _EPOCH = dt.date(1970, 1, 1)
 _EPOCH_TIME = dt.datetime(1970, 1, 1)
@@ -28,31 +28,31 @@ _FIRST, _LAST = -(2**63) + 1, 2**63 - 1
 def scan(operator: Scan, relation: Relation, paths: Sequence[str], day: dt.date) -> Deferred:
     """SELECT of the declared columns from the day's files, clipped to the time that the day can see."""
     bounds = _bounds(operator, day)
-    blanks = [(blank_text(operator.name, f"bound {index}"), bound) for index, bound in enumerate(bounds)]
+    parameters = [(parameter_text(operator.name, f"bound {index}"), bound) for index, bound in enumerate(bounds)]
     if paths:
         files = file_list(paths)
-        blanks.append((blank_text(operator.name, "files"), files.sql("duckdb")))
+        parameters.append((parameter_text(operator.name, "files"), files.sql("duckdb")))
     template = _template(operator, bool(paths), len(bounds))
-    return Deferred(relation, template, blanks=tuple(blanks))
+    return Deferred(relation, template, parameters=tuple(parameters))
 
 
 def reads(given: Deferred, scan: str) -> bool:
-    """Whether the files of the Scan of that name are blanks of the query."""
-    literal = blank_text(scan, "files")
-    return any(one == literal for one, _ in given.blanks)
+    """Whether the files of the Scan of that name are a parameter of the query."""
+    literal = parameter_text(scan, "files")
+    return any(one == literal for one, _ in given.parameters)
 
 
 def only_scan(given: Deferred, scan: str) -> bool:
     """Whether the query reads the Scan of that name, and no other."""
-    own = {blank_text(scan, what) for what in ("files", "bound 0", "bound 1")}
-    return reads(given, scan) and all(literal in own for literal, _ in given.blanks)
+    own = {parameter_text(scan, what) for what in ("files", "bound 0", "bound 1")}
+    return reads(given, scan) and all(literal in own for literal, _ in given.parameters)
 
 
 def with_paths(given: Deferred, scan: Scan, paths: Sequence[str]) -> Deferred:
     """The same query over other files."""
     files = file_list(paths).sql("duckdb")
-    literal = blank_text(scan.name, "files")
-    return replace(given, blanks=tuple((one, files if one == literal else text) for one, text in given.blanks))
+    literal = parameter_text(scan.name, "files")
+    return replace(given, parameters=tuple((one, files if one == literal else text) for one, text in given.parameters))
 
 
 def of_any_time(given: Deferred, scan: Scan, paths: Sequence[str]) -> Deferred:
@@ -61,17 +61,17 @@ def of_any_time(given: Deferred, scan: Scan, paths: Sequence[str]) -> Deferred:
     texts = {}
     for index, day in enumerate((dt.date.max, dt.date.min)):
         number = max(_FIRST, min(day_bounds(day, unit)[0], _LAST))
-        texts[blank_text(scan.name, f"bound {index}")] = _bound(number, dtype, _as_stored(scan)).sql("duckdb")
-    blanks = tuple((one, texts.get(one, text)) for one, text in with_paths(given, scan, paths).blanks)
-    return replace(given, blanks=blanks)
+        texts[parameter_text(scan.name, f"bound {index}")] = _bound(number, dtype, _as_stored(scan)).sql("duckdb")
+    parameters = tuple((one, texts.get(one, text)) for one, text in with_paths(given, scan, paths).parameters)
+    return replace(given, parameters=parameters)
 
 
-@once_per_shape
+@once_per_template
 def _template(operator: Scan, has_files: bool, bounds: int) -> str:
     read = exp.select(
         *(exp.alias_(_read_column(one.source, one.dtype), one.name, quoted=True) for one in operator.columns)
     )
-    read = read.from_(read_parquet(blank(operator.name, "files")) if has_files else no_rows(operator))
+    read = read.from_(read_parquet(parameter(operator.name, "files")) if has_files else no_rows(operator))
     query = exp.select(*(column(one.name) for one in operator.columns)).from_(read.subquery("s"))
     for condition in _time_range(operator, bounds):
         query = query.where(condition)
@@ -83,17 +83,17 @@ def _template(operator: Scan, has_files: bool, bounds: int) -> str:
 def narrowing(operator: Scan, path: str) -> str:
     """One file as any day's Scan takes it: the columns as they are stored, of the rows that the predicate keeps."""
     files = file_list([path])
-    return fill(_narrowing(operator), ((blank_text(operator.name, "files"), files.sql("duckdb")),))
+    return fill(_narrowing(operator), ((parameter_text(operator.name, "files"), files.sql("duckdb")),))
 
 
-@once_per_shape
+@once_per_template
 def _narrowing(operator: Scan) -> str:
     stored = {source: f"__stored_{index}" for index, source in enumerate(_sources(operator))}
     read = exp.select(
         *(exp.alias_(_read_column(one.source, one.dtype), one.name, quoted=True) for one in operator.columns),
         *(exp.alias_(column(source), name, quoted=True) for source, name in stored.items()),
     )
-    read = read.from_(read_parquet(blank(operator.name, "files")))
+    read = read.from_(read_parquet(parameter(operator.name, "files")))
     query = exp.select(*(exp.alias_(column(name), source, quoted=True) for source, name in stored.items()))
     query = query.from_(read.subquery("s"))
     if operator.predicate is not None:
@@ -175,12 +175,12 @@ def filter_rows(operator: Filter, left: Deferred, right: Deferred | None) -> Def
     """The left rows that the filter keeps, in any order."""
     if right is not None:
         left, right = without_conflicts([left, right])
-    blanks = (*left.blanks, *(right.blanks if right is not None else ()))
-    template = _filtered(operator, left.shape(), None if right is None else right.shape())
-    return replace(left, template=template, blanks=tuple(dict.fromkeys(blanks)))
+    parameters = (*left.parameters, *(right.parameters if right is not None else ()))
+    template = _filtered(operator, left.for_any_day(), None if right is None else right.for_any_day())
+    return replace(left, template=template, parameters=tuple(dict.fromkeys(parameters)))
 
 
-@once_per_shape
+@once_per_template
 def _filtered(operator: Filter, left: Deferred, right: Deferred | None) -> str:
     query = exp.select("*").from_(left.tree().subquery("l"))
     if operator.predicate is not None:
@@ -221,7 +221,7 @@ def project(operator: Project, relation: Relation, given: Materialised) -> Mater
     return Materialised(relation, given.rows, given.tables, _expressions(operator, given))
 
 
-@once_per_shape
+@once_per_template
 def _expressions(operator: Project, given: Materialised) -> dict[str, str]:
     return {one.name: _projected(one, given).sql("duckdb") for one in operator.columns}
 
@@ -269,7 +269,7 @@ def _time_range(operator: Scan, bounds: int) -> list[exp.Expr]:
     if _as_stored(operator):
         # Compared as it is stored, so that statistics rule out row groups.
         value = column(operator.time.column)
-    ends = [blank(operator.name, f"bound {index}") for index in range(bounds)]
+    ends = [parameter(operator.name, f"bound {index}") for index in range(bounds)]
     conditions: list[exp.Expr] = [exp.LT(this=value, expression=ends[0])]
     if bounds == 2:
         conditions.append(exp.GTE(this=value.copy(), expression=ends[1]))

@@ -20,7 +20,7 @@ from daeda.sql.expression import type_in_duckdb
 from daeda.sql.handle import ROW, ColumnTable, Deferred, Materialised, column, named, selected, stored_name, table
 from daeda.sql.order import ordered_column, sort_key
 from daeda.sql.scan import instant_of
-from daeda.sql.shape import once_per_shape
+from daeda.sql.template import once_per_template
 
 # Columns that daeda makes while it works; names of users cannot begin like this.
 TIME = "__time"
@@ -29,12 +29,12 @@ VISIBLE = "__visible"
 RANK = "__rank"
 ENTITY = "__entity"
 
-LookingBack = PointInTimeJoin | RollingAggregate
+ProbingOperator = PointInTimeJoin | RollingAggregate
 
 _TEXT = DType.parse("string")
 
 
-@once_per_shape
+@once_per_template
 def numbering(relation: Relation, given: Deferred) -> str:
     """The rows in their total order: what becomes row 0, 1, 2 ... of the day."""
     query = exp.select(*(_stored(column(name)) for name in relation.names)).from_(given.tree().subquery("l"))
@@ -50,7 +50,7 @@ def _stored(value: exp.Column) -> exp.Expr:
     return value if name == value.name else named(value, name)
 
 
-@once_per_shape
+@once_per_template
 def static_join(operator: Join, left: Materialised, right: Deferred) -> str:
     """Left equi-join; the caller compares the number of rows, since duplicate right keys would make more."""
     rows = right.tree() if operator.latest_by is None else _newest_rows(operator, operator.latest_by, right)
@@ -72,7 +72,7 @@ def _newest_rows(operator: Join, latest_by: Instant, right: Deferred) -> exp.Sel
     return _first_per(rows, [column(key) for key in operator.keys], newest)
 
 
-@once_per_shape
+@once_per_template
 def duplicate_keys(keys: tuple[str, ...], right: Deferred) -> str:
     """One example of right keys that stand more than once, with their number."""
     named = [column(key) for key in keys]
@@ -84,7 +84,7 @@ def duplicate_keys(keys: tuple[str, ...], right: Deferred) -> str:
     return query.order_by(*(key.copy() for key in named)).limit(1).sql("duckdb")
 
 
-@once_per_shape
+@once_per_template
 def point_in_time_join(operator: PointInTimeJoin, left: Materialised, right: Deferred) -> str:
     """As-of join against right rows that were reduced to one per key and instant.
 
@@ -159,7 +159,7 @@ def _winners(rows: exp.Select, keys: list[exp.Column], by: list[tuple[str, DType
     return exp.select("*").from_(ranked.subquery("h4")).qualify(exp.EQ(this=column(RANK), expression=greatest))
 
 
-def held_instants(operator: LookingBack) -> tuple[str, ...]:
+def held_instants(operator: ProbingOperator) -> tuple[str, ...]:
     """Time and created where the unit of comparison may not reach them: alike there, they are told apart as stored."""
     time = operator.history_time if isinstance(operator, RollingAggregate) else operator.right_time
     unit = unit_of(operator)
@@ -167,7 +167,7 @@ def held_instants(operator: LookingBack) -> tuple[str, ...]:
     return tuple(one.column for one in instants if one.resolution is not unit)
 
 
-def tie_names(operator: LookingBack) -> tuple[str, ...]:
+def tie_names(operator: ProbingOperator) -> tuple[str, ...]:
     """What orders rows of one TIME: the stored time where it was held, CREATED and what was held of it, then the ties.
 
     A column that is named twice counts where it stands first.
@@ -196,7 +196,7 @@ def _unless_too_old(operator: PointInTimeJoin, name: str, unit: TimeUnit) -> exp
     return exp.alias_(exp.Case(ifs=[exp.If(this=young, true=column(name, "r"))]), stored_name(name), quoted=True)
 
 
-def unit_of(operator: LookingBack) -> TimeUnit:
+def unit_of(operator: ProbingOperator) -> TimeUnit:
     """The resolution in which times are compared."""
     if isinstance(operator, RollingAggregate):
         return rolling_unit(operator)
@@ -219,7 +219,7 @@ def rolling_unit(operator: RollingAggregate) -> TimeUnit:
 
 
 @dataclass(frozen=True)
-class Moments:
+class ProbeTableKey:
     """Who looks back, and from when: operators that agree in this share their entities and probes."""
 
     keys: tuple[str, ...]
@@ -227,16 +227,16 @@ class Moments:
     tables: tuple[ColumnTable, ...]
 
 
-@once_per_shape
-def moments_of(operator: LookingBack, left: Materialised) -> Moments:
+@once_per_template
+def probe_table_key(operator: ProbingOperator, left: Materialised) -> ProbeTableKey:
     """What the statements for entities and probes are made from."""
     time = instant_of(left.relation, operator.left_time, unit_of(operator)).sql("duckdb")
     names = [*operator.keys, operator.left_time.column]
-    return Moments(tuple(left.expressions[key] for key in names), time, left.holding(names))
+    return ProbeTableKey(tuple(left.expressions[key] for key in names), time, left.holding(names))
 
 
-@once_per_shape
-def rolling_entities(operator: LookingBack, left: Materialised) -> str:
+@once_per_template
+def rolling_entities(operator: ProbingOperator, left: Materialised) -> str:
     """The distinct entities of the day, numbered from 0 in the order of their keys."""
     distinct = exp.select(*(column(key) for key in operator.keys)).from_(left.select(operator.keys).subquery("s"))
     distinct = distinct.where(exp.and_(*(is_known(column(key)) for key in operator.keys))).distinct()
@@ -250,8 +250,8 @@ def rolling_entities(operator: LookingBack, left: Materialised) -> str:
     )
 
 
-@once_per_shape
-def rolling_probes(operator: LookingBack, left: Materialised, entities: str) -> str:
+@once_per_template
+def rolling_probes(operator: ProbingOperator, left: Materialised, entities: str) -> str:
     """Row, entity and time of the left rows that have an entity, by entity and time."""
     rows = left.select([*operator.keys, operator.left_time.column]).subquery("l")
     time = instant_of(left.relation, operator.left_time, unit_of(operator), "l")
@@ -269,7 +269,7 @@ def without_probe(probes: str, rows: int) -> str:
     return query.join(table(probes).as_("p"), on=on, join_type="anti").sql("duckdb")
 
 
-@once_per_shape
+@once_per_template
 def rolling_history(operator: RollingAggregate, right: Deferred, entities: str) -> str:
     """History rows of the day's entities by entity, time, `created` and ties (greater last): one scan and one sort.
 
@@ -289,14 +289,14 @@ def history_values(operator: RollingAggregate) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.column for one in operator.aggregates if one.column is not None))
 
 
-def history_rows(operator: LookingBack, right: Deferred, entities: str, names: tuple[str, ...]) -> exp.Select:
+def history_rows(operator: ProbingOperator, right: Deferred, entities: str, names: tuple[str, ...]) -> exp.Select:
     """Entity, time, `created` and the columns `names` of the history rows of the day's entities, in no order."""
     query = rows_with_instants(operator, right, (column(ENTITY, "e"),), names)
     return query.join(table(entities).as_("e"), on=_equal_keys(operator.keys, "h", "e"), join_type="inner")
 
 
 def rows_with_instants(
-    operator: LookingBack, right: Deferred, first: tuple[exp.Column, ...], names: tuple[str, ...]
+    operator: ProbingOperator, right: Deferred, first: tuple[exp.Column, ...], names: tuple[str, ...]
 ) -> exp.Select:
     """The columns `first`, time, `created` and the columns `names` of the history rows that have both instants."""
     relation, unit = right.relation, unit_of(operator)
@@ -314,14 +314,14 @@ def rows_with_instants(
     return query.where(exp.and_(*(is_known(column(one.column, "h")) for one in instants.values())))
 
 
-@once_per_shape
+@once_per_template
 def in_row_order(name: str, names: tuple[str, ...]) -> str:
     """The columns of a table that has a row number for each of its rows, put in row order."""
     query = exp.select(*(column(stored_name(one)) for one in names)).from_(table(name))
     return query.order_by(*ascending(column(ROW))).sql("duckdb")
 
 
-@once_per_shape
+@once_per_template
 def function_input(operator: ArrowUdfTransform, left: Materialised) -> str:
     """The columns that a function reads, each once, in row order and in their declared types."""
     names = tuple(dict.fromkeys(operator.columns))
@@ -333,7 +333,7 @@ def function_input(operator: ArrowUdfTransform, left: Materialised) -> str:
     return query.order_by(*ascending(column(ROW))).sql("duckdb")
 
 
-@once_per_shape
+@once_per_template
 def assembly(relation: Relation, given: Materialised, first: int, last: int | None) -> str:
     """The output columns of rows first .. last - 1 (of all from `first` on without it), with the contract's types."""
     return _assembled(relation, given, first, last).sql("duckdb", copy=False)
@@ -345,8 +345,8 @@ def _assembled(relation: Relation, given: Materialised, first: int = 0, last: in
     return selected(*typed).from_(rows, copy=False)
 
 
-@once_per_shape
-def column_facts(relation: Relation, given: Materialised) -> str:
+@once_per_template
+def column_statistics(relation: Relation, given: Materialised) -> str:
     """One row: how many rows there are, then per column its values, and unless it is a list, the least and greatest."""
     terms: list[exp.Expr] = [exp.Count(this=exp.Star())]
     for one in relation.columns:
@@ -361,7 +361,7 @@ def _as_text(value: exp.Expr) -> exp.Expr:
     return exp.Cast(this=value, to=type_in_duckdb(_TEXT))
 
 
-@once_per_shape
+@once_per_template
 def all_columns(given: Materialised) -> str:
     """Row number and columns of a materialised relation."""
     return given.select(given.relation.names).sql("duckdb")

@@ -28,7 +28,7 @@ from daeda.dataset.manifest import Manifest, Part, read_manifest
 from daeda.dataset.publish.staging import open_staging
 from daeda.operators.dag import Operator
 from daeda.operators.temporal import PointInTimeJoin
-from daeda.sql.shape import forget_statements
+from daeda.sql.template import forget_statements
 from enrich.part.part import PartTask, VectorColumn, enrich_part
 from enrich.store.store import BatchedVectors, open_store
 from tests.projects import TinyProject, fields, moment, write_parquet

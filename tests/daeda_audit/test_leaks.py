@@ -21,7 +21,7 @@ import beam_pipeline.day.look_up
 import beam_pipeline.day.rolling
 import daeda.sql.scan
 import daeda.sql.statements
-import daeda.sql.unsorted
+import daeda.sql.unordered
 from daeda.dtypes import TimeUnit
 from daeda.durations import Duration
 from daeda.operators.dag import Operator
@@ -33,7 +33,7 @@ from tests.daeda_audit.feed import DAYS, build, enrich, feed, words
 from tests.projects import TinyProject
 
 statements = daeda.sql.statements
-unsorted = daeda.sql.unsorted
+unordered = daeda.sql.unordered
 
 
 @pytest.fixture(scope="module")
@@ -234,12 +234,12 @@ def patch_rolling_inclusive(patch: pytest.MonkeyPatch) -> None:
 
 
 def patch_rolling_ties(patch: pytest.MonkeyPatch) -> None:
-    original = unsorted.tied_in_order
+    original = unordered.tied_in_order
 
     def the_other_way(operator: RollingAggregate, *rest: Any) -> str:
         return flipped(original(operator, *rest), 2 if operator.created else 1)
 
-    patch.setattr(unsorted, "tied_in_order", the_other_way)
+    patch.setattr(unordered, "tied_in_order", the_other_way)
 
 
 def longer_windows(patch: pytest.MonkeyPatch, more: Callable[[RollingAggregate], int]) -> None:

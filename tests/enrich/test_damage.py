@@ -41,4 +41,4 @@ def test_a_damaged_skeleton_is_told_and_the_next_plan_builds_it_anew(tmp_path: P
         "train likes`, which builds the skeleton of the day anew and enriches it"
     )
     assert look_at_days(layout, "skeleton", DAYS[:1])[DAYS[0]].damage == (f"{PART} is not the file that was published",)
-    assert os.listdir(layout.staging) == ["door.lock"]  # noqa: PTH208
+    assert os.listdir(layout.staging) == ["staging.lock"]  # noqa: PTH208

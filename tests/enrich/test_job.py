@@ -22,7 +22,7 @@ from ray import cloudpickle
 
 from daeda.dataset.fingerprint import enriched_fingerprint
 from daeda.dataset.layout import Layout, part_name, parts_in_order
-from daeda.dataset.manifest import ColumnFacts, Manifest, read_manifest
+from daeda.dataset.manifest import ColumnStatistics, Manifest, read_manifest
 from daeda.dataset.profile import read_profile
 from daeda.errors import DayError, InputError, Interrupted
 from daeda.sources.identity import file_digest
@@ -141,7 +141,8 @@ def test_days_are_enriched_in_order_and_published(root: Path, running_ray: None,
         skeleton = manifest_of(Layout(root / "output" / "likes").day_dir("skeleton", day))
         assert manifest.columns[:4] == skeleton.columns[:4]
         assert manifest.columns[4:] == tuple(
-            ColumnFacts(name, "list<halffloat>", whole.column(name).null_count) for name in ("item_vec", "likes_vec")
+            ColumnStatistics(name, "list<halffloat>", whole.column(name).null_count)
+            for name in ("item_vec", "likes_vec")
         )
         assert manifest.columns[4].nulls == sum(i is None or i >= 100 for i in given.column("item_id").to_pylist())
         assert manifest.fingerprint == enriched_fingerprint(dag, skeleton.parts, identify_stores(project, dag))

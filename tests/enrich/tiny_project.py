@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from daeda.catalog.project import Project, ProjectPaths, load_project
 from daeda.compiler.compile import compile_runnable
 from daeda.dataset.layout import Layout, part_name
-from daeda.dataset.manifest import ColumnFacts, Fingerprint, Manifest, Part
+from daeda.dataset.manifest import ColumnStatistics, Fingerprint, Manifest, Part
 from daeda.operators.dag import Dag
 
 DAYS = (dt.date(2024, 1, 1), dt.date(2024, 1, 2))
@@ -125,12 +125,12 @@ def write_skeleton(root: Path, day: dt.date, changed: Mapping[int, pa.Table] | N
         parts.append(Part(path.name, table.num_rows, path.stat().st_size, digest))
     rows = sum(part.rows for part in parts)
     facts = [
-        ColumnFacts("user_id", "int64", 0, "0", str(PARTS * ROWS - 1)),
-        ColumnFacts("event_timestamp", "timestamp[us]", 0),
-        ColumnFacts("item_id", "int64", whole.column("item_id").null_count, "0", "119"),
-        ColumnFacts("likes", "list<int64>", 0),
-        ColumnFacts("item_vec", "list<halffloat>", rows, placeholder=True),
-        ColumnFacts("likes_vec", "list<halffloat>", rows, placeholder=True),
+        ColumnStatistics("user_id", "int64", 0, "0", str(PARTS * ROWS - 1)),
+        ColumnStatistics("event_timestamp", "timestamp[us]", 0),
+        ColumnStatistics("item_id", "int64", whole.column("item_id").null_count, "0", "119"),
+        ColumnStatistics("likes", "list<int64>", 0),
+        ColumnStatistics("item_vec", "list<halffloat>", rows, placeholder=True),
+        ColumnStatistics("likes_vec", "list<halffloat>", rows, placeholder=True),
     ]
     fingerprint = Fingerprint({"by hand": "1"}, {}, {})
     manifest = Manifest("likes", "skeleton", day.isoformat(), rows, tuple(parts), tuple(facts), fingerprint)

@@ -22,7 +22,7 @@ from daeda.dataset.layout import MANIFEST_NAME
 from daeda.errors import ChangedMeanwhile, InputError
 from daeda.operators.temporal import PointInTimeJoin
 from daeda.settings.aggregations import EmbeddingStore
-from daeda.sql.shape import forget_statements
+from daeda.sql.template import forget_statements
 from daeda.storage.client import RetryPolicy, S3Client
 from daeda_audit.command import main
 from daeda_audit.raw.copies import Copies
@@ -110,7 +110,7 @@ def test_days_and_views_in_a_bucket_pass_both_probes_and_nothing_stays(
         assert secret not in done.stdout + done.stderr
     # It worked in the staging area, and cleared it.
     assert list((tmp_path / "temporary").iterdir()) == []
-    assert [path.name for path in (project.root / "staging").rglob("*") if path.is_file()] == ["door.lock"]
+    assert [path.name for path in (project.root / "staging").rglob("*") if path.is_file()] == ["staging.lock"]
 
 
 @WARNINGS

@@ -186,14 +186,14 @@ def test_plan_leaves_no_export_behind(
     assert cli(words) == 0
     assert "build" in capsys.readouterr().out
     assert [one["prices"].reference for one in made] == ["ducklake://lake.ducklake/prices@3"]
-    assert [path.name for path in staging.iterdir()] == ["door.lock"]
+    assert [path.name for path in staging.iterdir()] == ["staging.lock"]
     (project.root / "data/events/dt=2024-01-02/part-0.parquet").write_bytes(b"no Parquet")
     assert cli(words) == 0
     assert "blocked" in capsys.readouterr().out
     project.views["prices"]["source"]["table"] = "nothing"
     project.write()
     assert cli(words) == 2
-    assert [path.name for path in staging.iterdir()] == ["door.lock"]
+    assert [path.name for path in staging.iterdir()] == ["staging.lock"]
 
 
 def test_the_halves_take_the_export_of_the_driver(project: TinyProject, lake: Path) -> None:

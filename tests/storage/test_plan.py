@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from daeda.dataset.layout import MANIFEST_NAME, Layout, day_name
-from daeda.dataset.manifest import ColumnFacts, DayName, Fingerprint, Manifest, Part
+from daeda.dataset.manifest import ColumnStatistics, DayName, Fingerprint, Manifest, Part
 from daeda.dataset.publish.objects import clear_unfinished
 from daeda.dataset.published import look_at_days
 from daeda.dataset.stamps import remember_stamps
@@ -26,13 +26,13 @@ FIRST = dt.date(2023, 1, 1)
 YEAR = tuple(FIRST + dt.timedelta(days=number) for number in range(365))
 
 
-def manifest(service: str, day: dt.date, body: bytes, etag: str, *columns: ColumnFacts) -> Manifest:
+def manifest(service: str, day: dt.date, body: bytes, etag: str, *columns: ColumnStatistics) -> Manifest:
     part = Part("part-0-0.parquet", 1, len(body), hashlib.sha256(body).hexdigest())
     stamps = {part.name: etag}
     return Manifest(service, "skeleton", str(day), 1, (part,), columns, Fingerprint({}, {}, {}), stamps=stamps)
 
 
-def put_day(client: S3Client, service: str, day: dt.date, body: bytes, *columns: ColumnFacts) -> None:
+def put_day(client: S3Client, service: str, day: dt.date, body: bytes, *columns: ColumnStatistics) -> None:
     place = BUCKET / service / "skeleton" / day_name(day)
     etag = client.put(place / "part-0-0.parquet", body)
     client.put(place / MANIFEST_NAME, manifest(service, day, body, etag or "", *columns).to_json().encode())
@@ -110,7 +110,7 @@ def test_only_the_days_that_are_asked_for_are_listed(client: S3Client, proxy: Pr
 def test_parts_are_digested_where_their_etag_differs_and_once(client: S3Client, proxy: Proxy) -> None:
     written = io.BytesIO()
     pq.write_table(pa.table({"x": [1]}), written)
-    put_day(client, "s", FIRST, written.getvalue(), ColumnFacts("x", "int64", 0))
+    put_day(client, "s", FIRST, written.getvalue(), ColumnStatistics("x", "int64", 0))
     layout = Layout(BUCKET / "s", Path("/nowhere"))
     place = BUCKET / "s/skeleton" / day_name(FIRST)
     held = client.read(place / MANIFEST_NAME)

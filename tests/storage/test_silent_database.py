@@ -71,7 +71,7 @@ def refused(project: TinyProject) -> str:
     loaded = project.load()
     with pytest.raises(InputError) as told, exported(loaded, compile_runnable(loaded).skeleton()):
         pass
-    assert [path.name for path in (project.root / "output/ranking/_staging").iterdir()] == ["door.lock"]
+    assert [path.name for path in (project.root / "output/ranking/_staging").iterdir()] == ["staging.lock"]
     return str(told.value)
 
 
@@ -111,4 +111,4 @@ def test_whoever_waits_for_it_is_interrupted_at_once(
     _, stderr = process.communicate(timeout=60)
     assert (process.returncode, stderr) == (130, f"error: interrupted by {number.name}\n")
     assert not alive(tag)
-    assert [path.name for path in (project.root / "output/ranking/_staging").iterdir()] == ["door.lock"]
+    assert [path.name for path in (project.root / "output/ranking/_staging").iterdir()] == ["staging.lock"]

@@ -30,7 +30,7 @@ from daeda.storage.objects import before_the_first_day, client
 from daeda.storage.regular import open_regular, read_regular, regular_descriptor
 
 _LOCK = "run.lock"
-_DOOR = "door.lock"
+_STAGING_LOCK = "staging.lock"
 _ASIDE = "aside"
 _DATASETS: tuple[Dataset, ...] = ("skeleton", "enriched")
 
@@ -196,12 +196,12 @@ def still_ours(staging: RunStaging) -> Iterator[bool]:
     The driver of a run is alive as long as it publishes itself. A worker in another process may outlive its driver.
     """
     try:
-        door = _opened_lock(staging.layout.staging / _DOOR)
+        lock = _opened_lock(staging.layout.staging / _STAGING_LOCK)
     except FileNotFoundError:
         yield False
         return
-    with door:
-        take(door, staging.layout.staging / _DOOR)
+    with lock:
+        take(lock, staging.layout.staging / _STAGING_LOCK)
         yield staging.aside.is_dir()
 
 
@@ -234,8 +234,8 @@ def _repair(layout: Layout) -> None:
 @contextlib.contextmanager
 def one_at_a_time(layout: Layout) -> Iterator[None]:
     """Between a run's making of its directory and its lock on it, no other run may take it for a dead one's."""
-    with _opened_lock(layout.staging / _DOOR) as door:
-        take(door, layout.staging / _DOOR)
+    with _opened_lock(layout.staging / _STAGING_LOCK) as lock:
+        take(lock, layout.staging / _STAGING_LOCK)
         yield
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from beam_pipeline.day.column_statistics import facts_of
 from beam_pipeline.session.arrow_columns import HeldColumns
-from daeda.dataset.manifest import ColumnFacts
+from daeda.dataset.manifest import ColumnStatistics
 from daeda.dtypes import DType
 from daeda.operators.relation import Column, Relation
 from daeda.sql import statements
@@ -89,10 +89,10 @@ def test_facts_of_footers_are_those_that_are_counted(session: Session, rows: int
         footers.append(pq.read_metadata(path))
     session.held.show()
     found = facts_of(session, given.relation, given, footers)  # type: ignore[arg-type]
-    counted = session.connection.execute(statements.column_facts(given.relation, given)).fetchone()
+    counted = session.connection.execute(statements.column_statistics(given.relation, given)).fetchone()
     assert counted is not None
     values = iter(counted[1:])
     for one in found:
         nulls = rows - next(values)
         low, high = (None, None) if one.name == "b" else (next(values), next(values))
-        assert one == ColumnFacts(one.name, TYPES[one.name], nulls, low, high)
+        assert one == ColumnStatistics(one.name, TYPES[one.name], nulls, low, high)

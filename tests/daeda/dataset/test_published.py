@@ -361,7 +361,7 @@ def test_what_readers_pass_over_stays_when_the_day_is_built_anew(layout: Layout,
     assert (place(layout) / "_more").read_text() == "of the user"
 
 
-@pytest.mark.parametrize("name", ["_staging", "_staging/run-x", "_staging/door.lock", "_staging/run-x/run.lock"])
+@pytest.mark.parametrize("name", ["_staging", "_staging/run-x", "_staging/staging.lock", "_staging/run-x/run.lock"])
 def test_what_has_the_name_of_something_in_staging_is_told(layout: Layout, name: str) -> None:
     path = layout.service_dir / name  # type: ignore[operator]
     shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
@@ -405,7 +405,7 @@ def test_profiles_are_not_written_through_a_link(layout: Layout, tmp_path: Path)
     assert list((tmp_path / "victim").iterdir()) == []
 
 
-@pytest.mark.parametrize("lock", ["door.lock", "run-dead/run.lock"])
+@pytest.mark.parametrize("lock", ["staging.lock", "run-dead/run.lock"])
 def test_a_lock_that_is_a_link_creates_nothing(layout: Layout, tmp_path: Path, lock: str) -> None:
     target = tmp_path / "created"
     path = layout.staging / lock
@@ -417,7 +417,7 @@ def test_a_lock_that_is_a_link_creates_nothing(layout: Layout, tmp_path: Path, l
     assert not target.exists()
 
 
-@pytest.mark.parametrize("lock", ["door.lock", "run-dead/run.lock"])
+@pytest.mark.parametrize("lock", ["staging.lock", "run-dead/run.lock"])
 def test_a_lock_that_is_a_fifo_is_refused_and_waits_for_nobody(layout: Layout, lock: str) -> None:
     path = layout.staging / lock
     path.parent.mkdir(exist_ok=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from daeda.dataset.layout import Layout, part_name, part_number, parts_in_order
-from daeda.dataset.manifest import ColumnFacts, Fingerprint, Manifest, Part, read_manifest
+from daeda.dataset.manifest import ColumnStatistics, Fingerprint, Manifest, Part, read_manifest
 from daeda.dataset.publish.local import prepare_day, publish_day
 from daeda.dataset.publish.staging import RunStaging, check_writable, open_staging, repair
 from daeda.errors import DayError, InputError
@@ -202,7 +202,10 @@ def test_a_manifest_is_the_same_after_a_way_through_json(tmp_path: Path) -> None
     manifest = Manifest(
         service="s", dataset="enriched", day="2024-01-02", rows=3,
         parts=(Part("part-0-0.parquet", 3, 100, "ab" * 32),),
-        columns=(ColumnFacts("name", "string", 1, "Ä", "é"), ColumnFacts("v", "list<halffloat>", 3, placeholder=True)),
+        columns=(
+            ColumnStatistics("name", "string", 1, "Ä", "é"),
+            ColumnStatistics("v", "list<halffloat>", 3, placeholder=True),
+        ),
         fingerprint=Fingerprint({"scan": "1"}, {"scan": "2"}, {"rows_per_part": "3"}),
         inputs=(InputFile("scan", "/data/x.parquet", 10, 2**62 + 1, "cd" * 32),),
         seconds={"scan": 0.25}, software={"duckdb": "1.5.5"}, stamps={"part-0-0.parquet": "1700000000000000001"},

@@ -50,21 +50,21 @@ def held(path: Path) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def test_a_door_that_a_stopped_process_holds_is_told(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_a_stopped_process_holds_is_told(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "SECONDS", 0.3)
-    door = layout.staging / "door.lock"
-    with held(door) as process:
+    lock = layout.staging / "staging.lock"
+    with held(lock) as process:
         with pytest.raises(InputError) as told:
             repair(layout)
         assert str(told.value) == (
-            f"{door} has been locked for 0.3 s by process {process.pid}: end that process, or let it go on"
+            f"{lock} has been locked for 0.3 s by process {process.pid}: end that process, or let it go on"
         )
         os.kill(process.pid, signal.SIGSTOP)
         os.waitpid(process.pid, os.WUNTRACED)
         with pytest.raises(InputError) as told, open_staging(layout):
             pass
         assert str(told.value) == (
-            f"{door} has been locked for 0.3 s by process {process.pid}, which is stopped: end that process, or let it "
+            f"{lock} has been locked for 0.3 s by process {process.pid}, which is stopped: end that process, or let it "
             "go on"
         )
     repair(layout)
@@ -91,10 +91,10 @@ def test_a_fifo_in_the_place_of_a_lock_is_refused(layout: Layout) -> None:
         with pytest.raises(NotRegular, match="is a FIFO, not a regular file"):
             driver_alive(staging.directory)
     os.mkfifo(layout.staging / "pipe")
-    (layout.staging / "door.lock").unlink()
-    os.mkfifo(layout.staging / "door.lock")
+    (layout.staging / "staging.lock").unlink()
+    os.mkfifo(layout.staging / "staging.lock")
     with (
-        pytest.raises(InputError, match=r"door\.lock: is a FIFO, not a regular file: put a file there"),
+        pytest.raises(InputError, match=r"staging\.lock: is a FIFO, not a regular file: put a file there"),
         open_staging(layout),
     ):
         pass

@@ -26,7 +26,7 @@ from daeda.operators.relational import Scan, ScanColumn
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.sql.handle import ColumnTable, Deferred, Materialised, column
 from daeda.sql.scan import scan
-from daeda.sql.sharing import sharing
+from daeda.sql.shared_probes import look_ups_sharing_probes
 from daeda.sql.statements import point_in_time_join
 from tests.beam_pipeline.day.one_day import Session, filled
 from tests.oracle.point_in_time import point_in_time
@@ -235,11 +235,11 @@ def test_a_look_up_is_searched_where_a_window_behind_it_looks_back_from_the_same
     operators = project.write().compile().skeleton().operators
     (look_up,) = [one for one in operators if isinstance(one, PointInTimeJoin)]
     rolling = [one for one in operators if isinstance(one, RollingAggregate)]
-    assert sharing(operators) == frozenset()
+    assert look_ups_sharing_probes(operators) == frozenset()
     alike = look_up.model_copy(update={"keys": rolling[0].keys, "ttl": None})
 
     def having(other: PointInTimeJoin) -> frozenset[str]:
-        return sharing([other if one is look_up else one for one in operators])
+        return look_ups_sharing_probes([other if one is look_up else one for one in operators])
 
     assert having(alike) == {look_up.name}
     assert having(alike.model_copy(update={"ttl": Duration.parse("5ns")})) == frozenset()

@@ -9,7 +9,7 @@ from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.sql.statements import unit_of
 
 
-def sharing(operators: Sequence[Operator]) -> frozenset[str]:
+def look_ups_sharing_probes(operators: Sequence[Operator]) -> frozenset[str]:
     """Names of the look-ups whose entities and probes are made anyway: a search by them is cheaper than a join."""
     made_by = {operator.output: operator for operator in operators}
     found = set()

@@ -14,10 +14,9 @@ from daeda.operators.temporal import Aggregate, PointInTimeJoin, RollingAggregat
 from daeda.settings.aggregations import AggregateKind
 from daeda.sql.handle import Deferred, column, table
 from daeda.sql.order import ordered, ordered_column
-from daeda.sql.shape import once_per_shape
 from daeda.sql.statements import (
     CREATED,
-    LookingBack,
+    ProbingOperator,
     ascending,
     history_rows,
     history_values,
@@ -25,10 +24,11 @@ from daeda.sql.statements import (
     rows_with_instants,
     tie_names,
 )
+from daeda.sql.template import once_per_template
 
 # Numbers of the tied rows' group, in the order of entity and time, and of their place among all tied rows.
 GROUP = "__group"
-PLACE = "__place"
+POSITION = "__position"
 
 # Kinds that give the same for every order of tied rows: what they add up is exact.
 _ORDER_FREE: frozenset[AggregateKind] = frozenset({"count", "count_distinct", "sum", "mean"})
@@ -36,8 +36,8 @@ _ORDER_FREE: frozenset[AggregateKind] = frozenset({"count", "count_distinct", "s
 _EXTREMES: frozenset[AggregateKind] = frozenset({"min", "max"})
 
 
-@once_per_shape
-def unsorted_history(operator: LookingBack, right: Deferred, entities: str) -> str:
+@once_per_template
+def unordered_history(operator: ProbingOperator, right: Deferred, entities: str) -> str:
     """The rows of the right side that have an entity of the day and their instants, in any order.
 
     With the columns that are aggregated or taken, and what orders tied rows.
@@ -45,7 +45,7 @@ def unsorted_history(operator: LookingBack, right: Deferred, entities: str) -> s
     return history_rows(operator, right, entities, _needed(operator, right.relation)).sql("duckdb")
 
 
-@once_per_shape
+@once_per_template
 def prepared_history(operator: RollingAggregate, right: Deferred) -> str:
     """The rows of any entity in any order, with the keys in the place of its number: what is alike for several days."""
     keys = tuple(column(key, "h") for key in operator.keys)
@@ -53,25 +53,25 @@ def prepared_history(operator: RollingAggregate, right: Deferred) -> str:
     return query.where(exp.and_(*(is_known(key.copy()) for key in keys))).sql("duckdb")
 
 
-def tie_columns(operator: LookingBack, relation: Relation) -> tuple[str, ...]:
-    """Columns of `unsorted_history` that order tied rows; none where their order does not matter."""
+def tie_columns(operator: ProbingOperator, relation: Relation) -> tuple[str, ...]:
+    """Columns of `unordered_history` that order tied rows; none where their order does not matter."""
     if isinstance(operator, RollingAggregate) and all(_is_order_free(one, relation) for one in operator.aggregates):
         return () if operator.created is None else (CREATED,)
     return tuple(dict.fromkeys(tie_names(operator)))
 
 
-@once_per_shape
-def tied_in_order(operator: LookingBack, relation: Relation, tied: str) -> str:
-    """PLACE of all rows of a table `tied`, by GROUP and then by `tie_columns`, greater last."""
+@once_per_template
+def tied_in_order(operator: ProbingOperator, relation: Relation, tied: str) -> str:
+    """POSITION of all rows of a table `tied`, by GROUP and then by `tie_columns`, greater last."""
     order = [
         ordered(column(name), DType("int64")) if name == CREATED else ordered_column(name, relation.column(name).dtype)
         for name in tie_columns(operator, relation)
     ]
-    query = exp.select(column(PLACE)).from_(table(tied)).order_by(*ascending(column(GROUP)), *order)
+    query = exp.select(column(POSITION)).from_(table(tied)).order_by(*ascending(column(GROUP)), *order)
     return query.sql("duckdb")
 
 
-def _needed(operator: LookingBack, relation: Relation, keys: tuple[str, ...] = ()) -> tuple[str, ...]:
+def _needed(operator: ProbingOperator, relation: Relation, keys: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Columns that are aggregated, taken, or order tied rows, each once, without `created` and `keys`."""
     ties = (name for name in tie_columns(operator, relation) if name != CREATED)
     values = operator.columns if isinstance(operator, PointInTimeJoin) else history_values(operator)
