@@ -25,9 +25,9 @@ from typing import Any, get_args
 import duckdb
 
 from bench.machine import describe_machine
+from daeda.aggregates import LIST_KINDS, AggregateKind
 from daeda.durations import Duration
 from daeda.operators.temporal import Aggregate
-from daeda.settings.aggregations import LIST_KINDS, AggregateKind
 from tests.beam_pipeline.day.one_day import NOON, Case, Row, Time, in_the_oracle, in_the_product
 from tests.beam_pipeline.windows.numpy_engine.cases import same
 

@@ -21,14 +21,16 @@ from pydantic_core import PydanticUndefined
 
 from beam_pipeline import command as skeleton_options
 from bench import memcap
+from daeda.aggregates import KINDS, LIST_KINDS, AggregateKind, output_type
 from daeda.catalog import service
 from daeda.catalog.service import FeatureService
 from daeda.catalog.view import FeatureView
 from daeda.cli.main import build_parser
-from daeda.dtypes import KNOWN
+from daeda.dtypes import KNOWN, DType
+from daeda.errors import ConfigError
 from daeda.operators.dag import Operator
 from daeda.operators.operator import OperatorModel
-from daeda.settings import aggregations, runtime
+from daeda.settings import runtime
 from daeda.settings.aggregations import Aggregations
 from daeda.settings.flags import SETTING_FLAGS
 from daeda.settings.runtime import RuntimeSettings
@@ -54,6 +56,8 @@ _WRITTEN: Mapping[str, str] = {
 }
 # What every operator has, and what is shown of it in a column of its own.
 _SHARED = frozenset({"name", "inputs", "output", "op_kind"})
+# Columns whose aggregates the reference shows the types of.
+_COLUMNS = ("int32", "decimal(12, 2)", "float", "string", "list<int64>")
 _DEFAULT = re.compile(r" \(default: \d+\)")
 _PLAIN: Mapping[type, str] = {
     str: "text",
@@ -121,7 +125,8 @@ def configuration() -> str:
             *_models(RuntimeSettings, runtime_flags()),
             "## config/training/aggregations.yaml\n",
             *_models(Aggregations),
-            *_kinds("aggregate", aggregations.KIND_MEANINGS, aggregations.LIST_KINDS),
+            *_kinds("aggregate", {kind: _gives(kind) for kind in KINDS}),
+            *_types_of_aggregates(),
             "## feature_views/*.yaml\n",
             *_models(FeatureView),
             "## feature_services/*.yaml\n",
@@ -282,13 +287,40 @@ def _default(annotation: Any, field: FieldInfo) -> str:
     return f"`{value}`"
 
 
-def _kinds(what: str, meanings: Mapping[Any, str], lists: frozenset[Any] = frozenset()) -> Iterator[str]:
+def _kinds(what: str, meanings: Mapping[Any, str]) -> Iterator[str]:
     yield f"### Kinds of {what}\n"
     yield "| kind | gives |"
     yield "|---|---|"
     for kind, meaning in meanings.items():
-        yield f"| `{kind}` | {meaning}{'; needs `max_length`' if kind in lists else ''} |"
+        yield f"| `{kind}` | {meaning} |"
     yield ""
+
+
+def _gives(kind: AggregateKind) -> str:
+    return KINDS[kind].meaning + ("; needs `max_length`" if kind in LIST_KINDS else "")
+
+
+def _types_of_aggregates() -> Iterator[str]:
+    """The type of each kind by that of its column, what an empty window gives, and what the order of rows does."""
+    yield "### Types of aggregates\n"
+    yield (
+        "The type of the result, by that of the column; a column of a type without one is an error. `int32` stands for "
+        "every integer, `float` for `double` too, `string` for all that is neither number nor list. In "
+        "[which order](../semantics.md) rows of one time are shows only where it *decides*.\n"
+    )
+    yield f"| kind | {' | '.join(f'of `{name}`' for name in _COLUMNS)} | empty window | order of rows of one time |"
+    yield f"|---|{'---|' * len(_COLUMNS)}---|---|"
+    for kind, told in KINDS.items():
+        cells = (*(_type_of(kind, DType.parse(name)) for name in _COLUMNS), told.empty, told.order.value)
+        yield f"| `{kind}` | {' | '.join(cells)} |"
+    yield ""
+
+
+def _type_of(kind: AggregateKind, source: DType) -> str:
+    try:
+        return f"`{output_type(kind, source, kind)}`"
+    except ConfigError:
+        return ""
 
 
 def pipeline() -> str:

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from daeda.aggregates import LIST_KINDS, AggregateKind
 from daeda.errors import DayError
-from daeda.settings.aggregations import LIST_KINDS, AggregateKind
 
 Int64s = npt.NDArray[np.int64]
 

@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Collection, Iterable, Sequence
 from typing import Literal, cast
 
+from daeda.aggregates import KINDS, Order
 from daeda.catalog.service import ContractColumn
 from daeda.catalog.view import FeatureView
 from daeda.compiler.lookups import lookup_order
@@ -28,7 +29,6 @@ from daeda.sql.expression import columns_of, parse_expression, parse_having
 from daeda.sql.literal import exact
 
 _UNBOUNDED = Duration.parse("unbounded")
-_ORDERED_KINDS = frozenset({"first", "last", "list", "last_distinct", "flatten_distinct", "top_k"})
 _UNIT_NAMES: dict[TimeUnit, Literal["s", "ms", "us", "ns"]] = {
     TimeUnit.SECOND: "s",
     TimeUnit.MILLI: "ms",
@@ -238,7 +238,7 @@ def _add_rolling(found: Resolved, group: HistoryGroup, left: str, operators: lis
     spec, aggregates = group
     view = found.project.views[spec.history.view]
     keys = tuple(f"{entity}_id" for entity in spec.entity)
-    ordered = {one.column for one in aggregates if one.column is not None and one.kind in _ORDERED_KINDS}
+    ordered = {one.column for one in aggregates if one.column is not None and KINDS[one.kind].order is Order.DECIDES}
     read = {one.column for one in aggregates if one.column is not None} | set(_filter_columns(spec.where))
     attributes = [attribute.partition(":") for attribute in spec.history.attributes]
     fields = {one.name for one in view.fields}

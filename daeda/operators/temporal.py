@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self, assert_never
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from daeda.dtypes import DType
-from daeda.errors import ConfigError
+from daeda.aggregates import KINDS, AggregateKind, check_parameters, output_type
 from daeda.operators.operator import Instant, OperatorModel, Target, nullable, same_keys
 from daeda.operators.relation import Column, Relation
-from daeda.settings.aggregations import LIST_KINDS, AggregateKind
 from daeda.settings.kinds import Name, Span, Strict
 
 
@@ -65,19 +63,13 @@ class Aggregate(Strict):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if (self.kind in LIST_KINDS) != (self.max_length is not None):
-            raise ValueError("'max_length' belongs to list kinds, and they need it")
-        if self.kind != "count" and self.column is None:
-            raise ValueError(f"kind '{self.kind}' needs a 'column'")
+        check_parameters(self.kind, self.column, self.max_length)
         return self
 
     def output(self, history: Relation) -> Column:
         """The column that it makes; raises ConfigError when the history's column has no such aggregate."""
         source = None if self.column is None else history.column(self.column).dtype
-        return Column(self.name, _output_type(self.kind, source, self.name), self.kind not in _NEVER_NULL)
-
-
-_NEVER_NULL = frozenset({"count", "count_distinct", *LIST_KINDS})
+        return Column(self.name, output_type(self.kind, source, self.name), KINDS[self.kind].empty == "NULL")
 
 
 class RollingAggregate(OperatorModel):
@@ -114,41 +106,3 @@ class RollingAggregate(OperatorModel):
         for name in self.tie_order:
             history.column(name)
         return left.with_columns(aggregate.output(history) for aggregate in self.aggregates)
-
-
-def _output_type(kind: AggregateKind, source: DType | None, name: str) -> DType:
-    match kind:
-        case "count" | "count_distinct":
-            return DType("int64")
-        case "sum":
-            return _sum_type(_needed(source), name)
-        case "mean" | "std":
-            if not (_needed(source).is_integer or _needed(source).is_float or _needed(source).is_decimal):
-                raise ConfigError(f"'{name}': {kind} needs numbers, found {source}")
-            return DType("double")
-        case "min" | "max" | "first" | "last":
-            return _needed(source)
-        case "list" | "last_distinct" | "top_k":
-            return DType(f"list<{source}>", item=_needed(source))
-        case "flatten_distinct":
-            if _needed(source).item is None:
-                raise ConfigError(f"'{name}': flatten_distinct needs a list column, found {source}")
-            return _needed(source)
-        case _:
-            assert_never(kind)
-
-
-def _sum_type(source: DType, name: str) -> DType:
-    if source.is_integer:
-        return DType("int64")
-    if source.is_decimal:
-        return DType(f"decimal(38, {source.scale})", precision=38, scale=source.scale)
-    if source.is_float:
-        return DType("double")
-    raise ConfigError(f"'{name}': sum needs numbers, found {source}")
-
-
-def _needed(source: DType | None) -> DType:
-    if source is None:
-        raise ConfigError("an aggregate without a column can only count")
-    return source

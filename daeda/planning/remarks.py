@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from daeda.aggregates import KINDS
 from daeda.catalog.project import Project
 from daeda.catalog.service import ContractColumn
 from daeda.dataset.layout import Dataset, Layout
@@ -22,7 +23,6 @@ from daeda.planning.filtered_out import count_left, told_left
 from daeda.sources.columns import leaf_of
 from daeda.storage.objects import open_parquet
 
-_COUNTS = frozenset({"count", "count_distinct"})
 _ADVICE = {
     "static": "no row of its view has the key of any row",
     "point_in_time": "no row of its view has the key of any row and lies within ttl before it",
@@ -62,11 +62,11 @@ def remarks(
 
 def _empty_columns(project: Project, dag: Dag, dataset: Dataset, seen: Sequence[_DaySeen], rows: int) -> Iterator[str]:
     rolling = [operator for operator in dag.operators if isinstance(operator, RollingAggregate)]
-    kinds = {one.name: one.kind for operator in rolling for one in operator.aggregates}
+    empty = {one.name: KINDS[one.kind].empty for operator in rolling for one in operator.aggregates}
     for index, column in enumerate(project.service.columns):
         if column.kind not in _ADVICE or (column.kind == "embedding" and dataset == "skeleton"):
             continue
-        value = _only_value(column, kinds.get(column.name, ""), seen)
+        value = _only_value(column, empty.get(column.name), seen)
         if value is not None:
             yield (
                 f"{project.where('service', ('columns', index))}: column '{column.name}' ({column.kind}) is {value} in "
@@ -74,7 +74,7 @@ def _empty_columns(project: Project, dag: Dag, dataset: Dataset, seen: Sequence[
             )
 
 
-def _only_value(column: ContractColumn, kind: str, seen: Sequence[_DaySeen]) -> str | None:
+def _only_value(column: ContractColumn, empty: str | None, seen: Sequence[_DaySeen]) -> str | None:
     """What stands in every row where nothing was found; None where something was."""
     filled = [one for one in seen if one.manifest.rows]
     facts = [next((fact for fact in one.manifest.columns if fact.name == column.name), None) for one in filled]
@@ -83,7 +83,7 @@ def _only_value(column: ContractColumn, kind: str, seen: Sequence[_DaySeen]) -> 
         return None
     if all(fact.nulls == one.manifest.rows for fact, one in zip(known, filled, strict=True)):
         return "NULL"
-    if column.kind == "rolling" and kind in _COUNTS and column.default is None and _always(known, "0"):
+    if column.kind == "rolling" and empty == "0" and column.default is None and _always(known, "0"):
         return "0"
     if column.default is not None and _always(known, str(column.default)):
         return f"its default {column.default!r}"

@@ -2,44 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from daeda.aggregates import LIST_KINDS, AggregateKind, check_parameters
 from daeda.settings.kinds import Count, ImportPath, Name, Names, PathText, Span, Spans, Strict, Type
-
-AggregateKind = Literal[
-    "count",
-    "count_distinct",
-    "sum",
-    "mean",
-    "min",
-    "max",
-    "std",
-    "first",
-    "last",
-    "list",
-    "last_distinct",
-    "flatten_distinct",
-    "top_k",
-]
-KIND_MEANINGS: Mapping[AggregateKind, str] = {
-    "count": "rows, or values of the column that are not NULL",
-    "count_distinct": "different values",
-    "sum": "sum of numbers: integers and decimals exactly, doubles within one unit in the last place",
-    "mean": "mean of numbers, as double",
-    "min": "least value",
-    "max": "greatest value",
-    "std": "standard deviation of a sample, as double; NULL below two values",
-    "first": "oldest value",
-    "last": "newest value",
-    "list": "newest values",
-    "last_distinct": "newest values, each once, at its newest place",
-    "flatten_distinct": "the same over the items of a list-valued column",
-    "top_k": "most frequent values; of equally frequent ones, the newest",
-}
-LIST_KINDS: frozenset[AggregateKind] = frozenset({"list", "last_distinct", "flatten_distinct", "top_k"})
 
 
 class History(Strict):
@@ -82,16 +51,9 @@ class AggregationSpec(Strict):
             raise ValueError("give either 'window' (one column) or 'windows' (one column each), and not both")
         if self.windows is not None and len({str(one) for one in self.windows}) != len(self.windows):
             raise ValueError("'windows' names a duration twice, which would make the same column twice")
-        if self.kind in LIST_KINDS and self.max_length is None:
-            raise ValueError(f"kind '{self.kind}' needs a 'max_length': the newest that many items are kept")
-        if self.kind not in LIST_KINDS and self.max_length is not None:
-            raise ValueError(f"'max_length' belongs to list kinds and not to '{self.kind}': remove it")
+        check_parameters(self.kind, self.column, self.max_length)
         if self.kind not in LIST_KINDS and self.order != "newest_first":
             raise ValueError(f"'order' belongs to list kinds and not to '{self.kind}': remove it")
-        if self.kind != "count" and self.column is None:
-            raise ValueError(
-                f"kind '{self.kind}' needs a 'column' of the history; only 'count' counts rows without one"
-            )
         return self
 
     @property

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from daeda.aggregates import shows_order
 from daeda.dtypes import DType
 from daeda.operators.relation import Relation
-from daeda.operators.temporal import Aggregate, PointInTimeJoin, RollingAggregate
-from daeda.settings.aggregations import AggregateKind
+from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.sql.handle import Deferred, column, table
 from daeda.sql.order import ordered, ordered_column
 from daeda.sql.statements import (
@@ -29,11 +29,6 @@ from daeda.sql.template import once_per_template
 # Numbers of the tied rows' group, in the order of entity and time, and of their place among all tied rows.
 GROUP = "__group"
 POSITION = "__position"
-
-# Kinds that give the same for every order of tied rows: what they add up is exact.
-_ORDER_FREE: frozenset[AggregateKind] = frozenset({"count", "count_distinct", "sum", "mean"})
-# The same, unless a value has several patterns of bits, as NaN has.
-_EXTREMES: frozenset[AggregateKind] = frozenset({"min", "max"})
 
 
 @once_per_template
@@ -55,7 +50,10 @@ def prepared_history(operator: RollingAggregate, right: Deferred) -> str:
 
 def tie_columns(operator: ProbingOperator, relation: Relation) -> tuple[str, ...]:
     """Columns of `unordered_history` that order tied rows; none where their order does not matter."""
-    if isinstance(operator, RollingAggregate) and all(_is_order_free(one, relation) for one in operator.aggregates):
+    if isinstance(operator, RollingAggregate) and not any(
+        shows_order(aggregate.kind, None if aggregate.column is None else relation.column(aggregate.column).dtype)
+        for aggregate in operator.aggregates
+    ):
         return () if operator.created is None else (CREATED,)
     return tuple(dict.fromkeys(tie_names(operator)))
 
@@ -76,13 +74,3 @@ def _needed(operator: ProbingOperator, relation: Relation, keys: tuple[str, ...]
     ties = (name for name in tie_columns(operator, relation) if name != CREATED)
     values = operator.columns if isinstance(operator, PointInTimeJoin) else history_values(operator)
     return tuple(name for name in dict.fromkeys((*values, *ties)) if name not in keys)
-
-
-def _is_order_free(aggregate: Aggregate, relation: Relation) -> bool:
-    if aggregate.kind in _ORDER_FREE:
-        return True
-    return (
-        aggregate.kind in _EXTREMES
-        and aggregate.column is not None
-        and not relation.column(aggregate.column).dtype.holds_float
-    )

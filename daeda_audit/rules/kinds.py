@@ -9,7 +9,8 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Any
 
-from daeda.settings.aggregations import LIST_KINDS, AggregateKind, AggregationSpec
+from daeda.aggregates import LIST_KINDS, AggregateKind
+from daeda.settings.aggregations import AggregationSpec
 from daeda_audit.expression.arithmetic import Unfit
 from daeda_audit.values import order_key
 

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from decimal import Decimal, localcontext
 from typing import Any
 
-from daeda.settings.aggregations import LIST_KINDS, AggregationSpec
+from daeda.aggregates import LIST_KINDS
+from daeda.settings.aggregations import AggregationSpec
 from daeda_audit.expression.arithmetic import Unfit
 from daeda_audit.rules.sweep import Running
 from daeda_audit.values import order_key

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from daeda.aggregates import KINDS
 from daeda.operators.dag import Operator
 from daeda.operators.temporal import RollingAggregate
-from daeda.settings.aggregations import KIND_MEANINGS
 from daeda_audit.command import main as audit
 from tests.cases.case import EXPLAIN, ROWS, SQL, GoldenCase, engines, golden_cases
 from tests.cases.jobs import Entry
@@ -80,7 +80,7 @@ def test_together_the_cases_have_every_operator_and_every_kind() -> None:
     assert {operator.op_kind for operator in operators} == kinds
     rolling = [operator for operator in operators if isinstance(operator, RollingAggregate)]
     used = {one.kind for operator in rolling for one in operator.aggregates}
-    assert used == set(KIND_MEANINGS)
+    assert used == set(KINDS)
 
 
 def test_every_case_says_what_it_is_about() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daeda.settings.aggregations import LIST_KINDS, AggregationSpec
+from daeda.aggregates import LIST_KINDS
+from daeda.settings.aggregations import AggregationSpec
 from daeda_audit.rules.kinds import aggregate
 from tests.oracle.rolling import aggregate as oracle
 

@@ -10,7 +10,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daeda.settings.aggregations import LIST_KINDS, AggregationSpec
+from daeda.aggregates import LIST_KINDS
+from daeda.settings.aggregations import AggregationSpec
 from daeda_audit.rules.running import Totals, running
 from daeda_audit.rules.sweep import walk
 from tests.daeda_audit.test_kinds import KINDS, VALUES

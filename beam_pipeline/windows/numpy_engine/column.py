@@ -20,8 +20,8 @@ from beam_pipeline.windows.numpy_engine.lists import Picked, elements_of, gather
 from beam_pipeline.windows.numpy_engine.moments import window_deviations, window_means
 from beam_pipeline.windows.numpy_engine.order import order_codes
 from beam_pipeline.windows.numpy_engine.tree import greatest_rows
+from daeda.aggregates import AggregateKind
 from daeda.errors import DayError
-from daeda.settings.aggregations import AggregateKind
 
 Windows = Mapping[int | None, Bounds]
 

@@ -162,7 +162,7 @@ def test_a_column_equals_the_oracle(built: tuple[TinyProject, Path], name: str) 
 def test_every_kind_is_there_once() -> None:
     from typing import get_args
 
-    from daeda.settings.aggregations import AggregateKind
+    from daeda.aggregates import AggregateKind
 
     kinds = {kind for kind, *_ in SPECS.values()}
     assert kinds == set(get_args(AggregateKind))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from daeda.aggregates import LIST_KINDS, AggregateKind
 from daeda.catalog.project import ProjectPaths, load_project
 from daeda.compiler.compile import compile_project, project_dag
 from daeda.compiler.pipeline_file import edited_path, load_edited, pipeline_text, write_generated
@@ -18,7 +19,6 @@ from daeda.operators.operator import Instant
 from daeda.operators.relational import Filter, Join, Project, ProjectColumn, Scan, ScanColumn, Sink
 from daeda.operators.temporal import Aggregate, PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform, StoreRef
-from daeda.settings.aggregations import LIST_KINDS, AggregateKind
 from daeda.settings.document import Mistakes, load_document, parse_model
 from tests.projects import TinyProject
 

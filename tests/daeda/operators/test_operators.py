@@ -222,7 +222,7 @@ def test_a_sink_in_the_middle_of_the_file_comes_last() -> None:
         ("join", {"tie_order": ["color"]}, "'created' and 'tie_order' say which row is the latest: they need latest: "
                                            "true"),
         ("rolling", {"aggregates": [{"name": "n", "kind": "list", "column": "price", "window": "1d"}]},
-         "'max_length' belongs to list kinds, and they need it"),
+         "kind 'list' needs a 'max_length': the newest that many items are kept"),
         ("rolling", {"aggregates": [{"name": "n", "kind": "last", "window": "1d"}]}, "kind 'last' needs a 'column'"),
         ("assemble", {"columns": [{"name": "x", "dtype": "int64", "source": "id", "expression": "1"}]},
          "a column has a 'source' or an 'expression', and not both"),

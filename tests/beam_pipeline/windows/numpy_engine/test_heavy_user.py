@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from beam_pipeline.windows.contract import History, Probes, WindowedAggregate
-from daeda.settings.aggregations import LIST_KINDS, AggregateKind
+from daeda.aggregates import LIST_KINDS, AggregateKind
 from tests.beam_pipeline.windows.numpy_engine.cases import ENGINES, same
 from tests.oracle import rolling as oracle
 

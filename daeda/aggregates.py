@@ -1,0 +1,130 @@
+"""The kinds of rolling aggregates: the one list of them, and all that is told of a kind but how it is computed.
+
+Settings, compiler, SQL and documentation read the table; engines and audit compute each kind, and match the names
+exhaustively. Rows of one time are tied, and so are values that are equal: which of them counts is said by `Order`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal, get_args
+
+from daeda.dtypes import DType
+from daeda.errors import ConfigError
+
+SingleKind = Literal["count", "count_distinct", "sum", "mean", "min", "max", "std", "first", "last"]
+ListKind = Literal["list", "last_distinct", "flatten_distinct", "top_k"]
+AggregateKind = Literal[SingleKind, ListKind]
+LIST_KINDS: frozenset[AggregateKind] = frozenset(get_args(ListKind))
+
+
+class Order(Enum):
+    """Whether the order of rows of one time shows in the result; the value says so to readers."""
+
+    FREE = "any"
+    """The same bits in any order: counts, and sums that are exact until they are rounded once."""
+    NAN = "any, but for the bits of a NaN"
+    """The same value in any order: of equal values one is taken, and only NaN has several patterns of bits."""
+    DECIDES = "decides"
+    """Another value in another order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is told of one kind.
+
+    Attributes:
+        meaning: what it gives, for the reference.
+        takes: types of the columns that it is computed of.
+        result: the type that it gives, by the type of its column.
+        empty: what it gives over a window without a value.
+        order: whether the order of rows of one time shows.
+        counts_rows: whether it can do without a column.
+    """
+
+    meaning: str
+    takes: Literal["any type", "numbers", "lists"]
+    result: Callable[[DType], DType]
+    empty: Literal["0", "NULL", "[]"]
+    order: Order
+    counts_rows: bool = False
+
+
+def _int64(_: DType) -> DType:
+    return DType("int64")
+
+
+def _double(_: DType) -> DType:
+    return DType("double")
+
+
+def _same(source: DType) -> DType:
+    return source
+
+
+def _list(source: DType) -> DType:
+    return DType(f"list<{source}>", item=source)
+
+
+def _sum(source: DType) -> DType:
+    if source.is_decimal:
+        return DType(f"decimal(38, {source.scale})", precision=38, scale=source.scale)
+    return DType("int64" if source.is_integer else "double")
+
+
+KINDS: Mapping[AggregateKind, Kind] = {
+    "count": Kind(
+        "rows, or values of the column that are not NULL", "any type", _int64, "0", Order.FREE, counts_rows=True
+    ),
+    "count_distinct": Kind("different values", "any type", _int64, "0", Order.FREE),
+    "sum": Kind(
+        "sum of numbers: integers and decimals exactly, doubles within one unit in the last place",
+        "numbers", _sum, "NULL", Order.FREE,
+    ),
+    "mean": Kind("mean of numbers, as double", "numbers", _double, "NULL", Order.FREE),
+    "min": Kind("least value", "any type", _same, "NULL", Order.NAN),
+    "max": Kind("greatest value", "any type", _same, "NULL", Order.NAN),
+    "std": Kind(
+        "standard deviation of a sample, as double; NULL below two values", "numbers", _double, "NULL", Order.FREE
+    ),
+    "first": Kind("oldest value", "any type", _same, "NULL", Order.DECIDES),
+    "last": Kind("newest value", "any type", _same, "NULL", Order.DECIDES),
+    "list": Kind("newest values", "any type", _list, "[]", Order.DECIDES),
+    "last_distinct": Kind("newest values, each once, at its newest place", "any type", _list, "[]", Order.DECIDES),
+    "flatten_distinct": Kind("the same over the items of a list-valued column", "lists", _same, "[]", Order.DECIDES),
+    "top_k": Kind(
+        "most frequent values; of equally frequent ones, the newest", "any type", _list, "[]", Order.DECIDES
+    ),
+}  # fmt: skip
+
+
+def output_type(kind: AggregateKind, source: DType | None, name: str) -> DType:
+    """The type of the aggregate `name` of a column; raises ConfigError where the column has no such aggregate."""
+    told = KINDS[kind]
+    if source is None:
+        if not told.counts_rows:
+            raise ConfigError("an aggregate without a column can only count")
+        source = DType("int64")  # Rows are counted as if each had a number.
+    if told.takes == "numbers" and not (source.is_integer or source.is_float or source.is_decimal):
+        raise ConfigError(f"'{name}': {kind} needs numbers, found {source}")
+    if told.takes == "lists" and source.item is None:
+        raise ConfigError(f"'{name}': {kind} needs a list column, found {source}")
+    return told.result(source)
+
+
+def shows_order(kind: AggregateKind, source: DType | None) -> bool:
+    """Whether any bit of the aggregate of a column depends on the order of rows of one time."""
+    order = KINDS[kind].order
+    return order is Order.DECIDES or (order is Order.NAN and source is not None and source.holds_float)
+
+
+def check_parameters(kind: AggregateKind, column: str | None, max_length: int | None) -> None:
+    """Raise ValueError where the parameters of an aggregate do not fit its kind."""
+    if kind in LIST_KINDS and max_length is None:
+        raise ValueError(f"kind '{kind}' needs a 'max_length': the newest that many items are kept")
+    if kind not in LIST_KINDS and max_length is not None:
+        raise ValueError(f"'max_length' belongs to list kinds and not to '{kind}': remove it")
+    if column is None and not KINDS[kind].counts_rows:
+        raise ValueError(f"kind '{kind}' needs a 'column' of the history; only 'count' counts rows without one")
