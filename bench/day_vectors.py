@@ -15,8 +15,10 @@ from pathlib import Path
 
 from bench.peers.pool_vectors import skeleton
 from bench.vectors_project import STORE
-from enrich.part.part import VectorColumn, needed_ids
-from enrich.store.store import DayVectors, open_store
+from enrich.part.ids import needed_ids
+from enrich.part.task import VectorColumn
+from enrich.store.store import open_store
+from enrich.store.vectors import DayVectors
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ from daeda.operators.dag import Dag
 from daeda.process.host import probe_host
 from daeda.process.messages import say
 from daeda.storage.location import ObjectPath
-from enrich.part.part import PartTask, Receipt
+from enrich.part.task import PartTask, Receipt
 from enrich.preload import DayNeeds, Preload, vector_columns
 from enrich.publish import DayWork, States, publish_enriched, states_of
 from enrich.ray.limits import RayLimits, RequestedLimits, clamp
@@ -39,7 +39,7 @@ from enrich.ray.part_queue import References
 from enrich.ray.session import ray_session
 from enrich.ray.stream import PartStream
 from enrich.ray.time_limits import TimeLimit, in_background
-from enrich.store.store import VectorSource
+from enrich.store.vectors import VectorSource
 
 # One thread writes what the others make: more of them would wait for it.
 MOST_THREADS = 8

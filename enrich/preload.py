@@ -16,10 +16,12 @@ from daeda.operators.dag import Dag
 from daeda.operators.udf import StoreRef
 from daeda.process.messages import say
 from daeda.sources.local import preparation_hint
-from enrich.part.part import VectorColumn, needed_ids
+from enrich.part.ids import needed_ids
+from enrich.part.task import VectorColumn
 from enrich.ray.limits import GIB, RayLimits
 from enrich.store.id_index import RowMap
-from enrich.store.store import BatchedVectors, DayVectors, EmbeddingStore, VectorSource, open_store, reopen_store
+from enrich.store.store import EmbeddingStore, open_store, reopen_store
+from enrich.store.vectors import BatchedVectors, DayVectors, VectorSource
 
 # The rest of the object store holds the ids beside the vectors, and what Ray Data and its actors put there; a store
 # that is full spills to disk.

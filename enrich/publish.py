@@ -20,7 +20,7 @@ from daeda.errors import DayError, shortened
 from daeda.operators.dag import Dag
 from daeda.storage.location import Location
 from daeda.storage.state import FileState, state_of
-from enrich.part.part import PartTask, Receipt
+from enrich.part.task import PartTask, Receipt
 
 # Of the parts of a skeleton, None for one that is not there.
 States = Mapping[Path, FileState | None]

@@ -1,7 +1,7 @@
 """What a footer may say of columns of floating point: least and greatest value where no NaN is, the number of NULLs.
 
-pyarrow passes over NaN and writes the bounds of the numbers beside it. In DuckDB, and in every order in which NaN has a
-place, it lies outside of them, so that readers that prune by the footer lose its rows: `x = 'nan'` and `x > 'inf'`.
+pyarrow passes over NaN and writes the bounds of the numbers beside it. In DuckDB, and in every order in which NaN is
+ordered, it lies outside of them, so that readers that prune by the footer lose its rows: `x = 'nan'` and `x > 'inf'`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from enrich.part.thrift import BINARY, I64, TRUE, Struct
 
 
 @dataclass(frozen=True)
-class FloatFacts:
+class FloatStatistics:
     """Of one column of one row group: its NULLs, as pyarrow counts them, and the bounds as Parquet stores them."""
 
     nulls: int
@@ -26,10 +26,10 @@ class FloatFacts:
     @property
     def statistics(self) -> Struct:
         """The `Statistics` of a footer."""
-        found: Struct = {3: (I64, self.nulls)}
+        fields: Struct = {3: (I64, self.nulls)}
         if self.least is not None and self.greatest is not None:
-            found |= {5: (BINARY, self.greatest), 6: (BINARY, self.least), 7: (TRUE, True), 8: (TRUE, True)}
-        return found
+            fields |= {5: (BINARY, self.greatest), 6: (BINARY, self.least), 7: (TRUE, True), 8: (TRUE, True)}
+        return fields
 
 
 def float_leaves(schema: pa.Schema) -> Iterator[int]:
@@ -38,10 +38,10 @@ def float_leaves(schema: pa.Schema) -> Iterator[int]:
     return (number for number, kind in enumerate(kinds) if pa.types.is_floating(kind))
 
 
-def facts_of(rows: pa.Table) -> dict[int, FloatFacts]:
-    """The facts of all columns of floating point of some rows, by the number of the column."""
+def float_statistics(rows: pa.Table) -> dict[int, FloatStatistics]:
+    """The statistics of all columns of floating point of some rows, by the number of the column."""
     leaves = (leaf for column in rows.columns for leaf in _leaves_in(column.combine_chunks()))
-    return {number: _facts(leaf) for number, leaf in enumerate(leaves) if pa.types.is_floating(leaf.type)}
+    return {number: _statistics(leaf) for number, leaf in enumerate(leaves) if pa.types.is_floating(leaf.type)}
 
 
 def _types_in(kind: pa.DataType) -> Iterator[pa.DataType]:
@@ -63,11 +63,11 @@ def _leaves_in(values: pa.Array) -> Iterator[pa.Array]:
         yield values
 
 
-def _facts(leaf: pa.Array) -> FloatFacts:
+def _statistics(leaf: pa.Array) -> FloatStatistics:
     known = leaf.drop_null().to_numpy(zero_copy_only=False)
     if not len(known) or np.isnan(known.min()):
-        return FloatFacts(leaf.null_count, None, None)
+        return FloatStatistics(leaf.null_count, None, None)
     # Zeros of both signs are equal: the bounds take them all in, as the format wants it.
     least, greatest = known.min() or -0.0, known.max() or 0.0
     little = known.dtype.newbyteorder("<")
-    return FloatFacts(leaf.null_count, np.asarray(least, little).tobytes(), np.asarray(greatest, little).tobytes())
+    return FloatStatistics(leaf.null_count, np.asarray(least, little).tobytes(), np.asarray(greatest, little).tobytes())

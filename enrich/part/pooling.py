@@ -58,9 +58,9 @@ def average(offsets: Positions, positions: Positions, matrix: Halves, normalize:
     """
     _check_size(len(offsets) - 1, matrix)
     positions, offsets = positions[offsets[0] : offsets[-1]], offsets - offsets[0]
-    found = positions >= 0
-    before = np.concatenate(([0], np.cumsum(found)))[offsets]
-    members = positions[found]
+    in_store = positions >= 0
+    before = np.concatenate(([0], np.cumsum(in_store)))[offsets]
+    members = positions[in_store]
     counts = np.diff(before)
     present = counts > 0
     counts = counts[present]

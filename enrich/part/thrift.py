@@ -53,14 +53,14 @@ class _Reader:
         self._at = 0
 
     def struct(self) -> Struct:
-        found: Struct = {}
+        fields: Struct = {}
         number = 0
         while (head := self._byte()) != 0:
             number = number + (head >> 4) if head >> 4 else self._signed()
             kind = head & 0x0F
             # The truth of a field is its type.
-            found[number] = (kind, kind == TRUE) if kind in (TRUE, FALSE) else (kind, self._value(kind))
-        return found
+            fields[number] = (kind, kind == TRUE) if kind in (TRUE, FALSE) else (kind, self._value(kind))
+        return fields
 
     def _value(self, kind: int) -> Any:
         match kind:
@@ -133,8 +133,8 @@ def _write_value(out: bytearray, kind: int, value: Any) -> None:
             out.append((len(value.values) if short else _SHORT) << 4 | value.kind)
             if not short:
                 out += varint(len(value.values))
-            for one in value.values:
-                _write_value(out, value.kind, one)
+            for item in value.values:
+                _write_value(out, value.kind, item)
         case 12:
             _write_struct(out, value)
         case _:

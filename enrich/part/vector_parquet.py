@@ -6,7 +6,7 @@ values of a page are the vectors themselves. For each row group
 
     pyarrow writes its columns, those of vectors all NULL   ->   a page after another of each column of vectors
 
-and in the end pyarrow's footer is told where the pages are. Any reader of Parquet finds a column `list<float16>` in
+and in the end pyarrow's footer gets the positions of the pages. Any reader of Parquet finds a column `list<float16>` in
 pages of version 2; what pyarrow wrote for its NULLs, some 50 bytes for a column and row group, nobody reads. The
 statistics of other columns of floating point are written into the footer too: pyarrow's hide a NaN.
 """
@@ -24,7 +24,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from enrich.part.float_statistics import FloatFacts, facts_of, float_leaves
+from enrich.part.float_statistics import FloatStatistics, float_leaves, float_statistics
 from enrich.part.thrift import FALSE, I32, I64, LIST, STRUCT, TRUE, Items, Struct, decode, encode, varint
 
 EMBEDDING = pa.list_(pa.float16())
@@ -72,7 +72,7 @@ class VectorFile:
         self._codec = pa.Codec("lz4_raw")
         self._writer = pq.ParquetWriter(self._output, schema, **_parquet_options(schema, dimensions))
         self._groups: list[dict[str, _Chunk]] = []
-        self._floats: list[dict[int, FloatFacts]] = []
+        self._floats: list[dict[int, FloatStatistics]] = []
 
     @property
     def size(self) -> int:
@@ -88,7 +88,7 @@ class VectorFile:
         """Begin a row group: all columns, those of vectors without any value, in one chunk each."""
         self._writer.write_table(rows, row_group_size=rows.num_rows)
         self._groups.append({})
-        self._floats.append(facts_of(rows))
+        self._floats.append(float_statistics(rows))
 
     def write_page(self, name: str, vectors: pa.ListArray) -> None:
         """The next rows of a column of vectors in the row group: at least one, each NULL or a whole vector."""
@@ -141,7 +141,7 @@ class VectorFile:
         self._output.write(changed + len(changed).to_bytes(4, "little") + _MAGIC)
 
     def _with_vectors(self, footer: Struct) -> Struct:
-        """pyarrow's footer with the places at which things are in this file."""
+        """pyarrow's footer with the positions that its offsets have in this file."""
         if not self._groups:
             return footer
         moved = 0
@@ -156,7 +156,7 @@ class VectorFile:
                     meta[12] = (STRUCT, floats[number].statistics)
                 if chunk is not None:
                     _grow(group, chunk.plain_bytes - meta[6][1], chunk.written_bytes - meta[7][1])
-                    _place(meta, chunk)
+                    _describe_pages(meta, chunk)
             moved += sum(chunk.written_bytes for chunk in chunks.values())
         return footer
 
@@ -223,11 +223,11 @@ def _run(count: int, level: int) -> bytes:
 
 
 def _move(struct: Struct, by: int, fields: tuple[int, ...]) -> None:
-    """Add to those of the places that are given; 0 is none."""
+    """Add to the offsets that are given; 0 is none."""
     for field in fields:
         if field in struct and struct[field][1]:
-            kind, place = struct[field]
-            struct[field] = (kind, place + by)
+            kind, offset = struct[field]
+            struct[field] = (kind, offset + by)
 
 
 def _grow(group: Struct, plain: int, written: int) -> None:
@@ -237,7 +237,7 @@ def _grow(group: Struct, plain: int, written: int) -> None:
         group[field] = (kind, size + by)
 
 
-def _place(meta: Struct, chunk: _Chunk) -> None:
+def _describe_pages(meta: Struct, chunk: _Chunk) -> None:
     """Say of a column of vectors where its pages are and what is in them."""
     # Statistics, encodings by page and histograms of levels are those of pyarrow's NULLs.
     for field in (10, 11, 12, 13, 16):

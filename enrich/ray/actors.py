@@ -17,9 +17,10 @@ from typing import Any
 import ray
 
 from daeda.errors import DaedaError
-from enrich.part.part import PartTask, Receipt, enrich_part
+from enrich.part.part import enrich_part
+from enrich.part.task import PartTask, Receipt
 from enrich.ray.part_queue import References
-from enrich.store.store import VectorSource
+from enrich.store.vectors import VectorSource
 
 # The column of Ray Data that holds the position of an input.
 POSITION = "position"

@@ -15,13 +15,13 @@ import ray.data
 import ray.exceptions
 
 from daeda.errors import DaedaError, DayError
-from enrich.part.part import PartTask, Receipt
+from enrich.part.task import PartTask, Receipt
 from enrich.ray.actors import POSITION, PartWorker, pack
 from enrich.ray.limits import RayLimits
 from enrich.ray.own_ray import RayLost, check_node, with_logs
 from enrich.ray.part_queue import PartQueue, References
 from enrich.ray.time_limits import POLL_SECONDS, TimeLimit
-from enrich.store.store import VectorSource
+from enrich.store.vectors import VectorSource
 
 # A worker that was killed from outside is replaced; one that dies over and over ends the day. Ray Data's own default
 # is to go on for ever.

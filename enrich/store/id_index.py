@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from daeda.errors import DayError
 from enrich.arrays import ABSENT, Integers, Positions
 from enrich.store.buckets import Buckets
-from enrich.store.sorting import place_type, sort_places
+from enrich.store.sorting import position_type, sort_with_positions
 
 # An index of the keys is made for a call that looks up at least one id for so many of them.
 KEYS_PER_ID = 4
@@ -26,12 +26,12 @@ class IntegerIds:
     keys: Integers
 
     def find(self, ids: pa.Array) -> Positions:
-        """The place of each id among the keys, -1 for none and for NULL. DayError when the ids are text."""
+        """The position of each id among the keys, -1 for none and for NULL. DayError when the ids are text."""
         if not (pa.types.is_integer(ids.type) or pa.types.is_null(ids.type)):
             raise DayError(f"the ids to look up are {ids.type}, and those of the store are integers; cast the column")
-        places = np.full(len(ids), ABSENT)
+        positions = np.full(len(ids), ABSENT)
         if not len(self.keys) or ids.null_count == len(ids):
-            return places
+            return positions
         numbers = ids.fill_null(0).to_numpy(zero_copy_only=False)
         valid = ids.is_valid().to_numpy(zero_copy_only=False)
         # Two types of one width have no common integer type; a number outside the other's range is not in the store.
@@ -47,9 +47,9 @@ class IntegerIds:
     def _buckets(self) -> Buckets | None:
         return Buckets.of(self.keys)
 
-    def subset(self, places: Positions) -> IntegerIds:
-        """The keys at ascending places."""
-        return IntegerIds(self.keys[places])
+    def subset(self, positions: Positions) -> IntegerIds:
+        """The keys at ascending positions."""
+        return IntegerIds(self.keys[positions])
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ class TextIds:
     keys: pa.LargeStringArray
 
     def find(self, ids: pa.Array) -> Positions:
-        """The place of each id among the keys, -1 for none and for NULL. DayError when the ids are not text.
+        """The position of each id among the keys, -1 for none and for NULL. DayError when the ids are not text.
 
         The hash table is built over the ids asked for, which are few beside those of a store, and the keys probe it.
         """
@@ -68,16 +68,16 @@ class TextIds:
         encoded = ids.cast(pa.large_string()).dictionary_encode()
         hits = pc.index_in(self.keys, value_set=encoded.dictionary)
         hit = hits.is_valid().to_numpy(zero_copy_only=False)
-        place = np.full(len(encoded.dictionary) + 1, ABSENT)
-        place[hits.drop_null().to_numpy()] = np.flatnonzero(hit)
+        position = np.full(len(encoded.dictionary) + 1, ABSENT)
+        position[hits.drop_null().to_numpy()] = np.flatnonzero(hit)
         # A NULL has no code; the entry after the last is never set and stands for it.
         codes = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy()
-        found: Positions = place[codes]
-        return found
+        positions: Positions = position[codes]
+        return positions
 
-    def subset(self, places: Positions) -> TextIds:
-        """The keys at the places."""
-        return TextIds(self.keys.take(pa.array(places)))
+    def subset(self, positions: Positions) -> TextIds:
+        """The keys at the positions."""
+        return TextIds(self.keys.take(pa.array(positions)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,9 +101,9 @@ class RowMap:
 
     def restrict(self, ids: pa.Array) -> RowMap:
         """The part of the map that `ids` need; its length is the number of vectors to load."""
-        places = self.ids.find(ids)
-        places = np.unique(places[places >= 0])
-        return RowMap(self.ids.subset(places), self.rows[places].astype(np.int64))
+        positions = self.ids.find(ids)
+        positions = np.unique(positions[positions >= 0])
+        return RowMap(self.ids.subset(positions), self.rows[positions].astype(np.int64))
 
 
 def map_integers(keys: Integers, rows: Positions | None) -> RowMap:
@@ -114,14 +114,14 @@ def map_integers(keys: Integers, rows: Positions | None) -> RowMap:
     if keys.dtype == np.uint64 and (not len(keys) or keys.max() <= np.iinfo(np.int64).max):
         keys = keys.view(np.int64)
     if (keys[1:] > keys[:-1]).all():
-        order = np.arange(len(keys), dtype=place_type(len(keys)))
+        order = np.arange(len(keys), dtype=position_type(len(keys)))
     else:
-        keys, order = sort_places(keys)
+        keys, order = sort_with_positions(keys)
         last = np.append(keys[1:] != keys[:-1], True)
         if not last.all():
             keys, order = keys[last], order[last]
     if rows is not None:
-        order = rows[order].astype(place_type(int(rows.max(initial=0))))
+        order = rows[order].astype(position_type(int(rows.max(initial=0))))
     return RowMap(IntegerIds(keys), order)
 
 
@@ -134,14 +134,14 @@ def map_texts(column: pa.ChunkedArray, rows: Positions) -> RowMap:
     return RowMap(TextIds(encoded.dictionary), newest)
 
 
-def pick(values: Positions | npt.NDArray[np.int32], places: Positions) -> Positions:
-    """`values[place]`, and -1 where the place is -1."""
+def pick(values: Positions | npt.NDArray[np.int32], positions: Positions) -> Positions:
+    """`values[position]`, and -1 where the position is -1."""
     if not len(values):
-        return np.full(len(places), ABSENT)
+        return np.full(len(positions), ABSENT)
     # At -1 the last value is read, and replaced: no copy of all values is made for it.
-    return np.where(places >= 0, values[places], ABSENT).astype(np.int64)
+    return np.where(positions >= 0, values[positions], ABSENT).astype(np.int64)
 
 
-def is_text(found: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
     """Whether the type is a string type of any layout."""
-    return bool(pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_string_view(found))
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))

@@ -1,9 +1,6 @@
-"""The embedding store: one pinned version of a Lance dataset, its ids, and the vectors that a day needs.
+"""The embedding store: one pinned version of a Lance dataset, its ids, and its vectors by their rows.
 
-Beside `enrich.store.versions`, this is the only module that imports lance. The ids of the store are mapped to rows
-once per run (`RowMap`); a day then takes its vectors either once, to be shared between actors (`DayVectors`), or batch
-by batch where they do not fit in memory (`BatchedVectors`). Both cast the same rows to float16 in the same way, and so
-give the same bytes.
+The ids are mapped to rows once per run (`RowMap`); `store.vectors` says how a day then takes its vectors.
 """
 
 from __future__ import annotations
@@ -14,8 +11,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import lance
 import numpy as np
@@ -26,9 +22,12 @@ import pyarrow.compute as pc
 from daeda.dataset.stores import StoreIdentity
 from daeda.errors import DaedaError, DayError, InputError, did_you_mean, shortened
 from daeda.storage.location import is_object
-from enrich.arrays import ABSENT, Halves, Integers, Positions
-from enrich.store.id_index import IntegerIds, RowMap, TextIds, is_text, map_integers, map_texts, pick
-from enrich.store.versions import LANCE_ERRORS, content_digest, find_lost_file, open_version, why_not_append_only
+from enrich.arrays import Halves, Integers, Positions
+from enrich.store.float16 import cast_block
+from enrich.store.history import why_not_append_only
+from enrich.store.id_index import RowMap, is_text, map_integers, map_texts
+from enrich.store.version_files import content_digest, find_lost_file
+from enrich.store.versions import LANCE_ERRORS, open_version, reason_of
 
 # Sorted takes were fastest between 1 and 4 MiB of vectors.
 TAKE_BYTES = 2 * 1024**2
@@ -38,98 +37,13 @@ TAKE_THREADS = 4
 # Rows of a batch of ids: with Lance's own 8,192 a scan took three times as long.
 SCAN_ROWS = 131_072
 MOST_EXAMPLES = 3
-# What is said of a vector that is none.
-OVERFLOW = "and float16, in which vectors are loaded, ends at 65504; scale the vectors of the store"
-PARTLY_NULL = "has elements that are NULL; write a number for each, or NULL for the whole vector"
 
 
-class VectorSource(Protocol):
-    """Where a part's vectors come from."""
-
-    def fetch(self, ids: pa.Array) -> tuple[Positions, Halves]:
-        """For each id its row in the returned matrix (any, dimension), -1 where the store has no vector."""
-        ...
-
-
-class Taken(NamedTuple):
+class TakenVectors(NamedTuple):
     """Vectors in the order of the rows asked for; a row that is not `present` is NULL in the store and zero here."""
 
     matrix: Halves
     present: npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class DayVectors:
-    """All vectors that a day needs, in memory: a VectorSource whose arrays pickle without copies, for `ray.put`.
-
-    `places[i]` is the row of `matrix` that holds the vector of the i-th id, -1 where the store holds NULL.
-    """
-
-    ids: IntegerIds | TextIds
-    places: Positions
-    matrix: Halves
-
-    @classmethod
-    def load(cls, store: EmbeddingStore, row_map: RowMap, ids: pa.Array) -> DayVectors:
-        """Read the vectors of `ids` once. DayError when a value does not fit in float16."""
-        needed = row_map.restrict(ids)
-        order = np.argsort(needed.rows)
-        taken = store.take_vectors(needed.rows[order].astype(np.int64))
-        places = np.empty(len(needed), np.int64)
-        places[order] = np.where(taken.present, np.arange(len(needed)), ABSENT)
-        return cls(needed.ids, places, taken.matrix)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the vectors."""
-        return self.matrix.nbytes
-
-    def rows_of(self, ids: pa.Array) -> Positions:
-        """The row of `matrix` for each id, -1 for none."""
-        return pick(self.places, self.ids.find(ids))
-
-    def fetch(self, ids: pa.Array) -> tuple[Positions, Halves]:
-        """See VectorSource; the matrix is always the whole one."""
-        return self.rows_of(ids), self.matrix
-
-
-@dataclass(frozen=True, eq=False)
-class BatchedVectors:
-    """A VectorSource that reads the vectors of each batch from the store; `row_map` may be restricted to the day."""
-
-    store: EmbeddingStore
-    row_map: RowMap
-
-    def fetch(self, ids: pa.Array) -> tuple[Positions, Halves]:
-        """See VectorSource; the matrix holds the vectors of these ids alone."""
-        rows = self.row_map.lookup_rows(ids)
-        distinct, inverse = np.unique(rows, return_inverse=True)
-        absent = int(len(distinct) > 0 and distinct[0] == ABSENT)
-        taken = self.store.take_vectors(distinct[absent:])
-        places = np.where(taken.present, np.arange(len(taken.matrix)), ABSENT)
-        return np.concatenate((np.full(absent, ABSENT), places))[inverse], taken.matrix
-
-    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
-        return TravelledVectors, (self.store.declared, self.row_map)
-
-
-@dataclass(frozen=True, eq=False)
-class TravelledVectors:
-    """A BatchedVectors that came from another process: a VectorSource that opens its store when it is first needed.
-
-    What is raised while something is unpickled gets to Ray, which hides its sentence; what a part raises does not.
-    """
-
-    declared: tuple[str, str, str, str, int, StoreIdentity]
-    row_map: RowMap
-
-    @cached_property
-    def _opened(self) -> BatchedVectors:
-        return BatchedVectors(reopen_store(*self.declared), self.row_map)
-
-    def fetch(self, ids: pa.Array) -> tuple[Positions, Halves]:
-        """See VectorSource. DayError where the store is gone, or another one by now."""
-        return self._opened.fetch(ids)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,14 +90,13 @@ class EmbeddingStore:
 
     @contextlib.contextmanager
     def _reading(self, kind: type[DaedaError]) -> Iterator[None]:
-        """What Lance cannot read becomes one sentence; what it tells of its own sources is left out."""
+        """What Lance cannot read becomes one sentence; what it says of its own source files is left out."""
         try:
             yield
         except (*LANCE_ERRORS, pa.ArrowException) as error:
-            reason = str(error).partition("\n")[0].partition(", /")[0]
             raise kind(
-                f"embedding store '{self.name}': {self.dataset.uri} cannot be read ({reason}): bring its files back, "
-                "or write the store again"
+                f"embedding store '{self.name}': {self.dataset.uri} cannot be read ({reason_of(error)}): bring its "
+                "files back, or write the store again"
             ) from error
 
     def row_map(self) -> RowMap:
@@ -191,15 +104,15 @@ class EmbeddingStore:
         if pa.types.is_integer(self.id_type):
             keys, rows = self._read_integers()
             count = len(keys)
-            found = map_integers(keys, rows)
+            row_map = map_integers(keys, rows)
         else:
             column = self._read_ids()
             rows = np.flatnonzero(column.is_valid().to_numpy())
             count = len(rows)
-            found = map_texts(column.drop_null(), rows)
-        if len(found) < count and (reason := why_not_append_only(self.dataset)):
+            row_map = map_texts(column.drop_null(), rows)
+        if len(row_map) < count and (reason := why_not_append_only(self.dataset)):
             raise InputError(self._duplicates(reason))
-        return found
+        return row_map
 
     def check(self) -> None:
         """See what can be known without reading a vector: InputError for a store without rows, one that has lost a
@@ -240,9 +153,9 @@ class EmbeddingStore:
                 end, at = end + len(some), at + len(column)
         return keys[:end], np.concatenate(valid) if valid else None
 
-    def take_vectors(self, rows: Positions) -> Taken:
+    def take_vectors(self, rows: Positions) -> TakenVectors:
         """The vectors of ascending, distinct rows, as float16. DayError when a value does not fit in float16."""
-        taken = Taken(np.empty((len(rows), self.dimension), np.float16), np.empty(len(rows), np.bool_))
+        taken = TakenVectors(np.empty((len(rows), self.dimension), np.float16), np.empty(len(rows), np.bool_))
         width = self.dataset.schema.field(self.vector_column).type.value_type.bit_width // 8
         step = max(1, TAKE_BYTES // (width * self.dimension))
 
@@ -251,9 +164,9 @@ class EmbeddingStore:
                 return
             block = slice(start, start + step)
             with self._reading(DayError):
-                found = self.dataset.take(pa.array(rows[block]), columns=[self.vector_column])
-            column = found.column(0).combine_chunks()
-            broken = _cast_block(column, taken.matrix[block], taken.present[block])
+                table = self.dataset.take(pa.array(rows[block]), columns=[self.vector_column])
+            column = table.column(0).combine_chunks()
+            broken = cast_block(column, taken.matrix[block], taken.present[block])
             if broken is not None:
                 raise DayError(self._broken(int(rows[start + broken[0]]), broken[1]))
 
@@ -264,13 +177,13 @@ class EmbeddingStore:
         return taken
 
     def _broken(self, row: int, how: str) -> str:
-        found = self.dataset.take([row], columns=[self.id_column]).column(0)[0].as_py()
-        return f"embedding store '{self.name}': the vector of id {found!r} {how}"
+        vector_id = self.dataset.take([row], columns=[self.id_column]).column(0)[0].as_py()
+        return f"embedding store '{self.name}': the vector of id {vector_id!r} {how}"
 
     def _duplicates(self, reason: str) -> str:
         counted = pc.value_counts(self._read_ids().drop_null())
         often = counted.field("values").filter(pc.greater(counted.field("counts"), 1))
-        examples = shortened([repr(found) for found in often.to_pylist()], MOST_EXAMPLES)
+        examples = shortened([repr(vector_id) for vector_id in often.to_pylist()], MOST_EXAMPLES)
         return (
             f"embedding store '{self.name}': version {self.version} of {self.path} has more than one row for id "
             f"{examples}, and which was written last is unknown because {reason}; "
@@ -325,33 +238,5 @@ def reopen_store(
     return store
 
 
-def _cast_block(
-    column: pa.FixedSizeListArray, matrix: Halves, present: npt.NDArray[np.bool_]
-) -> tuple[int, str] | None:
-    """Fill `matrix` and `present` with one batch of vectors; the first row that is no vector of float16, and why."""
-    size = column.type.list_size
-    elements = column.values.slice(column.offset * size, len(column) * size)
-    # The buffer holds something for NULLs too, which no conversion through pyarrow would leave in place.
-    raw = np.frombuffer(elements.buffers()[1], elements.type.to_pandas_dtype())
-    source = raw[elements.offset : elements.offset + len(elements)].reshape(len(column), size)
-    present[:] = column.is_valid().to_numpy(zero_copy_only=False)
-    if elements.null_count:
-        whole = elements.is_valid().to_numpy(zero_copy_only=False).reshape(source.shape).all(axis=1)
-        if (present & ~whole).any():
-            return int(np.flatnonzero(present & ~whole)[0]), PARTLY_NULL
-    # Overflow is looked for below, where it can be told from an infinity of the store; NULLs hold any bits.
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        matrix[:] = source
-    if not present.all():
-        matrix[~present] = 0
-    if source.dtype == np.float16:
-        return None
-    infinite = np.isinf(matrix)
-    if not infinite.any() or not (infinite & np.isfinite(source)).any():
-        return None
-    row, element = np.argwhere(infinite & np.isfinite(source))[0].tolist()
-    return row, f"holds {source[row, element]:g}, {OVERFLOW}"
-
-
-def _plain(found: pa.DataType) -> pa.DataType:
-    return found.value_type if pa.types.is_dictionary(found) else found
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind

@@ -29,8 +29,10 @@ from daeda.dataset.publish.staging import open_staging
 from daeda.operators.dag import Operator
 from daeda.operators.temporal import PointInTimeJoin
 from daeda.sql.template import forget_statements
-from enrich.part.part import PartTask, VectorColumn, enrich_part
-from enrich.store.store import BatchedVectors, open_store
+from enrich.part.part import enrich_part
+from enrich.part.task import PartTask, VectorColumn
+from enrich.store.store import open_store
+from enrich.store.vectors import BatchedVectors
 from tests.projects import TinyProject, fields, moment, write_parquet
 
 DAYS = (dt.date(2024, 1, 2), dt.date(2024, 1, 3))

@@ -17,9 +17,12 @@ import numpy as np
 import pyarrow as pa
 
 from daeda.dataset.layout import Layout
-from enrich.part.part import PartTask, enrich_part, needed_ids
+from enrich.part.ids import needed_ids
+from enrich.part.part import enrich_part
+from enrich.part.task import PartTask
 from enrich.preload import vector_columns
-from enrich.store.store import DayVectors, open_store
+from enrich.store.store import open_store
+from enrich.store.vectors import DayVectors
 from tests.daeda.functions.project import FunctionProject
 from tests.projects import fields
 

@@ -28,12 +28,15 @@ from daeda.errors import DayError, InputError, Interrupted
 from daeda.sources.identity import file_digest
 from enrich import job
 from enrich.job import EnrichRun, build_enriched
-from enrich.part.part import PartTask, enrich_part, needed_ids
+from enrich.part.ids import needed_ids
+from enrich.part.part import enrich_part
+from enrich.part.task import PartTask
 from enrich.preflight import identify_stores
 from enrich.preload import Preload, vector_columns
 from enrich.ray import actors, own_ray, session, stream, time_limits
 from enrich.ray.limits import RequestedLimits, clamp
-from enrich.store.store import DayVectors, open_store
+from enrich.store.store import open_store
+from enrich.store.vectors import DayVectors
 from tests.enrich.tiny_project import (
     DAYS,
     PARTS,

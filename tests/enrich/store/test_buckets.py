@@ -19,8 +19,8 @@ NEAR = st.integers(-20, 60)
 def test_places_are_those_of_a_search(keys: list[int], more: list[int]) -> None:
     ordered = np.array(sorted(keys), np.int64)
     numbers = np.array([*keys, *more], np.int64)
-    place = {key: i for i, key in enumerate(ordered.tolist())}
-    wanted = [place.get(number, -1) for number in numbers.tolist()]
+    position = {key: i for i, key in enumerate(ordered.tolist())}
+    wanted = [position.get(number, -1) for number in numbers.tolist()]
     buckets = Buckets.of(ordered)
     assert buckets is None or buckets.find(numbers).tolist() == wanted
     assert IntegerIds(ordered).find(pa.array(numbers)).tolist() == wanted

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from enrich.store.id_index import IntegerIds, map_integers
-from enrich.store.sorting import sort_places
+from enrich.store.sorting import sort_with_positions
 
 Generator = np.random.Generator
 KINDS: dict[str, Callable[[Generator, int, Any], Any]] = {
@@ -36,11 +36,11 @@ def test_keys_and_places_are_those_of_a_stable_sort(name: str, kind: Any, count:
     keys = KINDS[name](np.random.default_rng(count), count, kind)
     order = np.argsort(keys, kind="stable")
     expected = keys[order]
-    ordered, places = sort_places(keys.copy())
+    ordered, positions = sort_with_positions(keys.copy())
     assert ordered.dtype == kind
-    assert places.dtype == np.int32
+    assert positions.dtype == np.int32
     np.testing.assert_array_equal(ordered, expected)
-    np.testing.assert_array_equal(places, order)
+    np.testing.assert_array_equal(positions, order)
 
 
 @pytest.mark.parametrize("rows", [None, [3, 4, 8, 9, 20]])

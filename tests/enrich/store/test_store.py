@@ -13,7 +13,8 @@ import pytest
 
 from daeda.errors import DayError, InputError
 from enrich.store import store as store_module
-from enrich.store.store import BatchedVectors, DayVectors, EmbeddingStore, open_store
+from enrich.store.store import EmbeddingStore, open_store
+from enrich.store.vectors import BatchedVectors, DayVectors
 
 Vector = Sequence[float | None] | None
 
@@ -44,10 +45,10 @@ def vectors_of(store: EmbeddingStore, ids: pa.Array) -> list[Any]:
     day = DayVectors.load(store, row_map, ids)
     found: list[list[Any]] = []
     for source in (day, BatchedVectors(store, row_map), BatchedVectors(store, row_map.restrict(ids))):
-        places, matrix = source.fetch(ids)
+        positions, matrix = source.fetch(ids)
         assert matrix.dtype == np.float16
         assert matrix.flags.c_contiguous
-        found.append([None if place < 0 else matrix[place].tobytes() for place in places])
+        found.append([None if position < 0 else matrix[position].tobytes() for position in positions])
     assert found[0] == found[1] == found[2]
     assert day.rows_of(ids).tolist() == day.fetch(ids)[0].tolist()
     return [None if vector is None else np.frombuffer(vector, np.float16).tolist() for vector in found[0]]
@@ -158,7 +159,7 @@ def test_takes_in_many_blocks(path: str, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_closing_gives_up_what_is_being_read(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     lance.write_dataset(numbered(*range(100)), path)
     store = opened(path)
-    monkeypatch.setattr(store_module, "_cast_block", lambda *given: store.close())
+    monkeypatch.setattr(store_module, "cast_block", lambda *given: store.close())
     monkeypatch.setattr(store_module, "TAKE_BYTES", 8)
     calls: list[object] = []
     monkeypatch.setattr(lance.LanceDataset, "take", _counted(lance.LanceDataset.take, calls))

@@ -1,0 +1,122 @@
+"""A skeleton part as it is read: its batches without placeholders, in row groups of a fixed number of rows."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from daeda.dataset.profile import Meter, measured
+from daeda.errors import DayError, did_you_mean, first_line
+from enrich.part.task import PartTask
+from enrich.part.vector_parquet import EMBEDDING
+
+PLACEHOLDER = pa.float32()
+
+# The step of a profile that reads.
+READ = "read skeleton"
+
+
+def open_skeleton(path: str | Path) -> pq.ParquetFile:
+    """The file of a part; DayError when it cannot be read any more."""
+    with _readable(path):
+        return pq.ParquetFile(path)
+
+
+@contextlib.contextmanager
+def _readable(path: str | Path) -> Iterator[None]:
+    """What was whole when the day began, and cannot be read now, as a DayError."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise DayError(f"{path} cannot be read any more ({first_line(error)}): run again") from error
+
+
+def read_batches(
+    path: str | Path, batches: Iterator[pa.RecordBatch], meter: Meter | None = None
+) -> Iterator[pa.RecordBatch]:
+    """The batches of an open part; DayError when the rest cannot be read any more."""
+    while True:
+        with measured(meter, READ), _readable(path):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
+
+
+def enriched_schema(task: PartTask, skeleton: pa.Schema) -> pa.Schema:
+    """The skeleton's schema with embedding types in place, without metadata: who wrote the skeleton leaves no trace."""
+    for column in task.columns:
+        for name in (column.name, column.source):
+            if name not in skeleton.names:
+                raise DayError(f"{task.skeleton}: column '{name}' is missing; {did_you_mean(name, skeleton.names)}")
+        placeholder, source = skeleton.field(column.name).type, skeleton.field(column.source).type
+        if not (pa.types.is_list(placeholder) and placeholder.value_type == PLACEHOLDER):
+            raise DayError(
+                f"{task.skeleton}: column '{column.name}' is {placeholder}, and the placeholder of an embedding is "
+                "list<float>; build the skeleton again"
+            )
+        if is_list(source) != (column.kind == "avg_pool"):
+            wanted = "a list of ids" if column.kind == "avg_pool" else "one id"
+            raise DayError(
+                f"{task.skeleton}: '{column.name}' is {column.kind} of column '{column.source}', which is {source}; "
+                f"{column.kind} needs {wanted} per row"
+            )
+    embeddings = {column.name for column in task.columns}
+    return pa.schema(
+        [
+            pa.field(field.name, EMBEDDING)
+            if field.name in embeddings
+            else pa.field(field.name, field.type, field.nullable)
+            for field in skeleton
+        ]
+    )
+
+
+def without_placeholders(task: PartTask, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The batch with NULLs of the type of embeddings in place of the placeholders."""
+    arrays = dict(zip(batch.schema.names, batch.columns, strict=True))
+    for column in task.columns:
+        if arrays[column.name].null_count != batch.num_rows:
+            raise DayError(
+                f"{task.skeleton}: column '{column.name}' is the placeholder of an embedding and holds values; "
+                "build the skeleton again"
+            )
+        arrays[column.name] = pa.nulls(batch.num_rows, EMBEDDING)
+    return pa.RecordBatch.from_arrays([arrays[name] for name in schema.names], schema=schema)
+
+
+def row_groups(batches: Iterable[pa.RecordBatch], group_rows: int) -> Iterator[pa.Table]:
+    """The rows of the batches in tables of `group_rows` rows, the last with what is left, each of one chunk.
+
+    One chunk, because the cut of the chunks shows in the pages of a column that outgrows its dictionary.
+    """
+    pending: list[pa.RecordBatch] = []
+    free = group_rows
+    for batch in batches:
+        done = 0
+        while done < batch.num_rows:
+            rows = batch.slice(done, free)
+            pending.append(rows)
+            done += rows.num_rows
+            free -= rows.num_rows
+            if not free:
+                free = group_rows
+                yield _joined(pending)
+    if pending:
+        yield _joined(pending)
+
+
+def _joined(pending: list[pa.RecordBatch]) -> pa.Table:
+    """Move the batches into one table: the list is emptied, so that nothing holds them while the table is written."""
+    table = pa.Table.from_batches(pending).combine_chunks()
+    pending.clear()
+    return table
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether values of the type are lists."""
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))

@@ -1,0 +1,61 @@
+"""What a part is asked for, and what comes back of it. These travel between processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from daeda.dataset.profile import Usage
+from enrich.part.pooling import Normalize
+
+
+@dataclass(frozen=True)
+class VectorColumn:
+    """One embedding column: `source` holds an id (`lookup`) or a list of ids (`avg_pool`) of the store `store`."""
+
+    name: str
+    kind: Literal["lookup", "avg_pool"]
+    source: str
+    store: str
+    dimension: int
+    normalize: Normalize
+
+
+@dataclass(frozen=True)
+class PartTask:
+    """One part to enrich. `output` is the final name in the staging directory; `batch_rows` bounds memory only.
+
+    So many `threads` make pages of vectors, while another one writes them. With `profile` the receipt says what
+    reading, each column and writing took.
+    """
+
+    skeleton: str
+    output: str
+    number: int
+    batch_rows: int
+    columns: tuple[VectorColumn, ...]
+    profile: bool = False
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Nulls:
+    """The rows of an embedding column that are NULL: how many, and the first of them, counted from 0 in the part."""
+
+    column: str
+    count: int = 0
+    first: int | None = None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What was written for part `number`: rows, size of the file in bytes, its sha256 as hexadecimal digits, the NULLs
+    of each embedding column, and what the steps took where the task asks for that.
+    """
+
+    number: int
+    rows: int
+    bytes: int
+    sha256: str
+    nulls: tuple[Nulls, ...]
+    usage: tuple[Usage, ...] = ()
