@@ -21,7 +21,7 @@ from daeda.cli.flags import (
 from daeda.errors import UsageError
 from daeda.process.extras import require
 from daeda.process.messages import answer_place, run_command, say, warn
-from daeda.process.parent_watch import is_driven, watch_driver
+from daeda.process.parent_watch import is_driven, watch_parent
 from daeda.process.supervision import supervised
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
-    watch_driver()
+    watch_parent()
     quiet_logging()
     return run_command(_command, words)
 

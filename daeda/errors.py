@@ -11,7 +11,7 @@
     │   └── Late           it has had its time, and is still at work
     ├── StorageError       exit 1: object storage failed while a day was built
     │   └── ChangedMeanwhile   an object is another one than at the listing
-    ├── HalfFailed         the exit code of the half, which has told its error itself
+    ├── SubprocessFailed   the exit code of the subprocess, which has printed its error itself
     └── Interrupted        exit 130
 
 A message says where, what is wrong, what exists and what to do next, in one sentence. Several mistakes that were found
@@ -88,8 +88,8 @@ class Interrupted(DaedaError):
     exit_code = 130
 
 
-class HalfFailed(DaedaError):
-    """A process that the driver started has failed, and said why."""
+class SubprocessFailed(DaedaError):
+    """A process that the driver started has failed, and has printed why."""
 
     def __init__(self, exit_code: int) -> None:
         super().__init__()

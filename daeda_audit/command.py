@@ -13,7 +13,7 @@ from daeda.cli.flags import StrictParser, add_output_flag, add_project_flags, op
 from daeda.dataset.layout import Layout
 from daeda.errors import InputError, UsageError, counted, shortened
 from daeda.process.messages import answer, run_command, say
-from daeda.process.parent_watch import watch_driver
+from daeda.process.parent_watch import watch_parent
 from daeda.storage.objects import before_the_first_day
 from daeda_audit.declared import Declared, declared_columns, hand_edited, read_views
 from daeda_audit.inputs.external import Elsewhere, work_directory
@@ -34,7 +34,7 @@ _MOST_DAYS = 40_000
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Audit the published days of a service; returns the exit code."""
-    watch_driver()
+    watch_parent()
     # A chain of conditions is as deep as it is long, and an expression may have 10,000 characters.
     sys.setrecursionlimit(max(sys.getrecursionlimit(), 30_000))
     return run_command(_command, sys.argv[1:] if arguments is None else arguments)

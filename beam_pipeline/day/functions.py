@@ -22,7 +22,7 @@ from daeda.functions.calling import Raised, ThreadRaised, called
 from daeda.functions.interference import undisturbed
 from daeda.functions.loading import Function, check_not_stopped, load_function
 from daeda.operators.udf import ArrowUdfTransform
-from daeda.process.supervised import users_code
+from daeda.process.supervised import user_code
 from daeda.sql import statements
 from daeda.sql.handle import ColumnTable, Materialised, stored_name
 
@@ -96,7 +96,7 @@ def _call(work: _Work, chunk: pa.Table, first: int) -> pa.Array:
         with (
             undisturbed() as disturbed,
             watched(session.slots, limit, sentence),
-            users_code(what, code=1, seconds=limit),
+            user_code(what, code=1, seconds=limit),
         ):
             returned = called(work.function, arrays)
     except ThreadRaised as error:

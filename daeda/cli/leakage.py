@@ -17,7 +17,7 @@ from daeda.dataset.publish.staging import open_local_staging
 from daeda.errors import UserError, first_line
 from daeda.planning.configuration import configuration_text
 from daeda.process.messages import say
-from daeda.process.subprocesses import interruptible, run_half
+from daeda.process.subprocesses import interruptible, run_subprocess
 from daeda.settings.flags import OUTPUT_ROOT
 from daeda.settings.runtime import AUDIT_WORK_VARIABLE
 from daeda.storage.location import is_object
@@ -30,7 +30,7 @@ def audit_leakage(arguments: argparse.Namespace) -> int:
     words += ["--days", *arguments.days] if arguments.days else []
     project = open_project(arguments, arguments.service)
     with _configuration(project) as configured, interruptible() as state, _place_for_copies(project):
-        return run_half("daeda_audit", [*words, *configured], state, result_on_stdout=True)
+        return run_subprocess("daeda_audit", [*words, *configured], state, result_on_stdout=True)
 
 
 @contextlib.contextmanager

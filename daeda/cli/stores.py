@@ -6,9 +6,9 @@ import argparse
 
 from daeda.cli.flags import as_flags
 from daeda.dataset.stores import Stores, stores_from_text
-from daeda.errors import HalfFailed
+from daeda.errors import SubprocessFailed
 from daeda.process.extras import require
-from daeda.process.subprocesses import interruptible, run_half
+from daeda.process.subprocesses import interruptible, run_subprocess
 
 _PROJECT_FLAGS = {
     "runtime_config_path": "--runtime-config-path",
@@ -32,8 +32,8 @@ class StoresOfRun:
             require("stores")
             said: list[str] = []
             with interruptible() as state:
-                code = run_half("enrich", [*self._words, "--stores"], state, said=said)
+                code = run_subprocess("enrich", [*self._words, "--stores"], state, output=said)
             if code:
-                raise HalfFailed(code)
+                raise SubprocessFailed(code)
             self.pinned = stores_from_text("".join(said))
         return self.pinned

@@ -39,7 +39,7 @@ from daeda.planning.preflight import block_refused, check_sources
 from daeda.planning.remarks import remarks
 from daeda.process.extras import require
 from daeda.process.messages import answer_place, say, warn
-from daeda.process.subprocesses import Interruptions, interruptible, run_half
+from daeda.process.subprocesses import Interruptions, interruptible, run_subprocess
 from daeda.settings.flags import ENRICHMENT_FLAGS, SKELETON_FLAGS
 
 _SHARED = {
@@ -187,7 +187,7 @@ def _run(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[st
         said: list[str] = []
         pinned = ["--pinned-stores", stores_to_text(plan.stores)] if plan.stores is not None else []
         check = ["--check", "all" if arguments.enrich_only else "stores"]
-        code = run_half("enrich", [*enrichment, *pinned, *check], state, said=said)
+        code = run_subprocess("enrich", [*enrichment, *pinned, *check], state, output=said)
         if code:
             return code
         # What was checked is what is read: the number that a tag stood for, and the content behind it.
@@ -213,7 +213,7 @@ def _run(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[st
 
 def _half(module: str, words: Sequence[str], state: Interruptions, layout: Layout) -> int:
     """Run a half, and clear what it left in staging where it could not do so itself."""
-    code = run_half(module, words, state)
+    code = run_subprocess(module, words, state)
     if code:
         repair(layout)
     return code

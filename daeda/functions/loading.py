@@ -21,7 +21,7 @@ from daeda.functions.code import Source, digest_of, sources_of
 from daeda.functions.interference import stdout_on_stderr, undisturbed
 from daeda.functions.source_import import import_from_source
 from daeda.process import interrupts
-from daeda.process.supervised import users_code
+from daeda.process.supervised import user_code
 
 # Digest of each module's code as it was when daeda imported it; a file that is edited later changes neither.
 _codes: dict[str, str] = {}
@@ -119,7 +119,7 @@ def _import(path: str, name: str, root: str, seconds: float | None) -> ModuleTyp
         with (
             stdout_on_stderr(),
             undisturbed() as disturbed,
-            users_code(what, code=ConfigError.exit_code, seconds=seconds),
+            user_code(what, code=ConfigError.exit_code, seconds=seconds),
         ):
             try:
                 module = importlib.import_module(name)

@@ -23,7 +23,7 @@ from types import FrameType
 from daeda.errors import DaedaError, Interrupted, UsageError, cut, first_line, refusal
 from daeda.process import interrupts
 from daeda.process.printable import HarmlessFormatter, harmless, printable, printable_lines
-from daeda.process.supervised import last_word
+from daeda.process.supervised import report_exit_code
 from daeda.storage.location import Location
 
 # What the machine may refuse to anybody at any time. What else an OSError says was not foreseen, and is shown whole.
@@ -48,9 +48,9 @@ def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str
     try:
         code = _run(command, arguments)
     except Shown as shown:
-        last_word(int(shown.code or 0))
+        report_exit_code(int(shown.code or 0))
         raise
-    last_word(code)
+    report_exit_code(code)
     return code
 
 

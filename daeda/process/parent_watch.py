@@ -1,7 +1,7 @@
-"""The lifeline: a half notices that its driver is gone, however it went.
+"""Parent watch: a subprocess notices that the driver which started it is gone, however it ended.
 
-The driver holds the writing end of a pipe and the half reads from it. The kernel closes the writing end when the driver
-ends, and the half then interrupts itself.
+The driver holds the writing end of a pipe and the subprocess reads from it. The kernel closes the writing end when the
+driver ends, and the subprocess then interrupts itself.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import threading
 import time
 
 VARIABLE = "DAEDA_LIFELINE_FD"
-# An interrupted half stops its workers by itself; one that has not done so by now is ended.
+# An interrupted subprocess stops its workers by itself; after this long it ends without having done so.
 _GRACE_SECONDS = 8.0
 _driven = False
 
 
-def watch_driver() -> None:
-    """Watch the pipe named by the environment, if there is one, in a daemon thread."""
-    descriptor = take_lifeline()
+def watch_parent() -> None:
+    """Watch the pipe that the environment names, if it names one, in a daemon thread."""
+    descriptor = take_parent_pipe()
     if descriptor is not None:
-        threading.Thread(target=_watch, args=(descriptor,), daemon=True, name="lifeline").start()
+        threading.Thread(target=_watch, args=(descriptor,), daemon=True, name="parent watch").start()
 
 
-def take_lifeline() -> int | None:
-    """The pipe from the driver, for the one process that watches it; None without a driver."""
+def take_parent_pipe() -> int | None:
+    """The descriptor of the pipe from the driver, for the process that watches it; None without a driver."""
     global _driven
     descriptor = os.environ.pop(VARIABLE, None)
     _driven = descriptor is not None and _is_open(descriptor)
@@ -33,7 +33,7 @@ def take_lifeline() -> int | None:
 
 
 def _is_open(descriptor: str) -> bool:
-    """Whether a driver left it open: what else stands in the variable is of nobody, and nothing is watched then."""
+    """Whether the variable holds an open descriptor; any other value comes from no driver, and nothing is watched."""
     try:
         os.fstat(int(descriptor))
     except (ValueError, OverflowError, OSError):
@@ -42,7 +42,7 @@ def _is_open(descriptor: str) -> bool:
 
 
 def is_driven() -> bool:
-    """Whether a driver started this process, and has told already what is to be told of the project."""
+    """Whether a driver started this process: the driver prints the warnings about the project itself."""
     return _driven
 
 

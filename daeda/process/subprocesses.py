@@ -1,4 +1,4 @@
-"""The halves as subprocesses: started apart, watched, and stopped together with everything that they started."""
+"""Subprocesses of the driver: started in sessions of their own, supervised, and stopped with all that they started."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from types import FrameType
 from daeda.errors import Interrupted
 from daeda.process import interrupts
 from daeda.process.messages import say
-from daeda.process.parent_watch import VARIABLE as lifeline_variable
+from daeda.process.parent_watch import VARIABLE as parent_pipe_variable
 from daeda.process.supervised import VARIABLE as supervisor_variable
 from daeda.process.supervision import Supervision
 
-# How long a half may take to stop its days and workers after a signal, before its whole process group is killed. The
-# driver has still to clear up behind it, and is itself ended after supervise.GRACE_SECONDS.
+# How long a subprocess may take to stop its days and workers after a signal, before its whole process group is killed.
+# The driver cleans up after it, and is itself killed after supervision.GRACE_SECONDS.
 _GRACE_SECONDS = 6.0
 
 
 @dataclass
 class Interruptions:
-    """Signals that arrived while halves were running; the first is passed on, the second kills."""
+    """Signals that arrived while subprocesses were running; the first is passed on, the second kills."""
 
     signals: list[int] = field(default_factory=list)
     child: subprocess.Popen[str] | None = None
@@ -64,79 +64,79 @@ def interruptible() -> Iterator[Interruptions]:
         )
 
 
-def run_half(
+def run_subprocess(
     module: str,
     words: Sequence[str],
     state: Interruptions,
     *,
     result_on_stdout: bool = False,
-    said: list[str] | None = None,
+    output: list[str] | None = None,
 ) -> int:
-    """Run `python -m module` to its end; returns its exit code, which is not 0 unless that was its last word.
+    """Run `python -m module` to its end; returns its exit code, which is 0 only if the process reported that.
 
-    The half gets a session of its own, so that Ctrl-C reaches it once and through the driver; its stderr is ours, and
-    its stdout too where it holds the result of the command. Otherwise what it writes there goes to `said`.
+    The subprocess gets a session of its own, so that Ctrl-C reaches it once and through the driver. It inherits stderr,
+    and with `result_on_stdout` stdout too; otherwise its stdout is appended to `output`.
     """
     if state.signals:
         return Interrupted.exit_code
-    lifeline, holding = os.pipe()
-    hearing, telling = os.pipe()
+    parent_read, parent_write = os.pipe()
+    supervisor_read, supervisor_write = os.pipe()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
-        # It inherits what is blocked here, until it has handlers of its own: an interrupt never meets its imports.
+        # The child inherits the blocked signals until it has handlers of its own: no interrupt arrives in its imports.
         child = subprocess.Popen(
             [sys.executable, "-m", module, *words],
             stdin=subprocess.DEVNULL,
-            stdout=None if result_on_stdout else subprocess.DEVNULL if said is None else subprocess.PIPE,
+            stdout=None if result_on_stdout else subprocess.DEVNULL if output is None else subprocess.PIPE,
             text=True,
             start_new_session=True,
-            pass_fds=(lifeline, telling),
-            env={**os.environ, lifeline_variable: str(lifeline), supervisor_variable: str(telling)},
+            pass_fds=(parent_read, supervisor_write),
+            env={**os.environ, parent_pipe_variable: str(parent_read), supervisor_variable: str(supervisor_write)},
         )
         state.child = child
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        os.close(lifeline)
-        os.close(telling)
-    told = Supervision(hearing)
-    reading = _read_into(said, child)
+        os.close(parent_read)
+        os.close(supervisor_write)
+    supervision = Supervision(supervisor_read)
+    reader = _read_into(output, child)
     try:
-        _wait(child, told)
+        _wait(child, supervision)
     finally:
         state.child = None
-        os.close(holding)
+        os.close(parent_write)
         _kill_group(child)
         child.wait()
-        told.drain()
-        os.close(hearing)
-        reading.join(_GRACE_SECONDS)
+        supervision.drain()
+        os.close(supervisor_read)
+        reader.join(_GRACE_SECONDS)
     if state.signals:
-        return Interrupted.exit_code if told.word is None else told.word
-    return told.ended(f"python -m {module}", child.returncode)
+        return Interrupted.exit_code if supervision.exit_code is None else supervision.exit_code
+    return supervision.final_exit_code(f"python -m {module}", child.returncode)
 
 
-def _wait(child: subprocess.Popen[str], told: Supervision) -> None:
-    """Return when the half has ended, by itself or because it has had its time."""
+def _wait(child: subprocess.Popen[str], supervision: Supervision) -> None:
+    """Return when the subprocess has ended, by itself or because it was overdue."""
     while child.poll() is None:
-        told.look()
-        if told.must_end(child.pid):
+        supervision.poll()
+        if supervision.is_overdue(child.pid):
             _kill_group(child)
 
 
-def _read_into(said: list[str] | None, child: subprocess.Popen[str]) -> threading.Thread:
-    """Take in what the half writes on stdout, in a thread: who waits for the half looks at other things too."""
+def _read_into(output: list[str] | None, child: subprocess.Popen[str]) -> threading.Thread:
+    """Read the stdout of the subprocess in a thread: the caller polls its supervision meanwhile."""
 
     def read() -> None:
-        if said is not None and child.stdout is not None:
+        if output is not None and child.stdout is not None:
             with child.stdout:
-                said.append(child.stdout.read())
+                output.append(child.stdout.read())
 
-    reading = threading.Thread(target=read, daemon=True, name="stdout")
-    reading.start()
-    return reading
+    reader = threading.Thread(target=read, daemon=True, name="stdout")
+    reader.start()
+    return reader
 
 
 def _kill_group(child: subprocess.Popen[str]) -> None:
-    """Kill what is left of the half's process group; its leader's id stays reserved while the group has members."""
+    """Kill what is left of the process group; the leader's id stays reserved while the group has members."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)

@@ -1,12 +1,12 @@
-"""What a process tells the one that supervises it, through a pipe: the user's code that it runs, and its last word.
+"""What a process reports to its supervisor through a pipe: the user code that it runs, and its exit code.
 
     {"begin": 7, "what": "day 2024-01-02, operator 'o': function 'm:f'", "code": 1, "seconds": 600.0}
     {"end": 7}
     {"word": 0}
 
-Code of a user may end its process without a word, or hold the interpreter so that nothing else in it runs. The
-supervisor (`process.supervision`) then knows what was at work, for how long, and that there was no last word: a process
-that ends without one has not done what it was asked, whatever its exit code.
+User code may end its process silently, or hold the interpreter so that nothing else in it runs. The supervisor
+(`process.supervision`) then knows which call was running, for how long, and that no exit code was reported: a process
+that ends without reporting one has not done its work, whatever its exit status is.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import NoReturn
 
 # Set by a supervisor for a process that it starts; the number of the pipe's writing end.
 VARIABLE = "DAEDA_SUPERVISOR_FD"
-# What a pipe takes in one piece, whoever else writes into it.
+# What a pipe takes in one write, whoever else writes into it (PIPE_BUF).
 _MOST_BYTES = 4096
 _MOST_CHARACTERS = 600
 _PR_SET_PDEATHSIG = 1
@@ -32,18 +32,18 @@ _numbers = itertools.count(1)
 
 
 def supervised_through(descriptor: int | None) -> None:
-    """Tell the supervisor at the other end of this pipe from now on; None for nobody."""
+    """Report to the supervisor at the other end of this pipe from now on; None for nobody."""
     global _descriptor
     _descriptor = descriptor
 
 
 def supervised_by_environment() -> bool:
-    """Take the pipe that the environment names, if it names one."""
-    given = os.environ.pop(VARIABLE, None)
-    if given is None:
+    """Report through the pipe that the environment names; returns whether it names one."""
+    descriptor = os.environ.pop(VARIABLE, None)
+    if descriptor is None:
         return False
-    os.set_inheritable(int(given), False)
-    supervised_through(int(given))
+    os.set_inheritable(int(descriptor), False)
+    supervised_through(int(descriptor))
     return True
 
 
@@ -54,41 +54,41 @@ def die_with(parent: int) -> None:
         os._exit(1)
 
 
-def last_word(code: int) -> None:
-    """The command has come to its end, with this exit code; what follows is only tidying up."""
-    _tell({"word": code})
+def report_exit_code(code: int) -> None:
+    """The command has ended with this exit code; what follows only cleans up."""
+    _send({"word": code})
 
 
 @contextlib.contextmanager
-def users_code(what: str, *, code: int, seconds: float | None = None) -> Iterator[None]:
-    """While the block runs, code of the user is at work, for at most so many seconds.
+def user_code(what: str, *, code: int, seconds: float | None = None) -> Iterator[None]:
+    """While the block runs, user code is running, for at most so many seconds.
 
-    `what` names it in a sentence, and `code` is the exit code where it ends the process.
+    `what` names it in a sentence, and `code` is the exit code of the command if the call ends the process.
     """
     number, process = next(_numbers), os.getpid()
-    _tell({"begin": number, "what": what[:_MOST_CHARACTERS], "code": code, "seconds": seconds})
+    _send({"begin": number, "what": what[:_MOST_CHARACTERS], "code": code, "seconds": seconds})
     try:
         yield
     finally:
         if os.getpid() != process:
-            _end_copy(what)
-        _tell({"end": number})
+            _end_fork(what)
+        _send({"end": number})
 
 
-def _end_copy(what: str) -> NoReturn:
-    """End a process that code of the user has forked, where it comes back: two would go on with the work of one."""
+def _end_fork(what: str) -> NoReturn:
+    """End a process that user code has forked, when its call returns: two processes would go on with the same work."""
     line = f"error: {what} came back in a process that it forked, which was ended: end it there with os._exit\n"
     with contextlib.suppress(OSError):
-        # Another thread may have held the lock of the stream while the process was copied.
+        # Another thread may have held the lock of the stream at the fork, so the descriptor is written directly.
         os.write(2, line.encode("utf-8", "backslashreplace"))
     os._exit(1)
 
 
-def _tell(message: dict[str, object]) -> None:
+def _send(message: dict[str, object]) -> None:
     if _descriptor is None:
         return
     line = json.dumps(message).encode() + b"\n"
     assert len(line) <= _MOST_BYTES
-    # A supervisor that is gone ends this process by other means.
+    # If the supervisor is gone, the kernel or the parent watch ends this process.
     with contextlib.suppress(OSError):
         os.write(_descriptor, line)

@@ -17,7 +17,7 @@ from daeda.errors import DayError, shortened
 from daeda.functions.calling import Raised, ThreadRaised, called
 from daeda.functions.interference import stdout_on_stderr, undisturbed
 from daeda.functions.loading import check_not_stopped, load_function
-from daeda.process.supervised import users_code
+from daeda.process.supervised import user_code
 from daeda.settings.aggregations import UdfSpec
 from daeda_audit.instants import PER_SECOND, Day, Moment
 from daeda_audit.values import from_arrow
@@ -32,7 +32,7 @@ def call(spec: UdfSpec, root: Path, columns: Sequence[tuple[Sequence[Any], DType
     arrays = [to_arrow(values, dtype) for values, dtype in columns]
     what = f"function '{spec.function}', called by the audit,"
     try:
-        with stdout_on_stderr(), undisturbed() as disturbed, users_code(what, code=1, seconds=seconds):
+        with stdout_on_stderr(), undisturbed() as disturbed, user_code(what, code=1, seconds=seconds):
             returned = called(function, arrays)
     except ThreadRaised as error:
         raise DayError(

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from daeda.errors import Interrupted
-from daeda.process.supervised import last_word
+from daeda.process.supervised import report_exit_code
 from enrich.ray import channel
 from enrich.ray.descendants import adopt_orphans, end_descendants
 
@@ -52,7 +52,7 @@ def run_enrichment(command: Callable[[], int], messages: int, supervisor: int, s
         sys.stdout.flush()
         sys.stderr.flush()
     # The last word of a command that shows its help, or of one that ended as nobody foresaw.
-    last_word(code)
+    report_exit_code(code)
     os._exit(code)
 
 

@@ -25,9 +25,9 @@ from types import FrameType
 from daeda.errors import DaedaError, Interrupted
 from daeda.process import interrupts
 from daeda.process.messages import say
-from daeda.process.parent_watch import take_lifeline, watch_driver
+from daeda.process.parent_watch import take_parent_pipe, watch_parent
 from daeda.process.streams import open_streams
-from daeda.process.supervised import last_word, supervised_by_environment, supervised_through
+from daeda.process.supervised import report_exit_code, supervised_by_environment, supervised_through
 from daeda.process.supervision import Supervision
 from enrich.ray.child import Child
 from enrich.ray.descendants import adopt_orphans, descendants, end_descendants
@@ -51,7 +51,7 @@ def supervised(command: Callable[[], int]) -> int:
     """Run a command in a child process to whatever end; returns its exit code. Nothing of it is alive then."""
     open_streams()
     if sys.platform != "linux":
-        watch_driver()
+        watch_parent()
         return command()
     adopt_orphans()
     spared = set(descendants(os.getpid()))
@@ -60,7 +60,7 @@ def supervised(command: Callable[[], int]) -> int:
     supervisor_read, supervisor_write = os.pipe()
     words_read, words = os.pipe()
     stderr = os.memfd_create("stderr")
-    driver = take_lifeline()
+    driver = take_parent_pipe()
     supervised_by_environment()
     supervisor = _Supervisor(messages_read, Supervision(words_read), driver, stderr, spared)
     sys.stdout.flush()
@@ -76,7 +76,7 @@ def supervised(command: Callable[[], int]) -> int:
         os.close(descriptor)
     with supervisor.signals():
         code = supervisor.wait_for(pid)
-    last_word(code)
+    report_exit_code(code)
     return code
 
 
@@ -91,7 +91,7 @@ class _Supervisor:
         self._driver = driver
         self._stderr = stderr
         self._spared = spared
-        self._heard_last_word = False
+        self._exit_code_reported = False
         self._signals: list[signal.Signals] = []
         self._child: Child | None = None
         self._end_at = float("inf")
@@ -150,27 +150,27 @@ class _Supervisor:
                 return self._end(child, *ending)
         child.read_messages()
         self._supervision.drain()
-        if self._supervision.word is not None:
-            return self._end(child, None, self._supervision.word)
+        if self._supervision.exit_code is not None:
+            return self._end(child, None, self._supervision.exit_code)
         return self._end_of_silent(child)
 
     def _hear(self, poll: select.poll) -> None:
         """Take in what the child tells every supervisor: its last word, and the code of a user that it runs."""
-        if self._heard_last_word:
+        if self._exit_code_reported:
             return
-        self._supervision.look(0)
-        if self._supervision.word is not None:
-            self._heard_last_word = True
+        self._supervision.poll(0)
+        if self._supervision.exit_code is not None:
+            self._exit_code_reported = True
             poll.unregister(self._supervision.descriptor)
             self._end_at = min(self._end_at, time.monotonic() + END_SECONDS)
 
     def _overdue(self, child: Child) -> tuple[str | None, int] | None:
         """What is said, and with which code, of a child that has to be ended now; None if it has time."""
         if time.monotonic() > self._end_at:
-            if self._supervision.word is not None:
-                return None, self._supervision.word
+            if self._supervision.exit_code is not None:
+                return None, self._supervision.exit_code
             return f"interrupted by {self._signals[0].name}", Interrupted.exit_code
-        if self._supervision.must_end(child.pid):
+        if self._supervision.is_overdue(child.pid):
             os.kill(child.pid, signal.SIGKILL)
             return None
         missed = child.missed_deadline()
@@ -181,7 +181,7 @@ class _Supervisor:
         if self._signals:
             return self._end(child, f"interrupted by {self._signals[0].name}", Interrupted.exit_code)
         if self._supervision.calls or self._supervision.overdue is not None:
-            code = self._supervision.ended(NAME, child.status or 0)
+            code = self._supervision.final_exit_code(NAME, child.status or 0)
             return self._end(child, None, code)
         if child.lost is not None and (child.status or 0) >= 0:
             return self._end(child, f"{child.lost}, and ended the enrichment: {AGAIN}", DaedaError.exit_code)

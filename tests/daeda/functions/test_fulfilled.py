@@ -100,7 +100,7 @@ def test_a_half_that_says_it_is_done_and_is_not_is_no_success(
     made: FunctionProject, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     made.write().write_data()
-    monkeypatch.setattr(train, "run_half", lambda *_, **__: 0)
+    monkeypatch.setattr(train, "run_subprocess", lambda *_, **__: 0)
     assert main(["pipeline", "train", "ranking", "--runtime-config-path", str(made.runtime_path)]) == 1
     out, err = capfd.readouterr()
     assert out == ""

@@ -113,7 +113,7 @@ def test_a_wrong_flag_is_named_and_not_the_file(tmp_path: Path) -> None:
     )
 
 
-def test_the_lifeline_of_the_driver_is_no_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_pipe_of_the_driver_is_no_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAEDA_LIFELINE_FD", "3")
     assert runtime(tmp_path).service == "ranking"
 
