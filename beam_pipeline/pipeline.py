@@ -14,7 +14,7 @@ from types import FrameType
 
 import apache_beam as beam
 
-from beam_pipeline.history.mapped_partitions import forget_mapped
+from beam_pipeline.history.partition_cache import forget_mapped
 from beam_pipeline.runners.choice import BeamRunner
 from beam_pipeline.runners.logging import quiet_portable_runner
 from beam_pipeline.runners.portable import PortableJob

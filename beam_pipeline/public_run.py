@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from beam_pipeline.history.mapped_partitions import forget_mapped
-from beam_pipeline.session.session import abandon_days
+from beam_pipeline.history.partition_cache import forget_mapped
+from beam_pipeline.session.registry import abandon_days
 from beam_pipeline.workers.context import RunContext
 from beam_pipeline.workers.limits import STOP_SECONDS, limits_of_a_day
 from beam_pipeline.workers.registry import forget_run, register_run, software

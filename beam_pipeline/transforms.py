@@ -15,7 +15,8 @@ from typing import Generic, TypeVar
 import apache_beam as beam
 
 from beam_pipeline.day.execution import rows_made, rows_of, run_operator
-from beam_pipeline.session.session import begin, session_of, timed
+from beam_pipeline.session.registry import begin, session_of
+from beam_pipeline.session.timed import timed
 from beam_pipeline.windows.engines import engine_of
 from beam_pipeline.workers.context import DayHandle, RunContext
 from beam_pipeline.workers.registry import stop_run

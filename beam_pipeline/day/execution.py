@@ -12,11 +12,11 @@ from beam_pipeline.day.functions import run_udf
 from beam_pipeline.day.look_up import run_search
 from beam_pipeline.day.rolling import run_rolling
 from beam_pipeline.day.sink import write_day
-from beam_pipeline.history.projected_partitions import narrowed
+from beam_pipeline.history.projected_partitions import projected
 from beam_pipeline.session.session import DaySession
 from beam_pipeline.workers.context import DayHandle
 from daeda.errors import DayError
-from daeda.operators.relational import Filter, Join, Project, Scan, Sink
+from daeda.operators.relational import Join, Scan, Sink
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql import statements
@@ -28,9 +28,7 @@ def run_operator(session: DaySession, operator: SourceOperator, handle: DayHandl
     """Run one operator of a day; returns the handle with the operator's output, or behind a Sink with the parts."""
     inputs = inputs_of(operator, dict(handle.relations))
     relation = operator.derive(tuple(one.relation for one in inputs))
-    session.describe(operator)
-    if isinstance(operator, Project):
-        session.projected = operator
+    session.record.add_operator(operator)
     try:
         output = lower(_Executing(session), operator, relation, inputs)
     except duckdb.Error as error:
@@ -38,10 +36,9 @@ def run_operator(session: DaySession, operator: SourceOperator, handle: DayHandl
         if told is None:
             raise
         raise DayError(told) from error
-    if isinstance(operator, Filter) and isinstance(inputs[0], Deferred):
-        session.filtered.append((operator, inputs[0]))
+    session.expressions.add(operator, inputs)
     if isinstance(operator, Sink):
-        return handle.as_published(session.published)
+        return handle.as_published(session.record.published)
     return handle.with_relation(operator.output, output)
 
 
@@ -69,22 +66,22 @@ class _Executing:
         return self.session.day
 
     def source_files(self, operator: Scan) -> tuple[str, ...]:
-        return tuple(self.session.read(operator).found)
+        return tuple(self.session.inputs.read(operator, self.session.record.digests[operator.name]).needed)
 
-    def narrowed(self, given: Deferred) -> Deferred:
-        return narrowed(self.session, given, self.session.scanned.values())
+    def projected(self, given: Deferred) -> Deferred:
+        return projected(self.session, given)
 
     def number(self, operator: SourceOperator, query: str, name: str) -> int:
-        return self.session.table(name, query)
+        return self.session.resources.table(name, query)
 
     def materialise(self, operator: SourceOperator, query: str, name: str, left_rows: int) -> int:
-        return self.session.table(name, query)
+        return self.session.resources.table(name, query)
 
     def search(self, operator: PointInTimeJoin, left: Materialised, right: Deferred) -> ColumnTable | None:
         return run_search(self.session, operator, left, right)
 
     def duplicate_key(self, operator: Join, right: Deferred) -> str:
-        example = self.session.connection.execute(statements.duplicate_keys(operator.keys, right)).fetchone()
+        example = self.session.resources.connection.execute(statements.duplicate_keys(operator.keys, right)).fetchone()
         if example is None:
             return "the join made more rows than its left side has"
         shown = ", ".join(f"{key} = {value!r}" for key, value in zip(operator.keys, example, strict=False))
@@ -97,4 +94,4 @@ class _Executing:
         return run_udf(self.session, operator, left)
 
     def write(self, operator: Sink, given: Materialised) -> None:
-        self.session.published = write_day(self.session, operator, given)
+        self.session.record.published = write_day(self.session, operator, given)

@@ -24,14 +24,18 @@ def failing_expression(
     session: DaySession, operator: SourceOperator, inputs: tuple[Handle, ...], error: duckdb.Error
 ) -> str | None:
     """The sentence about the expression behind an error and its first row; None where it is not an expression."""
-    if isinstance(error, _OTHERS) or session.slots.cause is not None:
+    if isinstance(error, _OTHERS) or session.resources.stopping:
         return None
     try:
-        for filtered, left in session.filtered:
+        for filtered, left in session.expressions.filters:
             if filtered.predicate is not None and (told := _in_filter(session, filtered.predicate, filtered, left)):
                 return told
-        if isinstance(operator, Sink) and isinstance(inputs[0], Materialised) and session.projected is not None:
-            return _in_column(session, session.projected, inputs[0])
+        if (
+            isinstance(operator, Sink)
+            and isinstance(inputs[0], Materialised)
+            and session.expressions.project is not None
+        ):
+            return _in_column(session, session.expressions.project, inputs[0])
     except duckdb.Error:
         return None  # what cannot be looked into is told in DuckDB's words
     return None
@@ -39,14 +43,14 @@ def failing_expression(
 
 def _in_column(session: DaySession, project: Project, given: Materialised) -> str | None:
     """The first column that fails, at its first row in the order of the spine."""
-    whole = session.held.side_by_side(given)
+    whole = session.resources.arrow_columns.side_by_side(given)
     for one in project.columns:
         if one.expression is None:
             continue
         relation = Relation((given.relation.column(one.name),))
 
         def failure(first: int, last: int, relation: Relation = relation) -> str | None:
-            session.held.show(first, last)
+            session.resources.arrow_columns.show(first, last)
             rows = statements.assembly(relation, whole, first, last)
             return _failure(session, f"SELECT count(COLUMNS(*)) FROM ({rows}) AS o")
 
@@ -54,9 +58,9 @@ def _in_column(session: DaySession, project: Project, given: Materialised) -> st
         if row is not None:
             reason = failure(row, row + 1)
             names = [name for name in session.context.label_columns if name in given.relation.names]
-            session.held.show(row, row + 1)
+            session.resources.arrow_columns.show(row, row + 1)
             query = selected(*map(column, names)).from_(whole.select(names, row, row + 1).subquery("a"))
-            labels = session.connection.execute(query.sql("duckdb")).fetchone() if names else ()
+            labels = session.resources.connection.execute(query.sql("duckdb")).fetchone() if names else ()
             return _told(f"column '{one.name}': its expression", one.expression, (names, labels or ()), row, reason)
     return None
 
@@ -74,17 +78,17 @@ def _in_filter(session: DaySession, predicate: str, operator: Filter, left: Defe
     suspects = f"SELECT * FROM ({left.query}) AS l WHERE TRY({condition}) IS NULL"
     chosen = ", ".join(column(name).sql("duckdb") for name in names)
     by = ", ".join(column(name).sql("duckdb") for name in dict.fromkeys(order))
-    session.table(_SUSPECTS, f"SELECT {chosen} FROM ({suspects}) AS s ORDER BY {by}")
+    session.resources.table(_SUSPECTS, f"SELECT {chosen} FROM ({suspects}) AS s ORDER BY {by}")
 
     def failure(first: int, last: int) -> str | None:
         some = f"SELECT * FROM {_SUSPECTS} LIMIT {last - first} OFFSET {first}"
         return _failure(session, f"SELECT count({condition}) FROM ({some}) AS l")
 
-    count = session.connection.execute(f"SELECT count(*) FROM {_SUSPECTS}").fetchone()
+    count = session.resources.connection.execute(f"SELECT count(*) FROM {_SUSPECTS}").fetchone()
     row = _first_failing(failure, int(count[0]) if count else 0)
     if row is None:
         return None
-    values = session.connection.execute(f"SELECT * FROM {_SUSPECTS} LIMIT 1 OFFSET {row}").fetchone() or ()
+    values = session.resources.connection.execute(f"SELECT * FROM {_SUSPECTS} LIMIT 1 OFFSET {row}").fetchone() or ()
     return _told(f"filter '{operator.name}': its condition", predicate, (names, values), None, failure(row, row + 1))
 
 
@@ -104,9 +108,9 @@ def _first_failing(failure: Callable[[int, int], str | None], rows: int) -> int 
 
 def _failure(session: DaySession, query: str) -> str | None:
     """DuckDB's reason why a query fails; None where it does not."""
-    session.check()
+    session.resources.check()
     try:
-        session.connection.execute(query).fetchall()
+        session.resources.connection.execute(query).fetchall()
     except _OTHERS:
         raise
     except duckdb.Error as error:

@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from beam_pipeline.day.table_writer import filling
 from beam_pipeline.session.session import DaySession
-from beam_pipeline.workers.time_limits import watched
 from daeda.dtypes import describe_arrow
 from daeda.errors import DayError, first_line, shortened
 from daeda.functions.calling import Raised, ThreadRaised, called
@@ -49,17 +48,17 @@ class _Work:
 def run_udf(session: DaySession, operator: ArrowUdfTransform, left: Materialised) -> ColumnTable:
     """Call the function for every row of `left`; returns the table of the new column."""
     function = load_function(operator.function, session.context.project_root, operator.columns)
-    session.codes[operator.function] = function.code
+    session.record.function_codes[operator.function] = function.code
     types = {name: left.relation.column(name).dtype.arrow() for name in operator.columns}
     work = _Work(session, operator, function, types)
     limit = session.context.limits.udf_chunk_rows
-    reader = session.connection.execute(statements.function_input(operator, left)).to_arrow_reader(limit)
+    reader = session.resources.connection.execute(statements.function_input(operator, left)).to_arrow_reader(limit)
     schema = pa.schema([(stored_name(operator.result), operator.dtype.arrow())])
     first = 0
-    with filling(session.connection, operator.output) as add:
+    with filling(session.resources.connection, operator.output) as add:
         add(schema.empty_table())
         for chunk in _chunks(reader, limit):
-            session.check()
+            session.resources.check()
             values = _call(work, chunk, first)
             if first == 0:
                 _check_row_wise(work, chunk, values)
@@ -91,11 +90,11 @@ def _call(work: _Work, chunk: pa.Table, first: int) -> pa.Array:
     session, limit = work.session, work.session.context.limits.function_seconds
     what = f"{work.says} at {rows}"
     sentence = f"{what} has not returned after {limit:g} s: correct it, or raise timeouts.function_seconds"
-    session.report_call(work.operator.name, sentence, limit)
+    session.status.report_call(work.operator.name, sentence, limit)
     try:
         with (
             undisturbed() as disturbed,
-            watched(session.slots, limit, sentence),
+            session.resources.time_limit(limit, sentence),
             user_code(what, code=1, seconds=limit),
         ):
             returned = called(work.function, arrays)

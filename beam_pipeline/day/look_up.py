@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from beam_pipeline.history import ordering
 from beam_pipeline.history.reader import HELD_SHARE, MOST_HELD, combined, numbers, put_ties_in_order, rows_of_duckdb
 from beam_pipeline.history.sorted_partitions import Rows
-from beam_pipeline.session.probe_tables import MomentTables
+from beam_pipeline.session.probe_tables import ProbeTables
 from beam_pipeline.session.session import DaySession
 from beam_pipeline.windows.contract import Probes
 from beam_pipeline.windows.numpy_engine.bounds import BoundFinder, distinct_probes, segments_of
@@ -53,8 +53,8 @@ def run_search(
     """The table of the new columns of `left`; None where the as-of join is to make them."""
     if operator.name not in session.context.searched:
         return None
-    moments = session.moments.of(session, operator, left)
-    kernel = session.context.limits.kernel_bytes - session.held.nbytes
+    moments = session.probe_tables.of(operator, left)
+    kernel = session.resources.engine_bytes
     room = min(int(kernel * HELD_SHARE), MOST_HELD) - left.rows * _PROBE_BYTES
     if room <= 0:
         return None
@@ -71,9 +71,9 @@ def run_search(
     return _kept(session, operator, given, places)
 
 
-def _probes(session: DaySession, moments: MomentTables) -> tuple[Int64s, Probes] | None:
+def _probes(session: DaySession, moments: ProbeTables) -> tuple[Int64s, Probes] | None:
     """The rows that have an entity, and their moments; None where a moment is not known, or the last that there is."""
-    read = session.connection.table(moments.probes).to_arrow_table()
+    read = session.resources.connection.table(moments.probes).to_arrow_table()
     time = read.column(TIME)
     if time.null_count:
         return None
@@ -128,14 +128,14 @@ def _too_old(operator: PointInTimeJoin, moment: Int64s, time: Int64s) -> npt.NDA
 def _kept(session: DaySession, operator: PointInTimeJoin, given: Rows, places: Int64s) -> ColumnTable | None:
     """The columns of the rows at these places, held; None where there is no room for them."""
     columns = {stored_name(name): combined(given.columns[name]) for name in operator.columns}
-    held, room = [], session.held.room
+    held, room = [], session.resources.arrow_columns.room
     for some in _slices(places, sum(_widest(one) for one in columns.values()), room):
         wanted = pa.array(some, mask=some < 0)
         held.append(pa.table({name: pc.take(one, wanted, boundscheck=False) for name, one in columns.items()}))
         room -= held[-1].nbytes
         if room < 0:
             return None
-    session.held.hold(operator.output, pa.concat_tables(held))
+    session.resources.arrow_columns.hold(operator.output, pa.concat_tables(held))
     return ColumnTable(operator.output, operator.columns, numbered=False)
 
 

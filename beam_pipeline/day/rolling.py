@@ -42,9 +42,9 @@ class _Work:
 def run_rolling(session: DaySession, operator: RollingAggregate, left: Materialised, right: Deferred) -> ColumnTable:
     """Compute all aggregates of the operator for every row of `left`; returns the table of the new columns."""
     engine = engine_of(operator.compute)
-    session.libraries.update(engine.libraries)
-    connection = session.connection
-    moments = session.moments.of(session, operator, left)
+    session.record.libraries.update(engine.libraries)
+    connection = session.resources.connection
+    moments = session.probe_tables.of(operator, left)
     reading = Reading(session, operator, right, moments.entities, engine.working_copies, _BATCH_ROWS)
     work = _Work(reading, _windowed(operator), engine)
     names = tuple(one.name for one in operator.aggregates)
@@ -85,7 +85,7 @@ def _results(work: _Work, probes: ProbeStream) -> Iterator[pa.Table]:
 
 def _aggregate(work: _Work, history: History, piece: Piece) -> pa.Table:
     reading = work.reading
-    reading.session.check()
+    reading.session.resources.check()
     where = f"day {reading.session.day}, operator '{reading.operator.name}'"
     try:
         columns = work.engine.aggregate(history, piece.probes, work.aggregates, where)
@@ -101,14 +101,14 @@ def _aggregate(work: _Work, history: History, piece: Piece) -> pa.Table:
 def _kept(session: DaySession, results: Iterator[pa.Table], names: tuple[str, ...], name: str) -> ColumnTable:
     """The results of all chunks in row order: as they are where there is room, else in a table of DuckDB's."""
     held: list[pa.Table] = []
-    room = session.held.room
+    room = session.resources.arrow_columns.room
     for result in results:
         held.append(result)
         room -= result.nbytes
         if room < 0:
             break
     else:
-        session.held.hold(name, _in_row_order(pa.concat_tables(held)))
+        session.resources.arrow_columns.hold(name, _in_row_order(pa.concat_tables(held)))
         return ColumnTable(name, names, numbered=False)
     _merge_in_row_order(session, itertools.chain(held, results), names, name)
     return ColumnTable(name, names)
@@ -123,8 +123,8 @@ def _in_row_order(result: pa.Table) -> pa.Table:
 
 def _merge_in_row_order(session: DaySession, results: Iterable[pa.Table], names: tuple[str, ...], name: str) -> None:
     """Chunks go to a table as they come, and DuckDB sorts them (and spills)."""
-    with filling(session.connection, _CHUNKS) as add:
+    with filling(session.resources.connection, _CHUNKS) as add:
         for result in results:
             add(result)
-    session.table(name, statements.in_row_order(_CHUNKS, names))
-    session.connection.execute(f"DROP TABLE {_CHUNKS}")
+    session.resources.table(name, statements.in_row_order(_CHUNKS, names))
+    session.resources.connection.execute(f"DROP TABLE {_CHUNKS}")

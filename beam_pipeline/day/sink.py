@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from sqlglot import exp
 
-from beam_pipeline.day.column_statistics import facts_of
+from beam_pipeline.day.column_statistics import column_statistics
 from beam_pipeline.session.session import DaySession
 from daeda.dataset.fingerprint import skeleton_fingerprint
 from daeda.dataset.layout import part_name
@@ -39,7 +39,7 @@ _SOFTWARE = ("daeda", "duckdb", "apache-beam", "pyarrow")
 def write_day(session: DaySession, operator: Sink, given: Materialised) -> tuple[Location, ...]:
     """Write, check and publish the day; returns its parts. Raises DayError when a check fails."""
     started = time.perf_counter()
-    relation, whole = given.relation, session.held.side_by_side(given)
+    relation, whole = given.relation, session.resources.arrow_columns.side_by_side(given)
     ready = prepare_day(session.context.staging, "skeleton", session.day, session.attempt)
     per_part = session.context.rows_per_part
     parts = []
@@ -48,31 +48,33 @@ def write_day(session: DaySession, operator: Sink, given: Materialised) -> tuple
         path = ready / part_name(number)
         # The last part has no end: its statement does not depend on the rows of the day.
         end = last if last < given.rows else None
-        session.held.show(first, last)
-        rows = session.copy(statements.assembly(relation, whole, first, end), path, _OPTIONS)
+        session.resources.arrow_columns.show(first, last)
+        rows = session.resources.copy(statements.assembly(relation, whole, first, end), path, _OPTIONS)
         if rows != last - first:
             raise DayError(f"part {number} has {rows} rows where {last - first} were to be written")
         sync_file(path)
         parts.append(Part(path.name, rows, path.stat().st_size, file_digest(path)))
-    session.held.show()
+    session.resources.arrow_columns.show()
     paths = [ready / part.name for part in parts]
     footers = _checked_footers(relation, paths, parts)
-    facts = facts_of(session, relation, whole, footers)
-    _check_not_null(session, operator, facts, given)
+    statistics = column_statistics(session.resources.connection, relation, whole, footers)
+    _check_not_null(session, operator, statistics, given)
     _check_order(given, paths, bounds_of(session, given.relation))
-    session.check_inputs_unchanged()
-    seconds = {**session.seconds, operator.name: seconds_since(started)}
+    session.inputs.check_unchanged()
+    seconds = {**session.record.seconds, operator.name: seconds_since(started)}
     manifest = Manifest(
         service=session.context.service,
         dataset="skeleton",
         day=session.day.isoformat(),
         rows=given.rows,
         parts=tuple(parts),
-        columns=facts,
-        fingerprint=skeleton_fingerprint(session.digests, session.inputs, per_part, session.codes),
-        inputs=session.inputs_shown(),
+        columns=statistics,
+        fingerprint=skeleton_fingerprint(
+            session.record.digests, session.inputs.by_scan(), per_part, session.record.function_codes
+        ),
+        inputs=session.inputs.for_manifest(),
         seconds={name: round(value, 4) for name, value in seconds.items()},
-        software={name: _version(name) for name in (*_SOFTWARE, *sorted(session.libraries))},
+        software={name: _version(name) for name in (*_SOFTWARE, *sorted(session.record.libraries))},
     )
     final = publish_day(session.context.staging, "skeleton", session.day, ready, manifest)
     return tuple(final / part.name for part in parts)
@@ -99,9 +101,9 @@ def _checked_footers(relation: Relation, paths: list[Path], parts: list[Part]) -
 
 
 def _check_not_null(
-    session: DaySession, operator: Sink, facts: tuple[ColumnStatistics, ...], given: Materialised
+    session: DaySession, operator: Sink, statistics: tuple[ColumnStatistics, ...], given: Materialised
 ) -> None:
-    nulls = {one.name: one.nulls for one in facts}
+    nulls = {column.name: column.nulls for column in statistics}
     for name in operator.not_null:
         if not nulls[name]:
             continue
@@ -114,7 +116,7 @@ def _check_not_null(
             .order_by(column("__row"))
             .limit(1)
         )
-        found = session.connection.execute(first.sql("duckdb")).fetchone() or (0,)
+        found = session.resources.connection.execute(first.sql("duckdb")).fetchone() or (0,)
         shown = ", ".join(f"{label} {value}" for label, value in zip(labels, found[1:], strict=False))
         raise DayError(
             f"column '{name}' must not be NULL, and {nulls[name]} rows have none, the first of them row {found[0]} "
@@ -134,7 +136,7 @@ class Bounds:
 def bounds_of(session: DaySession, relation: Relation) -> Bounds | None:
     """Where the times of the rows of a day lie; None where no Scan has chosen the rows by that column."""
     day, instant = session.day, relation.order[0]
-    for one in (scanned.scan for scanned in session.scanned.values()):
+    for one in (scanned.scan for scanned in session.inputs.scanned.values()):
         if one.reads != "day" or one.time is None or one.time.column != instant or instant not in relation.names:
             continue
         dtype = relation.column(instant).dtype

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from beam_pipeline.session.probe_tables import MomentTables
+from beam_pipeline.session.probe_tables import ProbeTables
 from beam_pipeline.windows.contract import Probes
 from daeda.sql import statements
 from daeda.sql.handle import ROW
@@ -79,14 +79,14 @@ class ProbeStream:
 
 @contextmanager
 def probing(
-    connection: duckdb.DuckDBPyConnection, moments: MomentTables, rows: int, batch_rows: int, limit: int
+    connection: duckdb.DuckDBPyConnection, moments: ProbeTables, rows: int, batch_rows: int, limit: int
 ) -> Iterator[ProbeStream]:
     """The moments of a day of `rows` rows, through a connection of their own: the day's own streams the history."""
     with connection.cursor() as beside:
         yield ProbeStream(_read(beside, moments, rows, batch_rows), limit)
 
 
-def _read(beside: duckdb.DuckDBPyConnection, moments: MomentTables, rows: int, batch_rows: int) -> Iterator[Piece]:
+def _read(beside: duckdb.DuckDBPyConnection, moments: ProbeTables, rows: int, batch_rows: int) -> Iterator[Piece]:
     for batch in beside.table(moments.probes).to_arrow_reader(batch_rows):
         yield Piece(_int64s(batch, ROW), Probes(_int64s(batch, ENTITY), _int64s(batch, TIME)))
     if moments.rows < rows:

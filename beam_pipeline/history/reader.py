@@ -1,7 +1,7 @@
 """The history that one RollingAggregate looks back on, chunk by chunk: whole entities, in the order of time.
 
-Where it fits into a part of the kernel's memory, its rows come in any order, from the pieces of the run
-(`sorted_partitions`) or from DuckDB, and are put in order here, mostly by counting (`ordering`). Where it does not,
+Where it fits into a part of the kernel's memory, its rows come in any order, from the sorted partitions
+of the run or from DuckDB, and are put in order here, mostly by counting (`ordering`). Where it does not,
 DuckDB sorts them, and spills.
 """
 
@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beam_pipeline.history import ordering
-from beam_pipeline.history.projected_partitions import narrowed
-from beam_pipeline.history.sorted_partitions import Rows, rows_of_pieces
+from beam_pipeline.history.projected_partitions import projected
+from beam_pipeline.history.sorted_partitions import Rows, rows_of_partitions
 from beam_pipeline.session.session import DaySession
 from beam_pipeline.windows.contract import History
 from daeda.errors import DayError
@@ -53,14 +53,14 @@ class Reading:
     batch_rows: int
 
     @property
-    def kernel_bytes(self) -> int:
+    def engine_bytes(self) -> int:
         """Memory of the kernel, less what it has made already."""
-        return self.session.context.limits.kernel_bytes - self.session.held.nbytes
+        return self.session.context.limits.engine_bytes - self.session.resources.arrow_columns.nbytes
 
     @property
     def room(self) -> int:
         """Bytes that a whole history may take."""
-        return min(int(self.kernel_bytes * HELD_SHARE), MOST_HELD)
+        return min(int(self.engine_bytes * HELD_SHARE), MOST_HELD)
 
     @property
     def chunk_rows(self) -> int:
@@ -73,7 +73,7 @@ class Reading:
         columns = ", ".join('"' + key.replace('"', '""') + '"' for key in keys)
         # A cursor would not see the table, which is temporary.
         query = f"SELECT {columns} FROM {self.entities} WHERE {ENTITY} = ?"
-        found = self.session.connection.execute(query, [entity]).fetchone()
+        found = self.session.resources.connection.execute(query, [entity]).fetchone()
         values = found if found is not None else ("?",) * len(keys)
         return ", ".join(f"{key} {value}" for key, value in zip(keys, values, strict=True))
 
@@ -81,9 +81,9 @@ class Reading:
 def histories(reading: Reading) -> Iterator[History]:
     """The chunks, at least one, which may be empty. Raises DayError when an entity alone is too large."""
     session = reading.session
-    rows = rows_of_pieces(session, reading.operator, reading.right, reading.entities, reading.room)
+    rows = rows_of_partitions(session, reading.operator, reading.right, reading.entities, reading.room)
     if rows is None:
-        right = narrowed(session, reading.right, session.scanned.values())
+        right = projected(session, reading.right)
         reading = replace(reading, right=right)
         rows = rows_of_duckdb(session, reading.operator, right, reading.entities, reading.room, reading.batch_rows)
     made = None if rows is None else _Held.put_in_order(reading, rows)
@@ -103,7 +103,7 @@ def rows_of_duckdb(
 ) -> Rows | None:
     """All rows of a history or a right side, None where they take more than `room`."""
     query = unordered.unordered_history(operator, right, entities)
-    reader = session.connection.execute(query).to_arrow_reader(batch_rows)
+    reader = session.resources.connection.execute(query).to_arrow_reader(batch_rows)
     batches: list[pa.RecordBatch] = []
     size = 0
     for batch in reader:
@@ -132,12 +132,12 @@ class _Held:
         """None where an entity is too large beside the rest."""
         all_times = numbers(given.columns[TIME])
         by_time = ordering.ascends(all_times)
-        order = ordering.in_order(given.entity, None if by_time else _at(all_times, given.places))
-        rows = order if given.places is None else given.places[order]
+        order = ordering.in_order(given.entity, None if by_time else _at(all_times, given.indices))
+        rows = order if given.indices is None else given.indices[order]
         entity, time = ordering.sorted_numbers(given.entity), all_times[rows]
         found = ordering.tied(entity, time)
         put_ties_in_order(reading.session, reading.operator, reading.right.relation, given.columns, found, rows)
-        room = (reading.kernel_bytes - 2 * given.nbytes) // reading.copies
+        room = (reading.engine_bytes - 2 * given.nbytes) // reading.copies
         fitting = room * max(len(rows), 1) // max(given.nbytes, 1)
         cuts = ordering.cuts(entity, min(reading.chunk_rows, fitting))
         if max(np.diff(cuts), default=0) > max(fitting, 1):
@@ -172,7 +172,7 @@ def put_ties_in_order(
     tied = pa.table({name: columns[name].take(taken) for name in ties})
     tied = tied.append_column(unordered.GROUP, pa.array(found.group))
     tied = tied.append_column(unordered.POSITION, pa.array(np.arange(len(places), dtype=np.int64)))
-    with session.connection.cursor() as beside:
+    with session.resources.connection.cursor() as beside:
         beside.register(_TIED, tied)
         query = unordered.tied_in_order(operator, relation, _TIED)
         order = numbers(beside.execute(query).to_arrow_table().column(0))
@@ -183,8 +183,8 @@ def put_ties_in_order(
 def _sorted_by_duckdb(reading: Reading) -> Iterator[History]:
     """Cut the history, as DuckDB sorts it, into chunks of whole entities."""
     query = statements.rolling_history(reading.operator, reading.right, reading.entities)
-    reader = reading.session.connection.execute(query).to_arrow_reader(reading.batch_rows)
-    limit_bytes = reading.kernel_bytes // reading.copies
+    reader = reading.session.resources.connection.execute(query).to_arrow_reader(reading.batch_rows)
+    limit_bytes = reading.engine_bytes // reading.copies
     pending: list[pa.RecordBatch] = []
     given = False
     for batch in reader:
@@ -210,7 +210,7 @@ def _sorted_by_duckdb(reading: Reading) -> Iterator[History]:
 def _too_large(reading: Reading, entity: int, rows: int, size: int) -> str:
     return (
         f"the history of {reading.entity_name(entity)} alone has more than {rows} rows and {size >> 20} MiB, and the "
-        f"kernel has {reading.kernel_bytes >> 20} MiB: raise compute.duckdb_config.memory_limit, lower day_workers, or "
+        f"kernel has {reading.engine_bytes >> 20} MiB: raise compute.duckdb_config.memory_limit, lower day_workers, or "
         "filter such an entity out with 'where'"
     )
 
@@ -224,8 +224,8 @@ def _history(table: pa.Table) -> History:
     return History(numbers(table.column(ENTITY)), numbers(table.column(TIME)), columns, known)
 
 
-def _at(values: Int64s, places: Int64s | None) -> Int64s:
-    return values if places is None else values[places]
+def _at(values: Int64s, indices: Int64s | None) -> Int64s:
+    return values if indices is None else values[indices]
 
 
 def combined(column: pa.ChunkedArray) -> pa.Array:

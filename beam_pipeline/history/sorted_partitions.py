@@ -1,34 +1,28 @@
-"""Histories that several days of a run look back on: what a RollingAggregate needs of a partition is prepared once.
+"""Sorted partitions: what a RollingAggregate needs of each partition, prepared once for all days that look back on it.
 
-A piece holds the key, the time, and the columns that are aggregated or order tied rows, of all rows of a partition, by
-time, as Arrow keeps them in memory. A day maps the pieces of its window into memory and picks the rows of its entities:
-nothing is unpacked, joined or sorted by DuckDB. A piece lies in the run's directory, is named by the statement and the
-content that it was made from, and never changes.
+A sorted partition holds the key, the time, and the columns that are aggregated or order tied rows, of all rows of a
+partition, by time, as Arrow keeps them in memory. A day maps those of its window into memory and picks the rows of its
+entities: nothing is unpacked, joined or sorted by DuckDB.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import ipc
 
-from beam_pipeline.history.mapped_partitions import leave_mapped, still_mapped
 from beam_pipeline.history.ordering import ascends
-from beam_pipeline.history.projected_partitions import read_often, room_on_disk
-from beam_pipeline.session.scanned import Scanned
+from beam_pipeline.history.partition_cache import Entry, PartitionCache, often_read
+from beam_pipeline.session.inputs import ScannedFiles
 from beam_pipeline.session.session import DaySession
 from daeda.operators.temporal import RollingAggregate
-from daeda.sources.identity import check_unchanged
 from daeda.sql import unordered
 from daeda.sql.handle import Deferred, column, table
 from daeda.sql.scan import of_any_time, only_scan
@@ -43,133 +37,117 @@ _MOST_SPAN = 1 << 22
 
 @dataclass(frozen=True)
 class Rows:
-    """History rows of the day's entities, in any order: `places` are theirs in `columns`, None if they are all rows.
+    """History rows of the day's entities, in any order: their `indices` in `columns`, None if they are all rows.
 
     `columns` has TIME, CREATED where there is one, and what is aggregated or orders tied rows. `entity` is the number
     of each row's entity. `nbytes` is what everything takes.
     """
 
     columns: Mapping[str, pa.ChunkedArray]
-    places: Int64s | None
+    indices: Int64s | None
     entity: Int64s
     nbytes: int
 
 
-def rows_of_pieces(
+def rows_of_partitions(
     session: DaySession, operator: RollingAggregate, right: Deferred, entities: str, room: int
 ) -> Rows | None:
-    """The rows of the history by pieces; None where that is not for this history, or where it needs more than `room`.
+    """The rows of the history by sorted partitions; None where there are none for it, or they need more than `room`.
 
-    Raises DayError when a file changes while a piece is made of it.
+    Raises DayError when a file changes while its partition is made.
     """
-    source = _source(session, operator, right)
-    if source is None:
+    scanned = _scanned(session, operator, right)
+    if scanned is None:
         return None
-    found = _Pieces(session, operator, right, source, room).tables()
-    if not found:
+    tables = _SortedPartitions(session, operator, right, scanned, PartitionCache(session), room).tables()
+    if not tables:
         return None
-    rows = pa.concat_tables(found)
+    rows = pa.concat_tables(tables)
     (key,) = operator.keys
     query = f"SELECT {column(key).sql('duckdb')} FROM {table(entities).sql('duckdb')} ORDER BY {ENTITY}"
-    known = session.connection.execute(query).to_arrow_table().column(0).combine_chunks()
+    known = session.resources.connection.execute(query).to_arrow_table().column(0).combine_chunks()
     if known.type != rows.schema.field(key).type:
         return None
     codes = _codes(rows.column(key), known)
-    places = np.flatnonzero(codes >= 0)
+    indices = np.flatnonzero(codes >= 0)
     columns = {name: rows.column(name) for name in rows.column_names}
-    return Rows(columns, places, codes[places].astype(np.int64), rows.nbytes)
+    return Rows(columns, indices, codes[indices].astype(np.int64), rows.nbytes)
 
 
-def _source(session: DaySession, operator: RollingAggregate, right: Deferred) -> Scanned | None:
-    """The Scan that the history is composed of, where it is one alone, and several days look back on its partitions."""
+def _scanned(session: DaySession, operator: RollingAggregate, right: Deferred) -> ScannedFiles | None:
+    """What the Scan reads that the history is composed of, where it is one alone and several days look back on it."""
     if len(operator.keys) != 1:
         return None
     dtype = right.relation.column(operator.keys[0]).dtype
-    found = next((one for name, one in session.scanned.items() if only_scan(right, name)), None)
-    if found is None or not (dtype.is_integer or dtype.name == "string") or not found.files.partitioned:
+    scans = session.inputs.scanned
+    scanned = next((scanned for name, scanned in scans.items() if only_scan(right, name)), None)
+    if scanned is None or not (dtype.is_integer or dtype.name == "string") or not scanned.view_files.partitioned:
         return None
-    return found if read_often(found.scan, found.files, session.context.days) else None
+    return scanned if often_read(scanned.scan, scanned.view_files, session.context.days) else None
 
 
 @dataclass(frozen=True)
-class _Piece:
-    """The files of one partition, and where the piece of them lies once it is made."""
-
-    files: Sequence[InputFile]
-    path: Path
-
-
-@dataclass(frozen=True)
-class _Pieces:
-    """The pieces of one history that a day needs."""
+class _SortedPartitions:
+    """The sorted partitions of one history that a day needs; all of them take at most `room` bytes."""
 
     session: DaySession
     operator: RollingAggregate
     right: Deferred
-    source: Scanned
+    scanned: ScannedFiles
+    cache: PartitionCache
     room: int
 
     def tables(self) -> list[pa.Table] | None:
-        """The pieces in the order of their partitions; None where they need more than the room there is."""
-        directory = self.session.context.staging.narrowed
-        statement = unordered.prepared_history(self.operator, of_any_time(self.right, self.source.scan, ()))
-        needed = [_Piece(files, directory / _name(statement, files)) for files in self._partitions()]
-        missing = [one for one in needed if not one.path.exists()]
-        made: dict[Path, pa.Table] = {}
-        held = sum(one.path.stat().st_size for one in needed if one not in missing)
-        often = read_often(self.source.scan, self.source.files, self.session.context.days)
-        left = room_on_disk(directory) if missing else 0
+        """The tables in the order of their partitions; None where they need more than the room there is."""
+        statement = unordered.prepared_history(self.operator, of_any_time(self.right, self.scanned.scan, ()))
+        entries = [self.cache.entry(statement, files, ".arrow") for files in self._partitions()]
+        missing = [entry for entry in entries if not entry.exists]
+        nbytes = sum(entry.path.stat().st_size for entry in entries if entry not in missing)
+        made = self._made(missing, self.room - nbytes)
+        if made is None:
+            return None
+        return self.cache.tables(self.operator.name, [entry.path for entry in entries], made)
+
+    def _made(self, missing: Sequence[Entry], memory: int) -> dict[Path, pa.Table] | None:
+        """The tables of these entries, made by all threads; None where they need more than the memory."""
+        often = often_read(self.scanned.scan, self.scanned.view_files, self.session.context.days)
+        disk = self.cache.room() if missing else 0
         threads = self.session.context.limits.threads
+        made: dict[Path, pa.Table] = {}
         with ThreadPoolExecutor(threads) as pool:
-            for some in (missing[first : first + threads] for first in range(0, len(missing), threads)):
-                if held > self.room:
+            for batch in (missing[first : first + threads] for first in range(0, len(missing), threads)):
+                if memory < 0:
                     return None
-                self.session.check()
-                kept = [left > 0 and one.files[0].path in often for one in some]
-                for piece, keep, table in zip(some, kept, pool.map(self._make, some, kept), strict=True):
+                self.session.resources.check()
+                kept = [disk > 0 and entry.files[0].path in often for entry in batch]
+                for entry, keep, table in zip(batch, kept, pool.map(self._make, batch, kept), strict=True):
                     if table is None:
                         return None
-                    made[piece.path] = table
-                    held += table.nbytes
-                    left -= table.nbytes if keep else 0
-        if held > self.room:
-            return None
-        run_dir, name = self.session.context.run_dir, self.operator.name
-        at_hand = {**still_mapped(run_dir, name), **made}
-        tables = {one.path: at_hand[one.path] if one.path in at_hand else _mapped(one.path) for one in needed}
-        leave_mapped(run_dir, name, {path: table for path, table in tables.items() if path not in made})
-        return list(tables.values())
+                    made[entry.path] = table
+                    memory -= table.nbytes
+                    disk -= table.nbytes if keep else 0
+        return None if memory < 0 else made
 
     def _partitions(self) -> list[list[InputFile]]:
-        """The files that the day has found, by partition, in order; a partition without files is left out."""
-        found = self.source.found
-        partitions = self.source.files.partitions
-        chosen = [[found[path] for path in partitions[day] if path in found] for day in sorted(partitions)]
+        """The files that the day needs, by partition, in order; a partition without files is left out."""
+        needed, partitions = self.scanned.needed, self.scanned.view_files.partitions
+        chosen = [[needed[path] for path in partitions[day] if path in needed] for day in sorted(partitions)]
         return [files for files in chosen if files]
 
-    def _make(self, piece: _Piece, keep: bool) -> pa.Table | None:
-        """Make a piece and `keep` it, unless another day is first; None where DuckDB or the disk refuses.
+    def _make(self, entry: Entry, keep: bool) -> pa.Table | None:
+        """Make the table of a partition and `keep` it; None where DuckDB or the disk refuses."""
+        right = of_any_time(self.right, self.scanned.scan, [file.path for file in entry.files])
+        query = unordered.prepared_history(self.operator, right)
 
-        What they refuse is for the day's own statement to say: it has more to say it with.
-        """
-        own = self.session.work / piece.path.name
-        right = of_any_time(self.right, self.source.scan, [one.path for one in piece.files])
-        try:
-            with self.session.connection.cursor() as beside:
-                made = _by_time(beside.execute(unordered.prepared_history(self.operator, right)).to_arrow_table())
-            check_unchanged(piece.files)
+        def write(own: Path) -> pa.Table:
+            with self.session.resources.connection.cursor() as beside:
+                rows = _by_time(beside.execute(query).to_arrow_table())
             if keep:
-                with pa.OSFile(str(own), "wb") as sink, ipc.new_file(sink, made.schema) as writer:
-                    writer.write_table(made.combine_chunks())
-                os.link(own, piece.path)
-        except FileExistsError:
-            return made
-        except (duckdb.Error, OSError):
-            self.session.check()
-            return None
-        finally:
-            own.unlink(missing_ok=True)
-        return made
+                with pa.OSFile(str(own), "wb") as sink, ipc.new_file(sink, rows.schema) as writer:
+                    writer.write_table(rows.combine_chunks())
+            return rows
+
+        return self.cache.make(entry, write, keep)
 
 
 def _by_time(rows: pa.Table) -> pa.Table:
@@ -178,27 +156,17 @@ def _by_time(rows: pa.Table) -> pa.Table:
     return rows if ascends(time) else rows.take(pa.array(np.argsort(time, kind="stable")))
 
 
-def _mapped(path: Path) -> pa.Table:
-    with pa.memory_map(str(path)) as mapped:
-        return ipc.open_file(mapped).read_all()
-
-
-def _name(statement: str, files: Sequence[InputFile]) -> str:
-    made_from = "\n".join([statement, *(f"{one.path}\n{one.version}" for one in files)])
-    return hashlib.sha256(made_from.encode()).hexdigest() + ".arrow"
-
-
 def _codes(keys: pa.ChunkedArray, entities: pa.Array) -> npt.NDArray[np.int32]:
-    """The place of each key among the distinct `entities`, -1 where it is none of them."""
+    """The index of each key among the distinct `entities`, -1 where it is none of them."""
     if pa.types.is_integer(keys.type) and keys.type != pa.uint64() and len(entities):
         known = entities.to_numpy().astype(np.int64)
         low, high = int(known.min()) - 1, int(known.max()) + 1
         if high - low <= _MOST_SPAN and low >= -(2**63) and high < 2**63:
-            numbers = np.full(high - low + 1, -1, dtype=np.int32)
-            numbers[known - low] = np.arange(len(known), dtype=np.int32)
-            held = np.clip(keys.to_numpy().astype(np.int64, copy=False), low, high)
-            held -= low
-            codes: npt.NDArray[np.int32] = numbers[held]
+            codes_by_key = np.full(high - low + 1, -1, dtype=np.int32)
+            codes_by_key[known - low] = np.arange(len(known), dtype=np.int32)
+            offsets = np.clip(keys.to_numpy().astype(np.int64, copy=False), low, high)
+            offsets -= low
+            codes: npt.NDArray[np.int32] = codes_by_key[offsets]
             return codes
-    found = pc.index_in(keys, value_set=entities)
-    return np.concatenate([np.zeros(0, dtype=np.int32), *(one.fill_null(-1).to_numpy() for one in found.chunks)])
+    indices = pc.index_in(keys, value_set=entities)
+    return np.concatenate([np.zeros(0, dtype=np.int32), *(chunk.fill_null(-1).to_numpy() for chunk in indices.chunks)])

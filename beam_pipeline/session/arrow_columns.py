@@ -19,7 +19,7 @@ from daeda.sql.handle import ColumnTable, Materialised, column, selected, table
 _JOINED = "daeda_held"
 
 
-class HeldColumns:
+class ArrowColumns:
     """Arrow tables by name, in row order, each visible to the day's connection as a relation without a rowid."""
 
     # Their share in the memory of the kernel.

@@ -59,7 +59,7 @@ class RunContext:
         return read_checked(self.run_dir) if self.has_checked else Checked()
 
     @property
-    def places(self) -> tuple[str, ...]:
+    def allowed_paths(self) -> tuple[str, ...]:
         """What a day may read and write: the sources, and the run's own directory."""
         return (*(self.sources or (self.data_root,)), self.run_dir)
 

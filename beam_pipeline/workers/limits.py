@@ -26,18 +26,18 @@ class DayLimits:
     day_minutes: float = 240.0
     storage_seconds: float = 120.0
 
-    # The share of the kernel in the memory of a day that has a RollingAggregate; DuckDB has the rest.
-    KERNEL_SHARE = 0.4
+    # The share of the rolling engine in the memory of a day; DuckDB has the rest.
+    ENGINE_SHARE = 0.4
 
     @property
-    def kernel_bytes(self) -> int:
-        """Memory of the rolling kernel."""
-        return int(self.memory_bytes * self.KERNEL_SHARE)
+    def engine_bytes(self) -> int:
+        """Memory of the rolling engine."""
+        return int(self.memory_bytes * self.ENGINE_SHARE)
 
     @property
     def duckdb_bytes(self) -> int:
         """Memory of DuckDB."""
-        return self.memory_bytes - self.kernel_bytes
+        return self.memory_bytes - self.engine_bytes
 
 
 def limits_of_a_day(day_workers: int, memory_bytes: int | None, threads: int | None, temp_directory: str) -> DayLimits:

@@ -1,7 +1,7 @@
 """Time limits inside of a process that builds days: whatever takes longer stops the run, with its sentence.
 
-A thread looks at what is at work. It cannot end what it finds late, and it does not run at all while some code holds
-the interpreter: then the supervisor of the process ends it (`daeda.process.supervision`), a little later.
+A thread looks for limits that have passed. It cannot end the code that is late, and it does not run at all while some
+code holds the interpreter: then the supervisor of the process ends it (`daeda.process.supervision`), a little later.
 """
 
 from __future__ import annotations
@@ -25,60 +25,60 @@ _SLACK_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class _Watched:
+class _Limit:
     slots: DaySlots
     deadline: float
     sentence: str
 
 
-_watched: dict[int, _Watched] = {}
+_limits: dict[int, _Limit] = {}
 _lock = threading.Lock()
 _numbers = itertools.count()
-_watching = False
+_looking = False
 
 
-def watch(slots: DaySlots, seconds: float, sentence: str) -> int:
-    """From now on something is at work that may take so long; `unwatch` its number when it is done."""
-    global _watching
+def begin_time_limit(slots: DaySlots, seconds: float, sentence: str) -> int:
+    """From now on something is at work that may take so long; `end_time_limit` is called when it is done."""
+    global _looking
     number = next(_numbers)
     with _lock:
-        _watched[number] = _Watched(slots, time.monotonic() + seconds, sentence)
-        if not _watching:
-            _watching = True
-            threading.Thread(target=_look, daemon=True, name="watch").start()
+        _limits[number] = _Limit(slots, time.monotonic() + seconds, sentence)
+        if not _looking:
+            _looking = True
+            threading.Thread(target=_look, daemon=True, name="time limits").start()
     return number
 
 
-def unwatch(number: int) -> None:
+def end_time_limit(number: int) -> None:
     """It is done; a second call does nothing."""
     with _lock:
-        _watched.pop(number, None)
+        _limits.pop(number, None)
 
 
 @contextlib.contextmanager
-def watched(slots: DaySlots, seconds: float, sentence: str) -> Iterator[None]:
+def time_limit(slots: DaySlots, seconds: float, sentence: str) -> Iterator[None]:
     """What the block does may take so long; where it takes longer, the run is stopped by Late."""
-    number = watch(slots, seconds, sentence)
+    number = begin_time_limit(slots, seconds, sentence)
     try:
         yield
     finally:
-        unwatch(number)
+        end_time_limit(number)
 
 
 def _look() -> None:
-    global _watching
+    global _looking
     while True:
         time.sleep(_LOOK_SECONDS)
         now = time.monotonic()
         with _lock:
-            late = [(number, one) for number, one in _watched.items() if now > one.deadline]
-            for number, _ in late:
-                del _watched[number]
-            if not _watched and not late:
-                _watching = False
+            late = {number: limit for number, limit in _limits.items() if now > limit.deadline}
+            for number in late:
+                del _limits[number]
+            if not _limits and not late:
+                _looking = False
                 return
-        for _, one in late:
-            one.slots.stop(Late(one.sentence))
+        for limit in late.values():
+            limit.slots.stop(Late(limit.sentence))
 
 
 class CallsElsewhere:

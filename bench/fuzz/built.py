@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 
 from beam_pipeline.day.execution import run_operator
 from beam_pipeline.public_run import open_run
-from beam_pipeline.session.session import begin, session_of, timed
+from beam_pipeline.session.registry import begin, session_of
+from beam_pipeline.session.timed import timed
 from beam_pipeline.workers.context import DayHandle
 from daeda.errors import DaedaError
 from tests.projects import TinyProject

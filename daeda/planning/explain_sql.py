@@ -83,7 +83,7 @@ class _Writing:
         files = PurePosixPath(operator.path).suffix or has_magic(operator.path)
         return (Glob(operator.path if files else f"{operator.path}/**/*.parquet"),)
 
-    def narrowed(self, given: Deferred) -> Deferred:
+    def projected(self, given: Deferred) -> Deferred:
         return given
 
     def number(self, operator: SourceOperator, query: str, name: str) -> int:

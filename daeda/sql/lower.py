@@ -32,7 +32,7 @@ class DayEngine(Protocol):
     def source_files(self, operator: Scan) -> tuple[str, ...]:
         """The files that a Scan reads for the day."""
 
-    def narrowed(self, given: Deferred) -> Deferred:
+    def projected(self, given: Deferred) -> Deferred:
         """The same rows, from files that are quicker to read where there are some."""
 
     def number(self, operator: SourceOperator, query: str, name: str) -> int:
@@ -97,7 +97,7 @@ def inputs_of(operator: SourceOperator, handles: dict[str, Handle]) -> tuple[Han
 
 
 def _join(engine: DayEngine, operator: Join, relation: Relation, inputs: tuple[Handle, ...]) -> Materialised:
-    left, right = _materialised(engine, operator, inputs[0]), engine.narrowed(_deferred(inputs[1]))
+    left, right = _materialised(engine, operator, inputs[0]), engine.projected(_deferred(inputs[1]))
     query = statements.static_join(operator, left, right)
     rows = engine.materialise(operator, query, operator.output, left.rows)
     if rows != left.rows:
@@ -109,7 +109,7 @@ def _point_in_time(
     engine: DayEngine, operator: PointInTimeJoin, relation: Relation, inputs: tuple[Handle, ...]
 ) -> Materialised:
     left = _materialised(engine, operator, inputs[0])
-    right = engine.narrowed(_deferred(inputs[1]))
+    right = engine.projected(_deferred(inputs[1]))
     searched = engine.search(operator, left, right)
     if searched is not None:
         return _extended(left, relation, searched)
@@ -128,7 +128,7 @@ def _materialised(engine: DayEngine, operator: SourceOperator, given: Handle) ->
     """Rows that have numbers: a deferred relation is sorted into its total order and written."""
     if isinstance(given, Materialised):
         return given
-    given = engine.narrowed(given)
+    given = engine.projected(given)
     names = given.relation.names
     name = f"rows_of_{operator.inputs[0]}"
     rows = engine.number(operator, statements.numbering(given.relation, given), name)

@@ -17,7 +17,7 @@ import lance
 import pyarrow as pa
 
 from beam_pipeline.day.execution import run_operator
-from beam_pipeline.session.session import begin, session_of
+from beam_pipeline.session.registry import begin, session_of
 from beam_pipeline.workers.context import DayHandle, RunContext
 from beam_pipeline.workers.day_slots import ThreadDaySlots
 from beam_pipeline.workers.limits import DayLimits

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from beam_pipeline.command import main
-from beam_pipeline.history import projected_partitions
+from beam_pipeline.history import partition_cache, projected_partitions
 from daeda_audit.command import main as audit
 from tests.projects import TinyProject
 
@@ -47,7 +47,7 @@ def test_a_project_reads_its_own_data(
     monkeypatch.chdir(made.root)
     if narrow:
         monkeypatch.setattr(projected_partitions, "_LEAST_BYTES", 0)
-        monkeypatch.setattr(projected_partitions, "_LEAST_READERS", 1)
+        monkeypatch.setattr(partition_cache, "_LEAST_READERS", 1)
     assert main([]) == 0
     parts = sorted((made.root / "output/ranking/skeleton").glob("dt=*/*.parquet"))
     rows = pa.concat_tables(pq.ParquetFile(part).read() for part in parts)

@@ -14,7 +14,7 @@ import pytest
 
 from beam_pipeline import command
 from beam_pipeline.public_run import open_run
-from beam_pipeline.session.session import begin, session_of
+from beam_pipeline.session.registry import begin, session_of
 from beam_pipeline.workers.context import DayHandle
 from daeda.dataset.layout import MANIFEST_NAME
 from daeda.storage.client import RetryPolicy, S3Client
@@ -195,8 +195,8 @@ def test_a_pipeline_of_ones_own_works_on_addresses_too(project: TinyProject, cli
         session = session_of(begin(run, DayHandle(dt.date(2024, 1, 2))))
         try:
             query = "SELECT count(*) FROM read_parquet('s3://lake/features/items.parquet')"
-            assert session.connection.execute(query).fetchall() == [(2,)]
+            assert session.resources.connection.execute(query).fetchall() == [(2,)]
             with pytest.raises(duckdb.PermissionException):
-                session.connection.execute("SELECT * FROM read_text('s3://lake/other/x')")
+                session.resources.connection.execute("SELECT * FROM read_text('s3://lake/other/x')")
         finally:
             session.close()

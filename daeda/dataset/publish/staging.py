@@ -53,8 +53,8 @@ class RunStaging:
         return self.directory / "status"
 
     @property
-    def narrowed(self) -> Path:
-        """Files of histories, narrowed to what Scans take of them, for all days of the run."""
+    def partition_cache(self) -> Path:
+        """What is made of the partitions of histories once, for all days of the run."""
         return self.directory / "narrowed"
 
     @property
@@ -118,7 +118,8 @@ def _make(staging: RunStaging) -> None:
     below = [parent / dataset for parent in (staging.ready, staging.aside) for dataset in _DATASETS]
     claims = staging.directory / "claims"
     for path in (
-        staging.directory, staging.work, staging.status, staging.narrowed, staging.ready, staging.aside, claims, *below
+        staging.directory, staging.work, staging.status, staging.partition_cache, staging.ready, staging.aside, claims,
+        *below,
     ):  # fmt: skip
         path.mkdir()
 

@@ -9,8 +9,9 @@ import datetime as dt
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -18,8 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from beam_pipeline.day import rolling as product
-from beam_pipeline.session.arrow_columns import HeldColumns
-from beam_pipeline.session.probe_tables import DayMoments
+from beam_pipeline.session.arrow_columns import ArrowColumns
+from beam_pipeline.session.probe_tables import DayProbeTables
+from beam_pipeline.session.record import DayRecord
 from beam_pipeline.workers.limits import DayLimits
 from daeda.dtypes import TIMESTAMP_UNITS, DType
 from daeda.durations import Duration
@@ -68,29 +70,21 @@ class Case:
     engine: str = "duckdb"
     chunk_rows: int = 1_000_000
     batch_rows: int = 122_880
-    held_bytes: int = 1 << 28
+    arrow_bytes: int = 1 << 28
 
 
-@dataclass
-class Session:
-    """As much of a day's session as the operator needs."""
+class Resources:
+    """As much of a day's resources as the operator needs: `made` are the tables of the day."""
 
-    directory: Path
-    connection: duckdb.DuckDBPyConnection
-    chunk_rows: int
-    held_bytes: int
-    memory_bytes: int = 1 << 30
-    day: dt.date = DAY
-    libraries: set[str] = field(default_factory=set)
-    context: Any = field(init=False)
-    moments: DayMoments = field(default_factory=DayMoments)
-    made: list[str] = field(default_factory=list)
-    scanned: dict[str, Any] = field(default_factory=dict)
+    def __init__(self, connection: duckdb.DuckDBPyConnection, limits: DayLimits, arrow_bytes: int) -> None:
+        self.connection = connection
+        self.limits = limits
+        self.arrow_columns = ArrowColumns(connection, arrow_bytes)
+        self.made: list[str] = []
 
-    def __post_init__(self) -> None:
-        self.context = type("Context", (), {})()
-        self.held = HeldColumns(self.connection, self.held_bytes)
-        self.context.limits = DayLimits(self.memory_bytes, 1, "", rolling_chunk_rows=self.chunk_rows)
+    @property
+    def engine_bytes(self) -> int:
+        return self.limits.engine_bytes - self.arrow_columns.nbytes
 
     def check(self) -> None:
         pass
@@ -100,6 +94,26 @@ class Session:
         create = "CREATE TABLE" if shared else "CREATE TEMP TABLE"
         (rows,) = self.connection.execute(f'{create} "{name}" AS {query}').fetchone()
         return rows
+
+
+class Session:
+    """As much of a day's session as the operator needs."""
+
+    day = DAY
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        chunk_rows: int,
+        arrow_bytes: int,
+        memory_bytes: int = 1 << 30,
+    ) -> None:
+        limits = DayLimits(memory_bytes, 1, "", rolling_chunk_rows=chunk_rows)
+        self.context = SimpleNamespace(limits=limits)
+        self.resources = Resources(connection, limits, arrow_bytes)
+        self.record = DayRecord()
+        self.inputs = SimpleNamespace(scanned={})
+        self.probe_tables = DayProbeTables(self.resources)  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -147,14 +161,14 @@ def in_the_product(case: Case, directory: Path, connection: duckdb.DuckDBPyConne
         kept = Filter(name="filter", inputs=("right",), output="kept", predicate=case.where[0])
         right = filter_rows(kept, right, None)
     operator.derive((relation, right.relation))
-    session = Session(directory, connection, case.chunk_rows, case.held_bytes, **limits)
+    session = Session(connection, case.chunk_rows, case.arrow_bytes, **limits)
     try:
         with batches_of(case.batch_rows):
             made = product.run_rolling(session, operator, left, right)
         return connection.table(made.name).to_arrow_table()
     finally:
         connection.unregister(operator.output)
-        for kept in (*session.made, left_table, "daeda_chunks"):
+        for kept in (*session.resources.made, left_table, "daeda_chunks"):
             connection.execute(f'DROP TABLE IF EXISTS "{kept}"')
 
 

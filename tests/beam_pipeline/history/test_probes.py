@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from beam_pipeline.history.probes import NOBODY, Piece, ProbeStream, probing
-from beam_pipeline.session.probe_tables import MomentTables
+from beam_pipeline.session.probe_tables import ProbeTables
 from beam_pipeline.windows.contract import Probes
 from daeda.sql.locked import connect
 
@@ -52,7 +52,7 @@ def test_every_row_is_read_once_while_the_connection_streams_something_else(limi
             "CREATE TABLE moments AS SELECT range AS __row, range // 30 AS __entity, range % 30 AS __time "
             f"FROM range({rows}) WHERE range % 1000 <> 0 ORDER BY 2, 3, 1"
         )
-        moments = MomentTables("entities", "moments", rows - rows // 1000)
+        moments = ProbeTables("entities", "moments", rows - rows // 1000)
         history = connection.execute("SELECT range FROM range(500000)").to_arrow_reader(10_000)
         seen = history.read_next_batch().num_rows
         with probing(connection, moments, rows, 2048, limit) as probes:

@@ -1,4 +1,4 @@
-"""Histories that several days read are narrowed once: the same bytes, the first writer wins, and nothing stays."""
+"""Histories that several days read are projected once: the same bytes, the first writer wins, and nothing stays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from beam_pipeline.command import main
-from beam_pipeline.history import projected_partitions, reader
+from beam_pipeline.history import partition_cache, projected_partitions, reader
+from beam_pipeline.session.resources import DayResources
 from beam_pipeline.session.session import DaySession
 from daeda.dtypes import DType
 from daeda.operators.operator import Instant
@@ -26,22 +27,22 @@ DAYS = 5
 @pytest.fixture(autouse=True)
 def _small_files_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(projected_partitions, "_LEAST_BYTES", 0)
-    # A rolling aggregate reads narrowed files where it has no pieces (test_sorted_partitions.py).
-    monkeypatch.setattr(reader, "rows_of_pieces", lambda *_: None)
+    # A rolling aggregate reads projected files where it has no sorted partitions (test_sorted_partitions.py).
+    monkeypatch.setattr(reader, "rows_of_partitions", lambda *_: None)
 
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
-    """Each file that a day tried to narrow, and whether it could."""
+    """Each file that a day tried to project, and whether it could."""
     tried: list[tuple[str, bool]] = []
-    narrow = projected_partitions._narrow
+    make = partition_cache.PartitionCache.make
 
-    def seen(day: Any, scan: Scan, file: Any, target: Path) -> bool:
-        done = narrow(day, scan, file, target)
-        tried.append((target.name, done))
-        return done
+    def seen(self: Any, entry: partition_cache.Entry, *words: Any) -> Any:
+        rows = make(self, entry, *words)
+        tried.append((entry.path.name, rows is not None))
+        return rows
 
-    monkeypatch.setattr(projected_partitions, "_narrow", seen)
+    monkeypatch.setattr(partition_cache.PartitionCache, "make", seen)
     return tried
 
 
@@ -90,13 +91,13 @@ def test_the_bytes_are_those_of_the_sources(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]], day_workers: int
 ) -> None:
     given = project(tmp_path / "project", day_workers)
-    found = build(given, tmp_path / "narrowed")
+    found = build(given, tmp_path / "projected")
     assert len({name for name, _ in made}) > DAYS
     assert all(done for _, done in made)
     if day_workers == 1:
-        assert len({name for name, _ in made}) == len(made), "a file was narrowed twice"
+        assert len({name for name, _ in made}) == len(made), "a file was projected twice"
     made.clear()
-    monkeypatch.setattr(projected_partitions, "_LEAST_READERS", 1_000)
+    monkeypatch.setattr(partition_cache, "_LEAST_READERS", 1_000)
     assert build(given, tmp_path / "sources") == found
     assert made == []
 
@@ -124,7 +125,7 @@ def test_the_first_writer_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.parametrize("error", [duckdb.IOException("no space"), OSError("no links here")])
-def test_a_file_that_cannot_be_narrowed_is_read_itself(
+def test_a_file_that_cannot_be_projected_is_read_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]], error: Exception
 ) -> None:
     given = project(tmp_path / "project")
@@ -140,23 +141,23 @@ def test_a_file_that_cannot_be_narrowed_is_read_itself(
     assert build(given, tmp_path / "sources") == found
 
 
-def test_files_are_narrowed_within_a_bound(
+def test_files_are_projected_within_a_bound(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]]
 ) -> None:
     """What is one byte from full takes one more file, and nothing more."""
-    monkeypatch.setattr(projected_partitions, "_MOST_BYTES", 1)
+    monkeypatch.setattr(partition_cache, "_MOST_BYTES", 1)
     build(project(tmp_path / "project"), tmp_path / "bounded")
     assert len(made) == 1
 
 
-def test_a_file_that_changes_while_it_is_narrowed_fails_the_day(
+def test_a_file_that_changes_while_it_is_projected_fails_the_day(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = project(tmp_path / "project")
-    copy = DaySession.copy
+    copy = DayResources.copy
     changed: list[Path] = []
 
-    def change(self: DaySession, query: str, path: Path, options: str) -> int:
+    def change(self: DayResources, query: str, path: Path, options: str) -> int:
         rows = copy(self, query, path, options)
         if options == projected_partitions._OPTIONS and not changed:
             source = Path(query.partition("(['")[2].partition("'")[0])
@@ -164,7 +165,7 @@ def test_a_file_that_changes_while_it_is_narrowed_fails_the_day(
             os.utime(source, ns=(1, 1))
         return rows
 
-    monkeypatch.setattr(DaySession, "copy", change)
+    monkeypatch.setattr(DayResources, "copy", change)
     words = ["--runtime-config-path", str(given.runtime_path), "--output-root", str(tmp_path / "output")]
     assert main(words) != 0
     assert changed
@@ -195,14 +196,14 @@ def replaced_between_days(
 
 
 def test_a_day_reads_the_version_that_it_has_identified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A source that is replaced between two days of a run is narrowed anew for the later one."""
+    """A source that is replaced between two days of a run is projected anew for the later one."""
     given = project(tmp_path / "project")
     found, later = replaced_between_days(given, tmp_path / "replaced", monkeypatch)
     wanted = build(given, tmp_path / "sources")
     assert {name for name in wanted if found[name] != wanted[name]} == {later}
 
 
-def test_a_narrowed_file_has_the_columns_of_its_source(tmp_path: Path) -> None:
+def test_a_projected_file_has_the_columns_of_its_source(tmp_path: Path) -> None:
     """Stored types and values stay, -0.0 included; names are those of the source; the predicate sees declared ones."""
     columns = {"at": "timestamp[us]", "who": "int32", "much": "double", "other": "string", "many": "list<float>"}
     rows: list[tuple[Any, ...]] = [

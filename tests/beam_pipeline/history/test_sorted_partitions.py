@@ -12,8 +12,7 @@ import pyarrow as pa
 import pytest
 
 from beam_pipeline.command import main
-from beam_pipeline.history import projected_partitions, reader, sorted_partitions
-from beam_pipeline.history.mapped_partitions import _newest
+from beam_pipeline.history import partition_cache, reader, sorted_partitions
 from tests.beam_pipeline.history.test_projected_partitions import DAYS, build, project, replaced_between_days
 from tests.projects import TinyProject
 
@@ -23,37 +22,37 @@ PARTITIONS = DAYS + 5
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
-    """Each piece that a day made, and whether it was to be kept."""
+    """Each sorted partition that a day made, and whether it was to be kept."""
     seen: list[tuple[str, bool]] = []
-    make = sorted_partitions._Pieces._make
+    make = partition_cache.PartitionCache.make
 
-    def noted(self: Any, piece: Any, keep: bool) -> Any:
-        table = make(self, piece, keep)
-        if table is not None:
-            seen.append((piece.path.name, keep))
+    def noted(self: Any, entry: partition_cache.Entry, write: Any, keep: bool = True) -> Any:
+        table = make(self, entry, write, keep)
+        if table is not None and entry.path.suffix == ".arrow":
+            seen.append((entry.path.name, keep))
         return table
 
-    monkeypatch.setattr(sorted_partitions._Pieces, "_make", noted)
+    monkeypatch.setattr(partition_cache.PartitionCache, "make", noted)
     return seen
 
 
 @pytest.fixture
 def mapped(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Each piece that a day found made."""
+    """Each sorted partition that a day found made."""
     seen: list[str] = []
-    original = sorted_partitions._mapped
+    original = partition_cache._map
 
     def noted(path: Path) -> pa.Table:
         seen.append(path.name)
         return original(path)
 
-    monkeypatch.setattr(sorted_partitions, "_mapped", noted)
+    monkeypatch.setattr(partition_cache, "_map", noted)
     return seen
 
 
-def without_pieces(given: TinyProject, output: Path) -> dict[str, bytes]:
+def without_cache(given: TinyProject, output: Path) -> dict[str, bytes]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(projected_partitions, "_LEAST_READERS", 1_000)
+        patch.setattr(partition_cache, "_LEAST_READERS", 1_000)
         return build(given, output)
 
 
@@ -65,17 +64,17 @@ def test_the_bytes_are_those_of_the_sources(
     given = project(tmp_path / "project", day_workers)
     if key == "string":
         with_text_keys(given)
-    found = build(given, tmp_path / "pieces")
+    found = build(given, tmp_path / "sorted")
     kept = [name for name, keep in made if keep]
     assert DAYS < len(set(kept)) <= 2 * PARTITIONS
     assert len(mapped) > DAYS
-    assert _newest == {}
+    assert partition_cache._mapped == {}
     if day_workers == 1:
-        assert len(set(mapped)) == len(mapped), "a piece was mapped twice"
+        assert len(set(mapped)) == len(mapped), "a partition was mapped twice"
     if day_workers == 1:
-        assert len(set(kept)) == len(kept), "a piece was made twice"
+        assert len(set(kept)) == len(kept), "a partition was made twice"
     made.clear()
-    assert without_pieces(given, tmp_path / "sources") == found
+    assert without_cache(given, tmp_path / "sources") == found
     assert made == []
 
 
@@ -105,11 +104,11 @@ def test_the_first_writer_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     found = build(given, tmp_path / "late")
     assert len(set(late)) == len(late) > DAYS
     monkeypatch.undo()
-    assert without_pieces(given, tmp_path / "sources") == found
+    assert without_cache(given, tmp_path / "sources") == found
 
 
 @pytest.mark.parametrize("error", [duckdb.IOException("no space"), OSError("no links here")])
-def test_where_no_piece_can_be_made_the_source_is_read(
+def test_where_none_can_be_made_the_source_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]], error: Exception
 ) -> None:
     given = project(tmp_path / "project")
@@ -119,29 +118,29 @@ def test_where_no_piece_can_be_made_the_source_is_read(
 
     monkeypatch.setattr(os, "link", refuse)
     found = build(given, tmp_path / "refused")
-    # Partitions that few days look back on have pieces that are not kept, but those behind a refusal are not begun.
+    # Partitions that few days look back on have tables that are not kept, but those behind a refusal are not begun.
     assert not any(keep for _, keep in made)
     monkeypatch.undo()
-    assert without_pieces(given, tmp_path / "sources") == found
+    assert without_cache(given, tmp_path / "sources") == found
 
 
-def test_pieces_are_kept_within_a_bound(
+def test_partitions_are_kept_within_a_bound(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]]
 ) -> None:
     """What is one byte from full takes what the threads make at once, and nothing more."""
     given = project(tmp_path / "project")
-    monkeypatch.setattr(projected_partitions, "_MOST_BYTES", 1)
+    monkeypatch.setattr(partition_cache, "_MOST_BYTES", 1)
     found = build(given, tmp_path / "bounded")
     assert 1 <= sum(keep for _, keep in made) <= 2
     monkeypatch.undo()
-    assert without_pieces(given, tmp_path / "sources") == found
+    assert without_cache(given, tmp_path / "sources") == found
 
 
 def test_a_history_without_room_is_sorted_by_duckdb(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]]
 ) -> None:
     given = project(tmp_path / "project")
-    found = build(given, tmp_path / "pieces")
+    found = build(given, tmp_path / "sorted")
     made.clear()
     monkeypatch.setattr(reader, "HELD_SHARE", 0.0)
     assert build(given, tmp_path / "sorted") == found
@@ -149,11 +148,11 @@ def test_a_history_without_room_is_sorted_by_duckdb(
     assert len(made) <= 4 * DAYS
 
 
-def test_a_file_that_changes_while_a_piece_is_made_fails_the_day(
+def test_a_file_that_changes_while_its_partition_is_made_fails_the_day(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = project(tmp_path / "project")
-    check = sorted_partitions.check_unchanged
+    check = partition_cache.check_unchanged
     changed: list[Path] = []
 
     def change(files: Any) -> None:
@@ -162,7 +161,7 @@ def test_a_file_that_changes_while_a_piece_is_made_fails_the_day(
             os.utime(files[0].path, ns=(1, 1))
         check(files)
 
-    monkeypatch.setattr(sorted_partitions, "check_unchanged", change)
+    monkeypatch.setattr(partition_cache, "check_unchanged", change)
     words = ["--runtime-config-path", str(given.runtime_path), "--output-root", str(tmp_path / "output")]
     assert main(words) != 0
     assert f"{changed[0]} changed while the day was built: run again when it is complete" in capsys.readouterr().err
@@ -170,10 +169,10 @@ def test_a_file_that_changes_while_a_piece_is_made_fails_the_day(
 
 
 def test_a_day_reads_the_version_that_it_has_identified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A source that is replaced between two days of a run has another piece for the later one."""
+    """A source that is replaced between two days of a run has another partition for the later one."""
     given = project(tmp_path / "project")
     found, later = replaced_between_days(given, tmp_path / "replaced", monkeypatch)
-    wanted = without_pieces(given, tmp_path / "sources")
+    wanted = without_cache(given, tmp_path / "sources")
     assert {name for name in wanted if found[name] != wanted[name]} == {later}
 
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from beam_pipeline.day.column_statistics import facts_of
-from beam_pipeline.session.arrow_columns import HeldColumns
+from beam_pipeline.day.column_statistics import column_statistics
+from beam_pipeline.session.arrow_columns import ArrowColumns
 from daeda.dataset.manifest import ColumnStatistics
 from daeda.dtypes import DType
 from daeda.operators.relation import Column, Relation
@@ -20,28 +20,28 @@ from daeda.sql.handle import ColumnTable, Materialised, column
 TYPES = {"k": "int64", "a": "int32", "b": "list<int64>", "c": "double", "d": "uint64", "e": "int64"}
 
 
-class Session:
-    """A connection, and what is held beside it."""
+class Resources:
+    """A connection, and Arrow columns beside it."""
 
     def __init__(self) -> None:
         self.connection = duckdb.connect(config={"threads": 2})
-        self.held = HeldColumns(self.connection, 1 << 20)
+        self.arrow_columns = ArrowColumns(self.connection, 1 << 20)
 
 
 @pytest.fixture
-def session() -> Session:
-    return Session()
+def resources() -> Resources:
+    return Resources()
 
 
-def materialised(session: Session, rows: int) -> Materialised:
+def numbered(resources: Resources, rows: int) -> Materialised:
     """k in a table of DuckDB's, a and b, and d and e held beside it, c in a table."""
-    session.connection.execute(f"CREATE TEMP TABLE spine AS SELECT i AS k FROM range({rows}) AS r(i)")
-    session.held.hold("one", pa.table({
+    resources.connection.execute(f"CREATE TEMP TABLE spine AS SELECT i AS k FROM range({rows}) AS r(i)")
+    resources.arrow_columns.hold("one", pa.table({
         "a": pa.array([None if i % 3 == 0 else -i for i in range(rows)], pa.int32()),
         "b": pa.array([None if i % 5 == 0 else [i, None] for i in range(rows)], pa.list_(pa.int64())),
     }))  # fmt: skip
-    session.connection.execute(f"CREATE TEMP TABLE doubles AS SELECT i / 3 AS c FROM range({rows}) AS r(i)")
-    session.held.hold("two", pa.table({
+    resources.connection.execute(f"CREATE TEMP TABLE doubles AS SELECT i / 3 AS c FROM range({rows}) AS r(i)")
+    resources.arrow_columns.hold("two", pa.table({
         "d": pa.array([2**64 - 1 - i for i in range(rows)], pa.uint64()), "e": pa.nulls(rows, pa.int64()),
     }))  # fmt: skip
     relation = Relation(tuple(Column(name, DType.parse(dtype)) for name, dtype in TYPES.items()), ("k",))
@@ -53,15 +53,17 @@ def materialised(session: Session, rows: int) -> Materialised:
 
 
 @pytest.mark.parametrize("room", [True, False])
-def test_held_columns_stand_beside_tables_row_by_row(session: Session, room: bool) -> None:
-    given = materialised(session, 10_000)
+def test_held_columns_stand_beside_tables_row_by_row(resources: Resources, room: bool) -> None:
+    given = numbered(resources, 10_000)
     if not room:
-        session.held.hold("more", pa.table({"more": pa.nulls(session.held.room // 8, pa.int64())}))
-    given = session.held.side_by_side(given)
+        resources.arrow_columns.hold(
+            "more", pa.table({"more": pa.nulls(resources.arrow_columns.room // 8, pa.int64())})
+        )
+    given = resources.arrow_columns.side_by_side(given)
     assert len(given.tables) == (1 if room else 3)
     for first, last in ((0, None), (0, 2_500), (2_500, 7_000), (7_000, None)):
-        session.held.show(first, last)
-        found = session.connection.execute(statements.assembly(given.relation, given, first, last)).to_arrow_table()
+        resources.arrow_columns.show(first, last)
+        found = resources.connection.execute(statements.assembly(given.relation, given, first, last)).to_arrow_table()
         rows = range(first, 10_000 if last is None else last)
         assert found["k"].to_pylist() == list(rows)
         assert found["a"].to_pylist() == [None if i % 3 == 0 else -i for i in rows]
@@ -69,27 +71,27 @@ def test_held_columns_stand_beside_tables_row_by_row(session: Session, room: boo
         assert found["d"].to_pylist() == [2**64 - 1 - i for i in rows]
 
 
-def test_a_relation_without_numbers_is_numbered_by_the_spine(session: Session) -> None:
-    given = materialised(session, 5_000)
-    found = session.connection.execute(given.select(["d"]).sql("duckdb")).to_arrow_table()
+def test_a_relation_without_numbers_is_numbered_by_the_spine(resources: Resources) -> None:
+    given = numbered(resources, 5_000)
+    found = resources.connection.execute(given.select(["d"]).sql("duckdb")).to_arrow_table()
     assert found["__row"].to_pylist() == list(range(5_000))
     assert found["d"].to_pylist() == [2**64 - 1 - i for i in range(5_000)]
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2_000])
-def test_facts_of_footers_are_those_that_are_counted(session: Session, rows: int, tmp_path: Path) -> None:
-    given = session.held.side_by_side(materialised(session, rows))
+def test_facts_of_footers_are_those_that_are_counted(resources: Resources, rows: int, tmp_path: Path) -> None:
+    given = resources.arrow_columns.side_by_side(numbered(resources, rows))
     cut = rows // 2
     footers = []
     for first, last in ((0, cut), (cut, None)):
         path = tmp_path / f"part-{first}-{last}.parquet"
-        session.held.show(first, last)
+        resources.arrow_columns.show(first, last)
         query = statements.assembly(given.relation, given, first, last)
-        session.connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 2048)")
+        resources.connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 2048)")
         footers.append(pq.read_metadata(path))
-    session.held.show()
-    found = facts_of(session, given.relation, given, footers)  # type: ignore[arg-type]
-    counted = session.connection.execute(statements.column_statistics(given.relation, given)).fetchone()
+    resources.arrow_columns.show()
+    found = column_statistics(resources.connection, given.relation, given, footers)
+    counted = resources.connection.execute(statements.column_statistics(given.relation, given)).fetchone()
     assert counted is not None
     values = iter(counted[1:])
     for one in found:

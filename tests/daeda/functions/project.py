@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from beam_pipeline.day.execution import run_operator
-from beam_pipeline.session.session import begin, session_of, timed
+from beam_pipeline.session.registry import begin, session_of
+from beam_pipeline.session.timed import timed
 from beam_pipeline.workers.context import DayHandle, RunContext
 from beam_pipeline.workers.day_slots import ThreadDaySlots
 from beam_pipeline.workers.limits import DayLimits

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from beam_pipeline.session import check_now as checks_of_days
-from beam_pipeline.session.check_now import check_now
+from beam_pipeline.session import input_check
+from beam_pipeline.session.input_check import check_input
 from daeda.dataset.fingerprint import operator_digests
 from daeda.errors import DayError, InputError
 from daeda.operators.relational import Scan
@@ -213,14 +213,14 @@ def test_a_day_checks_a_file_once_for_each_state_of_it(tmp_path: Path, monkeypat
         looked.append(given[1])
         return check_file(*given)
 
-    monkeypatch.setattr(checks_of_days, "check_file", look)
+    monkeypatch.setattr(input_check, "check_file", look)
     for _ in range(3):
-        check_now(scan, digest, Identities().of("scan", str(path)), files)
+        check_input(scan, digest, Identities().of("scan", str(path)), files)
     assert len(looked) == 1
     file = Identities().of("scan", str(path))
     os.utime(path, ns=(1, 1))
     with pytest.raises(InputError) as raised:
-        check_now(scan, digest, replace(file, ctime_ns=1), files)
+        check_input(scan, digest, replace(file, ctime_ns=1), files)
     assert str(raised.value) == f"{path} changed while it was checked: run again when it is complete"
-    check_now(scan, digest, Identities().of("scan", str(path)), files)
+    check_input(scan, digest, Identities().of("scan", str(path)), files)
     assert len(looked) == 3

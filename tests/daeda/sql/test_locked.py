@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from beam_pipeline.session.session import begin, session_of
+from beam_pipeline.session.registry import begin, session_of
 from beam_pipeline.workers.context import DayHandle, RunContext
 from beam_pipeline.workers.day_slots import ThreadDaySlots
 from beam_pipeline.workers.limits import DayLimits
@@ -100,12 +100,13 @@ def test_a_day_at_work_is_locked(tmp_path: Path, places: dict[str, str]) -> None
         register_run(context, ThreadDaySlots(1))
         session = session_of(begin(context, DayHandle(DAY)))
         try:
-            assert session.table("a", "SELECT 1 AS a") == 1
-            assert session.copy("FROM a", session.work / "a.parquet", "COMPRESSION zstd") == 1
-            assert session.connection.execute(f"SELECT * FROM read_text('{places['in']}/secret.txt')").fetchall()
+            assert session.resources.table("a", "SELECT 1 AS a") == 1
+            assert session.resources.copy("FROM a", session.resources.work / "a.parquet", "COMPRESSION zstd") == 1
+            connection = session.resources.connection
+            assert connection.execute(f"SELECT * FROM read_text('{places['in']}/secret.txt')").fetchall()
             for statement in ESCAPES.values():
                 with pytest.raises((duckdb.PermissionException, duckdb.InvalidInputException)):
-                    session.connection.execute(statement.format(**places))
+                    connection.execute(statement.format(**places))
         finally:
             session.close()
             forget_run(context)

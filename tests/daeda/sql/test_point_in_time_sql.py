@@ -124,7 +124,7 @@ def in_the_product(
     deferred = scan(source, source.derive(()), [str(right_path)], DAY)
     join.derive((relation, deferred.relation))
     if held_bytes is not None:
-        return _searched(Session(directory, connection, 1_000, held_bytes, memory_bytes), join, materialised, deferred)
+        return _searched(Session(connection, 1_000, held_bytes, memory_bytes), join, materialised, deferred)
     try:
         return connection.execute(point_in_time_join(join, materialised, deferred)).to_arrow_table().to_pylist()
     finally:
@@ -142,11 +142,11 @@ def _searched(session: Session, join: PointInTimeJoin, left: Materialised, right
         if made is None:
             raise NotSearched
         assert (made.columns, made.numbered) == (join.columns, False)
-        return session.connection.table(made.name).to_arrow_table().to_pylist()
+        return session.resources.connection.table(made.name).to_arrow_table().to_pylist()
     finally:
-        session.connection.unregister(join.output)
-        for one in (*session.made, left.tables[0].name):
-            session.connection.execute(f'DROP TABLE IF EXISTS "{one}"')
+        session.resources.connection.unregister(join.output)
+        for one in (*session.resources.made, left.tables[0].name):
+            session.resources.connection.execute(f'DROP TABLE IF EXISTS "{one}"')
 
 
 def in_the_oracle(case: Case) -> list[Row]:

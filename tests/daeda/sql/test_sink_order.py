@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from beam_pipeline.day.sink import Bounds, _check_order, bounds_of
-from beam_pipeline.session.scanned import Scanned
+from beam_pipeline.session.inputs import ScannedFiles
 from daeda.dtypes import DType
 from daeda.errors import DayError
 from daeda.operators.operator import Instant
@@ -58,7 +58,7 @@ def a_day(dtype: str, unit: str, reads: str = "day", declared: str = "") -> Any:
     lookback = {"lookback": "1d"} if reads == "lookback" else {}
     scan = Scan(name="s", output="s", view="v", path="v", reads=reads, time=Instant(column="at", unit=unit),
                 columns=(column,), **lookback)  # type: ignore[arg-type]  # fmt: skip
-    return SimpleNamespace(day=DAY, scanned={"s": Scanned(scan, SourceFiles("v"), {})})
+    return SimpleNamespace(day=DAY, inputs=SimpleNamespace(scanned={"s": ScannedFiles(scan, SourceFiles("v"), {})}))
 
 
 @pytest.mark.parametrize(

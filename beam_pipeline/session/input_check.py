@@ -20,7 +20,7 @@ _lock = Lock()
 _right: set[tuple[str, str, FileState]] = set()
 
 
-def check_now(scan: Scan, digest: str, file: InputFile, files: SourceFiles) -> None:
+def check_input(scan: Scan, digest: str, file: InputFile, files: SourceFiles) -> None:
     """Raise InputError unless the file, in the state in which it was identified, fits its Scan, which has this digest.
 
     `files` are those of the Scan's view, with the partition of the file among them.

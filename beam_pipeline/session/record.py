@@ -1,0 +1,49 @@
+"""What a day notes for its manifest while its operators run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from daeda.dataset.fingerprint import operator_digests
+from daeda.operators.relational import Filter, Project
+from daeda.sql.handle import Deferred
+from daeda.sql.lower import Handle, SourceOperator
+from daeda.storage.location import Location
+
+
+@dataclass
+class DayRecord:
+    """The operators of a day that have run.
+
+    `digests` say what each operator does and `function_codes` what each function of the user does, for the fingerprint.
+    `libraries` are packages beside the usual ones that made the bytes of the day. `seconds` are by operator.
+    """
+
+    digests: dict[str, str] = field(default_factory=dict)
+    function_codes: dict[str, str] = field(default_factory=dict)
+    libraries: set[str] = field(default_factory=set)
+    seconds: dict[str, float] = field(default_factory=dict)
+    published: tuple[Location, ...] = ()
+
+    def add_operator(self, operator: SourceOperator) -> None:
+        """Note what an operator does."""
+        self.digests |= operator_digests([operator])
+
+    def add_seconds(self, operator: str, seconds: float) -> None:
+        """Note how long an operator took; a second time adds to the first."""
+        self.seconds[operator] = self.seconds.get(operator, 0.0) + seconds
+
+
+@dataclass
+class UserExpressions:
+    """The operators of a day with expressions of the user, to look for the one that makes a statement fail."""
+
+    filters: list[tuple[Filter, Deferred]] = field(default_factory=list)
+    project: Project | None = None
+
+    def add(self, operator: SourceOperator, inputs: tuple[Handle, ...]) -> None:
+        """Note an operator, where its statement is only composed now and runs later."""
+        if isinstance(operator, Project):
+            self.project = operator
+        elif isinstance(operator, Filter) and isinstance(inputs[0], Deferred):
+            self.filters.append((operator, inputs[0]))

@@ -1,0 +1,110 @@
+"""The days at work in this process.
+
+Operators of a day are fused, so they run one after another in one process; the session is found by the attempt that the
+handle carries.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+import uuid
+from dataclasses import replace
+
+import duckdb
+
+from beam_pipeline.session.session import DaySession
+from beam_pipeline.workers.context import DayHandle, RunContext
+from beam_pipeline.workers.day_slots import DaySlots
+from beam_pipeline.workers.registry import join_run
+from daeda.dataset.publish.claims import claim_days, holds
+from daeda.errors import DayError, first_line, refusal
+from daeda.process.messages import say
+
+_sessions: dict[str, DaySession] = {}
+_lock = threading.Lock()
+_thread = threading.local()
+
+
+def begin(context: RunContext, handle: DayHandle) -> DayHandle:
+    """Begin a new attempt at a day: wait for a slot, open the session.
+
+    Raises DayError when this thread has not ended the day before, whose slot it would wait for without an end.
+    """
+    _check_ended(handle)
+    attempt = uuid.uuid4().hex[:12]
+    slots = join_run(context)
+    slots.enter(handle.day, attempt, lambda: _interrupt(attempt))
+    try:
+        _claim(context, handle.day, slots)
+        session = DaySession(context, handle.day, attempt, slots, _forget)
+    except (OSError, duckdb.Error) as error:
+        slots.leave(attempt)
+        reason = refusal(error) if isinstance(error, OSError) else first_line(error)
+        raise DayError(f"day {handle.day} cannot begin: {reason}") from error
+    except BaseException:
+        slots.leave(attempt)
+        raise
+    with _lock:
+        _sessions[attempt] = session
+    _thread.attempt = attempt
+    return replace(handle, attempt=attempt)
+
+
+def session_of(handle: DayHandle) -> DaySession:
+    """The session of a handle that has begun; raises DayError when another process began it."""
+    with _lock:
+        session = _sessions.get(handle.attempt)
+    if session is None:
+        raise DayError(
+            f"day {handle.day}: the runner split its operators over two workers, and a day stays in one: use a runner "
+            "that fuses ParDos, and put nothing that breaks fusion between the operators of a day"
+        )
+    return session
+
+
+def abandon_days(context: RunContext, seconds: float) -> tuple[dt.date, ...]:
+    """Close the sessions that a run has left open in this process, and return their days.
+
+    Waits up to `seconds` for operators that are at work. To be called when the pipeline has ended.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        with _lock:
+            left = [session for session in _sessions.values() if session.context.run_dir == context.run_dir]
+        if not any(session.busy for session in left) or time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    for session in left:
+        session.close()
+    return tuple(sorted(session.day for session in left))
+
+
+def _claim(context: RunContext, day: dt.date, slots: DaySlots) -> None:
+    """A driver claims days before it starts; a day of a pipeline of one's own, or one that is repeated, does now."""
+    if not holds(context.staging, "skeleton", day):
+        claim_days(context.staging, [("skeleton", day)], "wait", tell=say, check=slots.check)
+
+
+def _check_ended(handle: DayHandle) -> None:
+    with _lock:
+        before = _sessions.get(getattr(_thread, "attempt", ""))
+    if before is not None:
+        before.close()
+        raise DayError(
+            f"day {handle.day}: the day {before.day} before it has not been ended: let the chain of operators end with "
+            "a Sink, and put nothing between them that breaks fusion"
+        )
+
+
+def _interrupt(attempt: str) -> None:
+    with _lock:
+        session = _sessions.get(attempt)
+    if session is not None:
+        session.resources.connection.interrupt()
+
+
+def _forget(attempt: str) -> None:
+    with _lock:
+        _sessions.pop(attempt, None)

@@ -1,0 +1,91 @@
+"""An operator of a day at work: timed, reported, and its failure turned into an error that names day and operator."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+import pyarrow as pa
+
+from beam_pipeline.session.session import DaySession
+from daeda.dataset.profile import measured
+from daeda.durations import seconds_since
+from daeda.errors import DaedaError, DayError, UserError, first_line, refusal
+from daeda.functions.loading import check_not_stopped, raised_in
+from daeda.sql.locked import AllowedPaths
+from daeda.sql.unreadable import may_be_of_a_file, unreadable_file
+from daeda.storage.access import without_secrets
+
+
+@contextmanager
+def timed(session: DaySession, operator: str, rows: int = 0) -> Iterator[None]:
+    """Time an operator and report it; what goes wrong in it closes the session and is raised with day and operator."""
+    session.busy = True
+    started = time.perf_counter()
+    try:
+        session.status.report(operator, rows)
+        with measured(session.meter, operator):
+            yield
+    except BaseException as error:
+        stopping = isinstance(error, duckdb.Error) and session.resources.stopping
+        session.close()
+        raised = _named(session, operator, error, stopping)
+        if raised is error:
+            raise
+        raise raised from error
+    session.record.add_seconds(operator, seconds_since(started))
+    session.busy = False
+
+
+def _named(session: DaySession, operator: str, error: BaseException, stopping: bool) -> BaseException:
+    """What to raise for an error of an operator: the error itself where it is not foreseen, or names its day."""
+    begins = f"day {session.day}, operator '{operator}'"
+    match error:
+        case DaedaError():
+            if isinstance(error, DayError) and str(error).startswith("day "):
+                return error
+            # A mistake of the user is what was found before the first day; now it is a day that fails.
+            kind = DayError if isinstance(error, UserError) else type(error)
+            return kind(f"{begins}: {error}")
+        case duckdb.Error():
+            if stopping:
+                return DayError(f"day {session.day}: given up, the run is stopping")
+            unreadable = _unreadable(session) if may_be_of_a_file(error) else None
+            return DayError(f"{begins}: {unreadable or _duckdb_reason(session, error)}")
+        case pa.ArrowException():
+            # What breaks while rows are streamed comes as an error of Arrow.
+            unreadable = _unreadable(session)
+            return DayError(f"{begins}: {unreadable}") if unreadable else error
+        case OSError():
+            unreadable = _unreadable(session) if error.errno is None else None
+            return DayError(f"{begins}: {unreadable or refusal(error)}")
+        case Exception():
+            return error
+        case _:
+            check_not_stopped()
+            # What means an end to Python, or to Beam, and was raised in the middle of a day.
+            return DayError(f"{begins}: {raised_in(error)}")
+
+
+def _unreadable(session: DaySession) -> str | None:
+    """The sentence about the first file of the day that cannot be read, None where all can."""
+    limits = session.context.limits
+    return unreadable_file(
+        ((scanned.scan, scanned.needed) for scanned in session.inputs.scanned.values()),
+        AllowedPaths.of(session.context.allowed_paths),
+        {"threads": limits.threads, "memory_limit": f"{limits.duckdb_bytes}B"},
+        session.resources.check,
+    )
+
+
+def _duckdb_reason(session: DaySession, error: duckdb.Error) -> str:
+    advice = ""
+    if isinstance(error, duckdb.OutOfMemoryException):
+        advice = (
+            f": a day has {session.context.limits.memory_bytes >> 20} MiB here; raise "
+            "compute.duckdb_config.memory_limit, lower day_workers, or give more disk to temp_directory "
+            f"({session.resources.spill})"
+        )
+    return f"{without_secrets(first_line(error))}{advice}"
