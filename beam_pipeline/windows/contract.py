@@ -1,4 +1,4 @@
-"""What both rolling engines take and raise: sorted history, the moments that look back, the aggregates wanted."""
+"""What both rolling engines take and raise: sorted history, the probes that look back, the aggregates wanted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from daeda.aggregates import LIST_KINDS, AggregateKind
+from daeda.aggregates import AggregateKind
 from daeda.errors import DayError
 
 Int64s = npt.NDArray[np.int64]
@@ -17,7 +17,7 @@ Int64s = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class WindowedAggregate:
-    """One aggregate over one window.
+    """One aggregate over one window: what `Aggregate` says once it is checked, in the unit of the times.
 
     Attributes:
         name: column that it makes, for messages.
@@ -34,14 +34,6 @@ class WindowedAggregate:
     window: int | None
     max_length: int | None = None
     newest_first: bool = True
-
-    def __post_init__(self) -> None:
-        if (self.kind in LIST_KINDS) != (self.max_length is not None):
-            raise ValueError(f"'{self.name}': 'max_length' belongs to list kinds, and they need it")
-        if self.kind != "count" and self.column is None:
-            raise ValueError(f"'{self.name}': kind '{self.kind}' needs a column")
-        if self.window is not None and self.window < 0:
-            raise ValueError(f"'{self.name}': a window cannot be negative, found {self.window}")
 
 
 @dataclass(frozen=True)
@@ -70,7 +62,7 @@ class History:
 
 @dataclass(frozen=True)
 class Probes:
-    """The moments that look back: int64 entity codes and times, sorted by (entity, time); any of them may repeat."""
+    """The instants that look back: int64 entity codes and times, sorted by (entity, time); any of them may repeat."""
 
     entity: Int64s
     time: Int64s

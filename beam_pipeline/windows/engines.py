@@ -11,14 +11,14 @@ import pyarrow as pa
 from beam_pipeline.windows.contract import History, Probes, WindowedAggregate
 from daeda.errors import DayError
 
-Aggregate = Callable[[History, Probes, Sequence[WindowedAggregate], str], list[pa.Array]]
+AggregateFunction = Callable[[History, Probes, Sequence[WindowedAggregate], str], list[pa.Array]]
 
 
 @dataclass(frozen=True)
 class Engine:
     """`working_copies` is the memory of its working arrays, in copies of a chunk; `libraries` made the bytes."""
 
-    aggregate: Aggregate
+    aggregate: AggregateFunction
     working_copies: int
     libraries: frozenset[str] = frozenset()
 

@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal, localcontext
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal, assert_never
 
-from daeda.aggregates import LIST_KINDS, AggregateKind
+from daeda.aggregates import AggregateKind, ListKind
+from daeda.dtypes import DType
 from daeda.settings.aggregations import AggregationSpec
 from daeda_audit.expression.arithmetic import Unfit
+from daeda_audit.rules.compare import Tolerance
 from daeda_audit.values import order_key
 
 
@@ -21,17 +23,48 @@ def aggregate(spec: AggregationSpec, rows: Sequence[dict[str, Any]]) -> Any:
         return len(rows)
     # No kind collects NULLs.
     values = [row[spec.column] for row in rows if row[spec.column] is not None]
-    if spec.kind == "count":
-        return len(values)
-    if spec.kind == "count_distinct":
-        return len(once(values))
-    if spec.kind in LIST_KINDS:
-        kept = _listed(spec.kind, values)[: spec.max_length]
-        return kept if spec.order == "newest_first" else kept[::-1]
-    return _single(spec.kind, values) if values else None
+    kind = spec.kind
+    match kind:
+        case "count":
+            return len(values)
+        case "count_distinct":
+            return len(once(values))
+        case "list" | "last_distinct" | "flatten_distinct" | "top_k":
+            kept = _listed(kind, values)[: spec.max_length]
+            return kept if spec.order == "newest_first" else kept[::-1]
+        case "min" | "max" | "first" | "last" | "sum" | "mean" | "std":
+            return _single(kind, values) if values else None
+        case _:
+            assert_never(kind)
 
 
-def _listed(kind: AggregateKind, values: list[Any]) -> list[Any]:
+def needs_order(kind: AggregateKind) -> bool:
+    """Whether the value is another one where rows of one time are in another order."""
+    match kind:
+        case "count" | "count_distinct" | "sum" | "mean" | "std" | "min" | "max":
+            return False
+        case "first" | "last" | "list" | "last_distinct" | "flatten_distinct" | "top_k":
+            return True
+        case _:
+            assert_never(kind)
+
+
+def tolerance(kind: AggregateKind, dtype: DType) -> Tolerance:
+    """How closely a column of this type has to agree."""
+    match kind:
+        case "sum" | "mean":
+            return Tolerance.LAST_PLACE if dtype.is_float else Tolerance.EXACT
+        case "std":
+            return Tolerance.DEVIATION
+        case "count" | "count_distinct" | "min" | "max" | "first" | "last":
+            return Tolerance.EXACT
+        case "list" | "last_distinct" | "flatten_distinct" | "top_k":
+            return Tolerance.EXACT
+        case _:
+            assert_never(kind)
+
+
+def _listed(kind: ListKind, values: list[Any]) -> list[Any]:
     """The list of a list kind before it is cut; the most frequent first, among equals the one seen last in time."""
     match kind:
         case "list":
@@ -40,12 +73,14 @@ def _listed(kind: AggregateKind, values: list[Any]) -> list[Any]:
             return once(values)
         case "flatten_distinct":
             return once([item for items in values for item in items if item is not None])
-        case _:
+        case "top_k":
             times = Counter(order_key(value) for value in values)
             return sorted(once(values), key=lambda value: -times[order_key(value)])
+        case _:
+            assert_never(kind)
 
 
-def _single(kind: AggregateKind, values: list[Any]) -> Any:
+def _single(kind: Literal["min", "max", "first", "last", "sum", "mean", "std"], values: list[Any]) -> Any:
     """One value of at least one, which are newest first."""
     match kind:
         case "last":
@@ -63,7 +98,7 @@ def _single(kind: AggregateKind, values: list[Any]) -> Any:
         case "std":
             return _deviation(values)
         case _:
-            raise AssertionError(f"'{kind}' gives no single value")
+            assert_never(kind)
 
 
 def once(values: Sequence[Any]) -> list[Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, assert_never
 
+from daeda.aggregates import output_type
 from daeda.catalog.project import Project
 from daeda.dtypes import DType
 from daeda.durations import Duration
@@ -39,6 +40,7 @@ from daeda_audit.raw.view import Key, RawViews, Row
 from daeda_audit.rules.compare import Tolerance, agrees
 from daeda_audit.rules.function import call
 from daeda_audit.rules.history import entity_keys, load_history
+from daeda_audit.rules.kinds import tolerance
 from daeda_audit.rules.look_up import look_up
 from daeda_audit.rules.newest import Asking, look_up_all
 from daeda_audit.rules.vectors import average, finished, load_vectors, look_up_vector
@@ -102,10 +104,8 @@ class Recomputation:
     def tolerance(self, one: Declared) -> Tolerance:
         """How closely the column has to agree."""
         match one.maker:
-            case FromHistory(spec=spec) if spec.kind in ("sum", "mean") and one.contract.dtype.is_float:
-                return Tolerance.LAST_PLACE
-            case FromHistory(spec=spec) if spec.kind == "std":
-                return Tolerance.DEVIATION
+            case FromHistory(spec=spec):
+                return tolerance(spec.kind, one.contract.dtype)
             case Derived(tree=tree) if one.contract.dtype.is_float and functions_of(tree) & TRANSCENDENTAL:
                 return Tolerance.LIBRARY
             case FromFunction() if one.contract.dtype.is_float:
@@ -244,19 +244,11 @@ class Recomputation:
 
     def _aggregated(self, spec: AggregationSpec) -> DType:
         """The type of an aggregate."""
-        if spec.kind in ("count", "count_distinct"):
-            return DType.parse("int64")
-        if spec.kind in ("mean", "std"):
-            return DType.parse("double")
-        read = spec.column or ""
+        if spec.column is None:
+            return output_type(spec.kind, None, spec.name)
         views = [spec.history.view, *(one.partition(":")[0] for one in spec.history.attributes)]
-        found = next(field.dtype for name in views for field in self._project.views[name].fields if field.name == read)
-        if spec.kind == "sum" and not found.is_float:
-            return DType.parse(f"decimal(38, {found.scale})" if found.is_decimal else "int64")
-        if spec.kind == "sum":
-            return DType.parse("double")
-        listed = spec.kind in ("list", "last_distinct", "top_k")
-        return DType.parse(f"list<{found.name}>") if listed else found
+        fields = (field for name in views for field in self._project.views[name].fields)
+        return output_type(spec.kind, next(field.dtype for field in fields if field.name == spec.column), spec.name)
 
     def _settled(self, name: str) -> list[Any]:
         """The values of a column that a derived one reads."""

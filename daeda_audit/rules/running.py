@@ -12,9 +12,8 @@ from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal, localcontext
-from typing import Any
+from typing import Any, Literal, assert_never
 
-from daeda.aggregates import LIST_KINDS
 from daeda.settings.aggregations import AggregationSpec
 from daeda_audit.expression.arithmetic import Unfit
 from daeda_audit.rules.sweep import Running
@@ -23,19 +22,26 @@ from daeda_audit.values import order_key
 
 def running(spec: AggregationSpec, values: Sequence[Any]) -> Running:
     """An empty aggregate over values that will enter by their number."""
-    match spec.kind:
+    kind = spec.kind
+    match kind:
         case "count":
             return Count()
         case "count_distinct":
             return Distinct(values)
         case "sum" | "mean" | "std":
-            return Totals(spec.kind, values)
+            return Totals(kind, values)
         case "min" | "max":
-            return Extreme(values, greatest=spec.kind == "max")
+            return Extreme(values, greatest=kind == "max")
+        case "first" | "last" | "list":
+            return InOrder(spec, kind, values)
+        case "last_distinct":
+            return NewestDistinct(spec, [[value] for value in values])
+        case "flatten_distinct":
+            return NewestDistinct(spec, [[item for item in items if item is not None] for items in values])
         case "top_k":
             return MostFrequent(spec, values)
         case _:
-            return InOrder(spec, values)
+            assert_never(kind)
 
 
 class Count:
@@ -109,12 +115,12 @@ class Extreme:
 class Totals:
     """Sum, mean and deviation of exact totals, rounded once. NaN and infinities are counted apart."""
 
-    def __init__(self, kind: str, values: Sequence[Any]) -> None:
+    def __init__(self, kind: Literal["sum", "mean", "std"], values: Sequence[Any]) -> None:
         self._kind = kind
         self._values = values
         ratios = [value.as_integer_ratio() if _finite(value) else None for value in values]
         self._unit = math.lcm(*{ratio[1] for ratio in ratios if ratio is not None})
-        self._whole = [None if one is None else one[0] * (self._unit // one[1]) for one in ratios]
+        self._whole = [None if ratio is None else ratio[0] * (self._unit // ratio[1]) for ratio in ratios]
         self._number = self._total = self._squares = 0
         self._specials: Counter[str] = Counter()
 
@@ -169,56 +175,64 @@ class Totals:
 
 
 class InOrder:
-    """What depends on the order of the rows inside: the first, the last, and lists."""
+    """The first or the last value, or the list of the newest."""
 
-    def __init__(self, spec: AggregationSpec, values: Sequence[Any]) -> None:
+    def __init__(self, spec: AggregationSpec, kind: Literal["first", "last", "list"], values: Sequence[Any]) -> None:
         self._spec = spec
+        self._kind = kind
         self._values = values
         self._inside: list[int] = []
-        if spec.kind in ("last_distinct", "flatten_distinct"):
-            self._times: Counter[Any] = Counter()
-            self._parts = [_parts(spec, value) for value in values]
 
     def enter(self, row: int) -> None:
-        """Put the row in its place."""
+        """Put the row where it belongs."""
         insort(self._inside, row)
-        if self._spec.kind in ("last_distinct", "flatten_distinct"):
-            self._times.update(key for key, _ in self._parts[row])
 
     def leave(self, row: int) -> None:
-        """Take the row from its place."""
+        """Take the row out."""
         del self._inside[bisect_left(self._inside, row)]
-        if self._spec.kind in ("last_distinct", "flatten_distinct"):
-            for key, _ in self._parts[row]:
-                self._times[key] -= 1
-                if not self._times[key]:
-                    del self._times[key]
 
     def value(self) -> Any:
-        """The value of the first or the last row, or the list, newest first unless it is asked for the other way."""
-        if self._spec.kind not in LIST_KINDS:
-            if not self._inside:
-                return None
-            return self._values[self._inside[-1 if self._spec.kind == "last" else 0]]
-        most = self._spec.max_length or 0
-        kept = self._newest(most) if self._spec.kind == "list" else self._once(most)
-        return kept if self._spec.order == "newest_first" else kept[::-1]
+        """The value, NULL where nothing is inside; or the list, newest first unless it is asked for the other way."""
+        if self._kind == "list":
+            most = self._spec.max_length or 0
+            return _in_its_order(self._spec, [self._values[row] for row in self._inside[: -most - 1 : -1]])
+        return self._values[self._inside[-1 if self._kind == "last" else 0]] if self._inside else None
 
-    def _newest(self, most: int) -> list[Any]:
-        return [self._values[row] for row in self._inside[: -most - 1 : -1]]
 
-    def _once(self, most: int) -> list[Any]:
-        """Each item once, at its newest place; nobody looks further back than there is something new."""
+class NewestDistinct:
+    """Each item once, at its newest row; of the items of one row the first is the newest."""
+
+    def __init__(self, spec: AggregationSpec, items: Sequence[list[Any]]) -> None:
+        self._spec = spec
+        self._keyed = [[(order_key(item), item) for item in of_row] for of_row in items]
+        self._inside: list[int] = []
+        self._times: Counter[Any] = Counter()
+
+    def enter(self, row: int) -> None:
+        """Put the row where it belongs, and count its items."""
+        insort(self._inside, row)
+        self._times.update(key for key, _ in self._keyed[row])
+
+    def leave(self, row: int) -> None:
+        """Take the row and its items out; an item goes with its last row."""
+        del self._inside[bisect_left(self._inside, row)]
+        for key, _ in self._keyed[row]:
+            self._times[key] -= 1
+            if not self._times[key]:
+                del self._times[key]
+
+    def value(self) -> list[Any]:
+        """The items, looking no further back than there is something new."""
         kept: dict[Any, Any] = {}
-        enough = min(most, len(self._times))
+        enough = min(self._spec.max_length or 0, len(self._times))
         for row in reversed(self._inside):
-            for key, item in self._parts[row]:
+            for key, item in self._keyed[row]:
                 if len(kept) == enough:
                     break
                 kept.setdefault(key, item)
             if len(kept) == enough:
                 break
-        return list(kept.values())
+        return _in_its_order(self._spec, list(kept.values()))
 
 
 class MostFrequent:
@@ -245,14 +259,11 @@ class MostFrequent:
         """The values, the most frequent first unless it is asked for the other way."""
         most = self._spec.max_length or 0
         first = heapq.nsmallest(most, self._rows.values(), key=lambda rows: (-len(rows), -rows[-1]))
-        kept = [self._values[rows[-1]] for rows in first]
-        return kept if self._spec.order == "newest_first" else kept[::-1]
+        return _in_its_order(self._spec, [self._values[rows[-1]] for rows in first])
 
 
-def _parts(spec: AggregationSpec, value: Any) -> list[tuple[Any, Any]]:
-    """The items of a value, each with what it is compared by: the value itself, or the elements of a list."""
-    items = [value] if spec.kind == "last_distinct" else [item for item in value if item is not None]
-    return [(order_key(item), item) for item in items]
+def _in_its_order(spec: AggregationSpec, kept: list[Any]) -> list[Any]:
+    return kept if spec.order == "newest_first" else kept[::-1]
 
 
 def _finite(value: Any) -> bool:

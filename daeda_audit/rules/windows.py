@@ -14,12 +14,10 @@ from daeda_audit.declared import FromHistory
 from daeda_audit.raw.rows import Rows, Span, choose
 from daeda_audit.raw.view import Key, RawViews
 from daeda_audit.rules.history import entity_keys
+from daeda_audit.rules.kinds import needs_order
 from daeda_audit.rules.newest import Asking, look_up_all
 from daeda_audit.rules.running import running
 from daeda_audit.rules.sweep import walk
-
-# Kinds whose value is the same in whatever order rows of one time are.
-_UNORDERED = frozenset({"count", "count_distinct", "sum", "mean", "std", "min", "max"})
 
 
 class Windows:
@@ -49,7 +47,7 @@ class Windows:
 
     def values(self, maker: FromHistory) -> list[Any]:
         """For each asking row the aggregate of `[now - window, now)`."""
-        if maker.spec.kind not in _UNORDERED and not self._ordered:
+        if needs_order(maker.spec.kind) and not self._ordered:
             self._rows.put_in_order(self._groups.values(), self._keys, self._attributes)
             self._ordered = True
         asking: dict[Key | None, set[int]] = {}

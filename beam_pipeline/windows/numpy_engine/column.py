@@ -16,11 +16,12 @@ from beam_pipeline.windows.numpy_engine.distinct import Grouped, group_items, ne
 from beam_pipeline.windows.numpy_engine.distinct_count import distinct_counts
 from beam_pipeline.windows.numpy_engine.exact_sum import WindowSums, window_sums
 from beam_pipeline.windows.numpy_engine.frequent import most_frequent
-from beam_pipeline.windows.numpy_engine.lists import Picked, elements_of, gather, newest, take
+from beam_pipeline.windows.numpy_engine.lists import elements_of, gather, newest, take
 from beam_pipeline.windows.numpy_engine.moments import window_deviations, window_means
 from beam_pipeline.windows.numpy_engine.order import order_codes
+from beam_pipeline.windows.numpy_engine.rounding import Doubles
 from beam_pipeline.windows.numpy_engine.tree import greatest_rows
-from daeda.aggregates import AggregateKind
+from daeda.aggregates import ListKind, SingleKind
 from daeda.errors import DayError
 
 Windows = Mapping[int | None, Bounds]
@@ -32,7 +33,7 @@ class Past:
 
     Attributes:
         columns: of the history, all of one length.
-        ranks: gives for each history row the place of its entity among the entities of the history.
+        ranks: gives for each history row the rank of its entity among the entities of the history.
         windows: by length, the rows that each probe sees.
         entity: code of the entity of each probe, for messages.
     """
@@ -46,14 +47,13 @@ class Past:
 def aggregate_columns(past: Past, aggregates: Sequence[WindowedAggregate], where: str) -> list[pa.Array]:
     """One array per aggregate, of one value per distinct probe; raises what `aggregate` raises."""
     results: dict[int, pa.Array] = {}
-    for column in dict.fromkeys(one.column for one in aggregates):
-        places = [place for place, one in enumerate(aggregates) if one.column == column]
-        source = None if column is None else past.columns[column]
-        needed = {aggregates[place].window for place in places}
-        held = _Column(source, past.ranks, {window: past.windows[window] for window in needed})
-        mine = [aggregates[place] for place in places]
-        results.update(zip(places, _results(held, mine, past.entity, where), strict=True))
-    return [results[place] for place in range(len(aggregates))]
+    for name in dict.fromkeys(wanted.column for wanted in aggregates):
+        indices = [index for index, wanted in enumerate(aggregates) if wanted.column == name]
+        of_column = [aggregates[index] for index in indices]
+        windows = {wanted.window: past.windows[wanted.window] for wanted in of_column}
+        column = _Column(None if name is None else past.columns[name], past.ranks, windows)
+        results.update(zip(indices, _results(column, of_column, past.entity, where), strict=True))
+    return [results[index] for index in range(len(aggregates))]
 
 
 class _Column:
@@ -70,11 +70,11 @@ class _Column:
             before = np.zeros(len(source) + 1, dtype=np.int64)
             np.cumsum(self._valid, out=before[1:])
             self.values = source.drop_null()
-            self.windows = {name: Bounds(before[one.lo], before[one.hi]) for name, one in windows.items()}
+            self.windows = {length: Bounds(before[window.lo], before[window.hi]) for length, window in windows.items()}
 
     @property
     def ranks(self) -> Int64s:
-        """For each value the place of its entity."""
+        """For each value the rank of its entity."""
         return self._ranks() if self._valid is None else self._ranks()[self._valid]
 
     @cached_property
@@ -86,29 +86,38 @@ class _Column:
     def elements(self) -> _Column:
         """The elements of a column of lists, as values that are newer the earlier they stand in a list."""
         values, before = elements_of(self.values)
-        windows = {name: Bounds(before[one.lo], before[one.hi]) for name, one in self.windows.items()}
+        windows = {length: Bounds(before[window.lo], before[window.hi]) for length, window in self.windows.items()}
         return _Column(values, lambda: np.repeat(self.ranks, np.diff(before)), windows)
 
 
-def _results(held: _Column, aggregates: Sequence[WindowedAggregate], entity: Int64s, where: str) -> Iterator[pa.Array]:
+def _results(
+    column: _Column, aggregates: Sequence[WindowedAggregate], entity: Int64s, where: str
+) -> Iterator[pa.Array]:
     """The aggregates of one column, in order; those of one kind share one pass over the column."""
-    singles: dict[AggregateKind, dict[int | None, pa.Array]] = {}
-    for one in aggregates:
-        if one.max_length is not None:
-            source = held.elements if one.kind == "flatten_distinct" else held
-            yield gather(source.values, _picked(source, one, one.max_length), one.newest_first)
-            continue
-        if one.kind not in singles:
-            wanted = list(dict.fromkeys(other.window for other in aggregates if other.kind == one.kind))
-            windows = [held.windows[window] for window in wanted]
-            try:
-                singles[one.kind] = dict(zip(wanted, _single(held, one.kind, windows), strict=True))
-            except _Overflow as error:
-                name = next(
-                    other.name for other in aggregates if other.kind == "sum" and other.window == wanted[error.window]
-                )
-                raise SumOverflow(where, name, int(entity[error.probe]), error.type) from None
-        yield singles[one.kind][one.window]
+    singles: dict[SingleKind, dict[int | None, pa.Array]] = {}
+    for wanted in aggregates:
+        kind = wanted.kind
+        match kind:
+            case "list" | "last_distinct" | "flatten_distinct" | "top_k":
+                yield _list(column, kind, wanted)
+            case _:
+                if kind not in singles:
+                    same_kind = [other for other in aggregates if other.kind == kind]
+                    singles[kind] = _singles(column, kind, same_kind, entity, where)
+                yield singles[kind][wanted.window]
+
+
+def _singles(
+    column: _Column, kind: SingleKind, aggregates: Sequence[WindowedAggregate], entity: Int64s, where: str
+) -> dict[int | None, pa.Array]:
+    """By the length of a window, the values of the aggregates, which are of one kind."""
+    windows = {wanted.window: column.windows[wanted.window] for wanted in aggregates}
+    try:
+        return dict(zip(windows, _single(column, kind, list(windows.values())), strict=True))
+    except _Overflow as error:
+        length = list(windows)[error.window]
+        name = next(wanted.name for wanted in aggregates if wanted.window == length)
+        raise SumOverflow(where, name, int(entity[error.probe]), error.type) from None
 
 
 class _Overflow(DayError):
@@ -119,35 +128,36 @@ class _Overflow(DayError):
         self.window, self.probe, self.type = window, probe, kind
 
 
-def _picked(held: _Column, wanted: WindowedAggregate, most: int) -> Picked:
-    window = held.windows[wanted.window]
-    match wanted.kind:
+def _list(column: _Column, kind: ListKind, wanted: WindowedAggregate) -> pa.Array:
+    assert wanted.max_length is not None
+    source = column.elements if kind == "flatten_distinct" else column
+    window = source.windows[wanted.window]
+    match kind:
         case "list":
-            return newest(window, most)
+            picked = newest(window, wanted.max_length)
         case "last_distinct" | "flatten_distinct":
-            return newest_distinct(held.items.following, window, most)
+            picked = newest_distinct(source.items.following, window, wanted.max_length)
         case "top_k":
-            return most_frequent(held.items, window, most)
+            picked = most_frequent(source.items, window, wanted.max_length)
         case _:
-            raise AssertionError(f"'{wanted.kind}' is not a list kind")
+            assert_never(kind)
+    return gather(source.values, picked, wanted.newest_first)
 
 
-def _single(held: _Column, kind: AggregateKind, windows: Sequence[Bounds]) -> list[pa.Array]:
+def _single(column: _Column, kind: SingleKind, windows: Sequence[Bounds]) -> list[pa.Array]:
     """An aggregate that gives one value, over each of the windows."""
-    values = held.values
+    values = column.values
     match kind:
         case "count":
             return [pa.array(window.hi - window.lo) for window in windows]
         case "count_distinct":
-            return [pa.array(counts) for counts in distinct_counts(held.items, windows)]
+            return [pa.array(counts) for counts in distinct_counts(column.items, windows)]
         case "sum":
             return _sums(window_sums(values, windows), windows)
         case "mean":
-            means = window_means(values, windows)
-            return [pa.array(one, mask=_fewer(window, 1)) for one, window in zip(means, windows, strict=True)]
+            return _unless_fewer(window_means(values, windows), windows, 1)
         case "std":
-            spreads = window_deviations(values, windows)
-            return [pa.array(one, mask=_fewer(window, 2)) for one, window in zip(spreads, windows, strict=True)]
+            return _unless_fewer(window_deviations(values, windows), windows, 2)
         case "first":
             return [_taken(values, window.lo, window) for window in windows]
         case "last":
@@ -158,17 +168,20 @@ def _single(held: _Column, kind: AggregateKind, windows: Sequence[Bounds]) -> li
             rows = greatest_rows(codes if kind == "max" else ~codes, every)
             parts = np.split(rows, np.cumsum([len(window) for window in windows])[:-1])
             return [_taken(values, part, window) for part, window in zip(parts, windows, strict=True)]
-        case "list" | "last_distinct" | "flatten_distinct" | "top_k":
-            raise AssertionError(f"'{kind}' is a list kind")
         case _:
             assert_never(kind)
 
 
 def _sums(sums: Sequence[WindowSums], windows: Sequence[Bounds]) -> list[pa.Array]:
-    for number, one in enumerate(sums):
-        if one.outside is not None and one.outside.any():
-            raise _Overflow(number, int(np.argmax(one.outside)), one.type)
-    return [one.to_arrow(_fewer(window, 1)) for one, window in zip(sums, windows, strict=True)]
+    for index, of_window in enumerate(sums):
+        if of_window.outside is not None and of_window.outside.any():
+            raise _Overflow(index, int(np.argmax(of_window.outside)), of_window.type)
+    return [of_window.to_arrow(_fewer(window, 1)) for of_window, window in zip(sums, windows, strict=True)]
+
+
+def _unless_fewer(results: Sequence[Doubles], windows: Sequence[Bounds], count: int) -> list[pa.Array]:
+    """NULL where a window has less than `count` values."""
+    return [pa.array(values, mask=_fewer(window, count)) for values, window in zip(results, windows, strict=True)]
 
 
 def _fewer(window: Bounds, count: int) -> Bools:

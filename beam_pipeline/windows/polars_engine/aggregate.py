@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import assert_never
 
 import polars as pl
 import pyarrow as pa
@@ -111,8 +112,10 @@ def _output_type(wanted: WindowedAggregate, history: History) -> pa.DataType:
             return pa.int64() if pa.types.is_integer(source) else pa.float64()
         case "list" | "last_distinct" | "top_k":
             return pa.list_(source)
-        case _:
+        case "min" | "max" | "first" | "last" | "flatten_distinct":
             return source
+        case _:
+            assert_never(wanted.kind)
 
 
 def _series(values: Int64s) -> pl.Series:

@@ -12,9 +12,10 @@ import polars as pl
 from beam_pipeline.windows.contract import WindowedAggregate
 from beam_pipeline.windows.polars_engine.extremes import rows_of_greatest
 from beam_pipeline.windows.polars_engine.items import Items, distinct_counts, most_frequent, newest_distinct
-from beam_pipeline.windows.polars_engine.lists import Picked, elements_of, lists_of, newest
+from beam_pipeline.windows.polars_engine.lists import elements_of, lists_of, newest
 from beam_pipeline.windows.polars_engine.moments import Numbers, deviations, means, sums
 from beam_pipeline.windows.polars_engine.windows import Windows, running_count
+from daeda.aggregates import ListKind
 from daeda.errors import DayError
 
 
@@ -44,7 +45,7 @@ class _Column:
             known = values.is_not_null()
             before = running_count(known)
             self.entity, self.values = entity.filter(known), values.filter(known)
-            self.windows = {length: one.within(before) for length, one in windows.items()}
+            self.windows = {length: window.within(before) for length, window in windows.items()}
 
     @cached_property
     def items(self) -> Items:
@@ -63,66 +64,67 @@ class _Column:
         lengths = before.slice(1) - before.head(len(before) - 1)
         owner = pl.DataFrame({"entity": self.entity, "length": lengths}).filter(pl.col("length") > 0)
         entity = owner.select(pl.col("entity").repeat_by("length").explode()).to_series()
-        windows = {length: one.within(before) for length, one in self.windows.items()}
+        windows = {length: window.within(before) for length, window in self.windows.items()}
         return _Column(entity, elements, windows)
 
 
 def aggregate_columns(past: Past, aggregates: Sequence[WindowedAggregate]) -> list[pl.Series]:
     """One series per aggregate, of one value per distinct probe. Raises Outside."""
     results: dict[int, pl.Series] = {}
-    for name in dict.fromkeys(one.column for one in aggregates):
-        mine = [place for place, one in enumerate(aggregates) if one.column == name]
-        if name is None:
-            results |= {place: past.windows[aggregates[place].window].rows for place in mine}
-        else:
-            held = _Column(past.entity, past.columns[name], past.windows)
-            results |= {place: _result(held, aggregates[place]) for place in mine}
-    return [results[place] for place in range(len(aggregates))]
+    for name in dict.fromkeys(wanted.column for wanted in aggregates):
+        column = None if name is None else _Column(past.entity, past.columns[name], past.windows)
+        for index, wanted in enumerate(aggregates):
+            if wanted.column == name:
+                rows = past.windows[wanted.window].rows
+                results[index] = rows if column is None else _result(column, wanted)
+    return [results[index] for index in range(len(aggregates))]
 
 
-def _result(held: _Column, wanted: WindowedAggregate) -> pl.Series:
-    windows = held.windows[wanted.window]
-    match wanted.kind:
+def _result(column: _Column, wanted: WindowedAggregate) -> pl.Series:
+    windows, kind = column.windows[wanted.window], wanted.kind
+    match kind:
         case "count":
             return windows.rows
         case "count_distinct":
-            return distinct_counts(held.items, windows)
+            return distinct_counts(column.items, windows)
         case "sum":
-            total, outside = sums(held.numbers, windows)
+            total, outside = sums(column.numbers, windows)
             if outside is not None and outside.any():
                 raise Outside(wanted, int(outside.arg_true()[0]))
             return _unless_fewer(total, windows, 1)
         case "mean":
-            return _unless_fewer(means(held.numbers, windows), windows, 1)
+            return _unless_fewer(means(column.numbers, windows), windows, 1)
         case "std":
-            return _unless_fewer(deviations(held.numbers, windows), windows, 2)
+            return _unless_fewer(deviations(column.numbers, windows), windows, 2)
         case "first":
-            return held.values.gather(_unless_fewer(windows.lo, windows, 1))
+            return column.values.gather(_unless_fewer(windows.lo, windows, 1))
         case "last":
-            return held.values.gather(_unless_fewer(windows.hi - 1, windows, 1))
+            return column.values.gather(_unless_fewer(windows.hi - 1, windows, 1))
         case "max":
-            return held.values.gather(rows_of_greatest(held.values, windows))
+            return column.values.gather(rows_of_greatest(column.values, windows))
         case "min":
-            return held.values.gather(rows_of_greatest(held.values, windows, least=True))
+            return column.values.gather(rows_of_greatest(column.values, windows, least=True))
         case "list" | "last_distinct" | "flatten_distinct" | "top_k":
-            source = held.elements if wanted.kind == "flatten_distinct" else held
-            return lists_of(source.values, _picked(source, wanted))
+            return _list(column, kind, wanted)
         case _:
-            assert_never(wanted.kind)
+            assert_never(kind)
 
 
-def _picked(held: _Column, wanted: WindowedAggregate) -> Picked:
+def _list(column: _Column, kind: ListKind, wanted: WindowedAggregate) -> pl.Series:
     assert wanted.max_length is not None
-    windows = held.windows[wanted.window]
-    match wanted.kind:
+    most, newest_first = wanted.max_length, wanted.newest_first
+    source = column.elements if kind == "flatten_distinct" else column
+    windows = source.windows[wanted.window]
+    match kind:
         case "list":
-            return newest(windows, wanted.max_length, newest_first=wanted.newest_first)
+            picked = newest(windows, most, newest_first=newest_first)
         case "last_distinct" | "flatten_distinct":
-            return newest_distinct(held.items, windows, wanted.max_length, newest_first=wanted.newest_first)
+            picked = newest_distinct(source.items, windows, most, newest_first=newest_first)
         case "top_k":
-            return most_frequent(held.items, windows, wanted.max_length, newest_first=wanted.newest_first)
+            picked = most_frequent(source.items, windows, most, newest_first=newest_first)
         case _:
-            raise AssertionError(f"'{wanted.kind}' is not a list kind")
+            assert_never(kind)
+    return lists_of(source.values, picked)
 
 
 def _unless_fewer(values: pl.Series, windows: Windows, count: int) -> pl.Series:

@@ -229,20 +229,6 @@ def test_text_cannot_be_summed():
         aggregate(history_of([], pa.string()), probes_of([]), [WindowedAggregate("s", "sum", "v", 5)], "here")
 
 
-@pytest.mark.parametrize(
-    ("error", "message", "arguments"),
-    [
-        (ValueError, "'x': 'max_length' belongs to list kinds", ("list", "v", 5)),
-        (ValueError, "'x': 'max_length' belongs to list kinds", ("sum", "v", 5, 3)),
-        (ValueError, "'x': kind 'sum' needs a column", ("sum", None, 5)),
-        (ValueError, "'x': a window cannot be negative, found -1", ("sum", "v", -1)),
-    ],
-)
-def test_a_wrong_aggregate_cannot_be_built(error, message, arguments):
-    with pytest.raises(error, match="^" + message):
-        WindowedAggregate("x", *arguments)
-
-
 def test_lengths_must_agree():
     zeros = np.zeros(2, dtype=np.int64)
     with pytest.raises(ValueError, match=r"^the columns of a history have different lengths: \[1, 2\]$"):

@@ -1,0 +1,111 @@
+"""The registry of aggregate kinds, and that whatever else lists kinds lists all of them and says the same."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from bench.exactness import COLUMNS
+from daeda.aggregates import KINDS, LIST_KINDS, AggregateKind, Order, check_parameters, output_type, shows_order
+from daeda.dtypes import DType
+from daeda.errors import ConfigError
+from tests.beam_pipeline.day.test_every_kind import SPECS
+from tests.daeda_audit.test_kinds import KINDS as KINDS_OF_THE_AUDIT
+from tests.oracle.rolling import LIST_KINDS as LISTS_OF_THE_ORACLE
+from tests.oracle.rolling import aggregate as oracle
+
+Parameters = tuple[AggregateKind, str | None, int | None]
+ALL = get_args(AggregateKind)
+SEMANTICS = Path(__file__).parents[2] / "docs" / "semantics.md"
+EMPTY = {"0": 0, "NULL": None, "[]": []}
+TYPES = {
+    "count": {"int32": "int64", "string": "int64", "list<int64>": "int64"},
+    "count_distinct": {"double": "int64", "list<int64>": "int64"},
+    "sum": {"uint8": "int64", "int64": "int64", "decimal(9, 2)": "decimal(38, 2)", "float": "double", "string": None,
+            "date": None, "list<int64>": None},
+    "mean": {"int8": "double", "decimal(9, 2)": "double", "float": "double", "timestamp[us]": None, "bool": None},
+    "std": {"int8": "double", "decimal(9, 2)": "double", "double": "double", "string": None},
+    "min": {"float": "float", "decimal(9, 2)": "decimal(9, 2)", "bool": "bool", "list<int64>": "list<int64>"},
+    "max": {"timestamp[ms]": "timestamp[ms]", "string": "string"},
+    "first": {"timestamp[us, UTC]": "timestamp[us, UTC]"},
+    "last": {"list<string>": "list<string>"},
+    "list": {"date": "list<date>", "list<int64>": "list<list<int64>>"},
+    "last_distinct": {"string": "list<string>"},
+    "flatten_distinct": {"list<string>": "list<string>", "string": None},
+    "top_k": {"int16": "list<int16>"},
+}  # fmt: skip
+
+
+def test_whatever_lists_kinds_lists_all_of_them() -> None:
+    listed = {
+        "the registry": KINDS,
+        "the types above": TYPES,
+        "bench.exactness": COLUMNS,
+        "docs/semantics.md": table_of_kinds(),
+        "a service with every kind": {kind for kind, *_ in SPECS.values()},
+        "the audit's tests": {kind for kinds in KINDS_OF_THE_AUDIT.values() for kind in kinds},
+    }
+    assert {where: set(ALL) ^ set(kinds) for where, kinds in listed.items() if set(ALL) ^ set(kinds)} == {}
+    assert tuple(KINDS) == ALL
+    assert set(LISTS_OF_THE_ORACLE) == LIST_KINDS
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_an_empty_window_gives_what_is_told(kind: AggregateKind) -> None:
+    """The oracle shares nothing with the registry, and the page is written by hand."""
+    length = 3 if kind in LIST_KINDS else None
+    assert oracle(kind, [], "v", length, "newest_first") == EMPTY[KINDS[kind].empty]
+    assert table_of_kinds()[kind] == KINDS[kind].empty
+    assert (KINDS[kind].empty == "[]") == (kind in LIST_KINDS)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_the_type_follows_from_the_type_of_the_column(kind: AggregateKind) -> None:
+    for source, wanted in TYPES[kind].items():
+        if wanted is None:
+            what = "a list column" if kind == "flatten_distinct" else "numbers"
+            with pytest.raises(ConfigError, match=f"^'x': {kind} needs {what}, found {re.escape(source)}$"):
+                output_type(kind, DType.parse(source), "x")
+        else:
+            found = output_type(kind, DType.parse(source), "x")
+            assert (found, found.item) == (DType.parse(wanted), DType.parse(wanted).item)
+
+
+def test_only_counting_does_without_a_column() -> None:
+    assert [kind for kind in ALL if KINDS[kind].counts_rows] == ["count"]
+    assert output_type("count", None, "x") == DType("int64")
+    with pytest.raises(ConfigError, match=r"^an aggregate without a column can only count$"):
+        output_type("last", None, "x")
+
+
+@pytest.mark.parametrize(
+    ("message", "parameters"),
+    [
+        ("kind 'list' needs a 'max_length': the newest that many items are kept", ("list", "v", None)),
+        ("'max_length' belongs to list kinds and not to 'sum': remove it", ("sum", "v", 3)),
+        ("kind 'sum' needs a 'column' of the history; only 'count' counts rows without one", ("sum", None, None)),
+    ],
+)
+def test_parameters_have_to_fit_the_kind(
+    message: str, parameters: tuple[AggregateKind, str | None, int | None]
+) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        check_parameters(*parameters)
+
+
+def test_the_order_of_tied_rows_shows_where_it_decides_and_in_the_bits_of_a_nan() -> None:
+    double, text = DType("double"), DType("string")
+    assert shows_order("last", text)
+    assert not shows_order("count", None)
+    assert [kind for kind in ALL if shows_order(kind, double) and not shows_order(kind, text)] == ["min", "max"]
+    assert shows_order("max", DType.parse("list<float>"))
+    assert {kind for kind in ALL if KINDS[kind].order is Order.DECIDES} == {"first", "last", *LIST_KINDS}
+
+
+def table_of_kinds() -> dict[str, str]:
+    """By kind the last cell of the page's table, what an empty window gives."""
+    rows = re.findall(r"^\| (`[^|]*`) \|[^|]*\| (0|NULL|\[\]) \|$", SEMANTICS.read_text(encoding="utf-8"), re.MULTILINE)
+    return {kind: empty for kinds, empty in rows for kind in re.findall(r"`(\w+)`", kinds)}
