@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel, BeforeValidator, PlainValidator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -34,6 +34,8 @@ from daeda.settings import runtime
 from daeda.settings.aggregations import Aggregations
 from daeda.settings.flags import SETTING_FLAGS
 from daeda.settings.runtime import RuntimeSettings
+from daeda.sources.models.model import SourceModel
+from daeda.sources.models.source import SOURCE_KINDS
 from daeda.sql.expression import FUNCTIONS
 from enrich import command as enrichment_options
 
@@ -51,6 +53,7 @@ _WRITTEN: Mapping[str, str] = {
     "_resolve_count": "whole number, or a name of base.yaml",
     "_resolve_list": "list of durations, or a name of base.yaml",
     "_one_or_more": "name, or list of names",
+    "parse_source": "[Source](#source)",
     "_first_day": "day or month",
     "_last_day": "day or month",
 }
@@ -182,14 +185,27 @@ def _models(model: type[BaseModel], flags: Mapping[str, str] | None = None) -> I
     waiting: list[tuple[type[BaseModel], str]] = [(model, "")]
     for one, path in waiting:
         if path:
-            yield f"### {one.__name__}\n"
+            yield f"### {'Source' if one is SourceModel else one.__name__}\n"
         yield f"`{path}`: {_paragraph(one)}" if path else _paragraph(one)
-        yield from _fields(one, path, flags)
+        if one is SourceModel:
+            yield from _source_kinds()
+        shared = frozenset(SourceModel.model_fields if one in SOURCE_KINDS else ())
+        yield from _fields(one, path, flags, shared)
         hints = get_type_hints(one, include_extras=True)
         for name in one.model_fields:
-            for nested in _models_in(hints[name]):
+            nested_models = _models_in(hints[name])
+            for nested in [SourceModel, *nested_models] if set(SOURCE_KINDS) <= set(nested_models) else nested_models:
                 if nested not in [seen for seen, _ in waiting]:
                     waiting.append((nested, f"{path}.{name}" if path else name))
+
+
+def _source_kinds() -> Iterator[str]:
+    yield "| kind | given by | keys |"
+    yield "|---|---|---|"
+    for kind in SOURCE_KINDS:
+        keys = ", ".join(f"`{name}`" for name in kind.model_fields if name not in SourceModel.model_fields)
+        yield f"| [{kind.__name__}](#{kind.__name__.lower()}) | `{kind.key}` | {keys} |"
+    yield "\nEach kind has its own keys, and these:\n"
 
 
 def _fields(
@@ -256,7 +272,7 @@ def _written(annotation: Any) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         for one in arguments[1:]:
-            if isinstance(one, BeforeValidator) and one.func.__name__ in _WRITTEN:
+            if isinstance(one, BeforeValidator | PlainValidator) and one.func.__name__ in _WRITTEN:
                 return _WRITTEN[one.func.__name__]
         if any(isinstance(one, BeforeValidator) and one.func is runtime._output_column for one in arguments[1:]):
             return f"name, or {_written(arguments[0])}"

@@ -82,6 +82,6 @@ class DayInputs:
         export = self._context.exports.get(scan.view)
         key = export.path if export else path
         if key not in self._listed:
-            exported = SourceFiles(path, flat=(export.path,)) if export else None
-            self._listed[key] = exported or find_files(scan.path, scan.view, self._context.data_root)
+            listed = export.files(path) if export else find_files(scan.path, scan.view, self._context.data_root)
+            self._listed[key] = listed
         return self._listed[key]

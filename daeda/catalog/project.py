@@ -125,15 +125,8 @@ def _rooted(
     return (
         runtime.model_copy(update=roots),
         aggregations.model_copy(update={"embedding_stores": stores}),
-        {name: _rooted_view(view, dimensions) for name, view in views.items()},
+        {name: view.model_copy(update={"source": view.source.rooted(dimensions)}) for name, view in views.items()},
     )
-
-
-def _rooted_view(view: FeatureView, dimensions: Dimensions) -> FeatureView:
-    if view.source.path is None:
-        return view
-    source = view.source.model_copy(update={"path": dimensions.rooted(view.source.path)})
-    return view.model_copy(update={"source": source})
 
 
 def _load_dimensions(root: Path, documents: dict[str, Document], mistakes: Mistakes) -> Dimensions:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
 from daeda.dtypes import TIMESTAMP_UNITS, DType, TimeUnit
 from daeda.errors import did_you_mean
-from daeda.settings.kinds import Day, Name, Names, PathText, Span, Strict, Type, Whole
+from daeda.settings.kinds import Name, Names, Span, Strict, Type
+from daeda.sources.models.source import ParsedSource
 
 
 class FieldSpec(Strict):
@@ -18,89 +18,6 @@ class FieldSpec(Strict):
     name: Name = Field(description="Name everywhere but in the files.")
     dtype: Type = Field(description="Type of the column in the files.")
     description: str = Field(default="", description="What it means, for readers.")
-
-
-class Source(Strict):
-    """Where the rows are: in files below `path`, or in a table of a database, which is read once per run."""
-
-    path: PathText | None = Field(
-        default=None,
-        description="File, pattern, or directory, with dt=YYYY-MM-DD directories or without; relative to data_root.",
-    )
-    postgres: str | None = Field(
-        default=None,
-        description="Instead of path: a service of pg_service.conf, or `environment` for what PGHOST and so on say.",
-    )
-    ducklake: PathText | None = Field(
-        default=None,
-        min_length=1,
-        description="Instead of path: the catalogue file of a DuckLake, relative to data_root.",
-    )
-    table: str | None = Field(
-        default=None, min_length=1, description="Table of the database, with its schema like public.prices."
-    )
-    query: str | None = Field(default=None, min_length=1, description="Instead of table: a SELECT that Postgres runs.")
-    snapshot: Whole | None = Field(
-        default=None, ge=0, description="Snapshot of the DuckLake; without it, the newest one when the run begins."
-    )
-    timestamp_field: Name | None = Field(
-        default=None, description="When a row came to be; without it the view is static: one row per key, for all time."
-    )
-    timestamp_unit: Literal["s", "ms", "us", "ns"] | None = Field(
-        default=None, description="Unit of integer timestamps."
-    )
-    created_field: Name | None = Field(default=None, description="When a row became known; earlier rows do not see it.")
-    null_timestamps: Literal["error", "drop"] = Field(
-        default="error", description="What to do with rows without a timestamp, which belong to no day."
-    )
-    missing_partitions: Literal["error", "empty"] = Field(
-        default="error", description="Whether a partition that a day needs may be absent."
-    )
-    partition_slack: Whole = Field(
-        default=0, ge=0, le=366, description="Days to look around: how far a row may lie from the day of its partition."
-    )
-    first_day: Day | None = Field(
-        default=None, description="First partition that must be there; an earlier loss is an error."
-    )
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        given = [name for name in ("path", "postgres", "ducklake") if getattr(self, name) is not None]
-        if len(given) != 1:
-            found = " and ".join(given) if given else "none of them"
-            raise ValueError(f"a source has exactly one of 'path', 'postgres' and 'ducklake', found {found}")
-        if self.postgres is not None and not re.fullmatch(r"[A-Za-z0-9_.-]+", self.postgres):
-            raise ValueError(
-                f"postgres '{self.postgres}' is not a service: write a name of pg_service.conf, or environment; "
-                "credentials stay outside of YAML"
-            )
-        if self.in_database and (self.table is None) == (self.query is None):
-            raise ValueError("a source in a database has exactly one of 'table' and 'query'")
-        for name, owner in (("table", ""), ("query", "postgres"), ("snapshot", "ducklake")):
-            owned = self.in_database if not owner else getattr(self, owner) is not None
-            if getattr(self, name) is not None and not owned:
-                raise ValueError(f"'{name}' belongs to {owner or 'a database'}: remove it")
-        return self
-
-    @property
-    def in_database(self) -> bool:
-        """Whether the rows are in a database and not in files."""
-        return self.path is None
-
-    @property
-    def database(self) -> str:
-        """The database, as it is shown; empty for files."""
-        if self.postgres is not None:
-            return f"postgres://{self.postgres}"
-        return f"ducklake://{self.ducklake}" if self.ducklake is not None else ""
-
-    @property
-    def reference(self) -> str:
-        """The path, or what stands for it in a pipeline: database and table."""
-        if self.path is not None:
-            return self.path
-        version = "" if self.snapshot is None else f"@{self.snapshot}"
-        return f"{self.database}/{self.table or 'query'}{version}"
 
 
 class FeatureView(Strict):
@@ -115,7 +32,7 @@ class FeatureView(Strict):
         default=None, description="Greatest age at which a row still counts, like 28d; without it, any."
     )
     allow_exact: bool = Field(default=False, description="Whether a look-up sees rows of exactly its own time.")
-    source: Source = Field(description="Where the rows are.")
+    source: ParsedSource = Field(description="Where the rows are.")
     field_mapping: dict[str, Name] = Field(
         default_factory=dict, description="Name in the files to name everywhere else, where they differ."
     )

@@ -9,9 +9,11 @@ from pathlib import Path
 from daeda.catalog.project import Project
 from daeda.cli.flags import StrictParser, add_project_flags, open_project
 from daeda.errors import UsageError
-from daeda.planning.exports import export_views
+from daeda.planning.exports import export_views, wanted_of
 from daeda.process.messages import run_command
-from daeda.sources.database_export import Wanted
+from daeda.sources.exports.request import Wanted
+from daeda.sources.models.ducklake import DuckLakeSource
+from daeda.sources.models.source import DatabaseSource
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,11 +36,14 @@ def _command(words: Sequence[str]) -> int:
 def _wanted(project: Project, word: str) -> Wanted:
     name, _, snapshot = word.partition("@")
     view = project.views.get(name)
-    if view is None or not view.source.in_database or (snapshot and not snapshot.isdigit()):
+    source = view.source if view is not None else None
+    if snapshot.isdigit() and isinstance(source, DuckLakeSource):
+        source, snapshot = source.at(int(snapshot)), ""
+    if view is None or not isinstance(source, DatabaseSource) or snapshot:
         raise UsageError(
             f"--view '{word}' is not a view in a database: name one, with the number of a snapshot or none"
         )
-    return Wanted(view, int(snapshot) if snapshot else None)
+    return wanted_of(view, source)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ from daeda.process.messages import say
 from daeda.process.subprocesses import interruptible, run_subprocess
 from daeda.settings.flags import OUTPUT_ROOT
 from daeda.settings.runtime import AUDIT_WORK_VARIABLE
-from daeda.storage.location import is_object
+from daeda.sources.models.source import DatabaseSource
+from daeda.storage.location import ObjectPath, is_object
 
 
 def audit_leakage(arguments: argparse.Namespace) -> int:
@@ -51,9 +52,10 @@ def _configuration(project: Project) -> Iterator[list[str]]:
 @contextlib.contextmanager
 def _place_for_copies(project: Project) -> Iterator[None]:
     """A staging directory for what the audit copies of other storage; what is killed leaves it to the next run."""
-    views = [view.source for view in project.views.values()]
-    paths = [str(project.service_dir), *(project.data_path(one.path) for one in views if one.path is not None)]
-    if not any(is_object(path) for path in paths) and not any(one.in_database for one in views):
+    sources = [view.source for view in project.views.values()]
+    if not isinstance(project.service_dir, ObjectPath) and not any(
+        isinstance(source, DatabaseSource) or is_object(project.data_path(source.path)) for source in sources
+    ):
         yield
         return
     with open_local_staging(Layout(project.service_dir, project.scratch_dir)) as staging:

@@ -95,7 +95,7 @@ def find_sources(project: Project, dag: Dag, exports: Mapping[str, Export] | Non
     listed: dict[str, SourceFiles] = {}
     for scan in dag.scans:
         if exports and scan.view in exports:
-            listed[scan.name] = SourceFiles(scan.path, flat=(exports[scan.view].path,))
+            listed[scan.name] = exports[scan.view].files(scan.path)
             continue
         path = project.data_path(scan.path)
         known = next((files for files in listed.values() if files.path == path), None)
@@ -118,7 +118,7 @@ def _find_files(project: Project, scan: Scan) -> SourceFiles:
         return find_files(scan.path, scan.view, project.data_root)
     except NothingThere as error:
         view = project.views.get(scan.view)
-        if view is None or view.source.path != scan.path:  # of a pipeline that was edited by hand
+        if view is None or view.source.reference != scan.path:  # of a pipeline that was edited by hand
             raise
         raise NothingThere(f"{project.where(f'view:{scan.view}', ('source', 'path'))}: {error}") from error
 

@@ -22,15 +22,17 @@ from pathlib import Path
 from typing import Any
 
 from daeda.catalog.project import Project
+from daeda.catalog.view import FeatureView
 from daeda.dataset.layout import Layout
 from daeda.dataset.publish.staging import open_local_staging
 from daeda.errors import InputError, first_line
 from daeda.operators.dag import Dag
 from daeda.settings.runtime import EXPORTS_VARIABLE
-from daeda.sources import database_export
-from daeda.sources.database_export import Request, Wanted
-from daeda.sources.export_progress import LEAST_BYTES, LEAST_TICKS
+from daeda.sources.exports import process as export_process
+from daeda.sources.exports.progress import LEAST_BYTES, LEAST_TICKS
+from daeda.sources.exports.request import Request, Wanted
 from daeda.sources.files import Export
+from daeda.sources.models.source import DatabaseSource
 from daeda.storage.regular import read_regular
 
 _INDEX = "exports.json"
@@ -45,8 +47,9 @@ def exported(project: Project, dag: Dag) -> Iterator[Mapping[str, Export]]:
     Raises InputError when a database cannot be read as declared.
     """
     names = dict.fromkeys(scan.view for scan in dag.scans)
-    views = [project.views[name] for name in names if name in project.views and project.views[name].source.in_database]
-    if not views:
+    views = [project.views[name] for name in names if name in project.views]
+    wanted = [wanted_of(view, view.source) for view in views if isinstance(view.source, DatabaseSource)]
+    if not wanted:
         yield {}
         return
     # The driver has set it for the halves that it starts.
@@ -56,10 +59,10 @@ def exported(project: Project, dag: Dag) -> Iterator[Mapping[str, Export]]:
     with open_local_staging(Layout(project.service_dir, project.scratch_dir)) as staging:
         directory = staging.work / "exports"
         directory.mkdir()
-        found = export_views(project, [Wanted(view) for view in views], directory)
+        exports = export_views(project, wanted, directory)
         os.environ[EXPORTS_VARIABLE] = str(directory)
         try:
-            yield found
+            yield exports
         finally:
             del os.environ[EXPORTS_VARIABLE]
 
@@ -67,8 +70,7 @@ def exported(project: Project, dag: Dag) -> Iterator[Mapping[str, Export]]:
 def _exported_by_driver() -> dict[str, Export]:
     index = Path(os.environ[EXPORTS_VARIABLE]) / _INDEX
     try:
-        held = json.loads(read_regular(index))
-        return {name: Export(**one) for name, one in held.items()}
+        return {name: Export(**export) for name, export in json.loads(read_regular(index)).items()}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise InputError(
             f"{EXPORTS_VARIABLE}: {index} is not what a driver exported ({first_line(error)}): unset the variable, "
@@ -76,21 +78,24 @@ def _exported_by_driver() -> dict[str, Export]:
         ) from error
 
 
+def wanted_of(view: FeatureView, source: DatabaseSource) -> Wanted:
+    """All columns of a view, its rows sorted by time and then by the other columns."""
+    names = sorted((field.name for field in view.fields), key=lambda name: name != source.timestamp_field)
+    columns = (view.source_name(field.name) for field in view.fields)
+    return Wanted(view.name, source, tuple(columns), tuple(map(view.source_name, names)))
+
+
 def export_views(project: Project, wanted: Iterable[Wanted], directory: Path) -> dict[str, Export]:
     """Export views into a directory, with an index beside them; raises InputError."""
-    found: dict[str, Export] = {}
-    for held in _by_database(wanted).values():
-        found |= _in_process(project, held, directory)
-    index = {name: asdict(one) for name, one in found.items()}
+    by_database: dict[str, list[Wanted]] = {}
+    for view in wanted:
+        by_database.setdefault(view.source.database, []).append(view)
+    exports: dict[str, Export] = {}
+    for together in by_database.values():
+        exports |= _in_process(project, together, directory)
+    index = {name: asdict(export) for name, export in exports.items()}
     (directory / _INDEX).write_text(json.dumps(index), encoding="utf-8")
-    return found
-
-
-def _by_database(wanted: Iterable[Wanted]) -> dict[tuple[str | None, str | None], list[Wanted]]:
-    found: dict[tuple[str | None, str | None], list[Wanted]] = {}
-    for one in wanted:
-        found.setdefault((one.view.source.postgres, one.view.source.ducklake), []).append(one)
-    return found
+    return exports
 
 
 def _in_process(project: Project, wanted: list[Wanted], directory: Path) -> dict[str, Export]:
@@ -99,36 +104,36 @@ def _in_process(project: Project, wanted: list[Wanted], directory: Path) -> dict
     request = Request(tuple(wanted), project.data_root, directory, limit)
     seconds = float(project.runtime.timeouts.database_seconds)
     process = subprocess.Popen(
-        [sys.executable, "-m", database_export.__name__, str(os.getpid())],
+        [sys.executable, "-m", export_process.__name__, str(os.getpid())],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
-    view = wanted[0].view
+    first = wanted[0]
     try:
-        told = _told(process, request.to_json(), seconds)
+        answer = _answer(process, request.to_json(), seconds)
     finally:
         process.kill()
         process.wait()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 pipe.close()
-    match told:
-        case {"exports": dict(made)}:
-            return {name: Export(**one) for name, one in made.items()}
+    match answer:
+        case {"exports": dict(exports)}:
+            return {name: Export(**export) for name, export in exports.items()}
         case {"refused": list(sentences)}:
             raise InputError(*sentences)
         case None:
             raise InputError(
-                f"view '{view.name}': {view.source.database} has answered nothing for {seconds:g} s: see whether it "
+                f"view '{first.view}': {first.source.database} has answered nothing for {seconds:g} s: see whether it "
                 "works, or raise timeouts.database_seconds"
             )
         case _:
             raise InputError(
-                f"view '{view.name}': {view.source.database} cannot be read: the process that exports it ended without "
-                f"a word (exit code {process.returncode}); what a library said stands above"
+                f"view '{first.view}': {first.source.database} cannot be read: the process that exports it ended "
+                f"without a word (exit code {process.returncode}); what a library said stands above"
             )
 
 
-def _told(process: subprocess.Popen[bytes], request: str, seconds: float) -> dict[str, Any] | None:
+def _answer(process: subprocess.Popen[bytes], request: str, seconds: float) -> dict[str, Any] | None:
     """The last line that the process writes, empty where there is none; None where it is stuck for so long."""
     assert process.stdin is not None
     assert process.stdout is not None
@@ -142,10 +147,10 @@ def _told(process: subprocess.Popen[bytes], request: str, seconds: float) -> dic
         more = os.read(process.stdout.fileno(), 1 << 16) if ready else None
         *lines, read = (read + (more or b"")).split(b"\n")
         for line in lines:
-            told: dict[str, Any] = json.loads(line)
-            if "progress" not in told:
-                return told
-            nbytes, ticks = told["progress"]
+            message: dict[str, Any] = json.loads(line)
+            if "progress" not in message:
+                return message
+            nbytes, ticks = message["progress"]
             if nbytes - before[0] >= LEAST_BYTES or ticks - before[1] >= LEAST_TICKS:
                 before, since = (nbytes, ticks), time.monotonic()
         if more == b"":

@@ -21,13 +21,17 @@ class Export:
     path: str
     reference: str
 
+    def files(self, path: str) -> SourceFiles:
+        """The files of a Scan of the view, whose path stands for the table."""
+        return SourceFiles(path, flat=(self.path,), directory=self.path)
+
 
 @dataclass(frozen=True)
 class SourceFiles:
     """Files of one view: by day, or, where the source is not partitioned, `flat`.
 
     `versions` holds the state of the files that are objects, as they were listed. `directory` is what was looked
-    through, where `path` is a pattern: the path as far as it is none.
+    through, where `path` is a pattern or a table: the path as far as it is no pattern, or the export.
     """
 
     path: str
@@ -52,8 +56,6 @@ class SourceFiles:
 
     def places(self) -> tuple[str, ...]:
         """What has to be reached to read the files: the path, and what links lead to outside of it."""
-        if "://" in self.path and not is_object(self.path):  # a table, which was exported
-            return self.flat
         root = self.directory or self.path
         if is_object(root):
             return (root,)

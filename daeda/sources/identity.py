@@ -15,6 +15,7 @@ from daeda.errors import DayError, InputError, NotBuiltYet, refusal, shortened
 from daeda.operators.relational import Scan
 from daeda.sources.files import SourceFiles
 from daeda.sources.local import find_local_files
+from daeda.sources.models.source import DATABASES
 from daeda.sources.objects import find_objects
 from daeda.storage.input_file import InputFile
 from daeda.storage.location import below, is_object, object_path
@@ -42,7 +43,7 @@ def find_files(path: str, view: str, data_root: str = "") -> SourceFiles:
 
 def _refuse_scheme(path: str, view: str) -> NoReturn:
     scheme = path.split("://")[0]
-    if scheme in ("postgres", "ducklake"):
+    if scheme in [kind.key for kind in DATABASES]:
         raise NotBuiltYet(
             f"view '{view}': {path} is read by `daeda pipeline` and the halves alone, which export it first: "
             "export it to Parquet, and scan that"

@@ -18,12 +18,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from daeda.catalog.project import Project
-from daeda.catalog.view import FeatureView
 from daeda.cli.audit import PROJECT_FLAGS
 from daeda.cli.flags import as_flags
 from daeda.errors import InputError
 from daeda.process.messages import say
 from daeda.settings.runtime import AUDIT_WORK_VARIABLE
+from daeda.sources.models.source import DatabaseSource
 from daeda_audit.declared import read_views
 from daeda_audit.published.days import PublishedDay
 from daeda_audit.raw.copies import Copies, Export, snapshot_of, table_of
@@ -46,7 +46,8 @@ class Elsewhere:
         self._project = project
         self._arguments = arguments
         self._copies = Copies(directory / "objects")
-        self._in_databases = [view for view in read_views(project) if view.source.in_database]
+        views = read_views(project)
+        self._databases = {view.name: view.source for view in views if isinstance(view.source, DatabaseSource)}
         self._opened: dict[tuple[str, ...], tuple[RawViews, Mapping[str, Export]]] = {}
         self._told: set[str] = set()
 
@@ -64,7 +65,7 @@ class Elsewhere:
         return self._open(published)[1]
 
     def _open(self, published: Sequence[PublishedDay]) -> tuple[RawViews, Mapping[str, Export]]:
-        pinned = {view.name: _snapshot_read(view, published) for view in self._in_databases}
+        pinned = {name: _snapshot_read(source, published) for name, source in self._databases.items()}
         key = tuple(pinned.values())
         if key not in self._opened:
             exports = self._export(pinned, published) if pinned else {}
@@ -81,7 +82,7 @@ class Elsewhere:
             pinned = dict.fromkeys(pinned, "")
             exports = self._run(pinned)
         for name, export in exports.items():
-            if self._project.views[name].source.snapshot is not None:
+            if self._databases[name].pinned:
                 continue
             if pinned[name]:
                 self._say(f"note: view '{name}' is read from {export.reference}, the snapshot that was built from")
@@ -112,10 +113,10 @@ class Elsewhere:
             say(line)
 
 
-def _snapshot_read(view: FeatureView, published: Sequence[PublishedDay]) -> str:
+def _snapshot_read(source: DatabaseSource, published: Sequence[PublishedDay]) -> str:
     """The snapshot that a day read of a view; empty where its manifest names none, or the view does itself."""
-    if view.source.snapshot is not None:
+    if source.pinned:
         return ""
     inputs = [file.path for one in published for file in one.manifest.inputs]
-    read = (path for path in inputs if table_of(path) == view.source.reference)
+    read = (path for path in inputs if table_of(path) == source.reference)
     return next((snapshot_of(path) for path in read), "")

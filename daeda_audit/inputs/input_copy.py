@@ -13,6 +13,7 @@ from pathlib import Path
 from daeda.catalog.project import Project
 from daeda.dataset.layout import day_name
 from daeda.errors import InputError, counted
+from daeda.sources.models.source import DatabaseSource
 from daeda.storage.client import AT_ONCE, StoredObject
 from daeda.storage.location import ObjectPath, is_object, object_path
 from daeda.storage.objects import client
@@ -37,8 +38,8 @@ def mirror_input(project: Project, raws: RawViews, published: PublishedDay, dire
     """Write the copy below `directory`. Of objects those are copied that the day read, which its manifest lists."""
     copied, exports = directory / "data", directory / "exports"
     views = [raws[view.name] for view in read_views(project)]
-    places = _mirror_exports([one for one in views if one.view.source.in_database], exports)
-    in_files = [one for one in views if not one.view.source.in_database]
+    places = _mirror_exports([raw for raw in views if isinstance(raw.view.source, DatabaseSource)], exports)
+    in_files = [raw for raw in views if not isinstance(raw.view.source, DatabaseSource)]
     if is_object(project.data_root):
         return Mirror(copied, exports, places | _mirror_objects(project, in_files, published, copied))
     root = Path(project.data_root).resolve()
@@ -110,7 +111,7 @@ def _place_of(raw: RawView) -> ObjectPath | None:
     """The directory or the object of a view, the last object of a pattern; None for a view that is not in a bucket."""
     if not is_object(raw.path):
         return None
-    if not glob.has_magic(str(raw.view.source.path)):
+    if not glob.has_magic(raw.view.source.reference):
         return object_path(raw.path)
     return next((one.path for one in reversed(raw.flat) if isinstance(one, StoredObject)), None)
 

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from daeda.catalog.project import Project
 from daeda.catalog.view import FeatureView
 from daeda.dataset.layout import day_name
+from daeda.sources.models.source import DatabaseSource
 from daeda_audit.declared import used_views
 from daeda_audit.inputs.input_copy import mirror_input
 from daeda_audit.instants import EPOCH, PER_DAY, PER_SECOND, day_of
@@ -55,9 +56,9 @@ def copy_with_future(
     for view in views:
         place = mirror.places.get(view.name)
         # Files that two views read get their rows once.
-        if place is None or view.source.path in done:
+        if place is None or view.source.reference in done:
             continue
-        done |= {view.source.path} if view.source.path is not None else set()
+        done |= set() if isinstance(view.source, DatabaseSource) else {view.source.reference}
         chance = random.Random(f"{seed} {published.day} {view.name}")
         added[view.name] = _add_future(raws[view.name], published.day, cut, place, chance)
     outside = tuple(view.name for view in views if view.name not in mirror.places)

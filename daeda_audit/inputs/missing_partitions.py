@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 
 from daeda.errors import InputError
+from daeda.sources.models.source import DatabaseSource
 from daeda_audit.raw.view import RawView
 
 
@@ -13,7 +14,7 @@ def refuse_gone_partitions(day: dt.date, raws: Iterable[RawView], gone: Sequence
     """Raise InputError where a view that may lack no partition lacks one that the day read. `gone` are its files."""
     for raw in raws:
         source = raw.view.source
-        if source.in_database or source.timestamp_field is None or source.missing_partitions == "empty":
+        if isinstance(source, DatabaseSource) or source.timestamp_field is None or source.missing_partitions == "empty":
             continue
         for path in gone:
             partition = path.rpartition("/")[0]

@@ -19,6 +19,7 @@ from daeda.catalog.view import FeatureView
 from daeda.dtypes import TimeUnit, describe_arrow
 from daeda.durations import Duration
 from daeda.errors import InputError, first_line
+from daeda.sources.models.source import DatabaseSource
 from daeda_audit.instants import PER_DAY, day_of
 from daeda_audit.raw.column_cache import Held
 from daeda_audit.raw.copies import Copies, Export, RawFile, shown
@@ -46,9 +47,9 @@ class RawView:
 
     @cached_property
     def _files(self) -> Files:
-        if self.view.source.in_database:
+        if isinstance(self.view.source, DatabaseSource):
             return Files({}, (Path(self.path),))
-        return read_listing(self.view.name, self.root, self.view.source.path or "")
+        return read_listing(self.view.name, self.root, self.view.source.path)
 
     @cached_property
     def partitions(self) -> dict[dt.date, tuple[RawFile, ...]]:
@@ -192,7 +193,7 @@ class RawViews:
         if name not in self._opened:
             view = self._project.views[name]
             path = reference = self._project.data_path(view.source.reference)
-            if view.source.in_database:
+            if isinstance(view.source, DatabaseSource):
                 path, reference = str(self._exports[name].path), self._exports[name].reference
             self._opened[name] = RawView(view, self._project.data_root, path, reference, self._copies, self._held)
         return self._opened[name]

@@ -16,7 +16,7 @@ from daeda.errors import ConfigError, InputError
 from daeda.planning import exports
 from daeda.planning.exports import exported
 from daeda.settings.runtime import EXPORTS_VARIABLE
-from daeda.sources import database_export as module
+from daeda.sources.exports import process as module
 from daeda.sources.files import Export
 from daeda.sources.identity import file_digest
 from tests.projects import TinyProject
