@@ -250,12 +250,8 @@ def _stop_on_signal(slots: DaySlots) -> Iterator[None]:
             target=slots.stop, args=(Interrupted(f"interrupted by {signal.Signals(number).name}"),)
         ).start()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with interrupts.handled(stop):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _source_side(operator: object) -> SourceOperator:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.peers.pool_vectors import skeleton
 from bench.vectors_project import STORE
-from enrich.part.ids import needed_ids
+from enrich.part.skeleton import needed_ids
 from enrich.part.task import VectorColumn
 from enrich.store.store import open_store
 from enrich.store.vectors import DayVectors

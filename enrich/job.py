@@ -33,7 +33,7 @@ from daeda.storage.location import ObjectPath
 from enrich.part.task import PartTask, Receipt
 from enrich.preload import DayNeeds, Preload, vector_columns
 from enrich.publish import DayWork, States, publish_enriched, states_of
-from enrich.ray.limits import RayLimits, RequestedLimits, clamp
+from enrich.ray.limits import RayLimits, clamp
 from enrich.ray.own_ray import RayLost
 from enrich.ray.part_queue import References
 from enrich.ray.session import ray_session
@@ -104,14 +104,14 @@ class _Run:
         """Enrich and publish the days. The stores and the first day are read while Ray starts."""
         days = [work.day for work in works]
         opened = in_background(self._preload.open)
-        self._read_ahead(works[0], opened, held=0)
+        self._read_ahead(works[0], opened, used=0)
         asked = self._run.project.runtime.ray
         # Ray's C++ side takes SIGTERM for itself when it has started.
-        with ray_session(limits, asked.address, asked.start_timeout_seconds) as found, self._time_limit.signals():
-            tasks = {work.day.isoformat(): _with_threads(work.tasks, found) for work in works}
+        with ray_session(limits, asked.address, asked.start_timeout_seconds) as ray_limits, self._time_limit.signals():
+            tasks = {work.day.isoformat(): _with_threads(work.tasks, ray_limits) for work in works}
             enriched = self._staging.seen("enriched")
             with (
-                PartStream(tasks, found) as parts,
+                PartStream(tasks, ray_limits) as parts,
                 DayProgress("enriched", days, self._staging.status, enriched),
             ):
                 # Actors start meanwhile.
@@ -131,7 +131,7 @@ class _Run:
         """Build one day, while the next one is read."""
         self._time_limit.start(f"day {work.day}", self._run.project.runtime.ray.day_timeout_minutes)
         self._tell(work, "preload")
-        held, references, preloading = self._put(work, parts)
+        used, references, preloading = self._put(work, parts)
         parts.wait_for_actors(self._time_limit)
         self._tell(work, "enrich")
         started = time.perf_counter()
@@ -139,8 +139,10 @@ class _Run:
         # The queue holds them from now on, until the next day is posted.
         del references
         if following is not None:
-            self._read_ahead(following, opened, held)
-        receipts = sorted((parts.next_receipt(self._time_limit) for _ in work.tasks), key=lambda one: one.number)
+            self._read_ahead(following, opened, used)
+        receipts = sorted(
+            (parts.next_receipt(self._time_limit) for _ in work.tasks), key=lambda receipt: receipt.number
+        )
         seconds = {"preload": preloading, "enrich": seconds_since(started)}
         self._tell(work, "publish")
         with measured(self._meters[work.day], "publish"):
@@ -168,8 +170,8 @@ class _Run:
             references = parts.put(sources)
         return read.needs.nbytes, references, read.seconds + seconds_since(started)
 
-    def _read_ahead(self, work: DayWork, opened: Future[None], held: int) -> None:
-        """Begin to verify and read a day, with its vectors if they fit beside `held` bytes of the day at work."""
+    def _read_ahead(self, work: DayWork, opened: Future[None], used: int) -> None:
+        """Begin to verify and read a day, with its vectors if they fit beside `used` bytes of the day at work."""
 
         meter = self._meters[work.day] = Meter() if self._run.profile else None
 
@@ -179,7 +181,7 @@ class _Run:
             with measured(meter, "preload"):
                 self._verified[work.day] = _verify(work, self._staging.layout)
                 needs = self._preload.needs(work.day, work.skeleton_parts)
-                sources = self._preload.load(needs) if self._preload.fits_beside(needs, held) else None
+                sources = self._preload.load(needs) if self._preload.fits_beside(needs, used) else None
             return Ahead(needs, sources, seconds_since(started))
 
         self._ahead = in_background(read)
@@ -189,7 +191,7 @@ class _Run:
         meter = self._meters.pop(day)
         if meter is not None:
             before, after = meter.found
-            usage = added_up((before, *(one for receipt in receipts for one in receipt.usage), after))
+            usage = added_up((before, *(step for receipt in receipts for step in receipt.usage), after))
             write_profile(self._staging.layout, "enriched", DayProfile(day, 1, usage))
 
     def _tell(self, work: DayWork, phase: str) -> None:
@@ -205,17 +207,8 @@ class _Run:
 
 
 def _ray_limits(project: Project) -> RayLimits:
-    """The limits of this run on this host, told where the host lowers what was asked for."""
-    asked = project.runtime.ray
-    requested = RequestedLimits(
-        num_cpus=asked.num_cpus,
-        memory_bytes=asked.memory,
-        object_store_bytes=asked.object_store_memory,
-        reserved_cpus=asked.reserved_cpus,
-        reserved_memory_bytes=asked.reserved_memory,
-        actor_percent=asked.actor_percent,
-    )
-    limits = clamp(requested, probe_host())
+    """The limits of this run on this host; says where the host lowers what was asked for."""
+    limits = clamp(project.runtime.ray, probe_host())
     sentence = limits.sentence()
     if sentence is not None:
         say(sentence)

@@ -46,21 +46,21 @@ def check_enrichment(
 
 @before_the_first_day()
 def identify_stores(project: Project, dag: Dag, pinned: Stores | None = None) -> Stores:
-    """What the stores are that the service declares, told without reading their ids or vectors.
+    """What the stores are that the service declares, without reading their ids or vectors.
 
     Raises InputError with a line for each that is not as declared, and DayError for one that is not as `pinned`.
     """
-    found: dict[str, StoreIdentity] = {}
+    identities: dict[str, StoreIdentity] = {}
     mistakes: list[str] = []
     for ref in {operator.store.name: operator.store for operator in dag.enrichments}.values():
         try:
             with _opening(project, ref):
-                found[ref.name] = open_declared(ref, project.data_path(ref.path), pinned).identity
+                identities[ref.name] = open_declared(ref, project.data_path(ref.path), pinned).identity
         except InputError as error:
             mistakes.append(str(error))
     if mistakes:
         raise InputError(*mistakes)
-    return found
+    return identities
 
 
 def _check_address(project: Project) -> list[str]:
@@ -134,7 +134,7 @@ def _check_ids(dag: Dag, operator: RayUdfTransform, store: EmbeddingStore) -> li
 
 def _check_skeleton(project: Project, dag: Dag, days: Iterable[dt.date]) -> list[str]:
     layout = Layout(project.service_dir, project.scratch_dir)
-    wanted = {name for one in dag.enrichments for name in (one.column, one.source)}
+    wanted = {name for udf in dag.enrichments for name in (udf.column, udf.source)}
     mistakes = []
     for day in days:
         directory = layout.day_dir("skeleton", day)
@@ -146,10 +146,10 @@ def _check_skeleton(project: Project, dag: Dag, days: Iterable[dt.date]) -> list
         if manifest is None:
             continue
         problems = (_footer_problem(directory / part.name, part.rows, wanted) for part in manifest.parts)
-        found = next((problem for problem in problems if problem), None)
-        if found:
+        problem = next(filter(None, problems), None)
+        if problem:
             mistakes.append(
-                f"skeleton of {day}: {found}: run `daeda pipeline train {project.service.name}`, which builds the "
+                f"skeleton of {day}: {problem}: run `daeda pipeline train {project.service.name}`, which builds the "
                 "skeleton of the day anew"
             )
     return mistakes
@@ -158,10 +158,10 @@ def _check_skeleton(project: Project, dag: Dag, days: Iterable[dt.date]) -> list
 def _footer_problem(path: Location, rows: int, wanted: set[str]) -> str | None:
     try:
         with open_parquet(str(path)) as file:
-            found, names = file.metadata.num_rows, set(file.schema_arrow.names)
+            actual, names = file.metadata.num_rows, set(file.schema_arrow.names)
     except (OSError, pa.ArrowException) as error:
         return f"{path.name} is not a readable Parquet file ({first_line(error)})"
-    if found != rows:
-        return f"{path.name} has {found} rows and its manifest says {rows}"
+    if actual != rows:
+        return f"{path.name} has {actual} rows and its manifest says {rows}"
     missing = sorted(wanted - names)
     return f"{path.name} has no column '{missing[0]}'" if missing else None

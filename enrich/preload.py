@@ -16,7 +16,7 @@ from daeda.operators.dag import Dag
 from daeda.operators.udf import StoreRef
 from daeda.process.messages import say
 from daeda.sources.local import preparation_hint
-from enrich.part.ids import needed_ids
+from enrich.part.skeleton import needed_ids
 from enrich.part.task import VectorColumn
 from enrich.ray.limits import GIB, RayLimits
 from enrich.store.id_index import RowMap
@@ -34,7 +34,7 @@ class DayNeeds:
 
     day: dt.date
     ids: dict[str, pa.Array] = field(default_factory=dict)
-    found: dict[str, RowMap] = field(default_factory=dict)
+    rows: dict[str, RowMap] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -78,10 +78,10 @@ class Preload:
         for name, store in self._stores.items():
             columns = [column for column in self._columns if column.store == name]
             needs.ids[name] = needed_ids(parts, columns)
-            needs.found[name] = self._maps[name].restrict(needs.ids[name])
-            needs.sizes[name] = len(needs.found[name]) * store.dimension * 2
+            needs.rows[name] = self._maps[name].restrict(needs.ids[name])
+            needs.sizes[name] = len(needs.rows[name]) * store.dimension * 2
             asked = len(needs.ids[name])
-            if asked and not len(needs.found[name]):
+            if asked and not len(needs.rows[name]):
                 say(
                     f"warning: day {day}: embedding store '{name}' has none of its {counted(asked, 'id')}, and all of "
                     f"its vectors are NULL: see whether '{store.id_column}' holds the ids of "
@@ -89,12 +89,12 @@ class Preload:
                 )
         return needs
 
-    def fits_beside(self, needs: DayNeeds, held: int) -> bool:
-        """Whether the whole day can be loaded while `held` bytes of another day are in use."""
-        return self._wanted and held + needs.nbytes <= self._room
+    def fits_beside(self, needs: DayNeeds, used: int) -> bool:
+        """Whether the whole day can be loaded while `used` bytes of another day are in use."""
+        return self._wanted and used + needs.nbytes <= self._room
 
     def load(self, needs: DayNeeds) -> dict[str, VectorSource]:
-        """The vectors, store by store while there is room; the others are read by the actors, which is told."""
+        """The vectors, store by store while there is room; the others are read by the actors, which is said."""
         sources: dict[str, VectorSource] = {}
         room = self._room
         for name, store in self._stores.items():
@@ -108,15 +108,15 @@ class Preload:
                     f"day {needs.day}: the vectors of embedding store '{name}' take {_size(size)} and the object store "
                     f"has {_size(room)} left for them: they are read batch by batch"
                 )
-            sources[name] = BatchedVectors(store, needs.found[name])
+            sources[name] = BatchedVectors(store, needs.rows[name])
         return sources
 
 
 def vector_columns(dag: Dag) -> tuple[VectorColumn, ...]:
     """The embedding columns, in the order of their operators."""
     return tuple(
-        VectorColumn(one.column, one.kind, one.source, one.store.name, one.store.dimension, one.normalize)
-        for one in dag.enrichments
+        VectorColumn(udf.column, udf.kind, udf.source, udf.store.name, udf.store.dimension, udf.normalize)
+        for udf in dag.enrichments
     )
 
 

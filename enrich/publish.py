@@ -75,7 +75,7 @@ def publish_enriched(
         dataset="enriched",
         day=work.day.isoformat(),
         rows=work.skeleton.rows,
-        parts=tuple(Part(part_name(one.number), one.rows, one.bytes, one.sha256) for one in receipts),
+        parts=tuple(Part(part_name(done.number), done.rows, done.bytes, done.sha256) for done in receipts),
         columns=_column_statistics(work.skeleton.columns, receipts),
         fingerprint=enriched_fingerprint(dag, work.skeleton.parts, stores),
         software={name: _version(name) for name in _SOFTWARE},
@@ -108,19 +108,22 @@ def _state(path: Path) -> FileState | None:
 def _check_receipts(work: DayWork, receipts: Sequence[Receipt]) -> None:
     """Every part of the skeleton has come back once, with its rows, in its place."""
     wanted = [(part_number(part.name), part.rows) for part in work.skeleton.parts]
-    found = [(receipt.number, receipt.rows) for receipt in receipts]
-    if found != wanted:
-        raise DayError(f"parts and rows {found} came back from Ray, and the skeleton has {wanted}: run again")
+    received = [(receipt.number, receipt.rows) for receipt in receipts]
+    if received != wanted:
+        raise DayError(f"parts and rows {received} came back from Ray, and the skeleton has {wanted}: run again")
 
 
 def _check_not_null(dag: Dag, receipts: Sequence[Receipt]) -> None:
     for name in dag.sink.not_null:
-        found = [
-            (receipt.number, one) for receipt in receipts for one in receipt.nulls if one.column == name and one.count
+        missing = [
+            (receipt.number, nulls)
+            for receipt in receipts
+            for nulls in receipt.nulls
+            if nulls.column == name and nulls.count
         ]
-        if found:
-            number, first = found[0]
-            count = sum(one.count for _, one in found)
+        if missing:
+            number, first = missing[0]
+            count = sum(nulls.count for _, nulls in missing)
             raise DayError(
                 f"column '{name}' must not be NULL, and {count} rows have none, the first of them row {first.first} of "
                 f"{part_name(number)}: add the missing vectors to the store, or say nullable: true"
@@ -132,8 +135,8 @@ def _column_statistics(
 ) -> tuple[ColumnStatistics, ...]:
     """Columns that pass through keep their statistics; embedding columns get their NULLs counted."""
     counted: dict[str, int] = {}
-    for one in (one for receipt in receipts for one in receipt.nulls):
-        counted[one.column] = counted.get(one.column, 0) + one.count
+    for nulls in (nulls for receipt in receipts for nulls in receipt.nulls):
+        counted[nulls.column] = counted.get(nulls.column, 0) + nulls.count
     return tuple(
         replace(column, nulls=counted[column.name], placeholder=False) if column.name in counted else column
         for column in skeleton

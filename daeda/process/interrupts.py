@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 
 # A signal that a terminal sends to a whole group of processes, and that one of them passes on, arrives twice.
 _SAME_SECONDS = 1.0
 
 _arrived: list[tuple[int, float]] = []
+
+
+@contextlib.contextmanager
+def handled(
+    handler: Callable[[int, FrameType | None], None], numbers: Sequence[int] = (signal.SIGINT, signal.SIGTERM)
+) -> Iterator[None]:
+    """The handler takes these signals while the block runs, in the main thread; then the earlier handlers do again."""
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 def note(number: int) -> bool:

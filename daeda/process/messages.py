@@ -174,14 +174,10 @@ def _signals_interrupt() -> Iterator[None]:
         if interrupts.note(number):
             raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with interrupts.handled(stop):
         # A supervisor starts its command with these blocked: what arrived until now is heard now.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, before)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def tell_error(error: DaedaError) -> None:

@@ -52,12 +52,8 @@ class Interruptions:
 def interruptible() -> Iterator[Interruptions]:
     """Handle SIGINT and SIGTERM while the block runs; raises Interrupted after it if one arrived."""
     state = Interruptions()
-    before = {number: signal.signal(number, state.receive) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with interrupts.handled(state.receive):
         yield state
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
     if state.signals:
         raise Interrupted(
             f"interrupted by {signal.Signals(state.signals[0]).name}: published days stay, run again to go on"

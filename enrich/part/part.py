@@ -19,11 +19,11 @@ import pyarrow.compute as pc
 
 from daeda.dataset.profile import Meter, Usage, measured
 from enrich.arrays import ABSENT, Halves, Positions
-from enrich.part.ids import ids_in
 from enrich.part.pooling import Normalize, average, lookup
 from enrich.part.skeleton import (
     READ,
     enriched_schema,
+    ids_in,
     is_list,
     open_skeleton,
     read_batches,

@@ -22,6 +22,8 @@ from enrich.part.task import PartTask, Receipt
 from enrich.ray.part_queue import References
 from enrich.store.vectors import VectorSource
 
+# What comes back of a part, pickled.
+PartResult = Receipt | DaedaError
 # The column of Ray Data that holds the position of an input.
 POSITION = "position"
 
@@ -48,26 +50,14 @@ class PartWorker:
                 # Arrays come as views of the object store, and a store is opened where it arrives.
                 vectors = {name: ray.get(reference) for name, reference in references.items()}
                 shown = references
-            ray.get(self._queue.report.remote(position, self.result(unpack(packed), vectors)))
+            ray.get(self._queue.report.remote(position, self.result(pickle.loads(packed), vectors)))
         return batch
 
     def result(self, task: PartTask, vectors: Mapping[str, VectorSource]) -> bytes:
         """The pickled receipt of a part, or what went wrong with it."""
-        result: Receipt | DaedaError
         try:
-            result = enrich_part(task, vectors)
+            result: PartResult = enrich_part(task, vectors)
         except DaedaError as error:
             # Its own errors are results too: Ray Data would add its advice to them.
             result = error
         return pickle.dumps(result)
-
-
-def pack(task: PartTask) -> bytes:
-    """A part as bytes."""
-    return pickle.dumps(task)
-
-
-def unpack(packed: bytes) -> PartTask:
-    """The inverse of pack."""
-    task: PartTask = pickle.loads(packed)
-    return task

@@ -19,9 +19,9 @@ def probe_address(address: str) -> None:
     """
     host, _colon, port = address.rpartition(":")
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE_SECONDS) as found:
-            found.sendall(_PREFACE)
-            answer = found.recv(9)
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE_SECONDS) as connection:
+            connection.sendall(_PREFACE)
+            answer = connection.recv(9)
     except OSError as error:
         reason = error.strerror or "no answer" if not isinstance(error, TimeoutError) else "no answer in time"
         raise unreachable(address, reason) from error

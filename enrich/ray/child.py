@@ -11,16 +11,7 @@ from pathlib import Path
 from typing import assert_never
 
 from daeda.errors import DaedaError
-from enrich.ray.channel import (
-    LimitLifted,
-    LimitSet,
-    Message,
-    RayDirectoryUsed,
-    RayEnding,
-    RayProcess,
-    RayStarting,
-    decode,
-)
+from enrich.ray import channel
 from enrich.ray.descendants import exit_code
 from enrich.ray.directory import hold
 from enrich.ray.endings import AGAIN, ended_with, not_started
@@ -59,7 +50,7 @@ class Child:
         self._limit: Deadline | None = None
         self._loss: Deadline | None = None
         self._directory_lock: int | None = None
-        self._processes: dict[int, RayProcess] = {}
+        self._processes: dict[int, channel.RayProcess] = {}
         self._ray_starts = False
 
     def look(self) -> None:
@@ -78,26 +69,26 @@ class Child:
                 return
             *lines, self._unfinished_line = (self._unfinished_line + data).split(b"\n")
             for line in lines:
-                self._take(decode(line))
+                self._take(channel.decode(line))
 
-    def _take(self, message: Message) -> None:
+    def _take(self, message: channel.Message) -> None:
         match message:
-            case LimitSet():
+            case channel.LimitSet():
                 self._limit = Deadline(time.monotonic() + message.seconds, message.sentence, message.exit_code)
-            case LimitLifted():
+            case channel.LimitLifted():
                 self._limit = None
-            case RayDirectoryUsed():
+            case channel.RayDirectoryUsed():
                 self.directory = None if message.path is None else Path(message.path)
                 if self._directory_lock is not None:
                     os.close(self._directory_lock)
                 self._directory_lock = None if self.directory is None else hold(self.directory)
-            case RayStarting():
+            case channel.RayStarting():
                 self._ray_starts = message.active
-            case RayEnding():
+            case channel.RayEnding():
                 for descriptor in list(self._processes):
                     self._forget(descriptor)
                 self.lost = self._loss = None
-            case RayProcess():
+            case channel.RayProcess():
                 with contextlib.suppress(OSError):
                     descriptor = os.pidfd_open(message.pid)
                     self._processes[descriptor] = message
@@ -105,7 +96,7 @@ class Child:
             case _:
                 assert_never(message)
 
-    def _forget(self, descriptor: int) -> RayProcess:
+    def _forget(self, descriptor: int) -> channel.RayProcess:
         self._poll.unregister(descriptor)
         os.close(descriptor)
         return self._processes.pop(descriptor)
@@ -128,4 +119,4 @@ class Child:
     def missed_deadline(self) -> Deadline | None:
         """The deadline that has passed, if one has."""
         now = time.monotonic()
-        return next((one for one in (self._loss, self._limit) if one is not None and now > one.until), None)
+        return next((limit for limit in (self._loss, self._limit) if limit is not None and now > limit.until), None)

@@ -25,8 +25,8 @@ LOGS = "logs"
 # date and a process id of seven digits, and that of the longest socket.
 SOCKET_BYTES = 107
 RAY_ADDS_BYTES = len("/session_2024-01-02_03-04-05_678901_1234567/sockets/plasma_store")
-_OURS_BYTES = len(f"/{PREFIX}12345678/r")
-LONGEST_PARENT_BYTES = SOCKET_BYTES - RAY_ADDS_BYTES - _OURS_BYTES
+_OWN_BYTES = len(f"/{PREFIX}12345678/r")
+LONGEST_PARENT_BYTES = SOCKET_BYTES - RAY_ADDS_BYTES - _OWN_BYTES
 # Where a socket has room if the temporary directory of the user is too deep.
 _SHORT = ("/tmp", "/dev/shm", "/var/tmp")
 
@@ -35,7 +35,7 @@ _SHORT = ("/tmp", "/dev/shm", "/var/tmp")
 class RayDirectory:
     """The directory of one Ray, locked while it is used, also by the supervisor.
 
-    `named` says that a message has told where its logs are.
+    `named` says that a message has named its logs.
     """
 
     path: Path
@@ -48,12 +48,13 @@ class RayDirectory:
         parent = _parent()
         _clear_dead(parent)
         try:
-            while (made := _made_and_locked(parent)) is None:
+            while (locked := _make_locked(parent)) is None:
                 pass
         except OSError as error:
             raise DayError(f"Ray has no directory for its sockets and logs: {refusal(error)}") from error
-        send(RayDirectoryUsed(str(made[0])))
-        return cls(*made)
+        path, lock = locked
+        send(RayDirectoryUsed(str(path)))
+        return cls(path, lock)
 
     @property
     def for_ray(self) -> Path:
@@ -87,8 +88,8 @@ def hold(path: Path) -> int | None:
     return lock
 
 
-def keep_logs(path: Path, said: bytes = b"") -> Path:
-    """Leave nothing but the logs of the sessions, and what was `said` on stderr; returns where they are."""
+def keep_logs(path: Path, stderr: bytes = b"") -> Path:
+    """Leave nothing but the logs of the sessions, and what was written on `stderr`; returns where they are."""
     logs = path / LOGS
     logs.mkdir(exist_ok=True)
     for session in sorted(path.glob("r/session_*/logs")):
@@ -98,8 +99,8 @@ def keep_logs(path: Path, said: bytes = b"") -> Path:
         for file in session.iterdir():
             with contextlib.suppress(OSError):
                 file.rename(_free(logs, file.name))
-    if said:
-        _free(logs, "stderr.log").write_bytes(said)
+    if stderr:
+        _free(logs, "stderr.log").write_bytes(stderr)
     for empty in [entry for entry in logs.iterdir() if entry.is_dir()]:
         with contextlib.suppress(OSError):
             empty.rmdir()
@@ -124,7 +125,7 @@ def _parent() -> Path:
     )
 
 
-def _made_and_locked(parent: Path) -> tuple[Path, int] | None:
+def _make_locked(parent: Path) -> tuple[Path, int] | None:
     """A new directory and its lock; None where another run took it for a dead one before it was locked."""
     path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
     try:

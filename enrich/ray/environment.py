@@ -31,11 +31,11 @@ def clean(environment: MutableMapping[str, str], address: str | None) -> str | N
     names = sorted(name for name in environment if name.startswith("RAY_") and not name.startswith(kept))
     for name in names:
         del environment[name]
-    taken = [name for name in names if name not in _SET_BY_RAY]
-    if not taken:
+    removed = [name for name in names if name not in _SET_BY_RAY]
+    if not removed:
         return None
     advice = "a run joins a cluster by --ray-address alone" if address is None else f"the cluster is {address}"
-    return f"not passed on to Ray: {shortened(taken)} of the environment; {advice}"
+    return f"not passed on to Ray: {shortened(removed)} of the environment; {advice}"
 
 
 def prepare(address: str | None) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from daeda.process.host import Host, size_text
+from daeda.settings.runtime import RayEnvelope
 
 GIB = 1024**3
 
@@ -24,25 +25,10 @@ RESERVE_SHARE_PERCENT = 50
 
 
 @dataclass(frozen=True)
-class RequestedLimits:
-    """The ceilings of a run: logical CPUs, and bytes of memory of which store and reserve are parts.
-
-    `actor_percent` of the worker CPUs run actors; the rest is left to the writer threads of Parquet and Lance.
-    """
-
-    num_cpus: int = 16
-    memory_bytes: int = 64 * GIB
-    object_store_bytes: int = 20 * GIB
-    reserved_cpus: int = 1
-    reserved_memory_bytes: int = 4 * GIB
-    actor_percent: int = 80
-
-
-@dataclass(frozen=True)
 class RayLimits:
     """The limits of this run on this host: counts and bytes, all at least 1."""
 
-    requested: RequestedLimits
+    requested: RayEnvelope
     cpus: int
     memory_bytes: int
     object_store_bytes: int
@@ -58,9 +44,9 @@ class RayLimits:
         if self.cpus < asked.num_cpus:
             changes.append(f"CPUs {asked.num_cpus} -> {self.cpus}")
         for what, before, after in (
-            ("memory", asked.memory_bytes, self.memory_bytes),
-            ("object store", asked.object_store_bytes, self.object_store_bytes),
-            ("reserved memory", asked.reserved_memory_bytes, self.reserved_memory_bytes),
+            ("memory", asked.memory, self.memory_bytes),
+            ("object store", asked.object_store_memory, self.object_store_bytes),
+            ("reserved memory", asked.reserved_memory, self.reserved_memory_bytes),
         ):
             if after < before:
                 changes.append(f"{what} {size_text(before)} -> {size_text(after)}")
@@ -80,22 +66,22 @@ def on_cluster(limits: RayLimits, cpus: int) -> RayLimits:
     return replace(limits, cpus=cpus, worker_cpus=worker_cpus, actors=actors)
 
 
-def _workers(asked: RequestedLimits, cpus: int) -> tuple[int, int]:
+def _workers(asked: RayEnvelope, cpus: int) -> tuple[int, int]:
     """CPUs of workers, and actors."""
     worker_cpus = max(1, cpus - max(0, asked.reserved_cpus))
     return worker_cpus, max(min(cpus, 2), worker_cpus * asked.actor_percent // 100)
 
 
-def clamp(requested: RequestedLimits, host: Host) -> RayLimits:
+def clamp(requested: RayEnvelope, host: Host) -> RayLimits:
     """The smaller of request and host. Never refuses: a request below what can run at all is raised to it.
 
     The object store stays within /dev/shm and within 40 % of the memory that the reserve leaves, unless that is
     less than Ray's minimum; then Ray gets its minimum and places it in /tmp itself if /dev/shm is too small.
     """
     cpus = max(1, min(requested.num_cpus, host.cores))
-    memory = max(1, min(requested.memory_bytes, host.memory_bytes))
-    reserve = max(0, min(requested.reserved_memory_bytes, memory * RESERVE_SHARE_PERCENT // 100))
-    bounds = [requested.object_store_bytes, (memory - reserve) * STORE_SHARE_PERCENT // 100]
+    memory = max(1, min(requested.memory, host.memory_bytes))
+    reserve = max(0, min(requested.reserved_memory, memory * RESERVE_SHARE_PERCENT // 100))
+    bounds = [requested.object_store_memory, (memory - reserve) * STORE_SHARE_PERCENT // 100]
     if host.shm_free_bytes is not None:
         bounds.append(host.shm_free_bytes)
     worker_cpus, actors = _workers(requested, cpus)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import pickle
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,7 +17,7 @@ import ray.exceptions
 
 from daeda.errors import DaedaError, DayError
 from enrich.part.task import PartTask, Receipt
-from enrich.ray.actors import POSITION, PartWorker, pack
+from enrich.ray.actors import POSITION, PartResult, PartWorker
 from enrich.ray.limits import RayLimits
 from enrich.ray.own_ray import RayLost, check_node, with_logs
 from enrich.ray.part_queue import PartQueue, References
@@ -41,6 +42,15 @@ _LOST = (
 )
 
 
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """What the block raises becomes a DaedaError."""
+    try:
+        yield
+    except Exception as error:
+        raise explained(error) from error
+
+
 class PartStream:
     """The parts of a run, enriched in order by one pool of actors, while the vectors of its days are posted.
 
@@ -50,12 +60,12 @@ class PartStream:
     def __init__(self, tasks: Mapping[str, Sequence[PartTask]], limits: RayLimits) -> None:
         # No day has a use for more actors than it has parts.
         shares = max(1, min(limits.actors, max(map(len, tasks.values()))))
-        days = [(day, [pack(task) for task in parts]) for day, parts in tasks.items()]
+        days = [(day, [pickle.dumps(task) for task in parts]) for day, parts in tasks.items()]
         self._queue: Any = ray.remote(PartQueue).options(num_cpus=0).remote(days, shares)
         self._dataset = _dataset(shares * len(tasks), shares, limits, self._queue)
         self._thread = threading.Thread(target=self._run, daemon=True, name="parts")
         self._failure: BaseException | None = None
-        self._taken = 0
+        self._received = 0
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -72,17 +82,13 @@ class PartStream:
 
     def put(self, sources: Mapping[str, VectorSource]) -> References:
         """Move the vectors of a day to the object store, once."""
-        try:
+        with _explained():
             return {name: ray.put(source) for name, source in sources.items()}
-        except Exception as error:
-            raise told(error) from error
 
     def post(self, day: str, references: References) -> None:
         """Let the parts of a day begin."""
-        try:
+        with _explained():
             ray.get(self._queue.post.remote(day, references))
-        except Exception as error:
-            raise told(error) from error
 
     def wait_for_actors(self, time_limit: TimeLimit) -> None:
         """Return when an actor has come for its first part: what passed until then is start-up, and of no day."""
@@ -94,22 +100,20 @@ class PartStream:
 
     def next_receipt(self, time_limit: TimeLimit) -> Receipt:
         """The next receipt, of any part of the day; raises what went wrong as a DaedaError."""
-        wanted = self._queue.receipt.remote(self._taken)
+        wanted = self._queue.receipt.remote(self._received)
         ready: list[Any] = []
         while not ready:
             time_limit.check()
             check_node()
             ready, _ = ray.wait([wanted], timeout=POLL_SECONDS)
             if not ready and self._failure is not None:
-                raise told(self._failure) from self._failure
-        self._taken += 1
-        try:
-            found = pickle.loads(ray.get(wanted))
-        except Exception as error:
-            raise told(error) from error
-        if isinstance(found, Receipt):
-            return found
-        raise told(found) from found
+                raise explained(self._failure) from self._failure
+        self._received += 1
+        with _explained():
+            result: PartResult = pickle.loads(ray.get(wanted))
+            if isinstance(result, DaedaError):
+                raise result
+        return result
 
     def _run(self) -> None:
         try:
@@ -120,7 +124,7 @@ class PartStream:
             self._failure = error
 
 
-def told(error: BaseException) -> DaedaError:
+def explained(error: BaseException) -> DaedaError:
     """The error as one sentence: a DaedaError of a part as it is, the loss of an actor with what to change."""
     cause = error.cause if isinstance(error, ray.exceptions.RayTaskError) else error
     if isinstance(cause, DaedaError):

@@ -102,13 +102,9 @@ class _Supervisor:
         heard = [
             number for number in SIGNALS if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN
         ]
-        before = {number: signal.signal(number, self._receive) for number in heard}
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        try:
+        with interrupts.handled(self._receive, heard):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
         if not interrupts.note(number):

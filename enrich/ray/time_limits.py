@@ -7,7 +7,7 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import FrameType
 from typing import TypeVar
 
@@ -65,18 +65,11 @@ class TimeLimit:
             if done:
                 return future.result()
 
-    @contextlib.contextmanager
-    def signals(self) -> Iterator[None]:
+    def signals(self) -> contextlib.AbstractContextManager[None]:
         """SIGINT and SIGTERM set the flag while the block runs. Handlers live in the main thread alone."""
         if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            return contextlib.nullcontext()
+        return interrupts.handled(self._stop)
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
         interrupts.note(number)

@@ -23,11 +23,9 @@ from daeda.dataset.stores import StoreIdentity
 from daeda.errors import DaedaError, DayError, InputError, did_you_mean, shortened
 from daeda.storage.location import is_object
 from enrich.arrays import Halves, Integers, Positions
-from enrich.store.float16 import cast_block
-from enrich.store.history import why_not_append_only
 from enrich.store.id_index import RowMap, is_text, map_integers, map_texts
 from enrich.store.version_files import content_digest, find_lost_file
-from enrich.store.versions import LANCE_ERRORS, open_version, reason_of
+from enrich.store.versions import LANCE_ERRORS, open_version, reason_of, why_not_append_only
 
 # Sorted takes were fastest between 1 and 4 MiB of vectors.
 TAKE_BYTES = 2 * 1024**2
@@ -37,6 +35,9 @@ TAKE_THREADS = 4
 # Rows of a batch of ids: with Lance's own 8,192 a scan took three times as long.
 SCAN_ROWS = 131_072
 MOST_EXAMPLES = 3
+# What is said of a vector that cannot be one of float16.
+OVERFLOW = "and float16, in which vectors are loaded, ends at 65504; scale the vectors of the store"
+PARTLY_NULL = "has elements that are NULL; write a number for each, or NULL for the whole vector"
 
 
 class TakenVectors(NamedTuple):
@@ -166,7 +167,7 @@ class EmbeddingStore:
             with self._reading(DayError):
                 table = self.dataset.take(pa.array(rows[block]), columns=[self.vector_column])
             column = table.column(0).combine_chunks()
-            broken = cast_block(column, taken.matrix[block], taken.present[block])
+            broken = _cast_block(column, taken.matrix[block], taken.present[block])
             if broken is not None:
                 raise DayError(self._broken(int(rows[start + broken[0]]), broken[1]))
 
@@ -236,6 +237,34 @@ def reopen_store(
             "run again when nobody writes it anew"
         )
     return store
+
+
+def _cast_block(
+    column: pa.FixedSizeListArray, matrix: Halves, present: npt.NDArray[np.bool_]
+) -> tuple[int, str] | None:
+    """Fill `matrix` and `present` with one batch of vectors; the first row that is no vector of float16, and why."""
+    size = column.type.list_size
+    elements = column.values.slice(column.offset * size, len(column) * size)
+    # The buffer holds something for NULLs too, which no conversion through pyarrow would leave in place.
+    raw = np.frombuffer(elements.buffers()[1], elements.type.to_pandas_dtype())
+    source = raw[elements.offset : elements.offset + len(elements)].reshape(len(column), size)
+    present[:] = column.is_valid().to_numpy(zero_copy_only=False)
+    if elements.null_count:
+        whole = elements.is_valid().to_numpy(zero_copy_only=False).reshape(source.shape).all(axis=1)
+        if (present & ~whole).any():
+            return int(np.flatnonzero(present & ~whole)[0]), PARTLY_NULL
+    # Overflow is looked for below, where it can be told from an infinity of the store; NULLs hold any bits.
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        matrix[:] = source
+    if not present.all():
+        matrix[~present] = 0
+    if source.dtype == np.float16:
+        return None
+    infinite = np.isinf(matrix)
+    if not infinite.any() or not (infinite & np.isfinite(source)).any():
+        return None
+    row, element = np.argwhere(infinite & np.isfinite(source))[0].tolist()
+    return row, f"holds {source[row, element]:g}, {OVERFLOW}"
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from daeda.dataset.layout import Layout
-from enrich.part.ids import needed_ids
 from enrich.part.part import enrich_part
+from enrich.part.skeleton import needed_ids
 from enrich.part.task import PartTask
 from enrich.preload import vector_columns
 from enrich.store.store import open_store

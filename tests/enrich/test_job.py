@@ -25,16 +25,17 @@ from daeda.dataset.layout import Layout, part_name, parts_in_order
 from daeda.dataset.manifest import ColumnStatistics, Manifest, read_manifest
 from daeda.dataset.profile import read_profile
 from daeda.errors import DayError, InputError, Interrupted
+from daeda.settings.runtime import RayEnvelope
 from daeda.sources.identity import file_digest
 from enrich import job
 from enrich.job import EnrichRun, build_enriched
-from enrich.part.ids import needed_ids
 from enrich.part.part import enrich_part
+from enrich.part.skeleton import needed_ids
 from enrich.part.task import PartTask
 from enrich.preflight import identify_stores
 from enrich.preload import Preload, vector_columns
 from enrich.ray import actors, own_ray, session, stream, time_limits
-from enrich.ray.limits import RequestedLimits, clamp
+from enrich.ray.limits import clamp
 from enrich.store.store import open_store
 from enrich.store.vectors import DayVectors
 from tests.enrich.tiny_project import (
@@ -63,7 +64,7 @@ def running_ray() -> Iterator[None]:
     """One Ray for all tests of this module that run in this process."""
     from daeda.process.host import Host
 
-    with session.ray_session(clamp(RequestedLimits(num_cpus=4), Host(4, 4 * 2**30, 2**28, isolation=False))):
+    with session.ray_session(clamp(RayEnvelope(num_cpus=4), Host(4, 4 * 2**30, 2**28, isolation=False))):
         yield
 
 

@@ -19,11 +19,12 @@ import pytest
 from daeda.dataset.layout import Layout
 from daeda.errors import InputError
 from daeda.process.host import Host
+from daeda.settings.runtime import RayEnvelope
 from enrich.command import main
 from enrich.preflight import check_enrichment
 from enrich.preload import Preload
 from enrich.ray import address
-from enrich.ray.limits import RequestedLimits, clamp
+from enrich.ray.limits import clamp
 from tests.enrich.tiny_project import DAYS, change_file, opened, write_project, write_skeleton, write_store
 
 AGGREGATIONS = "config/training/aggregations.yaml"
@@ -189,7 +190,7 @@ def test_a_store_with_no_id_of_a_day_is_told(root: Path, capsys: Any) -> None:
     """The store has the ids 0 to 99; then it has others alone."""
     project, dag = opened(root)
     parts = sorted((root / "output/likes/skeleton/dt=2024-01-01").glob("part-*.parquet"))
-    limits = clamp(RequestedLimits(num_cpus=2), Host(2, 4 * 2**30, 2**28, isolation=False))
+    limits = clamp(RayEnvelope(num_cpus=2), Host(2, 4 * 2**30, 2**28, isolation=False))
     for ids, warned in ((None, ""), (pa.array(range(1_000, 1_100)), "120 ids")):
         shutil.rmtree(root / "data/items.lance")
         write_store(root, ids)

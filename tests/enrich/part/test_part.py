@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from daeda.errors import DayError
-from enrich.part import ids as ids_module
 from enrich.part import part as part_module
+from enrich.part import skeleton as skeleton_module
 from enrich.part import vector_parquet
-from enrich.part.ids import needed_ids
 from enrich.part.part import enrich_part, rows_per_group
 from enrich.part.pooling import Halves, Positions
+from enrich.part.skeleton import needed_ids
 from enrich.part.task import Nulls, PartTask, Receipt, VectorColumn
 from enrich.store.id_index import IntegerIds, TextIds
 from enrich.store.store import open_store
@@ -159,7 +159,7 @@ def test_slices_and_null_lists_that_span_values() -> None:
     lists = pa.ListArray.from_arrays(
         pa.array([0, 2, 4, 5, 6, 7], pa.int32()), values, mask=pa.array([False, False, True, False, False])
     )[1:4]
-    positions, matrix = ByNumber().fetch(ids_module.ids_in(lists))
+    positions, matrix = ByNumber().fetch(skeleton_module.ids_in(lists))
     assert part_module._pooled(LIKES, lists, positions, matrix).to_pylist() == [[2, -2], None, [5, -5]]
 
 
@@ -296,8 +296,8 @@ def write_parts(tmp_path: Path, *tables: pa.Table) -> list[Path]:
 
 
 def test_needed_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ids_module, "ID_BATCH_ROWS", 2)
-    monkeypatch.setattr(ids_module, "MERGE_BATCHES", 3)
+    monkeypatch.setattr(skeleton_module, "ID_BATCH_ROWS", 2)
+    monkeypatch.setattr(skeleton_module, "MERGE_BATCHES", 3)
     parts = write_parts(
         tmp_path,
         skeleton_rows([5, None, 9, 5, 1], [[7, 5], None, [], [None], [7]]),

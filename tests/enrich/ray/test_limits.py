@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from daeda.process.host import Host, SkeletonMemory, probe_host, skeleton_memory
-from enrich.ray.limits import GIB, RAY_MINIMUM_STORE_BYTES, RayLimits, RequestedLimits, clamp, on_cluster
+from daeda.settings.runtime import RayEnvelope
+from enrich.ray.limits import GIB, RAY_MINIMUM_STORE_BYTES, RayLimits, clamp, on_cluster
 
 
 def plant(root: Path, files: dict[str, str]) -> Path:
@@ -109,23 +110,23 @@ def test_this_host() -> None:
     assert host.memory_bytes > GIB // 8
 
 
-def limits(requested: RequestedLimits, host: Host) -> tuple[int, int, int, int, int]:
+def limits(requested: RayEnvelope, host: Host) -> tuple[int, int, int, int, int]:
     found = clamp(requested, host)
     return found.cpus, found.memory_bytes, found.object_store_bytes, found.worker_cpus, found.actors
 
 
 def test_a_host_with_room_gives_what_was_asked() -> None:
     roomy = Host(cores=64, memory_bytes=256 * GIB, shm_free_bytes=128 * GIB, isolation=True)
-    assert clamp(RequestedLimits(), roomy) == RayLimits(
-        RequestedLimits(), 16, 64 * GIB, 20 * GIB, 4 * GIB, 15, 12, isolation=True
+    assert clamp(RayEnvelope(), roomy) == RayLimits(
+        RayEnvelope(), 16, 64 * GIB, 20 * GIB, 4 * GIB, 15, 12, isolation=True
     )
-    assert clamp(RequestedLimits(), roomy).sentence() is None
+    assert clamp(RayEnvelope(), roomy).sentence() is None
 
 
 def test_small_host() -> None:
     small = Host(cores=2, memory_bytes=24 * GIB, shm_free_bytes=12 * GIB, isolation=False)
-    assert limits(RequestedLimits(), small) == (2, 24 * GIB, 8 * GIB, 1, 2)
-    assert clamp(RequestedLimits(), small).sentence() == (
+    assert limits(RayEnvelope(), small) == (2, 24 * GIB, 8 * GIB, 1, 2)
+    assert clamp(RayEnvelope(), small).sentence() == (
         "resource envelope clamped to what this host and ray.memory allow: "
         "CPUs 16 -> 2, memory 64.0 GiB -> 24.0 GiB, object store 20.0 GiB -> 8.0 GiB"
     )
@@ -133,16 +134,16 @@ def test_small_host() -> None:
 
 def test_shared_memory_bounds_the_store() -> None:
     host = Host(cores=16, memory_bytes=64 * GIB, shm_free_bytes=3 * GIB, isolation=False)
-    assert clamp(RequestedLimits(), host).object_store_bytes == 3 * GIB
-    assert clamp(RequestedLimits(), host).sentence() == (
+    assert clamp(RayEnvelope(), host).object_store_bytes == 3 * GIB
+    assert clamp(RayEnvelope(), host).sentence() == (
         "resource envelope clamped to what this host and ray.memory allow: object store 20.0 GiB -> 3.0 GiB"
     )
 
 
 def test_tiny_host_is_not_refused() -> None:
     tiny = Host(cores=1, memory_bytes=GIB // 8, shm_free_bytes=64 * 1024**2, isolation=False)
-    assert limits(RequestedLimits(), tiny) == (1, GIB // 8, RAY_MINIMUM_STORE_BYTES, 1, 1)
-    assert clamp(RequestedLimits(), tiny).sentence() == (
+    assert limits(RayEnvelope(), tiny) == (1, GIB // 8, RAY_MINIMUM_STORE_BYTES, 1, 1)
+    assert clamp(RayEnvelope(), tiny).sentence() == (
         "resource envelope clamped to what this host and ray.memory allow: CPUs 16 -> 1, memory 64.0 GiB -> 0.1 GiB, "
         "object store 20.0 GiB -> 75 MiB, reserved memory 4.0 GiB -> 64 MiB"
     )
@@ -153,13 +154,13 @@ def test_tiny_host_is_not_refused() -> None:
 )
 def test_actors(cores: int, worker_cpus: int, actors: int) -> None:
     host = Host(cores=cores, memory_bytes=64 * GIB, shm_free_bytes=None, isolation=False)
-    assert limits(RequestedLimits(), host)[3:] == (worker_cpus, actors)
+    assert limits(RayEnvelope(), host)[3:] == (worker_cpus, actors)
 
 
 def test_nonsense_is_raised_to_what_can_run() -> None:
     host = Host(cores=4, memory_bytes=8 * GIB, shm_free_bytes=8 * GIB, isolation=False)
-    asked = RequestedLimits(
-        num_cpus=0, memory_bytes=0, object_store_bytes=0, reserved_cpus=-1, reserved_memory_bytes=-1
+    asked = RayEnvelope.model_construct(
+        num_cpus=0, memory=0, object_store_memory=0, reserved_cpus=-1, reserved_memory=-1
     )
     assert limits(asked, host) == (1, 1, RAY_MINIMUM_STORE_BYTES, 1, 1)
     assert clamp(asked, host).sentence() is None
@@ -167,9 +168,9 @@ def test_nonsense_is_raised_to_what_can_run() -> None:
 
 def test_a_share_of_the_worker_cpus_runs_actors() -> None:
     host = Host(cores=16, memory_bytes=64 * GIB, shm_free_bytes=None, isolation=False)
-    assert clamp(RequestedLimits(actor_percent=100), host).actors == 15
-    assert clamp(RequestedLimits(actor_percent=34), host).actors == 5
-    assert clamp(RequestedLimits(actor_percent=1), host).actors == 2
+    assert clamp(RayEnvelope(actor_percent=100), host).actors == 15
+    assert clamp(RayEnvelope(actor_percent=34), host).actors == 5
+    assert clamp(RayEnvelope(actor_percent=1), host).actors == 2
 
 
 def test_memory_of_the_skeleton() -> None:
@@ -185,7 +186,7 @@ def test_memory_of_the_skeleton() -> None:
 
 def test_a_ceiling_of_memory_lowers_the_store_on_any_host() -> None:
     roomy = Host(cores=64, memory_bytes=256 * GIB, shm_free_bytes=128 * GIB, isolation=True)
-    found = clamp(RequestedLimits(memory_bytes=8 * GIB), roomy)
+    found = clamp(RayEnvelope(memory=8 * GIB), roomy)
     assert (found.memory_bytes, found.object_store_bytes) == (8 * GIB, 4 * GIB * 40 // 100)
     assert found.sentence() == (
         "resource envelope clamped to what this host and ray.memory allow: object store 20.0 GiB -> 1.6 GiB"
@@ -193,7 +194,7 @@ def test_a_ceiling_of_memory_lowers_the_store_on_any_host() -> None:
 
 
 def test_a_cluster_has_more_cpus_than_the_host_and_never_more_than_asked_for() -> None:
-    here = clamp(RequestedLimits(num_cpus=16), Host(2, 8 * GIB, None, isolation=False))
+    here = clamp(RayEnvelope(num_cpus=16), Host(2, 8 * GIB, None, isolation=False))
     assert (here.cpus, here.worker_cpus, here.actors) == (2, 1, 2)
     there = on_cluster(here, 100)
     assert (there.cpus, there.worker_cpus, there.actors) == (16, 15, 12)

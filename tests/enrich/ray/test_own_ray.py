@@ -10,12 +10,13 @@ import pytest
 
 from daeda.errors import DayError
 from daeda.process.host import Host
+from daeda.settings.runtime import RayEnvelope
 from enrich.ray import own_ray
 from enrich.ray.directory import RayDirectory
-from enrich.ray.limits import RequestedLimits, clamp
+from enrich.ray.limits import clamp
 
 LATE = "The current node timed out during startup. This could happen because some of the raylet failed to startup"
-LIMITS = clamp(RequestedLimits(), Host(2, 2**33, 2**30, isolation=False))
+LIMITS = clamp(RayEnvelope(), Host(2, 2**33, 2**30, isolation=False))
 
 
 def starts(monkeypatch: pytest.MonkeyPatch, *errors: Exception) -> list[Any]:

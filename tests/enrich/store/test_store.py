@@ -159,7 +159,7 @@ def test_takes_in_many_blocks(path: str, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_closing_gives_up_what_is_being_read(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     lance.write_dataset(numbered(*range(100)), path)
     store = opened(path)
-    monkeypatch.setattr(store_module, "cast_block", lambda *given: store.close())
+    monkeypatch.setattr(store_module, "_cast_block", lambda *given: store.close())
     monkeypatch.setattr(store_module, "TAKE_BYTES", 8)
     calls: list[object] = []
     monkeypatch.setattr(lance.LanceDataset, "take", _counted(lance.LanceDataset.take, calls))
