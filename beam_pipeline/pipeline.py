@@ -20,8 +20,8 @@ from beam_pipeline.runners.logging import quiet_portable_runner
 from beam_pipeline.runners.portable import PortableJob
 from beam_pipeline.transforms import Days, transform_of
 from beam_pipeline.workers.context import DayHandle, RunContext
-from beam_pipeline.workers.day_slots import DaySlots, Stopped, ThreadDaySlots
-from beam_pipeline.workers.limits import DayLimits, limits_of_a_day, stop_seconds
+from beam_pipeline.workers.day_slots import DaySlots, ThreadDaySlots
+from beam_pipeline.workers.limits import DayLimits, limits_of_a_day, root_cause, stop_seconds
 from beam_pipeline.workers.registry import SOFTWARE, forget_run, register_run, software
 from beam_pipeline.workers.shared_day_slots import SharedDaySlots
 from daeda.catalog.project import Project
@@ -29,7 +29,7 @@ from daeda.dataset.layout import MANIFEST_NAME, Layout, day_name
 from daeda.dataset.progress import DayProgress
 from daeda.dataset.publish.claims import Claim, OnLocked, claim_days, release
 from daeda.dataset.publish.staging import RunStaging, open_staging
-from daeda.errors import DaedaError, DayError, Interrupted, NotBuiltYet, counted, shortened
+from daeda.errors import DayError, Interrupted, NotBuiltYet, counted, shortened
 from daeda.operators.dag import Dag
 from daeda.operators.udf import RayUdfTransform
 from daeda.planning.checked import Checked
@@ -229,9 +229,9 @@ def _check_published(run: SkeletonRun, context: RunContext) -> None:
 
 def _raise_root_cause(slots: ThreadDaySlots, failure: BaseException, stopped: bool) -> None:
     cause = slots.cause if slots.cause is not None else failure
-    late = "" if stopped else f" (a day did not stop within {stop_seconds(cause):.0f} s)"
-    if isinstance(cause, DaedaError) and not isinstance(cause, Stopped):
-        raise type(cause)(f"{cause}{late}") from failure
+    error = root_cause(cause, stopped)
+    if error is not None:
+        raise error from failure
     # Not foreseen, so shown whole.
     raise cause from None
 

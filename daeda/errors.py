@@ -8,7 +8,9 @@
     │   │   └── NothingThere   the path of a view
     │   └── NotBuiltYet    planned and described, not executed by this version
     ├── DayError           exit 1: a day failed; the days published before it stay
-    │   └── Late           it has had its time, and is still at work
+    │   ├── Late           it has had its time, and is still at work
+    │   ├── Stopped        it was given up because the run is stopping
+    │   └── WorkerUnfit    a worker cannot build days of the run
     ├── StorageError       exit 1: object storage failed while a day was built
     │   └── ChangedMeanwhile   an object is another one than at the listing
     ├── SubprocessFailed   the exit code of the subprocess, which has printed its error itself
@@ -21,9 +23,11 @@ and begins no line.
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import errno
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Self
 
 
 class DaedaError(Exception):
@@ -38,6 +42,12 @@ class DaedaError(Exception):
 
     def __str__(self) -> str:
         return "\n".join(self.sentences)
+
+    def with_sentence(self, sentence: str) -> Self:
+        """The same error with another sentence."""
+        error = type(self)(sentence)
+        error.__dict__.update(self.__dict__)
+        return error
 
 
 class UserError(DaedaError):
@@ -67,11 +77,23 @@ class NotBuiltYet(UserError):
 
 
 class DayError(DaedaError):
-    """A day failed while it was built."""
+    """A day failed while it was built. `day` is set where the sentence names the day."""
+
+    def __init__(self, *sentences: str, day: dt.date | None = None) -> None:
+        super().__init__(*sentences)
+        self.day = day
 
 
 class Late(DayError):
     """A day, or a function that it calls, has had its time and is still at work."""
+
+
+class Stopped(DayError):
+    """A day was given up because the run is stopping; never the root cause."""
+
+
+class WorkerUnfit(DayError):
+    """A worker that cannot build days: it lacks the run's storage or functions, or has other versions of them."""
 
 
 class StorageError(DaedaError):
@@ -101,6 +123,35 @@ class NotRegular(OSError):
 
     def __init__(self, what: str, path: object) -> None:
         super().__init__(errno.EINVAL, what, str(path))
+
+
+# The errors that cross processes, by the name that they have there.
+ERROR_CLASSES: Mapping[str, type[DaedaError]] = {
+    kind.__name__: kind
+    for kind in (
+        DaedaError, UserError, UsageError, ConfigError, InputError, NothingThere, NotBuiltYet, DayError, Late, Stopped,
+        WorkerUnfit, StorageError, ChangedMeanwhile, Interrupted,
+    )
+}  # fmt: skip
+
+
+def serialised(error: DaedaError) -> dict[str, str | None]:
+    """An error as JSON can hold it, for another process."""
+    day = error.day if isinstance(error, DayError) else None
+    return {"kind": type(error).__name__, "message": str(error), "day": None if day is None else day.isoformat()}
+
+
+def deserialised(record: Mapping[str, str | None]) -> DaedaError:
+    """The error that another process serialised; a class that is not in the table becomes DayError.
+
+    Raises KeyError, TypeError or ValueError where no process has serialised it.
+    """
+    kind = ERROR_CLASSES.get(str(record["kind"]), DayError)
+    error = kind(str(record["message"]))
+    day = record.get("day")
+    if isinstance(error, DayError) and day is not None:
+        error.day = dt.date.fromisoformat(day)
+    return error
 
 
 def refusal(error: OSError) -> str:

@@ -40,9 +40,13 @@ class _Work:
     types: dict[str, pa.DataType]
 
     @property
-    def says(self) -> str:
-        """The beginning of every message."""
+    def subject(self) -> str:
+        """What every message is about."""
         return f"day {self.session.day}, operator '{self.operator.name}': function '{self.operator.function}'"
+
+    def error(self, predicate: str) -> DayError:
+        """A message about the function."""
+        return DayError(f"{self.subject} {predicate}", day=self.session.day)
 
 
 def run_udf(session: DaySession, operator: ArrowUdfTransform, left: Materialised) -> ColumnTable:
@@ -88,7 +92,7 @@ def _call(work: _Work, chunk: pa.Table, first: int) -> pa.Array:
     rows = f"rows {first} to {first + chunk.num_rows - 1}"
     arrays = [_combined(chunk.column(name)).cast(work.types[name]) for name in work.operator.columns]
     session, limit = work.session, work.session.context.limits.function_seconds
-    what = f"{work.says} at {rows}"
+    what = f"{work.subject} at {rows}"
     sentence = f"{what} has not returned after {limit:g} s: correct it, or raise timeouts.function_seconds"
     session.status.report_call(work.operator.name, sentence, limit)
     try:
@@ -99,22 +103,21 @@ def _call(work: _Work, chunk: pa.Table, first: int) -> pa.Array:
         ):
             returned = called(work.function, arrays)
     except ThreadRaised as error:
-        raise DayError(f"{what} started a thread that raised {error}") from error.__cause__
+        raise work.error(f"at {rows} started a thread that raised {error}") from error.__cause__
     except Raised as error:
         # Whatever it is, also what means something to Python or to Beam: here it is a day that fails.
         check_not_stopped()
-        raise DayError(f"{work.says} raised {error}, at {rows}") from error.__cause__
+        raise work.error(f"raised {error}, at {rows}") from error.__cause__
     if disturbed:
-        raise DayError(f"{what} changed {shortened(disturbed)}: a function makes values and no more")
+        raise work.error(f"at {rows} changed {shortened(disturbed)}: a function makes values and no more")
     if isinstance(returned, pa.ChunkedArray):
         returned = _combined(returned)
     if not isinstance(returned, pa.Array):
-        raise DayError(
-            f"{work.says} returned a {type(returned).__name__} at {rows}: it returns one Arrow array, with a value for "
-            "each row"
+        raise work.error(
+            f"returned a {type(returned).__name__} at {rows}: it returns one Arrow array, with a value for each row"
         )
     if len(returned) != chunk.num_rows:
-        raise DayError(f"{work.says} returned {len(returned)} values for {chunk.num_rows} rows, {rows}: one for each")
+        raise work.error(f"returned {len(returned)} values for {chunk.num_rows} rows, {rows}: one for each")
     return _typed(work, returned, rows)
 
 
@@ -125,17 +128,15 @@ def _typed(work: _Work, returned: pa.Array, rows: str) -> pa.Array:
         return pa.nulls(len(returned), operator.dtype.arrow())
     found = describe_arrow(returned.type)
     if found != operator.dtype.name:
-        raise DayError(
-            f"{work.says} returned {found} at {rows}, and the column '{operator.result}' is declared {operator.dtype}: "
-            "cast the values in the function, or declare their type"
+        raise work.error(
+            f"returned {found} at {rows}, and the column '{operator.result}' is declared "
+            f"{operator.dtype}: cast the values in the function, or declare their type"
         )
     try:
         returned.validate(full=True)
         return _combined(returned.cast(operator.dtype.arrow()))
     except pa.ArrowInvalid as error:
-        raise DayError(
-            f"{work.says} returned an Arrow array that is not valid at {rows}: {first_line(error)}"
-        ) from error
+        raise work.error(f"returned an Arrow array that is not valid at {rows}: {first_line(error)}") from error
 
 
 def _check_row_wise(work: _Work, chunk: pa.Table, values: pa.Array) -> None:
@@ -147,8 +148,8 @@ def _check_row_wise(work: _Work, chunk: pa.Table, values: pa.Array) -> None:
     alone = _call(work, sample, middle).to_pylist()
     for row, (value, again) in enumerate(zip(values.slice(middle, _SAMPLE_ROWS).to_pylist(), alone, strict=True)):
         if not _agree(value, again):
-            raise DayError(
-                f"{work.says} gave row {middle + row} {value!r:.60} among {chunk.num_rows} rows, and {again!r:.60} "
+            raise work.error(
+                f"gave row {middle + row} {value!r:.60} among {chunk.num_rows} rows, and {again!r:.60} "
                 f"among {sample.num_rows}: a function is row-wise, its value for a row depends on that row alone"
             )
 

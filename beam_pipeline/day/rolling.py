@@ -91,7 +91,7 @@ def _aggregate(work: _Work, history: History, piece: Piece) -> pa.Table:
         columns = work.engine.aggregate(history, piece.probes, work.aggregates, where)
     except SumOverflow as error:
         raise DayError(
-            f"{where}: column '{error.aggregate}' of {reading.entity_name(error.entity)}: the sum does not fit "
+            f"column '{error.aggregate}' of {reading.entity_name(error.entity)}: the sum does not fit "
             "its type: aggregate a smaller unit, or declare the column as a decimal or a double"
         ) from error
     names = [stored_name(one.name) for one in work.aggregates]

@@ -17,12 +17,10 @@ import apache_beam as beam
 import grpc
 
 from beam_pipeline.runners.choice import BeamRunner
-from beam_pipeline.workers.day_slots import Stopped
-from beam_pipeline.workers.limits import stop_seconds
+from beam_pipeline.workers.limits import root_cause, stop_seconds
 from beam_pipeline.workers.shared_day_slots import SharedDaySlots
 from beam_pipeline.workers.time_limits import CallsElsewhere
-from daeda import errors
-from daeda.errors import DaedaError, DayError, Late, UsageError, first_line
+from daeda.errors import ERROR_CLASSES, DaedaError, DayError, Late, Stopped, UsageError, WorkerUnfit, first_line
 
 _LOOK_SECONDS = 0.25
 # How long a job that has no day at work any more may take to end by itself, and then to be cancelled.
@@ -30,7 +28,9 @@ _END_SECONDS = 10.0
 _PAGE = "docs/runners.md says what workers need"
 
 # The last line of a traceback of a worker: "daeda.errors.DayError: day 2024-01-02, … [while running 'Skeleton/scan']".
-_TOLD = re.compile(r"^(?:[A-Za-z_]\w*\.)*(?P<kind>\w+): (?P<message>.*?)(?: \[while running '.*'\])?\s*$", re.MULTILINE)
+_LAST_LINE = re.compile(
+    r"^(?:[A-Za-z_]\w*\.)*(?P<kind>\w+): (?P<message>.*?)(?: \[while running '.*'\])?\s*$", re.MULTILINE
+)
 _MISSING = re.compile(r"ModuleNotFoundError: No module named '(?P<module>[\w.]+)'")
 _REFUSED = re.compile(r"failed to connect|connection refused|StatusCode\.UNAVAILABLE", re.IGNORECASE)
 
@@ -63,7 +63,7 @@ class PortableJob:
             # Its days are gone, so it ends by itself.
             waiting.join(min(seconds, _END_SECONDS) / 2)
         self._cancel(min(seconds, _END_SECONDS) / 2)
-        raise self._told(late="" if stopped else f" (a day did not stop within {seconds:.0f} s)")
+        raise self._error_to_raise(stopped)
 
     def _wait(self, pipeline: beam.Pipeline) -> None:
         try:
@@ -113,11 +113,12 @@ class PortableJob:
             )
         return UsageError(f"no worker has begun a day {wait}: see the log of {self._workers}; {_PAGE}")
 
-    def _told(self, late: str) -> BaseException:
+    def _error_to_raise(self, stopped: bool) -> BaseException:
         """What to raise: the first cause that a day or the driver gave, else what the runner's error says."""
         cause = self._slots.cause
-        if isinstance(cause, DaedaError) and not isinstance(cause, Stopped):
-            return type(cause)(f"{cause}{late}")
+        foreseen = root_cause(cause, stopped)
+        if foreseen is not None:
+            return foreseen
         error = self._error if self._error is not None else cause
         assert error is not None
         return self._translated(error) or error
@@ -132,10 +133,12 @@ class PortableJob:
             return self._unfit(
                 f"the workers have no module '{missing['module']}': install daeda's wheel where they run"
             )
-        for found in reversed(list(_TOLD.finditer(text))):
-            kind = getattr(errors, found["kind"], DayError if found["kind"] == "WorkerUnfit" else None)
-            if isinstance(kind, type) and issubclass(kind, DaedaError):
-                return self._unfit(found["message"]) if found["kind"] == "WorkerUnfit" else kind(found["message"])
+        for line in reversed(list(_LAST_LINE.finditer(text))):
+            kind = ERROR_CLASSES.get(line["kind"])
+            if kind is WorkerUnfit:
+                return self._unfit(line["message"])
+            if kind is not None and kind is not Stopped:
+                return kind(line["message"])
         if _REFUSED.search(text):
             return self._unfit(f"the job service cannot reach {self._workers}")
         return None

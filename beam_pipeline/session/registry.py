@@ -42,7 +42,7 @@ def begin(context: RunContext, handle: DayHandle) -> DayHandle:
     except (OSError, duckdb.Error) as error:
         slots.leave(attempt)
         reason = refusal(error) if isinstance(error, OSError) else first_line(error)
-        raise DayError(f"day {handle.day} cannot begin: {reason}") from error
+        raise DayError(f"day {handle.day} cannot begin: {reason}", day=handle.day) from error
     except BaseException:
         slots.leave(attempt)
         raise
@@ -59,7 +59,8 @@ def session_of(handle: DayHandle) -> DaySession:
     if session is None:
         raise DayError(
             f"day {handle.day}: the runner split its operators over two workers, and a day stays in one: use a runner "
-            "that fuses ParDos, and put nothing that breaks fusion between the operators of a day"
+            "that fuses ParDos, and put nothing that breaks fusion between the operators of a day",
+            day=handle.day,
         )
     return session
 
@@ -94,7 +95,8 @@ def _check_ended(handle: DayHandle) -> None:
         before.close()
         raise DayError(
             f"day {handle.day}: the day {before.day} before it has not been ended: let the chain of operators end with "
-            "a Sink, and put nothing between them that breaks fusion"
+            "a Sink, and put nothing between them that breaks fusion",
+            day=handle.day,
         )
 
 

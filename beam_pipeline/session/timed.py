@@ -41,32 +41,38 @@ def timed(session: DaySession, operator: str, rows: int = 0) -> Iterator[None]:
 
 def _named(session: DaySession, operator: str, error: BaseException, stopping: bool) -> BaseException:
     """What to raise for an error of an operator: the error itself where it is not foreseen, or names its day."""
-    begins = f"day {session.day}, operator '{operator}'"
+    day = session.day
+    begins = f"day {day}, operator '{operator}'"
     match error:
-        case DaedaError():
-            if isinstance(error, DayError) and str(error).startswith("day "):
+        case DayError():
+            if error.day is not None:
                 return error
+            named = error.with_sentence(f"{begins}: {error}")
+            named.day = day
+            return named
+        case UserError():
             # A mistake of the user is what was found before the first day; now it is a day that fails.
-            kind = DayError if isinstance(error, UserError) else type(error)
-            return kind(f"{begins}: {error}")
+            return DayError(f"{begins}: {error}", day=day)
+        case DaedaError():
+            return error.with_sentence(f"{begins}: {error}")
         case duckdb.Error():
             if stopping:
-                return DayError(f"day {session.day}: given up, the run is stopping")
+                return DayError(f"day {day}: given up, the run is stopping", day=day)
             unreadable = _unreadable(session) if may_be_of_a_file(error) else None
-            return DayError(f"{begins}: {unreadable or _duckdb_reason(session, error)}")
+            return DayError(f"{begins}: {unreadable or _duckdb_reason(session, error)}", day=day)
         case pa.ArrowException():
             # What breaks while rows are streamed comes as an error of Arrow.
             unreadable = _unreadable(session)
-            return DayError(f"{begins}: {unreadable}") if unreadable else error
+            return DayError(f"{begins}: {unreadable}", day=day) if unreadable else error
         case OSError():
             unreadable = _unreadable(session) if error.errno is None else None
-            return DayError(f"{begins}: {unreadable or refusal(error)}")
+            return DayError(f"{begins}: {unreadable or refusal(error)}", day=day)
         case Exception():
             return error
         case _:
             check_not_stopped()
             # What means an end to Python, or to Beam, and was raised in the middle of a day.
-            return DayError(f"{begins}: {raised_in(error)}")
+            return DayError(f"{begins}: {raised_in(error)}", day=day)
 
 
 def _unreadable(session: DaySession) -> str | None:

@@ -13,11 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from daeda.errors import DayError
-
-
-class Stopped(DayError):
-    """A day was given up because the run is stopping; never the root cause."""
+from daeda.errors import Stopped
 
 
 class DaySlots(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from daeda.errors import Interrupted, Late
+from daeda.errors import DaedaError, Interrupted, Late, Stopped
 from daeda.process.host import probe_host, skeleton_memory
 
 # An interrupted statement of DuckDB returns in well under a second; a rolling engine looks between two chunks.
@@ -53,3 +53,11 @@ def limits_of_a_day(day_workers: int, memory_bytes: int | None, threads: int | N
 def stop_seconds(cause: BaseException | None) -> float:
     """How long days at work may take to stop. One that has had its time already gets no more."""
     return _INTERRUPTED_SECONDS if isinstance(cause, Interrupted | Late) else STOP_SECONDS
+
+
+def root_cause(cause: BaseException | None, stopped: bool) -> DaedaError | None:
+    """The error to raise for what stopped a run, whose days have `stopped` in time; None where it was not foreseen."""
+    if not isinstance(cause, DaedaError) or isinstance(cause, Stopped):
+        return None
+    late = "" if stopped else f" (a day did not stop within {stop_seconds(cause):.0f} s)"
+    return cause.with_sentence(f"{cause}{late}")

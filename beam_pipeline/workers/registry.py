@@ -11,7 +11,7 @@ from pathlib import Path
 from beam_pipeline.workers.context import RunContext
 from beam_pipeline.workers.day_slots import DaySlots
 from beam_pipeline.workers.shared_day_slots import SharedDaySlots
-from daeda.errors import ConfigError, DayError
+from daeda.errors import ConfigError, WorkerUnfit
 from daeda.functions.loading import load_function
 from daeda.storage.objects import limit_request_time
 
@@ -21,10 +21,6 @@ SOFTWARE = ("daeda", "duckdb", "pyarrow", "numpy")
 # The day slots of a run, by its directory.
 _runs: dict[str, DaySlots] = {}
 _lock = threading.Lock()
-
-
-class WorkerUnfit(DayError):
-    """A worker that cannot build days: it lacks the run's storage or functions, or has other versions of them."""
 
 
 def software(names: Iterable[str] = SOFTWARE) -> dict[str, str]:

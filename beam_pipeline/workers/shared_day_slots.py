@@ -24,10 +24,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from beam_pipeline.workers.day_slots import Stopped
-from daeda import errors
 from daeda.dataset.publish.staging import driver_alive
-from daeda.errors import DaedaError, cut
+from daeda.errors import DaedaError, Stopped, cut, deserialised, serialised
 from daeda.storage.regular import read_regular
 
 _STOP = "stop.json"
@@ -208,10 +206,12 @@ def _size(path: Path) -> int:
 
 def _write_cause(path: Path, cause: BaseException) -> bool:
     """Write why the run stops; whether it was the first to say so."""
-    known = isinstance(cause, DaedaError)
-    message = str(cause) if known else "".join(traceback.format_exception(cause))
+    if isinstance(cause, DaedaError):
+        record = serialised(cause)
+    else:
+        record = {"kind": None, "message": "".join(traceback.format_exception(cause))}
     fresh = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}")
-    fresh.write_text(json.dumps({"kind": type(cause).__name__ if known else None, "message": message}), "utf-8")
+    fresh.write_text(json.dumps(record), "utf-8")
     try:
         # A link, unlike a rename, fails where the name is taken.
         os.link(fresh, path)
@@ -228,15 +228,7 @@ def _read_cause(path: Path) -> BaseException | None:
     except FileNotFoundError:
         return None
     try:
-        told = json.loads(text)
-        name, message = told["kind"], str(told["message"])
+        record = json.loads(text)
+        return Unforeseen(str(record["message"])) if record["kind"] is None else deserialised(record)
     except (ValueError, KeyError, TypeError, RecursionError):
         return Unforeseen(f"{path} was written by something else: {cut(text)}")
-    if name is None:
-        return Unforeseen(message)
-    if name == Stopped.__name__:
-        return Stopped(message)
-    kind = getattr(errors, str(name), None)
-    if isinstance(kind, type) and issubclass(kind, DaedaError):
-        return kind(message)
-    return errors.DayError(message)

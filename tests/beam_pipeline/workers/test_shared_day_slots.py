@@ -17,13 +17,12 @@ from pathlib import Path
 import pytest
 
 from beam_pipeline.workers.context import RunContext
-from beam_pipeline.workers.day_slots import Stopped
 from beam_pipeline.workers.limits import DayLimits
-from beam_pipeline.workers.registry import WorkerUnfit, forget_run, join_run, software
+from beam_pipeline.workers.registry import forget_run, join_run, software
 from beam_pipeline.workers.shared_day_slots import _STOP, SharedDaySlots, Unforeseen
 from daeda.dataset.layout import Layout
 from daeda.dataset.publish.staging import open_staging
-from daeda.errors import DayError, Interrupted
+from daeda.errors import DayError, Interrupted, Stopped, WorkerUnfit
 from tests.beam_pipeline.runners.conftest import REPOSITORY
 
 SLOTS = 2

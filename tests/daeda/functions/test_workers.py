@@ -11,10 +11,11 @@ import pytest
 
 from beam_pipeline.workers.context import RunContext
 from beam_pipeline.workers.limits import DayLimits
-from beam_pipeline.workers.registry import WorkerUnfit, forget_run, join_run
+from beam_pipeline.workers.registry import forget_run, join_run
 from beam_pipeline.workers.shared_day_slots import SharedDaySlots
 from daeda.dataset.layout import Layout
 from daeda.dataset.publish.staging import open_staging
+from daeda.errors import WorkerUnfit
 
 SOURCE = "def same(values):\n    return values\n"
 CODE = hashlib.sha256(SOURCE.encode()).hexdigest()
