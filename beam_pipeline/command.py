@@ -9,16 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from beam_pipeline.runners.logging import quiet_logging
-from daeda.cli.flags import (
-    WORKER_TIMEOUT,
-    StrictParser,
-    add_build_flags,
-    add_portable_flags,
-    add_project_flags,
-    add_skeleton_flags,
-    open_project,
-)
 from daeda.errors import UsageError
+from daeda.flags.parser import StrictParser, add_flags
+from daeda.flags.table import BUILD, OUTPUT, PORTABLE, PROJECT, SKELETON, WORKER_TIMEOUT
 from daeda.process.extras import require
 from daeda.process.messages import answer_place, run_command, say, warn
 from daeda.process.parent_watch import is_driven, watch_parent
@@ -55,10 +48,7 @@ def build_parser() -> StrictParser:
         prog="python -m beam_pipeline",
         description="Build the skeleton: the source-side operators of a service. Any flag of Apache Beam may follow.",
     )
-    add_project_flags(parser)
-    add_build_flags(parser)
-    add_skeleton_flags(parser)
-    add_portable_flags(parser)
+    add_flags(parser, PROJECT, OUTPUT, BUILD, SKELETON, PORTABLE)
     return parser
 
 
@@ -76,6 +66,7 @@ def _command(words: Sequence[str]) -> int:
             "remove it, or choose another --runner"
         )
 
+    from daeda.catalog.open_project import open_project
     from daeda.compiler.compile import compile_runnable
     from daeda.planning.exports import exported
 

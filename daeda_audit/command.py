@@ -7,11 +7,12 @@ import datetime as dt
 import sys
 from collections.abc import Mapping, Sequence
 
+from daeda.catalog.open_project import open_project
 from daeda.catalog.project import Project
-from daeda.cli.audit import DAYS, QUICK_DAYS, QUICK_ROWS, ROWS, add_audit_flags
-from daeda.cli.flags import StrictParser, add_output_flag, add_project_flags, open_project
 from daeda.dataset.layout import Layout
 from daeda.errors import InputError, UsageError, counted, shortened
+from daeda.flags.parser import StrictParser, add_flags
+from daeda.flags.table import AUDIT, AUDIT_INPUTS, DAYS, OUTPUT, PROJECT, QUICK_DAYS, QUICK_ROWS, ROWS
 from daeda.process.messages import answer, run_command, say
 from daeda.process.parent_watch import watch_parent
 from daeda.storage.objects import before_the_first_day
@@ -46,10 +47,7 @@ def _command(words: Sequence[str]) -> int:
         description="Recompute sampled rows of published days by a slow path, and compare.",
     )
     parser.add_argument("service")
-    add_project_flags(parser)
-    add_output_flag(parser)
-    add_audit_flags(parser)
-    parser.add_argument("--configuration", metavar="PATH", help=argparse.SUPPRESS)
+    add_flags(parser, PROJECT, OUTPUT, AUDIT, AUDIT_INPUTS)
     arguments = parser.parse_strictly(words)
     if arguments.quick and arguments.probe == "append":
         raise UsageError("--quick leaves the append probe out, and --probe append asks for it alone: give one of them")

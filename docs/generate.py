@@ -28,11 +28,11 @@ from daeda.catalog.view import FeatureView
 from daeda.cli.main import build_parser
 from daeda.dtypes import KNOWN, DType
 from daeda.errors import ConfigError
+from daeda.flags.table import SETTINGS
 from daeda.operators.dag import Operator
 from daeda.operators.operator import OperatorModel
 from daeda.settings import runtime
 from daeda.settings.aggregations import Aggregations
-from daeda.settings.flags import SETTING_FLAGS
 from daeda.settings.runtime import RuntimeSettings
 from daeda.sources.models.model import SourceModel
 from daeda.sources.models.source import SOURCE_KINDS
@@ -177,7 +177,7 @@ def _types() -> Iterator[str]:
 
 def runtime_flags() -> dict[str, str]:
     """The flag of each setting, by its dotted name."""
-    return {one.setting: one.flag for one in SETTING_FLAGS}
+    return {one.setting: one.flag for one in SETTINGS}
 
 
 def _models(model: type[BaseModel], flags: Mapping[str, str] | None = None) -> Iterator[str]:

@@ -10,14 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from daeda.cli.flags import (
-    StrictParser,
-    add_build_flags,
-    add_enrichment_flags,
-    add_project_flags,
-    open_project,
-)
 from daeda.errors import DayError, InputError, UsageError, shortened
+from daeda.flags.parser import StrictParser, add_flags
+from daeda.flags.table import BUILD, ENRICHMENT, OUTPUT, PROJECT, STORE_CHECKS
 from daeda.process.extras import require
 from daeda.process.messages import answer, answer_place, run_command, say, warn
 from daeda.process.parent_watch import is_driven
@@ -41,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _command(words: Sequence[str]) -> int:
     arguments = build_parser().parse_strictly(words)
 
+    from daeda.catalog.open_project import open_project
     from daeda.compiler.compile import compile_runnable
     from daeda.compiler.unused import warnings_of
     from daeda.dataset.layout import Layout
@@ -101,28 +97,7 @@ def build_parser() -> StrictParser:
         prog="python -m enrich",
         description="Build the enrichment: fill the embedding columns of skeleton days that are published.",
     )
-    add_project_flags(parser)
-    add_build_flags(parser)
-    add_enrichment_flags(parser)
-    parser.add_argument(
-        "--check",
-        nargs="?",
-        const="all",
-        choices=("all", "stores"),
-        help="look at the embedding stores and the skeleton (or at the stores alone) without starting Ray, and build "
-        "nothing; prints what --stores prints",
-    )
-    parser.add_argument(
-        "--stores",
-        action="store_true",
-        help="print number and content digest of the version of each embedding store, as one line of JSON, and build "
-        "nothing",
-    )
-    parser.add_argument(
-        "--pinned-stores",
-        metavar="JSON",
-        help="what --stores printed before: the stores are opened by these numbers, and others are refused",
-    )
+    add_flags(parser, PROJECT, OUTPUT, BUILD, ENRICHMENT, STORE_CHECKS)
     return parser
 
 

@@ -26,8 +26,8 @@ from apache_beam.runners.portability.fn_api_runner import fn_runner
 from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.runners.runner import PipelineRunner, create_runner
 
-from daeda.cli.flags import StrictParser
 from daeda.errors import UsageError, did_you_mean
+from daeda.flags.parser import StrictParser
 
 _IN_PROCESS = ("DirectRunner", "FnApiRunner")
 # The flag that names the file of the job server which Beam otherwise downloads; PortableRunner starts none.

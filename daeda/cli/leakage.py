@@ -1,4 +1,4 @@
-"""`daeda audit leakage`: the audit in a process of its own, as the halves are."""
+"""`daeda audit leakage`: the audit in a process of its own, as the skeleton and the enrichment are."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from daeda.catalog.open_project import open_project
 from daeda.catalog.project import Project
-from daeda.cli.audit import AUDIT_FLAGS, PROJECT_FLAGS
-from daeda.cli.flags import as_flags, open_project, setting_words
 from daeda.dataset.layout import Layout
 from daeda.dataset.publish.staging import open_local_staging
 from daeda.errors import UserError, first_line
+from daeda.flags.given import forwarded, words_of
+from daeda.flags.table import AUDIT, CONFIGURATION, OUTPUT, PROJECT
 from daeda.planning.configuration import configuration_text
 from daeda.process.messages import say
 from daeda.process.subprocesses import interruptible, run_subprocess
-from daeda.settings.flags import OUTPUT_ROOT
 from daeda.settings.runtime import AUDIT_WORK_VARIABLE
 from daeda.sources.models.source import DatabaseSource
 from daeda.storage.location import ObjectPath, is_object
@@ -26,12 +26,10 @@ from daeda.storage.location import ObjectPath, is_object
 
 def audit_leakage(arguments: argparse.Namespace) -> int:
     """Run the audit; returns its exit code, 1 where something leaks."""
-    words = [arguments.service, *as_flags(arguments, PROJECT_FLAGS), *setting_words(arguments, (OUTPUT_ROOT,))]
-    words += as_flags(arguments, AUDIT_FLAGS)
-    words += ["--days", *arguments.days] if arguments.days else []
+    words = [arguments.service, *forwarded(arguments, PROJECT, OUTPUT, AUDIT)]
     project = open_project(arguments, arguments.service)
-    with _configuration(project) as configured, interruptible() as state, _place_for_copies(project):
-        return run_subprocess("daeda_audit", [*words, *configured], state, result_on_stdout=True)
+    with _configuration(project) as configuration, interruptible() as state, _directory_for_copies(project):
+        return run_subprocess("daeda_audit", [*words, *configuration], state, result_on_stdout=True)
 
 
 @contextlib.contextmanager
@@ -46,12 +44,12 @@ def _configuration(project: Project) -> Iterator[list[str]]:
     with tempfile.TemporaryDirectory(prefix="daeda-audit-") as directory:
         path = Path(directory) / "configuration.json"
         path.write_text(text, encoding="utf-8")
-        yield ["--configuration", str(path)]
+        yield words_of(CONFIGURATION, path)
 
 
 @contextlib.contextmanager
-def _place_for_copies(project: Project) -> Iterator[None]:
-    """A staging directory for what the audit copies of other storage; what is killed leaves it to the next run."""
+def _directory_for_copies(project: Project) -> Iterator[None]:
+    """A staging directory for what the audit copies of other storage; the next run removes what a killed one left."""
     sources = [view.source for view in project.views.values()]
     if not isinstance(project.service_dir, ObjectPath) and not any(
         isinstance(source, DatabaseSource) or is_object(project.data_path(source.path)) for source in sources

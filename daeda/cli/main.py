@@ -7,18 +7,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from daeda.cli.audit import add_audit_flags
-from daeda.cli.flags import (
-    StrictParser,
-    add_build_flags,
-    add_enrichment_flags,
-    add_output_flag,
-    add_portable_flags,
-    add_project_flags,
-    add_run_flags,
-    add_skeleton_flags,
-)
 from daeda.errors import UsageError
+from daeda.flags.parser import StrictParser, add_flags
+from daeda.flags.table import AUDIT, BUILD, ENRICHMENT, OUTPUT, PLAN, PORTABLE, PROJECT, SKELETON
 from daeda.process.messages import run_command
 from daeda.process.supervision import supervised
 
@@ -81,34 +72,24 @@ def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
 def _add_train(parser: StrictParser) -> None:
     parser.where_others_go = "; flags of Apache Beam stand behind --"
     parser.add_argument("service")
-    add_project_flags(parser)
-    add_build_flags(parser)
-    add_skeleton_flags(parser)
-    add_portable_flags(parser)
-    add_enrichment_flags(parser)
+    add_flags(parser, PROJECT, OUTPUT, BUILD, SKELETON, PORTABLE, ENRICHMENT)
     part = parser.add_argument_group("sub-range of the pipeline")
     part.add_argument("--skeleton-only", action="store_true", help="run the source-side operators alone")
     part.add_argument(
         "--enrich-only", action="store_true", help="run the enrichment alone, over a skeleton that is there"
     )
-    parser.set_defaults(run=_train, parser=parser)
+    parser.set_defaults(run=_train, parser=parser, verify=False)
 
 
 def _add_plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("service")
-    add_project_flags(parser)
-    group = add_run_flags(parser)
-    group.add_argument(
-        "--verify",
-        action="store_true",
-        help="compare the digest of every published part, and not only its size and when it was last changed",
-    )
+    add_flags(parser, PROJECT, OUTPUT, PLAN)
     parser.set_defaults(run=_plan, parser=parser, skeleton_only=False, enrich_only=False)
 
 
 def _add_explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("service")
-    add_project_flags(parser)
+    add_flags(parser, PROJECT)
     form = parser.add_argument_group("form")
     form.add_argument("--sql", action="store_true", help="the SQL of each operator for one day")
     form.add_argument(
@@ -120,7 +101,7 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
 
 def _add_compile(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("service")
-    add_project_flags(parser)
+    add_flags(parser, PROJECT)
     form = parser.add_argument_group("file")
     where = form.add_mutually_exclusive_group()
     where.add_argument(
@@ -132,9 +113,7 @@ def _add_compile(parser: argparse.ArgumentParser) -> None:
 
 def _add_leakage(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("service")
-    add_project_flags(parser)
-    add_output_flag(parser)
-    add_audit_flags(parser)
+    add_flags(parser, PROJECT, OUTPUT, AUDIT)
     parser.set_defaults(run=_leakage, parser=parser)
 
 
@@ -146,7 +125,7 @@ def _train(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
 
 def _plan(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     _refuse_beam_flags("plan", beam_flags)
-    from daeda.cli.describe import plan
+    from daeda.cli.plan import plan
 
     return plan(arguments)
 
@@ -157,14 +136,14 @@ def _explain(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
         raise UsageError(f"--sql and --format {arguments.format} exclude each other: give one of them")
     if arguments.target_date is not None and not arguments.sql:
         raise UsageError("--target-date chooses the day of --sql: give both, or neither")
-    from daeda.cli.describe import explain
+    from daeda.cli.explain import explain
 
     return explain(arguments)
 
 
 def _compile(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     _refuse_beam_flags("compile", beam_flags)
-    from daeda.cli.describe import compile_service
+    from daeda.cli.compile import compile_service
 
     return compile_service(arguments)
 

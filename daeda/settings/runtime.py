@@ -16,8 +16,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from daeda.errors import did_you_mean
+from daeda.flags.table import flag_at
 from daeda.settings.document import Document, Mistakes, Position, record_validation
-from daeda.settings.flags import flag_at
 from daeda.settings.kinds import Name, PathText, Size, Strict, Whole, parse_day
 
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)

@@ -1,8 +1,8 @@
 """What an audit reads that does not lie in local files: copies of objects, and views of databases as Parquet.
 
-Views of databases are exported by a process of the product, `python -m daeda.cli.export`, since nothing here reaches a
-database: what is shared is the way to the rows, and nothing that computes. Of a DuckLake the snapshot is read that the
-manifest of the day names; of Postgres, which keeps none, what is there now.
+Views of databases are exported by a process of the product, `python -m daeda.planning.export_views`, since nothing here
+reaches a database: what is shared is the way to the rows, and nothing that computes. Of a DuckLake the snapshot is read
+that the manifest of the day names; of Postgres, which keeps none, what is there now.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from daeda.catalog.project import Project
-from daeda.cli.audit import PROJECT_FLAGS
-from daeda.cli.flags import as_flags
 from daeda.errors import InputError
+from daeda.flags.given import forwarded
+from daeda.flags.table import PROJECT
 from daeda.process.messages import say
 from daeda.settings.runtime import AUDIT_WORK_VARIABLE
 from daeda.sources.models.source import DatabaseSource
@@ -97,8 +97,8 @@ class Elsewhere:
         directory = self.directory / f"exports-{len(list(self.directory.glob('exports-*')))}"
         directory.mkdir()
         words = [f"{name}@{snapshot}" if snapshot else name for name, snapshot in pinned.items()]
-        command = [sys.executable, "-m", "daeda.cli.export", self._project.service.name]
-        command += [*as_flags(self._arguments, PROJECT_FLAGS), "--into", str(directory), "--view", *words]
+        command = [sys.executable, "-m", "daeda.planning.export_views", self._project.service.name]
+        command += [*forwarded(self._arguments, PROJECT), "--into", str(directory), "--view", *words]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode:
             said = [line.removeprefix("error: ") for line in done.stderr.splitlines() if line.startswith("error: ")]

@@ -15,10 +15,10 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from daeda.catalog.project import Project
-from daeda.cli.audit import PROJECT_FLAGS
-from daeda.cli.flags import as_flags
 from daeda.dataset.layout import Layout
 from daeda.errors import DayError, counted
+from daeda.flags.given import forwarded
+from daeda.flags.table import PROJECT
 from daeda.settings.runtime import EXPORTS_VARIABLE
 from daeda_audit.declared import Declared, FromHistory, FromSpine, FromView, read_columns
 from daeda_audit.inputs.external import Elsewhere
@@ -81,7 +81,7 @@ def _rebuild(
 ) -> PublishedDay:
     """The skeleton of the day from the copy, built by the driver in a process of its own."""
     words = [sys.executable, "-m", "daeda", "pipeline", "train", project.service.name, "--skeleton-only"]
-    words += as_flags(arguments, PROJECT_FLAGS)
+    words += forwarded(arguments, PROJECT)
     words += ["--output-root", str(directory / "output"), "--day-workers", "1"]
     day = published.day.isoformat()
     settings = {"DAEDA_DATA_ROOT": str(future.data_root), "DAEDA_FEED_START": day, "DAEDA_FEED_END": day}

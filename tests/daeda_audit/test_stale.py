@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from daeda.cli.audit import add_audit_flags
-from daeda.cli.flags import StrictParser, add_project_flags, open_project
+from daeda.catalog.open_project import open_project
+from daeda.flags.parser import StrictParser, add_flags
+from daeda.flags.table import AUDIT, PROJECT
 from daeda_audit.command import _days, main
 from tests.daeda_audit.feed import build, feed, words
 from tests.projects import TinyProject
@@ -134,8 +135,7 @@ def test_the_command_of_the_documentation_runs(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(ROOT)
     parser = StrictParser()
     parser.add_argument("service")
-    add_project_flags(parser)
-    add_audit_flags(parser)
+    add_flags(parser, PROJECT, AUDIT)
     arguments = parser.parse_strictly(shlex.split(command.replace("$RUNTIME", runtime))[3:])
     project = open_project(arguments, arguments.service)
     assert {day for word in arguments.days for day in _days(word)} <= set(project.runtime.days)

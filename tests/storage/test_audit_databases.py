@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from beam_pipeline import command
-from daeda.cli.export import main as export
+from daeda.planning.export_views import main as export
 from daeda_audit.command import main
 from tests.projects import TinyProject
 from tests.storage.conftest import in_lake

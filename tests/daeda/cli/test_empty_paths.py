@@ -8,9 +8,9 @@ import pytest
 
 from beam_pipeline.command import main as skeleton
 from beam_pipeline.public_run import open_run
-from daeda.cli.export import main as export
 from daeda.cli.main import main
 from daeda.errors import InputError
+from daeda.planning.export_views import main as export
 from daeda_audit.command import main as audit
 from enrich.command import main as enrich
 from sample_data.generate import main as sample
@@ -28,7 +28,7 @@ COMMANDS = {
     "python -m beam_pipeline": (skeleton, [], (*PROJECT, "--output-root", "--duckdb-temp-directory")),
     "python -m enrich": (enrich, [], (*PROJECT, "--output-root", "--ray-address")),
     "python -m daeda_audit": (audit, ["ranking"], (*PROJECT, "--output-root")),
-    "python -m daeda.cli.export": (export, ["ranking", "--view", "items"], (*PROJECT, "--into")),
+    "python -m daeda.planning.export_views": (export, ["ranking", "--view", "items"], (*PROJECT, "--into")),
 }  # fmt: skip
 CASES = [(prog, flag) for prog, (_, _, flags) in COMMANDS.items() for flag in flags]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from daeda.cli.flags import setting_words, settings_given
 from daeda.cli.main import build_parser
 from daeda.errors import ConfigError
-from daeda.settings.flags import SETTING_FLAGS
+from daeda.flags.given import settings_given, words_of
+from daeda.flags.table import SETTINGS
 from daeda.settings.runtime import RuntimeSettings
 from tests.projects import TinyProject
 
@@ -154,7 +154,7 @@ FLAGS: dict[str, tuple[str, Any]] = {
 
 
 def test_every_flag_of_a_setting_is_tried() -> None:
-    assert {*FLAGS} - {"--no-preload-day-embeddings"} == {one.flag for one in SETTING_FLAGS}
+    assert {*FLAGS} - {"--no-preload-day-embeddings"} == {one.flag for one in SETTINGS}
 
 
 @pytest.mark.parametrize("flag", FLAGS)
@@ -162,13 +162,13 @@ def test_a_flag_of_train_sets_its_setting_and_reaches_the_half_that_it_is_for(fl
     word, expected = FLAGS[flag]
     words = [flag, word] if word else [flag]
     arguments = build_parser().parse_strictly(["pipeline", "train", "ranking", *words])
-    setting = next(one for one in SETTING_FLAGS if one.flag.replace("--no-", "--") == flag.replace("--no-", "--"))
+    setting = next(one for one in SETTINGS if one.flag.replace("--no-", "--") == flag.replace("--no-", "--"))
     found: Any = TinyProject(tmp_path).write().load(**settings_given(arguments)).runtime
-    for name in setting.location:
+    for name in setting.position:
         found = getattr(found, name)
     assert found == expected
-    assert setting_words(arguments, [one for one in SETTING_FLAGS if one is not setting]) == []
-    assert setting_words(arguments, [setting]) == words
+    assert not any(words_of(one, getattr(arguments, one.dest)) for one in SETTINGS if one is not setting)
+    assert words_of(setting, getattr(arguments, setting.dest)) == words
 
 
 def test_a_directory_of_a_flag_is_relative_to_the_working_directory(

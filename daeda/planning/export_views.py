@@ -1,4 +1,4 @@
-"""`python -m daeda.cli.export`: views of databases as Parquet, for the audit, which has no way into one."""
+"""`python -m daeda.planning.export_views`: views of databases as Parquet, for the audit, which has no way into one."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from daeda.catalog.open_project import open_project
 from daeda.catalog.project import Project
-from daeda.cli.flags import StrictParser, add_project_flags, open_project
 from daeda.errors import UsageError
+from daeda.flags.parser import StrictParser, add_flags
+from daeda.flags.table import PROJECT
 from daeda.planning.exports import export_views, wanted_of
 from daeda.process.messages import run_command
 from daeda.sources.exports.request import Wanted
@@ -22,9 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _command(words: Sequence[str]) -> int:
-    parser = StrictParser(prog="python -m daeda.cli.export", description="Export views of databases to Parquet.")
+    parser = StrictParser(
+        prog="python -m daeda.planning.export_views", description="Export views of databases to Parquet."
+    )
     parser.add_argument("service")
-    add_project_flags(parser)
+    add_flags(parser, PROJECT)
     parser.add_argument("--into", type=Path, required=True, metavar="DIR", help="an empty directory")
     parser.add_argument("--view", nargs="+", required=True, metavar="VIEW[@SNAPSHOT]")
     arguments = parser.parse_strictly(words)

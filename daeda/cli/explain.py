@@ -1,0 +1,31 @@
+"""`daeda pipeline explain`: the DAG as text, as SQL, or as a flowchart."""
+
+from __future__ import annotations
+
+import argparse
+
+from daeda.catalog.open_project import open_project
+from daeda.cli.compile import shown_path
+from daeda.compiler.compile import project_dag
+from daeda.compiler.pipeline_file import edited_path
+from daeda.planning.days import chosen_days
+from daeda.planning.explain import explain_text
+from daeda.planning.explain_sql import explain_sql
+from daeda.planning.mermaid import mermaid
+from daeda.process.messages import answer, say
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    """Print the DAG; returns the exit code."""
+    project = open_project(arguments, arguments.service)
+    dag = project_dag(project)
+    if edited_path(project).exists():
+        say(f"from {shown_path(edited_path(project))}, which takes the place of the compiled pipeline")
+    if arguments.sql:
+        day = chosen_days(project, arguments.target_date)[0]
+        answer(explain_sql(dag.skeleton(), day, project.runtime.rows_per_part))
+    elif arguments.format == "mermaid":
+        answer(mermaid(dag))
+    else:
+        answer(explain_text(dag))
+    return 0

@@ -1,0 +1,116 @@
+"""Strict parsers, and how the table of flags becomes their arguments."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from daeda.errors import UsageError, did_you_mean
+from daeda.flags.table import Flag, FlagGroup
+from daeda.process.messages import Shown
+
+
+class StrictParser(argparse.ArgumentParser):
+    """A parser that accepts no abbreviations and raises UsageError with what exists.
+
+    `where_others_go` ends the message about an unknown flag, for a command that passes flags on.
+    """
+
+    where_others_go = ""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            **{"allow_abbrev": False, "formatter_class": argparse.ArgumentDefaultsHelpFormatter, **options}
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the whole usage."""
+        raise UsageError(f"{self.prog}: {message}; see {self.prog} --help")
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        """The value of a word. An empty one is an unset variable of a shell, and `Path` would take it for `.`."""
+        # Defaults come through here, too, and some of Beam's are empty.
+        given = arg_string != action.default and not isinstance(action, argparse._SubParsersAction)
+        if given and not arg_string.strip():
+            name = "/".join(action.option_strings) or action.dest.upper()
+            raise UsageError(f"{self.prog}: {name} is empty: give it a value, or leave it out; is a variable not set?")
+        return super()._get_value(action, arg_string)
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """End the command when its help was shown."""
+        raise Shown(status)
+
+    def flags(self) -> list[str]:
+        """Every long flag."""
+        return [flag for flag in self._option_string_actions if flag.startswith("--")]
+
+    def parse_strictly(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """Parse; an unknown flag raises UsageError with the nearest one that the command knows."""
+        parsed, unknown = self.parse_known_args(arguments)
+        if unknown:
+            command: StrictParser = getattr(parsed, "parser", self)
+            command.refuse(unknown[0])
+        return parsed
+
+    def refuse(self, word: str, known_elsewhere: Sequence[str] = ()) -> NoReturn:
+        """Raise UsageError for a word that no parser knows."""
+        flag = word.partition("=")[0]
+        known = dict.fromkeys((*self.flags(), *known_elsewhere))
+        if not flag.startswith("-"):
+            raise UsageError(f"{self.prog}: unexpected word '{word}'; see {self.prog} --help")
+        raise UsageError(f"{self.prog}: unknown flag '{flag}': {did_you_mean(flag, known)}{self.where_others_go}")
+
+
+def add_flags(parser: argparse.ArgumentParser, *groups: FlagGroup) -> None:
+    """Add the flags of groups of the table to a parser, in their order."""
+    for group in groups:
+        target: argparse._ActionsContainer = parser.add_argument_group(group.title) if group.title else parser
+        for flag in group.flags:
+            default = False if flag.kind == "on" else flag.default
+            target.add_argument(flag.flag, default=default, help=flag.help, **_options(flag))
+
+
+def _options(flag: Flag) -> dict[str, Any]:
+    """What argparse takes beside the default and the help text of a flag."""
+    match flag.kind:
+        case "choice":
+            return {"choices": flag.choices} | ({"nargs": "?", "const": flag.bare} if flag.bare else {})
+        case "switch":
+            return {"action": argparse.BooleanOptionalAction}
+        case "on":
+            return {"action": "store_true"}
+        case "texts":
+            return {"nargs": "+", "metavar": flag.metavar}
+        case _:
+            return {"type": _TYPES.get(flag.kind), "metavar": flag.metavar or _METAVARS[flag.kind]}
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
+def _seconds(text: str) -> float:
+    """A time limit; raises what argparse turns into a UsageError."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds above 0")
+    return value
+
+
+_TYPES: dict[str, Callable[[str], Any]] = {"whole number": int, "count": _count, "seconds": _seconds, "path": Path}
+_METAVARS = {
+    "whole number": "N",
+    "count": "N",
+    "seconds": "SECONDS",
+    "size": "SIZE",
+    "directory": "DIR",
+    "address": "HOST:PORT",
+}

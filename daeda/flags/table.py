@@ -1,0 +1,261 @@
+"""The table of flags: every flag that several commands share or that a command forwards to a subprocess.
+
+Parsers (`flags.parser`), the words that a command hands to its subprocesses and the settings that flags override
+(`flags.given`) are all made from it. Nothing heavy is imported here: `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+# Seconds without a day at work after which a job on a portable runner is given up.
+WORKER_TIMEOUT = 120.0
+# How many rows and days an audit takes, unless it is told otherwise.
+ROWS, QUICK_ROWS = 200, 50
+DAYS, QUICK_DAYS = 7, 3
+
+Value = Literal["whole number", "count", "seconds", "size", "directory", "path", "text", "address"]
+Kind = Value | Literal["texts", "choice", "switch", "on"]
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One flag. `kind` says how its word is read, `position` which setting of runtime.yaml it overrides, if one.
+
+    Without a word it has the value `default`; a choice that is given without a word has the value `bare`.
+    """
+
+    flag: str
+    kind: Kind
+    text: str
+    metavar: str | None = None
+    default: Any = None
+    choices: tuple[str, ...] = ()
+    bare: str | None = None
+    position: tuple[str, ...] = ()
+
+    @property
+    def dest(self) -> str:
+        """The attribute of the parsed arguments."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+    @property
+    def setting(self) -> str:
+        """The setting as it is written in a sentence: `ray.num_cpus`."""
+        return ".".join(self.position)
+
+    @property
+    def help(self) -> str:
+        """The help text."""
+        if not self.position:
+            return self.text
+        example = ", like 8GiB" if self.kind == "size" else ""
+        return f"{self.text}{example}; overrides {self.setting} of runtime.yaml"
+
+
+@dataclass(frozen=True)
+class FlagGroup:
+    """Flags that stand together under a title in `--help`; without one, beside `--help` itself."""
+
+    title: str
+    flags: tuple[Flag, ...]
+
+
+PROJECT = FlagGroup(
+    "project",
+    (
+        Flag(
+            "--runtime-config-path",
+            "path",
+            "runtime.yaml; the directory that holds its config/ is the project root",
+            metavar="FILE",
+            default=Path("config/training/runtime.yaml"),
+        ),
+        Flag(
+            "--aggregation-config-path",
+            "path",
+            "aggregations.yaml (default: config/training/aggregations.yaml of the project)",
+            metavar="FILE",
+        ),
+        Flag("--feature-views-dir", "path", "default: feature_views of the project", metavar="DIR"),
+        Flag("--feature-services-dir", "path", "default: feature_services of the project", metavar="DIR"),
+    ),
+)
+OUTPUT_ROOT = Flag("--output-root", "directory", "where the days are published", position=("output_root",))
+OUTPUT = FlagGroup("output", (OUTPUT_ROOT,))
+_RUN = (
+    Flag("--target-date", "text", "build this day of the range alone", metavar="YYYY-MM-DD"),
+    Flag(
+        "--on-stale",
+        "choice",
+        "what to do with a day whose inputs or configuration changed, or that is not as it was published",
+        choices=("rebuild", "keep", "fail"),
+        default="rebuild",
+    ),
+)
+PLAN = FlagGroup(
+    "run",
+    (
+        *_RUN,
+        Flag(
+            "--verify",
+            "on",
+            "compare the digest of every published part, and not only its size and when it was last changed",
+        ),
+    ),
+)
+BUILD = FlagGroup(
+    "run",
+    (
+        *_RUN,
+        Flag(
+            "--on-locked",
+            "choice",
+            "what to do with a day that another run is building: wait for its end, or fail and say who holds it",
+            choices=("wait", "fail"),
+            default="wait",
+        ),
+        Flag(
+            "--profile",
+            "on",
+            "keep seconds, rows, bytes, peak memory and spill of each operator and day below _profile/ of the "
+            "service, and show them as a table",
+        ),
+    ),
+)
+SKELETON = FlagGroup(
+    "skeleton",
+    (
+        Flag("--day-workers", "whole number", "days at once", position=("day_workers",)),
+        Flag(
+            "--duckdb-memory-limit",
+            "size",
+            "ceiling of memory, shared by the days at work",
+            position=("compute", "duckdb_config", "memory_limit"),
+        ),
+        Flag(
+            "--duckdb-threads",
+            "whole number",
+            "ceiling of threads, shared by the days at work",
+            position=("compute", "duckdb_config", "threads"),
+        ),
+        Flag(
+            "--duckdb-temp-directory",
+            "directory",
+            "where a day spills what does not fit in memory",
+            position=("compute", "duckdb_config", "temp_directory"),
+        ),
+    ),
+)
+PORTABLE = FlagGroup(
+    "portable runners",
+    (
+        Flag(
+            "--worker-timeout",
+            "seconds",
+            "give up after so long without a day at work; a pool that cannot start its workers says nothing itself; "
+            f"{WORKER_TIMEOUT:g} where it is not given",
+        ),
+    ),
+)
+ENRICHMENT = FlagGroup(
+    "enrichment",
+    (
+        Flag("--ray-address", "address", "head of a Ray cluster that runs already", position=("ray", "address")),
+        Flag("--ray-num-cpus", "whole number", "ceiling of logical CPUs", position=("ray", "num_cpus")),
+        Flag(
+            "--ray-memory", "size", "ceiling of memory, object store and reserve included", position=("ray", "memory")
+        ),
+        Flag(
+            "--ray-object-store-memory",
+            "size",
+            "ceiling of the object store",
+            position=("ray", "object_store_memory"),
+        ),
+        Flag("--ray-reserved-cpus", "whole number", "CPUs that no worker gets", position=("ray", "reserved_cpus")),
+        Flag("--ray-reserved-memory", "size", "memory that no worker gets", position=("ray", "reserved_memory")),
+        Flag(
+            "--ray-actor-percent",
+            "whole number",
+            "share of the worker CPUs that run actors",
+            position=("ray", "actor_percent"),
+        ),
+        Flag(
+            "--preload-day-embeddings",
+            "switch",
+            "share the vectors of a day through the object store",
+            position=("ray", "preload_day_embeddings"),
+        ),
+        Flag(
+            "--ray-start-timeout-seconds",
+            "whole number",
+            "seconds that Ray may take to start, or to be joined",
+            position=("ray", "start_timeout_seconds"),
+        ),
+        Flag(
+            "--ray-day-timeout-minutes",
+            "whole number",
+            "minutes that a day may take to be enriched",
+            position=("ray", "day_timeout_minutes"),
+        ),
+    ),
+)
+CHECK = Flag(
+    "--check",
+    "choice",
+    "look at the embedding stores and the skeleton (or at the stores alone) without starting Ray, and build "
+    "nothing; prints what --stores prints",
+    choices=("all", "stores"),
+    bare="all",
+)
+STORES = Flag(
+    "--stores",
+    "on",
+    "print number and content digest of the version of each embedding store, as one line of JSON, and build nothing",
+)
+PINNED_STORES = Flag(
+    "--pinned-stores",
+    "text",
+    "what --stores printed before: the stores are opened by these numbers, and others are refused",
+    metavar="JSON",
+)
+STORE_CHECKS = FlagGroup("", (CHECK, STORES, PINNED_STORES))
+AUDIT = FlagGroup(
+    "audit",
+    (
+        Flag(
+            "--days",
+            "texts",
+            "published days, each YYYY-MM-DD or a range YYYY-MM-DD..YYYY-MM-DD "
+            f"(default: at most {DAYS}, spread evenly)",
+            metavar="DAY",
+        ),
+        Flag("--rows", "count", f"rows to recompute of each day (default: {ROWS}; {QUICK_ROWS} with --quick)"),
+        Flag("--seed", "whole number", "decides which rows are drawn", metavar="S", default=0),
+        Flag(
+            "--probe",
+            "choice",
+            "recompute: rows of each day; append: rebuild the last day from a copy of the input with later rows added",
+            choices=("all", "recompute", "append"),
+            default="all",
+        ),
+        Flag(
+            "--quick",
+            "on",
+            f"a first answer: of the days at most {QUICK_DAYS}, spread evenly, and no append probe; what is "
+            "left out is said",
+        ),
+    ),
+)
+CONFIGURATION = Flag("--configuration", "text", argparse.SUPPRESS, metavar="PATH")
+AUDIT_INPUTS = FlagGroup("", (CONFIGURATION,))
+
+SETTINGS = tuple(flag for group in (OUTPUT, SKELETON, ENRICHMENT) for flag in group.flags)
+
+
+def flag_at(position: tuple[str | int, ...]) -> str | None:
+    """The flag that sets the setting at a position of runtime.yaml, or a part of it; None where no flag does."""
+    return next((flag.flag for flag in SETTINGS if flag.position == position[: len(flag.position)]), None)
