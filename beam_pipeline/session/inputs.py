@@ -11,7 +11,9 @@ from beam_pipeline.workers.context import RunContext
 from daeda.errors import DayError, shortened
 from daeda.operators.relational import Scan
 from daeda.sources.files import SourceFiles
-from daeda.sources.identity import Identities, check_unchanged, files_needed, find_files
+from daeda.sources.identity import Identities, check_unchanged
+from daeda.sources.listing import find_files
+from daeda.sources.partitions import files_needed
 from daeda.storage.input_file import InputFile
 
 _identities = Identities()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from daeda.operators.relational import Scan
 from daeda.sources.files import SourceFiles
-from daeda.sources.identity import files_needed
+from daeda.sources.partitions import files_needed
 from daeda.storage.input_file import InputFile
 from daeda.storage.regular import read_regular
 from daeda.storage.state import FileState

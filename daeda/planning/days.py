@@ -19,7 +19,9 @@ from daeda.operators.dag import Dag
 from daeda.operators.relational import Scan, ScanColumn
 from daeda.planning.functions import function_codes
 from daeda.sources.files import Export, SourceFiles, parse_day
-from daeda.sources.identity import Identities, files_needed, find_files, missing_days
+from daeda.sources.identity import Identities
+from daeda.sources.listing import find_files
+from daeda.sources.partitions import files_needed, missing_days
 from daeda.storage.input_file import InputFile
 from daeda.storage.objects import before_the_first_day
 

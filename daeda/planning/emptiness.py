@@ -17,7 +17,7 @@ from daeda.operators.relational import Scan
 from daeda.planning.created_unit import created_unit_hint
 from daeda.planning.days import Action, DayPlan, Sources
 from daeda.sources.files import SourceFiles
-from daeda.sources.identity import days_needed
+from daeda.sources.partitions import days_needed
 from daeda.sources.times import FileTimes, file_times, fitting_unit, is_plausible, shown_time
 from daeda.sql.scan import day_bounds
 from daeda.storage.client import AT_ONCE

@@ -23,7 +23,7 @@ from daeda.planning.checked import Checked, CheckedFile
 from daeda.planning.days import Action, DayPlan, Sources
 from daeda.sources.columns import check_columns, check_unread, finest_int96, is_int96, leaf_of, mixed_times
 from daeda.sources.contents import looks_like
-from daeda.sources.identity import missing_days, missing_sentence
+from daeda.sources.partitions import missing_days, missing_sentence
 from daeda.sources.times import fitting_unit, is_plausible, shown_time
 from daeda.sql import scan as scan_sql
 from daeda.sql import statements

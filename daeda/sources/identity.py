@@ -1,106 +1,24 @@
-"""The files behind a view: found on disk, chosen for a day, identified by content."""
+"""What tells the files that were read from others: the digest of a local file, the ETag of an object."""
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import NoReturn
 
-from daeda.errors import DayError, InputError, NotBuiltYet, refusal, shortened
-from daeda.operators.relational import Scan
+from daeda.errors import DayError, InputError, refusal, shortened
 from daeda.sources.files import SourceFiles
-from daeda.sources.local import find_local_files
-from daeda.sources.models.source import DATABASES
-from daeda.sources.objects import find_objects
 from daeda.storage.input_file import InputFile
-from daeda.storage.location import below, is_object, object_path
+from daeda.storage.location import is_object, object_path
 from daeda.storage.objects import client
 from daeda.storage.regular import open_regular
 from daeda.storage.state import FileState, state_of
 
 # Servers answer late: a few threads wait for several at once.
 _THREADS = 8
-
-
-def find_files(path: str, view: str, data_root: str = "") -> SourceFiles:
-    """List the files of a view's path, which lies below `data_root` unless it is absolute.
-
-    The path may be a pattern, and data_root is none, whatever characters it has. Raises InputError where there are no
-    files, and for what may be data and would not be read.
-    """
-    whole = below(data_root, path) if data_root else path
-    if is_object(whole):
-        return find_objects(path, view, data_root)
-    if "://" in whole:
-        _refuse_scheme(whole, view)
-    return find_local_files(path, view, data_root)
-
-
-def _refuse_scheme(path: str, view: str) -> NoReturn:
-    scheme = path.split("://")[0]
-    if scheme in [kind.key for kind in DATABASES]:
-        raise NotBuiltYet(
-            f"view '{view}': {path} is read by `daeda pipeline` and the halves alone, which export it first: "
-            "export it to Parquet, and scan that"
-        )
-    raise NotBuiltYet(
-        f"view '{view}': reading {scheme}:// is not built: use a local path, or object storage with s3://bucket/path"
-    )
-
-
-def days_needed(scan: Scan, day: dt.date, first: dt.date | None) -> list[dt.date]:
-    """The partitions that a Scan reads for a day: the day, its window before it, and the slack around both.
-
-    What lies before the first partition is not needed: there is nothing to lose.
-    """
-    return _days_around(scan, day, first, scan.partition_slack)
-
-
-def _days_around(scan: Scan, day: dt.date, first: dt.date | None, slack: int) -> list[dt.date]:
-    back = 0
-    if scan.reads == "lookback":
-        whole = scan.lookback.days if scan.lookback is not None else None
-        back = whole if whole is not None else (day - first).days if first is not None and first < day else 0
-    # A window may be longer than the calendar.
-    start = day - dt.timedelta(days=min(back + slack, (day - dt.date.min).days))
-    if first is not None and start < first:
-        # A spine without the partition of its own day lacks it; a look-back that begins later sees nothing.
-        start = first if scan.reads == "lookback" else min(first, day)
-    count = (day - start).days + 1 + slack
-    return [start + dt.timedelta(days=offset) for offset in range(count)]
-
-
-def missing_days(scan: Scan, files: SourceFiles, day: dt.date) -> list[dt.date]:
-    """Partitions that the day needs and that are not there. Slack partitions may be absent."""
-    if not files.partitioned or scan.reads == "static" or scan.missing_partitions == "empty":
-        return []
-    return [one for one in _days_around(scan, day, files.first_day, 0) if one not in files.partitions]
-
-
-def files_needed(scan: Scan, files: SourceFiles, day: dt.date) -> tuple[str, ...]:
-    """The files that a Scan reads for a day, in order; raises InputError when partitions are missing."""
-    if not files.partitioned:
-        return files.flat
-    if scan.reads == "static":
-        return tuple(path for one in sorted(files.partitions) for path in files.partitions[one])
-    missing = missing_days(scan, files, day)
-    if missing:
-        raise InputError(missing_sentence(scan, files, missing))
-    return tuple(path for one in days_needed(scan, day, files.first_day) for path in files.partitions.get(one, ()))
-
-
-def missing_sentence(scan: Scan, files: SourceFiles, missing: Iterable[dt.date]) -> str:
-    """The message about missing partitions."""
-    days = shortened(sorted(set(missing)))
-    return (
-        f"view '{scan.view}': {files.path} has no partition for {days}: add them (a directory without rows is an "
-        "empty day), or say source.missing_partitions: empty"
-    )
 
 
 class Identities:

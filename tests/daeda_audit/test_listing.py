@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daeda.errors import InputError, NothingThere
-from daeda.sources.identity import find_files
+from daeda.sources.listing import find_files
 from daeda_audit.raw.listing import read_listing
 from tests.daeda.sources.entry_cases import CASES
 from tests.daeda.sources.test_entries import make

@@ -15,7 +15,8 @@ import pytest
 
 from beam_pipeline import command, transforms
 from daeda.errors import DayError
-from daeda.sources.identity import Identities, check_unchanged, find_files
+from daeda.sources.identity import Identities, check_unchanged
+from daeda.sources.listing import find_files
 from daeda.storage.client import S3Client
 from daeda.storage.location import ObjectPath
 from tests.faults.changes import moved

@@ -6,7 +6,7 @@ import pytest
 
 from daeda.errors import InputError
 from daeda.sources import objects
-from daeda.sources.identity import find_files
+from daeda.sources.listing import find_files
 from daeda.storage.client import S3Client, StoredObject
 from daeda_audit.raw.listing import read_listing
 from tests.daeda.sources.entry_cases import CASES, EntryCase, left_out

@@ -9,7 +9,8 @@ import duckdb
 import pytest
 
 from daeda.errors import DayError, InputError
-from daeda.sources.identity import Identities, check_unchanged, find_files
+from daeda.sources.identity import Identities, check_unchanged
+from daeda.sources.listing import find_files
 from daeda.sql.locked import AllowedPaths, connect
 from daeda.storage.client import S3Client
 from tests.projects import write_parquet

@@ -10,7 +10,7 @@ import pytest
 
 from daeda.errors import InputError
 from daeda.sources.files import SourceFiles
-from daeda.sources.identity import find_files
+from daeda.sources.listing import find_files
 from tests.daeda.sources.entry_cases import CASES, left_out
 
 _RULE = "a partition holds files .parquet directly"

@@ -14,7 +14,10 @@ from daeda.errors import InputError, NotBuiltYet
 from daeda.operators.operator import Instant
 from daeda.operators.relational import Scan, ScanColumn
 from daeda.planning.days import find_sources, plan_skeleton
-from daeda.sources.identity import Identities, SourceFiles, days_needed, files_needed, find_files, missing_days
+from daeda.sources.files import SourceFiles
+from daeda.sources.identity import Identities
+from daeda.sources.listing import find_files
+from daeda.sources.partitions import days_needed, files_needed, missing_days
 from tests.projects import TinyProject, moment
 
 

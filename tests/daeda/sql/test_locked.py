@@ -20,7 +20,7 @@ from beam_pipeline.workers.registry import forget_run, register_run
 from daeda.dataset.layout import Layout
 from daeda.dataset.publish.staging import open_staging
 from daeda.errors import ConfigError
-from daeda.sources.identity import find_files
+from daeda.sources.listing import find_files
 from daeda.sql.expression import parse_expression
 from daeda.sql.locked import AllowedPaths, connect
 

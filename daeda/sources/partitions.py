@@ -1,0 +1,61 @@
+"""Which partitions of a view a day reads, and which of them are missing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+
+from daeda.errors import InputError, shortened
+from daeda.operators.relational import Scan
+from daeda.sources.files import SourceFiles
+
+
+def days_needed(scan: Scan, day: dt.date, first: dt.date | None) -> list[dt.date]:
+    """The partitions that a Scan reads for a day: the day, its window before it, and the slack around both.
+
+    What lies before the first partition is not needed: there is nothing to lose.
+    """
+    return _days_around(scan, day, first, scan.partition_slack)
+
+
+def _days_around(scan: Scan, day: dt.date, first: dt.date | None, slack: int) -> list[dt.date]:
+    back = 0
+    if scan.reads == "lookback":
+        whole = scan.lookback.days if scan.lookback is not None else None
+        back = whole if whole is not None else (day - first).days if first is not None and first < day else 0
+    # A window may be longer than the calendar.
+    start = day - dt.timedelta(days=min(back + slack, (day - dt.date.min).days))
+    if first is not None and start < first:
+        # A spine without the partition of its own day lacks it; a look-back that begins later sees nothing.
+        start = first if scan.reads == "lookback" else min(first, day)
+    count = (day - start).days + 1 + slack
+    return [start + dt.timedelta(days=offset) for offset in range(count)]
+
+
+def missing_days(scan: Scan, files: SourceFiles, day: dt.date) -> list[dt.date]:
+    """Partitions that the day needs and that are not there. Slack partitions may be absent."""
+    if not files.partitioned or scan.reads == "static" or scan.missing_partitions == "empty":
+        return []
+    return [needed for needed in _days_around(scan, day, files.first_day, 0) if needed not in files.partitions]
+
+
+def files_needed(scan: Scan, files: SourceFiles, day: dt.date) -> tuple[str, ...]:
+    """The files that a Scan reads for a day, in order; raises InputError when partitions are missing."""
+    if not files.partitioned:
+        return files.flat
+    if scan.reads == "static":
+        return tuple(path for partition in sorted(files.partitions) for path in files.partitions[partition])
+    missing = missing_days(scan, files, day)
+    if missing:
+        raise InputError(missing_sentence(scan, files, missing))
+    needed = days_needed(scan, day, files.first_day)
+    return tuple(path for partition in needed for path in files.partitions.get(partition, ()))
+
+
+def missing_sentence(scan: Scan, files: SourceFiles, missing: Iterable[dt.date]) -> str:
+    """The message about missing partitions."""
+    days = shortened(sorted(set(missing)))
+    return (
+        f"view '{scan.view}': {files.path} has no partition for {days}: add them (a directory without rows is an "
+        "empty day), or say source.missing_partitions: empty"
+    )
