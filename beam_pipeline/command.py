@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from daeda.catalog.project import Project
     from daeda.dataset.layout import Layout
     from daeda.operators.dag import Dag
-    from daeda.planning.days import DayPlan, Sources
+    from daeda.planning.days import DayPlan
+    from daeda.planning.sources import Sources
     from daeda.sources.files import Export
 
 # Of Beam's flags, those that daeda decides itself.
@@ -85,10 +86,11 @@ def _build(
     from beam_pipeline.runners.choice import check_job_service
     from daeda.dataset.layout import Layout
     from daeda.dataset.publish.staging import repair
-    from daeda.planning.days import chosen_days, find_sources, plan_skeleton, refuse_blocked, refuse_stale
+    from daeda.planning.days import chosen_days, plan_skeleton, refuse_blocked, refuse_stale
     from daeda.planning.emptiness import refuse_empty_range
     from daeda.planning.fulfilled import require_skeleton
     from daeda.planning.preflight import check_sources
+    from daeda.planning.sources import find_sources
 
     dag = whole.skeleton()
     days = chosen_days(project, arguments.target_date)

@@ -33,8 +33,8 @@ from daeda.errors import DayError, Interrupted, NotBuiltYet, counted, shortened
 from daeda.operators.dag import Dag
 from daeda.operators.udf import RayUdfTransform
 from daeda.planning.checked import Checked
-from daeda.planning.days import Sources
 from daeda.planning.functions import function_codes
+from daeda.planning.sources import Sources
 from daeda.process import interrupts
 from daeda.process.host import probe_host, skeleton_memory
 from daeda.process.messages import say

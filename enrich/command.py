@@ -157,7 +157,8 @@ def _enriched_days(
     """The plan of the enriched days; InputError where a skeleton day is not ready, DayError with `--on-stale fail`."""
     from daeda.dataset.layout import Layout
     from daeda.dataset.publish.staging import check_writable
-    from daeda.planning.days import find_sources, plan_enriched, plan_skeleton
+    from daeda.planning.days import plan_enriched, plan_skeleton
+    from daeda.planning.sources import find_sources
 
     source_side = dag.skeleton()
     skeleton = plan_skeleton(project, source_side, find_sources(project, source_side, exports), days, on_stale)

@@ -10,7 +10,7 @@ from threading import Lock
 
 from daeda.errors import InputError
 from daeda.operators.relational import Scan
-from daeda.planning.preflight import check_file
+from daeda.planning.file_check import check_file
 from daeda.sources.files import SourceFiles
 from daeda.storage.input_file import InputFile
 from daeda.storage.state import FileState

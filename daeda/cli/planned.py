@@ -15,10 +15,11 @@ from daeda.dataset.layout import Dataset
 from daeda.dataset.stores import Stores
 from daeda.errors import UsageError
 from daeda.operators.dag import Dag
-from daeda.planning.days import DayPlan, Sources, chosen_days, find_sources, plan_enriched, plan_skeleton
+from daeda.planning.days import DayPlan, chosen_days, plan_enriched, plan_skeleton
 from daeda.planning.emptiness import block_empty_range
 from daeda.planning.exports import exported
 from daeda.planning.preflight import block_refused
+from daeda.planning.sources import Sources, find_sources
 
 
 @dataclass(frozen=True)

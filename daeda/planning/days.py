@@ -8,20 +8,18 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from daeda.catalog.project import Project
-from daeda.catalog.view import FeatureView
 from daeda.dataset.fingerprint import enriched_fingerprint, operator_digests, skeleton_fingerprint
 from daeda.dataset.layout import Dataset, Layout
 from daeda.dataset.manifest import Fingerprint, Manifest, Part
 from daeda.dataset.published import Published, look_at_days
 from daeda.dataset.stores import FindStores
-from daeda.errors import DayError, InputError, NothingThere, UsageError, counted, shortened
+from daeda.errors import DayError, InputError, UsageError, counted, shortened
 from daeda.operators.dag import Dag
-from daeda.operators.relational import Scan, ScanColumn
 from daeda.planning.functions import function_codes
-from daeda.sources.files import Export, SourceFiles, parse_day
+from daeda.planning.sources import Sources
+from daeda.sources.files import SourceFiles, parse_day
 from daeda.sources.identity import Identities
-from daeda.sources.listing import find_files
-from daeda.sources.partitions import files_needed, missing_days
+from daeda.sources.partitions import missing_days
 from daeda.storage.input_file import InputFile
 from daeda.storage.objects import before_the_first_day
 
@@ -67,62 +65,6 @@ class DayPlan:
     def builds(self) -> bool:
         """Whether work is to be done."""
         return self.action in (Action.BUILD, Action.REBUILD)
-
-
-@dataclass(frozen=True)
-class Sources:
-    """The files of every Scan of a DAG, by operator name.
-
-    `unread` holds, by view, the fields that the view declares and no Scan reads.
-    """
-
-    scans: tuple[Scan, ...]
-    files: dict[str, SourceFiles]
-    exports: Mapping[str, Export] = field(default_factory=dict)
-    unread: Mapping[str, tuple[ScanColumn, ...]] = field(default_factory=dict)
-
-    def needed(self, day: dt.date) -> dict[str, tuple[str, ...]]:
-        """Files that each Scan reads for a day; raises InputError for missing partitions."""
-        return {scan.name: files_needed(scan, self.files[scan.name], day) for scan in self.scans}
-
-    def places(self, *scans: Scan) -> tuple[str, ...]:
-        """Files and directories that these Scans read, all of them without an argument; links followed."""
-        found = (place for scan in scans or self.scans for place in self.files[scan.name].places())
-        return tuple(dict.fromkeys(found))
-
-
-@before_the_first_day()
-def find_sources(project: Project, dag: Dag, exports: Mapping[str, Export] | None = None) -> Sources:
-    """List the files behind every Scan; raises InputError when a view has none. `exports` are those of databases."""
-    listed: dict[str, SourceFiles] = {}
-    for scan in dag.scans:
-        if exports and scan.view in exports:
-            listed[scan.name] = exports[scan.view].files(scan.path)
-            continue
-        path = project.data_path(scan.path)
-        known = next((files for files in listed.values() if files.path == path), None)
-        listed[scan.name] = known or _find_files(project, scan)
-    views = {scan.view: project.views[scan.view] for scan in dag.scans if scan.view in project.views}
-    return Sources(dag.scans, listed, exports or {}, {name: _unread(view, dag) for name, view in views.items()})
-
-
-def _unread(view: FeatureView, dag: Dag) -> tuple[ScanColumn, ...]:
-    read = {one.name for scan in dag.scans if scan.view == view.name for one in scan.columns}
-    return tuple(
-        ScanColumn(name=one.name, source=view.source_name(one.name), dtype=one.dtype)
-        for one in view.fields
-        if one.name not in read
-    )
-
-
-def _find_files(project: Project, scan: Scan) -> SourceFiles:
-    try:
-        return find_files(scan.path, scan.view, project.data_root)
-    except NothingThere as error:
-        view = project.views.get(scan.view)
-        if view is None or view.source.reference != scan.path:  # of a pipeline that was edited by hand
-            raise
-        raise NothingThere(f"{project.where(f'view:{scan.view}', ('source', 'path'))}: {error}") from error
 
 
 def chosen_days(project: Project, target: str | None) -> tuple[dt.date, ...]:

@@ -15,7 +15,8 @@ from daeda.dtypes import TIMESTAMP_UNITS
 from daeda.errors import InputError
 from daeda.operators.relational import Scan
 from daeda.planning.created_unit import created_unit_hint
-from daeda.planning.days import Action, DayPlan, Sources
+from daeda.planning.days import Action, DayPlan
+from daeda.planning.sources import Sources
 from daeda.sources.files import SourceFiles
 from daeda.sources.partitions import days_needed
 from daeda.sources.times import FileTimes, file_times, fitting_unit, is_plausible, shown_time

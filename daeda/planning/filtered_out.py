@@ -12,7 +12,7 @@ from daeda.catalog.project import Project
 from daeda.errors import DaedaError, counted, cut, first_line
 from daeda.operators.dag import Dag
 from daeda.operators.relational import Filter, Scan
-from daeda.planning.days import Sources
+from daeda.planning.sources import Sources
 from daeda.sql import scan as scan_sql
 from daeda.sql.handle import Deferred
 from daeda.sql.locked import AllowedPaths, connect

@@ -18,8 +18,9 @@ from daeda.dataset.published import look_at_days
 from daeda.errors import counted, shortened
 from daeda.operators.dag import Dag
 from daeda.operators.temporal import RollingAggregate
-from daeda.planning.days import DayPlan, Sources
+from daeda.planning.days import DayPlan
 from daeda.planning.filtered_out import count_left, told_left
+from daeda.planning.sources import Sources
 from daeda.sources.columns import leaf_of
 from daeda.storage.objects import open_parquet
 

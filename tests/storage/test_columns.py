@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from daeda.errors import InputError
-from daeda.planning.days import find_sources
 from daeda.planning.preflight import check_sources
+from daeda.planning.sources import find_sources
 from daeda.storage.client import S3Client
 from tests.daeda.sources.test_columns import DAY, NOW
 from tests.projects import TinyProject

@@ -23,8 +23,8 @@ from daeda.catalog.project import ProjectPaths, load_project
 from daeda.compiler.compile import compile_runnable
 from daeda.dataset.layout import Layout
 from daeda.dataset.publish.staging import open_staging
-from daeda.planning.days import find_sources
 from daeda.planning.preflight import check_sources
+from daeda.planning.sources import find_sources
 
 
 def main(cases: Path, words: list[str]) -> None:

@@ -22,8 +22,9 @@ from daeda.dataset.publish.staging import open_staging
 from daeda.dataset.stores import StoreIdentity
 from daeda.dtypes import DType
 from daeda.operators.relational import Project, ProjectColumn
-from daeda.planning.days import Action, find_sources, plan_skeleton
+from daeda.planning.days import Action, plan_skeleton
 from daeda.planning.preflight import block_refused
+from daeda.planning.sources import find_sources
 from daeda.sources.identity import Identities, file_digest
 from tests.projects import TinyProject, moment, write_parquet
 

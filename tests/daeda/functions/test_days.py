@@ -12,8 +12,9 @@ import pytest
 from beam_pipeline.day import functions
 from daeda.dataset.manifest import read_manifest
 from daeda.errors import ConfigError, DayError
-from daeda.planning.days import Action, find_sources, plan_skeleton
+from daeda.planning.days import Action, plan_skeleton
 from daeda.planning.explain import explain_text
+from daeda.planning.sources import find_sources
 from tests.daeda.functions.project import FIRST, FunctionProject
 from tests.projects import fields, moment
 

@@ -11,8 +11,9 @@ from daeda.cli import train
 from daeda.cli.main import main
 from daeda.compiler.compile import compile_runnable
 from daeda.errors import DayError
-from daeda.planning.days import DayPlan, find_sources, plan_skeleton
+from daeda.planning.days import DayPlan, plan_skeleton
 from daeda.planning.fulfilled import require_skeleton
+from daeda.planning.sources import find_sources
 from tests.daeda.functions.project import FIRST, SECOND, FunctionProject
 from tests.projects import moment
 

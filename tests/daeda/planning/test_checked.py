@@ -16,10 +16,12 @@ from beam_pipeline.session.input_check import check_input
 from daeda.dataset.fingerprint import operator_digests
 from daeda.errors import DayError, InputError
 from daeda.operators.relational import Scan
-from daeda.planning import preflight
+from daeda.planning import file_check
 from daeda.planning.checked import Checked, CheckedFile, read_checked
-from daeda.planning.days import Action, find_sources, plan_skeleton
-from daeda.planning.preflight import check_file, check_sources
+from daeda.planning.days import Action, plan_skeleton
+from daeda.planning.file_check import check_file
+from daeda.planning.preflight import check_sources
+from daeda.planning.sources import find_sources
 from daeda.sources.files import SourceFiles
 from daeda.sources.identity import Identities, check_unchanged, file_digest
 from daeda.storage.input_file import InputFile
@@ -188,14 +190,14 @@ def test_a_file_that_changes_while_it_is_checked_was_not_checked(
     project = written(tmp_path)
     loaded, dag = project.load(), project.compile().skeleton()
     path = tmp_path / "data/items.parquet"
-    original = preflight.check_columns
+    original = file_check.check_columns
 
     def late(scan: Scan, name: str, *more: Any) -> Any:
         if name == str(path):
             os.utime(path, ns=(1, 1))
         return original(scan, name, *more)
 
-    monkeypatch.setattr(preflight, "check_columns", late)
+    monkeypatch.setattr(file_check, "check_columns", late)
     with pytest.raises(InputError) as raised:
         check_sources(loaded, dag, find_sources(loaded, dag), [DAY])
     assert str(raised.value) == (f"view 'items': {path} changed while it was checked: run again when it is complete")

@@ -12,8 +12,8 @@ import pytest
 
 from daeda.dtypes import DType
 from daeda.errors import InputError
-from daeda.planning.days import find_sources
 from daeda.planning.preflight import check_sources
+from daeda.planning.sources import find_sources
 from tests.projects import TinyProject, moment, write_parquet
 
 DAY = dt.date(2024, 1, 2)

@@ -14,8 +14,8 @@ import pytest
 
 from daeda.errors import InputError
 from daeda.operators.dag import Dag
-from daeda.planning.days import find_sources
 from daeda.planning.preflight import check_sources
+from daeda.planning.sources import find_sources
 from daeda.sources.columns import name_mistake
 from daeda_audit.command import main as audit
 from tests.daeda_audit.feed import build, words

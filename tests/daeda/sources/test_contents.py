@@ -9,8 +9,8 @@ import pytest
 from pyarrow import csv, feather, orc
 
 from daeda.errors import InputError
-from daeda.planning.days import find_sources
 from daeda.planning.preflight import check_sources
+from daeda.planning.sources import find_sources
 from daeda.sources.contents import format_of
 from tests.projects import TinyProject
 

@@ -13,7 +13,8 @@ from daeda.durations import Duration
 from daeda.errors import InputError, NotBuiltYet
 from daeda.operators.operator import Instant
 from daeda.operators.relational import Scan, ScanColumn
-from daeda.planning.days import find_sources, plan_skeleton
+from daeda.planning.days import plan_skeleton
+from daeda.planning.sources import find_sources
 from daeda.sources.files import SourceFiles
 from daeda.sources.identity import Identities
 from daeda.sources.listing import find_files

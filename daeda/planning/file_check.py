@@ -1,0 +1,75 @@
+"""One file of a view: readable Parquet, with the columns and times that the view declares."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from daeda.errors import first_line
+from daeda.operators.relational import Scan, ScanColumn
+from daeda.planning.time_check import check_times
+from daeda.sources.columns import check_columns, check_unread, finest_int96
+from daeda.sources.contents import looks_like
+from daeda.storage.location import is_object, object_path
+from daeda.storage.objects import open_parquet, present
+from daeda.storage.state import FileState, state_of
+
+_NOTHING: Mapping[str, tuple[ScanColumn, ...]] = {}
+
+
+@dataclass(frozen=True)
+class FileCheck:
+    """A file that was looked at: its state, and for each Scan that reads it the kinds of mistakes and their sentences.
+
+    `unread` holds those in fields of the Scan's view that nothing reads, `int96` the columns of `finest_int96`.
+    Without a state it could not be read, or changed meanwhile.
+    """
+
+    state: FileState | None
+    problems: list[list[tuple[str, str]]]
+    unread: list[list[tuple[str, str]]] = field(default_factory=list)
+    int96: list[frozenset[str]] = field(default_factory=list)
+    rows: int = 0
+
+
+def check_file(
+    scans: Sequence[Scan],
+    path: str,
+    partition: dt.date | None,
+    version: FileState | None = None,
+    unread: Mapping[str, tuple[ScanColumn, ...]] = _NOTHING,
+) -> FileCheck:
+    """Look at the footer of a file, for Scans that read it, in the `version` in which an object was listed.
+
+    Raises StorageError when an object cannot be read, or has another version by now.
+    """
+    try:
+        if is_object(path) and version is None:
+            version = present(object_path(path)).state
+        before = version or state_of(path)
+        with open_parquet(path, version) as file:
+            problems = [
+                check_columns(scan, path, file, version) or check_times(scan, path, partition, file, version)
+                for scan in scans
+            ]
+            ignored = [check_unread(scan, unread.get(scan.view, ()), path, file) for scan in scans]
+            int96, rows = [finest_int96(scan, file) for scan in scans], file.metadata.num_rows
+        if is_object(path) or state_of(path) == before:
+            return FileCheck(before, problems, ignored, int96, rows)
+        kind, what = "changed", f"{path} changed while it was checked: run again when it is complete"
+    except (OSError, pa.ArrowException) as error:
+        reason = _why_unreadable(path, version, error)
+        kind, what = "unreadable", f"{path} is not a readable Parquet file ({reason}): write it again"
+    return FileCheck(None, [[(kind, f"view '{scan.view}': {what}")] for scan in scans])
+
+
+def _why_unreadable(path: str, version: FileState | None, error: Exception) -> str:
+    reason = first_line(error).partition(". ")[0]
+    with suppress(OSError):
+        found = looks_like(path, version)
+        return f"it looks like {found}: {reason}" if found else reason
+    return reason

@@ -1,0 +1,73 @@
+"""The files behind every Scan of a service, listed once for a run."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from daeda.catalog.project import Project
+from daeda.catalog.view import FeatureView
+from daeda.errors import NothingThere
+from daeda.operators.dag import Dag
+from daeda.operators.relational import Scan, ScanColumn
+from daeda.sources.files import Export, SourceFiles
+from daeda.sources.listing import find_files
+from daeda.sources.partitions import files_needed
+from daeda.storage.objects import before_the_first_day
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The files of every Scan of a DAG, by operator name.
+
+    `unread` holds, by view, the fields that the view declares and no Scan reads.
+    """
+
+    scans: tuple[Scan, ...]
+    files: dict[str, SourceFiles]
+    exports: Mapping[str, Export] = field(default_factory=dict)
+    unread: Mapping[str, tuple[ScanColumn, ...]] = field(default_factory=dict)
+
+    def needed(self, day: dt.date) -> dict[str, tuple[str, ...]]:
+        """Files that each Scan reads for a day; raises InputError for missing partitions."""
+        return {scan.name: files_needed(scan, self.files[scan.name], day) for scan in self.scans}
+
+    def places(self, *scans: Scan) -> tuple[str, ...]:
+        """Files and directories that these Scans read, all of them without an argument; links followed."""
+        found = (place for scan in scans or self.scans for place in self.files[scan.name].places())
+        return tuple(dict.fromkeys(found))
+
+
+@before_the_first_day()
+def find_sources(project: Project, dag: Dag, exports: Mapping[str, Export] | None = None) -> Sources:
+    """List the files behind every Scan; raises InputError when a view has none. `exports` are those of databases."""
+    listed: dict[str, SourceFiles] = {}
+    for scan in dag.scans:
+        if exports and scan.view in exports:
+            listed[scan.name] = exports[scan.view].files(scan.path)
+            continue
+        path = project.data_path(scan.path)
+        known = next((files for files in listed.values() if files.path == path), None)
+        listed[scan.name] = known or _find_files(project, scan)
+    views = {scan.view: project.views[scan.view] for scan in dag.scans if scan.view in project.views}
+    return Sources(dag.scans, listed, exports or {}, {name: _unread(view, dag) for name, view in views.items()})
+
+
+def _unread(view: FeatureView, dag: Dag) -> tuple[ScanColumn, ...]:
+    read = {one.name for scan in dag.scans if scan.view == view.name for one in scan.columns}
+    return tuple(
+        ScanColumn(name=one.name, source=view.source_name(one.name), dtype=one.dtype)
+        for one in view.fields
+        if one.name not in read
+    )
+
+
+def _find_files(project: Project, scan: Scan) -> SourceFiles:
+    try:
+        return find_files(scan.path, scan.view, project.data_root)
+    except NothingThere as error:
+        view = project.views.get(scan.view)
+        if view is None or view.source.reference != scan.path:  # of a pipeline that was edited by hand
+            raise
+        raise NothingThere(f"{project.where(f'view:{scan.view}', ('source', 'path'))}: {error}") from error
