@@ -8,7 +8,7 @@ KILLS ?= 500
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo sample test check unit bench docs soak clean
+.PHONY: help install demo sample test check unit quick long bench docs soak clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -39,8 +39,16 @@ check: install ## ruff, mypy and import-linter
 	@$(BIN)/lint-imports
 
 # A service or a Ray cluster belongs to one of the two processes: tests/conftest.py says which tests stay together.
+PYTEST := TZ=UTC $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+
 unit: install ## pytest alone, in two processes
-	@TZ=UTC $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+	@$(PYTEST)
+
+long: install ## Every case and every generated example: what make test has some of, it has all of
+	@LONG_TESTS=1 $(PYTEST)
+
+quick: install ## Unit tests of every package, in under a minute: no Ray, no server, no whole run
+	@$(PYTEST) -m 'not slow' -q
 
 bench: install ## Time daeda and its peers: make bench WORKLOAD=small; without one, list them
 	@$(BIN)/python -m bench $(WORKLOAD)

@@ -1,29 +1,32 @@
-"""The environment of every test: UTC, and no setting of daeda from outside."""
+"""The environment of every test: UTC, no setting of daeda from outside; what stays together, and what is slow."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling
 
+from tests.budget import LONG
 from tests.cases.fixtures import golden, golden_days
 
 __all__ = ["golden", "golden_days"]
 
-SHARED = Path(__file__).parents[1].parent / "shared"
+REPOSITORY = Path(__file__).parents[1]
+SHARED = REPOSITORY.parent / "shared"
 
 os.environ["TZ"] = "UTC"
 time.tzset()
 for _variable in [name for name in os.environ if name.startswith("DAEDA_")]:
     del os.environ[_variable]
 
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason=f"{SHARED} is not there: it lies beside the repository")
+needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="there is no folder `shared` beside the repository")
 
-# Two processes share the tests (`-n 2`). The groups that take longest begin, so that both end at about the same time.
+# Two processes share the tests (`-n 2`). What takes longest begins, so that both end at about the same time.
 _LONGEST_FIRST = (
     "tests/beam_pipeline/runners",
     "tests/daeda_audit/test_leaks.py",
@@ -33,24 +36,103 @@ _LONGEST_FIRST = (
     "tests/art_feed",
     "tests/daeda_audit/test_append.py",
 )
-_ROOT = Path(__file__).parents[1]
+# Folders and modules whose tests start Ray, servers, job services or whole runs: `make quick` leaves them out. A single
+# test elsewhere says so itself, by the marker `slow`.
+_SLOW = (
+    "tests/art_feed",
+    "tests/beam_pipeline/day/test_broken_files.py",
+    "tests/beam_pipeline/day/test_every_kind.py",
+    "tests/beam_pipeline/day/test_hard_cases.py",
+    "tests/beam_pipeline/day/test_input_files.py",
+    "tests/beam_pipeline/day/test_rolling.py",
+    "tests/beam_pipeline/history",
+    "tests/beam_pipeline/runners",
+    "tests/beam_pipeline/windows/numpy_engine/test_aggregate.py",
+    "tests/beam_pipeline/windows/numpy_engine/test_heavy_user.py",
+    "tests/beam_pipeline/workers",
+    "tests/bench",
+    "tests/cases",
+    "tests/daeda/cli/test_bad_input.py",
+    "tests/daeda/cli/test_damaged_days.py",
+    "tests/daeda/cli/test_describe.py",
+    "tests/daeda/cli/test_fuzz.py",
+    "tests/daeda/compiler/test_unused.py",
+    "tests/daeda/functions",
+    "tests/daeda/planning/test_remarks.py",
+    "tests/daeda/sql/test_point_in_time_sql.py",
+    "tests/daeda_audit/test_append.py",
+    "tests/daeda_audit/test_attributes.py",
+    "tests/daeda_audit/test_command.py",
+    "tests/daeda_audit/test_leaks.py",
+    "tests/daeda_audit/test_stale.py",
+    "tests/daeda_audit/test_stores.py",
+    "tests/determinism",
+    "tests/docs/test_getting_started.py",
+    "tests/enrich/ray",
+    "tests/enrich/test_damage.py",
+    "tests/enrich/test_job.py",
+    "tests/example",
+    "tests/faults",
+    "tests/hostile",
+    "tests/journey",
+    "tests/retail",
+    "tests/storage",
+)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest groups first."""
-    items.sort(key=lambda item: _place(_group(item.nodeid)))
+def pytest_configure(config: pytest.Config) -> None:
+    """The markers that say what a run costs."""
+    config.addinivalue_line("markers", "slow: starts Ray, a server, a job service or a whole run; not in `make quick`")
+    config.addinivalue_line("markers", "long: in `make long` alone")
+    config.addinivalue_line("markers", "some(number): of its cases so many, evenly spaced; all of them in `make long`")
 
 
-class _InGroups(LoadScopeScheduling):
-    """Gives each process whole groups of tests."""
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """`make quick` does not even import what is slow."""
+    slow = collection_path.relative_to(REPOSITORY).as_posix().startswith(_SLOW)
+    return True if slow and config.option.markexpr == "not slow" else None
 
-    def _split_scope(self, nodeid: str) -> str:
-        return _group(nodeid)
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What the run leaves out; groups that stay in one process, the longest first; and what is slow."""
+    if not LONG and len(items) > 1:
+        left_out = _left_out(items)
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in left_out])
+        items[:] = [item for item in items if item.nodeid not in left_out]
+    for item in items:
+        group = _group(item.nodeid)
+        item.add_marker(pytest.mark.xdist_group(group))
+        if item.nodeid.startswith(_SLOW):
+            item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: _rank(_group(item.nodeid)))
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _InGroups:
-    """How tests are shared out."""
-    return _InGroups(config, log)
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """One line for each reason for which tests were skipped."""
+    skipped: dict[str, set[str]] = defaultdict(set)
+    number: dict[str, int] = defaultdict(int)
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = str(report.longrepr[-1]).removeprefix("Skipped: ")
+        skipped[reason].add(report.nodeid.partition("::")[0])
+        number[reason] += 1
+    for reason, files in sorted(skipped.items()):
+        terminalreporter.write_line(f"SKIPPED {number[reason]} ({', '.join(sorted(files))}): {reason}")
+
+
+def _left_out(items: Sequence[pytest.Item]) -> set[str]:
+    """Tests that are long, and the cases of others beyond those that every run has."""
+    left_out = {item.nodeid for item in items if item.get_closest_marker("long")}
+    cases: dict[str, list[str]] = defaultdict(list)
+    number: dict[str, int] = {}
+    for item in items:
+        if marker := item.get_closest_marker("some"):
+            test = item.nodeid.partition("[")[0]
+            cases[test].append(item.nodeid)
+            number[test] = marker.args[0]
+    for test, all_cases in cases.items():
+        kept = {all_cases[index * len(all_cases) // number[test]] for index in range(number[test])}
+        left_out |= set(all_cases) - kept
+    return left_out
 
 
 def _group(nodeid: str) -> str:
@@ -58,8 +140,8 @@ def _group(nodeid: str) -> str:
     file = Path(nodeid.partition("::")[0])
     if file.is_relative_to("tests/cases"):
         return "tests/beam_pipeline/runners"  # which compares with the days of the golden cases
-    return file.parent.as_posix() if (_ROOT / file.parent / "conftest.py").exists() else file.as_posix()
+    return file.parent.as_posix() if (REPOSITORY / file.parent / "conftest.py").exists() else file.as_posix()
 
 
-def _place(group: str) -> int:
+def _rank(group: str) -> int:
     return _LONGEST_FIRST.index(group) if group in _LONGEST_FIRST else len(_LONGEST_FIRST)

@@ -44,6 +44,7 @@ def same(name: str, found: Any, wanted: Any) -> bool:
     return bool(found == wanted)
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("day", DAYS)
 def test_a_day_equals_the_oracle_row_for_row_and_column_for_column(trained: ArtFeed, day: str) -> None:
     names, rows = expected(trained.data, day)

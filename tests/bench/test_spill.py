@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from bench import spill
 
 LIMIT_MIB = 120
 
 
+@pytest.mark.long
 def test_a_day_larger_than_its_memory_is_spilled_and_gives_the_same_bytes(tmp_path: Path) -> None:
     result = tmp_path / "result.json"
     words = ["--rows", "900000", "--limit", f"{LIMIT_MIB}MiB", "--room", "3GiB", "--threads", "1"]

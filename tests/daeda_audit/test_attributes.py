@@ -116,6 +116,7 @@ def by_audit(made: TinyProject, directory: Path) -> dict[str, list[Any]]:
     return found
 
 
+@pytest.mark.some(5)
 @pytest.mark.parametrize("created", [False, True])
 @pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("ttl", TTLS)
@@ -262,6 +263,7 @@ def an_attribute_by_an_attribute(made: TinyProject) -> None:
         spec["history"]["attributes"].insert(0, "places:shop_id")
 
 
+@pytest.mark.some(7)
 @pytest.mark.parametrize(("ttl", "created"), [("1h", False), ("30h", True), ("", True)])
 @pytest.mark.parametrize("name", VARIANTS)
 def test_in_every_shape_the_audit_and_the_product_agree(

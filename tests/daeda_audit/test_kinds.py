@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from daeda.aggregates import LIST_KINDS
 from daeda.settings.aggregations import AggregationSpec
 from daeda_audit.rules.kinds import aggregate
+from tests.budget import examples
 from tests.oracle.rolling import aggregate as oracle
 
 DOUBLES = st.one_of(st.none(), st.sampled_from([0.1, 0.2, 1e16, -1e16, math.nan, math.inf, -math.inf]), st.floats())
@@ -52,7 +53,7 @@ def cases(draw: st.DrawFn) -> tuple[str, list[Any], int | None, str]:
     return kind, draw(st.lists(VALUES[values], max_size=12)), draw(st.integers(1, 6)) if listed else None, order
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(cases())
 def test_every_kind_gives_what_the_oracle_gives(case: tuple[str, list[Any], int | None, str]) -> None:
     kind, values, length, order = case

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from daeda.errors import InputError, NothingThere
 from daeda.sources.listing import find_files
 from daeda_audit.raw.listing import read_listing
+from tests.budget import examples
 from tests.daeda.sources.entry_cases import CASES
 from tests.daeda.sources.test_entries import make
 
@@ -106,7 +107,7 @@ PATTERNS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(TREES, PATTERNS, st.booleans())
 def test_the_product_and_the_audit_agree_on_any_tree(
     tree: list[tuple[str, ...]], pattern: list[str], directories: bool

@@ -14,6 +14,7 @@ from daeda.aggregates import LIST_KINDS
 from daeda.settings.aggregations import AggregationSpec
 from daeda_audit.rules.running import Totals, running
 from daeda_audit.rules.sweep import walk
+from tests.budget import examples
 from tests.daeda_audit.test_kinds import KINDS, VALUES
 from tests.oracle.rolling import aggregate as oracle
 from tests.oracle.rolling import is_inside
@@ -55,7 +56,7 @@ def one_by_one(case: Case) -> list[Any]:
     return answers
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(cases())
 def test_a_walk_gives_at_every_instant_what_the_oracle_gives_of_the_rows_inside(case: Case) -> None:
     for found, wanted in zip(walked(case), one_by_one(case), strict=True):

@@ -113,6 +113,7 @@ def single_process(root: Path, day: dt.date) -> list[str]:
     return [enrich_part(task, {"items": vectors}).sha256 for task in tasks]
 
 
+@pytest.mark.long
 def test_a_profile_has_the_steps_of_each_day(root: Path, running_ray: None) -> None:
     build_enriched(EnrichRun(*opened(root), DAYS, profile=True))
     _, dag = opened(root)
@@ -253,6 +254,7 @@ def _put_back(part: Path) -> None:
     kept.replace(part)
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     "change", [_other_rows, _put_back, Path.unlink, Path.touch, lambda part: os.truncate(part, 99)]
 )
@@ -466,6 +468,7 @@ def test_the_command_on_a_cluster_that_runs_already(root: Path, running_ray: Non
     assert ray.cluster_resources()["CPU"] == 4
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_command(root: Path, number: signal.Signals) -> None:
     (root / "slow.py").write_text(SLOW)

@@ -39,6 +39,7 @@ def restored(path: Path) -> Iterator[None]:
         kept.replace(path)
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("what", ["remove", "truncate", "append"])
 @pytest.mark.parametrize("share", [0.15, 0.5])
 def test_an_input_that_changes_while_it_is_needed(scene: Scene, what: str, share: float) -> None:
@@ -81,6 +82,7 @@ def test_no_write_permission_from_the_beginning(scene: Scene) -> None:
     scene.check_after_rerun(output)
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("share", [0.4, 0.7])
 @pytest.mark.parametrize("place", ["ranking", "ranking/skeleton", "ranking/_staging"])
 def test_permission_that_is_revoked(scene: Scene, share: float, place: str) -> None:
@@ -111,6 +113,7 @@ def small_disk(directory: Path, size: int) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(directory)], check=True)
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("free_kib", [0, 4, 8, 16, 28])
 def test_a_disk_that_is_full(scene: Scene, tmp_path: Path, free_kib: int) -> None:
     with small_disk(tmp_path / "disk", 4 << 20) as disk:

@@ -59,6 +59,7 @@ def strike_once(monkeypatch: pytest.MonkeyPatch, change: Change, data: Path, day
     monkeypatch.setattr(transforms, "begin", begin_late)
 
 
+@pytest.mark.some(6)
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
 def test_the_bytes_are_right_or_the_day_is_not_published(
     project: TinyProject,
@@ -108,6 +109,7 @@ def restored(data: Path) -> Iterator[None]:
 STOPPED = ("rows of another day", "rows without a time", "removed", "truncated", "two partitions swapped", "other rows")
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("change", [one for one in CHANGES if one.name in STOPPED], ids=lambda change: change.name)
 @pytest.mark.parametrize("state", ["empty", "stale"])
 def test_a_change_while_the_run_is_stopped(scene: Scene, state: str, change: Change) -> None:

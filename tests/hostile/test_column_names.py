@@ -96,6 +96,7 @@ def _parts(rows: Sequence[dict[str, Any]], number: int, name: str) -> list[Any]:
     return [(less(row[name]), row[f"made_{number}"], less(row[f"newest_{number}"])) for row in rows]
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(("engine", "searched"), [("duckdb", False), ("polars", True)])
 @pytest.mark.parametrize("role", [_of_the_spine, _looked_up])
 def test_a_name_means_nothing(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bench.harness import Bench
 from bench.workloads.journey import PARAMETERS, run
 from tests.journey.conftest import Journey
 
 
+@pytest.mark.long
 def test_journey_is_measured(journey: Journey, tmp_path: Path) -> None:
     bench = Bench("journey", rounds=1, tiny=True, cache=tmp_path)
     prepared = bench.data_directory(PARAMETERS)

@@ -16,12 +16,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.budget import LONG
 from tests.conftest import SHARED, needs_shared
 from tests.oracle.retail import expected_days
 
 RETAIL = SHARED / "data" / "online_retail"
 RUNTIME = Path(__file__).parent / "project" / "config" / "training" / "runtime.yaml"
 FIRST, DAYS = dt.date(2011, 2, 1), 28
+LAST_WEEK = 7_992
 
 
 @pytest.fixture(scope="module")
@@ -58,16 +60,20 @@ def is_same(name: str, found: Any, wanted: Any) -> bool:
 
 @needs_shared
 def test_a_month_equals_the_oracle(month: Path) -> None:
-    expected = expected_days(RETAIL / "online_retail.parquet", FIRST, DAYS)
+    # The oracle takes seconds for a day: every run asks it for the last week, a long one for all four.
+    first, days = (FIRST, DAYS) if LONG else (FIRST + dt.timedelta(days=DAYS - 7), 7)
+    expected = expected_days(RETAIL / "online_retail.parquet", first, days)
     total = 0
     for day, found in rows_of(month):
+        if day < first:
+            continue
         wanted = expected.get(day, [])
         assert len(found) == len(wanted), day
         for index, (one, other) in enumerate(zip(found, wanted, strict=True)):
             wrong = {name: (one[name], other[name]) for name in one if not is_same(name, one[name], other[name])}
             assert not wrong, f"row {index} of {day}: found and wanted {wrong}"
         total += len(found)
-    assert total == 27_707
+    assert total == (27_707 if LONG else LAST_WEEK)
 
 
 @needs_shared
@@ -84,6 +90,7 @@ def test_the_month_has_what_makes_it_hard(month: Path) -> None:
         assert len({str(row[name]) for row in rows}) > 10, name
 
 
+@pytest.mark.long
 @needs_shared
 def test_the_polars_engine_gives_the_same_month(month: Path, tmp_path: Path) -> None:
     other = trained(tmp_path, DAEDA_COMPUTE__ENGINE="polars")

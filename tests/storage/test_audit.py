@@ -113,6 +113,7 @@ def test_days_and_views_in_a_bucket_pass_both_probes_and_nothing_stays(
     assert [path.name for path in (project.root / "staging").rglob("*") if path.is_file()] == ["staging.lock"]
 
 
+@pytest.mark.long
 @WARNINGS
 def test_a_leak_in_a_bucket_is_found_while_the_server_misbehaves(
     project: TinyProject,

@@ -116,6 +116,7 @@ def test_each_day_is_judged_by_the_snapshot_that_it_read(
     ]
 
 
+@pytest.mark.long
 def test_a_snapshot_that_is_gone_is_told_and_the_newest_is_read(
     in_a_lake: TinyProject, lake: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -114,6 +114,7 @@ CHANGES: list[tuple[str, Callable[[S3Client], object], str | None]] = [
 ]
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(("change", "told"), [one[1:] for one in CHANGES], ids=[one[0] for one in CHANGES])
 def test_the_bytes_are_right_or_the_day_is_not_published(
     project: TinyProject,

@@ -21,6 +21,7 @@ from daeda.errors import DayError
 from daeda.operators.temporal import Aggregate
 from tests.beam_pipeline.day.one_day import NOON, Case, Row, Time, in_the_oracle, in_the_product
 from tests.beam_pipeline.windows.numpy_engine.cases import same
+from tests.budget import examples
 
 TIMES = [Time("timestamp[ms]", "ms"), Time(), Time("timestamp[ns]", "ns"), Time("int64", "s"), Time("int64", "ms")]
 WINDOWS = ["unbounded", "1d", "3s", "1500ms", "2us", "7ns", "400w"]
@@ -119,7 +120,9 @@ def compare(case: Case, found: pa.Table, expected: dict[str, list[Any]] | None =
 
 
 @settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=examples(120),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(case=cases())
 def test_it_finds_what_the_oracle_finds(

@@ -56,6 +56,7 @@ def without_cache(given: TinyProject, output: Path) -> dict[str, bytes]:
         return build(given, output)
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("key", ["int64", "string"])
 @pytest.mark.parametrize("day_workers", [1, 2])
 def test_the_bytes_are_those_of_the_sources(
@@ -107,6 +108,7 @@ def test_the_first_writer_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert without_cache(given, tmp_path / "sources") == found
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("error", [duckdb.IOException("no space"), OSError("no links here")])
 def test_where_none_can_be_made_the_source_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]], error: Exception

@@ -125,6 +125,7 @@ def test_worker_processes_have_exactly_day_workers_days_at_once(
     assert told[-1].endswith(f"({DAYS}/{DAYS})")
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("form", FORMS)
 def test_a_day_that_fails_ends_the_run_with_its_sentence(services: Services, tmp_path: Path, form: str) -> None:
     project = TinyProject(tmp_path)
@@ -140,6 +141,7 @@ def test_a_day_that_fails_ends_the_run_with_its_sentence(services: Services, tmp
     assert left_in_staging(tmp_path / "output" / "ranking") == []
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("form", FORMS)
 def test_an_interrupted_run_ends_its_days_and_can_be_gone_on_with(
     services: Services, running: Callable[..., subprocess.Popen[str]], slow: TinyProject, skeleton: Path, form: str
@@ -158,6 +160,7 @@ def test_an_interrupted_run_ends_its_days_and_can_be_gone_on_with(
     check_the_rest_is_built(slow, skeleton, days)
 
 
+@pytest.mark.long
 def test_the_days_of_a_killed_driver_are_given_up(
     services: Services, running: Callable[..., subprocess.Popen[str]], slow: TinyProject, skeleton: Path
 ) -> None:
@@ -238,6 +241,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("works", [True, False])
 def test_a_runner_that_starts_a_job_server_of_its_own_ends_it_too(tmp_path: Path, works: bool) -> None:
     project = TinyProject(tmp_path).write().write_data()

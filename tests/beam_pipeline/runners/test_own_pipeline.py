@@ -158,6 +158,7 @@ def test_a_second_day_does_not_wait_for_one_without_a_sink(tmp_path: Path) -> No
     assert left_in_staging(tmp_path / "output" / "sensors") == []
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     ("change", "told"),
     [

@@ -61,6 +61,7 @@ def test_a_pool_whose_workers_lack_daeda(project: TinyProject, job_service: str,
         )
 
 
+@pytest.mark.long
 def test_a_pool_whose_workers_have_another_version(
     project: TinyProject, job_service: str, wheel: Path, tmp_path: Path
 ) -> None:

@@ -83,6 +83,7 @@ def expected(projects: list[Entry], golden: list[Entry], golden_days: Path) -> d
     return {one.name: golden_days / one.name / one.service for one in (*projects, *golden)}
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("form", ["loopback", "external"])
 def test_one_job_that_holds_all_cases_gives_the_bytes_of_direct_runner(
     services: Services, projects: list[Entry], golden: list[Entry], expected: dict[str, Path], tmp_path: Path, form: str

@@ -20,6 +20,7 @@ from daeda.operators.relational import Filter, Join, Project, ProjectColumn, Sca
 from daeda.operators.temporal import Aggregate, PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform, StoreRef
 from daeda.settings.document import Mistakes, load_document, parse_model
+from tests.budget import examples
 from tests.projects import TinyProject
 
 ROOT = Path(__file__).parents[3]
@@ -189,10 +190,14 @@ def test_every_operator_is_tried() -> None:
     assert sorted(OPERATORS) == sorted(one.model_fields["op_kind"].default for one in get_args(Operator))
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("kind", OPERATORS)
 def test_every_operator_is_the_same_when_it_is_loaded(kind: str, tmp_path: Path) -> None:
     @settings(
-        max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.explicit, Phase.generate)
+        max_examples=examples(60),
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.explicit, Phase.generate),
     )
     @given(service=NAMES | st.sampled_from(["no", "null", "on"]), operator=OPERATORS[kind])
     def check(service: str, operator: Operator) -> None:

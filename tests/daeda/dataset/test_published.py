@@ -27,6 +27,7 @@ from daeda.dataset.published import Published, look_at_days
 from daeda.dataset.read import open_day
 from daeda.dataset.stamps import forget_stamps, remember_stamps
 from daeda.errors import DayError, InputError
+from tests.budget import examples
 from tests.daeda.dataset.test_staging import manifest_of, prepared, publish
 
 DAY = dt.date(2024, 1, 2)
@@ -263,7 +264,7 @@ KEYS = (
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.dictionaries(st.sampled_from(KEYS), JSON, max_size=4))
 def test_any_json_is_a_manifest_or_refused_with_a_reason(changes: dict[str, Any]) -> None:
     right: dict[str, Any] = {

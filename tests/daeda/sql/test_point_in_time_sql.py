@@ -29,6 +29,7 @@ from daeda.sql.scan import scan
 from daeda.sql.shared_probes import look_ups_sharing_probes
 from daeda.sql.statements import point_in_time_join
 from tests.beam_pipeline.day.one_day import Session, filled
+from tests.budget import examples
 from tests.oracle.point_in_time import point_in_time
 from tests.oracle.values import order_key
 from tests.projects import TinyProject
@@ -248,7 +249,9 @@ def test_a_look_up_is_searched_where_a_window_behind_it_looks_back_from_the_same
 
 
 @settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=examples(400),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(case=cases())
 def test_it_finds_what_the_oracle_finds(

@@ -23,6 +23,7 @@ from daeda.sql.handle import ColumnTable, Deferred, Materialised, column
 from daeda.sql.scan import filter_rows, scan
 from daeda.sql.statements import duplicate_keys, numbering, static_join
 from tests.beam_pipeline.day.one_day import filled
+from tests.budget import examples
 from tests.oracle.values import order_key
 from tests.projects import write_parquet
 
@@ -265,7 +266,7 @@ def tables(draw: st.DrawFn) -> tuple[dict[str, str], list[tuple[Any, ...]]]:
     return types, draw(st.lists(row, max_size=12))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(given_table=tables())
 def test_rows_are_ordered_as_the_oracle_orders_values(
     given_table: tuple[dict[str, str], list[tuple[Any, ...]]], tmp_path: Path

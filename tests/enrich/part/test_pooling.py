@@ -16,6 +16,7 @@ from enrich.arrays import Halves
 from enrich.part import pooling
 from enrich.part.llvm_kernel import kernel
 from enrich.part.pooling import Normalize, average, lookup
+from tests.budget import examples
 
 HALF_LISTS = pa.list_(pa.float16())
 
@@ -140,7 +141,7 @@ def cases(draw: st.DrawFn) -> tuple[list[list[int]], Halves]:
     return lists, np.array(rows, np.float16).reshape(vectors, dimension)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(cases(), st.sampled_from(["none", "l2"]), st.sampled_from([1, 40, pooling.BLOCK_BYTES]), st.booleans())
 def test_average_is_the_plain_loop(
     case: tuple[list[list[int]], Any], normalize: Normalize, block_bytes: int, compiled: bool
@@ -156,7 +157,7 @@ def test_average_is_the_plain_loop(
         assert bits(averaged(lists, matrix, normalize)) == bits(pa.array(expected, HALF_LISTS))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(cases(), st.sampled_from(["none", "l2"]))
 def test_lookup_is_the_plain_loop(case: tuple[list[list[int]], Any], normalize: Normalize) -> None:
     lists, matrix = case

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from enrich.part import vector_parquet
 from enrich.part.thrift import I32, STRUCT, Items, decode, encode
 from enrich.part.vector_parquet import EMBEDDING, VectorFile, rows_per_page
+from tests.budget import examples
 
 
 def lists(present: list[bool], dimension: int, start: int = 0) -> pa.ListArray:
@@ -62,7 +63,7 @@ def write(groups: list[dict[str, list[pa.ListArray]]], dimensions: dict[str, int
     return target.getvalue()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.data())
 def test_every_reader_reads_what_was_written(data: st.DataObject) -> None:
     dimensions = {"a": data.draw(st.sampled_from([1, 2, 7, 8, 16, 33, 130])), "b": data.draw(st.integers(1, 40))}

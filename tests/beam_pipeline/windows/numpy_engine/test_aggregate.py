@@ -14,6 +14,7 @@ from beam_pipeline.windows.contract import History, Probes, WindowedAggregate
 from beam_pipeline.windows.numpy_engine.aggregate import aggregate
 from daeda.errors import DayError
 from tests.beam_pipeline.windows.numpy_engine.cases import LATE_NAMES, check, history_of, in_order, probes_of
+from tests.budget import examples
 
 ENTITIES = [-5, 0, 7, 2**40]
 WINDOWS = [0, 1, 3, 7, 2**63 - 1, 2**64 + 5, None]
@@ -93,7 +94,7 @@ def aggregates(draw, name):
 
 
 @pytest.mark.parametrize("name", VALUES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(data=st.data())
 def test_the_oracle_agrees(name, data):
     kind, value = VALUES[name]
@@ -109,8 +110,9 @@ DELAYS = {
 }
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("delays", DELAYS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(data=st.data())
 def test_rows_that_become_known_late(delays, data):
     name = data.draw(st.sampled_from(["int64", "double", "decimal", "string", "list of text"]))
@@ -119,14 +121,14 @@ def test_rows_that_become_known_late(delays, data):
     check(rows, spine, kind, data.draw(aggregates(name)), LATE_NAMES)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(rows=rows_of(st.integers(-3, 3)), spine=SPINE, wanted=aggregates("int64"), shift=st.sampled_from([-1, 1]))
 def test_times_at_the_limits_of_int64(rows, spine, wanted, shift):
     edge = shift * (2**63 - 9)
     check([(e, edge + t, k, v) for e, t, k, v in rows], [(e, edge + t) for e, t in spine], pa.int64(), wanted)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(rows=rows_of(st.floats()), spine=SPINE, wanted=aggregates("any double"), cut=st.sampled_from([0, 1, 7, 100]))
 def test_chunks_do_not_show(rows, spine, wanted, cut):
     """Two chunks, cut between entities, give the same bytes as one."""

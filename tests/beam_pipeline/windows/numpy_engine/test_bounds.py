@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beam_pipeline.windows.numpy_engine.bounds import BoundFinder, DistinctProbes, distinct_probes, segments_of
+from tests.budget import examples
 
 LEAST, GREATEST = -(2**63), 2**63 - 1
 ENTITY = st.sampled_from([LEAST, -1, 0, 3, GREATEST])
@@ -32,7 +33,7 @@ def distinct(spine):
     return distinct_probes(entity, time)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.data(), st.booleans(), WINDOW)
 def test_the_definition_of_a_window(data, wide, window):
     row = st.tuples(ENTITY, TIME if wide else NARROW)
@@ -46,7 +47,7 @@ def test_the_definition_of_a_window(data, wide, window):
             assert inside == seen(history, probes.entity[place], int(probes.time[place]), window)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.integers(0, 2**32), WINDOW)
 def test_both_searches_agree_on_many_rows(seed, window):
     rng = np.random.default_rng(seed)

@@ -56,6 +56,7 @@ def compare(engine, history, probes, wanted, every):
         assert same(wanted.kind, found[place].as_py(), expected), (wanted, place)
 
 
+@pytest.mark.some(13)
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("window", [None, 300])
 @pytest.mark.parametrize("kind", get_args(AggregateKind))
@@ -66,6 +67,7 @@ def test_every_kind(kind, window, engine):
     compare(engine, heavy_history(), probes_of_heavy(PROBES), wanted, PROBES // 2)
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("kind", ["count", "sum", "last", "last_distinct"])
 @pytest.mark.parametrize("delays", [[100], [0, 0, 0, 0, 0, 0, 0, 0, 0, 5_000]])

@@ -13,6 +13,7 @@ from beam_pipeline.windows.numpy_engine.bounds import Bounds
 from beam_pipeline.windows.numpy_engine.distinct import grouped, item_codes, newest_distinct
 from daeda.errors import DayError
 from tests.beam_pipeline.windows.numpy_engine.cases import ENGINES
+from tests.budget import examples
 from tests.oracle.rolling import first_of_each
 
 
@@ -32,7 +33,7 @@ def as_lists(picked):
 
 
 @pytest.mark.parametrize(("budget", "jump"), [(1 << 18, 64), (5, 64), (5, 0), (1 << 18, 0), (1 << 18, 10**9)])
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(seed=st.integers(0, 2**32), items=st.sampled_from([1, 3, 30, 1000]), most=st.sampled_from([1, 2, 7, 10**6]))
 def test_every_way_to_look_back(budget, jump, seed, items, most):
     """Small blocks, jumps at once and no jumps at all find the same rows."""
@@ -51,7 +52,7 @@ def test_every_way_to_look_back(budget, jump, seed, items, most):
     assert found == expected_rows(codes, window, most)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=1, max_size=40), st.sampled_from([6, 2**62]))
 def test_the_next_row_of_the_same_item(pairs, limit):
     """Packed where the limit is small, by lexsort where it is large."""
@@ -70,6 +71,7 @@ def heavy_user(engine, items, probes, max_length, newest_first=True):
     return ENGINES[engine](history, Probes(np.zeros(len(probes), dtype=np.int64), probes), wanted, "here")[0]
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("shape", ["few items", "one item", "all different", "a long run"])
 def test_a_user_with_100000_events(shape, engine):

@@ -21,6 +21,7 @@ from beam_pipeline.windows.numpy_engine.rounding import to_doubles
 from beam_pipeline.windows.numpy_engine.tree import greatest_rows, maxima, previous
 from beam_pipeline.windows.numpy_engine.visibility import Visibility
 from daeda.errors import DayError
+from tests.budget import examples
 from tests.oracle.values import order_key
 
 SEEDS = st.integers(0, 2**32)
@@ -31,7 +32,7 @@ def some_windows(rng, rows, count):
     return Bounds(ends[:, 0], ends[:, 1])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(SEEDS, st.integers(0, 70))
 def test_the_nearest_row_whose_key_is_large_enough(seed, rows):
     rng = np.random.default_rng(seed)
@@ -44,7 +45,7 @@ def test_the_nearest_row_whose_key_is_large_enough(seed, rows):
         assert found[place] == wanted[-1] if wanted else found[place] < lo
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(SEEDS, st.integers(0, 70))
 def test_the_row_of_the_greatest_key(seed, rows):
     rng = np.random.default_rng(seed)
@@ -91,7 +92,7 @@ def some_items(rng, rows, items):
     return entity, codes, Bounds(rng.integers(begin, hi + 1), hi)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(SEEDS, st.sampled_from([1, 3, 40, 1000]))
 def test_how_many_items(seed, items):
     rng = np.random.default_rng(seed)
@@ -111,7 +112,7 @@ def by_frequency(codes, lo, hi, most):
 
 
 @pytest.mark.parametrize(("fringe", "heavy", "budget"), [(1024, 8192, 1 << 18), (4, 8, 1 << 18), (16, 1, 7), (1, 2, 1)])
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(seed=SEEDS, items=st.sampled_from([1, 3, 40, 1000]), most=st.sampled_from([1, 2, 7, 10**6]))
 def test_light_and_heavy_windows(fringe, heavy, budget, seed, items, most):
     """Whatever counts as heavy, and however small the blocks are."""
@@ -128,7 +129,7 @@ def test_light_and_heavy_windows(fringe, heavy, budget, seed, items, most):
     assert lists == [by_frequency(codes, lo, hi, most) for lo, hi in zip(window.lo, window.hi, strict=True)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(SEEDS, st.integers(1, 40), st.sampled_from([1, 50]))
 def test_what_a_probe_may_see(seed, rows, budget):
     """One range, or a copy of the rows that are visible."""
@@ -203,7 +204,7 @@ def test_deviations_by_hand(values, deviation):
     assert math.isclose(found, deviation, rel_tol=1e-15) or bits(found) == bits(deviation)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.integers(2**63, 2**64 - 1), st.integers(-1200, 970))
 def test_rounding_to_doubles(whole, exponent):
     """Once, also to the short numbers below 2^-1022; and to infinity."""

@@ -20,6 +20,7 @@ from beam_pipeline.windows.polars_engine.rounding import deviation, nearest, to_
 from beam_pipeline.windows.polars_engine.windows import Windows
 from daeda.errors import DayError
 from tests.beam_pipeline.windows.numpy_engine.cases import LATE_NAMES, NAMES, answers, history_of, in_order, probes_of
+from tests.budget import examples
 from tests.oracle.values import order_key
 
 KINDS = ("last_distinct", "top_k", "count_distinct", "min", "max")
@@ -37,7 +38,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small_blocks")
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS, spine=SPINE, window=st.sampled_from([None, 5, 17, 33]), most=st.integers(1, 6), late=st.booleans())
 def test_every_level(
     rows: list[tuple[int, ...]], spine: list[tuple[int, int]], window: int | None, most: int, late: bool
@@ -94,7 +95,7 @@ def test_polars_orders_values_as_the_contract_does(kind: pa.DataType, values: li
     st.sampled_from([-1074, -1000, -961, -960, -300, -52, 0, 40, 900]),
     st.integers(1, 2**33),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_sums_of_bands_are_rounded_once(integers: list[int], exponent: int, count: int) -> None:
     parts = [(pl.Series([one], dtype=pl.Int128), exponent + 40 * place) for place, one in enumerate(integers)]
     exact = sum(one << (40 * place) for place, one in enumerate(integers))

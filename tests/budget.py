@@ -1,0 +1,12 @@
+"""How much of what is generated a run tries: a quarter in `make test`, all of it in `make long`."""
+
+from __future__ import annotations
+
+import os
+
+LONG = os.environ.get("LONG_TESTS") == "1"
+
+
+def examples(number: int) -> int:
+    """Examples of a property: `number`, or a quarter of it where the run is not long."""
+    return number if LONG else max(10, number // 4)
