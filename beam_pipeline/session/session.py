@@ -43,8 +43,10 @@ class DaySession:
             write_profile(self.context.staging.layout, "skeleton", profile)
 
     def close(self) -> None:
-        """Give back what the day has taken, its slot last."""
-        self.resources.close()
-        self.status.remove()
-        self._slots.leave(self.attempt)
-        self._closed(self.attempt)
+        """Give back what the day has taken, and its slot whatever fails before: a run that stops waits for it."""
+        try:
+            self.resources.close()
+            self.status.remove()
+        finally:
+            self._slots.leave(self.attempt)
+            self._closed(self.attempt)
