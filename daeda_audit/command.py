@@ -17,10 +17,10 @@ from daeda.process.messages import answer, run_command, say
 from daeda.process.parent_watch import watch_parent
 from daeda.storage.objects import before_the_first_day
 from daeda_audit.declared import Declared, declared_columns, hand_edited, read_views
-from daeda_audit.inputs.external import Elsewhere, work_directory
+from daeda_audit.inputs.external import ExternalInputs, work_directory
 from daeda_audit.inputs.missing_partitions import refuse_gone_partitions
-from daeda_audit.probes.append import failing, probe_append, told
-from daeda_audit.probes.recomputation import Drawn, check_day
+from daeda_audit.probes.later_rows import failing, probe_later_rows, told
+from daeda_audit.probes.recomputation import SampleSize, check_day
 from daeda_audit.published.configuration import changed_configuration, read_configuration
 from daeda_audit.published.days import DATASETS, PublishedDay, changed_inputs, gone_inputs, opened, published_days
 from daeda_audit.published.stores import changed_stores
@@ -54,27 +54,27 @@ def _command(words: Sequence[str]) -> int:
     project = open_project(arguments, arguments.service)
     # What object storage refuses is no leak, and exit code 2.
     with before_the_first_day(), work_directory() as directory:
-        return audit(project, arguments, Elsewhere(project, arguments, directory))
+        return audit(project, arguments, ExternalInputs(project, arguments, directory))
 
 
-def audit(project: Project, arguments: argparse.Namespace, elsewhere: Elsewhere) -> int:
+def audit(project: Project, arguments: argparse.Namespace, external: ExternalInputs) -> int:
     """Run the probes that were asked for; returns the exit code."""
     declared = declared_columns(project)
     _tell_what_is_judged(project)
-    days = _chosen_days(project, arguments, elsewhere)
+    days = _chosen_days(project, arguments, external)
     configuration = read_configuration(arguments.configuration)
     for day, datasets in days.items():
         _tell_what_changed(day, changed_configuration(configuration, datasets))
     findings, changes = Findings(), Findings()
     recompute, append = arguments.probe != "append", arguments.probe != "recompute" and not arguments.quick
-    drawn = Drawn(arguments.rows or (QUICK_ROWS if arguments.quick else ROWS), arguments.seed)
+    sample_size = SampleSize(arguments.rows or (QUICK_ROWS if arguments.quick else ROWS), arguments.seed)
     with Progress(list(days) if recompute else [], append=append) as progress:
         for day, datasets in days.items() if recompute else ():
-            _check(project, elsewhere, declared, day, datasets, drawn, findings, progress)
+            _check(project, external, declared, day, datasets, sample_size, findings, progress)
         for line in (*table(findings), *examples(findings)) if recompute else ():
             say(line)
         if append:
-            _append(project, elsewhere, declared, list(days.values())[-1], arguments, changes, progress)
+            _append(project, external, declared, list(days.values())[-1], arguments, changes, progress)
     answer(_summary(project, days, arguments.quick, findings, changes))
     return 1 if findings.mismatches or failing(changes) else 0
 
@@ -89,7 +89,7 @@ def _tell_what_changed(day: dt.date, changes: Sequence[str]) -> None:
 
 def _append(
     project: Project,
-    elsewhere: Elsewhere,
+    external: ExternalInputs,
     declared: Sequence[Declared],
     datasets: Sequence[PublishedDay],
     arguments: argparse.Namespace,
@@ -104,23 +104,23 @@ def _append(
         say(f"append probe: {sentence}")
         return
     with opened([skeleton]):
-        appended = probe_append(project, elsewhere, declared, skeleton, arguments, changes, progress)
-    for line in (told(appended, skeleton), *table(changes, "changed"), *examples(changes)):
+        probe = probe_later_rows(project, external, declared, skeleton, arguments, changes, progress)
+    for line in (told(probe, skeleton), *table(changes, "changed"), *examples(changes)):
         say(line)
 
 
 def _check(
     project: Project,
-    elsewhere: Elsewhere,
+    external: ExternalInputs,
     declared: Sequence[Declared],
     day: dt.date,
     datasets: Sequence[PublishedDay],
-    drawn: Drawn,
+    sample_size: SampleSize,
     findings: Findings,
     progress: Progress,
 ) -> None:
-    exports = elsewhere.exports(datasets).values()
-    raws = elsewhere.views(datasets)
+    exports = external.exports(datasets).values()
+    raws = external.views(datasets)
     changed = [path for one in datasets for path in changed_inputs(one, exports)]
     gone = [path for one in datasets for path in gone_inputs(one)]
     refuse_gone_partitions(day, [raws[view.name] for view in read_views(project)], gone)
@@ -134,7 +134,7 @@ def _check(
         say(f"warning: {day} was built from {what}: mismatches may come from that; build the day again")
     raws.list_files(view.name for view in read_views(project))
     with opened(datasets):
-        sample = check_day(project, raws, declared, day, datasets, drawn, findings, progress)
+        sample = check_day(project, raws, declared, day, datasets, sample_size, findings, progress)
     raws.check_at_rest()
     progress.day_done()
     strata = ", ".join(f"{name} {number}" for name, number in sample.strata.items())
@@ -153,10 +153,10 @@ def _tell_what_is_judged(project: Project) -> None:
 
 
 def _chosen_days(
-    project: Project, arguments: argparse.Namespace, elsewhere: Elsewhere
+    project: Project, arguments: argparse.Namespace, external: ExternalInputs
 ) -> dict[dt.date, list[PublishedDay]]:
     asked = [day for word in arguments.days or () for day in _days(word)]
-    found = published_days(Layout(project.service_dir, project.scratch_dir), asked, elsewhere.days)
+    found = published_days(Layout(project.service_dir, project.scratch_dir), asked, external.days)
     if not asked:
         _tell_what_is_missing(project, found)
     if arguments.quick:

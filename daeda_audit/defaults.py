@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from daeda.dtypes import DType
-from daeda_audit.instants import parse_day, parse_moment
+from daeda_audit.instants import parse_day, parse_instant
 from daeda_audit.values import single
 
 
@@ -30,5 +30,5 @@ def typed(value: Any, dtype: DType) -> Any:
         return Decimal(str(getattr(value, "text", value)))
     if dtype.is_instant:
         text = value.isoformat() if isinstance(value, dt.date) else str(value)
-        return parse_day(text) if dtype.name == "date" else parse_moment(text)
+        return parse_day(text) if dtype.name == "date" else parse_instant(text)
     return value

@@ -23,7 +23,7 @@ _NOT_READ = re.compile(
 
 
 @dataclass(frozen=True, order=True, slots=True)
-class Moment:
+class Instant:
     """An instant: nanoseconds since 1970-01-01 UTC."""
 
     nanoseconds: int
@@ -38,10 +38,10 @@ class Moment:
         """Nanoseconds since midnight."""
         return self.nanoseconds % PER_DAY
 
-    def plus(self, span: Span) -> Moment:
+    def plus(self, span: Span) -> Instant:
         """This instant later by a span; a month that is too short ends on its last day."""
         start = self.day.plus_months(span.months)
-        return Moment((start.number + span.days) * PER_DAY + self.of_day + span.microseconds * 1_000)
+        return Instant((start.number + span.days) * PER_DAY + self.of_day + span.microseconds * 1_000)
 
     def __str__(self) -> str:
         seconds, rest = divmod(self.of_day, PER_SECOND)
@@ -61,9 +61,9 @@ class Day:
         return EPOCH + dt.timedelta(days=self.number)
 
     @property
-    def midnight(self) -> Moment:
+    def midnight(self) -> Instant:
         """Its first instant."""
-        return Moment(self.number * PER_DAY)
+        return Instant(self.number * PER_DAY)
 
     def plus_months(self, months: int) -> Day:
         """The same day of another month, or the last one of a month that is shorter."""
@@ -141,12 +141,12 @@ def _begin(text: str) -> tuple[Day, str]:
     return day_of(dt.date(int(found[1]), int(found[3]), int(found[4]))), text[found.end() :]
 
 
-def parse_moment(text: str) -> Moment:
+def parse_instant(text: str) -> Instant:
     """`2024-01-31`, `2024-01-31 12:30`, `2024-01-31T12:30:00.5+01:00`; raises ValueError."""
     day, clock_text = _begin(text)
     start = day.midnight.nanoseconds
     if not clock_text:
-        return Moment(start)
+        return Instant(start)
     found = _CLOCK.fullmatch(clock_text)
     if found is None:
         raise ValueError(f"'{text}' is not a timestamp")
@@ -155,7 +155,7 @@ def parse_moment(text: str) -> Moment:
     clock = ((hours * 60 + minutes) * 60 + seconds) * PER_SECOND + rest
     if minutes > 59 or seconds > 59 or clock > PER_DAY:
         raise ValueError(f"'{text}' is not a timestamp")
-    return Moment(start + clock - _offset(found[5]))
+    return Instant(start + clock - _offset(found[5]))
 
 
 def _offset(text: str | None) -> int:

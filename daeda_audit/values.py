@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from daeda.dtypes import TIMESTAMP_UNITS, TimeUnit
-from daeda_audit.instants import PER_SECOND, Day, Moment
+from daeda_audit.instants import PER_SECOND, Day, Instant
 
 
 class Single(float):
@@ -51,7 +51,7 @@ def nanoseconds(value: Any, unit: TimeUnit) -> int | None:
     match value:
         case None:
             return None
-        case Moment():
+        case Instant():
             return value.nanoseconds
         case Day():
             return value.midnight.nanoseconds
@@ -102,7 +102,7 @@ def _lists(column: pa.ListArray) -> list[Any]:
 def _converter(kind: pa.DataType) -> Callable[[Any], Any] | None:
     if pa.types.is_timestamp(kind):
         factor = PER_SECOND // TIMESTAMP_UNITS[kind.unit].value
-        return lambda value: Moment(value * factor)
+        return lambda value: Instant(value * factor)
     if pa.types.is_date32(kind):
         return Day
     if pa.types.is_float32(kind):
@@ -123,7 +123,7 @@ def shown(value: Any, most: int = 8) -> str:
             return f"[{_joined(value, most)}]"
         case float():
             return repr(float(value))
-        case bool() | int() | Decimal() | Moment() | Day() | _:
+        case bool() | int() | Decimal() | Instant() | Day() | _:
             return str(value)
 
 

@@ -10,7 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
 from daeda.errors import NotBuiltYet
-from daeda_audit.instants import PER_DAY, Day, Moment, Span, parse_day, parse_moment
+from daeda_audit.instants import PER_DAY, Day, Instant, Span, parse_day, parse_instant
 from daeda_audit.values import Single, single
 
 _DECIMAL_TYPE = re.compile(r"(?:DECIMAL|NUMERIC)\((\d+)(?:,(\d+))?\)")
@@ -19,7 +19,7 @@ _INTEGER_BITS = {
     "SIGNED": 32, "BIGINT": 64, "INT8": 64, "LONG": 64, "HUGEINT": 128,
 }  # fmt: skip
 _TEXTS = frozenset({"VARCHAR", "TEXT", "STRING", "CHAR", "BPCHAR"})
-_MOMENTS = frozenset(
+_INSTANTS = frozenset(
     {"TIMESTAMP", "DATETIME", "TIMESTAMPTZ", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_US", "TIMESTAMP_NS"}
 )
 _TRUE, _FALSE = frozenset({"true", "t", "1", "yes", "y"}), frozenset({"false", "f", "0", "no", "n"})
@@ -64,16 +64,16 @@ def _alike(left: Any, right: Any) -> tuple[Any, Any]:
     """Both values in the type in which DuckDB compares them."""
     if isinstance(left, str) != isinstance(right, str):
         return (_read_as(right, left), right) if isinstance(left, str) else (left, _read_as(left, right))
-    if isinstance(left, Day) and isinstance(right, Moment):
+    if isinstance(left, Day) and isinstance(right, Instant):
         return left.midnight, right
-    if isinstance(left, Moment) and isinstance(right, Day):
+    if isinstance(left, Instant) and isinstance(right, Day):
         return left, right.midnight
     return _as_numbers(left, right) if _numeric(left) and _numeric(right) else (left, right)
 
 
 def _read_as(model: Any, text: str) -> Any:
     """A text as a value of the other side's type."""
-    kinds = ((bool, "BOOLEAN"), (int, "HUGEINT"), (float, "DOUBLE"), (Moment, "TIMESTAMP"), (Day, "DATE"))
+    kinds = ((bool, "BOOLEAN"), (int, "HUGEINT"), (float, "DOUBLE"), (Instant, "TIMESTAMP"), (Day, "DATE"))
     for kind, name in kinds:
         if isinstance(model, kind):
             return cast(text, name)
@@ -162,7 +162,7 @@ def power(left: float, right: float) -> float:
 
 def _in_time(name: str, left: Any, right: Any) -> Any:
     """Dates, timestamps and intervals."""
-    if name == "+" and isinstance(right, Moment | Day):
+    if name == "+" and isinstance(right, Instant | Day):
         left, right = right, left
     if name == "-" and isinstance(right, Span | int):
         right = -right
@@ -172,13 +172,13 @@ def _in_time(name: str, left: Any, right: Any) -> Any:
             return Day(left.number + right)
         case "+", Day(), Span():
             return left.midnight.plus(right)
-        case "+", Moment(), Span():
+        case "+", Instant(), Span():
             return left.plus(right)
         case "+", Span(), Span():
             return Span(left.months + right.months, left.days + right.days, left.microseconds + right.microseconds)
         case "-", Day(), Day():
             return left.number - right.number
-        case "-", Moment() | Day(), Moment() | Day():
+        case "-", Instant() | Day(), Instant() | Day():
             return _between(left, right)
         case "*", Span(), int():
             return Span(left.months * right, left.days * right, left.microseconds * right)
@@ -187,7 +187,7 @@ def _in_time(name: str, left: Any, right: Any) -> Any:
     raise Unfit(f"{left} {name} {right}")
 
 
-def _between(left: Moment | Day, right: Moment | Day) -> Span:
+def _between(left: Instant | Day, right: Instant | Day) -> Span:
     ends = [value.midnight if isinstance(value, Day) else value for value in (left, right)]
     length = ends[0].nanoseconds - ends[1].nanoseconds
     days = abs(length) // PER_DAY * (1 if length >= 0 else -1)
@@ -213,7 +213,7 @@ def known_type(name: str) -> bool:
     plain = name.rstrip("[]")
     return (
         plain.removeprefix("U") in _INTEGER_BITS
-        or plain in _TEXTS | _MOMENTS
+        or plain in _TEXTS | _INSTANTS
         or plain in ("BOOLEAN", "BOOL", "DOUBLE", "FLOAT8", "FLOAT", "REAL", "FLOAT4", "DATE", "DECIMAL", "NUMERIC")
         or _DECIMAL_TYPE.fullmatch(plain) is not None
     )
@@ -231,9 +231,9 @@ def _cast_scalar(value: Any, name: str) -> Any:
     if name in ("BOOLEAN", "BOOL"):
         return _boolean(value) if isinstance(value, str) else bool(value)
     if name == "DATE":
-        return parse_day(value) if isinstance(value, str) else value.day if isinstance(value, Moment) else value
-    if name in _MOMENTS:
-        found = parse_moment(value) if isinstance(value, str) else value.midnight if isinstance(value, Day) else value
+        return parse_day(value) if isinstance(value, str) else value.day if isinstance(value, Instant) else value
+    if name in _INSTANTS:
+        found = parse_instant(value) if isinstance(value, str) else value.midnight if isinstance(value, Day) else value
         return _truncated(found, name)
     if name in ("DECIMAL", "NUMERIC"):
         return _decimal(value, 18, 3)
@@ -251,9 +251,9 @@ def _boolean(text: str) -> bool:
     raise Unfit(f"'{text}' is no BOOLEAN")
 
 
-def _truncated(value: Moment, name: str) -> Moment:
+def _truncated(value: Instant, name: str) -> Instant:
     step = {"TIMESTAMP_S": 10**9, "TIMESTAMP_MS": 10**6, "TIMESTAMP_NS": 1}.get(name, 10**3)
-    return Moment(value.nanoseconds // step * step)
+    return Instant(value.nanoseconds // step * step)
 
 
 def _integer(value: Any, name: str) -> int:

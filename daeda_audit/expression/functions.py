@@ -11,7 +11,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal, localcon
 from typing import Any
 
 from daeda_audit.expression.arithmetic import Unfit, cast, compare, ordering, power
-from daeda_audit.instants import PER_DAY, PER_SECOND, Day, Moment, Span, span, unit_name
+from daeda_audit.instants import PER_DAY, PER_SECOND, Day, Instant, Span, span, unit_name
 from daeda_audit.values import Single, single
 
 Function = Callable[..., Any]
@@ -60,10 +60,10 @@ def interval(amount: Any, unit: str | None = None) -> Span:
     return total
 
 
-def as_moment(value: Any) -> Moment:
+def as_instant(value: Any) -> Instant:
     """A date, a text or a timestamp as an instant."""
     found = cast(value, "TIMESTAMP_NS")
-    assert isinstance(found, Moment)
+    assert isinstance(found, Instant)
     return found
 
 
@@ -72,16 +72,16 @@ def extract(part: str, value: Any) -> Any:
     name = unit_name(part)
     if isinstance(value, Span):
         return _extract_span(name, value)
-    moment = as_moment(value)
+    instant = as_instant(value)
     if name == "epoch":
-        return moment.nanoseconds // 1_000 / 1_000_000
-    microseconds = moment.of_day // 1_000
+        return instant.nanoseconds // 1_000 / 1_000_000
+    microseconds = instant.of_day // 1_000
     if name in _CLOCK_PARTS:
         divisor, modulus = _CLOCK_PARTS[name]
         return microseconds // divisor % modulus
     if name not in _DATE_PARTS:
         raise Unfit(f"the part {part}")
-    return _DATE_PARTS[name](moment.day.date)
+    return _DATE_PARTS[name](instant.day.date)
 
 
 # Microseconds of the unit, and how many units there are before the count starts anew.
@@ -126,13 +126,13 @@ def _remainder(value: int, by: int) -> int:
     return abs(value) % by * (1 if value >= 0 else -1)
 
 
-def date_trunc(part: str, value: Any) -> Moment:
+def date_trunc(part: str, value: Any) -> Instant:
     """The begin of the unit that holds the instant."""
-    moment = as_moment(value)
-    day, unit = moment.day, unit_name(part)
+    instant = as_instant(value)
+    day, unit = instant.day, unit_name(part)
     if (of_clock := _CLOCK_UNITS.get(unit)) is not None:
-        return Moment(moment.nanoseconds // of_clock * of_clock)
-    return Moment(_first_day(day, unit).number * PER_DAY)
+        return Instant(instant.nanoseconds // of_clock * of_clock)
+    return Instant(_first_day(day, unit).number * PER_DAY)
 
 
 def _first_day(day: Day, unit: str) -> Day:
@@ -159,7 +159,7 @@ _CLOCK_UNITS = {
 
 def date_diff(part: str, start: Any, end: Any) -> int:
     """How many borders of the unit lie between two instants."""
-    first, last, unit = as_moment(start), as_moment(end), unit_name(part)
+    first, last, unit = as_instant(start), as_instant(end), unit_name(part)
     if (of_clock := _CLOCK_UNITS.get(unit)) is not None:
         return last.nanoseconds // of_clock - first.nanoseconds // of_clock
     if unit == "week":
@@ -175,7 +175,7 @@ def epoch(value: Any, per_second: int) -> int:
     """An instant as a whole number, rounded down."""
     if isinstance(value, Span):
         return value.length * per_second // 1_000_000
-    return as_moment(value).nanoseconds * per_second // PER_SECOND
+    return as_instant(value).nanoseconds * per_second // PER_SECOND
 
 
 def rounded(value: Any, digits: int = 0) -> Any:

@@ -26,7 +26,7 @@ from daeda.settings.runtime import AUDIT_WORK_VARIABLE
 from daeda.sources.models.source import DatabaseSource
 from daeda_audit.declared import read_views
 from daeda_audit.published.days import PublishedDay
-from daeda_audit.raw.copies import Copies, Export, snapshot_of, table_of
+from daeda_audit.raw.local_copies import Export, LocalCopies, snapshot_of, table_of
 from daeda_audit.raw.view import RawViews
 
 
@@ -38,14 +38,14 @@ def work_directory() -> Iterator[Path]:
         yield Path(name)
 
 
-class Elsewhere:
+class ExternalInputs:
     """The views of a project as the days of an audit read them; everything is written below `directory`."""
 
     def __init__(self, project: Project, arguments: argparse.Namespace, directory: Path) -> None:
         self.directory = directory
         self._project = project
         self._arguments = arguments
-        self._copies = Copies(directory / "objects")
+        self._local_copies = LocalCopies(directory / "objects")
         views = read_views(project)
         self._databases = {view.name: view.source for view in views if isinstance(view.source, DatabaseSource)}
         self._opened: dict[tuple[str, ...], tuple[RawViews, Mapping[str, Export]]] = {}
@@ -69,7 +69,7 @@ class Elsewhere:
         key = tuple(pinned.values())
         if key not in self._opened:
             exports = self._export(pinned, published) if pinned else {}
-            self._opened[key] = RawViews(self._project, self._copies, exports), exports
+            self._opened[key] = RawViews(self._project, self._local_copies, exports), exports
         return self._opened[key]
 
     def _export(self, pinned: Mapping[str, str], published: Sequence[PublishedDay]) -> dict[str, Export]:

@@ -23,7 +23,7 @@ from daeda_audit.raw.view import RawView, RawViews
 
 
 @dataclass(frozen=True)
-class Mirror:
+class InputCopy:
     """`data_root` holds the copy, `exports` those of databases with their index; `places` are the views in them.
 
     A view whose files are outside of data_root has no place.
@@ -34,22 +34,22 @@ class Mirror:
     places: Mapping[str, Path]
 
 
-def mirror_input(project: Project, raws: RawViews, published: PublishedDay, directory: Path) -> Mirror:
+def copy_input(project: Project, raws: RawViews, published: PublishedDay, directory: Path) -> InputCopy:
     """Write the copy below `directory`. Of objects those are copied that the day read, which its manifest lists."""
     copied, exports = directory / "data", directory / "exports"
     views = [raws[view.name] for view in read_views(project)]
-    places = _mirror_exports([raw for raw in views if isinstance(raw.view.source, DatabaseSource)], exports)
+    places = _copy_exports([raw for raw in views if isinstance(raw.view.source, DatabaseSource)], exports)
     in_files = [raw for raw in views if not isinstance(raw.view.source, DatabaseSource)]
     if is_object(project.data_root):
-        return Mirror(copied, exports, places | _mirror_objects(project, in_files, published, copied))
+        return InputCopy(copied, exports, places | _copy_objects(project, in_files, published, copied))
     root = Path(project.data_root).resolve()
     inside = {one.view.name: found for one in in_files if (found := _inside(root, one)) is not None}
     if root.is_dir():
-        _mirror_files(root, copied, root, set(inside.values()))
-    return Mirror(copied, exports, places | {name: copied / relative for name, relative in inside.items()})
+        _copy_files(root, copied, root, set(inside.values()))
+    return InputCopy(copied, exports, places | {name: copied / relative for name, relative in inside.items()})
 
 
-def _mirror_exports(raws: Iterable[RawView], target: Path) -> dict[str, Path]:
+def _copy_exports(raws: Iterable[RawView], target: Path) -> dict[str, Path]:
     target.mkdir()
     places = {}
     held = {}
@@ -75,7 +75,7 @@ def _inside(root: Path, raw: RawView) -> Path | None:
         return None
 
 
-def _mirror_files(source: Path, target: Path, root: Path, altered: Iterable[Path]) -> None:
+def _copy_files(source: Path, target: Path, root: Path, altered: Iterable[Path]) -> None:
     """Links to everything, in real directories down to what is altered; altered directories are real all through."""
     target.mkdir(parents=True)
     for child in source.iterdir():
@@ -84,20 +84,18 @@ def _mirror_files(source: Path, target: Path, root: Path, altered: Iterable[Path
         within = any(relative == one or relative.is_relative_to(one) for one in altered)
         above = any(one.is_relative_to(relative) for one in altered)
         if child.is_dir() and (within or above):
-            _mirror_files(child, beside, root, altered)
+            _copy_files(child, beside, root, altered)
         else:
             beside.symlink_to(child)
 
 
-def _mirror_objects(
-    project: Project, raws: Iterable[RawView], published: PublishedDay, target: Path
-) -> dict[str, Path]:
+def _copy_objects(project: Project, raws: Iterable[RawView], published: PublishedDay, target: Path) -> dict[str, Path]:
     root = object_path(project.data_root)
     target.mkdir()
     _fetch_inputs(root, published, target)
     places = {}
     for raw in raws:
-        place = _place_of(raw)
+        place = _location_of(raw)
         if place is None or not _lies_below(root, place):
             continue
         places[raw.view.name] = target / place.key.removeprefix(root.prefix)
@@ -107,7 +105,7 @@ def _mirror_objects(
     return places
 
 
-def _place_of(raw: RawView) -> ObjectPath | None:
+def _location_of(raw: RawView) -> ObjectPath | None:
     """The directory or the object of a view, the last object of a pattern; None for a view that is not in a bucket."""
     if not is_object(raw.path):
         return None

@@ -22,7 +22,7 @@ from daeda.catalog.view import FeatureView
 from daeda.dataset.layout import day_name
 from daeda.sources.models.source import DatabaseSource
 from daeda_audit.declared import used_views
-from daeda_audit.inputs.input_copy import mirror_input
+from daeda_audit.inputs.input_copy import copy_input
 from daeda_audit.instants import EPOCH, PER_DAY, PER_SECOND, day_of
 from daeda_audit.published.days import PublishedDay
 from daeda_audit.raw.view import RawView, RawViews
@@ -33,7 +33,7 @@ _ADDED = "zz-added-by-the-audit.parquet"
 
 
 @dataclass(frozen=True)
-class Future:
+class LaterInput:
     """A copy of the input with a future: files below `data_root`, and `exports` of views in databases.
 
     `added` counts the new rows by view; `outside` could not be copied.
@@ -45,27 +45,27 @@ class Future:
     outside: tuple[str, ...]
 
 
-def copy_with_future(
+def copy_with_later_rows(
     project: Project, raws: RawViews, published: PublishedDay, cut: int, directory: Path, seed: int
-) -> Future:
+) -> LaterInput:
     """Write the copy below `directory`; the cut is in nanoseconds, and every new row is known only after it."""
-    mirror = mirror_input(project, raws, published, directory)
+    input_copy = copy_input(project, raws, published, directory)
     views = [view for view in used_views(project) if view.source.timestamp_field is not None]
     added: dict[str, int] = {}
     done: set[str] = set()
     for view in views:
-        place = mirror.places.get(view.name)
+        place = input_copy.places.get(view.name)
         # Files that two views read get their rows once.
         if place is None or view.source.reference in done:
             continue
         done |= set() if isinstance(view.source, DatabaseSource) else {view.source.reference}
         chance = random.Random(f"{seed} {published.day} {view.name}")
-        added[view.name] = _add_future(raws[view.name], published.day, cut, place, chance)
-    outside = tuple(view.name for view in views if view.name not in mirror.places)
-    return Future(mirror.data_root, mirror.exports, added, outside)
+        added[view.name] = _add_later_rows(raws[view.name], published.day, cut, place, chance)
+    outside = tuple(view.name for view in views if view.name not in input_copy.places)
+    return LaterInput(input_copy.data_root, input_copy.exports, added, outside)
 
 
-def _add_future(raw: RawView, day: dt.date, cut: int, target: Path, chance: random.Random) -> int:
+def _add_later_rows(raw: RawView, day: dt.date, cut: int, target: Path, chance: random.Random) -> int:
     templates = _templates(raw, day, cut, chance)
     if templates is None:
         return 0
@@ -75,14 +75,14 @@ def _add_future(raw: RawView, day: dt.date, cut: int, target: Path, chance: rand
         added.setdefault(_file_of(raw, target, number), []).append(table)
 
     changed = _changed(raw.view, templates)
-    for moment in _moments(raw.view, day, cut):
+    for instant in _later_instants(raw.view, day, cut):
         for table in (templates, changed):
-            add(_at(raw.view, table, moment), moment // PER_DAY)
+            add(_at(raw.view, table, instant), instant // PER_DAY)
     if raw.view.source.created_field is not None:
-        known = _moments(raw.view, day, cut, created=True)[0]
+        known = _later_instants(raw.view, day, cut, created=True)[0]
         late = _with_time(changed, raw.view, raw.view.source.created_field, known)
         if raw.partitions:
-            days = [moment // PER_DAY for moment in _times(raw.view, late)]
+            days = [instant // PER_DAY for instant in _times(raw.view, late)]
             for number in sorted(set(days)):
                 add(late.filter(pa.array([one == number for one in days])), number)
         else:
@@ -96,7 +96,7 @@ def _templates(raw: RawView, day: dt.date, cut: int, chance: random.Random) -> p
     """Some rows at or before the cut, of the newest file that has any."""
     for file in reversed(raw.files(day)):
         times = instants(raw.columns(file, [_time_of(raw.view)])[0], raw.view.unit_of(_time_of(raw.view)))
-        early = [place for place, moment in enumerate(times) if moment is not None and moment <= cut]
+        early = [place for place, instant in enumerate(times) if instant is not None and instant <= cut]
         if early:
             chosen = sorted(chance.sample(early, min(_MOST_TEMPLATES, len(early))))
             return raw.table(file).take(pa.array(chosen, pa.int64()))
@@ -113,7 +113,7 @@ def _times(view: FeatureView, table: pa.Table) -> list[int]:
     return instants(table.column(view.source_name(_time_of(view))), view.unit_of(_time_of(view)))
 
 
-def _moments(view: FeatureView, day: dt.date, cut: int, *, created: bool = False) -> list[int]:
+def _later_instants(view: FeatureView, day: dt.date, cut: int, *, created: bool = False) -> list[int]:
     """Right after the cut, the last instant of the day, and the middle of the next day, as the column can hold them."""
     name = view.source.created_field if created and view.source.created_field else _time_of(view)
     dtype = view.dtype(name)
@@ -121,25 +121,25 @@ def _moments(view: FeatureView, day: dt.date, cut: int, *, created: bool = False
     end = (day_of(day).number + 1) * PER_DAY
     first = (cut // step + 1) * step
     wanted = [first, (end - 1) // step * step, (end + PER_DAY // 2) // step * step]
-    return sorted({moment for moment in wanted if moment > cut})
+    return sorted({instant for instant in wanted if instant > cut})
 
 
-def _at(view: FeatureView, table: pa.Table, moment: int) -> pa.Table:
+def _at(view: FeatureView, table: pa.Table, instant: int) -> pa.Table:
     """The rows at another time, known since then."""
-    moved = _with_time(table, view, _time_of(view), moment)
+    moved = _with_time(table, view, _time_of(view), instant)
     created = view.source.created_field
-    return moved if created is None else _with_time(moved, view, created, moment)
+    return moved if created is None else _with_time(moved, view, created, instant)
 
 
-def _with_time(table: pa.Table, view: FeatureView, name: str, moment: int) -> pa.Table:
+def _with_time(table: pa.Table, view: FeatureView, name: str, instant: int) -> pa.Table:
     """A time column set to one instant, in whole units of the column and not before the instant."""
     place = table.schema.get_field_index(view.source_name(name))
     kind = table.schema.field(place).type
     if pa.types.is_date32(kind):
-        values = pa.array([-(-moment // PER_DAY)] * len(table), pa.int32()).cast(kind)
+        values = pa.array([-(-instant // PER_DAY)] * len(table), pa.int32()).cast(kind)
     else:
         step = PER_SECOND // view.unit_of(name).value
-        values = pa.array([-(-moment // step)] * len(table), pa.int64()).cast(kind)
+        values = pa.array([-(-instant // step)] * len(table), pa.int64()).cast(kind)
     return table.set_column(place, table.schema.field(place), values)
 
 

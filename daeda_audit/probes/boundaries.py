@@ -17,7 +17,7 @@ from daeda.catalog.view import FeatureView
 from daeda.durations import Duration
 from daeda_audit.declared import Declared, FromHistory, FromView, spine_view
 from daeda_audit.instants import PER_DAY, day_of
-from daeda_audit.raw.rows import Span, choose
+from daeda_audit.raw.rows import TimeRange, choose
 from daeda_audit.raw.view import Key, RawView
 from daeda_audit.rules.history import entity_keys
 
@@ -77,36 +77,36 @@ def load_times(raw: RawView, source: Source, day: dt.date, keys: Iterable[Key | 
     wanted = {key for key in keys if key is not None}
     begin = day_of(day).number * PER_DAY
     length = None if source.longest is None else source.longest.nanoseconds
-    span = Span(None if length is None else begin - length - PER_DAY, begin + PER_DAY + _HOUR)
+    span = TimeRange(None if length is None else begin - length - PER_DAY, begin + PER_DAY + _HOUR)
     late = raw.view.source.created_field is not None
     files = raw.files(day, source.longest) if wanted else ()
     rows = choose(raw, files, span, source.keys, wanted)
     groups = rows.by_key(source.keys, range(rows.number), wanted)
-    moments, known = rows.moments, rows.created
+    instants, known = rows.instants, rows.created
     found: dict[Key, tuple[Sequence[int], Sequence[int | None]]] = {}
     for key, group in groups.items():
-        group.sort(key=moments.__getitem__)
-        found[key] = [moments[row] for row in group], [known[row] for row in group] if known is not None else ()
+        group.sort(key=instants.__getitem__)
+        found[key] = [instants[row] for row in group], [known[row] for row in group] if known is not None else ()
     return Times(found, late)
 
 
-def borders_of(source: Source, times: Times, key: Key | None, now: int) -> Iterator[str]:
+def boundaries_of(source: Source, times: Times, key: Key | None, now: int) -> Iterator[str]:
     """The borders of a source on which a spine row stands."""
-    moments, created = times.of_key.get(key, _NO_ROWS) if key is not None else _NO_ROWS
-    first, behind = bisect_left(moments, now), bisect_right(moments, now)
+    instants, created = times.of_key.get(key, _NO_ROWS) if key is not None else _NO_ROWS
+    first, behind = bisect_left(instants, now), bisect_right(instants, now)
     if behind > first:
         yield "a row at its own time"
-    if bisect_right(moments, now + _HOUR) > behind:
+    if bisect_right(instants, now + _HOUR) > behind:
         yield "a row within the hour after"
-    if first > 1 and moments[first - 1] == moments[first - 2]:
+    if first > 1 and instants[first - 1] == instants[first - 2]:
         yield "the newest rows tie"
     for span in source.spans:
-        begin = bisect_left(moments, now - span)
-        if begin < len(moments) and moments[begin] == now - span:
+        begin = bisect_left(instants, now - span)
+        if begin < len(instants) and instants[begin] == now - span:
             yield "a row where its window begins"
-        if bisect_left(moments, now - span - _SECOND) < begin:
+        if bisect_left(instants, now - span - _SECOND) < begin:
             yield "a row in the second before its window"
-        elif bisect_left(moments, now - span - PER_DAY) < begin:
+        elif bisect_left(instants, now - span - PER_DAY) < begin:
             yield "a row in the day before its window"
     if times.late and any(known is None or known >= now for known in created[max(0, first - _RECENT) : first]):
         yield "a row that became known only later"

@@ -10,8 +10,8 @@ from daeda.catalog.project import Project
 from daeda.dtypes import describe_arrow
 from daeda_audit.declared import Declared, FromFunction, FromSpine, FromStore, spine_view
 from daeda_audit.defaults import typed
-from daeda_audit.probes.alignment import Alignment, align, identity_of
-from daeda_audit.probes.sample import Drawing, Sample, draw
+from daeda_audit.probes.row_matching import RowMatching, identity_of, match_rows
+from daeda_audit.probes.sample import DayToSample, Sample, draw
 from daeda_audit.published.days import PublishedDay
 from daeda_audit.published.stores import stores_read
 from daeda_audit.raw.view import RawViews, Row
@@ -25,7 +25,7 @@ from daeda_audit.values import shown
 
 
 @dataclass(frozen=True)
-class Drawn:
+class SampleSize:
     """How many rows to draw of a day, and by which seed."""
 
     number: int
@@ -38,22 +38,22 @@ def check_day(
     declared: Sequence[Declared],
     day: dt.date,
     datasets: Sequence[PublishedDay],
-    drawn: Drawn,
+    sample_size: SampleSize,
     findings: Findings,
     progress: Progress,
 ) -> Sample:
     """Compare every published dataset of a day; returns which rows were recomputed."""
     progress.column(day, "(rows)", 0.0)
     rows = spine_rows(project, raws, day)
-    sample = draw(Drawing(project, raws, declared, day, rows, datasets[-1]), drawn.number, drawn.seed)
+    sample = draw(DayToSample(project, raws, declared, day, rows, datasets[-1]), sample_size.number, sample_size.seed)
     recomputations: dict[tuple[int, ...], Recomputation] = {}
     for turn, published in enumerate(datasets):
         fields = [one for one in declared if isinstance(one.maker, FromSpine) and _has(published, one.name)]
         names = [one.name for one in fields]
         wanted = spine_values(fields, rows)
-        alignment = _check_rows(project, names, wanted, published, findings)
-        places = tuple(place for place in sample.places if alignment.published[place] is not None)
-        values = _published_values(declared, published, alignment, places)
+        matching = _check_rows(project, names, wanted, published, findings)
+        places = tuple(place for place in sample.places if matching.published[place] is not None)
+        values = _published_values(declared, published, matching, places)
         if places not in recomputations:
             chosen = [rows[place] for place in places]
             recomputations[places] = Recomputation(project, declared, raws, day, chosen, values, stores_read(datasets))
@@ -61,7 +61,7 @@ def check_day(
         for number, one in enumerate(declared):
             progress.column(day, one.name, (turn + number / len(declared)) / len(datasets))
             if not (isinstance(one.maker, FromSpine) and one.name in names):
-                _check_column(one, published, alignment, places, values, recomputed, (names, wanted), findings)
+                _check_column(one, published, matching, places, values, recomputed, (names, wanted), findings)
     return sample
 
 
@@ -81,29 +81,29 @@ def _check_rows(
     wanted: Sequence[tuple[object, ...]],
     published: PublishedDay,
     findings: Findings,
-) -> Alignment:
+) -> RowMatching:
     """Every row of the day: lost, added, moved, and the fields that come from the spine."""
     columns = [published.column(name) for name in names]
     found = list(zip(*columns, strict=True)) if names else [()] * published.manifest.rows
-    alignment = _align_by_key(project, names, wanted, found)
+    matching = _match_by_key(project, names, wanted, found)
 
     def example(place: int, was: str, should: str, values: tuple[object, ...]) -> Mismatch:
         return Mismatch(published.dataset, published.day, place, identity_of(names, values), was, should)
 
     counted = findings.of(ROWS, "every row of the spine, and no other")
-    for place, at in enumerate(alignment.published):
+    for place, at in enumerate(matching.published):
         counted.count(at is not None, lambda place=place: example(place, "no such row", "one row", wanted[place]))
-    for place in alignment.added:
+    for place in matching.added:
         counted.count(False, lambda place=place: example(place, "one row", "no such row", found[place]))
     ordered = findings.of(ORDER, "time, grain, remaining fields")
     ordered.checked += len(found)
-    if alignment.moved:
-        ordered.mismatches += alignment.moved
-        first = alignment.first_moved or 0
+    if matching.moved:
+        ordered.mismatches += matching.moved
+        first = matching.first_moved or 0
         ordered.first = ordered.first or example(first, f"row {first}", "another place", found[first])
     for index, name in enumerate(names):
         line = findings.of(name)
-        for place, at in enumerate(alignment.published):
+        for place, at in enumerate(matching.published):
             if at is not None:
                 value, right = found[at][index], wanted[place][index]
                 line.count(
@@ -112,30 +112,30 @@ def _check_rows(
                         place, shown(value), shown(right), wanted[place]
                     ),
                 )
-    return alignment
+    return matching
 
 
-def _align_by_key(
+def _match_by_key(
     project: Project,
     names: Sequence[str],
     wanted: Sequence[tuple[object, ...]],
     found: Sequence[tuple[object, ...]],
-) -> Alignment:
+) -> RowMatching:
     """By time and grain where they agree row for row, so that a wrong field is blamed itself; else by all fields."""
     time = spine_view(project).source.timestamp_field
     keys = [index for index, name in enumerate(names) if name == time or name in project.service.grain]
-    short = align([tuple(row[i] for i in keys) for row in wanted], [tuple(row[i] for i in keys) for row in found])
+    short = match_rows([tuple(row[i] for i in keys) for row in wanted], [tuple(row[i] for i in keys) for row in found])
     if not short.lost and not short.added and not short.moved:
-        whole = align(wanted, found)
+        whole = match_rows(wanted, found)
         return whole if whole.moved else short
-    return align(wanted, found)
+    return match_rows(wanted, found)
 
 
 def _published_values(
-    declared: Sequence[Declared], published: PublishedDay, alignment: Alignment, places: Sequence[int]
+    declared: Sequence[Declared], published: PublishedDay, matching: RowMatching, places: Sequence[int]
 ) -> dict[str, list[object]]:
     """The published values of the sampled rows, in the order of `places`."""
-    at = [found for place in places if (found := alignment.published[place]) is not None]
+    at = [found for place in places if (found := matching.published[place]) is not None]
     ascending = sorted(at)
     position = {place: index for index, place in enumerate(ascending)}
     names = [one.name for one in declared if _has(published, one.name)]
@@ -146,7 +146,7 @@ def _published_values(
 def _check_column(
     one: Declared,
     published: PublishedDay,
-    alignment: Alignment,
+    matching: RowMatching,
     places: Sequence[int],
     values: dict[str, list[object]],
     recomputed: Recomputation,
@@ -169,7 +169,7 @@ def _check_column(
             return Mismatch(
                 published.dataset,
                 published.day,
-                alignment.published[place] or 0,
+                matching.published[place] or 0,
                 identity,
                 wrong_type or shown(value),
                 one.contract.dtype.name if wrong_type else shown(expected[index]),

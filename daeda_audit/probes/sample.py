@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from daeda.catalog.project import Project
 from daeda_audit.declared import Declared, FromHistory, FromView, spine_view
-from daeda_audit.probes.boundaries import borders_of, load_times, timed_sources
+from daeda_audit.probes.boundaries import boundaries_of, load_times, timed_sources
 from daeda_audit.published.days import PublishedDay
 from daeda_audit.raw.view import Key, RawViews, Row, key_of
 from daeda_audit.values import order_key
@@ -31,7 +31,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class DayToSample:
     """A day to draw from: its spine rows in order."""
 
     project: Project
@@ -42,15 +42,15 @@ class Drawing:
     published: PublishedDay
 
 
-def draw(drawing: Drawing, number: int, seed: int) -> Sample:
+def draw(sampled_day: DayToSample, number: int, seed: int) -> Sample:
     """Draw about `number` rows: at least one of every stratum, then in turns, then at random. The seed decides."""
-    chance = random.Random(f"{seed} {drawing.day}")
-    strata = _strata(drawing, chance)
+    chance = random.Random(f"{seed} {sampled_day.day}")
+    strata = _strata(sampled_day, chance)
     for name, places in strata.items():
         if name != "the longest histories":
             chance.shuffle(places)
     chosen: dict[int, str] = {}
-    rest = list(range(len(drawing.rows)))
+    rest = list(range(len(sampled_day.rows)))
     chance.shuffle(rest)
     queues = {name: iter(places) for name, places in strata.items()}
     # One row of every stratum, however small the sample; then in turns.
@@ -68,34 +68,34 @@ def draw(drawing: Drawing, number: int, seed: int) -> Sample:
             break
         chosen.setdefault(place, "at random")
     # Both ends of the day, always.
-    for place in {0, len(drawing.rows) - 1} if drawing.rows else ():
+    for place in {0, len(sampled_day.rows) - 1} if sampled_day.rows else ():
         chosen.setdefault(place, "first and last")
     counts: dict[str, int] = {}
     for name in chosen.values():
         group = name.partition(":")[0]
         counts[group] = counts.get(group, 0) + 1
-    return Sample(len(drawing.rows), tuple(sorted(chosen)), counts)
+    return Sample(len(sampled_day.rows), tuple(sorted(chosen)), counts)
 
 
-def _strata(drawing: Drawing, chance: random.Random) -> dict[str, list[int]]:
-    rows = drawing.rows
+def _strata(sampled_day: DayToSample, chance: random.Random) -> dict[str, list[int]]:
+    rows = sampled_day.rows
     candidates = list(range(len(rows)))
     if len(rows) > _MOST_CANDIDATES:
         candidates = sorted(chance.sample(candidates, _MOST_CANDIDATES))
-    found: dict[str, list[int]] = {"ties": _ties(drawing), "duplicates": _duplicates(rows)}
-    for one in drawing.declared:
-        if isinstance(one.maker, FromHistory | FromView) and one.name in drawing.published.schema.names:
-            places = drawing.published.rows_where_nothing_is(one.name)
+    found: dict[str, list[int]] = {"ties": _ties(sampled_day), "duplicates": _duplicates(rows)}
+    for one in sampled_day.declared:
+        if isinstance(one.maker, FromHistory | FromView) and one.name in sampled_day.published.schema.names:
+            places = sampled_day.published.rows_where_nothing_is(one.name)
             found[f"empty windows: {one.name}"] = [place for place in places if place < len(rows)]
-    found |= _borders_and_histories(drawing, candidates)
+    found |= _boundaries_and_histories(sampled_day, candidates)
     return {name: places for name, places in found.items() if places}
 
 
-def _ties(drawing: Drawing) -> list[int]:
+def _ties(sampled_day: DayToSample) -> list[int]:
     """Rows that share their time and the first key of the grain."""
-    time = spine_view(drawing.project).source.timestamp_field or ""
-    first = next((name for name in drawing.project.service.grain if name != time), time)
-    return _sharing([(order_key(row[time]), order_key(row[first])) for row in drawing.rows])
+    time = spine_view(sampled_day.project).source.timestamp_field or ""
+    first = next((name for name in sampled_day.project.service.grain if name != time), time)
+    return _sharing([(order_key(row[time]), order_key(row[first])) for row in sampled_day.rows])
 
 
 def _duplicates(rows: Sequence[Row]) -> list[int]:
@@ -110,19 +110,19 @@ def _sharing(keys: Sequence[object]) -> list[int]:
     return [place for place, key in enumerate(keys) if counts[key] > 1]
 
 
-def _borders_and_histories(drawing: Drawing, candidates: Sequence[int]) -> dict[str, list[int]]:
-    rows = [drawing.rows[place] for place in candidates]
-    spine = drawing.raws[spine_view(drawing.project).name]
-    moments = [spine.moment(row) or 0 for row in rows]
+def _boundaries_and_histories(sampled_day: DayToSample, candidates: Sequence[int]) -> dict[str, list[int]]:
+    rows = [sampled_day.rows[place] for place in candidates]
+    spine = sampled_day.raws[spine_view(sampled_day.project).name]
+    instants = [spine.instant(row) or 0 for row in rows]
     found: dict[str, list[int]] = {}
     longest: list[int] = []
-    for source in timed_sources(drawing.project, drawing.declared):
+    for source in timed_sources(sampled_day.project, sampled_day.declared):
         keys = [key_of(row, source.keys) for row in rows]
-        times = load_times(drawing.raws[source.view.name], source, drawing.day, keys)
+        times = load_times(sampled_day.raws[source.view.name], source, sampled_day.day, keys)
         sizes: dict[Key, tuple[int, int]] = {}
-        for place, key, moment in zip(candidates, keys, moments, strict=True):
-            for border in borders_of(source, times, key, moment):
-                found.setdefault(f"borders: {source.view.name}, {border}", []).append(place)
+        for place, key, instant in zip(candidates, keys, instants, strict=True):
+            for boundary in boundaries_of(source, times, key, instant):
+                found.setdefault(f"borders: {source.view.name}, {boundary}", []).append(place)
             if key is not None:
                 sizes.setdefault(key, (len(times.of_key.get(key, ((),))[0]), place))
         ranked = sorted(sizes.values(), key=lambda one: (-one[0], one[1]))

@@ -26,7 +26,7 @@ from daeda.storage.input_file import InputFile
 from daeda.storage.location import Location, ObjectPath, object_path
 from daeda.storage.objects import client
 from daeda.storage.regular import open_regular
-from daeda_audit.raw.copies import Export, table_of
+from daeda_audit.raw.local_copies import Export, table_of
 from daeda_audit.values import from_arrow
 
 DATASETS: tuple[Dataset, ...] = ("skeleton", "enriched")

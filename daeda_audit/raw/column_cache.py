@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from daeda.errors import InputError
-from daeda_audit.raw.copies import RawFile, shown
+from daeda_audit.raw.local_copies import RawFile, shown
 
 # Of all views together; one column that is larger is read and not kept.
 MOST_BYTES = 512 << 20
@@ -21,7 +21,7 @@ Read = Callable[[RawFile, list[str]], pa.Table]
 _Place = tuple[str, RawFile, str]
 
 
-class Held:
+class ColumnCache:
     """Columns by view, file and name; what was not asked for longest makes room."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:

@@ -18,7 +18,7 @@ from daeda.storage.client import StoredObject
 from daeda.storage.location import ObjectPath, is_object, object_path
 from daeda.storage.objects import client
 from daeda.storage.regular import kind_of
-from daeda_audit.raw.copies import RawFile
+from daeda_audit.raw.local_copies import RawFile
 
 _MAGIC = re.compile(r"[*?\[]")
 # Bytes of a name that are no UTF-8, as Python holds them.

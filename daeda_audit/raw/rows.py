@@ -18,7 +18,7 @@ from daeda.dtypes import TIMESTAMP_UNITS, DType, TimeUnit
 from daeda_audit.expression.evaluate import holds
 from daeda_audit.expression.syntax import Node, columns_of
 from daeda_audit.instants import PER_DAY, PER_SECOND
-from daeda_audit.raw.copies import RawFile
+from daeda_audit.raw.local_copies import RawFile
 from daeda_audit.raw.view import Key, RawView, Row, remaining_columns
 from daeda_audit.values import from_arrow, instants, order_key
 
@@ -26,7 +26,7 @@ _LEAST, _MOST = -(2**63), 2**63 - 1
 
 
 @dataclass(frozen=True)
-class Span:
+class TimeRange:
     """Instants in nanoseconds, both ends included; None is endless."""
 
     first: int | None = None
@@ -34,7 +34,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Piece:
+class FileRows:
     """Some rows of a file: those where the mask is true, or all of them."""
 
     file: RawFile
@@ -45,13 +45,13 @@ class Piece:
 class Rows:
     """Rows of one view in the order of its files; a column becomes Python values when it is asked for."""
 
-    def __init__(self, raw: RawView, pieces: Sequence[Piece]) -> None:
+    def __init__(self, raw: RawView, files_rows: Sequence[FileRows]) -> None:
         self.raw = raw
-        self._pieces = pieces
+        self._files_rows = files_rows
         self._columns: dict[str, list[Any]] = {}
         self._keys: dict[str, list[tuple[Any, ...] | None]] = {}
         self._attached: dict[str, DType] = {}
-        self.number = sum(one.rows for one in pieces)
+        self.number = sum(one.rows for one in files_rows)
 
     def column(self, name: str) -> list[Any]:
         """The values of a field, or of a column that was attached."""
@@ -74,7 +74,7 @@ class Rows:
         return found
 
     @cached_property
-    def moments(self) -> list[int]:
+    def instants(self) -> list[int]:
         """Nanoseconds of the timestamp, which no row lacks where `choose` was given a span."""
         return self._instants(self.raw.view.source.timestamp_field)
 
@@ -91,7 +91,7 @@ class Rows:
             return [{} for _ in range(self.number)]
         return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
-    def narrowed(self, where: Node | None) -> list[int]:
+    def rows_where(self, where: Node | None) -> list[int]:
         """The rows for which a condition is true."""
         if where is None:
             return list(range(self.number))
@@ -133,7 +133,7 @@ class Rows:
         still tie are compared by the next column.
         """
         created = self.created
-        times: Sequence[Any] = self.moments if created is None else list(zip(self.moments, created, strict=True))
+        times: Sequence[Any] = self.instants if created is None else list(zip(self.instants, created, strict=True))
         ties: list[tuple[list[int], int, int]] = []
         for group in groups:
             group.sort(key=times.__getitem__)
@@ -150,14 +150,14 @@ class Rows:
             ties = left
 
     def _arrow(self, name: str) -> Iterable[pa.ChunkedArray]:
-        for piece in self._pieces:
-            column = self.raw.columns(piece.file, [name])[0]
-            yield column if piece.mask is None else column.filter(piece.mask)
+        for file_rows in self._files_rows:
+            column = self.raw.columns(file_rows.file, [name])[0]
+            yield column if file_rows.mask is None else column.filter(file_rows.mask)
 
     def _instants(self, name: str | None) -> list[int]:
         assert name is not None
         unit = self.raw.view.unit_of(name)
-        return [moment for column in self._arrow(name) for moment in instants(column, unit)]
+        return [instant for column in self._arrow(name) for instant in instants(column, unit)]
 
     def _holds_lists(self, name: str) -> bool:
         dtype = self._attached.get(name) or self.raw.view.dtype(name)
@@ -192,7 +192,7 @@ def _ties(group: list[int], start: int, end: int, compared: Any) -> list[tuple[l
 def choose(
     raw: RawView,
     files: Iterable[RawFile],
-    span: Span | None = None,
+    span: TimeRange | None = None,
     keys: Sequence[str] = (),
     wanted: Collection[Key] = (),
     *,
@@ -203,7 +203,7 @@ def choose(
     With a `span` those that have a timestamp within it; with `keys` not those that certainly have none of the `wanted`
     keys, though some others may be among them; with `known` those that have a created_field, if the view has one.
     """
-    pieces = []
+    files_rows = []
     asked = [{key[place] for key in wanted} for place in range(len(keys))]
     for file in files:
         masks = []
@@ -216,22 +216,22 @@ def choose(
         for name, values in zip(keys, asked, strict=True):
             mask = _one_of(raw.columns(file, [name])[0], values)
             masks += [] if mask is None else [mask]
-        piece = _piece(raw, file, masks)
-        pieces += [piece] if piece.rows else []
-    return Rows(raw, pieces)
+        file_rows = _rows_of_file(raw, file, masks)
+        files_rows += [file_rows] if file_rows.rows else []
+    return Rows(raw, files_rows)
 
 
-def _piece(raw: RawView, file: RawFile, masks: Sequence[Any]) -> Piece:
+def _rows_of_file(raw: RawView, file: RawFile, masks: Sequence[Any]) -> FileRows:
     if not masks:
-        return Piece(file, None, raw.length(file))
+        return FileRows(file, None, raw.length(file))
     mask = masks[0]
     for one in masks[1:]:
         mask = pc.and_(mask, one)
     # A mask is NULL where a value is, and NULL chooses nothing.
-    return Piece(file, mask, int(pc.sum(mask).as_py() or 0))
+    return FileRows(file, mask, int(pc.sum(mask).as_py() or 0))
 
 
-def _within(column: pa.ChunkedArray, unit: TimeUnit, span: Span) -> Any:
+def _within(column: pa.ChunkedArray, unit: TimeUnit, span: TimeRange) -> Any:
     """A mask of the instants in a span; NULL where there is none."""
     numbers, step = _counted(column, unit)
     mask = pc.is_valid(numbers)

@@ -21,9 +21,9 @@ from daeda.durations import Duration
 from daeda.errors import InputError, first_line
 from daeda.sources.models.source import DatabaseSource
 from daeda_audit.instants import PER_DAY, day_of
-from daeda_audit.raw.column_cache import Held
-from daeda_audit.raw.copies import Copies, Export, RawFile, shown
+from daeda_audit.raw.column_cache import ColumnCache
 from daeda_audit.raw.listing import Files, read_listing
+from daeda_audit.raw.local_copies import Export, LocalCopies, RawFile, shown
 from daeda_audit.values import nanoseconds, order_key
 
 Row = dict[str, Any]
@@ -34,7 +34,7 @@ Key = tuple[Any, ...]
 class RawView:
     """The rows of a view as they lie in its files, under their canonical names.
 
-    `path` is a local path or an address of object storage, of whose objects `copies` makes local files; it lies below
+    `path` is a local path or an address of object storage, of whose objects `local_copies` makes files; it lies below
     `root`, which is never a pattern. `reference` is what the view reads, for messages.
     """
 
@@ -42,8 +42,8 @@ class RawView:
     root: str
     path: str
     reference: str
-    copies: Copies
-    held: Held = field(default_factory=Held)
+    local_copies: LocalCopies
+    cache: ColumnCache = field(default_factory=ColumnCache)
 
     @cached_property
     def _files(self) -> Files:
@@ -54,7 +54,7 @@ class RawView:
     @cached_property
     def partitions(self) -> dict[dt.date, tuple[RawFile, ...]]:
         """Files by day; empty where the source is not partitioned."""
-        return {self._day_of(name): held for name, held in self._files.by_day.items()}
+        return {self._day_of(name): cache for name, cache in self._files.by_day.items()}
 
     def _day_of(self, directory: str) -> dt.date:
         text = directory.removeprefix("dt=")
@@ -80,19 +80,19 @@ class RawView:
         begin = day_of(day).number * PER_DAY
         return self.files_for((begin, begin + PER_DAY - 1), back)
 
-    def files_for(self, moments: Iterable[int], back: Duration | None = None) -> tuple[RawFile, ...]:
+    def files_for(self, instants: Iterable[int], back: Duration | None = None) -> tuple[RawFile, ...]:
         """Every file that can hold a row from `back` before one of these instants up to that instant.
 
         Each instant asks for itself: of a history of a month whose rows look an hour back, the month is needed.
         """
         slack = self.view.source.partition_slack
         earliest: dict[int, int] = {}
-        for moment in moments:
-            earliest[moment // PER_DAY] = min(moment, earliest.get(moment // PER_DAY, moment))
+        for instant in instants:
+            earliest[instant // PER_DAY] = min(instant, earliest.get(instant // PER_DAY, instant))
         length = None if back is None else back.nanoseconds
         spans = []
-        for day, moment in earliest.items():
-            first = None if length is None else (moment - length) // PER_DAY - slack
+        for day, instant in earliest.items():
+            first = None if length is None else (instant - length) // PER_DAY - slack
             spans.append((first, day + slack))
         return self._files_of(spans)
 
@@ -112,7 +112,7 @@ class RawView:
     def columns(self, file: RawFile, names: Sequence[str]) -> list[pa.ChunkedArray]:
         """Fields of the view in a file, each parsed once; raises InputError where a type is not the declared one."""
         sources = [self.view.source_name(name) for name in names]
-        columns = self.held.columns(self.view.name, file, sources, self.table)
+        columns = self.cache.columns(self.view.name, file, sources, self.table)
         for name, source, column in zip(names, sources, columns, strict=True):
             stored, declared = describe_arrow(column.type), self.view.dtype(name)
             if stored != declared.name:
@@ -130,7 +130,7 @@ class RawView:
         """Columns of a file under the names that they have there; all of them without `columns`."""
         where = f"view '{self.view.name}': {shown(file)}"
         try:
-            local = self.copies.local(file)
+            local = self.local_copies.local(file)
             with pq.ParquetFile(local) as opened:
                 for name in columns or ():
                     _check_once(where, name, opened.schema_arrow.names)
@@ -165,7 +165,7 @@ class RawView:
         time, created = (None if name is None else (name, self.view.unit_of(name)) for name in names)
         return time, created
 
-    def moment(self, row: Row) -> int | None:
+    def instant(self, row: Row) -> int | None:
         """Nanoseconds of the view's timestamp; None where it is NULL, or where the view has none."""
         clock = self._clocks[0]
         return None if clock is None else nanoseconds(row[clock[0]], clock[1])
@@ -182,12 +182,12 @@ class RawViews:
     `exports` are the files of views that lie in databases, with what was read of them.
     """
 
-    def __init__(self, project: Project, copies: Copies, exports: Mapping[str, Export] | None = None) -> None:
+    def __init__(self, project: Project, copies: LocalCopies, exports: Mapping[str, Export] | None = None) -> None:
         self._project = project
         self._copies = copies
         self._exports = exports or {}
         self._opened: dict[str, RawView] = {}
-        self._held = Held()
+        self._cache = ColumnCache()
 
     def __getitem__(self, name: str) -> RawView:
         if name not in self._opened:
@@ -195,7 +195,7 @@ class RawViews:
             path = reference = self._project.data_path(view.source.reference)
             if isinstance(view.source, DatabaseSource):
                 path, reference = str(self._exports[name].path), self._exports[name].reference
-            self._opened[name] = RawView(view, self._project.data_root, path, reference, self._copies, self._held)
+            self._opened[name] = RawView(view, self._project.data_root, path, reference, self._copies, self._cache)
         return self._opened[name]
 
     def list_files(self, names: Iterable[str]) -> None:
@@ -205,7 +205,7 @@ class RawViews:
 
     def check_at_rest(self) -> None:
         """Raise InputError where a file that was read is not there any more, or is another one."""
-        self._held.check_at_rest()
+        self._cache.check_at_rest()
 
 
 # The case of ASCII letters alone says nothing: to DuckDB, 'Äb' and 'ÄB' are one column, and 'äb' is another.
@@ -244,5 +244,5 @@ def _within(day: int, spans: Iterable[tuple[int | None, int]]) -> bool:
 
 def remaining_columns(view: FeatureView, keys: Sequence[str]) -> tuple[str, ...]:
     """Fields that are neither key, nor timestamp, nor created, in declared order."""
-    held = {*keys, view.source.timestamp_field, view.source.created_field}
-    return tuple(one.name for one in view.fields if one.name not in held)
+    cache = {*keys, view.source.timestamp_field, view.source.created_field}
+    return tuple(one.name for one in view.fields if one.name not in cache)

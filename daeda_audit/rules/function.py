@@ -19,7 +19,7 @@ from daeda.functions.interference import stdout_on_stderr, undisturbed
 from daeda.functions.loading import check_not_stopped, load_function
 from daeda.process.supervised import user_code
 from daeda.settings.aggregations import UdfSpec
-from daeda_audit.instants import PER_SECOND, Day, Moment
+from daeda_audit.instants import PER_SECOND, Day, Instant
 from daeda_audit.values import from_arrow
 
 
@@ -57,7 +57,7 @@ def _plain(value: Any, dtype: DType) -> Any:
     match value:
         case list():
             return [_plain(item, dtype.item or dtype) for item in value]
-        case Moment():
+        case Instant():
             unit = dtype.unit
             assert unit is not None
             return value.nanoseconds // (PER_SECOND // unit.value)

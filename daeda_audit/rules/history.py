@@ -16,7 +16,7 @@ from daeda_audit.declared import FromHistory
 from daeda_audit.expression.evaluate import holds
 from daeda_audit.expression.syntax import Node
 from daeda_audit.instants import PER_DAY
-from daeda_audit.raw.rows import Span, choose
+from daeda_audit.raw.rows import TimeRange, choose
 from daeda_audit.raw.view import Key, RawView, RawViews, Row, by_key, key_of
 from daeda_audit.rules.kinds import aggregate
 from daeda_audit.rules.look_up import look_up, nearest
@@ -54,7 +54,7 @@ class History:
         inside = [past for past in dropped if unseen_by_window(self.raw, past, now, maker.window) is None]
         left_out = [("'where' is not true", past) for past in inside]
         left_out += [(f"its '{maker.spec.column}' is NULL", past) for past in empty]
-        left_out.sort(key=lambda one: self.raw.moment(one[1]) or 0, reverse=True)
+        left_out.sort(key=lambda one: self.raw.instant(one[1]) or 0, reverse=True)
         shown = [*nearest(self.raw, hidden, now), *nearest(self.raw, left_out, now)]
         return Evidence.of(counted, shown, self._columns(maker.spec))
 
@@ -82,7 +82,7 @@ def load_history(raws: RawViews, maker: FromHistory, now: int, window: Duration,
     # An entity whose key is an attribute is known only when the attribute is.
     own = set(keys) <= set(names)
     begin = None if window.nanoseconds is None else now - window.nanoseconds
-    span = Span(None if begin is None else begin - PER_DAY, now + PER_DAY)
+    span = TimeRange(None if begin is None else begin - PER_DAY, now + PER_DAY)
     files = raw.files_for((now, now + PER_DAY), window) if wanted else ()
     rows = choose(raw, files, span, keys if own else (), wanted).dicts(names)
     kept, dropped = _chosen(rows, maker.where)
@@ -107,6 +107,6 @@ def _chosen(rows: list[Row], where: Node | None) -> tuple[list[Row], list[Row]]:
 
 def _attach(other: RawView, raw: RawView, rows: list[Row], column: str) -> None:
     """Add a column of another view to history rows, each as of its own time."""
-    found = look_up(other, [(row, raw.moment(row) or 0) for row in rows])
+    found = look_up(other, [(row, raw.instant(row) or 0) for row in rows])
     for row, (seen, _) in zip(rows, found, strict=True):
         row[column] = None if seen is None else seen[column]

@@ -49,7 +49,7 @@ def look_up(raw: RawView, asked: Sequence[Asked], *, latest: bool = False) -> li
 def _newest(raw: RawView, rows: Sequence[Row]) -> Found:
     """The first row of the total order that has its times."""
     created = raw.view.source.created_field
-    known = [row for row in rows if raw.moment(row) is not None and (created is None or row[created] is not None)]
+    known = [row for row in rows if raw.instant(row) is not None and (created is None or row[created] is not None)]
     return (known[0] if known else None), Evidence.of(known[:1], (), _columns(raw))
 
 
@@ -68,8 +68,8 @@ def _newest_seen(raw: RawView, rows: Sequence[Row], now: int) -> Found:
 
 def nearest(raw: RawView, hidden: Sequence[tuple[str, Row]], now: int) -> list[tuple[str, Row]]:
     """Of the rows that do not count, those nearest in time on either side, which tell most; the newest first."""
-    later = [one for one in hidden if (raw.moment(one[1]) or 0) >= now]
-    earlier = [one for one in hidden if (raw.moment(one[1]) or 0) < now]
+    later = [one for one in hidden if (raw.instant(one[1]) or 0) >= now]
+    earlier = [one for one in hidden if (raw.instant(one[1]) or 0) < now]
     return [*later[-_MOST_HIDDEN:], *earlier[:_MOST_HIDDEN]]
 
 

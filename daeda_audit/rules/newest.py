@@ -9,7 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
 
 from daeda.errors import InputError
-from daeda_audit.raw.rows import Rows, Span, choose
+from daeda_audit.raw.rows import Rows, TimeRange, choose
 from daeda_audit.raw.view import Key, RawView
 from daeda_audit.values import shown
 
@@ -27,7 +27,7 @@ class Newest:
         self._exact = view.allow_exact
         self._groups = rows.by_key(view.keys, range(rows.number), wanted)
         rows.put_in_order(self._groups.values(), view.keys)
-        self._times = {key: [rows.moments[row] for row in group] for key, group in self._groups.items()}
+        self._times = {key: [rows.instants[row] for row in group] for key, group in self._groups.items()}
 
     def seen(self, key: Key | None, now: int) -> int | None:
         """The greatest row before `now` that is known by then and not older than the ttl."""
@@ -59,12 +59,12 @@ def look_up_all(raw: RawView, asked: Sequence[Asking], *, latest: bool = False) 
     if not wanted:
         return choose(raw, ()), [None] * len(asked)
     if latest:
-        every = Newest(choose(raw, raw.files(), Span(), raw.view.keys, wanted, known=True), wanted)
+        every = Newest(choose(raw, raw.files(), TimeRange(), raw.view.keys, wanted, known=True), wanted)
         return every.rows, [every.last(key) for key, _ in asked]
-    moments = [now for key, now in asked if key is not None]
+    instants = [now for key, now in asked if key is not None]
     ttl = None if raw.view.ttl is None else raw.view.ttl.nanoseconds
-    span = Span(None if ttl is None else min(moments) - ttl, max(moments))
-    files = raw.files_for(moments, raw.view.ttl)
+    span = TimeRange(None if ttl is None else min(instants) - ttl, max(instants))
+    files = raw.files_for(instants, raw.view.ttl)
     newest = Newest(choose(raw, files, span, raw.view.keys, wanted, known=True), wanted)
     answers = {one: newest.seen(*one) for one in set(asked)}
     return newest.rows, [answers[one] for one in asked]

@@ -156,11 +156,11 @@ class Recomputation:
         found: list[Key | None] = [
             None if None in row else tuple(map(order_key, row)) for row in zip(*values, strict=True)
         ]
-        return list(zip(found, self._moments, strict=True))
+        return list(zip(found, self._instants, strict=True))
 
     @cached_property
-    def _moments(self) -> list[int]:
-        return [self._spine.moment(row) or 0 for row in self._rows]
+    def _instants(self) -> list[int]:
+        return [self._spine.instant(row) or 0 for row in self._rows]
 
     def _look_up(self, maker: FromView, name: str) -> list[Answer]:
         view, latest = maker.view, maker.latest
@@ -177,7 +177,7 @@ class Recomputation:
     def _explain_look_up(self, maker: FromView, name: str, number: int) -> Evidence:
         """The raw rows behind one value, by the rules for one row."""
         asking = {key: self.column(key)[number].value for key in maker.view.keys}
-        asked = [(asking, self._moments[number])]
+        asked = [(asking, self._instants[number])]
         _, evidence = look_up(self._raws[maker.view.name], asked, latest=maker.latest)[0]
         return Evidence(evidence.counted, evidence.hidden, (*evidence.columns, name))
 
@@ -193,7 +193,7 @@ class Recomputation:
     def _explain_window(self, maker: FromHistory, number: int) -> Evidence:
         """The raw rows behind one value, by the rules for one row."""
         asking = {key: self.column(key)[number].value for key in entity_keys(maker.spec)}
-        now = self._moments[number]
+        now = self._instants[number]
         return load_history(self._raws, maker, now, maker.window, asking).explain(maker, asking, now)
 
     def _longest(self, group: tuple[object, ...]) -> Duration:

@@ -10,7 +10,7 @@ from daeda.catalog.service import SemiJoin, Session
 from daeda_audit.declared import spine_view
 from daeda_audit.expression.evaluate import holds, read_expression
 from daeda_audit.instants import PER_DAY, day_of
-from daeda_audit.raw.rows import Span, choose
+from daeda_audit.raw.rows import TimeRange, choose
 from daeda_audit.raw.view import RawView, RawViews, Row, by_key, key_of
 from daeda_audit.values import order_key
 
@@ -20,7 +20,7 @@ def spine_rows(project: Project, raws: RawViews, day: dt.date) -> list[Row]:
     raw = raws[spine_view(project).name]
     names = [one.name for one in raw.view.fields]
     begin = day_of(day).number * PER_DAY
-    rows = choose(raw, raw.files(day), Span(begin, begin + PER_DAY - 1)).dicts(names)
+    rows = choose(raw, raw.files(day), TimeRange(begin, begin + PER_DAY - 1)).dicts(names)
     for index, one in enumerate(project.service.spine.filters, start=1):
         if one.where is not None:
             condition = read_expression(one.where, f"filter {index} of the spine")
@@ -61,7 +61,7 @@ def _covered(raws: RawViews, declared: SemiJoin, day: dt.date, rows: Sequence[Ro
     raw = raws[declared.view]
     time = raw.view.source.timestamp_field
     end = (day_of(day).number + 1) * PER_DAY
-    span = None if time is None else Span(None, end - 1)
+    span = None if time is None else TimeRange(None, end - 1)
     covered = choose(raw, raw.files(day if time else None), span).distinct(declared.column)
     return [row for row in rows if order_key(row[declared.column]) in covered]
 

@@ -24,16 +24,16 @@ class Running(Protocol):
 
 
 def walk(
-    moments: Sequence[int], known: Sequence[int], length: int | None, asked: Sequence[int], running: Running
+    instants: Sequence[int], known: Sequence[int], length: int | None, asked: Sequence[int], running: Running
 ) -> list[Any]:
     """The aggregate at each asked instant over the rows in `[now - length, now)` that are known before it.
 
-    The asked instants and the `moments` ascend. `known` are the instants at which the rows become known, which may be
+    The asked instants and the `instants` ascend. `known` are the instants at which the rows become known, which may be
     earlier than their own.
     """
-    seen_from = [max(pair) for pair in zip(moments, known, strict=True)]
-    arriving = sorted(range(len(moments)), key=seen_from.__getitem__)
-    inside = bytearray(len(moments))
+    seen_from = [max(pair) for pair in zip(instants, known, strict=True)]
+    arriving = sorted(range(len(instants)), key=seen_from.__getitem__)
+    inside = bytearray(len(instants))
     values = []
     arrived = oldest = 0
     for now in asked:
@@ -42,10 +42,10 @@ def walk(
             row = arriving[arrived]
             arrived += 1
             # Windows move on: what is too old when it becomes known will never be inside.
-            if begin is None or moments[row] >= begin:
+            if begin is None or instants[row] >= begin:
                 inside[row] = 1
                 running.enter(row)
-        while begin is not None and oldest < len(moments) and moments[oldest] < begin:
+        while begin is not None and oldest < len(instants) and instants[oldest] < begin:
             if inside[oldest]:
                 inside[oldest] = 0
                 running.leave(oldest)

@@ -30,7 +30,7 @@ class Evidence:
 
 def unseen_by_look_up(raw: RawView, row: Row, now: int) -> str | None:
     """Why a look-up at `now` does not use a row of a view that changes over time."""
-    then = raw.moment(row)
+    then = raw.instant(row)
     if then is None:
         return "it has no timestamp"
     if then > now or (then == now and not raw.view.allow_exact):
@@ -42,7 +42,7 @@ def unseen_by_look_up(raw: RawView, row: Row, now: int) -> str | None:
 
 def unseen_by_window(raw: RawView, row: Row, now: int, window: Duration) -> str | None:
     """Why a history row is outside of `[now - window, now)`, or not known by then."""
-    then = raw.moment(row)
+    then = raw.instant(row)
     if then is None:
         return "it has no timestamp"
     if then >= now:
@@ -67,7 +67,7 @@ def total_order(raw: RawView, row: Row, keys: Sequence[str], attributes: Sequenc
     """What puts the rows of one key in order: time, created, then the remaining columns as they are declared."""
     rest = remaining_columns(raw.view, keys)
     return (
-        raw.moment(row) or 0,
+        raw.instant(row) or 0,
         raw.created(row) or 0,
         *(order_key(row[name]) for name in (*rest, *attributes)),
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from daeda.durations import Duration
 from daeda_audit.declared import FromHistory
-from daeda_audit.raw.rows import Rows, Span, choose
+from daeda_audit.raw.rows import Rows, TimeRange, choose
 from daeda_audit.raw.view import Key, RawViews
 from daeda_audit.rules.history import entity_keys
 from daeda_audit.rules.kinds import needs_order
@@ -31,19 +31,19 @@ class Windows:
         self._asked = asked
         self._ordered = False
         wanted = {key for key, _ in asked if key is not None}
-        moments = [now for key, now in asked if key is not None]
+        instants = [now for key, now in asked if key is not None]
         length = longest.nanoseconds
-        span = Span(None if length is None else min(moments, default=0) - length, max(moments, default=0))
+        span = TimeRange(None if length is None else min(instants, default=0) - length, max(instants, default=0))
         # An entity whose key is an attribute is known only when the attribute is.
         own = set(self._keys) <= {one.name for one in raw.view.fields}
-        files = raw.files_for(moments, longest) if wanted else ()
+        files = raw.files_for(instants, longest) if wanted else ()
         self._rows = choose(raw, files, span, self._keys if own else (), wanted, known=True)
-        kept = self._rows.narrowed(maker.where)
+        kept = self._rows.rows_where(maker.where)
         for attribute in spec.history.attributes:
             _attach(raws, attribute, self._rows, kept)
         self._groups = self._rows.by_key(self._keys, kept, wanted)
         for group in self._groups.values():
-            group.sort(key=self._rows.moments.__getitem__)
+            group.sort(key=self._rows.instants.__getitem__)
 
     def values(self, maker: FromHistory) -> list[Any]:
         """For each asking row the aggregate of `[now - window, now)`."""
@@ -53,22 +53,22 @@ class Windows:
         asking: dict[Key | None, set[int]] = {}
         for key, now in self._asked:
             asking.setdefault(key, set()).add(now)
-        answers = {key: self._of_key(maker, key, sorted(moments)) for key, moments in asking.items()}
+        answers = {key: self._of_key(maker, key, sorted(instants)) for key, instants in asking.items()}
         return [answers[key][now] for key, now in self._asked]
 
     def _of_key(self, maker: FromHistory, key: Key | None, asked: Sequence[int]) -> dict[int, Any]:
         """The aggregate of one key at ascending instants."""
-        length, moments = maker.window.nanoseconds, self._rows.moments
+        length, instants = maker.window.nanoseconds, self._rows.instants
         group = self._groups.get(key, []) if key is not None else []
         if length is not None:
-            group = group[bisect_left(group, asked[0] - length, key=moments.__getitem__) :]
+            group = group[bisect_left(group, asked[0] - length, key=instants.__getitem__) :]
         values: list[Any] = [None] * len(group)
         if maker.spec.column is not None:
             column = self._rows.column(maker.spec.column)
             # No kind collects NULLs.
             group = [row for row in group if column[row] is not None]
             values = [column[row] for row in group]
-        times = [moments[row] for row in group]
+        times = [instants[row] for row in group]
         created = self._rows.created
         known = times if created is None else [created[row] for row in group]
         found = walk(times, known, length, asked, running(maker.spec, values))
@@ -80,7 +80,7 @@ def _attach(raws: RawViews, attribute: str, rows: Rows, kept: Sequence[int]) -> 
     view, _, column = attribute.partition(":")
     other = raws[view]
     keys = rows.keys(other.view.keys)
-    seen_rows, seen = look_up_all(other, [(keys[row], rows.moments[row]) for row in kept])
+    seen_rows, seen = look_up_all(other, [(keys[row], rows.instants[row]) for row in kept])
     found = seen_rows.column(column)
     values: list[Any] = [None] * rows.number
     for row, place in zip(kept, seen, strict=True):

@@ -14,20 +14,20 @@ import pytest
 from sqlglot import exp
 
 import daeda.sql.statements
-import daeda_audit.probes.append
+import daeda_audit.probes.later_rows
 from daeda.catalog.project import Project
 from daeda.dataset.layout import Layout
 from daeda.operators.temporal import PointInTimeJoin
 from daeda_audit.command import main
-from daeda_audit.inputs.later_rows import Future, copy_with_future
-from daeda_audit.instants import parse_moment
+from daeda_audit.inputs.later_rows import LaterInput, copy_with_later_rows
+from daeda_audit.instants import parse_instant
 from daeda_audit.published.days import PublishedDay, published_days
-from daeda_audit.raw.copies import Copies
+from daeda_audit.raw.local_copies import LocalCopies
 from daeda_audit.raw.view import RawViews
 from tests.daeda_audit.feed import DAYS, build, feed, words
 from tests.projects import TinyProject
 
-CUT = parse_moment("2024-01-03 12:00:00").nanoseconds
+CUT = parse_instant("2024-01-03 12:00:00").nanoseconds
 
 
 def sees_hours_ahead(operator: PointInTimeJoin, left: exp.Expr, right: exp.Expr) -> exp.Expr:
@@ -54,11 +54,11 @@ def run(made: TinyProject, *more: str) -> subprocess.CompletedProcess[str]:
 
 
 def rebuilt_here(
-    project: Project, published: PublishedDay, arguments: argparse.Namespace, directory: Path, future: Future
+    project: Project, published: PublishedDay, arguments: argparse.Namespace, directory: Path, later_input: LaterInput
 ) -> PublishedDay:
     """The day from the copy, in this process: where a test has broken the product."""
     made = TinyProject(project.root)
-    build(made, days=[published.day], data=future.data_root, output=directory / "output/ranking")
+    build(made, days=[published.day], data=later_input.data_root, output=directory / "output/ranking")
     return published_days(Layout(directory / "output/ranking"), [published.day], directory)[published.day][0]
 
 
@@ -72,41 +72,42 @@ def table(told: str) -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def future(made: TinyProject, tmp_path_factory: pytest.TempPathFactory) -> Future:
+def later_input(made: TinyProject, tmp_path_factory: pytest.TempPathFactory) -> LaterInput:
     project = made.load()
     before = files(made.root)
     copies = tmp_path_factory.mktemp("copy")
     day = published_days(Layout(project.service_dir), [DAYS[1]], copies)[DAYS[1]][0]
-    copied = copy_with_future(project, RawViews(project, Copies(copies)), day, CUT, copies, 0)
+    copied = copy_with_later_rows(project, RawViews(project, LocalCopies(copies)), day, CUT, copies, 0)
     assert files(made.root) == before
     return copied
 
 
-def test_every_view_that_changes_gets_rows_and_no_other(future: Future) -> None:
-    assert sorted(future.added) == ["clicks", "events", "prices", "stock"]
-    assert all(number > 0 for number in future.added.values())
-    assert future.outside == ()
+def test_every_view_that_changes_gets_rows_and_no_other(later_input: LaterInput) -> None:
+    assert sorted(later_input.added) == ["clicks", "events", "prices", "stock"]
+    assert all(number > 0 for number in later_input.added.values())
+    assert later_input.outside == ()
 
 
-def test_the_rows_of_the_original_are_all_there(made: TinyProject, future: Future) -> None:
+def test_the_rows_of_the_original_are_all_there(made: TinyProject, later_input: LaterInput) -> None:
     for path in (made.root / "data").rglob("*.parquet"):
         original = pq.read_table(path, partitioning=None)
-        copied = pq.read_table(future.data_root / path.relative_to(made.root / "data"), partitioning=None)
+        copied = pq.read_table(later_input.data_root / path.relative_to(made.root / "data"), partitioning=None)
         assert copied.slice(0, len(original)).equals(original)
 
 
-def test_what_is_added_is_known_only_after_the_cut(made: TinyProject, future: Future) -> None:
+def test_what_is_added_is_known_only_after_the_cut(made: TinyProject, later_input: LaterInput) -> None:
     cut = CUT // 1000
     for name in ("events", "stock"):
-        for path in (future.data_root / name).rglob("zz-*.parquet"):
+        for path in (later_input.data_root / name).rglob("zz-*.parquet"):
             assert min(pq.read_table(path, partitioning=None).column("event_timestamp").cast("int64").to_pylist()) > cut
     added = [
-        pq.read_table(path, partitioning=None) for path in sorted((future.data_root / "prices").rglob("zz-*.parquet"))
+        pq.read_table(path, partitioning=None)
+        for path in sorted((later_input.data_root / "prices").rglob("zz-*.parquet"))
     ]
     assert all(min(one.column("known_at").cast("int64").to_pylist()) > cut // 1000 for one in added)
     # Corrections of what was known before the cut, too.
     assert any(min(one.column("event_timestamp").cast("int64").to_pylist()) < cut for one in added)
-    clicks = pq.read_table(future.data_root / "clicks.parquet").slice(150)
+    clicks = pq.read_table(later_input.data_root / "clicks.parquet").slice(150)
     assert min(clicks.column("seen_at").to_pylist()) > cut // 1000
 
 
@@ -131,7 +132,7 @@ def test_a_look_up_that_sees_hours_ahead_is_found(
     broken = TinyProject(tmp_path / "broken")
     shutil.copytree(made.root, broken.root)
     monkeypatch.setattr(daeda.sql.statements, "_seen", sees_hours_ahead)
-    monkeypatch.setattr(daeda_audit.probes.append, "_rebuild", rebuilt_here)
+    monkeypatch.setattr(daeda_audit.probes.later_rows, "_rebuild", rebuilt_here)
     build(broken, days=DAYS[1:])
     assert main(words(broken, "--probe", "append", "--days", "2024-01-03")) == 1
     done = capsys.readouterr()

@@ -17,7 +17,7 @@ from daeda.operators.dag import Operator
 from daeda.operators.temporal import PointInTimeJoin
 from daeda_audit.command import main
 from daeda_audit.declared import declared_columns
-from daeda_audit.raw.copies import Copies
+from daeda_audit.raw.local_copies import LocalCopies
 from daeda_audit.raw.view import RawViews
 from daeda_audit.rules.kinds import aggregate
 from daeda_audit.rules.recompute import Recomputation
@@ -106,7 +106,7 @@ def by_oracle(made: TinyProject, ttl: str, *, exact: bool, created: bool) -> dic
 def by_audit(made: TinyProject, directory: Path) -> dict[str, list[Any]]:
     """What the audit makes of them; the rows that it shows as evidence give the same, one row at a time."""
     loaded = made.load()
-    raws, declared = RawViews(loaded, Copies(directory)), declared_columns(loaded)
+    raws, declared = RawViews(loaded, LocalCopies(directory)), declared_columns(loaded)
     recomputed = Recomputation(loaded, declared, raws, DAY, spine_rows(loaded, raws, DAY), {}, {})
     found = {}
     for spec in loaded.aggregations.aggregation_specs:

@@ -16,7 +16,7 @@ import pytest
 import daeda_audit.probes.recomputation
 from daeda.errors import InputError
 from daeda_audit.command import main
-from daeda_audit.raw.column_cache import Held
+from daeda_audit.raw.column_cache import ColumnCache
 from tests.daeda_audit.feed import build, feed, words
 from tests.projects import TinyProject
 
@@ -175,7 +175,7 @@ def test_what_changes_in_the_middle_of_the_audit(
 
 def test_columns_of_two_states_of_a_file_never_stand_beside_each_other(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
-    held = Held()
+    held = ColumnCache()
 
     def read(file: object, names: list[str]) -> pa.Table:
         return pq.read_table(path, columns=names, partitioning=None)
@@ -198,7 +198,7 @@ def test_columns_of_two_states_of_a_file_never_stand_beside_each_other(tmp_path:
 def test_what_is_held_has_its_bound(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({name: list(range(100)) for name in "abc"}), path)
-    held, parsed = Held(most_bytes=1_700), []
+    held, parsed = ColumnCache(most_bytes=1_700), []
 
     def read(file: object, names: list[str]) -> pa.Table:
         parsed.append(names)

@@ -25,8 +25,8 @@ from daeda.settings.aggregations import EmbeddingStore
 from daeda.sql.template import forget_statements
 from daeda.storage.client import RetryPolicy, S3Client
 from daeda_audit.command import main
-from daeda_audit.raw.copies import Copies
 from daeda_audit.raw.listing import read_listing
+from daeda_audit.raw.local_copies import LocalCopies
 from daeda_audit.rules.vectors import load_vectors
 from tests.projects import TinyProject, moment
 from tests.storage.conftest import BUCKET, KEY_ID, SECRET, put_tree
@@ -186,7 +186,7 @@ def test_copies_keep_to_their_bytes_and_to_the_version_that_was_listed(
     for name in "abc":
         client.put(BUCKET / f"v/{name}.parquet", name.encode() * 400)
     listed = read_listing("x", "s3://lake", "v").flat
-    copies = Copies(tmp_path / "copies", most_bytes=1000)
+    copies = LocalCopies(tmp_path / "copies", most_bytes=1000)
     proxy.seen.clear()
     for file in (listed[0], listed[1], listed[0], listed[2], listed[0]):
         assert copies.local(file).read_bytes() == file.path.name[0].encode() * 400
@@ -197,7 +197,7 @@ def test_copies_keep_to_their_bytes_and_to_the_version_that_was_listed(
     with pytest.raises(ChangedMeanwhile) as raised:
         copies.local(listed[1])
     assert str(raised.value) == "s3://lake/v/b.parquet changed while it was read: run again when it is complete"
-    large = Copies(tmp_path / "more", most_bytes=10)
+    large = LocalCopies(tmp_path / "more", most_bytes=10)
     assert large.local(listed[0]).stat().st_size == 400
 
 

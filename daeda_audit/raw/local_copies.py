@@ -44,7 +44,7 @@ def snapshot_of(reference: str) -> str:
     return reference.removeprefix(table_of(reference)).removeprefix("@")
 
 
-class Copies:
+class LocalCopies:
     """Copies of at most so many bytes together; what was not read for longest makes room."""
 
     def __init__(self, directory: Path, most_bytes: int = MOST_BYTES) -> None:

@@ -13,7 +13,7 @@ Identity = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
-class Alignment:
+class RowMatching:
     """`published[i]` is the published row number of spine row i, None for a row that is lost.
 
     `added` are published rows that the spine does not have, `moved` how many rows are not in their place.
@@ -30,7 +30,7 @@ class Alignment:
         return tuple(place for place, found in enumerate(self.published) if found is None)
 
 
-def align(spine: Sequence[Identity], published: Sequence[Identity]) -> Alignment:
+def match_rows(spine: Sequence[Identity], published: Sequence[Identity]) -> RowMatching:
     """Match rows: by place where the days agree row for row, else the n-th of an identity with its n-th.
 
     >>> align([(1,), (2,)], [(2,), (1,)]).moved
@@ -39,7 +39,7 @@ def align(spine: Sequence[Identity], published: Sequence[Identity]) -> Alignment
     wanted = [order_key(identity) for identity in spine]
     found = [order_key(identity) for identity in published]
     if wanted == found:
-        return Alignment(tuple(range(len(found))), (), 0)
+        return RowMatching(tuple(range(len(found))), (), 0)
     waiting: dict[Any, list[int]] = defaultdict(list)
     for place, key in reversed(list(enumerate(found))):
         waiting[key].append(place)
@@ -47,7 +47,7 @@ def align(spine: Sequence[Identity], published: Sequence[Identity]) -> Alignment
     added = tuple(sorted(place for rest in waiting.values() for place in rest))
     kept = [place for place in places if place is not None]
     moved = [place for place, right in zip(kept, sorted(kept), strict=True) if place != right]
-    return Alignment(places, added, len(moved), moved[0] if moved else None)
+    return RowMatching(places, added, len(moved), moved[0] if moved else None)
 
 
 def identity_of(names: Sequence[str], values: Identity) -> str:

@@ -21,10 +21,10 @@ from daeda.flags.given import forwarded
 from daeda.flags.table import PROJECT
 from daeda.settings.runtime import EXPORTS_VARIABLE
 from daeda_audit.declared import Declared, FromHistory, FromSpine, FromView, read_columns
-from daeda_audit.inputs.external import Elsewhere
-from daeda_audit.inputs.later_rows import Future, copy_with_future
-from daeda_audit.instants import Moment
-from daeda_audit.probes.alignment import align, identity_of
+from daeda_audit.inputs.external import ExternalInputs
+from daeda_audit.inputs.later_rows import LaterInput, copy_with_later_rows
+from daeda_audit.instants import Instant
+from daeda_audit.probes.row_matching import identity_of, match_rows
 from daeda_audit.published.days import PublishedDay, published_days
 from daeda_audit.raw.view import RawView
 from daeda_audit.report.findings import ROWS, Findings, Mismatch
@@ -38,54 +38,54 @@ _LABELS = ("before", "after")
 
 
 @dataclass(frozen=True)
-class Appended:
+class LaterRowsProbe:
     """What the probe did: the day, the cut, how many of its rows were compared, and what was added."""
 
-    cut: Moment
+    cut: Instant
     rows: int
-    future: Future
+    later_input: LaterInput
 
 
-def probe_append(
+def probe_later_rows(
     project: Project,
-    elsewhere: Elsewhere,
+    external: ExternalInputs,
     declared: Sequence[Declared],
     published: PublishedDay,
     arguments: argparse.Namespace,
     findings: Findings,
     progress: Progress,
-) -> Appended | None:
+) -> LaterRowsProbe | None:
     """Rebuild a skeleton day with a future and compare; None when the day has no rows to compare."""
-    raws = elsewhere.views([published])
+    raws = external.views([published])
     rows = spine_rows(project, raws, published.day)
     if not rows or published.manifest.rows == 0:
         return None
     spine = raws[project.service.spine.view]
-    moments = [spine.moment(row) or 0 for row in rows]
-    cut = moments[len(moments) // 2]
-    before = sum(moment <= cut for moment in moments)
-    directory = elsewhere.directory / "append"
+    instants = [spine.instant(row) or 0 for row in rows]
+    cut = instants[len(instants) // 2]
+    before = sum(instant <= cut for instant in instants)
+    directory = external.directory / "append"
     directory.mkdir()
     progress.append("rows are added", 0.0)
-    future = copy_with_future(project, raws, published, cut, directory, arguments.seed)
+    later_input = copy_with_later_rows(project, raws, published, cut, directory, arguments.seed)
     progress.append("the day is rebuilt", 0.2)
-    rebuilt = _rebuild(project, published, arguments, directory, future)
+    rebuilt = _rebuild(project, published, arguments, directory, later_input)
     progress.append("the days are compared", 0.95)
-    later = sum(moment <= cut for moment in _published_moments(spine, rebuilt)) or before
+    later = sum(instant <= cut for instant in _published_instants(spine, rebuilt)) or before
     _compare(project, declared, (published, before), (rebuilt, later), findings)
-    return Appended(Moment(cut), before, future)
+    return LaterRowsProbe(Instant(cut), before, later_input)
 
 
 def _rebuild(
-    project: Project, published: PublishedDay, arguments: argparse.Namespace, directory: Path, future: Future
+    project: Project, published: PublishedDay, arguments: argparse.Namespace, directory: Path, later_input: LaterInput
 ) -> PublishedDay:
     """The skeleton of the day from the copy, built by the driver in a process of its own."""
     words = [sys.executable, "-m", "daeda", "pipeline", "train", project.service.name, "--skeleton-only"]
     words += forwarded(arguments, PROJECT)
     words += ["--output-root", str(directory / "output"), "--day-workers", "1"]
     day = published.day.isoformat()
-    settings = {"DAEDA_DATA_ROOT": str(future.data_root), "DAEDA_FEED_START": day, "DAEDA_FEED_END": day}
-    settings[EXPORTS_VARIABLE] = str(future.exports)
+    settings = {"DAEDA_DATA_ROOT": str(later_input.data_root), "DAEDA_FEED_START": day, "DAEDA_FEED_END": day}
+    settings[EXPORTS_VARIABLE] = str(later_input.exports)
     done = subprocess.run(
         words,
         env={**os.environ, **settings},
@@ -104,7 +104,7 @@ def _rebuild(
     return published_days(layout, [published.day], directory)[published.day][0]
 
 
-def _published_moments(spine: RawView, day: PublishedDay) -> list[int]:
+def _published_instants(spine: RawView, day: PublishedDay) -> list[int]:
     """The times of the rows of a day; empty where the contract does not have the timestamp."""
     time = spine.view.source.timestamp_field or ""
     if time not in day.schema.names:
@@ -124,20 +124,20 @@ def _compare(
     names = [one.name for one in declared if isinstance(one.maker, FromSpine)]
     names = [name for name in names if all(name in day.schema.names for day, _ in both)]
     first, second = (list(zip(*_head(day, names, rows).values(), strict=True)) for day, rows in both)
-    alignment = align(first, second)
+    matching = match_rows(first, second)
     judged_late = sees_the_day(project)
 
     def example(place: int, was: str, now: str, values: tuple[Any, ...]) -> Mismatch:
         return Mismatch("skeleton", published[0].day, place, identity_of(names, values), was, now, labels=_LABELS)
 
     line = findings.of(ROWS, SEES_THE_FUTURE if judged_late else "")
-    for place, at in enumerate(alignment.published):
+    for place, at in enumerate(matching.published):
         now = "not there" if at is None else f"row {at}"
         kept = at == place or (at is not None and judged_late)
         line.count(kept, partial(example, place, f"row {place}", now, first[place]))
-    for at in alignment.added:
+    for at in matching.added:
         line.count(False, partial(example, at, "not there", f"row {at}", second[at]))
-    pairs = [(place, at) for place, at in enumerate(alignment.published) if at is not None]
+    pairs = [(place, at) for place, at in enumerate(matching.published) if at is not None]
     marks = marked(declared)
     for column in declared:
         if all(column.name in day.schema.names for day, _ in both):
@@ -185,14 +185,14 @@ def failing(findings: Findings) -> list[str]:
     return [one.column for one in findings.lines.values() if one.mismatches and one.note != SEES_THE_FUTURE]
 
 
-def told(appended: Appended | None, published: PublishedDay) -> str:
+def told(probe: LaterRowsProbe | None, published: PublishedDay) -> str:
     """One line about the probe."""
-    if appended is None:
+    if probe is None:
         return f"append probe: {published.day} has no rows, so there is nothing to compare"
-    added = ", ".join(f"{name} {number:,}" for name, number in appended.future.added.items())
-    outside = appended.future.outside
+    added = ", ".join(f"{name} {number:,}" for name, number in probe.later_input.added.items())
+    outside = probe.later_input.outside
     left = f"; {', '.join(outside)} not, because its files are outside of data_root" if outside else ""
     return (
-        f"append probe: {published.day} rebuilt with rows added after {appended.cut} ({added}{left}): "
-        f"{counted(appended.rows, 'row')} up to then compared"
+        f"append probe: {published.day} rebuilt with rows added after {probe.cut} ({added}{left}): "
+        f"{counted(probe.rows, 'row')} up to then compared"
     )
