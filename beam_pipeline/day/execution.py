@@ -27,15 +27,15 @@ from daeda.sql.lower import SourceOperator, inputs_of, lower
 def run_operator(session: DaySession, operator: SourceOperator, handle: DayHandle) -> DayHandle:
     """Run one operator of a day; returns the handle with the operator's output, or behind a Sink with the parts."""
     inputs = inputs_of(operator, dict(handle.relations))
-    relation = operator.derive(tuple(one.relation for one in inputs))
+    relation = operator.derive(tuple(source.relation for source in inputs))
     session.record.add_operator(operator)
     try:
         output = lower(_Executing(session), operator, relation, inputs)
     except duckdb.Error as error:
-        told = failing_expression(session, operator, inputs, error)
-        if told is None:
+        sentence = failing_expression(session, operator, inputs, error)
+        if sentence is None:
             raise
-        raise DayError(told) from error
+        raise DayError(sentence) from error
     session.expressions.add(operator, inputs)
     if isinstance(operator, Sink):
         return handle.as_published(session.record.published)
@@ -44,15 +44,17 @@ def run_operator(session: DaySession, operator: SourceOperator, handle: DayHandl
 
 def rows_of(handle: DayHandle) -> int:
     """Rows of the spine, 0 while they are not known."""
-    return max((one.rows for one in handle.relations.values() if isinstance(one, Materialised)), default=0)
+    return max(
+        (relation.rows for relation in handle.relations.values() if isinstance(relation, Materialised)), default=0
+    )
 
 
 def rows_made(operator: SourceOperator, before: DayHandle, after: DayHandle) -> int | None:
     """Rows of the operator's own output, None where it only composes SQL."""
     if isinstance(operator, Sink):
         return rows_of(before)
-    made = after.relations[operator.output]
-    return made.rows if isinstance(made, Materialised) else None
+    output = after.relations[operator.output]
+    return output.rows if isinstance(output, Materialised) else None
 
 
 @dataclass(frozen=True)

@@ -17,19 +17,24 @@ from daeda.sql.lower import Handle, SourceOperator
 
 _SUSPECTS = "daeda_suspects"
 # Errors of the machine, and not of a value.
-_OTHERS = (duckdb.OutOfMemoryException, duckdb.InterruptException, duckdb.IOException, duckdb.PermissionException)
+_MACHINE_ERRORS = (
+    duckdb.OutOfMemoryException,
+    duckdb.InterruptException,
+    duckdb.IOException,
+    duckdb.PermissionException,
+)
 
 
 def failing_expression(
     session: DaySession, operator: SourceOperator, inputs: tuple[Handle, ...], error: duckdb.Error
 ) -> str | None:
     """The sentence about the expression behind an error and its first row; None where it is not an expression."""
-    if isinstance(error, _OTHERS) or session.resources.stopping:
+    if isinstance(error, _MACHINE_ERRORS) or session.resources.stopping:
         return None
     try:
         for filtered, left in session.expressions.filters:
-            if filtered.predicate is not None and (told := _in_filter(session, filtered.predicate, filtered, left)):
-                return told
+            if filtered.predicate is not None and (sentence := _in_filter(session, filtered.predicate, filtered, left)):
+                return sentence
         if (
             isinstance(operator, Sink)
             and isinstance(inputs[0], Materialised)
@@ -37,17 +42,17 @@ def failing_expression(
         ):
             return _in_column(session, session.expressions.project, inputs[0])
     except duckdb.Error:
-        return None  # what cannot be looked into is told in DuckDB's words
+        return None  # then the error of the statement is raised as it is
     return None
 
 
 def _in_column(session: DaySession, project: Project, given: Materialised) -> str | None:
     """The first column that fails, at its first row in the order of the spine."""
     whole = session.resources.arrow_columns.side_by_side(given)
-    for one in project.columns:
-        if one.expression is None:
+    for projected in project.columns:
+        if projected.expression is None:
             continue
-        relation = Relation((given.relation.column(one.name),))
+        relation = Relation((given.relation.column(projected.name),))
 
         def failure(first: int, last: int, relation: Relation = relation) -> str | None:
             session.resources.arrow_columns.show(first, last)
@@ -61,7 +66,9 @@ def _in_column(session: DaySession, project: Project, given: Materialised) -> st
             session.resources.arrow_columns.show(row, row + 1)
             query = selected(*map(column, names)).from_(whole.select(names, row, row + 1).subquery("a"))
             labels = session.resources.connection.execute(query.sql("duckdb")).fetchone() if names else ()
-            return _told(f"column '{one.name}': its expression", one.expression, (names, labels or ()), row, reason)
+            return _sentence(
+                f"column '{projected.name}': its expression", projected.expression, (names, labels or ()), row, reason
+            )
     return None
 
 
@@ -89,7 +96,9 @@ def _in_filter(session: DaySession, predicate: str, operator: Filter, left: Defe
     if row is None:
         return None
     values = session.resources.connection.execute(f"SELECT * FROM {_SUSPECTS} LIMIT 1 OFFSET {row}").fetchone() or ()
-    return _told(f"filter '{operator.name}': its condition", predicate, (names, values), None, failure(row, row + 1))
+    return _sentence(
+        f"filter '{operator.name}': its condition", predicate, (names, values), None, failure(row, row + 1)
+    )
 
 
 def _first_failing(failure: Callable[[int, int], str | None], rows: int) -> int | None:
@@ -111,19 +120,19 @@ def _failure(session: DaySession, query: str) -> str | None:
     session.resources.check()
     try:
         session.resources.connection.execute(query).fetchall()
-    except _OTHERS:
+    except _MACHINE_ERRORS:
         raise
     except duckdb.Error as error:
         return first_line(error)
     return None
 
 
-def _told(
+def _sentence(
     what: str, text: str, shown: tuple[list[str], tuple[object, ...]], row: int | None, reason: str | None
 ) -> str:
     values = ", ".join(f"{name} {cut(value)}" for name, value in zip(*shown, strict=False))
-    where = f"row {row} ({values})" if row is not None else f"the row with {values}"
+    at_row = f"row {row} ({values})" if row is not None else f"the row with {values}"
     return (
-        f"{what} '{cut(' '.join(text.split()), 200)}' fails at {where}: {reason}: guard it with try_cast, nullif or a "
+        f"{what} '{cut(' '.join(text.split()), 200)}' fails at {at_row}: {reason}: guard it with try_cast, nullif or a "
         "CASE, or repair the row"
     )

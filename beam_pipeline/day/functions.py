@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from beam_pipeline.day.table_writer import filling
+from beam_pipeline.day.table_writer import table_writer
 from beam_pipeline.session.session import DaySession
 from daeda.dtypes import describe_arrow
 from daeda.errors import DayError, first_line, shortened
@@ -59,14 +59,14 @@ def run_udf(session: DaySession, operator: ArrowUdfTransform, left: Materialised
     reader = session.resources.connection.execute(statements.function_input(operator, left)).to_arrow_reader(limit)
     schema = pa.schema([(stored_name(operator.result), operator.dtype.arrow())])
     first = 0
-    with filling(session.resources.connection, operator.output) as add:
-        add(schema.empty_table())
+    with table_writer(session.resources.connection, operator.output) as append:
+        append(schema.empty_table())
         for chunk in _chunks(reader, limit):
             session.resources.check()
             values = _call(work, chunk, first)
             if first == 0:
                 _check_row_wise(work, chunk, values)
-            add(pa.table([values], schema=schema))
+            append(pa.table([values], schema=schema))
             first += chunk.num_rows
     return ColumnTable(operator.output, (operator.result,))
 
@@ -126,10 +126,10 @@ def _typed(work: _Work, returned: pa.Array, rows: str) -> pa.Array:
     operator = work.operator
     if pa.types.is_null(returned.type):
         return pa.nulls(len(returned), operator.dtype.arrow())
-    found = describe_arrow(returned.type)
-    if found != operator.dtype.name:
+    dtype = describe_arrow(returned.type)
+    if dtype != operator.dtype.name:
         raise work.error(
-            f"returned {found} at {rows}, and the column '{operator.result}' is declared "
+            f"returned {dtype} at {rows}, and the column '{operator.result}' is declared "
             f"{operator.dtype}: cast the values in the function, or declare their type"
         )
     try:

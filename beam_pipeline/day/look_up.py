@@ -15,20 +15,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beam_pipeline.history import ordering
-from beam_pipeline.history.reader import HELD_SHARE, MOST_HELD, combined, numbers, put_ties_in_order, rows_of_duckdb
+from beam_pipeline.history.reader import combined, numbers, put_ties_in_order, room_for_history, rows_of_duckdb
 from beam_pipeline.history.sorted_partitions import Rows
 from beam_pipeline.session.probe_tables import ProbeTables
+from beam_pipeline.session.resources import DayResources
 from beam_pipeline.session.session import DaySession
-from beam_pipeline.windows.contract import Probes
+from beam_pipeline.windows.contract import Int64s, Probes
 from beam_pipeline.windows.numpy_engine.bounds import BoundFinder, distinct_probes, segments_of
 from daeda.operators.relation import Relation
 from daeda.operators.temporal import PointInTimeJoin
 from daeda.sql.handle import ROW, ColumnTable, Deferred, Materialised, stored_name
 from daeda.sql.statements import CREATED, ENTITY, TIME, unit_of
 
-Int64s = npt.NDArray[np.int64]
-
-# Bytes of a probe and of what is found for it: three numbers as they are read, and about as many while it is searched.
+# Bytes of a probe and of the row that it sees: three numbers as they are read, and about as many while it is searched.
 _PROBE_BYTES = 64
 _BATCH_ROWS = 122_880
 _GREATEST = 2**63 - 1
@@ -38,12 +37,12 @@ _GREATEST = 2**63 - 1
 class Visible:
     """The right side in the order in which its rows become visible to their entity.
 
-    At the n-th place the row `winner[n]` of it is the newest of those up to there; its own time is `time[n]`.
+    Of the rows up to the n-th, the newest is row `newest[n]` of the right side; its own time is `time[n]`.
     """
 
     entity: Int64s
     instant: Int64s
-    winner: Int64s
+    newest: Int64s
     time: Int64s
 
 
@@ -53,41 +52,40 @@ def run_search(
     """The table of the new columns of `left`; None where the as-of join is to make them."""
     if operator.name not in session.context.searched:
         return None
-    moments = session.probe_tables.of(operator, left)
-    kernel = session.resources.engine_bytes
-    room = min(int(kernel * HELD_SHARE), MOST_HELD) - left.rows * _PROBE_BYTES
+    tables = session.probe_tables.of(operator, left)
+    resources = session.resources
+    room = room_for_history(resources) - left.rows * _PROBE_BYTES
     if room <= 0:
         return None
-    given = rows_of_duckdb(session, operator, right, moments.entities, room, _BATCH_ROWS)
+    given = rows_of_duckdb(resources, operator, right, tables.entities, room, _BATCH_ROWS)
     if given is None:
         return None
-    probes = _probes(session, moments)
+    probes = _probes(resources, tables)
     if probes is None:
         return None
     rows, looking = probes
-    visible = _in_order(session, operator, right.relation, given)
-    places = np.full(left.rows, -1, dtype=np.int64)
-    places[rows] = _found(operator, visible, looking)
-    return _kept(session, operator, given, places)
+    visible = _in_order(resources, operator, right.relation, given)
+    indices = np.full(left.rows, -1, dtype=np.int64)
+    indices[rows] = _seen(operator, visible, looking)
+    return _kept(resources, operator, given, indices)
 
 
-def _probes(session: DaySession, moments: ProbeTables) -> tuple[Int64s, Probes] | None:
-    """The rows that have an entity, and their moments; None where a moment is not known, or the last that there is."""
-    read = session.resources.connection.table(moments.probes).to_arrow_table()
-    time = read.column(TIME)
-    if time.null_count:
+def _probes(resources: DayResources, tables: ProbeTables) -> tuple[Int64s, Probes] | None:
+    """The rows that have an entity, and their probes; None where a time is not known, or the last that there is."""
+    probes = resources.connection.table(tables.probes).to_arrow_table()
+    if probes.column(TIME).null_count:
         return None
-    times = numbers(time)
+    times = numbers(probes.column(TIME))
     if int(times.max(initial=0)) == _GREATEST:
         return None
-    return numbers(read.column(ROW)), Probes(numbers(read.column(ENTITY)), times)
+    return numbers(probes.column(ROW)), Probes(numbers(probes.column(ENTITY)), times)
 
 
-def _in_order(session: DaySession, operator: PointInTimeJoin, relation: Relation, given: Rows) -> Visible:
+def _in_order(resources: DayResources, operator: PointInTimeJoin, relation: Relation, given: Rows) -> Visible:
     times = numbers(given.columns[TIME])
     order = ordering.in_order(given.entity, times)
     entity, time = ordering.sorted_numbers(given.entity), times[order]
-    put_ties_in_order(session, operator, relation, given.columns, ordering.tied(entity, time), order)
+    put_ties_in_order(resources, operator, relation, given.columns, ordering.tied_rows(entity, time), order)
     if operator.created is None:
         return Visible(entity, time, order, time)
     instant = np.maximum(time, numbers(given.columns[CREATED])[order])
@@ -97,53 +95,53 @@ def _in_order(session: DaySession, operator: PointInTimeJoin, relation: Relation
     return Visible(entity, instant[by_instant], order[newest], time[newest])
 
 
-def _found(operator: PointInTimeJoin, visible: Visible, probes: Probes) -> Int64s:
-    """For each probe the row of the right side, -1 where there is none that is seen and young enough."""
+def _seen(operator: PointInTimeJoin, visible: Visible, probes: Probes) -> Int64s:
+    """For each probe the row of the right side, -1 where there is none that is visible and young enough."""
     distinct = distinct_probes(probes.entity, probes.time)
     unseen = replace(distinct, time=_first_unseen(operator, distinct.time))
     bounds = BoundFinder(segments_of(visible.entity), visible.instant, unseen).find(None)
     last = bounds.hi - 1
-    found = np.full(len(last), -1, dtype=np.int64)
+    seen = np.full(len(last), -1, dtype=np.int64)
     some = np.flatnonzero(bounds.hi > bounds.lo)
-    found[some] = visible.winner[last[some]]
-    found[some[_too_old(operator, distinct.time[some], visible.time[last[some]])]] = -1
-    return found if distinct.inverse is None else found[distinct.inverse]
+    seen[some] = visible.newest[last[some]]
+    seen[some[_too_old(operator, distinct.time[some], visible.time[last[some]])]] = -1
+    return seen if distinct.inverse is None else seen[distinct.inverse]
 
 
-def _first_unseen(operator: PointInTimeJoin, moment: Int64s) -> Int64s:
+def _first_unseen(operator: PointInTimeJoin, time: Int64s) -> Int64s:
     """The first instant that a probe does not see."""
-    return moment + 1 if operator.allow_exact else moment
+    return time + 1 if operator.allow_exact else time
 
 
-def _too_old(operator: PointInTimeJoin, moment: Int64s, time: Int64s) -> npt.NDArray[np.bool_]:
-    """Which rows of these times are older than the ttl at their moments, none of which is before its row."""
+def _too_old(operator: PointInTimeJoin, probe: Int64s, time: Int64s) -> npt.NDArray[np.bool_]:
+    """Which rows of these times are older than the ttl at the times of their probes, which are not before them."""
     ttl = None if operator.ttl is None else operator.ttl.in_unit(unit_of(operator))
     if ttl is None or ttl >= 1 << 64:
-        return np.zeros(len(moment), dtype=np.bool_)
+        return np.zeros(len(probe), dtype=np.bool_)
     # An age can be wider than int64, and fits modulo 2^64.
-    old: npt.NDArray[np.bool_] = moment.view(np.uint64) - time.view(np.uint64) > np.uint64(ttl)
+    old: npt.NDArray[np.bool_] = probe.view(np.uint64) - time.view(np.uint64) > np.uint64(ttl)
     return old
 
 
-def _kept(session: DaySession, operator: PointInTimeJoin, given: Rows, places: Int64s) -> ColumnTable | None:
-    """The columns of the rows at these places, held; None where there is no room for them."""
+def _kept(resources: DayResources, operator: PointInTimeJoin, given: Rows, indices: Int64s) -> ColumnTable | None:
+    """The columns of the rows at these indices, kept in Arrow; None where there is no room for them."""
     columns = {stored_name(name): combined(given.columns[name]) for name in operator.columns}
-    held, room = [], session.resources.arrow_columns.room
-    for some in _slices(places, sum(_widest(one) for one in columns.values()), room):
-        wanted = pa.array(some, mask=some < 0)
-        held.append(pa.table({name: pc.take(one, wanted, boundscheck=False) for name, one in columns.items()}))
-        room -= held[-1].nbytes
+    kept, room = [], resources.arrow_columns.room
+    for some in _slices(indices, sum(map(_widest, columns.values())), room):
+        masked = pa.array(some, mask=some < 0)
+        kept.append(pa.table({name: pc.take(column, masked, boundscheck=False) for name, column in columns.items()}))
+        room -= kept[-1].nbytes
         if room < 0:
             return None
-    session.resources.arrow_columns.hold(operator.output, pa.concat_tables(held))
+    resources.arrow_columns.add(operator.output, pa.concat_tables(kept))
     return ColumnTable(operator.output, operator.columns, numbered=False)
 
 
-def _slices(places: Int64s, widest: int, room: int) -> Iterator[Int64s]:
-    """The places in pieces, at least one, so few at a time that they cannot take much more than the room."""
+def _slices(indices: Int64s, widest: int, room: int) -> Iterator[Int64s]:
+    """The indices in slices, at least one, so few at a time that they cannot take much more than the room."""
     step = max(1, min(_BATCH_ROWS, room // max(widest, 1)))
-    for first in range(0, max(len(places), 1), step):
-        yield places[first : first + step]
+    for first in range(0, max(len(indices), 1), step):
+        yield indices[first : first + step]
 
 
 def _widest(column: pa.Array) -> int:

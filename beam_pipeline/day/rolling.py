@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from beam_pipeline.day.table_writer import filling
-from beam_pipeline.history.probes import NOBODY, Piece, ProbeStream, probing
-from beam_pipeline.history.reader import Reading, histories, numbers
+from beam_pipeline.day.table_writer import table_writer
+from beam_pipeline.history.probes import NOBODY, ProbeBatch, ProbeStream, probe_stream
+from beam_pipeline.history.reader import HistoryRequest, histories, numbers
+from beam_pipeline.session.resources import DayResources
 from beam_pipeline.session.session import DaySession
 from beam_pipeline.windows.contract import History, SumOverflow, WindowedAggregate
 from beam_pipeline.windows.engines import Engine, engine_of
@@ -34,7 +35,7 @@ _BATCH_ROWS = 122_880
 class _Work:
     """What one run of the operator needs."""
 
-    reading: Reading
+    request: HistoryRequest
     aggregates: tuple[WindowedAggregate, ...]
     engine: Engine
 
@@ -43,28 +44,27 @@ def run_rolling(session: DaySession, operator: RollingAggregate, left: Materiali
     """Compute all aggregates of the operator for every row of `left`; returns the table of the new columns."""
     engine = engine_of(operator.compute)
     session.record.libraries.update(engine.libraries)
-    connection = session.resources.connection
-    moments = session.probe_tables.of(operator, left)
-    reading = Reading(session, operator, right, moments.entities, engine.working_copies, _BATCH_ROWS)
-    work = _Work(reading, _windowed(operator), engine)
-    names = tuple(one.name for one in operator.aggregates)
-    limit = session.context.limits.rolling_chunk_rows
-    with probing(connection, moments, left.rows, _BATCH_ROWS, limit) as probes:
-        return _kept(session, _results(work, probes), names, operator.output)
+    tables = session.probe_tables.of(operator, left)
+    request = HistoryRequest(session, operator, right, tables.entities, engine.working_copies, _BATCH_ROWS)
+    work = _Work(request, _windowed(operator), engine)
+    names = tuple(aggregate.name for aggregate in operator.aggregates)
+    chunk_rows = session.context.limits.rolling_chunk_rows
+    with probe_stream(session.resources.connection, tables, left.rows, _BATCH_ROWS, chunk_rows) as probes:
+        return _kept(session.resources, _results(work, probes), names, operator.output)
 
 
 def _windowed(operator: RollingAggregate) -> tuple[WindowedAggregate, ...]:
     unit = statements.rolling_unit(operator)
     return tuple(
         WindowedAggregate(
-            name=one.name,
-            kind=one.kind,
-            column=one.column,
-            window=one.window.in_unit(unit),
-            max_length=one.max_length,
-            newest_first=one.order == "newest_first",
+            name=aggregate.name,
+            kind=aggregate.kind,
+            column=aggregate.column,
+            window=aggregate.window.in_unit(unit),
+            max_length=aggregate.max_length,
+            newest_first=aggregate.order == "newest_first",
         )
-        for one in operator.aggregates
+        for aggregate in operator.aggregates
     )
 
 
@@ -73,58 +73,60 @@ def _results(work: _Work, probes: ProbeStream) -> Iterator[pa.Table]:
 
     Rows without history go with the chunk behind them, and with the last one those of nobody.
     """
-    chunks = histories(work.reading)
-    held = next(chunks)
+    chunks = histories(work.request)
+    chunk = next(chunks)
     for following in chunks:
-        for piece in probes.through(int(held.entity[-1])):
-            yield _aggregate(work, held, piece)
-        held = following
-    for piece in probes.through(NOBODY):
-        yield _aggregate(work, held, piece)
+        for batch in probes.through(int(chunk.entity[-1])):
+            yield _aggregate(work, chunk, batch)
+        chunk = following
+    for batch in probes.through(NOBODY):
+        yield _aggregate(work, chunk, batch)
 
 
-def _aggregate(work: _Work, history: History, piece: Piece) -> pa.Table:
-    reading = work.reading
-    reading.session.resources.check()
-    where = f"day {reading.session.day}, operator '{reading.operator.name}'"
+def _aggregate(work: _Work, history: History, batch: ProbeBatch) -> pa.Table:
+    request = work.request
+    request.session.resources.check()
+    where = f"day {request.session.day}, operator '{request.operator.name}'"
     try:
-        columns = work.engine.aggregate(history, piece.probes, work.aggregates, where)
+        columns = work.engine.aggregate(history, batch.probes, work.aggregates, where)
     except SumOverflow as error:
         raise DayError(
-            f"column '{error.aggregate}' of {reading.entity_name(error.entity)}: the sum does not fit "
-            "its type: aggregate a smaller unit, or declare the column as a decimal or a double"
+            f"column '{error.aggregate}' of {request.entity_name(error.entity)}: the sum does not fit its type: "
+            "aggregate a smaller unit, or declare the column as a decimal or a double"
         ) from error
-    names = [stored_name(one.name) for one in work.aggregates]
-    return pa.table([pa.array(piece.rows), *columns], names=[ROW, *names])
+    names = [stored_name(aggregate.name) for aggregate in work.aggregates]
+    return pa.table([pa.array(batch.rows), *columns], names=[ROW, *names])
 
 
-def _kept(session: DaySession, results: Iterator[pa.Table], names: tuple[str, ...], name: str) -> ColumnTable:
-    """The results of all chunks in row order: as they are where there is room, else in a table of DuckDB's."""
-    held: list[pa.Table] = []
-    room = session.resources.arrow_columns.room
+def _kept(resources: DayResources, results: Iterator[pa.Table], names: tuple[str, ...], name: str) -> ColumnTable:
+    """The results of all chunks in row order: Arrow columns where there is room, else a table of DuckDB's."""
+    kept: list[pa.Table] = []
+    room = resources.arrow_columns.room
     for result in results:
-        held.append(result)
+        kept.append(result)
         room -= result.nbytes
         if room < 0:
             break
     else:
-        session.resources.arrow_columns.hold(name, _in_row_order(pa.concat_tables(held)))
+        resources.arrow_columns.add(name, _in_row_order(pa.concat_tables(kept)))
         return ColumnTable(name, names, numbered=False)
-    _merge_in_row_order(session, itertools.chain(held, results), names, name)
+    _merge_in_row_order(resources, itertools.chain(kept, results), names, name)
     return ColumnTable(name, names)
 
 
 def _in_row_order(result: pa.Table) -> pa.Table:
     rows = numbers(result.column(ROW))
-    places = np.empty(len(rows), dtype=np.int64)
-    places[rows] = np.arange(len(rows), dtype=np.int64)
-    return result.remove_column(0).take(pa.array(places))
+    positions = np.empty(len(rows), dtype=np.int64)
+    positions[rows] = np.arange(len(rows), dtype=np.int64)
+    return result.remove_column(0).take(pa.array(positions))
 
 
-def _merge_in_row_order(session: DaySession, results: Iterable[pa.Table], names: tuple[str, ...], name: str) -> None:
+def _merge_in_row_order(
+    resources: DayResources, results: Iterable[pa.Table], names: tuple[str, ...], name: str
+) -> None:
     """Chunks go to a table as they come, and DuckDB sorts them (and spills)."""
-    with filling(session.resources.connection, _CHUNKS) as add:
+    with table_writer(resources.connection, _CHUNKS) as append:
         for result in results:
-            add(result)
-    session.resources.table(name, statements.in_row_order(_CHUNKS, names))
-    session.resources.connection.execute(f"DROP TABLE {_CHUNKS}")
+            append(result)
+    resources.table(name, statements.in_row_order(_CHUNKS, names))
+    resources.connection.execute(f"DROP TABLE {_CHUNKS}")

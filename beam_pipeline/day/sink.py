@@ -103,7 +103,7 @@ def _checked_footers(relation: Relation, paths: list[Path], parts: list[Part]) -
 def _check_not_null(
     session: DaySession, operator: Sink, statistics: tuple[ColumnStatistics, ...], given: Materialised
 ) -> None:
-    nulls = {column.name: column.nulls for column in statistics}
+    nulls = {each.name: each.nulls for each in statistics}
     for name in operator.not_null:
         if not nulls[name]:
             continue
@@ -116,10 +116,10 @@ def _check_not_null(
             .order_by(column("__row"))
             .limit(1)
         )
-        found = session.resources.connection.execute(first.sql("duckdb")).fetchone() or (0,)
-        shown = ", ".join(f"{label} {value}" for label, value in zip(labels, found[1:], strict=False))
+        row = session.resources.connection.execute(first.sql("duckdb")).fetchone() or (0,)
+        shown = ", ".join(f"{label} {value}" for label, value in zip(labels, row[1:], strict=False))
         raise DayError(
-            f"column '{name}' must not be NULL, and {nulls[name]} rows have none, the first of them row {found[0]} "
+            f"column '{name}' must not be NULL, and {nulls[name]} rows have none, the first of them row {row[0]} "
             f"({shown}): give the column a default in the service, or say nullable: true"
         )
 
@@ -136,16 +136,16 @@ class Bounds:
 def bounds_of(session: DaySession, relation: Relation) -> Bounds | None:
     """Where the times of the rows of a day lie; None where no Scan has chosen the rows by that column."""
     day, instant = session.day, relation.order[0]
-    for one in (scanned.scan for scanned in session.inputs.scanned.values()):
-        if one.reads != "day" or one.time is None or one.time.column != instant or instant not in relation.names:
+    for scan in (scanned.scan for scanned in session.inputs.scanned.values()):
+        if scan.reads != "day" or scan.time is None or scan.time.column != instant or instant not in relation.names:
             continue
         dtype = relation.column(instant).dtype
-        if dtype != next(column.dtype for column in one.columns if column.name == instant):
+        if dtype != next(column.dtype for column in scan.columns if column.name == instant):
             return None
         if dtype.name == "date":
             days = (day - dt.date(1970, 1, 1)).days
             return Bounds(day, days, days + 1)
-        return Bounds(day, *day_bounds(day, one.time.resolution))
+        return Bounds(day, *day_bounds(day, scan.time.resolution))
     return None
 
 

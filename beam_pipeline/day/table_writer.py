@@ -1,4 +1,4 @@
-"""Tables of the day that Python fills with Arrow, piece by piece, while the day's connection streams what it reads."""
+"""Tables of the day that Python writes from Arrow, batch by batch, while the day's connection streams what it reads."""
 
 from __future__ import annotations
 
@@ -10,26 +10,24 @@ import pyarrow as pa
 
 from daeda.sql.handle import quoted_name
 
-_PIECE = "daeda_piece"
+_BATCH = "daeda_batch"
 
 
 @contextmanager
-def filling(connection: duckdb.DuckDBPyConnection, name: str) -> Iterator[Callable[[pa.Table], None]]:
-    """Gives a function that appends rows to the table, in order; the first call makes it.
+def table_writer(connection: duckdb.DuckDBPyConnection, name: str) -> Iterator[Callable[[pa.Table], None]]:
+    """Gives a function that appends rows to the table, in order; the first call creates it.
 
     A connection answers one statement at a time, so the rows go in through a second one. For that the table is not a
-    temporary one, which only the connection that made it would see; DuckDB spills both alike.
+    temporary one, which only the connection that created it would see; DuckDB spills both alike.
     """
-    quoted = quoted_name(name)
-    made = False
+    target = f"CREATE TABLE {quoted_name(name)} AS"
 
-    def add(piece: pa.Table) -> None:
-        nonlocal made
-        beside.register(_PIECE, piece)
-        into = f"INSERT INTO {quoted}" if made else f"CREATE TABLE {quoted} AS"
-        beside.execute(f"{into} SELECT * FROM {_PIECE}")
-        beside.unregister(_PIECE)
-        made = True
+    def append(batch: pa.Table) -> None:
+        nonlocal target
+        beside.register(_BATCH, batch)
+        beside.execute(f"{target} SELECT * FROM {_BATCH}")
+        beside.unregister(_BATCH)
+        target = f"INSERT INTO {quoted_name(name)}"
 
     with connection.cursor() as beside:
-        yield add
+        yield append

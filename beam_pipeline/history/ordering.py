@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Int64s = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from beam_pipeline.windows.contract import Int64s
 
 # numpy sorts numbers of so many bits by counting them; wider ones by merging.
 _DIGIT_BITS = 16
@@ -16,10 +14,10 @@ _DIGIT_MASK = (1 << _DIGIT_BITS) - 1
 
 
 @dataclass(frozen=True)
-class Tied:
-    """Rows that share entity and time with another one: their `places` in the order, and the `group` of each."""
+class TiedRows:
+    """Rows that share entity and time with another one: their `positions` in the order, and the `group` of each."""
 
-    places: Int64s
+    positions: Int64s
     group: Int64s
 
 
@@ -56,33 +54,33 @@ def sorted_numbers(values: Int64s) -> Int64s:
     return np.repeat(np.arange(len(counts), dtype=np.int64), counts)
 
 
-def tied(entity: Int64s, time: Int64s) -> Tied:
+def tied_rows(entity: Int64s, time: Int64s) -> TiedRows:
     """The rows that are tied, of columns in order."""
     alike = (entity[1:] == entity[:-1]) & (time[1:] == time[:-1])
     if not alike.any():
         none = np.zeros(0, dtype=np.int64)
-        return Tied(none, none)
-    among = np.zeros(len(entity), dtype=np.bool_)
-    among[1:] |= alike
-    among[:-1] |= alike
+        return TiedRows(none, none)
+    tied = np.zeros(len(entity), dtype=np.bool_)
+    tied[1:] |= alike
+    tied[:-1] |= alike
     group = np.cumsum(~np.concatenate([[False], alike]), dtype=np.int64)
-    return Tied(np.flatnonzero(among), group[among])
+    return TiedRows(np.flatnonzero(tied), group[tied])
 
 
 def cuts(entity: Int64s, rows: int) -> list[int]:
-    """Where to cut non-decreasing `entity` into pieces of whole entities, of about `rows` rows: 0 and the end, too.
+    """Where to cut non-decreasing `entity` into chunks of whole entities, of about `rows` rows: 0 and the end, too.
 
     >>> cuts(np.array([0, 0, 1, 2, 2, 2]), 2)
     [0, 2, 3, 6]
     """
-    found = [0]
-    while found[-1] < len(entity):
-        last = found[-1] + max(rows, 1)
+    cuts = [0]
+    while cuts[-1] < len(entity):
+        last = cuts[-1] + max(rows, 1)
         if last >= len(entity):
             cut = len(entity)
         else:
             cut = int(np.searchsorted(entity, entity[last], side="left"))
-            if cut <= found[-1]:
+            if cut <= cuts[-1]:
                 cut = int(np.searchsorted(entity, entity[last], side="right"))
-        found.append(cut)
-    return found
+        cuts.append(cut)
+    return cuts

@@ -22,14 +22,13 @@ from beam_pipeline.history.ordering import ascends
 from beam_pipeline.history.partition_cache import Entry, PartitionCache, often_read
 from beam_pipeline.session.inputs import ScannedFiles
 from beam_pipeline.session.session import DaySession
+from beam_pipeline.windows.contract import Int64s
 from daeda.operators.temporal import RollingAggregate
 from daeda.sql import unordered
 from daeda.sql.handle import Deferred, column, table
 from daeda.sql.scan import of_any_time, only_scan
 from daeda.sql.statements import ENTITY, TIME
 from daeda.storage.input_file import InputFile
-
-Int64s = npt.NDArray[np.int64]
 
 # Integer keys in a span of so many get their numbers from a table.
 _MOST_SPAN = 1 << 22

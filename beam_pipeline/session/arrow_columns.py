@@ -22,7 +22,7 @@ _JOINED = "daeda_held"
 class ArrowColumns:
     """Arrow tables by name, in row order, each visible to the day's connection as a relation without a rowid."""
 
-    # Their share in the memory of the kernel.
+    # Their share in the memory of the rolling engine.
     SHARE = 0.25
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, limit: int) -> None:
@@ -35,41 +35,41 @@ class ArrowColumns:
 
     @property
     def room(self) -> int:
-        """Bytes that can still be held."""
+        """Bytes that can still be added."""
         return self._limit - self.nbytes
 
-    def hold(self, name: str, columns: pa.Table) -> None:
+    def add(self, name: str, columns: pa.Table) -> None:
         """Keep the columns under a name."""
         self._tables[name] = columns
         self.nbytes += columns.nbytes
         self._connection.register(name, columns)
 
     def side_by_side(self, given: Materialised) -> Materialised:
-        """The same rows with all held columns in one relation, which `show` makes: DuckDB joins fewer of them.
+        """The same rows with all Arrow columns in one relation, which `show` makes: DuckDB joins fewer of them.
 
         Where there is room for the columns of its tables, too, nothing is left to be joined, and DuckDB reads with all
         its threads; but the rows have no numbers then.
         """
-        held = [one for one in given.tables if not one.numbered]
-        if not held:
+        in_arrow = [table for table in given.tables if not table.numbered]
+        if not in_arrow:
             return given
-        columns = {name: self._tables[one.name].column(name) for one in held for name in one.stored}
-        tables = tuple(one for one in given.tables if one.numbered)
-        brought = self._brought(tables, given.needed(given.relation.names))
-        if brought is not None:
-            columns, tables = {**brought, **columns}, ()
+        columns = {name: self._tables[table.name].column(name) for table in in_arrow for name in table.stored}
+        tables = tuple(table for table in given.tables if table.numbered)
+        read = self._read(tables, given.needed(given.relation.names))
+        if read is not None:
+            columns, tables = {**read, **columns}, ()
         self._joined = pa.table(list(columns.values()), names=list(columns))
         return replace(given, tables=(*tables, ColumnTable(_JOINED, tuple(columns), numbered=False)))
 
-    def _brought(self, tables: tuple[ColumnTable, ...], needed: set[str]) -> dict[str, pa.ChunkedArray] | None:
-        """The needed columns of tables, or None where they do not fit."""
+    def _read(self, tables: tuple[ColumnTable, ...], needed: set[str]) -> dict[str, pa.ChunkedArray] | None:
+        """The needed columns of tables, or None where there is no room for them."""
         room = self.room
-        brought: dict[str, pa.ChunkedArray] = {}
-        for one in tables:
-            names = [name for name in one.stored if name in needed]
+        columns: dict[str, pa.ChunkedArray] = {}
+        for stored in tables:
+            names = [name for name in stored.stored if name in needed]
             if not names:
                 continue
-            query = selected(*map(column, names)).from_(table(one.name), copy=False).sql("duckdb")
+            query = selected(*map(column, names)).from_(table(stored.name), copy=False).sql("duckdb")
             reader = self._connection.execute(query).to_arrow_reader()
             batches: list[pa.RecordBatch] = []
             for batch in reader:
@@ -78,8 +78,8 @@ class ArrowColumns:
                 if room < 0:
                     return None
             whole = pa.Table.from_batches(batches, schema=reader.schema)
-            brought |= {name: whole.column(name) for name in names}
-        return brought
+            columns |= {name: whole.column(name) for name in names}
+        return columns
 
     def show(self, first: int = 0, last: int | None = None) -> None:
         """Let the connection see rows first .. last - 1 of what stands side by side; all from `first` on without it."""
@@ -88,6 +88,6 @@ class ArrowColumns:
             self._connection.register(_JOINED, rows)
 
     def drop(self) -> None:
-        """Hold nothing any more."""
+        """Let go of the columns."""
         self._tables.clear()
         self._joined = None

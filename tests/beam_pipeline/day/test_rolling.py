@@ -106,7 +106,7 @@ def cases(draw: st.DrawFn) -> Case:
     return Case(
         keys, rest, draw(aggregates(rest)), left, right, left_time, right_time, created, where,
         chunk_rows=draw(st.sampled_from([1, 3, 1_000])), batch_rows=draw(st.sampled_from([1, 4, 1_000])),
-        held_bytes=draw(st.sampled_from([0, 500, 1 << 28])),
+        arrow_bytes=draw(st.sampled_from([0, 500, 1 << 28])),
     )  # fmt: skip
 
 
@@ -131,8 +131,8 @@ def test_it_finds_what_the_oracle_finds(
     expected = in_the_oracle(case)
     for engine in ENGINES:
         # In memory, and sorted by DuckDB as where there is no room.
-        for room in (reader.HELD_SHARE, 0.0):
-            with mock.patch.object(reader, "HELD_SHARE", room):
+        for room in (reader.HISTORY_SHARE, 0.0):
+            with mock.patch.object(reader, "HISTORY_SHARE", room):
                 found = in_the_product(replace(case, engine=engine), tmp_path_factory.getbasetemp(), connection)
             compare(case, found, expected)
 
@@ -175,7 +175,7 @@ def many_users(chunk_rows: int, batch_rows: int, engine: str) -> Case:
     ]
     left = [{"k": user, "now": NOON + 1_000} for user in (*range(0, 30, 2), 7, None, 7)]
     return Case({"k": "int64"}, {"v": "int64", "w": "list<int64>"}, EVERY, left, right, engine=engine,
-                chunk_rows=chunk_rows, batch_rows=batch_rows, held_bytes=batch_rows % 2 << 28)  # fmt: skip
+                chunk_rows=chunk_rows, batch_rows=batch_rows, arrow_bytes=batch_rows % 2 << 28)  # fmt: skip
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from beam_pipeline.history.ordering import cuts, in_order, sorted_numbers, tied
+from beam_pipeline.history.ordering import cuts, in_order, sorted_numbers, tied_rows
 
 
 @pytest.mark.parametrize("entities", [1, 3, 70_000, (1 << 33)])
@@ -33,15 +33,15 @@ def test_no_row_is_in_order() -> None:
 
 
 def test_rows_that_share_entity_and_time_are_tied() -> None:
-    found = tied(np.array([0, 0, 0, 1, 1, 2, 2]), np.array([1, 2, 2, 2, 3, 3, 3]))
-    assert found.places.tolist() == [1, 2, 5, 6]
-    assert [len(set(found.group[one])) for one in (slice(0, 2), slice(2, 4))] == [1, 1]
-    assert found.group[1] < found.group[2]
-    assert not len(tied(np.array([0, 1]), np.array([1, 1])).places)
+    ties = tied_rows(np.array([0, 0, 0, 1, 1, 2, 2]), np.array([1, 2, 2, 2, 3, 3, 3]))
+    assert ties.positions.tolist() == [1, 2, 5, 6]
+    assert [len(set(ties.group[group])) for group in (slice(0, 2), slice(2, 4))] == [1, 1]
+    assert ties.group[1] < ties.group[2]
+    assert not len(tied_rows(np.array([0, 1]), np.array([1, 1])).positions)
 
 
 @pytest.mark.parametrize(
     ("rows", "expected"), [(1, [0, 2, 3, 6, 7]), (2, [0, 2, 3, 6, 7]), (4, [0, 3, 7]), (6, [0, 6, 7]), (7, [0, 7])]
 )
-def test_pieces_hold_whole_entities(rows: int, expected: list[int]) -> None:
+def test_chunks_hold_whole_entities(rows: int, expected: list[int]) -> None:
     assert cuts(np.array([0, 0, 1, 2, 2, 2, 3]), rows) == expected

@@ -144,7 +144,7 @@ def test_a_history_without_room_is_sorted_by_duckdb(
     given = project(tmp_path / "project")
     found = build(given, tmp_path / "sorted")
     made.clear()
-    monkeypatch.setattr(reader, "HELD_SHARE", 0.0)
+    monkeypatch.setattr(reader, "HISTORY_SHARE", 0.0)
     assert build(given, tmp_path / "sorted") == found
     # For each history the first days make what the threads make at once, and find out by it.
     assert len(made) <= 4 * DAYS

@@ -34,14 +34,14 @@ def resources() -> Resources:
 
 
 def numbered(resources: Resources, rows: int) -> Materialised:
-    """k in a table of DuckDB's, a and b, and d and e held beside it, c in a table."""
+    """k in a table of DuckDB's, a and b, and d and e in Arrow beside it, c in a table."""
     resources.connection.execute(f"CREATE TEMP TABLE spine AS SELECT i AS k FROM range({rows}) AS r(i)")
-    resources.arrow_columns.hold("one", pa.table({
+    resources.arrow_columns.add("one", pa.table({
         "a": pa.array([None if i % 3 == 0 else -i for i in range(rows)], pa.int32()),
         "b": pa.array([None if i % 5 == 0 else [i, None] for i in range(rows)], pa.list_(pa.int64())),
     }))  # fmt: skip
     resources.connection.execute(f"CREATE TEMP TABLE doubles AS SELECT i / 3 AS c FROM range({rows}) AS r(i)")
-    resources.arrow_columns.hold("two", pa.table({
+    resources.arrow_columns.add("two", pa.table({
         "d": pa.array([2**64 - 1 - i for i in range(rows)], pa.uint64()), "e": pa.nulls(rows, pa.int64()),
     }))  # fmt: skip
     relation = Relation(tuple(Column(name, DType.parse(dtype)) for name, dtype in TYPES.items()), ("k",))
@@ -53,12 +53,10 @@ def numbered(resources: Resources, rows: int) -> Materialised:
 
 
 @pytest.mark.parametrize("room", [True, False])
-def test_held_columns_stand_beside_tables_row_by_row(resources: Resources, room: bool) -> None:
+def test_arrow_columns_stand_beside_tables_row_by_row(resources: Resources, room: bool) -> None:
     given = numbered(resources, 10_000)
     if not room:
-        resources.arrow_columns.hold(
-            "more", pa.table({"more": pa.nulls(resources.arrow_columns.room // 8, pa.int64())})
-        )
+        resources.arrow_columns.add("more", pa.table({"more": pa.nulls(resources.arrow_columns.room // 8, pa.int64())}))
     given = resources.arrow_columns.side_by_side(given)
     assert len(given.tables) == (1 if room else 3)
     for first, last in ((0, None), (0, 2_500), (2_500, 7_000), (7_000, None)):

@@ -89,7 +89,7 @@ def same(found: object, wanted: object) -> bool:
 
 def in_the_product(
     case: Case, directory: Path, connection: duckdb.DuckDBPyConnection, row_group: int | None = None,
-    held_bytes: int | None = None, memory_bytes: int = 1 << 30,
+    arrow_bytes: int | None = None, memory_bytes: int = 1 << 30,
 ) -> list[Row]:  # fmt: skip
     """What the product finds for each left row: by a search with as much memory, or by the as-of join."""
     left_types = {**case.keys, "now": case.left_time.dtype}
@@ -124,8 +124,8 @@ def in_the_product(
     materialised = Materialised(relation, len(left), (ColumnTable(left_table, tuple(left_types)),), expressions)
     deferred = scan(source, source.derive(()), [str(right_path)], DAY)
     join.derive((relation, deferred.relation))
-    if held_bytes is not None:
-        return _searched(Session(connection, 1_000, held_bytes, memory_bytes), join, materialised, deferred)
+    if arrow_bytes is not None:
+        return _searched(Session(connection, 1_000, arrow_bytes, memory_bytes), join, materialised, deferred)
     try:
         return connection.execute(point_in_time_join(join, materialised, deferred)).to_arrow_table().to_pylist()
     finally:
@@ -224,8 +224,8 @@ def test_without_room_the_as_of_join_is_to_do_it(tmp_path: Path, connection: duc
     right = [{"k": 1, "then": noon, "x": "a long text" * 100, "w": number} for number in range(100)]
     left = [{"k": 1, "now": noon + 1_000_000_000}] * 200
     case = Case({"k": "int64"}, SECONDS, SECONDS, None, None, False, {"x": "string", "w": "int64"}, ("x",), left, right)
-    assert in_the_product(case, tmp_path, connection, held_bytes=1 << 28) == in_the_oracle(case)
-    for limits in ({"held_bytes": 1 << 17}, {"held_bytes": 1 << 28, "memory_bytes": 1 << 16}, {"held_bytes": 1 << 28,
+    assert in_the_product(case, tmp_path, connection, arrow_bytes=1 << 28) == in_the_oracle(case)
+    for limits in ({"arrow_bytes": 1 << 17}, {"arrow_bytes": 1 << 28, "memory_bytes": 1 << 16}, {"arrow_bytes": 1 << 28,
                    "memory_bytes": 1 << 20}):  # fmt: skip
         with pytest.raises(NotSearched):
             in_the_product(case, tmp_path, connection, **limits)
@@ -259,8 +259,8 @@ def test_it_finds_what_the_oracle_finds(
 ) -> None:
     directory = tmp_path_factory.getbasetemp()
     wanted = in_the_oracle(case)
-    for held_bytes in (None, 1 << 28):
-        found = in_the_product(case, directory, connection, held_bytes=held_bytes)
+    for arrow_bytes in (None, 1 << 28):
+        found = in_the_product(case, directory, connection, arrow_bytes=arrow_bytes)
         assert len(found) == len(case.left)
         for place, (one, other) in enumerate(zip(found, wanted, strict=True)):
             assert list(one) == list(case.taken)
