@@ -57,6 +57,8 @@ def test_whatever_lists_kinds_lists_all_of_them() -> None:
 def test_an_empty_window_gives_what_is_told(kind: AggregateKind) -> None:
     """The oracle shares nothing with the registry, and the page is written by hand."""
     length = 3 if kind in LIST_KINDS else None
+    rows = [{"v": [1] if KINDS[kind].takes == "lists" else 1}] * 2
+    assert oracle(kind, rows, "v", length, "newest_first") is not None
     assert oracle(kind, [], "v", length, "newest_first") == EMPTY[KINDS[kind].empty]
     assert table_of_kinds()[kind] == KINDS[kind].empty
     assert (KINDS[kind].empty == "[]") == (kind in LIST_KINDS)

@@ -13,6 +13,7 @@ from daeda.aggregates import LIST_KINDS
 from daeda.settings.aggregations import AggregationSpec
 from daeda_audit.rules.kinds import aggregate
 from tests.budget import examples
+from tests.kinds import kinds_of
 from tests.oracle.rolling import aggregate as oracle
 
 DOUBLES = st.one_of(st.none(), st.sampled_from([0.1, 0.2, 1e16, -1e16, math.nan, math.inf, -math.inf]), st.floats())
@@ -23,25 +24,10 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "texts": st.one_of(st.none(), st.sampled_from(["", "a", "b", "é"])),
     "lists": st.one_of(st.none(), st.lists(st.one_of(st.none(), st.integers(0, 4)), max_size=4)),
 }
-NUMBERS = [
-    "count",
-    "count_distinct",
-    "sum",
-    "mean",
-    "min",
-    "max",
-    "std",
-    "first",
-    "last",
-    "list",
-    "last_distinct",
-    "top_k",
-]
-KINDS = {
-    "doubles": [*NUMBERS, "top_k"], "integers": NUMBERS, "decimals": NUMBERS,
-    "lists": ["flatten_distinct", "last", "list"],
-    "texts": ["count", "count_distinct", "min", "max", "first", "last", "list", "last_distinct", "top_k"],
+DTYPES = {
+    "doubles": "double", "integers": "int64", "decimals": "decimal(4, 2)", "texts": "string", "lists": "list<int64>",
 }  # fmt: skip
+KINDS = {name: kinds_of(dtype) for name, dtype in DTYPES.items()}
 
 
 @st.composite

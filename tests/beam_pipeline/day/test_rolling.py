@@ -16,12 +16,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from beam_pipeline.history import reader
+from daeda.aggregates import LIST_KINDS
 from daeda.durations import Duration
 from daeda.errors import DayError
 from daeda.operators.temporal import Aggregate
 from tests.beam_pipeline.day.one_day import NOON, Case, Row, Time, in_the_oracle, in_the_product
 from tests.beam_pipeline.windows.numpy_engine.cases import same
 from tests.budget import examples
+from tests.kinds import kinds_of
 
 TIMES = [Time("timestamp[ms]", "ms"), Time(), Time("timestamp[ns]", "ns"), Time("int64", "s"), Time("int64", "ms")]
 WINDOWS = ["unbounded", "1d", "3s", "1500ms", "2us", "7ns", "400w"]
@@ -35,7 +37,6 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "list<int64>": st.none() | st.lists(st.sampled_from([None, 1, 2, 3]), max_size=3),
     "list<double>": st.none() | st.lists(st.sampled_from([None, 0.0, -0.0, math.nan, -math.inf]), max_size=3),
 }
-NUMBERS = {"int64", "double", "decimal(5, 2)"}
 ENGINES = ("duckdb", "polars")
 
 
@@ -56,18 +57,12 @@ def moments(draw: st.DrawFn, time: Time, before: bool) -> int:
     return (NOON + shift) // time.step * time.step
 
 
-def kinds_of(dtype: str) -> list[str]:
-    kinds = ["count", "count_distinct", "min", "max", "first", "last", "list", "last_distinct", "top_k"]
-    kinds += ["sum", "mean", "std"] if dtype in NUMBERS else []
-    return kinds + (["flatten_distinct"] if dtype.startswith("list") else [])
-
-
 @st.composite
 def aggregates(draw: st.DrawFn, rest: dict[str, str]) -> tuple[Aggregate, ...]:
     made = []
     for name, dtype in rest.items():
         for kind in draw(st.lists(st.sampled_from(kinds_of(dtype)), min_size=1, max_size=4, unique=True)):
-            listed = kind in ("list", "last_distinct", "top_k", "flatten_distinct")
+            listed = kind in LIST_KINDS
             made.append(
                 Aggregate(
                     name=f"{name}_{kind}",

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pytest
 
 from beam_pipeline.windows.contract import History, Probes, WindowedAggregate
-from daeda.aggregates import KINDS, LIST_KINDS, AggregateKind, Order, output_type
+from daeda.aggregates import KINDS, LIST_KINDS, AggregateKind, Order
 from daeda.dtypes import DType
-from daeda.errors import ConfigError
 from tests.beam_pipeline.windows.numpy_engine.cases import ENGINES
+from tests.kinds import has
 
 QUIET, OTHER = (struct.unpack("<d", struct.pack("<Q", bits))[0] for bits in (0x7FF8000000000001, 0x7FF8000000000002))
 TEN = Decimal("0.10")
@@ -29,14 +29,6 @@ COLUMNS: dict[str, tuple[str, list[Any]]] = {
     "texts": ("string", ["b", "a", "é"]),
     "lists": ("list<int64>", [[1, 2], [3], [1, None]]),
 }
-
-
-def has(kind: AggregateKind, name: str) -> bool:
-    try:
-        output_type(kind, DType.parse(COLUMNS[name][0]), "x")
-    except ConfigError:
-        return False
-    return True
 
 
 def results(kind: AggregateKind, name: str, engine: str) -> set[bytes]:
@@ -58,7 +50,7 @@ def bits(array: pa.Array) -> bytes:
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("kind", get_args(AggregateKind))
 def test_the_order_of_tied_rows_shows_where_the_registry_says_so(kind: AggregateKind, engine: str) -> None:
-    different = {name for name in COLUMNS if has(kind, name) and len(results(kind, name, engine)) > 1}
+    different = {name for name in COLUMNS if has(kind, COLUMNS[name][0]) and len(results(kind, name, engine)) > 1}
     match KINDS[kind].order:
         case Order.FREE:
             assert not different

@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 
 from beam_pipeline.windows.contract import History, Probes, WindowedAggregate
 from beam_pipeline.windows.numpy_engine.aggregate import aggregate
+from daeda.aggregates import KINDS, LIST_KINDS
+from daeda.dtypes import describe_arrow
 from daeda.errors import DayError
 from tests.beam_pipeline.windows.numpy_engine.cases import LATE_NAMES, check, history_of, in_order, probes_of
 from tests.budget import examples
+from tests.kinds import kinds_of
 
 ENTITIES = [-5, 0, 7, 2**40]
 WINDOWS = [0, 1, 3, 7, 2**63 - 1, 2**64 + 5, None]
@@ -49,11 +52,8 @@ VALUES = {
     "list": (pa.list_(pa.float64()), st.lists(st.sampled_from([None, 0.5, 1.5, math.nan]), max_size=3)),
     "list of text": (pa.list_(pa.string()), st.lists(st.sampled_from([None, "a", "b", "ab", ""]), max_size=4)),
 }
-# Sums of these stay inside of their types.
-SUMMED = {"int64", "int8", "int16", "int32", "uint8", "uint16", "uint32", "int64 far apart", "decimal", "wide decimal"}
-SUMMED |= {"double", "any double", "float"}
-NUMBERS = SUMMED | {"any int64", "any uint64"}
-LISTS = {"list", "list of text"}
+# Sums of these leave their types.
+WIDE_SUMS = {"any int64", "any uint64"}
 
 
 def rows_of(value):
@@ -79,11 +79,11 @@ SPINE = st.lists(st.tuples(st.sampled_from([*ENTITIES, 99, -99]), st.integers(-8
 def aggregates(draw, name):
     """Each kind once, over drawn windows; windows and columns are shared often."""
     window = st.sampled_from(WINDOWS)
-    kinds = ["count", "count_distinct", "min", "max", "first", "last"]
-    kinds += ["sum", "sum"] if name in SUMMED else []
-    kinds += ["mean", "mean", "std", "std"] if name in NUMBERS else []
-    lists = ["list", "last_distinct", "top_k", "flatten_distinct" if name in LISTS else "top_k"]
-    wanted = [WindowedAggregate(f"{kind} {n}", kind, "v", draw(window)) for n, kind in enumerate(kinds)]
+    kinds = [kind for kind in kinds_of(describe_arrow(VALUES[name][0])) if kind != "sum" or name not in WIDE_SUMS]
+    lists = [kind for kind in kinds if kind in LIST_KINDS]
+    kinds = [kind for kind in kinds if kind not in LIST_KINDS]
+    twice = [kind for kind in kinds if KINDS[kind].takes == "numbers"]
+    wanted = [WindowedAggregate(f"{kind} {n}", kind, "v", draw(window)) for n, kind in enumerate((*kinds, *twice))]
     wanted += [
         WindowedAggregate(f"{kind} {n}", kind, "v", draw(window), draw(st.integers(1, 5)), draw(st.booleans()))
         for n, kind in enumerate(lists)

@@ -1,0 +1,22 @@
+"""Which kinds of aggregates a column of a type has, by the registry: what tests draw kinds from."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from daeda.aggregates import AggregateKind, output_type
+from daeda.dtypes import DType
+from daeda.errors import ConfigError
+
+
+def kinds_of(dtype: str) -> list[AggregateKind]:
+    """All kinds that an aggregate of a column of this type can have."""
+    return [kind for kind in get_args(AggregateKind) if has(kind, dtype)]
+
+
+def has(kind: AggregateKind, dtype: str) -> bool:
+    try:
+        output_type(kind, DType.parse(dtype), "x")
+    except ConfigError:
+        return False
+    return True
