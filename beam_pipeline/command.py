@@ -13,7 +13,7 @@ from daeda.errors import UsageError
 from daeda.flags.parser import StrictParser, add_flags
 from daeda.flags.table import BUILD, OUTPUT, PORTABLE, PROJECT, SKELETON, WORKER_TIMEOUT
 from daeda.process.extras import require
-from daeda.process.messages import answer_place, run_command, say, warn
+from daeda.process.messages import run_command, warn
 from daeda.process.parent_watch import is_driven, watch_parent
 from daeda.process.supervision import supervised
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from daeda.dataset.layout import Layout
     from daeda.operators.dag import Dag
     from daeda.planning.days import DayPlan
-    from daeda.planning.sources import Sources
     from daeda.sources.files import Export
 
 # Of Beam's flags, those that daeda decides itself.
@@ -84,12 +83,14 @@ def _build(
     project: Project, whole: Dag, exports: Mapping[str, Export], runner: BeamRunner, arguments: argparse.Namespace
 ) -> int:
     from beam_pipeline.runners.choice import check_job_service
+    from daeda.compiler.unused import warnings_of
     from daeda.dataset.layout import Layout
-    from daeda.dataset.publish.staging import repair
     from daeda.planning.days import chosen_days, plan_skeleton, refuse_blocked, refuse_stale
-    from daeda.planning.emptiness import refuse_empty_range
+    from daeda.planning.due_days import DueDays
+    from daeda.planning.emptiness import refuse_empty_range, wrong_units
     from daeda.planning.fulfilled import require_skeleton
     from daeda.planning.preflight import check_sources
+    from daeda.planning.remarks import remarks
     from daeda.planning.sources import find_sources
 
     dag = whole.skeleton()
@@ -98,25 +99,26 @@ def _build(
     layout = Layout(project.service_dir, project.scratch_dir)
     _check_places(project, layout, runner)
 
-    plans: tuple[DayPlan, ...] = ()
-
-    def due() -> tuple[dt.date, ...]:
-        nonlocal plans
+    def make_plans() -> tuple[DayPlan, ...]:
         plans = plan_skeleton(project, dag, sources, days, arguments.on_stale)
         refuse_empty_range(project, sources, plans)
         refuse_blocked(plans)
         if arguments.on_stale == "fail":
             refuse_stale(plans)
-        return tuple(plan.day for plan in plans if plan.builds)
+        return plans
 
-    to_build = due()
-    checked = check_sources(project, dag, sources, to_build)
-    _warn_before(project, whole, sources)
-    if to_build:
+    due = DueDays(layout, "skeleton", make_plans)
+    checked = check_sources(project, dag, sources, due.days)
+    # The driver prints the warnings of the whole run itself.
+    standalone = not is_driven()
+    if standalone:
+        warn(*warnings_of(project, whole), *wrong_units(project, sources))
+
+    def build(to_build: tuple[dt.date, ...]) -> None:
         from beam_pipeline.pipeline import SkeletonRun, build_skeleton
-        from daeda.dataset.profile_table import print_profile
 
         check_job_service(runner)
+        timeout = WORKER_TIMEOUT if arguments.worker_timeout is None else arguments.worker_timeout
         build_skeleton(
             SkeletonRun(
                 project,
@@ -125,21 +127,18 @@ def _build(
                 checked,
                 to_build,
                 runner,
-                WORKER_TIMEOUT if arguments.worker_timeout is None else arguments.worker_timeout,
+                timeout,
                 arguments.on_locked,
-                due,
+                due.renew,
                 arguments.profile,
             )
         )
-        require_skeleton(project, dag, plans)
-        if arguments.profile:
-            print_profile(layout, "skeleton", to_build)
-    else:
-        # A run that was killed behind its last day has left something.
-        repair(layout)
-        say(f"skeleton: all {len(days)} days are there already")
-    _warn_behind(project, whole, sources, plans)
-    answer_place(layout.dataset_dir("skeleton"))
+        require_skeleton(project, dag, due.plans)
+
+    due.build(build, profile=arguments.profile)
+    if standalone:
+        warn(*remarks(project, whole, sources, "skeleton", due.plans))
+    due.answer()
     return 0
 
 
@@ -151,23 +150,6 @@ def _check_places(project: Project, layout: Layout, runner: BeamRunner) -> None:
     # Of workers elsewhere, the disks are theirs.
     if spill is not None and runner.in_process:
         check_spill(project.root / spill)
-
-
-def _warn_before(project: Project, whole: Dag, sources: Sources) -> None:
-    """What a driver has told already, where there is one."""
-    from daeda.compiler.unused import warnings_of
-    from daeda.planning.emptiness import wrong_units
-
-    if not is_driven():
-        warn(*warnings_of(project, whole), *wrong_units(project, sources))
-
-
-def _warn_behind(project: Project, whole: Dag, sources: Sources, plans: Sequence[DayPlan]) -> None:
-    """What a driver will tell, where there is one."""
-    from daeda.planning.remarks import remarks
-
-    if not is_driven():
-        warn(*remarks(project, whole, sources, "skeleton", plans))
 
 
 def _beam_flags(parser: StrictParser, rest: Sequence[str]) -> tuple[str, ...]:

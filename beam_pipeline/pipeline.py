@@ -27,9 +27,9 @@ from beam_pipeline.workers.shared_day_slots import SharedDaySlots
 from daeda.catalog.project import Project
 from daeda.dataset.layout import MANIFEST_NAME, Layout, day_name
 from daeda.dataset.progress import DayProgress
-from daeda.dataset.publish.claims import Claim, OnLocked, claim_days, release
+from daeda.dataset.publish.claims import OnLocked, claim_due_days
 from daeda.dataset.publish.staging import RunStaging, open_staging
-from daeda.errors import DayError, Interrupted, NotBuiltYet, counted, shortened
+from daeda.errors import DayError, Interrupted, NotBuiltYet, shortened
 from daeda.operators.dag import Dag
 from daeda.operators.udf import RayUdfTransform
 from daeda.planning.checked import Checked
@@ -101,26 +101,14 @@ def build_skeleton(run: SkeletonRun) -> None:
     if clamped is not None:
         say(clamped)
     with open_staging(layout) as staging:
-        run = _claimed(run, staging)
-        if not run.days:
+        minutes = run.project.runtime.timeouts.lock_minutes
+        days = claim_due_days(staging, "skeleton", run.days, run.due, run.on_locked, minutes=minutes)
+        if not days:
             return
+        run = replace(run, days=days)
         context = run_context(run, staging)
         with DayProgress("skeleton", run.days, staging.status, staging.seen("skeleton")):
             _run_days(run, context)
-
-
-def _claimed(run: SkeletonRun, staging: RunStaging) -> SkeletonRun:
-    """The run with the days that it has claimed and that are still to be built."""
-    claims: list[Claim] = [("skeleton", day) for day in run.days]
-    claim_days(staging, claims, run.on_locked, tell=say, seconds=run.project.runtime.timeouts.lock_minutes * 60.0)
-    if run.due is None:
-        return run
-    due = set(run.due())
-    release(staging, [claim for claim in claims if claim[1] not in due])
-    left = tuple(day for day in run.days if day in due)
-    if len(left) < len(run.days):
-        say(f"skeleton: {counted(len(run.days) - len(left), 'day')} built by another run meanwhile")
-    return replace(run, days=left)
 
 
 def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:

@@ -6,7 +6,7 @@ import argparse
 import datetime as dt
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from daeda.errors import DayError, InputError, UsageError, shortened
 from daeda.flags.parser import StrictParser, add_flags
 from daeda.flags.table import BUILD, ENRICHMENT, OUTPUT, PROJECT, STORE_CHECKS
 from daeda.process.extras import require
-from daeda.process.messages import answer, answer_place, run_command, say, warn
+from daeda.process.messages import answer, run_command, say, warn
 from daeda.process.parent_watch import is_driven
 from enrich.ray.supervisor import supervised
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from daeda.dataset.stores import FindStores, Stores
     from daeda.operators.dag import Dag
     from daeda.planning.days import DayPlan
+    from daeda.planning.due_days import DueDays
     from daeda.sources.files import Export
 
 
@@ -40,9 +41,9 @@ def _command(words: Sequence[str]) -> int:
     from daeda.compiler.compile import compile_runnable
     from daeda.compiler.unused import warnings_of
     from daeda.dataset.layout import Layout
-    from daeda.dataset.publish.staging import repair
     from daeda.dataset.stores import stores_from_text, stores_to_text
     from daeda.planning.days import chosen_days
+    from daeda.planning.due_days import DueDays
     from daeda.planning.exports import exported
     from daeda.planning.fulfilled import require_enriched
 
@@ -63,31 +64,26 @@ def _command(words: Sequence[str]) -> int:
         answer(stores_to_text(stores))
         return 0
 
-    layout = Layout(project.service_dir, project.scratch_dir)
     with exported(project, dag.skeleton()) as exports:
 
         @cache
         def find_stores() -> Stores:
             return _identify(project, dag, pinned)
 
-        plans: tuple[DayPlan, ...] = ()
+        def make_plans() -> tuple[DayPlan, ...]:
+            return _enriched_days(project, dag, exports, days, arguments.on_stale, find_stores)
 
-        def due() -> tuple[dt.date, ...]:
-            nonlocal plans
-            plans = _enriched_days(project, dag, exports, days, arguments.on_stale, find_stores)
-            return tuple(plan.day for plan in plans if plan.builds)
-
-        to_build = due()
+        due = DueDays(Layout(project.service_dir, project.scratch_dir), "enriched", make_plans)
+        # The driver prints the warnings of the whole run itself.
         if not is_driven():
             warn(*warnings_of(project, dag))
-        if to_build:
+
+        def build(to_build: tuple[dt.date, ...]) -> None:
             _build(project, dag, to_build, arguments, due, find_stores())
-            require_enriched(project, dag, plans, find_stores())
-        else:
-            # A run that was killed behind its last day has left something.
-            repair(layout)
-            say(f"enriched: all {len(days)} days are there already")
-    answer_place(layout.dataset_dir("enriched"))
+            require_enriched(project, dag, due.plans, find_stores())
+
+        due.build(build, profile=arguments.profile)
+    due.answer()
     return 0
 
 
@@ -121,20 +117,16 @@ def _build(
     dag: Dag,
     days: tuple[dt.date, ...],
     arguments: argparse.Namespace,
-    due: Callable[[], tuple[dt.date, ...]],
+    due: DueDays,
     stores: Stores,
 ) -> None:
     from enrich.preflight import check_enrichment
 
     check_enrichment(project, dag, days, stores)
     _clean_environment(project)
-    from daeda.dataset.layout import Layout
-    from daeda.dataset.profile_table import print_profile
     from enrich.job import EnrichRun, build_enriched
 
-    build_enriched(EnrichRun(project, dag, days, arguments.on_locked, due, arguments.profile, stores))
-    if arguments.profile:
-        print_profile(Layout(project.service_dir, project.scratch_dir), "enriched", days)
+    build_enriched(EnrichRun(project, dag, days, arguments.on_locked, due.renew, arguments.profile, stores))
 
 
 def _clean_environment(project: Project) -> None:

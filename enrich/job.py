@@ -8,24 +8,24 @@ import json
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from daeda.catalog.project import Project
-from daeda.dataset.layout import Dataset, Layout, day_name, part_number
+from daeda.dataset.layout import Layout, day_name, part_number
 from daeda.dataset.manifest import DayName, read_manifest
 from daeda.dataset.profile import DayProfile, Meter, added_up, measured, write_profile
 from daeda.dataset.progress import DayProgress
-from daeda.dataset.publish.claims import Claim, OnLocked, claim_days, release
+from daeda.dataset.publish.claims import OnLocked, claim_due_days, claims_of, release
 from daeda.dataset.publish.local import check_parts, prepare_day
 from daeda.dataset.publish.staging import RunStaging, open_staging
 from daeda.dataset.published import fetch_day
 from daeda.dataset.stamps import forget_stamps
 from daeda.dataset.stores import Stores
 from daeda.durations import seconds_since
-from daeda.errors import DaedaError, DayError, InputError, Interrupted, counted
+from daeda.errors import DaedaError, DayError, InputError, Interrupted
 from daeda.operators.dag import Dag
 from daeda.process.host import probe_host
 from daeda.process.messages import say
@@ -79,7 +79,17 @@ def build_enriched(run: EnrichRun) -> None:
     layout = Layout(run.project.service_dir, run.project.scratch_dir)
     time_limit = TimeLimit()
     with open_staging(layout) as staging, time_limit.signals():
-        days = _claimed(run, staging, time_limit)
+        # Nobody may replace the skeletons that are read.
+        days = claim_due_days(
+            staging,
+            "enriched",
+            run.days,
+            run.due,
+            run.on_locked,
+            minutes=run.project.runtime.timeouts.lock_minutes,
+            reads=("skeleton",),
+            check=time_limit.check,
+        )
         if not days:
             return
         works = [_plan_day(run, staging, day) for day in days]
@@ -149,7 +159,7 @@ class _Run:
             verified = self._verified.pop(work.day)
             publish_enriched(self._staging, self._run.dag, work, receipts, seconds, self._preload.identities, verified)
         self._write_profile(work.day, receipts)
-        release(self._staging, _claims([work.day]))
+        release(self._staging, claims_of([work.day], "enriched", "skeleton"))
         if work.local_dir != work.skeleton_dir:
             shutil.rmtree(work.local_dir)
         self._status(work).unlink()
@@ -213,25 +223,6 @@ def _ray_limits(project: Project) -> RayLimits:
     if sentence is not None:
         say(sentence)
     return limits
-
-
-def _claimed(run: EnrichRun, staging: RunStaging, time_limit: TimeLimit) -> tuple[dt.date, ...]:
-    """The days that this run alone may build now and that are still to be built; nobody replaces their skeletons."""
-    seconds = run.project.runtime.timeouts.lock_minutes * 60.0
-    claim_days(staging, _claims(run.days), run.on_locked, tell=say, check=time_limit.check, seconds=seconds)
-    if run.due is None:
-        return run.days
-    due = set(run.due())
-    gone = tuple(day for day in run.days if day not in due)
-    release(staging, _claims(gone))
-    if gone:
-        say(f"enriched: {counted(len(gone), 'day')} built by another run meanwhile")
-    return tuple(day for day in run.days if day in due)
-
-
-def _claims(days: Iterable[dt.date]) -> list[Claim]:
-    datasets: tuple[Dataset, ...] = ("skeleton", "enriched")
-    return [(dataset, day) for day in days for dataset in datasets]
 
 
 def _plan_day(run: EnrichRun, staging: RunStaging, day: dt.date) -> DayWork:

@@ -19,8 +19,9 @@ from typing import Literal
 
 from daeda.dataset.layout import Dataset, day_name
 from daeda.dataset.publish.staging import RunStaging, live_runs, lock_text
-from daeda.errors import DayError, InputError, refusal, shortened
+from daeda.errors import DayError, InputError, counted, refusal, shortened
 from daeda.process.locks import is_stopped
+from daeda.process.messages import say
 
 OnLocked = Literal["wait", "fail"]
 
@@ -88,6 +89,39 @@ def claim_days(
                 "again when that run has ended, or raise timeouts.lock_minutes"
             )
         time.sleep(_LOOK_SECONDS)
+
+
+def claim_due_days(
+    staging: RunStaging,
+    dataset: Dataset,
+    days: tuple[dt.date, ...],
+    due: Callable[[], Iterable[dt.date]] | None,
+    on_locked: OnLocked,
+    *,
+    minutes: float,
+    reads: tuple[Dataset, ...] = (),
+    check: Callable[[], None] = lambda: None,
+) -> tuple[dt.date, ...]:
+    """Claim days of a dataset, and the same days of those that it `reads`; returns the days still to be built.
+
+    `due` is asked once nobody else may build the days, which another run may have built meanwhile; without it all are
+    still to be built.
+    """
+    datasets = (*reads, dataset)
+    claim_days(staging, claims_of(days, *datasets), on_locked, tell=say, check=check, seconds=minutes * 60.0)
+    if due is None:
+        return days
+    still_due = set(due())
+    built = [day for day in days if day not in still_due]
+    release(staging, claims_of(built, *datasets))
+    if built:
+        say(f"{dataset}: {counted(len(built), 'day')} built by another run meanwhile")
+    return tuple(day for day in days if day in still_due)
+
+
+def claims_of(days: Iterable[dt.date], *datasets: Dataset) -> list[Claim]:
+    """The claims of days of each of the datasets."""
+    return [(dataset, day) for day in days for dataset in datasets]
 
 
 def holds(staging: RunStaging, dataset: Dataset, day: dt.date) -> bool:
