@@ -120,7 +120,7 @@ def _rooted(
     """The same with the roots of base.yaml in place of their names."""
     roots = {name: dimensions.rooted(getattr(runtime, name)) for name in ("data_root", "output_root")}
     stores = tuple(
-        one.model_copy(update={"path": dimensions.rooted(one.path)}) for one in aggregations.embedding_stores
+        store.model_copy(update={"path": dimensions.rooted(store.path)}) for store in aggregations.embedding_stores
     )
     return (
         runtime.model_copy(update=roots),

@@ -56,14 +56,14 @@ class Checked:
 
     def write(self, directory: Path) -> None:
         """Leave it in the directory of a run, for all of its workers."""
-        listings = list({id(one): one for one in self.listed.values()}.values())
-        place = {id(one): number for number, one in enumerate(listings)}
+        listings = list({id(listing): listing for listing in self.listed.values()}.values())
+        place = {id(listing): number for number, listing in enumerate(listings)}
         data = {
-            "listings": [_listing(one) for one in listings],
-            "scans": {name: place[id(one)] for name, one in self.listed.items()},
+            "listings": [_listing(listing) for listing in listings],
+            "scans": {name: place[id(listing)] for name, listing in self.listed.items()},
             "files": {
-                path: [one.state.size, one.state.mtime_ns, one.state.ctime_ns, one.state.etag, one.scans]
-                for path, one in self.files.items()
+                path: [file.state.size, file.state.mtime_ns, file.state.ctime_ns, file.state.etag, file.scans]
+                for path, file in self.files.items()
             },
         }
         unfinished = directory / f"{_NAME}.tmp"
@@ -75,7 +75,7 @@ class Checked:
 def read_checked(run_dir: str) -> Checked:
     """What the run of a directory has checked; raises OSError where it has left nothing there."""
     data = json.loads(read_regular(Path(run_dir) / _NAME, _MOST_BYTES))
-    listings = [_source_files(one) for one in data["listings"]]
+    listings = [_source_files(listing) for listing in data["listings"]]
     return Checked(
         {name: listings[number] for name, number in data["scans"].items()},
         {path: CheckedFile(FileState(*state), tuple(scans)) for path, (*state, scans) in data["files"].items()},

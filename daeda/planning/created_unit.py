@@ -24,7 +24,7 @@ def created_unit_hint(project: Project, scan: Scan, files: SourceFiles) -> str:
     created: list[Bounds] = []
     unit = scan.created.resolution
     for path in (*files.flat, *(path for day in sorted(files.partitions) for path in files.partitions[day])):
-        time, known = (_bounds(one, path, files) for one in (scan, scan.model_copy(update={"time": scan.created})))
+        time, known = (_bounds(timed, path, files) for timed in (scan, scan.model_copy(update={"time": scan.created})))
         if time is None or known is None:
             continue
         if _near(known, unit, time, scan.time.resolution):
@@ -46,7 +46,7 @@ def created_unit_hint(project: Project, scan: Scan, files: SourceFiles) -> str:
 
 
 def _is_integer(scan: Scan, name: str) -> bool:
-    return any(one.dtype.is_integer for one in scan.columns if one.name == name)
+    return any(column.dtype.is_integer for column in scan.columns if column.name == name)
 
 
 def _bounds(scan: Scan, path: str, files: SourceFiles) -> Bounds | None:

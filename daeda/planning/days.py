@@ -114,18 +114,18 @@ def plan_enriched(
     """
     plans = tuple(skeleton)
     layout = Layout(project.service_dir, project.scratch_dir)
-    published = look_at_days(layout, "enriched", [one.day for one in plans], verify=verify)
-    return tuple(_enriched_day(published.get(one.day), dag, one, on_stale, find_stores) for one in plans)
+    published = look_at_days(layout, "enriched", [plan.day for plan in plans], verify=verify)
+    return tuple(_enriched_day(published.get(plan.day), dag, plan, on_stale, find_stores) for plan in plans)
 
 
 def refuse_blocked(plans: Iterable[DayPlan]) -> None:
     """Raise InputError for days whose partitions are missing, or in whose place something else is."""
-    blocked = [one for one in plans if one.action is Action.BLOCKED]
-    in_the_way = [sentence for one in blocked for sentence in one.obstacles]
+    blocked = [plan for plan in plans if plan.action is Action.BLOCKED]
+    in_the_way = [sentence for plan in blocked for sentence in plan.obstacles]
     if in_the_way:
         raise InputError(shortened(in_the_way, 6))
     if blocked:
-        reasons = sorted({reason for one in blocked for reason in one.reasons})
+        reasons = sorted({reason for plan in blocked for reason in plan.reasons})
         raise InputError(
             f"{counted(len(blocked), 'day')} cannot be built, the first is {blocked[0].day}: {shortened(reasons)}: "
             f"{MISSING_ADVICE}"
@@ -134,10 +134,10 @@ def refuse_blocked(plans: Iterable[DayPlan]) -> None:
 
 def refuse_stale(plans: Iterable[DayPlan]) -> None:
     """Raise DayError for days that would be rebuilt: what `--on-stale fail` asks for."""
-    stale = [one for one in plans if one.action is Action.REBUILD]
+    stale = [plan for plan in plans if plan.action is Action.REBUILD]
     if stale:
         raise DayError(
-            f"stale: {shortened([f'{one.day} ({one.dataset})' for one in stale])}; the first because "
+            f"stale: {shortened([f'{plan.day} ({plan.dataset})' for plan in stale])}; the first because "
             f"{shortened(stale[0].reasons)}; build what is stale anew with --on-stale rebuild"
         )
 
@@ -164,9 +164,9 @@ def _skeleton_day(
     on_stale: str,
 ) -> DayPlan:
     missing = {
-        f"{scan.view} has no partition for {one}"
+        f"{scan.view} has no partition for {partition}"
         for scan in sources.scans
-        for one in missing_days(scan, sources.files[scan.name], day)
+        for partition in missing_days(scan, sources.files[scan.name], day)
     }
     if missing:
         return DayPlan(day, "skeleton", Action.BLOCKED, tuple(sorted(missing)), lacks_partitions=True)

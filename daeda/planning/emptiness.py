@@ -44,7 +44,7 @@ def block_empty_range(project: Project, sources: Sources, plans: Sequence[DayPla
         return tuple(plans)
     waiting = {Action.BUILD, Action.REBUILD, Action.BLOCKED}
     return tuple(
-        replace(one, action=Action.BLOCKED, reasons=(sentence,)) if one.action in waiting else one for one in plans
+        replace(plan, action=Action.BLOCKED, reasons=(sentence,)) if plan.action in waiting else plan for plan in plans
     )
 
 
@@ -82,7 +82,9 @@ def _plausible(scan: Scan, times: FileTimes) -> bool:
 
 
 def _is_integer(scan: Scan) -> bool:
-    return any(one.dtype.is_integer for one in scan.columns if scan.time is not None and one.name == scan.time.column)
+    return any(
+        column.dtype.is_integer for column in scan.columns if scan.time is not None and column.name == scan.time.column
+    )
 
 
 def _empty_range(project: Project, sources: Sources, plans: Sequence[DayPlan]) -> str | None:
@@ -90,7 +92,7 @@ def _empty_range(project: Project, sources: Sources, plans: Sequence[DayPlan]) -
 
     It is the range of the project that is judged: a single day of it may be empty, also when it is chosen alone.
     """
-    if all(one.action in (Action.SKIP, Action.KEEP) for one in plans):
+    if all(plan.action in (Action.SKIP, Action.KEEP) for plan in plans):
         return None
     for scan in sources.scans:
         if scan.reads == "day":
@@ -119,7 +121,7 @@ def _empty_spine(project: Project, scan: Scan, files: SourceFiles) -> str | None
 def _files_of_range(scan: Scan, files: SourceFiles, days: Sequence[dt.date]) -> list[str]:
     if not files.partitioned:
         return list(files.flat)
-    needed = dict.fromkeys(one for day in days for one in days_needed(scan, day, files.first_day))
+    needed = dict.fromkeys(partition for day in days for partition in days_needed(scan, day, files.first_day))
     return [path for day in needed for path in files.partitions.get(day, ())]
 
 
@@ -145,11 +147,11 @@ def _where_rows_are(scan: Scan, files: SourceFiles, seen: Sequence[FileTimes]) -
     if files.partitioned:
         first, last = (_end(scan, files, backwards) for backwards in (False, True))
         return "no partition has a row" if first is None else f"its partitions have rows from {first} to {last}"
-    known = [one for one in seen if one.low is not None and one.high is not None]
+    known = [times for times in seen if times.low is not None and times.high is not None]
     if not known:
         return "it has no row at all"
-    low = min(one.low for one in known if one.low is not None)
-    high = max(one.high for one in known if one.high is not None)
+    low = min(times.low for times in known if times.low is not None)
+    high = max(times.high for times in known if times.high is not None)
     unit = scan.time.resolution
     return f"it has rows from {shown_time(low, unit)} to {shown_time(high, unit)} UTC"
 
@@ -167,8 +169,8 @@ def _end(scan: Scan, files: SourceFiles, backwards: bool) -> dt.date | None:
 
 def _unit_hint(project: Project, scan: Scan, seen: Sequence[FileTimes]) -> str:
     """What is said where no integer time is plausible in the declared unit; empty where one is, or none is there."""
-    bounds = [(one.low, one.high) for one in seen if one.low is not None and one.high is not None]
-    if not bounds or not _is_integer(scan) or any(_plausible(scan, one) for one in seen):
+    bounds = [(times.low, times.high) for times in seen if times.low is not None and times.high is not None]
+    if not bounds or not _is_integer(scan) or any(_plausible(scan, times) for times in seen):
         return ""
     assert scan.time is not None
     low, high = min(low for low, _ in bounds), max(high for _, high in bounds)

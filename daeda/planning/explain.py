@@ -55,7 +55,7 @@ def _details(operator: Operator) -> list[str]:
             known = f" and known by {operator.created.column} before it too" if operator.created else ""
             before = f"before {operator.left_time.column}{known}"
             per = f"per {', '.join(operator.keys)}, {before}, on {operator.compute}{ties}"
-            return [per, *(_aggregate(one) for one in operator.aggregates)]
+            return [per, *(_aggregate(aggregate) for aggregate in operator.aggregates)]
         case ArrowUdfTransform():
             call = f"{operator.function}({', '.join(operator.columns)})"
             return [f"{operator.result} = {call}, row by row, as {operator.dtype}, version {operator.version}"]
@@ -123,7 +123,7 @@ def _point_in_time(operator: PointInTimeJoin) -> list[str]:
     ]
 
 
-def _aggregate(one: Aggregate) -> str:
-    of = f"({one.column})" if one.column else ""
-    length = f", at most {one.max_length}, {one.order.replace('_', ' ')}" if one.max_length else ""
-    return f"{one.name} = {one.kind}{of} over {one.window}{length}"
+def _aggregate(aggregate: Aggregate) -> str:
+    of = f"({aggregate.column})" if aggregate.column else ""
+    length = f", at most {aggregate.max_length}, {aggregate.order.replace('_', ' ')}" if aggregate.max_length else ""
+    return f"{aggregate.name} = {aggregate.kind}{of} over {aggregate.window}{length}"

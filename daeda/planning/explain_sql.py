@@ -116,7 +116,7 @@ class _Writing:
         history = _pretty(statements.rolling_history(operator, right, name[0]))
         made = f"their history, read by the kernel, which makes {operator.output}"
         self.say(operator, made, f"{history};")
-        return ColumnTable(operator.output, tuple(one.name for one in operator.aggregates))
+        return ColumnTable(operator.output, tuple(aggregate.name for aggregate in operator.aggregates))
 
     def transform(self, operator: ArrowUdfTransform, left: Materialised) -> ColumnTable:
         query = _pretty(statements.function_input(operator, left))
@@ -168,7 +168,8 @@ def _visible(node: exp.Expr) -> exp.Expr:
         return node
     pieces = [piece for piece in split_harmful(node.this) if piece]
     parts = [
-        exp.Literal.string(one) if is_harmless(one) else exp.func("chr", exp.Literal.number(ord(one))) for one in pieces
+        exp.Literal.string(piece) if is_harmless(piece) else exp.func("chr", exp.Literal.number(ord(piece)))
+        for piece in pieces
     ]
     joined: exp.Expr = parts[0]
     for part in parts[1:]:

@@ -36,7 +36,7 @@ def count_left(project: Project, dag: Dag, sources: Sources, days: Sequence[dt.d
     chosen = days[:_MOST_DAYS]
     spine = next(scan for scan in dag.scans if scan.reads == "day")
     filters = _filters(dag, spine)
-    inputs = {spine.output, *(name for one in filters for name in one.inputs)}
+    inputs = {spine.output, *(name for condition in filters for name in condition.inputs)}
     read = [scan for scan in dag.scans if scan.output in inputs]
     totals = [0] * (len(filters) + 1)
     limit = project.runtime.compute.duckdb_config.memory_limit
@@ -50,7 +50,7 @@ def count_left(project: Project, dag: Dag, sources: Sources, days: Sequence[dt.d
                     totals[place] += int(found[0]) if found else 0
     except (duckdb.Error, DaedaError, OSError) as error:
         return Left(len(chosen), failure=first_line(error))
-    names = [_described(project, number, one) for number, one in enumerate(filters)]
+    names = [_described(project, number, condition) for number, condition in enumerate(filters)]
     return Left(len(chosen), totals[0], tuple(zip(names, totals[1:], strict=True)))
 
 
@@ -59,7 +59,9 @@ def _filters(dag: Dag, spine: Scan) -> list[Filter]:
     found: list[Filter] = []
     output = spine.output
     while True:
-        following = [one for one in dag.operators if isinstance(one, Filter) and one.inputs[0] == output]
+        following = [
+            operator for operator in dag.operators if isinstance(operator, Filter) and operator.inputs[0] == output
+        ]
         if not following:
             return found
         found.append(following[0])
@@ -74,21 +76,21 @@ def _queries(
         scan.output: scan_sql.scan(scan, dag.relations[scan.output], needed[scan.name], day) for scan in read
     }
     queries = [handles[spine.output].query]
-    for one in filters:
-        right = handles[one.inputs[1]] if one.semi_join else None
-        handles[one.output] = scan_sql.filter_rows(one, handles[one.inputs[0]], right)
-        queries.append(handles[one.output].query)
+    for condition in filters:
+        right = handles[condition.inputs[1]] if condition.semi_join else None
+        handles[condition.output] = scan_sql.filter_rows(condition, handles[condition.inputs[0]], right)
+        queries.append(handles[condition.output].query)
     return queries
 
 
-def _described(project: Project, number: int, one: Filter) -> str:
+def _described(project: Project, number: int, condition: Filter) -> str:
     declared = project.service.spine.filters
     where = f" ({project.where('service', ('spine', 'filters', number))})" if number < len(declared) else ""
-    if one.predicate is not None:
-        return f"where {cut(one.predicate)}{where}"
-    if one.semi_join:
-        return f"covered_by on {', '.join(one.semi_join)}{where}"
-    return f"session by {', '.join(one.session)} having {cut(one.having)}{where}"
+    if condition.predicate is not None:
+        return f"where {cut(condition.predicate)}{where}"
+    if condition.semi_join:
+        return f"covered_by on {', '.join(condition.semi_join)}{where}"
+    return f"session by {', '.join(condition.session)} having {cut(condition.having)}{where}"
 
 
 def told_left(left: Left, view: str, empty: int, days: int) -> str:

@@ -44,10 +44,10 @@ def check_footers(sources: Sources, days: tuple[dt.date, ...], checked: dict[str
 
     with ThreadPoolExecutor(_THREADS) as pool:
         looked = dict(zip(of_path, pool.map(look, of_path), strict=True))
-    for path, one in looked.items():
-        if one.state is not None:
-            right = (name for name, problems in zip(of_path[path], one.problems, strict=True) if not problems)
-            checked[path] = CheckedFile(one.state, tuple(right))
+    for path, check in looked.items():
+        if check.state is not None:
+            right = (name for name, problems in zip(of_path[path], check.problems, strict=True) if not problems)
+            checked[path] = CheckedFile(check.state, tuple(right))
     # One sentence per view and kind: a wrong type is wrong in every partition.
     told: dict[tuple[str, str], Refusal] = {}
     for name, path in readers:
@@ -57,9 +57,9 @@ def check_footers(sources: Sources, days: tuple[dt.date, ...], checked: dict[str
     together = () if told else _mistakes_together(scans, readers, of_path, looked)
     seen = [
         (scans[name].view, mistakes)
-        for path, one in looked.items()
-        if one.unread
-        for name, mistakes in zip(of_path[path], one.unread, strict=True)
+        for path, check in looked.items()
+        if check.unread
+        for name, mistakes in zip(of_path[path], check.unread, strict=True)
     ]
     return [*told.values(), *together, *_unread_mistakes(seen, frozenset(days))]
 
@@ -73,9 +73,9 @@ def _mistakes_together(
     """What is right in each file, and wrong in the files of a Scan taken together."""
     refusals: dict[str, Refusal] = {}
     for name, scan in scans.items():
-        held = {path: one for path, one in looked.items() if name in of_path[path] and one.state is not None}
+        held = {path: check for path, check in looked.items() if name in of_path[path] and check.state is not None}
         days = frozenset(day for path in held for day in readers[name, path])
-        mixed = mixed_times(scan, {path: one.int96[of_path[path].index(name)] for path, one in held.items()})
+        mixed = mixed_times(scan, {path: check.int96[of_path[path].index(name)] for path, check in held.items()})
         for sentence in (mixed[1] if mixed else "", _one_file_twice(scan, held)):
             if sentence:
                 refusals.setdefault(sentence, Refusal(sentence, days))
@@ -85,10 +85,10 @@ def _mistakes_together(
 def _one_file_twice(scan: Scan, held: Mapping[str, FileCheck]) -> str:
     """The sentence about two names of one local file, whose rows would be there twice; empty where there are none."""
     first: dict[tuple[int, FileState], str] = {}
-    for path, one in held.items():
-        if one.state is None or not one.state.inode or not one.rows:
+    for path, check in held.items():
+        if check.state is None or not check.state.inode or not check.rows:
             continue
-        other = first.setdefault((one.state.inode, one.state), path)
+        other = first.setdefault((check.state.inode, check.state), path)
         if other != path:
             return (
                 f"view '{scan.view}': {other} and {path} are one file, and its rows would be there twice: remove the "

@@ -25,29 +25,29 @@ def require_skeleton(project: Project, dag: Dag, plans: Sequence[DayPlan]) -> No
     """Raise DayError unless the skeleton days are there as they were planned. `dag` is the skeleton's."""
     codes = function_codes(project, dag)
     plain = skeleton_fingerprint(operator_digests(dag.operators), {}, project.runtime.rows_per_part, codes)
-    published = look_at_days(_layout(project), "skeleton", [one.day for one in plans])
+    published = look_at_days(_layout(project), "skeleton", [plan.day for plan in plans])
     lacking = []
-    for one in plans:
-        there = published.get(one.day)
-        reason = _reason(one, there, _with_inputs(plain, one, there))
-        lacking += [(one, reason)] if reason else []
+    for plan in plans:
+        there = published.get(plan.day)
+        reason = _reason(plan, there, _with_inputs(plain, plan, there))
+        lacking += [(plan, reason)] if reason else []
     _refuse("skeleton", lacking, len(plans))
 
 
 def require_enriched(project: Project, dag: Dag, plans: Sequence[DayPlan], stores: Stores) -> None:
     """Raise DayError unless the enriched days are there as they were planned, each of its skeleton. `dag` is whole."""
-    days = [one.day for one in plans]
+    days = [plan.day for plan in plans]
     published = look_at_days(_layout(project), "enriched", days)
     skeletons = look_at_days(_layout(project), "skeleton", days)
     lacking = []
-    for one in plans:
-        below = skeletons.get(one.day)
+    for plan in plans:
+        below = skeletons.get(plan.day)
         if below is None or below.manifest is None:
-            lacking.append((one, "its skeleton day is not there"))
+            lacking.append((plan, "its skeleton day is not there"))
             continue
         wanted = enriched_fingerprint(dag, below.manifest.parts, stores)
-        reason = _reason(one, published.get(one.day), wanted)
-        lacking += [(one, reason)] if reason else []
+        reason = _reason(plan, published.get(plan.day), wanted)
+        lacking += [(plan, reason)] if reason else []
     _refuse("enriched", lacking, len(plans))
 
 
@@ -74,7 +74,7 @@ def _with_inputs(plain: Fingerprint, plan: DayPlan, there: Published | None) -> 
 def _refuse(dataset: Dataset, lacking: Iterable[tuple[DayPlan, str]], planned: int) -> None:
     found = list(lacking)
     if found:
-        days = shortened([one.day for one, _ in found])
+        days = shortened([plan.day for plan, _ in found])
         raise DayError(
             f"{dataset}: {len(found)} of {planned} planned days are not there: {days}; the first because "
             f"{found[0][1]}: run again to build them"

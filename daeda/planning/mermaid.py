@@ -75,9 +75,12 @@ def _described(operator: Operator) -> list[str]:
             old = f", at most {operator.ttl} old" if operator.ttl else ""
             return [f"as of, on {', '.join(operator.keys)}{old}", *_added(operator.columns)]
         case RollingAggregate():
-            return [f"rolling, per {', '.join(operator.keys)}", *_added(one.name for one in operator.aggregates)]
+            return [
+                f"rolling, per {', '.join(operator.keys)}",
+                *_added(aggregate.name for aggregate in operator.aggregates),
+            ]
         case Project():
-            computed = tuple(one.name for one in operator.columns if one.expression is not None)
+            computed = tuple(column.name for column in operator.columns if column.expression is not None)
             return [f"{len(operator.columns)} columns", *_added(computed)]
         case ArrowUdfTransform():
             return [operator.function, *_added((operator.result,))]

@@ -26,18 +26,18 @@ def check_sources(project: Project, dag: Dag, sources: Sources, days: Iterable[d
     checked: dict[str, CheckedFile] = {}
     refusals = _find_refusals(project, dag, sources, tuple(days), checked)
     if refusals:
-        raise InputError(*dict.fromkeys(one.sentence for one in refusals))
+        raise InputError(*dict.fromkeys(refusal.sentence for refusal in refusals))
     return Checked(sources.files, checked)
 
 
 @before_the_first_day()
 def block_refused(project: Project, dag: Dag, sources: Sources, plans: Sequence[DayPlan]) -> tuple[DayPlan, ...]:
     """The plans of the skeleton, those days blocked that `check_sources` would refuse."""
-    refusals = _find_refusals(project, dag, sources, tuple(one.day for one in plans if one.builds), {})
-    reasons = {one.day: tuple(found.sentence for found in refusals if one.day in found.days) for one in plans}
+    refusals = _find_refusals(project, dag, sources, tuple(plan.day for plan in plans if plan.builds), {})
+    reasons = {plan.day: tuple(found.sentence for found in refusals if plan.day in found.days) for plan in plans}
     return tuple(
-        replace(one, action=Action.BLOCKED, reasons=reasons[one.day]) if one.builds and reasons[one.day] else one
-        for one in plans
+        replace(plan, action=Action.BLOCKED, reasons=reasons[plan.day]) if plan.builds and reasons[plan.day] else plan
+        for plan in plans
     )
 
 
@@ -49,7 +49,7 @@ def _find_refusals(
     for scan in sources.scans:
         found += _check_first_day(project, scan, sources, days)
         missing = {day: missing_days(scan, sources.files[scan.name], day) for day in days}
-        lacking = [one for held in missing.values() for one in held]
+        lacking = [partition for held in missing.values() for partition in held]
         if lacking:
             sentence = missing_sentence(scan, sources.files[scan.name], lacking)
             found.append(Refusal(sentence, frozenset(day for day, held in missing.items() if held)))

@@ -43,19 +43,19 @@ def remarks(
 ) -> tuple[str, ...]:
     """The sentences about the planned days of a data set that are there. `dag` is the whole one."""
     layout = Layout(project.service_dir, project.scratch_dir)
-    published = look_at_days(layout, dataset, [one.day for one in plans])
+    published = look_at_days(layout, dataset, [plan.day for plan in plans])
     seen = []
-    for day, one in published.items():
-        if one.manifest is not None:
+    for day, state in published.items():
+        if state.manifest is not None:
             directory = layout.day_dir(dataset, day)
-            seen.append(_DaySeen(one.manifest, tuple(str(directory / part.name) for part in one.manifest.parts)))
-    empty = sorted(day for day, one in published.items() if one.manifest is not None and one.manifest.rows == 0)
+            seen.append(_DaySeen(state.manifest, tuple(str(directory / part.name) for part in state.manifest.parts)))
+    empty = sorted(day for day, state in published.items() if state.manifest is not None and state.manifest.rows == 0)
     found = []
     if empty:
         view = project.service.spine.view
         left = count_left(project, dag, sources, empty)
         found.append(f"{told_left(left, view, len(empty), len(seen))}: {shortened(empty, 3)}")
-    rows = sum(one.manifest.rows for one in seen)
+    rows = sum(seen_day.manifest.rows for seen_day in seen)
     if rows:
         found += _empty_columns(project, dag, dataset, seen, rows)
     return tuple(found)
@@ -63,7 +63,7 @@ def remarks(
 
 def _empty_columns(project: Project, dag: Dag, dataset: Dataset, seen: Sequence[_DaySeen], rows: int) -> Iterator[str]:
     rolling = [operator for operator in dag.operators if isinstance(operator, RollingAggregate)]
-    empty = {one.name: KINDS[one.kind].empty for operator in rolling for one in operator.aggregates}
+    empty = {aggregate.name: KINDS[aggregate.kind].empty for operator in rolling for aggregate in operator.aggregates}
     for index, column in enumerate(project.service.columns):
         if column.kind not in _ADVICE or (column.kind == "embedding" and dataset == "skeleton"):
             continue
@@ -77,12 +77,14 @@ def _empty_columns(project: Project, dag: Dag, dataset: Dataset, seen: Sequence[
 
 def _only_value(column: ContractColumn, empty: str | None, seen: Sequence[_DaySeen]) -> str | None:
     """What stands in every row where nothing was found; None where something was."""
-    filled = [one for one in seen if one.manifest.rows]
-    facts = [next((fact for fact in one.manifest.columns if fact.name == column.name), None) for one in filled]
+    filled = [seen_day for seen_day in seen if seen_day.manifest.rows]
+    facts = [
+        next((fact for fact in seen_day.manifest.columns if fact.name == column.name), None) for seen_day in filled
+    ]
     known = [fact for fact in facts if fact is not None and not fact.placeholder]
     if len(known) != len(filled):
         return None
-    if all(fact.nulls == one.manifest.rows for fact, one in zip(known, filled, strict=True)):
+    if all(fact.nulls == seen_day.manifest.rows for fact, seen_day in zip(known, filled, strict=True)):
         return "NULL"
     if column.kind == "rolling" and empty == "0" and column.default is None and _always(known, "0"):
         return "0"
@@ -106,7 +108,10 @@ def _has_no_item(column: ContractColumn) -> Callable[[_DaySeen], bool]:
                 leaf = leaf_of(file, column.name)
                 groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
                 facts = [(chunk.statistics, chunk.num_values) for chunk in (group.column(leaf) for group in groups)]
-            if any(one is None or not one.has_null_count or one.null_count < values for one, values in facts):
+            if any(
+                statistic is None or not statistic.has_null_count or statistic.null_count < values
+                for statistic, values in facts
+            ):
                 return False
         return True
 

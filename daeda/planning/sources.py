@@ -55,11 +55,11 @@ def find_sources(project: Project, dag: Dag, exports: Mapping[str, Export] | Non
 
 
 def _unread(view: FeatureView, dag: Dag) -> tuple[ScanColumn, ...]:
-    read = {one.name for scan in dag.scans if scan.view == view.name for one in scan.columns}
+    read = {column.name for scan in dag.scans if scan.view == view.name for column in scan.columns}
     return tuple(
-        ScanColumn(name=one.name, source=view.source_name(one.name), dtype=one.dtype)
-        for one in view.fields
-        if one.name not in read
+        ScanColumn(name=field.name, source=view.source_name(field.name), dtype=field.dtype)
+        for field in view.fields
+        if field.name not in read
     )
 
 

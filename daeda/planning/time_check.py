@@ -24,7 +24,7 @@ def check_times(
     """No row without a timestamp, and in a partition no row of another day."""
     if scan.time is None or file.metadata.num_rows == 0:
         return []
-    source = next(one for one in scan.columns if one.name == scan.time.column).source
+    source = next(column for column in scan.columns if column.name == scan.time.column).source
     if is_int96(file, source):
         # Digits below the microsecond were refused, and nanoseconds do not hold every time.
         with open_parquet(path, version, int96="us") as in_microseconds:
@@ -60,7 +60,7 @@ def _other_unit(scan: Scan, low: int, high: int) -> str:
     """The end of a sentence about integer times that are plausible in another unit alone."""
     assert scan.time is not None
     unit = scan.time.resolution
-    integer = any(one.dtype.is_integer for one in scan.columns if one.name == scan.time.column)
+    integer = any(column.dtype.is_integer for column in scan.columns if column.name == scan.time.column)
     fitting = None if not integer or is_plausible(low, high, unit) else fitting_unit(low, high, unit)
     if fitting is None:
         return ""
@@ -74,18 +74,18 @@ def _time_facts(scan: Scan, source: str, file: pq.ParquetFile) -> tuple[int | No
     position = leaf_of(file, source)
     statistics = [metadata.row_group(index).column(position).statistics for index in range(metadata.num_row_groups)]
     if any(
-        one is None
-        or not one.has_null_count
-        or (not one.has_min_max and one.null_count < one.num_values + one.null_count)
-        for one in statistics
+        group is None
+        or not group.has_null_count
+        or (not group.has_min_max and group.null_count < group.num_values + group.null_count)
+        for group in statistics
     ):
         return _read_times(scan, source, file)
     # As they are stored: whole numbers of the column's unit, which needs no pandas for nanoseconds.
-    known = [one for one in statistics if one.has_min_max]
+    known = [group for group in statistics if group.has_min_max]
     return (
-        min((_in_unit(scan, one.min_raw) for one in known), default=None),
-        max((_in_unit(scan, one.max_raw) for one in known), default=None),
-        sum(one.null_count for one in statistics),
+        min((_in_unit(scan, group.min_raw) for group in known), default=None),
+        max((_in_unit(scan, group.max_raw) for group in known), default=None),
+        sum(group.null_count for group in statistics),
     )
 
 
@@ -105,7 +105,7 @@ def _read_times(scan: Scan, source: str, file: pq.ParquetFile) -> tuple[int | No
 def _in_unit(scan: Scan, stored: int) -> int:
     """A stored time as a whole number of the view's unit: Parquet stores a date as days."""
     assert scan.time is not None
-    time = next(one for one in scan.columns if one.name == scan.time.column)
+    time = next(column for column in scan.columns if column.name == scan.time.column)
     return stored * scan.time.resolution.per_day if time.dtype.name == "date" else stored
 
 

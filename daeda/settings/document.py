@@ -278,7 +278,7 @@ def _shown(path: Path, root: Path) -> str:
 
 def _known_keys(model: type[BaseModel], location: Position) -> list[str]:
     """Keys of the model that stands at `location`, tags included."""
-    return [name for one in _models_at(model, location) for name in one.model_fields]
+    return [name for nested in _models_at(model, location) for name in nested.model_fields]
 
 
 def _models_at(model: type[BaseModel], location: Position) -> list[type[BaseModel]]:
@@ -288,7 +288,7 @@ def _models_at(model: type[BaseModel], location: Position) -> list[type[BaseMode
         if isinstance(part, int):
             continue
         tagged = _tagged(current, part)
-        fields = [one.model_fields[part].annotation for one in current if part in one.model_fields]
+        fields = [nested.model_fields[part].annotation for nested in current if part in nested.model_fields]
         current = tagged or [found for annotation in fields for found in _models_in(annotation)]
     return current
 
@@ -307,10 +307,10 @@ def _without_tags(model: type[BaseModel], location: Position) -> Position:
 
 def _tagged(models: list[type[BaseModel]], part: str) -> list[type[BaseModel]]:
     """The models whose tag is `part`; empty where the models have no tags."""
-    tags = [one.model_fields.get(_DISCRIMINATOR) for one in models]
+    tags = [tagged.model_fields.get(_DISCRIMINATOR) for tagged in models]
     if len(models) < 2 or None in tags:
         return []
-    return [one for one, tag in zip(models, tags, strict=True) if tag is not None and tag.default == part]
+    return [tagged for tagged, tag in zip(models, tags, strict=True) if tag is not None and tag.default == part]
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

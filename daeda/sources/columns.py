@@ -30,17 +30,17 @@ _NANOSECONDS_REACH = (2**63 - 1) // 1000
 def check_columns(scan: Scan, path: str, file: pq.ParquetFile, version: FileState | None) -> list[Mistake]:
     """The kinds of mistakes in the columns of a file that is open, each with its sentence."""
     found: list[Mistake] = []
-    for one in scan.columns:
-        mistake = _check_column(scan, one, path, file)
-        if mistake is None and is_int96(file, one.source):
-            mistake = _check_int96(scan, one, path, version)
+    for column in scan.columns:
+        mistake = _check_column(scan, column, path, file)
+        if mistake is None and is_int96(file, column.source):
+            mistake = _check_int96(scan, column, path, version)
         found += [mistake] if mistake is not None else []
     return found
 
 
 def check_unread(scan: Scan, unread: Sequence[ScanColumn], path: str, file: pq.ParquetFile) -> list[Mistake]:
     """The same for fields of the Scan's view that nothing reads, by the footer alone."""
-    found = (_check_column(scan, one, path, file) for one in unread)
+    found = (_check_column(scan, column, path, file) for column in unread)
     return [mistake for mistake in found if mistake is not None]
 
 
@@ -88,7 +88,7 @@ def is_int96(file: pq.ParquetFile, source: str) -> bool:
 
 def finest_int96(scan: Scan, file: pq.ParquetFile) -> frozenset[str]:
     """The columns in nanoseconds that a file holds as INT96, which DuckDB reads in microseconds."""
-    in_nanoseconds = (one.source for one in scan.columns if _item(one.dtype).name == "timestamp[ns]")
+    in_nanoseconds = (column.source for column in scan.columns if _item(column.dtype).name == "timestamp[ns]")
     held = file.schema_arrow.names
     return frozenset(source for source in in_nanoseconds if source in held and is_int96(file, source))
 
@@ -117,28 +117,28 @@ def _leaves(kind: pa.DataType) -> int:
     return 1
 
 
-def _check_column(scan: Scan, one: ScanColumn, path: str, file: pq.ParquetFile) -> Mistake | None:
+def _check_column(scan: Scan, column: ScanColumn, path: str, file: pq.ParquetFile) -> Mistake | None:
     schema = file.schema_arrow
-    mapped = "" if one.source == one.name else f" (field '{one.name}')"
-    mistake = name_mistake(one.source, schema.names)
-    if one.source not in schema.names:
-        return f"missing {one.source}", (
+    mapped = "" if column.source == column.name else f" (field '{column.name}')"
+    mistake = name_mistake(column.source, schema.names)
+    if column.source not in schema.names:
+        return f"missing {column.source}", (
             f"view '{scan.view}': {path} {mistake}{mapped}: "
-            f"{did_you_mean(one.source, schema.names)}; correct fields or field_mapping of the view"
+            f"{did_you_mean(column.source, schema.names)}; correct fields or field_mapping of the view"
         )
     if mistake is not None:
-        return f"name {one.source}", f"view '{scan.view}': {path} {mistake}"
-    found = describe_arrow(schema.field(one.source).type)
-    if found == one.dtype.name or (is_int96(file, one.source) and _item(one.dtype).name in _INT96_TYPES):
+        return f"name {column.source}", f"view '{scan.view}': {path} {mistake}"
+    found = describe_arrow(schema.field(column.source).type)
+    if found == column.dtype.name or (is_int96(file, column.source) and _item(column.dtype).name in _INT96_TYPES):
         return None
     todo = "correct the view or the file"
-    if is_int96(file, one.source):
+    if is_int96(file, column.source):
         todo = f"its times are {_INT96}, as Spark writes them: declare {' or '.join(_INT96_TYPES)}"
     elif not is_known(found):
-        todo = f"daeda does not read {found}, so write the column as {one.dtype}, or leave the field out"
-    return f"type {one.source}", (
-        f"view '{scan.view}': in {path} the column '{one.source}'{mapped} is {found}, "
-        f"and the view declares {one.dtype}: {todo}"
+        todo = f"daeda does not read {found}, so write the column as {column.dtype}, or leave the field out"
+    return f"type {column.source}", (
+        f"view '{scan.view}': in {path} the column '{column.source}'{mapped} is {found}, "
+        f"and the view declares {column.dtype}: {todo}"
     )
 
 
@@ -146,22 +146,22 @@ def _item(dtype: DType) -> DType:
     return dtype if dtype.item is None else _item(dtype.item)
 
 
-def _check_int96(scan: Scan, one: ScanColumn, path: str, version: FileState | None) -> Mistake | None:
+def _check_int96(scan: Scan, column: ScanColumn, path: str, version: FileState | None) -> Mistake | None:
     """DuckDB reads INT96 in microseconds: refused where that loses digits, or where nanoseconds do not reach.
 
     The column is read twice, in units that wrap around alike, so that a difference is a digit below the microsecond.
     """
-    what = f"view '{scan.view}': in {path} the column '{one.source}' is {_INT96}, as Spark writes it, with"
+    what = f"view '{scan.view}': in {path} the column '{column.source}' is {_INT96}, as Spark writes it, with"
     with open_parquet(path, version) as fine, open_parquet(path, version, int96="us") as coarse:
-        for ns, us in zip(_times(fine, one.source), _times(coarse, one.source), strict=True):
+        for ns, us in zip(_times(fine, column.source), _times(coarse, column.source), strict=True):
             if bool((ns.view(np.uint64) != us.view(np.uint64) * np.uint64(1000)).any()):
-                return f"digits {one.source}", (
+                return f"digits {column.source}", (
                     f"{what} digits below the microsecond, which DuckDB does not read: write TIMESTAMP(NANOS) and "
                     "declare timestamp[ns], or write microseconds (spark.sql.parquet.outputTimestampType: "
                     "TIMESTAMP_MICROS) and declare timestamp[us]"
                 )
-            if _item(one.dtype).name == "timestamp[ns]" and bool((np.abs(us) > _NANOSECONDS_REACH).any()):
-                return f"reach {one.source}", (
+            if _item(column.dtype).name == "timestamp[ns]" and bool((np.abs(us) > _NANOSECONDS_REACH).any()):
+                return f"reach {column.source}", (
                     f"{what} times before 1677 or after 2262, where timestamp[ns] does not reach: declare timestamp[us]"
                 )
     return None

@@ -58,19 +58,21 @@ class Chosen:
 def choose_files(tree: Tree, view: str) -> Chosen:
     """The data files of a view's directory; raises InputError for the first entry that may be data and is not read."""
     top = _all_of(tree, (), view)
-    days = [one for one in top if one.kind == DIRECTORY and one.name.startswith(PARTITION)]
+    days = [entry for entry in top if entry.kind == DIRECTORY and entry.name.startswith(PARTITION)]
     if not days:
         return Chosen(flat=_data_in(tree, (), top, view, f"the view reads files {SUFFIX} directly in its directory"))
-    for one in top:
-        if one not in days:
-            _refuse_held(tree, (one.name,), one, view, "the view has dt=YYYY-MM-DD directories, and reads those alone")
+    for entry in top:
+        if entry not in days:
+            _refuse_held(
+                tree, (entry.name,), entry, view, "the view has dt=YYYY-MM-DD directories, and reads those alone"
+            )
     found: dict[dt.date, tuple[Parts, ...]] = {}
-    for one in days:
-        day = parse_day(one.name.removeprefix(PARTITION))
+    for entry in days:
+        day = parse_day(entry.name.removeprefix(PARTITION))
         if day is None:
-            raise InputError(wrong_partition(view, tree.shown((one.name,))))
-        held = _all_of(tree, (one.name,), view)
-        found[day] = _data_in(tree, (one.name,), held, view, f"a partition holds files {SUFFIX} directly")
+            raise InputError(wrong_partition(view, tree.shown((entry.name,))))
+        held = _all_of(tree, (entry.name,), view)
+        found[day] = _data_in(tree, (entry.name,), held, view, f"a partition holds files {SUFFIX} directly")
     return Chosen(found)
 
 
@@ -80,13 +82,13 @@ def choose_matches(tree: Tree, pattern: Parts, view: str) -> Chosen:
     A wildcard stands for no name that is known to be none: such a one is written out, with its first character.
     """
     matched = dict(sorted(_matches(tree, (), pattern, view)))
-    files = tuple(parts for parts, one in matched.items() if one.kind == FILE)
-    for parts, one in matched.items():
-        if one.kind == FILE:
+    files = tuple(parts for parts, entry in matched.items() if entry.kind == FILE)
+    for parts, entry in matched.items():
+        if entry.kind == FILE:
             continue
-        for leaf, kind in _leaves(tree, parts, one, view):
+        for leaf, kind in _leaves(tree, parts, entry, view):
             if leaf not in matched or kind != FILE:
-                rule = f"'{'/'.join(pattern)}' matches {tree.shown(parts)}, which is {one.kind}"
+                rule = f"'{'/'.join(pattern)}' matches {tree.shown(parts)}, which is {entry.kind}"
                 raise InputError(_left_out(view, tree.shown(leaf), kind, rule))
     return Chosen(flat=files)
 
@@ -107,16 +109,16 @@ def has_wildcard(part: str) -> bool:
 
 def table_format(tree: Tree, parts: Parts, entries: Sequence[Entry]) -> str:
     """The table format whose log or metadata a directory holds; empty where it is of none."""
-    names = {one.name: one.kind for one in entries}
+    names = {entry.name: entry.kind for entry in entries}
     if "_delta_log" in names:
         return f"{tree.shown((*parts, '_delta_log'))} is the log of a Delta table"
     if ".hoodie" in names:
         return f"{tree.shown((*parts, '.hoodie'))} is the timeline of a Hudi table"
     if names.get("metadata") == DIRECTORY:
         inside = (*parts, "metadata")
-        for one in tree.entries(inside):
-            if one.name.endswith(".metadata.json"):
-                return f"{tree.shown((*inside, one.name))} is the metadata of an Iceberg table"
+        for entry in tree.entries(inside):
+            if entry.name.endswith(".metadata.json"):
+                return f"{tree.shown((*inside, entry.name))} is the metadata of an Iceberg table"
     return ""
 
 
@@ -134,26 +136,26 @@ def _looked_at(tree: Tree, parts: Parts, view: str) -> list[Entry]:
     told = table_format(tree, parts, entries)
     if told:
         raise refused_format(view, told)
-    return [one for one in entries if not is_known_none(one.name)]
+    return [entry for entry in entries if not is_known_none(entry.name)]
 
 
 def _all_of(tree: Tree, parts: Parts, view: str) -> list[Entry]:
     """The same, where all that a directory holds is asked for: Spark reads one like `_day=1`, and pyarrow does not."""
     found = _looked_at(tree, parts, view)
-    for one in tree.entries(parts):
-        if one.name.startswith("_") and "=" in one.name and one.kind == DIRECTORY:
-            _refuse_held(tree, (*parts, one.name), one, view, "names that begin with _ are left out")
+    for entry in tree.entries(parts):
+        if entry.name.startswith("_") and "=" in entry.name and entry.kind == DIRECTORY:
+            _refuse_held(tree, (*parts, entry.name), entry, view, "names that begin with _ are left out")
     return found
 
 
 def _data_in(tree: Tree, parts: Parts, entries: Sequence[Entry], view: str, rule: str) -> tuple[Parts, ...]:
     found = []
-    for one in entries:
-        own = (*parts, one.name)
-        if one.kind == FILE and one.name.endswith(SUFFIX):
+    for entry in entries:
+        own = (*parts, entry.name)
+        if entry.kind == FILE and entry.name.endswith(SUFFIX):
             found.append(own)
         else:
-            _refuse_held(tree, own, one, view, rule)
+            _refuse_held(tree, own, entry, view, rule)
     return tuple(found)
 
 
@@ -176,8 +178,8 @@ def _leaves(tree: Tree, parts: Parts, entry: Entry, view: str) -> Iterator[tuple
     if entry.kind != DIRECTORY:
         yield parts, entry.kind
         return
-    for one in _all_of(tree, parts, view):
-        yield from _leaves(tree, (*parts, one.name), one, view)
+    for child in _all_of(tree, parts, view):
+        yield from _leaves(tree, (*parts, child.name), child, view)
 
 
 def _matches(tree: Tree, parts: Parts, pattern: Parts, view: str) -> Iterator[tuple[Parts, Entry]]:
@@ -186,21 +188,21 @@ def _matches(tree: Tree, parts: Parts, pattern: Parts, view: str) -> Iterator[tu
     if first == "**":
         if rest:
             yield from _matches(tree, parts, rest, view)
-        for one in _looked_at(tree, parts, view):
-            own = (*parts, one.name)
-            if one.kind == DIRECTORY:
+        for entry in _looked_at(tree, parts, view):
+            own = (*parts, entry.name)
+            if entry.kind == DIRECTORY:
                 yield from _matches(tree, own, pattern, view)
             elif not rest:
-                yield own, one
+                yield own, entry
         return
     _looked_at(tree, parts, view)
-    for one in tree.entries(parts):
-        if not _stands_for(first, one.name):
+    for entry in tree.entries(parts):
+        if not _stands_for(first, entry.name):
             continue
-        own = (*parts, one.name)
+        own = (*parts, entry.name)
         if not rest:
-            yield own, one
-        elif one.kind == DIRECTORY:
+            yield own, entry
+        elif entry.kind == DIRECTORY:
             yield from _matches(tree, own, rest, view)
 
 

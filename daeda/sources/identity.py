@@ -29,7 +29,7 @@ class Identities:
 
     def __init__(self, known: Iterable[InputFile] = ()) -> None:
         self._lock = Lock()
-        self._digests = {(one.path, one.state): one.sha256 for one in known if not one.etag}
+        self._digests = {(file.path, file.state): file.sha256 for file in known if not file.etag}
 
     def of(self, operator: str, path: str, files: SourceFiles | None = None) -> InputFile:
         """The identity of a file as it is now, or as it was when `files` were listed; InputError if unreadable."""
@@ -100,5 +100,5 @@ def file_digest(path: Path) -> str:
 
 def combined_digest(files: Iterable[InputFile]) -> str:
     """One digest of a set of files: of their contents, whatever their names and order."""
-    joined = "\n".join(sorted(one.version for one in files))
+    joined = "\n".join(sorted(file.version for file in files))
     return hashlib.sha256(joined.encode()).hexdigest()

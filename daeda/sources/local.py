@@ -97,7 +97,9 @@ def _refuse_table_above(view: str, path: Path) -> None:
         for directory in (start, *start.parents):
             marks = [Entry(name, kind) for name in _MARKS if (kind := local_kind(directory / name))]
             # What may not be listed cannot be seen to be a table.
-            seen = [one for one in marks if one.kind != DIRECTORY or os.access(directory / one.name, os.R_OK | os.X_OK)]
+            seen = [
+                mark for mark in marks if mark.kind != DIRECTORY or os.access(directory / mark.name, os.R_OK | os.X_OK)
+            ]
             told = table_format(LocalTree(directory, view), (), seen)
             if told:
                 raise refused_format(view, told)
@@ -109,7 +111,7 @@ def _nothing(path: Path, pattern: Parts, kind: str) -> str:
     if kind == DIRECTORY:
         return "holds no Parquet file and no dt=YYYY-MM-DD directory"
     parent = path.parent
-    names = [one.name for one in LocalTree(parent, "").entries(())] if parent.is_dir() else []
+    names = [entry.name for entry in LocalTree(parent, "").entries(())] if parent.is_dir() else []
     close = difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)
     return f"does not exist (did you mean '{close[0]}'?)" if close else "does not exist"
 

@@ -74,19 +74,19 @@ def _sources(
     flat = [objects[parts] for parts in chosen.flat]
     return SourceFiles(
         path,
-        {day: tuple(str(one.path) for one in held) for day, held in by_day.items()},
-        tuple(str(one.path) for one in flat),
-        _versions([*flat, *(one for held in by_day.values() for one in held)], view),
+        {day: tuple(str(stored.path) for stored in held) for day, held in by_day.items()},
+        tuple(str(stored.path) for stored in flat),
+        _versions([*flat, *(stored for held in by_day.values() for stored in held)], view),
         str(fixed),
     )
 
 
 def _versions(found: Iterable[StoredObject], view: str) -> dict[str, FileState]:
     versions = {}
-    for one in found:
-        if set(one.path.key) & set(_NOT_IN_NAMES):
-            raise InputError(f"view '{view}': {one.path} has one of {_NOT_IN_NAMES} in its name: rename it")
-        versions[str(one.path)] = one.state
+    for stored in found:
+        if set(stored.path.key) & set(_NOT_IN_NAMES):
+            raise InputError(f"view '{view}': {stored.path} has one of {_NOT_IN_NAMES} in its name: rename it")
+        versions[str(stored.path)] = stored.state
     return versions
 
 
@@ -106,7 +106,7 @@ def _table_above(through: S3Client, path: ObjectPath) -> str:
             if through.peek(path / name, 1):
                 return f"{path / name} is {what}"
         metadata = through.peek(path / "metadata", _MOST_AT_ONCE)
-        for one in metadata if len(metadata) < _MOST_AT_ONCE else through.listing(path / "metadata"):
-            if one.path.key.endswith(".metadata.json"):
-                return f"{one.path} is the metadata of an Iceberg table"
+        for stored in metadata if len(metadata) < _MOST_AT_ONCE else through.listing(path / "metadata"):
+            if stored.path.key.endswith(".metadata.json"):
+                return f"{stored.path} is the metadata of an Iceberg table"
     return ""

@@ -43,7 +43,7 @@ def file_times(scan: Scan, path: str, version: FileState | None, start: int, end
 
 def _of_file(scan: Scan, file: pq.ParquetFile, start: int, end: int) -> FileTimes | None:
     assert scan.time is not None
-    time = next(one for one in scan.columns if one.name == scan.time.column)
+    time = next(column for column in scan.columns if column.name == scan.time.column)
     schema = file.schema_arrow
     if schema.names.count(time.source) != 1 or describe_arrow(schema.field(time.source).type) != time.dtype.name:
         return None
@@ -100,7 +100,7 @@ def shown_time(value: int, unit: TimeUnit) -> str:
     ('2024-03-02 10:00:00', '1709373600000 s after 1970')
     """
     seconds, rest = divmod(value, unit.value)
-    name = next(name for name, one in TIMESTAMP_UNITS.items() if one is unit)
+    name = next(name for name, named in TIMESTAMP_UNITS.items() if named is unit)
     try:
         moment = _EPOCH + dt.timedelta(seconds=seconds)
     except OverflowError:

@@ -26,7 +26,7 @@ class LocalTree:
         directory = self._root.joinpath(*parts)
         try:
             with os.scandir(directory) as listed:
-                return sorted(Entry(one.name, self._kind(one, directory)) for one in listed)
+                return sorted(Entry(entry.name, self._kind(entry, directory)) for entry in listed)
         except OSError as error:
             raise InputError(f"view '{self._view}': cannot list {refusal(error)}") from error
 
@@ -77,8 +77,8 @@ class ObjectTree:
         self._root = root
         self._directories: dict[Parts, dict[str, set[str]]] = {(): {}}
         self.objects: dict[Parts, StoredObject] = {}
-        for one in listed:
-            self._add(one)
+        for stored in listed:
+            self._add(stored)
 
     def entries(self, parts: Parts) -> list[Entry]:
         """What a directory holds, in the order of names."""
@@ -88,14 +88,14 @@ class ObjectTree:
         """The address of an entry."""
         return f"{ObjectPath(self._root.bucket)}/{self._root.prefix}{'/'.join(parts)}"
 
-    def _add(self, one: StoredObject) -> None:
-        parts = tuple(one.path.key.removeprefix(self._root.prefix).split("/"))
-        empty = one.size == 0 and (not parts[-1] or parts[-1].endswith("_$folder$"))
+    def _add(self, stored: StoredObject) -> None:
+        parts = tuple(stored.path.key.removeprefix(self._root.prefix).split("/"))
+        empty = stored.size == 0 and (not parts[-1] or parts[-1].endswith("_$folder$"))
         for depth in range(1, len(parts)):
             self._directories.setdefault(parts[:depth], {})
             self._held(parts[: depth - 1], parts[depth - 1], DIRECTORY)
         if not empty:
-            self.objects[parts] = one
+            self.objects[parts] = stored
             self._held(parts[:-1], parts[-1], FILE)
 
     def _held(self, directory: Parts, name: str, kind: str) -> None:

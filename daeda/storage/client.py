@@ -111,10 +111,12 @@ class S3Client:
             if "Name" not in page:
                 raise self._not_s3(below)
             held = page.get("Contents", ())
-            inside = [one for one in held if not end or one["Key"] < end]
+            inside = [entry for entry in held if not end or entry["Key"] < end]
             found += [
-                StoredObject(ObjectPath(below.bucket, one["Key"]), one["Size"], _bare(one["ETag"]), _put_ns(one))
-                for one in inside
+                StoredObject(
+                    ObjectPath(below.bucket, entry["Key"]), entry["Size"], _bare(entry["ETag"]), _put_ns(entry)
+                )
+                for entry in inside
             ]
             if not page.get("IsTruncated") or len(inside) < len(held):
                 return found
@@ -128,7 +130,9 @@ class S3Client:
             {401: None, 403: None},
         )
         held = page.get("Contents", ()) if page else ()
-        return [StoredObject(ObjectPath(below.bucket, one["Key"]), one["Size"], _bare(one["ETag"])) for one in held]
+        return [
+            StoredObject(ObjectPath(below.bucket, entry["Key"]), entry["Size"], _bare(entry["ETag"])) for entry in held
+        ]
 
     def look(self, path: ObjectPath) -> StoredObject | None:
         """The object's size and ETag, None when it is not there."""
@@ -210,8 +214,8 @@ class S3Client:
             fresh, size, sha256 = found
             fresh.replace(target)
         finally:
-            for one in tried:
-                one.unlink(missing_ok=True)
+            for copied in tried:
+                copied.unlink(missing_ok=True)
         return size, sha256
 
     def digest(self, path: ObjectPath) -> str:

@@ -95,7 +95,7 @@ def _forms(value: str) -> Iterable[str]:
     raw = value.encode("utf-8", "surrogateescape")
     for encoded in (quote(raw), quote(raw, safe=""), quote_plus(raw)):
         yield encoded
-        yield re.sub("%[0-9A-F]{2}", lambda one: one[0].lower(), encoded)
+        yield re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), encoded)
     yield repr(value)[1:-1]
     yield value.replace("\\", "\\\\").replace("'", "\\'")
     yield value.replace("'", "''")

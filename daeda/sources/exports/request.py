@@ -35,8 +35,8 @@ class Request:
     def to_json(self) -> str:
         """The request as the process reads it."""
         wanted = [
-            [one.view, one.source.model_dump(mode="json", exclude_unset=True), one.columns, one.order]
-            for one in self.wanted
+            [view.view, view.source.model_dump(mode="json", exclude_unset=True), view.columns, view.order]
+            for view in self.wanted
         ]
         return json.dumps([wanted, self.data_root, str(self.directory), self.memory_limit])
 
