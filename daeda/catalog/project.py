@@ -154,12 +154,12 @@ def _load_aggregations(
     if document is None:
         return None
     documents["aggregations"] = document
-    found = parse_model(Aggregations, document, mistakes, dimensions)
-    if found is not None:
+    aggregations = parse_model(Aggregations, document, mistakes, dimensions)
+    if aggregations is not None:
         for section in ("aggregation_specs", "udf_specs", "enrichment_specs", "embedding_stores"):
-            _check_unique(section, [entry.name for entry in getattr(found, section)], document, mistakes)
-        _check_made_once(found, document, mistakes)
-    return found
+            _check_unique(section, [entry.name for entry in getattr(aggregations, section)], document, mistakes)
+        _check_made_once(aggregations, document, mistakes)
+    return aggregations
 
 
 def _check_unique(section: str, names: list[str], document: Document, mistakes: Mistakes) -> None:
@@ -170,14 +170,14 @@ def _check_unique(section: str, names: list[str], document: Document, mistakes: 
             )
 
 
-def _check_made_once(found: Aggregations, document: Document, mistakes: Mistakes) -> None:
+def _check_made_once(aggregations: Aggregations, document: Document, mistakes: Mistakes) -> None:
     """Each column is made once, by one entry of whatever section."""
     seen: dict[str, tuple[str, tuple[str, int]]] = {}
-    for section, index, own, names in found.results():
+    for section, index, own, names in aggregations.results():
         for name in names:
             maker, other = seen.setdefault(name.lower(), (name, (section, index)))
             same_entry = other == (section, index) and maker == name
-            if same_entry or (section == other[0] and own == getattr(found, section)[other[1]].name):
+            if same_entry or (section == other[0] and own == getattr(aggregations, section)[other[1]].name):
                 continue  # that a section has a name twice is told once
             what = f"is made here and in {document.where(other)}"
             if maker != name:
@@ -231,8 +231,8 @@ def _documents_in(directory: Path, root: Path, what: str, flag: str, mistakes: M
         return []
     if not files:
         mistakes.add(str(directory), f"holds no {what} (*.yaml): write one, or say where they are with {flag}")
-    found = [load_document(path, root, mistakes) for path in files]
-    return [document for document in found if document is not None]
+    loaded = [load_document(path, root, mistakes) for path in files]
+    return [document for document in loaded if document is not None]
 
 
 def _size(path: Path) -> int:

@@ -128,8 +128,8 @@ class FeatureView(Strict):
     @property
     def features(self) -> tuple[str, ...]:
         """Every field that is neither key, timestamp nor created."""
-        held = {*self.keys, *self.times}
-        return tuple(field.name for field in self.fields if field.name not in held)
+        named = {*self.keys, *self.times}
+        return tuple(field.name for field in self.fields if field.name not in named)
 
     @property
     def times(self) -> tuple[str, ...]:

@@ -57,10 +57,10 @@ class Checked:
     def write(self, directory: Path) -> None:
         """Leave it in the directory of a run, for all of its workers."""
         listings = list({id(listing): listing for listing in self.listed.values()}.values())
-        place = {id(listing): number for number, listing in enumerate(listings)}
+        position = {id(listing): number for number, listing in enumerate(listings)}
         data = {
             "listings": [_listing(listing) for listing in listings],
-            "scans": {name: place[id(listing)] for name, listing in self.listed.items()},
+            "scans": {name: position[id(listing)] for name, listing in self.listed.items()},
             "files": {
                 path: [file.state.size, file.state.mtime_ns, file.state.ctime_ns, file.state.etag, file.scans]
                 for path, file in self.files.items()

@@ -18,13 +18,13 @@ def configuration(project: Project) -> dict[Dataset, Fingerprint]:
     dag = compile_runnable(project)
     skeleton = dag.skeleton()
     digests, codes = operator_digests(skeleton.operators), function_codes(project, skeleton)
-    found: dict[Dataset, Fingerprint] = {
+    fingerprints: dict[Dataset, Fingerprint] = {
         "skeleton": skeleton_fingerprint(digests, {}, project.runtime.rows_per_part, codes)
     }
     if dag.enrichments:
         operators = operator_digests((*dag.enrichments, dag.sink))
-        found["enriched"] = Fingerprint(operators, {}, {"format_version": str(ENRICHED_FORMAT_VERSION)})
-    return found
+        fingerprints["enriched"] = Fingerprint(operators, {}, {"format_version": str(ENRICHED_FORMAT_VERSION)})
+    return fingerprints
 
 
 def configuration_text(project: Project) -> str:

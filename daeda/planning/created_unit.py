@@ -50,8 +50,8 @@ def _is_integer(scan: Scan, name: str) -> bool:
 
 
 def _bounds(scan: Scan, path: str, files: SourceFiles) -> Bounds | None:
-    found = file_times(scan, path, files.versions.get(path), 0, 0)
-    return None if found is None or found.low is None or found.high is None else (found.low, found.high)
+    times = file_times(scan, path, files.versions.get(path), 0, 0)
+    return None if times is None or times.low is None or times.high is None else (times.low, times.high)
 
 
 def _widest(bounds: list[Bounds]) -> Bounds:

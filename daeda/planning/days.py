@@ -243,11 +243,11 @@ def _stale(on_stale: str) -> Action:
 
 def _cut_windows(project: Project, sources: Sources, day: dt.date) -> list[str]:
     """Views whose first partition lies inside the window that the day looks back over."""
-    found = []
+    sentences = []
     for scan in sources.scans:
         first = sources.files[scan.name].first_day
         whole = scan.lookback.days if scan.lookback is not None else None
         if first is None or whole is None or (day - first).days >= whole:
             continue
-        found.append(f"{scan.view} begins on {first}, inside the window of {scan.lookback}")
-    return sorted(set(found))
+        sentences.append(f"{scan.view} begins on {first}, inside the window of {scan.lookback}")
+    return sorted(set(sentences))

@@ -54,9 +54,9 @@ def wrong_units(project: Project, sources: Sources) -> tuple[str, ...]:
 
     That is where none lies in a plausible year, or no created_field near the time of a row.
     """
-    found = {}
+    sentences = {}
     for scan in sources.scans:
-        if scan.time is None or scan.view in found or not _is_integer(scan):
+        if scan.time is None or scan.view in sentences or not _is_integer(scan):
             continue
         seen: list[FileTimes] = []
         for times in _all_times(scan, sources.files[scan.name], _every_file(sources.files[scan.name]), (0, 0)):
@@ -66,13 +66,13 @@ def wrong_units(project: Project, sources: Sources) -> tuple[str, ...]:
         else:
             hint = _unit_hint(project, scan, seen)
             if hint:
-                found[scan.view] = f"view '{scan.view}': {hint}"
+                sentences[scan.view] = f"view '{scan.view}': {hint}"
     for scan in sources.scans:
-        if scan.view not in found:
+        if scan.view not in sentences:
             hint = created_unit_hint(project, scan, sources.files[scan.name])
             if hint:
-                found[scan.view] = f"view '{scan.view}': {hint}"
-    return tuple(found.values())
+                sentences[scan.view] = f"view '{scan.view}': {hint}"
+    return tuple(sentences.values())
 
 
 def _plausible(scan: Scan, times: FileTimes) -> bool:
@@ -161,8 +161,8 @@ def _end(scan: Scan, files: SourceFiles, backwards: bool) -> dt.date | None:
     for number, day in enumerate(sorted(files.partitions, reverse=backwards)):
         if number == _MOST_OPENED:
             return day
-        found = (file_times(scan, path, files.versions.get(path), 0, 0) for path in files.partitions[day])
-        if any(times is None or times.low is not None for times in found):
+        all_times = (file_times(scan, path, files.versions.get(path), 0, 0) for path in files.partitions[day])
+        if any(times is None or times.low is not None for times in all_times):
             return day
     return None
 

@@ -193,7 +193,7 @@ def _plain_source(node: exp.Expr) -> exp.Expr:
 def _keywords() -> frozenset[str]:
     """Words that DuckDB takes for a name only in quotes, in some place at least."""
     with connect() as connection:
-        found = connection.execute(
+        rows = connection.execute(
             "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'"
         ).fetchall()
-    return frozenset(name for (name,) in found)
+    return frozenset(name for (name,) in rows)

@@ -70,6 +70,6 @@ def check_file(
 def _why_unreadable(path: str, version: FileState | None, error: Exception) -> str:
     reason = first_line(error).partition(". ")[0]
     with suppress(OSError):
-        found = looks_like(path, version)
-        return f"it looks like {found}: {reason}" if found else reason
+        likeness = looks_like(path, version)
+        return f"it looks like {likeness}: {reason}" if likeness else reason
     return reason

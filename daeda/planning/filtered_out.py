@@ -45,9 +45,9 @@ def count_left(project: Project, dag: Dag, sources: Sources, days: Sequence[dt.d
             AllowedPaths.of(sources.places(*read)), {"memory_limit": f"{limit}B"} if limit else None
         ) as connection:
             for day in chosen:
-                for place, query in enumerate(_queries(dag, spine, filters, read, sources, day)):
-                    found = connection.execute(f"SELECT count(*) FROM ({query})").fetchone()
-                    totals[place] += int(found[0]) if found else 0
+                for step, query in enumerate(_queries(dag, spine, filters, read, sources, day)):
+                    row = connection.execute(f"SELECT count(*) FROM ({query})").fetchone()
+                    totals[step] += int(row[0]) if row else 0
     except (duckdb.Error, DaedaError, OSError) as error:
         return Left(len(chosen), failure=first_line(error))
     names = [_described(project, number, condition) for number, condition in enumerate(filters)]
@@ -56,15 +56,15 @@ def count_left(project: Project, dag: Dag, sources: Sources, days: Sequence[dt.d
 
 def _filters(dag: Dag, spine: Scan) -> list[Filter]:
     """The filters of the spine, in the order in which they act."""
-    found: list[Filter] = []
+    filters: list[Filter] = []
     output = spine.output
     while True:
         following = [
             operator for operator in dag.operators if isinstance(operator, Filter) and operator.inputs[0] == output
         ]
         if not following:
-            return found
-        found.append(following[0])
+            return filters
+        filters.append(following[0])
         output = following[0].output
 
 

@@ -49,19 +49,19 @@ def check_footers(sources: Sources, days: tuple[dt.date, ...], checked: dict[str
             right = (name for name, problems in zip(of_path[path], check.problems, strict=True) if not problems)
             checked[path] = CheckedFile(check.state, tuple(right))
     # One sentence per view and kind: a wrong type is wrong in every partition.
-    told: dict[tuple[str, str], Refusal] = {}
+    refusals: dict[tuple[str, str], Refusal] = {}
     for name, path in readers:
         for kind, sentence in looked[path].problems[of_path[path].index(name)]:
-            refusal = told.get((scans[name].view, kind), Refusal(sentence, frozenset()))
-            told[scans[name].view, kind] = replace(refusal, days=refusal.days.union(readers[name, path]))
-    together = () if told else _mistakes_together(scans, readers, of_path, looked)
+            refusal = refusals.get((scans[name].view, kind), Refusal(sentence, frozenset()))
+            refusals[scans[name].view, kind] = replace(refusal, days=refusal.days.union(readers[name, path]))
+    together = () if refusals else _mistakes_together(scans, readers, of_path, looked)
     seen = [
         (scans[name].view, mistakes)
         for path, check in looked.items()
         if check.unread
         for name, mistakes in zip(of_path[path], check.unread, strict=True)
     ]
-    return [*told.values(), *together, *_unread_mistakes(seen, frozenset(days))]
+    return [*refusals.values(), *together, *_unread_mistakes(seen, frozenset(days))]
 
 
 def _mistakes_together(
@@ -73,19 +73,19 @@ def _mistakes_together(
     """What is right in each file, and wrong in the files of a Scan taken together."""
     refusals: dict[str, Refusal] = {}
     for name, scan in scans.items():
-        held = {path: check for path, check in looked.items() if name in of_path[path] and check.state is not None}
-        days = frozenset(day for path in held for day in readers[name, path])
-        mixed = mixed_times(scan, {path: check.int96[of_path[path].index(name)] for path, check in held.items()})
-        for sentence in (mixed[1] if mixed else "", _one_file_twice(scan, held)):
+        checks = {path: check for path, check in looked.items() if name in of_path[path] and check.state is not None}
+        days = frozenset(day for path in checks for day in readers[name, path])
+        mixed = mixed_times(scan, {path: check.int96[of_path[path].index(name)] for path, check in checks.items()})
+        for sentence in (mixed[1] if mixed else "", _one_file_twice(scan, checks)):
             if sentence:
                 refusals.setdefault(sentence, Refusal(sentence, days))
     return list(refusals.values())
 
 
-def _one_file_twice(scan: Scan, held: Mapping[str, FileCheck]) -> str:
+def _one_file_twice(scan: Scan, checks: Mapping[str, FileCheck]) -> str:
     """The sentence about two names of one local file, whose rows would be there twice; empty where there are none."""
     first: dict[tuple[int, FileState], str] = {}
-    for path, check in held.items():
+    for path, check in checks.items():
         if check.state is None or not check.state.inode or not check.rows:
             continue
         other = first.setdefault((check.state.inode, check.state), path)

@@ -72,12 +72,12 @@ def _with_inputs(plain: Fingerprint, plan: DayPlan, there: Published | None) -> 
 
 
 def _refuse(dataset: Dataset, lacking: Iterable[tuple[DayPlan, str]], planned: int) -> None:
-    found = list(lacking)
-    if found:
-        days = shortened([plan.day for plan, _ in found])
+    reasons = list(lacking)
+    if reasons:
+        days = shortened([plan.day for plan, _ in reasons])
         raise DayError(
-            f"{dataset}: {len(found)} of {planned} planned days are not there: {days}; the first because "
-            f"{found[0][1]}: run again to build them"
+            f"{dataset}: {len(reasons)} of {planned} planned days are not there: {days}; the first because "
+            f"{reasons[0][1]}: run again to build them"
         )
 
 

@@ -34,7 +34,7 @@ def check_sources(project: Project, dag: Dag, sources: Sources, days: Iterable[d
 def block_refused(project: Project, dag: Dag, sources: Sources, plans: Sequence[DayPlan]) -> tuple[DayPlan, ...]:
     """The plans of the skeleton, those days blocked that `check_sources` would refuse."""
     refusals = _find_refusals(project, dag, sources, tuple(plan.day for plan in plans if plan.builds), {})
-    reasons = {plan.day: tuple(found.sentence for found in refusals if plan.day in found.days) for plan in plans}
+    reasons = {plan.day: tuple(refusal.sentence for refusal in refusals if plan.day in refusal.days) for plan in plans}
     return tuple(
         replace(plan, action=Action.BLOCKED, reasons=reasons[plan.day]) if plan.builds and reasons[plan.day] else plan
         for plan in plans
@@ -45,17 +45,17 @@ def _find_refusals(
     project: Project, dag: Dag, sources: Sources, days: tuple[dt.date, ...], checked: dict[str, CheckedFile]
 ) -> list[Refusal]:
     """What would be refused; files that were looked at go to `checked`."""
-    found: list[Refusal] = []
+    refusals: list[Refusal] = []
     for scan in sources.scans:
-        found += _check_first_day(project, scan, sources, days)
+        refusals += _check_first_day(project, scan, sources, days)
         missing = {day: missing_days(scan, sources.files[scan.name], day) for day in days}
-        lacking = [partition for held in missing.values() for partition in held]
+        lacking = [partition for partitions in missing.values() for partition in partitions]
         if lacking:
             sentence = missing_sentence(scan, sources.files[scan.name], lacking)
-            found.append(Refusal(sentence, frozenset(day for day, held in missing.items() if held)))
+            refusals.append(Refusal(sentence, frozenset(day for day, held in missing.items() if held)))
     # What follows reads files, which makes no sense of days whose files are not there.
-    found = found or check_footers(sources, days, checked)
-    return found or (check_static_keys(dag, sources, days) if days else [])
+    refusals = refusals or check_footers(sources, days, checked)
+    return refusals or (check_static_keys(dag, sources, days) if days else [])
 
 
 def _check_first_day(project: Project, scan: Scan, sources: Sources, days: tuple[dt.date, ...]) -> list[Refusal]:

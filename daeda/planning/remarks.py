@@ -50,15 +50,15 @@ def remarks(
             directory = layout.day_dir(dataset, day)
             seen.append(_DaySeen(state.manifest, tuple(str(directory / part.name) for part in state.manifest.parts)))
     empty = sorted(day for day, state in published.items() if state.manifest is not None and state.manifest.rows == 0)
-    found = []
+    sentences = []
     if empty:
         view = project.service.spine.view
         left = count_left(project, dag, sources, empty)
-        found.append(f"{told_left(left, view, len(empty), len(seen))}: {shortened(empty, 3)}")
+        sentences.append(f"{told_left(left, view, len(empty), len(seen))}: {shortened(empty, 3)}")
     rows = sum(seen_day.manifest.rows for seen_day in seen)
     if rows:
-        found += _empty_columns(project, dag, dataset, seen, rows)
-    return tuple(found)
+        sentences += _empty_columns(project, dag, dataset, seen, rows)
+    return tuple(sentences)
 
 
 def _empty_columns(project: Project, dag: Dag, dataset: Dataset, seen: Sequence[_DaySeen], rows: int) -> Iterator[str]:

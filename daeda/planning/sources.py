@@ -35,8 +35,8 @@ class Sources:
 
     def places(self, *scans: Scan) -> tuple[str, ...]:
         """Files and directories that these Scans read, all of them without an argument; links followed."""
-        found = (place for scan in scans or self.scans for place in self.files[scan.name].places())
-        return tuple(dict.fromkeys(found))
+        paths = (path for scan in scans or self.scans for path in self.files[scan.name].places())
+        return tuple(dict.fromkeys(paths))
 
 
 @before_the_first_day()

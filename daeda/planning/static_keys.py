@@ -29,16 +29,16 @@ def check_static_keys(dag: Dag, sources: Sources, days: tuple[dt.date, ...]) -> 
         allowed = AllowedPaths.of(sources.places(scan))
         try:
             with connect(allowed) as connection:
-                found = connection.execute(statements.duplicate_keys(operator.keys, relation)).fetchone()
+                row = connection.execute(statements.duplicate_keys(operator.keys, relation)).fetchone()
         except duckdb.Error as error:
-            told = unreadable_file([(scan, sources.needed(days[0])[scan.name])], allowed)
-            what = told or f"{sources.files[scan.name].path} cannot be read ({first_line(error)})"
+            unreadable = unreadable_file([(scan, sources.needed(days[0])[scan.name])], allowed)
+            what = unreadable or f"{sources.files[scan.name].path} cannot be read ({first_line(error)})"
             refusals.append(Refusal(f"view '{scan.view}': {what}", frozenset(days)))
             continue
-        if found is not None:
-            shown = shortened([f"{key} = {value!r}" for key, value in zip(operator.keys, found, strict=False)])
+        if row is not None:
+            shown = shortened([f"{key} = {value!r}" for key, value in zip(operator.keys, row, strict=False)])
             sentence = (
-                f"view '{scan.view}': {sources.files[scan.name].path} has {found[-1]} rows with {shown}: "
+                f"view '{scan.view}': {sources.files[scan.name].path} has {row[-1]} rows with {shown}: "
                 "a view without timestamps has one row per key: remove the others, or declare source.timestamp_field"
             )
             refusals.append(Refusal(sentence, frozenset(days)))

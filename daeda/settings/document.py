@@ -123,9 +123,9 @@ def record_validation(model: type[BaseModel], error: ValidationError, mistakes: 
     """Turn the entries of a ValidationError into sentences. `where` maps a location to `file:line`."""
     for entry in error.errors(include_url=False):
         location = _without_tags(model, tuple(entry["loc"]))
-        place = where(location)
+        position = where(location)
         # A flag or a variable names the entry itself, and a line does not.
-        key = ".".join(str(part) for part in location) if place.rpartition(":")[2].isdigit() else ""
+        key = ".".join(str(part) for part in location) if position.rpartition(":")[2].isdigit() else ""
         match entry["type"]:
             case "extra_forbidden":
                 known = _known_keys(model, tuple(entry["loc"])[:-1])
@@ -143,7 +143,7 @@ def record_validation(model: type[BaseModel], error: ValidationError, mistakes: 
             case _:
                 message = f"{entry['msg'][:1].lower()}{entry['msg'][1:]}, found {_short(entry['input'])}"
                 what = f"{key}: {message}" if key else message
-        mistakes.add(place, what)
+        mistakes.add(position, what)
 
 
 class _DocumentError(Exception):
@@ -218,7 +218,7 @@ def _value(node: yaml.Node, location: Position, lines: dict[Position, int]) -> A
         raise _DocumentError(f"the tag '{cut(tag)}' makes more than a plain value of what follows: remove it", line)
     match node:
         case yaml.MappingNode():
-            found: dict[str, Any] = {}
+            mapping: dict[str, Any] = {}
             for key_node, value_node in node.value:
                 key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
                 key_line = key_node.start_mark.line + 1
@@ -226,11 +226,11 @@ def _value(node: yaml.Node, location: Position, lines: dict[Position, int]) -> A
                     raise _DocumentError("a key must be plain text", key_line)
                 if key_node.tag == _MERGE_TAG:
                     raise _DocumentError("entries are not merged with '<<': write them out", key_line)
-                if key in found:
+                if key in mapping:
                     raise _DocumentError(f"the key '{cut(key)}' stands twice: keep one", key_line)
                 lines[(*location, key)] = key_line
-                found[key] = _value(value_node, (*location, key), lines)
-            return found
+                mapping[key] = _value(value_node, (*location, key), lines)
+            return mapping
         case yaml.SequenceNode():
             return [_value(child, (*location, index), lines) for index, child in enumerate(node.value)]
         case _:
@@ -289,7 +289,7 @@ def _models_at(model: type[BaseModel], location: Position) -> list[type[BaseMode
             continue
         tagged = _tagged(current, part)
         fields = [nested.model_fields[part].annotation for nested in current if part in nested.model_fields]
-        current = tagged or [found for annotation in fields for found in _models_in(annotation)]
+        current = tagged or [nested_model for annotation in fields for nested_model in _models_in(annotation)]
     return current
 
 
@@ -316,4 +316,4 @@ def _tagged(models: list[type[BaseModel]], part: str) -> list[type[BaseModel]]:
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [found for argument in get_args(annotation) for found in _models_in(argument)]
+    return [nested for argument in get_args(annotation) for nested in _models_in(argument)]

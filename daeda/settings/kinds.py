@@ -130,10 +130,10 @@ def parse_size(value: object) -> int:
     """Bytes of `64GiB` or of a whole number; raises ValueError."""
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
-    found = _SIZE.fullmatch(str(value).strip())
-    if not found or int(found[1]) == 0:
+    matched = _SIZE.fullmatch(str(value).strip())
+    if not matched or int(matched[1]) == 0:
         raise ValueError(f"'{cut(value)}' is not a size: write a whole number and a unit, like 512MiB or 64GiB")
-    return int(found[1]) * _SIZE_UNITS[found[2]]
+    return int(matched[1]) * _SIZE_UNITS[matched[2]]
 
 
 def _parse_dtype(value: object) -> DType:

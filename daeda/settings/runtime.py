@@ -30,15 +30,15 @@ INTERNAL_VARIABLES = frozenset({"DAEDA_LIFELINE_FD", "DAEDA_SUPERVISOR_FD", EXPO
 
 
 def _first_day(value: object) -> object:
-    found = _MONTH.fullmatch(str(value))
-    return parse_day(f"{value}-01" if found else value)
+    month = _MONTH.fullmatch(str(value))
+    return parse_day(f"{value}-01" if month else value)
 
 
 def _last_day(value: object) -> object:
-    found = _MONTH.fullmatch(str(value))
-    if not found or not 1 <= int(found[2]) <= 12 or int(found[1]) < 1:
-        return parse_day(f"{value}-01" if found else value)
-    return parse_day(f"{value}-{calendar.monthrange(int(found[1]), int(found[2]))[1]}")
+    month = _MONTH.fullmatch(str(value))
+    if not month or not 1 <= int(month[2]) <= 12 or int(month[1]) < 1:
+        return parse_day(f"{value}-01" if month else value)
+    return parse_day(f"{value}-{calendar.monthrange(int(month[1]), int(month[2]))[1]}")
 
 
 class DefaultedColumn(Strict):
@@ -250,12 +250,12 @@ def load_runtime(document: Document, flags: Mapping[str, Any], mistakes: Mistake
     _check_environment(mistakes)
 
     def where(location: Position) -> str:
-        place = position_of_setting(document, location, flags)
+        position = position_of_setting(document, location, flags)
         settings = [name for name in RuntimeSettings.model_fields if f"{_PREFIX}{name.upper()}" in os.environ]
         if location or not settings:
-            return place
+            return position
         # Of settings that do not go together, one may stand in the environment.
-        return f"{place} with {', '.join(f'{_PREFIX}{name.upper()}' for name in settings)}"
+        return f"{position} with {', '.join(f'{_PREFIX}{name.upper()}' for name in settings)}"
 
     _DocumentSource.current = document.data
     try:
@@ -284,11 +284,11 @@ def position_of_setting(document: Document, location: Position, flags: Mapping[s
 
 def _unreadable_variable(document: Document, message: str) -> tuple[str, str]:
     """Place and sentence for a variable of a nested setting that pydantic-settings could not decode."""
-    found = re.search(r'field "(\w+)"', message)
-    if found is None:
+    matched = re.search(r'field "(\w+)"', message)
+    if matched is None:
         return document.where(()), message
-    shown = '\'["a", "b"]\'' if found[1] in ("feature_refs", "output_columns") else '\'{"key": "value"}\''
-    return _PREFIX + found[1].upper(), f"is not JSON: write it like {shown}, or write it in {document.shown}"
+    shown = '\'["a", "b"]\'' if matched[1] in ("feature_refs", "output_columns") else '\'{"key": "value"}\''
+    return _PREFIX + matched[1].upper(), f"is not JSON: write it like {shown}, or write it in {document.shown}"
 
 
 def _check_environment(mistakes: Mistakes) -> None:

@@ -29,19 +29,19 @@ _NANOSECONDS_REACH = (2**63 - 1) // 1000
 
 def check_columns(scan: Scan, path: str, file: pq.ParquetFile, version: FileState | None) -> list[Mistake]:
     """The kinds of mistakes in the columns of a file that is open, each with its sentence."""
-    found: list[Mistake] = []
+    mistakes: list[Mistake] = []
     for column in scan.columns:
         mistake = _check_column(scan, column, path, file)
         if mistake is None and is_int96(file, column.source):
             mistake = _check_int96(scan, column, path, version)
-        found += [mistake] if mistake is not None else []
-    return found
+        mistakes += [mistake] if mistake is not None else []
+    return mistakes
 
 
 def check_unread(scan: Scan, unread: Sequence[ScanColumn], path: str, file: pq.ParquetFile) -> list[Mistake]:
     """The same for fields of the Scan's view that nothing reads, by the footer alone."""
-    found = (_check_column(scan, column, path, file) for column in unread)
-    return [mistake for mistake in found if mistake is not None]
+    mistakes = (_check_column(scan, column, path, file) for column in unread)
+    return [mistake for mistake in mistakes if mistake is not None]
 
 
 def name_mistake(source: str, names: Sequence[str]) -> str | None:
@@ -78,7 +78,7 @@ def folded(name: str) -> str:
 def leaf_of(file: pq.ParquetFile, source: str) -> int:
     """The number of a column in a group of rows, where lists and structs count by their leaves; of a list, its item."""
     schema = file.schema_arrow
-    return sum(_leaves(schema.field(place).type) for place in range(schema.names.index(source)))
+    return sum(_leaves(schema.field(index).type) for index in range(schema.names.index(source)))
 
 
 def is_int96(file: pq.ParquetFile, source: str) -> bool:
@@ -89,18 +89,18 @@ def is_int96(file: pq.ParquetFile, source: str) -> bool:
 def finest_int96(scan: Scan, file: pq.ParquetFile) -> frozenset[str]:
     """The columns in nanoseconds that a file holds as INT96, which DuckDB reads in microseconds."""
     in_nanoseconds = (column.source for column in scan.columns if _item(column.dtype).name == "timestamp[ns]")
-    held = file.schema_arrow.names
-    return frozenset(source for source in in_nanoseconds if source in held and is_int96(file, source))
+    names = file.schema_arrow.names
+    return frozenset(source for source in in_nanoseconds if source in names and is_int96(file, source))
 
 
-def mixed_times(scan: Scan, held: Mapping[str, frozenset[str]]) -> Mistake | None:
+def mixed_times(scan: Scan, int96: Mapping[str, frozenset[str]]) -> Mistake | None:
     """Times that some of the files, by path, hold as INT96 (`finest_int96`), and others as nanoseconds.
 
     DuckDB reads all files of a list in the type of the first one: digits of the others would be cut.
     """
-    for source in sorted(frozenset().union(*held.values())):
-        spark = next(path for path, columns in held.items() if source in columns)
-        other = next((path for path, columns in held.items() if source not in columns), None)
+    for source in sorted(frozenset().union(*int96.values())):
+        spark = next(path for path, columns in int96.items() if source in columns)
+        other = next((path for path, columns in int96.items() if source not in columns), None)
         if other is not None:
             return f"mixed {source}", (
                 f"view '{scan.view}': the column '{source}' is {_INT96} in {spark}, as Spark writes it, and "
@@ -113,7 +113,7 @@ def _leaves(kind: pa.DataType) -> int:
     if isinstance(kind, pa.BaseExtensionType):
         return _leaves(kind.storage_type)
     if pa.types.is_nested(kind):
-        return sum(_leaves(kind.field(place).type) for place in range(kind.num_fields))
+        return sum(_leaves(kind.field(index).type) for index in range(kind.num_fields))
     return 1
 
 
@@ -128,16 +128,16 @@ def _check_column(scan: Scan, column: ScanColumn, path: str, file: pq.ParquetFil
         )
     if mistake is not None:
         return f"name {column.source}", f"view '{scan.view}': {path} {mistake}"
-    found = describe_arrow(schema.field(column.source).type)
-    if found == column.dtype.name or (is_int96(file, column.source) and _item(column.dtype).name in _INT96_TYPES):
+    stored = describe_arrow(schema.field(column.source).type)
+    if stored == column.dtype.name or (is_int96(file, column.source) and _item(column.dtype).name in _INT96_TYPES):
         return None
     todo = "correct the view or the file"
     if is_int96(file, column.source):
         todo = f"its times are {_INT96}, as Spark writes them: declare {' or '.join(_INT96_TYPES)}"
-    elif not is_known(found):
-        todo = f"daeda does not read {found}, so write the column as {column.dtype}, or leave the field out"
+    elif not is_known(stored):
+        todo = f"daeda does not read {stored}, so write the column as {column.dtype}, or leave the field out"
     return f"type {column.source}", (
-        f"view '{scan.view}': in {path} the column '{column.source}'{mapped} is {found}, "
+        f"view '{scan.view}': in {path} the column '{column.source}'{mapped} is {stored}, "
         f"and the view declares {column.dtype}: {todo}"
     )
 

@@ -66,14 +66,14 @@ def choose_files(tree: Tree, view: str) -> Chosen:
             _refuse_held(
                 tree, (entry.name,), entry, view, "the view has dt=YYYY-MM-DD directories, and reads those alone"
             )
-    found: dict[dt.date, tuple[Parts, ...]] = {}
+    partitions: dict[dt.date, tuple[Parts, ...]] = {}
     for entry in days:
         day = parse_day(entry.name.removeprefix(PARTITION))
         if day is None:
             raise InputError(wrong_partition(view, tree.shown((entry.name,))))
-        held = _all_of(tree, (entry.name,), view)
-        found[day] = _data_in(tree, (entry.name,), held, view, f"a partition holds files {SUFFIX} directly")
-    return Chosen(found)
+        entries = _all_of(tree, (entry.name,), view)
+        partitions[day] = _data_in(tree, (entry.name,), entries, view, f"a partition holds files {SUFFIX} directly")
+    return Chosen(partitions)
 
 
 def choose_matches(tree: Tree, pattern: Parts, view: str) -> Chosen:
@@ -122,41 +122,41 @@ def table_format(tree: Tree, parts: Parts, entries: Sequence[Entry]) -> str:
     return ""
 
 
-def refused_format(view: str, told: str) -> InputError:
+def refused_format(view: str, table: str) -> InputError:
     """The error about a table format."""
     return InputError(
-        f"view '{view}': {told}, which says what files are rows, and daeda does not read it: export the table to plain "
-        "Parquet files, and scan those"
+        f"view '{view}': {table}, which says what files are rows, and daeda does not read it: export the table to "
+        "plain Parquet files, and scan those"
     )
 
 
 def _looked_at(tree: Tree, parts: Parts, view: str) -> list[Entry]:
     """The entries of a directory that are not known to be none; raises InputError in a table of a table format."""
     entries = tree.entries(parts)
-    told = table_format(tree, parts, entries)
-    if told:
-        raise refused_format(view, told)
+    table = table_format(tree, parts, entries)
+    if table:
+        raise refused_format(view, table)
     return [entry for entry in entries if not is_known_none(entry.name)]
 
 
 def _all_of(tree: Tree, parts: Parts, view: str) -> list[Entry]:
     """The same, where all that a directory holds is asked for: Spark reads one like `_day=1`, and pyarrow does not."""
-    found = _looked_at(tree, parts, view)
+    entries = _looked_at(tree, parts, view)
     for entry in tree.entries(parts):
         if entry.name.startswith("_") and "=" in entry.name and entry.kind == DIRECTORY:
             _refuse_held(tree, (*parts, entry.name), entry, view, "names that begin with _ are left out")
-    return found
+    return entries
 
 
 def _data_in(tree: Tree, parts: Parts, entries: Sequence[Entry], view: str, rule: str) -> tuple[Parts, ...]:
-    found = []
+    files = []
     for entry in entries:
         own = (*parts, entry.name)
         if entry.kind == FILE and entry.name.endswith(SUFFIX):
-            found.append(own)
+            files.append(own)
         else:
             _refuse_held(tree, own, entry, view, rule)
-    return tuple(found)
+    return tuple(files)
 
 
 def _refuse_held(tree: Tree, parts: Parts, entry: Entry, view: str, rule: str) -> None:

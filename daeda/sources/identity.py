@@ -58,10 +58,10 @@ def _object_identity(operator: str, path: str, files: SourceFiles | None) -> Inp
     if files is not None and path in files.versions:
         state = files.versions[path]
     else:
-        found = client().look(object_path(path))
-        if found is None:
+        stored = client().look(object_path(path))
+        if stored is None:
             raise DayError(f"{path} is gone: run again when it is complete")
-        state = found.state
+        state = stored.state
     return InputFile(operator, path, state.size, state.mtime_ns, "", state.etag)
 
 
@@ -81,8 +81,8 @@ def check_unchanged(files: Iterable[InputFile], meanwhile: str = "while the day 
 
 
 def _object_state(path: str) -> FileState | None:
-    found = client().look(object_path(path))
-    return None if found is None else found.state
+    stored = client().look(object_path(path))
+    return None if stored is None else stored.state
 
 
 def _is_same(before: FileState, now: FileState | None) -> bool:

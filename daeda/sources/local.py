@@ -48,7 +48,7 @@ def find_local_files(path: str, view: str, data_root: str = "") -> SourceFiles:
     if not chosen.partitions and not chosen.flat:
         raise NothingThere(f"view '{view}': {whole} {_nothing(Path(whole), pattern, kind)}: {preparation_hint(whole)}")
     partitions = {
-        day: tuple(_named(view, fixed, parts) for parts in held) for day, held in sorted(chosen.partitions.items())
+        day: tuple(_named(view, fixed, parts) for parts in files) for day, files in sorted(chosen.partitions.items())
     }
     flat = tuple(_named(view, fixed, parts) for parts in chosen.flat)
     return SourceFiles(whole, partitions, flat, directory=str(fixed))
@@ -77,7 +77,7 @@ def _relative(path: Path) -> Path:
 def _split(path: str, data_root: str) -> tuple[Path, Parts]:
     """The directory that a pattern begins in, and the pattern; without wildcards the path, and nothing."""
     parts = Path(path).parts
-    first = next((place for place, part in enumerate(parts) if has_wildcard(part)), len(parts))
+    first = next((index for index, part in enumerate(parts) if has_wildcard(part)), len(parts))
     return Path(data_root).joinpath(*parts[:first]), parts[first:]
 
 
@@ -100,9 +100,9 @@ def _refuse_table_above(view: str, path: Path) -> None:
             seen = [
                 mark for mark in marks if mark.kind != DIRECTORY or os.access(directory / mark.name, os.R_OK | os.X_OK)
             ]
-            told = table_format(LocalTree(directory, view), (), seen)
-            if told:
-                raise refused_format(view, told)
+            table = table_format(LocalTree(directory, view), (), seen)
+            if table:
+                raise refused_format(view, table)
 
 
 def _nothing(path: Path, pattern: Parts, kind: str) -> str:

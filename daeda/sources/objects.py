@@ -47,7 +47,7 @@ def _split(path: str, data_root: str) -> tuple[ObjectPath, Parts]:
     given = object_path(path) if is_object(path) else object_path(f"{SCHEME}relative/{path}")
     start = ObjectPath(given.bucket) if is_object(path) else object_path(data_root)
     parts = tuple(given.key.split("/")) if given.key else ()
-    first = next((place for place, part in enumerate(parts) if has_wildcard(part)), len(parts))
+    first = next((index for index, part in enumerate(parts) if has_wildcard(part)), len(parts))
     for part in parts[:first]:
         start /= part
     return start, parts[first:]
@@ -70,20 +70,20 @@ def _sources(
 ) -> SourceFiles:
     if not chosen.partitions and not chosen.flat:
         raise NothingThere(f"view '{view}': {path} {what}: correct the path, or put the data there")
-    by_day = {day: [objects[parts] for parts in held] for day, held in sorted(chosen.partitions.items())}
+    by_day = {day: [objects[parts] for parts in files] for day, files in sorted(chosen.partitions.items())}
     flat = [objects[parts] for parts in chosen.flat]
     return SourceFiles(
         path,
-        {day: tuple(str(stored.path) for stored in held) for day, held in by_day.items()},
+        {day: tuple(str(stored.path) for stored in stored_objects) for day, stored_objects in by_day.items()},
         tuple(str(stored.path) for stored in flat),
-        _versions([*flat, *(stored for held in by_day.values() for stored in held)], view),
+        _versions([*flat, *(stored for stored_objects in by_day.values() for stored in stored_objects)], view),
         str(fixed),
     )
 
 
-def _versions(found: Iterable[StoredObject], view: str) -> dict[str, FileState]:
+def _versions(objects: Iterable[StoredObject], view: str) -> dict[str, FileState]:
     versions = {}
-    for stored in found:
+    for stored in objects:
         if set(stored.path.key) & set(_NOT_IN_NAMES):
             raise InputError(f"view '{view}': {stored.path} has one of {_NOT_IN_NAMES} in its name: rename it")
         versions[str(stored.path)] = stored.state
@@ -91,9 +91,9 @@ def _versions(found: Iterable[StoredObject], view: str) -> dict[str, FileState]:
 
 
 def _refuse_table_above(view: str, path: ObjectPath) -> None:
-    told = _table_above(client(), path)
-    if told:
-        raise refused_format(view, told)
+    table = _table_above(client(), path)
+    if table:
+        raise refused_format(view, table)
 
 
 # Every day of a run lists its files, and what lies above them was looked at by the first.

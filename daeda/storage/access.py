@@ -85,13 +85,13 @@ def _keys(values: Mapping[str, str]) -> tuple[str, str, str] | None:
 
 def _endpoint(environ: Mapping[str, str], profile: Mapping[str, str]) -> str:
     name = next((name for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL") if environ.get(name)), "endpoint_url")
-    found = environ.get(name) or profile.get("endpoint_url") or ""
-    parts = urlsplit(found)
-    if found and (
+    endpoint = environ.get(name) or profile.get("endpoint_url") or ""
+    parts = urlsplit(endpoint)
+    if endpoint and (
         parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.path.strip("/")
     ):
         raise InputError(f"{name} is not the URL of a server: write it like https://s3.example.com:9000")
-    return found.rstrip("/")
+    return endpoint.rstrip("/")
 
 
 def _profile(environ: Mapping[str, str]) -> dict[str, str]:
@@ -100,7 +100,7 @@ def _profile(environ: Mapping[str, str]) -> dict[str, str]:
     home = Path(environ.get("HOME", "~")).expanduser()
     credentials = Path(environ.get("AWS_SHARED_CREDENTIALS_FILE") or home / ".aws/credentials").expanduser()
     config = Path(environ.get("AWS_CONFIG_FILE") or home / ".aws/config").expanduser()
-    found: dict[str, str] = {}
+    entries: dict[str, str] = {}
     for path, section in ((config, name if name == "default" else f"profile {name}"), (credentials, name)):
         parser = configparser.RawConfigParser()
         try:
@@ -112,7 +112,7 @@ def _profile(environ: Mapping[str, str]) -> dict[str, str]:
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror}: name another file of profiles") from None
         if parser.has_section(section):
-            found |= dict(parser.items(section))
-    if not found and environ.get("AWS_PROFILE"):
+            entries |= dict(parser.items(section))
+    if not entries and environ.get("AWS_PROFILE"):
         raise InputError(f"AWS_PROFILE names '{name}', and neither {credentials} nor {config} has such a profile")
-    return found
+    return entries

@@ -99,7 +99,7 @@ class S3Client:
 
         `first` and `last` are names directly below it: what comes before or behind them is left out.
         """
-        found: list[StoredObject] = []
+        objects: list[StoredObject] = []
         more: dict[str, str] = {"StartAfter": below.prefix + first} if first else {}
         end = f"{below.prefix}{last}{_BEHIND}" if last else ""
         while True:
@@ -110,16 +110,16 @@ class S3Client:
             # Something else that answers 200, like the page of a proxy, would pass for an empty listing.
             if "Name" not in page:
                 raise self._not_s3(below)
-            held = page.get("Contents", ())
-            inside = [entry for entry in held if not end or entry["Key"] < end]
-            found += [
+            contents = page.get("Contents", ())
+            inside = [entry for entry in contents if not end or entry["Key"] < end]
+            objects += [
                 StoredObject(
                     ObjectPath(below.bucket, entry["Key"]), entry["Size"], _bare(entry["ETag"]), _put_ns(entry)
                 )
                 for entry in inside
             ]
-            if not page.get("IsTruncated") or len(inside) < len(held):
-                return found
+            if not page.get("IsTruncated") or len(inside) < len(contents):
+                return objects
             more = {"ContinuationToken": page["NextContinuationToken"]}
 
     def peek(self, below: ObjectPath, most: int) -> list[StoredObject]:
@@ -129,9 +129,10 @@ class S3Client:
             lambda _: self._s3.list_objects_v2(Bucket=below.bucket, Prefix=below.prefix, MaxKeys=min(most, _PAGE)),
             {401: None, 403: None},
         )
-        held = page.get("Contents", ()) if page else ()
+        contents = page.get("Contents", ()) if page else ()
         return [
-            StoredObject(ObjectPath(below.bucket, entry["Key"]), entry["Size"], _bare(entry["ETag"])) for entry in held
+            StoredObject(ObjectPath(below.bucket, entry["Key"]), entry["Size"], _bare(entry["ETag"]))
+            for entry in contents
         ]
 
     def look(self, path: ObjectPath) -> StoredObject | None:
@@ -174,15 +175,15 @@ class S3Client:
             with self._got(path, pulse, Range=span, IfMatch=f'"{etag}"') as (answer, blocks):
                 body = b"".join(blocks)
             whole = answer["ResponseMetadata"]["HTTPStatusCode"] == 200
-            found = body[first : first + count] if whole else body
-            if len(found) != count:
-                raise _Short(f"{len(found)} of {count} bytes")
-            return found
+            content = body[first : first + count] if whole else body
+            if len(content) != count:
+                raise _Short(f"{len(content)} of {count} bytes")
+            return content
 
-        found = self._ask(path, get, {412: None})
-        if found is None:
+        content = self._ask(path, get, {412: None})
+        if content is None:
             raise ChangedMeanwhile(f"{path} changed while it was read: run again when it is complete")
-        return found
+        return content
 
     def fetch(self, path: ObjectPath, target: Path, etag: str = "") -> tuple[int, str]:
         """Copy the object into a file; returns its size and its SHA-256, in hexadecimal.
@@ -208,10 +209,10 @@ class S3Client:
             return fresh, size, digest.hexdigest()
 
         try:
-            found = self._ask(path, get, {412: None} if etag else {})
-            if found is None:
+            answer = self._ask(path, get, {412: None} if etag else {})
+            if answer is None:
                 raise ChangedMeanwhile(f"{path} changed while it was read: run again when it is complete")
-            fresh, size, sha256 = found
+            fresh, size, sha256 = answer
             fresh.replace(target)
         finally:
             for copied in tried:
@@ -410,9 +411,9 @@ class _Beating(io.BufferedReader):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """The next bytes."""
-        found = super().read(size)
-        self._pulse.beat(len(found))
-        return found
+        block = super().read(size)
+        self._pulse.beat(len(block))
+        return block
 
 
 @contextmanager

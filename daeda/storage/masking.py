@@ -81,10 +81,10 @@ def has_secret(address: str) -> bool:
     return bool(_USER_INFO.search(address) or _TOKEN.search(address) or (query and masked(f"?{query}") != f"?{query}"))
 
 
-def _hidden(found: re.Match[str]) -> str:
-    value = found["value"]
+def _hidden(match: re.Match[str]) -> str:
+    value = match["value"]
     mark = value[0] if value[0] in "'\"" else ""
-    return f"{found['head']}{mark}{HIDDEN}{mark}"
+    return f"{match['head']}{mark}{HIDDEN}{mark}"
 
 
 def _forms(value: str) -> Iterable[str]:

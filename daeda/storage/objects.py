@@ -78,9 +78,9 @@ class ObjectFile(io.RawIOBase):
         count = left if size < 0 else min(size, left)
         if not count:
             return b""
-        found = self._through.read_range(self._stored.path, self._place, count, self._stored.etag)
-        self._place += len(found)
-        return found
+        block = self._through.read_range(self._stored.path, self._place, count, self._stored.etag)
+        self._place += len(block)
+        return block
 
 
 @contextmanager
@@ -93,15 +93,15 @@ def open_parquet(path: str, version: FileState | None = None, int96: str = "ns")
     with ExitStack() as stack:
         source: str | ObjectFile = path
         if is_object(path):
-            place = object_path(path)
-            stored = StoredObject.in_state(place, version) if version else present(place)
+            address = object_path(path)
+            stored = StoredObject.in_state(address, version) if version else present(address)
             source = stack.enter_context(ObjectFile(client(), stored))
         yield stack.enter_context(pq.ParquetFile(source, coerce_int96_timestamp_unit=int96))
 
 
 def present(path: ObjectPath) -> StoredObject:
     """The object as it is now; raises ChangedMeanwhile when it is gone."""
-    found = client().look(path)
-    if found is None:
+    stored = client().look(path)
+    if stored is None:
         raise ChangedMeanwhile(f"{path} is gone: run again when it is complete")
-    return found
+    return stored

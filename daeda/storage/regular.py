@@ -74,10 +74,10 @@ def read_regular(path: str | Path, most: int = MOST_METADATA, *, dir_fd: int | N
     return b"".join(blocks)
 
 
-def _checked(found: os.stat_result, path: str | Path) -> os.stat_result:
-    kind = stat.S_IFMT(found.st_mode)
+def _checked(status: os.stat_result, path: str | Path) -> os.stat_result:
+    kind = stat.S_IFMT(status.st_mode)
     if kind == stat.S_IFDIR:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if kind != stat.S_IFREG:
         raise NotRegular(f"is {kind_of(kind)}, not a regular file", path)
-    return found
+    return status

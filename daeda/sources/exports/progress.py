@@ -48,15 +48,15 @@ def tell_progress() -> None:
 
 def _received() -> dict[str, int]:
     """Bytes that have arrived, by socket."""
-    found = {}
+    received = {}
     for entry in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError, struct.error):
             name = os.readlink(entry)  # noqa: PTH115 - a name, and no path
             if name.startswith("socket:"):
                 with socket.socket(fileno=os.dup(int(entry.name))) as copy:
-                    told = copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
-                found[name] = int(_BYTES_RECEIVED.unpack_from(told)[0])
-    return found
+                    tcp_info = copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+                received[name] = int(_BYTES_RECEIVED.unpack_from(tcp_info)[0])
+    return received
 
 
 def _written() -> int:
