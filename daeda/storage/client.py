@@ -1,7 +1,7 @@
-"""S3 by botocore, in six requests: list, look, read, fetch, put, delete; repeated while the server is out of sorts.
+"""S3 by botocore, in six requests: list, look, read, fetch, put, delete; repeated on transient errors.
 
 An object is put by one request, which S3 carries out whole or not at all, so there are no partial uploads to clean up.
-The digest of the body goes with it, and a body that arrives otherwise is refused. What comes back is held against its
+The digest of the body goes with it, and a body that arrives otherwise is refused. What comes back is compared with its
 announced length and, where the caller knows it, its ETag.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import os
 import random
 import time
@@ -18,26 +17,26 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from daeda.errors import ChangedMeanwhile, InputError, StorageError
 from daeda.storage.access import Access
-from daeda.storage.in_time import Pulse, in_time
+from daeda.storage.bodies import BLOCK, blocks_of, opened
+from daeda.storage.in_time import Heartbeat, in_time
 from daeda.storage.location import ObjectPath
 from daeda.storage.state import FileState
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
-_OUT_OF_SORTS = frozenset({408, 429, 500, 502, 503, 504})
+_TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 _MOST_IN_ONE_PUT = 5 * 2**30
-_BLOCK = 1 << 20
 # The most that a server lists at once.
 _PAGE = 1000
 # Requests at once, where many small ones are to be made.
 AT_ONCE = 16
 # Of the characters that may follow a name in a key, the one that comes after the slash.
-_BEHIND = "0"
+_AFTER_SLASH = "0"
 
 ResultT = TypeVar("ResultT")
 
@@ -55,8 +54,8 @@ class RetryPolicy:
     pause: float = 0.2
     total: float = 120.0
 
-    # An attempt that is silent is ended by botocore itself, a little earlier than one that drips is given up.
-    DRIPPING = 1.2
+    # botocore itself ends a silent attempt after `timeout`; a slow one is given up a little later.
+    SLOW_FACTOR = 1.2
 
     def wait(self, attempt: int) -> None:
         """Sleep before the next attempt: twice as long each time, at most 10 s, and never in step with others."""
@@ -101,7 +100,7 @@ class S3Client:
         """
         objects: list[StoredObject] = []
         more: dict[str, str] = {"StartAfter": below.prefix + first} if first else {}
-        end = f"{below.prefix}{last}{_BEHIND}" if last else ""
+        end = f"{below.prefix}{last}{_AFTER_SLASH}" if last else ""
         while True:
             page = self._ask(
                 below,
@@ -114,7 +113,7 @@ class S3Client:
             inside = [entry for entry in contents if not end or entry["Key"] < end]
             objects += [
                 StoredObject(
-                    ObjectPath(below.bucket, entry["Key"]), entry["Size"], _bare(entry["ETag"]), _put_ns(entry)
+                    ObjectPath(below.bucket, entry["Key"]), entry["Size"], _unquoted(entry["ETag"]), _put_ns(entry)
                 )
                 for entry in inside
             ]
@@ -131,7 +130,7 @@ class S3Client:
         )
         contents = page.get("Contents", ()) if page else ()
         return [
-            StoredObject(ObjectPath(below.bucket, entry["Key"]), entry["Size"], _bare(entry["ETag"]))
+            StoredObject(ObjectPath(below.bucket, entry["Key"]), entry["Size"], _unquoted(entry["ETag"]))
             for entry in contents
         ]
 
@@ -140,7 +139,7 @@ class S3Client:
         answer = self._head(path)
         if answer is None:
             return None
-        return StoredObject(path, answer["ContentLength"], _bare(answer["ETag"]), _put_ns(answer))
+        return StoredObject(path, answer["ContentLength"], _unquoted(answer["ETag"]), _put_ns(answer))
 
     def age(self, path: ObjectPath) -> float | None:
         """Seconds since the object was put, by the server's clock; None when it is not there or not told."""
@@ -161,9 +160,9 @@ class S3Client:
     def read(self, path: ObjectPath) -> tuple[bytes, str] | None:
         """The object's bytes and ETag, None when it is not there."""
 
-        def get(pulse: Pulse) -> tuple[bytes, str]:
-            with self._got(path, pulse) as (answer, blocks):
-                return b"".join(blocks), _bare(answer["ETag"])
+        def get(heartbeat: Heartbeat) -> tuple[bytes, str]:
+            with self._body_of(path, heartbeat) as (answer, blocks):
+                return b"".join(blocks), _unquoted(answer["ETag"])
 
         return self._ask(path, get, {404: None})
 
@@ -171,13 +170,13 @@ class S3Client:
         """`count` bytes from `first` on; raises ChangedMeanwhile when the object has another ETag by now."""
         span = f"bytes={first}-{first + count - 1}"
 
-        def get(pulse: Pulse) -> bytes:
-            with self._got(path, pulse, Range=span, IfMatch=f'"{etag}"') as (answer, blocks):
+        def get(heartbeat: Heartbeat) -> bytes:
+            with self._body_of(path, heartbeat, Range=span, IfMatch=f'"{etag}"') as (answer, blocks):
                 body = b"".join(blocks)
             whole = answer["ResponseMetadata"]["HTTPStatusCode"] == 200
             content = body[first : first + count] if whole else body
             if len(content) != count:
-                raise _Short(f"{len(content)} of {count} bytes")
+                raise _Truncated(f"{len(content)} of {count} bytes")
             return content
 
         content = self._ask(path, get, {412: None})
@@ -192,15 +191,15 @@ class S3Client:
         """
         condition = {"IfMatch": f'"{etag}"'} if etag else {}
 
-        # A file for each attempt: one that was given up may still be writing into its own.
-        tried: list[Path] = []
+        # A file for each attempt: an abandoned attempt may still write into its own.
+        attempts: list[Path] = []
 
-        def get(pulse: Pulse) -> tuple[Path, int, str]:
+        def get(heartbeat: Heartbeat) -> tuple[Path, int, str]:
             digest, size = hashlib.sha256(), 0
-            with self._got(path, pulse, **condition) as (_, blocks):
-                pulse.check()
+            with self._body_of(path, heartbeat, **condition) as (_, blocks):
+                heartbeat.check()
                 fresh = target.with_name(f"{target.name}.{uuid.uuid4().hex[:12]}")
-                tried.append(fresh)
+                attempts.append(fresh)
                 with fresh.open("wb") as file:
                     for block in blocks:
                         digest.update(block)
@@ -215,16 +214,16 @@ class S3Client:
             fresh, size, sha256 = answer
             fresh.replace(target)
         finally:
-            for copied in tried:
+            for copied in attempts:
                 copied.unlink(missing_ok=True)
         return size, sha256
 
     def digest(self, path: ObjectPath) -> str:
         """SHA-256 of the object, in hexadecimal; empty when it is not there."""
 
-        def get(pulse: Pulse) -> str:
+        def get(heartbeat: Heartbeat) -> str:
             digest = hashlib.sha256()
-            with self._got(path, pulse) as (_, blocks):
+            with self._body_of(path, heartbeat) as (_, blocks):
                 for block in blocks:
                     digest.update(block)
             return digest.hexdigest()
@@ -247,12 +246,12 @@ class S3Client:
         checksum = base64.b64encode(bytes.fromhex(digest)).decode("ascii")
         conditions = only_if or {}
 
-        def put(pulse: Pulse) -> str:
-            with _opened(body, pulse) as content:
+        def put(heartbeat: Heartbeat) -> str:
+            with opened(body, heartbeat) as content:
                 answer = self._s3.put_object(
                     Bucket=path.bucket, Key=path.key, Body=content, ChecksumSHA256=checksum, **conditions
                 )
-            return _bare(answer["ETag"])
+            return _unquoted(answer["ETag"])
 
         return self._ask(path, put, {409: None, 412: None} if conditions else {})
 
@@ -266,14 +265,16 @@ class S3Client:
         )
 
     @contextmanager
-    def _got(self, path: ObjectPath, pulse: Pulse, **conditions: str) -> Iterator[tuple[Any, Iterator[bytes]]]:
+    def _body_of(
+        self, path: ObjectPath, heartbeat: Heartbeat, **conditions: str
+    ) -> Iterator[tuple[Any, Iterator[bytes]]]:
         """The answer and the blocks of its body. A body that is given up is closed, and its connection with it."""
         answer = self._s3.get_object(Bucket=path.bucket, Key=path.key, **conditions)
         with closing(answer["Body"]):
-            yield answer, _blocks(answer, pulse)
+            yield answer, blocks_of(answer, heartbeat)
 
     def _ask(
-        self, path: ObjectPath, request: Callable[[Pulse], ResultT], instead: Mapping[int, None] | None = None
+        self, path: ObjectPath, request: Callable[[Heartbeat], ResultT], instead: Mapping[int, None] | None = None
     ) -> ResultT:
         """The answer of a request, made again until it succeeds or the policy ends; None for a status in `instead`."""
         from botocore.exceptions import (
@@ -285,27 +286,27 @@ class S3Client:
         )
         from botocore.parsers import ResponseParserError
 
-        # When something came last, in whichever attempt.
+        # When the last bytes arrived, in whichever attempt.
         since = time.monotonic()
         for attempt in range(self.retry_policy.attempts):
             if attempt:
                 self.retry_policy.wait(attempt - 1)
-            pulse = Pulse()
-            left = since + self.retry_policy.total - pulse.began
+            heartbeat = Heartbeat()
+            left = since + self.retry_policy.total - heartbeat.began
             last = attempt == self.retry_policy.attempts - 1 or left <= self.retry_policy.timeout
-            seconds = max(min(self.retry_policy.timeout * self.retry_policy.DRIPPING, left), self.retry_policy.pause)
+            seconds = max(min(self.retry_policy.timeout * self.retry_policy.SLOW_FACTOR, left), self.retry_policy.pause)
             try:
-                return in_time(request, pulse, seconds)
+                return in_time(request, heartbeat, seconds)
             except ClientError as error:
                 status = _status(error)
                 if status in (instead or {}):
                     return None  # type: ignore[return-value]
-                if status not in _OUT_OF_SORTS or last:
+                if status not in _TRANSIENT or last:
                     raise self._refused(path, error) from None
-            except (HTTPClientError, ConnectionError, IncompleteReadError, _Short, OSError) as error:
+            except (HTTPClientError, ConnectionError, IncompleteReadError, _Truncated, OSError) as error:
                 if last:
-                    raise self._silent(path, error, attempt + 1) from None
-                since = pulse.last if pulse.nbytes >= _BLOCK else since
+                    raise self._no_answer(path, error, attempt + 1) from None
+                since = heartbeat.last if heartbeat.nbytes >= BLOCK else since
             except ResponseParserError:
                 raise self._not_s3(path) from None
             except ParamValidationError:
@@ -315,9 +316,9 @@ class S3Client:
     def _not_s3(self, path: ObjectPath) -> StorageError:
         return StorageError(f"{path}: the server's answer is not that of S3: check AWS_ENDPOINT_URL")
 
-    def _silent(self, path: ObjectPath, error: BaseException, attempts: int) -> StorageError:
+    def _no_answer(self, path: ObjectPath, error: BaseException, attempts: int) -> StorageError:
         where = self.access.endpoint or f"Amazon S3 in {self.access.region}"
-        reason = str(error) if isinstance(error, _Short) else type(error).__name__
+        reason = str(error) if isinstance(error, _Truncated) else type(error).__name__
         if isinstance(error, TimeoutError):
             reason = f"too little within {self.retry_policy.total:g} s, timeouts.storage_seconds"
         return StorageError(
@@ -337,14 +338,14 @@ class S3Client:
                 what = f"the bucket is in {headers.get('x-amz-bucket-region', 'another region')}: set AWS_REGION"
             case 404:
                 what = "correct the address, or create the bucket"
-            case _ if status in _OUT_OF_SORTS:
+            case _ if status in _TRANSIENT:
                 what = f"asked {self.retry_policy.attempts} times: run again later"
             case _:
                 what = "correct the address or the endpoint"
         return StorageError(f"{path}: the server answered {shown}: {what}")
 
 
-class _Short(Exception):
+class _Truncated(Exception):
     """An answer that ended before its end."""
 
 
@@ -391,38 +392,8 @@ def _put_ns(described: Mapping[str, Any]) -> int:
     return int(put.timestamp()) * 1_000_000_000 if put is not None else 0
 
 
-def _bare(etag: str) -> str:
+def _unquoted(etag: str) -> str:
     return etag.strip('"')
-
-
-def _blocks(answer: Any, pulse: Pulse) -> Iterator[bytes]:
-    """The body of an answer, each block of it a beat."""
-    for block in answer["Body"].iter_chunks(_BLOCK):
-        pulse.beat(len(block))
-        yield block
-
-
-class _Beating(io.BufferedReader):
-    """A file that is put: what is read of it has been taken by the server, but for what the network holds."""
-
-    def __init__(self, path: Path, pulse: Pulse) -> None:
-        super().__init__(io.FileIO(str(path)))
-        self._pulse = pulse
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """The next bytes."""
-        block = super().read(size)
-        self._pulse.beat(len(block))
-        return block
-
-
-@contextmanager
-def _opened(body: bytes | Path, pulse: Pulse) -> Iterator[bytes | IO[bytes]]:
-    if isinstance(body, bytes):
-        yield body
-        return
-    with _Beating(body, pulse) as file:
-        yield file
 
 
 def _file_sha256(path: Path) -> str:

@@ -1,7 +1,7 @@
-"""Work that is given up when nothing has come of it for too long: a server that drips, a name that is not resolved.
+"""Work that is abandoned when it makes no progress for too long: a slow server, a name that is not resolved.
 
 The work is done in a thread, because nothing ends a system call that waits: whoever asked for it waits beside it, hears
-signals, and leaves. The thread ends by itself, at its next pulse or when the server does.
+signals, and leaves. The thread ends by itself, at its next heartbeat or when the server does.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class Abandoned(Exception):
     """Nobody waits for the work any more."""
 
 
-class Pulse:
-    """When something last came of the work."""
+class Heartbeat:
+    """When the work made progress last."""
 
     def __init__(self) -> None:
         self.began = self.last = time.monotonic()
@@ -28,7 +28,7 @@ class Pulse:
         self._abandoned = threading.Event()
 
     def beat(self, nbytes: int = 0) -> None:
-        """Something has come, of so many bytes; raises Abandoned where nobody waits for it."""
+        """Record progress, of so many bytes; raises Abandoned where nobody waits for it."""
         self.check()
         self.last = time.monotonic()
         self.nbytes += nbytes
@@ -43,27 +43,27 @@ class Pulse:
         self._abandoned.set()
 
 
-def in_time(work: Callable[[Pulse], ResultT], pulse: Pulse, seconds: float) -> ResultT:
-    """The result of the work; raises TimeoutError when its pulse has not beaten for so many seconds."""
+def in_time(work: Callable[[Heartbeat], ResultT], heartbeat: Heartbeat, seconds: float) -> ResultT:
+    """The result of the work; raises TimeoutError when its heartbeat is so many seconds old."""
     done: Future[ResultT] = Future()
-    threading.Thread(target=_work, args=(work, pulse, done), daemon=True, name="request").start()
+    threading.Thread(target=_work, args=(work, heartbeat, done), daemon=True, name="request").start()
     try:
         while True:
-            left = pulse.last + seconds - time.monotonic()
+            left = heartbeat.last + seconds - time.monotonic()
             try:
                 return done.result(max(0.0, left))
             except TimeoutError:
-                # The work may have raised one itself, and it may have had a pulse meanwhile.
+                # The work may have raised a TimeoutError itself, or made progress meanwhile.
                 if done.done():
                     return done.result()
-                if time.monotonic() >= pulse.last + seconds:
+                if time.monotonic() >= heartbeat.last + seconds:
                     raise
     finally:
-        pulse.abandon()
+        heartbeat.abandon()
 
 
-def _work(work: Callable[[Pulse], ResultT], pulse: Pulse, done: Future[ResultT]) -> None:
+def _work(work: Callable[[Heartbeat], ResultT], heartbeat: Heartbeat, done: Future[ResultT]) -> None:
     try:
-        done.set_result(work(pulse))
+        done.set_result(work(heartbeat))
     except BaseException as error:  # noqa: BLE001 - raised again where the result is waited for
         done.set_exception(error)

@@ -47,12 +47,12 @@ def before_the_first_day() -> Iterator[None]:
 
 
 class ObjectFile(io.RawIOBase):
-    """An object as a file that is read at any place; every read is of one version, or raises ChangedMeanwhile."""
+    """An object as a file that is read at any position; every read is of one version, or raises ChangedMeanwhile."""
 
-    def __init__(self, through: S3Client, stored: StoredObject) -> None:
-        self._through = through
+    def __init__(self, client: S3Client, stored: StoredObject) -> None:
+        self._client = client
         self._stored = stored
-        self._place = 0
+        self._position = 0
 
     def readable(self) -> bool:
         """It is."""
@@ -64,22 +64,22 @@ class ObjectFile(io.RawIOBase):
 
     def tell(self) -> int:
         """Where the next read begins."""
-        return self._place
+        return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to another place."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._stored.size}[whence]
-        self._place = max(0, base + offset)
-        return self._place
+        """Go to another position."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._stored.size}[whence]
+        self._position = max(0, base + offset)
+        return self._position
 
     def read(self, size: int = -1) -> bytes:
         """Bytes from here on, fewer only at the end."""
-        left = max(0, self._stored.size - self._place)
+        left = max(0, self._stored.size - self._position)
         count = left if size < 0 else min(size, left)
         if not count:
             return b""
-        block = self._through.read_range(self._stored.path, self._place, count, self._stored.etag)
-        self._place += len(block)
+        block = self._client.read_range(self._stored.path, self._position, count, self._stored.etag)
+        self._position += len(block)
         return block
 
 

@@ -141,7 +141,7 @@ def proxy_before(server: int) -> Iterator[Proxy]:
                 case "slow":
                     time.sleep(fault.seconds if fault else 0)
                 case kind if kind in _CODES:
-                    # What a server that is out of sorts may repeat: everything that it was sent.
+                    # What a server in trouble may repeat: everything that it was sent.
                     text = f"<Error><Code>{_CODES[kind]}</Code><Message>{self.headers}</Message></Error>".encode()
                     text = b"<html/>" if kind == "200" else text
                     self.answer(int(kind), [("Content-Type", "application/xml")], text, len(text))

@@ -1,4 +1,4 @@
-"""The S3 client against a real server, and against one that is out of sorts."""
+"""The S3 client against a real server, and against one with transient errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from daeda.errors import ChangedMeanwhile, ConfigError, InputError, StorageError
 from daeda.storage import client as module
 from daeda.storage.access import Access, find_access, without_secrets
 from daeda.storage.client import RetryPolicy, S3Client
-from daeda.storage.in_time import Abandoned, Pulse, in_time
+from daeda.storage.in_time import Abandoned, Heartbeat, in_time
 from daeda.storage.location import ObjectPath, object_path
 from daeda.storage.objects import open_parquet
 from tests.projects import write_parquet
@@ -127,35 +127,35 @@ def test_a_large_object_has_its_time_for_each_mib(client: S3Client, proxy: Proxy
     body = bytes(3 << 20)
     client.put(BUCKET / "x", body)
     client.retry_policy = RetryPolicy(attempts=3, timeout=1.0, pause=0.01, total=2.0)
-    pulses = []
+    heartbeats = []
 
-    def slowly(pulse: Pulse) -> str:
+    def slowly(heartbeat: Heartbeat) -> str:
         for _ in range(4):
             time.sleep(0.4)
-            pulse.beat()
-            pulses.append(pulse.last)
+            heartbeat.beat()
+            heartbeats.append(heartbeat.last)
         return "done"
 
-    assert in_time(slowly, Pulse(), 1.0) == "done"
-    assert len(pulses) == 4
+    assert in_time(slowly, Heartbeat(), 1.0) == "done"
+    assert len(heartbeats) == 4
     assert client.fetch(BUCKET / "x", tmp_path / "copy")[0] == len(body)
 
 
 def test_work_that_was_given_up_ends_at_its_next_pulse() -> None:
     ended = threading.Event()
 
-    def work(pulse: Pulse) -> None:
+    def work(heartbeat: Heartbeat) -> None:
         try:
             while True:
                 time.sleep(0.05)
                 if waited.is_set():
-                    pulse.beat()
+                    heartbeat.beat()
         except Abandoned:
             ended.set()
 
     waited = threading.Event()
     with pytest.raises(TimeoutError):
-        in_time(work, Pulse(), 0.2)
+        in_time(work, Heartbeat(), 0.2)
     waited.set()
     assert ended.wait(10)
 
