@@ -19,7 +19,7 @@ from daeda.storage.objects import before_the_first_day
 from daeda_audit.declared import Declared, declared_columns, hand_edited, read_views
 from daeda_audit.inputs.external import ExternalInputs, work_directory
 from daeda_audit.inputs.missing_partitions import refuse_gone_partitions
-from daeda_audit.probes.later_rows import failing, probe_later_rows, told
+from daeda_audit.probes.later_rows import failing, probe_later_rows, summary
 from daeda_audit.probes.recomputation import SampleSize, check_day
 from daeda_audit.published.configuration import changed_configuration, read_configuration
 from daeda_audit.published.days import DATASETS, PublishedDay, changed_inputs, gone_inputs, opened, published_days
@@ -74,7 +74,7 @@ def audit(project: Project, arguments: argparse.Namespace, external: ExternalInp
         for line in (*table(findings), *examples(findings)) if recompute else ():
             say(line)
         if append:
-            _append(project, external, declared, list(days.values())[-1], arguments, changes, progress)
+            _probe_later_rows(project, external, declared, list(days.values())[-1], arguments, changes, progress)
     answer(_summary(project, days, arguments.quick, findings, changes))
     return 1 if findings.mismatches or failing(changes) else 0
 
@@ -87,7 +87,7 @@ def _tell_what_changed(day: dt.date, changes: Sequence[str]) -> None:
         )
 
 
-def _append(
+def _probe_later_rows(
     project: Project,
     external: ExternalInputs,
     declared: Sequence[Declared],
@@ -96,7 +96,7 @@ def _append(
     changes: Findings,
     progress: Progress,
 ) -> None:
-    skeleton = next((one for one in datasets if one.dataset == "skeleton"), None)
+    skeleton = next((published for published in datasets if published.dataset == "skeleton"), None)
     if skeleton is None:
         sentence = f"{datasets[0].day} has no skeleton to compare with: build it with `daeda pipeline train`"
         if arguments.probe == "append":
@@ -105,7 +105,7 @@ def _append(
         return
     with opened([skeleton]):
         probe = probe_later_rows(project, external, declared, skeleton, arguments, changes, progress)
-    for line in (told(probe, skeleton), *table(changes, "changed"), *examples(changes)):
+    for line in (summary(probe, skeleton), *table(changes, "changed"), *examples(changes)):
         say(line)
 
 
@@ -121,8 +121,8 @@ def _check(
 ) -> None:
     exports = external.exports(datasets).values()
     raws = external.views(datasets)
-    changed = [path for one in datasets for path in changed_inputs(one, exports)]
-    gone = [path for one in datasets for path in gone_inputs(one)]
+    changed = [path for published in datasets for path in changed_inputs(published, exports)]
+    gone = [path for published in datasets for path in gone_inputs(published)]
     refuse_gone_partitions(day, [raws[view.name] for view in read_views(project)], gone)
     for paths, what in ((changed, "other bytes of {}"), (gone, "{}, gone since")):
         if paths:
@@ -138,7 +138,7 @@ def _check(
     raws.check_at_rest()
     progress.day_done()
     strata = ", ".join(f"{name} {number}" for name, number in sample.strata.items())
-    say(f"{day}: {len(sample.places):,} of {counted(sample.rows, 'row')} recomputed{f' ({strata})' if strata else ''}")
+    say(f"{day}: {len(sample.indices):,} of {counted(sample.rows, 'row')} recomputed{f' ({strata})' if strata else ''}")
 
 
 def _tell_what_is_judged(project: Project) -> None:
@@ -156,41 +156,41 @@ def _chosen_days(
     project: Project, arguments: argparse.Namespace, external: ExternalInputs
 ) -> dict[dt.date, list[PublishedDay]]:
     asked = [day for word in arguments.days or () for day in _days(word)]
-    found = published_days(Layout(project.service_dir, project.scratch_dir), asked, external.days)
+    published = published_days(Layout(project.service_dir, project.scratch_dir), asked, external.days)
     if not asked:
-        _tell_what_is_missing(project, found)
+        _tell_what_is_missing(project, published)
     if arguments.quick:
-        return _quick_days(found)
-    if asked or len(found) <= DAYS:
-        return found
-    listed = list(found)
+        return _quick_days(published)
+    if asked or len(published) <= DAYS:
+        return published
+    listed = list(published)
     spread = _spread(listed, DAYS)
     say(f"{len(listed)} days are published: {shortened(spread)} are audited; name others with --days")
-    return {day: found[day] for day in spread}
+    return {day: published[day] for day in spread}
 
 
-def _tell_what_is_missing(project: Project, found: Mapping[dt.date, Sequence[PublishedDay]]) -> None:
+def _tell_what_is_missing(project: Project, days: Mapping[dt.date, Sequence[PublishedDay]]) -> None:
     """Days of the range that are not published, in a dataset that has others."""
     for dataset in DATASETS:
-        published = {day for day, datasets in found.items() if any(one.dataset == dataset for one in datasets)}
-        missing = [day for day in project.runtime.days if day not in published]
-        if published and missing:
+        there = {day for day, datasets in days.items() if any(of_day.dataset == dataset for of_day in datasets)}
+        missing = [day for day in project.runtime.days if day not in there]
+        if there and missing:
             say(
                 f"note: {counted(len(missing), 'day')} of the range not published in {dataset}, and left out: "
                 f"{shortened(missing)}"
             )
 
 
-def _quick_days(found: dict[dt.date, list[PublishedDay]]) -> dict[dt.date, list[PublishedDay]]:
+def _quick_days(published: dict[dt.date, list[PublishedDay]]) -> dict[dt.date, list[PublishedDay]]:
     """A few of the days; what is left out is said."""
-    spread = _spread(list(found), QUICK_DAYS)
-    left = [day for day in found if day not in spread]
+    spread = _spread(list(published), QUICK_DAYS)
+    left = [day for day in published if day not in spread]
     if left:
         days = f"{counted(len(left), 'day')} ({shortened(left)})"
         say(f"quick: {days} and the append probe are left out: audit without --quick for them")
     else:
         say("quick: the append probe is left out: audit without --quick for it")
-    return {day: found[day] for day in spread}
+    return {day: published[day] for day in spread}
 
 
 def _spread(days: Sequence[dt.date], most: int) -> list[dt.date]:
@@ -221,23 +221,23 @@ def _days(word: str) -> list[dt.date]:
 def _summary(
     project: Project, days: dict[dt.date, list[PublishedDay]], quick: bool, findings: Findings, changes: Findings
 ) -> str:
-    told_by_probe = []
+    sentences = []
     if findings.lines:
         values = sum(line.checked for line in findings.lines.values())
         wrong = [line.column for line in findings.lines.values() if line.mismatches]
-        told_by_probe.append(
+        sentences.append(
             f"{counted(values, 'value')} recomputed, {_number(findings.mismatches, 'mismatch')}{_in(wrong)}"
         )
     if changes.lines:
         rows = max(line.checked for line in changes.lines.values())
         changed = failing(changes)
         number = sum(changes.lines[name].mismatches for name in changed)
-        told_by_probe.append(
+        sentences.append(
             f"{counted(rows, 'row')} rebuilt with later rows added, {_number(number, 'change')}{_in(changed)}"
         )
-    told_by_probe = told_by_probe or ["no row to compare"]
+    sentences = sentences or ["no row to compare"]
     name = f"{'quick ' if quick else ''}leakage audit of {project.service.name}, {counted(len(days), 'day')}"
-    return f"{name}: {'; '.join(told_by_probe)}"
+    return f"{name}: {'; '.join(sentences)}"
 
 
 def _number(number: int, what: str) -> str:

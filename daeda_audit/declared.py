@@ -88,7 +88,7 @@ class Declared:
 def declared_columns(project: Project) -> tuple[Declared, ...]:
     """The output columns in their order; raises ConfigError where the YAML names what does not exist."""
     contract = {column.name: column for column in project.service.columns}
-    found = []
+    columns = []
     for listed in project.runtime.output_columns:
         if listed.name not in contract:
             raise ConfigError(
@@ -98,8 +98,8 @@ def declared_columns(project: Project) -> tuple[Declared, ...]:
         column = contract[listed.name]
         maker = _maker(project, column)
         default = listed.default if isinstance(maker, Literal) and column.default is None else column.default
-        found.append(Declared(column, maker, default))
-    return tuple(found)
+        columns.append(Declared(column, maker, default))
+    return tuple(columns)
 
 
 def hand_edited(project: Project) -> Path | None:
@@ -124,13 +124,15 @@ def used_views(project: Project) -> list[FeatureView]:
     needed |= {name for spec in project.aggregations.udf_specs for name in spec.columns}
     for spec in project.aggregations.aggregation_specs:
         if any(name in needed for name, _ in spec.outputs):
-            names += [spec.history.view, *(one.partition(":")[0] for one in spec.history.attributes)]
+            names += [spec.history.view, *(attribute.partition(":")[0] for attribute in spec.history.attributes)]
     return [project.views[name] for name in dict.fromkeys(names) if name in project.views]
 
 
 def read_views(project: Project) -> list[FeatureView]:
     """The views that the service reads, those that only cover ids among them."""
-    covering = [one.covered_by.view for one in project.service.spine.filters if one.covered_by is not None]
+    covering = [
+        condition.covered_by.view for condition in project.service.spine.filters if condition.covered_by is not None
+    ]
     views = {view.name: view for view in used_views(project)}
     views |= {name: project.views[name] for name in covering if name in project.views}
     return list(views.values())

@@ -109,8 +109,10 @@ def span(number: int, unit: str) -> Span | None:
     >>> span(2, "WEEKS")
     Span(months=0, days=14, microseconds=0)
     """
-    one = _SPAN_UNITS.get(unit_name(unit))
-    return None if one is None else Span(one.months * number, one.days * number, one.microseconds * number)
+    of_unit = _SPAN_UNITS.get(unit_name(unit))
+    return (
+        None if of_unit is None else Span(of_unit.months * number, of_unit.days * number, of_unit.microseconds * number)
+    )
 
 
 def unit_name(word: str) -> str:
@@ -135,10 +137,10 @@ def _begin(text: str) -> tuple[Day, str]:
         raise NotBuiltYet(f"the audit cannot recompute the time '{text}' yet")
     if text.strip().lower() == "epoch":
         return Day(0), ""
-    found = _DATE.match(text)
-    if found is None:
+    match = _DATE.match(text)
+    if match is None:
         raise ValueError(f"'{text}' is not a date")
-    return day_of(dt.date(int(found[1]), int(found[3]), int(found[4]))), text[found.end() :]
+    return day_of(dt.date(int(match[1]), int(match[3]), int(match[4]))), text[match.end() :]
 
 
 def parse_instant(text: str) -> Instant:
@@ -147,20 +149,20 @@ def parse_instant(text: str) -> Instant:
     start = day.midnight.nanoseconds
     if not clock_text:
         return Instant(start)
-    found = _CLOCK.fullmatch(clock_text)
-    if found is None:
+    match = _CLOCK.fullmatch(clock_text)
+    if match is None:
         raise ValueError(f"'{text}' is not a timestamp")
-    hours, minutes, seconds = (int(part or 0) for part in found.groups()[:3])
-    rest = int((found[4] or "").ljust(9, "0")[:9])
+    hours, minutes, seconds = (int(part or 0) for part in match.groups()[:3])
+    rest = int((match[4] or "").ljust(9, "0")[:9])
     clock = ((hours * 60 + minutes) * 60 + seconds) * PER_SECOND + rest
     if minutes > 59 or seconds > 59 or clock > PER_DAY:
         raise ValueError(f"'{text}' is not a timestamp")
-    return Instant(start + clock - _offset(found[5]))
+    return Instant(start + clock - _offset(match[5]))
 
 
 def _offset(text: str | None) -> int:
     if text is None or text.strip() in ("Z", "UTC"):
         return 0
     digits = text[1:].replace(":", "").ljust(6, "0")
-    hours, minutes, seconds = (int(digits[place : place + 2]) for place in (0, 2, 4))
+    hours, minutes, seconds = (int(digits[position : position + 2]) for position in (0, 2, 4))
     return (-1 if text[0] == "-" else 1) * ((hours * 60 + minutes) * 60 + seconds) * PER_SECOND

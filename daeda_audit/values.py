@@ -1,6 +1,6 @@
 """Values as the audit holds them, and their order.
 
-Integers, text, booleans, decimals and doubles are Python's own; a float32 is a Single, a timestamp a Moment, a date a
+Integers, text, booleans, decimals and doubles are Python's own; a float32 is a Single, a timestamp an Instant, a date a
 Day, a list a list, NULL is None.
 """
 

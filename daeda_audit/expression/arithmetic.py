@@ -40,9 +40,9 @@ def compare(name: str, left: Any, right: Any) -> bool | None:
 def ordering(left: Any, right: Any) -> int:
     """-1, 0 or 1 for two values that are not NULL. Inside a list NULL is the greatest; NaN is the greatest number."""
     if isinstance(left, list | tuple) and isinstance(right, list | tuple):
-        for one, other in zip(left, right, strict=False):
-            missing = (one is None) - (other is None)
-            found = missing if one is None or other is None else ordering(one, other)
+        for item, other in zip(left, right, strict=False):
+            missing = (item is None) - (other is None)
+            found = missing if item is None or other is None else ordering(item, other)
             if found:
                 return found
         return _sign(len(left), len(right))

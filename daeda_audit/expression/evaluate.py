@@ -162,7 +162,7 @@ def _special(name: str, values: list[Any]) -> Any:
 
 
 def _is_in(value: Any, listed: Sequence[Any]) -> bool | None:
-    found = [compare("=", value, one) for one in listed]
+    found = [compare("=", value, item) for item in listed]
     return True if True in found else None if None in found else False
 
 
@@ -183,7 +183,7 @@ def _aggregate(node: Aggregate, rows: Sequence[Row]) -> Any:
     if node.distinct:
         kept: list[Any] = []
         for value in values:
-            if all(ordering(value, one) for one in kept):
+            if all(ordering(value, earlier) for earlier in kept):
                 kept.append(value)
         values = kept
     match node.name:

@@ -23,15 +23,15 @@ def like(text: str, pattern: str, escape: str | None = None, *, any_case: bool =
     """LIKE: `%` stands for any characters, `_` for one."""
     if any_case:
         text, pattern = text.lower(), pattern.lower()
-    parts, place = [], 0
-    while place < len(pattern):
-        character = pattern[place]
-        if escape and character == escape and place + 1 < len(pattern):
-            place += 1
-            parts.append(re.escape(pattern[place]))
+    parts, position = [], 0
+    while position < len(pattern):
+        character = pattern[position]
+        if escape and character == escape and position + 1 < len(pattern):
+            position += 1
+            parts.append(re.escape(pattern[position]))
         else:
             parts.append({"%": ".*", "_": "."}.get(character, re.escape(character)))
-        place += 1
+        position += 1
     return re.fullmatch("".join(parts), text, re.DOTALL) is not None
 
 
@@ -53,10 +53,10 @@ def interval(amount: Any, unit: str | None = None) -> Span:
     total = Span()
     words = str(amount).split()
     for number, word in zip(words[::2], words[1::2], strict=True):
-        one = span(int(number), word)
-        if one is None:
+        part = span(int(number), word)
+        if part is None:
             raise Unfit(f"the unit {word}")
-        total = Span(total.months + one.months, total.days + one.days, total.microseconds + one.microseconds)
+        total = Span(total.months + part.months, total.days + part.days, total.microseconds + part.microseconds)
     return total
 
 

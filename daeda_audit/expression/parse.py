@@ -65,7 +65,7 @@ class _Parser:
     def _fail(self, what: str) -> None:
         token = self._next
         raise ConfigError(
-            f"the audit cannot read {self._text!r}: {what} at character {token.place + 1}, found {token.shown}"
+            f"the audit cannot read {self._text!r}: {what} at character {token.position + 1}, found {token.shown}"
         )
 
     # -- levels --------------------------------------------------------------------------------------------------

@@ -26,20 +26,20 @@ class Token:
     kind: Literal["number", "text", "quoted", "word", "symbol", "end"]
     value: str
     shown: str
-    place: int
+    position: int
 
 
 def tokens_of(text: str) -> list[Token]:
     """Cut an expression into its words, the last of kind `end`; raises ConfigError at a character that begins none."""
     found: list[Token] = []
-    place = 0
-    while place < len(text):
-        match = _TOKEN.match(text, place)
+    position = 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
         if match is None:
             raise ConfigError(
-                f"the audit cannot read {text!r} from character {place + 1} on: {text[place : place + 10]!r}"
+                f"the audit cannot read {text!r} from character {position + 1} on: {text[position : position + 10]!r}"
             )
-        place = match.end()
+        position = match.end()
         shown = match[0]
         match match.lastgroup:
             case "number" | "symbol" as kind:

@@ -104,7 +104,7 @@ class ExternalInputs:
             said = [line.removeprefix("error: ") for line in done.stderr.splitlines() if line.startswith("error: ")]
             raise InputError((said or done.stderr.splitlines() or ["the export gave no message"])[-1])
         index = json.loads((directory / "exports.json").read_text(encoding="utf-8"))
-        return {name: Export(Path(one["path"]), one["reference"]) for name, one in index.items()}
+        return {name: Export(Path(export["path"]), export["reference"]) for name, export in index.items()}
 
     def _say(self, line: str) -> None:
         """Once, however many days it is true of."""
@@ -117,6 +117,6 @@ def _snapshot_read(source: DatabaseSource, published: Sequence[PublishedDay]) ->
     """The snapshot that a day read of a view; empty where its manifest names none, or the view does itself."""
     if source.pinned:
         return ""
-    inputs = [file.path for one in published for file in one.manifest.inputs]
+    inputs = [file.path for day in published for file in day.manifest.inputs]
     read = (path for path in inputs if table_of(path) == source.reference)
     return next((snapshot_of(path) for path in read), "")

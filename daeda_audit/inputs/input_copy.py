@@ -24,42 +24,42 @@ from daeda_audit.raw.view import RawView, RawViews
 
 @dataclass(frozen=True)
 class InputCopy:
-    """`data_root` holds the copy, `exports` those of databases with their index; `places` are the views in them.
+    """`data_root` holds the copy, `exports` those of databases with their index; `locations` are the views in them.
 
-    A view whose files are outside of data_root has no place.
+    A view whose files are outside of data_root has no location.
     """
 
     data_root: Path
     exports: Path
-    places: Mapping[str, Path]
+    locations: Mapping[str, Path]
 
 
 def copy_input(project: Project, raws: RawViews, published: PublishedDay, directory: Path) -> InputCopy:
     """Write the copy below `directory`. Of objects those are copied that the day read, which its manifest lists."""
     copied, exports = directory / "data", directory / "exports"
     views = [raws[view.name] for view in read_views(project)]
-    places = _copy_exports([raw for raw in views if isinstance(raw.view.source, DatabaseSource)], exports)
+    locations = _copy_exports([raw for raw in views if isinstance(raw.view.source, DatabaseSource)], exports)
     in_files = [raw for raw in views if not isinstance(raw.view.source, DatabaseSource)]
     if is_object(project.data_root):
-        return InputCopy(copied, exports, places | _copy_objects(project, in_files, published, copied))
+        return InputCopy(copied, exports, locations | _copy_objects(project, in_files, published, copied))
     root = Path(project.data_root).resolve()
-    inside = {one.view.name: found for one in in_files if (found := _inside(root, one)) is not None}
+    inside = {raw.view.name: relative for raw in in_files if (relative := _inside(root, raw)) is not None}
     if root.is_dir():
         _copy_files(root, copied, root, set(inside.values()))
-    return InputCopy(copied, exports, places | {name: copied / relative for name, relative in inside.items()})
+    return InputCopy(copied, exports, locations | {name: copied / relative for name, relative in inside.items()})
 
 
 def _copy_exports(raws: Iterable[RawView], target: Path) -> dict[str, Path]:
     target.mkdir()
-    places = {}
-    held = {}
+    locations = {}
+    index = {}
     for raw in raws:
         path = target / f"{raw.view.name}.parquet"
         path.symlink_to(raw.path)
-        places[raw.view.name] = path
-        held[raw.view.name] = {"path": str(path), "reference": raw.reference}
-    (target / "exports.json").write_text(json.dumps(held), encoding="utf-8")
-    return places
+        locations[raw.view.name] = path
+        index[raw.view.name] = {"path": str(path), "reference": raw.reference}
+    (target / "exports.json").write_text(json.dumps(index), encoding="utf-8")
+    return locations
 
 
 def _inside(root: Path, raw: RawView) -> Path | None:
@@ -68,7 +68,7 @@ def _inside(root: Path, raw: RawView) -> Path | None:
         return None
     path = Path(raw.path)
     if not path.exists():  # a pattern
-        path = next((one for one in reversed(raw.flat) if isinstance(one, Path)), path)
+        path = next((file for file in reversed(raw.flat) if isinstance(file, Path)), path)
     try:
         return path.resolve().relative_to(root)
     except ValueError:
@@ -81,8 +81,8 @@ def _copy_files(source: Path, target: Path, root: Path, altered: Iterable[Path])
     for child in source.iterdir():
         relative = child.relative_to(root)
         beside = target / child.name
-        within = any(relative == one or relative.is_relative_to(one) for one in altered)
-        above = any(one.is_relative_to(relative) for one in altered)
+        within = any(relative == path or relative.is_relative_to(path) for path in altered)
+        above = any(path.is_relative_to(relative) for path in altered)
         if child.is_dir() and (within or above):
             _copy_files(child, beside, root, altered)
         else:
@@ -93,16 +93,16 @@ def _copy_objects(project: Project, raws: Iterable[RawView], published: Publishe
     root = object_path(project.data_root)
     target.mkdir()
     _fetch_inputs(root, published, target)
-    places = {}
+    locations = {}
     for raw in raws:
-        place = _location_of(raw)
-        if place is None or not _lies_below(root, place):
+        location = _location_of(raw)
+        if location is None or not _lies_below(root, location):
             continue
-        places[raw.view.name] = target / place.key.removeprefix(root.prefix)
+        locations[raw.view.name] = target / location.key.removeprefix(root.prefix)
         for day in raw.partitions:
             # Also of a day without rows: it is no missing one.
-            (places[raw.view.name] / day_name(day)).mkdir(parents=True, exist_ok=True)
-    return places
+            (locations[raw.view.name] / day_name(day)).mkdir(parents=True, exist_ok=True)
+    return locations
 
 
 def _location_of(raw: RawView) -> ObjectPath | None:
@@ -111,7 +111,7 @@ def _location_of(raw: RawView) -> ObjectPath | None:
         return None
     if not glob.has_magic(raw.view.source.reference):
         return object_path(raw.path)
-    return next((one.path for one in reversed(raw.flat) if isinstance(one, StoredObject)), None)
+    return next((file.path for file in reversed(raw.flat) if isinstance(file, StoredObject)), None)
 
 
 def _lies_below(root: ObjectPath, path: ObjectPath) -> bool:
@@ -133,9 +133,9 @@ def _fetch_inputs(root: ObjectPath, published: PublishedDay, target: Path) -> No
 
     def fetch(path: ObjectPath) -> None:
         if client().look(path) is not None:
-            place = target / path.key.removeprefix(root.prefix)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            client().fetch(path, place)
+            location = target / path.key.removeprefix(root.prefix)
+            location.parent.mkdir(parents=True, exist_ok=True)
+            client().fetch(path, location)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(fetch, below))

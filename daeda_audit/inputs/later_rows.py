@@ -1,4 +1,4 @@
-"""Rows of the future: a copy of the input in which every view that changes over time goes on after a cut.
+"""Later rows: a copy of the input in which every view that changes over time goes on after a cut.
 
 Each view gets rows that repeat keys that it has, once with
 the same values and once with other ones: right after the cut, at the end of the day and on the next day; and, where
@@ -34,7 +34,7 @@ _ADDED = "zz-added-by-the-audit.parquet"
 
 @dataclass(frozen=True)
 class LaterInput:
-    """A copy of the input with a future: files below `data_root`, and `exports` of views in databases.
+    """A copy of the input with later rows: files below `data_root`, and `exports` of views in databases.
 
     `added` counts the new rows by view; `outside` could not be copied.
     """
@@ -54,14 +54,14 @@ def copy_with_later_rows(
     added: dict[str, int] = {}
     done: set[str] = set()
     for view in views:
-        place = input_copy.places.get(view.name)
+        location = input_copy.locations.get(view.name)
         # Files that two views read get their rows once.
-        if place is None or view.source.reference in done:
+        if location is None or view.source.reference in done:
             continue
         done |= set() if isinstance(view.source, DatabaseSource) else {view.source.reference}
         chance = random.Random(f"{seed} {published.day} {view.name}")
-        added[view.name] = _add_later_rows(raws[view.name], published.day, cut, place, chance)
-    outside = tuple(view.name for view in views if view.name not in input_copy.places)
+        added[view.name] = _add_later_rows(raws[view.name], published.day, cut, location, chance)
+    outside = tuple(view.name for view in views if view.name not in input_copy.locations)
     return LaterInput(input_copy.data_root, input_copy.exports, added, outside)
 
 
@@ -84,7 +84,7 @@ def _add_later_rows(raw: RawView, day: dt.date, cut: int, target: Path, chance: 
         if raw.partitions:
             days = [instant // PER_DAY for instant in _times(raw.view, late)]
             for number in sorted(set(days)):
-                add(late.filter(pa.array([one == number for one in days])), number)
+                add(late.filter(pa.array([day_number == number for day_number in days])), number)
         else:
             add(late, 0)
     for path, tables in added.items():
@@ -96,7 +96,7 @@ def _templates(raw: RawView, day: dt.date, cut: int, chance: random.Random) -> p
     """Some rows at or before the cut, of the newest file that has any."""
     for file in reversed(raw.files(day)):
         times = instants(raw.columns(file, [_time_of(raw.view)])[0], raw.view.unit_of(_time_of(raw.view)))
-        early = [place for place, instant in enumerate(times) if instant is not None and instant <= cut]
+        early = [position for position, instant in enumerate(times) if instant is not None and instant <= cut]
         if early:
             chosen = sorted(chance.sample(early, min(_MOST_TEMPLATES, len(early))))
             return raw.table(file).take(pa.array(chosen, pa.int64()))
@@ -133,23 +133,23 @@ def _at(view: FeatureView, table: pa.Table, instant: int) -> pa.Table:
 
 def _with_time(table: pa.Table, view: FeatureView, name: str, instant: int) -> pa.Table:
     """A time column set to one instant, in whole units of the column and not before the instant."""
-    place = table.schema.get_field_index(view.source_name(name))
-    kind = table.schema.field(place).type
+    position = table.schema.get_field_index(view.source_name(name))
+    kind = table.schema.field(position).type
     if pa.types.is_date32(kind):
         values = pa.array([-(-instant // PER_DAY)] * len(table), pa.int32()).cast(kind)
     else:
         step = PER_SECOND // view.unit_of(name).value
         values = pa.array([-(-instant // step)] * len(table), pa.int64()).cast(kind)
-    return table.set_column(place, table.schema.field(place), values)
+    return table.set_column(position, table.schema.field(position), values)
 
 
 def _changed(view: FeatureView, table: pa.Table) -> pa.Table:
     """The rows with other values in every feature."""
     for feature in view.features:
-        place = table.schema.get_field_index(view.source_name(feature))
-        if place >= 0:
-            field = table.schema.field(place)
-            table = table.set_column(place, field, _other_values(table.column(place), field.type))
+        position = table.schema.get_field_index(view.source_name(feature))
+        if position >= 0:
+            field = table.schema.field(position)
+            table = table.set_column(position, field, _other_values(table.column(position), field.type))
     return table
 
 
@@ -161,8 +161,8 @@ def _other_values(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray
     if pa.types.is_string(kind):
         return pc.binary_join_element_wise(column, pa.scalar("~", kind), pa.scalar("", kind))
     # Values of the row before: what is left has no neighbour that is certainly of its type.
-    places = [len(column) - 1, *range(len(column) - 1)] if len(column) else []
-    return column.take(pa.array(places, pa.int64()))
+    positions = [len(column) - 1, *range(len(column) - 1)] if len(column) else []
+    return column.take(pa.array(positions, pa.int64()))
 
 
 def _file_of(raw: RawView, target: Path, number: int) -> Path:

@@ -1,8 +1,8 @@
-"""Rows that stand on a border: where a wrong `<` or a window of a wrong length shows, and elsewhere it would not.
+"""Rows that stand on a boundary: where a wrong `<` or a window of a wrong length shows, and elsewhere it would not.
 
-A row is on a border of a source when a raw row of its key lies exactly at the row's own time, exactly where a window or
-a ttl begins, within a second or a day before that, shortly after the row, when the newest raw rows tie, or when a raw
-row before it became known only later.
+A row is on a boundary of a source when a raw row of its key lies exactly at the row's own time, exactly where a window
+or a ttl begins, within a second or a day before that, shortly after the row, when the newest raw rows tie, or when a
+raw row before it became known only later.
 """
 
 from __future__ import annotations
@@ -50,26 +50,30 @@ _NO_ROWS: tuple[Sequence[int], Sequence[int | None]] = ((), ())
 
 def timed_sources(project: Project, declared: Sequence[Declared]) -> list[Source]:
     """The sources of the contract that look back from the spine row by fields that it has itself."""
-    fields = {one.name for one in spine_view(project).fields}
+    fields = {field.name for field in spine_view(project).fields}
     spans: dict[tuple[str, tuple[str, ...]], list[Duration | None]] = {}
-    for one in declared:
-        match one.maker:
+    for column in declared:
+        match column.maker:
             case FromView(view=view, latest=False) if view.source.timestamp_field is not None:
                 spans.setdefault((view.name, view.keys), []).append(view.ttl)
             case FromHistory(spec=spec, window=window):
                 spans.setdefault((spec.history.view, entity_keys(spec)), []).append(window)
-    found = []
+    sources = []
     for (name, keys), durations in spans.items():
         view = project.views[name]
-        if set(keys) <= fields and set(keys) <= {one.name for one in view.fields}:
-            lengths = [one.nanoseconds for one in durations if one is not None and one.nanoseconds is not None]
+        if set(keys) <= fields and set(keys) <= {field.name for field in view.fields}:
+            lengths = [
+                duration.nanoseconds
+                for duration in durations
+                if duration is not None and duration.nanoseconds is not None
+            ]
             longest = None if len(lengths) < len(durations) else max(filter(None, durations), key=_length)
-            found.append(Source(view, keys, tuple(dict.fromkeys(lengths)), longest))
-    return found
+            sources.append(Source(view, keys, tuple(dict.fromkeys(lengths)), longest))
+    return sources
 
 
-def _length(one: Duration) -> int:
-    return one.nanoseconds or 0
+def _length(duration: Duration) -> int:
+    return duration.nanoseconds or 0
 
 
 def load_times(raw: RawView, source: Source, day: dt.date, keys: Iterable[Key | None]) -> Times:
@@ -83,15 +87,15 @@ def load_times(raw: RawView, source: Source, day: dt.date, keys: Iterable[Key | 
     rows = choose(raw, files, span, source.keys, wanted)
     groups = rows.by_key(source.keys, range(rows.number), wanted)
     instants, known = rows.instants, rows.created
-    found: dict[Key, tuple[Sequence[int], Sequence[int | None]]] = {}
+    of_key: dict[Key, tuple[Sequence[int], Sequence[int | None]]] = {}
     for key, group in groups.items():
         group.sort(key=instants.__getitem__)
-        found[key] = [instants[row] for row in group], [known[row] for row in group] if known is not None else ()
-    return Times(found, late)
+        of_key[key] = [instants[row] for row in group], [known[row] for row in group] if known is not None else ()
+    return Times(of_key, late)
 
 
 def boundaries_of(source: Source, times: Times, key: Key | None, now: int) -> Iterator[str]:
-    """The borders of a source on which a spine row stands."""
+    """The boundaries of a source on which a spine row stands."""
     instants, created = times.of_key.get(key, _NO_ROWS) if key is not None else _NO_ROWS
     first, behind = bisect_left(instants, now), bisect_right(instants, now)
     if behind > first:

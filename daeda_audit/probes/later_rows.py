@@ -55,7 +55,7 @@ def probe_later_rows(
     findings: Findings,
     progress: Progress,
 ) -> LaterRowsProbe | None:
-    """Rebuild a skeleton day with a future and compare; None when the day has no rows to compare."""
+    """Rebuild a skeleton day with later rows and compare; None when the day has no rows to compare."""
     raws = external.views([published])
     rows = spine_rows(project, raws, published.day)
     if not rows or published.manifest.rows == 0:
@@ -121,35 +121,35 @@ def _compare(
 ) -> None:
     """The rows at or before the cut, which come first, since their order begins with time; so many of each day."""
     both = (published, rebuilt)
-    names = [one.name for one in declared if isinstance(one.maker, FromSpine)]
+    names = [column.name for column in declared if isinstance(column.maker, FromSpine)]
     names = [name for name in names if all(name in day.schema.names for day, _ in both)]
     first, second = (list(zip(*_head(day, names, rows).values(), strict=True)) for day, rows in both)
     matching = match_rows(first, second)
     judged_late = sees_the_day(project)
 
-    def example(place: int, was: str, now: str, values: tuple[Any, ...]) -> Mismatch:
-        return Mismatch("skeleton", published[0].day, place, identity_of(names, values), was, now, labels=_LABELS)
+    def example(position: int, was: str, now: str, values: tuple[Any, ...]) -> Mismatch:
+        return Mismatch("skeleton", published[0].day, position, identity_of(names, values), was, now, labels=_LABELS)
 
     line = findings.of(ROWS, SEES_THE_FUTURE if judged_late else "")
-    for place, at in enumerate(matching.published):
+    for position, at in enumerate(matching.published):
         now = "not there" if at is None else f"row {at}"
-        kept = at == place or (at is not None and judged_late)
-        line.count(kept, partial(example, place, f"row {place}", now, first[place]))
+        kept = at == position or (at is not None and judged_late)
+        line.count(kept, partial(example, position, f"row {position}", now, first[position]))
     for at in matching.added:
         line.count(False, partial(example, at, "not there", f"row {at}", second[at]))
-    pairs = [(place, at) for place, at in enumerate(matching.published) if at is not None]
+    pairs = [(position, at) for position, at in enumerate(matching.published) if at is not None]
     marks = marked(declared)
     for column in declared:
         if all(column.name in day.schema.names for day, _ in both):
             line = findings.of(column.name, SEES_THE_FUTURE if column.name in marks else "")
             was, now_is = (_head(day, [column.name], rows)[column.name] for day, rows in both)
-            for place, at in pairs:
-                same = order_key(was[place]) == order_key(now_is[at])
-                line.count(same, partial(_changed, example, place, was[place], now_is[at], first[place]))
+            for position, at in pairs:
+                same = order_key(was[position]) == order_key(now_is[at])
+                line.count(same, partial(_changed, example, position, was[position], now_is[at], first[position]))
 
 
-def _changed(example: Callable[..., Mismatch], place: int, was: Any, now: Any, values: tuple[Any, ...]) -> Mismatch:
-    return example(place, shown(was), shown(now), values)
+def _changed(example: Callable[..., Mismatch], position: int, was: Any, now: Any, values: tuple[Any, ...]) -> Mismatch:
+    return example(position, shown(was), shown(now), values)
 
 
 def _head(day: PublishedDay, names: Sequence[str], number: int) -> dict[str, list[Any]]:
@@ -160,32 +160,32 @@ def _head(day: PublishedDay, names: Sequence[str], number: int) -> dict[str, lis
 
 def marked(declared: Sequence[Declared]) -> set[str]:
     """Columns that see the future by their declaration, and what is computed from them."""
-    by_name: Mapping[str, Declared] = {one.name: one for one in declared}
-    found = {one.name for one in declared if one.contract.latest}
+    by_name: Mapping[str, Declared] = {column.name: column for column in declared}
+    marks = {column.name for column in declared if column.contract.latest}
     while True:
-        more = {name for name, one in by_name.items() if name not in found and _reads(one) & found}
+        more = {name for name, column in by_name.items() if name not in marks and _reads(column) & marks}
         if not more:
-            return found
-        found |= more
+            return marks
+        marks |= more
 
 
-def _reads(one: Declared) -> set[str]:
+def _reads(column: Declared) -> set[str]:
     """Columns that decide the value of a column: those of its expression, and the keys of its look-up or history."""
-    match one.maker:
+    match column.maker:
         case FromView(view=view):
             return set(view.keys)
         case FromHistory(spec=spec):
             return set(entity_keys(spec))
         case _:
-            return set(read_columns(one.maker))
+            return set(read_columns(column.maker))
 
 
 def failing(findings: Findings) -> list[str]:
     """Columns that changed and are not marked."""
-    return [one.column for one in findings.lines.values() if one.mismatches and one.note != SEES_THE_FUTURE]
+    return [line.column for line in findings.lines.values() if line.mismatches and line.note != SEES_THE_FUTURE]
 
 
-def told(probe: LaterRowsProbe | None, published: PublishedDay) -> str:
+def summary(probe: LaterRowsProbe | None, published: PublishedDay) -> str:
     """One line about the probe."""
     if probe is None:
         return f"append probe: {published.day} has no rows, so there is nothing to compare"

@@ -47,27 +47,27 @@ def check_day(
     rows = spine_rows(project, raws, day)
     sample = draw(DayToSample(project, raws, declared, day, rows, datasets[-1]), sample_size.number, sample_size.seed)
     recomputations: dict[tuple[int, ...], Recomputation] = {}
-    for turn, published in enumerate(datasets):
-        fields = [one for one in declared if isinstance(one.maker, FromSpine) and _has(published, one.name)]
-        names = [one.name for one in fields]
+    for done, published in enumerate(datasets):
+        fields = [column for column in declared if isinstance(column.maker, FromSpine) and _has(published, column.name)]
+        names = [column.name for column in fields]
         wanted = spine_values(fields, rows)
         matching = _check_rows(project, names, wanted, published, findings)
-        places = tuple(place for place in sample.places if matching.published[place] is not None)
-        values = _published_values(declared, published, matching, places)
-        if places not in recomputations:
-            chosen = [rows[place] for place in places]
-            recomputations[places] = Recomputation(project, declared, raws, day, chosen, values, stores_read(datasets))
-        recomputed = recomputations[places]
-        for number, one in enumerate(declared):
-            progress.column(day, one.name, (turn + number / len(declared)) / len(datasets))
-            if not (isinstance(one.maker, FromSpine) and one.name in names):
-                _check_column(one, published, matching, places, values, recomputed, (names, wanted), findings)
+        indices = tuple(index for index in sample.indices if matching.published[index] is not None)
+        values = _published_values(declared, published, matching, indices)
+        if indices not in recomputations:
+            chosen = [rows[index] for index in indices]
+            recomputations[indices] = Recomputation(project, declared, raws, day, chosen, values, stores_read(datasets))
+        recomputed = recomputations[indices]
+        for number, column in enumerate(declared):
+            progress.column(day, column.name, (done + number / len(declared)) / len(datasets))
+            if not (isinstance(column.maker, FromSpine) and column.name in names):
+                _check_column(column, published, matching, indices, values, recomputed, (names, wanted), findings)
     return sample
 
 
 def spine_values(fields: Sequence[Declared], rows: Sequence[Row]) -> list[tuple[object, ...]]:
     """What the fields of the spine rows must be, defaults filled."""
-    defaults = {one.name: typed(one.default, one.contract.dtype) for one in fields}
+    defaults = {column.name: typed(column.default, column.contract.dtype) for column in fields}
     return [tuple(default if row[name] is None else row[name] for name, default in defaults.items()) for row in rows]
 
 
@@ -84,32 +84,32 @@ def _check_rows(
 ) -> RowMatching:
     """Every row of the day: lost, added, moved, and the fields that come from the spine."""
     columns = [published.column(name) for name in names]
-    found = list(zip(*columns, strict=True)) if names else [()] * published.manifest.rows
-    matching = _match_by_key(project, names, wanted, found)
+    actual = list(zip(*columns, strict=True)) if names else [()] * published.manifest.rows
+    matching = _match_by_key(project, names, wanted, actual)
 
-    def example(place: int, was: str, should: str, values: tuple[object, ...]) -> Mismatch:
-        return Mismatch(published.dataset, published.day, place, identity_of(names, values), was, should)
+    def example(index: int, was: str, should: str, values: tuple[object, ...]) -> Mismatch:
+        return Mismatch(published.dataset, published.day, index, identity_of(names, values), was, should)
 
     counted = findings.of(ROWS, "every row of the spine, and no other")
-    for place, at in enumerate(matching.published):
-        counted.count(at is not None, lambda place=place: example(place, "no such row", "one row", wanted[place]))
-    for place in matching.added:
-        counted.count(False, lambda place=place: example(place, "one row", "no such row", found[place]))
+    for index, at in enumerate(matching.published):
+        counted.count(at is not None, lambda index=index: example(index, "no such row", "one row", wanted[index]))
+    for index in matching.added:
+        counted.count(False, lambda index=index: example(index, "one row", "no such row", actual[index]))
     ordered = findings.of(ORDER, "time, grain, remaining fields")
-    ordered.checked += len(found)
+    ordered.checked += len(actual)
     if matching.moved:
         ordered.mismatches += matching.moved
         first = matching.first_moved or 0
-        ordered.first = ordered.first or example(first, f"row {first}", "another place", found[first])
-    for index, name in enumerate(names):
+        ordered.first = ordered.first or example(first, f"row {first}", "another place", actual[first])
+    for number, name in enumerate(names):
         line = findings.of(name)
-        for place, at in enumerate(matching.published):
+        for index, at in enumerate(matching.published):
             if at is not None:
-                value, right = found[at][index], wanted[place][index]
+                value, right = actual[at][number], wanted[index][number]
                 line.count(
                     agrees(right, value, Tolerance.EXACT),
-                    lambda place=place, value=value, right=right: example(
-                        place, shown(value), shown(right), wanted[place]
+                    lambda index=index, value=value, right=right: example(
+                        index, shown(value), shown(right), wanted[index]
                     ),
                 )
     return matching
@@ -119,81 +119,81 @@ def _match_by_key(
     project: Project,
     names: Sequence[str],
     wanted: Sequence[tuple[object, ...]],
-    found: Sequence[tuple[object, ...]],
+    actual: Sequence[tuple[object, ...]],
 ) -> RowMatching:
     """By time and grain where they agree row for row, so that a wrong field is blamed itself; else by all fields."""
     time = spine_view(project).source.timestamp_field
-    keys = [index for index, name in enumerate(names) if name == time or name in project.service.grain]
-    short = match_rows([tuple(row[i] for i in keys) for row in wanted], [tuple(row[i] for i in keys) for row in found])
+    keys = [number for number, name in enumerate(names) if name == time or name in project.service.grain]
+    short = match_rows([tuple(row[i] for i in keys) for row in wanted], [tuple(row[i] for i in keys) for row in actual])
     if not short.lost and not short.added and not short.moved:
-        whole = match_rows(wanted, found)
+        whole = match_rows(wanted, actual)
         return whole if whole.moved else short
-    return match_rows(wanted, found)
+    return match_rows(wanted, actual)
 
 
 def _published_values(
-    declared: Sequence[Declared], published: PublishedDay, matching: RowMatching, places: Sequence[int]
+    declared: Sequence[Declared], published: PublishedDay, matching: RowMatching, indices: Sequence[int]
 ) -> dict[str, list[object]]:
-    """The published values of the sampled rows, in the order of `places`."""
-    at = [found for place in places if (found := matching.published[place]) is not None]
+    """The published values of the sampled rows, in the order of `indices`."""
+    at = [row for index in indices if (row := matching.published[index]) is not None]
     ascending = sorted(at)
-    position = {place: index for index, place in enumerate(ascending)}
-    names = [one.name for one in declared if _has(published, one.name)]
-    taken = published.take(names, ascending)
-    return {name: [values[position[place]] for place in at] for name, values in taken.items()}
+    position = {index: number for number, index in enumerate(ascending)}
+    names = [column.name for column in declared if _has(published, column.name)]
+    columns = published.take(names, ascending)
+    return {name: [values[position[index]] for index in at] for name, values in columns.items()}
 
 
 def _check_column(
-    one: Declared,
+    column: Declared,
     published: PublishedDay,
     matching: RowMatching,
-    places: Sequence[int],
+    indices: Sequence[int],
     values: dict[str, list[object]],
     recomputed: Recomputation,
     spine: tuple[Sequence[str], Sequence[tuple[object, ...]]],
     findings: Findings,
 ) -> None:
     names, wanted = spine
-    line = findings.of(one.name, note_of(one))
-    placeholder = published.dataset == "skeleton" and one.contract.dtype.is_embedding
-    wrong_type = _wrong_type(one, published, placeholder)
-    expected = [None] * len(places) if placeholder else recomputed.expected(one)
-    answers = None if placeholder else recomputed.column(one.name)
-    tolerance = recomputed.tolerance(one)
-    for index, place in enumerate(places):
-        value = values[one.name][index] if one.name in values else None
+    line = findings.of(column.name, note_of(column))
+    placeholder = published.dataset == "skeleton" and column.contract.dtype.is_embedding
+    wrong_type = _wrong_type(column, published, placeholder)
+    expected = [None] * len(indices) if placeholder else recomputed.expected(column)
+    answers = None if placeholder else recomputed.column(column.name)
+    tolerance = recomputed.tolerance(column)
+    for number, index in enumerate(indices):
+        value = values[column.name][number] if column.name in values else None
 
-        def mismatch(index: int = index, place: int = place, value: object = value) -> Mismatch:
-            identity = identity_of(names, wanted[place])
-            evidence = Evidence() if answers is None else answers[index].explain()
+        def mismatch(number: int = number, index: int = index, value: object = value) -> Mismatch:
+            identity = identity_of(names, wanted[index])
+            evidence = Evidence() if answers is None else answers[number].explain()
             return Mismatch(
                 published.dataset,
                 published.day,
-                matching.published[place] or 0,
+                matching.published[index] or 0,
                 identity,
                 wrong_type or shown(value),
-                one.contract.dtype.name if wrong_type else shown(expected[index]),
+                column.contract.dtype.name if wrong_type else shown(expected[number]),
                 evidence,
             )
 
-        line.count(not wrong_type and agrees(expected[index], value, tolerance), mismatch)
+        line.count(not wrong_type and agrees(expected[number], value, tolerance), mismatch)
 
 
-def _wrong_type(one: Declared, published: PublishedDay, placeholder: bool) -> str:
+def _wrong_type(column: Declared, published: PublishedDay, placeholder: bool) -> str:
     """The type of a column that is not the contract's, or that it is missing; empty where all is well."""
-    if not _has(published, one.name):
+    if not _has(published, column.name):
         return "no such column"
-    found = describe_arrow(published.schema.field(one.name).type)
-    wanted = "list<float>" if placeholder else one.contract.dtype.name
-    return "" if found == wanted else f"the type {found}"
+    actual = describe_arrow(published.schema.field(column.name).type)
+    wanted = "list<float>" if placeholder else column.contract.dtype.name
+    return "" if actual == wanted else f"the type {actual}"
 
 
-def note_of(one: Declared) -> str:
+def note_of(column: Declared) -> str:
     """What is worth knowing of a column beside its numbers."""
-    if one.contract.latest:
+    if column.contract.latest:
         return "sees the future: latest"
-    if isinstance(one.maker, FromFunction):
-        return f"by the declared function {one.maker.spec.function} itself"
-    if isinstance(one.maker, FromStore):
-        return f"store {one.maker.store.name}, version {one.maker.store.version}"
+    if isinstance(column.maker, FromFunction):
+        return f"by the declared function {column.maker.spec.function} itself"
+    if isinstance(column.maker, FromStore):
+        return f"store {column.maker.store.name}, version {column.maker.store.version}"
     return ""

@@ -27,27 +27,27 @@ class RowMatching:
     @property
     def lost(self) -> tuple[int, ...]:
         """Spine rows that were not published."""
-        return tuple(place for place, found in enumerate(self.published) if found is None)
+        return tuple(position for position, number in enumerate(self.published) if number is None)
 
 
 def match_rows(spine: Sequence[Identity], published: Sequence[Identity]) -> RowMatching:
     """Match rows: by place where the days agree row for row, else the n-th of an identity with its n-th.
 
-    >>> align([(1,), (2,)], [(2,), (1,)]).moved
+    >>> match_rows([(1,), (2,)], [(2,), (1,)]).moved
     2
     """
     wanted = [order_key(identity) for identity in spine]
-    found = [order_key(identity) for identity in published]
-    if wanted == found:
-        return RowMatching(tuple(range(len(found))), (), 0)
+    actual = [order_key(identity) for identity in published]
+    if wanted == actual:
+        return RowMatching(tuple(range(len(actual))), (), 0)
     waiting: dict[Any, list[int]] = defaultdict(list)
-    for place, key in reversed(list(enumerate(found))):
-        waiting[key].append(place)
-    places = tuple(waiting[key].pop() if waiting[key] else None for key in wanted)
-    added = tuple(sorted(place for rest in waiting.values() for place in rest))
-    kept = [place for place in places if place is not None]
-    moved = [place for place, right in zip(kept, sorted(kept), strict=True) if place != right]
-    return RowMatching(places, added, len(moved), moved[0] if moved else None)
+    for position, key in reversed(list(enumerate(actual))):
+        waiting[key].append(position)
+    positions = tuple(waiting[key].pop() if waiting[key] else None for key in wanted)
+    added = tuple(sorted(position for rest in waiting.values() for position in rest))
+    kept = [position for position in positions if position is not None]
+    moved = [position for position, right in zip(kept, sorted(kept), strict=True) if position != right]
+    return RowMatching(positions, added, len(moved), moved[0] if moved else None)
 
 
 def identity_of(names: Sequence[str], values: Identity) -> str:

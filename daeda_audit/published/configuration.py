@@ -27,8 +27,8 @@ def read_configuration(path: str | None) -> Configuration:
 def changed_configuration(configuration: Configuration, datasets: Sequence[PublishedDay]) -> list[str]:
     """What differs between the configuration that a day was built from and the one of now, in words."""
     changes: list[str] = []
-    for one in datasets:
-        recorded, now = one.manifest.fingerprint, configuration.get(one.dataset)
+    for published in datasets:
+        recorded, now = published.manifest.fingerprint, configuration.get(published.dataset)
         if now is not None:
             # Input and stores are told by their own names.
             stores = {name: value for name, value in recorded.settings.items() if name.startswith(VERSION)}

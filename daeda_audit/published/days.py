@@ -88,14 +88,14 @@ class PublishedDay:
         for path, rows in zip(self.paths, self.lengths, strict=True):
             footer, shown = self._footer(path), self.origin / path.name
             if footer.num_rows != rows:
-                found = counted(footer.num_rows, "row")
-                raise InputError(f"{shown} has {found}, and the manifest says {rows:,}: build the day again")
+                actual = counted(footer.num_rows, "row")
+                raise InputError(f"{shown} has {actual}, and the manifest says {rows:,}: build the day again")
             if not footer.schema.to_arrow_schema().equals(self.schema):
                 raise InputError(f"{shown} has other columns than the first part of the day: build the day again")
 
     def rows_where_nothing_is(self, name: str) -> list[int]:
         """Rows in which a column is NULL, an empty list or 0: what an empty window gives."""
-        found: list[int] = []
+        rows: list[int] = []
         first = 0
         for path in self.paths:
             column = self._read(path, name)
@@ -106,16 +106,16 @@ class PublishedDay:
                 nothing = pc.or_(nothing, pc.fill_null(pc.equal(pc.list_value_length(column), 0), False))
             elif pa.types.is_integer(column.type):
                 nothing = pc.or_(nothing, pc.fill_null(pc.equal(column, pa.scalar(0, column.type)), False))
-            found += [first + place for place in pc.indices_nonzero(nothing).to_pylist()]
+            rows += [first + index for index in pc.indices_nonzero(nothing).to_pylist()]
             first += len(column)
-        return found
+        return rows
 
-    def take(self, names: Collection[str], places: Sequence[int]) -> dict[str, list[Any]]:
+    def take(self, names: Collection[str], numbers: Sequence[int]) -> dict[str, list[Any]]:
         """The values of columns at ascending row numbers."""
         values: dict[str, list[Any]] = {name: [] for name in names}
         first = 0
         for path, rows in zip(self.paths, self.lengths, strict=True):
-            here = [place - first for place in places if first <= place < first + rows]
+            here = [number - first for number in numbers if first <= number < first + rows]
             if here:
                 for name in names:
                     values[name] += from_arrow(self._read(path, name).take(pa.array(here, pa.int64())))
@@ -129,43 +129,43 @@ def published_days(layout: Layout, asked: Sequence[dt.date], copies: Path) -> di
     Parts of days on object storage will be copied below `copies`. What bears the name of a day and has no manifest is
     told, and left out; a manifest that cannot be believed is an error, unless other days alone are asked for.
     """
-    found: dict[dt.date, list[PublishedDay]] = {}
+    days: dict[dt.date, list[PublishedDay]] = {}
     there: set[dt.date] = set()
     named_days = frozenset(asked)
     for dataset in DATASETS:
-        places = _days_below(layout.dataset_dir(dataset))
-        there |= set(places)
-        wanted = {day: place for day, place in places.items() if not asked or day in named_days}
-        for place in wanted.values():
-            _refuse_links(place)
+        locations = _days_below(layout.dataset_dir(dataset))
+        there |= set(locations)
+        wanted = {day: location for day, location in locations.items() if not asked or day in named_days}
+        for location in wanted.values():
+            _refuse_links(location)
         named = {day: DayName(layout.service_dir.name, dataset, day) for day in wanted}
         with ThreadPoolExecutor(AT_ONCE) as pool:
             manifests = list(pool.map(lambda day: read_manifest(wanted[day], named[day]), wanted))  # noqa: B023
-        for (day, place), manifest in zip(wanted.items(), manifests, strict=True):
+        for (day, location), manifest in zip(wanted.items(), manifests, strict=True):
             if manifest is None:
-                say(f"note: {place} has no manifest, so it is no published day, and left out: build it again")
+                say(f"note: {location} has no manifest, so it is no published day, and left out: build it again")
                 continue
-            directory = place if isinstance(place, Path) else copies / dataset / place.name
-            found.setdefault(day, []).append(PublishedDay(dataset, day, directory, manifest, place))
+            directory = location if isinstance(location, Path) else copies / dataset / location.name
+            days.setdefault(day, []).append(PublishedDay(dataset, day, directory, manifest, location))
     if not there:
         raise InputError(
             f"{layout.service_dir} holds no published day: build one with `daeda pipeline train`, or name the "
             "directory with --output-root"
         )
-    missing = [day for day in asked if day not in found]
+    missing = [day for day in asked if day not in days]
     if missing:
         raise UsageError(
             f"--days: {shortened(missing)} {'is' if len(missing) == 1 else 'are'} not published in "
             f"{layout.service_dir}: {shortened(sorted(there))} {'is' if len(there) == 1 else 'are'} there"
         )
-    if not found:
+    if not days:
         raise InputError(f"{layout.service_dir} holds no day with a manifest: build one with `daeda pipeline train`")
-    return {day: found[day] for day in sorted(asked or found)}
+    return {day: days[day] for day in sorted(asked or days)}
 
 
-def _refuse_links(place: Location) -> None:
+def _refuse_links(location: Location) -> None:
     """Raise InputError where a link is in the place of a day, or of all days: none was published there."""
-    for path in (place.parent, place) if isinstance(place, Path) else ():
+    for path in (location.parent, location) if isinstance(location, Path) else ():
         if path.is_symlink():
             raise InputError(
                 f"{path} is a link, which is not followed: remove it, or put what it leads to in its place"
@@ -174,74 +174,75 @@ def _refuse_links(place: Location) -> None:
 
 def _days_below(origin: Location) -> dict[dt.date, Location]:
     """Directories that bear the name of a day, by that day."""
-    places: dict[str, Location]
+    locations: dict[str, Location]
     match origin:
         case Path():
-            places = {one.name: one for one in origin.glob("dt=*")}
+            locations = {directory.name: directory for directory in origin.glob("dt=*")}
         case ObjectPath():
-            names = {one.path.key.removeprefix(origin.prefix).partition("/")[0] for one in client().listing(origin)}
-            places = {name: origin / name for name in names if name.startswith("dt=")}
-    found: dict[dt.date, Location] = {}
-    for name, place in sorted(places.items()):
+            keys = (stored.path.key for stored in client().listing(origin))
+            names = {key.removeprefix(origin.prefix).partition("/")[0] for key in keys}
+            locations = {name: origin / name for name in names if name.startswith("dt=")}
+    by_day: dict[dt.date, Location] = {}
+    for name, location in sorted(locations.items()):
         with contextlib.suppress(ValueError):
             day = dt.date.fromisoformat(name.removeprefix("dt="))
             if day_name(day) == name:
-                found[day] = place
+                by_day[day] = location
                 continue
-        say(f"note: {place} is named as no day is, dt=YYYY-MM-DD, and left out: remove it")
-    return found
+        say(f"note: {location} is named as no day is, dt=YYYY-MM-DD, and left out: remove it")
+    return by_day
 
 
 @contextlib.contextmanager
 def opened(days: Sequence[PublishedDay]) -> Iterator[None]:
     """Have the parts at hand while the block runs; raises InputError unless they are the bytes that were published."""
     try:
-        for one in days:
-            _check_entries(one)
-            _copy_parts(one)
-            _check_parts(one)
-            one.check_footers()
+        for published in days:
+            _check_entries(published)
+            _copy_parts(published)
+            _check_parts(published)
+            published.check_footers()
         yield
     finally:
-        for one in days:
-            if isinstance(one.origin, ObjectPath):
-                shutil.rmtree(one.directory, ignore_errors=True)
+        for published in days:
+            if isinstance(published.origin, ObjectPath):
+                shutil.rmtree(published.directory, ignore_errors=True)
 
 
-def _check_entries(one: PublishedDay) -> None:
+def _check_entries(published: PublishedDay) -> None:
     """Raise InputError for what readers of the directory read beside the parts: what no `_` or `.` hides from them."""
-    match one.origin:
+    match published.origin:
         case Path():
             try:
-                names = [entry.name for entry in one.origin.iterdir()]
+                names = [entry.name for entry in published.origin.iterdir()]
             except OSError as error:
-                raise InputError(f"{one.origin} cannot be read ({error.strerror}): audit it at rest") from error
+                raise InputError(f"{published.origin} cannot be read ({error.strerror}): audit it at rest") from error
         case ObjectPath():
-            below = one.origin.prefix
-            names = [entry.path.key.removeprefix(below) for entry in client().listing(one.origin)]
-    parts = {part.name for part in one.manifest.parts}
+            below = published.origin.prefix
+            names = [entry.path.key.removeprefix(below) for entry in client().listing(published.origin)]
+    parts = {part.name for part in published.manifest.parts}
     foreign = sorted(name for name in names if name not in parts and not name.startswith(("_", ".")))
     if foreign:
-        what = f"{one.origin / foreign[0]} is no part of the day" if len(foreign) == 1 else (
-            f"{one.origin} holds {len(foreign)} entries that are no part of the day, {foreign[0]} for one"
+        what = f"{published.origin / foreign[0]} is no part of the day" if len(foreign) == 1 else (
+            f"{published.origin} holds {len(foreign)} entries that are no part of the day, {foreign[0]} for one"
         )  # fmt: skip
         raise InputError(f"{what}, and readers of the directory read it too: remove it, or build the day again")
 
 
-def _copy_parts(one: PublishedDay) -> None:
-    if isinstance(one.origin, ObjectPath):
-        one.directory.mkdir(parents=True, exist_ok=True)
-        for part in one.manifest.parts:
-            client().fetch(one.origin / part.name, one.directory / part.name)
+def _copy_parts(published: PublishedDay) -> None:
+    if isinstance(published.origin, ObjectPath):
+        published.directory.mkdir(parents=True, exist_ok=True)
+        for part in published.manifest.parts:
+            client().fetch(published.origin / part.name, published.directory / part.name)
 
 
-def _check_parts(one: PublishedDay) -> None:
-    for part in one.manifest.parts:
-        shown = one.origin / part.name
+def _check_parts(published: PublishedDay) -> None:
+    for part in published.manifest.parts:
+        shown = published.origin / part.name
         if isinstance(shown, Path) and shown.is_symlink():
             raise InputError(f"{shown} is a link, and not the file that was published: build the day again")
         try:
-            with open_regular(one.directory / part.name) as file:
+            with open_regular(published.directory / part.name) as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise InputError(f"{shown} cannot be read ({error.strerror}): build the day again") from error
@@ -249,12 +250,12 @@ def _check_parts(one: PublishedDay) -> None:
             raise InputError(f"{shown} is not the file that was published: build the day again")
 
 
-def changed_inputs(one: PublishedDay, exports: Iterable[Export]) -> list[str]:
+def changed_inputs(published: PublishedDay, exports: Iterable[Export]) -> list[str]:
     """Inputs of a day that are there, and have another content than when it was built."""
-    held = list(exports)
-    files = list({file.path: file for file in one.manifest.inputs}.values())
+    listed_exports = list(exports)
+    files = list({file.path: file for file in published.manifest.inputs}.values())
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        same = list(pool.map(lambda file: _is_same(file, held), files))
+        same = list(pool.map(lambda file: _is_same(file, listed_exports), files))
     return [file.path for file, unchanged in zip(files, same, strict=True) if not unchanged]
 
 
@@ -264,8 +265,8 @@ def _is_same(file: InputFile, exports: Sequence[Export]) -> bool:
         return stored is None or (stored.size, stored.etag) == (file.size, file.etag)
     if "://" in file.path:
         # Several views may read other columns of one table.
-        read = [one for one in exports if table_of(one.reference) == table_of(file.path)]
-        return not read or any(_has_digest(one.path, file.sha256) for one in read)
+        read = [export for export in exports if table_of(export.reference) == table_of(file.path)]
+        return not read or any(_has_digest(export.path, file.sha256) for export in read)
     path = Path(file.path)
     try:
         stat = path.stat()
@@ -277,9 +278,9 @@ def _is_same(file: InputFile, exports: Sequence[Export]) -> bool:
         return False
 
 
-def gone_inputs(one: PublishedDay) -> list[str]:
+def gone_inputs(published: PublishedDay) -> list[str]:
     """Files and objects that a day was built from, and that are not there any more."""
-    files = list({file.path: file for file in one.manifest.inputs}.values())
+    files = list({file.path: file for file in published.manifest.inputs}.values())
     with ThreadPoolExecutor(AT_ONCE) as pool:
         gone = list(pool.map(_is_gone, files))
     return [file.path for file, is_gone in zip(files, gone, strict=True) if is_gone]

@@ -32,15 +32,15 @@ class StoreRead:
 
 def stores_read(datasets: Sequence[PublishedDay]) -> Mapping[str, StoreRead]:
     """By name, the stores from which the enriched day of a day was made; a day without a record of them has none."""
-    found: dict[str, StoreRead] = {}
-    for one in datasets:
-        recorded = one.manifest.fingerprint
+    stores: dict[str, StoreRead] = {}
+    for published in datasets:
+        recorded = published.manifest.fingerprint
         for key, content in recorded.inputs.items():
             name = key.removeprefix(_CONTENT)
             number = recorded.settings.get(VERSION + name, "")
             if key.startswith(_CONTENT) and number.isdecimal():
-                found[name] = StoreRead(int(number), content)
-    return found
+                stores[name] = StoreRead(int(number), content)
+    return stores
 
 
 def open_version(store: EmbeddingStore, path: str, version: int | str) -> lance.LanceDataset:
@@ -57,7 +57,7 @@ def open_version(store: EmbeddingStore, path: str, version: int | str) -> lance.
 
 
 def changed_stores(project: Project, datasets: Sequence[PublishedDay]) -> list[str]:
-    """What is told of each store that is not the one that the day read, in words."""
+    """What is said of each store that is not the one that the day read, in words."""
     read = stores_read(datasets)
     changed: list[str] = []
     for store in project.aggregations.embedding_stores:
@@ -87,19 +87,19 @@ def _changes(store: EmbeddingStore, path: str, read: StoreRead) -> Iterator[str]
 
 def content_of(dataset: lance.LanceDataset, store: EmbeddingStore) -> str:
     """The digest of the names that Lance gave to the files of ids and vectors, as docs/decisions/0026 has it."""
-    top = {one.name(): one for one in dataset.lance_schema.fields()}
+    top = {field.name(): field for field in dataset.lance_schema.fields()}
     columns = [top[store.id_column], top[store.vector_column]]
     numbers = {number for column in columns for number in _numbers_below(column)}
     fragments = []
     for fragment in dataset.get_fragments():
-        told = fragment.metadata
-        names = sorted(file.path for file in told.files if numbers & set(file.fields))
+        metadata = fragment.metadata
+        names = sorted(file.path for file in metadata.files if numbers & set(file.fields))
         fragments.append(
             {
                 "deletions": fragment.deletion_file(),
                 "files": names,
-                "overlays": [str(one) for one in told.overlays],
-                "rows": told.physical_rows,
+                "overlays": [str(overlay) for overlay in metadata.overlays],
+                "rows": metadata.physical_rows,
             }
         )
     kinds = [
@@ -119,7 +119,7 @@ def _access(path: str) -> dict[str, str] | None:
     if not is_object(path):
         return None
     access = find_access()
-    found = {
+    options = {
         "aws_access_key_id": access.key_id,
         "aws_secret_access_key": access.secret,
         "aws_session_token": access.token,
@@ -128,4 +128,4 @@ def _access(path: str) -> dict[str, str] | None:
         "allow_http": "" if access.secure else "true",
         "aws_virtual_hosted_style_request": "false" if access.endpoint else "",
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in options.items() if value}

@@ -18,7 +18,7 @@ from daeda_audit.raw.local_copies import RawFile, shown
 MOST_BYTES = 512 << 20
 
 Read = Callable[[RawFile, list[str]], pa.Table]
-_Place = tuple[str, RawFile, str]
+_ColumnOfFile = tuple[str, RawFile, str]
 
 
 class ColumnCache:
@@ -26,29 +26,31 @@ class ColumnCache:
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
-        self._columns: dict[_Place, pa.ChunkedArray] = {}
+        self._columns: dict[_ColumnOfFile, pa.ChunkedArray] = {}
         self._bytes = 0
         self._states: dict[RawFile, tuple[str, tuple[int, ...]]] = {}
 
     def columns(self, view: str, file: RawFile, names: Sequence[str], read: Read) -> list[pa.ChunkedArray]:
-        """Columns of a file by their names in it; `read` parses those that are not held.
+        """Columns of a file by their names in it; `read` parses those that are not kept.
 
         Raises InputError where the file is not the one that was read from before.
         """
-        found = {name: held for name in names if (held := self._columns.pop((view, file, name), None)) is not None}
-        missing = [name for name in dict.fromkeys(names) if name not in found]
+        columns = {
+            name: column for name in names if (column := self._columns.pop((view, file, name), None)) is not None
+        }
+        missing = [name for name in dict.fromkeys(names) if name not in columns]
         if missing:
             before = self._checked(view, file)
             table = read(file, missing)
             if self._checked(view, file) != before:
                 raise _changed(view, file)
-            found |= {name: table.column(name) for name in missing}
-            self._bytes += sum(found[name].nbytes for name in missing)
+            columns |= {name: table.column(name) for name in missing}
+            self._bytes += sum(columns[name].nbytes for name in missing)
         # Behind all others: a dict keeps the order in which it was filled.
-        self._columns |= {(view, file, name): column for name, column in found.items()}
+        self._columns |= {(view, file, name): column for name, column in columns.items()}
         while self._bytes > self._most_bytes and self._columns:
             self._bytes -= self._columns.pop(next(iter(self._columns))).nbytes
-        return [found[name] for name in names]
+        return [columns[name] for name in names]
 
     def _checked(self, view: str, file: RawFile) -> tuple[int, ...]:
         """What tells one state of a file from another. An object is asked for at the version that was listed."""

@@ -22,7 +22,7 @@ from daeda_audit.raw.local_copies import RawFile
 
 _MAGIC = re.compile(r"[*?\[]")
 # Bytes of a name that are no UTF-8, as Python holds them.
-_SURROGATES = re.compile("[\ud800-\udfff]")
+_NOT_UTF8 = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,11 @@ def read_listing(view: str, root: str, path: str) -> Files:
     except InputError as error:
         raise InputError(f"view '{view}': {error}") from error
     above = _seen_above(start)
-    listed = [] if alone is not None else sorted(_everything(start), key=lambda one: one.parts)
-    told = next(
-        (one for one in (*above, *("/".join(one.parts) for one in listed if _is_log(one, pattern))) if one), None
-    )
-    if told is not None:
-        what = f"{base} is a table of Delta, Iceberg or Hudi ({told})"
+    listed = [] if alone is not None else sorted(_everything(start), key=lambda entry: entry.parts)
+    logs = (*above, *("/".join(entry.parts) for entry in listed if _is_log(entry, pattern)))
+    log = next(filter(None, logs), None)
+    if log is not None:
+        what = f"{base} is a table of Delta, Iceberg or Hudi ({log})"
         raise InputError(
             f"view '{view}': {what}: its log says which files are rows, so export it to plain Parquet files"
         )
@@ -65,65 +64,66 @@ def read_listing(view: str, root: str, path: str) -> Files:
     files, refused = _by_pattern(listed, pattern) if pattern else _by_day(listed)
     if refused:
         raise InputError(f"view '{view}': {base}/{'/'.join(refused[0].parts)} may hold rows, and no rule reads it")
-    for held in (files.flat, *files.by_day.values()):
-        _refuse_second_names(view, held)
+    for read_together in (files.flat, *files.by_day.values()):
+        _refuse_second_names(view, read_together)
     return files
 
 
-def _refuse_second_names(view: str, held: Sequence[RawFile]) -> None:
+def _refuse_second_names(view: str, files: Sequence[RawFile]) -> None:
     """Raise InputError where two of these files are one, by a link of either sort."""
     names: dict[tuple[int, int], Path] = {}
-    for file in held:
+    for file in files:
         if isinstance(file, Path):
-            facts = file.stat()
-            first = names.setdefault((facts.st_dev, facts.st_ino), file)
+            stat = file.stat()
+            first = names.setdefault((stat.st_dev, stat.st_ino), file)
             if first is not file:
                 raise InputError(f"view '{view}': {first} and {file} are one file, whose rows would count twice")
 
 
 def _by_day(listed: Sequence[Listed]) -> tuple[Files, list[Listed]]:
-    seen = [one for one in listed if not _hidden(one)]
-    days = {one.parts[0] for one in seen if one.parts[0].startswith("dt=") and (len(one.parts) > 1 or one.directory)}
+    seen = [entry for entry in listed if not _hidden(entry)]
+    in_directories = [entry.parts[0] for entry in seen if len(entry.parts) > 1 or entry.directory]
+    days = {name for name in in_directories if name.startswith("dt=")}
     depth = 2 if days else 1
     read = [
-        one
-        for one in seen
-        if one.file is not None
-        and len(one.parts) == depth
-        and one.parts[-1].endswith(".parquet")
-        and (not days or one.parts[0] in days)
+        entry
+        for entry in seen
+        if entry.file is not None
+        and len(entry.parts) == depth
+        and entry.parts[-1].endswith(".parquet")
+        and (not days or entry.parts[0] in days)
     ]
-    refused = [one for one in seen if not one.directory and one not in read]
-    held = {day: tuple(one.file for one in read if one.parts[0] == day and one.file) for day in sorted(days)}
-    return Files(held, () if days else tuple(one.file for one in read if one.file)), refused
+    refused = [entry for entry in seen if not entry.directory and entry not in read]
+    files = {day: tuple(entry.file for entry in read if entry.parts[0] == day and entry.file) for day in sorted(days)}
+    return Files(files, () if days else tuple(entry.file for entry in read if entry.file)), refused
 
 
 def _by_pattern(listed: Sequence[Listed], pattern: Sequence[str]) -> tuple[Files, list[Listed]]:
-    matched = [one for one in listed if not one.directory and _matches(one.parts, pattern)]
+    matched = [entry for entry in listed if not entry.directory and _matches(entry.parts, pattern)]
     # Of a directory that the pattern matches, it has to match all that lies below, as `**` at its end does.
-    rest = [one for one in listed if not one.directory and one not in matched and pattern[-1] != "**"]
+    rest = [entry for entry in listed if not entry.directory and entry not in matched and pattern[-1] != "**"]
     refused = [
-        one
-        for one in rest
-        if any(_matches(one.parts[:cut], pattern) and not _hidden(one, cut) for cut in range(1, len(one.parts)))
+        entry
+        for entry in rest
+        if any(_matches(entry.parts[:cut], pattern) and not _hidden(entry, cut) for cut in range(1, len(entry.parts)))
     ]
-    refused += [one for one in matched if one.file is None]
-    return Files({}, tuple(one.file for one in matched if one.file is not None)), refused
+    refused += [entry for entry in matched if entry.file is None]
+    return Files({}, tuple(entry.file for entry in matched if entry.file is not None)), refused
 
 
-def _hidden(one: Listed, first: int = 0) -> bool:
+def _hidden(entry: Listed, first: int = 0) -> bool:
     """Whether a name from `first` on says that it is no data; a directory like `_a=b` is one that Spark reads."""
-    names = list(enumerate(one.parts))[first:]
-    last = len(one.parts) - 1
-    partitions = [at for at, name in names if "=" in name and (at < last or one.directory)]
+    names = list(enumerate(entry.parts))[first:]
+    last = len(entry.parts) - 1
+    partitions = [at for at, name in names if "=" in name and (at < last or entry.directory)]
     return any(name[:1] == "." or (name[:1] == "_" and at not in partitions) for at, name in names)
 
 
-def _is_log(one: Listed, pattern: Sequence[str]) -> bool:
+def _is_log(entry: Listed, pattern: Sequence[str]) -> bool:
     """Whether it makes a table of a directory that is looked into."""
-    homes = [one.parts[:at] for at, name in enumerate(one.parts) if name in ("_delta_log", ".hoodie")]
-    if one.parts[-2:-1] == ("metadata",) and one.parts[-1].endswith(".metadata.json"):
-        homes.append(one.parts[:-2])
+    homes = [entry.parts[:at] for at, name in enumerate(entry.parts) if name in ("_delta_log", ".hoodie")]
+    if entry.parts[-2:-1] == ("metadata",) and entry.parts[-1].endswith(".metadata.json"):
+        homes.append(entry.parts[:-2])
     return any(_enters(home, pattern) if pattern else not _hidden(Listed(home, directory=True)) for home in homes)
 
 
@@ -158,16 +158,16 @@ def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
 def _begin(root: str, path: str) -> tuple[Path | ObjectPath, list[str]]:
     """What is looked through, and the pattern below it. A local path that is there is no pattern."""
     if is_object(path) or (is_object(root) and not path.startswith("/")):
-        place: Path | ObjectPath = object_path(root) if not is_object(path) else ObjectPath(object_path(path).bucket)
+        directory: Path | ObjectPath = ObjectPath(object_path(path).bucket) if is_object(path) else object_path(root)
         names = [name for name in (object_path(path).key if is_object(path) else path).split("/") if name]
     else:
-        place, names = Path(root), list(Path(path).parts)
-        if (place / path).exists():
-            return place / path, []
+        directory, names = Path(root), list(Path(path).parts)
+        if (directory / path).exists():
+            return directory / path, []
     first = next((at for at, name in enumerate(names) if _MAGIC.search(name)), len(names))
     for name in names[:first]:
-        place = place / name
-    return place, names[first:]
+        directory = directory / name
+    return directory, names[first:]
 
 
 def _alone(start: Path | ObjectPath, pattern: Sequence[str]) -> RawFile | None:
@@ -197,12 +197,12 @@ def _local(start: Path, directory: Path) -> Iterator[Listed]:
     which no reader of Parquet files opens.
     """
     try:
-        held = sorted(directory.iterdir()) if directory.is_dir() else []
+        children = sorted(directory.iterdir()) if directory.is_dir() else []
     except OSError as error:
         raise InputError(f"{directory} cannot be listed ({error.strerror}): change its permissions") from error
-    for path in held:
+    for path in children:
         parts = path.relative_to(start).parts
-        named = _SURROGATES.search(path.name) is None
+        named = _NOT_UTF8.search(path.name) is None
         try:
             # A link that leads to itself is no directory, and has nothing that it resolves to.
             inside = named and path.is_dir() and not _leads_up(path)
@@ -219,10 +219,10 @@ def _leads_up(path: Path) -> bool:
 
 
 def _objects(start: ObjectPath) -> Iterator[Listed]:
-    for one in client().listing(start):
-        parts = tuple(one.path.key.removeprefix(start.prefix).split("/"))
-        if one.size or not (parts[-1] == "" or parts[-1].endswith("_$folder$")):
-            yield Listed(parts, one)
+    for entry in client().listing(start):
+        parts = tuple(entry.path.key.removeprefix(start.prefix).split("/"))
+        if entry.size or not (parts[-1] == "" or parts[-1].endswith("_$folder$")):
+            yield Listed(parts, entry)
         elif len(parts) > 1:
             yield Listed(parts[:-1], directory=True)
         for depth in range(1, len(parts) - 1):
@@ -234,13 +234,13 @@ def _seen_above(start: Path | ObjectPath) -> Iterable[str]:
     if isinstance(start, Path):
         # `realpath`, for a link that leads to itself resolves to nothing.
         ways = (start.absolute(), Path(os.path.realpath(start)))
-        for place in dict.fromkeys(one for way in ways for one in (way, *way.parents)):
-            yield from (str(place / name) for name in ("_delta_log", ".hoodie") if (place / name).exists())
-            yield from (str(one) for one in (place / "metadata").glob("*.metadata.json"))
+        for directory in dict.fromkeys(above for way in ways for above in (way, *way.parents)):
+            yield from (str(directory / name) for name in ("_delta_log", ".hoodie") if (directory / name).exists())
+            yield from (str(path) for path in (directory / "metadata").glob("*.metadata.json"))
         return
     while start.key:
         start = start.parent
         yield from (str(start / name) for name in ("_delta_log", ".hoodie") if client().peek(start / name, 1))
         if client().peek(start / "metadata", 1):
-            held: list[StoredObject] = client().listing(start / "metadata")
-            yield from (str(one.path) for one in held if one.path.key.endswith(".metadata.json"))
+            stored: list[StoredObject] = client().listing(start / "metadata")
+            yield from (str(entry.path) for entry in stored if entry.path.key.endswith(".metadata.json"))

@@ -63,7 +63,7 @@ class LocalCopies:
         return path
 
     def _fetch(self, file: StoredObject) -> Path:
-        while self._held and sum(one.size for one in self._held) + file.size > self._most_bytes:
+        while self._held and sum(copied.size for copied in self._held) + file.size > self._most_bytes:
             self._held.pop(next(iter(self._held))).unlink()
         self._directory.mkdir(parents=True, exist_ok=True)
         self._made += 1

@@ -51,7 +51,7 @@ class Rows:
         self._columns: dict[str, list[Any]] = {}
         self._keys: dict[str, list[tuple[Any, ...] | None]] = {}
         self._attached: dict[str, DType] = {}
-        self.number = sum(one.rows for one in files_rows)
+        self.number = sum(file.rows for file in files_rows)
 
     def column(self, name: str) -> list[Any]:
         """The values of a field, or of a column that was attached."""
@@ -66,12 +66,12 @@ class Rows:
 
     def distinct(self, name: str) -> set[tuple[Any, ...]]:
         """The values of a field that are not NULL, as they are compared."""
-        found: set[tuple[Any, ...]] = set()
+        distinct: set[tuple[Any, ...]] = set()
         for column in self._arrow(name):
             plain = not pa.types.is_nested(column.type) and not pa.types.is_dictionary(column.type)
             values = from_arrow(column.unique() if plain else column)
-            found |= {order_key(value) for value in values if value is not None}
-        return found
+            distinct |= {order_key(value) for value in values if value is not None}
+        return distinct
 
     @cached_property
     def instants(self) -> list[int]:
@@ -116,14 +116,14 @@ class Rows:
         """Rows by key; those without a key, or with none that is wanted, are left out."""
         # One column is grouped as it is, which is most of the work where a history is long.
         compared: Sequence[Any] = self._compared(names[0]) if len(names) == 1 else self.keys(names)
-        found: dict[Any, list[int]] = {}
+        by_compared: dict[Any, list[int]] = {}
         for row in rows:
             key = compared[row]
             if key is not None:
-                if (group := found.get(key)) is None:
-                    group = found[key] = []
+                if (group := by_compared.get(key)) is None:
+                    group = by_compared[key] = []
                 group.append(row)
-        groups = {(key,): group for key, group in found.items()} if len(names) == 1 else found
+        groups = {(key,): group for key, group in by_compared.items()} if len(names) == 1 else by_compared
         return {key: group for key, group in groups.items() if wanted is None or key in wanted}
 
     def put_in_order(self, groups: Iterable[list[int]], keys: Sequence[str], more: Sequence[str] = ()) -> None:
@@ -179,14 +179,14 @@ class Rows:
 
 def _ties(group: list[int], start: int, end: int, compared: Any) -> list[tuple[list[int], int, int]]:
     """Stretches of a sorted group, from `start` to before `end`, whose rows compare as equal."""
-    found = []
+    stretches = []
     first = start
-    for place in range(start + 1, end + 1):
-        if place == end or compared[group[place]] != compared[group[first]]:
-            if place - first > 1:
-                found.append((group, first, place))
-            first = place
-    return found
+    for position in range(start + 1, end + 1):
+        if position == end or compared[group[position]] != compared[group[first]]:
+            if position - first > 1:
+                stretches.append((group, first, position))
+            first = position
+    return stretches
 
 
 def choose(
@@ -204,7 +204,7 @@ def choose(
     keys, though some others may be among them; with `known` those that have a created_field, if the view has one.
     """
     files_rows = []
-    asked = [{key[place] for key in wanted} for place in range(len(keys))]
+    asked = [{key[position] for key in wanted} for position in range(len(keys))]
     for file in files:
         masks = []
         if span is not None:
@@ -225,8 +225,8 @@ def _rows_of_file(raw: RawView, file: RawFile, masks: Sequence[Any]) -> FileRows
     if not masks:
         return FileRows(file, None, raw.length(file))
     mask = masks[0]
-    for one in masks[1:]:
-        mask = pc.and_(mask, one)
+    for another in masks[1:]:
+        mask = pc.and_(mask, another)
     # A mask is NULL where a value is, and NULL chooses nothing.
     return FileRows(file, mask, int(pc.sum(mask).as_py() or 0))
 

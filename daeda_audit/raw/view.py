@@ -54,7 +54,7 @@ class RawView:
     @cached_property
     def partitions(self) -> dict[dt.date, tuple[RawFile, ...]]:
         """Files by day; empty where the source is not partitioned."""
-        return {self._day_of(name): cache for name, cache in self._files.by_day.items()}
+        return {self._day_of(name): files for name, files in self._files.by_day.items()}
 
     def _day_of(self, directory: str) -> dt.date:
         text = directory.removeprefix("dt=")
@@ -145,7 +145,7 @@ class RawView:
         """Spark's INT96 times as they are declared: nanoseconds, which they are read in, do not hold the year 9999."""
         coarse = [
             source
-            for source, dtype in ((self.view.source_name(one.name), one.dtype.name) for one in self.view.fields)
+            for source, dtype in ((self.view.source_name(field.name), field.dtype.name) for field in self.view.fields)
             if source in table.column_names
             and "timestamp[us]" in dtype
             and "timestamp[ns]" in str(table.schema.field(source).type)
@@ -154,8 +154,8 @@ class RawView:
             with pq.ParquetFile(local, coerce_int96_timestamp_unit="us") as opened:
                 again = opened.read(columns=coarse)
             for source in coarse:
-                place = table.column_names.index(source)
-                table = table.set_column(place, source, again.column(source))
+                position = table.column_names.index(source)
+                table = table.set_column(position, source, again.column(source))
         return table
 
     @cached_property
@@ -216,9 +216,9 @@ def _check_once(where: str, name: str, names: Sequence[str]) -> None:
     """A column is read by its very name, which it alone has, whatever the case of its letters."""
     if name not in names:
         raise InputError(f"{where} has no column '{name}': correct the view or the file")
-    alike = [one for one in names if one.translate(_LOWER) == name.translate(_LOWER)]
+    alike = [other for other in names if other.translate(_LOWER) == name.translate(_LOWER)]
     if len(alike) > 1:
-        both = " and ".join(f"'{one}'" for one in alike)
+        both = " and ".join(f"'{other}'" for other in alike)
         raise InputError(f"{where} has the columns {both}, of which '{name}' may be either: keep one of them")
 
 
@@ -230,12 +230,12 @@ def key_of(row: Mapping[str, Any], keys: Iterable[str]) -> Key | None:
 
 def by_key(rows: Iterable[Row], keys: tuple[str, ...]) -> dict[Key, list[Row]]:
     """Rows that have a key, by key."""
-    found: dict[Key, list[Row]] = {}
+    rows_of: dict[Key, list[Row]] = {}
     for row in rows:
         key = key_of(row, keys)
         if key is not None:
-            found.setdefault(key, []).append(row)
-    return found
+            rows_of.setdefault(key, []).append(row)
+    return rows_of
 
 
 def _within(day: int, spans: Iterable[tuple[int | None, int]]) -> bool:
@@ -244,5 +244,5 @@ def _within(day: int, spans: Iterable[tuple[int | None, int]]) -> bool:
 
 def remaining_columns(view: FeatureView, keys: Sequence[str]) -> tuple[str, ...]:
     """Fields that are neither key, nor timestamp, nor created, in declared order."""
-    cache = {*keys, view.source.timestamp_field, view.source.created_field}
-    return tuple(one.name for one in view.fields if one.name not in cache)
+    first = {*keys, view.source.timestamp_field, view.source.created_field}
+    return tuple(field.name for field in view.fields if field.name not in first)

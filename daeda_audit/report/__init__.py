@@ -1,1 +1,1 @@
-"""What an audit found, and how it is told."""
+"""What an audit found, and how it is reported."""

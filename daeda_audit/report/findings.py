@@ -19,7 +19,7 @@ class Mismatch:
 
     dataset: Dataset
     day: dt.date
-    place: int
+    row: int
     identity: str
     published: str
     recomputed: str
@@ -59,4 +59,4 @@ class Findings:
     @property
     def mismatches(self) -> int:
         """Of all columns together."""
-        return sum(one.mismatches for one in self.lines.values())
+        return sum(line.mismatches for line in self.lines.values())

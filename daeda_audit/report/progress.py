@@ -15,7 +15,7 @@ from rich.text import Text
 from daeda.process.console import HarmlessConsole, plain
 
 # The append probe starts the driver once more: about what some days of recomputation take.
-_APPEND_DAYS = 3.0
+_LATER_ROWS_DAYS = 3.0
 _PER_SECOND = 4
 
 
@@ -24,7 +24,7 @@ class Progress:
 
     def __init__(self, days: Sequence[dt.date], *, append: bool) -> None:
         self._days = len(days)
-        self._whole = self._days + (_APPEND_DAYS if append else 0.0)
+        self._whole = self._days + (_LATER_ROWS_DAYS if append else 0.0)
         self._done = 0.0
         self._finished = 0
         self._at = "starting"
@@ -64,7 +64,7 @@ class Progress:
     def append(self, what: str, share: float) -> None:
         """A step of the append probe begins; `share` of the probe is done."""
         self._at = f"append probe: {what}"
-        self._done = self._finished + share * _APPEND_DAYS
+        self._done = self._finished + share * _LATER_ROWS_DAYS
 
     def line(self) -> str:
         """Days, what is at work, and the time left once there is something to judge by."""

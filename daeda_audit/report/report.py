@@ -15,15 +15,15 @@ _MOST_ROWS = 6
 def table(findings: Findings, counted_as: str = "mismatches") -> list[str]:
     """The lines of the table; the third column counts what its head says."""
     lines = [
-        (one.column, f"{one.checked:,}", f"{one.mismatches:,}" if one.mismatches else "0", one.note)
-        for one in findings.lines.values()
+        (line.column, f"{line.checked:,}", f"{line.mismatches:,}" if line.mismatches else "0", line.note)
+        for line in findings.lines.values()
     ]
     return aligned([("column", "checked", counted_as, "note"), *lines])
 
 
 def aligned(lines: Sequence[tuple[str, str, str, str]]) -> list[str]:
     """Columns of text beside each other, numbers to the right."""
-    widths = [max(len(line[place]) for line in lines) for place in range(4)]
+    widths = [max(len(line[position]) for line in lines) for position in range(4)]
     return [
         f"{name:<{widths[0]}}  {checked:>{widths[1]}}  {wrong:>{widths[2]}}  {note}".rstrip()
         for name, checked, wrong, note in lines
@@ -32,14 +32,14 @@ def aligned(lines: Sequence[tuple[str, str, str, str]]) -> list[str]:
 
 def examples(findings: Findings) -> list[str]:
     """A worked example of the first mismatch of each column."""
-    return [line for one in findings.lines.values() if one.first is not None for line in _example(one)]
+    return [line for finding in findings.lines.values() if finding.first is not None for line in _example(finding)]
 
 
-def _example(one: Finding) -> Iterable[str]:
-    first = one.first
+def _example(finding: Finding) -> Iterable[str]:
+    first = finding.first
     assert first is not None
     yield ""
-    yield f"{one.column}: row {first.place} of {first.day} ({first.dataset}): {first.identity}"
+    yield f"{finding.column}: row {first.row} of {first.day} ({first.dataset}): {first.identity}"
     for label, value in zip(first.labels, (first.published, first.recomputed), strict=True):
         yield f"  {label:<11} {value}"
     columns = first.evidence.columns

@@ -25,35 +25,35 @@ class Tolerance(Enum):
 _RELATIVE = {Tolerance.DEVIATION: 1e-12, Tolerance.LIBRARY: 1e-15}
 
 
-def agrees(expected: Any, found: Any, tolerance: Tolerance) -> bool:
+def agrees(expected: Any, actual: Any, tolerance: Tolerance) -> bool:
     """Whether `found` may stand where `expected` was recomputed. NaN agrees with NaN, and 0.0 with -0.0."""
     if tolerance in (Tolerance.VECTOR, Tolerance.UNIT_VECTOR):
-        return _vectors_agree(expected, found, tolerance)
-    if _same(expected, found):
+        return _vectors_agree(expected, actual, tolerance)
+    if _same(expected, actual):
         return True
-    if tolerance is Tolerance.EXACT or not (isinstance(expected, float) and isinstance(found, float)):
+    if tolerance is Tolerance.EXACT or not (isinstance(expected, float) and isinstance(actual, float)):
         return False
-    if not (math.isfinite(expected) and math.isfinite(found)):
+    if not (math.isfinite(expected) and math.isfinite(actual)):
         return False
     if tolerance is Tolerance.LAST_PLACE:
-        return found in (math.nextafter(expected, -math.inf), math.nextafter(expected, math.inf))
-    return abs(found - expected) <= _RELATIVE[tolerance] * abs(expected)
+        return actual in (math.nextafter(expected, -math.inf), math.nextafter(expected, math.inf))
+    return abs(actual - expected) <= _RELATIVE[tolerance] * abs(expected)
 
 
-def _same(expected: Any, found: Any) -> bool:
-    if isinstance(expected, Decimal) != isinstance(found, Decimal) and None not in (expected, found):
+def _same(expected: Any, actual: Any) -> bool:
+    if isinstance(expected, Decimal) != isinstance(actual, Decimal) and None not in (expected, actual):
         # A decimal is no double, even where the numbers are equal.
-        return isinstance(expected, int) and isinstance(found, Decimal) and expected == found
-    return order_key(expected) == order_key(found)
+        return isinstance(expected, int) and isinstance(actual, Decimal) and expected == actual
+    return order_key(expected) == order_key(actual)
 
 
-def _vectors_agree(expected: Any, found: Any, tolerance: Tolerance) -> bool:
-    if expected is None or found is None:
-        return expected is found
-    if len(expected) != len(found):
+def _vectors_agree(expected: Any, actual: Any, tolerance: Tolerance) -> bool:
+    if expected is None or actual is None:
+        return expected is actual
+    if len(expected) != len(actual):
         return False
     slack = 1e-12 if tolerance is Tolerance.UNIT_VECTOR else 0.0
-    for wanted, got in zip(expected, found, strict=True):
+    for wanted, got in zip(expected, actual, strict=True):
         allowed = {order_key(half(wanted * factor)) for factor in (1.0 - slack, 1.0, 1.0 + slack)}
         if order_key(float(got)) not in allowed:
             return False

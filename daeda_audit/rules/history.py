@@ -54,7 +54,7 @@ class History:
         inside = [past for past in dropped if unseen_by_window(self.raw, past, now, maker.window) is None]
         left_out = [("'where' is not true", past) for past in inside]
         left_out += [(f"its '{maker.spec.column}' is NULL", past) for past in empty]
-        left_out.sort(key=lambda one: self.raw.instant(one[1]) or 0, reverse=True)
+        left_out.sort(key=lambda reason_and_row: self.raw.instant(reason_and_row[1]) or 0, reverse=True)
         shown = [*nearest(self.raw, hidden, now), *nearest(self.raw, left_out, now)]
         return Evidence.of(counted, shown, self._columns(maker.spec))
 
@@ -78,7 +78,7 @@ def load_history(raws: RawViews, maker: FromHistory, now: int, window: Duration,
     spec = maker.spec
     raw, keys = raws[spec.history.view], entity_keys(spec)
     wanted = {key for key in (key_of(asking, keys),) if key is not None}
-    names = [one.name for one in raw.view.fields]
+    names = [field.name for field in raw.view.fields]
     # An entity whose key is an attribute is known only when the attribute is.
     own = set(keys) <= set(names)
     begin = None if window.nanoseconds is None else now - window.nanoseconds
@@ -107,6 +107,6 @@ def _chosen(rows: list[Row], where: Node | None) -> tuple[list[Row], list[Row]]:
 
 def _attach(other: RawView, raw: RawView, rows: list[Row], column: str) -> None:
     """Add a column of another view to history rows, each as of its own time."""
-    found = look_up(other, [(row, raw.instant(row) or 0) for row in rows])
-    for row, (seen, _) in zip(rows, found, strict=True):
+    answers = look_up(other, [(row, raw.instant(row) or 0) for row in rows])
+    for row, (seen, _) in zip(rows, answers, strict=True):
         row[column] = None if seen is None else seen[column]

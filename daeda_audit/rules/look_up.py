@@ -32,7 +32,7 @@ def look_up(raw: RawView, asked: Sequence[Asked], *, latest: bool = False) -> li
         return [(None, Evidence())] * len(asked)
     if raw.view.source.timestamp_field is None:
         return _static(raw, asked, wanted)
-    names = [one.name for one in raw.view.fields]
+    names = [field.name for field in raw.view.fields]
     files = raw.files() if latest else raw.files_for((now for _, now in asked), raw.view.ttl)
     rows = choose(raw, files, None, keys, wanted).dicts(names)
     groups = {key: newest_first(raw, of_key, keys) for key, of_key in by_key(rows, keys).items()}
@@ -40,9 +40,9 @@ def look_up(raw: RawView, asked: Sequence[Asked], *, latest: bool = False) -> li
         return [_newest(raw, groups.get(key_of(row, keys) or (), [])) for row, _ in asked]
     answers: dict[tuple[Key | None, int], Found] = {}
     for row, now in asked:
-        place = key_of(row, keys), now
-        if place not in answers:
-            answers[place] = _newest_seen(raw, groups.get(place[0] or (), []), now)
+        question = key_of(row, keys), now
+        if question not in answers:
+            answers[question] = _newest_seen(raw, groups.get(question[0] or (), []), now)
     return [answers[key_of(row, keys), now] for row, now in asked]
 
 
@@ -68,19 +68,19 @@ def _newest_seen(raw: RawView, rows: Sequence[Row], now: int) -> Found:
 
 def nearest(raw: RawView, hidden: Sequence[tuple[str, Row]], now: int) -> list[tuple[str, Row]]:
     """Of the rows that do not count, those nearest in time on either side, which tell most; the newest first."""
-    later = [one for one in hidden if (raw.instant(one[1]) or 0) >= now]
-    earlier = [one for one in hidden if (raw.instant(one[1]) or 0) < now]
+    later = [reason_and_row for reason_and_row in hidden if (raw.instant(reason_and_row[1]) or 0) >= now]
+    earlier = [reason_and_row for reason_and_row in hidden if (raw.instant(reason_and_row[1]) or 0) < now]
     return [*later[-_MOST_HIDDEN:], *earlier[:_MOST_HIDDEN]]
 
 
 def _static(raw: RawView, asked: Sequence[Asked], wanted: set[Key]) -> list[Found]:
-    keys, names = raw.view.keys, [one.name for one in raw.view.fields]
+    keys, names = raw.view.keys, [field.name for field in raw.view.fields]
     groups = by_key(choose(raw, raw.files(), None, keys, wanted).dicts(names), keys)
-    found = []
+    answers = []
     for row, _ in asked:
         rows = groups.get(key_of(row, keys) or (), [])
-        found.append((rows[0] if rows else None, Evidence.of(rows, (), _columns(raw))))
-    return found
+        answers.append((rows[0] if rows else None, Evidence.of(rows, (), _columns(raw))))
+    return answers
 
 
 def _columns(raw: RawView) -> list[str]:

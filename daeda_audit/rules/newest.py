@@ -35,10 +35,10 @@ class Newest:
             return None
         group, times, created = self._groups[key], self._times[key], self.rows.created
         behind = bisect_right(times, now) if self._exact else bisect_left(times, now)
-        for place in range(behind - 1, -1, -1):
-            if self._ttl is not None and now - times[place] > self._ttl:
+        for position in range(behind - 1, -1, -1):
+            if self._ttl is not None and now - times[position] > self._ttl:
                 return None
-            row = group[place]
+            row = group[position]
             if created is None or created[row] < now or (self._exact and created[row] == now):
                 return row
         return None
@@ -66,8 +66,8 @@ def look_up_all(raw: RawView, asked: Sequence[Asking], *, latest: bool = False) 
     span = TimeRange(None if ttl is None else min(instants) - ttl, max(instants))
     files = raw.files_for(instants, raw.view.ttl)
     newest = Newest(choose(raw, files, span, raw.view.keys, wanted, known=True), wanted)
-    answers = {one: newest.seen(*one) for one in set(asked)}
-    return newest.rows, [answers[one] for one in asked]
+    answers = {asking: newest.seen(*asking) for asking in set(asked)}
+    return newest.rows, [answers[asking] for asking in asked]
 
 
 def _static(raw: RawView, asked: Sequence[Asking], wanted: Collection[Key]) -> tuple[Rows, list[int | None]]:

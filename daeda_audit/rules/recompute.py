@@ -76,7 +76,7 @@ class Recomputation:
         stores: Mapping[str, StoreRead],
     ) -> None:
         self._project = project
-        self._declared = {one.name: one for one in declared}
+        self._declared = {column.name: column for column in declared}
         self._raws = raws
         self._day = day
         self._rows = rows
@@ -96,19 +96,19 @@ class Recomputation:
                 raise DayError(f"day {self._day}: column '{name}' cannot be recomputed: {error}") from error
         return self._columns[name]
 
-    def expected(self, one: Declared) -> list[Any]:
+    def expected(self, column: Declared) -> list[Any]:
         """The values that the column must have, defaults filled."""
-        default = typed(one.default, one.contract.dtype)
-        return [default if answer.value is None else answer.value for answer in self.column(one.name)]
+        default = typed(column.default, column.contract.dtype)
+        return [default if answer.value is None else answer.value for answer in self.column(column.name)]
 
-    def tolerance(self, one: Declared) -> Tolerance:
+    def tolerance(self, column: Declared) -> Tolerance:
         """How closely the column has to agree."""
-        match one.maker:
+        match column.maker:
             case FromHistory(spec=spec):
-                return tolerance(spec.kind, one.contract.dtype)
-            case Derived(tree=tree) if one.contract.dtype.is_float and functions_of(tree) & TRANSCENDENTAL:
+                return tolerance(spec.kind, column.contract.dtype)
+            case Derived(tree=tree) if column.contract.dtype.is_float and functions_of(tree) & TRANSCENDENTAL:
                 return Tolerance.LIBRARY
-            case FromFunction() if one.contract.dtype.is_float:
+            case FromFunction() if column.contract.dtype.is_float:
                 return Tolerance.LIBRARY
             case FromStore(spec=enrichment):
                 return Tolerance.UNIT_VECTOR if enrichment.normalize == "l2" else Tolerance.VECTOR
@@ -119,7 +119,7 @@ class Recomputation:
         """What makes a column, also one that the contract does not list and another column needs."""
         if name in self._declared:
             return self._declared[name].maker
-        if name in {one.name for one in self._spine.view.fields}:
+        if name in {field.name for field in self._spine.view.fields}:
             return FromSpine()
         if (rolling := rolling_maker(self._project, name)) is not None:
             return rolling
@@ -153,10 +153,10 @@ class Recomputation:
     def _asked(self, keys: Sequence[str]) -> list[Asking]:
         """The key of each sampled row, whose parts may be features of other views, and its time."""
         values = [[answer.value for answer in self.column(key)] for key in keys]
-        found: list[Key | None] = [
+        keys_of_rows: list[Key | None] = [
             None if None in row else tuple(map(order_key, row)) for row in zip(*values, strict=True)
         ]
-        return list(zip(found, self._instants, strict=True))
+        return list(zip(keys_of_rows, self._instants, strict=True))
 
     @cached_property
     def _instants(self) -> list[int]:
@@ -164,14 +164,14 @@ class Recomputation:
 
     def _look_up(self, maker: FromView, name: str) -> list[Answer]:
         view, latest = maker.view, maker.latest
-        place = (view.name, latest)
-        if place not in self._looked_up:
-            self._looked_up[place] = look_up_all(self._raws[view.name], self._asked(view.keys), latest=latest)
-        rows, found = self._looked_up[place]
+        question = (view.name, latest)
+        if question not in self._looked_up:
+            self._looked_up[question] = look_up_all(self._raws[view.name], self._asked(view.keys), latest=latest)
+        rows, seen = self._looked_up[question]
         column = rows.column(name)
         return [
             Answer(None if row is None else column[row], partial(self._explain_look_up, maker, name, number))
-            for number, row in enumerate(found)
+            for number, row in enumerate(seen)
         ]
 
     def _explain_look_up(self, maker: FromView, name: str, number: int) -> Evidence:
@@ -205,15 +205,15 @@ class Recomputation:
             if (spec.history.view, spec.entity, spec.history.attributes, spec.where) == group
             for _, window in spec.outputs
         ]
-        endless = [one for one in windows if one.nanoseconds is None]
-        return endless[0] if endless else max(windows, key=lambda one: one.nanoseconds or 0)
+        endless = [window for window in windows if window.nanoseconds is None]
+        return endless[0] if endless else max(windows, key=lambda window: window.nanoseconds or 0)
 
     def _derived(self, maker: Derived) -> list[Answer]:
         names = columns_of(maker.tree)
         read = {name: self._settled(name) for name in names}
         answers = []
-        for place in range(len(self._rows)):
-            row = {name: read[name][place] for name in names}
+        for number in range(len(self._rows)):
+            row = {name: read[name][number] for name in names}
             answers.append(Answer(evaluate(maker.tree, row), partial(Evidence.of, [row], (), names)))
         return answers
 
@@ -223,8 +223,8 @@ class Recomputation:
         read = {name: self._settled(name) for name in names}
         seconds = float(self._project.runtime.timeouts.function_seconds)
         values = call(maker.spec, self._project.root, [(read[name], self._dtype(name)) for name in names], seconds)
-        rows = [{name: read[name][place] for name in names} for place in range(len(self._rows))]
-        return [Answer(one, partial(Evidence.of, [row], (), names)) for one, row in zip(values, rows, strict=True)]
+        rows = [{name: read[name][number] for name in names} for number in range(len(self._rows))]
+        return [Answer(value, partial(Evidence.of, [row], (), names)) for value, row in zip(values, rows, strict=True)]
 
     def _dtype(self, name: str) -> DType:
         """The type of a column, also of one that the contract does not list."""
@@ -246,32 +246,32 @@ class Recomputation:
         """The type of an aggregate."""
         if spec.column is None:
             return output_type(spec.kind, None, spec.name)
-        views = [spec.history.view, *(one.partition(":")[0] for one in spec.history.attributes)]
+        views = [spec.history.view, *(attribute.partition(":")[0] for attribute in spec.history.attributes)]
         fields = (field for name in views for field in self._project.views[name].fields)
         return output_type(spec.kind, next(field.dtype for field in fields if field.name == spec.column), spec.name)
 
     def _settled(self, name: str) -> list[Any]:
         """The values of a column that a derived one reads."""
         values = [answer.value for answer in self.column(name)]
-        one = self._declared.get(name)
-        if one is None or name not in self._published or self.tolerance(one) is Tolerance.EXACT:
+        column = self._declared.get(name)
+        if column is None or name not in self._published or self.tolerance(column) is Tolerance.EXACT:
             return values
-        tolerance = self.tolerance(one)
+        tolerance = self.tolerance(column)
         both = zip(values, self._published[name], strict=True)
-        return [found if value is not None and agrees(value, found, tolerance) else value for value, found in both]
+        return [actual if value is not None and agrees(value, actual, tolerance) else value for value, actual in both]
 
     def _vectors(self, maker: FromStore) -> list[Answer]:
         spec = maker.spec
         # The enrichment reads the finished column of the skeleton, its default filled.
         sources = self.expected(self._declared[spec.column])
-        asked = sources if spec.kind == "lookup" else [one for ids in sources for one in ids or ()]
+        asked = sources if spec.kind == "lookup" else [asked_id for ids in sources for asked_id in ids or ()]
         read = self._stores.get(maker.store.name)
         path = self._project.data_path(maker.store.path)
         vectors = load_vectors(maker.store, path, asked, None if read is None else read.version)
         answers = []
         for source in sources:
-            found = look_up_vector(vectors, source) if spec.kind == "lookup" else average(vectors, source)
+            vector = look_up_vector(vectors, source) if spec.kind == "lookup" else average(vectors, source)
             ids = [source] if spec.kind == "lookup" else list(source or ())
-            rows = [{"id": one, "vector": vectors.get(one)} for one in ids]
-            answers.append(Answer(finished(found, spec.normalize), partial(Evidence.of, rows, (), ("id", "vector"))))
+            rows = [{"id": asked_id, "vector": vectors.get(asked_id)} for asked_id in ids]
+            answers.append(Answer(finished(vector, spec.normalize), partial(Evidence.of, rows, (), ("id", "vector"))))
         return answers

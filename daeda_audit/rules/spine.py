@@ -18,17 +18,17 @@ from daeda_audit.values import order_key
 def spine_rows(project: Project, raws: RawViews, day: dt.date) -> list[Row]:
     """All rows of the day with all fields of the spine view, in order."""
     raw = raws[spine_view(project).name]
-    names = [one.name for one in raw.view.fields]
+    names = [field.name for field in raw.view.fields]
     begin = day_of(day).number * PER_DAY
     rows = choose(raw, raw.files(day), TimeRange(begin, begin + PER_DAY - 1)).dicts(names)
-    for index, one in enumerate(project.service.spine.filters, start=1):
-        if one.where is not None:
-            condition = read_expression(one.where, f"filter {index} of the spine")
+    for index, declared in enumerate(project.service.spine.filters, start=1):
+        if declared.where is not None:
+            condition = read_expression(declared.where, f"filter {index} of the spine")
             rows = [row for row in rows if holds(condition, row)]
-        elif one.covered_by is not None:
-            rows = _covered(raws, one.covered_by, day, rows)
-        elif one.session is not None:
-            rows = _of_sessions(one.session, rows)
+        elif declared.covered_by is not None:
+            rows = _covered(raws, declared.covered_by, day, rows)
+        elif declared.session is not None:
+            rows = _of_sessions(declared.session, rows)
     order = spine_order(project, raw)
     return sorted(rows, key=lambda row: [order_key(row[name]) for name in order])
 
@@ -36,7 +36,7 @@ def spine_rows(project: Project, raws: RawViews, day: dt.date) -> list[Row]:
 def spine_order(project: Project, raw: RawView) -> tuple[str, ...]:
     """The columns that order the rows of a day: timestamp, grain, then the remaining fields as they are declared."""
     time = raw.view.source.timestamp_field or ""
-    fields = (one.name for one in raw.view.fields)
+    fields = (field.name for field in raw.view.fields)
     return tuple(dict.fromkeys((time, *project.service.grain, *fields)))
 
 
@@ -47,13 +47,16 @@ def sees_the_day(project: Project) -> bool:
 
 def filters_of_the_day(project: Project) -> list[str]:
     """Filters that judge a row by the rest of its day: sessions, and ids of a view that has a timestamp."""
-    found = []
-    for one in project.service.spine.filters:
-        if one.session is not None:
-            found.append("a session filter")
-        elif one.covered_by is not None and project.views[one.covered_by.view].source.timestamp_field is not None:
-            found.append(f"'covered_by' of the view '{one.covered_by.view}'")
-    return found
+    judges = []
+    for declared in project.service.spine.filters:
+        if declared.session is not None:
+            judges.append("a session filter")
+        elif (
+            declared.covered_by is not None
+            and project.views[declared.covered_by.view].source.timestamp_field is not None
+        ):
+            judges.append(f"'covered_by' of the view '{declared.covered_by.view}'")
+    return judges
 
 
 def _covered(raws: RawViews, declared: SemiJoin, day: dt.date, rows: Sequence[Row]) -> list[Row]:

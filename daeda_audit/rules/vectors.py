@@ -32,28 +32,28 @@ def load_vectors(store: EmbeddingStore, path: str, ids: Iterable[Any], version: 
 
     `version` is the number of the version that the day read, in place of the one that is declared now.
     """
-    wanted = {one for one in ids if one is not None}
+    wanted = {key for key in ids if key is not None}
     dataset = open_version(store, path, store.version if version is None else version)
-    places: dict[Any, int] = {}
+    row_of: dict[Any, int] = {}
     first = 0
     for batch in dataset.scanner(columns=[store.id_column], scan_in_order=True).to_batches():
         column = batch.column(0)
         column = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
-        for place in _hits(column, wanted):
-            places[column[place].as_py()] = first + place
+        for row in _hits(column, wanted):
+            row_of[column[row].as_py()] = first + row
         first += batch.num_rows
-    rows = sorted(places.values())
+    rows = sorted(row_of.values())
     if not rows:
         return {}
-    taken = dataset.take(rows, columns=[store.vector_column]).column(0)
-    vectors = {row: vector.as_py() for row, vector in zip(rows, taken, strict=True)}
-    for one, row in places.items():
+    column = dataset.take(rows, columns=[store.vector_column]).column(0)
+    vectors = {row: vector.as_py() for row, vector in zip(rows, column, strict=True)}
+    for key, row in row_of.items():
         if vectors[row] is not None and None in vectors[row]:
             raise InputError(
-                f"embedding store '{store.name}': the vector of id {one!r} has elements that are NULL: write a number "
+                f"embedding store '{store.name}': the vector of id {key!r} has elements that are NULL: write a number "
                 "for each, or NULL for the whole vector"
             )
-    return {one: _halves(vectors[row]) for one, row in places.items()}
+    return {key: _halves(vectors[row]) for key, row in row_of.items()}
 
 
 def _hits(column: pa.Array, wanted: set[Any]) -> list[int]:
@@ -62,30 +62,30 @@ def _hits(column: pa.Array, wanted: set[Any]) -> list[int]:
     if bounds["min"] is None:
         return []
     # What is outside may not even fit the type of the ids.
-    inside = {one for one in wanted if isinstance(one, type(bounds["min"])) and bounds["min"] <= one <= bounds["max"]}
-    found = pc.is_in(column, value_set=pa.array(sorted(inside), column.type))
-    places: list[int] = pc.indices_nonzero(found).to_pylist()
-    return places
+    inside = {key for key in wanted if isinstance(key, type(bounds["min"])) and bounds["min"] <= key <= bounds["max"]}
+    hits = pc.is_in(column, value_set=pa.array(sorted(inside), column.type))
+    rows: list[int] = pc.indices_nonzero(hits).to_pylist()
+    return rows
 
 
 def _halves(vector: list[float] | None) -> Vector | None:
     return None if vector is None else [half(value) for value in vector]
 
 
-def look_up_vector(vectors: Vectors, one: Any) -> Vector | None:
+def look_up_vector(vectors: Vectors, key: Any) -> Vector | None:
     """The vector of an id."""
-    return None if one is None else vectors.get(one)
+    return None if key is None else vectors.get(key)
 
 
 def average(vectors: Vectors, ids: list[Any] | None) -> Vector | None:
     """The mean over the ids that the store has, with multiplicity: summed in float32 in list order, not yet cast."""
-    found = [vector for one in ids or () if one is not None and (vector := vectors.get(one)) is not None]
-    if not found:
+    known = [vector for key in ids or () if key is not None and (vector := vectors.get(key)) is not None]
+    if not known:
         return None
-    total: list[float] = [0.0] * len(found[0])
-    for vector in found:
+    total: list[float] = [0.0] * len(known[0])
+    for vector in known:
         total = [single(before + value) for before, value in zip(total, vector, strict=True)]
-    return [single(value / len(found)) for value in total]
+    return [single(value / len(known)) for value in total]
 
 
 def finished(vector: Vector | None, normalize: Literal["none", "l2"]) -> Vector | None:

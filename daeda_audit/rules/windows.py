@@ -35,7 +35,7 @@ class Windows:
         length = longest.nanoseconds
         span = TimeRange(None if length is None else min(instants, default=0) - length, max(instants, default=0))
         # An entity whose key is an attribute is known only when the attribute is.
-        own = set(self._keys) <= {one.name for one in raw.view.fields}
+        own = set(self._keys) <= {field.name for field in raw.view.fields}
         files = raw.files_for(instants, longest) if wanted else ()
         self._rows = choose(raw, files, span, self._keys if own else (), wanted, known=True)
         kept = self._rows.rows_where(maker.where)
