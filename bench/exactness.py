@@ -66,8 +66,8 @@ def main() -> int:
         done.append(check_slice(random.Random(f"{arguments.seed}/{number}"), rows))
         write(arguments.result, arguments.seed, done)
         print(f"slice {number}: {rows} rows, {done[-1]['mismatches']} mismatches", file=sys.stderr)
-    mismatches = sum(one["mismatches"] for one in done)
-    print(f"{sum(one['rows'] for one in done)} rows of each of {len(COLUMNS)} kinds and of each of {len(ENGINES)} "
+    checked, mismatches = (sum(of_slice[what] for of_slice in done) for what in ("rows", "mismatches"))
+    print(f"{checked} rows of each of {len(COLUMNS)} kinds and of each of {len(ENGINES)} "
           f"engines: {mismatches} mismatches")  # fmt: skip
     return 1 if mismatches else 0
 
@@ -76,8 +76,8 @@ def slices_of(path: Path, seed: int) -> list[dict[str, Any]]:
     """What an earlier run with this seed has checked."""
     if not path.is_file():
         return []
-    found = json.loads(path.read_text(encoding="utf-8"))
-    return list(found["slices"]) if found["seed"] == seed else []
+    report = json.loads(path.read_text(encoding="utf-8"))
+    return list(report["slices"]) if report["seed"] == seed else []
 
 
 def write(path: Path, seed: int, slices: list[dict[str, Any]]) -> None:
@@ -85,15 +85,15 @@ def write(path: Path, seed: int, slices: list[dict[str, Any]]) -> None:
     for kind in COLUMNS:
         kinds[kind] = {
             engine: {
-                "rows": sum(one["rows"] for one in slices),
-                "values": sum(one["kinds"][kind][engine]["values"] for one in slices),
-                "mismatches": sum(one["kinds"][kind][engine]["mismatches"] for one in slices),
+                "rows": sum(of_slice["rows"] for of_slice in slices),
+                "values": sum(of_slice["kinds"][kind][engine]["values"] for of_slice in slices),
+                "mismatches": sum(of_slice["kinds"][kind][engine]["mismatches"] for of_slice in slices),
             }
             for engine in ENGINES
         }
     report = {
-        "workload": "exactness", "seed": seed, "rows": sum(one["rows"] for one in slices),
-        "mismatches": sum(one["mismatches"] for one in slices), "machine": describe_machine(), "kinds": kinds,
+        "workload": "exactness", "seed": seed, "rows": sum(of_slice["rows"] for of_slice in slices),
+        "mismatches": sum(of_slice["mismatches"] for of_slice in slices), "machine": describe_machine(), "kinds": kinds,
         "slices": slices,
     }  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -108,12 +108,12 @@ def check_slice(draw: random.Random, rows: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as directory, duckdb.connect() as connection:
         connection.execute(f"SET TimeZone = 'UTC'; SET threads = {draw.choice([1, 2, 3])}")
         for engine in ENGINES:
-            found = in_the_product(replace(case, engine=engine), Path(directory), connection)
-            assert found.num_rows == rows
-            for one in case.aggregates:
-                pairs = zip(found[one.name].to_pylist(), expected[one.name], strict=True)
-                wrong = sum(not same(one.kind, value, right) for value, right in pairs)
-                counts = kinds[one.kind].setdefault(engine, {"values": 0, "mismatches": 0})
+            table = in_the_product(replace(case, engine=engine), Path(directory), connection)
+            assert table.num_rows == rows
+            for aggregate in case.aggregates:
+                pairs = zip(table[aggregate.name].to_pylist(), expected[aggregate.name], strict=True)
+                wrong = sum(not same(aggregate.kind, value, right) for value, right in pairs)
+                counts = kinds[aggregate.kind].setdefault(engine, {"values": 0, "mismatches": 0})
                 counts["values"] += rows
                 counts["mismatches"] += wrong
     wrong = sum(counts["mismatches"] for engines in kinds.values() for counts in engines.values())
@@ -134,8 +134,8 @@ def drawn(draw: random.Random, rows: int) -> Case:
     right += [dict(row) for row in draw.sample(right, len(right) // 20)]
     left: list[Row] = []
     while len(left) < rows:
-        one = {**draw.choice(users), "now": NOON + step * draw.randint(-400, 400)}
-        left += [dict(one) for _ in range(min(draw.choice([1, 1, 1, IMPRESSIONS]), rows - len(left)))]
+        probe = {**draw.choice(users), "now": NOON + step * draw.randint(-400, 400)}
+        left += [dict(probe) for _ in range(min(draw.choice([1, 1, 1, IMPRESSIONS]), rows - len(left)))]
     chunk = draw.choice([2_000, 1_000_000])
     return Case(
         dict(keys), REST, tuple(aggregates(draw)), left, right, left_time, right_time, created, chunk_rows=chunk,

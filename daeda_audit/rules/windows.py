@@ -71,8 +71,8 @@ class Windows:
         times = [instants[row] for row in group]
         created = self._rows.created
         known = times if created is None else [created[row] for row in group]
-        found = walk(times, known, length, asked, running(maker.spec, values))
-        return dict(zip(asked, found, strict=True))
+        values_then = walk(times, known, length, asked, running(maker.spec, values))
+        return dict(zip(asked, values_then, strict=True))
 
 
 def _attach(raws: RawViews, attribute: str, rows: Rows, kept: Sequence[int]) -> None:
@@ -81,8 +81,8 @@ def _attach(raws: RawViews, attribute: str, rows: Rows, kept: Sequence[int]) -> 
     other = raws[view]
     keys = rows.keys(other.view.keys)
     seen_rows, seen = look_up_all(other, [(keys[row], rows.instants[row]) for row in kept])
-    found = seen_rows.column(column)
+    attribute_values = seen_rows.column(column)
     values: list[Any] = [None] * rows.number
-    for row, place in zip(kept, seen, strict=True):
-        values[row] = None if place is None else found[place]
+    for row, other_row in zip(kept, seen, strict=True):
+        values[row] = None if other_row is None else attribute_values[other_row]
     rows.attach(column, other.view.dtype(column), values)

@@ -1,1 +1,1 @@
-"""The rolling kernel: windowed aggregates of sorted history, vectorised with numpy and pyarrow alone."""
+"""The numpy engine: windowed aggregates of sorted history, vectorised with numpy and pyarrow alone."""

@@ -1,4 +1,4 @@
-"""Aggregates of the history of each probe over the window `[t - W, t)`: the interface of the kernel.
+"""Aggregates of the history of each probe over the window `[t - W, t)`: the interface of the engine.
 
 Rows at exactly t are not seen, rows at exactly t - W are. No kind collects NULLs. Nothing depends on how the history
 was cut into chunks, as long as each entity is whole.
@@ -34,7 +34,7 @@ def aggregate(history: History, probes: Probes, aggregates: Sequence[WindowedAgg
 
     Args:
         history: one chunk of whole entities.
-        probes: moments of the same entities; an entity without history has empty windows.
+        probes: instants of the same entities; an entity without history has empty windows.
         aggregates: what to compute; bounds are found once per distinct window and NULLs dropped once per column.
         where: begins the message of an overflow, like "operator 'rolling_x', day 2017-01-29".
 
@@ -52,13 +52,13 @@ def aggregate(history: History, probes: Probes, aggregates: Sequence[WindowedAgg
     distinct = distinct_probes(probes.entity, probes.time)
     segments = segments_of(history.entity)
     finder = BoundFinder(segments, history.time, distinct)
-    windows = {window: finder.find(window) for window in dict.fromkeys(one.window for one in aggregates)}
+    windows = {window: finder.find(window) for window in dict.fromkeys(wanted.window for wanted in aggregates)}
     del finder  # its keys take as much memory as the times
     past = Past(history.columns, segments.ranks, windows, distinct.entity)
     if history.known is not None:
         return _of_known_rows(past, Visibility(history.time, history.known), distinct, aggregates, where)
     results = aggregate_columns(past, aggregates, where)
-    return results if distinct.inverse is None else [spread(one, distinct.inverse) for one in results]
+    return results if distinct.inverse is None else [spread(result, distinct.inverse) for result in results]
 
 
 def _of_known_rows(
@@ -68,35 +68,35 @@ def _of_known_rows(
 
     One pass serves all probes that see ranges of rows; the results of the mixed ones are put behind theirs.
     """
-    seen = {window: visibility.within(bounds, distinct.time) for window, bounds in past.windows.items()}
-    ranges = replace(past, windows={window: one.bounds for window, one in seen.items()})
+    seen = {length: visibility.within(bounds, distinct.time) for length, bounds in past.windows.items()}
+    ranges = replace(past, windows={length: of_window.bounds for length, of_window in seen.items()})
     results = aggregate_columns(ranges, aggregates, where)
-    for window, one in seen.items():
-        places = [place for place, wanted in enumerate(aggregates) if wanted.window == window]
-        mine = [aggregates[place] for place in places]
-        copies = visibility.copies(past.windows[window], distinct.time, one.mixed)
-        pieces = [_of_copies(past, copy, mine, where) for copy in copies]
-        index = _spread_index(one, distinct)
-        for number, place in enumerate(places):
-            whole = joined([results[place], *(piece[number] for piece in pieces)]) if pieces else results[place]
-            results[place] = whole if index is None else spread(whole, index)
+    for length, of_window in seen.items():
+        indices = [index for index, wanted in enumerate(aggregates) if wanted.window == length]
+        of_length = [aggregates[index] for index in indices]
+        copies = visibility.copies(past.windows[length], distinct.time, of_window.mixed)
+        mixed = [_of_copies(past, copy, of_length, where) for copy in copies]
+        order = _spread_index(of_window, distinct)
+        for number, index in enumerate(indices):
+            whole = joined([results[index], *(block[number] for block in mixed)]) if mixed else results[index]
+            results[index] = whole if order is None else spread(whole, order)
     return results
 
 
 def _of_copies(past: Past, copies: Copies, aggregates: Sequence[WindowedAggregate], where: str) -> list[pa.Array]:
     """The aggregates of probes that look back on histories of their own."""
     rows = pa.array(copies.rows)
-    needed = dict.fromkeys(one.column for one in aggregates if one.column is not None)
+    needed = dict.fromkeys(wanted.column for wanted in aggregates if wanted.column is not None)
     columns = {name: take(past.columns[name], rows) for name in needed}
-    windows = {one.window: copies.bounds for one in aggregates}
-    return aggregate_columns(Past(columns, copies.ranks, windows, past.entity[copies.places]), aggregates, where)
+    windows = {wanted.window: copies.bounds for wanted in aggregates}
+    return aggregate_columns(Past(columns, copies.ranks, windows, past.entity[copies.probes]), aggregates, where)
 
 
 def _spread_index(seen: Seen, distinct: DistinctProbes) -> Int64s | None:
-    """Per probe the place of its result: mixed probes have theirs behind those of all distinct ones."""
+    """Per probe the index of its result: mixed probes have theirs behind those of all distinct ones."""
     if not len(seen.mixed):
         return distinct.inverse
     count = len(distinct.entity)
-    places = np.arange(count, dtype=np.int64)
-    places[seen.mixed] = count + np.arange(len(seen.mixed), dtype=np.int64)
-    return places if distinct.inverse is None else places[distinct.inverse]
+    indices = np.arange(count, dtype=np.int64)
+    indices[seen.mixed] = count + np.arange(len(seen.mixed), dtype=np.int64)
+    return indices if distinct.inverse is None else indices[distinct.inverse]

@@ -33,12 +33,13 @@ class Bounds:
     @staticmethod
     def joined(windows: Sequence[Bounds]) -> Bounds:
         """Several windows of the distinct probes, one after another."""
-        return Bounds(np.concatenate([one.lo for one in windows]), np.concatenate([one.hi for one in windows]))
+        lo = np.concatenate([window.lo for window in windows])
+        return Bounds(lo, np.concatenate([window.hi for window in windows]))
 
 
 @dataclass(frozen=True)
 class DistinctProbes:
-    """Each (entity, time) once; `inverse` leads from every probe to its place here, None if all are distinct."""
+    """Each (entity, time) once; `inverse` leads from every probe to its index here, None if all are distinct."""
 
     entity: Int64s
     time: Int64s
@@ -54,7 +55,7 @@ class Segments:
     end: Int64s
 
     def ranks(self) -> Int64s:
-        """For each history row the place of its entity in `codes`."""
+        """For each history row the index of its entity in `codes`."""
         return np.repeat(np.arange(len(self.codes), dtype=np.int64), self.end - self.begin)
 
 
@@ -111,37 +112,37 @@ class BoundFinder:
         begin[self._known] = self._segments.begin[self._rank[self._known]]
         return Bounds(begin, self._hi)
 
-    def _first_not_before(self, moment: Int64s) -> Int64s:
-        """Per probe, the first row of its entity at or after `moment`; 0 for an entity without history."""
+    def _first_not_before(self, instant: Int64s) -> Int64s:
+        """Per probe, the first row of its entity at or after `instant`; 0 for an entity without history."""
         if not len(self._time):
-            return np.zeros(len(moment), dtype=np.int64)
+            return np.zeros(len(instant), dtype=np.int64)
         if self._keys is not None:
-            found = np.searchsorted(self._keys, self._key(self._rank, moment), side="left").astype(np.int64, copy=False)
+            rows = np.searchsorted(self._keys, self._key(self._rank, instant), side="left").astype(np.int64, copy=False)
         else:
             segments = self._segments
-            found = _search_segments(self._time, segments.begin[self._rank], segments.end[self._rank], moment)
-        found[~self._known] = 0
-        return found
+            rows = _search_segments(self._time, segments.begin[self._rank], segments.end[self._rank], instant)
+        rows[~self._known] = 0
+        return rows
 
     def _packed_keys(self) -> Int64s:
         return self._key(self._segments.ranks(), self._time)
 
-    def _key(self, rank: Int64s, moment: Int64s) -> Int64s:
-        """Order of (entity, time) in one integer; moments outside the history's span are moved next to it.
+    def _key(self, rank: Int64s, instant: Int64s) -> Int64s:
+        """Order of (entity, time) in one integer; instants outside the history's span are moved next to it.
 
-        A moment after the last one gets the offset `span + 1`, which no row has and which is still below the stride
+        A instant after the last one gets the offset `span + 1`, which no row has and which is still below the stride
         `span + 2`: it sorts behind its entity and before the next one.
         """
         least, greatest = int(self._time.min()), int(self._time.max())
-        key = np.clip(moment, least, greatest)
+        key = np.clip(instant, least, greatest)
         key -= least
-        key += moment > greatest
+        key += instant > greatest
         key += rank * (greatest - least + 2)
         return key
 
 
 def _rank_among(codes: Int64s, wanted: Int64s) -> tuple[Int64s, Bools]:
-    """The place of each wanted code in the sorted `codes` (0 if absent), and whether it is there."""
+    """The index of each wanted code in the sorted `codes` (0 if absent), and whether it is there."""
     if not len(codes):
         return np.zeros(len(wanted), dtype=np.int64), np.zeros(len(wanted), dtype=np.bool_)
     rank = np.searchsorted(codes, wanted)
@@ -152,22 +153,22 @@ def _rank_among(codes: Int64s, wanted: Int64s) -> tuple[Int64s, Bools]:
 
 
 def _earlier(time: Int64s, window: int) -> Int64s | None:
-    """`time - window`, held at the least int64; None where every result would be below it."""
+    """`time - window`, at least the least int64; None where every result would be below it."""
     floor = _LEAST + window
     if floor > _GREATEST:
         return None
     # A window can be wider than int64: subtract modulo 2^64, which is exact because the results are in range.
-    held = np.maximum(time, floor).view(np.uint64)
-    return (held - np.uint64(window)).view(np.int64)
+    floored = np.maximum(time, floor).view(np.uint64)
+    return (floored - np.uint64(window)).view(np.int64)
 
 
-def _search_segments(time: Int64s, begin: Int64s, end: Int64s, moment: Int64s) -> Int64s:
-    """Per probe, the first j in `[begin, end)` with `time[j] >= moment`, else `end`; all probes step together."""
+def _search_segments(time: Int64s, begin: Int64s, end: Int64s, instant: Int64s) -> Int64s:
+    """Per probe, the first j in `[begin, end)` with `time[j] >= instant`, else `end`; all probes step together."""
     lo, hi = begin.copy(), end.copy()
     open_ = np.flatnonzero(lo < hi)
     while len(open_):
         middle = (lo[open_] + hi[open_]) >> 1
-        before = time[middle] < moment[open_]
+        before = time[middle] < instant[open_]
         lo[open_[before]] = middle[before] + 1
         hi[open_[~before]] = middle[~before]
         open_ = open_[lo[open_] < hi[open_]]

@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 
 from beam_pipeline.windows.numpy_engine.bounds import Bools, Bounds, Int64s
-from beam_pipeline.windows.numpy_engine.lists import Picked, Piece, picked, runs_down
+from beam_pipeline.windows.numpy_engine.lists import Entries, Picked, picked, runs_down
 from beam_pipeline.windows.numpy_engine.tree import maxima, previous
 from daeda.errors import DayError
 
 # (probe, history row) pairs that are expanded at a time: bounds the memory, about 40 bytes each.
 PAIR_BUDGET = 1 << 18
-# The first look back goes at most this far, whatever max_length is: repeats are found out early.
+# The first look back goes at most this far, whatever max_length is: repeats show early.
 _FIRST_LOOK = 128
 # A jump over dead rows costs about as much as looking at this many rows one by one.
 _JUMP_COST = 64
@@ -73,8 +73,8 @@ class Grouped:
 
     Attributes:
         entity: dense ranks of the entities from 0, non-decreasing, one per row.
-        order: the rows sorted by (entity, item, row); a `place` is an index into it.
-        same: for each place but the last, whether the next one has the same entity and item.
+        order: the rows sorted by (entity, item, row); a `position` is an index into it.
+        same: for each position but the last, whether the next one has the same entity and item.
     """
 
     entity: Int64s
@@ -89,11 +89,11 @@ class Grouped:
         return following
 
     @cached_property
-    def place(self) -> Int64s:
-        """Per row its place."""
-        place = np.empty(len(self.order), dtype=np.int64)
-        place[self.order] = np.arange(len(self.order), dtype=np.int64)
-        return place
+    def position(self) -> Int64s:
+        """Per row its position."""
+        position = np.empty(len(self.order), dtype=np.int64)
+        position[self.order] = np.arange(len(self.order), dtype=np.int64)
+        return position
 
     @cached_property
     def group(self) -> Int64s:
@@ -103,8 +103,8 @@ class Grouped:
         group[self.order[1:]] = number
         return group
 
-    def first_place(self, group: Int64s, row: Int64s) -> Int64s:
-        """The place of the first row of a group at `row` or after it, else the place behind the group."""
+    def first_position(self, group: Int64s, row: Int64s) -> Int64s:
+        """The position of the first row of a group at `row` or after it, else the position behind the group."""
         rows = len(self.order)
         return np.searchsorted(self._keys, group * rows + row).astype(np.int64, copy=False)
 
@@ -163,8 +163,8 @@ class _Search:
         self._window = window
         self._most = min(max_length, len(following))
         self._cursor = window.hi.copy()
-        self._found = np.zeros(len(window), dtype=np.int64)
-        self._pieces: list[Piece] = []
+        self._counts = np.zeros(len(window), dtype=np.int64)
+        self._entries: list[Entries] = []
 
     def run(self) -> Picked:
         active = self._unfinished(np.arange(len(self._window), dtype=np.int64))
@@ -175,17 +175,17 @@ class _Search:
                 self._look_back(block, depth)
             active = self._unfinished(active)
             looked = self._window.hi[active] - self._cursor[active]
-            sparse = looked > self._found[active] * _JUMP_COST
+            sparse = looked > self._counts[active] * _JUMP_COST
             jumping.append(active[sparse])
             active = active[~sparse]
             depth *= 2
         jumpers = np.concatenate([*jumping, active])
         if len(jumpers):
             self._jump_back(jumpers)
-        return picked(self._pieces, self._found)
+        return picked(self._entries, self._counts)
 
     def _unfinished(self, probes: Int64s) -> Int64s:
-        missing = (self._found[probes] < self._most) & (self._cursor[probes] > self._window.lo[probes])
+        missing = (self._counts[probes] < self._most) & (self._cursor[probes] > self._window.lo[probes])
         return probes[missing]
 
     def _blocks(self, probes: Int64s, depth: int) -> Iterator[Int64s]:
@@ -204,10 +204,10 @@ class _Search:
         kept = np.diff(np.searchsorted(newest, ends), prepend=0)
         rank = np.arange(len(newest), dtype=np.int64) - np.repeat(np.cumsum(kept) - kept, kept)
         owner = np.repeat(probes, kept)
-        place = rank + self._found[owner]
-        wanted = place < self._most
-        self._pieces.append((owner[wanted], place[wanted], rows[newest[wanted]]))
-        self._found[probes] = np.minimum(self._found[probes] + kept, self._most)
+        position = rank + self._counts[owner]
+        wanted = position < self._most
+        self._entries.append((owner[wanted], position[wanted], rows[newest[wanted]]))
+        self._counts[probes] = np.minimum(self._counts[probes] + kept, self._most)
         self._cursor[probes] = cursor - lengths
 
     def _jump_back(self, probes: Int64s) -> None:
@@ -217,7 +217,7 @@ class _Search:
             row = previous(tree, self._cursor[probes], lo, hi)
             inside = row >= lo
             probes, row = probes[inside], row[inside]
-            self._pieces.append((probes, self._found[probes], row))
-            self._found[probes] += 1
+            self._entries.append((probes, self._counts[probes], row))
+            self._counts[probes] += 1
             self._cursor[probes] = row
             probes = self._unfinished(probes)

@@ -66,7 +66,7 @@ def double_sums(values: Doubles, windows: Sequence[Bounds]) -> list[Doubles]:
         limbs, count, unit = limbs_of(parts), parts.limbs, parts.unit
     else:
         limbs, count, unit = scaled_limbs(finite, scaled), scaled.limbs, scaled.unit
-    sums = [_rounded(one, unit) for one in window_digits(limbs, count, len(values), windows)]
+    sums = [_rounded(digits, unit) for digits in window_digits(limbs, count, len(values), windows)]
     if special:
         overlay_special(values, windows, sums)
     return sums

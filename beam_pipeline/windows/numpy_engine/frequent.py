@@ -17,7 +17,7 @@ import numpy as np
 
 from beam_pipeline.windows.numpy_engine.bounds import Bounds, Int64s
 from beam_pipeline.windows.numpy_engine.distinct import Grouped
-from beam_pipeline.windows.numpy_engine.lists import Picked, Piece, picked, runs_down
+from beam_pipeline.windows.numpy_engine.lists import Entries, Picked, picked, runs_down
 
 # (probe, row) pairs that are expanded at a time: bounds the memory, about 60 bytes each.
 PAIR_BUDGET = 1 << 18
@@ -52,14 +52,14 @@ class _Batch:
 
 
 class _Search:
-    """The items found so far, as pieces of (probe, place in its list, row)."""
+    """The items so far, as entries of (probe, position in its list, row)."""
 
     def __init__(self, items: Grouped, window: Bounds, max_length: int) -> None:
         self._items = items
         self._window = window
         self._most = max_length
-        self._found = np.zeros(len(window), dtype=np.int64)
-        self._pieces: list[Piece] = []
+        self._counts = np.zeros(len(window), dtype=np.int64)
+        self._entries: list[Entries] = []
 
     def run(self) -> Picked:
         length = self._window.hi - self._window.lo
@@ -68,7 +68,7 @@ class _Search:
             self._count_all(block)
         for batch in self._batches(np.flatnonzero(length >= _HEAVY)):
             self._count_around(batch)
-        return picked(self._pieces, self._found)
+        return picked(self._entries, self._counts)
 
     def _count_all(self, probes: Int64s) -> None:
         """Count every item of windows that are expanded row by row."""
@@ -77,14 +77,14 @@ class _Search:
         rows = runs_down(hi - 1, hi - lo)
         newest = items.following[rows] >= hi[owner]
         owner, rows = owner[newest], rows[newest]
-        frequency = items.place[rows] - items.first_place(items.group[rows], lo[owner]) + 1
+        frequency = items.position[rows] - items.first_position(items.group[rows], lo[owner]) + 1
         # Rows of a probe come newest first, and the sort keeps that among the equally frequent.
         order = np.lexsort((-frequency, owner))
         kept = np.bincount(owner, minlength=len(probes))
-        place = np.arange(len(owner), dtype=np.int64) - np.repeat(np.cumsum(kept) - kept, kept)
-        wanted = place < self._most
-        self._pieces.append((probes[owner][wanted], place[wanted], rows[order][wanted]))
-        self._found[probes] = np.minimum(kept, self._most)
+        position = np.arange(len(owner), dtype=np.int64) - np.repeat(np.cumsum(kept) - kept, kept)
+        wanted = position < self._most
+        self._entries.append((probes[owner][wanted], position[wanted], rows[order][wanted]))
+        self._counts[probes] = np.minimum(kept, self._most)
 
     def _batches(self, heavy: Int64s) -> Iterator[_Batch]:
         """Neighbours of one entity, as long as their windows differ in few rows."""
@@ -109,14 +109,14 @@ class _Search:
         for start in range(0, len(batch.probes), probes_at_once):
             probes = batch.probes[start : start + probes_at_once]
             lo, hi = self._window.lo[probes, None], self._window.hi[probes, None]
-            last = items.first_place(moving[None, :], hi) - 1
-            first = items.first_place(moving[None, :], lo)
+            last = items.first_position(moving[None, :], hi) - 1
+            first = items.first_position(moving[None, :], lo)
             counted = np.where(last >= first, (last - first + 1) * rows + items.order[last], -1)
             ranks = np.concatenate([counted, np.broadcast_to(common, (len(probes), len(common)))], axis=1)
             ranks = _greatest(ranks, self._most)
-            probe, place = np.nonzero(ranks >= 0)
-            self._pieces.append((probes[probe], place, ranks[probe, place] % rows))
-            self._found[probes] = (ranks >= 0).sum(axis=1)
+            probe, position = np.nonzero(ranks >= 0)
+            self._entries.append((probes[probe], position, ranks[probe, position] % rows))
+            self._counts[probes] = (ranks >= 0).sum(axis=1)
 
     def _most_frequent_of(self, batch: _Batch, moving: Int64s) -> Int64s:
         """`frequency * rows + newest row` of the core's items that are not in the fringe, the greatest of them."""

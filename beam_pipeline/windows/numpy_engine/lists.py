@@ -23,11 +23,11 @@ class Picked:
     lengths: Int64s
 
 
-# Some probes, the place of a row in the list of each, and the row.
-Piece = tuple[Int64s, Int64s, Int64s]
+# Some probes, the position of a row in the list of each, and the row.
+Entries = tuple[Int64s, Int64s, Int64s]
 
 
-def picked(pieces: list[Piece], lengths: Int64s) -> Picked:
+def picked(entries: list[Entries], lengths: Int64s) -> Picked:
     """Put rows together that were found in any order; `lengths` has how many each probe has in all.
 
     Raises:
@@ -36,8 +36,8 @@ def picked(pieces: list[Piece], lengths: Int64s) -> Picked:
     check_size(lengths)
     begin = np.cumsum(lengths) - lengths
     rows = np.empty(int(lengths.sum()), dtype=np.int64)
-    for owner, place, row in pieces:
-        rows[begin[owner] + place] = row
+    for owner, position, row in entries:
+        rows[begin[owner] + position] = row
     return Picked(rows, lengths)
 
 
@@ -98,12 +98,12 @@ def gather(values: pa.Array, picked: Picked, newest_first: bool) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets), take(values, pa.array(rows)))
 
 
-def spread(values: pa.Array, places: Int64s) -> pa.Array:
-    """`values` at `places`, which may repeat; raises DayError if lists or text outgrow int32 offsets."""
+def spread(values: pa.Array, indices: Int64s) -> pa.Array:
+    """`values` at `indices`, which may repeat; raises DayError if lists or text outgrow int32 offsets."""
     if pa.types.is_list(values.type):
         lengths = pc.list_value_length(values).fill_null(0).to_numpy(zero_copy_only=False)
-        check_size(lengths[places].astype(np.int64))
-    return take(values, pa.array(places))
+        check_size(lengths[indices].astype(np.int64))
+    return take(values, pa.array(indices))
 
 
 def joined(arrays: list[pa.Array]) -> pa.Array:

@@ -79,7 +79,7 @@ def window_means(values: pa.Array, windows: Sequence[Bounds]) -> list[Doubles]:
     means = []
     sums = window_digits(numbers.limbs(), numbers.count, numbers.rows, windows)
     for window, digits in zip(windows, sums, strict=True):
-        found = np.empty(len(window), dtype=np.float64)
+        result = np.empty(len(window), dtype=np.float64)
         for block in _blocks(len(window)):
             some = digits[:, block]
             negative = is_negative(some)
@@ -90,8 +90,8 @@ def window_means(values: pa.Array, windows: Sequence[Bounds]) -> list[Doubles]:
             bits, exponent = leading_bits(absolute, inexact)
             mean = to_doubles(bits, exponent + (numbers.unit - LIMB_BITS * places))
             # A negative number that is rounded to zero has no sign.
-            found[block] = np.where(negative, -mean, mean) + 0.0
-        means.append(found)
+            result[block] = np.where(negative, -mean, mean) + 0.0
+        means.append(result)
     if numbers.doubles is not None:
         overlay_special(numbers.doubles, windows, means)
     return means
@@ -108,20 +108,20 @@ def window_deviations(values: pa.Array, windows: Sequence[Bounds]) -> list[Doubl
     places = _places(2 * _COUNT_BITS)
     deviations = []
     for window, first, second in zip(windows, sums, squares, strict=True):
-        found = np.empty(len(window), dtype=np.float64)
+        result = np.empty(len(window), dtype=np.float64)
         for block in _blocks(len(window)):
             count = window.hi[block] - window.lo[block]
             variance = raised(minus(times(second[:, block], count), square(magnitude(first[:, block]))), places)
             inexact = divide(variance, np.maximum(count, 1))
             inexact |= divide(variance, np.maximum(count - 1, 1))
             bits, exponent = leading_bits(variance, inexact)
-            found[block] = _roots(bits, exponent + (2 * numbers.unit - LIMB_BITS * places))
+            result[block] = _roots(bits, exponent + (2 * numbers.unit - LIMB_BITS * places))
         if numbers.scale:
-            found /= float(10**numbers.scale)
-        deviations.append(found)
+            result /= float(10**numbers.scale)
+        deviations.append(result)
     if numbers.doubles is not None:
-        for found, special in zip(deviations, has_special(numbers.doubles, windows), strict=True):
-            found[special] = np.nan
+        for result, special in zip(deviations, has_special(numbers.doubles, windows), strict=True):
+            result[special] = np.nan
     return deviations
 
 
@@ -200,7 +200,7 @@ def _double_squares(parts: Parts, count: int) -> Iterator[Int64s]:
     """Digits of `mantissa^2 << (2 * shift)`, place by place, in one array that is used again.
 
     The digit at place k begins at bit `32 k - 2 shift` of the 128-bit square: inside its lower word, across both, or
-    inside the upper one. Shifts that leave no bit are held at the widest that a word takes.
+    inside the upper one. Shifts that leave no bit stop at the widest that a word takes.
     """
     mantissa = np.stack([parts.mantissa & np.uint64(LIMB_MASK), parts.mantissa >> np.uint64(LIMB_BITS)])
     digits = _squares(mantissa.astype(np.uint32)).astype(np.uint64)

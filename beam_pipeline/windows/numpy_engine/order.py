@@ -48,7 +48,7 @@ def _double_codes(doubles: Doubles) -> Int64s:
 
 
 def _ranks(values: pa.Array) -> Int64s:
-    """The place of each value among the different ones."""
+    """The rank of each value among the different ones."""
     try:
         encoded = values.dictionary_encode()
         order = pc.array_sort_indices(encoded.dictionary).to_numpy().astype(np.int64)

@@ -82,6 +82,6 @@ def greatest_rows(keys: Int64s, window: Bounds) -> Int64s:
 
 def _offer(keys: Int64s, best: Int64s, probes: Int64s, rows: Int64s) -> None:
     """Take the rows where their keys are greater than those of the rows taken so far."""
-    held = best[probes]
-    better = (held < 0) | (keys[rows] > keys[held])
+    current = best[probes]
+    better = (current < 0) | (keys[rows] > keys[current])
     best[probes[better]] = rows[better]

@@ -25,7 +25,7 @@ ROW_BUDGET = 1 << 18
 class Seen:
     """What the probes see of one window.
 
-    `bounds` are the visible rows where they are one range, and empty elsewhere; `mixed` are the places of the probes
+    `bounds` are the visible rows where they are one range, and empty elsewhere; `mixed` are the indices of the probes
     where they are not.
     """
 
@@ -35,15 +35,15 @@ class Seen:
 
 @dataclass(frozen=True)
 class Copies:
-    """Histories of their own for the probes at `places`: `rows` of the history, and the range of each probe in them."""
+    """Histories of their own for some probes (indices): `rows` of the history, and the range of each probe in them."""
 
-    places: Int64s
+    probes: Int64s
     rows: Int64s
     bounds: Bounds
 
     def ranks(self) -> Int64s:
         """For each copied row the number of its probe."""
-        return np.repeat(np.arange(len(self.places), dtype=np.int64), self.bounds.hi - self.bounds.lo)
+        return np.repeat(np.arange(len(self.probes), dtype=np.int64), self.bounds.hi - self.bounds.lo)
 
 
 class Visibility:
@@ -53,31 +53,31 @@ class Visibility:
         self._instant = np.maximum(time, known)
         self._at_once = bool((known <= time).all())
 
-    def within(self, window: Bounds, moment: Int64s) -> Seen:
-        """What probes at `moment` see of the rows in `window`, all of which have an earlier time."""
+    def within(self, window: Bounds, time: Int64s) -> Seen:
+        """What probes at `time` see of the rows in `window`, all of which have an earlier time."""
         if self._at_once:
             return Seen(window, np.zeros(0, dtype=np.int64))
-        # Visible means instant < moment, which is ~instant >= ~moment + 1.
-        last = previous(self._visible, window.hi, window.lo, ~moment + 1)
+        # Visible means instant < time, which is ~instant >= ~time + 1.
+        last = previous(self._visible, window.hi, window.lo, ~time + 1)
         last = np.maximum(last, window.lo - 1)
         rows = len(self._instant)
-        hidden = rows - 1 - previous(self._hidden, rows - window.lo, rows - window.hi, moment)
+        hidden = rows - 1 - previous(self._hidden, rows - window.lo, rows - window.hi, time)
         mixed = last > np.minimum(hidden, window.hi)
         return Seen(Bounds(window.lo, np.where(mixed, window.lo, last + 1)), np.flatnonzero(mixed))
 
-    def copies(self, window: Bounds, moment: Int64s, mixed: Int64s) -> Iterator[Copies]:
+    def copies(self, window: Bounds, time: Int64s, mixed: Int64s) -> Iterator[Copies]:
         """The visible rows of mixed probes, so many probes at a time that about ROW_BUDGET rows are looked at."""
         if not len(mixed):
             return
         lengths = (window.hi - window.lo)[mixed]
         cuts = np.flatnonzero(np.diff(np.cumsum(lengths) // ROW_BUDGET)) + 1
-        for places in np.split(mixed, cuts):
-            length = window.hi[places] - window.lo[places]
-            rows = runs_up(window.lo[places], length)
-            owner = np.repeat(np.arange(len(places), dtype=np.int64), length)
-            visible = self._instant[rows] < moment[places][owner]
-            ends = np.cumsum(np.bincount(owner[visible], minlength=len(places)), dtype=np.int64)
-            yield Copies(places, rows[visible], Bounds(np.concatenate([[0], ends[:-1]]).astype(np.int64), ends))
+        for probes in np.split(mixed, cuts):
+            length = window.hi[probes] - window.lo[probes]
+            rows = runs_up(window.lo[probes], length)
+            owner = np.repeat(np.arange(len(probes), dtype=np.int64), length)
+            visible = self._instant[rows] < time[probes][owner]
+            ends = np.cumsum(np.bincount(owner[visible], minlength=len(probes)), dtype=np.int64)
+            yield Copies(probes, rows[visible], Bounds(np.concatenate([[0], ends[:-1]]).astype(np.int64), ends))
 
     @cached_property
     def _visible(self) -> list[Int64s]:

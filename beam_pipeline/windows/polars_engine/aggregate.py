@@ -22,7 +22,7 @@ import pyarrow as pa
 from beam_pipeline.windows.contract import History, Int64s, Probes, SumOverflow, WindowedAggregate
 from beam_pipeline.windows.polars_engine.column import Outside, Past, aggregate_columns
 from beam_pipeline.windows.polars_engine.visible import Copies, Visibility
-from beam_pipeline.windows.polars_engine.windows import Finder, Moments
+from beam_pipeline.windows.polars_engine.windows import DistinctProbes, Finder
 from daeda.errors import DayError
 
 
@@ -31,7 +31,7 @@ def aggregate(history: History, probes: Probes, aggregates: Sequence[WindowedAgg
 
     Args:
         history: one chunk of whole entities, whose codes are numbers from 0.
-        probes: moments of the same entities; an entity without history has empty windows.
+        probes: instants of the same entities; an entity without history has empty windows.
         aggregates: what to compute.
         where: begins the message of an overflow, like "day 2017-01-29, operator 'rolling_x'".
 
@@ -43,47 +43,50 @@ def aggregate(history: History, probes: Probes, aggregates: Sequence[WindowedAgg
         DayError: the lists or the text of one chunk outgrow Arrow's offsets; a type that cannot be summed.
         KeyError: a column that the history does not have.
     """
-    moments = Moments.of(_series(probes.entity), _series(probes.time))
+    distinct = DistinctProbes.of(_series(probes.entity), _series(probes.time))
     entity, time = _series(history.entity), _series(history.time)
-    needed = dict.fromkeys(one.column for one in aggregates if one.column is not None)
+    needed = dict.fromkeys(wanted.column for wanted in aggregates if wanted.column is not None)
     columns = {name: pl.Series(history.columns[name]) for name in needed}
-    finder = Finder(entity, time, moments)
-    past = Past(entity, columns, {window: finder.find(window) for window in {one.window for one in aggregates}})
+    finder = Finder(entity, time, distinct)
+    past = Past(entity, columns, {length: finder.find(length) for length in {wanted.window for wanted in aggregates}})
     try:
         if history.known is None:
             results = aggregate_columns(past, aggregates)
         else:
-            visibility = Visibility(entity, time, _series(history.known), moments)
+            visibility = Visibility(entity, time, _series(history.known), distinct)
             results = _of_known_rows(past, visibility, aggregates)
     except Outside as error:
         wanted = error.aggregate
         kind = _output_type(wanted, history)
-        raise SumOverflow(where, wanted.name, int(moments.entity[error.probe]), kind) from None
-    if moments.inverse is not None:
-        results = [one.gather(moments.inverse) for one in results]
-    return [_to_arrow(one, _output_type(wanted, history)) for one, wanted in zip(results, aggregates, strict=True)]
+        raise SumOverflow(where, wanted.name, int(distinct.entity[error.probe]), kind) from None
+    if distinct.inverse is not None:
+        results = [result.gather(distinct.inverse) for result in results]
+    return [
+        _to_arrow(result, _output_type(wanted, history)) for result, wanted in zip(results, aggregates, strict=True)
+    ]
 
 
 def _of_known_rows(past: Past, visibility: Visibility, aggregates: Sequence[WindowedAggregate]) -> list[pl.Series]:
     """The aggregates of every probe over those rows of its windows that were known before it."""
-    seen = {window: visibility.within(windows) for window, windows in past.windows.items()}
-    ranges = replace(past, windows={window: one.windows for window, one in seen.items()})
+    seen = {length: visibility.within(windows) for length, windows in past.windows.items()}
+    ranges = replace(past, windows={length: of_window.windows for length, of_window in seen.items()})
     results = aggregate_columns(ranges, aggregates)
-    for window, one in seen.items():
-        if one.mixed.is_empty():
+    for length, of_window in seen.items():
+        mixed = of_window.mixed
+        if mixed.is_empty():
             continue
-        places = [place for place, wanted in enumerate(aggregates) if wanted.window == window]
-        mine = [aggregates[place] for place in places]
-        pieces, done = [], 0
-        for copies in visibility.copies(past.windows[window], one.mixed):
-            pieces.append(_of_copies(past, copies, mine, one.mixed.slice(done, len(copies.windows))))
+        indices = [index for index, wanted in enumerate(aggregates) if wanted.window == length]
+        of_length = [aggregates[index] for index in indices]
+        blocks, done = [], 0
+        for copies in visibility.copies(past.windows[length], mixed):
+            blocks.append(_of_copies(past, copies, of_length, mixed.slice(done, len(copies.windows))))
             done += len(copies.windows)
-        rows = len(past.windows[window])
-        moved = pl.DataFrame({"p": one.mixed}).select("p", at=rows + pl.int_range(pl.len()))
-        every = pl.select(p=pl.int_range(rows)).join(moved, on="p", how="left", maintain_order="left")
+        probes = len(past.windows[length])
+        moved = pl.DataFrame({"p": mixed}).select("p", at=probes + pl.int_range(pl.len()))
+        every = pl.select(p=pl.int_range(probes)).join(moved, on="p", how="left", maintain_order="left")
         at = every.select(pl.coalesce("at", "p")).to_series()
-        for number, place in enumerate(places):
-            results[place] = pl.concat([results[place], *(piece[number] for piece in pieces)]).gather(at)
+        for number, index in enumerate(indices):
+            results[index] = pl.concat([results[index], *(block[number] for block in blocks)]).gather(at)
     return results
 
 
@@ -91,8 +94,9 @@ def _of_copies(
     past: Past, copies: Copies, aggregates: Sequence[WindowedAggregate], probes: pl.Series
 ) -> list[pl.Series]:
     """The aggregates of probes that look back on histories of their own, each an entity."""
-    columns = {name: past.columns[name].gather(copies.rows) for one in aggregates if (name := one.column) is not None}
-    windows = {one.window: copies.windows for one in aggregates}
+    names = {wanted.column for wanted in aggregates if wanted.column is not None}
+    columns = {name: past.columns[name].gather(copies.rows) for name in names}
+    windows = {wanted.window: copies.windows for wanted in aggregates}
     try:
         return aggregate_columns(Past(copies.owner, columns, windows), aggregates)
     except Outside as error:

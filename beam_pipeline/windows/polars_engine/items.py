@@ -71,8 +71,8 @@ class Items:
         return _by_row(self._sorted["row"], before.to_series())
 
     @cached_property
-    def place(self) -> pl.Series:
-        """Per row its place in the order of entity, item and row."""
+    def position(self) -> pl.Series:
+        """Per row its position in the order of entity, item and row."""
         return _by_row(self._sorted["row"], pl.select(pl.int_range(len(self))).to_series())
 
     @cached_property
@@ -85,7 +85,7 @@ class Items:
         return running_count(self._sorted["next"] == len(self)).head(len(self))
 
     def rows_before(self, group: pl.Series, row: pl.Series) -> pl.Series:
-        """The place of the first row of a group at `row` or after it, else the place behind the group."""
+        """The position of the first row of a group at `row` or after it, else the position behind the group."""
         keys = self._numbers * len(self) + self._sorted["row"]
         return keys.search_sorted(group * len(self) + row, side="left").cast(pl.Int64)
 
@@ -112,27 +112,27 @@ def newest_distinct(items: Items, windows: Windows, max_length: int, *, newest_f
     """The newest `max_length` distinct items of each window, each at its newest row."""
     search = _Search(items.following, max_length)
     blocks = _blocks(windows.frame(), max(2 * max_length, 2 * _SHORT))
-    found = [piece for probes in blocks for piece in search.run(probes)]
-    return collected(found, len(windows), newest_first=newest_first)
+    picks = [pick for probes in blocks for pick in search.run(probes)]
+    return collected(picks, len(windows), newest_first=newest_first)
 
 
 def most_frequent(items: Items, windows: Windows, max_length: int, *, newest_first: bool) -> Picked:
     """The `max_length` most frequent items of each window, most frequent first, ties to the newest."""
     search = _Search(items.following, _ALL)
-    found = []
+    picks = []
     for probes in _blocks(windows.frame(), _ALL):
         rows = pl.concat(search.run(probes))
         before = items.rows_before(items.group.gather(rows["row"]), windows.lo.gather(rows["p"]))
-        ordered = _by_frequency(rows.select("p", "row", times=items.place.gather(rows["row"]) - before))
-        placed = ordered.select("p", place=numbered_in("p"), row="row")
-        found.append(placed.filter(pl.col("place") < max_length))
-    return collected(found, len(windows), newest_first=newest_first)
+        ordered = _by_frequency(rows.select("p", "row", times=items.position.gather(rows["row"]) - before))
+        placed = ordered.select("p", position=numbered_in("p"), row="row")
+        picks.append(placed.filter(pl.col("position") < max_length))
+    return collected(picks, len(windows), newest_first=newest_first)
 
 
 def _by_frequency(counted: pl.DataFrame) -> pl.DataFrame:
     """Columns p and row of a frame with `times`, by p, the greatest times first, of equal ones the greatest row."""
     most = [_greatest(counted[name]) for name in ("p", "times", "row")]
-    bits = [one.bit_length() for one in most]
+    bits = [number.bit_length() for number in most]
     if sum(bits) > _NARROW_BITS:
         return counted.sort("p", "times", "row", descending=[False, True, True])
     times, row = most[1] - pl.col("times"), most[2] - pl.col("row")
@@ -151,13 +151,13 @@ def distinct_counts(items: Items, windows: Windows) -> pl.Series:
     whole = windows.frame().with_columns(begins=begins.gather(windows.lo))
     whole = whole.with_columns(count=firsts.gather(windows.hi) - firsts.gather(windows.lo))
     cut = whole.filter(~pl.col("begins") & (pl.col("hi") > pl.col("lo"))).select("p", "lo", "hi")
-    found = [whole.filter("begins").select("p", "count")]
+    counted = [whole.filter("begins").select("p", "count")]
     short = pl.col("hi") - pl.col("lo") <= _SHORT
     for probes in _blocks(cut.filter(short), _SHORT):
         pairs = expanded(probes, pl.col("lo"), pl.col("hi"), "p", "lo")
-        found.append(pairs.filter(preceding.gather(pairs["row"]) < pairs["lo"]).group_by("p").agg(count=pl.len()))
-    found.append(_count_in_tree(preceding, cut.filter(~short)))
-    counts = pl.concat([one.select("p", pl.col("count").cast(pl.Int64)) for one in found])
+        counted.append(pairs.filter(preceding.gather(pairs["row"]) < pairs["lo"]).group_by("p").agg(count=pl.len()))
+    counted.append(_count_in_tree(preceding, cut.filter(~short)))
+    counts = pl.concat([some.select("p", pl.col("count").cast(pl.Int64)) for some in counted])
     every = pl.select(p=pl.int_range(len(windows)))
     return every.join(counts, on="p", how="left", maintain_order="left")["count"].fill_null(0)
 
@@ -201,16 +201,16 @@ class _Search:
         self._levels = [every]
 
     def run(self, probes: pl.DataFrame) -> list[pl.DataFrame]:
-        """Rows of the frame `probes` (p, lo, hi) as p, place (how many newer items the probe has) and row.
+        """Rows of the frame `probes` (p, lo, hi) as p, position (how many newer items the probe has) and row.
 
         The blocks of a window grow by powers of two and then shrink again, aligned all the way: a node for each level
         of a tree over the rows on either side.
         """
-        pieces: list[pl.DataFrame] = []
+        picks: list[pl.DataFrame] = []
         back = pl.col("hi") - min(2 * self._most, _SHORT)
         first = pl.max_horizontal("lo", back // _SHORT * _SHORT)
-        open_ = probes.with_columns(cursor="hi", found=pl.lit(0, pl.Int64))
-        open_ = self._look(open_.with_columns(begin=first), 0, pieces)
+        open_ = probes.with_columns(cursor="hi", items=pl.lit(0, pl.Int64))
+        open_ = self._look(open_.with_columns(begin=first), 0, picks)
         longest = _greatest(open_["cursor"] - open_["lo"])
         levels = range(_SHORT_LEVEL, longest.bit_length())
         # On the way up only blocks that stick out of those twice as long; on the way down what is left, level by level.
@@ -220,33 +220,33 @@ class _Search:
             fits = wanted & (pl.col("cursor") % size == 0) & (pl.col("cursor") - size >= pl.col("lo"))
             chosen = open_.filter(fits).with_columns(begin=pl.col("cursor") - size)
             if chosen.height:
-                open_ = pl.concat([open_.filter(~fits), self._look(chosen, level, pieces)])
-        self._look(open_.with_columns(begin="lo"), 0, pieces)
-        return pieces
+                open_ = pl.concat([open_.filter(~fits), self._look(chosen, level, picks)])
+        self._look(open_.with_columns(begin="lo"), 0, picks)
+        return picks
 
-    def _look(self, probes: pl.DataFrame, level: int, pieces: list[pl.DataFrame]) -> pl.DataFrame:
+    def _look(self, probes: pl.DataFrame, level: int, picks: list[pl.DataFrame]) -> pl.DataFrame:
         """Look at the rows of a level from `cursor` down to `begin`; returns the probes that go on from there.
 
         Of a block never more than `most` rows are looked at. A row of it whose item comes again before `hi` has been
-        found already, at a newer row: among the newest `most` there are at least as many new items as are missing.
+        taken already, at a newer row: among the newest `most` there are at least as many new items as are missing.
         """
         rows = self._level(level)
         ends = [probes["begin"], probes["cursor"]]
         if level:
-            ends = [rows["row"].search_sorted(one, side="left").cast(pl.Int64) for one in ends]
+            ends = [rows["row"].search_sorted(end, side="left").cast(pl.Int64) for end in ends]
             ends[0] = pl.select(pl.max_horizontal(ends[0], ends[1] - self._most)).to_series()
-        looked = probes.select("hi", place=pl.int_range(pl.len()), since=ends[0], until=ends[1])
-        pairs = expanded(looked, pl.col("since"), pl.col("until"), "place", "hi", newest=True)
+        looked = probes.select("hi", position=pl.int_range(pl.len()), since=ends[0], until=ends[1])
+        pairs = expanded(looked, pl.col("since"), pl.col("until"), "position", "hi", newest=True)
         # What is kept of a probe stands together, so that numbers within it follow from how many each one has.
         kept = pairs.filter(rows["next"].gather(pairs["row"]) >= pairs["hi"])
-        counts = counts_of(kept["place"])
+        counts = counts_of(kept["position"])
         more = pl.zeros(len(probes), pl.Int64, eager=True).scatter(counts["p"], counts["rows"])
-        numbered = (probes["found"] + more - more.cum_sum()).gather(kept["place"])
-        owner, row = probes["p"].gather(kept["place"]), rows["row"].gather(kept["row"])
-        kept = kept.select(p=owner, place=numbered + pl.int_range(pl.len()), row=row)
-        probes = probes.with_columns(found=pl.col("found") + more, cursor="begin")
-        pieces.append(kept.filter(pl.col("place") < self._most))
-        return probes.filter((pl.col("found") < self._most) & (pl.col("cursor") > pl.col("lo"))).drop("begin")
+        numbered = (probes["items"] + more - more.cum_sum()).gather(kept["position"])
+        owner, row = probes["p"].gather(kept["position"]), rows["row"].gather(kept["row"])
+        kept = kept.select(p=owner, position=numbered + pl.int_range(pl.len()), row=row)
+        probes = probes.with_columns(items=pl.col("items") + more, cursor="begin")
+        picks.append(kept.filter(pl.col("position") < self._most))
+        return probes.filter((pl.col("items") < self._most) & (pl.col("cursor") > pl.col("lo"))).drop("begin")
 
     def _level(self, level: int) -> pl.DataFrame:
         while len(self._levels) <= level:

@@ -36,35 +36,35 @@ def newest(windows: Windows, max_length: int, *, newest_first: bool) -> Picked:
     return Picked(rows, frame["hi"] - frame["lo"])
 
 
-def collected(pieces: Sequence[pl.DataFrame], probes: int, *, newest_first: bool) -> Picked:
-    """Lists of the rows of frames with columns p, place and row, where the rows of a p stand together.
+def collected(picks: Sequence[pl.DataFrame], probes: int, *, newest_first: bool) -> Picked:
+    """Lists of the rows of frames with columns p, position and row, where the rows of a p stand together.
 
-    `place` counts from 0, over all pieces, for the row that comes first in a list which is newest first.
+    `position` counts from 0, over all picks, for the row that comes first in a list which is newest first.
     """
     lengths = pl.zeros(probes, pl.Int64, eager=True)
-    for piece in pieces:
-        counts = counts_of(piece["p"])
+    for pick in picks:
+        counts = counts_of(pick["p"])
         lengths = lengths.scatter(counts["p"], lengths.gather(counts["p"]) + counts["rows"])
     ends = lengths.cum_sum()
     first = ends - lengths if newest_first else ends - 1
     rows = pl.zeros(int(lengths.sum()), pl.Int64, eager=True)
-    for piece in pieces:
-        begin = first.gather(piece["p"])
-        rows = rows.scatter(begin + piece["place"] if newest_first else begin - piece["place"], piece["row"])
+    for pick in picks:
+        begin = first.gather(pick["p"])
+        rows = rows.scatter(begin + pick["position"] if newest_first else begin - pick["position"], pick["row"])
     return Picked(rows, lengths)
 
 
 def counts_of(p: pl.Series) -> pl.DataFrame:
-    """Columns p and rows: how many neighbours are the same, each of which stands in one place."""
+    """Columns p and rows: how many neighbours are the same, where equal ones stand together."""
     runs = pl.DataFrame({"run": p.rle()}).unnest("run")
     return runs.select(p=pl.col("value"), rows=pl.col("len").cast(pl.Int64))
 
 
 def numbered_in(p: str) -> pl.Expr:
     """0, 1, 2 ... for the rows of each value of a column, which stand together."""
-    place = pl.int_range(pl.len())
+    position = pl.int_range(pl.len())
     begins = pl.col(p).ne_missing(pl.col(p).shift(1))
-    return place - pl.when(begins).then(place).otherwise(0).cum_max()
+    return position - pl.when(begins).then(position).otherwise(0).cum_max()
 
 
 def lists_of(values: pl.Series, picked: Picked) -> pl.Series:

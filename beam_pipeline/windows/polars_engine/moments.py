@@ -87,15 +87,15 @@ def deviations(numbers: Numbers, windows: Windows) -> pl.Series:
     totals, squares = [0] * len(windows), [0] * len(windows)
     for band in bands:
         shift = band.exponent - least
-        totals = [one + (more << shift) for one, more in zip(totals, _totals(band, windows), strict=True)]
+        totals = [total + (more << shift) for total, more in zip(totals, _totals(band, windows), strict=True)]
         for place, products in enumerate(numbers.squares[band.exponent]):
             at = _DIGIT_BITS * place + 2 * shift
             added = products.sums(windows).to_list()
-            squares = [one + (more << at) for one, more in zip(squares, added, strict=True)]
+            squares = [square + (more << at) for square, more in zip(squares, added, strict=True)]
     each = zip(windows.rows.to_list(), totals, squares, strict=True)
-    exact = [deviation(*one, least, divisor) if one[0] > 1 else 0.0 for one in each]
-    found = pl.DataFrame({"found": pl.Series(exact, dtype=pl.Float64), "special": special})
-    return found.select(pl.when(pl.col("special").is_null()).then("found").otherwise(float("nan"))).to_series()
+    exact = [deviation(*sums_of, least, divisor) if sums_of[0] > 1 else 0.0 for sums_of in each]
+    frame = pl.DataFrame({"exact": pl.Series(exact, dtype=pl.Float64), "special": special})
+    return frame.select(pl.when(pl.col("special").is_null()).then("exact").otherwise(float("nan"))).to_series()
 
 
 def _totals(band: Band, windows: Windows) -> list[int]:
@@ -110,14 +110,14 @@ def _squares(band: Band) -> list[Band]:
     while not digits or bool((rest != wide(0)).any()):
         digits.append(rest % wide(2**_DIGIT_BITS))
         rest = rest // wide(2**_DIGIT_BITS)
-    found = []
+    squares = []
     for place in range(2 * len(digits) - 1):
-        pairs = [(one, place - one) for one in range(len(digits)) if 0 <= place - one < len(digits)]
+        pairs = [(low, place - low) for low in range(len(digits)) if 0 <= place - low < len(digits)]
         product = digits[pairs[0][0]] * digits[pairs[0][1]]
-        for one, other in pairs[1:]:
-            product = product + digits[one] * digits[other]
-        found.append(Band(product))
-    return found
+        for low, high in pairs[1:]:
+            product = product + digits[low] * digits[high]
+        squares.append(Band(product))
+    return squares
 
 
 def _with_special(exact: pl.Series, doubles: Doubles, windows: Windows) -> pl.Series:

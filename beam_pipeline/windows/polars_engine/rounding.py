@@ -37,7 +37,7 @@ def to_doubles(parts: Sequence[tuple[pl.Series, int]], counts: pl.Series | None 
     exponents = [exponent for _, exponent in parts]
     divisors = [1] * len(hard) if counts is None else counts.gather(hard).to_list()
     exact = [
-        nearest(sum(one << (exponent - min(exponents)) for one, exponent in zip(row, exponents, strict=True)),
+        nearest(sum(integer << (exponent - min(exponents)) for integer, exponent in zip(row, exponents, strict=True)),
                 divisor or 1, min(exponents))
         for row, divisor in zip(frame[hard].iter_rows(), divisors, strict=True)
     ]  # fmt: skip
@@ -84,7 +84,7 @@ def _quotients(integers: pl.Series, counts: pl.Series, exponent: int) -> pl.Seri
         pl.when(pl.col("integer") < 0).then(-pl.col("value")).otherwise("value")
     )
     half = exponent // 2
-    back = pl.Series([math.ldexp(1.0, exponent - half - one) for one in range(_BITS - 1)], dtype=pl.Float64)
+    back = pl.Series([math.ldexp(1.0, exponent - half - bit) for bit in range(_BITS - 1)], dtype=pl.Float64)
     return signed.to_series() * math.ldexp(1.0, half) * back.gather(shift)
 
 

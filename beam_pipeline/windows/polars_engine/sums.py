@@ -94,13 +94,13 @@ class Doubles:
             return None
         values = pl.DataFrame({"value": self.values, "special": special})
         positive, negative, nan = (
-            running_count(values.select(pl.col("special") & one).to_series())
-            for one in (pl.col("value") == float("inf"), pl.col("value") == -float("inf"), pl.col("value").is_nan())
+            running_count(values.select(pl.col("special") & flag).to_series())
+            for flag in (pl.col("value") == float("inf"), pl.col("value") == -float("inf"), pl.col("value").is_nan())
         )
         counts = pl.DataFrame(
             {
-                name: one.gather(windows.hi) - one.gather(windows.lo)
-                for name, one in (("positive", positive), ("negative", negative), ("nan", nan))
+                name: running.gather(windows.hi) - running.gather(windows.lo)
+                for name, running in (("positive", positive), ("negative", negative), ("nan", nan))
             }
         )
         both = (pl.col("nan") > 0) | ((pl.col("positive") > 0) & (pl.col("negative") > 0))
@@ -114,8 +114,8 @@ class Doubles:
 
 def integer_sums(integers: Band, windows: Windows) -> tuple[pl.Series, pl.Series]:
     """Sums of integers as Int64, and where they do not fit."""
-    held = integers.sums(windows).cast(pl.Int64, strict=False)
-    return held, held.is_null()
+    total = integers.sums(windows).cast(pl.Int64, strict=False)
+    return total, total.is_null()
 
 
 def decimal_sums(integers: Band, windows: Windows) -> tuple[pl.Series, pl.Series]:
@@ -134,5 +134,5 @@ def decimal_sums(integers: Band, windows: Windows) -> tuple[pl.Series, pl.Series
         | (pl.col("upper") < least)
         | ((pl.col("upper") == least) & (pl.col("lower") < pl.lit(least_rest, pl.Int128)))
     ).to_series()
-    held = halves.select(pl.when(outside).then(0).otherwise("upper").cast(pl.Int128)).to_series()
-    return held * wide(_HALF) + halves["lower"], outside
+    fitting = halves.select(pl.when(outside).then(0).otherwise("upper").cast(pl.Int128)).to_series()
+    return fitting * wide(_HALF) + halves["lower"], outside

@@ -14,12 +14,12 @@ import polars as pl
 from beam_pipeline.windows.polars_engine.extremes import greatest
 from beam_pipeline.windows.polars_engine.items import PAIR_BUDGET
 from beam_pipeline.windows.polars_engine.lists import expanded
-from beam_pipeline.windows.polars_engine.windows import Finder, Moments, Windows
+from beam_pipeline.windows.polars_engine.windows import DistinctProbes, Finder, Windows
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the probes see of their windows: ranges, empty for the probes in `mixed` (Int64 places, ascending)."""
+    """What the probes see of their windows: ranges, empty for the probes in `mixed` (Int64 indices, ascending)."""
 
     windows: Windows
     mixed: pl.Series
@@ -37,12 +37,12 @@ class Copies:
 class Visibility:
     """When the rows of a history became known; the probes are those whose windows are asked for."""
 
-    def __init__(self, entity: pl.Series, time: pl.Series, known: pl.Series, moments: Moments) -> None:
-        self._known, self._moments = known, moments
+    def __init__(self, entity: pl.Series, time: pl.Series, known: pl.Series, probes: DistinctProbes) -> None:
+        self._known, self._probes = known, probes
         self._at_once = bool((known <= time).all())
         running = pl.DataFrame({"e": entity, "k": known}).select(pl.col("k").cum_max().over("e")).to_series()
         # The first row of the probe's entity at which something is hidden: the running maximum is sorted as times are.
-        self._hidden_from = Finder(entity, running, moments).find(0).hi
+        self._hidden_from = Finder(entity, running, probes).find(0).hi
 
     def within(self, windows: Windows) -> Seen:
         """What the probes see of the rows in `windows`, all of which have an earlier time."""
@@ -52,7 +52,7 @@ class Visibility:
         cut = frame.select(pl.min_horizontal("hi", pl.max_horizontal("lo", "cut"))).to_series()
         # Turned around (-1 - known), so that the greatest is the one that was known first.
         first_known = -1 - greatest(-1 - self._known, Windows(cut, windows.hi))
-        mixed = (first_known < self._moments.time).fill_null(False)
+        mixed = (first_known < self._probes.time).fill_null(False)
         end = pl.DataFrame({"lo": windows.lo, "cut": cut, "mixed": mixed}).select(
             pl.when("mixed").then("lo").otherwise("cut")
         )
@@ -61,7 +61,7 @@ class Visibility:
     def copies(self, windows: Windows, mixed: pl.Series) -> Iterator[Copies]:
         """The rows that the mixed probes see, so many probes at a time that about PAIR_BUDGET rows are looked at."""
         frame = pl.DataFrame(
-            {"lo": windows.lo.gather(mixed), "hi": windows.hi.gather(mixed), "t": self._moments.time.gather(mixed)}
+            {"lo": windows.lo.gather(mixed), "hi": windows.hi.gather(mixed), "t": self._probes.time.gather(mixed)}
         )
         number = (frame["hi"] - frame["lo"]).cum_sum() // PAIR_BUDGET
         for _, block in frame.group_by(number, maintain_order=True):

@@ -33,7 +33,7 @@ class Windows:
         return self.hi - self.lo
 
     def frame(self) -> pl.DataFrame:
-        """Columns p (place of the probe), lo and hi."""
+        """Columns p (index of the probe), lo and hi."""
         return pl.DataFrame({"lo": self.lo, "hi": self.hi}).select(pl.int_range(pl.len()).alias("p"), "lo", "hi")
 
     def within(self, before: pl.Series) -> Windows:
@@ -42,8 +42,8 @@ class Windows:
 
 
 @dataclass(frozen=True)
-class Moments:
-    """Each (entity, time) once, in order; `inverse` leads from every probe to its place, None if all are distinct."""
+class DistinctProbes:
+    """Each (entity, time) once, in order; `inverse` leads from every probe to its index, None if all are distinct."""
 
     entity: pl.Series
     time: pl.Series
@@ -53,31 +53,31 @@ class Moments:
         return len(self.time)
 
     @staticmethod
-    def of(entity: pl.Series, time: pl.Series) -> Moments:
+    def of(entity: pl.Series, time: pl.Series) -> DistinctProbes:
         """Merge neighbours that share entity and time, as the rows of one impression list do."""
         frame = pl.DataFrame({"e": entity, "t": time})
         new = frame.select(
             (pl.col("e").ne_missing(pl.col("e").shift(1))) | (pl.col("t").ne_missing(pl.col("t").shift(1)))
         ).to_series()
         if new.all():
-            return Moments(entity, time, None)
+            return DistinctProbes(entity, time, None)
         kept = frame.filter(new)
-        return Moments(kept["e"], kept["t"], new.cast(pl.Int64).cum_sum() - 1)
+        return DistinctProbes(kept["e"], kept["t"], new.cast(pl.Int64).cum_sum() - 1)
 
 
 class Finder:
     """Finds windows by binary search of (entity, time) keys; the upper end is the same for all of them."""
 
-    def __init__(self, entity: pl.Series, time: pl.Series, moments: Moments) -> None:
+    def __init__(self, entity: pl.Series, time: pl.Series, probes: DistinctProbes) -> None:
         """`entity` (codes from 0) and `time` are the history's, sorted by both."""
-        self._moments = moments
+        self._probes = probes
         self._least, self._greatest = _span(time)
-        entities = max(_most(entity), _most(moments.entity)) + 1
+        entities = max(_most(entity), _most(probes.entity)) + 1
         span = self._greatest - self._least + 2
         self._narrow = (entities * span).bit_length() <= _NARROW_BITS and self._greatest < _LAST
         self._stride = span if self._narrow else _WIDE_STRIDE
         self._keys = self._key(entity, time)
-        self._hi = self._before(moments.time)
+        self._hi = self._before(probes.time)
 
     def find(self, window: int | None) -> Windows:
         """The rows of `[t - window, t)`; None looks back without end."""
@@ -85,7 +85,7 @@ class Finder:
 
     def _earlier(self, shift: int) -> pl.Series:
         """The times of the probes less `shift`; a narrow key takes all that lies before the history for its begin."""
-        time = self._moments.time
+        time = self._probes.time
         first = self._least + shift
         if not self._narrow or shift > _LAST:
             return time.cast(pl.Int128) - wide(shift)
@@ -93,19 +93,19 @@ class Finder:
             return pl.select(pl.repeat(self._least, len(time), dtype=pl.Int64)).to_series()
         return time.clip(lower_bound=first) - shift
 
-    def _before(self, moment: pl.Series) -> pl.Series:
-        """How many rows stand before the first row of the probe's entity at or after `moment`."""
-        return self._keys.search_sorted(self._key(self._moments.entity, moment), side="left").cast(pl.Int64)
+    def _before(self, instant: pl.Series) -> pl.Series:
+        """How many rows stand before the first row of the probe's entity at or after `instant`."""
+        return self._keys.search_sorted(self._key(self._probes.entity, instant), side="left").cast(pl.Int64)
 
-    def _key(self, entity: pl.Series, moment: pl.Series) -> pl.Series:
-        """Order of (entity, time) in one integer; a narrow one moves moments outside the history's span next to it."""
-        made = pl.DataFrame({"e": entity, "t": moment})
+    def _key(self, entity: pl.Series, instant: pl.Series) -> pl.Series:
+        """Order of (entity, time) in one integer; a narrow one moves instants outside the history's span next to it."""
+        frame = pl.DataFrame({"e": entity, "t": instant})
         if not self._narrow:
             stride = pl.lit(self._stride, dtype=pl.Int128)
-            return made.select(pl.col("e").cast(pl.Int128) * stride + pl.col("t").cast(pl.Int128)).to_series()
-        least, greatest = (pl.lit(one, dtype=moment.dtype) for one in (self._least, self._greatest + 1))
+            return frame.select(pl.col("e").cast(pl.Int128) * stride + pl.col("t").cast(pl.Int128)).to_series()
+        least, greatest = (pl.lit(limit, dtype=instant.dtype) for limit in (self._least, self._greatest + 1))
         time = pl.col("t").clip(least, greatest).cast(pl.Int64) - self._least
-        return made.select(pl.col("e") * self._stride + time).to_series()
+        return frame.select(pl.col("e") * self._stride + time).to_series()
 
 
 def _span(time: pl.Series) -> tuple[int, int]:
@@ -122,5 +122,5 @@ def wide(value: int) -> pl.Series:
 
 
 def running_count(flags: pl.Series) -> pl.Series:
-    """How many flags are set before each place, one place more than there are flags."""
+    """How many flags are set before each row, one row more than there are flags."""
     return pl.concat([pl.Series([0], dtype=pl.Int64), flags.cast(pl.Int64).cum_sum()])

@@ -1,4 +1,4 @@
-"""Histories and probes of the kernel's tests, and the oracle's answer for them."""
+"""Histories and probes of the engines' tests, and the oracle's answer for them."""
 
 import math
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def in_order(rows: Sequence[Row]) -> list[Row]:
 
 def history_of(rows: Sequence[Row], kind: pa.DataType, names: Sequence[str] = NAMES) -> History:
     """Rows that are in order, without those that never become known."""
-    columns = {name: [row[place] for row in rows] for place, name in enumerate(names)}
+    columns = {name: [row[index] for row in rows] for index, name in enumerate(names)}
     int64s = {name: np.array(columns[name], dtype=np.int64) for name in names if name in ("e", "t", "known")}
     values = {"k": pa.array(columns["k"], pa.int64()), "v": pa.array(columns["v"], kind)}
     return History(int64s["e"], int64s["t"], values, int64s.get("known"))
@@ -65,29 +65,29 @@ def check(
     wanted: list[WindowedAggregate],
     names: Sequence[str] = NAMES,
 ) -> list[pa.Array]:
-    """Compare both engines with the oracle, values and types; returns the kernel's arrays."""
+    """Compare both engines with the oracle, values and types; returns the numpy engine's arrays."""
     ordered, probing = in_order(rows), sorted(spine)
     known = [row for row in ordered if "known" not in names or row[names.index("known")] is not None]
-    history, moments = history_of(known, kind, names), probes_of(probing)
-    results = {name: engine(history, moments, wanted, "here") for name, engine in ENGINES.items()}
-    for place, one in enumerate(wanted):
-        expected = answers(ordered, probing, one, names)
-        for name, found in results.items():
-            array = found[place]
+    history, probes = history_of(known, kind, names), probes_of(probing)
+    results = {name: engine(history, probes, wanted, "here") for name, engine in ENGINES.items()}
+    for index, aggregate in enumerate(wanted):
+        expected = answers(ordered, probing, aggregate, names)
+        for name, arrays in results.items():
+            array = arrays[index]
             array.validate(full=True)
-            assert array.type == results["duckdb"][place].type, (name, one)
+            assert array.type == results["duckdb"][index].type, (name, aggregate)
             assert len(array) == len(expected)
             for value, right in zip(array.to_pylist(), expected, strict=True):
-                assert same(one.kind, value, right), (name, one, value, right)
+                assert same(aggregate.kind, value, right), (name, aggregate, value, right)
                 assert not is_negative_zero(value)
     return results["duckdb"]
 
 
-def same(kind: str, found: Any, expected: Any) -> bool:
+def same(kind: str, value: Any, expected: Any) -> bool:
     """Equal, a deviation within its tolerance (or the spacing of the smallest doubles)."""
-    if kind == "std" and found is not None and expected is not None and math.isfinite(expected):
-        return math.isclose(found, expected, rel_tol=STD_TOLERANCE, abs_tol=5e-324)
-    return order_key(found) == order_key(expected)
+    if kind == "std" and value is not None and expected is not None and math.isfinite(expected):
+        return math.isclose(value, expected, rel_tol=STD_TOLERANCE, abs_tol=5e-324)
+    return order_key(value) == order_key(expected)
 
 
 def is_negative_zero(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The kernel against the oracle on generated histories, and chunk by chunk against itself."""
+"""Both engines against the oracle on generated histories, and chunk by chunk against itself."""
 
 import datetime
 import math
@@ -137,23 +137,23 @@ def test_chunks_do_not_show(rows, spine, wanted, cut):
     parts = [
         aggregate(
             history_of([row for row in ordered if (row[0] < cut) == low], pa.float64()),
-            probes_of([one for one in probing if (one[0] < cut) == low]),
+            probes_of([probe for probe in probing if (probe[0] < cut) == low]),
             wanted,
             "here",
         )
         for low in (True, False)
     ]
-    for place, one in enumerate(whole):
-        joined = pa.concat_arrays([part[place] for part in parts])
-        assert bits(joined) == bits(one)
+    for index, array in enumerate(whole):
+        joined = pa.concat_arrays([part[index] for part in parts])
+        assert bits(joined) == bits(array)
 
 
 def bits(array):
     """Values with doubles as their bits, so that NaN equals NaN."""
     if pa.types.is_list(array.type):
-        return [None if one is None else np.array(one, dtype=np.float64).tobytes() for one in array.to_pylist()]
+        return [None if value is None else np.array(value, dtype=np.float64).tobytes() for value in array.to_pylist()]
     if pa.types.is_floating(array.type):
-        return [None if one is None else np.float64(one).tobytes() for one in array.to_pylist()]
+        return [None if value is None else np.float64(value).tobytes() for value in array.to_pylist()]
     return array.to_pylist()
 
 
@@ -170,8 +170,8 @@ def test_types_are_exact():
         WindowedAggregate("f", "list", "i", 5, 2),
         WindowedAggregate("g", "last_distinct", "v", 5, 2),
     ]
-    found = aggregate(history, probes_of([(1, 2)]), wanted, "here")
-    assert [one.type for one in found] == [
+    arrays = aggregate(history, probes_of([(1, 2)]), wanted, "here")
+    assert [array.type for array in arrays] == [
         pa.int64(),
         pa.decimal128(38, 2),
         pa.float64(),
@@ -185,17 +185,17 @@ def test_types_are_exact():
 def test_the_edges_of_a_window():
     """Rows at t - W are seen, rows at t are not."""
     history = history_of([(1, time, 0, time) for time in (2, 3, 4, 5)], pa.int64())
-    found = aggregate(history, probes_of([(1, 5)]), [WindowedAggregate("x", "list", "v", 2, 9)], "here")
-    assert found[0].to_pylist() == [[4, 3]]
+    arrays = aggregate(history, probes_of([(1, 5)]), [WindowedAggregate("x", "list", "v", 2, 9)], "here")
+    assert arrays[0].to_pylist() == [[4, 3]]
 
 
 def test_no_probes_and_no_history():
     wanted = [WindowedAggregate("n", "count", None, 5), WindowedAggregate("l", "last_distinct", "v", None, 3)]
     wanted += [WindowedAggregate("s", "sum", "v", 5), WindowedAggregate("m", "last", "v", 5)]
     empty = history_of([], pa.decimal128(5, 1))
-    assert [len(one) for one in aggregate(empty, probes_of([]), wanted, "here")] == [0, 0, 0, 0]
-    found = aggregate(empty, probes_of([(0, 0), (0, 0), (3, 1)]), wanted, "here")
-    assert [one.to_pylist() for one in found] == [[0] * 3, [[]] * 3, [None] * 3, [None] * 3]
+    assert [len(array) for array in aggregate(empty, probes_of([]), wanted, "here")] == [0, 0, 0, 0]
+    arrays = aggregate(empty, probes_of([(0, 0), (0, 0), (3, 1)]), wanted, "here")
+    assert [array.to_pylist() for array in arrays] == [[0] * 3, [[]] * 3, [None] * 3, [None] * 3]
 
 
 def test_no_aggregates():
@@ -209,8 +209,8 @@ def test_columns_that_are_slices():
     history = History(np.zeros(4, dtype=np.int64), np.arange(4), {"d": column, "t": texts})
     wanted = [WindowedAggregate("s", "sum", "d", None), WindowedAggregate("l", "last_distinct", "t", None, 5)]
     wanted += [WindowedAggregate("k", "last_distinct", "d", None, 5)]
-    found = aggregate(history, Probes(np.zeros(1, dtype=np.int64), np.array([9])), wanted, "here")
-    assert [one.to_pylist() for one in found] == [[Decimal(3)], [["b", "a"]], [[Decimal(2), Decimal(1)]]]
+    arrays = aggregate(history, Probes(np.zeros(1, dtype=np.int64), np.array([9])), wanted, "here")
+    assert [array.to_pylist() for array in arrays] == [[Decimal(3)], [["b", "a"]], [[Decimal(2), Decimal(1)]]]
 
 
 def test_impression_lists_share_one_window():

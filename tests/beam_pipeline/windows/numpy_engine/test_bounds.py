@@ -15,21 +15,21 @@ WINDOW = st.none() | st.integers(0, 20) | st.sampled_from([2**62, 2**63 - 1, 2**
 
 
 def finder(history, probes, packed):
-    entity, time = (np.array([row[place] for row in history], dtype=np.int64) for place in range(2))
+    entity, time = (np.array([row[index] for row in history], dtype=np.int64) for index in range(2))
     return BoundFinder(segments_of(entity), time, probes, packed=packed)
 
 
 def seen(history, entity, time, window):
     """The positions inside the window, by definition."""
     return [
-        place
-        for place, (e, t) in enumerate(history)
+        index
+        for index, (e, t) in enumerate(history)
         if e == entity and t < time and (window is None or t >= time - window)
     ]
 
 
 def distinct(spine):
-    entity, time = (np.array([row[place] for row in spine], dtype=np.int64) for place in range(2))
+    entity, time = (np.array([row[index] for row in spine], dtype=np.int64) for index in range(2))
     return distinct_probes(entity, time)
 
 
@@ -42,9 +42,9 @@ def test_the_definition_of_a_window(data, wide, window):
     for packed in (None, False):
         bounds = finder(history, probes, packed).find(window)
         assert (bounds.lo <= bounds.hi).all()
-        for place in range(len(bounds)):
-            inside = list(range(bounds.lo[place], bounds.hi[place]))
-            assert inside == seen(history, probes.entity[place], int(probes.time[place]), window)
+        for index in range(len(bounds)):
+            inside = list(range(bounds.lo[index], bounds.hi[index]))
+            assert inside == seen(history, probes.entity[index], int(probes.time[index]), window)
 
 
 @settings(max_examples=examples(50), deadline=None)
@@ -70,7 +70,7 @@ def test_the_packed_key_is_used_up_to_the_last_bit():
     """Two entities with a stride of 2^62 - 1 fit in 63 bits, with a stride of 2^62 they do not."""
     probes = DistinctProbes(np.array([0, 1]), np.array([2**62, 2**62]), None)
     for span, fits in ((2**62 - 3, True), (2**62 - 2, False)):
-        found = finder([(0, 0), (0, span), (1, 0), (1, span)], probes, None)
-        assert (found._keys is not None) == fits
-        bounds = found.find(None)
+        packed = finder([(0, 0), (0, span), (1, 0), (1, span)], probes, None)
+        assert (packed._keys is not None) == fits
+        bounds = packed.find(None)
         assert (bounds.lo.tolist(), bounds.hi.tolist()) == ([0, 2], [2, 4])

@@ -34,26 +34,26 @@ def probes_of_heavy(count):
     return Probes(np.full(count, 2), np.sort(rng.integers(0, EVENTS // 2 + 10, count)))
 
 
-def rows_seen(history, moment, window):
+def rows_seen(history, instant, window):
     """The rows of user 2 in the window, newest first, as the oracle takes them."""
     own = slice(BEFORE, BEFORE + EVENTS)
     time = history.time[own]
-    inside = time < moment
+    inside = time < instant
     if window is not None:
-        inside &= time >= moment - window
+        inside &= time >= instant - window
     if history.known is not None:
-        inside &= history.known[own] < moment
-    places = pa.array(BEFORE + np.flatnonzero(inside)[::-1])
-    values, lists = (history.columns[name].take(places).to_pylist() for name in ("v", "w"))
+        inside &= history.known[own] < instant
+    rows = pa.array(BEFORE + np.flatnonzero(inside)[::-1])
+    values, lists = (history.columns[name].take(rows).to_pylist() for name in ("v", "w"))
     return [{"v": value, "w": elements} for value, elements in zip(values, lists, strict=True)]
 
 
 def compare(engine, history, probes, wanted, every):
-    (found,) = ENGINES[engine](history, probes, [wanted], "here")
-    for place in range(every // 2, len(probes.time), every):
-        rows = rows_seen(history, probes.time[place], wanted.window)
+    (values,) = ENGINES[engine](history, probes, [wanted], "here")
+    for index in range(every // 2, len(probes.time), every):
+        rows = rows_seen(history, probes.time[index], wanted.window)
         expected = oracle.aggregate(wanted.kind, rows, wanted.column, wanted.max_length, "newest_first")
-        assert same(wanted.kind, found[place].as_py(), expected), (wanted, place)
+        assert same(wanted.kind, values[index].as_py(), expected), (wanted, index)
 
 
 @pytest.mark.some(13)

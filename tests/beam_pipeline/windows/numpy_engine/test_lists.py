@@ -48,8 +48,8 @@ def test_every_way_to_look_back(budget, jump, seed, items, most):
         patch.setattr(distinct, "PAIR_BUDGET", budget)
         patch.setattr(distinct, "_JUMP_COST", jump)
         patch.setattr(distinct, "_FIRST_LOOK", 4)
-        found = as_lists(newest_distinct(grouped(entity, codes, items).following, window, most))
-    assert found == expected_rows(codes, window, most)
+        lists = as_lists(newest_distinct(grouped(entity, codes, items).following, window, most))
+    assert lists == expected_rows(codes, window, most)
 
 
 @settings(max_examples=examples(60), deadline=None)
@@ -57,7 +57,7 @@ def test_every_way_to_look_back(budget, jump, seed, items, most):
 def test_the_next_row_of_the_same_item(pairs, limit):
     """Packed where the limit is small, by lexsort where it is large."""
     pairs = sorted(pairs, key=lambda pair: pair[0])
-    entity, codes = (np.array([pair[place] for pair in pairs]) for place in range(2))
+    entity, codes = (np.array([pair[index] for pair in pairs]) for index in range(2))
     expected = [
         next((later for later in range(row + 1, len(pairs)) if pairs[later] == pairs[row]), len(pairs))
         for row in range(len(pairs))
@@ -85,10 +85,10 @@ def test_a_user_with_100000_events(shape, engine):
         "a long run": np.concatenate([np.arange(rows // 2), np.zeros(rows // 2, dtype=np.int64)]),
     }[shape]
     probes = np.sort(rng.integers(0, rows // 2, 10_000))
-    found = heavy_user(engine, items, probes, 32)
-    for place in range(0, len(probes), 997):
-        seen = items[: 2 * probes[place]][::-1]
-        assert found[place].as_py() == first_of_each(seen[:60_000].tolist())[:32]
+    lists = heavy_user(engine, items, probes, 32)
+    for index in range(0, len(probes), 997):
+        seen = items[: 2 * probes[index]][::-1]
+        assert lists[index].as_py() == first_of_each(seen[:60_000].tolist())[:32]
 
 
 @pytest.mark.parametrize("engine", ENGINES)

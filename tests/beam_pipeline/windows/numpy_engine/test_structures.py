@@ -39,10 +39,10 @@ def test_the_nearest_row_whose_key_is_large_enough(seed, rows):
     keys = rng.integers(-5, 6, rows)
     window = some_windows(rng, rows, 30)
     least = rng.integers(-6, 7, 30)
-    found = previous(maxima(keys.copy()), window.hi, window.lo, least)
-    for place, (lo, hi) in enumerate(zip(window.lo, window.hi, strict=True)):
-        wanted = [row for row in range(lo, hi) if keys[row] >= least[place]]
-        assert found[place] == wanted[-1] if wanted else found[place] < lo
+    rows = previous(maxima(keys.copy()), window.hi, window.lo, least)
+    for index, (lo, hi) in enumerate(zip(window.lo, window.hi, strict=True)):
+        wanted = [row for row in range(lo, hi) if keys[row] >= least[index]]
+        assert rows[index] == wanted[-1] if wanted else rows[index] < lo
 
 
 @settings(max_examples=examples(60), deadline=None)
@@ -72,10 +72,13 @@ VALUES = {
 @pytest.mark.parametrize("name", VALUES)
 def test_codes_are_in_the_order_of_the_values(name):
     kind, values = VALUES[name]
-    shuffled = [values[place] for place in np.random.default_rng(4).integers(0, len(values), 40)]
+    shuffled = [values[index] for index in np.random.default_rng(4).integers(0, len(values), 40)]
     codes = order_codes(pa.array([None, *shuffled], kind).slice(1)).tolist()
-    for one, other, left, right in zip(codes, codes[1:], shuffled, shuffled[1:], strict=False):
-        assert (one < other, one == other) == (order_key(left) < order_key(right), order_key(left) == order_key(right))
+    for code, following, left, right in zip(codes, codes[1:], shuffled, shuffled[1:], strict=False):
+        assert (code < following, code == following) == (
+            order_key(left) < order_key(right),
+            order_key(left) == order_key(right),
+        )
 
 
 def test_structs_have_no_order():
@@ -124,8 +127,8 @@ def test_light_and_heavy_windows(fringe, heavy, budget, seed, items, most):
         patch.setattr(frequent, "_FRINGE", fringe)
         patch.setattr(frequent, "_HEAVY", heavy)
         patch.setattr(frequent, "PAIR_BUDGET", budget)
-        found = most_frequent(grouped(entity, codes, items), window, most)
-    lists = [part.tolist() for part in np.split(found.rows, np.cumsum(found.lengths)[:-1])]
+        picked = most_frequent(grouped(entity, codes, items), window, most)
+    lists = [part.tolist() for part in np.split(picked.rows, np.cumsum(picked.lengths)[:-1])]
     assert lists == [by_frequency(codes, lo, hi, most) for lo, hi in zip(window.lo, window.hi, strict=True)]
 
 
@@ -136,32 +139,32 @@ def test_what_a_probe_may_see(seed, rows, budget):
     rng = np.random.default_rng(seed)
     time = np.sort(rng.integers(0, 12, rows))
     known = time + rng.choice([-1, 0, 0, 1, 6], rows)
-    moment = np.sort(rng.integers(0, 20, 12))
-    hi = np.searchsorted(time, moment)
+    instant = np.sort(rng.integers(0, 20, 12))
+    hi = np.searchsorted(time, instant)
     window = Bounds(rng.integers(0, hi + 1), hi)
     looked = Visibility(time, known)
-    seen = looked.within(window, moment)
+    seen = looked.within(window, instant)
     rows_seen = [list(range(lo, hi)) for lo, hi in zip(seen.bounds.lo, seen.bounds.hi, strict=True)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(visibility, "ROW_BUDGET", budget)
-        for copies in looked.copies(window, moment, seen.mixed):
+        for copies in looked.copies(window, instant, seen.mixed):
             assert copies.ranks().tolist() == sorted(copies.ranks().tolist())
-            for place, lo, end in zip(copies.places, copies.bounds.lo, copies.bounds.hi, strict=True):
-                assert rows_seen[place] == []
-                rows_seen[place] = copies.rows[lo:end].tolist()
-    for place, found in enumerate(rows_seen):
-        visible = [row for row in range(window.lo[place], window.hi[place]) if known[row] < moment[place]]
-        assert found == visible
+            for index, lo, end in zip(copies.probes, copies.bounds.lo, copies.bounds.hi, strict=True):
+                assert rows_seen[index] == []
+                rows_seen[index] = copies.rows[lo:end].tolist()
+    for index, rows in enumerate(rows_seen):
+        visible = [row for row in range(window.lo[index], window.hi[index]) if known[row] < instant[index]]
+        assert rows == visible
         is_range = visible == list(range(visible[0], visible[0] + len(visible))) if visible else True
-        hidden_before = bool(visible) and visible[0] > window.lo[place]
-        assert (place in seen.mixed) == (not is_range or hidden_before)
+        hidden_before = bool(visible) and visible[0] > window.lo[index]
+        assert (index in seen.mixed) == (not is_range or hidden_before)
 
 
 def bits(value):
     return np.float64(value).tobytes()
 
 
-def one(values, kind, function):
+def over_all(values, kind, function):
     array = pa.array(values, kind)
     return float(function(array, [Bounds(np.array([0]), np.array([len(array)]))])[0][0])
 
@@ -185,7 +188,7 @@ def one(values, kind, function):
     ],
 )
 def test_means_by_hand(values, mean):
-    assert bits(one(values, pa.float64(), window_means)) == bits(mean)
+    assert bits(over_all(values, pa.float64(), window_means)) == bits(mean)
 
 
 @pytest.mark.parametrize(
@@ -200,17 +203,17 @@ def test_means_by_hand(values, mean):
     ],
 )
 def test_deviations_by_hand(values, deviation):
-    found = one(values, pa.float64(), window_deviations)
-    assert math.isclose(found, deviation, rel_tol=1e-15) or bits(found) == bits(deviation)
+    root = over_all(values, pa.float64(), window_deviations)
+    assert math.isclose(root, deviation, rel_tol=1e-15) or bits(root) == bits(deviation)
 
 
 @settings(max_examples=examples(200), deadline=None)
 @given(st.integers(2**63, 2**64 - 1), st.integers(-1200, 970))
 def test_rounding_to_doubles(whole, exponent):
     """Once, also to the short numbers below 2^-1022; and to infinity."""
-    found = to_doubles(np.array([whole], dtype=np.uint64), np.array([exponent]))[0]
+    rounded = to_doubles(np.array([whole], dtype=np.uint64), np.array([exponent]))[0]
     try:
         wanted = float(Fraction(whole) * Fraction(2) ** exponent)
     except OverflowError:
         wanted = math.inf
-    assert bits(found) == bits(wanted)
+    assert bits(rounded) == bits(wanted)

@@ -36,10 +36,10 @@ def sum_all(values, kind, engines=BOTH):
     """The sum of all values, by the interface: the same by every engine."""
     rows = len(values)
     history = History(np.full(rows, 7, dtype=np.int64), np.arange(rows), {"v": pa.array(values, kind)})
-    moment, where = Probes(np.array([7]), np.array([rows])), "operator 'r', day 2017-01-29"
-    found = [engine(history, moment, [SUM], where)[0][0].as_py() for engine in engines]
-    assert all(order_key(one) == order_key(found[0]) for one in found)
-    return found[0]
+    probe, where = Probes(np.array([7]), np.array([rows])), "operator 'r', day 2017-01-29"
+    sums = [engine(history, probe, [SUM], where)[0][0].as_py() for engine in engines]
+    assert all(order_key(total) == order_key(sums[0]) for total in sums)
+    return sums[0]
 
 
 def bits(value):
@@ -51,9 +51,9 @@ def bits(value):
 def test_doubles_are_correctly_rounded(values, ranges):
     window = windows_of(ranges, len(values))
     (sums,) = double_sums(np.array(values, dtype=np.float64), [window])
-    for lo, hi, found in zip(window.lo, window.hi, sums, strict=True):
+    for lo, hi, rounded in zip(window.lo, window.hi, sums, strict=True):
         inside = [value + 0.0 for value in values[lo:hi]]
-        assert bits(found) == bits(total(inside) + 0.0 if inside else 0.0)
+        assert bits(rounded) == bits(total(inside) + 0.0 if inside else 0.0)
 
 
 @settings(max_examples=examples(100), deadline=None)
@@ -108,8 +108,8 @@ def test_one_pattern_of_nan():
 
 def test_special_values_touch_only_their_windows():
     values = np.array([1.0, math.nan, 2.0, math.inf, 3.0, -math.inf, 4.0])
-    places = np.arange(len(values))
-    (sums,) = double_sums(values, [Bounds(places, np.minimum(places + 2, len(values)))])
+    rows = np.arange(len(values))
+    (sums,) = double_sums(values, [Bounds(rows, np.minimum(rows + 2, len(values)))])
     assert [bits(value) for value in sums] == [
         bits(value) for value in (math.nan, math.nan, math.inf, math.inf, -math.inf, -math.inf, 4.0)
     ]
@@ -147,10 +147,10 @@ def test_integers_are_exact_or_marked(kind, data, ranges):
     values = data.draw(st.lists(value, max_size=30))
     window = windows_of(ranges, len(values))
     (sums,) = window_sums(pa.array(values, kind), [window])
-    for place, (lo, hi) in enumerate(zip(window.lo, window.hi, strict=True)):
+    for index, (lo, hi) in enumerate(zip(window.lo, window.hi, strict=True)):
         exact = sum(values[lo:hi])
-        assert sums.outside[place] == (not -(2**63) <= exact < 2**63)
-        assert sums.outside[place] or sums.values[place] == exact
+        assert sums.outside[index] == (not -(2**63) <= exact < 2**63)
+        assert sums.outside[index] or sums.values[index] == exact
 
 
 @settings(max_examples=examples(100), deadline=None)
@@ -164,8 +164,8 @@ def test_decimals_are_exact_or_marked(unscaled, ranges):
     (sums,) = window_sums(pa.array([Decimal(value) for value in unscaled], kind), [window])
     exact = [sum(unscaled[lo:hi]) for lo, hi in zip(window.lo, window.hi, strict=True)]
     assert sums.outside.tolist() == [abs(value) >= 10**38 for value in exact]
-    found = sums.to_arrow(sums.outside).to_pylist()
-    assert found == [Decimal(value) if abs(value) < 10**38 else None for value in exact]
+    decimals = sums.to_arrow(sums.outside).to_pylist()
+    assert decimals == [Decimal(value) if abs(value) < 10**38 else None for value in exact]
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -51,9 +51,9 @@ def test_every_level(
         WindowedAggregate(kind, kind, "v", window, most if kind in ("last_distinct", "top_k") else None)  # type: ignore[arg-type]
         for kind in KINDS
     ]
-    found = aggregate(history_of(ordered, pa.int64(), names), probes_of(probing), wanted, "here")
-    for one, array in zip(wanted, found, strict=True):
-        assert array.to_pylist() == answers(ordered, probing, one, names), one
+    arrays = aggregate(history_of(ordered, pa.int64(), names), probes_of(probing), wanted, "here")
+    for aggregated, array in zip(wanted, arrays, strict=True):
+        assert array.to_pylist() == answers(ordered, probing, aggregated, names), aggregated
 
 
 @pytest.mark.parametrize("kind", ["count_distinct", "top_k", "last_distinct"])
@@ -64,8 +64,8 @@ def test_windows_of_hundreds_of_rows(kind: str) -> None:
     rows = in_order([(0, time // 3, 0, int(item)) for time, item in enumerate(drawn)])
     spine = [(0, int(time)) for time in rng.integers(300, 1_000, 25)]
     wanted = WindowedAggregate("x", kind, "v", 290, None if kind == "count_distinct" else 40)  # type: ignore[arg-type]
-    (found,) = aggregate(history_of(rows, pa.int64()), probes_of(sorted(spine)), [wanted], "here")
-    assert found.to_pylist() == answers(rows, sorted(spine), wanted)
+    (array,) = aggregate(history_of(rows, pa.int64()), probes_of(sorted(spine)), [wanted], "here")
+    assert array.to_pylist() == answers(rows, sorted(spine), wanted)
 
 
 ORDERED: list[tuple[pa.DataType, list[Any]]] = [
@@ -78,16 +78,18 @@ ORDERED: list[tuple[pa.DataType, list[Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "values"), ORDERED, ids=lambda one: str(one) if isinstance(one, pa.DataType) else "")
+@pytest.mark.parametrize(
+    ("kind", "values"), ORDERED, ids=lambda value: str(value) if isinstance(value, pa.DataType) else ""
+)
 def test_polars_orders_values_as_the_contract_does(kind: pa.DataType, values: list[Any]) -> None:
-    assert [order_key(one) for one in values] == sorted(order_key(one) for one in values)
-    shuffled = [values[place] for place in np.random.default_rng(1).permutation(len(values))]
-    held, rows = pl.Series(pa.array(shuffled, kind)), len(values)
+    assert [order_key(value) for value in values] == sorted(order_key(value) for value in values)
+    shuffled = [values[index] for index in np.random.default_rng(1).permutation(len(values))]
+    series, rows = pl.Series(pa.array(shuffled, kind)), len(values)
     windows = Windows(pl.Series([0] * rows), pl.select(pl.int_range(1, rows + 1)).to_series())
     for least, choose in ((False, max), (True, min)):
-        found = rows_of_greatest(held, windows, least=least).to_list()
+        greatest = rows_of_greatest(series, windows, least=least).to_list()
         wanted = [choose(shuffled[:end], key=order_key) for end in range(1, rows + 1)]
-        assert [order_key(shuffled[row]) for row in found] == [order_key(one) for one in wanted]
+        assert [order_key(shuffled[row]) for row in greatest] == [order_key(value) for value in wanted]
 
 
 @given(
@@ -97,8 +99,8 @@ def test_polars_orders_values_as_the_contract_does(kind: pa.DataType, values: li
 )
 @settings(max_examples=examples(300), deadline=None)
 def test_sums_of_bands_are_rounded_once(integers: list[int], exponent: int, count: int) -> None:
-    parts = [(pl.Series([one], dtype=pl.Int128), exponent + 40 * place) for place, one in enumerate(integers)]
-    exact = sum(one << (40 * place) for place, one in enumerate(integers))
+    parts = [(pl.Series([integer], dtype=pl.Int128), exponent + 40 * index) for index, integer in enumerate(integers)]
+    exact = sum(integer << (40 * index) for index, integer in enumerate(integers))
     assert to_doubles(parts)[0] == nearest(exact, 1, exponent)
     assert to_doubles(parts, pl.Series([count]))[0] == nearest(exact, count, exponent)
 
@@ -132,7 +134,7 @@ def test_the_bytes_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> N
     before = aggregate(history, probes, wanted, "here")
     monkeypatch.setattr(items, "PAIR_BUDGET", 1_000)
     after = aggregate(history, probes, wanted, "here")
-    assert all(one.equals(other) for one, other in zip(before, after, strict=True))
+    assert all(array.equals(other) for array, other in zip(before, after, strict=True))
 
 
 def test_text_cannot_be_summed() -> None:
