@@ -86,11 +86,11 @@ class DType:
         word = text.strip()
         if word.count("<") > _MOST_NESTED:
             raise ValueError(f"a type has at most {_MOST_NESTED} lists in each other, found {word.count('<')}")
-        if found := _LIST.fullmatch(word):
-            item = DType.parse(found[1])
+        if match := _LIST.fullmatch(word):
+            item = DType.parse(match[1])
             return DType(f"list<{item.name}>", item=item)
-        if found := _DECIMAL.fullmatch(word):
-            precision, scale = int(found[1]), int(found[2])
+        if match := _DECIMAL.fullmatch(word):
+            precision, scale = int(match[1]), int(match[2])
             if not 1 <= precision <= 38 or scale > precision:
                 raise ValueError(
                     f"'{cut(word)}' is not a decimal: precision is 1 to 38 and scale at most the precision"
@@ -191,18 +191,18 @@ def is_known(name: str) -> bool:
     return True
 
 
-def describe_arrow(found: pa.DataType) -> str:
+def describe_arrow(arrow: pa.DataType) -> str:
     """The name in our spelling of an Arrow type that was read from a file; Arrow's own where we have none."""
     import pyarrow as pa
 
-    if pa.types.is_dictionary(found):
-        return describe_arrow(found.value_type)
-    if pa.types.is_list(found) or pa.types.is_large_list(found) or pa.types.is_fixed_size_list(found):
-        return f"list<{describe_arrow(found.value_type)}>"
-    if pa.types.is_decimal(found):
-        return f"decimal({found.precision}, {found.scale})"
-    if pa.types.is_timestamp(found):
+    if pa.types.is_dictionary(arrow):
+        return describe_arrow(arrow.value_type)
+    if pa.types.is_list(arrow) or pa.types.is_large_list(arrow) or pa.types.is_fixed_size_list(arrow):
+        return f"list<{describe_arrow(arrow.value_type)}>"
+    if pa.types.is_decimal(arrow):
+        return f"decimal({arrow.precision}, {arrow.scale})"
+    if pa.types.is_timestamp(arrow):
         # Any zone means instants in UTC; the zone's name is a matter of display.
-        return f"timestamp[{found.unit}{', UTC' if found.tz else ''}]"
+        return f"timestamp[{arrow.unit}{', UTC' if arrow.tz else ''}]"
     simple = {"date32[day]": "date", "large_string": "string", "string_view": "string"}
-    return simple.get(str(found), str(found))
+    return simple.get(str(arrow), str(arrow))

@@ -49,16 +49,16 @@ class Duration:
         text = str(value).strip()
         if text == "unbounded":
             return Duration(text, None)
-        found = _SHAPE.fullmatch(text)
-        if found and len(found[1]) > _MOST_DIGITS:
-            raise ValueError(f"a duration of {len(found[1])} digits is longer than any data: write 'unbounded'")
-        if not found or int(found[1]) == 0:
+        match = _SHAPE.fullmatch(text)
+        if match and len(match[1]) > _MOST_DIGITS:
+            raise ValueError(f"a duration of {len(match[1])} digits is longer than any data: write 'unbounded'")
+        if not match or int(match[1]) == 0:
             units = ", ".join(_UNITS_NS)
             raise ValueError(
                 f"'{cut(text)}' is not a duration: write a whole number above 0 and a unit ({units}), "
                 "like 7d, or 'unbounded'"
             )
-        return Duration(text, int(found[1]) * _UNITS_NS[found[2]])
+        return Duration(text, int(match[1]) * _UNITS_NS[match[2]])
 
     @property
     def days(self) -> int | None:

@@ -38,7 +38,7 @@ class DaedaError(Exception):
     @property
     def sentences(self) -> tuple[str, ...]:
         """What is told, a line for each."""
-        return tuple(str(one) for one in self.args)
+        return tuple(map(str, self.args))
 
     def __str__(self) -> str:
         return "\n".join(self.sentences)

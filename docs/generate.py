@@ -177,22 +177,22 @@ def _types() -> Iterator[str]:
 
 def runtime_flags() -> dict[str, str]:
     """The flag of each setting, by its dotted name."""
-    return {one.setting: one.flag for one in SETTINGS}
+    return {flag.setting: flag.flag for flag in SETTINGS}
 
 
 def _models(model: type[BaseModel], flags: Mapping[str, str] | None = None) -> Iterator[str]:
     """A table for a model and for each model in it, in the order in which they are met."""
     waiting: list[tuple[type[BaseModel], str]] = [(model, "")]
-    for one, path in waiting:
+    for model, path in waiting:
         if path:
-            yield f"### {'Source' if one is SourceModel else one.__name__}\n"
-        yield f"`{path}`: {_paragraph(one)}" if path else _paragraph(one)
-        if one is SourceModel:
+            yield f"### {'Source' if model is SourceModel else model.__name__}\n"
+        yield f"`{path}`: {_paragraph(model)}" if path else _paragraph(model)
+        if model is SourceModel:
             yield from _source_kinds()
-        shared = frozenset(SourceModel.model_fields if one in SOURCE_KINDS else ())
-        yield from _fields(one, path, flags, shared)
-        hints = get_type_hints(one, include_extras=True)
-        for name in one.model_fields:
+        shared = frozenset(SourceModel.model_fields if model in SOURCE_KINDS else ())
+        yield from _fields(model, path, flags, shared)
+        hints = get_type_hints(model, include_extras=True)
+        for name in model.model_fields:
             nested_models = _models_in(hints[name])
             for nested in [SourceModel, *nested_models] if set(SOURCE_KINDS) <= set(nested_models) else nested_models:
                 if nested not in [seen for seen, _ in waiting]:
@@ -237,7 +237,7 @@ def _rows(
         if flags is not None:
             flag = flags.get(_dotted(path, name))
             cells.append(f"`{flag}`" if flag else "")
-        yield f"| {' | '.join(_cell(one) for one in cells)} |"
+        yield f"| {' | '.join(_cell(cell) for cell in cells)} |"
 
 
 def _dotted(path: str, name: str) -> str:
@@ -255,11 +255,14 @@ def _paragraph(model: type[BaseModel]) -> str:
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [found for argument in get_args(annotation) for found in _models_in(argument)]
+    return [model for argument in get_args(annotation) for model in _models_in(argument)]
 
 
 def _value(annotation: Any, field: FieldInfo) -> str:
-    bounds = {type(one).__name__: getattr(one, type(one).__name__.lower(), None) for one in field.metadata}
+    bounds = {
+        type(constraint).__name__: getattr(constraint, type(constraint).__name__.lower(), None)
+        for constraint in field.metadata
+    }
     low, high = bounds.get("Ge"), bounds.get("Le")
     text = _written(annotation)
     if low is not None and high is not None:
@@ -271,16 +274,19 @@ def _written(annotation: Any) -> str:
     """How a value of the annotation is written in YAML."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        for one in arguments[1:]:
-            if isinstance(one, BeforeValidator | PlainValidator) and one.func.__name__ in _WRITTEN:
-                return _WRITTEN[one.func.__name__]
-        if any(isinstance(one, BeforeValidator) and one.func is runtime._output_column for one in arguments[1:]):
+        for argument in arguments[1:]:
+            if isinstance(argument, BeforeValidator | PlainValidator) and argument.func.__name__ in _WRITTEN:
+                return _WRITTEN[argument.func.__name__]
+        if any(
+            isinstance(argument, BeforeValidator) and argument.func is runtime._output_column
+            for argument in arguments[1:]
+        ):
             return f"name, or {_written(arguments[0])}"
         return _written(arguments[0])
     if origin is Literal:
-        return " | ".join(f"`{one}`" for one in arguments)
+        return " | ".join(f"`{argument}`" for argument in arguments)
     if origin in (Union, types.UnionType):
-        return " or ".join(_written(one) for one in arguments if one is not type(None))
+        return " or ".join(_written(argument) for argument in arguments if argument is not type(None))
     if origin is tuple:
         return f"list of {_written(arguments[0])}"
     if origin is dict:
@@ -359,15 +365,21 @@ def pipeline() -> str:
         "|---|---|---|",
     ]
     operators: list[type[Any]] = list(get_args(Operator))
-    for one in operators:
-        kind = one.model_fields["op_kind"].default
-        runs = ", ".join(f"{target.executor}: {target.engine}" for target in sorted(one.targets)) or "not built yet"
-        lines.append(f"| [`{kind}`](#{kind}) | {one.__name__} | {runs} |")
+    for operator in operators:
+        kind = operator.model_fields["op_kind"].default
+        runs = (
+            ", ".join(f"{target.executor}: {target.engine}" for target in sorted(operator.targets)) or "not built yet"
+        )
+        lines.append(f"| [`{kind}`](#{kind}) | {operator.__name__} | {runs} |")
     lines.append("")
     shared: list[type[BaseModel]] = []
-    for one in operators:
-        lines += [f"### {one.model_fields['op_kind'].default}\n", _paragraph(one), *_fields(one, left_out=_SHARED)]
-        shared = list(dict.fromkeys([*shared, *_models_below(one)]))
+    for operator in operators:
+        lines += [
+            f"### {operator.model_fields['op_kind'].default}\n",
+            _paragraph(operator),
+            *_fields(operator, left_out=_SHARED),
+        ]
+        shared = list(dict.fromkeys([*shared, *_models_below(operator)]))
     lines.append("## Entries of operators\n")
     for model in shared:
         lines += [f"### {model.__name__}\n", _paragraph(model), *_fields(model)]

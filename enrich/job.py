@@ -200,7 +200,7 @@ class _Run:
         """Leave the profile of a day: this process's own steps around those of the actors."""
         meter = self._meters.pop(day)
         if meter is not None:
-            before, after = meter.found
+            before, after = meter.usages
             usage = added_up((before, *(step for receipt in receipts for step in receipt.usage), after))
             write_profile(self._staging.layout, "enriched", DayProfile(day, 1, usage))
 

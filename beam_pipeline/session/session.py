@@ -39,7 +39,7 @@ class DaySession:
     def write_profile(self) -> None:
         """Leave the profile of the day, where the run asks for one."""
         if self.meter is not None:
-            profile = DayProfile(self.day, self.context.day_workers, self.meter.found)
+            profile = DayProfile(self.day, self.context.day_workers, self.meter.usages)
             write_profile(self.context.staging.layout, "skeleton", profile)
 
     def close(self) -> None:

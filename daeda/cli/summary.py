@@ -42,7 +42,7 @@ def print_run(layout: Layout, plans: Mapping[Dataset, Sequence[DayPlan]]) -> Non
     days = next(iter(plans.values()), ())
     totals = dict.fromkeys(plans, 0.0)
     rows_in_all = 0
-    published = {dataset: look_at_days(layout, dataset, [one.day for one in days]) for dataset in plans}
+    published = {dataset: look_at_days(layout, dataset, [day.day for day in days]) for dataset in plans}
     for index, plan in enumerate(days):
         cells = [str(plan.day)]
         rows = None
@@ -78,9 +78,12 @@ def print_plan(
     days = next(iter(plans.values()), ())
     for index, plan in enumerate(days):
         chosen = [planned[index] for planned in plans.values()]
-        reasons = dict.fromkeys(reason for one in chosen for reason in one.reasons)
+        reasons = dict.fromkeys(reason for day_plan in chosen for reason in day_plan.reasons)
         table.add_row(
-            str(plan.day), *(_PLANNED[one.action] for one in chosen), str(plan.files), shortened(list(reasons), 4)
+            str(plan.day),
+            *(_PLANNED[day_plan.action] for day_plan in chosen),
+            str(plan.files),
+            shortened(list(reasons), 4),
         )
     console.print(table)
     for sentence, cut in _cut_days(days):
@@ -92,8 +95,8 @@ def print_plan(
 
 
 def _cut_days(plans: Iterable[DayPlan]) -> list[tuple[str, list[dt.date]]]:
-    found: dict[str, list[dt.date]] = {}
+    days: dict[str, list[dt.date]] = {}
     for plan in plans:
         for sentence in plan.cut:
-            found.setdefault(sentence, []).append(plan.day)
-    return list(found.items())
+            days.setdefault(sentence, []).append(plan.day)
+    return list(days.items())

@@ -12,14 +12,14 @@ from daeda.operators.temporal import Aggregate
 from daeda.settings.aggregations import AggregationSpec
 
 
-def known_aggregates(found: Resolved) -> list[str]:
+def known_aggregates(resolved: Resolved) -> list[str]:
     """The names of all rolling columns that are declared."""
-    return [name for spec in found.project.aggregations.aggregation_specs for name, _ in spec.outputs]
+    return [name for spec in resolved.project.aggregations.aggregation_specs for name, _ in spec.outputs]
 
 
-def take_aggregate(found: Resolved, wanted: str) -> tuple[AggregationSpec, DType | None] | None:
+def take_aggregate(resolved: Resolved, wanted: str) -> tuple[AggregationSpec, DType | None] | None:
     """The spec that makes a column, and the type that it makes (None when it cannot, which is recorded)."""
-    for spec in found.project.aggregations.aggregation_specs:
+    for spec in resolved.project.aggregations.aggregation_specs:
         for name, window in spec.outputs:
             if name == wanted:
                 aggregate = Aggregate(
@@ -30,72 +30,74 @@ def take_aggregate(found: Resolved, wanted: str) -> tuple[AggregationSpec, DType
                     max_length=spec.max_length,
                     order=spec.order,
                 )
-                found.aggregations[name] = (spec, aggregate)
-                return spec, _made_by(found, spec, aggregate)
+                resolved.aggregations[name] = (spec, aggregate)
+                return spec, _made_by(resolved, spec, aggregate)
     return None
 
 
-def _made_by(found: Resolved, spec: AggregationSpec, aggregate: Aggregate) -> DType | None:
-    index = found.project.aggregations.aggregation_specs.index(spec)
-    place = found.project.where("aggregations", ("aggregation_specs", index))
-    relation = history_relation(found, spec, place)
+def _made_by(resolved: Resolved, spec: AggregationSpec, aggregate: Aggregate) -> DType | None:
+    index = resolved.project.aggregations.aggregation_specs.index(spec)
+    place = resolved.project.where("aggregations", ("aggregation_specs", index))
+    relation = history_relation(resolved, spec, place)
     if relation is None:
         return None
     try:
         return aggregate.output(relation).dtype
     except ConfigError as error:
-        found.mistakes.add(place, str(error))
+        resolved.mistakes.add(place, str(error))
         return None
 
 
-def resolve_rolling(found: Resolved, column: ContractColumn, where: str) -> None:
+def resolve_rolling(resolved: Resolved, column: ContractColumn, where: str) -> None:
     """A column of kind rolling: declared, and of the type that it makes."""
-    taken = take_aggregate(found, column.name)
+    taken = take_aggregate(resolved, column.name)
     if taken is None:
-        if column.name not in found.literals:
-            found.mistakes.add(
+        if column.name not in resolved.literals:
+            resolved.mistakes.add(
                 where,
                 f"column '{column.name}' (kind rolling) is made by no aggregation_spec: "
-                f"{did_you_mean(column.name, known_aggregates(found))}",
+                f"{did_you_mean(column.name, known_aggregates(resolved))}",
             )
         return
     spec, dtype = taken
     if dtype is not None:
-        expect_type(found, where, column, dtype, f"the aggregation '{spec.name}'")
+        expect_type(resolved, where, column, dtype, f"the aggregation '{spec.name}'")
 
 
-def history_relation(found: Resolved, spec: AggregationSpec, where: str) -> Relation | None:
+def history_relation(resolved: Resolved, spec: AggregationSpec, where: str) -> Relation | None:
     """Columns that an aggregation can read: the view's fields and the joined attributes."""
-    views = found.project.views
+    views = resolved.project.views
     if spec.history.view not in views:
-        found.mistakes.add(where, f"no feature view '{spec.history.view}': {did_you_mean(spec.history.view, views)}")
+        resolved.mistakes.add(where, f"no feature view '{spec.history.view}': {did_you_mean(spec.history.view, views)}")
         return None
     view = views[spec.history.view]
-    columns = [Column(one.name, one.dtype) for one in view.fields]
+    columns = [Column(field.name, field.dtype) for field in view.fields]
     if view.source.timestamp_field is None:
-        found.mistakes.add(where, f"the view '{view.name}' has no source.timestamp_field, and a history needs one")
+        resolved.mistakes.add(where, f"the view '{view.name}' has no source.timestamp_field, and a history needs one")
         return None
     for attribute in spec.history.attributes:
         other, _, name = attribute.partition(":")
         if other not in views or name not in (*views[other].features, *views[other].times):
-            known = [f"{one.name}:{feature}" for one in views.values() for feature in one.features]
-            found.mistakes.add(where, f"no attribute '{attribute}': {did_you_mean(attribute, known)}")
+            known = [f"{view.name}:{feature}" for view in views.values() for feature in view.features]
+            resolved.mistakes.add(where, f"no attribute '{attribute}': {did_you_mean(attribute, known)}")
             return None
-        names = [one.name for one in columns]
+        names = [column.name for column in columns]
         for key in views[other].keys:
             if key not in names:
-                found.mistakes.add(
+                resolved.mistakes.add(
                     where,
                     f"the attribute '{attribute}' is looked up by '{key}', which the history '{view.name}' does not "
                     f"have: {did_you_mean(key, names)}",
                 )
                 return None
-        if name.lower() in [one.lower() for one in names]:
-            found.mistakes.add(
+        if name.lower() in map(str.lower, names):
+            resolved.mistakes.add(
                 where, f"the attribute '{attribute}' has the name of a column of the history: rename it in its view"
             )
             return None
         columns.append(Column(name, views[other].dtype(name)))
     for entity in spec.entity:
-        check_entity_key(found, f"{entity}_id", {one.name: one.dtype for one in columns}, (view.name, where))
+        check_entity_key(
+            resolved, f"{entity}_id", {column.name: column.dtype for column in columns}, (view.name, where)
+        )
     return Relation(tuple(columns))

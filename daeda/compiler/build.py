@@ -37,20 +37,20 @@ _UNIT_NAMES: dict[TimeUnit, Literal["s", "ms", "us", "ns"]] = {
 }
 
 
-def build_operators(found: Resolved) -> tuple[Operator, ...]:
+def build_operators(resolved: Resolved) -> tuple[Operator, ...]:
     """All operators of the service, from the spine's Scan to the Sink."""
     operators: list[Operator] = []
-    left = _add_spine(found, operators)
-    for name in lookup_order(found):
-        if found.features.get(name):
-            left = _add_features(found, found.project.views[name], left, operators)
-        if found.latest.get(name):
-            left = _add_latest(found, found.project.views[name], left, operators)
-    for group in _history_groups(found):
-        left = _add_rolling(found, group, left, operators)
-    left = _add_udfs(found, left, operators)
-    left = _add_assembly(found, left, operators)
-    return _add_enrichment(found, left, operators)
+    left = _add_spine(resolved, operators)
+    for name in lookup_order(resolved):
+        if resolved.features.get(name):
+            left = _add_features(resolved, resolved.project.views[name], left, operators)
+        if resolved.latest.get(name):
+            left = _add_latest(resolved, resolved.project.views[name], left, operators)
+    for group in _history_groups(resolved):
+        left = _add_rolling(resolved, group, left, operators)
+    left = _add_udfs(resolved, left, operators)
+    left = _add_assembly(resolved, left, operators)
+    return _add_enrichment(resolved, left, operators)
 
 
 def tie_prefix(view: FeatureView, keys: Collection[str], needed: Collection[str]) -> tuple[str, ...]:
@@ -59,7 +59,7 @@ def tie_prefix(view: FeatureView, keys: Collection[str], needed: Collection[str]
     `keys` are those of the operator: a key of the view that the operator does not group by is a remaining column.
     """
     held = {*keys, view.source.timestamp_field, view.source.created_field}
-    remaining = tuple(one.name for one in view.fields if one.name not in held)
+    remaining = tuple(field.name for field in view.fields if field.name not in held)
     last = max((index for index, name in enumerate(remaining) if name in needed), default=-1)
     return remaining[: last + 1]
 
@@ -70,12 +70,12 @@ def _instant(view: FeatureView, column: str) -> Instant:
 
 def _output(operators: Sequence[Operator], wanted: str) -> str:
     """A name that no relation has yet, in any case: a view may be named like a relation of daeda's own."""
-    return _free(wanted, {one.output.lower() for one in operators})
+    return _free(wanted, {operator.output.lower() for operator in operators})
 
 
 def _label(operators: Sequence[Operator], wanted: str) -> str:
     """A name that no operator has yet, in any case."""
-    return _free(wanted, {one.name.lower() for one in operators})
+    return _free(wanted, {operator.name.lower() for operator in operators})
 
 
 def _free(wanted: str, taken: Collection[str]) -> str:
@@ -113,9 +113,9 @@ def _scan(
         time=_instant(view, source.timestamp_field) if source.timestamp_field else None,
         created=_instant(view, source.created_field) if source.created_field and not order else None,
         columns=tuple(
-            ScanColumn(name=one.name, source=view.source_name(one.name), dtype=one.dtype)
-            for one in view.fields
-            if one.name in wanted
+            ScanColumn(name=field.name, source=view.source_name(field.name), dtype=field.dtype)
+            for field in view.fields
+            if field.name in wanted
         ),
         order_by=order,
         partition_slack=source.partition_slack,
@@ -125,36 +125,38 @@ def _scan(
     return output
 
 
-def _add_spine(found: Resolved, operators: list[Operator]) -> str:
+def _add_spine(resolved: Resolved, operators: list[Operator]) -> str:
     """The spine's rows of the day in their total order: timestamp, grain, remaining columns."""
-    service, view = found.project.service, found.spine
-    filtered = {name for one in service.spine.filters for name in _filter_columns(one.where)}
-    filtered |= {one.covered_by.column for one in service.spine.filters if one.covered_by}
+    service, view = resolved.project.service, resolved.spine
+    filters = service.spine.filters
+    filtered = {name for spine_filter in filters for name in _filter_columns(spine_filter.where)}
+    filtered |= {spine_filter.covered_by.column for spine_filter in filters if spine_filter.covered_by}
     filtered |= {
         name
-        for one in service.spine.filters
-        if one.session
-        for name in (*one.session.key, *columns_of(parse_having(one.session.having)))
+        for spine_filter in filters
+        if spine_filter.session
+        for name in (*spine_filter.session.key, *columns_of(parse_having(spine_filter.session.having)))
     }
-    grain = tuple(name for name in service.grain if name != found.spine_time())
-    held = {found.spine_time(), *grain}
-    remaining = [one.name for one in view.fields if one.name not in held]
-    last = max((index for index, name in enumerate(remaining) if name in found.spine_columns), default=-1)
-    order = (found.spine_time(), *grain, *remaining[: last + 1])
-    left = _scan(operators, view, "spine", {*order, *found.spine_columns, *filtered}, None, order)
-    for index, one in enumerate(service.spine.filters, start=1):
+    grain = tuple(name for name in service.grain if name != resolved.spine_time())
+    held = {resolved.spine_time(), *grain}
+    remaining = [field.name for field in view.fields if field.name not in held]
+    last = max((index for index, name in enumerate(remaining) if name in resolved.spine_columns), default=-1)
+    order = (resolved.spine_time(), *grain, *remaining[: last + 1])
+    left = _scan(operators, view, "spine", {*order, *resolved.spine_columns, *filtered}, None, order)
+    for index, spine_filter in enumerate(filters, start=1):
         inputs: tuple[str, ...] = (left,)
         semi_join: tuple[str, ...] = ()
-        if one.covered_by is not None:
-            other = found.project.views[one.covered_by.view]
+        if spine_filter.covered_by is not None:
+            other = resolved.project.views[spine_filter.covered_by.view]
             lookback = None if other.source.timestamp_field is None else _UNBOUNDED
-            covered = _scan(operators, other, f"covered_{index}", {one.covered_by.column}, lookback)
-            inputs, semi_join = (left, covered), (one.covered_by.column,)
+            covered = _scan(operators, other, f"covered_{index}", {spine_filter.covered_by.column}, lookback)
+            inputs, semi_join = (left, covered), (spine_filter.covered_by.column,)
         left = _output(operators, f"spine_{index}")
         operators.append(Filter(
             name=_label(operators, f"filter_spine_{index}"), inputs=inputs, output=left,
-            predicate=one.where, semi_join=semi_join,
-            session=one.session.key if one.session else (), having=one.session.having if one.session else None,
+            predicate=spine_filter.where, semi_join=semi_join,
+            session=spine_filter.session.key if spine_filter.session else (),
+            having=spine_filter.session.having if spine_filter.session else None,
         ))  # fmt: skip
     return left
 
@@ -163,8 +165,8 @@ def _filter_columns(predicate: str | None) -> tuple[str, ...]:
     return () if predicate is None else columns_of(parse_expression(predicate, "filter"))
 
 
-def _add_features(found: Resolved, view: FeatureView, left: str, operators: list[Operator]) -> str:
-    taken = tuple(one.name for one in view.fields if one.name in found.features[view.name])
+def _add_features(resolved: Resolved, view: FeatureView, left: str, operators: list[Operator]) -> str:
+    taken = tuple(field.name for field in view.fields if field.name in resolved.features[view.name])
     if view.source.timestamp_field is None:
         right = _scan(operators, view, view.name, {*view.keys, *taken}, None)
         output, name = _output(operators, f"with_{view.name}"), _label(operators, f"join_{view.name}")
@@ -178,7 +180,7 @@ def _add_features(found: Resolved, view: FeatureView, left: str, operators: list
         inputs=(left, right),
         output=output,
         keys=view.keys,
-        left_time=_instant(found.spine, found.spine_time()),
+        left_time=_instant(resolved.spine, resolved.spine_time()),
         right_time=_instant(view, view.source.timestamp_field),
         created=_instant(view, view.source.created_field) if view.source.created_field else None,
         ttl=view.ttl,
@@ -189,9 +191,9 @@ def _add_features(found: Resolved, view: FeatureView, left: str, operators: list
     return output
 
 
-def _add_latest(found: Resolved, view: FeatureView, left: str, operators: list[Operator]) -> str:
+def _add_latest(resolved: Resolved, view: FeatureView, left: str, operators: list[Operator]) -> str:
     """Features of the newest row of a view that changes over time: every partition is read."""
-    taken = tuple(one.name for one in view.fields if one.name in found.latest[view.name])
+    taken = tuple(field.name for field in view.fields if field.name in resolved.latest[view.name])
     ties = tie_prefix(view, view.keys, taken)
     name, created = f"latest_{view.name}", view.source.created_field
     right = _scan(operators, view, name, {*view.keys, *ties, *taken}, None)
@@ -213,18 +215,21 @@ def _add_latest(found: Resolved, view: FeatureView, left: str, operators: list[O
 HistoryGroup = tuple[AggregationSpec, tuple[Aggregate, ...]]
 
 
-def _history_groups(found: Resolved) -> list[HistoryGroup]:
+def _history_groups(resolved: Resolved) -> list[HistoryGroup]:
     """Aggregates that share one scan and one sort: same view, entity, attributes and `where`."""
     groups: dict[tuple[object, ...], tuple[AggregationSpec, list[Aggregate]]] = {}
-    for spec, aggregate in found.aggregations.values():
+    for spec, aggregate in resolved.aggregations.values():
         key = (spec.history.view, spec.entity, spec.history.attributes, spec.where)
         groups.setdefault(key, (spec, []))[1].append(aggregate)
     return [(spec, tuple(aggregates)) for spec, aggregates in groups.values()]
 
 
 def _longest(windows: Iterable[Duration]) -> Duration:
-    found = list(windows)
-    return next((one for one in found if one.nanoseconds is None), max(found, key=lambda one: one.nanoseconds or 0))
+    durations = list(windows)
+    return next(
+        (duration for duration in durations if duration.nanoseconds is None),
+        max(durations, key=lambda duration: duration.nanoseconds or 0),
+    )
 
 
 def _free_name(wanted: str, operators: list[Operator]) -> str:
@@ -234,31 +239,37 @@ def _free_name(wanted: str, operators: list[Operator]) -> str:
     return _free(wanted, {name.lower() for name in taken})
 
 
-def _add_rolling(found: Resolved, group: HistoryGroup, left: str, operators: list[Operator]) -> str:
+def _add_rolling(resolved: Resolved, group: HistoryGroup, left: str, operators: list[Operator]) -> str:
     spec, aggregates = group
-    view = found.project.views[spec.history.view]
+    view = resolved.project.views[spec.history.view]
     keys = tuple(f"{entity}_id" for entity in spec.entity)
-    ordered = {one.column for one in aggregates if one.column is not None and KINDS[one.kind].order is Order.DECIDES}
-    read = {one.column for one in aggregates if one.column is not None} | set(_filter_columns(spec.where))
+    ordered = {
+        aggregate.column
+        for aggregate in aggregates
+        if aggregate.column is not None and KINDS[aggregate.kind].order is Order.DECIDES
+    }
+    read = {aggregate.column for aggregate in aggregates if aggregate.column is not None} | set(
+        _filter_columns(spec.where)
+    )
     attributes = [attribute.partition(":") for attribute in spec.history.attributes]
-    fields = {one.name for one in view.fields}
+    fields = {field.name for field in view.fields}
     name = _free_name(f"{view.name}_by_{'_'.join(spec.entity)}", operators)
-    joined = {key for other, _, _ in attributes for key in found.project.views[other].keys}
+    joined = {key for other, _, _ in attributes for key in resolved.project.views[other].keys}
     # Rows that agree on time and on the keys of an attribute agree on the attribute, so that the keys order its ties.
     # A key can be an attribute that was joined before.
     for other, _, column in reversed(attributes):
         if column in ordered:
-            ordered |= set(found.project.views[other].keys)
+            ordered |= set(resolved.project.views[other].keys)
     ties = tie_prefix(view, keys, ordered)
     scan_name = name if spec.where is None and not attributes else f"{name}_rows"
-    lookback = _longest(one.window for one in aggregates)
+    lookback = _longest(aggregate.window for aggregate in aggregates)
     right = _scan(operators, view, scan_name, ({*keys, *ties, *read} & fields) | joined, lookback)
     if spec.where is not None:
         scanned, right = right, _output(operators, name if not attributes else f"{name}_kept")
         label = _label(operators, f"filter_{name}")
         operators.append(Filter(name=label, inputs=(scanned,), output=right, predicate=spec.where))
     for index, (other, _, column) in enumerate(attributes):
-        right = _add_attribute(found, view, found.project.views[other], column, (right, name, index), operators)
+        right = _add_attribute(resolved, view, resolved.project.views[other], column, (right, name, index), operators)
     created, output = view.source.created_field, _output(operators, f"with_{name}")
     operators.append(RollingAggregate(
         name=_label(operators, f"rolling_{name}"),
@@ -266,18 +277,18 @@ def _add_rolling(found: Resolved, group: HistoryGroup, left: str, operators: lis
         output=output,
         engine="sql_arrow_udf",
         keys=keys,
-        left_time=_instant(found.spine, found.spine_time()),
+        left_time=_instant(resolved.spine, resolved.spine_time()),
         history_time=_instant(view, cast(str, view.source.timestamp_field)),
         created=_instant(view, created) if created else None,
         tie_order=ties,
         aggregates=aggregates,
-        compute=found.project.runtime.compute.engine,
+        compute=resolved.project.runtime.compute.engine,
     ))  # fmt: skip
     return output
 
 
 def _add_attribute(
-    found: Resolved,
+    resolved: Resolved,
     view: FeatureView,
     other: FeatureView,
     column: str,
@@ -310,9 +321,9 @@ def _add_attribute(
     return output
 
 
-def _add_udfs(found: Resolved, left: str, operators: list[Operator]) -> str:
+def _add_udfs(resolved: Resolved, left: str, operators: list[Operator]) -> str:
     """Functions come when everything that they can read is there: behind look-ups and rolling columns."""
-    for spec in found.udfs.values():
+    for spec in resolved.udfs.values():
         name = _free_name(f"udf_{spec.name}", operators)
         output = _output(operators, f"with_{name}")
         operators.append(ArrowUdfTransform(
@@ -323,26 +334,28 @@ def _add_udfs(found: Resolved, left: str, operators: list[Operator]) -> str:
     return left
 
 
-def _add_assembly(found: Resolved, left: str, operators: list[Operator]) -> str:
+def _add_assembly(resolved: Resolved, left: str, operators: list[Operator]) -> str:
     """The contract's columns in the order of output_columns, defaults filled, embedding columns as placeholders."""
-    contract = {column.name: column for column in found.project.service.columns}
-    columns = tuple(_output_column(found, contract[column.name]) for column in found.project.runtime.output_columns)
+    contract = {column.name: column for column in resolved.project.service.columns}
+    columns = tuple(
+        _output_column(resolved, contract[column.name]) for column in resolved.project.runtime.output_columns
+    )
     output = _output(operators, "assembled")
     operators.append(Project(name=_label(operators, "assemble"), inputs=(left,), output=output, columns=columns))
     return output
 
 
-def _output_column(found: Resolved, column: ContractColumn) -> ProjectColumn:
+def _output_column(resolved: Resolved, column: ContractColumn) -> ProjectColumn:
     made = (
-        (column.name in found.spine_columns and column.kind in ("key", "timestamp", "spine"))
-        or (column.name in found.aggregations and column.kind == "rolling")
-        or (column.name in found.udfs and column.kind == "udf")
+        (column.name in resolved.spine_columns and column.kind in ("key", "timestamp", "spine"))
+        or (column.name in resolved.aggregations and column.kind == "rolling")
+        or (column.name in resolved.udfs and column.kind == "udf")
         or (
-            any(column.name in names for names in (*found.features.values(), *found.latest.values()))
+            any(column.name in names for names in (*resolved.features.values(), *resolved.latest.values()))
             and column.kind in ("static", "point_in_time")
         )
     )
-    default = column.default if made or column.kind == "derived" else found.literals.get(column.name, column.default)
+    default = column.default if made or column.kind == "derived" else resolved.literals.get(column.name, column.default)
     default = exact(default, column.dtype)
     return ProjectColumn(
         name=column.name,
@@ -353,11 +366,11 @@ def _output_column(found: Resolved, column: ContractColumn) -> ProjectColumn:
     )
 
 
-def _add_enrichment(found: Resolved, left: str, operators: list[Operator]) -> tuple[Operator, ...]:
-    for column in found.project.runtime.output_columns:
-        if column.name not in found.enrichments:
+def _add_enrichment(resolved: Resolved, left: str, operators: list[Operator]) -> tuple[Operator, ...]:
+    for column in resolved.project.runtime.output_columns:
+        if column.name not in resolved.enrichments:
             continue
-        spec, store = found.enrichments[column.name]
+        spec, store = resolved.enrichments[column.name]
         output = _output(operators, f"with_{spec.name}")
         operators.append(RayUdfTransform(
             name=_label(operators, f"{spec.kind}_{spec.name}"),
@@ -371,8 +384,8 @@ def _add_enrichment(found: Resolved, left: str, operators: list[Operator]) -> tu
                            vector_column=store.vector_column, dimension=store.dimension, version=store.version),
         ))  # fmt: skip
         left = output
-    not_null = tuple(column.name for column in found.project.service.columns if not column.nullable)
-    enriched = bool(found.enrichments)
+    not_null = tuple(column.name for column in resolved.project.service.columns if not column.nullable)
+    enriched = bool(resolved.enrichments)
     operators.append(
         Sink(
             name=_label(operators, "sink"),

@@ -32,46 +32,51 @@ from daeda.storage.location import is_object
 Pass = Callable[[Resolved], None]
 
 
-def check_embedding_defaults(found: Resolved) -> None:
+def check_embedding_defaults(resolved: Resolved) -> None:
     """An embedding column has no default but NULL: a placeholder is all NULL, and NULL means that nothing was found."""
-    for index, column in enumerate(found.project.service.columns):
-        if column.kind == "embedding" and (column.default is not None or found.literals.get(column.name) is not None):
-            found.mistakes.add(
-                found.project.where("service", ("columns", index)),
+    for index, column in enumerate(resolved.project.service.columns):
+        if column.kind == "embedding" and (
+            column.default is not None or resolved.literals.get(column.name) is not None
+        ):
+            resolved.mistakes.add(
+                resolved.project.where("service", ("columns", index)),
                 f"column '{column.name}' is an embedding: its only default is null",
             )
 
 
-def check_filters(found: Resolved) -> None:
+def check_filters(resolved: Resolved) -> None:
     """Spine filters read columns of the spine view, and coverage views hold the column with the same type."""
-    project, spine = found.project, found.spine
-    relation = Relation(tuple(Column(one.name, one.dtype) for one in spine.fields))
-    for index, one in enumerate(project.service.spine.filters):
+    project, spine = resolved.project, resolved.spine
+    relation = Relation(tuple(Column(field.name, field.dtype) for field in spine.fields))
+    for index, spine_filter in enumerate(project.service.spine.filters):
         where = project.where("service", ("spine", "filters", index))
-        if one.where is not None:
-            _record(found, where, partial(check_predicate, one.where, relation, "the filter"))
-        if one.session is not None:
-            for name in one.session.key:
-                _record(found, where, partial(relation.column, name))
-            if set(one.session.key) <= set(relation.names):
-                _record(found, where, partial(check_having, one.session.having, one.session.key, relation))
-        if one.covered_by is not None:
-            if one.covered_by.view not in project.views:
-                found.mistakes.add(
+        if spine_filter.where is not None:
+            _record(resolved, where, partial(check_predicate, spine_filter.where, relation, "the filter"))
+        if spine_filter.session is not None:
+            for name in spine_filter.session.key:
+                _record(resolved, where, partial(relation.column, name))
+            if set(spine_filter.session.key) <= set(relation.names):
+                _record(
+                    resolved,
                     where,
-                    f"no feature view '{one.covered_by.view}': {did_you_mean(one.covered_by.view, project.views)}",
+                    partial(check_having, spine_filter.session.having, spine_filter.session.key, relation),
+                )
+        if spine_filter.covered_by is not None:
+            view_name = spine_filter.covered_by.view
+            if view_name not in project.views:
+                resolved.mistakes.add(
+                    where,
+                    f"no feature view '{view_name}': {did_you_mean(view_name, project.views)}",
                 )
                 continue
-            other = Relation(
-                tuple(Column(field.name, field.dtype) for field in project.views[one.covered_by.view].fields)
-            )
-            _record(found, where, partial(same_keys, relation, other, (one.covered_by.column,)))
+            other = Relation(tuple(Column(field.name, field.dtype) for field in project.views[view_name].fields))
+            _record(resolved, where, partial(same_keys, relation, other, (spine_filter.covered_by.column,)))
     for index, spec in enumerate(project.aggregations.aggregation_specs):
         if spec.where is not None and spec.history.view in project.views:
             view = project.views[spec.history.view]
             fields = Relation(tuple(Column(field.name, field.dtype) for field in view.fields))
             where = project.where("aggregations", ("aggregation_specs", index, "where"))
-            _record(found, where, partial(check_predicate, spec.where, fields, "where"))
+            _record(resolved, where, partial(check_predicate, spec.where, fields, "where"))
 
 
 PASSES: tuple[Pass, ...] = (
@@ -90,13 +95,13 @@ PASSES: tuple[Pass, ...] = (
 
 def compile_project(project: Project) -> Dag:
     """The DAG of the project's service; raises ConfigError with a line per mistake."""
-    found = Resolved(project)
-    for one in PASSES:
-        one(found)
-    found.mistakes.raise_if_any()
-    dag = Dag(project.service.name, build_operators(found))
-    _check_expressions(found, dag)
-    found.mistakes.raise_if_any()
+    resolved = Resolved(project)
+    for check in PASSES:
+        check(resolved)
+    resolved.mistakes.raise_if_any()
+    dag = Dag(project.service.name, build_operators(resolved))
+    _check_expressions(resolved, dag)
+    resolved.mistakes.raise_if_any()
     return dag
 
 
@@ -120,26 +125,26 @@ def project_dag(project: Project) -> Dag:
     return dag
 
 
-def _check_expressions(found: Resolved, dag: Dag) -> None:
+def _check_expressions(resolved: Resolved, dag: Dag) -> None:
     """Expressions are bound by DuckDB against the columns that they will see."""
     for operator in dag.operators:
         if isinstance(operator, Filter) and operator.predicate is not None:
             check_predicate(operator.predicate, dag.relations[operator.inputs[0]], f"operator '{operator.name}':")
         if isinstance(operator, ProjectOperator):
-            _check_derived(found, operator, dag.relations[operator.inputs[0]])
+            _check_derived(resolved, operator, dag.relations[operator.inputs[0]])
 
 
-def _check_derived(found: Resolved, operator: ProjectOperator, given: Relation) -> None:
-    lines = {column.name: index for index, column in enumerate(found.project.service.columns)}
+def _check_derived(resolved: Resolved, operator: ProjectOperator, given: Relation) -> None:
+    lines = {column.name: index for index, column in enumerate(resolved.project.service.columns)}
     for column in operator.columns:
         if column.expression is not None:
-            where = found.project.where("service", ("columns", lines[column.name], "expression"))
+            where = resolved.project.where("service", ("columns", lines[column.name], "expression"))
             made = Column(column.name, column.dtype)
-            _record(found, where, partial(check_expression_type, column.expression, made, given))
+            _record(resolved, where, partial(check_expression_type, column.expression, made, given))
 
 
-def _record(found: Resolved, where: str, check: Callable[[], object]) -> None:
+def _record(resolved: Resolved, where: str, check: Callable[[], object]) -> None:
     try:
         check()
     except ConfigError as error:
-        found.mistakes.add(where, str(error))
+        resolved.mistakes.add(where, str(error))

@@ -11,56 +11,56 @@ from daeda.errors import did_you_mean
 from daeda.settings.aggregations import UdfSpec
 
 
-def known_columns(found: Resolved) -> list[str]:
+def known_columns(resolved: Resolved) -> list[str]:
     """What expressions and functions can read, whether the contract has it or not."""
-    known = [*(one.name for one in found.spine.fields), *known_features(found), *known_aggregates(found)]
-    return [*known, *(spec.name for spec in found.project.aggregations.udf_specs)]
+    known = [*(field.name for field in resolved.spine.fields), *known_features(resolved), *known_aggregates(resolved)]
+    return [*known, *(spec.name for spec in resolved.project.aggregations.udf_specs)]
 
 
-def resolve_udf(found: Resolved, column: ContractColumn, where: str) -> None:
+def resolve_udf(resolved: Resolved, column: ContractColumn, where: str) -> None:
     """A column of kind udf: declared, of the type that its function makes, with everything that it reads."""
-    spec = take_udf(found, column.name)
+    spec = take_udf(resolved, column.name)
     if spec is not None:
-        expect_type(found, where, column, spec.dtype, f"the function of '{spec.name}'")
-    elif column.name not in found.literals:
-        known = [one.name for one in found.project.aggregations.udf_specs]
-        found.mistakes.add(
+        expect_type(resolved, where, column, spec.dtype, f"the function of '{spec.name}'")
+    elif column.name not in resolved.literals:
+        known = [udf_spec.name for udf_spec in resolved.project.aggregations.udf_specs]
+        resolved.mistakes.add(
             where, f"column '{column.name}' (kind udf) is made by no udf_spec: {did_you_mean(column.name, known)}"
         )
 
 
-def take_udf(found: Resolved, name: str, path: tuple[str, ...] = ()) -> UdfSpec | None:
+def take_udf(resolved: Resolved, name: str, path: tuple[str, ...] = ()) -> UdfSpec | None:
     """The spec that makes a column with a function, after what its function reads."""
-    specs = found.project.aggregations.udf_specs
+    specs = resolved.project.aggregations.udf_specs
     index = next((index for index, spec in enumerate(specs) if spec.name == name), None)
     if index is None:
         return None
-    where = found.project.where("aggregations", ("udf_specs", index))
+    where = resolved.project.where("aggregations", ("udf_specs", index))
     if name in path:
         circle = " -> ".join((*path[path.index(name) :], name))
-        found.mistakes.add(where, f"the functions {circle} read each other's columns, so none can be called first")
-    elif name not in found.udfs:
-        for one in dict.fromkeys(specs[index].columns):
-            _take_argument(found, one, (*path, name), where)
-        found.udfs[name] = specs[index]
+        resolved.mistakes.add(where, f"the functions {circle} read each other's columns, so none can be called first")
+    elif name not in resolved.udfs:
+        for column in dict.fromkeys(specs[index].columns):
+            _take_argument(resolved, column, (*path, name), where)
+        resolved.udfs[name] = specs[index]
     return specs[index]
 
 
-def _take_argument(found: Resolved, name: str, path: tuple[str, ...], where: str) -> None:
+def _take_argument(resolved: Resolved, name: str, path: tuple[str, ...], where: str) -> None:
     """Make a column that a function reads, the last of `path`."""
-    contract = {column.name: column for column in found.project.service.columns}
+    contract = {column.name: column for column in resolved.project.service.columns}
     reads = f"the function of '{path[-1]}' reads '{name}'"
     if name in contract and contract[name].kind == "derived":
-        found.mistakes.add(where, f"{reads}, a derived column, and those come last: derive it in the function")
+        resolved.mistakes.add(where, f"{reads}, a derived column, and those come last: derive it in the function")
     elif name in contract and contract[name].kind == "embedding":
-        found.mistakes.add(where, f"{reads}, a vector, which only the enrichment fills: read the ids")
-    elif name not in contract and (makers := several_makers(found, name)) is not None:
-        found.mistakes.add(where, f"{reads}, which is made by {makers}: rename one")
-    elif name in {one.name for one in found.spine.fields}:
-        found.spine_columns.add(name)
+        resolved.mistakes.add(where, f"{reads}, a vector, which only the enrichment fills: read the ids")
+    elif name not in contract and (makers := several_makers(resolved, name)) is not None:
+        resolved.mistakes.add(where, f"{reads}, which is made by {makers}: rename one")
+    elif name in {field.name for field in resolved.spine.fields}:
+        resolved.spine_columns.add(name)
     elif not (
-        take_feature(found, name, latest=is_latest(found, name))
-        or take_aggregate(found, name)
-        or take_udf(found, name, path)
+        take_feature(resolved, name, latest=is_latest(resolved, name))
+        or take_aggregate(resolved, name)
+        or take_udf(resolved, name, path)
     ):
-        found.mistakes.add(where, f"{reads}, which nobody makes: {did_you_mean(name, known_columns(found))}")
+        resolved.mistakes.add(where, f"{reads}, which nobody makes: {did_you_mean(name, known_columns(resolved))}")

@@ -14,9 +14,9 @@ from daeda.sql.expression import columns_of, parse_expression
 Maker = tuple[str, str]
 
 
-def check_makers(found: Resolved) -> None:
+def check_makers(resolved: Resolved) -> None:
     """A derived column makes what nothing else makes, unless its expression reads what the other one makes."""
-    project = found.project
+    project = resolved.project
     declared = dict(declared_results(project))
     for index, column in enumerate(project.service.columns):
         if column.expression is None or column.name not in declared:
@@ -27,19 +27,19 @@ def check_makers(found: Resolved) -> None:
             continue  # told where the expression is resolved
         if column.name not in read:
             what, where = declared[column.name]
-            found.mistakes.add(
+            resolved.mistakes.add(
                 project.where("service", ("columns", index)),
                 f"the column '{column.name}' is made by its expression and by the {what} at {where}: rename one",
             )
 
 
-def check_alike(found: Resolved) -> None:
+def check_alike(resolved: Resolved) -> None:
     """No two columns that differ only in case get into one relation: DuckDB does not tell them apart."""
     seen: dict[str, Maker] = {}
-    for name, where in _columns_used(found):
+    for name, where in _columns_used(resolved):
         other, elsewhere = seen.setdefault(name.lower(), (name, where))
         if other != name:
-            found.mistakes.add(
+            resolved.mistakes.add(
                 where,
                 f"the column '{name}' differs from '{other}' ({elsewhere}) only in case, and SQL does not tell them "
                 "apart: rename one, of a view with field_mapping",
@@ -58,14 +58,14 @@ def declared_results(project: Project) -> Iterator[tuple[str, Maker]]:
         yield enrichment.name, ("enrichment_spec", _place(project, ("enrichment_specs", index)))
 
 
-def several_makers(found: Resolved, name: str) -> str | None:
+def several_makers(resolved: Resolved, name: str) -> str | None:
     """Who makes a column that the contract does not have, where it is more than one; None elsewhere.
 
     A field of the spine goes before a feature of that name which no reference asks for.
     """
-    project, owners, makers = found.project, owners_of(found, name), []
-    if name in {one.name for one in found.spine.fields}:
-        makers.append(f"the spine view '{found.spine.name}' ({_field(project, found.spine.name, name)})")
+    project, owners, makers = resolved.project, owners_of(resolved, name), []
+    if name in {field.name for field in resolved.spine.fields}:
+        makers.append(f"the spine view '{resolved.spine.name}' ({_field(project, resolved.spine.name, name)})")
         owners = [view for view in owners if f"{view.name}:{name}" in project.runtime.feature_refs]
     makers += [f"the view '{view.name}' ({_field(project, view.name, name)})" for view in owners]
     made = dict(declared_results(project)).get(name)
@@ -74,22 +74,22 @@ def several_makers(found: Resolved, name: str) -> str | None:
     return " and by ".join(makers) if len(makers) > 1 else None
 
 
-def _columns_used(found: Resolved) -> Iterator[Maker]:
-    project = found.project
-    for name in sorted(found.spine_columns):
-        yield name, _field(project, found.spine.name, name)
-    for views in (found.features, found.latest):
+def _columns_used(resolved: Resolved) -> Iterator[Maker]:
+    project = resolved.project
+    for name in sorted(resolved.spine_columns):
+        yield name, _field(project, resolved.spine.name, name)
+    for views in (resolved.features, resolved.latest):
         for view, names in views.items():
             yield from ((name, _field(project, view, name)) for name in names)
     made = dict(declared_results(project))
-    for name in (*found.aggregations, *found.udfs):
+    for name in (*resolved.aggregations, *resolved.udfs):
         yield name, made[name][1]
     for index, column in enumerate(project.service.columns):
         yield column.name, project.where("service", ("columns", index))
 
 
 def _field(project: Project, view: str, name: str) -> str:
-    names = [one.name for one in project.views[view].fields]
+    names = [field.name for field in project.views[view].fields]
     location: Position = ("fields", names.index(name)) if name in names else ()
     return project.where(f"view:{view}", location)
 

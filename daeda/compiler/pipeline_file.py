@@ -99,9 +99,9 @@ def load_edited(project: catalog.Project, path: Path) -> Dag:
     except ConfigError as error:
         raise ConfigError(f"{_place_named(document, model, str(error))}: {error}") from error
     check_output_columns(Resolved(project, mistakes))
-    found = _Edited(project, dag, document, model, mistakes)
+    edited = _Edited(project, dag, document, model, mistakes)
     for check in _CHECKS:
-        check(found)
+        check(edited)
     mistakes.raise_if_any()
     return dag
 
@@ -130,50 +130,50 @@ class _Edited:
             self.refuse(operator, str(error))
 
 
-def _check_views(found: _Edited) -> None:
+def _check_views(edited: _Edited) -> None:
     """Every Scan reads a view that is declared."""
-    views = found.project.views
-    for scan in found.dag.scans:
+    views = edited.project.views
+    for scan in edited.dag.scans:
         if scan.view not in views:
-            found.refuse(scan, f"no feature view '{scan.view}': {did_you_mean(scan.view, views)}")
+            edited.refuse(scan, f"no feature view '{scan.view}': {did_you_mean(scan.view, views)}")
 
 
-def _check_engines(found: _Edited) -> None:
+def _check_engines(edited: _Edited) -> None:
     """The engine that an operator declares is one of those that it can run on."""
-    for operator in found.dag.operators:
+    for operator in edited.dag.operators:
         executor: Executor = "ray" if isinstance(operator, RayUdfTransform) else "beam"
         engines = sorted({target.engine for target in operator.can_run_on() if target.executor == executor})
         # What this version does not run at all is told by itself, when it is to be run.
         if engines and operator.engine not in engines:
-            found.refuse(operator, f"cannot run on the engine '{operator.engine}': it runs on {', '.join(engines)}")
+            edited.refuse(operator, f"cannot run on the engine '{operator.engine}': it runs on {', '.join(engines)}")
 
 
-def _check_halves(found: _Edited) -> None:
+def _check_enrichments(edited: _Edited) -> None:
     """The enrichment comes last, one operator after another, and the Sink writes the dataset that results."""
-    dag = found.dag
+    dag = edited.dag
     behind: str | None = None
     for operator in dag.operators:
         if isinstance(operator, RayUdfTransform):
             if behind is not None and operator.inputs[0] != behind:
-                found.refuse(operator, f"enrichments form one chain: its input is '{behind}'")
+                edited.refuse(operator, f"enrichments form one chain: its input is '{behind}'")
             behind = operator.output
         elif isinstance(operator, Sink):
             dataset = "skeleton" if behind is None else "enriched"
             if operator.dataset != dataset:
-                found.refuse(operator, f"writes '{operator.dataset}', and this pipeline makes '{dataset}' days")
+                edited.refuse(operator, f"writes '{operator.dataset}', and this pipeline makes '{dataset}' days")
             if behind is not None and operator.inputs[0] != behind:
-                found.refuse(operator, f"its input is '{behind}', what the last enrichment makes")
+                edited.refuse(operator, f"its input is '{behind}', what the last enrichment makes")
         elif behind is not None:
-            found.refuse(operator, "stands behind the enrichment, and only the Sink can: move it before it")
+            edited.refuse(operator, "stands behind the enrichment, and only the Sink can: move it before it")
 
 
-def _check_lookback(found: _Edited) -> None:
+def _check_lookback(edited: _Edited) -> None:
     """What looks back in time reads a history that reaches as far."""
-    dag = found.dag
+    dag = edited.dag
     makers = {operator.output: operator for operator in dag.operators}
     for operator in dag.operators:
         if isinstance(operator, RollingAggregate):
-            spans = [one.window for one in operator.aggregates]
+            spans = [aggregate.window for aggregate in operator.aggregates]
         elif isinstance(operator, PointInTimeJoin):
             spans = [operator.ttl or Duration.parse("unbounded")]
         else:
@@ -183,7 +183,7 @@ def _check_lookback(found: _Edited) -> None:
         for span in spans:
             needed = inf if span.nanoseconds is None else left + span.nanoseconds
             if needed > _reach(scan):
-                found.refuse(
+                edited.refuse(
                     operator,
                     f"looks back over {span}{' from a history' if left else ''}, and '{scan.name}' reads only "
                     f"{scan.lookback or 'the day'}: make its lookback longer, or unbounded",
@@ -204,25 +204,25 @@ def _reach(scan: Scan) -> float:
     return inf if scan.lookback is None or scan.lookback.nanoseconds is None else scan.lookback.nanoseconds
 
 
-def _check_expressions(found: _Edited) -> None:
+def _check_expressions(edited: _Edited) -> None:
     """Every expression fits the columns that it reads."""
-    for operator in found.dag.operators:
+    for operator in edited.dag.operators:
         if isinstance(operator, Scan) and operator.predicate is not None:
-            made = found.dag.relations[operator.output]
-            found.check(operator, partial(check_predicate, operator.predicate, made, "the predicate"))
+            made = edited.dag.relations[operator.output]
+            edited.check(operator, partial(check_predicate, operator.predicate, made, "the predicate"))
         if isinstance(operator, Filter):
-            given = found.dag.relations[operator.inputs[0]]
+            given = edited.dag.relations[operator.inputs[0]]
             if operator.predicate is not None:
-                found.check(operator, partial(check_predicate, operator.predicate, given, "the predicate"))
+                edited.check(operator, partial(check_predicate, operator.predicate, given, "the predicate"))
             if operator.having is not None:
-                found.check(operator, partial(check_having, operator.having, operator.session, given))
+                edited.check(operator, partial(check_having, operator.having, operator.session, given))
         if isinstance(operator, Project):
-            given = found.dag.relations[operator.inputs[0]]
+            given = edited.dag.relations[operator.inputs[0]]
             for column in operator.columns:
                 made_column = Column(column.name, column.dtype)
                 if column.expression is not None:
-                    found.check(operator, partial(check_expression_type, column.expression, made_column, given))
-                found.check(operator, partial(_check_default, column))
+                    edited.check(operator, partial(check_expression_type, column.expression, made_column, given))
+                edited.check(operator, partial(_check_default, column))
 
 
 def _check_default(column: ProjectColumn) -> None:
@@ -232,33 +232,33 @@ def _check_default(column: ProjectColumn) -> None:
         raise ConfigError(f"the default of '{column.name}': {error}") from error
 
 
-def _check_contract(found: _Edited) -> None:
+def _check_contract(edited: _Edited) -> None:
     """The pipeline makes exactly the columns of the service, in the order of output_columns, and checks its NULLs."""
-    contract = {column.name: column for column in found.project.service.columns}
-    wanted = [column.name for column in found.project.runtime.output_columns]
-    output, sink = found.dag.output, found.dag.sink
+    contract = {column.name: column for column in edited.project.service.columns}
+    wanted = [column.name for column in edited.project.runtime.output_columns]
+    output, sink = edited.dag.output, edited.dag.sink
     made = list(output.names)
     for name in wanted:
         if name not in made:
-            found.refuse(sink, f"nobody makes the column '{name}' of the service: {did_you_mean(name, made)}")
+            edited.refuse(sink, f"nobody makes the column '{name}' of the service: {did_you_mean(name, made)}")
         elif name in contract and output.column(name).dtype != contract[name].dtype:
-            found.refuse(
+            edited.refuse(
                 sink,
                 f"the column '{name}' is made as {output.column(name).dtype}, and the service says "
                 f"{contract[name].dtype}",
             )
     added = [name for name in made if name not in wanted]
     if added:
-        found.refuse(sink, f"the column '{added[0]}' is not one of output_columns: add it there and to the service")
+        edited.refuse(sink, f"the column '{added[0]}' is not one of output_columns: add it there and to the service")
     elif sorted(made) == sorted(wanted) and made != wanted:
-        found.refuse(sink, f"the columns are {', '.join(made)}, and output_columns says {', '.join(wanted)}")
+        edited.refuse(sink, f"the columns are {', '.join(made)}, and output_columns says {', '.join(wanted)}")
     unchecked = [name for name in wanted if name in contract and not contract[name].nullable]
     unchecked = [name for name in unchecked if name not in sink.not_null]
     if unchecked:
-        found.refuse(sink, f"the service says nullable: false for {', '.join(unchecked)}: add to not_null")
+        edited.refuse(sink, f"the service says nullable: false for {', '.join(unchecked)}: add to not_null")
 
 
-_CHECKS = (_check_views, _check_engines, _check_halves, _check_lookback, _check_expressions, _check_contract)
+_CHECKS = (_check_views, _check_engines, _check_enrichments, _check_lookback, _check_expressions, _check_contract)
 
 
 def _place_named(document: Document, model: PipelineModel, message: str) -> str:

@@ -22,7 +22,7 @@ def check_reach(dag: Dag, days: Sequence[dt.date]) -> None:
     for operator in dag.operators:
         if not isinstance(operator, PointInTimeJoin | RollingAggregate) or unit_of(operator) is not TimeUnit.NANO:
             continue
-        if all(one.resolution is TimeUnit.NANO for one in _instants(operator)):
+        if all(instant.resolution is TimeUnit.NANO for instant in _instants(operator)):
             continue
         for span in _spans(operator):
             back = dt.timedelta(days=min(span.days or 0, (days[0] - dt.date.min).days))
@@ -41,5 +41,5 @@ def _instants(operator: ProbingOperator) -> tuple[Instant, ...]:
 
 def _spans(operator: ProbingOperator) -> tuple[Duration, ...]:
     if isinstance(operator, RollingAggregate):
-        return tuple(one.window for one in operator.aggregates)
+        return tuple(aggregate.window for aggregate in operator.aggregates)
     return (operator.ttl or Duration.parse("unbounded"),)

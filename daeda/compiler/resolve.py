@@ -18,40 +18,40 @@ from daeda.sql.expression import columns_of, parse_expression
 from daeda.sql.literal import literal
 
 
-def check_spine(found: Resolved) -> None:
+def check_spine(resolved: Resolved) -> None:
     """The spine view exists, has a timestamp, and holds the grain."""
-    project, service = found.project, found.project.service
+    project, service = resolved.project, resolved.project.service
     if service.spine.view not in project.views:
-        found.mistakes.add(
+        resolved.mistakes.add(
             project.where("service", ("spine", "view")),
             f"no feature view '{service.spine.view}': {did_you_mean(service.spine.view, project.views)}",
         )
-        found.mistakes.raise_if_any()
-    if found.spine.source.timestamp_field is None:
-        found.mistakes.add(
+        resolved.mistakes.raise_if_any()
+    if resolved.spine.source.timestamp_field is None:
+        resolved.mistakes.add(
             project.where("service", ("spine", "view")),
-            f"the view '{found.spine.name}' has no source.timestamp_field, and a spine needs one",
+            f"the view '{resolved.spine.name}' has no source.timestamp_field, and a spine needs one",
         )
-        found.mistakes.raise_if_any()
-    names = [one.name for one in found.spine.fields]
+        resolved.mistakes.raise_if_any()
+    names = [field.name for field in resolved.spine.fields]
     for index, name in enumerate(service.grain):
         if name not in names:
-            found.mistakes.add(
+            resolved.mistakes.add(
                 project.where("service", ("grain", index)),
-                f"grain '{name}' is not a field of the spine view '{found.spine.name}': {did_you_mean(name, names)}",
+                f"grain '{name}' is not a field of the spine view '{resolved.spine.name}': {did_you_mean(name, names)}",
             )
-    found.spine_columns.update({found.spine_time(), *service.grain} & set(names))
+    resolved.spine_columns.update({resolved.spine_time(), *service.grain} & set(names))
 
 
-def check_output_columns(found: Resolved) -> None:
+def check_output_columns(resolved: Resolved) -> None:
     """output_columns is an ordering of exactly the contract's columns, and defaults agree."""
-    project = found.project
+    project = resolved.project
     contract = {column.name: column for column in project.service.columns}
     listed = {column.name for column in project.runtime.output_columns}
     for index, column in enumerate(project.runtime.output_columns):
         where = project.where("runtime", ("output_columns", index))
         if column.name not in contract:
-            found.mistakes.add(
+            resolved.mistakes.add(
                 where,
                 f"output column '{column.name}' is not a column of the service "
                 f"'{project.service.name}': {did_you_mean(column.name, contract)}",
@@ -60,143 +60,143 @@ def check_output_columns(found: Resolved) -> None:
         declared = contract[column.name]
         if "default" not in column.model_fields_set:
             continue
-        _check_literal(found, where, column.default, declared)
+        _check_literal(resolved, where, column.default, declared)
         if column.default is not None and declared.default is not None and column.default != declared.default:
-            found.mistakes.add(
+            resolved.mistakes.add(
                 where,
                 f"the default of '{column.name}' is {column.default!r} here and "
                 f"{declared.default!r} in the service: keep one",
             )
-        found.literals[column.name] = column.default
+        resolved.literals[column.name] = column.default
     for index, contracted in enumerate(project.service.columns):
         where = project.where("service", ("columns", index))
         if contracted.name not in listed:
-            found.mistakes.add(
+            resolved.mistakes.add(
                 where, f"column '{contracted.name}' is not in output_columns of runtime.yaml: add it there"
             )
-        _check_literal(found, where, contracted.default, contracted)
+        _check_literal(resolved, where, contracted.default, contracted)
 
 
-def resolve_columns(found: Resolved) -> None:
+def resolve_columns(resolved: Resolved) -> None:
     """Each contract column gets its maker, by its kind."""
-    for index, column in enumerate(found.project.service.columns):
-        where = found.project.where("service", ("columns", index))
+    for index, column in enumerate(resolved.project.service.columns):
+        where = resolved.project.where("service", ("columns", index))
         match column.kind:
             case "key" | "timestamp" | "spine":
-                _resolve_spine(found, column, where)
+                _resolve_spine(resolved, column, where)
             case "static" | "point_in_time":
-                resolve_feature(found, column, where)
+                resolve_feature(resolved, column, where)
             case "rolling":
-                resolve_rolling(found, column, where)
+                resolve_rolling(resolved, column, where)
             case "udf":
-                resolve_udf(found, column, where)
+                resolve_udf(resolved, column, where)
             case "embedding":
-                _resolve_embedding(found, column, where)
+                _resolve_embedding(resolved, column, where)
             case "derived":
                 pass  # reads other columns: resolved when all of them are known
 
 
-def resolve_derived(found: Resolved) -> None:
+def resolve_derived(resolved: Resolved) -> None:
     """Columns that a derived expression reads are made even where the contract does not list them."""
-    contract = {column.name for column in found.project.service.columns if column.kind != "derived"}
-    for index, column in enumerate(found.project.service.columns):
+    contract = {column.name for column in resolved.project.service.columns if column.kind != "derived"}
+    for index, column in enumerate(resolved.project.service.columns):
         if column.expression is None:
             continue
-        where = found.project.where("service", ("columns", index, "expression"))
+        where = resolved.project.where("service", ("columns", index, "expression"))
         try:
             read = columns_of(parse_expression(column.expression, f"the expression of '{column.name}'"))
         except ConfigError as error:
-            found.mistakes.add(where, str(error))
+            resolved.mistakes.add(where, str(error))
             continue
         for name in read:
             if name in contract:
                 continue
-            if (makers := several_makers(found, name)) is not None:
-                found.mistakes.add(
+            if (makers := several_makers(resolved, name)) is not None:
+                resolved.mistakes.add(
                     where, f"the expression of '{column.name}' reads '{name}', which is made by {makers}: rename one"
                 )
-            elif name in {one.name for one in found.spine.fields}:
-                found.spine_columns.add(name)
-            elif not (take_feature(found, name) or take_aggregate(found, name) or take_udf(found, name)):
-                known = [*contract, *known_columns(found)]
-                found.mistakes.add(
+            elif name in {field.name for field in resolved.spine.fields}:
+                resolved.spine_columns.add(name)
+            elif not (take_feature(resolved, name) or take_aggregate(resolved, name) or take_udf(resolved, name)):
+                known = [*contract, *known_columns(resolved)]
+                resolved.mistakes.add(
                     where,
                     f"the expression of '{column.name}' reads '{name}', which nobody makes: "
                     f"{did_you_mean(name, known)}",
                 )
 
 
-def check_references(found: Resolved) -> None:
+def check_references(resolved: Resolved) -> None:
     """Every entry of feature_refs names a feature that exists and that something uses."""
-    project = found.project
+    project = resolved.project
     for index, ref in enumerate(project.runtime.feature_refs):
         where = project.where("runtime", ("feature_refs", index))
         view_name, colon, feature = ref.partition(":")
         if not colon:
-            found.mistakes.add(where, f"'{ref}' is not a reference: write view:feature")
+            resolved.mistakes.add(where, f"'{ref}' is not a reference: write view:feature")
         elif view_name not in project.views:
-            found.mistakes.add(where, f"no feature view '{view_name}': {did_you_mean(view_name, project.views)}")
+            resolved.mistakes.add(where, f"no feature view '{view_name}': {did_you_mean(view_name, project.views)}")
         elif feature not in (*project.views[view_name].features, *project.views[view_name].times):
-            found.mistakes.add(
+            resolved.mistakes.add(
                 where,
                 f"the view '{view_name}' has no feature '{feature}': "
                 f"{did_you_mean(feature, project.views[view_name].features)}",
             )
-        elif feature in project.views[view_name].times and feature in {one.name for one in found.spine.fields}:
+        elif feature in project.views[view_name].times and feature in {field.name for field in resolved.spine.fields}:
             view = project.views[view_name]
-            found.mistakes.add(
+            resolved.mistakes.add(
                 where,
-                f"'{ref}' has the name of a field of the spine view '{found.spine.name}', and a column takes the time "
-                f"of a looked-up row from its view by name: give it another one there, like field_mapping: "
+                f"'{ref}' has the name of a field of the spine view '{resolved.spine.name}', and a column takes the "
+                "time of a looked-up row from its view by name: give it another one there, like field_mapping: "
                 f"{{{view.source_name(feature)}: {view_name}_time}}, and name that one here and in the service",
             )
-        elif feature not in (*found.features.get(view_name, []), *found.latest.get(view_name, [])):
-            found.mistakes.add(where, f"nothing uses '{ref}': remove it, or add a column '{feature}' to the service")
+        elif feature not in (*resolved.features.get(view_name, []), *resolved.latest.get(view_name, [])):
+            resolved.mistakes.add(where, f"nothing uses '{ref}': remove it, or add a column '{feature}' to the service")
 
 
-def _check_literal(found: Resolved, where: str, value: Any, column: ContractColumn) -> None:
+def _check_literal(resolved: Resolved, where: str, value: Any, column: ContractColumn) -> None:
     try:
         literal(value, column.dtype)
     except ValueError as error:
-        found.mistakes.add(where, f"the default of '{column.name}': {error}")
+        resolved.mistakes.add(where, f"the default of '{column.name}': {error}")
 
 
-def _resolve_spine(found: Resolved, column: ContractColumn, where: str) -> None:
-    names = [one.name for one in found.spine.fields]
+def _resolve_spine(resolved: Resolved, column: ContractColumn, where: str) -> None:
+    names = [field.name for field in resolved.spine.fields]
     if column.name not in names:
-        found.mistakes.add(
+        resolved.mistakes.add(
             where,
             f"column '{column.name}' (kind {column.kind}) is not a field of the spine view "
-            f"'{found.spine.name}': {did_you_mean(column.name, names)}",
+            f"'{resolved.spine.name}': {did_you_mean(column.name, names)}",
         )
         return
-    found.spine_columns.add(column.name)
-    expect_type(found, where, column, found.spine.dtype(column.name), f"the view '{found.spine.name}'")
+    resolved.spine_columns.add(column.name)
+    expect_type(resolved, where, column, resolved.spine.dtype(column.name), f"the view '{resolved.spine.name}'")
 
 
-def _resolve_embedding(found: Resolved, column: ContractColumn, where: str) -> None:
-    specs = {spec.name: spec for spec in found.project.aggregations.enrichment_specs}
-    stores = {store.name: store for store in found.project.aggregations.embedding_stores}
+def _resolve_embedding(resolved: Resolved, column: ContractColumn, where: str) -> None:
+    specs = {spec.name: spec for spec in resolved.project.aggregations.enrichment_specs}
+    stores = {store.name: store for store in resolved.project.aggregations.embedding_stores}
     if column.name not in specs:
-        if column.name not in found.literals:
-            found.mistakes.add(
+        if column.name not in resolved.literals:
+            resolved.mistakes.add(
                 where,
                 f"column '{column.name}' (kind embedding) is made by no enrichment_spec: "
                 f"{did_you_mean(column.name, specs)}",
             )
         return
     spec = specs[column.name]
-    index = found.project.aggregations.enrichment_specs.index(spec)
-    place = found.project.where("aggregations", ("enrichment_specs", index))
+    index = resolved.project.aggregations.enrichment_specs.index(spec)
+    place = resolved.project.where("aggregations", ("enrichment_specs", index))
     if spec.store not in stores:
-        found.mistakes.add(place, f"no embedding store '{spec.store}': {did_you_mean(spec.store, stores)}")
+        resolved.mistakes.add(place, f"no embedding store '{spec.store}': {did_you_mean(spec.store, stores)}")
         return
-    contract = {one.name: one for one in found.project.service.columns}
+    contract = {column.name: column for column in resolved.project.service.columns}
     if spec.column not in contract:
-        found.mistakes.add(
+        resolved.mistakes.add(
             place,
             f"'{spec.name}' reads the column '{spec.column}', which the service does not have: "
             f"{did_you_mean(spec.column, contract)}",
         )
         return
-    found.enrichments[column.name] = (spec, stores[spec.store])
+    resolved.enrichments[column.name] = (spec, stores[spec.store])

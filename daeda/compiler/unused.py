@@ -35,7 +35,7 @@ def _version(project: Project) -> Iterator[str]:
 
 def _unused(project: Project, dag: Dag) -> Iterator[str]:
     rolling = [operator for operator in dag.operators if isinstance(operator, RollingAggregate)]
-    made = {one.name for operator in rolling for one in operator.aggregates}
+    made = {aggregate.name for operator in rolling for aggregate in operator.aggregates}
     made |= {operator.result for operator in dag.operators if isinstance(operator, ArrowUdfTransform)}
     made |= {operator.column for operator in dag.enrichments}
     stores = {operator.store.name for operator in dag.enrichments}
@@ -45,11 +45,11 @@ def _unused(project: Project, dag: Dag) -> Iterator[str]:
         for output, _ in spec.outputs
     ]
     yield from _of_section(project, "the aggregation", "aggregation_specs", specs, made)
-    functions = [(index, one.name) for index, one in enumerate(project.aggregations.udf_specs)]
+    functions = [(index, spec.name) for index, spec in enumerate(project.aggregations.udf_specs)]
     yield from _of_section(project, "the udf", "udf_specs", functions, made)
-    enrichments = [(index, one.name) for index, one in enumerate(project.aggregations.enrichment_specs)]
+    enrichments = [(index, spec.name) for index, spec in enumerate(project.aggregations.enrichment_specs)]
     yield from _of_section(project, "the enrichment", "enrichment_specs", enrichments, made)
-    declared = [(index, one.name) for index, one in enumerate(project.aggregations.embedding_stores)]
+    declared = [(index, store.name) for index, store in enumerate(project.aggregations.embedding_stores)]
     yield from _of_section(project, "the embedding store", "embedding_stores", declared, stores)
     read = {scan.view for scan in dag.scans}
     views: list[_Entry] = [(name, f"view:{name}", ("name",)) for name in project.views if name not in read]
@@ -72,7 +72,7 @@ def _fields(project: Project, dag: Dag, name: str) -> Iterator[str]:
     view = project.views[name]
     read = {column.name for scan in dag.scans if scan.view == name for column in scan.columns}
     read |= {*view.keys, view.source.timestamp_field or "", view.source.created_field or ""}
-    unused = [(index, one.name) for index, one in enumerate(view.fields) if one.name not in read]
+    unused = [(index, field.name) for index, field in enumerate(view.fields) if field.name not in read]
     if unused:
         where = project.where(f"view:{name}", ("fields", unused[0][0], "name"))
         names = shortened([f"'{field}'" for _, field in unused], 6)

@@ -48,9 +48,9 @@ def enriched_fingerprint(dag: Dag, parts: Iterable[Part], stores: Stores) -> Fin
     used = {operator.store.name: stores[operator.store.name] for operator in dag.enrichments}
     return Fingerprint(
         operators=operator_digests((*dag.enrichments, dag.sink)),
-        inputs={"skeleton": parts_digest} | {f"store {name}": one.content for name, one in used.items()},
+        inputs={"skeleton": parts_digest} | {f"store {name}": store.content for name, store in used.items()},
         settings={"format_version": str(ENRICHED_FORMAT_VERSION)}
-        | {f"version of store {name}": str(one.version) for name, one in used.items()},
+        | {f"version of store {name}": str(store.version) for name, store in used.items()},
     )
 
 

@@ -77,10 +77,10 @@ def is_part(name: str) -> bool:
 
 def part_number(name: str) -> int:
     """N of `part-N-0.parquet`; raises ValueError for another name."""
-    found = _PART.fullmatch(name)
-    if not found:
+    match = _PART.fullmatch(name)
+    if not match:
         raise ValueError(f"'{name}' is not the name of a part")
-    return int(found[1])
+    return int(match[1])
 
 
 def parts_in_order(names: Iterable[str]) -> list[str]:

@@ -75,7 +75,7 @@ class Fingerprint:
 
     def differences(self, new: Fingerprint) -> list[str]:
         """What changed from this one to `new`, in words; empty when the fingerprints are equal."""
-        found = []
+        sentences = []
         for what, before, after in (
             ("operator", self.operators, new.operators),
             ("input of", self.inputs, new.inputs),
@@ -83,12 +83,12 @@ class Fingerprint:
         ):
             for name in sorted({*before, *after}):
                 if name not in after:
-                    found.append(f"{what} {name} is gone")
+                    sentences.append(f"{what} {name} is gone")
                 elif name not in before:
-                    found.append(f"{what} {name} is new")
+                    sentences.append(f"{what} {name} is new")
                 elif before[name] != after[name]:
-                    found.append(f"{what} {name} changed")
-        return found
+                    sentences.append(f"{what} {name} changed")
+        return sentences
 
 
 @dataclass(frozen=True)
@@ -193,10 +193,10 @@ def _contradiction(manifest: Manifest, expected: DayName | None) -> str | None:
         return "stamps: one is of a file that is no part"
     if expected is None:
         return None
-    found = DayName(manifest.service, manifest.dataset, dt.date.fromisoformat(manifest.day))
-    if found == expected:
+    name = DayName(manifest.service, manifest.dataset, dt.date.fromisoformat(manifest.day))
+    if name == expected:
         return None
-    return f"it is of {found.day} ({found.dataset} of '{cut(found.service)}')"
+    return f"it is of {name.day} ({name.dataset} of '{cut(name.service)}')"
 
 
 def _read_bytes(path: Location) -> bytes | None:

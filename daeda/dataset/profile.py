@@ -61,16 +61,16 @@ class Meter:
 
     def __init__(self, spill: Path | None = None) -> None:
         self._spill = spill
-        self._found: list[Usage] = []
+        self._usages: list[Usage] = []
 
     @property
-    def found(self) -> tuple[Usage, ...]:
+    def usages(self) -> tuple[Usage, ...]:
         """What was measured, in the order in which the operators began."""
-        return added_up(self._found)
+        return added_up(self._usages)
 
     def add_rows(self, operator: str, rows: int | None) -> None:
         """Say how many rows an operator made; None for one that only composes SQL."""
-        self._found.append(Usage(operator, rows=rows))
+        self._usages.append(Usage(operator, rows=rows))
 
     @contextlib.contextmanager
     def measure(self, operator: str) -> Iterator[None]:
@@ -81,7 +81,7 @@ class Meter:
             yield
             seconds = seconds_since(started)
             read_after, written_after = _transferred()
-        self._found.append(
+        self._usages.append(
             Usage(
                 operator,
                 seconds,
@@ -162,7 +162,7 @@ def write_profile(layout: Layout, dataset: Dataset, profile: DayProfile) -> None
         "day": profile.day.isoformat(),
         "dataset": dataset,
         "days_at_once": profile.days_at_once,
-        "operators": [{**asdict(one), "seconds": round(one.seconds, 4)} for one in profile.operators],
+        "operators": [{**asdict(operator), "seconds": round(operator.seconds, 4)} for operator in profile.operators],
     }
     fresh.write_text(json.dumps(shown, indent=1) + "\n", encoding="utf-8")
     fresh.replace(path)
@@ -173,8 +173,8 @@ def read_profile(layout: Layout, dataset: Dataset, day: dt.date) -> DayProfile |
     path = profile_path(layout, dataset, day)
     if not path.exists():
         return None
-    found: dict[str, Any] = json.loads(read_regular(path))
-    return DayProfile(day, found["days_at_once"], tuple(Usage(**one) for one in found["operators"]))
+    document: dict[str, Any] = json.loads(read_regular(path))
+    return DayProfile(day, document["days_at_once"], tuple(Usage(**usage) for usage in document["operators"]))
 
 
 def added_up(usages: Iterable[Usage]) -> tuple[Usage, ...]:
@@ -185,16 +185,16 @@ def added_up(usages: Iterable[Usage]) -> tuple[Usage, ...]:
     [('sink', 1.5, 7, 800)]
     """
     total: dict[str, Usage] = {}
-    for one in usages:
-        before = total.get(one.operator, Usage(one.operator))
-        rows = None if before.rows is None and one.rows is None else (before.rows or 0) + (one.rows or 0)
-        total[one.operator] = Usage(
-            one.operator,
-            before.seconds + one.seconds,
+    for usage in usages:
+        before = total.get(usage.operator, Usage(usage.operator))
+        rows = None if before.rows is None and usage.rows is None else (before.rows or 0) + (usage.rows or 0)
+        total[usage.operator] = Usage(
+            usage.operator,
+            before.seconds + usage.seconds,
             rows,
-            before.read_bytes + one.read_bytes,
-            before.written_bytes + one.written_bytes,
-            max(before.peak_bytes, one.peak_bytes),
-            max(before.spill_bytes, one.spill_bytes),
+            before.read_bytes + usage.read_bytes,
+            before.written_bytes + usage.written_bytes,
+            max(before.peak_bytes, usage.peak_bytes),
+            max(before.spill_bytes, usage.spill_bytes),
         )
     return tuple(total.values())

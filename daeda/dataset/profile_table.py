@@ -18,39 +18,39 @@ _PLAIN_WIDTH = 160
 
 def print_profile(layout: Layout, dataset: Dataset, days: Iterable[dt.date]) -> None:
     """Print the days of one dataset that were just built, on stderr; nothing where none was."""
-    found = [profile for day in days if (profile := read_profile(layout, dataset, day)) is not None]
-    if not found:
+    profiles = [profile for day in days if (profile := read_profile(layout, dataset, day)) is not None]
+    if not profiles:
         return
     console = HarmlessConsole(stderr=True)
     if not console.is_terminal:
         console.width = _PLAIN_WIDTH
-    operators = added_up(one for profile in found for one in profile.operators)
-    whole = sum(one.seconds for one in operators)
-    table = Table(title=f"{dataset}, {counted(len(found), 'day')}, {whole:.2f} s", title_justify="left")
-    table.add_column("operator", no_wrap=True, min_width=max(len(one.operator) for one in operators))
+    operators = added_up(operator for profile in profiles for operator in profile.operators)
+    whole = sum(operator.seconds for operator in operators)
+    table = Table(title=f"{dataset}, {counted(len(profiles), 'day')}, {whole:.2f} s", title_justify="left")
+    table.add_column("operator", no_wrap=True, min_width=max(len(operator.operator) for operator in operators))
     for name in ("s", "%", "s per day", "rows", "read MiB", "written MiB", "peak MiB", "spill MiB"):
         table.add_column(name, justify="right")
-    for one in operators:
-        table.add_row(*_cells(one, len(found), whole))
+    for operator in operators:
+        table.add_row(*_cells(operator, len(profiles), whole))
     console.print(table)
-    most = max(profile.days_at_once for profile in found)
+    most = max(profile.days_at_once for profile in profiles)
     if most > 1:
         console.print(f"up to {most} days shared the process: its bytes and memory are theirs together", soft_wrap=True)
-    console.print(f"each day: {profile_path(layout, dataset, found[0].day).parent}", soft_wrap=True)
+    console.print(f"each day: {profile_path(layout, dataset, profiles[0].day).parent}", soft_wrap=True)
 
 
-def _cells(one: Usage, days: int, whole: float) -> list[str]:
-    share = 100 * one.seconds / whole if whole else 0.0
+def _cells(usage: Usage, days: int, whole: float) -> list[str]:
+    share = 100 * usage.seconds / whole if whole else 0.0
     return [
-        one.operator,
-        f"{one.seconds:.2f}",
+        usage.operator,
+        f"{usage.seconds:.2f}",
         f"{share:.0f}",
-        f"{one.seconds / days:.3f}",
-        "" if one.rows is None else f"{one.rows:,}",
-        _mib(one.read_bytes),
-        _mib(one.written_bytes),
-        f"{one.peak_bytes / 2**20:,.0f}",
-        _mib(one.spill_bytes) if one.spill_bytes else "",
+        f"{usage.seconds / days:.3f}",
+        "" if usage.rows is None else f"{usage.rows:,}",
+        _mib(usage.read_bytes),
+        _mib(usage.written_bytes),
+        f"{usage.peak_bytes / 2**20:,.0f}",
+        _mib(usage.spill_bytes) if usage.spill_bytes else "",
     ]
 
 

@@ -96,14 +96,14 @@ class DayProgress:
         return f"{self._phase} {done}/{self._total} days{speed}{left} · {at_work}"
 
     def _at_work(self) -> list[str]:
-        found = []
+        operators = []
         for path in sorted(self._status.glob("*.json")):
             try:
                 status = json.loads(read_regular(path))
-                found.append(f"{status['day']} {status['operator']}")
+                operators.append(f"{status['day']} {status['operator']}")
             except (OSError, ValueError, KeyError, TypeError, RecursionError):
                 continue  # the day has just ended, or somebody else wrote the file: progress decides nothing
-        return found
+        return operators
 
 
 def _published(dataset: Path, day: dt.date) -> tuple[int, int] | None:

@@ -65,12 +65,12 @@ def look_at_days(
     names = {day: DayName(layout.service_dir.name, dataset, day) for day in days}
     if isinstance(directory, ObjectPath):
         return _look_at_objects(directory, names, verify)
-    found = {}
+    directories = {}
     for day, name in names.items():
         published = _look_at_directory(directory / day_name(day), name, verify)
         if published is not None:
-            found[day] = published
-    return found
+            directories[day] = published
+    return directories
 
 
 def _look_at_directory(directory: Path, name: DayName, verify: bool) -> Published | None:

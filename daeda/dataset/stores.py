@@ -29,7 +29,9 @@ def stores_to_text(stores: Stores) -> str:
     >>> stores_to_text({"items": StoreIdentity(3, "5f2a")})
     '{"items": {"version": 3, "content": "5f2a"}}'
     """
-    return json.dumps({name: {"version": one.version, "content": one.content} for name, one in sorted(stores.items())})
+    return json.dumps(
+        {name: {"version": store.version, "content": store.content} for name, store in sorted(stores.items())}
+    )
 
 
 def stores_from_text(text: str) -> dict[str, StoreIdentity]:
@@ -39,7 +41,7 @@ def stores_from_text(text: str) -> dict[str, StoreIdentity]:
     {'items': StoreIdentity(version=3, content='5f2a')}
     """
     try:
-        return {name: _identity(**one) for name, one in json.loads(text).items()}
+        return {name: _identity(**fields) for name, fields in json.loads(text).items()}
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(
             "--pinned-stores takes what `python -m enrich --stores` prints: one line of JSON with version and content "

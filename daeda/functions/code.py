@@ -48,7 +48,7 @@ def sources_of(name: str) -> dict[str, Source]:
     if own is None or (own.suffix != ".py" and is_installed(own)):
         return {}
     files = {**_needed(name, own), name: own}
-    return {one: (file, _digest(file)) for one, file in sorted(files.items())}
+    return {module: (file, _digest(file)) for module, file in sorted(files.items())}
 
 
 def digest_of(name: str, sources: Mapping[str, Source]) -> str:
@@ -56,7 +56,7 @@ def digest_of(name: str, sources: Mapping[str, Source]) -> str:
     if not sources:
         return ""
     digest = sources[name][1]
-    needed = {one: told for one, (_, told) in sources.items() if one != name}
+    needed = {module: digest for module, (_, digest) in sources.items() if module != name}
     if not needed:
         return digest
     return hashlib.sha256(json.dumps({"module": digest, "needs": needed}, sort_keys=True).encode()).hexdigest()
@@ -64,21 +64,21 @@ def digest_of(name: str, sources: Mapping[str, Source]) -> str:
 
 def _needed(name: str, own: Path) -> dict[str, Path]:
     """The files of the project that are imported on the way to a module and by it, by name of the module."""
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     waiting = [*_parents(name), *_imported(name, own)]
     seen = {name}
     while waiting:
-        one = waiting.pop()
-        if one in seen:
+        module = waiting.pop()
+        if module in seen:
             continue
-        seen.add(one)
-        file = _file_of(one)
+        seen.add(module)
+        file = _file_of(module)
         if file is None or is_installed(file):
             continue
         if file.name != "__init__.py" or _does_something(file):
-            found[one] = file
-        waiting += [*_parents(one), *_imported(one, file)]
-    return found
+            files[module] = file
+        waiting += [*_parents(module), *_imported(module, file)]
+    return files
 
 
 def _parents(name: str) -> Iterator[str]:
@@ -116,23 +116,23 @@ def _below(package: str) -> Iterator[str]:
     if not mentions:
         return
     lists = [
-        one.value
-        for one in tree.body
-        if isinstance(one, ast.Assign | ast.AnnAssign | ast.AugAssign)
-        and any(_mentions_all(node) for node in ast.walk(one))
-        and one.value is not None
+        statement.value
+        for statement in tree.body
+        if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign)
+        and any(map(_mentions_all, ast.walk(statement)))
+        and statement.value is not None
     ]
     names = [
         item.value
-        for one in lists
-        if isinstance(one, ast.List | ast.Tuple)
-        for item in one.elts
+        for value in lists
+        if isinstance(value, ast.List | ast.Tuple)
+        for item in value.elts
         if isinstance(item, ast.Constant) and isinstance(item.value, str)
     ]
-    items = [len(one.elts) if isinstance(one, ast.List | ast.Tuple) else -1 for one in lists]
+    items = [len(value.elts) if isinstance(value, ast.List | ast.Tuple) else -1 for value in lists]
     if len(lists) != len(mentions) or -1 in items or sum(items) != len(names):
-        names = [one.name for one in pkgutil.iter_modules([str(file.parent)])]
-    yield from (f"{package}.{one}" for one in names)
+        names = [module.name for module in pkgutil.iter_modules([str(file.parent)])]
+    yield from (f"{package}.{name}" for name in names)
 
 
 def _mentions_all(node: ast.AST) -> bool:
@@ -147,7 +147,9 @@ def _mentions_all(node: ast.AST) -> bool:
 
 def _does_something(package: Path) -> bool:
     """Whether the file of a package holds more than a docstring."""
-    return any(not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant)) for one in _tree(package).body)
+    return any(
+        not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in _tree(package).body
+    )
 
 
 def _tree(file: Path) -> ast.Module:
@@ -193,7 +195,9 @@ def _find_below(places: list[str], part: str) -> tuple[ModuleSpec | None, list[s
 def is_installed(file: Path) -> bool:
     """Whether a file or directory belongs to Python, to an installed package, or to daeda."""
     resolved = file.resolve()
-    return bool(_PACKAGES.intersection(file.parts)) or any(resolved.is_relative_to(one) for one in (*_INSTALLED, *_OWN))
+    return bool(_PACKAGES.intersection(file.parts)) or any(
+        resolved.is_relative_to(directory) for directory in (*_INSTALLED, *_OWN)
+    )
 
 
 def _digest(file: Path) -> str:

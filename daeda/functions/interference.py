@@ -52,11 +52,11 @@ def undisturbed() -> Iterator[list[str]]:
     """
     _copy_streams()
     before = _state()
-    found: list[str] = []
+    changes: list[str] = []
     try:
-        yield found
+        yield changes
     finally:
-        found += _put_back(before, _state())
+        changes += _put_back(before, _state())
 
 
 @contextlib.contextmanager
@@ -135,10 +135,10 @@ def _lowered(before: tuple[int, int], after: tuple[int, int]) -> bool:
 
 def _file(number: int) -> tuple[int, int] | None:
     try:
-        found = os.fstat(number)
+        status = os.fstat(number)
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def _copy_streams() -> None:
@@ -150,37 +150,37 @@ def _copy_streams() -> None:
 
 
 def _put_back(before: _State, after: _State) -> list[str]:
-    found = []
+    changes = []
     if before.directory is not None and after.directory != before.directory:
         os.chdir(before.directory)
-        found.append("the working directory")
+        changes.append("the working directory")
     if before.umask is not None and after.umask != before.umask:
         os.umask(before.umask)
-        found.append("the umask")
+        changes.append("the umask")
     lowered = [number for number, limit in before.limits.items() if _lowered(limit, after.limits[number])]
     for number in lowered:
         # Not everybody may raise what has been lowered for good.
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(number, before.limits[number])
     if lowered:
-        found.append("the limits of resources")
+        changes.append("the limits of resources")
     if after.locale != before.locale:
         locale.setlocale(locale.LC_ALL, before.locale)
-        found.append("the locale")
+        changes.append("the locale")
     changed = [number for number, handler in before.handlers.items() if after.handlers.get(number) != handler]
     for number in changed:
         signal.signal(number, before.handlers[number])
     if changed:
-        found.append("the handlers of signals")
+        changes.append("the handlers of signals")
     for number, name in enumerate(_STREAMS, 1):
         stream = before.streams[name]
         if after.files[number] != before.files[number] and number in _copies:
             os.dup2(_copies[number], number)
-            found.append(name)
+            changes.append(name)
         if getattr(stream, "closed", False):
             stream = os.fdopen(os.dup(_copies[number]), "w", encoding="utf-8", errors="backslashreplace")
-            found.append(name)
+            changes.append(name)
         elif getattr(sys, name) is not stream:
-            found.append(name)
+            changes.append(name)
         setattr(sys, name, stream)
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(changes))

@@ -50,7 +50,7 @@ def load_function(
     name, _, attribute = path.partition(":")
     with _lock, _no_bytecode():
         module = _import(path, name, str(root), seconds)
-    known = [one for one, value in vars(module).items() if callable(value) and not one.startswith("_")]
+    known = [public for public, value in vars(module).items() if callable(value) and not public.startswith("_")]
     if not hasattr(module, attribute):
         raise ConfigError(
             f"function '{path}': the module '{name}' has no '{attribute}': {did_you_mean(attribute, known)}"
@@ -168,7 +168,7 @@ def _check_not_hidden(path: str, name: str, module: ModuleType, root: str) -> No
     if not root:
         return
     base = Path(root, *name.split("."))
-    ours = [one for one in (base.with_suffix(".py"), base / "__init__.py") if one.exists()]
+    ours = [file for file in (base.with_suffix(".py"), base / "__init__.py") if file.exists()]
     loaded = getattr(module, "__file__", None)
     if ours and (loaded is None or Path(loaded).resolve() != ours[0].resolve()):
         raise ConfigError(

@@ -35,7 +35,7 @@ def import_from_source() -> None:
     if _hook in sys.path_hooks:
         return
     sys.path_hooks.insert(0, _hook)
-    for path in [one for one in sys.path_importer_cache if _is_of_a_project(one)]:
+    for path in [directory for directory in sys.path_importer_cache if _is_of_a_project(directory)]:
         del sys.path_importer_cache[path]
 
 

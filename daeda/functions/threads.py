@@ -21,7 +21,7 @@ _MARK = "_daeda_file"
 @contextlib.contextmanager
 def failed_threads(file: str) -> Iterator[list[BaseException]]:
     """What threads of this file's code have raised, up to the end of the block; told once, and shown nowhere else."""
-    found: list[BaseException] = []
+    errors: list[BaseException] = []
     mine = vars(threading.current_thread())
     outer = mine.get(_MARK)
     with _lock:
@@ -29,11 +29,11 @@ def failed_threads(file: str) -> Iterator[list[BaseException]]:
         _listen()
     mine[_MARK] = file
     try:
-        yield found
+        yield errors
     finally:
         mine[_MARK] = outer
         with _lock:
-            found += _files[file]
+            errors += _files[file]
             _files[file] = []
 
 

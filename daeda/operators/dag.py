@@ -80,7 +80,7 @@ class Dag:
     @property
     def rolling_engines(self) -> frozenset[str]:
         """The engines that compute the rolling aggregates."""
-        return frozenset(one.compute for one in self.operators if isinstance(one, RollingAggregate))
+        return frozenset(operator.compute for operator in self.operators if isinstance(operator, RollingAggregate))
 
     @property
     def spine(self) -> Scan:

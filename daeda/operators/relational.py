@@ -149,14 +149,14 @@ class Project(OperatorModel):
     def derive(self, inputs: tuple[Relation, ...]) -> Relation:
         """The listed columns; the rows keep their order."""
         self.expect_inputs(inputs, 1)
-        found = []
+        columns = []
         for column in self.columns:
             if column.source is not None:
                 source = inputs[0].column(column.source)
                 if source.dtype != column.dtype:
                     raise ConfigError(f"column '{column.name}' is declared {column.dtype} and made as {source.dtype}")
-            found.append(Column(column.name, column.dtype, nullable=column.default is None))
-        return Relation(tuple(found), inputs[0].order)
+            columns.append(Column(column.name, column.dtype, nullable=column.default is None))
+        return Relation(tuple(columns), inputs[0].order)
 
 
 class Join(OperatorModel):

@@ -64,8 +64,8 @@ class HarmlessFormatter(logging.Formatter):
         return printable_lines(super().formatException(ei))
 
 
-def _escaped(found: re.Match[str]) -> str:
-    letter = found[0]
+def _escaped(match: re.Match[str]) -> str:
+    letter = match[0]
     if letter in _SHORT:
         return _SHORT[letter]
     code = ord(letter)

@@ -44,7 +44,7 @@ def _needs_more(node: exp.Expr) -> bool:
 
 def _within(node: exp.Expr, nodes: list[exp.Expr]) -> int:
     """How many of the nodes hold this one."""
-    ids, count, above = {id(one) for one in nodes}, 0, node.parent
+    ids, count, above = set(map(id, nodes)), 0, node.parent
     while above is not None:
         count, above = count + (id(above) in ids), above.parent
     return count

@@ -117,9 +117,9 @@ def expression_type(text: str, relation: Relation, what: str = "expression") -> 
     """DuckDB's name for the type of an expression over a relation; raises ConfigError when DuckDB cannot bind it."""
     tree = parse_expression(text, what)
     check_columns(tree, relation.names, what)
-    found = _bound_type(_over_nulls(tree, relation).sql("duckdb"), text, what)
+    dtype = _bound_type(_over_nulls(tree, relation).sql("duckdb"), text, what)
     _check_negations(tree, lambda value: _over_nulls(value, relation), text, what)
-    return found
+    return dtype
 
 
 def _check_negations(tree: exp.Expr, query: Callable[[exp.Expr], exp.Select], text: str, what: str) -> None:
@@ -164,20 +164,20 @@ _SIGNED = {
 
 def check_expression_type(text: str, column: Column, relation: Relation) -> None:
     """Raise ConfigError unless the expression has the column's type, or one whose values that type holds."""
-    found = expression_type(text, relation, f"the expression of '{column.name}'")
+    dtype = expression_type(text, relation, f"the expression of '{column.name}'")
     wanted = _bound_type(f"SELECT CAST(NULL AS {column.dtype.sql}) AS value", column.dtype.name, "type")
-    if found != wanted and wanted not in _WIDER.get(found, ()):
+    if dtype != wanted and wanted not in _WIDER.get(dtype, ()):
         raise ConfigError(
-            f"the expression of '{column.name}' gives {found}, and the contract says {column.dtype} "
+            f"the expression of '{column.name}' gives {dtype}, and the contract says {column.dtype} "
             f"({wanted}): change the type, or write CAST(... AS {wanted})"
         )
 
 
 def check_predicate(text: str, relation: Relation, what: str) -> None:
     """Raise ConfigError unless the expression is a condition."""
-    found = expression_type(text, relation, what)
-    if found != "BOOLEAN":
-        raise ConfigError(f"{what} {_quoted(text)} gives {found}: a condition is true or false")
+    dtype = expression_type(text, relation, what)
+    if dtype != "BOOLEAN":
+        raise ConfigError(f"{what} {_quoted(text)} gives {dtype}: a condition is true or false")
 
 
 def check_having(text: str, keys: Sequence[str], relation: Relation) -> None:
@@ -190,9 +190,9 @@ def check_having(text: str, keys: Sequence[str], relation: Relation) -> None:
             return _over_nulls(value, relation)
         return _over_nulls(value, relation).group_by(*(exp.column(key, quoted=True) for key in keys))
 
-    found = _bound_type(query(tree).sql("duckdb"), text, "having")
-    if found != "BOOLEAN":
-        raise ConfigError(f"having {_quoted(text)} gives {found}: a condition is true or false")
+    dtype = _bound_type(query(tree).sql("duckdb"), text, "having")
+    if dtype != "BOOLEAN":
+        raise ConfigError(f"having {_quoted(text)} gives {dtype}: a condition is true or false")
     _check_negations(tree, query, text, "having")
 
 

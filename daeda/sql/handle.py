@@ -89,7 +89,7 @@ class Materialised:
     def holding(self, columns: Collection[str]) -> tuple[ColumnTable, ...]:
         """The tables that have what `columns` are computed from; the first table of all where they need none."""
         needed = self.needed(columns)
-        return tuple(one for one in self.tables if needed & set(one.stored)) or self.tables[:1]
+        return tuple(table for table in self.tables if needed & set(table.stored)) or self.tables[:1]
 
     def select(self, columns: Collection[str], first: int = 0, last: int | None = None) -> exp.Select:
         """SELECT of the row number and of `columns` in row order, reading only the tables that they need.
@@ -106,10 +106,10 @@ class Materialised:
             tables = (self.tables[0], *tables)
         row = [exp.column(ROW, table="f0", quoted=True)] if tables[0].numbered else []
         head, *others = [
-            _rows_of(one, sorted(needed & set(one.stored)), first, last, head=index == 0).subquery(
+            _rows_of(stored, sorted(needed & set(stored.stored)), first, last, head=index == 0).subquery(
                 f"f{index}", copy=False
             )
-            for index, one in enumerate(tables)
+            for index, stored in enumerate(tables)
         ]
         query = selected(*row).from_(head, copy=False)
         for other in others:
@@ -139,7 +139,7 @@ def _parsed(text: str) -> exp.Expr:
 
 @lru_cache(maxsize=8192)
 def _columns_in(text: str) -> frozenset[str]:
-    return frozenset(one.name for one in _parsed(text).find_all(exp.Column))
+    return frozenset(node.name for node in _parsed(text).find_all(exp.Column))
 
 
 def stored_name(name: str) -> str:

@@ -39,7 +39,7 @@ def scan(operator: Scan, relation: Relation, paths: Sequence[str], day: dt.date)
 def reads(given: Deferred, scan: str) -> bool:
     """Whether the files of the Scan of that name are a parameter of the query."""
     literal = parameter_text(scan, "files")
-    return any(one == literal for one, _ in given.parameters)
+    return any(parameter == literal for parameter, _ in given.parameters)
 
 
 def only_scan(given: Deferred, scan: str) -> bool:
@@ -52,7 +52,10 @@ def with_paths(given: Deferred, scan: Scan, paths: Sequence[str]) -> Deferred:
     """The same query over other files."""
     files = file_list(paths).sql("duckdb")
     literal = parameter_text(scan.name, "files")
-    return replace(given, parameters=tuple((one, files if one == literal else text) for one, text in given.parameters))
+    return replace(
+        given,
+        parameters=tuple((parameter, files if parameter == literal else text) for parameter, text in given.parameters),
+    )
 
 
 def of_any_time(given: Deferred, scan: Scan, paths: Sequence[str]) -> Deferred:
@@ -62,17 +65,22 @@ def of_any_time(given: Deferred, scan: Scan, paths: Sequence[str]) -> Deferred:
     for index, day in enumerate((dt.date.max, dt.date.min)):
         number = max(_FIRST, min(day_bounds(day, unit)[0], _LAST))
         texts[parameter_text(scan.name, f"bound {index}")] = _bound(number, dtype, _as_stored(scan)).sql("duckdb")
-    parameters = tuple((one, texts.get(one, text)) for one, text in with_paths(given, scan, paths).parameters)
+    parameters = tuple(
+        (parameter, texts.get(parameter, text)) for parameter, text in with_paths(given, scan, paths).parameters
+    )
     return replace(given, parameters=parameters)
 
 
 @once_per_template
 def _template(operator: Scan, has_files: bool, bounds: int) -> str:
     read = exp.select(
-        *(exp.alias_(_read_column(one.source, one.dtype), one.name, quoted=True) for one in operator.columns)
+        *(
+            exp.alias_(_read_column(scanned.source, scanned.dtype), scanned.name, quoted=True)
+            for scanned in operator.columns
+        )
     )
     read = read.from_(read_parquet(parameter(operator.name, "files")) if has_files else no_rows(operator))
-    query = exp.select(*(column(one.name) for one in operator.columns)).from_(read.subquery("s"))
+    query = exp.select(*(column(scanned.name) for scanned in operator.columns)).from_(read.subquery("s"))
     for condition in _time_range(operator, bounds):
         query = query.where(condition)
     if operator.predicate is not None:
@@ -90,7 +98,10 @@ def narrowing(operator: Scan, path: str) -> str:
 def _narrowing(operator: Scan) -> str:
     stored = {source: f"__stored_{index}" for index, source in enumerate(_sources(operator))}
     read = exp.select(
-        *(exp.alias_(_read_column(one.source, one.dtype), one.name, quoted=True) for one in operator.columns),
+        *(
+            exp.alias_(_read_column(column.source, column.dtype), column.name, quoted=True)
+            for column in operator.columns
+        ),
         *(exp.alias_(column(source), name, quoted=True) for source, name in stored.items()),
     )
     read = read.from_(read_parquet(parameter(operator.name, "files")))
@@ -102,14 +113,14 @@ def _narrowing(operator: Scan) -> str:
 
 
 def _sources(operator: Scan) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one.source for one in operator.columns))
+    return tuple(dict.fromkeys(column.source for column in operator.columns))
 
 
 def no_rows(operator: Scan) -> exp.Subquery:
     """A relation with the source's columns and without rows: what an empty set of partitions holds."""
     nulls = [
-        exp.alias_(exp.Cast(this=exp.null(), to=type_in_duckdb(one.dtype)), one.source, quoted=True)
-        for one in operator.columns
+        exp.alias_(exp.Cast(this=exp.null(), to=type_in_duckdb(column.dtype)), column.source, quoted=True)
+        for column in operator.columns
     ]
     return exp.select(*nulls).where(exp.false()).subquery("nothing")
 
@@ -223,18 +234,18 @@ def project(operator: Project, relation: Relation, given: Materialised) -> Mater
 
 @once_per_template
 def _expressions(operator: Project, given: Materialised) -> dict[str, str]:
-    return {one.name: _projected(one, given).sql("duckdb") for one in operator.columns}
+    return {column.name: _projected(column, given).sql("duckdb") for column in operator.columns}
 
 
-def _projected(one: ProjectColumn, given: Materialised) -> exp.Expr:
-    default = None if one.default is None else literal(one.default, one.dtype)
-    if one.source is not None:
-        value = given.expression(one.source)
-    elif one.expression is not None:
-        tree = quoted_columns(parse_expression(one.expression))
+def _projected(projected: ProjectColumn, given: Materialised) -> exp.Expr:
+    default = None if projected.default is None else literal(projected.default, projected.dtype)
+    if projected.source is not None:
+        value = given.expression(projected.source)
+    elif projected.expression is not None:
+        tree = quoted_columns(parse_expression(projected.expression))
         value = exp.Paren(this=tree.transform(lambda node: _substituted(node, given)))
     else:
-        return default or literal(None, one.dtype)
+        return default or literal(None, projected.dtype)
     return value if default is None else exp.Coalesce(this=value, expressions=[default])
 
 
@@ -292,7 +303,7 @@ def _bounds(operator: Scan, day: dt.date) -> list[str]:
 
 def _time_type(operator: Scan) -> DType:
     assert operator.time is not None
-    return next(one.dtype for one in operator.columns if one.name == operator.time.column)
+    return next(column.dtype for column in operator.columns if column.name == operator.time.column)
 
 
 def _time_unit(operator: Scan) -> TimeUnit:

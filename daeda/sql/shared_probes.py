@@ -12,16 +12,16 @@ from daeda.sql.statements import unit_of
 def look_ups_sharing_probes(operators: Sequence[Operator]) -> frozenset[str]:
     """Names of the look-ups whose entities and probes are made anyway: a search by them is cheaper than a join."""
     made_by = {operator.output: operator for operator in operators}
-    found = set()
+    names = set()
     for rolling in operators:
         if not isinstance(rolling, RollingAggregate):
             continue
         before = made_by.get(rolling.inputs[0])
         while before is not None:
             if isinstance(before, PointInTimeJoin) and _look_back_alike(before, rolling):
-                found.add(before.name)
+                names.add(before.name)
             before = made_by.get(before.inputs[0]) if before.inputs else None
-    return frozenset(found)
+    return frozenset(names)
 
 
 def _look_back_alike(look_up: PointInTimeJoin, rolling: RollingAggregate) -> bool:

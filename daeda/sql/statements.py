@@ -116,7 +116,7 @@ def _visible_rows(operator: PointInTimeJoin, right: Deferred, unit: TimeUnit) ->
     """Right rows with known keys and times, one per key and instant of visibility."""
     relation = right.relation
     instants = [operator.right_time, *([operator.created] if operator.created else [])]
-    known = [*operator.keys, *(one.column for one in instants)]
+    known = [*operator.keys, *(instant.column for instant in instants)]
     names = dict.fromkeys((*operator.keys, *operator.columns, *held_instants(operator), *operator.tie_order))
     moment = instant_of(relation, operator.right_time, unit, endless=True)
     time = exp.alias_(moment, TIME, quoted=True)
@@ -164,7 +164,7 @@ def held_instants(operator: ProbingOperator) -> tuple[str, ...]:
     time = operator.history_time if isinstance(operator, RollingAggregate) else operator.right_time
     unit = unit_of(operator)
     instants = (time, *((operator.created,) if operator.created else ()))
-    return tuple(one.column for one in instants if one.resolution is not unit)
+    return tuple(instant.column for instant in instants if instant.resolution is not unit)
 
 
 def tie_names(operator: ProbingOperator) -> tuple[str, ...]:
@@ -286,7 +286,7 @@ def _rolling_tie(name: str, relation: Relation) -> exp.Expr:
 
 def history_values(operator: RollingAggregate) -> tuple[str, ...]:
     """Columns of the history that are aggregated, each once."""
-    return tuple(dict.fromkeys(one.column for one in operator.aggregates if one.column is not None))
+    return tuple(dict.fromkeys(aggregate.column for aggregate in operator.aggregates if aggregate.column is not None))
 
 
 def history_rows(operator: ProbingOperator, right: Deferred, entities: str, names: tuple[str, ...]) -> exp.Select:
@@ -305,19 +305,19 @@ def rows_with_instants(
     query = exp.select(
         *first,
         *(
-            exp.alias_(instant_of(relation, one, unit, "h", endless=True), name, quoted=True)
-            for name, one in instants.items()
+            exp.alias_(instant_of(relation, instant, unit, "h", endless=True), name, quoted=True)
+            for name, instant in instants.items()
         ),
         *(column(name, "h") for name in names),
     )
     query = query.from_(right.tree().subquery("h"))
-    return query.where(exp.and_(*(is_known(column(one.column, "h")) for one in instants.values())))
+    return query.where(exp.and_(*(is_known(column(instant.column, "h")) for instant in instants.values())))
 
 
 @once_per_template
 def in_row_order(name: str, names: tuple[str, ...]) -> str:
     """The columns of a table that has a row number for each of its rows, put in row order."""
-    query = exp.select(*(column(stored_name(one)) for one in names)).from_(table(name))
+    query = exp.select(*(column(stored_name(name)) for name in names)).from_(table(name))
     return query.order_by(*ascending(column(ROW))).sql("duckdb")
 
 
@@ -341,7 +341,10 @@ def assembly(relation: Relation, given: Materialised, first: int, last: int | No
 
 def _assembled(relation: Relation, given: Materialised, first: int = 0, last: int | None = None) -> exp.Select:
     rows = given.select(relation.names, first, last).subquery("a", copy=False)
-    typed = (named(exp.Cast(this=column(one.name), to=type_in_duckdb(one.dtype)), one.name) for one in relation.columns)
+    typed = (
+        named(exp.Cast(this=column(declared.name), to=type_in_duckdb(declared.dtype)), declared.name)
+        for declared in relation.columns
+    )
     return selected(*typed).from_(rows, copy=False)
 
 
@@ -349,10 +352,10 @@ def _assembled(relation: Relation, given: Materialised, first: int = 0, last: in
 def column_statistics(relation: Relation, given: Materialised) -> str:
     """One row: how many rows there are, then per column its values, and unless it is a list, the least and greatest."""
     terms: list[exp.Expr] = [exp.Count(this=exp.Star())]
-    for one in relation.columns:
-        terms.append(exp.Count(this=column(one.name)))
-        if one.dtype.item is None:
-            terms += [_as_text(exp.Min(this=column(one.name))), _as_text(exp.Max(this=column(one.name)))]
+    for declared in relation.columns:
+        terms.append(exp.Count(this=column(declared.name)))
+        if declared.dtype.item is None:
+            terms += [_as_text(exp.Min(this=column(declared.name))), _as_text(exp.Max(this=column(declared.name)))]
     rows = _assembled(relation, given).subquery("o", copy=False)
     return selected(*terms).from_(rows, copy=False).sql("duckdb", copy=False)
 

@@ -84,7 +84,7 @@ def _usage(task: PartTask, rows: int, meter: Meter | None) -> tuple[Usage, ...]:
     steps = (READ, *(_step(column) for column in task.columns), WRITE)
     for step in steps:
         meter.add_rows(step, rows)
-    usages = {usage.operator: usage for usage in meter.found}
+    usages = {usage.operator: usage for usage in meter.usages}
     return tuple(usages[step] for step in steps)
 
 

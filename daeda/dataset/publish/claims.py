@@ -75,18 +75,18 @@ def claim_days(
             return bool(told)
         if on_locked == "fail":
             raise DayError(
-                f"locked: {'; '.join(one.sentence() for one in holders)}: run again when that run has ended, or wait "
-                "for it with --on-locked wait"
+                f"locked: {_sentences(holders)}: run again when that run has ended, or wait for it with --on-locked "
+                "wait"
             )
-        for one in holders:
-            if (one.host, one.process) not in told:
-                told.add((one.host, one.process))
-                tell(f"waiting: {one.sentence()} (--on-locked fail ends instead)")
+        for holder in holders:
+            if (holder.host, holder.process) not in told:
+                told.add((holder.host, holder.process))
+                tell(f"waiting: {holder.sentence()} (--on-locked fail ends instead)")
         check()
         if time.monotonic() > until:
             raise DayError(
-                f"locked: {'; '.join(one.sentence() for one in holders)}: waited for {seconds / 60:g} minutes: run "
-                "again when that run has ended, or raise timeouts.lock_minutes"
+                f"locked: {_sentences(holders)}: waited for {seconds / 60:g} minutes: run again when that run has "
+                "ended, or raise timeouts.lock_minutes"
             )
         time.sleep(_LOOK_SECONDS)
 
@@ -131,19 +131,23 @@ def holds(staging: RunStaging, dataset: Dataset, day: dt.date) -> bool:
 
 def release(staging: RunStaging, claims: Iterable[Claim]) -> None:
     """Give claims back; those that the run does not have are none."""
-    for one in claims:
-        _path(staging.directory, one).unlink(missing_ok=True)
+    for claim in claims:
+        _path(staging.directory, claim).unlink(missing_ok=True)
+
+
+def _sentences(holders: Iterable[Holder]) -> str:
+    return "; ".join(holder.sentence() for holder in holders)
 
 
 def _try_to_claim(staging: RunStaging, wanted: Sequence[Claim]) -> list[Holder]:
     """Claim everything, or return who is in the way."""
     with live_runs(staging.layout) as runs:
         others = [run for run in runs if run != staging.directory]
-        found = [(run, tuple(one for one in wanted if _path(run, one).exists())) for run in others]
-        holders = [_holder(run, claims) for run, claims in found if claims]
+        held = [(run, tuple(claim for claim in wanted if _path(run, claim).exists())) for run in others]
+        holders = [_holder(run, claims) for run, claims in held if claims]
         if not holders:
-            for one in wanted:
-                path = _path(staging.directory, one)
+            for claim in wanted:
+                path = _path(staging.directory, claim)
                 path.parent.mkdir(exist_ok=True)
                 path.touch()
         return holders

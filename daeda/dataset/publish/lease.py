@@ -86,10 +86,10 @@ def check_conditions(through: S3Client, service: ObjectPath) -> None:
 
 def is_dead(through: S3Client, path: ObjectPath) -> str | None:
     """The ETag of a lease that nobody renews any more, None for a live one or none."""
-    found = through.read(path)
-    if found is None:
+    stored = through.read(path)
+    if stored is None:
         return None
-    body, etag = found
+    body, etag = stored
     who = _read(body)
     process = who.get("process")
     if who.get("host") == socket.gethostname() and isinstance(process, int) and not _runs(process):
@@ -111,10 +111,10 @@ def _take(through: S3Client, path: ObjectPath) -> Lease:
         etag = through.put(path, body, only_if=_ABSENT)
         if etag is not None:
             return Lease(through, path, etag, who)
-        found = through.read(path)
-        if found is None:
+        stored = through.read(path)
+        if stored is None:
             continue
-        holder, etag = _read(found[0]), found[1]
+        holder, etag = _read(stored[0]), stored[1]
         # An answer that was lost on its way: the lease is ours.
         if holder.get("attempt") == who["attempt"]:
             return Lease(through, path, etag, who)
@@ -132,10 +132,10 @@ def _take(through: S3Client, path: ObjectPath) -> Lease:
 
 def _read(body: bytes) -> dict[str, str | int]:
     try:
-        found = json.loads(body)
+        document = json.loads(body)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
 def _runs(process: int) -> bool:

@@ -95,9 +95,9 @@ def _require_ours(staging: RunStaging, final: Location, ours: bool) -> None:
 def check_parts(directory: Path, manifest: Manifest, *, verify_digests: bool) -> None:
     """Raise DayError unless the directory holds exactly the parts of the manifest, with their sizes (and digests)."""
     listed = [part.name for part in manifest.parts]
-    found = parts_in_order(entries_of(directory) or ())
-    if found != listed:
-        raise DayError(f"{directory}: the parts are {found}, and the manifest lists {listed}")
+    parts = parts_in_order(entries_of(directory) or ())
+    if parts != listed:
+        raise DayError(f"{directory}: the parts are {parts}, and the manifest lists {listed}")
     right = [(directory / part.name).stat().st_size == part.size for part in manifest.parts]
     if verify_digests and all(right):
         with ThreadPoolExecutor(_THREADS) as pool:

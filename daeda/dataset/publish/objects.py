@@ -69,12 +69,12 @@ def clear_unfinished(layout: Layout) -> None:
             if through.look(lease) is None or is_dead(through, lease):
                 for path in objects:
                     through.delete(path)
-    for one in through.listing(layout.service_dir / "_staging"):
-        if not one.path.name.startswith("publish-"):
-            if (through.age(one.path) or 0) > _PROBE_SECONDS:
-                through.delete(one.path)
-        elif etag := is_dead(through, one.path):
-            through.delete(one.path, etag)
+    for stored in through.listing(layout.service_dir / "_staging"):
+        if not stored.path.name.startswith("publish-"):
+            if (through.age(stored.path) or 0) > _PROBE_SECONDS:
+                through.delete(stored.path)
+        elif etag := is_dead(through, stored.path):
+            through.delete(stored.path, etag)
 
 
 def _stamps_of_arrived(final: ObjectPath, manifest: Manifest) -> dict[str, str]:

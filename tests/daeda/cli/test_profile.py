@@ -34,7 +34,7 @@ def test_a_block_is_measured(tmp_path: Path) -> None:
         with meter.measure("nothing"):
             pass
         meter.add_rows("nothing", rows)
-    copied, nothing = meter.found
+    copied, nothing = meter.usages
     assert (copied.operator, copied.rows, nothing.operator, nothing.rows) == ("copy", None, "nothing", 7)
     assert copied.seconds >= 0.05
     assert 3 * MIB <= copied.read_bytes < 4 * MIB
@@ -49,7 +49,7 @@ def test_a_block_that_fails_leaves_nothing() -> None:
     meter = Meter()
     with pytest.raises(ValueError, match="wrong"), meter.measure("failing"):
         raise ValueError("wrong")
-    assert meter.found == ()
+    assert meter.usages == ()
 
 
 def test_operators_of_several_days_add_up() -> None:
