@@ -34,7 +34,7 @@ _LONGEST_FIRST = (
     "tests/enrich/test_job.py",
     "tests/journey",
     "tests/art_feed",
-    "tests/daeda_audit/test_append.py",
+    "tests/daeda_audit/probes/test_later_rows.py",
 )
 # Folders and modules whose tests start Ray, servers, job services or whole runs: `make quick` leaves them out. A single
 # test elsewhere says so itself, by the marker `slow`.
@@ -60,12 +60,12 @@ _SLOW = (
     "tests/daeda/functions",
     "tests/daeda/planning/test_remarks.py",
     "tests/daeda/sql/test_point_in_time_sql.py",
-    "tests/daeda_audit/test_append.py",
-    "tests/daeda_audit/test_attributes.py",
+    "tests/daeda_audit/probes/test_later_rows.py",
+    "tests/daeda_audit/rules/test_attributes.py",
     "tests/daeda_audit/test_command.py",
     "tests/daeda_audit/test_leaks.py",
     "tests/daeda_audit/test_stale.py",
-    "tests/daeda_audit/test_stores.py",
+    "tests/daeda_audit/published/test_stores.py",
     "tests/determinism",
     "tests/docs/test_getting_started.py",
     "tests/enrich/ray",

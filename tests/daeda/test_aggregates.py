@@ -13,7 +13,7 @@ from daeda.aggregates import KINDS, LIST_KINDS, AggregateKind, Order, check_para
 from daeda.dtypes import DType
 from daeda.errors import ConfigError
 from tests.beam_pipeline.day.test_every_kind import SPECS
-from tests.daeda_audit.test_kinds import KINDS as KINDS_OF_THE_AUDIT
+from tests.daeda_audit.rules.test_kinds import KINDS as KINDS_OF_THE_AUDIT
 from tests.oracle.rolling import LIST_KINDS as LISTS_OF_THE_ORACLE
 from tests.oracle.rolling import aggregate as oracle
 

@@ -15,7 +15,7 @@ from daeda.settings.aggregations import AggregationSpec
 from daeda_audit.rules.running import Totals, running
 from daeda_audit.rules.sweep import walk
 from tests.budget import examples
-from tests.daeda_audit.test_kinds import KINDS, VALUES
+from tests.daeda_audit.rules.test_kinds import KINDS, VALUES
 from tests.oracle.rolling import aggregate as oracle
 from tests.oracle.rolling import is_inside
 
