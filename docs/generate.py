@@ -332,8 +332,8 @@ def _types_of_aggregates() -> Iterator[str]:
     )
     yield f"| kind | {' | '.join(f'of `{name}`' for name in _COLUMNS)} | empty window | order of rows of one time |"
     yield f"|---|{'---|' * len(_COLUMNS)}---|---|"
-    for kind, told in KINDS.items():
-        cells = (*(_type_of(kind, DType.parse(name)) for name in _COLUMNS), told.empty, told.order.value)
+    for kind, aggregate in KINDS.items():
+        cells = (*(_type_of(kind, DType.parse(name)) for name in _COLUMNS), aggregate.empty, aggregate.order.value)
         yield f"| `{kind}` | {' | '.join(cells)} |"
     yield ""
 

@@ -23,7 +23,7 @@ from daeda.planning.fulfilled import require_enriched, require_skeleton
 from daeda.planning.preflight import check_sources
 from daeda.planning.remarks import remarks
 from daeda.process.extras import require
-from daeda.process.messages import answer_place, say, warn
+from daeda.process.messages import answer_location, say, warn
 from daeda.process.subprocesses import Interruptions, interruptible, run_subprocess
 
 
@@ -52,9 +52,9 @@ def _train(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[
         code = _run(plan, arguments, beam_flags, state)
     if code == 0:
         print_run(layout, plan.plans)
-        made: Dataset = "enriched" if plan.enriched else "skeleton"
-        warn(*remarks(plan.project, plan.dag, plan.sources, made, plan.skeleton))
-        answer_place(layout.dataset_dir(made))
+        dataset: Dataset = "enriched" if plan.enriched else "skeleton"
+        warn(*remarks(plan.project, plan.dag, plan.sources, dataset, plan.skeleton))
+        answer_location(layout.dataset_dir(dataset))
     return code
 
 

@@ -37,21 +37,21 @@ def take_aggregate(resolved: Resolved, wanted: str) -> tuple[AggregationSpec, DT
 
 def _made_by(resolved: Resolved, spec: AggregationSpec, aggregate: Aggregate) -> DType | None:
     index = resolved.project.aggregations.aggregation_specs.index(spec)
-    place = resolved.project.where("aggregations", ("aggregation_specs", index))
-    relation = history_relation(resolved, spec, place)
+    where = resolved.project.where("aggregations", ("aggregation_specs", index))
+    relation = history_relation(resolved, spec, where)
     if relation is None:
         return None
     try:
         return aggregate.output(relation).dtype
     except ConfigError as error:
-        resolved.mistakes.add(place, str(error))
+        resolved.mistakes.add(where, str(error))
         return None
 
 
 def resolve_rolling(resolved: Resolved, column: ContractColumn, where: str) -> None:
     """A column of kind rolling: declared, and of the type that it makes."""
-    taken = take_aggregate(resolved, column.name)
-    if taken is None:
+    result = take_aggregate(resolved, column.name)
+    if result is None:
         if column.name not in resolved.literals:
             resolved.mistakes.add(
                 where,
@@ -59,7 +59,7 @@ def resolve_rolling(resolved: Resolved, column: ContractColumn, where: str) -> N
                 f"{did_you_mean(column.name, known_aggregates(resolved))}",
             )
         return
-    spec, dtype = taken
+    spec, dtype = result
     if dtype is not None:
         expect_type(resolved, where, column, dtype, f"the aggregation '{spec.name}'")
 

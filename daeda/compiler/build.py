@@ -58,8 +58,8 @@ def tie_prefix(view: FeatureView, keys: Collection[str], needed: Collection[str]
 
     `keys` are those of the operator: a key of the view that the operator does not group by is a remaining column.
     """
-    held = {*keys, view.source.timestamp_field, view.source.created_field}
-    remaining = tuple(field.name for field in view.fields if field.name not in held)
+    named = {*keys, view.source.timestamp_field, view.source.created_field}
+    remaining = tuple(field.name for field in view.fields if field.name not in named)
     last = max((index for index, name in enumerate(remaining) if name in needed), default=-1)
     return remaining[: last + 1]
 
@@ -78,9 +78,9 @@ def _label(operators: Sequence[Operator], wanted: str) -> str:
     return _free(wanted, {operator.name.lower() for operator in operators})
 
 
-def _free(wanted: str, taken: Collection[str]) -> str:
+def _free(wanted: str, used: Collection[str]) -> str:
     numbered = (f"{wanted}_{count}" for count in itertools.count(2))
-    return next(name for name in itertools.chain((wanted,), numbered) if name.lower() not in taken)
+    return next(name for name in itertools.chain((wanted,), numbered) if name.lower() not in used)
 
 
 def _scan(
@@ -138,8 +138,8 @@ def _add_spine(resolved: Resolved, operators: list[Operator]) -> str:
         for name in (*spine_filter.session.key, *columns_of(parse_having(spine_filter.session.having)))
     }
     grain = tuple(name for name in service.grain if name != resolved.spine_time())
-    held = {resolved.spine_time(), *grain}
-    remaining = [field.name for field in view.fields if field.name not in held]
+    leading = {resolved.spine_time(), *grain}
+    remaining = [field.name for field in view.fields if field.name not in leading]
     last = max((index for index, name in enumerate(remaining) if name in resolved.spine_columns), default=-1)
     order = (resolved.spine_time(), *grain, *remaining[: last + 1])
     left = _scan(operators, view, "spine", {*order, *resolved.spine_columns, *filtered}, None, order)
@@ -166,14 +166,14 @@ def _filter_columns(predicate: str | None) -> tuple[str, ...]:
 
 
 def _add_features(resolved: Resolved, view: FeatureView, left: str, operators: list[Operator]) -> str:
-    taken = tuple(field.name for field in view.fields if field.name in resolved.features[view.name])
+    features = tuple(field.name for field in view.fields if field.name in resolved.features[view.name])
     if view.source.timestamp_field is None:
-        right = _scan(operators, view, view.name, {*view.keys, *taken}, None)
+        right = _scan(operators, view, view.name, {*view.keys, *features}, None)
         output, name = _output(operators, f"with_{view.name}"), _label(operators, f"join_{view.name}")
-        operators.append(Join(name=name, inputs=(left, right), output=output, keys=view.keys, columns=taken))
+        operators.append(Join(name=name, inputs=(left, right), output=output, keys=view.keys, columns=features))
         return output
-    ties = tie_prefix(view, view.keys, taken)
-    right = _scan(operators, view, view.name, {*view.keys, *ties, *taken}, view.ttl or _UNBOUNDED)
+    ties = tie_prefix(view, view.keys, features)
+    right = _scan(operators, view, view.name, {*view.keys, *ties, *features}, view.ttl or _UNBOUNDED)
     output = _output(operators, f"with_{view.name}")
     operators.append(PointInTimeJoin(
         name=_label(operators, f"pit_{view.name}"),
@@ -185,7 +185,7 @@ def _add_features(resolved: Resolved, view: FeatureView, left: str, operators: l
         created=_instant(view, view.source.created_field) if view.source.created_field else None,
         ttl=view.ttl,
         allow_exact=view.allow_exact,
-        columns=taken,
+        columns=features,
         tie_order=ties,
     ))  # fmt: skip
     return output
@@ -193,17 +193,17 @@ def _add_features(resolved: Resolved, view: FeatureView, left: str, operators: l
 
 def _add_latest(resolved: Resolved, view: FeatureView, left: str, operators: list[Operator]) -> str:
     """Features of the newest row of a view that changes over time: every partition is read."""
-    taken = tuple(field.name for field in view.fields if field.name in resolved.latest[view.name])
-    ties = tie_prefix(view, view.keys, taken)
+    features = tuple(field.name for field in view.fields if field.name in resolved.latest[view.name])
+    ties = tie_prefix(view, view.keys, features)
     name, created = f"latest_{view.name}", view.source.created_field
-    right = _scan(operators, view, name, {*view.keys, *ties, *taken}, None)
+    right = _scan(operators, view, name, {*view.keys, *ties, *features}, None)
     output = _output(operators, f"with_{name}")
     operators.append(Join(
         name=_label(operators, f"join_{name}"),
         inputs=(left, right),
         output=output,
         keys=view.keys,
-        columns=taken,
+        columns=features,
         latest=True,
         latest_by=_instant(view, cast(str, view.source.timestamp_field)),
         created=_instant(view, created) if created else None,
@@ -234,9 +234,9 @@ def _longest(windows: Iterable[Duration]) -> Duration:
 
 def _free_name(wanted: str, operators: list[Operator]) -> str:
     # A history with attributes has no relation of its own name, only operators that are named after it.
-    taken = {operator.output for operator in operators}
-    taken |= {operator.name.removeprefix("rolling_") for operator in operators}
-    return _free(wanted, {name.lower() for name in taken})
+    used = {operator.output for operator in operators}
+    used |= {operator.name.removeprefix("rolling_") for operator in operators}
+    return _free(wanted, {name.lower() for name in used})
 
 
 def _add_rolling(resolved: Resolved, group: HistoryGroup, left: str, operators: list[Operator]) -> str:
@@ -292,11 +292,11 @@ def _add_attribute(
     view: FeatureView,
     other: FeatureView,
     column: str,
-    place: tuple[str, str, int],
+    target: tuple[str, str, int],
     operators: list[Operator],
 ) -> str:
     """An attribute as of the history row's own time."""
-    left, name, index = place
+    left, name, index = target
     ties = tie_prefix(other, other.keys, {column})
     lookback = None if other.source.timestamp_field is None else _UNBOUNDED
     scanned = _scan(operators, other, f"{name}_attribute_{index + 1}", {*other.keys, *ties, column}, lookback)
@@ -346,7 +346,7 @@ def _add_assembly(resolved: Resolved, left: str, operators: list[Operator]) -> s
 
 
 def _output_column(resolved: Resolved, column: ContractColumn) -> ProjectColumn:
-    made = (
+    has_source = (
         (column.name in resolved.spine_columns and column.kind in ("key", "timestamp", "spine"))
         or (column.name in resolved.aggregations and column.kind == "rolling")
         or (column.name in resolved.udfs and column.kind == "udf")
@@ -355,12 +355,14 @@ def _output_column(resolved: Resolved, column: ContractColumn) -> ProjectColumn:
             and column.kind in ("static", "point_in_time")
         )
     )
-    default = column.default if made or column.kind == "derived" else resolved.literals.get(column.name, column.default)
+    default = (
+        column.default if has_source or column.kind == "derived" else resolved.literals.get(column.name, column.default)
+    )
     default = exact(default, column.dtype)
     return ProjectColumn(
         name=column.name,
         dtype=column.dtype,
-        source=column.name if made else None,
+        source=column.name if has_source else None,
         expression=column.expression,
         default=default,
     )

@@ -110,8 +110,8 @@ def compile_runnable(project: Project) -> Dag:
     for name in ("data_root", "output_root"):
         path = getattr(project.runtime, name)
         if "://" in path and not is_object(path):
-            place = position_of_setting(project.documents["runtime"], (name,))
-            raise NotBuiltYet(f"{place}: {name} '{path}' is not built: use a local path or s3://bucket/path")
+            position = position_of_setting(project.documents["runtime"], (name,))
+            raise NotBuiltYet(f"{position}: {name} '{path}' is not built: use a local path or s3://bucket/path")
     dag = project_dag(project)
     dag.require_runnable()
     return dag
@@ -139,8 +139,8 @@ def _check_derived(resolved: Resolved, operator: ProjectOperator, given: Relatio
     for column in operator.columns:
         if column.expression is not None:
             where = resolved.project.where("service", ("columns", lines[column.name], "expression"))
-            made = Column(column.name, column.dtype)
-            _record(resolved, where, partial(check_expression_type, column.expression, made, given))
+            expected = Column(column.name, column.dtype)
+            _record(resolved, where, partial(check_expression_type, column.expression, expected, given))
 
 
 def _record(resolved: Resolved, where: str, check: Callable[[], object]) -> None:

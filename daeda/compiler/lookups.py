@@ -38,11 +38,11 @@ def take_feature(resolved: Resolved, feature: str, *, latest: bool = False) -> F
     if len(owners) != 1:
         return None
     view = owners[0]
-    taken = (resolved.latest if latest else resolved.features).setdefault(view.name, [])
-    if feature in taken:
+    features = (resolved.latest if latest else resolved.features).setdefault(view.name, [])
+    if feature in features:
         return view
     # Before its keys, which another view may own: views that are keys of each other end here.
-    taken.append(feature)
+    features.append(feature)
     for key in view.keys:
         where = resolved.project.where(f"view:{view.name}", ("entity",))
         owner = check_entity_key(resolved, key, {field.name: field.dtype for field in view.fields}, (view.name, where))
@@ -92,14 +92,14 @@ def resolve_feature(resolved: Resolved, column: ContractColumn, where: str) -> N
 
 
 def check_entity_key(
-    resolved: Resolved, key: str, right: Mapping[str, DType], place: tuple[str, str]
+    resolved: Resolved, key: str, right: Mapping[str, DType], named: tuple[str, str]
 ) -> FeatureView | None:
     """Record what is wrong with a key; returns the view that it is looked up in when the spine does not have it.
 
     `right` are the columns of the relation that is looked up or aggregated, `place` the view's name and where the key
     is declared.
     """
-    name, where = place
+    name, where = named
     names = [field.name for field in resolved.spine.fields]
     owners = [] if key in names else owners_of(resolved, key)
     if len(owners) > 1:

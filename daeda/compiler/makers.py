@@ -68,9 +68,9 @@ def several_makers(resolved: Resolved, name: str) -> str | None:
         makers.append(f"the spine view '{resolved.spine.name}' ({_field(project, resolved.spine.name, name)})")
         owners = [view for view in owners if f"{view.name}:{name}" in project.runtime.feature_refs]
     makers += [f"the view '{view.name}' ({_field(project, view.name, name)})" for view in owners]
-    made = dict(declared_results(project)).get(name)
-    if made is not None and made[0] != "enrichment_spec":
-        makers.append(f"the {made[0]} at {made[1]}")
+    result = dict(declared_results(project)).get(name)
+    if result is not None and result[0] != "enrichment_spec":
+        makers.append(f"the {result[0]} at {result[1]}")
     return " and by ".join(makers) if len(makers) > 1 else None
 
 
@@ -81,9 +81,9 @@ def _columns_used(resolved: Resolved) -> Iterator[Maker]:
     for views in (resolved.features, resolved.latest):
         for view, names in views.items():
             yield from ((name, _field(project, view, name)) for name in names)
-    made = dict(declared_results(project))
+    results = dict(declared_results(project))
     for name in (*resolved.aggregations, *resolved.udfs):
-        yield name, made[name][1]
+        yield name, results[name][1]
     for index, column in enumerate(project.service.columns):
         yield column.name, project.where("service", ("columns", index))
 

@@ -119,8 +119,8 @@ class _Edited:
     def refuse(self, operator: Operator, what: str) -> None:
         """Record a mistake at the line of the operator."""
         index = self.model.operators.index(operator)
-        place = self.document.where(("operators", index))
-        self.mistakes.add(place, f"operator '{operator.name}' ({operator.op_kind}): {what}")
+        where = self.document.where(("operators", index))
+        self.mistakes.add(where, f"operator '{operator.name}' ({operator.op_kind}): {what}")
 
     def check(self, operator: Operator, check: Callable[[], object]) -> None:
         """Record what a check raises."""
@@ -208,8 +208,8 @@ def _check_expressions(edited: _Edited) -> None:
     """Every expression fits the columns that it reads."""
     for operator in edited.dag.operators:
         if isinstance(operator, Scan) and operator.predicate is not None:
-            made = edited.dag.relations[operator.output]
-            edited.check(operator, partial(check_predicate, operator.predicate, made, "the predicate"))
+            relation = edited.dag.relations[operator.output]
+            edited.check(operator, partial(check_predicate, operator.predicate, relation, "the predicate"))
         if isinstance(operator, Filter):
             given = edited.dag.relations[operator.inputs[0]]
             if operator.predicate is not None:
@@ -237,21 +237,21 @@ def _check_contract(edited: _Edited) -> None:
     contract = {column.name: column for column in edited.project.service.columns}
     wanted = [column.name for column in edited.project.runtime.output_columns]
     output, sink = edited.dag.output, edited.dag.sink
-    made = list(output.names)
+    names = list(output.names)
     for name in wanted:
-        if name not in made:
-            edited.refuse(sink, f"nobody makes the column '{name}' of the service: {did_you_mean(name, made)}")
+        if name not in names:
+            edited.refuse(sink, f"nobody makes the column '{name}' of the service: {did_you_mean(name, names)}")
         elif name in contract and output.column(name).dtype != contract[name].dtype:
             edited.refuse(
                 sink,
                 f"the column '{name}' is made as {output.column(name).dtype}, and the service says "
                 f"{contract[name].dtype}",
             )
-    added = [name for name in made if name not in wanted]
+    added = [name for name in names if name not in wanted]
     if added:
         edited.refuse(sink, f"the column '{added[0]}' is not one of output_columns: add it there and to the service")
-    elif sorted(made) == sorted(wanted) and made != wanted:
-        edited.refuse(sink, f"the columns are {', '.join(made)}, and output_columns says {', '.join(wanted)}")
+    elif sorted(names) == sorted(wanted) and names != wanted:
+        edited.refuse(sink, f"the columns are {', '.join(names)}, and output_columns says {', '.join(wanted)}")
     unchecked = [name for name in wanted if name in contract and not contract[name].nullable]
     unchecked = [name for name in unchecked if name not in sink.not_null]
     if unchecked:

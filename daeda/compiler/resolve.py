@@ -187,14 +187,14 @@ def _resolve_embedding(resolved: Resolved, column: ContractColumn, where: str) -
         return
     spec = specs[column.name]
     index = resolved.project.aggregations.enrichment_specs.index(spec)
-    place = resolved.project.where("aggregations", ("enrichment_specs", index))
+    position = resolved.project.where("aggregations", ("enrichment_specs", index))
     if spec.store not in stores:
-        resolved.mistakes.add(place, f"no embedding store '{spec.store}': {did_you_mean(spec.store, stores)}")
+        resolved.mistakes.add(position, f"no embedding store '{spec.store}': {did_you_mean(spec.store, stores)}")
         return
     contract = {column.name: column for column in resolved.project.service.columns}
     if spec.column not in contract:
         resolved.mistakes.add(
-            place,
+            position,
             f"'{spec.name}' reads the column '{spec.column}', which the service does not have: "
             f"{did_you_mean(spec.column, contract)}",
         )

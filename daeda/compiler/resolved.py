@@ -49,7 +49,7 @@ class Resolved:
         return self.spine.source.timestamp_field or ""
 
 
-def expect_type(resolved: Resolved, where: str, column: ContractColumn, made: DType, maker: str) -> None:
+def expect_type(resolved: Resolved, where: str, column: ContractColumn, dtype: DType, maker: str) -> None:
     """Record a mistake unless what is made has the type of the contract."""
-    if made != column.dtype:
-        resolved.mistakes.add(where, f"column '{column.name}' is declared {column.dtype}, and {maker} makes {made}")
+    if dtype != column.dtype:
+        resolved.mistakes.add(where, f"column '{column.name}' is declared {column.dtype}, and {maker} makes {dtype}")

@@ -35,20 +35,20 @@ def _version(project: Project) -> Iterator[str]:
 
 def _unused(project: Project, dag: Dag) -> Iterator[str]:
     rolling = [operator for operator in dag.operators if isinstance(operator, RollingAggregate)]
-    made = {aggregate.name for operator in rolling for aggregate in operator.aggregates}
-    made |= {operator.result for operator in dag.operators if isinstance(operator, ArrowUdfTransform)}
-    made |= {operator.column for operator in dag.enrichments}
+    results = {aggregate.name for operator in rolling for aggregate in operator.aggregates}
+    results |= {operator.result for operator in dag.operators if isinstance(operator, ArrowUdfTransform)}
+    results |= {operator.column for operator in dag.enrichments}
     stores = {operator.store.name for operator in dag.enrichments}
     specs = [
         (index, output)
         for index, spec in enumerate(project.aggregations.aggregation_specs)
         for output, _ in spec.outputs
     ]
-    yield from _of_section(project, "the aggregation", "aggregation_specs", specs, made)
+    yield from _of_section(project, "the aggregation", "aggregation_specs", specs, results)
     functions = [(index, spec.name) for index, spec in enumerate(project.aggregations.udf_specs)]
-    yield from _of_section(project, "the udf", "udf_specs", functions, made)
+    yield from _of_section(project, "the udf", "udf_specs", functions, results)
     enrichments = [(index, spec.name) for index, spec in enumerate(project.aggregations.enrichment_specs)]
-    yield from _of_section(project, "the enrichment", "enrichment_specs", enrichments, made)
+    yield from _of_section(project, "the enrichment", "enrichment_specs", enrichments, results)
     declared = [(index, store.name) for index, store in enumerate(project.aggregations.embedding_stores)]
     yield from _of_section(project, "the embedding store", "embedding_stores", declared, stores)
     read = {scan.view for scan in dag.scans}

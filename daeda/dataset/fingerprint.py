@@ -69,7 +69,7 @@ def _told_apart(value: Any, described: Any) -> Any:
     if isinstance(value, dict) and isinstance(described, dict):
         return {key: _told_apart(value.get(key), item) for key, item in described.items()}
     if isinstance(value, list | tuple) and isinstance(described, list):
-        return [_told_apart(item, told) for item, told in zip(value, described, strict=True)]
+        return [_told_apart(item, description) for item, description in zip(value, described, strict=True)]
     return described
 
 

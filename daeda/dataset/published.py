@@ -210,10 +210,10 @@ def _unlike_footer(directory: Location, part: Part, manifest: Manifest) -> list[
             rows, names = file.metadata.num_rows, file.schema_arrow.names
     except (OSError, pa.ArrowException):
         return [f"{part.name} is no Parquet file"]
-    told = [f"{MANIFEST_NAME}: {part.name} has {rows} rows, and not {part.rows}"] if rows != part.rows else []
+    mistakes = [f"{MANIFEST_NAME}: {part.name} has {rows} rows, and not {part.rows}"] if rows != part.rows else []
     if names != [column.name for column in manifest.columns]:
-        told.append(f"{MANIFEST_NAME}: columns: they are not those of {part.name}")
-    return told
+        mistakes.append(f"{MANIFEST_NAME}: columns: they are not those of {part.name}")
+    return mistakes
 
 
 def _digest_of(path: Location) -> str:
@@ -232,38 +232,38 @@ def _look_at_objects(directory: ObjectPath, names: Mapping[dt.date, DayName], ve
         listed.setdefault(name, {})[rest] = Entry(stored.size, stored.etag)
 
     def look(day: dt.date) -> Published:
-        place = directory / day_name(day)
-        published = _look_at_listed(place, names[day], listed[day_name(day)], verify)
+        location = directory / day_name(day)
+        published = _look_at_listed(location, names[day], listed[day_name(day)], verify)
         if not published.damage:
             return published
         # It may have been published between the listing and now.
-        return _look_at_listed(place, names[day], _all_entries(place), verify)
+        return _look_at_listed(location, names[day], _all_entries(location), verify)
 
     there = [day for day in names if day_name(day) in listed]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return dict(zip(there, pool.map(look, there), strict=True))
 
 
-def _look_at_listed(place: ObjectPath, name: DayName, entries: Mapping[str, Entry], verify: bool) -> Published:
+def _look_at_listed(location: ObjectPath, name: DayName, entries: Mapping[str, Entry], verify: bool) -> Published:
     shown = _data(entries)
     if MANIFEST_NAME not in entries:
-        return Published(None, (), obstacles_in(place, shown))
-    return _look(place, name, shown, obstacles_in(place, shown), verify)
+        return Published(None, (), obstacles_in(location, shown))
+    return _look(location, name, shown, obstacles_in(location, shown), verify)
 
 
-def data_entries(place: ObjectPath) -> dict[str, Entry]:
+def data_entries(location: ObjectPath) -> dict[str, Entry]:
     """What readers of a day on object storage take for data, by what follows the day's address."""
-    return _data(_all_entries(place))
+    return _data(_all_entries(location))
 
 
 def _data(entries: Mapping[str, Entry]) -> dict[str, Entry]:
     return {rest: entry for rest, entry in entries.items() if rest and not is_known_none(rest)}
 
 
-def _all_entries(place: ObjectPath) -> dict[str, Entry]:
+def _all_entries(location: ObjectPath) -> dict[str, Entry]:
     return {
-        stored.path.key.removeprefix(place.prefix): Entry(stored.size, stored.etag)
-        for stored in client().listing(place)
+        stored.path.key.removeprefix(location.prefix): Entry(stored.size, stored.etag)
+        for stored in client().listing(location)
     }
 
 

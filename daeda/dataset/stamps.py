@@ -34,8 +34,8 @@ def _rewrite(layout: Layout, name: DayName, added: Mapping[str, str] | None) -> 
         match layout.day_dir(name.dataset, name.day):
             case Path() as directory:
                 _rewrite_file(layout, directory, name, added)
-            case ObjectPath() as place:
-                _rewrite_object(place, name, added)
+            case ObjectPath() as location:
+                _rewrite_object(location, name, added)
 
 
 def _rewrite_file(layout: Layout, directory: Path, name: DayName, added: Mapping[str, str] | None) -> None:
@@ -54,12 +54,12 @@ def _rewrite_file(layout: Layout, directory: Path, name: DayName, added: Mapping
         fresh.replace(directory / MANIFEST_NAME)
 
 
-def _rewrite_object(place: ObjectPath, name: DayName, added: Mapping[str, str] | None) -> None:
-    answer = client().read(place / MANIFEST_NAME)
+def _rewrite_object(location: ObjectPath, name: DayName, added: Mapping[str, str] | None) -> None:
+    answer = client().read(location / MANIFEST_NAME)
     if answer is None:
         return
     text, etag = answer
-    manifest = parse_manifest(text, place, name)
+    manifest = parse_manifest(text, location, name)
     stamps = {} if added is None else {**manifest.stamps, **added}
     body = replace(manifest, stamps=stamps).to_json().encode()
-    client().put(place / MANIFEST_NAME, body, only_if={"IfMatch": f'"{etag}"'})
+    client().put(location / MANIFEST_NAME, body, only_if={"IfMatch": f'"{etag}"'})

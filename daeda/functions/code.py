@@ -165,25 +165,25 @@ def _file_of(name: str) -> Path | None:
     top, _, rest = name.partition(".")
     try:
         spec = importlib.util.find_spec(top)
-        places = list(spec.submodule_search_locations or ()) if spec is not None else []
+        directories = list(spec.submodule_search_locations or ()) if spec is not None else []
     except (ImportError, ValueError):
         return None
     for part in rest.split(".") if rest else ():
-        spec, places = _find_below(places, part)
+        spec, directories = _find_below(directories, part)
     if spec is None or not spec.has_location or spec.origin is None:
         return None
     file = Path(spec.origin)
     return file if file.is_file() else None
 
 
-def _find_below(places: list[str], part: str) -> tuple[ModuleSpec | None, list[str]]:
+def _find_below(directories: list[str], part: str) -> tuple[ModuleSpec | None, list[str]]:
     """A module of a package that lies in these directories, and the directories of its own modules.
 
     Python's own finder asks the packages above for their path, and so imports them.
     """
     without_file: list[str] = []
-    for place in places:
-        finder = pkgutil.get_importer(place)
+    for directory in directories:
+        finder = pkgutil.get_importer(directory)
         spec = finder.find_spec(part) if finder is not None else None
         if spec is not None and spec.loader is not None:
             return spec, list(spec.submodule_search_locations or ())

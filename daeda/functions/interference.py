@@ -124,8 +124,8 @@ def _umask() -> int | None:
         text = Path("/proc/self/status").read_text(encoding="utf-8")
     except OSError:
         return None
-    said = [line.split()[1] for line in text.splitlines() if line.startswith("Umask:")]
-    return int(said[0], 8) if said else None
+    masks = [line.split()[1] for line in text.splitlines() if line.startswith("Umask:")]
+    return int(masks[0], 8) if masks else None
 
 
 def _lowered(before: tuple[int, int], after: tuple[int, int]) -> bool:

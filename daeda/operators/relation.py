@@ -43,9 +43,9 @@ class Relation:
     def with_columns(self, added: Iterable[Column]) -> Relation:
         """The same rows with more columns; raises ConfigError when a name is taken."""
         new = tuple(added)
-        taken = sorted({column.name for column in new} & set(self.names))
-        if taken:
+        clashing = sorted({column.name for column in new} & set(self.names))
+        if clashing:
             raise ConfigError(
-                f"the column {', '.join(taken)} exists already on the left side: rename it with field_mapping"
+                f"the column {', '.join(clashing)} exists already on the left side: rename it with field_mapping"
             )
         return Relation((*self.columns, *new), self.order)

@@ -12,7 +12,7 @@ from daeda.dataset.layout import Dataset, Layout
 from daeda.dataset.profile_table import print_profile
 from daeda.dataset.publish.staging import repair
 from daeda.planning.days import DayPlan
-from daeda.process.messages import answer_place, say
+from daeda.process.messages import answer_location, say
 
 
 class DueDays:
@@ -48,4 +48,4 @@ class DueDays:
 
     def answer(self) -> None:
         """Print where the dataset is: the result of the command."""
-        answer_place(self._layout.dataset_dir(self._dataset))
+        answer_location(self._layout.dataset_dir(self._dataset))

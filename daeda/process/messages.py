@@ -202,6 +202,6 @@ def answer(text: str) -> None:
     print(printable_lines(text), flush=True)
 
 
-def answer_place(place: Location | Path) -> None:
+def answer_location(location: Location | Path) -> None:
     """The directory of the result, on stdout, as it is: programs read it, and a path with a control is refused."""
-    print(harmless(str(place)), flush=True)
+    print(harmless(str(location)), flush=True)

@@ -77,11 +77,11 @@ def _float_text(given: int | float, dtype: DType) -> str:
         return "nan"
     if math.isinf(value):
         return "inf" if value > 0 else "-inf"
-    held = value if dtype.name == "double" else _single(value)
-    if math.isinf(held) or (held == 0) != (value == 0):
+    stored = value if dtype.name == "double" else _single(value)
+    if math.isinf(stored) or (stored == 0) != (value == 0):
         raise ValueError(f"{given} is outside {dtype}")
-    if isinstance(given, int) and int(held) != given:
-        raise ValueError(f"{given} is not exact in {dtype}: the nearest value is {int(held)}")
+    if isinstance(given, int) and int(stored) != given:
+        raise ValueError(f"{given} is not exact in {dtype}: the nearest value is {int(stored)}")
     return repr(value)
 
 

@@ -120,8 +120,8 @@ def _point_in_time(
     return _extended(left, relation, ColumnTable(operator.output, operator.columns))
 
 
-def _extended(left: Materialised, relation: Relation, made: ColumnTable) -> Materialised:
-    return Materialised(relation, left.rows, (*left.tables, made), {**left.expressions, **_own(made.columns)})
+def _extended(left: Materialised, relation: Relation, added: ColumnTable) -> Materialised:
+    return Materialised(relation, left.rows, (*left.tables, added), {**left.expressions, **_own(added.columns)})
 
 
 def _materialised(engine: DayEngine, operator: SourceOperator, given: Handle) -> Materialised:

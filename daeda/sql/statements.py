@@ -172,10 +172,10 @@ def tie_names(operator: ProbingOperator) -> tuple[str, ...]:
 
     A column that is named twice counts where it stands first.
     """
-    held = held_instants(operator)
+    stored = held_instants(operator)
     created = () if operator.created is None else (CREATED,)
-    late = tuple(name for name in held if operator.created is not None and name == operator.created.column)
-    early = tuple(name for name in held if name not in late)
+    late = tuple(name for name in stored if operator.created is not None and name == operator.created.column)
+    early = tuple(name for name in stored if name not in late)
     return (*early, *created, *late, *operator.tie_order)
 
 

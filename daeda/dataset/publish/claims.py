@@ -64,7 +64,7 @@ def claim_days(
     nothing can be written.
     """
     wanted = tuple(dict.fromkeys(claims))
-    told: set[tuple[str, int]] = set()
+    announced: set[tuple[str, int]] = set()
     until = time.monotonic() + seconds
     while True:
         try:
@@ -72,15 +72,15 @@ def claim_days(
         except OSError as error:
             raise InputError(f"output root {staging.layout.service_dir.parent}: {refusal(error)}") from error
         if not holders:
-            return bool(told)
+            return bool(announced)
         if on_locked == "fail":
             raise DayError(
                 f"locked: {_sentences(holders)}: run again when that run has ended, or wait for it with --on-locked "
                 "wait"
             )
         for holder in holders:
-            if (holder.host, holder.process) not in told:
-                told.add((holder.host, holder.process))
+            if (holder.host, holder.process) not in announced:
+                announced.add((holder.host, holder.process))
                 tell(f"waiting: {holder.sentence()} (--on-locked fail ends instead)")
         check()
         if time.monotonic() > until:
@@ -143,8 +143,8 @@ def _try_to_claim(staging: RunStaging, wanted: Sequence[Claim]) -> list[Holder]:
     """Claim everything, or return who is in the way."""
     with live_runs(staging.layout) as runs:
         others = [run for run in runs if run != staging.directory]
-        held = [(run, tuple(claim for claim in wanted if _path(run, claim).exists())) for run in others]
-        holders = [_holder(run, claims) for run, claims in held if claims]
+        claimed = [(run, tuple(claim for claim in wanted if _path(run, claim).exists())) for run in others]
+        holders = [_holder(run, claims) for run, claims in claimed if claims]
         if not holders:
             for claim in wanted:
                 path = _path(staging.directory, claim)
@@ -161,8 +161,8 @@ def _path(run: Path, claim: Claim) -> Path:
 def _holder(run: Path, claims: tuple[Claim, ...]) -> Holder:
     """What the lock of the run says; a run that ends at this moment, or a lock that was written over, says nothing."""
     try:
-        told = json.loads(lock_text(run))
-        since = dt.datetime.fromtimestamp(int(told["since"]), dt.UTC).replace(tzinfo=None)
-        return Holder(str(told["host"]), int(told["process"]), str(since), claims)
+        lock = json.loads(lock_text(run))
+        since = dt.datetime.fromtimestamp(int(lock["since"]), dt.UTC).replace(tzinfo=None)
+        return Holder(str(lock["host"]), int(lock["process"]), str(since), claims)
     except (FileNotFoundError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return Holder("an unknown host", 0, "an unknown time", claims)

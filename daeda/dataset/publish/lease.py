@@ -119,9 +119,9 @@ def _take(through: S3Client, path: ObjectPath) -> Lease:
         if holder.get("attempt") == who["attempt"]:
             return Lease(through, path, etag, who)
         if dead := is_dead(through, path):
-            taken = through.put(path, body, only_if={"IfMatch": f'"{dead}"'})
-            if taken is not None:
-                return Lease(through, path, taken, who)
+            new_etag = through.put(path, body, only_if={"IfMatch": f'"{dead}"'})
+            if new_etag is not None:
+                return Lease(through, path, new_etag, who)
         elif time.monotonic() > deadline:
             raise DayError(
                 f"{path}: published by process {holder.get('process')} on {holder.get('host')} since "
