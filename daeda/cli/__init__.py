@@ -1,1 +1,1 @@
-"""The command line: flags, the driver over both halves, plan and explain, progress and tables."""
+"""The command line: a module per command; `train` drives the skeleton and the enrichment."""

@@ -1,4 +1,4 @@
-"""Second half of the compiler: turn what was resolved into operators.
+"""Second step of the compiler: turn what was resolved into operators.
 
 Columns are pruned here. What orders ties must stay: rows that agree on every column up to the last needed one (in
 declared order) are interchangeable, so the columns behind it are not read.

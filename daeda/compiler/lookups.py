@@ -96,7 +96,7 @@ def check_entity_key(
 ) -> FeatureView | None:
     """Record what is wrong with a key; returns the view that it is looked up in when the spine does not have it.
 
-    `right` are the columns of the relation that is looked up or aggregated, `place` the view's name and where the key
+    `right` are the columns of the relation that is looked up or aggregated, `named` the view's name and where the key
     is declared.
     """
     name, where = named

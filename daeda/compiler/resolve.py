@@ -1,4 +1,4 @@
-"""First half of the compiler: find, for every column of the contract, what makes it.
+"""First step of the compiler: find, for every column of the contract, what makes it.
 
 All mistakes are recorded with their line; nothing is built here.
 """

@@ -1,4 +1,4 @@
-"""What the first half of the compiler finds: for every column of the contract, what makes it."""
+"""The result of the first step of the compiler: for every column of the contract, what makes it."""
 
 from __future__ import annotations
 

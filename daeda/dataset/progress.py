@@ -1,4 +1,4 @@
-"""Progress of a half while it runs: read from status files and manifests, so that it works on any runner.
+"""Progress of a run: read from status files and manifests, so that it works on any runner.
 
 On a terminal one live line; elsewhere one plain line per day. All of it goes to stderr.
 """

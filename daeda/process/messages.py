@@ -42,7 +42,7 @@ _LACKING = (
 def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
     """Run a command; returns its exit code. Errors of daeda are told without a traceback, all others keep theirs.
 
-    The exit code is the last word of the process to its supervisor, unless something ends it on the way.
+    The exit code is reported to the supervisor of the process, unless something ends the process before.
     """
     interrupts.forget()
     try:
@@ -164,7 +164,7 @@ def tell_unforeseen(error: BaseException) -> None:
 
 @contextlib.contextmanager
 def _signals_interrupt() -> Iterator[None]:
-    """SIGINT and SIGTERM end the block, so that it clears up behind itself. Handlers live in the main thread."""
+    """SIGINT and SIGTERM end the block, so that it cleans up. Handlers exist in the main thread alone."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

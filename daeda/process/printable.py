@@ -1,8 +1,8 @@
 """What is printed is harmless: no text of others moves the cursor, hides behind another one, or forges a line.
 
 Names, values, paths, server answers and exceptions are written by others. Whatever is printed goes through `printable`
-at the edge, in `process.messages`, `process.console` and the logging of the halves, so that who composes a message need
-not think of it.
+at the edge: `process.messages`, `process.console` and the logging of the subprocesses. Who composes a message need not
+think of it.
 """
 
 from __future__ import annotations

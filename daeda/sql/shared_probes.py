@@ -1,4 +1,4 @@
-"""Which look-ups look back from the moments that a RollingAggregate behind them looks back from."""
+"""Which look-ups can share the probe tables of a RollingAggregate that follows them."""
 
 from __future__ import annotations
 
