@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from daeda.planning.days import DayPlan
     from daeda.sources.files import Export
 
-# Of Beam's flags, those that daeda decides itself.
-_OURS = frozenset({"--direct_num_workers", "--direct_running_mode"})
+# Flags of Beam whose values daeda chooses.
+_CHOSEN_HERE = frozenset({"--direct_num_workers", "--direct_running_mode"})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,16 +71,16 @@ def _command(words: Sequence[str]) -> int:
     from daeda.planning.exports import exported
 
     project = open_project(arguments)
-    whole = compile_runnable(project)
-    dag = whole.skeleton()
-    if "polars" in dag.rolling_engines:
+    dag = compile_runnable(project)
+    skeleton = dag.skeleton()
+    if "polars" in skeleton.rolling_engines:
         require("polars")
-    with exported(project, dag) as exports:
-        return _build(project, whole, exports, runner, arguments)
+    with exported(project, skeleton) as exports:
+        return _build(project, dag, exports, runner, arguments)
 
 
 def _build(
-    project: Project, whole: Dag, exports: Mapping[str, Export], runner: BeamRunner, arguments: argparse.Namespace
+    project: Project, dag: Dag, exports: Mapping[str, Export], runner: BeamRunner, arguments: argparse.Namespace
 ) -> int:
     from beam_pipeline.runners.choice import check_job_service
     from daeda.compiler.unused import warnings_of
@@ -93,14 +93,14 @@ def _build(
     from daeda.planning.remarks import remarks
     from daeda.planning.sources import find_sources
 
-    dag = whole.skeleton()
+    skeleton = dag.skeleton()
     days = chosen_days(project, arguments.target_date)
-    sources = find_sources(project, dag, exports)
+    sources = find_sources(project, skeleton, exports)
     layout = Layout(project.service_dir, project.scratch_dir)
-    _check_places(project, layout, runner)
+    _check_writable(project, layout, runner)
 
     def make_plans() -> tuple[DayPlan, ...]:
-        plans = plan_skeleton(project, dag, sources, days, arguments.on_stale)
+        plans = plan_skeleton(project, skeleton, sources, days, arguments.on_stale)
         refuse_empty_range(project, sources, plans)
         refuse_blocked(plans)
         if arguments.on_stale == "fail":
@@ -108,46 +108,34 @@ def _build(
         return plans
 
     due = DueDays(layout, "skeleton", make_plans)
-    checked = check_sources(project, dag, sources, due.days)
+    checked = check_sources(project, skeleton, sources, due.days)
     # The driver prints the warnings of the whole run itself.
     standalone = not is_driven()
     if standalone:
-        warn(*warnings_of(project, whole), *wrong_units(project, sources))
+        warn(*warnings_of(project, dag), *wrong_units(project, sources))
 
     def build(to_build: tuple[dt.date, ...]) -> None:
         from beam_pipeline.pipeline import SkeletonRun, build_skeleton
 
         check_job_service(runner)
         timeout = WORKER_TIMEOUT if arguments.worker_timeout is None else arguments.worker_timeout
-        build_skeleton(
-            SkeletonRun(
-                project,
-                dag,
-                sources,
-                checked,
-                to_build,
-                runner,
-                timeout,
-                arguments.on_locked,
-                due.renew,
-                arguments.profile,
-            )
-        )
-        require_skeleton(project, dag, due.plans)
+        asked = (arguments.on_locked, due.renew, arguments.profile)
+        build_skeleton(SkeletonRun(project, skeleton, sources, checked, to_build, runner, timeout, *asked))
+        require_skeleton(project, skeleton, due.plans)
 
     due.build(build, profile=arguments.profile)
     if standalone:
-        warn(*remarks(project, whole, sources, "skeleton", due.plans))
+        warn(*remarks(project, dag, sources, "skeleton", due.plans))
     due.answer()
     return 0
 
 
-def _check_places(project: Project, layout: Layout, runner: BeamRunner) -> None:
+def _check_writable(project: Project, layout: Layout, runner: BeamRunner) -> None:
     from daeda.dataset.publish.staging import check_spill, check_writable
 
     check_writable(layout)
     spill = project.runtime.compute.duckdb_config.temp_directory
-    # Of workers elsewhere, the disks are theirs.
+    # Workers on other hosts spill to their own disks.
     if spill is not None and runner.in_process:
         check_spill(project.root / spill)
 
@@ -160,7 +148,7 @@ def _beam_flags(parser: StrictParser, rest: Sequence[str]) -> tuple[str, ...]:
     from beam_pipeline.runners.choice import unknown_to_beam
 
     for word in words:
-        if word.partition("=")[0] in _OURS:
+        if word.partition("=")[0] in _CHOSEN_HERE:
             parser.error(f"{word.partition('=')[0]} is decided by --day-workers")
     known, unknown = unknown_to_beam(words)
     if unknown:

@@ -67,8 +67,8 @@ class Skeleton(beam.PTransform):  # type: ignore[misc]
 class SkeletonRun:
     """What to build: the skeleton's DAG over its sources, and the days, on which runner.
 
-    On a portable runner the job is given up after `patience` seconds in which no day was at work. `due` says which days
-    are still to be built once this run alone may build them: another run may have built some meanwhile.
+    On a portable runner the job is given up after `worker_timeout` seconds in which no day was at work. `due` says
+    which days are still to be built once this run alone may build them: another run may have built some meanwhile.
     With `profile` each day leaves what its operators took. `checked` is what was checked of the sources.
     """
 
@@ -78,7 +78,7 @@ class SkeletonRun:
     checked: Checked
     days: tuple[dt.date, ...]
     runner: BeamRunner
-    patience: float
+    worker_timeout: float
     on_locked: OnLocked = "wait"
     due: Callable[[], tuple[dt.date, ...]] | None = None
     profile: bool = False
@@ -169,7 +169,7 @@ def _run_days(run: SkeletonRun, context: RunContext) -> None:
             if isinstance(slots, ThreadDaySlots):
                 _run_here(pipeline, slots)
             else:
-                PortableJob(run.runner, slots, run.patience).run(pipeline)
+                PortableJob(run.runner, slots, run.worker_timeout).run(pipeline)
     finally:
         forget_run(context)
         forget_mapped(context.run_dir)
@@ -198,7 +198,7 @@ def _run_here(pipeline: beam.Pipeline, slots: ThreadDaySlots) -> None:
 def _run_into(pipeline: beam.Pipeline, running: Future[None]) -> None:
     try:
         pipeline.run().wait_until_finish()
-    except BaseException as error:  # noqa: BLE001 - told by `_run_here`, by its root cause
+    except BaseException as error:  # noqa: BLE001 - `_run_here` raises its root cause
         running.set_exception(error)
     else:
         running.set_result(None)

@@ -1,4 +1,4 @@
-"""A run in a Beam pipeline of one's own: a place to work in, the limits of a day, and days published whole."""
+"""A run in a Beam pipeline of one's own: a directory to work in, the limits of a day, and days published whole."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def open_run(
             day_workers=day_workers,
             rows_per_part=rows_per_part,
             software=software(),
-            sources=tuple(_absolute(one) for one in (data_root, *source_directories)),
+            sources=tuple(_absolute(directory) for directory in (data_root, *source_directories)),
         )
         slots = SharedDaySlots(staging.directory, day_workers).open()
         register_run(context, slots)

@@ -105,7 +105,8 @@ def choose_runner(words: Sequence[str]) -> BeamRunner:
     """The runner that Beam's flags ask for; raises UsageError for one that is not offered or lacks a flag."""
     asked = PipelineOptions(list(words)).view_as(StandardOptions).runner or "DirectRunner"
     offered = (*_IN_PROCESS, *_JOB_SERVER_FILES)
-    name = next((one for one in offered if asked.lower() in (one.lower(), one.removesuffix("Runner").lower())), None)
+    names = {spelling.lower(): name for name in offered for spelling in (name.removesuffix("Runner"), name)}
+    name = names.get(asked.lower())
     if name is None:
         raise UsageError(f"--runner {asked} is not offered: {did_you_mean(asked, offered)}")
     runner = BeamRunner(name, tuple(words))
@@ -114,7 +115,7 @@ def choose_runner(words: Sequence[str]) -> BeamRunner:
         _check_environment(runner)
         mistakes = PipelineOptionsValidator(runner.options(1), None).validate()
         if mistakes:
-            raise UsageError(*(f"--runner {name}: {one}" for one in mistakes))
+            raise UsageError(*(f"--runner {name}: {mistake}" for mistake in mistakes))
     return runner
 
 
@@ -209,7 +210,4 @@ def unknown_to_beam(words: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _subclasses(kind: Any) -> list[Any]:
-    found: list[Any] = []
-    for one in kind.__subclasses__():
-        found += [one, *_subclasses(one)]
-    return found
+    return [deeper for subclass in kind.__subclasses__() for deeper in (subclass, *_subclasses(subclass))]

@@ -2,7 +2,7 @@
 
 Whoever waits for such a job can wait for ever: a pool that cannot start its workers, a worker that was killed and a
 job service that lost its job all look like a job that runs. So the driver watches the day slots. While days are left,
-some day is at work; where none has been for `patience` seconds, the job is given up.
+some day is at work; where none has been for `worker_timeout` seconds, the job is given up.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import grpc
 from beam_pipeline.runners.choice import BeamRunner
 from beam_pipeline.workers.limits import root_cause, stop_seconds
 from beam_pipeline.workers.shared_day_slots import SharedDaySlots
-from beam_pipeline.workers.time_limits import CallsElsewhere
+from beam_pipeline.workers.time_limits import CallsInOtherProcesses
 from daeda.errors import ERROR_CLASSES, DaedaError, DayError, Late, Stopped, UsageError, WorkerUnfit, first_line
 
 _LOOK_SECONDS = 0.25
@@ -38,10 +38,10 @@ _REFUSED = re.compile(r"failed to connect|connection refused|StatusCode\.UNAVAIL
 class PortableJob:
     """One job: `run` returns when every day has been built, and raises what stopped it."""
 
-    def __init__(self, runner: BeamRunner, slots: SharedDaySlots, patience: float) -> None:
+    def __init__(self, runner: BeamRunner, slots: SharedDaySlots, worker_timeout: float) -> None:
         self._runner = runner
         self._slots = slots
-        self._patience = patience
+        self._worker_timeout = worker_timeout
         self._ended = threading.Event()
         self._lost = False
         self._result: Any = None
@@ -50,9 +50,9 @@ class PortableJob:
     def run(self, pipeline: beam.Pipeline) -> None:
         """Submit the pipeline and wait; raises the root cause of a failure."""
         # Waiting is done in a thread, because a job service that does not answer is waited for without an end.
-        waiting = threading.Thread(target=self._wait, args=(pipeline,), daemon=True, name="job")
+        waiting = threading.Thread(target=self._submit, args=(pipeline,), daemon=True, name="job")
         waiting.start()
-        self._watch()
+        self._wait_for_end()
         if self._error is not None:
             self._slots.stop(self._error)
         if self._slots.cause is None:
@@ -65,19 +65,19 @@ class PortableJob:
         self._cancel(min(seconds, _END_SECONDS) / 2)
         raise self._error_to_raise(stopped)
 
-    def _wait(self, pipeline: beam.Pipeline) -> None:
+    def _submit(self, pipeline: beam.Pipeline) -> None:
         try:
             self._result = pipeline.run()
             self._result.wait_until_finish()
-        except Exception as error:  # noqa: BLE001 - told by `run`, by its root cause
+        except Exception as error:  # noqa: BLE001 - `run` raises its root cause
             self._error = error
         finally:
             self._ended.set()
 
-    def _watch(self) -> None:
+    def _wait_for_end(self) -> None:
         """Return when the job has ended, when something stopped it, or when nothing has happened for too long."""
         seen = time.monotonic()
-        calls = CallsElsewhere(self._slots.status)
+        calls = CallsInOtherProcesses(self._slots.status)
         while not self._ended.wait(_LOOK_SECONDS):
             if self._slots.cause is not None:
                 return
@@ -87,7 +87,7 @@ class PortableJob:
                 return
             if self._slots.occupied:
                 seen = time.monotonic()
-            elif time.monotonic() - seen > self._patience:
+            elif time.monotonic() - seen > self._worker_timeout:
                 self._lost = True
                 self._slots.stop(self._no_sign_of_life())
                 return
@@ -105,7 +105,7 @@ class PortableJob:
             self._result.cancel()
 
     def _no_sign_of_life(self) -> DaedaError:
-        wait = f"within {self._patience:g} s (--worker-timeout)"
+        wait = f"within {self._worker_timeout:g} s (--worker-timeout)"
         if self._slots.began:
             return DayError(
                 f"no worker has had a day at work {wait}, and days are left: a worker was lost, or the runner gives "
@@ -124,7 +124,7 @@ class PortableJob:
         return self._translated(error) or error
 
     def _translated(self, error: BaseException) -> DaedaError | None:
-        """The sentence inside of the runner's error, None for one that nobody foresaw."""
+        """The sentence inside of the runner's error, None where there is none."""
         text = str(error)
         if isinstance(error, grpc.RpcError):
             return DayError(f"the job service does not answer any more ({_details(error)}): run again to go on")

@@ -46,12 +46,11 @@ def join_run(context: RunContext) -> DaySlots:
     Raises WorkerUnfit when this process cannot build days of the run.
     """
     with _lock:
-        found = _runs.get(context.run_dir)
-        if found is None:
+        if context.run_dir not in _runs:
             limit_request_time(context.limits.storage_seconds)
             _check_fit(context)
-            found = _runs[context.run_dir] = SharedDaySlots(Path(context.run_dir), context.day_workers)
-        return found
+            _runs[context.run_dir] = SharedDaySlots(Path(context.run_dir), context.day_workers)
+        return _runs[context.run_dir]
 
 
 def stop_run(context: RunContext, cause: BaseException) -> None:
@@ -69,13 +68,15 @@ def _check_fit(context: RunContext) -> None:
             f"{worker} does not see {context.run_dir}: data_root and output_root must lie on storage that every worker "
             "reaches by the same path"
         )
-    here = software(context.software)
-    other = [
-        f"{name} {here[name]} instead of {wanted}" for name, wanted in context.software.items() if here[name] != wanted
+    differing = [
+        f"{name} {here} instead of {context.software[name]}"
+        for name, here in software(context.software).items()
+        if here != context.software[name]
     ]
-    if other:
+    if differing:
         raise WorkerUnfit(
-            f"{worker} has {', '.join(other)}: install the same versions there, or days would depend on who built them"
+            f"{worker} has {', '.join(differing)}: install the same versions there, or days would depend on who built "
+            "them"
         )
     _check_functions(worker, context)
 
@@ -84,10 +85,10 @@ def _check_functions(worker: str, context: RunContext) -> None:
     """The user's functions are here, with the code that the driver has: days record the digest of that."""
     for path, code in context.functions.items():
         try:
-            found = load_function(path, context.project_root)
+            function = load_function(path, context.project_root)
         except ConfigError as error:
             raise WorkerUnfit(f"{worker}: {error}") from None
-        if found.code != code:
+        if function.code != code:
             raise WorkerUnfit(
                 f"{worker} has other code behind the function '{path}' than the driver: install the same there"
             )

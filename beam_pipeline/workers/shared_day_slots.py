@@ -55,7 +55,7 @@ class SharedDaySlots:
         self._slots = [run_dir / _SLOTS / str(number) for number in range(slots)]
         self._lock = threading.Lock()
         self._inside: dict[str, _Inside] = {}
-        self._watching = False
+        self._looking = False
         self._cause: BaseException | None = None
 
     def open(self) -> SharedDaySlots:
@@ -85,14 +85,14 @@ class SharedDaySlots:
     @property
     def occupied(self) -> int:
         """How many days are at work now."""
-        return sum(_is_held(slot) for slot in self._slots)
+        return sum(_is_taken(slot) for slot in self._slots)
 
     def enter(self, day: dt.date, attempt: str, interrupt: Callable[[], None]) -> None:
         """Wait for a slot; `interrupt` is called from another thread when the run stops. Raises Stopped."""
         while True:
             self.check()
             for slot in self._slots:
-                descriptor = _hold(slot)
+                descriptor = _locked(slot, fcntl.LOCK_EX)
                 if descriptor is None:
                     continue
                 try:
@@ -103,16 +103,16 @@ class SharedDaySlots:
                 except BaseException:
                     os.close(descriptor)
                     raise
-                self._watch(attempt, _Inside(descriptor, interrupt))
+                self._count_in(attempt, _Inside(descriptor, interrupt))
                 return
             time.sleep(_TRY_SECONDS)
 
     def leave(self, attempt: str) -> None:
         """Give the slot back; a second call does nothing."""
         with self._lock:
-            found = self._inside.pop(attempt, None)
-        if found is not None:
-            os.close(found.descriptor)
+            inside = self._inside.pop(attempt, None)
+        if inside is not None:
+            os.close(inside.descriptor)
 
     def check(self) -> None:
         """Raise Stopped when the run is stopping, or when its driver has ended."""
@@ -140,20 +140,20 @@ class SharedDaySlots:
     def _stopping(self) -> bool:
         return self._cause is not None or (self._run_dir / _STOP).exists() or not driver_alive(self._run_dir)
 
-    def _watch(self, attempt: str, inside: _Inside) -> None:
+    def _count_in(self, attempt: str, inside: _Inside) -> None:
         """Count the day in; one thread per process looks for a stop as long as any day is inside."""
         with self._lock:
             self._inside[attempt] = inside
-            if self._watching:
+            if self._looking:
                 return
-            self._watching = True
+            self._looking = True
         threading.Thread(target=self._look, daemon=True, name="day slots").start()
 
     def _look(self) -> None:
         while True:
             with self._lock:
                 if not self._inside:
-                    self._watching = False
+                    self._looking = False
                     return
             if self._stopping():
                 self._interrupt()
@@ -161,40 +161,31 @@ class SharedDaySlots:
 
     def _interrupt(self) -> None:
         with self._lock:
-            interrupts = [one.interrupt for one in self._inside.values()]
+            interrupts = [inside.interrupt for inside in self._inside.values()]
         for interrupt in interrupts:
             with contextlib.suppress(Exception):  # a day that has just ended has nothing left to interrupt
                 interrupt()
 
 
-def _hold(slot: Path) -> int | None:
-    """An open file that holds the lock of the slot, None when another day has it."""
-    try:
+def _locked(slot: Path, how: int) -> int | None:
+    """An open file that holds the lock of the slot; None when another day has it, or the driver has ended."""
+    with contextlib.suppress(FileNotFoundError):
         descriptor = os.open(slot, os.O_RDWR)
-    except FileNotFoundError:
-        # The driver has ended: the next check says so.
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
+        try:
+            fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+        else:
+            return descriptor
+    return None
 
 
-def _is_held(slot: Path) -> bool:
-    try:
-        descriptor = os.open(slot, os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    try:
-        # Shared, so that two who look at the same moment do not take each other for a day at work.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
+def _is_taken(slot: Path) -> bool:
+    # Shared, so that two who look at the same moment do not take each other for a day at work.
+    descriptor = _locked(slot, fcntl.LOCK_SH)
+    if descriptor is not None:
         os.close(descriptor)
-    return False
+    return descriptor is None and slot.exists()
 
 
 def _size(path: Path) -> int:

@@ -20,7 +20,7 @@ from daeda.errors import Late
 from daeda.storage.regular import read_regular
 
 _LOOK_SECONDS = 0.25
-# How much longer than its time a call elsewhere may take: its own process may notice, and stops more gently.
+# How much longer than its limit a call in another process may take: its own process may notice, and stops more gently.
 _SLACK_SECONDS = 5.0
 
 
@@ -81,7 +81,7 @@ def _look() -> None:
             limit.slots.stop(Late(limit.sentence))
 
 
-class CallsElsewhere:
+class CallsInOtherProcesses:
     """Calls of users' functions in other processes, by the status files of their days and the clock of this one."""
 
     def __init__(self, status: Path) -> None:
@@ -89,7 +89,7 @@ class CallsElsewhere:
         self._seen: dict[str, tuple[str, float]] = {}
 
     def late(self) -> str | None:
-        """The sentence of a call that has had its time, None where there is none."""
+        """The sentence of a call that is over its limit, None where there is none."""
         now = time.monotonic()
         for path in self._status.glob("*.json"):
             try:
@@ -100,9 +100,9 @@ class CallsElsewhere:
             if text != before:
                 self._seen[path.name] = (text, now)
                 continue
-            # Whatever lies there that no day has written says nothing.
+            # A file that no day has written is passed over.
             with contextlib.suppress(ValueError, TypeError, KeyError):
-                told = json.loads(text)
-                if now - since > told["seconds"] + _SLACK_SECONDS:
-                    return str(told["late"])
+                call = json.loads(text)
+                if now - since > call["seconds"] + _SLACK_SECONDS:
+                    return str(call["late"])
         return None
