@@ -1,7 +1,6 @@
 """The history of one row, by the rules as they are written: which raw rows its window holds, and why not the others.
 
-The values of many rows come from `windows.py`; this is what a report shows of one of them, and what the tests hold
-against them.
+The values come from `windows.py`; this is what a report shows of one of them, and the tests compare both.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from daeda_audit.expression.syntax import Node
 from daeda_audit.instants import PER_DAY
 from daeda_audit.raw.rows import TimeRange, choose
 from daeda_audit.raw.view import Key, RawView, RawViews, Row, by_key, key_of
-from daeda_audit.rules.kinds import aggregate
 from daeda_audit.rules.look_up import look_up, nearest
 from daeda_audit.rules.visible import Evidence, newest_first, unseen_by_window
 
@@ -31,11 +29,6 @@ class History:
     keys: tuple[str, ...]
     kept: Mapping[Key, Sequence[Row]]
     dropped: Mapping[Key, Sequence[Row]] = field(repr=False)
-
-    def window(self, maker: FromHistory, row: Mapping[str, Any], now: int) -> Any:
-        """The aggregate of `[now - window, now)` for the entity of a row."""
-        counted = [past for past in self._of(row) if unseen_by_window(self.raw, past, now, maker.window) is None]
-        return aggregate(maker.spec, counted)
 
     def explain(self, maker: FromHistory, row: Mapping[str, Any], now: int) -> Evidence:
         """The rows that count, and the nearest of those that do not."""

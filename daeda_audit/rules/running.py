@@ -1,4 +1,4 @@
-"""The kinds of rolling aggregates while rows enter and leave: what `kinds.py` says of the rows of one window.
+"""The kinds of rolling aggregates while rows enter and leave.
 
 `values` are those of one key in its total order, without NULL, which no kind collects. Sums are whole numbers of one
 unit that all values share, so that they are exact and nothing is left behind when a row leaves.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,16 @@ import pytest
 from daeda.durations import Duration
 from daeda.operators.dag import Operator
 from daeda.operators.temporal import PointInTimeJoin
+from daeda.settings.aggregations import AggregationSpec
 from daeda_audit.command import main
 from daeda_audit.declared import declared_columns
 from daeda_audit.raw.local_copies import LocalCopies
 from daeda_audit.raw.view import RawViews
-from daeda_audit.rules.kinds import aggregate
 from daeda_audit.rules.recompute import Recomputation
 from daeda_audit.rules.spine import spine_rows
 from tests.daeda_audit.feed import build, words
 from tests.oracle.point_in_time import point_in_time
-from tests.oracle.rolling import rolling
+from tests.oracle.rolling import aggregate, rolling
 from tests.projects import TinyProject, fields, moment, write_parquet
 
 DAY = dt.date(2024, 1, 9)
@@ -112,8 +112,12 @@ def by_audit(made: TinyProject, directory: Path) -> dict[str, list[Any]]:
     for spec in loaded.aggregations.aggregation_specs:
         answers = recomputed.column(spec.name)
         found[spec.name] = [answer.value for answer in answers]
-        assert [aggregate(spec, answer.explain().counted) for answer in answers] == found[spec.name]
+        assert [of_rows(spec, answer.explain().counted) for answer in answers] == found[spec.name]
     return found
+
+
+def of_rows(spec: AggregationSpec, rows: Sequence[dict[str, Any]]) -> Any:
+    return aggregate(spec.kind, rows, spec.column, spec.max_length, spec.order)
 
 
 @pytest.mark.some(5)
