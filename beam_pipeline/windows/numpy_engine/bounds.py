@@ -100,7 +100,7 @@ class BoundFinder:
         if packed is None:
             # A key for each row takes longer than a few probes take to step.
             packed = len(time) <= _ROWS_PER_PROBE * len(probes.time)
-        self._keys = self._packed_keys() if fits and packed else None
+        self._keys = self._key(segments.ranks(), time) if fits and packed else None
         self._hi = self._first_not_before(probes.time)
 
     def find(self, window: int | None) -> Bounds:
@@ -123,9 +123,6 @@ class BoundFinder:
             rows = _search_segments(self._time, segments.begin[self._rank], segments.end[self._rank], instant)
         rows[~self._known] = 0
         return rows
-
-    def _packed_keys(self) -> Int64s:
-        return self._key(self._segments.ranks(), self._time)
 
     def _key(self, rank: Int64s, instant: Int64s) -> Int64s:
         """Order of (entity, time) in one integer; instants outside the history's span are moved next to it.

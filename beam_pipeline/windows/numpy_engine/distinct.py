@@ -6,7 +6,6 @@ later. So the newest distinct items of a window are the greatest rows `j < hi` w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from beam_pipeline.windows.numpy_engine.bounds import Bools, Bounds, Int64s
-from beam_pipeline.windows.numpy_engine.lists import Entries, Picked, picked, runs_down
+from beam_pipeline.windows.numpy_engine.lists import Entries, Picked, blocks_of, picked, runs_down
 from beam_pipeline.windows.numpy_engine.tree import maxima, previous
 from daeda.errors import DayError
 
@@ -151,8 +150,7 @@ def newest_distinct(following: Int64s, window: Bounds, max_length: int) -> Picke
     Raises:
         DayError: more than 2^31 - 1 items in all.
     """
-    search = _Search(following, window, max_length)
-    return search.run()
+    return _Search(following, window, max_length).run()
 
 
 class _Search:
@@ -171,7 +169,8 @@ class _Search:
         jumping = []
         depth = min(2 * self._most, _FIRST_LOOK)
         while len(active):
-            for block in self._blocks(active, depth):
+            pairs = np.minimum(self._cursor[active] - self._window.lo[active], depth)
+            for block in blocks_of(active, pairs, PAIR_BUDGET):
                 self._look_back(block, depth)
             active = self._unfinished(active)
             looked = self._window.hi[active] - self._cursor[active]
@@ -187,12 +186,6 @@ class _Search:
     def _unfinished(self, probes: Int64s) -> Int64s:
         missing = (self._counts[probes] < self._most) & (self._cursor[probes] > self._window.lo[probes])
         return probes[missing]
-
-    def _blocks(self, probes: Int64s, depth: int) -> Iterator[Int64s]:
-        """Cut the probes so that each block expands about PAIR_BUDGET pairs, or is a single probe."""
-        pairs = np.cumsum(np.minimum(self._cursor[probes] - self._window.lo[probes], depth))
-        cuts = np.flatnonzero(np.diff(pairs // PAIR_BUDGET)) + 1
-        yield from np.split(probes, cuts)
 
     def _look_back(self, probes: Int64s, depth: int) -> None:
         cursor, hi = self._cursor[probes], self._window.hi[probes]

@@ -17,7 +17,7 @@ import numpy as np
 
 from beam_pipeline.windows.numpy_engine.bounds import Bounds, Int64s
 from beam_pipeline.windows.numpy_engine.distinct import Grouped
-from beam_pipeline.windows.numpy_engine.lists import Entries, Picked, picked, runs_down
+from beam_pipeline.windows.numpy_engine.lists import Entries, Picked, blocks_of, picked, runs_down
 
 # (probe, row) pairs that are expanded at a time: bounds the memory, about 60 bytes each.
 PAIR_BUDGET = 1 << 18
@@ -37,8 +37,7 @@ def most_frequent(items: Grouped, window: Bounds, max_length: int) -> Picked:
     Raises:
         DayError: more than 2^31 - 1 items in all.
     """
-    search = _Search(items, window, max_length)
-    return search.run()
+    return _Search(items, window, max_length).run()
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class _Search:
     def run(self) -> Picked:
         length = self._window.hi - self._window.lo
         light = np.flatnonzero((length > 0) & (length < _HEAVY))
-        for block in _blocks(light, length[light]):
+        for block in blocks_of(light, length[light], PAIR_BUDGET):
             self._count_all(block)
         for batch in self._batches(np.flatnonzero(length >= _HEAVY)):
             self._count_around(batch)
@@ -137,10 +136,3 @@ def _greatest(ranks: Int64s, most: int) -> Int64s:
     if ranks.shape[1] > most:
         ranks = np.partition(ranks, ranks.shape[1] - most, axis=1)[:, -most:]
     return np.sort(ranks, axis=1)[:, ::-1]
-
-
-def _blocks(probes: Int64s, lengths: Int64s) -> Iterator[Int64s]:
-    """Cut the probes so that each block expands about PAIR_BUDGET pairs."""
-    if not len(probes):
-        return
-    yield from np.split(probes, np.flatnonzero(np.diff(np.cumsum(lengths) // PAIR_BUDGET)) + 1)

@@ -61,6 +61,12 @@ def runs_up(first: Int64s, lengths: Int64s) -> Int64s:
     return run
 
 
+def blocks_of(probes: Int64s, pairs: Int64s, budget: int) -> list[Int64s]:
+    """Cut the probes so that each block expands about `budget` pairs, `pairs[i]` of probe i, or is a single probe."""
+    cuts = np.flatnonzero(np.diff(np.cumsum(pairs) // budget)) + 1
+    return np.split(probes, cuts) if len(probes) else []
+
+
 def newest(window: Bounds, max_length: int) -> Picked:
     """The newest `max_length` rows of each window."""
     longest = int((window.hi - window.lo).max(initial=0))

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from beam_pipeline.windows.numpy_engine.bounds import Bounds, Int64s
-from beam_pipeline.windows.numpy_engine.lists import runs_up
+from beam_pipeline.windows.numpy_engine.lists import blocks_of, runs_up
 from beam_pipeline.windows.numpy_engine.tree import maxima, previous
 
 # Rows that are copied at a time: bounds the memory beside the history, unless a single window has more.
@@ -67,11 +67,7 @@ class Visibility:
 
     def copies(self, window: Bounds, time: Int64s, mixed: Int64s) -> Iterator[Copies]:
         """The visible rows of mixed probes, so many probes at a time that about ROW_BUDGET rows are looked at."""
-        if not len(mixed):
-            return
-        lengths = (window.hi - window.lo)[mixed]
-        cuts = np.flatnonzero(np.diff(np.cumsum(lengths) // ROW_BUDGET)) + 1
-        for probes in np.split(mixed, cuts):
+        for probes in blocks_of(mixed, (window.hi - window.lo)[mixed], ROW_BUDGET):
             length = window.hi[probes] - window.lo[probes]
             rows = runs_up(window.lo[probes], length)
             owner = np.repeat(np.arange(len(probes), dtype=np.int64), length)
