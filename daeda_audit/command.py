@@ -16,11 +16,12 @@ from daeda.flags.table import AUDIT, AUDIT_INPUTS, DAYS, OUTPUT, PROJECT, QUICK_
 from daeda.process.messages import answer, run_command, say
 from daeda.process.parent_watch import watch_parent
 from daeda.storage.objects import before_the_first_day
-from daeda_audit.declared import Declared, declared_columns, hand_edited, read_views
+from daeda_audit.declared import declared_columns, hand_edited, read_views
 from daeda_audit.inputs.external import ExternalInputs, work_directory
 from daeda_audit.inputs.missing_partitions import refuse_gone_partitions
 from daeda_audit.probes.later_rows import failing, probe_later_rows, summary
 from daeda_audit.probes.recomputation import SampleSize, check_day
+from daeda_audit.probes.run import AuditRun
 from daeda_audit.published.configuration import changed_configuration, read_configuration
 from daeda_audit.published.days import DATASETS, PublishedDay, changed_inputs, gone_inputs, opened, published_days
 from daeda_audit.published.stores import changed_stores
@@ -69,12 +70,13 @@ def audit(project: Project, arguments: argparse.Namespace, external: ExternalInp
     recompute, append = arguments.probe != "append", arguments.probe != "recompute" and not arguments.quick
     sample_size = SampleSize(arguments.rows or (QUICK_ROWS if arguments.quick else ROWS), arguments.seed)
     with Progress(list(days) if recompute else [], append=append) as progress:
+        run = AuditRun(project, declared, external, arguments, progress)
         for day, datasets in days.items() if recompute else ():
-            _check(project, external, declared, day, datasets, sample_size, findings, progress)
+            _check(run, day, datasets, sample_size, findings)
         for line in (*table(findings), *examples(findings)) if recompute else ():
             say(line)
         if append:
-            _probe_later_rows(project, external, declared, list(days.values())[-1], arguments, changes, progress)
+            _probe_later_rows(run, list(days.values())[-1], changes)
     answer(_summary(project, days, arguments.quick, findings, changes))
     return 1 if findings.mismatches or failing(changes) else 0
 
@@ -87,40 +89,25 @@ def _tell_what_changed(day: dt.date, changes: Sequence[str]) -> None:
         )
 
 
-def _probe_later_rows(
-    project: Project,
-    external: ExternalInputs,
-    declared: Sequence[Declared],
-    datasets: Sequence[PublishedDay],
-    arguments: argparse.Namespace,
-    changes: Findings,
-    progress: Progress,
-) -> None:
+def _probe_later_rows(run: AuditRun, datasets: Sequence[PublishedDay], changes: Findings) -> None:
     skeleton = next((published for published in datasets if published.dataset == "skeleton"), None)
     if skeleton is None:
         sentence = f"{datasets[0].day} has no skeleton to compare with: build it with `daeda pipeline train`"
-        if arguments.probe == "append":
+        if run.arguments.probe == "append":
             raise InputError(f"append probe: {sentence}")
         say(f"append probe: {sentence}")
         return
     with opened([skeleton]):
-        probe = probe_later_rows(project, external, declared, skeleton, arguments, changes, progress)
+        probe = probe_later_rows(run, skeleton, changes)
     for line in (summary(probe, skeleton), *table(changes, "changed"), *examples(changes)):
         say(line)
 
 
 def _check(
-    project: Project,
-    external: ExternalInputs,
-    declared: Sequence[Declared],
-    day: dt.date,
-    datasets: Sequence[PublishedDay],
-    sample_size: SampleSize,
-    findings: Findings,
-    progress: Progress,
+    run: AuditRun, day: dt.date, datasets: Sequence[PublishedDay], sample_size: SampleSize, findings: Findings
 ) -> None:
-    exports = external.exports(datasets).values()
-    raws = external.views(datasets)
+    project, raws = run.project, run.external.views(datasets)
+    exports = run.external.exports(datasets).values()
     changed = [path for published in datasets for path in changed_inputs(published, exports)]
     gone = [path for published in datasets for path in gone_inputs(published)]
     refuse_gone_partitions(day, [raws[view.name] for view in read_views(project)], gone)
@@ -134,9 +121,9 @@ def _check(
         say(f"warning: {day} was built from {what}: mismatches may come from that; build the day again")
     raws.list_files(view.name for view in read_views(project))
     with opened(datasets):
-        sample = check_day(project, raws, declared, day, datasets, sample_size, findings, progress)
+        sample = check_day(run, raws, day, datasets, sample_size, findings)
     raws.check_at_rest()
-    progress.day_done()
+    run.progress.day_done()
     strata = ", ".join(f"{name} {number}" for name, number in sample.strata.items())
     say(f"{day}: {len(sample.indices):,} of {counted(sample.rows, 'row')} recomputed{f' ({strata})' if strata else ''}")
 

@@ -38,6 +38,23 @@ def work_directory() -> Iterator[Path]:
         yield Path(name)
 
 
+def run_product(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str | None:
+    """Run a module of the product in a process of its own; returns the last sentence of its error, None for none."""
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        env={**os.environ, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if not done.returncode:
+        return None
+    lines = done.stderr.splitlines()
+    sentences = [line for line in lines if line.startswith("error:")]
+    return (sentences or lines or [""])[-1].removeprefix("error: ")
+
+
 class ExternalInputs:
     """The views of a project as the days of an audit read them; everything is written below `directory`."""
 
@@ -97,12 +114,11 @@ class ExternalInputs:
         directory = self.directory / f"exports-{len(list(self.directory.glob('exports-*')))}"
         directory.mkdir()
         words = [f"{name}@{snapshot}" if snapshot else name for name, snapshot in pinned.items()]
-        command = [sys.executable, "-m", "daeda.planning.export_views", self._project.service.name]
+        command = ["daeda.planning.export_views", self._project.service.name]
         command += [*forwarded(self._arguments, PROJECT), "--into", str(directory), "--view", *words]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-        if done.returncode:
-            said = [line.removeprefix("error: ") for line in done.stderr.splitlines() if line.startswith("error: ")]
-            raise InputError((said or done.stderr.splitlines() or ["the export gave no message"])[-1])
+        error = run_product(command)
+        if error is not None:
+            raise InputError(error or "the export gave no message")
         index = json.loads((directory / "exports.json").read_text(encoding="utf-8"))
         return {name: Export(Path(export["path"]), export["reference"]) for name, export in index.items()}
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,16 +18,16 @@ from daeda.flags.given import forwarded
 from daeda.flags.table import PROJECT
 from daeda.settings.runtime import EXPORTS_VARIABLE
 from daeda_audit.declared import Declared, FromHistory, FromSpine, FromView, read_columns
-from daeda_audit.inputs.external import ExternalInputs
+from daeda_audit.inputs.external import run_product
 from daeda_audit.inputs.later_rows import LaterInput, copy_with_later_rows
 from daeda_audit.instants import Instant
 from daeda_audit.probes.row_matching import identity_of, match_rows
+from daeda_audit.probes.run import AuditRun
 from daeda_audit.published.days import PublishedDay, published_days
 from daeda_audit.raw.view import RawView
 from daeda_audit.report.findings import ROWS, Findings, Mismatch
-from daeda_audit.report.progress import Progress
 from daeda_audit.rules.history import entity_keys
-from daeda_audit.rules.spine import sees_the_day, spine_rows
+from daeda_audit.rules.spine import filters_of_the_day, spine_rows
 from daeda_audit.values import nanoseconds, order_key, shown
 
 SEES_THE_FUTURE = "sees the future"
@@ -46,17 +43,10 @@ class LaterRowsProbe:
     later_input: LaterInput
 
 
-def probe_later_rows(
-    project: Project,
-    external: ExternalInputs,
-    declared: Sequence[Declared],
-    published: PublishedDay,
-    arguments: argparse.Namespace,
-    findings: Findings,
-    progress: Progress,
-) -> LaterRowsProbe | None:
+def probe_later_rows(run: AuditRun, published: PublishedDay, findings: Findings) -> LaterRowsProbe | None:
     """Rebuild a skeleton day with later rows and compare; None when the day has no rows to compare."""
-    raws = external.views([published])
+    project, progress = run.project, run.progress
+    raws = run.external.views([published])
     rows = spine_rows(project, raws, published.day)
     if not rows or published.manifest.rows == 0:
         return None
@@ -64,15 +54,15 @@ def probe_later_rows(
     instants = [spine.instant(row) or 0 for row in rows]
     cut = instants[len(instants) // 2]
     before = sum(instant <= cut for instant in instants)
-    directory = external.directory / "append"
+    directory = run.external.directory / "append"
     directory.mkdir()
     progress.append("rows are added", 0.0)
-    later_input = copy_with_later_rows(project, raws, published, cut, directory, arguments.seed)
+    later_input = copy_with_later_rows(project, raws, published, cut, directory, run.arguments.seed)
     progress.append("the day is rebuilt", 0.2)
-    rebuilt = _rebuild(project, published, arguments, directory, later_input)
+    rebuilt = _rebuild(project, published, run.arguments, directory, later_input)
     progress.append("the days are compared", 0.95)
     later = sum(instant <= cut for instant in _published_instants(spine, rebuilt)) or before
-    _compare(project, declared, (published, before), (rebuilt, later), findings)
+    _compare(project, run.declared, (published, before), (rebuilt, later), findings)
     return LaterRowsProbe(Instant(cut), before, later_input)
 
 
@@ -80,26 +70,15 @@ def _rebuild(
     project: Project, published: PublishedDay, arguments: argparse.Namespace, directory: Path, later_input: LaterInput
 ) -> PublishedDay:
     """The skeleton of the day from the copy, built by the driver in a process of its own."""
-    words = [sys.executable, "-m", "daeda", "pipeline", "train", project.service.name, "--skeleton-only"]
+    words = ["daeda", "pipeline", "train", project.service.name, "--skeleton-only"]
     words += forwarded(arguments, PROJECT)
     words += ["--output-root", str(directory / "output"), "--day-workers", "1"]
     day = published.day.isoformat()
     settings = {"DAEDA_DATA_ROOT": str(later_input.data_root), "DAEDA_FEED_START": day, "DAEDA_FEED_END": day}
     settings[EXPORTS_VARIABLE] = str(later_input.exports)
-    done = subprocess.run(
-        words,
-        env={**os.environ, **settings},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-        raise DayError(
-            f"the append probe could not rebuild {day} with later rows added: "
-            f"{(said or done.stderr.splitlines() or ['no message'])[-1].removeprefix('error: ')}"
-        )
+    error = run_product(words, settings)
+    if error is not None:
+        raise DayError(f"the append probe could not rebuild {day} with later rows added: {error or 'no message'}")
     layout = Layout(directory / "output" / project.service.name)
     return published_days(layout, [published.day], directory)[published.day][0]
 
@@ -125,7 +104,7 @@ def _compare(
     names = [name for name in names if all(name in day.schema.names for day, _ in both)]
     first, second = (list(zip(*_head(day, names, rows).values(), strict=True)) for day, rows in both)
     matching = match_rows(first, second)
-    judged_late = sees_the_day(project)
+    judged_late = bool(filters_of_the_day(project))
 
     def example(position: int, was: str, now: str, values: tuple[Any, ...]) -> Mismatch:
         return Mismatch("skeleton", published[0].day, position, identity_of(names, values), was, now, labels=_LABELS)

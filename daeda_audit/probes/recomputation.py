@@ -11,12 +11,12 @@ from daeda.dtypes import describe_arrow
 from daeda_audit.declared import Declared, FromFunction, FromSpine, FromStore, spine_view
 from daeda_audit.defaults import typed
 from daeda_audit.probes.row_matching import RowMatching, identity_of, match_rows
+from daeda_audit.probes.run import AuditRun
 from daeda_audit.probes.sample import DayToSample, Sample, draw
 from daeda_audit.published.days import PublishedDay
 from daeda_audit.published.stores import stores_read
 from daeda_audit.raw.view import RawViews, Row
 from daeda_audit.report.findings import ORDER, ROWS, Findings, Mismatch
-from daeda_audit.report.progress import Progress
 from daeda_audit.rules.compare import Tolerance, agrees
 from daeda_audit.rules.recompute import Recomputation
 from daeda_audit.rules.spine import spine_rows
@@ -33,17 +33,16 @@ class SampleSize:
 
 
 def check_day(
-    project: Project,
+    run: AuditRun,
     raws: RawViews,
-    declared: Sequence[Declared],
     day: dt.date,
     datasets: Sequence[PublishedDay],
     sample_size: SampleSize,
     findings: Findings,
-    progress: Progress,
 ) -> Sample:
     """Compare every published dataset of a day; returns which rows were recomputed."""
-    progress.column(day, "(rows)", 0.0)
+    project, declared = run.project, run.declared
+    run.progress.column(day, "(rows)", 0.0)
     rows = spine_rows(project, raws, day)
     sample = draw(DayToSample(project, raws, declared, day, rows, datasets[-1]), sample_size.number, sample_size.seed)
     recomputations: dict[tuple[int, ...], Recomputation] = {}
@@ -59,7 +58,7 @@ def check_day(
             recomputations[indices] = Recomputation(project, declared, raws, day, chosen, values, stores_read(datasets))
         recomputed = recomputations[indices]
         for number, column in enumerate(declared):
-            progress.column(day, column.name, (done + number / len(declared)) / len(datasets))
+            run.progress.column(day, column.name, (done + number / len(declared)) / len(datasets))
             if not (isinstance(column.maker, FromSpine) and column.name in names):
                 _check_column(column, published, matching, indices, values, recomputed, (names, wanted), findings)
     return sample

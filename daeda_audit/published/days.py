@@ -6,7 +6,7 @@ import contextlib
 import datetime as dt
 import hashlib
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -253,10 +253,7 @@ def _check_parts(published: PublishedDay) -> None:
 def changed_inputs(published: PublishedDay, exports: Iterable[Export]) -> list[str]:
     """Inputs of a day that are there, and have another content than when it was built."""
     listed_exports = list(exports)
-    files = list({file.path: file for file in published.manifest.inputs}.values())
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        same = list(pool.map(lambda file: _is_same(file, listed_exports), files))
-    return [file.path for file, unchanged in zip(files, same, strict=True) if not unchanged]
+    return _inputs_of_which(published, lambda file: not _is_same(file, listed_exports))
 
 
 def _is_same(file: InputFile, exports: Sequence[Export]) -> bool:
@@ -280,10 +277,13 @@ def _is_same(file: InputFile, exports: Sequence[Export]) -> bool:
 
 def gone_inputs(published: PublishedDay) -> list[str]:
     """Files and objects that a day was built from, and that are not there any more."""
+    return _inputs_of_which(published, _is_gone)
+
+
+def _inputs_of_which(published: PublishedDay, holds: Callable[[InputFile], bool]) -> list[str]:
     files = list({file.path: file for file in published.manifest.inputs}.values())
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        gone = list(pool.map(_is_gone, files))
-    return [file.path for file, is_gone in zip(files, gone, strict=True) if is_gone]
+        return [file.path for file, answer in zip(files, pool.map(holds, files), strict=True) if answer]
 
 
 def _is_gone(file: InputFile) -> bool:

@@ -17,7 +17,7 @@ from daeda_audit.expression.syntax import Node
 from daeda_audit.instants import PER_DAY
 from daeda_audit.raw.rows import TimeRange, choose
 from daeda_audit.raw.view import Key, RawView, RawViews, Row, by_key, key_of
-from daeda_audit.rules.look_up import look_up, nearest
+from daeda_audit.rules.look_up import look_up, nearest, shown_columns
 from daeda_audit.rules.visible import Evidence, newest_first, unseen_by_window
 
 
@@ -56,9 +56,7 @@ class History:
         return self.kept.get(key_of(row, self.keys) or (), ())
 
     def _columns(self, spec: AggregationSpec) -> list[str]:
-        times = (self.raw.view.source.timestamp_field, self.raw.view.source.created_field)
-        used = [] if spec.column is None else [spec.column]
-        return [*self.keys, *(name for name in times if name is not None), *used]
+        return [*shown_columns(self.raw, self.keys), *([] if spec.column is None else [spec.column])]
 
 
 def entity_keys(spec: AggregationSpec) -> tuple[str, ...]:

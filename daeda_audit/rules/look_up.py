@@ -50,7 +50,7 @@ def _newest(raw: RawView, rows: Sequence[Row]) -> Found:
     """The first row of the total order that has its times."""
     created = raw.view.source.created_field
     known = [row for row in rows if raw.instant(row) is not None and (created is None or row[created] is not None)]
-    return (known[0] if known else None), Evidence.of(known[:1], (), _columns(raw))
+    return (known[0] if known else None), Evidence.of(known[:1], (), shown_columns(raw, raw.view.keys))
 
 
 def _newest_seen(raw: RawView, rows: Sequence[Row], now: int) -> Found:
@@ -63,7 +63,9 @@ def _newest_seen(raw: RawView, rows: Sequence[Row], now: int) -> Found:
             chosen = row
             break
         hidden.append((reason, row))
-    return chosen, Evidence.of([] if chosen is None else [chosen], nearest(raw, hidden, now), _columns(raw))
+    return chosen, Evidence.of(
+        [] if chosen is None else [chosen], nearest(raw, hidden, now), shown_columns(raw, raw.view.keys)
+    )
 
 
 def nearest(raw: RawView, hidden: Sequence[tuple[str, Row]], now: int) -> list[tuple[str, Row]]:
@@ -79,10 +81,11 @@ def _static(raw: RawView, asked: Sequence[Asked], wanted: set[Key]) -> list[Foun
     answers = []
     for row, _ in asked:
         rows = groups.get(key_of(row, keys) or (), [])
-        answers.append((rows[0] if rows else None, Evidence.of(rows, (), _columns(raw))))
+        answers.append((rows[0] if rows else None, Evidence.of(rows, (), shown_columns(raw, raw.view.keys))))
     return answers
 
 
-def _columns(raw: RawView) -> list[str]:
+def shown_columns(raw: RawView, keys: Sequence[str]) -> list[str]:
+    """The columns that a report shows of any row: its keys and its times."""
     times = (raw.view.source.timestamp_field, raw.view.source.created_field)
-    return [*raw.view.keys, *(name for name in times if name is not None)]
+    return [*keys, *(name for name in times if name is not None)]

@@ -210,12 +210,8 @@ class Recomputation:
 
     def _derived(self, maker: Derived) -> list[Answer]:
         names = columns_of(maker.tree)
-        read = {name: self._settled(name) for name in names}
-        answers = []
-        for number in range(len(self._rows)):
-            row = {name: read[name][number] for name in names}
-            answers.append(Answer(evaluate(maker.tree, row), partial(Evidence.of, [row], (), names)))
-        return answers
+        rows = self._rows_of({name: self._settled(name) for name in names})
+        return [Answer(evaluate(maker.tree, row), partial(Evidence.of, [row], (), names)) for row in rows]
 
     def _called(self, maker: FromFunction) -> list[Answer]:
         """What the declared function itself makes of the recomputed values."""
@@ -223,8 +219,11 @@ class Recomputation:
         read = {name: self._settled(name) for name in names}
         seconds = float(self._project.runtime.timeouts.function_seconds)
         values = call(maker.spec, self._project.root, [(read[name], self._dtype(name)) for name in names], seconds)
-        rows = [{name: read[name][number] for name in names} for number in range(len(self._rows))]
+        rows = self._rows_of(read)
         return [Answer(value, partial(Evidence.of, [row], (), names)) for value, row in zip(values, rows, strict=True)]
+
+    def _rows_of(self, columns: Mapping[str, Sequence[Any]]) -> list[Row]:
+        return [{name: values[number] for name, values in columns.items()} for number in range(len(self._rows))]
 
     def _dtype(self, name: str) -> DType:
         """The type of a column, also of one that the contract does not list."""

@@ -40,13 +40,8 @@ def spine_order(project: Project, raw: RawView) -> tuple[str, ...]:
     return tuple(dict.fromkeys((time, *project.service.grain, *fields)))
 
 
-def sees_the_day(project: Project) -> bool:
-    """Whether a filter looks at the rest of the day, and so at the future of a row."""
-    return bool(filters_of_the_day(project))
-
-
 def filters_of_the_day(project: Project) -> list[str]:
-    """Filters that judge a row by the rest of its day: sessions, and ids of a view that has a timestamp."""
+    """Filters that see the future of a row, the rest of its day: sessions, and ids of a view that has a timestamp."""
     judges = []
     for declared in project.service.spine.filters:
         if declared.session is not None:
