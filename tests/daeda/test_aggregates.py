@@ -72,8 +72,8 @@ def test_the_type_follows_from_the_type_of_the_column(kind: AggregateKind) -> No
             with pytest.raises(ConfigError, match=f"^'x': {kind} needs {what}, found {re.escape(source)}$"):
                 output_type(kind, DType.parse(source), "x")
         else:
-            found = output_type(kind, DType.parse(source), "x")
-            assert (found, found.item) == (DType.parse(wanted), DType.parse(wanted).item)
+            dtype = output_type(kind, DType.parse(source), "x")
+            assert (dtype, dtype.item) == (DType.parse(wanted), DType.parse(wanted).item)
 
 
 def test_only_counting_does_without_a_column() -> None:

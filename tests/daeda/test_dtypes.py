@@ -30,8 +30,8 @@ def test_duckdb_gives_the_declared_arrow_type(name: str) -> None:
     dtype = DType.parse(name)
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        found = connection.execute(f"SELECT CAST(NULL AS {dtype.sql}) AS value").to_arrow_table().schema
-    assert describe_arrow(found.field("value").type) == name
+        schema = connection.execute(f"SELECT CAST(NULL AS {dtype.sql}) AS value").to_arrow_table().schema
+    assert describe_arrow(schema.field("value").type) == name
 
 
 @pytest.mark.parametrize(

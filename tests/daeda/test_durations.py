@@ -18,13 +18,13 @@ from daeda.durations import Duration, finest
     ],
 )
 def test_a_duration_is_exact_and_its_days_are_rounded_up(text: str, nanoseconds: int, days: int) -> None:
-    found = Duration.parse(text)
-    assert (found.nanoseconds, found.days) == (nanoseconds, days)
+    duration = Duration.parse(text)
+    assert (duration.nanoseconds, duration.days) == (nanoseconds, days)
 
 
 def test_unbounded_has_no_length() -> None:
-    found = Duration.parse("unbounded")
-    assert (found.nanoseconds, found.days, found.in_unit(TimeUnit.NANO), found.unit) == (
+    duration = Duration.parse("unbounded")
+    assert (duration.nanoseconds, duration.days, duration.in_unit(TimeUnit.NANO), duration.unit) == (
         None,
         None,
         None,

@@ -31,11 +31,11 @@ def page(name: str) -> str:
 
 def models(*roots: type[BaseModel]) -> list[type[BaseModel]]:
     """The models and all models in them."""
-    found = list(roots)
-    for one in found:
-        for field in one.model_fields.values():
-            found += [nested for nested in below(field.annotation) if nested not in found]
-    return found
+    result = list(roots)
+    for model in result:
+        for field in model.model_fields.values():
+            result += [nested for nested in below(field.annotation) if nested not in result]
+    return result
 
 
 def below(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -56,7 +56,7 @@ def test_a_page_is_what_make_docs_writes(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "model"),
-    [*(("configuration.md", one) for one in HAND_WRITTEN), *(("pipeline.md", one) for one in OPERATORS)],
+    [*(("configuration.md", model) for model in HAND_WRITTEN), *(("pipeline.md", operator) for operator in OPERATORS)],
 )
 def test_every_key_is_described(name: str, model: type[BaseModel]) -> None:
     text = page(name)
@@ -67,8 +67,8 @@ def test_every_key_is_described(name: str, model: type[BaseModel]) -> None:
 
 
 def test_every_operator_kind_and_type_is_there() -> None:
-    for one in get_args(Operator):
-        assert f"\n### {one.model_fields['op_kind'].default}\n" in page("pipeline.md")
+    for arg in get_args(Operator):
+        assert f"\n### {arg.model_fields['op_kind'].default}\n" in page("pipeline.md")
     assert list(service.KIND_MEANINGS) == list(get_args(ColumnKind))
     text = page("configuration.md")
     for kind in (*get_args(AggregateKind), *get_args(ColumnKind)):
@@ -80,15 +80,15 @@ def test_every_operator_kind_and_type_is_there() -> None:
 
 def test_every_command_and_flag_is_there() -> None:
     sections = {part.splitlines()[0]: part for part in page("commands.md").split("\n## ")[1:]}
-    found = {parser.prog: parser for parser, _ in parsers()}
-    assert sorted(sections) == sorted(found)
-    assert set(found) >= {
+    by_prog = {parser.prog: parser for parser, _ in parsers()}
+    assert sorted(sections) == sorted(by_prog)
+    assert set(by_prog) >= {
         "daeda pipeline train",
         "daeda pipeline compile",
         "python -m beam_pipeline",
         "python -m enrich",
     }
-    for prog, parser in found.items():
+    for prog, parser in by_prog.items():
         for action in parser._actions:
             for flag in action.option_strings:
                 wanted = "--[no-]" if isinstance(action, argparse.BooleanOptionalAction) else flag

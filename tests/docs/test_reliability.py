@@ -17,7 +17,7 @@ NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE)))
 @pytest.mark.parametrize(("path", "name"), NAMED, ids=[name for _, name in NAMED])
 def test_a_test_that_is_named_exists(path: str, name: str) -> None:
     tree = ast.parse((REPOSITORY / path).read_text(encoding="utf-8"))
-    assert name in [one.name for one in tree.body if isinstance(one, ast.FunctionDef)]
+    assert name in [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
 
 
 def test_every_promise_names_a_test() -> None:
@@ -43,5 +43,5 @@ def test_the_number_of_wrong_inputs_is_that_of_their_folder() -> None:
 
 def test_the_figures_of_the_fuzzer_are_those_that_were_recorded() -> None:
     strategies = json.loads((REPOSITORY / "bench/results/fuzz.json").read_text())["strategies"].values()
-    assert all(one["findings"] == [] for one in strategies)
-    assert f"| {sum(one['examples'] for one in strategies):,} |" in PAGE
+    assert all(strategy["findings"] == [] for strategy in strategies)
+    assert f"| {sum(strategy['examples'] for strategy in strategies):,} |" in PAGE

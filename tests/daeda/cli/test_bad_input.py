@@ -135,10 +135,10 @@ def _key(text: str) -> str | int:
 
 
 def _entry(project: TinyProject, path: list[str]) -> Any:
-    found: Any = vars(project)
+    entries: Any = vars(project)
     for part in path:
-        found = found[_key(part)]
-    return found
+        entries = entries[_key(part)]
+    return entries
 
 
 def everything_below(root: Path) -> set[Path]:

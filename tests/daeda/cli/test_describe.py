@@ -80,14 +80,14 @@ def test_explain_shows_the_sql_of_the_day_that_is_asked_for(root: Path, capsys: 
 
 def manifest(root: Path, day: str) -> dict[str, Any]:
     path = root / f"output/ranking/skeleton/dt={day}/_manifest.json"
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return document
 
 
 def recent_items(root: Path, day: str) -> list[list[int]]:
     path = root / f"output/ranking/skeleton/dt={day}/part-0-0.parquet"
-    found: list[list[int]] = pq.read_table(path, partitioning=None).column("recent_items").to_pylist()
-    return found
+    lists: list[list[int]] = pq.read_table(path, partitioning=None).column("recent_items").to_pylist()
+    return lists
 
 
 def test_train_runs_the_hand_edited_pipeline_and_the_days_before_it_are_stale(

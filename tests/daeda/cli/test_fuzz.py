@@ -71,12 +71,14 @@ def test_the_command_writes_what_it_found(tmp_path: Path) -> None:
     result, said = tmp_path / "fuzz.json", []
     assert main(["--examples", "2", "--result", str(result)], said.append) == 0
     report = json.loads(result.read_text())
-    assert {name: one["findings"] for name, one in report["strategies"].items()} == {name: [] for name in STRATEGIES}
+    assert {name: strategy["findings"] for name, strategy in report["strategies"].items()} == {
+        name: [] for name in STRATEGIES
+    }
     assert [line.partition(":")[0] for line in said] == list(STRATEGIES)
 
 
 def test_at_least_5000_examples_without_a_finding_are_recorded() -> None:
     recorded = json.loads(RESULT.read_text())["strategies"]
     assert set(recorded) == set(STRATEGIES)
-    assert [one["findings"] for one in recorded.values()] == [[]] * len(STRATEGIES)
-    assert sum(one["examples"] for one in recorded.values()) >= 5000
+    assert [strategy["findings"] for strategy in recorded.values()] == [[]] * len(STRATEGIES)
+    assert sum(strategy["examples"] for strategy in recorded.values()) >= 5000

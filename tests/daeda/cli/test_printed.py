@@ -76,13 +76,13 @@ def test_nothing_is_printed_past_what_makes_it_harmless() -> None:
     # What the user's code prints goes through it on the way to stderr.
     home |= {"daeda/functions/interference.py"}
     past = re.compile(r"(?<![\w.])(?:print|Console)\(|stderr\.write|stdout\.write")
-    found = {
+    printed = {
         str(path.relative_to(REPOSITORY))
         for name in ("daeda", "beam_pipeline", "enrich", "daeda_audit", "sample_data")
         for path in (REPOSITORY / name).rglob("*.py")
         if past.search(path.read_text(encoding="utf-8"))
     }
-    assert found == home
+    assert printed == home
 
 
 def test_an_error_that_nobody_foresaw_keeps_its_traceback_and_forges_no_line(
@@ -153,19 +153,19 @@ def test_a_script_without_controls_is_the_same_statement(tmp_path: Path) -> None
 
     project = with_controls(tmp_path)
     script = explain_sql(project.compile().skeleton(), project.load().runtime.days[0], 10)
-    found = re.search(r"WHERE\s+(amount > 0.*?);", script, re.DOTALL)
-    assert found is not None
+    match = re.search(r"WHERE\s+(amount > 0.*?);", script, re.DOTALL)
+    assert match is not None
     rows = "(VALUES (1, ?), (1, 'x')) AS l(amount, user_id)"
-    kept = duckdb.execute(f"SELECT user_id FROM {rows} WHERE {found[1]}", [CONTROLS]).fetchall()
+    kept = duckdb.execute(f"SELECT user_id FROM {rows} WHERE {match[1]}", [CONTROLS]).fetchall()
     assert kept == [("x",)]
 
 
 def test_a_compiled_pipeline_reads_back_as_it_was(tmp_path: Path) -> None:
     text = pipeline_text(with_controls(tmp_path).compile().to_model())
     assert text.isascii()
-    operators = {one["name"]: one for one in yaml.safe_load(text)["operators"]}
+    operators = {operator["name"]: operator for operator in yaml.safe_load(text)["operators"]}
     assert operators["filter_spine_1"]["predicate"].endswith(f"<> '{CONTROLS}'")
-    assert CONTROLS in [one.get("default") for one in operators["assemble"]["columns"]]
+    assert CONTROLS in [column.get("default") for column in operators["assemble"]["columns"]]
 
 
 @pytest.mark.parametrize(("command", "code"), [("plan", 0), ("train", 2)])

@@ -69,19 +69,19 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyProject:
 def test_each_day_leaves_its_operators(project: TinyProject, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--profile"]) == 0
     layout = Layout(project.root / "output" / "ranking")
-    operators = [one.name for one in project.compile().operators]
+    operators = [operator.name for operator in project.compile().operators]
     for day in DAYS:
         manifest = json.loads((layout.day_dir("skeleton", day) / "_manifest.json").read_text(encoding="utf-8"))
         profile = read_profile(layout, "skeleton", day)
         assert profile is not None
         assert profile.days_at_once == 1
-        assert [one.operator for one in profile.operators] == operators
+        assert [operator.operator for operator in profile.operators] == operators
         sink, spine = profile.operators[-1], profile.operators[0]
         assert sink.rows == manifest["rows"]
         assert spine.rows is None
         parts = sum(part["size"] for part in manifest["parts"])
         assert sink.written_bytes >= parts > 0
-        assert all(one.peak_bytes > MIB for one in profile.operators)
+        assert all(operator.peak_bytes > MIB for operator in profile.operators)
     told = capsys.readouterr()
     assert told.out == f"{layout.dataset_dir('skeleton')}\n"
     assert "skeleton, 2 days" in told.err

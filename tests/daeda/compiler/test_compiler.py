@@ -19,12 +19,12 @@ Change = Callable[[TinyProject], Any]
 
 
 def scan(dag: Dag, name: str) -> list[str]:
-    found = next(one for one in dag.scans if one.name == name)
-    return [column.name for column in found.columns]
+    result = next(scan for scan in dag.scans if scan.name == name)
+    return [column.name for column in result.columns]
 
 
 def operator(dag: Dag, name: str) -> Any:
-    return next(one for one in dag.operators if one.name == name)
+    return next(operator for operator in dag.operators if operator.name == name)
 
 
 def with_fields(project: TinyProject, view: str, *names: str) -> None:
@@ -62,7 +62,7 @@ def test_the_spine_is_ordered_by_time_then_grain_then_what_the_output_needs(tmp_
     with_fields(project, "events", "unused")
     spine = operator(project.write().compile(), "scan_spine")
     assert spine.order_by == ("event_timestamp", "item_id", "user_id", "amount")
-    assert "unused" not in [one.name for one in spine.columns]
+    assert "unused" not in [column.name for column in spine.columns]
 
 
 def test_the_key_of_a_looked_up_view_is_read_even_where_the_output_has_it_not(tmp_path: Path) -> None:
@@ -77,16 +77,22 @@ def test_windows_over_one_history_share_one_scan_and_one_sort(tmp_path: Path) ->
     project = TinyProject(tmp_path)
     project.aggregations["aggregation_specs"][1]["window"] = "3d"
     dag = project.write().compile()
-    scans = [one for one in dag.scans if one.view == "events"]
-    assert [(one.name, str(one.lookback)) for one in scans] == [("scan_spine", "None"), ("scan_events_by_user", "3d")]
-    assert [one.name for one in operator(dag, "rolling_events_by_user").aggregates] == ["events_1d", "recent_items"]
+    scans = [scan for scan in dag.scans if scan.view == "events"]
+    assert [(scan.name, str(scan.lookback)) for scan in scans] == [
+        ("scan_spine", "None"),
+        ("scan_events_by_user", "3d"),
+    ]
+    assert [aggregate.name for aggregate in operator(dag, "rolling_events_by_user").aggregates] == [
+        "events_1d",
+        "recent_items",
+    ]
 
 
 def test_a_filter_of_the_history_makes_a_history_of_its_own(tmp_path: Path) -> None:
     project = TinyProject(tmp_path)
     project.aggregations["aggregation_specs"][0]["where"] = "amount > 1"
     dag = project.write().compile()
-    assert [one.name for one in dag.operators if "events_by_user" in one.name] == [
+    assert [operator.name for operator in dag.operators if "events_by_user" in operator.name] == [
         "scan_events_by_user_rows", "filter_events_by_user", "rolling_events_by_user", "scan_events_by_user_2",
         "rolling_events_by_user_2",
     ]  # fmt: skip
@@ -98,7 +104,7 @@ def test_an_attribute_is_joined_as_of_the_time_of_the_history_row(tmp_path: Path
     spec |= {"history": {"view": "events", "attributes": ["prices:price"]}, "column": "price"}
     project.column("recent_items")["dtype"] = "list<double>"
     dag = project.write().compile()
-    join = next(one for one in dag.operators if one.output == "events_by_user_2_with_price")
+    join = next(operator for operator in dag.operators if operator.output == "events_by_user_2_with_price")
     assert isinstance(join, PointInTimeJoin)
     assert (join.left_time.column, str(join.ttl)) == ("event_timestamp", "1d")
     # The key of the attribute decides a tie, and with it which of two prices is the newer one.
@@ -108,10 +114,10 @@ def test_an_attribute_is_joined_as_of_the_time_of_the_history_row(tmp_path: Path
 def test_an_unbounded_window_reads_everything_before(tmp_path: Path) -> None:
     project = TinyProject(tmp_path)
     del project.views["prices"]["ttl"]
-    found = operator(project.write().compile(), "scan_prices")
-    assert isinstance(found, Scan)
-    assert found.lookback is not None
-    assert found.lookback.nanoseconds is None
+    scan = operator(project.write().compile(), "scan_prices")
+    assert isinstance(scan, Scan)
+    assert scan.lookback is not None
+    assert scan.lookback.nanoseconds is None
 
 
 def test_a_column_that_nobody_makes_is_its_default(tmp_path: Path) -> None:
@@ -121,9 +127,9 @@ def test_a_column_that_nobody_makes_is_its_default(tmp_path: Path) -> None:
     dag = project.write().compile()
     assemble = operator(dag, "assemble")
     assert isinstance(assemble, Project)
-    price = next(one for one in assemble.columns if one.name == "price")
+    price = next(column for column in assemble.columns if column.name == "price")
     assert (price.source, price.default) == (None, 9.5)
-    assert all(one.view != "prices" for one in dag.scans)
+    assert all(scan.view != "prices" for scan in dag.scans)
 
 
 def test_a_derived_column_brings_what_it_reads(tmp_path: Path) -> None:
@@ -135,7 +141,7 @@ def test_a_derived_column_brings_what_it_reads(tmp_path: Path) -> None:
     dag = project.write().compile()
     assert "amount" in scan(dag, "scan_spine")
     assert operator(dag, "pit_prices").columns == ("price",)
-    assert [one for one in dag.output.names if one in ("amount", "price", "dear")] == ["dear"]
+    assert [name for name in dag.output.names if name in ("amount", "price", "dear")] == ["dear"]
 
 
 def test_spine_filters_run_in_their_order_and_read_what_they_need(tmp_path: Path) -> None:
@@ -145,7 +151,7 @@ def test_spine_filters_run_in_their_order_and_read_what_they_need(tmp_path: Path
         {"covered_by": {"view": "items", "column": "item_id"}},
     ]
     dag = project.write().compile()
-    assert [(one.name, one.inputs) for one in dag.operators if one.op_kind == "filter"] == [
+    assert [(operator.name, operator.inputs) for operator in dag.operators if operator.op_kind == "filter"] == [
         ("filter_spine_1", ("spine",)),
         ("filter_spine_2", ("spine_1", "covered_2")),
     ]

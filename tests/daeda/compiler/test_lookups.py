@@ -48,13 +48,13 @@ def refusal(project: TinyProject) -> list[str]:
 
 def flow(project: TinyProject) -> dict[str, tuple[str, ...]]:
     """Inputs of each operator, in the order in which they run."""
-    return {one.name: one.inputs for one in project.write().compile().operators}
+    return {operator.name: operator.inputs for operator in project.write().compile().operators}
 
 
 def test_a_key_that_another_view_owns_is_looked_up_first(tmp_path: Path) -> None:
-    found = flow(shops(TinyProject(tmp_path)))
-    assert found["pit_item_shops"] == ("with_prices", "item_shops")
-    assert found["join_shops"] == ("with_item_shops", "shops")
+    inputs = flow(shops(TinyProject(tmp_path)))
+    assert inputs["pit_item_shops"] == ("with_prices", "item_shops")
+    assert inputs["join_shops"] == ("with_item_shops", "shops")
 
 
 def test_an_entity_may_be_a_looked_up_key_and_an_attribute_of_its_history(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_an_entity_may_be_a_looked_up_key_and_an_attribute_of_its_history(tmp_pa
     project.aggregations["aggregation_specs"].append(spec)
     add(project, {"name": "shop_events", "kind": "rolling", "dtype": "int64"})
     dag = project.write().compile()
-    rolling = next(one for one in dag.operators if one.name == "rolling_events_by_shop")
+    rolling = next(operator for operator in dag.operators if operator.name == "rolling_events_by_shop")
     assert dag.relations[rolling.inputs[0]].column("shop_id").dtype.name == "int64"
     assert rolling.inputs[1] == "events_by_shop_with_shop_id"
 
@@ -116,8 +116,8 @@ def test_a_latest_column_reads_every_partition_and_says_that_it_sees_the_future(
     project.views["prices"]["source"]["created_field"] = "known"
     project.views["prices"]["fields"] += fields(known="timestamp[us]")
     dag = project.write().compile()
-    scan = next(one for one in dag.operators if one.name == "scan_latest_prices")
-    join = next(one for one in dag.operators if one.name == "join_latest_prices")
+    scan = next(operator for operator in dag.operators if operator.name == "scan_latest_prices")
+    join = next(operator for operator in dag.operators if operator.name == "join_latest_prices")
     assert isinstance(scan, Scan)
     assert isinstance(join, Join)
     assert (scan.reads, scan.lookback) == ("static", None)
@@ -158,6 +158,6 @@ def test_a_filter_that_does_not_fit_is_refused_with_its_line(
     project = TinyProject(tmp_path).without("price")
     project.views["prices"]["fields"][0]["dtype"] = "string"
     project.service["spine"]["filters"] = [filters]
-    found = refusal(project)
-    assert len(found) == 1
-    assert found[0].startswith(f"{SERVICE}:9: {message}")
+    sentences = refusal(project)
+    assert len(sentences) == 1
+    assert sentences[0].startswith(f"{SERVICE}:9: {message}")

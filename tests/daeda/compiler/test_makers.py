@@ -113,6 +113,6 @@ def test_a_field_of_the_spine_goes_before_a_feature_that_nothing_refers_to(tmp_p
     made.runtime["output_columns"].append("twice")
     for view in ("events", "prices"):
         made.views[view]["fields"] += fields(other="double")
-    assert [one.name for one in made.write().compile().scans if any(c.name == "other" for c in one.columns)] == [
+    assert [scan.name for scan in made.write().compile().scans if any(c.name == "other" for c in scan.columns)] == [
         "scan_spine"
     ]

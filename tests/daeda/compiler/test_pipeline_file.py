@@ -49,8 +49,8 @@ def test_the_hand_edited_file_is_the_pipeline_and_the_generated_one_is_never_rea
     assert project_dag(project) == compiled
     text = pipeline_text(compiled.to_model()).replace("max_length: 3", "max_length: 2")
     edited_path(project).write_text(text, encoding="utf-8")
-    rolling = next(one for one in project_dag(project).operators if isinstance(one, RollingAggregate))
-    assert [one.max_length for one in rolling.aggregates] == [None, 2]
+    rolling = next(operator for operator in project_dag(project).operators if isinstance(operator, RollingAggregate))
+    assert [aggregate.max_length for aggregate in rolling.aggregates] == [None, 2]
 
 
 NAMES = st.from_regex(r"[a-z]([a-z0-9]_?){0,7}", fullmatch=True)
@@ -187,7 +187,7 @@ OPERATORS: dict[str, st.SearchStrategy[Operator]] = {
 
 
 def test_every_operator_is_tried() -> None:
-    assert sorted(OPERATORS) == sorted(one.model_fields["op_kind"].default for one in get_args(Operator))
+    assert sorted(OPERATORS) == sorted(arg.model_fields["op_kind"].default for arg in get_args(Operator))
 
 
 @pytest.mark.some(3)

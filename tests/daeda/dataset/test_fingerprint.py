@@ -210,7 +210,7 @@ def published(project: TinyProject, day: dt.date = DAY, software: str = "1.0") -
         path = ready / part_name(0)
         path.write_text("rows")
         part = Part(path.name, 1, path.stat().st_size, file_digest(path))
-        every = tuple(one for name in sorted(inputs) for one in inputs[name])
+        every = tuple(file for name in sorted(inputs) for file in inputs[name])
         manifest = Manifest(
             "ranking", "skeleton", str(day), 1, (part,), (), fingerprint, every, software={"duckdb": software}
         )
@@ -345,8 +345,8 @@ def test_plan_blocks_every_day_where_a_static_key_is_there_twice(
     loaded, dag = project.load(), project.compile().skeleton()
     sources = find_sources(loaded, dag)
     plans = block_refused(loaded, dag, sources, plan_skeleton(loaded, dag, sources, loaded.runtime.days, "rebuild"))
-    assert {one.action for one in plans} == {Action.BLOCKED}
-    assert {one.reasons for one in plans} == {
+    assert {plan.action for plan in plans} == {Action.BLOCKED}
+    assert {plan.reasons for plan in plans} == {
         (
             f"view 'items': {tmp_path}/data/items.parquet has 2 rows with item_id = 10: a view without timestamps has "
             "one row per key: remove the others, or declare source.timestamp_field",
@@ -396,7 +396,7 @@ def test_defaults_that_json_has_no_word_for_are_told_apart(tmp_path: Path) -> No
         )
         for value in lists
     ]
-    assert len({operator_digests([one])["p"] for one in columns}) == len(lists)
+    assert len({operator_digests([column])["p"] for column in columns}) == len(lists)
 
 
 def test_the_digest_of_other_defaults_is_as_it_was() -> None:

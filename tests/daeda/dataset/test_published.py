@@ -98,8 +98,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 def test_a_part_that_is_not_as_published_is_named_at_the_cost_of_a_stat(layout: Layout, what: str) -> None:
     change, sentence = DAMAGE[what]
     change(place(layout) / part_name(0))
-    found = look(layout)
-    assert (found.damage, found.obstacles) == ((sentence,), ())
+    result = look(layout)
+    assert (result.damage, result.obstacles) == ((sentence,), ())
     # It is published anew over what is there, and nothing of it stays.
     publish(layout, "content")
     assert look(layout).damage == ()
@@ -123,9 +123,9 @@ def test_a_file_whose_stamp_is_right_and_whose_bytes_are_not_is_found_by_verifyi
 def test_a_copied_tree_is_digested_once(layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(layout.service_dir, tmp_path / "copy/service")  # type: ignore[arg-type]
     copy = Layout(tmp_path / "copy/service")
-    found = look(copy)
-    assert (found.damage, list(found.stamps)) == ((), [part_name(0)])
-    remember_stamps(copy, NAME, found.stamps)
+    published = look(copy)
+    assert (published.damage, list(published.stamps)) == ((), [part_name(0)])
+    remember_stamps(copy, NAME, published.stamps)
     monkeypatch.setattr("daeda.dataset.published.file_digest", None)
     assert (look(copy).damage, look(copy).stamps) == ((), {})
     assert sorted(path.name for path in place(copy).iterdir()) == ["_manifest.json", "part-0-0.parquet"]
@@ -198,8 +198,8 @@ def test_a_manifest_that_is_none_of_this_day_makes_it_stale_and_says_where(layou
     changes, reason = WRONG[what]
     path = place(layout) / "_manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
-    found = look(layout)
-    assert (found.manifest, found.damage) == (None, (f"_manifest.json: {reason}",))
+    published = look(layout)
+    assert (published.manifest, published.damage) == (None, (f"_manifest.json: {reason}",))
     with pytest.raises(DamagedManifest) as raised:
         read_manifest(place(layout), NAME)
     assert str(raised.value) == (
@@ -288,9 +288,9 @@ def test_a_link_in_the_place_of_a_day_is_not_followed(layout: Layout, tmp_path: 
     elsewhere = tmp_path / "elsewhere"
     place(layout).rename(elsewhere)
     place(layout).symlink_to(elsewhere)
-    found = look(layout)
+    result = look(layout)
     sentence = f"{place(layout)} is a link, which is not followed: remove it, or put what it leads to in its place"
-    assert (found.manifest, found.obstacles) == (None, (sentence,))
+    assert (result.manifest, result.obstacles) == (None, (sentence,))
     with pytest.raises(DayError, match=r"^not published: .* is a link"):
         publish(layout, "new")
     assert (elsewhere / part_name(0)).read_text() == "content"

@@ -58,10 +58,10 @@ def values(items):
 """
     made = FunctionProject(tmp_path).calls(source.replace("inf", "float('inf')"), "values", ["item_id"], dtype).build()
     table = pq.read_table(tmp_path / "output/ranking/skeleton" / FIRST / "part-0-0.parquet", partitioning=None)
-    found = table.column("made").combine_chunks()
+    column = table.column("made").combine_chunks()
     expected = made_by(made, pa.array([11, 99]))
-    assert found.cast(expected.type).equals(expected)
-    assert len(found) == 2
+    assert column.cast(expected.type).equals(expected)
+    assert len(column) == 2
 
 
 def made_by(made: FunctionProject, items: pa.Array) -> pa.Array:
@@ -89,7 +89,10 @@ def test_functions_read_functions_and_expressions_read_them_whether_the_contract
     made.runtime["output_columns"].append("share")
     made.build()
     assert made.values("amount", "made", "share", day=FIRST) == [(3.0, 12.0, 18.0), (4.0, 16.0, 24.0)]
-    assert [one.name for one in made.compile().operators if one.name.startswith("udf_")] == ["udf_doubled", "udf_made"]
+    assert [operator.name for operator in made.compile().operators if operator.name.startswith("udf_")] == [
+        "udf_doubled",
+        "udf_made",
+    ]
 
 
 def test_the_contract_fills_its_default_and_refuses_null_with_the_row(tmp_path: Path) -> None:
@@ -129,11 +132,11 @@ def test_the_bytes_are_the_same_for_every_size_of_chunk(tmp_path: Path) -> None:
         f"{HEAD}def score(item, recent):\n    return pc.add(pc.list_value_length(recent), pc.cast(item, 'int32'))\n"
     )
     made = many(tmp_path, source, "score", "int32")
-    found = set()
+    digests = set()
     for rows in (1, 7, 31, 32, 33, 8_192):
         made.build(rows)
-        found.add((tmp_path / "output/ranking/skeleton" / FIRST / "part-0-0.parquet").read_bytes())
-    assert len(found) == 1
+        digests.add((tmp_path / "output/ranking/skeleton" / FIRST / "part-0-0.parquet").read_bytes())
+    assert len(digests) == 1
 
 
 def test_chunks_have_exactly_so_many_rows_in_the_order_of_the_day(tmp_path: Path) -> None:
@@ -143,7 +146,7 @@ def test_chunks_have_exactly_so_many_rows_in_the_order_of_the_day(tmp_path: Path
 
     calls = importlib.import_module(f"features.{made.module}").CALLS
     # The second call asks for the sample of the first chunk again.
-    assert [len(one) for one in calls] == [12, 6, 12, 8]
+    assert [len(call) for call in calls] == [12, 6, 12, 8]
     assert calls[0] + calls[2] + calls[3] == [value for (value,) in made.values("item_id", day=FIRST)]
 
 
@@ -240,12 +243,12 @@ def test_a_history_can_be_computed_by_hand_in_an_edited_pipeline(tmp_path: Path)
     )
     made.write().write_data()
     pipeline = yaml.safe_load(pipeline_text(made.compile().to_model()))
-    for one in pipeline["operators"]:
-        if one["op_kind"] == "rolling_aggregate":
-            one["inputs"][1] = "judged"
-            one["aggregates"][0] |= {"kind": "count", "column": "is_big"}
-        if one["name"] == "scan_events_by_user":
-            one["columns"].append({"name": "amount", "source": "amount", "dtype": "double"})
+    for operator in pipeline["operators"]:
+        if operator["op_kind"] == "rolling_aggregate":
+            operator["inputs"][1] = "judged"
+            operator["aggregates"][0] |= {"kind": "count", "column": "is_big"}
+        if operator["name"] == "scan_events_by_user":
+            operator["columns"].append({"name": "amount", "source": "amount", "dtype": "double"})
     pipeline["operators"].insert(-3, {
         "name": "judge", "op_kind": "arrow_udf_transform", "inputs": ["events_by_user"], "output": "judged",
         "engine": "sql_arrow_udf", "function": made.spec["function"], "columns": ["amount"], "result": "is_big",
@@ -254,7 +257,7 @@ def test_a_history_can_be_computed_by_hand_in_an_edited_pipeline(tmp_path: Path)
     edited = tmp_path / "config/pipelines/ranking.yaml"
     edited.parent.mkdir()
     edited.write_text(yaml.safe_dump(pipeline))
-    assert "judge" in {one.name for one in compile_runnable(made.load()).operators}
+    assert "judge" in {operator.name for operator in compile_runnable(made.load()).operators}
     made.build()
     assert made.values("user_id", "events_1d", "made", day=FIRST) == [(1, 1, True), (2, 1, True)]
 

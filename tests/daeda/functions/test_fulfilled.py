@@ -66,7 +66,7 @@ def test_an_old_day_does_not_pass_for_one_that_was_to_be_rebuilt(made: FunctionP
     made.data["events"] = [*made.data["events"], (7, 10, moment("03 09:00"), 7.0)]
     made.write_data()
     plans = _plans(made)
-    assert [one.builds for one in plans] == [False, True]
+    assert [plan.builds for plan in plans] == [False, True]
     with pytest.raises(DayError) as told:
         _require(made, plans)
     assert str(told.value) == (

@@ -240,7 +240,7 @@ def test_a_module_that_takes_its_process_along_is_told_before_the_first_day(
 
 
 @pytest.mark.some(1)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda one: one.name)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_a_signal_ends_a_command_whatever_holds_the_interpreter(number: signal.Signals, tmp_path: Path) -> None:
     # In C, without a look at signals, and without giving the interpreter to another thread.
     source = "sum(iter(int, 1))\n\n\ndef make(amount):\n    return amount\n"

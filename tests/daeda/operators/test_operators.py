@@ -82,7 +82,7 @@ ALL = [SPINE, FILTER, ITEMS, JOIN, PRICES, PIT, HISTORY, ROLLING, ARROW, PROJECT
 
 def changed(operator: str, /, **entries: Any) -> list[dict[str, Any]]:
     """All operators, one of them changed."""
-    return [{**one, **entries} if one["name"] == operator else one for one in ALL]
+    return [{**entry, **entries} if entry["name"] == operator else entry for entry in ALL]
 
 
 def dag(operators: list[dict[str, Any]]) -> Dag:
@@ -96,8 +96,8 @@ def refusal(operators: list[dict[str, Any]]) -> str:
 
 
 def test_every_operator_is_among_these() -> None:
-    kinds = {one.model_fields["op_kind"].default for one in get_args(Operator)}
-    assert kinds == {one["op_kind"] for one in ALL}
+    kinds = {arg.model_fields["op_kind"].default for arg in get_args(Operator)}
+    assert kinds == {entry["op_kind"] for entry in ALL}
     assert len(kinds) == 9
 
 
@@ -110,16 +110,16 @@ def test_a_pipeline_is_the_same_after_a_way_through_yaml() -> None:
 
 
 def test_operators_are_put_in_topological_order_and_keep_their_place_where_they_can() -> None:
-    assert [one.name for one in dag(ALL[::-1]).operators] == [
+    assert [operator.name for operator in dag(ALL[::-1]).operators] == [
         "scan_spine", "keep", "scan_items", "join", "scan_prices", "pit", "scan_history", "rolling", "flat", "assemble",
         "lookup", "sink",
     ]  # fmt: skip
-    assert [one.name for one in dag(ALL).operators] == [one["name"] for one in ALL]
+    assert [operator.name for operator in dag(ALL).operators] == [entry["name"] for entry in ALL]
 
 
 def test_the_relations_follow_from_the_operators() -> None:
     relation = dag(ALL).relations["d"]
-    assert [f"{one.name} {one.dtype}" for one in relation.columns] == [
+    assert [f"{column.name} {column.dtype}" for column in relation.columns] == [
         "at timestamp[us]", "id int64", "tags list<string>", "color string", "price double", "n int64",
         "last_prices list<double>", "flat_tags list<string>",
     ]  # fmt: skip
@@ -128,7 +128,7 @@ def test_the_relations_follow_from_the_operators() -> None:
 
 def test_the_skeleton_ends_where_ray_begins() -> None:
     skeleton = dag(ALL).skeleton()
-    assert [one.name for one in skeleton.operators][-2:] == ["assemble", "sink"]
+    assert [operator.name for operator in skeleton.operators][-2:] == ["assemble", "sink"]
     assert (skeleton.sink.dataset, skeleton.sink.inputs, skeleton.enrichments) == ("skeleton", ("e",), ())
     assert skeleton.output.names == dag(ALL).output.names
 
@@ -193,7 +193,7 @@ def test_operators_that_do_not_fit_together_are_refused(name: str, entries: dict
 @pytest.mark.parametrize(
     ("operators", "message"),
     [
-        ([one for one in ALL if one is not SINK], "a pipeline has exactly one Sink, found 0"),
+        ([entry for entry in ALL if entry is not SINK], "a pipeline has exactly one Sink, found 0"),
         ([*ALL, {**SINK, "name": "second", "output": "twice"}], "a pipeline has exactly one Sink, found 2"),
         ([*changed("lookup", inputs=["day"])[:-1], {**SINK, "inputs": ["e"]}],
          "operator 'sink' (sink): a Sink is terminal, and its output is read by another operator"),
@@ -243,8 +243,10 @@ def test_an_operator_is_frozen() -> None:
 
 
 def test_an_engine_that_no_executor_has_for_it_is_refused() -> None:
-    operators = [one for one in changed("rolling", engine="sql") if one is not ARROW]
-    operators = [{**one, "inputs": ["c"]} if one["name"] == "assemble" else one for one in operators]
+    operators = [entry for entry in changed("rolling", engine="sql") if entry is not ARROW]
+    operators = [
+        {**operator, "inputs": ["c"]} if operator["name"] == "assemble" else operator for operator in operators
+    ]
     with pytest.raises(ConfigError) as raised:
         dag(operators).require_runnable()
     assert str(raised.value) == (

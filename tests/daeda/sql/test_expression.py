@@ -239,10 +239,10 @@ ROUNDED = {
 @pytest.mark.parametrize("text", ROUNDED)
 def test_rounding_and_zones_give_what_is_written(text: str) -> None:
     with connect() as connection:
-        found = connection.execute(f"SELECT {parse_expression(text).sql('duckdb')}").fetchall()[0][0]
+        value = connection.execute(f"SELECT {parse_expression(text).sql('duckdb')}").fetchall()[0][0]
     wanted = ROUNDED[text]
-    assert found == wanted or (isinstance(wanted, float) and math.isnan(wanted) and math.isnan(found))
-    assert type(found) is type(wanted)
+    assert value == wanted or (isinstance(wanted, float) and math.isnan(wanted) and math.isnan(value))
+    assert type(value) is type(wanted)
 
 
 def test_rounding_keeps_the_type() -> None:

@@ -15,9 +15,9 @@ from daeda.sql.literal import literal
 def in_duckdb(value: object, dtype: str) -> Any:
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        found = connection.execute(f"SELECT {literal(value, DType.parse(dtype)).sql('duckdb')}").fetchone()
-    assert found is not None
-    return found[0]
+        row = connection.execute(f"SELECT {literal(value, DType.parse(dtype)).sql('duckdb')}").fetchone()
+    assert row is not None
+    return row[0]
 
 
 @pytest.mark.parametrize(

@@ -118,16 +118,16 @@ def test_files_behind_links_of_a_view_are_reached(tmp_path: Path) -> None:
         connection.execute(f"COPY (SELECT 1 AS a) TO '{tmp_path}/far/dt=2024-01-01/x.parquet' (FORMAT parquet)")
     (tmp_path / "view").mkdir()
     (tmp_path / "view/dt=2024-01-01").symlink_to(tmp_path / "far/dt=2024-01-01")
-    found = find_files(str(tmp_path / "view"), "v")
-    (file,) = next(iter(found.partitions.values()))
-    with connect(AllowedPaths.of(found.places())) as connection:
+    files = find_files(str(tmp_path / "view"), "v")
+    (file,) = next(iter(files.partitions.values()))
+    with connect(AllowedPaths.of(files.places())) as connection:
         assert connection.execute(f"SELECT a FROM read_parquet(['{file}'])").fetchall() == [(1,)]
 
 
 def test_one_module_opens_connections() -> None:
     files = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
-    found = [path for path in files if re.search(r"duckdb\.(connect|sql|query|execute)\(", path.read_text())]
-    assert [path.relative_to(ROOT) for path in found] == [Path("daeda/sql/locked.py")]
+    paths = [path for path in files if re.search(r"duckdb\.(connect|sql|query|execute)\(", path.read_text())]
+    assert [path.relative_to(ROOT) for path in paths] == [Path("daeda/sql/locked.py")]
 
 
 _IMPORTS = """

@@ -83,8 +83,8 @@ def table(rows: list[Row], types: dict[str, str]) -> pa.Table:
     return pa.table(arrays, names=list(types))
 
 
-def same(found: object, wanted: object) -> bool:
-    return order_key(found) == order_key(wanted) and str(found) == str(wanted)
+def same(value: object, wanted: object) -> bool:
+    return order_key(value) == order_key(wanted) and str(value) == str(wanted)
 
 
 def in_the_product(
@@ -111,7 +111,9 @@ def in_the_product(
     source = Scan(
         name="scan", output="right", view="right", path="right", reads="lookback", time=instants["then"],
         lookback=Duration.parse(case.ttl or "unbounded"), created=instants.get("known"),
-        columns=tuple(ScanColumn(name=name, source=name, dtype=DType.parse(one)) for name, one in right_types.items()),
+        columns=tuple(
+            ScanColumn(name=name, source=name, dtype=DType.parse(dtype)) for name, dtype in right_types.items()
+        ),
     )  # fmt: skip
     join = PointInTimeJoin(
         name="pit", inputs=("left", "right"), output="joined", keys=tuple(case.keys), right_time=instants["then"],
@@ -146,8 +148,8 @@ def _searched(session: Session, join: PointInTimeJoin, left: Materialised, right
         return session.resources.connection.table(made.name).to_arrow_table().to_pylist()
     finally:
         session.resources.connection.unregister(join.output)
-        for one in (*session.resources.made, left.tables[0].name):
-            session.resources.connection.execute(f'DROP TABLE IF EXISTS "{one}"')
+        for name in (*session.resources.made, left.tables[0].name):
+            session.resources.connection.execute(f'DROP TABLE IF EXISTS "{name}"')
 
 
 def in_the_oracle(case: Case) -> list[Row]:
@@ -162,9 +164,9 @@ def in_the_oracle(case: Case) -> list[Row]:
 
 @pytest.fixture(scope="module")
 def connection() -> duckdb.DuckDBPyConnection:
-    found = duckdb.connect()
-    found.execute("SET TimeZone = 'UTC'; SET threads = 1")
-    return found
+    result = duckdb.connect()
+    result.execute("SET TimeZone = 'UTC'; SET threads = 1")
+    return result
 
 
 # Few values, so that rows meet: ties, equal instants and edges are common.
@@ -234,13 +236,13 @@ def test_without_room_the_as_of_join_is_to_do_it(tmp_path: Path, connection: duc
 def test_a_look_up_is_searched_where_a_window_behind_it_looks_back_from_the_same_moments(tmp_path: Path) -> None:
     project = TinyProject(tmp_path).write_data()
     operators = project.write().compile().skeleton().operators
-    (look_up,) = [one for one in operators if isinstance(one, PointInTimeJoin)]
-    rolling = [one for one in operators if isinstance(one, RollingAggregate)]
+    (look_up,) = [operator for operator in operators if isinstance(operator, PointInTimeJoin)]
+    rolling = [operator for operator in operators if isinstance(operator, RollingAggregate)]
     assert look_ups_sharing_probes(operators) == frozenset()
     alike = look_up.model_copy(update={"keys": rolling[0].keys, "ttl": None})
 
     def having(other: PointInTimeJoin) -> frozenset[str]:
-        return look_ups_sharing_probes([other if one is look_up else one for one in operators])
+        return look_ups_sharing_probes([other if operator is look_up else operator for operator in operators])
 
     assert having(alike) == {look_up.name}
     assert having(alike.model_copy(update={"ttl": Duration.parse("5ns")})) == frozenset()
@@ -260,11 +262,11 @@ def test_it_finds_what_the_oracle_finds(
     directory = tmp_path_factory.getbasetemp()
     wanted = in_the_oracle(case)
     for arrow_bytes in (None, 1 << 28):
-        found = in_the_product(case, directory, connection, arrow_bytes=arrow_bytes)
-        assert len(found) == len(case.left)
-        for place, (one, other) in enumerate(zip(found, wanted, strict=True)):
-            assert list(one) == list(case.taken)
-            assert all(same(one[name], other[name]) for name in case.taken), (place, one, other)
+        actual = in_the_product(case, directory, connection, arrow_bytes=arrow_bytes)
+        assert len(actual) == len(case.left)
+        for place, (row, other) in enumerate(zip(actual, wanted, strict=True)):
+            assert list(row) == list(case.taken)
+            assert all(same(row[name], other[name]) for name in case.taken), (place, row, other)
 
 
 def looked_up(
@@ -366,8 +368,8 @@ def test_composite_keys_are_compared_column_by_column(
     left = [{"k": k, "j": j, "now": noon + 1_000_000_000} for k, j in keys]
     left += [{**left[0], "k": None}, {**left[0], "j": None}]
     case = Case(types, SECONDS, SECONDS, None, None, False, {"x": "string"}, ("x",), left, right)
-    found = [row["x"] for row in in_the_product(case, tmp_path, connection)]
-    assert found == ["0", "1", "2", "3", None, None]
+    values = [row["x"] for row in in_the_product(case, tmp_path, connection)]
+    assert values == ["0", "1", "2", "3", None, None]
 
 
 @pytest.mark.parametrize("created", [False, True])

@@ -67,9 +67,9 @@ def read(tmp_path: Path, columns: dict[str, str], rows: list[tuple[Any, ...]], *
 def test_minus_zero_becomes_zero_and_everything_else_stays(
     tmp_path: Path, dtype: str, value: object, shown: str
 ) -> None:
-    found = fetched(read(tmp_path, {"x": dtype}, [(value,)]).query).column("x")
-    assert describe_arrow(found.type) == dtype
-    assert str(found.to_pylist()[0]) == shown
+    table = fetched(read(tmp_path, {"x": dtype}, [(value,)]).query).column("x")
+    assert describe_arrow(table.type) == dtype
+    assert str(table.to_pylist()[0]) == shown
 
 
 def instants(unit: str) -> tuple[int, int, int]:
@@ -89,9 +89,9 @@ def test_a_day_is_half_open(tmp_path: Path, dtype: str, unit: str) -> None:
     first, last, after = instants(unit)
     rows = [(0, first - 1), (1, first), (2, last), (3, after), (4, None)]
     time = Instant(column="at", unit=unit)  # type: ignore[arg-type]
-    found = fetched(read(tmp_path, {"n": "int64", "at": dtype}, rows, reads="day", time=time).query)
-    assert found.column("n").to_pylist() == [1, 2]
-    assert describe_arrow(found.schema.field("at").type) == dtype
+    table = fetched(read(tmp_path, {"n": "int64", "at": dtype}, rows, reads="day", time=time).query)
+    assert table.column("n").to_pylist() == [1, 2]
+    assert describe_arrow(table.schema.field("at").type) == dtype
 
 
 @pytest.mark.parametrize(("dtype", "unit"), COLUMNS)
@@ -110,18 +110,18 @@ def test_a_look_back_reads_what_a_row_of_the_day_can_see(tmp_path: Path, dtype: 
 def test_a_look_back_finer_than_the_column_is_not_rounded(tmp_path: Path) -> None:
     rows = [(0, MIDNIGHT - 2), (1, MIDNIGHT - 1), (2, MIDNIGHT)]
     time = Instant(column="at", unit="s")
-    found = read(
+    deferred = read(
         tmp_path, {"n": "int64", "at": "int64"}, rows, reads="lookback", time=time, lookback=Duration.parse("1500ms")
     )
-    assert fetched(found.query).column("n").to_pylist() == [1, 2]
+    assert fetched(deferred.query).column("n").to_pylist() == [1, 2]
 
 
 @pytest.mark.parametrize("lookback", ["unbounded", "9999999d", "99999999999w"])
 def test_a_look_back_may_be_longer_than_the_calendar(tmp_path: Path, lookback: str) -> None:
     rows = [(0, dt.datetime(1, 1, 1)), (1, dt.datetime(2024, 1, 2)), (2, dt.datetime(2024, 1, 3))]
     entries = {"reads": "lookback", "time": Instant(column="at"), "lookback": Duration.parse(lookback)}
-    found = fetched(read(tmp_path, {"n": "int64", "at": "timestamp[us]"}, rows, **entries).query)
-    assert found.column("n").to_pylist() == [0, 1]
+    table = fetched(read(tmp_path, {"n": "int64", "at": "timestamp[us]"}, rows, **entries).query)
+    assert table.column("n").to_pylist() == [0, 1]
 
 
 def test_a_date_is_its_midnight(tmp_path: Path) -> None:
@@ -139,8 +139,8 @@ def test_no_file_is_no_row_with_the_declared_types() -> None:
         columns=(ScanColumn(name="at", source="when", dtype=DType.parse("timestamp[us]")),
                  ScanColumn(name="x", source="y", dtype=DType.parse("list<double>"))),
     )  # fmt: skip
-    found = fetched(scan(operator, operator.derive(()), [], DAY).query)
-    assert (found.num_rows, [describe_arrow(field.type) for field in found.schema]) == (
+    table = fetched(scan(operator, operator.derive(()), [], DAY).query)
+    assert (table.num_rows, [describe_arrow(field.type) for field in table.schema]) == (
         0,
         ["timestamp[us]", "list<double>"],
     )
@@ -190,8 +190,8 @@ VISITS = [
 def test_a_session_stays_whole_or_goes_and_null_is_no_session(tmp_path: Path, having: str, kept: list[float]) -> None:
     given = read(tmp_path, SESSIONS, VISITS)
     keep = Filter(name="f", inputs=("s",), output="o", session=("user", "session"), having=having)
-    found = fetched(filter_rows(keep, given, None).query).column("x").to_pylist()
-    assert sorted(found, key=order_key) == sorted(kept, key=order_key)
+    table = fetched(filter_rows(keep, given, None).query).column("x").to_pylist()
+    assert sorted(table, key=order_key) == sorted(kept, key=order_key)
 
 
 def test_a_session_is_judged_by_what_the_filters_before_have_left(tmp_path: Path) -> None:
@@ -274,9 +274,9 @@ def test_rows_are_ordered_as_the_oracle_orders_values(
     types, rows = given_table
     deferred = read(tmp_path, types, rows)
     ordered = Relation(deferred.relation.columns, tuple(types))
-    found = fetched(numbering(ordered, deferred))
-    keys = [found.column(name).cast("int64") if "ns" in dtype else found.column(name) for name, dtype in types.items()]
-    listed = list(zip(*(one.to_pylist() for one in keys), strict=True))
+    table = fetched(numbering(ordered, deferred))
+    keys = [table.column(name).cast("int64") if "ns" in dtype else table.column(name) for name, dtype in types.items()]
+    listed = list(zip(*(key.to_pylist() for key in keys), strict=True))
     wanted = sorted(rows, key=lambda row: [order_key(value) for value in row])
     assert [[order_key(value) for value in row] for row in listed] == [
         [order_key(value) for value in row] for row in wanted
@@ -286,8 +286,8 @@ def test_rows_are_ordered_as_the_oracle_orders_values(
 def test_the_order_of_doubles_and_lists_is_this_one(tmp_path: Path) -> None:
     values = [math.nan, math.inf, 2.0, -0.0, -math.inf, None]
     deferred = read(tmp_path, {"x": "double"}, [(value,) for value in values])
-    found = fetched(numbering(deferred.relation, deferred)).column("x").to_pylist()
-    assert [str(value) for value in found] == ["None", "-inf", "0.0", "2.0", "inf", "nan"]
+    table = fetched(numbering(deferred.relation, deferred)).column("x").to_pylist()
+    assert [str(value) for value in table] == ["None", "-inf", "0.0", "2.0", "inf", "nan"]
     lists = [[2], [1, 2], [1, None], [1], [None, 9], [], None]
     deferred = read(tmp_path, {"x": "list<int64>"}, [(value,) for value in lists])
     assert fetched(numbering(deferred.relation, deferred)).column("x").to_pylist() == lists[::-1]
@@ -330,5 +330,5 @@ def test_a_static_scan_with_a_time_reads_every_row_that_has_one(tmp_path: Path) 
     operator = Scan(name="s", output="r", view="v", path="all.parquet", reads="static", columns=columns,
                     time=Instant(column="at", unit="us"))  # fmt: skip
     for day in (dt.date(2023, 1, 1), dt.date(2025, 1, 1)):
-        found = fetched(scan(operator, operator.derive(()), [str(path)], day).query)
-        assert found.column("v").to_pylist() == [2]
+        table = fetched(scan(operator, operator.derive(()), [str(path)], day).query)
+        assert table.column("v").to_pylist() == [2]
