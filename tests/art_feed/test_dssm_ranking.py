@@ -37,11 +37,11 @@ def expected(data: Path, day: str) -> tuple[list[str], Rows]:
     return expected_day(data, day)
 
 
-def same(name: str, found: Any, wanted: Any) -> bool:
+def same(name: str, value: Any, wanted: Any) -> bool:
     """A mean of doubles within one unit in the last place, everything else exactly."""
-    if name == "like_aes_score_mean_7d" and found is not None and wanted is not None:
-        return abs(found - wanted) <= math.ulp(wanted)
-    return bool(found == wanted)
+    if name == "like_aes_score_mean_7d" and value is not None and wanted is not None:
+        return abs(value - wanted) <= math.ulp(wanted)
+    return bool(value == wanted)
 
 
 @pytest.mark.some(1)
@@ -53,9 +53,9 @@ def test_a_day_equals_the_oracle_row_for_row_and_column_for_column(trained: ArtF
     assert table.num_rows == len(rows) > 500
     for name in names:
         place = names.index(name)
-        for index, found in enumerate(table.column(name).to_pylist()):
+        for index, value in enumerate(table.column(name).to_pylist()):
             wanted = rows[index][place]
-            assert same(name, found, wanted), f"{name} of row {index} of {day}: {found!r} is not {wanted!r}"
+            assert same(name, value, wanted), f"{name} of row {index} of {day}: {value!r} is not {wanted!r}"
 
 
 def test_the_types_are_those_of_the_contract(trained: ArtFeed) -> None:
@@ -63,8 +63,8 @@ def test_the_types_are_those_of_the_contract(trained: ArtFeed) -> None:
     types = {column["name"]: DType.parse(column["dtype"]).arrow() for column in contract["columns"]}
     schema = read_day(trained.output, "enriched", DAYS[0]).schema
     for field in schema:
-        found = pa.list_(field.type.value_type) if pa.types.is_list(field.type) else field.type
-        assert found == types[field.name], field.name
+        kind = pa.list_(field.type.value_type) if pa.types.is_list(field.type) else field.type
+        assert kind == types[field.name], field.name
     assert set(schema.names) == set(types)
 
 

@@ -82,7 +82,7 @@ def test_a_history_sees_the_rows_that_the_filters_drop(tmp_path: Path) -> None:
 def test_a_filter_after_the_windows_gives_the_same_rows(tmp_path: Path) -> None:
     made = project(tmp_path, LONG, COVERED)
     early = built(made)
-    operators = {one.name: one for one in made.write().compile().operators}
+    operators = {operator.name: operator for operator in made.write().compile().operators}
     first, last = operators.pop("filter_spine_1"), operators.pop("filter_spine_2")
     assemble = operators["assemble"]
     late = {

@@ -124,7 +124,7 @@ def test_a_partition_holds_the_rows_of_its_day(sample: Path, view: str, time: st
     for part in (sample / view).glob("dt=*"):
         start = (dt.date.fromisoformat(part.name.removeprefix("dt=")) - dt.date(1970, 1, 1)).days * DAY_MS
         times = pq.read_table(part, partitioning=None).column(time).to_pylist()
-        assert all(start <= one < start + DAY_MS for one in times)
+        assert all(start <= time < start + DAY_MS for time in times)
         assert times
 
 
@@ -141,7 +141,7 @@ def test_the_feed_has_ties_duplicates_gaps_and_visits_past_midnight(sample: Path
     for row in rows:
         if row["feed_session"] is not None:
             days[row["feed_session"]].add(row["event_timestamp"] // DAY_MS)
-    assert max(len(one) for one in days.values()) == 2
+    assert max(len(among) for among in days.values()) == 2
     assert {row["event"] for row in rows} == {"like", "dislike", "open", "skip", "refresh"}
     assert all((row["artwork_id"] is None) == (row["event"] == "refresh") for row in rows)
     for name in ("feed_session", "aes_score", "tack_ids"):
@@ -165,9 +165,9 @@ def test_properties_have_changes_late_corrections_and_rows_that_were_never_known
     by_moment = defaultdict(set)
     for row in rows:
         by_moment[row["artwork_id"], row["valid_from"]].add((row["created_at"], row["author_id"], row["model_id"]))
-    corrected = [one for one in by_moment.values() if len(one) > 1]
+    corrected = [versions for versions in by_moment.values() if len(versions) > 1]
     assert len(corrected) > 5
-    assert any(len({author for _, author, _ in one}) > 1 for one in corrected)
+    assert any(len({author for _, author, _ in versions}) > 1 for versions in corrected)
 
 
 def test_profiles_have_changes_at_one_moment_and_users_without_one(sample: Path) -> None:

@@ -81,7 +81,7 @@ def make(root: Path, engine: str) -> FunctionProject:
         *({"name": name, "kind": "embedding", "dtype": "list<halffloat>"} for name in ("item_vector", "taste")),
     ]  # fmt: skip
     listed = made.runtime["output_columns"]
-    listed += [one["name"] for one in made.service["columns"] if one["name"] not in listed]
+    listed += [column["name"] for column in made.service["columns"] if column["name"] not in listed]
     for name in ("item_vector", "taste"):
         listed[listed.index(name)] = {"name": name, "default": None}
     return made

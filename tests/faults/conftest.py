@@ -11,8 +11,8 @@ from tests.faults.warm import Warm, warm_process
 @pytest.fixture(scope="session")
 def warm() -> Iterator[Warm]:
     """One warm process for all tests."""
-    with warm_process() as found:
-        yield found
+    with warm_process() as process:
+        yield process
 
 
 @pytest.fixture(scope="session")

@@ -166,20 +166,20 @@ class RayScene:
             process.send_signal(signal.Signals[name])
             return
         victims = self._victims(kind, process)
-        assert victims, [one.cmdline() for one in self.alive()]
+        assert victims, [process.cmdline() for process in self.alive()]
         victims[0].kill()
 
     def _victims(self, kind: str, process: subprocess.Popen[str]) -> list[psutil.Process]:
         if kind == "enrichment":
             # The supervisor's child.
             return psutil.Process(process.pid).children()
-        found = []
-        for one in self.alive():
+        victims = []
+        for member in self.alive():
             with contextlib.suppress(psutil.NoSuchProcess):
                 # The node has the commands of its agents among its arguments.
-                if self.VICTIMS[kind][0] in " ".join(one.cmdline()[:1]):
-                    found.append(one)
-        return found
+                if self.VICTIMS[kind][0] in " ".join(member.cmdline()[:1]):
+                    victims.append(member)
+        return victims
 
     def _check_end(self, kind: str, code: int, stdout: str, stderr: str) -> None:
         assert "Traceback" not in stderr, stderr
@@ -200,10 +200,10 @@ class RayScene:
     def _check_sentence(self, what: str, line: str) -> None:
         """One sentence: what ended, what stays, what to do, and where the logs are, which are there."""
         day = r"(day 2024-01-0\d: )?"
-        found = re.fullmatch(f"error: {day}(Ray did not start: its|{what}).*: (.*; Ray's logs are in (.*))", line)
-        assert found, line
+        match = re.fullmatch(f"error: {day}(Ray did not start: its|{what}).*: (.*; Ray's logs are in (.*))", line)
+        assert match, line
         assert "days that were published stay, run again to go on" in line
-        logs = Path(found[found.re.groups])
+        logs = Path(match[match.re.groups])
         assert (logs / "gcs_server.out").exists()
         assert [path.name for path in logs.parent.iterdir()] == ["logs"]
         shutil.rmtree(logs.parent)
@@ -212,7 +212,7 @@ class RayScene:
         """Days are whole, and nothing of the run is left."""
         until = time.monotonic() + SECONDS_TO_END
         while left := self.alive():
-            assert time.monotonic() < until, [one.cmdline() for one in left]
+            assert time.monotonic() < until, [process.cmdline() for process in left]
             time.sleep(0.1)
         for day, parts in bytes_of_days(self.service_dir, "enriched").items():
             assert parts == self.wanted[day], day

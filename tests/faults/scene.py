@@ -45,19 +45,19 @@ def small_project(root: Path) -> TinyProject:
 
 def bytes_of_days(service_dir: Path, dataset: str = "skeleton") -> Days:
     """The digest of every part, by day and name. A day that is not whole is an AssertionError."""
-    found: Days = {}
+    days: Days = {}
     for directory in sorted((service_dir / dataset).glob("*")):
         manifest = read_manifest(directory)
         assert manifest is not None, f"{directory} has no manifest: {sorted(directory.iterdir())}"
         names = sorted(path.name for path in directory.iterdir())
         assert names == sorted(["_manifest.json", *(part.name for part in manifest.parts)]), directory
-        found[directory.name] = {}
+        days[directory.name] = {}
         for part in manifest.parts:
             content = (directory / part.name).read_bytes()
             assert len(content) == part.size, directory / part.name
-            found[directory.name][part.name] = hashlib.sha256(content).hexdigest()
-            assert found[directory.name][part.name] == part.sha256, directory / part.name
-    return found
+            days[directory.name][part.name] = hashlib.sha256(content).hexdigest()
+            assert days[directory.name][part.name] == part.sha256, directory / part.name
+    return days
 
 
 def size_of_days(service_dir: Path, dataset: str = "skeleton") -> int:
@@ -69,21 +69,21 @@ def alive(tag: str) -> list[psutil.Process]:
 
     Ray's workers write their title over their environment.
     """
-    found = []
-    for one in psutil.process_iter():
+    processes = []
+    for process in psutil.process_iter():
         try:
-            if tag in (one.environ().get(TAG), one.cwd()) and one.status() != psutil.STATUS_ZOMBIE:
-                found.append(one)
+            if tag in (process.environ().get(TAG), process.cwd()) and process.status() != psutil.STATUS_ZOMBIE:
+                processes.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
-    return found
+    return processes
 
 
 def assert_nobody_is_left(tag: str) -> None:
     """Nothing that can write is alive after SECONDS_TO_END."""
     until = time.monotonic() + SECONDS_TO_END
     while left := alive(tag):
-        assert time.monotonic() < until, [one.cmdline() for one in left]
+        assert time.monotonic() < until, [process.cmdline() for process in left]
         time.sleep(0.05)
 
 
@@ -114,9 +114,9 @@ class Scene:
         for state in STATES:
             output = scene.output(state)
             child = scene.succeed(output)
-            found = bytes_of_days(output / "ranking")
-            assert scene.wanted in ({}, found)
-            scene.wanted, scene.steps[state] = found, child.steps
+            days = bytes_of_days(output / "ranking")
+            assert scene.wanted in ({}, days)
+            scene.wanted, scene.steps[state] = days, child.steps
         assert len(scene.wanted) == DAYS
         assert scene.wanted != scene.old
         return scene
@@ -161,9 +161,9 @@ class Scene:
         assert_nobody_is_left(str(output))
         self._check_days(service_dir)
         repair(Layout(service_dir))
-        found = self._check_days(service_dir)
+        days = self._check_days(service_dir)
         if state == "stale":
-            assert sorted(found) == sorted(self.old)
+            assert sorted(days) == sorted(self.old)
         assert left_in_staging(service_dir) == []
 
     def check_after_rerun(self, output: Path) -> None:
@@ -176,8 +176,8 @@ class Scene:
         shutil.rmtree(output)
 
     def _check_days(self, service_dir: Path) -> Days:
-        found = bytes_of_days(service_dir)
-        for day, parts in found.items():
+        days = bytes_of_days(service_dir)
+        for day, parts in days.items():
             assert parts in (self.wanted[day], self.old[day]), day
         self.bytes_compared += size_of_days(service_dir)
-        return found
+        return days

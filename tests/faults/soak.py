@@ -89,13 +89,13 @@ def record(path: Path, seed: int, done: int, tally: Tally, seconds: float) -> No
         "seconds": round(seconds),
         "machine": describe_machine(),
     }
-    ranges = sorted([*(one for one in before if one["seeds"][0] != seed), entry], key=lambda one: one["seeds"][0])
+    ranges = sorted([*(past for past in before if past["seeds"][0] != seed), entry], key=lambda past: past["seeds"][0])
     totals = {
-        name: sum(one[name] for one in ranges)
+        name: sum(past[name] for past in ranges)
         for name in ("kills_survived", "ended_before_its_kill", "bytes_compared", "seconds")
     }
     text = json.dumps(
-        {"totals": totals | {"lost": sum(len(one["lost"]) for one in ranges)}, "ranges": ranges}, indent=1
+        {"totals": totals | {"lost": sum(len(past["lost"]) for past in ranges)}, "ranges": ranges}, indent=1
     )
     path.write_text(text + "\n")
 
@@ -252,18 +252,20 @@ def assert_nobody_builds(output: Path) -> None:
     """No worker of a pool, which outlives all runs, builds a day for longer than it may."""
     until = time.monotonic() + SECONDS_TO_END
     while left := holding(output):
-        assert time.monotonic() < until, [one.pid for one in left]
+        assert time.monotonic() < until, [process.pid for process in left]
         time.sleep(0.05)
 
 
 def holding(output: Path) -> list[psutil.Process]:
     """The workers of this process's pool that have a file of a run open."""
-    found = []
-    for one in psutil.Process().children(recursive=True):
+    harnesses = []
+    for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            if "SdkHarness" in " ".join(one.cmdline()) and any(str(output) in file.path for file in one.open_files()):
-                found.append(one)
-    return found
+            if "SdkHarness" in " ".join(process.cmdline()) and any(
+                str(output) in file.path for file in process.open_files()
+            ):
+                harnesses.append(process)
+    return harnesses
 
 
 if __name__ == "__main__":

@@ -110,7 +110,9 @@ STOPPED = ("rows of another day", "rows without a time", "removed", "truncated",
 
 
 @pytest.mark.some(2)
-@pytest.mark.parametrize("change", [one for one in CHANGES if one.name in STOPPED], ids=lambda change: change.name)
+@pytest.mark.parametrize(
+    "change", [change for change in CHANGES if change.name in STOPPED], ids=lambda change: change.name
+)
 @pytest.mark.parametrize("state", ["empty", "stale"])
 def test_a_change_while_the_run_is_stopped(scene: Scene, state: str, change: Change) -> None:
     """The process group is stopped when the checks are done, and goes on in another world."""
@@ -123,17 +125,17 @@ def test_a_change_while_the_run_is_stopped(scene: Scene, state: str, change: Cha
         os.killpg(child.pid, signal.SIGCONT)
         code = child.wait()
         assert "Traceback" not in child.stderr
-        found = bytes_of_days(output / "ranking")
+        days = bytes_of_days(output / "ranking")
         if change.told is None:
             assert code == 0, child.stderr
             anew = scene.output("empty")
             scene.succeed(anew)
-            assert found == bytes_of_days(anew / "ranking") != scene.wanted
+            assert days == bytes_of_days(anew / "ranking") != scene.wanted
         else:
             assert code in (1, 2), child.stderr
             assert "dt=2024-01-03/part-0.parquet" in child.stderr or "dt=2024-01-04/part-0.parquet" in child.stderr
             before = scene.old if state == "stale" else {}
-            assert found.get("dt=2024-01-03") == before.get("dt=2024-01-03")
+            assert days.get("dt=2024-01-03") == before.get("dt=2024-01-03")
             scene.check_after_fault(output, state)
     scene.check_after_rerun(output)
 

@@ -12,17 +12,17 @@ ALLOWED = {"daeda/dataset/publish/staging.py", "daeda/dataset/publish/lease.py",
 
 
 def test_only_names_and_messages_come_from_the_clock() -> None:
-    found = {}
+    by_file = {}
     for package in ("daeda", "beam_pipeline", "enrich"):
         for path in sorted((REPOSITORY / package).rglob("*.py")):
-            calls = [one.func for one in ast.walk(ast.parse(path.read_text())) if isinstance(one, ast.Call)]
-            named = [one for one in calls if isinstance(one, ast.Attribute) and one.attr in CLOCKS]
+            calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+            named = [node for node in calls if isinstance(node, ast.Attribute) and node.attr in CLOCKS]
             clocks = [
-                ast.unparse(one)
-                for one in named
-                if ast.unparse(one.value) in ("time", "dt.datetime", "dt.date", "datetime", "date")
+                ast.unparse(node)
+                for node in named
+                if ast.unparse(node.value) in ("time", "dt.datetime", "dt.date", "datetime", "date")
             ]
             if clocks:
-                found[str(path.relative_to(REPOSITORY))] = clocks
-    assert set(found) <= ALLOWED, found
-    assert "time.time" in found["daeda/dataset/publish/staging.py"]
+                by_file[str(path.relative_to(REPOSITORY))] = clocks
+    assert set(by_file) <= ALLOWED, by_file
+    assert "time.time" in by_file["daeda/dataset/publish/staging.py"]

@@ -75,16 +75,16 @@ def test_ray_is_closed_to_others_and_leaves_nothing(ray_scene: RayScene, tmp_pat
 
 def listening(processes: list[psutil.Process]) -> dict[int, str]:
     """The address of each server, by port."""
-    found = {}
-    for one in processes:
+    addresses = {}
+    for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
-            for connection in one.net_connections("inet"):
+            for connection in process.net_connections("inet"):
                 if connection.status == psutil.CONN_LISTEN:
-                    found[connection.laddr.port] = connection.laddr.ip
-    return found
+                    addresses[connection.laddr.port] = connection.laddr.ip
+    return addresses
 
 
 def ray_directories(processes: list[psutil.Process]) -> list[Path]:
     """The directories of Ray that the processes work in, as their arguments name them."""
-    words = " ".join(word for one in processes for word in one.cmdline())
-    return [Path(found) for found in sorted(set(re.findall(r"(/[\w/]+/daeda-ray-\w{8})/", words)))]
+    words = " ".join(word for process in processes for word in process.cmdline())
+    return [Path(directory) for directory in sorted(set(re.findall(r"(/[\w/]+/daeda-ray-\w{8})/", words)))]

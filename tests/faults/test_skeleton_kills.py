@@ -21,7 +21,7 @@ PLACES = 3
 
 @pytest.mark.some(5)
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("number", SIGNALS, ids=lambda one: one.name)
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 @pytest.mark.parametrize("place", range(PLACES))
 def test_killed_before_a_step(scene: Scene, state: str, number: signal.Signals, place: int) -> None:
     # 18 kills; the steps are spread over the run, and no two signals strike before the same one.
@@ -38,7 +38,7 @@ def test_killed_before_a_step(scene: Scene, state: str, number: signal.Signals, 
 
 @pytest.mark.some(2)
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("number", SIGNALS, ids=lambda one: one.name)
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_killed_at_a_random_time(scene: Scene, state: str, number: signal.Signals) -> None:
     output = scene.output(state)
     seconds = random.Random(f"{state} {number}").uniform(0.1, 0.6)
@@ -60,7 +60,7 @@ def test_what_a_run_left_that_was_killed_behind_its_last_day_goes_with_the_next_
 
 
 @pytest.mark.some(1)
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda one: one.name)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
 def test_a_killed_driver_takes_its_halves_with_it(scene: Scene, number: signal.Signals) -> None:
     """`daeda pipeline train` starts the skeleton as a process of its own, which hears that it has gone."""
     output = scene.output("stale")

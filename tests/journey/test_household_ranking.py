@@ -30,8 +30,8 @@ def test_a_day_equals_the_oracle_row_for_row_and_column_for_column(journey: Jour
     columns = [table.column(name).to_pylist() for name in names]
     rows = list(zip(*columns, strict=True))
     assert len(rows) == len(expected) > 3_000
-    for index, (found, wanted) in enumerate(zip(rows, expected, strict=True)):
-        assert found == tuple(wanted), f"row {index} of {day}"
+    for index, (actual, wanted) in enumerate(zip(rows, expected, strict=True)):
+        assert actual == tuple(wanted), f"row {index} of {day}"
 
 
 def test_stdout_is_one_line_the_directory_of_the_final_data(journey: Journey, whole_run: Path) -> None:

@@ -49,13 +49,13 @@ def rows_of(month: Path) -> Iterator[tuple[dt.date, list[dict[str, Any]]]]:
         yield day, pa.concat_tables(pq.read_table(part, partitioning=None) for part in parts).to_pylist()
 
 
-def is_same(name: str, found: Any, wanted: Any) -> bool:
+def is_same(name: str, actual: Any, wanted: Any) -> bool:
     """Equal; a mean within one unit in the last place, a deviation within 1e-12 relative (design 6)."""
-    if name == "mean_price_28d" and found is not None and wanted is not None:
-        return bool(abs(found - wanted) <= math.ulp(wanted))
-    if name == "price_deviation_28d" and found is not None and wanted is not None:
-        return math.isclose(found, wanted, rel_tol=1e-12)
-    return bool(found == wanted)
+    if name == "mean_price_28d" and actual is not None and wanted is not None:
+        return bool(abs(actual - wanted) <= math.ulp(wanted))
+    if name == "price_deviation_28d" and actual is not None and wanted is not None:
+        return math.isclose(actual, wanted, rel_tol=1e-12)
+    return bool(actual == wanted)
 
 
 @needs_shared
@@ -64,28 +64,28 @@ def test_a_month_equals_the_oracle(month: Path) -> None:
     first, days = (FIRST, DAYS) if LONG else (FIRST + dt.timedelta(days=DAYS - 7), 7)
     expected = expected_days(RETAIL / "online_retail.parquet", first, days)
     total = 0
-    for day, found in rows_of(month):
+    for day, actual in rows_of(month):
         if day < first:
             continue
         wanted = expected.get(day, [])
-        assert len(found) == len(wanted), day
-        for index, (one, other) in enumerate(zip(found, wanted, strict=True)):
-            wrong = {name: (one[name], other[name]) for name in one if not is_same(name, one[name], other[name])}
+        assert len(actual) == len(wanted), day
+        for index, (row, other) in enumerate(zip(actual, wanted, strict=True)):
+            wrong = {name: (row[name], other[name]) for name in row if not is_same(name, row[name], other[name])}
             assert not wrong, f"row {index} of {day}: found and wanted {wrong}"
-        total += len(found)
+        total += len(actual)
     assert total == (27_707 if LONG else LAST_WEEK)
 
 
 @needs_shared
 def test_the_month_has_what_makes_it_hard(month: Path) -> None:
     """Otherwise the test above would show nothing."""
-    rows = [row for _, found in rows_of(month) for row in found]
+    rows = [row for _, actual in rows_of(month) for row in actual]
     lines = [tuple(row[name] for name in list(row)[:7]) for row in rows]
     assert len(lines) - len(set(lines)) > 100  # exact duplicates
     assert sum(row["customer_id"] is None for row in rows) > 5_000
     assert sum(row["quantity"] < 0 for row in rows) > 400
     assert sum(row["price_change"] not in (None, 0.0) for row in rows) > 1_000
-    assert any(not found for _, found in rows_of(month))  # a day without a row
+    assert any(not actual for _, actual in rows_of(month))  # a day without a row
     for name in list(rows[0])[10:]:
         assert len({str(row[name]) for row in rows}) > 10, name
 
@@ -94,9 +94,9 @@ def test_the_month_has_what_makes_it_hard(month: Path) -> None:
 @needs_shared
 def test_the_polars_engine_gives_the_same_month(month: Path, tmp_path: Path) -> None:
     other = trained(tmp_path, DAEDA_COMPUTE__ENGINE="polars")
-    for (day, found), (_, wanted) in zip(rows_of(other), rows_of(month), strict=True):
-        assert len(found) == len(wanted), day
-        for one, right in zip(found, wanted, strict=True):
-            assert all(is_same(name, one[name], right[name]) for name in right), (day, one, right)
+    for (day, actual), (_, wanted) in zip(rows_of(other), rows_of(month), strict=True):
+        assert len(actual) == len(wanted), day
+        for row, right in zip(actual, wanted, strict=True):
+            assert all(is_same(name, row[name], right[name]) for name in right), (day, row, right)
     manifest = json.loads((other / f"dt={FIRST}" / "_manifest.json").read_text(encoding="utf-8"))
     assert "polars" in manifest["software"]

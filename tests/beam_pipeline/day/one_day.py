@@ -145,7 +145,9 @@ def in_the_product(case: Case, directory: Path, connection: duckdb.DuckDBPyConne
     source = Scan(
         name="scan", output="right", view="right", path="right", reads="lookback", time=instants["then"],
         lookback=Duration.parse("unbounded"), created=instants.get("known"),
-        columns=tuple(ScanColumn(name=name, source=name, dtype=DType.parse(one)) for name, one in right_types.items()),
+        columns=tuple(
+            ScanColumn(name=name, source=name, dtype=DType.parse(text)) for name, text in right_types.items()
+        ),
     )  # fmt: skip
     operator = RollingAggregate(
         name="rolling_right", inputs=("left", "right"), output=f"rolled_{number}", engine="sql_arrow_udf",
@@ -176,22 +178,22 @@ def in_the_oracle(case: Case) -> dict[str, list[Any]]:
     """The same by the oracle."""
     declared = [*case.keys, "then", *(["known"] if case.created else []), *case.rest]
     return {
-        one.name: rolling(
+        aggregate.name: rolling(
             case.left,
             case.right,
             list(case.keys),
             "now",
             "then",
-            one.kind,
-            column=one.column,
-            window=one.window.nanoseconds,
-            max_length=one.max_length,
-            order=one.order,
+            aggregate.kind,
+            column=aggregate.column,
+            window=aggregate.window.nanoseconds,
+            max_length=aggregate.max_length,
+            order=aggregate.order,
             where=case.where[1] if case.where else None,
             created="known" if case.created else None,
             declared=declared,
         )
-        for one in case.aggregates
+        for aggregate in case.aggregates
     }
 
 

@@ -119,7 +119,7 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def rows_of(made: TinyProject, view: str) -> list[Row]:
-    names = [one["name"] for one in made.views[view]["fields"]]
+    names = [field["name"] for field in made.views[view]["fields"]]
     return [dict(zip(names, row, strict=True)) for row in made.data[view]]
 
 
@@ -129,11 +129,11 @@ def expected(made: TinyProject, name: str, spine: list[Row]) -> list[Any]:
     history = rows_of(made, "late_clicks" if late else "clicks")
     declared = list(history[0])
     if column == "price":
-        found = point_in_time(
+        looked_up = point_in_time(
             history, rows_of(made, "prices"), ["item_id"], "at", "event_timestamp", ttl=dt.timedelta(days=7),
             columns=["price"], declared=["item_id", "event_timestamp", "price"],
         )  # fmt: skip
-        history = [{**row, **one} for row, one in zip(history, found, strict=True)]
+        history = [{**row, **attributes} for row, attributes in zip(history, looked_up, strict=True)]
     lengths = {"unbounded": None, "36h": dt.timedelta(hours=36), "90m": dt.timedelta(minutes=90)}
     length = more.get("max_length")
     return rolling(
@@ -154,9 +154,9 @@ def test_a_column_equals_the_oracle(built: tuple[TinyProject, Path], name: str) 
         spine = [dict(zip(("user_id", "event_timestamp"), row, strict=True)) for row in zip(
             table["user_id"].to_pylist(), table["event_timestamp"].to_pylist(), strict=True)]  # fmt: skip
         assert len(spine) == sum(str(row["event_timestamp"].date()) == day for row in rows_of(made, "events")) > 30
-        for place, (found, wanted) in enumerate(zip(table[name].to_pylist(), expected(made, name, spine), strict=True)):
-            assert same(SPECS[name][0], found, wanted), (day, place, spine[place], found, wanted)
-            values.add(str(found))
+        for row, (actual, wanted) in enumerate(zip(table[name].to_pylist(), expected(made, name, spine), strict=True)):
+            assert same(SPECS[name][0], actual, wanted), (day, row, spine[row], actual, wanted)
+            values.add(str(actual))
     assert len(values) > 1
 
 
@@ -174,7 +174,7 @@ def test_an_unbounded_window_reads_from_the_first_partition(built: tuple[TinyPro
     _, output = built
     for day, partitions in zip(DAYS, (2, 3), strict=True):
         manifest = json.loads((output / f"dt={day}" / "_manifest.json").read_text())
-        read = {Path(one["path"]).parent.name for one in manifest["inputs"] if "/clicks/" in one["path"]}
+        read = {Path(file["path"]).parent.name for file in manifest["inputs"] if "/clicks/" in file["path"]}
         assert read == {f"dt=2024-01-0{number}" for number in range(1, partitions + 1)}
 
 

@@ -21,9 +21,9 @@ MIDNIGHT = NOON - 12 * 3_600 * SECOND
 
 @pytest.fixture(scope="module")
 def connection() -> duckdb.DuckDBPyConnection:
-    found = duckdb.connect()
-    found.execute("SET TimeZone = 'UTC'")
-    return found
+    opened = duckdb.connect()
+    opened.execute("SET TimeZone = 'UTC'")
+    return opened
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -51,10 +51,10 @@ def test_composite_keys_are_compared_column_by_column(
     left = [{"k": k, "j": j, "now": NOON} for k, j in users]
     left += [{"k": None, "j": users[0][1], "now": NOON}, {"k": users[0][0], "j": None, "now": NOON}]
     case = Case(types, {"v": "int64", "w": "list<int64>"}, EVERY, left, right, engine=engine)
-    found = in_the_product(case, tmp_path, connection)
-    assert found["count_rows_unbounded"].to_pylist() == [1, 2, 3, 4, 0, 0]
-    assert found["list_v_unbounded"].to_pylist() == [[0], [10, 11], [20, 21, 22], [30, 31, 32, 33], [], []]
-    compare(case, found)
+    table = in_the_product(case, tmp_path, connection)
+    assert table["count_rows_unbounded"].to_pylist() == [1, 2, 3, 4, 0, 0]
+    assert table["list_v_unbounded"].to_pylist() == [[0], [10, 11], [20, 21, 22], [30, 31, 32, 33], [], []]
+    compare(case, table)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -68,13 +68,16 @@ def test_impression_lists_of_20_rows_share_user_and_time(
         for shown in range(5)
         for place in range(20)
     ]
-    right = [{"k": one["k"], "then": one["at"], "v": one["v"], "w": one["w"]} for one in impressions[::-1]]
-    left = [{"k": one["k"], "now": one["at"]} for one in impressions]
+    right = [
+        {"k": impression["k"], "then": impression["at"], "v": impression["v"], "w": impression["w"]}
+        for impression in impressions[::-1]
+    ]
+    left = [{"k": impression["k"], "now": impression["at"]} for impression in impressions]
     case = Case({"k": "int64"}, {"v": "int64", "w": "list<int64>"}, EVERY, left, right, engine=engine)
-    found = in_the_product(case, tmp_path, connection)
-    assert found["count_rows_unbounded"].to_pylist() == [20 * shown for _ in (1, 2) for shown in range(5)
+    table = in_the_product(case, tmp_path, connection)
+    assert table["count_rows_unbounded"].to_pylist() == [20 * shown for _ in (1, 2) for shown in range(5)
                                                          for _ in range(20)]  # fmt: skip
-    compare(case, found)
+    compare(case, table)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -92,10 +95,10 @@ def test_a_window_reaches_over_midnight(engine: str, tmp_path: Path, connection:
     nanoseconds = Time("timestamp[ns]", "ns")
     case = Case({"k": "int64"}, {"v": "int64"}, wanted, [{"k": 1, "now": end} for end in ends], right, nanoseconds,
                 nanoseconds, engine=engine)  # fmt: skip
-    found = in_the_product(case, tmp_path, connection)
+    table = in_the_product(case, tmp_path, connection)
     # Of the three rows around t - 1m two are seen, and of those around t one; the first sees two of the other's, too.
-    assert found["count_rows_1m"].to_pylist() == [5, 3]
-    compare(case, found)
+    assert table["count_rows_1m"].to_pylist() == [5, 3]
+    compare(case, table)
 
 
 @cache

@@ -88,10 +88,10 @@ def parts(root: Path, lay_out: Layout, engine: str, monkeypatch: pytest.MonkeyPa
 def test_the_same_rows_in_other_files_give_the_same_bytes(
     engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = {
+    built = {
         lay_out.__name__: parts(tmp_path / lay_out.__name__, lay_out, engine, monkeypatch)
         for lay_out in (as_it_is, shuffled, in_many_files, in_one_file)
     }
-    expected = found.pop("as_it_is")
+    expected = built.pop("as_it_is")
     assert len(expected) == 6
-    assert {name: one == expected for name, one in found.items()} == dict.fromkeys(found, True)
+    assert {name: parts_built == expected for name, parts_built in built.items()} == dict.fromkeys(built, True)

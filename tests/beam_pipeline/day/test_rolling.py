@@ -42,9 +42,9 @@ ENGINES = ("duckdb", "polars")
 
 @pytest.fixture(scope="module")
 def connection() -> duckdb.DuckDBPyConnection:
-    found = duckdb.connect()
-    found.execute("SET TimeZone = 'UTC'; SET threads = 1")
-    return found
+    opened = duckdb.connect()
+    opened.execute("SET TimeZone = 'UTC'; SET threads = 1")
+    return opened
 
 
 @st.composite
@@ -105,13 +105,13 @@ def cases(draw: st.DrawFn) -> Case:
     )  # fmt: skip
 
 
-def compare(case: Case, found: pa.Table, expected: dict[str, list[Any]] | None = None) -> None:
+def compare(case: Case, table: pa.Table, expected: dict[str, list[Any]] | None = None) -> None:
     expected = in_the_oracle(case) if expected is None else expected
-    assert found.column_names == [one.name for one in case.aggregates]
-    assert found.num_rows == len(case.left)
-    for one in case.aggregates:
-        for place, (value, right) in enumerate(zip(found[one.name].to_pylist(), expected[one.name], strict=True)):
-            assert same(one.kind, value, right), (place, one, value, right)
+    assert table.column_names == [spec.name for spec in case.aggregates]
+    assert table.num_rows == len(case.left)
+    for spec in case.aggregates:
+        for place, (value, right) in enumerate(zip(table[spec.name].to_pylist(), expected[spec.name], strict=True)):
+            assert same(spec.kind, value, right), (place, spec, value, right)
 
 
 @settings(
@@ -128,8 +128,8 @@ def test_it_finds_what_the_oracle_finds(
         # In memory, and sorted by DuckDB as where there is no room.
         for room in (reader.HISTORY_SHARE, 0.0):
             with mock.patch.object(reader, "HISTORY_SHARE", room):
-                found = in_the_product(replace(case, engine=engine), tmp_path_factory.getbasetemp(), connection)
-            compare(case, found, expected)
+                table = in_the_product(replace(case, engine=engine), tmp_path_factory.getbasetemp(), connection)
+            compare(case, table, expected)
 
 
 def aggregate(kind: str, column: str | None, window: str = "unbounded", most: int | None = None) -> Aggregate:
@@ -179,9 +179,9 @@ def test_chunks_are_cut_between_entities(
     engine: str, chunk_rows: int, batch_rows: int, tmp_path: Path, connection: duckdb.DuckDBPyConnection
 ) -> None:
     case = many_users(chunk_rows, batch_rows, engine)
-    found = in_the_product(case, tmp_path, connection)
-    compare(case, found)
-    assert found.equals(in_the_product(many_users(1_000_000, 122_880, engine), tmp_path, connection))
+    table = in_the_product(case, tmp_path, connection)
+    compare(case, table)
+    assert table.equals(in_the_product(many_users(1_000_000, 122_880, engine), tmp_path, connection))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -236,8 +236,8 @@ def test_a_correction_counts_from_when_it_is_known(
     left = [{"k": 1, "now": NOON - n * second} for n in (6, 2, 1, 0)]
     wanted = (aggregate("list", "v", most=9), aggregate("sum", "v", "9s"), aggregate("max", "v", "8s"))
     case = Case({"k": "int64"}, {"v": "int64"}, wanted, left, right, created=Time(), engine=engine)
-    found = in_the_product(case, tmp_path, connection)
-    assert found["list_v_unbounded"].to_pylist() == [[3, 1], [3, 1], [0, 3, 1], [0, 3, 2, 1]]
-    assert found["sum_v_9s"].to_pylist() == [4, 4, 4, 6]
-    assert found["max_v_8s"].to_pylist() == [3, 3, 3, 3]
-    compare(case, found)
+    table = in_the_product(case, tmp_path, connection)
+    assert table["list_v_unbounded"].to_pylist() == [[3, 1], [3, 1], [0, 3, 1], [0, 3, 2, 1]]
+    assert table["sum_v_9s"].to_pylist() == [4, 4, 4, 6]
+    assert table["max_v_8s"].to_pylist() == [3, 3, 3, 3]
+    compare(case, table)

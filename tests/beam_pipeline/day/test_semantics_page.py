@@ -65,11 +65,11 @@ def test_the_worked_window(engine: str, tmp_path: Path) -> None:
     rest = {"item": "int64", "amount": "double", "tags": "list<string>"}
     left = [{"k": 1, "now": moment("10:00")}]
     case = Case({"k": "int64"}, rest, aggregates, left, right, created=Time(), engine=engine)
-    (found,) = in_the_product(case, tmp_path, duckdb.connect()).to_pylist()
+    (row_made,) = in_the_product(case, tmp_path, duckdb.connect()).to_pylist()
     stated = {f"result_{number}": value(row["gives"]) for number, row in enumerate(results)}
-    assert found == stated
+    assert row_made == stated
     assert len(stated) == 14
-    assert stated == {name: one[0] for name, one in in_the_oracle(case).items()}
+    assert stated == {name: column_values[0] for name, column_values in in_the_oracle(case).items()}
 
 
 EDGES = ["a row at", "of user", "count", "list of item", "the same, oldest_first", "sum of item"]
@@ -103,8 +103,8 @@ def test_the_edges_of_a_window(engine: str, tmp_path: Path) -> None:
         windowed("sum", "item"),
     )
     case = Case({"k": "int64"}, {"item": "int64"}, wanted, left, right, engine=engine)
-    found = in_the_product(case, tmp_path, duckdb.connect()).to_pylist()
-    assert [list(row.values()) for row in found] == [[value(row[name]) for name in EDGES[2:]] for row in stated]
+    rows_made = in_the_product(case, tmp_path, duckdb.connect()).to_pylist()
+    assert [list(row.values()) for row in rows_made] == [[value(row[name]) for name in EDGES[2:]] for row in stated]
     assert len(stated) == 6
 
 
@@ -112,15 +112,15 @@ def test_the_edges_of_a_window(engine: str, tmp_path: Path) -> None:
 def test_special_doubles(engine: str, tmp_path: Path) -> None:
     stated = table(SPECIAL)
     right = [
-        {"k": user, "then": NOON - MINUTE * (place + 1), "x": one}
+        {"k": user, "then": NOON - MINUTE * (place + 1), "x": item}
         for user, row in enumerate(stated)
-        for place, one in enumerate(value(row["values"]))
+        for place, item in enumerate(value(row["values"]))
     ]
     left = [{"k": user, "now": NOON} for user in range(len(stated))]
     wanted = tuple(windowed(kind, "x") for kind in SPECIAL[1:])
     case = Case({"k": "int64"}, {"x": "double"}, wanted, left, right, engine=engine)
-    found = in_the_product(case, tmp_path, duckdb.connect()).to_pylist()
-    assert [[str(one) for one in row.values()] for row in found] == [
+    rows_made = in_the_product(case, tmp_path, duckdb.connect()).to_pylist()
+    assert [[str(item) for item in row.values()] for row in rows_made] == [
         [str(value(row[name])) for name in SPECIAL[1:]] for row in stated
     ]
     assert len(stated) == 6

@@ -62,11 +62,11 @@ def project(root: Path, day_workers: int = 1) -> TinyProject:
     count |= {"kind": "sum", "column": "amount", "windows": ["5d"]}
     newest |= {"window": "5d", "where": "kind = 'like'"}
     made.service["columns"] = [
-        {"name": "events_5d", "kind": "rolling", "dtype": "double"} if one["name"] == "events_1d" else one
-        for one in made.service["columns"]
+        {"name": "events_5d", "kind": "rolling", "dtype": "double"} if column["name"] == "events_1d" else column
+        for column in made.service["columns"]
     ]
     made.runtime["output_columns"] = [
-        "events_5d" if one == "events_1d" else one for one in made.runtime["output_columns"]
+        "events_5d" if name == "events_1d" else name for name in made.runtime["output_columns"]
     ]
     made.data["events"] = [
         (user, 10 + (user + day * turn) % 5, moment(f"{day:02} 12:00"), -0.0 if user == 2 else user / 10 + day,
@@ -81,9 +81,9 @@ def build(project: TinyProject, output: Path) -> dict[str, bytes]:
     assert main(["--runtime-config-path", str(project.runtime_path), "--output-root", str(output)]) == 0
     assert list((output / "ranking" / "_staging").glob("run-*")) == []
     days = output / "ranking" / "skeleton"
-    found = {str(one.relative_to(days)): one.read_bytes() for one in sorted(days.glob("dt=*/*.parquet"))}
-    assert len(found) == DAYS
-    return found
+    parts = {str(path.relative_to(days)): path.read_bytes() for path in sorted(days.glob("dt=*/*.parquet"))}
+    assert len(parts) == DAYS
+    return parts
 
 
 @pytest.mark.some(1)
@@ -92,14 +92,14 @@ def test_the_bytes_are_those_of_the_sources(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]], day_workers: int
 ) -> None:
     given = project(tmp_path / "project", day_workers)
-    found = build(given, tmp_path / "projected")
+    built = build(given, tmp_path / "projected")
     assert len({name for name, _ in made}) > DAYS
     assert all(done for _, done in made)
     if day_workers == 1:
         assert len({name for name, _ in made}) == len(made), "a file was projected twice"
     made.clear()
     monkeypatch.setattr(partition_cache, "_LEAST_READERS", 1_000)
-    assert build(given, tmp_path / "sources") == found
+    assert build(given, tmp_path / "sources") == built
     assert made == []
 
 
@@ -118,11 +118,11 @@ def test_the_first_writer_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         raise FileExistsError
 
     monkeypatch.setattr(os, "link", late)
-    found = build(given, tmp_path / "late")
+    built = build(given, tmp_path / "late")
     assert len(kept) == len(made) > DAYS
     assert all(done for _, done in made)
     monkeypatch.undo()
-    assert build(given, tmp_path / "sources") == found
+    assert build(given, tmp_path / "sources") == built
 
 
 @pytest.mark.some(1)
@@ -136,11 +136,11 @@ def test_a_file_that_cannot_be_projected_is_read_itself(
         raise error
 
     monkeypatch.setattr(os, "link", refuse)
-    found = build(given, tmp_path / "refused")
+    built = build(given, tmp_path / "refused")
     assert made
     assert not any(done for _, done in made)
     monkeypatch.undo()
-    assert build(given, tmp_path / "sources") == found
+    assert build(given, tmp_path / "sources") == built
 
 
 def test_files_are_projected_within_a_bound(
@@ -200,9 +200,9 @@ def replaced_between_days(
 def test_a_day_reads_the_version_that_it_has_identified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A source that is replaced between two days of a run is projected anew for the later one."""
     given = project(tmp_path / "project")
-    found, later = replaced_between_days(given, tmp_path / "replaced", monkeypatch)
+    built, later = replaced_between_days(given, tmp_path / "replaced", monkeypatch)
     wanted = build(given, tmp_path / "sources")
-    assert {name for name in wanted if found[name] != wanted[name]} == {later}
+    assert {name for name in wanted if built[name] != wanted[name]} == {later}
 
 
 def test_a_projected_file_has_the_columns_of_its_source(tmp_path: Path) -> None:
@@ -221,9 +221,9 @@ def test_a_projected_file_has_the_columns_of_its_source(tmp_path: Path) -> None:
                       for name, (source, dtype) in declared.items()),
     )  # fmt: skip
     with duckdb.connect() as connection:
-        found = connection.execute(narrowing(scan, str(path))).to_arrow_table()
-    assert found.schema.names == ["at", "who", "much", "many"]
-    assert found.schema.field("who").type == pa.int32()
-    assert str(found.to_pydict()) == str(
+        table = connection.execute(narrowing(scan, str(path))).to_arrow_table()
+    assert table.schema.names == ["at", "who", "much", "many"]
+    assert table.schema.field("who").type == pa.int32()
+    assert str(table.to_pydict()) == str(
         {"at": [moment("01 12:00"), None], "who": [1, 2], "much": [-0.0, None], "many": [[-0.0, None], None]}
     )

@@ -65,7 +65,7 @@ def test_the_bytes_are_those_of_the_sources(
     given = project(tmp_path / "project", day_workers)
     if key == "string":
         with_text_keys(given)
-    found = build(given, tmp_path / "sorted")
+    built = build(given, tmp_path / "sorted")
     kept = [name for name, keep in made if keep]
     assert DAYS < len(set(kept)) <= 2 * PARTITIONS
     assert len(mapped) > DAYS
@@ -75,15 +75,15 @@ def test_the_bytes_are_those_of_the_sources(
     if day_workers == 1:
         assert len(set(kept)) == len(kept), "a partition was made twice"
     made.clear()
-    assert without_cache(given, tmp_path / "sources") == found
+    assert without_cache(given, tmp_path / "sources") == built
     assert made == []
 
 
 def with_text_keys(given: TinyProject) -> None:
     for view in given.views.values():
-        for one in view["fields"]:
-            if one["name"] == "user_id":
-                one["dtype"] = "string"
+        for field in view["fields"]:
+            if field["name"] == "user_id":
+                field["dtype"] = "string"
     for column in given.service["columns"]:
         if column["name"] == "user_id":
             column["dtype"] = "string"
@@ -102,10 +102,10 @@ def test_the_first_writer_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         link(own, target)
 
     monkeypatch.setattr(os, "link", second)
-    found = build(given, tmp_path / "late")
+    built = build(given, tmp_path / "late")
     assert len(set(late)) == len(late) > DAYS
     monkeypatch.undo()
-    assert without_cache(given, tmp_path / "sources") == found
+    assert without_cache(given, tmp_path / "sources") == built
 
 
 @pytest.mark.some(1)
@@ -119,11 +119,11 @@ def test_where_none_can_be_made_the_source_is_read(
         raise error
 
     monkeypatch.setattr(os, "link", refuse)
-    found = build(given, tmp_path / "refused")
+    built = build(given, tmp_path / "refused")
     # Partitions that few days look back on have tables that are not kept, but those behind a refusal are not begun.
     assert not any(keep for _, keep in made)
     monkeypatch.undo()
-    assert without_cache(given, tmp_path / "sources") == found
+    assert without_cache(given, tmp_path / "sources") == built
 
 
 def test_partitions_are_kept_within_a_bound(
@@ -132,20 +132,20 @@ def test_partitions_are_kept_within_a_bound(
     """What is one byte from full takes what the threads make at once, and nothing more."""
     given = project(tmp_path / "project")
     monkeypatch.setattr(partition_cache, "_MOST_BYTES", 1)
-    found = build(given, tmp_path / "bounded")
+    built = build(given, tmp_path / "bounded")
     assert 1 <= sum(keep for _, keep in made) <= 2
     monkeypatch.undo()
-    assert without_cache(given, tmp_path / "sources") == found
+    assert without_cache(given, tmp_path / "sources") == built
 
 
 def test_a_history_without_room_is_sorted_by_duckdb(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]]
 ) -> None:
     given = project(tmp_path / "project")
-    found = build(given, tmp_path / "sorted")
+    built = build(given, tmp_path / "sorted")
     made.clear()
     monkeypatch.setattr(reader, "HISTORY_SHARE", 0.0)
-    assert build(given, tmp_path / "sorted") == found
+    assert build(given, tmp_path / "sorted") == built
     # For each history the first days make what the threads make at once, and find out by it.
     assert len(made) <= 4 * DAYS
 
@@ -173,9 +173,9 @@ def test_a_file_that_changes_while_its_partition_is_made_fails_the_day(
 def test_a_day_reads_the_version_that_it_has_identified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A source that is replaced between two days of a run has another partition for the later one."""
     given = project(tmp_path / "project")
-    found, later = replaced_between_days(given, tmp_path / "replaced", monkeypatch)
+    built, later = replaced_between_days(given, tmp_path / "replaced", monkeypatch)
     wanted = without_cache(given, tmp_path / "sources")
-    assert {name for name in wanted if found[name] != wanted[name]} == {later}
+    assert {name for name in wanted if built[name] != wanted[name]} == {later}
 
 
 @pytest.mark.parametrize("kind", ["int8", "int32", "int64", "uint64", "string"])

@@ -51,16 +51,16 @@ def started(words: Sequence[str], **options: object) -> Iterator[subprocess.Pope
         yield process
     finally:
         family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-        for one in family:
+        for member in family:
             with contextlib.suppress(psutil.NoSuchProcess):
-                one.kill()
+                member.kill()
         process.communicate()
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("localhost", 0))
-        port: int = one.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        port: int = listener.getsockname()[1]
         return port
 
 
@@ -124,8 +124,8 @@ def worker_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     directory = tmp_path_factory.mktemp("worker")
     python = make_environment(directory / "environment", wheel)
     where = [python, "-c", "import beam_pipeline, daeda; print(beam_pipeline.__file__, daeda.__file__)"]
-    found = subprocess.run(where, cwd=directory, check=True, capture_output=True, text=True).stdout
-    assert found.count(str(directory)) == 2, found
+    modules = subprocess.run(where, cwd=directory, check=True, capture_output=True, text=True).stdout
+    assert modules.count(str(directory)) == 2, modules
     return python
 
 
@@ -158,7 +158,7 @@ def run_skeleton(runtime: Path, *words: str | Path, **settings: str) -> subproce
 
 
 def skeleton_words(runtime: Path, *words: str | Path) -> list[str]:
-    return [sys.executable, "-m", "beam_pipeline", "--runtime-config-path", str(runtime), *(str(one) for one in words)]
+    return [sys.executable, "-m", "beam_pipeline", "--runtime-config-path", str(runtime), *map(str, words)]
 
 
 def environment(**settings: str) -> dict[str, str]:

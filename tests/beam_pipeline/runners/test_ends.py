@@ -66,9 +66,9 @@ def running(slow: TinyProject) -> Iterator[Callable[..., subprocess.Popen[str]]]
         return started[-1]
 
     yield start
-    for one in started:
-        one.kill()
-        one.communicate()
+    for child in started:
+        child.kill()
+        child.communicate()
 
 
 def published(service_dir: Path) -> set[str]:
@@ -91,10 +91,10 @@ def wait_for(process: subprocess.Popen[str], what: Callable[[], object]) -> None
 def worker_processes(service_dir: Path) -> list[psutil.Process]:
     """The processes, other than the driver, that hold a place of the run."""
     return [
-        one
-        for one in psutil.process_iter()
-        if "SdkHarness" in " ".join(_quietly(one.cmdline) or [])
-        and any(str(service_dir) in opened.path for opened in _quietly(one.open_files) or [])
+        process
+        for process in psutil.process_iter()
+        if "SdkHarness" in " ".join(_quietly(process.cmdline) or [])
+        and any(str(service_dir) in opened.path for opened in _quietly(process.open_files) or [])
     ]
 
 
@@ -171,7 +171,7 @@ def test_the_days_of_a_killed_driver_are_given_up(
     deadline = time.monotonic() + 60
     while worker_processes(skeleton) or at_work(skeleton):
         assert time.monotonic() < deadline, (
-            [[one.path for one in process.open_files()] for process in worker_processes(skeleton)],
+            [[file.path for file in process.open_files()] for process in worker_processes(skeleton)],
             at_work(skeleton),
         )
         time.sleep(0.05)
@@ -185,9 +185,9 @@ def test_a_killed_worker_is_told_within_the_time_out(
     killed: set[int] = set()
 
     def all_are_killed() -> bool:
-        for one in worker_processes(skeleton):
-            one.kill()
-            killed.add(one.pid)
+        for worker in worker_processes(skeleton):
+            worker.kill()
+            killed.add(worker.pid)
         return len(killed) == WORKERS
 
     wait_for(process, all_are_killed)
@@ -261,7 +261,7 @@ def test_a_runner_that_starts_a_job_server_of_its_own_ends_it_too(tmp_path: Path
             "error: --runner FlinkRunner: its job server did not start (Service failed to start up with error 3): "
             "start it by hand to see what it says, and give its address with --job_endpoint\n",
         )
-    assert [one for one in psutil.process_iter() if str(launcher) in " ".join(_quietly(one.cmdline))] == []
+    assert [process for process in psutil.process_iter() if str(launcher) in " ".join(_quietly(process.cmdline))] == []
 
 
 def test_train_hands_the_flags_of_beam_to_the_skeleton(services: Services, tmp_path: Path) -> None:

@@ -44,12 +44,12 @@ def project(server: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tin
 
 
 def published() -> dict[str, bytes]:
-    found = {}
-    for one in objects.client().listing(SKELETON):
-        held = objects.client().read(one.path)
+    bodies = {}
+    for listed in objects.client().listing(SKELETON):
+        held = objects.client().read(listed.path)
         assert held is not None
-        found[one.path.key.removeprefix(SKELETON.prefix)] = held[0]
-    return {name: body for name, body in found.items() if name.endswith(".parquet")}
+        bodies[listed.path.key.removeprefix(SKELETON.prefix)] = held[0]
+    return {name: body for name, body in bodies.items() if name.endswith(".parquet")}
 
 
 @pytest.mark.some(1)

@@ -66,12 +66,12 @@ def rows_of(*paths: Path) -> list[dict[str, Any]]:
 def test_the_example_equals_the_oracle(example: Path) -> None:
     base = example / "output" / "sensors" / "skeleton"
     assert sorted(path.name for path in base.iterdir()) == [f"dt={day}" for day in DAYS]
-    found = rows_of(*(base / f"dt={day}" / "part-0-0.parquet" for day in DAYS))
+    rows = rows_of(*(base / f"dt={day}" / "part-0-0.parquet" for day in DAYS))
     wanted = expected(example)
-    assert len(found) == len(wanted) == 120
+    assert len(rows) == len(wanted) == 120
     assert any(row["offset"] is None for row in wanted)
     assert any(row["offset"] is not None for row in wanted)
-    for row, right in zip(found, wanted, strict=True):
+    for row, right in zip(rows, wanted, strict=True):
         total, right_total = row.pop("sum_1d"), right.pop("sum_1d")
         assert row == right
         # One unit in the last place of the exact sum.
@@ -82,7 +82,7 @@ def test_the_rows_after_the_sink_go_on_in_the_pipeline(example: Path) -> None:
     values = defaultdict(list)
     for row in expected(example):
         values[row["sensor_id"]].append(row["celsius"] + (row["offset"] or 0.0))
-    wanted = [f"sensor {sensor}: {sum(found) / len(found):.2f}" for sensor, found in sorted(values.items())]
+    wanted = [f"sensor {sensor}: {sum(readings) / len(readings):.2f}" for sensor, readings in sorted(values.items())]
     assert (example / "stdout").read_text().splitlines() == wanted
 
 
@@ -121,9 +121,9 @@ print(json.dumps([before, found, beam_pipeline.__all__, told, hidden]))
 """
     done = python(tmp_path, code)
     assert done.returncode == 0, done.stderr
-    before, found, names, told, hidden = json.loads(done.stdout)
+    before, imported, names, told, hidden = json.loads(done.stdout)
     assert before == []
-    assert found == names
+    assert imported == names
     assert hidden == []
     assert told == f"module 'beam_pipeline' has no attribute 'Scann': it has {', '.join(names)}"
 

@@ -71,9 +71,9 @@ def test_a_pool_whose_workers_have_another_version(
     version = next(line for line in lines if line.startswith("Version: ")).removeprefix("Version: ")
     metadata.write_text("\n".join("Version: 0.0.1" if line.startswith("Version: ") else line for line in lines))
     with worker_pool(python, tmp_path / "pool.log") as pool:
-        found = told(project, job_service, pool)
-    assert found.startswith("error: the worker on ")
-    assert found.endswith(
+        sentence = told(project, job_service, pool)
+    assert sentence.startswith("error: the worker on ")
+    assert sentence.endswith(
         f" has daeda 0.0.1 instead of {version}: install the same versions there, or days would depend on who built "
         f"them; {DOCS}\n"
     )
@@ -87,9 +87,9 @@ def test_a_pool_whose_workers_lack_a_function(
     (tmp_path / "elsewhere" / "only_on_the_driver.py").write_text("def same(values):\n    return values\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "elsewhere"))
     made = FunctionProject(tmp_path / "project").calls("", "only_on_the_driver:same", ["amount"], "double")
-    _warnings, _, found = told(made.write().write_data(), services.job, services.pool).partition("error: ")
-    assert found.startswith("the worker on ")
-    assert found.endswith(
+    _warnings, _, sentence = told(made.write().write_data(), services.job, services.pool).partition("error: ")
+    assert sentence.startswith("the worker on ")
+    assert sentence.endswith(
         ": function 'only_on_the_driver:same': no module 'only_on_the_driver' among what is installed and below "
         f"{made.root}: correct the path, install the package, or put the module there; {DOCS}\n"
     )

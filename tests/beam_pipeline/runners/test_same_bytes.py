@@ -65,22 +65,22 @@ def projects(art_feed: ArtFeed, tmp_path_factory: pytest.TempPathFactory) -> lis
     subprocess.run([sys.executable, EXAMPLE / "prepare.py", "--data", data], check=True, capture_output=True)
     settings = {"data_root": str(data), "feed_end": DAYS[-1], "rows_per_part": 1500, "day_workers": 2}
     feed = {"feed_end": ART_DAYS[-1], "rows_per_part": 300, "day_workers": 2}
-    found = [
+    entries = [
         Entry("household_ranking", RUNTIME, SERVICE, settings),
         Entry("dssm_ranking", art_feed.root / RUNTIME_PATH, "dssm_ranking", feed),
     ]
     for name, change in TINY.items():
         project = TinyProject(root / name)
         change(project)
-        found.append(Entry(name, project.write().write_data().runtime_path, "ranking"))
-    return found
+        entries.append(Entry(name, project.write().write_data().runtime_path, "ranking"))
+    return entries
 
 
 @pytest.fixture(scope="module")
 def expected(projects: list[Entry], golden: list[Entry], golden_days: Path) -> dict[str, Path]:
     """The directory of every service as DirectRunner built it, by the name of the entry."""
     run_job(projects, golden_days, ("--runner", "DirectRunner"))
-    return {one.name: golden_days / one.name / one.service for one in (*projects, *golden)}
+    return {entry.name: golden_days / entry.name / entry.service for entry in (*projects, *golden)}
 
 
 @pytest.mark.some(1)
@@ -90,17 +90,19 @@ def test_one_job_that_holds_all_cases_gives_the_bytes_of_direct_runner(
 ) -> None:
     assert {"household_ranking", "dssm_ranking", "own_function_duckdb"} <= set(expected)
     run_job([*projects, *golden], tmp_path, services.forms[form])
-    for one in (*projects, *golden):
-        found, wanted = tmp_path / one.name / one.service, expected[one.name]
+    for entry in (*projects, *golden):
+        built, wanted = tmp_path / entry.name / entry.service, expected[entry.name]
         assert len(parts(wanted)) >= len(list((wanted / "skeleton").glob("dt=*"))) > 0
-        assert parts(found) == parts(wanted), one.name
-        assert manifests(found) == manifests(wanted), one.name
-        assert left_in_staging(found) == []
+        assert parts(built) == parts(wanted), entry.name
+        assert manifests(built) == manifests(wanted), entry.name
+        assert left_in_staging(built) == []
 
 
 def manifests(service_dir: Path) -> dict[str, Any]:
     """What the manifests say, without how long it took and when the files were last changed."""
-    found = {path.parent.name: json.loads(path.read_text()) for path in (service_dir / "skeleton").glob("dt=*/_*.json")}
-    for one in found.values():
-        del one["seconds"], one["stamps"]
-    return found
+    by_day = {
+        path.parent.name: json.loads(path.read_text()) for path in (service_dir / "skeleton").glob("dt=*/_*.json")
+    }
+    for manifest in by_day.values():
+        del manifest["seconds"], manifest["stamps"]
+    return by_day

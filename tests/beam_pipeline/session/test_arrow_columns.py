@@ -61,19 +61,19 @@ def test_arrow_columns_stand_beside_tables_row_by_row(resources: Resources, room
     assert len(given.tables) == (1 if room else 3)
     for first, last in ((0, None), (0, 2_500), (2_500, 7_000), (7_000, None)):
         resources.arrow_columns.show(first, last)
-        found = resources.connection.execute(statements.assembly(given.relation, given, first, last)).to_arrow_table()
+        table = resources.connection.execute(statements.assembly(given.relation, given, first, last)).to_arrow_table()
         rows = range(first, 10_000 if last is None else last)
-        assert found["k"].to_pylist() == list(rows)
-        assert found["a"].to_pylist() == [None if i % 3 == 0 else -i for i in rows]
-        assert found["b"].to_pylist() == [None if i % 5 == 0 else [i, None] for i in rows]
-        assert found["d"].to_pylist() == [2**64 - 1 - i for i in rows]
+        assert table["k"].to_pylist() == list(rows)
+        assert table["a"].to_pylist() == [None if i % 3 == 0 else -i for i in rows]
+        assert table["b"].to_pylist() == [None if i % 5 == 0 else [i, None] for i in rows]
+        assert table["d"].to_pylist() == [2**64 - 1 - i for i in rows]
 
 
 def test_a_relation_without_numbers_is_numbered_by_the_spine(resources: Resources) -> None:
     given = numbered(resources, 5_000)
-    found = resources.connection.execute(given.select(["d"]).sql("duckdb")).to_arrow_table()
-    assert found["__row"].to_pylist() == list(range(5_000))
-    assert found["d"].to_pylist() == [2**64 - 1 - i for i in range(5_000)]
+    table = resources.connection.execute(given.select(["d"]).sql("duckdb")).to_arrow_table()
+    assert table["__row"].to_pylist() == list(range(5_000))
+    assert table["d"].to_pylist() == [2**64 - 1 - i for i in range(5_000)]
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2_000])
@@ -88,11 +88,11 @@ def test_facts_of_footers_are_those_that_are_counted(resources: Resources, rows:
         resources.connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 2048)")
         footers.append(pq.read_metadata(path))
     resources.arrow_columns.show()
-    found = column_statistics(resources.connection, given.relation, given, footers)
+    statistics = column_statistics(resources.connection, given.relation, given, footers)
     counted = resources.connection.execute(statements.column_statistics(given.relation, given)).fetchone()
     assert counted is not None
     values = iter(counted[1:])
-    for one in found:
+    for each in statistics:
         nulls = rows - next(values)
-        low, high = (None, None) if one.name == "b" else (next(values), next(values))
-        assert one == ColumnStatistics(one.name, TYPES[one.name], nulls, low, high)
+        low, high = (None, None) if each.name == "b" else (next(values), next(values))
+        assert each == ColumnStatistics(each.name, TYPES[each.name], nulls, low, high)

@@ -69,7 +69,7 @@ def test_four_processes_have_exactly_two_days_at_once(run_dir: Path) -> None:
     slots = SharedDaySlots(run_dir, SLOTS).open()
     assert not slots.began
     workers = [worker(run_dir, 4, 0.15) for _ in range(4)]
-    inside = [json.loads(line) for one in workers for line in one.communicate(timeout=60)[0].splitlines()]
+    inside = [json.loads(line) for process in workers for line in process.communicate(timeout=60)[0].splitlines()]
     assert len(inside) == 16
     assert most_at_once(inside) == SLOTS
     assert slots.began
@@ -88,9 +88,9 @@ def test_a_killed_process_gives_its_place_back(run_dir: Path) -> None:
         slots.leave("mine")
         assert slots.occupied == SLOTS - 1
     finally:
-        for one in held:
-            one.kill()
-            one.communicate()
+        for process in held:
+            process.kill()
+            process.communicate()
 
 
 def test_the_first_cause_of_any_process_stops_all_and_stays(run_dir: Path) -> None:
