@@ -116,13 +116,13 @@ def test_a_name_means_nothing(
     wanted = _parts(plain, 0, PLAIN)
     for number, name in _numbered(NAMES):
         factor = 3 if role is _of_the_spine else 1
-        found = [
+        values = [
             (own, made if made is None else made - factor * 100 * number if role is _of_the_spine else made, newest)
             for own, made, newest in _parts(named, number, name)
         ]
         if role is _looked_up:
-            found = [(own, sum(item or 0 for item in own) if own else None, newest) for own, _, newest in found]
-        assert found == wanted, name
+            values = [(own, sum(item or 0 for item in own) if own else None, newest) for own, _, newest in values]
+        assert values == wanted, name
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "polars"])

@@ -46,9 +46,9 @@ def _made(root: Path, spine: str, time: str, created: bool, rows: list[tuple[Any
     made.write().write_data()
     kind = pa.date32() if time == "date" else pa.timestamp("us")
     columns = [pa.array([row[0] for row in rows], pa.int64())]
-    columns += [pa.array([row[place] for row in rows], kind) for place in range(1, 3 if created else 2)]
+    columns += [pa.array([row[index] for row in rows], kind) for index in range(1, 3 if created else 2)]
     columns.append(pa.array([row[-1] for row in rows], pa.string()))
-    names = [one["name"] for one in made.views["states"]["fields"]]
+    names = [field["name"] for field in made.views["states"]["fields"]]
     pq.write_table(pa.table(columns, names=names), root / "data/states.parquet")
     return made
 

@@ -52,9 +52,9 @@ def with_every_string(root: Path) -> TinyProject:
 
 def places() -> list[tuple[Any, ...]]:
     made = with_every_string(Path("unused"))
-    found = [(name, *path) for name in TREES for path in leaves(getattr(made, name))]
+    paths = [(name, *path) for name in TREES for path in leaves(getattr(made, name))]
     # One of each key: what differs by its place in a list alone is read by the same code.
-    return list({tuple("any" if isinstance(part, int) else part for part in path): path for path in found}.values())
+    return list({tuple("any" if isinstance(part, int) else part for part in path): path for path in paths}.values())
 
 
 @pytest.fixture(scope="module")

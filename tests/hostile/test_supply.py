@@ -32,40 +32,41 @@ def normal(name: str) -> str:
 
 def pins() -> dict[str, str]:
     lines = (REPOSITORY / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    found = [line.partition("==") for line in lines if line and not line.startswith("#")]
-    assert all(version for _, _, version in found), "every line pins one version"
-    return {normal(name): version for name, _, version in found}
+    pinned = [line.partition("==") for line in lines if line and not line.startswith("#")]
+    assert all(version for _, _, version in pinned), "every line pins one version"
+    return {normal(name): version for name, _, version in pinned}
 
 
 def installed() -> dict[str, Distribution]:
-    return {normal(one.metadata["Name"]): one for one in distributions()}
+    return {normal(distribution.metadata["Name"]): distribution for distribution in distributions()}
 
 
-def licence(one: Distribution) -> str:
-    listed = [line for line in one.metadata.get_all("Classifier") or [] if line.startswith("License ::")]
-    told = [one.metadata.get("License-Expression"), *listed, (one.metadata.get("License") or "").partition("\n")[0]]
-    return "; ".join(text for text in told if text)
+def licence(distribution: Distribution) -> str:
+    listed = [line for line in distribution.metadata.get_all("Classifier") or [] if line.startswith("License ::")]
+    metadata = distribution.metadata
+    texts = [metadata.get("License-Expression"), *listed, (metadata.get("License") or "").partition("\n")[0]]
+    return "; ".join(text for text in texts if text)
 
 
 def needed(name: str = "daeda", extra: str = "dev") -> set[tuple[str, str]]:
     """What a distribution with an extra needs, all the way down: pairs of name and extra."""
-    everything, found, waiting = installed(), set(), [(name, extra)]
+    everything, pairs, waiting = installed(), set(), [(name, extra)]
     while waiting:
-        one = waiting.pop()
-        if one in found:
+        pair = waiting.pop()
+        if pair in pairs:
             continue
-        found.add(one)
-        for text in everything[one[0]].requires or ():
+        pairs.add(pair)
+        for text in everything[pair[0]].requires or ():
             requirement = Requirement(text)
-            if requirement.marker is None or requirement.marker.evaluate({"extra": one[1]}):
+            if requirement.marker is None or requirement.marker.evaluate({"extra": pair[1]}):
                 waiting += [(normal(requirement.name), extra) for extra in ("", *requirement.extras)]
-    return found
+    return pairs
 
 
 def test_what_is_needed_is_pinned_and_installed_at_its_pin_and_nothing_else_is_pinned() -> None:
     everything = installed()
-    found = {name: everything[name].version for name, _ in needed() if name not in BOOTSTRAP}
-    assert found == pins()
+    versions = {name: everything[name].version for name, _ in needed() if name not in BOOTSTRAP}
+    assert versions == pins()
 
 
 def test_every_requirement_is_met_and_none_contradicts_another() -> None:
@@ -95,13 +96,13 @@ def calls(tree: ast.AST) -> list[str]:
 
 def test_no_file_becomes_code_or_an_object() -> None:
     unpickled = set()
-    for path in sorted(one for package in PACKAGES for one in (REPOSITORY / package).rglob("*.py")):
+    for path in sorted(path for package in PACKAGES for path in (REPOSITORY / package).rglob("*.py")):
         name = str(path.relative_to(REPOSITORY))
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        found = calls(tree)
-        assert not FORBIDDEN & set(found), name
+        called = calls(tree)
+        assert not FORBIDDEN & set(called), name
         assert not any(isinstance(node, ast.keyword) and node.arg == "shell" for node in ast.walk(tree)), name
-        if "pickle.loads" in found:
+        if "pickle.loads" in called:
             unpickled.add(name)
     assert unpickled == PICKLE_BETWEEN_OWN_PROCESSES
 

@@ -41,8 +41,8 @@ def rows_of(made: TinyProject, day: dt.date = DAY) -> list[dict[str, Any]]:
         raise AssertionError(f"{word} is not JSON")
 
     manifest = json.loads((directory / "_manifest.json").read_text(encoding="utf-8"), parse_constant=refuse)
-    found = [pq.read_table(directory / part["name"], partitioning=None) for part in manifest["parts"]]
-    rows: list[dict[str, Any]] = pa.concat_tables(found).to_pylist()
+    tables = [pq.read_table(directory / part["name"], partitioning=None) for part in manifest["parts"]]
+    rows: list[dict[str, Any]] = pa.concat_tables(tables).to_pylist()
     assert len(rows) == manifest["rows"]
     return rows
 
@@ -162,14 +162,14 @@ def test_columns_of_any_name_are_read_under_a_plain_one(tmp_path: Path) -> None:
     with_rolling(made, "last_order", "string", kind="last", column="order")
     made.data["events"] = []
     made.write().write_data()
-    types = [one["dtype"] for one in made.views["events"]["fields"]]
+    types = [field["dtype"] for field in made.views["events"]["fields"]]
     for day in ("01", "02"):
         row = (1, 10, moment(f"{day} 09:00"), 1.0, f"o{day}", "g'", 3, 'n"')
         path = tmp_path / f"data/events/dt=2024-01-{day}/part-0.parquet"
         write_parquet(path, dict(zip(NAMES, types, strict=True)), [row])
     build(made, days=[DAY])
-    (found,) = rows_of(made)
-    assert [found[name] for name in ("order", "Group", "table", "select", "last_order")] == [
+    (rows,) = rows_of(made)
+    assert [rows[name] for name in ("order", "Group", "table", "select", "last_order")] == [
         "o02", "g'", 3, "o02g'n\"", "o01",
     ]  # fmt: skip
 

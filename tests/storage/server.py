@@ -18,9 +18,9 @@ _ANYBODY = "AWS4-HMAC-SHA256 Credential=x/20240101/us-east-1/s3/aws4_request, Si
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -73,7 +73,7 @@ def leaking(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def everything(client: S3Client) -> dict[str, str]:
-    return {str(one.path): one.etag for one in client.listing(BUCKET)}
+    return {str(stored.path): stored.etag for stored in client.listing(BUCKET)}
 
 
 @WARNINGS
@@ -156,14 +156,14 @@ def test_what_changed_in_the_bucket_and_what_cannot_be_read_is_told(
     project.write_data()
     client.put(BUCKET / "features/items.parquet", project.root / "data/items.parquet")
     part = PARTS / "dt=2024-01-02/part-0-0.parquet"
-    held = client.read(part)
-    assert held is not None
-    client.put(part, held[0] + b" ")
+    answer = client.read(part)
+    assert answer is not None
+    client.put(part, answer[0] + b" ")
     assert main(arguments) == 2
     assert capsys.readouterr().err.splitlines()[-1] == (
         f"error: {part} is not the file that was published: build the day again"
     )
-    client.put(part, held[0])
+    client.put(part, answer[0])
     usage = shutil.disk_usage("/")
     with monkeypatch.context() as full:
         full.setattr(daeda_audit.inputs.input_copy.shutil, "disk_usage", lambda path: usage._replace(free=1000))

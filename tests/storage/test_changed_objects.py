@@ -46,21 +46,21 @@ def build(project: TinyProject) -> int:
 
 
 def days_of(client: S3Client) -> dict[str, bytes]:
-    found = {}
-    for one in client.listing(SKELETON):
-        held = client.read(one.path)
-        assert held is not None
-        found[one.path.key.removeprefix(SKELETON.prefix)] = held[0]
-    return {name: body for name, body in found.items() if name.endswith(".parquet")}
+    bodies = {}
+    for stored in client.listing(SKELETON):
+        answer = client.read(stored.path)
+        assert answer is not None
+        bodies[stored.path.key.removeprefix(SKELETON.prefix)] = answer[0]
+    return {name: body for name, body in bodies.items() if name.endswith(".parquet")}
 
 
 def rewritten(path: ObjectPath, name: str, change: Callable[[pa.ChunkedArray], Any]) -> Callable[[S3Client], object]:
     """A change of a column of an object."""
 
     def strike(client: S3Client) -> object:
-        held = client.read(path)
-        assert held is not None
-        rows = pq.read_table(io.BytesIO(held[0]))
+        answer = client.read(path)
+        assert answer is not None
+        rows = pq.read_table(io.BytesIO(answer[0]))
         rows = rows.set_column(rows.column_names.index(name), name, change(rows.column(name)))
         written = io.BytesIO()
         pq.write_table(rows, written)
@@ -70,22 +70,22 @@ def rewritten(path: ObjectPath, name: str, change: Callable[[pa.ChunkedArray], A
 
 
 def half(client: S3Client) -> object:
-    held = client.read(EVENTS)
-    assert held is not None
-    return client.put(EVENTS, held[0][: len(held[0]) // 2])
+    answer = client.read(EVENTS)
+    assert answer is not None
+    return client.put(EVENTS, answer[0][: len(answer[0]) // 2])
 
 
 def renamed(client: S3Client) -> object:
-    held = client.read(EVENTS)
-    assert held is not None
-    client.put(EVENTS.parent / "x.parquet", held[0])
+    answer = client.read(EVENTS)
+    assert answer is not None
+    client.put(EVENTS.parent / "x.parquet", answer[0])
     return client.delete(EVENTS)
 
 
 def with_another(client: S3Client) -> object:
-    held = client.read(EVENTS)
-    assert held is not None
-    return client.put(EVENTS.parent / "part-1.parquet", held[0])
+    answer = client.read(EVENTS)
+    assert answer is not None
+    return client.put(EVENTS.parent / "part-1.parquet", answer[0])
 
 
 CHANGES: list[tuple[str, Callable[[S3Client], object], str | None]] = [
@@ -115,7 +115,7 @@ CHANGES: list[tuple[str, Callable[[S3Client], object], str | None]] = [
 
 
 @pytest.mark.some(2)
-@pytest.mark.parametrize(("change", "told"), [one[1:] for one in CHANGES], ids=[one[0] for one in CHANGES])
+@pytest.mark.parametrize(("change", "told"), [change[1:] for change in CHANGES], ids=[change[0] for change in CHANGES])
 def test_the_bytes_are_right_or_the_day_is_not_published(
     project: TinyProject,
     client: S3Client,
@@ -140,8 +140,8 @@ def test_the_bytes_are_right_or_the_day_is_not_published(
         assert code == 0, said
         built = days_of(client)
         # As if the change had come before the run.
-        for one in client.listing(SKELETON):
-            client.delete(one.path)
+        for stored in client.listing(SKELETON):
+            client.delete(stored.path)
         assert build(project) == 0
         assert days_of(client) == built
         return
@@ -149,13 +149,13 @@ def test_the_bytes_are_right_or_the_day_is_not_published(
     assert told in said
     assert "Traceback" not in said
     assert "dt=2024-01-03/part-0-0.parquet" not in days_of(client)
-    for one in client.listing(EVENTS.parent):
-        client.delete(one.path)
+    for stored in client.listing(EVENTS.parent):
+        client.delete(stored.path)
     put_tree(client, project.root / "data", FEATURES)
     assert build(project) == 0
     right = days_of(client)
-    for one in client.listing(SKELETON):
-        client.delete(one.path)
+    for stored in client.listing(SKELETON):
+        client.delete(stored.path)
     assert build(project) == 0
     assert days_of(client) == right
     assert sorted(right) == ["dt=2024-01-02/part-0-0.parquet", "dt=2024-01-03/part-0-0.parquet"]

@@ -43,7 +43,7 @@ def test_a_long_listing_comes_in_pages(client: S3Client, monkeypatch: pytest.Mon
     monkeypatch.setattr(module, "_PAGE", 3)
     for number in range(10):
         client.put(BUCKET / f"many/{number}", b"")
-    assert [one.path.name for one in client.listing(BUCKET / "many")] == [str(number) for number in range(10)]
+    assert [stored.path.name for stored in client.listing(BUCKET / "many")] == [str(number) for number in range(10)]
     assert client.listing(BUCKET / "man") == []
 
 
@@ -248,4 +248,4 @@ def test_requests_carry_no_secret(client: S3Client, proxy: Proxy) -> None:
     client.put(BUCKET / "x", b"")
     client.listing(BUCKET)
     assert not [path for _, path in proxy.seen if SECRET in path or KEY_ID in path]
-    assert ObjectPath("lake", "x") in {one.path for one in client.listing(BUCKET)}
+    assert ObjectPath("lake", "x") in {stored.path for stored in client.listing(BUCKET)}

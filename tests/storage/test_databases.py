@@ -49,8 +49,8 @@ def parts(project: TinyProject, output: str) -> dict[str, str]:
 def export_of(project: TinyProject, **source: object) -> bytes:
     project.views["prices"]["source"] = {"timestamp_field": "event_timestamp", **source}
     loaded = project.write().load()
-    with exported(loaded, compile_runnable(loaded).skeleton()) as found:
-        return Path(found["prices"].path).read_bytes()
+    with exported(loaded, compile_runnable(loaded).skeleton()) as by_view:
+        return Path(by_view["prices"].path).read_bytes()
 
 
 QUERY = "SELECT item_id, event_timestamp, price FROM shop.prices WHERE item_id > 0"
@@ -185,7 +185,7 @@ def test_plan_leaves_no_export_behind(
     monkeypatch.setattr(exports, "_in_process", lambda *given: made.append(run(*given)) or made[-1])
     assert cli(words) == 0
     assert "build" in capsys.readouterr().out
-    assert [one["prices"].reference for one in made] == ["ducklake://lake.ducklake/prices@3"]
+    assert [by_view["prices"].reference for by_view in made] == ["ducklake://lake.ducklake/prices@3"]
     assert [path.name for path in staging.iterdir()] == ["staging.lock"]
     (project.root / "data/events/dt=2024-01-02/part-0.parquet").write_bytes(b"no Parquet")
     assert cli(words) == 0

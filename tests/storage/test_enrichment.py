@@ -94,7 +94,7 @@ def test_a_store_in_a_bucket_is_told_by_its_files(client: S3Client, local_store:
         far.check()
     assert str(raised.value) == f"{where} has lost data/{data.name}: {advice}"
     packed = pickle.dumps(far)
-    for path in [one.path for one in client.listing(BUCKET / "stores/v.lance")]:
+    for path in [stored.path for stored in client.listing(BUCKET / "stores/v.lance")]:
         client.delete(path)
     for _version in range(2):
         lance.write_dataset(

@@ -31,22 +31,22 @@ def refusal(path: str) -> str:
 @pytest.mark.parametrize("name", CASES)
 def test_what_is_an_object_of_a_view(name: str, client: S3Client) -> None:
     case = CASES[name]
-    put(client, *(f"v/{one}" for one in case.files))
+    put(client, *(f"v/{file}" for file in case.files))
     if case.refused:
         sentence = case.refused.replace("{v}", "s3://lake/v").replace("{file}", "object")
         assert refusal(case.path).startswith(f"view 'x': {sentence}")
         assert_the_audit_refuses(case)
         return
     files = find_files(case.path, "x", "s3://lake")
-    listed = files.flat or tuple(path for held in files.partitions.values() for path in held)
-    assert listed == tuple(f"s3://lake/v/{one}" for one in case.read)
+    listed = files.flat or tuple(path for paths in files.partitions.values() for path in paths)
+    assert listed == tuple(f"s3://lake/v/{name}" for name in case.read)
     assert set(files.versions) == set(listed)
     audited = read_listing("x", "s3://lake", case.path)
-    assert {day: len(held) for day, held in audited.by_day.items()} == {
-        f"dt={day}": len(held) for day, held in files.partitions.items()
+    assert {day: len(files_of_day) for day, files_of_day in audited.by_day.items()} == {
+        f"dt={day}": len(files_of_day) for day, files_of_day in files.partitions.items()
     }
-    held = audited.flat or tuple(one for held in audited.by_day.values() for one in held)
-    assert tuple(str(one.path) for one in held if isinstance(one, StoredObject)) == listed
+    held = audited.flat or tuple(file for files_of_day in audited.by_day.values() for file in files_of_day)
+    assert tuple(str(file.path) for file in held if isinstance(file, StoredObject)) == listed
 
 
 def assert_the_audit_refuses(case: EntryCase) -> None:
@@ -61,8 +61,8 @@ def assert_the_audit_refuses(case: EntryCase) -> None:
 def test_objects_that_mark_a_directory_are_no_data(client: S3Client) -> None:
     put(client, "v/", f"v/{A}", "v/dt=2024-01-01/", "v/dt=2024-01-02/", "v/x/", "v/dt=2024-01-01/y/")
     put(client, "v/dt=2024-01-01_$folder$", "v_$folder$", body=b"")
-    found = find_files("v", "x", "s3://lake")
-    assert [len(held) for held in found.partitions.values()] == [1, 0]
+    files = find_files("v", "x", "s3://lake")
+    assert [len(paths) for paths in files.partitions.values()] == [1, 0]
 
 
 @pytest.mark.parametrize(

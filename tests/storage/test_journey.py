@@ -50,12 +50,12 @@ def on_object_storage(project: TinyProject) -> int:
 
 
 def parts_of(client: S3Client) -> dict[str, bytes]:
-    found = {}
-    for one in client.listing(SKELETON):
-        held = client.read(one.path)
-        assert held is not None
-        found[one.path.key.removeprefix(SKELETON.prefix)] = held[0]
-    return {name: body for name, body in found.items() if name.endswith(".parquet")}
+    bodies = {}
+    for stored in client.listing(SKELETON):
+        answer = client.read(stored.path)
+        assert answer is not None
+        bodies[stored.path.key.removeprefix(SKELETON.prefix)] = answer[0]
+    return {name: body for name, body in bodies.items() if name.endswith(".parquet")}
 
 
 def local_parts(project: TinyProject) -> dict[str, bytes]:
@@ -64,9 +64,9 @@ def local_parts(project: TinyProject) -> dict[str, bytes]:
 
 
 def manifest_of(client: S3Client, day: str) -> dict[str, object]:
-    held = client.read(SKELETON / f"dt={day}" / MANIFEST_NAME)
-    assert held is not None
-    return dict(json.loads(held[0]))
+    answer = client.read(SKELETON / f"dt={day}" / MANIFEST_NAME)
+    assert answer is not None
+    return dict(json.loads(answer[0]))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -86,9 +86,10 @@ def test_the_same_bytes_while_the_server_misbehaves(
     assert sorted(parts_of(client)) == [f"dt={day}/part-0-0.parquet" for day in DAYS]
     inputs = manifest_of(client, DAYS[0])["inputs"]
     assert isinstance(inputs, list)
-    assert all(one["path"].startswith("s3://lake/features/") and one["etag"] and not one["sha256"] for one in inputs)
+    assert all(file["path"].startswith("s3://lake/features/") for file in inputs)
+    assert all(file["etag"] and not file["sha256"] for file in inputs)
     written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
-    kept = [held[0] for one in client.listing(BUCKET) if (held := client.read(one.path))]
+    kept = [held[0] for stored in client.listing(BUCKET) if (held := client.read(stored.path))]
     told = capfd.readouterr()
     for secret in (SECRET, KEY_ID):
         assert not [body for body in (*written, *kept) if secret.encode() in body]
@@ -146,8 +147,8 @@ def test_a_run_that_was_killed_while_it_put_its_parts_is_made_good(
     project.runtime["rows_per_part"] = 1
     assert on_object_storage(project) == 0
     whole = parts_of(client)
-    for one in client.listing(BUCKET / "out"):
-        client.delete(one.path)
+    for stored in client.listing(BUCKET / "out"):
+        client.delete(stored.path)
     slow = proxy.fail("slow", 99, lambda method, path: method == "PUT" and "/part-1-0" in path, seconds=1.2)
     words = ["--runtime-config-path", str(project.runtime_path), "--runner", "DirectRunner"]
     process = subprocess.Popen([sys.executable, "-m", "beam_pipeline", *words], stderr=subprocess.DEVNULL)
@@ -156,8 +157,8 @@ def test_a_run_that_was_killed_while_it_put_its_parts_is_made_good(
     process.kill()
     process.wait()
     # The lease of the dead, and a part without a manifest.
-    assert [one.path.name for one in client.listing(BUCKET / "out/ranking/_staging")] != []
-    assert {one.path.name for one in client.listing(SKELETON)} >= {"part-0-0.parquet"}
+    assert [stored.path.name for stored in client.listing(BUCKET / "out/ranking/_staging")] != []
+    assert {stored.path.name for stored in client.listing(SKELETON)} >= {"part-0-0.parquet"}
     proxy.faults.clear()
     time.sleep(slow.seconds + 0.3)  # what the proxy still holds arrives late, as it may on any network
     assert on_object_storage(project) == 0

@@ -33,9 +33,9 @@ def manifest(service: str, day: dt.date, body: bytes, etag: str, *columns: Colum
 
 
 def put_day(client: S3Client, service: str, day: dt.date, body: bytes, *columns: ColumnStatistics) -> None:
-    place = BUCKET / service / "skeleton" / day_name(day)
-    etag = client.put(place / "part-0-0.parquet", body)
-    client.put(place / MANIFEST_NAME, manifest(service, day, body, etag or "", *columns).to_json().encode())
+    directory = BUCKET / service / "skeleton" / day_name(day)
+    etag = client.put(directory / "part-0-0.parquet", body)
+    client.put(directory / MANIFEST_NAME, manifest(service, day, body, etag or "", *columns).to_json().encode())
 
 
 def publish(client: S3Client, service: str, days: tuple[dt.date, ...]) -> Layout:
@@ -72,9 +72,9 @@ def test_a_year_is_looked_at_with_one_listing_and_its_manifests_side_by_side(
     monkeypatch.setattr(client, "read", watched)
     monkeypatch.setattr(client, "listing", counted)
     monkeypatch.setattr(client, "digest", None)
-    found = look_at_days(layout, "skeleton", YEAR)
-    assert list(found) == list(YEAR)
-    assert {one.damage for one in found.values()} == {()}
+    states = look_at_days(layout, "skeleton", YEAR)
+    assert list(states) == list(YEAR)
+    assert {state.damage for state in states.values()} == {()}
     assert len(asked) == 1 + len(YEAR)
     assert most[0] > 1
 
@@ -89,10 +89,10 @@ def test_only_the_days_that_are_asked_for_are_listed(client: S3Client, proxy: Pr
     client.put(directory / day_name(days[5]) / "part-0-0.parquet", b"ROWS")
     client.put(directory / day_name(days[6]) / "more/rows.parquet", b"of nobody")
     listed = client.listing(directory, day_name(days[1]), day_name(days[3]))
-    assert [str(one.path.parent.name) for one in listed] == [day_name(days[n]) for n in (1, 1, 2, 3, 3)]
+    assert [str(stored.path.parent.name) for stored in listed] == [day_name(days[n]) for n in (1, 1, 2, 3, 3)]
     proxy.seen.clear()
-    found = look_at_days(layout, "skeleton", days[1:7])
-    assert {day: one.damage for day, one in found.items()} == {
+    states = look_at_days(layout, "skeleton", days[1:7])
+    assert {day: state.damage for day, state in states.items()} == {
         days[1]: (),
         days[2]: (),
         days[3]: ("part-0-0.parquet is not the file that was published",),
@@ -100,8 +100,8 @@ def test_only_the_days_that_are_asked_for_are_listed(client: S3Client, proxy: Pr
         days[5]: ("part-0-0.parquet is not the file that was published",),
         days[6]: ("more/rows.parquet is no part of the published day",),
     }
-    assert (found[days[2]].manifest, found[days[1]].obstacles) == (None, ())
-    assert found[days[6]].obstacles == (
+    assert (states[days[2]].manifest, states[days[1]].obstacles) == (None, ())
+    assert states[days[6]].obstacles == (
         f"{directory / day_name(days[6])}/more/rows.parquet was not written by daeda, and readers of the day take it "
         "for data: move it elsewhere",
     )
@@ -112,14 +112,14 @@ def test_parts_are_digested_where_their_etag_differs_and_once(client: S3Client, 
     pq.write_table(pa.table({"x": [1]}), written)
     put_day(client, "s", FIRST, written.getvalue(), ColumnStatistics("x", "int64", 0))
     layout = Layout(BUCKET / "s", Path("/nowhere"))
-    place = BUCKET / "s/skeleton" / day_name(FIRST)
-    held = client.read(place / MANIFEST_NAME)
-    assert held is not None
-    text = held[0].replace(b'"part-0-0.parquet": "', b'"part-0-0.parquet": "of another server ')
-    client.put(place / MANIFEST_NAME, text)
-    found = look_at_days(layout, "skeleton", YEAR[:1])[FIRST]
-    assert (found.damage, list(found.stamps)) == ((), ["part-0-0.parquet"])
-    remember_stamps(layout, DayName("s", "skeleton", FIRST), found.stamps)
+    directory = BUCKET / "s/skeleton" / day_name(FIRST)
+    answer = client.read(directory / MANIFEST_NAME)
+    assert answer is not None
+    text = answer[0].replace(b'"part-0-0.parquet": "', b'"part-0-0.parquet": "of another server ')
+    client.put(directory / MANIFEST_NAME, text)
+    state = look_at_days(layout, "skeleton", YEAR[:1])[FIRST]
+    assert (state.damage, list(state.stamps)) == ((), ["part-0-0.parquet"])
+    remember_stamps(layout, DayName("s", "skeleton", FIRST), state.stamps)
     proxy.seen.clear()
     again = look_at_days(layout, "skeleton", YEAR[:1])[FIRST]
     assert (again.damage, again.stamps, len(proxy.seen)) == ((), {}, 2)
@@ -134,14 +134,14 @@ def test_a_day_that_is_published_after_the_listing_is_looked_at_again(
     listing = client.listing
 
     def overtaken(*arguments: str) -> list[StoredObject]:
-        found = listing(*arguments)  # type: ignore[arg-type]
+        listed = listing(*arguments)  # type: ignore[arg-type]
         put_day(client, "s", FIRST, b"more rows")
-        return found
+        return listed
 
     monkeypatch.setattr(client, "listing", overtaken)
-    found = look_at_days(layout, "skeleton", YEAR[:1])[FIRST]
-    assert found.manifest is not None
-    assert (found.manifest.parts[0].size, found.damage) == (9, ())
+    state = look_at_days(layout, "skeleton", YEAR[:1])[FIRST]
+    assert state.manifest is not None
+    assert (state.manifest.parts[0].size, state.damage) == (9, ())
 
 
 def test_what_nobody_published_is_not_cleared(client: S3Client) -> None:
@@ -151,7 +151,7 @@ def test_what_nobody_published_is_not_cleared(client: S3Client) -> None:
     client.put(directory / "notes/readme.txt", b"of the user")
     client.put(directory / day_name(YEAR[0]) / "notes.parquet", b"of the user")
     clear_unfinished(layout)
-    assert [one.path.key.removeprefix(directory.prefix) for one in client.listing(directory)] == [
+    assert [stored.path.key.removeprefix(directory.prefix) for stored in client.listing(directory)] == [
         "dt=2023-01-01/notes.parquet", "dt=2023-01-02/_manifest.json", "dt=2023-01-02/part-0-0.parquet",
         "notes/readme.txt",
     ]  # fmt: skip

@@ -48,8 +48,8 @@ def silent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[threadin
         yield come
         listening.shutdown(socket.SHUT_RDWR)
         thread.join()
-    for one in taken:
-        one.close()
+    for accepted in taken:
+        accepted.close()
 
 
 @pytest.fixture

@@ -79,8 +79,8 @@ def test_duckdb_reads_the_rows_whatever_the_server_does(
     client.put(BUCKET / "v/x.parquet", tmp_path / "x.parquet")
     fault = proxy.fail(kind, 1, lambda method, path: method == "GET", seconds=2.5)
     with connect(AllowedPaths.of(["s3://lake/v"])) as connection:
-        found = connection.execute("SELECT sum(a) FROM read_parquet(['s3://lake/v/x.parquet'])").fetchall()
-    assert found == [(sum(range(50_000)),)]
+        rows = connection.execute("SELECT sum(a) FROM read_parquet(['s3://lake/v/x.parquet'])").fetchall()
+    assert rows == [(sum(range(50_000)),)]
     assert fault.hits == 1
 
 

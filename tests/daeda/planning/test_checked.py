@@ -144,20 +144,20 @@ def test_what_was_checked_goes_to_the_days_with_its_states(tmp_path: Path) -> No
     directory = tmp_path / "run"
     directory.mkdir()
     checked.write(directory)
-    found = read_checked(str(directory))
-    assert found.files == checked.files
+    read_back = read_checked(str(directory))
+    assert read_back.files == checked.files
     for name, files in sources.files.items():
-        assert (found.listed[name].partitions, found.listed[name].flat) == (files.partitions, files.flat)
+        assert (read_back.listed[name].partitions, read_back.listed[name].flat) == (files.partitions, files.flat)
     events, items = tmp_path / "data/events/dt=2024-01-02/part-0.parquet", tmp_path / "data/items.parquet"
-    assert found.files[str(events)].state == state_of(events)
+    assert read_back.files[str(events)].state == state_of(events)
     # The partitions of the window and of the day, and no other.
-    assert {Path(path).parent.name for path in found.files} == {"dt=2024-01-01", "dt=2024-01-02", "data"}
+    assert {Path(path).parent.name for path in read_back.files} == {"dt=2024-01-01", "dt=2024-01-02", "data"}
     spine, static = scans_of(project)["scan_spine"], scans_of(project)["scan_items"]
     identity = Identities().of("scan", str(events))
-    assert found.covers(spine, identity)
-    assert not found.covers(static, identity)
-    assert not found.covers(spine, replace(identity, ctime_ns=identity.ctime_ns + 1))
-    assert not found.covers(spine, replace(identity, path=str(items)))
+    assert read_back.covers(spine, identity)
+    assert not read_back.covers(static, identity)
+    assert not read_back.covers(spine, replace(identity, ctime_ns=identity.ctime_ns + 1))
+    assert not read_back.covers(spine, replace(identity, path=str(items)))
 
 
 def test_names_that_are_no_utf_8_are_kept(tmp_path: Path) -> None:

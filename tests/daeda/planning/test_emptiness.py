@@ -141,15 +141,15 @@ def whole_numbers(root: Path, view: str, factor: int, *, statistics: bool = True
     """A project whose view has integer times, declared as seconds and written in another unit, in one file."""
     made = project_of(root, flat=True)
     made.views[view]["source"] |= {"timestamp_unit": "s"}
-    next(one for one in made.views[view]["fields"] if one["name"] == "event_timestamp")["dtype"] = "int64"
+    next(field for field in made.views[view]["fields"] if field["name"] == "event_timestamp")["dtype"] = "int64"
     if view == "events":
         made.column("event_timestamp")["dtype"] = "int64"
     made.write()
     path = root / "data" / view / "all.parquet"
     table = pq.read_table(path).slice(0, 2)
     times = pa.array([1704196800 * factor, 1704240000 * factor], pa.int64())
-    place = table.schema.get_field_index("event_timestamp")
-    pq.write_table(table.set_column(place, "event_timestamp", times), path, write_statistics=statistics)
+    index = table.schema.get_field_index("event_timestamp")
+    pq.write_table(table.set_column(index, "event_timestamp", times), path, write_statistics=statistics)
     return made
 
 
@@ -178,7 +178,7 @@ def test_integer_times_of_another_unit_in_partitions(
 ) -> None:
     made = project_of(tmp_path)
     made.views[view]["source"]["timestamp_unit"] = "s"
-    names = {one["name"]: one for one in made.views[view]["fields"]}
+    names = {field["name"]: field for field in made.views[view]["fields"]}
     names["event_timestamp"]["dtype"] = "int64"
     if view == "events":
         made.column("event_timestamp")["dtype"] = "int64"
@@ -186,7 +186,7 @@ def test_integer_times_of_another_unit_in_partitions(
     for number in (1, 2, 3):
         values = {"user_id": 1, "item_id": 10, "amount": 1.0, "price": 1.0}
         values["event_timestamp"] = (1704110400 + (number - 1) * 86_400) * 1000
-        columns = {name: one["dtype"] for name, one in names.items()}
+        columns = {name: field["dtype"] for name, field in names.items()}
         rows = [tuple(values[name] for name in columns)]
         write_parquet(tmp_path / f"data/{view}/dt=2024-01-0{number}/part-0.parquet", columns, rows)
     said = refused(made, capsys)

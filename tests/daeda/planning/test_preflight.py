@@ -61,9 +61,9 @@ def test_a_partition_holds_the_rows_of_its_day_to_the_last_unit(
     options = {"write_statistics": statistics}
     assert check(with_time(tmp_path / "in", dtype, unit, [first, after - 1], **options)) is None
     for name, times in (("late", [first, after]), ("early", [first - 1, first])):
-        found = check(with_time(tmp_path / name, dtype, unit, times, **options))
-        assert found is not None
-        assert found.startswith(
+        sentence = check(with_time(tmp_path / name, dtype, unit, times, **options))
+        assert sentence is not None
+        assert sentence.startswith(
             "view 'prices': {root}/data/prices/dt=2024-01-02/part.parquet has rows outside of 2024-01-02"
         )
 

@@ -66,7 +66,7 @@ def test_an_empty_day_among_others_is_told_from_one_that_was_filtered(
 ) -> None:
     made = project_of(tmp_path)
     made.write().write_data()
-    columns = {one["name"]: one["dtype"] for one in made.views["events"]["fields"]}
+    columns = {field["name"]: field["dtype"] for field in made.views["events"]["fields"]}
     write_parquet(tmp_path / "data/events/dt=2024-01-03/part-0.parquet", columns, [])
     assert warnings(made, capsys) == ["1 of 2 days is without a row: the view 'events' has none: 2024-01-03"]
     write_parquet(tmp_path / "data/events/dt=2024-01-03/part-0.parquet", columns, [(1, 10, moment("03 08:00"), 0.5)])

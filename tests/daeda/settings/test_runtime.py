@@ -39,8 +39,8 @@ def test_a_nested_variable_changes_one_entry_and_keeps_its_neighbours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DAEDA_RAY__MEMORY", "8GiB")
-    found = runtime(tmp_path, {"ray": {"num_cpus": 4}}, ray={"num_cpus": 2, "reserved_cpus": 0}).ray
-    assert (found.num_cpus, found.memory, found.reserved_cpus) == (4, 8 * 2**30, 0)
+    ray = runtime(tmp_path, {"ray": {"num_cpus": 4}}, ray={"num_cpus": 2, "reserved_cpus": 0}).ray
+    assert (ray.num_cpus, ray.memory, ray.reserved_cpus) == (4, 8 * 2**30, 0)
 
 
 def test_a_month_stands_for_its_days(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ FLAGS: dict[str, tuple[str, Any]] = {
 
 
 def test_every_flag_of_a_setting_is_tried() -> None:
-    assert {*FLAGS} - {"--no-preload-day-embeddings"} == {one.flag for one in SETTINGS}
+    assert {*FLAGS} - {"--no-preload-day-embeddings"} == {setting.flag for setting in SETTINGS}
 
 
 @pytest.mark.parametrize("flag", FLAGS)
@@ -162,12 +162,14 @@ def test_a_flag_of_train_sets_its_setting_and_reaches_the_half_that_it_is_for(fl
     word, expected = FLAGS[flag]
     words = [flag, word] if word else [flag]
     arguments = build_parser().parse_strictly(["pipeline", "train", "ranking", *words])
-    setting = next(one for one in SETTINGS if one.flag.replace("--no-", "--") == flag.replace("--no-", "--"))
-    found: Any = TinyProject(tmp_path).write().load(**settings_given(arguments)).runtime
+    bare = flag.replace("--no-", "--")
+    setting = next(setting for setting in SETTINGS if setting.flag.replace("--no-", "--") == bare)
+    settings: Any = TinyProject(tmp_path).write().load(**settings_given(arguments)).runtime
     for name in setting.position:
-        found = getattr(found, name)
-    assert found == expected
-    assert not any(words_of(one, getattr(arguments, one.dest)) for one in SETTINGS if one is not setting)
+        settings = getattr(settings, name)
+    assert settings == expected
+    others = [other for other in SETTINGS if other is not setting]
+    assert not any(words_of(other, getattr(arguments, other.dest)) for other in others)
     assert words_of(setting, getattr(arguments, setting.dest)) == words
 
 

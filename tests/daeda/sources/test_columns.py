@@ -98,7 +98,7 @@ def _int96(root: Path, dtype: str, times: list[int], unit: str = "ns") -> TinyPr
     stored = pa.table({
         "item_id": pa.array([11] * len(times), pa.int64()),
         "event_timestamp": pa.array(times, pa.timestamp(unit)),
-        "price": pa.array([float(place) for place in range(len(times))]),
+        "price": pa.array([float(index) for index in range(len(times))]),
     })  # fmt: skip
     pq.write_table(stored, root / "data/prices.parquet", use_deprecated_int96_timestamps=True)
     return made

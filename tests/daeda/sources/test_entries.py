@@ -26,7 +26,7 @@ def make(root: Path, *names: str) -> None:
 
 
 def listed(files: SourceFiles) -> tuple[str, ...]:
-    return files.flat or tuple(path for held in files.partitions.values() for path in held)
+    return files.flat or tuple(path for paths in files.partitions.values() for path in paths)
 
 
 def refusal(path: str, data_root: Path | str = "") -> str:
@@ -43,7 +43,7 @@ def test_what_is_a_file(name: str, tmp_path: Path) -> None:
         sentence = case.refused.replace("{v}", f"{tmp_path}/v").replace("{file}", "file")
         assert refusal(case.path, tmp_path).startswith(f"view 'x': {sentence}")
         return
-    assert listed(find_files(case.path, "x", str(tmp_path))) == tuple(f"{tmp_path}/v/{one}" for one in case.read)
+    assert listed(find_files(case.path, "x", str(tmp_path))) == tuple(f"{tmp_path}/v/{name}" for name in case.read)
 
 
 def test_what_is_no_regular_file_is_refused_and_never_opened(tmp_path: Path) -> None:
@@ -84,8 +84,8 @@ def test_links_are_followed_but_not_in_a_circle(tmp_path: Path) -> None:
     (tmp_path / "v/dt=2024-01-01").symlink_to(tmp_path / "far/dt=2024-01-01")
     (tmp_path / "v/dt=2024-01-02").mkdir()
     (tmp_path / "v/dt=2024-01-02/b.parquet").symlink_to(tmp_path / "far/b.bin")
-    found = find_files("v", "x", str(tmp_path))
-    assert listed(found) == (f"{tmp_path}/v/dt=2024-01-01/a.parquet", f"{tmp_path}/v/dt=2024-01-02/b.parquet")
+    files = find_files("v", "x", str(tmp_path))
+    assert listed(files) == (f"{tmp_path}/v/dt=2024-01-01/a.parquet", f"{tmp_path}/v/dt=2024-01-02/b.parquet")
     (tmp_path / "v/again").symlink_to(tmp_path / "v")
     told = f"view 'x': {tmp_path}/v/again is a link to a directory that it lies in and would not be read: "
     assert refusal("v", tmp_path).startswith(told)

@@ -117,10 +117,10 @@ def test_an_empty_partition_is_an_empty_day(tmp_path: Path) -> None:
     (tmp_path / "dt=2024-01-05").mkdir()
     (tmp_path / "dt=2024-01-06").mkdir()
     (tmp_path / "dt=2024-01-06/part.parquet").touch()
-    found = find_files(str(tmp_path), "v")
-    assert (found.partitioned, found.first_day) == (True, day(5))
-    assert missing_days(scan("day"), found, day(5)) == []
-    assert files_needed(scan("day"), found, day(5)) == ()
+    files = find_files(str(tmp_path), "v")
+    assert (files.partitioned, files.first_day) == (True, day(5))
+    assert missing_days(scan("day"), files, day(5)) == []
+    assert files_needed(scan("day"), files, day(5)) == ()
 
 
 @pytest.mark.parametrize("name", ["dt=20240105", "dt=2024-1-5", "dt=2024-W01-5", "dt=2024-02-30", "dt="])
