@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "audits": audits, "load": round(os.getloadavg()[0], 1), "machine": describe_machine(),
     }  # fmt: skip
     given.result.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    wrong = sum(one["mismatches"] + one["changes"] for one in audits.values())
+    wrong = sum(audit["mismatches"] + audit["changes"] for audit in audits.values())
     both = audits["both probes"]
     print(
         f"{given.flights:,} flights, {both['days']} days: {both['values']:,} values recomputed and "

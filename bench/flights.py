@@ -167,10 +167,10 @@ def write_project(directory: Path, first: dt.date, last: dt.date) -> Path:
     files: dict[str, Mapping[str, Any]] = {
         "config/training/runtime.yaml": {
             "service": SERVICE, "data_root": "data", "output_root": "output", "feed_start": str(first),
-            "feed_end": str(last), "feature_refs": refs, "output_columns": [one["name"] for one in columns],
+            "feed_end": str(last), "feature_refs": refs, "output_columns": [column["name"] for column in columns],
             "compute": {"duckdb_config": {"threads": 2}},
         },
-        "config/training/aggregations.yaml": {"aggregation_specs": [_spec(*one[:-1]) for one in SPECS]},
+        "config/training/aggregations.yaml": {"aggregation_specs": [_spec(*spec[:-1]) for spec in SPECS]},
         f"feature_services/{SERVICE}.yaml": {
             "name": SERVICE, "version": 1, "grain": ["tail_id", "origin_id"],
             "spine": {"view": "flights", "filters": [{"where": "NOT cancelled"}]}, "columns": columns,

@@ -111,7 +111,7 @@ class Tree:
     def _look(self) -> int:
         """Bytes of the tree now; remembers the peak and warns once."""
         members = _members()
-        used = sum(process_memory(one) for one in members)
+        used = sum(process_memory(member) for member in members)
         if used > self.report.peak_bytes:
             self.report.peak_bytes, self.report.peak_processes = used, len(members)
         if not self._warned and used * 100 > self.limits.budget_bytes * self.limits.warn_percent:
@@ -120,7 +120,7 @@ class Tree:
         return used
 
     def _say_over(self) -> None:
-        largest = sorted(((process_memory(one), _name(one)) for one in _members()), reverse=True)[:_MOST_NAMED]
+        largest = sorted(((process_memory(member), _name(member)) for member in _members()), reverse=True)[:_MOST_NAMED]
         named = ", ".join(f"{name} {_size(used)}" for used, name in largest)
         _say(f"above the budget of {_size(self.limits.budget_bytes)}: stopping the tree; the largest are {named}")
 
@@ -128,11 +128,11 @@ class Tree:
         """SIGTERM for those at the top, which stop what is theirs; SIGKILL for all that is left after the grace."""
         deadline = time.monotonic() + self.limits.grace_seconds
         while _members() and time.monotonic() < deadline:
-            for one in psutil.Process().children():
+            for child in psutil.Process().children():
                 # One whose parent has gone comes to the top, and is asked in its turn.
-                if one.pid not in self._asked:
-                    self._asked.add(one.pid)
-                    _send(one, signal.SIGTERM)
+                if child.pid not in self._asked:
+                    self._asked.add(child.pid)
+                    _send(child, signal.SIGTERM)
             if self._look() * 100 > self.limits.budget_bytes * _HARD_PERCENT:
                 break
             time.sleep(_LOOK_SECONDS)
@@ -239,7 +239,7 @@ def _handled(signals: list[int]) -> Iterator[None]:
 
 def _members() -> list[psutil.Process]:
     """Everything below this process that is alive, parents before their children."""
-    return [one for one in psutil.Process().children(recursive=True) if _alive(one)]
+    return [child for child in psutil.Process().children(recursive=True) if _alive(child)]
 
 
 def _alive(process: psutil.Process) -> bool:
@@ -251,10 +251,10 @@ def _alive(process: psutil.Process) -> bool:
 
 def _reap(kept: int | None = None) -> None:
     """Take the exit codes of adopted children; `kept` is waited for by its owner."""
-    for one in psutil.Process().children():
-        if one.pid != kept:
+    for child in psutil.Process().children():
+        if child.pid != kept:
             with contextlib.suppress(ChildProcessError):
-                os.waitpid(one.pid, os.WNOHANG)
+                os.waitpid(child.pid, os.WNOHANG)
 
 
 def _send(process: psutil.Process, number: signal.Signals) -> None:

@@ -88,7 +88,7 @@ def build_engines(bench: Bench, runtime: Path, polars_rounds: int | None = None)
 
 def profile(built: Built, days: int = 1, system: str = "daeda") -> str:
     """The operators that took longest, in seconds per day, as a note."""
-    slowest = sorted(built.operators.items(), key=lambda one: -one[1])[:6]
+    slowest = sorted(built.operators.items(), key=lambda item: -item[1])[:6]
     return f"{system}, seconds by operator: " + ", ".join(f"{name} {took / days:.3f}" for name, took in slowest)
 
 

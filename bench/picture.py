@@ -57,7 +57,7 @@ def _panel(axis: Any, name: str, result: Mapping[str, Any]) -> None:
     axis.set_title(f"{name}: {rows}", loc="left", fontsize=9, fontweight="bold")
     # No tick behind the longest bar: a cut one would seem to end there.
     axis.set_xticks([tick for tick in axis.get_xticks() if 0 <= tick <= cut])
-    axis.set_xlabel("seconds (→ cut)" if max(one["seconds"] for one in systems.values()) > cut else "seconds")
+    axis.set_xlabel("seconds (→ cut)" if max(system["seconds"] for system in systems.values()) > cut else "seconds")
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
 

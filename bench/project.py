@@ -61,7 +61,7 @@ class Project:
         return directory / "config" / "training" / "runtime.yaml"
 
     def _contract(self) -> dict[str, Any]:
-        types = {one["name"]: one["dtype"] for one in self.views[self.spine]["fields"]}
+        types = {field["name"]: field["dtype"] for field in self.views[self.spine]["fields"]}
         columns = [{"name": name, "kind": self._kind(name), "dtype": types[name]} for name in self.kept]
         for reference, dtype in self.looked_up.items():
             columns.append({"name": reference.partition(":")[2], "kind": "point_in_time", "dtype": dtype})

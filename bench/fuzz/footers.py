@@ -119,7 +119,7 @@ def check(changes: Sequence[Change], writer: int, hurt: tuple[str, int] | None, 
             elif hurt is None:
                 assert not blocked, f"a day takes what plan refuses: {ended.out}"
                 _compare(rows, columns, writer)
-        findings.add(outcome, [one.action for one in changes] + ([hurt[0]] if hurt else []), ended.seconds)
+        findings.add(outcome, [change.action for change in changes] + ([hurt[0]] if hurt else []), ended.seconds)
 
 
 def _compare(rows: list[dict[str, Any]], columns: Columns, writer: int) -> None:
@@ -134,26 +134,26 @@ def _compare(rows: list[dict[str, Any]], columns: Columns, writer: int) -> None:
     assert found == wanted, f"read {found}, and {wanted} was written"
 
 
-def _changed(columns: Columns, one: Change) -> Columns:
-    at = next((index for index, (name, _, _) in enumerate(columns) if name == one.column), None)
+def _changed(columns: Columns, change: Change) -> Columns:
+    at = next((index for index, (name, _, _) in enumerate(columns) if name == change.column), None)
     if at is None:
         return columns
     name, dtype, values = columns[at]
     changed = list(columns)
-    match one.action:
+    match change.action:
         case "add":
             changed.insert(
-                one.value % (len(columns) + 1), (EXTRA[one.value % len(EXTRA)], pa.float64(), [7.0, 8.0, 9.0])
+                change.value % (len(columns) + 1), (EXTRA[change.value % len(EXTRA)], pa.float64(), [7.0, 8.0, 9.0])
             )
         case "rename":
-            changed[at] = (EXTRA[one.value % len(EXTRA)], dtype, values)
+            changed[at] = (EXTRA[change.value % len(EXTRA)], dtype, values)
         case "retype":
-            changed[at] = (name, *list(TYPES.values())[one.value % len(TYPES)])
+            changed[at] = (name, *list(TYPES.values())[change.value % len(TYPES)])
         case "drop":
             del changed[at]
         case "moment" if name == "event_timestamp" and dtype == pa.timestamp("us"):
             moments = list(MOMENTS.values())
-            changed[at] = (name, dtype, [*values[:2], moments[one.value % len(moments)]])
+            changed[at] = (name, dtype, [*values[:2], moments[change.value % len(moments)]])
         case _:
             changed = changed[at:] + changed[:at]
     return changed

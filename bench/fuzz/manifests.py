@@ -65,7 +65,7 @@ def check(project: Any, changes: Sequence[Change], findings: Findings) -> None:
     outcome = next((word for word in ("skip", "rebuild", "blocked", "build") if word in ended.out), "refused")
     if "skip" in ended.out:
         # What a manifest says of its parts is held against their footers by --verify alone.
-        edited = any(one.action in ("replace", "drop", "copy", "garble", "cut") for one in changes)
+        edited = any(change.action in ("replace", "drop", "copy", "garble", "cut") for change in changes)
         assert edited or "skip" in verified.out, "a day that is skipped is stale when its parts are digested"
         visible = {path.name for path in directory.iterdir() if not path.name.startswith(("_", "."))}
         assert visible == {PART}, f"a day with {visible} is skipped"
@@ -75,7 +75,7 @@ def check(project: Any, changes: Sequence[Change], findings: Findings) -> None:
         again = build(project)
         assert again == rows, f"built anew: {again}"
         assert (directory / PART).read_bytes() == wanted
-    findings.add(outcome, [one.action for one in changes], ended.seconds)
+    findings.add(outcome, [change.action for change in changes], ended.seconds)
 
 
 def _clear(directory: Path) -> None:
@@ -86,38 +86,38 @@ def _clear(directory: Path) -> None:
         directory.rmdir()
 
 
-def _change(directory: Path, one: Change) -> None:
+def _change(directory: Path, change: Change) -> None:
     manifest, part = directory / "_manifest.json", directory / PART
     plain = manifest.is_file() and not manifest.is_symlink()
-    match one.action:
+    match change.action:
         case "replace" | "drop" | "copy" if plain:
             manifest.write_text(
-                _other_tree(manifest.read_text(encoding="utf-8", errors="replace"), one), encoding="utf-8"
+                _other_tree(manifest.read_text(encoding="utf-8", errors="replace"), change), encoding="utf-8"
             )
         case "garble" | "cut" if plain:
-            _garble(manifest, one)
+            _garble(manifest, change)
         case "part bytes" | "part size" | "part gone" | "part link" | "touch" if (
             part.is_file() and not part.is_symlink()
         ):
-            _change_part(part, one)
+            _change_part(part, change)
         case "foreign part":
-            (directory / f"part-{one.value % 9 + 1}-0.parquet").write_bytes(b"of an older run")
+            (directory / f"part-{change.value % 9 + 1}-0.parquet").write_bytes(b"of an older run")
         case "foreign file":
-            (directory / ("x.parquet", "notes.txt", "part-x-0.parquet", "a\nb")[one.value % 4]).touch()
+            (directory / ("x.parquet", "notes.txt", "part-x-0.parquet", "a\nb")[change.value % 4]).touch()
         case "foreign directory":
-            name = ("country=NO", "part-5-0.parquet")[one.value % 2]
+            name = ("country=NO", "part-5-0.parquet")[change.value % 2]
             if not os.path.lexists(directory / name):
                 (directory / name / "a.parquet").mkdir(parents=True)
         case "hidden file":
-            (directory / ("_SUCCESS", ".x", "_manifest.json.old")[one.value % 3]).touch()
+            (directory / ("_SUCCESS", ".x", "_manifest.json.old")[change.value % 3]).touch()
         case "manifest link" | "manifest fifo" if plain:
             manifest.rename(directory / "_kept")
-            manifest.symlink_to("_kept") if one.action == "manifest link" else os.mkfifo(manifest)
+            manifest.symlink_to("_kept") if change.action == "manifest link" else os.mkfifo(manifest)
         case _:
             pass
 
 
-def _other_tree(text: str, one: Change) -> str:
+def _other_tree(text: str, change: Change) -> str:
     try:
         tree = json.loads(text)
     except ValueError:
@@ -125,21 +125,21 @@ def _other_tree(text: str, one: Change) -> str:
     spots = [spot for spot in _spots(tree) if spot]
     if not spots:
         return text
-    *parents, last = spots[int(one.place * len(spots))]
+    *parents, last = spots[int(change.place * len(spots))]
     holder = tree
     for step in parents:
         holder = holder[step]
-    match one.action:
+    match change.action:
         case "drop":
             del holder[last]
         case "copy":
             value = tree
-            for step in spots[one.value % len(spots)]:
+            for step in spots[change.value % len(spots)]:
                 value = value[step]
             holder[last] = copy.deepcopy(value)
         case _:
-            holder[last] = HOSTILE[one.value % len(HOSTILE)]
-    return json.dumps(tree, default=str, ensure_ascii=one.value % 2 == 0).encode("utf-8", "replace").decode()
+            holder[last] = HOSTILE[change.value % len(HOSTILE)]
+    return json.dumps(tree, default=str, ensure_ascii=change.value % 2 == 0).encode("utf-8", "replace").decode()
 
 
 def _spots(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -147,26 +147,26 @@ def _spots(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *(spot for key, value in items for spot in _spots(value, (*path, key)))]
 
 
-def _garble(manifest: Path, one: Change) -> None:
+def _garble(manifest: Path, change: Change) -> None:
     content = bytearray(manifest.read_bytes())
-    at = int(one.place * len(content))
-    if one.action == "cut":
+    at = int(change.place * len(content))
+    if change.action == "cut":
         del content[at:]
     elif content:
-        content[at] = one.value % 256
+        content[at] = change.value % 256
     manifest.write_bytes(content)
 
 
-def _change_part(part: Path, one: Change) -> None:
+def _change_part(part: Path, change: Change) -> None:
     content = bytearray(part.read_bytes())
     before = part.stat()
-    match one.action:
+    match change.action:
         case "part bytes" if content:
-            content[int(one.place * len(content))] ^= 1 + one.value % 255
+            content[int(change.place * len(content))] ^= 1 + change.value % 255
             part.write_bytes(content)
             os.utime(part, ns=(before.st_atime_ns, before.st_mtime_ns))
         case "part size":
-            part.write_bytes(content[: int(one.place * len(content))])
+            part.write_bytes(content[: int(change.place * len(content))])
         case "part gone":
             part.unlink()
         case "part link":

@@ -88,16 +88,16 @@ def _places(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-def _changed(tree: Any, one: Change) -> Any:
+def _changed(tree: Any, change: Change) -> Any:
     places = _places(tree)
     if not places:
-        return HOSTILE[one.value % len(HOSTILE)]
-    *parents, last = places[int(one.place * len(places))]
+        return HOSTILE[change.value % len(HOSTILE)]
+    *parents, last = places[int(change.place * len(places))]
     holder = tree
     for part in parents:
         holder = holder[part]
-    hostile = copy.deepcopy(HOSTILE[one.value % len(HOSTILE)])
-    match one.action:
+    hostile = copy.deepcopy(HOSTILE[change.value % len(HOSTILE)])
+    match change.action:
         case "drop":
             del holder[last]
         case "replace":
@@ -105,11 +105,11 @@ def _changed(tree: Any, one: Change) -> Any:
         case "double" if isinstance(holder, list):
             holder.insert(last, copy.deepcopy(holder[last]))
         case "wrap" | "double":
-            holder[last] = [holder[last]] if one.value % 2 else {"name": holder[last]}
+            holder[last] = [holder[last]] if change.value % 2 else {"name": holder[last]}
         case "rename" if isinstance(holder, dict):
             holder[str(hostile)] = holder.pop(last)
         case _:
-            other = places[one.value % len(places)]
+            other = places[change.value % len(places)]
             value = tree
             for part in other:
                 value = value[part] if isinstance(value, dict | list) else value

@@ -122,7 +122,7 @@ def _add_columns(made: TinyProject) -> None:
         rest = {key: value for key, value in spec.items() if key not in ("view", "attributes")}
         specs.append({"name": name, "entity": "user", "history": history, **rest})
         outputs = [f"{name}_{window}" for window in spec["windows"]] if "windows" in spec else [name]
-        columns += [{"name": one, "kind": "rolling", "dtype": dtype} for one in outputs]
+        columns += [{"name": output, "kind": "rolling", "dtype": dtype} for output in outputs]
     columns += [
         {"name": "share", "kind": "derived", "dtype": "double", "expression": "spent / nullif(events_1d, 0) * 1e-3"},
         {"name": "is_cheap", "kind": "derived", "dtype": "bool", "expression": "coalesce(price, 9) < 3 OR kind = 'x'"},
@@ -222,7 +222,7 @@ def _build(
             label_columns=("user_id",), project_root=str(made.root),
             # A copy of the data consists of links, and what they lead to is read.
             sources=() if data is None else (str(data), str(made.root / "data")),
-            searched=frozenset(one.name for one in operators if searched and isinstance(one, PointInTimeJoin)),
+            searched=frozenset(join.name for join in operators if searched and isinstance(join, PointInTimeJoin)),
         )  # fmt: skip
         register_run(context, ThreadDaySlots(1))
         try:

@@ -98,10 +98,10 @@ def changing(kind: type[Operator] | Any, **update: Any) -> Callable[[Operator], 
 def longer(operator: Any) -> tuple[Any, ...]:
     """Every window a day longer."""
     return tuple(
-        one.model_copy(update={"window": Duration.parse(f"{one.window.nanoseconds + 86_400 * 10**9}ns")})
-        if one.window.nanoseconds is not None
-        else one
-        for one in operator.aggregates
+        aggregate.model_copy(update={"window": Duration.parse(f"{aggregate.window.nanoseconds + 86_400 * 10**9}ns")})
+        if aggregate.window.nanoseconds is not None
+        else aggregate
+        for aggregate in operator.aggregates
     )
 
 
@@ -110,7 +110,7 @@ def always_true(operator: Any) -> str | None:
 
 
 def without_defaults(operator: Any) -> tuple[Any, ...]:
-    return tuple(one.model_copy(update={"default": None}) for one in operator.columns)
+    return tuple(column.model_copy(update={"default": None}) for column in operator.columns)
 
 
 OPERATORS: dict[str, tuple[Callable[[Operator], Operator], set[str]]] = {

@@ -117,7 +117,7 @@ def single_process(root: Path, day: dt.date) -> list[str]:
 def test_a_profile_has_the_steps_of_each_day(root: Path, running_ray: None) -> None:
     build_enriched(EnrichRun(*opened(root), DAYS, profile=True))
     _, dag = opened(root)
-    columns = [f"{one.kind} {one.column}" for one in dag.enrichments]
+    columns = [f"{enrichment.kind} {enrichment.column}" for enrichment in dag.enrichments]
     for day in DAYS:
         profile = read_profile(Layout(root / "output" / "likes"), "enriched", day)
         assert profile is not None
@@ -126,7 +126,7 @@ def test_a_profile_has_the_steps_of_each_day(root: Path, running_ray: None) -> N
         manifest = manifest_of(enriched(root, day))
         assert {steps[name].rows for name in ("read skeleton", *columns, "write part")} == {manifest.rows}
         assert steps["write part"].written_bytes >= sum(part.size for part in manifest.parts)
-        assert all(one.peak_bytes > 2**20 for one in profile.operators)
+        assert all(operator.peak_bytes > 2**20 for operator in profile.operators)
 
 
 def test_days_are_enriched_in_order_and_published(root: Path, running_ray: None, capfd: Any) -> None:
