@@ -90,14 +90,14 @@ def summary(said: str) -> dict[str, int]:
     if line is None:
         return {}
     found = {name: pattern.search(line) for name, pattern in _FIGURES.items()}
-    return {name: 0 if one is None else int(one[1].replace(",", "")) for name, one in found.items()}
+    return {name: 0 if match is None else int(match[1].replace(",", "")) for name, match in found.items()}
 
 
-def told(one: dict[str, Any]) -> str:
+def told(audit: dict[str, Any]) -> str:
     """One line of figures."""
     return (
-        f"{one['cpu_seconds']} s of CPU, {one['seconds']} s, {one['peak_mib']} MiB; {one['values']:,} values, "
-        f"{one['mismatches']} mismatches; {one['rows']:,} rows rebuilt, {one['changes']} changes"
+        f"{audit['cpu_seconds']} s of CPU, {audit['seconds']} s, {audit['peak_mib']} MiB; {audit['values']:,} values, "
+        f"{audit['mismatches']} mismatches; {audit['rows']:,} rows rebuilt, {audit['changes']} changes"
     )
 
 

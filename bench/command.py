@@ -65,9 +65,9 @@ def print_outcome(bench: Bench, outcome: Outcome) -> None:
     for heading in ("system", "seconds", "peak MiB", "rounds", "daeda takes so many times as long"):
         table.add_column(heading, justify="left" if heading == "system" else "right")
     own = outcome.systems.get("daeda")
-    for name, one in outcome.systems.items():
-        ratio = f"{own.seconds / one.seconds:.2f}" if own is not None and one.seconds else ""
-        table.add_row(name, f"{one.seconds:.3f}", f"{one.peak_mib:,.0f}", str(one.rounds), ratio)
+    for name, timed in outcome.systems.items():
+        ratio = f"{own.seconds / timed.seconds:.2f}" if own is not None and timed.seconds else ""
+        table.add_row(name, f"{timed.seconds:.3f}", f"{timed.peak_mib:,.0f}", str(timed.rounds), ratio)
     console = Console()
     console.print(table)
     for name, value in outcome.figures.items():

@@ -39,7 +39,7 @@ def check_equal(
 def _same(left: pa.ChunkedArray, right: pa.ChunkedArray) -> bool:
     if pa.types.is_floating(left.type):
         # An empty sum is 0 for some peers and NULL for daeda.
-        ours, theirs = (one.fill_null(0.0).to_numpy() for one in (left, right))
+        ours, theirs = (column.fill_null(0.0).to_numpy() for column in (left, right))
         return bool(np.allclose(ours, theirs, rtol=_RELATIVE, atol=_RELATIVE))
     ours, theirs = left.combine_chunks(), right.cast(left.type).combine_chunks()
     return bool(ours.equals(theirs))

@@ -153,7 +153,7 @@ def write_result(path: Path, bench: Bench, outcome: Outcome) -> None:
         "machine": describe_machine(),
         "threads": THREADS,
         "load": round(os.getloadavg()[0], 1),
-        "systems": {name: one.as_json() for name, one in outcome.systems.items()},
+        "systems": {name: timed.as_json() for name, timed in outcome.systems.items()},
         "equal": outcome.equal,
         "figures": {name: round(value, 4) for name, value in outcome.figures.items()},
         "skipped": bench.skipped,

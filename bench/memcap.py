@@ -139,8 +139,8 @@ class Tree:
             _reap()
         while left := _members():
             # From the top, so that nobody is left to start a process anew.
-            for one in left:
-                _send(one, signal.SIGKILL)
+            for process in left:
+                _send(process, signal.SIGKILL)
             time.sleep(_LOOK_SECONDS / 10)
             _reap()
 

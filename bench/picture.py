@@ -22,9 +22,9 @@ def draw(results: Results, path: Path) -> None:
     mpl.rcParams.update({"svg.hashsalt": "daeda", "font.size": 9, "svg.fonttype": "path"})
     import matplotlib.pyplot as plt
 
-    shown = {name: one for name, one in results.items() if "daeda" in one["systems"] and len(one["systems"]) > 1}
+    shown = {name: run for name, run in results.items() if "daeda" in run["systems"] and len(run["systems"]) > 1}
     rows = -(-max(len(shown), 1) // _COLUMNS)
-    longest = max((len(one["systems"]) for one in shown.values()), default=1)
+    longest = max((len(result["systems"]) for result in shown.values()), default=1)
     figure, axes = plt.subplots(rows, _COLUMNS, figsize=(11, rows * (0.9 + 0.27 * longest)), squeeze=False)
     for axis in axes.flat[len(shown) :]:
         axis.axis("off")
@@ -40,14 +40,14 @@ def _panel(axis: Any, name: str, result: Mapping[str, Any]) -> None:
         system: one for system, one in sorted(result["systems"].items(), key=_order) if system != "best_handwritten"
     }
     own = result["systems"]["daeda"]["seconds"]
-    peers = [one["seconds"] for system, one in systems.items() if not system.startswith("daeda")]
+    peers = [measured["seconds"] for system, measured in systems.items() if not system.startswith("daeda")]
     cut = max(_CUT * own, 1.5 * min(peers, default=0.0))
-    for place, (system, one) in enumerate(systems.items()):
-        seconds = one["seconds"]
+    for place, (system, measured) in enumerate(systems.items()):
+        seconds = measured["seconds"]
         colour = _OWN if system.startswith("daeda") else _BEST if seconds == min(peers) else _PEER
         axis.barh(place, min(seconds, cut), color=colour, height=0.72)
         arrow = "  →" if seconds > cut else ""
-        label = f"{seconds:.2f} s, {one['peak_mib']:,.0f} MiB{arrow}"
+        label = f"{seconds:.2f} s, {measured['peak_mib']:,.0f} MiB{arrow}"
         axis.text(min(seconds, cut) + cut * 0.015, place, label, va="center", fontsize=8)
     axis.set_yticks(range(len(systems)), list(systems))
     axis.invert_yaxis()

@@ -50,7 +50,7 @@ class Project:
                 "output_columns": [*self.kept, *looked_up, *self.types],
                 "rows_per_part": 100_000_000, "compute": {"duckdb_config": limits},
             },
-            "config/training/aggregations.yaml": {"aggregation_specs": [dict(one) for one in self.rolling]},
+            "config/training/aggregations.yaml": {"aggregation_specs": [dict(aggregate) for aggregate in self.rolling]},
             f"feature_services/{SERVICE}.yaml": self._contract(),
             **{f"feature_views/{name}.yaml": {"name": name, **view} for name, view in self.views.items()},
         }  # fmt: skip
@@ -70,7 +70,7 @@ class Project:
             columns.append({"name": name, "kind": "rolling", "dtype": dtype, **default})
         spine: dict[str, Any] = {"view": self.spine}
         if self.filters:
-            spine["filters"] = [dict(one) for one in self.filters]
+            spine["filters"] = [dict(condition) for condition in self.filters]
         return {"name": SERVICE, "version": 1, "grain": list(self.grain), "spine": spine, "columns": columns}
 
     def _kind(self, name: str) -> str:

@@ -138,10 +138,12 @@ def _workload(name: str, result: Mapping[str, Any]) -> str:
     lines = [f"### {name}", "", f"{about} ({rows}).{load}", ""]
     own = result["systems"].get("daeda")
     lines += ["| system | seconds | peak MiB | median of | daeda's time over its |", "|---|---|---|---|---|"]
-    for system, one in result["systems"].items():
-        ratio = f"{own['seconds'] / one['seconds']:.2f}" if own and one["seconds"] and system != "daeda" else ""
-        rounds = one.get("rounds", "")
-        lines.append(f"| {system} | {one['seconds']:.3f} | {one['peak_mib']:,.0f} | {rounds} | {ratio} |")
+    for system, measured in result["systems"].items():
+        ratio = (
+            f"{own['seconds'] / measured['seconds']:.2f}" if own and measured["seconds"] and system != "daeda" else ""
+        )
+        rounds = measured.get("rounds", "")
+        lines.append(f"| {system} | {measured['seconds']:.3f} | {measured['peak_mib']:,.0f} | {rounds} | {ratio} |")
     lines.append("")
     lines += [f"- {name}: {value:,.2f}." for name, value in result.get("figures", {}).items()]
     lines += [f"- {note}." for note in result.get("notes", ())]

@@ -63,7 +63,7 @@ def _tacks(random: np.random.Generator, count: int) -> pa.Array:
     ranks = draw(random, zipf(TACKS, 1.0), int(lengths.sum()))
     lists = np.split(ranks + 1, np.cumsum(lengths)[:-1])
     return pa.array(
-        [None if gone else list(dict.fromkeys(one.tolist())) for one, gone in zip(lists, missing, strict=True)],
+        [None if gone else list(dict.fromkeys(tags.tolist())) for tags, gone in zip(lists, missing, strict=True)],
         pa.list_(pa.int64()),
     )
 

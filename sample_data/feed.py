@@ -47,7 +47,7 @@ def visits_that_begin_on(options: Options, artworks: Artworks, taste: np.ndarray
     artwork, shown = _choose(random, artworks, page_time[page])
     event = _reaction(random, artworks.style[artwork] == taste[user[visit[page]]])
 
-    names = np.array([f"{day:05d}-{one:06d}" for one in range(visits)] or [""], dtype=object)
+    names = np.array([f"{day:05d}-{number:06d}" for number in range(visits)] or [""], dtype=object)
     rows = pa.concat_tables(
         [
             _table(user[visit] + 1, None, np.full(len(visit), "refresh"), page_time, names[visit], lost, artworks),

@@ -158,7 +158,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _harmless(text: str) -> str:
     """The text without what a terminal would obey, or not show."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
 def _say(line: str) -> None:

@@ -26,7 +26,7 @@ def profile_rows(options: Options) -> pa.Table:
     signed_up = first - random.integers(0, 900 * DAY_MS, len(users))
     country = draw(random, zipf(len(COUNTRIES) + 1, 0.8), len(users))  # the last one: not given
     plan = draw(random, zipf(len(PLANS), 1.5), len(users))
-    tacks = [sorted(set(one)) for one in random.integers(1, TACKS + 1, (len(users), 3)).tolist()]
+    tacks = [sorted(set(chosen)) for chosen in random.integers(1, TACKS + 1, (len(users), 3)).tolist()]
 
     changed = np.flatnonzero(random.random(len(users)) < 0.2)
     since = random.integers(first[changed], options.end_ms)

@@ -91,8 +91,8 @@ def run(examples: int, number: int, findings: Findings) -> None:
 def check(changes: Sequence[Change], writer: int, hurt: tuple[str, int] | None, findings: Findings) -> None:
     """Build a day over the file; AssertionError where a value differs from what was written under that very name."""
     columns = [(name, dtype, list(values)) for name, (dtype, values) in BASE.items()]
-    for one in changes:
-        columns = _changed(columns, one)
+    for change in changes:
+        columns = _changed(columns, change)
     with scratch() as root:
         project = tiny_project(root)
         write_items(root)

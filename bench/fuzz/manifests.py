@@ -57,8 +57,8 @@ def check(project: Any, changes: Sequence[Change], findings: Findings) -> None:
     rows = build(project)
     assert isinstance(rows, list), rows
     wanted = (directory / PART).read_bytes()
-    for one in changes:
-        _change(directory, one)
+    for change in changes:
+        _change(directory, change)
     words = ["pipeline", "plan", "ranking", "--runtime-config-path", str(project.runtime_path)]
     ended = run_command(words)
     verified = run_command([*words, "--verify"])

@@ -46,7 +46,9 @@ left = st.builds(Left, st.sampled_from(PLACES), st.sampled_from(KINDS))
 
 def run(examples: int, number: int, findings: Findings) -> None:
     """So many examples; raises what the first finding raises, shrunk."""
-    explore(st.tuples(st.lists(left, max_size=4), st.booleans()), examples, number, lambda one: check(*one, findings))
+    explore(
+        st.tuples(st.lists(left, max_size=4), st.booleans()), examples, number, lambda drawn: check(*drawn, findings)
+    )
 
 
 def check(things: Sequence[Left], published: bool, findings: Findings) -> None:

@@ -68,12 +68,12 @@ class Project:
         names = list(self.texts)
         trees = {name: copy.deepcopy(self.trees[name]) for name in names}
         texts: dict[str, str] = {}
-        for one in wanted:
-            name = names[one.file % len(names)]
-            if one.action in ("damage", "garble"):
-                texts[name] = _damaged(texts.get(name, self.texts[name]), one)
+        for change in wanted:
+            name = names[change.file % len(names)]
+            if change.action in ("damage", "garble"):
+                texts[name] = _damaged(texts.get(name, self.texts[name]), change)
             else:
-                trees[name] = _changed(trees[name], one)
+                trees[name] = _changed(trees[name], change)
         for name in names:
             if trees[name] != self.trees[name] and name not in texts:
                 texts[name] = yaml.safe_dump(trees[name], sort_keys=False, allow_unicode=True)
@@ -117,14 +117,14 @@ def _changed(tree: Any, change: Change) -> Any:
     return tree
 
 
-def _damaged(text: str, one: Change) -> str:
+def _damaged(text: str, change: Change) -> str:
     lines = text.splitlines(keepends=True)
-    at = int(one.place * (len(lines) + 1))
-    if one.action == "damage":
-        return "".join([*lines[:at], DAMAGE[one.value % len(DAMAGE)], *lines[at:]])
-    letter = "\0\t:-[]{}&*!|>'\"%@`#,\u2028é\ud800"[one.value % 22]
-    spot = int(one.place * (len(text) + 1))
-    return text[:spot] + letter + text[spot + one.value % 3 :]
+    at = int(change.place * (len(lines) + 1))
+    if change.action == "damage":
+        return "".join([*lines[:at], DAMAGE[change.value % len(DAMAGE)], *lines[at:]])
+    letter = "\0\t:-[]{}&*!|>'\"%@`#,\u2028é\ud800"[change.value % 22]
+    spot = int(change.place * (len(text) + 1))
+    return text[:spot] + letter + text[spot + change.value % 3 :]
 
 
 def check(project: Project, wanted: Sequence[Change], words: Sequence[str], root: Path, findings: Findings) -> None:
@@ -135,7 +135,7 @@ def check(project: Project, wanted: Sequence[Change], words: Sequence[str], root
         path.write_bytes(content)
     command = ["pipeline", words[0], project.service, *words[1:]]
     ended = run_command([*command, "--runtime-config-path", str(root / "config/training/runtime.yaml")])
-    findings.add(f"exit {ended.code}", [one.action for one in wanted], ended.seconds)
+    findings.add(f"exit {ended.code}", [change.action for change in wanted], ended.seconds)
 
 
 def run(service: str, examples: int, number: int, findings: Findings) -> None:

@@ -43,7 +43,7 @@ def duckdb_io(data: Path, out: str, threads: int) -> None:
         spine = connection.execute(f"SELECT rid, {read} FROM '{data}/sp.parquet'").fetchnumpy()
         query = f"SELECT {read}, epoch_us(created) AS created, amount FROM '{data}/ev.parquet'"
         events = connection.execute(query).fetchnumpy()
-        answer = compute(*({name: np.asarray(one[name]) for name in one} for one in (spine, events)))
+        answer = compute(*({name: np.asarray(table[name]) for name in table} for table in (spine, events)))
         connection.register("answer", answer)
         connection.execute(f"COPY (FROM answer) TO '{out}' (FORMAT parquet)")
 
@@ -55,7 +55,7 @@ def polars_io(data: Path, out: str, threads: int) -> None:
     spine = pl.read_parquet(data / "sp.parquet").with_columns(ts=seconds)
     created = pl.col("created").cast(pl.Int64)
     events = pl.read_parquet(data / "ev.parquet", columns=list(_EVENTS)).with_columns(ts=seconds, created=created)
-    answer = compute(*({name: one[name].to_numpy() for name in one.columns} for one in (spine, events)))
+    answer = compute(*({name: table[name].to_numpy() for name in table.columns} for table in (spine, events)))
     pl.DataFrame(answer).write_parquet(out, compression="snappy")
 
 

@@ -48,10 +48,10 @@ def run(bench: Bench) -> Outcome:
             "daeda_30_days": _build(bench, scratch, data, month, rounds),
             "daeda_365_days": _build(bench, scratch, data, year, 1),
         }
-    systems = {name: one.timed for name, one in built.items()}
+    systems = {name: run.timed for name, run in built.items()}
     systems |= _enriched(bench)
-    walls = {name: one.timed.more["wall_seconds"] for name, one in built.items()}
-    peaks = {name: one.peak_mib for name, one in systems.items()}
+    walls = {name: run.timed.more["wall_seconds"] for name, run in built.items()}
+    peaks = {name: timed.peak_mib for name, timed in systems.items()}
     figures = {"seconds per day in a run of 365": (walls["daeda_365_days"] - walls["daeda_3_days"]) / (year - few)}
     if not bench.tiny:
         figures["memory of 30 days/3 days"] = peaks["daeda_30_days"] / peaks["daeda_3_days"]
@@ -87,5 +87,5 @@ def _enrich(data: Path, days: int, rounds: int) -> Timed:
         shutil.rmtree(data / "output" / SERVICE / "enriched", ignore_errors=True)
         words = [sys.executable, "-m", "enrich", "--runtime-config-path", str(runtime(data))]
         measured.append(run_measured(words, {"DAEDA_FEED_END": day_after(days - 1).isoformat()}))
-    seconds, peaks = ([getattr(one, name) for one in measured] for name in ("seconds", "peak_mib"))
+    seconds, peaks = ([getattr(timed, name) for timed in measured] for name in ("seconds", "peak_mib"))
     return Timed(statistics.median(seconds), statistics.median(peaks), rounds)

@@ -31,12 +31,12 @@ def run(bench: Bench) -> Outcome:
         service = replace(project(("distinct",)), rolling=[spec])
         built = build_engines(bench, service.write(scratch / "project", data, LAST_DAY, LAST_DAY))
         own = built["daeda"].day(LAST_DAY)
-        systems = {name: one.timed for name, one in built.items()}
+        systems = {name: run.timed for name, run in built.items()}
         rounds = min(bench.rounds, 3)
         answer = scratch / "range_join.parquet"
         words = [str(data), str(answer), str(_DAYS), str(rounds), str(THREADS)]
         systems["range_join"] = run_script("bench.peers.range_join", words, rounds)
         check_equal(own, pq.read_table(answer), "range_join", sort=("event_timestamp", "user_id"))
     figures = {"range_join/daeda": systems["range_join"].seconds / systems["daeda"].seconds}
-    notes = tuple(profile(one, system=name) for name, one in built.items())
+    notes = tuple(profile(run, system=name) for name, run in built.items())
     return Outcome({"spine": feed.spine_rows, "events": feed.events}, systems, True, figures, notes)

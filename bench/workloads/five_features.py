@@ -104,7 +104,7 @@ def run(bench: Bench, variant: str) -> Outcome:
         runtime = five_features(memory_limit=limit).write(scratch / "project", data, LAST_DAY, LAST_DAY)
         built = build_engines(bench, runtime)
         own = built["daeda"].day(LAST_DAY)
-        systems = {name: one.timed for name, one in built.items()}
+        systems = {name: run.timed for name, run in built.items()}
         if "daeda_polars" in built:
             check_equal(own, built["daeda_polars"].day(LAST_DAY), "daeda_polars")
         for system, reader in HAND_WRITTEN.items():
@@ -115,7 +115,7 @@ def run(bench: Bench, variant: str) -> Outcome:
                 check_equal(own, pq.read_table(answer), system)
         hand_written = [systems[name] for name in HAND_WRITTEN if name in systems]
         if hand_written:
-            systems["best_handwritten"] = min(hand_written, key=lambda one: one.seconds)
+            systems["best_handwritten"] = min(hand_written, key=lambda timing: timing.seconds)
         if bench.wants("window_frame") and variant != "large":
             systems |= _window_frame(bench, data, scratch, own)
         others = {} if bench.tiny else _without_start_up(bench, scratch, systems)
@@ -132,7 +132,7 @@ def _window_frame(bench: Bench, data: Path, scratch: Path, own: Any) -> dict[str
         return {}
     rounds = min(bench.rounds, 3)
     timed = [run_rolling(data, scratch, query, "win", rounds, own) for query in _WINDOW_FRAMES.values()]
-    return {"window_frame": Timed(sum(one.seconds for one in timed), max(one.peak_mib for one in timed), rounds)}
+    return {"window_frame": Timed(sum(run.seconds for run in timed), max(run.peak_mib for run in timed), rounds)}
 
 
 def _without_start_up(bench: Bench, scratch: Path, systems: Mapping[str, Timed]) -> dict[str, float]:
@@ -165,7 +165,7 @@ def _figures(systems: dict[str, Timed], feed: Feed) -> dict[str, float]:
 
 
 def _notes(systems: Mapping[str, Timed], built: dict[str, Built]) -> tuple[str, ...]:
-    notes = [profile(one, system=name) for name, one in built.items()]
+    notes = [profile(run, system=name) for name, run in built.items()]
     if "window_frame" in systems:
         notes.append(
             "window_frame: rolling.py win, its three queries one after another, without the point-in-time view"

@@ -82,8 +82,8 @@ def count_rows(output: Path) -> int:
 
 
 def evaluate(runs: Runs, rows_per_day: float, short: int, long: int) -> Timed:
-    seconds = {days: statistics.median(one.seconds for one in rounds) for days, rounds in runs.items()}
-    peaks = {days: round(statistics.median(one.peak_mib for one in rounds), 1) for days, rounds in runs.items()}
+    seconds = {days: statistics.median(timed.seconds for timed in rounds) for days, rounds in runs.items()}
+    peaks = {days: round(statistics.median(timed.peak_mib for timed in rounds), 1) for days, rounds in runs.items()}
     per_day = (seconds[long] - seconds[short]) / (long - short)
     more = {
         "rows_per_second": round(rows_per_day / per_day),

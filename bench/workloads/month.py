@@ -39,10 +39,10 @@ def run(bench: Bench) -> Outcome:
     rounds = min(bench.rounds, 3)
     with bench.scratch() as scratch:
         built = {f"daeda_{days}d": _build(bench, scratch, data, days, count, rounds) for days in (7, 90)}
-    systems = {name: one.timed for name, one in built.items()}
-    figures = {f"{name} seconds per day": one.seconds / count for name, one in systems.items()}
+    systems = {name: run.timed for name, run in built.items()}
+    figures = {f"{name} seconds per day": run.seconds / count for name, run in systems.items()}
     figures["90 days/7 days"] = systems["daeda_90d"].seconds / systems["daeda_7d"].seconds
-    notes = tuple(profile(one, count, name) for name, one in built.items())
+    notes = tuple(profile(run, count, name) for name, run in built.items())
     return Outcome({"per day": feed.spine_rows, "days": count}, systems, True, figures, notes)
 
 

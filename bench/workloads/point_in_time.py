@@ -196,5 +196,5 @@ def _median(rounds: int, once: Callable[[], Timed]) -> Timed:
     # The first process finds the files outside of the cache of the system.
     once()
     measured = [once() for _ in range(rounds)]
-    seconds = statistics.median(one.seconds for one in measured)
-    return Timed(seconds, statistics.median(one.peak_mib for one in measured), rounds)
+    seconds = statistics.median(timed.seconds for timed in measured)
+    return Timed(seconds, statistics.median(timed.peak_mib for timed in measured), rounds)

@@ -58,7 +58,7 @@ def run(bench: Bench, variant: str) -> Outcome:
         runtime = project(specs).write(scratch / "project", data, LAST_DAY, LAST_DAY)
         built = build_engines(bench, runtime)
         own = built["daeda"].day(LAST_DAY)
-        systems = {name: one.timed for name, one in built.items()}
+        systems = {name: run.timed for name, run in built.items()}
         ways = {name: way for name, way in WAYS.items() if bench.wants(name)}
         if not SHARED_PEERS.is_dir():
             bench.skip("rolling.py", f"{SHARED_PEERS} is not there")
@@ -76,5 +76,5 @@ def run(bench: Bench, variant: str) -> Outcome:
     if quickest:
         systems["best_handwritten"] = systems[quickest]
         figures["daeda/best_handwritten"] = systems["daeda"].seconds / systems[quickest].seconds
-    notes = (f"best_handwritten is {quickest}", *(profile(one, system=name) for name, one in built.items()))
+    notes = (f"best_handwritten is {quickest}", *(profile(run, system=name) for name, run in built.items()))
     return Outcome({"spine": feed.spine_rows, "events": feed.events}, systems, True, figures, notes)

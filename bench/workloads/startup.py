@@ -45,6 +45,6 @@ def _time(command: list[str], rounds: int) -> Timed:
     # Once without a clock: byte code is compiled, and files come into the cache.
     subprocess.run(command, check=True, capture_output=True)
     measured = [run_measured(command) for _ in range(rounds)]
-    more = {"cpu_seconds": round(statistics.median(one.cpu_seconds for one in measured), 3)}
-    peak = statistics.median(one.peak_mib for one in measured)
-    return Timed(statistics.median(one.seconds for one in measured), peak, rounds, more)
+    more = {"cpu_seconds": round(statistics.median(timed.cpu_seconds for timed in measured), 3)}
+    peak = statistics.median(timed.peak_mib for timed in measured)
+    return Timed(statistics.median(timed.seconds for timed in measured), peak, rounds, more)

@@ -111,7 +111,7 @@ def run(bench: Bench) -> Outcome:
         # A thousand rolling expressions take Polars long: one round says enough.
         built = build_engines(bench, service.write(scratch / "project", data, DAY, DAY), polars_rounds=1)
         own = built["daeda"].day(DAY)
-        systems = {name: one.timed for name, one in built.items()}
+        systems = {name: run.timed for name, run in built.items()}
         if "daeda_polars" in built:
             check_equal(own, built["daeda_polars"].day(DAY), "daeda_polars")
         ways = {name: way for name, way in WAYS.items() if bench.wants(name)}
@@ -132,5 +132,5 @@ def run(bench: Bench) -> Outcome:
         best = min(hand_written, key=lambda name: systems[name].seconds)
         systems["best_handwritten"] = systems[best]
         figures["daeda/best_handwritten"] = systems["daeda"].seconds / systems[best].seconds
-    notes = tuple(profile(one, system=name) for name, one in built.items())
+    notes = tuple(profile(run, system=name) for name, run in built.items())
     return Outcome({"spine": size.spine, "events": size.events}, systems, True, figures, notes)
