@@ -62,13 +62,7 @@ _SHARED = frozenset({"name", "inputs", "output", "op_kind"})
 # Columns whose aggregates the reference shows the types of.
 _COLUMNS = ("int32", "decimal(12, 2)", "float", "string", "list<int64>")
 _DEFAULT = re.compile(r" \(default: \d+\)")
-_PLAIN: Mapping[type, str] = {
-    str: "text",
-    int: "whole number",
-    bool: "true or false",
-    float: "number",
-    dt.date: "day",
-}
+_PLAIN: Mapping[type, str] = {str: "text", int: "whole number", bool: "true or false", float: "number", dt.date: "day"}
 
 
 def main() -> int:

@@ -11,13 +11,7 @@ from daeda.compiler.lookups import check_lookups
 from daeda.compiler.makers import check_alike, check_makers
 from daeda.compiler.pipeline_file import edited_path, load_edited
 from daeda.compiler.reach import check_reach
-from daeda.compiler.resolve import (
-    check_output_columns,
-    check_references,
-    check_spine,
-    resolve_columns,
-    resolve_derived,
-)
+from daeda.compiler.resolve import check_output_columns, check_references, check_spine, resolve_columns, resolve_derived
 from daeda.compiler.resolved import Resolved
 from daeda.errors import ConfigError, NotBuiltYet, did_you_mean
 from daeda.operators.dag import Dag
@@ -64,10 +58,7 @@ def check_filters(resolved: Resolved) -> None:
         if spine_filter.covered_by is not None:
             view_name = spine_filter.covered_by.view
             if view_name not in project.views:
-                resolved.mistakes.add(
-                    where,
-                    f"no feature view '{view_name}': {did_you_mean(view_name, project.views)}",
-                )
+                resolved.mistakes.add(where, f"no feature view '{view_name}': {did_you_mean(view_name, project.views)}")
                 continue
             other = Relation(tuple(Column(field.name, field.dtype) for field in project.views[view_name].fields))
             _record(resolved, where, partial(same_keys, relation, other, (spine_filter.covered_by.column,)))

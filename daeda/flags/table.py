@@ -23,7 +23,7 @@ Kind = Value | Literal["texts", "choice", "switch", "on"]
 
 @dataclass(frozen=True)
 class Flag:
-    """One flag. `kind` says how its word is read, `position` which setting of runtime.yaml it overrides, if one.
+    """One flag. `kind` says how its word is read, `setting` what it overrides in runtime.yaml: `ray.num_cpus`.
 
     Without a word it has the value `default`; a choice that is given without a word has the value `bare`.
     """
@@ -31,11 +31,11 @@ class Flag:
     flag: str
     kind: Kind
     text: str
+    setting: str = ""
     metavar: str | None = None
     default: Any = None
     choices: tuple[str, ...] = ()
     bare: str | None = None
-    position: tuple[str, ...] = ()
 
     @property
     def dest(self) -> str:
@@ -43,14 +43,14 @@ class Flag:
         return self.flag.removeprefix("--").replace("-", "_")
 
     @property
-    def setting(self) -> str:
-        """The setting as it is written in a sentence: `ray.num_cpus`."""
-        return ".".join(self.position)
+    def position(self) -> tuple[str, ...]:
+        """The position of the setting in runtime.yaml."""
+        return tuple(self.setting.split("."))
 
     @property
     def help(self) -> str:
         """The help text."""
-        if not self.position:
+        if not self.setting:
             return self.text
         example = ", like 8GiB" if self.kind == "size" else ""
         return f"{self.text}{example}; overrides {self.setting} of runtime.yaml"
@@ -64,28 +64,30 @@ class FlagGroup:
     flags: tuple[Flag, ...]
 
 
-PROJECT = FlagGroup(
+def _group(title: str, *flags: Flag) -> FlagGroup:
+    return FlagGroup(title, flags)
+
+
+PROJECT = _group(
     "project",
-    (
-        Flag(
-            "--runtime-config-path",
-            "path",
-            "runtime.yaml; the directory that holds its config/ is the project root",
-            metavar="FILE",
-            default=Path("config/training/runtime.yaml"),
-        ),
-        Flag(
-            "--aggregation-config-path",
-            "path",
-            "aggregations.yaml (default: config/training/aggregations.yaml of the project)",
-            metavar="FILE",
-        ),
-        Flag("--feature-views-dir", "path", "default: feature_views of the project", metavar="DIR"),
-        Flag("--feature-services-dir", "path", "default: feature_services of the project", metavar="DIR"),
+    Flag(
+        "--runtime-config-path",
+        "path",
+        "runtime.yaml; the directory that holds its config/ is the project root",
+        metavar="FILE",
+        default=Path("config/training/runtime.yaml"),
     ),
+    Flag(
+        "--aggregation-config-path",
+        "path",
+        "aggregations.yaml (default: config/training/aggregations.yaml of the project)",
+        metavar="FILE",
+    ),
+    Flag("--feature-views-dir", "path", "default: feature_views of the project", metavar="DIR"),
+    Flag("--feature-services-dir", "path", "default: feature_services of the project", metavar="DIR"),
 )
-OUTPUT_ROOT = Flag("--output-root", "directory", "where the days are published", position=("output_root",))
-OUTPUT = FlagGroup("output", (OUTPUT_ROOT,))
+OUTPUT_ROOT = Flag("--output-root", "directory", "where the days are published", "output_root")
+OUTPUT = _group("output", OUTPUT_ROOT)
 _RUN = (
     Flag("--target-date", "text", "build this day of the range alone", metavar="YYYY-MM-DD"),
     Flag(
@@ -96,111 +98,89 @@ _RUN = (
         default="rebuild",
     ),
 )
-PLAN = FlagGroup(
+PLAN = _group(
     "run",
-    (
-        *_RUN,
-        Flag(
-            "--verify",
-            "on",
-            "compare the digest of every published part, and not only its size and when it was last changed",
-        ),
+    *_RUN,
+    Flag(
+        "--verify",
+        "on",
+        "compare the digest of every published part, and not only its size and when it was last changed",
     ),
 )
-BUILD = FlagGroup(
+BUILD = _group(
     "run",
-    (
-        *_RUN,
-        Flag(
-            "--on-locked",
-            "choice",
-            "what to do with a day that another run is building: wait for its end, or fail and say who holds it",
-            choices=("wait", "fail"),
-            default="wait",
-        ),
-        Flag(
-            "--profile",
-            "on",
-            "keep seconds, rows, bytes, peak memory and spill of each operator and day below _profile/ of the "
-            "service, and show them as a table",
-        ),
+    *_RUN,
+    Flag(
+        "--on-locked",
+        "choice",
+        "what to do with a day that another run is building: wait for its end, or fail and say who holds it",
+        choices=("wait", "fail"),
+        default="wait",
+    ),
+    Flag(
+        "--profile",
+        "on",
+        "keep seconds, rows, bytes, peak memory and spill of each operator and day below _profile/ of the "
+        "service, and show them as a table",
     ),
 )
-SKELETON = FlagGroup(
+SKELETON = _group(
     "skeleton",
-    (
-        Flag("--day-workers", "whole number", "days at once", position=("day_workers",)),
-        Flag(
-            "--duckdb-memory-limit",
-            "size",
-            "ceiling of memory, shared by the days at work",
-            position=("compute", "duckdb_config", "memory_limit"),
-        ),
-        Flag(
-            "--duckdb-threads",
-            "whole number",
-            "ceiling of threads, shared by the days at work",
-            position=("compute", "duckdb_config", "threads"),
-        ),
-        Flag(
-            "--duckdb-temp-directory",
-            "directory",
-            "where a day spills what does not fit in memory",
-            position=("compute", "duckdb_config", "temp_directory"),
-        ),
+    Flag("--day-workers", "whole number", "days at once", "day_workers"),
+    Flag(
+        "--duckdb-memory-limit",
+        "size",
+        "ceiling of memory, shared by the days at work",
+        "compute.duckdb_config.memory_limit",
+    ),
+    Flag(
+        "--duckdb-threads",
+        "whole number",
+        "ceiling of threads, shared by the days at work",
+        "compute.duckdb_config.threads",
+    ),
+    Flag(
+        "--duckdb-temp-directory",
+        "directory",
+        "where a day spills what does not fit in memory",
+        "compute.duckdb_config.temp_directory",
     ),
 )
-PORTABLE = FlagGroup(
+PORTABLE = _group(
     "portable runners",
-    (
-        Flag(
-            "--worker-timeout",
-            "seconds",
-            "give up after so long without a day at work; a pool that cannot start its workers says nothing itself; "
-            f"{WORKER_TIMEOUT:g} where it is not given",
-        ),
+    Flag(
+        "--worker-timeout",
+        "seconds",
+        "give up after so long without a day at work; a pool that cannot start its workers says nothing itself; "
+        f"{WORKER_TIMEOUT:g} where it is not given",
     ),
 )
-ENRICHMENT = FlagGroup(
+ENRICHMENT = _group(
     "enrichment",
-    (
-        Flag("--ray-address", "address", "head of a Ray cluster that runs already", position=("ray", "address")),
-        Flag("--ray-num-cpus", "whole number", "ceiling of logical CPUs", position=("ray", "num_cpus")),
-        Flag(
-            "--ray-memory", "size", "ceiling of memory, object store and reserve included", position=("ray", "memory")
-        ),
-        Flag(
-            "--ray-object-store-memory",
-            "size",
-            "ceiling of the object store",
-            position=("ray", "object_store_memory"),
-        ),
-        Flag("--ray-reserved-cpus", "whole number", "CPUs that no worker gets", position=("ray", "reserved_cpus")),
-        Flag("--ray-reserved-memory", "size", "memory that no worker gets", position=("ray", "reserved_memory")),
-        Flag(
-            "--ray-actor-percent",
-            "whole number",
-            "share of the worker CPUs that run actors",
-            position=("ray", "actor_percent"),
-        ),
-        Flag(
-            "--preload-day-embeddings",
-            "switch",
-            "share the vectors of a day through the object store",
-            position=("ray", "preload_day_embeddings"),
-        ),
-        Flag(
-            "--ray-start-timeout-seconds",
-            "whole number",
-            "seconds that Ray may take to start, or to be joined",
-            position=("ray", "start_timeout_seconds"),
-        ),
-        Flag(
-            "--ray-day-timeout-minutes",
-            "whole number",
-            "minutes that a day may take to be enriched",
-            position=("ray", "day_timeout_minutes"),
-        ),
+    Flag("--ray-address", "address", "head of a Ray cluster that runs already", "ray.address"),
+    Flag("--ray-num-cpus", "whole number", "ceiling of logical CPUs", "ray.num_cpus"),
+    Flag("--ray-memory", "size", "ceiling of memory, object store and reserve included", "ray.memory"),
+    Flag("--ray-object-store-memory", "size", "ceiling of the object store", "ray.object_store_memory"),
+    Flag("--ray-reserved-cpus", "whole number", "CPUs that no worker gets", "ray.reserved_cpus"),
+    Flag("--ray-reserved-memory", "size", "memory that no worker gets", "ray.reserved_memory"),
+    Flag("--ray-actor-percent", "whole number", "share of the worker CPUs that run actors", "ray.actor_percent"),
+    Flag(
+        "--preload-day-embeddings",
+        "switch",
+        "share the vectors of a day through the object store",
+        "ray.preload_day_embeddings",
+    ),
+    Flag(
+        "--ray-start-timeout-seconds",
+        "whole number",
+        "seconds that Ray may take to start, or to be joined",
+        "ray.start_timeout_seconds",
+    ),
+    Flag(
+        "--ray-day-timeout-minutes",
+        "whole number",
+        "minutes that a day may take to be enriched",
+        "ray.day_timeout_minutes",
     ),
 )
 CHECK = Flag(
@@ -222,36 +202,33 @@ PINNED_STORES = Flag(
     "what --stores printed before: the stores are opened by these numbers, and others are refused",
     metavar="JSON",
 )
-STORE_CHECKS = FlagGroup("", (CHECK, STORES, PINNED_STORES))
-AUDIT = FlagGroup(
+STORE_CHECKS = _group("", CHECK, STORES, PINNED_STORES)
+AUDIT = _group(
     "audit",
-    (
-        Flag(
-            "--days",
-            "texts",
-            "published days, each YYYY-MM-DD or a range YYYY-MM-DD..YYYY-MM-DD "
-            f"(default: at most {DAYS}, spread evenly)",
-            metavar="DAY",
-        ),
-        Flag("--rows", "count", f"rows to recompute of each day (default: {ROWS}; {QUICK_ROWS} with --quick)"),
-        Flag("--seed", "whole number", "decides which rows are drawn", metavar="S", default=0),
-        Flag(
-            "--probe",
-            "choice",
-            "recompute: rows of each day; append: rebuild the last day from a copy of the input with later rows added",
-            choices=("all", "recompute", "append"),
-            default="all",
-        ),
-        Flag(
-            "--quick",
-            "on",
-            f"a first answer: of the days at most {QUICK_DAYS}, spread evenly, and no append probe; what is "
-            "left out is said",
-        ),
+    Flag(
+        "--days",
+        "texts",
+        f"published days, each YYYY-MM-DD or a range YYYY-MM-DD..YYYY-MM-DD (default: at most {DAYS}, spread evenly)",
+        metavar="DAY",
+    ),
+    Flag("--rows", "count", f"rows to recompute of each day (default: {ROWS}; {QUICK_ROWS} with --quick)"),
+    Flag("--seed", "whole number", "decides which rows are drawn", metavar="S", default=0),
+    Flag(
+        "--probe",
+        "choice",
+        "recompute: rows of each day; append: rebuild the last day from a copy of the input with later rows added",
+        choices=("all", "recompute", "append"),
+        default="all",
+    ),
+    Flag(
+        "--quick",
+        "on",
+        f"a first answer: of the days at most {QUICK_DAYS}, spread evenly, and no append probe; what is "
+        "left out is said",
     ),
 )
 CONFIGURATION = Flag("--configuration", "text", argparse.SUPPRESS, metavar="PATH")
-AUDIT_INPUTS = FlagGroup("", (CONFIGURATION,))
+AUDIT_INPUTS = _group("", CONFIGURATION)
 
 SETTINGS = tuple(flag for group in (OUTPUT, SKELETON, ENRICHMENT) for flag in group.flags)
 
