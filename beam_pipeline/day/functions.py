@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from beam_pipeline.day.table_writer import table_writer
+from beam_pipeline.history.reader import combined
 from beam_pipeline.session.session import DaySession
 from daeda.dtypes import describe_arrow
 from daeda.errors import DayError, first_line, shortened
@@ -90,7 +91,7 @@ def _chunks(reader: pa.RecordBatchReader, limit: int) -> Iterator[pa.Table]:
 def _call(work: _Work, chunk: pa.Table, first: int) -> pa.Array:
     """The checked values of a chunk whose first row is row `first` of the day."""
     rows = f"rows {first} to {first + chunk.num_rows - 1}"
-    arrays = [_combined(chunk.column(name)).cast(work.types[name]) for name in work.operator.columns]
+    arrays = [combined(chunk.column(name)).cast(work.types[name]) for name in work.operator.columns]
     session, limit = work.session, work.session.context.limits.function_seconds
     what = f"{work.subject} at {rows}"
     sentence = f"{what} has not returned after {limit:g} s: correct it, or raise timeouts.function_seconds"
@@ -111,7 +112,7 @@ def _call(work: _Work, chunk: pa.Table, first: int) -> pa.Array:
     if disturbed:
         raise work.error(f"at {rows} changed {shortened(disturbed)}: a function makes values and no more")
     if isinstance(returned, pa.ChunkedArray):
-        returned = _combined(returned)
+        returned = combined(returned)
     if not isinstance(returned, pa.Array):
         raise work.error(
             f"returned a {type(returned).__name__} at {rows}: it returns one Arrow array, with a value for each row"
@@ -134,7 +135,7 @@ def _typed(work: _Work, returned: pa.Array, rows: str) -> pa.Array:
         )
     try:
         returned.validate(full=True)
-        return _combined(returned.cast(operator.dtype.arrow()))
+        return returned.cast(operator.dtype.arrow())
     except pa.ArrowInvalid as error:
         raise work.error(f"returned an Arrow array that is not valid at {rows}: {first_line(error)}") from error
 
@@ -161,8 +162,3 @@ def _agree(value: Any, again: Any) -> bool:
     if isinstance(value, list) and isinstance(again, list):
         return len(value) == len(again) and all(_agree(*pair) for pair in zip(value, again, strict=True))
     return bool(value == again)
-
-
-def _combined(column: pa.ChunkedArray | pa.Array) -> pa.Array:
-    combined = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    return combined if isinstance(combined, pa.Array) else pa.concat_arrays(combined.chunks)

@@ -6,8 +6,6 @@ import datetime as dt
 import math
 import time
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from sqlglot import exp
 
 from beam_pipeline.day.column_statistics import column_statistics
 from beam_pipeline.session.session import DaySession
+from beam_pipeline.workers.registry import software
 from daeda.dataset.fingerprint import skeleton_fingerprint
 from daeda.dataset.layout import part_name
 from daeda.dataset.manifest import ColumnStatistics, Manifest, Part
@@ -74,16 +73,10 @@ def write_day(session: DaySession, operator: Sink, given: Materialised) -> tuple
         ),
         inputs=session.inputs.for_manifest(),
         seconds={name: round(value, 4) for name, value in seconds.items()},
-        software={name: _version(name) for name in (*_SOFTWARE, *sorted(session.record.libraries))},
+        software=software((*_SOFTWARE, *sorted(session.record.libraries))),
     )
     final = publish_day(session.context.staging, "skeleton", session.day, ready, manifest)
     return tuple(final / part.name for part in parts)
-
-
-@lru_cache(maxsize=64)
-def _version(package: str) -> str:
-    """Looked up once: it reads and parses a file."""
-    return version(package)
 
 
 def _checked_footers(relation: Relation, paths: list[Path], parts: list[Part]) -> list[pq.FileMetaData]:

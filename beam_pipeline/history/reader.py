@@ -50,11 +50,6 @@ class HistoryRequest:
     copies: int
     batch_rows: int
 
-    @property
-    def chunk_rows(self) -> int:
-        """About how many rows a chunk has."""
-        return self.session.context.limits.rolling_chunk_rows
-
     def entity_name(self, entity: int) -> str:
         """The keys of an entity, for messages. Ends the stream of the history: an error is on its way."""
         keys = self.operator.keys
@@ -135,7 +130,7 @@ class _HistoryInMemory:
         put_ties_in_order(resources, operator, request.right.relation, given.columns, ties, rows)
         room = (resources.engine_bytes - 2 * given.nbytes) // request.copies
         fitting = room * max(len(rows), 1) // max(given.nbytes, 1)
-        cuts = ordering.cuts(entity, min(request.chunk_rows, fitting))
+        cuts = ordering.cuts(entity, min(request.session.context.limits.rolling_chunk_rows, fitting))
         if max(np.diff(cuts), default=0) > max(fitting, 1):
             return None
         columns = {name: combined(given.columns[name]) for name in statements.history_values(operator)}
@@ -187,7 +182,7 @@ def _sorted_by_duckdb(request: HistoryRequest) -> Iterator[History]:
         pending.append(batch)
         rows = sum(batch.num_rows for batch in pending)
         size = sum(batch.nbytes for batch in pending)
-        if rows < request.chunk_rows and size < limit_bytes:
+        if rows < request.session.context.limits.rolling_chunk_rows and size < limit_bytes:
             continue
         table = pa.Table.from_batches(pending)
         entity = numbers(table.column(ENTITY))

@@ -7,7 +7,6 @@ import shutil
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 
 from beam_pipeline.session.arrow_columns import ArrowColumns
@@ -22,7 +21,8 @@ from daeda.sql.locked import AllowedPaths, Setting, connect
 class DayResources:
     """The resources of one attempt at one day: taken when it begins, given back by `close`.
 
-    `work` is the directory of the day, `spill` the one in which DuckDB puts what does not fit in memory.
+    `work` is the directory of the day, `spill` the one in which DuckDB puts what does not fit in memory. `allowed` and
+    `settings` are those of its connections.
     """
 
     def __init__(self, context: RunContext, day: dt.date, attempt: str, slots: DaySlots) -> None:
@@ -33,7 +33,11 @@ class DayResources:
         self.work.mkdir()
         chosen = self.limits.temp_directory
         self.spill = Path(chosen) / self.work.name if chosen else self.work / "spill"
-        self.connection = _connect(context, self.spill)
+        self.allowed = AllowedPaths.of(context.allowed_paths)
+        self.settings: dict[str, Setting] = {
+            "threads": self.limits.threads, "memory_limit": f"{self.limits.duckdb_bytes}B"
+        }  # fmt: skip
+        self.connection = connect(self.allowed, {**self.settings, "temp_directory": str(self.spill)})
         self.arrow_columns = ArrowColumns(self.connection, int(self.limits.engine_bytes * ArrowColumns.SHARE))
         minutes = self.limits.day_minutes
         self._day_limit = begin_time_limit(
@@ -86,13 +90,3 @@ class DayResources:
         # Arrow's allocator keeps what this thread has freed, and other days have threads of their own.
         pa.default_memory_pool().release_unused()
         shutil.rmtree(self.work, ignore_errors=True)
-
-
-def _connect(context: RunContext, spill: Path) -> duckdb.DuckDBPyConnection:
-    limits = context.limits
-    config: dict[str, Setting] = {
-        "threads": limits.threads,
-        "memory_limit": f"{limits.duckdb_bytes}B",
-        "temp_directory": str(spill),
-    }
-    return connect(AllowedPaths.of(context.allowed_paths), config)

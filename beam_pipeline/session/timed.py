@@ -14,7 +14,6 @@ from daeda.dataset.profile import measured
 from daeda.durations import seconds_since
 from daeda.errors import DaedaError, DayError, UserError, first_line, refusal
 from daeda.functions.loading import check_not_stopped, raised_in
-from daeda.sql.locked import AllowedPaths
 from daeda.sql.unreadable import may_be_of_a_file, unreadable_file
 from daeda.storage.access import without_secrets
 
@@ -77,13 +76,9 @@ def _named(session: DaySession, operator: str, error: BaseException, stopping: b
 
 def _unreadable(session: DaySession) -> str | None:
     """The sentence about the first file of the day that cannot be read, None where all can."""
-    limits = session.context.limits
-    return unreadable_file(
-        ((scanned.scan, scanned.needed) for scanned in session.inputs.scanned.values()),
-        AllowedPaths.of(session.context.allowed_paths),
-        {"threads": limits.threads, "memory_limit": f"{limits.duckdb_bytes}B"},
-        session.resources.check,
-    )
+    resources = session.resources
+    scanned = ((files.scan, files.needed) for files in session.inputs.scanned.values())
+    return unreadable_file(scanned, resources.allowed, resources.settings, resources.check)
 
 
 def _duckdb_reason(session: DaySession, error: duckdb.Error) -> str:

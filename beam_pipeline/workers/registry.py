@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -94,6 +95,7 @@ def _check_functions(worker: str, context: RunContext) -> None:
             )
 
 
+@cache
 def _version(name: str) -> str:
     try:
         return version(name)

@@ -7,7 +7,6 @@ code holds the interpreter: then the supervisor of the process ends it (`daeda.p
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import threading
 import time
@@ -24,45 +23,46 @@ _LOOK_SECONDS = 0.25
 _SLACK_SECONDS = 5.0
 
 
-@dataclass(frozen=True)
-class _Limit:
+@dataclass(frozen=True, eq=False)
+class TimeLimit:
+    """When what is at work has to be done, and what is raised then, in the run that has these slots."""
+
     slots: DaySlots
     deadline: float
     sentence: str
 
 
-_limits: dict[int, _Limit] = {}
+_limits: set[TimeLimit] = set()
 _lock = threading.Lock()
-_numbers = itertools.count()
 _looking = False
 
 
-def begin_time_limit(slots: DaySlots, seconds: float, sentence: str) -> int:
+def begin_time_limit(slots: DaySlots, seconds: float, sentence: str) -> TimeLimit:
     """From now on something is at work that may take so long; `end_time_limit` is called when it is done."""
     global _looking
-    number = next(_numbers)
+    limit = TimeLimit(slots, time.monotonic() + seconds, sentence)
     with _lock:
-        _limits[number] = _Limit(slots, time.monotonic() + seconds, sentence)
+        _limits.add(limit)
         if not _looking:
             _looking = True
             threading.Thread(target=_look, daemon=True, name="time limits").start()
-    return number
+    return limit
 
 
-def end_time_limit(number: int) -> None:
+def end_time_limit(limit: TimeLimit) -> None:
     """It is done; a second call does nothing."""
     with _lock:
-        _limits.pop(number, None)
+        _limits.discard(limit)
 
 
 @contextlib.contextmanager
 def time_limit(slots: DaySlots, seconds: float, sentence: str) -> Iterator[None]:
     """What the block does may take so long; where it takes longer, the run is stopped by Late."""
-    number = begin_time_limit(slots, seconds, sentence)
+    limit = begin_time_limit(slots, seconds, sentence)
     try:
         yield
     finally:
-        end_time_limit(number)
+        end_time_limit(limit)
 
 
 def _look() -> None:
@@ -71,13 +71,12 @@ def _look() -> None:
         time.sleep(_LOOK_SECONDS)
         now = time.monotonic()
         with _lock:
-            late = {number: limit for number, limit in _limits.items() if now > limit.deadline}
-            for number in late:
-                del _limits[number]
+            late = sorted((limit for limit in _limits if now > limit.deadline), key=lambda limit: limit.deadline)
+            _limits.difference_update(late)
             if not _limits and not late:
                 _looking = False
                 return
-        for limit in late.values():
+        for limit in late:
             limit.slots.stop(Late(limit.sentence))
 
 
