@@ -25,7 +25,7 @@ class RunContext:
     without them, what lies below `data_root`. `software` holds the versions that a worker must have, by name, and
     `functions` the digest of the code behind each function of the user, by import path; their modules may lie below
     `project_root`. `exports` are the views that lie in databases.
-    `days` are the days of the run, where it knows them: a file that several of them read is narrowed once.
+    `days` are the days of the run, where it knows them: a file that several of them read is projected once.
     `searched` names the look-ups whose right side is searched in memory, where it fits.
     With `has_checked` the run's directory holds what was checked before the first day.
     """
