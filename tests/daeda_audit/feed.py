@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from beam_pipeline.day.execution import run_operator
 from beam_pipeline.session.registry import begin, session_of
+from beam_pipeline.session.timed import timed
 from beam_pipeline.workers.context import DayHandle, RunContext
 from beam_pipeline.workers.day_slots import ThreadDaySlots
 from beam_pipeline.workers.limits import DayLimits
@@ -231,7 +232,8 @@ def _build(
                 session = session_of(handle)
                 try:
                     for operator in operators:
-                        handle = run_operator(session, operator, handle)  # type: ignore[arg-type]
+                        with timed(session, operator.name):
+                            handle = run_operator(session, operator, handle)  # type: ignore[arg-type]
                 finally:
                     session.close()
         finally:
