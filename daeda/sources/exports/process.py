@@ -7,7 +7,6 @@ can end. It reads a request on stdin, and writes the exports, or what was refuse
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -23,7 +22,7 @@ from daeda.process.supervised import die_with
 from daeda.sources.columns import name_mistake
 from daeda.sources.exports.ducklake import DuckLake
 from daeda.sources.exports.postgres import Postgres
-from daeda.sources.exports.progress import tell_progress
+from daeda.sources.exports.progress import tell_progress, write_message
 from daeda.sources.exports.request import Request, Wanted
 from daeda.sources.files import Export
 from daeda.sources.models.ducklake import DuckLakeSource
@@ -123,9 +122,9 @@ def main() -> int:
     tell_progress()
     try:
         answer = {view: asdict(exported) for view, exported in export(request).items()}
-        print(json.dumps({"exports": answer}), flush=True)
+        write_message({"exports": answer})
     except InputError as error:
-        print(json.dumps({"refused": list(error.sentences)}), flush=True)
+        write_message({"refused": list(error.sentences)})
     return 0
 
 

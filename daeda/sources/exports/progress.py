@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import struct
+import sys
 import threading
 import time
 from pathlib import Path
@@ -41,9 +42,15 @@ def tell_progress() -> None:
         progress = Progress()
         while True:
             time.sleep(_TELL_SECONDS)
-            print(json.dumps({"progress": progress.look()}), flush=True)
+            write_message({"progress": progress.look()})
 
     threading.Thread(target=tell, daemon=True, name="progress").start()
+
+
+def write_message(message: dict[str, object]) -> None:
+    """Write a line on stdout in one piece: `print` writes its end apart, where another thread may come between."""
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
 
 
 def _received() -> dict[str, int]:
