@@ -19,7 +19,7 @@ from daeda.dataset.manifest import DayName, read_manifest
 from daeda.dataset.profile import DayProfile, Meter, added_up, measured, write_profile
 from daeda.dataset.progress import DayProgress
 from daeda.dataset.publish.claims import OnLocked, claim_due_days, claims_of, release
-from daeda.dataset.publish.local import check_parts, prepare_day
+from daeda.dataset.publish.publish import check_parts, prepare_day
 from daeda.dataset.publish.staging import RunStaging, open_staging
 from daeda.dataset.published import fetch_day
 from daeda.dataset.stamps import forget_stamps

@@ -12,7 +12,7 @@ from pathlib import Path
 from daeda.dataset.fingerprint import enriched_fingerprint
 from daeda.dataset.layout import part_name, part_number
 from daeda.dataset.manifest import ENRICHED_FORMAT_VERSION, ColumnStatistics, DayName, Manifest, Part, read_manifest
-from daeda.dataset.publish.local import check_parts, publish_day
+from daeda.dataset.publish.publish import check_parts, publish_day
 from daeda.dataset.publish.staging import RunStaging
 from daeda.dataset.stores import Stores
 from daeda.durations import seconds_since

@@ -71,7 +71,7 @@ def _windowed(operator: RollingAggregate) -> tuple[WindowedAggregate, ...]:
 def _results(work: _Work, probes: ProbeStream) -> Iterator[pa.Table]:
     """Tables of row number and new columns; together they hold every row once.
 
-    Rows without history go with the chunk behind them, and with the last one those of nobody.
+    A row whose entity has no history goes with the next chunk, or with the last one, as does a row without entity.
     """
     chunks = histories(work.request)
     chunk = next(chunks)

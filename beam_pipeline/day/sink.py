@@ -18,7 +18,7 @@ from beam_pipeline.workers.registry import software
 from daeda.dataset.fingerprint import skeleton_fingerprint
 from daeda.dataset.layout import part_name
 from daeda.dataset.manifest import ColumnStatistics, Manifest, Part
-from daeda.dataset.publish.local import prepare_day, publish_day, sync_file
+from daeda.dataset.publish.publish import prepare_day, publish_day, sync_file
 from daeda.durations import seconds_since
 from daeda.errors import DayError, counted
 from daeda.operators.relation import Relation

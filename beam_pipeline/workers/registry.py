@@ -30,7 +30,7 @@ def software(names: Iterable[str] = SOFTWARE) -> dict[str, str]:
 
 
 def register_run(context: RunContext, slots: DaySlots) -> None:
-    """Let days of the run that this process builds, the driver, take these slots."""
+    """Set the day slots of a run in the process that started it."""
     with _lock:
         _runs[context.run_dir] = slots
 

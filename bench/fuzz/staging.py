@@ -16,7 +16,7 @@ from bench.fuzz.findings import Findings, explore
 from daeda.dataset.layout import Layout, part_name
 from daeda.dataset.manifest import Fingerprint, Manifest, Part
 from daeda.dataset.publish.claims import claim_days
-from daeda.dataset.publish.local import prepare_day, publish_day
+from daeda.dataset.publish.publish import prepare_day, publish_day
 from daeda.dataset.publish.staging import open_staging
 from daeda.dataset.published import look_at_days
 from daeda.errors import DaedaError

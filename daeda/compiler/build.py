@@ -255,8 +255,8 @@ def _add_rolling(resolved: Resolved, group: HistoryGroup, left: str, operators: 
     fields = {field.name for field in view.fields}
     name = _free_name(f"{view.name}_by_{'_'.join(spec.entity)}", operators)
     joined = {key for other, _, _ in attributes for key in resolved.project.views[other].keys}
-    # Rows that agree on time and on the keys of an attribute agree on the attribute, so that the keys order its ties.
-    # A key can be an attribute that was joined before.
+    # An attribute is looked up by its keys at the time of the row: rows of one time with the same keys have the same
+    # attribute, so it is enough to order them by the keys. A key may itself be an attribute, joined before.
     for other, _, column in reversed(attributes):
         if column in ordered:
             ordered |= set(resolved.project.views[other].keys)

@@ -14,7 +14,6 @@ from daeda.flags.table import PROJECT
 from daeda.planning.exports import export_views, wanted_of
 from daeda.process.messages import run_command
 from daeda.sources.exports.request import Wanted
-from daeda.sources.models.ducklake import DuckLakeSource
 from daeda.sources.models.source import DatabaseSource
 
 
@@ -41,9 +40,11 @@ def _wanted(project: Project, word: str) -> Wanted:
     name, _, snapshot = word.partition("@")
     view = project.views.get(name)
     source = view.source if view is not None else None
-    if snapshot.isdigit() and isinstance(source, DuckLakeSource):
-        source, snapshot = source.at(int(snapshot)), ""
-    if view is None or not isinstance(source, DatabaseSource) or snapshot:
+    if snapshot.isdigit() and isinstance(source, DatabaseSource):
+        source = source.at(int(snapshot))
+    elif snapshot:
+        source = None
+    if view is None or not isinstance(source, DatabaseSource):
         raise UsageError(
             f"--view '{word}' is not a view in a database: name one, with the number of a snapshot or none"
         )

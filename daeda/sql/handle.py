@@ -22,8 +22,8 @@ _PSEUDO_COLUMN = "rowid"
 class Deferred:
     """SQL over source files: Scan and Filter compose it, nothing has run yet.
 
-    `parameters` pairs literals of the template with their values on the day (see daeda.sql.template). `renumbers` marks
-    a choice among rows that had numbers: the query has the column ROW, and it is their order.
+    `parameters` pairs literals of the template with their values on the day (see daeda.sql.template). With
+    `renumbers` the query chooses among rows that are numbered already: its column ROW has their numbers and order.
     """
 
     relation: Relation

@@ -160,7 +160,10 @@ def _winners(rows: exp.Select, keys: list[exp.Column], by: list[tuple[str, DType
 
 
 def held_instants(operator: ProbingOperator) -> tuple[str, ...]:
-    """Time and created where the unit of comparison may not reach them: alike there, they are told apart as stored."""
+    """Time and created where values may lie outside of what the unit of comparison holds (see `sql.scan`).
+
+    Such values are clamped and compare as equal, so that what is stored decides between them.
+    """
     time = operator.history_time if isinstance(operator, RollingAggregate) else operator.right_time
     unit = unit_of(operator)
     instants = (time, *((operator.created,) if operator.created else ()))
@@ -168,7 +171,7 @@ def held_instants(operator: ProbingOperator) -> tuple[str, ...]:
 
 
 def tie_names(operator: ProbingOperator) -> tuple[str, ...]:
-    """What orders rows of one TIME: the stored time where it was held, CREATED and what was held of it, then the ties.
+    """What orders rows of one TIME: the stored time where it is clamped, CREATED, what is stored of it, then the ties.
 
     A column that is named twice counts where it stands first.
     """

@@ -39,7 +39,7 @@ def parameter_text(scan: str, what: str) -> str:
 
 
 def once_per_template(make: Callable[P, ResultT]) -> Callable[P, ResultT]:
-    """Remember what `make` returns for handles that differ only in their day; the parameters of statements get values.
+    """Call `make` once for handles that differ only in their day, and fill in the values of the day afterwards.
 
     `make` takes hashable values and handles by position, reads neither the parameters nor `Materialised.rows`, and
     returns text or something that nobody changes.

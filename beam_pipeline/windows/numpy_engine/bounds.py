@@ -127,7 +127,7 @@ class BoundFinder:
     def _key(self, rank: Int64s, instant: Int64s) -> Int64s:
         """Order of (entity, time) in one integer; instants outside the history's span are moved next to it.
 
-        A instant after the last one gets the offset `span + 1`, which no row has and which is still below the stride
+        An instant after the last one gets the offset `span + 1`, which no row has and which is still below the stride
         `span + 2`: it sorts behind its entity and before the next one.
         """
         least, greatest = int(self._time.min()), int(self._time.max())

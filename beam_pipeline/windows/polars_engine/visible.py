@@ -41,7 +41,8 @@ class Visibility:
         self._known, self._probes = known, probes
         self._at_once = bool((known <= time).all())
         running = pl.DataFrame({"e": entity, "k": known}).select(pl.col("k").cum_max().over("e")).to_series()
-        # The first row of the probe's entity at which something is hidden: the running maximum is sorted as times are.
+        # The first row of the probe's entity that became known at its time or later: the running maximum of an entity
+        # is sorted, as times are, and is searched as they are.
         self._hidden_from = Finder(entity, running, probes).find(0).hi
 
     def within(self, windows: Windows) -> Seen:

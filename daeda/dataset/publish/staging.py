@@ -192,9 +192,9 @@ def live_runs(layout: Layout) -> Iterator[list[Path]]:
 
 @contextlib.contextmanager
 def still_ours(staging: RunStaging) -> Iterator[bool]:
-    """Whether the run has not been taken for dead; while the block runs, it cannot be.
+    """Whether no other run has removed this one as dead; none can while the block runs.
 
-    The driver of a run is alive as long as it publishes itself. A worker in another process may outlive its driver.
+    A worker in another process may outlive its driver, and must not publish then.
     """
     try:
         lock = _opened_lock(staging.layout.staging / _STAGING_LOCK)

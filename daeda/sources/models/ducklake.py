@@ -37,6 +37,6 @@ class DuckLakeSource(DatabaseModel):
         """Whether a snapshot is declared."""
         return self.snapshot is not None
 
-    def at(self, snapshot: int) -> DuckLakeSource:
+    def at(self, snapshot: int) -> Self:
         """The same at another snapshot."""
         return self.model_copy(update={"snapshot": snapshot})

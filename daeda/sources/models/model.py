@@ -67,6 +67,10 @@ class DatabaseModel(SourceModel):
         """Whether the state of the database that is read is declared."""
         return False
 
+    def at(self, snapshot: int) -> Self | None:
+        """The same at another snapshot; None for a kind that has none."""
+        return None
+
 
 def check_one_relation(*relations: str | None) -> None:
     """Raise ValueError unless one of the ways to name rows of a database is given."""

@@ -17,7 +17,7 @@ import pytest
 
 from daeda.dataset.layout import Layout
 from daeda.dataset.publish.claims import Claim, claim_days, holds, release
-from daeda.dataset.publish.local import publish_day
+from daeda.dataset.publish.publish import publish_day
 from daeda.dataset.publish.staging import RunStaging, open_staging
 from daeda.errors import DayError
 from tests.daeda.dataset.test_staging import DAY, manifest_of, prepared, published

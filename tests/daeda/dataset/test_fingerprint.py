@@ -17,7 +17,7 @@ from daeda.cli.main import main
 from daeda.dataset.fingerprint import enriched_fingerprint, operator_digests, skeleton_fingerprint
 from daeda.dataset.layout import Layout, part_name
 from daeda.dataset.manifest import Fingerprint, Manifest, Part
-from daeda.dataset.publish.local import publish_day
+from daeda.dataset.publish.publish import publish_day
 from daeda.dataset.publish.staging import open_staging
 from daeda.dataset.stores import StoreIdentity
 from daeda.dtypes import DType

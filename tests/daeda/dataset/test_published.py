@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from daeda.dataset.layout import Layout, part_name
 from daeda.dataset.manifest import DamagedManifest, DayName, parse_manifest, read_manifest
 from daeda.dataset.profile import DayProfile, write_profile
-from daeda.dataset.publish.local import publish_day
+from daeda.dataset.publish.publish import publish_day
 from daeda.dataset.publish.staging import open_staging, repair
 from daeda.dataset.published import Published, look_at_days
 from daeda.dataset.read import open_day

@@ -12,7 +12,7 @@ import pytest
 
 from daeda.dataset.layout import Layout, part_name, part_number, parts_in_order
 from daeda.dataset.manifest import ColumnStatistics, Fingerprint, Manifest, Part, read_manifest
-from daeda.dataset.publish.local import prepare_day, publish_day
+from daeda.dataset.publish.publish import prepare_day, publish_day
 from daeda.dataset.publish.staging import RunStaging, check_writable, open_staging, repair
 from daeda.errors import DayError, InputError
 from daeda.sources.identity import file_digest
