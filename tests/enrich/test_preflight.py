@@ -266,7 +266,7 @@ def test_a_service_without_enrichment(root: Path, capsys: Any) -> None:
 
 
 def test_nothing_to_do_and_help_import_neither_ray_nor_lance(root: Path) -> None:
-    """A day that is published already is skipped; what is imported is seen in a process of its own.
+    """Where no day is planned none is built; what is imported is seen in a process of its own.
 
     What a run left that was killed behind its last day is cleared.
     """
@@ -281,7 +281,7 @@ def test_nothing_to_do_and_help_import_neither_ray_nor_lance(root: Path) -> None
         "raise SystemExit(code)\n"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert (result.returncode, result.stderr) == (0, "enriched: all 2 days are there already\n")
+    assert (result.returncode, result.stderr) == (0, "enriched: all 0 days are there already\n")
     assert result.stdout == f"{root / 'output' / 'likes' / 'enriched'}\n"
     assert not left.parent.exists()
     program = "import sys, enrich.command\nassert not {'ray', 'lance', 'pyarrow'} & set(sys.modules)"

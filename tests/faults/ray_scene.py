@@ -45,6 +45,14 @@ raise SystemExit(supervised(slow))
 """
 
 
+def has_logs(process: psutil.Process) -> bool:
+    """Whether the Ray of a process has begun to log: its server of metadata is the first that does."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        directories = re.findall(r"(/[\w/]+/daeda-ray-\w{8})/", " ".join(process.cmdline()))
+        return any(True for path in directories for _ in Path(path).glob("r/session_*/logs/gcs_server.out"))
+    return False
+
+
 @dataclass
 class RayScene:
     """Two days of a skeleton, a store, and the wanted bytes."""
@@ -117,11 +125,11 @@ class RayScene:
         return "" if ended else f"ray {kind}"
 
     def kill_at_the_start(self, kind: str) -> None:
-        """Kill a process of Ray as soon as it is there, while Ray still starts; then check."""
+        """Kill a process of Ray as soon as it is there and logs are, while Ray still starts; then check."""
         process = self.start("-m", "enrich")
         try:
             until = time.monotonic() + SECONDS_TO_BEGIN
-            while not (victims := self._victims(kind, process)):
+            while not (victims := self._victims(kind, process)) or not has_logs(victims[0]):
                 assert process.poll() is None, process.communicate()
                 assert time.monotonic() < until
                 time.sleep(0.02)

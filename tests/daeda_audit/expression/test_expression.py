@@ -311,7 +311,7 @@ def test_a_condition_without_a_result_is_told_with_its_row(text: str) -> None:
 def test_a_key_of_lists_is_compared() -> None:
     raw: Any = SimpleNamespace(view=SimpleNamespace(dtype=lambda name: DType.parse("list<int64>")))
     rows = Rows(raw, [])
-    rows.attach("l", [[1, None], None, [1, None], [2]])
+    rows.attach("l", DType.parse("list<int64>"), [[1, None], None, [1, None], [2]])
     same, missing, again, other = rows.keys(["l"])
     assert missing is None
     assert same == again != other
