@@ -17,6 +17,7 @@ def cases() -> tuple[Case, ...]:
     return every_case()
 
 
+@pytest.mark.long
 def test_daeda_answers_every_case_by_definition(tmp_path: Path, cases: tuple[Case, ...]) -> None:
     result = tmp_path / "peers.json"
     assert main(["--no-feast", "--result", str(result), "--page", str(tmp_path / "peers.md")]) == 0

@@ -182,6 +182,7 @@ def test_bytes_do_not_depend_on_preload_or_actors(
     ]
 
 
+@pytest.mark.long
 def test_ray_hands_out_the_last_positions_first(root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch) -> None:
     original = ray.data.from_items
     monkeypatch.setattr(ray.data, "from_items", lambda rows, **options: original(rows[::-1], **options))
@@ -370,6 +371,7 @@ def test_a_killed_actor_is_replaced(root: Path, running_ray: None, monkeypatch: 
         assert line.startswith(("enriched 2024-01-0", "resource envelope clamped")), line
 
 
+@pytest.mark.long
 def test_an_actor_that_dies_every_time_ends_the_day(
     root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch, capfd: Any
 ) -> None:

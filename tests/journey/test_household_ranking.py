@@ -68,6 +68,7 @@ def test_workers_threads_and_chunks_do_not_change_the_bytes(
     assert digests(tmp_path, "skeleton") == digests(whole_run, "skeleton")
 
 
+@pytest.mark.long
 def test_a_run_interrupted_in_each_half_and_started_again_gives_the_same_bytes(
     journey: Journey, whole_run: Path, tmp_path: Path
 ) -> None:

@@ -136,6 +136,7 @@ def test_a_leak_in_a_bucket_is_found_while_the_server_misbehaves(
     assert SECRET not in told.out + told.err
 
 
+@pytest.mark.long
 @WARNINGS
 def test_what_changed_in_the_bucket_and_what_cannot_be_read_is_told(
     project: TinyProject,

@@ -71,6 +71,7 @@ def test_a_table_of_postgres_passes_both_probes_and_nothing_stays(
     assert {path for path in project.root.rglob("*") if "_staging" not in path.parts} == before
 
 
+@pytest.mark.long
 def test_a_leak_in_postgres_is_found_and_rows_that_changed_are_told(
     project: TinyProject, database: Postgres, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,6 +13,7 @@ from bench.fuzz.hostile import DAMAGE, HOSTILE
 from bench.fuzz.yaml_files import ACTIONS, PROJECTS, Change, Project, check, run
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize(("service", "examples"), [("household_ranking", 90), ("dssm_ranking", 40)])
 def test_no_yaml_ends_in_a_traceback(service: str, examples: int) -> None:
     findings = Findings()
@@ -58,6 +59,7 @@ OUTCOMES = {
 }
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("strategy", OUTCOMES)
 def test_a_strategy_finds_nothing_and_meets_both_ends(strategy: str) -> None:
     findings = Findings()
