@@ -105,7 +105,7 @@ class RayScene:
         process = self.start("slow.py")
         try:
             until = time.monotonic() + SECONDS_TO_BEGIN
-            while not self._has_begun(left_before):
+            while not self.has_begun(left_before):
                 assert process.poll() is None, process.communicate()
                 assert time.monotonic() < until, f"nothing was written within {SECONDS_TO_BEGIN} s"
                 time.sleep(0.02)
@@ -142,7 +142,7 @@ class RayScene:
         self._check_end(kind, process.returncode, stdout, stderr)
         self.check_after_fault()
 
-    def _has_begun(self, left_before: list[str]) -> bool:
+    def has_begun(self, left_before: list[str]) -> bool:
         """Whether a run that was not among those has begun to write; what dead ones left is cleared meanwhile."""
         runs = [path for path in self.service_dir.glob("_staging/run-*") if path.name not in left_before]
         with contextlib.suppress(FileNotFoundError):
