@@ -9,7 +9,7 @@ from daeda.catalog.project import Project
 from daeda.dtypes import TIMESTAMP_UNITS, TimeUnit
 from daeda.operators.relational import Scan
 from daeda.sources.files import SourceFiles
-from daeda.sources.times import file_times, shown_time
+from daeda.sources.times import file_times, holds_integers, shown_time
 
 # A row may become known this long before its time, and after it.
 _DAYS_BEFORE, _DAYS_AFTER = 366, 3660
@@ -18,12 +18,12 @@ Bounds = tuple[int, int]
 
 def created_unit_hint(project: Project, scan: Scan, files: SourceFiles) -> str:
     """What is said where created_field lies near the times of the rows in another unit alone; else empty."""
-    if scan.time is None or scan.created is None or not _is_integer(scan, scan.created.column):
+    if scan.time is None or scan.created is None or not holds_integers(scan, scan.created.column):
         return ""
     times: list[Bounds] = []
     created: list[Bounds] = []
     unit = scan.created.resolution
-    for path in (*files.flat, *(path for day in sorted(files.partitions) for path in files.partitions[day])):
+    for path in files.in_order:
         time, known = (_bounds(timed, path, files) for timed in (scan, scan.model_copy(update={"time": scan.created})))
         if time is None or known is None:
             continue
@@ -43,10 +43,6 @@ def created_unit_hint(project: Project, scan: Scan, files: SourceFiles) -> str:
                 f"{name} it goes {_span(known, other)}: write it in {scan.created.unit}, or as a timestamp"
             )
     return ""
-
-
-def _is_integer(scan: Scan, name: str) -> bool:
-    return any(column.dtype.is_integer for column in scan.columns if column.name == name)
 
 
 def _bounds(scan: Scan, path: str, files: SourceFiles) -> Bounds | None:

@@ -19,7 +19,7 @@ from daeda.planning.days import Action, DayPlan
 from daeda.planning.sources import Sources
 from daeda.sources.files import SourceFiles
 from daeda.sources.partitions import days_needed
-from daeda.sources.times import FileTimes, file_times, fitting_unit, is_plausible, shown_time
+from daeda.sources.times import FileTimes, file_times, fitting_unit, holds_integers, is_plausible, shown_time
 from daeda.sql.scan import day_bounds
 from daeda.storage.client import AT_ONCE
 from daeda.storage.objects import before_the_first_day
@@ -56,10 +56,10 @@ def wrong_units(project: Project, sources: Sources) -> tuple[str, ...]:
     """
     sentences = {}
     for scan in sources.scans:
-        if scan.time is None or scan.view in sentences or not _is_integer(scan):
+        if scan.time is None or scan.view in sentences or not holds_integers(scan, scan.time.column):
             continue
         seen: list[FileTimes] = []
-        for times in _all_times(scan, sources.files[scan.name], _every_file(sources.files[scan.name]), (0, 0)):
+        for times in _all_times(scan, sources.files[scan.name], sources.files[scan.name].in_order, (0, 0)):
             if times is None or (times.low is not None and _plausible(scan, times)):
                 break
             seen.append(times)
@@ -79,12 +79,6 @@ def _plausible(scan: Scan, times: FileTimes) -> bool:
     assert scan.time is not None
     low, high = times.low, times.high
     return low is not None and high is not None and is_plausible(low, high, scan.time.resolution)
-
-
-def _is_integer(scan: Scan) -> bool:
-    return any(
-        column.dtype.is_integer for column in scan.columns if scan.time is not None and column.name == scan.time.column
-    )
 
 
 def _empty_range(project: Project, sources: Sources, plans: Sequence[DayPlan]) -> str | None:
@@ -123,10 +117,6 @@ def _files_of_range(scan: Scan, files: SourceFiles, days: Sequence[dt.date]) -> 
         return list(files.flat)
     needed = dict.fromkeys(partition for day in days for partition in days_needed(scan, day, files.first_day))
     return [path for day in needed for path in files.partitions.get(day, ())]
-
-
-def _every_file(files: SourceFiles) -> list[str]:
-    return [*files.flat, *(path for day in sorted(files.partitions) for path in files.partitions[day])]
 
 
 def _all_times(
@@ -170,9 +160,10 @@ def _end(scan: Scan, files: SourceFiles, backwards: bool) -> dt.date | None:
 def _unit_hint(project: Project, scan: Scan, seen: Sequence[FileTimes]) -> str:
     """What is said where no integer time is plausible in the declared unit; empty where one is, or none is there."""
     bounds = [(times.low, times.high) for times in seen if times.low is not None and times.high is not None]
-    if not bounds or not _is_integer(scan) or any(_plausible(scan, times) for times in seen):
+    if scan.time is None or not bounds or not holds_integers(scan, scan.time.column):
         return ""
-    assert scan.time is not None
+    if any(_plausible(scan, times) for times in seen):
+        return ""
     low, high = min(low for low, _ in bounds), max(high for _, high in bounds)
     unit = scan.time.resolution
     where = project.where(f"view:{scan.view}", ("source", "timestamp_unit"))

@@ -45,6 +45,11 @@ class SourceFiles:
         """Whether the source is a directory of `dt=YYYY-MM-DD` directories."""
         return bool(self.partitions)
 
+    @property
+    def in_order(self) -> tuple[str, ...]:
+        """All files, those of a partition in the order of their days."""
+        return (*self.flat, *(path for day in sorted(self.partitions) for path in self.partitions[day]))
+
     @cached_property
     def paths(self) -> frozenset[str]:
         """All files."""

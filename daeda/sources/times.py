@@ -108,6 +108,11 @@ def shown_time(value: int, unit: TimeUnit) -> str:
     return f"{moment}{f' and {rest} {name}' if rest else ''}"
 
 
+def holds_integers(scan: Scan, column: str) -> bool:
+    """Whether a column of a Scan, a time for instance, is declared as an integer."""
+    return any(declared.dtype.is_integer for declared in scan.columns if declared.name == column)
+
+
 def is_plausible(low: int, high: int, unit: TimeUnit) -> bool:
     """Whether some of these times can be those of rows that somebody logged."""
     earliest, latest = ((day - _EPOCH.date()).days * unit.per_day for day in (_EARLIEST, _LATEST))
