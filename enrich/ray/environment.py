@@ -16,8 +16,9 @@ from daeda.errors import shortened
 _OF_A_CLUSTER = ("RAY_AUTH_", "RAY_TLS_", "RAY_USE_TLS")
 # Ray's C++ side writes on stderr past Python, among it a warning for every actor that can be restarted; it announces
 # nothing to anybody; and it takes this host to be one without a network, so that each of its servers is bound to
-# 127.0.0.1, where the name of the variable has only other systems in mind.
-_QUIET = {"RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_USAGE_STATS_ENABLED": "0"}
+# 127.0.0.1, where the name of the variable has only other systems in mind. The run tells what a part raises; Ray would
+# log besides what nobody waits for any more, whenever it comes.
+_QUIET = {"RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_USAGE_STATS_ENABLED": "0", "RAY_IGNORE_UNHANDLED_ERRORS": "1"}
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 # What a process that has imported Ray leaves to those that it starts; nobody has meant anything by it.
 _SET_BY_RAY = frozenset({*_QUIET, *_LOOPBACK, "RAY_CLIENT_MODE", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"})

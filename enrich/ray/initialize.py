@@ -21,8 +21,6 @@ from enrich.ray.channel import is_supervised
 def initialize(**options: Any) -> None:
     """Start Ray, or join a cluster, in this process, as the options say."""
     _log_to_native_stderr()
-    # The run tells what a part raises; Ray would log besides what nobody waits for any more, whenever it comes.
-    os.environ["RAY_IGNORE_UNHANDLED_ERRORS"] = "1"
     with _native_stderr_closed(), _own_sigterm(), warnings.catch_warnings():
         # Ray forks and at once executes another program; no thread of Lance is missed there.
         warnings.filterwarnings("ignore", message="lance is not fork-safe", category=UserWarning)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from enrich.ray import environment
 from enrich.ray.environment import clean
 
 
@@ -19,3 +22,14 @@ def test_what_the_environment_says_to_ray_is_taken_out_and_told() -> None:
     )
     assert joined == {"RAY_AUTH_TOKEN_PATH": "/x", "HOME": "/home/a"}
     assert clean({"HOME": "/home/a", "RAY_CLIENT_MODE": "0"}, None) is None
+
+
+@pytest.mark.parametrize("address", [None, "10.0.0.2:6379"])
+def test_a_process_that_a_run_starts_says_nothing_of_what_the_run_has_set(
+    address: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inherited: dict[str, str] = {}
+    monkeypatch.setattr(environment.os, "environ", inherited)
+    environment.prepare(address)
+    assert inherited["RAY_IGNORE_UNHANDLED_ERRORS"] == "1"
+    assert clean(inherited, None) is None
