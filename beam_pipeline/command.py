@@ -66,7 +66,7 @@ def _command(words: Sequence[str]) -> int:
             "remove it, or choose another --runner"
         )
 
-    from daeda.catalog.open_project import open_project
+    from daeda.catalog.project import open_project
     from daeda.compiler.compile import compile_runnable
     from daeda.planning.exports import exported
 

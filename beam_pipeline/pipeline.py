@@ -33,7 +33,7 @@ from daeda.errors import DayError, Interrupted, NotBuiltYet, shortened
 from daeda.operators.dag import Dag
 from daeda.operators.udf import RayUdfTransform
 from daeda.planning.checked import Checked
-from daeda.planning.functions import function_codes
+from daeda.planning.configuration import function_codes
 from daeda.planning.sources import Sources
 from daeda.process import interrupts
 from daeda.process.host import probe_host, skeleton_memory

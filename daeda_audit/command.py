@@ -7,8 +7,7 @@ import datetime as dt
 import sys
 from collections.abc import Mapping, Sequence
 
-from daeda.catalog.open_project import open_project
-from daeda.catalog.project import Project
+from daeda.catalog.project import Project, open_project
 from daeda.dataset.layout import Layout
 from daeda.errors import InputError, UsageError, counted, shortened
 from daeda.flags.parser import StrictParser, add_flags

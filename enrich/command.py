@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _command(words: Sequence[str]) -> int:
     arguments = build_parser().parse_strictly(words)
 
-    from daeda.catalog.open_project import open_project
+    from daeda.catalog.project import open_project
     from daeda.compiler.compile import compile_runnable
     from daeda.compiler.unused import warnings_of
     from daeda.dataset.layout import Layout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 from daeda.catalog.service import FeatureService
 from daeda.catalog.view import FeatureView
 from daeda.errors import ConfigError, NotRegular, UsageError, did_you_mean
+from daeda.flags.given import settings_given
 from daeda.settings.aggregations import Aggregations
 from daeda.settings.document import Document, Mistakes, Position, load_document, parse_model
 from daeda.settings.kinds import Dimensions
 from daeda.settings.runtime import RuntimeSettings, load_runtime
 from daeda.storage.location import Location, below, parse_location
+from daeda.storage.objects import limit_request_time
 from daeda.storage.regular import check_regular
 
 # Files of one directory: each is read and checked whenever a command begins.
@@ -246,3 +249,19 @@ def _size(path: Path) -> int:
 def _warnings(dimensions: Dimensions, documents: Mapping[str, Document]) -> tuple[str, ...]:
     unused = [name for name in dimensions.entries if name not in dimensions.used]
     return tuple(f"{documents['base'].where((name,))}: '{name}' is used by no other file" for name in unused)
+
+
+def open_project(arguments: argparse.Namespace, service: str | None = None) -> Project:
+    """Read the project that the flags name; raises ConfigError or UsageError."""
+    path: Path = arguments.runtime_config_path
+    if not path.exists():
+        raise UsageError(
+            f"{path} does not exist: run in a project (a directory with config/training/runtime.yaml), or give "
+            "its file with --runtime-config-path"
+        )
+    paths = ProjectPaths(
+        path, arguments.aggregation_config_path, arguments.feature_views_dir, arguments.feature_services_dir
+    )
+    project = load_project(paths, service, settings_given(arguments))
+    limit_request_time(float(project.runtime.timeouts.storage_seconds))
+    return project

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from daeda.catalog.open_project import open_project
-from daeda.catalog.project import Project
+from daeda.catalog.project import Project, open_project
 from daeda.compiler.compile import compile_project, project_dag
 from daeda.compiler.pipeline_file import PIPELINES, edited_path, pipeline_text, write_generated
 from daeda.errors import ConfigError

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from daeda.catalog.open_project import open_project
+from daeda.catalog.project import open_project
 from daeda.cli.compile import shown_path
 from daeda.compiler.compile import project_dag
 from daeda.compiler.pipeline_file import edited_path
 from daeda.planning.days import chosen_days
-from daeda.planning.explain import explain_text
+from daeda.planning.explain import explain_text, mermaid
 from daeda.planning.explain_sql import explain_sql
-from daeda.planning.mermaid import mermaid
 from daeda.process.messages import answer, say
 
 

@@ -9,8 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from daeda.catalog.open_project import open_project
-from daeda.catalog.project import Project
+from daeda.catalog.project import Project, open_project
 from daeda.dataset.layout import Layout
 from daeda.dataset.publish.staging import open_local_staging
 from daeda.errors import UserError, first_line

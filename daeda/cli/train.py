@@ -6,7 +6,7 @@ import argparse
 import contextlib
 from collections.abc import Sequence
 
-from daeda.cli.planned import TrainPlan, make_plan
+from daeda.cli.plan import TrainPlan, make_plan
 from daeda.cli.summary import print_run
 from daeda.compiler.unused import warnings_of
 from daeda.dataset.layout import Dataset, Layout

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import datetime as dt
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from daeda.catalog.project import Project
@@ -10,20 +11,25 @@ from daeda.compiler.build import build_operators
 from daeda.compiler.lookups import check_lookups
 from daeda.compiler.makers import check_alike, check_makers
 from daeda.compiler.pipeline_file import edited_path, load_edited
-from daeda.compiler.reach import check_reach
 from daeda.compiler.resolve import check_output_columns, check_references, check_spine, resolve_columns, resolve_derived
 from daeda.compiler.resolved import Resolved
+from daeda.dtypes import TimeUnit
+from daeda.durations import Duration
 from daeda.errors import ConfigError, NotBuiltYet, did_you_mean
 from daeda.operators.dag import Dag
-from daeda.operators.operator import same_keys
+from daeda.operators.operator import Instant, same_keys
 from daeda.operators.relation import Column, Relation
 from daeda.operators.relational import Filter
 from daeda.operators.relational import Project as ProjectOperator
+from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.settings.runtime import position_of_setting
 from daeda.sql.expression import check_expression_type, check_having, check_predicate
+from daeda.sql.statements import ProbingOperator, unit_of
 from daeda.storage.location import is_object
 
 Pass = Callable[[Resolved], None]
+# The first and the last whole day of nanoseconds in 64 bits.
+_FIRST, _LAST = dt.date(1677, 9, 22), dt.date(2262, 4, 10)
 
 
 def check_embedding_defaults(resolved: Resolved) -> None:
@@ -139,3 +145,31 @@ def _record(resolved: Resolved, where: str, check: Callable[[], object]) -> None
         check()
     except ConfigError as error:
         resolved.mistakes.add(where, str(error))
+
+
+def check_reach(dag: Dag, days: Sequence[dt.date]) -> None:
+    """Raise ConfigError where a day, or the border of its window, lies where nanoseconds do not reach."""
+    for operator in dag.operators:
+        if not isinstance(operator, PointInTimeJoin | RollingAggregate) or unit_of(operator) is not TimeUnit.NANO:
+            continue
+        if all(instant.resolution is TimeUnit.NANO for instant in _instants(operator)):
+            continue
+        for span in _spans(operator):
+            back = dt.timedelta(days=min(span.days or 0, (days[0] - dt.date.min).days))
+            if days[0] - back < _FIRST or days[-1] > _LAST:
+                raise ConfigError(
+                    f"operator '{operator.name}': times are compared in nanoseconds, which reach from {_FIRST} to "
+                    f"{_LAST}, and {span} before {days[0]} to {days[-1]} goes beyond: write 'unbounded', or declare "
+                    "all its times in microseconds"
+                )
+
+
+def _instants(operator: ProbingOperator) -> tuple[Instant, ...]:
+    time = operator.history_time if isinstance(operator, RollingAggregate) else operator.right_time
+    return (operator.left_time, time, *((operator.created,) if operator.created else ()))
+
+
+def _spans(operator: ProbingOperator) -> tuple[Duration, ...]:
+    if isinstance(operator, RollingAggregate):
+        return tuple(aggregate.window for aggregate in operator.aggregates)
+    return (operator.ttl or Duration.parse("unbounded"),)

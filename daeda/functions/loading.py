@@ -2,6 +2,10 @@
 
 Modules are looked for among what is installed, and then below the project root, which goes to the end of `sys.path`: a
 file of a project never hides a library.
+
+Modules of a project are imported from their sources alone. Python runs what `__pycache__` holds where the second and
+the size of a source are as they were; an edit within the second that leaves the size alone would be digested, and not
+run.
 """
 
 from __future__ import annotations
@@ -13,13 +17,22 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.machinery import (
+    BYTECODE_SUFFIXES,
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    ExtensionFileLoader,
+    FileFinder,
+    SourceFileLoader,
+    SourcelessFileLoader,
+)
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from daeda.errors import ConfigError, counted, cut, did_you_mean, shortened
-from daeda.functions.code import Source, digest_of, sources_of
+from daeda.functions.code import Source, digest_of, is_installed, sources_of
 from daeda.functions.interference import stdout_on_stderr, undisturbed
-from daeda.functions.source_import import import_from_source
 from daeda.process import interrupts
 from daeda.process.supervised import user_code
 
@@ -188,3 +201,36 @@ def _check_arguments(path: str, call: Callable[..., object], columns: tuple[str,
             f"function '{path}' takes {signature}, and gets {counted(len(columns), 'column')} ({', '.join(columns)}): "
             "give 'columns' one entry for each argument"
         ) from None
+
+
+class _FromSource(SourceFileLoader):
+    """Compiles the source each time, and writes no bytecode."""
+
+    def path_stats(self, path: str) -> Any:
+        """Without the state of a source Python neither looks for its bytecode nor writes any."""
+        raise OSError(f"no bytecode is read for {path}")
+
+
+def import_from_source() -> None:
+    """From now on no module of this process comes from the bytecode of a project; libraries do as before."""
+    if _hook in sys.path_hooks:
+        return
+    sys.path_hooks.insert(0, _hook)
+    for path in [directory for directory in sys.path_importer_cache if _is_of_a_project(directory)]:
+        del sys.path_importer_cache[path]
+
+
+def _hook(path: str) -> FileFinder:
+    if not _is_of_a_project(path):
+        raise ImportError(f"{path} is no directory of a project")
+    return FileFinder(
+        path,
+        (ExtensionFileLoader, EXTENSION_SUFFIXES),
+        (_FromSource, SOURCE_SUFFIXES),
+        (SourcelessFileLoader, BYTECODE_SUFFIXES),
+    )
+
+
+def _is_of_a_project(path: str) -> bool:
+    directory = Path(path or ".")
+    return directory.is_dir() and not is_installed(directory)

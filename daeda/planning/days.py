@@ -15,7 +15,7 @@ from daeda.dataset.published import Published, look_at_days
 from daeda.dataset.stores import FindStores
 from daeda.errors import DayError, InputError, UsageError, counted, shortened
 from daeda.operators.dag import Dag
-from daeda.planning.functions import function_codes
+from daeda.planning.configuration import function_codes
 from daeda.planning.sources import Sources
 from daeda.sources.files import SourceFiles, parse_day
 from daeda.sources.identity import Identities

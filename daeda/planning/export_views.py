@@ -6,8 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from daeda.catalog.open_project import open_project
-from daeda.catalog.project import Project
+from daeda.catalog.project import Project, open_project
 from daeda.errors import UsageError
 from daeda.flags.parser import StrictParser, add_flags
 from daeda.flags.table import PROJECT

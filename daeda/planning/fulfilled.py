@@ -17,8 +17,8 @@ from daeda.dataset.published import Published, look_at_days
 from daeda.dataset.stores import Stores
 from daeda.errors import DayError, shortened
 from daeda.operators.dag import Dag
+from daeda.planning.configuration import function_codes
 from daeda.planning.days import Action, DayPlan
-from daeda.planning.functions import function_codes
 
 
 def require_skeleton(project: Project, dag: Dag, plans: Sequence[DayPlan]) -> None:

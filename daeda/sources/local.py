@@ -1,12 +1,13 @@
-"""The files behind a view on a local file system."""
+"""The files behind a view on a local file system: paths, patterns and trees of directories."""
 
 from __future__ import annotations
 
 import difflib
 import os
+import stat
 from pathlib import Path
 
-from daeda.errors import InputError, NothingThere
+from daeda.errors import InputError, NothingThere, refusal
 from daeda.sources.entries import (
     DIRECTORY,
     FILE,
@@ -20,8 +21,8 @@ from daeda.sources.entries import (
     table_format,
 )
 from daeda.sources.files import SourceFiles
-from daeda.sources.trees import LocalTree, local_kind
 from daeda.storage.location import below
+from daeda.storage.regular import kind_of
 
 _MARKS = ("_delta_log", ".hoodie", "metadata")
 
@@ -122,3 +123,56 @@ def _named(view: str, fixed: Path, parts: Parts) -> str:
     if "\\" in path and has_wildcard(path):
         raise InputError(f"view '{view}': {path} has a backslash beside one of *?[: rename the file or the directory")
     return path
+
+
+class LocalTree:
+    """A directory; links are followed, once for each way down."""
+
+    def __init__(self, root: Path, view: str) -> None:
+        self._root = root
+        self._view = view
+
+    def entries(self, parts: Parts) -> list[Entry]:
+        """What a directory holds, in the order of names; raises InputError where it cannot be listed."""
+        directory = self._root.joinpath(*parts)
+        try:
+            with os.scandir(directory) as listed:
+                return sorted(Entry(entry.name, self._kind(entry, directory)) for entry in listed)
+        except OSError as error:
+            raise InputError(f"view '{self._view}': cannot list {refusal(error)}") from error
+
+    def shown(self, parts: Parts) -> str:
+        """The path of an entry."""
+        return str(self._root.joinpath(*parts)).encode("utf-8", "backslashreplace").decode()
+
+    def _kind(self, entry: os.DirEntry[str], directory: Path) -> str:
+        try:
+            if not entry.name.isascii():
+                entry.name.encode()
+            if entry.is_file():
+                return FILE
+            if entry.is_dir():
+                return "a link to a directory that it lies in" if _leads_up(entry, directory) else DIRECTORY
+            return kind_of(entry.stat().st_mode)
+        except UnicodeEncodeError:
+            return "a name that is no UTF-8"
+        except OSError as error:
+            what = "a broken link" if isinstance(error, FileNotFoundError) else "out of reach"
+            return what if entry.is_symlink() else f"out of reach ({error.strerror})"
+
+
+def local_kind(path: Path) -> str:
+    """What a path leads to: FILE, DIRECTORY, what else it is, or nothing where it does not exist."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return "a broken link" if path.is_symlink() else ""
+    except OSError as error:
+        return f"out of reach ({error.strerror})"
+    if stat.S_ISDIR(mode):
+        return DIRECTORY
+    return FILE if stat.S_ISREG(mode) else kind_of(mode)
+
+
+def _leads_up(entry: os.DirEntry[str], directory: Path) -> bool:
+    return entry.is_symlink() and directory.resolve().is_relative_to(Path(entry.path).resolve())

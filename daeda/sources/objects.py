@@ -6,9 +6,19 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from daeda.errors import InputError, NothingThere
-from daeda.sources.entries import SUFFIX, Chosen, Parts, choose_files, choose_matches, has_wildcard, refused_format
+from daeda.sources.entries import (
+    DIRECTORY,
+    FILE,
+    SUFFIX,
+    Chosen,
+    Entry,
+    Parts,
+    choose_files,
+    choose_matches,
+    has_wildcard,
+    refused_format,
+)
 from daeda.sources.files import SourceFiles
-from daeda.sources.trees import ObjectTree
 from daeda.storage.client import S3Client, StoredObject
 from daeda.storage.location import SCHEME, ObjectPath, below, is_object, object_path
 from daeda.storage.objects import client
@@ -110,3 +120,38 @@ def _table_above(through: S3Client, path: ObjectPath) -> str:
             if stored.path.key.endswith(".metadata.json"):
                 return f"{stored.path} is the metadata of an Iceberg table"
     return ""
+
+
+class ObjectTree:
+    """Keys below an address as a tree: what stands before a slash is a directory.
+
+    An empty object whose key ends with a slash, or with `_$folder$` as Hadoop writes it, marks a directory and is none.
+    """
+
+    def __init__(self, root: ObjectPath, listed: Iterable[StoredObject]) -> None:
+        self._root = root
+        self._directories: dict[Parts, dict[str, set[str]]] = {(): {}}
+        self.objects: dict[Parts, StoredObject] = {}
+        for stored in listed:
+            self._add(stored)
+
+    def entries(self, parts: Parts) -> list[Entry]:
+        """What a directory holds, in the order of names."""
+        return sorted(Entry(name, kind) for name, kinds in self._directories[parts].items() for kind in kinds)
+
+    def shown(self, parts: Parts) -> str:
+        """The address of an entry."""
+        return f"{ObjectPath(self._root.bucket)}/{self._root.prefix}{'/'.join(parts)}"
+
+    def _add(self, stored: StoredObject) -> None:
+        parts = tuple(stored.path.key.removeprefix(self._root.prefix).split("/"))
+        empty = stored.size == 0 and (not parts[-1] or parts[-1].endswith("_$folder$"))
+        for depth in range(1, len(parts)):
+            self._directories.setdefault(parts[:depth], {})
+            self._held(parts[: depth - 1], parts[depth - 1], DIRECTORY)
+        if not empty:
+            self.objects[parts] = stored
+            self._held(parts[:-1], parts[-1], FILE)
+
+    def _held(self, directory: Parts, name: str, kind: str) -> None:
+        self._directories[directory].setdefault(name, set()).add(kind)

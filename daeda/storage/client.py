@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from daeda.errors import ChangedMeanwhile, InputError, StorageError
 from daeda.storage.access import Access
-from daeda.storage.bodies import BLOCK, blocks_of, opened
-from daeda.storage.in_time import Heartbeat, in_time
+from daeda.storage.in_time import BLOCK, Heartbeat, blocks_of, in_time, opened
 from daeda.storage.location import ObjectPath
 from daeda.storage.state import FileState
 

@@ -6,13 +6,17 @@ signals, and leaves. The thread ends by itself, at its next heartbeat or when th
 
 from __future__ import annotations
 
+import io
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from typing import TypeVar
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, TypeVar
 
 ResultT = TypeVar("ResultT")
+BLOCK = 1 << 20
 
 
 class Abandoned(Exception):
@@ -67,3 +71,34 @@ def _work(work: Callable[[Heartbeat], ResultT], heartbeat: Heartbeat, done: Futu
         done.set_result(work(heartbeat))
     except BaseException as error:  # noqa: BLE001 - raised again where the result is waited for
         done.set_exception(error)
+
+
+def blocks_of(answer: Any, heartbeat: Heartbeat) -> Iterator[bytes]:
+    """The body of an answer, each block of it a heartbeat."""
+    for block in answer["Body"].iter_chunks(BLOCK):
+        heartbeat.beat(len(block))
+        yield block
+
+
+class _WatchedFile(io.BufferedReader):
+    """A file that is put: each block that is read of it has been sent, but for what the network buffers."""
+
+    def __init__(self, path: Path, heartbeat: Heartbeat) -> None:
+        super().__init__(io.FileIO(str(path)))
+        self._heartbeat = heartbeat
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The next bytes."""
+        block = super().read(size)
+        self._heartbeat.beat(len(block))
+        return block
+
+
+@contextmanager
+def opened(body: bytes | Path, heartbeat: Heartbeat) -> Iterator[bytes | IO[bytes]]:
+    """The body of an upload: bytes as they are, or a file whose reads are heartbeats."""
+    if isinstance(body, bytes):
+        yield body
+        return
+    with _WatchedFile(body, heartbeat) as file:
+        yield file

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from daeda.catalog.open_project import open_project
+from daeda.catalog.project import open_project
 from daeda.flags.parser import StrictParser, add_flags
 from daeda.flags.table import AUDIT, PROJECT
 from daeda_audit.command import _days, main

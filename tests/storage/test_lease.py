@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from daeda.dataset.layout import Layout
-from daeda.dataset.publish import lease as module
-from daeda.dataset.publish.lease import check_conditions, lease_path, publication
+from daeda.dataset.publish import objects as module
+from daeda.dataset.publish.objects import check_conditions, lease_path, publication
 from daeda.errors import DayError, InputError
 from daeda.storage.client import S3Client
 from tests.storage.conftest import BUCKET

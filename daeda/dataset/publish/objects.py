@@ -4,27 +4,47 @@
 
 A day without a manifest is no day, so a reader sees the old one, none, or the new one. Each object is put by one
 request, which S3 carries out whole or not at all.
+
+One run at a time deletes and puts the objects of a day: it holds a lease on its publication.
+
+    <service>/_staging/publish-<dataset>-dt=D.json      who publishes the day, until it has; put only if it is not there
+
+A lease is renewed by replacing it under its ETag, so that a run that lost it learns so before it puts the manifest. The
+age of a lease is told by the server's clock alone. One of a process of this host that has ended is taken over at once.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import json
+import os
 import shutil
-from dataclasses import replace
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from daeda.dataset.layout import MANIFEST_NAME, Dataset, Layout, is_part
+from daeda.dataset.layout import MANIFEST_NAME, Dataset, Layout, day_name, is_part
 from daeda.dataset.manifest import Manifest
-from daeda.dataset.publish.lease import is_dead, publication
 from daeda.dataset.published import data_entries, foreign_parts, require_free
-from daeda.errors import DayError
+from daeda.errors import DayError, InputError
 from daeda.sources.files import PARTITION, parse_day
+from daeda.storage.client import S3Client
 from daeda.storage.location import ObjectPath
 from daeda.storage.objects import client
 
 _DATASETS: tuple[Dataset, ...] = ("skeleton", "enriched")
 # A probe lives for two requests; a minute later nobody waits for it.
 _PROBE_SECONDS = 60
+# A holder that has not renewed for so long is dead. Renewal comes before each part, and a part is at most one upload.
+LEASE_SECONDS = 900
+_RENEW_SECONDS = 60
+_WAIT_SECONDS = 60.0
+_LOOK_SECONDS = 0.5
+_ABSENT = {"IfNoneMatch": "*"}
 
 
 def upload_day(layout: Layout, dataset: Dataset, day: dt.date, ready: Path, manifest: Manifest, mirror: Path) -> None:
@@ -86,3 +106,120 @@ def _stamps_of_arrived(final: ObjectPath, manifest: Manifest) -> dict[str, str]:
             size = "no" if entry is None else entry.size
             raise DayError(f"{final / part.name}: {size} bytes arrived of {part.size}: run again")
     return {part.name: entries[part.name].stamp or "" for part in manifest.parts}
+
+
+@dataclass
+class Lease:
+    """A lease that is held; `etag` is that of its last renewal."""
+
+    through: S3Client
+    path: ObjectPath
+    etag: str
+    who: dict[str, str | int]
+    renewed: float = field(default_factory=time.monotonic)
+
+    def renew(self, *, now: bool = False) -> None:
+        """Show that the holder lives; raises DayError when somebody else has taken the lease."""
+        if not now and time.monotonic() - self.renewed < _RENEW_SECONDS:
+            return
+        body = json.dumps({**self.who, "renewal": uuid.uuid4().hex}).encode()
+        etag = self.through.put(self.path, body, only_if={"IfMatch": f'"{self.etag}"'})
+        if etag is None:
+            raise DayError(f"{self.path}: another run has taken over the publication: run again")
+        self.etag, self.renewed = etag, time.monotonic()
+
+
+@contextlib.contextmanager
+def publication(through: S3Client, layout: Layout, dataset: Dataset, day: dt.date) -> Iterator[Lease]:
+    """Hold the lease while the block runs; DayError when another run keeps it for more than a minute."""
+    path = lease_path(layout, dataset, day)
+    lease = _take(through, path)
+    try:
+        yield lease
+    finally:
+        with contextlib.suppress(Exception):  # what is left is taken over
+            through.delete(path, lease.etag)
+
+
+def lease_path(layout: Layout, dataset: Dataset, day: dt.date) -> ObjectPath:
+    """Where the lease of a day is."""
+    assert isinstance(layout.service_dir, ObjectPath)
+    return layout.service_dir / "_staging" / f"publish-{dataset}-{day_name(day)}.json"
+
+
+def check_conditions(through: S3Client, service: ObjectPath) -> None:
+    """Raise InputError unless objects can be put below the service, and one only where there is none."""
+    probe = service / "_staging" / f"probe-{uuid.uuid4().hex[:8]}"
+    through.put(probe, b"", only_if=_ABSENT)
+    try:
+        if through.put(probe, b"", only_if=_ABSENT) is not None:
+            raise InputError(
+                f"{service}: the server ignores conditions (If-None-Match), which keep two runs apart: use one that "
+                "knows them, or an output_root on a file system"
+            )
+    finally:
+        through.delete(probe)
+
+
+def is_dead(through: S3Client, path: ObjectPath) -> str | None:
+    """The ETag of a lease that nobody renews any more, None for a live one or none."""
+    stored = through.read(path)
+    if stored is None:
+        return None
+    body, etag = stored
+    who = _read(body)
+    process = who.get("process")
+    if who.get("host") == socket.gethostname() and isinstance(process, int) and not _runs(process):
+        return etag
+    age = through.age(path)
+    return etag if age is not None and age > LEASE_SECONDS else None
+
+
+def _take(through: S3Client, path: ObjectPath) -> Lease:
+    who: dict[str, str | int] = {
+        "host": socket.gethostname(),
+        "process": os.getpid(),
+        "since": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "attempt": uuid.uuid4().hex,
+    }
+    body = json.dumps(who).encode()
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while True:
+        etag = through.put(path, body, only_if=_ABSENT)
+        if etag is not None:
+            return Lease(through, path, etag, who)
+        stored = through.read(path)
+        if stored is None:
+            continue
+        holder, etag = _read(stored[0]), stored[1]
+        # An answer that was lost on its way: the lease is ours.
+        if holder.get("attempt") == who["attempt"]:
+            return Lease(through, path, etag, who)
+        if dead := is_dead(through, path):
+            new_etag = through.put(path, body, only_if={"IfMatch": f'"{dead}"'})
+            if new_etag is not None:
+                return Lease(through, path, new_etag, who)
+        elif time.monotonic() > deadline:
+            raise DayError(
+                f"{path}: published by process {holder.get('process')} on {holder.get('host')} since "
+                f"{holder.get('since')}: run again when it is done"
+            )
+        time.sleep(_LOOK_SECONDS)
+
+
+def _read(body: bytes) -> dict[str, str | int]:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return process > 0

@@ -20,8 +20,7 @@ from io import FileIO
 from pathlib import Path
 
 from daeda.dataset.layout import MANIFEST_NAME, Dataset, Layout
-from daeda.dataset.publish.lease import check_conditions
-from daeda.dataset.publish.objects import clear_unfinished
+from daeda.dataset.publish.objects import check_conditions, clear_unfinished
 from daeda.errors import InputError, NotRegular, refusal
 from daeda.process.locks import take
 from daeda.sources.entries import is_known_none

@@ -10,9 +10,8 @@ import pytest
 
 from daeda.catalog.project import ProjectPaths, load_project
 from daeda.compiler.compile import compile_project
-from daeda.planning.explain import explain_text
+from daeda.planning.explain import explain_text, mermaid
 from daeda.planning.explain_sql import explain_sql
-from daeda.planning.mermaid import mermaid
 from tests.projects import TinyProject, moment
 
 GOLDEN = Path(__file__).parent / "golden"
