@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.budget import LONG
-from tests.cases.fixtures import golden, golden_days
+from tests.cases.fixtures import art_feed, direct_days, golden, golden_days, projects
 
-__all__ = ["golden", "golden_days"]
+__all__ = ["art_feed", "direct_days", "golden", "golden_days", "projects"]
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED = REPOSITORY.parent / "shared"
@@ -78,6 +78,7 @@ _SLOW = (
     "tests/daeda_audit/published/test_stores.py",
     "tests/determinism",
     "tests/docs/test_getting_started.py",
+    "tests/engines",
     "tests/enrich/ray",
     "tests/enrich/test_damage.py",
     "tests/enrich/test_job.py",
@@ -149,8 +150,8 @@ def _left_out(items: Sequence[pytest.Item]) -> set[str]:
 def _group(nodeid: str) -> str:
     """What shares a service or trained days stays together: a folder with a conftest.py; elsewhere a file."""
     file = Path(nodeid.partition("::")[0])
-    if file.is_relative_to("tests/cases"):
-        return "tests/beam_pipeline/runners"  # which compares with the days of the golden cases
+    if file.is_relative_to("tests/cases") or file.is_relative_to("tests/engines"):
+        return "tests/beam_pipeline/runners"  # which compares with the days of the golden cases, too
     return file.parent.as_posix() if (REPOSITORY / file.parent / "conftest.py").exists() else file.as_posix()
 
 

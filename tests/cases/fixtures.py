@@ -1,4 +1,4 @@
-"""What golden cases need, made once: their projects with data, and their days as DirectRunner builds them."""
+"""Projects that every runner builds, made once: with their data, and their days as DirectRunner builds them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.art_feed.conftest import ArtFeed, art_feed
 from tests.cases.jobs import Entry, golden_entries, run_job
+from tests.cases.projects import project_entries
+
+__all__ = ["art_feed", "direct_days", "golden", "golden_days", "projects"]
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +25,16 @@ def golden_days(golden: list[Entry], tmp_path_factory: pytest.TempPathFactory) -
     root = tmp_path_factory.mktemp("golden_days")
     run_job(golden, root, ("--runner", "DirectRunner"))
     return root
+
+
+@pytest.fixture(scope="session")
+def projects(art_feed: ArtFeed, tmp_path_factory: pytest.TempPathFactory) -> list[Entry]:
+    """Both examples, and tiny projects."""
+    return project_entries(tmp_path_factory.mktemp("projects"), art_feed)
+
+
+@pytest.fixture(scope="session")
+def direct_days(projects: list[Entry], golden: list[Entry], golden_days: Path) -> Path:
+    """Where DirectRunner built the projects and the golden cases, below the name of each."""
+    run_job(projects, golden_days, ("--runner", "DirectRunner"))
+    return golden_days

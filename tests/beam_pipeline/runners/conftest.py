@@ -17,10 +17,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.art_feed.conftest import art_feed
-
-__all__ = ["art_feed"]
-
 REPOSITORY = Path(__file__).parents[3]
 WORKERS = 3
 LOOPBACK = ("--environment_type", "LOOPBACK")

@@ -1,0 +1,58 @@
+"""Engines for the tests: each is started when it is asked for first, and ended with the last test.
+
+Where an engine cannot be had its tests are skipped, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.beam_pipeline.runners.conftest import LOOPBACK, wheel, worker_pool, worker_python
+from tests.engines import cache
+from tests.engines.flink import job_server
+from tests.engines.prism import prism_service
+
+__all__ = ["wheel", "worker_python"]
+
+
+def _had(fetch: Callable[[], Path]) -> Path:
+    try:
+        return fetch()
+    except cache.NotToBeHad as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def flink_jars() -> Path:
+    """The directory of the jars of Flink and of Beam's job server for it."""
+    return _had(cache.flink_jars)
+
+
+@pytest.fixture(scope="session")
+def flink(flink_jars: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
+    """Beam's flags for a job server with a Flink of its own."""
+    with job_server(flink_jars, tmp_path_factory.mktemp("flink")) as address:
+        yield ("--runner", "FlinkRunner", "--job_endpoint", address)
+
+
+@pytest.fixture(scope="session")
+def prism(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
+    """Beam's flags for a Prism that serves."""
+    with prism_service(_had(cache.prism), tmp_path_factory.mktemp("prism")) as address:
+        yield ("--runner", "PrismRunner", "--job_endpoint", address)
+
+
+@pytest.fixture(scope="session")
+def pool(worker_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a pool of workers."""
+    with worker_pool(worker_python, tmp_path_factory.mktemp("pool") / "pool.log") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def forms(pool: str) -> dict[str, tuple[str, ...]]:
+    """Beam's flags of each form of worker."""
+    return {"loopback": LOOPBACK, "external": ("--environment_type", "EXTERNAL", "--environment_config", pool)}
