@@ -133,6 +133,7 @@ def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
         days=run.days,
         searched=look_ups_sharing_probes(run.dag.operators),
         has_checked=True,
+        watched=not run.runner.in_process,
     )
 
 
@@ -152,7 +153,9 @@ def _limits(run: SkeletonRun) -> DayLimits:
 
 def _run_days(run: SkeletonRun, context: RunContext) -> None:
     bundles = min(len(run.days), run.day_workers * _BUNDLES_PER_WORKER)
-    options = run.runner.options(bundles)
+    # Unlike all others, so that this job is found again among those of a cluster.
+    job_name = f"daeda-{context.service}-{Path(context.run_dir).name.removeprefix('run-').lower()}"
+    options = run.runner.options(bundles, job_name)
     slots = (
         ThreadDaySlots(run.day_workers)
         if run.runner.in_process
@@ -169,7 +172,7 @@ def _run_days(run: SkeletonRun, context: RunContext) -> None:
             if isinstance(slots, ThreadDaySlots):
                 _run_here(pipeline, slots)
             else:
-                PortableJob(run.runner, slots, run.worker_timeout).run(pipeline)
+                PortableJob(run.runner, slots, run.worker_timeout, job_name, context.staging.faults).run(pipeline)
     finally:
         forget_run(context)
         forget_mapped(context.run_dir)

@@ -15,10 +15,11 @@ from typing import Generic, TypeVar
 import apache_beam as beam
 
 from beam_pipeline.day.execution import rows_made, rows_of, run_operator
-from beam_pipeline.session.registry import begin, session_of
+from beam_pipeline.session.registry import begin, check_made_by, session_of
 from beam_pipeline.session.timed import timed
 from beam_pipeline.windows.engines import engine_of
 from beam_pipeline.workers.context import DayHandle, RunContext
+from beam_pipeline.workers.faults import is_tried_again
 from beam_pipeline.workers.registry import stop_run
 from daeda.errors import DayError
 from daeda.operators import relational, temporal, udf
@@ -43,13 +44,21 @@ class _RunOperator(beam.DoFn):  # type: ignore[misc]
 
     def process(self, element: DayHandle) -> Iterator[DayHandle]:
         try:
-            yield self._advance(element)
+            advanced = self._advance(element)
         except BaseException as error:
-            stop_run(self._context, error)
-            raise
+            if not self._context.watched:
+                stop_run(self._context, error)
+                raise
+            if is_tried_again(self._context, element.day, error):
+                raise
+        else:
+            yield advanced
 
     def _advance(self, element: DayHandle) -> DayHandle:
         handle = element if element.attempt else begin(self._context, element)
+        if handle.parts:
+            check_made_by(self._context, handle, self._operator)
+            return handle
         session = session_of(handle)
         with timed(session, self._operator.name, rows_of(handle)):
             after = run_operator(session, self._operator, handle)

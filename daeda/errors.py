@@ -13,6 +13,9 @@
     │   └── WorkerUnfit    a worker cannot build days of the run
     ├── StorageError       exit 1: object storage failed while a day was built
     │   └── ChangedMeanwhile   an object is another one than at the listing
+    ├── TransientError     exit 1: it may be over when the day is tried again
+    │   ├── StorageUnavailable a StorageError: no answer in time, or one that says "later"
+    │   └── TransientDayError  a DayError: a connection or a file system did not answer
     ├── SubprocessFailed   the exit code of the subprocess, which has printed its error itself
     └── Interrupted        exit 130
 
@@ -104,6 +107,18 @@ class ChangedMeanwhile(StorageError):
     """An object is not the one that was seen before."""
 
 
+class TransientError(DaedaError):
+    """A fault of the surroundings that may be over when the day is tried again, whatever its sentence."""
+
+
+class StorageUnavailable(StorageError, TransientError):
+    """Object storage did not answer for as long as it was asked, or asked to be asked later."""
+
+
+class TransientDayError(DayError, TransientError):
+    """A day failed because a connection, or the file system of another host, did not answer."""
+
+
 class Interrupted(DaedaError):
     """The user or the system asked the run to stop."""
 
@@ -130,7 +145,7 @@ ERROR_CLASSES: Mapping[str, type[DaedaError]] = {
     kind.__name__: kind
     for kind in (
         DaedaError, UserError, UsageError, ConfigError, InputError, NothingThere, NotBuiltYet, DayError, Late, Stopped,
-        WorkerUnfit, StorageError, ChangedMeanwhile, Interrupted,
+        WorkerUnfit, StorageError, ChangedMeanwhile, TransientError, StorageUnavailable, TransientDayError, Interrupted,
     )
 }  # fmt: skip
 
@@ -152,6 +167,39 @@ def deserialised(record: Mapping[str, str | None]) -> DaedaError:
     if isinstance(error, DayError) and day is not None:
         error.day = dt.date.fromisoformat(day)
     return error
+
+
+# What the network, or the file system of another host, says for a time. What a disk says is not among it.
+_TRANSIENT_NUMBERS = frozenset(
+    {errno.ETIMEDOUT, errno.ECONNRESET, errno.ECONNREFUSED, errno.ECONNABORTED, errno.EHOSTUNREACH, errno.EHOSTDOWN}
+    | {errno.ENETUNREACH, errno.ENETDOWN, errno.ENETRESET, errno.ESTALE, errno.EREMOTEIO, errno.EAGAIN}
+)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether a fault may be over when what failed is tried again.
+
+    >>> is_transient(StorageUnavailable("no answer")), is_transient(ConnectionResetError(errno.ECONNRESET, "reset"))
+    (True, True)
+    >>> is_transient(OSError(errno.ENOSPC, "No space left on device"))
+    False
+    """
+    return isinstance(error, TransientError | TimeoutError) or (
+        isinstance(error, OSError) and error.errno in _TRANSIENT_NUMBERS
+    )
+
+
+def is_mistake(error: BaseException) -> bool:
+    """Whether a fault is a mistake of the user, or was raised for one: trying again does not mend it.
+
+    A day that finds such a mistake raises a DayError because of it.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, UserError):
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def refusal(error: OSError) -> str:

@@ -47,6 +47,7 @@ _SLOW = (
     "tests/beam_pipeline/day/test_rolling.py",
     "tests/beam_pipeline/history",
     "tests/beam_pipeline/runners",
+    "tests/beam_pipeline/test_attempts.py",
     "tests/beam_pipeline/windows/numpy_engine/test_aggregate.py",
     "tests/beam_pipeline/windows/numpy_engine/test_heavy_user.py",
     "tests/beam_pipeline/windows/numpy_engine/test_lists.py",

@@ -16,6 +16,8 @@ import grpc
 from apache_beam.options.pipeline_options import (
     DebugOptions,
     DirectOptions,
+    FlinkRunnerOptions,
+    GoogleCloudOptions,
     PipelineOptions,
     PortableOptions,
     StandardOptions,
@@ -66,8 +68,16 @@ class BeamRunner:
         """Whether days are built by processes that this one did not start."""
         return not self.in_process and self.portable.environment_type != "LOOPBACK"
 
-    def options(self, bundles: int) -> PipelineOptions:
-        """Beam's options; `bundles` is how many threads hold days where that is for us to decide."""
+    @property
+    def flink_master(self) -> str | None:
+        """The address of Flink's REST, where a flag gives it."""
+        return PipelineOptions(list(self.words)).view_as(FlinkRunnerOptions).flink_master
+
+    def options(self, bundles: int, job_name: str = "") -> PipelineOptions:
+        """Beam's options; `bundles` is how many threads hold days where that is for us to decide.
+
+        A job on a job service gets the name `job_name`.
+        """
         options = PipelineOptions(list(self.words), save_main_session=False)
         options.view_as(StandardOptions).runner = self.name
         if self.in_process:
@@ -75,6 +85,8 @@ class BeamRunner:
             direct.direct_running_mode = "in_memory"
             direct.direct_num_workers = bundles
         else:
+            if job_name:
+                options.view_as(GoogleCloudOptions).job_name = job_name
             options.view_as(PortableOptions).job_server_timeout = _NO_DEADLINE_SECONDS
             # It would run pip and send the list of everything that is installed here.
             options.view_as(DebugOptions).add_experiment("disable_logging_submission_environment")

@@ -7,20 +7,23 @@ some day is at work; where none has been for `worker_timeout` seconds, the job i
 
 from __future__ import annotations
 
-import contextlib
 import re
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
 import grpc
 
 from beam_pipeline.runners.choice import BeamRunner
+from beam_pipeline.runners.submitted_job import Asked, JobService, end, flink_at
+from beam_pipeline.workers.faults import ToldFaults, faults_of
 from beam_pipeline.workers.limits import root_cause, stop_seconds
-from beam_pipeline.workers.shared_day_slots import SharedDaySlots
+from beam_pipeline.workers.shared_day_slots import SharedDaySlots, Unforeseen
 from beam_pipeline.workers.time_limits import CallsInOtherProcesses
 from daeda.errors import ERROR_CLASSES, DaedaError, DayError, Late, Stopped, UsageError, WorkerUnfit, first_line
+from daeda.process.messages import warn
 
 _LOOK_SECONDS = 0.25
 # How long a job that has no day at work any more may take to end by itself, and then to be cancelled.
@@ -36,11 +39,19 @@ _REFUSED = re.compile(r"failed to connect|connection refused|StatusCode\.UNAVAIL
 
 
 class PortableJob:
-    """One job: `run` returns when every day has been built, and raises what stopped it."""
+    """One job: `run` returns when every day has been built, and raises what stopped it.
 
-    def __init__(self, runner: BeamRunner, slots: SharedDaySlots, worker_timeout: float) -> None:
+    `name` tells the job from all others, and `faults` is the directory of what became of attempts at days.
+    """
+
+    def __init__(
+        self, runner: BeamRunner, slots: SharedDaySlots, worker_timeout: float, name: str, faults: Path
+    ) -> None:
         self._runner = runner
         self._slots = slots
+        self._faults = faults
+        self._name = name
+        self._flink = flink_at(runner.flink_master, name)
         self._worker_timeout = worker_timeout
         self._ended = threading.Event()
         self._lost = False
@@ -60,9 +71,9 @@ class PortableJob:
         seconds = stop_seconds(self._slots.cause)
         stopped = self._slots.wait_until_empty(seconds)
         if not self._lost:
-            # Its days are gone, so it ends by itself.
+            # Its days end without an error, so it does so by itself.
             waiting.join(min(seconds, _END_SECONDS) / 2)
-        self._cancel(min(seconds, _END_SECONDS) / 2)
+        self._end_job(min(seconds, _END_SECONDS))
         raise self._error_to_raise(stopped)
 
     def _submit(self, pipeline: beam.Pipeline) -> None:
@@ -78,6 +89,7 @@ class PortableJob:
         """Return when the job has ended, when something stopped it, or when nothing has happened for too long."""
         seen = time.monotonic()
         calls = CallsInOtherProcesses(self._slots.status)
+        told = ToldFaults(self._faults)
         while not self._ended.wait(_LOOK_SECONDS):
             if self._slots.cause is not None:
                 return
@@ -85,6 +97,7 @@ class PortableJob:
             if late is not None:
                 self._slots.stop(Late(late))
                 return
+            told.look()
             if self._slots.occupied:
                 seen = time.monotonic()
             elif time.monotonic() - seen > self._worker_timeout:
@@ -92,17 +105,17 @@ class PortableJob:
                 self._slots.stop(self._no_sign_of_life())
                 return
 
-    def _cancel(self, seconds: float) -> None:
-        """Ask the job service to end a job that has not ended by itself; it may not answer, or not know how."""
-        if self._ended.is_set() or self._result is None:
-            return
-        asking = threading.Thread(target=self._ask_to_cancel, daemon=True, name="cancel")
-        asking.start()
-        asking.join(seconds)
-
-    def _ask_to_cancel(self) -> None:
-        with contextlib.suppress(grpc.RpcError, RuntimeError):
-            self._result.cancel()
+    def _end_job(self, seconds: float) -> None:
+        """See that the job is over, and cancel what has not ended by itself; a sentence where that is not known."""
+        asked: list[Asked] = [] if self._flink is None else [self._flink]
+        if self._result is not None:
+            asked.insert(0, JobService(f"the job service at {self._runner.portable.job_endpoint}", self._result))
+        left = end(asked, seconds)
+        if left:
+            warn(
+                f"it is not known that the job '{self._name}' has ended: {'; '.join(left)}: its workers build nothing "
+                "any more; see there, and cancel it where it still runs"
+            )
 
     def _no_sign_of_life(self) -> DaedaError:
         wait = f"within {self._worker_timeout:g} s (--worker-timeout)"
@@ -116,12 +129,22 @@ class PortableJob:
     def _error_to_raise(self, stopped: bool) -> BaseException:
         """What to raise: the first cause that a day or the driver gave, else what the runner's error says."""
         cause = self._slots.cause
+        assert cause is not None
+        if isinstance(cause, WorkerUnfit):
+            return self._unfit(str(cause))
         foreseen = root_cause(cause, stopped)
         if foreseen is not None:
             return foreseen
         error = self._error if self._error is not None else cause
-        assert error is not None
-        return self._translated(error) or error
+        return self._fault_of_a_day(error) or self._translated(error) or error
+
+    def _fault_of_a_day(self, error: BaseException) -> BaseException | None:
+        """The fault by which a job ended that its runner did not try again, None where the runner tells of another."""
+        text = str(error)
+        for fault in reversed(faults_of(self._faults)):
+            if first_line(Exception(fault.sentence)) in text:
+                return fault.error or Unforeseen(fault.message)
+        return None
 
     def _translated(self, error: BaseException) -> DaedaError | None:
         """The sentence inside of the runner's error, None where there is none."""

@@ -18,9 +18,12 @@ from beam_pipeline.session.session import DaySession
 from beam_pipeline.workers.context import DayHandle, RunContext
 from beam_pipeline.workers.day_slots import DaySlots
 from beam_pipeline.workers.registry import join_run
+from daeda.dataset.fingerprint import operator_digests
 from daeda.dataset.publish.claims import claim_days, holds
+from daeda.dataset.publish.publications import publication_of
 from daeda.errors import DayError, first_line, refusal
 from daeda.process.messages import say
+from daeda.sql.lower import SourceOperator
 
 _sessions: dict[str, DaySession] = {}
 _lock = threading.Lock()
@@ -28,15 +31,23 @@ _thread = threading.local()
 
 
 def begin(context: RunContext, handle: DayHandle) -> DayHandle:
-    """Begin a new attempt at a day: wait for a slot, open the session.
+    """Begin a new attempt at a day: wait for a slot, open the session. A day that the run has published has its parts.
 
     Raises DayError when this thread has not ended the day before, whose slot it would wait for without an end.
     """
     _check_ended(handle)
     attempt = uuid.uuid4().hex[:12]
     slots = join_run(context)
+    published = _published(context, handle, attempt)
+    if published is not None:
+        return published
     slots.enter(handle.day, attempt, lambda: _interrupt(attempt))
     try:
+        # An attempt that was taken for lost may have published it while this one waited.
+        published = _published(context, handle, attempt)
+        if published is not None:
+            slots.leave(attempt)
+            return published
         _claim(context, handle.day, slots)
         session = DaySession(context, handle.day, attempt, slots, _forget)
     except (OSError, duckdb.Error) as error:
@@ -50,6 +61,26 @@ def begin(context: RunContext, handle: DayHandle) -> DayHandle:
         _sessions[attempt] = session
     _thread.attempt = attempt
     return replace(handle, attempt=attempt)
+
+
+def _published(context: RunContext, handle: DayHandle, attempt: str) -> DayHandle | None:
+    there = publication_of(context.staging, "skeleton", handle.day)
+    if there is None:
+        return None
+    directory = context.staging.layout.day_dir("skeleton", handle.day)
+    return replace(handle, attempt=attempt).as_published(there.paths(directory))
+
+
+def check_made_by(context: RunContext, handle: DayHandle, operator: SourceOperator) -> None:
+    """Raise DayError unless the operator is one of those that made a day which the run has published already."""
+    there = publication_of(context.staging, "skeleton", handle.day)
+    digests = operator_digests([operator])
+    if there is not None and not digests.items() <= there.operators.items():
+        raise DayError(
+            f"day {handle.day}, operator '{operator.name}': the run has published this day already, by other "
+            "operators: give each chain of operators a run of its own",
+            day=handle.day,
+        )
 
 
 def session_of(handle: DayHandle) -> DaySession:

@@ -12,9 +12,9 @@ import pyarrow as pa
 from beam_pipeline.session.session import DaySession
 from daeda.dataset.profile import measured
 from daeda.durations import seconds_since
-from daeda.errors import DaedaError, DayError, UserError, first_line, refusal
+from daeda.errors import DaedaError, DayError, TransientDayError, UserError, first_line, is_transient, refusal
 from daeda.functions.loading import check_not_stopped, raised_in
-from daeda.sql.unreadable import may_be_of_a_file, unreadable_file
+from daeda.sql.unreadable import is_of_the_network, may_be_of_a_file, unreadable_file
 from daeda.storage.access import without_secrets
 
 
@@ -58,14 +58,16 @@ def _named(session: DaySession, operator: str, error: BaseException, stopping: b
             if stopping:
                 return DayError(f"day {day}: given up, the run is stopping", day=day)
             unreadable = _unreadable(session) if may_be_of_a_file(error) else None
-            return DayError(f"{begins}: {unreadable or _duckdb_reason(session, error)}", day=day)
+            kind = TransientDayError if is_of_the_network(error) else DayError
+            return kind(f"{begins}: {unreadable or _duckdb_reason(session, error)}", day=day)
         case pa.ArrowException():
             # What breaks while rows are streamed comes as an error of Arrow.
             unreadable = _unreadable(session)
             return DayError(f"{begins}: {unreadable}", day=day) if unreadable else error
         case OSError():
             unreadable = _unreadable(session) if error.errno is None else None
-            return DayError(f"{begins}: {unreadable or refusal(error)}", day=day)
+            kind = TransientDayError if is_transient(error) else DayError
+            return kind(f"{begins}: {unreadable or refusal(error)}", day=day)
         case Exception():
             return error
         case _:

@@ -27,7 +27,9 @@ class RunContext:
     `project_root`. `exports` are the views that lie in databases.
     `days` are the days of the run, where it knows them: a file that several of them read is projected once.
     `searched` names the look-ups whose right side is searched in memory, where it fits.
-    With `has_checked` the run's directory holds what was checked before the first day.
+    With `has_checked` the run's directory holds what was checked before the first day. With `watched` a driver reads
+    there how the run has ended: a day of a run that is over then ends without an error, which an engine would take for
+    a reason to try it again.
     """
 
     service: str
@@ -47,6 +49,7 @@ class RunContext:
     days: tuple[dt.date, ...] = ()
     searched: frozenset[str] = frozenset()
     has_checked: bool = False
+    watched: bool = False
 
     @property
     def staging(self) -> RunStaging:

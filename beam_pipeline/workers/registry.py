@@ -12,7 +12,8 @@ from pathlib import Path
 from beam_pipeline.workers.context import RunContext
 from beam_pipeline.workers.day_slots import DaySlots
 from beam_pipeline.workers.shared_day_slots import SharedDaySlots
-from daeda.errors import ConfigError, WorkerUnfit
+from daeda.dataset.publish.staging import was_here
+from daeda.errors import ConfigError, Stopped, WorkerUnfit
 from daeda.functions.loading import load_function
 from daeda.storage.objects import limit_request_time
 
@@ -44,7 +45,7 @@ def forget_run(context: RunContext) -> None:
 def join_run(context: RunContext) -> DaySlots:
     """The day slots of the run: the driver's own in the driver's process, elsewhere the same slots by their files.
 
-    Raises WorkerUnfit when this process cannot build days of the run.
+    Raises Stopped when the run has ended, and WorkerUnfit when this process cannot build days of it.
     """
     with _lock:
         if context.run_dir not in _runs:
@@ -52,6 +53,12 @@ def join_run(context: RunContext) -> DaySlots:
             _check_fit(context)
             _runs[context.run_dir] = SharedDaySlots(Path(context.run_dir), context.day_workers)
         return _runs[context.run_dir]
+
+
+def slots_of(context: RunContext) -> DaySlots:
+    """The day slots of the run, also where this process has not joined it, or cannot."""
+    with _lock:
+        return _runs.get(context.run_dir) or SharedDaySlots(Path(context.run_dir), context.day_workers)
 
 
 def stop_run(context: RunContext, cause: BaseException) -> None:
@@ -65,6 +72,8 @@ def stop_run(context: RunContext, cause: BaseException) -> None:
 def _check_fit(context: RunContext) -> None:
     worker = f"the worker on {socket.gethostname()}"
     if not Path(context.run_dir).is_dir():
+        if was_here(Path(context.run_dir)):
+            raise Stopped(f"the run {Path(context.run_dir).name} has ended")
         raise WorkerUnfit(
             f"{worker} does not see {context.run_dir}: data_root and output_root must lie on storage that every worker "
             "reaches by the same path"

@@ -144,7 +144,7 @@ def read_manifest(directory: Location, expected: DayName | None = None) -> Manif
     Raises DamagedManifest when it cannot be understood, contradicts itself, or is of another day than `expected`, and
     InputError when it may not be read.
     """
-    text = _read_bytes(directory / MANIFEST_NAME)
+    text = manifest_text(directory)
     return None if text is None else parse_manifest(text, directory, expected)
 
 
@@ -199,7 +199,9 @@ def _contradiction(manifest: Manifest, expected: DayName | None) -> str | None:
     return f"it is of {name.day} ({name.dataset} of '{cut(name.service)}')"
 
 
-def _read_bytes(path: Location) -> bytes | None:
+def manifest_text(directory: Location) -> bytes | None:
+    """The bytes of the manifest of a published day, None when there is none; raises as `read_manifest` does."""
+    path = directory / MANIFEST_NAME
     if isinstance(path, ObjectPath):
         answer = client().read(path)
         return None if answer is None else answer[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 
 import duckdb
@@ -20,6 +21,25 @@ _OF_FILES = (
     duckdb.SerializationException,
     duckdb.NotImplementedException,
 )
+
+# What a server says that is asked too much, or what is said where it says nothing.
+_LATER = frozenset({408, 429, 500, 502, 503, 504})
+_NO_ANSWER = re.compile(
+    r"timed? ?out|timeout|connection (?:was )?(?:reset|refused|aborted|closed)|(?:could not|couldn't|failed to) connect"
+    r"|could not establish connection|temporary failure in name resolution|stale file handle",
+    re.IGNORECASE,
+)
+
+
+def is_of_the_network(error: duckdb.Error) -> bool:
+    """Whether a statement failed because a server did not answer, or asked to be asked later: it may answer again.
+
+    >>> is_of_the_network(duckdb.IOException("IO Error: Could not establish connection error for HTTP GET"))
+    True
+    """
+    if getattr(error, "status_code", None) in _LATER:
+        return True
+    return isinstance(error, duckdb.IOException) and _NO_ANSWER.search(str(error)) is not None
 
 
 def may_be_of_a_file(error: BaseException) -> bool:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from daeda.errors import ChangedMeanwhile, InputError, StorageError
+from daeda.errors import ChangedMeanwhile, InputError, StorageError, StorageUnavailable
 from daeda.storage.access import Access
 from daeda.storage.in_time import BLOCK, Heartbeat, blocks_of, in_time, opened
 from daeda.storage.location import ObjectPath
@@ -320,7 +320,7 @@ class S3Client:
         reason = str(error) if isinstance(error, _Truncated) else type(error).__name__
         if isinstance(error, TimeoutError):
             reason = f"too little within {self.retry_policy.total:g} s, timeouts.storage_seconds"
-        return StorageError(
+        return StorageUnavailable(
             f"{path}: {where} did not answer {attempts} times ({reason}): check AWS_ENDPOINT_URL and the network, and "
             "run again"
         )
@@ -341,7 +341,8 @@ class S3Client:
                 what = f"asked {self.retry_policy.attempts} times: run again later"
             case _:
                 what = "correct the address or the endpoint"
-        return StorageError(f"{path}: the server answered {shown}: {what}")
+        kind = StorageUnavailable if status in _TRANSIENT else StorageError
+        return kind(f"{path}: the server answered {shown}: {what}")
 
 
 class _Truncated(Exception):

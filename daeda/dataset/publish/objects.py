@@ -26,15 +26,19 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from daeda.dataset.layout import MANIFEST_NAME, Dataset, Layout, day_name, is_part
-from daeda.dataset.manifest import Manifest
 from daeda.dataset.published import data_entries, foreign_parts, require_free
 from daeda.errors import DayError, InputError
 from daeda.sources.files import PARTITION, parse_day
 from daeda.storage.client import S3Client
 from daeda.storage.location import ObjectPath
 from daeda.storage.objects import client
+
+if TYPE_CHECKING:
+    from daeda.dataset.manifest import Manifest
+    from daeda.dataset.publish.publications import Attempt
 
 _DATASETS: tuple[Dataset, ...] = ("skeleton", "enriched")
 # A probe lives for two requests; a minute later nobody waits for it.
@@ -47,12 +51,16 @@ _LOOK_SECONDS = 0.5
 _ABSENT = {"IfNoneMatch": "*"}
 
 
-def upload_day(layout: Layout, dataset: Dataset, day: dt.date, ready: Path, manifest: Manifest, mirror: Path) -> None:
-    """Put the day of a local directory into its place; the manifest is left in `mirror`, the parts are removed."""
+def upload_day(attempt: Attempt, ready: Path) -> None:
+    """Put the day of a local directory into its place; the manifest is left where it is seen, the parts are removed."""
+    layout, dataset, day, manifest = attempt.staging.layout, attempt.dataset, attempt.day, attempt.manifest
     final = layout.day_dir(dataset, day)
     assert isinstance(final, ObjectPath)
     through = client()
     with publication(through, layout, dataset, day) as lease:
+        if attempt.is_published():
+            shutil.rmtree(ready)
+            return
         entries = data_entries(final)
         require_free(final, entries)
         through.delete(final / MANIFEST_NAME)
@@ -62,9 +70,12 @@ def upload_day(layout: Layout, dataset: Dataset, day: dt.date, ready: Path, mani
             lease.renew()
             through.put(final / part.name, ready / part.name, part.sha256)
         stamps = _stamps_of_arrived(final, manifest)
-        (ready / MANIFEST_NAME).write_text(replace(manifest, stamps=stamps).to_json(), encoding="utf-8")
+        text = replace(manifest, stamps=stamps).to_json()
+        (ready / MANIFEST_NAME).write_text(text, encoding="utf-8")
         lease.renew(now=True)
+        attempt.record(text)
         through.put(final / MANIFEST_NAME, ready / MANIFEST_NAME)
+    mirror = attempt.staging.seen(dataset) / day_name(day)
     mirror.mkdir(parents=True, exist_ok=True)
     (ready / MANIFEST_NAME).replace(mirror / MANIFEST_NAME)
     shutil.rmtree(ready)

@@ -19,6 +19,7 @@ from daeda.dataset.layout import MANIFEST_NAME, Dataset, day_name, parts_in_orde
 from daeda.dataset.manifest import Manifest
 from daeda.dataset.publish.claims import release
 from daeda.dataset.publish.objects import upload_day
+from daeda.dataset.publish.publications import Attempt
 from daeda.dataset.publish.staging import RunStaging, carry_over, still_ours
 from daeda.dataset.published import entries_of, require_free, stamp_of
 from daeda.errors import DayError
@@ -50,32 +51,39 @@ def publish_day(
     """Check the parts against the manifest and move the day into place; returns its directory.
 
     `verify_digests` reads the parts again, for parts whose digests another process has reported. Raises DayError when a
-    part is missing, extra, or not what was written.
+    part is missing, extra, or not what was written. Where another attempt of the run has published the same day
+    meanwhile, that publication stays, and what is in `ready` is removed.
     """
     check_parts(ready, manifest, verify_digests=verify_digests)
     final = staging.layout.day_dir(dataset, day)
     match final:
         case Path():
             stamps = {part.name: stamp_of((ready / part.name).lstat()) for part in manifest.parts}
-            _write_durably(ready / MANIFEST_NAME, replace(manifest, stamps=stamps).to_json())
+            text = replace(manifest, stamps=stamps).to_json()
+            _write_durably(ready / MANIFEST_NAME, text)
             _sync_directory(ready)
-            _move_into_place(staging, dataset, ready, final)
+            _move_into_place(Attempt(staging, dataset, day, manifest), ready, final, text)
         case ObjectPath():
             with still_ours(staging) as ours:
                 _require_ours(staging, final, ours)
-            upload_day(staging.layout, dataset, day, ready, manifest, staging.seen(dataset) / day_name(day))
+            upload_day(Attempt(staging, dataset, day, manifest), ready)
     release(staging, [(dataset, day)])
     return final
 
 
-def _move_into_place(staging: RunStaging, dataset: Dataset, ready: Path, final: Path) -> None:
+def _move_into_place(attempt: Attempt, ready: Path, final: Path, text: str) -> None:
+    staging = attempt.staging
     require_free(final, {})
     final.parent.mkdir(parents=True, exist_ok=True)
-    aside = staging.aside / dataset / final.name
-    if aside.exists():
-        shutil.rmtree(aside)
+    aside = staging.aside / attempt.dataset / final.name
     with still_ours(staging) as ours:
         _require_ours(staging, final, ours)
+        if attempt.is_published():
+            shutil.rmtree(ready)
+            return
+        if aside.exists():
+            shutil.rmtree(aside)
+        attempt.record(text)
         entries = entries_of(final)
         if entries is not None:
             require_free(final, entries)

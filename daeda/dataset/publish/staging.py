@@ -66,6 +66,16 @@ class RunStaging:
         """Days that were replaced, until they are deleted."""
         return self.directory / _ASIDE
 
+    @property
+    def publications(self) -> Path:
+        """What the run has published, recorded before each day is moved into place."""
+        return self.directory / "publications"
+
+    @property
+    def faults(self) -> Path:
+        """How attempts at days ended that did not publish them."""
+        return self.directory / "faults"
+
     def seen(self, dataset: Dataset) -> Path:
         """Local directory in which the manifest of a day shows up when it is published."""
         days = self.layout.dataset_dir(dataset)
@@ -114,10 +124,11 @@ def open_local_staging(layout: Layout) -> Iterator[RunStaging]:
 
 def _make(staging: RunStaging) -> None:
     """All directories at once: what a straggler of a dead run asks for later is not there any more, and stays so."""
-    below = [parent / dataset for parent in (staging.ready, staging.aside) for dataset in _DATASETS]
+    by_dataset = (staging.ready, staging.aside, staging.publications)
+    below = [parent / dataset for parent in by_dataset for dataset in _DATASETS]
     claims = staging.directory / "claims"
     for path in (
-        staging.directory, staging.work, staging.status, staging.partition_cache, staging.ready, staging.aside, claims,
+        staging.directory, staging.work, staging.status, staging.partition_cache, staging.faults, claims, *by_dataset,
         *below,
     ):  # fmt: skip
         path.mkdir()
@@ -220,6 +231,11 @@ def driver_alive(directory: Path) -> bool:
     except BlockingIOError:
         return True
     return False
+
+
+def was_here(directory: Path) -> bool:
+    """Whether the directory of a run that is not there lay where this process looks: runs have worked beside it."""
+    return (directory.parent / _STAGING_LOCK).exists()
 
 
 def _repair(layout: Layout) -> None:

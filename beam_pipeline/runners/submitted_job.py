@@ -1,0 +1,161 @@
+"""A job that was submitted: whether it has ended, asked of the job service and, where its address is known, of Flink.
+
+A job service may say that a job is cancelled whose work Flink goes on with, or begins again: Beam's job server gives up
+waiting for Flink, and tells it nothing. So Flink is asked too, and told.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import grpc
+from apache_beam.portability.api import beam_job_api_pb2
+
+from daeda.errors import first_line
+
+# How long one question may take, and how long is waited between two.
+_ANSWER_SECONDS = 1.0
+_LOOK_SECONDS = 0.1
+_States = beam_job_api_pb2.JobState
+_ENDED_STATES = frozenset({"DONE", "FAILED", "CANCELLED", "DRAINED", "UPDATED"})
+# SUSPENDED is none of them: another JobManager goes on with the job.
+_ENDED_IN_FLINK = frozenset({"FINISHED", "FAILED", "CANCELED"})
+# Addresses that mean a Flink inside of the job server, which nobody else reaches.
+_EMBEDDED = ("[auto]", "[local]", "[collection]")
+
+
+class NoAnswer(Exception):
+    """Who was asked for the state of a job did not give it; the text says why."""
+
+
+class Asked(Protocol):
+    """Who knows the state of a job."""
+
+    @property
+    def name(self) -> str:
+        """Who it is, for a sentence."""
+
+    def state(self) -> str | None:
+        """The state of the job, None where it is not known there. Raises NoAnswer."""
+
+    def has_ended(self) -> bool:
+        """Whether the job has ended there. Raises NoAnswer."""
+
+    def cancel(self) -> None:
+        """Ask for its end. Raises NoAnswer."""
+
+
+@dataclass(frozen=True)
+class JobService:
+    """The job at its job service; `result` is what Beam's runner gave for it, None while it is submitted."""
+
+    name: str
+    result: Any
+
+    def state(self) -> str | None:
+        """The state of the job."""
+        request = beam_job_api_pb2.GetJobStateRequest(job_id=self.result._job_id)
+        return str(_States.Enum.Name(self._ask("GetState", request).state))
+
+    def has_ended(self) -> bool:
+        """Whether the job has ended."""
+        return self.state() in _ENDED_STATES
+
+    def cancel(self) -> None:
+        """Ask for its end."""
+        self._ask("Cancel", beam_job_api_pb2.CancelJobRequest(job_id=self.result._job_id))
+
+    def _ask(self, method: str, request: Any) -> Any:
+        try:
+            # Beam's own methods wait for an answer without an end.
+            return getattr(self.result._job_service, method)(request, timeout=_ANSWER_SECONDS)
+        except grpc.RpcError as error:
+            details = getattr(error, "details", lambda: "")()
+            raise NoAnswer(first_line(Exception(details) if details else error)) from None
+
+
+@dataclass(frozen=True)
+class Flink:
+    """The job in Flink, by the name that this run has given it; `address` is that of Flink's REST."""
+
+    name: str
+    address: str
+    job_name: str
+
+    def state(self) -> str | None:
+        """The state of the job, None where Flink has none of this name."""
+        job = self._job()
+        return None if job is None else str(job["state"])
+
+    def has_ended(self) -> bool:
+        """Whether the job has ended; one that Flink does not know was not begun."""
+        state = self.state()
+        return state is None or state in _ENDED_IN_FLINK
+
+    def cancel(self) -> None:
+        """Ask for its end."""
+        job = self._job()
+        if job is not None:
+            self._ask(f"/jobs/{job['jid']}?mode=cancel", "PATCH")
+
+    def root_cause(self) -> str | None:
+        """What Flink says of the last failure of the job, None where it says nothing."""
+        try:
+            job = self._job()
+            told = {} if job is None else self._ask(f"/jobs/{job['jid']}/exceptions", "GET")
+            return told.get("root-exception")
+        except NoAnswer:
+            return None
+
+    def _job(self) -> dict[str, Any] | None:
+        jobs = self._ask("/jobs/overview", "GET").get("jobs", [])
+        return next((job for job in jobs if job.get("name") == self.job_name), None)
+
+    def _ask(self, path: str, method: str) -> dict[str, Any]:
+        request = urllib.request.Request(f"{self.address}{path}", method=method)
+        try:
+            with _opener.open(request, timeout=_ANSWER_SECONDS) as answer:
+                document = json.loads(answer.read() or b"{}")
+        except (OSError, ValueError) as error:
+            raise NoAnswer(first_line(error)) from None
+        return document if isinstance(document, dict) else {}
+
+
+# Whatever proxies the environment names: a cluster is near.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def flink_at(master: str | None, job_name: str) -> Flink | None:
+    """Flink at the address of --flink_master; None where that names none."""
+    if not master or master in _EMBEDDED:
+        return None
+    address = master if "://" in master else f"http://{master}"
+    return Flink(f"Flink at {address.partition('://')[2]}", address.rstrip("/"), job_name)
+
+
+def end(asked: list[Asked], seconds: float) -> list[str]:
+    """Have a job ended within `seconds`, wherever it is known; returns what is not known to have ended, in clauses."""
+    deadline = time.monotonic() + seconds
+    left = {place.name: (place, "") for place in asked}
+    told: set[str] = set()
+    while left:
+        for name, (place, _) in list(left.items()):
+            try:
+                if place.has_ended():
+                    del left[name]
+                    continue
+                left[name] = (place, f"{name} says {place.state()}")
+                if name not in told:
+                    place.cancel()
+                    told.add(name)
+            except NoAnswer as error:
+                left[name] = (place, f"{name} does not answer ({error})")
+        if time.monotonic() > deadline:
+            break
+        time.sleep(_LOOK_SECONDS)
+    return [clause for _, clause in left.values()]

@@ -1,0 +1,160 @@
+"""Days that fail on an engine which tries again: what is raised, and what ends the run without an error."""
+
+from __future__ import annotations
+
+import datetime as dt
+import errno
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from beam_pipeline.workers.context import RunContext
+from beam_pipeline.workers.faults import faults_of, is_tried_again
+from beam_pipeline.workers.limits import DayLimits
+from beam_pipeline.workers.registry import forget_run
+from beam_pipeline.workers.shared_day_slots import SharedDaySlots, Unforeseen
+from daeda.dataset.layout import Layout
+from daeda.dataset.publish.staging import open_staging
+from daeda.errors import (
+    ConfigError,
+    DayError,
+    InputError,
+    Interrupted,
+    Stopped,
+    StorageError,
+    StorageUnavailable,
+    TransientDayError,
+    WorkerUnfit,
+)
+
+DAY, OTHER = dt.date(2024, 1, 2), dt.date(2024, 1, 3)
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Iterator[RunContext]:
+    """A worker's context of a run whose driver is this process."""
+    with open_staging(Layout(tmp_path / "service")) as staging:
+        limits = DayLimits(memory_bytes=1 << 30, threads=1, temp_directory="")
+        context = RunContext("service", "data", str(tmp_path / "service"), str(staging.directory), limits, 2)
+        SharedDaySlots(staging.directory, 2).open()
+        yield context
+        forget_run(context)
+
+
+def cause(context: RunContext) -> BaseException | None:
+    """How the driver finds that the run has ended."""
+    return SharedDaySlots(Path(context.run_dir), 2).cause
+
+
+def no(sentence: str = "day 2024-01-02, operator 'sink': no") -> DayError:
+    return DayError(sentence, day=DAY)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        StorageUnavailable("s3://lake/x: no answer"),
+        TransientDayError("day 2024-01-02, operator 'scan': connection reset"),
+        ConnectionResetError(errno.ECONNRESET, "reset"),
+        OSError(errno.ESTALE, "stale file handle"),
+        TimeoutError(),
+    ],
+)
+def test_a_fault_that_may_pass_is_tried_again_whatever_its_sentence(context: RunContext, error: Exception) -> None:
+    assert all(is_tried_again(context, DAY, error) for _ in range(12))
+    assert cause(context) is None
+    assert len(faults_of(context.staging.faults)) == 12
+
+
+def test_a_mistake_of_the_user_ends_the_run_at_once(context: RunContext) -> None:
+    assert not is_tried_again(context, DAY, ConfigError("no such column"))
+    assert type(cause(context)) is ConfigError
+    # All other attempts end without an error as well.
+    assert not is_tried_again(context, OTHER, no())
+    assert str(cause(context)) == "no such column"
+
+
+def test_a_day_that_finds_a_mistake_of_the_user_ends_the_run_at_once(context: RunContext) -> None:
+    with pytest.raises(DayError) as failure:
+        raise no("day 2024-01-02, operator 'scan': view 'events': no column 'x'") from InputError("no column 'x'")
+    assert not is_tried_again(context, DAY, failure.value)
+    told = cause(context)
+    assert type(told) is DayError
+    assert (told.day, str(told)) == (DAY, "day 2024-01-02, operator 'scan': view 'events': no column 'x'")
+
+
+def test_a_worker_that_is_unfit_ends_the_run_at_once(context: RunContext) -> None:
+    assert not is_tried_again(context, DAY, WorkerUnfit("other versions"))
+    assert type(cause(context)) is WorkerUnfit
+
+
+def test_any_other_fault_is_tried_once_more(context: RunContext) -> None:
+    assert is_tried_again(context, DAY, no())
+    assert cause(context) is None
+    assert not is_tried_again(context, DAY, no())
+    assert str(cause(context)) == str(no())
+
+
+def test_what_passes_in_between_changes_nothing(context: RunContext) -> None:
+    assert is_tried_again(context, DAY, no())
+    assert is_tried_again(context, DAY, StorageUnavailable("no answer"))
+    assert not is_tried_again(context, DAY, no())
+
+
+def test_sentences_that_differ_in_counts_and_names_of_attempts_are_one(context: RunContext) -> None:
+    assert is_tried_again(context, DAY, no("work/dt=2024-01-02-0123456789ab: 12 rows at 0x7f0a"))
+    assert not is_tried_again(context, DAY, no("work/dt=2024-01-02-ba9876543210: 13 rows at 0x7f0b"))
+
+
+def test_the_same_sentence_of_two_days_is_no_repetition(context: RunContext) -> None:
+    assert is_tried_again(context, DAY, no("no"))
+    assert is_tried_again(context, OTHER, no("no"))
+    assert cause(context) is None
+
+
+def test_a_day_that_fails_in_ever_new_ways_ends_the_run_all_the_same(context: RunContext) -> None:
+    tried = [is_tried_again(context, DAY, StorageError("refused " + "x" * number)) for number in range(5)]
+    assert tried == [True, True, True, True, False]
+    assert type(cause(context)) is StorageError
+
+
+def test_what_was_not_foreseen_is_tried_once_more_and_keeps_its_traceback(context: RunContext) -> None:
+    for expected in (True, False):
+        with pytest.raises(KeyError) as failure:
+            {}["missing"]
+        assert is_tried_again(context, DAY, failure.value) is expected
+    told = cause(context)
+    assert type(told) is Unforeseen
+    assert "KeyError: 'missing'" in str(told)
+    assert faults_of(context.staging.faults)[0].sentence == "KeyError: 'missing'"
+
+
+@pytest.mark.parametrize("error", [Stopped("the run is stopping"), no(), StorageUnavailable("no answer"), KeyError()])
+def test_days_of_a_run_that_is_over_end_without_an_error(context: RunContext, error: Exception) -> None:
+    SharedDaySlots(Path(context.run_dir), 2).stop(Interrupted("interrupted by SIGINT"))
+    assert not is_tried_again(context, DAY, error)
+    assert type(cause(context)) is Interrupted
+    assert faults_of(context.staging.faults) == []
+
+
+@pytest.mark.parametrize("error", [Stopped("ended"), no(), FileNotFoundError(), StorageUnavailable("no answer")])
+def test_days_of_a_driver_that_is_gone_end_without_an_error(context: RunContext, error: Exception) -> None:
+    shutil.rmtree(context.run_dir)
+    assert not is_tried_again(context, DAY, error)
+    assert not Path(context.run_dir).exists()
+
+
+def test_a_worker_that_sees_no_storage_can_record_nothing_and_raises(context: RunContext, tmp_path: Path) -> None:
+    shutil.rmtree(context.run_dir)
+    assert is_tried_again(context, DAY, WorkerUnfit("does not see it"))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"day": 1}', "\x00"])
+def test_a_record_that_was_written_over_is_passed_over(context: RunContext, text: str) -> None:
+    assert is_tried_again(context, DAY, no())
+    (record,) = context.staging.faults.glob("dt=*/*.json")
+    record.write_text(text)
+    assert faults_of(context.staging.faults) == []
+    assert is_tried_again(context, DAY, no())
