@@ -104,7 +104,7 @@ class ToldFaults:
         until = time.time() - _TELL_SECONDS
         found = [fault for fault in faults_of(self._faults) if fault.at < until]
         for fault in found[self._told :]:
-            say(f"day {fault.day} failed and is left to the runner to try again: {fault.sentence}")
+            say(f"failed, and left to the runner to try again: {fault.sentence}")
         self._told = max(self._told, len(found))
 
 
