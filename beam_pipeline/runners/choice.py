@@ -71,7 +71,8 @@ class BeamRunner:
     @property
     def flink_master(self) -> str | None:
         """The address of Flink's REST, where a flag gives it."""
-        return PipelineOptions(list(self.words)).view_as(FlinkRunnerOptions).flink_master
+        master: str | None = PipelineOptions(list(self.words)).view_as(FlinkRunnerOptions).flink_master
+        return master
 
     def options(self, bundles: int, job_name: str = "") -> PipelineOptions:
         """Beam's options; `bundles` is how many threads hold days where that is for us to decide.
