@@ -26,15 +26,28 @@ for _variable in [name for name in os.environ if name.startswith("DAEDA_")]:
 
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="there is no folder `shared` beside the repository")
 
-# Two processes share the tests (`-n 2`). What takes longest begins, so that both end at about the same time.
+# Four processes share the tests (`-n 4`). What takes longest begins, so that all end at about the same time; what is not
+# named takes less than half a minute.
 _LONGEST_FIRST = (
     "tests/beam_pipeline/runners",
-    "tests/daeda_audit/test_leaks.py",
+    "tests/storage",
     "tests/faults",
     "tests/enrich/test_job.py",
     "tests/journey",
     "tests/art_feed",
-    "tests/daeda_audit/probes/test_later_rows.py",
+    "tests/daeda_audit/test_leaks.py",
+    "tests/daeda/functions/test_supervised.py",
+    "tests/enrich/ray",
+    "tests/determinism/test_environments.py",
+    "tests/retail/test_retail.py",
+    "tests/daeda_audit/rules/test_attributes.py",
+    "tests/bench/test_audit.py",
+    "tests/docs/test_getting_started.py",
+    "tests/beam_pipeline/history/test_sorted_partitions.py",
+    "tests/bench/test_memcap.py",
+    "tests/hostile/test_supply.py",
+    "tests/daeda/cli/test_fuzz.py",
+    "tests/daeda/cli/test_bad_input.py",
 )
 # Folders and modules whose tests start Ray, servers, job services or whole runs: `make quick` leaves them out. A single
 # test elsewhere says so itself, by the marker `slow`.

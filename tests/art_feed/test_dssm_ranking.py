@@ -100,11 +100,10 @@ def test_the_commands_need_no_flag_and_find_the_days_that_the_driver_made(traine
     assert done.stdout == f"{trained.output}/skeleton\n"
     done = trained.run("enrich", **sizes)
     assert done.stdout == f"{trained.output}/enriched\n"
-    done = trained.run("daeda", "pipeline", "train", SERVICE, **sizes)
-    assert done.stdout == f"{trained.output}/enriched\n"
     assert {path: path.stat().st_mtime_ns for path in trained.output.rglob("*.parquet")} == before
 
 
+@pytest.mark.long
 def test_the_skeleton_alone_gives_the_same_bytes_with_no_flag_but_the_runner(trained: ArtFeed) -> None:
     settings = {"ROWS_PER_PART": "300", "OUTPUT_ROOT": "again", "DAY_WORKERS": "1", "ROLLING_CHUNK_ROWS": "200"}
     trained.run("beam_pipeline", "--runner", "DirectRunner", **settings)

@@ -130,6 +130,7 @@ def test_a_disk_that_is_full(scene: Scene, tmp_path: Path, free_kib: int) -> Non
         scene.check_after_rerun(output)
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("limit", [1000, 2000])
 def test_files_that_cannot_grow(scene: Scene, limit: int) -> None:
     """The same where nothing can be mounted: the kernel refuses what is longer than so many bytes."""

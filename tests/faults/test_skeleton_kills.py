@@ -69,7 +69,7 @@ def test_a_killed_driver_takes_its_halves_with_it(scene: Scene, number: signal.S
     process = subprocess.Popen(
         words, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    until = time.monotonic() + 60
+    until = time.monotonic() + 240
     while not list(output.glob("ranking/_staging/run-*/work/dt=*")):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < until

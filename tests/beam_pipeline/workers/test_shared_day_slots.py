@@ -59,7 +59,7 @@ def most_at_once(intervals: list[list[float]]) -> int:
 
 
 def wait_until(what: object) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not what():  # type: ignore[operator]
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -11,12 +11,14 @@ from bench.fuzz.__main__ import RESULT, STRATEGIES, main
 from bench.fuzz.findings import Findings
 from bench.fuzz.hostile import DAMAGE, HOSTILE
 from bench.fuzz.yaml_files import ACTIONS, PROJECTS, Change, Project, check, run
+from tests.budget import LONG
 
 
 @pytest.mark.some(1)
 @pytest.mark.parametrize(("service", "examples"), [("household_ranking", 90), ("dssm_ranking", 40)])
 def test_no_yaml_ends_in_a_traceback(service: str, examples: int) -> None:
     findings = Findings()
+    examples //= 1 if LONG else 2
     run(service, examples, 7, findings)
     assert findings.examples >= examples
     assert findings.outcomes["exit 2"] > findings.examples // 2
@@ -63,8 +65,9 @@ OUTCOMES = {
 @pytest.mark.parametrize("strategy", OUTCOMES)
 def test_a_strategy_finds_nothing_and_meets_both_ends(strategy: str) -> None:
     findings = Findings()
-    STRATEGIES[strategy](40, 3, findings)
-    assert findings.examples >= 35
+    examples = 40 if LONG else 20
+    STRATEGIES[strategy](examples, 3, findings)
+    assert findings.examples >= examples * 7 // 8
     assert set(findings.outcomes) >= OUTCOMES[strategy]
     assert len(findings.actions) >= 4
 
