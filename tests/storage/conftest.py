@@ -16,7 +16,7 @@ from daeda.storage.client import RetryPolicy, S3Client
 from daeda.storage.location import ObjectPath
 from tests.projects import TinyProject
 from tests.storage.postgres import Postgres, postgres_server
-from tests.storage.server import Proxy, proxy_before, s3_server
+from tests.storage.server import ANYBODY, Proxy, forward, proxy_before, s3_server
 
 KEY_ID = "AKIDOFTESTS000000001"
 SECRET = "s3cr3t/of+the'tests000000000000000000001"
@@ -54,7 +54,7 @@ def proxy(server: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
             locked, "_HTTP", {"http_retries": 3, "http_retry_wait_ms": 10, "http_retry_backoff": 1, "http_timeout": 2}
         )
         objects._client_of.cache_clear()
-        empty_bucket(objects.client())
+        new_bucket(server)
         made.seen.clear()
         yield made
         objects._client_of.cache_clear()
@@ -63,6 +63,12 @@ def proxy(server: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
 @pytest.fixture
 def client(proxy: Proxy) -> S3Client:
     return objects.client()
+
+
+def new_bucket(server: int) -> None:
+    """The bucket, empty, and nothing else: asked of the server itself, whose answer may take its time."""
+    assert forward(server, "POST", "/moto-api/reset", b"", {})[0] == 200
+    assert forward(server, "PUT", f"/{BUCKET.bucket}", b"", {"Authorization": ANYBODY})[0] == 200
 
 
 def empty_bucket(client: S3Client) -> None:

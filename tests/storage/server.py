@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 START_SECONDS = 120
-_ANYBODY = "AWS4-HMAC-SHA256 Credential=x/20240101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=x"
+ANYBODY = "AWS4-HMAC-SHA256 Credential=x/20240101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=x"
 
 
 def free_port() -> int:
@@ -38,7 +38,7 @@ def s3_server() -> Iterator[int]:
             assert process.poll() is None, "moto's server has ended"
             with contextlib.suppress(OSError):
                 # The first request of all loads what answers it, which may take longer than tests wait.
-                forward(port, "GET", "/warm-up", b"", {"Authorization": _ANYBODY})
+                forward(port, "GET", "/warm-up", b"", {"Authorization": ANYBODY})
                 break
             assert time.monotonic() < deadline, "moto's server does not answer"
             time.sleep(0.05)
