@@ -5,12 +5,14 @@ from __future__ import annotations
 import duckdb
 from sqlglot import exp
 
+from daeda.sql.handle import quoted_name
+
 ALIAS = "source"
 
 
 def attach(connection: duckdb.DuckDBPyConnection, address: str, options: str) -> None:
     """Attach the database of an address, as an extension understands it."""
-    connection.execute(f"ATTACH {exp.Literal.string(address).sql('duckdb')} AS {_quoted(ALIAS)} ({options})")
+    connection.execute(f"ATTACH {exp.Literal.string(address).sql('duckdb')} AS {quoted_name(ALIAS)} ({options})")
 
 
 def table_in(table: str, schema: str) -> str:
@@ -20,8 +22,4 @@ def table_in(table: str, schema: str) -> str:
     ('"source"."public"."prices"', '"source"."shop"."prices"')
     """
     given, dot, name = table.rpartition(".")
-    return ".".join(_quoted(part) for part in (ALIAS, given if dot else schema, name))
-
-
-def _quoted(name: str) -> str:
-    return exp.to_identifier(name, quoted=True).sql("duckdb")
+    return ".".join(quoted_name(part) for part in (ALIAS, given if dot else schema, name))
