@@ -7,14 +7,18 @@ The names are Arrow's: `int64`, `double`, `string`, `timestamp[us]`, `timestamp[
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from daeda.errors import cut, did_you_mean
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+UnitSymbol = Literal["s", "ms", "us", "ns"]
 
 
 class TimeUnit(Enum):
@@ -30,8 +34,15 @@ class TimeUnit(Enum):
         """Units in a day of 86,400 s."""
         return 86_400 * self.value
 
+    @property
+    def symbol(self) -> UnitSymbol:
+        """The name of the unit in YAML."""
+        return next(symbol for symbol, unit in TIMESTAMP_UNITS.items() if unit is self)
 
-TIMESTAMP_UNITS = {"s": TimeUnit.SECOND, "ms": TimeUnit.MILLI, "us": TimeUnit.MICRO, "ns": TimeUnit.NANO}
+
+TIMESTAMP_UNITS: Mapping[UnitSymbol, TimeUnit] = {
+    "s": TimeUnit.SECOND, "ms": TimeUnit.MILLI, "us": TimeUnit.MICRO, "ns": TimeUnit.NANO
+}  # fmt: skip
 
 _SCALARS_IN_SQL = {
     "bool": "BOOLEAN",

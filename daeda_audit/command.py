@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from daeda.catalog.project import Project, open_project
-from daeda.dataset.layout import Layout
+from daeda.dataset.layout import DATASETS, Layout
 from daeda.errors import InputError, UsageError, counted, shortened
 from daeda.flags.parser import StrictParser, add_flags
 from daeda.flags.table import AUDIT, AUDIT_INPUTS, DAYS, OUTPUT, PROJECT, QUICK_DAYS, QUICK_ROWS, ROWS
@@ -17,16 +17,13 @@ from daeda.process.parent_watch import watch_parent
 from daeda.storage.objects import before_the_first_day
 from daeda_audit.declared import declared_columns, hand_edited, read_views
 from daeda_audit.inputs.external import ExternalInputs, work_directory
-from daeda_audit.inputs.missing_partitions import refuse_gone_partitions
 from daeda_audit.probes.later_rows import failing, probe_later_rows, summary
 from daeda_audit.probes.recomputation import SampleSize, check_day
 from daeda_audit.probes.run import AuditRun
-from daeda_audit.published.configuration import changed_configuration, read_configuration
-from daeda_audit.published.days import DATASETS, PublishedDay, changed_inputs, gone_inputs, opened, published_days
+from daeda_audit.published.configuration import changed_configuration, read_configuration, refuse_gone_partitions
+from daeda_audit.published.days import PublishedDay, changed_inputs, gone_inputs, opened, published_days
 from daeda_audit.published.stores import changed_stores
-from daeda_audit.report.findings import Findings
-from daeda_audit.report.progress import Progress
-from daeda_audit.report.report import examples, table
+from daeda_audit.report import Findings, Progress, examples, table
 from daeda_audit.rules.spine import filters_of_the_day
 
 # More than a century: longer ranges take seconds to be written out, and are no days that were published.

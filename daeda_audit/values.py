@@ -6,6 +6,7 @@ Day, a list a list, NULL is None.
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import struct
 from collections.abc import Callable, Iterable
@@ -14,8 +15,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from daeda.dtypes import TIMESTAMP_UNITS, TimeUnit
-from daeda_audit.instants import PER_SECOND, Day, Instant
+from daeda.dtypes import TIMESTAMP_UNITS, DType, TimeUnit
+from daeda_audit.instants import PER_SECOND, Day, Instant, parse_day, parse_instant
 
 
 class Single(float):
@@ -131,3 +132,26 @@ def _joined(values: Iterable[Any], most: int) -> str:
     listed = list(values)
     rest = f", and {len(listed) - most} more" if len(listed) > most else ""
     return ", ".join(shown(value, most) for value in listed[:most]) + rest
+
+
+def typed(value: Any, dtype: DType) -> Any:
+    """The literal as the type of its column; NULL stays NULL.
+
+    >>> typed(0, DType.parse("double"))
+    0.0
+    """
+    if value is None:
+        return None
+    if dtype.item is not None:
+        return [typed(item, dtype.item) for item in value]
+    if dtype.name == "double":
+        return float(value)
+    if dtype.name == "float":
+        return single(float(value))
+    if dtype.is_decimal:
+        # Where a double does not keep the digits, the text of the file does.
+        return Decimal(str(getattr(value, "text", value)))
+    if dtype.is_instant:
+        text = value.isoformat() if isinstance(value, dt.date) else str(value)
+        return parse_day(text) if dtype.name == "date" else parse_instant(text)
+    return value

@@ -23,11 +23,11 @@ from daeda.durations import seconds_since
 from daeda.errors import DayError, counted
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Sink
-from daeda.sources.identity import file_digest
 from daeda.sql import statements
 from daeda.sql.handle import Materialised, column
 from daeda.sql.scan import day_bounds
 from daeda.storage.location import Location
+from daeda.storage.regular import file_digest
 
 # Fixed, so that the bytes depend on the rows alone.
 _ROW_GROUP = 122_880

@@ -26,7 +26,7 @@ from beam_pipeline.session.session import DaySession
 from daeda.operators.relational import Scan
 from daeda.sources.files import SourceFiles
 from daeda.sources.identity import check_unchanged
-from daeda.storage.input_file import InputFile
+from daeda.storage.state import InputFile
 
 # To make an entry costs about as much as three days save by it.
 _LEAST_READERS = 4

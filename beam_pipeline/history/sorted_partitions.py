@@ -28,7 +28,7 @@ from daeda.sql import unordered
 from daeda.sql.handle import Deferred, column, table
 from daeda.sql.scan import of_any_time, only_scan
 from daeda.sql.statements import ENTITY, TIME
-from daeda.storage.input_file import InputFile
+from daeda.storage.state import InputFile
 
 # Integer keys in a span of so many get their numbers from a table.
 _MOST_SPAN = 1 << 22

@@ -12,8 +12,7 @@ from daeda.errors import InputError
 from daeda.operators.relational import Scan
 from daeda.planning.file_check import check_file
 from daeda.sources.files import SourceFiles
-from daeda.storage.input_file import InputFile
-from daeda.storage.state import FileState
+from daeda.storage.state import FileState, InputFile
 
 _lock = Lock()
 # Files that were right, by digest of the Scan, path and state.

@@ -14,7 +14,7 @@ from daeda.sources.files import SourceFiles
 from daeda.sources.identity import Identities, check_unchanged
 from daeda.sources.listing import find_files
 from daeda.sources.partitions import files_needed
-from daeda.storage.input_file import InputFile
+from daeda.storage.state import InputFile
 
 _identities = Identities()
 

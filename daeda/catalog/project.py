@@ -6,12 +6,12 @@ import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from daeda.catalog.service import FeatureService
 from daeda.catalog.view import FeatureView
 from daeda.errors import ConfigError, NotRegular, UsageError, did_you_mean
-from daeda.flags.given import settings_given
+from daeda.flags.parser import settings_given
 from daeda.settings.aggregations import Aggregations
 from daeda.settings.document import Document, Mistakes, Position, load_document, parse_model
 from daeda.settings.kinds import Dimensions
@@ -23,6 +23,7 @@ from daeda.storage.regular import check_regular
 # Files of one directory: each is read and checked whenever a command begins.
 _MOST_FILES = 2_000
 _MOST_BYTES = 8 * 1024 * 1024
+NamedT = TypeVar("NamedT", FeatureView, FeatureService)
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,8 @@ def load_project(paths: ProjectPaths, service: str | None = None, flags: Mapping
         )
     dimensions = _load_dimensions(root, documents, mistakes)
     aggregations = _load_aggregations(paths.aggregations, root, dimensions, documents, mistakes)
-    views = _load_views(paths.views or root / "feature_views", root, documents, mistakes)
-    services = _load_services(paths.services or root / "feature_services", root, documents, mistakes)
+    declared = _load_named(FeatureView, "view", paths.views or root / "feature_views", root, mistakes)
+    services = _load_named(FeatureService, "service", paths.services or root / "feature_services", root, mistakes)
     mistakes.raise_if_any()
     if runtime is None or aggregations is None:
         raise ConfigError(f"{paths.runtime}: cannot be read")
@@ -111,6 +112,8 @@ def load_project(paths: ProjectPaths, service: str | None = None, flags: Mapping
             f"{documents['runtime'].where(('service',))}: no feature service '{runtime.service}': "
             f"{did_you_mean(runtime.service, services)}"
         )
+    documents |= {f"view:{name}": document for name, (_, document) in declared.items()}
+    views = {name: view for name, (view, _) in declared.items()}
     runtime, aggregations, views = _rooted(runtime, aggregations, views, dimensions)
     chosen, document = services[runtime.service]
     documents["service"] = document
@@ -190,37 +193,20 @@ def _check_made_once(aggregations: Aggregations, document: Document, mistakes: M
             mistakes.add(document.where((section, index)), f"the column '{name}' {what}: rename one")
 
 
-def _load_views(
-    directory: Path, root: Path, documents: dict[str, Document], mistakes: Mistakes
-) -> dict[str, FeatureView]:
-    views: dict[str, FeatureView] = {}
-    for document in _documents_in(directory, root, "feature views", "--feature-views-dir", mistakes):
-        view = parse_model(FeatureView, document, mistakes)
-        if view is None:
+def _load_named(
+    model: type[NamedT], what: str, directory: Path, root: Path, mistakes: Mistakes
+) -> dict[str, tuple[NamedT, Document]]:
+    """The views or services of a directory by name, each with its document."""
+    loaded: dict[str, tuple[NamedT, Document]] = {}
+    for document in _documents_in(directory, root, f"feature {what}s", f"--feature-{what}s-dir", mistakes):
+        named = parse_model(model, document, mistakes)
+        if named is None:
             continue
-        if view.name in views:
-            other = documents[f"view:{view.name}"].shown
-            mistakes.add(document.where(("name",)), f"the view '{view.name}' is declared in {other} too: rename one")
-        views[view.name] = view
-        documents[f"view:{view.name}"] = document
-    return views
-
-
-def _load_services(
-    directory: Path, root: Path, documents: dict[str, Document], mistakes: Mistakes
-) -> dict[str, tuple[FeatureService, Document]]:
-    services: dict[str, tuple[FeatureService, Document]] = {}
-    for document in _documents_in(directory, root, "feature services", "--feature-services-dir", mistakes):
-        service = parse_model(FeatureService, document, mistakes)
-        if service is None:
-            continue
-        if service.name in services:
-            other = services[service.name][1].shown
-            mistakes.add(
-                document.where(("name",)), f"the service '{service.name}' is declared in {other} too: rename one"
-            )
-        services[service.name] = (service, document)
-    return services
+        if named.name in loaded:
+            other = loaded[named.name][1].shown
+            mistakes.add(document.where(("name",)), f"the {what} '{named.name}' is declared in {other} too: rename one")
+        loaded[named.name] = (named, document)
+    return loaded
 
 
 def _documents_in(directory: Path, root: Path, what: str, flag: str, mistakes: Mistakes) -> list[Document]:

@@ -13,7 +13,7 @@ from daeda.catalog.project import Project, open_project
 from daeda.dataset.layout import Layout
 from daeda.dataset.publish.staging import open_local_staging
 from daeda.errors import UserError, first_line
-from daeda.flags.given import forwarded, words_of
+from daeda.flags.parser import forwarded, words_of
 from daeda.flags.table import AUDIT, CONFIGURATION, OUTPUT, PROJECT
 from daeda.planning.configuration import configuration_text
 from daeda.process.messages import say

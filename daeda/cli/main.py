@@ -26,13 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def build_parser() -> StrictParser:
     """The parser of all commands."""
     parser = StrictParser(prog="daeda", description="Declarative YAML to point-in-time-correct training data.")
-    groups = parser.add_subparsers(
-        title="commands", dest="group", required=True, metavar="COMMAND", parser_class=StrictParser
-    )
+    groups = _commands_of(parser, "group")
     pipeline = groups.add_parser("pipeline", help="train, plan, explain or compile a feature service")
-    commands = pipeline.add_subparsers(
-        title="commands", dest="command", required=True, metavar="COMMAND", parser_class=StrictParser
-    )
+    commands = _commands_of(pipeline, "command")
     _add_train(
         commands.add_parser("train", help="build the days of a service", epilog="Flags of Apache Beam follow after --.")
     )
@@ -44,13 +40,17 @@ def build_parser() -> StrictParser:
         commands.add_parser("compile", help="write the operators of a service as YAML, which can be edited by hand")
     )
     audit = groups.add_parser("audit", help="recompute sampled rows by a slow path")
-    audits = audit.add_subparsers(
-        title="commands", dest="command", required=True, metavar="COMMAND", parser_class=StrictParser
-    )
+    audits = _commands_of(audit, "command")
     _add_leakage(
         audits.add_parser("leakage", help="compare published rows with a recomputation that shares no code with them")
     )
     return parser
+
+
+def _commands_of(parser: StrictParser, dest: str) -> argparse._SubParsersAction[StrictParser]:
+    return parser.add_subparsers(
+        title="commands", dest=dest, required=True, metavar="COMMAND", parser_class=StrictParser
+    )
 
 
 def _command(words: Sequence[str]) -> int:

@@ -14,7 +14,7 @@ from daeda.compiler.unused import warnings_of
 from daeda.dataset.layout import Dataset
 from daeda.dataset.stores import Stores, stores_from_text
 from daeda.errors import SubprocessFailed, UsageError
-from daeda.flags.given import forwarded, words_of
+from daeda.flags.parser import forwarded, words_of
 from daeda.flags.table import OUTPUT, PROJECT, STORES
 from daeda.operators.dag import Dag
 from daeda.planning.days import DayPlan, chosen_days, plan_enriched, plan_skeleton

@@ -15,7 +15,7 @@ from daeda.dataset.publish.staging import check_writable, repair
 from daeda.dataset.stamps import remember_stamps
 from daeda.dataset.stores import stores_from_text, stores_to_text
 from daeda.errors import InputError, UsageError, shortened
-from daeda.flags.given import forwarded, words_of
+from daeda.flags.parser import forwarded, words_of
 from daeda.flags.table import BUILD, CHECK, ENRICHMENT, OUTPUT, PINNED_STORES, PORTABLE, PROJECT, SKELETON
 from daeda.planning.days import Action, refuse_blocked, refuse_stale
 from daeda.planning.emptiness import refuse_empty_range, wrong_units

@@ -17,7 +17,6 @@ from daeda.catalog.service import ContractColumn
 from daeda.catalog.view import FeatureView
 from daeda.compiler.lookups import lookup_order
 from daeda.compiler.resolved import Resolved
-from daeda.dtypes import TimeUnit
 from daeda.durations import Duration
 from daeda.operators.dag import Operator
 from daeda.operators.operator import Instant
@@ -29,12 +28,6 @@ from daeda.sql.expression import columns_of, parse_expression, parse_having
 from daeda.sql.literal import exact
 
 _UNBOUNDED = Duration.parse("unbounded")
-_UNIT_NAMES: dict[TimeUnit, Literal["s", "ms", "us", "ns"]] = {
-    TimeUnit.SECOND: "s",
-    TimeUnit.MILLI: "ms",
-    TimeUnit.MICRO: "us",
-    TimeUnit.NANO: "ns",
-}
 
 
 def build_operators(resolved: Resolved) -> tuple[Operator, ...]:
@@ -65,12 +58,16 @@ def tie_prefix(view: FeatureView, keys: Collection[str], needed: Collection[str]
 
 
 def _instant(view: FeatureView, column: str) -> Instant:
-    return Instant(column=column, unit=_UNIT_NAMES[view.unit_of(column)])
+    return Instant(column=column, unit=view.unit_of(column).symbol)
 
 
 def _output(operators: Sequence[Operator], wanted: str) -> str:
     """A name that no relation has yet, in any case: a view may be named like a relation of daeda's own."""
     return _free(wanted, {operator.output.lower() for operator in operators})
+
+
+def _created(view: FeatureView) -> Instant | None:
+    return _instant(view, view.source.created_field) if view.source.created_field else None
 
 
 def _label(operators: Sequence[Operator], wanted: str) -> str:
@@ -111,7 +108,7 @@ def _scan(
         reads="day" if order else reads,
         lookback=lookback,
         time=_instant(view, source.timestamp_field) if source.timestamp_field else None,
-        created=_instant(view, source.created_field) if source.created_field and not order else None,
+        created=None if order else _created(view),
         columns=tuple(
             ScanColumn(name=field.name, source=view.source_name(field.name), dtype=field.dtype)
             for field in view.fields
@@ -167,35 +164,45 @@ def _filter_columns(predicate: str | None) -> tuple[str, ...]:
 
 def _add_features(resolved: Resolved, view: FeatureView, left: str, operators: list[Operator]) -> str:
     features = tuple(field.name for field in view.fields if field.name in resolved.features[view.name])
-    if view.source.timestamp_field is None:
-        right = _scan(operators, view, view.name, {*view.keys, *features}, None)
-        output, name = _output(operators, f"with_{view.name}"), _label(operators, f"join_{view.name}")
-        operators.append(Join(name=name, inputs=(left, right), output=output, keys=view.keys, columns=features))
-        return output
-    ties = tie_prefix(view, view.keys, features)
-    right = _scan(operators, view, view.name, {*view.keys, *ties, *features}, view.ttl or _UNBOUNDED)
+    static = view.source.timestamp_field is None
+    ties = () if static else tie_prefix(view, view.keys, features)
+    right = _scan(
+        operators, view, view.name, {*view.keys, *ties, *features}, None if static else view.ttl or _UNBOUNDED
+    )
     output = _output(operators, f"with_{view.name}")
+    left_time = _instant(resolved.spine, resolved.spine_time())
+    _look_up(operators, view, (left, right), output, view.name, left_time, features, ties)
+    return output
+
+
+def _look_up(
+    operators: list[Operator],
+    view: FeatureView,
+    inputs: tuple[str, str],
+    output: str,
+    label: str,
+    left_time: Instant,
+    columns: tuple[str, ...],
+    ties: tuple[str, ...],
+) -> None:
+    """Add columns of a view as of `left_time`, or by the keys alone where it has no time."""
+    if view.source.timestamp_field is None:
+        name = _label(operators, f"join_{label}")
+        operators.append(Join(name=name, inputs=inputs, output=output, keys=view.keys, columns=columns))
+        return
+    right_time = _instant(view, view.source.timestamp_field)
     operators.append(PointInTimeJoin(
-        name=_label(operators, f"pit_{view.name}"),
-        inputs=(left, right),
-        output=output,
-        keys=view.keys,
-        left_time=_instant(resolved.spine, resolved.spine_time()),
-        right_time=_instant(view, view.source.timestamp_field),
-        created=_instant(view, view.source.created_field) if view.source.created_field else None,
-        ttl=view.ttl,
-        allow_exact=view.allow_exact,
-        columns=features,
+        name=_label(operators, f"pit_{label}"), inputs=inputs, output=output, keys=view.keys, left_time=left_time,
+        right_time=right_time, created=_created(view), ttl=view.ttl, allow_exact=view.allow_exact, columns=columns,
         tie_order=ties,
     ))  # fmt: skip
-    return output
 
 
 def _add_latest(resolved: Resolved, view: FeatureView, left: str, operators: list[Operator]) -> str:
     """Features of the newest row of a view that changes over time: every partition is read."""
     features = tuple(field.name for field in view.fields if field.name in resolved.latest[view.name])
     ties = tie_prefix(view, view.keys, features)
-    name, created = f"latest_{view.name}", view.source.created_field
+    name = f"latest_{view.name}"
     right = _scan(operators, view, name, {*view.keys, *ties, *features}, None)
     output = _output(operators, f"with_{name}")
     operators.append(Join(
@@ -206,7 +213,7 @@ def _add_latest(resolved: Resolved, view: FeatureView, left: str, operators: lis
         columns=features,
         latest=True,
         latest_by=_instant(view, cast(str, view.source.timestamp_field)),
-        created=_instant(view, created) if created else None,
+        created=_created(view),
         tie_order=ties,
     ))  # fmt: skip
     return output
@@ -270,7 +277,7 @@ def _add_rolling(resolved: Resolved, group: HistoryGroup, left: str, operators: 
         operators.append(Filter(name=label, inputs=(scanned,), output=right, predicate=spec.where))
     for index, (other, _, column) in enumerate(attributes):
         right = _add_attribute(resolved, view, resolved.project.views[other], column, (right, name, index), operators)
-    created, output = view.source.created_field, _output(operators, f"with_{name}")
+    output = _output(operators, f"with_{name}")
     operators.append(RollingAggregate(
         name=_label(operators, f"rolling_{name}"),
         inputs=(left, right),
@@ -279,7 +286,7 @@ def _add_rolling(resolved: Resolved, group: HistoryGroup, left: str, operators: 
         keys=keys,
         left_time=_instant(resolved.spine, resolved.spine_time()),
         history_time=_instant(view, cast(str, view.source.timestamp_field)),
-        created=_instant(view, created) if created else None,
+        created=_created(view),
         tie_order=ties,
         aggregates=aggregates,
         compute=resolved.project.runtime.compute.engine,
@@ -301,23 +308,8 @@ def _add_attribute(
     lookback = None if other.source.timestamp_field is None else _UNBOUNDED
     scanned = _scan(operators, other, f"{name}_attribute_{index + 1}", {*other.keys, *ties, column}, lookback)
     output = _output(operators, f"{name}_with_{column}")
-    if other.source.timestamp_field is None:
-        label = _label(operators, f"join_{output}")
-        operators.append(Join(name=label, inputs=(left, scanned), output=output, keys=other.keys, columns=(column,)))
-        return output
-    operators.append(PointInTimeJoin(
-        name=_label(operators, f"pit_{output}"),
-        inputs=(left, scanned),
-        output=output,
-        keys=other.keys,
-        left_time=_instant(view, cast(str, view.source.timestamp_field)),
-        right_time=_instant(other, other.source.timestamp_field),
-        created=_instant(other, other.source.created_field) if other.source.created_field else None,
-        ttl=other.ttl,
-        allow_exact=other.allow_exact,
-        columns=(column,),
-        tie_order=ties,
-    ))  # fmt: skip
+    left_time = _instant(view, cast(str, view.source.timestamp_field))
+    _look_up(operators, other, (left, scanned), output, output, left_time, (column,), ties)
     return output
 
 
@@ -387,14 +379,7 @@ def _add_enrichment(resolved: Resolved, left: str, operators: list[Operator]) ->
         ))  # fmt: skip
         left = output
     not_null = tuple(column.name for column in resolved.project.service.columns if not column.nullable)
-    enriched = bool(resolved.enrichments)
-    operators.append(
-        Sink(
-            name=_label(operators, "sink"),
-            inputs=(left,),
-            output=_output(operators, "day"),
-            dataset="enriched" if enriched else "skeleton",
-            not_null=not_null,
-        )
-    )
+    name, output = _label(operators, "sink"), _output(operators, "day")
+    dataset: Literal["skeleton", "enriched"] = "enriched" if resolved.enrichments else "skeleton"
+    operators.append(Sink(name=name, inputs=(left,), output=output, dataset=dataset, not_null=not_null))
     return tuple(operators)

@@ -48,14 +48,9 @@ def check_alike(resolved: Resolved) -> None:
 
 def declared_results(project: Project) -> Iterator[tuple[str, Maker]]:
     """The columns that aggregations.yaml declares, with what makes each and where that stands."""
-    aggregations = project.aggregations
-    for index, spec in enumerate(aggregations.aggregation_specs):
-        where = _place(project, ("aggregation_specs", index))
-        yield from ((name, ("aggregation_spec", where)) for name, _ in spec.outputs)
-    for index, function in enumerate(aggregations.udf_specs):
-        yield function.name, ("udf_spec", _place(project, ("udf_specs", index)))
-    for index, enrichment in enumerate(aggregations.enrichment_specs):
-        yield enrichment.name, ("enrichment_spec", _place(project, ("enrichment_specs", index)))
+    for section, index, _, names in project.aggregations.results():
+        where = project.where("aggregations", (section, index))
+        yield from ((name, (section.removesuffix("s"), where)) for name in names)
 
 
 def several_makers(resolved: Resolved, name: str) -> str | None:
@@ -92,7 +87,3 @@ def _field(project: Project, view: str, name: str) -> str:
     names = [field.name for field in project.views[view].fields]
     location: Position = ("fields", names.index(name)) if name in names else ()
     return project.where(f"view:{view}", location)
-
-
-def _place(project: Project, location: Position) -> str:
-    return project.where("aggregations", location)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from daeda.catalog.project import Project
 from daeda.errors import shortened
@@ -13,6 +13,12 @@ from daeda.settings.document import Position
 
 # Name, document and place of what nothing uses.
 _Entry = tuple[str, str, Position]
+_SECTIONS = {
+    "aggregation_specs": "the aggregation",
+    "udf_specs": "the udf",
+    "enrichment_specs": "the enrichment",
+    "embedding_stores": "the embedding store",
+}
 # More of one kind are told in one line.
 _MOST_LINES = 3
 # What a contract may say before versions have a meaning.
@@ -39,32 +45,19 @@ def _unused(project: Project, dag: Dag) -> Iterator[str]:
     results |= {operator.result for operator in dag.operators if isinstance(operator, ArrowUdfTransform)}
     results |= {operator.column for operator in dag.enrichments}
     stores = {operator.store.name for operator in dag.enrichments}
-    specs = [
-        (index, output)
-        for index, spec in enumerate(project.aggregations.aggregation_specs)
-        for output, _ in spec.outputs
-    ]
-    yield from _of_section(project, "the aggregation", "aggregation_specs", specs, results)
-    functions = [(index, spec.name) for index, spec in enumerate(project.aggregations.udf_specs)]
-    yield from _of_section(project, "the udf", "udf_specs", functions, results)
-    enrichments = [(index, spec.name) for index, spec in enumerate(project.aggregations.enrichment_specs)]
-    yield from _of_section(project, "the enrichment", "enrichment_specs", enrichments, results)
-    declared = [(index, store.name) for index, store in enumerate(project.aggregations.embedding_stores)]
-    yield from _of_section(project, "the embedding store", "embedding_stores", declared, stores)
+    unused: dict[str, list[_Entry]] = {section: [] for section in _SECTIONS}
+    for section, index, _, names in project.aggregations.results():
+        unused[section] += [(name, "aggregations", (section, index, "name")) for name in names if name not in results]
+    for index, store in enumerate(project.aggregations.embedding_stores):
+        if store.name not in stores:
+            unused["embedding_stores"].append((store.name, "aggregations", ("embedding_stores", index, "name")))
+    for section, what in _SECTIONS.items():
+        yield from _told(project, what, unused[section])
     read = {scan.view for scan in dag.scans}
     views: list[_Entry] = [(name, f"view:{name}", ("name",)) for name in project.views if name not in read]
     yield from _told(project, "the feature view", views)
     for name in sorted(read & set(project.views)):
         yield from _fields(project, dag, name)
-
-
-def _of_section(
-    project: Project, what: str, section: str, names: Iterable[tuple[int, str]], used: Collection[str]
-) -> Iterator[str]:
-    entries: list[_Entry] = [
-        (name, "aggregations", (section, index, "name")) for index, name in names if name not in used
-    ]
-    yield from _told(project, what, entries)
 
 
 def _fields(project: Project, dag: Dag, name: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ from daeda.dataset.stores import Stores
 from daeda.operators.dag import Dag, Operator
 from daeda.operators.udf import RayUdfTransform
 from daeda.sources.identity import combined_digest
-from daeda.storage.input_file import InputFile
+from daeda.storage.state import InputFile
 
 # Of a description, what says where the data is but not what it is.
 _PATHS = frozenset({"path"})

@@ -12,11 +12,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from daeda.storage.location import Location
 
 Dataset = Literal["skeleton", "enriched"]
+DATASETS: tuple[Dataset, ...] = get_args(Dataset)
 
 MANIFEST_NAME = "_manifest.json"
 _PART = re.compile(r"part-(\d+)-0\.parquet")

@@ -13,10 +13,10 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from daeda.dataset.layout import MANIFEST_NAME, Dataset, part_name
 from daeda.errors import InputError, NotRegular, cut
-from daeda.storage.input_file import STRICT, Count, Digest, InputFile
 from daeda.storage.location import Location, ObjectPath
 from daeda.storage.objects import client
 from daeda.storage.regular import MOST_METADATA, regular_descriptor
+from daeda.storage.state import STRICT, Count, Digest, InputFile
 
 # Version of the day's format: part of the fingerprint, raised when the same input would give other bytes.
 FORMAT_VERSION = 1

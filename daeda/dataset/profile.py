@@ -17,7 +17,8 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from daeda.dataset.layout import Dataset, Layout
 from daeda.dataset.publish.staging import refuse_stranger
@@ -81,17 +82,8 @@ class Meter:
             yield
             seconds = seconds_since(started)
             read_after, written_after = _transferred()
-        self._usages.append(
-            Usage(
-                operator,
-                seconds,
-                None,
-                read_after - read,
-                written_after - written,
-                sampler.peak_bytes,
-                sampler.spill_bytes,
-            )
-        )
+        transferred = (read_after - read, written_after - written)
+        self._usages.append(Usage(operator, seconds, None, *transferred, sampler.peak_bytes, sampler.spill_bytes))
 
 
 def measured(meter: Meter | None, operator: str) -> contextlib.AbstractContextManager[None]:
@@ -114,7 +106,7 @@ class _Sampler:
         self._thread.start()
         return self
 
-    def __exit__(self, *ended: object) -> None:
+    def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._thread.join()
         self._look()
@@ -173,8 +165,7 @@ def read_profile(layout: Layout, dataset: Dataset, day: dt.date) -> DayProfile |
     path = profile_path(layout, dataset, day)
     if not path.exists():
         return None
-    document: dict[str, Any] = json.loads(read_regular(path))
-    return DayProfile(day, document["days_at_once"], tuple(Usage(**usage) for usage in document["operators"]))
+    return TypeAdapter(DayProfile).validate_json(read_regular(path))
 
 
 def added_up(usages: Iterable[Usage]) -> tuple[Usage, ...]:

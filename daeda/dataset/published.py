@@ -20,11 +20,12 @@ from daeda.dataset.layout import MANIFEST_NAME, Dataset, Layout, day_name, is_pa
 from daeda.dataset.manifest import DamagedManifest, DayName, Manifest, Part, read_manifest
 from daeda.errors import DayError, cut, shortened
 from daeda.sources.entries import is_known_none
-from daeda.sources.identity import combined_digest, file_digest
+from daeda.sources.identity import combined_digest
 from daeda.storage.client import AT_ONCE
-from daeda.storage.input_file import InputFile
 from daeda.storage.location import Location, ObjectPath
 from daeda.storage.objects import client, open_parquet
+from daeda.storage.regular import file_digest
+from daeda.storage.state import InputFile
 
 # Parts that are digested at once.
 _THREADS = 2

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+
+from pydantic import TypeAdapter
 
 from daeda.errors import UsageError
+from daeda.storage.state import STRICT
 
 
 @dataclass(frozen=True)
 class StoreIdentity:
     """A store as it is pinned: a tag is resolved to its number once, and the number and the content decide."""
+
+    __pydantic_config__ = STRICT
 
     version: int
     content: str
@@ -29,9 +33,7 @@ def stores_to_text(stores: Stores) -> str:
     >>> stores_to_text({"items": StoreIdentity(3, "5f2a")})
     '{"items": {"version": 3, "content": "5f2a"}}'
     """
-    return json.dumps(
-        {name: {"version": store.version, "content": store.content} for name, store in sorted(stores.items())}
-    )
+    return json.dumps({name: asdict(store) for name, store in sorted(stores.items())})
 
 
 def stores_from_text(text: str) -> dict[str, StoreIdentity]:
@@ -41,15 +43,9 @@ def stores_from_text(text: str) -> dict[str, StoreIdentity]:
     {'items': StoreIdentity(version=3, content='5f2a')}
     """
     try:
-        return {name: _identity(**fields) for name, fields in json.loads(text).items()}
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        return TypeAdapter(dict[str, StoreIdentity]).validate_json(text)
+    except ValueError as error:
         raise UsageError(
             "--pinned-stores takes what `python -m enrich --stores` prints: one line of JSON with version and content "
             "of each store"
         ) from error
-
-
-def _identity(version: Any, content: Any) -> StoreIdentity:
-    if type(version) is not int or not isinstance(content, str):
-        raise TypeError
-    return StoreIdentity(version, content)

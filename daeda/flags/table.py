@@ -1,7 +1,7 @@
 """The table of flags: every flag that several commands share or that a command forwards to a subprocess.
 
-Parsers (`flags.parser`), the words that a command hands to its subprocesses and the settings that flags override
-(`flags.given`) are all made from it. Nothing heavy is imported here: `--help` answers at once.
+Parsers, the words that a command hands to its subprocesses and the settings that flags override (`flags.parser`)
+are all made from it. Nothing heavy is imported here: `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -68,21 +68,13 @@ def _group(title: str, *flags: Flag) -> FlagGroup:
     return FlagGroup(title, flags)
 
 
+# fmt: off
 PROJECT = _group(
     "project",
-    Flag(
-        "--runtime-config-path",
-        "path",
-        "runtime.yaml; the directory that holds its config/ is the project root",
-        metavar="FILE",
-        default=Path("config/training/runtime.yaml"),
-    ),
-    Flag(
-        "--aggregation-config-path",
-        "path",
-        "aggregations.yaml (default: config/training/aggregations.yaml of the project)",
-        metavar="FILE",
-    ),
+    Flag("--runtime-config-path", "path", "runtime.yaml; the directory that holds its config/ is the project root",
+         metavar="FILE", default=Path("config/training/runtime.yaml")),
+    Flag("--aggregation-config-path", "path",
+         "aggregations.yaml (default: config/training/aggregations.yaml of the project)", metavar="FILE"),
     Flag("--feature-views-dir", "path", "default: feature_views of the project", metavar="DIR"),
     Flag("--feature-services-dir", "path", "default: feature_services of the project", metavar="DIR"),
 )
@@ -90,70 +82,41 @@ OUTPUT_ROOT = Flag("--output-root", "directory", "where the days are published",
 OUTPUT = _group("output", OUTPUT_ROOT)
 _RUN = (
     Flag("--target-date", "text", "build this day of the range alone", metavar="YYYY-MM-DD"),
-    Flag(
-        "--on-stale",
-        "choice",
-        "what to do with a day whose inputs or configuration changed, or that is not as it was published",
-        choices=("rebuild", "keep", "fail"),
-        default="rebuild",
-    ),
+    Flag("--on-stale", "choice",
+         "what to do with a day whose inputs or configuration changed, or that is not as it was published",
+         choices=("rebuild", "keep", "fail"), default="rebuild"),
 )
 PLAN = _group(
     "run",
     *_RUN,
-    Flag(
-        "--verify",
-        "on",
-        "compare the digest of every published part, and not only its size and when it was last changed",
-    ),
+    Flag("--verify", "on",
+         "compare the digest of every published part, and not only its size and when it was last changed"),
 )
 BUILD = _group(
     "run",
     *_RUN,
-    Flag(
-        "--on-locked",
-        "choice",
-        "what to do with a day that another run is building: wait for its end, or fail and say who holds it",
-        choices=("wait", "fail"),
-        default="wait",
-    ),
-    Flag(
-        "--profile",
-        "on",
-        "keep seconds, rows, bytes, peak memory and spill of each operator and day below _profile/ of the "
-        "service, and show them as a table",
-    ),
+    Flag("--on-locked", "choice",
+         "what to do with a day that another run is building: wait for its end, or fail and say who holds it",
+         choices=("wait", "fail"), default="wait"),
+    Flag("--profile", "on",
+         "keep seconds, rows, bytes, peak memory and spill of each operator and day below _profile/ of the "
+         "service, and show them as a table"),
 )
 SKELETON = _group(
     "skeleton",
     Flag("--day-workers", "whole number", "days at once", "day_workers"),
-    Flag(
-        "--duckdb-memory-limit",
-        "size",
-        "ceiling of memory, shared by the days at work",
-        "compute.duckdb_config.memory_limit",
-    ),
-    Flag(
-        "--duckdb-threads",
-        "whole number",
-        "ceiling of threads, shared by the days at work",
-        "compute.duckdb_config.threads",
-    ),
-    Flag(
-        "--duckdb-temp-directory",
-        "directory",
-        "where a day spills what does not fit in memory",
-        "compute.duckdb_config.temp_directory",
-    ),
+    Flag("--duckdb-memory-limit", "size", "ceiling of memory, shared by the days at work",
+         "compute.duckdb_config.memory_limit"),
+    Flag("--duckdb-threads", "whole number", "ceiling of threads, shared by the days at work",
+         "compute.duckdb_config.threads"),
+    Flag("--duckdb-temp-directory", "directory", "where a day spills what does not fit in memory",
+         "compute.duckdb_config.temp_directory"),
 )
 PORTABLE = _group(
     "portable runners",
-    Flag(
-        "--worker-timeout",
-        "seconds",
-        "give up after so long without a day at work; a pool that cannot start its workers says nothing itself; "
-        f"{WORKER_TIMEOUT:g} where it is not given",
-    ),
+    Flag("--worker-timeout", "seconds",
+         "give up after so long without a day at work; a pool that cannot start its workers says nothing itself; "
+         f"{WORKER_TIMEOUT:g} where it is not given"),
 )
 ENRICHMENT = _group(
     "enrichment",
@@ -164,71 +127,40 @@ ENRICHMENT = _group(
     Flag("--ray-reserved-cpus", "whole number", "CPUs that no worker gets", "ray.reserved_cpus"),
     Flag("--ray-reserved-memory", "size", "memory that no worker gets", "ray.reserved_memory"),
     Flag("--ray-actor-percent", "whole number", "share of the worker CPUs that run actors", "ray.actor_percent"),
-    Flag(
-        "--preload-day-embeddings",
-        "switch",
-        "share the vectors of a day through the object store",
-        "ray.preload_day_embeddings",
-    ),
-    Flag(
-        "--ray-start-timeout-seconds",
-        "whole number",
-        "seconds that Ray may take to start, or to be joined",
-        "ray.start_timeout_seconds",
-    ),
-    Flag(
-        "--ray-day-timeout-minutes",
-        "whole number",
-        "minutes that a day may take to be enriched",
-        "ray.day_timeout_minutes",
-    ),
+    Flag("--preload-day-embeddings", "switch", "share the vectors of a day through the object store",
+         "ray.preload_day_embeddings"),
+    Flag("--ray-start-timeout-seconds", "whole number", "seconds that Ray may take to start, or to be joined",
+         "ray.start_timeout_seconds"),
+    Flag("--ray-day-timeout-minutes", "whole number", "minutes that a day may take to be enriched",
+         "ray.day_timeout_minutes"),
 )
-CHECK = Flag(
-    "--check",
-    "choice",
-    "look at the embedding stores and the skeleton (or at the stores alone) without starting Ray, and build "
-    "nothing; prints what --stores prints",
-    choices=("all", "stores"),
-    bare="all",
-)
-STORES = Flag(
-    "--stores",
-    "on",
-    "print number and content digest of the version of each embedding store, as one line of JSON, and build nothing",
-)
-PINNED_STORES = Flag(
-    "--pinned-stores",
-    "text",
-    "what --stores printed before: the stores are opened by these numbers, and others are refused",
-    metavar="JSON",
-)
+CHECK = Flag("--check", "choice",
+             "look at the embedding stores and the skeleton (or at the stores alone) without starting Ray, and build "
+             "nothing; prints what --stores prints", choices=("all", "stores"), bare="all")
+STORES = Flag("--stores", "on",
+              "print number and content digest of the version of each embedding store, as one line of JSON, and build "
+              "nothing")
+PINNED_STORES = Flag("--pinned-stores", "text",
+                     "what --stores printed before: the stores are opened by these numbers, and others are refused",
+                     metavar="JSON")
 STORE_CHECKS = _group("", CHECK, STORES, PINNED_STORES)
 AUDIT = _group(
     "audit",
-    Flag(
-        "--days",
-        "texts",
-        f"published days, each YYYY-MM-DD or a range YYYY-MM-DD..YYYY-MM-DD (default: at most {DAYS}, spread evenly)",
-        metavar="DAY",
-    ),
+    Flag("--days", "texts",
+         f"published days, each YYYY-MM-DD or a range YYYY-MM-DD..YYYY-MM-DD (default: at most {DAYS}, spread evenly)",
+         metavar="DAY"),
     Flag("--rows", "count", f"rows to recompute of each day (default: {ROWS}; {QUICK_ROWS} with --quick)"),
     Flag("--seed", "whole number", "decides which rows are drawn", metavar="S", default=0),
-    Flag(
-        "--probe",
-        "choice",
-        "recompute: rows of each day; append: rebuild the last day from a copy of the input with later rows added",
-        choices=("all", "recompute", "append"),
-        default="all",
-    ),
-    Flag(
-        "--quick",
-        "on",
-        f"a first answer: of the days at most {QUICK_DAYS}, spread evenly, and no append probe; what is "
-        "left out is said",
-    ),
+    Flag("--probe", "choice",
+         "recompute: rows of each day; append: rebuild the last day from a copy of the input with later rows added",
+         choices=("all", "recompute", "append"), default="all"),
+    Flag("--quick", "on",
+         f"a first answer: of the days at most {QUICK_DAYS}, spread evenly, and no append probe; what is "
+         "left out is said"),
 )
 CONFIGURATION = Flag("--configuration", "text", argparse.SUPPRESS, metavar="PATH")
 AUDIT_INPUTS = _group("", CONFIGURATION)
+# fmt: on
 
 SETTINGS = tuple(flag for group in (OUTPUT, SKELETON, ENRICHMENT) for flag in group.flags)
 

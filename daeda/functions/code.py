@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
-from daeda.storage.regular import open_regular, read_regular
+from daeda.storage.regular import file_digest, read_regular
 
 _INSTALLED = frozenset(
     Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")
@@ -48,7 +48,7 @@ def sources_of(name: str) -> dict[str, Source]:
     if own is None or (own.suffix != ".py" and is_installed(own)):
         return {}
     files = {**_needed(name, own), name: own}
-    return {module: (file, _digest(file)) for module, file in sorted(files.items())}
+    return {module: (file, file_digest(file)) for module, file in sorted(files.items())}
 
 
 def digest_of(name: str, sources: Mapping[str, Source]) -> str:
@@ -198,8 +198,3 @@ def is_installed(file: Path) -> bool:
     return bool(_PACKAGES.intersection(file.parts)) or any(
         resolved.is_relative_to(directory) for directory in (*_INSTALLED, *_OWN)
     )
-
-
-def _digest(file: Path) -> str:
-    with open_regular(file) as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

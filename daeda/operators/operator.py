@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
-from daeda.dtypes import DType, TimeUnit
+from daeda.dtypes import TIMESTAMP_UNITS, DType, TimeUnit, UnitSymbol
 from daeda.errors import ConfigError
 from daeda.operators.relation import Column, Relation
 from daeda.settings.kinds import Name, Strict
@@ -50,12 +50,12 @@ class Instant(Strict):
     """A column of points in time, with its resolution: a whole number of `unit` since 1970-01-01 UTC."""
 
     column: Name = Field(description="Column of the time.")
-    unit: Literal["s", "ms", "us", "ns"] = Field(default="us", description="Resolution in which it is compared.")
+    unit: UnitSymbol = Field(default="us", description="Resolution in which it is compared.")
 
     @property
     def resolution(self) -> TimeUnit:
         """The unit as a TimeUnit."""
-        return {"s": TimeUnit.SECOND, "ms": TimeUnit.MILLI, "us": TimeUnit.MICRO, "ns": TimeUnit.NANO}[self.unit]
+        return TIMESTAMP_UNITS[self.unit]
 
     def check(self, relation: Relation) -> None:
         """Raise ConfigError unless the column exists and has this resolution."""

@@ -18,9 +18,8 @@ from pathlib import Path
 from daeda.operators.relational import Scan
 from daeda.sources.files import SourceFiles
 from daeda.sources.partitions import files_needed
-from daeda.storage.input_file import InputFile
 from daeda.storage.regular import read_regular
-from daeda.storage.state import FileState
+from daeda.storage.state import FileState, InputFile
 
 _NAME = "checked.json"
 # As many files as anybody has: a line of the file takes some hundred bytes.

@@ -20,8 +20,8 @@ from daeda.planning.sources import Sources
 from daeda.sources.files import SourceFiles, parse_day
 from daeda.sources.identity import Identities
 from daeda.sources.partitions import missing_days
-from daeda.storage.input_file import InputFile
 from daeda.storage.objects import before_the_first_day
+from daeda.storage.state import InputFile
 
 MISSING_ADVICE = (
     "add the partitions (a directory without rows is an empty day), or say source.missing_partitions: empty"

@@ -1,18 +1,27 @@
 """Building the days of one dataset that need it: what the skeleton and the enrichment, each on its own, have in common.
 
 Imported by both commands after their flags are parsed.
+
+What they took is shown as a table, a row per operator, over the days that this run built.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+from rich.table import Table
 
 from daeda.dataset.layout import Dataset, Layout
-from daeda.dataset.profile_table import print_profile
+from daeda.dataset.profile import Usage, added_up, profile_path, read_profile
 from daeda.dataset.publish.staging import repair
+from daeda.errors import counted
 from daeda.planning.days import DayPlan
+from daeda.process.console import HarmlessConsole
 from daeda.process.messages import answer_location, say
+
+# Where nobody looks through a window, as in a log, nothing is cut.
+_PLAIN_WIDTH = 160
 
 
 class DueDays:
@@ -49,3 +58,45 @@ class DueDays:
     def answer(self) -> None:
         """Print where the dataset is: the result of the command."""
         answer_location(self._layout.dataset_dir(self._dataset))
+
+
+def print_profile(layout: Layout, dataset: Dataset, days: Iterable[dt.date]) -> None:
+    """Print the days of one dataset that were just built, on stderr; nothing where none was."""
+    profiles = [profile for day in days if (profile := read_profile(layout, dataset, day)) is not None]
+    if not profiles:
+        return
+    console = HarmlessConsole(stderr=True)
+    if not console.is_terminal:
+        console.width = _PLAIN_WIDTH
+    operators = added_up(operator for profile in profiles for operator in profile.operators)
+    whole = sum(operator.seconds for operator in operators)
+    table = Table(title=f"{dataset}, {counted(len(profiles), 'day')}, {whole:.2f} s", title_justify="left")
+    table.add_column("operator", no_wrap=True, min_width=max(len(operator.operator) for operator in operators))
+    for name in ("s", "%", "s per day", "rows", "read MiB", "written MiB", "peak MiB", "spill MiB"):
+        table.add_column(name, justify="right")
+    for operator in operators:
+        table.add_row(*_cells(operator, len(profiles), whole))
+    console.print(table)
+    most = max(profile.days_at_once for profile in profiles)
+    if most > 1:
+        console.print(f"up to {most} days shared the process: its bytes and memory are theirs together", soft_wrap=True)
+    console.print(f"each day: {profile_path(layout, dataset, profiles[0].day).parent}", soft_wrap=True)
+
+
+def _cells(usage: Usage, days: int, whole: float) -> list[str]:
+    share = 100 * usage.seconds / whole if whole else 0.0
+    return [
+        usage.operator,
+        f"{usage.seconds:.2f}",
+        f"{share:.0f}",
+        f"{usage.seconds / days:.3f}",
+        "" if usage.rows is None else f"{usage.rows:,}",
+        _mib(usage.read_bytes),
+        _mib(usage.written_bytes),
+        f"{usage.peak_bytes / 2**20:,.0f}",
+        _mib(usage.spill_bytes) if usage.spill_bytes else "",
+    ]
+
+
+def _mib(count: int) -> str:
+    return f"{count / 2**20:,.1f}"

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from daeda.catalog.project import Project
-from daeda.dtypes import TIMESTAMP_UNITS, TimeUnit
+from daeda.dtypes import TimeUnit
 from daeda.errors import InputError
 from daeda.operators.relational import Scan
 from daeda.planning.days import Action, DayPlan
@@ -58,31 +58,22 @@ def wrong_units(project: Project, sources: Sources) -> tuple[str, ...]:
 
     That is where none lies in a plausible year, or no created_field near the time of a row.
     """
-    sentences = {}
+    hints: dict[str, str] = {}
     for scan in sources.scans:
-        if scan.time is None or scan.view in sentences or not holds_integers(scan, scan.time.column):
+        if scan.time is None or scan.view in hints or not holds_integers(scan, scan.time.column):
             continue
         seen: list[FileTimes] = []
         for times in _all_times(scan, sources.files[scan.name], sources.files[scan.name].in_order, (0, 0)):
-            if times is None or (times.low is not None and _plausible(scan, times)):
+            if times is None or any(is_plausible(*bounds, scan.time.resolution) for bounds in _bounds_of([times])):
                 break
             seen.append(times)
         else:
-            hint = _unit_hint(project, scan, seen)
-            if hint:
-                sentences[scan.view] = f"view '{scan.view}': {hint}"
+            if hint := _unit_hint(project, scan, seen):
+                hints[scan.view] = hint
     for scan in sources.scans:
-        if scan.view not in sentences:
-            hint = created_unit_hint(project, scan, sources.files[scan.name])
-            if hint:
-                sentences[scan.view] = f"view '{scan.view}': {hint}"
-    return tuple(sentences.values())
-
-
-def _plausible(scan: Scan, times: FileTimes) -> bool:
-    assert scan.time is not None
-    low, high = times.low, times.high
-    return low is not None and high is not None and is_plausible(low, high, scan.time.resolution)
+        if scan.view not in hints and (hint := created_unit_hint(project, scan, sources.files[scan.name])):
+            hints[scan.view] = hint
+    return tuple(f"view '{view}': {hint}" for view, hint in hints.items())
 
 
 def _empty_range(project: Project, sources: Sources, plans: Sequence[DayPlan]) -> str | None:
@@ -141,13 +132,8 @@ def _where_rows_are(scan: Scan, files: SourceFiles, seen: Sequence[FileTimes]) -
     if files.partitioned:
         first, last = (_end(scan, files, backwards) for backwards in (False, True))
         return "no partition has a row" if first is None else f"its partitions have rows from {first} to {last}"
-    known = [times for times in seen if times.low is not None and times.high is not None]
-    if not known:
-        return "it has no row at all"
-    low = min(times.low for times in known if times.low is not None)
-    high = max(times.high for times in known if times.high is not None)
-    unit = scan.time.resolution
-    return f"it has rows from {shown_time(low, unit)} to {shown_time(high, unit)} UTC"
+    bounds = _bounds_of(seen)
+    return f"it has rows {_span(_widest(bounds), scan.time.resolution)} UTC" if bounds else "it has no row at all"
 
 
 def _end(scan: Scan, files: SourceFiles, backwards: bool) -> dt.date | None:
@@ -163,25 +149,22 @@ def _end(scan: Scan, files: SourceFiles, backwards: bool) -> dt.date | None:
 
 def _unit_hint(project: Project, scan: Scan, seen: Sequence[FileTimes]) -> str:
     """What is said where no integer time is plausible in the declared unit; empty where one is, or none is there."""
-    bounds = [(times.low, times.high) for times in seen if times.low is not None and times.high is not None]
+    bounds = _bounds_of(seen)
     if scan.time is None or not bounds or not holds_integers(scan, scan.time.column):
         return ""
-    if any(_plausible(scan, times) for times in seen):
-        return ""
-    low, high = min(low for low, _ in bounds), max(high for _, high in bounds)
+    low, high = _widest(bounds)
     unit = scan.time.resolution
+    if any(is_plausible(*of_file, unit) for of_file in bounds):
+        return ""
     where = project.where(f"view:{scan.view}", ("source", "timestamp_unit"))
     sentence = (
         f"no row lies in a plausible year, and timestamp_unit {scan.time.unit} may be wrong ({where}): "
-        f"its times go from {shown_time(low, unit)} to {shown_time(high, unit)}"
+        f"its times go {_span((low, high), unit)}"
     )
     fitting = fitting_unit(low, high, unit)
-    return f"{sentence}; {_in(fitting, low, high)}" if fitting else sentence
-
-
-def _in(name: str, low: int, high: int) -> str:
-    unit = TIMESTAMP_UNITS[name]
-    return f"in {name} they go from {shown_time(low, unit)} to {shown_time(high, unit)}: declare that unit"
+    if fitting is None:
+        return sentence
+    return f"{sentence}; in {fitting.symbol} they go {_span((low, high), fitting)}: declare that unit"
 
 
 def created_unit_hint(project: Project, scan: Scan, files: SourceFiles) -> str:
@@ -191,31 +174,33 @@ def created_unit_hint(project: Project, scan: Scan, files: SourceFiles) -> str:
     times: list[Bounds] = []
     created: list[Bounds] = []
     unit = scan.created.resolution
+    when_known = scan.model_copy(update={"time": scan.created})
     for path in files.in_order:
-        time, known = (_bounds(timed, path, files) for timed in (scan, scan.model_copy(update={"time": scan.created})))
-        if time is None or known is None:
+        bounds = _bounds_of(file_times(timed, path, files.versions.get(path), 0, 0) for timed in (scan, when_known))
+        if len(bounds) < 2:
             continue
-        if _near(known, unit, time, scan.time.resolution):
+        if _near(bounds[1], unit, bounds[0], scan.time.resolution):
             return ""
-        times.append(time)
-        created.append(known)
+        times.append(bounds[0])
+        created.append(bounds[1])
     if not times:
         return ""
     time, known = _widest(times), _widest(created)
-    for name, other in TIMESTAMP_UNITS.items():
+    for other in TimeUnit:
         if other is not unit and _near(known, other, time, scan.time.resolution):
             where = project.where(f"view:{scan.view}", ("source", "created_field"))
             return (
                 f"created_field '{scan.created.column}' may not be in timestamp_unit {scan.created.unit} ({where}): "
                 f"it goes {_span(known, unit)}, and the times of the rows {_span(time, scan.time.resolution)}; in "
-                f"{name} it goes {_span(known, other)}: write it in {scan.created.unit}, or as a timestamp"
+                f"{other.symbol} it goes {_span(known, other)}: write it in {scan.created.unit}, or as a timestamp"
             )
     return ""
 
 
-def _bounds(scan: Scan, path: str, files: SourceFiles) -> Bounds | None:
-    times = file_times(scan, path, files.versions.get(path), 0, 0)
-    return None if times is None or times.low is None or times.high is None else (times.low, times.high)
+def _bounds_of(seen: Iterable[FileTimes | None]) -> list[Bounds]:
+    """Least and greatest time of each file that has one."""
+    known = (times for times in seen if times is not None)
+    return [(times.low, times.high) for times in known if times.low is not None and times.high is not None]
 
 
 def _widest(bounds: list[Bounds]) -> Bounds:

@@ -29,8 +29,7 @@ from daeda.errors import InputError, first_line
 from daeda.operators.dag import Dag
 from daeda.settings.runtime import EXPORTS_VARIABLE
 from daeda.sources.exports import process as export_process
-from daeda.sources.exports.progress import LEAST_BYTES, LEAST_TICKS
-from daeda.sources.exports.request import Request, Wanted
+from daeda.sources.exports.request import LEAST_BYTES, LEAST_TICKS, Request, Wanted
 from daeda.sources.files import Export
 from daeda.sources.models.source import DatabaseSource
 from daeda.storage.regular import read_regular

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from daeda.dtypes import TIMESTAMP_UNITS, TimeUnit
+from daeda.dtypes import TimeUnit
 from daeda.errors import counted, first_line
 from daeda.operators.relational import Scan, ScanColumn
 from daeda.sources.columns import check_columns, check_unread, finest_int96, is_int96, leaf_of
 from daeda.sources.contents import looks_like
-from daeda.sources.times import fitting_unit, is_plausible, shown_time
+from daeda.sources.times import fitting_unit, holds_integers, is_plausible, shown_time
 from daeda.sql import scan as scan_sql
 from daeda.storage.location import is_object, object_path
 from daeda.storage.objects import open_parquet, present
@@ -121,12 +121,13 @@ def _other_unit(scan: Scan, low: int, high: int) -> str:
     """The end of a sentence about integer times that are plausible in another unit alone."""
     assert scan.time is not None
     unit = scan.time.resolution
-    integer = any(column.dtype.is_integer for column in scan.columns if column.name == scan.time.column)
-    fitting = None if not integer or is_plausible(low, high, unit) else fitting_unit(low, high, unit)
+    if not holds_integers(scan, scan.time.column) or is_plausible(low, high, unit):
+        return ""
+    fitting = fitting_unit(low, high, unit)
     if fitting is None:
         return ""
-    first = shown_time(low, TIMESTAMP_UNITS[fitting])
-    return f"; or timestamp_unit {scan.time.unit} is wrong, as in {fitting} they begin with {first}"
+    first = shown_time(low, fitting)
+    return f"; or timestamp_unit {scan.time.unit} is wrong, as in {fitting.symbol} they begin with {first}"
 
 
 def _time_facts(scan: Scan, source: str, file: pq.ParquetFile) -> tuple[int | None, int | None, int]:

@@ -28,9 +28,6 @@ from daeda.storage.client import AT_ONCE
 from daeda.storage.objects import before_the_first_day
 from daeda.storage.state import FileState
 
-# Footers are small, and disks and servers answer late: a few threads wait for several at once.
-_THREADS = AT_ONCE
-
 
 @dataclass(frozen=True)
 class Refusal:
@@ -111,7 +108,8 @@ def check_footers(sources: Sources, days: tuple[dt.date, ...], checked: dict[str
         version = sources.files[names[0]].versions.get(path)
         return check_file([scans[name] for name in names], path, partition.get(path), version, sources.unread)
 
-    with ThreadPoolExecutor(_THREADS) as pool:
+    # Footers are small, and disks and servers answer late: a few threads wait for several at once.
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         looked = dict(zip(of_path, pool.map(look, of_path), strict=True))
     for path, check in looked.items():
         if check.state is not None:

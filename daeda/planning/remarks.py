@@ -7,7 +7,7 @@ windows, and is empty in every row, mostly means that two keys of one type hold 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -98,7 +98,12 @@ def _only_value(column: ContractColumn, empty: str | None, seen: Sequence[_DaySe
         return "0"
     if column.default is not None and _always(known, str(column.default)):
         return f"its default {column.default!r}"
-    if column.kind == "rolling" and column.dtype.item is not None and all(map(_has_no_item(column), filled)):
+    parts = (path for seen_day in filled for path in seen_day.parts)
+    if (
+        column.kind == "rolling"
+        and column.dtype.item is not None
+        and all(_has_no_item(column.name, path) for path in parts)
+    ):
         return "an empty list"
     return None
 
@@ -107,23 +112,16 @@ def _always(facts: Sequence[ColumnStatistics], value: str) -> bool:
     return all(fact.nulls == 0 and fact.minimum == value and fact.maximum == value for fact in facts)
 
 
-def _has_no_item(column: ContractColumn) -> Callable[[_DaySeen], bool]:
-    """Whether the lists of a column are all empty on a day, by the footers of its parts."""
-
-    def looked_at(day: _DaySeen) -> bool:
-        for path in day.parts:
-            with open_parquet(path) as file:
-                leaf = leaf_of(file, column.name)
-                groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
-                facts = [(chunk.statistics, chunk.num_values) for chunk in (group.column(leaf) for group in groups)]
-            if any(
-                statistic is None or not statistic.has_null_count or statistic.null_count < values
-                for statistic, values in facts
-            ):
-                return False
-        return True
-
-    return looked_at
+def _has_no_item(column: str, path: str) -> bool:
+    """Whether the lists of a column are all empty in a part, by its footer."""
+    with open_parquet(path) as file:
+        leaf = leaf_of(file, column)
+        groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
+        facts = [(chunk.statistics, chunk.num_values) for chunk in (group.column(leaf) for group in groups)]
+    return all(
+        statistic is not None and statistic.has_null_count and statistic.null_count >= values
+        for statistic, values in facts
+    )
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ The supervisor is the process that the user started, and only waits. So it recei
 command is doing; it knows when the command has ended without reporting an exit code, as after `os._exit` or SIGKILL,
 and when a call of user code has exceeded its time limit (`process.supervised` is the reporting side). Processes that
 the command leaves running become children of the supervisor, and are ended with it.
+
+It also opens the standard streams that it was started without, as by `>&-` or by a service manager.
 """
 
 from __future__ import annotations
@@ -25,7 +27,6 @@ from daeda.errors import Interrupted
 from daeda.process import interrupts
 from daeda.process.locks import is_stopped
 from daeda.process.messages import say
-from daeda.process.streams import open_streams
 from daeda.process.supervised import die_with, supervised_by_environment, supervised_through
 
 # How long a command may take to stop after a signal, before it is killed; whoever sent the signal waits no longer.
@@ -265,3 +266,20 @@ def _advice(status: int) -> str:
 
 def _prctl(option: int, value: int) -> None:
     ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def open_streams() -> None:
+    """Let each standard stream exist: one that is closed leads nowhere, and is read as empty.
+
+    Otherwise the next file or pipe that is opened has its number, and gets what is printed.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free, which is this one.
+            os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(number, True)
+        if getattr(sys, name) is None:
+            mode = "r" if number == 0 else "w"
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - as long as the process

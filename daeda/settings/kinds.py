@@ -21,17 +21,8 @@ _SIZE = re.compile(r"(\d{1,18})\s*(B|KiB|MiB|GiB|TiB|KB|MB|GB|TB)", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MOST_BYTES_OF_A_NAME = 255
 _MOST_LETTERS_OF_A_PATH = 1_000
-_SIZE_UNITS = {
-    "B": 1,
-    "KiB": 2**10,
-    "MiB": 2**20,
-    "GiB": 2**30,
-    "TiB": 2**40,
-    "KB": 10**3,
-    "MB": 10**6,
-    "GB": 10**9,
-    "TB": 10**12,
-}
+_SIZE_UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+_SIZE_UNITS |= {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 class Strict(BaseModel):

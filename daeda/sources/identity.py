@@ -6,16 +6,14 @@ import hashlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from threading import Lock
 
 from daeda.errors import DayError, InputError, refusal, shortened
 from daeda.sources.files import SourceFiles
-from daeda.storage.input_file import InputFile
 from daeda.storage.location import is_object, object_path
 from daeda.storage.objects import client
-from daeda.storage.regular import open_regular
-from daeda.storage.state import FileState, state_of
+from daeda.storage.regular import file_digest
+from daeda.storage.state import FileState, InputFile, state_of
 
 # Servers answer late: a few threads wait for several at once.
 _THREADS = 8
@@ -46,7 +44,7 @@ class Identities:
             # A manifest that is older than the record of ctime has none.
             digest = self._digests.get((path, state)) or self._digests.get((path, replace(state, ctime_ns=0)))
         if digest is None:
-            digest = file_digest(Path(path))
+            digest = file_digest(path)
             if state_of(path) != state:
                 raise InputError(f"{path} changed while it was read: run again when it is complete")
             with self._lock:
@@ -90,12 +88,6 @@ def _is_same(before: FileState, now: FileState | None) -> bool:
         # The server does not say when an object was put, or not every time.
         return (before.size, before.etag) == (now.size, now.etag)
     return before == now
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def combined_digest(files: Iterable[InputFile]) -> str:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from daeda.dtypes import TIMESTAMP_UNITS, TimeUnit, describe_arrow
+from daeda.dtypes import TimeUnit, describe_arrow
 from daeda.errors import DaedaError
 from daeda.operators.relational import Scan
 from daeda.storage.objects import open_parquet
@@ -100,12 +100,11 @@ def shown_time(value: int, unit: TimeUnit) -> str:
     ('2024-03-02 10:00:00', '1709373600000 s after 1970')
     """
     seconds, rest = divmod(value, unit.value)
-    name = next(name for name, named in TIMESTAMP_UNITS.items() if named is unit)
     try:
         moment = _EPOCH + dt.timedelta(seconds=seconds)
     except OverflowError:
-        return f"{value} {name} after 1970"
-    return f"{moment}{f' and {rest} {name}' if rest else ''}"
+        return f"{value} {unit.symbol} after 1970"
+    return f"{moment}{f' and {rest} {unit.symbol}' if rest else ''}"
 
 
 def holds_integers(scan: Scan, column: str) -> bool:
@@ -119,9 +118,7 @@ def is_plausible(low: int, high: int, unit: TimeUnit) -> bool:
     return low < latest and high >= earliest
 
 
-def fitting_unit(low: int, high: int, declared: TimeUnit) -> str | None:
+def fitting_unit(low: int, high: int, declared: TimeUnit) -> TimeUnit | None:
     """The unit in which all of these whole numbers are plausible times; None where no other one is."""
-    for name, unit in TIMESTAMP_UNITS.items():
-        if unit is not declared and is_plausible(low, low, unit) and is_plausible(high, high, unit):
-            return name
-    return None
+    fitting = (unit for unit in TimeUnit if is_plausible(low, low, unit) and is_plausible(high, high, unit))
+    return next((unit for unit in fitting if unit is not declared), None)

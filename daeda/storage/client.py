@@ -23,6 +23,7 @@ from daeda.errors import ChangedMeanwhile, InputError, StorageError, StorageUnav
 from daeda.storage.access import Access
 from daeda.storage.in_time import BLOCK, Heartbeat, blocks_of, in_time, opened
 from daeda.storage.location import ObjectPath
+from daeda.storage.regular import file_digest
 from daeda.storage.state import FileState
 
 if TYPE_CHECKING:
@@ -110,12 +111,7 @@ class S3Client:
                 raise self._not_s3(below)
             contents = page.get("Contents", ())
             inside = [entry for entry in contents if not end or entry["Key"] < end]
-            objects += [
-                StoredObject(
-                    ObjectPath(below.bucket, entry["Key"]), entry["Size"], _unquoted(entry["ETag"]), _put_ns(entry)
-                )
-                for entry in inside
-            ]
+            objects += [_listed(below, entry) for entry in inside]
             if not page.get("IsTruncated") or len(inside) < len(contents):
                 return objects
             more = {"ContinuationToken": page["NextContinuationToken"]}
@@ -127,11 +123,7 @@ class S3Client:
             lambda _: self._s3.list_objects_v2(Bucket=below.bucket, Prefix=below.prefix, MaxKeys=min(most, _PAGE)),
             {401: None, 403: None},
         )
-        contents = page.get("Contents", ()) if page else ()
-        return [
-            StoredObject(ObjectPath(below.bucket, entry["Key"]), entry["Size"], _unquoted(entry["ETag"]))
-            for entry in contents
-        ]
+        return [_listed(below, entry) for entry in page.get("Contents", ())] if page else []
 
     def look(self, path: ObjectPath) -> StoredObject | None:
         """The object's size and ETag, None when it is not there."""
@@ -241,7 +233,7 @@ class S3Client:
             raise StorageError(
                 f"{path} would have {size} bytes, and an upload has at most {_MOST_IN_ONE_PUT}: lower rows_per_part"
             )
-        digest = sha256 or (_file_sha256(body) if isinstance(body, Path) else hashlib.sha256(body).hexdigest())
+        digest = sha256 or (file_digest(body) if isinstance(body, Path) else hashlib.sha256(body).hexdigest())
         checksum = base64.b64encode(bytes.fromhex(digest)).decode("ascii")
         conditions = only_if or {}
 
@@ -386,6 +378,10 @@ def _status(error: ClientError) -> int:
     return int(error.response["ResponseMetadata"]["HTTPStatusCode"])
 
 
+def _listed(below: ObjectPath, entry: Mapping[str, Any]) -> StoredObject:
+    return StoredObject(ObjectPath(below.bucket, entry["Key"]), entry["Size"], _unquoted(entry["ETag"]), _put_ns(entry))
+
+
 def _put_ns(described: Mapping[str, Any]) -> int:
     """When the object was put: a listing has fractions of a second, a look at the object has none."""
     put = described.get("LastModified")
@@ -394,8 +390,3 @@ def _put_ns(described: Mapping[str, Any]) -> int:
 
 def _unquoted(etag: str) -> str:
     return etag.strip('"')
-
-
-def _file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,6 +8,7 @@ else there in between.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from io import BufferedReader
@@ -72,6 +73,12 @@ def read_regular(path: str | Path, most: int = MOST_METADATA, *, dir_fd: int | N
             if size > most:
                 raise NotRegular(f"has more than {most:,} bytes", path)
     return b"".join(blocks)
+
+
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a regular file, in hexadecimal; raises NotRegular for anything else, and OSError."""
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _checked(status: os.stat_result, path: str | Path) -> os.stat_result:

@@ -12,7 +12,7 @@ from daeda.errors import ConfigError, DayError, NotBuiltYet, did_you_mean
 from daeda_audit.expression.arithmetic import Unfit, arithmetic, cast, compare, known_type, ordering
 from daeda_audit.expression.functions import FUNCTIONS, NULL_AWARE, like
 from daeda_audit.expression.parse import parse
-from daeda_audit.expression.syntax import Aggregate, Call, Case, Cast, Column, Constant, Node, columns_of
+from daeda_audit.expression.syntax import Aggregate, Call, Case, Cast, Column, Constant, Node, children, columns_of
 from daeda_audit.values import order_key, shown
 
 Row = Mapping[str, Any]
@@ -83,21 +83,10 @@ def _evaluate(node: Node, row: Row, rows: Sequence[Row]) -> Any:
 
 
 def _names(node: Node) -> Iterator[str]:
-    match node:
-        case Call():
-            yield node.name
-            for child in node.arguments:
-                yield from _names(child)
-        case Case():
-            for condition, value in node.branches:
-                yield from _names(condition)
-                yield from _names(value)
-            yield from _names(node.otherwise)
-        case Cast():
-            yield node.type
-            yield from _names(node.value)
-        case Aggregate() if node.argument is not None:
-            yield from _names(node.argument)
+    if isinstance(node, Call | Cast):
+        yield node.name if isinstance(node, Call) else node.type
+    for child in children(node):
+        yield from _names(child)
 
 
 def _call(node: Call, row: Row, rows: Sequence[Row]) -> Any:

@@ -8,8 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from daeda.errors import ConfigError
-from daeda_audit.expression.syntax import Aggregate, Call, Case, Cast, Column, Constant, Node
-from daeda_audit.expression.tokens import Token, tokens_of
+from daeda_audit.expression.syntax import Aggregate, Call, Case, Cast, Column, Constant, Node, Token, tokens_of
 
 _COMPARISONS = {"=": "=", "==": "=", "<>": "<>", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _LEVELS = (("||", "&", "|"), ("+", "-"), ("*", "/", "//", "%"), ("^", "**"))

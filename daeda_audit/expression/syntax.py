@@ -1,9 +1,23 @@
-"""The tree of an expression."""
+"""The words and the tree of an expression."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
+
+from daeda.errors import ConfigError
+
+_TOKEN = re.compile(
+    r"""(?P<space>\s+|--[^\n]*|/\*.*?\*/)
+    |(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
+    |(?P<text>'(?:[^']|'')*')
+    |(?P<quoted>"(?:[^"]|"")*")
+    |(?P<word>[^\W\d]\w*)
+    |(?P<symbol><=|>=|<>|!=|==|\|\||//|\*\*|::|[-+*/%^&|<>=(),\[\]])""",
+    re.VERBOSE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +79,18 @@ def columns_of(node: Node) -> tuple[str, ...]:
 def functions_of(node: Node) -> set[str]:
     """Names of the operators and functions that an expression uses."""
     found = {node.name} if isinstance(node, Call) else set()
-    return found.union(*(functions_of(child) for child in _children(node)))
+    return found.union(*(functions_of(child) for child in children(node)))
 
 
 def _columns(node: Node) -> Iterator[str]:
     if isinstance(node, Column):
         yield node.name
-    for child in _children(node):
+    for child in children(node):
         yield from _columns(child)
 
 
-def _children(node: Node) -> tuple[Node, ...]:
+def children(node: Node) -> tuple[Node, ...]:
+    """The nodes directly below one, in the order of their text."""
     match node:
         case Call():
             return node.arguments
@@ -87,3 +102,37 @@ def _children(node: Node) -> tuple[Node, ...]:
             return (node.argument,)
         case _:
             return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """`value` is what the word means: a text without its quotes, a word in upper case; `shown` is what was written."""
+
+    kind: Literal["number", "text", "quoted", "word", "symbol", "end"]
+    value: str
+    shown: str
+    position: int
+
+
+def tokens_of(text: str) -> list[Token]:
+    """Cut an expression into its words, the last of kind `end`; raises ConfigError at a character that begins none."""
+    found: list[Token] = []
+    position = 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise ConfigError(
+                f"the audit cannot read {text!r} from character {position + 1} on: {text[position : position + 10]!r}"
+            )
+        position = match.end()
+        shown = match[0]
+        match match.lastgroup:
+            case "number" | "symbol" as kind:
+                found.append(Token(kind, shown, shown, match.start()))
+            case "text":
+                found.append(Token("text", shown[1:-1].replace("''", "'"), shown, match.start()))
+            case "quoted":
+                found.append(Token("quoted", shown[1:-1].replace('""', '"'), shown, match.start()))
+            case "word":
+                found.append(Token("word", shown.upper(), shown, match.start()))
+    return [*found, Token("end", "", "the end", len(text))]

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from daeda.catalog.project import Project
 from daeda.errors import InputError
-from daeda.flags.given import forwarded
+from daeda.flags.parser import forwarded
 from daeda.flags.table import PROJECT
 from daeda.process.messages import say
 from daeda.settings.runtime import AUDIT_WORK_VARIABLE

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from daeda.catalog.project import Project
 from daeda.dataset.layout import Layout
 from daeda.errors import DayError, counted
-from daeda.flags.given import forwarded
+from daeda.flags.parser import forwarded
 from daeda.flags.table import PROJECT
 from daeda.settings.runtime import EXPORTS_VARIABLE
 from daeda_audit.declared import Declared, FromHistory, FromSpine, FromView, read_columns
@@ -25,7 +25,7 @@ from daeda_audit.probes.row_matching import identity_of, match_rows
 from daeda_audit.probes.run import AuditRun
 from daeda_audit.published.days import PublishedDay, published_days
 from daeda_audit.raw.view import RawView
-from daeda_audit.report.findings import ROWS, Findings, Mismatch
+from daeda_audit.report import ROWS, Findings, Mismatch
 from daeda_audit.rules.history import entity_keys
 from daeda_audit.rules.spine import filters_of_the_day, spine_rows
 from daeda_audit.values import nanoseconds, order_key, shown

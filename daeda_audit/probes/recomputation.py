@@ -9,19 +9,18 @@ from dataclasses import dataclass
 from daeda.catalog.project import Project
 from daeda.dtypes import describe_arrow
 from daeda_audit.declared import Declared, FromFunction, FromSpine, FromStore, spine_view
-from daeda_audit.defaults import typed
 from daeda_audit.probes.row_matching import RowMatching, identity_of, match_rows
 from daeda_audit.probes.run import AuditRun
 from daeda_audit.probes.sample import DayToSample, Sample, draw
 from daeda_audit.published.days import PublishedDay
 from daeda_audit.published.stores import stores_read
 from daeda_audit.raw.view import RawViews, Row
-from daeda_audit.report.findings import ORDER, ROWS, Findings, Mismatch
+from daeda_audit.report import ORDER, ROWS, Findings, Mismatch
 from daeda_audit.rules.compare import Tolerance, agrees
 from daeda_audit.rules.recompute import Recomputation
 from daeda_audit.rules.spine import spine_rows
 from daeda_audit.rules.visible import Evidence
-from daeda_audit.values import shown
+from daeda_audit.values import shown, typed
 
 
 @dataclass(frozen=True)

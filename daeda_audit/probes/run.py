@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from daeda.catalog.project import Project
 from daeda_audit.declared import Declared
 from daeda_audit.inputs.external import ExternalInputs
-from daeda_audit.report.progress import Progress
+from daeda_audit.report import Progress
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import hashlib
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,19 +16,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from daeda.dataset.layout import Dataset, Layout, day_name
+from daeda.dataset.layout import DATASETS, Dataset, Layout, day_name
 from daeda.dataset.manifest import DayName, Manifest, read_manifest
 from daeda.errors import InputError, UsageError, counted, first_line, shortened
 from daeda.process.messages import say
 from daeda.storage.client import AT_ONCE
-from daeda.storage.input_file import InputFile
 from daeda.storage.location import Location, ObjectPath, object_path
 from daeda.storage.objects import client
-from daeda.storage.regular import open_regular
+from daeda.storage.regular import file_digest
+from daeda.storage.state import InputFile
 from daeda_audit.raw.local_copies import Export, table_of
 from daeda_audit.values import from_arrow
-
-DATASETS: tuple[Dataset, ...] = ("skeleton", "enriched")
 
 
 @dataclass(frozen=True)
@@ -242,8 +239,7 @@ def _check_parts(published: PublishedDay) -> None:
         if isinstance(shown, Path) and shown.is_symlink():
             raise InputError(f"{shown} is a link, and not the file that was published: build the day again")
         try:
-            with open_regular(published.directory / part.name) as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = file_digest(published.directory / part.name)
         except OSError as error:
             raise InputError(f"{shown} cannot be read ({error.strerror}): build the day again") from error
         if digest != part.sha256:
@@ -263,14 +259,14 @@ def _is_same(file: InputFile, exports: Sequence[Export]) -> bool:
     if "://" in file.path:
         # Several views may read other columns of one table.
         read = [export for export in exports if table_of(export.reference) == table_of(file.path)]
-        return not read or any(_has_digest(export.path, file.sha256) for export in read)
+        return not read or any(file_digest(export.path) == file.sha256 for export in read)
     path = Path(file.path)
     try:
         stat = path.stat()
     except OSError:
         return True  # it is gone, or cannot be looked at, which reading it says
     try:
-        return (stat.st_size, stat.st_mtime_ns) == (file.size, file.mtime_ns) or _has_digest(path, file.sha256)
+        return (stat.st_size, stat.st_mtime_ns) == (file.size, file.mtime_ns) or file_digest(path) == file.sha256
     except OSError:
         return False
 
@@ -290,8 +286,3 @@ def _is_gone(file: InputFile) -> bool:
     if file.etag:
         return client().look(object_path(file.path)) is None
     return "://" not in file.path and not Path(file.path).exists()
-
-
-def _has_digest(path: Path, sha256: str) -> bool:
-    with open_regular(path) as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest() == sha256

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from daeda.catalog.project import Project
+from daeda.dataset.stores import StoreIdentity
 from daeda.errors import InputError
 from daeda.process.extras import require
 from daeda.settings.aggregations import EmbeddingStore
@@ -22,24 +22,16 @@ if TYPE_CHECKING:
 _CONTENT, VERSION = "store ", "version of store "
 
 
-@dataclass(frozen=True)
-class StoreRead:
-    """What a manifest says of a store: the number of the version, and the digest of what tells its content."""
-
-    version: int
-    content: str
-
-
-def stores_read(datasets: Sequence[PublishedDay]) -> Mapping[str, StoreRead]:
+def stores_read(datasets: Sequence[PublishedDay]) -> Mapping[str, StoreIdentity]:
     """By name, the stores from which the enriched day of a day was made; a day without a record of them has none."""
-    stores: dict[str, StoreRead] = {}
+    stores: dict[str, StoreIdentity] = {}
     for published in datasets:
         recorded = published.manifest.fingerprint
         for key, content in recorded.inputs.items():
             name = key.removeprefix(_CONTENT)
             number = recorded.settings.get(VERSION + name, "")
             if key.startswith(_CONTENT) and number.isdecimal():
-                stores[name] = StoreRead(int(number), content)
+                stores[name] = StoreIdentity(int(number), content)
     return stores
 
 
@@ -66,7 +58,7 @@ def changed_stores(project: Project, datasets: Sequence[PublishedDay]) -> list[s
     return changed
 
 
-def _changes(store: EmbeddingStore, path: str, read: StoreRead) -> Iterator[str]:
+def _changes(store: EmbeddingStore, path: str, read: StoreIdentity) -> Iterator[str]:
     what = f"embedding store '{store.name}'"
     try:
         declared = open_version(store, path, store.version).version

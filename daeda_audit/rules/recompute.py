@@ -10,6 +10,7 @@ from typing import Any, assert_never
 
 from daeda.aggregates import output_type
 from daeda.catalog.project import Project
+from daeda.dataset.stores import StoreIdentity
 from daeda.dtypes import DType
 from daeda.durations import Duration
 from daeda.errors import ConfigError, DayError
@@ -29,12 +30,10 @@ from daeda_audit.declared import (
     rolling_maker,
     spine_view,
 )
-from daeda_audit.defaults import typed
 from daeda_audit.expression.arithmetic import Unfit
 from daeda_audit.expression.evaluate import evaluate
 from daeda_audit.expression.functions import TRANSCENDENTAL
 from daeda_audit.expression.syntax import columns_of, functions_of
-from daeda_audit.published.stores import StoreRead
 from daeda_audit.raw.rows import Rows
 from daeda_audit.raw.view import Key, RawViews, Row
 from daeda_audit.rules.compare import Tolerance, agrees
@@ -46,7 +45,7 @@ from daeda_audit.rules.newest import Asking, look_up_all
 from daeda_audit.rules.vectors import average, finished, load_vectors, look_up_vector
 from daeda_audit.rules.visible import Evidence
 from daeda_audit.rules.windows import Windows
-from daeda_audit.values import order_key
+from daeda_audit.values import order_key, typed
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class Recomputation:
         day: dt.date,
         rows: Sequence[Row],
         published: Mapping[str, Sequence[Any]],
-        stores: Mapping[str, StoreRead],
+        stores: Mapping[str, StoreIdentity],
     ) -> None:
         self._project = project
         self._declared = {column.name: column for column in declared}

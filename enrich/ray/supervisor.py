@@ -26,9 +26,8 @@ from daeda.errors import DaedaError, Interrupted
 from daeda.process import interrupts
 from daeda.process.messages import say
 from daeda.process.parent_watch import take_parent_pipe, watch_parent
-from daeda.process.streams import open_streams
 from daeda.process.supervised import report_exit_code, supervised_by_environment, supervised_through
-from daeda.process.supervision import Supervision
+from daeda.process.supervision import Supervision, open_streams
 from enrich.ray.child import Child
 from enrich.ray.descendants import adopt_orphans, descendants, end_descendants
 from enrich.ray.directory import keep_logs

@@ -1,9 +1,18 @@
-"""Ids and the rows of a store that hold them, in arrays that pickle without copies. Knows nothing of Lance."""
+"""Ids and the rows of a store that hold them, in arrays that pickle without copies. Knows nothing of Lance.
+
+Integers are found among sorted ones through buckets of their leading bits, in a tenth of a binary search's time:
+
+    keys 3, 10, 17, 24 in buckets of 8      starts 0 1 2 3 4      17 - 3 = 14 is in bucket 1, which begins at position 1
+
+A number is compared with the keys of its bucket one after another. There are about twice as many buckets as keys, so
+most numbers are compared once, whether the keys are counted up or hashed.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +21,14 @@ import pyarrow.compute as pc
 
 from daeda.errors import DayError
 from enrich.arrays import ABSENT, Integers, Positions
-from enrich.store.buckets import Buckets
-from enrich.store.sorting import position_type, sort_with_positions
 
 # An index of the keys is made for a call that looks up at least one id for so many of them.
 KEYS_PER_ID = 4
+# Keys in the fullest bucket, above which they lie too unevenly: a binary search is used then.
+MOST_IN_BUCKET = 16
+# Elements of one step: what is changed several times stays in the processor's cache.
+_BLOCK = 65_536
+_WIDTH = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,3 +157,106 @@ def pick(values: Positions | npt.NDArray[np.int32], positions: Positions) -> Pos
 def is_text(kind: pa.DataType) -> bool:
     """Whether the type is a string type of any layout."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+@dataclass(frozen=True, eq=False)
+class Buckets:
+    """An index of ascending, distinct keys, at least one. Bucket b holds the keys from position `starts[b]` on."""
+
+    keys: Integers
+    shift: int
+    starts: npt.NDArray[np.int32] | Positions
+
+    @classmethod
+    def of(cls, keys: Integers) -> Buckets | None:
+        """The index of the keys; None where they lie too unevenly."""
+        distances = _distances(keys, keys)
+        shift = max(0, int(distances[-1]).bit_length() - len(keys).bit_length() - 1)
+        counts = np.bincount((distances >> np.uint64(shift)).view(np.int64))
+        if counts.max() > MOST_IN_BUCKET:
+            return None
+        starts = np.zeros(len(counts) + 1, position_type(len(keys)))
+        np.cumsum(counts, out=starts[1:])
+        return cls(keys, shift, starts)
+
+    def find(self, numbers: Integers) -> Positions:
+        """The position of each number, which is of the type of the keys, -1 for none."""
+        distances = _distances(numbers, self.keys)
+        # One below the lowest key is far above the highest, modulo 2^64.
+        last = np.uint64(len(self.starts) - 2)
+        bucket = np.minimum(distances >> np.uint64(self.shift), last).view(np.int64)
+        at, end = self.starts[bucket], self.starts[bucket + 1]
+        # A bucket without keys may begin past the last of them.
+        hits = self.keys[np.minimum(at, len(self.keys) - 1)] == numbers
+        positions: Positions = np.where(hits, at, ABSENT).astype(np.int64)
+        left = np.flatnonzero(~hits & (at + 1 < end))
+        # The second and further keys of their buckets, for the numbers that are left.
+        step = 1
+        while len(left):
+            at = self.starts[bucket[left]] + step
+            hits = self.keys[at] == numbers[left]
+            positions[left[hits]] = at[hits]
+            step += 1
+            left = left[~hits & (at + 1 < self.starts[bucket[left] + 1])]
+        return positions
+
+
+def _distances(numbers: Integers, keys: Integers) -> npt.NDArray[np.uint64]:
+    """How far numbers are from the lowest key, modulo 2^64."""
+    low = np.uint64(int(keys[0]) % 2**64)
+    distances: npt.NDArray[np.uint64] = numbers.view(np.uint64) - low
+    return distances
+
+
+def sort_with_positions(keys: Integers) -> tuple[Integers, Positions | npt.NDArray[np.int32]]:
+    """The keys, at least one, ascending, and the position each had; equal keys in the order of their positions.
+
+    `keys` is overwritten. A number of 64 bits holds the leading bits of `key - lowest` above its position, as many as
+    there is room for, and such numbers are sorted in a third of the time that `argsort` takes. Of 42.5 million keys:
+
+        the lowest key is 100, the highest 300,000,000     29 bits of the key, 26 of its position: nothing is cut off
+        keys of all 64 bits, such as hashes                38 bits of the key, 26 of its position: 26 are cut off
+
+    Keys that differ only in bits cut off are then side by side, and are sorted among themselves.
+    """
+    lowest, position_bits = int(keys.min()), len(keys).bit_length()
+    cut = max(0, (int(keys.max()) - lowest).bit_length() + position_bits - _WIDTH)
+    # Unsigned: the difference of two int64 may need 64 bits. It is right modulo 2^64.
+    low = np.uint64(lowest % 2**_WIDTH)
+    packed = keys.view(np.uint64).copy() if cut else keys.view(np.uint64)
+    for start in range(0, len(packed), _BLOCK):
+        block = packed[start : start + _BLOCK]
+        block -= low
+        block >>= np.uint64(cut)
+        block <<= np.uint64(position_bits)
+        block |= np.arange(start, start + len(block), dtype=np.uint64)
+    # Half by half in two threads it took as long, measured on two cores that had other work too.
+    packed.sort()
+    positions = np.empty(len(packed), position_type(len(packed)))
+    for start in range(0, len(packed), _BLOCK):
+        block = packed[start : start + _BLOCK]
+        positions[start : start + _BLOCK] = block & np.uint64((1 << position_bits) - 1)
+        block >>= np.uint64(position_bits)
+        if not cut:
+            block += low
+    if not cut:
+        # The keys themselves, which these numbers stand in place of.
+        return keys, positions
+    return _sort_ties(packed, keys[positions], positions)
+
+
+def position_type(highest: int) -> Any:
+    """The type of positions up to `highest`: half the memory, where that is below 2^31."""
+    return np.int32 if highest <= np.iinfo(np.int32).max else np.int64
+
+
+def _sort_ties(
+    prefixes: npt.NDArray[np.uint64], keys: Integers, positions: Positions | npt.NDArray[np.int32]
+) -> tuple[Integers, Positions | npt.NDArray[np.int32]]:
+    """Sort the keys of equal prefixes among themselves. All are in the order of prefixes, then of positions."""
+    same = prefixes[1:] == prefixes[:-1]
+    tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+    # Stable, so that equal keys stay in the order of their positions; no key leaves its prefix.
+    order = np.argsort(keys[tied], kind="stable")
+    keys[tied], positions[tied] = keys[tied][order], positions[tied][order]
+    return keys, positions

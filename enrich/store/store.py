@@ -24,8 +24,14 @@ from daeda.errors import DaedaError, DayError, InputError, did_you_mean, shorten
 from daeda.storage.location import is_object
 from enrich.arrays import Halves, Integers, Positions
 from enrich.store.id_index import RowMap, is_text, map_integers, map_texts
-from enrich.store.version_files import content_digest, find_lost_file
-from enrich.store.versions import LANCE_ERRORS, open_version, reason_of, why_not_append_only
+from enrich.store.versions import (
+    LANCE_ERRORS,
+    content_digest,
+    find_lost_file,
+    open_version,
+    reason_of,
+    why_not_append_only,
+)
 
 # Sorted takes were fastest between 1 and 4 MiB of vectors.
 TAKE_BYTES = 2 * 1024**2

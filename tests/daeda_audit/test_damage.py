@@ -16,7 +16,7 @@ import pytest
 import daeda_audit.probes.recomputation
 from daeda.errors import InputError
 from daeda_audit.command import main
-from daeda_audit.raw.column_cache import ColumnCache
+from daeda_audit.raw.view import ColumnCache
 from tests.daeda_audit.feed import build, feed, words
 from tests.projects import TinyProject
 

@@ -26,7 +26,7 @@ from daeda.dataset.manifest import ColumnStatistics, Manifest, read_manifest
 from daeda.dataset.profile import read_profile
 from daeda.errors import DayError, InputError, Interrupted
 from daeda.settings.runtime import RayEnvelope
-from daeda.sources.identity import file_digest
+from daeda.storage.regular import file_digest
 from enrich import job
 from enrich.job import EnrichRun, build_enriched
 from enrich.part.part import enrich_part

@@ -16,7 +16,7 @@ import pytest
 from sqlglot import exp
 
 import daeda.sql.statements
-import daeda_audit.inputs.input_copy
+import daeda_audit.inputs.later_rows
 from beam_pipeline import command
 from daeda.dataset.layout import MANIFEST_NAME
 from daeda.errors import ChangedMeanwhile, InputError
@@ -167,7 +167,7 @@ def test_what_changed_in_the_bucket_and_what_cannot_be_read_is_told(
     client.put(part, answer[0])
     usage = shutil.disk_usage("/")
     with monkeypatch.context() as full:
-        full.setattr(daeda_audit.inputs.input_copy.shutil, "disk_usage", lambda path: usage._replace(free=1000))
+        full.setattr(daeda_audit.inputs.later_rows.shutil, "disk_usage", lambda path: usage._replace(free=1000))
         assert main(words(project, "--probe", "append")) == 2
     told = capsys.readouterr().err.splitlines()[-1]
     assert told.startswith("error: append probe: the 5 objects that 2024-01-03 read have ")

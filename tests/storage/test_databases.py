@@ -18,7 +18,7 @@ from daeda.planning.exports import exported
 from daeda.settings.runtime import EXPORTS_VARIABLE
 from daeda.sources.exports import process as module
 from daeda.sources.files import Export
-from daeda.sources.identity import file_digest
+from daeda.storage.regular import file_digest
 from tests.projects import TinyProject
 from tests.storage.postgres import PASSWORD, Postgres
 

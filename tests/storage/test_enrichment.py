@@ -14,8 +14,8 @@ from daeda.dataset.manifest import Fingerprint, Manifest, Part
 from daeda.dataset.published import fetch_day
 from daeda.errors import DayError, InputError
 from daeda.settings.aggregations import EmbeddingStore as Declared
-from daeda.sources.identity import file_digest
 from daeda.storage.client import S3Client
+from daeda.storage.regular import file_digest
 from daeda_audit.published.stores import content_of, open_version
 from enrich.store.store import open_store
 from enrich.store.versions import storage_options

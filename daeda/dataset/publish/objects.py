@@ -28,7 +28,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daeda.dataset.layout import MANIFEST_NAME, Dataset, Layout, day_name, is_part
+from daeda.dataset.layout import DATASETS, MANIFEST_NAME, Dataset, Layout, day_name, is_part
 from daeda.dataset.published import data_entries, foreign_parts, require_free
 from daeda.errors import DayError, InputError
 from daeda.sources.files import PARTITION, parse_day
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from daeda.dataset.manifest import Manifest
     from daeda.dataset.publish.publications import Attempt
 
-_DATASETS: tuple[Dataset, ...] = ("skeleton", "enriched")
 # A probe lives for two requests; a minute later nobody waits for it.
 _PROBE_SECONDS = 60
 # A holder that has not renewed for so long is dead. Renewal comes before each part, and a part is at most one upload.
@@ -85,7 +84,7 @@ def clear_unfinished(layout: Layout) -> None:
     """Delete what runs left that died while they published: objects of days without a manifest, leases, probes."""
     assert isinstance(layout.service_dir, ObjectPath)
     through = client()
-    for dataset in _DATASETS:
+    for dataset in DATASETS:
         days: dict[str, list[ObjectPath]] = {}
         directory = layout.service_dir / dataset
         for stored in through.listing(directory):

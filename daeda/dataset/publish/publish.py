@@ -23,8 +23,8 @@ from daeda.dataset.publish.publications import Attempt
 from daeda.dataset.publish.staging import RunStaging, carry_over, still_ours
 from daeda.dataset.published import entries_of, require_free, stamp_of
 from daeda.errors import DayError
-from daeda.sources.identity import file_digest
 from daeda.storage.location import Location, ObjectPath
+from daeda.storage.regular import file_digest
 
 # Parts that are digested at once.
 _THREADS = 2

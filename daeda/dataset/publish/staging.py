@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
-from daeda.dataset.layout import MANIFEST_NAME, Dataset, Layout
+from daeda.dataset.layout import DATASETS, MANIFEST_NAME, Dataset, Layout
 from daeda.dataset.publish.objects import check_conditions, clear_unfinished
 from daeda.errors import InputError, NotRegular, refusal
 from daeda.process.locks import take
@@ -31,7 +31,6 @@ from daeda.storage.regular import open_regular, read_regular, regular_descriptor
 _LOCK = "run.lock"
 _STAGING_LOCK = "staging.lock"
 _ASIDE = "aside"
-_DATASETS: tuple[Dataset, ...] = ("skeleton", "enriched")
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ def open_local_staging(layout: Layout) -> Iterator[RunStaging]:
 def _make(staging: RunStaging) -> None:
     """All directories at once: what a straggler of a dead run asks for later is not there any more, and stays so."""
     by_dataset = (staging.ready, staging.aside, staging.publications)
-    below = [parent / dataset for parent in by_dataset for dataset in _DATASETS]
+    below = [parent / dataset for parent in by_dataset for dataset in DATASETS]
     claims = staging.directory / "claims"
     for path in (
         staging.directory, staging.work, staging.status, staging.partition_cache, staging.faults, claims, *by_dataset,
@@ -142,20 +141,20 @@ def check_writable(layout: Layout) -> None:
     if isinstance(layout.service_dir, ObjectPath):
         with before_the_first_day():
             client().listing(layout.service_dir / "_staging")
-    path = layout.scratch_dir
-    what, choose = f"output root {path.parent}", "choose another --output-root"
+    root = layout.scratch_dir.parent
     if isinstance(layout.service_dir, ObjectPath):
-        what, choose = f"staging_root {path.parent}", "choose another staging_root"
-    while not _is_there(path):
-        path = path.parent
-    if not path.is_dir():
-        raise InputError(f"{what}: {path} is not a directory: {choose}")
-    refuse_unwritable(path, what, choose)
+        _check_directory(layout.scratch_dir, f"staging_root {root}", "choose another staging_root")
+    else:
+        _check_directory(layout.scratch_dir, f"output root {root}", "choose another --output-root")
 
 
 def check_spill(directory: Path) -> None:
     """Raise InputError unless a day can spill there. Writes nothing that stays."""
-    path, what, choose = directory, f"temp_directory {directory}", "choose another one (compute.duckdb_config)"
+    _check_directory(directory, f"temp_directory {directory}", "choose another one (compute.duckdb_config)")
+
+
+def _check_directory(path: Path, what: str, choose: str) -> None:
+    """Raise InputError unless a directory is there and can be written, or the nearest one above it."""
     while not _is_there(path):
         path = path.parent
     if not path.is_dir():
@@ -259,7 +258,7 @@ def _restore_aside(layout: Layout, directory: Path) -> None:
     # On object storage nothing is set aside.
     if isinstance(layout.service_dir, ObjectPath):
         return
-    for dataset in _DATASETS:
+    for dataset in DATASETS:
         aside = directory / _ASIDE / dataset
         if any(path.is_symlink() for path in (directory, aside.parent, aside)):
             continue  # no run has made it, and what it leads to is none of ours

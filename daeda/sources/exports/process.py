@@ -22,8 +22,7 @@ from daeda.process.supervised import die_with
 from daeda.sources.columns import name_mistake
 from daeda.sources.exports.ducklake import DuckLake
 from daeda.sources.exports.postgres import Postgres
-from daeda.sources.exports.progress import tell_progress, write_message
-from daeda.sources.exports.request import Request, Wanted
+from daeda.sources.exports.request import Request, Wanted, tell_progress, write_message
 from daeda.sources.files import Export
 from daeda.sources.models.ducklake import DuckLakeSource
 from daeda.sources.models.postgres import PostgresSource

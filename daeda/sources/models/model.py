@@ -6,6 +6,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
+from daeda.dtypes import UnitSymbol
 from daeda.settings.kinds import Day, Dimensions, Name, Strict, Whole
 
 
@@ -18,9 +19,7 @@ class SourceModel(Strict):
     timestamp_field: Name | None = Field(
         default=None, description="When a row came to be; without it the view is static: one row per key, for all time."
     )
-    timestamp_unit: Literal["s", "ms", "us", "ns"] | None = Field(
-        default=None, description="Unit of integer timestamps."
-    )
+    timestamp_unit: UnitSymbol | None = Field(default=None, description="Unit of integer timestamps.")
     created_field: Name | None = Field(default=None, description="When a row became known; earlier rows do not see it.")
     null_timestamps: Literal["error", "drop"] = Field(
         default="error", description="What to do with rows without a timestamp, which belong to no day."

@@ -25,7 +25,8 @@ from daeda.operators.relational import Project, ProjectColumn
 from daeda.planning.days import Action, plan_skeleton
 from daeda.planning.preflight import block_refused
 from daeda.planning.sources import find_sources
-from daeda.sources.identity import Identities, file_digest
+from daeda.sources.identity import Identities
+from daeda.storage.regular import file_digest
 from tests.projects import TinyProject, moment, write_parquet
 
 DAY = dt.date(2024, 1, 2)

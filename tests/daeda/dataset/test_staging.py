@@ -15,8 +15,8 @@ from daeda.dataset.manifest import ColumnStatistics, Fingerprint, Manifest, Part
 from daeda.dataset.publish.publish import prepare_day, publish_day
 from daeda.dataset.publish.staging import RunStaging, check_writable, open_staging, repair
 from daeda.errors import DayError, InputError
-from daeda.sources.identity import file_digest
-from daeda.storage.input_file import InputFile
+from daeda.storage.regular import file_digest
+from daeda.storage.state import InputFile
 
 DAY = dt.date(2024, 1, 2)
 

@@ -23,9 +23,9 @@ from daeda.planning.file_check import check_file
 from daeda.planning.preflight import check_sources
 from daeda.planning.sources import find_sources
 from daeda.sources.files import SourceFiles
-from daeda.sources.identity import Identities, check_unchanged, file_digest
-from daeda.storage.input_file import InputFile
-from daeda.storage.state import FileState, state_of
+from daeda.sources.identity import Identities, check_unchanged
+from daeda.storage.regular import file_digest
+from daeda.storage.state import FileState, InputFile, state_of
 from tests.daeda.dataset.test_fingerprint import published, written
 from tests.projects import TinyProject
 

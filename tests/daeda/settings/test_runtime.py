@@ -8,7 +8,7 @@ import pytest
 
 from daeda.cli.main import build_parser
 from daeda.errors import ConfigError
-from daeda.flags.given import settings_given, words_of
+from daeda.flags.parser import settings_given, words_of
 from daeda.flags.table import SETTINGS
 from daeda.settings.runtime import RuntimeSettings
 from tests.projects import TinyProject

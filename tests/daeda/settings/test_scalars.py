@@ -12,7 +12,7 @@ from daeda.dtypes import DType
 from daeda.errors import ConfigError
 from daeda.settings.document import Mistakes, load_document
 from daeda.sql.literal import exact, literal
-from daeda_audit.defaults import typed
+from daeda_audit.values import typed
 from tests.projects import TinyProject
 
 

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enrich.store.buckets import MOST_IN_BUCKET, Buckets
-from enrich.store.id_index import IntegerIds
+from enrich.store.id_index import MOST_IN_BUCKET, Buckets, IntegerIds
 
 SIGNED = st.integers(-(2**63), 2**63 - 1)
 NEAR = st.integers(-20, 60)

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from enrich.store.id_index import IntegerIds, map_integers
-from enrich.store.sorting import sort_with_positions
+from enrich.store.id_index import IntegerIds, map_integers, sort_with_positions
 
 Generator = np.random.Generator
 KINDS: dict[str, Callable[[Generator, int, Any], Any]] = {
