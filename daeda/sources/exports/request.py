@@ -15,13 +15,13 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import PlainValidator, TypeAdapter
+from pydantic import TypeAdapter
 
-from daeda.sources.models.source import DatabaseSource, parse_source
+from daeda.sources.models.source import DatabaseSource, ParsedSource, Source
+
+_SOURCE: TypeAdapter[Source] = TypeAdapter(ParsedSource)
 
 _TELL_SECONDS = 0.5
 # Where `struct tcp_info` of the kernel has the number of bytes that were received.
@@ -36,7 +36,7 @@ class Wanted:
     """A view to export: which columns of its table, and those by which the rows are sorted."""
 
     view: str
-    source: Annotated[DatabaseSource, PlainValidator(parse_source)]
+    source: DatabaseSource
     columns: tuple[str, ...]
     order: tuple[str, ...]
 
@@ -52,17 +52,22 @@ class Request:
 
     def to_json(self) -> str:
         """The request as the process reads it."""
-        return _model().dump_json(self).decode()
+        wanted = [
+            [view.view, view.source.model_dump(mode="json", exclude_unset=True), view.columns, view.order]
+            for view in self.wanted
+        ]
+        return json.dumps([wanted, self.data_root, str(self.directory), self.memory_limit])
 
     @classmethod
     def from_json(cls, text: str) -> Request:
         """The request that `to_json` wrote."""
-        return _model().validate_json(text)
-
-
-@lru_cache(maxsize=1)
-def _model() -> TypeAdapter[Request]:
-    return TypeAdapter(Request)
+        views, data_root, directory, memory_limit = json.loads(text)
+        wanted = []
+        for view, entries, columns, order in views:
+            source = _SOURCE.validate_python(entries)
+            assert isinstance(source, DatabaseSource)
+            wanted.append(Wanted(view, source, tuple(columns), tuple(order)))
+        return cls(tuple(wanted), data_root, Path(directory), memory_limit)
 
 
 class Progress:
