@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.budget import LONG
 from tests.cases.fixtures import art_feed, direct_days, golden, golden_days, projects
@@ -49,6 +50,7 @@ _LONGEST_FIRST = (
     "tests/daeda/cli/test_fuzz.py",
     "tests/daeda/cli/test_bad_input.py",
 )
+_PROCESS_OF: dict[str, str] = {}
 # Folders and modules whose tests start Ray, servers, job services or whole runs: `make quick` leaves them out. A single
 # test elsewhere says so itself, by the marker `slow`.
 _SLOW = (
@@ -126,11 +128,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=[item for item in items if item.nodeid in left_out])
         items[:] = [item for item in items if item.nodeid not in left_out]
     for item in items:
-        group = _group(item.nodeid)
-        item.add_marker(pytest.mark.xdist_group(group))
         if item.nodeid.startswith(_SLOW):
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: _rank(_group(item.nodeid)))
+
+
+class _InGroups(LoadScopeScheduling):
+    """Gives each process whole groups of tests. xdist's own groups rename the tests, which pytest 9 ignores."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _InGroups:
+    """How tests are shared out."""
+    return _InGroups(config, log)
+
+
+def pytest_runtest_logreport(report: Any) -> None:
+    """A group that is divided makes its servers and trained days in each process anew, and nobody would see it."""
+    if process := getattr(report, "node", None):
+        group = _group(report.nodeid)
+        assert _PROCESS_OF.setdefault(group, process.gateway.id) == process.gateway.id, f"{group} is divided"
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
