@@ -33,6 +33,8 @@ from daeda.storage.location import ObjectPath
 from enrich.part.task import PartTask, Receipt
 from enrich.preload import DayNeeds, Preload, vector_columns
 from enrich.publish import DayWork, States, publish_enriched, states_of
+from enrich.ray.cluster import check_nodes
+from enrich.ray.fitness import Fitness
 from enrich.ray.limits import RayLimits, clamp
 from enrich.ray.own_ray import RayLost
 from enrich.ray.part_queue import References
@@ -75,7 +77,6 @@ def build_enriched(run: EnrichRun) -> None:
     """Build the days in order. The first failure ends the run: DayError with the day, or Interrupted."""
     if not run.days:
         return
-    limits = _ray_limits(run.project)
     layout = Layout(run.project.service_dir, run.project.scratch_dir)
     time_limit = TimeLimit()
     with open_staging(layout) as staging, time_limit.signals():
@@ -93,9 +94,9 @@ def build_enriched(run: EnrichRun) -> None:
         if not days:
             return
         works = [_plan_day(run, staging, day) for day in days]
-        preload = Preload(run.project, run.dag, limits, run.stores)
+        preload = Preload(run.project, run.dag, run.stores)
         with contextlib.closing(preload):
-            _Run(run, staging, time_limit, preload).build(works, limits)
+            _Run(run, staging, time_limit, preload).build(works, _ray_limits(run.project))
 
 
 class _Run:
@@ -111,17 +112,26 @@ class _Run:
         self._verified: dict[dt.date, States] = {}
 
     def build(self, works: list[DayWork], limits: RayLimits) -> None:
-        """Enrich and publish the days. The stores and the first day are read while Ray starts."""
+        """Enrich and publish the days. The stores are opened while Ray starts, and the first day is read once it is
+        known how much of it fits.
+        """
         days = [work.day for work in works]
         opened = in_background(self._preload.open)
-        self._read_ahead(works[0], opened, used=0)
         asked = self._run.project.runtime.ray
+        if asked.address is None:
+            self._preload.give_room(limits)
+            self._read_ahead(works[0], opened, used=0)
         # Ray's C++ side takes SIGTERM for itself when it has started.
         with ray_session(limits, asked.address, asked.start_timeout_seconds) as ray_limits, self._time_limit.signals():
+            fitness = Fitness.of_the_driver(str(self._staging.directory))
+            if asked.address is not None:
+                self._preload.give_room(ray_limits)
+                self._read_ahead(works[0], opened, used=0)
+                check_nodes(fitness, ray_limits, self._time_limit.check)
             tasks = {work.day.isoformat(): _with_threads(work.tasks, ray_limits) for work in works}
             enriched = self._staging.seen("enriched")
             with (
-                PartStream(tasks, ray_limits) as parts,
+                PartStream(tasks, ray_limits, fitness) as parts,
                 DayProgress("enriched", days, self._staging.status, enriched),
             ):
                 # Actors start meanwhile.
@@ -133,7 +143,7 @@ class _Run:
                     except Interrupted:
                         raise
                     except RayLost as error:
-                        raise RayLost(f"day {work.day}: {error}") from error
+                        raise error.with_sentence(f"day {work.day}: {error}") from error
                     except DaedaError as error:
                         raise DayError(f"day {work.day}: {error}") from error
 
@@ -217,10 +227,10 @@ class _Run:
 
 
 def _ray_limits(project: Project) -> RayLimits:
-    """The limits of this run on this host; says where the host lowers what was asked for."""
+    """The limits of this run on this host; says where the host lowers what was asked for. A cluster has its own."""
     limits = clamp(project.runtime.ray, probe_host())
     sentence = limits.sentence()
-    if sentence is not None:
+    if sentence is not None and project.runtime.ray.address is None:
         say(sentence)
     return limits
 
@@ -240,7 +250,13 @@ def _plan_day(run: EnrichRun, staging: RunStaging, day: dt.date) -> DayWork:
     local = directory if isinstance(directory, Path) else staging.work / f"skeleton-{day_name(day)}"
     tasks = tuple(
         PartTask(
-            str(local / part.name), str(ready / part.name), part_number(part.name), batch_rows, columns, run.profile
+            str(local / part.name),
+            str(ready / part.name),
+            part_number(part.name),
+            batch_rows,
+            columns,
+            run.profile,
+            unfinished=str(staging.work),
         )
         for part in manifest.parts
     )
@@ -248,7 +264,7 @@ def _plan_day(run: EnrichRun, staging: RunStaging, day: dt.date) -> DayWork:
 
 
 def _with_threads(tasks: Sequence[PartTask], limits: RayLimits) -> list[PartTask]:
-    """The parts of a day; where they are fewer than the actors, an actor has the processors of those without a part."""
+    """The parts of a day; where they are fewer than the actors of a node, an actor has the processors of the others."""
     threads = max(1, min(MOST_THREADS, limits.cpus // min(limits.actors, len(tasks))))
     return [replace(task, threads=threads) for task in tasks]
 

@@ -46,15 +46,19 @@ class DayNeeds:
 class Preload:
     """Stores of a run, opened once, and the rows of their ids; `pinned` are those that the run was planned for."""
 
-    def __init__(self, project: Project, dag: Dag, limits: RayLimits, pinned: Stores | None = None) -> None:
+    def __init__(self, project: Project, dag: Dag, pinned: Stores | None = None) -> None:
         self._columns = vector_columns(dag)
         self._declared = {operator.store.name: operator.store for operator in dag.enrichments}
         self._paths = {name: project.data_path(ref.path) for name, ref in self._declared.items()}
         self._pinned = pinned
         self._wanted = project.runtime.ray.preload_day_embeddings
-        self._room = limits.object_store_bytes * STORE_SHARE_PERCENT // 100
+        self._room = 0
         self._stores: dict[str, EmbeddingStore] = {}
         self._maps: dict[str, RowMap] = {}
+
+    def give_room(self, limits: RayLimits) -> None:
+        """From now on vectors are loaded that fit in the object store: on a cluster, in that of each node."""
+        self._room = limits.object_store_bytes * STORE_SHARE_PERCENT // 100
 
     def open(self) -> None:
         """Open the stores and read their ids; InputError when one is not as declared, DayError when it was replaced."""

@@ -8,6 +8,7 @@ how the skeleton was cut.
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -45,11 +46,12 @@ WRITE = "write part"
 def enrich_part(task: PartTask, vectors: Mapping[str, VectorSource]) -> Receipt:
     """Write `task.output`; `vectors` has a source for every store that the columns name.
 
-    The file appears under its name when it is complete and on disk; a second run replaces it with the same bytes.
+    The file appears under its name when it is complete and on disk; a second run replaces it with the same bytes, also
+    while the first one goes on: each writes a file of its own.
     DayError when the skeleton part does not have the columns that the task needs, in the types that it needs.
     """
     final = Path(task.output)
-    work = final.with_name(final.name + ".tmp")
+    work = Path(task.unfinished or final.parent) / f"{final.name}.{uuid.uuid4().hex[:12]}.tmp"
     rows = 0
     nulls = {column.name: Nulls(column.name) for column in task.columns}
     meter = Meter() if task.profile else None

@@ -25,6 +25,7 @@ class VectorColumn:
 class PartTask:
     """One part to enrich. `output` is the final name in the staging directory; `batch_rows` bounds memory only.
 
+    What is not finished lies in the directory `unfinished`, which may be that of the output where nobody else looks.
     So many `threads` make pages of vectors, while another one writes them. With `profile` the receipt says what
     reading, each column and writing took.
     """
@@ -36,6 +37,7 @@ class PartTask:
     columns: tuple[VectorColumn, ...]
     profile: bool = False
     threads: int = 1
+    unfinished: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,31 +2,107 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
+from pathlib import Path
 
 from daeda.errors import InputError
 
 PROBE_SECONDS = 5.0
-# What a client of gRPC, which Ray's head speaks, begins with, and the type of the frame that it is answered with.
+AUTH_MODE = "RAY_AUTH_MODE"
+# What a client of gRPC, which Ray's head speaks, begins with, and the types of the frames that it is answered with.
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 _SETTINGS = 4
+_DATA, _HEADERS, _LAST_KIND = 0, 1, 9
+_FRAME_BYTES = 9
+# A request that anybody may make, and what a head answers that wants a token.
+_REQUEST = "/ray.rpc.NodeInfoGcsService/GetClusterId"
+_NO_TOKEN = b"InvalidAuthToken"
 
 
 def probe_address(address: str) -> None:
-    """Raise InputError unless a server of gRPC answers at `address`, host:port, within five seconds.
+    """Raise InputError unless a head of Ray answers at `address`, host:port, within five seconds, and wants no token
+    where this process is told of none.
 
-    Ray itself would wait for minutes, and then end the process.
+    Ray itself would wait for minutes, and then end the process or say that nothing is there.
     """
     host, _colon, port = address.rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE_SECONDS) as connection:
             connection.sendall(_PREFACE)
-            answer = connection.recv(9)
+            kind, _stream, _content = _frame(connection)
+            if kind != _SETTINGS:
+                raise unreachable(address, "what answers there is something else")
+            if os.environ.get(AUTH_MODE) != "token" and _wants_token(connection):
+                raise wants_token(address)
     except OSError as error:
         reason = error.strerror or "no answer" if not isinstance(error, TimeoutError) else "no answer in time"
         raise unreachable(address, reason) from error
-    if len(answer) < 4 or answer[3] != _SETTINGS:
-        raise unreachable(address, "what answers there is something else")
+
+
+def check_token_given(address: str) -> None:
+    """Raise InputError where this process is told that the cluster wants a token, and has none: Ray would end it."""
+    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token").expanduser()
+    if os.environ.get(AUTH_MODE) == "token" and not os.environ.get("RAY_AUTH_TOKEN") and not path.is_file():
+        raise wants_token(address)
+
+
+def _frame(connection: socket.socket) -> tuple[int, int, bytes]:
+    """Type, stream and content of the next frame of HTTP/2; of type -1 where there is none."""
+    head = _read(connection, _FRAME_BYTES)
+    if len(head) < _FRAME_BYTES:
+        return -1, 0, b""
+    if head[3] > _LAST_KIND:
+        return -1, 0, b""
+    return head[3], int.from_bytes(head[5:9]) & 0x7FFFFFFF, _read(connection, int.from_bytes(head[:3]))
+
+
+def _read(connection: socket.socket, count: int) -> bytes:
+    content = b""
+    while len(content) < count and (more := connection.recv(count - len(content))):
+        content += more
+    return content
+
+
+def _wants_token(connection: socket.socket) -> bool:
+    """Ask for the name of the cluster, without a token; whether that is refused for want of one."""
+    headers = {
+        ":method": "POST", ":scheme": "http", ":path": _REQUEST, ":authority": "ray",
+        "content-type": "application/grpc", "te": "trailers",
+    }  # fmt: skip
+    block = b"".join(b"\0" + _literal(name) + _literal(value) for name, value in headers.items())
+    # The headers of stream 1, which end with this frame, and an empty message, with which the request ends.
+    for kind, flags, content in ((_HEADERS, 4, block), (_DATA, 1, bytes(5))):
+        connection.sendall(len(content).to_bytes(3) + bytes([kind, flags, 0, 0, 0, 1]) + content)
+    # A head that is too busy to answer this has not refused anything.
+    with contextlib.suppress(TimeoutError):
+        while (frame := _frame(connection))[0] >= 0:
+            kind, stream, content = frame
+            if stream == 1 and kind == _HEADERS:
+                return _NO_TOKEN in content
+    return False
+
+
+def _literal(text: str) -> bytes:
+    """A text of less than 127 bytes, as HPACK has it without a table and without a code."""
+    return bytes([len(text.encode())]) + text.encode()
+
+
+def wants_token(address: str) -> InputError:
+    """The sentence for a cluster with token authentication, where this process has no token."""
+    return InputError(
+        f"the Ray cluster at ray.address {address} wants a token: set {AUTH_MODE}=token, and RAY_AUTH_TOKEN to its "
+        "token, or RAY_AUTH_TOKEN_PATH to a file that has it (without both, it is read from ~/.ray/auth_token)"
+    )
+
+
+def refuses_token(address: str) -> InputError:
+    """The sentence for a cluster with token authentication that has another token than this process."""
+    return InputError(
+        f"the Ray cluster at ray.address {address} refuses the token: give the cluster's own by RAY_AUTH_TOKEN, "
+        "RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token"
+    )
 
 
 def unreachable(address: str, reason: str) -> InputError:

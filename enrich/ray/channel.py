@@ -57,7 +57,14 @@ class RayDirectoryUsed:
     path: str | None
 
 
-Message = LimitSet | LimitLifted | RayStarting | RayProcess | RayEnding | RayDirectoryUsed
+@dataclass(frozen=True)
+class ClusterLost:
+    """The cluster that was joined is gone, as the sentence says; whatever waits for it waits in vain."""
+
+    sentence: str
+
+
+Message = LimitSet | LimitLifted | RayStarting | RayProcess | RayEnding | RayDirectoryUsed | ClusterLost
 _TYPES: dict[str, type[Message]] = {kind.__name__: kind for kind in get_args(Message)}
 
 

@@ -93,6 +93,9 @@ class Child:
                     descriptor = os.pidfd_open(message.pid)
                     self._processes[descriptor] = message
                     self._poll.register(descriptor, select.POLLIN)
+            case channel.ClusterLost():
+                if self.lost is None:
+                    self._loss = Deadline(time.monotonic() + LOSS_SECONDS, message.sentence, DaedaError.exit_code)
             case _:
                 assert_never(message)
 

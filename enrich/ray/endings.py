@@ -35,6 +35,14 @@ def not_started(kind: str, code: int | None) -> str:
     return f"Ray did not start: its {kind} {ended_with(code)}: {AGAIN}"
 
 
+def actors_lost(how: str) -> str:
+    """The sentence for actors that died, whatever ended them."""
+    return (
+        f"an actor was lost or ran out of memory ({how}); lower enrich_batch_rows, give fewer CPUs (--ray-num-cpus), "
+        "or more memory"
+    )
+
+
 def low_limits() -> str:
     """The limits of this process that may have been too low for Ray, as the end of a sentence; empty if none is."""
     low = []

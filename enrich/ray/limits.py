@@ -9,8 +9,10 @@ in its cgroup and not in what the operating system reports about the machine, so
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from daeda.errors import counted, shortened
 from daeda.process.host import Host, size_text
 from daeda.settings.runtime import RayEnvelope
 
@@ -26,7 +28,11 @@ RESERVE_SHARE_PERCENT = 50
 
 @dataclass(frozen=True)
 class RayLimits:
-    """The limits of this run on this host: counts and bytes, all at least 1."""
+    """The limits of this run on a host: counts and bytes, all at least 1.
+
+    On a cluster they are those of the smallest of its nodes, and `nodes` says how many actors of each node work at
+    once, by its id.
+    """
 
     requested: RayEnvelope
     cpus: int
@@ -36,9 +42,26 @@ class RayLimits:
     worker_cpus: int
     actors: int
     isolation: bool
+    nodes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def all_actors(self) -> int:
+        """The actors of the run."""
+        return sum(self.nodes.values()) if self.nodes else self.actors
+
+    @property
+    def actor_cpus(self) -> float:
+        """The logical CPUs of an actor."""
+        return min(1.0, self.worker_cpus / self.actors)
 
     def sentence(self) -> str | None:
         """One line that names every ceiling that this host lowered, or None when it lowered none."""
+        changes = self._changes()
+        if not changes:
+            return None
+        return f"resource envelope clamped to what this host and ray.memory allow: {', '.join(changes)}"
+
+    def _changes(self) -> list[str]:
         asked = self.requested
         changes = []
         if self.cpus < asked.num_cpus:
@@ -50,20 +73,50 @@ class RayLimits:
         ):
             if after < before:
                 changes.append(f"{what} {size_text(before)} -> {size_text(after)}")
-        if not changes:
-            return None
-        return f"resource envelope clamped to what this host and ray.memory allow: {', '.join(changes)}"
+        return changes
 
 
-def on_cluster(limits: RayLimits, cpus: int) -> RayLimits:
-    """The same limits with the CPUs of a cluster in place of this host's: as many as were asked for, if it has them.
+@dataclass(frozen=True)
+class Node:
+    """A node of a cluster: its id and address, and what Ray was told that it has; `memory_bytes` without the store."""
 
-    The object store stays this host's, since the vectors of a day are put there first.
+    name: str
+    address: str
+    cpus: int
+    memory_bytes: int
+    object_store_bytes: int
+
+
+def on_cluster(requested: RayEnvelope, nodes: Sequence[Node]) -> tuple[RayLimits, str]:
+    """The limits of a run on a cluster, and the line that says what they are on each of its nodes.
+
+    The envelope holds for each node: sixteen of them have up to sixteen times what was asked for. A node without CPUs
+    has no actors; at least one of the nodes has some.
     """
-    asked = limits.requested
-    cpus = max(1, min(asked.num_cpus, cpus))
-    worker_cpus, actors = _workers(asked, cpus)
-    return replace(limits, cpus=cpus, worker_cpus=worker_cpus, actors=actors)
+    limits = {node: _on_node(requested, node) for node in nodes if node.cpus}
+    smallest = replace(
+        min(limits.values(), key=lambda of_node: (of_node.cpus, of_node.actors)),
+        object_store_bytes=min(of_node.object_store_bytes for of_node in limits.values()),
+        nodes={node.name: of_node.actors for node, of_node in limits.items()},
+    )
+    less = [f"{node.address} ({', '.join(changes)})" for node in limits if (changes := limits[node]._changes())]
+    sentence = (
+        f"the resource envelope holds for each node of the Ray cluster ({counted(len(nodes), 'node')}): CPUs "
+        f"{requested.num_cpus}, memory {size_text(requested.memory)}, object store "
+        f"{size_text(requested.object_store_memory)}; {counted(smallest.all_actors, 'actor')} in all"
+    )
+    if less:
+        sentence += f"; clamped to what they have: {shortened(less)}"
+    if len(limits) < len(nodes):
+        sentence += f"; without CPUs, and so without actors: {counted(len(nodes) - len(limits), 'node')}"
+    return smallest, sentence
+
+
+def _on_node(requested: RayEnvelope, node: Node) -> RayLimits:
+    """The envelope on a node of a cluster. What the object store has is given; what is asked for bounds its use."""
+    host = Host(node.cpus, node.memory_bytes + node.object_store_bytes, None, isolation=False)
+    store = max(1, min(requested.object_store_memory, node.object_store_bytes))
+    return replace(clamp(requested, host), object_store_bytes=store)
 
 
 def _workers(asked: RayEnvelope, cpus: int) -> tuple[int, int]:

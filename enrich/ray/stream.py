@@ -8,26 +8,31 @@ import pickle
 import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import ray
 import ray.data
 import ray.exceptions
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from daeda.errors import DaedaError, DayError
 from enrich.part.task import PartTask, Receipt
-from enrich.ray.actors import POSITION, PartResult, PartWorker
+from enrich.ray.actor_watch import ActorWatch
+from enrich.ray.actors import POSITION, PartResult, PartWorker, Unforeseen
+from enrich.ray.cluster import check_cluster, check_head
+from enrich.ray.endings import actors_lost
+from enrich.ray.fitness import Fitness
 from enrich.ray.limits import RayLimits
 from enrich.ray.own_ray import RayLost, check_node, with_logs
-from enrich.ray.part_queue import PartQueue, References
+from enrich.ray.part_queue import Deadly, PartQueue, References
 from enrich.ray.time_limits import POLL_SECONDS, TimeLimit
 from enrich.store.vectors import VectorSource
 
-# A worker that was killed from outside is replaced; one that dies over and over ends the day. Ray Data's own default
-# is to go on for ever.
-MAX_RESTARTS = 2
-MAX_TASK_RETRIES = 2
+# Ray asks again as long as it takes: that a node is lost is known to it after many seconds only. What bounds it is the
+# queue, which counts the deaths under each part, the watch over the actors, and the time limit of the day.
+FOR_EVER = -1
 # Actors that still write stop within this time when their stream is closed and Ray lives on.
 CLOSE_SECONDS = 10.0
 
@@ -48,7 +53,10 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise explained(error) from error
+        cause = explained(error)
+        if cause is not error:
+            check_head()
+        raise cause from error
 
 
 class PartStream:
@@ -57,23 +65,26 @@ class PartStream:
     `tasks` holds the parts of each day, at least one, in the order of the days.
     """
 
-    def __init__(self, tasks: Mapping[str, Sequence[PartTask]], limits: RayLimits) -> None:
+    def __init__(self, tasks: Mapping[str, Sequence[PartTask]], limits: RayLimits, fitness: Fitness) -> None:
         # No day has a use for more actors than it has parts.
-        shares = max(1, min(limits.actors, max(map(len, tasks.values()))))
+        actors = max(1, min(limits.all_actors, max(map(len, tasks.values()))))
         days = [(day, [pickle.dumps(task) for task in parts]) for day, parts in tasks.items()]
-        self._queue: Any = ray.remote(PartQueue).options(num_cpus=0).remote(days, shares)
-        self._dataset = _dataset(shares * len(tasks), shares, limits, self._queue)
+        self._queue: Any = _queue(days, actors, limits)
+        self._dataset = _dataset(actors, limits, self._queue, fitness)
+        self._watch = ActorWatch(self._queue, actors, self._fail)
         self._thread = threading.Thread(target=self._run, daemon=True, name="parts")
         self._failure: BaseException | None = None
         self._received = 0
 
     def __enter__(self) -> Self:
         self._thread.start()
+        self._watch.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._watch.stop()
         if kind is not None and issubclass(kind, RayLost):
             return
         # The end of the queue ends the wait of an actor for a day that does not come.
@@ -96,6 +107,7 @@ class PartStream:
         # A stream that has ended has an error to tell, instead of its next receipt.
         while self._thread.is_alive() and not ray.wait([begun], timeout=POLL_SECONDS)[0]:
             check_node()
+            check_cluster()
             time_limit.check()
 
     def next_receipt(self, time_limit: TimeLimit) -> Receipt:
@@ -105,23 +117,36 @@ class PartStream:
         while not ready:
             time_limit.check()
             check_node()
+            check_cluster()
             ready, _ = ray.wait([wanted], timeout=POLL_SECONDS)
             if not ready and self._failure is not None:
-                raise explained(self._failure) from self._failure
+                with _explained():
+                    raise self._failure
         self._received += 1
         with _explained():
-            result: PartResult = pickle.loads(ray.get(wanted))
+            found: bytes | Deadly = ray.get(wanted)
+            if isinstance(found, Deadly):
+                part = Path(pickle.loads(found.task).output).name
+                raise DayError(with_logs(actors_lost(f"{part}, {found.deaths} times")))
+            result: PartResult = pickle.loads(found)
+            if isinstance(result, Unforeseen):
+                raise DayError(with_logs(result.sentence))
             if isinstance(result, DaedaError):
                 raise result
         return result
 
     def _run(self) -> None:
         try:
-            # The results are in the queue; without prefetching, no share is held back until a later one.
-            for _share in self._dataset.iter_batches(batch_size=None, prefetch_batches=0, batch_format="numpy"):
+            # The results are in the queue.
+            for _input in self._dataset.iter_batches(batch_size=None, prefetch_batches=0, batch_format="numpy"):
                 pass
         except BaseException as error:  # noqa: BLE001 - raised again where the receipts are waited for
-            self._failure = error
+            self._fail(error)
+
+    def _fail(self, failure: BaseException) -> None:
+        """The first failure counts: others follow it."""
+        if self._failure is None:
+            self._failure = failure
 
 
 def explained(error: BaseException) -> DaedaError:
@@ -130,34 +155,39 @@ def explained(error: BaseException) -> DaedaError:
     if isinstance(cause, DaedaError):
         return cause
     if isinstance(cause, _LOST):
-        return DayError(
-            with_logs(
-                f"an actor was lost or ran out of memory ({type(cause).__name__}); lower enrich_batch_rows, "
-                "give fewer CPUs (--ray-num-cpus), or more memory"
-            )
-        )
+        return DayError(with_logs(actors_lost(type(cause).__name__)))
     # Ray Data adds its advice in lines of its own.
     reason = str(cause).partition("\nFailed to apply UDF transform")[0]
     return DayError(with_logs(f"the enrichment failed: {type(cause).__name__}: {reason}"))
 
 
-def _dataset(inputs: int, actors: int, limits: RayLimits, queue: Any) -> Any:
-    """The lazy Ray Data job: one block, one batch and one actor call for each share."""
+def _queue(days: list[tuple[str, list[bytes]]], actors: int, limits: RayLimits) -> Any:
+    """The queue, on this node: whatever becomes of others, it stays. An actor waits there in a call of its own, beside
+    the calls of the driver.
+    """
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    options = {"num_cpus": 0, "scheduling_strategy": here, "max_task_retries": FOR_EVER}
+    most = limits.actors if limits.nodes else actors
+    return ray.remote(PartQueue).options(max_concurrency=1000 + 2 * actors, **options).remote(days, limits.nodes, most)
+
+
+def _dataset(actors: int, limits: RayLimits, queue: Any, fitness: Fitness) -> Any:
+    """The lazy Ray Data job: one block, one batch and one actor call for each actor."""
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     with warnings.catch_warnings(), ray.data.DataContext.current(_context()):
         # Ray 2.60 announces the end of the only way to bound restarts.
         warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated", category=DeprecationWarning)
-        rows = ray.data.from_items([{POSITION: position} for position in range(inputs)], override_num_blocks=inputs)
+        rows = ray.data.from_items([{POSITION: position} for position in range(actors)], override_num_blocks=actors)
         return rows.map_batches(
             PartWorker,
-            # One position at a time: that of an actor that died must not wait behind one of a later day.
+            # One position at a time: it holds its actor for the whole run.
             compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=1),
             batch_size=1,
             batch_format="numpy",
-            num_cpus=min(1.0, limits.worker_cpus / actors),
-            fn_constructor_kwargs={"queue": queue},
-            max_restarts=MAX_RESTARTS,
-            max_task_retries=MAX_TASK_RETRIES,
+            num_cpus=limits.actor_cpus,
+            fn_constructor_kwargs={"queue": queue, "fitness": fitness},
+            max_restarts=FOR_EVER,
+            max_task_retries=FOR_EVER,
         )
 
 
@@ -167,7 +197,6 @@ def _context() -> ray.data.DataContext:
         # A copy sets the options that are deprecated too.
         warnings.simplefilter("ignore", DeprecationWarning)
         context = ray.data.DataContext.get_current().copy()
-    # In the order of the positions, one would wait behind another that runs later.
     context.execution_options.preserve_order = False
     context.enable_progress_bars = False
     context.print_on_execution_start = False

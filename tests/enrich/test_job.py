@@ -379,8 +379,9 @@ def test_an_actor_that_dies_every_time_ends_the_day(
     with pytest.raises(DayError) as caught:
         build(root)
     assert str(caught.value) == (
-        "day 2024-01-01: an actor was lost or ran out of memory (ActorDiedError); lower enrich_batch_rows, give fewer "
-        f"CPUs (--ray-num-cpus), or more memory; Ray's logs are in {own_ray._OWN_DIRECTORIES[0].logs}"
+        "day 2024-01-01: an actor was lost or ran out of memory (part-5-0.parquet, 3 times); lower enrich_batch_rows, "
+        "give fewer CPUs (--ray-num-cpus), or more memory; Ray's logs are in "
+        f"{own_ray._OWN_DIRECTORIES[0].logs}"
     )
     assert_nothing_published(root)
     assert "Traceback" not in capfd.readouterr().err

@@ -194,7 +194,8 @@ def test_a_store_with_no_id_of_a_day_is_told(root: Path, capsys: Any) -> None:
     for ids, warned in ((None, ""), (pa.array(range(1_000, 1_100)), "120 ids")):
         shutil.rmtree(root / "data/items.lance")
         write_store(root, ids)
-        preload = Preload(project, dag, limits)
+        preload = Preload(project, dag)
+        preload.give_room(limits)
         preload.open()
         preload.needs(DAYS[0], parts)
         assert capsys.readouterr().err == (

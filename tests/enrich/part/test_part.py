@@ -223,12 +223,27 @@ def test_empty_part_has_the_full_schema(tmp_path: Path) -> None:
     assert duckdb.sql(f"select count(*) from '{task.output}'").fetchall() == [(0,)]
 
 
-def test_a_second_run_replaces_what_is_left_of_the_first(tmp_path: Path) -> None:
-    task = task_for(tmp_path, many(20))
-    Path(task.output + ".tmp").write_text("half")
-    first = enrich_part(task, NUMBERS)
-    assert enrich_part(task, NUMBERS) == first
-    assert not Path(task.output + ".tmp").exists()
+def test_a_part_that_two_write_at_once_has_the_same_bytes(tmp_path: Path) -> None:
+    """A second actor has the part while the first one, which was taken for lost, goes on."""
+    unfinished = tmp_path / "unfinished"
+    unfinished.mkdir()
+    task = dataclasses.replace(task_for(tmp_path, many(20)), unfinished=str(unfinished))
+    alone = enrich_part(task, NUMBERS)
+    others: list[Receipt] = []
+
+    class Late:
+        """Vectors that come when another actor has done the whole part."""
+
+        def fetch(self, ids: Any) -> tuple[Positions, Halves]:
+            assert len(list(unfinished.iterdir())) == 1
+            others.append(enrich_part(task, NUMBERS))
+            return NUMBERS["art"].fetch(ids)
+
+    assert enrich_part(task, {"art": Late()}) == alone
+    assert set(others) == {alone}
+    assert hashlib.sha256(Path(task.output).read_bytes()).hexdigest() == alone.sha256
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["part-3-0.parquet", "skeleton.parquet", "unfinished"]
+    assert list(unfinished.iterdir()) == []
 
 
 def test_rows_per_group() -> None:

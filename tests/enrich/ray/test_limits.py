@@ -7,7 +7,7 @@ import pytest
 
 from daeda.process.host import Host, SkeletonMemory, probe_host, skeleton_memory
 from daeda.settings.runtime import RayEnvelope
-from enrich.ray.limits import GIB, RAY_MINIMUM_STORE_BYTES, RayLimits, clamp, on_cluster
+from enrich.ray.limits import GIB, RAY_MINIMUM_STORE_BYTES, Node, RayLimits, clamp, on_cluster
 
 
 def plant(root: Path, files: dict[str, str]) -> Path:
@@ -193,10 +193,26 @@ def test_a_ceiling_of_memory_lowers_the_store_on_any_host() -> None:
     )
 
 
-def test_a_cluster_has_more_cpus_than_the_host_and_never_more_than_asked_for() -> None:
-    here = clamp(RayEnvelope(num_cpus=16), Host(2, 8 * GIB, None, isolation=False))
-    assert (here.cpus, here.worker_cpus, here.actors) == (2, 1, 2)
-    there = on_cluster(here, 100)
-    assert (there.cpus, there.worker_cpus, there.actors) == (16, 15, 12)
-    assert on_cluster(here, 1).actors == 1
-    assert there.object_store_bytes == here.object_store_bytes
+def test_the_envelope_holds_for_each_node_of_a_cluster() -> None:
+    big = Node("a", "10.0.0.1", 64, 200 * GIB, 50 * GIB)
+    small = Node("b", "10.0.0.2", 2, 5 * GIB, 3 * GIB)
+    without_cpus = Node("c", "10.0.0.3", 0, 5 * GIB, GIB)
+    found, sentence = on_cluster(RayEnvelope(), [without_cpus, big, small])
+    assert sentence == (
+        "the resource envelope holds for each node of the Ray cluster (3 nodes): CPUs 16, memory 64.0 GiB, object "
+        "store 20.0 GiB; 14 actors in all; clamped to what they have: 10.0.0.2 (CPUs 16 -> 2, memory 64.0 GiB -> 8.0 "
+        "GiB, object store 20.0 GiB -> 3.0 GiB); without CPUs, and so without actors: 1 node"
+    )
+    # As many at once as each node has room for; vectors and threads as the smallest has.
+    assert (found.nodes, found.all_actors) == ({"a": 12, "b": 2}, 14)
+    assert (found.cpus, found.actors, found.object_store_bytes, found.actor_cpus) == (2, 2, 3 * GIB, 0.5)
+
+
+def test_a_cluster_of_equal_nodes_with_room() -> None:
+    nodes = [Node(str(number), f"10.0.0.{number}", 16, 60 * GIB, 30 * GIB) for number in range(100)]
+    found, sentence = on_cluster(RayEnvelope(), nodes)
+    assert (found.cpus, found.all_actors, found.object_store_bytes, found.actor_cpus) == (16, 1200, 20 * GIB, 1.0)
+    assert sentence == (
+        "the resource envelope holds for each node of the Ray cluster (100 nodes): CPUs 16, memory 64.0 GiB, object "
+        "store 20.0 GiB; 1,200 actors in all"
+    )

@@ -7,17 +7,18 @@ from typing import Any
 import pytest
 
 from daeda.errors import InputError
-from enrich.ray import session
+from enrich.ray import cluster
 
 
 def test_a_cluster_that_does_not_take_the_run_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def init(**options: Any) -> None:
         raise RuntimeError("AuthenticationError: wrong token\nsee the documentation")
 
-    monkeypatch.setattr(session, "initialize", init)
-    monkeypatch.setattr(session, "probe_address", lambda address: None)
+    monkeypatch.setattr(cluster, "initialize", init)
+    monkeypatch.setattr(cluster, "probe_address", lambda address: None)
+    monkeypatch.setattr(cluster, "_check_token", lambda address: None)
     with pytest.raises(InputError) as caught:
-        session._join("head.example:6379", 60)
+        cluster.join("head.example:6379", 60)
     assert str(caught.value) == (
         "no Ray cluster at ray.address head.example:6379 (AuthenticationError: wrong token): start its head with "
         "`ray start --head`, correct --ray-address, or leave it out, and the run starts a Ray of its own"
