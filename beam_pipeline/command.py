@@ -141,16 +141,16 @@ def _check_writable(project: Project, layout: Layout, runner: BeamRunner) -> Non
 
 
 def _beam_flags(parser: StrictParser, rest: Sequence[str]) -> tuple[str, ...]:
-    """What is left for Beam; raises UsageError for what neither daeda nor Beam knows."""
+    """What is left for Beam and its job service; raises UsageError for what nobody knows."""
     words = [word for word in rest if word != "--"]
     if not words:
         return ()
-    from beam_pipeline.runners.choice import unknown_to_beam
+    from beam_pipeline.runners.choice import all_and_unknown_flags
 
     for word in words:
         if word.partition("=")[0] in _CHOSEN_HERE:
             parser.error(f"{word.partition('=')[0]} is decided by --day-workers")
-    known, unknown = unknown_to_beam(words)
+    known, unknown = all_and_unknown_flags(words)
     if unknown:
         parser.refuse(unknown[0], known)
     return tuple(words)

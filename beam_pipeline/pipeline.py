@@ -16,6 +16,7 @@ import apache_beam as beam
 
 from beam_pipeline.history.partition_cache import forget_mapped
 from beam_pipeline.runners.choice import BeamRunner
+from beam_pipeline.runners.job_log import job_log
 from beam_pipeline.runners.logging import quiet_portable_runner
 from beam_pipeline.runners.portable import PortableJob
 from beam_pipeline.transforms import Days, transform_of
@@ -108,7 +109,11 @@ def build_skeleton(run: SkeletonRun) -> None:
         run = replace(run, days=days)
         context = run_context(run, staging)
         with DayProgress("skeleton", run.days, staging.status, staging.seen("skeleton")):
-            _run_days(run, context)
+            if run.runner.in_process:
+                _run_days(run, context)
+            else:
+                with job_log(staging.job_log):
+                    _run_days(run, context)
 
 
 def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
@@ -172,7 +177,7 @@ def _run_days(run: SkeletonRun, context: RunContext) -> None:
             if isinstance(slots, ThreadDaySlots):
                 _run_here(pipeline, slots)
             else:
-                PortableJob(run.runner, slots, run.worker_timeout, job_name, context.staging.faults).run(pipeline)
+                PortableJob(run.runner, slots, run.worker_timeout, job_name, context.staging).run(pipeline)
     finally:
         forget_run(context)
         forget_mapped(context.run_dir)

@@ -6,7 +6,6 @@ job service; what is started for them is a file that the user names.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +19,17 @@ from apache_beam.options.pipeline_options import (
     GoogleCloudOptions,
     PipelineOptions,
     PortableOptions,
+    SetupOptions,
     StandardOptions,
 )
 from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
-from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc, beam_provision_api_pb2
+from apache_beam.portability.api import beam_provision_api_pb2
 from apache_beam.runners.portability.fn_api_runner import fn_runner
 from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.runners.runner import PipelineRunner, create_runner
 
+from beam_pipeline.runners.job_service import described_at, described_by, endpoint_of, unknown_flags
 from daeda.errors import UsageError, did_you_mean
-from daeda.flags.parser import StrictParser
 
 _IN_PROCESS = ("DirectRunner", "FnApiRunner")
 # The flag that names the file of the job server which Beam otherwise downloads; PortableRunner starts none.
@@ -41,7 +41,6 @@ _JOB_SERVER_FILES = {
 }
 _ENVIRONMENTS = ("LOOPBACK", "EXTERNAL", "DOCKER", "PROCESS")
 _PORTS = 65_536
-_ANSWER_SECONDS = 30
 # Beam ends the streams of a job that runs for longer than --job_server_timeout, whatever the job does.
 _NO_DEADLINE_SECONDS = 365 * 86_400
 
@@ -110,18 +109,50 @@ class BeamRunner:
                 f"--runner {self.name}: its job server did not start ({reason}): start it by hand to see what it says, "
                 "and give its address with --job_endpoint"
             ) from None
+        self._check_flags(service.job_service)
         runner.create_job_service = lambda _: service
         return runner
+
+    def _check_flags(self, job_service: Any) -> None:
+        """Raise UsageError for a flag that neither Beam nor this job service knows."""
+        if not unknown_flags(self.words)[1]:
+            return
+        known, unknown = unknown_flags(self.words, described_by(job_service))
+        if unknown:
+            flag = unknown[0].partition("=")[0]
+            raise UsageError(
+                f"--runner {self.name}: neither Beam nor its job server knows '{flag}': {did_you_mean(flag, known)}"
+            )
+
+
+def check_job_service(runner: BeamRunner) -> None:
+    """Raise UsageError unless a Beam job service answers at the job endpoint, where one is given."""
+    endpoint = None if runner.in_process else runner.portable.job_endpoint
+    if endpoint is not None:
+        described_at(endpoint, runner.portable.job_server_timeout)
+
+
+def all_and_unknown_flags(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """All flags that may be given, and those of `words` that nobody knows: neither Beam nor the job service.
+
+    A job service that runs already is asked. One that Beam starts is asked by `BeamRunner.start`: until then nothing
+    is known that it may not know. Raises UsageError for a flag whose word cannot be read, or a job service that is
+    none.
+    """
+    known, unknown = unknown_flags(words)
+    if not unknown or _name(words) in _IN_PROCESS:
+        return known, unknown
+    endpoint, seconds = endpoint_of(words)
+    if endpoint is None:
+        return known, [] if _JOB_SERVER_FILES[_name(words)] else unknown
+    _check_endpoint(endpoint)
+    return unknown_flags(words, described_at(endpoint, seconds))
 
 
 def choose_runner(words: Sequence[str]) -> BeamRunner:
     """The runner that Beam's flags ask for; raises UsageError for one that is not offered or lacks a flag."""
-    asked = PipelineOptions(list(words)).view_as(StandardOptions).runner or "DirectRunner"
-    offered = (*_IN_PROCESS, *_JOB_SERVER_FILES)
-    names = {spelling.lower(): name for name in offered for spelling in (name.removesuffix("Runner"), name)}
-    name = names.get(asked.lower())
-    if name is None:
-        raise UsageError(f"--runner {asked} is not offered: {did_you_mean(asked, offered)}")
+    name = _name(words)
+    _check_files(words)
     runner = BeamRunner(name, tuple(words))
     if not runner.in_process:
         _check_job_server(runner)
@@ -132,12 +163,36 @@ def choose_runner(words: Sequence[str]) -> BeamRunner:
     return runner
 
 
+def _name(words: Sequence[str]) -> str:
+    asked = PipelineOptions(list(words)).view_as(StandardOptions).runner or "DirectRunner"
+    offered = (*_IN_PROCESS, *_JOB_SERVER_FILES)
+    names = {spelling.lower(): name for name in offered for spelling in (name.removesuffix("Runner"), name)}
+    name = names.get(asked.lower())
+    if name is None:
+        raise UsageError(f"--runner {asked} is not offered: {did_you_mean(asked, offered)}")
+    return name
+
+
+def _check_files(words: Sequence[str]) -> None:
+    """Beam looks for what it sends to workers when the job is submitted, and says with a traceback what is missing."""
+    given = PipelineOptions(list(words)).view_as(SetupOptions)
+    files = {
+        "files_to_stage": given.files_to_stage or (),
+        "extra_packages": given.extra_packages or (),
+        "requirements_file": [given.requirements_file] if given.requirements_file else (),
+        "setup_file": [given.setup_file] if given.setup_file else (),
+    }
+    for flag, paths in files.items():
+        for path in paths:
+            # Beam also takes addresses of its file systems.
+            if "://" not in path and not Path(path).is_file():
+                raise UsageError(f"--{flag} {path}: no such file: correct the path, or leave the flag out")
+
+
 def _check_job_server(runner: BeamRunner) -> None:
     endpoint = runner.portable.job_endpoint
     if endpoint is not None:
-        host, colon, port = endpoint.rpartition(":")
-        if not (host and colon and port.isdigit() and int(port) < _PORTS):
-            raise UsageError(f"--job_endpoint {endpoint} is not HOST:PORT: write it like localhost:8099")
+        _check_endpoint(endpoint)
         return
     flag = _JOB_SERVER_FILES[runner.name]
     if flag is None:
@@ -153,6 +208,12 @@ def _check_job_server(runner: BeamRunner) -> None:
         )
     if not Path(path).is_file():
         raise UsageError(f"--{flag} {path}: no such file: give the file of the job server")
+
+
+def _check_endpoint(endpoint: str) -> None:
+    host, colon, port = endpoint.rpartition(":")
+    if not (host and colon and port.isdigit() and int(port) < _PORTS):
+        raise UsageError(f"--job_endpoint {endpoint} is not HOST:PORT: write it like localhost:8099")
 
 
 def _check_environment(runner: BeamRunner) -> None:
@@ -177,50 +238,8 @@ def _check_environment(runner: BeamRunner) -> None:
         )
 
 
-def check_job_service(runner: BeamRunner) -> None:
-    """Raise UsageError unless a Beam job service answers at the job endpoint, where one is given."""
-    endpoint = None if runner.in_process else runner.portable.job_endpoint
-    if endpoint is None:
-        return
-    seconds = min(_ANSWER_SECONDS, runner.portable.job_server_timeout)
-    what = f"--job_endpoint {endpoint}"
-    host, _, port = endpoint.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=seconds).close()
-    except OSError as error:
-        raise UsageError(
-            f"{what}: nobody listens there ({error}): start a job service, or correct the address; docs/runners.md "
-            "shows how"
-        ) from None
-    with grpc.insecure_channel(endpoint) as channel:
-        try:
-            grpc.channel_ready_future(channel).result(timeout=seconds)
-            service = beam_job_api_pb2_grpc.JobServiceStub(channel)
-            service.DescribePipelineOptions(beam_job_api_pb2.DescribePipelineOptionsRequest(), timeout=seconds)
-        except (grpc.FutureTimeoutError, grpc.RpcError) as error:
-            reason = f"no answer within {seconds} s" if isinstance(error, grpc.FutureTimeoutError) else error.details()
-            raise UsageError(
-                f"{what}: what listens there is not a job service of Beam ({reason}): correct the address, or start "
-                "one; docs/runners.md shows how"
-            ) from None
-
-
 def _in_process_runner(options: PipelineOptions) -> PipelineRunner:
     """The FnApiRunner, with the options that Beam's own switching runner would give it."""
     encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
     info = beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)
     return fn_runner.FnApiRunner(provision_info=fn_runner.ExtendedProvisionInfo(info))
-
-
-def unknown_to_beam(words: list[str]) -> tuple[list[str], list[str]]:
-    """All flags that Beam knows, and those of `words` that it does not know."""
-    parser = StrictParser(prog="beam", add_help=False)
-    for options in (PipelineOptions, *_subclasses(PipelineOptions)):
-        # Beam has no public way to ask; every class of options adds its own arguments.
-        options._add_argparse_args(parser)
-    _, unknown = parser.parse_known_args(words)
-    return parser.flags(), [word for word in unknown if word.startswith("-")] or unknown
-
-
-def _subclasses(kind: Any) -> list[Any]:
-    return [deeper for subclass in kind.__subclasses__() for deeper in (subclass, *_subclasses(subclass))]

@@ -1,6 +1,6 @@
 """The log of a job: what Beam, its job server and its engine say, in a file that stays where the run fails.
 
-<service dir>/_logs/<run>.log
+<service dir>/_logs/run-….log
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from daeda.process.printable import HarmlessFormatter
+from daeda.dataset.publish.staging import refuse_stranger
+from daeda.process.printable import printable_lines
 
 # Logs of failed runs that are kept; the oldest go first.
 _MOST_LOGS = 20
-_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 log = logging.getLogger("daeda.job")
 
@@ -22,15 +22,16 @@ log = logging.getLogger("daeda.job")
 @contextmanager
 def job_log(path: Path) -> Iterator[None]:
     """While the block runs, everything that is logged goes into this file; it is removed where the block ends well."""
+    refuse_stranger(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
+    file = logging.FileHandler(path, mode="x", encoding="utf-8")
+    file.setFormatter(_LogFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root, beam = logging.getLogger(), logging.getLogger("apache_beam")
+    terminal = [(handler, handler.level) for handler in root.handlers]
     levels = root.level, beam.level
-    for handler in root.handlers:
-        # What was not to be logged at all is not for the terminal either.
-        handler.setLevel(max(handler.level, root.level))
+    for handler, level in terminal:
+        handler.setLevel(max(level, root.level))
         handler.addFilter(_is_not_of_beam)
-    file = logging.FileHandler(path, encoding="utf-8")
-    file.setFormatter(HarmlessFormatter(_FORMAT))
     root.addHandler(file)
     root.setLevel(logging.INFO)
     beam.setLevel(logging.INFO)
@@ -42,17 +43,27 @@ def job_log(path: Path) -> Iterator[None]:
         file.close()
         root.setLevel(levels[0])
         beam.setLevel(levels[1])
-        for handler in root.handlers:
+        for handler, level in terminal:
+            handler.setLevel(level)
             handler.removeFilter(_is_not_of_beam)
         _remove_old(path.parent)
 
 
+class _LogFormatter(logging.Formatter):
+    """Texts of several lines stay so, harmless and without what is secret."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable_lines(super().format(record))
+
+
 def _is_not_of_beam(record: logging.LogRecord) -> bool:
-    return record.name.partition(".")[0] != "apache_beam"
+    """What Beam logs, and what it lets its job server log, is for the file alone."""
+    package = record.name.partition(".")[0]
+    return package not in ("apache_beam", "grpc", log.name.partition(".")[0]) and not package.endswith("JobServer")
 
 
 def _remove_old(directory: Path) -> None:
-    logs = sorted(directory.glob("run-*.log"), key=lambda path: path.name)
+    logs = sorted(directory.glob("run-*.log"))
     for path in logs[:-_MOST_LOGS]:
         path.unlink(missing_ok=True)
     if not logs:

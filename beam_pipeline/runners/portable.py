@@ -10,19 +10,21 @@ from __future__ import annotations
 import re
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
 import grpc
 
 from beam_pipeline.runners.choice import BeamRunner
+from beam_pipeline.runners.job_log import log
+from beam_pipeline.runners.sayings import meaning_of, says_refused
 from beam_pipeline.runners.submitted_job import Asked, JobService, end, flink_at
 from beam_pipeline.workers.faults import ToldFaults, faults_of
 from beam_pipeline.workers.limits import root_cause, stop_seconds
 from beam_pipeline.workers.shared_day_slots import SharedDaySlots, Unforeseen
 from beam_pipeline.workers.time_limits import CallsInOtherProcesses
-from daeda.errors import ERROR_CLASSES, DaedaError, DayError, Late, Stopped, UsageError, WorkerUnfit, first_line
+from daeda.dataset.publish.staging import RunStaging
+from daeda.errors import ERROR_CLASSES, DaedaError, DayError, Late, Stopped, UsageError, WorkerUnfit, cut, first_line
 from daeda.process.messages import warn
 
 _LOOK_SECONDS = 0.25
@@ -35,21 +37,21 @@ _LAST_LINE = re.compile(
     r"^(?:[A-Za-z_]\w*\.)*(?P<kind>\w+): (?P<message>.*?)(?: \[while running '.*'\])?\s*$", re.MULTILINE
 )
 _MISSING = re.compile(r"ModuleNotFoundError: No module named '(?P<module>[\w.]+)'")
-_REFUSED = re.compile(r"failed to connect|connection refused|StatusCode\.UNAVAILABLE", re.IGNORECASE)
 
 
 class PortableJob:
     """One job: `run` returns when every day has been built, and raises what stopped it.
 
-    `name` tells the job from all others, and `faults` is the directory of what became of attempts at days.
+    `name` tells the job from all others; `staging` has the faults of its days, and its log.
     """
 
     def __init__(
-        self, runner: BeamRunner, slots: SharedDaySlots, worker_timeout: float, name: str, faults: Path
+        self, runner: BeamRunner, slots: SharedDaySlots, worker_timeout: float, name: str, staging: RunStaging
     ) -> None:
         self._runner = runner
         self._slots = slots
-        self._faults = faults
+        self._faults = staging.faults
+        self._log = staging.job_log
         self._name = name
         self._flink = flink_at(runner.flink_master, name)
         self._worker_timeout = worker_timeout
@@ -80,7 +82,8 @@ class PortableJob:
         try:
             self._result = pipeline.run()
             self._result.wait_until_finish()
-        except Exception as error:  # noqa: BLE001 - `run` raises its root cause
+        except BaseException as error:  # noqa: BLE001 - `run` raises its root cause
+            log.info("the job has ended", exc_info=error)
             self._error = error
         finally:
             self._ended.set()
@@ -136,7 +139,16 @@ class PortableJob:
         if foreseen is not None:
             return foreseen
         error = self._error if self._error is not None else cause
-        return self._fault_of_a_day(error) or self._translated(error) or error
+        return self._fault_of_a_day(error) or self._translated(error) or self._not_foreseen(error)
+
+    def _not_foreseen(self, error: BaseException) -> BaseException:
+        if self._error is None:
+            return error  # of a worker: shown whole
+        return DayError(f"the job failed on the runner ({cut(first_line(error), 200)}): {self._advice}")
+
+    @property
+    def _advice(self) -> str:
+        return f"{self._log} has what the runner said; run again to go on"
 
     def _fault_of_a_day(self, error: BaseException) -> BaseException | None:
         """The fault by which a job ended that its runner did not try again, None where the runner tells of another."""
@@ -162,8 +174,11 @@ class PortableJob:
                 return self._unfit(line["message"])
             if kind is not None and kind is not Stopped:
                 return kind(line["message"])
-        if _REFUSED.search(text):
-            return self._unfit(f"the job service cannot reach {self._workers}")
+        meaning = None if says_refused(text, self._pool) else meaning_of(text)
+        if meaning is not None:
+            return DayError(f"{meaning}: {self._advice}")
+        if says_refused(text):
+            return self._unfit(f"the job service cannot reach {self._who_works}")
         return None
 
     def _unfit(self, sentence: str) -> DaedaError:
@@ -171,13 +186,25 @@ class PortableJob:
         return DayError(sentence) if self._slots.began else UsageError(f"{sentence}; {_PAGE}")
 
     @property
-    def _workers(self) -> str:
+    def _pool(self) -> str:
+        """Where the pool is that starts workers; empty where there is none."""
         portable = self._runner.portable
-        where = portable.environment_config or ", ".join(portable.environment_options or ())
-        return {
-            "LOOPBACK": "the job service, which must reach the workers in this process",
-            "EXTERNAL": f"the worker pool {where}",
-        }.get(portable.environment_type, "the workers")
+        options = ", ".join(portable.environment_options or ())
+        return str(portable.environment_config or options.removeprefix("external_service_address="))
+
+    @property
+    def _who_works(self) -> str:
+        kind = self._runner.portable.environment_type
+        return {"LOOPBACK": "the workers in this process", "EXTERNAL": f"the worker pool {self._pool}"}.get(
+            kind, "the workers"
+        )
+
+    @property
+    def _workers(self) -> str:
+        """Who has a log that says why workers do not work."""
+        if self._runner.portable.environment_type == "LOOPBACK":
+            return "the job service, which must reach the workers in this process"
+        return self._who_works
 
 
 def _details(error: grpc.RpcError) -> str:

@@ -75,6 +75,11 @@ class RunStaging:
         """How attempts at days ended that did not publish them."""
         return self.directory / "faults"
 
+    @property
+    def job_log(self) -> Path:
+        """What a runner logs of the run's job; outside of the directory, which goes with the run."""
+        return self.layout.scratch_dir / "_logs" / f"{self.directory.name}.log"
+
     def seen(self, dataset: Dataset) -> Path:
         """Local directory in which the manifest of a day shows up when it is published."""
         days = self.layout.dataset_dir(dataset)
