@@ -35,6 +35,8 @@ def job_log(path: Path) -> Iterator[None]:
     root.addHandler(file)
     root.setLevel(logging.INFO)
     beam.setLevel(logging.INFO)
+    # A line for each hint of a type says nothing of the job.
+    logging.getLogger("apache_beam.typehints").setLevel(logging.WARNING)
     try:
         yield
         path.unlink()

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -17,96 +16,35 @@ from tests.beam_pipeline.runners.conftest import (
     REPOSITORY,
     WORKERS,
     Services,
-    environment,
     free_port,
     left_in_staging,
     parts,
     run_skeleton,
-    skeleton_words,
     started,
     wait_for_port,
 )
-from tests.projects import TinyProject, moment
+from tests.beam_pipeline.runners.slow_runs import (
+    DAY_WORKERS,
+    DAYS,
+    Running,
+    at_work,
+    published,
+    quietly,
+    running,
+    skeleton,
+    slow,
+    wait_for,
+    worker_processes,
+)
+from tests.projects import TinyProject
+
+__all__ = ["running", "skeleton", "slow"]
 
 FORMS = ("loopback", "external")
-DAYS = 8
-DAY_WORKERS = 2
-
-
-@pytest.fixture
-def slow(tmp_path: Path) -> TinyProject:
-    """Eight days, each cut into so many parts that it takes a while."""
-    project = TinyProject(tmp_path / "slow")
-    project.runtime |= {"feed_start": "2024-01-02", "feed_end": f"2024-01-0{1 + DAYS}", "day_workers": DAY_WORKERS}
-    project.runtime |= {"rows_per_part": 1}
-    project.views["prices"]["source"]["missing_partitions"] = "empty"
-    project.data["events"] = [
-        (user, 10, moment(f"0{day} 12:00"), float(user)) for day in range(1, 2 + DAYS) for user in range(12)
-    ]
-    return project.write().write_data()
-
-
-@pytest.fixture
-def skeleton(slow: TinyProject) -> Path:
-    return slow.root / "output" / "ranking"
-
-
-@pytest.fixture
-def running(slow: TinyProject) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start a run; one that a test leaves behind is killed."""
-    started: list[subprocess.Popen[str]] = []
-
-    def start(*words: str) -> subprocess.Popen[str]:
-        started.append(
-            subprocess.Popen(
-                skeleton_words(slow.runtime_path, *words), cwd=REPOSITORY, env=environment(), stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, text=True,
-            )
-        )  # fmt: skip
-        return started[-1]
-
-    yield start
-    for child in started:
-        child.kill()
-        child.communicate()
-
-
-def published(service_dir: Path) -> set[str]:
-    return {path.parent.name for path in (service_dir / "skeleton").glob("dt=*/_manifest.json")}
-
-
-def at_work(service_dir: Path) -> set[str]:
-    """The attempts that have a directory of intermediates."""
-    return {path.name for path in (service_dir / "_staging").glob("run-*/work/*")}
-
-
-def wait_for(process: subprocess.Popen[str], what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 120
-    while not what():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def worker_processes(service_dir: Path) -> list[psutil.Process]:
-    """The processes, other than the driver, that hold a place of the run."""
-    return [
-        process
-        for process in psutil.process_iter()
-        if "SdkHarness" in " ".join(_quietly(process.cmdline) or [])
-        and any(str(service_dir) in opened.path for opened in _quietly(process.open_files) or [])
-    ]
-
-
-def _quietly(ask: Callable[[], list]) -> list:  # type: ignore[type-arg]
-    try:
-        return ask()
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return []
 
 
 def test_worker_processes_have_exactly_day_workers_days_at_once(
-    services: Services, running: Callable[..., subprocess.Popen[str]], skeleton: Path
+    services: Services, running: Running, skeleton: Path
 ) -> None:
     assert WORKERS > DAY_WORKERS
     process = running(*services.forms["external"])
@@ -144,7 +82,7 @@ def test_a_day_that_fails_ends_the_run_with_its_sentence(services: Services, tmp
 @pytest.mark.some(1)
 @pytest.mark.parametrize("form", FORMS)
 def test_an_interrupted_run_ends_its_days_and_can_be_gone_on_with(
-    services: Services, running: Callable[..., subprocess.Popen[str]], slow: TinyProject, skeleton: Path, form: str
+    services: Services, running: Running, slow: TinyProject, skeleton: Path, form: str
 ) -> None:
     process = running(*services.forms[form])
     wait_for(process, lambda: published(skeleton))
@@ -162,7 +100,7 @@ def test_an_interrupted_run_ends_its_days_and_can_be_gone_on_with(
 
 @pytest.mark.long
 def test_the_days_of_a_killed_driver_are_given_up(
-    services: Services, running: Callable[..., subprocess.Popen[str]], slow: TinyProject, skeleton: Path
+    services: Services, running: Running, slow: TinyProject, skeleton: Path
 ) -> None:
     process = running(*services.forms["external"])
     wait_for(process, lambda: published(skeleton) and at_work(skeleton))
@@ -179,7 +117,7 @@ def test_the_days_of_a_killed_driver_are_given_up(
 
 
 def test_a_killed_worker_is_told_within_the_time_out(
-    services: Services, running: Callable[..., subprocess.Popen[str]], slow: TinyProject, skeleton: Path
+    services: Services, running: Running, slow: TinyProject, skeleton: Path
 ) -> None:
     process = running(*services.forms["external"], "--worker-timeout", "15")
     killed: set[int] = set()
@@ -190,6 +128,8 @@ def test_a_killed_worker_is_told_within_the_time_out(
             killed.add(worker.pid)
         return len(killed) == WORKERS
 
+    # Until a day has been published, a lost worker may not have begun one, which is told in another way.
+    wait_for(process, lambda: published(skeleton))
     wait_for(process, all_are_killed)
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 1, stderr
@@ -213,9 +153,7 @@ def check_the_rest_is_built(project: TinyProject, service_dir: Path, days: set[s
     assert left_in_staging(service_dir) == []
 
 
-def test_a_job_service_that_goes_away_ends_the_run(
-    running: Callable[..., subprocess.Popen[str]], slow: TinyProject, skeleton: Path
-) -> None:
+def test_a_job_service_that_goes_away_ends_the_run(running: Running, slow: TinyProject, skeleton: Path) -> None:
     # One of its own, as it comes with Beam, since it is killed.
     port = free_port()
     words = [sys.executable, "-m", "apache_beam.runners.portability.local_job_service_main", "--port", str(port)]
@@ -261,7 +199,7 @@ def test_a_runner_that_starts_a_job_server_of_its_own_ends_it_too(tmp_path: Path
             "error: --runner FlinkRunner: its job server did not start (Service failed to start up with error 3): "
             "start it by hand to see what it says, and give its address with --job_endpoint\n",
         )
-    assert [process for process in psutil.process_iter() if str(launcher) in " ".join(_quietly(process.cmdline))] == []
+    assert [process for process in psutil.process_iter() if str(launcher) in " ".join(quietly(process.cmdline))] == []
 
 
 def test_train_hands_the_flags_of_beam_to_the_skeleton(services: Services, tmp_path: Path) -> None:

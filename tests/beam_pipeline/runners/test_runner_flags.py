@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
+from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
+from beam_pipeline.runners.choice import BeamRunner, all_and_unknown_flags
+from daeda.errors import UsageError
 from tests.beam_pipeline.runners.conftest import REPOSITORY, run_skeleton
 from tests.projects import TinyProject
 
@@ -64,6 +72,14 @@ REFUSED = {
         (*PORTABLE, "--environment_type", "DOCKER"),
         "--environment_type DOCKER would use Beam's own image, which lacks daeda: name an image that has it with "
         "--environment_config",
+    ),
+    "a file to stage that is not there": (
+        ("--files_to_stage", "no/such.txt"),
+        "--files_to_stage no/such.txt: no such file: correct the path, or leave the flag out",
+    ),
+    "a package that is not there": (
+        (*PORTABLE, "--environment_type", "LOOPBACK", "--extra_package", "no.tar.gz"),
+        "--extra_packages no.tar.gz: no such file: correct the path, or leave the flag out",
     ),
     "two pools": (
         (*PORTABLE, "--environment_type", "EXTERNAL", "--environment_config", "a:1",
@@ -152,3 +168,62 @@ def test_a_job_endpoint_where_something_else_listens(project: TinyProject) -> No
         f"error: --job_endpoint {endpoint}: what listens there is not a job service of Beam (no answer within 2 s): "
         f"correct the address, or start one; {DOCS}\n"
     )
+
+
+class Describes(beam_job_api_pb2_grpc.JobServiceServicer):  # type: ignore[misc]
+    """A job service that knows flags of its own, as Flink's does."""
+
+    def DescribePipelineOptions(self, _request: Any, _context: Any) -> Any:
+        kinds = beam_job_api_pb2.PipelineOptionType
+        described = {"number_of_execution_retries": kinds.INTEGER, "enable_metrics": kinds.BOOLEAN, "x": kinds.STRING}
+        options = [beam_job_api_pb2.PipelineOptionDescriptor(name=name, type=kind) for name, kind in described.items()]
+        return beam_job_api_pb2.DescribePipelineOptionsResponse(options=options)
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = grpc.server(ThreadPoolExecutor(1))
+    beam_job_api_pb2_grpc.add_JobServiceServicer_to_server(Describes(), server)
+    port = server.add_insecure_port("localhost:0")
+    server.start()
+    yield f"localhost:{port}"
+    server.stop(None).wait()
+
+
+def flags(endpoint: str, *words: str) -> list[str]:
+    """The flags that nobody knows."""
+    return all_and_unknown_flags(["--runner", "FlinkRunner", "--job_endpoint", endpoint, *words])[1]
+
+
+def test_flags_that_only_the_job_service_knows_are_flags(endpoint: str) -> None:
+    assert flags(endpoint, "--number_of_execution_retries", "3", "--enable_metrics", "--parallelism=2") == []
+    assert flags(endpoint, "--number_of_execution_retrys", "3") == ["--number_of_execution_retrys"]
+    known, _ = all_and_unknown_flags(["--runner", "FlinkRunner", "--job_endpoint", endpoint, "--none"])
+    assert {"--number_of_execution_retries", "--parallelism", "--environment_type"} <= set(known)
+
+
+def test_a_word_that_the_job_service_could_not_read_is_refused(endpoint: str) -> None:
+    with pytest.raises(UsageError) as failure:
+        flags(endpoint, "--number_of_execution_retries=often")
+    assert str(failure.value) == (
+        "beam: argument --number_of_execution_retries: invalid int value: 'often'; see beam --help"
+    )
+
+
+def test_only_a_runner_with_a_job_service_is_asked(endpoint: str) -> None:
+    words = ["--job_endpoint", endpoint, "--number_of_execution_retries=3"]
+    assert all_and_unknown_flags(["--runner", "DirectRunner", *words])[1] == ["--number_of_execution_retries=3"]
+    # One that Beam starts is asked when it runs.
+    assert all_and_unknown_flags(["--runner", "FlinkRunner", "--flink_job_server_jar", "x", *words[2:]])[1] == []
+
+
+def test_a_flag_that_a_job_server_of_its_own_does_not_know_is_refused_when_it_runs(endpoint: str) -> None:
+    words = ("--runner", "FlinkRunner", "--job_endpoint", endpoint, "--environment_type", "LOOPBACK")
+    for more, refused in ((("--number_of_execution_retries=3",), False), (("--no_such=1",), True)):
+        runner = BeamRunner("FlinkRunner", (*words, *more))
+        with contextlib.ExitStack() as stack:
+            if refused:
+                stack.enter_context(
+                    pytest.raises(UsageError, match="neither Beam nor its job server knows '--no_such'")
+                )
+            runner.start(runner.options(1))

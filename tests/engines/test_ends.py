@@ -1,0 +1,146 @@
+"""How runs on Flink end that starts failed jobs again without an end: by a failed day, Ctrl-C, killed drivers and workers.
+
+A job that is over is over: no worker builds, and Flink has finished the job, or cancelled it, and begins nothing again.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.beam_pipeline.runners.conftest import left_in_staging, parts, run_skeleton
+from tests.beam_pipeline.runners.slow_runs import (
+    DAY_WORKERS,
+    DAYS,
+    Attempts,
+    Running,
+    at_work,
+    published,
+    running,
+    skeleton,
+    slow,
+    wait_for,
+    worker_processes,
+)
+from tests.engines.flink import job_server
+from tests.engines.processes import wait_until
+from tests.projects import TinyProject
+
+__all__ = ["running", "skeleton", "slow"]
+
+# Whoever sends a signal waits no longer for the end of a run, and of its job.
+SECONDS_TO_END = 10.0
+RESTARTS = {
+    "restart-strategy": {
+        "type": "exponential-delay",
+        "exponential-delay": {"initial-backoff": "500 ms", "max-backoff": "2 s", "reset-backoff-threshold": "1 h"},
+    }
+}
+FORMS = ("loopback", "external")
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of the job server, with its log."""
+    return tmp_path_factory.mktemp("restarting")
+
+
+@pytest.fixture(scope="module")
+def restarting(flink_jars: Path, log: Path) -> Iterator[tuple[str, ...]]:
+    """Beam's flags for a job server with a Flink in it that starts failed jobs again without an end."""
+    with job_server(flink_jars, log, configuration=RESTARTS) as address:
+        yield ("--runner", "FlinkRunner", "--job_endpoint", address, "--parallelism", str(DAY_WORKERS))
+
+
+def states(log: Path) -> list[str]:
+    """Every state that a job of the embedded Flink has entered, in their order."""
+    return re.findall(r"Job daeda-\S+ \(\w+\) switched from state \w+ to (\w+)", (log / "job-server.log").read_text())
+
+
+def check_job_is_over(log: Path, since: float) -> None:
+    """The last job has ended, soon after `since`, and does not begin again."""
+    wait_until("the end of the job", lambda: states(log)[-1] in ("FINISHED", "CANCELED"), SECONDS_TO_END)
+    assert time.monotonic() - since < SECONDS_TO_END
+
+
+def check_the_rest_is_built(project: TinyProject, service_dir: Path, days: int = DAYS) -> None:
+    """The days that are there stay as they are, and a run on DirectRunner builds the others and clears up."""
+    before = parts(service_dir)
+    done = run_skeleton(project.runtime_path, "--runner", "DirectRunner")
+    assert done.returncode == 0, done.stderr
+    after = parts(service_dir)
+    assert {name: after[name] for name in before} == before
+    assert len(published(service_dir)) == days
+    assert left_in_staging(service_dir) == []
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_ctrl_c_ends_the_job(
+    restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], log: Path, running: Running, skeleton: Path,
+    form: str,
+) -> None:  # fmt: skip
+    process = running(*restarting, *forms[form])
+    wait_for(process, lambda: published(skeleton))
+    since = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (130, "")
+    assert stderr.splitlines()[-1] == "error: interrupted by SIGINT"
+    assert "Traceback" not in stderr
+    assert "warning" not in stderr
+    check_job_is_over(log, since)
+    assert worker_processes(skeleton) == []
+    assert left_in_staging(skeleton) == []
+    assert 0 < len(published(skeleton)) < DAYS
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_day_that_fails_twice_ends_the_run_and_the_job(
+    restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], log: Path, tmp_path: Path, form: str
+) -> None:
+    project = TinyProject(tmp_path)
+    project.column("price")["nullable"] = False
+    done = run_skeleton(project.write().write_data().runtime_path, *restarting, *forms[form])
+    since = time.monotonic()
+    assert (done.returncode, done.stdout) == (1, "")
+    sentence = (
+        "day 2024-01-02, operator 'sink': column 'price' must not be NULL, and 1 rows have none, the first of them row "
+        "1 (user_id 2, item_id 99): give the column a default in the service, or say nullable: true"
+    )
+    assert done.stderr.splitlines()[-1] == f"error: {sentence}"
+    assert "Traceback" not in done.stderr
+    check_job_is_over(log, since)
+    assert left_in_staging(tmp_path / "output" / "ranking") == []
+
+
+def test_the_days_of_a_killed_driver_are_given_up(
+    restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], log: Path, running: Running, slow: TinyProject,
+    skeleton: Path,
+) -> None:  # fmt: skip
+    process = running(*restarting, *forms["external"])
+    wait_for(process, lambda: published(skeleton) and at_work(skeleton))
+    since = time.monotonic()
+    process.kill()
+    process.communicate()
+    check_job_is_over(log, since)
+    wait_until("the end of its days", lambda: not worker_processes(skeleton), SECONDS_TO_END)
+    check_the_rest_is_built(slow, skeleton)
+
+
+def test_a_killed_worker_costs_its_days(
+    restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], running: Running, skeleton: Path
+) -> None:
+    process = running(*restarting, *forms["external"])
+    attempts = Attempts(skeleton)
+    attempts.watch(process, lambda: len(published(skeleton)) >= 2 and worker_processes(skeleton))
+    worker_processes(skeleton)[0].kill()
+    attempts.watch_to_the_end(process)
+    _, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+    assert len(published(skeleton)) == DAYS
+    assert sum(attempts.repeated.values()) <= DAY_WORKERS, attempts.repeated
