@@ -60,7 +60,7 @@ def meaning_of(text: str) -> str | None:
         found = saying.pattern.search(text)
         if found is not None:
             named = {name: value for name, value in found.groupdict().items() if value}
-            return saying.sentence.format(which=next(iter(named.values()), ""))
+            return saying.sentence.format(which=next(iter(named.values()), "").strip())
     return None
 
 

@@ -1,4 +1,4 @@
-"""How runs on Flink end that starts failed jobs again without an end: by a failed day, Ctrl-C, killed drivers and workers.
+"""How runs end on a Flink that starts failed jobs again without an end: by a failed day, a signal, kills.
 
 A job that is over is over: no worker builds, and Flink has finished the job, or cancelled it, and begins nothing again.
 """

@@ -70,7 +70,7 @@ def published(service_dir: Path) -> set[str]:
 
 def at_work(service_dir: Path) -> set[str]:
     """The attempts that have a directory of intermediates."""
-    return {path.name for path in (service_dir / "_staging").glob("run-*/work/*")}
+    return {path.name for run in (service_dir / "_staging").glob("run-*") for path in (run / "work").glob("*")}
 
 
 def wait_for(process: subprocess.Popen[str], what: Callable[[], object], seconds: float = SECONDS) -> None:

@@ -21,7 +21,7 @@ SAID = {
     "its network": (
         "RemoteTransportException: Connection unexpectedly closed by remote task manager 'host-b/10.0.0.2:3521 [ tm2 ] "
         "'. This might indicate that the remote task manager was lost.",
-        "Flink has lost the TaskManager host-b/10.0.0.2:3521 [ tm2 ] ",
+        "Flink has lost the TaskManager host-b/10.0.0.2:3521 [ tm2 ]",
     ),
     "worker": (
         "java.lang.IllegalStateException: FnApiControlClient closed",
