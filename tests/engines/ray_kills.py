@@ -135,8 +135,7 @@ def _check(scene: ClusterScene, kind: str, code: int, stderr: str) -> None:
         if code == 1:
             assert "days that were published stay, run again to go on" in stderr.splitlines()[-1], "no sentence"
     if code != 0:
-        if code != -signal.SIGKILL:
-            scene.check_whole()
+        scene.check_days()
         scene.cluster.ensure(OTHER)
         code, _stdout, stderr = ended(scene.start("-m", "enrich"))
         assert code == 0, f"the next run: {stderr}"

@@ -137,4 +137,4 @@ def test_the_end_of_the_own_node_and_of_the_head_is_told(scene: ClusterScene, ki
     assert re.fullmatch(f"error: {told}", sentence), stderr
     if log:
         Path(log).unlink()
-    scene.check_whole()
+    scene.check_days()
