@@ -232,7 +232,7 @@ class ClusterScene:
         wait_until(lambda: len(self.begun(node)) >= actors, process)
 
     def check_days(self) -> None:
-        """What is published is whole. What a run left in staging that was ended in the middle of it goes with the next."""
+        """What is published is whole. What a run that was ended in the middle left in staging goes with the next."""
         for day, parts in bytes_of_days(self.service_dir, "enriched").items():
             assert parts == self.wanted[day], day
 

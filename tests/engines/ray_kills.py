@@ -142,14 +142,18 @@ def _check(scene: ClusterScene, kind: str, code: int, stderr: str) -> None:
     scene.check_all()
 
 
-def record(path: Path, done: list[Kill], seconds: float) -> None:
-    """Write what was done."""
+def record(path: Path, done: list[Kill]) -> None:
+    """Write what was done, beside what was done before by other seeds."""
+    seeds = {kill.seed for kill in done}
+    if path.exists():
+        before = json.loads(path.read_text())
+        done = [*done, *(Kill(**kill) for kill in before["kills"] if kill["seed"] not in seeds)]
+    done = sorted(done, key=lambda kill: kill.seed)
     totals = {
         "kills": len(done),
         "lost": sum(bool(kill.lost) for kill in done),
         "by_kind": dict(sorted(Counter(kill.kind for kill in done).items())),
         "bytes_compared": sum(kill.bytes_compared for kill in done),
-        "seconds": round(seconds),
     }
     text = json.dumps(
         {"totals": totals, "machine": describe_machine(), "kills": [asdict(kill) for kill in done]}, indent=1
@@ -165,11 +169,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="number of the first kill")
     parser.add_argument("--result", type=Path, default=RESULT)
     given = parser.parse_args()
-    started = time.monotonic()
     done: list[Kill] = []
     for kill in kills(range(given.seed, given.seed + given.kills)):
         done.append(kill)
-        record(given.result, done, time.monotonic() - started)
+        record(given.result, done)
         print(
             f"{kill.seed} {kill.kind}: exit code {kill.exit_code} after {kill.seconds} s {kill.lost}",
             file=sys.stderr,
