@@ -173,7 +173,8 @@ def _run_days(run: SkeletonRun, context: RunContext) -> None:
         # Before the handler of signals is ours: a job server that does not come up is interrupted like any command.
         pipeline = beam.Pipeline(runner=run.runner.start(options), options=options)
         with _stop_on_signal(slots):
-            _ = pipeline | Days(run.days) | Skeleton(run.operators, context)
+            days = Days(run.days, one_by_one=run.runner.makes_one_bundle)
+            _ = pipeline | days | Skeleton(run.operators, context)
             if isinstance(slots, ThreadDaySlots):
                 _run_here(pipeline, slots)
             else:

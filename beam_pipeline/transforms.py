@@ -13,6 +13,9 @@ from contextlib import suppress
 from typing import Generic, TypeVar
 
 import apache_beam as beam
+from apache_beam.io.restriction_trackers import OffsetRange, OffsetRestrictionTracker
+from apache_beam.runners.sdf_utils import RestrictionTrackerView
+from apache_beam.transforms.core import RestrictionProvider
 
 from beam_pipeline.day.execution import rows_made, rows_of, run_operator
 from beam_pipeline.session.registry import begin, check_made_by, session_of
@@ -73,17 +76,53 @@ class _RunOperator(beam.DoFn):  # type: ignore[misc]
 class Days(beam.PTransform):  # type: ignore[misc]
     """The days to build, as handles: where a pipeline begins.
 
-    Days are `datetime.date` or text like "2024-01-31"; a day that stands twice is built once.
+    Days are `datetime.date` or text like "2024-01-31"; a day that stands twice is built once. With `one_by_one` each
+    comes to the workers in a bundle of its own, for a runner that takes days in one bundle one after another (Prism).
     """
 
-    def __init__(self, days: Iterable[dt.date | str], label: str = "Days") -> None:
+    def __init__(self, days: Iterable[dt.date | str], label: str = "Days", *, one_by_one: bool = False) -> None:
         super().__init__(label)
         self.days = sorted({dt.date.fromisoformat(day) if isinstance(day, str) else day for day in days})
+        self.one_by_one = one_by_one
 
     def expand(self, pcoll: beam.pvalue.PBegin) -> beam.PCollection[DayHandle]:
         """Spread the days over the workers."""
+        if self.one_by_one:
+            all_of_them = pcoll | beam.Create([tuple(self.days)], reshuffle=False)
+            each = all_of_them | beam.ParDo(_EachDay()).with_output_types(DayHandle)
+            return each | beam.Reshuffle().with_output_types(DayHandle)
         # Create reshuffles, which is the one place where days may change workers.
         return pcoll | beam.Create([DayHandle(day) for day in self.days]).with_output_types(DayHandle)
+
+
+class _PositionsOfDays(RestrictionProvider):  # type: ignore[misc]
+    """Which of the days are left to give."""
+
+    def initial_restriction(self, element: tuple[dt.date, ...]) -> OffsetRange:
+        return OffsetRange(0, len(element))
+
+    def create_tracker(self, restriction: OffsetRange) -> OffsetRestrictionTracker:
+        return OffsetRestrictionTracker(restriction)
+
+    def restriction_size(self, element: tuple[dt.date, ...], restriction: OffsetRange) -> int:
+        return int(restriction.size())
+
+
+class _EachDay(beam.DoFn):  # type: ignore[misc]
+    """Gives one day and leaves the others to the next bundle: what one bundle gives comes to the next stage together.
+
+    Not on the FnApiRunner: with several workers it loses what a bundle has left, and days with it.
+    """
+
+    def process(
+        self,
+        element: tuple[dt.date, ...],
+        tracker: RestrictionTrackerView = beam.DoFn.RestrictionParam(_PositionsOfDays()),  # noqa: B008 - Beam's way
+    ) -> Iterator[DayHandle]:
+        position = tracker.current_restriction().start
+        if tracker.try_claim(position):
+            yield DayHandle(element[position])
+            tracker.defer_remainder()
 
 
 class _OperatorTransform(beam.PTransform, Generic[OperatorT_co]):  # type: ignore[misc]

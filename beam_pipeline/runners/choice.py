@@ -58,6 +58,11 @@ class BeamRunner:
         return self.name in _IN_PROCESS
 
     @property
+    def makes_one_bundle(self) -> bool:
+        """Whether all days would come to one worker, one after another, unless each comes alone."""
+        return self.name == "PrismRunner"
+
+    @property
     def portable(self) -> PortableOptions:
         """Where the job service is, and where workers come from."""
         return PipelineOptions(list(self.words)).view_as(PortableOptions)

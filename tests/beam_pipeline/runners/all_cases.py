@@ -42,7 +42,8 @@ def main(cases: Path, words: list[str]) -> None:
             context = run_context(run, staging)
             register_run(context, SharedDaySlots(staging.directory, run.day_workers).open())
             chain = Skeleton(run.operators, context, label=f"Skeleton {number}")
-            _ = pipeline | Days(run.days, label=f"Days {number}") | chain
+            days = Days(run.days, label=f"Days {number}", one_by_one=runner.makes_one_bundle)
+            _ = pipeline | days | chain
         pipeline.run().wait_until_finish()
 
 

@@ -1,0 +1,40 @@
+"""How many days real engines have at work at once: the first days wait for each other, so that time decides nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.beam_pipeline.runners.conftest import run_skeleton
+from tests.engines.meeting import Meeting
+
+FORMS = ("loopback", "external")
+
+
+def check_at_once(root: Path, together: int, *words: str) -> None:
+    """Of twice as many days exactly `together` are at work at once, and each is built once."""
+    meeting = Meeting(root, 2 * together, together)
+    done = run_skeleton(meeting.project.runtime_path, *words)
+    assert done.returncode == 0, done.stderr
+    assert meeting.most_at_once == together
+    assert meeting.attempts == 2 * together
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_prism_builds_days_side_by_side(
+    prism: tuple[str, ...], forms: dict[str, tuple[str, ...]], tmp_path: Path, form: str
+) -> None:
+    check_at_once(tmp_path, 3, *prism, *forms[form], "--day-workers", "3")
+
+
+@pytest.mark.some(2)
+@pytest.mark.parametrize(
+    ("slots", "day_workers"), [(1, 3), (2, 3), (4, 2), (4, 4)], ids=["1-of-3", "2-of-3", "4-for-2", "4-of-4"]
+)
+@pytest.mark.parametrize("form", FORMS)
+def test_flink_builds_as_many_days_at_once_as_it_has_slots_and_no_more_than_day_workers(
+    flink: tuple[str, ...], forms: dict[str, tuple[str, ...]], tmp_path: Path, form: str, slots: int, day_workers: int
+) -> None:
+    words = (*flink, *forms[form], "--parallelism", str(slots), "--day-workers", str(day_workers))
+    check_at_once(tmp_path, min(slots, day_workers), *words)
