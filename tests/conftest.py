@@ -13,9 +13,9 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.budget import LONG
-from tests.cases.fixtures import art_feed, direct_days, golden, golden_days, projects
+from tests.cases.fixtures import art_feed, direct_days, golden, golden_days, golden_once, projects
 
-__all__ = ["art_feed", "direct_days", "golden", "golden_days", "projects"]
+__all__ = ["art_feed", "direct_days", "golden", "golden_days", "golden_once", "projects"]
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED = REPOSITORY.parent / "shared"

@@ -30,6 +30,7 @@ from apache_beam.runners.runner import PipelineRunner, create_runner
 
 from beam_pipeline.runners.job_service import described_at, described_by, endpoint_of, unknown_flags
 from daeda.errors import UsageError, did_you_mean
+from daeda.process.supervision import children
 
 _IN_PROCESS = ("DirectRunner", "FnApiRunner")
 # The flag that names the file of the job server which Beam otherwise downloads; PortableRunner starts none.
@@ -106,6 +107,7 @@ class BeamRunner:
         if self.in_process:
             return _in_process_runner(options)
         runner = create_runner(self.name)
+        before = set(children())
         try:
             service = runner.create_job_service(options)
         except (RuntimeError, ValueError, OSError, grpc.FutureTimeoutError, grpc.RpcError) as error:
@@ -114,6 +116,8 @@ class BeamRunner:
                 f"--runner {self.name}: its job server did not start ({reason}): start it by hand to see what it says, "
                 "and give its address with --job_endpoint"
             ) from None
+        # Job servers that Beam has started for this run.
+        runner.started_processes = sorted(set(children()) - before)
         self._check_flags(service.job_service)
         runner.create_job_service = lambda _: service
         return runner

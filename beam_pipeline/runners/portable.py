@@ -10,14 +10,19 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import apache_beam as beam
 import grpc
+from apache_beam.runners.runner import PipelineRunner
 
 from beam_pipeline.runners.choice import BeamRunner
 from beam_pipeline.runners.job_log import log
+from beam_pipeline.runners.loopback_pool import tell_of_workers
 from beam_pipeline.runners.sayings import meaning_of, says_refused
+from beam_pipeline.runners.stand_in import StandIn
 from beam_pipeline.runners.submitted_job import Asked, JobService, end, flink_at
 from beam_pipeline.workers.faults import ToldFaults, faults_of
 from beam_pipeline.workers.limits import root_cause, stop_seconds
@@ -57,11 +62,33 @@ class PortableJob:
         self._worker_timeout = worker_timeout
         self._ended = threading.Event()
         self._lost = False
+        self._is_over = True
+        self._tell: Callable[..., None] = lambda **_: None
         self._result: Any = None
         self._error: BaseException | None = None
 
     def run(self, pipeline: beam.Pipeline) -> None:
         """Submit the pipeline and wait; raises the root cause of a failure."""
+        with self._stood_in_for(pipeline.runner):
+            self._run(pipeline)
+
+    @contextmanager
+    def _stood_in_for(self, runner: PipelineRunner) -> Iterator[None]:
+        """Where the job needs this process, or a job server of its own, another process is there for its end."""
+        servers = list(getattr(runner, "started_processes", ()))
+        if not servers and self._runner.portable.environment_type != "LOOPBACK":
+            yield
+            return
+        stand_in = StandIn()
+        self._tell = stand_in.tell
+        self._tell(name=self._name, flink=self._runner.flink_master, servers=servers)
+        tell_of_workers(runner, lambda address: stand_in.tell(pool=address))
+        try:
+            yield
+        finally:
+            stand_in.leave(self._is_over)
+
+    def _run(self, pipeline: beam.Pipeline) -> None:
         # Waiting is done in a thread, because a job service that does not answer is waited for without an end.
         waiting = threading.Thread(target=self._submit, args=(pipeline,), daemon=True, name="job")
         waiting.start()
@@ -81,6 +108,7 @@ class PortableJob:
     def _submit(self, pipeline: beam.Pipeline) -> None:
         try:
             self._result = pipeline.run()
+            self._tell(job=self._result._job_id, endpoint=self._runner.portable.job_endpoint)
             self._result.wait_until_finish()
         except BaseException as error:  # noqa: BLE001 - `run` raises its root cause
             log.info("the job has ended", exc_info=error)
@@ -112,9 +140,12 @@ class PortableJob:
         """See that the job is over, and cancel what has not ended by itself; a sentence where that is not known."""
         asked: list[Asked] = [] if self._flink is None else [self._flink]
         if self._result is not None:
-            asked.insert(0, JobService(f"the job service at {self._runner.portable.job_endpoint}", self._result))
+            where = self._runner.portable.job_endpoint or "of this run"
+            service = JobService(f"the job service {where}", self._result._job_service, self._result._job_id)
+            asked.insert(0, service)
         left = end(asked, seconds)
         if left:
+            self._is_over = False
             warn(
                 f"it is not known that the job '{self._name}' has ended: {'; '.join(left)}: its workers build nothing "
                 "any more; see there, and cancel it where it still runs"
@@ -177,9 +208,18 @@ class PortableJob:
         meaning = None if says_refused(text, self._pool) else meaning_of(text)
         if meaning is not None:
             return DayError(f"{meaning}: {self._advice}")
-        if says_refused(text):
-            return self._unfit(f"the job service cannot reach {self._who_works}")
-        return None
+        return self._refused(text) if says_refused(text) else None
+
+    def _refused(self, text: str) -> DaedaError:
+        """A connection of the job service was refused, by workers or by Flink's JobManager: it rarely says by whom."""
+        if not says_refused(text, self._pool):
+            if self._flink is not None and not self._flink.answers():
+                return DayError(f"Flink's JobManager does not answer any more: {self._advice}")
+            if self._slots.began:
+                return DayError(
+                    f"the job service cannot reach the engine any more, or {self._who_works}: {self._advice}"
+                )
+        return self._unfit(f"the job service cannot reach {self._who_works}")
 
     def _unfit(self, sentence: str) -> DaedaError:
         """Wrong usage, unless days were built before."""

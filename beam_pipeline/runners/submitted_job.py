@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import grpc
-from apache_beam.portability.api import beam_job_api_pb2
+from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
 from daeda.errors import first_line
 
 # How long one question may take, and how long is waited between two.
 _ANSWER_SECONDS = 1.0
 _LOOK_SECONDS = 0.1
+_SILENT_SECONDS = 2.0
 _States = beam_job_api_pb2.JobState
 _ENDED_STATES = frozenset({"DONE", "FAILED", "CANCELLED", "DRAINED", "UPDATED"})
 # SUSPENDED is none of them: another JobManager goes on with the job.
@@ -52,14 +53,15 @@ class Asked(Protocol):
 
 @dataclass(frozen=True)
 class JobService:
-    """The job at its job service; `result` is what Beam's runner gave for it, None while it is submitted."""
+    """The job at its job service, by its id there."""
 
     name: str
-    result: Any
+    stub: Any
+    job_id: str
 
     def state(self) -> str | None:
         """The state of the job."""
-        request = beam_job_api_pb2.GetJobStateRequest(job_id=self.result._job_id)
+        request = beam_job_api_pb2.GetJobStateRequest(job_id=self.job_id)
         return str(_States.Enum.Name(self._ask("GetState", request).state))
 
     def has_ended(self) -> bool:
@@ -68,15 +70,21 @@ class JobService:
 
     def cancel(self) -> None:
         """Ask for its end."""
-        self._ask("Cancel", beam_job_api_pb2.CancelJobRequest(job_id=self.result._job_id))
+        self._ask("Cancel", beam_job_api_pb2.CancelJobRequest(job_id=self.job_id))
 
     def _ask(self, method: str, request: Any) -> Any:
         try:
             # Beam's own methods wait for an answer without an end.
-            return getattr(self.result._job_service, method)(request, timeout=_ANSWER_SECONDS)
+            return getattr(self.stub, method)(request, timeout=_ANSWER_SECONDS)
         except grpc.RpcError as error:
             details = getattr(error, "details", lambda: "")()
             raise NoAnswer(first_line(Exception(details) if details else error)) from None
+
+
+def job_service_at(endpoint: str, job_id: str) -> JobService:
+    """A job at the job service of an address."""
+    stub = beam_job_api_pb2_grpc.JobServiceStub(grpc.insecure_channel(endpoint))
+    return JobService(f"the job service at {endpoint}", stub, job_id)
 
 
 @dataclass(frozen=True)
@@ -103,14 +111,13 @@ class Flink:
         if job is not None:
             self._ask(f"/jobs/{job['jid']}?mode=cancel", "PATCH")
 
-    def root_cause(self) -> str | None:
-        """What Flink says of the last failure of the job, None where it says nothing."""
+    def answers(self) -> bool:
+        """Whether it answers at all."""
         try:
-            job = self._job()
-            told = {} if job is None else self._ask(f"/jobs/{job['jid']}/exceptions", "GET")
-            return told.get("root-exception")
+            self._job()
         except NoAnswer:
-            return None
+            return False
+        return True
 
     def _job(self) -> dict[str, Any] | None:
         jobs = self._ask("/jobs/overview", "GET").get("jobs", [])
@@ -131,7 +138,7 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def flink_at(master: str | None, job_name: str) -> Flink | None:
-    """Flink at the address of --flink_master; None where that names none."""
+    """Flink at the address of --flink_master, or of what was told of it; None where that names none."""
     if not master or master in _EMBEDDED:
         return None
     address = master if "://" in master else f"http://{master}"
@@ -140,7 +147,9 @@ def flink_at(master: str | None, job_name: str) -> Flink | None:
 
 def end(asked: list[Asked], seconds: float) -> list[str]:
     """Have a job ended within `seconds`, wherever it is known; returns what is not known to have ended, in clauses."""
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
+    # Who does not answer at all is not asked for as long as who says that the job goes on.
+    silent_until = {place.name: began + min(seconds, _SILENT_SECONDS) for place in asked}
     left = {place.name: (place, "") for place in asked}
     told: set[str] = set()
     while left:
@@ -149,13 +158,14 @@ def end(asked: list[Asked], seconds: float) -> list[str]:
                 if place.has_ended():
                     del left[name]
                     continue
+                silent_until[name] = began + seconds
                 left[name] = (place, f"{name} says {place.state()}")
                 if name not in told:
                     place.cancel()
                     told.add(name)
             except NoAnswer as error:
                 left[name] = (place, f"{name} does not answer ({error})")
-        if time.monotonic() > deadline:
+        if all(time.monotonic() > silent_until[name] for name in left):
             break
         time.sleep(_LOOK_SECONDS)
     return [clause for _, clause in left.values()]

@@ -2,6 +2,7 @@
 
     {"begin": 7, "what": "day 2024-01-02, operator 'o': function 'm:f'", "code": 1, "seconds": 600.0}
     {"end": 7}
+    {"survivor": 4711}
     {"word": 0}
 
 User code may end its process silently, or hold the interpreter so that nothing else in it runs. The supervisor
@@ -57,6 +58,11 @@ def die_with(parent: int) -> None:
 def report_exit_code(code: int) -> None:
     """The command has ended with this exit code; what follows only cleans up."""
     _send({"word": code})
+
+
+def report_survivor(process: int) -> None:
+    """A process that this one has started outlives it, and ends by itself: the supervisor leaves it alone."""
+    _send({"survivor": process})
 
 
 @contextlib.contextmanager

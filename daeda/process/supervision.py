@@ -27,7 +27,7 @@ from daeda.errors import Interrupted
 from daeda.process import interrupts
 from daeda.process.locks import is_stopped
 from daeda.process.messages import say
-from daeda.process.supervised import die_with, supervised_by_environment, supervised_through
+from daeda.process.supervised import die_with, report_survivor, supervised_by_environment, supervised_through
 
 # How long a command may take to stop after a signal, before it is killed; whoever sent the signal waits no longer.
 GRACE_SECONDS = 8.0
@@ -61,6 +61,7 @@ class Supervision:
     exited_at: float = 0.0
     calls: dict[int, _Call] = field(default_factory=dict)
     overdue: _Call | None = None
+    survivors: set[int] = field(default_factory=set)
     _incomplete_line: bytes = b""
     _polled_at: float = field(default_factory=time.monotonic)
     _open: bool = True
@@ -136,6 +137,10 @@ class Supervision:
             case {"begin": int(number), "what": str(what), "code": int(code), "seconds": seconds}:
                 limit = float(seconds) if isinstance(seconds, int | float) else None
                 self.calls[number] = _Call(what, code, limit, time.monotonic())
+            case {"survivor": int(process)}:
+                self.survivors.add(process)
+                # A driver has a supervisor of its own.
+                report_survivor(process)
             case {"end": int(number)}:
                 self.calls.pop(number, None)
             case _:
@@ -157,7 +162,7 @@ def supervised(name: str, command: Callable[[], int]) -> int:
     sys.stderr.flush()
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     # The children of a shell that became this process by `exec` are not ours to end.
-    spared = frozenset(_children())
+    spared = frozenset(children())
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     process = os.fork()
     if process == 0:
@@ -192,7 +197,7 @@ class _Supervisor:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         status = self._status()
         self._supervision.drain()
-        end_children(self._spared)
+        end_children(self._spared | self._supervision.survivors)
         if self._supervision.exit_code is None and self._signals:
             name = signal.Signals(self._signals[0]).name
             late = f": it did not stop within {GRACE_SECONDS:g} s, and was ended" if self._killed else ""
@@ -225,9 +230,9 @@ class _Supervisor:
 def end_children(spared: frozenset[int] = frozenset(), seconds: float = 2.0) -> None:
     """End every child process; for `seconds` they may end by themselves, then they are killed."""
     deadline = time.monotonic() + seconds
-    while children := set(_children()) - spared:
+    while left := set(children()) - spared:
         if time.monotonic() > deadline:
-            for child in children:
+            for child in left:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(child, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
@@ -238,7 +243,8 @@ def end_children(spared: frozenset[int] = frozenset(), seconds: float = 2.0) -> 
         time.sleep(0.02)
 
 
-def _children() -> list[int]:
+def children() -> list[int]:
+    """The child processes of this process that its main thread has started, or that were left to it."""
     try:
         text = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
     except OSError:

@@ -7,16 +7,25 @@ from pathlib import Path
 import pytest
 
 from tests.art_feed.conftest import ArtFeed, art_feed
+from tests.budget import LONG
+from tests.cases.case import engines
 from tests.cases.jobs import Entry, golden_entries, run_job
 from tests.cases.projects import project_entries
 
-__all__ = ["art_feed", "direct_days", "golden", "golden_days", "projects"]
+__all__ = ["art_feed", "direct_days", "golden", "golden_days", "golden_once", "projects"]
 
 
 @pytest.fixture(scope="session")
 def golden(tmp_path_factory: pytest.TempPathFactory) -> list[Entry]:
     """Every golden case with every engine."""
     return golden_entries(tmp_path_factory.mktemp("golden"))
+
+
+@pytest.fixture(scope="session")
+def golden_once(golden: list[Entry]) -> list[Entry]:
+    """Every golden case with one engine, the one and the other in turn; in `make long` with every one."""
+    number = len(engines())
+    return golden if LONG else [entry for at, entry in enumerate(golden) if at % number == at // number % number]
 
 
 @pytest.fixture(scope="session")

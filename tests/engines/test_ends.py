@@ -5,6 +5,7 @@ A job that is over is over: no worker builds, and Flink has finished the job, or
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import time
@@ -63,9 +64,9 @@ def states(log: Path) -> list[str]:
 
 
 def check_job_is_over(log: Path, since: float) -> None:
-    """The last job has ended, soon after `since`, and does not begin again."""
-    wait_until("the end of the job", lambda: states(log)[-1] in ("FINISHED", "CANCELED"), SECONDS_TO_END)
-    assert time.monotonic() - since < SECONDS_TO_END
+    """The last job has ended, soon after `since`: in no time more than the machine takes for all that it does."""
+    wait_until("the end of the job", lambda: states(log)[-1] in ("FINISHED", "CANCELED"))
+    assert time.monotonic() - since < SECONDS_TO_END * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def check_the_rest_is_built(project: TinyProject, service_dir: Path, days: int = DAYS) -> None:
@@ -118,17 +119,19 @@ def test_a_day_that_fails_twice_ends_the_run_and_the_job(
     assert left_in_staging(tmp_path / "output" / "ranking") == []
 
 
-def test_the_days_of_a_killed_driver_are_given_up(
+@pytest.mark.parametrize("form", FORMS)
+def test_the_job_of_a_killed_driver_ends(
     restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], log: Path, running: Running, slow: TinyProject,
-    skeleton: Path,
+    skeleton: Path, form: str,
 ) -> None:  # fmt: skip
-    process = running(*restarting, *forms["external"])
+    """Its days end without an error; where the driver was the worker, another process gives the job one."""
+    process = running(*restarting, *forms[form])
     wait_for(process, lambda: published(skeleton) and at_work(skeleton))
     since = time.monotonic()
     process.kill()
     process.communicate()
     check_job_is_over(log, since)
-    wait_until("the end of its days", lambda: not worker_processes(skeleton), SECONDS_TO_END)
+    wait_until("the end of its days", lambda: not worker_processes(skeleton))
     check_the_rest_is_built(slow, skeleton)
 
 
