@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.beam_pipeline.runners.conftest import left_in_staging, parts, run_skeleton
+from tests.beam_pipeline.runners.conftest import LOOPBACK, left_in_staging, parts, run_skeleton
 from tests.beam_pipeline.runners.slow_runs import (
     DAY_WORKERS,
     DAYS,
@@ -25,10 +25,11 @@ from tests.beam_pipeline.runners.slow_runs import (
     running,
     skeleton,
     slow,
+    slow_project,
     wait_for,
     worker_processes,
 )
-from tests.engines.flink import job_server
+from tests.engines.flink import Cluster, cluster, job_server
 from tests.engines.processes import wait_until
 from tests.projects import TinyProject
 
@@ -147,3 +148,47 @@ def test_a_killed_worker_costs_its_days(
     assert process.returncode == 0, stderr
     assert len(published(skeleton)) == DAYS
     assert sum(attempts.repeated.values()) <= DAY_WORKERS, attempts.repeated
+
+
+@pytest.mark.long
+def test_a_killed_task_manager_costs_the_days_at_work(flink_jars: Path, running: Running, tmp_path: Path) -> None:
+    project = slow_project(tmp_path / "fourteen", 14)
+    skeleton = project.root / "output" / "ranking"
+    with (
+        cluster(flink_jars, tmp_path / "cluster", configuration=RESTARTS) as two,
+        job_server(flink_jars, tmp_path, two.address) as address,
+    ):
+        process = running(*on_cluster(address, two), project=project)
+        attempts = Attempts(skeleton)
+        attempts.watch(process, lambda: len(published(skeleton)) >= 5 and at_work(skeleton), 300)
+        two.task_managers[1].kill()
+        two.start_task_manager(1)
+        attempts.watch_to_the_end(process, 300)
+        _, stderr = process.communicate()
+        assert process.returncode == 0, stderr
+        assert len(published(skeleton)) == 14
+        assert sum(attempts.repeated.values()) <= DAY_WORKERS, attempts.repeated
+        assert not two.running()
+    assert left_in_staging(skeleton) == []
+
+
+@pytest.mark.long
+def test_ctrl_c_ends_the_job_of_a_cluster(flink_jars: Path, running: Running, skeleton: Path, tmp_path: Path) -> None:
+    with (
+        cluster(flink_jars, tmp_path / "cluster", 1, slots=2, configuration=RESTARTS) as one,
+        job_server(flink_jars, tmp_path, one.address) as address,
+    ):
+        process = running(*on_cluster(address, one))
+        wait_for(process, lambda: published(skeleton), 300)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert "warning" not in stderr
+        # The driver has seen to it before it ended.
+        assert not one.running()
+
+
+def on_cluster(address: str, started: Cluster) -> tuple[str, ...]:
+    """Beam's flags for the job server of a cluster."""
+    where = ("--runner", "FlinkRunner", "--job_endpoint", address, "--flink_master", started.address)
+    return (*where, *LOOPBACK, "--parallelism", "2", "--worker-timeout", "300")
