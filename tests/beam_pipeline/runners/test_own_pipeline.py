@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -95,16 +96,6 @@ def test_the_manifest_says_what_each_operator_does(example: Path) -> None:
     assert set(fingerprint["inputs"]) == {"readings_of_the_day", "readings_before", "calibrations"}
 
 
-def test_a_transform_is_labelled_with_the_name_of_its_operator(tmp_path: Path) -> None:
-    code = """
-import beam_pipeline, own_pipeline
-with beam_pipeline.open_run("output", "sensors") as run:
-    print(beam_pipeline.RollingAggregate(own_pipeline.LAST_DAY, run).label, beam_pipeline.Days(["2024-03-02"]).label)
-"""
-    done = python(tmp_path, code)
-    assert done.stdout == "last_day Days\n", done.stderr
-
-
 def test_public_names_are_there_and_nothing_heavy_is_imported_for_them(tmp_path: Path) -> None:
     code = """
 import json, sys
@@ -129,53 +120,32 @@ print(json.dumps([before, found, beam_pipeline.__all__, told, hidden]))
 
 
 WITHOUT_SINK = """
-import pathlib, time
 import apache_beam as beam
 from beam_pipeline import Days, Scan, open_run
-import own_pipeline
-own_pipeline.make_data(pathlib.Path("."), 3)
-began = time.monotonic()
 try:
     with open_run("output", "sensors") as run, beam.Pipeline(runner="FnApiRunner") as pipeline:
         _ = pipeline | Days({days}) | Scan(own_pipeline.TODAY, run)
 except Exception as error:
     print(type(error).__name__, error)
 """
-
-
-def test_a_chain_without_a_sink_is_an_error_and_waits_for_nothing(tmp_path: Path) -> None:
-    done = python(tmp_path, WITHOUT_SINK.format(days=["2024-03-02"]))
-    assert done.stdout == "DayError 2024-03-02: not written: let the chain of operators end with a Sink\n", done.stderr
-    assert left_in_staging(tmp_path / "output" / "sensors") == []
-
-
-def test_a_second_day_does_not_wait_for_one_without_a_sink(tmp_path: Path) -> None:
-    done = python(tmp_path, WITHOUT_SINK.format(days=list(DAYS)))
-    assert done.stdout.startswith(
-        "DayError day 2024-03-03: the day 2024-03-02 before it has not been ended: let the chain of operators end with "
-        "a Sink, and put nothing between them that breaks fusion"
-    ), done.stderr
-    assert left_in_staging(tmp_path / "output" / "sensors") == []
-
-
-@pytest.mark.some(1)
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        (
-            "times = [one + datetime.timedelta(days=1) for one in times]",
-            "has rows outside of 2024-03-02 (its 'event_timestamp' goes from 2024-03-03",
-        ),
-        ("times[0] = None", "has 1 row without 'event_timestamp', which belong to no day"),
-        ("names[2] = 'fahrenheit'", "has no column 'celsius'"),
-    ],
-)
-def test_what_no_run_has_checked_is_checked_by_the_day(tmp_path: Path, change: str, told: str) -> None:
-    code = f"""
-import datetime, pathlib
+LABELLED = """
+import beam_pipeline
+with beam_pipeline.open_run("output", "sensors") as run:
+    print(beam_pipeline.RollingAggregate(own_pipeline.LAST_DAY, run).label, beam_pipeline.Days(["2024-03-02"]).label)
+"""
+OUT_OF_ORDER = """
+import apache_beam as beam
+from beam_pipeline import Days, PointInTimeJoin, Scan, Sink, open_run
+try:
+    with open_run("output", "sensors") as run, beam.Pipeline(runner="FnApiRunner") as pipeline:
+        days = pipeline | Days(["2024-03-02"]) | Scan(own_pipeline.TODAY, run)
+        _ = days | PointInTimeJoin(own_pipeline.OFFSET, run) | Sink(own_pipeline.WRITTEN, run)
+except Exception as error:
+    print(str(error).splitlines()[0])
+"""
+CHANGED = """
+import datetime
 import pyarrow.parquet as pq
-import own_pipeline
-own_pipeline.make_data(pathlib.Path("."), 3)
 path = "readings/dt=2024-03-02/" + pathlib.Path("readings/dt=2024-03-02").glob("*.parquet").__next__().name
 rows = pq.read_table(path, partitioning=None)
 names, times = rows.column_names, rows.column("event_timestamp").to_pylist()
@@ -188,30 +158,90 @@ try:
 except Exception as error:
     print(error)
 """
-    done = python(tmp_path, code)
-    assert "day 2024-03-02, operator 'readings_of_the_day': view 'readings': " in done.stdout, done.stderr
-    assert told in done.stdout
-    assert not list((tmp_path / "output/sensors").glob("skeleton/dt=*"))
-    assert left_in_staging(tmp_path / "output" / "sensors") == []
-
-
-def test_an_operator_out_of_order_is_told_by_name(tmp_path: Path) -> None:
-    code = """
-import pathlib
-import apache_beam as beam
-from beam_pipeline import Days, PointInTimeJoin, Scan, Sink, open_run
+# What the files become, and what is told of them.
+CHANGES = {
+    "another day": (
+        "times = [one + datetime.timedelta(days=1) for one in times]",
+        "has rows outside of 2024-03-02 (its 'event_timestamp' goes from 2024-03-03",
+    ),
+    "no time": ("times[0] = None", "has 1 row without 'event_timestamp', which belong to no day"),
+    "no column": ("names[2] = 'fahrenheit'", "has no column 'celsius'"),
+}
+PIPELINES = {
+    "labelled": LABELLED,
+    "without a sink": WITHOUT_SINK.format(days=["2024-03-02"]),
+    "two days without a sink": WITHOUT_SINK.format(days=list(DAYS)),
+    "out of order": OUT_OF_ORDER,
+    **{name: CHANGED.format(change=change) for name, (change, _) in CHANGES.items()},
+}
+# Runs them one after another, since Beam takes a second or two to import; each in a directory with data of its own.
+EACH = """
+import contextlib, io, json, os, pathlib, sys, traceback
+sys.path.insert(0, sys.argv[1])
 import own_pipeline
-own_pipeline.make_data(pathlib.Path("."), 3)
-try:
-    with open_run("output", "sensors") as run, beam.Pipeline(runner="FnApiRunner") as pipeline:
-        days = pipeline | Days(["2024-03-02"]) | Scan(own_pipeline.TODAY, run)
-        _ = days | PointInTimeJoin(own_pipeline.OFFSET, run) | Sink(own_pipeline.WRITTEN, run)
-except Exception as error:
-    print(str(error).splitlines()[0])
+told = {}
+for name, code in json.loads(sys.argv[2]).items():
+    os.mkdir(name)
+    os.chdir(name)
+    own_pipeline.make_data(pathlib.Path("."), 3)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(code, {"own_pipeline": own_pipeline, "pathlib": pathlib})
+    os.chdir("..")
+    told[name] = printed.getvalue()
+print(json.dumps(told))
 """
-    done = python(tmp_path, code)
-    assert done.stdout.startswith(
+
+
+@dataclass(frozen=True)
+class Pipelines:
+    """What each pipeline printed, and the directory that it had."""
+
+    directory: Path
+    printed: dict[str, str]
+
+    def output(self, name: str) -> Path:
+        return self.directory / name / "output" / "sensors"
+
+
+@pytest.fixture(scope="module")
+def pipelines(tmp_path_factory: pytest.TempPathFactory) -> Pipelines:
+    directory = tmp_path_factory.mktemp("pipelines")
+    words = [sys.executable, "-c", EACH, str(EXAMPLE), json.dumps(PIPELINES)]
+    done = subprocess.run(words, cwd=directory, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    return Pipelines(directory, json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_a_transform_is_labelled_with_the_name_of_its_operator(pipelines: Pipelines) -> None:
+    assert pipelines.printed["labelled"] == "last_day Days\n"
+
+
+def test_a_chain_without_a_sink_is_an_error_and_waits_for_nothing(pipelines: Pipelines) -> None:
+    told = pipelines.printed["without a sink"]
+    assert told == "DayError 2024-03-02: not written: let the chain of operators end with a Sink\n"
+    assert left_in_staging(pipelines.output("without a sink")) == []
+
+
+def test_a_second_day_does_not_wait_for_one_without_a_sink(pipelines: Pipelines) -> None:
+    assert pipelines.printed["two days without a sink"].startswith(
+        "DayError day 2024-03-03: the day 2024-03-02 before it has not been ended: let the chain of operators end with "
+        "a Sink, and put nothing between them that breaks fusion"
+    )
+    assert left_in_staging(pipelines.output("two days without a sink")) == []
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_no_run_has_checked_is_checked_by_the_day(pipelines: Pipelines, name: str) -> None:
+    told = pipelines.printed[name]
+    assert "day 2024-03-02, operator 'readings_of_the_day': view 'readings': " in told
+    assert CHANGES[name][1] in told
+    assert not list(pipelines.output(name).glob("skeleton/dt=*"))
+    assert left_in_staging(pipelines.output(name)) == []
+
+
+def test_an_operator_out_of_order_is_told_by_name(pipelines: Pipelines) -> None:
+    assert pipelines.printed["out of order"].startswith(
         "day 2024-03-02, operator 'offset_then': operator 'offset_then' (pit_join): no relation 'with_history' has "
         "been made before it: today"
-    ), done.stdout + done.stderr
-    assert left_in_staging(tmp_path / "output" / "sensors") == []
+    )
+    assert left_in_staging(pipelines.output("out of order")) == []
