@@ -43,9 +43,10 @@ REST = {
     "n": "int64", "x": "double", "d": "decimal(9, 2)", "s": "string", "w": "list<int64>", "b": "bool", "u": "uint16",
 }  # fmt: skip
 COLUMNS: dict[AggregateKind, tuple[str, ...]] = {
-    "count": ("", "x"), "count_distinct": ("n", "s", "x"), "sum": ("n", "x", "d"), "mean": ("x", "d", "u"),
-    "std": ("x", "u"), "min": ("x", "s", "d"), "max": ("x", "w", "b"), "first": ("s", "x"), "last": ("d", "w"),
-    "list": ("n", "x"), "last_distinct": ("n", "s"), "flatten_distinct": ("w",), "top_k": ("n", "s"),
+    "any": ("", "b"), "count": ("", "x"), "count_distinct": ("n", "s", "x"), "sum": ("n", "x", "d"),
+    "mean": ("x", "d", "u"), "std": ("x", "u"), "min": ("x", "s", "d"), "max": ("x", "w", "b"),
+    "first": ("s", "x"), "last": ("d", "w"), "list": ("n", "x"),
+    "last_distinct": ("n", "s"), "flatten_distinct": ("w",), "top_k": ("n", "s"),
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 from daeda.dtypes import DType
 from daeda.errors import ConfigError
 
-SingleKind = Literal["count", "count_distinct", "sum", "mean", "min", "max", "std", "first", "last"]
+SingleKind = Literal["any", "count", "count_distinct", "sum", "mean", "min", "max", "std", "first", "last"]
 ListKind = Literal["list", "last_distinct", "flatten_distinct", "top_k"]
 AggregateKind = Literal[SingleKind, ListKind]
 LIST_KINDS: frozenset[AggregateKind] = frozenset(get_args(ListKind))
@@ -45,15 +45,19 @@ class Kind:
     """
 
     meaning: str
-    takes: Literal["any type", "numbers", "lists"]
+    takes: Literal["any type", "booleans", "numbers", "lists"]
     result: Callable[[DType], DType]
-    empty: Literal["0", "NULL", "[]"]
+    empty: Literal["0", "false", "NULL", "[]"]
     order: Order
     counts_rows: bool = False
 
 
 def _int64(_: DType) -> DType:
     return DType("int64")
+
+
+def _boolean(_: DType) -> DType:
+    return DType("bool")
 
 
 def _double(_: DType) -> DType:
@@ -75,6 +79,10 @@ def _sum(source: DType) -> DType:
 
 
 KINDS: Mapping[AggregateKind, Kind] = {
+    "any": Kind(
+        "whether there is a row, or a value of the column that is true", "booleans", _boolean, "false", Order.FREE,
+        counts_rows=True,
+    ),
     "count": Kind(
         "rows, or values of the column that are not NULL", "any type", _int64, "0", Order.FREE, counts_rows=True
     ),
@@ -98,6 +106,7 @@ KINDS: Mapping[AggregateKind, Kind] = {
         "most frequent values; of equally frequent ones, the newest", "any type", _list, "[]", Order.DECIDES
     ),
 }  # fmt: skip
+_WITHOUT_COLUMN = f"without one there are only {', '.join(kind for kind, told in KINDS.items() if told.counts_rows)}"
 
 
 def output_type(kind: AggregateKind, source: DType | None, name: str) -> DType:
@@ -105,10 +114,12 @@ def output_type(kind: AggregateKind, source: DType | None, name: str) -> DType:
     told = KINDS[kind]
     if source is None:
         if not told.counts_rows:
-            raise ConfigError("an aggregate without a column can only count")
-        source = DType("int64")  # Rows are counted as if each had a number.
+            raise ConfigError(f"'{name}': {kind} needs a column of the history; {_WITHOUT_COLUMN}")
+        return told.result(DType("int64"))  # Rows are counted as if each had a number.
     if told.takes == "numbers" and not (source.is_integer or source.is_float or source.is_decimal):
         raise ConfigError(f"'{name}': {kind} needs numbers, found {source}")
+    if told.takes == "booleans" and source != DType("bool"):
+        raise ConfigError(f"'{name}': {kind} needs a boolean column, found {source}")
     if told.takes == "lists" and source.item is None:
         raise ConfigError(f"'{name}': {kind} needs a list column, found {source}")
     return told.result(source)
@@ -127,4 +138,4 @@ def check_parameters(kind: AggregateKind, column: str | None, max_length: int | 
     if kind not in LIST_KINDS and max_length is not None:
         raise ValueError(f"'max_length' belongs to list kinds and not to '{kind}': remove it")
     if column is None and not KINDS[kind].counts_rows:
-        raise ValueError(f"kind '{kind}' needs a 'column' of the history; only 'count' counts rows without one")
+        raise ValueError(f"kind '{kind}' needs a 'column' of the history; {_WITHOUT_COLUMN}")

@@ -60,7 +60,7 @@ _WRITTEN: Mapping[str, str] = {
 # What every operator has, and what is shown of it in a column of its own.
 _SHARED = frozenset({"name", "inputs", "output", "op_kind"})
 # Columns whose aggregates the reference shows the types of.
-_COLUMNS = ("int32", "decimal(12, 2)", "float", "string", "list<int64>")
+_COLUMNS = ("int32", "decimal(12, 2)", "float", "bool", "string", "list<int64>")
 _DEFAULT = re.compile(r" \(default: \d+\)")
 _PLAIN: Mapping[type, str] = {str: "text", int: "whole number", bool: "true or false", float: "number", dt.date: "day"}
 
@@ -321,7 +321,7 @@ def _types_of_aggregates() -> Iterator[str]:
     yield "### Types of aggregates\n"
     yield (
         "The type of the result, by that of the column; a column of a type without one is an error. `int32` stands for "
-        "every integer, `float` for `double` too, `string` for all that is neither number nor list. In "
+        "every integer, `float` for `double` too, `string` for all that is neither number, boolean nor list. In "
         "[which order](../semantics.md) rows of one time are shows only where it *decides*.\n"
     )
     yield f"| kind | {' | '.join(f'of `{name}`' for name in _COLUMNS)} | empty window | order of rows of one time |"

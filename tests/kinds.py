@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from daeda.aggregates import AggregateKind, output_type
+from daeda.aggregates import KINDS, AggregateKind, output_type
 from daeda.dtypes import DType
 from daeda.errors import ConfigError
 
@@ -12,6 +12,11 @@ from daeda.errors import ConfigError
 def kinds_of(dtype: str) -> list[AggregateKind]:
     """All kinds that an aggregate of a column of this type can have."""
     return [kind for kind in get_args(AggregateKind) if has(kind, dtype)]
+
+
+def kinds_of_rows() -> list[AggregateKind]:
+    """All kinds that do without a column."""
+    return [kind for kind in get_args(AggregateKind) if KINDS[kind].counts_rows]
 
 
 def has(kind: AggregateKind, dtype: str) -> bool:

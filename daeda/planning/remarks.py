@@ -94,8 +94,8 @@ def _only_value(column: ContractColumn, empty: str | None, seen: Sequence[_DaySe
         return None
     if all(fact.nulls == seen_day.manifest.rows for fact, seen_day in zip(known, filled, strict=True)):
         return "NULL"
-    if column.kind == "rolling" and empty == "0" and column.default is None and _always(known, "0"):
-        return "0"
+    if column.kind == "rolling" and empty in ("0", "false") and column.default is None and _always(known, empty):
+        return empty
     if column.default is not None and _always(known, str(column.default)):
         return f"its default {column.default!r}"
     parts = (path for seen_day in filled for path in seen_day.parts)

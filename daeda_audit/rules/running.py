@@ -24,6 +24,8 @@ def running(spec: AggregationSpec, values: Sequence[Any]) -> Running:
     """An empty aggregate over values that will enter by their number."""
     kind = spec.kind
     match kind:
+        case "any":
+            return Found(None if spec.column is None else values)
         case "count":
             return Count()
         case "count_distinct":
@@ -61,6 +63,29 @@ class Count:
     def value(self) -> int:
         """The number."""
         return self._number
+
+
+class Found:
+    """Whether a row is inside; with values, one whose value is true."""
+
+    def __init__(self, values: Sequence[bool] | None) -> None:
+        self._values = values
+        self._number = 0
+
+    def enter(self, row: int) -> None:
+        """One more, if it counts."""
+        self._number += self._counts(row)
+
+    def leave(self, row: int) -> None:
+        """One less, if it counts."""
+        self._number -= self._counts(row)
+
+    def _counts(self, row: int) -> bool:
+        return self._values is None or self._values[row]
+
+    def value(self) -> bool:
+        """Whether any counts."""
+        return self._number > 0
 
 
 class Distinct:

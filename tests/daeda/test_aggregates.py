@@ -20,8 +20,9 @@ from tests.oracle.rolling import aggregate as oracle
 Parameters = tuple[AggregateKind, str | None, int | None]
 ALL = get_args(AggregateKind)
 SEMANTICS = Path(__file__).parents[2] / "docs" / "semantics.md"
-EMPTY = {"0": 0, "NULL": None, "[]": []}
+EMPTY = {"0": 0, "false": False, "NULL": None, "[]": []}
 TYPES = {
+    "any": {"bool": "bool", "int64": None, "string": None, "list<bool>": None},
     "count": {"int32": "int64", "string": "int64", "list<int64>": "int64"},
     "count_distinct": {"double": "int64", "list<int64>": "int64"},
     "sum": {"uint8": "int64", "int64": "int64", "decimal(9, 2)": "decimal(38, 2)", "float": "double", "string": None,
@@ -57,7 +58,7 @@ def test_whatever_lists_kinds_lists_all_of_them() -> None:
 def test_an_empty_window_gives_what_is_told(kind: AggregateKind) -> None:
     """The oracle shares nothing with the registry, and the page is written by hand."""
     length = 3 if kind in LIST_KINDS else None
-    rows = [{"v": [1] if KINDS[kind].takes == "lists" else 1}] * 2
+    rows = [{"v": {"lists": [1], "booleans": True}.get(KINDS[kind].takes, 1)}] * 2
     assert oracle(kind, rows, "v", length, "newest_first") is not None
     assert oracle(kind, [], "v", length, "newest_first") == EMPTY[KINDS[kind].empty]
     assert table_of_kinds()[kind] == KINDS[kind].empty
@@ -68,7 +69,7 @@ def test_an_empty_window_gives_what_is_told(kind: AggregateKind) -> None:
 def test_the_type_follows_from_the_type_of_the_column(kind: AggregateKind) -> None:
     for source, wanted in TYPES[kind].items():
         if wanted is None:
-            what = "a list column" if kind == "flatten_distinct" else "numbers"
+            what = {"lists": "a list column", "booleans": "a boolean column"}.get(KINDS[kind].takes, "numbers")
             with pytest.raises(ConfigError, match=f"^'x': {kind} needs {what}, found {re.escape(source)}$"):
                 output_type(kind, DType.parse(source), "x")
         else:
@@ -76,10 +77,12 @@ def test_the_type_follows_from_the_type_of_the_column(kind: AggregateKind) -> No
             assert (dtype, dtype.item) == (DType.parse(wanted), DType.parse(wanted).item)
 
 
-def test_only_counting_does_without_a_column() -> None:
-    assert [kind for kind in ALL if KINDS[kind].counts_rows] == ["count"]
+def test_a_few_kinds_do_without_a_column() -> None:
+    assert [kind for kind in ALL if KINDS[kind].counts_rows] == ["any", "count"]
+    assert output_type("any", None, "x") == DType("bool")
     assert output_type("count", None, "x") == DType("int64")
-    with pytest.raises(ConfigError, match=r"^an aggregate without a column can only count$"):
+    sentence = r"^'x': last needs a column of the history; without one there are only any, count$"
+    with pytest.raises(ConfigError, match=sentence):
         output_type("last", None, "x")
 
 
@@ -88,7 +91,10 @@ def test_only_counting_does_without_a_column() -> None:
     [
         ("kind 'list' needs a 'max_length': the newest that many items are kept", ("list", "v", None)),
         ("'max_length' belongs to list kinds and not to 'sum': remove it", ("sum", "v", 3)),
-        ("kind 'sum' needs a 'column' of the history; only 'count' counts rows without one", ("sum", None, None)),
+        (
+            "kind 'sum' needs a 'column' of the history; without one there are only any, count",
+            ("sum", None, None),
+        ),
     ],
 )
 def test_parameters_have_to_fit_the_kind(
@@ -109,5 +115,7 @@ def test_the_order_of_tied_rows_shows_where_it_decides_and_in_the_bits_of_a_nan(
 
 def table_of_kinds() -> dict[str, str]:
     """By kind the last cell of the page's table, what an empty window gives."""
-    rows = re.findall(r"^\| (`[^|]*`) \|[^|]*\| (0|NULL|\[\]) \|$", SEMANTICS.read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| (`[^|]*`) \|[^|]*\| (0|false|NULL|\[\]) \|$", SEMANTICS.read_text(encoding="utf-8"), re.MULTILINE
+    )
     return {kind: empty for kinds, empty in rows for kind in re.findall(r"`(\w+)`", kinds)}

@@ -42,6 +42,7 @@ Swap = Callable[[Operator], Operator]
 
 SPECS: dict[str, tuple[dict[str, Any], str]] = {
     "events": ({"kind": "count", "windows": ["6h", "1d"]}, "int64"),
+    "lately": ({"kind": "any", "window": "30m"}, "bool"),
     "spent": ({"kind": "sum", "column": "amount", "window": "1d"}, "double"),
     "mean_spent": ({"kind": "mean", "column": "amount", "window": "1d"}, "double"),
     "spread": ({"kind": "std", "column": "amount", "window": "unbounded"}, "double"),

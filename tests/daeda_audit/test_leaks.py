@@ -118,7 +118,9 @@ OPERATORS: dict[str, tuple[Callable[[Operator], Operator], set[str]]] = {
     "ttl ignored": (changing(PointInTimeJoin, ttl=None), {"price", "label"}),
     "created ignored in a look-up": (changing(PointInTimeJoin, created=None), {"price", "label"}),
     "created ignored in a history": (changing(RollingAggregate, created=None), {"clicks", "click_tags"}),
-    "windows a day too long": (changing(RollingAggregate, aggregates=longer), {"events_6h", "events_1d", "clicks"}),
+    "windows a day too long": (
+        changing(RollingAggregate, aggregates=longer), {"events_6h", "events_1d", "clicks", "lately"}
+    ),
     "where ignored": (changing(Filter, predicate=always_true), {"(rows)", "liked_items"}),
     "ties in another order": (
         changing(PointInTimeJoin, tie_order=lambda operator: operator.tie_order[::-1]), {"price", "label"}
@@ -298,7 +300,7 @@ PATCHES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], set[str]]] = {
     "(t - W, t] for [t - W, t)": (patch_rolling_inclusive, {"events_6h", "recent_items", "clicks", "spent"}),
     "tie order of a history flipped": (patch_rolling_ties, {"recent_items", "item_trail", "last_item"}),
     "windows one unit too long": (patch_windows_by_a_unit, {"events_6h", "events_1d"}),
-    "windows half an hour too long": (patch_windows_by_half_an_hour, {"events_6h", "events_1d", "clicks"}),
+    "windows half an hour too long": (patch_windows_by_half_an_hour, {"events_6h", "events_1d", "clicks", "lately"}),
     "ttl one unit too long": (patch_ttl_by_a_unit, {"price"}),
     "the day an hour late": (patch_day, {"(rows)"}),
 }

@@ -66,12 +66,14 @@ def is_inside(now, past, history_time, window, created):
 
 def aggregate(kind, rows, column, max_length, order):
     """The aggregate of the rows of one window, which are newest first."""
-    if kind == "count" and column is None:
-        return len(rows)
+    if column is None:
+        return {"any": bool(rows), "count": len(rows)}[kind]
     values = [row[column] for row in rows if row[column] is not None]  # no kind collects NULLs
     if kind in LIST_KINDS:
         finished = collect(kind, values)[:max_length]
         return finished if order == "newest_first" else finished[::-1]
+    if kind == "any":
+        return True in values
     if kind == "count":
         return len(values)
     if kind == "count_distinct":

@@ -148,6 +148,8 @@ def _single(column: _Column, kind: SingleKind, windows: Sequence[Bounds]) -> lis
     """An aggregate that gives one value, over each of the windows."""
     values = column.values
     match kind:
+        case "any":
+            return [pa.array(found) for found in _found(values, windows)]
         case "count":
             return [pa.array(window.hi - window.lo) for window in windows]
         case "count_distinct":
@@ -170,6 +172,15 @@ def _single(column: _Column, kind: SingleKind, windows: Sequence[Bounds]) -> lis
             return [_taken(values, part, window) for part, window in zip(parts, windows, strict=True)]
         case _:
             assert_never(kind)
+
+
+def _found(values: pa.Array | None, windows: Sequence[Bounds]) -> list[Bools]:
+    """Whether each window has a value that is true; without `values`, a row."""
+    if values is None:
+        return [~_fewer(window, 1) for window in windows]
+    before = np.zeros(len(values) + 1, dtype=np.int64)
+    np.cumsum(values.to_numpy(zero_copy_only=False), out=before[1:])
+    return [before[window.hi] > before[window.lo] for window in windows]
 
 
 def _sums(sums: Sequence[WindowSums], windows: Sequence[Bounds]) -> list[pa.Array]:

@@ -106,6 +106,8 @@ def _of_copies(
 def _output_type(wanted: WindowedAggregate, history: History) -> pa.DataType:
     source = None if wanted.column is None else history.columns[wanted.column].type
     match wanted.kind:
+        case "any":
+            return pa.bool_()
         case "count" | "count_distinct":
             return pa.int64()
         case "mean" | "std":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import assert_never
+from typing import Literal, assert_never
 
 import polars as pl
 
@@ -75,18 +75,38 @@ def aggregate_columns(past: Past, aggregates: Sequence[WindowedAggregate]) -> li
         column = None if name is None else _Column(past.entity, past.columns[name], past.windows)
         for index, wanted in enumerate(aggregates):
             if wanted.column == name:
-                rows = past.windows[wanted.window].rows
-                results[index] = rows if column is None else _result(column, wanted)
+                windows = past.windows[wanted.window]
+                results[index] = _of_rows(windows, wanted) if column is None else _result(column, wanted)
     return [results[index] for index in range(len(aggregates))]
+
+
+def _of_rows(windows: Windows, wanted: WindowedAggregate) -> pl.Series:
+    """An aggregate that does without a column."""
+    return windows.rows > 0 if wanted.kind == "any" else windows.rows
 
 
 def _result(column: _Column, wanted: WindowedAggregate) -> pl.Series:
     windows, kind = column.windows[wanted.window], wanted.kind
     match kind:
+        case "any":
+            return windows.within(running_count(column.values)).rows > 0
         case "count":
             return windows.rows
         case "count_distinct":
             return distinct_counts(column.items, windows)
+        case "sum" | "mean" | "std":
+            return _summed(column, kind, wanted)
+        case "first" | "last" | "min" | "max":
+            return column.values.gather(_row(column, kind, windows))
+        case "list" | "last_distinct" | "flatten_distinct" | "top_k":
+            return _list(column, kind, wanted)
+        case _:
+            assert_never(kind)
+
+
+def _summed(column: _Column, kind: Literal["sum", "mean", "std"], wanted: WindowedAggregate) -> pl.Series:
+    windows = column.windows[wanted.window]
+    match kind:
         case "sum":
             total, outside = sums(column.numbers, windows)
             if outside is not None and outside.any():
@@ -96,16 +116,21 @@ def _result(column: _Column, wanted: WindowedAggregate) -> pl.Series:
             return _unless_fewer(means(column.numbers, windows), windows, 1)
         case "std":
             return _unless_fewer(deviations(column.numbers, windows), windows, 2)
+        case _:
+            assert_never(kind)
+
+
+def _row(column: _Column, kind: Literal["first", "last", "min", "max"], windows: Windows) -> pl.Series:
+    """The row of each window whose value is taken, NULL where the window is empty."""
+    match kind:
         case "first":
-            return column.values.gather(_unless_fewer(windows.lo, windows, 1))
+            return _unless_fewer(windows.lo, windows, 1)
         case "last":
-            return column.values.gather(_unless_fewer(windows.hi - 1, windows, 1))
+            return _unless_fewer(windows.hi - 1, windows, 1)
         case "max":
-            return column.values.gather(rows_of_greatest(column.values, windows))
+            return rows_of_greatest(column.values, windows)
         case "min":
-            return column.values.gather(rows_of_greatest(column.values, windows, least=True))
-        case "list" | "last_distinct" | "flatten_distinct" | "top_k":
-            return _list(column, kind, wanted)
+            return rows_of_greatest(column.values, windows, least=True)
         case _:
             assert_never(kind)
 

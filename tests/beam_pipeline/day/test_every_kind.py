@@ -29,6 +29,9 @@ CLICKS = {
 }  # fmt: skip
 # Name: kind, column, window and other entries of the spec, and the type that the contract declares.
 SPECS: dict[str, tuple[str, str | None, str, dict[str, Any], str]] = {
+    "clicked": ("any", None, "90m", {}, "bool"),
+    "bought_lately": ("any", "bought", "90m", {}, "bool"),
+    "late_any": ("any", None, "90m", {}, "bool"),
     "clicks": ("count", None, "36h", {}, "int64"),
     "notes": ("count", "note", "unbounded", {}, "int64"),
     "different_notes": ("count_distinct", "note", "36h", {}, "int64"),

@@ -23,7 +23,7 @@ from daeda.operators.temporal import Aggregate
 from tests.beam_pipeline.day.one_day import NOON, Case, Row, Time, in_the_oracle, in_the_product
 from tests.beam_pipeline.windows.numpy_engine.cases import same
 from tests.budget import examples
-from tests.kinds import kinds_of
+from tests.kinds import kinds_of, kinds_of_rows
 
 TIMES = [Time("timestamp[ms]", "ms"), Time(), Time("timestamp[ns]", "ns"), Time("int64", "s"), Time("int64", "ms")]
 WINDOWS = ["unbounded", "1d", "3s", "1500ms", "2us", "7ns", "400w"]
@@ -31,6 +31,7 @@ STEPS = [0, 0, 7, 1_000, 2_000, 1_500_000_000, 3_000_000_000, 86_400_000_000_000
 KEYS = {"int64": st.sampled_from([None, 1, 2, 3]), "string": st.sampled_from([None, "a", "A", "é", ""])}
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "int64": st.sampled_from([None, -1, 0, 7]),
+    "bool": st.sampled_from([None, False, True]),
     "double": st.sampled_from([None, -math.inf, -0.0, 0.0, 0.1, 1e16, math.inf, math.nan]),
     "string": st.sampled_from([None, "", "a", "Z", "é"]),
     "decimal(5, 2)": st.sampled_from([None, Decimal("-1.50"), Decimal("999.99"), Decimal("0.01")]),
@@ -73,7 +74,9 @@ def aggregates(draw: st.DrawFn, rest: dict[str, str]) -> tuple[Aggregate, ...]:
                     order=draw(st.sampled_from(["newest_first", "oldest_first"])) if listed else "newest_first",
                 )
             )
-    return (*made, Aggregate(name="rows", kind="count", window=Duration.parse(draw(st.sampled_from(WINDOWS)))))
+    windows = st.sampled_from(WINDOWS).map(Duration.parse)
+    made += [Aggregate(name=kind, kind=kind, window=draw(windows)) for kind in kinds_of_rows()]
+    return tuple(made)
 
 
 def is_seven_or_c(row: Row) -> bool | None:
@@ -143,9 +146,9 @@ def aggregate(kind: str, column: str | None, window: str = "unbounded", most: in
 
 
 EVERY = (
-    aggregate("count", None), aggregate("count_distinct", "v", "1m"), aggregate("sum", "v", "1m"),
-    aggregate("mean", "v"), aggregate("std", "v", "1m"), aggregate("min", "v", "1m"), aggregate("max", "v"),
-    aggregate("first", "v", "1m"), aggregate("last", "v"), aggregate("list", "v", most=5),
+    aggregate("any", None, "1m"), aggregate("count", None), aggregate("count_distinct", "v", "1m"),
+    aggregate("sum", "v", "1m"), aggregate("mean", "v"), aggregate("std", "v", "1m"), aggregate("min", "v", "1m"),
+    aggregate("max", "v"), aggregate("first", "v", "1m"), aggregate("last", "v"), aggregate("list", "v", most=5),
     aggregate("last_distinct", "v", most=9), aggregate("top_k", "v", "1m", 4), aggregate("top_k", "v", most=4),
     aggregate("flatten_distinct", "w", "1m", 7),
 )  # fmt: skip

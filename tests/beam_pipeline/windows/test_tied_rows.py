@@ -21,6 +21,7 @@ from tests.kinds import has
 QUIET, OTHER = (struct.unpack("<d", struct.pack("<Q", bits))[0] for bits in (0x7FF8000000000001, 0x7FF8000000000002))
 TEN = Decimal("0.10")
 COLUMNS: dict[str, tuple[str, list[Any]]] = {
+    "booleans": ("bool", [False, True, False]),
     "integers": ("int64", [3, 1, 2]),
     "doubles": ("double", [0.1, 1e16, -1e16]),
     "doubles with NaN": ("double", [math.nan, 1.0, math.inf]),

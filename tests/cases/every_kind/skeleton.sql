@@ -25,14 +25,16 @@ SELECT
   event_timestamp,
   item,
   amount,
-  stars
+  stars,
+  liked
 FROM (
   SELECT
     CAST(user_id AS BIGINT) AS user_id,
     CAST(event_timestamp AS TIMESTAMP) AS event_timestamp,
     CAST(item AS TEXT) AS item,
     CAST(amount + CAST('0.0' AS DOUBLE) AS DOUBLE) AS amount,
-    CAST(stars AS INT) AS stars
+    CAST(stars AS INT) AS stars,
+    CAST(liked AS BOOLEAN) AS liked
   FROM READ_PARQUET(['events/**/*.parquet'], hive_partitioning := FALSE)
 ) AS s
 WHERE
@@ -111,6 +113,7 @@ SELECT
       THEN -9223372036854775807
     END
   ) AS __time,
+  h.liked,
   h.amount,
   h.item,
   h.stars
@@ -183,6 +186,8 @@ COPY (
     CAST(item AS TEXT) AS item,
     CAST(events_6h AS BIGINT) AS events_6h,
     CAST(events_unbounded AS BIGINT) AS events_unbounded,
+    CAST(active AS BOOLEAN) AS active,
+    CAST(praised AS BOOLEAN) AS praised,
     CAST(amounts AS BIGINT) AS amounts,
     CAST(items AS BIGINT) AS items,
     CAST(spent AS DOUBLE) AS spent,
@@ -206,6 +211,8 @@ COPY (
       item,
       events_6h,
       events_unbounded,
+      active,
+      praised,
       amounts,
       items,
       spent,
@@ -233,6 +240,7 @@ COPY (
     ) AS f0
     POSITIONAL JOIN (
       SELECT
+        active,
         amounts,
         distinct_items,
         events_6h,
@@ -244,6 +252,7 @@ COPY (
         least,
         mean_amount,
         most,
+        praised,
         spent,
         spread,
         stars_sum,

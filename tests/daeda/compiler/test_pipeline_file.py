@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from daeda.aggregates import LIST_KINDS, AggregateKind
+from daeda.aggregates import KINDS, LIST_KINDS, AggregateKind
 from daeda.catalog.project import ProjectPaths, load_project
 from daeda.compiler.compile import compile_project, project_dag
 from daeda.compiler.pipeline_file import edited_path, load_edited, pipeline_text, write_generated
@@ -109,7 +109,7 @@ def aggregates(draw: st.DrawFn) -> Aggregate:
     return Aggregate(
         name=draw(NAMES),
         kind=kind,
-        column=draw(NAMES if kind != "count" else either(NAMES)),
+        column=draw(either(NAMES) if KINDS[kind].counts_rows else NAMES),
         window=draw(SPANS),
         max_length=draw(st.integers(1, 10**6)) if kind in LIST_KINDS else None,
         order=draw(st.sampled_from(["newest_first", "oldest_first"])),

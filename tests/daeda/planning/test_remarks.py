@@ -98,3 +98,16 @@ def test_keys_of_two_kinds_make_columns_that_hold_nothing(tmp_path: Path, capsys
         "column 'recent_items' (rolling) is an empty list in each of 4 rows: no row of its history lies in the window "
         f"of any row; {asked}",
     ]
+
+
+def test_a_window_that_never_holds_a_row_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = project_of(tmp_path)
+    spec = {"name": "active", "entity": "user", "history": {"view": "events"}, "kind": "any", "window": "1d"}
+    made.aggregations["aggregation_specs"].append({**spec, "where": "item_id > 1000"})
+    made.service["columns"].append({"name": "active", "kind": "rolling", "dtype": "bool"})
+    made.runtime["output_columns"].append("active")
+    made.write().write_data()
+    assert [line.partition(": ")[2] for line in warnings(made, capsys)] == [
+        "column 'active' (rolling) is false in each of 4 rows: no row of its history lies in the window of any row; do "
+        "the keys of both sides hold the same ids?"
+    ]

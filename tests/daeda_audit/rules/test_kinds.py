@@ -21,11 +21,13 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "doubles": DOUBLES.map(lambda value: value if value is None else value + 0.0),
     "integers": st.one_of(st.none(), st.integers(-5, 5)),
     "decimals": st.one_of(st.none(), st.decimals(-99, 99, places=2).map(Decimal)),
+    "booleans": st.sampled_from([None, False, True]),
     "texts": st.one_of(st.none(), st.sampled_from(["", "a", "b", "é"])),
     "lists": st.one_of(st.none(), st.lists(st.one_of(st.none(), st.integers(0, 4)), max_size=4)),
 }
 DTYPES = {
-    "doubles": "double", "integers": "int64", "decimals": "decimal(4, 2)", "texts": "string", "lists": "list<int64>",
+    "doubles": "double", "integers": "int64", "decimals": "decimal(4, 2)", "texts": "string",
+    "booleans": "bool", "lists": "list<int64>",
 }  # fmt: skip
 KINDS = {name: kinds_of(dtype) for name, dtype in DTYPES.items()}
 

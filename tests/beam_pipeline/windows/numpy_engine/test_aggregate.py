@@ -17,7 +17,7 @@ from daeda.dtypes import describe_arrow
 from daeda.errors import DayError
 from tests.beam_pipeline.windows.numpy_engine.cases import LATE_NAMES, check, history_of, in_order, probes_of
 from tests.budget import examples
-from tests.kinds import kinds_of
+from tests.kinds import kinds_of, kinds_of_rows
 
 ENTITIES = [-5, 0, 7, 2**40]
 WINDOWS = [0, 1, 3, 7, 2**63 - 1, 2**64 + 5, None]
@@ -88,7 +88,7 @@ def aggregates(draw, name):
         WindowedAggregate(f"{kind} {n}", kind, "v", draw(window), draw(st.integers(1, 5)), draw(st.booleans()))
         for n, kind in enumerate(lists)
     ]
-    wanted += [WindowedAggregate("rows", "count", None, draw(window))]
+    wanted += [WindowedAggregate(f"{kind} of rows", kind, None, draw(window)) for kind in kinds_of_rows()]
     wanted += [WindowedAggregate("others", "top_k", "k", draw(window), 2)]
     return wanted
 

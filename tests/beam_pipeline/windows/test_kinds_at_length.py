@@ -1,0 +1,63 @@
+"""Kinds that are tried at length in every run, not in long ones alone: both engines and the audit against the oracle.
+
+Times are few, so that rows tie and lie on both edges of a window; values are those at which a kind could go wrong.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from beam_pipeline.windows.contract import WindowedAggregate
+from daeda.aggregates import AggregateKind
+from daeda.settings.aggregations import AggregationSpec
+from daeda_audit.rules.running import running
+from daeda_audit.rules.sweep import walk
+from tests.beam_pipeline.windows.numpy_engine.cases import LATE_NAMES, NAMES, answers, check, in_order, same
+from tests.beam_pipeline.windows.numpy_engine.test_aggregate import VALUES, late_rows_of, rows_of
+
+# By kind the values of test_aggregate that it is tried on; "" stands for no column.
+COLUMNS: dict[AggregateKind, tuple[str, ...]] = {"any": ("", "bool")}
+CASES = 150
+SPINE = st.lists(st.tuples(st.sampled_from([-5, 0, 7, 99]), st.integers(-8, 12)), max_size=10)
+WINDOWS = st.sampled_from([0, 1, 3, 7, None])
+TRIED = [(kind, column, late) for kind, columns in COLUMNS.items() for column in columns for late in (False, True)]
+
+
+@pytest.mark.parametrize(("kind", "column", "late"), TRIED)
+@settings(max_examples=CASES, deadline=None)
+@given(data=st.data())
+def test_the_oracle_agrees(kind: AggregateKind, column: str, late: bool, data: st.DataObject) -> None:
+    dtype, values = VALUES[column or "int64"]
+    rows = data.draw(late_rows_of(values, st.sampled_from([-1, 0, 0, 2, 9])) if late else rows_of(values))
+    spine = data.draw(SPINE)
+    wanted = [
+        WindowedAggregate(f"x_{number}", kind, "v" if column else None, data.draw(WINDOWS)) for number in range(2)
+    ]
+    names = LATE_NAMES if late else NAMES
+    check(rows, spine, dtype, wanted, names)
+    for one in wanted:
+        assert_the_audit_agrees(rows, sorted(spine), one, names)
+
+
+def assert_the_audit_agrees(rows: Any, spine: Any, wanted: WindowedAggregate, names: tuple[str, ...]) -> None:
+    spec = AggregationSpec.model_validate(
+        {"name": "x", "entity": "user", "history": {"view": "v"}, "kind": wanted.kind, "window": "1d"}
+        | ({} if wanted.column is None else {"column": wanted.column})
+    )
+    place = {name: number for number, name in enumerate(names)}
+    known = place.get("known", place["t"])
+    found = []
+    for entity in dict.fromkeys(entity for entity, _ in spine):
+        held = [row for row in in_order(rows) if row[0] == entity and row[known] is not None]
+        if wanted.column is not None:
+            held = [row for row in held if row[place[wanted.column]] is not None]
+        values = [None if wanted.column is None else row[place[wanted.column]] for row in held]
+        asked = [now for other, now in spine if other == entity]
+        times, seen_from = ([row[number] for row in held] for number in (place["t"], known))
+        found += walk(times, seen_from, wanted.window, asked, running(spec, values))
+    for value, expected in zip(found, answers(in_order(rows), spine, wanted, names), strict=True):
+        assert same(wanted.kind, value, expected), (wanted, value, expected)
