@@ -79,7 +79,7 @@ class PartWorker:
             result: PartResult = enrich_part(task, vectors)
         except DaedaError as error:
             # Its own errors are results too: Ray Data would add its advice to them.
-            result = error
+            result = error if isinstance(error, WorkerUnfit) else self._fitness.told_from_here(error)
         except Exception as error:  # noqa: BLE001 - told by the driver, unless another actor has done the part
             traceback.print_exc()
             result = Unforeseen(f"the enrichment failed: {type(error).__name__}: {first_line(error)}")

@@ -99,8 +99,7 @@ def limits_on(requested: RayEnvelope, address: str) -> tuple[RayLimits, str]:
             int(node["Resources"].get("memory", 0)),
             int(node["Resources"].get("object_store_memory", 0)),
         )
-        for node in ray.nodes()  # type: ignore[no-untyped-call]
-        if node["Alive"]
+        for node in _nodes_alive()
     ]
     if not any(node.cpus for node in nodes):
         raise InputError(
@@ -111,33 +110,45 @@ def limits_on(requested: RayEnvelope, address: str) -> tuple[RayLimits, str]:
 
 
 def check_nodes(fitness: Fitness, limits: RayLimits, check: Callable[[], None]) -> None:
-    """Raise InputError with a line for each node that cannot work for the run; of one that is lost meanwhile nothing is
-    asked. `check` is called while nodes are waited for.
+    """Raise InputError with a line for each node that cannot work for the run, whatever is missing there; one that is
+    lost meanwhile is passed over. `check` is called while nodes are waited for.
     """
     by_value: Any = ray.cloudpickle
     by_value.register_pickle_by_value(here)
     try:
         look: Any = ray.remote(num_cpus=0, max_retries=0)(here.look)
-        asked = [
+        asked = {
             look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(
                 fitness.directory, PACKAGES, CODE
-            )
+            ): node
             for node in limits.nodes
-        ]
+        }
     finally:
         by_value.unregister_pickle_by_value(here)
     problems = []
-    waiting = asked
+    waiting = list(asked)
     while waiting:
         check()
         ready, waiting = ray.wait(waiting, timeout=POLL_SECONDS)
         for answer in ready:
-            with contextlib.suppress(ray.exceptions.TaskUnschedulableError, ray.exceptions.WorkerCrashedError):
-                problem = fitness.problem(ray.get(answer))
-                if problem is not None:
-                    problems.append(problem)
+            problem = _problem(fitness, answer, asked[answer])
+            if problem is not None:
+                problems.append(problem)
     if problems:
         raise InputError(*dict.fromkeys(problems))
+
+
+def _problem(fitness: Fitness, answer: Any, node: str) -> str | None:
+    try:
+        seen: Any = ray.get(answer)
+    except ray.exceptions.RayError as error:
+        alive = [one for one in _nodes_alive() if one["NodeID"] == node]
+        return f"the worker on {alive[0]['NodeManagerAddress']} does not answer: {first_line(error)}" if alive else None
+    return fitness.problem(seen)
+
+
+def _nodes_alive() -> list[dict[str, Any]]:
+    return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
 
 
 def _report_node() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from daeda.errors import DaedaError
 from enrich.ray.here import look
 
 # What decides the bytes of a part.
@@ -15,8 +17,9 @@ CODE = "enrich"
 
 @dataclass(frozen=True)
 class Fitness:
-    """What every node must have: the run's own directory, these versions, and this code."""
+    """What every node must have: the run's own directory, these versions, and this code; `host` is the driver's."""
 
+    host: str
     directory: str
     versions: Mapping[str, str]
     code: str
@@ -25,7 +28,12 @@ class Fitness:
     def of_the_driver(cls, directory: str) -> Fitness:
         """What this process has."""
         here = look(directory, PACKAGES, CODE)
-        return cls(directory, here["versions"], here["code"])
+        return cls(here["host"], directory, here["versions"], here["code"])
+
+    def told_from_here(self, error: DaedaError) -> DaedaError:
+        """An error of this process, with the name of its host where that is not the driver's."""
+        host = socket.gethostname()
+        return error if host == self.host else error.with_sentence(f"the worker on {host}: {error}")
 
     def problem_here(self) -> str | None:
         """The sentence for this process, None where it can work for the run."""

@@ -55,6 +55,8 @@ def _explained() -> Iterator[None]:
     except Exception as error:
         cause = explained(error)
         if cause is not error:
+            # Without its servers everything fails somehow.
+            check_node()
             check_head()
         raise cause from error
 
@@ -105,7 +107,7 @@ class PartStream:
         """Return when an actor has come for its first part: what passed until then is start-up, and of no day."""
         begun = self._queue.begun.remote()
         # A stream that has ended has an error to tell, instead of its next receipt.
-        while self._thread.is_alive() and not ray.wait([begun], timeout=POLL_SECONDS)[0]:
+        while self._thread.is_alive() and self._failure is None and not ray.wait([begun], timeout=POLL_SECONDS)[0]:
             check_node()
             check_cluster()
             time_limit.check()

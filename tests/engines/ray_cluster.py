@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,7 @@ class RayCluster:
     root: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="rc-")))
     token: str = field(default_factory=lambda: secrets.token_hex(32))
     address: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
     nodes: dict[str, RayNode] = field(default_factory=dict)
 
     @property
@@ -120,7 +121,7 @@ class RayCluster:
         """A head, and nodes at these addresses, whatever became of those that were there; no others."""
         if HEAD not in self.nodes or not self.nodes[HEAD].alive:
             self.end()
-            self.start(HEAD)
+            self.start(HEAD, **self.settings)
         for address in set(self.nodes) - {HEAD, *addresses}:
             self.nodes.pop(address).kill()
         for address in addresses:
@@ -166,9 +167,9 @@ class RayCluster:
 
 
 @contextlib.contextmanager
-def ray_cluster() -> Iterator[RayCluster]:
-    """A cluster, which has no node yet."""
-    cluster = RayCluster()
+def ray_cluster(**settings: str) -> Iterator[RayCluster]:
+    """A cluster, which has no node yet; its head will have these variables."""
+    cluster = RayCluster(settings=settings)
     try:
         yield cluster
     finally:
@@ -177,7 +178,7 @@ def ray_cluster() -> Iterator[RayCluster]:
 
 @dataclass
 class ClusterScene:
-    """Two days of a skeleton of twelve parts each, a store, a cluster, and the wanted bytes, of a Ray of one's own."""
+    """Two days of a skeleton of twelve parts each, a store, a cluster, and the wanted bytes, of a plain loop."""
 
     root: Path
     cluster: RayCluster
@@ -185,38 +186,37 @@ class ClusterScene:
 
     @classmethod
     def make(cls, root: Path, cluster: RayCluster) -> ClusterScene:
-        """Build the days by a Ray of the run's own."""
-        from tests.enrich.tiny_project import write_project
+        """The project, with nothing enriched."""
+        from tests.enrich.tiny_project import enriched_by_hand, write_project
 
         (root / "begun").mkdir(parents=True)
         write_project(root)
         (root / "slow.py").write_text(SLOW)
-        scene = cls(root, cluster)
-        code, _stdout, stderr = ended(scene.start("-m", "enrich", joins=False))
-        assert code == 0, stderr
-        scene.wanted = bytes_of_days(scene.service_dir, "enriched")
-        assert len(scene.wanted) == 2
-        scene.clear()
-        return scene
+        return cls(root, cluster, enriched_by_hand(root))
 
     @property
     def service_dir(self) -> Path:
         return self.root / "output" / "likes"
 
     def start(
-        self, *words: str, joins: bool = True, seconds: float = 0.25, head_seconds: float = 30.0, **environment: str
+        self, *words: str, seconds: float = 0.25, head_seconds: float = 30.0, **environment: str
     ) -> subprocess.Popen[str]:
         """Start a run; it takes so many seconds for each part."""
         for begun in (self.root / "begun").iterdir():
             begun.unlink()
-        address = ("--ray-address", self.cluster.address) if joins else ()
         command = [sys.executable, *(words or ("slow.py",)), "--runtime-config-path", "config/training/runtime.yaml"]
         times = {"PART_SECONDS": str(seconds), "HEAD_SECONDS": str(head_seconds)}
-        tokens = self.cluster.environment if joins else {}
         return subprocess.Popen(
-            [*command, "--on-stale", "keep", *address],
+            [*command, "--on-stale", "keep", "--ray-address", self.cluster.address],
             cwd=self.root,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "TZ": "UTC", **times, **tokens, **environment},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(REPOSITORY),
+                "TZ": "UTC",
+                **times,
+                **self.cluster.environment,
+                **environment,
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

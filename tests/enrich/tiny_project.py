@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,12 @@ from daeda.compiler.compile import compile_runnable
 from daeda.dataset.layout import Layout, part_name
 from daeda.dataset.manifest import ColumnStatistics, Fingerprint, Manifest, Part
 from daeda.operators.dag import Dag
+from enrich.part.part import enrich_part
+from enrich.part.skeleton import needed_ids
+from enrich.part.task import PartTask
+from enrich.preload import vector_columns
+from enrich.store.store import open_store
+from enrich.store.vectors import DayVectors
 
 DAYS = (dt.date(2024, 1, 1), dt.date(2024, 1, 2))
 PARTS = 12
@@ -136,6 +143,25 @@ def write_skeleton(root: Path, day: dt.date, changed: Mapping[int, pa.Table] | N
     manifest = Manifest("likes", "skeleton", day.isoformat(), rows, tuple(parts), tuple(facts), fingerprint)
     (directory / "_manifest.json").write_text(manifest.to_json())
     return directory
+
+
+def enriched_by_hand(root: Path) -> dict[str, dict[str, str]]:
+    """The digest of every part of the enriched days, by day and name: what a plain loop over the parts writes."""
+    project, dag = opened(root)
+    store = open_store("items", str(root / "data" / "items.lance"), "id", "vec", 4, 1)
+    columns = vector_columns(dag)
+    days: dict[str, dict[str, str]] = {}
+    for day in DAYS:
+        skeleton = Layout(project.service_dir).day_dir("skeleton", day)
+        paths = [Path(str(skeleton / part_name(number))) for number in range(PARTS)]
+        vectors = {"items": DayVectors.load(store, store.row_map(), needed_ids(paths, columns))}
+        with tempfile.TemporaryDirectory() as scratch:
+            days[f"dt={day}"] = {
+                path.name: enrich_part(PartTask(str(path), f"{scratch}/part", number, 1000, columns), vectors).sha256
+                for number, path in enumerate(paths)
+            }
+    store.close()
+    return days
 
 
 def opened(root: Path, **settings: Any) -> tuple[Project, Dag]:

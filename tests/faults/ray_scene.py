@@ -83,17 +83,12 @@ class RayScene:
     @classmethod
     def make(cls, root: Path) -> RayScene:
         sys.path.insert(0, str(REPOSITORY / "tests" / "enrich"))
-        from tests.enrich.tiny_project import write_project
+        from tests.enrich.tiny_project import enriched_by_hand, write_project
 
         root.mkdir(parents=True, exist_ok=True)
         write_project(root)
         (root / "slow.py").write_text(SLOW)
-        scene = cls(root)
-        scene.run_to_its_end()
-        scene.wanted = bytes_of_days(scene.service_dir, "enriched")
-        assert len(scene.wanted) == 2
-        shutil.rmtree(scene.service_dir / "enriched")
-        return scene
+        return cls(root, enriched_by_hand(root))
 
     @property
     def service_dir(self) -> Path:
