@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from daeda.dataset.publish.staging import refuse_stranger
+from daeda.errors import Interrupted
 from daeda.process.printable import printable_lines
 
 # Logs of failed runs that are kept; the oldest go first.
@@ -40,6 +41,10 @@ def job_log(path: Path) -> Iterator[None]:
     try:
         yield
         path.unlink()
+    except Interrupted:
+        # Who interrupts a run has nothing to look for in it.
+        path.unlink()
+        raise
     finally:
         root.removeHandler(file)
         file.close()
@@ -68,5 +73,5 @@ def _remove_old(directory: Path) -> None:
     logs = sorted(directory.glob("run-*.log"))
     for path in logs[:-_MOST_LOGS]:
         path.unlink(missing_ok=True)
-    if not logs:
+    if not any(directory.iterdir()):
         directory.rmdir()

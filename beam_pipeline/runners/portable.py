@@ -144,8 +144,9 @@ class PortableJob:
             service = JobService(f"the job service {where}", self._result._job_service, self._result._job_id)
             asked.insert(0, service)
         left = end(asked, seconds)
+        # One that is just being submitted is not known by anybody yet.
+        self._is_over = not left and (self._result is not None or self._ended.is_set())
         if left:
-            self._is_over = False
             warn(
                 f"it is not known that the job '{self._name}' has ended: {'; '.join(left)}: its workers build nothing "
                 "any more; see there, and cancel it where it still runs"

@@ -1,0 +1,152 @@
+"""Whether a job has ended, asked of those who know it, and what is said where they do not answer."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from beam_pipeline.runners.submitted_job import Flink, NoAnswer, end, flink_at
+from tests.beam_pipeline.runners.conftest import free_port
+
+
+@dataclass
+class Place:
+    """Somebody who knows a job that ends when it is cancelled, or never, or who says nothing."""
+
+    name: str = "the job service"
+    running: bool = True
+    answers: bool = True
+    heeds: bool = True
+    cancelled: int = 0
+
+    def state(self) -> str:
+        return "RUNNING" if self.running else "DONE"
+
+    def has_ended(self) -> bool:
+        if not self.answers:
+            raise NoAnswer("connection refused")
+        return not self.running
+
+    def cancel(self) -> None:
+        self.cancelled += 1
+        self.running = self.running and not self.heeds
+
+
+def test_a_job_that_has_ended_is_not_cancelled() -> None:
+    place = Place(running=False)
+    assert end([place], 5) == []
+    assert place.cancelled == 0
+
+
+def test_a_job_that_runs_is_cancelled_once_everywhere() -> None:
+    places = [Place("the job service"), Place("Flink at x")]
+    assert end(list(places), 5) == []
+    assert [place.cancelled for place in places] == [1, 1]
+
+
+def test_what_says_that_the_job_goes_on_is_told() -> None:
+    place = Place(heeds=False)
+    assert end([place], 0.3) == ["the job service says RUNNING"]
+    assert place.cancelled == 1
+
+
+def test_who_does_not_answer_is_asked_for_a_shorter_time() -> None:
+    began = time.monotonic()
+    assert end([Place(answers=False), Place("Flink at x")], 60) == [
+        "the job service does not answer (connection refused)"
+    ]
+    assert time.monotonic() - began < 30
+
+
+def test_where_nobody_knows_the_job_there_is_nothing_to_say() -> None:
+    assert end([], 5) == []
+
+
+@dataclass
+class Rest:
+    """Flink's REST, with these jobs."""
+
+    jobs: list[dict[str, Any]] = field(default_factory=list)
+    body: bytes | None = None
+    asked: list[str] = field(default_factory=list)
+    address: str = ""
+
+
+@pytest.fixture
+def rest() -> Iterator[Rest]:
+    served = Rest()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._answer(200, served.body or json.dumps({"jobs": served.jobs}).encode())
+
+        def do_PATCH(self) -> None:
+            served.asked.append(self.path)
+            for job in served.jobs:
+                if job["jid"] in self.path:
+                    job["state"] = "CANCELED"
+            self._answer(202, b"{}")
+
+        def _answer(self, code: int, body: bytes) -> None:
+            self.send_response(code)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_words: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("localhost", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        served.address = f"localhost:{server.server_port}"
+        yield served
+        server.shutdown()
+
+
+def flink(address: str) -> Flink:
+    there = flink_at(address, "daeda-job")
+    assert there is not None
+    return there
+
+
+@pytest.mark.parametrize("state", ["RUNNING", "RESTARTING", "SUSPENDED", "CANCELLING"])
+def test_a_job_of_this_name_is_cancelled_in_flink_and_no_other(rest: Rest, state: str) -> None:
+    rest.jobs = [
+        {"jid": "a1", "name": "another", "state": "RUNNING"}, {"jid": "b2", "name": "daeda-job", "state": state}
+    ]  # fmt: skip
+    assert not flink(rest.address).has_ended()
+    assert end([flink(f"http://{rest.address}/")], 30) == []
+    assert rest.asked == ["/jobs/b2?mode=cancel"]
+    assert rest.jobs[0]["state"] == "RUNNING"
+
+
+def test_a_job_that_flink_does_not_know_was_not_begun(rest: Rest) -> None:
+    assert flink(rest.address).state() is None
+    assert end([flink(rest.address)], 5) == []
+    assert rest.asked == []
+
+
+@pytest.mark.parametrize("body", [b"no JSON", b"\xff", b"<html>"])
+def test_something_else_at_that_address_gives_no_answer(rest: Rest, body: bytes) -> None:
+    rest.body = body
+    with pytest.raises(NoAnswer):
+        flink(rest.address).state()
+    assert not flink(rest.address).answers()
+
+
+def test_nobody_at_that_address_gives_no_answer() -> None:
+    there = flink(f"localhost:{free_port()}")
+    with pytest.raises(NoAnswer):
+        there.has_ended()
+    assert not there.answers()
+
+
+@pytest.mark.parametrize("master", [None, "", "[auto]", "[local]"])
+def test_an_embedded_flink_is_not_asked(master: str | None) -> None:
+    assert flink_at(master, "daeda-job") is None
