@@ -129,7 +129,7 @@ class PortableJob:
                 self._slots.stop(Late(late))
                 return
             told.look()
-            if self._slots.occupied:
+            if self._slots.any_occupied:
                 seen = time.monotonic()
             elif time.monotonic() - seen > self._worker_timeout:
                 self._lost = True

@@ -2,11 +2,17 @@
 
     <run>/run.lock        held by the driver as long as it lives
     <run>/slots/0, 1 …    one file per day worker; the day that holds its lock is at work
+    <run>/slots/turn      held by the one process whose day is the next to get a slot; the others wait for it
+    <run>/slots/left      grows by a byte whenever a day gives its slot back
     <run>/stop.json       why the run is stopping; the first cause stays
 
 A slot is a `flock`: the kernel gives it back when the process that holds it ends, however it ends, so a worker that
-was killed blocks nobody. A day waits by trying: whichever waiting day tries first gets a free slot, so there is no
-order of days here, unlike in `ThreadDaySlots`.
+was killed blocks nobody.
+
+Waiting costs nothing where it can be left to the kernel. In each process one thread asks for slots, for all days that
+wait there, the earliest first. It waits for its turn in a `flock` that blocks; only the process whose turn it is looks
+for a free slot: through all of them when a day has left, and now and then, since a killed one leaves no byte.
+Between processes there is no order of days, unlike in `ThreadDaySlots`.
 """
 
 from __future__ import annotations
@@ -20,7 +26,7 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +36,13 @@ from daeda.storage.regular import read_regular
 
 _STOP = "stop.json"
 _SLOTS = "slots"
-# How often a waiting day tries, and how often a day at work looks whether the run is stopping.
+_TURN, _LEFT = "turn", "left"
+# How often the process whose turn it is looks whether a day has left, and how often it tries all slots in any case.
 _TRY_SECONDS = 0.05
+_TRY_ALL_SECONDS = 1.0
+# How long a process that has got a slot leaves the turn to others.
+_PAUSE_SECONDS = 0.01
+# How often a process with days looks whether the run is stopping.
 _LOOK_SECONDS = 0.25
 
 
@@ -47,22 +58,36 @@ class _Inside:
     interrupt: Callable[[], None]
 
 
+@dataclass(eq=False)
+class _Waiting:
+    """A day of this process that waits, until it has got the open file of a slot."""
+
+    day: dt.date
+    descriptor: int | None = None
+
+
 class SharedDaySlots:
     """So many `slots` for the days of a run, whichever processes and threads they are in."""
 
     def __init__(self, run_dir: Path, slots: int) -> None:
         self._run_dir = run_dir
-        self._slots = [run_dir / _SLOTS / str(number) for number in range(slots)]
-        self._lock = threading.Lock()
+        self._directory = run_dir / _SLOTS
+        self._slots = [self._directory / str(number) for number in range(slots)]
+        # Notified when a waiting day has got a slot, and when the run is stopping.
+        self._changed = threading.Condition()
         self._inside: dict[str, _Inside] = {}
+        self._waiting: list[_Waiting] = []
         self._looking = False
+        self._asking = False
+        self._over = False
         self._cause: BaseException | None = None
+        self._last_occupied = 0
 
     def open(self) -> SharedDaySlots:
         """Make the files of the slots; done once, by the driver."""
-        for slot in self._slots:
-            slot.parent.mkdir(exist_ok=True)
-            slot.touch()
+        self._directory.mkdir(exist_ok=True)
+        for path in (*self._slots, self._directory / _TURN, self._directory / _LEFT):
+            path.touch()
         return self
 
     @property
@@ -87,32 +112,40 @@ class SharedDaySlots:
         """How many days are at work now."""
         return sum(_is_taken(slot) for slot in self._slots)
 
+    @property
+    def any_occupied(self) -> bool:
+        """Whether any day is at work now; mostly one look tells, at the slot that was taken the last time."""
+        places = len(self._slots)
+        for place in ((self._last_occupied + further) % places for further in range(places)):
+            if _is_taken(self._slots[place]):
+                self._last_occupied = place
+                return True
+        return False
+
     def enter(self, day: dt.date, attempt: str, interrupt: Callable[[], None]) -> None:
         """Wait for a slot; `interrupt` is called from another thread when the run stops. Raises Stopped."""
-        while True:
+        self.check()
+        descriptor = self._wait(_Waiting(day))
+        try:
+            # A run that began to stop in between has perhaps already counted this slot as free.
             self.check()
-            for slot in self._slots:
-                descriptor = _locked(slot, fcntl.LOCK_EX)
-                if descriptor is None:
-                    continue
-                try:
-                    # A run that began to stop in between has perhaps already counted this slot as free.
-                    self.check()
-                    os.truncate(descriptor, 0)
-                    os.write(descriptor, day.isoformat().encode())
-                except BaseException:
-                    os.close(descriptor)
-                    raise
-                self._count_in(attempt, _Inside(descriptor, interrupt))
-                return
-            time.sleep(_TRY_SECONDS)
+            os.truncate(descriptor, 0)
+            os.write(descriptor, day.isoformat().encode())
+        except BaseException:
+            os.close(descriptor)
+            raise
+        with self._changed:
+            self._inside[attempt] = _Inside(descriptor, interrupt)
+            self._begin_threads()
 
     def leave(self, attempt: str) -> None:
         """Give the slot back; a second call does nothing."""
-        with self._lock:
+        with self._changed:
             inside = self._inside.pop(attempt, None)
         if inside is not None:
             os.close(inside.descriptor)
+            with contextlib.suppress(FileNotFoundError):  # the driver has ended, and has cleared the run away
+                _append_byte(self._directory / _LEFT)
 
     def check(self) -> None:
         """Raise Stopped when the run is stopping, or when its driver has ended."""
@@ -129,7 +162,7 @@ class SharedDaySlots:
     def wait_until_empty(self, seconds: float) -> bool:
         """Whether all days, in all processes, have left within `seconds`."""
         deadline = time.monotonic() + seconds
-        while self.occupied:
+        while self.any_occupied:
             if time.monotonic() > deadline:
                 return False
             if self.cause is not None:
@@ -140,19 +173,19 @@ class SharedDaySlots:
     def _stopping(self) -> bool:
         return self._cause is not None or (self._run_dir / _STOP).exists() or not driver_alive(self._run_dir)
 
-    def _count_in(self, attempt: str, inside: _Inside) -> None:
-        """Count the day in; one thread per process looks for a stop as long as any day is inside."""
-        with self._lock:
-            self._inside[attempt] = inside
-            if self._looking:
-                return
+    def _begin_threads(self) -> None:
+        """One thread looks for a stop as long as any day is here, another asks for slots as long as any waits."""
+        if not self._looking:
             self._looking = True
-        threading.Thread(target=self._look, daemon=True, name="day slots").start()
+            threading.Thread(target=self._look, daemon=True, name="day slots").start()
+        if self._waiting and not self._asking:
+            self._asking = True
+            threading.Thread(target=self._ask, daemon=True, name="turn for a day slot").start()
 
     def _look(self) -> None:
         while True:
-            with self._lock:
-                if not self._inside:
+            with self._changed:
+                if not self._inside and not self._waiting:
                     self._looking = False
                     return
             if self._stopping():
@@ -160,11 +193,99 @@ class SharedDaySlots:
             time.sleep(_LOOK_SECONDS)
 
     def _interrupt(self) -> None:
-        with self._lock:
+        with self._changed:
+            self._over = True
+            self._changed.notify_all()
             interrupts = [inside.interrupt for inside in self._inside.values()]
         for interrupt in interrupts:
             with contextlib.suppress(Exception):  # a day that has just ended has nothing left to interrupt
                 interrupt()
+
+    def _wait(self, waiting: _Waiting) -> int:
+        """The open file of a slot, once a day has got it; raises Stopped when the run is stopping."""
+        with self._changed:
+            self._waiting.append(waiting)
+            self._begin_threads()
+            self._changed.wait_for(lambda: waiting.descriptor is not None or self._over)
+            if waiting.descriptor is None:
+                self._waiting.remove(waiting)
+                raise Stopped("the run is stopping")
+            return waiting.descriptor
+
+    def _ask(self) -> None:
+        """Get slots for the days that wait in this process, one each time that it is its turn."""
+        while self._asks_on():
+            try:
+                with _turn(self._directory / _TURN):
+                    descriptor = self._free_slot()
+            except FileNotFoundError:
+                # The driver has ended, and has cleared the run away.
+                self._interrupt()
+                continue
+            if descriptor is not None:
+                self._give(descriptor)
+                time.sleep(_PAUSE_SECONDS)
+
+    def _asks_on(self) -> bool:
+        with self._changed:
+            self._asking = bool(self._waiting) and not self._over
+            return self._asking
+
+    def _free_slot(self) -> int | None:
+        """The open file of a free slot, looked for as long as a day waits for it here."""
+        seen, tried = -1, 0.0
+        while True:
+            with self._changed:
+                if not self._waiting or self._over:
+                    return None
+            # Asked before the slots are: a day that leaves behind this look is seen by the next one.
+            left, now = _fresh_size(self._directory / _LEFT), time.monotonic()
+            if left != seen or now - tried > _TRY_ALL_SECONDS:
+                seen, tried = left, now
+                for slot in self._slots:
+                    descriptor = _locked(slot, fcntl.LOCK_EX)
+                    if descriptor is not None:
+                        return descriptor
+            time.sleep(_TRY_SECONDS)
+
+    def _give(self, descriptor: int) -> None:
+        with self._changed:
+            if self._waiting and not self._over:
+                earliest = min(self._waiting, key=lambda waiting: waiting.day)
+                self._waiting.remove(earliest)
+                earliest.descriptor = descriptor
+                self._changed.notify_all()
+                return
+        # Whoever waited has gone.
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _turn(path: Path) -> Iterator[None]:
+    """Wait in the kernel until it is the turn of this process, and keep it within the block."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _append_byte(path: Path) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+    try:
+        os.write(descriptor, b".")
+    finally:
+        os.close(descriptor)
+
+
+def _fresh_size(path: Path) -> int:
+    # Opened, since NFS asks the server then, and else believes for seconds what it knows.
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return os.fstat(descriptor).st_size
+    finally:
+        os.close(descriptor)
 
 
 def _locked(slot: Path, how: int) -> int | None:

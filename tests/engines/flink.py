@@ -76,7 +76,7 @@ class Cluster:
     """A JobManager and TaskManagers of so many `slots` each; any of them can be killed and started again.
 
     `inside` are words before the program of a TaskManager, by its number, that put it on a host of its own, whose
-    address `hosts` has; the JobManager is on `host`.
+    address `hosts` has; the JobManager is on `host`. A cluster that `has_beam` needs no jars of a job.
     """
 
     jars: Path
@@ -86,6 +86,7 @@ class Cluster:
     host: str = "localhost"
     hosts: Mapping[int, str] = field(default_factory=dict)
     inside: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    has_beam: bool = False
     job_manager: Server | None = None
     task_managers: dict[int, Server] = field(default_factory=dict)
 
@@ -136,6 +137,11 @@ class Cluster:
         """The jobs that have not ended."""
         return {job for job, state in self.jobs().items() if state not in ("FINISHED", "FAILED", "CANCELED")}
 
+    def cancel(self, job: str) -> None:
+        """Ask for the end of a job."""
+        request = urllib.request.Request(f"http://{self.address}/jobs/{job}?mode=cancel", method="PATCH")
+        urllib.request.urlopen(request, timeout=10).close()
+
     def task_manager_names(self) -> set[str]:
         """The TaskManagers that the JobManager counts."""
         return {one["id"] for one in self.asked("taskmanagers")["taskmanagers"]}
@@ -152,7 +158,8 @@ class Cluster:
         directory = self.directory / f"configuration-{self._started}"
         settings = {
             "jobmanager": {
-                "rpc": {"address": self.host, "port": self.rpc_port}, "bind-host": self.host,
+                # The JobManager's own parts call it localhost, wherever others reach it.
+                "rpc": {"address": self.host, "port": self.rpc_port}, "bind-host": "0.0.0.0",
                 "memory": {"process": {"size": "1g"}},
             },
             "rest": {"address": self.host, "port": self.rest_port, "bind-address": self.host},
@@ -165,8 +172,8 @@ class Cluster:
         return write_configuration(directory, {**settings, **self.configuration})
 
     def _jars_of_flink(self) -> list[Path]:
-        # A cluster has no Beam: it comes with a job.
-        return sorted(path for path in self.jars.glob("*.jar") if not path.name.startswith("beam-"))
+        jars = sorted(self.jars.glob("*.jar"))
+        return jars if self.has_beam else [path for path in jars if not path.name.startswith("beam-")]
 
     def _log(self, name: str) -> Path:
         self._started += 1

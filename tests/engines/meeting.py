@@ -46,15 +46,13 @@ def meet(times):
 
 
 class Meeting:
-    """`days` days, of which `together` have to be at work at once."""
+    """`days` days, of which `together` have to be at work at once; each takes `seconds`."""
 
-    def __init__(self, root: Path, days: int, together: int) -> None:
+    def __init__(self, root: Path, days: int, together: int, seconds: float = _LOOK_SECONDS) -> None:
         self._directory = root / "meeting"
         for name in ("inside", "begun", "met"):
             (self._directory / name).mkdir(parents=True)
-        source = _SOURCE.format(
-            meeting=str(self._directory), together=together, seconds=_SECONDS_TO_MEET, look=_LOOK_SECONDS
-        )
+        source = _SOURCE.format(meeting=str(self._directory), together=together, seconds=_SECONDS_TO_MEET, look=seconds)
         project = FunctionProject(root / "project")
         project.calls(source, "meet", ["event_timestamp"], "timestamp[us]")
         first = dt.datetime(2024, 1, 2, 12)
@@ -71,5 +69,7 @@ class Meeting:
 
     @property
     def attempts(self) -> int:
-        """How many attempts have come to the end of the meeting."""
-        return len(list((self._directory / "met").iterdir()))
+        """How many attempts have begun the meeting."""
+        return len(
+            {path.name.split(".")[1] for name in ("inside", "met") for path in (self._directory / name).iterdir()}
+        )

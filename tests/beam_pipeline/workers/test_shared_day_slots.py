@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -91,6 +92,93 @@ def test_a_killed_process_gives_its_place_back(run_dir: Path) -> None:
         for process in held:
             process.kill()
             process.communicate()
+
+
+# A process whose days wait, and that says how often it opened or asked about a file of the run within two seconds.
+WAITING = """
+import datetime as dt, json, os, sys, threading, time
+from pathlib import Path
+from beam_pipeline.workers.shared_day_slots import SharedDaySlots
+asked = [0]
+def count(event, arguments):
+    if event == "open" and str(arguments[0]).startswith(sys.argv[1]):
+        asked[0] += 1
+slots = SharedDaySlots(Path(sys.argv[1]), int(sys.argv[2]))
+for number in range(int(sys.argv[3])):
+    enter = lambda number=number: slots.enter(dt.date(2024, 1, 1), str(number), lambda: None)
+    threading.Thread(target=enter, daemon=True).start()
+time.sleep(1)
+sys.addaudithook(count)
+time.sleep(2)
+print(json.dumps(asked[0]), flush=True)
+sys.stdin.read()
+os._exit(0)
+"""
+
+
+def test_waiting_costs_the_same_for_any_number_of_days_and_of_slots(run_dir: Path) -> None:
+    slots = SharedDaySlots(run_dir, 50).open()
+    for number in range(50):
+        slots.enter(DAY, str(number), lambda: None)
+    # The second process waits for the turn of the first.
+    words = [sys.executable, "-c", WAITING, str(run_dir), "50", "40"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    asking = [subprocess.Popen(words, cwd=REPOSITORY, text=True, **pipes) for _ in range(2)]
+    # Both stay until both have counted, so that neither gets the turn of the other.
+    opened = sorted(int(process.stdout.readline()) for process in asking)  # type: ignore[union-attr]
+    for process in asking:
+        process.communicate(timeout=60)
+    # Four looks a second at the driver; who has the turn, 20 at what has left, and one through all slots.
+    assert opened[0] <= 2 * 4 + 2
+    assert opened[1] <= 2 * (4 + 20 + 50) + 50 + 2
+    for number in range(50):
+        slots.leave(str(number))
+
+
+def test_a_free_slot_goes_to_the_earliest_day_of_a_process(run_dir: Path) -> None:
+    slots = SharedDaySlots(run_dir, 1).open()
+    slots.enter(DAY, "first", lambda: None)
+    entered: list[str] = []
+
+    def enter(day: int) -> None:
+        slots.enter(DAY.replace(day=day), str(day), lambda: None)
+        entered.append(str(day))
+
+    threads = [threading.Thread(target=enter, args=(day,)) for day in (9, 5, 7)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: len(slots._waiting) == 3)
+    slots.leave("first")
+    for number, day in enumerate(("5", "7", "9"), 1):
+        wait_until(lambda number=number: len(entered) == number)
+        assert entered[-1] == day
+        slots.leave(day)
+    for thread in threads:
+        thread.join()
+
+
+def test_days_that_wait_hear_that_the_run_stops(run_dir: Path) -> None:
+    """Also those whose process has not got its turn."""
+    slots, there = SharedDaySlots(run_dir, 1).open(), SharedDaySlots(run_dir, 1)
+    slots.enter(DAY, "a day", lambda: None)
+    ended: list[BaseException] = []
+
+    def wait(waiting: SharedDaySlots) -> None:
+        try:
+            waiting.enter(DAY, "another", lambda: None)
+        except Stopped as error:
+            ended.append(error)
+
+    threads = [threading.Thread(target=wait, args=(waiting,)) for waiting in (slots, there, there)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: len(slots._waiting) + len(there._waiting) == 3)
+    slots.stop(DayError("no"))
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+    assert len(ended) == 3
+    slots.leave("a day")
 
 
 def test_the_first_cause_of_any_process_stops_all_and_stays(run_dir: Path) -> None:
