@@ -2,14 +2,13 @@
 
 Such a job asks for workers at an address of the driver. When nobody listens there any more it fails, and an engine that
 starts failed jobs again does so for ever. So the driver of such a job starts this process, tells it what the job is,
-and says goodbye at its own end. Where the pipe ends without that, the driver was killed: then this process cancels the
-job where that can be done, and gives it workers until it has ended. Their days see that the run is over, and end
-without an error.
+and ends it when the job is over. Where the pipe ends first, the driver was killed, or does not know that it is: then
+this process cancels the job where that can be done, and gives it workers until it has ended. Their days see that the
+run is over, and end without an error.
 
     {"name": "daeda-…", "flink": "localhost:8081", "servers": [4711]}
     {"pool": "localhost:4712"}
     {"job": "ID", "endpoint": "localhost:8099"}
-    {"goodbye": true}
 
 Job servers that the driver has started itself end with it, and with them a Flink inside of them.
 """
@@ -58,7 +57,7 @@ class StandIn:
     def leave(self, is_over: bool) -> None:
         """The driver ends; where its job `is_over`, there is nothing left to do."""
         if is_over:
-            self.tell(goodbye=True)
+            self._process.kill()
         assert self._process.stdin is not None
         with suppress(OSError):
             self._process.stdin.close()
@@ -71,12 +70,11 @@ def main() -> int:
     told: dict[str, Any] = {}
     for line in sys.stdin.buffer:
         told |= json.loads(line)
-    if "goodbye" not in told:
-        for server in told.get("servers", ()):
-            with suppress(ProcessLookupError):
-                os.kill(server, signal.SIGKILL)
-        if "pool" in told:
-            _stand_in(told)
+    for server in told.get("servers", ()):
+        with suppress(ProcessLookupError):
+            os.kill(server, signal.SIGKILL)
+    if "pool" in told:
+        _stand_in(told)
     return 0
 
 
