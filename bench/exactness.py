@@ -45,7 +45,7 @@ REST = {
 COLUMNS: dict[AggregateKind, tuple[str, ...]] = {
     "any": ("", "b"), "count": ("", "x"), "count_distinct": ("n", "s", "x"), "sum": ("n", "x", "d"),
     "mean": ("x", "d", "u"), "std": ("x", "u"), "min": ("x", "s", "d"), "max": ("x", "w", "b"),
-    "first": ("s", "x"), "last": ("d", "w"), "list": ("n", "x"),
+    "first": ("s", "x"), "last": ("d", "w"), "since_last": ("", "s"), "list": ("n", "x"),
     "last_distinct": ("n", "s"), "flatten_distinct": ("w",), "top_k": ("n", "s"),
 }  # fmt: skip
 

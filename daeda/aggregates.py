@@ -14,7 +14,9 @@ from typing import Literal, get_args
 from daeda.dtypes import DType
 from daeda.errors import ConfigError
 
-SingleKind = Literal["any", "count", "count_distinct", "sum", "mean", "min", "max", "std", "first", "last"]
+SingleKind = Literal[
+    "any", "count", "count_distinct", "sum", "mean", "min", "max", "std", "first", "last", "since_last"
+]
 ListKind = Literal["list", "last_distinct", "flatten_distinct", "top_k"]
 AggregateKind = Literal[SingleKind, ListKind]
 LIST_KINDS: frozenset[AggregateKind] = frozenset(get_args(ListKind))
@@ -99,6 +101,10 @@ KINDS: Mapping[AggregateKind, Kind] = {
     ),
     "first": Kind("oldest value", "any type", _same, "NULL", Order.DECIDES),
     "last": Kind("newest value", "any type", _same, "NULL", Order.DECIDES),
+    "since_last": Kind(
+        "time since the newest row, or the newest one whose value is not NULL, in the unit of the spine's time",
+        "any type", _int64, "NULL", Order.FREE, counts_rows=True,
+    ),
     "list": Kind("newest values", "any type", _list, "[]", Order.DECIDES),
     "last_distinct": Kind("newest values, each once, at its newest place", "any type", _list, "[]", Order.DECIDES),
     "flatten_distinct": Kind("the same over the items of a list-valued column", "lists", _same, "[]", Order.DECIDES),

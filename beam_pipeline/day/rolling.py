@@ -18,7 +18,7 @@ from beam_pipeline.history.probes import NOBODY, ProbeBatch, ProbeStream, probe_
 from beam_pipeline.history.reader import HistoryRequest, histories, numbers
 from beam_pipeline.session.resources import DayResources
 from beam_pipeline.session.session import DaySession
-from beam_pipeline.windows.contract import History, SumOverflow, WindowedAggregate
+from beam_pipeline.windows.contract import AgeOverflow, History, SumOverflow, WindowedAggregate
 from beam_pipeline.windows.engines import Engine, engine_of
 from daeda.errors import DayError
 from daeda.operators.temporal import RollingAggregate
@@ -63,6 +63,7 @@ def _windowed(operator: RollingAggregate) -> tuple[WindowedAggregate, ...]:
             window=aggregate.window.in_unit(unit),
             max_length=aggregate.max_length,
             newest_first=aggregate.order == "newest_first",
+            per_spine_unit=unit.value // operator.left_time.resolution.value,
         )
         for aggregate in operator.aggregates
     )
@@ -94,8 +95,21 @@ def _aggregate(work: _Work, history: History, batch: ProbeBatch) -> pa.Table:
             f"column '{error.aggregate}' of {request.entity_name(error.entity)}: the sum does not fit its type: "
             "aggregate a smaller unit, or declare the column as a decimal or a double"
         ) from error
+    except AgeOverflow as error:
+        raise DayError(_told(request, error)) from error
     names = [stored_name(aggregate.name) for aggregate in work.aggregates]
     return pa.table([pa.array(batch.rows), *columns], names=[ROW, *names])
+
+
+def _told(request: HistoryRequest, error: AgeOverflow) -> str:
+    """Which row it is, by its key and its time in the spine's own unit."""
+    spine, unit = request.operator.left_time, statements.rolling_unit(request.operator)
+    time = error.time // (unit.value // spine.resolution.value)
+    return (
+        f"column '{error.aggregate}' of {request.entity_name(error.entity)} at {time} {spine.unit} after 1970-01-01: "
+        f"the newest row of its window lies so far back that its age in {spine.unit} does not fit an int64: give it a "
+        f"bounded window, or declare the time '{spine.column}' in a coarser unit"
+    )
 
 
 def _kept(resources: DayResources, results: Iterator[pa.Table], names: tuple[str, ...], name: str) -> ColumnTable:

@@ -26,6 +26,7 @@ class WindowedAggregate:
         window: length of the window in the unit of the times, None for unbounded.
         max_length: most values of a list kind.
         newest_first: otherwise each finished list is turned around.
+        per_spine_unit: how many units of the times make one of the spine's time, in which ages are told.
     """
 
     name: str
@@ -34,6 +35,7 @@ class WindowedAggregate:
     window: int | None
     max_length: int | None = None
     newest_first: bool = True
+    per_spine_unit: int = 1
 
 
 @dataclass(frozen=True)
@@ -84,3 +86,21 @@ class SumOverflow(DayError):
         super().__init__(f"{where}: the sum '{aggregate}' of the entity with code {entity} does not fit {column_type}")
         self.aggregate = aggregate
         self.entity = entity
+
+
+class AgeOverflow(DayError):
+    """The age of the newest row of a window does not fit int64.
+
+    Attributes:
+        entity: code of the entity, for the caller to translate into its key.
+        aggregate: name of the aggregate.
+        time: of the row that looks back, in the unit of the times.
+    """
+
+    def __init__(self, where: str, aggregate: str, entity: int, time: int) -> None:
+        super().__init__(
+            f"{where}: the age '{aggregate}' of the entity with code {entity} at {time} does not fit int64"
+        )
+        self.aggregate = aggregate
+        self.entity = entity
+        self.time = time

@@ -54,7 +54,9 @@ class Aggregate(Strict):
 
     name: Name = Field(description="Name of the output column.")
     kind: AggregateKind = Field(description="What is computed.")
-    column: Name | None = Field(default=None, description="Column of the history; only any and count can do without.")
+    column: Name | None = Field(
+        default=None, description="Column of the history; only any, count and since_last can do without."
+    )
     window: Span = Field(description="How far it looks back.")
     max_length: int | None = Field(default=None, ge=1, description="Most items of a list, the newest.")
     order: Literal["newest_first", "oldest_first"] = Field(

@@ -27,7 +27,9 @@ class AggregationSpec(Strict):
     description: str = Field(default="", description="What it means, for readers.")
     entity: Names = Field(description="Whose history it is: entity user means the key user_id.")
     history: History = Field(description="Rows to aggregate.")
-    column: Name | None = Field(default=None, description="Column to aggregate; only any and count can do without.")
+    column: Name | None = Field(
+        default=None, description="Column to aggregate; only any, count and since_last can do without."
+    )
     kind: AggregateKind = Field(description="What is computed.")
     where: str | None = Field(default=None, description="Condition on the rows of the history, as SQL.")
     window: Span | None = Field(

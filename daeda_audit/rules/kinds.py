@@ -12,7 +12,7 @@ from daeda_audit.rules.compare import Tolerance
 def needs_order(kind: AggregateKind) -> bool:
     """Whether the value is another one where rows of one time are in another order."""
     match kind:
-        case "any" | "count" | "count_distinct" | "sum" | "mean" | "std" | "min" | "max":
+        case "any" | "count" | "count_distinct" | "sum" | "mean" | "std" | "min" | "max" | "since_last":
             return False
         case "first" | "last" | "list" | "last_distinct" | "flatten_distinct" | "top_k":
             return True
@@ -27,7 +27,7 @@ def tolerance(kind: AggregateKind, dtype: DType) -> Tolerance:
             return Tolerance.LAST_PLACE if dtype.is_float else Tolerance.EXACT
         case "std":
             return Tolerance.DEVIATION
-        case "any" | "count" | "count_distinct" | "min" | "max" | "first" | "last":
+        case "any" | "count" | "count_distinct" | "min" | "max" | "first" | "last" | "since_last":
             return Tolerance.EXACT
         case "list" | "last_distinct" | "flatten_distinct" | "top_k":
             return Tolerance.EXACT

@@ -161,6 +161,13 @@ class Recomputation:
     def _instants(self) -> list[int]:
         return [self._spine.instant(row) or 0 for row in self._rows]
 
+    @cached_property
+    def _unit(self) -> int:
+        """The unit of the spine's time, in nanoseconds."""
+        view = self._spine.view
+        assert view.source.timestamp_field is not None
+        return 10**9 // view.unit_of(view.source.timestamp_field).value
+
     def _look_up(self, maker: FromView, name: str) -> list[Answer]:
         view, latest = maker.view, maker.latest
         question = (view.name, latest)
@@ -185,7 +192,7 @@ class Recomputation:
         group = (spec.history.view, spec.entity, spec.history.attributes, spec.where)
         if group not in self._histories:
             asked = self._asked(entity_keys(spec))
-            self._histories[group] = Windows(self._raws, maker, self._longest(group), asked)
+            self._histories[group] = Windows(self._raws, maker, self._longest(group), asked, self._unit)
         values = self._histories[group].values(maker)
         return [Answer(value, partial(self._explain_window, maker, number)) for number, value in enumerate(values)]
 

@@ -20,8 +20,11 @@ from daeda_audit.rules.sweep import Running
 from daeda_audit.values import order_key
 
 
-def running(spec: AggregationSpec, values: Sequence[Any]) -> Running:
-    """An empty aggregate over values that will enter by their number."""
+def running(spec: AggregationSpec, values: Sequence[Any], instants: Sequence[int], unit: int) -> Running:
+    """An empty aggregate over values that will enter by their number.
+
+    `instants` are those of their rows, in nanoseconds, and `unit` is how many of them make one of the spine's unit.
+    """
     kind = spec.kind
     match kind:
         case "any":
@@ -36,6 +39,8 @@ def running(spec: AggregationSpec, values: Sequence[Any]) -> Running:
             return Extreme(values, greatest=kind == "max")
         case "first" | "last" | "list":
             return InOrder(spec, kind, values)
+        case "since_last":
+            return Age(instants, unit)
         case "last_distinct":
             return NewestDistinct(spec, [[value] for value in values])
         case "flatten_distinct":
@@ -60,7 +65,7 @@ class Count:
         """One less."""
         self._number -= 1
 
-    def value(self) -> int:
+    def value(self, now: int) -> int:
         """The number."""
         return self._number
 
@@ -83,7 +88,7 @@ class Found:
     def _counts(self, row: int) -> bool:
         return self._values is None or self._values[row]
 
-    def value(self) -> bool:
+    def value(self, now: int) -> bool:
         """Whether any counts."""
         return self._number > 0
 
@@ -106,7 +111,7 @@ class Distinct:
         if not self._times[key]:
             del self._times[key]
 
-    def value(self) -> int:
+    def value(self, now: int) -> int:
         """The number of values."""
         return len(self._times)
 
@@ -130,7 +135,7 @@ class Extreme:
         """Remember that it is gone."""
         self._gone.add(row)
 
-    def value(self) -> Any:
+    def value(self, now: int) -> Any:
         """The value of the top, NULL where nothing is inside."""
         while self._heap and self._heap[0][1] in self._gone:
             self._gone.remove(heapq.heappop(self._heap)[1])
@@ -167,7 +172,7 @@ class Totals:
         if self._kind == "std":
             self._squares += sign * whole * whole
 
-    def value(self) -> Any:
+    def value(self, now: int) -> Any:
         """The value, NULL where nothing is inside."""
         if not self._number or (self._kind == "std" and self._number < 2):
             return None
@@ -216,12 +221,38 @@ class InOrder:
         """Take the row out."""
         del self._inside[bisect_left(self._inside, row)]
 
-    def value(self) -> Any:
+    def value(self, now: int) -> Any:
         """The value, NULL where nothing is inside; or the list, newest first unless it is asked for the other way."""
         if self._kind == "list":
             most = self._spec.max_length or 0
             return _in_its_order(self._spec, [self._values[row] for row in self._inside[: -most - 1 : -1]])
         return self._values[self._inside[-1 if self._kind == "last" else 0]] if self._inside else None
+
+
+class Age:
+    """How long ago the newest row inside was; the newest to enter leaves last, but for what became known late."""
+
+    def __init__(self, instants: Sequence[int], unit: int) -> None:
+        self._instants = instants
+        self._unit = unit
+        self._inside: list[int] = []
+
+    def enter(self, row: int) -> None:
+        """Put the row where it belongs."""
+        insort(self._inside, row)
+
+    def leave(self, row: int) -> None:
+        """Take the row out."""
+        del self._inside[bisect_left(self._inside, row)]
+
+    def value(self, now: int) -> int | None:
+        """The age, rounded down; NULL where nothing is inside."""
+        if not self._inside:
+            return None
+        age = (now - self._instants[self._inside[-1]]) // self._unit
+        if age >= 2**63:
+            raise Unfit(f"the age {age} does not fit BIGINT")
+        return age
 
 
 class NewestDistinct:
@@ -246,7 +277,7 @@ class NewestDistinct:
             if not self._times[key]:
                 del self._times[key]
 
-    def value(self) -> list[Any]:
+    def value(self, now: int) -> list[Any]:
         """The items, looking no further back than there is something new."""
         kept: dict[Any, Any] = {}
         enough = min(self._spec.max_length or 0, len(self._times))
@@ -280,7 +311,7 @@ class MostFrequent:
         if not rows:
             del self._rows[self._keys[row]]
 
-    def value(self) -> list[Any]:
+    def value(self, now: int) -> list[Any]:
         """The values, the most frequent first unless it is asked for the other way."""
         most = self._spec.max_length or 0
         first = heapq.nsmallest(most, self._rows.values(), key=lambda rows: (-len(rows), -rows[-1]))

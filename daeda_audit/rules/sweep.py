@@ -19,8 +19,8 @@ class Running(Protocol):
     def leave(self, row: int) -> None:
         """Give a row up that is inside."""
 
-    def value(self) -> Any:
-        """The aggregate of what is inside now."""
+    def value(self, now: int) -> Any:
+        """The aggregate of what is inside now; none of it is later."""
 
 
 def walk(
@@ -50,5 +50,5 @@ def walk(
                 inside[oldest] = 0
                 running.leave(oldest)
             oldest += 1
-        values.append(running.value())
+        values.append(running.value(now))
     return values

@@ -23,12 +23,16 @@ from daeda_audit.rules.sweep import walk
 class Windows:
     """The history of the entities that are asked for, as far back as the longest window of any asking row reaches."""
 
-    def __init__(self, raws: RawViews, maker: FromHistory, longest: Duration, asked: Sequence[Asking]) -> None:
+    def __init__(
+        self, raws: RawViews, maker: FromHistory, longest: Duration, asked: Sequence[Asking], unit: int
+    ) -> None:
+        """`unit` is that of the spine's time, in nanoseconds."""
         spec = maker.spec
         raw = raws[spec.history.view]
         self._keys = entity_keys(spec)
         self._attributes = [attribute.partition(":")[2] for attribute in spec.history.attributes]
         self._asked = asked
+        self._unit = unit
         self._ordered = False
         wanted = {key for key, _ in asked if key is not None}
         instants = [now for key, now in asked if key is not None]
@@ -71,7 +75,7 @@ class Windows:
         times = [instants[row] for row in group]
         created = self._rows.created
         known = times if created is None else [created[row] for row in group]
-        values_then = walk(times, known, length, asked, running(maker.spec, values))
+        values_then = walk(times, known, length, asked, running(maker.spec, values, times, self._unit))
         return dict(zip(asked, values_then, strict=True))
 
 

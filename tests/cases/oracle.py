@@ -72,7 +72,17 @@ class _Project:
                 else [(spec["name"], spec["window"])]
             )
         }
+        self.unit = self.unit_of_spine()
         self.time = self.views[self.service["spine"]["view"]]["source"]["timestamp_field"]
+
+    def unit_of_spine(self) -> int:
+        """The unit of the spine's time, in nanoseconds; a date counts as microseconds."""
+        view = self.views[self.service["spine"]["view"]]
+        source = view["source"]
+        (dtype,) = (one["dtype"] for one in view["fields"] if one["name"] == source["timestamp_field"])
+        if "timestamp_unit" in source:
+            return PER_UNIT[source["timestamp_unit"]]
+        return next((size for unit, size in PER_UNIT.items() if dtype.startswith(f"timestamp[{unit}")), 1_000)
 
     def column(self, column: Row, rows: list[Row]) -> list[Any] | None:
         """The finished values of a column, None where the oracle does not know how."""
@@ -135,6 +145,7 @@ class _Project:
             window=None if window == "unbounded" else _span(window), max_length=spec.get("max_length"),
             order=spec.get("order", "newest_first"), created=source.get("created_field"),
             declared=[*declared, *(one.split(":")[1] for one in spec["history"].get("attributes", []))],
+            unit=self.unit,
         )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ TYPES = {
     "max": {"timestamp[ms]": "timestamp[ms]", "string": "string"},
     "first": {"timestamp[us, UTC]": "timestamp[us, UTC]"},
     "last": {"list<string>": "list<string>"},
+    "since_last": {"string": "int64", "bool": "int64", "list<int64>": "int64"},
     "list": {"date": "list<date>", "list<int64>": "list<list<int64>>"},
     "last_distinct": {"string": "list<string>"},
     "flatten_distinct": {"list<string>": "list<string>", "string": None},
@@ -59,7 +60,7 @@ def test_an_empty_window_gives_what_is_told(kind: AggregateKind) -> None:
     """The oracle shares nothing with the registry, and the page is written by hand."""
     length = 3 if kind in LIST_KINDS else None
     rows = [{"v": {"lists": [1], "booleans": True}.get(KINDS[kind].takes, 1)}] * 2
-    assert oracle(kind, rows, "v", length, "newest_first") is not None
+    assert oracle(kind, rows, "v", length, "newest_first", [1, 2]) is not None
     assert oracle(kind, [], "v", length, "newest_first") == EMPTY[KINDS[kind].empty]
     assert table_of_kinds()[kind] == KINDS[kind].empty
     assert (KINDS[kind].empty == "[]") == (kind in LIST_KINDS)
@@ -78,10 +79,10 @@ def test_the_type_follows_from_the_type_of_the_column(kind: AggregateKind) -> No
 
 
 def test_a_few_kinds_do_without_a_column() -> None:
-    assert [kind for kind in ALL if KINDS[kind].counts_rows] == ["any", "count"]
+    assert [kind for kind in ALL if KINDS[kind].counts_rows] == ["any", "count", "since_last"]
     assert output_type("any", None, "x") == DType("bool")
     assert output_type("count", None, "x") == DType("int64")
-    sentence = r"^'x': last needs a column of the history; without one there are only any, count$"
+    sentence = r"^'x': last needs a column of the history; without one there are only any, count, since_last$"
     with pytest.raises(ConfigError, match=sentence):
         output_type("last", None, "x")
 
@@ -92,7 +93,7 @@ def test_a_few_kinds_do_without_a_column() -> None:
         ("kind 'list' needs a 'max_length': the newest that many items are kept", ("list", "v", None)),
         ("'max_length' belongs to list kinds and not to 'sum': remove it", ("sum", "v", 3)),
         (
-            "kind 'sum' needs a 'column' of the history; without one there are only any, count",
+            "kind 'sum' needs a 'column' of the history; without one there are only any, count, since_last",
             ("sum", None, None),
         ),
     ],

@@ -43,6 +43,8 @@ Swap = Callable[[Operator], Operator]
 SPECS: dict[str, tuple[dict[str, Any], str]] = {
     "events": ({"kind": "count", "windows": ["6h", "1d"]}, "int64"),
     "lately": ({"kind": "any", "window": "30m"}, "bool"),
+    "since_event": ({"kind": "since_last", "window": "30m"}, "int64"),
+    "since_click": ({"kind": "since_last", "column": "tags", "window": "unbounded", "view": "clicks"}, "int64"),
     "spent": ({"kind": "sum", "column": "amount", "window": "1d"}, "double"),
     "mean_spent": ({"kind": "mean", "column": "amount", "window": "1d"}, "double"),
     "spread": ({"kind": "std", "column": "amount", "window": "unbounded"}, "double"),

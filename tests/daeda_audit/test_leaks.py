@@ -117,9 +117,9 @@ OPERATORS: dict[str, tuple[Callable[[Operator], Operator], set[str]]] = {
     "a row at the very time is looked up": (changing(PointInTimeJoin, allow_exact=True), {"price", "label"}),
     "ttl ignored": (changing(PointInTimeJoin, ttl=None), {"price", "label"}),
     "created ignored in a look-up": (changing(PointInTimeJoin, created=None), {"price", "label"}),
-    "created ignored in a history": (changing(RollingAggregate, created=None), {"clicks", "click_tags"}),
+    "created ignored in a history": (changing(RollingAggregate, created=None), {"clicks", "click_tags", "since_click"}),
     "windows a day too long": (
-        changing(RollingAggregate, aggregates=longer), {"events_6h", "events_1d", "clicks", "lately"}
+        changing(RollingAggregate, aggregates=longer), {"events_6h", "events_1d", "clicks", "lately", "since_event"}
     ),
     "where ignored": (changing(Filter, predicate=always_true), {"(rows)", "liked_items"}),
     "ties in another order": (
@@ -297,7 +297,7 @@ PATCHES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], set[str]]] = {
     "the latest row of all": (patch_pit_latest, {"price", "label"}),
     "ttl ignored in the SQL": (patch_pit_ttl, {"price", "label"}),
     "tie order of a look-up flipped": (patch_pit_ties, {"price", "label"}),
-    "(t - W, t] for [t - W, t)": (patch_rolling_inclusive, {"events_6h", "recent_items", "clicks", "spent"}),
+    "(t - W, t] for [t - W, t)": (patch_rolling_inclusive, {"events_6h", "recent_items", "clicks", "since_event"}),
     "tie order of a history flipped": (patch_rolling_ties, {"recent_items", "item_trail", "last_item"}),
     "windows one unit too long": (patch_windows_by_a_unit, {"events_6h", "events_1d"}),
     "windows half an hour too long": (patch_windows_by_half_an_hour, {"events_6h", "events_1d", "clicks", "lately"}),

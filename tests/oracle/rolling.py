@@ -24,11 +24,13 @@ def rolling(
     where=None,
     created=None,
     declared=(),
+    unit=1,
 ):
     """For each spine row, in order, the value of the aggregate.
 
     `entity` is the list of key columns; `declared` are all columns of the history view in declared order. Times are
     datetimes or integers, `window` a timedelta or an integer, None for unbounded. `where` takes a row.
+    `unit` is that of the spine's time, as a timedelta or an integer.
     """
     assert order in ("newest_first", "oldest_first")
     assert (kind in LIST_KINDS) == (max_length is not None)
@@ -50,7 +52,8 @@ def rolling(
                 for past in groups.get(place[0], [])
                 if is_inside(row[spine_time], past, history_time, window, created)
             ]
-            answers[place] = aggregate(kind, seen, column, max_length, order)
+            ages = [(row[spine_time] - past[history_time]) // unit for past in seen]
+            answers[place] = aggregate(kind, seen, column, max_length, order, ages)
     return [answers[key_of(row, entity), row[spine_time]] for row in spine]
 
 
@@ -64,8 +67,12 @@ def is_inside(now, past, history_time, window, created):
     return created is None or (past[created] is not None and past[created] < now)
 
 
-def aggregate(kind, rows, column, max_length, order):
-    """The aggregate of the rows of one window, which are newest first."""
+def aggregate(kind, rows, column, max_length, order, ages=None):
+    """The aggregate of the rows of one window, which are newest first; `ages` are theirs."""
+    if kind == "since_last":
+        return newest_age(
+            age for row, age in zip(rows, ages or [], strict=True) if not column or row[column] is not None
+        )
     if column is None:
         return {"any": bool(rows), "count": len(rows)}[kind]
     values = [row[column] for row in rows if row[column] is not None]  # no kind collects NULLs
@@ -79,6 +86,14 @@ def aggregate(kind, rows, column, max_length, order):
     if kind == "count_distinct":
         return len(first_of_each(values))
     return single(kind, values)
+
+
+def newest_age(ages):
+    """The least age; NULL if there is none."""
+    least = min(ages, default=None)
+    if least is not None and least >= 2**63:
+        raise OverflowError("the age does not fit BIGINT")
+    return least
 
 
 def collect(kind, values):

@@ -3,7 +3,7 @@
 Rows at exactly t are not seen, rows at exactly t - W are. No kind collects NULLs. Nothing depends on how the history
 was cut into chunks, as long as each entity is whole.
 
-    history, probes ── bounds ── visibility ── column ──┬── count, first, last
+    history, probes ── bounds ── visibility ── column ──┬── count, first, last, ages
                                                         ├── exact_sum, double_sum, moments   (limbs)
                                                         ├── order                            (tree)
                                                         └── distinct, frequent, lists        (rows to take)
@@ -45,6 +45,7 @@ def aggregate(history: History, probes: Probes, aggregates: Sequence[WindowedAgg
 
     Raises:
         SumOverflow: an integer sum leaves int64, or a decimal one 38 digits.
+        AgeOverflow: an age leaves int64.
         DayError: lists of more than 2^31 - 1 values in all, or text of more bytes than Arrow's offsets reach: the
             caller cuts smaller chunks; a type that cannot be summed, ordered or told apart.
         KeyError: a column that the history does not have.
@@ -54,7 +55,7 @@ def aggregate(history: History, probes: Probes, aggregates: Sequence[WindowedAgg
     finder = BoundFinder(segments, history.time, distinct)
     windows = {window: finder.find(window) for window in dict.fromkeys(wanted.window for wanted in aggregates)}
     del finder  # its keys take as much memory as the times
-    past = Past(history.columns, segments.ranks, windows, distinct.entity)
+    past = Past(history.columns, segments.ranks, lambda: history.time, windows, distinct.entity, distinct.time)
     if history.known is not None:
         return _of_known_rows(past, Visibility(history.time, history.known), distinct, aggregates, where)
     results = aggregate_columns(past, aggregates, where)
@@ -89,7 +90,9 @@ def _of_copies(past: Past, copies: Copies, aggregates: Sequence[WindowedAggregat
     needed = dict.fromkeys(wanted.column for wanted in aggregates if wanted.column is not None)
     columns = {name: take(past.columns[name], rows) for name in needed}
     windows = {wanted.window: copies.bounds for wanted in aggregates}
-    return aggregate_columns(Past(columns, copies.ranks, windows, past.entity[copies.probes]), aggregates, where)
+    entity, now = past.entity[copies.probes], past.now[copies.probes]
+    copied = Past(columns, copies.ranks, lambda: past.times()[copies.rows], windows, entity, now)
+    return aggregate_columns(copied, aggregates, where)
 
 
 def _spread_index(seen: Seen, distinct: DistinctProbes) -> Int64s | None:

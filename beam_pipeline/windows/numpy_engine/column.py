@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import assert_never
 
 import numpy as np
 import pyarrow as pa
 
-from beam_pipeline.windows.contract import SumOverflow, WindowedAggregate
+from beam_pipeline.windows.contract import AgeOverflow, SumOverflow, WindowedAggregate
+from beam_pipeline.windows.numpy_engine.ages import ages_of_newest
 from beam_pipeline.windows.numpy_engine.bounds import Bools, Bounds, Int64s
 from beam_pipeline.windows.numpy_engine.distinct import Grouped, group_items, newest_distinct
 from beam_pipeline.windows.numpy_engine.distinct_count import distinct_counts
@@ -34,14 +35,18 @@ class Past:
     Attributes:
         columns: of the history, all of one length.
         ranks: gives for each history row the rank of its entity among the entities of the history.
+        times: gives the time of each history row.
         windows: by length, the rows that each probe sees.
         entity: code of the entity of each probe, for messages.
+        now: the time of each probe.
     """
 
     columns: Mapping[str, pa.Array]
     ranks: Callable[[], Int64s]
+    times: Callable[[], Int64s]
     windows: Windows
     entity: Int64s
+    now: Int64s
 
 
 def aggregate_columns(past: Past, aggregates: Sequence[WindowedAggregate], where: str) -> list[pa.Array]:
@@ -51,19 +56,19 @@ def aggregate_columns(past: Past, aggregates: Sequence[WindowedAggregate], where
         indices = [index for index, wanted in enumerate(aggregates) if wanted.column == name]
         of_column = [aggregates[index] for index in indices]
         windows = {wanted.window: past.windows[wanted.window] for wanted in of_column}
-        column = _Column(None if name is None else past.columns[name], past.ranks, windows)
-        results.update(zip(indices, _results(column, of_column, past.entity, where), strict=True))
+        column = _Column(None if name is None else past.columns[name], replace(past, windows=windows))
+        results.update(zip(indices, _results(column, of_column, where), strict=True))
     return [results[index] for index in range(len(aggregates))]
 
 
 class _Column:
     """One column of the history without its NULLs, and the windows as ranges of what is left."""
 
-    def __init__(self, source: pa.Array | None, ranks: Callable[[], Int64s], windows: Windows) -> None:
+    def __init__(self, source: pa.Array | None, past: Past) -> None:
         """Without a `source` the windows are those of the rows."""
         self.values = source
-        self.windows = windows
-        self._ranks = ranks
+        self.windows = windows = past.windows
+        self.past = past
         self._valid: Bools | None = None
         if source is not None and source.null_count:
             self._valid = np.asarray(source.is_valid())
@@ -75,7 +80,15 @@ class _Column:
     @property
     def ranks(self) -> Int64s:
         """For each value the rank of its entity."""
-        return self._ranks() if self._valid is None else self._ranks()[self._valid]
+        return self._kept(self.past.ranks())
+
+    @property
+    def times(self) -> Int64s:
+        """For each value the time of its row."""
+        return self._kept(self.past.times())
+
+    def _kept(self, of_rows: Int64s) -> Int64s:
+        return of_rows if self._valid is None else of_rows[self._valid]
 
     @cached_property
     def items(self) -> Grouped:
@@ -87,14 +100,19 @@ class _Column:
         """The elements of a column of lists, as values that are newer the earlier they stand in a list."""
         values, before = elements_of(self.values)
         windows = {length: Bounds(before[window.lo], before[window.hi]) for length, window in self.windows.items()}
-        return _Column(values, lambda: np.repeat(self.ranks, np.diff(before)), windows)
+
+        def repeated(of_values: Int64s) -> Int64s:
+            return np.repeat(of_values, np.diff(before))
+
+        past = replace(
+            self.past, ranks=lambda: repeated(self.ranks), times=lambda: repeated(self.times), windows=windows
+        )
+        return _Column(values, past)
 
 
-def _results(
-    column: _Column, aggregates: Sequence[WindowedAggregate], entity: Int64s, where: str
-) -> Iterator[pa.Array]:
+def _results(column: _Column, aggregates: Sequence[WindowedAggregate], where: str) -> Iterator[pa.Array]:
     """The aggregates of one column, in order; those of one kind share one pass over the column."""
-    singles: dict[SingleKind, dict[int | None, pa.Array]] = {}
+    singles: dict[SingleKind, dict[WindowedAggregate, pa.Array]] = {}
     for wanted in aggregates:
         kind = wanted.kind
         match kind:
@@ -103,29 +121,36 @@ def _results(
             case _:
                 if kind not in singles:
                     same_kind = [other for other in aggregates if other.kind == kind]
-                    singles[kind] = _singles(column, kind, same_kind, entity, where)
-                yield singles[kind][wanted.window]
+                    singles[kind] = _singles(column, kind, same_kind, where)
+                yield singles[kind][_unnamed(wanted)]
 
 
 def _singles(
-    column: _Column, kind: SingleKind, aggregates: Sequence[WindowedAggregate], entity: Int64s, where: str
-) -> dict[int | None, pa.Array]:
-    """By the length of a window, the values of the aggregates, which are of one kind."""
-    windows = {wanted.window: column.windows[wanted.window] for wanted in aggregates}
+    column: _Column, kind: SingleKind, aggregates: Sequence[WindowedAggregate], where: str
+) -> dict[WindowedAggregate, pa.Array]:
+    """The values of the aggregates, which are of one kind, by what they ask for."""
+    asked = list(dict.fromkeys(map(_unnamed, aggregates)))
     try:
-        return dict(zip(windows, _single(column, kind, list(windows.values())), strict=True))
+        return dict(zip(asked, _single(column, kind, asked), strict=True))
     except _Overflow as error:
-        length = list(windows)[error.window]
-        name = next(wanted.name for wanted in aggregates if wanted.window == length)
-        raise SumOverflow(where, name, int(entity[error.probe]), error.type) from None
+        name = next(wanted.name for wanted in aggregates if _unnamed(wanted) == asked[error.number])
+        entity = int(column.past.entity[error.probe])
+        if kind == "since_last":
+            raise AgeOverflow(where, name, entity, int(column.past.now[error.probe])) from None
+        raise SumOverflow(where, name, entity, error.type) from None
+
+
+def _unnamed(wanted: WindowedAggregate) -> WindowedAggregate:
+    """What is asked for, the same for columns that differ in their names alone."""
+    return replace(wanted, name="")
 
 
 class _Overflow(DayError):
-    """A sum of window number `window` and probe number `probe` does not fit `type`."""
+    """What aggregate number `number` gives of probe number `probe` does not fit `type`."""
 
-    def __init__(self, window: int, probe: int, kind: pa.DataType) -> None:
-        super().__init__(f"a sum does not fit {kind}")
-        self.window, self.probe, self.type = window, probe, kind
+    def __init__(self, number: int, probe: int, kind: pa.DataType) -> None:
+        super().__init__(f"a value does not fit {kind}")
+        self.number, self.probe, self.type = number, probe, kind
 
 
 def _list(column: _Column, kind: ListKind, wanted: WindowedAggregate) -> pa.Array:
@@ -144,9 +169,9 @@ def _list(column: _Column, kind: ListKind, wanted: WindowedAggregate) -> pa.Arra
     return gather(source.values, picked, wanted.newest_first)
 
 
-def _single(column: _Column, kind: SingleKind, windows: Sequence[Bounds]) -> list[pa.Array]:
-    """An aggregate that gives one value, over each of the windows."""
-    values = column.values
+def _single(column: _Column, kind: SingleKind, asked: Sequence[WindowedAggregate]) -> list[pa.Array]:
+    """Aggregates of one kind, of one value each, which differ in their windows."""
+    values, windows = column.values, [column.windows[wanted.window] for wanted in asked]
     match kind:
         case "any":
             return [pa.array(found) for found in _found(values, windows)]
@@ -164,6 +189,8 @@ def _single(column: _Column, kind: SingleKind, windows: Sequence[Bounds]) -> lis
             return [_taken(values, window.lo, window) for window in windows]
         case "last":
             return [_taken(values, window.hi - 1, window) for window in windows]
+        case "since_last":
+            return [_age(column, number, wanted) for number, wanted in enumerate(asked)]
         case "min" | "max":
             codes = order_codes(values)
             every = Bounds.joined(windows)
@@ -188,6 +215,14 @@ def _sums(sums: Sequence[WindowSums], windows: Sequence[Bounds]) -> list[pa.Arra
         if of_window.outside is not None and of_window.outside.any():
             raise _Overflow(index, int(np.argmax(of_window.outside)), of_window.type)
     return [of_window.to_arrow(_fewer(window, 1)) for of_window, window in zip(sums, windows, strict=True)]
+
+
+def _age(column: _Column, number: int, wanted: WindowedAggregate) -> pa.Array:
+    window = column.windows[wanted.window]
+    ages, outside = ages_of_newest(column.times, column.past.now, window, wanted.per_spine_unit)
+    if outside.any():
+        raise _Overflow(number, int(np.argmax(outside)), ages.type)
+    return ages
 
 
 def _unless_fewer(results: Sequence[Doubles], windows: Sequence[Bounds], count: int) -> list[pa.Array]:

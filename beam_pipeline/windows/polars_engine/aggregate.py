@@ -1,6 +1,6 @@
 """Aggregates of the history of each probe over the window `[t - W, t)`: the interface of the engine.
 
-    history, probes ── windows ── visible ── column ──┬── count, first, last
+    history, probes ── windows ── visible ── column ──┬── count, first, last, ages
                                                       ├── sums, moments      (rounding)
                                                       ├── extremes           (min, max)
                                                       └── items, lists       (distinct, frequent, lists)
@@ -19,7 +19,7 @@ from typing import assert_never
 import polars as pl
 import pyarrow as pa
 
-from beam_pipeline.windows.contract import History, Int64s, Probes, SumOverflow, WindowedAggregate
+from beam_pipeline.windows.contract import AgeOverflow, History, Int64s, Probes, SumOverflow, WindowedAggregate
 from beam_pipeline.windows.polars_engine.column import Outside, Past, aggregate_columns
 from beam_pipeline.windows.polars_engine.visible import Copies, Visibility
 from beam_pipeline.windows.polars_engine.windows import DistinctProbes, Finder
@@ -40,6 +40,7 @@ def aggregate(history: History, probes: Probes, aggregates: Sequence[WindowedAgg
 
     Raises:
         SumOverflow: an integer sum leaves int64, or a decimal one 38 digits.
+        AgeOverflow: an age leaves int64.
         DayError: the lists or the text of one chunk outgrow Arrow's offsets; a type that cannot be summed.
         KeyError: a column that the history does not have.
     """
@@ -48,7 +49,8 @@ def aggregate(history: History, probes: Probes, aggregates: Sequence[WindowedAgg
     needed = dict.fromkeys(wanted.column for wanted in aggregates if wanted.column is not None)
     columns = {name: pl.Series(history.columns[name]) for name in needed}
     finder = Finder(entity, time, distinct)
-    past = Past(entity, columns, {length: finder.find(length) for length in {wanted.window for wanted in aggregates}})
+    windows = {length: finder.find(length) for length in {wanted.window for wanted in aggregates}}
+    past = Past(entity, time, columns, windows, distinct.time)
     try:
         if history.known is None:
             results = aggregate_columns(past, aggregates)
@@ -56,9 +58,10 @@ def aggregate(history: History, probes: Probes, aggregates: Sequence[WindowedAgg
             visibility = Visibility(entity, time, _series(history.known), distinct)
             results = _of_known_rows(past, visibility, aggregates)
     except Outside as error:
-        wanted = error.aggregate
-        kind = _output_type(wanted, history)
-        raise SumOverflow(where, wanted.name, int(distinct.entity[error.probe]), kind) from None
+        wanted, looker = error.aggregate, int(distinct.entity[error.probe])
+        if wanted.kind == "since_last":
+            raise AgeOverflow(where, wanted.name, looker, int(distinct.time[error.probe])) from None
+        raise SumOverflow(where, wanted.name, looker, _output_type(wanted, history)) from None
     if distinct.inverse is not None:
         results = [result.gather(distinct.inverse) for result in results]
     return [
@@ -98,7 +101,8 @@ def _of_copies(
     columns = {name: past.columns[name].gather(copies.rows) for name in names}
     windows = {wanted.window: copies.windows for wanted in aggregates}
     try:
-        return aggregate_columns(Past(copies.owner, columns, windows), aggregates)
+        copied = Past(copies.owner, past.time.gather(copies.rows), columns, windows, past.now.gather(probes))
+        return aggregate_columns(copied, aggregates)
     except Outside as error:
         raise Outside(error.aggregate, int(probes[error.probe])) from None
 
@@ -108,7 +112,7 @@ def _output_type(wanted: WindowedAggregate, history: History) -> pa.DataType:
     match wanted.kind:
         case "any":
             return pa.bool_()
-        case "count" | "count_distinct":
+        case "count" | "count_distinct" | "since_last":
             return pa.int64()
         case "mean" | "std":
             return pa.float64()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, assert_never
 
 import polars as pl
 
 from beam_pipeline.windows.contract import WindowedAggregate
+from beam_pipeline.windows.polars_engine.ages import ages_of_newest
 from beam_pipeline.windows.polars_engine.extremes import rows_of_greatest
 from beam_pipeline.windows.polars_engine.items import Items, distinct_counts, most_frequent, newest_distinct
 from beam_pipeline.windows.polars_engine.lists import elements_of, lists_of, newest
@@ -20,37 +21,48 @@ from daeda.errors import DayError
 
 
 class Outside(DayError):
-    """The sum of an aggregate over the window of a probe does not fit its type."""
+    """What an aggregate gives of the window of a probe does not fit its type."""
 
     def __init__(self, aggregate: WindowedAggregate, probe: int) -> None:
-        super().__init__(f"'{aggregate.name}': a sum does not fit its type")
+        super().__init__(f"'{aggregate.name}': a value does not fit its type")
         self.aggregate, self.probe = aggregate, probe
 
 
 @dataclass(frozen=True)
 class Past:
-    """What a set of distinct probes looks back on: rows with their entity and columns, and windows by length."""
+    """What a set of distinct probes looks back on: rows with entity, time and columns; and the probes.
+
+    `windows` are those of the probes, by length; `now` is the time of each.
+    """
 
     entity: pl.Series
+    time: pl.Series
     columns: Mapping[str, pl.Series]
     windows: Mapping[int | None, Windows]
+    now: pl.Series
 
 
 class _Column:
     """One column of the history without its NULLs, and the windows as ranges of what is left."""
 
-    def __init__(self, entity: pl.Series, values: pl.Series, windows: Mapping[int | None, Windows]) -> None:
-        self.entity, self.values, self.windows = entity, values, windows
+    def __init__(self, past: Past, values: pl.Series) -> None:
+        self.past, self.values = past, values
         if values.null_count():
             known = values.is_not_null()
             before = running_count(known)
-            self.entity, self.values = entity.filter(known), values.filter(known)
-            self.windows = {length: window.within(before) for length, window in windows.items()}
+            windows = {length: window.within(before) for length, window in past.windows.items()}
+            self.values = values.filter(known)
+            self.past = replace(past, entity=past.entity.filter(known), time=past.time.filter(known), windows=windows)
+
+    @property
+    def windows(self) -> Mapping[int | None, Windows]:
+        """The rows of the values that each probe sees, by the length of the window."""
+        return self.past.windows
 
     @cached_property
     def items(self) -> Items:
         """The values told apart."""
-        return Items(self.entity, self.values)
+        return Items(self.past.entity, self.values)
 
     @cached_property
     def numbers(self) -> Numbers:
@@ -62,27 +74,36 @@ class _Column:
         """The elements of a column of lists, as values that are newer the earlier they stand in a list."""
         elements, before = elements_of(self.values)
         lengths = before.slice(1) - before.head(len(before) - 1)
-        owner = pl.DataFrame({"entity": self.entity, "length": lengths}).filter(pl.col("length") > 0)
-        entity = owner.select(pl.col("entity").repeat_by("length").explode()).to_series()
+        rows = pl.DataFrame({"entity": self.past.entity, "time": self.past.time, "length": lengths})
+        owner = rows.filter(pl.col("length") > 0).select(pl.col("entity", "time").repeat_by("length").explode())
         windows = {length: window.within(before) for length, window in self.windows.items()}
-        return _Column(entity, elements, windows)
+        return _Column(replace(self.past, entity=owner["entity"], time=owner["time"], windows=windows), elements)
 
 
 def aggregate_columns(past: Past, aggregates: Sequence[WindowedAggregate]) -> list[pl.Series]:
     """One series per aggregate, of one value per distinct probe. Raises Outside."""
     results: dict[int, pl.Series] = {}
     for name in dict.fromkeys(wanted.column for wanted in aggregates):
-        column = None if name is None else _Column(past.entity, past.columns[name], past.windows)
+        column = None if name is None else _Column(past, past.columns[name])
         for index, wanted in enumerate(aggregates):
             if wanted.column == name:
-                windows = past.windows[wanted.window]
-                results[index] = _of_rows(windows, wanted) if column is None else _result(column, wanted)
+                results[index] = _of_rows(past, wanted) if column is None else _result(column, wanted)
     return [results[index] for index in range(len(aggregates))]
 
 
-def _of_rows(windows: Windows, wanted: WindowedAggregate) -> pl.Series:
+def _of_rows(past: Past, wanted: WindowedAggregate) -> pl.Series:
     """An aggregate that does without a column."""
-    return windows.rows > 0 if wanted.kind == "any" else windows.rows
+    if wanted.kind == "since_last":
+        return _age(past, wanted)
+    rows = past.windows[wanted.window].rows
+    return rows > 0 if wanted.kind == "any" else rows
+
+
+def _age(past: Past, wanted: WindowedAggregate) -> pl.Series:
+    ages, outside = ages_of_newest(past.time, past.now, past.windows[wanted.window], wanted.per_spine_unit)
+    if outside.any():
+        raise Outside(wanted, int(outside.arg_true()[0]))
+    return ages
 
 
 def _result(column: _Column, wanted: WindowedAggregate) -> pl.Series:
@@ -94,6 +115,8 @@ def _result(column: _Column, wanted: WindowedAggregate) -> pl.Series:
             return windows.rows
         case "count_distinct":
             return distinct_counts(column.items, windows)
+        case "since_last":
+            return _age(column.past, wanted)
         case "sum" | "mean" | "std":
             return _summed(column, kind, wanted)
         case "first" | "last" | "min" | "max":

@@ -192,6 +192,7 @@ def in_the_oracle(case: Case) -> dict[str, list[Any]]:
             where=case.where[1] if case.where else None,
             created="known" if case.created else None,
             declared=declared,
+            unit=case.left_time.step,
         )
         for aggregate in case.aggregates
     }

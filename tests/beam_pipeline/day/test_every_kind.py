@@ -47,6 +47,9 @@ SPECS: dict[str, tuple[str, str | None, str, dict[str, Any], str]] = {
     "any_bought": ("max", "bought", "36h", {}, "bool"),
     "first_shown": ("first", "shown_at", "36h", {}, "timestamp[us, UTC]"),
     "last_tags": ("last", "tags", "36h", {}, "list<string>"),
+    "since_click": ("since_last", None, "36h", {}, "int64"),
+    "since_note": ("since_last", "note", "unbounded", {}, "int64"),
+    "late_since": ("since_last", "amount", "unbounded", {}, "int64"),
     "items": ("list", "item_id", "36h", {"max_length": 4, "order": "oldest_first"}, "list<int64>"),
     "bought_items": ("last_distinct", "item_id", "unbounded", {"max_length": "history_len", "where": "bought"},
                      "list<int64>"),
@@ -143,7 +146,7 @@ def expected(made: TinyProject, name: str, spine: list[Row]) -> list[Any]:
         spine, history, ["user_id"], "event_timestamp", "at", kind, column=column, window=lengths[window],
         max_length=made.base[length] if isinstance(length, str) else length, order=more.get("order", "newest_first"),
         where=(lambda row: row["bought"]) if "where" in more else None, created="known" if late else None,
-        declared=declared,
+        declared=declared, unit=dt.timedelta(microseconds=1),
     )  # fmt: skip
 
 

@@ -146,11 +146,11 @@ def aggregate(kind: str, column: str | None, window: str = "unbounded", most: in
 
 
 EVERY = (
-    aggregate("any", None, "1m"), aggregate("count", None), aggregate("count_distinct", "v", "1m"),
-    aggregate("sum", "v", "1m"), aggregate("mean", "v"), aggregate("std", "v", "1m"), aggregate("min", "v", "1m"),
-    aggregate("max", "v"), aggregate("first", "v", "1m"), aggregate("last", "v"), aggregate("list", "v", most=5),
-    aggregate("last_distinct", "v", most=9), aggregate("top_k", "v", "1m", 4), aggregate("top_k", "v", most=4),
-    aggregate("flatten_distinct", "w", "1m", 7),
+    aggregate("any", None, "1m"), aggregate("since_last", "v"), aggregate("count", None),
+    aggregate("count_distinct", "v", "1m"), aggregate("sum", "v", "1m"), aggregate("mean", "v"),
+    aggregate("std", "v", "1m"), aggregate("min", "v", "1m"), aggregate("max", "v"), aggregate("first", "v", "1m"),
+    aggregate("last", "v"), aggregate("list", "v", most=5), aggregate("last_distinct", "v", most=9),
+    aggregate("top_k", "v", "1m", 4), aggregate("top_k", "v", most=4), aggregate("flatten_distinct", "w", "1m", 7),
 )  # fmt: skip
 
 
@@ -185,6 +185,30 @@ def test_chunks_are_cut_between_entities(
     table = in_the_product(case, tmp_path, connection)
     compare(case, table)
     assert table.equals(in_the_product(many_users(1_000_000, 122_880, engine), tmp_path, connection))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_age_that_does_not_fit_names_the_row(
+    engine: str, tmp_path: Path, connection: duckdb.DuckDBPyConnection
+) -> None:
+    """More than 292 years in nanoseconds; in microseconds they are a number like others."""
+    right = [{"k": "u", "then": -8 * 10**18, "v": 1}, {"k": "t", "then": NOON - 1_500, "v": None}]
+    left = [{"k": "t", "now": NOON}, {"k": "u", "now": NOON}]
+    wanted = (aggregate("since_last", None), aggregate("since_last", "v", "400000d"))
+    nanoseconds = Time("timestamp[ns]", "ns")
+    case = Case({"k": "string"}, {"v": "int64"}, wanted, left, right, Time(), nanoseconds, engine=engine)
+    table = in_the_product(case, tmp_path, connection)
+    age = (NOON + 8 * 10**18) // 1_000
+    assert table.to_pydict() == {
+        "since_last_rows_unbounded": [1, age], "since_last_v_400000d": [None, age]
+    }  # fmt: skip
+    with pytest.raises(DayError) as raised:
+        in_the_product(replace(case, left_time=nanoseconds), tmp_path, connection)
+    assert str(raised.value) == (
+        f"column 'since_last_rows_unbounded' of k u at {NOON} ns after 1970-01-01: the newest row of its window lies "
+        "so far back that its age in ns does not fit an int64: give it a bounded window, or declare the time 'now' in "
+        "a coarser unit"
+    )
 
 
 @pytest.mark.parametrize("engine", ENGINES)

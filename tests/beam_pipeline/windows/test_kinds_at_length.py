@@ -20,9 +20,13 @@ from tests.beam_pipeline.windows.numpy_engine.cases import LATE_NAMES, NAMES, an
 from tests.beam_pipeline.windows.numpy_engine.test_aggregate import VALUES, late_rows_of, rows_of
 
 # By kind the values of test_aggregate that it is tried on; "" stands for no column.
-COLUMNS: dict[AggregateKind, tuple[str, ...]] = {"any": ("", "bool")}
+COLUMNS: dict[AggregateKind, tuple[str, ...]] = {
+    "any": ("", "bool"),
+    "since_last": ("", "double", "string"),
+}
 CASES = 150
 SPINE = st.lists(st.tuples(st.sampled_from([-5, 0, 7, 99]), st.integers(-8, 12)), max_size=10)
+UNITS = st.sampled_from([1, 2, 1_000])
 WINDOWS = st.sampled_from([0, 1, 3, 7, None])
 TRIED = [(kind, column, late) for kind, columns in COLUMNS.items() for column in columns for late in (False, True)]
 
@@ -35,7 +39,10 @@ def test_the_oracle_agrees(kind: AggregateKind, column: str, late: bool, data: s
     rows = data.draw(late_rows_of(values, st.sampled_from([-1, 0, 0, 2, 9])) if late else rows_of(values))
     spine = data.draw(SPINE)
     wanted = [
-        WindowedAggregate(f"x_{number}", kind, "v" if column else None, data.draw(WINDOWS)) for number in range(2)
+        WindowedAggregate(
+            f"x_{number}", kind, "v" if column else None, data.draw(WINDOWS), per_spine_unit=data.draw(UNITS)
+        )
+        for number in range(2)
     ]
     names = LATE_NAMES if late else NAMES
     check(rows, spine, dtype, wanted, names)
@@ -58,6 +65,6 @@ def assert_the_audit_agrees(rows: Any, spine: Any, wanted: WindowedAggregate, na
         values = [None if wanted.column is None else row[place[wanted.column]] for row in held]
         asked = [now for other, now in spine if other == entity]
         times, seen_from = ([row[number] for row in held] for number in (place["t"], known))
-        found += walk(times, seen_from, wanted.window, asked, running(spec, values))
+        found += walk(times, seen_from, wanted.window, asked, running(spec, values, times, wanted.per_spine_unit))
     for value, expected in zip(found, answers(in_order(rows), spine, wanted, names), strict=True):
         assert same(wanted.kind, value, expected), (wanted, value, expected)

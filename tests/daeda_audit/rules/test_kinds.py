@@ -50,10 +50,15 @@ def test_every_kind_gives_what_the_oracle_gives(case: tuple[str, list[Any], int 
         | ({"max_length": length, "order": order} if length else {})
     )
     known = [value for value in reversed(values) if value is not None]
-    inside = running(spec, known)
+    instants = [len(values) - place for place, value in reversed(list(enumerate(values, 1))) if value is not None]
+    ages = list(range(1, len(values) + 1))
+    inside = running(spec, known, instants, 1)
     for row in range(len(known)):
         inside.enter(row)
-    wanted, found = oracle(kind, [{"value": value} for value in values], "value", length, order), inside.value()
+    wanted, found = (
+        oracle(kind, [{"value": value} for value in values], "value", length, order, ages),
+        inside.value(len(values)),
+    )
     if kind == "std" and isinstance(wanted, float) and math.isfinite(wanted):
         assert math.isclose(wanted, found, rel_tol=1e-14)
     else:

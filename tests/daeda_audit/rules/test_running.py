@@ -43,7 +43,7 @@ def walked(case: Case) -> list[Any]:
     spec, rows, length, asked = case
     held = [row for row in rows if row[2] is not None]
     moments, known, values = ([row[place] for row in held] for place in range(3))
-    return walk(moments, known, length, asked, running(spec, values))
+    return walk(moments, known, length, asked, running(spec, values, moments, 2))
 
 
 def one_by_one(case: Case) -> list[Any]:
@@ -52,7 +52,11 @@ def one_by_one(case: Case) -> list[Any]:
     answers = []
     for now in asked:
         inside = [row for row in reversed(dicts) if is_inside(now, row, "then", length, "known")]
-        answers.append(oracle(spec.kind, inside, "value", spec.max_length, spec.order))
+        answers.append(
+            oracle(
+                spec.kind, inside, "value", spec.max_length, spec.order, [(now - row["then"]) // 2 for row in inside]
+            )
+        )
     return answers
 
 
@@ -75,11 +79,11 @@ def test_nothing_is_left_behind_of_what_left() -> None:
         totals.enter(row)
     for row in range(398):
         totals.leave(row)
-    assert totals.value() == values[-1] + values[-2]
+    assert totals.value(400) == values[-1] + values[-2]
 
 
 def test_decimals_keep_their_scale() -> None:
     totals = Totals("sum", [Decimal("0.50"), Decimal("1.50"), Decimal("0.00")])
     totals.enter(0)
     totals.enter(1)
-    assert repr(totals.value()) == "Decimal('2.00')"
+    assert repr(totals.value(2)) == "Decimal('2.00')"

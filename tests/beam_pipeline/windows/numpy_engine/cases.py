@@ -55,6 +55,7 @@ def answers(
         order="newest_first" if wanted.newest_first else "oldest_first",
         created="known" if "known" in names else None,
         declared=names,
+        unit=wanted.per_spine_unit,
     )
 
 

@@ -45,14 +45,15 @@ def rows_seen(history, instant, window):
     if history.known is not None:
         inside &= history.known[own] < instant
     rows = pa.array(BEFORE + np.flatnonzero(inside)[::-1])
-    return pa.table(history.columns).take(rows).to_pylist()
+    ages = (instant - history.time[rows.to_numpy()]).tolist()
+    return pa.table(history.columns).take(rows).to_pylist(), ages
 
 
 def compare(engine, history, probes, wanted, every):
     (values,) = ENGINES[engine](history, probes, [wanted], "here")
     for index in range(every // 2, len(probes.time), every):
-        rows = rows_seen(history, probes.time[index], wanted.window)
-        expected = oracle.aggregate(wanted.kind, rows, wanted.column, wanted.max_length, "newest_first")
+        rows, ages = rows_seen(history, probes.time[index], wanted.window)
+        expected = oracle.aggregate(wanted.kind, rows, wanted.column, wanted.max_length, "newest_first", ages)
         assert same(wanted.kind, values[index].as_py(), expected), (wanted, index)
 
 
