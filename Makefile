@@ -4,11 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOURNEY := examples/complete_journey
-KILLS ?= 500
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo sample test check unit quick long bench docs soak clean
+.PHONY: help install demo sample test check unit quick long engines bench docs soak clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -44,6 +43,7 @@ check: install ## ruff, mypy and import-linter
 PYTEST := TZ=UTC PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist loadscope --no-loadscope-reorder
 
 unit: install ## pytest alone, in four processes
+	@$(BIN)/python -m tests.engines.cache
 	@$(PYTEST)
 
 long: install ## Every case and every generated example: what make test has some of, it has all of
@@ -52,11 +52,16 @@ long: install ## Every case and every generated example: what make test has some
 quick: install ## Unit tests of every package, in under a minute: no Ray, no server, no whole run
 	@$(PYTEST) -n 2 -m 'not slow' -q
 
+engines: install ## Everything on real engines, and kills on a cluster: make engines KILLS=45 SEED=0
+	@$(BIN)/python -m tests.engines.cache
+	@LONG_TESTS=1 TZ=UTC $(BIN)/python -m pytest tests/engines
+	@TZ=UTC $(BIN)/python -m tests.engines.campaign --kills $(or $(KILLS),45) --seed $(SEED)
+
 bench: install ## Time daeda and its peers: make bench WORKLOAD=small; without one, list them
 	@$(BIN)/python -m bench $(WORKLOAD)
 
 soak: install ## Kill runs again and again: make soak KILLS=500 SEED=0; it goes on with SEED=500
-	@TZ=UTC $(BIN)/python -m tests.faults.soak --kills $(KILLS) --seed $(SEED)
+	@TZ=UTC $(BIN)/python -m tests.faults.soak --kills $(or $(KILLS),500) --seed $(SEED)
 
 docs: install ## Write docs/reference/ from the models and the parsers
 	@$(BIN)/python -m docs.generate

@@ -86,8 +86,8 @@ class SkeletonRun:
 
     @property
     def day_workers(self) -> int:
-        """Days at once."""
-        return min(self.project.runtime.day_workers, len(self.days))
+        """Days at once, at most."""
+        return min(self.project.runtime.day_workers or self.runner.parallelism, len(self.days))
 
     @property
     def operators(self) -> tuple[SourceOperator, ...]:

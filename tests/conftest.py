@@ -183,8 +183,10 @@ def _left_out(items: Sequence[pytest.Item]) -> set[str]:
 def _group(nodeid: str) -> str:
     """What shares a service or trained days stays together: a folder with a conftest.py; elsewhere a file."""
     file = Path(nodeid.partition("::")[0])
-    if file.is_relative_to("tests/cases") or file.is_relative_to("tests/engines"):
+    if file.is_relative_to("tests/cases") or file == Path("tests/engines/test_same_bytes.py"):
         return "tests/beam_pipeline/runners"  # which compares with the days of the golden cases, too
+    if file.name.startswith("test_ray"):
+        return file.as_posix()
     return file.parent.as_posix() if (REPOSITORY / file.parent / "conftest.py").exists() else file.as_posix()
 
 

@@ -30,6 +30,7 @@ from apache_beam.runners.runner import PipelineRunner, create_runner
 
 from beam_pipeline.runners.job_service import described_at, described_by, endpoint_of, unknown_flags
 from daeda.errors import UsageError, did_you_mean
+from daeda.process.host import probe_host
 from daeda.process.supervision import children
 
 _IN_PROCESS = ("DirectRunner", "FnApiRunner")
@@ -57,6 +58,14 @@ class BeamRunner:
     def in_process(self) -> bool:
         """Whether days are built by threads of this process, without a job service."""
         return self.name in _IN_PROCESS
+
+    @property
+    def parallelism(self) -> int:
+        """How many days the runner has at work at once by itself: on an engine --parallelism, or this host's cores."""
+        if self.in_process:
+            return 1
+        asked: int = PipelineOptions(list(self.words)).view_as(FlinkRunnerOptions).parallelism
+        return asked if asked > 0 else probe_host().cores
 
     @property
     def makes_one_bundle(self) -> bool:

@@ -181,8 +181,12 @@ class RuntimeSettings(BaseSettings):
         min_length=1,
         description="Order of the columns: a name, or a name and a default; exactly the columns of the service.",
     )
-    day_workers: Whole = Field(
-        default=1, ge=1, le=256, description="Days built at once; they share memory and threads."
+    day_workers: Whole | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="Days built at once, at most; they share memory and threads. Without it one, and on an engine with "
+        "slots of its own as many as its parallelism.",
     )
     rows_per_part: Whole = Field(
         default=100_000,

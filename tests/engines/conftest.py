@@ -14,6 +14,7 @@ from tests.beam_pipeline.runners.conftest import LOOPBACK, wheel, worker_pool, w
 from tests.engines import cache
 from tests.engines.flink import job_server
 from tests.engines.prism import prism_service
+from tests.engines.site import Site, site
 
 __all__ = ["wheel", "worker_python"]
 
@@ -56,3 +57,12 @@ def pool(worker_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def forms(pool: str) -> dict[str, tuple[str, ...]]:
     """Beam's flags of each form of worker."""
     return {"loopback": LOOPBACK, "external": ("--environment_type", "EXTERNAL", "--environment_config", pool)}
+
+
+@pytest.fixture(scope="session")
+def two_hosts(flink_jars: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A cluster of Flink on two hosts, with a job server in front of it."""
+    with site(flink_jars, tmp_path_factory.mktemp("site")) as place:
+        if len(place.numbers) < 2:
+            pytest.skip("network namespaces need root, the program ip, and a kernel that has them")
+        yield place

@@ -30,11 +30,19 @@ def test_prism_builds_days_side_by_side(
 
 @pytest.mark.some(2)
 @pytest.mark.parametrize(
-    ("slots", "day_workers"), [(1, 3), (2, 3), (4, 2), (4, 4)], ids=["1-of-3", "2-of-3", "4-for-2", "4-of-4"]
+    ("slots", "day_workers"),
+    [(1, 3), (2, None), (4, 2), (4, None)],
+    ids=["1-for-3", "2", "4-for-2", "4"],
 )
 @pytest.mark.parametrize("form", FORMS)
-def test_flink_builds_as_many_days_at_once_as_it_has_slots_and_no_more_than_day_workers(
-    flink: tuple[str, ...], forms: dict[str, tuple[str, ...]], tmp_path: Path, form: str, slots: int, day_workers: int
+def test_flink_builds_as_many_days_at_once_as_it_has_slots_within_day_workers(
+    flink: tuple[str, ...],
+    forms: dict[str, tuple[str, ...]],
+    tmp_path: Path,
+    form: str,
+    slots: int,
+    day_workers: int | None,
 ) -> None:
-    words = (*flink, *forms[form], "--parallelism", str(slots), "--day-workers", str(day_workers))
-    check_at_once(tmp_path, min(slots, day_workers), *words)
+    words = (*flink, *forms[form], "--parallelism", str(slots))
+    limit = () if day_workers is None else ("--day-workers", str(day_workers))
+    check_at_once(tmp_path, min(slots, day_workers or slots), *words, *limit)
