@@ -22,6 +22,7 @@ from enrich.part.task import PartTask, Receipt
 from enrich.ray.actor_watch import ActorWatch
 from enrich.ray.actors import POSITION, PartResult, PartWorker, Unforeseen
 from enrich.ray.cluster import check_cluster, check_head
+from enrich.ray.data_actors import own_data_actors
 from enrich.ray.endings import actors_lost
 from enrich.ray.fitness import Fitness
 from enrich.ray.limits import RayLimits
@@ -75,6 +76,7 @@ class PartStream:
         self._dataset = _dataset(actors, limits, self._queue, fitness)
         self._watch = ActorWatch(self._queue, actors, self._fail)
         self._thread = threading.Thread(target=self._run, daemon=True, name="parts")
+        self._on_cluster = bool(limits.nodes)
         self._failure: BaseException | None = None
         self._received = 0
 
@@ -140,8 +142,9 @@ class PartStream:
     def _run(self) -> None:
         try:
             # The results are in the queue.
-            for _input in self._dataset.iter_batches(batch_size=None, prefetch_batches=0, batch_format="numpy"):
-                pass
+            with own_data_actors() if self._on_cluster else contextlib.nullcontext():
+                for _input in self._dataset.iter_batches(batch_size=None, prefetch_batches=0, batch_format="numpy"):
+                    pass
         except BaseException as error:  # noqa: BLE001 - raised again where the receipts are waited for
             self._fail(error)
 

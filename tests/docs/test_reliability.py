@@ -35,6 +35,12 @@ def test_the_figures_are_those_that_were_recorded() -> None:
     assert f"| {soak['bytes_compared']:,} |" in PAGE
 
 
+def test_the_kills_of_a_ray_cluster_are_those_that_were_recorded() -> None:
+    kills = json.loads((REPOSITORY / "bench/results/ray_kills.json").read_text())["totals"]
+    assert kills["lost"] == 0
+    assert f"| kills of a Ray cluster survived, by seed | {kills['kills']} |" in PAGE
+
+
 def test_the_number_of_wrong_inputs_is_that_of_their_folder() -> None:
     cases = list((REPOSITORY / "tests/daeda/cli/bad_input").glob("*.yaml"))
     (number,) = re.findall(r"wrong inputs in `tests/daeda/cli/bad_input` \(more than (\d+)\)", PAGE)

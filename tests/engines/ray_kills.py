@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -89,8 +90,13 @@ def _killed(scene: ClusterScene, seed: int) -> Kill:
         lost = f"{error}\n{stderr}"
     compared = size_of_days(scene.service_dir, "enriched")
     scene.clear()
-    said = "" if code in (0, -signal.SIGKILL) else stderr.splitlines()[-1].replace(scene.cluster.address, "HEAD")
+    said = "" if code in (0, -signal.SIGKILL) else _said(stderr.splitlines()[-1], scene)
     return Kill(seed, "ray", f"{kind} (too late)" if had_ended else kind, at, code, seconds, said, compared, lost)
+
+
+def _said(line: str, scene: ClusterScene) -> str:
+    """The line without the places of this machine."""
+    return re.sub(r"/\S+", "PATH", line.replace(scene.cluster.address, "HEAD"))
 
 
 def _strike(kind: str, process: subprocess.Popen[str], head: RayNode, other: RayNode, chance: random.Random) -> None:

@@ -23,7 +23,8 @@ ORPHAN = f"subprocess.run([sys.executable, '-c', \"import subprocess, sys; {STRA
 BEGIN = f"""
 import os, pathlib, signal, subprocess, sys, time
 from enrich.ray import child
-from enrich.ray.channel import LimitSet, RayDirectoryUsed, RayEnding, RayProcess, RayStarting, limited, send
+from enrich.ray.channel import ClusterLost, LimitSet, RayDirectoryUsed, RayEnding, RayProcess, RayStarting
+from enrich.ray.channel import limited, send
 from enrich.ray.supervisor import supervised
 
 child.LOSS_SECONDS = 4.0
@@ -221,6 +222,11 @@ def test_what_outlives_its_time_is_ended_with_its_sentence(start: Start, tmp_pat
         "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])\ntime.sleep(100)"
     )
     assert ended(process, tmp_path) == (2, "", "error: it was not done within 0.3 s\n")
+
+
+def test_a_cluster_that_is_lost_ends_a_child_that_waits_for_it(start: Start, tmp_path: Path) -> None:
+    process = start("stray()\nsend(ClusterLost('the head does not answer any more'))\ntime.sleep(100)")
+    assert ended(process, tmp_path) == (1, "", "error: the head does not answer any more\n")
 
 
 def test_a_limit_that_was_lifted_ends_nothing(start: Start, tmp_path: Path) -> None:
