@@ -116,10 +116,11 @@ def test_the_days_of_a_killed_driver_are_given_up(
     check_the_rest_is_built(slow, skeleton, published(skeleton))
 
 
+@pytest.mark.long
 def test_a_killed_worker_is_told_within_the_time_out(
     services: Services, running: Running, slow: TinyProject, skeleton: Path
 ) -> None:
-    process = running(*services.forms["external"], "--worker-timeout", "15")
+    process = running(*services.forms["external"], "--worker-timeout", "60")
     killed: set[int] = set()
 
     def all_are_killed() -> bool:
@@ -131,11 +132,11 @@ def test_a_killed_worker_is_told_within_the_time_out(
     # Until a day has been published, a lost worker may not have begun one, which is told in another way.
     wait_for(process, lambda: published(skeleton))
     wait_for(process, all_are_killed)
-    _, stderr = process.communicate(timeout=120)
+    _, stderr = process.communicate(timeout=180)
     assert process.returncode == 1, stderr
     pool = services.pool
     assert stderr.splitlines()[-1] == (
-        "error: no worker has had a day at work within 15 s (--worker-timeout), and days are left: a worker was lost, "
+        "error: no worker has had a day at work within 60 s (--worker-timeout), and days are left: a worker was lost, "
         f"or the runner gives them no work; see the log of the worker pool {pool}, and run again to go on"
     )
     check_the_rest_is_built(slow, skeleton, published(skeleton))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import socket
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from apache_beam.portability.api import beam_job_api_pb2
 
 from beam_pipeline.runners.choice import BeamRunner
 from beam_pipeline.runners.portable import PortableJob
@@ -18,7 +23,7 @@ from beam_pipeline.workers.shared_day_slots import SharedDaySlots
 from daeda.dataset.layout import Layout
 from daeda.dataset.publish.staging import RunStaging, open_staging
 from daeda.errors import DayError, StorageUnavailable, UsageError, WorkerUnfit
-from tests.beam_pipeline.runners.conftest import free_port
+from tests.beam_pipeline.runners.conftest import REPOSITORY, free_port
 
 DAY = dt.date(2024, 1, 2)
 REFUSED = "Pipeline job failed in state FAILED: java.net.ConnectException: Connection refused"
@@ -102,3 +107,69 @@ def test_an_end_of_the_engine_counts_before_faults_that_it_has_tried_again(stagi
     assert is_tried_again(context, DAY, StorageUnavailable("day 2024-01-02: s3://lake/x did not answer 6 times"))
     raised = told(staging, RuntimeError("JobMasterException: TaskManager with id tm2 is no longer reachable."))
     assert str(raised) == f"Flink has lost the TaskManager tm2: {log(staging)}"
+
+
+# A worker with a day at work; it says so, and waits to be killed.
+WORKER = """
+import datetime as dt, sys, time
+from pathlib import Path
+from beam_pipeline.workers.shared_day_slots import SharedDaySlots
+SharedDaySlots(Path(sys.argv[1]), 1).enter(dt.date(2024, 1, 2), "a", lambda: None)
+print("at work", flush=True)
+time.sleep(600)
+"""
+
+
+class NeverEnding:
+    """A pipeline on a job service that waits for a worker that is gone; it ends when it is cancelled."""
+
+    def __init__(self) -> None:
+        self.cancelled = threading.Event()
+        self.runner = self._job_service = self
+        self._job_id = "id"
+
+    def run(self) -> NeverEnding:
+        return self
+
+    def wait_until_finish(self) -> None:
+        self.cancelled.wait()
+
+    def GetState(self, _request: object, timeout: float) -> beam_job_api_pb2.JobStateEvent:
+        states = beam_job_api_pb2.JobState
+        return beam_job_api_pb2.JobStateEvent(state=states.CANCELLED if self.cancelled.is_set() else states.RUNNING)
+
+    def Cancel(self, _request: object, timeout: float) -> None:
+        self.cancelled.set()
+
+
+@pytest.mark.parametrize("begins", [True, False])
+def test_a_job_in_which_nothing_happens_is_given_up_and_cancelled(staging: RunStaging, begins: bool) -> None:
+    slots = SharedDaySlots(staging.directory, 1).open()
+    pipeline = NeverEnding()
+    flags = (
+        "--environment_type",
+        "EXTERNAL",
+        "--environment_config",
+        "localhost:4711",
+        "--job_endpoint",
+        "localhost:1",
+    )
+    with contextlib.ExitStack() as stack:
+        if begins:
+            words = [sys.executable, "-c", WORKER, str(staging.directory)]
+            worker = stack.enter_context(subprocess.Popen(words, cwd=REPOSITORY, stdout=subprocess.PIPE))
+            assert worker.stdout is not None
+            assert worker.stdout.readline() == b"at work\n"
+            # While a day is at work no time-out is over.
+            threading.Timer(0.6, worker.kill).start()
+        job = PortableJob(BeamRunner("FlinkRunner", flags), slots, 0.3, "daeda-job", staging)
+        with pytest.raises(DayError if begins else UsageError) as failure:
+            job.run(pipeline)  # type: ignore[arg-type]
+    assert pipeline.cancelled.is_set()
+    assert str(failure.value) == (
+        "no worker has had a day at work within 0.3 s (--worker-timeout), and days are left: a worker was lost, or the "
+        "runner gives them no work; see the log of the worker pool localhost:4711, and run again to go on"
+        if begins
+        else "no worker has begun a day within 0.3 s (--worker-timeout): see the log of the worker pool "
+        "localhost:4711; docs/runners.md says what workers need"
+    )
