@@ -56,6 +56,7 @@ engines: install ## Everything on real engines, and kills on a cluster: make eng
 	@$(BIN)/python -m tests.engines.cache
 	@LONG_TESTS=1 TZ=UTC $(BIN)/python -m pytest tests/engines
 	@TZ=UTC $(BIN)/python -m tests.engines.campaign --kills $(or $(KILLS),45) --seed $(SEED)
+	@TZ=UTC $(BIN)/python -m tests.engines.ray_kills --kills $(or $(RAY_KILLS),20) --seed $(SEED)
 
 bench: install ## Time daeda and its peers: make bench WORKLOAD=small; without one, list them
 	@$(BIN)/python -m bench $(WORKLOAD)
