@@ -83,6 +83,9 @@ class Duration:
         return next(unit for unit in TimeUnit if self.nanoseconds % (10**9 // unit.value) == 0)
 
 
+UNBOUNDED = Duration("unbounded", None)
+
+
 def finest(*units: TimeUnit | None) -> TimeUnit:
     """The finest resolution among `units`: comparisons are made in it, so that nothing is rounded."""
     present = [unit for unit in units if unit is not None]

@@ -54,7 +54,7 @@ def run_rolling(session: DaySession, operator: RollingAggregate, left: Materiali
 
 
 def _windowed(operator: RollingAggregate) -> tuple[WindowedAggregate, ...]:
-    unit = statements.rolling_unit(operator)
+    unit = statements.unit_of(operator)
     return tuple(
         WindowedAggregate(
             name=aggregate.name,

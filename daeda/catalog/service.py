@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from daeda.errors import did_you_mean
-from daeda.settings.kinds import Name, Names, Strict, Type, Whole
+from daeda.settings.kinds import Name, Names, Strict, Type, Whole, repeated
 
 ColumnKind = Literal["key", "timestamp", "spine", "static", "point_in_time", "rolling", "udf", "derived", "embedding"]
 
@@ -110,9 +110,7 @@ class FeatureService(Strict):
 
     @model_validator(mode="after")
     def _columns_once(self) -> Self:
-        names = [column.name for column in self.columns]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
+        if twice := repeated(column.name for column in self.columns):
             raise ValueError(f"columns names {', '.join(twice)} twice: each column stands once")
         return self
 

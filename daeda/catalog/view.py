@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from daeda.dtypes import TIMESTAMP_UNITS, DType, TimeUnit
 from daeda.errors import did_you_mean
-from daeda.settings.kinds import Name, Names, Span, Strict, Type
+from daeda.settings.kinds import Name, Names, Span, Strict, Type, repeated
 from daeda.sources.models.source import ParsedSource
 
 
@@ -41,8 +41,7 @@ class FeatureView(Strict):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         names = [field.name for field in self.fields]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
+        if twice := repeated(names):
             raise ValueError(f"fields names {', '.join(twice)} twice: each field stands once")
         folded = [name.lower() for name in names]
         alike = sorted({name for name in names if folded.count(name.lower()) > 1})
@@ -53,13 +52,9 @@ class FeatureView(Strict):
         for what, name in self._named():
             if name not in names:
                 raise ValueError(f"{what} '{name}' is not one of the fields: {did_you_mean(name, names)}")
-        mapped = list(self.field_mapping.values())
-        doubled = sorted({name for name in mapped if mapped.count(name) > 1})
-        if doubled:
+        if doubled := repeated(self.field_mapping.values()):
             raise ValueError(f"field_mapping gives {', '.join(doubled)} from two source columns: keep one")
-        sources = [self.source_name(name) for name in names]
-        shared = sorted({name for name in sources if sources.count(name) > 1})
-        if shared:
+        if shared := repeated(map(self.source_name, names)):
             raise ValueError(f"field_mapping reads {', '.join(shared)} for two fields: each source column stands once")
         embedded = [field.name for field in self.fields if "halffloat" in field.dtype.name]
         if embedded:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Sequence
+from math import inf
 from typing import Literal, cast
 
 from daeda.aggregates import KINDS, Order
@@ -17,7 +18,7 @@ from daeda.catalog.service import ContractColumn
 from daeda.catalog.view import FeatureView
 from daeda.compiler.lookups import lookup_order
 from daeda.compiler.resolved import Resolved
-from daeda.durations import Duration
+from daeda.durations import UNBOUNDED, Duration
 from daeda.operators.dag import Operator
 from daeda.operators.operator import Instant
 from daeda.operators.relational import Filter, Join, Project, ProjectColumn, Scan, ScanColumn, Sink
@@ -26,8 +27,6 @@ from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform, StoreRef
 from daeda.settings.aggregations import AggregationSpec
 from daeda.sql.expression import columns_of, parse_expression, parse_having
 from daeda.sql.literal import exact
-
-_UNBOUNDED = Duration.parse("unbounded")
 
 
 def build_operators(resolved: Resolved) -> tuple[Operator, ...]:
@@ -145,7 +144,7 @@ def _add_spine(resolved: Resolved, operators: list[Operator]) -> str:
         semi_join: tuple[str, ...] = ()
         if spine_filter.covered_by is not None:
             other = resolved.project.views[spine_filter.covered_by.view]
-            lookback = None if other.source.timestamp_field is None else _UNBOUNDED
+            lookback = None if other.source.timestamp_field is None else UNBOUNDED
             covered = _scan(operators, other, f"covered_{index}", {spine_filter.covered_by.column}, lookback)
             inputs, semi_join = (left, covered), (spine_filter.covered_by.column,)
         left = _output(operators, f"spine_{index}")
@@ -166,9 +165,7 @@ def _add_features(resolved: Resolved, view: FeatureView, left: str, operators: l
     features = tuple(field.name for field in view.fields if field.name in resolved.features[view.name])
     static = view.source.timestamp_field is None
     ties = () if static else tie_prefix(view, view.keys, features)
-    right = _scan(
-        operators, view, view.name, {*view.keys, *ties, *features}, None if static else view.ttl or _UNBOUNDED
-    )
+    right = _scan(operators, view, view.name, {*view.keys, *ties, *features}, None if static else view.ttl or UNBOUNDED)
     output = _output(operators, f"with_{view.name}")
     left_time = _instant(resolved.spine, resolved.spine_time())
     _look_up(operators, view, (left, right), output, view.name, left_time, features, ties)
@@ -231,14 +228,6 @@ def _history_groups(resolved: Resolved) -> list[HistoryGroup]:
     return [(spec, tuple(aggregates)) for spec, aggregates in groups.values()]
 
 
-def _longest(windows: Iterable[Duration]) -> Duration:
-    durations = list(windows)
-    return next(
-        (duration for duration in durations if duration.nanoseconds is None),
-        max(durations, key=lambda duration: duration.nanoseconds or 0),
-    )
-
-
 def _free_name(wanted: str, operators: list[Operator]) -> str:
     # A history with attributes has no relation of its own name, only operators that are named after it.
     used = {operator.output for operator in operators}
@@ -269,7 +258,8 @@ def _add_rolling(resolved: Resolved, group: HistoryGroup, left: str, operators: 
             ordered |= set(resolved.project.views[other].keys)
     ties = tie_prefix(view, keys, ordered)
     scan_name = name if spec.where is None and not attributes else f"{name}_rows"
-    lookback = _longest(aggregate.window for aggregate in aggregates)
+    windows = [aggregate.window for aggregate in aggregates]
+    lookback = max(windows, key=lambda window: inf if window.nanoseconds is None else window.nanoseconds)
     right = _scan(operators, view, scan_name, ({*keys, *ties, *read} & fields) | joined, lookback)
     if spec.where is not None:
         scanned, right = right, _output(operators, name if not attributes else f"{name}_kept")
@@ -305,7 +295,7 @@ def _add_attribute(
     """An attribute as of the history row's own time."""
     left, name, index = target
     ties = tie_prefix(other, other.keys, {column})
-    lookback = None if other.source.timestamp_field is None else _UNBOUNDED
+    lookback = None if other.source.timestamp_field is None else UNBOUNDED
     scanned = _scan(operators, other, f"{name}_attribute_{index + 1}", {*other.keys, *ties, column}, lookback)
     output = _output(operators, f"{name}_with_{column}")
     left_time = _instant(view, cast(str, view.source.timestamp_field))

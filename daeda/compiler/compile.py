@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from daeda.catalog.project import Project
 from daeda.compiler.build import build_operators
@@ -14,17 +13,15 @@ from daeda.compiler.pipeline_file import edited_path, load_edited
 from daeda.compiler.resolve import check_output_columns, check_references, check_spine, resolve_columns, resolve_derived
 from daeda.compiler.resolved import Resolved
 from daeda.dtypes import TimeUnit
-from daeda.durations import Duration
 from daeda.errors import ConfigError, NotBuiltYet, did_you_mean
 from daeda.operators.dag import Dag
-from daeda.operators.operator import Instant, same_keys
+from daeda.operators.operator import same_keys
 from daeda.operators.relation import Column, Relation
 from daeda.operators.relational import Filter
 from daeda.operators.relational import Project as ProjectOperator
-from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.settings.runtime import position_of_setting
 from daeda.sql.expression import check_expression_type, check_having, check_predicate
-from daeda.sql.statements import ProbingOperator, unit_of
+from daeda.sql.statements import ProbingOperator, spans_of, times_of, unit_of
 from daeda.storage.location import is_object
 
 Pass = Callable[[Resolved], None]
@@ -51,29 +48,26 @@ def check_filters(resolved: Resolved) -> None:
     for index, spine_filter in enumerate(project.service.spine.filters):
         where = project.where("service", ("spine", "filters", index))
         if spine_filter.where is not None:
-            _record(resolved, where, partial(check_predicate, spine_filter.where, relation, "the filter"))
+            resolved.mistakes.check(where, check_predicate, spine_filter.where, relation, "the filter")
         if spine_filter.session is not None:
             for name in spine_filter.session.key:
-                _record(resolved, where, partial(relation.column, name))
+                resolved.mistakes.check(where, relation.column, name)
             if set(spine_filter.session.key) <= set(relation.names):
-                _record(
-                    resolved,
-                    where,
-                    partial(check_having, spine_filter.session.having, spine_filter.session.key, relation),
-                )
+                having, key = spine_filter.session.having, spine_filter.session.key
+                resolved.mistakes.check(where, check_having, having, key, relation)
         if spine_filter.covered_by is not None:
             view_name = spine_filter.covered_by.view
             if view_name not in project.views:
                 resolved.mistakes.add(where, f"no feature view '{view_name}': {did_you_mean(view_name, project.views)}")
                 continue
             other = Relation(tuple(Column(field.name, field.dtype) for field in project.views[view_name].fields))
-            _record(resolved, where, partial(same_keys, relation, other, (spine_filter.covered_by.column,)))
+            resolved.mistakes.check(where, same_keys, relation, other, (spine_filter.covered_by.column,))
     for index, spec in enumerate(project.aggregations.aggregation_specs):
         if spec.where is not None and spec.history.view in project.views:
             view = project.views[spec.history.view]
             fields = Relation(tuple(Column(field.name, field.dtype) for field in view.fields))
             where = project.where("aggregations", ("aggregation_specs", index, "where"))
-            _record(resolved, where, partial(check_predicate, spec.where, fields, "where"))
+            resolved.mistakes.check(where, check_predicate, spec.where, fields, "where")
 
 
 PASSES: tuple[Pass, ...] = (
@@ -137,24 +131,17 @@ def _check_derived(resolved: Resolved, operator: ProjectOperator, given: Relatio
         if column.expression is not None:
             where = resolved.project.where("service", ("columns", lines[column.name], "expression"))
             expected = Column(column.name, column.dtype)
-            _record(resolved, where, partial(check_expression_type, column.expression, expected, given))
-
-
-def _record(resolved: Resolved, where: str, check: Callable[[], object]) -> None:
-    try:
-        check()
-    except ConfigError as error:
-        resolved.mistakes.add(where, str(error))
+            resolved.mistakes.check(where, check_expression_type, column.expression, expected, given)
 
 
 def check_reach(dag: Dag, days: Sequence[dt.date]) -> None:
     """Raise ConfigError where a day, or the border of its window, lies where nanoseconds do not reach."""
     for operator in dag.operators:
-        if not isinstance(operator, PointInTimeJoin | RollingAggregate) or unit_of(operator) is not TimeUnit.NANO:
+        if not isinstance(operator, ProbingOperator) or unit_of(operator) is not TimeUnit.NANO:
             continue
-        if all(instant.resolution is TimeUnit.NANO for instant in _instants(operator)):
+        if all(instant.resolution is TimeUnit.NANO for instant in (operator.left_time, *times_of(operator))):
             continue
-        for span in _spans(operator):
+        for span in spans_of(operator):
             back = dt.timedelta(days=min(span.days or 0, (days[0] - dt.date.min).days))
             if days[0] - back < _FIRST or days[-1] > _LAST:
                 raise ConfigError(
@@ -162,14 +149,3 @@ def check_reach(dag: Dag, days: Sequence[dt.date]) -> None:
                     f"{_LAST}, and {span} before {days[0]} to {days[-1]} goes beyond: write 'unbounded', or declare "
                     "all its times in microseconds"
                 )
-
-
-def _instants(operator: ProbingOperator) -> tuple[Instant, ...]:
-    time = operator.history_time if isinstance(operator, RollingAggregate) else operator.right_time
-    return (operator.left_time, time, *((operator.created,) if operator.created else ()))
-
-
-def _spans(operator: ProbingOperator) -> tuple[Duration, ...]:
-    if isinstance(operator, RollingAggregate):
-        return tuple(aggregate.window for aggregate in operator.aggregates)
-    return (operator.ttl or Duration.parse("unbounded"),)

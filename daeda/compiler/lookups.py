@@ -133,10 +133,7 @@ def is_latest(resolved: Resolved, feature: str) -> bool:
 
 def check_lookups(resolved: Resolved) -> None:
     """No views whose keys are features of each other."""
-    try:
-        lookup_order(resolved)
-    except ConfigError as error:
-        resolved.mistakes.add(resolved.project.where("runtime", ("feature_refs",)), str(error))
+    resolved.mistakes.check(resolved.project.where("runtime", ("feature_refs",)), lookup_order, resolved)
 
 
 def lookup_order(resolved: Resolved) -> tuple[str, ...]:

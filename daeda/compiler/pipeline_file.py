@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -18,18 +17,17 @@ import yaml
 from daeda.catalog import project as catalog
 from daeda.compiler.resolve import check_output_columns
 from daeda.compiler.resolved import Resolved
-from daeda.durations import Duration
 from daeda.errors import ConfigError, InputError, did_you_mean
 from daeda.operators.dag import Dag, Operator, PipelineModel
 from daeda.operators.operator import Executor
 from daeda.operators.relation import Column
 from daeda.operators.relational import Filter, Project, ProjectColumn, Scan, Sink
-from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import RayUdfTransform
 from daeda.process.printable import harmless, is_harmless
-from daeda.settings.document import Document, Mistakes, load_document, parse_model
+from daeda.settings.document import Document, Mistakes, P, load_document, parse_model
 from daeda.sql.expression import check_expression_type, check_having, check_predicate
 from daeda.sql.literal import literal
+from daeda.sql.statements import ProbingOperator, spans_of
 
 PIPELINES = Path("config") / "pipelines"
 _HEAD = (
@@ -122,10 +120,10 @@ class _Edited:
         where = self.document.where(("operators", index))
         self.mistakes.add(where, f"operator '{operator.name}' ({operator.op_kind}): {what}")
 
-    def check(self, operator: Operator, check: Callable[[], object]) -> None:
+    def check(self, operator: Operator, check: Callable[P, object], *arguments: P.args, **options: P.kwargs) -> None:
         """Record what a check raises."""
         try:
-            check()
+            check(*arguments, **options)
         except ConfigError as error:
             self.refuse(operator, str(error))
 
@@ -172,15 +170,11 @@ def _check_lookback(edited: _Edited) -> None:
     dag = edited.dag
     makers = {operator.output: operator for operator in dag.operators}
     for operator in dag.operators:
-        if isinstance(operator, RollingAggregate):
-            spans = [aggregate.window for aggregate in operator.aggregates]
-        elif isinstance(operator, PointInTimeJoin):
-            spans = [operator.ttl or Duration.parse("unbounded")]
-        else:
+        if not isinstance(operator, ProbingOperator):
             continue
         left = _reach(_source(makers, operator.inputs[0]))
         scan = _source(makers, operator.inputs[1])
-        for span in spans:
+        for span in spans_of(operator):
             needed = inf if span.nanoseconds is None else left + span.nanoseconds
             if needed > _reach(scan):
                 edited.refuse(
@@ -209,20 +203,20 @@ def _check_expressions(edited: _Edited) -> None:
     for operator in edited.dag.operators:
         if isinstance(operator, Scan) and operator.predicate is not None:
             relation = edited.dag.relations[operator.output]
-            edited.check(operator, partial(check_predicate, operator.predicate, relation, "the predicate"))
+            edited.check(operator, check_predicate, operator.predicate, relation, "the predicate")
         if isinstance(operator, Filter):
             given = edited.dag.relations[operator.inputs[0]]
             if operator.predicate is not None:
-                edited.check(operator, partial(check_predicate, operator.predicate, given, "the predicate"))
+                edited.check(operator, check_predicate, operator.predicate, given, "the predicate")
             if operator.having is not None:
-                edited.check(operator, partial(check_having, operator.having, operator.session, given))
+                edited.check(operator, check_having, operator.having, operator.session, given)
         if isinstance(operator, Project):
             given = edited.dag.relations[operator.inputs[0]]
             for column in operator.columns:
                 made_column = Column(column.name, column.dtype)
                 if column.expression is not None:
-                    edited.check(operator, partial(check_expression_type, column.expression, made_column, given))
-                edited.check(operator, partial(_check_default, column))
+                    edited.check(operator, check_expression_type, column.expression, made_column, given)
+                edited.check(operator, _check_default, column)
 
 
 def _check_default(column: ProjectColumn) -> None:

@@ -66,12 +66,8 @@ def look_at_days(
     names = {day: DayName(layout.service_dir.name, dataset, day) for day in days}
     if isinstance(directory, ObjectPath):
         return _look_at_objects(directory, names, verify)
-    directories = {}
-    for day, name in names.items():
-        published = _look_at_directory(directory / day_name(day), name, verify)
-        if published is not None:
-            directories[day] = published
-    return directories
+    looked = {day: _look_at_directory(directory / day_name(day), name, verify) for day, name in names.items()}
+    return {day: published for day, published in looked.items() if published is not None}
 
 
 def _look_at_directory(directory: Path, name: DayName, verify: bool) -> Published | None:

@@ -14,7 +14,7 @@ from daeda.operators.relation import Relation
 from daeda.operators.relational import Filter, Join, Project, Scan, Sink
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
-from daeda.settings.kinds import Name, Strict
+from daeda.settings.kinds import Name, Strict, repeated
 
 Operator = (
     Scan | Filter | Project | Join | PointInTimeJoin | RollingAggregate | ArrowUdfTransform | RayUdfTransform | Sink
@@ -117,9 +117,7 @@ def _topological(operators: Iterable[Operator]) -> tuple[Operator, ...]:
     """Stable topological order: an operator keeps its place unless an input of it stands later."""
     given = tuple(operators)
     for kind in ("name", "output"):
-        values = [getattr(operator, kind) for operator in given]
-        twice = sorted({value for value in values if values.count(value) > 1})
-        if twice:
+        if twice := repeated(getattr(operator, kind) for operator in given):
             raise ConfigError(f"two operators have the {kind} '{twice[0]}': each {kind} stands once")
     _check_case([operator.output for operator in given])
     makers = {operator.output: operator for operator in given}

@@ -66,6 +66,12 @@ class Scan(OperatorModel):
             raise ValueError(f"reads: {self.reads} chooses rows by time, and needs a 'time'")
         return self
 
+    @property
+    def time_column(self) -> ScanColumn:
+        """The column of its time, of a Scan that has one."""
+        assert self.time is not None
+        return next(column for column in self.columns if column.name == self.time.column)
+
     def derive(self, inputs: tuple[Relation, ...]) -> Relation:
         """The declared columns."""
         self.expect_inputs(inputs, 0)

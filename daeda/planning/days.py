@@ -73,16 +73,11 @@ def chosen_days(project: Project, target: str | None) -> tuple[dt.date, ...]:
     if target is None:
         return days
     day = parse_day(target)
+    whole = f"{days[0]} to {days[-1]} (feed_start and feed_end of {project.documents['runtime'].shown})"
     if day is None:
-        raise UsageError(
-            f"--target-date '{target}' is not a day: write YYYY-MM-DD, from {days[0]} to {days[-1]} (feed_start and "
-            f"feed_end of {project.documents['runtime'].shown})"
-        )
+        raise UsageError(f"--target-date '{target}' is not a day: write YYYY-MM-DD, from {whole}")
     if day not in days:
-        raise UsageError(
-            f"--target-date {day} lies outside the range {days[0]} to {days[-1]} (feed_start and feed_end of "
-            f"{project.documents['runtime'].shown}): choose a day of the range, or widen it"
-        )
+        raise UsageError(f"--target-date {day} lies outside the range {whole}: choose a day of the range, or widen it")
     return (day,)
 
 

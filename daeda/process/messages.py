@@ -85,18 +85,11 @@ def _run(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> i
             tell_unforeseen(error)
         _give_up_output()
         return 1
-    except OSError as error:
-        if _lacks_memory(error):
-            say(_LACKING)
-            return 1
-        if error.errno not in _REFUSALS:
-            tell_unforeseen(error)
-            return 1
-        tell_error(DaedaError(f"{refusal(error)}: days that were published stay, run again to go on"))
-        return 1
     except Exception as error:  # noqa: BLE001 - shown whole, as Python would, and harmless
         if _lacks_memory(error):
             say(_LACKING)
+        elif isinstance(error, OSError) and error.errno in _REFUSALS:
+            tell_error(DaedaError(f"{refusal(error)}: days that were published stay, run again to go on"))
         else:
             tell_unforeseen(error)
         return 1

@@ -97,7 +97,10 @@ def run_subprocess(
     supervision = Supervision(supervisor_read)
     reader = _read_into(output, child)
     try:
-        _wait(child, supervision)
+        while child.poll() is None:
+            supervision.poll()
+            if supervision.is_overdue(child.pid):
+                _kill_group(child)
     finally:
         state.child = None
         os.close(parent_write)
@@ -109,14 +112,6 @@ def run_subprocess(
     if state.signals:
         return Interrupted.exit_code if supervision.exit_code is None else supervision.exit_code
     return supervision.final_exit_code(f"python -m {module}", child.returncode)
-
-
-def _wait(child: subprocess.Popen[str], supervision: Supervision) -> None:
-    """Return when the subprocess has ended, by itself or because it was overdue."""
-    while child.poll() is None:
-        supervision.poll()
-        if supervision.is_overdue(child.pid):
-            _kill_group(child)
 
 
 def _read_into(output: list[str] | None, child: subprocess.Popen[str]) -> threading.Thread:

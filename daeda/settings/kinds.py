@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -69,6 +71,11 @@ def parse_name(value: object) -> str:
     if text.startswith("__"):
         raise ValueError(f"'{cut(text)}' begins with '__', which is kept for columns that daeda makes while it works")
     return text
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """The names that stand more than once, sorted."""
+    return sorted(name for name, count in Counter(names).items() if count > 1)
 
 
 def parse_import_path(value: object) -> str:

@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from daeda.errors import did_you_mean
 from daeda.flags.table import flag_at
 from daeda.settings.document import Document, Mistakes, Position, record_validation
-from daeda.settings.kinds import Name, PathText, Size, Strict, Whole, parse_day
+from daeda.settings.kinds import Name, PathText, Size, Strict, Whole, parse_day, repeated
 
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 _PREFIX = "DAEDA_"
@@ -208,9 +208,7 @@ class RuntimeSettings(BaseSettings):
     def _range_is_forward(self) -> Self:
         if self.feed_end < self.feed_start:
             raise ValueError(f"feed_end {self.feed_end} lies before feed_start {self.feed_start}: swap them")
-        names = [column.name for column in self.output_columns]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
+        if twice := repeated(column.name for column in self.output_columns):
             raise ValueError(f"output_columns names {', '.join(twice)} twice: each column stands once")
         return self
 

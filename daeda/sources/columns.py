@@ -21,7 +21,7 @@ from daeda.storage.objects import open_parquet
 from daeda.storage.state import FileState
 
 Mistake = tuple[str, str]
-_INT96 = "INT96"
+INT96 = "INT96"
 _INT96_TYPES = ("timestamp[ns]", "timestamp[us]")
 # The last microsecond that nanoseconds reach, on either side of 1970.
 _NANOSECONDS_REACH = (2**63 - 1) // 1000
@@ -83,7 +83,7 @@ def leaf_of(file: pq.ParquetFile, source: str) -> int:
 
 def is_int96(file: pq.ParquetFile, source: str) -> bool:
     """Whether a column holds times as Spark and Impala write them."""
-    return str(file.schema.column(leaf_of(file, source)).physical_type) == _INT96
+    return str(file.schema.column(leaf_of(file, source)).physical_type) == INT96
 
 
 def finest_int96(scan: Scan, file: pq.ParquetFile) -> frozenset[str]:
@@ -103,7 +103,7 @@ def mixed_times(scan: Scan, int96: Mapping[str, frozenset[str]]) -> Mistake | No
         other = next((path for path, columns in int96.items() if source not in columns), None)
         if other is not None:
             return f"mixed {source}", (
-                f"view '{scan.view}': the column '{source}' is {_INT96} in {spark}, as Spark writes it, and "
+                f"view '{scan.view}': the column '{source}' is {INT96} in {spark}, as Spark writes it, and "
                 f"TIMESTAMP(NANOS) in {other}, and DuckDB reads both in one unit: write all files alike"
             )
     return None
@@ -133,7 +133,7 @@ def _check_column(scan: Scan, column: ScanColumn, path: str, file: pq.ParquetFil
         return None
     todo = "correct the view or the file"
     if is_int96(file, column.source):
-        todo = f"its times are {_INT96}, as Spark writes them: declare {' or '.join(_INT96_TYPES)}"
+        todo = f"its times are {INT96}, as Spark writes them: declare {' or '.join(_INT96_TYPES)}"
     elif not is_known(stored):
         todo = f"daeda does not read {stored}, so write the column as {column.dtype}, or leave the field out"
     return f"type {column.source}", (
@@ -151,7 +151,7 @@ def _check_int96(scan: Scan, column: ScanColumn, path: str, version: FileState |
 
     The column is read twice, in units that wrap around alike, so that a difference is a digit below the microsecond.
     """
-    what = f"view '{scan.view}': in {path} the column '{column.source}' is {_INT96}, as Spark writes it, with"
+    what = f"view '{scan.view}': in {path} the column '{column.source}' is {INT96}, as Spark writes it, with"
     with open_parquet(path, version) as fine, open_parquet(path, version, int96="us") as coarse:
         for ns, us in zip(_times(fine, column.source), _times(coarse, column.source), strict=True):
             if bool((ns.view(np.uint64) != us.view(np.uint64) * np.uint64(1000)).any()):

@@ -53,13 +53,10 @@ class Identities:
 
 
 def _object_identity(operator: str, path: str, files: SourceFiles | None) -> InputFile:
-    if files is not None and path in files.versions:
-        state = files.versions[path]
-    else:
-        stored = client().look(object_path(path))
-        if stored is None:
-            raise DayError(f"{path} is gone: run again when it is complete")
-        state = stored.state
+    listed = files.versions.get(path) if files is not None else None
+    state = listed or _object_state(path)
+    if state is None:
+        raise DayError(f"{path} is gone: run again when it is complete")
     return InputFile(operator, path, state.size, state.mtime_ns, "", state.etag)
 
 

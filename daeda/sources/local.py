@@ -60,19 +60,13 @@ def preparation_hint(path: str) -> str:
     for parent in Path(path).parents:
         script = parent / "prepare.py"
         if script.exists():
-            return f"make the data with `python {_relative(script)}`"
+            shown = script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
+            return f"make the data with `python {shown}`"
         if (parent / "sample_data" / "__main__.py").exists():
             return "make the data with `make sample`"
         if (parent / "config").is_dir():
             break
     return "correct the path or data_root, or put the data there"
-
-
-def _relative(path: Path) -> Path:
-    try:
-        return path.relative_to(Path.cwd())
-    except ValueError:
-        return path
 
 
 def _split(path: str, data_root: str) -> tuple[Path, Parts]:

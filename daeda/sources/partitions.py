@@ -10,16 +10,12 @@ from daeda.operators.relational import Scan
 from daeda.sources.files import SourceFiles
 
 
-def days_needed(scan: Scan, day: dt.date, first: dt.date | None) -> list[dt.date]:
+def days_needed(scan: Scan, day: dt.date, first: dt.date | None, *, with_slack: bool = True) -> list[dt.date]:
     """The partitions that a Scan reads for a day: the day, its window before it, and the slack around both.
 
     What lies before the first partition is not needed: there is nothing to lose.
     """
-    return _days_around(scan, day, first, scan.partition_slack)
-
-
-def _days_around(scan: Scan, day: dt.date, first: dt.date | None, slack: int) -> list[dt.date]:
-    back = 0
+    back, slack = 0, scan.partition_slack if with_slack else 0
     if scan.reads == "lookback":
         whole = scan.lookback.days if scan.lookback is not None else None
         back = whole if whole is not None else (day - first).days if first is not None and first < day else 0
@@ -36,7 +32,8 @@ def missing_days(scan: Scan, files: SourceFiles, day: dt.date) -> list[dt.date]:
     """Partitions that the day needs and that are not there. Slack partitions may be absent."""
     if not files.partitioned or scan.reads == "static" or scan.missing_partitions == "empty":
         return []
-    return [needed for needed in _days_around(scan, day, files.first_day, 0) if needed not in files.partitions]
+    needed = days_needed(scan, day, files.first_day, with_slack=False)
+    return [partition for partition in needed if partition not in files.partitions]
 
 
 def files_needed(scan: Scan, files: SourceFiles, day: dt.date) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -12,8 +13,12 @@ import pyarrow.parquet as pq
 from daeda.dtypes import TimeUnit, describe_arrow
 from daeda.errors import DaedaError
 from daeda.operators.relational import Scan
+from daeda.sources.columns import INT96, is_int96, leaf_of
 from daeda.storage.objects import open_parquet
 from daeda.storage.state import FileState
+
+# Least and greatest time of rows, in the view's unit, and how many rows have none.
+Times = tuple[int | None, int | None, int]
 
 _EPOCH = dt.datetime(1970, 1, 1)
 # Times of rows that somebody logged lie here. What was written at the epoch itself counts seconds of something else.
@@ -42,44 +47,50 @@ def file_times(scan: Scan, path: str, version: FileState | None, start: int, end
 
 
 def _of_file(scan: Scan, file: pq.ParquetFile, start: int, end: int) -> FileTimes | None:
-    assert scan.time is not None
-    time = next(column for column in scan.columns if column.name == scan.time.column)
-    schema = file.schema_arrow
-    if schema.names.count(time.source) != 1 or describe_arrow(schema.field(time.source).type) != time.dtype.name:
+    source, schema = scan.time_column.source, file.schema_arrow
+    if schema.names.count(source) != 1 or describe_arrow(schema.field(source).type) != scan.time_column.dtype.name:
         return None
-    position = next((index for index in range(len(file.schema)) if file.schema.column(index).path == time.source), None)
-    if position is None or file.schema.column(position).physical_type == "INT96":
+    if is_int96(file, source):
         return None
-    scale = scan.time.resolution.per_day if time.dtype.name == "date" else 1
-    low: int | None = None
-    high: int | None = None
-    within = False
-    for group in range(file.metadata.num_row_groups):
-        bounds = _bounds(file, group, position, time.source, scale)
-        if bounds is None:
-            continue
-        low = bounds[0] if low is None else min(low, bounds[0])
-        high = bounds[1] if high is None else max(high, bounds[1])
-        within = within or _reaches(file, group, time.source, scale, bounds, start, end)
+    groups = times_of_groups(scan, file)
+    low, high, _ = times_together(groups)
+    scale = _scale(scan, file)
+    within = any(_reaches(file, group, source, scale, groups[group], start, end) for group in range(len(groups)))
     return FileTimes(low, high, within)
 
 
-def _bounds(file: pq.ParquetFile, group: int, position: int, source: str, scale: int) -> tuple[int, int] | None:
-    facts = file.metadata.row_group(group).column(position).statistics
-    if facts is not None and facts.has_min_max:
-        return facts.min_raw * scale, facts.max_raw * scale
+def times_of_groups(scan: Scan, file: pq.ParquetFile) -> list[Times]:
+    """The times of each group of rows: by the footer, else by the column. One of INT96 is read in microseconds."""
+    source, scale = scan.time_column.source, _scale(scan, file)
+    leaf = leaf_of(file, source)
+    return [_of_group(file, group, source, leaf, scale) for group in range(file.num_row_groups)]
+
+
+def times_together(groups: Sequence[Times]) -> Times:
+    """The times of several groups of rows."""
+    low = min((low for low, _, _ in groups if low is not None), default=None)
+    high = max((high for _, high, _ in groups if high is not None), default=None)
+    return low, high, sum(nulls for _, _, nulls in groups)
+
+
+def _of_group(file: pq.ParquetFile, group: int, source: str, leaf: int, scale: int) -> Times:
+    facts = file.metadata.row_group(group).column(leaf).statistics
+    if facts is not None and facts.has_null_count and facts.physical_type != INT96:
+        # As they are stored: whole numbers of the column's unit, which needs no pandas for nanoseconds.
+        if facts.has_min_max:
+            return facts.min_raw * scale, facts.max_raw * scale, facts.null_count
+        if facts.num_values == 0:
+            return None, None, facts.null_count
     values = _numbers(file, group, source)
     if values.null_count == len(values):
-        return None
+        return None, None, values.null_count
     bounds = pc.min_max(values)
-    return bounds["min"].as_py() * scale, bounds["max"].as_py() * scale
+    return bounds["min"].as_py() * scale, bounds["max"].as_py() * scale, values.null_count
 
 
-def _reaches(
-    file: pq.ParquetFile, group: int, source: str, scale: int, bounds: tuple[int, int], start: int, end: int
-) -> bool:
-    low, high = bounds
-    if high < start or low >= end:
+def _reaches(file: pq.ParquetFile, group: int, source: str, scale: int, times: Times, start: int, end: int) -> bool:
+    low, high, _ = times
+    if low is None or high is None or high < start or low >= end:
         return False
     if low >= start or high < end:
         return True
@@ -89,8 +100,16 @@ def _reaches(
 
 
 def _numbers(file: pq.ParquetFile, group: int, source: str) -> pa.ChunkedArray:
-    column = file.read_row_group(group, columns=[source]).column(0)
+    column = file.read_row_group(group, columns=[source]).column(source)
     return column.cast("int32").cast("int64") if pa.types.is_date32(column.type) else column.cast("int64")
+
+
+def _scale(scan: Scan, file: pq.ParquetFile) -> int:
+    """The view's units in one of what is stored: Parquet stores a date as days."""
+    assert scan.time is not None
+    if is_int96(file, scan.time_column.source):
+        return scan.time.resolution.value // TimeUnit.MICRO.value
+    return scan.time.resolution.per_day if scan.time_column.dtype.name == "date" else 1
 
 
 def shown_time(value: int, unit: TimeUnit) -> str:

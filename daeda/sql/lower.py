@@ -64,7 +64,7 @@ def lower(engine: DayEngine, operator: SourceOperator, relation: Relation, input
             return scan_sql.scan(operator, relation, engine.source_files(operator), engine.day)
         case Filter():
             right = _deferred(inputs[1]) if operator.semi_join else None
-            return scan_sql.filter_rows(operator, _ordered(inputs[0]), right)
+            return scan_sql.filter_rows(operator, _deferred(inputs[0], renumbers=True), right)
         case Project():
             return scan_sql.project(operator, relation, _materialised(engine, operator, inputs[0]))
         case Join():
@@ -140,15 +140,11 @@ def _own(names: tuple[str, ...]) -> dict[str, str]:
     return {name: column(stored_name(name)).sql("duckdb") for name in names}
 
 
-def _ordered(given: Handle) -> Deferred:
-    """Rows to choose from: those of a materialised relation get new numbers, in the order of their old ones."""
+def _deferred(given: Handle, *, renumbers: bool = False) -> Deferred:
+    """Rows as a query; what was materialised on its way (an attribute joined to a history) is read back.
+
+    Of rows to choose from, those of a materialised relation get new numbers, in the order of their old ones.
+    """
     if isinstance(given, Deferred):
         return given
-    return Deferred(given.relation, statements.all_columns(given), renumbers=True)
-
-
-def _deferred(given: Handle) -> Deferred:
-    """A right side; one that was materialised on its way (an attribute joined to a history) is read back."""
-    if isinstance(given, Deferred):
-        return given
-    return Deferred(given.relation, statements.all_columns(given))
+    return Deferred(given.relation, statements.all_columns(given), renumbers)

@@ -60,7 +60,7 @@ def with_paths(given: Deferred, scan: Scan, paths: Sequence[str]) -> Deferred:
 
 def of_any_time(given: Deferred, scan: Scan, paths: Sequence[str]) -> Deferred:
     """The same query over other files, with their rows of the years 1 to 9999, or as far as nanoseconds reach."""
-    dtype, unit = _time_type(scan), _time_unit(scan)
+    dtype, unit = scan.time_column.dtype, _time_unit(scan)
     texts = {}
     for index, day in enumerate((dt.date.max, dt.date.min)):
         number = max(_FIRST, min(day_bounds(day, unit)[0], _LAST))
@@ -275,7 +275,7 @@ def _time_range(operator: Scan, bounds: int) -> list[exp.Expr]:
         return []
     if operator.reads == "static":
         return [exp.Not(this=exp.Is(this=column(operator.time.column), expression=exp.null()))]
-    dtype, unit = _time_type(operator), _time_unit(operator)
+    dtype, unit = operator.time_column.dtype, _time_unit(operator)
     value = instant(column(operator.time.column), dtype, operator.time.resolution, unit, endless=True)
     if _as_stored(operator):
         # Compared as it is stored, so that statistics rule out row groups.
@@ -298,12 +298,7 @@ def _bounds(operator: Scan, day: dt.date) -> list[str]:
         length = operator.lookback.in_unit(unit)
         endless = length is None or start - length < (dt.date.min - _EPOCH).days * unit.per_day
         bounds = [end] if length is None or endless else [end, start - length]
-    return [_bound(number, _time_type(operator), _as_stored(operator)).sql("duckdb") for number in bounds]
-
-
-def _time_type(operator: Scan) -> DType:
-    assert operator.time is not None
-    return next(column.dtype for column in operator.columns if column.name == operator.time.column)
+    return [_bound(number, operator.time_column.dtype, _as_stored(operator)).sql("duckdb") for number in bounds]
 
 
 def _time_unit(operator: Scan) -> TimeUnit:
@@ -313,7 +308,7 @@ def _time_unit(operator: Scan) -> TimeUnit:
 
 def _as_stored(operator: Scan) -> bool:
     """Whether bounds are compared with the column itself."""
-    return _time_unit(operator) is TimeUnit.MICRO and _time_type(operator).unit is TimeUnit.MICRO
+    return _time_unit(operator) is TimeUnit.MICRO and operator.time_column.dtype.unit is TimeUnit.MICRO
 
 
 def _bound(number: int, dtype: DType, stored: bool) -> exp.Expr:

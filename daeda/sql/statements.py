@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from daeda.dtypes import DType, TimeUnit
-from daeda.durations import finest
+from daeda.durations import UNBOUNDED, Duration, finest
 from daeda.operators.operator import Instant
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Join
@@ -115,8 +115,7 @@ def point_in_time_join(operator: PointInTimeJoin, left: Materialised, right: Def
 def _visible_rows(operator: PointInTimeJoin, right: Deferred, unit: TimeUnit) -> exp.Select:
     """Right rows with known keys and times, one per key and instant of visibility."""
     relation = right.relation
-    instants = [operator.right_time, *([operator.created] if operator.created else [])]
-    known = [*operator.keys, *(instant.column for instant in instants)]
+    known = [*operator.keys, *(instant.column for instant in times_of(operator))]
     names = dict.fromkeys((*operator.keys, *operator.columns, *held_instants(operator), *operator.tie_order))
     moment = instant_of(relation, operator.right_time, unit, endless=True)
     time = exp.alias_(moment, TIME, quoted=True)
@@ -164,10 +163,8 @@ def held_instants(operator: ProbingOperator) -> tuple[str, ...]:
 
     Such values are clamped and compare as equal, so that what is stored decides between them.
     """
-    time = operator.history_time if isinstance(operator, RollingAggregate) else operator.right_time
     unit = unit_of(operator)
-    instants = (time, *((operator.created,) if operator.created else ()))
-    return tuple(instant.column for instant in instants if instant.resolution is not unit)
+    return tuple(instant.column for instant in times_of(operator) if instant.resolution is not unit)
 
 
 def tie_names(operator: ProbingOperator) -> tuple[str, ...]:
@@ -200,25 +197,22 @@ def _unless_too_old(operator: PointInTimeJoin, name: str, unit: TimeUnit) -> exp
 
 
 def unit_of(operator: ProbingOperator) -> TimeUnit:
-    """The resolution in which times are compared."""
+    """The resolution in which times and windows are compared."""
+    times = (operator.left_time, *times_of(operator))
+    return finest(*(time.resolution for time in times), *(span.unit for span in spans_of(operator)))
+
+
+def times_of(operator: ProbingOperator) -> tuple[Instant, ...]:
+    """The time of a row that is looked back at, and when it became known, where that is declared."""
+    time = operator.history_time if isinstance(operator, RollingAggregate) else operator.right_time
+    return (time, operator.created) if operator.created else (time,)
+
+
+def spans_of(operator: ProbingOperator) -> tuple[Duration, ...]:
+    """How far it looks back, for each of its columns or for all."""
     if isinstance(operator, RollingAggregate):
-        return rolling_unit(operator)
-    return finest(
-        operator.left_time.resolution,
-        operator.right_time.resolution,
-        operator.created.resolution if operator.created else None,
-        operator.ttl.unit if operator.ttl else None,
-    )
-
-
-def rolling_unit(operator: RollingAggregate) -> TimeUnit:
-    """The resolution in which windows are compared."""
-    return finest(
-        operator.left_time.resolution,
-        operator.history_time.resolution,
-        operator.created.resolution if operator.created else None,
-        *(aggregate.window.unit for aggregate in operator.aggregates),
-    )
+        return tuple(aggregate.window for aggregate in operator.aggregates)
+    return (operator.ttl or UNBOUNDED,)
 
 
 @dataclass(frozen=True)
@@ -303,8 +297,7 @@ def rows_with_instants(
 ) -> exp.Select:
     """The columns `first`, time, `created` and the columns `names` of the history rows that have both instants."""
     relation, unit = right.relation, unit_of(operator)
-    time = operator.history_time if isinstance(operator, RollingAggregate) else operator.right_time
-    instants = {TIME: time} | ({CREATED: operator.created} if operator.created else {})
+    instants = dict(zip((TIME, CREATED), times_of(operator), strict=False))
     query = exp.select(
         *first,
         *(

@@ -268,14 +268,10 @@ class S3Client:
         self, path: ObjectPath, request: Callable[[Heartbeat], ResultT], instead: Mapping[int, None] | None = None
     ) -> ResultT:
         """The answer of a request, made again until it succeeds or the policy ends; None for a status in `instead`."""
-        from botocore.exceptions import (
-            ClientError,
-            ConnectionError,
-            HTTPClientError,
-            IncompleteReadError,
-            ParamValidationError,
-        )
+        from botocore import exceptions
         from botocore.parsers import ResponseParserError
+
+        silent = (exceptions.HTTPClientError, exceptions.ConnectionError, exceptions.IncompleteReadError)
 
         # When the last bytes arrived, in whichever attempt.
         since = time.monotonic()
@@ -288,19 +284,19 @@ class S3Client:
             seconds = max(min(self.retry_policy.timeout * self.retry_policy.SLOW_FACTOR, left), self.retry_policy.pause)
             try:
                 return in_time(request, heartbeat, seconds)
-            except ClientError as error:
+            except exceptions.ClientError as error:
                 status = _status(error)
                 if status in (instead or {}):
                     return None  # type: ignore[return-value]
                 if status not in _TRANSIENT or last:
                     raise self._refused(path, error) from None
-            except (HTTPClientError, ConnectionError, IncompleteReadError, _Truncated, OSError) as error:
+            except (*silent, _Truncated, OSError) as error:
                 if last:
                     raise self._no_answer(path, error, attempt + 1) from None
                 since = heartbeat.last if heartbeat.nbytes >= BLOCK else since
             except ResponseParserError:
                 raise self._not_s3(path) from None
-            except ParamValidationError:
+            except exceptions.ParamValidationError:
                 raise StorageError(f"{path} is not an address that S3 takes: write s3://bucket/path") from None
         raise AssertionError("a policy has at least one attempt")
 

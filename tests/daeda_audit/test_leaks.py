@@ -262,7 +262,7 @@ def patch_windows_by_a_unit(patch: pytest.MonkeyPatch) -> None:
 
 
 def patch_windows_by_half_an_hour(patch: pytest.MonkeyPatch) -> None:
-    longer_windows(patch, lambda operator: 1_800 * statements.rolling_unit(operator).value)
+    longer_windows(patch, lambda operator: 1_800 * statements.unit_of(operator).value)
 
 
 def patch_ttl_by_a_unit(patch: pytest.MonkeyPatch) -> None:

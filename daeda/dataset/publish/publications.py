@@ -66,17 +66,15 @@ class Attempt:
         return there is not None and there.fingerprint == Publication.of(self.manifest, "").fingerprint
 
     def record(self, text: str) -> None:
-        """Record the publication that follows; `text` is the manifest as it will be there."""
-        record_publication(self.staging, self.dataset, self.day, Publication.of(self.manifest, text))
+        """Record the publication that follows, in place of that of an attempt before it.
 
-
-def record_publication(staging: RunStaging, dataset: Dataset, day: dt.date, publication: Publication) -> None:
-    """Record what is published next; a record of an attempt before it is replaced."""
-    path = _path(staging, dataset, day)
-    # Not with all parents: the directory of a run that was taken for dead must not come back.
-    fresh = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}")
-    fresh.write_text(json.dumps(asdict(publication)), "utf-8")
-    fresh.replace(path)
+        `text` is the manifest as it will be there.
+        """
+        path = _path(self.staging, self.dataset, self.day)
+        # Not with all parents: the directory of a run that was taken for dead must not come back.
+        fresh = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}")
+        fresh.write_text(json.dumps(asdict(Publication.of(self.manifest, text))), "utf-8")
+        fresh.replace(path)
 
 
 def publication_of(staging: RunStaging, dataset: Dataset, day: dt.date) -> Publication | None:
