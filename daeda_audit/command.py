@@ -61,7 +61,8 @@ def audit(project: Project, arguments: argparse.Namespace, external: ExternalInp
     days = _chosen_days(project, arguments, external)
     configuration = read_configuration(arguments.configuration)
     for day, datasets in days.items():
-        _tell_what_changed(day, changed_configuration(configuration, datasets))
+        if differences := changed_configuration(configuration, datasets):
+            _warn_of_another(day, f"another configuration ({shortened(differences, 2)})")
     findings, changes = Findings(), Findings()
     recompute, append = arguments.probe != "append", arguments.probe != "recompute" and not arguments.quick
     sample_size = SampleSize(arguments.rows or (QUICK_ROWS if arguments.quick else ROWS), arguments.seed)
@@ -77,12 +78,8 @@ def audit(project: Project, arguments: argparse.Namespace, external: ExternalInp
     return 1 if findings.mismatches or failing(changes) else 0
 
 
-def _tell_what_changed(day: dt.date, changes: Sequence[str]) -> None:
-    if changes:
-        say(
-            f"warning: {day} was built from another configuration ({shortened(changes, 2)}): mismatches may come from "
-            "that; build the day again"
-        )
+def _warn_of_another(day: dt.date, source: str) -> None:
+    say(f"warning: {day} was built from {source}: mismatches may come from that; build the day again")
 
 
 def _probe_later_rows(run: AuditRun, datasets: Sequence[PublishedDay], changes: Findings) -> None:
@@ -109,12 +106,9 @@ def _check(
     refuse_gone_partitions(day, [raws[view.name] for view in read_views(project)], gone)
     for paths, what in ((changed, "other bytes of {}"), (gone, "{}, gone since")):
         if paths:
-            say(
-                f"warning: {day} was built from {what.format(shortened(paths, 2))}: mismatches may come from that; "
-                "build the day again"
-            )
+            _warn_of_another(day, what.format(shortened(paths, 2)))
     for what in changed_stores(project, datasets):
-        say(f"warning: {day} was built from {what}: mismatches may come from that; build the day again")
+        _warn_of_another(day, what)
     raws.list_files(view.name for view in read_views(project))
     with opened(datasets):
         sample = check_day(run, raws, day, datasets, sample_size, findings)

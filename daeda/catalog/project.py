@@ -137,9 +137,7 @@ def _rooted(
 
 def _load_dimensions(root: Path, documents: dict[str, Document], mistakes: Mistakes) -> Dimensions:
     path = root / "config" / "base.yaml"
-    if not path.exists():
-        return Dimensions({})
-    document = load_document(path, root, mistakes)
+    document = load_document(path, root, mistakes) if path.exists() else None
     if document is None:
         return Dimensions({})
     documents["base"] = document

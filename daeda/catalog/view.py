@@ -79,9 +79,7 @@ class FeatureView(Strict):
             if source.created_field or source.timestamp_unit or self.ttl:
                 raise ValueError("created_field, timestamp_unit and ttl need a source.timestamp_field")
             return
-        for name in (source.timestamp_field, source.created_field):
-            if name is None:
-                continue
+        for name in filter(None, (source.timestamp_field, source.created_field)):
             dtype = self.dtype(name)
             if dtype.is_integer and source.timestamp_unit is None:
                 raise ValueError(f"'{name}' is {dtype}: say its source.timestamp_unit (s, ms, us or ns)")
@@ -105,10 +103,7 @@ class FeatureView(Strict):
 
     def source_name(self, name: str) -> str:
         """Column of the Parquet files behind a canonical name."""
-        for source, canonical in self.field_mapping.items():
-            if canonical == name:
-                return source
-        return name
+        return next((source for source, canonical in self.field_mapping.items() if canonical == name), name)
 
     def unit_of(self, name: str) -> TimeUnit:
         """Resolution of a timestamp column of this view."""

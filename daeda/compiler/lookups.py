@@ -13,10 +13,11 @@ from daeda.errors import ConfigError, did_you_mean
 
 def known_features(resolved: Resolved) -> list[str]:
     """The features of all views that feature_refs names."""
-    views = resolved.project.views
-    known = [views[name] for name in resolved.referenced_views if name in views]
     return [
-        feature for view in known for feature in (*view.features, *view.times) if is_feature(resolved, view, feature)
+        feature
+        for view in resolved.referenced_views
+        for feature in (*view.features, *view.times)
+        if is_feature(resolved, view, feature)
     ]
 
 
@@ -28,8 +29,7 @@ def is_feature(resolved: Resolved, view: FeatureView, name: str) -> bool:
 
 def owners_of(resolved: Resolved, feature: str) -> list[FeatureView]:
     """The views of feature_refs that have a feature."""
-    known = [resolved.project.views[name] for name in resolved.referenced_views if name in resolved.project.views]
-    return [view for view in known if is_feature(resolved, view, feature)]
+    return [view for view in resolved.referenced_views if is_feature(resolved, view, feature)]
 
 
 def take_feature(resolved: Resolved, feature: str, *, latest: bool = False) -> FeatureView | None:
@@ -155,6 +155,6 @@ def lookup_order(resolved: Resolved) -> tuple[str, ...]:
                 visit(before, (*path, name))
             done.append(name)
 
-    for name in resolved.referenced_views:
-        visit(name, ())
+    for view in resolved.referenced_views:
+        visit(view.name, ())
     return tuple(done)

@@ -21,18 +21,12 @@ from daeda.sql.literal import literal
 def check_spine(resolved: Resolved) -> None:
     """The spine view exists, has a timestamp, and holds the grain."""
     project, service = resolved.project, resolved.project.service
-    if service.spine.view not in project.views:
-        resolved.mistakes.add(
-            project.where("service", ("spine", "view")),
-            f"no feature view '{service.spine.view}': {did_you_mean(service.spine.view, project.views)}",
-        )
-        resolved.mistakes.raise_if_any()
-    if resolved.spine.source.timestamp_field is None:
-        resolved.mistakes.add(
-            project.where("service", ("spine", "view")),
-            f"the view '{resolved.spine.name}' has no source.timestamp_field, and a spine needs one",
-        )
-        resolved.mistakes.raise_if_any()
+    name, where = service.spine.view, project.where("service", ("spine", "view"))
+    if name not in project.views:
+        resolved.mistakes.add(where, f"no feature view '{name}': {did_you_mean(name, project.views)}")
+    elif resolved.spine.source.timestamp_field is None:
+        resolved.mistakes.add(where, f"the view '{name}' has no source.timestamp_field, and a spine needs one")
+    resolved.mistakes.raise_if_any()
     names = [field.name for field in resolved.spine.fields]
     for index, name in enumerate(service.grain):
         if name not in names:

@@ -40,9 +40,10 @@ class Resolved:
         return self.project.views[self.project.service.spine.view]
 
     @property
-    def referenced_views(self) -> list[str]:
-        """Views of feature_refs, in the order of their first mention."""
-        return list(dict.fromkeys(ref.partition(":")[0] for ref in self.project.runtime.feature_refs))
+    def referenced_views(self) -> list[FeatureView]:
+        """Views of feature_refs that exist, in the order of their first mention."""
+        names = dict.fromkeys(ref.partition(":")[0] for ref in self.project.runtime.feature_refs)
+        return [self.project.views[name] for name in names if name in self.project.views]
 
     def spine_time(self) -> str:
         """The timestamp column of the spine."""

@@ -89,7 +89,7 @@ class DayProgress:
         elapsed = max(0.001, time.monotonic() - self._started)
         at_work = " · ".join(self._at_work()) or "starting"
         speed = f" · {self._rows / elapsed:,.0f} rows/s" if done else ""
-        left = f" · {_clock(elapsed / done * len(self._left))} left" if done else ""
+        left = f" · {dt.timedelta(seconds=round(elapsed / done * len(self._left)))} left" if done else ""
         return f"{self._phase} {done}/{self._total} days{speed}{left} · {at_work}"
 
     def _at_work(self) -> list[str]:
@@ -110,7 +110,3 @@ def _published(dataset: Path, day: dt.date) -> tuple[int, int] | None:
     except OSError:
         return None
     return stat.st_ino, stat.st_mtime_ns
-
-
-def _clock(seconds: float) -> str:
-    return str(dt.timedelta(seconds=round(seconds)))

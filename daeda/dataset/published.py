@@ -172,7 +172,7 @@ def _compared(
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """Clauses about parts that are not as published, and the stamps of those that only look changed."""
     damage = []
-    doubtful: list[tuple[Part, str]] = []
+    doubtful: dict[Part, str] = {}
     for part in manifest.parts:
         entry = entries.get(part.name)
         if entry is None:
@@ -180,24 +180,17 @@ def _compared(
         elif entry.stamp is None or entry.size != part.size:
             damage.append(f"{part.name} is not the file that was published")
         elif verify or manifest.stamps.get(part.name) != entry.stamp:
-            doubtful.append((part, entry.stamp))
+            doubtful[part] = entry.stamp
     with ThreadPoolExecutor(_THREADS) as pool:
-        same = list(pool.map(lambda item: _digest_of(directory / item[0].name) == item[0].sha256, doubtful))
-    damage += [
-        f"{part.name} is not the file that was published"
-        for (part, _), equal in zip(doubtful, same, strict=True)
-        if not equal
-    ]
+        digests = dict(zip(doubtful, pool.map(lambda part: _digest_of(directory / part.name), doubtful), strict=True))
+    changed = [part for part, digest in digests.items() if digest != part.sha256]
+    damage += [f"{part.name} is not the file that was published" for part in changed]
     if verify and not damage:
         damage += [sentence for part in manifest.parts for sentence in _unlike_footer(directory, part, manifest)]
     published = {part.name for part in manifest.parts}
     damage += [f"{name} is no part of the published day" for name in sorted(set(entries) - published)]
-    stamps = {
-        part.name: stamp
-        for (part, stamp), equal in zip(doubtful, same, strict=True)
-        if equal and manifest.stamps.get(part.name) != stamp
-    }
-    return tuple(damage), stamps
+    kept = {part.name: stamp for part, stamp in doubtful.items() if part not in changed}
+    return tuple(damage), {name: stamp for name, stamp in kept.items() if manifest.stamps.get(name) != stamp}
 
 
 def _unlike_footer(directory: Location, part: Part, manifest: Manifest) -> list[str]:

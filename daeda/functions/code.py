@@ -31,18 +31,11 @@ _OWN = tuple(_OURS / name for name in ("daeda", "beam_pipeline", "enrich", "daed
 Source = tuple[Path, str]
 
 
-def code_of(name: str) -> str:
-    """The digest of a module that can be imported: of its file, if that is all of the project that it needs.
-
-    Nothing is imported. Empty for a module of a library without a Python source.
-    """
-    return digest_of(name, sources_of(name))
-
-
 def sources_of(name: str) -> dict[str, Source]:
     """The files that stand for the code of a module, its own among them, by name of the module.
 
-    What only a directory holds that the module itself adds to `sys.path` is there once it has been imported.
+    Nothing is imported. None stands for a module of a library without a Python source. What only a directory holds that
+    the module itself adds to `sys.path` is there once it has been imported.
     """
     own = _file_of(name)
     if own is None or (own.suffix != ".py" and is_installed(own)):
@@ -52,7 +45,7 @@ def sources_of(name: str) -> dict[str, Source]:
 
 
 def digest_of(name: str, sources: Mapping[str, Source]) -> str:
-    """The digest of a module with these `sources_of`."""
+    """The digest of a module with these `sources_of`: of its file, if that is all; empty for none."""
     if not sources:
         return ""
     digest = sources[name][1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import assert_never
 
+from daeda.durations import UNBOUNDED
 from daeda.operators.dag import Dag, Operator
 from daeda.operators.relational import Filter, Join, Project, Scan, Sink
 from daeda.operators.temporal import Aggregate, PointInTimeJoin, RollingAggregate
@@ -46,11 +47,7 @@ def _details(operator: Operator) -> list[str]:
         case Project():
             return _project(operator)
         case Join():
-            newest = (
-                f", newest by {operator.latest_by.column} (sees the future)"
-                if operator.latest and operator.latest_by
-                else ""
-            )
+            newest = f", newest by {operator.latest_by.column} (sees the future)" if operator.latest_by else ""
             return [f"on {', '.join(operator.keys)}{newest}; takes {', '.join(operator.columns)}"]
         case PointInTimeJoin():
             return _point_in_time(operator)
@@ -78,13 +75,9 @@ def _details(operator: Operator) -> list[str]:
 
 
 def _scan(operator: Scan) -> list[str]:
-    when = {
-        "static": "all rows",
-        "day": "rows of the day",
-        "lookback": f"rows from {operator.lookback} before the day to its end"
-        if operator.lookback is None or operator.lookback.nanoseconds is not None
-        else "all rows before the end of the day",
-    }[operator.reads]
+    bounded = f"rows from {operator.lookback} before the day to its end"
+    back = "all rows before the end of the day" if operator.lookback == UNBOUNDED else bounded
+    when = {"static": "all rows", "day": "rows of the day", "lookback": back}[operator.reads]
     lines = [f"{when} of view {operator.view}: {', '.join(column.name for column in operator.columns)}"]
     if operator.order_by:
         lines.append(f"in the order of {', '.join(operator.order_by)}")
@@ -176,8 +169,7 @@ def _box(operator: Operator) -> str:
 def _described(operator: Operator) -> list[str]:
     match operator:
         case Scan():
-            before = operator.lookback is None or operator.lookback.nanoseconds is None
-            back = "all before" if before else f"{operator.lookback} back"
+            back = "all before" if operator.lookback == UNBOUNDED else f"{operator.lookback} back"
             reads = {"static": "all rows", "day": "the day", "lookback": back}
             return [f"view {operator.view}: {reads[operator.reads]}"]
         case Filter():
@@ -193,12 +185,10 @@ def _described(operator: Operator) -> list[str]:
             old = f", at most {operator.ttl} old" if operator.ttl else ""
             return [f"as of, on {', '.join(operator.keys)}{old}", *_added(operator.columns)]
         case RollingAggregate():
-            return [
-                f"rolling, per {', '.join(operator.keys)}",
-                *_added(aggregate.name for aggregate in operator.aggregates),
-            ]
+            names = (aggregate.name for aggregate in operator.aggregates)
+            return [f"rolling, per {', '.join(operator.keys)}", *_added(names)]
         case Project():
-            computed = tuple(column.name for column in operator.columns if column.expression is not None)
+            computed = (column.name for column in operator.columns if column.expression is not None)
             return [f"{len(operator.columns)} columns", *_added(computed)]
         case ArrowUdfTransform():
             return [operator.function, *_added((operator.result,))]

@@ -47,11 +47,9 @@ def explain_sql(dag: Dag, day: dt.date, rows_per_part: int) -> str:
             written.say(operator, "no statement of its own: its columns are computed where they are read")
         handles[operator.output] = handle
     head = [
-        f"-- {dag.service} on {day}. Paths of views are relative to data_root; only the partitions that the day needs"
+        f"-- {dag.service} on {day}. Paths of views are relative to data_root; only the partitions that the day needs",
+        "-- are read. Rows are numbered once; each operator then makes a table of its new columns, in that order.",
     ]
-    head.append(
-        "-- are read. Rows are numbered once; each operator then makes a table of its new columns, in that order."
-    )
     sources = [column.source for scan in dag.scans for column in scan.columns]
     if not all(is_harmless(name) for name in sources):
         head.append("-- Names that hold a character that is not seen have its escape here, and not the character.")

@@ -6,7 +6,7 @@ another configuration, does not pass for a day of this one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from daeda.catalog.project import Project
@@ -26,12 +26,11 @@ def require_skeleton(project: Project, dag: Dag, plans: Sequence[DayPlan]) -> No
     codes = function_codes(project, dag)
     plain = skeleton_fingerprint(operator_digests(dag.operators), {}, project.runtime.rows_per_part, codes)
     published = look_at_days(_layout(project), "skeleton", [plan.day for plan in plans])
-    lacking = []
+    reasons = []
     for plan in plans:
         there = published.get(plan.day)
-        reason = _reason(plan, there, _with_inputs(plain, plan, there))
-        lacking += [(plan, reason)] if reason else []
-    _refuse("skeleton", lacking, len(plans))
+        reasons.append(_reason(plan, there, _with_inputs(plain, plan, there)))
+    _refuse_lacking("skeleton", plans, reasons)
 
 
 def require_enriched(project: Project, dag: Dag, plans: Sequence[DayPlan], stores: Stores) -> None:
@@ -39,16 +38,15 @@ def require_enriched(project: Project, dag: Dag, plans: Sequence[DayPlan], store
     days = [plan.day for plan in plans]
     published = look_at_days(_layout(project), "enriched", days)
     skeletons = look_at_days(_layout(project), "skeleton", days)
-    lacking = []
+    reasons: list[str | None] = []
     for plan in plans:
         below = skeletons.get(plan.day)
         if below is None or below.manifest is None:
-            lacking.append((plan, "its skeleton day is not there"))
+            reasons.append("its skeleton day is not there")
             continue
         wanted = enriched_fingerprint(dag, below.manifest.parts, stores)
-        reason = _reason(plan, published.get(plan.day), wanted)
-        lacking += [(plan, reason)] if reason else []
-    _refuse("enriched", lacking, len(plans))
+        reasons.append(_reason(plan, published.get(plan.day), wanted))
+    _refuse_lacking("enriched", plans, reasons)
 
 
 def _reason(plan: DayPlan, there: Published | None, wanted: Fingerprint) -> str | None:
@@ -71,13 +69,12 @@ def _with_inputs(plain: Fingerprint, plan: DayPlan, there: Published | None) -> 
     return replace(plain, inputs=manifest.fingerprint.inputs if manifest is not None else {})
 
 
-def _refuse(dataset: Dataset, lacking: Iterable[tuple[DayPlan, str]], planned: int) -> None:
-    reasons = list(lacking)
-    if reasons:
-        days = shortened([plan.day for plan, _ in reasons])
+def _refuse_lacking(dataset: Dataset, plans: Sequence[DayPlan], reasons: Sequence[str | None]) -> None:
+    lacking = {plan.day: reason for plan, reason in zip(plans, reasons, strict=True) if reason}
+    if lacking:
         raise DayError(
-            f"{dataset}: {len(reasons)} of {planned} planned days are not there: {days}; the first because "
-            f"{reasons[0][1]}: run again to build them"
+            f"{dataset}: {len(lacking)} of {len(plans)} planned days are not there: {shortened(list(lacking))}; the "
+            f"first because {next(iter(lacking.values()))}: run again to build them"
         )
 
 

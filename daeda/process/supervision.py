@@ -160,7 +160,7 @@ def supervised(name: str, command: Callable[[], int]) -> int:
     # What is buffered now would be written by both processes.
     sys.stdout.flush()
     sys.stderr.flush()
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     # The children of a shell that became this process by `exec` are not ours to end.
     spared = frozenset(children())
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
@@ -268,10 +268,6 @@ def _advice(status: int) -> str:
             return "; what a library said stands above"
         case _:
             return ""
-
-
-def _prctl(option: int, value: int) -> None:
-    ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def open_streams() -> None:

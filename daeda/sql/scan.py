@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from sqlglot import exp
@@ -50,12 +50,7 @@ def only_scan(given: Deferred, scan: str) -> bool:
 
 def with_paths(given: Deferred, scan: Scan, paths: Sequence[str]) -> Deferred:
     """The same query over other files."""
-    files = file_list(paths).sql("duckdb")
-    literal = parameter_text(scan.name, "files")
-    return replace(
-        given,
-        parameters=tuple((parameter, files if parameter == literal else text) for parameter, text in given.parameters),
-    )
+    return _with_parameters(given, {parameter_text(scan.name, "files"): file_list(paths).sql("duckdb")})
 
 
 def of_any_time(given: Deferred, scan: Scan, paths: Sequence[str]) -> Deferred:
@@ -65,20 +60,17 @@ def of_any_time(given: Deferred, scan: Scan, paths: Sequence[str]) -> Deferred:
     for index, day in enumerate((dt.date.max, dt.date.min)):
         number = max(_FIRST, min(day_bounds(day, unit)[0], _LAST))
         texts[parameter_text(scan.name, f"bound {index}")] = _bound(number, dtype, _as_stored(scan)).sql("duckdb")
-    parameters = tuple(
-        (parameter, texts.get(parameter, text)) for parameter, text in with_paths(given, scan, paths).parameters
-    )
-    return replace(given, parameters=parameters)
+    return _with_parameters(with_paths(given, scan, paths), texts)
+
+
+def _with_parameters(given: Deferred, texts: Mapping[str, str]) -> Deferred:
+    parameters = ((parameter, texts.get(parameter, text)) for parameter, text in given.parameters)
+    return replace(given, parameters=tuple(parameters))
 
 
 @once_per_template
 def _template(operator: Scan, has_files: bool, bounds: int) -> str:
-    read = exp.select(
-        *(
-            exp.alias_(_read_column(scanned.source, scanned.dtype), scanned.name, quoted=True)
-            for scanned in operator.columns
-        )
-    )
+    read = exp.select(*_columns_read(operator))
     read = read.from_(read_parquet(parameter(operator.name, "files")) if has_files else no_rows(operator))
     query = exp.select(*(column(scanned.name) for scanned in operator.columns)).from_(read.subquery("s"))
     for condition in _time_range(operator, bounds):
@@ -97,13 +89,8 @@ def narrowing(operator: Scan, path: str) -> str:
 @once_per_template
 def _narrowing(operator: Scan) -> str:
     stored = {source: f"__stored_{index}" for index, source in enumerate(_sources(operator))}
-    read = exp.select(
-        *(
-            exp.alias_(_read_column(column.source, column.dtype), column.name, quoted=True)
-            for column in operator.columns
-        ),
-        *(exp.alias_(column(source), name, quoted=True) for source, name in stored.items()),
-    )
+    also = (exp.alias_(column(source), name, quoted=True) for source, name in stored.items())
+    read = exp.select(*_columns_read(operator), *also)
     read = read.from_(read_parquet(parameter(operator.name, "files")))
     query = exp.select(*(exp.alias_(column(name), source, quoted=True) for source, name in stored.items()))
     query = query.from_(read.subquery("s"))
@@ -253,9 +240,11 @@ def _substituted(node: exp.Expr, given: Materialised) -> exp.Expr:
     return exp.Paren(this=given.expression(node.name)) if isinstance(node, exp.Column) else node
 
 
-def _read_column(source: str, dtype: DType) -> exp.Expr:
-    """The column as declared, with -0.0 made 0.0 (x + 0.0 does that, and keeps NaN and NULL)."""
-    return exp.Cast(this=_without_negative_zero(column(source), dtype), to=type_in_duckdb(dtype))
+def _columns_read(operator: Scan) -> Iterator[exp.Expr]:
+    """The columns as declared, with -0.0 made 0.0 (x + 0.0 does that, and keeps NaN and NULL)."""
+    for scanned in operator.columns:
+        value = _without_negative_zero(column(scanned.source), scanned.dtype)
+        yield exp.alias_(exp.Cast(this=value, to=type_in_duckdb(scanned.dtype)), scanned.name, quoted=True)
 
 
 def _without_negative_zero(value: exp.Expr, dtype: DType, depth: int = 0) -> exp.Expr:

@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from daeda.dataset.layout import MANIFEST_NAME, Dataset, day_name
 from daeda.dataset.manifest import Manifest, manifest_text
 from daeda.dataset.publish.claims import holds, release
@@ -106,10 +108,9 @@ def _show(staging: RunStaging, dataset: Dataset, day: dt.date, text: bytes) -> N
 def _recorded(path: Path) -> Publication | None:
     """The record of a file. One that somebody else has written over is none: the day is built again."""
     try:
-        record = json.loads(read_regular(path))
-        parts, operators = tuple(map(str, record["parts"])), dict(record["operators"])
-        return Publication(str(record["manifest"]), str(record["fingerprint"]), parts, operators)
-    except (FileNotFoundError, NotRegular, ValueError, KeyError, TypeError, RecursionError):
+        text = read_regular(path)
+        return TypeAdapter(Publication).validate_json(text)
+    except (FileNotFoundError, NotRegular, ValueError):
         return None
 
 

@@ -70,26 +70,19 @@ class Request:
         return cls(tuple(wanted), data_root, Path(directory), memory_limit)
 
 
-class Progress:
-    """How far the process has come, as two numbers that only grow."""
-
-    def __init__(self) -> None:
-        self._received: dict[str, int] = {}
-
-    def look(self) -> tuple[int, int]:
-        """Bytes received and written, and hundredths of a second of all threads but the first and this one."""
-        self._received |= _received()
-        return sum(self._received.values()) + _written(), _worked()
-
-
 def tell_progress() -> None:
-    """Write a line on stdout now and then, from a thread, for whoever waits for the end."""
+    """Write a line on stdout now and then, from a thread, for whoever waits for the end.
+
+    It has two numbers that only grow: bytes received and written, and hundredths of a second of all threads but the
+    first and this one.
+    """
 
     def tell() -> None:
-        progress = Progress()
+        received: dict[str, int] = {}
         while True:
             time.sleep(_TELL_SECONDS)
-            write_message({"progress": progress.look()})
+            received |= _received()
+            write_message({"progress": (sum(received.values()) + _written(), _worked())})
 
     threading.Thread(target=tell, daemon=True, name="progress").start()
 
