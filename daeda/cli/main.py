@@ -55,8 +55,7 @@ def _commands_of(parser: StrictParser, dest: str) -> argparse._SubParsersAction[
 
 def _command(words: Sequence[str]) -> int:
     ours, beam_flags = _split(words)
-    parser = build_parser()
-    arguments = parser.parse_strictly(ours)
+    arguments = build_parser().parse_strictly(ours)
     run: Command = arguments.run
     return run(arguments, beam_flags)
 

@@ -62,11 +62,9 @@ def resolve_feature(resolved: Resolved, column: ContractColumn, where: str) -> N
         elsewhere = [
             view.name for view in resolved.project.views.values() if column.name in (*view.features, *view.times)
         ]
-        hint = (
-            f"add '{elsewhere[0]}:{column.name}' to feature_refs"
-            if elsewhere
-            else did_you_mean(column.name, known_features(resolved))
-        )
+        hint = did_you_mean(column.name, known_features(resolved))
+        if elsewhere:
+            hint = f"add '{elsewhere[0]}:{column.name}' to feature_refs"
         if column.name not in resolved.literals:
             resolved.mistakes.add(
                 where, f"column '{column.name}' (kind {column.kind}) is made by no referenced view: {hint}"

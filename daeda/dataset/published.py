@@ -72,14 +72,11 @@ def look_at_days(
 
 def _look_at_directory(directory: Path, name: DayName, verify: bool) -> Published | None:
     entries = entries_of(directory)
-    if entries is None:
-        return None
-    return _look(directory, name, entries, obstacles_in(directory, entries), verify)
+    return None if entries is None else _look(directory, name, entries, verify)
 
 
-def _look(
-    directory: Location, name: DayName, entries: Mapping[str, Entry], obstacles: tuple[str, ...], verify: bool
-) -> Published:
+def _look(directory: Location, name: DayName, entries: Mapping[str, Entry], verify: bool) -> Published:
+    obstacles = obstacles_in(directory, entries)
     try:
         manifest = None if _occupied(directory) else read_manifest(directory, name)
     except DamagedManifest as error:
@@ -238,7 +235,7 @@ def _look_at_listed(location: ObjectPath, name: DayName, entries: Mapping[str, E
     shown = _data(entries)
     if MANIFEST_NAME not in entries:
         return Published(None, (), obstacles_in(location, shown))
-    return _look(location, name, shown, obstacles_in(location, shown), verify)
+    return _look(location, name, shown, verify)
 
 
 def data_entries(location: ObjectPath) -> dict[str, Entry]:

@@ -71,7 +71,7 @@ def wrong_units(project: Project, sources: Sources) -> tuple[str, ...]:
             if hint := _unit_hint(project, scan, seen):
                 hints[scan.view] = hint
     for scan in sources.scans:
-        if scan.view not in hints and (hint := created_unit_hint(project, scan, sources.files[scan.name])):
+        if scan.view not in hints and (hint := _created_unit_hint(project, scan, sources.files[scan.name])):
             hints[scan.view] = hint
     return tuple(f"view '{view}': {hint}" for view, hint in hints.items())
 
@@ -83,12 +83,9 @@ def _empty_range(project: Project, sources: Sources, plans: Sequence[DayPlan]) -
     """
     if all(plan.action in (Action.SKIP, Action.KEEP) for plan in plans):
         return None
-    for scan in sources.scans:
-        if scan.reads == "day":
-            sentence = _empty_spine(project, scan, sources.files[scan.name])
-            if sentence is not None:
-                return sentence
-    return None
+    spines = (scan for scan in sources.scans if scan.reads == "day")
+    sentences = (_empty_spine(project, scan, sources.files[scan.name]) for scan in spines)
+    return next((sentence for sentence in sentences if sentence is not None), None)
 
 
 def _empty_spine(project: Project, scan: Scan, files: SourceFiles) -> str | None:
@@ -167,7 +164,7 @@ def _unit_hint(project: Project, scan: Scan, seen: Sequence[FileTimes]) -> str:
     return f"{sentence}; in {fitting.symbol} they go {_span((low, high), fitting)}: declare that unit"
 
 
-def created_unit_hint(project: Project, scan: Scan, files: SourceFiles) -> str:
+def _created_unit_hint(project: Project, scan: Scan, files: SourceFiles) -> str:
     """What is said where created_field lies near the times of the rows in another unit alone; else empty."""
     if scan.time is None or scan.created is None or not holds_integers(scan, scan.created.column):
         return ""

@@ -107,14 +107,11 @@ def _in_process(project: Project, wanted: list[Wanted], directory: Path) -> dict
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
     first = wanted[0]
-    try:
-        answer = _answer(process, request.to_json(), seconds)
-    finally:
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
+    with process:
+        try:
+            answer = _answer(process, request.to_json(), seconds)
+        finally:
+            process.kill()
     match answer:
         case {"exports": dict(exports)}:
             return {name: Export(**export) for name, export in exports.items()}

@@ -99,11 +99,8 @@ def _only_value(column: ContractColumn, empty: str | None, seen: Sequence[_DaySe
     if column.default is not None and _always(known, str(column.default)):
         return f"its default {column.default!r}"
     parts = (path for seen_day in filled for path in seen_day.parts)
-    if (
-        column.kind == "rolling"
-        and column.dtype.item is not None
-        and all(_has_no_item(column.name, path) for path in parts)
-    ):
+    is_list = column.kind == "rolling" and column.dtype.item is not None
+    if is_list and all(_has_no_item(column.name, path) for path in parts):
         return "an empty list"
     return None
 

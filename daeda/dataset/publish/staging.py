@@ -143,11 +143,10 @@ def check_writable(layout: Layout) -> None:
 
     Of object storage it is known that it can be listed; that it can be written is seen when the run begins.
     """
+    root = layout.scratch_dir.parent
     if isinstance(layout.service_dir, ObjectPath):
         with before_the_first_day():
             client().listing(layout.service_dir / "_staging")
-    root = layout.scratch_dir.parent
-    if isinstance(layout.service_dir, ObjectPath):
         _check_directory(layout.scratch_dir, f"staging_root {root}", "choose another staging_root")
     else:
         _check_directory(layout.scratch_dir, f"output root {root}", "choose another --output-root")

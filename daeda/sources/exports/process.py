@@ -112,8 +112,7 @@ def _refusals(view: str, reference: str, advice: str) -> Iterator[None]:
 
 def main() -> int:
     """Carry out the request on stdin."""
-    parent = int(sys.argv[1])
-    die_with(parent)
+    die_with(int(sys.argv[1]))
     # The process that waits for this one decides when it ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("PGCONNECT_TIMEOUT", _CONNECT_SECONDS)
