@@ -103,7 +103,7 @@ def _aggregate(work: _Work, history: History, batch: ProbeBatch) -> pa.Table:
 
 def _told(request: HistoryRequest, error: AgeOverflow) -> str:
     """Which row it is, by its key and its time in the spine's own unit."""
-    spine, unit = request.operator.left_time, statements.rolling_unit(request.operator)
+    spine, unit = request.operator.left_time, statements.unit_of(request.operator)
     time = error.time // (unit.value // spine.resolution.value)
     return (
         f"column '{error.aggregate}' of {request.entity_name(error.entity)} at {time} {spine.unit} after 1970-01-01: "
