@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 
 from daeda.dataset.layout import DATASETS, MANIFEST_NAME, Dataset, Layout, day_name, is_part
 from daeda.dataset.published import data_entries, foreign_parts, require_free
-from daeda.errors import DayError, InputError
+from daeda.errors import DayError, InputError, TransientDayError
 from daeda.sources.files import PARTITION, parse_day
 from daeda.storage.client import S3Client
 from daeda.storage.location import ObjectPath
@@ -210,7 +210,7 @@ def _take(through: S3Client, path: ObjectPath) -> Lease:
             if new_etag is not None:
                 return Lease(through, path, new_etag, who)
         elif time.monotonic() > deadline:
-            raise DayError(
+            raise TransientDayError(
                 f"{path}: published by process {holder.get('process')} on {holder.get('host')} since "
                 f"{holder.get('since')}: run again when it is done"
             )
