@@ -101,11 +101,8 @@ class Campaign:
     def _kill(self, kind: str, chance: random.Random) -> None:
         self._go_on_to_work()
         time.sleep(chance.uniform(0.0, 3.0))
-        assert self._run is not None
-        if self._run.poll() is not None:
-            # It came to its end meanwhile, so another run is killed.
-            self._end_well()
-            self._go_on_to_work()
+        # It may have come to its end meanwhile: then another run is killed.
+        self._go_on_to_work()
         host = chance.choice(self._site.numbers)
         do: dict[str, Callable[[int], None]] = {
             "worker": self._kill_worker, "task manager": self._kill_task_manager, "pool": self._kill_pool,
@@ -121,7 +118,7 @@ class Campaign:
             self._survived += 1
 
     def _go_on_to_work(self) -> None:
-        """A run that is alive and has a day at work."""
+        """A run that is alive and has a day at work: what a killed worker has left is none."""
         until = time.monotonic() + _SECONDS_OF_A_RUN
         while True:
             if self._run is None:
@@ -130,7 +127,7 @@ class Campaign:
             if self._run.poll() is not None:
                 self._end_well()
                 continue
-            if any(list(work.iterdir()) for work in (self._output / "ranking" / "_staging").glob("run-*/work")):
+            if self._holding():
                 return
             assert time.monotonic() < until, "no day is at work"
             time.sleep(0.05)
@@ -211,9 +208,15 @@ class Campaign:
         return found
 
     def _kill_worker(self, host: int) -> None:
-        for worker in self._site.workers(host):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                worker.kill()
+        """The workers of this host, or of another one where none lives here."""
+        for number in (host, *self._site.numbers):
+            workers = self._site.workers(number)
+            for worker in workers:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    worker.kill()
+            if workers:
+                return
+        raise AssertionError("no worker is there to be killed")
 
     def _kill_pool(self, host: int) -> None:
         """The pool alone: its workers outlive it until their TaskManager lets them go."""
