@@ -62,7 +62,7 @@ class PortableJob:
         self._worker_timeout = worker_timeout
         self._ended = threading.Event()
         self._lost = False
-        self._is_over = True
+        self._is_over = False
         self._tell: Callable[..., None] = lambda **_: None
         self._result: Any = None
         self._error: BaseException | None = None
@@ -96,6 +96,7 @@ class PortableJob:
         if self._error is not None:
             self._slots.stop(self._error)
         if self._slots.cause is None:
+            self._is_over = True
             return
         seconds = stop_seconds(self._slots.cause)
         stopped = self._slots.wait_until_empty(seconds)

@@ -21,7 +21,7 @@ from beam_pipeline.workers.registry import join_run
 from daeda.dataset.fingerprint import operator_digests
 from daeda.dataset.publish.claims import claim_days, holds
 from daeda.dataset.publish.publications import publication_of
-from daeda.errors import DayError, first_line, refusal
+from daeda.errors import DayError, TransientDayError, first_line, is_transient, refusal
 from daeda.process.messages import say
 from daeda.sql.lower import SourceOperator
 
@@ -41,8 +41,8 @@ def begin(context: RunContext, handle: DayHandle) -> DayHandle:
     published = _published(context, handle, attempt)
     if published is not None:
         return published
-    slots.enter(handle.day, attempt, lambda: _interrupt(attempt))
     try:
+        slots.enter(handle.day, attempt, lambda: _interrupt(attempt))
         # An attempt that was taken for lost may have published it while this one waited.
         published = _published(context, handle, attempt)
         if published is not None:
@@ -53,7 +53,8 @@ def begin(context: RunContext, handle: DayHandle) -> DayHandle:
     except (OSError, duckdb.Error) as error:
         slots.leave(attempt)
         reason = refusal(error) if isinstance(error, OSError) else first_line(error)
-        raise DayError(f"day {handle.day} cannot begin: {reason}", day=handle.day) from error
+        kind = TransientDayError if is_transient(error) else DayError
+        raise kind(f"day {handle.day} cannot begin: {reason}", day=handle.day) from error
     except BaseException:
         slots.leave(attempt)
         raise

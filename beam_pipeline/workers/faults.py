@@ -81,6 +81,8 @@ def is_tried_again(context: RunContext, day: dt.date, error: BaseException) -> b
         ends = _ends_the_run(context, day, error)
     except FileNotFoundError:
         return False  # the run has ended at this moment, and its directory is gone
+    except OSError:
+        return True  # nothing can be recorded, and the day failed by something else
     if ends:
         slots.stop(error)
     return not ends
@@ -113,6 +115,8 @@ def _is_over(slots: DaySlots) -> bool:
         slots.check()
     except Stopped:
         return True
+    except OSError:
+        return False  # it cannot be seen from here
     return False
 
 

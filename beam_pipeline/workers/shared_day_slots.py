@@ -60,10 +60,15 @@ class _Inside:
 
 @dataclass(eq=False)
 class _Waiting:
-    """A day of this process that waits, until it has got the open file of a slot."""
+    """A day of this process that waits, until it has got the open file of a slot, or slots cannot be asked for."""
 
     day: dt.date
     descriptor: int | None = None
+    error: OSError | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.descriptor is not None or self.error is not None
 
 
 class SharedDaySlots:
@@ -154,8 +159,15 @@ class SharedDaySlots:
 
     def stop(self, cause: BaseException) -> None:
         """Refuse entry and interrupt the days inside, in all processes; only the first cause is kept."""
-        with contextlib.suppress(FileNotFoundError):  # the driver has ended, and has cleared the run away
+        try:
             if _write_cause(self._run_dir / _STOP, cause) and self._cause is None:
+                self._cause = cause
+        except OSError:
+            # The run was cleared away, or its disk is full. Here it stops all the same; the days of other processes
+            # stop with the driver.
+            with contextlib.suppress(OSError):
+                self._cause = self.cause
+            if self._cause is None:
                 self._cause = cause
         self._interrupt()
 
@@ -188,8 +200,10 @@ class SharedDaySlots:
                 if not self._inside and not self._waiting:
                     self._looking = False
                     return
-            if self._stopping():
-                self._interrupt()
+            # A storage that does not answer says nothing about the run: it is asked again.
+            with contextlib.suppress(OSError):
+                if self._stopping():
+                    self._interrupt()
             time.sleep(_LOOK_SECONDS)
 
     def _interrupt(self) -> None:
@@ -202,11 +216,13 @@ class SharedDaySlots:
                 interrupt()
 
     def _wait(self, waiting: _Waiting) -> int:
-        """The open file of a slot, once a day has got it; raises Stopped when the run is stopping."""
+        """The open file of a slot, once a day has got it. Raises Stopped when the run is stopping, and OSError."""
         with self._changed:
             self._waiting.append(waiting)
             self._begin_threads()
-            self._changed.wait_for(lambda: waiting.descriptor is not None or self._over)
+            self._changed.wait_for(lambda: waiting.has_ended or self._over)
+            if waiting.error is not None:
+                raise waiting.error
             if waiting.descriptor is None:
                 self._waiting.remove(waiting)
                 raise Stopped("the run is stopping")
@@ -222,9 +238,20 @@ class SharedDaySlots:
                 # The driver has ended, and has cleared the run away.
                 self._interrupt()
                 continue
+            except OSError as error:
+                self._fail(error)
+                continue
             if descriptor is not None:
                 self._give(descriptor)
                 time.sleep(_PAUSE_SECONDS)
+
+    def _fail(self, error: OSError) -> None:
+        """Let the days that wait here fail: an engine that tries them again has them ask for a slot again."""
+        with self._changed:
+            for waiting in self._waiting:
+                waiting.error = error
+            self._waiting.clear()
+            self._changed.notify_all()
 
     def _asks_on(self) -> bool:
         with self._changed:
@@ -294,8 +321,10 @@ def _locked(slot: Path, how: int) -> int | None:
         descriptor = os.open(slot, os.O_RDWR)
         try:
             fcntl.flock(descriptor, how | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except OSError as error:
             os.close(descriptor)
+            if not isinstance(error, BlockingIOError):
+                raise
         else:
             return descriptor
     return None

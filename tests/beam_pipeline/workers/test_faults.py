@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import errno
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from beam_pipeline.workers.context import RunContext
+from beam_pipeline.session.registry import begin
+from beam_pipeline.workers.context import DayHandle, RunContext
 from beam_pipeline.workers.faults import faults_of, is_tried_again
 from beam_pipeline.workers.limits import DayLimits
 from beam_pipeline.workers.registry import forget_run
@@ -27,6 +29,7 @@ from daeda.errors import (
     StorageUnavailable,
     TransientDayError,
     WorkerUnfit,
+    is_transient,
 )
 
 DAY, OTHER = dt.date(2024, 1, 2), dt.date(2024, 1, 3)
@@ -66,6 +69,31 @@ def test_a_fault_that_may_pass_is_tried_again_whatever_its_sentence(context: Run
     assert all(is_tried_again(context, DAY, error) for _ in range(12))
     assert cause(context) is None
     assert len(faults_of(context.staging.faults)) == 12
+
+
+def test_a_fault_that_cannot_be_recorded_is_raised_as_it_is(
+    context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_words: object, **_options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    assert is_tried_again(context, DAY, no())
+    assert cause(context) is None
+
+
+@pytest.mark.parametrize(("number", "passes"), [(errno.ESTALE, True), (errno.ENOSPC, False)])
+def test_a_day_that_cannot_begin_says_why_and_whether_that_may_pass(
+    context: RunContext, monkeypatch: pytest.MonkeyPatch, number: int, passes: bool
+) -> None:
+    def refuse(*_words: object) -> None:
+        raise OSError(number, os.strerror(number), "slots/0")
+
+    monkeypatch.setattr(SharedDaySlots, "_wait", refuse)
+    with pytest.raises(DayError, match="day 2024-01-02 cannot begin: slots/0: ") as failure:
+        begin(context, DayHandle(DAY))
+    assert is_transient(failure.value) is passes
+    assert failure.value.day == DAY
 
 
 def test_a_mistake_of_the_user_ends_the_run_at_once(context: RunContext) -> None:

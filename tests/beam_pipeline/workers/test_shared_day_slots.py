@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
+import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -205,6 +208,63 @@ def test_a_day_at_work_hears_that_another_process_stopped_the_run(run_dir: Path)
     there.stop(DayError("no"))
     wait_until(lambda: interrupted)
     here.leave("a day")
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_stop_that_cannot_be_written_is_one_here(run_dir: Path, monkeypatch: pytest.MonkeyPatch, gone: bool) -> None:
+    here = SharedDaySlots(run_dir, SLOTS).open()
+    interrupted: list[bool] = []
+    here.enter(DAY, "a day", lambda: interrupted.append(True))
+    if gone:
+        shutil.rmtree(run_dir)
+    else:
+        monkeypatch.setattr(os, "link", refused(errno.ENOSPC))
+    here.stop(Interrupted("interrupted by SIGINT"))
+    assert interrupted
+    assert str(here.cause) == "interrupted by SIGINT"
+    with pytest.raises(Stopped):
+        here.check()
+
+
+def test_days_fail_where_the_file_system_has_no_locks(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slots = SharedDaySlots(run_dir, SLOTS).open()
+    monkeypatch.setattr(fcntl, "flock", refused(errno.ENOLCK))
+    monkeypatch.setattr(slots, "check", lambda: None)
+    for _ in range(2):
+        with pytest.raises(OSError, match="No locks available"):
+            slots.enter(DAY, "a day", lambda: None)
+    monkeypatch.undo()
+    slots.enter(DAY, "a day", lambda: None)
+    slots.leave("a day")
+
+
+def test_a_day_hears_of_a_stop_behind_a_time_without_storage(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = SharedDaySlots(run_dir, SLOTS).open(), SharedDaySlots(run_dir, SLOTS)
+    interrupted: list[bool] = []
+    asked: list[bool] = []
+    stopping = here._stopping
+
+    def stale() -> bool:
+        asked.append(True)
+        if len(asked) < 3:
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return stopping()
+
+    here.enter(DAY, "a day", lambda: interrupted.append(True))
+    monkeypatch.setattr(here, "_stopping", stale)
+    wait_until(lambda: len(asked) > 3)
+    there.stop(DayError("no"))
+    wait_until(lambda: interrupted)
+    here.leave("a day")
+
+
+def refused(number: int) -> Callable[..., None]:
+    """What a function of the system does that is refused."""
+
+    def refuse(*_words: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return refuse
 
 
 def test_what_was_not_foreseen_keeps_its_traceback(run_dir: Path) -> None:
