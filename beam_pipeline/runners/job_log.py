@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from daeda.dataset.publish.staging import refuse_stranger
-from daeda.errors import Interrupted
+from daeda.errors import InputError, Interrupted, first_line, refusal
+from daeda.process.messages import warn
 from daeda.process.printable import printable_lines
 
 # Logs of failed runs that are kept; the oldest go first.
@@ -24,8 +26,7 @@ log = logging.getLogger("daeda.job")
 def job_log(path: Path) -> Iterator[None]:
     """While the block runs, everything that is logged goes into this file; it is removed where the block ends well."""
     refuse_stranger(path.parent)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = logging.FileHandler(path, mode="x", encoding="utf-8")
+    file = _opened(path)
     file.setFormatter(_LogFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root, beam = logging.getLogger(), logging.getLogger("apache_beam")
     terminal = [(handler, handler.level) for handler in root.handlers]
@@ -40,10 +41,10 @@ def job_log(path: Path) -> Iterator[None]:
     logging.getLogger("apache_beam.typehints").setLevel(logging.WARNING)
     try:
         yield
-        path.unlink()
+        path.unlink(missing_ok=True)
     except Interrupted:
         # Who interrupts a run has nothing to look for in it.
-        path.unlink()
+        path.unlink(missing_ok=True)
         raise
     finally:
         root.removeHandler(file)
@@ -54,6 +55,43 @@ def job_log(path: Path) -> Iterator[None]:
             handler.setLevel(level)
             handler.removeFilter(_is_not_of_beam)
         _remove_old(path.parent)
+
+
+def _opened(path: Path) -> _LogFile:
+    """The log, begun; raises InputError where it cannot be written."""
+    try:
+        return _begun(path)
+    except OSError as error:
+        raise InputError(f"the log of the job cannot be written: {refusal(error)}") from error
+
+
+def _begun(path: Path) -> _LogFile:
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Another run that ends at this moment takes an empty directory away.
+        with suppress(FileNotFoundError):
+            return _LogFile(path, mode="x", encoding="utf-8")
+
+
+class _LogFile(logging.FileHandler):
+    """A disk that is full takes no more lines, which is said once; the run says by itself what else it is lacking."""
+
+    def __init__(self, path: Path, mode: str, encoding: str) -> None:
+        super().__init__(path, mode, encoding)
+        self._has_said = False
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Stand in for a traceback on the terminal for each line."""
+        error = sys.exc_info()[1]
+        if not self._has_said:
+            self._has_said = True
+            reason = refusal(error) if isinstance(error, OSError) else first_line(error or ValueError())
+            warn(f"{self.baseFilename} does not have all that the runner said: {reason}")
+
+    def close(self) -> None:
+        """Close the file; what could not be written by now is not written."""
+        with suppress(OSError):
+            super().close()
 
 
 class _LogFormatter(logging.Formatter):
@@ -73,5 +111,6 @@ def _remove_old(directory: Path) -> None:
     logs = sorted(directory.glob("run-*.log"))
     for path in logs[:-_MOST_LOGS]:
         path.unlink(missing_ok=True)
-    if not any(directory.iterdir()):
+    # Another run may begin its log meanwhile, or take the directory away.
+    with suppress(OSError):
         directory.rmdir()

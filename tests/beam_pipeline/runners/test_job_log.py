@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,6 +75,54 @@ def test_the_last_twenty_are_kept(tmp_path: Path) -> None:
     (tmp_path / "_logs" / "of somebody else").touch()
     left = sorted(path.name for path in (tmp_path / "_logs").glob("run-*"))
     assert left == [f"run-{number:02}.log" for number in range(3, 23)]
+
+
+def test_two_runs_share_the_directory_and_either_may_end_first(tmp_path: Path) -> None:
+    logs = tmp_path / "_logs"
+    with job_log(logs / "run-1.log"):
+        with job_log(logs / "run-2.log"):
+            pass
+        assert [path.name for path in logs.iterdir()] == ["run-1.log"]
+        # As if another run had ended at this moment, and somebody had tidied up.
+        (logs / "run-1.log").unlink()
+        logs.rmdir()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_another_run_takes_away_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, made = tmp_path / "_logs" / "run-1.log", []
+
+    def mkdir(directory: Path, **options: bool) -> None:
+        made.append(directory)
+        if len(made) > 1:
+            os.makedirs(directory)  # noqa: PTH103 - Path's own is replaced here
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    with pytest.raises(DayError), job_log(path):
+        fail()
+    assert path.exists()
+
+
+def test_a_log_that_cannot_be_written_is_said_before_the_first_day(tmp_path: Path) -> None:
+    (tmp_path / "_logs").mkdir()
+    (tmp_path / "_logs" / "run-1.log").touch()
+    sentence = r"the log of the job cannot be written: .*run-1.log: File exists"
+    with pytest.raises(InputError, match=sentence), job_log(tmp_path / "_logs" / "run-1.log"):
+        pass
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is of Linux")
+def test_a_full_disk_is_told_once_and_without_a_traceback(
+    tmp_path: Path, terminal: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with job_log(tmp_path / "_logs" / "run-1.log"):
+        handler = next(one for one in logging.getLogger().handlers if isinstance(one, logging.FileHandler))
+        handler.setStream(Path("/dev/full").open("w")).close()  # noqa: SIM115 - the log closes it
+        say_all()
+    told = capsys.readouterr().err
+    assert "Traceback" not in told
+    assert told.count("does not have all that the runner said: No space left on device") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_link_in_the_place_of_the_directory_is_not_followed(tmp_path: Path) -> None:
