@@ -25,8 +25,12 @@ if TYPE_CHECKING:
     from daeda.planning.days import DayPlan
     from daeda.sources.files import Export
 
-# Flags of Beam whose values daeda chooses.
-_CHOSEN_HERE = frozenset({"--direct_num_workers", "--direct_running_mode"})
+# Flags of Beam whose values daeda chooses, and how.
+_CHOSEN_HERE = {
+    "--direct_num_workers": "is decided by --day-workers",
+    "--direct_running_mode": "is decided by --day-workers",
+    "--job_name": "is decided by the run, which finds its job again by a name of its own: leave it out",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -148,8 +152,9 @@ def _beam_flags(parser: StrictParser, rest: Sequence[str]) -> tuple[str, ...]:
     from beam_pipeline.runners.choice import all_and_unknown_flags
 
     for word in words:
-        if word.partition("=")[0] in _CHOSEN_HERE:
-            parser.error(f"{word.partition('=')[0]} is decided by --day-workers")
+        flag = word.partition("=")[0]
+        if flag in _CHOSEN_HERE:
+            parser.error(f"{flag} {_CHOSEN_HERE[flag]}")
     known, unknown = all_and_unknown_flags(words)
     if unknown:
         parser.refuse(unknown[0], known)

@@ -135,7 +135,14 @@ class BeamRunner:
         """Raise UsageError for a flag that neither Beam nor this job service knows."""
         if not unknown_flags(self.words)[1]:
             return
-        known, unknown = unknown_flags(self.words, described_by(job_service))
+        try:
+            described = described_by(job_service)
+        except grpc.RpcError as error:
+            raise UsageError(
+                f"--runner {self.name}: its job server does not say which flags it knows ({error.details()}): start it "
+                "by hand to see what it says, and give its address with --job_endpoint"
+            ) from None
+        known, unknown = unknown_flags(self.words, described)
         if unknown:
             flag = unknown[0].partition("=")[0]
             raise UsageError(
@@ -230,7 +237,7 @@ def _check_job_server(runner: BeamRunner) -> None:
 
 def _check_endpoint(endpoint: str) -> None:
     host, colon, port = endpoint.rpartition(":")
-    if not (host and colon and port.isdigit() and int(port) < _PORTS):
+    if not (host and colon and port.isdecimal() and int(port) < _PORTS):
         raise UsageError(f"--job_endpoint {endpoint} is not HOST:PORT: write it like localhost:8099")
 
 

@@ -19,14 +19,18 @@ _TYPES = beam_job_api_pb2.PipelineOptionType
 
 def described_at(endpoint: str, seconds: float = _ANSWER_SECONDS) -> Sequence[Any]:
     """The options that the job service at an address knows; raises UsageError unless one answers there."""
+    if seconds <= 0:
+        raise UsageError(f"--job_server_timeout {seconds:g} is not a number of seconds above 0: write it like 30")
     seconds = min(_ANSWER_SECONDS, seconds)
     what = f"--job_endpoint {endpoint}"
     host, _, port = endpoint.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=seconds).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        # A name with an empty or a long part is not even looked up.
+        reason = "no host has such a name" if isinstance(error, UnicodeError) else error
         raise UsageError(
-            f"{what}: nobody listens there ({error}): start a job service, or correct the address; docs/runners.md "
+            f"{what}: nobody listens there ({reason}): start a job service, or correct the address; docs/runners.md "
             "shows how"
         ) from None
     with grpc.insecure_channel(endpoint) as channel:

@@ -6,6 +6,7 @@ waiting for Flink, and tells it nothing. So Flink is asked too, and told.
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 import urllib.error
@@ -120,15 +121,20 @@ class Flink:
         return True
 
     def _job(self) -> dict[str, Any] | None:
-        jobs = self._ask("/jobs/overview", "GET").get("jobs", [])
-        return next((job for job in jobs if job.get("name") == self.job_name), None)
+        document = self._ask("/jobs/overview", "GET")
+        try:
+            found = [job for job in document["jobs"] if job["name"] == self.job_name]
+            return {"jid": found[0]["jid"], "state": found[0]["state"]} if found else None
+        except (KeyError, TypeError):
+            # Without a list of jobs, it is not known that this one was not begun.
+            raise NoAnswer("what answers there is not Flink") from None
 
     def _ask(self, path: str, method: str) -> dict[str, Any]:
         request = urllib.request.Request(f"{self.address}{path}", method=method)
         try:
             with _opener.open(request, timeout=_ANSWER_SECONDS) as answer:
                 document = json.loads(answer.read() or b"{}")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise NoAnswer(first_line(error)) from None
         return document if isinstance(document, dict) else {}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from pathlib import Path
 
-from daeda.errors import InputError
+from daeda.errors import InputError, NotRegular, refusal
+from daeda.storage.regular import read_regular
 
 PROBE_SECONDS = 5.0
 AUTH_MODE = "RAY_AUTH_MODE"
@@ -36,6 +36,8 @@ def probe_address(address: str) -> None:
                 raise unreachable(address, "what answers there is something else")
             if os.environ.get(AUTH_MODE) != "token" and _wants_token(connection):
                 raise wants_token(address)
+    except UnicodeError as error:
+        raise unreachable(address, "no host has such a name") from error
     except OSError as error:
         reason = error.strerror or "no answer" if not isinstance(error, TimeoutError) else "no answer in time"
         raise unreachable(address, reason) from error
@@ -43,8 +45,16 @@ def probe_address(address: str) -> None:
 
 def check_token_given(address: str) -> None:
     """Raise InputError where this process is told that the cluster wants a token, and has none: Ray would end it."""
-    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token").expanduser()
-    if os.environ.get(AUTH_MODE) == "token" and not os.environ.get("RAY_AUTH_TOKEN") and not path.is_file():
+    if os.environ.get(AUTH_MODE) != "token" or os.environ.get("RAY_AUTH_TOKEN"):
+        return
+    path = os.path.expanduser(os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token")  # noqa: PTH111 - never fails
+    try:
+        token = read_regular(path)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, NotRegular) as error:
+        raise wants_token(address) from error
+    except OSError as error:
+        raise InputError(f"the token for the Ray cluster at ray.address {address}: {refusal(error)}") from error
+    if not token.strip():
         raise wants_token(address)
 
 

@@ -45,6 +45,24 @@ REFUSED = {
         ("--runner", "PortableRunner", "--job_endpoint", "localhost:65536"),
         "--job_endpoint localhost:65536 is not HOST:PORT: write it like localhost:8099",
     ),
+    "endpoint whose port is no number": (
+        ("--runner", "PortableRunner", "--job_endpoint", "localhost:²"),
+        "--job_endpoint localhost:² is not HOST:PORT: write it like localhost:8099",
+    ),
+    "endpoint at a host that has no name": (
+        ("--runner", "PortableRunner", "--environment_type", "LOOPBACK", "--job_endpoint", "a..b:8099"),
+        "--job_endpoint a..b:8099: nobody listens there (no host has such a name): start a job service, or correct "
+        f"the address; {DOCS}",
+    ),
+    "no time to answer": (
+        (*PORTABLE, "--environment_type", "LOOPBACK", "--job_server_timeout", "-1"),
+        "--job_server_timeout -1 is not a number of seconds above 0: write it like 30",
+    ),
+    "a name of one's own for the job": (
+        ("--job_name=mine",),
+        "python -m beam_pipeline: --job_name is decided by the run, which finds its job again by a name of its own: "
+        "leave it out; see python -m beam_pipeline --help",
+    ),
     "would download": (
         ("--runner", "FlinkRunner"),
         "--runner FlinkRunner would download its job server: give its file with --flink_job_server_jar, or a job "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -132,12 +133,34 @@ def test_a_job_that_flink_does_not_know_was_not_begun(rest: Rest) -> None:
     assert rest.asked == []
 
 
-@pytest.mark.parametrize("body", [b"no JSON", b"\xff", b"<html>"])
+@pytest.mark.parametrize("body", [b"no JSON", b"\xff", b"<html>", b"{}", b'{"jobs": null}', b'{"jobs": ["daeda-job"]}'])
 def test_something_else_at_that_address_gives_no_answer(rest: Rest, body: bytes) -> None:
     rest.body = body
     with pytest.raises(NoAnswer):
         flink(rest.address).state()
     assert not flink(rest.address).answers()
+
+
+@pytest.mark.parametrize("said", [b"SSH-2.0-x\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", b""])
+def test_what_speaks_otherwise_or_ends_in_the_middle_gives_no_answer(said: bytes) -> None:
+    with socket.create_server(("localhost", 0)) as server:
+        server.settimeout(60)
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(said)
+
+        threading.Thread(target=answer, daemon=True).start()
+        with pytest.raises(NoAnswer):
+            flink(f"localhost:{server.getsockname()[1]}").has_ended()
+
+
+def test_an_address_that_is_none_gives_no_answer() -> None:
+    for address in ("local host:8081", "localhost:port", "a..b:8081"):
+        with pytest.raises(NoAnswer):
+            flink(address).state()
 
 
 def test_nobody_at_that_address_gives_no_answer() -> None:
