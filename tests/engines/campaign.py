@@ -69,6 +69,8 @@ class Campaign:
         self._run: subprocess.Popen[str] | None = None
         # Kills that the run has survived; each may cost the days that were at work.
         self._survived = 0
+        # Kills whose run has not come to its end yet: they are counted then.
+        self._open: list[str] = []
 
     def prepare(self) -> None:
         """Build the days on DirectRunner."""
@@ -83,10 +85,10 @@ class Campaign:
         """Kill number `number`; what it broke goes to the tally, and the next one begins anew."""
         chance = random.Random(number)
         kind = chance.choices(list(KINDS), list(KINDS.values()))[0]
-        self._tally.kills[kind] += 1
         try:
             self._kill(kind, chance)
         except AssertionError as error:
+            self._count()
             self._tally.lost.append(f"kill {number} ({kind}): {error}"[:2000])
             self._begin_anew()
 
@@ -111,6 +113,7 @@ class Campaign:
             "job manager": self._kill_job_manager,
         }  # fmt: skip
         print(f"{time.strftime('%H:%M:%S')} {kind} of host {host}", file=sys.stderr, flush=True)
+        self._open.append(kind)
         do[kind](host)
         if kind in ENDS:
             self._check_ended(kind)
@@ -176,6 +179,7 @@ class Campaign:
         self._tally.outputs += 1
         self._wait_for_no_job()
         shutil.rmtree(self._output)
+        self._count()
 
     def _check_ended(self, kind: str) -> None:
         """The run has ended as it had to, nobody builds, no job is left, and what is published is whole."""
@@ -191,6 +195,11 @@ class Campaign:
             self._wait_for_no_job()
         days = self._days()
         assert all(days[day] == self._wanted[day] for day in days), "other bytes"
+        self._count()
+
+    def _count(self) -> None:
+        self._tally.kills.update(self._open)
+        self._open.clear()
 
     def _wait_for_no_job(self) -> None:
         wait_until("an end of Flink's job", lambda: not self._site.cluster.running(), SECONDS_TO_END)
