@@ -6,6 +6,7 @@ job service; what is started for them is a file that the user names.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.runners.runner import PipelineRunner, create_runner
 
 from beam_pipeline.runners.job_service import described_at, described_by, endpoint_of, unknown_flags
+from beam_pipeline.runners.submitted_job import EMBEDDED
 from daeda.errors import UsageError, did_you_mean
 from daeda.process.host import probe_host
 from daeda.process.supervision import children
@@ -43,6 +45,7 @@ _JOB_SERVER_FILES = {
 }
 _ENVIRONMENTS = ("LOOPBACK", "EXTERNAL", "DOCKER", "PROCESS")
 _PORTS = 65_536
+_FLINK_REST = re.compile(r"(?:https?://)?(?:[\w.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}/?")
 # Beam ends the streams of a job that runs for longer than --job_server_timeout, whatever the job does.
 _NO_DEADLINE_SECONDS = 365 * 86_400
 
@@ -181,6 +184,7 @@ def choose_runner(words: Sequence[str]) -> BeamRunner:
     runner = BeamRunner(name, tuple(words))
     if not runner.in_process:
         _check_job_server(runner)
+        _check_flink(runner.flink_master)
         _check_environment(runner)
         mistakes = PipelineOptionsValidator(runner.options(1), None).validate()
         if mistakes:
@@ -239,6 +243,15 @@ def _check_endpoint(endpoint: str) -> None:
     host, colon, port = endpoint.rpartition(":")
     if not (host and colon and port.isdecimal() and int(port) < _PORTS):
         raise UsageError(f"--job_endpoint {endpoint} is not HOST:PORT: write it like localhost:8099")
+
+
+def _check_flink(master: str | None) -> None:
+    """A Flink that cannot be asked would be found out by the job, which has begun by then."""
+    if master and master not in EMBEDDED and not _FLINK_REST.fullmatch(master):
+        raise UsageError(
+            f"--flink_master {master} is not HOST:PORT of Flink's REST: write it like localhost:8081, or leave it out "
+            f"where Flink is inside of the job server ({', '.join(EMBEDDED)})"
+        )
 
 
 def _check_environment(runner: BeamRunner) -> None:

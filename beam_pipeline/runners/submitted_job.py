@@ -28,7 +28,7 @@ _ENDED_STATES = frozenset({"DONE", "FAILED", "CANCELLED", "DRAINED", "UPDATED"})
 # SUSPENDED is none of them: another JobManager goes on with the job.
 _ENDED_IN_FLINK = frozenset({"FINISHED", "FAILED", "CANCELED"})
 # Addresses that mean a Flink inside of the job server, which nobody else reaches.
-_EMBEDDED = ("[auto]", "[local]", "[collection]")
+EMBEDDED = ("[auto]", "[local]", "[collection]")
 
 
 class NoAnswer(Exception):
@@ -145,7 +145,7 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 def flink_at(master: str | None, job_name: str) -> Flink | None:
     """Flink at the address of --flink_master, or of what was told of it; None where that names none."""
-    if not master or master in _EMBEDDED:
+    if not master or master in EMBEDDED:
         return None
     address = master if "://" in master else f"http://{master}"
     return Flink(f"Flink at {address.partition('://')[2]}", address.rstrip("/"), job_name)

@@ -72,6 +72,11 @@ REFUSED = {
         ("--runner", "FlinkRunner", "--flink_job_server_jar", "no.jar"),
         "--flink_job_server_jar no.jar: no such file: give the file of the job server",
     ),
+    "a master of Flink that is no address": (
+        (*PORTABLE, "--environment_type", "LOOPBACK", "--flink_master", "local host:x"),
+        "--flink_master local host:x is not HOST:PORT of Flink's REST: write it like localhost:8081, or leave it out "
+        "where Flink is inside of the job server ([auto], [local], [collection])",
+    ),
     "no environment": (
         PORTABLE,
         "--runner PortableRunner needs --environment_type: LOOPBACK (workers in this process) or EXTERNAL (a pool of "
