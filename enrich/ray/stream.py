@@ -91,6 +91,10 @@ class PartStream:
         self._watch.stop()
         if kind is not None and issubclass(kind, RayLost):
             return
+        if kind is None:
+            # The answer to the last question of each actor is that all parts are done; without it Ray would tell of
+            # questions that a queue which is gone has left open.
+            self._thread.join(CLOSE_SECONDS)
         # The end of the queue ends the wait of an actor for a day that does not come.
         ray.kill(self._queue)
         self._thread.join(CLOSE_SECONDS)

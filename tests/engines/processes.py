@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import re
-import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +16,14 @@ import psutil
 
 # A loaded machine takes its time; what takes longer does not come.
 SECONDS_TO_START = 120.0
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
+# A run of pytest that hangs is ended without a word, and would leave servers behind. Said by the new process and not
+# between fork and exec: to a fork in this process, which may have imported Lance, Lance objects.
+_DIE_WITH_PARENT = """
+import ctypes, os, signal, sys
+PR_SET_PDEATHSIG = 1
+ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 
 
 @dataclass(frozen=True)
@@ -80,15 +85,10 @@ def start(
     environment = {**os.environ, **(settings or {})}
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [str(word) for word in words], cwd=directory or log.parent, env=environment, stdin=subprocess.DEVNULL,
-            stdout=file, stderr=file, start_new_session=True, preexec_fn=_die_with_parent,
+            [sys.executable, "-S", "-c", _DIE_WITH_PARENT, *map(str, words)], cwd=directory or log.parent,
+            env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
         )  # fmt: skip
     return Server(process, log)
-
-
-def _die_with_parent() -> None:
-    # A run of pytest that hangs is ended without a word, and would leave servers behind.
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def wait_until(what: str, is_so: object, seconds: float = SECONDS_TO_START) -> None:
