@@ -36,6 +36,7 @@ WORKLOADS = {
     "startup": Entry("daeda --help, and plan over 365 days", "startup"),
     "vectors": Entry("mean vectors of 100,000 rows x 32 ids, 1,152 float16 each", "vectors", "vectors"),
     "catalogue": Entry("vectors of a day, 470,000 ids of a store of 42.5 million", "vectors", "catalogue"),
+    "scaling": Entry("30 days of a second and more by each engine, with 1 and 2 days at work", "scaling"),
     "journey": Entry("the example's service, skeleton and enrichment per day", "journey"),
 }
 

@@ -2,9 +2,10 @@
 
     python -m tests.engines.cache       fetch what is missing, and say what cannot be had and why
 
-Flink and Beam's job server for it come by Maven, pinned by pom.xml, and are what jars.sha256 lists; Prism is built by
-Go, which holds modules to its own database of digests. Where Java, Maven, Go or what they ask cannot be had,
-`NotToBeHad` says so, and tests are skipped with that reason. Other bytes than those that were tested are an error.
+Flink and Beam's job server for it come by Maven, pinned by pom.xml, and are what jars.sha256 lists; Prism and the
+parser of container files are built by Go, which holds modules to go.sum or to its own database of digests. Where Java,
+Maven, Go or what they ask cannot be had, `NotToBeHad` says so, and tests are skipped with that reason. Other bytes than
+those that were tested are an error.
 """
 
 from __future__ import annotations
@@ -65,6 +66,19 @@ def prism(seconds: float = _SECONDS_IN_A_TEST) -> Path:
     return _fetched(f"prism-{PRISM_VERSION}", fetch) / "prism"
 
 
+@cache
+def containerfile_parser(seconds: float = _SECONDS_IN_A_TEST) -> Path:
+    """The program of tests/engines/containerfile, which parses a container file as BuildKit does."""
+    _need("go")
+    sources = HERE / "containerfile"
+
+    def fetch(fresh: Path) -> None:
+        _run(["go", "build", "-C", str(sources), "-o", str(fresh / "containerfile"), "."], seconds)
+
+    digest = hashlib.sha256(b"".join((sources / name).read_bytes() for name in ("main.go", "go.sum"))).hexdigest()
+    return _fetched(f"containerfile-{digest[:12]}", fetch) / "containerfile"
+
+
 def check_digests(directory: Path) -> None:
     """Raise ValueError unless the files of a directory are the jars of jars.sha256, byte for byte."""
     lines = (line.split() for line in LISTED.read_text().splitlines())
@@ -116,7 +130,7 @@ def _run(words: Sequence[str], seconds: float, settings: Mapping[str, str] | Non
 
 def main() -> int:
     """Fetch every engine that can be had; what cannot is said, and is no failure."""
-    for name, fetch in {"Flink": flink_jars, "Prism": prism}.items():
+    for name, fetch in {"Flink": flink_jars, "Prism": prism, "BuildKit's parser": containerfile_parser}.items():
         try:
             fetch(_SECONDS)
         except NotToBeHad as reason:
