@@ -89,11 +89,16 @@ def test_a_worker_that_is_unfit_is_wrong_usage_until_days_have_begun(staging: Ru
     assert str(raised) == "the worker on a has duckdb 1; docs/runners.md says what workers need"
 
 
-def test_the_fault_of_a_day_is_told_as_the_day_has_recorded_it(staging: RunStaging) -> None:
+def fail_and_try_again(staging: RunStaging) -> None:
+    """A day of a watched run fails by a fault that may pass."""
     limits = DayLimits(memory_bytes=1 << 30, threads=1, temp_directory="")
     service = str(staging.layout.service_dir)
     context = RunContext("service", "data", service, str(staging.directory), limits, 1, watched=True)
     assert is_tried_again(context, DAY, StorageUnavailable("day 2024-01-02: s3://lake/x did not answer 6 times"))
+
+
+def test_the_fault_of_a_day_is_told_as_the_day_has_recorded_it(staging: RunStaging) -> None:
+    fail_and_try_again(staging)
     said = "java.lang.RuntimeException: Error received from SDK harness: … day 2024-01-02: s3://lake/x did not answer"
     raised = told(staging, RuntimeError(f"{said} 6 times [while running 'Skeleton/scan']"))
     assert type(raised) is StorageUnavailable
@@ -101,10 +106,7 @@ def test_the_fault_of_a_day_is_told_as_the_day_has_recorded_it(staging: RunStagi
 
 
 def test_an_end_of_the_engine_counts_before_faults_that_it_has_tried_again(staging: RunStaging) -> None:
-    limits = DayLimits(memory_bytes=1 << 30, threads=1, temp_directory="")
-    service = str(staging.layout.service_dir)
-    context = RunContext("service", "data", service, str(staging.directory), limits, 1, watched=True)
-    assert is_tried_again(context, DAY, StorageUnavailable("day 2024-01-02: s3://lake/x did not answer 6 times"))
+    fail_and_try_again(staging)
     raised = told(staging, RuntimeError("JobMasterException: TaskManager with id tm2 is no longer reachable."))
     assert str(raised) == f"Flink has lost the TaskManager tm2: {log(staging)}"
 
