@@ -215,7 +215,10 @@ def _check_files(words: Sequence[str]) -> None:
         for path in paths:
             # Beam also takes addresses of its file systems.
             if "://" not in path and not Path(path).is_file():
-                raise UsageError(f"--{flag} {path}: no such file: correct the path, or leave the flag out")
+                reason = "no such file: correct the path"
+                if Path(path).is_dir():
+                    reason = "a directory, and Beam sends files alone: name each of them"
+                raise UsageError(f"--{flag} {path}: {reason}, or leave the flag out")
 
 
 def _check_job_server(runner: BeamRunner) -> None:

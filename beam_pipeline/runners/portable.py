@@ -186,7 +186,11 @@ class PortableJob:
     def _fault_of_a_day(self, error: BaseException) -> BaseException | None:
         """The fault by which a job ended that its runner did not try again, None where the runner tells of another."""
         text = str(error)
-        for fault in reversed(faults_of(self._faults)):
+        try:
+            faults = faults_of(self._faults)
+        except OSError:
+            return None  # the error itself is told
+        for fault in reversed(faults):
             if first_line(Exception(fault.sentence)) in text:
                 return fault.error or Unforeseen(fault.message)
         return None

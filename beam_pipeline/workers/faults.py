@@ -89,7 +89,9 @@ def is_tried_again(context: RunContext, day: dt.date, error: BaseException) -> b
 
 
 def faults_of(faults: Path) -> list[Fault]:
-    """The faults of a run, in the order of time. `faults` is their directory."""
+    """The faults of a run, in the order of time. `faults` is their directory. Raises OSError where one cannot be read:
+    a fault that is passed over would give its day one attempt more.
+    """
     found = (_read(path) for path in faults.glob("dt=*/*.json"))
     return sorted((fault for fault in found if fault is not None), key=lambda fault: fault.at)
 
@@ -104,7 +106,10 @@ class ToldFaults:
     def look(self) -> None:
         """Tell of the faults since the last time; an engine that does not try again has ended the job by then."""
         until = time.time() - _TELL_SECONDS
-        found = [fault for fault in faults_of(self._faults) if fault.at < until]
+        try:
+            found = [fault for fault in faults_of(self._faults) if fault.at < until]
+        except OSError:
+            return  # what cannot be read now is told by the next look
         for fault in found[self._told :]:
             say(f"failed, and left to the runner to try again: {fault.sentence}")
         self._told = max(self._told, len(found))
@@ -162,5 +167,7 @@ def _read(path: Path) -> Fault | None:
         error = None if record["error"] is None else deserialised(record["error"])
         day, at = dt.date.fromisoformat(record["day"]), float(record["at"])
         return Fault(day, at, str(record["message"]), str(record["likeness"]), bool(record["transient"]), error)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except FileNotFoundError:
+        return None  # the run has ended at this moment
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None

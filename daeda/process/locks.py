@@ -8,7 +8,7 @@ import time
 from io import FileIO
 from pathlib import Path
 
-from daeda.errors import InputError
+from daeda.errors import TransientError
 
 # Under the staging lock a run makes its directory, or removes those of dead runs, which may hold many files.
 SECONDS = 60.0
@@ -16,7 +16,7 @@ _LOOK_SECONDS = 0.02
 
 
 def take(lock: FileIO, path: Path, seconds: float | None = None) -> None:
-    """Lock an open file exclusively; raises InputError with who holds it where that takes longer than `SECONDS`."""
+    """Lock an open file exclusively; raises TransientError with who holds it where that takes longer than `SECONDS`."""
     limit = SECONDS if seconds is None else seconds
     until = time.monotonic() + limit
     while True:
@@ -25,7 +25,7 @@ def take(lock: FileIO, path: Path, seconds: float | None = None) -> None:
             return
         except BlockingIOError:
             if time.monotonic() > until:
-                raise InputError(
+                raise TransientError(
                     f"{path} has been locked for {limit:g} s by {holder_of(lock)}: end that process, or let it go on"
                 ) from None
         time.sleep(_LOOK_SECONDS)

@@ -34,7 +34,7 @@ def probe_address(address: str) -> None:
             kind, _stream, _content = _frame(connection)
             if kind != _SETTINGS:
                 raise unreachable(address, "what answers there is something else")
-            if os.environ.get(AUTH_MODE) != "token" and _wants_token(connection):
+            if not _has_token_mode() and _wants_token(connection):
                 raise wants_token(address)
     except UnicodeError as error:
         raise unreachable(address, "no host has such a name") from error
@@ -43,9 +43,14 @@ def probe_address(address: str) -> None:
         raise unreachable(address, reason) from error
 
 
+def _has_token_mode() -> bool:
+    """Whether this process is told that clusters want tokens; Ray reads the word in any case."""
+    return os.environ.get(AUTH_MODE, "").lower() == "token"
+
+
 def check_token_given(address: str) -> None:
     """Raise InputError where this process is told that the cluster wants a token, and has none: Ray would end it."""
-    if os.environ.get(AUTH_MODE) != "token" or os.environ.get("RAY_AUTH_TOKEN"):
+    if not _has_token_mode() or os.environ.get("RAY_AUTH_TOKEN"):
         return
     path = os.path.expanduser(os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token")  # noqa: PTH111 - never fails
     try:

@@ -100,6 +100,10 @@ REFUSED = {
         ("--files_to_stage", "no/such.txt"),
         "--files_to_stage no/such.txt: no such file: correct the path, or leave the flag out",
     ),
+    "a directory to stage": (
+        ("--files_to_stage", "/"),
+        "--files_to_stage /: a directory, and Beam sends files alone: name each of them, or leave the flag out",
+    ),
     "a package that is not there": (
         (*PORTABLE, "--environment_type", "LOOPBACK", "--extra_package", "no.tar.gz"),
         "--extra_packages no.tar.gz: no such file: correct the path, or leave the flag out",

@@ -186,3 +186,17 @@ def test_a_record_that_was_written_over_is_passed_over(context: RunContext, text
     record.write_text(text)
     assert faults_of(context.staging.faults) == []
     assert is_tried_again(context, DAY, no())
+
+
+def test_a_record_that_cannot_be_read_is_not_passed_over(context: RunContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert is_tried_again(context, DAY, no())
+
+    def refuse(path: Path) -> bytes:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    monkeypatch.setattr("beam_pipeline.workers.faults.read_regular", refuse)
+    with pytest.raises(OSError, match="Input/output error"):
+        faults_of(context.staging.faults)
+    assert is_tried_again(context, DAY, no())
+    monkeypatch.undo()
+    assert not is_tried_again(context, DAY, no())

@@ -17,7 +17,7 @@ import pytest
 from daeda.dataset.layout import Layout
 from daeda.dataset.publish.claims import claim_days
 from daeda.dataset.publish.staging import driver_alive, open_staging, repair
-from daeda.errors import DayError, InputError, NotRegular
+from daeda.errors import DayError, InputError, NotRegular, TransientError
 from daeda.process import locks
 from daeda.storage.access import find_access
 
@@ -54,14 +54,14 @@ def test_a_lock_that_a_stopped_process_holds_is_told(layout: Layout, monkeypatch
     monkeypatch.setattr(locks, "SECONDS", 0.3)
     lock = layout.staging / "staging.lock"
     with held(lock) as process:
-        with pytest.raises(InputError) as told:
+        with pytest.raises(TransientError) as told:
             repair(layout)
         assert str(told.value) == (
             f"{lock} has been locked for 0.3 s by process {process.pid}: end that process, or let it go on"
         )
         os.kill(process.pid, signal.SIGSTOP)
         os.waitpid(process.pid, os.WUNTRACED)
-        with pytest.raises(InputError) as told, open_staging(layout):
+        with pytest.raises(TransientError) as told, open_staging(layout):
             pass
         assert str(told.value) == (
             f"{lock} has been locked for 0.3 s by process {process.pid}, which is stopped: end that process, or let it "

@@ -35,7 +35,9 @@ def test_a_file_that_has_a_token_will_do(token: Path) -> None:
     check_token_given(ADDRESS)
 
 
-def test_without_a_token_that_is_what_is_missing(token: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("word", ["token", "TOKEN", "Token"])
+def test_without_a_token_that_is_what_is_missing(word: str, token: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", word)
     with pytest.raises(InputError, match="wants a token"):
         check_token_given(ADDRESS)
     token.write_text(" \n")
