@@ -21,6 +21,7 @@ def check_at_once(root: Path, together: int, *words: str) -> None:
     assert meeting.attempts == 2 * together
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("form", FORMS)
 def test_prism_builds_days_side_by_side(
     prism: tuple[str, ...], forms: dict[str, tuple[str, ...]], tmp_path: Path, form: str

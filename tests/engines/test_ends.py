@@ -43,7 +43,6 @@ RESTARTS = {
         "exponential-delay": {"initial-backoff": "500 ms", "max-backoff": "2 s", "reset-backoff-threshold": "1 h"},
     }
 }
-FORMS = ("loopback", "external")
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +80,8 @@ def check_the_rest_is_built(project: TinyProject, service_dir: Path, days: int =
     assert left_in_staging(service_dir) == []
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.some(1)
+@pytest.mark.parametrize("form", ["loopback", "external"])
 def test_ctrl_c_ends_the_job(
     restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], log: Path, running: Running, skeleton: Path,
     form: str,
@@ -101,7 +101,8 @@ def test_ctrl_c_ends_the_job(
     assert 0 < len(published(skeleton)) < DAYS
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.some(1)
+@pytest.mark.parametrize("form", ["loopback", "external"])
 def test_a_day_that_fails_twice_ends_the_run_and_the_job(
     restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], log: Path, tmp_path: Path, form: str
 ) -> None:
@@ -120,7 +121,8 @@ def test_a_day_that_fails_twice_ends_the_run_and_the_job(
     assert left_in_staging(tmp_path / "output" / "ranking") == []
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.some(1)
+@pytest.mark.parametrize("form", ["external", "loopback"])
 def test_the_job_of_a_killed_driver_ends(
     restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], log: Path, running: Running, slow: TinyProject,
     skeleton: Path, form: str,
