@@ -22,7 +22,7 @@ def draw(results: Results, path: Path) -> None:
     mpl.rcParams.update({"svg.hashsalt": "daeda", "font.size": 9, "svg.fonttype": "path"})
     import matplotlib.pyplot as plt
 
-    shown = {name: run for name, run in results.items() if "daeda" in run["systems"] and len(run["systems"]) > 1}
+    shown = {name: run for name, run in results.items() if "daeda" in run["systems"] and _has_peers(run)}
     rows = -(-max(len(shown), 1) // _COLUMNS)
     longest = max((len(result["systems"]) for result in shown.values()), default=1)
     figure, axes = plt.subplots(rows, _COLUMNS, figsize=(11, rows * (0.9 + 0.27 * longest)), squeeze=False)
@@ -33,6 +33,10 @@ def draw(results: Results, path: Path) -> None:
     figure.tight_layout(h_pad=2.0, w_pad=2.5)
     figure.savefig(path, format="svg", metadata={"Date": None})
     plt.close(figure)
+
+
+def _has_peers(result: Mapping[str, Any]) -> bool:
+    return any(not system.startswith("daeda") for system in result["systems"])
 
 
 def _panel(axis: Any, name: str, result: Mapping[str, Any]) -> None:
