@@ -80,6 +80,7 @@ def publish_enriched(
         fingerprint=enriched_fingerprint(dag, work.skeleton.parts, stores),
         software={name: _version(name) for name in _SOFTWARE},
         format_version=ENRICHED_FORMAT_VERSION,
+        without_key=work.skeleton.without_key,
     )
     check_parts(work.ready, manifest, verify_digests=True)
     _check_skeleton(work, verified)

@@ -16,7 +16,7 @@ from beam_pipeline.history.projected_partitions import projected
 from beam_pipeline.session.session import DaySession
 from beam_pipeline.workers.context import DayHandle
 from daeda.errors import DayError
-from daeda.operators.relational import Join, Scan, Sink
+from daeda.operators.relational import Filter, Join, Scan, Sink
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql import statements
@@ -72,6 +72,11 @@ class _Executing:
 
     def projected(self, given: Deferred) -> Deferred:
         return projected(self.session, given)
+
+    def note_without_key(self, operator: Filter, query: str) -> None:
+        counted = self.session.resources.connection.execute(query).fetchone()
+        if counted is not None and counted[0]:
+            self.session.record.without_key[operator.name] = int(counted[0])
 
     def number(self, operator: SourceOperator, query: str, name: str) -> int:
         return self.session.resources.table(name, query)

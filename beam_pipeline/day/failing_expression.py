@@ -33,7 +33,8 @@ def failing_expression(
         return None
     try:
         for filtered, left in session.expressions.filters:
-            if filtered.predicate is not None and (sentence := _in_filter(session, filtered.predicate, filtered, left)):
+            predicate = filtered.predicate if filtered.sample is None else filtered.sample.where
+            if predicate is not None and (sentence := _in_filter(session, predicate, filtered, left)):
                 return sentence
         if (
             isinstance(operator, Sink)

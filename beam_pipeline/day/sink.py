@@ -74,6 +74,7 @@ def write_day(session: DaySession, operator: Sink, given: Materialised) -> tuple
         inputs=session.inputs.for_manifest(),
         seconds={name: round(value, 4) for name, value in seconds.items()},
         software=software((*_SOFTWARE, *sorted(session.record.libraries))),
+        without_key=session.record.without_key,
     )
     final = publish_day(session.context.staging, "skeleton", session.day, ready, manifest)
     return tuple(final / part.name for part in parts)

@@ -16,13 +16,15 @@ class DayRecord:
     """The operators of a day that have run.
 
     `digests` say what each operator does and `function_codes` what each function of the user does, for the fingerprint.
-    `libraries` are packages beside the usual ones that made the bytes of the day. `seconds` are by operator.
+    `libraries` are packages beside the usual ones that made the bytes of the day. `seconds` are by operator, and
+    so are the rows that a sample dropped `without_key`.
     """
 
     digests: dict[str, str] = field(default_factory=dict)
     function_codes: dict[str, str] = field(default_factory=dict)
     libraries: set[str] = field(default_factory=set)
     seconds: dict[str, float] = field(default_factory=dict)
+    without_key: dict[str, int] = field(default_factory=dict)
     published: tuple[Location, ...] = ()
 
     def add_operator(self, operator: SourceOperator) -> None:

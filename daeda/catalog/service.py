@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from daeda.errors import did_you_mean
 from daeda.settings.kinds import Name, Names, Strict, Type, Whole, repeated
+from daeda.settings.sampling import Sample
 
 ColumnKind = Literal["key", "timestamp", "spine", "static", "point_in_time", "rolling", "udf", "derived", "embedding"]
 
@@ -75,16 +76,19 @@ class Session(Strict):
 
 
 class SpineFilter(Strict):
-    """One filter of the spine: a predicate, a coverage filter or a session filter."""
+    """One filter of the spine: a predicate, a coverage filter, a session filter or a sample."""
 
     where: str | None = Field(default=None, description="Condition on the row, as SQL.")
     covered_by: SemiJoin | None = Field(default=None, description="Keep rows whose id is in another view.")
     session: Session | None = Field(default=None, description="Keep rows of sessions that fulfil a condition.")
+    sample: Sample | None = Field(
+        default=None, description="Keep a share of the rows, by a hash of keys; at most one, behind every session."
+    )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if sum(value is not None for value in (self.where, self.covered_by, self.session)) != 1:
-            raise ValueError("a filter has exactly one of 'where', 'covered_by' and 'session'")
+        if sum(value is not None for value in (self.where, self.covered_by, self.session, self.sample)) != 1:
+            raise ValueError("a filter has exactly one of 'where', 'covered_by', 'session' and 'sample'")
         return self
 
 
@@ -95,6 +99,11 @@ class Spine(Strict):
     filters: tuple[SpineFilter, ...] = Field(
         default=(), description="Which rows stay, in the order in which they act; histories are not filtered."
     )
+
+    @property
+    def sample(self) -> Sample | None:
+        """The sample, if there is one."""
+        return next((one.sample for one in self.filters if one.sample is not None), None)
 
 
 class FeatureService(Strict):

@@ -133,6 +133,8 @@ def _add_spine(resolved: Resolved, operators: list[Operator]) -> str:
         if spine_filter.session
         for name in (*spine_filter.session.key, *columns_of(parse_having(spine_filter.session.having)))
     }
+    if (sample := service.spine.sample) is not None:
+        filtered |= {*sample.by, *_filter_columns(sample.where)}
     grain = tuple(name for name in service.grain if name != resolved.spine_time())
     leading = {resolved.spine_time(), *grain}
     remaining = [field.name for field in view.fields if field.name not in leading]
@@ -152,7 +154,7 @@ def _add_spine(resolved: Resolved, operators: list[Operator]) -> str:
             name=_label(operators, f"filter_spine_{index}"), inputs=inputs, output=left,
             predicate=spine_filter.where, semi_join=semi_join,
             session=spine_filter.session.key if spine_filter.session else (),
-            having=spine_filter.session.having if spine_filter.session else None,
+            having=spine_filter.session.having if spine_filter.session else None, sample=spine_filter.sample,
         ))  # fmt: skip
     return left
 

@@ -12,6 +12,7 @@ from daeda.compiler.makers import check_alike, check_makers
 from daeda.compiler.pipeline_file import edited_path, load_edited
 from daeda.compiler.resolve import check_output_columns, check_references, check_spine, resolve_columns, resolve_derived
 from daeda.compiler.resolved import Resolved
+from daeda.compiler.sampling import check_sample
 from daeda.dtypes import TimeUnit
 from daeda.errors import ConfigError, NotBuiltYet, did_you_mean
 from daeda.operators.dag import Dag
@@ -81,6 +82,7 @@ PASSES: tuple[Pass, ...] = (
     check_references,
     check_embedding_defaults,
     check_filters,
+    check_sample,
 )
 
 

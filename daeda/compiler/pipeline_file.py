@@ -17,6 +17,7 @@ import yaml
 from daeda.catalog import project as catalog
 from daeda.compiler.resolve import check_output_columns
 from daeda.compiler.resolved import Resolved
+from daeda.compiler.sampling import BEFORE_A_SESSION
 from daeda.errors import ConfigError, InputError, did_you_mean
 from daeda.operators.dag import Dag, Operator, PipelineModel
 from daeda.operators.operator import Executor
@@ -208,6 +209,8 @@ def _check_expressions(edited: _Edited) -> None:
             given = edited.dag.relations[operator.inputs[0]]
             if operator.predicate is not None:
                 edited.check(operator, check_predicate, operator.predicate, given, "the predicate")
+            if operator.sample is not None and operator.sample.where is not None:
+                edited.check(operator, check_predicate, operator.sample.where, given, "where of the sample")
             if operator.having is not None:
                 edited.check(operator, check_having, operator.having, operator.session, given)
         if isinstance(operator, Project):
@@ -252,7 +255,30 @@ def _check_contract(edited: _Edited) -> None:
         edited.refuse(sink, f"the service says nullable: false for {', '.join(unchecked)}: add to not_null")
 
 
-_CHECKS = (_check_views, _check_engines, _check_enrichments, _check_lookback, _check_expressions, _check_contract)
+def _check_sample(edited: _Edited) -> None:
+    """One sample at most, and no session of what it has left."""
+    makers = {operator.output: operator for operator in edited.dag.operators}
+    samples = [one for one in edited.dag.operators if isinstance(one, Filter) and one.sample is not None]
+    for another in samples[1:]:
+        edited.refuse(another, f"the spine has a sample already, '{samples[0].name}': keep one")
+    for operator in edited.dag.operators:
+        if isinstance(operator, Filter) and operator.session:
+            before: Operator = makers[operator.inputs[0]]
+            while before.inputs and before not in samples:
+                before = makers[before.inputs[0]]
+            if before.inputs:
+                edited.refuse(before, BEFORE_A_SESSION)
+
+
+_CHECKS = (
+    _check_views,
+    _check_engines,
+    _check_enrichments,
+    _check_lookback,
+    _check_expressions,
+    _check_sample,
+    _check_contract,
+)
 
 
 def _place_named(document: Document, model: PipelineModel, message: str) -> str:

@@ -156,6 +156,9 @@ def _check_literal(resolved: Resolved, where: str, value: Any, column: ContractC
 
 
 def _resolve_spine(resolved: Resolved, column: ContractColumn, where: str) -> None:
+    if column.name == resolved.weight:
+        resolved.spine_columns.add(column.name)  # its kind and type are checked with the sample
+        return
     names = [field.name for field in resolved.spine.fields]
     if column.name not in names:
         resolved.mistakes.add(
@@ -241,7 +244,7 @@ def _take_argument(resolved: Resolved, name: str, path: tuple[str, ...], where: 
         resolved.mistakes.add(where, f"{reads}, a vector, which only the enrichment fills: read the ids")
     elif name not in contract and (makers := several_makers(resolved, name)) is not None:
         resolved.mistakes.add(where, f"{reads}, which is made by {makers}: rename one")
-    elif name in {field.name for field in resolved.spine.fields}:
+    elif name in {*(field.name for field in resolved.spine.fields), resolved.weight}:
         resolved.spine_columns.add(name)
     elif not (
         take_feature(resolved, name, latest=is_latest(resolved, name))

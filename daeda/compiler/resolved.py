@@ -40,6 +40,12 @@ class Resolved:
         return self.project.views[self.project.service.spine.view]
 
     @property
+    def weight(self) -> str | None:
+        """The column that the sample of the spine adds to its rows."""
+        sample = self.project.service.spine.sample
+        return None if sample is None else sample.weight
+
+    @property
     def referenced_views(self) -> list[FeatureView]:
         """Views of feature_refs that exist, in the order of their first mention."""
         names = dict.fromkeys(ref.partition(":")[0] for ref in self.project.runtime.feature_refs)

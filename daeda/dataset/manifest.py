@@ -97,6 +97,7 @@ class Manifest:
 
     `stamps` maps a part to what its file system or server said of it when it was published: when it was last changed
     (`st_ctime_ns`), or its ETag. While that and the size are the same, so are the bytes; otherwise the digest decides.
+    `without_key` maps a sample to the rows that it dropped because they have a NULL in its keys.
     """
 
     __pydantic_config__ = STRICT
@@ -113,10 +114,14 @@ class Manifest:
     software: dict[str, str] = field(default_factory=dict)
     format_version: Annotated[int, Field(ge=1)] = FORMAT_VERSION
     stamps: dict[str, str] = field(default_factory=dict)
+    without_key: dict[str, Count] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """The file's text."""
-        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+        """The file's text; `without_key` stands in it where there is such a row."""
+        entries = asdict(self)
+        if not self.without_key:
+            del entries["without_key"]
+        return json.dumps(entries, indent=1, ensure_ascii=False) + "\n"
 
 
 @dataclass(frozen=True)

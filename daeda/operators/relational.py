@@ -6,12 +6,20 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from daeda.dtypes import DType
 from daeda.errors import ConfigError
 from daeda.operators.operator import Instant, OperatorModel, Target, nullable, same_keys
 from daeda.operators.relation import Column, Relation
 from daeda.settings.kinds import Name, Span, Strict, Type
+from daeda.settings.sampling import Sample, check_sampled_by
 
 _BEAM_SQL = frozenset({Target("beam", "sql")})
+_DOUBLE = DType.parse("double")
+
+
+def _is_none(value: object) -> bool:
+    """Whether an entry is left out of descriptions, so that those of filters without it are what they always were."""
+    return value is None
 
 
 class ScanColumn(Strict):
@@ -89,10 +97,11 @@ class Scan(OperatorModel):
 
 
 class Filter(OperatorModel):
-    """Keep rows: by a predicate, by a semi-join with a second relation of ids, or by their session.
+    """Keep rows: by a predicate, by a semi-join with a second relation of ids, by their session, or by a sample.
 
     A session is all input rows that share the columns `session`; it stays when `having`, over its rows, is true. Its
-    earlier rows are judged by its later ones, so a session filter sees the rest of the day.
+    earlier rows are judged by its later ones, so a session filter sees the rest of the day. A sample keeps rows of the
+    spine by a hash of their keys, and adds its weight.
     """
 
     targets: ClassVar[frozenset[Target]] = _BEAM_SQL
@@ -104,23 +113,41 @@ class Filter(OperatorModel):
     having: str | None = Field(
         default=None, description="Condition over aggregates of the session's rows of the day, as SQL."
     )
+    sample: Sample | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="Share of the rows of a spine, chosen by a hash of keys; behind every session.",
+    )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if sum((self.predicate is not None, bool(self.semi_join), bool(self.session))) != 1:
-            raise ValueError("a Filter has exactly one of 'predicate', 'semi_join' and 'session'")
+        kinds = (self.predicate is not None, bool(self.semi_join), bool(self.session), self.sample is not None)
+        if sum(kinds) != 1:
+            raise ValueError("a Filter has exactly one of 'predicate', 'semi_join', 'session' and 'sample'")
         if bool(self.session) != (self.having is not None):
             raise ValueError("'session' and 'having' belong together")
         return self
 
     def derive(self, inputs: tuple[Relation, ...]) -> Relation:
-        """The rows' columns are those of the first input."""
+        """The rows' columns are those of the first input, and the weight of a sample."""
         self.expect_inputs(inputs, 2 if self.semi_join else 1)
+        if self.sample is not None:
+            return _sampled(self.sample, inputs[0])
         if self.semi_join:
             same_keys(inputs[0], inputs[1], self.semi_join)
         for name in self.session:
             inputs[0].column(name)
         return inputs[0]
+
+
+def _sampled(sample: Sample, given: Relation) -> Relation:
+    if not given.order:
+        raise ConfigError("its input has no total order of rows: a sample is of a spine, and not of a history")
+    for name in sample.by:
+        check_sampled_by(name, given.column(name).dtype)
+    if sample.weight is None:
+        return given
+    return given.with_columns([Column(sample.weight, _DOUBLE, nullable=False)])
 
 
 class ProjectColumn(Strict):

@@ -11,6 +11,7 @@ from daeda.operators.relational import Filter, Join, Project, Scan, Sink
 from daeda.operators.temporal import Aggregate, PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
 from daeda.process.printable import harmless
+from daeda.settings.sampling import Sample
 
 # More columns than this are counted in a box and not listed.
 _MOST_LISTED = 9
@@ -89,9 +90,21 @@ def _filter(operator: Filter) -> list[str]:
         return [f"keeps rows where {operator.predicate}"]
     if operator.semi_join:
         return [f"keeps rows whose {', '.join(operator.semi_join)} is in {operator.inputs[1]}"]
+    if operator.sample is not None:
+        return _sample(operator.sample)
     return [
         f"keeps rows of sessions ({', '.join(operator.session)}) where {operator.having} (sees the rest of the day)"
     ]
+
+
+def _sample(sample: Sample) -> list[str]:
+    seed = f", seed {sample.seed}" if sample.seed else ""
+    of = "rows" if sample.where is None else f"rows where {sample.where}, and all others"
+    lines = [f"keeps a share of {sample.share:f} by {', '.join(sample.by)}{seed} of {of}"]
+    if sample.weight is not None:
+        rest = "" if sample.where is None else ", 1.0 for the others"
+        lines.append(f"{sample.weight} = {sample.weight_of_sampled!r}{rest}")
+    return lines
 
 
 def _project(operator: Project) -> list[str]:
@@ -173,11 +186,7 @@ def _described(operator: Operator) -> list[str]:
             reads = {"static": "all rows", "day": "the day", "lookback": back}
             return [f"view {operator.view}: {reads[operator.reads]}"]
         case Filter():
-            if operator.predicate is not None:
-                return [f"where {_text(operator.predicate)}"]
-            if operator.semi_join:
-                return [f"{', '.join(operator.semi_join)} in {operator.inputs[1]}"]
-            return [f"sessions by {', '.join(operator.session)}", f"where {_text(operator.having or '')}"]
+            return _filter_box(operator)
         case Join():
             join = "latest join" if operator.latest else "join"
             return [f"{join} on {', '.join(operator.keys)}", *_added(operator.columns)]
@@ -198,6 +207,19 @@ def _described(operator: Operator) -> list[str]:
             return [f"{operator.dataset} day"]
         case _:
             assert_never(operator)
+
+
+def _filter_box(operator: Filter) -> list[str]:
+    if operator.predicate is not None:
+        return [f"where {_text(operator.predicate)}"]
+    if operator.semi_join:
+        return [f"{', '.join(operator.semi_join)} in {operator.inputs[1]}"]
+    if operator.sample is not None:
+        sample = operator.sample
+        of = [] if sample.where is None else [f"where {_text(sample.where)}"]
+        weight = [] if sample.weight is None else [sample.weight]
+        return [f"sample {sample.share:f} by {', '.join(sample.by)}", *of, *_added(weight)]
+    return [f"sessions by {', '.join(operator.session)}", f"where {_text(operator.having or '')}"]
 
 
 def _added(columns: Iterable[str]) -> list[str]:

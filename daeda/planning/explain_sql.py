@@ -84,6 +84,9 @@ class _Writing:
     def projected(self, given: Deferred) -> Deferred:
         return given
 
+    def note_without_key(self, operator: Filter, query: str) -> None:
+        """Nothing: it is counted for the manifest, and changes no row."""
+
     def number(self, operator: SourceOperator, query: str, name: str) -> int:
         self.say(operator, "rows of its left side get their numbers", _table(query, name))
         return self.rows_per_part

@@ -63,6 +63,7 @@ def remarks(
         view = project.service.spine.view
         left = count_left(project, dag, sources, empty)
         sentences.append(f"{told_left(left, view, len(empty), len(seen))}: {shortened(empty, 3)}")
+    sentences += _without_key(project, dag, seen)
     rows = sum(seen_day.manifest.rows for seen_day in seen)
     if rows:
         sentences += _empty_columns(project, dag, dataset, seen, rows)
@@ -80,6 +81,19 @@ def _empty_columns(project: Project, dag: Dag, dataset: Dataset, seen: Sequence[
             yield (
                 f"{project.where('service', ('columns', index))}: column '{column.name}' ({column.kind}) is {value} in "
                 f"each of {counted(rows, 'row')}: {_ADVICE[column.kind]}; do the keys of both sides hold the same ids?"
+            )
+
+
+def _without_key(project: Project, dag: Dag, seen: Sequence[_DaySeen]) -> Iterator[str]:
+    """What samples dropped because it has no key, told of skeleton days, whose manifests have it."""
+    for number, condition in enumerate(_filters(dag, next(scan for scan in dag.scans if scan.reads == "day"))):
+        dropped = [seen_day.manifest.without_key.get(condition.name, 0) for seen_day in seen]
+        if condition.sample is not None and any(dropped):
+            yield (
+                f"{_described(project, number, condition)}: {counted(sum(dropped), 'row')} to be sampled "
+                f"{'has' if sum(dropped) == 1 else 'have'} a NULL in {' or '.join(condition.sample.by)}, and "
+                f"{'is' if sum(dropped) == 1 else 'are'} left out: keep them by a condition in 'where', or sample by "
+                "another column"
             )
 
 
@@ -190,6 +204,8 @@ def _described(project: Project, number: int, condition: Filter) -> str:
         return f"where {cut(condition.predicate)}{where}"
     if condition.semi_join:
         return f"covered_by on {', '.join(condition.semi_join)}{where}"
+    if condition.sample is not None:
+        return f"sample of {condition.sample.share:f} by {', '.join(condition.sample.by)}{where}"
     return f"session by {', '.join(condition.session)} having {cut(condition.having)}{where}"
 
 

@@ -10,6 +10,8 @@ from typing import Any
 _LEADING_ZERO = re.compile(r"[-+]?0\d+")
 _FRACTION = re.compile(r"\.(\d+)")
 _MICROSECONDS = 6
+# More digits than a number of a configuration has, and fewer than fill the memory.
+_MOST_PLACES = 1_000
 
 
 class WrittenFloat(float):
@@ -55,3 +57,22 @@ def _number(text: str, value: float) -> Any:
     if value == 0 and exact != 0:
         raise ValueError("it is nearer to 0 than any double: write 0.0 where that is meant, or quote it")
     return value if Decimal(repr(value)) == exact else WrittenFloat(value, text)
+
+
+def written_decimal(value: object) -> Decimal | None:
+    """The number exactly as it is written in YAML, without trailing zeros; None for what is not a finite number.
+
+    >>> written_decimal(0.10), written_decimal("0.5"), written_decimal(True)
+    (Decimal('0.1'), Decimal('0.5'), None)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        return None
+    try:
+        exact = Decimal(value.text if isinstance(value, WrittenFloat) else str(value))
+    except InvalidOperation:
+        return None
+    if not exact.is_finite() or abs(exact.adjusted()) > _MOST_PLACES or len(exact.as_tuple().digits) > _MOST_PLACES:
+        return None
+    sign, digits, exponent = exact.as_tuple()
+    kept = "".join(map(str, digits)).rstrip("0") or "0"
+    return Decimal((sign, tuple(map(int, kept)), int(exponent) + len(digits) - len(kept) if exact else 0))

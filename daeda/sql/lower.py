@@ -35,6 +35,9 @@ class DayEngine(Protocol):
     def projected(self, given: Deferred) -> Deferred:
         """The same rows, from files that are quicker to read where there are some."""
 
+    def note_without_key(self, operator: Filter, query: str) -> None:
+        """Note how many rows a sample drops because they have no key: the query counts them."""
+
     def number(self, operator: SourceOperator, query: str, name: str) -> int:
         """Make a table of rows in their total order; returns how many rows it has."""
 
@@ -64,7 +67,10 @@ def lower(engine: DayEngine, operator: SourceOperator, relation: Relation, input
             return scan_sql.scan(operator, relation, engine.source_files(operator), engine.day)
         case Filter():
             right = _deferred(inputs[1]) if operator.semi_join else None
-            return scan_sql.filter_rows(operator, _deferred(inputs[0], renumbers=True), right)
+            rows = _deferred(inputs[0], renumbers=True)
+            if operator.sample is not None:
+                engine.note_without_key(operator, scan_sql.without_key(operator, rows))
+            return scan_sql.filter_rows(operator, rows, right)
         case Project():
             return scan_sql.project(operator, relation, _materialised(engine, operator, inputs[0]))
         case Join():

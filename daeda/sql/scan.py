@@ -17,6 +17,7 @@ from daeda.sql.expression import parse_expression, parse_having, quoted_columns,
 from daeda.sql.files import file_list
 from daeda.sql.handle import Deferred, Materialised, column, fill, item_name, read_parquet
 from daeda.sql.literal import literal
+from daeda.sql.sampling import has_no_key, is_kept, weight
 from daeda.sql.template import once_per_template, parameter, parameter_text, without_conflicts
 
 _EPOCH = dt.date(1970, 1, 1)
@@ -175,7 +176,8 @@ def filter_rows(operator: Filter, left: Deferred, right: Deferred | None) -> Def
         left, right = without_conflicts([left, right])
     parameters = (*left.parameters, *(right.parameters if right is not None else ()))
     template = _filtered(operator, left.for_any_day(), None if right is None else right.for_any_day())
-    return replace(left, template=template, parameters=tuple(dict.fromkeys(parameters)))
+    relation = left.relation if operator.sample is None else operator.derive((left.relation,))
+    return replace(left, relation=relation, template=template, parameters=tuple(dict.fromkeys(parameters)))
 
 
 @once_per_template
@@ -185,8 +187,20 @@ def _filtered(operator: Filter, left: Deferred, right: Deferred | None) -> str:
         return query.where(quoted_columns(parse_expression(operator.predicate))).sql("duckdb")
     if operator.having is not None:
         return _rows_of_sessions(operator.session, operator.having, left).sql("duckdb")
+    if operator.sample is not None:
+        if operator.sample.weight is not None:
+            query = query.select(weight(operator.sample, operator.sample.weight))
+        return query.where(is_kept(operator.sample)).sql("duckdb")
     assert right is not None
     return query.join(right.tree().subquery("r"), on=_same(operator.semi_join), join_type="semi").sql("duckdb")
+
+
+@once_per_template
+def without_key(operator: Filter, left: Deferred) -> str:
+    """How many rows a sample drops because they have a NULL in its keys."""
+    assert operator.sample is not None
+    query = exp.select(exp.Count(this=exp.Star())).from_(left.tree().subquery("l"))
+    return query.where(has_no_key(operator.sample)).sql("duckdb")
 
 
 def _rows_of_sessions(keys: Sequence[str], having: str, left: Deferred) -> exp.Select:

@@ -88,7 +88,7 @@ def _check_rows(
     def example(index: int, was: str, should: str, values: tuple[object, ...]) -> Mismatch:
         return Mismatch(published.dataset, published.day, index, identity_of(names, values), was, should)
 
-    counted = findings.of(ROWS, "every row of the spine, and no other")
+    counted = findings.of(ROWS, _rows_note(project))
     for index, at in enumerate(matching.published):
         counted.count(at is not None, lambda index=index: example(index, "no such row", "one row", wanted[index]))
     for index in matching.added:
@@ -111,6 +111,14 @@ def _check_rows(
                     ),
                 )
     return matching
+
+
+def _rows_note(project: Project) -> str:
+    """Which rows there must be."""
+    sample = project.service.spine.sample
+    if sample is None:
+        return "every row of the spine, and no other"
+    return f"every row of the spine that the sample by {', '.join(sample.by)} keeps, and no other"
 
 
 def _match_by_key(

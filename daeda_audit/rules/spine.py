@@ -12,6 +12,7 @@ from daeda_audit.expression.evaluate import holds, read_expression
 from daeda_audit.instants import PER_DAY, day_of
 from daeda_audit.raw.rows import TimeRange, choose
 from daeda_audit.raw.view import RawView, RawViews, Row, by_key, key_of
+from daeda_audit.rules.sampling import sampled
 from daeda_audit.values import order_key
 
 
@@ -29,6 +30,8 @@ def spine_rows(project: Project, raws: RawViews, day: dt.date) -> list[Row]:
             rows = _covered(raws, declared.covered_by, day, rows)
         elif declared.session is not None:
             rows = _of_sessions(declared.session, rows)
+        elif declared.sample is not None:
+            rows = sampled(declared.sample, rows)
     order = spine_order(project, raw)
     return sorted(rows, key=lambda row: [order_key(row[name]) for name in order])
 

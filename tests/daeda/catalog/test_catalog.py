@@ -80,7 +80,7 @@ REFUSED: list[tuple[Change, str]] = [
     (column(3, kind="spin"), f"{SERVICE}:22: columns.3.kind: input should be 'key', 'timestamp', 'spine', 'static', "
                              "'point_in_time', 'rolling', 'udf', 'derived' or 'embedding', found 'spin'"),
     (lambda project: project.service["spine"].update(filters=[{"where": "true", "session": None}, {}]),
-     f"{SERVICE}:11: spine.filters.1: a filter has exactly one of 'where', 'covered_by' and 'session'"),
+     f"{SERVICE}:11: spine.filters.1: a filter has exactly one of 'where', 'covered_by', 'session' and 'sample'"),
     (spec(0, window="1d"),
      f"{SPECS}:2: aggregation_specs.0: give either 'window' (one column) or 'windows' (one column each), and not both"),
     (spec(0, windows=["1d", "1d"]),

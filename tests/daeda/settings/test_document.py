@@ -97,7 +97,7 @@ def test_an_unknown_key_names_what_its_own_level_knows(tmp_path: Path) -> None:
     mistakes = Mistakes()
     assert parse_model(FeatureService, document, mistakes) is None
     assert mistakes.lines == [
-        "file.yaml:7: unknown key 'wher': did you mean 'where'? Known: covered_by, session, where",
+        "file.yaml:7: unknown key 'wher': did you mean 'where'? Known: covered_by, sample, session, where",
         "file.yaml:8: 'spine.filters.1.covered_by.view' is missing",
         "file.yaml:8: 'spine.filters.1.covered_by.column' is missing",
         "file.yaml:8: unknown key 'vew': did you mean 'view'? Known: column, view",
