@@ -8,11 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.art_feed.conftest import DAYS, SERVICE, ArtFeed
 from tests.engines.ray_cluster import OTHER, ray_cluster
 from tests.faults.scene import bytes_of_days
 
 
+@pytest.mark.long
 def test_a_cluster_of_two_nodes_gives_the_bytes_of_a_local_ray(trained: ArtFeed, tmp_path: Path) -> None:
     shutil.copytree(trained.output / "skeleton", tmp_path / SERVICE / "skeleton")
     words = [sys.executable, "-m", "daeda", "pipeline", "train", SERVICE, "--output-root", str(tmp_path)]

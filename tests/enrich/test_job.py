@@ -455,6 +455,7 @@ def test_the_command(root: Path) -> None:
     assert [digests(root, day) for day in DAYS] == [single_process(root, day) for day in DAYS]
 
 
+@pytest.mark.long
 def test_the_command_on_a_cluster_that_runs_already(root: Path, running_ray: None) -> None:
     """The Ray of these tests is the cluster: it is joined by the command, and stays."""
     address = ray.get_runtime_context().gcs_address

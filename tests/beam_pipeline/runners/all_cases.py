@@ -31,6 +31,7 @@ def main(cases: Path, words: list[str]) -> None:
     runner = choose_runner(words)
     options = runner.options(1)
     pipeline = beam.Pipeline(runner=runner.start(options), options=options)
+    slots: list[SharedDaySlots] = []
     with contextlib.ExitStack() as stack:
         for number, case in enumerate(json.loads(cases.read_text())):
             project = load_project(ProjectPaths(Path(case["runtime"])), flags=case["settings"])
@@ -40,11 +41,15 @@ def main(cases: Path, words: list[str]) -> None:
             run = SkeletonRun(project, dag, sources, checked, project.runtime.days, runner, 60.0)
             staging = stack.enter_context(open_staging(Layout(project.service_dir)))
             context = run_context(run, staging)
-            register_run(context, SharedDaySlots(staging.directory, run.day_workers).open())
+            slots.append(SharedDaySlots(staging.directory, run.day_workers).open())
+            register_run(context, slots[-1])
             chain = Skeleton(run.operators, context, label=f"Skeleton {number}")
             days = Days(run.days, label=f"Days {number}", one_by_one=runner.makes_one_bundle)
             _ = pipeline | days | chain
         pipeline.run().wait_until_finish()
+        # To an engine the job is done, too, when a day has ended its run.
+        for cause in filter(None, (run.cause for run in slots)):
+            raise cause
 
 
 if __name__ == "__main__":
