@@ -6,7 +6,8 @@ exhaustively. Rows of one time are tied, and so are values that are equal: which
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, get_args
@@ -18,8 +19,10 @@ SingleKind = Literal[
     "any", "count", "count_distinct", "sum", "mean", "min", "max", "std", "first", "last", "since_last"
 ]
 ListKind = Literal["list", "last_distinct", "flatten_distinct", "top_k"]
-AggregateKind = Literal[SingleKind, ListKind]
-LIST_KINDS: frozenset[AggregateKind] = frozenset(get_args(ListKind))
+SequenceKind = Literal["sequence"]
+AggregateKind = Literal[SingleKind, ListKind, SequenceKind]
+LIST_KINDS: frozenset[AggregateKind] = frozenset(get_args(Literal[ListKind, SequenceKind]))
+SequenceLayout = Literal["struct", "columns"]
 
 
 class Order(Enum):
@@ -71,7 +74,7 @@ def _same(source: DType) -> DType:
 
 
 def _list(source: DType) -> DType:
-    return DType(f"list<{source}>", item=source)
+    return DType.list_of(source)
 
 
 def _sum(source: DType) -> DType:
@@ -111,6 +114,10 @@ KINDS: Mapping[AggregateKind, Kind] = {
     "top_k": Kind(
         "most frequent values; of equally frequent ones, the newest", "any type", _list, "[]", Order.DECIDES
     ),
+    "sequence": Kind(
+        "newest rows, each a struct of `columns`, or a list for each; NULLs are kept", "any type", _list, "[]",
+        Order.DECIDES,
+    ),
 }  # fmt: skip
 _WITHOUT_COLUMN = f"without one there are only {', '.join(kind for kind, told in KINDS.items() if told.counts_rows)}"
 
@@ -138,10 +145,49 @@ def shows_order(kind: AggregateKind, source: DType | None) -> bool:
 
 
 def check_parameters(kind: AggregateKind, column: str | None, max_length: int | None) -> None:
-    """Raise ValueError where the parameters of an aggregate do not fit its kind."""
+    """Raise ValueError where the parameters of an aggregate do not fit its kind; `check_sequence` has the others."""
     if kind in LIST_KINDS and max_length is None:
         raise ValueError(f"kind '{kind}' needs a 'max_length': the newest that many items are kept")
     if kind not in LIST_KINDS and max_length is not None:
         raise ValueError(f"'max_length' belongs to list kinds and not to '{kind}': remove it")
-    if column is None and not KINDS[kind].counts_rows:
+    if column is None and kind != "sequence" and not KINDS[kind].counts_rows:
         raise ValueError(f"kind '{kind}' needs a 'column' of the history; {_WITHOUT_COLUMN}")
+
+
+def check_sequence(
+    kind: AggregateKind,
+    column: str | None,
+    columns: Sequence[str] | None,
+    age: str | None,
+    layout: SequenceLayout | None,
+) -> None:
+    """Raise ValueError where what only a sequence has does not fit; None is what is not written."""
+    if kind != "sequence":
+        written = {"columns": columns, "age": age, "layout": layout}
+        if found := [name for name, value in written.items() if value is not None]:
+            raise ValueError(f"'{found[0]}' belongs to 'sequence' and not to '{kind}': remove it")
+        return
+    if column is not None:
+        raise ValueError(f"kind 'sequence' holds several columns: write columns: [{column}] in place of 'column'")
+    if not columns:
+        raise ValueError("kind 'sequence' needs 'columns': what it holds of each row, like columns: [item_id, action]")
+    if twice := repeated_in_any_case(columns):
+        raise ValueError(f"'columns' names {' and '.join(twice)}: SQL takes them for one, and each stands once")
+    if age is not None and age.lower() in map(str.lower, columns):
+        raise ValueError(f"the age '{age}' has the name of a column of the sequence: give it another one")
+
+
+def item_of_sequence(columns: Sequence[tuple[str, DType]], age: str | None, layout: SequenceLayout | None) -> DType:
+    """The type of an item: a struct, or, where the columns stand apart, the type of the one that there is."""
+    fields = [*columns, *([] if age is None else [(age, DType("int64"))])]
+    return fields[0][1] if layout == "columns" else DType.struct_of(fields)
+
+
+def repeated_in_any_case(names: Sequence[str]) -> list[str]:
+    """The names that SQL does not tell from an other one, in their order.
+
+    >>> repeated_in_any_case(["item", "age", "Item"])
+    ['item', 'Item']
+    """
+    counts = Counter(map(str.lower, names))
+    return [name for name in names if counts[name.lower()] > 1]

@@ -1,13 +1,15 @@
 """Column types: the names that YAML uses, and what they are in Arrow and in DuckDB.
 
 The names are Arrow's: `int64`, `double`, `string`, `timestamp[us]`, `timestamp[us, UTC]`, `decimal(12, 2)`,
-`list<int64>`. Parquet has no timestamp in seconds, so there is no `timestamp[s]`.
+`list<int64>`, `list<struct<a: int64, b: string>>`. Parquet has no timestamp in seconds, so there is no `timestamp[s]`.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
@@ -68,6 +70,8 @@ INTEGERS = frozenset(name for name in _SCALARS_IN_SQL if "int" in name)
 FLOATS = frozenset({"float", "double"})
 
 _LIST = re.compile(r"list<(.+)>")
+_STRUCT = re.compile(r"struct<(.*)>")
+_FIELD = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*:(.+)", re.ASCII)
 _DECIMAL = re.compile(r"decimal\((\d{1,3}),\s*(\d{1,3})\)", re.ASCII)
 _MOST_NESTED = 8
 
@@ -76,13 +80,15 @@ _MOST_NESTED = 8
 class DType:
     """A checked column type.
 
-    `name` is the canonical spelling; `item` is set for lists, `precision` and `scale` for decimals.
+    `name` is the canonical spelling; `item` is set for lists, `precision` and `scale` for decimals. `fields` are those
+    of a struct, which is what the items of a list may be, and nothing else.
     """
 
     name: str
     item: DType | None = None
     precision: int = 0
     scale: int = 0
+    fields: tuple[tuple[str, DType], ...] = ()
 
     def __str__(self) -> str:
         return self.name
@@ -95,11 +101,15 @@ class DType:
         'list<decimal(12, 2)>'
         """
         word = text.strip()
-        if word.count("<") > _MOST_NESTED:
-            raise ValueError(f"a type has at most {_MOST_NESTED} lists in each other, found {word.count('<')}")
+        if _depth(word) > _MOST_NESTED:
+            raise ValueError(f"a type has at most {_MOST_NESTED} lists in each other, found {_depth(word)}")
         if match := _LIST.fullmatch(word):
-            item = DType.parse(match[1])
-            return DType(f"list<{item.name}>", item=item)
+            inside = match[1].strip()
+            if struct := _STRUCT.fullmatch(inside):
+                return DType.list_of(_parse_struct(inside, struct[1]))
+            return DType.list_of(DType.parse(inside))
+        if _STRUCT.fullmatch(word):
+            raise ValueError(f"'{cut(word)}' stands by itself, and a struct is the item of a list: list<{cut(word)}>")
         if match := _DECIMAL.fullmatch(word):
             precision, scale = int(match[1]), int(match[2])
             if not 1 <= precision <= 38 or scale > precision:
@@ -113,6 +123,24 @@ class DType:
         if spaced.startswith("timestamp[") and spaced.endswith(", UTC]"):
             raise ValueError(f"unknown type '{cut(text)}': the only timestamp with a zone is timestamp[us, UTC]")
         raise ValueError(f"unknown type '{cut(text)}': {did_you_mean(word, KNOWN, len(KNOWN))}")
+
+    @staticmethod
+    def list_of(item: DType) -> DType:
+        """The type of lists of an item."""
+        return DType(f"list<{item.name}>", item=item)
+
+    @staticmethod
+    def struct_of(fields: Iterable[tuple[str, DType]]) -> DType:
+        """The type of structs of named fields; raises ValueError where two names are the same to SQL.
+
+        >>> DType.struct_of([("item_id", DType("int64")), ("age", DType("int64"))]).name
+        'struct<item_id: int64, age: int64>'
+        """
+        named = tuple(fields)
+        counts = Counter(name.lower() for name, _ in named)
+        if twice := [name for name, _ in named if counts[name.lower()] > 1]:
+            raise ValueError(f"a struct has the fields {' and '.join(twice)}: SQL takes them for one")
+        return DType(f"struct<{', '.join(f'{name}: {kind}' for name, kind in named)}>", fields=named)
 
     @property
     def is_integer(self) -> bool:
@@ -142,12 +170,22 @@ class DType:
     @property
     def holds_half(self) -> bool:
         """Whether a half float is in it, which DuckDB cannot hold."""
-        return self.name == "halffloat" or (self.item is not None and self.item.holds_half)
+        return self.name == "halffloat" or any(part.holds_half for part in self.parts)
 
     @property
     def holds_float(self) -> bool:
         """Whether a negative zero can be in it."""
-        return self.is_float or (self.item is not None and self.item.holds_float)
+        return self.is_float or any(part.holds_float for part in self.parts)
+
+    @property
+    def holds_struct(self) -> bool:
+        """Whether a struct is in it."""
+        return bool(self.fields) or any(part.holds_struct for part in self.parts)
+
+    @property
+    def parts(self) -> tuple[DType, ...]:
+        """The types of what a value holds: of a list its item, of a struct its fields."""
+        return (*(() if self.item is None else (self.item,)), *(kind for _, kind in self.fields))
 
     @property
     def unit(self) -> TimeUnit | None:
@@ -167,6 +205,9 @@ class DType:
         """The DuckDB type. DuckDB has no half type: an embedding column is FLOAT[] there."""
         if self.item is not None:
             return f"{self.item.sql}[]"
+        if self.fields:
+            named = (f'"{name}" {kind.sql}' for name, kind in self.fields)
+            return f"STRUCT({', '.join(named)})"
         if self.is_decimal:
             return f"DECIMAL({self.precision}, {self.scale})"
         return "FLOAT" if self.name == "halffloat" else _SCALARS_IN_SQL[self.name]
@@ -177,6 +218,8 @@ class DType:
 
         if self.item is not None:
             return pa.list_(self.item.arrow())
+        if self.fields:
+            return pa.struct([pa.field(name, kind.arrow()) for name, kind in self.fields])
         if self.is_decimal:
             return pa.decimal128(self.precision, self.scale)
         special: dict[str, Any] = {
@@ -193,13 +236,41 @@ class DType:
         return special.get(self.name) or pa.type_for_alias(self.name)
 
 
+def _parse_struct(word: str, inside: str) -> DType:
+    """The struct of the fields that are written inside of its brackets."""
+    found = [_FIELD.fullmatch(part) for part in _split(inside)]
+    if not inside.strip() or None in found:
+        raise ValueError(f"'{cut(word)}' is not a struct: write struct<name: type, ...>")
+    return DType.struct_of((match[1], DType.parse(match[2].strip())) for match in found if match is not None)
+
+
+def _split(inside: str) -> list[str]:
+    """What commas separate outside of all brackets.
+
+    >>> _split("a: decimal(9, 2), b: list<struct<c: int64, d: date>>")
+    ['a: decimal(9, 2)', ' b: list<struct<c: int64, d: date>>']
+    """
+    parts, depth = [""], 0
+    for letter in inside:
+        depth += (letter in "<([") - (letter in ">)]")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
+
+
+def _depth(word: str) -> int:
+    """How many brackets are open at once."""
+    return max(itertools.accumulate((letter == "<") - (letter == ">") for letter in word), default=0)
+
+
 def is_known(name: str) -> bool:
-    """Whether a name from `describe_arrow` is one of ours."""
+    """Whether a name from `describe_arrow` is one that a view can declare."""
     try:
-        DType.parse(name)
+        return not DType.parse(name).holds_struct
     except ValueError:
         return False
-    return True
 
 
 def describe_arrow(arrow: pa.DataType) -> str:
@@ -210,6 +281,8 @@ def describe_arrow(arrow: pa.DataType) -> str:
         return describe_arrow(arrow.value_type)
     if pa.types.is_list(arrow) or pa.types.is_large_list(arrow) or pa.types.is_fixed_size_list(arrow):
         return f"list<{describe_arrow(arrow.value_type)}>"
+    if pa.types.is_struct(arrow):
+        return f"struct<{', '.join(f'{field.name}: {describe_arrow(field.type)}' for field in arrow)}>"
     if pa.types.is_decimal(arrow):
         return f"decimal({arrow.precision}, {arrow.scale})"
     if pa.types.is_timestamp(arrow):

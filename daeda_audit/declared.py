@@ -34,11 +34,18 @@ class FromView:
 
 @dataclass(frozen=True)
 class FromHistory:
-    """A rolling aggregate over one window."""
+    """A rolling aggregate over one window; `field` is which one of a sequence whose columns stand apart."""
 
     spec: AggregationSpec
     window: Duration
     where: Node | None
+    field: str | None = None
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Of a sequence: what an item holds, in its order, the age last; names of columns but for the age."""
+        every = (*(self.spec.columns or ()), *(() if self.spec.age is None else (self.spec.age,)))
+        return every if self.field is None else (self.field,)
 
 
 @dataclass(frozen=True)
@@ -123,7 +130,7 @@ def used_views(project: Project) -> list[FeatureView]:
             needed.update(columns_of(read_expression(column.expression, f"the expression of '{column.name}'")))
     needed |= {name for spec in project.aggregations.udf_specs for name in spec.columns}
     for spec in project.aggregations.aggregation_specs:
-        if any(name in needed for name, _ in spec.outputs):
+        if any(output.name in needed for output in spec.outputs):
             names += [spec.history.view, *(attribute.partition(":")[0] for attribute in spec.history.attributes)]
     return [project.views[name] for name in dict.fromkeys(names) if name in project.views]
 
@@ -190,9 +197,9 @@ def _maker(project: Project, column: ContractColumn) -> Maker:
 def rolling_maker(project: Project, name: str) -> FromHistory | None:
     """The aggregate that makes a column, None where there is none."""
     for spec in project.aggregations.aggregation_specs:
-        for output, window in spec.outputs:
-            if output == name:
-                return FromHistory(spec, window, read_where(spec))
+        for output in spec.outputs:
+            if output.name == name:
+                return FromHistory(spec, output.window, read_where(spec), output.field)
     return None
 
 

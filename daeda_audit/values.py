@@ -1,7 +1,7 @@
 """Values as the audit holds them, and their order.
 
 Integers, text, booleans, decimals and doubles are Python's own; a float32 is a Single, a timestamp an Instant, a date a
-Day, a list a list, NULL is None.
+Day, a list a list, a struct a dict in the order of its fields, NULL is None.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ def order_key(value: Any) -> tuple[Any, ...]:
         return (1, value.encode())
     if isinstance(value, list | tuple):
         return (1, tuple(order_key(item) for item in value))
+    if isinstance(value, dict):
+        return (1, tuple((name, order_key(item)) for name, item in value.items()))
     return (1, value)
 
 
@@ -71,6 +73,8 @@ def from_arrow(column: pa.ChunkedArray | pa.Array) -> list[Any]:
         return from_arrow(column.cast(pa.list_(kind.value_type)))
     if pa.types.is_list(kind):
         return _lists(column)
+    if pa.types.is_struct(kind):
+        return _structs(column)
     if pa.types.is_float16(kind):
         return from_arrow(column.cast(pa.float32()))
     convert = _converter(kind)
@@ -100,6 +104,15 @@ def _lists(column: pa.ListArray) -> list[Any]:
     ]
 
 
+def _structs(column: pa.StructArray) -> list[Any]:
+    names = [field.name for field in column.type]
+    rows = zip(*(from_arrow(values) for values in column.flatten()), strict=True)
+    return [
+        dict(zip(names, row, strict=True)) if valid else None
+        for row, valid in zip(rows, column.is_valid().to_pylist(), strict=True)
+    ]
+
+
 def _converter(kind: pa.DataType) -> Callable[[Any], Any] | None:
     if pa.types.is_timestamp(kind):
         factor = PER_SECOND // TIMESTAMP_UNITS[kind.unit].value
@@ -122,6 +135,8 @@ def shown(value: Any, most: int = 8) -> str:
             return f"'{value}'"
         case list():
             return f"[{_joined(value, most)}]"
+        case dict():
+            return f"{{{', '.join(f'{name}: {shown(item, most)}' for name, item in value.items())}}}"
         case float():
             return repr(float(value))
         case bool() | int() | Decimal() | Instant() | Day() | _:
@@ -144,6 +159,8 @@ def typed(value: Any, dtype: DType) -> Any:
         return None
     if dtype.item is not None:
         return [typed(item, dtype.item) for item in value]
+    if dtype.fields:
+        return {name: typed(value[name], kind) for name, kind in dtype.fields}
     if dtype.name == "double":
         return float(value)
     if dtype.name == "float":

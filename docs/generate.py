@@ -49,6 +49,7 @@ _WRITTEN: Mapping[str, str] = {
     "parse_import_path": "import path",
     "parse_size": "size",
     "_parse_dtype": "type",
+    "_parse_read_dtype": "type",
     "_parse_duration": "duration",
     "_resolve_count": "whole number, or a name of base.yaml",
     "_resolve_list": "list of durations, or a name of base.yaml",
@@ -167,6 +168,7 @@ def _expressions() -> list[str]:
 
 def _types() -> Iterator[str]:
     yield f"A **type** is one of {', '.join(f'`{name}`' for name in KNOWN)}. They are Arrow's names.\n"
+    yield 'What a sequence makes is written in quotes: `"list<struct<item_id: int64, age: int64>>"`.\n'
 
 
 def runtime_flags() -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 from daeda.aggregates import KINDS, AggregateKind, output_type
 from daeda.dtypes import DType
@@ -25,3 +25,8 @@ def has(kind: AggregateKind, dtype: str) -> bool:
     except ConfigError:
         return False
     return True
+
+
+def reading(kind: AggregateKind, column: str | None) -> dict[str, Any]:
+    """What says in a description that an aggregate is one of a column; a sequence of that one alone."""
+    return {"columns": (column,)} if kind == "sequence" else {"column": column}

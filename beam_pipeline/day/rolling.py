@@ -60,6 +60,9 @@ def _windowed(operator: RollingAggregate) -> tuple[WindowedAggregate, ...]:
             name=aggregate.name,
             kind=aggregate.kind,
             column=aggregate.column,
+            columns=aggregate.columns,
+            age=aggregate.age,
+            apart=aggregate.layout == "columns",
             window=aggregate.window.in_unit(unit),
             max_length=aggregate.max_length,
             newest_first=aggregate.order == "newest_first",
@@ -105,9 +108,11 @@ def _told(request: HistoryRequest, error: AgeOverflow) -> str:
     """Which row it is, by its key and its time in the spine's own unit."""
     spine, unit = request.operator.left_time, statements.unit_of(request.operator)
     time = error.time // (unit.value // spine.resolution.value)
+    kind = next(one.kind for one in request.operator.aggregates if one.name == error.aggregate)
+    row = "a row of its list" if kind == "sequence" else "the newest row of its window"
     return (
         f"column '{error.aggregate}' of {request.entity_name(error.entity)} at {time} {spine.unit} after 1970-01-01: "
-        f"the newest row of its window lies so far back that its age in {spine.unit} does not fit an int64: give it a "
+        f"{row} lies so far back that its age in {spine.unit} does not fit an int64: give it a "
         f"bounded window, or declare the time '{spine.column}' in a coarser unit"
     )
 

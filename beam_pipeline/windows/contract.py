@@ -22,20 +22,31 @@ class WindowedAggregate:
     Attributes:
         name: column that it makes, for messages.
         kind: what is computed.
-        column: column of the history; None counts rows.
+        column: column of the history; None counts rows, and so does a sequence, which has `columns`.
         window: length of the window in the unit of the times, None for unbounded.
         max_length: most values of a list kind.
         newest_first: otherwise each finished list is turned around.
         per_spine_unit: how many units of the times make one of the spine's time, in which ages are told.
+        columns: of a sequence: columns of the history.
+        age: of a sequence: name of the field with the age of the row, which comes last.
+        apart: whether it is a list of the one field that there is, and not of structs.
     """
 
     name: str
     kind: AggregateKind
-    column: str | None
-    window: int | None
+    column: str | None = None
+    window: int | None = None
     max_length: int | None = None
     newest_first: bool = True
     per_spine_unit: int = 1
+    columns: tuple[str, ...] = ()
+    age: str | None = None
+    apart: bool = False
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Columns of the history that it is computed of."""
+        return self.columns or (() if self.column is None else (self.column,))
 
 
 @dataclass(frozen=True)

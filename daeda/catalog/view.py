@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from daeda.dtypes import TIMESTAMP_UNITS, DType, TimeUnit
 from daeda.errors import did_you_mean
-from daeda.settings.kinds import Name, Names, Span, Strict, Type, repeated
+from daeda.settings.kinds import Name, Names, ReadType, Span, Strict, repeated
 from daeda.sources.models.source import ParsedSource
 
 
@@ -16,7 +16,7 @@ class FieldSpec(Strict):
     """A column of the view, under its canonical name."""
 
     name: Name = Field(description="Name everywhere but in the files.")
-    dtype: Type = Field(description="Type of the column in the files.")
+    dtype: ReadType = Field(description="Type of the column in the files.")
     description: str = Field(default="", description="What it means, for readers.")
 
 

@@ -14,23 +14,27 @@ from daeda.settings.aggregations import AggregationSpec
 
 def known_aggregates(resolved: Resolved) -> list[str]:
     """The names of all rolling columns that are declared."""
-    return [name for spec in resolved.project.aggregations.aggregation_specs for name, _ in spec.outputs]
+    return [output.name for spec in resolved.project.aggregations.aggregation_specs for output in spec.outputs]
 
 
 def take_aggregate(resolved: Resolved, wanted: str) -> tuple[AggregationSpec, DType | None] | None:
     """The spec that makes a column, and the type that it makes (None when it cannot, which is recorded)."""
     for spec in resolved.project.aggregations.aggregation_specs:
-        for name, window in spec.outputs:
-            if name == wanted:
+        for output in spec.outputs:
+            if output.name == wanted:
+                apart = output.field is not None
                 aggregate = Aggregate(
-                    name=name,
+                    name=output.name,
                     kind=spec.kind,
                     column=spec.column,
-                    window=window,
+                    columns=tuple(name for name in spec.columns or () if not apart or name == output.field),
+                    age=spec.age if not apart or spec.age == output.field else None,
+                    layout="columns" if apart else None,
+                    window=output.window,
                     max_length=spec.max_length,
                     order=spec.order,
                 )
-                resolved.aggregations[name] = (spec, aggregate)
+                resolved.aggregations[output.name] = (spec, aggregate)
                 return spec, _made_by(resolved, spec, aggregate)
     return None
 

@@ -242,13 +242,9 @@ def _add_rolling(resolved: Resolved, group: HistoryGroup, left: str, operators: 
     view = resolved.project.views[spec.history.view]
     keys = tuple(f"{entity}_id" for entity in spec.entity)
     ordered = {
-        aggregate.column
-        for aggregate in aggregates
-        if aggregate.column is not None and KINDS[aggregate.kind].order is Order.DECIDES
+        name for aggregate in aggregates for name in aggregate.reads if KINDS[aggregate.kind].order is Order.DECIDES
     }
-    read = {aggregate.column for aggregate in aggregates if aggregate.column is not None} | set(
-        _filter_columns(spec.where)
-    )
+    read = {*(name for aggregate in aggregates for name in aggregate.reads), *_filter_columns(spec.where)}
     attributes = [attribute.partition(":") for attribute in spec.history.attributes]
     fields = {field.name for field in view.fields}
     name = _free_name(f"{view.name}_by_{'_'.join(spec.entity)}", operators)

@@ -10,7 +10,7 @@ from daeda.dtypes import DType
 from daeda.errors import ConfigError
 from daeda.operators.operator import Instant, OperatorModel, Target, nullable, same_keys
 from daeda.operators.relation import Column, Relation
-from daeda.settings.kinds import Name, Span, Strict, Type
+from daeda.settings.kinds import Name, ReadType, Span, Strict, Type
 from daeda.settings.sampling import Sample, check_sampled_by
 
 _BEAM_SQL = frozenset({Target("beam", "sql")})
@@ -27,7 +27,7 @@ class ScanColumn(Strict):
 
     name: Name = Field(description="Name from here on.")
     source: str = Field(description="Name in the files.")
-    dtype: Type = Field(description="Type of the column.")
+    dtype: ReadType = Field(description="Type of the column.")
 
 
 class Scan(OperatorModel):

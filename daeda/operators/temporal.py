@@ -6,7 +6,9 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from daeda.aggregates import KINDS, AggregateKind, check_parameters, output_type
+from daeda.aggregates import KINDS, AggregateKind, check_parameters, check_sequence, item_of_sequence, output_type
+from daeda.dtypes import DType
+from daeda.errors import ConfigError
 from daeda.operators.operator import Instant, OperatorModel, Target, nullable, same_keys
 from daeda.operators.relation import Column, Relation
 from daeda.settings.kinds import Name, Span, Strict
@@ -49,13 +51,31 @@ class PointInTimeJoin(OperatorModel):
         return left.with_columns(nullable(right.column(name)) for name in self.columns)
 
 
+def _is_absent(value: object) -> bool:
+    """Whether an entry is left out of descriptions, so that those of kinds without it are what they always were."""
+    return value is None or value == ()
+
+
 class Aggregate(Strict):
-    """One output column of a RollingAggregate over the window `[t - window, t)`."""
+    """One output column of a RollingAggregate over the window `[t - window, t)`.
+
+    A sequence is a list of structs of `columns`, with `age` as the last field. With the layout `columns` it is the list
+    of one of them, either of one column or of the age.
+    """
 
     name: Name = Field(description="Name of the output column.")
     kind: AggregateKind = Field(description="What is computed.")
     column: Name | None = Field(
         default=None, description="Column of the history; only any, count and since_last can do without."
+    )
+    columns: tuple[Name, ...] = Field(
+        default=(), exclude_if=_is_absent, description="Of a sequence: the columns of the history that it holds."
+    )
+    age: Name | None = Field(
+        default=None, exclude_if=_is_absent, description="Of a sequence: the field with the age of the row."
+    )
+    layout: Literal["columns"] | None = Field(
+        default=None, exclude_if=_is_absent, description="Of a sequence: columns for the list of its one field."
     )
     window: Span = Field(description="How far it looks back.")
     max_length: int | None = Field(default=None, ge=1, description="Most items of a list, the newest.")
@@ -65,13 +85,38 @@ class Aggregate(Strict):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        if self.layout == "columns" and self.kind == "sequence":
+            if len(self.columns) + (self.age is not None) != 1:
+                raise ValueError("with layout 'columns' a sequence has one column or an age: write one aggregate each")
+        else:
+            check_sequence(self.kind, self.column, self.columns or None, self.age, self.layout)
         check_parameters(self.kind, self.column, self.max_length)
         return self
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Columns of the history that are aggregated."""
+        return self.columns or (() if self.column is None else (self.column,))
+
     def output(self, history: Relation) -> Column:
         """The column that it makes; raises ConfigError when the history's column has no such aggregate."""
-        source = None if self.column is None else history.column(self.column).dtype
+        source = _sequence(self, history) if self.kind == "sequence" else None
+        if self.column is not None:
+            source = history.column(self.column).dtype
         return Column(self.name, output_type(self.kind, source, self.name), KINDS[self.kind].empty == "NULL")
+
+
+def _sequence(aggregate: Aggregate, history: Relation) -> DType:
+    """The type of an item of a sequence; raises ConfigError with each column that the history lacks."""
+    columns, missing = [], []
+    for name in aggregate.columns:
+        try:
+            columns.append((name, history.column(name).dtype))
+        except ConfigError as error:
+            missing.append(str(error))
+    if missing:
+        raise ConfigError("; ".join(missing))
+    return item_of_sequence(columns, aggregate.age, aggregate.layout)
 
 
 class RollingAggregate(OperatorModel):

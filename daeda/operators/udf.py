@@ -9,7 +9,7 @@ from pydantic import Field
 from daeda.errors import ConfigError
 from daeda.operators.operator import Engine, OperatorModel, Target
 from daeda.operators.relation import Column, Relation
-from daeda.settings.kinds import ImportPath, Name, Strict, Type
+from daeda.settings.kinds import ImportPath, Name, ReadType, Strict
 
 
 class ArrowUdfTransform(OperatorModel):
@@ -26,7 +26,7 @@ class ArrowUdfTransform(OperatorModel):
     function: ImportPath = Field(description="Import path of the function.")
     columns: tuple[Name, ...] = Field(min_length=1, description="Columns that it gets, one for each argument.")
     result: Name = Field(description="Column that it makes.")
-    dtype: Type = Field(description="Type of that column.")
+    dtype: ReadType = Field(description="Type of that column.")
     version: int = Field(default=1, ge=1, description="Raised when the function means something else.")
 
     def derive(self, inputs: tuple[Relation, ...]) -> Relation:
@@ -78,5 +78,6 @@ class RayUdfTransform(OperatorModel):
         ids = source.dtype.item if self.kind == "avg_pool" else source.dtype
         if ids is None or not (ids.is_integer or ids.name == "string"):
             wanted = "a list of integer or text ids" if self.kind == "avg_pool" else "an integer or text id"
-            raise ConfigError(f"{self.kind} needs {wanted}, and '{self.source}' is {source.dtype}")
+            hint = ": give the sequence layout: columns, and pool its list of ids" if source.dtype.holds_struct else ""
+            raise ConfigError(f"{self.kind} needs {wanted}, and '{self.source}' is {source.dtype}{hint}")
         return inputs[0]

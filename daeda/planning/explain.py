@@ -134,7 +134,8 @@ def _point_in_time(operator: PointInTimeJoin) -> list[str]:
 
 
 def _aggregate(aggregate: Aggregate) -> str:
-    of = f"({aggregate.column})" if aggregate.column else ""
+    held = [*aggregate.reads, *([f"age as {aggregate.age}"] if aggregate.age else [])]
+    of = f"({', '.join(held)})" if held else ""
     length = f", at most {aggregate.max_length}, {aggregate.order.replace('_', ' ')}" if aggregate.max_length else ""
     return f"{aggregate.name} = {aggregate.kind}{of} over {aggregate.window}{length}"
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from daeda.aggregates import LIST_KINDS, AggregateKind, check_parameters
-from daeda.settings.kinds import Count, ImportPath, Name, Names, PathText, Span, Spans, Strict, Type
+from daeda.aggregates import LIST_KINDS, AggregateKind, SequenceLayout, check_parameters, check_sequence
+from daeda.durations import Duration
+from daeda.settings.kinds import Count, ImportPath, Name, Names, PathText, ReadType, Span, Spans, Strict
 
 
 class History(Strict):
@@ -18,6 +19,14 @@ class History(Strict):
     attributes: tuple[str, ...] = Field(
         default=(), description="Columns of other views, as view:column, joined as of the history row's own time."
     )
+
+
+class Output(NamedTuple):
+    """One column of a spec: its name, its window, and of a sequence whose columns stand apart which of them it is."""
+
+    name: str
+    window: Duration
+    field: str | None = None
 
 
 class AggregationSpec(Strict):
@@ -39,6 +48,19 @@ class AggregationSpec(Strict):
         default=None,
         description="Several windows, or the name of a list of base.yaml: one column each, like name_7d.",
     )
+    columns: tuple[Name, ...] | None = Field(
+        default=None, description="Of a sequence: the columns of the history that it holds of each row."
+    )
+    age: Name | None = Field(
+        default=None,
+        description="Of a sequence: the name of one field more, how long ago the row was, in the unit of the spine's "
+        "time, rounded down.",
+    )
+    layout: SequenceLayout | None = Field(
+        default=None,
+        description="Of a sequence: struct, one list of structs; or columns, a list for each column, like "
+        "name_7d_column, which are aligned. struct where it is not written.",
+    )
     max_length: Count | None = Field(
         default=None,
         description="Most items of a list, the newest; a number or a name of base.yaml. List kinds need it.",
@@ -53,17 +75,27 @@ class AggregationSpec(Strict):
             raise ValueError("give either 'window' (one column) or 'windows' (one column each), and not both")
         if self.windows is not None and len({str(one) for one in self.windows}) != len(self.windows):
             raise ValueError("'windows' names a duration twice, which would make the same column twice")
+        check_sequence(self.kind, self.column, self.columns, self.age, self.layout)
         check_parameters(self.kind, self.column, self.max_length)
         if self.kind not in LIST_KINDS and self.order != "newest_first":
             raise ValueError(f"'order' belongs to list kinds and not to '{self.kind}': remove it")
         return self
 
     @property
-    def outputs(self) -> tuple[tuple[str, Span], ...]:
-        """Column name and window of each result."""
+    def outputs(self) -> tuple[Output, ...]:
+        """What each result is."""
+        windowed = [(f"{self.name}_{window}", window) for window in self.windows or ()]
         if self.window is not None:
-            return ((self.name, self.window),)
-        return tuple((f"{self.name}_{window}", window) for window in self.windows or ())
+            windowed = [(self.name, self.window)]
+        if self.layout != "columns":
+            return tuple(Output(name, window) for name, window in windowed)
+        fields = (*(self.columns or ()), *(() if self.age is None else (self.age,)))
+        return tuple(Output(f"{name}_{field}", window, field) for name, window in windowed for field in fields)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Columns of the history that are aggregated."""
+        return self.columns or (() if self.column is None else (self.column,))
 
 
 class UdfSpec(Strict):
@@ -76,7 +108,7 @@ class UdfSpec(Strict):
         min_length=1,
         description="Columns that it gets, one for each argument: of the spine, looked up, rolling, or of another udf.",
     )
-    dtype: Type = Field(description="Type of the Arrow array that it returns.")
+    dtype: ReadType = Field(description="Type of the Arrow array that it returns.")
     version: int = Field(
         default=1,
         ge=1,
@@ -123,7 +155,7 @@ class Aggregations(Strict):
     def results(self) -> Iterator[tuple[str, int, str, tuple[str, ...]]]:
         """Section, place, name and columns of each entry that makes columns."""
         for index, spec in enumerate(self.aggregation_specs):
-            yield "aggregation_specs", index, spec.name, tuple(name for name, _ in spec.outputs)
+            yield "aggregation_specs", index, spec.name, tuple(output.name for output in spec.outputs)
         for index, function in enumerate(self.udf_specs):
             yield "udf_specs", index, function.name, (function.name,)
         for index, enrichment in enumerate(self.enrichment_specs):

@@ -138,6 +138,16 @@ def _parse_dtype(value: object) -> DType:
     return value if isinstance(value, DType) else DType.parse(str(value))
 
 
+def _parse_read_dtype(value: object) -> DType:
+    dtype = _parse_dtype(value)
+    if dtype.holds_struct:
+        raise ValueError(
+            f"{cut(dtype.name)} has a struct in it, which an aggregation of kind sequence makes; views and functions "
+            "have none: write its fields as columns of their own"
+        )
+    return dtype
+
+
 def _parse_duration(value: object) -> Duration:
     return value if isinstance(value, Duration) else Duration.parse(value)
 
@@ -167,6 +177,8 @@ Name = Annotated[str, BeforeValidator(parse_name)]
 ImportPath = Annotated[str, BeforeValidator(parse_import_path)]
 Size = Annotated[int, BeforeValidator(parse_size)]
 Type = Annotated[DType, BeforeValidator(_parse_dtype), PlainSerializer(str)]
+# What files are read as, and what functions return: no structs.
+ReadType = Annotated[DType, BeforeValidator(_parse_read_dtype), PlainSerializer(str)]
 Span = Annotated[Duration, BeforeValidator(_parse_duration), PlainSerializer(str)]
 Count = Annotated[int, BeforeValidator(_resolve_count)]
 Spans = Annotated[tuple[Span, ...], BeforeValidator(_resolve_list)]

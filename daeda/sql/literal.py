@@ -36,10 +36,8 @@ def literal(value: object, dtype: DType) -> exp.Expr:
 def _plain(value: object, dtype: DType) -> exp.Expr:
     if value is None:
         return exp.null()
-    if dtype.item is not None:
-        if not isinstance(value, list | tuple):
-            raise ValueError(_wrong(value, dtype))
-        return exp.Array(expressions=[_plain(item, dtype.item) for item in value])
+    if dtype.parts:
+        return _nested(value, dtype)
     if dtype.name == "bool" and isinstance(value, bool):
         return exp.Boolean(this=value)
     if isinstance(value, bool):
@@ -58,6 +56,23 @@ def _plain(value: object, dtype: DType) -> exp.Expr:
     if dtype.is_instant:
         return _instant(value, dtype)
     raise ValueError(_wrong(value, dtype))
+
+
+def _nested(value: object, dtype: DType) -> exp.Expr:
+    """A list, or a mapping for the struct that is the item of one."""
+    if dtype.item is not None:
+        if not isinstance(value, list | tuple):
+            raise ValueError(_wrong(value, dtype))
+        return exp.Array(expressions=[_plain(item, dtype.item) for item in value])
+    names = [name for name, _ in dtype.fields]
+    if not isinstance(value, dict) or set(value) != set(names):
+        raise ValueError(f"{value!r} is not a value of {dtype}: write a mapping with {', '.join(names)}")
+    return exp.Struct(
+        expressions=[
+            exp.PropertyEQ(this=exp.to_identifier(name, quoted=True), expression=_plain(value[name], kind))
+            for name, kind in dtype.fields
+        ]
+    )
 
 
 def _number(value: int, dtype: DType) -> exp.Expr:
@@ -148,6 +163,8 @@ def exact(value: object, dtype: DType) -> object:
     """
     if isinstance(value, list | tuple) and dtype.item is not None:
         return [exact(item, dtype.item) for item in value]
+    if isinstance(value, dict):
+        return {name: exact(value.get(name), kind) for name, kind in dtype.fields}
     if isinstance(value, WrittenFloat):
         return value.text if dtype.is_decimal else float(value)
     if dtype.is_instant and not dtype.name.endswith("UTC]") and isinstance(value, dt.datetime | str):

@@ -283,7 +283,7 @@ def _rolling_tie(name: str, relation: Relation) -> exp.Expr:
 
 def history_values(operator: RollingAggregate) -> tuple[str, ...]:
     """Columns of the history that are aggregated, each once."""
-    return tuple(dict.fromkeys(aggregate.column for aggregate in operator.aggregates if aggregate.column is not None))
+    return tuple(dict.fromkeys(name for aggregate in operator.aggregates for name in aggregate.reads))
 
 
 def history_rows(operator: ProbingOperator, right: Deferred, entities: str, names: tuple[str, ...]) -> exp.Select:

@@ -57,6 +57,8 @@ def _plain(value: Any, dtype: DType) -> Any:
     match value:
         case list():
             return [_plain(item, dtype.item or dtype) for item in value]
+        case dict():
+            return {name: _plain(value[name], kind) for name, kind in dtype.fields}
         case Instant():
             unit = dtype.unit
             assert unit is not None
@@ -71,6 +73,8 @@ def _storage(dtype: DType) -> pa.DataType:
     """What holds instants as whole numbers until they are cast."""
     if dtype.item is not None:
         return pa.list_(_storage(dtype.item))
+    if dtype.fields:
+        return pa.struct([pa.field(name, _storage(kind)) for name, kind in dtype.fields])
     if dtype.name == "date":
         return pa.int32()
     return pa.int64() if dtype.is_instant else dtype.arrow()

@@ -56,7 +56,7 @@ class History:
         return self.kept.get(key_of(row, self.keys) or (), ())
 
     def _columns(self, spec: AggregationSpec) -> list[str]:
-        return [*shown_columns(self.raw, self.keys), *([] if spec.column is None else [spec.column])]
+        return [*shown_columns(self.raw, self.keys), *spec.reads]
 
 
 def entity_keys(spec: AggregationSpec) -> tuple[str, ...]:

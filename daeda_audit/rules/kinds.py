@@ -14,7 +14,7 @@ def needs_order(kind: AggregateKind) -> bool:
     match kind:
         case "any" | "count" | "count_distinct" | "sum" | "mean" | "std" | "min" | "max" | "since_last":
             return False
-        case "first" | "last" | "list" | "last_distinct" | "flatten_distinct" | "top_k":
+        case "first" | "last" | "list" | "last_distinct" | "flatten_distinct" | "top_k" | "sequence":
             return True
         case _:
             assert_never(kind)
@@ -29,7 +29,7 @@ def tolerance(kind: AggregateKind, dtype: DType) -> Tolerance:
             return Tolerance.DEVIATION
         case "any" | "count" | "count_distinct" | "min" | "max" | "first" | "last" | "since_last":
             return Tolerance.EXACT
-        case "list" | "last_distinct" | "flatten_distinct" | "top_k":
+        case "list" | "last_distinct" | "flatten_distinct" | "top_k" | "sequence":
             return Tolerance.EXACT
         case _:
             assert_never(kind)

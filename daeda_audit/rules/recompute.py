@@ -14,7 +14,6 @@ from daeda.dataset.stores import StoreIdentity
 from daeda.dtypes import DType
 from daeda.durations import Duration
 from daeda.errors import ConfigError, DayError
-from daeda.settings.aggregations import AggregationSpec
 from daeda_audit.declared import (
     Declared,
     Derived,
@@ -206,10 +205,10 @@ class Recomputation:
         """The longest window over one history."""
         specs = self._project.aggregations.aggregation_specs
         windows = [
-            window
+            output.window
             for spec in specs
             if (spec.history.view, spec.entity, spec.history.attributes, spec.where) == group
-            for _, window in spec.outputs
+            for output in spec.outputs
         ]
         endless = [window for window in windows if window.nanoseconds is None]
         return endless[0] if endless else max(windows, key=lambda window: window.nanoseconds or 0)
@@ -242,18 +241,22 @@ class Recomputation:
                 return view.dtype(name)
             case FromFunction(spec=spec):
                 return spec.dtype
-            case FromHistory(spec=spec):
-                return self._aggregated(spec)
+            case FromHistory() as rolling:
+                return self._aggregated(rolling)
             case maker:
                 raise ConfigError(f"the column '{name}' has no type that the audit knows ({type(maker).__name__})")
 
-    def _aggregated(self, spec: AggregationSpec) -> DType:
+    def _aggregated(self, maker: FromHistory) -> DType:
         """The type of an aggregate."""
-        if spec.column is None:
-            return output_type(spec.kind, None, spec.name)
+        spec = maker.spec
         views = [spec.history.view, *(attribute.partition(":")[0] for attribute in spec.history.attributes)]
-        fields = (field for name in views for field in self._project.views[name].fields)
-        return output_type(spec.kind, next(field.dtype for field in fields if field.name == spec.column), spec.name)
+        types: dict[str, DType] = {}
+        for field in (field for name in views for field in self._project.views[name].fields):
+            types.setdefault(field.name, field.dtype)
+        if spec.kind != "sequence":
+            return output_type(spec.kind, None if spec.column is None else types[spec.column], spec.name)
+        held = [(name, DType("int64") if name == spec.age else types[name]) for name in maker.fields]
+        return DType.list_of(DType.struct_of(held) if maker.field is None else held[0][1])
 
     def _settled(self, name: str) -> list[Any]:
         """The values of a column that a derived one reads."""

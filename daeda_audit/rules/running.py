@@ -20,10 +20,13 @@ from daeda_audit.rules.sweep import Running
 from daeda_audit.values import order_key
 
 
-def running(spec: AggregationSpec, values: Sequence[Any], instants: Sequence[int], unit: int) -> Running:
+def running(
+    spec: AggregationSpec, values: Sequence[Any], instants: Sequence[int], unit: int, *, field: str | None = None
+) -> Running:
     """An empty aggregate over values that will enter by their number.
 
     `instants` are those of their rows, in nanoseconds, and `unit` is how many of them make one of the spine's unit.
+    The values of a sequence are dicts of its columns; `field` is the one that it is a list of, where they stand apart.
     """
     kind = spec.kind
     match kind:
@@ -47,6 +50,8 @@ def running(spec: AggregationSpec, values: Sequence[Any], instants: Sequence[int
             return NewestDistinct(spec, [[item for item in items if item is not None] for items in values])
         case "top_k":
             return MostFrequent(spec, values)
+        case "sequence":
+            return Items(spec, field, values, instants, unit)
         case _:
             assert_never(kind)
 
@@ -249,10 +254,53 @@ class Age:
         """The age, rounded down; NULL where nothing is inside."""
         if not self._inside:
             return None
-        age = (now - self._instants[self._inside[-1]]) // self._unit
-        if age >= 2**63:
-            raise Unfit(f"the age {age} does not fit BIGINT")
-        return age
+        return _age(now - self._instants[self._inside[-1]], self._unit)
+
+
+class Items:
+    """The newest rows, each with how long ago it was; NULLs are kept."""
+
+    def __init__(
+        self,
+        spec: AggregationSpec,
+        field: str | None,
+        values: Sequence[dict[str, Any]],
+        instants: Sequence[int],
+        unit: int,
+    ) -> None:
+        self._spec = spec
+        self._field = field
+        self._values = values
+        self._instants = instants
+        self._unit = unit
+        self._inside: list[int] = []
+
+    def enter(self, row: int) -> None:
+        """Put the row where it belongs."""
+        insort(self._inside, row)
+
+    def leave(self, row: int) -> None:
+        """Take the row out."""
+        del self._inside[bisect_left(self._inside, row)]
+
+    def value(self, now: int) -> list[Any]:
+        """The structs, or the values of the one column that stands apart."""
+        most = self._spec.max_length or 0
+        return _in_its_order(self._spec, [self._item(row, now) for row in self._inside[: -most - 1 : -1]])
+
+    def _item(self, row: int, now: int) -> Any:
+        item, age = dict(self._values[row]), self._spec.age
+        if age is not None and self._field in (None, age):
+            item[age] = _age(now - self._instants[row], self._unit)
+        return item if self._field is None else item[self._field]
+
+
+def _age(length: int, unit: int) -> int:
+    """A length of time in whole units, rounded down."""
+    age = length // unit
+    if age >= 2**63:
+        raise Unfit(f"the age {age} does not fit BIGINT")
+    return age
 
 
 class NewestDistinct:

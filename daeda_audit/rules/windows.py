@@ -72,11 +72,19 @@ class Windows:
             # No kind collects NULLs.
             group = [row for row in group if column[row] is not None]
             values = [column[row] for row in group]
+        elif maker.spec.columns is not None:
+            # But a sequence, which keeps them.
+            values = self._items(maker, group)
         times = [instants[row] for row in group]
         created = self._rows.created
         known = times if created is None else [created[row] for row in group]
-        values_then = walk(times, known, length, asked, running(maker.spec, values, times, self._unit))
-        return dict(zip(asked, values_then, strict=True))
+        empty = running(maker.spec, values, times, self._unit, field=maker.field)
+        return dict(zip(asked, walk(times, known, length, asked, empty), strict=True))
+
+    def _items(self, maker: FromHistory, group: Sequence[int]) -> list[dict[str, Any]]:
+        """What a sequence holds of each row, but for its age, which depends on who asks."""
+        columns = {name: self._rows.column(name) for name in maker.fields if name != maker.spec.age}
+        return [{name: column[row] for name, column in columns.items()} for row in group]
 
 
 def _attach(raws: RawViews, attribute: str, rows: Rows, kept: Sequence[int]) -> None:

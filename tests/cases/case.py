@@ -135,6 +135,8 @@ def shown(value: Any) -> str:
             return repr(value)
         case list():
             return f"[{', '.join(map(shown, value))}]"
+        case dict():
+            return f"{{{', '.join(f'{name}: {shown(item)}' for name, item in value.items())}}}"
         case _:
             return str(value)
 
@@ -146,6 +148,9 @@ def plain(array: pa.Array | pa.ChunkedArray) -> list[Any]:
     kind = array.type
     if pa.types.is_list(kind):
         return [None if not one.is_valid else plain(one.values) for one in array]
+    if pa.types.is_struct(kind):
+        names, columns = [field.name for field in kind], map(plain, array.flatten())
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
     if pa.types.is_timestamp(kind):
         texts = array.cast(pa.timestamp(kind.unit)).cast(pa.string()).to_pylist()
         return [None if one is None else _trimmed(one) for one in texts]

@@ -39,6 +39,9 @@ def values(column: pa.ChunkedArray) -> list[Any]:
     kind = column.type
     if pa.types.is_list(kind):
         return [None if not one.is_valid else values(pa.chunked_array([one.values])) for one in column]
+    if pa.types.is_struct(kind):
+        rows = zip(*map(values, column.flatten()), strict=True)
+        return [dict(zip(kind.names, row, strict=True)) for row in rows]
     if pa.types.is_timestamp(kind):
         return [None if one is None else one * PER_UNIT[kind.unit] for one in column.cast(pa.int64()).to_pylist()]
     if pa.types.is_date(kind):
@@ -64,13 +67,14 @@ class _Project:
         aggregations = folder / "config/training/aggregations.yaml"
         specs = _yaml(aggregations).get("aggregation_specs", []) if aggregations.exists() else []
         self.specs = {
-            name: (spec, window)
+            f"{name}_{field}" if field else name: (spec | {"(field)": field}, window)
             for spec in specs
             for name, window in (
                 [(f"{spec['name']}_{one}", one) for one in spec["windows"]]
                 if "windows" in spec
                 else [(spec["name"], spec["window"])]
             )
+            for field in ([*spec["columns"], spec.get("age")] if spec.get("layout") == "columns" else [None])
         }
         self.unit = self.unit_of_spine()
         self.time = self.views[self.service["spine"]["view"]]["source"]["timestamp_field"]
@@ -140,12 +144,15 @@ class _Project:
                 row[name] = value
         self.time = time
         declared = [one["name"] for one in view["fields"] if one["name"] != source["timestamp_field"]]
+        apart = spec["(field)"]
         return rolling(
             rows, history, keys, self.time, "(time)", spec["kind"], column=spec.get("column"),
             window=None if window == "unbounded" else _span(window), max_length=spec.get("max_length"),
             order=spec.get("order", "newest_first"), created=source.get("created_field"),
             declared=[*declared, *(one.split(":")[1] for one in spec["history"].get("attributes", []))],
-            unit=self.unit,
+            unit=self.unit, apart=apart is not None,
+            columns=[one for one in spec.get("columns", []) if apart in (None, one)],
+            age=spec.get("age") if apart in (None, spec.get("age")) else None,
         )  # fmt: skip
 
 

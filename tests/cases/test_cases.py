@@ -69,6 +69,8 @@ def _same(found: Any, wanted: Any) -> bool:
         return both_nan or found == wanted or math.isclose(found, wanted, rel_tol=1e-12)
     if isinstance(found, list) and isinstance(wanted, list):
         return len(found) == len(wanted) and all(map(_same, found, wanted))
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        return list(found) == list(wanted) and all(map(_same, found.values(), wanted.values()))
     return bool(found == wanted)
 
 

@@ -38,6 +38,7 @@ TYPES = {
     "last_distinct": {"string": "list<string>"},
     "flatten_distinct": {"list<string>": "list<string>", "string": None},
     "top_k": {"int16": "list<int16>"},
+    "sequence": {"int16": "list<int16>", "list<string>": "list<list<string>>"},
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from .values import by_key, key_of, newest_first, order_key, remaining, scan
 
-LIST_KINDS = ("list", "last_distinct", "flatten_distinct", "top_k")
+LIST_KINDS = ("list", "last_distinct", "flatten_distinct", "top_k", "sequence")
 
 
 def rolling(
@@ -25,12 +25,16 @@ def rolling(
     created=None,
     declared=(),
     unit=1,
+    columns=(),
+    age=None,
+    apart=False,
 ):
     """For each spine row, in order, the value of the aggregate.
 
     `entity` is the list of key columns; `declared` are all columns of the history view in declared order. Times are
     datetimes or integers, `window` a timedelta or an integer, None for unbounded. `where` takes a row.
-    `unit` is that of the spine's time, as a timedelta or an integer.
+    `unit` is that of the spine's time, as a timedelta or an integer. A sequence has `columns` and the name of an `age`;
+    with `apart` it has one of either, and is a list of that.
     """
     assert order in ("newest_first", "oldest_first")
     assert (kind in LIST_KINDS) == (max_length is not None)
@@ -53,7 +57,10 @@ def rolling(
                 if is_inside(row[spine_time], past, history_time, window, created)
             ]
             ages = [(row[spine_time] - past[history_time]) // unit for past in seen]
-            answers[place] = aggregate(kind, seen, column, max_length, order, ages)
+            if kind == "sequence":
+                answers[place] = sequence(seen, ages, columns, age, apart, max_length, order)
+            else:
+                answers[place] = aggregate(kind, seen, column, max_length, order, ages)
     return [answers[key_of(row, entity), row[spine_time]] for row in spine]
 
 
@@ -73,6 +80,8 @@ def aggregate(kind, rows, column, max_length, order, ages=None):
         return newest_age(
             age for row, age in zip(rows, ages or [], strict=True) if not column or row[column] is not None
         )
+    if kind == "sequence":
+        return sequence(rows, ages, [column], None, False, max_length, order)
     if column is None:
         return {"any": bool(rows), "count": len(rows)}[kind]
     values = [row[column] for row in rows if row[column] is not None]  # no kind collects NULLs
@@ -86,6 +95,18 @@ def aggregate(kind, rows, column, max_length, order, ages=None):
     if kind == "count_distinct":
         return len(first_of_each(values))
     return single(kind, values)
+
+
+def sequence(rows, ages, columns, age, apart, max_length, order):
+    """The newest rows as structs, or as what the one field of them holds; NULLs are kept."""
+    items = [{name: row[name] for name in columns} for row in rows[:max_length]]
+    if age:
+        if any(one >= 2**63 for one in ages[:max_length]):
+            raise OverflowError("the age does not fit BIGINT")
+        items = [{**item, age: old} for item, old in zip(items, ages[:max_length], strict=True)]
+    if apart:
+        items = [value for item in items for value in item.values()]
+    return items if order == "newest_first" else items[::-1]
 
 
 def newest_age(ages):

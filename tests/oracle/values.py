@@ -16,6 +16,8 @@ def order_key(value):
         return (1, value.encode("utf-8"))
     if isinstance(value, list | tuple):
         return (1, tuple(order_key(element) for element in value))
+    if isinstance(value, dict):
+        return (1, tuple((name, order_key(element)) for name, element in value.items()))
     return (1, value)
 
 

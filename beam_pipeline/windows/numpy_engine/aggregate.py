@@ -3,7 +3,7 @@
 Rows at exactly t are not seen, rows at exactly t - W are. No kind collects NULLs. Nothing depends on how the history
 was cut into chunks, as long as each entity is whole.
 
-    history, probes ── bounds ── visibility ── column ──┬── count, first, last, ages
+    history, probes ── bounds ── visibility ── column ──┬── count, first, last, ages, sequences
                                                         ├── exact_sum, double_sum, moments   (limbs)
                                                         ├── order                            (tree)
                                                         └── distinct, frequent, lists        (rows to take)
@@ -24,8 +24,9 @@ import pyarrow as pa
 
 from beam_pipeline.windows.contract import History, Probes, WindowedAggregate
 from beam_pipeline.windows.numpy_engine.bounds import BoundFinder, DistinctProbes, Int64s, distinct_probes, segments_of
-from beam_pipeline.windows.numpy_engine.column import Past, aggregate_columns
+from beam_pipeline.windows.numpy_engine.column import aggregate_columns
 from beam_pipeline.windows.numpy_engine.lists import joined, spread, take
+from beam_pipeline.windows.numpy_engine.past import Past
 from beam_pipeline.windows.numpy_engine.visibility import Copies, Seen, Visibility
 
 
@@ -87,7 +88,7 @@ def _of_known_rows(
 def _of_copies(past: Past, copies: Copies, aggregates: Sequence[WindowedAggregate], where: str) -> list[pa.Array]:
     """The aggregates of probes that look back on histories of their own."""
     rows = pa.array(copies.rows)
-    needed = dict.fromkeys(wanted.column for wanted in aggregates if wanted.column is not None)
+    needed = dict.fromkeys(name for wanted in aggregates for name in wanted.reads)
     columns = {name: take(past.columns[name], rows) for name in needed}
     windows = {wanted.window: copies.bounds for wanted in aggregates}
     entity, now = past.entity[copies.probes], past.now[copies.probes]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import assert_never
 
@@ -20,33 +20,12 @@ from beam_pipeline.windows.numpy_engine.frequent import most_frequent
 from beam_pipeline.windows.numpy_engine.lists import elements_of, gather, newest, take
 from beam_pipeline.windows.numpy_engine.moments import window_deviations, window_means
 from beam_pipeline.windows.numpy_engine.order import order_codes
+from beam_pipeline.windows.numpy_engine.past import Past
 from beam_pipeline.windows.numpy_engine.rounding import Doubles
+from beam_pipeline.windows.numpy_engine.sequences import Sequences
 from beam_pipeline.windows.numpy_engine.tree import greatest_rows
 from daeda.aggregates import ListKind, SingleKind
 from daeda.errors import DayError
-
-Windows = Mapping[int | None, Bounds]
-
-
-@dataclass(frozen=True)
-class Past:
-    """What a set of distinct probes looks back on.
-
-    Attributes:
-        columns: of the history, all of one length.
-        ranks: gives for each history row the rank of its entity among the entities of the history.
-        times: gives the time of each history row.
-        windows: by length, the rows that each probe sees.
-        entity: code of the entity of each probe, for messages.
-        now: the time of each probe.
-    """
-
-    columns: Mapping[str, pa.Array]
-    ranks: Callable[[], Int64s]
-    times: Callable[[], Int64s]
-    windows: Windows
-    entity: Int64s
-    now: Int64s
 
 
 def aggregate_columns(past: Past, aggregates: Sequence[WindowedAggregate], where: str) -> list[pa.Array]:
@@ -113,9 +92,12 @@ class _Column:
 def _results(column: _Column, aggregates: Sequence[WindowedAggregate], where: str) -> Iterator[pa.Array]:
     """The aggregates of one column, in order; those of one kind share one pass over the column."""
     singles: dict[SingleKind, dict[WindowedAggregate, pa.Array]] = {}
+    sequences = Sequences(column.past)
     for wanted in aggregates:
         kind = wanted.kind
         match kind:
+            case "sequence":
+                yield sequences.of(wanted, where)
             case "list" | "last_distinct" | "flatten_distinct" | "top_k":
                 yield _list(column, kind, wanted)
             case _:

@@ -1,6 +1,6 @@
 """Aggregates of the history of each probe over the window `[t - W, t)`: the interface of the engine.
 
-    history, probes ── windows ── visible ── column ──┬── count, first, last, ages
+    history, probes ── windows ── visible ── column ──┬── count, first, last, ages, sequences
                                                       ├── sums, moments      (rounding)
                                                       ├── extremes           (min, max)
                                                       └── items, lists       (distinct, frequent, lists)
@@ -20,7 +20,8 @@ import polars as pl
 import pyarrow as pa
 
 from beam_pipeline.windows.contract import AgeOverflow, History, Int64s, Probes, SumOverflow, WindowedAggregate
-from beam_pipeline.windows.polars_engine.column import Outside, Past, aggregate_columns
+from beam_pipeline.windows.polars_engine.column import aggregate_columns
+from beam_pipeline.windows.polars_engine.past import Outside, Past
 from beam_pipeline.windows.polars_engine.visible import Copies, Visibility
 from beam_pipeline.windows.polars_engine.windows import DistinctProbes, Finder
 from daeda.errors import DayError
@@ -46,7 +47,7 @@ def aggregate(history: History, probes: Probes, aggregates: Sequence[WindowedAgg
     """
     distinct = DistinctProbes.of(_series(probes.entity), _series(probes.time))
     entity, time = _series(history.entity), _series(history.time)
-    needed = dict.fromkeys(wanted.column for wanted in aggregates if wanted.column is not None)
+    needed = dict.fromkeys(name for wanted in aggregates for name in wanted.reads)
     columns = {name: pl.Series(history.columns[name]) for name in needed}
     finder = Finder(entity, time, distinct)
     windows = {length: finder.find(length) for length in {wanted.window for wanted in aggregates}}
@@ -59,7 +60,7 @@ def aggregate(history: History, probes: Probes, aggregates: Sequence[WindowedAgg
             results = _of_known_rows(past, visibility, aggregates)
     except Outside as error:
         wanted, looker = error.aggregate, int(distinct.entity[error.probe])
-        if wanted.kind == "since_last":
+        if wanted.kind in ("since_last", "sequence"):
             raise AgeOverflow(where, wanted.name, looker, int(distinct.time[error.probe])) from None
         raise SumOverflow(where, wanted.name, looker, _output_type(wanted, history)) from None
     if distinct.inverse is not None:
@@ -97,7 +98,7 @@ def _of_copies(
     past: Past, copies: Copies, aggregates: Sequence[WindowedAggregate], probes: pl.Series
 ) -> list[pl.Series]:
     """The aggregates of probes that look back on histories of their own, each an entity."""
-    names = {wanted.column for wanted in aggregates if wanted.column is not None}
+    names = {name for wanted in aggregates for name in wanted.reads}
     columns = {name: past.columns[name].gather(copies.rows) for name in names}
     windows = {wanted.window: copies.windows for wanted in aggregates}
     try:
@@ -124,6 +125,10 @@ def _output_type(wanted: WindowedAggregate, history: History) -> pa.DataType:
             return pa.list_(source)
         case "min" | "max" | "first" | "last" | "flatten_distinct":
             return source
+        case "sequence":
+            fields = [pa.field(name, history.columns[name].type) for name in wanted.columns]
+            fields += [] if wanted.age is None else [pa.field(wanted.age, pa.int64())]
+            return pa.list_(fields[0].type if wanted.apart else pa.struct(fields))
         case _:
             assert_never(wanted.kind)
 

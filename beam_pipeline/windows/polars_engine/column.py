@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Literal, assert_never
 
@@ -15,31 +15,10 @@ from beam_pipeline.windows.polars_engine.extremes import rows_of_greatest
 from beam_pipeline.windows.polars_engine.items import Items, distinct_counts, most_frequent, newest_distinct
 from beam_pipeline.windows.polars_engine.lists import elements_of, lists_of, newest
 from beam_pipeline.windows.polars_engine.moments import Numbers, deviations, means, sums
+from beam_pipeline.windows.polars_engine.past import Outside, Past
+from beam_pipeline.windows.polars_engine.sequences import Sequences
 from beam_pipeline.windows.polars_engine.windows import Windows, running_count
 from daeda.aggregates import ListKind
-from daeda.errors import DayError
-
-
-class Outside(DayError):
-    """What an aggregate gives of the window of a probe does not fit its type."""
-
-    def __init__(self, aggregate: WindowedAggregate, probe: int) -> None:
-        super().__init__(f"'{aggregate.name}': a value does not fit its type")
-        self.aggregate, self.probe = aggregate, probe
-
-
-@dataclass(frozen=True)
-class Past:
-    """What a set of distinct probes looks back on: rows with entity, time and columns; and the probes.
-
-    `windows` are those of the probes, by length; `now` is the time of each.
-    """
-
-    entity: pl.Series
-    time: pl.Series
-    columns: Mapping[str, pl.Series]
-    windows: Mapping[int | None, Windows]
-    now: pl.Series
 
 
 class _Column:
@@ -83,10 +62,13 @@ class _Column:
 def aggregate_columns(past: Past, aggregates: Sequence[WindowedAggregate]) -> list[pl.Series]:
     """One series per aggregate, of one value per distinct probe. Raises Outside."""
     results: dict[int, pl.Series] = {}
+    sequences = Sequences(past)
     for name in dict.fromkeys(wanted.column for wanted in aggregates):
         column = None if name is None else _Column(past, past.columns[name])
         for index, wanted in enumerate(aggregates):
-            if wanted.column == name:
+            if wanted.kind == "sequence":
+                results[index] = sequences.of(wanted)
+            elif wanted.column == name:
                 results[index] = _of_rows(past, wanted) if column is None else _result(column, wanted)
     return [results[index] for index in range(len(aggregates))]
 
@@ -123,6 +105,8 @@ def _result(column: _Column, wanted: WindowedAggregate) -> pl.Series:
             return column.values.gather(_row(column, kind, windows))
         case "list" | "last_distinct" | "flatten_distinct" | "top_k":
             return _list(column, kind, wanted)
+        case "sequence":
+            raise AssertionError("a sequence has no single column")
         case _:
             assert_never(kind)
 

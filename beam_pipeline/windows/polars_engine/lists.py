@@ -69,9 +69,13 @@ def numbered_in(p: str) -> pl.Expr:
 
 def lists_of(values: pl.Series, picked: Picked) -> pl.Series:
     """One list per distinct probe, never NULL."""
-    offsets = pl.concat([pl.Series([0], dtype=pl.Int64), picked.lengths.cum_sum()])
-    flat = values.gather(picked.rows).to_arrow()
-    return pl.Series(pa.LargeListArray.from_arrays(offsets.to_arrow(), flat))
+    return in_lists(values.gather(picked.rows), picked.lengths)
+
+
+def in_lists(flat: pl.Series, lengths: pl.Series) -> pl.Series:
+    """Values that stand one after another, cut into lists of these lengths."""
+    offsets = pl.concat([pl.Series([0], dtype=pl.Int64), lengths.cum_sum()])
+    return pl.Series(pa.LargeListArray.from_arrays(offsets.to_arrow(), flat.to_arrow()))
 
 
 def elements_of(lists: pl.Series) -> tuple[pl.Series, pl.Series]:

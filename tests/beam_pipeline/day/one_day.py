@@ -193,6 +193,9 @@ def in_the_oracle(case: Case) -> dict[str, list[Any]]:
             created="known" if case.created else None,
             declared=declared,
             unit=case.left_time.step,
+            columns=aggregate.columns,
+            age=aggregate.age,
+            apart=aggregate.layout == "columns",
         )
         for aggregate in case.aggregates
     }

@@ -58,6 +58,10 @@ SPECS: dict[str, tuple[str, str | None, str, dict[str, Any], str]] = {
     "prices_then": ("list", "price", "unbounded", {"max_length": 6}, "list<double>"),
     "late_clicks": ("count", None, "unbounded", {}, "int64"),
     "late_items": ("last_distinct", "item_id", "36h", {"max_length": 3}, "list<int64>"),
+    "trail": ("sequence", None, "36h", {"columns": ["note", "tags", "price"], "age": "ago", "max_length": 4},
+              "list<struct<note: string, tags: list<string>, price: double, ago: int64>>"),
+    "late_trail": ("sequence", None, "unbounded", {"columns": ["amount", "known", "user_id"], "max_length": 3},
+                   "list<struct<amount: double, known: timestamp[us], user_id: int64>>"),
     "late_amount": ("sum", "amount", "unbounded", {}, "double"),
 }  # fmt: skip
 
@@ -90,7 +94,7 @@ def project(root: Path) -> TinyProject:
     made.aggregations["aggregation_specs"] = []
     for name, (kind, column, window, more, dtype) in SPECS.items():
         history: dict[str, Any] = {"view": "late_clicks" if name.startswith("late") else "clicks"}
-        if column == "price":
+        if "price" in (column, *more.get("columns", [])):
             history["attributes"] = ["prices:price"]
         spec = {"name": name, "entity": "user", "history": history, "kind": kind, "window": window, **more}
         made.aggregations["aggregation_specs"].append(spec if column is None else {**spec, "column": column})
@@ -134,7 +138,7 @@ def expected(made: TinyProject, name: str, spine: list[Row]) -> list[Any]:
     late = name.startswith("late")
     history = rows_of(made, "late_clicks" if late else "clicks")
     declared = list(history[0])
-    if column == "price":
+    if "price" in (column, *more.get("columns", [])):
         looked_up = point_in_time(
             history, rows_of(made, "prices"), ["item_id"], "at", "event_timestamp", ttl=dt.timedelta(days=7),
             columns=["price"], declared=["item_id", "event_timestamp", "price"],
@@ -146,7 +150,7 @@ def expected(made: TinyProject, name: str, spine: list[Row]) -> list[Any]:
         spine, history, ["user_id"], "event_timestamp", "at", kind, column=column, window=lengths[window],
         max_length=made.base[length] if isinstance(length, str) else length, order=more.get("order", "newest_first"),
         where=(lambda row: row["bought"]) if "where" in more else None, created="known" if late else None,
-        declared=declared, unit=dt.timedelta(microseconds=1),
+        declared=declared, unit=dt.timedelta(microseconds=1), columns=more.get("columns", ()), age=more.get("age"),
     )  # fmt: skip
 
 

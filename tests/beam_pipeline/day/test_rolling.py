@@ -23,7 +23,7 @@ from daeda.operators.temporal import Aggregate
 from tests.beam_pipeline.day.one_day import NOON, Case, Row, Time, in_the_oracle, in_the_product
 from tests.beam_pipeline.windows.numpy_engine.cases import same
 from tests.budget import examples
-from tests.kinds import kinds_of, kinds_of_rows
+from tests.kinds import kinds_of, kinds_of_rows, reading
 
 TIMES = [Time("timestamp[ms]", "ms"), Time(), Time("timestamp[ns]", "ns"), Time("int64", "s"), Time("int64", "ms")]
 WINDOWS = ["unbounded", "1d", "3s", "1500ms", "2us", "7ns", "400w"]
@@ -68,7 +68,7 @@ def aggregates(draw: st.DrawFn, rest: dict[str, str]) -> tuple[Aggregate, ...]:
                 Aggregate(
                     name=f"{name}_{kind}",
                     kind=kind,
-                    column=name,
+                    **reading(kind, name),
                     window=Duration.parse(draw(st.sampled_from(WINDOWS))),
                     max_length=draw(st.integers(1, 3)) if listed else None,
                     order=draw(st.sampled_from(["newest_first", "oldest_first"])) if listed else "newest_first",
@@ -76,6 +76,12 @@ def aggregates(draw: st.DrawFn, rest: dict[str, str]) -> tuple[Aggregate, ...]:
             )
     windows = st.sampled_from(WINDOWS).map(Duration.parse)
     made += [Aggregate(name=kind, kind=kind, window=draw(windows)) for kind in kinds_of_rows()]
+    # Aligned lists of one window, and structs with all columns.
+    more = {"kind": "sequence", "window": draw(windows), "max_length": draw(st.integers(1, 4))}
+    more["order"] = draw(st.sampled_from(["newest_first", "oldest_first"]))
+    made.append(Aggregate(name="events", columns=tuple(draw(st.permutations(list(rest)))), age="ago", **more))
+    made += [Aggregate(name=f"events_{name}", columns=(name,), layout="columns", **more) for name in rest]
+    made.append(Aggregate(name="events_ago", age="ago", layout="columns", **more))
     return tuple(made)
 
 
@@ -139,7 +145,7 @@ def aggregate(kind: str, column: str | None, window: str = "unbounded", most: in
     return Aggregate(
         name=f"{kind}_{column or 'rows'}_{window}",
         kind=kind,
-        column=column,
+        **reading(kind, column),
         window=Duration.parse(window),
         max_length=most,
     )
@@ -151,6 +157,7 @@ EVERY = (
     aggregate("std", "v", "1m"), aggregate("min", "v", "1m"), aggregate("max", "v"), aggregate("first", "v", "1m"),
     aggregate("last", "v"), aggregate("list", "v", most=5), aggregate("last_distinct", "v", most=9),
     aggregate("top_k", "v", "1m", 4), aggregate("top_k", "v", most=4), aggregate("flatten_distinct", "w", "1m", 7),
+    aggregate("sequence", "v", "1m", 6), aggregate("sequence", "w", most=3),
 )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from beam_pipeline.windows.contract import History, Probes, WindowedAggregate
 from daeda.aggregates import KINDS, LIST_KINDS, AggregateKind, Order
 from daeda.dtypes import DType
 from tests.beam_pipeline.windows.numpy_engine.cases import ENGINES
-from tests.kinds import has
+from tests.kinds import has, reading
 
 QUIET, OTHER = (struct.unpack("<d", struct.pack("<Q", bits))[0] for bits in (0x7FF8000000000001, 0x7FF8000000000002))
 TEN = Decimal("0.10")
@@ -35,7 +35,7 @@ COLUMNS: dict[str, tuple[str, list[Any]]] = {
 def results(kind: AggregateKind, name: str, engine: str) -> set[bytes]:
     """The bytes of the aggregate of a column, for each order of the rows, which are all of one time."""
     dtype, values = COLUMNS[name]
-    wanted = WindowedAggregate("x", kind, "v", None, 2 if kind in LIST_KINDS else None)
+    wanted = WindowedAggregate("x", kind, max_length=2 if kind in LIST_KINDS else None, **reading(kind, "v"))
     entity, time = np.zeros(len(values), np.int64), np.ones(len(values), np.int64)
     probes = Probes(np.array([0]), np.array([2]))
     column = pa.array(values, DType.parse(dtype).arrow())

@@ -125,7 +125,9 @@ WHERE
 ORDER BY
   e.__entity NULLS FIRST,
   __time NULLS FIRST,
-  h.item NULLS FIRST;
+  h.item NULLS FIRST,
+  h.amount NULLS FIRST,
+  h.stars NULLS FIRST;
 
 -- scan_events_by_user_2_rows (scan): part of the statements that read it
 CREATE VIEW events_by_user_2_rows AS
@@ -204,7 +206,8 @@ COPY (
     CAST(trail AS TEXT[]) AS trail,
     CAST(distinct_items AS TEXT[]) AS distinct_items,
     CAST(top_items AS TEXT[]) AS top_items,
-    CAST(high_items AS TEXT[]) AS high_items
+    CAST(high_items AS TEXT[]) AS high_items,
+    CAST(last_events AS STRUCT(item TEXT, stars INT, age BIGINT)[]) AS last_events
   FROM (
     SELECT
       f0.__row,
@@ -231,7 +234,8 @@ COPY (
       trail,
       distinct_items,
       top_items,
-      high_items
+      high_items,
+      last_events
     FROM (
       SELECT
         rowid AS __row,
@@ -251,6 +255,7 @@ COPY (
         events_unbounded,
         first_item,
         items,
+        last_events,
         last_item,
         last_items,
         least,

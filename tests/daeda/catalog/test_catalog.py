@@ -135,8 +135,8 @@ def test_a_spec_with_windows_makes_a_column_for_each(tmp_path: Path) -> None:
     project.base["activity"] = ["1d", "36h", "unbounded"]
     project.aggregations["aggregation_specs"][0]["windows"] = "activity"
     specs = project.write().load().aggregations.aggregation_specs
-    assert [name for name, _ in specs[0].outputs] == ["events_1d", "events_36h", "events_unbounded"]
-    assert [name for name, _ in specs[1].outputs] == ["recent_items"]
+    assert [output.name for output in specs[0].outputs] == ["events_1d", "events_36h", "events_unbounded"]
+    assert [output.name for output in specs[1].outputs] == ["recent_items"]
     assert specs[1].max_length == 3
 
 

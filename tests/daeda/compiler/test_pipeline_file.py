@@ -103,13 +103,23 @@ def scans(draw: st.DrawFn) -> Scan:
     )
 
 
+SEQUENCES = st.fixed_dictionaries(
+    {"columns": st.lists(NAMES, min_size=1, max_size=3, unique_by=str.lower).map(tuple)},
+    optional={"age": st.just("Since_then")},
+) | st.fixed_dictionaries({"columns": NAMES.map(lambda name: (name,)), "layout": st.just("columns")})
+
+
 @st.composite
 def aggregates(draw: st.DrawFn) -> Aggregate:
     kind = draw(st.sampled_from(get_args(AggregateKind)))
     return Aggregate(
         name=draw(NAMES),
         kind=kind,
-        column=draw(either(NAMES) if KINDS[kind].counts_rows else NAMES),
+        **draw(
+            SEQUENCES
+            if kind == "sequence"
+            else st.fixed_dictionaries({"column": either(NAMES) if KINDS[kind].counts_rows else NAMES})
+        ),
         window=draw(SPANS),
         max_length=draw(st.integers(1, 10**6)) if kind in LIST_KINDS else None,
         order=draw(st.sampled_from(["newest_first", "oldest_first"])),

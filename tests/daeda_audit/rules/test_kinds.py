@@ -13,7 +13,7 @@ from daeda.aggregates import LIST_KINDS
 from daeda.settings.aggregations import AggregationSpec
 from daeda_audit.rules.running import running
 from tests.budget import examples
-from tests.kinds import kinds_of
+from tests.kinds import kinds_of, reading
 from tests.oracle.rolling import aggregate as oracle
 
 DOUBLES = st.one_of(st.none(), st.sampled_from([0.1, 0.2, 1e16, -1e16, math.nan, math.inf, -math.inf]), st.floats())
@@ -46,11 +46,13 @@ def cases(draw: st.DrawFn) -> tuple[str, list[Any], int | None, str]:
 def test_every_kind_gives_what_the_oracle_gives(case: tuple[str, list[Any], int | None, str]) -> None:
     kind, values, length, order = case
     spec = AggregationSpec.model_validate(
-        {"name": "x", "entity": "user", "history": {"view": "v"}, "column": "value", "kind": kind, "window": "1d"}
+        {"name": "x", "entity": "user", "history": {"view": "v"}, "kind": kind, "window": "1d"}
+        | reading(kind, "value")
         | ({"max_length": length, "order": order} if length else {})
     )
-    known = [value for value in reversed(values) if value is not None]
-    instants = [len(values) - place for place, value in reversed(list(enumerate(values, 1))) if value is not None]
+    keeps = kind == "sequence"
+    held = [(len(values) - place, value) for place, value in enumerate(values, 1) if keeps or value is not None][::-1]
+    instants, known = [instant for instant, _ in held], [{"value": value} if keeps else value for _, value in held]
     ages = list(range(1, len(values) + 1))
     inside = running(spec, known, instants, 1)
     for row in range(len(known)):

@@ -16,6 +16,7 @@ from daeda_audit.rules.running import Totals, running
 from daeda_audit.rules.sweep import walk
 from tests.budget import examples
 from tests.daeda_audit.rules.test_kinds import KINDS, VALUES
+from tests.kinds import reading
 from tests.oracle.rolling import aggregate as oracle
 from tests.oracle.rolling import is_inside
 
@@ -29,7 +30,8 @@ def cases(draw: st.DrawFn) -> Case:
     kind = draw(st.sampled_from(KINDS[values]))
     listed = {"max_length": draw(st.integers(1, 6)), "order": draw(st.sampled_from(["newest_first", "oldest_first"]))}
     spec = AggregationSpec.model_validate(
-        {"name": "x", "entity": "user", "history": {"view": "v"}, "column": "value", "kind": kind, "window": "1d"}
+        {"name": "x", "entity": "user", "history": {"view": "v"}, "kind": kind, "window": "1d"}
+        | reading(kind, "value")
         | (listed if kind in LIST_KINDS else {})
     )
     times = st.tuples(st.integers(-20, 20), st.integers(-5, 15), VALUES[values])
@@ -41,8 +43,10 @@ def cases(draw: st.DrawFn) -> Case:
 
 def walked(case: Case) -> list[Any]:
     spec, rows, length, asked = case
-    held = [row for row in rows if row[2] is not None]
+    keeps = spec.kind == "sequence"
+    held = [row for row in rows if keeps or row[2] is not None]
     moments, known, values = ([row[place] for row in held] for place in range(3))
+    values = [{"value": value} for value in values] if keeps else values
     return walk(moments, known, length, asked, running(spec, values, moments, 2))
 
 

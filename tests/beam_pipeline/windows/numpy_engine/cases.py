@@ -56,6 +56,9 @@ def answers(
         created="known" if "known" in names else None,
         declared=names,
         unit=wanted.per_spine_unit,
+        columns=wanted.columns,
+        age=wanted.age,
+        apart=wanted.apart,
     )
 
 

@@ -17,7 +17,7 @@ from daeda.dtypes import describe_arrow
 from daeda.errors import DayError
 from tests.beam_pipeline.windows.numpy_engine.cases import LATE_NAMES, check, history_of, in_order, probes_of
 from tests.budget import examples
-from tests.kinds import kinds_of, kinds_of_rows
+from tests.kinds import kinds_of, kinds_of_rows, reading
 
 ENTITIES = [-5, 0, 7, 2**40]
 WINDOWS = [0, 1, 3, 7, 2**63 - 1, 2**64 + 5, None]
@@ -85,7 +85,14 @@ def aggregates(draw, name):
     twice = [kind for kind in kinds if KINDS[kind].takes == "numbers"]
     wanted = [WindowedAggregate(f"{kind} {n}", kind, "v", draw(window)) for n, kind in enumerate((*kinds, *twice))]
     wanted += [
-        WindowedAggregate(f"{kind} {n}", kind, "v", draw(window), draw(st.integers(1, 5)), draw(st.booleans()))
+        WindowedAggregate(
+            f"{kind} {n}",
+            kind,
+            window=draw(window),
+            max_length=draw(st.integers(1, 5)),
+            newest_first=draw(st.booleans()),
+            **reading(kind, "v"),
+        )
         for n, kind in enumerate(lists)
     ]
     wanted += [WindowedAggregate(f"{kind} of rows", kind, None, draw(window)) for kind in kinds_of_rows()]
@@ -149,7 +156,9 @@ def test_chunks_do_not_show(rows, spine, wanted, cut):
 
 
 def bits(array):
-    """Values with doubles as their bits, so that NaN equals NaN."""
+    """Values with doubles as their bits, so that NaN equals NaN; of a sequence, lengths and values."""
+    if pa.types.is_list(array.type) and pa.types.is_struct(array.type.value_type):
+        return [pa.compute.list_value_length(array).to_pylist(), *map(bits, array.flatten().flatten())]
     if pa.types.is_list(array.type):
         return [None if value is None else np.array(value, dtype=np.float64).tobytes() for value in array.to_pylist()]
     if pa.types.is_floating(array.type):

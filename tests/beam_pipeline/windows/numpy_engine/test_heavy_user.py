@@ -10,6 +10,7 @@ import pytest
 from beam_pipeline.windows.contract import History, Probes, WindowedAggregate
 from daeda.aggregates import LIST_KINDS, AggregateKind
 from tests.beam_pipeline.windows.numpy_engine.cases import ENGINES, same
+from tests.kinds import reading
 from tests.oracle import rolling as oracle
 
 EVENTS, BEFORE, PROBES = 100_000, 500, 3_000
@@ -53,7 +54,8 @@ def compare(engine, history, probes, wanted, every):
     (values,) = ENGINES[engine](history, probes, [wanted], "here")
     for index in range(every // 2, len(probes.time), every):
         rows, ages = rows_seen(history, probes.time[index], wanted.window)
-        expected = oracle.aggregate(wanted.kind, rows, wanted.column, wanted.max_length, "newest_first", ages)
+        (column,) = wanted.reads
+        expected = oracle.aggregate(wanted.kind, rows, column, wanted.max_length, "newest_first", ages)
         assert same(wanted.kind, values[index].as_py(), expected), (wanted, index)
 
 
@@ -62,9 +64,8 @@ def compare(engine, history, probes, wanted, every):
 @pytest.mark.parametrize("window", [None, 300])
 @pytest.mark.parametrize("kind", get_args(AggregateKind))
 def test_every_kind(kind, window, engine):
-    wanted = WindowedAggregate(
-        "x", kind, {"any": "b", "flatten_distinct": "w"}.get(kind, "v"), window, 32 if kind in LIST_KINDS else None
-    )
+    column = reading(kind, {"any": "b", "flatten_distinct": "w"}.get(kind, "v"))
+    wanted = WindowedAggregate("x", kind, window=window, max_length=32 if kind in LIST_KINDS else None, **column)
     compare(engine, heavy_history(), probes_of_heavy(PROBES), wanted, PROBES // 2)
 
 

@@ -1,0 +1,45 @@
+"""Sequences: the newest rows of each window, as lists of structs, or as aligned lists of one column each."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from beam_pipeline.windows.contract import WindowedAggregate
+from beam_pipeline.windows.polars_engine.lists import Picked, in_lists, newest
+from beam_pipeline.windows.polars_engine.past import Outside, Past
+
+_LAST = pl.lit(2**63 - 1, dtype=pl.Int128)
+
+
+class Sequences:
+    """The sequences over one history: all columns that are asked for over one window share the rows that it keeps."""
+
+    def __init__(self, past: Past) -> None:
+        self._past = past
+        self._picked: dict[tuple[int | None, int | None, bool], Picked] = {}
+
+    def of(self, wanted: WindowedAggregate) -> pl.Series:
+        """The lists of one sequence, never NULL, nor are their structs. Raises Outside."""
+        assert wanted.max_length is not None
+        asked = (wanted.window, wanted.max_length, wanted.newest_first)
+        if asked not in self._picked:
+            windows = self._past.windows[wanted.window]
+            self._picked[asked] = newest(windows, wanted.max_length, newest_first=wanted.newest_first)
+        picked = self._picked[asked]
+        fields = {name: self._past.columns[name].gather(picked.rows) for name in wanted.columns}
+        if wanted.age is not None:
+            fields[wanted.age] = self._ages(picked, wanted)
+        frame = pl.DataFrame(fields)
+        return in_lists(frame.to_series() if wanted.apart else frame.to_struct(), picked.lengths)
+
+    def _ages(self, picked: Picked, wanted: WindowedAggregate) -> pl.Series:
+        """How long before the probe each row was, in units of the spine and rounded down: both are positive."""
+        probes = pl.DataFrame({"rows": picked.lengths}).select(pl.int_range(pl.len()).alias("p"), "rows")
+        owner = probes.filter(pl.col("rows") > 0).select(pl.col("p").repeat_by("rows").explode()).to_series()
+        frame = pl.DataFrame({"now": self._past.now.gather(owner), "then": self._past.time.gather(picked.rows)})
+        wide = frame.select(age=pl.col("now").cast(pl.Int128) - pl.col("then").cast(pl.Int128))
+        ages = wide.select(age=pl.col("age") // pl.lit(wanted.per_spine_unit, dtype=pl.Int128))
+        outside = ages.select(pl.col("age") > _LAST).to_series()
+        if outside.any():
+            raise Outside(wanted, int(owner[int(outside.arg_true()[0])]))
+        return ages.select(pl.col("age").cast(pl.Int64)).to_series()
