@@ -31,7 +31,7 @@ def seconds_since(started: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """A positive span of time, exact in nanoseconds, or without bound (`nanoseconds` is None)."""
+    """A span of time, exact in nanoseconds, or without bound (`nanoseconds` is None). Only a delay may be 0."""
 
     text: str
     nanoseconds: int | None
@@ -60,6 +60,35 @@ class Duration:
             )
         return Duration(text, int(match[1]) * _UNITS_NS[match[2]])
 
+    @staticmethod
+    def parse_delay(value: object) -> Duration:
+        """Read `0s` or `2d`, what a delay may be; raises ValueError."""
+        text = str(value).strip()
+        if text.startswith("-"):
+            raise ValueError(f"'{cut(text)}' is not a delay: it is never negative, write 0s or a duration like 2d")
+        match = _SHAPE.fullmatch(text)
+        if match and not match[1].strip("0"):
+            return Duration(text, 0)
+        parsed = Duration.parse(text)
+        if parsed.nanoseconds is None:
+            raise ValueError("'unbounded' is not a delay: write 0s or a duration like 2d")
+        return parsed
+
+    @staticmethod
+    def parse_grid(value: object) -> Duration:
+        """Read `15m`, `1h`, `1d`, what the ends of windows may be rounded down to; raises ValueError.
+
+        >>> Duration.parse_grid("1w").days
+        7
+        """
+        parsed = Duration.parse(value)
+        length = parsed.nanoseconds
+        if length is None or (_DAY_NS % length and length % _DAY_NS):
+            raise ValueError(
+                f"windows cannot be aligned to '{parsed}': write a divisor of a day, like 15m, 1h or 6h, or whole days"
+            )
+        return parsed
+
     @property
     def days(self) -> int | None:
         """Whole days that cover it, rounded up; None when unbounded."""
@@ -84,6 +113,34 @@ class Duration:
 
 
 UNBOUNDED = Duration("unbounded", None)
+NO_DELAY = Duration("0s", 0)
+
+
+def together(*spans: Duration) -> Duration:
+    """The sum of spans that all have an end, in the coarsest unit that is whole.
+
+    >>> str(together(Duration.parse("1d"), Duration.parse("12h")))
+    '36h'
+    """
+    spans = tuple(span for span in spans if span.nanoseconds)
+    if len(spans) < 2:
+        return spans[0] if spans else NO_DELAY
+    whole = sum(span.nanoseconds or 0 for span in spans)
+    units = [(unit, length) for unit, length in _UNITS_NS.items() if unit != "w" and whole % length == 0]
+    unit, length = units[-1]
+    return Duration(f"{whole // length}{unit}", whole)
+
+
+def reach_of(window: Duration, aligned_to: Duration | None, offset: Duration | None) -> Duration:
+    """How far before a day the windows of its rows begin at most: a grid of several days may end one days ago.
+
+    >>> str(reach_of(Duration.parse("1d"), Duration.parse("7d"), None))
+    '7d'
+    """
+    if window.nanoseconds is None:
+        return window
+    rounded = 0 if aligned_to is None else (aligned_to.nanoseconds or 0) - _DAY_NS
+    return together(window, offset or NO_DELAY, Duration("", max(rounded, 0)))
 
 
 def finest(*units: TimeUnit | None) -> TimeUnit:

@@ -51,6 +51,8 @@ _WRITTEN: Mapping[str, str] = {
     "_parse_dtype": "type",
     "_parse_read_dtype": "type",
     "_parse_duration": "duration",
+    "_parse_delay": "duration, or 0s",
+    "_parse_grid": "divisor of a day, or whole days",
     "_resolve_count": "whole number, or a name of base.yaml",
     "_resolve_list": "list of durations, or a name of base.yaml",
     "_one_or_more": "name, or list of names",

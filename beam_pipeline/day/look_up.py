@@ -25,7 +25,7 @@ from beam_pipeline.windows.numpy_engine.bounds import BoundFinder, distinct_prob
 from daeda.operators.relation import Relation
 from daeda.operators.temporal import PointInTimeJoin
 from daeda.sql.handle import ROW, ColumnTable, Deferred, Materialised, stored_name
-from daeda.sql.statements import CREATED, ENTITY, TIME, unit_of
+from daeda.sql.statements import ENTITY, TIME, known_name, unit_of
 
 # Bytes of a probe and of the row that it sees: three numbers as they are read, and about as many while it is searched.
 _PROBE_BYTES = 64
@@ -86,9 +86,10 @@ def _in_order(resources: DayResources, operator: PointInTimeJoin, relation: Rela
     order = ordering.in_order(given.entity, times)
     entity, time = ordering.sorted_numbers(given.entity), times[order]
     put_ties_in_order(resources, operator, relation, given.columns, ordering.tied_rows(entity, time), order)
-    if operator.created is None:
+    since = known_name(operator)
+    if since is None:
         return Visible(entity, time, order, time)
-    instant = np.maximum(time, numbers(given.columns[CREATED])[order])
+    instant = np.maximum(time, numbers(given.columns[since])[order])
     by_instant = ordering.in_order(entity, instant)
     # Entities stand one after another in both orders, so none is reached by what came before it.
     newest = np.maximum.accumulate(by_instant) if len(by_instant) else by_instant

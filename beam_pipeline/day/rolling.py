@@ -64,6 +64,8 @@ def _windowed(operator: RollingAggregate) -> tuple[WindowedAggregate, ...]:
             age=aggregate.age,
             apart=aggregate.layout == "columns",
             window=aggregate.window.in_unit(unit),
+            aligned_to=None if aggregate.aligned_to is None else aggregate.aligned_to.in_unit(unit),
+            offset=0 if aggregate.offset is None else aggregate.offset.in_unit(unit) or 0,
             max_length=aggregate.max_length,
             newest_first=aggregate.order == "newest_first",
             per_spine_unit=unit.value // operator.left_time.resolution.value,

@@ -26,7 +26,7 @@ from daeda.operators.relation import Relation
 from daeda.operators.temporal import RollingAggregate
 from daeda.sql import statements, unordered
 from daeda.sql.handle import Deferred, quoted_name
-from daeda.sql.statements import CREATED, ENTITY, TIME, ProbingOperator
+from daeda.sql.statements import CREATED, ENTITY, TIME, USABLE, ProbingOperator
 
 # The part of the engine's memory that a whole history may take. As much again is needed to put it in order.
 HISTORY_SHARE = 0.25
@@ -134,7 +134,8 @@ class _HistoryInMemory:
         if max(np.diff(cuts), default=0) > max(fitting, 1):
             return None
         columns = {name: combined(given.columns[name]) for name in statements.history_values(operator)}
-        known = numbers(given.columns[CREATED])[rows] if operator.created is not None else None
+        name = statements.known_name(operator)
+        known = None if name is None else numbers(given.columns[name])[rows]
         return cls(columns, rows, entity, time, known, cuts)
 
     def chunks(self) -> Iterator[History]:
@@ -207,9 +208,10 @@ def _too_large(request: HistoryRequest, entity: int, rows: int, size: int) -> st
 
 
 def _history(table: pa.Table) -> History:
-    names = [name for name in table.column_names if name not in (ENTITY, TIME, CREATED)]
+    names = [name for name in table.column_names if name not in (ENTITY, TIME, CREATED, USABLE)]
     columns: Mapping[str, pa.Array] = {name: combined(table.column(name)) for name in names}
-    known = numbers(table.column(CREATED)) if CREATED in table.column_names else None
+    since = next((name for name in (USABLE, CREATED) if name in table.column_names), None)
+    known = None if since is None else numbers(table.column(since))
     return History(numbers(table.column(ENTITY)), numbers(table.column(TIME)), columns, known)
 
 

@@ -38,8 +38,8 @@ _MOST_SPAN = 1 << 22
 class Rows:
     """History rows of the day's entities, in any order: their `indices` in `columns`, None if they are all rows.
 
-    `columns` has TIME, CREATED where there is one, and what is aggregated or orders tied rows. `entity` is the number
-    of each row's entity. `nbytes` is what everything takes.
+    `columns` has TIME, CREATED and USABLE where there are any, and what is aggregated or orders tied rows. `entity` is
+    the number of each row's entity. `nbytes` is what everything takes.
     """
 
     columns: Mapping[str, pa.ChunkedArray]

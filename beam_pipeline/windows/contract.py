@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,14 @@ from daeda.aggregates import AggregateKind
 from daeda.errors import DayError
 
 Int64s = npt.NDArray[np.int64]
+
+
+class Extent(NamedTuple):
+    """Where a window lies: it ends at its probe, rounded down to a whole `aligned_to`, then moved back by `offset`."""
+
+    length: int | None
+    aligned_to: int | None = None
+    offset: int = 0
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,8 @@ class WindowedAggregate:
         columns: of a sequence: columns of the history.
         age: of a sequence: name of the field with the age of the row, which comes last.
         apart: whether it is a list of the one field that there is, and not of structs.
+        aligned_to: what the end of the window is rounded down to, None for nothing.
+        offset: how far the end of the window is moved back.
     """
 
     name: str
@@ -42,22 +53,30 @@ class WindowedAggregate:
     columns: tuple[str, ...] = ()
     age: str | None = None
     apart: bool = False
+    aligned_to: int | None = None
+    offset: int = 0
 
     @property
     def reads(self) -> tuple[str, ...]:
         """Columns of the history that it is computed of."""
         return self.columns or (() if self.column is None else (self.column,))
 
+    @property
+    def extent(self) -> Extent:
+        """Where its window lies; aggregates that share it share the search for its rows."""
+        return Extent(self.window, self.aligned_to, self.offset)
+
 
 @dataclass(frozen=True)
 class History:
-    """One chunk of history: whole entities, sorted by (entity, time, known, tie order), the newest last.
+    """One chunk of history: whole entities, sorted by (entity, time, created, tie order), the newest last.
 
     Attributes:
         entity: int64 codes, non-decreasing.
         time: int64, in the unit of the windows.
         columns: Arrow arrays of the same length, of any type that DuckDB gives; NULLs are possible.
-        known: int64, when each row became known, in the unit of the times; None if that was at once.
+        known: int64, behind when each row counts, in the unit of the times: it is known, or can be used; None if that
+            is at once.
     """
 
     entity: Int64s

@@ -76,8 +76,8 @@ class FeatureView(Strict):
     def _check_time(self) -> None:
         source = self.source
         if source.timestamp_field is None:
-            if source.created_field or source.timestamp_unit or self.ttl:
-                raise ValueError("created_field, timestamp_unit and ttl need a source.timestamp_field")
+            if source.created_field or source.timestamp_unit or self.ttl or source.available:
+                raise ValueError("created_field, timestamp_unit, available and ttl need a source.timestamp_field")
             return
         for name in filter(None, (source.timestamp_field, source.created_field)):
             dtype = self.dtype(name)

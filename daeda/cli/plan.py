@@ -19,6 +19,7 @@ from daeda.flags.table import OUTPUT, PROJECT, STORES
 from daeda.operators.dag import Dag
 from daeda.planning.days import DayPlan, chosen_days, plan_enriched, plan_skeleton
 from daeda.planning.emptiness import block_empty_range, wrong_units
+from daeda.planning.explain import availability
 from daeda.planning.exports import exported
 from daeda.planning.preflight import block_refused
 from daeda.planning.sources import Sources, find_sources
@@ -98,5 +99,5 @@ def plan(arguments: argparse.Namespace) -> int:
     with contextlib.ExitStack() as exports:
         planned = make_plan(arguments, exports, checked=True)
         warn(*warnings_of(planned.project, planned.dag), *wrong_units(planned.project, planned.sources))
-        print_plan(HarmlessConsole(), planned.plans, planned.paths)
+        print_plan(HarmlessConsole(), planned.plans, planned.paths, availability(planned.dag))
     return 0

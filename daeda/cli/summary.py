@@ -66,9 +66,12 @@ def print_run(layout: Layout, plans: Mapping[Dataset, Sequence[DayPlan]]) -> Non
 
 
 def print_plan(
-    console: HarmlessConsole, plans: Mapping[Dataset, Sequence[DayPlan]], sources: Sequence[tuple[str, Path | str]]
+    console: HarmlessConsole,
+    plans: Mapping[Dataset, Sequence[DayPlan]],
+    sources: Sequence[tuple[str, Path | str]],
+    availability: Sequence[str] = (),
 ) -> None:
-    """A row per day and the reasons; then which days look back beyond a view's first partition."""
+    """A row per day and the reasons; then which days look back beyond a view's first partition, and what is late."""
     table = Table(title="plan", title_justify="left")
     table.add_column("day")
     for dataset in plans:
@@ -90,6 +93,8 @@ def print_plan(
         console.print(f"{sentence}: the windows of {shortened(cut, 3)} hold less than they could", soft_wrap=True)
     if any(plan.lacks_partitions for plan in days):
         console.print(f"missing partitions: {MISSING_ADVICE}", soft_wrap=True)
+    for sentence in availability:
+        console.print(sentence, soft_wrap=True)
     for view, path in sources:
         console.print(f"{view}: {path}", soft_wrap=True)
 

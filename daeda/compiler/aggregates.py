@@ -31,6 +31,8 @@ def take_aggregate(resolved: Resolved, wanted: str) -> tuple[AggregationSpec, DT
                     age=spec.age if not apart or spec.age == output.field else None,
                     layout="columns" if apart else None,
                     window=output.window,
+                    aligned_to=spec.aligned_to,
+                    offset=spec.offset,
                     max_length=spec.max_length,
                     order=spec.order,
                 )

@@ -25,6 +25,7 @@ from daeda.operators.relational import Filter, Join, Project, ProjectColumn, Sca
 from daeda.operators.temporal import Aggregate, PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform, StoreRef
 from daeda.settings.aggregations import AggregationSpec
+from daeda.settings.availability import Available
 from daeda.sql.expression import columns_of, parse_expression, parse_having
 from daeda.sql.literal import exact
 
@@ -192,8 +193,8 @@ def _look_up(
     right_time = _instant(view, view.source.timestamp_field)
     operators.append(PointInTimeJoin(
         name=_label(operators, f"pit_{label}"), inputs=inputs, output=output, keys=view.keys, left_time=left_time,
-        right_time=right_time, created=_created(view), ttl=view.ttl, allow_exact=view.allow_exact, columns=columns,
-        tie_order=ties,
+        right_time=right_time, created=_created(view), available=view.source.available, ttl=view.ttl,
+        allow_exact=view.allow_exact, columns=columns, tie_order=ties,
     ))  # fmt: skip
 
 
@@ -222,12 +223,16 @@ HistoryGroup = tuple[AggregationSpec, tuple[Aggregate, ...]]
 
 
 def _history_groups(resolved: Resolved) -> list[HistoryGroup]:
-    """Aggregates that share one scan and one sort: same view, entity, attributes and `where`."""
+    """Aggregates that share one scan and one sort: same view, entity, attributes, `where`, and what can be used."""
     groups: dict[tuple[object, ...], tuple[AggregationSpec, list[Aggregate]]] = {}
     for spec, aggregate in resolved.aggregations.values():
-        key = (spec.history.view, spec.entity, spec.history.attributes, spec.where)
+        key = (spec.history.view, spec.entity, spec.history.attributes, spec.where, _available(resolved, spec))
         groups.setdefault(key, (spec, []))[1].append(aggregate)
     return [(spec, tuple(aggregates)) for spec, aggregates in groups.values()]
+
+
+def _available(resolved: Resolved, spec: AggregationSpec) -> Available | None:
+    return spec.available_in(resolved.project.views[spec.history.view].source.available)
 
 
 def _free_name(wanted: str, operators: list[Operator]) -> str:
@@ -256,8 +261,8 @@ def _add_rolling(resolved: Resolved, group: HistoryGroup, left: str, operators: 
             ordered |= set(resolved.project.views[other].keys)
     ties = tie_prefix(view, keys, ordered)
     scan_name = name if spec.where is None and not attributes else f"{name}_rows"
-    windows = [aggregate.window for aggregate in aggregates]
-    lookback = max(windows, key=lambda window: inf if window.nanoseconds is None else window.nanoseconds)
+    reaches = [aggregate.reach for aggregate in aggregates]
+    lookback = max(reaches, key=lambda reach: inf if reach.nanoseconds is None else reach.nanoseconds)
     right = _scan(operators, view, scan_name, ({*keys, *ties, *read} & fields) | joined, lookback)
     if spec.where is not None:
         scanned, right = right, _output(operators, name if not attributes else f"{name}_kept")
@@ -275,6 +280,7 @@ def _add_rolling(resolved: Resolved, group: HistoryGroup, left: str, operators: 
         left_time=_instant(resolved.spine, resolved.spine_time()),
         history_time=_instant(view, cast(str, view.source.timestamp_field)),
         created=_created(view),
+        available=_available(resolved, spec),
         tie_order=ties,
         aggregates=aggregates,
         compute=resolved.project.runtime.compute.engine,

@@ -8,17 +8,19 @@ from pydantic import Field, model_validator
 
 from daeda.aggregates import KINDS, AggregateKind, check_parameters, check_sequence, item_of_sequence, output_type
 from daeda.dtypes import DType
+from daeda.durations import Duration, reach_of
 from daeda.errors import ConfigError
-from daeda.operators.operator import Instant, OperatorModel, Target, nullable, same_keys
+from daeda.operators.operator import Instant, OperatorModel, Target, is_none, nullable, same_keys
 from daeda.operators.relation import Column, Relation
-from daeda.settings.kinds import Name, Span, Strict
+from daeda.settings.availability import Available
+from daeda.settings.kinds import Delay, Grid, Name, Span, Strict
 
 
 class PointInTimeJoin(OperatorModel):
     """As-of join: for each left row, the newest right row of its keys that was known before it.
 
     "Newest" is the greatest right time strictly before the left time (`allow_exact` admits equality), then the greatest
-    `created`, then the greatest of `tie_order`. A row older than `ttl` counts as none.
+    `created`, then the greatest of `tie_order`. A row older than `ttl` counts as none, and one that is not `available`.
     """
 
     targets: ClassVar[frozenset[Target]] = frozenset({Target("beam", "sql")})
@@ -29,6 +31,11 @@ class PointInTimeJoin(OperatorModel):
     right_time: Instant = Field(description="Time of the right row, before the left one.")
     created: Instant | None = Field(
         default=None, description="When a right row became known, before the left time too."
+    )
+    available: Available | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="When a right row that is known can be used, before the left time too.",
     )
     ttl: Span | None = Field(default=None, description="Greatest age of a right row.")
     allow_exact: bool = Field(default=False, description="Whether a right row of exactly the left time counts.")
@@ -57,8 +64,9 @@ def _is_absent(value: object) -> bool:
 
 
 class Aggregate(Strict):
-    """One output column of a RollingAggregate over the window `[t - window, t)`.
+    """One output column of a RollingAggregate over the window `[e - window, e)`.
 
+    Its end `e` is t, rounded down to a whole number of `aligned_to` and then moved back by `offset`.
     A sequence is a list of structs of `columns`, with `age` as the last field. With the layout `columns` it is the list
     of one of them, either of one column or of the age.
     """
@@ -78,6 +86,12 @@ class Aggregate(Strict):
         default=None, exclude_if=_is_absent, description="Of a sequence: columns for the list of its one field."
     )
     window: Span = Field(description="How far it looks back.")
+    aligned_to: Grid | None = Field(
+        default=None, exclude_if=is_none, description="What its end is rounded down to, in UTC from 1970 on."
+    )
+    offset: Delay | None = Field(
+        default=None, exclude_if=is_none, description="How far its end is moved back, behind any rounding."
+    )
     max_length: int | None = Field(default=None, ge=1, description="Most items of a list, the newest.")
     order: Literal["newest_first", "oldest_first"] = Field(
         default="newest_first", description="Order of the finished list."
@@ -97,6 +111,11 @@ class Aggregate(Strict):
     def reads(self) -> tuple[str, ...]:
         """Columns of the history that are aggregated."""
         return self.columns or (() if self.column is None else (self.column,))
+
+    @property
+    def reach(self) -> Duration:
+        """How far before a day its windows begin at most."""
+        return reach_of(self.window, self.aligned_to, self.offset)
 
     def output(self, history: Relation) -> Column:
         """The column that it makes; raises ConfigError when the history's column has no such aggregate."""
@@ -122,7 +141,8 @@ def _sequence(aggregate: Aggregate, history: Relation) -> DType:
 class RollingAggregate(OperatorModel):
     """Aggregates of the history of an entity, one column each, all over one scan and one sort of the history.
 
-    A window `[t - W, t)` is one of `history_time`; with `created`, a row of it counts only if it was known before t.
+    A window `[e - W, e)`, which mostly ends at e = t, is one of `history_time`; with `created`, a row of it counts only
+    if it was known before t, and with `available`, if it could be used by then.
     Of rows at one time the newest is the one with the greatest `created`, then with the greatest of `tie_order`.
     """
 
@@ -134,6 +154,11 @@ class RollingAggregate(OperatorModel):
     history_time: Instant = Field(description="Time of a row of the history, before the left one.")
     created: Instant | None = Field(
         default=None, description="When a row of the history became known, before the left time too."
+    )
+    available: Available | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="When a row of the history that is known can be used, before the left time too.",
     )
     tie_order: tuple[Name, ...] = Field(
         default=(), description="Columns that order rows of one time, the greatest first."

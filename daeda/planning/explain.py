@@ -12,6 +12,7 @@ from daeda.operators.temporal import Aggregate, PointInTimeJoin, RollingAggregat
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
 from daeda.process.printable import harmless
 from daeda.settings.sampling import Sample
+from daeda.sql.statements import times_of
 
 # More columns than this are counted in a box and not listed.
 _MOST_LISTED = 9
@@ -54,7 +55,7 @@ def _details(operator: Operator) -> list[str]:
             return _point_in_time(operator)
         case RollingAggregate():
             ties = f"; ties by {', '.join(operator.tie_order)}, greater first" if operator.tie_order else ""
-            known = f" and known by {operator.created.column} before it too" if operator.created else ""
+            known = _known_before(operator)
             before = f"before {operator.left_time.column}{known}"
             per = f"per {', '.join(operator.keys)}, {before}, on {operator.compute}{ties}"
             return [per, *(_aggregate(aggregate) for aggregate in operator.aggregates)]
@@ -73,6 +74,27 @@ def _details(operator: Operator) -> list[str]:
             return [f"writes {operator.dataset}{checked}"]
         case _:
             assert_never(operator)
+
+
+def _known_before(operator: RollingAggregate) -> str:
+    if operator.available is not None:
+        return f" and available before it too, from {_usable(operator)}"
+    return f" and known by {operator.created.column} before it too" if operator.created else ""
+
+
+def _usable(operator: PointInTimeJoin | RollingAggregate) -> str:
+    """From when on a row can be used."""
+    assert operator.available is not None
+    return operator.available.told(times_of(operator)[-1].column)
+
+
+def availability(dag: Dag) -> list[str]:
+    """A sentence for each operator that uses rows later than they are known."""
+    return [
+        f"{operator.name}: rows of {operator.inputs[1]} count from {_usable(operator)}"
+        for operator in dag.operators
+        if isinstance(operator, PointInTimeJoin | RollingAggregate) and operator.available is not None
+    ]
 
 
 def _scan(operator: Scan) -> list[str]:
@@ -124,6 +146,8 @@ def _project(operator: Project) -> list[str]:
 def _point_in_time(operator: PointInTimeJoin) -> list[str]:
     sign = "<=" if operator.allow_exact else "<"
     known = f", {operator.created.column} {sign} it too" if operator.created else ""
+    if operator.available is not None:
+        known = f", {_usable(operator)} {sign} it too"
     old = f", at most {operator.ttl} old" if operator.ttl else ""
     ties = f"; ties by {', '.join(operator.tie_order)}, greater first" if operator.tie_order else ""
     return [
@@ -137,7 +161,14 @@ def _aggregate(aggregate: Aggregate) -> str:
     held = [*aggregate.reads, *([f"age as {aggregate.age}"] if aggregate.age else [])]
     of = f"({', '.join(held)})" if held else ""
     length = f", at most {aggregate.max_length}, {aggregate.order.replace('_', ' ')}" if aggregate.max_length else ""
-    return f"{aggregate.name} = {aggregate.kind}{of} over {aggregate.window}{length}"
+    return f"{aggregate.name} = {aggregate.kind}{of} over {aggregate.window}{_end(aggregate)}{length}"
+
+
+def _end(aggregate: Aggregate) -> str:
+    """Where a window ends that does not end at its row."""
+    aligned = f" to the last whole {aggregate.aligned_to}" if aggregate.aligned_to is not None else ""
+    moved = f", {aggregate.offset} earlier" if aggregate.offset is not None else ""
+    return aligned + moved
 
 
 def mermaid(dag: Dag) -> str:

@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from daeda.aggregates import LIST_KINDS, AggregateKind, SequenceLayout, check_parameters, check_sequence
 from daeda.durations import Duration
-from daeda.settings.kinds import Count, ImportPath, Name, Names, PathText, ReadType, Span, Spans, Strict
+from daeda.settings.availability import Available
+from daeda.settings.kinds import Count, Delay, Grid, ImportPath, Name, Names, PathText, ReadType, Span, Spans, Strict
 
 
 class History(Strict):
@@ -61,6 +62,17 @@ class AggregationSpec(Strict):
         description="Of a sequence: struct, one list of structs; or columns, a list for each column, like "
         "name_7d_column, which are aligned. struct where it is not written.",
     )
+    available: Available | None = Field(
+        default=None,
+        description="When a row of the history can be used, in place of what its view says; null for as soon as known.",
+    )
+    aligned_to: Grid | None = Field(
+        default=None,
+        description="What the end of the window is rounded down to, in UTC: a divisor of a day like 1h, or whole days.",
+    )
+    offset: Delay | None = Field(
+        default=None, description="How far back the window is moved, like 7d, behind any rounding."
+    )
     max_length: Count | None = Field(
         default=None,
         description="Most items of a list, the newest; a number or a name of base.yaml. List kinds need it.",
@@ -80,6 +92,10 @@ class AggregationSpec(Strict):
         if self.kind not in LIST_KINDS and self.order != "newest_first":
             raise ValueError(f"'order' belongs to list kinds and not to '{self.kind}': remove it")
         return self
+
+    def available_in(self, of_view: Available | None) -> Available | None:
+        """When a row of the history can be used: what the view says, unless the spec says another thing, or null."""
+        return self.available if "available" in self.model_fields_set else of_view
 
     @property
     def outputs(self) -> tuple[Output, ...]:

@@ -152,6 +152,14 @@ def _parse_duration(value: object) -> Duration:
     return value if isinstance(value, Duration) else Duration.parse(value)
 
 
+def _parse_delay(value: object) -> Duration:
+    return value if isinstance(value, Duration) else Duration.parse_delay(value)
+
+
+def _parse_grid(value: object) -> Duration:
+    return Duration.parse_grid(value)
+
+
 def _resolve_count(value: object, info: ValidationInfo) -> object:
     if isinstance(value, str) and isinstance(info.context, Dimensions):
         value = info.context.resolve(value)
@@ -180,6 +188,8 @@ Type = Annotated[DType, BeforeValidator(_parse_dtype), PlainSerializer(str)]
 # What files are read as, and what functions return: no structs.
 ReadType = Annotated[DType, BeforeValidator(_parse_read_dtype), PlainSerializer(str)]
 Span = Annotated[Duration, BeforeValidator(_parse_duration), PlainSerializer(str)]
+Delay = Annotated[Duration, BeforeValidator(_parse_delay), PlainSerializer(str)]
+Grid = Annotated[Duration, BeforeValidator(_parse_grid), PlainSerializer(str)]
 Count = Annotated[int, BeforeValidator(_resolve_count)]
 Spans = Annotated[tuple[Span, ...], BeforeValidator(_resolve_list)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(_one_or_more)]

@@ -16,6 +16,7 @@ from daeda.operators.relation import Relation
 from daeda.operators.relational import Join
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform
+from daeda.sql.availability import usable_from
 from daeda.sql.expression import type_in_duckdb
 from daeda.sql.handle import ROW, ColumnTable, Deferred, Materialised, column, named, selected, stored_name, table
 from daeda.sql.order import ordered_column, sort_key
@@ -25,6 +26,8 @@ from daeda.sql.template import once_per_template
 # Columns that daeda makes while it works; names of users cannot begin like this.
 TIME = "__time"
 CREATED = "__created"
+# When a row can be used, where that is not when it is known.
+USABLE = "__usable"
 VISIBLE = "__visible"
 RANK = "__rank"
 ENTITY = "__entity"
@@ -121,19 +124,43 @@ def _visible_rows(operator: PointInTimeJoin, right: Deferred, unit: TimeUnit) ->
     time = exp.alias_(moment, TIME, quoted=True)
     rows = exp.select(*(column(name) for name in names), time).from_(right.tree().subquery("h"))
     rows = rows.where(exp.and_(*(is_known(column(name)) for name in known)))
-    if operator.created is None:
+    known_from = instants_known(operator, relation, unit)
+    if not known_from:
         rows = rows.select(exp.alias_(moment.copy(), VISIBLE, quoted=True))
         partition = [column(key) for key in (*operator.keys, TIME)]
         ties = [(name, relation.column(name).dtype) for name in (*held_instants(operator), *operator.tie_order)]
         newest = [ordered_column(name, dtype, greatest_first=True) for name, dtype in ties]
         return _first_per(rows, partition, newest)
-    known_from = instant_of(relation, operator.created, unit, endless=True)
-    rows = rows.select(exp.alias_(known_from, CREATED, quoted=True))
+    rows = rows.select(*(exp.alias_(instant, name, quoted=True) for name, instant in known_from.items()))
+    last = list(known_from)[-1]
     rows = exp.select(
-        "*", exp.alias_(exp.Greatest(this=column(TIME), expressions=[column(CREATED)]), VISIBLE, quoted=True)
+        "*", exp.alias_(exp.Greatest(this=column(TIME), expressions=[column(last)]), VISIBLE, quoted=True)
     ).from_(rows.subquery("h1"))
     order = [(name, _order_type(name, relation)) for name in (TIME, *tie_names(operator))]
     return _winners(rows, [column(key) for key in operator.keys], order)
+
+
+def instants_known(
+    operator: ProbingOperator, relation: Relation, unit: TimeUnit, table: str | None = None
+) -> dict[str, exp.Expr]:
+    """When a right row became known, CREATED, and when it can be used, USABLE: what is declared. The last one counts.
+
+    A row that is known by its time alone has neither.
+    """
+    instants = {}
+    if operator.created is not None:
+        instants[CREATED] = instant_of(relation, operator.created, unit, table, endless=True)
+    if operator.available is not None:
+        known = instant_of(relation, times_of(operator)[-1], unit, table, endless=True)
+        instants[USABLE] = usable_from(known, operator.available, unit)
+    return instants
+
+
+def known_name(operator: ProbingOperator) -> str | None:
+    """The column of `rows_with_instants` that says from when on a row counts; None where its time does."""
+    if operator.available is not None:
+        return USABLE
+    return None if operator.created is None else CREATED
 
 
 def _first_per(rows: exp.Select, partition: list[exp.Column], newest: list[exp.Ordered]) -> exp.Select:
@@ -199,7 +226,9 @@ def _unless_too_old(operator: PointInTimeJoin, name: str, unit: TimeUnit) -> exp
 def unit_of(operator: ProbingOperator) -> TimeUnit:
     """The resolution in which times and windows are compared."""
     times = (operator.left_time, *times_of(operator))
-    return finest(*(time.resolution for time in times), *(span.unit for span in spans_of(operator)))
+    available = None if operator.available is None else operator.available.unit
+    lengths = (length.unit for length in _lengths_of(operator))
+    return finest(*(time.resolution for time in times), *lengths, available)
 
 
 def times_of(operator: ProbingOperator) -> tuple[Instant, ...]:
@@ -211,8 +240,16 @@ def times_of(operator: ProbingOperator) -> tuple[Instant, ...]:
 def spans_of(operator: ProbingOperator) -> tuple[Duration, ...]:
     """How far it looks back, for each of its columns or for all."""
     if isinstance(operator, RollingAggregate):
-        return tuple(aggregate.window for aggregate in operator.aggregates)
+        return tuple(aggregate.reach for aggregate in operator.aggregates)
     return (operator.ttl or UNBOUNDED,)
+
+
+def _lengths_of(operator: ProbingOperator) -> tuple[Duration, ...]:
+    """Everything that its times are compared by, as it is written."""
+    if isinstance(operator, RollingAggregate):
+        lengths = ((one.window, one.aligned_to, one.offset) for one in operator.aggregates)
+        return tuple(length for several in lengths for length in several if length is not None)
+    return spans_of(operator)
 
 
 @dataclass(frozen=True)
@@ -295,19 +332,20 @@ def history_rows(operator: ProbingOperator, right: Deferred, entities: str, name
 def rows_with_instants(
     operator: ProbingOperator, right: Deferred, first: tuple[exp.Column, ...], names: tuple[str, ...]
 ) -> exp.Select:
-    """The columns `first`, time, `created` and the columns `names` of the history rows that have both instants."""
-    relation, unit = right.relation, unit_of(operator)
-    instants = dict(zip((TIME, CREATED), times_of(operator), strict=False))
+    """The columns `first`, time, `created`, when it can be used, and the columns `names` of the history rows.
+
+    Rows that lack a time, or were never known, are left out.
+    """
+    relation, unit, times = right.relation, unit_of(operator), times_of(operator)
+    instants = {TIME: instant_of(relation, times[0], unit, "h", endless=True)}
+    instants |= instants_known(operator, relation, unit, "h")
     query = exp.select(
         *first,
-        *(
-            exp.alias_(instant_of(relation, instant, unit, "h", endless=True), name, quoted=True)
-            for name, instant in instants.items()
-        ),
+        *(exp.alias_(instant, name, quoted=True) for name, instant in instants.items()),
         *(column(name, "h") for name in names),
     )
     query = query.from_(right.tree().subquery("h"))
-    return query.where(exp.and_(*(is_known(column(instant.column, "h")) for instant in instants.values())))
+    return query.where(exp.and_(*(is_known(column(time.column, "h")) for time in times)))
 
 
 @once_per_template

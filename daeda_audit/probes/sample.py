@@ -16,12 +16,15 @@ from dataclasses import dataclass
 from daeda.catalog.project import Project
 from daeda.catalog.view import FeatureView
 from daeda.durations import Duration
+from daeda.settings.availability import Available
 from daeda_audit.declared import Declared, FromHistory, FromView, spine_view
 from daeda_audit.instants import PER_DAY, day_of
 from daeda_audit.published.days import PublishedDay
 from daeda_audit.raw.rows import TimeRange, choose
 from daeda_audit.raw.view import Key, RawView, RawViews, Row, key_of
+from daeda_audit.rules.available import usable_from
 from daeda_audit.rules.history import entity_keys
+from daeda_audit.rules.reach import reach
 from daeda_audit.values import order_key
 
 # Of a large day, how many rows are looked at for boundaries and long histories.
@@ -145,12 +148,26 @@ def _boundaries_and_histories(sampled_day: DayToSample, candidates: Sequence[int
 
 
 @dataclass(frozen=True)
+class Look:
+    """From where to where a row looks back, in nanoseconds: over `length`, to its time rounded down and moved back."""
+
+    length: int | None
+    grid: int = 1
+    moved: int = 0
+    available: Available | None = None
+
+    def end(self, now: int) -> int:
+        """The first instant that a row at `now` does not look at."""
+        return now // self.grid * self.grid - self.moved
+
+
+@dataclass(frozen=True)
 class Source:
-    """Rows of one view by one key, and the spans (nanoseconds) after which they stop to count."""
+    """Rows of one view by one key, and how it is looked back on."""
 
     view: FeatureView
     keys: tuple[str, ...]
-    spans: tuple[int, ...]
+    looks: tuple[Look, ...]
     longest: Duration | None
 
 
@@ -168,24 +185,25 @@ _NO_ROWS: tuple[Sequence[int], Sequence[int | None]] = ((), ())
 def timed_sources(project: Project, declared: Sequence[Declared]) -> list[Source]:
     """The sources of the contract that look back from the spine row by fields that it has itself."""
     fields = {field.name for field in spine_view(project).fields}
-    spans: dict[tuple[str, tuple[str, ...]], list[Duration | None]] = {}
+    looks: dict[tuple[str, tuple[str, ...]], dict[Look, Duration | None]] = {}
     for column in declared:
         match column.maker:
             case FromView(view=view, latest=False) if view.source.timestamp_field is not None:
-                spans.setdefault((view.name, view.keys), []).append(view.ttl)
+                length = None if view.ttl is None else view.ttl.nanoseconds
+                look = Look(length, available=view.source.available)
+                looks.setdefault((view.name, view.keys), {})[look] = view.ttl
             case FromHistory(spec=spec, window=window):
-                spans.setdefault((spec.history.view, entity_keys(spec)), []).append(window)
+                grid, moved = (None if one is None else one.nanoseconds for one in (spec.aligned_to, spec.offset))
+                available = spec.available_in(project.views[spec.history.view].source.available)
+                look = Look(window.nanoseconds, grid or 1, moved or 0, available)
+                looks.setdefault((spec.history.view, entity_keys(spec)), {})[look] = reach(spec, window)
     sources = []
-    for (name, keys), durations in spans.items():
+    for (name, keys), reaches in looks.items():
         view = project.views[name]
         if set(keys) <= fields and set(keys) <= {field.name for field in view.fields}:
-            lengths = [
-                duration.nanoseconds
-                for duration in durations
-                if duration is not None and duration.nanoseconds is not None
-            ]
-            longest = None if len(lengths) < len(durations) else max(filter(None, durations), key=_length)
-            sources.append(Source(view, keys, tuple(dict.fromkeys(lengths)), longest))
+            ends = [duration for duration in reaches.values() if duration is not None and duration.nanoseconds]
+            longest = None if len(ends) < len(reaches) else max(ends, key=_length)
+            sources.append(Source(view, keys, tuple(reaches), longest))
     return sources
 
 
@@ -194,7 +212,7 @@ def _length(duration: Duration) -> int:
 
 
 def load_times(raw: RawView, source: Source, day: dt.date, keys: Iterable[Key | None]) -> Times:
-    """The times of the rows of some keys, as far back as the spans of the source and a day, and an hour ahead."""
+    """The times of the rows of some keys, as far back as the looks of the source and a day, and an hour ahead."""
     wanted = {key for key in keys if key is not None}
     begin = day_of(day).number * PER_DAY
     length = None if source.longest is None else source.longest.nanoseconds
@@ -221,13 +239,32 @@ def boundaries_of(source: Source, times: Times, key: Key | None, now: int) -> It
         yield "a row within the hour after"
     if first > 1 and instants[first - 1] == instants[first - 2]:
         yield "the newest rows tie"
-    for span in source.spans:
-        begin = bisect_left(instants, now - span)
-        if begin < len(instants) and instants[begin] == now - span:
-            yield "a row where its window begins"
-        if bisect_left(instants, now - span - _SECOND) < begin:
-            yield "a row in the second before its window"
-        elif bisect_left(instants, now - span - PER_DAY) < begin:
-            yield "a row in the day before its window"
+    for look in source.looks:
+        yield from _borders_of(look, instants, now)
+        if look.available is not None:
+            recent = slice(max(0, first - _RECENT), first)
+            known = created[recent] if times.late else instants[recent]
+            usable = [usable_from(look.available, then) for then in known if then is not None]
+            if any(then >= now for then in usable):
+                yield "a row that was available only later"
+            if now in usable:
+                yield "a row that was available at its own time"
     if times.late and any(known is None or known >= now for known in created[max(0, first - _RECENT) : first]):
         yield "a row that became known only later"
+
+
+def _borders_of(look: Look, instants: Sequence[int], now: int) -> Iterator[str]:
+    """The boundaries of one window or ttl among the sorted times of a key."""
+    end = look.end(now)
+    if end != now and bisect_left(instants, end) < bisect_left(instants, now):
+        yield "a row behind its window"
+    if look.length is None:
+        return
+    since = end - look.length
+    begin = bisect_left(instants, since)
+    if begin < len(instants) and instants[begin] == since:
+        yield "a row where its window begins"
+    if bisect_left(instants, since - _SECOND) < begin:
+        yield "a row in the second before its window"
+    elif bisect_left(instants, since - PER_DAY) < begin:
+        yield "a row in the day before its window"

@@ -18,6 +18,7 @@ from daeda_audit.instants import PER_DAY
 from daeda_audit.raw.rows import TimeRange, choose
 from daeda_audit.raw.view import Key, RawView, RawViews, Row, by_key, key_of
 from daeda_audit.rules.look_up import look_up, nearest, shown_columns
+from daeda_audit.rules.reach import begin_and_end, reach
 from daeda_audit.rules.visible import Evidence, newest_first, unseen_by_window
 
 
@@ -36,7 +37,7 @@ class History:
         hidden: list[tuple[str, Row]] = []
         empty: list[Row] = []
         for past in self._of(row):
-            reason = unseen_by_window(self.raw, past, now, maker.window)
+            reason = unseen_by_window(self.raw, past, now, maker.spec, maker.window)
             if reason is None and maker.spec.column is not None and past[maker.spec.column] is None:
                 empty.append(past)
             elif reason is None:
@@ -44,7 +45,7 @@ class History:
             else:
                 hidden.append((reason, past))
         dropped = self.dropped.get(key_of(row, self.keys) or (), ())
-        inside = [past for past in dropped if unseen_by_window(self.raw, past, now, maker.window) is None]
+        inside = [past for past in dropped if unseen_by_window(self.raw, past, now, maker.spec, maker.window) is None]
         left_out = [("'where' is not true", past) for past in inside]
         left_out += [(f"its '{maker.spec.column}' is NULL", past) for past in empty]
         left_out.sort(key=lambda reason_and_row: self.raw.instant(reason_and_row[1]) or 0, reverse=True)
@@ -72,9 +73,9 @@ def load_history(raws: RawViews, maker: FromHistory, now: int, window: Duration,
     names = [field.name for field in raw.view.fields]
     # An entity whose key is an attribute is known only when the attribute is.
     own = set(keys) <= set(names)
-    begin = None if window.nanoseconds is None else now - window.nanoseconds
+    begin, _ = begin_and_end(spec, window, now)
     span = TimeRange(None if begin is None else begin - PER_DAY, now + PER_DAY)
-    files = raw.files_for((now, now + PER_DAY), window) if wanted else ()
+    files = raw.files_for((now, now + PER_DAY), reach(spec, window)) if wanted else ()
     rows = choose(raw, files, span, keys if own else (), wanted).dicts(names)
     kept, dropped = _chosen(rows, maker.where)
     attributes = []

@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from daeda.errors import InputError
 from daeda_audit.raw.rows import Rows, TimeRange, choose
 from daeda_audit.raw.view import Key, RawView
+from daeda_audit.rules.available import usable_from
 from daeda_audit.values import shown
 
 # The key of an asking row, None where it has a NULL, and its time in nanoseconds.
@@ -25,21 +26,25 @@ class Newest:
         self.rows = rows
         self._ttl = None if view.ttl is None else view.ttl.nanoseconds
         self._exact = view.allow_exact
+        known, available = rows.created, view.source.available
+        if available is not None:
+            known = [usable_from(available, then) for then in (rows.instants if known is None else known)]
+        self._known = known
         self._groups = rows.by_key(view.keys, range(rows.number), wanted)
         rows.put_in_order(self._groups.values(), view.keys)
         self._times = {key: [rows.instants[row] for row in group] for key, group in self._groups.items()}
 
     def seen(self, key: Key | None, now: int) -> int | None:
-        """The greatest row before `now` that is known by then and not older than the ttl."""
+        """The greatest row before `now` that is known and available by then and not older than the ttl."""
         if key is None or key not in self._groups:
             return None
-        group, times, created = self._groups[key], self._times[key], self.rows.created
+        group, times, known = self._groups[key], self._times[key], self._known
         behind = bisect_right(times, now) if self._exact else bisect_left(times, now)
         for position in range(behind - 1, -1, -1):
             if self._ttl is not None and now - times[position] > self._ttl:
                 return None
             row = group[position]
-            if created is None or created[row] < now or (self._exact and created[row] == now):
+            if known is None or known[row] < now or (self._exact and known[row] == now):
                 return row
         return None
 

@@ -41,6 +41,7 @@ from daeda_audit.rules.history import entity_keys, load_history
 from daeda_audit.rules.kinds import tolerance
 from daeda_audit.rules.look_up import look_up
 from daeda_audit.rules.newest import Asking, look_up_all
+from daeda_audit.rules.reach import reach
 from daeda_audit.rules.vectors import average, finished, load_vectors, look_up_vector
 from daeda_audit.rules.visible import Evidence
 from daeda_audit.rules.windows import Windows
@@ -202,10 +203,10 @@ class Recomputation:
         return load_history(self._raws, maker, now, maker.window, asking).explain(maker, asking, now)
 
     def _longest(self, group: tuple[object, ...]) -> Duration:
-        """The longest window over one history."""
+        """How far back the windows over one history begin at most."""
         specs = self._project.aggregations.aggregation_specs
         windows = [
-            output.window
+            reach(spec, output.window)
             for spec in specs
             if (spec.history.view, spec.entity, spec.history.attributes, spec.where) == group
             for output in spec.outputs

@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from daeda.durations import Duration
+from daeda.settings.aggregations import AggregationSpec
+from daeda.settings.availability import Available
+from daeda_audit.instants import Instant
 from daeda_audit.raw.view import RawView, Row, remaining_columns
+from daeda_audit.rules.available import usable_from
+from daeda_audit.rules.reach import begin_and_end
 from daeda_audit.values import order_key
 
 
@@ -37,29 +42,37 @@ def unseen_by_look_up(raw: RawView, row: Row, now: int) -> str | None:
         return "it is not before the row"
     if (ttl := raw.view.ttl) is not None and ttl.nanoseconds is not None and now - then > ttl.nanoseconds:
         return f"it is older than the ttl of {ttl}"
-    return _unknown_yet(raw, row, now, exact=raw.view.allow_exact)
+    return _unknown_yet(raw, row, now, raw.view.source.available, exact=raw.view.allow_exact)
 
 
-def unseen_by_window(raw: RawView, row: Row, now: int, window: Duration) -> str | None:
-    """Why a history row is outside of `[now - window, now)`, or not known by then."""
+def unseen_by_window(raw: RawView, row: Row, now: int, spec: AggregationSpec, window: Duration) -> str | None:
+    """Why a history row is outside of the window of a row at `now`, or not known by then."""
     then = raw.instant(row)
+    begin, end = begin_and_end(spec, window, now)
     if then is None:
         return "it has no timestamp"
     if then >= now:
         return "it is not before the row"
-    if window.nanoseconds is not None and then < now - window.nanoseconds:
+    if then >= end:
+        return f"it is not before the end of the window, {Instant(end)}"
+    if begin is not None and then < begin:
         return f"it is before the window of {window}"
-    return _unknown_yet(raw, row, now, exact=False)
+    return _unknown_yet(raw, row, now, spec.available_in(raw.view.source.available), exact=False)
 
 
-def _unknown_yet(raw: RawView, row: Row, now: int, *, exact: bool) -> str | None:
-    if raw.view.source.created_field is None:
-        return None
-    created = raw.created(row)
-    if created is None:
-        return "it never became known"
-    if created > now or (created == now and not exact):
-        return "it became known only later"
+def _unknown_yet(raw: RawView, row: Row, now: int, available: Available | None, *, exact: bool) -> str | None:
+    """Why a row with a time before `now` is not known by then, or not available."""
+    if raw.view.source.created_field is not None:
+        created = raw.created(row)
+        if created is None:
+            return "it never became known"
+        if created > now or (created == now and not exact):
+            return "it became known only later"
+    else:
+        created = raw.instant(row) or 0
+    usable = usable_from(available, created)
+    if available is not None and (usable > now or (usable == now and not exact)):
+        return f"it was available only later, from {Instant(usable)}"
     return None
 
 

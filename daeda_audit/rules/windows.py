@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from daeda.durations import Duration
 from daeda_audit.declared import FromHistory
 from daeda_audit.raw.rows import Rows, TimeRange, choose
 from daeda_audit.raw.view import Key, RawViews
+from daeda_audit.rules.available import usable_from
 from daeda_audit.rules.history import entity_keys
 from daeda_audit.rules.kinds import needs_order
 from daeda_audit.rules.newest import Asking, look_up_all
+from daeda_audit.rules.reach import begin_and_end
 from daeda_audit.rules.running import running
 from daeda_audit.rules.sweep import walk
 
@@ -50,7 +53,7 @@ class Windows:
             group.sort(key=self._rows.instants.__getitem__)
 
     def values(self, maker: FromHistory) -> list[Any]:
-        """For each asking row the aggregate of `[now - window, now)`."""
+        """For each asking row the aggregate of its window."""
         if needs_order(maker.spec.kind) and not self._ordered:
             self._rows.put_in_order(self._groups.values(), self._keys, self._attributes)
             self._ordered = True
@@ -62,10 +65,11 @@ class Windows:
 
     def _of_key(self, maker: FromHistory, key: Key | None, asked: Sequence[int]) -> dict[int, Any]:
         """The aggregate of one key at ascending instants."""
-        length, instants = maker.window.nanoseconds, self._rows.instants
+        instants = self._rows.instants
         group = self._groups.get(key, []) if key is not None else []
-        if length is not None:
-            group = group[bisect_left(group, asked[0] - length, key=instants.__getitem__) :]
+        begin, _ = begin_and_end(maker.spec, maker.window, asked[0])
+        if begin is not None:
+            group = group[bisect_left(group, begin, key=instants.__getitem__) :]
         values: list[Any] = [None] * len(group)
         if maker.spec.column is not None:
             column = self._rows.column(maker.spec.column)
@@ -78,8 +82,11 @@ class Windows:
         times = [instants[row] for row in group]
         created = self._rows.created
         known = times if created is None else [created[row] for row in group]
+        available = maker.spec.available_in(self._rows.raw.view.source.available)
+        known = [usable_from(available, then) for then in known]
         empty = running(maker.spec, values, times, self._unit, field=maker.field)
-        return dict(zip(asked, walk(times, known, length, asked, empty), strict=True))
+        window = partial(begin_and_end, maker.spec, maker.window)
+        return dict(zip(asked, walk(times, known, window, asked, empty), strict=True))
 
     def _items(self, maker: FromHistory, group: Sequence[int]) -> list[dict[str, Any]]:
         """What a sequence holds of each row, but for its age, which depends on who asks."""

@@ -19,7 +19,8 @@ from tests.oracle.rolling import rolling
 
 Row = dict[str, Any]
 PER_UNIT = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
-SPANS = {"ns": 1, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3_600 * 10**9, "d": 86_400 * 10**9}
+SPANS = {"ns": 1, "us": 1_000, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3_600 * 10**9, "d": 86_400 * 10**9}
+SPANS["w"] = 7 * SPANS["d"]
 EVER = 2**62
 
 
@@ -129,6 +130,7 @@ class _Project:
             left, right, keys, "(now)", "(time)", created=source.get("created_field"),
             ttl=_span(view["ttl"]) if "ttl" in view and not latest else None,
             allow_exact=view.get("allow_exact", False), columns=[name], declared=declared,
+            available=None if latest else _available(source.get("available")),
         )  # fmt: skip
         return [one[name] for one in found]
 
@@ -153,12 +155,24 @@ class _Project:
             unit=self.unit, apart=apart is not None,
             columns=[one for one in spec.get("columns", []) if apart in (None, one)],
             age=spec.get("age") if apart in (None, spec.get("age")) else None,
+            aligned_to=_span(spec["aligned_to"]) if "aligned_to" in spec else None,
+            offset=_span(spec["offset"]) if "offset" in spec else None,
+            available=_available(spec.get("available", source.get("available"))),
         )  # fmt: skip
 
 
 def _span(text: str) -> int:
     unit = text.lstrip("0123456789")
     return int(text.removesuffix(unit)) * SPANS[unit]
+
+
+def _available(written: Row | None) -> tuple[Any, ...] | None:
+    if written is None:
+        return None
+    if "after" in written:
+        return ("after", _span(written["after"]))
+    hours, minutes = map(int, written["daily_at"].split(":"))
+    return ("daily_at", hours * SPANS["h"] + minutes * SPANS["m"], SPANS["d"])
 
 
 def _listed(value: str | list[str]) -> list[str]:

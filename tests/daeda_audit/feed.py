@@ -42,6 +42,8 @@ Swap = Callable[[Operator], Operator]
 
 SPECS: dict[str, tuple[dict[str, Any], str]] = {
     "events": ({"kind": "count", "windows": ["6h", "1d"]}, "int64"),
+    "earlier": ({"kind": "count", "window": "6h", "offset": "12h"}, "int64"),
+    "hourly": ({"kind": "sum", "column": "item_id", "window": "6h", "aligned_to": "1h"}, "int64"),
     "lately": ({"kind": "any", "window": "30m"}, "bool"),
     "since_event": ({"kind": "since_last", "window": "30m"}, "int64"),
     "since_click": ({"kind": "since_last", "column": "tags", "window": "unbounded", "view": "clicks"}, "int64"),

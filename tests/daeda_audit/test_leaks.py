@@ -105,6 +105,11 @@ def longer(operator: Any) -> tuple[Any, ...]:
     )
 
 
+def ending_at_the_row(entry: str) -> Callable[[Any], tuple[Any, ...]]:
+    """Every window without `aligned_to`, or without `offset`."""
+    return lambda operator: tuple(aggregate.model_copy(update={entry: None}) for aggregate in operator.aggregates)
+
+
 def always_true(operator: Any) -> str | None:
     return None if operator.predicate is None else "TRUE"
 
@@ -121,6 +126,8 @@ OPERATORS: dict[str, tuple[Callable[[Operator], Operator], set[str]]] = {
     "windows a day too long": (
         changing(RollingAggregate, aggregates=longer), {"events_6h", "events_1d", "clicks", "lately", "since_event"}
     ),
+    "an offset forgotten": (changing(RollingAggregate, aggregates=ending_at_the_row("offset")), {"earlier"}),
+    "an alignment forgotten": (changing(RollingAggregate, aggregates=ending_at_the_row("aligned_to")), {"hourly"}),
     "where ignored": (changing(Filter, predicate=always_true), {"(rows)", "liked_items"}),
     "ties in another order": (
         changing(PointInTimeJoin, tie_order=lambda operator: operator.tie_order[::-1]), {"price", "label"}

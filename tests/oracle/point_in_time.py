@@ -1,5 +1,6 @@
 """The as-of join: for each left row, the newest right row that was known before it."""
 
+from .available import usable_from
 from .values import by_key, key_of, newest_first, remaining, scan
 
 
@@ -14,11 +15,12 @@ def point_in_time(
     allow_exact=False,
     columns=(),
     declared=(),
+    available=None,
 ):
     """For each left row, in order, a dict of `columns`: those of the right row that is chosen, or all None.
 
     `declared` are all columns of the right view in declared order. Times are datetimes or integers; `ttl` is what
-    their difference is (timedelta or integer), or None.
+    their difference is (timedelta or integer), or None; `available` is what `usable_from` takes.
     """
     rest = remaining(declared, keys, right_time, created)
     groups = {
@@ -28,14 +30,14 @@ def point_in_time(
     for left in scan(left_rows):
         chosen = dict.fromkeys(columns)
         for right in groups.get(key_of(left, keys), []):
-            if is_seen(left[left_time], right, right_time, created, ttl, allow_exact):
+            if is_seen(left[left_time], right, right_time, created, ttl, allow_exact, available):
                 chosen = {column: right[column] for column in columns}
                 break
         found.append(chosen)
     return found
 
 
-def is_seen(now, right, right_time, created, ttl, allow_exact):
+def is_seen(now, right, right_time, created, ttl, allow_exact, available=None):
     """Whether a row at `now` may use this right row."""
     then = right[right_time]
     if now is None or then is None:
@@ -44,7 +46,5 @@ def is_seen(now, right, right_time, created, ttl, allow_exact):
         return False
     if ttl is not None and now - then > ttl:
         return False
-    if created is not None:
-        known = right[created]
-        return known is not None and (known < now or (allow_exact and known == now))
-    return True
+    usable = usable_from(right[created or right_time], available)
+    return usable is not None and (usable < now or (allow_exact and usable == now))

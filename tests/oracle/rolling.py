@@ -1,12 +1,15 @@
-"""The rolling window: what the history of an entity says about [t - W, t)."""
+"""The rolling window: what the history of an entity says about [e - W, e), where e is mostly t."""
 
+import datetime as dt
 import math
 from collections import Counter
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
+from .available import usable_from
 from .values import by_key, key_of, newest_first, order_key, remaining, scan
 
+EPOCH = dt.datetime(1970, 1, 1)
 LIST_KINDS = ("list", "last_distinct", "flatten_distinct", "top_k", "sequence")
 
 
@@ -28,13 +31,17 @@ def rolling(
     columns=(),
     age=None,
     apart=False,
+    aligned_to=None,
+    offset=None,
+    available=None,
 ):
     """For each spine row, in order, the value of the aggregate.
 
     `entity` is the list of key columns; `declared` are all columns of the history view in declared order. Times are
     datetimes or integers, `window` a timedelta or an integer, None for unbounded. `where` takes a row.
-    `unit` is that of the spine's time, as a timedelta or an integer. A sequence has `columns` and the name of an `age`;
-    with `apart` it has one of either, and is a list of that.
+    `unit` is that of the spine's time, as a timedelta or an integer, and so are `aligned_to` and `offset`. `available`
+    is what `usable_from` takes. A sequence has `columns` and the name of an `age`; with `apart` it has one of either,
+    and is a list of that.
     """
     assert order in ("newest_first", "oldest_first")
     assert (kind in LIST_KINDS) == (max_length is not None)
@@ -54,7 +61,7 @@ def rolling(
             seen = [
                 past
                 for past in groups.get(place[0], [])
-                if is_inside(row[spine_time], past, history_time, window, created)
+                if is_inside(row[spine_time], past, history_time, window, created, aligned_to, offset, available)
             ]
             ages = [(row[spine_time] - past[history_time]) // unit for past in seen]
             if kind == "sequence":
@@ -64,14 +71,26 @@ def rolling(
     return [answers[key_of(row, entity), row[spine_time]] for row in spine]
 
 
-def is_inside(now, past, history_time, window, created):
+def is_inside(now, past, history_time, window, created, aligned_to=None, offset=None, available=None):
     """Whether a history row is in the window of a row at `now`, and known by then."""
     then = past[history_time]
-    if now is None or then is None or not then < now:
+    if now is None or then is None:
         return False
-    if window is not None and then < now - window:
+    end = end_of(now, aligned_to, offset)
+    if not then < end:
         return False
-    return created is None or (past[created] is not None and past[created] < now)
+    if window is not None and then < end - window:
+        return False
+    usable = usable_from(past[created or history_time], available)
+    return usable is not None and usable < now
+
+
+def end_of(now, aligned_to, offset):
+    """Where the window of a row at `now` ends: first aligned, then moved."""
+    if aligned_to is not None:
+        since = now - EPOCH if isinstance(now, dt.datetime) else now
+        now = now - since % aligned_to
+    return now if offset is None else now - offset
 
 
 def aggregate(kind, rows, column, max_length, order, ages=None):

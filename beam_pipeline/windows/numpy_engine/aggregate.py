@@ -1,7 +1,7 @@
-"""Aggregates of the history of each probe over the window `[t - W, t)`: the interface of the engine.
+"""Aggregates of the history of each probe over the window `[e - W, e)`: the interface of the engine.
 
-Rows at exactly t are not seen, rows at exactly t - W are. No kind collects NULLs. Nothing depends on how the history
-was cut into chunks, as long as each entity is whole.
+Rows at exactly e, mostly the time of the probe, are not seen, rows at exactly e - W are. No kind collects NULLs.
+Nothing depends on how the history was cut into chunks, as long as each entity is whole.
 
     history, probes ── bounds ── visibility ── column ──┬── count, first, last, ages, sequences
                                                         ├── exact_sum, double_sum, moments   (limbs)
@@ -54,7 +54,7 @@ def aggregate(history: History, probes: Probes, aggregates: Sequence[WindowedAgg
     distinct = distinct_probes(probes.entity, probes.time)
     segments = segments_of(history.entity)
     finder = BoundFinder(segments, history.time, distinct)
-    windows = {window: finder.find(window) for window in dict.fromkeys(wanted.window for wanted in aggregates)}
+    windows = {extent: finder.find(*extent) for extent in dict.fromkeys(wanted.extent for wanted in aggregates)}
     del finder  # its keys take as much memory as the times
     past = Past(history.columns, segments.ranks, lambda: history.time, windows, distinct.entity, distinct.time)
     if history.known is not None:
@@ -70,14 +70,14 @@ def _of_known_rows(
 
     One pass serves all probes that see ranges of rows; the results of the mixed ones are put behind theirs.
     """
-    seen = {length: visibility.within(bounds, distinct.time) for length, bounds in past.windows.items()}
-    ranges = replace(past, windows={length: of_window.bounds for length, of_window in seen.items()})
+    seen = {extent: visibility.within(bounds, distinct.time) for extent, bounds in past.windows.items()}
+    ranges = replace(past, windows={extent: of_window.bounds for extent, of_window in seen.items()})
     results = aggregate_columns(ranges, aggregates, where)
-    for length, of_window in seen.items():
-        indices = [index for index, wanted in enumerate(aggregates) if wanted.window == length]
-        of_length = [aggregates[index] for index in indices]
-        copies = visibility.copies(past.windows[length], distinct.time, of_window.mixed)
-        mixed = [_of_copies(past, copy, of_length, where) for copy in copies]
+    for extent, of_window in seen.items():
+        indices = [index for index, wanted in enumerate(aggregates) if wanted.extent == extent]
+        of_extent = [aggregates[index] for index in indices]
+        copies = visibility.copies(past.windows[extent], distinct.time, of_window.mixed)
+        mixed = [_of_copies(past, copy, of_extent, where) for copy in copies]
         order = _spread_index(of_window, distinct)
         for number, index in enumerate(indices):
             whole = joined([results[index], *(block[number] for block in mixed)]) if mixed else results[index]
@@ -90,7 +90,7 @@ def _of_copies(past: Past, copies: Copies, aggregates: Sequence[WindowedAggregat
     rows = pa.array(copies.rows)
     needed = dict.fromkeys(name for wanted in aggregates for name in wanted.reads)
     columns = {name: take(past.columns[name], rows) for name in needed}
-    windows = {wanted.window: copies.bounds for wanted in aggregates}
+    windows = {wanted.extent: copies.bounds for wanted in aggregates}
     entity, now = past.entity[copies.probes], past.now[copies.probes]
     copied = Past(columns, copies.ranks, lambda: past.times()[copies.rows], windows, entity, now)
     return aggregate_columns(copied, aggregates, where)

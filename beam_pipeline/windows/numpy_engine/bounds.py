@@ -1,4 +1,5 @@
-"""Where the window `[t - W, t)` of each probe begins and ends in the sorted history.
+"""Where the window `[e - W, e)` of each probe begins and ends in the sorted history: e is the time of the probe, or
+that rounded down and moved back.
 
 Positions are indices into the history: a window is the half-open range `[lo, hi)` of them.
 """
@@ -85,9 +86,9 @@ def segments_of(entity: Int64s) -> Segments:
 class BoundFinder:
     """Finds the bounds of any number of windows over one history and one set of distinct probes.
 
-    The upper bound is the same for all windows. Where entity and time fit together in 63 bits and the probes are many,
-    they become one sorted key and `np.searchsorted` does the work; elsewhere a binary search runs within the segments
-    of all probes at once.
+    Upper bounds are found once for all windows that end alike. Where entity and time fit together in 63 bits and the
+    probes are many, they become one sorted key and `np.searchsorted` does the work; elsewhere a binary search runs
+    within the segments of all probes at once.
     """
 
     def __init__(self, segments: Segments, time: Int64s, probes: DistinctProbes, *, packed: bool | None = None) -> None:
@@ -101,16 +102,29 @@ class BoundFinder:
             # A key for each row takes longer than a few probes take to step.
             packed = len(time) <= _ROWS_PER_PROBE * len(probes.time)
         self._keys = self._key(segments.ranks(), time) if fits and packed else None
-        self._hi = self._first_not_before(probes.time)
+        self._ends: dict[tuple[int | None, int], tuple[Int64s, Int64s]] = {}
 
-    def find(self, window: int | None) -> Bounds:
-        """Bounds of `[t - window, t)`, in the unit of the times; None looks back without end."""
-        since = None if window is None else _earlier(self._probe_time, window)
+    def find(self, window: int | None, aligned_to: int | None = None, offset: int = 0) -> Bounds:
+        """Bounds of `[e - window, e)`, in the unit of the times; None looks back without end.
+
+        `e` is the time of the probe, rounded down to a whole `aligned_to`, then moved back by `offset`.
+        """
+        end, hi = self._end(aligned_to, offset)
+        since = None if window is None else _earlier(end, window)
         if since is not None:
-            return Bounds(self._first_not_before(since), self._hi)
-        begin = np.zeros(len(self._hi), dtype=np.int64)
+            return Bounds(self._first_not_before(since), hi)
+        begin = np.zeros(len(hi), dtype=np.int64)
         begin[self._known] = self._segments.begin[self._rank[self._known]]
-        return Bounds(begin, self._hi)
+        return Bounds(begin, hi)
+
+    def _end(self, aligned_to: int | None, offset: int) -> tuple[Int64s, Int64s]:
+        """The instants at which windows end, and their upper bounds. What int64 does not reach has no row before it."""
+        if (aligned_to, offset) not in self._ends:
+            end = self._probe_time if aligned_to is None else _rounded_down(self._probe_time, aligned_to)
+            moved = _earlier(end, offset)
+            end = np.full_like(end, _LEAST) if moved is None else moved
+            self._ends[aligned_to, offset] = end, self._first_not_before(end)
+        return self._ends[aligned_to, offset]
 
     def _first_not_before(self, instant: Int64s) -> Int64s:
         """Per probe, the first row of its entity at or after `instant`; 0 for an entity without history."""
@@ -147,6 +161,15 @@ def _rank_among(codes: Int64s, wanted: Int64s) -> tuple[Int64s, Bools]:
     known: Bools = codes[rank] == wanted
     rank[~known] = 0
     return rank.astype(np.int64, copy=False), known
+
+
+def _rounded_down(time: Int64s, grid: int) -> Int64s:
+    """The greatest whole number of `grid` that is not after each time, at least the least int64."""
+    if grid > _GREATEST:
+        return np.where(time < 0, _LEAST, 0).astype(np.int64)
+    over = np.mod(time, np.int64(grid))
+    rounded: Int64s = np.maximum(time, _LEAST + over) - over
+    return rounded
 
 
 def _earlier(time: Int64s, window: int) -> Int64s | None:

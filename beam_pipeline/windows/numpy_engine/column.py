@@ -34,7 +34,7 @@ def aggregate_columns(past: Past, aggregates: Sequence[WindowedAggregate], where
     for name in dict.fromkeys(wanted.column for wanted in aggregates):
         indices = [index for index, wanted in enumerate(aggregates) if wanted.column == name]
         of_column = [aggregates[index] for index in indices]
-        windows = {wanted.window: past.windows[wanted.window] for wanted in of_column}
+        windows = {wanted.extent: past.windows[wanted.extent] for wanted in of_column}
         column = _Column(None if name is None else past.columns[name], replace(past, windows=windows))
         results.update(zip(indices, _results(column, of_column, where), strict=True))
     return [results[index] for index in range(len(aggregates))]
@@ -54,7 +54,7 @@ class _Column:
             before = np.zeros(len(source) + 1, dtype=np.int64)
             np.cumsum(self._valid, out=before[1:])
             self.values = source.drop_null()
-            self.windows = {length: Bounds(before[window.lo], before[window.hi]) for length, window in windows.items()}
+            self.windows = {extent: Bounds(before[window.lo], before[window.hi]) for extent, window in windows.items()}
 
     @property
     def ranks(self) -> Int64s:
@@ -78,7 +78,7 @@ class _Column:
     def elements(self) -> _Column:
         """The elements of a column of lists, as values that are newer the earlier they stand in a list."""
         values, before = elements_of(self.values)
-        windows = {length: Bounds(before[window.lo], before[window.hi]) for length, window in self.windows.items()}
+        windows = {extent: Bounds(before[window.lo], before[window.hi]) for extent, window in self.windows.items()}
 
         def repeated(of_values: Int64s) -> Int64s:
             return np.repeat(of_values, np.diff(before))
@@ -138,7 +138,7 @@ class _Overflow(DayError):
 def _list(column: _Column, kind: ListKind, wanted: WindowedAggregate) -> pa.Array:
     assert wanted.max_length is not None
     source = column.elements if kind == "flatten_distinct" else column
-    window = source.windows[wanted.window]
+    window = source.windows[wanted.extent]
     match kind:
         case "list":
             picked = newest(window, wanted.max_length)
@@ -153,7 +153,7 @@ def _list(column: _Column, kind: ListKind, wanted: WindowedAggregate) -> pa.Arra
 
 def _single(column: _Column, kind: SingleKind, asked: Sequence[WindowedAggregate]) -> list[pa.Array]:
     """Aggregates of one kind, of one value each, which differ in their windows."""
-    values, windows = column.values, [column.windows[wanted.window] for wanted in asked]
+    values, windows = column.values, [column.windows[wanted.extent] for wanted in asked]
     match kind:
         case "any":
             return [pa.array(found) for found in _found(values, windows)]
@@ -200,7 +200,7 @@ def _sums(sums: Sequence[WindowSums], windows: Sequence[Bounds]) -> list[pa.Arra
 
 
 def _age(column: _Column, number: int, wanted: WindowedAggregate) -> pa.Array:
-    window = column.windows[wanted.window]
+    window = column.windows[wanted.extent]
     ages, outside = ages_of_newest(column.times, column.past.now, window, wanted.per_spine_unit)
     if outside.any():
         raise _Overflow(number, int(np.argmax(outside)), ages.type)

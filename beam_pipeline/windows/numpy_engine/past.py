@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from beam_pipeline.windows.contract import Extent
 from beam_pipeline.windows.numpy_engine.bounds import Bounds, Int64s
 
-Windows = Mapping[int | None, Bounds]
+Windows = Mapping[Extent, Bounds]
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Past:
         columns: of the history, all of one length.
         ranks: gives for each history row the rank of its entity among the entities of the history.
         times: gives the time of each history row.
-        windows: by length, the rows that each probe sees.
+        windows: by where they lie, the rows that each probe sees.
         entity: code of the entity of each probe, for messages.
         now: the time of each probe.
     """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from beam_pipeline.windows.contract import AgeOverflow, WindowedAggregate
+from beam_pipeline.windows.contract import AgeOverflow, Extent, WindowedAggregate
 from beam_pipeline.windows.numpy_engine.bounds import Bounds, Int64s
 from beam_pipeline.windows.numpy_engine.lists import newest, runs_down, take
 from beam_pipeline.windows.numpy_engine.past import Past
@@ -29,13 +29,13 @@ class Sequences:
 
     def __init__(self, past: Past) -> None:
         self._past = past
-        self._picked: dict[tuple[int | None, int | None, bool], _Picked] = {}
+        self._picked: dict[tuple[Extent, int | None, bool], _Picked] = {}
 
     def of(self, wanted: WindowedAggregate, where: str) -> pa.Array:
         """The lists of one sequence, never NULL, nor are their structs; raises AgeOverflow and DayError."""
-        asked = (wanted.window, wanted.max_length, wanted.newest_first)
+        asked = (wanted.extent, wanted.max_length, wanted.newest_first)
         if asked not in self._picked:
-            self._picked[asked] = _pick(self._past.windows[wanted.window], wanted)
+            self._picked[asked] = _pick(self._past.windows[wanted.extent], wanted)
         picked = self._picked[asked]
         fields = {name: take(self._past.columns[name], picked.rows) for name in wanted.columns}
         if wanted.age is not None:

@@ -1,4 +1,4 @@
-"""Aggregates of the history of each probe over the window `[t - W, t)`: the interface of the engine.
+"""Aggregates of the history of each probe over the window `[e - W, e)`: the interface of the engine.
 
     history, probes ── windows ── visible ── column ──┬── count, first, last, ages, sequences
                                                       ├── sums, moments      (rounding)
@@ -50,7 +50,7 @@ def aggregate(history: History, probes: Probes, aggregates: Sequence[WindowedAgg
     needed = dict.fromkeys(name for wanted in aggregates for name in wanted.reads)
     columns = {name: pl.Series(history.columns[name]) for name in needed}
     finder = Finder(entity, time, distinct)
-    windows = {length: finder.find(length) for length in {wanted.window for wanted in aggregates}}
+    windows = {extent: finder.find(*extent) for extent in {wanted.extent for wanted in aggregates}}
     past = Past(entity, time, columns, windows, distinct.time)
     try:
         if history.known is None:
@@ -72,20 +72,20 @@ def aggregate(history: History, probes: Probes, aggregates: Sequence[WindowedAgg
 
 def _of_known_rows(past: Past, visibility: Visibility, aggregates: Sequence[WindowedAggregate]) -> list[pl.Series]:
     """The aggregates of every probe over those rows of its windows that were known before it."""
-    seen = {length: visibility.within(windows) for length, windows in past.windows.items()}
-    ranges = replace(past, windows={length: of_window.windows for length, of_window in seen.items()})
+    seen = {extent: visibility.within(windows) for extent, windows in past.windows.items()}
+    ranges = replace(past, windows={extent: of_window.windows for extent, of_window in seen.items()})
     results = aggregate_columns(ranges, aggregates)
-    for length, of_window in seen.items():
+    for extent, of_window in seen.items():
         mixed = of_window.mixed
         if mixed.is_empty():
             continue
-        indices = [index for index, wanted in enumerate(aggregates) if wanted.window == length]
-        of_length = [aggregates[index] for index in indices]
+        indices = [index for index, wanted in enumerate(aggregates) if wanted.extent == extent]
+        of_extent = [aggregates[index] for index in indices]
         blocks, done = [], 0
-        for copies in visibility.copies(past.windows[length], mixed):
-            blocks.append(_of_copies(past, copies, of_length, mixed.slice(done, len(copies.windows))))
+        for copies in visibility.copies(past.windows[extent], mixed):
+            blocks.append(_of_copies(past, copies, of_extent, mixed.slice(done, len(copies.windows))))
             done += len(copies.windows)
-        probes = len(past.windows[length])
+        probes = len(past.windows[extent])
         moved = pl.DataFrame({"p": mixed}).select("p", at=probes + pl.int_range(pl.len()))
         every = pl.select(p=pl.int_range(probes)).join(moved, on="p", how="left", maintain_order="left")
         at = every.select(pl.coalesce("at", "p")).to_series()
@@ -100,7 +100,7 @@ def _of_copies(
     """The aggregates of probes that look back on histories of their own, each an entity."""
     names = {name for wanted in aggregates for name in wanted.reads}
     columns = {name: past.columns[name].gather(copies.rows) for name in names}
-    windows = {wanted.window: copies.windows for wanted in aggregates}
+    windows = {wanted.extent: copies.windows for wanted in aggregates}
     try:
         copied = Past(copies.owner, past.time.gather(copies.rows), columns, windows, past.now.gather(probes))
         return aggregate_columns(copied, aggregates)

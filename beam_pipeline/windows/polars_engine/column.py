@@ -9,7 +9,7 @@ from typing import Literal, assert_never
 
 import polars as pl
 
-from beam_pipeline.windows.contract import WindowedAggregate
+from beam_pipeline.windows.contract import Extent, WindowedAggregate
 from beam_pipeline.windows.polars_engine.ages import ages_of_newest
 from beam_pipeline.windows.polars_engine.extremes import rows_of_greatest
 from beam_pipeline.windows.polars_engine.items import Items, distinct_counts, most_frequent, newest_distinct
@@ -29,13 +29,13 @@ class _Column:
         if values.null_count():
             known = values.is_not_null()
             before = running_count(known)
-            windows = {length: window.within(before) for length, window in past.windows.items()}
+            windows = {extent: window.within(before) for extent, window in past.windows.items()}
             self.values = values.filter(known)
             self.past = replace(past, entity=past.entity.filter(known), time=past.time.filter(known), windows=windows)
 
     @property
-    def windows(self) -> Mapping[int | None, Windows]:
-        """The rows of the values that each probe sees, by the length of the window."""
+    def windows(self) -> Mapping[Extent, Windows]:
+        """The rows of the values that each probe sees, by where the window lies."""
         return self.past.windows
 
     @cached_property
@@ -55,7 +55,7 @@ class _Column:
         lengths = before.slice(1) - before.head(len(before) - 1)
         rows = pl.DataFrame({"entity": self.past.entity, "time": self.past.time, "length": lengths})
         owner = rows.filter(pl.col("length") > 0).select(pl.col("entity", "time").repeat_by("length").explode())
-        windows = {length: window.within(before) for length, window in self.windows.items()}
+        windows = {extent: window.within(before) for extent, window in self.windows.items()}
         return _Column(replace(self.past, entity=owner["entity"], time=owner["time"], windows=windows), elements)
 
 
@@ -77,19 +77,19 @@ def _of_rows(past: Past, wanted: WindowedAggregate) -> pl.Series:
     """An aggregate that does without a column."""
     if wanted.kind == "since_last":
         return _age(past, wanted)
-    rows = past.windows[wanted.window].rows
+    rows = past.windows[wanted.extent].rows
     return rows > 0 if wanted.kind == "any" else rows
 
 
 def _age(past: Past, wanted: WindowedAggregate) -> pl.Series:
-    ages, outside = ages_of_newest(past.time, past.now, past.windows[wanted.window], wanted.per_spine_unit)
+    ages, outside = ages_of_newest(past.time, past.now, past.windows[wanted.extent], wanted.per_spine_unit)
     if outside.any():
         raise Outside(wanted, int(outside.arg_true()[0]))
     return ages
 
 
 def _result(column: _Column, wanted: WindowedAggregate) -> pl.Series:
-    windows, kind = column.windows[wanted.window], wanted.kind
+    windows, kind = column.windows[wanted.extent], wanted.kind
     match kind:
         case "any":
             return windows.within(running_count(column.values)).rows > 0
@@ -112,7 +112,7 @@ def _result(column: _Column, wanted: WindowedAggregate) -> pl.Series:
 
 
 def _summed(column: _Column, kind: Literal["sum", "mean", "std"], wanted: WindowedAggregate) -> pl.Series:
-    windows = column.windows[wanted.window]
+    windows = column.windows[wanted.extent]
     match kind:
         case "sum":
             total, outside = sums(column.numbers, windows)
@@ -146,7 +146,7 @@ def _list(column: _Column, kind: ListKind, wanted: WindowedAggregate) -> pl.Seri
     assert wanted.max_length is not None
     most, newest_first = wanted.max_length, wanted.newest_first
     source = column.elements if kind == "flatten_distinct" else column
-    windows = source.windows[wanted.window]
+    windows = source.windows[wanted.extent]
     match kind:
         case "list":
             picked = newest(windows, most, newest_first=newest_first)

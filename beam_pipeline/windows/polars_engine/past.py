@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from beam_pipeline.windows.contract import WindowedAggregate
+from beam_pipeline.windows.contract import Extent, WindowedAggregate
 from beam_pipeline.windows.polars_engine.windows import Windows
 from daeda.errors import DayError
 
@@ -24,11 +24,11 @@ class Outside(DayError):
 class Past:
     """What a set of distinct probes looks back on: rows with entity, time and columns; and the probes.
 
-    `windows` are those of the probes, by length; `now` is the time of each.
+    `windows` are those of the probes, by where they lie; `now` is the time of each.
     """
 
     entity: pl.Series
     time: pl.Series
     columns: Mapping[str, pl.Series]
-    windows: Mapping[int | None, Windows]
+    windows: Mapping[Extent, Windows]
     now: pl.Series

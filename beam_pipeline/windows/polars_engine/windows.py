@@ -14,7 +14,7 @@ import polars as pl
 _WIDE_STRIDE = 2**67
 _WIDEST = 2**64
 _NARROW_BITS = 62
-_LAST = 2**63 - 1
+_FIRST, _LAST = -(2**63), 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class DistinctProbes:
 
 
 class Finder:
-    """Finds windows by binary search of (entity, time) keys; the upper end is the same for all of them."""
+    """Finds windows by binary search of (entity, time) keys; upper ends once for all windows that end alike."""
 
     def __init__(self, entity: pl.Series, time: pl.Series, probes: DistinctProbes) -> None:
         """`entity` (codes from 0) and `time` are the history's, sorted by both."""
@@ -77,15 +77,21 @@ class Finder:
         self._narrow = (entities * span).bit_length() <= _NARROW_BITS and self._greatest < _LAST
         self._stride = span if self._narrow else _WIDE_STRIDE
         self._keys = self._key(entity, time)
-        self._hi = self._before(probes.time)
+        self._ends: dict[tuple[int | None, int], tuple[pl.Series, pl.Series]] = {}
 
-    def find(self, window: int | None) -> Windows:
-        """The rows of `[t - window, t)`; None looks back without end."""
-        return Windows(self._before(self._earlier(_WIDEST if window is None else min(window, _WIDEST))), self._hi)
+    def find(self, window: int | None, aligned_to: int | None = None, offset: int = 0) -> Windows:
+        """The rows of `[e - window, e)`; None looks back without end.
 
-    def _earlier(self, shift: int) -> pl.Series:
-        """The times of the probes less `shift`; a narrow key takes all that lies before the history for its begin."""
-        time = self._probes.time
+        `e` is the time of the probe, rounded down to a whole `aligned_to`, then moved back by `offset`.
+        """
+        if (aligned_to, offset) not in self._ends:
+            end = _ends(self._probes.time, aligned_to, offset)
+            self._ends[aligned_to, offset] = end, self._before(end)
+        end, hi = self._ends[aligned_to, offset]
+        return Windows(self._before(self._earlier(end, _WIDEST if window is None else min(window, _WIDEST))), hi)
+
+    def _earlier(self, time: pl.Series, shift: int) -> pl.Series:
+        """The times less `shift`; a narrow key takes all that lies before the history for its begin."""
         first = self._least + shift
         if not self._narrow or shift > _LAST:
             return time.cast(pl.Int128) - wide(shift)
@@ -106,6 +112,20 @@ class Finder:
         least, greatest = (pl.lit(limit, dtype=instant.dtype) for limit in (self._least, self._greatest + 1))
         time = pl.col("t").clip(least, greatest).cast(pl.Int64) - self._least
         return frame.select(pl.col("e") * self._stride + time).to_series()
+
+
+def _ends(time: pl.Series, aligned_to: int | None, offset: int) -> pl.Series:
+    """Where the windows of probes at these times end; what lies before the first Int64 is held there."""
+    if aligned_to is None and not offset:
+        return time
+    end = pl.col("t").cast(pl.Int128)
+    if aligned_to is not None:
+        grid = pl.lit(aligned_to, dtype=pl.Int128)
+        # A remainder may have the sign of the time: twice, and it has none.
+        end -= (end % grid + grid) % grid
+    end -= pl.lit(offset, dtype=pl.Int128)
+    least = pl.lit(_FIRST, dtype=pl.Int128)
+    return pl.DataFrame({"t": time}).select(pl.max_horizontal(end, least).cast(pl.Int64)).to_series()
 
 
 def _span(time: pl.Series) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field
 
 from daeda.dtypes import UnitSymbol
+from daeda.settings.availability import Available
 from daeda.settings.kinds import Day, Dimensions, Name, Strict, Whole
 
 
@@ -21,6 +22,9 @@ class SourceModel(Strict):
     )
     timestamp_unit: UnitSymbol | None = Field(default=None, description="Unit of integer timestamps.")
     created_field: Name | None = Field(default=None, description="When a row became known; earlier rows do not see it.")
+    available: Available | None = Field(
+        default=None, description="When the serving system can use a row; without it, as soon as it is known."
+    )
     null_timestamps: Literal["error", "drop"] = Field(
         default="error", description="What to do with rows without a timestamp, which belong to no day."
     )

@@ -29,6 +29,7 @@ from daeda.operators.operator import Instant
 from daeda.operators.relation import Column, Relation
 from daeda.operators.relational import Filter, Scan, ScanColumn
 from daeda.operators.temporal import Aggregate, RollingAggregate
+from daeda.settings.availability import Available
 from daeda.sql.handle import ColumnTable, Materialised, column
 from daeda.sql.scan import filter_rows, scan
 from tests.oracle.rolling import rolling
@@ -67,6 +68,7 @@ class Case:
     right_time: Time = Time()
     created: Time | None = None
     where: tuple[str, Any] | None = None
+    available: Available | None = None
     engine: str = "duckdb"
     chunk_rows: int = 1_000_000
     batch_rows: int = 122_880
@@ -152,8 +154,8 @@ def in_the_product(case: Case, directory: Path, connection: duckdb.DuckDBPyConne
     operator = RollingAggregate(
         name="rolling_right", inputs=("left", "right"), output=f"rolled_{number}", engine="sql_arrow_udf",
         keys=tuple(case.keys), left_time=Instant(column="now", unit=case.left_time.unit),
-        history_time=instants["then"], created=instants.get("known"), tie_order=tuple(case.rest),
-        aggregates=case.aggregates, compute=case.engine,
+        history_time=instants["then"], created=instants.get("known"), available=case.available,
+        tie_order=tuple(case.rest), aggregates=case.aggregates, compute=case.engine,
     )  # fmt: skip
     relation = Relation(tuple(Column(name, DType.parse(dtype)) for name, dtype in left_types.items()), ("now",))
     expressions = {name: column(name).sql("duckdb") for name in left_types}
@@ -196,9 +198,22 @@ def in_the_oracle(case: Case) -> dict[str, list[Any]]:
             columns=aggregate.columns,
             age=aggregate.age,
             apart=aggregate.layout == "columns",
+            available=of_the_oracle(case.available),
+            aligned_to=None if aggregate.aligned_to is None else aggregate.aligned_to.nanoseconds,
+            offset=None if aggregate.offset is None else aggregate.offset.nanoseconds,
         )
         for aggregate in case.aggregates
     }
+
+
+def of_the_oracle(available: Available | None) -> tuple[Any, ...] | None:
+    """The same as the oracle takes it, in nanoseconds."""
+    if available is None:
+        return None
+    if available.after is not None:
+        return ("after", available.after.nanoseconds)
+    hours, minutes = map(int, available.daily_at.split(":"))  # type: ignore[union-attr]
+    return ("daily_at", (60 * hours + minutes) * 60_000_000_000, 86_400_000_000_000)
 
 
 def filled(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:

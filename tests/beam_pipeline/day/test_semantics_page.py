@@ -54,6 +54,23 @@ def read_by(kind: str, column: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "polars"])
+def test_the_ends_of_windows(engine: str, tmp_path: Path) -> None:
+    shown = table(["window", "aligned_to", "offset", "it is", "rows"])
+    asked = tuple(
+        Aggregate.model_validate(
+            {"name": f"rows_{number}", "kind": "count", "window": row["window"]}
+            | {name: row[name] for name in ("aligned_to", "offset") if row[name]}
+        )
+        for number, row in enumerate(shown)
+    )
+    right = [{"k": 1, "then": moment(text)} for text in ("08:59", "09:59", "10:00", "10:29")]
+    case = Case({"k": "int64"}, {}, asked, [{"k": 1, "now": moment("10:30")}], right, engine=engine)
+    found = in_the_product(case, tmp_path, duckdb.connect())
+    assert [column[0].as_py() for column in found.columns] == [int(row["rows"]) for row in shown]
+    assert {name: values[0] for name, values in in_the_oracle(case).items()} == found.to_pylist()[0]
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "polars"])
 def test_the_worked_window(engine: str, tmp_path: Path) -> None:
     right = [
         {"k": 1, "then": moment(row["time"]), "known": moment(row["known"])}

@@ -5,6 +5,7 @@ Times are few, so that rows tie and lie on both edges of a window; values are th
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +17,15 @@ from daeda.aggregates import AggregateKind
 from daeda.settings.aggregations import AggregationSpec
 from daeda_audit.rules.running import running
 from daeda_audit.rules.sweep import walk
-from tests.beam_pipeline.windows.numpy_engine.cases import LATE_NAMES, NAMES, answers, check, in_order, same
+from tests.beam_pipeline.windows.numpy_engine.cases import (
+    LATE_NAMES,
+    NAMES,
+    answers,
+    begin_and_end,
+    check,
+    in_order,
+    same,
+)
 from tests.beam_pipeline.windows.numpy_engine.test_aggregate import VALUES, late_rows_of, rows_of
 
 # By kind the values of test_aggregate that it is tried on; "" stands for no column.
@@ -28,6 +37,7 @@ CASES = 150
 SPINE = st.lists(st.tuples(st.sampled_from([-5, 0, 7, 99]), st.integers(-8, 12)), max_size=10)
 UNITS = st.sampled_from([1, 2, 1_000])
 WINDOWS = st.sampled_from([0, 1, 3, 7, None])
+GRIDS, OFFSETS = st.sampled_from([None, None, 1, 4]), st.sampled_from([0, 0, 1, 5])
 TRIED = [(kind, column, late) for kind, columns in COLUMNS.items() for column in columns for late in (False, True)]
 
 
@@ -40,10 +50,11 @@ def test_the_oracle_agrees(kind: AggregateKind, column: str, late: bool, data: s
     spine = data.draw(SPINE)
     wanted = [
         WindowedAggregate(
-            f"x_{number}", kind, "v" if column else None, data.draw(WINDOWS), per_spine_unit=data.draw(UNITS)
+            f"x_{number}", kind, "v" if column else None, data.draw(WINDOWS), per_spine_unit=data.draw(UNITS),
+            aligned_to=data.draw(GRIDS), offset=data.draw(OFFSETS),
         )
         for number in range(2)
-    ]
+    ]  # fmt: skip
     names = LATE_NAMES if late else NAMES
     check(rows, spine, dtype, wanted, names)
     for one in wanted:
@@ -65,6 +76,7 @@ def assert_the_audit_agrees(rows: Any, spine: Any, wanted: WindowedAggregate, na
         values = [None if wanted.column is None else row[place[wanted.column]] for row in held]
         asked = [now for other, now in spine if other == entity]
         times, seen_from = ([row[number] for row in held] for number in (place["t"], known))
-        found += walk(times, seen_from, wanted.window, asked, running(spec, values, times, wanted.per_spine_unit))
+        window = partial(begin_and_end, wanted)
+        found += walk(times, seen_from, window, asked, running(spec, values, times, wanted.per_spine_unit))
     for value, expected in zip(found, answers(in_order(rows), spine, wanted, names), strict=True):
         assert same(wanted.kind, value, expected), (wanted, value, expected)

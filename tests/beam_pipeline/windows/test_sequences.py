@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,16 @@ from beam_pipeline.windows.contract import AgeOverflow, History, Probes, Windowe
 from daeda.settings.aggregations import AggregationSpec
 from daeda_audit.rules.running import running
 from daeda_audit.rules.sweep import walk
-from tests.beam_pipeline.windows.numpy_engine.cases import ENGINES, LATE_NAMES, NAMES, answers, check, in_order, same
+from tests.beam_pipeline.windows.numpy_engine.cases import (
+    ENGINES,
+    LATE_NAMES,
+    NAMES,
+    answers,
+    begin_and_end,
+    check,
+    in_order,
+    same,
+)
 from tests.beam_pipeline.windows.numpy_engine.test_aggregate import VALUES, late_rows_of, rows_of
 
 CASES = 40
@@ -37,8 +47,9 @@ def test_the_oracle_agrees(column: str, late: bool, data: st.DataObject) -> None
     spine = data.draw(SPINE)
     window, unit = data.draw(st.sampled_from([0, 1, 3, 7, None])), data.draw(st.sampled_from([1, 2, 1_000]))
     length, newest_first = data.draw(st.integers(1, 5)), data.draw(st.booleans())
+    end = {"aligned_to": data.draw(st.sampled_from([None, None, 4])), "offset": data.draw(st.sampled_from([0, 0, 5]))}
     wanted = [
-        WindowedAggregate(f"x_{number}", "sequence", None, window, length, newest_first, unit, **form)
+        WindowedAggregate(f"x_{number}", "sequence", None, window, length, newest_first, unit, **form, **end)
         for number, form in enumerate(FORMS)
     ]
     names = LATE_NAMES if late else NAMES
@@ -66,7 +77,7 @@ def assert_the_audit_agrees(rows: Any, spine: Any, wanted: WindowedAggregate, na
         times, seen_from = ([row[number] for row in held] for number in (place["t"], known))
         asked = [now for other, now in spine if other == entity]
         empty = running(spec, items, times, wanted.per_spine_unit, field=field)
-        found += walk(times, seen_from, wanted.window, asked, empty)
+        found += walk(times, seen_from, partial(begin_and_end, wanted), asked, empty)
     for value, expected in zip(found, answers(in_order(rows), spine, wanted, names), strict=True):
         assert same(wanted.kind, value, expected), (wanted, value, expected)
 

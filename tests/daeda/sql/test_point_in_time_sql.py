@@ -24,11 +24,12 @@ from daeda.operators.operator import Instant
 from daeda.operators.relation import Column, Relation
 from daeda.operators.relational import Scan, ScanColumn
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
+from daeda.settings.availability import Available
 from daeda.sql.handle import ColumnTable, Deferred, Materialised, column
 from daeda.sql.scan import scan
 from daeda.sql.shared_probes import look_ups_sharing_probes
 from daeda.sql.statements import point_in_time_join
-from tests.beam_pipeline.day.one_day import Session, filled
+from tests.beam_pipeline.day.one_day import Session, filled, of_the_oracle
 from tests.budget import examples
 from tests.oracle.point_in_time import point_in_time
 from tests.oracle.values import order_key
@@ -76,6 +77,7 @@ class Case:
     taken: tuple[str, ...]
     left: list[Row]
     right: list[Row]
+    available: Available | None = None
 
 
 def table(rows: list[Row], types: dict[str, str]) -> pa.Table:
@@ -119,6 +121,7 @@ def in_the_product(
         name="pit", inputs=("left", "right"), output="joined", keys=tuple(case.keys), right_time=instants["then"],
         left_time=Instant(column="now", unit=case.left_time.unit), created=instants.get("known"),  # type: ignore[arg-type]
         ttl=Duration.parse(case.ttl) if case.ttl else None, allow_exact=case.allow_exact, columns=case.taken,
+        available=case.available,
         tie_order=tuple(case.rest),
     )  # fmt: skip
     relation = Relation(tuple(Column(name, DType.parse(dtype)) for name, dtype in left_types.items()), ("now",))
@@ -158,7 +161,7 @@ def in_the_oracle(case: Case) -> list[Row]:
     return point_in_time(
         case.left, case.right, list(case.keys), "now", "then", created="known" if case.created else None,
         ttl=Duration.parse(case.ttl).nanoseconds if case.ttl else None, allow_exact=case.allow_exact,
-        columns=list(case.taken), declared=declared,
+        columns=list(case.taken), declared=declared, available=of_the_oracle(case.available),
     )  # fmt: skip
 
 

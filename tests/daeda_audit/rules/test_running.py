@@ -47,7 +47,11 @@ def walked(case: Case) -> list[Any]:
     held = [row for row in rows if keeps or row[2] is not None]
     moments, known, values = ([row[place] for row in held] for place in range(3))
     values = [{"value": value} for value in values] if keeps else values
-    return walk(moments, known, length, asked, running(spec, values, moments, 2))
+
+    def window(now: int) -> tuple[int | None, int]:
+        return None if length is None else now - length, now
+
+    return walk(moments, known, window, asked, running(spec, values, moments, 2))
 
 
 def one_by_one(case: Case) -> list[Any]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from beam_pipeline.windows.contract import History, Probes, WindowedAggregate
 from beam_pipeline.windows.numpy_engine.aggregate import aggregate as in_numpy
 from beam_pipeline.windows.polars_engine.aggregate import aggregate as in_polars
-from tests.oracle.rolling import rolling
+from tests.oracle.rolling import end_of, rolling
 from tests.oracle.values import order_key
 
 # The columns of a history row, in tie order behind key and time; LATE_NAMES where rows become known late.
@@ -59,6 +59,8 @@ def answers(
         columns=wanted.columns,
         age=wanted.age,
         apart=wanted.apart,
+        aligned_to=wanted.aligned_to,
+        offset=wanted.offset,
     )
 
 
@@ -85,6 +87,12 @@ def check(
                 assert same(aggregate.kind, value, right), (name, aggregate, value, right)
                 assert not is_negative_zero(value)
     return results["duckdb"]
+
+
+def begin_and_end(wanted: WindowedAggregate, now: int) -> tuple[int | None, int]:
+    """Where the window of a probe lies, as the audit's walk takes it."""
+    end = end_of(now, wanted.aligned_to, wanted.offset)
+    return None if wanted.window is None else end - wanted.window, end
 
 
 def same(kind: str, value: Any, expected: Any) -> bool:

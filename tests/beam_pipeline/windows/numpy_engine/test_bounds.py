@@ -1,14 +1,18 @@
 """Both searches for bounds against each other and against the definition."""
 
 import numpy as np
+import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beam_pipeline.windows.numpy_engine.bounds import BoundFinder, DistinctProbes, distinct_probes, segments_of
+from beam_pipeline.windows.polars_engine.windows import DistinctProbes as PolarsProbes
+from beam_pipeline.windows.polars_engine.windows import Finder
 from tests.budget import examples
 
 LEAST, GREATEST = -(2**63), 2**63 - 1
 ENTITY = st.sampled_from([LEAST, -1, 0, 3, GREATEST])
+CODE = st.integers(0, 3)  # what the polars engine takes
 TIME = st.integers(-9, 9) | st.sampled_from([LEAST, LEAST + 1, GREATEST - 1, GREATEST])
 NARROW = st.integers(-9, 9)
 WINDOW = st.none() | st.integers(0, 20) | st.sampled_from([2**62, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 10**30])
@@ -45,6 +49,24 @@ def test_the_definition_of_a_window(data, wide, window):
         for index in range(len(bounds)):
             inside = list(range(bounds.lo[index], bounds.hi[index]))
             assert inside == seen(history, probes.entity[index], int(probes.time[index]), window)
+
+
+@settings(max_examples=examples(150), deadline=None)
+@given(st.data(), WINDOW, st.none() | st.integers(1, 7) | st.sampled_from([2**62, 2**63 - 1, 2**64]), WINDOW)
+def test_windows_that_end_before_their_probe(data, window, aligned_to, offset):
+    """By both engines, at the ends of int64 too."""
+    history = sorted(data.draw(st.lists(st.tuples(CODE, TIME), max_size=20)))
+    probes = distinct(sorted(data.draw(st.lists(st.tuples(CODE, TIME), max_size=8))))
+    offset = offset or 0
+    series = [pl.Series(values=values, dtype=pl.Int64) for values in (probes.entity, probes.time)]
+    rows = [pl.Series(values=[row[index] for row in history], dtype=pl.Int64) for index in range(2)]
+    in_polars = Finder(*rows, PolarsProbes(*series, None)).find(window, aligned_to, offset)
+    in_numpy = [finder(history, probes, packed).find(window, aligned_to, offset) for packed in (None, False)]
+    for bounds in (*in_numpy, in_polars):
+        for index, (entity, time) in enumerate(zip(probes.entity, map(int, probes.time), strict=True)):
+            end = (time if aligned_to is None else time // aligned_to * aligned_to) - offset
+            inside = list(range(bounds.lo[index], bounds.hi[index]))
+            assert inside == seen(history, entity, end, window)
 
 
 @settings(max_examples=examples(50), deadline=None)
