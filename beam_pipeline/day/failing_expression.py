@@ -50,7 +50,7 @@ def failing_expression(
 def _in_column(session: DaySession, project: Project, given: Materialised) -> str | None:
     """The first column that fails, at its first row in the order of the spine."""
     whole = session.resources.arrow_columns.side_by_side(given)
-    for projected in project.columns:
+    for projected in project.in_order():
         if projected.expression is None:
             continue
         relation = Relation((given.relation.column(projected.name),))

@@ -14,20 +14,19 @@ from math import inf
 from typing import Literal, cast
 
 from daeda.aggregates import KINDS, Order
-from daeda.catalog.service import ContractColumn
 from daeda.catalog.view import FeatureView
 from daeda.compiler.lookups import lookup_order
+from daeda.compiler.output import defaults_of, output_columns
 from daeda.compiler.resolved import Resolved
 from daeda.durations import UNBOUNDED, Duration
 from daeda.operators.dag import Operator
 from daeda.operators.operator import Instant
-from daeda.operators.relational import Filter, Join, Project, ProjectColumn, Scan, ScanColumn, Sink
+from daeda.operators.relational import Filter, Join, Project, Scan, ScanColumn, Sink
 from daeda.operators.temporal import Aggregate, PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform, StoreRef
 from daeda.settings.aggregations import AggregationSpec
 from daeda.settings.availability import Available
 from daeda.sql.expression import columns_of, parse_expression, parse_having
-from daeda.sql.literal import exact
 
 
 def build_operators(resolved: Resolved) -> tuple[Operator, ...]:
@@ -314,7 +313,7 @@ def _add_udfs(resolved: Resolved, left: str, operators: list[Operator]) -> str:
         output = _output(operators, f"with_{name}")
         operators.append(ArrowUdfTransform(
             name=_label(operators, name), inputs=(left,), output=output, function=spec.function, columns=spec.columns,
-            result=spec.name, dtype=spec.dtype, version=spec.version,
+            defaults=defaults_of(resolved, spec.columns), result=spec.name, dtype=spec.dtype, version=spec.version,
         ))  # fmt: skip
         left = output
     return left
@@ -322,36 +321,11 @@ def _add_udfs(resolved: Resolved, left: str, operators: list[Operator]) -> str:
 
 def _add_assembly(resolved: Resolved, left: str, operators: list[Operator]) -> str:
     """The contract's columns in the order of output_columns, defaults filled, embedding columns as placeholders."""
-    contract = {column.name: column for column in resolved.project.service.columns}
-    columns = tuple(
-        _output_column(resolved, contract[column.name]) for column in resolved.project.runtime.output_columns
-    )
     output = _output(operators, "assembled")
-    operators.append(Project(name=_label(operators, "assemble"), inputs=(left,), output=output, columns=columns))
+    operators.append(
+        Project(name=_label(operators, "assemble"), inputs=(left,), output=output, columns=output_columns(resolved))
+    )
     return output
-
-
-def _output_column(resolved: Resolved, column: ContractColumn) -> ProjectColumn:
-    has_source = (
-        (column.name in resolved.spine_columns and column.kind in ("key", "timestamp", "spine"))
-        or (column.name in resolved.aggregations and column.kind == "rolling")
-        or (column.name in resolved.udfs and column.kind == "udf")
-        or (
-            any(column.name in names for names in (*resolved.features.values(), *resolved.latest.values()))
-            and column.kind in ("static", "point_in_time")
-        )
-    )
-    default = (
-        column.default if has_source or column.kind == "derived" else resolved.literals.get(column.name, column.default)
-    )
-    default = exact(default, column.dtype)
-    return ProjectColumn(
-        name=column.name,
-        dtype=column.dtype,
-        source=column.name if has_source else None,
-        expression=column.expression,
-        default=default,
-    )
 
 
 def _add_enrichment(resolved: Resolved, left: str, operators: list[Operator]) -> tuple[Operator, ...]:

@@ -21,7 +21,8 @@ from daeda.operators.relation import Column, Relation
 from daeda.operators.relational import Filter
 from daeda.operators.relational import Project as ProjectOperator
 from daeda.settings.runtime import position_of_setting
-from daeda.sql.expression import check_expression_type, check_having, check_predicate
+from daeda.sql.expression import check_having, check_predicate
+from daeda.sql.projection import check_expressions
 from daeda.sql.statements import ProbingOperator, spans_of, times_of, unit_of
 from daeda.storage.location import is_object
 
@@ -132,8 +133,7 @@ def _check_derived(resolved: Resolved, operator: ProjectOperator, given: Relatio
     for column in operator.columns:
         if column.expression is not None:
             where = resolved.project.where("service", ("columns", lines[column.name], "expression"))
-            expected = Column(column.name, column.dtype)
-            resolved.mistakes.check(where, check_expression_type, column.expression, expected, given)
+            resolved.mistakes.check(where, check_expressions, operator, column.name, given)
 
 
 def check_reach(dag: Dag, days: Sequence[dt.date]) -> None:

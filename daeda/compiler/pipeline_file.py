@@ -18,16 +18,17 @@ from daeda.catalog import project as catalog
 from daeda.compiler.resolve import check_output_columns
 from daeda.compiler.resolved import Resolved
 from daeda.compiler.sampling import BEFORE_A_SESSION
+from daeda.dtypes import DType
 from daeda.errors import ConfigError, InputError, did_you_mean
 from daeda.operators.dag import Dag, Operator, PipelineModel
 from daeda.operators.operator import Executor
-from daeda.operators.relation import Column
-from daeda.operators.relational import Filter, Project, ProjectColumn, Scan, Sink
-from daeda.operators.udf import RayUdfTransform
+from daeda.operators.relational import Filter, Project, Scan, Sink
+from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
 from daeda.process.printable import harmless, is_harmless
 from daeda.settings.document import Document, Mistakes, P, load_document, parse_model
-from daeda.sql.expression import check_expression_type, check_having, check_predicate
+from daeda.sql.expression import check_having, check_predicate
 from daeda.sql.literal import literal
+from daeda.sql.projection import check_expressions
 from daeda.sql.statements import ProbingOperator, spans_of
 
 PIPELINES = Path("config") / "pipelines"
@@ -216,17 +217,20 @@ def _check_expressions(edited: _Edited) -> None:
         if isinstance(operator, Project):
             given = edited.dag.relations[operator.inputs[0]]
             for column in operator.columns:
-                made_column = Column(column.name, column.dtype)
                 if column.expression is not None:
-                    edited.check(operator, check_expression_type, column.expression, made_column, given)
-                edited.check(operator, _check_default, column)
+                    edited.check(operator, check_expressions, operator, column.name, given)
+                edited.check(operator, _check_default, column.name, column.default, column.dtype)
+        if isinstance(operator, ArrowUdfTransform):
+            given = edited.dag.relations[operator.inputs[0]]
+            for name, default in operator.defaults.items():
+                edited.check(operator, _check_default, name, default, given.column(name).dtype)
 
 
-def _check_default(column: ProjectColumn) -> None:
+def _check_default(name: str, default: object, dtype: DType) -> None:
     try:
-        literal(column.default, column.dtype)
+        literal(default, dtype)
     except ValueError as error:
-        raise ConfigError(f"the default of '{column.name}': {error}") from error
+        raise ConfigError(f"the default of '{name}': {error}") from error
 
 
 def _check_contract(edited: _Edited) -> None:

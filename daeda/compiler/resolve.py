@@ -5,6 +5,7 @@ All mistakes are recorded with their line; nothing is built here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from daeda.catalog.service import ContractColumn
@@ -13,6 +14,7 @@ from daeda.compiler.lookups import is_latest, known_features, resolve_feature, t
 from daeda.compiler.makers import several_makers
 from daeda.compiler.resolved import Resolved, expect_type
 from daeda.errors import ConfigError, did_you_mean
+from daeda.operators.circles import first_circle
 from daeda.settings.aggregations import UdfSpec
 from daeda.sql.expression import columns_of, parse_expression
 from daeda.sql.literal import literal
@@ -91,8 +93,12 @@ def resolve_columns(resolved: Resolved) -> None:
 
 
 def resolve_derived(resolved: Resolved) -> None:
-    """Columns that a derived expression reads are made even where the contract does not list them."""
-    contract = {column.name for column in resolved.project.service.columns if column.kind != "derived"}
+    """Columns that a derived expression reads are made even where the contract does not list them.
+
+    A name of the contract is that column of it; the expression's own name is a column of the source.
+    """
+    contract = {column.name: column for column in resolved.project.service.columns}
+    others: dict[str, list[str]] = {}
     for index, column in enumerate(resolved.project.service.columns):
         if column.expression is None:
             continue
@@ -103,7 +109,13 @@ def resolve_derived(resolved: Resolved) -> None:
             resolved.mistakes.add(where, str(error))
             continue
         for name in read:
-            if name in contract:
+            if name in contract and name != column.name:
+                others.setdefault(column.name, []).append(name)
+                if contract[name].kind == "embedding":
+                    resolved.mistakes.add(
+                        where,
+                        f"the expression of '{column.name}' reads '{name}', a vector, which only the enrichment fills",
+                    )
                 continue
             if (makers := several_makers(resolved, name)) is not None:
                 resolved.mistakes.add(
@@ -112,12 +124,22 @@ def resolve_derived(resolved: Resolved) -> None:
             elif name in {field.name for field in resolved.spine.fields}:
                 resolved.spine_columns.add(name)
             elif not (take_feature(resolved, name) or take_aggregate(resolved, name) or take_udf(resolved, name)):
-                known = [*contract, *known_columns(resolved)]
+                known = [*(one for one in contract if one != name), *known_columns(resolved)]
                 resolved.mistakes.add(
                     where,
                     f"the expression of '{column.name}' reads '{name}', which nobody makes: "
                     f"{did_you_mean(name, known)}",
                 )
+    _check_circle(resolved, others)
+
+
+def _check_circle(resolved: Resolved, read: Mapping[str, Sequence[str]]) -> None:
+    if circle := first_circle(read):
+        names = [column.name for column in resolved.project.service.columns]
+        resolved.mistakes.add(
+            resolved.project.where("service", ("columns", names.index(circle[0]), "expression")),
+            f"the expressions {' -> '.join(circle)} read each other, so none can be computed first",
+        )
 
 
 def check_references(resolved: Resolved) -> None:

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from daeda.dtypes import DType
-from daeda.errors import ConfigError
+from daeda.errors import ConfigError, did_you_mean
+from daeda.operators.circles import first_circle
 from daeda.operators.operator import Instant, OperatorModel, Target, nullable, same_keys
 from daeda.operators.relation import Column, Relation
 from daeda.settings.kinds import Name, ReadType, Span, Strict, Type
@@ -15,6 +16,10 @@ from daeda.settings.sampling import Sample, check_sampled_by
 
 _BEAM_SQL = frozenset({Target("beam", "sql")})
 _DOUBLE = DType.parse("double")
+
+
+def _is_empty(value: object) -> bool:
+    return not value
 
 
 def _is_none(value: object) -> bool:
@@ -163,11 +168,19 @@ class ProjectColumn(Strict):
     default: Any = Field(
         default=None, description="Replaces NULL; without a source and an expression, the literal of the whole column."
     )
+    reads_output: tuple[Name, ...] = Field(
+        default=(),
+        exclude_if=_is_empty,
+        description="Columns of this output that the expression reads as they are shown here, in their types and with "
+        "their defaults; the others it reads from the input.",
+    )
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
         if self.source is not None and self.expression is not None:
             raise ValueError("a column has a 'source' or an 'expression', and not both")
+        if self.reads_output and self.expression is None:
+            raise ValueError("'reads_output' says what an 'expression' reads: give both or neither")
         return self
 
 
@@ -178,6 +191,45 @@ class Project(OperatorModel):
 
     op_kind: Literal["project"] = "project"
     columns: tuple[ProjectColumn, ...] = Field(min_length=1, description="The output columns, in order.")
+
+    @model_validator(mode="after")
+    def _reads_what_is_there(self) -> Self:
+        names = {column.name for column in self.columns}
+        for column in self.columns:
+            for name in column.reads_output:
+                if name not in names:
+                    raise ValueError(
+                        f"'{column.name}' reads '{name}' of the output, which has no such column: "
+                        f"{did_you_mean(name, names)}"
+                    )
+        circle = first_circle({column.name: column.reads_output for column in self.columns})
+        if circle:
+            raise ValueError(f"the columns {' -> '.join(circle)} read each other, so none can be computed first")
+        return self
+
+    def column(self, name: str) -> ProjectColumn:
+        """A column of the output by its name."""
+        return next(column for column in self.columns if column.name == name)
+
+    def in_order(self) -> tuple[ProjectColumn, ...]:
+        """The columns, each behind those of the output that it reads."""
+        done: dict[str, ProjectColumn] = {}
+
+        def visit(column: ProjectColumn) -> None:
+            for name in column.reads_output:
+                if name not in done:
+                    visit(self.column(name))
+            done.setdefault(column.name, column)
+
+        for column in self.columns:
+            visit(column)
+        return tuple(done.values())
+
+    def seen_by(self, column: ProjectColumn, given: Relation) -> Relation:
+        """What an expression reads: columns of the input, and those of the output that it names."""
+        shown = [Column(one.name, one.dtype) for one in self.columns if one.name in column.reads_output]
+        kept = (one for one in given.columns if one.name not in column.reads_output)
+        return Relation((*kept, *shown), given.order)
 
     def derive(self, inputs: tuple[Relation, ...]) -> Relation:
         """The listed columns; the rows keep their order."""

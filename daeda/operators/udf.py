@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,11 @@ from daeda.errors import ConfigError
 from daeda.operators.operator import Engine, OperatorModel, Target
 from daeda.operators.relation import Column, Relation
 from daeda.settings.kinds import ImportPath, Name, ReadType, Strict
+
+
+def _is_empty(value: object) -> bool:
+    """Whether an entry is left out of descriptions, so that those without it are what they always were."""
+    return not value
 
 
 class ArrowUdfTransform(OperatorModel):
@@ -25,6 +30,9 @@ class ArrowUdfTransform(OperatorModel):
     engine: Engine = Field(default="sql_arrow_udf", description="Engine that runs it.")
     function: ImportPath = Field(description="Import path of the function.")
     columns: tuple[Name, ...] = Field(min_length=1, description="Columns that it gets, one for each argument.")
+    defaults: dict[Name, Any] = Field(
+        default={}, exclude_if=_is_empty, description="What it gets in place of NULL, by column."
+    )
     result: Name = Field(description="Column that it makes.")
     dtype: ReadType = Field(description="Type of that column.")
     version: int = Field(default=1, ge=1, description="Raised when the function means something else.")
@@ -32,6 +40,9 @@ class ArrowUdfTransform(OperatorModel):
     def derive(self, inputs: tuple[Relation, ...]) -> Relation:
         """The input's columns, then the result."""
         self.expect_inputs(inputs, 1)
+        for name in self.defaults:
+            if name not in self.columns:
+                raise ConfigError(f"the default of '{name}' is of no column that it gets: {', '.join(self.columns)}")
         for name in self.columns:
             given = inputs[0].column(name)
             if given.dtype.holds_half:

@@ -61,7 +61,8 @@ def _details(operator: Operator) -> list[str]:
             return [per, *(_aggregate(aggregate) for aggregate in operator.aggregates)]
         case ArrowUdfTransform():
             call = f"{operator.function}({', '.join(operator.columns)})"
-            return [f"{operator.result} = {call}, row by row, as {operator.dtype}, version {operator.version}"]
+            filled = [f"{name}, {default!r} where NULL" for name, default in operator.defaults.items()]
+            return [f"{operator.result} = {call}, row by row, as {operator.dtype}, version {operator.version}", *filled]
         case RayUdfTransform():
             normalized = "" if operator.normalize == "none" else f", normalized {operator.normalize}"
             store = operator.store
@@ -133,7 +134,8 @@ def _project(operator: Project) -> list[str]:
     lines = []
     for column in operator.columns:
         if column.expression is not None:
-            lines.append(f"{column.name} = {column.expression}")
+            shown = f"; {', '.join(column.reads_output)} as in the output" if column.reads_output else ""
+            lines.append(f"{column.name} = {column.expression}{shown}")
         elif column.source is None:
             lines.append(
                 f"{column.name} = {column.default if column.default is not None else 'NULL'} until something fills it"

@@ -41,7 +41,7 @@ FUNCTIONS = (
     "try_cast", "upper",
 )  # fmt: skip
 # Deeper trees are made by programs, and what walks them runs out of stack.
-_MOST_LEVELS = 100
+MOST_LEVELS = 100
 
 
 # What the condition of a session may ask beside that: aggregates of its rows.
@@ -79,7 +79,7 @@ def _parse(text: str, what: str, allowed: tuple[type[exp.Expression], ...]) -> e
         raise ConfigError(f"{what} {_quoted(text)} is not SQL{_place(error)}") from error
     except RecursionError as error:
         raise ConfigError(f"{what} {_quoted(text)} is nested too deeply") from error
-    if _levels(tree) > _MOST_LEVELS:
+    if levels(tree) > MOST_LEVELS:
         raise ConfigError(f"{what} {_quoted(text)} is nested too deeply")
     for node in tree.walk():
         # A comment is the one piece of the text that the tree would carry along.
@@ -91,7 +91,7 @@ def _parse(text: str, what: str, allowed: tuple[type[exp.Expression], ...]) -> e
         raise ConfigError(f"{what} {_quoted(text)} is nested too deeply") from error
 
 
-def _levels(tree: exp.Expr) -> int:
+def levels(tree: exp.Expr) -> int:
     """How deep the tree is; `a OR b OR c`, which is a chain of one operator, counts once."""
     deepest, waiting = 0, [(tree, 1)]
     while waiting:

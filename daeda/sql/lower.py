@@ -17,6 +17,7 @@ from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql import scan as scan_sql
 from daeda.sql import statements
 from daeda.sql.handle import ColumnTable, Deferred, Materialised, column, stored_name
+from daeda.sql.projection import project
 
 Handle = Deferred | Materialised
 SourceOperator = Scan | Filter | Project | Join | PointInTimeJoin | RollingAggregate | ArrowUdfTransform | Sink
@@ -72,7 +73,7 @@ def lower(engine: DayEngine, operator: SourceOperator, relation: Relation, input
                 engine.note_without_key(operator, scan_sql.without_key(operator, rows))
             return scan_sql.filter_rows(operator, rows, right)
         case Project():
-            return scan_sql.project(operator, relation, _materialised(engine, operator, inputs[0]))
+            return project(operator, relation, _materialised(engine, operator, inputs[0]))
         case Join():
             return _join(engine, operator, relation, inputs)
         case PointInTimeJoin():

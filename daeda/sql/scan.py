@@ -1,4 +1,4 @@
-"""SQL of Scan, Filter and Project: deferred, never run on its own."""
+"""SQL of Scan and Filter: deferred, never run on its own."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from daeda.dtypes import DType, TimeUnit
 from daeda.durations import finest
 from daeda.operators.operator import Instant
 from daeda.operators.relation import Relation
-from daeda.operators.relational import Filter, Project, ProjectColumn, Scan
+from daeda.operators.relational import Filter, Scan
 from daeda.sql.expression import parse_expression, parse_having, quoted_columns, type_in_duckdb
 from daeda.sql.files import file_list
-from daeda.sql.handle import Deferred, Materialised, column, fill, item_name, read_parquet
+from daeda.sql.handle import Deferred, column, fill, item_name, read_parquet
 from daeda.sql.literal import literal
 from daeda.sql.sampling import has_no_key, is_kept, weight
 from daeda.sql.template import once_per_template, parameter, parameter_text, without_conflicts
@@ -226,32 +226,6 @@ def _in_one_order(tree: exp.Expr) -> exp.Expr:
 
 def _same(keys: Sequence[str]) -> exp.Expr:
     return exp.and_(*(exp.EQ(this=column(key, "l"), expression=column(key, "r")) for key in keys))
-
-
-def project(operator: Project, relation: Relation, given: Materialised) -> Materialised:
-    """The projected columns as expressions over the same tables."""
-    return Materialised(relation, given.rows, given.tables, _expressions(operator, given))
-
-
-@once_per_template
-def _expressions(operator: Project, given: Materialised) -> dict[str, str]:
-    return {column.name: _projected(column, given).sql("duckdb") for column in operator.columns}
-
-
-def _projected(projected: ProjectColumn, given: Materialised) -> exp.Expr:
-    default = None if projected.default is None else literal(projected.default, projected.dtype)
-    if projected.source is not None:
-        value = given.expression(projected.source)
-    elif projected.expression is not None:
-        tree = quoted_columns(parse_expression(projected.expression))
-        value = exp.Paren(this=tree.transform(lambda node: _substituted(node, given)))
-    else:
-        return default or literal(None, projected.dtype)
-    return value if default is None else exp.Coalesce(this=value, expressions=[default])
-
-
-def _substituted(node: exp.Expr, given: Materialised) -> exp.Expr:
-    return exp.Paren(this=given.expression(node.name)) if isinstance(node, exp.Column) else node
 
 
 def _columns_read(operator: Scan) -> Iterator[exp.Expr]:

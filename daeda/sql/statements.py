@@ -19,6 +19,7 @@ from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql.availability import usable_from
 from daeda.sql.expression import type_in_duckdb
 from daeda.sql.handle import ROW, ColumnTable, Deferred, Materialised, column, named, selected, stored_name, table
+from daeda.sql.literal import literal
 from daeda.sql.order import ordered_column, sort_key
 from daeda.sql.scan import instant_of
 from daeda.sql.template import once_per_template
@@ -357,14 +358,18 @@ def in_row_order(name: str, names: tuple[str, ...]) -> str:
 
 @once_per_template
 def function_input(operator: ArrowUdfTransform, left: Materialised) -> str:
-    """The columns that a function reads, each once, in row order and in their declared types."""
+    """The columns that a function reads, each once, in row order, in their declared types and with their defaults."""
     names = tuple(dict.fromkeys(operator.columns))
-    typed = (
-        exp.alias_(exp.Cast(this=column(name), to=type_in_duckdb(left.relation.column(name).dtype)), name, quoted=True)
-        for name in names
-    )
+    typed = (exp.alias_(_argument(operator, name, left.relation), name, quoted=True) for name in names)
     query = exp.select(*typed).from_(left.select(names).subquery("a"))
     return query.order_by(*ascending(column(ROW))).sql("duckdb")
+
+
+def _argument(operator: ArrowUdfTransform, name: str, given: Relation) -> exp.Expr:
+    dtype, value = given.column(name).dtype, column(name)
+    default = operator.defaults.get(name)
+    filled = value if default is None else exp.Coalesce(this=value, expressions=[literal(default, dtype)])
+    return exp.Cast(this=filled, to=type_in_duckdb(dtype))
 
 
 @once_per_template

@@ -83,6 +83,7 @@ class Recomputation:
         self._stores = stores
         self._spine = raws[spine_view(project).name]
         self._columns: dict[str, list[Answer]] = {}
+        self._at_work: list[str] = []
         self._looked_up: dict[tuple[str, bool], tuple[Rows, list[int | None]]] = {}
         self._histories: dict[tuple[object, ...], Windows] = {}
 
@@ -116,8 +117,10 @@ class Recomputation:
 
     def _maker(self, name: str) -> Maker:
         """What makes a column, also one that the contract does not list and another column needs."""
-        if name in self._declared:
-            return self._declared[name].maker
+        return self._declared[name].maker if name in self._declared else self._undeclared(name)
+
+    def _undeclared(self, name: str) -> Maker:
+        """What makes a column of this name, whatever the contract has under it."""
         if name in {field.name for field in self._spine.view.fields}:
             return FromSpine()
         if (rolling := rolling_maker(self._project, name)) is not None:
@@ -130,7 +133,16 @@ class Recomputation:
         return FromView(view)
 
     def _make(self, name: str) -> list[Answer]:
-        maker = self._maker(name)
+        if name in self._at_work:
+            circle = " -> ".join((*self._at_work[self._at_work.index(name) :], name))
+            raise ConfigError(f"the columns {circle} read each other, so none can be computed first")
+        self._at_work.append(name)
+        try:
+            return self._make_by(self._maker(name), name)
+        finally:
+            self._at_work.pop()
+
+    def _make_by(self, maker: Maker, name: str) -> list[Answer]:
         match maker:
             case FromSpine():
                 return [Answer(row[name]) for row in self._rows]
@@ -139,7 +151,7 @@ class Recomputation:
             case FromHistory():
                 return self._windows(maker)
             case Derived():
-                return self._derived(maker)
+                return self._derived(maker, name)
             case FromFunction():
                 return self._called(maker)
             case FromStore():
@@ -151,7 +163,7 @@ class Recomputation:
 
     def _asked(self, keys: Sequence[str]) -> list[Asking]:
         """The key of each sampled row, whose parts may be features of other views, and its time."""
-        values = [[answer.value for answer in self.column(key)] for key in keys]
+        values = [self._of_source(key) for key in keys]
         keys_of_rows: list[Key | None] = [
             None if None in row else tuple(map(order_key, row)) for row in zip(*values, strict=True)
         ]
@@ -182,7 +194,7 @@ class Recomputation:
 
     def _explain_look_up(self, maker: FromView, name: str, number: int) -> Evidence:
         """The raw rows behind one value, by the rules for one row."""
-        asking = {key: self.column(key)[number].value for key in maker.view.keys}
+        asking = {key: self._of_source(key)[number] for key in maker.view.keys}
         asked = [(asking, self._instants[number])]
         _, evidence = look_up(self._raws[maker.view.name], asked, latest=maker.latest)[0]
         return Evidence(evidence.counted, evidence.hidden, (*evidence.columns, name))
@@ -198,7 +210,7 @@ class Recomputation:
 
     def _explain_window(self, maker: FromHistory, number: int) -> Evidence:
         """The raw rows behind one value, by the rules for one row."""
-        asking = {key: self.column(key)[number].value for key in entity_keys(maker.spec)}
+        asking = {key: self._of_source(key)[number] for key in entity_keys(maker.spec)}
         now = self._instants[number]
         return load_history(self._raws, maker, now, maker.window, asking).explain(maker, asking, now)
 
@@ -214,9 +226,10 @@ class Recomputation:
         endless = [window for window in windows if window.nanoseconds is None]
         return endless[0] if endless else max(windows, key=lambda window: window.nanoseconds or 0)
 
-    def _derived(self, maker: Derived) -> list[Answer]:
+    def _derived(self, maker: Derived, own: str) -> list[Answer]:
+        """Its own name is a column of the source; every other one of the contract is read as the output shows it."""
         names = columns_of(maker.tree)
-        rows = self._rows_of({name: self._settled(name) for name in names})
+        rows = self._rows_of({name: self._of_source(name) if name == own else self._settled(name) for name in names})
         return [Answer(evaluate(maker.tree, row), partial(Evidence.of, [row], (), names)) for row in rows]
 
     def _called(self, maker: FromFunction) -> list[Answer]:
@@ -259,10 +272,16 @@ class Recomputation:
         held = [(name, DType("int64") if name == spec.age else types[name]) for name in maker.fields]
         return DType.list_of(DType.struct_of(held) if maker.field is None else held[0][1])
 
+    def _of_source(self, name: str) -> list[Any]:
+        """The values as they are, no default filled; under the name of a derived column, those that its source has."""
+        maker = self._maker(name)
+        answers = self._make_by(self._undeclared(name), name) if isinstance(maker, Derived) else self.column(name)
+        return [answer.value for answer in answers]
+
     def _settled(self, name: str) -> list[Any]:
-        """The values of a column that a derived one reads."""
-        values = [answer.value for answer in self.column(name)]
+        """The values of a column that a derived one, or a function, reads: those of the output, defaults filled."""
         column = self._declared.get(name)
+        values = [answer.value for answer in self.column(name)] if column is None else self.expected(column)
         if column is None or name not in self._published or self.tolerance(column) is Tolerance.EXACT:
             return values
         tolerance = self.tolerance(column)

@@ -1,4 +1,4 @@
-"""Leaks in which rows there are, planted in the product: a sample by another hash, and its weight."""
+"""Leaks in which rows there are and in what expressions read of them, planted in the product: the audit names each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from sqlglot import exp
 
 import daeda.sql.sampling
 from daeda.compiler.compile import compile_runnable
-from daeda.operators.relational import Filter
+from daeda.operators.relational import Filter, Project, ProjectColumn
+from daeda.operators.udf import ArrowUdfTransform
 from daeda.planning.days import Action, DayPlan
 from daeda.planning.remarks import remarks
 from daeda.planning.sources import find_sources
@@ -22,6 +23,19 @@ from tests.daeda_audit.test_leaks import audit, blamed, changing
 from tests.projects import TinyProject
 
 SAMPLE = {"share": 0.4, "by": ["user_id", "kind"], "seed": 7, "where": "amount > 0", "weight": "heft"}
+# The source's kind is NULL in some rows, and shown as 'none'.
+DERIVED = [
+    {"name": "is_none", "kind": "derived", "dtype": "bool", "expression": "kind = 'none'"},
+    {
+        "name": "depth",
+        "kind": "derived",
+        "dtype": "int64",
+        "expression": "CASE WHEN is_none THEN 1 ELSE category_size END",
+    },
+    {"name": "category_size", "kind": "derived", "dtype": "int64", "expression": "length(category)", "default": 3},
+    {"name": "size", "kind": "udf", "dtype": "int32"},
+    {"name": "amount_or_0", "kind": "derived", "dtype": "double", "expression": "coalesce(spent, 0) + amount"},
+]
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +44,11 @@ def unbuilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made.service["spine"]["filters"][1] = {"where": "kind IS NULL OR kind <> 'refresh'"}
     made.service["spine"]["filters"].append({"sample": SAMPLE})
     made.service["columns"].append({"name": "heft", "kind": "spine", "dtype": "double", "nullable": False})
-    made.runtime["output_columns"].append("heft")
+    made.aggregations["udf_specs"] = [
+        {"name": "size", "function": "pyarrow.compute:utf8_length", "columns": ["kind"], "dtype": "int32"}
+    ]
+    made.service["columns"] += DERIVED
+    made.runtime["output_columns"] += ["heft", *(column["name"] for column in DERIVED)]
     return made.write().root
 
 
@@ -92,6 +110,29 @@ def test_a_sample_that_does_something_else_is_found(
     assert code == 1
     assert columns <= blamed(told)
     assert "that the sample by user_id, kind keeps" in told
+
+
+def reading_the_input(operator: Project) -> tuple[ProjectColumn, ...]:
+    """Expressions that read what they can as it is, its default not filled."""
+    derived = {column.name for column in operator.columns if column.expression is not None}
+    return tuple(
+        column.model_copy(update={"reads_output": tuple(name for name in column.reads_output if name in derived)})
+        for column in operator.columns
+    )
+
+
+def test_a_default_that_expressions_do_not_see_is_found(made: TinyProject, capsys: pytest.CaptureFixture[str]) -> None:
+    build(made, changing(Project, columns=reading_the_input), DAYS[1:])
+    code, _, told = audit(made, capsys)
+    assert (code, blamed(told)) == (1, {"is_cheap", "is_none", "depth", "category_size"})
+
+
+def test_a_function_that_gets_null_for_a_default_is_found(
+    made: TinyProject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build(made, changing(ArrowUdfTransform, defaults=lambda operator: {}), DAYS[1:])
+    code, _, told = audit(made, capsys)
+    assert (code, blamed(told)) == (1, {"size"})
 
 
 def by_sha(sample: Sample) -> exp.Expr:

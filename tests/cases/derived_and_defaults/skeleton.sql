@@ -190,24 +190,25 @@ COPY (
       COALESCE(added, CAST('1970-01-01' AS DATE)) AS added,
       COALESCE(tags, CAST(['none'] AS TEXT[])) AS tags,
       (
-        DATE_DIFF('DAY', (
-          added
-        ), (
-          event_timestamp
-        ))
+        DATE_DIFF(
+          'DAY',
+          CAST(COALESCE(added, CAST('1970-01-01' AS DATE)) AS DATE),
+          (
+            event_timestamp
+          )
+        )
       ) AS age_days,
       (
-        COALESCE((
-          amount
-        ), 0) / NULLIF((
+        COALESCE(CAST(COALESCE(amount, CAST('0.0' AS DOUBLE)) AS DOUBLE), 0) / NULLIF((
           weight
         ), 0)
       ) AS per_weight,
-      COALESCE((
+      COALESCE(
         (
-          category
-        ) = 'toys'
-      ), CAST(FALSE AS BOOLEAN)) AS is_toy,
+          CAST(COALESCE(category, CAST('unknown' AS TEXT)) AS TEXT) = 'toys'
+        ),
+        CAST(FALSE AS BOOLEAN)
+      ) AS is_toy,
       (
         (
           events_1d

@@ -217,7 +217,7 @@ ORDER BY
 
 -- udf_title_words (arrow_udf_transform): read by title_features:words, whose values become with_udf_title_words
 SELECT
-  CAST(title AS TEXT) AS title
+  CAST(COALESCE(title, CAST('(no title)' AS TEXT)) AS TEXT) AS title
 FROM (
   SELECT
     f0.__row,
@@ -234,7 +234,7 @@ ORDER BY
 
 -- udf_seen_share (arrow_udf_transform): read by title_features:share_of_word, whose values become with_udf_seen_share
 SELECT
-  CAST(title AS TEXT) AS title,
+  CAST(COALESCE(title, CAST('(no title)' AS TEXT)) AS TEXT) AS title,
   CAST(seen_titles AS TEXT[]) AS seen_titles
 FROM (
   SELECT
@@ -258,7 +258,7 @@ ORDER BY
 
 -- udf_title_length (arrow_udf_transform): read by pyarrow.compute:utf8_length, whose values become with_udf_title_length
 SELECT
-  CAST(title AS TEXT) AS title
+  CAST(COALESCE(title, CAST('(no title)' AS TEXT)) AS TEXT) AS title
 FROM (
   SELECT
     f0.__row,
@@ -296,9 +296,7 @@ COPY (
       COALESCE(title_words, CAST(0 AS INT)) AS title_words,
       seen_share,
       (
-        (
-          title_words
-        ) > 2
+        CAST(COALESCE(title_words, CAST(0 AS INT)) AS INT) > 2
       ) AS long_title,
       title_length
     FROM (
