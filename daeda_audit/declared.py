@@ -189,7 +189,7 @@ def _maker(project: Project, column: ContractColumn) -> Maker:
             return function_maker(project, column.name) or Literal()
         case "derived":
             text = column.expression or ""
-            return Derived(read_expression(text, f"the expression of '{column.name}'"))
+            return Derived(read_expression(text, f"the expression of '{column.name}'", column.timezone))
         case "embedding":
             return _embedding(project, column.name)
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from daeda.errors import did_you_mean
-from daeda.settings.kinds import Name, Names, Strict, Type, Whole, repeated
+from daeda.settings.kinds import Name, Names, Strict, Type, Whole, Zone, repeated
 from daeda.settings.sampling import Sample
 
 ColumnKind = Literal["key", "timestamp", "spine", "static", "point_in_time", "rolling", "udf", "derived", "embedding"]
+
+_CALENDAR = re.compile(r"\b(hour_of|day_of_week)\s*\(", re.IGNORECASE)
 
 KIND_MEANINGS: Mapping[ColumnKind, str] = {
     "key": "a key of the spine row",
@@ -40,6 +43,10 @@ class ContractColumn(Strict):
     default: Any = Field(default=None, description="Replaces every NULL of the column.")
     nullable: bool = Field(default=True, description="Whether NULL may be in it, after the default.")
     expression: str | None = Field(default=None, description="SQL over other columns; kind derived has one.")
+    timezone: Zone | None = Field(
+        default=None,
+        description="Time zone of hour_of and day_of_week in the expression, like Europe/Berlin; UTC without one.",
+    )
     latest: bool = Field(
         default=False,
         description="Newest row of the key, whatever its time: the column sees the future. Kind static only.",
@@ -51,6 +58,10 @@ class ContractColumn(Strict):
             raise ValueError(f"'latest' belongs to kind 'static' and not to '{self.kind}': remove it")
         if (self.kind == "derived") != (self.expression is not None):
             raise ValueError("kind 'derived' and an 'expression' belong together: give both or neither")
+        if self.timezone is not None and not _CALENDAR.search(self.expression or ""):
+            raise ValueError(
+                "'timezone' is that of hour_of and day_of_week, and no 'expression' here calls one: remove it"
+            )
         if (self.kind == "embedding") != self.dtype.is_embedding:
             raise ValueError(
                 f"kind 'embedding' and the type list<halffloat> belong together, found {self.kind} and {self.dtype}"

@@ -59,5 +59,6 @@ def _output_column(resolved: Resolved, column: ContractColumn) -> ProjectColumn:
         dtype=column.dtype,
         source=column.name if has_source else None,
         expression=column.expression,
+        timezone=column.timezone,
         default=default,
     )

@@ -124,7 +124,7 @@ def resolve_derived(resolved: Resolved) -> None:
             elif name in {field.name for field in resolved.spine.fields}:
                 resolved.spine_columns.add(name)
             elif not (take_feature(resolved, name) or take_aggregate(resolved, name) or take_udf(resolved, name)):
-                known = [*(one for one in contract if one != name), *known_columns(resolved)]
+                known = [*(one for one in contract if one != column.name), *known_columns(resolved)]
                 resolved.mistakes.add(
                     where,
                     f"the expression of '{column.name}' reads '{name}', which nobody makes: "

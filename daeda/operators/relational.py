@@ -11,7 +11,7 @@ from daeda.errors import ConfigError, did_you_mean
 from daeda.operators.circles import first_circle
 from daeda.operators.operator import Instant, OperatorModel, Target, nullable, same_keys
 from daeda.operators.relation import Column, Relation
-from daeda.settings.kinds import Name, ReadType, Span, Strict, Type
+from daeda.settings.kinds import Name, ReadType, Span, Strict, Type, Zone
 from daeda.settings.sampling import Sample, check_sampled_by
 
 _BEAM_SQL = frozenset({Target("beam", "sql")})
@@ -174,6 +174,9 @@ class ProjectColumn(Strict):
         description="Columns of this output that the expression reads as they are shown here, in their types and with "
         "their defaults; the others it reads from the input.",
     )
+    timezone: Zone | None = Field(
+        default=None, exclude_if=_is_none, description="Time zone of hour_of and day_of_week; UTC without one."
+    )
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -181,6 +184,8 @@ class ProjectColumn(Strict):
             raise ValueError("a column has a 'source' or an 'expression', and not both")
         if self.reads_output and self.expression is None:
             raise ValueError("'reads_output' says what an 'expression' reads: give both or neither")
+        if self.timezone is not None and self.expression is None:
+            raise ValueError("'timezone' belongs to an 'expression': give both or neither")
         return self
 
 

@@ -135,7 +135,8 @@ def _project(operator: Project) -> list[str]:
     for column in operator.columns:
         if column.expression is not None:
             shown = f"; {', '.join(column.reads_output)} as in the output" if column.reads_output else ""
-            lines.append(f"{column.name} = {column.expression}{shown}")
+            zone = f"; in {column.timezone}" if column.timezone else ""
+            lines.append(f"{column.name} = {column.expression}{zone}{shown}")
         elif column.source is None:
             lines.append(
                 f"{column.name} = {column.default if column.default is not None else 'NULL'} until something fills it"

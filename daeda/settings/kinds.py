@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import re
+import zoneinfo
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -148,6 +150,15 @@ def _parse_read_dtype(value: object) -> DType:
     return dtype
 
 
+def _parse_zone(value: object) -> str:
+    known = zoneinfo.available_timezones()
+    if not isinstance(value, str) or value not in known:
+        close = difflib.get_close_matches(cut(value), known, n=1)
+        hint = f"did you mean '{close[0]}'?" if close else "write a name like Europe/Berlin"
+        raise ValueError(f"'{cut(value)}' is not a time zone: {hint}")
+    return value
+
+
 def _parse_duration(value: object) -> Duration:
     return value if isinstance(value, Duration) else Duration.parse(value)
 
@@ -187,6 +198,7 @@ Size = Annotated[int, BeforeValidator(parse_size)]
 Type = Annotated[DType, BeforeValidator(_parse_dtype), PlainSerializer(str)]
 # What files are read as, and what functions return: no structs.
 ReadType = Annotated[DType, BeforeValidator(_parse_read_dtype), PlainSerializer(str)]
+Zone = Annotated[str, BeforeValidator(_parse_zone)]
 Span = Annotated[Duration, BeforeValidator(_parse_duration), PlainSerializer(str)]
 Delay = Annotated[Duration, BeforeValidator(_parse_delay), PlainSerializer(str)]
 Grid = Annotated[Duration, BeforeValidator(_parse_grid), PlainSerializer(str)]

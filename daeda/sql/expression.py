@@ -15,6 +15,7 @@ from sqlglot import errors, exp, parse_one
 from daeda.dtypes import DType
 from daeda.errors import ConfigError, cut, did_you_mean, first_line
 from daeda.operators.relation import Column, Relation
+from daeda.sql.calendar import UTC, calendar_call, calls_of, check_argument, in_zone
 from daeda.sql.locked import connect
 
 # Nodes that are scalar, deterministic and without access to anything but their arguments.
@@ -31,14 +32,14 @@ _ALLOWED: tuple[type[exp.Expression], ...] = (
     exp.IsNan, exp.IsInf, exp.TimeToUnix, exp.ArrayMin, exp.ArrayMax,
 )  # fmt: skip
 # DuckDB functions that sqlglot has no node for.
-_ALLOWED_FUNCTIONS = frozenset({"epoch_us", "epoch_ns", "isfinite", "prefix", "suffix", "list_sum"})
+_ALLOWED_FUNCTIONS = frozenset({"epoch_us", "epoch_ns", "hour_of", "isfinite", "prefix", "suffix", "list_sum"})
 # What an expression may call, by the names that DuckDB has for it.
 FUNCTIONS = (
-    "abs", "array_length", "cast", "ceil", "coalesce", "concat", "contains", "date_diff", "date_trunc", "ends_with",
-    "epoch", "epoch_ms", "epoch_ns", "epoch_us", "exp", "extract", "floor", "greatest", "if", "isfinite", "isinf",
-    "isnan", "least", "length", "list_contains", "list_max", "list_min", "list_sum", "ln", "log", "log10", "log2",
-    "lower", "nullif", "pow", "prefix", "round", "sign", "sqrt", "starts_with", "substring", "suffix", "trim",
-    "try_cast", "upper",
+    "abs", "array_length", "cast", "ceil", "coalesce", "concat", "contains", "date_diff", "date_trunc", "day_of_week",
+    "ends_with", "epoch", "epoch_ms", "epoch_ns", "epoch_us", "exp", "extract", "floor", "greatest", "hour_of", "if",
+    "isfinite", "isinf", "isnan", "least", "length", "list_contains", "list_max", "list_min", "list_sum", "ln", "log",
+    "log10", "log2", "lower", "nullif", "pow", "prefix", "round", "sign", "sqrt", "starts_with", "substring", "suffix",
+    "trim", "try_cast", "upper",
 )  # fmt: skip
 # Deeper trees are made by programs, and what walks them runs out of stack.
 MOST_LEVELS = 100
@@ -59,16 +60,18 @@ def parse_having(text: str) -> exp.Expr:
     return _parse(text, "having", (*_ALLOWED, *_AGGREGATES))
 
 
-def parse_expression(text: str, what: str = "expression") -> exp.Expr:
+def parse_expression(text: str, what: str = "expression", timezone: str | None = None) -> exp.Expr:
     """Parse a scalar expression; raises ConfigError that shows the place of a mistake.
+
+    `timezone` is that of its calendar functions, UTC without one.
 
     Worked example: `event = 'like' AND quantity > 0` is allowed; `(SELECT 1)`, `read_text('x')`, `random()` and
     `sum(x) OVER ()` are refused, with the offending part in the message.
     """
-    return _parse(text, what, _ALLOWED)
+    return _parse(text, what, _ALLOWED, timezone)
 
 
-def _parse(text: str, what: str, allowed: tuple[type[exp.Expression], ...]) -> exp.Expr:
+def _parse(text: str, what: str, allowed: tuple[type[exp.Expression], ...], timezone: str | None = None) -> exp.Expr:
     if len(text) > 10_000:
         raise ConfigError(f"{what} has {len(text)} characters: at most 10000 are read")
     if "\0" in text:
@@ -85,6 +88,10 @@ def _parse(text: str, what: str, allowed: tuple[type[exp.Expression], ...]) -> e
         # A comment is the one piece of the text that the tree would carry along.
         node.comments = None
         _check_node(node, text, what, allowed)
+    try:
+        tree = in_zone(tree, text, timezone or UTC)
+    except ConfigError as error:
+        raise ConfigError(f"{what} {_quoted(text)}: {error}") from error
     try:
         return exact_in_duckdb(tree)
     except RecursionError as error:
@@ -117,10 +124,13 @@ def check_columns(tree: exp.Expr, known: Iterable[str], what: str) -> None:
             raise ConfigError(f"{what} reads '{column}', which is not a column here: {did_you_mean(column, names)}")
 
 
-def expression_type(text: str, relation: Relation, what: str = "expression") -> str:
+def expression_type(text: str, relation: Relation, what: str = "expression", timezone: str | None = None) -> str:
     """DuckDB's name for the type of an expression over a relation; raises ConfigError when DuckDB cannot bind it."""
-    tree = parse_expression(text, what)
+    tree = parse_expression(text, what, timezone)
     check_columns(tree, relation.names, what)
+    for name, argument in calls_of(tree):
+        kind = _bound_type(_over_nulls(argument, relation).sql("duckdb"), text, what)
+        check_argument(name, argument.sql("duckdb"), kind, f"{what} {_quoted(text)}")
     dtype = _bound_type(_over_nulls(tree, relation).sql("duckdb"), text, what)
     _check_negations(tree, lambda value: _over_nulls(value, relation), text, what)
     return dtype
@@ -166,9 +176,9 @@ _SIGNED = {
 }  # fmt: skip
 
 
-def check_expression_type(text: str, column: Column, relation: Relation) -> None:
+def check_expression_type(text: str, column: Column, relation: Relation, timezone: str | None = None) -> None:
     """Raise ConfigError unless the expression has the column's type, or one whose values that type holds."""
-    dtype = expression_type(text, relation, f"the expression of '{column.name}'")
+    dtype = expression_type(text, relation, f"the expression of '{column.name}'", timezone)
     wanted = _bound_type(f"SELECT CAST(NULL AS {column.dtype.sql}) AS value", column.dtype.name, "type")
     if dtype != wanted and wanted not in _WIDER.get(dtype, ()):
         raise ConfigError(
@@ -228,6 +238,8 @@ def _check_node(node: exp.Expr, text: str, what: str, allowed: tuple[type[exp.Ex
         return
     if isinstance(node, exp.UnixToTime) and node.sql("duckdb").upper().startswith("EPOCH_MS("):
         # sqlglot's one node for several functions; of these, DuckDB's epoch_ms takes a timestamp too.
+        return
+    if calendar_call(node, text) is not None:
         return
     if isinstance(node, exp.Column) and (node.table or isinstance(node.this, exp.Star)):
         raise ConfigError(f"{what} {_quoted(text)} names '{node.sql('duckdb')}': write the column's name alone")

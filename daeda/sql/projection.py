@@ -18,6 +18,7 @@ from sqlglot import exp
 from daeda.errors import ConfigError
 from daeda.operators.relation import Column, Relation
 from daeda.operators.relational import Project, ProjectColumn
+from daeda.sql.calendar import check_zone
 from daeda.sql.expression import (
     MOST_LEVELS,
     check_expression_type,
@@ -45,7 +46,11 @@ def check_expressions(operator: Project, name: str, given: Relation) -> None:
     """Raise ConfigError unless the expression of a column fits what it reads, and can be written out."""
     column = operator.column(name)
     assert column.expression is not None
-    check_expression_type(column.expression, Column(name, column.dtype), operator.seen_by(column, given))
+    if column.timezone is not None:
+        check_zone(column.timezone)
+    check_expression_type(
+        column.expression, Column(name, column.dtype), operator.seen_by(column, given), column.timezone
+    )
     if not column.reads_output:
         return
     deep, long = _size(operator, column, {})
@@ -63,7 +68,7 @@ def _size(operator: Project, column: ProjectColumn, known: dict[str, tuple[int, 
         if column.expression is None:
             known[column.name] = (_AROUND, len(column.name))
             return known[column.name]
-        tree = parse_expression(column.expression)
+        tree = parse_expression(column.expression, timezone=column.timezone)
         deep, long = levels(tree), len(column.expression)
         times = Counter(node.name for node in tree.find_all(exp.Column))
         for name in column.reads_output:
@@ -85,7 +90,7 @@ def _projected(name: str, columns: Mapping[str, ProjectColumn], given: Materiali
     if projected.source is not None:
         value = given.expression(projected.source)
     elif projected.expression is not None:
-        tree = quoted_columns(parse_expression(projected.expression))
+        tree = quoted_columns(parse_expression(projected.expression, timezone=projected.timezone))
 
         def substituted(node: exp.Expr) -> exp.Expr:
             if not isinstance(node, exp.Column):

@@ -6,6 +6,7 @@ A condition keeps a row only where it is True: `amount > 0` drops a row whose am
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, assert_never
 
 from daeda.errors import ConfigError, DayError, NotBuiltYet, did_you_mean
@@ -27,8 +28,11 @@ _SPECIAL = frozenset(
 )  # fmt: skip
 
 
-def read_expression(text: str, what: str) -> Node:
-    """Parse, and make sure that every function can be evaluated; raises ConfigError or NotBuiltYet that say where."""
+def read_expression(text: str, what: str, timezone: str | None = None) -> Node:
+    """Parse, and make sure that every function can be evaluated; raises ConfigError or NotBuiltYet that say where.
+
+    Calendar functions get the time zone as one more argument.
+    """
     try:
         tree = parse(text)
     except ConfigError as error:
@@ -39,7 +43,26 @@ def read_expression(text: str, what: str) -> Node:
             raise NotBuiltYet(
                 f"{what}: the audit cannot recompute '{name}' in {text!r} yet: {did_you_mean(name, known)}"
             )
-    return tree
+    return tree if timezone is None else _in_zone(tree, Constant(timezone))
+
+
+def _in_zone(node: Node, zone: Constant) -> Node:
+    match node:
+        case Call():
+            arguments = tuple(_in_zone(child, zone) for child in node.arguments)
+            more = (zone,) if node.name in ("hour_of", "day_of_week") else ()
+            return replace(node, arguments=(*arguments, *more))
+        case Case():
+            branches = tuple((_in_zone(condition, zone), _in_zone(value, zone)) for condition, value in node.branches)
+            return replace(node, branches=branches, otherwise=_in_zone(node.otherwise, zone))
+        case Cast():
+            return replace(node, value=_in_zone(node.value, zone))
+        case Aggregate():
+            return node
+        case Column() | Constant():
+            return node
+        case _:
+            assert_never(node)
 
 
 def evaluate(node: Node, row: Row, rows: Sequence[Row] = ()) -> Any:

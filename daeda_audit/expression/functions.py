@@ -6,6 +6,7 @@ import datetime as dt
 import math
 import re
 import unicodedata
+import zoneinfo
 from collections.abc import Callable
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
@@ -171,10 +172,12 @@ def date_diff(part: str, start: Any, end: Any) -> int:
     return months // {"month": 1, "quarter": 3, "year": 12}[unit]
 
 
-def epoch(value: Any, per_second: int) -> int:
-    """An instant as a whole number, rounded down."""
+def epoch(value: Any, per_second: int) -> int | Instant:
+    """An instant as a whole number, rounded down; of whole milliseconds, the instant."""
     if isinstance(value, Span):
         return value.length * per_second // 1_000_000
+    if isinstance(value, int) and per_second == 1_000:
+        return Instant(value * 1_000_000)  # DuckDB's epoch_ms goes both ways
     return as_instant(value).nanoseconds * per_second // PER_SECOND
 
 
@@ -283,6 +286,13 @@ def _size(values: Any, dimension: int = 1) -> int:
     return len(values)
 
 
+def local_time(value: Any, zone: str) -> dt.datetime:
+    """What a clock in the zone shows at an instant, by the rules of the host or of tzdata."""
+    seconds, rest = divmod(as_instant(value).nanoseconds, PER_SECOND)
+    at = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=seconds, microseconds=rest // 1_000)
+    return at.astimezone(zoneinfo.ZoneInfo(zone))
+
+
 # Their last bit depends on the mathematical library.
 TRANSCENDENTAL = frozenset({"ln", "log", "log10", "log2", "exp", "pow", "power", "^", "sqrt"})
 
@@ -298,6 +308,8 @@ FUNCTIONS: dict[str, Function] = {
     "epoch": lambda value: extract("epoch", value), "epoch_ms": lambda value: epoch(value, 1_000),
     "epoch_us": lambda value: epoch(value, 1_000_000), "epoch_ns": lambda value: epoch(value, PER_SECOND),
     "isnan": math.isnan, "isinf": math.isinf, "isfinite": math.isfinite,
+    "hour_of": lambda value, zone="UTC": local_time(value, zone).hour,
+    "day_of_week": lambda value, zone="UTC": local_time(value, zone).isoweekday(),
     "list_min": lambda values: _extreme(values, -1), "list_max": lambda values: _extreme(values, 1),
     "list_sum": _list_sum, "||": _concat, "list_contains": _contains,
 }  # fmt: skip

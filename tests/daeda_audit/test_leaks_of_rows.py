@@ -33,6 +33,13 @@ DERIVED = [
         "expression": "CASE WHEN is_none THEN 1 ELSE category_size END",
     },
     {"name": "category_size", "kind": "derived", "dtype": "int64", "expression": "length(category)", "default": 3},
+    {
+        "name": "hour_in_india",
+        "kind": "derived",
+        "dtype": "int64",
+        "expression": "CAST(hour_of(event_timestamp) AS BIGINT)",
+        "timezone": "Asia/Kolkata",
+    },
     {"name": "size", "kind": "udf", "dtype": "int32"},
     {"name": "amount_or_0", "kind": "derived", "dtype": "double", "expression": "coalesce(spent, 0) + amount"},
 ]
@@ -125,6 +132,16 @@ def test_a_default_that_expressions_do_not_see_is_found(made: TinyProject, capsy
     build(made, changing(Project, columns=reading_the_input), DAYS[1:])
     code, _, told = audit(made, capsys)
     assert (code, blamed(told)) == (1, {"is_cheap", "is_none", "depth", "category_size"})
+
+
+def without_zones(operator: Project) -> tuple[ProjectColumn, ...]:
+    return tuple(column.model_copy(update={"timezone": None}) for column in operator.columns)
+
+
+def test_a_zone_that_is_ignored_is_found(made: TinyProject, capsys: pytest.CaptureFixture[str]) -> None:
+    build(made, changing(Project, columns=without_zones), DAYS[1:])
+    code, _, told = audit(made, capsys)
+    assert (code, blamed(told)) == (1, {"hour_in_india"})
 
 
 def test_a_function_that_gets_null_for_a_default_is_found(

@@ -228,9 +228,7 @@ COPY (
       most_paid,
       payments,
       (
-        CAST((
-          paid
-        ) AS DECIMAL(18, 4)) - (
+        CAST(CAST(COALESCE(paid, CAST('0.00' AS DECIMAL(18, 2))) AS DECIMAL(18, 2)) AS DECIMAL(18, 4)) - (
           price
         )
       ) AS difference

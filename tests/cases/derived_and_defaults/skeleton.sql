@@ -176,6 +176,7 @@ COPY (
     CAST(age_days AS BIGINT) AS age_days,
     CAST(per_weight AS DOUBLE) AS per_weight,
     CAST(is_toy AS BOOLEAN) AS is_toy,
+    CAST(toys_in_berlin AS TINYINT) AS toys_in_berlin,
     CAST(busy AS BOOLEAN) AS busy,
     CAST(source AS TEXT) AS source
   FROM (
@@ -209,6 +210,64 @@ COPY (
         ),
         CAST(FALSE AS BOOLEAN)
       ) AS is_toy,
+      (
+        CASE
+          WHEN CAST(COALESCE(
+            (
+              CAST(COALESCE(category, CAST('unknown' AS TEXT)) AS TEXT) = 'toys'
+            ),
+            CAST(FALSE AS BOOLEAN)
+          ) AS BOOLEAN)
+          THEN CAST(HOUR(
+            TIMEZONE(
+              'Europe/Berlin',
+              MAKE_TIMESTAMPTZ(
+                EPOCH_US((
+                  (
+                    event_timestamp
+                  )
+                )) - CASE
+                  WHEN TYPEOF((
+                    (
+                      event_timestamp
+                    )
+                  )) = 'TIMESTAMP_NS'
+                  THEN CASE WHEN EPOCH_NS((
+                    (
+                      event_timestamp
+                    )
+                  )) % 1000 < 0 THEN 1 ELSE 0 END
+                  ELSE 0
+                END
+              )
+            )
+          ) AS TINYINT)
+          ELSE CAST(ISODOW(
+            TIMEZONE(
+              'Europe/Berlin',
+              MAKE_TIMESTAMPTZ(
+                EPOCH_US((
+                  (
+                    event_timestamp
+                  )
+                )) - CASE
+                  WHEN TYPEOF((
+                    (
+                      event_timestamp
+                    )
+                  )) = 'TIMESTAMP_NS'
+                  THEN CASE WHEN EPOCH_NS((
+                    (
+                      event_timestamp
+                    )
+                  )) % 1000 < 0 THEN 1 ELSE 0 END
+                  ELSE 0
+                END
+              )
+            )
+          ) AS TINYINT)
+        END
+      ) AS toys_in_berlin,
       (
         (
           events_1d

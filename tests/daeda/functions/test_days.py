@@ -31,7 +31,7 @@ def test_it_reads_the_spine_look_ups_and_windows_in_their_declared_types(tmp_pat
     made = FunctionProject(tmp_path).calls(HEAD + DESCRIBE, "describe", columns, "string").build()
     assert made.values(day=FIRST) == [
         "timestamp[us] double string list<item: int64> datetime.datetime(2024, 1, 2, 9, 0) 2.5 'books' [10]",
-        "timestamp[us] double string list<item: int64> datetime.datetime(2024, 1, 2, 10, 0) None None [10]",
+        "timestamp[us] double string list<item: int64> datetime.datetime(2024, 1, 2, 10, 0) None 'unknown' [10]",
     ]
 
 
@@ -73,7 +73,7 @@ def made_by(made: FunctionProject, items: pa.Array) -> pa.Array:
 
 def test_a_function_of_a_library_is_called_as_it_is(tmp_path: Path) -> None:
     made = FunctionProject(tmp_path).calls("", "pyarrow.compute:utf8_length", ["category"], "int32").build()
-    assert made.values("category", "made", day=FIRST) == [("books", 5), ("unknown", None)]
+    assert made.values("category", "made", day=FIRST) == [("books", 5), ("unknown", 7)]
 
 
 def test_functions_read_functions_and_expressions_read_them_whether_the_contract_has_them_or_not(
@@ -194,7 +194,7 @@ def test_what_a_function_must_not_return_fails_the_day_with_its_rows(
 def test_other_forms_of_the_declared_type_are_taken(tmp_path: Path) -> None:
     source = f"{HEAD}def name(a):\n    return pa.chunked_array([a.cast(pa.large_string()).dictionary_encode()])\n"
     made = FunctionProject(tmp_path).calls(source, "name", ["category"], "string").build()
-    assert made.values(day=FIRST) == ["books", None]
+    assert made.values(day=FIRST) == ["books", "unknown"]
 
 
 def fingerprint_reasons(made: FunctionProject) -> tuple[Action, tuple[str, ...]]:

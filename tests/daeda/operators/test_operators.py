@@ -212,7 +212,7 @@ def test_a_sink_in_the_middle_of_the_file_comes_last() -> None:
 @pytest.mark.parametrize(
     ("name", "entries", "error"),
     [
-        ("keep", {"predicate": None}, "a Filter has exactly one of 'predicate', 'semi_join' and 'session'"),
+        ("keep", {"predicate": None}, "a Filter has exactly one of 'predicate', 'semi_join', 'session' and 'sample'"),
         ("keep", {"having": "true"}, "'session' and 'having' belong together"),
         ("scan_items", {"inputs": ["spine"]}, "a Scan reads files and has no inputs"),
         ("scan_items", {"lookback": "1d"}, "'lookback' and reads: lookback belong together"),
