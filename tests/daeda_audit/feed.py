@@ -40,7 +40,8 @@ DAYS = (dt.date(2024, 1, 2), dt.date(2024, 1, 3))
 USERS, ITEMS = range(1, 6), range(10, 17)
 Swap = Callable[[Operator], Operator]
 
-SPECS: dict[str, tuple[dict[str, Any], str]] = {
+# What each makes; of a sequence whose columns stand apart, by column.
+SPECS: dict[str, tuple[dict[str, Any], str | dict[str, str]]] = {
     "events": ({"kind": "count", "windows": ["6h", "1d"]}, "int64"),
     "earlier": ({"kind": "count", "window": "6h", "offset": "12h"}, "int64"),
     "hourly": ({"kind": "sum", "column": "item_id", "window": "6h", "aligned_to": "1h"}, "int64"),
@@ -71,6 +72,22 @@ SPECS: dict[str, tuple[dict[str, Any], str]] = {
     "click_tags": (
         {"kind": "flatten_distinct", "column": "tags", "window": "unbounded", "max_length": 5, "view": "clicks"},
         "list<string>",
+    ),
+    "trail": (
+        {"kind": "sequence", "columns": ["item_id", "amount", "kind"], "age": "age", "window": "1d", "max_length": 4},
+        "list<struct<item_id: int64, amount: double, kind: string, age: int64>>",
+    ),
+    "seen": (
+        {
+            "kind": "sequence",
+            "columns": ["kind", "item_id", "amount"],
+            "age": "ago",
+            "layout": "columns",
+            "windows": ["6h"],
+            "max_length": 3,
+            "order": "oldest_first",
+        },
+        {"kind": "list<string>", "item_id": "list<int64>", "amount": "list<double>", "ago": "list<int64>"},
     ),
 }
 
@@ -128,17 +145,22 @@ def _add_columns(made: TinyProject) -> None:
         rest = {key: value for key, value in spec.items() if key not in ("view", "attributes")}
         specs.append({"name": name, "entity": "user", "history": history, **rest})
         outputs = [f"{name}_{window}" for window in spec["windows"]] if "windows" in spec else [name]
-        columns += [{"name": output, "kind": "rolling", "dtype": dtype} for output in outputs]
+        types = dict.fromkeys(outputs, dtype)
+        if isinstance(dtype, dict):
+            types = {f"{output}_{column}": kind for output in outputs for column, kind in dtype.items()}
+        columns += [{"name": output, "kind": "rolling", "dtype": kind} for output, kind in types.items()]
     columns += [
         {"name": "share", "kind": "derived", "dtype": "double", "expression": "spent / nullif(events_1d, 0) * 1e-3"},
         {"name": "is_cheap", "kind": "derived", "dtype": "bool", "expression": "coalesce(price, 9) < 3 OR kind = 'x'"},
         {"name": "item_vector", "kind": "embedding", "dtype": "list<halffloat>"},
         {"name": "recent_vector", "kind": "embedding", "dtype": "list<halffloat>"},
+        {"name": "seen_vector", "kind": "embedding", "dtype": "list<halffloat>"},
     ]
     made.aggregations["aggregation_specs"] = specs
     made.aggregations["enrichment_specs"] = [
         {"name": "item_vector", "kind": "lookup", "column": "item_id", "store": "vectors"},
         {"name": "recent_vector", "kind": "avg_pool", "column": "recent_items", "store": "vectors", "normalize": "l2"},
+        {"name": "seen_vector", "kind": "avg_pool", "column": "seen_6h_item_id", "store": "vectors"},
     ]
     made.service["columns"] += columns
     for one in columns:
@@ -256,6 +278,7 @@ def enrich(made: TinyProject, change: Callable[[VectorColumn], VectorColumn] = l
     columns = (
         change(VectorColumn("item_vector", "lookup", "item_id", "vectors", 3, "none")),
         change(VectorColumn("recent_vector", "avg_pool", "recent_items", "vectors", 3, "l2")),
+        change(VectorColumn("seen_vector", "avg_pool", "seen_6h_item_id", "vectors", 3, "none")),
     )
     layout = Layout(made.load().service_dir)
     for day in DAYS:

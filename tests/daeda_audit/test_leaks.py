@@ -22,6 +22,8 @@ import beam_pipeline.day.rolling
 import daeda.sql.scan
 import daeda.sql.statements
 import daeda.sql.unordered
+from beam_pipeline.windows.numpy_engine import sequences
+from beam_pipeline.windows.numpy_engine.lists import take
 from daeda.dtypes import TimeUnit
 from daeda.durations import Duration
 from daeda.operators.dag import Operator
@@ -133,7 +135,7 @@ OPERATORS: dict[str, tuple[Callable[[Operator], Operator], set[str]]] = {
         changing(PointInTimeJoin, tie_order=lambda operator: operator.tie_order[::-1]), {"price", "label"}
     ),
     "ties of a history forgotten": (
-        changing(RollingAggregate, tie_order=lambda operator: ()), {"recent_items", "item_trail"}
+        changing(RollingAggregate, tie_order=lambda operator: ()), {"recent_items", "item_trail", "trail"}
     ),
     "defaults ignored": (changing(Project, columns=without_defaults), {"label", "category"}),
 }  # fmt: skip
@@ -299,6 +301,27 @@ def patch_day(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(daeda.sql.scan, "_bounds", an_hour_late)
 
 
+def patch_misaligned(patch: pytest.MonkeyPatch) -> None:
+    """The texts of a sequence are those of the events beside."""
+
+    def beside(values: pa.Array, rows: pa.Array) -> pa.Array:
+        return take(values, pa.array(np.roll(rows.to_numpy(), 1)) if pa.types.is_string(values.type) else rows)
+
+    patch.setattr(sequences, "take", beside)
+
+
+def patch_nulls_dropped(patch: pytest.MonkeyPatch) -> None:
+    """A list of its own for each column, without NULLs: they have other lengths."""
+    original = sequences.Sequences.of
+
+    def as_lists(self: sequences.Sequences, wanted: Any, where: str) -> pa.Array:
+        lists = original(self, wanted, where)
+        kept = [[item for item in one if item is not None] for one in lists.to_pylist()] if wanted.apart else lists
+        return pa.array(kept, lists.type)
+
+    patch.setattr(sequences.Sequences, "of", as_lists)
+
+
 PATCHES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], set[str]]] = {
     "<= for < in a look-up": (patch_pit_inclusive, {"price", "label"}),
     "the latest row of all": (patch_pit_latest, {"price", "label"}),
@@ -310,6 +333,8 @@ PATCHES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], set[str]]] = {
     "windows half an hour too long": (patch_windows_by_half_an_hour, {"events_6h", "events_1d", "clicks", "lately"}),
     "ttl one unit too long": (patch_ttl_by_a_unit, {"price"}),
     "the day an hour late": (patch_day, {"(rows)"}),
+    "a sequence misaligned": (patch_misaligned, {"trail", "seen_6h_kind"}),
+    "a sequence without its NULLs": (patch_nulls_dropped, {"seen_6h_amount"}),
 }
 
 
