@@ -46,6 +46,9 @@ def readable(value: object) -> str:
     """A value on one line."""
     if isinstance(value, list) and value and isinstance(value[0], float):
         return f"[{', '.join(f'{item:.3f}' for item in value[:4])}, ...] ({len(value)} numbers)"
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        first = ", ".join(f"{name}: {item}" for name, item in value[0].items())
+        return f"[{{{first}}}{', ...' if len(value) > 1 else ''}] ({len(value)} structs)"
     if isinstance(value, list) and len(value) > 8:
         return f"[{', '.join(str(item) for item in value[:8])}, ...] ({len(value)} items)"
     return str(value)

@@ -77,7 +77,7 @@ def column(data: Path, name: str) -> list[Any]:
 def test_what_the_oracle_compares_is_worth_comparing(art_feed: ArtFeed) -> None:
     """Each column has many values, empty ones and full ones; a column of one value would prove nothing."""
     for name in ("like_artwork_ids_7d", "like_author_ids_7d", "like_artwork_tack_ids_7d", "dislike_artwork_ids",
-                 "author_artwork_ids_30d"):  # fmt: skip
+                 "author_artwork_ids_30d", "history_7d_event", "history_7d_age"):  # fmt: skip
         lengths = {len(value) for value in column(art_feed.data, name)}
         assert 0 in lengths, name
         assert len(lengths) > 8, name

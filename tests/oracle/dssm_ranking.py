@@ -52,6 +52,9 @@ COLUMNS = [
     "like_rate_7d",
     "like_aes_score_mean_7d",
     "hours_since_last_like",
+    "history_7d_artwork_id",
+    "history_7d_event",
+    "history_7d_age",
     "author_id",
     "model_id",
     "content_rating",
@@ -165,7 +168,7 @@ def rolling_columns(rows, feed, properties):
     authored = with_authors(likes, properties)
     published = [row for row in properties if row["event_timestamp"] == row["published_at"]]
 
-    def over(history, entity, kind, days, column=None, max_length=None, declared=FEED_EVENTS, created=None):
+    def over(history, entity, kind, days, column=None, max_length=None, declared=FEED_EVENTS, created=None, **sequence):
         return rolling(
             rows,
             history,
@@ -178,7 +181,11 @@ def rolling_columns(rows, feed, properties):
             max_length=max_length,
             created=created,
             declared=declared,
+            **sequence,
         )
+
+    def history_of(**one):
+        return over(shown, "user_id", "sequence", 7, max_length=64, apart=True, **one)
 
     return {
         "like_artwork_ids_7d": over(likes, "user_id", "last_distinct", 7, "artwork_id", 32),
@@ -191,6 +198,9 @@ def rolling_columns(rows, feed, properties):
         "likes_7d": over(likes, "user_id", "count", 7),
         "shown_1d": over(shown, "user_id", "count", 1),
         "shown_7d": over(shown, "user_id", "count", 7),
+        "history_7d_artwork_id": history_of(columns=["artwork_id"]),
+        "history_7d_event": history_of(columns=["event"]),
+        "history_7d_age": history_of(age="age"),
         "like_aes_score_mean_7d": over(likes, "user_id", "mean", 7, "aes_score"),
         "last_like_timestamp": over(likes, "user_id", "last", 7, "event_timestamp"),
         "artwork_likes_1d": over(likes, "artwork_id", "count", 1),

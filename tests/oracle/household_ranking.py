@@ -45,6 +45,7 @@ COLUMNS = [
     "spend_7d",
     "spend_28d",
     "last_purchase_timestamp",
+    "last_purchases",
     "product_vector",
     "recent_products_vector",
 ]
@@ -141,7 +142,7 @@ def rolling_columns(spine, history):
     present = {row["household_id"] for row in spine}
     history = [row for row in history if row["household_id"] in present]  # the others only cost time
 
-    def over(days, kind, column=None, max_length=None):
+    def over(days, kind, column=None, max_length=None, **sequence):
         return rolling(
             spine,
             history,
@@ -153,6 +154,8 @@ def rolling_columns(spine, history):
             window=timedelta(days=days),
             max_length=max_length,
             declared=TRANSACTIONS,
+            unit=timedelta(microseconds=1),
+            **sequence,
         )
 
     columns = {
@@ -160,6 +163,9 @@ def rolling_columns(spine, history):
         **{f"purchases_{days}d": over(days, "count") for days in (1, 7, 28)},
         **{f"spend_{days}d": over(days, "sum", "sales_value") for days in (1, 7, 28)},
         "last_purchase_timestamp": over(28, "last", "event_timestamp"),
+        "last_purchases": over(
+            28, "sequence", max_length=64, columns=["product_id", "store_id", "sales_value"], age="age"
+        ),
     }
     return [{name: values[place] for name, values in columns.items()} for place in range(len(spine))]
 

@@ -248,6 +248,7 @@ SELECT
   household_id,
   basket_id,
   product_id,
+  store_id,
   event_timestamp,
   sales_value
 FROM (
@@ -255,6 +256,7 @@ FROM (
     CAST(household_id AS BIGINT) AS household_id,
     CAST(basket_id AS BIGINT) AS basket_id,
     CAST(product_id AS BIGINT) AS product_id,
+    CAST(store_id AS BIGINT) AS store_id,
     CAST(transaction_timestamp AS TIMESTAMP) AS event_timestamp,
     CAST(sales_value + CAST('0.0' AS DOUBLE) AS DOUBLE) AS sales_value
   FROM READ_PARQUET(['transactions/**/*.parquet'], hive_partitioning := FALSE)
@@ -326,7 +328,8 @@ SELECT
   ) AS __time,
   h.product_id,
   h.sales_value,
-  h.event_timestamp
+  h.event_timestamp,
+  h.store_id
 FROM transactions_by_household AS h
 INNER JOIN daeda_entities_0 AS e
   ON h.household_id = e.household_id
@@ -336,7 +339,9 @@ ORDER BY
   e.__entity NULLS FIRST,
   __time NULLS FIRST,
   h.basket_id NULLS FIRST,
-  h.product_id NULLS FIRST;
+  h.product_id NULLS FIRST,
+  h.store_id NULLS FIRST,
+  h.sales_value NULLS FIRST;
 
 -- assemble (project): no statement of its own: its columns are computed where they are read
 
@@ -364,6 +369,7 @@ COPY (
     CAST(spend_7d AS DOUBLE) AS spend_7d,
     CAST(spend_28d AS DOUBLE) AS spend_28d,
     CAST(last_purchase_timestamp AS TIMESTAMP) AS last_purchase_timestamp,
+    CAST(last_purchases AS STRUCT(product_id BIGINT, store_id BIGINT, sales_value DOUBLE, age BIGINT)[]) AS last_purchases,
     CAST(product_vector AS REAL[]) AS product_vector,
     CAST(recent_products_vector AS REAL[]) AS recent_products_vector
   FROM (
@@ -390,6 +396,7 @@ COPY (
       spend_7d,
       spend_28d,
       last_purchase_timestamp,
+      last_purchases,
       CAST(NULL AS REAL[]) AS product_vector,
       CAST(NULL AS REAL[]) AS recent_products_vector
     FROM (
@@ -432,6 +439,7 @@ COPY (
     POSITIONAL JOIN (
       SELECT
         last_purchase_timestamp,
+        last_purchases,
         purchases_1d,
         purchases_28d,
         purchases_7d,
