@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import duckdb
+import pyarrow.compute as pc
 
 from daeda.aggregates import KINDS
 from daeda.catalog.project import Project
@@ -124,15 +125,20 @@ def _always(facts: Sequence[ColumnStatistics], value: str) -> bool:
 
 
 def _has_no_item(column: str, path: str) -> bool:
-    """Whether the lists of a column are all empty in a part, by its footer."""
+    """Whether the lists of a column are all empty in a part: by its footer, or, where that tells of NULLs, by them."""
     with open_parquet(path) as file:
         leaf = leaf_of(file, column)
         groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
         facts = [(chunk.statistics, chunk.num_values) for chunk in (group.column(leaf) for group in groups)]
-    return all(
-        statistic is not None and statistic.has_null_count and statistic.null_count >= values
-        for statistic, values in facts
-    )
+        if any(
+            statistic is None or not statistic.has_null_count or statistic.null_count < values
+            for statistic, values in facts
+        ):
+            return False
+        # A NULL may be an item: a sequence keeps them.
+        numbers = range(file.num_row_groups)
+        lists = (file.read_row_group(number, columns=[column]).column(0) for number in numbers)
+        return not any(pc.sum(pc.list_value_length(one)).as_py() for one in lists)
 
 
 @dataclass(frozen=True)

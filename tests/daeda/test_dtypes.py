@@ -10,7 +10,8 @@ NAMES = [
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float", "double",
     "string", "date",
     "timestamp[ms]", "timestamp[us]", "timestamp[ns]", "timestamp[us, UTC]", "decimal(12, 2)", "list<int64>",
-    "list<list<double>>", "list<decimal(4, 1)>",
+    "list<list<double>>", "list<decimal(4, 1)>", "list<struct<a: int64>>",
+    "list<struct<Item_id: int64, d: decimal(4, 1), at: timestamp[us, UTC], tags: list<struct<x: double, y: date>>>>",
 ]  # fmt: skip
 
 
@@ -42,6 +43,7 @@ def test_duckdb_gives_the_declared_arrow_type(name: str) -> None:
         ("list< list<string> >", "list<list<string>>"),
         ("timestamp[us,UTC]", "timestamp[us, UTC]"),
         ("list<halffloat>", "list<halffloat>"),
+        ("list< struct<a:int64 , b : decimal(4,1)> >", "list<struct<a: int64, b: decimal(4, 1)>>"),
     ],
 )
 def test_spaces_do_not_matter(text: str, name: str) -> None:
@@ -57,6 +59,15 @@ def test_spaces_do_not_matter(text: str, name: str) -> None:
          "unknown type 'timestamp[ns, UTC]': the only timestamp with a zone is timestamp[us, UTC]"),
         ("list<" * 9 + "int64" + ">" * 9, "a type has at most 8 lists in each other, found 9"),
         ("decimal(39, 2)", "'decimal(39, 2)' is not a decimal: precision is 1 to 38 and scale at most the precision"),
+        ("struct<a: int64>",
+         "'struct<a: int64>' stands by itself, and a struct is the item of a list: list<struct<a: int64>>"),
+        ("list<struct<a: struct<b: int64>>>",
+         "'struct<b: int64>' stands by itself, and a struct is the item of a list: list<struct<b: int64>>"),
+        ("list<struct<>>", "'struct<>' is not a struct: write struct<name: type, ...>"),
+        ("list<struct<a: int64,>>", "'struct<a: int64,>' is not a struct: write struct<name: type, ...>"),
+        ("list<struct<a b: int64>>", "'struct<a b: int64>' is not a struct: write struct<name: type, ...>"),
+        ("list<struct<a: int64, A: date>>", "a struct has the fields a and A: SQL takes them for one"),
+        ("list<struct<a: strng>>", "unknown type 'strng': did you mean 'string'? Known: " + EVERY),
         ("decimal(2, 3)", "'decimal(2, 3)' is not a decimal: precision is 1 to 38 and scale at most the precision"),
     ],
 )  # fmt: skip

@@ -111,3 +111,23 @@ def test_a_window_that_never_holds_a_row_is_told(tmp_path: Path, capsys: pytest.
         "column 'active' (rolling) is false in each of 4 rows: no row of its history lies in the window of any row; do "
         "the keys of both sides hold the same ids?"
     ]
+
+
+@pytest.mark.parametrize("layout", ["struct", "columns"])
+def test_a_sequence_of_nulls_is_no_empty_list(tmp_path: Path, layout: str, capsys: pytest.CaptureFixture[str]) -> None:
+    made = project_of(tmp_path)
+    spec = {
+        "entity": "user", "history": {"view": "events"}, "kind": "sequence", "columns": ["amount"], "window": "1d",
+        "max_length": 2, "layout": layout,
+    }  # fmt: skip
+    dtype = "list<struct<amount: double>>" if layout == "struct" else "list<double>"
+    for name, more in {"unknown": {}, "never": {"where": "item_id > 1000"}}.items():
+        made.aggregations["aggregation_specs"].append({"name": name, **spec, **more})
+        column = name if layout == "struct" else f"{name}_amount"
+        made.service["columns"].append({"name": column, "kind": "rolling", "dtype": dtype})
+        made.runtime["output_columns"].append(column)
+    made.data["events"] = [(*row[:3], None) for row in made.data["events"]]
+    made.write().write_data()
+    told = [line.partition(": ")[2] for line in warnings(made, capsys) if "empty list" in line]
+    column = "never" if layout == "struct" else "never_amount"
+    assert [line.partition(" in each")[0] for line in told] == [f"column '{column}' (rolling) is an empty list"]

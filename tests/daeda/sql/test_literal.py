@@ -38,6 +38,7 @@ def in_duckdb(value: object, dtype: str) -> Any:
         ([1, None, 3], "list<int64>", [1, None, 3]),
         ([], "list<string>", []),
         ([[1.5], None], "list<list<double>>", [[1.5], None]),
+        ([{"b": None, "a": 1}], "list<struct<a: int64, b: list<string>>>", [{"a": 1, "b": None}]),
         (dt.date(2024, 2, 29), "date", dt.date(2024, 2, 29)),
         (dt.date(2024, 2, 29), "timestamp[us]", dt.datetime(2024, 2, 29)),
         ("2024-02-29 12:00:00.000001", "timestamp[us]", dt.datetime(2024, 2, 29, 12, 0, 0, 1)),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +92,31 @@ def test_fills_in_place(tmp_path: Path) -> None:
     nulls = (Nulls("item_vec", 2, 1), Nulls("likes_vec", 2, 1))
     assert receipt == Receipt(3, 4, len(content), hashlib.sha256(content).hexdigest(), nulls)
     assert [path.name for path in tmp_path.glob("part-*")] == ["part-3-0.parquet"]
+
+
+def test_sequences_pass_through_beside_the_mean_of_their_ids(tmp_path: Path) -> None:
+    """Lists of structs, with NULLs and NaN in them; the ids of an aligned list are pooled without its NULLs."""
+    kind = pa.list_(
+        pa.struct([("item", pa.int64()), ("x", pa.float64()), ("tags", pa.list_(pa.string())), ("y", pa.float32())])
+    )
+    events = [
+        [{"item": 1, "x": math.nan, "tags": ["a", None], "y": None}, {"item": None, "x": 0.5, "tags": None, "y": 1.5}],
+        [],
+        [{"item": 3, "x": None, "tags": [], "y": -0.0}],
+    ]
+    table = skeleton_rows([1, 2, 3], [[one["item"] for one in row] for row in events])
+    table = table.append_column("events", pa.array(events, kind))
+    task = task_for(tmp_path, table)
+    enrich_part(task, NUMBERS)
+    written = pq.read_table(task.output)
+    assert written.schema.field("events").type == kind
+    assert repr(written.column("events").to_pylist()) == repr(events)
+    assert written.column("likes_vec").to_pylist() == [[1, -1], None, [3, -3]]
+    group = pq.ParquetFile(task.output).metadata.row_group(0)
+    statistics = {chunk.path_in_schema: chunk.statistics for chunk in map(group.column, range(group.num_columns))}
+    assert statistics["events.list.element.item"].max == 3
+    assert not statistics["events.list.element.x"].has_min_max
+    assert statistics["events.list.element.y"].max == 1.5
 
 
 def test_text_ids_and_normalize(tmp_path: Path) -> None:
