@@ -28,6 +28,7 @@ WORKLOADS = {
     "aggregates": Entry(
         "count and sum over 1 and 7 days alone, against the reference scripts", "single_feature", "aggregates"
     ),
+    "kinds": Entry("each kind of window alone, against its plain relative", "kinds"),
     "distinct30": Entry("the 32 newest distinct over 30 days, against a range join", "distinct30"),
     "pit": Entry("a point-in-time join, against Feast, pandas, Polars and DuckDB", "point_in_time"),
     "wide": Entry("17k spine rows x 1,000 features", "wide"),

@@ -25,7 +25,7 @@ from typing import Any, get_args
 import duckdb
 
 from bench.machine import describe_machine
-from daeda.aggregates import LIST_KINDS, AggregateKind
+from daeda.aggregates import DECAYED_KINDS, LIST_KINDS, AggregateKind
 from daeda.durations import Duration
 from daeda.operators.temporal import Aggregate
 from tests.beam_pipeline.day.one_day import NOON, Case, Row, Time, in_the_oracle, in_the_product
@@ -45,6 +45,7 @@ REST = {
 COLUMNS: dict[AggregateKind, tuple[str, ...]] = {
     "any": ("", "b"), "count": ("", "x"), "count_distinct": ("n", "s", "x"), "sum": ("n", "x", "d"),
     "mean": ("x", "d", "u"), "std": ("x", "u"), "min": ("x", "s", "d"), "max": ("x", "w", "b"),
+    "quantile": ("n", "x", "d", "s"), "decayed_count": ("", "s"), "decayed_sum": ("x", "d", "n"),
     "first": ("s", "x"), "last": ("d", "w"), "since_last": ("", "s"), "list": ("n", "x"),
     "last_distinct": ("n", "s"), "flatten_distinct": ("w",), "top_k": ("n", "s"),
     "sequence": ("n", "w"),
@@ -203,6 +204,8 @@ def aggregates(draw: random.Random) -> Iterator[Aggregate]:
             yield Aggregate(
                 name=f"{kind}_{column or 'rows'}", kind=kind, **read,
                 window=Duration.parse(draw.choice(["unbounded", "20s", "100s", "5m", "400s"])),
+                q=draw.choice(["0.01", "0.5", "0.9", "0.999", "1"]) if kind == "quantile" else None,
+                half_life=draw.choice(["30ms", "7s", "60s", "1h"]) if kind in DECAYED_KINDS else None,
                 max_length=draw.randint(1, 12) if listed else None,
                 order=draw.choice(["newest_first", "oldest_first"]) if listed else "newest_first",
             )  # fmt: skip

@@ -16,12 +16,14 @@ from daeda.dtypes import DType
 from daeda.errors import ConfigError
 
 SingleKind = Literal[
-    "any", "count", "count_distinct", "sum", "mean", "min", "max", "std", "first", "last", "since_last"
-]
+    "any", "count", "count_distinct", "sum", "mean", "min", "max", "std", "first", "last", "since_last", "quantile",
+    "decayed_count", "decayed_sum",
+]  # fmt: skip
 ListKind = Literal["list", "last_distinct", "flatten_distinct", "top_k"]
 SequenceKind = Literal["sequence"]
 AggregateKind = Literal[SingleKind, ListKind, SequenceKind]
 LIST_KINDS: frozenset[AggregateKind] = frozenset(get_args(Literal[ListKind, SequenceKind]))
+DECAYED_KINDS: frozenset[AggregateKind] = frozenset({"decayed_count", "decayed_sum"})
 SequenceLayout = Literal["struct", "columns"]
 
 
@@ -108,6 +110,18 @@ KINDS: Mapping[AggregateKind, Kind] = {
         "time since the newest row, or the newest one whose value is not NULL, in the unit of the spine's time",
         "any type", _int64, "NULL", Order.FREE, counts_rows=True,
     ),
+    "quantile": Kind(
+        "the value at rank ceil(q * n) of the n values, in their order; needs `q`", "any type", _same, "NULL",
+        Order.NAN,
+    ),
+    "decayed_count": Kind(
+        "rows, or values of the column that are not NULL, each of which counts half after each `half_life`, which it "
+        "needs; as double", "any type", _double, "0", Order.FREE, counts_rows=True,
+    ),
+    "decayed_sum": Kind(
+        "sum of numbers, each of which is halved after each `half_life`, which it needs; as double", "numbers",
+        _double, "NULL", Order.FREE,
+    ),
     "list": Kind("newest values", "any type", _list, "[]", Order.DECIDES),
     "last_distinct": Kind("newest values, each once, at its newest place", "any type", _list, "[]", Order.DECIDES),
     "flatten_distinct": Kind("the same over the items of a list-valued column", "lists", _same, "[]", Order.DECIDES),
@@ -144,8 +158,18 @@ def shows_order(kind: AggregateKind, source: DType | None) -> bool:
     return order is Order.DECIDES or (order is Order.NAN and source is not None and source.holds_float)
 
 
-def check_parameters(kind: AggregateKind, column: str | None, max_length: int | None) -> None:
+def check_parameters(
+    kind: AggregateKind, column: str | None, max_length: int | None, q: object = None, half_life: object = None
+) -> None:
     """Raise ValueError where the parameters of an aggregate do not fit its kind; `check_sequence` has the others."""
+    if kind == "quantile" and q is None:
+        raise ValueError("kind 'quantile' needs a 'q' above 0 and at most 1, like 0.5, or a list of them")
+    if kind != "quantile" and q is not None:
+        raise ValueError(f"'q' belongs to 'quantile' and not to '{kind}': remove it")
+    if kind in DECAYED_KINDS and half_life is None:
+        raise ValueError(f"kind '{kind}' needs a 'half_life', like 3d: after so long a row counts half")
+    if kind not in DECAYED_KINDS and half_life is not None:
+        raise ValueError(f"'half_life' belongs to 'decayed_count' and 'decayed_sum' and not to '{kind}': remove it")
     if kind in LIST_KINDS and max_length is None:
         raise ValueError(f"kind '{kind}' needs a 'max_length': the newest that many items are kept")
     if kind not in LIST_KINDS and max_length is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,13 @@ class FromView:
 
 @dataclass(frozen=True)
 class FromHistory:
-    """A rolling aggregate over one window; `field` is which one of a sequence whose columns stand apart."""
+    """A rolling aggregate over one window: which quantile, and which column of a sequence whose columns stand apart."""
 
     spec: AggregationSpec
     window: Duration
     where: Node | None
     field: str | None = None
+    q: Decimal | None = None
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -199,7 +201,7 @@ def rolling_maker(project: Project, name: str) -> FromHistory | None:
     for spec in project.aggregations.aggregation_specs:
         for output in spec.outputs:
             if output.name == name:
-                return FromHistory(spec, output.window, read_where(spec), output.field)
+                return FromHistory(spec, output.window, read_where(spec), output.field, output.q)
     return None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
@@ -20,8 +21,9 @@ from beam_pipeline.session.resources import DayResources
 from beam_pipeline.session.session import DaySession
 from beam_pipeline.windows.contract import AgeOverflow, History, SumOverflow, WindowedAggregate
 from beam_pipeline.windows.engines import Engine, engine_of
+from daeda.dtypes import TimeUnit
 from daeda.errors import DayError
-from daeda.operators.temporal import RollingAggregate
+from daeda.operators.temporal import Aggregate, RollingAggregate
 from daeda.sql import statements
 from daeda.sql.handle import ROW, ColumnTable, Deferred, Materialised, stored_name
 
@@ -68,10 +70,18 @@ def _windowed(operator: RollingAggregate) -> tuple[WindowedAggregate, ...]:
             offset=0 if aggregate.offset is None else aggregate.offset.in_unit(unit) or 0,
             max_length=aggregate.max_length,
             newest_first=aggregate.order == "newest_first",
+            q=aggregate.q,
+            half_life=_half_life(aggregate, unit),
             per_spine_unit=unit.value // operator.left_time.resolution.value,
         )
         for aggregate in operator.aggregates
     )
+
+
+def _half_life(aggregate: Aggregate, unit: TimeUnit) -> Fraction | None:
+    if aggregate.half_life is None or aggregate.half_life.nanoseconds is None:
+        return None
+    return Fraction(aggregate.half_life.nanoseconds * unit.value, 10**9)
 
 
 def _results(work: _Work, probes: ProbeStream) -> Iterator[pa.Table]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +37,8 @@ class WindowedAggregate:
         window: length of the window in the unit of the times, None for unbounded.
         max_length: most values of a list kind.
         newest_first: otherwise each finished list is turned around.
+        q: which quantile.
+        half_life: in which a decayed row loses half of its weight, in the unit of the times.
         per_spine_unit: how many units of the times make one of the spine's time, in which ages are told.
         columns: of a sequence: columns of the history.
         age: of a sequence: name of the field with the age of the row, which comes last.
@@ -50,6 +54,8 @@ class WindowedAggregate:
     max_length: int | None = None
     newest_first: bool = True
     per_spine_unit: int = 1
+    q: Decimal | None = None
+    half_life: Fraction | None = None
     columns: tuple[str, ...] = ()
     age: str | None = None
     apart: bool = False

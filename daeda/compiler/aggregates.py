@@ -33,6 +33,8 @@ def take_aggregate(resolved: Resolved, wanted: str) -> tuple[AggregationSpec, DT
                     window=output.window,
                     aligned_to=spec.aligned_to,
                     offset=spec.offset,
+                    q=output.q,
+                    half_life=spec.half_life,
                     max_length=spec.max_length,
                     order=spec.order,
                 )

@@ -13,7 +13,7 @@ from daeda.errors import ConfigError
 from daeda.operators.operator import Instant, OperatorModel, Target, is_none, nullable, same_keys
 from daeda.operators.relation import Column, Relation
 from daeda.settings.availability import Available
-from daeda.settings.kinds import Delay, Grid, Name, Span, Strict
+from daeda.settings.kinds import Delay, Grid, HalfLife, Name, Quantile, Span, Strict
 
 
 class PointInTimeJoin(OperatorModel):
@@ -74,7 +74,7 @@ class Aggregate(Strict):
     name: Name = Field(description="Name of the output column.")
     kind: AggregateKind = Field(description="What is computed.")
     column: Name | None = Field(
-        default=None, description="Column of the history; only any, count and since_last can do without."
+        default=None, description="Column of the history; only any, count, decayed_count and since_last can do without."
     )
     columns: tuple[Name, ...] = Field(
         default=(), exclude_if=_is_absent, description="Of a sequence: the columns of the history that it holds."
@@ -92,6 +92,14 @@ class Aggregate(Strict):
     offset: Delay | None = Field(
         default=None, exclude_if=is_none, description="How far its end is moved back, behind any rounding."
     )
+    q: Quantile | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="Of a quantile: above 0 and at most 1.",
+    )
+    half_life: HalfLife | None = Field(
+        default=None, exclude_if=is_none, description="Of a decayed kind: after so long a row counts half."
+    )
     max_length: int | None = Field(default=None, ge=1, description="Most items of a list, the newest.")
     order: Literal["newest_first", "oldest_first"] = Field(
         default="newest_first", description="Order of the finished list."
@@ -104,7 +112,7 @@ class Aggregate(Strict):
                 raise ValueError("with layout 'columns' a sequence has one column or an age: write one aggregate each")
         else:
             check_sequence(self.kind, self.column, self.columns or None, self.age, self.layout)
-        check_parameters(self.kind, self.column, self.max_length)
+        check_parameters(self.kind, self.column, self.max_length, self.q, self.half_life)
         return self
 
     @property

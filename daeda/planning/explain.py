@@ -163,8 +163,10 @@ def _point_in_time(operator: PointInTimeJoin) -> list[str]:
 def _aggregate(aggregate: Aggregate) -> str:
     held = [*aggregate.reads, *([f"age as {aggregate.age}"] if aggregate.age else [])]
     of = f"({', '.join(held)})" if held else ""
+    of = f"({aggregate.q} of {aggregate.column})" if aggregate.q is not None else of
     length = f", at most {aggregate.max_length}, {aggregate.order.replace('_', ' ')}" if aggregate.max_length else ""
-    return f"{aggregate.name} = {aggregate.kind}{of} over {aggregate.window}{_end(aggregate)}{length}"
+    half = f", half after {aggregate.half_life}" if aggregate.half_life is not None else ""
+    return f"{aggregate.name} = {aggregate.kind}{of} over {aggregate.window}{_end(aggregate)}{half}{length}"
 
 
 def _end(aggregate: Aggregate) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
@@ -10,7 +11,21 @@ from pydantic import Field, model_validator
 from daeda.aggregates import LIST_KINDS, AggregateKind, SequenceLayout, check_parameters, check_sequence
 from daeda.durations import Duration
 from daeda.settings.availability import Available
-from daeda.settings.kinds import Count, Delay, Grid, ImportPath, Name, Names, PathText, ReadType, Span, Spans, Strict
+from daeda.settings.kinds import (
+    Count,
+    Delay,
+    Grid,
+    HalfLife,
+    ImportPath,
+    Name,
+    Names,
+    PathText,
+    Quantiles,
+    ReadType,
+    Span,
+    Spans,
+    Strict,
+)
 
 
 class History(Strict):
@@ -23,11 +38,21 @@ class History(Strict):
 
 
 class Output(NamedTuple):
-    """One column of a spec: its name, its window, and of a sequence whose columns stand apart which of them it is."""
+    """One column of a spec: its name and window, which quantile, or which column of a sequence that stands apart."""
 
     name: str
     window: Duration
     field: str | None = None
+    q: Decimal | None = None
+
+
+def percentile(q: Decimal) -> str:
+    """The end of the name of a quantile's column.
+
+    >>> percentile(Decimal("0.999"))
+    'p99_9'
+    """
+    return "p" + f"{(100 * q).normalize():f}".replace(".", "_")
 
 
 class AggregationSpec(Strict):
@@ -38,7 +63,7 @@ class AggregationSpec(Strict):
     entity: Names = Field(description="Whose history it is: entity user means the key user_id.")
     history: History = Field(description="Rows to aggregate.")
     column: Name | None = Field(
-        default=None, description="Column to aggregate; only any, count and since_last can do without."
+        default=None, description="Column to aggregate; only any, count, decayed_count and since_last can do without."
     )
     kind: AggregateKind = Field(description="What is computed.")
     where: str | None = Field(default=None, description="Condition on the rows of the history, as SQL.")
@@ -73,6 +98,14 @@ class AggregationSpec(Strict):
     offset: Delay | None = Field(
         default=None, description="How far back the window is moved, like 7d, behind any rounding."
     )
+    q: Quantiles | None = Field(
+        default=None,
+        min_length=1,
+        description="Of a quantile: above 0 and at most 1, or a list: one column each, like name_7d_p50 for 0.5.",
+    )
+    half_life: HalfLife | None = Field(
+        default=None, description="Of a decayed kind: after so long a row counts half, like 3d."
+    )
     max_length: Count | None = Field(
         default=None,
         description="Most items of a list, the newest; a number or a name of base.yaml. List kinds need it.",
@@ -88,7 +121,9 @@ class AggregationSpec(Strict):
         if self.windows is not None and len({str(one) for one in self.windows}) != len(self.windows):
             raise ValueError("'windows' names a duration twice, which would make the same column twice")
         check_sequence(self.kind, self.column, self.columns, self.age, self.layout)
-        check_parameters(self.kind, self.column, self.max_length)
+        check_parameters(self.kind, self.column, self.max_length, self.q, self.half_life)
+        if self.q is not None and len(set(self.q)) != len(self.q):
+            raise ValueError("'q' names a number twice, which would make the same column twice")
         if self.kind not in LIST_KINDS and self.order != "newest_first":
             raise ValueError(f"'order' belongs to list kinds and not to '{self.kind}': remove it")
         return self
@@ -103,6 +138,8 @@ class AggregationSpec(Strict):
         windowed = [(f"{self.name}_{window}", window) for window in self.windows or ()]
         if self.window is not None:
             windowed = [(self.name, self.window)]
+        if self.q is not None:
+            return tuple(Output(f"{name}_{percentile(q)}", window, q=q) for name, window in windowed for q in self.q)
         if self.layout != "columns":
             return tuple(Output(name, window) for name, window in windowed)
         fields = (*(self.columns or ()), *(() if self.age is None else (self.age,)))

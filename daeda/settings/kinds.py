@@ -9,6 +9,7 @@ import zoneinfo
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationInfo
@@ -16,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Va
 from daeda.dtypes import DType
 from daeda.durations import Duration
 from daeda.errors import cut, did_you_mean
+from daeda.settings.scalars import WrittenFloat
 from daeda.storage.location import is_object
 from daeda.storage.masking import has_secret
 
@@ -23,6 +25,8 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _IMPORT_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 _SIZE = re.compile(r"(\d{1,18})\s*(B|KiB|MiB|GiB|TiB|KB|MB|GB|TB)", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+# More places of a quantile than there will ever be rows to tell apart by them.
+_MOST_DIGITS = 25
 _MOST_BYTES_OF_A_NAME = 255
 _MOST_LETTERS_OF_A_PATH = 1_000
 _SIZE_UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
@@ -171,6 +175,39 @@ def _parse_grid(value: object) -> Duration:
     return Duration.parse_grid(value)
 
 
+def parse_quantile(value: object) -> Decimal:
+    """A share above 0 and at most 1, exactly as it is written; raises ValueError.
+
+    >>> parse_quantile(0.50)
+    Decimal('0.5')
+    """
+    text = value.text if isinstance(value, WrittenFloat) else str(value)
+    try:
+        share = Decimal(text) if isinstance(value, int | float | str | Decimal) else Decimal("nan")
+    except InvalidOperation:
+        share = Decimal("nan")
+    if isinstance(value, bool) or not share.is_finite() or not 0 < share <= 1:
+        raise ValueError(f"'{cut(text)}' is no quantile: write a number above 0 and at most 1, like 0.5")
+    if len(share.as_tuple().digits) > _MOST_DIGITS or share.adjusted() < -_MOST_DIGITS:
+        raise ValueError(f"'{cut(text)}' has more than {_MOST_DIGITS} places: write fewer")
+    return share.normalize()
+
+
+def parse_half_life(value: object) -> Duration:
+    """A duration that is neither 0 nor without bound; raises ValueError."""
+    try:
+        span = _parse_duration(value)
+    except ValueError:
+        span = None
+    if span is None or span.nanoseconds is None:
+        raise ValueError(f"'{cut(value)}' is no half-life: write a whole number above 0 and a unit, like 12h or 3d")
+    return span
+
+
+def _several(value: object) -> object:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
 def _resolve_count(value: object, info: ValidationInfo) -> object:
     if isinstance(value, str) and isinstance(info.context, Dimensions):
         value = info.context.resolve(value)
@@ -202,6 +239,9 @@ Zone = Annotated[str, BeforeValidator(_parse_zone)]
 Span = Annotated[Duration, BeforeValidator(_parse_duration), PlainSerializer(str)]
 Delay = Annotated[Duration, BeforeValidator(_parse_delay), PlainSerializer(str)]
 Grid = Annotated[Duration, BeforeValidator(_parse_grid), PlainSerializer(str)]
+HalfLife = Annotated[Duration, BeforeValidator(parse_half_life), PlainSerializer(str)]
+Quantile = Annotated[Decimal, BeforeValidator(parse_quantile), PlainSerializer(str)]
+Quantiles = Annotated[tuple[Quantile, ...], BeforeValidator(_several)]
 Count = Annotated[int, BeforeValidator(_resolve_count)]
 Spans = Annotated[tuple[Span, ...], BeforeValidator(_resolve_list)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(_one_or_more)]

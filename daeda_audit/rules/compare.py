@@ -17,9 +17,23 @@ class Tolerance(Enum):
     EXACT = auto()
     LAST_PLACE = auto()  # sums and means of doubles: one unit in the last place
     DEVIATION = auto()  # standard deviations: 1e-12 relative
+    FADED = auto()  # decayed sums: 1e-12 of the sum of the absolute terms, which the value brings along
     LIBRARY = auto()  # logarithms and powers: 1e-15 relative
     VECTOR = auto()  # float16 of a number in float32: exactly
     UNIT_VECTOR = auto()  # float16 of a number in float64, whose norm may be summed in another order
+
+
+class Faded(float):
+    """A decayed sum, and the least and the greatest double that may stand for it."""
+
+    least: float
+    most: float
+
+    def __new__(cls, value: float, least: float, most: float) -> Faded:
+        """Make the sum with its ends."""
+        faded = super().__new__(cls, value)
+        faded.least, faded.most = least, most
+        return faded
 
 
 _RELATIVE = {Tolerance.DEVIATION: 1e-12, Tolerance.LIBRARY: 1e-15}
@@ -31,6 +45,8 @@ def agrees(expected: Any, actual: Any, tolerance: Tolerance) -> bool:
         return _vectors_agree(expected, actual, tolerance)
     if _same(expected, actual):
         return True
+    if tolerance is Tolerance.FADED:
+        return isinstance(expected, Faded) and isinstance(actual, float) and expected.least <= actual <= expected.most
     if tolerance is Tolerance.EXACT or not (isinstance(expected, float) and isinstance(actual, float)):
         return False
     if not (math.isfinite(expected) and math.isfinite(actual)):

@@ -12,7 +12,9 @@ from daeda_audit.rules.compare import Tolerance
 def needs_order(kind: AggregateKind) -> bool:
     """Whether the value is another one where rows of one time are in another order."""
     match kind:
-        case "any" | "count" | "count_distinct" | "sum" | "mean" | "std" | "min" | "max" | "since_last":
+        case "any" | "count" | "count_distinct" | "sum" | "mean" | "std" | "min" | "max" | "since_last" | "quantile":
+            return False
+        case "decayed_count" | "decayed_sum":
             return False
         case "first" | "last" | "list" | "last_distinct" | "flatten_distinct" | "top_k" | "sequence":
             return True
@@ -25,9 +27,11 @@ def tolerance(kind: AggregateKind, dtype: DType) -> Tolerance:
     match kind:
         case "sum" | "mean":
             return Tolerance.LAST_PLACE if dtype.is_float else Tolerance.EXACT
+        case "decayed_count" | "decayed_sum":
+            return Tolerance.FADED
         case "std":
             return Tolerance.DEVIATION
-        case "any" | "count" | "count_distinct" | "min" | "max" | "first" | "last" | "since_last":
+        case "any" | "count" | "count_distinct" | "min" | "max" | "first" | "last" | "since_last" | "quantile":
             return Tolerance.EXACT
         case "list" | "last_distinct" | "flatten_distinct" | "top_k" | "sequence":
             return Tolerance.EXACT

@@ -12,21 +12,30 @@ from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal, localcontext
+from fractions import Fraction
 from typing import Any, Literal, assert_never
 
 from daeda.settings.aggregations import AggregationSpec
 from daeda_audit.expression.arithmetic import Unfit
+from daeda_audit.rules.fading import Fading
 from daeda_audit.rules.sweep import Running
 from daeda_audit.values import order_key
 
 
 def running(
-    spec: AggregationSpec, values: Sequence[Any], instants: Sequence[int], unit: int, *, field: str | None = None
+    spec: AggregationSpec,
+    values: Sequence[Any],
+    instants: Sequence[int],
+    unit: int,
+    *,
+    field: str | None = None,
+    q: Decimal | None = None,
 ) -> Running:
     """An empty aggregate over values that will enter by their number.
 
     `instants` are those of their rows, in nanoseconds, and `unit` is how many of them make one of the spine's unit.
-    The values of a sequence are dicts of its columns; `field` is the one that it is a list of, where they stand apart.
+    The values of a sequence are dicts of its columns; `field` is the one that it is a list of, where they stand apart;
+    `q` is that of a quantile.
     """
     kind = spec.kind
     match kind:
@@ -38,12 +47,12 @@ def running(
             return Distinct(values)
         case "sum" | "mean" | "std":
             return Totals(kind, values)
-        case "min" | "max":
-            return Extreme(values, greatest=kind == "max")
+        case "min" | "max" | "quantile":
+            return Extreme(values, greatest=kind == "max") if q is None else AtRank(values, Fraction(q))
         case "first" | "last" | "list":
             return InOrder(spec, kind, values)
-        case "since_last":
-            return Age(instants, unit)
+        case "since_last" | "decayed_count" | "decayed_sum":
+            return _by_age(spec, values, instants, unit)
         case "last_distinct":
             return NewestDistinct(spec, [[value] for value in values])
         case "flatten_distinct":
@@ -54,6 +63,13 @@ def running(
             return Items(spec, field, values, instants, unit)
         case _:
             assert_never(kind)
+
+
+def _by_age(spec: AggregationSpec, values: Sequence[Any], instants: Sequence[int], unit: int) -> Running:
+    """A kind that reads the times of rows."""
+    if spec.half_life is None:
+        return Age(instants, unit)
+    return Fading(None if spec.kind == "decayed_count" else values, instants, spec.half_life)
 
 
 class Count:
@@ -145,6 +161,30 @@ class Extreme:
         while self._heap and self._heap[0][1] in self._gone:
             self._gone.remove(heapq.heappop(self._heap)[1])
         return self._values[self._heap[0][1]] if self._heap else None
+
+
+class AtRank:
+    """The value at rank ceil(share * n): the ranks of all that is inside, in order."""
+
+    def __init__(self, values: Sequence[Any], share: Fraction) -> None:
+        self._values = values
+        self._keys = [order_key(value) for value in values]
+        self._share = share
+        self._inside: list[tuple[Any, int]] = []
+
+    def enter(self, row: int) -> None:
+        """Put the value among the others."""
+        insort(self._inside, (self._keys[row], row))
+
+    def leave(self, row: int) -> None:
+        """Take it out."""
+        del self._inside[bisect_left(self._inside, (self._keys[row], row))]
+
+    def value(self, now: int) -> Any:
+        """The value, NULL where nothing is inside."""
+        if not self._inside:
+            return None
+        return self._values[self._inside[math.ceil(self._share * len(self._inside)) - 1][1]]
 
 
 class Totals:

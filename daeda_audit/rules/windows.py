@@ -84,7 +84,7 @@ class Windows:
         known = times if created is None else [created[row] for row in group]
         available = maker.spec.available_in(self._rows.raw.view.source.available)
         known = [usable_from(available, then) for then in known]
-        empty = running(maker.spec, values, times, self._unit, field=maker.field)
+        empty = running(maker.spec, values, times, self._unit, field=maker.field, q=maker.q)
         window = partial(begin_and_end, maker.spec, maker.window)
         return dict(zip(asked, walk(times, known, window, asked, empty), strict=True))
 

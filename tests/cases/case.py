@@ -86,9 +86,17 @@ class GoldenCase:
         """The days as text: a table each, with names, types and values."""
         types = {one.name: one.dtype for one in self.project.service.columns}
         return "\n".join(
-            "\n".join([day.removeprefix("dt="), *_aligned(table, types), ""])
+            "\n".join([day.removeprefix("dt="), *_aligned(self._rounded(table), types), ""])
             for day, table in self.tables(service_dir).items()
         )
+
+    def _rounded(self, table: pa.Table) -> pa.Table:
+        """The table with 12 digits of decayed sums, whose last places are the engine's own."""
+        specs = self.project.aggregations.aggregation_specs
+        for name in (output.name for spec in specs if spec.half_life is not None for output in spec.outputs):
+            values = [None if value is None else float(f"{value:.12g}") for value in table[name].to_pylist()]
+            table = table.set_column(table.column_names.index(name), name, pa.array(values, pa.float64()))
+        return table
 
 
 def golden_cases() -> tuple[GoldenCase, ...]:

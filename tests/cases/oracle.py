@@ -6,6 +6,7 @@ once more. Instants are whole nanoseconds, as the oracle takes them.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,10 @@ class _Project:
         aggregations = folder / "config/training/aggregations.yaml"
         specs = _yaml(aggregations).get("aggregation_specs", []) if aggregations.exists() else []
         self.specs = {
-            f"{name}_{field}" if field else name: (spec | {"(field)": field}, window)
+            f"{name}{_percentile(q) if 'q' in spec else ''}{f'_{field}' if field else ''}": (
+                spec | {"(field)": field, "q": q},
+                window,
+            )
             for spec in specs
             for name, window in (
                 [(f"{spec['name']}_{one}", one) for one in spec["windows"]]
@@ -76,6 +80,7 @@ class _Project:
                 else [(spec["name"], spec["window"])]
             )
             for field in ([*spec["columns"], spec.get("age")] if spec.get("layout") == "columns" else [None])
+            for q in (spec["q"] if isinstance(spec.get("q"), list) else [spec.get("q")])
         }
         self.unit = self.unit_of_spine()
         self.time = self.views[self.service["spine"]["view"]]["source"]["timestamp_field"]
@@ -158,7 +163,14 @@ class _Project:
             aligned_to=_span(spec["aligned_to"]) if "aligned_to" in spec else None,
             offset=_span(spec["offset"]) if "offset" in spec else None,
             available=_available(spec.get("available", source.get("available"))),
+            q=spec.get("q"),
+            half_life=_span(spec["half_life"]) if "half_life" in spec else None,
         )  # fmt: skip
+
+
+def _percentile(q: Any) -> str:
+    """_p99_9 of 0.999."""
+    return f"_p{Decimal(str(q)) * 100:f}".rstrip("0").rstrip(".").replace(".", "_") if q != 1 else "_p100"
 
 
 def _span(text: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import get_args
 
@@ -34,6 +35,9 @@ TYPES = {
     "first": {"timestamp[us, UTC]": "timestamp[us, UTC]"},
     "last": {"list<string>": "list<string>"},
     "since_last": {"string": "int64", "bool": "int64", "list<int64>": "int64"},
+    "decayed_count": {"string": "double", "list<int64>": "double"},
+    "decayed_sum": {"int32": "double", "decimal(9, 2)": "double", "string": None},
+    "quantile": {"string": "string", "float": "float", "decimal(9, 2)": "decimal(9, 2)", "list<int64>": "list<int64>"},
     "list": {"date": "list<date>", "list<int64>": "list<list<int64>>"},
     "last_distinct": {"string": "list<string>"},
     "flatten_distinct": {"list<string>": "list<string>", "string": None},
@@ -61,7 +65,7 @@ def test_an_empty_window_gives_what_is_told(kind: AggregateKind) -> None:
     """The oracle shares nothing with the registry, and the page is written by hand."""
     length = 3 if kind in LIST_KINDS else None
     rows = [{"v": {"lists": [1], "booleans": True}.get(KINDS[kind].takes, 1)}] * 2
-    assert oracle(kind, rows, "v", length, "newest_first", [1, 2]) is not None
+    assert oracle(kind, rows, "v", length, "newest_first", [1, 2], Decimal("0.5"), [1, 2]) is not None
     assert oracle(kind, [], "v", length, "newest_first") == EMPTY[KINDS[kind].empty]
     assert table_of_kinds()[kind] == KINDS[kind].empty
     assert (KINDS[kind].empty == "[]") == (kind in LIST_KINDS)
@@ -80,10 +84,12 @@ def test_the_type_follows_from_the_type_of_the_column(kind: AggregateKind) -> No
 
 
 def test_a_few_kinds_do_without_a_column() -> None:
-    assert [kind for kind in ALL if KINDS[kind].counts_rows] == ["any", "count", "since_last"]
+    assert [kind for kind in ALL if KINDS[kind].counts_rows] == ["any", "count", "since_last", "decayed_count"]
     assert output_type("any", None, "x") == DType("bool")
     assert output_type("count", None, "x") == DType("int64")
-    sentence = r"^'x': last needs a column of the history; without one there are only any, count, since_last$"
+    sentence = (
+        r"^'x': last needs a column of the history; without one there are only any, count, since_last, decayed_count$"
+    )
     with pytest.raises(ConfigError, match=sentence):
         output_type("last", None, "x")
 
@@ -92,9 +98,18 @@ def test_a_few_kinds_do_without_a_column() -> None:
     ("message", "parameters"),
     [
         ("kind 'list' needs a 'max_length': the newest that many items are kept", ("list", "v", None)),
+        (
+            "kind 'quantile' needs a 'q' above 0 and at most 1, like 0.5, or a list of them",
+            ("quantile", "v", None),
+        ),
+        (
+            "kind 'decayed_sum' needs a 'half_life', like 3d: after so long a row counts half",
+            ("decayed_sum", "v", None),
+        ),
         ("'max_length' belongs to list kinds and not to 'sum': remove it", ("sum", "v", 3)),
         (
-            "kind 'sum' needs a 'column' of the history; without one there are only any, count, since_last",
+            "kind 'sum' needs a 'column' of the history; "
+            "without one there are only any, count, since_last, decayed_count",
             ("sum", None, None),
         ),
     ],
@@ -106,11 +121,26 @@ def test_parameters_have_to_fit_the_kind(
         check_parameters(*parameters)
 
 
+def test_a_q_belongs_to_a_quantile() -> None:
+    with pytest.raises(ValueError, match=r"^'q' belongs to 'quantile' and not to 'max': remove it$"):
+        check_parameters("max", "v", None, (Decimal(1),))
+
+
+def test_a_half_life_belongs_to_what_decays() -> None:
+    message = r"^'half_life' belongs to 'decayed_count' and 'decayed_sum' and not to 'sum': remove it$"
+    with pytest.raises(ValueError, match=message):
+        check_parameters("sum", "v", None, half_life="3d")
+
+
 def test_the_order_of_tied_rows_shows_where_it_decides_and_in_the_bits_of_a_nan() -> None:
     double, text = DType("double"), DType("string")
     assert shows_order("last", text)
     assert not shows_order("count", None)
-    assert [kind for kind in ALL if shows_order(kind, double) and not shows_order(kind, text)] == ["min", "max"]
+    assert [kind for kind in ALL if shows_order(kind, double) and not shows_order(kind, text)] == [
+        "min",
+        "max",
+        "quantile",
+    ]
     assert shows_order("max", DType.parse("list<float>"))
     assert {kind for kind in ALL if KINDS[kind].order is Order.DECIDES} == {"first", "last", *LIST_KINDS}
 

@@ -48,6 +48,10 @@ SPECS: dict[str, tuple[dict[str, Any], str | dict[str, str]]] = {
     "lately": ({"kind": "any", "window": "30m"}, "bool"),
     "since_event": ({"kind": "since_last", "window": "30m"}, "int64"),
     "since_click": ({"kind": "since_last", "column": "tags", "window": "unbounded", "view": "clicks"}, "int64"),
+    "amounts": ({"kind": "quantile", "column": "amount", "windows": ["6h", "1d"], "q": [0.5, 0.9]}, "double"),
+    "faded": ({"kind": "decayed_count", "windows": ["6h", "1d"], "half_life": "2h"}, "double"),
+    "faded_clicks": ({"kind": "decayed_count", "window": "1d", "half_life": "12h", "view": "clicks"}, "double"),
+    "faded_spent": ({"kind": "decayed_sum", "column": "amount", "window": "30m", "half_life": "10m"}, "double"),
     "spent": ({"kind": "sum", "column": "amount", "window": "1d"}, "double"),
     "mean_spent": ({"kind": "mean", "column": "amount", "window": "1d"}, "double"),
     "spread": ({"kind": "std", "column": "amount", "window": "unbounded"}, "double"),
@@ -145,6 +149,8 @@ def _add_columns(made: TinyProject) -> None:
         rest = {key: value for key, value in spec.items() if key not in ("view", "attributes")}
         specs.append({"name": name, "entity": "user", "history": history, **rest})
         outputs = [f"{name}_{window}" for window in spec["windows"]] if "windows" in spec else [name]
+        if "q" in spec:
+            outputs = [f"{output}_p{100 * q:.0f}" for output in outputs for q in spec["q"]]
         types = dict.fromkeys(outputs, dtype)
         if isinstance(dtype, dict):
             types = {f"{output}_{column}": kind for output in outputs for column, kind in dtype.items()}

@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,19 @@ def ending_at_the_row(entry: str) -> Callable[[Any], tuple[Any, ...]]:
     return lambda operator: tuple(aggregate.model_copy(update={entry: None}) for aggregate in operator.aggregates)
 
 
+def other_parameters(operator: Any) -> tuple[Any, ...]:
+    """Half-lives a second longer, and greater quantiles."""
+    return tuple(
+        aggregate.model_copy(
+            update={
+                "half_life": aggregate.half_life and Duration.parse(f"{aggregate.half_life.nanoseconds + 10**9}ns"),
+                "q": aggregate.q and Decimal("0.8"),
+            }
+        )
+        for aggregate in operator.aggregates
+    )
+
+
 def always_true(operator: Any) -> str | None:
     return None if operator.predicate is None else "TRUE"
 
@@ -124,9 +138,16 @@ OPERATORS: dict[str, tuple[Callable[[Operator], Operator], set[str]]] = {
     "a row at the very time is looked up": (changing(PointInTimeJoin, allow_exact=True), {"price", "label"}),
     "ttl ignored": (changing(PointInTimeJoin, ttl=None), {"price", "label"}),
     "created ignored in a look-up": (changing(PointInTimeJoin, created=None), {"price", "label"}),
-    "created ignored in a history": (changing(RollingAggregate, created=None), {"clicks", "click_tags", "since_click"}),
+    "created ignored in a history": (
+        changing(RollingAggregate, created=None), {"clicks", "click_tags", "since_click", "faded_clicks"}
+    ),
     "windows a day too long": (
-        changing(RollingAggregate, aggregates=longer), {"events_6h", "events_1d", "clicks", "lately", "since_event"}
+        changing(RollingAggregate, aggregates=longer),
+        {"events_6h", "events_1d", "clicks", "lately", "since_event", "amounts_6h_p50", "faded_6h", "faded_spent"},
+    ),
+    "another half-life and quantile": (
+        changing(RollingAggregate, aggregates=other_parameters),
+        {"faded_6h", "faded_1d", "faded_spent", "amounts_1d_p50"},
     ),
     "an offset forgotten": (changing(RollingAggregate, aggregates=ending_at_the_row("offset")), {"earlier"}),
     "an alignment forgotten": (changing(RollingAggregate, aggregates=ending_at_the_row("aligned_to")), {"hourly"}),
@@ -180,7 +201,9 @@ def test_an_operator_that_does_something_else_is_found(
     code, out, told = audit(made, capsys)
     assert code == 1
     assert columns <= blamed(told)
-    assert all(column in out for column in columns)
+    named = {column for column in columns if column in out}
+    # The line on stdout ends after some columns.
+    assert named == columns or (named and re.search(r", and \d+ more", out))
     for column in columns:
         assert f"\n{column}: row " in told
 

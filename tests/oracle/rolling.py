@@ -1,6 +1,7 @@
 """The rolling window: what the history of an entity says about [e - W, e), where e is mostly t."""
 
 import datetime as dt
+import functools
 import math
 from collections import Counter
 from decimal import Decimal, localcontext
@@ -34,14 +35,16 @@ def rolling(
     aligned_to=None,
     offset=None,
     available=None,
+    q=None,
+    half_life=None,
 ):
     """For each spine row, in order, the value of the aggregate.
 
     `entity` is the list of key columns; `declared` are all columns of the history view in declared order. Times are
     datetimes or integers, `window` a timedelta or an integer, None for unbounded. `where` takes a row.
     `unit` is that of the spine's time, as a timedelta or an integer, and so are `aligned_to` and `offset`. `available`
-    is what `usable_from` takes. A sequence has `columns` and the name of an `age`; with `apart` it has one of either,
-    and is a list of that.
+    is what `usable_from` takes; `q` is which quantile, as a decimal, and `half_life` is like `window`. A sequence
+    has `columns` and the name of an `age`; with `apart` it has one of either, and is a list of that.
     """
     assert order in ("newest_first", "oldest_first")
     assert (kind in LIST_KINDS) == (max_length is not None)
@@ -63,11 +66,13 @@ def rolling(
                 for past in groups.get(place[0], [])
                 if is_inside(row[spine_time], past, history_time, window, created, aligned_to, offset, available)
             ]
-            ages = [(row[spine_time] - past[history_time]) // unit for past in seen]
+            spans = [row[spine_time] - past[history_time] for past in seen]
+            ages = [span // unit for span in spans]
+            halvings = None if half_life is None else [ratio(span, half_life) for span in spans]
             if kind == "sequence":
                 answers[place] = sequence(seen, ages, columns, age, apart, max_length, order)
             else:
-                answers[place] = aggregate(kind, seen, column, max_length, order, ages)
+                answers[place] = aggregate(kind, seen, column, max_length, order, ages, q, halvings)
     return [answers[key_of(row, entity), row[spine_time]] for row in spine]
 
 
@@ -93,8 +98,17 @@ def end_of(now, aligned_to, offset):
     return now if offset is None else now - offset
 
 
-def aggregate(kind, rows, column, max_length, order, ages=None):
-    """The aggregate of the rows of one window, which are newest first; `ages` are theirs."""
+def ratio(span, half_life):
+    """How many half-lives a span has, as a fraction."""
+    if isinstance(span, dt.timedelta):
+        span, half_life = (one // dt.timedelta(microseconds=1) for one in (span, half_life))
+    return Fraction(span) / Fraction(half_life)
+
+
+def aggregate(kind, rows, column, max_length, order, ages=None, q=None, halvings=None):
+    """The aggregate of the rows of one window, which are newest first; `ages` and half-lives passed are theirs."""
+    if kind in ("decayed_count", "decayed_sum"):
+        return faded(kind, [(row[column] if column else 1, x) for row, x in zip(rows, halvings or [], strict=True)])
     if kind == "since_last":
         return newest_age(
             age for row, age in zip(rows, ages or [], strict=True) if not column or row[column] is not None
@@ -111,6 +125,8 @@ def aggregate(kind, rows, column, max_length, order, ages=None):
         return True in values
     if kind == "count":
         return len(values)
+    if kind == "quantile":
+        return sorted(values, key=order_key)[math.ceil(Fraction(str(q)) * len(values)) - 1] if values else None
     if kind == "count_distinct":
         return len(first_of_each(values))
     return single(kind, values)
@@ -134,6 +150,41 @@ def newest_age(ages):
     if least is not None and least >= 2**63:
         raise OverflowError("the age does not fit BIGINT")
     return least
+
+
+class Faded(float):
+    """The sum of terms that fade, and between which doubles the contract lets a result lie."""
+
+    least = most = math.nan
+
+
+def faded(kind, pairs):
+    """The sum of values times 2^-halvings, by decimals of 60 digits; NULL values are left out."""
+    present = [(1 if kind == "decayed_count" else value, halvings) for value, halvings in pairs if value is not None]
+    if not present:
+        return 0.0 if kind == "decayed_count" else None
+    special = special_sum([value for value, _ in present])
+    if special is not None:
+        return special
+    with localcontext(prec=60, Emax=10**6, Emin=-(10**6)):
+        terms = [Decimal(value) * weight(halvings) for value, halvings in present]
+        least_normal = Decimal(2) ** -1022
+        slack = sum(abs(term) for term in terms) * Decimal("1e-12")
+        slack += sum(abs(term) for term in terms if abs(term) < least_normal)
+        exact = sum(terms)
+        result = Faded(exact)
+        # A bound that no double has lies between two of them.
+        result.least, result.most = math.nextafter(exact - slack, -math.inf), math.nextafter(exact + slack, math.inf)
+    return result
+
+
+@functools.lru_cache(maxsize=100_000)
+def weight(halvings):
+    """2^-halvings to 60 digits, or 0 where no double is left."""
+    if halvings > 10**5:
+        return Decimal(0)
+    with localcontext(prec=60, Emax=10**6, Emin=-(10**6)):
+        return Decimal(2) ** (Decimal(-halvings.numerator) / halvings.denominator)
 
 
 def collect(kind, values):

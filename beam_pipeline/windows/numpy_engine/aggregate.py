@@ -5,13 +5,14 @@ Nothing depends on how the history was cut into chunks, as long as each entity i
 
     history, probes ── bounds ── visibility ── column ──┬── count, first, last, ages, sequences
                                                         ├── exact_sum, double_sum, moments   (limbs)
-                                                        ├── order                            (tree)
+                                                        ├── decays                           (limbs)
+                                                        ├── order                            (tree, quantiles)
                                                         └── distinct, frequent, lists        (rows to take)
 
 Memory beside the input and the result, at its peak: about 30 bytes per history row, 70 where a column is made distinct
-or counted by item, 100 where it has a deviation, 40 more where rows become known late, plus a copy of a column that has
-NULLs; per distinct probe 16 bytes per window, 4 per limb of a sum (3 or 4 limbs for usual doubles, 66 for all exponents
-there are, and three times as many for a deviation) and 24 per distinct item found.
+or counted by item or has a quantile, 100 where it has a deviation or decays, 40 more where rows become known late,
+plus a copy of a column that has NULLs; per distinct probe 16 bytes per window, 4 per limb of a sum (3 or 4 limbs for
+usual doubles, 66 for all exponents there are, and three times as many for a deviation) and 24 per distinct item found.
 """
 
 from __future__ import annotations

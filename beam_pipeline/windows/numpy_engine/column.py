@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import assert_never
+from typing import Literal, assert_never
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,7 @@ import pyarrow as pa
 from beam_pipeline.windows.contract import AgeOverflow, SumOverflow, WindowedAggregate
 from beam_pipeline.windows.numpy_engine.ages import ages_of_newest
 from beam_pipeline.windows.numpy_engine.bounds import Bools, Bounds, Int64s
+from beam_pipeline.windows.numpy_engine.decays import decayed_sums, faded_values
 from beam_pipeline.windows.numpy_engine.distinct import Grouped, group_items, newest_distinct
 from beam_pipeline.windows.numpy_engine.distinct_count import distinct_counts
 from beam_pipeline.windows.numpy_engine.exact_sum import WindowSums, window_sums
@@ -21,6 +22,7 @@ from beam_pipeline.windows.numpy_engine.lists import elements_of, gather, newest
 from beam_pipeline.windows.numpy_engine.moments import window_deviations, window_means
 from beam_pipeline.windows.numpy_engine.order import order_codes
 from beam_pipeline.windows.numpy_engine.past import Past
+from beam_pipeline.windows.numpy_engine.quantiles import rows_of_quantiles
 from beam_pipeline.windows.numpy_engine.rounding import Doubles
 from beam_pipeline.windows.numpy_engine.sequences import Sequences
 from beam_pipeline.windows.numpy_engine.tree import greatest_rows
@@ -171,8 +173,12 @@ def _single(column: _Column, kind: SingleKind, asked: Sequence[WindowedAggregate
             return [_taken(values, window.lo, window) for window in windows]
         case "last":
             return [_taken(values, window.hi - 1, window) for window in windows]
-        case "since_last":
-            return [_age(column, number, wanted) for number, wanted in enumerate(asked)]
+        case "since_last" | "decayed_count" | "decayed_sum":
+            return _by_age(column, kind, asked)
+        case "quantile":
+            quantiles = [wanted.q for wanted in asked if wanted.q is not None]
+            taken = rows_of_quantiles(column.ranks, order_codes(values), windows, quantiles)
+            return [_taken(values, rows, window) for rows, window in zip(taken, windows, strict=True)]
         case "min" | "max":
             codes = order_codes(values)
             every = Bounds.joined(windows)
@@ -199,12 +205,35 @@ def _sums(sums: Sequence[WindowSums], windows: Sequence[Bounds]) -> list[pa.Arra
     return [of_window.to_arrow(_fewer(window, 1)) for of_window, window in zip(sums, windows, strict=True)]
 
 
+def _by_age(
+    column: _Column, kind: Literal["since_last", "decayed_count", "decayed_sum"], asked: Sequence[WindowedAggregate]
+) -> list[pa.Array]:
+    """Aggregates that read the times of rows."""
+    if kind == "since_last":
+        return [_age(column, number, wanted) for number, wanted in enumerate(asked)]
+    return _decayed(column, asked, 0 if kind == "decayed_count" else 1)
+
+
 def _age(column: _Column, number: int, wanted: WindowedAggregate) -> pa.Array:
     window = column.windows[wanted.extent]
     ages, outside = ages_of_newest(column.times, column.past.now, window, wanted.per_spine_unit)
     if outside.any():
         raise _Overflow(number, int(np.argmax(outside)), ages.type)
     return ages
+
+
+def _decayed(column: _Column, asked: Sequence[WindowedAggregate], count: int) -> list[pa.Array]:
+    """Sums that fade, of values or, where an empty window has one, of 1 for each; one pass for each half-life."""
+    times = column.times
+    results: dict[int, pa.Array] = {}
+    values = faded_values(column.values if count else None, len(times))
+    for half_life in dict.fromkeys(wanted.half_life for wanted in asked):
+        assert half_life is not None
+        numbers = [number for number, wanted in enumerate(asked) if wanted.half_life == half_life]
+        windows = [column.windows[asked[number].extent] for number in numbers]
+        sums = decayed_sums(values, times, column.ranks, windows, column.past.now, half_life)
+        results.update(zip(numbers, _unless_fewer(sums, windows, count), strict=True))
+    return [results[number] for number in range(len(asked))]
 
 
 def _unless_fewer(results: Sequence[Doubles], windows: Sequence[Bounds], count: int) -> list[pa.Array]:

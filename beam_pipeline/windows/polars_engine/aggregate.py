@@ -2,7 +2,8 @@
 
     history, probes ── windows ── visible ── column ──┬── count, first, last, ages, sequences
                                                       ├── sums, moments      (rounding)
-                                                      ├── extremes           (min, max)
+                                                      ├── decays             (sums)
+                                                      ├── extremes           (min, max), quantiles
                                                       └── items, lists       (distinct, frequent, lists)
 
 Memory beside the input and the result, at its peak: about 60 bytes per history row, 100 where a column is told apart or
@@ -115,7 +116,7 @@ def _output_type(wanted: WindowedAggregate, history: History) -> pa.DataType:
             return pa.bool_()
         case "count" | "count_distinct" | "since_last":
             return pa.int64()
-        case "mean" | "std":
+        case "mean" | "std" | "decayed_count" | "decayed_sum":
             return pa.float64()
         case "sum":
             if source is not None and pa.types.is_decimal(source):
@@ -123,7 +124,7 @@ def _output_type(wanted: WindowedAggregate, history: History) -> pa.DataType:
             return pa.int64() if pa.types.is_integer(source) else pa.float64()
         case "list" | "last_distinct" | "top_k":
             return pa.list_(source)
-        case "min" | "max" | "first" | "last" | "flatten_distinct":
+        case "min" | "max" | "first" | "last" | "quantile" | "flatten_distinct":
             return source
         case "sequence":
             fields = [pa.field(name, history.columns[name].type) for name in wanted.columns]

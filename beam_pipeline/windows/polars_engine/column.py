@@ -11,11 +11,13 @@ import polars as pl
 
 from beam_pipeline.windows.contract import Extent, WindowedAggregate
 from beam_pipeline.windows.polars_engine.ages import ages_of_newest
+from beam_pipeline.windows.polars_engine.decays import Fading, doubles_of
 from beam_pipeline.windows.polars_engine.extremes import rows_of_greatest
 from beam_pipeline.windows.polars_engine.items import Items, distinct_counts, most_frequent, newest_distinct
 from beam_pipeline.windows.polars_engine.lists import elements_of, lists_of, newest
 from beam_pipeline.windows.polars_engine.moments import Numbers, deviations, means, sums
 from beam_pipeline.windows.polars_engine.past import Outside, Past
+from beam_pipeline.windows.polars_engine.quantiles import rows_of_quantile
 from beam_pipeline.windows.polars_engine.sequences import Sequences
 from beam_pipeline.windows.polars_engine.windows import Windows, running_count
 from daeda.aggregates import ListKind
@@ -77,6 +79,8 @@ def _of_rows(past: Past, wanted: WindowedAggregate) -> pl.Series:
     """An aggregate that does without a column."""
     if wanted.kind == "since_last":
         return _age(past, wanted)
+    if wanted.kind == "decayed_count":
+        return _decayed(past, pl.repeat(1.0, len(past.time), eager=True), wanted)
     rows = past.windows[wanted.extent].rows
     return rows > 0 if wanted.kind == "any" else rows
 
@@ -86,6 +90,12 @@ def _age(past: Past, wanted: WindowedAggregate) -> pl.Series:
     if outside.any():
         raise Outside(wanted, int(outside.arg_true()[0]))
     return ages
+
+
+def _decayed(past: Past, values: pl.Series, wanted: WindowedAggregate) -> pl.Series:
+    assert wanted.half_life is not None
+    fading = Fading(values, past.entity, past.time, wanted.half_life)
+    return fading.sums(past.windows[wanted.extent], past.now)
 
 
 def _result(column: _Column, wanted: WindowedAggregate) -> pl.Series:
@@ -99,10 +109,18 @@ def _result(column: _Column, wanted: WindowedAggregate) -> pl.Series:
             return distinct_counts(column.items, windows)
         case "since_last":
             return _age(column.past, wanted)
+        case "decayed_count":
+            return _decayed(column.past, pl.repeat(1.0, len(column.values), eager=True), wanted)
+        case "decayed_sum":
+            faded = _decayed(column.past, doubles_of(column.values), wanted)
+            return _unless_fewer(faded, windows, 1)
         case "sum" | "mean" | "std":
             return _summed(column, kind, wanted)
         case "first" | "last" | "min" | "max":
             return column.values.gather(_row(column, kind, windows))
+        case "quantile":
+            assert wanted.q is not None
+            return column.values.gather(rows_of_quantile(column.values, windows, wanted.q))
         case "list" | "last_distinct" | "flatten_distinct" | "top_k":
             return _list(column, kind, wanted)
         case "sequence":

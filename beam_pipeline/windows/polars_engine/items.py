@@ -111,8 +111,8 @@ def _by_row(row: pl.Series, values: pl.Series) -> pl.Series:
 def newest_distinct(items: Items, windows: Windows, max_length: int, *, newest_first: bool) -> Picked:
     """The newest `max_length` distinct items of each window, each at its newest row."""
     search = _Search(items.following, max_length)
-    blocks = _blocks(windows.frame(), max(2 * max_length, 2 * _SHORT))
-    picks = [pick for probes in blocks for pick in search.run(probes)]
+    cut = blocks(windows.frame(), max(2 * max_length, 2 * _SHORT))
+    picks = [pick for probes in cut for pick in search.run(probes)]
     return collected(picks, len(windows), newest_first=newest_first)
 
 
@@ -120,7 +120,7 @@ def most_frequent(items: Items, windows: Windows, max_length: int, *, newest_fir
     """The `max_length` most frequent items of each window, most frequent first, ties to the newest."""
     search = _Search(items.following, _ALL)
     picks = []
-    for probes in _blocks(windows.frame(), _ALL):
+    for probes in blocks(windows.frame(), _ALL):
         rows = pl.concat(search.run(probes))
         before = items.rows_before(items.group.gather(rows["row"]), windows.lo.gather(rows["p"]))
         ordered = _by_frequency(rows.select("p", "row", times=items.position.gather(rows["row"]) - before))
@@ -153,7 +153,7 @@ def distinct_counts(items: Items, windows: Windows) -> pl.Series:
     cut = whole.filter(~pl.col("begins") & (pl.col("hi") > pl.col("lo"))).select("p", "lo", "hi")
     counted = [whole.filter("begins").select("p", "count")]
     short = pl.col("hi") - pl.col("lo") <= _SHORT
-    for probes in _blocks(cut.filter(short), _SHORT):
+    for probes in blocks(cut.filter(short), _SHORT):
         pairs = expanded(probes, pl.col("lo"), pl.col("hi"), "p", "lo")
         counted.append(pairs.filter(preceding.gather(pairs["row"]) < pairs["lo"]).group_by("p").agg(count=pl.len()))
     counted.append(_count_in_tree(preceding, cut.filter(~short)))
@@ -255,7 +255,7 @@ class _Search:
         return self._levels[level]
 
 
-def _blocks(probes: pl.DataFrame, longest: int) -> Iterator[pl.DataFrame]:
+def blocks(probes: pl.DataFrame, longest: int) -> Iterator[pl.DataFrame]:
     """Cut the probes so that about PAIR_BUDGET pairs are expanded at a time, at most `longest` per probe."""
     probes = probes.filter(pl.col("hi") > pl.col("lo"))
     pairs = probes.select(pl.min_horizontal(pl.col("hi") - pl.col("lo"), longest).cum_sum() // PAIR_BUDGET).to_series()

@@ -57,7 +57,7 @@ def sums(numbers: Numbers, windows: Windows) -> tuple[pl.Series, pl.Series | Non
         return decimal_sums(numbers.integers, windows)
     doubles = numbers.doubles
     exact = to_doubles([(band.sums(windows), band.exponent) for band in doubles.bands])
-    return _with_special(exact, doubles, windows), None
+    return with_special(exact, doubles, windows), None
 
 
 def means(numbers: Numbers, windows: Windows) -> pl.Series:
@@ -72,7 +72,7 @@ def means(numbers: Numbers, windows: Windows) -> pl.Series:
         return pl.Series(exact, dtype=pl.Float64)
     doubles = numbers.doubles
     rounded = to_doubles([(band.sums(windows), band.exponent) for band in doubles.bands], counts)
-    return _with_special(rounded, doubles, windows)
+    return with_special(rounded, doubles, windows)
 
 
 def deviations(numbers: Numbers, windows: Windows) -> pl.Series:
@@ -120,7 +120,8 @@ def _squares(band: Band) -> list[Band]:
     return squares
 
 
-def _with_special(exact: pl.Series, doubles: Doubles, windows: Windows) -> pl.Series:
+def with_special(exact: pl.Series, doubles: Doubles, windows: Windows) -> pl.Series:
+    """The sums, or the NaN or infinity of those windows that hold one."""
     special = doubles.special(windows)
     if special is None:
         return exact

@@ -52,7 +52,7 @@ class Doubles:
     values: pl.Series
 
     @cached_property
-    def _parts(self) -> pl.DataFrame:
+    def parts(self) -> pl.DataFrame:
         """Columns mantissa (signed, with its leading bit), exponent of its lowest bit, and special (NaN, infinite)."""
         bits = pl.DataFrame({"value": self.values.cast(pl.Float64)}).select(
             bits=pl.col("value").reinterpret(dtype=pl.Int64)
@@ -71,7 +71,7 @@ class Doubles:
         return tuple(self._bands())
 
     def _bands(self) -> Iterator[Band]:
-        parts = self._parts.with_columns(counts=~pl.col("special") & (pl.col("mantissa") != 0))
+        parts = self.parts.with_columns(counts=~pl.col("special") & (pl.col("mantissa") != 0))
         greatest = parts.filter("counts")["exponent"].max()
         if greatest is None:
             yield Band(pl.zeros(len(self.values), pl.Int128, eager=True))
@@ -89,7 +89,7 @@ class Doubles:
 
     def special(self, windows: Windows) -> pl.Series | None:
         """The sum of windows that hold a NaN or an infinity, NULL for the others; None where no value is one."""
-        special = self._parts["special"]
+        special = self.parts["special"]
         if not special.any():
             return None
         values = pl.DataFrame({"value": self.values, "special": special})

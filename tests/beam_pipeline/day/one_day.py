@@ -201,6 +201,8 @@ def in_the_oracle(case: Case) -> dict[str, list[Any]]:
             available=of_the_oracle(case.available),
             aligned_to=None if aggregate.aligned_to is None else aggregate.aligned_to.nanoseconds,
             offset=None if aggregate.offset is None else aggregate.offset.nanoseconds,
+            q=aggregate.q,
+            half_life=None if aggregate.half_life is None else aggregate.half_life.nanoseconds,
         )
         for aggregate in case.aggregates
     }

@@ -27,6 +27,8 @@ CLICKS = {
     "pages": "uint16", "note": "string", "tags": "list<string>", "seen_on": "date", "bought": "bool",
     "shown_at": "timestamp[us, UTC]",
 }  # fmt: skip
+HALF_LIVES = {"5h": dt.timedelta(hours=5), "90m": dt.timedelta(minutes=90), "7h": dt.timedelta(hours=7),
+              "1d": dt.timedelta(days=1)}  # fmt: skip
 # Name: kind, column, window and other entries of the spec, and the type that the contract declares.
 SPECS: dict[str, tuple[str, str | None, str, dict[str, Any], str]] = {
     "clicked": ("any", None, "90m", {}, "bool"),
@@ -47,6 +49,13 @@ SPECS: dict[str, tuple[str, str | None, str, dict[str, Any], str]] = {
     "any_bought": ("max", "bought", "36h", {}, "bool"),
     "first_shown": ("first", "shown_at", "36h", {}, "timestamp[us, UTC]"),
     "last_tags": ("last", "tags", "36h", {}, "list<string>"),
+    "pages_p50": ("quantile", "pages", "36h", {"q": "0.5"}, "uint16"),
+    "note_p99_9": ("quantile", "note", "unbounded", {"q": "0.999"}, "string"),
+    "late_amounts_p25": ("quantile", "amount", "unbounded", {"q": "0.25"}, "double"),
+    "faded_clicks": ("decayed_count", None, "36h", {"half_life": "5h"}, "double"),
+    "faded_notes": ("decayed_count", "note", "unbounded", {"half_life": "90m"}, "double"),
+    "faded_pages": ("decayed_sum", "pages", "36h", {"half_life": "7h"}, "double"),
+    "late_faded": ("decayed_sum", "amount", "unbounded", {"half_life": "1d"}, "double"),
     "since_click": ("since_last", None, "36h", {}, "int64"),
     "since_note": ("since_last", "note", "unbounded", {}, "int64"),
     "late_since": ("since_last", "amount", "unbounded", {}, "int64"),
@@ -96,7 +105,14 @@ def project(root: Path) -> TinyProject:
         history: dict[str, Any] = {"view": "late_clicks" if name.startswith("late") else "clicks"}
         if "price" in (column, *more.get("columns", [])):
             history["attributes"] = ["prices:price"]
-        spec = {"name": name, "entity": "user", "history": history, "kind": kind, "window": window, **more}
+        spec = {
+            "name": name.rpartition("_p")[0] if "q" in more else name,
+            "entity": "user",
+            "history": history,
+            "kind": kind,
+            "window": window,
+            **more,
+        }
         made.aggregations["aggregation_specs"].append(spec if column is None else {**spec, "column": column})
         made.service["columns"].append({"name": name, "kind": "rolling", "dtype": dtype})
         made.runtime["output_columns"].append(name)
@@ -151,6 +167,8 @@ def expected(made: TinyProject, name: str, spine: list[Row]) -> list[Any]:
         max_length=made.base[length] if isinstance(length, str) else length, order=more.get("order", "newest_first"),
         where=(lambda row: row["bought"]) if "where" in more else None, created="known" if late else None,
         declared=declared, unit=dt.timedelta(microseconds=1), columns=more.get("columns", ()), age=more.get("age"),
+        q=more.get("q"),
+        half_life=HALF_LIVES[more["half_life"]] if "half_life" in more else None,
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from beam_pipeline.history import reader
-from daeda.aggregates import LIST_KINDS
+from daeda.aggregates import DECAYED_KINDS, LIST_KINDS
 from daeda.durations import Duration
 from daeda.errors import DayError
 from daeda.operators.temporal import Aggregate
@@ -70,12 +70,18 @@ def aggregates(draw: st.DrawFn, rest: dict[str, str]) -> tuple[Aggregate, ...]:
                     kind=kind,
                     **reading(kind, name),
                     window=Duration.parse(draw(st.sampled_from(WINDOWS))),
+                    q=draw(st.sampled_from(["0.1", "0.5", "0.75", "1"])) if kind == "quantile" else None,
+                    half_life=draw(st.sampled_from(["1ms", "7s", "1m", "9d"])) if kind in DECAYED_KINDS else None,
                     max_length=draw(st.integers(1, 3)) if listed else None,
                     order=draw(st.sampled_from(["newest_first", "oldest_first"])) if listed else "newest_first",
                 )
             )
     windows = st.sampled_from(WINDOWS).map(Duration.parse)
-    made += [Aggregate(name=kind, kind=kind, window=draw(windows)) for kind in kinds_of_rows()]
+    half_lives = dict.fromkeys(DECAYED_KINDS, "11s")
+    made += [
+        Aggregate(name=kind, kind=kind, window=draw(windows), half_life=half_lives.get(kind))
+        for kind in kinds_of_rows()
+    ]
     # Aligned lists of one window, and structs with all columns.
     more = {"kind": "sequence", "window": draw(windows), "max_length": draw(st.integers(1, 4))}
     more["order"] = draw(st.sampled_from(["newest_first", "oldest_first"]))
@@ -141,22 +147,29 @@ def test_it_finds_what_the_oracle_finds(
             compare(case, table, expected)
 
 
-def aggregate(kind: str, column: str | None, window: str = "unbounded", most: int | None = None) -> Aggregate:
+def aggregate(
+    kind: str, column: str | None, window: str = "unbounded", most: int | None = None, q: str | None = None,
+    half_life: str | None = None,
+) -> Aggregate:  # fmt: skip
     return Aggregate(
         name=f"{kind}_{column or 'rows'}_{window}",
         kind=kind,
         **reading(kind, column),
         window=Duration.parse(window),
+        q=q,
+        half_life=half_life,
         max_length=most,
     )
 
 
 EVERY = (
-    aggregate("any", None, "1m"), aggregate("since_last", "v"), aggregate("count", None),
-    aggregate("count_distinct", "v", "1m"), aggregate("sum", "v", "1m"), aggregate("mean", "v"),
-    aggregate("std", "v", "1m"), aggregate("min", "v", "1m"), aggregate("max", "v"), aggregate("first", "v", "1m"),
-    aggregate("last", "v"), aggregate("list", "v", most=5), aggregate("last_distinct", "v", most=9),
-    aggregate("top_k", "v", "1m", 4), aggregate("top_k", "v", most=4), aggregate("flatten_distinct", "w", "1m", 7),
+    aggregate("any", None, "1m"), aggregate("since_last", "v"), aggregate("quantile", "v", "1m", q="0.9"),
+    aggregate("decayed_count", None, half_life="11s"), aggregate("decayed_sum", "v", "1m", half_life="20s"),
+    aggregate("count", None), aggregate("count_distinct", "v", "1m"), aggregate("sum", "v", "1m"),
+    aggregate("mean", "v"), aggregate("std", "v", "1m"), aggregate("min", "v", "1m"), aggregate("max", "v"),
+    aggregate("first", "v", "1m"), aggregate("last", "v"), aggregate("list", "v", most=5),
+    aggregate("last_distinct", "v", most=9), aggregate("top_k", "v", "1m", 4), aggregate("top_k", "v", most=4),
+    aggregate("flatten_distinct", "w", "1m", 7),
     aggregate("sequence", "v", "1m", 6), aggregate("sequence", "w", most=3),
 )  # fmt: skip
 

@@ -13,11 +13,12 @@ from daeda.aggregates import KINDS
 from daeda.durations import Duration
 from daeda.operators.temporal import Aggregate
 from tests.beam_pipeline.day.one_day import NOON, Case, Time, in_the_oracle, in_the_product
+from tests.beam_pipeline.windows.numpy_engine.cases import same
 from tests.daeda.sql.test_point_in_time_sql import looked_up
 
 PAGE = Path(__file__).parents[3] / "docs" / "semantics.md"
 HISTORY = ["time", "known", "item", "amount", "tags"]
-RESULTS = ["kind", "column", "max_length", "gives"]
+RESULTS = ["kind", "column", "max_length", "q", "half_life", "gives"]
 MINUTE = 60_000_000_000
 
 
@@ -84,6 +85,8 @@ def test_the_worked_window(engine: str, tmp_path: Path) -> None:
             kind=row["kind"],
             **read_by(row["kind"], row["column"]),
             window=Duration.parse("1h"),
+            q=row["q"] or None,
+            half_life=row["half_life"] or None,
             max_length=int(row["max_length"]) if row["max_length"] else None,
         )
         for number, row in enumerate(results)
@@ -93,9 +96,12 @@ def test_the_worked_window(engine: str, tmp_path: Path) -> None:
     case = Case({"k": "int64"}, rest, aggregates, left, right, created=Time(), engine=engine)
     (row_made,) = in_the_product(case, tmp_path, duckdb.connect()).to_pylist()
     stated = {f"result_{number}": value(row["gives"]) for number, row in enumerate(results)}
-    assert row_made == stated
+    expected = {name: column_values[0] for name, column_values in in_the_oracle(case).items()}
     assert {row["kind"] for row in results} == set(KINDS)
-    assert stated == {name: column_values[0] for name, column_values in in_the_oracle(case).items()}
+    assert expected == stated
+    assert row_made.keys() == stated.keys()
+    for aggregate in aggregates:
+        assert same(aggregate.kind, row_made[aggregate.name], expected[aggregate.name]), aggregate
 
 
 EDGES = ["a row at", "of user", "count", "list of item", "the same, oldest_first", "sum of item"]

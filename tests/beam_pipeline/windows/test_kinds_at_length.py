@@ -5,6 +5,7 @@ Times are few, so that rows tie and lie on both edges of a window; values are th
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beam_pipeline.windows.contract import WindowedAggregate
-from daeda.aggregates import AggregateKind
+from daeda.aggregates import DECAYED_KINDS, AggregateKind
 from daeda.settings.aggregations import AggregationSpec
 from daeda_audit.rules.running import running
 from daeda_audit.rules.sweep import walk
@@ -26,31 +27,37 @@ from tests.beam_pipeline.windows.numpy_engine.cases import (
     in_order,
     same,
 )
-from tests.beam_pipeline.windows.numpy_engine.test_aggregate import VALUES, late_rows_of, rows_of
+from tests.beam_pipeline.windows.numpy_engine.test_aggregate import QUANTILES, VALUES, late_rows_of, rows_of
+from tests.budget import examples
 
 # By kind the values of test_aggregate that it is tried on; "" stands for no column.
 COLUMNS: dict[AggregateKind, tuple[str, ...]] = {
     "any": ("", "bool"),
     "since_last": ("", "double", "string"),
+    "decayed_count": ("", "string"),
+    "decayed_sum": ("int64", "double", "any double", "decimal"),
+    "quantile": ("int64", "double", "any double", "decimal", "date", "string", "list"),
 }
-CASES = 150
 SPINE = st.lists(st.tuples(st.sampled_from([-5, 0, 7, 99]), st.integers(-8, 12)), max_size=10)
+HALF_LIVES = st.sampled_from([1, 2, 3, 7, 1_000, 10**17]).map(Fraction)
 UNITS = st.sampled_from([1, 2, 1_000])
 WINDOWS = st.sampled_from([0, 1, 3, 7, None])
 GRIDS, OFFSETS = st.sampled_from([None, None, 1, 4]), st.sampled_from([0, 0, 1, 5])
-TRIED = [(kind, column, late) for kind, columns in COLUMNS.items() for column in columns for late in (False, True)]
 
 
-@pytest.mark.parametrize(("kind", "column", "late"), TRIED)
-@settings(max_examples=CASES, deadline=None)
+@pytest.mark.parametrize("kind", COLUMNS)
+@settings(max_examples=max(150, examples(800)), deadline=None)
 @given(data=st.data())
-def test_the_oracle_agrees(kind: AggregateKind, column: str, late: bool, data: st.DataObject) -> None:
+def test_the_oracle_agrees(kind: AggregateKind, data: st.DataObject) -> None:
+    column, late = data.draw(st.sampled_from(COLUMNS[kind])), data.draw(st.booleans())
     dtype, values = VALUES[column or "int64"]
     rows = data.draw(late_rows_of(values, st.sampled_from([-1, 0, 0, 2, 9])) if late else rows_of(values))
     spine = data.draw(SPINE)
     wanted = [
         WindowedAggregate(
             f"x_{number}", kind, "v" if column else None, data.draw(WINDOWS), per_spine_unit=data.draw(UNITS),
+            q=data.draw(QUANTILES) if kind == "quantile" else None,
+            half_life=data.draw(HALF_LIVES) if kind in DECAYED_KINDS else None,
             aligned_to=data.draw(GRIDS), offset=data.draw(OFFSETS),
         )
         for number in range(2)
@@ -64,6 +71,8 @@ def test_the_oracle_agrees(kind: AggregateKind, column: str, late: bool, data: s
 def assert_the_audit_agrees(rows: Any, spine: Any, wanted: WindowedAggregate, names: tuple[str, ...]) -> None:
     spec = AggregationSpec.model_validate(
         {"name": "x", "entity": "user", "history": {"view": "v"}, "kind": wanted.kind, "window": "1d"}
+        | ({} if wanted.q is None else {"q": wanted.q})
+        | ({} if wanted.half_life is None else {"half_life": f"{wanted.half_life}ns"})
         | ({} if wanted.column is None else {"column": wanted.column})
     )
     place = {name: number for number, name in enumerate(names)}
@@ -77,6 +86,7 @@ def assert_the_audit_agrees(rows: Any, spine: Any, wanted: WindowedAggregate, na
         asked = [now for other, now in spine if other == entity]
         times, seen_from = ([row[number] for row in held] for number in (place["t"], known))
         window = partial(begin_and_end, wanted)
-        found += walk(times, seen_from, window, asked, running(spec, values, times, wanted.per_spine_unit))
+        empty = running(spec, values, times, wanted.per_spine_unit, q=wanted.q)
+        found += walk(times, seen_from, window, asked, empty)
     for value, expected in zip(found, answers(in_order(rows), spine, wanted, names), strict=True):
         assert same(wanted.kind, value, expected), (wanted, value, expected)

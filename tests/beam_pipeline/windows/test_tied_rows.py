@@ -6,6 +6,7 @@ import itertools
 import math
 import struct
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, get_args
 
 import numpy as np
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from beam_pipeline.windows.contract import History, Probes, WindowedAggregate
-from daeda.aggregates import KINDS, LIST_KINDS, AggregateKind, Order
+from daeda.aggregates import DECAYED_KINDS, KINDS, LIST_KINDS, AggregateKind, Order
 from daeda.dtypes import DType
 from tests.beam_pipeline.windows.numpy_engine.cases import ENGINES
 from tests.kinds import has, reading
@@ -35,7 +36,10 @@ COLUMNS: dict[str, tuple[str, list[Any]]] = {
 def results(kind: AggregateKind, name: str, engine: str) -> set[bytes]:
     """The bytes of the aggregate of a column, for each order of the rows, which are all of one time."""
     dtype, values = COLUMNS[name]
-    wanted = WindowedAggregate("x", kind, max_length=2 if kind in LIST_KINDS else None, **reading(kind, "v"))
+    q = Decimal(1) if kind == "quantile" else None
+    half_life = Fraction(7, 3) if kind in DECAYED_KINDS else None
+    most = 2 if kind in LIST_KINDS else None
+    wanted = WindowedAggregate("x", kind, max_length=most, q=q, half_life=half_life, **reading(kind, "v"))
     entity, time = np.zeros(len(values), np.int64), np.ones(len(values), np.int64)
     probes = Probes(np.array([0]), np.array([2]))
     column = pa.array(values, DType.parse(dtype).arrow())

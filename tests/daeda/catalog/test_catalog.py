@@ -89,7 +89,7 @@ REFUSED: list[tuple[Change, str]] = [
                                   "of "
                                   "config/base.yaml: Known: history_len, vector_dim"),
     (spec(0, kind="sum"), f"{SPECS}:2: aggregation_specs.0: kind 'sum' needs a 'column' of the history; without one "
-                          "there are only any, count, since_last"),
+                          "there are only any, count, since_last, decayed_count"),
     (spec(0, max_length=3),
      f"{SPECS}:2: aggregation_specs.0: 'max_length' belongs to list kinds and not to 'count': remove it"),
     (spec(0, order="oldest_first"),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from daeda.aggregates import KINDS, LIST_KINDS, AggregateKind
+from daeda.aggregates import DECAYED_KINDS, KINDS, LIST_KINDS, AggregateKind
 from daeda.catalog.project import ProjectPaths, load_project
 from daeda.compiler.compile import compile_project, project_dag
 from daeda.compiler.pipeline_file import edited_path, load_edited, pipeline_text, write_generated
@@ -121,6 +121,8 @@ def aggregates(draw: st.DrawFn) -> Aggregate:
             else st.fixed_dictionaries({"column": either(NAMES) if KINDS[kind].counts_rows else NAMES})
         ),
         window=draw(SPANS),
+        q=draw(st.decimals("0.0001", 1, places=4)) if kind == "quantile" else None,
+        half_life=draw(st.sampled_from(["1ns", "90m", "3d"])) if kind in DECAYED_KINDS else None,
         max_length=draw(st.integers(1, 10**6)) if kind in LIST_KINDS else None,
         order=draw(st.sampled_from(["newest_first", "oldest_first"])),
     )

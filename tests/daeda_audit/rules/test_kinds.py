@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daeda.aggregates import LIST_KINDS
+from daeda.aggregates import DECAYED_KINDS, LIST_KINDS
 from daeda.settings.aggregations import AggregationSpec
 from daeda_audit.rules.running import running
 from tests.budget import examples
 from tests.kinds import kinds_of, reading
+from tests.oracle.rolling import Faded
 from tests.oracle.rolling import aggregate as oracle
 
 DOUBLES = st.one_of(st.none(), st.sampled_from([0.1, 0.2, 1e16, -1e16, math.nan, math.inf, -math.inf]), st.floats())
@@ -49,19 +51,34 @@ def test_every_kind_gives_what_the_oracle_gives(case: tuple[str, list[Any], int 
         {"name": "x", "entity": "user", "history": {"view": "v"}, "kind": kind, "window": "1d"}
         | reading(kind, "value")
         | ({"max_length": length, "order": order} if length else {})
+        | ({"q": "0.7"} if kind == "quantile" else {})
+        | ({"half_life": "3ns"} if kind in DECAYED_KINDS else {})
     )
     keeps = kind == "sequence"
     held = [(len(values) - place, value) for place, value in enumerate(values, 1) if keeps or value is not None][::-1]
     instants, known = [instant for instant, _ in held], [{"value": value} if keeps else value for _, value in held]
     ages = list(range(1, len(values) + 1))
-    inside = running(spec, known, instants, 1)
+    inside = running(spec, known, instants, 1, q=spec.outputs[0].q)
     for row in range(len(known)):
         inside.enter(row)
     wanted, found = (
-        oracle(kind, [{"value": value} for value in values], "value", length, order, ages),
+        oracle(
+            kind,
+            [{"value": value} for value in values],
+            "value",
+            length,
+            order,
+            ages,
+            "0.7",
+            [Fraction(age, 3) for age in ages],
+        ),
         inside.value(len(values)),
     )
-    if kind == "std" and isinstance(wanted, float) and math.isfinite(wanted):
+    if isinstance(wanted, Faded):
+        assert math.isclose(wanted, found, rel_tol=1e-12, abs_tol=wanted.most - wanted.least)
+        assert math.isclose(wanted.most, found.most, rel_tol=1e-12, abs_tol=(wanted.most - wanted.least) * 1e-3)
+        assert math.isclose(wanted.least, found.least, rel_tol=1e-12, abs_tol=(wanted.most - wanted.least) * 1e-3)
+    elif kind == "std" and isinstance(wanted, float) and math.isfinite(wanted):
         assert math.isclose(wanted, found, rel_tol=1e-14)
     else:
         assert repr(wanted) == repr(found)

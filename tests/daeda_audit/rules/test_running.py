@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 import random
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daeda.aggregates import LIST_KINDS
+from daeda.aggregates import DECAYED_KINDS, LIST_KINDS
 from daeda.settings.aggregations import AggregationSpec
 from daeda_audit.rules.running import Totals, running
 from daeda_audit.rules.sweep import walk
 from tests.budget import examples
 from tests.daeda_audit.rules.test_kinds import KINDS, VALUES
 from tests.kinds import reading
+from tests.oracle.rolling import Faded, is_inside
 from tests.oracle.rolling import aggregate as oracle
-from tests.oracle.rolling import is_inside
 
 Case = tuple[AggregationSpec, list[tuple[int, int, Any]], int | None, list[int]]
 
@@ -33,6 +34,8 @@ def cases(draw: st.DrawFn) -> Case:
         {"name": "x", "entity": "user", "history": {"view": "v"}, "kind": kind, "window": "1d"}
         | reading(kind, "value")
         | (listed if kind in LIST_KINDS else {})
+        | ({"q": draw(st.sampled_from(["0.1", "0.5", "0.9", "1"]))} if kind == "quantile" else {})
+        | ({"half_life": draw(st.sampled_from(["1ns", "3ns", "20ns"]))} if kind in DECAYED_KINDS else {})
     )
     times = st.tuples(st.integers(-20, 20), st.integers(-5, 15), VALUES[values])
     rows = [(then, then + late, value) for then, late, value in draw(st.lists(times, max_size=14))]
@@ -51,18 +54,26 @@ def walked(case: Case) -> list[Any]:
     def window(now: int) -> tuple[int | None, int]:
         return None if length is None else now - length, now
 
-    return walk(moments, known, window, asked, running(spec, values, moments, 2))
+    return walk(moments, known, window, asked, running(spec, values, moments, 2, q=spec.outputs[0].q))
 
 
 def one_by_one(case: Case) -> list[Any]:
     spec, rows, length, asked = case
     dicts = [{"then": then, "known": known, "value": value} for then, known, value in rows]
+    half_life = 1 if spec.half_life is None else spec.half_life.nanoseconds
     answers = []
     for now in asked:
         inside = [row for row in reversed(dicts) if is_inside(now, row, "then", length, "known")]
         answers.append(
             oracle(
-                spec.kind, inside, "value", spec.max_length, spec.order, [(now - row["then"]) // 2 for row in inside]
+                spec.kind,
+                inside,
+                "value",
+                spec.max_length,
+                spec.order,
+                [(now - row["then"]) // 2 for row in inside],
+                spec.outputs[0].q,
+                [Fraction(now - row["then"], half_life) for row in inside],
             )
         )
     return answers
@@ -72,7 +83,9 @@ def one_by_one(case: Case) -> list[Any]:
 @given(cases())
 def test_a_walk_gives_at_every_instant_what_the_oracle_gives_of_the_rows_inside(case: Case) -> None:
     for found, wanted in zip(walked(case), one_by_one(case), strict=True):
-        if case[0].kind == "std" and isinstance(wanted, float) and math.isfinite(wanted):
+        if isinstance(wanted, Faded):
+            assert wanted.least <= found <= wanted.most
+        elif case[0].kind == "std" and isinstance(wanted, float) and math.isfinite(wanted):
             assert math.isclose(wanted, found, rel_tol=1e-14)
         else:
             assert repr(wanted) == repr(found)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from beam_pipeline.windows.contract import History, Probes, WindowedAggregate
 from beam_pipeline.windows.numpy_engine.aggregate import aggregate as in_numpy
 from beam_pipeline.windows.polars_engine.aggregate import aggregate as in_polars
-from tests.oracle.rolling import end_of, rolling
+from tests.oracle.rolling import Faded, end_of, rolling
 from tests.oracle.values import order_key
 
 # The columns of a history row, in tie order behind key and time; LATE_NAMES where rows become known late.
@@ -61,6 +61,8 @@ def answers(
         apart=wanted.apart,
         aligned_to=wanted.aligned_to,
         offset=wanted.offset,
+        q=wanted.q,
+        half_life=wanted.half_life,
     )
 
 
@@ -96,7 +98,9 @@ def begin_and_end(wanted: WindowedAggregate, now: int) -> tuple[int | None, int]
 
 
 def same(kind: str, value: Any, expected: Any) -> bool:
-    """Equal, a deviation within its tolerance (or the spacing of the smallest doubles)."""
+    """Equal, a decayed sum between its ends, a deviation within its tolerance (or the spacing of the least doubles)."""
+    if isinstance(expected, Faded):
+        return isinstance(value, float) and expected.least <= value <= expected.most
     if kind == "std" and value is not None and expected is not None and math.isfinite(expected):
         return math.isclose(value, expected, rel_tol=STD_TOLERANCE, abs_tol=5e-324)
     return order_key(value) == order_key(expected)

@@ -3,6 +3,7 @@
 import datetime
 import math
 from decimal import Context, Decimal
+from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from beam_pipeline.windows.contract import History, Probes, WindowedAggregate
 from beam_pipeline.windows.numpy_engine.aggregate import aggregate
-from daeda.aggregates import KINDS, LIST_KINDS
+from daeda.aggregates import DECAYED_KINDS, KINDS, LIST_KINDS
 from daeda.dtypes import describe_arrow
 from daeda.errors import DayError
 from tests.beam_pipeline.windows.numpy_engine.cases import LATE_NAMES, check, history_of, in_order, probes_of
@@ -20,6 +21,7 @@ from tests.budget import examples
 from tests.kinds import kinds_of, kinds_of_rows, reading
 
 ENTITIES = [-5, 0, 7, 2**40]
+QUANTILES = st.sampled_from(["0.01", "0.25", "0.5", "0.7", "0.999", "1", "0.3333333333333333333333333"]).map(Decimal)
 WINDOWS = [0, 1, 3, 7, 2**63 - 1, 2**64 + 5, None]
 DAY = datetime.date(2017, 1, 1)
 INSTANT = datetime.datetime(2017, 1, 1)
@@ -83,7 +85,17 @@ def aggregates(draw, name):
     lists = [kind for kind in kinds if kind in LIST_KINDS]
     kinds = [kind for kind in kinds if kind not in LIST_KINDS]
     twice = [kind for kind in kinds if KINDS[kind].takes == "numbers"]
-    wanted = [WindowedAggregate(f"{kind} {n}", kind, "v", draw(window)) for n, kind in enumerate((*kinds, *twice))]
+    wanted = [
+        WindowedAggregate(
+            f"{kind} {n}",
+            kind,
+            "v",
+            draw(window),
+            q=draw(QUANTILES) if kind == "quantile" else None,
+            half_life=Fraction(draw(st.integers(1, 9)), 2) if kind in DECAYED_KINDS else None,
+        )
+        for n, kind in enumerate((*kinds, *twice))
+    ]
     wanted += [
         WindowedAggregate(
             f"{kind} {n}",
@@ -95,7 +107,11 @@ def aggregates(draw, name):
         )
         for n, kind in enumerate(lists)
     ]
-    wanted += [WindowedAggregate(f"{kind} of rows", kind, None, draw(window)) for kind in kinds_of_rows()]
+    half_lives = {kind: Fraction(5, 3) for kind in DECAYED_KINDS}
+    wanted += [
+        WindowedAggregate(f"{kind} of rows", kind, None, draw(window), half_life=half_lives.get(kind))
+        for kind in kinds_of_rows()
+    ]
     wanted += [WindowedAggregate("others", "top_k", "k", draw(window), 2)]
     return wanted
 

@@ -1,5 +1,7 @@
 """A user with 100,000 events, beside others: every kind, and rows that become known late."""
 
+from decimal import Decimal
+from fractions import Fraction
 from functools import cache
 from typing import get_args
 
@@ -8,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from beam_pipeline.windows.contract import History, Probes, WindowedAggregate
-from daeda.aggregates import LIST_KINDS, AggregateKind
+from daeda.aggregates import DECAYED_KINDS, LIST_KINDS, AggregateKind
 from tests.beam_pipeline.windows.numpy_engine.cases import ENGINES, same
 from tests.kinds import reading
 from tests.oracle import rolling as oracle
@@ -55,7 +57,10 @@ def compare(engine, history, probes, wanted, every):
     for index in range(every // 2, len(probes.time), every):
         rows, ages = rows_seen(history, probes.time[index], wanted.window)
         (column,) = wanted.reads
-        expected = oracle.aggregate(wanted.kind, rows, column, wanted.max_length, "newest_first", ages)
+        halvings = [Fraction(age) / (wanted.half_life or 1) for age in ages]
+        expected = oracle.aggregate(
+            wanted.kind, rows, column, wanted.max_length, "newest_first", ages, wanted.q, halvings
+        )
         assert same(wanted.kind, values[index].as_py(), expected), (wanted, index)
 
 
@@ -65,7 +70,15 @@ def compare(engine, history, probes, wanted, every):
 @pytest.mark.parametrize("kind", get_args(AggregateKind))
 def test_every_kind(kind, window, engine):
     column = reading(kind, {"any": "b", "flatten_distinct": "w"}.get(kind, "v"))
-    wanted = WindowedAggregate("x", kind, window=window, max_length=32 if kind in LIST_KINDS else None, **column)
+    wanted = WindowedAggregate(
+        "x",
+        kind,
+        window=window,
+        max_length=32 if kind in LIST_KINDS else None,
+        q=Decimal("0.9") if kind == "quantile" else None,
+        half_life=Fraction(1_000, 3) if kind in DECAYED_KINDS else None,
+        **column,
+    )
     compare(engine, heavy_history(), probes_of_heavy(PROBES), wanted, PROBES // 2)
 
 

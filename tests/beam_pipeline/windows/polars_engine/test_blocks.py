@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -13,17 +14,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from beam_pipeline.windows.contract import History, Probes, WindowedAggregate
-from beam_pipeline.windows.polars_engine import items, visible
+from beam_pipeline.windows.polars_engine import items, quantiles, visible
 from beam_pipeline.windows.polars_engine.aggregate import aggregate
 from beam_pipeline.windows.polars_engine.extremes import greatest, rows_of_greatest
 from beam_pipeline.windows.polars_engine.rounding import deviation, nearest, to_doubles
 from beam_pipeline.windows.polars_engine.windows import Windows
+from daeda.aggregates import LIST_KINDS
 from daeda.errors import DayError
 from tests.beam_pipeline.windows.numpy_engine.cases import LATE_NAMES, NAMES, answers, history_of, in_order, probes_of
 from tests.budget import examples
 from tests.oracle.values import order_key
 
-KINDS = ("last_distinct", "top_k", "count_distinct", "min", "max")
+KINDS = ("quantile", "last_distinct", "top_k", "count_distinct", "min", "max")
 ROWS = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 40), st.just(0), st.integers(0, 4)), max_size=70)
 SPINE = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 44)), max_size=12)
 
@@ -33,6 +35,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of two rows, and a few pairs at a time."""
     monkeypatch.setattr(items, "_SHORT_LEVEL", 1)
     monkeypatch.setattr(items, "_SHORT", 2)
+    monkeypatch.setattr(quantiles, "_SHORT", 2)
     monkeypatch.setattr(items, "PAIR_BUDGET", 9)
     monkeypatch.setattr(visible, "PAIR_BUDGET", 9)
 
@@ -48,7 +51,9 @@ def test_every_level(
         rows = [(entity, time, time + 9 * (item == 2), tie, item) for entity, time, tie, item in rows]
     ordered, probing = in_order(rows), sorted(spine)
     wanted = [
-        WindowedAggregate(kind, kind, "v", window, most if kind in ("last_distinct", "top_k") else None)  # type: ignore[arg-type]
+        WindowedAggregate(
+            kind, kind, "v", window, most if kind in ("last_distinct", "top_k") else None, q=Decimal(most) / 6
+        )  # type: ignore[arg-type]
         for kind in KINDS
     ]
     arrays = aggregate(history_of(ordered, pa.int64(), names), probes_of(probing), wanted, "here")
@@ -56,14 +61,14 @@ def test_every_level(
         assert array.to_pylist() == answers(ordered, probing, aggregated, names), aggregated
 
 
-@pytest.mark.parametrize("kind", ["count_distinct", "top_k", "last_distinct"])
+@pytest.mark.parametrize("kind", ["count_distinct", "quantile", "top_k", "last_distinct"])
 def test_windows_of_hundreds_of_rows(kind: str) -> None:
     """The blocks as they are, over windows that neither begin with their entity nor end with it."""
     rng = np.random.default_rng(5)
     drawn = np.minimum(rng.zipf(1.3, 3_000), 400)
     rows = in_order([(0, time // 3, 0, int(item)) for time, item in enumerate(drawn)])
     spine = [(0, int(time)) for time in rng.integers(300, 1_000, 25)]
-    wanted = WindowedAggregate("x", kind, "v", 290, None if kind == "count_distinct" else 40)  # type: ignore[arg-type]
+    wanted = WindowedAggregate("x", kind, "v", 290, 40 if kind in LIST_KINDS else None, q=Decimal("0.35"))  # type: ignore[arg-type]
     (array,) = aggregate(history_of(rows, pa.int64()), probes_of(sorted(spine)), [wanted], "here")
     assert array.to_pylist() == answers(rows, sorted(spine), wanted)
 
