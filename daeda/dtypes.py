@@ -163,9 +163,9 @@ class DType:
         return self.name == "date" or self.name.startswith("timestamp")
 
     @property
-    def is_embedding(self) -> bool:
-        """Whether this is a vector column, which only the enrichment fills."""
-        return self.item is not None and self.item.name == "halffloat"
+    def is_vector(self) -> bool:
+        """Whether the enrichment can fill a column of this type."""
+        return self.item is not None and self.item.name in ("halffloat", "float")
 
     @property
     def holds_half(self) -> bool:

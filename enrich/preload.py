@@ -13,9 +13,10 @@ from daeda.catalog.project import Project
 from daeda.dataset.stores import Stores
 from daeda.errors import InputError, counted, shortened
 from daeda.operators.dag import Dag
-from daeda.operators.udf import StoreRef
+from daeda.operators.udf import RayUdfTransform, StoreRef
 from daeda.process.messages import say
 from daeda.sources.local import preparation_hint
+from enrich.part.pooling import Element
 from enrich.part.skeleton import needed_ids
 from enrich.part.task import VectorColumn
 from enrich.ray.limits import GIB, RayLimits
@@ -119,9 +120,16 @@ class Preload:
 def vector_columns(dag: Dag) -> tuple[VectorColumn, ...]:
     """The embedding columns, in the order of their operators."""
     return tuple(
-        VectorColumn(udf.column, udf.kind, udf.source, udf.store.name, udf.store.dimension, udf.normalize)
+        VectorColumn(
+            udf.column, udf.kind, udf.source, udf.store.name, udf.store.dimension, udf.normalize, _element(dag, udf)
+        )
         for udf in dag.enrichments
     )
+
+
+def _element(dag: Dag, udf: RayUdfTransform) -> Element:
+    half = dag.relations[udf.output].column(udf.column).dtype.holds_half
+    return "halffloat" if half else "float"
 
 
 def open_declared(ref: StoreRef, path: str, pinned: Stores | None = None) -> EmbeddingStore:

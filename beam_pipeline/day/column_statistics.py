@@ -6,6 +6,7 @@ The footers of the parts have those of integers, which DuckDB collects while it 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import duckdb
 import pyarrow.parquet as pq
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 from daeda.dataset.manifest import ColumnStatistics
 from daeda.errors import cut
 from daeda.operators.relation import Column, Relation
+from daeda.operators.relational import Sink
 from daeda.sql import statements
 from daeda.sql.handle import Materialised
 
@@ -21,14 +23,20 @@ _LONGEST_VALUE = 1_000
 
 
 def column_statistics(
-    connection: duckdb.DuckDBPyConnection, relation: Relation, given: Materialised, footers: Sequence[pq.FileMetaData]
+    connection: duckdb.DuckDBPyConnection,
+    relation: Relation,
+    given: Materialised,
+    footers: Sequence[pq.FileMetaData],
+    operator: Sink,
 ) -> tuple[ColumnStatistics, ...]:
     """The statistics of each column of the day, whose parts have these footers."""
     by_name = _in_footers(relation, footers)
     others = tuple(column for column in relation.columns if column.name not in by_name)
     if others:
         by_name |= {counted.name: counted for counted in _counted(connection, Relation(others), given)}
-    return tuple(by_name[name] for name in relation.names)
+    return tuple(
+        replace(by_name[column.name], placeholder=operator.is_placeholder(column)) for column in relation.columns
+    )
 
 
 def _in_footers(relation: Relation, footers: Sequence[pq.FileMetaData]) -> dict[str, ColumnStatistics]:
@@ -73,7 +81,7 @@ def _counted(connection: duckdb.DuckDBPyConnection, relation: Relation, given: M
         dtype = column.dtype
         nulls = rows - next(values)
         low, high = (_shortened(next(values)), _shortened(next(values))) if dtype.item is None else (None, None)
-        counted.append(ColumnStatistics(column.name, dtype.name, nulls, low, high, placeholder=dtype.is_embedding))
+        counted.append(ColumnStatistics(column.name, dtype.name, nulls, low, high))
     return counted
 
 

@@ -56,7 +56,7 @@ def write_day(session: DaySession, operator: Sink, given: Materialised) -> tuple
     session.resources.arrow_columns.show()
     paths = [ready / part.name for part in parts]
     footers = _checked_footers(relation, paths, parts)
-    statistics = column_statistics(session.resources.connection, relation, whole, footers)
+    statistics = column_statistics(session.resources.connection, relation, whole, footers, operator)
     _check_not_null(session, operator, statistics, given)
     _check_order(given, paths, bounds_of(session, given.relation))
     session.inputs.check_unchanged()

@@ -62,10 +62,10 @@ class ContractColumn(Strict):
             raise ValueError(
                 "'timezone' is that of hour_of and day_of_week, and no 'expression' here calls one: remove it"
             )
-        if (self.kind == "embedding") != self.dtype.is_embedding:
-            raise ValueError(
-                f"kind 'embedding' and the type list<halffloat> belong together, found {self.kind} and {self.dtype}"
-            )
+        if self.kind == "embedding" and not self.dtype.is_vector:
+            raise ValueError(f"kind 'embedding' is a list<halffloat> or a list<float>, found {self.dtype}")
+        if self.kind != "embedding" and self.dtype.holds_half:
+            raise ValueError(f"the type {self.dtype} belongs to kind 'embedding', found kind '{self.kind}'")
         return self
 
 

@@ -349,5 +349,12 @@ def _add_enrichment(resolved: Resolved, left: str, operators: list[Operator]) ->
     not_null = tuple(column.name for column in resolved.project.service.columns if not column.nullable)
     name, output = _label(operators, "sink"), _output(operators, "day")
     dataset: Literal["skeleton", "enriched"] = "enriched" if resolved.enrichments else "skeleton"
-    operators.append(Sink(name=name, inputs=(left,), output=output, dataset=dataset, not_null=not_null))
+    vectors = tuple(
+        column.name
+        for column in resolved.project.service.columns
+        if column.name in resolved.enrichments and not column.dtype.holds_half
+    )
+    operators.append(
+        Sink(name=name, inputs=(left,), output=output, dataset=dataset, not_null=not_null, vectors=vectors)
+    )
     return tuple(operators)

@@ -27,6 +27,10 @@ def _is_none(value: object) -> bool:
     return value is None
 
 
+def _is_empty(value: object) -> bool:
+    return not value
+
+
 class ScanColumn(Strict):
     """A column to read: `source` is its name in the files."""
 
@@ -305,12 +309,24 @@ class Sink(OperatorModel):
     op_kind: Literal["sink"] = "sink"
     dataset: Literal["skeleton", "enriched"] = Field(description="Dataset that is written.")
     not_null: tuple[Name, ...] = Field(default=(), description="Columns that must hold no NULL.")
+    vectors: tuple[Name, ...] = Field(
+        default=(),
+        exclude_if=_is_empty,
+        description="Columns of type list<float> that the enrichment fills; those of list<halffloat> need no mention.",
+    )
 
     def derive(self, inputs: tuple[Relation, ...]) -> Relation:
         """What is written is what comes in."""
         self.expect_inputs(inputs, 1)
         if not inputs[0].order:
             raise ConfigError("its input has no total order of rows: a Sink writes what is derived from a spine")
-        for name in self.not_null:
+        for name in (*self.not_null, *self.vectors):
             inputs[0].column(name)
+        for name in self.vectors:
+            if not inputs[0].column(name).dtype.is_vector:
+                raise ConfigError(f"'{name}' of 'vectors' is {inputs[0].column(name).dtype}, not list<float>")
         return inputs[0]
+
+    def is_placeholder(self, column: Column) -> bool:
+        """Whether a column of a skeleton is NULL in all rows until the enrichment fills it."""
+        return column.dtype.holds_half or column.name in self.vectors

@@ -84,8 +84,10 @@ class RayUdfTransform(OperatorModel):
         """The input's columns: the placeholder has been there all along."""
         self.expect_inputs(inputs, 1)
         placeholder, source = inputs[0].column(self.column), inputs[0].column(self.source)
-        if not placeholder.dtype.is_embedding:
-            raise ConfigError(f"column '{self.column}' is {placeholder.dtype}: an embedding column is list<halffloat>")
+        if not placeholder.dtype.is_vector:
+            raise ConfigError(
+                f"column '{self.column}' is {placeholder.dtype}: an embedding column is list<halffloat> or list<float>"
+            )
         ids = source.dtype.item if self.kind == "avg_pool" else source.dtype
         if ids is None or not (ids.is_integer or ids.name == "string"):
             wanted = "a list of integer or text ids" if self.kind == "avg_pool" else "an integer or text id"

@@ -8,7 +8,7 @@ from enum import Enum, auto
 from typing import Any
 
 from daeda_audit.rules.vectors import half
-from daeda_audit.values import order_key
+from daeda_audit.values import order_key, single
 
 
 class Tolerance(Enum):
@@ -21,6 +21,16 @@ class Tolerance(Enum):
     LIBRARY = auto()  # logarithms and powers: 1e-15 relative
     VECTOR = auto()  # float16 of a number in float32: exactly
     UNIT_VECTOR = auto()  # float16 of a number in float64, whose norm may be summed in another order
+    SINGLES = auto()  # a vector of float32: exactly
+    UNIT_SINGLES = auto()  # float32 of a number in float64, as above
+
+
+_VECTORS = {
+    Tolerance.VECTOR: (half, 0.0),
+    Tolerance.UNIT_VECTOR: (half, 1e-12),
+    Tolerance.SINGLES: (single, 0.0),
+    Tolerance.UNIT_SINGLES: (single, 1e-12),
+}
 
 
 class Faded(float):
@@ -41,7 +51,7 @@ _RELATIVE = {Tolerance.DEVIATION: 1e-12, Tolerance.LIBRARY: 1e-15}
 
 def agrees(expected: Any, actual: Any, tolerance: Tolerance) -> bool:
     """Whether `found` may stand where `expected` was recomputed. NaN agrees with NaN, and 0.0 with -0.0."""
-    if tolerance in (Tolerance.VECTOR, Tolerance.UNIT_VECTOR):
+    if tolerance in _VECTORS:
         return _vectors_agree(expected, actual, tolerance)
     if _same(expected, actual):
         return True
@@ -68,9 +78,9 @@ def _vectors_agree(expected: Any, actual: Any, tolerance: Tolerance) -> bool:
         return expected is actual
     if len(expected) != len(actual):
         return False
-    slack = 1e-12 if tolerance is Tolerance.UNIT_VECTOR else 0.0
+    rounded, slack = _VECTORS[tolerance]
     for wanted, got in zip(expected, actual, strict=True):
-        allowed = {order_key(half(wanted * factor)) for factor in (1.0 - slack, 1.0, 1.0 + slack)}
+        allowed = {order_key(rounded(wanted * factor)) for factor in (1.0 - slack, 1.0, 1.0 + slack)}
         if order_key(float(got)) not in allowed:
             return False
     return True

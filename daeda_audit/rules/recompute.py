@@ -111,7 +111,10 @@ class Recomputation:
             case FromFunction() if column.contract.dtype.is_float:
                 return Tolerance.LIBRARY
             case FromStore(spec=enrichment):
-                return Tolerance.UNIT_VECTOR if enrichment.normalize == "l2" else Tolerance.VECTOR
+                unit = enrichment.normalize == "l2"
+                if column.contract.dtype.holds_half:
+                    return Tolerance.UNIT_VECTOR if unit else Tolerance.VECTOR
+                return Tolerance.UNIT_SINGLES if unit else Tolerance.SINGLES
             case _:
                 return Tolerance.EXACT
 

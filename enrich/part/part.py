@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from daeda.dataset.profile import Meter, Usage, measured
 from enrich.arrays import ABSENT, Halves, Positions
-from enrich.part.pooling import Normalize, average, lookup
+from enrich.part.pooling import DTYPES, average, lookup
 from enrich.part.skeleton import (
     READ,
     enriched_schema,
@@ -102,7 +102,7 @@ def _pages(
     Pages are cut by their number of rows alone; vectors are fetched for as many rows at a time as the task says.
     """
     source = rows.combine_chunks()
-    page_rows = rows_per_page(column.dimension)
+    page_rows = rows_per_page(column.dimension, column.element)
     step = max(1, task.batch_rows // page_rows) * page_rows
     for start in range(0, len(source), step):
         batch = source.slice(start, step)
@@ -136,12 +136,12 @@ def _pooled(column: VectorColumn, source: pa.Array, positions: Positions, matrix
     """The vectors of some rows, whose ids are the first of those at `positions`."""
     match column.kind:
         case "lookup":
-            return lookup(positions[: len(source)], matrix, column.normalize)
+            return lookup(positions[: len(source)], matrix, column.normalize, column.element)
         case "avg_pool":
-            return _average_lists(source, positions, matrix, column.normalize)
+            return _average_lists(column, source, positions, matrix)
 
 
-def _average_lists(lists: pa.Array, positions: Positions, matrix: Halves, normalize: Normalize) -> pa.ListArray:
+def _average_lists(column: VectorColumn, lists: pa.Array, positions: Positions, matrix: Halves) -> pa.ListArray:
     offsets = lists.offsets.to_numpy().astype(np.int64)
     offsets -= offsets[0]
     positions = positions[: offsets[-1]]
@@ -149,12 +149,12 @@ def _average_lists(lists: pa.Array, positions: Positions, matrix: Halves, normal
         # A NULL list may span values that belong to nobody.
         valid = lists.is_valid().to_numpy(zero_copy_only=False)
         positions = np.where(np.repeat(valid, np.diff(offsets)), positions, ABSENT)
-    return average(offsets, positions, matrix, normalize)
+    return average(offsets, positions, matrix, column.normalize, column.element)
 
 
 def rows_per_group(columns: Sequence[VectorColumn]) -> int:
     """Rows of a row group: 32 MiB of vectors, so that list offsets stay far within int32."""
-    row_bytes = 2 * sum(column.dimension for column in columns)
+    row_bytes = sum(DTYPES[column.element].itemsize * column.dimension for column in columns)
     return max(1, min(MOST_GROUP_ROWS, GROUP_BYTES // max(1, row_bytes)))
 
 

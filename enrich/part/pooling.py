@@ -1,6 +1,6 @@
-"""The kernels: rows of a matrix of vectors, looked up or averaged, as a column of lists of float16.
+"""The kernels: rows of a matrix of vectors, looked up or averaged, as a column of lists of float16 or float32.
 
-A position is a row number of the matrix, or -1 for "the store has no vector". The result is `list<halffloat>` and not a
+A position is a row number of the matrix, or -1 for "the store has no vector". The result is a list and not a
 fixed-size list, because pyarrow 25 cannot read a NULL of the latter back from Parquet.
 
     matrix [[1, 2], [3, 6]]     lookup  [1, -1]              -> [[3, 6], NULL]
@@ -9,7 +9,8 @@ fixed-size list, because pyarrow 25 cannot read a NULL of the latter back from P
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,10 @@ from enrich.arrays import Halves, Positions, Singles
 from enrich.part.llvm_kernel import Kernel, kernel, mean_lists
 
 Normalize = Literal["none", "l2"]
+# The type of the elements of a result, by its name in YAML.
+Element = Literal["halffloat", "float"]
 
+DTYPES: Mapping[Element, np.dtype[Any]] = {"halffloat": np.dtype(np.float16), "float": np.dtype(np.float32)}
 # Accumulator of one block: it and the gathered vectors stay in a core's second-level cache.
 BLOCK_BYTES = 512 * 1024
 # Arrow's list offsets are int32.
@@ -32,8 +36,8 @@ with np.errstate(invalid="ignore"):
     _WIDENED = np.arange(65536, dtype=np.uint16).view(np.float16).astype(np.float32)
 
 
-def lookup(positions: Positions, matrix: Halves, normalize: Normalize) -> pa.ListArray:
-    """The vector at each position, NULL at -1.
+def lookup(positions: Positions, matrix: Halves, normalize: Normalize, element: Element = "halffloat") -> pa.ListArray:
+    """The vector at each position, NULL at -1; as float it is widened exactly.
 
     `positions` has shape (rows,), `matrix` (vectors, dimension) and is C-contiguous. ValueError when the result has
     more elements than list offsets can count.
@@ -41,19 +45,25 @@ def lookup(positions: Positions, matrix: Halves, normalize: Normalize) -> pa.Lis
     _check_size(len(positions), matrix)
     present = positions >= 0
     wanted = positions[present]
-    result = np.empty((len(wanted), matrix.shape[1]), np.float16)
+    result = np.empty((len(wanted), matrix.shape[1]), DTYPES[element])
     for block in _blocks(len(wanted), matrix.shape[1]):
         vectors = matrix[wanted[block]]
-        result[block] = _unit(vectors) if normalize == "l2" else vectors
+        if normalize == "l2":
+            result[block] = _unit(vectors)
+        else:
+            result[block] = vectors if element == "halffloat" else _WIDENED[vectors.view(np.uint16)]
     return _as_lists(present, result)
 
 
-def average(offsets: Positions, positions: Positions, matrix: Halves, normalize: Normalize) -> pa.ListArray:
+def average(
+    offsets: Positions, positions: Positions, matrix: Halves, normalize: Normalize, element: Element = "halffloat"
+) -> pa.ListArray:
     """The mean of the vectors of each list of positions, NULL for a list with none but -1.
 
     List i is `positions[offsets[i]:offsets[i + 1]]`, so `offsets` has shape (rows + 1,). A position counts as often as
     it occurs. The sum is a float32 that starts at 0 and takes the vectors in list order; it is divided by the number of
-    vectors, and cast to float16 last; the bytes are the same with the compiled kernel and without. ValueError when the
+    vectors, and cast to float16 last, unless it stays a float; the bytes are the same with the compiled kernel and
+    without. ValueError when the
     result has more elements than list offsets can count.
     """
     _check_size(len(offsets) - 1, matrix)
@@ -64,7 +74,7 @@ def average(offsets: Positions, positions: Positions, matrix: Halves, normalize:
     counts = np.diff(before)
     present = counts > 0
     counts = counts[present]
-    result = np.empty((len(counts), matrix.shape[1]), np.float16)
+    result = np.empty((len(counts), matrix.shape[1]), DTYPES[element])
     compiled = kernel()
     if compiled is not None and normalize == "none":
         mean_lists(compiled, counts, members, matrix, result)
@@ -145,7 +155,7 @@ def _check_size(rows: int, matrix: Halves) -> None:
         raise ValueError(f"{rows} rows of {matrix.shape[1]} elements exceed int32 list offsets; cut the batch smaller")
 
 
-def _as_lists(present: npt.NDArray[np.bool_], vectors: Halves) -> pa.ListArray:
+def _as_lists(present: npt.NDArray[np.bool_], vectors: Halves | Singles) -> pa.ListArray:
     """One list per row: the next of `vectors` where `present`, else NULL."""
     lengths = present * vectors.shape[1]
     offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)

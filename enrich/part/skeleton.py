@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from daeda.dataset.profile import Meter, measured
 from daeda.errors import DayError, did_you_mean, first_line
 from enrich.part.task import PartTask, VectorColumn
-from enrich.part.vector_parquet import EMBEDDING
+from enrich.part.vector_parquet import VECTORS
 
 PLACEHOLDER = pa.float32()
 
@@ -128,11 +128,11 @@ def enriched_schema(task: PartTask, skeleton: pa.Schema) -> pa.Schema:
                 f"{task.skeleton}: '{column.name}' is {column.kind} of column '{column.source}', which is {source}; "
                 f"{column.kind} needs {wanted} per row"
             )
-    embeddings = {column.name for column in task.columns}
+    vectors = {column.name: VECTORS[column.element] for column in task.columns}
     return pa.schema(
         [
-            pa.field(field.name, EMBEDDING)
-            if field.name in embeddings
+            pa.field(field.name, vectors[field.name])
+            if field.name in vectors
             else pa.field(field.name, field.type, field.nullable)
             for field in skeleton
         ]
@@ -148,7 +148,7 @@ def without_placeholders(task: PartTask, batch: pa.RecordBatch, schema: pa.Schem
                 f"{task.skeleton}: column '{column.name}' is the placeholder of an embedding and holds values; "
                 "build the skeleton again"
             )
-        arrays[column.name] = pa.nulls(batch.num_rows, EMBEDDING)
+        arrays[column.name] = pa.nulls(batch.num_rows, VECTORS[column.element])
     return pa.RecordBatch.from_arrays([arrays[name] for name in schema.names], schema=schema)
 
 

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from daeda.dataset.profile import Usage
-from enrich.part.pooling import Normalize
+from enrich.part.pooling import Element, Normalize
 
 
 @dataclass(frozen=True)
 class VectorColumn:
-    """One embedding column: `source` holds an id (`lookup`) or a list of ids (`avg_pool`) of the store `store`."""
+    """One embedding column: `source` holds an id (`lookup`) or a list of ids (`avg_pool`) of the store `store`.
+
+    Its vectors have elements of type `element`; those of the store are of float16.
+    """
 
     name: str
     kind: Literal["lookup", "avg_pool"]
@@ -19,6 +22,7 @@ class VectorColumn:
     store: str
     dimension: int
     normalize: Normalize
+    element: Element = "halffloat"
 
 
 @dataclass(frozen=True)

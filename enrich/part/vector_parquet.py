@@ -25,9 +25,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from enrich.part.float_statistics import FloatStatistics, float_leaves, float_statistics
+from enrich.part.pooling import DTYPES, Element
 from enrich.part.thrift import FALSE, I32, I64, LIST, STRUCT, TRUE, Items, Struct, decode, encode, varint
 
 EMBEDDING = pa.list_(pa.float16())
+# The type of a column of vectors, by that of its elements.
+VECTORS: Mapping[Element, pa.DataType] = {"halffloat": EMBEDDING, "float": pa.list_(pa.float32())}
 # Bytes of vectors in a page: it stays in a core's second-level cache from the mean to the disk.
 PAGE_BYTES = 1024**2
 # What passes through from the skeleton is small beside the vectors.
@@ -44,9 +47,9 @@ _PRESENT = 3
 _BITS = 8
 
 
-def rows_per_page(dimension: int) -> int:
+def rows_per_page(dimension: int, element: Element = "halffloat") -> int:
     """Rows of a page of vectors."""
-    return max(1, PAGE_BYTES // (2 * dimension))
+    return max(1, PAGE_BYTES // (DTYPES[element].itemsize * dimension))
 
 
 @dataclass
@@ -93,13 +96,13 @@ class VectorFile:
     def write_page(self, name: str, vectors: pa.ListArray) -> None:
         """The next rows of a column of vectors in the row group: at least one, each NULL or a whole vector."""
         chunk = self._groups[-1].setdefault(name, _Chunk(self.size))
-        dimension = self._dimensions[name]
+        dimension, width = self._dimensions[name], vectors.type.value_type.bit_width // 8
         present = vectors.is_valid().to_numpy(zero_copy_only=False)
         values = vectors.values.buffers()[1]
         count = int(np.count_nonzero(present))
         assert len(vectors.values) == count * dimension
         repetitions, definitions = _levels(present, dimension)
-        plain = memoryview(values)[: count * dimension * 2] if count else memoryview(b"")
+        plain = memoryview(values)[: count * dimension * width] if count else memoryview(b"")
         packed = self._codec.compress(plain)
         smaller = packed.size < len(plain)
         # A view of it would be as long as the room that was made for it.

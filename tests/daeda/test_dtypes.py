@@ -87,7 +87,8 @@ def test_an_instant_has_a_unit_and_a_number_has_none(name: str, unit: TimeUnit |
 
 def test_a_list_of_half_floats_is_an_embedding_and_float_in_duckdb() -> None:
     dtype = DType.parse("list<halffloat>")
-    assert (dtype.is_embedding, dtype.sql, dtype.arrow()) == (True, "FLOAT[]", pa.list_(pa.float16()))
+    assert (dtype.is_vector, dtype.sql, dtype.arrow()) == (True, "FLOAT[]", pa.list_(pa.float16()))
+    assert [DType.parse(name).is_vector for name in ("list<float>", "list<double>", "float")] == [True, False, False]
 
 
 @pytest.mark.parametrize(

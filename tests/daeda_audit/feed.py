@@ -158,7 +158,7 @@ def _add_columns(made: TinyProject) -> None:
     columns += [
         {"name": "share", "kind": "derived", "dtype": "double", "expression": "spent / nullif(events_1d, 0) * 1e-3"},
         {"name": "is_cheap", "kind": "derived", "dtype": "bool", "expression": "coalesce(price, 9) < 3 OR kind = 'x'"},
-        {"name": "item_vector", "kind": "embedding", "dtype": "list<halffloat>"},
+        {"name": "item_vector", "kind": "embedding", "dtype": "list<float>"},
         {"name": "recent_vector", "kind": "embedding", "dtype": "list<halffloat>"},
         {"name": "seen_vector", "kind": "embedding", "dtype": "list<halffloat>"},
     ]
@@ -282,7 +282,7 @@ def enrich(made: TinyProject, change: Callable[[VectorColumn], VectorColumn] = l
     store = open_store("vectors", str(path), "item_id", "vector", 3, 1)
     vectors = {"vectors": BatchedVectors(store, store.row_map())}
     columns = (
-        change(VectorColumn("item_vector", "lookup", "item_id", "vectors", 3, "none")),
+        change(VectorColumn("item_vector", "lookup", "item_id", "vectors", 3, "none", "float")),
         change(VectorColumn("recent_vector", "avg_pool", "recent_items", "vectors", 3, "l2")),
         change(VectorColumn("seen_vector", "avg_pool", "seen_6h_item_id", "vectors", 3, "none")),
     )

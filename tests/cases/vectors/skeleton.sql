@@ -129,7 +129,8 @@ COPY (
     CAST(item_id AS TEXT) AS item_id,
     CAST(recent AS TEXT[]) AS recent,
     CAST(item_vector AS REAL[]) AS item_vector,
-    CAST(recent_vector AS REAL[]) AS recent_vector
+    CAST(recent_vector AS REAL[]) AS recent_vector,
+    CAST(recent_floats AS REAL[]) AS recent_floats
   FROM (
     SELECT
       f0.__row,
@@ -138,7 +139,8 @@ COPY (
       item_id,
       recent,
       CAST(NULL AS REAL[]) AS item_vector,
-      CAST(NULL AS REAL[]) AS recent_vector
+      CAST(NULL AS REAL[]) AS recent_vector,
+      CAST(NULL AS REAL[]) AS recent_floats
     FROM (
       SELECT
         rowid AS __row,

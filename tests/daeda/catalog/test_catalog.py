@@ -67,11 +67,9 @@ REFUSED: list[tuple[Change, str]] = [
     (source(partition_slack=-1),
      f"{VIEW}:7: source.partition_slack: input should be greater than or equal to 0, found -1"),
     (column(0, dtype="list<halffloat>"),
-     f"{SERVICE}:9: columns.0: kind 'embedding' and the type list<halffloat> belong together, found key and "
-     "list<halffloat>"),
-    (column(8, dtype="list<float>"),
-     f"{SERVICE}:39: columns.8: kind 'embedding' and the type list<halffloat> belong together, found embedding and "
-     "list<float>"),
+     f"{SERVICE}:9: columns.0: the type list<halffloat> belongs to kind 'embedding', found kind 'key'"),
+    (column(8, dtype="list<double>"),
+     f"{SERVICE}:39: columns.8: kind 'embedding' is a list<halffloat> or a list<float>, found list<double>"),
     (column(3, kind="derived"),
      f"{SERVICE}:21: columns.3: kind 'derived' and an 'expression' belong together: give both or neither"),
     (column(3, expression="1"),

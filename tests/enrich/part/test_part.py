@@ -129,6 +129,23 @@ def test_text_ids_and_normalize(tmp_path: Path) -> None:
     assert written.column("likes_vec").to_pylist() == [[half, -half], None]
 
 
+def test_vectors_of_floats(tmp_path: Path) -> None:
+    """A look-up is widened, and a mean is not cast; DuckDB reads the file, as what knows no float16 does."""
+    columns = (dataclasses.replace(ITEM, element="float"), dataclasses.replace(LIKES, element="float", normalize="l2"))
+    task = task_for(tmp_path, skeleton_rows([7, None], [[1, 2, 2], [500]]), columns)
+    receipt = enrich_part(task, NUMBERS)
+    written = pq.read_table(task.output)
+    assert [written.schema.field(name).type for name in ("item_vec", "likes_vec")] == [pa.list_(pa.float32())] * 2
+    single = float(np.float32(np.sqrt(0.5)))
+    assert written.column("item_vec").to_pylist() == [[7, -7], None]
+    assert written.column("likes_vec").to_pylist() == [[single, -single], None]
+    assert receipt.nulls == (Nulls("item_vec", 1, 1), Nulls("likes_vec", 1, 1))
+    mean = (dataclasses.replace(LIKES, element="float"),)
+    enrich_part(task_for(tmp_path, skeleton_rows([7], [[1, 2, 2]]).drop_columns("item_vec"), mean), NUMBERS)
+    third = float(np.float32(5) / np.float32(3))
+    assert duckdb.sql(f"select likes_vec from '{task.output}'").fetchall() == [([third, -third],)]
+
+
 def many(number: int) -> pa.Table:
     items = [None if i % 11 == 0 else i % 130 for i in range(number)]
     likes = [None if i % 7 == 0 else [(i * k) % 120 for k in range(i % 5)] for i in range(number)]
@@ -275,6 +292,7 @@ def test_a_part_that_two_write_at_once_has_the_same_bytes(tmp_path: Path) -> Non
 def test_rows_per_group() -> None:
     assert rows_per_group([ITEM]) == 122_880
     assert rows_per_group([dataclasses.replace(ITEM, dimension=1152)] * 2) == 7281
+    assert rows_per_group([dataclasses.replace(ITEM, dimension=1152, element="float")]) == 7281
     assert rows_per_group([dataclasses.replace(ITEM, dimension=10**9)]) == 1
 
 

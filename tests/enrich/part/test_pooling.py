@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from enrich.arrays import Halves
 from enrich.part import pooling
 from enrich.part.llvm_kernel import kernel
-from enrich.part.pooling import Normalize, average, lookup
+from enrich.part.pooling import DTYPES, Element, Normalize, average, lookup
+from enrich.part.vector_parquet import VECTORS
 from tests.budget import examples
 
 HALF_LISTS = pa.list_(pa.float16())
@@ -34,19 +35,22 @@ def matrix_of(*vectors: list[float]) -> Halves:
     return np.array(vectors, np.float16)
 
 
-def averaged(lists: list[list[int]], matrix: Halves, normalize: Normalize = "none") -> pa.ListArray:
+def averaged(
+    lists: list[list[int]], matrix: Halves, normalize: Normalize = "none", element: Element = "halffloat"
+) -> pa.ListArray:
     offsets = np.cumsum([0, *(len(entry) for entry in lists)], dtype=np.int64)
-    return average(offsets, np.array([p for entry in lists for p in entry], np.int64), matrix, normalize)
+    return average(offsets, np.array([p for entry in lists for p in entry], np.int64), matrix, normalize, element)
 
 
 def bits(array: pa.ListArray) -> list[list[int] | None]:
-    """The float16 values by their bits, so that NaN and -0.0 compare too. All NaNs count as one."""
+    """The values by their bits, so that NaN and -0.0 compare too. All NaNs count as one."""
+    float_type = array.type.value_type.to_pandas_dtype()
     rows = []
     for row in array:
         values = row.values
-        numbers = None if values is None else values.to_numpy(zero_copy_only=False).astype(np.float16)
-        rows.append(None if numbers is None else np.where(np.isnan(numbers), np.float16("nan"), numbers))
-    return [None if row is None else row.view(np.uint16).tolist() for row in rows]
+        numbers = None if values is None else values.to_numpy(zero_copy_only=False).astype(float_type)
+        rows.append(None if numbers is None else np.where(np.isnan(numbers), float_type("nan"), numbers))
+    return [None if row is None else row.view(f"u{row.itemsize}").tolist() for row in rows]
 
 
 def test_lookup() -> None:
@@ -111,8 +115,8 @@ def oracle_unit(vector: list[Any]) -> list[np.float64]:
     return wide if norm == 0 else [value / norm for value in wide]
 
 
-def oracle(lists: list[list[int]], matrix: Halves, normalize: Normalize) -> list[list[np.float16] | None]:
-    rows: list[list[np.float16] | None] = []
+def oracle(lists: list[list[int]], matrix: Halves, normalize: Normalize, float_type: Any) -> list[list[Any] | None]:
+    rows: list[list[Any] | None] = []
     for entry in lists:
         total, count = [np.float32(0)] * matrix.shape[1], 0
         for position in entry:
@@ -120,7 +124,7 @@ def oracle(lists: list[list[int]], matrix: Halves, normalize: Normalize) -> list
                 total = [a + np.float32(b) for a, b in zip(total, matrix[position], strict=True)]
                 count += 1
         mean: list[Any] = [value / np.float32(count) for value in total] if count else []
-        rows.append([np.float16(v) for v in (oracle_unit(mean) if normalize == "l2" else mean)] if count else None)
+        rows.append([float_type(v) for v in (oracle_unit(mean) if normalize == "l2" else mean)] if count else None)
     return rows
 
 
@@ -130,6 +134,7 @@ def test_norm_is_taken_in_float64() -> None:
     assert lookup(np.arange(800), matrix, "l2").equals(expected)
 
 
+elements = st.sampled_from(["halffloat", "float"])
 halves = st.floats(width=16, allow_nan=True, allow_infinity=True)
 
 
@@ -142,30 +147,34 @@ def cases(draw: st.DrawFn) -> tuple[list[list[int]], Halves]:
 
 
 @settings(max_examples=examples(150), deadline=None)
-@given(cases(), st.sampled_from(["none", "l2"]), st.sampled_from([1, 40, pooling.BLOCK_BYTES]), st.booleans())
+@given(
+    cases(), st.sampled_from(["none", "l2"]), st.sampled_from([1, 40, pooling.BLOCK_BYTES]), st.booleans(), elements
+)
 def test_average_is_the_plain_loop(
-    case: tuple[list[list[int]], Any], normalize: Normalize, block_bytes: int, compiled: bool
+    case: tuple[list[list[int]], Any], normalize: Normalize, block_bytes: int, compiled: bool, element: Element
 ) -> None:
     lists, matrix = case
+    float_type = DTYPES[element].type
     with np.errstate(all="ignore"):
-        rows = oracle(lists, matrix, normalize)
-        expected = [None if row is None else np.array(row, np.float16).tolist() for row in rows]
+        rows = oracle(lists, matrix, normalize, float_type)
+        expected = [None if row is None else np.array(row, float_type).tolist() for row in rows]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pooling, "BLOCK_BYTES", block_bytes)
         if not compiled:
             patch.setattr(pooling, "kernel", lambda: None)
-        assert bits(averaged(lists, matrix, normalize)) == bits(pa.array(expected, HALF_LISTS))
+        assert bits(averaged(lists, matrix, normalize, element)) == bits(pa.array(expected, VECTORS[element]))
 
 
 @settings(max_examples=examples(60), deadline=None)
-@given(cases(), st.sampled_from(["none", "l2"]))
-def test_lookup_is_the_plain_loop(case: tuple[list[list[int]], Any], normalize: Normalize) -> None:
+@given(cases(), st.sampled_from(["none", "l2"]), elements)
+def test_lookup_is_the_plain_loop(case: tuple[list[list[int]], Any], normalize: Normalize, element: Element) -> None:
     lists, matrix = case
     positions = [position for entry in lists for position in entry]
     with np.errstate(all="ignore"):
         rows = [None if p < 0 else oracle_unit(matrix[p]) if normalize == "l2" else matrix[p] for p in positions]
-        expected = [None if row is None else np.array(row).astype(np.float16).tolist() for row in rows]
-    assert bits(lookup(np.array(positions, np.int64), matrix, normalize)) == bits(pa.array(expected, HALF_LISTS))
+        expected = [None if row is None else np.array(row).astype(DTYPES[element]).tolist() for row in rows]
+    found = lookup(np.array(positions, np.int64), matrix, normalize, element)
+    assert bits(found) == bits(pa.array(expected, VECTORS[element]))
 
 
 # Two kernels, one answer.

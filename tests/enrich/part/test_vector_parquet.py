@@ -15,18 +15,18 @@ from hypothesis import strategies as st
 
 from enrich.part import vector_parquet
 from enrich.part.thrift import I32, STRUCT, Items, decode, encode
-from enrich.part.vector_parquet import EMBEDDING, VectorFile, rows_per_page
+from enrich.part.vector_parquet import EMBEDDING, VECTORS, VectorFile, rows_per_page
 from tests.budget import examples
 
 
-def lists(present: list[bool], dimension: int, start: int = 0) -> pa.ListArray:
+def lists(present: list[bool], dimension: int, start: int = 0, kind: pa.DataType = EMBEDDING) -> pa.ListArray:
     """Vectors that count up, NULL where nothing is present."""
     count = sum(present)
     values = np.arange(start, start + count * dimension).astype(np.uint16).view(np.float16)
     values = np.where(np.isnan(values), np.float16(1), values)
     offsets = np.concatenate(([0], np.cumsum(present))) * dimension
     mask = None if all(present) else pa.array([not one for one in present])
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values), mask=mask)
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values).cast(kind.value_type), mask=mask)
 
 
 def text_of(row: int) -> list[str]:
@@ -36,12 +36,13 @@ def text_of(row: int) -> list[str]:
 def write(groups: list[dict[str, list[pa.ListArray]]], dimensions: dict[str, int]) -> bytes:
     """A file with a column of row numbers and text between the columns of vectors."""
     names = list(dimensions)
+    kinds = {name: groups[0][name][0].type for name in names}
     schema = pa.schema(
         [
-            (names[0], EMBEDDING),
+            (names[0], kinds[names[0]]),
             ("row", pa.int64()),
             ("name", pa.list_(pa.string())),
-            *((name, EMBEDDING) for name in names[1:]),
+            *((name, kinds[name]) for name in names[1:]),
         ]
     )
     target = io.BytesIO()
@@ -49,7 +50,7 @@ def write(groups: list[dict[str, list[pa.ListArray]]], dimensions: dict[str, int
     with VectorFile(target, schema, dimensions) as file:
         for group in groups:
             rows = sum(map(len, group[names[0]]))
-            columns: dict[str, Any] = {name: pa.nulls(rows, EMBEDDING) for name in names}
+            columns: dict[str, Any] = {name: pa.nulls(rows, kinds[name]) for name in names}
             columns |= {"row": pa.array(range(at, at + rows), pa.int64())}
             columns |= {
                 "name": pa.array([[f"n{i % 7}"] * (i % 3) for i in range(at, at + rows)], pa.list_(pa.string()))
@@ -67,6 +68,7 @@ def write(groups: list[dict[str, list[pa.ListArray]]], dimensions: dict[str, int
 @given(st.data())
 def test_every_reader_reads_what_was_written(data: st.DataObject) -> None:
     dimensions = {"a": data.draw(st.sampled_from([1, 2, 7, 8, 16, 33, 130])), "b": data.draw(st.integers(1, 40))}
+    kinds = {"a": EMBEDDING, "b": VECTORS[data.draw(st.sampled_from(["halffloat", "float"]))]}
     groups: list[dict[str, list[pa.ListArray]]] = []
     for _ in range(data.draw(st.integers(1, 3))):
         rows = data.draw(st.integers(1, 12))
@@ -75,7 +77,7 @@ def test_every_reader_reads_what_was_written(data: st.DataObject) -> None:
             cut = data.draw(st.integers(1, rows))
             present = data.draw(st.lists(st.booleans(), min_size=rows, max_size=rows))
             pages = [present[:cut], *([present[cut:]] if cut < rows else [])]
-            group[name] = [lists(page, dimension, 7 * number) for number, page in enumerate(pages)]
+            group[name] = [lists(page, dimension, 7 * number, kinds[name]) for number, page in enumerate(pages)]
         groups.append(group)
     content = write(groups, dimensions)
     with pq.ParquetFile(pa.BufferReader(content)) as file:
@@ -83,7 +85,7 @@ def test_every_reader_reads_what_was_written(data: st.DataObject) -> None:
         assert file.metadata.num_row_groups == len(groups)
     polars = pl.read_parquet(io.BytesIO(content), use_pyarrow=False)
     for name in dimensions:
-        wanted = pa.chunked_array([page for group in groups for page in group[name]], EMBEDDING)
+        wanted = pa.chunked_array([page for group in groups for page in group[name]], kinds[name])
         assert found.column(name).equals(wanted)
         assert polars[name].to_list() == wanted.to_pylist()
     assert found.column("row").to_pylist() == list(range(found.num_rows))
