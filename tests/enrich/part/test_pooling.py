@@ -147,9 +147,7 @@ def cases(draw: st.DrawFn) -> tuple[list[list[int]], Halves]:
 
 
 @settings(max_examples=examples(150), deadline=None)
-@given(
-    cases(), st.sampled_from(["none", "l2"]), st.sampled_from([1, 40, pooling.BLOCK_BYTES]), st.booleans(), elements
-)
+@given(cases(), st.sampled_from(["none", "l2"]), st.sampled_from([1, 40, pooling.BLOCK_BYTES]), st.booleans(), elements)
 def test_average_is_the_plain_loop(
     case: tuple[list[list[int]], Any], normalize: Normalize, block_bytes: int, compiled: bool, element: Element
 ) -> None:
