@@ -18,10 +18,6 @@ _BEAM_SQL = frozenset({Target("beam", "sql")})
 _DOUBLE = DType.parse("double")
 
 
-def _is_empty(value: object) -> bool:
-    return not value
-
-
 def _is_none(value: object) -> bool:
     """Whether an entry is left out of descriptions, so that those of filters without it are what they always were."""
     return value is None
