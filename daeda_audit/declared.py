@@ -13,6 +13,7 @@ from daeda.catalog.view import FeatureView
 from daeda.durations import Duration
 from daeda.errors import ConfigError
 from daeda.settings.aggregations import AggregationSpec, EmbeddingStore, EnrichmentSpec, UdfSpec
+from daeda.settings.availability import Available
 from daeda_audit.expression.evaluate import read_expression
 from daeda_audit.expression.syntax import Node, columns_of
 
@@ -23,13 +24,37 @@ class FromSpine:
 
 
 @dataclass(frozen=True)
+class Sight:
+    """Which rows a look-up sees: how old they may be, those of its very time too, and when they can be used."""
+
+    ttl: Duration | None
+    exact: bool
+    available: Available | None
+
+    @staticmethod
+    def of_view(view: FeatureView) -> Sight:
+        """As the view says."""
+        return Sight(view.ttl, view.allow_exact, view.source.available)
+
+    @staticmethod
+    def of_column(view: FeatureView, column: ContractColumn) -> Sight:
+        """As the column says; what it does not write, as the view says."""
+        written = column.model_fields_set
+        ttl = column.ttl if "ttl" in written else view.ttl
+        exact = column.allow_exact if "allow_exact" in written else view.allow_exact
+        return Sight(ttl, exact, column.available if "available" in written else view.source.available)
+
+
+@dataclass(frozen=True)
 class FromView:
-    """A feature of another view: as of the row's time, or, where the view has no time, by its key alone.
+    """A `field` of another view: as of the row's time, or, where the view has no time, by its key alone.
 
     `latest` takes the newest row of the key, whatever its time, and so sees the future.
     """
 
     view: FeatureView
+    field: str
+    sight: Sight
     latest: bool = False
 
 
@@ -125,6 +150,7 @@ def spine_view(project: Project) -> FeatureView:
 def used_views(project: Project) -> list[FeatureView]:
     """The views that the service reads, but for those that only cover ids."""
     names = [project.service.spine.view, *(ref.partition(":")[0] for ref in project.runtime.feature_refs)]
+    names += [column.taken_from.partition(":")[0] for column in project.service.columns if column.taken_from]
     needed = {column.name for column in project.service.columns}
     # What a derived column or a function reads, the contract need not list.
     for column in project.service.columns:
@@ -183,8 +209,12 @@ def _maker(project: Project, column: ContractColumn) -> Maker:
         case "key" | "timestamp" | "spine":
             return FromSpine()
         case "static" | "point_in_time":
-            view = owner(project, column.name)
-            return Literal() if view is None else FromView(view, column.latest)
+            field = column.name
+            view = owner(project, field)
+            if column.taken_from is not None:
+                name, _, field = column.taken_from.partition(":")
+                view = project.views.get(name)
+            return Literal() if view is None else FromView(view, field, Sight.of_column(view, column), column.latest)
         case "rolling":
             return rolling_maker(project, column.name) or Literal()
         case "udf":

@@ -234,7 +234,7 @@ def _rows(
         if name in left_out:
             continue
         value, default = _value(hints[name], field), _default(hints[name], field)
-        cells = [f"`{name}`", value, default, field.description or ""]
+        cells = [f"`{field.alias or name}`", value, default, field.description or ""]
         if flags is not None:
             flag = flags.get(_dotted(path, name))
             cells.append(f"`{flag}`" if flag else "")

@@ -9,7 +9,8 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from daeda.errors import did_you_mean
-from daeda.settings.kinds import Name, Names, Strict, Type, Whole, Zone, repeated
+from daeda.settings.availability import Available
+from daeda.settings.kinds import Name, Names, Span, Strict, Type, Whole, Zone, repeated
 from daeda.settings.sampling import Sample
 
 ColumnKind = Literal["key", "timestamp", "spine", "static", "point_in_time", "rolling", "udf", "derived", "embedding"]
@@ -27,6 +28,9 @@ KIND_MEANINGS: Mapping[ColumnKind, str] = {
     "derived": "an expression over other columns",
     "embedding": "a vector: an entry of enrichment_specs",
 }
+
+
+_OF_LOOK_UPS = ("taken_from", "ttl", "allow_exact", "available")
 
 
 class ContractColumn(Strict):
@@ -47,6 +51,21 @@ class ContractColumn(Strict):
         default=None,
         description="Time zone of hour_of and day_of_week in the expression, like Europe/Berlin; UTC without one.",
     )
+    taken_from: str | None = Field(
+        default=None,
+        alias="from",
+        description="View and field, as view:field, that the column takes; without it, the one of its own name. Kind "
+        "point_in_time only, as what follows.",
+    )
+    ttl: Span | None = Field(
+        default=None, description="Greatest age of the row, in place of what the view says; null for any."
+    )
+    allow_exact: bool = Field(
+        default=False, description="Whether a row of exactly its own time is seen, in place of what the view says."
+    )
+    available: Available | None = Field(
+        default=None, description="When a row can be used, in place of what the view says; null for as soon as known."
+    )
     latest: bool = Field(
         default=False,
         description="Newest row of the key, whatever its time: the column sees the future. Kind static only.",
@@ -56,6 +75,10 @@ class ContractColumn(Strict):
     def _fits_together(self) -> Self:
         if self.latest and self.kind != "static":
             raise ValueError(f"'latest' belongs to kind 'static' and not to '{self.kind}': remove it")
+        foreign = [name for name in _OF_LOOK_UPS if name in self.model_fields_set]
+        if foreign and self.kind != "point_in_time":
+            written = "from" if foreign[0] == "taken_from" else foreign[0]
+            raise ValueError(f"'{written}' belongs to kind 'point_in_time' and not to '{self.kind}': remove it")
         if (self.kind == "derived") != (self.expression is not None):
             raise ValueError("kind 'derived' and an 'expression' belong together: give both or neither")
         if self.timezone is not None and not _CALENDAR.search(self.expression or ""):
@@ -67,6 +90,11 @@ class ContractColumn(Strict):
         if self.kind != "embedding" and self.dtype.holds_half:
             raise ValueError(f"the type {self.dtype} belongs to kind 'embedding', found kind '{self.kind}'")
         return self
+
+    @property
+    def own_use(self) -> bool:
+        """Whether it says itself what it takes from a view, or how."""
+        return any(name in self.model_fields_set for name in _OF_LOOK_UPS)
 
 
 class SemiJoin(Strict):

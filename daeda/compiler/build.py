@@ -9,7 +9,7 @@ declared order) are interchangeable, so the columns behind it are not read.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import inf
 from typing import Literal, cast
 
@@ -18,6 +18,7 @@ from daeda.catalog.view import FeatureView
 from daeda.compiler.lookups import lookup_order
 from daeda.compiler.output import defaults_of, output_columns
 from daeda.compiler.resolved import Resolved
+from daeda.compiler.uses import LookUpRules, rules_of
 from daeda.durations import UNBOUNDED, Duration
 from daeda.operators.dag import Operator
 from daeda.operators.operator import Instant
@@ -34,8 +35,8 @@ def build_operators(resolved: Resolved) -> tuple[Operator, ...]:
     operators: list[Operator] = []
     left = _add_spine(resolved, operators)
     for name in lookup_order(resolved):
-        if resolved.features.get(name):
-            left = _add_features(resolved, resolved.project.views[name], left, operators)
+        for rules, taken in _look_ups_in(resolved, resolved.project.views[name]):
+            left = _add_features(resolved, resolved.project.views[name], (rules, taken), left, operators)
         if resolved.latest.get(name):
             left = _add_latest(resolved, resolved.project.views[name], left, operators)
     for group in _history_groups(resolved):
@@ -86,10 +87,12 @@ def _scan(
     columns: Iterable[str],
     lookback: Duration | None,
     order: tuple[str, ...] = (),
+    renamed: Mapping[str, str] | None = None,
 ) -> str:
     """Add a Scan of the view's columns, in declared order: the day's rows with `order`, all rows without `lookback`.
 
-    Returns the relation that it makes: `name`, unless that is taken.
+    `renamed` are fields by the names of more columns, which follow. Returns the relation that it makes: `name`, unless
+    that is taken.
     """
     wanted = set(columns)
     source = view.source
@@ -112,6 +115,10 @@ def _scan(
             ScanColumn(name=field.name, source=view.source_name(field.name), dtype=field.dtype)
             for field in view.fields
             if field.name in wanted
+        )
+        + tuple(
+            ScanColumn(name=name, source=view.source_name(field), dtype=view.dtype(field))
+            for name, field in (renamed or {}).items()
         ),
         order_by=order,
         partition_slack=source.partition_slack,
@@ -163,20 +170,45 @@ def _filter_columns(predicate: str | None) -> tuple[str, ...]:
     return () if predicate is None else columns_of(parse_expression(predicate, "filter"))
 
 
-def _add_features(resolved: Resolved, view: FeatureView, left: str, operators: list[Operator]) -> str:
-    features = tuple(field.name for field in view.fields if field.name in resolved.features[view.name])
+LookUp = tuple[LookUpRules, dict[str, str]]
+
+
+def _look_ups_in(resolved: Resolved, view: FeatureView) -> list[LookUp]:
+    """The look-ups in a view: which rows each sees, and the fields that it takes, by the names of their columns."""
+    plain = resolved.features.get(view.name, [])
+    look_ups: dict[LookUpRules, dict[str, str]] = {rules_of(view): {}}
+    look_ups[rules_of(view)] = {field.name: field.name for field in view.fields if field.name in plain}
+    for column in resolved.project.service.columns:
+        use = resolved.uses.get(column.name)
+        if use is not None and use.view == view.name:
+            look_ups.setdefault(use.rules, {})[column.name] = use.field
+    return [(rules, taken) for rules, taken in look_ups.items() if taken]
+
+
+def _add_features(resolved: Resolved, view: FeatureView, look_up: LookUp, left: str, operators: list[Operator]) -> str:
+    """Columns of a view as of the row's time; a field that is taken by another name is read once more by that."""
+    rules, taken = look_up
     static = view.source.timestamp_field is None
-    ties = () if static else tie_prefix(view, view.keys, features)
-    right = _scan(operators, view, view.name, {*view.keys, *ties, *features}, None if static else view.ttl or UNBOUNDED)
+    ties = () if static else tie_prefix(view, view.keys, set(taken.values()))
+    own = {name for name, field in taken.items() if name == field}
+    renamed = {name: field for name, field in taken.items() if name != field}
+    # What orders ties makes room for a column that takes another field by its name.
+    names = {*own, *renamed, *(field.name for field in view.fields)}
+    moved = {tie: _free(f"{tie}_of_{view.name}", {name.lower() for name in names}) for tie in ties if tie in renamed}
+    wanted = {*view.keys, *(tie for tie in ties if tie not in moved), *own}
+    lookback = None if static else rules.ttl or UNBOUNDED
+    renamed |= {name: tie for tie, name in moved.items()}
+    right = _scan(operators, view, view.name, wanted, lookback, renamed=renamed)
     output = _output(operators, f"with_{view.name}")
     left_time = _instant(resolved.spine, resolved.spine_time())
-    _look_up(operators, view, (left, right), output, view.name, left_time, features, ties)
+    order = tuple(moved.get(tie, tie) for tie in ties)
+    _look_up(operators, (view, rules), (left, right), output, view.name, left_time, tuple(taken), order)
     return output
 
 
 def _look_up(
     operators: list[Operator],
-    view: FeatureView,
+    seen: tuple[FeatureView, LookUpRules],
     inputs: tuple[str, str],
     output: str,
     label: str,
@@ -185,6 +217,7 @@ def _look_up(
     ties: tuple[str, ...],
 ) -> None:
     """Add columns of a view as of `left_time`, or by the keys alone where it has no time."""
+    view, rules = seen
     if view.source.timestamp_field is None:
         name = _label(operators, f"join_{label}")
         operators.append(Join(name=name, inputs=inputs, output=output, keys=view.keys, columns=columns))
@@ -192,8 +225,8 @@ def _look_up(
     right_time = _instant(view, view.source.timestamp_field)
     operators.append(PointInTimeJoin(
         name=_label(operators, f"pit_{label}"), inputs=inputs, output=output, keys=view.keys, left_time=left_time,
-        right_time=right_time, created=_created(view), available=view.source.available, ttl=view.ttl,
-        allow_exact=view.allow_exact, columns=columns, tie_order=ties,
+        right_time=right_time, created=_created(view), available=rules.available, ttl=rules.ttl,
+        allow_exact=rules.allow_exact, columns=columns, tie_order=ties,
     ))  # fmt: skip
 
 
@@ -302,7 +335,7 @@ def _add_attribute(
     scanned = _scan(operators, other, f"{name}_attribute_{index + 1}", {*other.keys, *ties, column}, lookback)
     output = _output(operators, f"{name}_with_{column}")
     left_time = _instant(view, cast(str, view.source.timestamp_field))
-    _look_up(operators, other, (left, scanned), output, output, left_time, (column,), ties)
+    _look_up(operators, (other, rules_of(other)), (left, scanned), output, output, left_time, (column,), ties)
     return output
 
 

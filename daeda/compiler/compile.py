@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from daeda.catalog.project import Project
 from daeda.compiler.build import build_operators
-from daeda.compiler.lookups import check_lookups
+from daeda.compiler.lookups import check_lookups, check_uses
 from daeda.compiler.makers import check_alike, check_makers
 from daeda.compiler.pipeline_file import edited_path, load_edited
 from daeda.compiler.resolve import check_output_columns, check_references, check_spine, resolve_columns, resolve_derived
@@ -78,6 +78,7 @@ PASSES: tuple[Pass, ...] = (
     resolve_columns,
     resolve_derived,
     check_lookups,
+    check_uses,
     check_makers,
     check_alike,
     check_references,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from daeda.catalog.service import ContractColumn
 from daeda.catalog.view import FeatureView
 from daeda.compiler.resolved import Resolved, expect_type
+from daeda.compiler.uses import Use, rules_of
 from daeda.dtypes import DType
 from daeda.errors import ConfigError, did_you_mean
 
@@ -32,8 +33,14 @@ def owners_of(resolved: Resolved, feature: str) -> list[FeatureView]:
     return [view for view in resolved.referenced_views if is_feature(resolved, view, feature)]
 
 
-def take_feature(resolved: Resolved, feature: str, *, latest: bool = False) -> FeatureView | None:
-    """The one view that a feature is looked up in; the keys that this needs are taken along."""
+def take_feature(resolved: Resolved, feature: str, *, latest: bool = False, as_key: bool = False) -> FeatureView | None:
+    """The one view that a feature is looked up in; the keys that this needs are taken along.
+
+    A key is taken from the column that bears its name, but never from one that takes another field by it.
+    """
+    column = next((one for one in resolved.project.service.columns if one.name == feature and one.own_use), None)
+    if column is not None and not (as_key and column.taken_from is not None):
+        return _take_use(resolved, column)
     owners = owners_of(resolved, feature)
     if len(owners) != 1:
         return None
@@ -43,16 +50,74 @@ def take_feature(resolved: Resolved, feature: str, *, latest: bool = False) -> F
         return view
     # Before its keys, which another view may own: views that are keys of each other end here.
     features.append(feature)
+    _take_keys(resolved, view)
+    return view
+
+
+def _take_keys(resolved: Resolved, view: FeatureView) -> None:
     for key in view.keys:
         where = resolved.project.where(f"view:{view.name}", ("entity",))
         owner = check_entity_key(resolved, key, {field.name: field.dtype for field in view.fields}, (view.name, where))
         if owner is not None:
             resolved.key_views.setdefault(view.name, set()).add(owner.name)
-    return view
+
+
+def _take_use(resolved: Resolved, column: ContractColumn) -> FeatureView | None:
+    """The view of a column that says itself what it takes, or how."""
+    if column.name in resolved.uses:
+        return resolved.project.views[resolved.uses[column.name].view]
+    name, _, field = (column.taken_from or f":{column.name}").partition(":")
+    owners = [resolved.project.views[name]] if name in resolved.project.views else owners_of(resolved, column.name)
+    if len(owners) != 1 or field not in (*owners[0].features, *owners[0].times):
+        return None
+    resolved.uses[column.name] = Use(owners[0].name, field, rules_of(owners[0], column))
+    _take_keys(resolved, owners[0])
+    return owners[0]
+
+
+def _resolve_from(resolved: Resolved, column: ContractColumn, where: str) -> None:
+    """A column that names the view and the field that it takes."""
+    views, spine = resolved.project.views, resolved.spine
+    name, colon, field = (column.taken_from or "").partition(":")
+    taken = f"column '{column.name}' takes '{column.taken_from}'"
+    if not colon:
+        resolved.mistakes.add(where, f"{taken}, which is not a reference: write from: view:field")
+    elif name not in views:
+        resolved.mistakes.add(where, f"{taken}, and there is no feature view '{name}': {did_you_mean(name, views)}")
+    elif field not in (known := (*views[name].features, *views[name].times)):
+        resolved.mistakes.add(where, f"{taken}, and that view has no such field: {did_you_mean(field, known)}")
+    elif column.name in {own.name for own in spine.fields}:
+        resolved.mistakes.add(
+            where, f"{taken} and has the name of a field of the spine view '{spine.name}': give it another one"
+        )
+    elif column.name != field and column.name in (*views[name].keys, *views[name].times):
+        resolved.mistakes.add(where, f"{taken} and has the name of another field of that view: give it another one")
+    elif views[name].source.timestamp_field is None:
+        resolved.mistakes.add(
+            where, f"{taken} as of its time, and that view has no timestamp: its kind is static, without 'from'"
+        )
+    else:
+        _take_use(resolved, column)
+        expect_type(resolved, where, column, views[name].dtype(field), f"the view '{name}'")
+
+
+def check_uses(resolved: Resolved) -> None:
+    """No column that takes its value by `from` bears the name of what is needed beside it."""
+    for index, column in enumerate(resolved.project.service.columns):
+        needed = {name for views in (resolved.features, resolved.latest) for names in views.values() for name in names}
+        if column.taken_from is not None and column.name in needed:
+            resolved.mistakes.add(
+                resolved.project.where("service", ("columns", index)),
+                f"column '{column.name}' takes '{column.taken_from}', and a key or an expression needs the feature "
+                f"'{column.name}' of another view: give the column another name",
+            )
 
 
 def resolve_feature(resolved: Resolved, column: ContractColumn, where: str) -> None:
     """A column of kind static or point_in_time: a feature of one referenced view, of its type."""
+    if column.taken_from is not None:
+        _resolve_from(resolved, column, where)
+        return
     owners = owners_of(resolved, column.name)
     if len(owners) > 1:
         both = " and ".join(f"'{view.name}'" for view in owners)
@@ -120,7 +185,7 @@ def check_entity_key(
     if not owners:
         resolved.spine_columns.add(key)
         return None
-    take_feature(resolved, key, latest=is_latest(resolved, key))
+    take_feature(resolved, key, latest=is_latest(resolved, key), as_key=True)
     return left
 
 
@@ -153,6 +218,6 @@ def lookup_order(resolved: Resolved) -> tuple[str, ...]:
                 visit(before, (*path, name))
             done.append(name)
 
-    for view in resolved.referenced_views:
+    for view in resolved.looked_up_views:
         visit(view.name, ())
     return tuple(done)

@@ -41,14 +41,13 @@ def _reading_output(column: ProjectColumn, made: Mapping[str, ProjectColumn]) ->
 
 
 def _output_column(resolved: Resolved, column: ContractColumn) -> ProjectColumn:
+    views = (*resolved.features.values(), *resolved.latest.values())
+    looked_up = {name for names in views for name in names}
     has_source = (
         (column.name in resolved.spine_columns and column.kind in ("key", "timestamp", "spine"))
         or (column.name in resolved.aggregations and column.kind == "rolling")
         or (column.name in resolved.udfs and column.kind == "udf")
-        or (
-            any(column.name in names for names in (*resolved.features.values(), *resolved.latest.values()))
-            and column.kind in ("static", "point_in_time")
-        )
+        or ((column.name in resolved.uses or column.name in looked_up) and column.kind in ("static", "point_in_time"))
     )
     default = (
         column.default if has_source or column.kind == "derived" else resolved.literals.get(column.name, column.default)

@@ -166,8 +166,13 @@ def check_references(resolved: Resolved) -> None:
                 "time of a looked-up row from its view by name: give it another one there, like field_mapping: "
                 f"{{{view.source_name(feature)}: {view_name}_time}}, and name that one here and in the service",
             )
-        elif feature not in (*resolved.features.get(view_name, []), *resolved.latest.get(view_name, [])):
+        elif feature not in _used_features(resolved, view_name):
             resolved.mistakes.add(where, f"nothing uses '{ref}': remove it, or add a column '{feature}' to the service")
+
+
+def _used_features(resolved: Resolved, view: str) -> set[str]:
+    used = {*resolved.features.get(view, []), *resolved.latest.get(view, [])}
+    return used | {use.field for use in resolved.uses.values() if use.view == view}
 
 
 def _check_literal(resolved: Resolved, where: str, value: Any, column: ContractColumn) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from daeda.catalog.project import Project
 from daeda.catalog.service import ContractColumn
 from daeda.catalog.view import FeatureView
+from daeda.compiler.uses import Use
 from daeda.dtypes import DType
 from daeda.operators.temporal import Aggregate
 from daeda.settings.aggregations import AggregationSpec, EmbeddingStore, EnrichmentSpec, UdfSpec
@@ -19,7 +20,8 @@ class Resolved:
     """What the contract needs: filled by the passes of `daeda.compiler.resolve`, read by `daeda.compiler.build`.
 
     `features` and `latest` hold, by view, what is looked up as of the row's time, and what is taken from the newest
-    row. `key_views` holds, by view, the other views that its keys are features of: those are looked up before it.
+    row. `uses` are columns that say themselves what they take. `key_views` holds, by view, the other views that its
+    keys are features of: those are looked up before it.
     `udfs` stand in an order in which each reads what is there before it.
     """
 
@@ -28,6 +30,7 @@ class Resolved:
     spine_columns: set[str] = field(default_factory=set)
     features: dict[str, list[str]] = field(default_factory=dict)
     latest: dict[str, list[str]] = field(default_factory=dict)
+    uses: dict[str, Use] = field(default_factory=dict)
     key_views: dict[str, set[str]] = field(default_factory=dict)
     aggregations: dict[str, tuple[AggregationSpec, Aggregate]] = field(default_factory=dict)
     udfs: dict[str, UdfSpec] = field(default_factory=dict)
@@ -50,6 +53,14 @@ class Resolved:
         """Views of feature_refs that exist, in the order of their first mention."""
         names = dict.fromkeys(ref.partition(":")[0] for ref in self.project.runtime.feature_refs)
         return [self.project.views[name] for name in names if name in self.project.views]
+
+    @property
+    def looked_up_views(self) -> list[FeatureView]:
+        """The referenced views, and behind them those that columns refer to themselves."""
+        names = dict.fromkeys(
+            [*(view.name for view in self.referenced_views), *(use.view for use in self.uses.values())]
+        )
+        return [self.project.views[name] for name in names]
 
     def spine_time(self) -> str:
         """The timestamp column of the spine."""

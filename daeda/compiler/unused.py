@@ -63,7 +63,8 @@ def _unused(project: Project, dag: Dag) -> Iterator[str]:
 def _fields(project: Project, dag: Dag, name: str) -> Iterator[str]:
     """Fields that no operator reads, of a view that one does; keys and times are there to be declared."""
     view = project.views[name]
-    read = {column.name for scan in dag.scans if scan.view == name for column in scan.columns}
+    sources = {column.source for scan in dag.scans if scan.view == name for column in scan.columns}
+    read = {field.name for field in view.fields if view.source_name(field.name) in sources}
     read |= {*view.keys, view.source.timestamp_field or "", view.source.created_field or ""}
     unused = [(index, field.name) for index, field in enumerate(view.fields) if field.name not in read]
     if unused:

@@ -138,7 +138,7 @@ def record_validation(model: type[BaseModel], error: ValidationError, mistakes: 
         match entry["type"]:
             case "extra_forbidden":
                 models = _models_at(model, tuple(entry["loc"])[:-1])
-                known = [name for nested in models for name in nested.model_fields]
+                known = [field.alias or name for nested in models for name, field in nested.model_fields.items()]
                 what = f"unknown key '{cut(location[-1])}': {did_you_mean(str(location[-1]), known)}"
             case "union_tag_invalid":
                 given, expected = entry["ctx"]["tag"], entry["ctx"]["expected_tags"].replace("'", "").split(", ")

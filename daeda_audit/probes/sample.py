@@ -188,10 +188,10 @@ def timed_sources(project: Project, declared: Sequence[Declared]) -> list[Source
     looks: dict[tuple[str, tuple[str, ...]], dict[Look, Duration | None]] = {}
     for column in declared:
         match column.maker:
-            case FromView(view=view, latest=False) if view.source.timestamp_field is not None:
-                length = None if view.ttl is None else view.ttl.nanoseconds
-                look = Look(length, available=view.source.available)
-                looks.setdefault((view.name, view.keys), {})[look] = view.ttl
+            case FromView(view=view, sight=sight, latest=False) if view.source.timestamp_field is not None:
+                length = None if sight.ttl is None else sight.ttl.nanoseconds
+                look = Look(length, available=sight.available)
+                looks.setdefault((view.name, view.keys), {})[look] = sight.ttl
             case FromHistory(spec=spec, window=window):
                 grid, moved = (None if one is None else one.nanoseconds for one in (spec.aligned_to, spec.offset))
                 available = spec.available_in(project.views[spec.history.view].source.available)

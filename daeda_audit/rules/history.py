@@ -11,7 +11,7 @@ from typing import Any
 
 from daeda.durations import Duration
 from daeda.settings.aggregations import AggregationSpec
-from daeda_audit.declared import FromHistory
+from daeda_audit.declared import FromHistory, Sight
 from daeda_audit.expression.evaluate import holds
 from daeda_audit.expression.syntax import Node
 from daeda_audit.instants import PER_DAY
@@ -99,6 +99,6 @@ def _chosen(rows: list[Row], where: Node | None) -> tuple[list[Row], list[Row]]:
 
 def _attach(other: RawView, raw: RawView, rows: list[Row], column: str) -> None:
     """Add a column of another view to history rows, each as of its own time."""
-    answers = look_up(other, [(row, raw.instant(row) or 0) for row in rows])
+    answers = look_up(other, [(row, raw.instant(row) or 0) for row in rows], Sight.of_view(other.view))
     for row, (seen, _) in zip(rows, answers, strict=True):
         row[column] = None if seen is None else seen[column]

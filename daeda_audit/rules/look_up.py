@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from daeda_audit.declared import Sight
 from daeda_audit.raw.rows import choose
 from daeda_audit.raw.view import Key, RawView, Row, by_key, key_of
 from daeda_audit.rules.visible import Evidence, newest_first, unseen_by_look_up
@@ -20,7 +21,7 @@ Asked = tuple[Mapping[str, Any], int]
 Found = tuple[Row | None, Evidence]
 
 
-def look_up(raw: RawView, asked: Sequence[Asked], *, latest: bool = False) -> list[Found]:
+def look_up(raw: RawView, asked: Sequence[Asked], sight: Sight, *, latest: bool = False) -> list[Found]:
     """For each asking row and its time in nanoseconds: the row of the view that it sees, and the evidence.
 
     Each asking row is given what lies within the ttl before its own time; `latest` asks for the newest row of all. The
@@ -33,7 +34,7 @@ def look_up(raw: RawView, asked: Sequence[Asked], *, latest: bool = False) -> li
     if raw.view.source.timestamp_field is None:
         return _static(raw, asked, wanted)
     names = [field.name for field in raw.view.fields]
-    files = raw.files() if latest else raw.files_for((now for _, now in asked), raw.view.ttl)
+    files = raw.files() if latest else raw.files_for((now for _, now in asked), sight.ttl)
     rows = choose(raw, files, None, keys, wanted).dicts(names)
     groups = {key: newest_first(raw, of_key, keys) for key, of_key in by_key(rows, keys).items()}
     if latest:
@@ -42,7 +43,7 @@ def look_up(raw: RawView, asked: Sequence[Asked], *, latest: bool = False) -> li
     for row, now in asked:
         question = key_of(row, keys), now
         if question not in answers:
-            answers[question] = _newest_seen(raw, groups.get(question[0] or (), []), now)
+            answers[question] = _newest_seen(raw, groups.get(question[0] or (), []), now, sight)
     return [answers[key_of(row, keys), now] for row, now in asked]
 
 
@@ -53,12 +54,12 @@ def _newest(raw: RawView, rows: Sequence[Row]) -> Found:
     return (known[0] if known else None), Evidence.of(known[:1], (), shown_columns(raw, raw.view.keys))
 
 
-def _newest_seen(raw: RawView, rows: Sequence[Row], now: int) -> Found:
+def _newest_seen(raw: RawView, rows: Sequence[Row], now: int, sight: Sight) -> Found:
     """The first row of the total order that counts. One that comes before it is hidden for a reason."""
     hidden: list[tuple[str, Row]] = []
     chosen: Row | None = None
     for row in rows:
-        reason = unseen_by_look_up(raw, row, now)
+        reason = unseen_by_look_up(raw, row, now, sight)
         if reason is None:
             chosen = row
             break

@@ -9,6 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
 
 from daeda.errors import InputError
+from daeda_audit.declared import Sight
 from daeda_audit.raw.rows import Rows, TimeRange, choose
 from daeda_audit.raw.view import Key, RawView
 from daeda_audit.rules.available import usable_from
@@ -21,12 +22,12 @@ Asking = tuple[Key | None, int]
 class Newest:
     """The rows of each key of a view that changes over time, the least of the total order first."""
 
-    def __init__(self, rows: Rows, wanted: Collection[Key]) -> None:
+    def __init__(self, rows: Rows, wanted: Collection[Key], sight: Sight) -> None:
         view = rows.raw.view
         self.rows = rows
-        self._ttl = None if view.ttl is None else view.ttl.nanoseconds
-        self._exact = view.allow_exact
-        known, available = rows.created, view.source.available
+        self._ttl = None if sight.ttl is None else sight.ttl.nanoseconds
+        self._exact = sight.exact
+        known, available = rows.created, sight.available
         if available is not None:
             known = [usable_from(available, then) for then in (rows.instants if known is None else known)]
         self._known = known
@@ -53,7 +54,9 @@ class Newest:
         return self._groups[key][-1] if key is not None and key in self._groups else None
 
 
-def look_up_all(raw: RawView, asked: Sequence[Asking], *, latest: bool = False) -> tuple[Rows, list[int | None]]:
+def look_up_all(
+    raw: RawView, asked: Sequence[Asking], sight: Sight, *, latest: bool = False
+) -> tuple[Rows, list[int | None]]:
     """The rows of a view that may be seen, and for each asking row which of them it sees.
 
     Each asking row is given what lies within the ttl before its own time; `latest` asks for the newest row of all.
@@ -64,13 +67,13 @@ def look_up_all(raw: RawView, asked: Sequence[Asking], *, latest: bool = False) 
     if not wanted:
         return choose(raw, ()), [None] * len(asked)
     if latest:
-        every = Newest(choose(raw, raw.files(), TimeRange(), raw.view.keys, wanted, known=True), wanted)
+        every = Newest(choose(raw, raw.files(), TimeRange(), raw.view.keys, wanted, known=True), wanted, sight)
         return every.rows, [every.last(key) for key, _ in asked]
     instants = [now for key, now in asked if key is not None]
-    ttl = None if raw.view.ttl is None else raw.view.ttl.nanoseconds
+    ttl = None if sight.ttl is None else sight.ttl.nanoseconds
     span = TimeRange(None if ttl is None else min(instants) - ttl, max(instants))
-    files = raw.files_for(instants, raw.view.ttl)
-    newest = Newest(choose(raw, files, span, raw.view.keys, wanted, known=True), wanted)
+    files = raw.files_for(instants, sight.ttl)
+    newest = Newest(choose(raw, files, span, raw.view.keys, wanted, known=True), wanted, sight)
     answers = {asking: newest.seen(*asking) for asking in set(asked)}
     return newest.rows, [answers[asking] for asking in asked]
 

@@ -24,6 +24,7 @@ from daeda_audit.declared import (
     FromView,
     Literal,
     Maker,
+    Sight,
     function_maker,
     owner,
     rolling_maker,
@@ -84,7 +85,7 @@ class Recomputation:
         self._spine = raws[spine_view(project).name]
         self._columns: dict[str, list[Answer]] = {}
         self._at_work: list[str] = []
-        self._looked_up: dict[tuple[str, bool], tuple[Rows, list[int | None]]] = {}
+        self._looked_up: dict[tuple[str, Sight, bool], tuple[Rows, list[int | None]]] = {}
         self._histories: dict[tuple[object, ...], Windows] = {}
 
     def column(self, name: str) -> list[Answer]:
@@ -133,7 +134,7 @@ class Recomputation:
         view = owner(self._project, name)
         if view is None:
             raise ConfigError(f"nobody makes the column '{name}': add its view to feature_refs")
-        return FromView(view)
+        return FromView(view, name, Sight.of_view(view))
 
     def _make(self, name: str) -> list[Answer]:
         if name in self._at_work:
@@ -150,7 +151,7 @@ class Recomputation:
             case FromSpine():
                 return [Answer(row[name]) for row in self._rows]
             case FromView():
-                return self._look_up(maker, name)
+                return self._look_up(maker)
             case FromHistory():
                 return self._windows(maker)
             case Derived():
@@ -183,24 +184,25 @@ class Recomputation:
         assert view.source.timestamp_field is not None
         return 10**9 // view.unit_of(view.source.timestamp_field).value
 
-    def _look_up(self, maker: FromView, name: str) -> list[Answer]:
+    def _look_up(self, maker: FromView) -> list[Answer]:
         view, latest = maker.view, maker.latest
-        question = (view.name, latest)
+        question = (view.name, maker.sight, latest)
         if question not in self._looked_up:
-            self._looked_up[question] = look_up_all(self._raws[view.name], self._asked(view.keys), latest=latest)
+            asked = self._asked(view.keys)
+            self._looked_up[question] = look_up_all(self._raws[view.name], asked, maker.sight, latest=latest)
         rows, seen = self._looked_up[question]
-        column = rows.column(name)
+        column = rows.column(maker.field)
         return [
-            Answer(None if row is None else column[row], partial(self._explain_look_up, maker, name, number))
+            Answer(None if row is None else column[row], partial(self._explain_look_up, maker, number))
             for number, row in enumerate(seen)
         ]
 
-    def _explain_look_up(self, maker: FromView, name: str, number: int) -> Evidence:
+    def _explain_look_up(self, maker: FromView, number: int) -> Evidence:
         """The raw rows behind one value, by the rules for one row."""
         asking = {key: self._of_source(key)[number] for key in maker.view.keys}
         asked = [(asking, self._instants[number])]
-        _, evidence = look_up(self._raws[maker.view.name], asked, latest=maker.latest)[0]
-        return Evidence(evidence.counted, evidence.hidden, (*evidence.columns, name))
+        _, evidence = look_up(self._raws[maker.view.name], asked, maker.sight, latest=maker.latest)[0]
+        return Evidence(evidence.counted, evidence.hidden, (*evidence.columns, maker.field))
 
     def _windows(self, maker: FromHistory) -> list[Answer]:
         spec = maker.spec
@@ -254,8 +256,8 @@ class Recomputation:
         match self._maker(name):
             case FromSpine():
                 return self._spine.view.dtype(name)
-            case FromView(view=view):
-                return view.dtype(name)
+            case FromView(view=view, field=field):
+                return view.dtype(field)
             case FromFunction(spec=spec):
                 return spec.dtype
             case FromHistory() as rolling:

@@ -12,6 +12,7 @@ from typing import Any
 from daeda.durations import Duration
 from daeda.settings.aggregations import AggregationSpec
 from daeda.settings.availability import Available
+from daeda_audit.declared import Sight
 from daeda_audit.instants import Instant
 from daeda_audit.raw.view import RawView, Row, remaining_columns
 from daeda_audit.rules.available import usable_from
@@ -33,16 +34,16 @@ class Evidence:
         return Evidence(tuple(counted), tuple(hidden), tuple(dict.fromkeys(columns)))
 
 
-def unseen_by_look_up(raw: RawView, row: Row, now: int) -> str | None:
+def unseen_by_look_up(raw: RawView, row: Row, now: int, sight: Sight) -> str | None:
     """Why a look-up at `now` does not use a row of a view that changes over time."""
     then = raw.instant(row)
     if then is None:
         return "it has no timestamp"
-    if then > now or (then == now and not raw.view.allow_exact):
+    if then > now or (then == now and not sight.exact):
         return "it is not before the row"
-    if (ttl := raw.view.ttl) is not None and ttl.nanoseconds is not None and now - then > ttl.nanoseconds:
+    if (ttl := sight.ttl) is not None and ttl.nanoseconds is not None and now - then > ttl.nanoseconds:
         return f"it is older than the ttl of {ttl}"
-    return _unknown_yet(raw, row, now, raw.view.source.available, exact=raw.view.allow_exact)
+    return _unknown_yet(raw, row, now, sight.available, exact=sight.exact)
 
 
 def unseen_by_window(raw: RawView, row: Row, now: int, spec: AggregationSpec, window: Duration) -> str | None:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from daeda.durations import Duration
-from daeda_audit.declared import FromHistory
+from daeda_audit.declared import FromHistory, Sight
 from daeda_audit.raw.rows import Rows, TimeRange, choose
 from daeda_audit.raw.view import Key, RawViews
 from daeda_audit.rules.available import usable_from
@@ -99,7 +99,8 @@ def _attach(raws: RawViews, attribute: str, rows: Rows, kept: Sequence[int]) -> 
     view, _, column = attribute.partition(":")
     other = raws[view]
     keys = rows.keys(other.view.keys)
-    seen_rows, seen = look_up_all(other, [(keys[row], rows.instants[row]) for row in kept])
+    asked = [(keys[row], rows.instants[row]) for row in kept]
+    seen_rows, seen = look_up_all(other, asked, Sight.of_view(other.view))
     attribute_values = seen_rows.column(column)
     values: list[Any] = [None] * rows.number
     for row, other_row in zip(kept, seen, strict=True):

@@ -97,8 +97,9 @@ class _Project:
     def column(self, column: Row, rows: list[Row]) -> list[Any] | None:
         """The finished values of a column, None where the oracle does not know how."""
         name = column["name"]
-        if column["kind"] in ("point_in_time", "static") and name in self.refs:
-            found = self.looked_up(self.refs[name], name, rows, latest=column.get("latest", False))
+        if column["kind"] in ("point_in_time", "static") and ("from" in column or name in self.refs):
+            view, field = column["from"].split(":") if "from" in column else (self.refs[name], name)
+            found = self.looked_up(view, field, rows, latest=column.get("latest", False), column=column)
         elif column["kind"] == "rolling":
             found = self.window(*self.specs[name], rows)
         else:
@@ -121,8 +122,11 @@ class _Project:
         # A whole number is compared by its own unit, and given as it is.
         return [{**row, "(time)": row[time] * PER_UNIT[unit] if unit else row[time]} for row in rows] if time else rows
 
-    def looked_up(self, view_name: str, name: str, rows: list[Row], *, latest: bool = False) -> list[Any]:
+    def looked_up(
+        self, view_name: str, name: str, rows: list[Row], *, latest: bool = False, column: Row | None = None
+    ) -> list[Any]:
         view = self.views[view_name]
+        said = {**view, "available": view["source"].get("available"), **(column or {})}
         keys = [f"{entity}_id" for entity in _listed(view["entity"])]
         source = view["source"]
         right = self.rows_of(view_name)
@@ -133,9 +137,9 @@ class _Project:
         declared = [one["name"] for one in view["fields"] if one["name"] != source["timestamp_field"]]
         found = point_in_time(
             left, right, keys, "(now)", "(time)", created=source.get("created_field"),
-            ttl=_span(view["ttl"]) if "ttl" in view and not latest else None,
-            allow_exact=view.get("allow_exact", False), columns=[name], declared=declared,
-            available=None if latest else _available(source.get("available")),
+            ttl=_span(said["ttl"]) if said.get("ttl") and not latest else None,
+            allow_exact=said.get("allow_exact", False), columns=[name], declared=declared,
+            available=None if latest else _available(said["available"]),
         )  # fmt: skip
         return [one[name] for one in found]
 

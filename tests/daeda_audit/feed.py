@@ -45,6 +45,7 @@ SPECS: dict[str, tuple[dict[str, Any], str | dict[str, str]]] = {
     "events": ({"kind": "count", "windows": ["6h", "1d"]}, "int64"),
     "earlier": ({"kind": "count", "window": "6h", "offset": "12h"}, "int64"),
     "hourly": ({"kind": "sum", "column": "item_id", "window": "6h", "aligned_to": "1h"}, "int64"),
+    "ready": ({"kind": "count", "window": "6h", "available": {"after": "1h"}}, "int64"),
     "lately": ({"kind": "any", "window": "30m"}, "bool"),
     "since_event": ({"kind": "since_last", "window": "30m"}, "int64"),
     "since_click": ({"kind": "since_last", "column": "tags", "window": "unbounded", "view": "clicks"}, "int64"),
@@ -141,6 +142,15 @@ def _add_columns(made: TinyProject) -> None:
         {"name": "category", "kind": "static", "dtype": "string", "default": "unknown"},
         {"name": "price", "kind": "point_in_time", "dtype": "double"},
         {"name": "label", "kind": "point_in_time", "dtype": "string", "default": "none"},
+        {"name": "price_2h", "kind": "point_in_time", "dtype": "double", "from": "prices:price", "ttl": "2h"},
+        {
+            "name": "price_late",
+            "kind": "point_in_time",
+            "dtype": "double",
+            "from": "prices:price",
+            "available": {"after": "30m"},
+        },
+        {"name": "known_of_price", "kind": "point_in_time", "dtype": "timestamp[ms]", "from": "prices:known_at"},
         {"name": "on_stock", "kind": "static", "dtype": "int64", "latest": True},
     ]
     specs = []

@@ -151,6 +151,9 @@ OPERATORS: dict[str, tuple[Callable[[Operator], Operator], set[str]]] = {
     ),
     "an offset forgotten": (changing(RollingAggregate, aggregates=ending_at_the_row("offset")), {"earlier"}),
     "an alignment forgotten": (changing(RollingAggregate, aggregates=ending_at_the_row("aligned_to")), {"hourly"}),
+    "availability of a look-up ignored": (changing(PointInTimeJoin, available=None), {"price_late"}),
+    "availability of a history ignored": (changing(RollingAggregate, available=None), {"ready"}),
+    "the ttl of another use": (changing(PointInTimeJoin, ttl=Duration.parse("5h")), {"price_2h"}),
     "where ignored": (changing(Filter, predicate=always_true), {"(rows)", "liked_items"}),
     "ties in another order": (
         changing(PointInTimeJoin, tie_order=lambda operator: operator.tie_order[::-1]), {"price", "label"}
@@ -187,7 +190,7 @@ def test_look_ups_that_are_searched_pass_and_give_the_same_bytes(
             assert path.read_bytes() == (made.root / path.relative_to(built_once)).read_bytes()
 
 
-LOOK_UPS = [name for name, (_, columns) in OPERATORS.items() if "price" in columns]
+LOOK_UPS = [name for name, (_, columns) in OPERATORS.items() if columns & {"price", "price_late", "price_2h"}]
 
 
 @pytest.mark.parametrize(

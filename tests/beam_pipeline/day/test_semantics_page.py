@@ -12,8 +12,10 @@ import pytest
 from daeda.aggregates import KINDS
 from daeda.durations import Duration
 from daeda.operators.temporal import Aggregate
+from daeda.settings.availability import Available
 from tests.beam_pipeline.day.one_day import NOON, Case, Time, in_the_oracle, in_the_product
 from tests.beam_pipeline.windows.numpy_engine.cases import same
+from tests.daeda.sql import test_point_in_time_sql as look_ups
 from tests.daeda.sql.test_point_in_time_sql import looked_up
 
 PAGE = Path(__file__).parents[3] / "docs" / "semantics.md"
@@ -52,6 +54,27 @@ def read_by(kind: str, column: str) -> dict[str, Any]:
         return {"column": column or None}
     *columns, age = column.split(", ")
     return {"columns": columns, "age": age.strip("*")}
+
+
+def test_the_three_times(tmp_path: Path) -> None:
+    right = [
+        {"k": 1, "then": moment(row["time"]), "known": moment(row["known"]), "v": int(row["value"])}
+        for row in table(["time", "known", "value"])
+    ]
+    seconds = look_ups.Time("timestamp[us]", "us")
+    shown = table(["available", "a row at", "gets", "why"])
+    for row in shown:
+        available = None
+        if row["available"]:
+            name, text = row["available"].split()
+            available = Available.model_validate({name: text})
+        case = look_ups.Case(
+            {"k": "int64"}, seconds, seconds, seconds, None, False, {"v": "int64"}, ("v",),
+            [{"k": 1, "now": moment(row["a row at"])}], right, available,
+        )  # fmt: skip
+        assert look_ups.in_the_product(case, tmp_path, duckdb.connect()) == [{"v": value(row["gets"])}]
+        assert look_ups.in_the_oracle(case) == [{"v": value(row["gets"])}]
+    assert len(shown) == 6
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "polars"])

@@ -56,7 +56,8 @@ REFUSED: list[tuple[Change, str]] = [
      f"{VIEW}:1: fields price: DuckDB has no half type; vectors come from embedding_stores"),
     (source(timestamp_field="time"), f"{VIEW}:1: source.timestamp_field 'time' is not one of the fields: Known: "
                                      "event_timestamp, item_id, price"),
-    (source(timestamp_field=None), f"{VIEW}:1: created_field, timestamp_unit and ttl need a source.timestamp_field"),
+    (source(timestamp_field=None),
+     f"{VIEW}:1: created_field, timestamp_unit, available and ttl need a source.timestamp_field"),
     (source(timestamp_field="price"),
      f"{VIEW}:1: 'price' is double: a timestamp is a timestamp[...], a date or an integer with a unit"),
     (source(timestamp_field="item_id"),

@@ -117,9 +117,9 @@ def test_mistakes_of_several_files_are_reported_at_once(tmp_path: Path) -> None:
         "config/training/runtime.yaml:20: rows_per_part: input should be greater than or equal to 1, found 0",
         "config/training/aggregations.yaml:16: aggregation_specs.1.max_length: 'histori_len' is neither a value nor a "
         "name of config/base.yaml: did you mean 'history_len'? Known: history_len, vector_dim",
-        "feature_views/items.yaml:5: unknown key 'pth': did you mean 'path'? Known: created_field, ducklake, "
-        "first_day, missing_partitions, null_timestamps, partition_slack, path, postgres, query, snapshot, table, "
-        "timestamp_field and 1 more",
+        "feature_views/items.yaml:5: unknown key 'pth': did you mean 'path'? Known: available, created_field, "
+        "ducklake, first_day, missing_partitions, null_timestamps, partition_slack, path, postgres, query, snapshot, "
+        "table and 2 more",
         "feature_views/prices.yaml:3: ttl: 'soon' is not a duration: write a whole number above 0 and a unit (ns, us, "
         "ms, s, m, h, d, w), like 7d, or 'unbounded'",
         "feature_services/ranking.yaml:11: columns.0.dtype: unknown type 'int46': did you mean 'int64'? Known: bool, "

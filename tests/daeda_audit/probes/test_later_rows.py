@@ -137,6 +137,7 @@ def test_a_look_up_that_sees_hours_ahead_is_found(
     assert main(words(broken, "--probe", "append", "--days", "2024-01-03")) == 1
     done = capsys.readouterr()
     changed = {name for name, line in table(done.err).items() if line[1] != "0" and len(line) < 3}
-    assert changed == {"price", "label", "prices_then", "is_cheap"}
-    assert done.out.endswith(" in price, label, prices_then, is_cheap\n")
+    names = ["price", "label", "price_2h", "price_late", "known_of_price", "prices_then", "is_cheap"]
+    assert changed == set(names)
+    assert done.out.endswith(f" in {', '.join(names)}\n")
     assert "\nprice: row " in done.err
