@@ -296,12 +296,14 @@ def _add_rolling(resolved: Resolved, group: HistoryGroup, left: str, operators: 
     reaches = [aggregate.reach for aggregate in aggregates]
     lookback = max(reaches, key=lambda reach: inf if reach.nanoseconds is None else reach.nanoseconds)
     right = _scan(operators, view, scan_name, ({*keys, *ties, *read} & fields) | joined, lookback)
-    if spec.where is not None:
-        scanned, right = right, _output(operators, name if not attributes else f"{name}_kept")
-        label = _label(operators, f"filter_{name}")
-        operators.append(Filter(name=label, inputs=(scanned,), output=right, predicate=spec.where))
+    # Attributes are joined to the rows that are kept, unless it is they that decide which rows those are.
+    by_attribute = bool({column for _, _, column in attributes} & set(_filter_columns(spec.where)))
+    if spec.where is not None and not by_attribute:
+        right = _add_where(operators, spec.where, right, name, name if not attributes else f"{name}_kept")
     for index, (other, _, column) in enumerate(attributes):
         right = _add_attribute(resolved, view, resolved.project.views[other], column, (right, name, index), operators)
+    if spec.where is not None and by_attribute:
+        right = _add_where(operators, spec.where, right, name, f"{name}_kept")
     output = _output(operators, f"with_{name}")
     operators.append(RollingAggregate(
         name=_label(operators, f"rolling_{name}"),
@@ -317,6 +319,13 @@ def _add_rolling(resolved: Resolved, group: HistoryGroup, left: str, operators: 
         aggregates=aggregates,
         compute=resolved.project.runtime.compute.engine,
     ))  # fmt: skip
+    return output
+
+
+def _add_where(operators: list[Operator], where: str, left: str, name: str, wanted: str) -> str:
+    """The rows of a history for which a condition is true."""
+    output = _output(operators, wanted)
+    operators.append(Filter(name=_label(operators, f"filter_{name}"), inputs=(left,), output=output, predicate=where))
     return output
 
 

@@ -20,6 +20,7 @@ from daeda.operators.operator import same_keys
 from daeda.operators.relation import Column, Relation
 from daeda.operators.relational import Filter
 from daeda.operators.relational import Project as ProjectOperator
+from daeda.settings.aggregations import AggregationSpec
 from daeda.settings.runtime import position_of_setting
 from daeda.sql.expression import check_having, check_predicate
 from daeda.sql.projection import check_expressions
@@ -66,10 +67,19 @@ def check_filters(resolved: Resolved) -> None:
             resolved.mistakes.check(where, same_keys, relation, other, (spine_filter.covered_by.column,))
     for index, spec in enumerate(project.aggregations.aggregation_specs):
         if spec.where is not None and spec.history.view in project.views:
-            view = project.views[spec.history.view]
-            fields = Relation(tuple(Column(field.name, field.dtype) for field in view.fields))
+            fields = _seen_by_where(project, spec)
             where = project.where("aggregations", ("aggregation_specs", index, "where"))
             resolved.mistakes.check(where, check_predicate, spec.where, fields, "where")
+
+
+def _seen_by_where(project: Project, spec: AggregationSpec) -> Relation:
+    """The fields of a history, and its attributes; what is wrong with one is told where the columns are resolved."""
+    columns = {field.name: field.dtype for field in project.views[spec.history.view].fields}
+    for attribute in spec.history.attributes:
+        view, _, name = attribute.partition(":")
+        if view in project.views and name in {field.name for field in project.views[view].fields}:
+            columns.setdefault(name, project.views[view].dtype(name))
+    return Relation(tuple(Column(name, dtype) for name, dtype in columns.items()))
 
 
 PASSES: tuple[Pass, ...] = (

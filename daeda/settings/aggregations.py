@@ -66,7 +66,9 @@ class AggregationSpec(Strict):
         default=None, description="Column to aggregate; only any, count, decayed_count and since_last can do without."
     )
     kind: AggregateKind = Field(description="What is computed.")
-    where: str | None = Field(default=None, description="Condition on the rows of the history, as SQL.")
+    where: str | None = Field(
+        default=None, description="Condition on the rows of the history and their attributes, as SQL."
+    )
     window: Span | None = Field(
         default=None, description="How far it looks back, like 7d or unbounded: one column with the name of the spec."
     )

@@ -77,12 +77,12 @@ def load_history(raws: RawViews, maker: FromHistory, now: int, window: Duration,
     span = TimeRange(None if begin is None else begin - PER_DAY, now + PER_DAY)
     files = raw.files_for((now, now + PER_DAY), reach(spec, window)) if wanted else ()
     rows = choose(raw, files, span, keys if own else (), wanted).dicts(names)
-    kept, dropped = _chosen(rows, maker.where)
     attributes = []
     for attribute in spec.history.attributes:
         view, _, column = attribute.partition(":")
-        _attach(raws[view], raw, kept, column)
+        _attach(raws[view], raw, rows, column)
         attributes.append(column)
+    kept, dropped = _chosen(rows, maker.where)
     groups = {
         key: newest_first(raw, of_key, keys, attributes) for key, of_key in by_key(kept, keys).items() if key in wanted
     }

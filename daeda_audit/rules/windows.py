@@ -45,9 +45,10 @@ class Windows:
         own = set(self._keys) <= {field.name for field in raw.view.fields}
         files = raw.files_for(instants, longest) if wanted else ()
         self._rows = choose(raw, files, span, self._keys if own else (), wanted, known=True)
-        kept = self._rows.rows_where(maker.where)
+        # Attributes are those of each row by itself, whether `where` keeps it or not: it may read them.
         for attribute in spec.history.attributes:
-            _attach(raws, attribute, self._rows, kept)
+            _attach(raws, attribute, self._rows, range(self._rows.number))
+        kept = self._rows.rows_where(maker.where)
         self._groups = self._rows.by_key(self._keys, kept, wanted)
         for group in self._groups.values():
             group.sort(key=self._rows.instants.__getitem__)

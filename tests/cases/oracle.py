@@ -106,16 +106,14 @@ class _Project:
             return None
         return [column.get("default") if value is None else value for value in found]
 
-    def rows_of(self, name: str, where: str | None = None) -> list[Row]:
-        """Every row of a view, under its own names; `where` is left to DuckDB."""
+    def rows_of(self, name: str) -> list[Row]:
+        """Every row of a view, under its own names."""
         view = self.views[name]
         path = self.data / view["source"]["path"]
         files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
         table = pa.concat_tables([pq.read_table(file, partitioning=None) for file in files])
         mapping = view.get("field_mapping", {})
         table = table.rename_columns([mapping.get(one, one) for one in table.column_names])
-        if where is not None:
-            table = duckdb.from_arrow(table).filter(where).to_arrow_table()
         rows = _rows(table)
         unit = view["source"].get("timestamp_unit")
         time = view["source"].get("timestamp_field")
@@ -147,13 +145,14 @@ class _Project:
         view = self.views[spec["history"]["view"]]
         keys = [f"{entity}_id" for entity in _listed(spec["entity"])]
         source = view["source"]
-        history = self.rows_of(view["name"], spec.get("where"))
+        history = self.rows_of(view["name"])
         time, self.time = self.time, "(time)"
         for attribute in spec["history"].get("attributes", []):
             other, name = attribute.split(":")
             for row, value in zip(history, self.looked_up(other, name, history), strict=True):
                 row[name] = value
         self.time = time
+        history = _where(history, spec.get("where"))
         declared = [one["name"] for one in view["fields"] if one["name"] != source["timestamp_field"]]
         apart = spec["(field)"]
         return rolling(
@@ -175,6 +174,14 @@ class _Project:
 def _percentile(q: Any) -> str:
     """_p99_9 of 0.999."""
     return f"_p{Decimal(str(q)) * 100:f}".rstrip("0").rstrip(".").replace(".", "_") if q != 1 else "_p100"
+
+
+def _where(rows: list[Row], where: str | None) -> list[Row]:
+    """The rows for which a condition on plain values is true, which is left to DuckDB."""
+    if where is None or not rows:
+        return rows
+    numbers = pa.table({**{name: [row[name] for row in rows] for name in rows[0]}, "(row)": range(len(rows))})
+    return [rows[number] for number in duckdb.from_arrow(numbers).filter(where).to_arrow_table()["(row)"].to_pylist()]
 
 
 def _span(text: str) -> int:
