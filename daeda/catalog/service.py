@@ -12,6 +12,7 @@ from daeda.errors import did_you_mean
 from daeda.settings.availability import Available
 from daeda.settings.kinds import Name, Names, Span, Strict, Type, Whole, Zone, repeated
 from daeda.settings.sampling import Sample
+from daeda.settings.splits import Split, in_order
 
 ColumnKind = Literal["key", "timestamp", "spine", "static", "point_in_time", "rolling", "udf", "derived", "embedding"]
 
@@ -155,6 +156,15 @@ class FeatureService(Strict):
     grain: Names = Field(min_length=1, description="Columns that name a row.")
     spine: Spine = Field(description="The rows.")
     columns: tuple[ContractColumn, ...] = Field(min_length=1, description="The columns.")
+    splits: dict[Name, Split] = Field(
+        default={},
+        description="Ranges of days by name, like train: 2025-01-01..2025-02-20, both inclusive; they share no day.",
+    )
+
+    @model_validator(mode="after")
+    def _splits_apart(self) -> Self:
+        in_order(self.splits)
+        return self
 
     @model_validator(mode="after")
     def _columns_once(self) -> Self:

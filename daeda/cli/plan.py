@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daeda.catalog.project import Project, open_project
-from daeda.cli.summary import print_plan
+from daeda.cli.summary import print_plan, splits_told
 from daeda.compiler.compile import compile_runnable
 from daeda.compiler.unused import warnings_of
 from daeda.dataset.layout import Dataset
@@ -99,5 +99,7 @@ def plan(arguments: argparse.Namespace) -> int:
     with contextlib.ExitStack() as exports:
         planned = make_plan(arguments, exports, checked=True)
         warn(*warnings_of(planned.project, planned.dag), *wrong_units(planned.project, planned.sources))
-        print_plan(HarmlessConsole(), planned.plans, planned.paths, availability(planned.dag))
+        project = planned.project
+        notes = (*availability(planned.dag), *splits_told(project.service, project.runtime.days))
+        print_plan(HarmlessConsole(), planned.plans, planned.paths, notes)
     return 0

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from rich.table import Table
 
+from daeda.catalog.service import FeatureService
 from daeda.dataset.layout import Dataset, Layout
 from daeda.dataset.published import look_at_days
-from daeda.errors import shortened
+from daeda.errors import counted, shortened
 from daeda.planning.days import MISSING_ADVICE, Action, DayPlan
 from daeda.process.console import HarmlessConsole
+from daeda.settings.splits import in_order
 
 _PLANNED = {
     Action.BUILD: "build",
@@ -69,7 +71,7 @@ def print_plan(
     console: HarmlessConsole,
     plans: Mapping[Dataset, Sequence[DayPlan]],
     sources: Sequence[tuple[str, Path | str]],
-    availability: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> None:
     """A row per day and the reasons; then which days look back beyond a view's first partition, and what is late."""
     table = Table(title="plan", title_justify="left")
@@ -93,10 +95,20 @@ def print_plan(
         console.print(f"{sentence}: the windows of {shortened(cut, 3)} hold less than they could", soft_wrap=True)
     if any(plan.lacks_partitions for plan in days):
         console.print(f"missing partitions: {MISSING_ADVICE}", soft_wrap=True)
-    for sentence in availability:
+    for sentence in notes:
         console.print(sentence, soft_wrap=True)
     for view, path in sources:
         console.print(f"{view}: {path}", soft_wrap=True)
+
+
+def splits_told(service: FeatureService, days: Sequence[dt.date]) -> tuple[str, ...]:
+    """A sentence for each split, in the order of their days: how many days it has, and how many of them are planned."""
+    sentences = []
+    for name, split in in_order(service.splits):
+        planned = sum(split.first <= day <= split.last for day in days)
+        rest = "" if planned == len(split.days) else f", {planned} of them in feed_start to feed_end"
+        sentences.append(f"split {name}: {split}, {counted(len(split.days), 'day')}{rest}")
+    return tuple(sentences)
 
 
 def _cut_days(plans: Iterable[DayPlan]) -> list[tuple[str, list[dt.date]]]:
