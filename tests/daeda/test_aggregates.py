@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from pydantic import ValidationError
 
 from bench.exactness import COLUMNS
 from daeda.aggregates import KINDS, LIST_KINDS, AggregateKind, Order, check_parameters, output_type, shows_order
 from daeda.dtypes import DType
 from daeda.errors import ConfigError
+from daeda.operators.relation import Column, Relation
+from daeda.operators.temporal import Aggregate
 from tests.beam_pipeline.day.test_every_kind import SPECS
 from tests.daeda_audit.rules.test_kinds import KINDS as KINDS_OF_THE_AUDIT
 from tests.oracle.rolling import LIST_KINDS as LISTS_OF_THE_ORACLE
@@ -130,6 +133,21 @@ def test_a_half_life_belongs_to_what_decays() -> None:
     message = r"^'half_life' belongs to 'decayed_count' and 'decayed_sum' and not to 'sum': remove it$"
     with pytest.raises(ValueError, match=message):
         check_parameters("sum", "v", None, half_life="3d")
+
+
+def test_a_sequence_whose_columns_stand_apart_has_one_of_them() -> None:
+    parts = {"name": "x", "kind": "sequence", "window": "1d", "max_length": 3, "layout": "columns"}
+    history = Relation((Column("a", DType("date")), Column("b", DType("string"))))
+    assert Aggregate.model_validate({**parts, "columns": ["b"]}).output(history).dtype.name == "list<string>"
+    assert Aggregate.model_validate({**parts, "age": "ago"}).output(history).dtype.name == "list<int64>"
+    for more in ({}, {"columns": ["a", "b"]}, {"columns": ["a"], "age": "ago"}):
+        with pytest.raises(ValidationError, match="with layout 'columns' a sequence has one column or an age"):
+            Aggregate.model_validate({**parts, **more})
+    whole = Aggregate.model_validate({**parts, "layout": None, "columns": ["b", "a"], "age": "ago"})
+    made = whole.output(history)
+    assert (made.dtype.name, made.nullable) == ("list<struct<b: string, a: date, ago: int64>>", False)
+    plain = Aggregate.model_validate({"name": "x", "kind": "list", "column": "a", "window": "1d", "max_length": 3})
+    assert not {"columns", "age", "layout"} & set(plain.model_dump())  # so that no day becomes stale
 
 
 def test_the_order_of_tied_rows_shows_where_it_decides_and_in_the_bits_of_a_nan() -> None:
