@@ -8,12 +8,17 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
-from daeda.compiler.compile import compile_project
+from daeda.compiler.compile import compile_project, project_dag
+from daeda.compiler.pipeline_file import pipeline_text
 from daeda.durations import Duration
+from daeda.operators.dag import PipelineModel
 from daeda.operators.temporal import PointInTimeJoin
+from daeda.planning.explain import availability
 from daeda.settings.availability import Available
 from tests.beam_pipeline.day.one_day import of_the_oracle
+from tests.cases.case import golden_cases
 from tests.daeda_audit.feed import DAYS, build, feed
 from tests.oracle.point_in_time import point_in_time
 from tests.projects import TinyProject
@@ -124,3 +129,19 @@ def test_a_key_is_never_taken_by_from(tmp_path: Path) -> None:
     ) as told:
         compile_project(made.load())
     assert "'artist_id' of another view: give the column another name" in str(told.value)
+
+
+def test_the_pipeline_says_it_and_the_plan_names_it() -> None:
+    case = next(one for one in golden_cases() if one.name == "availability")
+    dag = project_dag(case.project)
+    text = pipeline_text(dag.to_model())
+    again = PipelineModel.model_validate(yaml.safe_load(text))
+    assert again == dag.to_model()
+    assert pipeline_text(again) == text
+    assert {
+        "pit_stock: rows of stock count from 03:00 of the day after event_timestamp",
+        "pit_sales_by_item_3_with_price: rows of sales_by_item_3_attribute_1 count from known_at + 10m",
+        "rolling_sales_by_item: rows of sales_by_item count from event_timestamp + 1h",
+        "rolling_sales_by_item_3: rows of sales_by_item_3_with_price count from event_timestamp + 30m",
+    } <= set(availability(dag))
+    assert not any(sentence.startswith("rolling_sales_by_item_2:") for sentence in availability(dag))
