@@ -89,7 +89,7 @@ def _build(
     from beam_pipeline.runners.choice import check_job_service
     from daeda.compiler.unused import warnings_of
     from daeda.dataset.layout import Layout
-    from daeda.planning.days import chosen_days, plan_skeleton, refuse_blocked, refuse_stale
+    from daeda.planning.days import chosen_days, plan_skeleton, refuse_blocked, refuse_stale, refuse_waiting
     from daeda.planning.due_days import DueDays
     from daeda.planning.emptiness import refuse_empty_range, wrong_units
     from daeda.planning.fulfilled import require_skeleton
@@ -105,6 +105,7 @@ def _build(
 
     def make_plans() -> tuple[DayPlan, ...]:
         plans = plan_skeleton(project, skeleton, sources, days, arguments.on_stale)
+        refuse_waiting(plans)
         refuse_empty_range(project, sources, plans)
         refuse_blocked(plans)
         if arguments.on_stale == "fail":

@@ -40,7 +40,7 @@ class _RunOperator(beam.DoFn):  # type: ignore[misc]
 
     def setup(self) -> None:
         """Import the engine once per worker, not in the middle of its first day."""
-        if isinstance(self._operator, temporal.RollingAggregate):
+        if isinstance(self._operator, temporal.WindowOperator):
             # What is not installed is said by the operator, with its day.
             with suppress(DayError):
                 engine_of(self._operator.compute)
@@ -163,6 +163,10 @@ class RollingAggregate(_OperatorTransform[temporal.RollingAggregate]):
     """Aggregate the history of the row's entity."""
 
 
+class LabelAggregate(_OperatorTransform[temporal.LabelAggregate]):
+    """Aggregate what comes after the row, of its entity."""
+
+
 class ArrowUdfTransform(_OperatorTransform[udf.ArrowUdfTransform]):
     """Call a function of your own for every row."""
 
@@ -186,6 +190,8 @@ def transform_of(operator: SourceOperator, context: RunContext) -> _OperatorTran
             return PointInTimeJoin(operator, context)
         case temporal.RollingAggregate():
             return RollingAggregate(operator, context)
+        case temporal.LabelAggregate():
+            return LabelAggregate(operator, context)
         case relational.Sink():
             return Sink(operator, context)
         case udf.ArrowUdfTransform():

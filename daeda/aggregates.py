@@ -22,9 +22,10 @@ SingleKind = Literal[
 ListKind = Literal["list", "last_distinct", "flatten_distinct", "top_k"]
 SequenceKind = Literal["sequence"]
 AggregateKind = Literal[SingleKind, ListKind, SequenceKind]
-LIST_KINDS: frozenset[AggregateKind] = frozenset(get_args(Literal[ListKind, SequenceKind]))
-DECAYED_KINDS: frozenset[AggregateKind] = frozenset({"decayed_count", "decayed_sum"})
+LIST_KINDS: frozenset[str] = frozenset(get_args(Literal[ListKind, SequenceKind]))
+DECAYED_KINDS: frozenset[str] = frozenset({"decayed_count", "decayed_sum"})
 SequenceLayout = Literal["struct", "columns"]
+LabelKind = Literal[AggregateKind, "until_first"]
 
 
 class Order(Enum):
@@ -136,9 +137,34 @@ KINDS: Mapping[AggregateKind, Kind] = {
 _WITHOUT_COLUMN = f"without one there are only {', '.join(kind for kind, told in KINDS.items() if told.counts_rows)}"
 
 
-def output_type(kind: AggregateKind, source: DType | None, name: str) -> DType:
+# What looks back from the row has no mirror image: its age, and what fades with it.
+_NO_LABELS: Mapping[LabelKind, str] = {
+    "since_last": "looks back, and a label looks ahead: write until_first, which tells how long the first row takes",
+    "sequence": "is not built for labels: write a label of kind list for each column",
+    "quantile": "is not built for labels: write min, max or mean",
+    "decayed_count": "fades with the age of a row, and rows after a row have none: write count",
+    "decayed_sum": "fades with the age of a row, and rows after a row have none: write sum",
+}
+UNTIL_FIRST = Kind(
+    "time until the oldest row after the row, or the oldest one whose value is not NULL, in the unit of the spine's "
+    "time; of labels alone", "any type", _int64, "NULL", Order.FREE, counts_rows=True,
+)  # fmt: skip
+
+
+def told_of(kind: LabelKind) -> Kind:
+    """What is told of a kind, of labels too."""
+    return UNTIL_FIRST if kind == "until_first" else KINDS[kind]
+
+
+def check_label_kind(kind: LabelKind) -> None:
+    """Raise ValueError for a kind that is none of labels."""
+    if kind in _NO_LABELS:
+        raise ValueError(f"kind '{kind}' {_NO_LABELS[kind]}")
+
+
+def output_type(kind: LabelKind, source: DType | None, name: str) -> DType:
     """The type of the aggregate `name` of a column; raises ConfigError where the column has no such aggregate."""
-    told = KINDS[kind]
+    told = told_of(kind)
     if source is None:
         if not told.counts_rows:
             raise ConfigError(f"'{name}': {kind} needs a column of the history; {_WITHOUT_COLUMN}")
@@ -152,14 +178,14 @@ def output_type(kind: AggregateKind, source: DType | None, name: str) -> DType:
     return told.result(source)
 
 
-def shows_order(kind: AggregateKind, source: DType | None) -> bool:
+def shows_order(kind: LabelKind, source: DType | None) -> bool:
     """Whether any bit of the aggregate of a column depends on the order of rows of one time."""
-    order = KINDS[kind].order
+    order = told_of(kind).order
     return order is Order.DECIDES or (order is Order.NAN and source is not None and source.holds_float)
 
 
 def check_parameters(
-    kind: AggregateKind, column: str | None, max_length: int | None, q: object = None, half_life: object = None
+    kind: LabelKind, column: str | None, max_length: int | None, q: object = None, half_life: object = None
 ) -> None:
     """Raise ValueError where the parameters of an aggregate do not fit its kind; `check_sequence` has the others."""
     if kind == "quantile" and q is None:
@@ -174,7 +200,7 @@ def check_parameters(
         raise ValueError(f"kind '{kind}' needs a 'max_length': the newest that many items are kept")
     if kind not in LIST_KINDS and max_length is not None:
         raise ValueError(f"'max_length' belongs to list kinds and not to '{kind}': remove it")
-    if column is None and kind != "sequence" and not KINDS[kind].counts_rows:
+    if column is None and kind != "sequence" and not told_of(kind).counts_rows:
         raise ValueError(f"kind '{kind}' needs a 'column' of the history; {_WITHOUT_COLUMN}")
 
 

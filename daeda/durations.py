@@ -21,7 +21,7 @@ _UNITS_NS = {
 }
 _SHAPE = re.compile(r"(\d+)(ns|us|ms|s|m|h|d|w)", re.ASCII)
 _MOST_DIGITS = 18
-_DAY_NS = _UNITS_NS["d"]
+NANOSECONDS_OF_DAY = _UNITS_NS["d"]
 
 
 def seconds_since(started: float) -> float:
@@ -83,7 +83,7 @@ class Duration:
         """
         parsed = Duration.parse(value)
         length = parsed.nanoseconds
-        if length is None or (_DAY_NS % length and length % _DAY_NS):
+        if length is None or (NANOSECONDS_OF_DAY % length and length % NANOSECONDS_OF_DAY):
             raise ValueError(
                 f"windows cannot be aligned to '{parsed}': write a divisor of a day, like 15m, 1h or 6h, or whole days"
             )
@@ -92,7 +92,7 @@ class Duration:
     @property
     def days(self) -> int | None:
         """Whole days that cover it, rounded up; None when unbounded."""
-        return None if self.nanoseconds is None else -(-self.nanoseconds // _DAY_NS)
+        return None if self.nanoseconds is None else -(-self.nanoseconds // NANOSECONDS_OF_DAY)
 
     def in_unit(self, unit: TimeUnit) -> int | None:
         """Length in `unit`; None when unbounded. Raises ValueError when it is not a whole number of units."""
@@ -139,7 +139,7 @@ def reach_of(window: Duration, aligned_to: Duration | None, offset: Duration | N
     """
     if window.nanoseconds is None:
         return window
-    rounded = 0 if aligned_to is None else (aligned_to.nanoseconds or 0) - _DAY_NS
+    rounded = 0 if aligned_to is None else (aligned_to.nanoseconds or 0) - NANOSECONDS_OF_DAY
     return together(window, offset or NO_DELAY, Duration("", max(rounded, 0)))
 
 

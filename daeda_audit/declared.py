@@ -12,7 +12,7 @@ from daeda.catalog.service import ContractColumn
 from daeda.catalog.view import FeatureView
 from daeda.durations import Duration
 from daeda.errors import ConfigError
-from daeda.settings.aggregations import AggregationSpec, EmbeddingStore, EnrichmentSpec, UdfSpec
+from daeda.settings.aggregations import AggregationSpec, EmbeddingStore, EnrichmentSpec, LabelSpec, UdfSpec
 from daeda.settings.availability import Available
 from daeda_audit.expression.evaluate import read_expression
 from daeda_audit.expression.syntax import Node, columns_of
@@ -76,6 +76,15 @@ class FromHistory:
 
 
 @dataclass(frozen=True)
+class FromFuture:
+    """A label over one window after the row."""
+
+    spec: LabelSpec
+    window: Duration
+    where: Node | None
+
+
+@dataclass(frozen=True)
 class Derived:
     """An expression over other columns."""
 
@@ -102,7 +111,7 @@ class Literal:
     """Nobody makes it: a literal of output_columns."""
 
 
-Maker = FromSpine | FromView | FromHistory | FromFunction | Derived | FromStore | Literal
+Maker = FromSpine | FromView | FromHistory | FromFuture | FromFunction | Derived | FromStore | Literal
 
 
 @dataclass(frozen=True)
@@ -157,7 +166,7 @@ def used_views(project: Project) -> list[FeatureView]:
         if column.expression is not None:
             needed.update(columns_of(read_expression(column.expression, f"the expression of '{column.name}'")))
     needed |= {name for spec in project.aggregations.udf_specs for name in spec.columns}
-    for spec in project.aggregations.aggregation_specs:
+    for _, _, spec in project.aggregations.window_specs():
         if any(output.name in needed for output in spec.outputs):
             names += [spec.history.view, *(attribute.partition(":")[0] for attribute in spec.history.attributes)]
     return [project.views[name] for name in dict.fromkeys(names) if name in project.views]
@@ -186,7 +195,7 @@ def owner(project: Project, feature: str) -> FeatureView | None:
     return None
 
 
-def read_where(spec: AggregationSpec) -> Node | None:
+def read_where(spec: AggregationSpec | LabelSpec) -> Node | None:
     """The condition on the history of an aggregate."""
     return None if spec.where is None else read_expression(spec.where, f"where of '{spec.name}'")
 
@@ -217,6 +226,8 @@ def _maker(project: Project, column: ContractColumn) -> Maker:
             return Literal() if view is None else FromView(view, field, Sight.of_column(view, column), column.latest)
         case "rolling":
             return rolling_maker(project, column.name) or Literal()
+        case "label":
+            return label_maker(project, column.name) or Literal()
         case "udf":
             return function_maker(project, column.name) or Literal()
         case "derived":
@@ -232,6 +243,15 @@ def rolling_maker(project: Project, name: str) -> FromHistory | None:
         for output in spec.outputs:
             if output.name == name:
                 return FromHistory(spec, output.window, read_where(spec), output.field, output.q)
+    return None
+
+
+def label_maker(project: Project, name: str) -> FromFuture | None:
+    """The label of that name, None where there is none."""
+    for spec in project.aggregations.label_specs:
+        for output in spec.outputs:
+            if output.name == name:
+                return FromFuture(spec, output.window, read_where(spec))
     return None
 
 

@@ -149,11 +149,12 @@ def _enriched_days(
     """The plan of the enriched days; InputError where a skeleton day is not ready, DayError with `--on-stale fail`."""
     from daeda.dataset.layout import Layout
     from daeda.dataset.publish.staging import check_writable
-    from daeda.planning.days import plan_enriched, plan_skeleton
+    from daeda.planning.days import plan_enriched, plan_skeleton, refuse_waiting
     from daeda.planning.sources import find_sources
 
     source_side = dag.skeleton()
     skeleton = plan_skeleton(project, source_side, find_sources(project, source_side, exports), days, on_stale)
+    refuse_waiting(skeleton)
     _require_skeleton(project, skeleton)
     check_writable(Layout(project.service_dir, project.scratch_dir))
     plans = plan_enriched(project, dag, skeleton, on_stale, find_stores)

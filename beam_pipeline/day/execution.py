@@ -17,7 +17,7 @@ from beam_pipeline.session.session import DaySession
 from beam_pipeline.workers.context import DayHandle
 from daeda.errors import DayError
 from daeda.operators.relational import Filter, Join, Scan, Sink
-from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
+from daeda.operators.temporal import PointInTimeJoin, WindowOperator
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql import statements
 from daeda.sql.handle import ColumnTable, Deferred, Materialised
@@ -94,7 +94,7 @@ class _Executing:
         shown = ", ".join(f"{key} = {value!r}" for key, value in zip(operator.keys, example, strict=False))
         return f"the right side has {example[-1]} rows with {shown}"
 
-    def roll(self, operator: RollingAggregate, left: Materialised, right: Deferred) -> ColumnTable:
+    def roll(self, operator: WindowOperator, left: Materialised, right: Deferred) -> ColumnTable:
         return run_rolling(self.session, operator, left, right)
 
     def transform(self, operator: ArrowUdfTransform, left: Materialised) -> ColumnTable:

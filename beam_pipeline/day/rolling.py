@@ -1,4 +1,4 @@
-"""RollingAggregate of one day: DuckDB reads and filters the history, the engine aggregates it chunk by chunk.
+"""Windows of one day: DuckDB reads and filters the history, the engine aggregates it chunk by chunk.
 
 A chunk holds whole entities, so nothing is carried from one to the next, and the result does not depend on where the
 chunks are cut.
@@ -7,23 +7,24 @@ chunks are cut.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
 
+from beam_pipeline.day.looking_ahead import label_columns, shifted
 from beam_pipeline.day.table_writer import table_writer
 from beam_pipeline.history.probes import NOBODY, ProbeBatch, ProbeStream, probe_stream
 from beam_pipeline.history.reader import HistoryRequest, histories, numbers
 from beam_pipeline.session.resources import DayResources
 from beam_pipeline.session.session import DaySession
-from beam_pipeline.windows.contract import AgeOverflow, History, SumOverflow, WindowedAggregate
+from beam_pipeline.windows.contract import AgeOverflow, History, Probes, SumOverflow, WindowedAggregate
 from beam_pipeline.windows.engines import Engine, engine_of
 from daeda.dtypes import TimeUnit
 from daeda.errors import DayError
-from daeda.operators.temporal import Aggregate, RollingAggregate
+from daeda.operators.temporal import Aggregate, LabelAggregate, RollingAggregate, WindowOperator
 from daeda.sql import statements
 from daeda.sql.handle import ROW, ColumnTable, Deferred, Materialised, stored_name
 
@@ -33,26 +34,37 @@ _CHUNKS = "daeda_chunks"
 _BATCH_ROWS = 122_880
 
 
+# The columns of some probes over a chunk of history; the text begins the message of an overflow.
+Compute = Callable[[History, Probes, str], list[pa.Array]]
+
+
 @dataclass(frozen=True)
 class _Work:
     """What one run of the operator needs."""
 
     request: HistoryRequest
-    aggregates: tuple[WindowedAggregate, ...]
-    engine: Engine
+    compute: Compute
 
 
-def run_rolling(session: DaySession, operator: RollingAggregate, left: Materialised, right: Deferred) -> ColumnTable:
+def run_rolling(session: DaySession, operator: WindowOperator, left: Materialised, right: Deferred) -> ColumnTable:
     """Compute all aggregates of the operator for every row of `left`; returns the table of the new columns."""
     engine = engine_of(operator.compute)
     session.record.libraries.update(engine.libraries)
     tables = session.probe_tables.of(operator, left)
     request = HistoryRequest(session, operator, right, tables.entities, engine.working_copies, _BATCH_ROWS)
-    work = _Work(request, _windowed(operator), engine)
+    work = _Work(request, _compute_of(operator, engine))
     names = tuple(aggregate.name for aggregate in operator.aggregates)
     chunk_rows = session.context.limits.rolling_chunk_rows
     with probe_stream(session.resources.connection, tables, left.rows, _BATCH_ROWS, chunk_rows) as probes:
         return _kept(session.resources, _results(work, probes), names, operator.output)
+
+
+def _compute_of(operator: WindowOperator, engine: Engine) -> Compute:
+    if isinstance(operator, LabelAggregate):
+        labels = shifted(operator)
+        return lambda history, probes, where: label_columns(engine.aggregate, labels, history, probes, where)
+    aggregates = _windowed(operator)
+    return lambda history, probes, where: engine.aggregate(history, probes, aggregates, where)
 
 
 def _windowed(operator: RollingAggregate) -> tuple[WindowedAggregate, ...]:
@@ -104,7 +116,7 @@ def _aggregate(work: _Work, history: History, batch: ProbeBatch) -> pa.Table:
     request.session.resources.check()
     where = f"day {request.session.day}, operator '{request.operator.name}'"
     try:
-        columns = work.engine.aggregate(history, batch.probes, work.aggregates, where)
+        columns = work.compute(history, batch.probes, where)
     except SumOverflow as error:
         raise DayError(
             f"column '{error.aggregate}' of {request.entity_name(error.entity)}: the sum does not fit its type: "
@@ -112,7 +124,7 @@ def _aggregate(work: _Work, history: History, batch: ProbeBatch) -> pa.Table:
         ) from error
     except AgeOverflow as error:
         raise DayError(_told(request, error)) from error
-    names = [stored_name(aggregate.name) for aggregate in work.aggregates]
+    names = [stored_name(aggregate.name) for aggregate in request.operator.aggregates]
     return pa.table([pa.array(batch.rows), *columns], names=[ROW, *names])
 
 

@@ -116,14 +116,17 @@ def forget_mapped(run_dir: str) -> None:
 
 def often_read(scan: Scan, view_files: SourceFiles, days: Sequence[dt.date]) -> frozenset[str]:
     """Files of the partitions that enough of these days look back on."""
-    if scan.reads != "lookback" or scan.lookback is None or not view_files.partitioned or len(days) < _LEAST_READERS:
+    windows = scan.reads in ("lookback", "lookahead")
+    if not windows or not view_files.partitioned or len(days) < _LEAST_READERS:
         return frozenset()
     ordinals = sorted(day.toordinal() for day in days)
-    slack, back = scan.partition_slack, scan.lookback.days
+    slack, back = scan.partition_slack, scan.lookback.days if scan.lookback is not None else 0
+    ahead = scan.lookahead.days or 0 if scan.lookahead is not None else 0
     often: list[str] = []
     for partition, paths in view_files.partitions.items():
-        first = partition.toordinal() - slack
-        end = len(ordinals) if back is None else bisect_right(ordinals, first + 2 * slack + back)
+        # The days that read it, or a few more.
+        first = partition.toordinal() - slack - ahead
+        end = len(ordinals) if back is None else bisect_right(ordinals, first + 2 * slack + ahead + back)
         if end - bisect_left(ordinals, first) >= _LEAST_READERS:
             often += paths
     return frozenset(often)

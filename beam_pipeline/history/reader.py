@@ -1,4 +1,4 @@
-"""The history that one RollingAggregate looks back on, chunk by chunk: whole entities, in the order of time.
+"""The history that an operator with windows looks at, chunk by chunk: whole entities, in the order of time.
 
 Where it fits into a part of the engine's memory, its rows come in any order, from the sorted partitions of the run or
 from DuckDB, and are put in order here, mostly by counting (`ordering`). Where it does not, DuckDB sorts them, and
@@ -23,7 +23,7 @@ from beam_pipeline.session.session import DaySession
 from beam_pipeline.windows.contract import History, Int64s
 from daeda.errors import DayError
 from daeda.operators.relation import Relation
-from daeda.operators.temporal import RollingAggregate
+from daeda.operators.temporal import WindowOperator
 from daeda.sql import statements, unordered
 from daeda.sql.handle import Deferred, quoted_name
 from daeda.sql.statements import CREATED, ENTITY, TIME, USABLE, ProbingOperator
@@ -44,7 +44,7 @@ class HistoryRequest:
     """
 
     session: DaySession
-    operator: RollingAggregate
+    operator: WindowOperator
     right: Deferred
     entities: str
     copies: int

@@ -1,4 +1,4 @@
-"""Sorted partitions: what a RollingAggregate needs of each partition, prepared once for all days that look back on it.
+"""Sorted partitions: what windows need of each partition, prepared once for all days that look at it.
 
 A sorted partition holds the key, the time, and the columns that are aggregated or order tied rows, of all rows of a
 partition, by time, as Arrow keeps them in memory. A day maps those of its window into memory and picks the rows of its
@@ -23,7 +23,7 @@ from beam_pipeline.history.partition_cache import Entry, PartitionCache, often_r
 from beam_pipeline.session.inputs import ScannedFiles
 from beam_pipeline.session.session import DaySession
 from beam_pipeline.windows.contract import Int64s
-from daeda.operators.temporal import RollingAggregate
+from daeda.operators.temporal import WindowOperator
 from daeda.sql import unordered
 from daeda.sql.handle import Deferred, column, table
 from daeda.sql.scan import of_any_time, only_scan
@@ -49,7 +49,7 @@ class Rows:
 
 
 def rows_of_partitions(
-    session: DaySession, operator: RollingAggregate, right: Deferred, entities: str, room: int
+    session: DaySession, operator: WindowOperator, right: Deferred, entities: str, room: int
 ) -> Rows | None:
     """The rows of the history by sorted partitions; None where there are none for it, or they need more than `room`.
 
@@ -73,7 +73,7 @@ def rows_of_partitions(
     return Rows(columns, indices, codes[indices].astype(np.int64), rows.nbytes)
 
 
-def _scanned(session: DaySession, operator: RollingAggregate, right: Deferred) -> ScannedFiles | None:
+def _scanned(session: DaySession, operator: WindowOperator, right: Deferred) -> ScannedFiles | None:
     """What the Scan reads that the history is composed of, where it is one alone and several days look back on it."""
     if len(operator.keys) != 1:
         return None
@@ -90,7 +90,7 @@ class _SortedPartitions:
     """The sorted partitions of one history that a day needs; all of them take at most `room` bytes."""
 
     session: DaySession
-    operator: RollingAggregate
+    operator: WindowOperator
     right: Deferred
     scanned: ScannedFiles
     cache: PartitionCache

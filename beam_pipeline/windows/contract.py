@@ -39,6 +39,7 @@ class WindowedAggregate:
         newest_first: otherwise each finished list is turned around.
         q: which quantile.
         half_life: in which a decayed row loses half of its weight, in the unit of the times.
+        keeps_oldest: whether a list keeps the oldest values, each where it is oldest: the mirror image in time.
         per_spine_unit: how many units of the times make one of the spine's time, in which ages are told.
         columns: of a sequence: columns of the history.
         age: of a sequence: name of the field with the age of the row, which comes last.
@@ -53,6 +54,7 @@ class WindowedAggregate:
     window: int | None = None
     max_length: int | None = None
     newest_first: bool = True
+    keeps_oldest: bool = False
     per_spine_unit: int = 1
     q: Decimal | None = None
     half_life: Fraction | None = None

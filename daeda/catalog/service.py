@@ -14,7 +14,9 @@ from daeda.settings.kinds import Name, Names, Span, Strict, Type, Whole, Zone, r
 from daeda.settings.sampling import Sample
 from daeda.settings.splits import Split, in_order
 
-ColumnKind = Literal["key", "timestamp", "spine", "static", "point_in_time", "rolling", "udf", "derived", "embedding"]
+ColumnKind = Literal[
+    "key", "timestamp", "spine", "static", "point_in_time", "rolling", "label", "udf", "derived", "embedding"
+]
 
 _CALENDAR = re.compile(r"\b(hour_of|day_of_week)\s*\(", re.IGNORECASE)
 
@@ -25,6 +27,7 @@ KIND_MEANINGS: Mapping[ColumnKind, str] = {
     "static": "a column of a view without a timestamp, by its key; with latest: true, of the newest row of any view",
     "point_in_time": "a column of the newest row of a view before the time of the spine row",
     "rolling": "an aggregate over a window of history: an entry of aggregation_specs",
+    "label": "an aggregate over a window after the row, for training: an entry of label_specs",
     "udf": "what a function of your own makes of other columns: an entry of udf_specs",
     "derived": "an expression over other columns",
     "embedding": "a vector: an entry of enrichment_specs",

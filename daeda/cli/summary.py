@@ -22,6 +22,7 @@ _PLANNED = {
     Action.SKIP: "skip",
     Action.KEEP: "stale: keep",
     Action.BLOCKED: "blocked",
+    Action.WAIT: "wait",
 }
 _DONE = {
     Action.BUILD: "built",
@@ -29,6 +30,7 @@ _DONE = {
     Action.SKIP: "skipped",
     Action.KEEP: "kept, stale",
     Action.BLOCKED: "blocked",
+    Action.WAIT: "waiting",
 }
 
 
@@ -55,7 +57,8 @@ def print_run(layout: Layout, plans: Mapping[Dataset, Sequence[DayPlan]]) -> Non
             rows = manifest.rows if manifest else rows
             built = planned[index].builds and manifest is not None
             totals[dataset] += seconds if built else 0.0
-            cells += [f"{seconds:.2f}" if built else "", _DONE[planned[index].action] if manifest else "not built"]
+            told = manifest or planned[index].action is Action.WAIT
+            cells += [f"{seconds:.2f}" if built else "", _DONE[planned[index].action] if told else "not built"]
         rows_in_all += rows or 0
         table.add_row(cells[0], f"{rows:,}" if rows is not None else "", *cells[1:])
     table.add_section()

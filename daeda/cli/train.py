@@ -17,7 +17,7 @@ from daeda.dataset.stores import stores_from_text, stores_to_text
 from daeda.errors import InputError, UsageError, shortened
 from daeda.flags.parser import forwarded, words_of
 from daeda.flags.table import BUILD, CHECK, ENRICHMENT, OUTPUT, PINNED_STORES, PORTABLE, PROJECT, SKELETON
-from daeda.planning.days import Action, refuse_blocked, refuse_stale
+from daeda.planning.days import Action, refuse_blocked, refuse_stale, refuse_waiting, told_waiting
 from daeda.planning.emptiness import refuse_empty_range, wrong_units
 from daeda.planning.fulfilled import require_enriched, require_skeleton
 from daeda.planning.preflight import check_sources
@@ -46,6 +46,9 @@ def _train(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[
     _check_before_first_day(plan, arguments)
     # After the refusals: a warning above an error hides it.
     warn(*warnings_of(plan.project, plan.dag), *wrong_units(plan.project, plan.sources))
+    if not any(day.builds for days in plan.plans.values() for day in days) and (waiting := told_waiting(plan.skeleton)):
+        # Where days are built, the half that leaves them out says so.
+        say(waiting)
     _tell_of_damage(plan)
     _remember_copies(plan, layout)
     with interruptible() as state:
@@ -68,6 +71,7 @@ def _check_before_first_day(plan: TrainPlan, arguments: argparse.Namespace) -> N
         require("enrichment")
     layout = Layout(plan.project.service_dir, plan.project.scratch_dir)
     check_writable(layout)
+    refuse_waiting(plan.skeleton)
     if arguments.enrich_only:
         _require_skeleton(plan)
     else:
@@ -97,7 +101,7 @@ def _remember_copies(plan: TrainPlan, layout: Layout) -> None:
 
 def _require_skeleton(plan: TrainPlan) -> None:
     """--enrich-only works on skeleton days that are there and fresh."""
-    lacking = [day for day in plan.skeleton if day.action not in (Action.SKIP, Action.KEEP)]
+    lacking = [day for day in plan.skeleton if day.action not in (Action.SKIP, Action.KEEP, Action.WAIT)]
     if lacking:
         stale = sum(day.action is Action.REBUILD for day in lacking)
         counts = {"missing": len(lacking) - stale, "stale": stale}

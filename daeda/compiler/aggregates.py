@@ -1,4 +1,4 @@
-"""Columns that are windows over a history, and the relation of that history."""
+"""Columns that are windows over a history, back from the row or ahead of it, and the relation of that history."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from daeda.catalog.service import ContractColumn
 from daeda.compiler.lookups import check_entity_key
 from daeda.compiler.resolved import Resolved, expect_type
 from daeda.dtypes import DType
+from daeda.durations import NO_DELAY
 from daeda.errors import ConfigError, did_you_mean
 from daeda.operators.relation import Column, Relation
-from daeda.operators.temporal import Aggregate
-from daeda.settings.aggregations import AggregationSpec
+from daeda.operators.temporal import Aggregate, Label
+from daeda.settings.aggregations import AggregationSpec, LabelSpec
 
 
 def known_aggregates(resolved: Resolved) -> list[str]:
@@ -43,9 +44,52 @@ def take_aggregate(resolved: Resolved, wanted: str) -> tuple[AggregationSpec, DT
     return None
 
 
-def _made_by(resolved: Resolved, spec: AggregationSpec, aggregate: Aggregate) -> DType | None:
-    index = resolved.project.aggregations.aggregation_specs.index(spec)
-    where = resolved.project.where("aggregations", ("aggregation_specs", index))
+def known_labels(resolved: Resolved) -> list[str]:
+    """The names of all labels that are declared."""
+    return [output.name for spec in resolved.project.aggregations.label_specs for output in spec.outputs]
+
+
+def take_label(resolved: Resolved, wanted: str) -> tuple[LabelSpec, DType | None] | None:
+    """The spec that makes a label, and the type that it makes (None when it cannot, which is recorded)."""
+    for spec in resolved.project.aggregations.label_specs:
+        for output in spec.outputs:
+            if output.name == wanted:
+                label = Label(
+                    name=output.name,
+                    kind=spec.kind,
+                    column=spec.column,
+                    gap=spec.gap,
+                    window=output.window,
+                    matures_after=spec.matures_after or NO_DELAY,
+                    max_length=spec.max_length,
+                    order=spec.order,
+                )
+                resolved.labels[wanted] = (spec, label)
+                return spec, _made_by(resolved, spec, label)
+    return None
+
+
+def resolve_label(resolved: Resolved, column: ContractColumn, where: str) -> None:
+    """A column of kind label: declared, and of the type that it makes."""
+    result = take_label(resolved, column.name)
+    if result is not None:
+        spec, dtype = result
+        if dtype is not None:
+            expect_type(resolved, where, column, dtype, f"the label '{spec.name}'")
+    elif column.name not in resolved.literals:
+        resolved.mistakes.add(
+            where,
+            f"column '{column.name}' (kind label) is made by no label_spec: "
+            f"{did_you_mean(column.name, known_labels(resolved))}",
+        )
+
+
+def _made_by(resolved: Resolved, spec: AggregationSpec | LabelSpec, aggregate: Aggregate | Label) -> DType | None:
+    specs: tuple[AggregationSpec | LabelSpec, ...] = resolved.project.aggregations.aggregation_specs
+    section = "aggregation_specs"
+    if isinstance(spec, LabelSpec):
+        specs, section = resolved.project.aggregations.label_specs, "label_specs"
+    where = resolved.project.where("aggregations", (section, specs.index(spec)))
     relation = history_relation(resolved, spec, where)
     if relation is None:
         return None
@@ -72,7 +116,7 @@ def resolve_rolling(resolved: Resolved, column: ContractColumn, where: str) -> N
         expect_type(resolved, where, column, dtype, f"the aggregation '{spec.name}'")
 
 
-def history_relation(resolved: Resolved, spec: AggregationSpec, where: str) -> Relation | None:
+def history_relation(resolved: Resolved, spec: AggregationSpec | LabelSpec, where: str) -> Relation | None:
     """Columns that an aggregation can read: the view's fields and the joined attributes."""
     views = resolved.project.views
     if spec.history.view not in views:
@@ -104,6 +148,12 @@ def history_relation(resolved: Resolved, spec: AggregationSpec, where: str) -> R
             )
             return None
         columns.append(Column(name, views[other].dtype(name)))
+    if isinstance(spec, LabelSpec) and view.source.created_field is not None and spec.matures_after is None:
+        resolved.mistakes.add(
+            where,
+            f"'{spec.name}' looks at the view '{view.name}', whose rows become known by '{view.source.created_field}': "
+            "write matures_after, how long after its window a row may still become known (0s, if not at all)",
+        )
     for entity in spec.entity:
         check_entity_key(
             resolved, f"{entity}_id", {column.name: column.dtype for column in columns}, (view.name, where)

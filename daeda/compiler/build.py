@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from math import inf
 from typing import Literal, cast
 
-from daeda.aggregates import KINDS, Order
+from daeda.aggregates import Order, told_of
 from daeda.catalog.view import FeatureView
 from daeda.compiler.lookups import lookup_order
 from daeda.compiler.output import defaults_of, output_columns
@@ -23,9 +24,9 @@ from daeda.durations import UNBOUNDED, Duration
 from daeda.operators.dag import Operator
 from daeda.operators.operator import Instant
 from daeda.operators.relational import Filter, Join, Project, Scan, ScanColumn, Sink
-from daeda.operators.temporal import Aggregate, PointInTimeJoin, RollingAggregate
+from daeda.operators.temporal import Aggregate, Label, LabelAggregate, PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform, StoreRef
-from daeda.settings.aggregations import AggregationSpec
+from daeda.settings.aggregations import AggregationSpec, LabelSpec
 from daeda.settings.availability import Available
 from daeda.sql.expression import columns_of, parse_expression, parse_having
 
@@ -42,6 +43,8 @@ def build_operators(resolved: Resolved) -> tuple[Operator, ...]:
     for group in _history_groups(resolved):
         left = _add_rolling(resolved, group, left, operators)
     left = _add_udfs(resolved, left, operators)
+    for label_group in _label_groups(resolved):
+        left = _add_labels(resolved, label_group, left, operators)
     left = _add_assembly(resolved, left, operators)
     return _add_enrichment(resolved, left, operators)
 
@@ -87,10 +90,12 @@ def _scan(
     columns: Iterable[str],
     lookback: Duration | None,
     order: tuple[str, ...] = (),
+    ahead: tuple[Duration, Duration] | None = None,
     renamed: Mapping[str, str] | None = None,
 ) -> str:
     """Add a Scan of the view's columns, in declared order: the day's rows with `order`, all rows without `lookback`.
 
+    With `ahead` it reads after the day: from the first of the two after its begin to the second after its end.
     `renamed` are fields by the names of more columns, which follow. Returns the relation that it makes: `name`, unless
     that is taken.
     """
@@ -100,7 +105,9 @@ def _scan(
         wanted.add(source.timestamp_field)
     if source.created_field is not None and not order:
         wanted.add(source.created_field)
-    reads: Literal["static", "day", "lookback"] = "static" if lookback is None else "lookback"
+    reads: Literal["static", "day", "lookback", "lookahead"] = "static" if lookback is None else "lookback"
+    if ahead is not None and lookback is None and source.timestamp_field is not None:
+        reads = "lookahead"
     output = _output(operators, name)
     operators.append(Scan(
         name=_label(operators, f"scan_{output}"),
@@ -109,6 +116,8 @@ def _scan(
         path=source.reference,
         reads="day" if order else reads,
         lookback=lookback,
+        gap=ahead[0] if ahead is not None and reads == "lookahead" else None,
+        lookahead=ahead[1] if ahead is not None and reads != "static" else None,
         time=_instant(view, source.timestamp_field) if source.timestamp_field else None,
         created=None if order else _created(view),
         columns=tuple(
@@ -252,6 +261,7 @@ def _add_latest(resolved: Resolved, view: FeatureView, left: str, operators: lis
 
 
 HistoryGroup = tuple[AggregationSpec, tuple[Aggregate, ...]]
+LabelGroup = tuple[LabelSpec, tuple[Label, ...]]
 
 
 def _history_groups(resolved: Resolved) -> list[HistoryGroup]:
@@ -267,6 +277,15 @@ def _available(resolved: Resolved, spec: AggregationSpec) -> Available | None:
     return spec.available_in(resolved.project.views[spec.history.view].source.available)
 
 
+def _label_groups(resolved: Resolved) -> list[LabelGroup]:
+    """Labels that share one scan and one sort, as aggregates do."""
+    groups: dict[tuple[object, ...], tuple[LabelSpec, list[Label]]] = {}
+    for spec, label in resolved.labels.values():
+        key = (spec.history.view, spec.entity, spec.history.attributes, spec.where)
+        groups.setdefault(key, (spec, []))[1].append(label)
+    return [(spec, tuple(labels)) for spec, labels in groups.values()]
+
+
 def _free_name(wanted: str, operators: list[Operator]) -> str:
     # A history with attributes has no relation of its own name, only operators that are named after it.
     used = {operator.output for operator in operators}
@@ -276,41 +295,18 @@ def _free_name(wanted: str, operators: list[Operator]) -> str:
 
 def _add_rolling(resolved: Resolved, group: HistoryGroup, left: str, operators: list[Operator]) -> str:
     spec, aggregates = group
-    view = resolved.project.views[spec.history.view]
-    keys = tuple(f"{entity}_id" for entity in spec.entity)
-    ordered = {
-        name for aggregate in aggregates for name in aggregate.reads if KINDS[aggregate.kind].order is Order.DECIDES
-    }
-    read = {*(name for aggregate in aggregates for name in aggregate.reads), *_filter_columns(spec.where)}
-    attributes = [attribute.partition(":") for attribute in spec.history.attributes]
-    fields = {field.name for field in view.fields}
-    name = _free_name(f"{view.name}_by_{'_'.join(spec.entity)}", operators)
-    joined = {key for other, _, _ in attributes for key in resolved.project.views[other].keys}
-    # An attribute is looked up by its keys at the time of the row: rows of one time with the same keys have the same
-    # attribute, so it is enough to order them by the keys. A key may itself be an attribute, joined before.
-    for other, _, column in reversed(attributes):
-        if column in ordered:
-            ordered |= set(resolved.project.views[other].keys)
-    ties = tie_prefix(view, keys, ordered)
-    scan_name = name if spec.where is None and not attributes else f"{name}_rows"
     reaches = [aggregate.reach for aggregate in aggregates]
     lookback = max(reaches, key=lambda reach: inf if reach.nanoseconds is None else reach.nanoseconds)
-    right = _scan(operators, view, scan_name, ({*keys, *ties, *read} & fields) | joined, lookback)
-    # Attributes are joined to the rows that are kept, unless it is they that decide which rows those are.
-    by_attribute = bool({column for _, _, column in attributes} & set(_filter_columns(spec.where)))
-    if spec.where is not None and not by_attribute:
-        right = _add_where(operators, spec.where, right, name, name if not attributes else f"{name}_kept")
-    for index, (other, _, column) in enumerate(attributes):
-        right = _add_attribute(resolved, view, resolved.project.views[other], column, (right, name, index), operators)
-    if spec.where is not None and by_attribute:
-        right = _add_where(operators, spec.where, right, name, f"{name}_kept")
+    name = _free_name(f"{spec.history.view}_by_{'_'.join(spec.entity)}", operators)
+    right, ties = _add_history(resolved, spec, aggregates, name, operators, lookback)
+    view = resolved.project.views[spec.history.view]
     output = _output(operators, f"with_{name}")
     operators.append(RollingAggregate(
         name=_label(operators, f"rolling_{name}"),
         inputs=(left, right),
         output=output,
         engine="sql_arrow_udf",
-        keys=keys,
+        keys=tuple(f"{entity}_id" for entity in spec.entity),
         left_time=_instant(resolved.spine, resolved.spine_time()),
         history_time=_instant(view, cast(str, view.source.timestamp_field)),
         created=_created(view),
@@ -320,6 +316,69 @@ def _add_rolling(resolved: Resolved, group: HistoryGroup, left: str, operators: 
         compute=resolved.project.runtime.compute.engine,
     ))  # fmt: skip
     return output
+
+
+def _add_labels(resolved: Resolved, group: LabelGroup, left: str, operators: list[Operator]) -> str:
+    spec, labels = group
+    gap = min((label.gap for label in labels), key=lambda gap: gap.nanoseconds or 0)
+    reach = max((label.reach for label in labels), key=lambda reach: reach.nanoseconds or 0)
+    name = _free_name(f"{spec.history.view}_after_{'_'.join(spec.entity)}", operators)
+    right, ties = _add_history(resolved, spec, labels, name, operators, None, (gap, reach))
+    view = resolved.project.views[spec.history.view]
+    output = _output(operators, f"with_{name}")
+    operators.append(LabelAggregate(
+        name=_label(operators, f"label_{name}"),
+        inputs=(left, right),
+        output=output,
+        engine="sql_arrow_udf",
+        keys=tuple(f"{entity}_id" for entity in spec.entity),
+        left_time=_instant(resolved.spine, resolved.spine_time()),
+        history_time=_instant(view, cast(str, view.source.timestamp_field)),
+        created=_created(view),
+        tie_order=ties,
+        aggregates=labels,
+        compute=resolved.project.runtime.compute.engine,
+    ))  # fmt: skip
+    return output
+
+
+def _add_history(
+    resolved: Resolved,
+    spec: AggregationSpec | LabelSpec,
+    aggregates: Sequence[Aggregate | Label],
+    name: str,
+    operators: list[Operator],
+    lookback: Duration | None,
+    ahead: tuple[Duration, Duration] | None = None,
+) -> tuple[str, tuple[str, ...]]:
+    """The relation of a history, and what orders its ties."""
+    view = resolved.project.views[spec.history.view]
+    keys = tuple(f"{entity}_id" for entity in spec.entity)
+    deciding = [aggregate for aggregate in aggregates if told_of(aggregate.kind).order is Order.DECIDES]
+    ordered = {name for aggregate in deciding for name in aggregate.reads}
+    read = {*(name for aggregate in aggregates for name in aggregate.reads), *_filter_columns(spec.where)}
+    attributes = [attribute.partition(":") for attribute in spec.history.attributes]
+    fields = {field.name for field in view.fields}
+    joined = {key for other, _, _ in attributes for key in resolved.project.views[other].keys}
+    # An attribute is looked up by its keys at the time of the row: rows of one time with the same keys have the same
+    # attribute, so it is enough to order them by the keys. A key may itself be an attribute, joined before.
+    for other, _, column in reversed(attributes):
+        if column in ordered:
+            ordered |= set(resolved.project.views[other].keys)
+    ties = tie_prefix(view, keys, ordered)
+    scan_name = name if spec.where is None and not attributes else f"{name}_rows"
+    columns = ({*keys, *ties, *read} & fields) | joined
+    right = _scan(operators, view, scan_name, columns, lookback, ahead=ahead)
+    # Attributes are joined to the rows that are kept, unless it is they that decide which rows those are.
+    by_attribute = bool({column for _, _, column in attributes} & set(_filter_columns(spec.where)))
+    if spec.where is not None and not by_attribute:
+        right = _add_where(operators, spec.where, right, name, name if not attributes else f"{name}_kept")
+    for index, (other, _, column) in enumerate(attributes):
+        target = (right, name, index)
+        right = _add_attribute(resolved, view, resolved.project.views[other], column, target, operators, ahead)
+    if spec.where is not None and by_attribute:
+        right = _add_where(operators, spec.where, right, name, f"{name}_kept")
+    return right, ties
 
 
 def _add_where(operators: list[Operator], where: str, left: str, name: str, wanted: str) -> str:
@@ -336,15 +395,21 @@ def _add_attribute(
     column: str,
     target: tuple[str, str, int],
     operators: list[Operator],
+    ahead: tuple[Duration, Duration] | None,
 ) -> str:
     """An attribute as of the history row's own time."""
     left, name, index = target
     ties = tie_prefix(other, other.keys, {column})
     lookback = None if other.source.timestamp_field is None else UNBOUNDED
-    scanned = _scan(operators, other, f"{name}_attribute_{index + 1}", {*other.keys, *ties, column}, lookback)
+    named = f"{name}_attribute_{index + 1}"
+    scanned = _scan(operators, other, named, {*other.keys, *ties, column}, lookback, ahead=ahead)
     output = _output(operators, f"{name}_with_{column}")
     left_time = _instant(view, cast(str, view.source.timestamp_field))
-    _look_up(operators, (other, rules_of(other)), (left, scanned), output, output, left_time, (column,), ties)
+    rules = rules_of(other)
+    if ahead is not None:
+        # What serving has is nothing to a label.
+        rules = replace(rules, available=None)
+    _look_up(operators, (other, rules), (left, scanned), output, output, left_time, (column,), ties)
     return output
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from daeda.catalog.project import Project
 from daeda.compiler.build import build_operators
+from daeda.compiler.labels import check_labels_unread, check_no_leaks
 from daeda.compiler.lookups import check_lookups, check_uses
 from daeda.compiler.makers import check_alike, check_makers
 from daeda.compiler.pipeline_file import edited_path, load_edited
@@ -20,7 +21,8 @@ from daeda.operators.operator import same_keys
 from daeda.operators.relation import Column, Relation
 from daeda.operators.relational import Filter
 from daeda.operators.relational import Project as ProjectOperator
-from daeda.settings.aggregations import AggregationSpec
+from daeda.operators.temporal import LabelAggregate
+from daeda.settings.aggregations import AggregationSpec, LabelSpec
 from daeda.settings.runtime import position_of_setting
 from daeda.sql.expression import check_having, check_predicate
 from daeda.sql.projection import check_expressions
@@ -65,14 +67,14 @@ def check_filters(resolved: Resolved) -> None:
                 continue
             other = Relation(tuple(Column(field.name, field.dtype) for field in project.views[view_name].fields))
             resolved.mistakes.check(where, same_keys, relation, other, (spine_filter.covered_by.column,))
-    for index, spec in enumerate(project.aggregations.aggregation_specs):
+    for section, index, spec in project.aggregations.window_specs():
         if spec.where is not None and spec.history.view in project.views:
             fields = _seen_by_where(project, spec)
-            where = project.where("aggregations", ("aggregation_specs", index, "where"))
+            where = project.where("aggregations", (section, index, "where"))
             resolved.mistakes.check(where, check_predicate, spec.where, fields, "where")
 
 
-def _seen_by_where(project: Project, spec: AggregationSpec) -> Relation:
+def _seen_by_where(project: Project, spec: AggregationSpec | LabelSpec) -> Relation:
     """The fields of a history, and its attributes; what is wrong with one is told where the columns are resolved."""
     columns = {field.name: field.dtype for field in project.views[spec.history.view].fields}
     for attribute in spec.history.attributes:
@@ -94,6 +96,7 @@ PASSES: tuple[Pass, ...] = (
     check_references,
     check_embedding_defaults,
     check_filters,
+    check_labels_unread,
     check_sample,
 )
 
@@ -125,7 +128,9 @@ def compile_runnable(project: Project) -> Dag:
 def project_dag(project: Project) -> Dag:
     """The DAG of the project's service: the hand-edited one where there is one, the compiled one elsewhere."""
     path = edited_path(project)
+    _check_data_until(project)
     dag = load_edited(project, path) if path.exists() else compile_project(project)
+    check_no_leaks(dag.operators)
     check_reach(dag, project.runtime.days)
     return dag
 
@@ -154,6 +159,9 @@ def check_reach(dag: Dag, days: Sequence[dt.date]) -> None:
             continue
         if all(instant.resolution is TimeUnit.NANO for instant in (operator.left_time, *times_of(operator))):
             continue
+        if isinstance(operator, LabelAggregate):
+            _check_reach_ahead(operator, days)
+            continue
         for span in spans_of(operator):
             back = dt.timedelta(days=min(span.days or 0, (days[0] - dt.date.min).days))
             if days[0] - back < _FIRST or days[-1] > _LAST:
@@ -162,3 +170,21 @@ def check_reach(dag: Dag, days: Sequence[dt.date]) -> None:
                     f"{_LAST}, and {span} before {days[0]} to {days[-1]} goes beyond: write 'unbounded', or declare "
                     "all its times in microseconds"
                 )
+
+
+def _check_reach_ahead(operator: LabelAggregate, days: Sequence[dt.date]) -> None:
+    for label in operator.aggregates:
+        ahead = dt.timedelta(days=min((label.horizon.days or 0) + 1, (dt.date.max - days[-1]).days))
+        if days[0] < _FIRST or days[-1] + ahead > _LAST:
+            raise ConfigError(
+                f"operator '{operator.name}': times are compared in nanoseconds, which reach from {_FIRST} to {_LAST}, "
+                f"and '{label.name}' looks {label.horizon} after {days[0]} to {days[-1]}: declare all its times in "
+                "microseconds"
+            )
+
+
+def _check_data_until(project: Project) -> None:
+    for view in project.runtime.data_until:
+        if view and view not in project.views:
+            position = position_of_setting(project.documents["runtime"], ("data_until",))
+            raise ConfigError(f"{position}: no feature view '{view}': {did_you_mean(view, project.views)}")

@@ -77,7 +77,7 @@ def _columns_used(resolved: Resolved) -> Iterator[Maker]:
         for view, names in views.items():
             yield from ((name, _field(project, view, name)) for name in names)
     results = dict(declared_results(project))
-    for name in (*resolved.aggregations, *resolved.udfs):
+    for name in (*resolved.aggregations, *resolved.labels, *resolved.udfs):
         yield name, results[name][1]
     for index, column in enumerate(project.service.columns):
         yield column.name, project.where("service", ("columns", index))

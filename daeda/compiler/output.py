@@ -46,6 +46,7 @@ def _output_column(resolved: Resolved, column: ContractColumn) -> ProjectColumn:
     has_source = (
         (column.name in resolved.spine_columns and column.kind in ("key", "timestamp", "spine"))
         or (column.name in resolved.aggregations and column.kind == "rolling")
+        or (column.name in resolved.labels and column.kind == "label")
         or (column.name in resolved.udfs and column.kind == "udf")
         or ((column.name in resolved.uses or column.name in looked_up) and column.kind in ("static", "point_in_time"))
     )

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from daeda.catalog import project as catalog
+from daeda.compiler.labels import leaks
 from daeda.compiler.resolve import check_output_columns
 from daeda.compiler.resolved import Resolved
 from daeda.compiler.sampling import BEFORE_A_SESSION
@@ -23,6 +24,7 @@ from daeda.errors import ConfigError, InputError, did_you_mean
 from daeda.operators.dag import Dag, Operator, PipelineModel
 from daeda.operators.operator import Executor
 from daeda.operators.relational import Filter, Project, Scan, Sink
+from daeda.operators.temporal import Label, LabelAggregate
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
 from daeda.process.printable import harmless, is_harmless
 from daeda.settings.document import Document, Mistakes, P, load_document, parse_model
@@ -167,6 +169,12 @@ def _check_enrichments(edited: _Edited) -> None:
             edited.refuse(operator, "stands behind the enrichment, and only the Sink can: move it before it")
 
 
+def _check_labels(edited: _Edited) -> None:
+    """Nothing but a derived column reads a label."""
+    for operator, what in leaks(edited.dag.operators):
+        edited.refuse(operator, what)
+
+
 def _check_lookback(edited: _Edited) -> None:
     """What looks back in time reads a history that reaches as far."""
     dag = edited.dag
@@ -174,8 +182,23 @@ def _check_lookback(edited: _Edited) -> None:
     for operator in dag.operators:
         if not isinstance(operator, ProbingOperator):
             continue
-        left = _reach(_source(makers, operator.inputs[0]))
-        scan = _source(makers, operator.inputs[1])
+        before, scan = _source(makers, operator.inputs[0]), _source(makers, operator.inputs[1])
+        if isinstance(operator, LabelAggregate):
+            for label in operator.aggregates:
+                if not _reaches_ahead(scan, label):
+                    edited.refuse(
+                        operator,
+                        f"'{label.name}' looks {label.reach} ahead, and '{scan.name}' does not read so far: say reads: "
+                        "lookahead, with a gap and a lookahead that reach",
+                    )
+            continue
+        if _ahead(before) > _ahead(scan):
+            edited.refuse(
+                operator,
+                f"looks back from a history that reaches {before.lookahead} after the day: make the lookahead of "
+                f"'{scan.name}' as long",
+            )
+        left = _reach(before)
         for span in spans_of(operator):
             needed = inf if span.nanoseconds is None else left + span.nanoseconds
             if needed > _reach(scan):
@@ -187,6 +210,17 @@ def _check_lookback(edited: _Edited) -> None:
                 break
 
 
+def _ahead(scan: Scan) -> float:
+    """Nanoseconds after the day that a Scan reads."""
+    return 0 if scan.lookahead is None else scan.lookahead.nanoseconds or 0
+
+
+def _reaches_ahead(scan: Scan, label: Label) -> bool:
+    """Whether a Scan reads the whole window of a label."""
+    begins = scan.gap is None or (scan.gap.nanoseconds or 0) <= (label.gap.nanoseconds or 0)
+    return begins and scan.reads != "day" and _ahead(scan) >= (label.reach.nanoseconds or 0)
+
+
 def _source(makers: dict[str, Operator], relation: str) -> Scan:
     """The Scan whose rows a relation has."""
     operator = makers[relation]
@@ -195,7 +229,7 @@ def _source(makers: dict[str, Operator], relation: str) -> Scan:
 
 def _reach(scan: Scan) -> float:
     """Nanoseconds before the day that a Scan reads."""
-    if scan.reads == "day":
+    if scan.reads in ("day", "lookahead"):
         return 0
     return inf if scan.lookback is None or scan.lookback.nanoseconds is None else scan.lookback.nanoseconds
 
@@ -279,6 +313,7 @@ _CHECKS = (
     _check_engines,
     _check_enrichments,
     _check_lookback,
+    _check_labels,
     _check_expressions,
     _check_sample,
     _check_contract,

@@ -9,7 +9,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from daeda.catalog.service import ContractColumn
-from daeda.compiler.aggregates import known_aggregates, resolve_rolling, take_aggregate
+from daeda.compiler.aggregates import (
+    known_aggregates,
+    known_labels,
+    resolve_label,
+    resolve_rolling,
+    take_aggregate,
+    take_label,
+)
+from daeda.compiler.labels import IS_LABEL, is_label
 from daeda.compiler.lookups import is_latest, known_features, resolve_feature, take_feature
 from daeda.compiler.makers import several_makers
 from daeda.compiler.resolved import Resolved, expect_type
@@ -84,6 +92,8 @@ def resolve_columns(resolved: Resolved) -> None:
                 resolve_feature(resolved, column, where)
             case "rolling":
                 resolve_rolling(resolved, column, where)
+            case "label":
+                resolve_label(resolved, column, where)
             case "udf":
                 resolve_udf(resolved, column, where)
             case "embedding":
@@ -123,7 +133,12 @@ def resolve_derived(resolved: Resolved) -> None:
                 )
             elif name in {field.name for field in resolved.spine.fields}:
                 resolved.spine_columns.add(name)
-            elif not (take_feature(resolved, name) or take_aggregate(resolved, name) or take_udf(resolved, name)):
+            elif not (
+                take_feature(resolved, name)
+                or take_aggregate(resolved, name)
+                or take_udf(resolved, name)
+                or take_label(resolved, name)
+            ):
                 known = [*(one for one in contract if one != column.name), *known_columns(resolved)]
                 resolved.mistakes.add(
                     where,
@@ -223,13 +238,16 @@ def _resolve_embedding(resolved: Resolved, column: ContractColumn, where: str) -
             f"{did_you_mean(spec.column, contract)}",
         )
         return
+    if is_label(resolved, contract[spec.column]):
+        resolved.mistakes.add(position, f"'{spec.name}' reads the column '{spec.column}', {IS_LABEL}")
+        return
     resolved.enrichments[column.name] = (spec, stores[spec.store])
 
 
 def known_columns(resolved: Resolved) -> list[str]:
     """What expressions and functions can read, whether the contract has it or not."""
     known = [*(field.name for field in resolved.spine.fields), *known_features(resolved), *known_aggregates(resolved)]
-    return [*known, *(spec.name for spec in resolved.project.aggregations.udf_specs)]
+    return [*known, *known_labels(resolved), *(spec.name for spec in resolved.project.aggregations.udf_specs)]
 
 
 def resolve_udf(resolved: Resolved, column: ContractColumn, where: str) -> None:
@@ -267,6 +285,10 @@ def _take_argument(resolved: Resolved, name: str, path: tuple[str, ...], where: 
     reads = f"the function of '{path[-1]}' reads '{name}'"
     if name in contract and contract[name].kind == "derived":
         resolved.mistakes.add(where, f"{reads}, a derived column, and those come last: derive it in the function")
+    elif (name in contract and contract[name].kind == "label") or (
+        name in known_labels(resolved) and several_makers(resolved, name) is None
+    ):
+        resolved.mistakes.add(where, f"{reads}, {IS_LABEL}")
     elif name in contract and contract[name].kind == "embedding":
         resolved.mistakes.add(where, f"{reads}, a vector, which only the enrichment fills: read the ids")
     elif name not in contract and (makers := several_makers(resolved, name)) is not None:

@@ -10,8 +10,8 @@ from daeda.catalog.service import ContractColumn
 from daeda.catalog.view import FeatureView
 from daeda.compiler.uses import Use
 from daeda.dtypes import DType
-from daeda.operators.temporal import Aggregate
-from daeda.settings.aggregations import AggregationSpec, EmbeddingStore, EnrichmentSpec, UdfSpec
+from daeda.operators.temporal import Aggregate, Label
+from daeda.settings.aggregations import AggregationSpec, EmbeddingStore, EnrichmentSpec, LabelSpec, UdfSpec
 from daeda.settings.document import Mistakes
 
 
@@ -33,6 +33,7 @@ class Resolved:
     uses: dict[str, Use] = field(default_factory=dict)
     key_views: dict[str, set[str]] = field(default_factory=dict)
     aggregations: dict[str, tuple[AggregationSpec, Aggregate]] = field(default_factory=dict)
+    labels: dict[str, tuple[LabelSpec, Label]] = field(default_factory=dict)
     udfs: dict[str, UdfSpec] = field(default_factory=dict)
     enrichments: dict[str, tuple[EnrichmentSpec, EmbeddingStore]] = field(default_factory=dict)
     literals: dict[str, Any] = field(default_factory=dict)

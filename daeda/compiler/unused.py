@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from daeda.catalog.project import Project
 from daeda.errors import shortened
 from daeda.operators.dag import Dag
-from daeda.operators.temporal import RollingAggregate
+from daeda.operators.temporal import WindowOperator
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.settings.document import Position
 
@@ -15,6 +15,7 @@ from daeda.settings.document import Position
 _Entry = tuple[str, str, Position]
 _SECTIONS = {
     "aggregation_specs": "the aggregation",
+    "label_specs": "the label",
     "udf_specs": "the udf",
     "enrichment_specs": "the enrichment",
     "embedding_stores": "the embedding store",
@@ -40,7 +41,7 @@ def _version(project: Project) -> Iterator[str]:
 
 
 def _unused(project: Project, dag: Dag) -> Iterator[str]:
-    rolling = [operator for operator in dag.operators if isinstance(operator, RollingAggregate)]
+    rolling = [operator for operator in dag.operators if isinstance(operator, WindowOperator)]
     results = {aggregate.name for operator in rolling for aggregate in operator.aggregates}
     results |= {operator.result for operator in dag.operators if isinstance(operator, ArrowUdfTransform)}
     results |= {operator.column for operator in dag.enrichments}

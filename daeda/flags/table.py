@@ -82,6 +82,9 @@ OUTPUT_ROOT = Flag("--output-root", "directory", "where the days are published",
 OUTPUT = _group("output", OUTPUT_ROOT)
 _RUN = (
     Flag("--target-date", "text", "build this day of the range alone", metavar="YYYY-MM-DD"),
+    Flag("--data-until", "text",
+         "instant in UTC before which the data of labels is complete, or VIEW=INSTANT,…", "data_until",
+         metavar="INSTANT"),
     Flag("--on-stale", "choice",
          "what to do with a day whose inputs or configuration changed, or that is not as it was published",
          choices=("rebuild", "keep", "fail"), default="rebuild"),

@@ -12,12 +12,21 @@ from daeda.errors import ConfigError, did_you_mean
 from daeda.operators.operator import Executor, Target
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Filter, Join, Project, Scan, Sink
-from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
+from daeda.operators.temporal import LabelAggregate, PointInTimeJoin, RollingAggregate, WindowOperator
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
 from daeda.settings.kinds import Name, Strict, repeated
 
 Operator = (
-    Scan | Filter | Project | Join | PointInTimeJoin | RollingAggregate | ArrowUdfTransform | RayUdfTransform | Sink
+    Scan
+    | Filter
+    | Project
+    | Join
+    | PointInTimeJoin
+    | RollingAggregate
+    | LabelAggregate
+    | ArrowUdfTransform
+    | RayUdfTransform
+    | Sink
 )
 
 
@@ -80,7 +89,7 @@ class Dag:
     @property
     def rolling_engines(self) -> frozenset[str]:
         """The engines that compute the rolling aggregates."""
-        return frozenset(operator.compute for operator in self.operators if isinstance(operator, RollingAggregate))
+        return frozenset(operator.compute for operator in self.operators if isinstance(operator, WindowOperator))
 
     @property
     def spine(self) -> Scan:

@@ -11,7 +11,7 @@ from daeda.errors import ConfigError, did_you_mean
 from daeda.operators.circles import first_circle
 from daeda.operators.operator import Instant, OperatorModel, Target, nullable, same_keys
 from daeda.operators.relation import Column, Relation
-from daeda.settings.kinds import Name, ReadType, Span, Strict, Type, Zone
+from daeda.settings.kinds import Delay, Name, ReadType, Span, Strict, Type, Zone
 from daeda.settings.sampling import Sample, check_sampled_by
 
 _BEAM_SQL = frozenset({Target("beam", "sql")})
@@ -36,7 +36,9 @@ class ScanColumn(Strict):
 
 
 class Scan(OperatorModel):
-    """Read a view's files: all of them (`static`), those of the day, or those from `lookback` before it.
+    """Read a view's files: all of them (`static`), those of the day, those from `lookback` before it, or after it.
+
+    What labels look ahead at ends `lookahead` after the day; with `reads: lookahead` it begins `gap` behind its start.
 
     `order_by` puts the rows in a total order; only a spine has one, and what is derived from it keeps it.
     """
@@ -46,11 +48,19 @@ class Scan(OperatorModel):
     op_kind: Literal["scan"] = "scan"
     view: Name = Field(description="View that is read.")
     path: str = Field(description="Path of the view, relative to data_root.")
-    reads: Literal["static", "day", "lookback"] = Field(
-        description="All rows, those of the day, or those from lookback before it to its end."
+    reads: Literal["static", "day", "lookback", "lookahead"] = Field(
+        description="All rows, those of the day, those from lookback before it to its end, or those after gap."
     )
     lookback: Span | None = Field(
         default=None, description="How far before the day it reads; at least as far as its readers look back."
+    )
+    gap: Delay | None = Field(
+        default=None, exclude_if=_is_none, description="How far after the begin of the day reads: lookahead begins."
+    )
+    lookahead: Span | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="How far after the end of the day it reads: for labels, and the attributes of their histories.",
     )
     time: Instant | None = Field(default=None, description="Timestamp of a row; a static Scan has none.")
     created: Instant | None = Field(default=None, description="When a row became known.")
@@ -75,6 +85,10 @@ class Scan(OperatorModel):
             raise ValueError("a Scan reads files and has no inputs")
         if (self.lookback is not None) != (self.reads == "lookback"):
             raise ValueError("'lookback' and reads: lookback belong together")
+        if (self.gap is not None) != (self.reads == "lookahead") or (self.reads == "lookahead" and not self.lookahead):
+            raise ValueError("'gap', 'lookahead' and reads: lookahead belong together")
+        if self.lookahead is not None and (self.lookahead.nanoseconds is None or self.reads in ("static", "day")):
+            raise ValueError("'lookahead' has an end, and belongs to reads: lookahead and reads: lookback")
         if self.time is None and self.reads != "static":
             raise ValueError(f"reads: {self.reads} chooses rows by time, and needs a 'time'")
         return self

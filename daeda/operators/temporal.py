@@ -1,4 +1,4 @@
-"""PointInTimeJoin and RollingAggregate: the operators that look back in time, and never forward."""
+"""PointInTimeJoin and RollingAggregate look back in time, and never forward; LabelAggregate alone looks forward."""
 
 from __future__ import annotations
 
@@ -6,9 +6,19 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from daeda.aggregates import KINDS, AggregateKind, check_parameters, check_sequence, item_of_sequence, output_type
+from daeda.aggregates import (
+    KINDS,
+    AggregateKind,
+    LabelKind,
+    check_label_kind,
+    check_parameters,
+    check_sequence,
+    item_of_sequence,
+    output_type,
+    told_of,
+)
 from daeda.dtypes import DType
-from daeda.durations import Duration, reach_of
+from daeda.durations import NO_DELAY, Duration, reach_of, together
 from daeda.errors import ConfigError
 from daeda.operators.operator import Instant, OperatorModel, Target, is_none, nullable, same_keys
 from daeda.operators.relation import Column, Relation
@@ -186,3 +196,92 @@ class RollingAggregate(OperatorModel):
         for name in self.tie_order:
             history.column(name)
         return left.with_columns(aggregate.output(history) for aggregate in self.aggregates)
+
+
+class Label(Strict):
+    """One output column of a LabelAggregate over the window `(t + gap, t + gap + window]`."""
+
+    name: Name = Field(description="Name of the output column.")
+    kind: LabelKind = Field(description="What is computed.")
+    column: Name | None = Field(
+        default=None, description="Column of the history; only any, count and until_first can do without."
+    )
+    gap: Delay = Field(default=NO_DELAY, description="How far after the row the window begins.")
+    window: Span = Field(description="How long the window is.")
+    matures_after: Delay = Field(
+        default=NO_DELAY, description="How long after its window a row may still become known."
+    )
+    max_length: int | None = Field(default=None, ge=1, description="Most items of a list, the nearest to the row.")
+    order: Literal["oldest_first", "newest_first"] = Field(
+        default="oldest_first", description="Order of the finished list; the oldest is the nearest to the row."
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.window.nanoseconds is None:
+            raise ValueError("a label has no unbounded window: it would never be known; write a duration like 28d")
+        check_label_kind(self.kind)
+        check_parameters(self.kind, self.column, self.max_length)
+        return self
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Columns of the history that are aggregated."""
+        return () if self.column is None else (self.column,)
+
+    @property
+    def reach(self) -> Duration:
+        """From the row to the end of the window."""
+        return together(self.gap, self.window)
+
+    @property
+    def horizon(self) -> Duration:
+        """From the row to the moment at which the label is known."""
+        return together(self.gap, self.window, self.matures_after)
+
+    def output(self, history: Relation) -> Column:
+        """The column that it makes; raises ConfigError when the history's column has no such aggregate."""
+        source = None if self.column is None else history.column(self.column).dtype
+        return Column(self.name, output_type(self.kind, source, self.name), told_of(self.kind).empty == "NULL")
+
+
+class LabelAggregate(OperatorModel):
+    """Aggregates of what comes after the row, one column each, all over one scan and one sort of the history.
+
+    A window `(t + gap, t + gap + W]` is one of `history_time`; with `created`, a row of it counts only if it was known
+    at or before `t + gap + W + matures_after`. Nothing but a derived column may read what it makes.
+    """
+
+    targets: ClassVar[frozenset[Target]] = frozenset({Target("beam", "sql_arrow_udf")})
+
+    op_kind: Literal["label_aggregate"] = "label_aggregate"
+    keys: tuple[Name, ...] = Field(description="Columns that name the entity on both sides.")
+    left_time: Instant = Field(description="Time of the left row.")
+    history_time: Instant = Field(description="Time of a row of the history, after the left one.")
+    created: Instant | None = Field(default=None, description="When a row of the history became known.")
+    tie_order: tuple[Name, ...] = Field(
+        default=(), description="Columns that order rows of one time; of those the least is the nearest to the row."
+    )
+    aggregates: tuple[Label, ...] = Field(min_length=1, description="The output columns.")
+    compute: Literal["duckdb", "polars"] = Field(default="duckdb", description="Engine that computes the windows.")
+
+    @property
+    def available(self) -> Available | None:
+        """When a serving system has a row is nothing to a label."""
+        return None
+
+    def derive(self, inputs: tuple[Relation, ...]) -> Relation:
+        """The left columns, then a column per label."""
+        self.expect_inputs(inputs, 2)
+        left, history = inputs
+        same_keys(left, history, self.keys)
+        self.left_time.check(left)
+        self.history_time.check(history)
+        if self.created is not None:
+            self.created.check(history)
+        for name in self.tie_order:
+            history.column(name)
+        return left.with_columns(label.output(history) for label in self.aggregates)
+
+
+WindowOperator = RollingAggregate | LabelAggregate

@@ -16,6 +16,7 @@ from daeda.dataset.stores import FindStores
 from daeda.errors import DayError, InputError, UsageError, counted, shortened
 from daeda.operators.dag import Dag
 from daeda.planning.configuration import function_codes
+from daeda.planning.maturity import Maturity, Waiting
 from daeda.planning.sources import Sources
 from daeda.sources.files import SourceFiles, parse_day
 from daeda.sources.identity import Identities
@@ -36,11 +37,12 @@ class Action(Enum):
     REBUILD = "rebuild"
     KEEP = "keep"
     BLOCKED = "blocked"
+    WAIT = "wait"
 
 
 @dataclass(frozen=True)
 class DayPlan:
-    """One day of one dataset; `reasons` say why it is rebuilt, kept or blocked.
+    """One day of one dataset; `reasons` say why it is rebuilt, kept, blocked, or for what it waits.
 
     `parts` are those that are published now, None where the day is not. `damage` says how what is there differs from
     what was published, `obstacles` what is in the way and not daeda's to delete. `stamps` are those of parts that were
@@ -90,7 +92,14 @@ def plan_skeleton(
     published = look_at_days(Layout(project.service_dir, project.scratch_dir), "skeleton", chosen, verify=verify)
     identities = _Snapshot()
     code = (operator_digests(dag.operators), function_codes(project, dag))
-    return tuple(_skeleton_day(project, published.get(day), code, sources, identities, day, on_stale) for day in chosen)
+    maturity = Maturity(dag, sources, project.runtime.data_until)
+
+    def plan_of(day: dt.date) -> DayPlan:
+        if waiting := maturity.waiting(day):
+            return _waiting(published.get(day), day, waiting)
+        return _skeleton_day(project, published.get(day), code, sources, identities, day, on_stale)
+
+    return tuple(plan_of(day) for day in chosen)
 
 
 @before_the_first_day()
@@ -135,6 +144,37 @@ def refuse_stale(plans: Iterable[DayPlan]) -> None:
             f"stale: {shortened([f'{plan.day} ({plan.dataset})' for plan in stale])}; the first because "
             f"{shortened(stale[0].reasons)}; build what is stale anew with --on-stale rebuild"
         )
+
+
+def _waiting(published: Published | None, day: dt.date, waiting: tuple[Waiting, ...]) -> DayPlan:
+    """A day whose labels are not known yet: it is left out, and what is published of it stays as it is."""
+    reasons = tuple(f"waiting: {label}" for label in waiting)
+    parts = published.manifest.parts if published is not None and published.manifest is not None else None
+    return DayPlan(day, "skeleton", Action.WAIT, reasons, parts=parts)
+
+
+def refuse_waiting(plans: Iterable[DayPlan]) -> None:
+    """Raise InputError where every chosen day waits for its labels and none of them is published."""
+    chosen = tuple(plans)
+    if not chosen or any(plan.action is not Action.WAIT for plan in chosen):
+        return
+    if len(chosen) == 1 or all(plan.parts is None for plan in chosen):
+        first = chosen[0]
+        raise InputError(
+            f"{counted(len(chosen), 'day')} cannot be built yet, the first to mature is {first.day}: "
+            f"{first.reasons[-1]}: choose earlier days, add later data, or say data_until in runtime.yaml where a view "
+            "is quiet"
+        )
+
+
+def told_waiting(plans: Iterable[DayPlan]) -> str | None:
+    """The sentence about days that are left out until their labels are known; None where there is none."""
+    waiting = [plan for plan in plans if plan.action is Action.WAIT]
+    if not waiting:
+        return None
+    days = str(waiting[0].day) if len(waiting) == 1 else f"{waiting[0].day} to {waiting[-1].day}"
+    first = waiting[0].reasons[-1].removeprefix("waiting: ")
+    return f"{counted(len(waiting), 'day')} left out, waiting for labels ({days}): {first}"
 
 
 class _Snapshot:
@@ -211,6 +251,8 @@ def _enriched_day(
     day = skeleton.day
     if skeleton.action is Action.BLOCKED:
         return DayPlan(day, "enriched", Action.BLOCKED, ("its skeleton day is blocked",))
+    if skeleton.action is Action.WAIT:
+        return DayPlan(day, "enriched", Action.WAIT, skeleton.reasons)
     if published is not None and published.obstacles:
         return _obstructed(published, day, "enriched")
     if published is None or published.manifest is None:

@@ -16,7 +16,7 @@ from daeda.dataset.layout import Dataset, Layout
 from daeda.dataset.profile import Usage, added_up, profile_path, read_profile
 from daeda.dataset.publish.staging import repair
 from daeda.errors import counted
-from daeda.planning.days import DayPlan
+from daeda.planning.days import Action, DayPlan, told_waiting
 from daeda.process.console import HarmlessConsole
 from daeda.process.messages import answer_location, say
 
@@ -46,6 +46,8 @@ class DueDays:
     def build(self, build: Callable[[tuple[dt.date, ...]], None], *, profile: bool) -> None:
         """Build the days, or say that all of them exist; what they took is shown with `profile`."""
         days = self.days
+        if waiting := told_waiting(self.plans):
+            say(f"{self._dataset}: {waiting}")
         if days:
             build(days)
             if profile:
@@ -53,7 +55,8 @@ class DueDays:
         else:
             # A run that was killed after its last day may have left files in staging.
             repair(self._layout)
-            say(f"{self._dataset}: all {len(self.plans)} days are there already")
+            whole = sum(plan.action is not Action.WAIT for plan in self.plans)
+            say(f"{self._dataset}: all {whole} days are there already")
 
     def answer(self) -> None:
         """Print where the dataset is: the result of the command."""

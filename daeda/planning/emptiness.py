@@ -81,7 +81,7 @@ def _empty_range(project: Project, sources: Sources, plans: Sequence[DayPlan]) -
 
     It is the range of the project that is judged: a single day of it may be empty, also when it is chosen alone.
     """
-    if all(plan.action in (Action.SKIP, Action.KEEP) for plan in plans):
+    if all(plan.action in (Action.SKIP, Action.KEEP, Action.WAIT) for plan in plans):
         return None
     spines = (scan for scan in sources.scans if scan.reads == "day")
     sentences = (_empty_spine(project, scan, sources.files[scan.name]) for scan in spines)

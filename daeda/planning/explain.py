@@ -8,7 +8,7 @@ from typing import assert_never
 from daeda.durations import UNBOUNDED
 from daeda.operators.dag import Dag, Operator
 from daeda.operators.relational import Filter, Join, Project, Scan, Sink
-from daeda.operators.temporal import Aggregate, PointInTimeJoin, RollingAggregate
+from daeda.operators.temporal import Aggregate, Label, LabelAggregate, PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
 from daeda.process.printable import harmless
 from daeda.settings.sampling import Sample
@@ -59,6 +59,8 @@ def _details(operator: Operator) -> list[str]:
             before = f"before {operator.left_time.column}{known}"
             per = f"per {', '.join(operator.keys)}, {before}, on {operator.compute}{ties}"
             return [per, *(_aggregate(aggregate) for aggregate in operator.aggregates)]
+        case LabelAggregate():
+            return _labels(operator)
         case ArrowUdfTransform():
             call = f"{operator.function}({', '.join(operator.columns)})"
             filled = [f"{name}, {default!r} where NULL" for name, default in operator.defaults.items()]
@@ -101,7 +103,14 @@ def availability(dag: Dag) -> list[str]:
 def _scan(operator: Scan) -> list[str]:
     bounded = f"rows from {operator.lookback} before the day to its end"
     back = "all rows before the end of the day" if operator.lookback == UNBOUNDED else bounded
-    when = {"static": "all rows", "day": "rows of the day", "lookback": back}[operator.reads]
+    ahead = (
+        "" if operator.lookahead is None else f"rows from {operator.gap} after its begin to {operator.lookahead} after"
+    )
+    if operator.lookahead is not None:
+        back = back.replace("the end of the day", f"{operator.lookahead} after the end of the day")
+    when = {
+        "static": "all rows", "day": "rows of the day", "lookback": back, "lookahead": f"{ahead} the end of the day",
+    }[operator.reads]  # fmt: skip
     lines = [f"{when} of view {operator.view}: {', '.join(column.name for column in operator.columns)}"]
     if operator.order_by:
         lines.append(f"in the order of {', '.join(operator.order_by)}")
@@ -160,6 +169,23 @@ def _point_in_time(operator: PointInTimeJoin) -> list[str]:
     ]
 
 
+def _labels(operator: LabelAggregate) -> list[str]:
+    ties = f"; ties by {', '.join(operator.tie_order)}, lesser first" if operator.tie_order else ""
+    per = f"per {', '.join(operator.keys)}, after {operator.left_time.column} (labels), on {operator.compute}{ties}"
+    return [per, *(_label(label, operator) for label in operator.aggregates)]
+
+
+def _label(label: Label, operator: LabelAggregate) -> str:
+    of = f"({label.column})" if label.column else ""
+    length = f", at most {label.max_length}, {label.order.replace('_', ' ')}" if label.max_length else ""
+    gap = f" from {label.gap} on" if label.gap.nanoseconds else ""
+    known = "" if operator.created is None else f", known by {operator.created.column} up to {label.horizon} after it"
+    late = (
+        f", mature {label.matures_after} later" if operator.created is None and label.matures_after.nanoseconds else ""
+    )
+    return f"{label.name} = {label.kind}{of} over the next {label.window}{gap}{length}{known}{late}"
+
+
 def _aggregate(aggregate: Aggregate) -> str:
     held = [*aggregate.reads, *([f"age as {aggregate.age}"] if aggregate.age else [])]
     of = f"({', '.join(held)})" if held else ""
@@ -201,8 +227,10 @@ def mermaid(dag: Dag) -> str:
 
 
 def sees_the_future(operator: Operator) -> bool:
-    """Whether rows later than the one at work reach it: a `latest` join, and a session judged by its whole day."""
-    return (isinstance(operator, Join) and operator.latest) or (isinstance(operator, Filter) and bool(operator.session))
+    """Whether rows later than the one at work reach it: a `latest` join, a session judged by its whole day, labels."""
+    latest = isinstance(operator, Join) and operator.latest
+    session = isinstance(operator, Filter) and bool(operator.session)
+    return latest or session or isinstance(operator, LabelAggregate)
 
 
 def _id(operator: Operator) -> str:
@@ -220,7 +248,9 @@ def _described(operator: Operator) -> list[str]:
     match operator:
         case Scan():
             back = "all before" if operator.lookback == UNBOUNDED else f"{operator.lookback} back"
-            reads = {"static": "all rows", "day": "the day", "lookback": back}
+            ahead = "" if operator.lookahead is None else f"{operator.lookahead} ahead"
+            back = f"{back}, {ahead}" if ahead else back
+            reads = {"static": "all rows", "day": "the day", "lookback": back, "lookahead": ahead}
             return [f"view {operator.view}: {reads[operator.reads]}"]
         case Filter():
             return _filter_box(operator)
@@ -233,6 +263,9 @@ def _described(operator: Operator) -> list[str]:
         case RollingAggregate():
             names = (aggregate.name for aggregate in operator.aggregates)
             return [f"rolling, per {', '.join(operator.keys)}", *_added(names)]
+        case LabelAggregate():
+            names = (label.name for label in operator.aggregates)
+            return [f"labels, per {', '.join(operator.keys)}", *_added(names)]
         case Project():
             computed = (column.name for column in operator.columns if column.expression is not None)
             return [f"{len(operator.columns)} columns", *_added(computed)]

@@ -19,7 +19,7 @@ from sqlglot import exp, parse_one
 from daeda.dataset.layout import part_name
 from daeda.operators.dag import Dag
 from daeda.operators.relational import Filter, Join, Project, Scan, Sink
-from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
+from daeda.operators.temporal import PointInTimeJoin, WindowOperator
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
 from daeda.process.printable import harmless, is_harmless, split_harmful
 from daeda.sql import statements
@@ -105,7 +105,7 @@ class _Writing:
     def duplicate_key(self, operator: Join, right: Deferred) -> str:
         return "the right side has duplicate keys"
 
-    def roll(self, operator: RollingAggregate, left: Materialised, right: Deferred) -> ColumnTable:
+    def roll(self, operator: WindowOperator, left: Materialised, right: Deferred) -> ColumnTable:
         moments = statements.probe_table_key(operator, left)
         name = self.moments.get(moments)
         if name is None:

@@ -40,6 +40,9 @@ def require_enriched(project: Project, dag: Dag, plans: Sequence[DayPlan], store
     skeletons = look_at_days(_layout(project), "skeleton", days)
     reasons: list[str | None] = []
     for plan in plans:
+        if plan.action is Action.WAIT:
+            reasons.append(None)
+            continue
         below = skeletons.get(plan.day)
         if below is None or below.manifest is None:
             reasons.append("its skeleton day is not there")
@@ -50,8 +53,8 @@ def require_enriched(project: Project, dag: Dag, plans: Sequence[DayPlan], store
 
 
 def _reason(plan: DayPlan, there: Published | None, wanted: Fingerprint) -> str | None:
-    """Why a day is not what was planned, None where it is. One that is kept or blocked is whatever it was."""
-    if plan.action in (Action.KEEP, Action.BLOCKED):
+    """Why a day is not what was planned, None where it is. One that is kept, blocked or waits is whatever it was."""
+    if plan.action in (Action.KEEP, Action.BLOCKED, Action.WAIT):
         return None
     if there is None or there.manifest is None:
         return "it was not published"

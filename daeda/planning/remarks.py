@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow.compute as pc
 
-from daeda.aggregates import KINDS
+from daeda.aggregates import told_of
 from daeda.catalog.project import Project
 from daeda.catalog.service import ContractColumn
 from daeda.dataset.layout import Dataset, Layout
@@ -22,7 +22,7 @@ from daeda.dataset.published import look_at_days
 from daeda.errors import DaedaError, counted, cut, first_line, shortened
 from daeda.operators.dag import Dag
 from daeda.operators.relational import Filter, Scan
-from daeda.operators.temporal import RollingAggregate
+from daeda.operators.temporal import WindowOperator
 from daeda.planning.days import DayPlan
 from daeda.planning.sources import Sources
 from daeda.sources.columns import leaf_of
@@ -35,6 +35,7 @@ _ADVICE = {
     "static": "no row of its view has the key of any row",
     "point_in_time": "no row of its view has the key of any row and lies within ttl before it",
     "rolling": "no row of its history lies in the window of any row",
+    "label": "no row of its history lies in the window after any row",
     "embedding": "the store has none of the ids",
 }
 # Days that are counted; the first of them say what there is to know.
@@ -72,8 +73,8 @@ def remarks(
 
 
 def _empty_columns(project: Project, dag: Dag, dataset: Dataset, seen: Sequence[_DaySeen], rows: int) -> Iterator[str]:
-    rolling = [operator for operator in dag.operators if isinstance(operator, RollingAggregate)]
-    empty = {aggregate.name: KINDS[aggregate.kind].empty for operator in rolling for aggregate in operator.aggregates}
+    rolling = [operator for operator in dag.operators if isinstance(operator, WindowOperator)]
+    empty = {aggregate.name: told_of(aggregate.kind).empty for operator in rolling for aggregate in operator.aggregates}
     for index, column in enumerate(project.service.columns):
         if column.kind not in _ADVICE or (column.kind == "embedding" and dataset == "skeleton"):
             continue
@@ -109,12 +110,17 @@ def _only_value(column: ContractColumn, empty: str | None, seen: Sequence[_DaySe
         return None
     if all(fact.nulls == seen_day.manifest.rows for fact, seen_day in zip(known, filled, strict=True)):
         return "NULL"
-    if column.kind == "rolling" and empty in ("0", "false") and column.default is None and _always(known, empty):
+    if (
+        column.kind in ("rolling", "label")
+        and empty in ("0", "false")
+        and column.default is None
+        and _always(known, empty)
+    ):
         return empty
     if column.default is not None and _always(known, str(column.default)):
         return f"its default {column.default!r}"
     parts = (path for seen_day in filled for path in seen_day.parts)
-    is_list = column.kind == "rolling" and column.dtype.item is not None
+    is_list = column.kind in ("rolling", "label") and column.dtype.item is not None
     if is_list and all(_has_no_item(column.name, path) for path in parts):
         return "an empty list"
     return None

@@ -8,8 +8,16 @@ from typing import Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from daeda.aggregates import LIST_KINDS, AggregateKind, SequenceLayout, check_parameters, check_sequence
-from daeda.durations import Duration
+from daeda.aggregates import (
+    LIST_KINDS,
+    AggregateKind,
+    LabelKind,
+    SequenceLayout,
+    check_label_kind,
+    check_parameters,
+    check_sequence,
+)
+from daeda.durations import NO_DELAY, Duration
 from daeda.settings.availability import Available
 from daeda.settings.kinds import (
     Count,
@@ -153,6 +161,72 @@ class AggregationSpec(Strict):
         return self.columns or (() if self.column is None else (self.column,))
 
 
+class LabelSpec(Strict):
+    """One label: an aggregate over the rows in `(t + gap, t + gap + window]`, for one window or for several.
+
+    In a history with a `created_field` a row counts if it is known by the end of the window and `matures_after`.
+    """
+
+    name: Name = Field(description="Name of the column, and its beginning where there are several windows.")
+    description: str = Field(default="", description="What it means, for readers.")
+    entity: Names = Field(description="Whose history it is: entity user means the key user_id.")
+    history: History = Field(description="Rows to aggregate.")
+    column: Name | None = Field(
+        default=None, description="Column to aggregate; only any, count and until_first can do without."
+    )
+    kind: LabelKind = Field(
+        description="What is computed: each kind of aggregation_specs but since_last, or until_first."
+    )
+    where: str | None = Field(default=None, description="Condition on the rows of the history, as SQL.")
+    gap: Delay = Field(default=NO_DELAY, description="How far after the row the window begins.")
+    window: Span | None = Field(
+        default=None, description="How long the window is, like 7d: one column with the name of the spec."
+    )
+    windows: Spans | None = Field(
+        default=None,
+        description="Several windows, or the name of a list of base.yaml: one column each, like name_7d.",
+    )
+    matures_after: Delay | None = Field(
+        default=None,
+        description="How long after its window a row may still become known; a view with a created_field needs it.",
+    )
+    max_length: Count | None = Field(
+        default=None,
+        description="Most items of a list, the nearest to the row; a number or a name of base.yaml.",
+    )
+    order: Literal["oldest_first", "newest_first"] = Field(
+        default="oldest_first", description="Order of the finished list; the oldest is the nearest to the row."
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.window is None and self.windows is None:
+            raise ValueError("a label needs a 'window' (one column) or 'windows' (one column each): how far it looks")
+        if self.window is not None and self.windows is not None:
+            raise ValueError("give either 'window' (one column) or 'windows' (one column each), and not both")
+        if self.windows is not None and len({str(one) for one in self.windows}) != len(self.windows):
+            raise ValueError("'windows' names a duration twice, which would make the same column twice")
+        if any(output.window.nanoseconds is None for output in self.outputs):
+            raise ValueError("a label has no unbounded window: it would never be known; write a duration like 28d")
+        check_label_kind(self.kind)
+        check_parameters(self.kind, self.column, self.max_length)
+        if self.kind not in LIST_KINDS and self.order != "oldest_first":
+            raise ValueError(f"'order' belongs to list kinds and not to '{self.kind}': remove it")
+        return self
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """What each result is."""
+        if self.window is not None:
+            return (Output(self.name, self.window),)
+        return tuple(Output(f"{self.name}_{window}", window) for window in self.windows or ())
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Columns of the history that are aggregated."""
+        return () if self.column is None else (self.column,)
+
+
 class UdfSpec(Strict):
     """One column that a function of your own makes of other columns, row by row."""
 
@@ -203,14 +277,24 @@ class Aggregations(Strict):
     """The whole file."""
 
     aggregation_specs: tuple[AggregationSpec, ...] = Field(default=(), description="Rolling aggregates.")
+    label_specs: tuple[LabelSpec, ...] = Field(default=(), description="Labels: aggregates of the rows after a row.")
     udf_specs: tuple[UdfSpec, ...] = Field(default=(), description="Columns that functions of your own make.")
     enrichment_specs: tuple[EnrichmentSpec, ...] = Field(default=(), description="Embedding columns.")
     embedding_stores: tuple[EmbeddingStore, ...] = Field(default=(), description="Where the vectors are.")
+
+    def window_specs(self) -> Iterator[tuple[str, int, AggregationSpec | LabelSpec]]:
+        """Section, place and spec of whatever aggregates a history."""
+        for index, spec in enumerate(self.aggregation_specs):
+            yield "aggregation_specs", index, spec
+        for index, label in enumerate(self.label_specs):
+            yield "label_specs", index, label
 
     def results(self) -> Iterator[tuple[str, int, str, tuple[str, ...]]]:
         """Section, place, name and columns of each entry that makes columns."""
         for index, spec in enumerate(self.aggregation_specs):
             yield "aggregation_specs", index, spec.name, tuple(output.name for output in spec.outputs)
+        for index, label in enumerate(self.label_specs):
+            yield "label_specs", index, label.name, tuple(output.name for output in label.outputs)
         for index, function in enumerate(self.udf_specs):
             yield "udf_specs", index, function.name, (function.name,)
         for index, enrichment in enumerate(self.enrichment_specs):

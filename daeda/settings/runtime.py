@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from daeda.errors import did_you_mean
+from daeda.errors import cut, did_you_mean
 from daeda.flags.table import flag_at
 from daeda.settings.document import Document, Mistakes, Position, record_validation
-from daeda.settings.kinds import Name, PathText, Size, Strict, Whole, parse_day, repeated
+from daeda.settings.kinds import Name, PathText, Size, Strict, Whole, parse_day, parse_name, repeated
 
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 _PREFIX = "DAEDA_"
@@ -147,6 +147,38 @@ class Timeouts(Strict):
     )
 
 
+_ALL_VIEWS = ""
+
+
+def parse_data_until(value: object) -> dict[str, int]:
+    """Nanoseconds by view, for all views by the empty name; raises ValueError.
+
+    >>> parse_data_until("1970-01-02")
+    {'': 86400000000000}
+    """
+    if isinstance(value, str) and "=" in value:
+        pairs = [part.partition("=") for part in value.split(",")]
+        value = {view.strip(): instant.strip() for view, _, instant in pairs}
+    if isinstance(value, dict):
+        return {parse_name(view) if view else view: _instant(instant) for view, instant in value.items()}
+    return {_ALL_VIEWS: _instant(value)}
+
+
+def _instant(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    try:
+        moment = value if isinstance(value, dt.date) else dt.datetime.fromisoformat(str(value).strip())
+    except ValueError as error:
+        raise ValueError(
+            f"'{cut(value)}' is not an instant: write a day like 2025-03-01 or a time of UTC like 2025-03-01T06:00:00"
+        ) from error
+    if not isinstance(moment, dt.datetime):
+        moment = dt.datetime(moment.year, moment.month, moment.day)
+    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
+    return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1) * 1000
+
+
 class RuntimeSettings(BaseSettings):
     """The whole file. Days are inclusive UTC days; a month stands for its days."""
 
@@ -173,6 +205,11 @@ class RuntimeSettings(BaseSettings):
     )
     feed_end: Annotated[dt.date, BeforeValidator(_last_day)] = Field(
         description="Last day of the range, inclusive, UTC; a month stands for its last day."
+    )
+    data_until: Annotated[dict[str, int], NoDecode, BeforeValidator(parse_data_until)] = Field(
+        default_factory=dict,
+        description="Instant in UTC before which the data of labels is complete, for all views, or a mapping of views "
+        "to instants; a date is its midnight. It takes the place of what files say.",
     )
     feature_refs: tuple[str, ...] = Field(
         default=(), description="Columns that are looked up in other views, as view:feature; each is used."

@@ -5,16 +5,19 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 
+from daeda.durations import NANOSECONDS_OF_DAY
 from daeda.errors import InputError, shortened
 from daeda.operators.relational import Scan
 from daeda.sources.files import SourceFiles
 
 
 def days_needed(scan: Scan, day: dt.date, first: dt.date | None, *, with_slack: bool = True) -> list[dt.date]:
-    """The partitions that a Scan reads for a day: the day, its window before it, and the slack around both.
+    """The partitions that a Scan reads for a day: the day, its window before or behind it, and the slack around both.
 
     What lies before the first partition is not needed: there is nothing to lose.
     """
+    if scan.reads == "lookahead":
+        return _days_ahead(scan, day, first, scan.partition_slack if with_slack else 0)
     back, slack = 0, scan.partition_slack if with_slack else 0
     if scan.reads == "lookback":
         whole = scan.lookback.days if scan.lookback is not None else None
@@ -24,8 +27,25 @@ def days_needed(scan: Scan, day: dt.date, first: dt.date | None, *, with_slack: 
     if first is not None and start < first:
         # A spine without the partition of its own day lacks it; a look-back that begins later sees nothing.
         start = first if scan.reads == "lookback" else min(first, day)
-    count = (day - start).days + 1 + slack
-    return [start + dt.timedelta(days=offset) for offset in range(count)]
+    end = _later(day, slack + (scan.lookahead.days or 0 if scan.lookahead is not None else 0))
+    return _days_between(start, end)
+
+
+def _days_ahead(scan: Scan, day: dt.date, first: dt.date | None, slack: int) -> list[dt.date]:
+    """The days of what lies `gap` behind the begin of the day, up to `lookahead` behind its end."""
+    assert scan.gap is not None
+    assert scan.lookahead is not None
+    start = _later(day, (scan.gap.nanoseconds or 0) // NANOSECONDS_OF_DAY) - dt.timedelta(days=slack)
+    return _days_between(start if first is None else max(start, first), _later(day, (scan.lookahead.days or 0) + slack))
+
+
+def _later(day: dt.date, days: int) -> dt.date:
+    """Days later, or the last day of the calendar."""
+    return day + dt.timedelta(days=min(days, (dt.date.max - day).days))
+
+
+def _days_between(first: dt.date, last: dt.date) -> list[dt.date]:
+    return [first + dt.timedelta(days=offset) for offset in range((last - first).days + 1)]
 
 
 def missing_days(scan: Scan, files: SourceFiles, day: dt.date) -> list[dt.date]:

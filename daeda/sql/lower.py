@@ -12,7 +12,7 @@ from typing import Protocol, assert_never
 from daeda.errors import ConfigError, DayError
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Filter, Join, Project, Scan, Sink
-from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
+from daeda.operators.temporal import LabelAggregate, PointInTimeJoin, RollingAggregate, WindowOperator
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql import scan as scan_sql
 from daeda.sql import statements
@@ -20,7 +20,7 @@ from daeda.sql.handle import ColumnTable, Deferred, Materialised, column, stored
 from daeda.sql.projection import project
 
 Handle = Deferred | Materialised
-SourceOperator = Scan | Filter | Project | Join | PointInTimeJoin | RollingAggregate | ArrowUdfTransform | Sink
+SourceOperator = Scan | Filter | Project | Join | PointInTimeJoin | WindowOperator | ArrowUdfTransform | Sink
 
 
 class DayEngine(Protocol):
@@ -51,7 +51,7 @@ class DayEngine(Protocol):
     def duplicate_key(self, operator: Join, right: Deferred) -> str:
         """An example of right keys that stand more than once, as text."""
 
-    def roll(self, operator: RollingAggregate, left: Materialised, right: Deferred) -> ColumnTable:
+    def roll(self, operator: WindowOperator, left: Materialised, right: Deferred) -> ColumnTable:
         """Compute the aggregates of every left row."""
 
     def transform(self, operator: ArrowUdfTransform, left: Materialised) -> ColumnTable:
@@ -78,7 +78,7 @@ def lower(engine: DayEngine, operator: SourceOperator, relation: Relation, input
             return _join(engine, operator, relation, inputs)
         case PointInTimeJoin():
             return _point_in_time(engine, operator, relation, inputs)
-        case RollingAggregate():
+        case RollingAggregate() | LabelAggregate():
             left = _materialised(engine, operator, inputs[0])
             return _extended(left, relation, engine.roll(operator, left, _deferred(inputs[1])))
         case Sink():

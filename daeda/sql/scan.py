@@ -247,7 +247,7 @@ def _without_negative_zero(value: exp.Expr, dtype: DType, depth: int = 0) -> exp
 
 
 def _time_range(operator: Scan, bounds: int) -> list[exp.Expr]:
-    """Rows of the day for a spine; for a look-back, rows that a row of the day can see; else all that have a time."""
+    """Rows of the day for a spine; rows that a row of the day can look at; for static reads all that have a time."""
     if operator.time is None:
         return []
     if operator.reads == "static":
@@ -275,12 +275,19 @@ def _bounds(operator: Scan, day: dt.date) -> list[str]:
         length = operator.lookback.in_unit(unit)
         endless = length is None or start - length < (dt.date.min - _EPOCH).days * unit.per_day
         bounds = [end] if length is None or endless else [end, start - length]
+    # Beyond the last day there are no rows.
+    last = (dt.date.max - _EPOCH).days * unit.per_day
+    if operator.gap is not None:
+        bounds[1] = min(start + (operator.gap.in_unit(unit) or 0), last)
+    if operator.lookahead is not None:
+        bounds[0] = min(end + (operator.lookahead.in_unit(unit) or 0), last)
     return [_bound(number, operator.time_column.dtype, _as_stored(operator)).sql("duckdb") for number in bounds]
 
 
 def _time_unit(operator: Scan) -> TimeUnit:
     assert operator.time is not None
-    return finest(operator.time.resolution, operator.lookback.unit if operator.lookback is not None else None)
+    spans = (operator.lookback, operator.lookahead, operator.gap)
+    return finest(operator.time.resolution, *(span.unit for span in spans if span is not None))
 
 
 def _as_stored(operator: Scan) -> bool:

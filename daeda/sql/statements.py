@@ -5,6 +5,7 @@ The results hold only the operator's new columns, in row order: the n-th row bel
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -14,7 +15,7 @@ from daeda.durations import UNBOUNDED, Duration, finest
 from daeda.operators.operator import Instant
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Join
-from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
+from daeda.operators.temporal import LabelAggregate, PointInTimeJoin, RollingAggregate, WindowOperator
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql.availability import usable_from
 from daeda.sql.expression import type_in_duckdb
@@ -33,7 +34,7 @@ VISIBLE = "__visible"
 RANK = "__rank"
 ENTITY = "__entity"
 
-ProbingOperator = PointInTimeJoin | RollingAggregate
+ProbingOperator = PointInTimeJoin | WindowOperator
 
 _TEXT = DType.parse("string")
 
@@ -234,12 +235,15 @@ def unit_of(operator: ProbingOperator) -> TimeUnit:
 
 def times_of(operator: ProbingOperator) -> tuple[Instant, ...]:
     """The time of a row that is looked back at, and when it became known, where that is declared."""
-    time = operator.history_time if isinstance(operator, RollingAggregate) else operator.right_time
+    time = operator.history_time if isinstance(operator, WindowOperator) else operator.right_time
     return (time, operator.created) if operator.created else (time,)
 
 
 def spans_of(operator: ProbingOperator) -> tuple[Duration, ...]:
-    """How far it looks back, for each of its columns or for all."""
+    """How far it looks, back or ahead, for each of its columns or for all."""
+    if isinstance(operator, LabelAggregate):
+        spans = ((label.gap, label.window, label.matures_after) for label in operator.aggregates)
+        return tuple(itertools.chain.from_iterable(spans))
     if isinstance(operator, RollingAggregate):
         return tuple(aggregate.reach for aggregate in operator.aggregates)
     return (operator.ttl or UNBOUNDED,)
@@ -305,7 +309,7 @@ def without_probe(probes: str, rows: int) -> str:
 
 
 @once_per_template
-def rolling_history(operator: RollingAggregate, right: Deferred, entities: str) -> str:
+def rolling_history(operator: WindowOperator, right: Deferred, entities: str) -> str:
     """History rows of the day's entities by entity, time, `created` and ties (greater last): one scan and one sort.
 
     Rows that never become known are left out.
@@ -319,7 +323,7 @@ def _rolling_tie(name: str, relation: Relation) -> exp.Expr:
     return column(CREATED) if name == CREATED else sort_key(column(name, "h"), relation.column(name).dtype)
 
 
-def history_values(operator: RollingAggregate) -> tuple[str, ...]:
+def history_values(operator: WindowOperator) -> tuple[str, ...]:
     """Columns of the history that are aggregated, each once."""
     return tuple(dict.fromkeys(name for aggregate in operator.aggregates for name in aggregate.reads))
 

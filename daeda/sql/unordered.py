@@ -11,7 +11,7 @@ from sqlglot import exp
 from daeda.aggregates import shows_order
 from daeda.dtypes import DType
 from daeda.operators.relation import Relation
-from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
+from daeda.operators.temporal import PointInTimeJoin, WindowOperator
 from daeda.sql.handle import Deferred, column, table
 from daeda.sql.order import ordered, ordered_column
 from daeda.sql.statements import (
@@ -41,7 +41,7 @@ def unordered_history(operator: ProbingOperator, right: Deferred, entities: str)
 
 
 @once_per_template
-def prepared_history(operator: RollingAggregate, right: Deferred) -> str:
+def prepared_history(operator: WindowOperator, right: Deferred) -> str:
     """The rows of any entity in any order, with the keys in the place of its number: what is alike for several days."""
     keys = tuple(column(key, "h") for key in operator.keys)
     query = rows_with_instants(operator, right, keys, _needed(operator, right.relation, keys=operator.keys))
@@ -50,7 +50,7 @@ def prepared_history(operator: RollingAggregate, right: Deferred) -> str:
 
 def tie_columns(operator: ProbingOperator, relation: Relation) -> tuple[str, ...]:
     """Columns of `unordered_history` that order tied rows; none where their order does not matter."""
-    if isinstance(operator, RollingAggregate) and not any(
+    if isinstance(operator, WindowOperator) and not any(
         shows_order(aggregate.kind, None if aggregate.column is None else relation.column(aggregate.column).dtype)
         for aggregate in operator.aggregates
     ):

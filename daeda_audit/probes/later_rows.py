@@ -17,7 +17,16 @@ from daeda.errors import DayError, counted
 from daeda.flags.parser import forwarded
 from daeda.flags.table import PROJECT
 from daeda.settings.runtime import EXPORTS_VARIABLE
-from daeda_audit.declared import Declared, FromHistory, FromSpine, FromView, read_columns
+from daeda_audit.declared import (
+    Declared,
+    Derived,
+    FromFuture,
+    FromHistory,
+    FromSpine,
+    FromView,
+    label_maker,
+    read_columns,
+)
 from daeda_audit.inputs.external import run_product
 from daeda_audit.inputs.later_rows import LaterInput, copy_with_later_rows
 from daeda_audit.instants import Instant
@@ -75,6 +84,8 @@ def _rebuild(
     words += ["--output-root", str(directory / "output"), "--day-workers", "1"]
     day = published.day.isoformat()
     settings = {"DAEDA_DATA_ROOT": str(later_input.data_root), "DAEDA_FEED_START": day, "DAEDA_FEED_END": day}
+    # The day was published, so its labels were mature.
+    settings["DAEDA_DATA_UNTIL"] = "9999-12-31"
     settings[EXPORTS_VARIABLE] = str(later_input.exports)
     error = run_product(words, settings)
     if error is not None:
@@ -117,7 +128,7 @@ def _compare(
     for at in matching.added:
         line.count(False, partial(example, at, "not there", f"row {at}", second[at]))
     pairs = [(position, at) for position, at in enumerate(matching.published) if at is not None]
-    marks = marked(declared)
+    marks = marked(project, declared)
     for column in declared:
         if all(column.name in day.schema.names for day, _ in both):
             line = findings.of(column.name, SEES_THE_FUTURE if column.name in marks else "")
@@ -137,10 +148,25 @@ def _head(day: PublishedDay, names: Sequence[str], number: int) -> dict[str, lis
     return day.take(names, range(rows))
 
 
-def marked(declared: Sequence[Declared]) -> set[str]:
-    """Columns that see the future by their declaration, and what is computed from them."""
+def marked(project: Project, declared: Sequence[Declared]) -> set[str]:
+    """Columns that see the future by their declaration, and what is computed from them; labels that expressions read.
+
+    What else reads a label is not meant to see the future, and is not marked.
+    """
     by_name: Mapping[str, Declared] = {column.name: column for column in declared}
     marks = {column.name for column in declared if column.contract.latest}
+    labels = {column.name for column in declared if isinstance(column.maker, FromFuture)}
+    names = {name for column in declared if isinstance(column.maker, Derived) for name in read_columns(column.maker)}
+    labels |= {name for name in names - set(by_name) if label_maker(project, name) is not None}
+    while True:
+        derived = [column for column in declared if isinstance(column.maker, Derived)]
+        more = {column.name for column in derived if _reads(column) & labels} - labels
+        if not more:
+            return _spread(by_name, marks) | labels
+        labels |= more
+
+
+def _spread(by_name: Mapping[str, Declared], marks: set[str]) -> set[str]:
     while True:
         more = {name for name, column in by_name.items() if name not in marks and _reads(column) & marks}
         if not more:
@@ -153,7 +179,7 @@ def _reads(column: Declared) -> set[str]:
     match column.maker:
         case FromView(view=view):
             return set(view.keys)
-        case FromHistory(spec=spec):
+        case FromHistory(spec=spec) | FromFuture(spec=spec):
             return set(entity_keys(spec))
         case _:
             return set(read_columns(column.maker))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daeda.durations import Duration
-from daeda.settings.aggregations import AggregationSpec
+from daeda.settings.aggregations import AggregationSpec, LabelSpec
 from daeda_audit.declared import FromHistory, Sight
 from daeda_audit.expression.evaluate import holds
 from daeda_audit.expression.syntax import Node
@@ -60,7 +60,7 @@ class History:
         return [*shown_columns(self.raw, self.keys), *spec.reads]
 
 
-def entity_keys(spec: AggregationSpec) -> tuple[str, ...]:
+def entity_keys(spec: AggregationSpec | LabelSpec) -> tuple[str, ...]:
     """The key columns of a spec's entity."""
     return tuple(f"{entity}_id" for entity in spec.entity)
 

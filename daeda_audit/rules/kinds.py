@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from daeda.aggregates import AggregateKind
+from daeda.aggregates import LabelKind
 from daeda.dtypes import DType
 from daeda_audit.rules.compare import Tolerance
 
 
-def needs_order(kind: AggregateKind) -> bool:
+def needs_order(kind: LabelKind) -> bool:
     """Whether the value is another one where rows of one time are in another order."""
     match kind:
         case "any" | "count" | "count_distinct" | "sum" | "mean" | "std" | "min" | "max" | "since_last" | "quantile":
             return False
-        case "decayed_count" | "decayed_sum":
+        case "decayed_count" | "decayed_sum" | "until_first":
             return False
         case "first" | "last" | "list" | "last_distinct" | "flatten_distinct" | "top_k" | "sequence":
             return True
@@ -22,7 +22,7 @@ def needs_order(kind: AggregateKind) -> bool:
             assert_never(kind)
 
 
-def tolerance(kind: AggregateKind, dtype: DType) -> Tolerance:
+def tolerance(kind: LabelKind, dtype: DType) -> Tolerance:
     """How closely a column of this type has to agree."""
     match kind:
         case "sum" | "mean":
@@ -32,6 +32,8 @@ def tolerance(kind: AggregateKind, dtype: DType) -> Tolerance:
         case "std":
             return Tolerance.DEVIATION
         case "any" | "count" | "count_distinct" | "min" | "max" | "first" | "last" | "since_last" | "quantile":
+            return Tolerance.EXACT
+        case "until_first":
             return Tolerance.EXACT
         case "list" | "last_distinct" | "flatten_distinct" | "top_k" | "sequence":
             return Tolerance.EXACT

@@ -18,6 +18,7 @@ from daeda_audit.declared import (
     Declared,
     Derived,
     FromFunction,
+    FromFuture,
     FromHistory,
     FromSpine,
     FromStore,
@@ -26,6 +27,7 @@ from daeda_audit.declared import (
     Maker,
     Sight,
     function_maker,
+    label_maker,
     owner,
     rolling_maker,
     spine_view,
@@ -40,6 +42,7 @@ from daeda_audit.rules.compare import Tolerance, agrees
 from daeda_audit.rules.function import call
 from daeda_audit.rules.history import entity_keys, load_history
 from daeda_audit.rules.kinds import tolerance
+from daeda_audit.rules.labels import Labels
 from daeda_audit.rules.look_up import look_up
 from daeda_audit.rules.newest import Asking, look_up_all
 from daeda_audit.rules.reach import reach
@@ -105,7 +108,7 @@ class Recomputation:
     def tolerance(self, column: Declared) -> Tolerance:
         """How closely the column has to agree."""
         match column.maker:
-            case FromHistory(spec=spec):
+            case FromHistory(spec=spec) | FromFuture(spec=spec):
                 return tolerance(spec.kind, column.contract.dtype)
             case Derived(tree=tree) if column.contract.dtype.is_float and functions_of(tree) & TRANSCENDENTAL:
                 return Tolerance.LIBRARY
@@ -129,6 +132,8 @@ class Recomputation:
             return FromSpine()
         if (rolling := rolling_maker(self._project, name)) is not None:
             return rolling
+        if (label := label_maker(self._project, name)) is not None:
+            return label
         if (function := function_maker(self._project, name)) is not None:
             return function
         view = owner(self._project, name)
@@ -154,6 +159,8 @@ class Recomputation:
                 return self._look_up(maker)
             case FromHistory():
                 return self._windows(maker)
+            case FromFuture():
+                return self._labels(maker)
             case Derived():
                 return self._derived(maker, name)
             case FromFunction():
@@ -219,6 +226,10 @@ class Recomputation:
         now = self._instants[number]
         return load_history(self._raws, maker, now, maker.window, asking).explain(maker, asking, now)
 
+    def _labels(self, maker: FromFuture) -> list[Answer]:
+        labels = Labels(self._raws, maker, self._asked(entity_keys(maker.spec)), self._unit)
+        return [Answer(value, partial(labels.explain, number)) for number, value in enumerate(labels.values())]
+
     def _longest(self, group: tuple[object, ...]) -> Duration:
         """How far back the windows over one history begin at most."""
         specs = self._project.aggregations.aggregation_specs
@@ -260,21 +271,21 @@ class Recomputation:
                 return view.dtype(field)
             case FromFunction(spec=spec):
                 return spec.dtype
-            case FromHistory() as rolling:
-                return self._aggregated(rolling)
+            case FromHistory() | FromFuture() as windowed:
+                return self._aggregated(windowed)
             case maker:
                 raise ConfigError(f"the column '{name}' has no type that the audit knows ({type(maker).__name__})")
 
-    def _aggregated(self, maker: FromHistory) -> DType:
+    def _aggregated(self, maker: FromHistory | FromFuture) -> DType:
         """The type of an aggregate."""
         spec = maker.spec
         views = [spec.history.view, *(attribute.partition(":")[0] for attribute in spec.history.attributes)]
         types: dict[str, DType] = {}
         for field in (field for name in views for field in self._project.views[name].fields):
             types.setdefault(field.name, field.dtype)
-        if spec.kind != "sequence":
+        if not isinstance(maker, FromHistory) or spec.kind != "sequence":
             return output_type(spec.kind, None if spec.column is None else types[spec.column], spec.name)
-        held = [(name, DType("int64") if name == spec.age else types[name]) for name in maker.fields]
+        held = [(name, DType("int64") if name == maker.spec.age else types[name]) for name in maker.fields]
         return DType.list_of(DType.struct_of(held) if maker.field is None else held[0][1])
 
     def _of_source(self, name: str) -> list[Any]:

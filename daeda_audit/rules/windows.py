@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -47,7 +48,7 @@ class Windows:
         self._rows = choose(raw, files, span, self._keys if own else (), wanted, known=True)
         # Attributes are those of each row by itself, whether `where` keeps it or not: it may read them.
         for attribute in spec.history.attributes:
-            _attach(raws, attribute, self._rows, range(self._rows.number))
+            attach_attribute(raws, attribute, self._rows, range(self._rows.number))
         kept = self._rows.rows_where(maker.where)
         self._groups = self._rows.by_key(self._keys, kept, wanted)
         for group in self._groups.values():
@@ -95,13 +96,14 @@ class Windows:
         return [{name: column[row] for name, column in columns.items()} for row in group]
 
 
-def _attach(raws: RawViews, attribute: str, rows: Rows, kept: Sequence[int]) -> None:
+def attach_attribute(raws: RawViews, attribute: str, rows: Rows, kept: Sequence[int], *, serving: bool = True) -> None:
     """Add a column of another view to the history rows that are kept, each as of its own time."""
     view, _, column = attribute.partition(":")
     other = raws[view]
     keys = rows.keys(other.view.keys)
     asked = [(keys[row], rows.instants[row]) for row in kept]
-    seen_rows, seen = look_up_all(other, asked, Sight.of_view(other.view))
+    sight = Sight.of_view(other.view)
+    seen_rows, seen = look_up_all(other, asked, sight if serving else replace(sight, available=None))
     attribute_values = seen_rows.column(column)
     values: list[Any] = [None] * rows.number
     for row, other_row in zip(kept, seen, strict=True):

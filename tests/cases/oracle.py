@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from tests.oracle.labels import label
 from tests.oracle.point_in_time import point_in_time
 from tests.oracle.rolling import rolling
 
@@ -67,7 +68,9 @@ class _Project:
             reversed(ref.split(":")) for ref in _yaml(folder / "config/training/runtime.yaml").get("feature_refs", [])
         )
         aggregations = folder / "config/training/aggregations.yaml"
-        specs = _yaml(aggregations).get("aggregation_specs", []) if aggregations.exists() else []
+        declared = _yaml(aggregations) if aggregations.exists() else {}
+        specs = [*declared.get("aggregation_specs", []), *declared.get("label_specs", [])]
+        self.labels = declared.get("label_specs", [])
         self.specs = {
             f"{name}{_percentile(q) if 'q' in spec else ''}{f'_{field}' if field else ''}": (
                 spec | {"(field)": field, "q": q},
@@ -100,7 +103,7 @@ class _Project:
         if column["kind"] in ("point_in_time", "static") and ("from" in column or name in self.refs):
             view, field = column["from"].split(":") if "from" in column else (self.refs[name], name)
             found = self.looked_up(view, field, rows, latest=column.get("latest", False), column=column)
-        elif column["kind"] == "rolling":
+        elif column["kind"] in ("rolling", "label"):
             found = self.window(*self.specs[name], rows)
         else:
             return None
@@ -155,20 +158,25 @@ class _Project:
         history = _where(history, spec.get("where"))
         declared = [one["name"] for one in view["fields"] if one["name"] != source["timestamp_field"]]
         apart = spec["(field)"]
-        return rolling(
-            rows, history, keys, self.time, "(time)", spec["kind"], column=spec.get("column"),
-            window=None if window == "unbounded" else _span(window), max_length=spec.get("max_length"),
-            order=spec.get("order", "newest_first"), created=source.get("created_field"),
-            declared=[*declared, *(one.split(":")[1] for one in spec["history"].get("attributes", []))],
-            unit=self.unit, apart=apart is not None,
-            columns=[one for one in spec.get("columns", []) if apart in (None, one)],
-            age=spec.get("age") if apart in (None, spec.get("age")) else None,
-            aligned_to=_span(spec["aligned_to"]) if "aligned_to" in spec else None,
-            offset=_span(spec["offset"]) if "offset" in spec else None,
-            available=_available(spec.get("available", source.get("available"))),
-            q=spec.get("q"),
-            half_life=_span(spec["half_life"]) if "half_life" in spec else None,
-        )  # fmt: skip
+        said = {
+            "column": spec.get("column"), "window": None if window == "unbounded" else _span(window),
+            "max_length": spec.get("max_length"), "created": source.get("created_field"), "unit": self.unit,
+            "declared": [*declared, *(one.split(":")[1] for one in spec["history"].get("attributes", []))],
+        }  # fmt: skip
+        if spec["name"] in {one["name"] for one in self.labels}:
+            said |= {"order": spec.get("order", "oldest_first"), "gap": _span(spec.get("gap", "0s"))}
+            said["matures_after"] = _span(spec.get("matures_after", "0s"))
+            return label(rows, history, keys, self.time, "(time)", spec["kind"], **said)
+        said |= {
+            "order": spec.get("order", "newest_first"), "apart": apart is not None,
+            "columns": [one for one in spec.get("columns", []) if apart in (None, one)],
+            "age": spec.get("age") if apart in (None, spec.get("age")) else None,
+            "aligned_to": _span(spec["aligned_to"]) if "aligned_to" in spec else None,
+            "offset": _span(spec["offset"]) if "offset" in spec else None,
+            "available": _available(spec.get("available", source.get("available"))), "q": spec.get("q"),
+            "half_life": _span(spec["half_life"]) if "half_life" in spec else None,
+        }  # fmt: skip
+        return rolling(rows, history, keys, self.time, "(time)", spec["kind"], **said)
 
 
 def _percentile(q: Any) -> str:

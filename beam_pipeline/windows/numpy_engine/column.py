@@ -21,7 +21,7 @@ from beam_pipeline.windows.numpy_engine.frequent import most_frequent
 from beam_pipeline.windows.numpy_engine.lists import elements_of, gather, newest, take
 from beam_pipeline.windows.numpy_engine.moments import window_deviations, window_means
 from beam_pipeline.windows.numpy_engine.order import order_codes
-from beam_pipeline.windows.numpy_engine.past import Past
+from beam_pipeline.windows.numpy_engine.past import Past, Windows
 from beam_pipeline.windows.numpy_engine.quantiles import rows_of_quantiles
 from beam_pipeline.windows.numpy_engine.rounding import Doubles
 from beam_pipeline.windows.numpy_engine.sequences import Sequences
@@ -90,6 +90,24 @@ class _Column:
         )
         return _Column(values, past)
 
+    @cached_property
+    def mirrored(self) -> _Column:
+        """The values in the opposite order, so that what was oldest is newest; its times are of no use."""
+        assert self.values is not None
+        rows = len(self.values)
+        turned = take(self.values, pa.array(np.arange(rows - 1, -1, -1, dtype=np.int64)))
+
+        def ranks() -> Int64s:
+            given = self.ranks
+            return given[-1] - given[::-1] if len(given) else given
+
+        past = replace(self.past, ranks=ranks, windows=_mirrored(self.windows, rows))
+        return _Column(turned, past)
+
+
+def _mirrored(windows: Windows, rows: int) -> Windows:
+    return {length: Bounds(rows - window.hi, rows - window.lo) for length, window in windows.items()}
+
 
 def _results(column: _Column, aggregates: Sequence[WindowedAggregate], where: str) -> Iterator[pa.Array]:
     """The aggregates of one column, in order; those of one kind share one pass over the column."""
@@ -140,6 +158,7 @@ class _Overflow(DayError):
 def _list(column: _Column, kind: ListKind, wanted: WindowedAggregate) -> pa.Array:
     assert wanted.max_length is not None
     source = column.elements if kind == "flatten_distinct" else column
+    source = source.mirrored if wanted.keeps_oldest else source
     window = source.windows[wanted.extent]
     match kind:
         case "list":
@@ -150,7 +169,7 @@ def _list(column: _Column, kind: ListKind, wanted: WindowedAggregate) -> pa.Arra
             picked = most_frequent(source.items, window, wanted.max_length)
         case _:
             assert_never(kind)
-    return gather(source.values, picked, wanted.newest_first)
+    return gather(source.values, picked, wanted.newest_first != wanted.keeps_oldest)
 
 
 def _single(column: _Column, kind: SingleKind, asked: Sequence[WindowedAggregate]) -> list[pa.Array]:

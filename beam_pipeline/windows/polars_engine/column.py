@@ -60,6 +60,16 @@ class _Column:
         windows = {extent: window.within(before) for extent, window in self.windows.items()}
         return _Column(replace(self.past, entity=owner["entity"], time=owner["time"], windows=windows), elements)
 
+    @cached_property
+    def turned_around(self) -> _Column:
+        """The values from new to old, for lists that keep the oldest: entities still ascend, by negative numbers."""
+        count = len(self.values)
+        windows = {
+            length: Windows(lo=count - window.hi, hi=count - window.lo) for length, window in self.windows.items()
+        }
+        past = replace(self.past, entity=-self.past.entity.reverse(), time=self.past.time.reverse(), windows=windows)
+        return _Column(past, self.values.reverse())
+
 
 def aggregate_columns(past: Past, aggregates: Sequence[WindowedAggregate]) -> list[pl.Series]:
     """One series per aggregate, of one value per distinct probe. Raises Outside."""
@@ -164,6 +174,8 @@ def _list(column: _Column, kind: ListKind, wanted: WindowedAggregate) -> pl.Seri
     assert wanted.max_length is not None
     most, newest_first = wanted.max_length, wanted.newest_first
     source = column.elements if kind == "flatten_distinct" else column
+    if wanted.keeps_oldest:
+        source, newest_first = source.turned_around, not newest_first
     windows = source.windows[wanted.extent]
     match kind:
         case "list":

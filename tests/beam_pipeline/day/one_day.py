@@ -28,10 +28,11 @@ from daeda.durations import Duration
 from daeda.operators.operator import Instant
 from daeda.operators.relation import Column, Relation
 from daeda.operators.relational import Filter, Scan, ScanColumn
-from daeda.operators.temporal import Aggregate, RollingAggregate
+from daeda.operators.temporal import Aggregate, Label, LabelAggregate, RollingAggregate
 from daeda.settings.availability import Available
 from daeda.sql.handle import ColumnTable, Materialised, column
 from daeda.sql.scan import filter_rows, scan
+from tests.oracle.labels import label
 from tests.oracle.rolling import rolling
 
 DAY = dt.date(2024, 1, 2)
@@ -61,7 +62,7 @@ class Case:
 
     keys: dict[str, str]
     rest: dict[str, str]
-    aggregates: tuple[Aggregate, ...]
+    aggregates: tuple[Aggregate | Label, ...]
     left: list[Row]
     right: list[Row]
     left_time: Time = Time()
@@ -144,18 +145,25 @@ def in_the_product(case: Case, directory: Path, connection: duckdb.DuckDBPyConne
     instants = {"then": Instant(column="then", unit=case.right_time.unit)}
     if case.created is not None:
         instants["known"] = Instant(column="known", unit=case.created.unit)
+    labels = [aggregate for aggregate in case.aggregates if isinstance(aggregate, Label)]
+    reads: dict[str, Any] = {"reads": "lookback", "lookback": Duration.parse("unbounded")}
+    if labels:
+        by_length = sorted((one.reach for one in labels), key=lambda reach: reach.nanoseconds or 0)
+        gap = min((one.gap for one in labels), key=lambda gap: gap.nanoseconds or 0)
+        reads = {"reads": "lookahead", "gap": gap, "lookahead": by_length[-1]}
     source = Scan(
-        name="scan", output="right", view="right", path="right", reads="lookback", time=instants["then"],
-        lookback=Duration.parse("unbounded"), created=instants.get("known"),
+        name="scan", output="right", view="right", path="right", time=instants["then"], **reads,
+        created=instants.get("known"),
         columns=tuple(
             ScanColumn(name=name, source=name, dtype=DType.parse(text)) for name, text in right_types.items()
         ),
     )  # fmt: skip
-    operator = RollingAggregate(
+    operator = (LabelAggregate if labels else RollingAggregate)(
         name="rolling_right", inputs=("left", "right"), output=f"rolled_{number}", engine="sql_arrow_udf",
         keys=tuple(case.keys), left_time=Instant(column="now", unit=case.left_time.unit),
-        history_time=instants["then"], created=instants.get("known"), available=case.available,
-        tie_order=tuple(case.rest), aggregates=case.aggregates, compute=case.engine,
+        history_time=instants["then"], created=instants.get("known"),
+        **({} if labels else {"available": case.available}), tie_order=tuple(case.rest),
+        aggregates=case.aggregates, compute=case.engine,
     )  # fmt: skip
     relation = Relation(tuple(Column(name, DType.parse(dtype)) for name, dtype in left_types.items()), ("now",))
     expressions = {name: column(name).sql("duckdb") for name in left_types}
@@ -178,34 +186,27 @@ def in_the_product(case: Case, directory: Path, connection: duckdb.DuckDBPyConne
 
 def in_the_oracle(case: Case) -> dict[str, list[Any]]:
     """The same by the oracle."""
+    return {aggregate.name: _by_the_oracle(case, aggregate) for aggregate in case.aggregates}
+
+
+def _by_the_oracle(case: Case, aggregate: Aggregate | Label) -> list[Any]:
     declared = [*case.keys, "then", *(["known"] if case.created else []), *case.rest]
-    return {
-        aggregate.name: rolling(
-            case.left,
-            case.right,
-            list(case.keys),
-            "now",
-            "then",
-            aggregate.kind,
-            column=aggregate.column,
-            window=aggregate.window.nanoseconds,
-            max_length=aggregate.max_length,
-            order=aggregate.order,
-            where=case.where[1] if case.where else None,
-            created="known" if case.created else None,
-            declared=declared,
-            unit=case.left_time.step,
-            columns=aggregate.columns,
-            age=aggregate.age,
-            apart=aggregate.layout == "columns",
-            available=of_the_oracle(case.available),
-            aligned_to=None if aggregate.aligned_to is None else aggregate.aligned_to.nanoseconds,
-            offset=None if aggregate.offset is None else aggregate.offset.nanoseconds,
-            q=aggregate.q,
-            half_life=None if aggregate.half_life is None else aggregate.half_life.nanoseconds,
-        )
-        for aggregate in case.aggregates
-    }
+    said: dict[str, Any] = {
+        "column": aggregate.column, "window": aggregate.window.nanoseconds, "max_length": aggregate.max_length,
+        "order": aggregate.order, "where": case.where[1] if case.where else None,
+        "created": "known" if case.created else None, "declared": declared, "unit": case.left_time.step,
+    }  # fmt: skip
+    if isinstance(aggregate, Label):
+        said |= {"gap": aggregate.gap.nanoseconds, "matures_after": aggregate.matures_after.nanoseconds}
+        return label(case.left, case.right, list(case.keys), "now", "then", aggregate.kind, **said)
+    said |= {
+        "columns": aggregate.columns, "age": aggregate.age, "apart": aggregate.layout == "columns",
+        "available": of_the_oracle(case.available),
+        "aligned_to": None if aggregate.aligned_to is None else aggregate.aligned_to.nanoseconds,
+        "offset": None if aggregate.offset is None else aggregate.offset.nanoseconds, "q": aggregate.q,
+        "half_life": None if aggregate.half_life is None else aggregate.half_life.nanoseconds,
+    }  # fmt: skip
+    return rolling(case.left, case.right, list(case.keys), "now", "then", aggregate.kind, **said)
 
 
 def of_the_oracle(available: Available | None) -> tuple[Any, ...] | None:

@@ -77,7 +77,7 @@ REFUSED: list[tuple[Change, str]] = [
      f"{SERVICE}:21: columns.3: kind 'derived' and an 'expression' belong together: give both or neither"),
     (column(3, name="price"), f"{SERVICE}:1: columns names price twice: each column stands once"),
     (column(3, kind="spin"), f"{SERVICE}:22: columns.3.kind: input should be 'key', 'timestamp', 'spine', 'static', "
-                             "'point_in_time', 'rolling', 'udf', 'derived' or 'embedding', found 'spin'"),
+                             "'point_in_time', 'rolling', 'label', 'udf', 'derived' or 'embedding', found 'spin'"),
     (lambda project: project.service["spine"].update(filters=[{"where": "true", "session": None}, {}]),
      f"{SERVICE}:11: spine.filters.1: a filter has exactly one of 'where', 'covered_by', 'session' and 'sample'"),
     (spec(0, window="1d"),

@@ -14,10 +14,11 @@ from daeda.aggregates import DECAYED_KINDS, KINDS, LIST_KINDS, AggregateKind
 from daeda.catalog.project import ProjectPaths, load_project
 from daeda.compiler.compile import compile_project, project_dag
 from daeda.compiler.pipeline_file import edited_path, load_edited, pipeline_text, write_generated
+from daeda.durations import Duration
 from daeda.operators.dag import Operator, PipelineModel
 from daeda.operators.operator import Instant
 from daeda.operators.relational import Filter, Join, Project, ProjectColumn, Scan, ScanColumn, Sink
-from daeda.operators.temporal import Aggregate, PointInTimeJoin, RollingAggregate
+from daeda.operators.temporal import Aggregate, Label, LabelAggregate, PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform, StoreRef
 from daeda.settings.document import Mistakes, load_document, parse_model
 from tests.budget import examples
@@ -172,6 +173,28 @@ OPERATORS: dict[str, st.SearchStrategy[Operator]] = {
         created=either(INSTANTS),
         tie_order=ANY,
         aggregates=st.lists(aggregates(), min_size=1, max_size=4).map(tuple),
+        compute=st.sampled_from(["duckdb", "polars"]),
+    ),
+    "label_aggregate": st.builds(
+        LabelAggregate,
+        **COMMON,
+        keys=MANY,
+        left_time=INSTANTS,
+        history_time=INSTANTS,
+        created=either(INSTANTS),
+        tie_order=ANY,
+        aggregates=st.lists(
+            st.builds(
+                Label,
+                name=NAMES,
+                kind=st.just("until_first"),
+                gap=st.sampled_from(["0s", "2h"]).map(Duration.parse_delay),
+                window=st.sampled_from(["1d", "36h"]).map(Duration.parse),
+                matures_after=st.sampled_from(["0s", "1d"]).map(Duration.parse_delay),
+            ),
+            min_size=1,
+            max_size=4,
+        ).map(tuple),
         compute=st.sampled_from(["duckdb", "polars"]),
     ),
     "arrow_udf_transform": st.builds(

@@ -55,8 +55,19 @@ ROLLING = {
         {"name": "last_prices", "kind": "list", "column": "price", "window": "7d", "max_length": 3},
     ],
 }  # fmt: skip
+AHEAD = {key: value for key, value in PRICES.items() if key != "lookback"} | {
+    "name": "scan_ahead", "output": "ahead", "reads": "lookahead", "gap": "0s", "lookahead": "2d",
+}  # fmt: skip
+LABEL = {
+    "name": "label", "op_kind": "label_aggregate", "inputs": ["c", "ahead"], "output": "l", "keys": ["id"],
+    "engine": "sql_arrow_udf", "left_time": TIME, "history_time": TIME, "tie_order": ["price"],
+    "aggregates": [
+        {"name": "again", "kind": "until_first", "window": "1d", "gap": "1d"},
+        {"name": "next_prices", "kind": "list", "column": "price", "window": "2d", "max_length": 3},
+    ],
+}  # fmt: skip
 ARROW = {
-    "name": "flat", "op_kind": "arrow_udf_transform", "inputs": ["c"], "output": "d", "engine": "sql_arrow_udf",
+    "name": "flat", "op_kind": "arrow_udf_transform", "inputs": ["l"], "output": "d", "engine": "sql_arrow_udf",
     "function": "my.module:flatten", "columns": ["tags"], "result": "flat_tags", "dtype": "list<string>",
 }  # fmt: skip
 PROJECT = {
@@ -77,7 +88,7 @@ RAY = {
     "kind": "lookup", "column": "vector", "source": "id", "normalize": "l2", "store": STORE,
 }  # fmt: skip
 SINK = {"name": "sink", "op_kind": "sink", "inputs": ["f"], "output": "day", "dataset": "enriched", "not_null": ["id"]}
-ALL = [SPINE, FILTER, ITEMS, JOIN, PRICES, PIT, HISTORY, ROLLING, ARROW, PROJECT, RAY, SINK]
+ALL = [SPINE, FILTER, ITEMS, JOIN, PRICES, PIT, HISTORY, ROLLING, AHEAD, LABEL, ARROW, PROJECT, RAY, SINK]
 
 
 def changed(operator: str, /, **entries: Any) -> list[dict[str, Any]]:
@@ -98,7 +109,7 @@ def refusal(operators: list[dict[str, Any]]) -> str:
 def test_every_operator_is_among_these() -> None:
     kinds = {arg.model_fields["op_kind"].default for arg in get_args(Operator)}
     assert kinds == {entry["op_kind"] for entry in ALL}
-    assert len(kinds) == 9
+    assert len(kinds) == 10
 
 
 def test_a_pipeline_is_the_same_after_a_way_through_yaml() -> None:
@@ -111,8 +122,8 @@ def test_a_pipeline_is_the_same_after_a_way_through_yaml() -> None:
 
 def test_operators_are_put_in_topological_order_and_keep_their_place_where_they_can() -> None:
     assert [operator.name for operator in dag(ALL[::-1]).operators] == [
-        "scan_spine", "keep", "scan_items", "join", "scan_prices", "pit", "scan_history", "rolling", "flat", "assemble",
-        "lookup", "sink",
+        "scan_spine", "keep", "scan_items", "join", "scan_prices", "pit", "scan_history", "rolling", "scan_ahead",
+        "label", "flat", "assemble", "lookup", "sink",
     ]  # fmt: skip
     assert [operator.name for operator in dag(ALL).operators] == [entry["name"] for entry in ALL]
 
@@ -121,7 +132,7 @@ def test_the_relations_follow_from_the_operators() -> None:
     relation = dag(ALL).relations["d"]
     assert [f"{column.name} {column.dtype}" for column in relation.columns] == [
         "at timestamp[us]", "id int64", "tags list<string>", "color string", "price double", "n int64",
-        "last_prices list<double>", "flat_tags list<string>",
+        "last_prices list<double>", "again int64", "next_prices list<double>", "flat_tags list<string>",
     ]  # fmt: skip
     assert relation.order == ("at", "id")
 
@@ -146,8 +157,8 @@ def test_an_operator_that_reads_itself_is_a_cycle() -> None:
     ("name", "entries", "message"),
     [
         ("join", {"inputs": ["kept", "itms"]},
-         "operator 'join' (join): unknown input 'itms': did you mean 'items'? Known: a, b, c, d, day, e, f, history, "
-         "items, kept, prices, spine"),
+         "operator 'join' (join): unknown input 'itms': did you mean 'items'? Known: a, ahead, b, c, d, day, e, f, "
+         "history, items, kept, l and 2 more"),
         ("join", {"name": "pit"}, "two operators have the name 'pit': each name stands once"),
         ("join", {"output": "b"}, "two operators have the output 'b': each output stands once"),
         ("join", {"inputs": ["kept", "items", "spine"]}, "operator 'join' (join): takes 2 inputs, found 3"),
@@ -170,7 +181,7 @@ def test_an_operator_that_reads_itself_is_a_cycle() -> None:
         ("rolling", {"aggregates": [{"name": "m", "kind": "sum", "column": "at", "window": "1d"}]},
          "operator 'rolling' (rolling_aggregate): 'm': sum needs numbers, found timestamp[us]"),
         ("flat", {"columns": ["tag"]}, "operator 'flat' (arrow_udf_transform): no column 'tag': did you mean 'tags'? "
-                                       "Known: at, color, id, last_prices, n, price, tags"),
+                                       "Known: again, at, color, id, last_prices, n, next_prices, price, tags"),
         ("assemble", {"columns": [{"name": "id", "dtype": "int32", "source": "id"}]},
          "operator 'assemble' (project): column 'id' is declared int32 and made as int64"),
         ("lookup", {"column": "color"}, "operator 'lookup' (ray_udf_transform): column 'color' is string: an embedding "
@@ -245,7 +256,7 @@ def test_an_operator_is_frozen() -> None:
 def test_an_engine_that_no_executor_has_for_it_is_refused() -> None:
     operators = [entry for entry in changed("rolling", engine="sql") if entry is not ARROW]
     operators = [
-        {**operator, "inputs": ["c"]} if operator["name"] == "assemble" else operator for operator in operators
+        {**operator, "inputs": ["l"]} if operator["name"] == "assemble" else operator for operator in operators
     ]
     with pytest.raises(ConfigError) as raised:
         dag(operators).require_runnable()

@@ -93,8 +93,8 @@ def test_a_missing_entry_is_named(tmp_path: Path) -> None:
         ("DAEDA_COMPUTE", "duckdb", "DAEDA_COMPUTE: is not JSON: write it like '{\"key\": \"value\"}', or write it in "
                                     "config/training/runtime.yaml"),
         ("DAEDA_THREADS", "2", "DAEDA_THREADS: no setting has this name behind DAEDA_: Known: COMPUTE, DATA_ROOT, "
-                               "DAY_WORKERS, ENRICH_BATCH_ROWS, FEATURE_REFS, FEED_END, FEED_START, OUTPUT_COLUMNS, "
-                               "OUTPUT_ROOT, RAY, ROLLING_CHUNK_ROWS, ROWS_PER_PART and 4 more"),
+                               "DATA_UNTIL, DAY_WORKERS, ENRICH_BATCH_ROWS, FEATURE_REFS, FEED_END, FEED_START, "
+                               "OUTPUT_COLUMNS, OUTPUT_ROOT, RAY, ROLLING_CHUNK_ROWS and 5 more"),
     ],
 )  # fmt: skip
 def test_a_wrong_variable_is_named_and_not_the_file(

@@ -1,0 +1,130 @@
+"""When labels are known: how far the data of each label's history reaches, and which days wait for it.
+
+A label of a day is mature when its history reaches the end of the day and the label's horizon. Partitions reach to the
+end of the last one, less the slack; files without partitions as far as a row of them; rows that become known late not
+beyond the newest moment at which one did. What `data_until` says takes the place of what files say.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from daeda.durations import NANOSECONDS_OF_DAY
+from daeda.operators.dag import Dag, Operator
+from daeda.operators.operator import Instant
+from daeda.operators.relational import Scan
+from daeda.operators.temporal import LabelAggregate
+from daeda.planning.sources import Sources
+from daeda.sources.columns import is_int96
+from daeda.sources.files import SourceFiles
+from daeda.sources.times import times_of_groups, times_together
+from daeda.storage.objects import before_the_first_day, open_parquet
+
+_EPOCH = dt.date(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A label that is not known yet, and the first midnight at which it is."""
+
+    label: str
+    view: str
+    midnight: str
+
+    def __str__(self) -> str:
+        return f"{self.label} matures {self.midnight} ({self.view})"
+
+
+class Maturity:
+    """Which days wait, by the sources as they were listed; what a view reaches is looked up where it is asked for."""
+
+    def __init__(self, dag: Dag, sources: Sources, data_until: Mapping[str, int]) -> None:
+        """`data_until` is in nanoseconds, by view, and for all others by the empty name."""
+        self._sources, self._data_until = sources, data_until
+        self._makers: dict[str, Operator] = {operator.output: operator for operator in dag.operators}
+        self._operators = [operator for operator in dag.operators if isinstance(operator, LabelAggregate)]
+        self._reaches: dict[str, int] = {}
+
+    @cached_property
+    def _labels(self) -> list[tuple[str, int, Scan, str]]:
+        """Name, horizon and history of each label, and the other views that its history looks up."""
+        labels = []
+        for operator in self._operators:
+            scans = list(self._scans(operator.inputs[1]))
+            for label in operator.aggregates:
+                horizon = label.horizon.nanoseconds or 0
+                labels.append((label.name, horizon, scans[0], scans[0].view))
+                # Attributes count only by what is said of them.
+                labels += [
+                    (label.name, horizon, scan, scan.view)
+                    for scan in scans[1:]
+                    if scan.time is not None and (scan.view in self._data_until or "" in self._data_until)
+                ]
+        return labels
+
+    def _scans(self, relation: str) -> list[Scan]:
+        """The Scans behind a relation, that of its rows first."""
+        operator = self._makers[relation]
+        if isinstance(operator, Scan):
+            return [operator]
+        return [scan for name in operator.inputs for scan in self._scans(name)]
+
+    def waiting(self, day: dt.date) -> tuple[Waiting, ...]:
+        """The labels for which a day waits, in the order in which they mature."""
+        begin = (day - _EPOCH).days * NANOSECONDS_OF_DAY
+        found = []
+        for name, horizon, scan, view in self._labels:
+            wanted = begin + NANOSECONDS_OF_DAY + horizon
+            if self._reach(scan) < wanted:
+                found.append((wanted, Waiting(name, view, _midnight(wanted))))
+        return tuple(waiting for _, waiting in sorted(found, key=lambda one: one[0]))
+
+    def _reach(self, scan: Scan) -> int:
+        """Up to which instant the data of a Scan is complete, in nanoseconds."""
+        said = self._data_until.get(scan.view, self._data_until.get(""))
+        if said is not None:
+            return said
+        if scan.name not in self._reaches:
+            self._reaches[scan.name] = _reach_of_files(scan, self._sources.files[scan.name])
+        return self._reaches[scan.name]
+
+
+def _midnight(instant: int) -> str:
+    """The first midnight at or behind an instant."""
+    days = -(-instant // NANOSECONDS_OF_DAY)
+    latest = (dt.date.max - _EPOCH).days
+    return str(_EPOCH + dt.timedelta(days=days)) if days <= latest else "after the year 9999"
+
+
+@before_the_first_day()
+def _reach_of_files(scan: Scan, files: SourceFiles) -> int:
+    reaches = []
+    if files.partitioned:
+        last = max(files.partitions)
+        reaches.append(((last - _EPOCH).days + 1 - scan.partition_slack) * NANOSECONDS_OF_DAY)
+    else:
+        assert scan.time is not None
+        reaches.append(_newest(scan, scan.time, files))
+    if scan.created is not None:
+        reaches.append(_newest(scan, scan.created, files))
+    return min(reaches)
+
+
+def _newest(scan: Scan, instant: Instant, files: SourceFiles) -> int:
+    """The newest instant of a column in any file, in nanoseconds; before all days where there is none."""
+    by_column = scan.model_copy(update={"time": instant})
+    newest = -(2**63)
+    for path in files.in_order:
+        version = files.versions.get(path)
+        with open_parquet(path, version) as file:
+            int96 = is_int96(file, by_column.time_column.source)
+            high = None if int96 else times_together(times_of_groups(by_column, file))[1]
+        if int96:
+            with open_parquet(path, version, int96="us") as in_microseconds:
+                high = times_together(times_of_groups(by_column, in_microseconds))[1]
+        if high is not None:
+            newest = max(newest, high * (10**9 // instant.resolution.value))
+    return newest

@@ -1,0 +1,131 @@
+"""Which days wait for their labels, by what files hold and by `data_until`, and what becomes of those days."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daeda.compiler.compile import compile_runnable
+from daeda.errors import ConfigError, InputError
+from daeda.planning.days import Action, DayPlan, plan_enriched, plan_skeleton, refuse_waiting, told_waiting
+from daeda.planning.sources import find_sources
+from daeda.settings.runtime import parse_data_until
+from tests.projects import TinyProject, fields, moment
+
+LABEL = {"name": "sold", "entity": "item", "history": {"view": "sales"}, "kind": "count", "window": "1d"}
+
+
+def project(root: Path, label: dict[str, Any] | None = None, **source: Any) -> TinyProject:
+    """Events of the first to the third; sales of the first to the fourth, known half a day later."""
+    made = TinyProject(root).without("price", "category", "recent_items", "events_1d", "item_vector")
+    made.runtime |= {"feature_refs": [], "feed_start": "2024-01-01", "feed_end": "2024-01-03"}
+    made.runtime["output_columns"].append("sold")
+    made.service["columns"].append({"name": "sold", "kind": "label", "dtype": "int64"})
+    made.aggregations = {"label_specs": [{**LABEL, **(label or {})}]}
+    times = fields(item_id="int64", sold_at="timestamp[us]", known="timestamp[us]")
+    made.views["sales"] = {
+        "name": "sales", "entity": "item", "source": {"path": "sales", "timestamp_field": "sold_at", **source},
+        "fields": times,
+    }  # fmt: skip
+    made.data["sales"] = [(10, moment(f"0{day} 12:00"), moment(f"0{day + 1} 00:00")) for day in (1, 2, 3, 4)]
+    return made
+
+
+def plans(made: TinyProject, flat: bool = False) -> list[DayPlan]:
+    made.write().write_data(flat=flat)
+    loaded = made.load()
+    dag = compile_runnable(loaded).skeleton()
+    return list(plan_skeleton(loaded, dag, find_sources(loaded, dag), loaded.runtime.days, "rebuild"))
+
+
+def waiting(made: TinyProject, flat: bool = False) -> dict[str, str]:
+    found = [plan for plan in plans(made, flat) if plan.action is Action.WAIT]
+    return {str(plan.day)[-2:]: ", ".join(plan.reasons) for plan in found}
+
+
+def test_a_day_waits_until_the_last_partition_covers_its_labels(tmp_path: Path) -> None:
+    assert waiting(project(tmp_path / "a")) == {}
+    assert waiting(project(tmp_path / "b", {"gap": "1s"})) == {"03": "waiting: sold matures 2024-01-06 (sales)"}
+    two = project(tmp_path / "c", {"window": "2d"})
+    assert waiting(two) == {"03": "waiting: sold matures 2024-01-06 (sales)"}
+    late = project(tmp_path / "d", {"matures_after": "2d"})
+    assert waiting(late) == {
+        "02": "waiting: sold matures 2024-01-06 (sales)", "03": "waiting: sold matures 2024-01-07 (sales)",
+    }  # fmt: skip
+
+
+def test_slack_takes_days_away(tmp_path: Path) -> None:
+    assert waiting(project(tmp_path, partition_slack=1)) == {"03": "waiting: sold matures 2024-01-05 (sales)"}
+
+
+def test_the_newest_row_counts_without_partitions_and_the_newest_known_one_where_there_is_a_created_field(
+    tmp_path: Path,
+) -> None:
+    # The newest row is of the fourth at noon, and was known at midnight behind it.
+    assert waiting(project(tmp_path / "a"), flat=True) == {"03": "waiting: sold matures 2024-01-05 (sales)"}
+    known = {"matures_after": "0s"}
+    assert waiting(project(tmp_path / "b", known, created_field="known")) == {}
+    made = project(tmp_path / "c", known, created_field="known")
+    made.data["sales"] = [(item, sold, sold) for item, sold, _ in made.data["sales"]]
+    assert waiting(made) == {"03": "waiting: sold matures 2024-01-05 (sales)"}
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("2024-01-05", []),
+        ("2024-01-04T23:59:59.999999", ["03"]),
+        ({"sales": "2024-01-04"}, ["03"]),
+        ({"events": "2024-01-04"}, []),
+        ("sales=2024-01-03,events=2030-01-01", ["02", "03"]),
+        ("2024-01-04T02:00:00+02:00", ["03"]),
+    ],
+)
+def test_data_until_takes_the_place_of_what_files_say(tmp_path: Path, said: Any, expected: list[str]) -> None:
+    made = project(tmp_path)
+    made.runtime["data_until"] = said
+    assert list(waiting(made)) == expected
+
+
+def test_a_partition_before_data_until_that_is_absent_is_missing(tmp_path: Path) -> None:
+    made = project(tmp_path)
+    made.data["sales"] = made.data["sales"][:3]
+    assert list(waiting(made)) == ["03"]
+    made.runtime["data_until"] = "2024-01-06"
+    last = plans(made)[-1]
+    assert (last.action, last.reasons) == (Action.BLOCKED, ("sales has no partition for 2024-01-04",))
+
+
+def test_what_waits_is_told_and_refused_where_nothing_else_is_left(tmp_path: Path) -> None:
+    planned = plans(project(tmp_path, {"matures_after": "2d"}))
+    assert told_waiting(planned) == (
+        "2 days left out, waiting for labels (2024-01-02 to 2024-01-03): sold matures 2024-01-06 (sales)"
+    )
+    refuse_waiting(planned)
+    assert told_waiting(planned[:1]) is None
+    with pytest.raises(InputError) as refused:
+        refuse_waiting(planned[1:])
+    assert str(refused.value) == (
+        "2 days cannot be built yet, the first to mature is 2024-01-02: waiting: sold matures 2024-01-06 (sales): "
+        "choose earlier days, add later data, or say data_until in runtime.yaml where a view is quiet"
+    )
+    loaded = TinyProject(tmp_path).load()
+    enriched = plan_enriched(loaded, compile_runnable(loaded), planned, "rebuild", dict)
+    assert [plan.action for plan in enriched] == [Action.BUILD, Action.WAIT, Action.WAIT]
+
+
+def test_an_instant_that_is_none_is_refused() -> None:
+    for value in ("soon", True, "2024-13-01"):
+        with pytest.raises(ValueError, match="is not an instant: write a day like 2025-03-01"):
+            parse_data_until(value)
+    assert parse_data_until(dt.date(1970, 1, 2)) == {"": 86_400 * 10**9}
+
+
+def test_data_until_of_no_view_is_refused(tmp_path: Path) -> None:
+    made = project(tmp_path)
+    made.runtime["data_until"] = {"sale": "2024-01-05"}
+    with pytest.raises(ConfigError, match="no feature view 'sale': did you mean 'sales'"):
+        plans(made)

@@ -1,0 +1,141 @@
+"""Leaks of labels, planted in the product: each is found by the audit, and named."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import beam_pipeline.day.looking_ahead
+import daeda.compiler.compile
+from beam_pipeline.day.looking_ahead import ShiftedLabel
+from daeda.durations import NO_DELAY
+from daeda.operators.relational import Project
+from daeda.operators.temporal import LabelAggregate
+from tests.daeda_audit.feed import DAYS, build, feed
+from tests.daeda_audit.test_leaks import audit, blamed, changing
+from tests.projects import TinyProject
+
+SPECS = [
+    {"name": "again", "kind": "count", "window": "6h"},
+    {"name": "again_later", "kind": "sum", "column": "amount", "gap": "1h", "window": "6h"},
+    {"name": "next_item", "kind": "list", "column": "item_id", "window": "6h", "max_length": 2},
+    {"name": "until_next", "kind": "until_first", "window": "6h"},
+]
+DTYPES = {"again": "int64", "again_later": "double", "next_item": "list<int64>", "until_next": "int64"}
+LATE = {"late_clicks": "int64"}
+EVERY = {*DTYPES, *LATE}
+
+
+@pytest.fixture(scope="module")
+def unbuilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = feed(tmp_path_factory.mktemp("labelled"))
+    spine = {"entity": "user", "history": {"view": made.service["spine"]["view"]}}
+    late = {"name": "late_clicks", "kind": "count", "window": "6h", "entity": "user", "history": {"view": "clicks"}}
+    made.aggregations["label_specs"] = [{**spec, **spine} for spec in SPECS] + [{**late, "matures_after": "1h"}]
+    for name, dtype in (DTYPES | LATE).items():
+        made.service["columns"].append({"name": name, "kind": "label", "dtype": dtype})
+        made.runtime["output_columns"].append(name)
+    made.service["columns"].append(
+        {"name": "came_back", "kind": "derived", "dtype": "bool", "expression": "again > 0 and events_1d > 0"}
+    )
+    made.runtime["output_columns"].append("came_back")
+    made.runtime["data_until"] = "2030-01-01"
+    for view in made.views.values():
+        view["source"].setdefault("missing_partitions", "empty")
+    return made.write().root
+
+
+@pytest.fixture
+def made(unbuilt: Path, tmp_path: Path) -> TinyProject:
+    shutil.copytree(unbuilt, tmp_path / "feed")
+    return TinyProject(tmp_path / "feed")
+
+
+def test_labels_pass(made: TinyProject, capsys: pytest.CaptureFixture[str]) -> None:
+    build(made)
+    code, _, told = audit(made, capsys)
+    assert (code, blamed(told)) == (0, set())
+
+
+def test_what_is_no_label_is_unchanged_by_later_rows(made: TinyProject, capsys: pytest.CaptureFixture[str]) -> None:
+    build(made)
+    code, _, told = audit(made, capsys, "--probe", "append")
+    assert code == 0
+    changed = {words[0] for line in told.splitlines() if "sees the future" in line and len(words := line.split()) > 3}
+    assert changed >= {"again", "came_back", "late_clicks"}
+
+
+def a_unit_later(label: ShiftedLabel) -> ShiftedLabel:
+    longer = dataclasses.replace(label.aggregate, window=(label.aggregate.window or 0) + 3_600_000_000)
+    return dataclasses.replace(label, ahead=label.ahead + 3_600_000_000, aggregate=longer)
+
+
+def from_the_row_on(label: ShiftedLabel) -> ShiftedLabel:
+    longer = dataclasses.replace(label.aggregate, window=(label.aggregate.window or 0) + 1)
+    return dataclasses.replace(label, aggregate=longer)
+
+
+KERNEL: dict[str, tuple[Callable[[ShiftedLabel], ShiftedLabel], set[str]]] = {
+    "a window that is too long": (a_unit_later, {"again", "late_clicks"}),
+    "a window that begins at the row": (from_the_row_on, {"again", "until_next", "next_item"}),
+}
+
+
+@pytest.mark.parametrize("name", KERNEL)
+def test_another_window_is_found(
+    name: str, made: TinyProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change, columns = KERNEL[name]
+    original = beam_pipeline.day.rolling.shifted
+    with monkeypatch.context() as patched:
+        patched.setattr(beam_pipeline.day.rolling, "shifted", lambda operator: tuple(map(change, original(operator))))
+        build(made, days=DAYS[1:])
+    code, _, told = audit(made, capsys)
+    assert code == 1
+    assert columns <= blamed(told) <= EVERY | {"came_back"}
+
+
+def without_maturity(operator: Any) -> tuple[Any, ...]:
+    return tuple(label.model_copy(update={"matures_after": NO_DELAY}) for label in operator.aggregates)
+
+
+def without_gap(operator: Any) -> tuple[Any, ...]:
+    return tuple(label.model_copy(update={"gap": NO_DELAY}) for label in operator.aggregates)
+
+
+OPERATORS: dict[str, tuple[Any, set[str]]] = {
+    "maturity ignored": (changing(LabelAggregate, aggregates=without_maturity), {"late_clicks"}),
+    "created ignored": (changing(LabelAggregate, created=None), {"late_clicks"}),
+    "gap ignored": (changing(LabelAggregate, aggregates=without_gap), {"again_later"}),
+}
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_maturity_and_gap_are_kept(name: str, made: TinyProject, capsys: pytest.CaptureFixture[str]) -> None:
+    change, columns = OPERATORS[name]
+    build(made, change, DAYS[1:])
+    code, _, told = audit(made, capsys)
+    assert code == 1
+    assert columns <= blamed(told)
+
+
+def reading_the_label(operator: Project) -> tuple[Any, ...]:
+    return tuple(
+        column.model_copy(update={"source": "again"}) if column.name == "events_1d" else column
+        for column in operator.columns
+    )
+
+
+def test_a_feature_that_reads_a_label_is_found(
+    made: TinyProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(daeda.compiler.compile, "check_no_leaks", lambda operators: None)
+    build(made, changing(Project, columns=reading_the_label), DAYS[1:])
+    code, _, told = audit(made, capsys)
+    assert code == 1
+    assert "events_1d" in blamed(told)
