@@ -470,9 +470,17 @@ def test_household_ranking(data):
     ]
     static = [unknown, unknown, ("d", "b", None, None, 5), unknown, ("d", "b", None, None, 5)]
     as_of = [(None, [3, 4]), (4.0, [3, 4]), (2.0, [3, 4]), (None, [3, 4]), (2.0, [])]
-    early = ([11, 10], [11, 10], 0, 2, 3, None, 8.3, 108.3, NOON - timedelta(days=7))
-    later = ([12, 10, 11], [12, 10, 11], 2, 3, 4, 0.1 + 0.2, 0.6, 8.6, morning)
-    rolling_columns = [early, early, later, later, ([], [], 0, 0, 0, None, None, None, None)]
+
+    def last(*purchases):
+        names = ("product_id", "store_id", "sales_value", "age")
+        return [dict(zip(names, (product, 7, value, age * 10**6), strict=True)) for product, value, age in purchases]
+
+    week, hour = 604_800, 3_600
+    before_morning = last((11, 0.3, week - hour), (10, 8.0, week - hour + 1), (11, 100.0, 4 * week - hour + 1))
+    before_noon = last((12, 0.2, hour), (10, 0.1, hour), (11, 0.3, week), (10, 8.0, week + 1))
+    early = ([11, 10], [11, 10], 0, 2, 3, None, 8.3, 108.3, NOON - timedelta(days=7), before_morning)
+    later = ([12, 10, 11], [12, 10, 11], 2, 3, 4, 0.1 + 0.2, 0.6, 8.6, morning, before_noon)
+    rolling_columns = [early, early, later, later, ([], [], 0, 0, 0, None, None, None, None, [])]
     vectors = [
         ([1.0, 2.0], [2.0, 3.0]),
         (None, [2.0, 3.0]),

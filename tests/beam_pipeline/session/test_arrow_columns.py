@@ -14,9 +14,11 @@ from beam_pipeline.session.arrow_columns import ArrowColumns
 from daeda.dataset.manifest import ColumnStatistics
 from daeda.dtypes import DType
 from daeda.operators.relation import Column, Relation
+from daeda.operators.relational import Sink
 from daeda.sql import statements
 from daeda.sql.handle import ColumnTable, Materialised, column
 
+SINK = Sink(name="sink", inputs=("rows",), output="day", dataset="skeleton")
 TYPES = {"k": "int64", "a": "int32", "b": "list<int64>", "c": "double", "d": "uint64", "e": "int64"}
 
 
@@ -88,7 +90,7 @@ def test_facts_of_footers_are_those_that_are_counted(resources: Resources, rows:
         resources.connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 2048)")
         footers.append(pq.read_metadata(path))
     resources.arrow_columns.show()
-    statistics = column_statistics(resources.connection, given.relation, given, footers)
+    statistics = column_statistics(resources.connection, given.relation, given, footers, SINK)
     counted = resources.connection.execute(statements.column_statistics(given.relation, given)).fetchone()
     assert counted is not None
     values = iter(counted[1:])
