@@ -64,9 +64,9 @@ class Instant(Strict):
             raise ConfigError(f"column '{self.column}' is {dtype}, which is not a timestamp in {self.unit}")
 
 
-def is_none(value: object) -> bool:
+def is_absent(value: object) -> bool:
     """Whether an entry is left out of a description, so that those without it are what they always were."""
-    return value is None
+    return value is None or value in ((), {})
 
 
 def same_keys(left: Relation, right: Relation, keys: tuple[str, ...]) -> None:

@@ -9,22 +9,13 @@ from pydantic import Field, model_validator
 from daeda.dtypes import DType
 from daeda.errors import ConfigError, did_you_mean
 from daeda.operators.circles import first_circle
-from daeda.operators.operator import Instant, OperatorModel, Target, nullable, same_keys
+from daeda.operators.operator import Instant, OperatorModel, Target, is_absent, nullable, same_keys
 from daeda.operators.relation import Column, Relation
 from daeda.settings.kinds import Delay, Name, ReadType, Span, Strict, Type, Zone
 from daeda.settings.sampling import Sample, check_sampled_by
 
 _BEAM_SQL = frozenset({Target("beam", "sql")})
 _DOUBLE = DType.parse("double")
-
-
-def _is_none(value: object) -> bool:
-    """Whether an entry is left out of descriptions, so that those of filters without it are what they always were."""
-    return value is None
-
-
-def _is_empty(value: object) -> bool:
-    return not value
 
 
 class ScanColumn(Strict):
@@ -55,11 +46,11 @@ class Scan(OperatorModel):
         default=None, description="How far before the day it reads; at least as far as its readers look back."
     )
     gap: Delay | None = Field(
-        default=None, exclude_if=_is_none, description="How far after the begin of the day reads: lookahead begins."
+        default=None, exclude_if=is_absent, description="How far after the begin of the day reads: lookahead begins."
     )
     lookahead: Span | None = Field(
         default=None,
-        exclude_if=_is_none,
+        exclude_if=is_absent,
         description="How far after the end of the day it reads: for labels, and the attributes of their histories.",
     )
     time: Instant | None = Field(default=None, description="Timestamp of a row; a static Scan has none.")
@@ -134,7 +125,7 @@ class Filter(OperatorModel):
     )
     sample: Sample | None = Field(
         default=None,
-        exclude_if=_is_none,
+        exclude_if=is_absent,
         description="Share of the rows of a spine, chosen by a hash of keys; behind every session.",
     )
 
@@ -184,12 +175,12 @@ class ProjectColumn(Strict):
     )
     reads_output: tuple[Name, ...] = Field(
         default=(),
-        exclude_if=_is_empty,
+        exclude_if=is_absent,
         description="Columns of this output that the expression reads as they are shown here, in their types and with "
         "their defaults; the others it reads from the input.",
     )
     timezone: Zone | None = Field(
-        default=None, exclude_if=_is_none, description="Time zone of hour_of and day_of_week; UTC without one."
+        default=None, exclude_if=is_absent, description="Time zone of hour_of and day_of_week; UTC without one."
     )
 
     @model_validator(mode="after")
@@ -321,7 +312,7 @@ class Sink(OperatorModel):
     not_null: tuple[Name, ...] = Field(default=(), description="Columns that must hold no NULL.")
     vectors: tuple[Name, ...] = Field(
         default=(),
-        exclude_if=_is_empty,
+        exclude_if=is_absent,
         description="Columns of type list<float> that the enrichment fills; those of list<halffloat> need no mention.",
     )
 

@@ -20,7 +20,7 @@ from daeda.aggregates import (
 from daeda.dtypes import DType
 from daeda.durations import NO_DELAY, Duration, reach_of, together
 from daeda.errors import ConfigError
-from daeda.operators.operator import Instant, OperatorModel, Target, is_none, nullable, same_keys
+from daeda.operators.operator import Instant, OperatorModel, Target, is_absent, nullable, same_keys
 from daeda.operators.relation import Column, Relation
 from daeda.settings.availability import Available
 from daeda.settings.kinds import Delay, Grid, HalfLife, Name, Quantile, Span, Strict
@@ -44,7 +44,7 @@ class PointInTimeJoin(OperatorModel):
     )
     available: Available | None = Field(
         default=None,
-        exclude_if=is_none,
+        exclude_if=is_absent,
         description="When a right row that is known can be used, before the left time too.",
     )
     ttl: Span | None = Field(default=None, description="Greatest age of a right row.")
@@ -68,11 +68,6 @@ class PointInTimeJoin(OperatorModel):
         return left.with_columns(nullable(right.column(name)) for name in self.columns)
 
 
-def _is_absent(value: object) -> bool:
-    """Whether an entry is left out of descriptions, so that those of kinds without it are what they always were."""
-    return value is None or value == ()
-
-
 class Aggregate(Strict):
     """One output column of a RollingAggregate over the window `[e - window, e)`.
 
@@ -87,28 +82,28 @@ class Aggregate(Strict):
         default=None, description="Column of the history; only any, count, decayed_count and since_last can do without."
     )
     columns: tuple[Name, ...] = Field(
-        default=(), exclude_if=_is_absent, description="Of a sequence: the columns of the history that it holds."
+        default=(), exclude_if=is_absent, description="Of a sequence: the columns of the history that it holds."
     )
     age: Name | None = Field(
-        default=None, exclude_if=_is_absent, description="Of a sequence: the field with the age of the row."
+        default=None, exclude_if=is_absent, description="Of a sequence: the field with the age of the row."
     )
     layout: Literal["columns"] | None = Field(
-        default=None, exclude_if=_is_absent, description="Of a sequence: columns for the list of its one field."
+        default=None, exclude_if=is_absent, description="Of a sequence: columns for the list of its one field."
     )
     window: Span = Field(description="How far it looks back.")
     aligned_to: Grid | None = Field(
-        default=None, exclude_if=is_none, description="What its end is rounded down to, in UTC from 1970 on."
+        default=None, exclude_if=is_absent, description="What its end is rounded down to, in UTC from 1970 on."
     )
     offset: Delay | None = Field(
-        default=None, exclude_if=is_none, description="How far its end is moved back, behind any rounding."
+        default=None, exclude_if=is_absent, description="How far its end is moved back, behind any rounding."
     )
     q: Quantile | None = Field(
         default=None,
-        exclude_if=is_none,
+        exclude_if=is_absent,
         description="Of a quantile: above 0 and at most 1.",
     )
     half_life: HalfLife | None = Field(
-        default=None, exclude_if=is_none, description="Of a decayed kind: after so long a row counts half."
+        default=None, exclude_if=is_absent, description="Of a decayed kind: after so long a row counts half."
     )
     max_length: int | None = Field(default=None, ge=1, description="Most items of a list, the newest.")
     order: Literal["newest_first", "oldest_first"] = Field(
@@ -175,7 +170,7 @@ class RollingAggregate(OperatorModel):
     )
     available: Available | None = Field(
         default=None,
-        exclude_if=is_none,
+        exclude_if=is_absent,
         description="When a row of the history that is known can be used, before the left time too.",
     )
     tie_order: tuple[Name, ...] = Field(

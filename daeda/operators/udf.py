@@ -7,14 +7,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from daeda.errors import ConfigError
-from daeda.operators.operator import Engine, OperatorModel, Target
+from daeda.operators.operator import Engine, OperatorModel, Target, is_absent
 from daeda.operators.relation import Column, Relation
 from daeda.settings.kinds import ImportPath, Name, ReadType, Strict
-
-
-def _is_empty(value: object) -> bool:
-    """Whether an entry is left out of descriptions, so that those without it are what they always were."""
-    return not value
 
 
 class ArrowUdfTransform(OperatorModel):
@@ -31,7 +26,7 @@ class ArrowUdfTransform(OperatorModel):
     function: ImportPath = Field(description="Import path of the function.")
     columns: tuple[Name, ...] = Field(min_length=1, description="Columns that it gets, one for each argument.")
     defaults: dict[Name, Any] = Field(
-        default={}, exclude_if=_is_empty, description="What it gets in place of NULL, by column."
+        default={}, exclude_if=is_absent, description="What it gets in place of NULL, by column."
     )
     result: Name = Field(description="Column that it makes.")
     dtype: ReadType = Field(description="Type of that column.")
