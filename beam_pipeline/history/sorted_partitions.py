@@ -62,12 +62,12 @@ def rows_of_partitions(
     if not tables:
         return None
     rows = pa.concat_tables(tables)
-    (key,) = operator.keys
-    query = f"SELECT {column(key).sql('duckdb')} FROM {table(entities).sql('duckdb')} ORDER BY {ENTITY}"
-    known = session.resources.connection.execute(query).to_arrow_table().column(0).combine_chunks()
-    if known.type != rows.schema.field(key).type:
+    names = ", ".join(column(key).sql("duckdb") for key in operator.keys)
+    query = f"SELECT {names} FROM {table(entities).sql('duckdb')} ORDER BY {ENTITY}"
+    known = session.resources.connection.execute(query).to_arrow_table().combine_chunks()
+    if any(known.schema.field(index).type != rows.schema.field(key).type for index, key in enumerate(operator.keys)):
         return None
-    codes = _codes(rows.column(key), known)
+    codes = _numbers_of([rows.column(key) for key in operator.keys], [_whole(keys) for keys in known.columns])
     indices = np.flatnonzero(codes >= 0)
     columns = {name: rows.column(name) for name in rows.column_names}
     return Rows(columns, indices, codes[indices].astype(np.int64), rows.nbytes)
@@ -75,12 +75,12 @@ def rows_of_partitions(
 
 def _scanned(session: DaySession, operator: WindowOperator, right: Deferred) -> ScannedFiles | None:
     """What the Scan reads that the history is composed of, where it is one alone and several days look back on it."""
-    if len(operator.keys) != 1:
-        return None
-    dtype = right.relation.column(operator.keys[0]).dtype
+    dtypes = [right.relation.column(key).dtype for key in operator.keys]
     scans = session.inputs.scanned
     scanned = next((scanned for name, scanned in scans.items() if only_scan(right, name)), None)
-    if scanned is None or not (dtype.is_integer or dtype.name == "string") or not scanned.view_files.partitioned:
+    if scanned is None or not scanned.view_files.partitioned:
+        return None
+    if not all(dtype.is_integer or dtype.name == "string" for dtype in dtypes):
         return None
     return scanned if often_read(scanned.scan, scanned.view_files, session.context.days) else None
 
@@ -153,6 +153,51 @@ def _by_time(rows: pa.Table) -> pa.Table:
     """The rows in the order of time, which they mostly are in already."""
     time = rows.column(TIME).to_numpy()
     return rows if ascends(time) else rows.take(pa.array(np.argsort(time, kind="stable")))
+
+
+def _whole(keys: pa.ChunkedArray) -> pa.Array:
+    return keys.chunk(0) if keys.num_chunks else pa.array([], keys.type)
+
+
+def _numbers_of(keys: Sequence[pa.ChunkedArray], entities: Sequence[pa.Array]) -> npt.NDArray[np.int32]:
+    """The number of each row's entity, -1 where it is none; an entity is what stands at one index of `entities`.
+
+    Key after key: the number of the keys so far and that of the next one are a pair, which gets one number again.
+
+    >>> keys = [pa.chunked_array([[1, 1, 2, 2]]), pa.chunked_array([["a", "b", "a", "b"]])]
+    >>> _numbers_of(keys, [pa.array([2, 1]), pa.array(["b", "a"])]).tolist()
+    [1, -1, -1, 0]
+    """
+    if len(keys) == 1:
+        return _codes(keys[0], entities[0])
+    numbers = np.zeros(len(keys[0]), dtype=np.int64)
+    known = np.zeros(len(entities[0]), dtype=np.int64)
+    for key, of_entities in zip(keys, entities, strict=True):
+        distinct = pc.unique(of_entities)
+        codes = _codes(key, distinct).astype(np.int64)
+        known_pairs = known * len(distinct) + _codes(pa.chunked_array([of_entities]), distinct)
+        pairs = np.where((numbers >= 0) & (codes >= 0), numbers * len(distinct) + codes, -1)
+        ascending, known = np.unique(known_pairs, return_inverse=True)
+        numbers = _index_in(ascending, pairs, len(distinct) * (int(numbers.max(initial=0)) + 1))
+    entity_of_pair = np.empty(len(known), dtype=np.int32)
+    entity_of_pair[known] = np.arange(len(known), dtype=np.int32)
+    return np.where(numbers >= 0, entity_of_pair[numbers], -1).astype(np.int32) if len(known) else _none(numbers)
+
+
+def _index_in(ascending: Int64s, values: Int64s, most: int) -> Int64s:
+    """The index of each value, which is below `most`, among the ascending ones, -1 where it is none of them."""
+    if not len(ascending):
+        return _none(values).astype(np.int64)
+    if max(most, int(ascending[-1]) + 1) <= _MOST_SPAN:
+        index_of = np.full(max(most, int(ascending[-1]) + 1) + 1, -1, dtype=np.int64)
+        index_of[ascending] = np.arange(len(ascending))
+        return index_of[values]  # the last one is that of -1
+    places = np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)
+    return np.where(ascending[places] == values, places, -1)
+
+
+def _none(rows: Int64s) -> npt.NDArray[np.int32]:
+    return np.full(len(rows), -1, dtype=np.int32)
 
 
 def _codes(keys: pa.ChunkedArray, entities: pa.Array) -> npt.NDArray[np.int32]:

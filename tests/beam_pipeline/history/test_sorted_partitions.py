@@ -10,10 +10,13 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from beam_pipeline.command import main
 from beam_pipeline.history import partition_cache, reader, sorted_partitions
 from tests.beam_pipeline.history.test_projected_partitions import DAYS, build, project, replaced_between_days
+from tests.budget import examples
 from tests.projects import TinyProject
 
 # Partitions that the days of the project look back on, and its two histories.
@@ -56,15 +59,18 @@ def without_cache(given: TinyProject, output: Path) -> dict[str, bytes]:
         return build(given, output)
 
 
-@pytest.mark.some(1)
-@pytest.mark.parametrize("key", ["int64", "string"])
+@pytest.mark.some(2)
 @pytest.mark.parametrize("day_workers", [1, 2])
+@pytest.mark.parametrize("key", ["int64", "two keys", "string"])
 def test_the_bytes_are_those_of_the_sources(
     tmp_path: Path, made: list[tuple[str, bool]], mapped: list[str], day_workers: int, key: str
 ) -> None:
     given = project(tmp_path / "project", day_workers)
     if key == "string":
         with_text_keys(given)
+    if key == "two keys":
+        given.aggregations["aggregation_specs"][0]["entity"] = ["user", "item"]
+        given.write()
     built = build(given, tmp_path / "sorted")
     kept = [name for name, keep in made if keep]
     assert DAYS < len(set(kept)) <= 2 * PARTITIONS
@@ -193,3 +199,23 @@ def test_keys_far_apart_get_their_numbers_too() -> None:
     assert sorted_partitions._codes(keys, entities).tolist() == [2, -1, 0]
     near = pa.array(np.array([-(2**63), -(2**63) + 1]))
     assert sorted_partitions._codes(keys, near).tolist() == [-1, -1, 0]
+
+
+@settings(max_examples=examples(200), deadline=None)
+@given(st.data())
+def test_entities_of_several_keys_get_their_numbers(data: st.DataObject) -> None:
+    near, far = st.integers(-3, 3), st.sampled_from([-(2**63), -5, 0, 7, 2**40, 2**63 - 1])
+    columns = data.draw(
+        st.lists(st.sampled_from([near, far, st.sampled_from(["", "a", "b", "é"])]), min_size=2, max_size=3)
+    )
+    kinds = [pa.string() if isinstance(data.draw(column), str) else pa.int64() for column in columns]
+    entities = data.draw(st.lists(st.tuples(*columns), unique=True, max_size=12))
+    rows = data.draw(st.lists(st.one_of(st.tuples(*columns), *map(st.just, entities)), max_size=30))
+    cut = data.draw(st.integers(0, len(rows)))
+    keys = [
+        pa.chunked_array([pa.array([row[place] for row in chunk], kind) for chunk in (rows[:cut], rows[cut:])])
+        for place, kind in enumerate(kinds)
+    ]
+    known = [pa.array([entity[place] for entity in entities], kind) for place, kind in enumerate(kinds)]
+    number = {entity: index for index, entity in enumerate(entities)}
+    assert sorted_partitions._numbers_of(keys, known).tolist() == [number.get(row, -1) for row in rows]
