@@ -105,7 +105,7 @@ def _build(
 
     def make_plans() -> tuple[DayPlan, ...]:
         plans = plan_skeleton(project, skeleton, sources, days, arguments.on_stale)
-        refuse_waiting(plans)
+        refuse_waiting(plans, arguments.target_date)
         refuse_empty_range(project, sources, plans)
         refuse_blocked(plans)
         if arguments.on_stale == "fail":

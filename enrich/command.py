@@ -71,7 +71,7 @@ def _command(words: Sequence[str]) -> int:
             return _identify(project, dag, pinned)
 
         def make_plans() -> tuple[DayPlan, ...]:
-            return _enriched_days(project, dag, exports, days, arguments.on_stale, find_stores)
+            return _enriched_days(project, dag, exports, days, arguments, find_stores)
 
         due = DueDays(Layout(project.service_dir, project.scratch_dir), "enriched", make_plans)
         # The driver prints the warnings of the whole run itself.
@@ -143,7 +143,7 @@ def _enriched_days(
     dag: Dag,
     exports: Mapping[str, Export],
     days: tuple[dt.date, ...],
-    on_stale: str,
+    arguments: argparse.Namespace,
     find_stores: FindStores,
 ) -> tuple[DayPlan, ...]:
     """The plan of the enriched days; InputError where a skeleton day is not ready, DayError with `--on-stale fail`."""
@@ -153,8 +153,9 @@ def _enriched_days(
     from daeda.planning.sources import find_sources
 
     source_side = dag.skeleton()
+    on_stale = arguments.on_stale
     skeleton = plan_skeleton(project, source_side, find_sources(project, source_side, exports), days, on_stale)
-    refuse_waiting(skeleton)
+    refuse_waiting(skeleton, arguments.target_date)
     _require_skeleton(project, skeleton)
     check_writable(Layout(project.service_dir, project.scratch_dir))
     plans = plan_enriched(project, dag, skeleton, on_stale, find_stores)

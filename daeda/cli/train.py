@@ -71,7 +71,7 @@ def _check_before_first_day(plan: TrainPlan, arguments: argparse.Namespace) -> N
         require("enrichment")
     layout = Layout(plan.project.service_dir, plan.project.scratch_dir)
     check_writable(layout)
-    refuse_waiting(plan.skeleton)
+    refuse_waiting(plan.skeleton, arguments.target_date)
     if arguments.enrich_only:
         _require_skeleton(plan)
     else:

@@ -153,17 +153,18 @@ def _waiting(published: Published | None, day: dt.date, waiting: tuple[Waiting, 
     return DayPlan(day, "skeleton", Action.WAIT, reasons, parts=parts)
 
 
-def refuse_waiting(plans: Iterable[DayPlan]) -> None:
-    """Raise InputError where every chosen day waits for its labels and none of them is published."""
+def refuse_waiting(plans: Iterable[DayPlan], target: str | None) -> None:
+    """Raise InputError where every chosen day waits for its labels, and none is published or `target` names the day."""
     chosen = tuple(plans)
     if not chosen or any(plan.action is not Action.WAIT for plan in chosen):
         return
-    if len(chosen) == 1 or all(plan.parts is None for plan in chosen):
+    if target is not None or all(plan.parts is None for plan in chosen):
+        # Horizons move with the days, and of a day the label that matures last is told last.
         first = chosen[0]
+        matures = first.reasons[-1].removeprefix("waiting: ")
         raise InputError(
-            f"{counted(len(chosen), 'day')} cannot be built yet, the first to mature is {first.day}: "
-            f"{first.reasons[-1]}: choose earlier days, add later data, or say data_until in runtime.yaml where a view "
-            "is quiet"
+            f"{counted(len(chosen), 'day')} cannot be built yet, the first to mature is {first.day}: {matures}: "
+            "choose earlier days, add later data, or say data_until in runtime.yaml where a view is quiet"
         )
 
 

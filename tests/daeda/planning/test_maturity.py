@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from beam_pipeline.command import main as skeleton_main
+from daeda.cli.main import main
 from daeda.compiler.compile import compile_runnable
 from daeda.errors import ConfigError, InputError
 from daeda.planning.days import Action, DayPlan, plan_enriched, plan_skeleton, refuse_waiting, told_waiting
@@ -16,6 +20,14 @@ from daeda.settings.runtime import parse_data_until
 from tests.projects import TinyProject, fields, moment
 
 LABEL = {"name": "sold", "entity": "item", "history": {"view": "sales"}, "kind": "count", "window": "1d"}
+
+
+def skeleton_command(words: list[str]) -> int:
+    return skeleton_main(words)
+
+
+def train_command(words: list[str]) -> int:
+    return main(["pipeline", "train", "ranking", *words])
 
 
 def project(root: Path, label: dict[str, Any] | None = None, **source: Any) -> TinyProject:
@@ -104,17 +116,38 @@ def test_what_waits_is_told_and_refused_where_nothing_else_is_left(tmp_path: Pat
     assert told_waiting(planned) == (
         "2 days left out, waiting for labels (2024-01-02 to 2024-01-03): sold matures 2024-01-06 (sales)"
     )
-    refuse_waiting(planned)
+    refuse_waiting(planned, None)
     assert told_waiting(planned[:1]) is None
     with pytest.raises(InputError) as refused:
-        refuse_waiting(planned[1:])
+        refuse_waiting(planned[1:], None)
     assert str(refused.value) == (
-        "2 days cannot be built yet, the first to mature is 2024-01-02: waiting: sold matures 2024-01-06 (sales): "
+        "2 days cannot be built yet, the first to mature is 2024-01-02: sold matures 2024-01-06 (sales): "
         "choose earlier days, add later data, or say data_until in runtime.yaml where a view is quiet"
     )
     loaded = TinyProject(tmp_path).load()
     enriched = plan_enriched(loaded, compile_runnable(loaded), planned, "rebuild", dict)
     assert [plan.action for plan in enriched] == [Action.BUILD, Action.WAIT, Action.WAIT]
+
+
+def test_a_published_day_that_waits_alone_is_left_out_unless_it_is_the_target(tmp_path: Path) -> None:
+    alone = plans(project(tmp_path, {"matures_after": "1d"}))[-1]
+    assert alone.action is Action.WAIT
+    published = replace(alone, parts=())
+    refuse_waiting([published], None)
+    told = "1 day cannot be built yet, the first to mature is 2024-01-03: sold matures 2024-01-06"
+    for plan, target in ((alone, None), (alone, "2024-01-03"), (published, "2024-01-03")):
+        with pytest.raises(InputError, match=told):
+            refuse_waiting([plan], target)
+
+
+@pytest.mark.parametrize("command", [skeleton_command, train_command])
+def test_a_target_that_waits_ends_with_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: Callable[[list[str]], int]
+) -> None:
+    made = project(tmp_path, {"matures_after": "1d"}).write().write_data()
+    words = ["--runtime-config-path", str(made.runtime_path), "--target-date", "2024-01-03"]
+    assert command(words) == 2
+    assert "the first to mature is 2024-01-03: sold matures 2024-01-06 (sales)" in capsys.readouterr().err
 
 
 def test_an_instant_that_is_none_is_refused() -> None:
