@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -161,6 +161,21 @@ class AggregationSpec(Strict):
         return self.columns or (() if self.column is None else (self.column,))
 
 
+_NO_SEQUENCE = "kind 'sequence' is not built for labels, write a label of kind list for each column"
+# Keys of windows that look back, and why a label has none.
+_NOT_OF_LABELS = {
+    "aligned_to": "its window begins at its row, or behind its gap",
+    "offset": "write 'gap'",
+    "available": "that is about serving, which labels ignore",
+    "immature": "that is not built, a day waits until its labels are mature",
+    "q": "kind 'quantile' is not built for labels, write min, max or mean",
+    "half_life": "rows after a row have no age to fade with, write count or sum",
+    "columns": _NO_SEQUENCE,
+    "layout": _NO_SEQUENCE,
+    "age": _NO_SEQUENCE,
+}
+
+
 class LabelSpec(Strict):
     """One label: an aggregate over the rows in `(t + gap, t + gap + window]`, for one window or for several.
 
@@ -175,9 +190,12 @@ class LabelSpec(Strict):
         default=None, description="Column to aggregate; only any, count and until_first can do without."
     )
     kind: LabelKind = Field(
-        description="What is computed: each kind of aggregation_specs but since_last, or until_first."
+        description="What is computed: until_first, or a kind of aggregation_specs but since_last, quantile, sequence "
+        "and decayed_*."
     )
-    where: str | None = Field(default=None, description="Condition on the rows of the history, as SQL.")
+    where: str | None = Field(
+        default=None, description="Condition on the rows of the history and their attributes, as SQL."
+    )
     gap: Delay = Field(default=NO_DELAY, description="How far after the row the window begins.")
     window: Span | None = Field(
         default=None, description="How long the window is, like 7d: one column with the name of the spec."
@@ -197,6 +215,20 @@ class LabelSpec(Strict):
     order: Literal["oldest_first", "newest_first"] = Field(
         default="oldest_first", description="Order of the finished list; the oldest is the nearest to the row."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_what_a_label_may_have(cls, entries: Any) -> Any:
+        """What a window may have and a label may not is no misspelling of something else."""
+        if isinstance(entries, dict):
+            reasons: dict[str, list[str]] = {}
+            for name, reason in _NOT_OF_LABELS.items():
+                if name in entries:
+                    reasons.setdefault(reason, []).append(f"'{name}'")
+            if reasons:
+                told = (f"no label has {', '.join(names)}: {reason}" for reason, names in reasons.items())
+                raise ValueError("; ".join(told))
+        return entries
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

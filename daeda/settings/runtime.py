@@ -148,6 +148,7 @@ class Timeouts(Strict):
 
 
 _ALL_VIEWS = ""
+_DASHED_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ]|$)", re.ASCII)
 
 
 def parse_data_until(value: object) -> dict[str, int]:
@@ -158,17 +159,21 @@ def parse_data_until(value: object) -> dict[str, int]:
     """
     if isinstance(value, str) and "=" in value:
         pairs = [part.partition("=") for part in value.split(",")]
+        if doubled := repeated(view.strip() for view, _, _ in pairs):
+            raise ValueError(f"{', '.join(doubled)} has several instants: give each view one")
         value = {view.strip(): instant.strip() for view, _, instant in pairs}
     if isinstance(value, dict):
-        return {parse_name(view) if view else view: _instant(instant) for view, instant in value.items()}
+        return {parse_name(view): _instant(instant) for view, instant in value.items()}
     return {_ALL_VIEWS: _instant(value)}
 
 
 def _instant(value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
     try:
-        moment = value if isinstance(value, dt.date) else dt.datetime.fromisoformat(str(value).strip())
+        text = str(value).strip()
+        # Python also reads 20240110 and 2024-W02, which mean other days to other readers.
+        if not isinstance(value, dt.date) and not _DASHED_DAY.match(text):
+            raise ValueError(text)
+        moment = value if isinstance(value, dt.date) else dt.datetime.fromisoformat(text)
     except ValueError as error:
         raise ValueError(
             f"'{cut(value)}' is not an instant: write a day like 2025-03-01 or a time of UTC like 2025-03-01T06:00:00"

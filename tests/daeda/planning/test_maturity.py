@@ -151,10 +151,23 @@ def test_a_target_that_waits_ends_with_exit_code_2(
 
 
 def test_an_instant_that_is_none_is_refused() -> None:
-    for value in ("soon", True, "2024-13-01"):
+    for value in (
+        "soon",
+        True,
+        "2024-13-01",
+        20240110,
+        20250301060000000000,
+        "20240110",
+        "2024-W02",
+        {"sales": 20240110},
+    ):
         with pytest.raises(ValueError, match="is not an instant: write a day like 2025-03-01"):
             parse_data_until(value)
+    for value, told in (("a=2024-01-01,a=2023-01-01", "a has several instants"), ("=2024-01-01", "is not a name")):
+        with pytest.raises(ValueError, match=told):
+            parse_data_until(value)
     assert parse_data_until(dt.date(1970, 1, 2)) == {"": 86_400 * 10**9}
+    assert parse_data_until("1970-01-02 01:00:00+01:00") == {"": 86_400 * 10**9}
 
 
 def test_data_until_of_no_view_is_refused(tmp_path: Path) -> None:
