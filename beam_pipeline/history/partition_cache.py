@@ -110,7 +110,7 @@ def _map(path: Path) -> pa.Table:
 
 def forget_mapped(run_dir: str) -> None:
     """Let go of the tables of a run that has ended: until then their files take room on the disk."""
-    for key in [key for key in _mapped if key[0] == run_dir]:
+    for key in [key for key in list(_mapped) if key[0] == run_dir]:
         _mapped.pop(key, None)
 
 

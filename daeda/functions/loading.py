@@ -216,8 +216,10 @@ def import_from_source() -> None:
     if _hook in sys.path_hooks:
         return
     sys.path_hooks.insert(0, _hook)
-    for path in [directory for directory in sys.path_importer_cache if _is_of_a_project(directory)]:
-        del sys.path_importer_cache[path]
+    # Other threads import meanwhile, and add to the cache or take from it.
+    for path in list(sys.path_importer_cache):
+        if _is_of_a_project(path):
+            sys.path_importer_cache.pop(path, None)
 
 
 def _hook(path: str) -> FileFinder:

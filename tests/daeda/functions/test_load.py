@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from daeda.errors import ConfigError
-from daeda.functions.loading import load_function, raised_in
+from daeda.functions import loading
+from daeda.functions.loading import import_from_source, load_function, raised_in
 
 IMPORT = "from daeda.functions.loading import load_function\n"
 
@@ -198,6 +199,22 @@ def test_bytecode_of_an_earlier_source_is_never_run(mode: py_compile.PycInvalida
     words = [sys.executable, "-c", program]
     said = subprocess.run(words, capture_output=True, text=True, check=True, cwd=tmp_path).stdout.strip()
     assert said == "(2, 2, 2)"
+
+
+def test_other_threads_import_while_a_project_is_kept_from_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two days that begin at once in a fresh process: the cache of the import system changes while it is read."""
+    monkeypatch.setattr(sys, "path_hooks", list(sys.path_hooks))
+    monkeypatch.setattr(sys, "path_importer_cache", {"mine": None, "of a library": None, "gone": None})
+
+    def other_thread(path: str) -> bool:
+        sys.path_importer_cache["new"] = None
+        sys.path_importer_cache.pop("gone", None)
+        return path in ("mine", "gone")
+
+    monkeypatch.setattr(loading, "_hook", lambda path: None)
+    monkeypatch.setattr(loading, "_is_of_a_project", other_thread)
+    import_from_source()
+    assert set(sys.path_importer_cache) == {"of a library", "new"}
 
 
 def test_a_module_that_changes_while_it_is_imported_is_refused(tmp_path: Path) -> None:
