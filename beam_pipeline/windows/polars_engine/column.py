@@ -130,7 +130,7 @@ def _result(column: _Column, wanted: WindowedAggregate) -> pl.Series:
             return column.values.gather(_row(column, kind, windows))
         case "quantile":
             assert wanted.q is not None
-            return column.values.gather(rows_of_quantile(column.values, windows, wanted.q))
+            return column.values.gather(rows_of_quantile(column.past.entity, column.values, windows, wanted.q))
         case "list" | "last_distinct" | "flatten_distinct" | "top_k":
             return _list(column, kind, wanted)
         case "sequence":

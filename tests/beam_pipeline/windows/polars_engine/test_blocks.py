@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from beam_pipeline.windows.contract import History, Probes, WindowedAggregate
-from beam_pipeline.windows.polars_engine import items, quantiles, visible
+from beam_pipeline.windows.polars_engine import items, visible
 from beam_pipeline.windows.polars_engine.aggregate import aggregate
 from beam_pipeline.windows.polars_engine.extremes import greatest, rows_of_greatest
 from beam_pipeline.windows.polars_engine.rounding import deviation, nearest, to_doubles
@@ -35,7 +35,6 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of two rows, and a few pairs at a time."""
     monkeypatch.setattr(items, "_SHORT_LEVEL", 1)
     monkeypatch.setattr(items, "_SHORT", 2)
-    monkeypatch.setattr(quantiles, "_SHORT", 2)
     monkeypatch.setattr(items, "PAIR_BUDGET", 9)
     monkeypatch.setattr(visible, "PAIR_BUDGET", 9)
 
