@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from daeda.process import interrupts
 from tests.budget import LONG
 from tests.cases.fixtures import art_feed, direct_days, golden, golden_days, golden_once, projects
 
@@ -118,6 +119,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: starts Ray, a server, a job service or a whole run; not in `make quick`")
     config.addinivalue_line("markers", "long: in `make long` alone")
     config.addinivalue_line("markers", "some(number): of its cases so many, evenly spaced; all of them in `make long`")
+
+
+@pytest.fixture(autouse=True)
+def _no_signal_of_another_test() -> None:
+    """A command that a test has interrupted in this process leaves its signal for whoever asks next."""
+    interrupts.forget()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
