@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from daeda.errors import did_you_mean
 from daeda.settings.availability import Available
 from daeda.settings.kinds import Name, Names, Span, Strict, Type, Whole, Zone, repeated
 from daeda.settings.sampling import Sample
-from daeda.settings.splits import Split, in_order
+from daeda.settings.splits import DayRange, Split, in_order, parse_splits
 
 ColumnKind = Literal[
     "key", "timestamp", "spine", "static", "point_in_time", "rolling", "label", "udf", "derived", "embedding"
@@ -159,14 +159,25 @@ class FeatureService(Strict):
     grain: Names = Field(min_length=1, description="Columns that name a row.")
     spine: Spine = Field(description="The rows.")
     columns: tuple[ContractColumn, ...] = Field(min_length=1, description="The columns.")
-    splits: dict[Name, Split] = Field(
+    splits: Annotated[dict[Name, Split], BeforeValidator(parse_splits)] = Field(
         default={},
         description="Ranges of days by name, like train: 2025-01-01..2025-02-20, both inclusive; they share no day.",
     )
+    overlapping_labels: Literal["refuse", "allow"] = Field(
+        default="refuse",
+        description="Whether splits may be closer to each other than the labels look ahead: refuse or allow.",
+    )
+
+    @field_validator("splits")
+    @classmethod
+    def _share_no_day(cls, splits: dict[str, DayRange]) -> dict[str, DayRange]:
+        in_order(splits)
+        return splits
 
     @model_validator(mode="after")
-    def _splits_apart(self) -> Self:
-        in_order(self.splits)
+    def _has_splits(self) -> Self:
+        if "overlapping_labels" in self.model_fields_set and not self.splits:
+            raise ValueError("'overlapping_labels' is about splits, and there are none: remove it, or write 'splits'")
         return self
 
     @model_validator(mode="after")

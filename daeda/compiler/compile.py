@@ -14,6 +14,7 @@ from daeda.compiler.pipeline_file import edited_path, load_edited
 from daeda.compiler.resolve import check_output_columns, check_references, check_spine, resolve_columns, resolve_derived
 from daeda.compiler.resolved import Resolved
 from daeda.compiler.sampling import check_sample
+from daeda.compiler.splits import check_splits_apart
 from daeda.dtypes import TimeUnit
 from daeda.errors import ConfigError, NotBuiltYet, did_you_mean
 from daeda.operators.dag import Dag
@@ -97,6 +98,7 @@ PASSES: tuple[Pass, ...] = (
     check_embedding_defaults,
     check_filters,
     check_labels_unread,
+    check_splits_apart,
     check_sample,
 )
 

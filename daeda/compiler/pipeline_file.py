@@ -19,6 +19,7 @@ from daeda.compiler.labels import leaks
 from daeda.compiler.resolve import check_output_columns
 from daeda.compiler.resolved import Resolved
 from daeda.compiler.sampling import BEFORE_A_SESSION
+from daeda.compiler.splits import splits_too_close
 from daeda.dtypes import DType
 from daeda.errors import ConfigError, InputError, did_you_mean
 from daeda.operators.dag import Dag, Operator, PipelineModel
@@ -308,6 +309,14 @@ def _check_sample(edited: _Edited) -> None:
                 edited.refuse(before, BEFORE_A_SESSION)
 
 
+def _check_splits(edited: _Edited) -> None:
+    """The splits of the service are as far apart as the labels of the pipeline look ahead."""
+    project = edited.project
+    labels = [label for one in edited.dag.operators if isinstance(one, LabelAggregate) for label in one.aggregates]
+    for name, what in splits_too_close(project.service, labels):
+        edited.mistakes.add(project.where("service", ("splits", name)), what)
+
+
 _CHECKS = (
     _check_views,
     _check_engines,
@@ -316,6 +325,7 @@ _CHECKS = (
     _check_labels,
     _check_expressions,
     _check_sample,
+    _check_splits,
     _check_contract,
 )
 

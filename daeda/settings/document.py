@@ -34,6 +34,8 @@ _PLAIN_TAGS = frozenset(
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MERGE_TAG = "tag:yaml.org,2002:merge"
+# What stands last in the location of a mapping's key that is wrong itself.
+_OF_A_KEY = "[key]"
 # The key that says which of several models an entry is.
 _DISCRIMINATOR = "op_kind"
 
@@ -134,7 +136,8 @@ def record_validation(model: type[BaseModel], error: ValidationError, mistakes: 
         location = _without_tags(model, tuple(entry["loc"]))
         position = where(location)
         # A flag or a variable names the entry itself, and a line does not.
-        key = ".".join(str(part) for part in location) if position.rpartition(":")[2].isdigit() else ""
+        shown = (str(part) for part in location if part not in ("", _OF_A_KEY))
+        key = ".".join(shown) if position.rpartition(":")[2].isdigit() else ""
         match entry["type"]:
             case "extra_forbidden":
                 models = _models_at(model, tuple(entry["loc"])[:-1])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations
 from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer
 
-from daeda.errors import cut
+from daeda.errors import counted, cut
 from daeda.settings.kinds import parse_day
 
 _ONE_DAY = dt.timedelta(days=1)
@@ -61,11 +61,23 @@ Split = Annotated[DayRange, BeforeValidator(parse_day_range), PlainSerializer(st
 
 
 def in_order(splits: Mapping[str, DayRange]) -> list[tuple[str, DayRange]]:
-    """The splits in the order of their days; raises ValueError where two share a day."""
+    """The splits in the order of their days; raises ValueError with each two that share days, and how many."""
     ordered = sorted(splits.items(), key=lambda named: named[1])
-    for (name, days), (later, following) in pairwise(ordered):
-        if following.first <= days.last:
-            raise ValueError(
-                f"the splits '{name}' ({days}) and '{later}' ({following}) overlap: {following.first} is in both"
-            )
+    if told := [_overlap(*two) for two in combinations(ordered, 2) if two[1][1].first <= two[0][1].last]:
+        raise ValueError("; ".join(told))
     return ordered
+
+
+def _overlap(earlier: tuple[str, DayRange], later: tuple[str, DayRange]) -> str:
+    (name, days), (other, following) = earlier, later
+    both = DayRange(following.first, min(days.last, following.last))
+    shared = str(both.first) if both.first == both.last else str(both)
+    number = counted(len(both.days), "day")
+    return f"the splits '{name}' ({days}) and '{other}' ({following}) overlap by {number}: {shared} is in both"
+
+
+def parse_splits(value: object) -> object:
+    """Splits as they are written, which are some; raises ValueError."""
+    if value is None or value == {}:
+        raise ValueError("there is none: write one like train: 2025-01-01..2025-02-20, or remove the key")
+    return value
