@@ -26,6 +26,7 @@ from beam_pipeline.workers.limits import DayLimits, limits_of_a_day, root_cause,
 from beam_pipeline.workers.registry import SOFTWARE, forget_run, register_run, software
 from beam_pipeline.workers.shared_day_slots import SharedDaySlots
 from daeda.catalog.project import Project
+from daeda.compiler.identity import recipes_of
 from daeda.dataset.layout import MANIFEST_NAME, Layout, day_name
 from daeda.dataset.progress import DayProgress
 from daeda.dataset.publish.claims import OnLocked, claim_due_days
@@ -120,6 +121,7 @@ def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
     """The constants of the run: limits are divided among the days at work. What was checked is left for its workers."""
     run.checked.write(staging.directory)
     project = run.project
+    functions = function_codes(project, run.dag)
     return RunContext(
         service=project.service.name,
         data_root=project.data_root,
@@ -132,13 +134,14 @@ def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
         label_columns=tuple(project.service.grain),
         profile=run.profile,
         sources=run.sources.places(),
-        functions=function_codes(project, run.dag),
+        functions=functions,
         project_root=str(project.root),
         exports=run.sources.exports,
         days=run.days,
         searched=look_ups_sharing_probes(run.dag.operators),
         has_checked=True,
         watched=not run.runner.in_process,
+        recipes=recipes_of(run.dag, functions),
     )
 
 

@@ -60,6 +60,7 @@ def write_day(session: DaySession, operator: Sink, given: Materialised) -> tuple
     _check_not_null(session, operator, statistics, given)
     _check_order(given, paths, bounds_of(session, given.relation))
     session.inputs.check_unchanged()
+    recipes = session.context.recipes
     seconds = {**session.record.seconds, operator.name: seconds_since(started)}
     manifest = Manifest(
         service=session.context.service,
@@ -75,6 +76,7 @@ def write_day(session: DaySession, operator: Sink, given: Materialised) -> tuple
         seconds={name: round(value, 4) for name, value in seconds.items()},
         software=software((*_SOFTWARE, *sorted(session.record.libraries))),
         without_key=session.record.without_key,
+        identities=None if recipes is None else session.inputs.identities(recipes),
     )
     final = publish_day(session.context.staging, "skeleton", session.day, ready, manifest)
     return tuple(final / part.name for part in parts)

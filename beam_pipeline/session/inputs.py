@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 from beam_pipeline.session.input_check import check_input
 from beam_pipeline.workers.context import RunContext
+from daeda.dataset.identity import Recipes, ScanInputs, identities_of_day
+from daeda.dataset.manifest import ColumnIdentities
 from daeda.errors import DayError, shortened
 from daeda.operators.relational import Scan
 from daeda.sources.files import SourceFiles
@@ -62,6 +64,11 @@ class DayInputs:
     def by_scan(self) -> dict[str, tuple[InputFile, ...]]:
         """The files that were read, by name of the Scan."""
         return {name: tuple(scanned.needed.values()) for name, scanned in self.scanned.items()}
+
+    def identities(self, recipes: Recipes) -> ColumnIdentities:
+        """What tells the rows and the columns of the day from others, by the files that were read."""
+        given = {name: ScanInputs(scanned.view_files, scanned.needed) for name, scanned in self.scanned.items()}
+        return identities_of_day(recipes, given, self._day)
 
     def for_manifest(self) -> tuple[InputFile, ...]:
         """All files as the manifest lists them: an export by what was read, since its file goes with the run."""

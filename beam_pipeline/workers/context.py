@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from beam_pipeline.workers.limits import DayLimits
+from daeda.dataset.identity import Recipes
 from daeda.dataset.layout import Layout, scratch_of
 from daeda.dataset.publish.staging import RunStaging
 from daeda.planning.checked import Checked, read_checked
@@ -29,7 +30,7 @@ class RunContext:
     `searched` names the look-ups whose right side is searched in memory, where it fits.
     With `has_checked` the run's directory holds what was checked before the first day. With `watched` a driver reads
     there how the run has ended: a day of a run that is over then ends without an error, which an engine would take for
-    a reason to try it again.
+    a reason to try it again. `recipes` say what the columns are made of, for the manifests.
     """
 
     service: str
@@ -50,6 +51,7 @@ class RunContext:
     searched: frozenset[str] = frozenset()
     has_checked: bool = False
     watched: bool = False
+    recipes: Recipes | None = None
 
     @property
     def staging(self) -> RunStaging:

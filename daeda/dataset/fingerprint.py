@@ -21,7 +21,7 @@ _PATHS = frozenset({"path"})
 
 def operator_digests(operators: Iterable[Operator]) -> dict[str, str]:
     """Digest of each operator's normalised description, by operator name."""
-    return {operator.name: _digest(_normalised(_described(operator))) for operator in operators}
+    return {operator.name: _digest(description(operator)) for operator in operators}
 
 
 def skeleton_fingerprint(
@@ -54,12 +54,14 @@ def enriched_fingerprint(dag: Dag, parts: Iterable[Part], stores: Stores) -> Fin
     )
 
 
-def _described(operator: Operator) -> dict[str, Any]:
+def description(operator: Operator) -> dict[str, Any]:
+    """What an operator does, as JSON, without paths."""
     described: dict[str, Any] = _told_apart(operator.model_dump(), operator.model_dump(mode="json"))
     if isinstance(operator, RayUdfTransform):
         # A tag means another version from one run to the next: the number that it stood for is recorded in its place.
         del described["store"]["version"]
-    return described
+    normalised: dict[str, Any] = _normalised(described)
+    return normalised
 
 
 def _told_apart(value: Any, described: Any) -> Any:

@@ -92,12 +92,27 @@ class Fingerprint:
 
 
 @dataclass(frozen=True)
+class ColumnIdentities:
+    """What tells the rows and the columns of a day from others; see `daeda.dataset.identity`.
+
+    `order` has a digest for each column of the total order of the rows, `columns` one for each column by its name.
+    """
+
+    __pydantic_config__ = STRICT
+
+    rows: Digest
+    order: tuple[Digest, ...]
+    columns: dict[str, Digest]
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The whole manifest. `seconds` maps a phase to wall seconds; `software` a package to its version.
 
     `stamps` maps a part to what its file system or server said of it when it was published: when it was last changed
     (`st_ctime_ns`), or its ETag. While that and the size are the same, so are the bytes; otherwise the digest decides.
-    `without_key` maps a sample to the rows that it dropped because they have a NULL in its keys.
+    `without_key` maps a sample to the rows that it dropped because they have a NULL in its keys. `identities` are those
+    of a skeleton day; a day from before they were recorded has none.
     """
 
     __pydantic_config__ = STRICT
@@ -115,12 +130,15 @@ class Manifest:
     format_version: Annotated[int, Field(ge=1)] = FORMAT_VERSION
     stamps: dict[str, str] = field(default_factory=dict)
     without_key: dict[str, Count] = field(default_factory=dict)
+    identities: ColumnIdentities | None = None
 
     def to_json(self) -> str:
-        """The file's text; `without_key` stands in it where there is such a row."""
+        """The file's text; `without_key` stands in it where there is such a row, `identities` where they are known."""
         entries = asdict(self)
         if not self.without_key:
             del entries["without_key"]
+        if self.identities is None:
+            del entries["identities"]
         return json.dumps(entries, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -194,6 +212,8 @@ def _contradiction(manifest: Manifest, expected: DayName | None) -> str | None:
         return f"rows: {manifest.rows}, and its parts have {in_all}"
     if any(column.nulls > manifest.rows for column in manifest.columns):
         return f"columns: one has more NULLs than the {manifest.rows} rows"
+    if manifest.identities is not None and set(manifest.identities.columns) != {one.name for one in manifest.columns}:
+        return "identities: they are not of the columns"
     if not set(manifest.stamps) <= set(names):
         return "stamps: one is of a file that is no part"
     if expected is None:

@@ -1,0 +1,83 @@
+"""What tells the values of a column from others, whatever it is called and whatever stands beside it.
+
+The compiler says once, for each column, what it is made of: a digest, and the Scans that it would read if the service
+had its keys and this column alone. The identity of a column on a day is a digest of that and of the contents that these
+Scans read for the day. Rows are told apart in the same way, by what the spine is made of.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from daeda.dataset.manifest import ColumnIdentities
+from daeda.operators.relational import Scan
+from daeda.sources.files import SourceFiles
+from daeda.sources.identity import combined_digest
+from daeda.sources.partitions import files_needed
+from daeda.storage.state import InputFile
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What something is made of, but for the contents of the files: those of `scans`, in this order."""
+
+    digest: str
+    scans: tuple[Scan, ...]
+
+
+@dataclass(frozen=True)
+class Recipes:
+    """The recipes of the rows of a service and of its columns, by name; `order` has a digest for what rows go by."""
+
+    rows: Recipe
+    order: tuple[str, ...]
+    columns: Mapping[str, Recipe]
+
+
+@dataclass(frozen=True)
+class ScanInputs:
+    """What was found behind a Scan, and what tells the files from others that a day needs of it, by path."""
+
+    files: SourceFiles
+    identified: Mapping[str, InputFile]
+
+
+def identities_of_day(recipes: Recipes, inputs: Mapping[str, ScanInputs], day: dt.date) -> ColumnIdentities:
+    """The identities on a day. `inputs` are by the name of the Scan, whose cuts for single columns need no more."""
+    contents = _Contents(inputs, day)
+    return ColumnIdentities(
+        rows=contents.identity(recipes.rows),
+        order=recipes.order,
+        columns={name: contents.identity(recipe) for name, recipe in recipes.columns.items()},
+    )
+
+
+@dataclass
+class _Contents:
+    """Digests of what Scans read for a day, each computed once however many columns read the same."""
+
+    inputs: Mapping[str, ScanInputs]
+    day: dt.date
+    known: dict[tuple[object, ...], str] = field(default_factory=dict)
+
+    def identity(self, recipe: Recipe) -> str:
+        return node(recipe.digest, *(self._of(scan) for scan in recipe.scans))
+
+    def _of(self, scan: Scan) -> str:
+        # Of the cuts of one Scan, those that reach as far read the same files.
+        key = (scan.name, scan.reads, scan.lookback, scan.gap, scan.lookahead)
+        if key not in self.known:
+            given = self.inputs[scan.name]
+            paths = files_needed(scan, given.files, self.day)
+            self.known[key] = combined_digest(given.identified[path] for path in paths)
+        return self.known[key]
+
+
+def node(*parts: object) -> str:
+    """One digest of things that JSON has words for, digests among them."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
