@@ -11,6 +11,8 @@ from daeda.settings import document as document_module
 from daeda.settings.document import Document, Mistakes, load_document, parse_model
 from tests.projects import TinyProject
 
+REPOSITORY = Path(__file__).parents[3]
+
 
 def load(tmp_path: Path, text: str | bytes) -> tuple[Document | None, list[str]]:
     path = tmp_path / "file.yaml"
@@ -197,3 +199,26 @@ def test_a_directory_of_more_bytes_than_a_project_has_is_refused(
         f"{tmp_path / 'feature_views'}: holds feature views of {size + 1:,} bytes, and a project at most {size:,}: "
         "split it"
     )
+
+
+def test_a_document_is_the_same_with_libyaml_and_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every file of the repository, and texts of which one reader takes what the other refuses."""
+    odd = [
+        "a:\t1\n",
+        "{a?b: 1}\n",
+        "\ufeffa: 1\n",
+        "a: '\ufeff'\n",
+        "a: b\x07\n",
+        "a: [1, 2\n",
+        "a: !x 1\n",
+        "a: 1\n...\n",
+    ]
+    files = [file for folder in ("config", "feature_views", "tests") for file in (REPOSITORY / folder).rglob("*.yaml")]
+    assert len(files) > 100
+    texts = [*odd, *(file.read_text(encoding="utf-8") for file in files)]
+    quickly = [load(tmp_path, text) for text in texts]
+    monkeypatch.delattr("yaml.CSafeLoader")
+    for text, (document, mistakes) in zip(texts, quickly, strict=True):
+        slowly, same_mistakes = load(tmp_path, text)
+        assert mistakes == same_mistakes, text
+        assert document == slowly, text
