@@ -50,7 +50,11 @@ class PublishedDay:
     @cached_property
     def schema(self) -> pa.Schema:
         """Names and Arrow types of the columns."""
-        return self._footer(self.paths[0]).schema.to_arrow_schema()
+        return self._footers[self.paths[0]].schema.to_arrow_schema()
+
+    @cached_property
+    def _footers(self) -> dict[Path, pq.FileMetaData]:
+        return {path: self._footer(path) for path in self.paths}
 
     @cached_property
     def lengths(self) -> list[int]:
@@ -64,7 +68,9 @@ class PublishedDay:
     def _read(self, path: Path, name: str) -> pa.ChunkedArray:
         """A column of a part, whose digest was compared before: what cannot be read now has gone since."""
         try:
-            return pq.read_table(path, columns=[name], partitioning=None).column(name)
+            # A footer is parsed once, and not with each of its columns.
+            with pq.ParquetFile(path, metadata=self._footers[path]) as part:
+                return part.read(columns=[name]).column(name)
         except (OSError, KeyError, pa.ArrowException) as error:
             raise self._unreadable(path, error) from error
 
@@ -83,7 +89,7 @@ class PublishedDay:
     def check_footers(self) -> None:
         """Raise InputError where the footers of the parts contradict the manifest or each other."""
         for path, rows in zip(self.paths, self.lengths, strict=True):
-            footer, shown = self._footer(path), self.origin / path.name
+            footer, shown = self._footers[path], self.origin / path.name
             if footer.num_rows != rows:
                 actual = counted(footer.num_rows, "row")
                 raise InputError(f"{shown} has {actual}, and the manifest says {rows:,}: build the day again")
@@ -202,6 +208,7 @@ def opened(days: Sequence[PublishedDay]) -> Iterator[None]:
         yield
     finally:
         for published in days:
+            vars(published).pop("_footers", None)
             if isinstance(published.origin, ObjectPath):
                 shutil.rmtree(published.directory, ignore_errors=True)
 
