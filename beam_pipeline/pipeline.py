@@ -26,6 +26,7 @@ from beam_pipeline.workers.limits import DayLimits, limits_of_a_day, root_cause,
 from beam_pipeline.workers.registry import SOFTWARE, forget_run, register_run, software
 from beam_pipeline.workers.shared_day_slots import SharedDaySlots
 from daeda.catalog.project import Project
+from daeda.compiler.column_roles import column_kinds, sample_of
 from daeda.compiler.identity import recipes_of
 from daeda.dataset.layout import MANIFEST_NAME, Layout, day_name
 from daeda.dataset.progress import DayProgress
@@ -142,6 +143,8 @@ def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
         has_checked=True,
         watched=not run.runner.in_process,
         recipes=recipes_of(run.dag, functions),
+        column_kinds=column_kinds(project.service, run.dag),
+        sample=sample_of(run.dag),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -143,6 +144,18 @@ def declared_columns(project: Project) -> tuple[Declared, ...]:
         default = listed.default if isinstance(maker, Literal) and column.default is None else column.default
         columns.append(Declared(column, maker, default))
     return tuple(columns)
+
+
+def labels_among(project: Project, declared: Sequence[Declared]) -> set[str]:
+    """Columns that tell what comes after the row: labels, those that only an expression reads, and what reads them."""
+    derived = [column for column in declared if isinstance(column.maker, Derived)]
+    read = {column.name: set(read_columns(column.maker)) for column in derived}
+    labels = {column.name for column in declared if isinstance(column.maker, FromFuture)}
+    unlisted = set[str]().union(*read.values()) - {column.name for column in declared}
+    labels |= {name for name in unlisted if label_maker(project, name) is not None}
+    while more := {name for name, names in read.items() if names & labels} - labels:
+        labels |= more
+    return labels
 
 
 def hand_edited(project: Project) -> Path | None:

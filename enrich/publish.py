@@ -81,6 +81,7 @@ def publish_enriched(
         software={name: _version(name) for name in _SOFTWARE},
         format_version=ENRICHED_FORMAT_VERSION,
         without_key=work.skeleton.without_key,
+        sample=work.skeleton.sample,
     )
     check_parts(work.ready, manifest, verify_digests=True)
     _check_skeleton(work, verified)

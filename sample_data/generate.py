@@ -193,8 +193,10 @@ def _advice(options: Options) -> list[str]:
     if options.dimensions != usual.dimensions:
         advice.append(f"set artwork_embed_dim: {options.dimensions} in config/base.yaml")
     if (options.start, options.days) != (usual.start, usual.days):
-        first = min(options.start + dt.timedelta(days=7), options.last_day)
-        advice.append(f"train days from {first} to {options.last_day} (feed_start, feed_end in runtime.yaml)")
+        # The last day waits for its label, which looks a day ahead.
+        last = max(options.start, options.last_day - dt.timedelta(days=1))
+        first = min(options.start + dt.timedelta(days=7), last)
+        advice.append(f"train days from {first} to {last} (feed_start, feed_end in runtime.yaml)")
     return advice
 
 

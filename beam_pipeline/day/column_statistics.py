@@ -5,7 +5,7 @@ The footers of the parts have those of integers, which DuckDB collects while it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import duckdb
@@ -28,14 +28,16 @@ def column_statistics(
     given: Materialised,
     footers: Sequence[pq.FileMetaData],
     operator: Sink,
+    kinds: Mapping[str, str],
 ) -> tuple[ColumnStatistics, ...]:
-    """The statistics of each column of the day, whose parts have these footers."""
+    """The statistics of each column of the day, whose parts have these footers, with its kind where it is known."""
     by_name = _in_footers(relation, footers)
     others = tuple(column for column in relation.columns if column.name not in by_name)
     if others:
         by_name |= {counted.name: counted for counted in _counted(connection, Relation(others), given)}
     return tuple(
-        replace(by_name[column.name], placeholder=operator.is_placeholder(column)) for column in relation.columns
+        replace(by_name[column.name], placeholder=operator.is_placeholder(column), kind=kinds.get(column.name))
+        for column in relation.columns
     )
 
 

@@ -56,7 +56,8 @@ def write_day(session: DaySession, operator: Sink, given: Materialised) -> tuple
     session.resources.arrow_columns.show()
     paths = [ready / part.name for part in parts]
     footers = _checked_footers(relation, paths, parts)
-    statistics = column_statistics(session.resources.connection, relation, whole, footers, operator)
+    kinds = session.context.column_kinds
+    statistics = column_statistics(session.resources.connection, relation, whole, footers, operator, kinds)
     _check_not_null(session, operator, statistics, given)
     _check_order(given, paths, bounds_of(session, given.relation))
     session.inputs.check_unchanged()
@@ -77,6 +78,7 @@ def write_day(session: DaySession, operator: Sink, given: Materialised) -> tuple
         software=software((*_SOFTWARE, *sorted(session.record.libraries))),
         without_key=session.record.without_key,
         identities=None if recipes is None else session.inputs.identities(recipes),
+        sample=session.context.sample,
     )
     final = publish_day(session.context.staging, "skeleton", session.day, ready, manifest)
     return tuple(final / part.name for part in parts)

@@ -10,6 +10,7 @@ from pathlib import Path
 from beam_pipeline.workers.limits import DayLimits
 from daeda.dataset.identity import Recipes
 from daeda.dataset.layout import Layout, scratch_of
+from daeda.dataset.manifest import SampleOfDay
 from daeda.dataset.publish.staging import RunStaging
 from daeda.planning.checked import Checked, read_checked
 from daeda.sources.files import Export
@@ -30,7 +31,8 @@ class RunContext:
     `searched` names the look-ups whose right side is searched in memory, where it fits.
     With `has_checked` the run's directory holds what was checked before the first day. With `watched` a driver reads
     there how the run has ended: a day of a run that is over then ends without an error, which an engine would take for
-    a reason to try it again. `recipes` say what the columns are made of, for the manifests.
+    a reason to try it again. `recipes` say what the columns are made of, for the manifests; `column_kinds` and `sample`
+    are what manifests say of columns and rows, where it is known.
     """
 
     service: str
@@ -52,6 +54,8 @@ class RunContext:
     has_checked: bool = False
     watched: bool = False
     recipes: Recipes | None = None
+    column_kinds: Mapping[str, str] = field(default_factory=dict)
+    sample: SampleOfDay | None = None
 
     @property
     def staging(self) -> RunStaging:

@@ -6,6 +6,7 @@ import argparse
 
 from daeda.catalog.project import open_project
 from daeda.cli.compile import shown_path
+from daeda.cli.summary import splits_told
 from daeda.compiler.compile import project_dag
 from daeda.compiler.pipeline_file import edited_path
 from daeda.planning.days import chosen_days
@@ -27,4 +28,6 @@ def explain(arguments: argparse.Namespace) -> int:
         answer(mermaid(dag))
     else:
         answer(explain_text(dag))
+        for sentence in splits_told(project.service, project.runtime.days):
+            answer(sentence)
     return 0

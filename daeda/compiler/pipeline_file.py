@@ -15,7 +15,8 @@ from typing import Any
 import yaml
 
 from daeda.catalog import project as catalog
-from daeda.compiler.labels import leaks
+from daeda.compiler.column_roles import weights_of
+from daeda.compiler.labels import labels_of, leaks
 from daeda.compiler.resolve import check_output_columns
 from daeda.compiler.resolved import Resolved
 from daeda.compiler.sampling import BEFORE_A_SESSION
@@ -294,6 +295,35 @@ def _check_contract(edited: _Edited) -> None:
         edited.refuse(sink, f"the service says nullable: false for {', '.join(unchecked)}: add to not_null")
 
 
+def _check_roles(edited: _Edited) -> None:
+    """What is made of rows after is a label in the service, too, and nothing else is one; so is the weight of a sample.
+
+    Whoever trains goes by the kinds of the service, and a label that bears another is a leak.
+    """
+    sink = edited.dag.sink
+    labels = labels_of(edited.dag.operators)[sink.output]
+    weights = weights_of(edited.dag.operators)[sink.output]
+    for column in edited.project.service.columns:
+        if column.name in labels and column.kind not in ("label", "derived"):
+            edited.refuse(
+                sink,
+                f"the column '{column.name}' is a label, of what comes after the row, and the service says kind "
+                f"'{column.kind}': say kind: label there, or make it of rows before",
+            )
+        elif column.name not in labels and column.kind == "label":
+            edited.refuse(
+                sink,
+                f"the service says kind 'label' for the column '{column.name}', and no label_aggregate makes it: make "
+                "it by one, or say another kind there",
+            )
+        elif column.name in weights and column.kind != "spine":
+            edited.refuse(
+                sink,
+                f"the column '{column.name}' is the weight of a sample, and the service says kind '{column.kind}': say "
+                "kind: spine there",
+            )
+
+
 def _check_sample(edited: _Edited) -> None:
     """One sample at most, and no session of what it has left."""
     makers = {operator.output: operator for operator in edited.dag.operators}
@@ -327,6 +357,7 @@ _CHECKS = (
     _check_sample,
     _check_splits,
     _check_contract,
+    _check_roles,
 )
 
 

@@ -46,7 +46,8 @@ class Part:
 class ColumnStatistics:
     """What is in a column. `minimum` and `maximum` are text; None for lists and for columns without a value.
 
-    Long texts are cut, and end in dots then.
+    Long texts are cut, and end in dots then. `kind` is that of the contract, but `label` for whatever reads a label and
+    `weight` for the weight of a sample; None where a day was built without a contract, or before kinds were told.
     """
 
     __pydantic_config__ = STRICT
@@ -57,6 +58,20 @@ class ColumnStatistics:
     minimum: str | None = None
     maximum: str | None = None
     placeholder: bool = False
+    kind: str | None = None
+
+
+@dataclass(frozen=True)
+class SampleOfDay:
+    """The sample that chose the rows of the day, as it is declared; `share` is the decimal as it is written."""
+
+    __pydantic_config__ = STRICT
+
+    share: str
+    by: tuple[str, ...]
+    seed: int
+    where: str | None = None
+    weight: str | None = None
 
 
 @dataclass(frozen=True)
@@ -131,14 +146,14 @@ class Manifest:
     stamps: dict[str, str] = field(default_factory=dict)
     without_key: dict[str, Count] = field(default_factory=dict)
     identities: ColumnIdentities | None = None
+    sample: SampleOfDay | None = None
 
     def to_json(self) -> str:
-        """The file's text; `without_key` stands in it where there is such a row, `identities` where they are known."""
+        """The file's text; what is not known or has nothing to tell does not stand in it."""
         entries = asdict(self)
-        if not self.without_key:
-            del entries["without_key"]
-        if self.identities is None:
-            del entries["identities"]
+        for name in ("without_key", "identities", "sample"):
+            if not entries[name]:
+                del entries[name]
         return json.dumps(entries, indent=1, ensure_ascii=False) + "\n"
 
 

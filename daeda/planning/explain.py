@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import assert_never
 
+from daeda.compiler.column_roles import weights_of
+from daeda.compiler.labels import labels_of
 from daeda.durations import UNBOUNDED
 from daeda.operators.dag import Dag, Operator
 from daeda.operators.relational import Filter, Join, Project, Scan, Sink
@@ -37,6 +39,13 @@ def explain_text(dag: Dag) -> str:
         "",
         f"{len(output.columns)} columns: " + ", ".join(f"{column.name} {column.dtype}" for column in output.columns),
     ]
+    written = dag.sink.output
+    for told, names in (
+        ("labels, of what comes after the row", labels_of(dag.operators)[written]),
+        ("weight of the sample", weights_of(dag.operators)[written]),
+    ):
+        if names:
+            lines.append(f"{told}: {', '.join(name for name in output.names if name in names)}")
     return "\n".join(lines)
 
 
@@ -103,13 +112,12 @@ def availability(dag: Dag) -> list[str]:
 def _scan(operator: Scan) -> list[str]:
     bounded = f"rows from {operator.lookback} before the day to its end"
     back = "all rows before the end of the day" if operator.lookback == UNBOUNDED else bounded
-    ahead = (
-        "" if operator.lookahead is None else f"rows from {operator.gap} after its begin to {operator.lookahead} after"
-    )
+    gap = f"{operator.gap} after " if operator.gap is not None and operator.gap.nanoseconds else ""
+    ahead = f"rows from {gap}the begin of the day to {operator.lookahead} after its end"
     if operator.lookahead is not None:
         back = back.replace("the end of the day", f"{operator.lookahead} after the end of the day")
     when = {
-        "static": "all rows", "day": "rows of the day", "lookback": back, "lookahead": f"{ahead} the end of the day",
+        "static": "all rows", "day": "rows of the day", "lookback": back, "lookahead": ahead,
     }[operator.reads]  # fmt: skip
     lines = [f"{when} of view {operator.view}: {', '.join(column.name for column in operator.columns)}"]
     if operator.order_by:

@@ -24,6 +24,8 @@ from daeda.sources.times import times_of_groups, times_together
 from daeda.storage.objects import before_the_first_day, open_parquet
 
 _EPOCH = dt.date(1970, 1, 1)
+# Before all days: what a view without a row reaches.
+_NEVER = -(2**63)
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,27 @@ class Maturity:
                 found.append((wanted, Waiting(name, view, _midnight(wanted))))
         return tuple(waiting for _, waiting in sorted(found, key=lambda one: one[0]))
 
+    def told(self) -> tuple[str, ...]:
+        """A sentence for the labels that mature together: up to which day, and what they wait for."""
+        groups: dict[str, list[str]] = {}
+        for name, horizon, scan, view in self._labels:
+            reach = self._reach(scan)
+            last = (reach - horizon) // NANOSECONDS_OF_DAY - 1
+            days = "not mature on any day" if reach == _NEVER else f"mature up to {_date(last)}"
+            groups.setdefault(f"{days} ({view} {self._reached(scan, reach)})", []).append(name)
+        return tuple(
+            f"{'label' if len(names) == 1 else 'labels'} {', '.join(dict.fromkeys(names))}: {until}"
+            for until, names in groups.items()
+        )
+
+    def _reached(self, scan: Scan, reach: int) -> str:
+        if reach == _NEVER:
+            return "has no row"
+        said = "is complete before" if scan.view in self._data_until or "" in self._data_until else "reaches"
+        days, rest = divmod(reach, NANOSECONDS_OF_DAY)
+        time = dt.timedelta(microseconds=rest // 1000)
+        return f"{said} {_date(days)}{f' {str(time).zfill(8)}' if rest else ''}"
+
     def _reach(self, scan: Scan) -> int:
         """Up to which instant the data of a Scan is complete, in nanoseconds."""
         said = self._data_until.get(scan.view, self._data_until.get(""))
@@ -94,7 +117,11 @@ class Maturity:
 
 def _midnight(instant: int) -> str:
     """The first midnight at or behind an instant."""
-    days = -(-instant // NANOSECONDS_OF_DAY)
+    return _date(-(-instant // NANOSECONDS_OF_DAY))
+
+
+def _date(days: int) -> str:
+    """The date so many days after 1970-01-01."""
     latest = (dt.date.max - _EPOCH).days
     return str(_EPOCH + dt.timedelta(days=days)) if days <= latest else "after the year 9999"
 
@@ -116,7 +143,7 @@ def _reach_of_files(scan: Scan, files: SourceFiles) -> int:
 def _newest(scan: Scan, instant: Instant, files: SourceFiles) -> int:
     """The newest instant of a column in any file, in nanoseconds; before all days where there is none."""
     by_column = scan.model_copy(update={"time": instant})
-    newest = -(2**63)
+    newest = _NEVER
     for path in files.in_order:
         version = files.versions.get(path)
         with open_parquet(path, version) as file:

@@ -19,12 +19,11 @@ from daeda.flags.table import PROJECT
 from daeda.settings.runtime import EXPORTS_VARIABLE
 from daeda_audit.declared import (
     Declared,
-    Derived,
     FromFuture,
     FromHistory,
     FromSpine,
     FromView,
-    label_maker,
+    labels_among,
     read_columns,
 )
 from daeda_audit.inputs.external import run_product
@@ -155,15 +154,7 @@ def marked(project: Project, declared: Sequence[Declared]) -> set[str]:
     """
     by_name: Mapping[str, Declared] = {column.name: column for column in declared}
     marks = {column.name for column in declared if column.contract.latest}
-    labels = {column.name for column in declared if isinstance(column.maker, FromFuture)}
-    names = {name for column in declared if isinstance(column.maker, Derived) for name in read_columns(column.maker)}
-    labels |= {name for name in names - set(by_name) if label_maker(project, name) is not None}
-    while True:
-        derived = [column for column in declared if isinstance(column.maker, Derived)]
-        more = {column.name for column in derived if _reads(column) & labels} - labels
-        if not more:
-            return _spread(by_name, marks) | labels
-        labels |= more
+    return _spread(by_name, marks) | labels_among(project, declared)
 
 
 def _spread(by_name: Mapping[str, Declared], marks: set[str]) -> set[str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from daeda.catalog.project import Project
 from daeda.dtypes import describe_arrow
-from daeda_audit.declared import Declared, FromFunction, FromSpine, FromStore, spine_view
+from daeda_audit.declared import Declared, FromFunction, FromFuture, FromSpine, FromStore, labels_among, spine_view
 from daeda_audit.probes.row_matching import RowMatching, identity_of, match_rows
 from daeda_audit.probes.run import AuditRun
 from daeda_audit.probes.sample import DayToSample, Sample, draw
@@ -46,6 +46,7 @@ def check_day(
     sample = draw(DayToSample(project, raws, declared, day, rows, datasets[-1]), sample_size.number, sample_size.seed)
     recomputations: dict[tuple[int, ...], Recomputation] = {}
     for done, published in enumerate(datasets):
+        _check_kinds(published, declared, labels_among(project, declared), findings)
         fields = [column for column in declared if isinstance(column.maker, FromSpine) and _has(published, column.name)]
         names = [column.name for column in fields]
         wanted = spine_values(fields, rows)
@@ -149,6 +150,24 @@ def _published_values(
     return {name: [values[position[index]] for index in at] for name, values in columns.items()}
 
 
+def _check_kinds(
+    published: PublishedDay, declared: Sequence[Declared], labels: Collection[str], findings: Findings
+) -> None:
+    """Whoever trains goes by the manifest: what tells what comes after the row is a label there, and nothing else is.
+
+    A day that was published before manifests told kinds says nothing of them.
+    """
+    kinds = {column.name: column.kind for column in published.manifest.columns}
+    for column in declared:
+        kind = kinds.get(column.name)
+        if kind is not None and (kind == "label") != (column.name in labels):
+            wanted = "a label" if column.name in labels else "no label"
+            wrong = Mismatch(
+                published.dataset, published.day, 0, "the kind of the column in the manifest", kind, wanted
+            )
+            findings.of(column.name, note_of(column)).count(False, lambda wrong=wrong: wrong)
+
+
 def _check_column(
     column: Declared,
     published: PublishedDay,
@@ -198,6 +217,8 @@ def note_of(column: Declared) -> str:
     """What is worth knowing of a column beside its numbers."""
     if column.contract.latest:
         return "sees the future: latest"
+    if isinstance(column.maker, FromFuture):
+        return "label: tells what comes after the row"
     if isinstance(column.maker, FromFunction):
         return f"by the declared function {column.maker.spec.function} itself"
     if isinstance(column.maker, FromStore):

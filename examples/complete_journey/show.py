@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 HERE = Path(__file__).parent
@@ -24,17 +26,24 @@ def main() -> None:
     """Print a row of the newest day, column by column."""
     day = max(DAYS.glob("dt=*"))
     manifest = json.loads((day / "_manifest.json").read_text(encoding="utf-8"))
-    table = pq.read_table(day / manifest["parts"][0]["name"], partitioning=None)
+    table = read(day, manifest["parts"][0]["name"])
     position = most_telling_row(table.column("recent_products_7d").to_pylist())
     row = table.slice(position, 1).to_pylist()[0]
     print(f"\nRow {position} of {manifest['rows']:,} rows of {day.name}: one product that a household bought,")
-    print("with what was known just before it.\n")
+    print("with what was known just before it, and what came after: bought_again_28d is a label, true for")
+    again = sum(pc.sum(read(day, part["name"])["bought_again_28d"]).as_py() or 0 for part in manifest["parts"])
+    print(f"{again:,} rows of this day. Nothing but a derived column can read a label.\n")
     width = max(len(name) for name in row)
     for field in table.schema:
         print(f"  {field.name:<{width}}  {readable(row[field.name])}")
     print("\nNext:")
     for what, command in NEXT:
         print(f"  {what}:\n    {command if command.startswith('DAEDA_') else '.venv/bin/' + command}")
+
+
+def read(day: Path, part: str) -> pa.Table:
+    """The rows of one part of a day."""
+    return pq.read_table(day / part, partitioning=None)
 
 
 def most_telling_row(histories: list[list[int]]) -> int:

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SERVICE = "dssm_ranking"
 DAYS = ("2025-03-08", "2025-03-09")
-SIZE = ("--days", "9", "--users", "110", "--artworks", "600", "--seed", "12")
+SIZE = ("--days", "10", "--users", "110", "--artworks", "600", "--seed", "12")
 
 
 @dataclass(frozen=True)

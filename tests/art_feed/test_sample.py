@@ -68,7 +68,7 @@ def test_a_second_run_does_nothing_and_other_options_make_it_anew(
 
 ADVICE = (
     "set artwork_embed_dim: 4 in config/base.yaml\n"
-    "train days from 2025-03-03 to 2025-03-03 (feed_start, feed_end in runtime.yaml)\n"
+    "train days from 2025-03-02 to 2025-03-02 (feed_start, feed_end in runtime.yaml)\n"
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,24 @@ def service_dir(case: GoldenCase, engine: str, golden_days: Path) -> Path:
 @by_case
 def test_the_rows_are_those_written_down(case: GoldenCase, engine: str, golden_days: Path) -> None:
     assert case.rows(service_dir(case, engine, golden_days)) == case.expected(ROWS)
+
+
+def test_the_manifest_tells_what_each_column_is_and_how_rows_were_sampled(golden_days: Path) -> None:
+    def told(case: str) -> tuple[dict[str, str], Any]:
+        path = next((golden_days / f"{case}_duckdb" / "ranking" / "skeleton").glob("dt=*/_manifest.json"))
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        return {column["name"]: column["kind"] for column in manifest["columns"]}, manifest.get("sample")
+
+    kinds, sample = told("labels")
+    assert sample is None
+    assert (kinds["user_id"], kinds["event_timestamp"], kinds["purchases_1d"]) == ("key", "timestamp", "rolling")
+    # `kept` is an expression that reads labels.
+    assert (kinds["bought_12h"], kinds["kept"]) == ("label", "label")
+    kinds, sample = told("sample")
+    assert (kinds["item"], kinds["sample_weight"], kinds["weighted"]) == ("spine", "weight", "derived")
+    assert sample == {
+        "share": "0.5", "by": ["user_id", "item"], "seed": 7, "where": "event = 'skip'", "weight": "sample_weight",
+    }  # fmt: skip
 
 
 @by_case

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +61,23 @@ def test_labels_pass(made: TinyProject, capsys: pytest.CaptureFixture[str]) -> N
     build(made)
     code, _, told = audit(made, capsys)
     assert (code, blamed(told)) == (0, set())
+
+
+def test_a_manifest_that_calls_a_label_a_feature_is_found(
+    made: TinyProject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build(made)
+    labels = {*EVERY, "came_back"}
+    for path in made.root.glob("output/*/skeleton/dt=*/_manifest.json"):
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        for column in manifest["columns"]:
+            right = "label" if column["name"] in labels else "rolling"
+            column["kind"] = {"came_back": "derived", "events_1d": "label"}.get(column["name"], right)
+        path.write_text(json.dumps(manifest), encoding="utf-8")
+    code, _, told = audit(made, capsys)
+    assert (code, blamed(told)) == (1, {"came_back", "events_1d"})
+    assert "came_back: row 0 of 2024-01-02 (skeleton): the kind of the column in the manifest" in told
+    assert "  published   derived\n  recomputed  a label\n" in told
 
 
 def test_what_is_no_label_is_unchanged_by_later_rows(made: TinyProject, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ import lance
 import pyarrow.parquet as pq
 
 from .embedding import avg_pool, load, lookup
+from .labels import label
 from .point_in_time import point_in_time
 from .rolling import rolling
 from .values import order_key, scan
@@ -36,6 +37,7 @@ COLUMNS = [
     "event",
     "label_like",
     "label_dislike",
+    "came_back_to_author_1d",
     "hour_of_day",
     "country",
     "plan",
@@ -91,6 +93,8 @@ def expected_day(data_dir, day):
     for name, values in rolling_columns(rows, feed, properties).items():
         for row, value in zip(rows, values, strict=True):
             row[name] = value
+    for row, came_back in zip(rows, label_column(data, rows, day), strict=True):
+        row["came_back_to_author_1d"] = came_back
     store = vectors(data)
     for row in rows:
         derive(row)
@@ -213,10 +217,10 @@ def rolling_columns(rows, feed, properties):
     }
 
 
-def with_authors(likes, properties):
-    """Who was known to be the author when the artwork was liked."""
+def with_authors(reactions, properties):
+    """Who was known to be the author at the time of each reaction."""
     authors = point_in_time(
-        likes,
+        reactions,
         properties,
         ["artwork_id"],
         "event_timestamp",
@@ -225,7 +229,27 @@ def with_authors(likes, properties):
         columns=["author_id"],
         declared=ARTWORK_PROPERTIES,
     )
-    return [{**like, **author} for like, author in zip(likes, authors, strict=True)]
+    return [{**reaction, **author} for reaction, author in zip(reactions, authors, strict=True)]
+
+
+def label_column(data, rows, day):
+    """Whether the user opens or likes a work of the author from an hour after until a day after."""
+    later = day + timedelta(days=1)
+    reactions = [row for row in partitions(data / "feed_events", later) if row["event"] in ("like", "open")]
+    properties = [
+        {"event_timestamp": row.pop("valid_from"), **row} for row in partitions(data / "artwork_properties", later)
+    ]
+    return label(
+        rows,
+        with_authors(reactions, properties),
+        ["user_id", "author_id"],
+        "event_timestamp",
+        "event_timestamp",
+        "any",
+        23 * MS_PER_HOUR,
+        gap=MS_PER_HOUR,
+        declared=[*FEED_EVENTS, "author_id"],
+    )
 
 
 def derive(row):

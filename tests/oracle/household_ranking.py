@@ -10,6 +10,7 @@ import lance
 import pyarrow.parquet as pq
 
 from .embedding import avg_pool, load, lookup
+from .labels import label
 from .point_in_time import point_in_time
 from .rolling import rolling
 from .values import order_key, scan
@@ -33,6 +34,7 @@ COLUMNS = [
     "basket_id",
     "store_id",
     "event_timestamp",
+    "bought_again_28d",
     *STATIC,
     "price",
     "running_campaigns",
@@ -71,6 +73,7 @@ def expected_day(data_dir, day):
         price_column(data, spine, day),
         campaign_column(data, spine),
         rolling_columns(spine, history),
+        label_column(data, spine, day),
     ):
         for row, more in zip(rows, added, strict=True):
             row.update(more)
@@ -168,6 +171,24 @@ def rolling_columns(spine, history):
         ),
     }
     return [{name: values[place] for name, values in columns.items()} for place in range(len(spine))]
+
+
+def label_column(data, spine, day):
+    """Whether the household buys the product again in the 28 days after."""
+    window = timedelta(days=LONGEST)
+    again = label(
+        spine,
+        purchases(data, day, day + window + timedelta(days=1)),
+        ["household_id", "product_id"],
+        "event_timestamp",
+        "event_timestamp",
+        "any",
+        window,
+        gap=timedelta(0),
+        matures_after=timedelta(0),
+        declared=TRANSACTIONS,
+    )
+    return [{"bought_again_28d": value} for value in again]
 
 
 def add_vectors(data, rows):

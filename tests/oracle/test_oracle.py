@@ -404,7 +404,7 @@ NOON = DAY + timedelta(hours=12)
 @pytest.fixture
 def data(tmp_path):
     def write_days(name, rows, time, schema):
-        for number in range(29):
+        for number in range(-29, 29):
             day = DAY - timedelta(days=number)
             part = tmp_path / name / f"dt={day.date()}" / "part-0.parquet"
             part.parent.mkdir(parents=True)
@@ -422,6 +422,9 @@ def data(tmp_path):
         purchase(1, 11, NOON - timedelta(days=7), value=0.3),
         purchase(1, 10, NOON - timedelta(days=7, seconds=1), value=8.0),
         purchase(1, 11, NOON - timedelta(days=28, seconds=1), value=100.0),
+        purchase(1, 11, NOON + timedelta(days=28)),
+        purchase(1, 12, NOON + timedelta(days=28, seconds=1)),
+        purchase(1, 10, NOON + timedelta(days=28)),
     ]
     feed = pa.schema([(name, pa.int64()) for name in ids] + [("sales_value", pa.float64())])
     write_days("transactions", bought, "transaction_timestamp", feed.append(pa.field("transaction_timestamp", stamp)))
@@ -460,7 +463,8 @@ def test_household_ranking(data):
     assert names == COLUMNS
     morning = NOON - timedelta(hours=1)
     unknown = (None,) * 5
-    # household, product, basket, store, time; static; price, campaigns; recent 7d, 28d; purchases; spend; last; vectors
+    # household, product, basket, store, time; label; static; price, campaigns; recent 7d, 28d; purchases; spend; last;
+    # vectors
     spine = [
         (1, 10, 100, 7, morning),
         (1, 12, 100, 7, morning),
@@ -468,6 +472,8 @@ def test_household_ranking(data):
         (1, 12, 200, 7, NOON),
         (2, 11, 300, 7, NOON),
     ]
+    # Product 12 is bought again at noon, and then a second too late; product 10 an hour too late.
+    labels = [(False,), (True,), (True,), (False,), (False,)]
     static = [unknown, unknown, ("d", "b", None, None, 5), unknown, ("d", "b", None, None, 5)]
     as_of = [(None, [3, 4]), (4.0, [3, 4]), (2.0, [3, 4]), (None, [3, 4]), (2.0, [])]
 
@@ -488,10 +494,10 @@ def test_household_ranking(data):
         (None, [2.0, 3.0]),
         ([3.0, 4.0], None),
     ]
-    expected = zip(spine, static, as_of, rolling_columns, vectors, strict=True)
+    expected = zip(spine, labels, static, as_of, rolling_columns, vectors, strict=True)
     assert rows == [tuple(value for part in parts for value in part) for parts in expected]
 
 
 def test_household_ranking_needs_every_partition(data):
-    with pytest.raises(AssertionError, match="no partition 2017-01-30 in transactions"):
+    with pytest.raises(AssertionError, match="no partition 2017-02-28 in transactions"):
         expected_day(data, "2017-01-30")

@@ -90,7 +90,7 @@ def test_facts_of_footers_are_those_that_are_counted(resources: Resources, rows:
         resources.connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 2048)")
         footers.append(pq.read_metadata(path))
     resources.arrow_columns.show()
-    statistics = column_statistics(resources.connection, given.relation, given, footers, SINK)
+    statistics = column_statistics(resources.connection, given.relation, given, footers, SINK, {})
     counted = resources.connection.execute(statements.column_statistics(given.relation, given)).fetchone()
     assert counted is not None
     values = iter(counted[1:])

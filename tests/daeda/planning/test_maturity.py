@@ -15,6 +15,7 @@ from daeda.cli.main import main
 from daeda.compiler.compile import compile_runnable
 from daeda.errors import ConfigError, InputError
 from daeda.planning.days import Action, DayPlan, plan_enriched, plan_skeleton, refuse_waiting, told_waiting
+from daeda.planning.maturity import Maturity
 from daeda.planning.sources import find_sources
 from daeda.settings.runtime import parse_data_until
 from tests.projects import TinyProject, fields, moment
@@ -109,6 +110,32 @@ def test_a_partition_before_data_until_that_is_absent_is_missing(tmp_path: Path)
     made.runtime["data_until"] = "2024-01-06"
     last = plans(made)[-1]
     assert (last.action, last.reasons) == (Action.BLOCKED, ("sales has no partition for 2024-01-04",))
+
+
+def told(made: TinyProject, flat: bool = False) -> tuple[str, ...]:
+    loaded = made.write().write_data(flat=flat).load()
+    dag = compile_runnable(loaded)
+    return Maturity(dag, find_sources(loaded, dag.skeleton()), loaded.runtime.data_until).told()
+
+
+def test_a_plan_tells_up_to_which_day_labels_are_mature(tmp_path: Path) -> None:
+    made = project(tmp_path / "a", {"windows": ["1d", "2d"], "window": None})
+    made.column("sold")["name"] = made.runtime["output_columns"][-1] = "sold_1d"
+    made.service["columns"].append({"name": "sold_2d", "kind": "label", "dtype": "int64"})
+    made.runtime["output_columns"].append("sold_2d")
+    assert told(made) == (
+        "label sold_1d: mature up to 2024-01-03 (sales reaches 2024-01-05)",
+        "label sold_2d: mature up to 2024-01-02 (sales reaches 2024-01-05)",
+    )
+    made.runtime["data_until"] = "2024-01-04T23:59:00"
+    assert told(made)[0] == "label sold_1d: mature up to 2024-01-02 (sales is complete before 2024-01-04 23:59:00)"
+    assert told(project(tmp_path / "b"), flat=True) == (
+        "label sold: mature up to 2024-01-02 (sales reaches 2024-01-04 12:00:00)",
+    )
+    made = project(tmp_path / "c")
+    made.data["sales"] = [(10, None, None)]
+    made.views["sales"]["source"]["null_timestamps"] = "drop"
+    assert told(made, flat=True) == ("label sold: not mature on any day (sales has no row)",)
 
 
 def test_what_waits_is_told_and_refused_where_nothing_else_is_left(tmp_path: Path) -> None:

@@ -33,16 +33,19 @@ def test_ranges_that_share_a_day_are_refused(last: str, shared: str | None) -> N
     assert [name for name, _ in in_order(splits)] == ["train", "test"]
 
 
-def test_plan_prints_them_and_no_operator_knows_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_plan_and_explain_print_them_and_no_operator_knows_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = TinyProject(tmp_path).without("item_vector")
     made.aggregations.pop("enrichment_specs")
     before = operator_digests(made.write().write_data().compile().operators)
     made.service["splits"] = {"test": "2024-01-03..2024-01-05", "train": "2024-01-01..2024-01-02", "one": DAY}
     assert operator_digests(made.write().compile().operators) == before
-    assert main(["pipeline", "plan", "ranking", "--runtime-config-path", str(made.runtime_path)]) == 0
-    told = capsys.readouterr().out
-    assert [line for line in told.splitlines() if line.startswith("split ")] == [
-        "split train: 2024-01-01..2024-01-02, 2 days, 1 of them in feed_start to feed_end",
-        "split test: 2024-01-03..2024-01-05, 3 days, 1 of them in feed_start to feed_end",
-        "split one: 2024-02-28..2024-02-28, 1 day, 0 of them in feed_start to feed_end",
-    ]
+    for command in ("plan", "explain"):
+        assert main(["pipeline", command, "ranking", "--runtime-config-path", str(made.runtime_path)]) == 0
+        told = capsys.readouterr().out
+        assert [line for line in told.splitlines() if line.startswith("split ")] == [
+            "split train: 2024-01-01..2024-01-02, 2 days, 1 of them in feed_start to feed_end",
+            "split test: 2024-01-03..2024-01-05, 3 days, 1 of them in feed_start to feed_end",
+            "split one: 2024-02-28..2024-02-28, 1 day, 0 of them in feed_start to feed_end",
+        ]

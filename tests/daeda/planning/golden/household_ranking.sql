@@ -343,6 +343,99 @@ ORDER BY
   h.store_id NULLS FIRST,
   h.sales_value NULLS FIRST;
 
+-- scan_transactions_after_household_product (scan): part of the statements that read it
+CREATE VIEW transactions_after_household_product AS
+SELECT
+  household_id,
+  product_id,
+  event_timestamp
+FROM (
+  SELECT
+    CAST(household_id AS BIGINT) AS household_id,
+    CAST(product_id AS BIGINT) AS product_id,
+    CAST(transaction_timestamp AS TIMESTAMP) AS event_timestamp
+  FROM READ_PARQUET(['transactions/**/*.parquet'], hive_partitioning := FALSE)
+) AS s
+WHERE
+  event_timestamp < CAST('2017-02-27 00:00:00' AS TIMESTAMP)
+  AND event_timestamp >= CAST('2017-01-29 00:00:00' AS TIMESTAMP);
+
+-- label_transactions_after_household_product (label_aggregate): the day's entities
+CREATE TEMP TABLE daeda_entities_1 AS
+SELECT
+  household_id,
+  product_id,
+  CAST(ROW_NUMBER() OVER (ORDER BY household_id NULLS FIRST, product_id NULLS FIRST) - 1 AS BIGINT) AS __entity
+FROM (
+  SELECT DISTINCT
+    household_id,
+    product_id
+  FROM (
+    SELECT
+      f0.__row,
+      household_id,
+      product_id
+    FROM (
+      SELECT
+        rowid AS __row,
+        household_id,
+        product_id
+      FROM rows_of_spine
+    ) AS f0
+  ) AS s
+  WHERE
+    NOT household_id IS NULL AND NOT product_id IS NULL
+) AS k;
+
+-- label_transactions_after_household_product (label_aggregate): their rows, read by the kernel
+CREATE TABLE daeda_probes_1 AS
+SELECT
+  l.__row,
+  e.__entity,
+  EPOCH_US(l.event_timestamp) AS __time
+FROM (
+  SELECT
+    f0.__row,
+    household_id,
+    product_id,
+    event_timestamp
+  FROM (
+    SELECT
+      rowid AS __row,
+      event_timestamp,
+      household_id,
+      product_id
+    FROM rows_of_spine
+  ) AS f0
+) AS l
+INNER JOIN daeda_entities_1 AS e
+  ON l.household_id = e.household_id AND l.product_id = e.product_id
+ORDER BY
+  e.__entity NULLS FIRST,
+  __time NULLS FIRST,
+  l.__row NULLS FIRST;
+
+-- label_transactions_after_household_product (label_aggregate): their history, read by the kernel, which makes with_transactions_after_household_product
+SELECT
+  e.__entity,
+  COALESCE(
+    EPOCH_US(h.event_timestamp),
+    CASE
+      WHEN h.event_timestamp > CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+      THEN 9223372036854775807
+      WHEN h.event_timestamp < CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+      THEN -9223372036854775807
+    END
+  ) AS __time
+FROM transactions_after_household_product AS h
+INNER JOIN daeda_entities_1 AS e
+  ON h.household_id = e.household_id AND h.product_id = e.product_id
+WHERE
+  NOT h.event_timestamp IS NULL
+ORDER BY
+  e.__entity NULLS FIRST,
+  __time NULLS FIRST;
+
 -- assemble (project): no statement of its own: its columns are computed where they are read
 
 -- sink (sink): one COPY for each part, this is the first
@@ -353,6 +446,7 @@ COPY (
     CAST(basket_id AS BIGINT) AS basket_id,
     CAST(store_id AS BIGINT) AS store_id,
     CAST(event_timestamp AS TIMESTAMP) AS event_timestamp,
+    CAST(bought_again_28d AS BOOLEAN) AS bought_again_28d,
     CAST(department AS TEXT) AS department,
     CAST(brand AS TEXT) AS brand,
     CAST(product_category AS TEXT) AS product_category,
@@ -380,6 +474,7 @@ COPY (
       basket_id,
       store_id,
       event_timestamp,
+      bought_again_28d,
       department,
       brand,
       product_category,
@@ -452,5 +547,12 @@ COPY (
       WHERE
         rowid < 100000
     ) AS f4
+    POSITIONAL JOIN (
+      SELECT
+        bought_again_28d
+      FROM with_transactions_after_household_product
+      WHERE
+        rowid < 100000
+    ) AS f5
   ) AS a
 ) TO 'part-0-0.parquet' (FORMAT parquet);
