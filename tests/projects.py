@@ -155,7 +155,7 @@ class TinyProject:
         for name, value in files.items():
             path = self.root / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(yaml.safe_dump(value, sort_keys=False), encoding="utf-8")
+            path.write_text(yaml.dump(value, Dumper=yaml.CSafeDumper, sort_keys=False), encoding="utf-8")
         return self
 
     def write_data(self, *, flat: bool = False) -> TinyProject:

@@ -35,6 +35,7 @@ _PLAIN_TAGS = frozenset(
 # libyaml takes tabs between tokens and byte order marks, and '?' within the words of a flow mapping.
 _DIFFERENTLY_READ = re.compile("[\t\ufeff?]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_TEXT_TAG = "tag:yaml.org,2002:str"
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 # What stands last in the location of a mapping's key that is wrong itself.
 _OF_A_KEY = "[key]"
@@ -262,15 +263,20 @@ def _value(node: yaml.Node, location: Position, lines: dict[Position, int]) -> A
         case yaml.SequenceNode():
             return [_value(child, (*location, index), lines) for index, child in enumerate(node.value)]
         case _:
-            if node.tag.endswith(":int") and len(node.value) > _MAX_DIGITS:
-                raise _DocumentError(f"a number of {len(node.value)} digits is not a value of anything", line)
-            loader = SafeConstructor()
-            try:
-                value = loader.construct_object(node, deep=True)
-                return _encodable(as_written(node.tag.rpartition(":")[2], node.value, value), line)
-            # A timestamp out of range, a text with a tag that it does not fit, or a number that is none.
-            except (ValueError, KeyError, OverflowError, AttributeError, IndexError) as error:
-                raise _DocumentError(f"'{cut(node.value)}' is no value: {error}", line) from error
+            return _scalar(node, line)
+
+
+def _scalar(node: yaml.Node, line: int) -> Any:
+    if node.tag == _TEXT_TAG:
+        return _encodable(node.value, line)
+    if node.tag.endswith(":int") and len(node.value) > _MAX_DIGITS:
+        raise _DocumentError(f"a number of {len(node.value)} digits is not a value of anything", line)
+    try:
+        value = SafeConstructor().construct_object(node, deep=True)
+        return _encodable(as_written(node.tag.rpartition(":")[2], node.value, value), line)
+    # A timestamp out of range, a text with a tag that it does not fit, or a number that is none.
+    except (ValueError, KeyError, OverflowError, AttributeError, IndexError) as error:
+        raise _DocumentError(f"'{cut(node.value)}' is no value: {error}", line) from error
 
 
 def _encodable(value: Any, line: int) -> Any:
