@@ -38,11 +38,11 @@ check: install ## ruff, mypy and import-linter
 	@$(BIN)/lint-imports
 
 # A service or a Ray cluster belongs to one process: tests/conftest.py says which tests stay together. Much of a test is
-# waiting for what it has started, so that four processes keep two cores busy. The hundreds of commands that tests start
+# waiting for what it has started, so that six processes keep two cores busy. The hundreds of commands that tests start
 # would compile every module anew where bytecode is not written.
-PYTEST := TZ=UTC PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist loadscope --no-loadscope-reorder
+PYTEST := TZ=UTC PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 6 --dist loadscope --no-loadscope-reorder
 
-unit: install ## pytest alone, in four processes
+unit: install ## pytest alone, in six processes
 	@$(BIN)/python -m tests.engines.cache
 	@$(PYTEST)
 
