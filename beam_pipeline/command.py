@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from daeda.dataset.layout import Layout
     from daeda.operators.dag import Dag
     from daeda.planning.days import DayPlan
+    from daeda.planning.extension import Extension
     from daeda.sources.files import Export
 
 # Flags of Beam whose values daeda chooses, and how.
@@ -104,7 +105,8 @@ def _build(
     _check_writable(project, layout, runner)
 
     def make_plans() -> tuple[DayPlan, ...]:
-        plans = plan_skeleton(project, skeleton, sources, days, arguments.on_stale)
+        extend = not arguments.no_extend
+        plans = plan_skeleton(project, skeleton, sources, days, arguments.on_stale, extend=extend)
         refuse_waiting(plans, arguments.target_date)
         refuse_empty_range(project, sources, plans)
         refuse_blocked(plans)
@@ -124,7 +126,11 @@ def _build(
 
         check_job_service(runner)
         timeout = WORKER_TIMEOUT if arguments.worker_timeout is None else arguments.worker_timeout
-        asked = (arguments.on_locked, due.renew, arguments.profile)
+
+        def extensions() -> dict[dt.date, Extension]:
+            return {plan.day: plan.extension for plan in due.plans if plan.extension is not None}
+
+        asked = (arguments.on_locked, due.renew, arguments.profile, extensions)
         build_skeleton(SkeletonRun(project, skeleton, sources, checked, to_build, runner, timeout, *asked))
         require_skeleton(project, skeleton, due.plans)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from types import FrameType
 
 import apache_beam as beam
 
+from beam_pipeline.day.extend import Chain, DayOperator, extending_chains
 from beam_pipeline.history.partition_cache import forget_mapped
 from beam_pipeline.runners.choice import BeamRunner
 from beam_pipeline.runners.job_log import job_log
@@ -22,6 +24,7 @@ from beam_pipeline.runners.portable import PortableJob
 from beam_pipeline.transforms import Days, transform_of
 from beam_pipeline.workers.context import DayHandle, RunContext
 from beam_pipeline.workers.day_slots import DaySlots, ThreadDaySlots
+from beam_pipeline.workers.extending import given_up
 from beam_pipeline.workers.limits import DayLimits, limits_of_a_day, root_cause, stop_seconds
 from beam_pipeline.workers.registry import SOFTWARE, forget_run, register_run, software
 from beam_pipeline.workers.shared_day_slots import SharedDaySlots
@@ -37,6 +40,7 @@ from daeda.operators.dag import Dag
 from daeda.operators.udf import RayUdfTransform
 from daeda.planning.checked import Checked
 from daeda.planning.configuration import function_codes
+from daeda.planning.extension import Extension
 from daeda.planning.sources import Sources
 from daeda.process import interrupts
 from daeda.process.host import probe_host, skeleton_memory
@@ -54,7 +58,7 @@ _END_SECONDS = 5.0
 class Skeleton(beam.PTransform):  # type: ignore[misc]
     """The source-side operators of a DAG as one linear chain over day handles."""
 
-    def __init__(self, operators: Sequence[SourceOperator], context: RunContext, label: str = "Skeleton") -> None:
+    def __init__(self, operators: Sequence[DayOperator], context: RunContext, label: str = "Skeleton") -> None:
         super().__init__(label)
         self._operators = operators
         self._context = context
@@ -72,7 +76,8 @@ class SkeletonRun:
 
     On a portable runner the job is given up after `worker_timeout` seconds in which no day was at work. `due` says
     which days are still to be built once this run alone may build them: another run may have built some meanwhile.
-    With `profile` each day leaves what its operators took. `checked` is what was checked of the sources.
+    With `profile` each day leaves what its operators took. `checked` is what was checked of the sources. `extensions`
+    says which of the days are extended, and how, once this run alone may build them.
     """
 
     project: Project
@@ -85,6 +90,7 @@ class SkeletonRun:
     on_locked: OnLocked = "wait"
     due: Callable[[], tuple[dt.date, ...]] | None = None
     profile: bool = False
+    extensions: Callable[[], Mapping[dt.date, Extension]] = dict
 
     @property
     def day_workers(self) -> int:
@@ -110,12 +116,22 @@ def build_skeleton(run: SkeletonRun) -> None:
             return
         run = replace(run, days=days)
         context = run_context(run, staging)
-        with DayProgress("skeleton", run.days, staging.status, staging.seen("skeleton")):
-            if run.runner.in_process:
-                _run_days(run, context)
-            else:
-                with job_log(staging.job_log):
-                    _run_days(run, context)
+        log = contextlib.nullcontext() if run.runner.in_process else job_log(staging.job_log)
+        with DayProgress("skeleton", run.days, staging.status, staging.seen("skeleton")), log:
+            _run_chains(run, context)
+
+
+def _run_chains(run: SkeletonRun, context: RunContext) -> None:
+    """Extend the days that can be, then build the others, with those that could not be extended after all."""
+    extensions = {day: extension for day, extension in run.extensions().items() if day in run.days}
+    for number, chain in enumerate(extending_chains(run.dag, context, extensions), start=1):
+        _run_days(run, chain, f"-extend-{number}")
+    reasons = given_up(context.run_dir, extensions)
+    for day, reason in reasons.items():
+        say(f"skeleton {day}: not extended, and built anew: {reason}")
+    rest = tuple(day for day in run.days if day in reasons or day not in extensions)
+    if rest:
+        _run_days(run, Chain(rest, run.operators, replace(context, days=rest)))
 
 
 def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
@@ -162,10 +178,11 @@ def _limits(run: SkeletonRun) -> DayLimits:
     )
 
 
-def _run_days(run: SkeletonRun, context: RunContext) -> None:
-    bundles = min(len(run.days), run.day_workers * _BUNDLES_PER_WORKER)
+def _run_days(run: SkeletonRun, chain: Chain, suffix: str = "") -> None:
+    context = chain.context
+    bundles = min(len(chain.days), run.day_workers * _BUNDLES_PER_WORKER)
     # Unlike all others, so that this job is found again among those of a cluster.
-    job_name = f"daeda-{context.service}-{Path(context.run_dir).name.removeprefix('run-').lower()}"
+    job_name = f"daeda-{context.service}-{Path(context.run_dir).name.removeprefix('run-').lower()}{suffix}"
     options = run.runner.options(bundles, job_name)
     slots = (
         ThreadDaySlots(run.day_workers)
@@ -179,8 +196,8 @@ def _run_days(run: SkeletonRun, context: RunContext) -> None:
         # Before the handler of signals is ours: a job server that does not come up is interrupted like any command.
         pipeline = beam.Pipeline(runner=run.runner.start(options), options=options)
         with _stop_on_signal(slots):
-            days = Days(run.days, one_by_one=run.runner.makes_one_bundle)
-            _ = pipeline | days | Skeleton(run.operators, context)
+            days = Days(chain.days, one_by_one=run.runner.makes_one_bundle)
+            _ = pipeline | days | Skeleton(chain.operators, context)
             if isinstance(slots, ThreadDaySlots):
                 _run_here(pipeline, slots)
             else:
@@ -188,7 +205,7 @@ def _run_days(run: SkeletonRun, context: RunContext) -> None:
     finally:
         forget_run(context)
         forget_mapped(context.run_dir)
-    _check_published(run, context)
+    _check_published(chain)
 
 
 def _run_here(pipeline: beam.Pipeline, slots: ThreadDaySlots) -> None:
@@ -219,10 +236,13 @@ def _run_into(pipeline: beam.Pipeline, running: Future[None]) -> None:
         running.set_result(None)
 
 
-def _check_published(run: SkeletonRun, context: RunContext) -> None:
+def _check_published(chain: Chain) -> None:
     """The runner said that all went well; a day that is not there contradicts it."""
+    context = chain.context
     seen = context.staging.seen("skeleton")
-    missing = [day for day in run.days if not (seen / day_name(day) / MANIFEST_NAME).exists()]
+    left = given_up(context.run_dir, chain.days) if context.extending is not None else {}
+    expected = (day for day in chain.days if day not in left)
+    missing = [day for day in expected if not (seen / day_name(day) / MANIFEST_NAME).exists()]
     if missing:
         raise DayError(
             f"the runner reported success, and {shortened(missing)} was not published in {context.service_dir}: "

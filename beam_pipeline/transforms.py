@@ -17,6 +17,7 @@ from apache_beam.io.restriction_trackers import OffsetRange, OffsetRestrictionTr
 from apache_beam.runners.sdf_utils import RestrictionTrackerView
 from apache_beam.transforms.core import RestrictionProvider
 
+from beam_pipeline.day import extend
 from beam_pipeline.day.execution import rows_made, rows_of, run_operator
 from beam_pipeline.session.registry import begin, check_made_by, session_of
 from beam_pipeline.session.timed import timed
@@ -26,15 +27,14 @@ from beam_pipeline.workers.faults import is_tried_again
 from beam_pipeline.workers.registry import stop_run
 from daeda.errors import DayError
 from daeda.operators import relational, temporal, udf
-from daeda.sql.lower import SourceOperator
 
-OperatorT_co = TypeVar("OperatorT_co", bound=SourceOperator, covariant=True)
+OperatorT_co = TypeVar("OperatorT_co", bound=extend.DayOperator, covariant=True)
 
 
 class _RunOperator(beam.DoFn):  # type: ignore[misc]
     """Runs one operator for each day that passes."""
 
-    def __init__(self, operator: SourceOperator, context: RunContext) -> None:
+    def __init__(self, operator: extend.DayOperator, context: RunContext) -> None:
         self._operator = operator
         self._context = context
 
@@ -58,7 +58,9 @@ class _RunOperator(beam.DoFn):  # type: ignore[misc]
             yield advanced
 
     def _advance(self, element: DayHandle) -> DayHandle:
-        handle = element if element.attempt else begin(self._context, element)
+        handle = element if element.attempt or element.given_up else begin(self._context, element)
+        if handle.given_up:
+            return handle
         if handle.parts:
             check_made_by(self._context, handle, self._operator)
             return handle
@@ -171,11 +173,15 @@ class ArrowUdfTransform(_OperatorTransform[udf.ArrowUdfTransform]):
     """Call a function of your own for every row."""
 
 
+class Extend(_OperatorTransform[extend.Extend]):
+    """Put the columns that a published day keeps beside those that were computed."""
+
+
 class Sink(_OperatorTransform[relational.Sink]):
     """Write, check and publish the day, and end it."""
 
 
-def transform_of(operator: SourceOperator, context: RunContext) -> _OperatorTransform[SourceOperator]:
+def transform_of(operator: extend.DayOperator, context: RunContext) -> _OperatorTransform[extend.DayOperator]:
     """The PTransform of an operator description."""
     match operator:
         case relational.Scan():
@@ -196,3 +202,5 @@ def transform_of(operator: SourceOperator, context: RunContext) -> _OperatorTran
             return Sink(operator, context)
         case udf.ArrowUdfTransform():
             return ArrowUdfTransform(operator, context)
+        case extend.Extend():
+            return Extend(operator, context)

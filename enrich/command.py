@@ -154,12 +154,13 @@ def _enriched_days(
 
     source_side = dag.skeleton()
     on_stale = arguments.on_stale
-    skeleton = plan_skeleton(project, source_side, find_sources(project, source_side, exports), days, on_stale)
+    sources = find_sources(project, source_side, exports)
+    skeleton = plan_skeleton(project, source_side, sources, days, on_stale, extend=not arguments.no_extend)
     refuse_waiting(skeleton, arguments.target_date)
     _require_skeleton(project, skeleton)
     check_writable(Layout(project.service_dir, project.scratch_dir))
     plans = plan_enriched(project, dag, skeleton, on_stale, find_stores)
-    stale = [plan for plan in plans if plan.action.value == "rebuild"]
+    stale = [plan for plan in plans if plan.replaces]
     if stale and on_stale == "fail":
         raise DayError(
             f"{len(stale)} enriched days are stale: {shortened([plan.day for plan in stale])}; the first because "

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from beam_pipeline.day.extend import DayOperator, Extend, extend_day
 from beam_pipeline.day.failing_expression import failing_expression
 from beam_pipeline.day.functions import run_udf
 from beam_pipeline.day.look_up import run_search
@@ -24,8 +25,10 @@ from daeda.sql.handle import ColumnTable, Deferred, Materialised
 from daeda.sql.lower import SourceOperator, inputs_of, lower
 
 
-def run_operator(session: DaySession, operator: SourceOperator, handle: DayHandle) -> DayHandle:
+def run_operator(session: DaySession, operator: DayOperator, handle: DayHandle) -> DayHandle:
     """Run one operator of a day; returns the handle with the operator's output, or behind a Sink with the parts."""
+    if isinstance(operator, Extend):
+        return extend_day(session, operator, handle)
     inputs = inputs_of(operator, dict(handle.relations))
     relation = operator.derive(tuple(source.relation for source in inputs))
     session.record.add_operator(operator)
@@ -49,9 +52,9 @@ def rows_of(handle: DayHandle) -> int:
     )
 
 
-def rows_made(operator: SourceOperator, before: DayHandle, after: DayHandle) -> int | None:
+def rows_made(operator: DayOperator, before: DayHandle, after: DayHandle) -> int | None:
     """Rows of the operator's own output, None where it only composes SQL."""
-    if isinstance(operator, Sink):
+    if isinstance(operator, Sink) or after.given_up:
         return rows_of(before)
     output = after.relations[operator.output]
     return output.rows if isinstance(output, Materialised) else None

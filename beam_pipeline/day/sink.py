@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ import pyarrow.parquet as pq
 from sqlglot import exp
 
 from beam_pipeline.day.column_statistics import column_statistics
+from beam_pipeline.day.kept_columns import copy_chunks, first_null, with_kept
+from beam_pipeline.session.record import KeptColumns
 from beam_pipeline.session.session import DaySession
 from beam_pipeline.workers.registry import software
 from daeda.dataset.fingerprint import skeleton_fingerprint
@@ -38,7 +41,9 @@ _SOFTWARE = ("daeda", "duckdb", "apache-beam", "pyarrow")
 def write_day(session: DaySession, operator: Sink, given: Materialised) -> tuple[Location, ...]:
     """Write, check and publish the day; returns its parts. Raises DayError when a check fails."""
     started = time.perf_counter()
-    relation, whole = given.relation, session.resources.arrow_columns.side_by_side(given)
+    relation, kept = given.relation, session.record.kept
+    computed = replace(given, relation=_without(relation, kept))
+    whole = session.resources.arrow_columns.side_by_side(computed)
     ready = prepare_day(session.context.staging, "skeleton", session.day, session.attempt)
     per_part = session.context.rows_per_part
     parts = []
@@ -48,17 +53,24 @@ def write_day(session: DaySession, operator: Sink, given: Materialised) -> tuple
         # The last part has no end: its statement does not depend on the rows of the day.
         end = last if last < given.rows else None
         session.resources.arrow_columns.show(first, last)
-        rows = session.resources.copy(statements.assembly(relation, whole, first, end), path, _OPTIONS)
-        if rows != last - first:
-            raise DayError(f"part {number} has {rows} rows where {last - first} were to be written")
+        written = path if kept is None else session.resources.work / path.name
+        if computed.relation.columns:
+            query = statements.assembly(computed.relation, whole, first, end)
+            rows = session.resources.copy(query, written, _OPTIONS)
+            if rows != last - first:
+                raise DayError(f"part {number} has {rows} rows where {last - first} were to be written")
+        if kept is not None:
+            copy_chunks(path, relation, kept, number, written)
         sync_file(path)
-        parts.append(Part(path.name, rows, path.stat().st_size, file_digest(path)))
+        parts.append(Part(path.name, last - first, path.stat().st_size, file_digest(path)))
     session.resources.arrow_columns.show()
     paths = [ready / part.name for part in parts]
     footers = _checked_footers(relation, paths, parts)
     kinds = session.context.column_kinds
-    statistics = column_statistics(session.resources.connection, relation, whole, footers, operator, kinds)
-    _check_not_null(session, operator, statistics, given)
+    connection = session.resources.connection
+    counted_now = column_statistics(connection, computed.relation, whole, footers, operator, kinds)
+    statistics = counted_now if kept is None else with_kept(relation, kept, counted_now, operator, kinds)
+    _check_not_null(session, operator, statistics, computed, paths)
     _check_order(given, paths, bounds_of(session, given.relation))
     session.inputs.check_unchanged()
     recipes = session.context.recipes
@@ -99,27 +111,46 @@ def _checked_footers(relation: Relation, paths: list[Path], parts: list[Part]) -
 
 
 def _check_not_null(
-    session: DaySession, operator: Sink, statistics: tuple[ColumnStatistics, ...], given: Materialised
+    session: DaySession,
+    operator: Sink,
+    statistics: tuple[ColumnStatistics, ...],
+    given: Materialised,
+    paths: Sequence[Path],
 ) -> None:
     nulls = {each.name: each.nulls for each in statistics}
     for name in operator.not_null:
         if not nulls[name]:
             continue
-        labels = [label for label in session.context.label_columns if label in given.relation.names]
-        query = given.select([*labels, name]).subquery("a")
-        first = (
-            exp.select("*")
-            .from_(query)
-            .where(exp.Is(this=column(name), expression=exp.null()))
-            .order_by(column("__row"))
-            .limit(1)
-        )
-        row = session.resources.connection.execute(first.sql("duckdb")).fetchone() or (0,)
-        shown = ", ".join(f"{label} {value}" for label, value in zip(labels, row[1:], strict=False))
+        if session.record.kept is None:
+            row, shown = _first_null(session, given, name)
+        else:
+            row, shown = first_null(paths, name, session.context.label_columns)
         raise DayError(
-            f"column '{name}' must not be NULL, and {nulls[name]} rows have none, the first of them row {row[0]} "
+            f"column '{name}' must not be NULL, and {nulls[name]} rows have none, the first of them row {row} "
             f"({shown}): give the column a default in the service, or say nullable: true"
         )
+
+
+def _first_null(session: DaySession, given: Materialised, name: str) -> tuple[int, str]:
+    """The first row without a value of a column, and what tells it from others."""
+    labels = [label for label in session.context.label_columns if label in given.relation.names]
+    query = given.select([*labels, name]).subquery("a")
+    first = (
+        exp.select("*")
+        .from_(query)
+        .where(exp.Is(this=column(name), expression=exp.null()))
+        .order_by(column("__row"))
+        .limit(1)
+    )
+    row = session.resources.connection.execute(first.sql("duckdb")).fetchone() or (0,)
+    return row[0], ", ".join(f"{label} {value}" for label, value in zip(labels, row[1:], strict=False))
+
+
+def _without(relation: Relation, kept: KeptColumns | None) -> Relation:
+    """The columns that are written anew."""
+    if kept is None:
+        return relation
+    return Relation(tuple(each for each in relation.columns if each.name not in kept.columns), relation.order)
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from daeda.dataset.fingerprint import operator_digests
+from daeda.dataset.manifest import ColumnStatistics, Manifest
 from daeda.operators.relational import Filter, Project
 from daeda.sql.handle import Deferred
 from daeda.sql.lower import Handle, SourceOperator
 from daeda.storage.location import Location
+
+
+@dataclass(frozen=True)
+class KeptColumns:
+    """Columns whose chunks are copied from the published day: by name, the name there; `parts` are its files."""
+
+    columns: Mapping[str, str]
+    manifest: Manifest
+    parts: tuple[Path, ...]
+
+    def statistics(self, name: str) -> ColumnStatistics:
+        """What the published day says of the column that is kept under a name."""
+        there = next(one for one in self.manifest.columns if one.name == self.columns[name])
+        return replace(there, name=name)
 
 
 @dataclass
@@ -17,7 +34,7 @@ class DayRecord:
 
     `digests` say what each operator does and `function_codes` what each function of the user does, for the fingerprint.
     `libraries` are packages beside the usual ones that made the bytes of the day. `seconds` are by operator, and
-    so are the rows that a sample dropped `without_key`.
+    so are the rows that a sample dropped `without_key`. Columns that are `kept` are in no relation of the day.
     """
 
     digests: dict[str, str] = field(default_factory=dict)
@@ -26,6 +43,7 @@ class DayRecord:
     seconds: dict[str, float] = field(default_factory=dict)
     without_key: dict[str, int] = field(default_factory=dict)
     published: tuple[Location, ...] = ()
+    kept: KeptColumns | None = None
 
     def add_operator(self, operator: SourceOperator) -> None:
         """Note what an operator does."""

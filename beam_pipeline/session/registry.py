@@ -22,8 +22,8 @@ from daeda.dataset.fingerprint import operator_digests
 from daeda.dataset.publish.claims import claim_days, holds
 from daeda.dataset.publish.publications import publication_of
 from daeda.errors import DayError, TransientDayError, first_line, is_transient, refusal
+from daeda.operators.operator import OperatorModel
 from daeda.process.messages import say
-from daeda.sql.lower import SourceOperator
 
 _sessions: dict[str, DaySession] = {}
 _lock = threading.Lock()
@@ -72,10 +72,15 @@ def _published(context: RunContext, handle: DayHandle, attempt: str) -> DayHandl
     return replace(handle, attempt=attempt).as_published(there.paths(directory))
 
 
-def check_made_by(context: RunContext, handle: DayHandle, operator: SourceOperator) -> None:
-    """Raise DayError unless the operator is one of those that made a day which the run has published already."""
+def check_made_by(context: RunContext, handle: DayHandle, operator: OperatorModel) -> None:
+    """Raise DayError unless the operator is one of those that made a day which the run has published already.
+
+    An extended day has the operators that compute all of it.
+    """
+    if context.extending is not None:
+        return
     there = publication_of(context.staging, "skeleton", handle.day)
-    digests = operator_digests([operator])
+    digests = operator_digests([operator])  # type: ignore[list-item]
     if there is not None and not digests.items() <= there.operators.items():
         raise DayError(
             f"day {handle.day}, operator '{operator.name}': the run has published this day already, by other "

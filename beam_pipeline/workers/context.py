@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from beam_pipeline.workers.extending import Extending
 from beam_pipeline.workers.limits import DayLimits
 from daeda.dataset.identity import Recipes
 from daeda.dataset.layout import Layout, scratch_of
@@ -32,7 +33,7 @@ class RunContext:
     With `has_checked` the run's directory holds what was checked before the first day. With `watched` a driver reads
     there how the run has ended: a day of a run that is over then ends without an error, which an engine would take for
     a reason to try it again. `recipes` say what the columns are made of, for the manifests; `column_kinds` and `sample`
-    are what manifests say of columns and rows, where it is known.
+    are what manifests say of columns and rows, where it is known. With `extending` the days are extended.
     """
 
     service: str
@@ -56,6 +57,7 @@ class RunContext:
     recipes: Recipes | None = None
     column_kinds: Mapping[str, str] = field(default_factory=dict)
     sample: SampleOfDay | None = None
+    extending: Extending | None = None
 
     @property
     def staging(self) -> RunStaging:
@@ -83,12 +85,14 @@ class DayHandle:
 
     `attempt` is empty until the first operator begins the day; a retry begins with a new one. `parts` are the paths of
     the published files, in the order of their rows; they are there after a Sink, where `relations` is empty again.
+    A day that is `given_up` is not extended, and has no parts: nothing more is done for it in its chain.
     """
 
     day: dt.date
     attempt: str = ""
     relations: Mapping[str, Handle] = field(default_factory=dict)
     parts: tuple[str, ...] = ()
+    given_up: bool = False
 
     def with_relation(self, name: str, handle: Handle) -> DayHandle:
         """The same day with one more relation."""
@@ -97,3 +101,7 @@ class DayHandle:
     def as_published(self, parts: Iterable[Location]) -> DayHandle:
         """The same day behind its Sink: the intermediates are gone, the parts are there."""
         return replace(self, relations={}, parts=tuple(str(path) for path in parts))
+
+    def as_given_up(self) -> DayHandle:
+        """The same day, which another chain builds."""
+        return replace(self, relations={}, given_up=True)

@@ -85,7 +85,8 @@ def make_plan(arguments: argparse.Namespace, exports: contextlib.ExitStack, *, c
     skeleton_dag = dag.skeleton()
     sources = find_sources(project, skeleton_dag, exports.enter_context(exported(project, skeleton_dag)))
     verify = arguments.verify
-    skeleton = plan_skeleton(project, skeleton_dag, sources, days, arguments.on_stale, verify=verify)
+    extend = not arguments.no_extend
+    skeleton = plan_skeleton(project, skeleton_dag, sources, days, arguments.on_stale, verify=verify, extend=extend)
     if checked and not arguments.enrich_only:
         skeleton = block_refused(project, skeleton_dag, sources, skeleton)
         skeleton = block_empty_range(project, sources, skeleton)

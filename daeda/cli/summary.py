@@ -19,6 +19,7 @@ from daeda.settings.splits import in_order
 _PLANNED = {
     Action.BUILD: "build",
     Action.REBUILD: "stale: rebuild",
+    Action.EXTEND: "stale: extend",
     Action.SKIP: "skip",
     Action.KEEP: "stale: keep",
     Action.BLOCKED: "blocked",
@@ -27,6 +28,7 @@ _PLANNED = {
 _DONE = {
     Action.BUILD: "built",
     Action.REBUILD: "rebuilt",
+    Action.EXTEND: "extended",
     Action.SKIP: "skipped",
     Action.KEEP: "kept, stale",
     Action.BLOCKED: "blocked",

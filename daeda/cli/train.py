@@ -103,7 +103,7 @@ def _require_skeleton(plan: TrainPlan) -> None:
     """--enrich-only works on skeleton days that are there and fresh."""
     lacking = [day for day in plan.skeleton if day.action not in (Action.SKIP, Action.KEEP, Action.WAIT)]
     if lacking:
-        stale = sum(day.action is Action.REBUILD for day in lacking)
+        stale = sum(day.replaces for day in lacking)
         counts = {"missing": len(lacking) - stale, "stale": stale}
         what = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
         raise InputError(

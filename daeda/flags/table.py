@@ -88,6 +88,8 @@ _RUN = (
     Flag("--on-stale", "choice",
          "what to do with a day whose inputs or configuration changed, or that is not as it was published",
          choices=("rebuild", "keep", "fail"), default="rebuild"),
+    Flag("--no-extend", "on",
+         "build every stale day whole, also one that could keep its unchanged columns and compute the others alone"),
 )
 PLAN = _group(
     "run",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from daeda.catalog.project import Project
@@ -16,6 +16,7 @@ from daeda.dataset.stores import FindStores
 from daeda.errors import DayError, InputError, UsageError, counted, shortened
 from daeda.operators.dag import Dag
 from daeda.planning.configuration import function_codes
+from daeda.planning.extension import Extension, Extensions
 from daeda.planning.maturity import Maturity, Waiting
 from daeda.planning.sources import Sources
 from daeda.sources.files import SourceFiles, parse_day
@@ -35,6 +36,7 @@ class Action(Enum):
     BUILD = "build"
     SKIP = "skip"
     REBUILD = "rebuild"
+    EXTEND = "extend"
     KEEP = "keep"
     BLOCKED = "blocked"
     WAIT = "wait"
@@ -62,11 +64,17 @@ class DayPlan:
     lacks_partitions: bool = False
     stamps: Mapping[str, str] = field(default_factory=dict, repr=False)
     planned: Fingerprint | None = field(default=None, repr=False)
+    extension: Extension | None = field(default=None, repr=False)
 
     @property
     def builds(self) -> bool:
         """Whether work is to be done."""
-        return self.action in (Action.BUILD, Action.REBUILD)
+        return self.action in (Action.BUILD, Action.REBUILD, Action.EXTEND)
+
+    @property
+    def replaces(self) -> bool:
+        """Whether work is to be done in the place of a published day, which is stale."""
+        return self.action in (Action.REBUILD, Action.EXTEND)
 
 
 def chosen_days(project: Project, target: str | None) -> tuple[dt.date, ...]:
@@ -85,19 +93,30 @@ def chosen_days(project: Project, target: str | None) -> tuple[dt.date, ...]:
 
 @before_the_first_day()
 def plan_skeleton(
-    project: Project, dag: Dag, sources: Sources, days: Iterable[dt.date], on_stale: str, *, verify: bool = False
+    project: Project,
+    dag: Dag,
+    sources: Sources,
+    days: Iterable[dt.date],
+    on_stale: str,
+    *,
+    verify: bool = False,
+    extend: bool = True,
 ) -> tuple[DayPlan, ...]:
-    """The skeleton days. `dag` is the skeleton's; with `verify` the parts of all published days are digested."""
+    """The skeleton days. `dag` is the skeleton's; with `verify` the parts of all published days are digested.
+
+    Without `extend` a stale day is built anew, whatever it could keep.
+    """
     chosen = tuple(days)
     published = look_at_days(Layout(project.service_dir, project.scratch_dir), "skeleton", chosen, verify=verify)
     identities = _Snapshot()
     code = (operator_digests(dag.operators), function_codes(project, dag))
     maturity = Maturity(dag, sources, project.runtime.data_until)
+    extensions = Extensions(dag, sources, code[1]) if extend else None
 
     def plan_of(day: dt.date) -> DayPlan:
         if waiting := maturity.waiting(day):
             return _waiting(published.get(day), day, waiting)
-        return _skeleton_day(project, published.get(day), code, sources, identities, day, on_stale)
+        return _skeleton_day(project, published.get(day), code, sources, identities, day, on_stale, extensions)
 
     return tuple(plan_of(day) for day in chosen)
 
@@ -138,7 +157,7 @@ def refuse_blocked(plans: Iterable[DayPlan]) -> None:
 
 def refuse_stale(plans: Iterable[DayPlan]) -> None:
     """Raise DayError for days that would be rebuilt: what `--on-stale fail` asks for."""
-    stale = [plan for plan in plans if plan.action is Action.REBUILD]
+    stale = [plan for plan in plans if plan.replaces]
     if stale:
         raise DayError(
             f"stale: {shortened([f'{plan.day} ({plan.dataset})' for plan in stale])}; the first because "
@@ -198,6 +217,7 @@ def _skeleton_day(
     identities: _Snapshot,
     day: dt.date,
     on_stale: str,
+    extensions: Extensions | None,
 ) -> DayPlan:
     missing = {
         f"{scan.view} has no partition for {partition}"
@@ -223,7 +243,14 @@ def _skeleton_day(
     action, reasons = _compare(published, published.manifest, new, on_stale)
     parts = published.manifest.parts
     damage, stamps = published.damage, published.stamps
-    return DayPlan(day, "skeleton", action, reasons, count, cut, parts, damage, stamps=stamps, planned=new)
+    plan = DayPlan(day, "skeleton", action, reasons, count, cut, parts, damage, stamps=stamps, planned=new)
+    extension = None
+    if extensions is not None and action is Action.REBUILD and not damage:
+        extension = extensions.of(published.manifest, new, inputs, day)
+    if extensions is None or extension is None:
+        return plan
+    files = extensions.files(extension, day)
+    return replace(plan, action=Action.EXTEND, reasons=(str(extension), *reasons), files=files, extension=extension)
 
 
 def _obstructed(published: Published, day: dt.date, dataset: Dataset) -> DayPlan:

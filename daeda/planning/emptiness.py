@@ -46,7 +46,7 @@ def block_empty_range(project: Project, sources: Sources, plans: Sequence[DayPla
     sentence = _empty_range(project, sources, plans)
     if sentence is None:
         return tuple(plans)
-    waiting = {Action.BUILD, Action.REBUILD, Action.BLOCKED}
+    waiting = {Action.BUILD, Action.REBUILD, Action.EXTEND, Action.BLOCKED}
     return tuple(
         replace(plan, action=Action.BLOCKED, reasons=(sentence,)) if plan.action in waiting else plan for plan in plans
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from enrich.part.thrift import BINARY, I64, TRUE, Struct
+from daeda.dataset.thrift import BINARY, I64, TRUE, Struct
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from daeda.dataset.thrift import FALSE, I32, I64, LIST, STRUCT, TRUE, Items, Struct, decode, encode, varint
 from enrich.part.float_statistics import FloatStatistics, float_leaves, float_statistics
 from enrich.part.pooling import DTYPES, Element
-from enrich.part.thrift import FALSE, I32, I64, LIST, STRUCT, TRUE, Items, Struct, decode, encode, varint
 
 EMBEDDING = pa.list_(pa.float16())
 # The type of a column of vectors, by that of its elements.

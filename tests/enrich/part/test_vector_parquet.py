@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from daeda.dataset.thrift import I32, STRUCT, Items, decode, encode
 from enrich.part import vector_parquet
-from enrich.part.thrift import I32, STRUCT, Items, decode, encode
 from enrich.part.vector_parquet import EMBEDDING, VECTORS, VectorFile, rows_per_page
 from tests.budget import examples
 

@@ -1,0 +1,67 @@
+"""Columns that a day keeps: their chunks beside those that were computed, and what the manifest says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from beam_pipeline.session.record import KeptColumns
+from daeda.dataset.chunks import NotOfOneWriter, TakenColumn, write_side_by_side
+from daeda.dataset.manifest import ColumnStatistics
+from daeda.errors import DayError
+from daeda.operators.relation import Relation
+from daeda.operators.relational import Sink
+
+
+def copy_chunks(path: Path, relation: Relation, kept: KeptColumns, number: int, computed: Path) -> None:
+    """Write a part of the columns of the relation: those that are kept, and the others from the file `computed`."""
+    published = kept.parts[number]
+    taken = [
+        TakenColumn(name, published, kept.columns[name]) if name in kept.columns else TakenColumn(name, computed, name)
+        for name in relation.names
+    ]
+    try:
+        write_side_by_side(path, taken)
+    except NotOfOneWriter as error:
+        raise DayError(
+            f"part {number}: its columns cannot be kept ({error}): build it whole with --no-extend"
+        ) from error
+    computed.unlink(missing_ok=True)
+
+
+def with_kept(
+    relation: Relation,
+    kept: KeptColumns,
+    counted: Sequence[ColumnStatistics],
+    operator: Sink,
+    kinds: Mapping[str, str],
+) -> tuple[ColumnStatistics, ...]:
+    """The statistics of all columns: of those that are kept, what the published day says."""
+    by_name = {one.name: one for one in counted}
+    return tuple(
+        by_name[column.name]
+        if column.name in by_name
+        else replace(
+            kept.statistics(column.name), placeholder=operator.is_placeholder(column), kind=kinds.get(column.name)
+        )
+        for column in relation.columns
+    )
+
+
+def first_null(paths: Sequence[Path], name: str, labels: Sequence[str]) -> tuple[int, str]:
+    """The first row without a value of a column, in these parts one after another, and what tells it from others."""
+    before = 0
+    for path in paths:
+        with pq.ParquetFile(path) as file:
+            known = [label for label in labels if label in file.schema_arrow.names and label != name]
+            table = file.read([name, *known])
+            at = pc.index(pc.is_null(table.column(name)), True).as_py()
+            if at >= 0:
+                shown = ", ".join(f"{label} {table.column(label)[at].as_py()}" for label in known)
+                return before + at, shown
+            before += table.num_rows
+    return before, ""
