@@ -171,7 +171,7 @@ def test_what_plan_says_of_an_extension(tmp_path: Path) -> None:
     assert first.reasons[0] == (
         "extend: +events_2d, +amounts, -category; computed anew: price; renamed: spent to paid; 8 of 11 columns kept"
     )
-    assert first.files == 6
+    assert first.files == 5
 
 
 def test_a_day_without_identities_is_fresh_and_is_built_anew_once(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_train_runs_the_hand_edited_pipeline_and_the_days_before_it_are_stale(
     written = edit_pipeline(TinyProject(root).without("item_vector"), {"operators/6/aggregates/1/max_length": 1})
     capsys.readouterr()
     assert main(["pipeline", "plan", "ranking", "--target-date", day]) == 0
-    assert "rebuild" in (told := capsys.readouterr().out)
+    assert "stale: extend" in (told := capsys.readouterr().out)
     assert "rolling_events_by_user" in told
     assert main(words) == 0
     edited = manifest(root, day)["fingerprint"]
