@@ -112,4 +112,4 @@ def test_train_runs_the_hand_edited_pipeline_and_the_days_before_it_are_stale(
     written.unlink()
     capsys.readouterr()
     assert main(["pipeline", "plan", "ranking", "--target-date", day]) == 0
-    assert "rebuild" in capsys.readouterr().out
+    assert "stale: extend" in capsys.readouterr().out
