@@ -47,6 +47,17 @@ def figure(workload: str, name: str) -> Read:
     return lambda results: float(results[workload]["figures"][name])
 
 
+def greatest(workload: str, *names: str) -> Read:
+    """The greatest of some figures, each of both engines of windows."""
+    engines = ("duckdb", "polars")
+
+    def read(results: Results) -> float:
+        figures = results[workload]["figures"]
+        return max(float(figures[f"{name}, engine {engine}"]) for name in names for engine in engines)
+
+    return read
+
+
 def peak_gib(workload: str) -> Read:
     """Peak memory of daeda in GiB."""
     return lambda results: float(results[workload]["systems"]["daeda"]["peak_mib"]) / 1024
@@ -123,6 +134,7 @@ _VECTORS = (
 )
 _DISTINCT = "rolling is 0.62 s of 0.97 s and the sink, which the range join does not have, 0.26 s."
 _BUSY = "measured while the machine did other work: the CPU time beside it is what a quiet one takes."
+_SEQUENCES = ("sequence", "sequence with ages", "sequence as columns with ages")
 _HAND, _BEST = "duckdb_io_handwritten", "best_handwritten"
 GOALS = (
     Goal("*small*, engine duckdb: against the best script that reads and writes with DuckDB",
@@ -140,6 +152,16 @@ GOALS = (
     Goal("the same: of its memory", "pit", "at most", 0.34, "x", memory("pit", "daeda", "feast_duckdb")),
     Goal("*wide*: against the best script", "wide", "at most", 3, "x", seconds("wide", "daeda", _BEST), _WIDE),
     Goal("*wide*: memory", "wide", "at most", 1, "GiB", peak_gib("wide"), _WIDE_MEMORY),
+    Goal("a label against a window of its length: sum, `count_distinct` and list, the slowest of both engines", "kinds",
+         "at most", 1.1, "x", greatest("kinds", "label sum/sum", "label count_distinct/count_distinct",
+                                       "label list/list")),
+    Goal("a sequence of four columns, with ages, against four lists, the same", "kinds", "at most", 1.5, "x",
+         greatest("kinds", *(f"{name}/list of four columns" for name in _SEQUENCES))),
+    Goal("`quantile` against `count_distinct`, the same", "kinds", "at most", 3, "x",
+         greatest("kinds", "quantile/count_distinct")),
+    Goal("`decayed_sum` against `sum`, the same", "kinds", "at most", 2, "x", greatest("kinds", "decayed_sum/sum")),
+    Goal("entities of two keys against those of one: sum and list, the same", "kinds", "at most", 1.3, "x",
+         greatest("kinds", "sum of two keys/sum", "list of two keys/list")),
     Goal("*skewed*: against *small*, per row, in CPU time", "skewed", "at most", 1.5, "x", in_cpu("skewed", "small")),
     Goal("*month*: a mean day with 90-day windows against 7-day windows", "month", "at most", 2, "x",
          figure("month", "90 days/7 days"), _MONTH),

@@ -20,7 +20,8 @@ class Project:
     """A service named bench: the rows of the first view, of its columns `kept`, and the features.
 
     `views` map the name of a view to its YAML without the name; `rolling` are aggregation_specs; `looked_up` map
-    view:column to its type; `types` gives the type of each rolling column, `defaults` what replaces its NULL.
+    view:column to its type; `labels` are label_specs; `types` gives the type of each column of both, `defaults` what
+    replaces its NULL. A service has windows or labels.
     """
 
     views: Mapping[str, Mapping[str, Any]]
@@ -28,6 +29,7 @@ class Project:
     time: str
     grain: Sequence[str]
     rolling: Sequence[Mapping[str, Any]] = ()
+    labels: Sequence[Mapping[str, Any]] = ()
     types: Mapping[str, str] = field(default_factory=dict)
     looked_up: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
@@ -50,7 +52,10 @@ class Project:
                 "output_columns": [*self.kept, *looked_up, *self.types],
                 "rows_per_part": 100_000_000, "compute": {"duckdb_config": limits},
             },
-            "config/training/aggregations.yaml": {"aggregation_specs": [dict(aggregate) for aggregate in self.rolling]},
+            "config/training/aggregations.yaml": {
+                "aggregation_specs": [dict(aggregate) for aggregate in self.rolling],
+                **({"label_specs": [dict(label) for label in self.labels]} if self.labels else {}),
+            },
             f"feature_services/{SERVICE}.yaml": self._contract(),
             **{f"feature_views/{name}.yaml": {"name": name, **view} for name, view in self.views.items()},
         }  # fmt: skip
@@ -67,7 +72,8 @@ class Project:
             columns.append({"name": reference.partition(":")[2], "kind": "point_in_time", "dtype": dtype})
         for name, dtype in self.types.items():
             default = {"default": self.defaults[name]} if name in self.defaults else {}
-            columns.append({"name": name, "kind": "rolling", "dtype": dtype, **default})
+            kind = "label" if self.labels else "rolling"
+            columns.append({"name": name, "kind": kind, "dtype": dtype, **default})
         spine: dict[str, Any] = {"view": self.spine}
         if self.filters:
             spine["filters"] = [dict(condition) for condition in self.filters]

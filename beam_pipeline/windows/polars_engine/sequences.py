@@ -34,12 +34,30 @@ class Sequences:
 
     def _ages(self, picked: Picked, wanted: WindowedAggregate) -> pl.Series:
         """How long before the probe each row was, in units of the spine and rounded down: both are positive."""
-        probes = pl.DataFrame({"rows": picked.lengths}).select(pl.int_range(pl.len()).alias("p"), "rows")
-        owner = probes.filter(pl.col("rows") > 0).select(pl.col("p").repeat_by("rows").explode()).to_series()
+        owner = _owners(picked.lengths)
         frame = pl.DataFrame({"now": self._past.now.gather(owner), "then": self._past.time.gather(picked.rows)})
+        if _are_near(frame["now"], frame["then"]):
+            age = pl.col("now") - pl.col("then")
+            return frame.select(age if wanted.per_spine_unit == 1 else age // wanted.per_spine_unit).to_series()
         wide = frame.select(age=pl.col("now").cast(pl.Int128) - pl.col("then").cast(pl.Int128))
         ages = wide.select(age=pl.col("age") // pl.lit(wanted.per_spine_unit, dtype=pl.Int128))
         outside = ages.select(pl.col("age") > _LAST).to_series()
         if outside.any():
             raise Outside(wanted, int(owner[int(outside.arg_true()[0])]))
         return ages.select(pl.col("age").cast(pl.Int64)).to_series()
+
+
+def _owners(lengths: pl.Series) -> pl.Series:
+    """The index of each length, so many times: `[2, 0, 1]` gives `[0, 0, 2]`."""
+    begins = pl.DataFrame({"rows": lengths}).select(
+        "rows", p=pl.int_range(pl.len()), begin=pl.col("rows").cum_sum() - pl.col("rows")
+    )
+    begins = begins.filter(pl.col("rows") > 0)
+    steps = begins["p"] - begins["p"].shift(1, fill_value=0)
+    return pl.zeros(int(lengths.sum()), pl.Int64, eager=True).scatter(begins["begin"], steps).cum_sum()
+
+
+def _are_near(now: pl.Series, then: pl.Series) -> bool:
+    """Whether every difference of the two fits an Int64."""
+    latest, oldest = now.max(), then.min()
+    return latest is None or oldest is None or int(latest) - int(oldest) < 2**63  # type: ignore[arg-type]
