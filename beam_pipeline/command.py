@@ -89,7 +89,7 @@ def _build(
 ) -> int:
     from beam_pipeline.runners.choice import check_job_service
     from daeda.compiler.unused import warnings_of
-    from daeda.dataset.layout import Layout
+    from daeda.dataset.layout import layout_of
     from daeda.planning.days import chosen_days, plan_skeleton, refuse_blocked, refuse_stale, refuse_waiting
     from daeda.planning.due_days import DueDays
     from daeda.planning.emptiness import refuse_empty_range, wrong_units
@@ -101,7 +101,7 @@ def _build(
     skeleton = dag.skeleton()
     days = chosen_days(project, arguments.target_date)
     sources = find_sources(project, skeleton, exports)
-    layout = Layout(project.service_dir, project.scratch_dir)
+    layout = layout_of(project)
     _check_writable(project, layout, runner)
 
     def make_plans() -> tuple[DayPlan, ...]:

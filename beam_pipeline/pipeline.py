@@ -31,7 +31,7 @@ from beam_pipeline.workers.shared_day_slots import SharedDaySlots
 from daeda.catalog.project import Project
 from daeda.compiler.column_roles import column_kinds, sample_of
 from daeda.compiler.identity import recipes_of
-from daeda.dataset.layout import MANIFEST_NAME, Layout, day_name
+from daeda.dataset.layout import MANIFEST_NAME, day_name, layout_of
 from daeda.dataset.progress import DayProgress
 from daeda.dataset.publish.claims import OnLocked, claim_due_days
 from daeda.dataset.publish.staging import RunStaging, open_staging
@@ -105,7 +105,7 @@ class SkeletonRun:
 
 def build_skeleton(run: SkeletonRun) -> None:
     """Build the days; raises DayError with the root cause of the first failure, or Interrupted."""
-    layout = Layout(run.project.service_dir, run.project.scratch_dir)
+    layout = layout_of(run.project)
     clamped = skeleton_memory(run.project.runtime.compute.duckdb_config.memory_limit, probe_host()).sentence()
     if clamped is not None:
         say(clamped)
@@ -143,6 +143,7 @@ def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
         service=project.service.name,
         data_root=project.data_root,
         service_dir=str(project.service_dir),
+        version=project.service.version,
         run_dir=str(staging.directory),
         limits=_limits(run),
         day_workers=run.day_workers,
@@ -244,8 +245,9 @@ def _check_published(chain: Chain) -> None:
     expected = (day for day in chain.days if day not in left)
     missing = [day for day in expected if not (seen / day_name(day) / MANIFEST_NAME).exists()]
     if missing:
+        place = context.staging.layout.version_dir
         raise DayError(
-            f"the runner reported success, and {shortened(missing)} was not published in {context.service_dir}: "
+            f"the runner reported success, and {shortened(missing)} was not published in {place}: "
             "output_root must lie on storage that every worker reaches by the same path"
         )
 

@@ -32,10 +32,12 @@ def open_run(
     threads: int | None = None,
     temp_directory: str | Path = "",
     rows_per_part: int = 100_000,
+    version: int = 1,
 ) -> Iterator[RunContext]:
     """What the PTransforms of a pipeline share; build and run the pipeline inside of the block.
 
-    Days go to `<output_root>/<service>/skeleton/dt=YYYY-MM-DD/`. `data_root` is what relative paths of Scans lie below;
+    Days go to `<output_root>/<service>/skeleton/dt=YYYY-MM-DD/`, and those of a `version` N > 1 to
+    `<output_root>/<service>/vN/skeleton/dt=YYYY-MM-DD/`. `data_root` is what relative paths of Scans lie below;
     what lies elsewhere can be read when `source_directories` names it. Each of them is a directory or an address like
     s3://bucket/path; where `output_root` is one, work in progress lies below the local `staging_root`.
     At most `day_workers` days are at work at once, whatever the runner; `memory_bytes` and `threads` are for all of
@@ -48,12 +50,13 @@ def open_run(
     empty = [name for name, path in named.items() if not str(path).strip()]
     if empty:
         raise InputError(f"{', '.join(empty)} is empty: give a path, '.' for the working directory")
-    layout = Layout(parse_location(_absolute(output_root)) / service, Path(staging_root).absolute() / service)
+    layout = Layout(parse_location(_absolute(output_root)) / service, Path(staging_root).absolute() / service, version)
     with open_staging(layout) as staging:
         context = RunContext(
             service=service,
             data_root=_absolute(data_root),
             service_dir=str(layout.service_dir),
+            version=version,
             run_dir=str(staging.directory),
             limits=limits_of_a_day(
                 day_workers, memory_bytes, threads, str(Path(temp_directory).absolute()) if temp_directory else ""

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from daeda.catalog.project import Project, open_project
-from daeda.dataset.layout import DATASETS, Layout
+from daeda.dataset.layout import DATASETS, layout_of
 from daeda.errors import InputError, UsageError, counted, shortened
 from daeda.flags.parser import StrictParser, add_flags
 from daeda.flags.table import AUDIT, AUDIT_INPUTS, DAYS, OUTPUT, PROJECT, QUICK_DAYS, QUICK_ROWS, ROWS
@@ -133,7 +133,7 @@ def _chosen_days(
     project: Project, arguments: argparse.Namespace, external: ExternalInputs
 ) -> dict[dt.date, list[PublishedDay]]:
     asked = [day for word in arguments.days or () for day in _days(word)]
-    published = published_days(Layout(project.service_dir, project.scratch_dir), asked, external.days)
+    published = published_days(layout_of(project), asked, external.days)
     if not asked:
         _tell_what_is_missing(project, published)
     if arguments.quick:

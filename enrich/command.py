@@ -40,7 +40,7 @@ def _command(words: Sequence[str]) -> int:
     from daeda.catalog.project import open_project
     from daeda.compiler.compile import compile_runnable
     from daeda.compiler.unused import warnings_of
-    from daeda.dataset.layout import Layout
+    from daeda.dataset.layout import layout_of
     from daeda.dataset.stores import stores_from_text, stores_to_text
     from daeda.planning.days import chosen_days
     from daeda.planning.due_days import DueDays
@@ -73,7 +73,7 @@ def _command(words: Sequence[str]) -> int:
         def make_plans() -> tuple[DayPlan, ...]:
             return _enriched_days(project, dag, exports, days, arguments, find_stores)
 
-        due = DueDays(Layout(project.service_dir, project.scratch_dir), "enriched", make_plans)
+        due = DueDays(layout_of(project), "enriched", make_plans)
         # The driver prints the warnings of the whole run itself.
         if not is_driven():
             warn(*warnings_of(project, dag))
@@ -147,7 +147,7 @@ def _enriched_days(
     find_stores: FindStores,
 ) -> tuple[DayPlan, ...]:
     """The plan of the enriched days; InputError where a skeleton day is not ready, DayError with `--on-stale fail`."""
-    from daeda.dataset.layout import Layout
+    from daeda.dataset.layout import layout_of
     from daeda.dataset.publish.staging import check_writable
     from daeda.planning.days import plan_enriched, plan_skeleton, refuse_waiting
     from daeda.planning.sources import find_sources
@@ -158,7 +158,7 @@ def _enriched_days(
     skeleton = plan_skeleton(project, source_side, sources, days, on_stale, extend=not arguments.no_extend)
     refuse_waiting(skeleton, arguments.target_date)
     _require_skeleton(project, skeleton)
-    check_writable(Layout(project.service_dir, project.scratch_dir))
+    check_writable(layout_of(project))
     plans = plan_enriched(project, dag, skeleton, on_stale, find_stores)
     stale = [plan for plan in plans if plan.replaces]
     if stale and on_stale == "fail":

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from daeda.catalog.project import Project
-from daeda.dataset.layout import Layout, day_name, part_number
+from daeda.dataset.layout import Layout, day_name, layout_of, part_number
 from daeda.dataset.manifest import DayName, read_manifest
 from daeda.dataset.profile import DayProfile, Meter, added_up, measured, write_profile
 from daeda.dataset.progress import DayProgress
@@ -77,7 +77,7 @@ def build_enriched(run: EnrichRun) -> None:
     """Build the days in order. The first failure ends the run: DayError with the day, or Interrupted."""
     if not run.days:
         return
-    layout = Layout(run.project.service_dir, run.project.scratch_dir)
+    layout = layout_of(run.project)
     time_limit = TimeLimit()
     with open_staging(layout) as staging, time_limit.signals():
         # Nobody may replace the skeletons that are read.
@@ -238,7 +238,7 @@ def _ray_limits(project: Project) -> RayLimits:
 def _plan_day(run: EnrichRun, staging: RunStaging, day: dt.date) -> DayWork:
     """The parts of a day; InputError when its skeleton is not published."""
     directory = staging.layout.day_dir("skeleton", day)
-    manifest = read_manifest(directory, DayName(staging.layout.service_dir.name, "skeleton", day))
+    manifest = read_manifest(directory, DayName(staging.layout.service, "skeleton", day))
     if manifest is None:
         raise InputError(
             f"day {day} has no skeleton in {directory}: "

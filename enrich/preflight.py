@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from daeda.catalog.project import Project
-from daeda.dataset.layout import Layout
+from daeda.dataset.layout import layout_of
 from daeda.dataset.manifest import DamagedManifest, DayName, read_manifest
 from daeda.dataset.stores import StoreIdentity, Stores
 from daeda.errors import DayError, InputError, counted, first_line
@@ -133,13 +133,13 @@ def _check_ids(dag: Dag, operator: RayUdfTransform, store: EmbeddingStore) -> li
 
 
 def _check_skeleton(project: Project, dag: Dag, days: Iterable[dt.date]) -> list[str]:
-    layout = Layout(project.service_dir, project.scratch_dir)
+    layout = layout_of(project)
     wanted = {name for udf in dag.enrichments for name in (udf.column, udf.source)}
     mistakes = []
     for day in days:
         directory = layout.day_dir("skeleton", day)
         try:
-            manifest = read_manifest(directory, DayName(layout.service_dir.name, "skeleton", day))
+            manifest = read_manifest(directory, DayName(layout.service, "skeleton", day))
         except DamagedManifest as error:
             mistakes.append(f"skeleton of {day}: {error}")
             continue

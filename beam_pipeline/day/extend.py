@@ -175,7 +175,7 @@ def _read(
 def _published(session: DaySession, directory: Location) -> Manifest:
     layout = session.context.staging.layout
     try:
-        manifest = read_manifest(directory, DayName(layout.service_dir.name, "skeleton", session.day))
+        manifest = read_manifest(directory, DayName(layout.service, "skeleton", session.day))
     except DamagedManifest as error:
         raise _NotAsPlanned(error.reason) from error
     if manifest is None:
@@ -210,7 +210,7 @@ def _fetched(session: DaySession, directory: Location, part: Part) -> Path:
         raise _NotAsPlanned(f"{part.name} is missing") from error
     if digest != part.sha256:
         layout = session.context.staging.layout
-        forget_stamps(layout, DayName(layout.service_dir.name, "skeleton", session.day))
+        forget_stamps(layout, DayName(layout.service, "skeleton", session.day))
         raise _NotAsPlanned(f"{part.name} is not the file that was published")
     return target
 

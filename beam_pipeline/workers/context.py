@@ -10,7 +10,7 @@ from pathlib import Path
 from beam_pipeline.workers.extending import Extending
 from beam_pipeline.workers.limits import DayLimits
 from daeda.dataset.identity import Recipes
-from daeda.dataset.layout import Layout, scratch_of
+from daeda.dataset.layout import layout_of_run
 from daeda.dataset.manifest import SampleOfDay
 from daeda.dataset.publish.staging import RunStaging
 from daeda.planning.checked import Checked, read_checked
@@ -33,7 +33,8 @@ class RunContext:
     With `has_checked` the run's directory holds what was checked before the first day. With `watched` a driver reads
     there how the run has ended: a day of a run that is over then ends without an error, which an engine would take for
     a reason to try it again. `recipes` say what the columns are made of, for the manifests; `column_kinds` and `sample`
-    are what manifests say of columns and rows, where it is known. With `extending` the days are extended.
+    are what manifests say of columns and rows, where it is known. With `extending` the days are extended. `version` is
+    that of the service's contract, which says where below `service_dir` the days go.
     """
 
     service: str
@@ -58,12 +59,13 @@ class RunContext:
     column_kinds: Mapping[str, str] = field(default_factory=dict)
     sample: SampleOfDay | None = None
     extending: Extending | None = None
+    version: int = 1
 
     @property
     def staging(self) -> RunStaging:
         """The run's staging directory."""
         run_dir = Path(self.run_dir)
-        return RunStaging(Layout(parse_location(self.service_dir), scratch_of(run_dir)), run_dir)
+        return RunStaging(layout_of_run(parse_location(self.service_dir), self.version, run_dir), run_dir)
 
     def checked(self) -> Checked:
         """What the run has checked before its first day: nothing in a pipeline of one's own."""

@@ -73,12 +73,12 @@ class Project:
 
     @property
     def service_dir(self) -> Location:
-        """What holds the skeleton and the enriched days of the service."""
+        """What holds the days of all versions of the service."""
         return parse_location(below(str(self.root), self.runtime.output_root)) / self.service.name
 
     @property
     def scratch_dir(self) -> Path:
-        """What holds the staging area: beside the days, or, where those are on object storage, in staging_root."""
+        """What holds the staging areas: beside the days, or, where those are on object storage, in staging_root."""
         days = self.service_dir
         return days if isinstance(days, Path) else self.root / self.runtime.staging_root / self.service.name
 

@@ -153,7 +153,12 @@ class FeatureService(Strict):
     """The contract: grain, spine and columns."""
 
     name: Name = Field(description="Name of the service, and of its directory below output_root.")
-    version: Whole = Field(ge=1, description="Version of the contract; 1, since no other has an effect yet.")
+    version: Whole = Field(
+        ge=1,
+        le=999_999_999,
+        description="Version of the contract. The days of each version stand by themselves: those of version 1 in the "
+        "directory of the service, those of version N in vN below it.",
+    )
     owner: str = Field(default="", description="Who answers for it.")
     description: str = Field(default="", description="What it is for.")
     grain: Names = Field(min_length=1, description="Columns that name a row.")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from daeda.catalog.project import Project, open_project
-from daeda.dataset.layout import Layout
+from daeda.dataset.layout import layout_of
 from daeda.dataset.publish.staging import open_local_staging
 from daeda.errors import UserError, first_line
 from daeda.flags.parser import forwarded, words_of
@@ -55,7 +55,7 @@ def _directory_for_copies(project: Project) -> Iterator[None]:
     ):
         yield
         return
-    with open_local_staging(Layout(project.service_dir, project.scratch_dir)) as staging:
+    with open_local_staging(layout_of(project)) as staging:
         os.environ[AUDIT_WORK_VARIABLE] = str(staging.work)
         try:
             yield

@@ -39,7 +39,7 @@ _DONE = {
 def print_run(layout: Layout, plans: Mapping[Dataset, Sequence[DayPlan]]) -> None:
     """A row per day: rows, seconds of each phase, and what was done."""
     console = HarmlessConsole(stderr=True)
-    table = Table(title=layout.service_dir.name, title_justify="left")
+    table = Table(title=layout.title, title_justify="left")
     table.add_column("day")
     table.add_column("rows", justify="right")
     for dataset in plans:

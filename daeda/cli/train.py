@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from daeda.cli.plan import TrainPlan, make_plan
 from daeda.cli.summary import print_run
 from daeda.compiler.unused import warnings_of
-from daeda.dataset.layout import Dataset, Layout
+from daeda.dataset.layout import Dataset, Layout, layout_of
 from daeda.dataset.manifest import DayName
 from daeda.dataset.publish.staging import check_writable, repair
 from daeda.dataset.stamps import remember_stamps
@@ -42,7 +42,7 @@ def train(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
 
 
 def _train(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
-    layout = Layout(plan.project.service_dir, plan.project.scratch_dir)
+    layout = layout_of(plan.project)
     _check_before_first_day(plan, arguments)
     # After the refusals: a warning above an error hides it.
     warn(*warnings_of(plan.project, plan.dag), *wrong_units(plan.project, plan.sources))
@@ -69,7 +69,7 @@ def _check_before_first_day(plan: TrainPlan, arguments: argparse.Namespace) -> N
             require("polars")
     if any(day.builds for day in plan.enriched):
         require("enrichment")
-    layout = Layout(plan.project.service_dir, plan.project.scratch_dir)
+    layout = layout_of(plan.project)
     check_writable(layout)
     refuse_waiting(plan.skeleton, arguments.target_date)
     if arguments.enrich_only:
@@ -128,7 +128,7 @@ def _run(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[st
         # What was checked is what is read: the number that a tag stood for, and the content of that version.
         stores = stores_from_text("".join(output))
         enrichment += words_of(PINNED_STORES, stores_to_text(stores))
-    layout = Layout(plan.project.service_dir, plan.project.scratch_dir)
+    layout = layout_of(plan.project)
     repair(layout)
     # Flags of the runner are checked by the skeleton, also when no day is to be built.
     runner = [*forwarded(arguments, PORTABLE), *beam_flags]

@@ -22,22 +22,11 @@ _SECTIONS = {
 }
 # More of one kind are told in one line.
 _MOST_LINES = 3
-# What a contract may say before versions have a meaning.
-_ONLY_VERSION = 1
 
 
 def warnings_of(project: Project, dag: Dag) -> tuple[str, ...]:
     """What is told of a project before its days, a sentence each. `dag` is the whole one."""
-    return (*project.warnings, *_version(project), *_unused(project, dag))
-
-
-def _version(project: Project) -> Iterator[str]:
-    version = project.service.version
-    if version != _ONLY_VERSION:
-        yield (
-            f"{project.where('service', ('version',))}: version {version} of the service '{project.service.name}' "
-            f"has no effect: no day is built anew, and none is kept apart, by it; write version: {_ONLY_VERSION}"
-        )
+    return (*project.warnings, *_unused(project, dag))
 
 
 def _unused(project: Project, dag: Dag) -> Iterator[str]:

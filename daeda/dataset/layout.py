@@ -3,6 +3,8 @@
 <service dir>/skeleton/dt=YYYY-MM-DD/part-N-0.parquet + _manifest.json
 <service dir>/enriched/dt=YYYY-MM-DD/part-N-0.parquet + _manifest.json
 <service dir>/_staging/
+
+All of version N > 1 of the contract lies so below <service dir>/vN/: versions stand side by side, and share nothing.
 """
 
 from __future__ import annotations
@@ -10,37 +12,64 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
+from daeda.catalog.project import Project
 from daeda.storage.location import Location
 
 Dataset = Literal["skeleton", "enriched"]
 DATASETS: tuple[Dataset, ...] = get_args(Dataset)
 
 MANIFEST_NAME = "_manifest.json"
+_VERSION = re.compile(r"v([1-9][0-9]{0,8})")
 _PART = re.compile(r"part-(\d+)-0\.parquet")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Places of one service. Days are local or on object storage; work in progress is local.
+    """Places of one version of a service. Days are local or on object storage; work in progress is local.
 
     `scratch` is for days on object storage: what is in progress lies there instead of beside them.
     """
 
     service_dir: Location
     scratch: Path | None = None
+    version: int = 1
+
+    @property
+    def service(self) -> str:
+        """Name of the service."""
+        return self.service_dir.name
+
+    @property
+    def title(self) -> str:
+        """`ranking`, or `ranking v2`."""
+        return f"{self.service} {_version_name(self.version)}" if self.version > 1 else self.service
+
+    @property
+    def output_root(self) -> Location:
+        """What holds the directories of services."""
+        return self.service_dir.parent
+
+    @property
+    def version_dir(self) -> Location:
+        """Directory of the version's days: that of the service for the first one, and one below it for each other."""
+        return self.service_dir / _version_name(self.version) if self.version > 1 else self.service_dir
+
+    def of_version(self, version: int) -> Layout:
+        """The same for another version of the service."""
+        return replace(self, version=version)
 
     @property
     def scratch_dir(self) -> Path:
         """Local directory of everything that is not a day."""
-        if isinstance(self.service_dir, Path):
-            return self.service_dir
+        if isinstance(self.version_dir, Path):
+            return self.version_dir
         if self.scratch is None:
             raise ValueError(f"{self.service_dir} needs a local directory for work in progress")
-        return self.scratch
+        return self.scratch / _version_name(self.version) if self.version > 1 else self.scratch
 
     @property
     def staging(self) -> Path:
@@ -49,16 +78,33 @@ class Layout:
 
     def dataset_dir(self, dataset: Dataset) -> Location:
         """The directory of all days of a dataset."""
-        return self.service_dir / dataset
+        return self.version_dir / dataset
 
     def day_dir(self, dataset: Dataset, day: dt.date) -> Location:
         """The directory of one published day."""
         return self.dataset_dir(dataset) / day_name(day)
 
 
-def scratch_of(run_dir: Path) -> Path:
-    """The scratch directory that the directory of a run lies in."""
-    return run_dir.parent.parent
+def layout_of(project: Project) -> Layout:
+    """The places of the version that the contract of a project has."""
+    return Layout(project.service_dir, project.scratch_dir, project.service.version)
+
+
+def layout_of_run(service_dir: Location, version: int, run_dir: Path) -> Layout:
+    """The layout of a run, of which the directory of its work is known: it lies in the scratch directory."""
+    scratch = run_dir.parent.parent
+    return Layout(service_dir, scratch.parent if version > 1 else scratch, version)
+
+
+def version_of(name: str) -> int | None:
+    """N of a directory `vN`, None for another name; nothing but daeda's own spelling, so not `v1` or `v02`."""
+    match = _VERSION.fullmatch(name)
+    return int(match[1]) if match and int(match[1]) > 1 else None
+
+
+def _version_name(version: int) -> str:
+    """`v2`."""
+    return f"v{version}"
 
 
 def day_name(day: dt.date) -> str:

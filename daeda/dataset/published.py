@@ -63,7 +63,7 @@ def look_at_days(
     if not days:
         return {}
     directory = layout.dataset_dir(dataset)
-    names = {day: DayName(layout.service_dir.name, dataset, day) for day in days}
+    names = {day: DayName(layout.service, dataset, day) for day in days}
     if isinstance(directory, ObjectPath):
         return _look_at_objects(directory, names, verify)
     looked = {day: _look_at_directory(directory / day_name(day), name, verify) for day, name in names.items()}

@@ -9,7 +9,7 @@ from enum import Enum
 
 from daeda.catalog.project import Project
 from daeda.dataset.fingerprint import enriched_fingerprint, operator_digests, skeleton_fingerprint
-from daeda.dataset.layout import Dataset, Layout
+from daeda.dataset.layout import Dataset, layout_of
 from daeda.dataset.manifest import Fingerprint, Manifest, Part
 from daeda.dataset.published import Published, look_at_days
 from daeda.dataset.stores import FindStores
@@ -107,7 +107,7 @@ def plan_skeleton(
     Without `extend` a stale day is built anew, whatever it could keep.
     """
     chosen = tuple(days)
-    published = look_at_days(Layout(project.service_dir, project.scratch_dir), "skeleton", chosen, verify=verify)
+    published = look_at_days(layout_of(project), "skeleton", chosen, verify=verify)
     identities = _Snapshot()
     code = (operator_digests(dag.operators), function_codes(project, dag))
     maturity = Maturity(dag, sources, project.runtime.data_until)
@@ -136,7 +136,7 @@ def plan_enriched(
     The stores are asked for where a published day is to be compared with them.
     """
     plans = tuple(skeleton)
-    layout = Layout(project.service_dir, project.scratch_dir)
+    layout = layout_of(project)
     published = look_at_days(layout, "enriched", [plan.day for plan in plans], verify=verify)
     return tuple(_enriched_day(published.get(plan.day), dag, plan, on_stale, find_stores) for plan in plans)
 

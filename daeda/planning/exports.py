@@ -23,7 +23,7 @@ from typing import Any
 
 from daeda.catalog.project import Project
 from daeda.catalog.view import FeatureView
-from daeda.dataset.layout import Layout
+from daeda.dataset.layout import layout_of
 from daeda.dataset.publish.staging import open_local_staging
 from daeda.errors import InputError, first_line
 from daeda.operators.dag import Dag
@@ -55,7 +55,7 @@ def exported(project: Project, dag: Dag) -> Iterator[Mapping[str, Export]]:
     if EXPORTS_VARIABLE in os.environ:
         yield _exported_by_driver()
         return
-    with open_local_staging(Layout(project.service_dir, project.scratch_dir)) as staging:
+    with open_local_staging(layout_of(project)) as staging:
         directory = staging.work / "exports"
         directory.mkdir()
         exports = export_views(project, wanted, directory)

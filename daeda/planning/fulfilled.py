@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from daeda.catalog.project import Project
 from daeda.dataset.fingerprint import enriched_fingerprint, operator_digests, skeleton_fingerprint
-from daeda.dataset.layout import Dataset, Layout
+from daeda.dataset.layout import Dataset, Layout, layout_of
 from daeda.dataset.manifest import Fingerprint, Manifest
 from daeda.dataset.published import Published, look_at_days
 from daeda.dataset.stores import Stores
@@ -82,4 +82,4 @@ def _refuse_lacking(dataset: Dataset, plans: Sequence[DayPlan], reasons: Sequenc
 
 
 def _layout(project: Project) -> Layout:
-    return Layout(project.service_dir, project.scratch_dir)
+    return layout_of(project)

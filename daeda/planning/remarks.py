@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from daeda.aggregates import told_of
 from daeda.catalog.project import Project
 from daeda.catalog.service import ContractColumn
-from daeda.dataset.layout import Dataset, Layout
+from daeda.dataset.layout import Dataset, layout_of
 from daeda.dataset.manifest import ColumnStatistics, Manifest
 from daeda.dataset.published import look_at_days
 from daeda.errors import DaedaError, counted, cut, first_line, shortened
@@ -52,7 +52,7 @@ def remarks(
     project: Project, dag: Dag, sources: Sources, dataset: Dataset, plans: Sequence[DayPlan]
 ) -> tuple[str, ...]:
     """The sentences about the planned days of a data set that are there. `dag` is the whole one."""
-    layout = Layout(project.service_dir, project.scratch_dir)
+    layout = layout_of(project)
     published = look_at_days(layout, dataset, [plan.day for plan in plans])
     seen = []
     for day, state in published.items():

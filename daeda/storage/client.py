@@ -116,6 +116,29 @@ class S3Client:
                 return objects
             more = {"ContinuationToken": page["NextContinuationToken"]}
 
+    def folders(self, below: ObjectPath) -> list[str]:
+        """Names directly below an address that objects lie below, in order; what lies there is not listed."""
+        names: list[str] = []
+        more: dict[str, str] = {}
+        while True:
+            page = self._ask(
+                below,
+                lambda _: self._s3.list_objects_v2(
+                    Bucket=below.bucket,
+                    Prefix=below.prefix,
+                    Delimiter="/",
+                    MaxKeys=_PAGE,
+                    **more,  # noqa: B023
+                ),
+            )
+            if "Name" not in page:
+                raise self._not_s3(below)
+            found = [entry["Prefix"] for entry in page.get("CommonPrefixes", ())]
+            names += [prefix.removeprefix(below.prefix).rstrip("/") for prefix in found]
+            if not page.get("IsTruncated"):
+                return names
+            more = {"ContinuationToken": page["NextContinuationToken"]}
+
     def peek(self, below: ObjectPath, most: int) -> list[StoredObject]:
         """The first objects below an address, at most `most`; none where the server does not let them be seen."""
         page = self._ask(

@@ -89,7 +89,7 @@ def _rebuild(
     error = run_product(words, settings)
     if error is not None:
         raise DayError(f"the append probe could not rebuild {day} with later rows added: {error or 'no message'}")
-    layout = Layout(directory / "output" / project.service.name)
+    layout = Layout(directory / "output" / project.service.name, version=project.service.version)
     return published_days(layout, [published.day], directory)[published.day][0]
 
 

@@ -141,7 +141,7 @@ def published_days(layout: Layout, asked: Sequence[dt.date], copies: Path) -> di
         wanted = {day: location for day, location in locations.items() if not asked or day in named_days}
         for location in wanted.values():
             _refuse_links(location)
-        named = {day: DayName(layout.service_dir.name, dataset, day) for day in wanted}
+        named = {day: DayName(layout.service, dataset, day) for day in wanted}
         with ThreadPoolExecutor(AT_ONCE) as pool:
             manifests = list(pool.map(lambda day: read_manifest(wanted[day], named[day]), wanted))  # noqa: B023
         for (day, location), manifest in zip(wanted.items(), manifests, strict=True):
@@ -152,17 +152,17 @@ def published_days(layout: Layout, asked: Sequence[dt.date], copies: Path) -> di
             days.setdefault(day, []).append(PublishedDay(dataset, day, directory, manifest, location))
     if not there:
         raise InputError(
-            f"{layout.service_dir} holds no published day: build one with `daeda pipeline train`, or name the "
+            f"{layout.version_dir} holds no published day: build one with `daeda pipeline train`, or name the "
             "directory with --output-root"
         )
     missing = [day for day in asked if day not in days]
     if missing:
         raise UsageError(
             f"--days: {shortened(missing)} {'is' if len(missing) == 1 else 'are'} not published in "
-            f"{layout.service_dir}: {shortened(sorted(there))} {'is' if len(there) == 1 else 'are'} there"
+            f"{layout.version_dir}: {shortened(sorted(there))} {'is' if len(there) == 1 else 'are'} there"
         )
     if not days:
-        raise InputError(f"{layout.service_dir} holds no day with a manifest: build one with `daeda pipeline train`")
+        raise InputError(f"{layout.version_dir} holds no day with a manifest: build one with `daeda pipeline train`")
     return {day: days[day] for day in sorted(asked or days)}
 
 

@@ -80,7 +80,10 @@ def everything(client: S3Client) -> dict[str, str]:
 def test_days_and_views_in_a_bucket_pass_both_probes_and_nothing_stays(
     project: TinyProject, client: S3Client, proxy: Proxy, tmp_path: Path
 ) -> None:
+    project.service["version"] = 2
+    project.write()
     train(project)
+    assert {stored.path.key.split("/")[2] for stored in client.listing(BUCKET / "out/ranking")} == {"v2"}
     before = everything(client)
     proxy.seen.clear()
     faults = [

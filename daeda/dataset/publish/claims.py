@@ -70,7 +70,7 @@ def claim_days(
         try:
             holders = _try_to_claim(staging, wanted)
         except OSError as error:
-            raise InputError(f"output root {staging.layout.service_dir.parent}: {refusal(error)}") from error
+            raise InputError(f"output root {staging.layout.output_root}: {refusal(error)}") from error
         if not holders:
             return bool(announced)
         if on_locked == "fail":

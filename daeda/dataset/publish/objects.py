@@ -82,11 +82,11 @@ def upload_day(attempt: Attempt, ready: Path) -> None:
 
 def clear_unfinished(layout: Layout) -> None:
     """Delete what runs left that died while they published: objects of days without a manifest, leases, probes."""
-    assert isinstance(layout.service_dir, ObjectPath)
+    assert isinstance(layout.version_dir, ObjectPath)
     through = client()
     for dataset in DATASETS:
         days: dict[str, list[ObjectPath]] = {}
-        directory = layout.service_dir / dataset
+        directory = layout.version_dir / dataset
         for stored in through.listing(directory):
             name, _, rest = stored.path.key.removeprefix(directory.prefix).partition("/")
             # What daeda did not write is not its to delete.
@@ -95,11 +95,11 @@ def clear_unfinished(layout: Layout) -> None:
         for name, objects in days.items():
             if MANIFEST_NAME in {path.name for path in objects}:
                 continue
-            lease = layout.service_dir / "_staging" / f"publish-{dataset}-{name}.json"
+            lease = layout.version_dir / "_staging" / f"publish-{dataset}-{name}.json"
             if through.look(lease) is None or is_dead(through, lease):
                 for path in objects:
                     through.delete(path)
-    for stored in through.listing(layout.service_dir / "_staging"):
+    for stored in through.listing(layout.version_dir / "_staging"):
         if not stored.path.name.startswith("publish-"):
             if (through.age(stored.path) or 0) > _PROBE_SECONDS:
                 through.delete(stored.path)
@@ -153,8 +153,8 @@ def publication(through: S3Client, layout: Layout, dataset: Dataset, day: dt.dat
 
 def lease_path(layout: Layout, dataset: Dataset, day: dt.date) -> ObjectPath:
     """Where the lease of a day is."""
-    assert isinstance(layout.service_dir, ObjectPath)
-    return layout.service_dir / "_staging" / f"publish-{dataset}-{day_name(day)}.json"
+    assert isinstance(layout.version_dir, ObjectPath)
+    return layout.version_dir / "_staging" / f"publish-{dataset}-{day_name(day)}.json"
 
 
 def check_conditions(through: S3Client, service: ObjectPath) -> None:

@@ -93,9 +93,9 @@ def open_staging(layout: Layout) -> Iterator[RunStaging]:
     What earlier runs left behind is repaired first. Raises InputError when the output root cannot be written.
     """
     check_writable(layout)
-    if isinstance(layout.service_dir, ObjectPath):
+    if isinstance(layout.version_dir, ObjectPath):
         with before_the_first_day():
-            check_conditions(client(), layout.service_dir)
+            check_conditions(client(), layout.version_dir)
             clear_unfinished(layout)
     with open_local_staging(layout) as staging:
         yield staging
@@ -118,7 +118,7 @@ def open_local_staging(layout: Layout) -> Iterator[RunStaging]:
                 lock.write(json.dumps(holder).encode())
         except OSError as error:
             shutil.rmtree(directory, ignore_errors=True)
-            raise InputError(f"output root {layout.service_dir.parent}: {refusal(error)}") from error
+            raise InputError(f"output root {layout.output_root}: {refusal(error)}") from error
         try:
             yield staging
         finally:
@@ -143,10 +143,10 @@ def check_writable(layout: Layout) -> None:
 
     Of object storage it is known that it can be listed; that it can be written is seen when the run begins.
     """
-    root = layout.scratch_dir.parent
-    if isinstance(layout.service_dir, ObjectPath):
+    root = layout.scratch_dir.parent if layout.version == 1 else layout.scratch_dir.parent.parent
+    if isinstance(layout.version_dir, ObjectPath):
         with before_the_first_day():
-            client().listing(layout.service_dir / "_staging")
+            client().listing(layout.version_dir / "_staging")
         _check_directory(layout.scratch_dir, f"staging_root {root}", "choose another staging_root")
     else:
         _check_directory(layout.scratch_dir, f"output root {root}", "choose another --output-root")
@@ -260,14 +260,14 @@ def one_at_a_time(layout: Layout) -> Iterator[None]:
 
 def _restore_aside(layout: Layout, directory: Path) -> None:
     # On object storage nothing is set aside.
-    if isinstance(layout.service_dir, ObjectPath):
+    if isinstance(layout.version_dir, ObjectPath):
         return
     for dataset in DATASETS:
         aside = directory / _ASIDE / dataset
         if any(path.is_symlink() for path in (directory, aside.parent, aside)):
             continue  # no run has made it, and what it leads to is none of ours
         for kept in sorted(aside.glob("dt=*")):
-            published = layout.service_dir / dataset / kept.name
+            published = layout.version_dir / dataset / kept.name
             # The new day is in place: the old one has done its service, and goes with the directory.
             if kept.is_symlink():
                 continue

@@ -27,12 +27,9 @@ def test_each_kind_of_declaration(tmp_path: Path) -> None:
     made.aggregations["udf_specs"] = [{"name": "f", "function": "a.b:c", "columns": ["amount"], "dtype": "double"}]
     made.aggregations["aggregation_specs"][0] |= {"windows": ["1d", "7d"], "name": "events"}
     made.views["items"]["fields"] += fields(colour="string", size="int64")
-    made.service["version"] = 2
     made.base["forgotten"] = 3
     assert told(made) == [
         "config/base.yaml:3: 'forgotten' is used by no other file",
-        "feature_services/ranking.yaml:2: version 2 of the service 'ranking' has no effect: no day is built anew, and "
-        "none is kept apart, by it; write version: 1",
         "config/training/aggregations.yaml:2: nothing uses the aggregation 'events_7d'",
         "config/training/aggregations.yaml:10: nothing uses the aggregation 'recent_items'",
         "config/training/aggregations.yaml:31: nothing uses the udf 'f'",
@@ -101,8 +98,10 @@ def test_a_run_tells_once_what_is_not_used(tmp_path: Path, capfd: pytest.Capture
     made.service["version"] = 3
     made.write().write_data()
     assert main(["pipeline", "train", "ranking", "--runtime-config-path", str(made.runtime_path)]) == 0
-    said = capfd.readouterr().err
-    assert said.count("warning: feature_services/ranking.yaml:2: version 3 of the service 'ranking' has no effect") == 1
+    out, said = capfd.readouterr()
+    assert out == f"{tmp_path}/output/ranking/v3/skeleton\n"
+    assert sorted(path.name for path in (tmp_path / "output/ranking").iterdir()) == ["v3"]
+    assert said.count("warning: config/base.yaml:1: 'history_len' is used by no other file") == 1
     assert said.startswith("warning: ")
 
 
