@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import grpc
 from apache_beam.options.pipeline_options import (
@@ -34,6 +34,8 @@ from beam_pipeline.runners.submitted_job import EMBEDDED
 from daeda.errors import UsageError, did_you_mean
 from daeda.process.host import probe_host
 from daeda.process.supervision import children
+
+OptionsT = TypeVar("OptionsT", bound=PipelineOptions)
 
 _IN_PROCESS = ("DirectRunner", "FnApiRunner")
 # The flag that names the file of the job server which Beam otherwise downloads; PortableRunner starts none.
@@ -96,7 +98,7 @@ class BeamRunner:
 
         A job on a job service gets the name `job_name`.
         """
-        options = PipelineOptions(list(self.words), save_main_session=False)
+        options = _OptionsParsedOnce(list(self.words), save_main_session=False)
         options.view_as(StandardOptions).runner = self.name
         if self.in_process:
             direct = options.view_as(DirectOptions)
@@ -277,6 +279,17 @@ def _check_environment(runner: BeamRunner) -> None:
             "--environment_type EXTERNAL needs --environment_config HOST:PORT, the pool that starts workers: "
             "docs/runners.md shows how to start one"
         )
+
+
+class _OptionsParsedOnce(PipelineOptions):  # type: ignore[misc]
+    """Options whose words are parsed once for each kind of options: Beam asks anew with every transform."""
+
+    def view_as(self, cls: type[OptionsT]) -> OptionsT:
+        """The options as a kind of options; all views share their values."""
+        views: dict[type, PipelineOptions] = self.__dict__.setdefault("_views", {})
+        if cls not in views:
+            views[cls] = super().view_as(cls)
+        return cast(OptionsT, views[cls])
 
 
 def _in_process_runner(options: PipelineOptions) -> PipelineRunner:
