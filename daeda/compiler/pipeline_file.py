@@ -187,12 +187,8 @@ def _check_lookback(edited: _Edited) -> None:
         before, scan = _source(makers, operator.inputs[0]), _source(makers, operator.inputs[1])
         if isinstance(operator, LabelAggregate):
             for label in operator.aggregates:
-                if not _reaches_ahead(scan, label):
-                    edited.refuse(
-                        operator,
-                        f"'{label.name}' looks {label.reach} ahead, and '{scan.name}' does not read so far: say reads: "
-                        "lookahead, with a gap and a lookahead that reach",
-                    )
+                if (lacks := _lacks_of_label(scan, label)) is not None:
+                    edited.refuse(operator, lacks)
             continue
         if _ahead(before) > _ahead(scan):
             edited.refuse(
@@ -217,10 +213,19 @@ def _ahead(scan: Scan) -> float:
     return 0 if scan.lookahead is None else scan.lookahead.nanoseconds or 0
 
 
-def _reaches_ahead(scan: Scan, label: Label) -> bool:
-    """Whether a Scan reads the whole window of a label."""
-    begins = scan.gap is None or (scan.gap.nanoseconds or 0) <= (label.gap.nanoseconds or 0)
-    return begins and scan.reads != "day" and _ahead(scan) >= (label.reach.nanoseconds or 0)
+def _lacks_of_label(scan: Scan, label: Label) -> str | None:
+    """What a Scan does not read of the window of a label; None where it reads it all."""
+    if scan.reads == "day" or _ahead(scan) < (label.reach.nanoseconds or 0):
+        return (
+            f"'{label.name}' looks {label.reach} ahead, and '{scan.name}' does not read so far: say reads: lookahead, "
+            "with a lookahead that reaches"
+        )
+    if scan.gap is not None and (scan.gap.nanoseconds or 0) > (label.gap.nanoseconds or 0):
+        return (
+            f"'{label.name}' begins {label.gap} after the row, and '{scan.name}' reads only what lies {scan.gap} after "
+            "the begin of the day and later: make its gap as short"
+        )
+    return None
 
 
 def _source(makers: dict[str, Operator], relation: str) -> Scan:

@@ -40,12 +40,10 @@ class Relation:
                 return column
         raise ConfigError(f"no column '{name}': {did_you_mean(name, self.names)}")
 
-    def with_columns(self, added: Iterable[Column]) -> Relation:
-        """The same rows with more columns; raises ConfigError when a name is taken."""
+    def with_columns(self, added: Iterable[Column], instead: str = "rename it with field_mapping") -> Relation:
+        """The same rows with more columns; raises ConfigError when a name is taken, with what to do `instead`."""
         new = tuple(added)
         clashing = sorted({column.name for column in new} & set(self.names))
         if clashing:
-            raise ConfigError(
-                f"the column {', '.join(clashing)} exists already on the left side: rename it with field_mapping"
-            )
+            raise ConfigError(f"the column {', '.join(clashing)} exists already on the left side: {instead}")
         return Relation((*self.columns, *new), self.order)

@@ -157,7 +157,7 @@ def _sampled(sample: Sample, given: Relation) -> Relation:
         check_sampled_by(name, given.column(name).dtype)
     if sample.weight is None:
         return given
-    return given.with_columns([Column(sample.weight, _DOUBLE, nullable=False)])
+    return given.with_columns([Column(sample.weight, _DOUBLE, nullable=False)], "give the weight another name")
 
 
 class ProjectColumn(Strict):

@@ -25,6 +25,8 @@ from daeda.operators.relation import Column, Relation
 from daeda.settings.availability import Available
 from daeda.settings.kinds import Delay, Grid, HalfLife, Name, Quantile, Span, Strict
 
+_ANOTHER_NAME = "give the aggregate another name"
+
 
 class PointInTimeJoin(OperatorModel):
     """As-of join: for each left row, the newest right row of its keys that was known before it.
@@ -190,7 +192,7 @@ class RollingAggregate(OperatorModel):
             self.created.check(history)
         for name in self.tie_order:
             history.column(name)
-        return left.with_columns(aggregate.output(history) for aggregate in self.aggregates)
+        return left.with_columns((aggregate.output(history) for aggregate in self.aggregates), _ANOTHER_NAME)
 
 
 class Label(Strict):
@@ -276,7 +278,7 @@ class LabelAggregate(OperatorModel):
             self.created.check(history)
         for name in self.tie_order:
             history.column(name)
-        return left.with_columns(label.output(history) for label in self.aggregates)
+        return left.with_columns((label.output(history) for label in self.aggregates), _ANOTHER_NAME)
 
 
 WindowOperator = RollingAggregate | LabelAggregate

@@ -135,6 +135,8 @@ def parse_model(model: type[ModelT], document: Document, mistakes: Mistakes, con
 def record_validation(model: type[BaseModel], error: ValidationError, mistakes: Mistakes, where: Any) -> None:
     """Turn the entries of a ValidationError into sentences. `where` maps a location to `file:line`."""
     for entry in error.errors(include_url=False):
+        if entry["type"] == "too_short" and len(entry["input"]) >= entry["ctx"]["min_length"]:
+            continue  # its items are wrong, which is told of each, and are not counted
         location = _without_tags(model, tuple(entry["loc"]))
         position = where(location)
         # A flag or a variable names the entry itself, and a line does not.

@@ -20,6 +20,7 @@ import pytest
 import ray
 from ray import cloudpickle
 
+from beam_pipeline.command import main as skeleton_command
 from daeda.dataset.fingerprint import enriched_fingerprint
 from daeda.dataset.layout import Layout, part_name, parts_in_order
 from daeda.dataset.manifest import ColumnStatistics, Manifest, read_manifest
@@ -28,6 +29,7 @@ from daeda.errors import DayError, InputError, Interrupted
 from daeda.settings.runtime import RayEnvelope
 from daeda.storage.regular import file_digest
 from enrich import job
+from enrich.command import main as enrichment_command
 from enrich.job import EnrichRun, build_enriched
 from enrich.part.part import enrich_part
 from enrich.part.skeleton import needed_ids
@@ -38,6 +40,7 @@ from enrich.ray import actors, own_ray, session, stream, time_limits
 from enrich.ray.limits import clamp
 from enrich.store.store import open_store
 from enrich.store.vectors import DayVectors
+from tests.enrich.maturing import maturing_project, state_of_output
 from tests.enrich.tiny_project import (
     DAYS,
     PARTS,
@@ -49,6 +52,7 @@ from tests.enrich.tiny_project import (
     write_skeleton,
     write_store,
 )
+from tests.projects import moment
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:lance is not fork-safe:UserWarning"),
@@ -503,3 +507,36 @@ def test_an_interrupted_command(root: Path, number: signal.Signals) -> None:
     assert digests(root, DAYS[0]) == [file_digest(enriched(root) / part_name(i)) for i in range(PARTS)]
     assert not enriched(root, DAYS[1]).exists()
     assert_no_staging(root)
+
+
+def both_halves(root: Path) -> None:
+    words = ["--runtime-config-path", str(root / "config" / "training" / "runtime.yaml")]
+    assert skeleton_command(words) == 0
+    assert enrichment_command(words) == 0
+
+
+def test_a_day_that_matures_between_two_runs_is_built_and_nothing_else_is_touched(
+    tmp_path: Path, running_ray: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = maturing_project(tmp_path)
+    both_halves(tmp_path)
+    waits = "1 day left out, waiting for labels (2024-01-03): sold matures 2024-01-05 (sales)"
+    told = capsys.readouterr().err
+    assert f"skeleton: {waits}\n" in told
+    assert f"enriched: {waits}\n" in told
+    first = state_of_output(tmp_path)
+    assert {Path(name).parent.as_posix() for name in first} == {
+        f"{dataset}/dt=2024-01-0{day}" for dataset in ("skeleton", "enriched") for day in (1, 2)
+    }
+    later = [(10, moment("04 07:59")), (10, moment("04 08:00")), (10, moment("04 08:01"))]
+    made.data = {"sales": later}
+    made.write_data()
+    both_halves(tmp_path)
+    assert "waiting for labels" not in capsys.readouterr().err
+    second = state_of_output(tmp_path)
+    assert {name: state for name, state in second.items() if "dt=2024-01-03" not in name} == first
+    rows = pq.read_table(tmp_path / "output/ranking/enriched/dt=2024-01-03", partitioning=None)
+    # Both rows are of item 10 and of 08:00: the sales at 12:00, and those of the next day until 08:00.
+    assert rows.column("sold").to_pylist() == [3, 3]
+    both_halves(tmp_path)
+    assert state_of_output(tmp_path) == second

@@ -119,6 +119,46 @@ ORDER BY
   __time NULLS FIRST,
   h.item NULLS FIRST;
 
+-- scan_events_after_user (scan): part of the statements that read it
+CREATE VIEW events_after_user AS
+SELECT
+  user_id,
+  event_timestamp,
+  item
+FROM (
+  SELECT
+    CAST(user_id AS BIGINT) AS user_id,
+    CAST(event_timestamp AS TIMESTAMP) AS event_timestamp,
+    CAST(item AS BIGINT) AS item
+  FROM READ_PARQUET(['events/**/*.parquet'], hive_partitioning := FALSE)
+) AS s
+WHERE
+  event_timestamp < CAST('2024-01-04 12:00:00' AS TIMESTAMP)
+  AND event_timestamp >= CAST('2024-01-02 00:00:00' AS TIMESTAMP);
+
+-- label_events_after_user (label_aggregate): their history, read by the kernel, which makes with_events_after_user
+SELECT
+  e.__entity,
+  COALESCE(
+    EPOCH_US(h.event_timestamp),
+    CASE
+      WHEN h.event_timestamp > CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+      THEN 9223372036854775807
+      WHEN h.event_timestamp < CAST('1970-01-01 00:00:00' AS TIMESTAMP)
+      THEN -9223372036854775807
+    END
+  ) AS __time,
+  h.item
+FROM events_after_user AS h
+INNER JOIN daeda_entities_0 AS e
+  ON h.user_id = e.user_id
+WHERE
+  NOT h.event_timestamp IS NULL
+ORDER BY
+  e.__entity NULLS FIRST,
+  __time NULLS FIRST,
+  h.item NULLS FIRST;
+
 -- assemble (project): no statement of its own: its columns are computed where they are read
 
 -- sink (sink): one COPY for each part, this is the first
@@ -128,7 +168,9 @@ COPY (
     CAST(event_timestamp AS TIMESTAMP) AS event_timestamp,
     CAST(item AS BIGINT) AS item,
     CAST(events_1d AS BIGINT) AS events_1d,
-    CAST(items AS BIGINT[]) AS items
+    CAST(items AS BIGINT[]) AS items,
+    CAST(next_items AS BIGINT[]) AS next_items,
+    CAST(later AS BIGINT) AS later
   FROM (
     SELECT
       f0.__row,
@@ -136,7 +178,9 @@ COPY (
       event_timestamp,
       item,
       events_1d,
-      items
+      items,
+      next_items,
+      later
     FROM (
       SELECT
         rowid AS __row,
@@ -155,5 +199,13 @@ COPY (
       WHERE
         rowid < 100000
     ) AS f1
+    POSITIONAL JOIN (
+      SELECT
+        later,
+        next_items
+      FROM with_events_after_user
+      WHERE
+        rowid < 100000
+    ) AS f2
   ) AS a
 ) TO 'part-0-0.parquet' (FORMAT parquet);
