@@ -14,10 +14,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from daeda.catalog.project import Project
 from daeda.storage.location import Location
+
+if TYPE_CHECKING:
+    # Workers of the enrichment know where days lie, and import neither the catalog nor its models.
+    from daeda.catalog.project import Project
 
 Dataset = Literal["skeleton", "enriched"]
 DATASETS: tuple[Dataset, ...] = get_args(Dataset)
