@@ -78,6 +78,19 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def _one_actor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each actor takes seconds of the processor to start: a test that needs several asks for them."""
+    if "several_actors" not in request.fixturenames:
+        limits_of = job._ray_limits
+        monkeypatch.setattr(job, "_ray_limits", lambda project: dataclasses.replace(limits_of(project), actors=1))
+
+
+@pytest.fixture
+def several_actors() -> None:
+    """As many actors as the limits give."""
+
+
 def build(root: Path, days: tuple[dt.date, ...] = DAYS, **settings: Any) -> None:
     build_enriched(EnrichRun(*opened(root, **settings), days))
 
@@ -133,7 +146,9 @@ def test_a_profile_has_the_steps_of_each_day(root: Path, running_ray: None) -> N
         assert all(operator.peak_bytes > 2**20 for operator in profile.operators)
 
 
-def test_days_are_enriched_in_order_and_published(root: Path, running_ray: None, capfd: Any) -> None:
+def test_days_are_enriched_in_order_and_published(
+    root: Path, running_ray: None, several_actors: None, capfd: Any
+) -> None:
     build(root)
     for day in DAYS:
         directory = enriched(root, day)
@@ -171,7 +186,7 @@ def test_bytes_do_not_depend_on_preload_or_actors(
     expected = single_process(root, DAYS[0])
     before = job._ray_limits(opened(root)[0])
     no_room = dataclasses.replace(before, object_store_bytes=5)
-    variants = [(before, True, 1), (before, True, 2), (before, False, 1), (no_room, True, 2)]
+    variants = [(before, True, 1), (before, False, 2), (no_room, True, 2)]
     for limits, preload, count in variants:
         changed = dataclasses.replace(limits, actors=count)
         monkeypatch.setattr(job, "_ray_limits", lambda project, changed=changed: changed)
@@ -186,7 +201,9 @@ def test_bytes_do_not_depend_on_preload_or_actors(
 
 
 @pytest.mark.long
-def test_ray_hands_out_the_last_positions_first(root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ray_hands_out_the_last_positions_first(
+    root: Path, running_ray: None, several_actors: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     original = ray.data.from_items
     monkeypatch.setattr(ray.data, "from_items", lambda rows, **options: original(rows[::-1], **options))
     build(root)
@@ -363,7 +380,9 @@ class SlowWorker(actors.PartWorker):
         return super().result(task, vectors)
 
 
-def test_a_killed_actor_is_replaced(root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
+def test_a_killed_actor_is_replaced(
+    root: Path, running_ray: None, several_actors: None, monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> None:
     monkeypatch.setattr(stream, "PartWorker", DyingWorker)
     deaths = root / "output" / "likes" / "deaths"
     deaths.write_text("1")
