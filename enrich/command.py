@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from daeda.operators.dag import Dag
     from daeda.planning.days import DayPlan
     from daeda.planning.due_days import DueDays
+    from daeda.planning.extension import Extension
     from daeda.sources.files import Export
 
 
@@ -122,11 +123,16 @@ def _build(
 ) -> None:
     from enrich.preflight import check_enrichment
 
-    check_enrichment(project, dag, days, stores)
+    def extensions() -> dict[dt.date, Extension]:
+        return {plan.day: plan.extension for plan in due.plans if plan.extension is not None}
+
+    if set(days) - set(extensions()):
+        check_enrichment(project, dag, days, stores)
     _clean_environment(project)
     from enrich.job import EnrichRun, build_enriched
 
-    build_enriched(EnrichRun(project, dag, days, arguments.on_locked, due.renew, arguments.profile, stores))
+    asked = (arguments.on_locked, due.renew, arguments.profile)
+    build_enriched(EnrichRun(project, dag, days, *asked, stores, extensions))
 
 
 def _clean_environment(project: Project) -> None:
@@ -159,7 +165,7 @@ def _enriched_days(
     refuse_waiting(skeleton, arguments.target_date)
     _require_skeleton(project, skeleton)
     check_writable(layout_of(project))
-    plans = plan_enriched(project, dag, skeleton, on_stale, find_stores)
+    plans = plan_enriched(project, dag, skeleton, on_stale, find_stores, extend=not arguments.no_extend)
     stale = [plan for plan in plans if plan.replaces]
     if stale and on_stale == "fail":
         raise DayError(

@@ -8,7 +8,7 @@ import json
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,20 +19,19 @@ from daeda.dataset.manifest import DayName, read_manifest
 from daeda.dataset.profile import DayProfile, Meter, added_up, measured, write_profile
 from daeda.dataset.progress import DayProgress
 from daeda.dataset.publish.claims import OnLocked, claim_due_days, claims_of, release
-from daeda.dataset.publish.publish import check_parts, prepare_day
+from daeda.dataset.publish.publish import prepare_day
 from daeda.dataset.publish.staging import RunStaging, open_staging
-from daeda.dataset.published import fetch_day
-from daeda.dataset.stamps import forget_stamps
 from daeda.dataset.stores import Stores
 from daeda.durations import seconds_since
 from daeda.errors import DaedaError, DayError, InputError, Interrupted
 from daeda.operators.dag import Dag
+from daeda.planning.extension import Extension
 from daeda.process.host import probe_host
 from daeda.process.messages import say
-from daeda.storage.location import ObjectPath
+from enrich.extending import NotAsPlanned, extend_enriched
 from enrich.part.task import PartTask, Receipt
 from enrich.preload import DayNeeds, Preload, vector_columns
-from enrich.publish import DayWork, States, publish_enriched, states_of
+from enrich.publish import DayWork, States, publish_enriched, verify_skeleton
 from enrich.ray.cluster import check_nodes
 from enrich.ray.fitness import Fitness
 from enrich.ray.limits import RayLimits, clamp
@@ -53,6 +52,7 @@ class EnrichRun:
 
     `due` says which days are still to be built once this run alone may build them. With `profile` each day leaves what
     its steps took. `stores` are those that the days were planned with; without them they are as they are opened.
+    `extensions` says which days keep all of their vectors, and by which names, once this run alone may build them.
     """
 
     project: Project
@@ -62,6 +62,7 @@ class EnrichRun:
     due: Callable[[], tuple[dt.date, ...]] | None = None
     profile: bool = False
     stores: Stores | None = None
+    extensions: Callable[[], Mapping[dt.date, Extension]] = dict
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,36 @@ def build_enriched(run: EnrichRun) -> None:
         )
         if not days:
             return
-        works = [_plan_day(run, staging, day) for day in days]
+        works = _extend_days(run, staging, [_plan_day(run, staging, day) for day in days], time_limit)
+        if not works:
+            return
         preload = Preload(run.project, run.dag, run.stores)
         with contextlib.closing(preload):
             _Run(run, staging, time_limit, preload).build(works, _ray_limits(run.project))
+
+
+def _extend_days(run: EnrichRun, staging: RunStaging, works: list[DayWork], time_limit: TimeLimit) -> list[DayWork]:
+    """Extend the days that keep their vectors, without the stores and without Ray; returns those that need both."""
+    extensions = run.extensions()
+    chosen = [work for work in works if work.day in extensions]
+    left = [work for work in works if work.day not in extensions]
+    if not chosen:
+        return left
+    with DayProgress("enriched", [work.day for work in chosen], staging.status, staging.seen("enriched")):
+        for work in chosen:
+            time_limit.check()
+            try:
+                extend_enriched(run.dag, staging, work, extensions[work.day], run.stores or {})
+            except NotAsPlanned as reason:
+                say(f"enriched {work.day}: not extended, and built anew: {reason}")
+                left.append(work)
+                continue
+            except Interrupted:
+                raise
+            except DaedaError as error:
+                raise DayError(f"day {work.day}: {error}") from error
+            release(staging, claims_of([work.day], "enriched", "skeleton"))
+    return sorted(left, key=lambda work: work.day)
 
 
 class _Run:
@@ -199,7 +226,7 @@ class _Run:
             opened.result()
             started = time.perf_counter()
             with measured(meter, "preload"):
-                self._verified[work.day] = _verify(work, self._staging.layout)
+                self._verified[work.day] = verify_skeleton(work, self._staging.layout)
                 needs = self._preload.needs(work.day, work.skeleton_parts)
                 sources = self._preload.load(needs) if self._preload.fits_beside(needs, used) else None
             return Ahead(needs, sources, seconds_since(started))
@@ -267,27 +294,3 @@ def _with_threads(tasks: Sequence[PartTask], limits: RayLimits) -> list[PartTask
     """The parts of a day; where they are fewer than the actors of a node, an actor has the processors of the others."""
     threads = max(1, min(MOST_THREADS, limits.cpus // min(limits.actors, len(tasks))))
     return [replace(task, threads=threads) for task in tasks]
-
-
-def _verify(work: DayWork, layout: Layout) -> States:
-    """Hold the skeleton's parts against their manifest; those of object storage are copied first.
-
-    Returns the states that the parts had before they were digested. What is damaged here looked whole by its stamp: the
-    next plan looks at its digests, and builds the day anew.
-    """
-    try:
-        match work.skeleton_dir:
-            case Path():
-                states = states_of(work)
-                check_parts(work.skeleton_dir, work.skeleton, verify_digests=True)
-            case ObjectPath():
-                # Digested on the way.
-                fetch_day(work.skeleton_dir, work.skeleton, work.local_dir)
-                states = states_of(work)
-    except DayError as error:
-        forget_stamps(layout, DayName(work.skeleton.service, "skeleton", work.day))
-        raise DayError(
-            f"its skeleton is damaged: {error}: run `daeda pipeline train {work.skeleton.service}`, which builds the "
-            "skeleton of the day anew and enriches it"
-        ) from error
-    return states

@@ -9,16 +9,18 @@ from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from daeda.dataset.fingerprint import enriched_fingerprint
-from daeda.dataset.layout import part_name, part_number
+from daeda.dataset.fingerprint import enriched_fingerprint, enriched_identities
+from daeda.dataset.layout import Layout, part_name, part_number
 from daeda.dataset.manifest import ENRICHED_FORMAT_VERSION, ColumnStatistics, DayName, Manifest, Part, read_manifest
 from daeda.dataset.publish.publish import check_parts, publish_day
 from daeda.dataset.publish.staging import RunStaging
+from daeda.dataset.published import fetch_day
+from daeda.dataset.stamps import forget_stamps
 from daeda.dataset.stores import Stores
 from daeda.durations import seconds_since
 from daeda.errors import DayError, shortened
 from daeda.operators.dag import Dag
-from daeda.storage.location import Location
+from daeda.storage.location import Location, ObjectPath
 from daeda.storage.state import FileState, state_of
 from enrich.part.task import PartTask, Receipt
 
@@ -32,7 +34,8 @@ _SOFTWARE = ("daeda", "ray", "pylance", "pyarrow")
 class DayWork:
     """A day to enrich: the manifest of its skeleton, the directory for its parts, and the parts.
 
-    `local_dir` is where the skeleton's parts are read: the published directory, or a copy where that is not local.
+    `local_dir` is where the skeleton's parts are read: the published directory, or a copy where that is not local. Of a
+    day that is extended `extended` is the manifest of the enriched day, and the tasks say what is kept of it.
     """
 
     day: dt.date
@@ -41,6 +44,7 @@ class DayWork:
     local_dir: Path
     ready: Path
     tasks: tuple[PartTask, ...]
+    extended: Manifest | None = None
 
     @property
     def skeleton_parts(self) -> list[Path]:
@@ -51,6 +55,30 @@ class DayWork:
 def states_of(work: DayWork) -> States:
     """The states of the skeleton's parts as they are now."""
     return {path: _state(path) for path in work.skeleton_parts}
+
+
+def verify_skeleton(work: DayWork, layout: Layout) -> States:
+    """Hold the skeleton's parts against their manifest; those of object storage are copied first.
+
+    Returns the states that the parts had before they were digested. What is damaged here looked whole by its stamp: the
+    next plan looks at its digests, and builds the day anew.
+    """
+    try:
+        match work.skeleton_dir:
+            case Path():
+                states = states_of(work)
+                check_parts(work.skeleton_dir, work.skeleton, verify_digests=True)
+            case ObjectPath():
+                # Digested on the way.
+                fetch_day(work.skeleton_dir, work.skeleton, work.local_dir)
+                states = states_of(work)
+    except DayError as error:
+        forget_stamps(layout, DayName(work.skeleton.service, "skeleton", work.day))
+        raise DayError(
+            f"its skeleton is damaged: {error}: run `daeda pipeline train {work.skeleton.service}`, which builds the "
+            "skeleton of the day anew and enriches it"
+        ) from error
+    return states
 
 
 def publish_enriched(
@@ -70,18 +98,20 @@ def publish_enriched(
     started = time.perf_counter()
     _check_receipts(work, receipts)
     _check_not_null(dag, receipts)
+    before = work.skeleton.identities
     manifest = Manifest(
         service=work.skeleton.service,
         dataset="enriched",
         day=work.day.isoformat(),
         rows=work.skeleton.rows,
         parts=tuple(Part(part_name(done.number), done.rows, done.bytes, done.sha256) for done in receipts),
-        columns=_column_statistics(work.skeleton.columns, receipts),
+        columns=_column_statistics(work, receipts),
         fingerprint=enriched_fingerprint(dag, work.skeleton.parts, stores),
         software={name: _version(name) for name in _SOFTWARE},
         format_version=ENRICHED_FORMAT_VERSION,
         without_key=work.skeleton.without_key,
         sample=work.skeleton.sample,
+        identities=None if before is None else enriched_identities(dag, before, stores),
     )
     check_parts(work.ready, manifest, verify_digests=True)
     _check_skeleton(work, verified)
@@ -132,16 +162,17 @@ def _check_not_null(dag: Dag, receipts: Sequence[Receipt]) -> None:
             )
 
 
-def _column_statistics(
-    skeleton: Sequence[ColumnStatistics], receipts: Sequence[Receipt]
-) -> tuple[ColumnStatistics, ...]:
-    """Columns that pass through keep their statistics; embedding columns get their NULLs counted."""
+def _column_statistics(work: DayWork, receipts: Sequence[Receipt]) -> tuple[ColumnStatistics, ...]:
+    """Columns that pass through keep their statistics; embedding columns get their NULLs counted, or those kept."""
     counted: dict[str, int] = {}
     for nulls in (nulls for receipt in receipts for nulls in receipt.nulls):
         counted[nulls.column] = counted.get(nulls.column, 0) + nulls.count
+    if work.extended is not None:
+        there = {column.name: column.nulls for column in work.extended.columns}
+        counted |= {name: there[before] for name, before in work.tasks[0].kept.items()}
     return tuple(
         replace(column, nulls=counted[column.name], placeholder=False) if column.name in counted else column
-        for column in skeleton
+        for column in work.skeleton.columns
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from beam_pipeline.session.input_check import check_input
 from beam_pipeline.workers.context import RunContext
 from daeda.dataset.identity import Recipes, ScanInputs, identities_of_day
-from daeda.dataset.manifest import ColumnIdentities
+from daeda.dataset.manifest import ColumnIdentities, DamagedManifest, DayName, read_manifest
 from daeda.errors import DayError, shortened
 from daeda.operators.relational import Scan
 from daeda.sources.files import SourceFiles
@@ -30,6 +30,16 @@ class ScannedFiles:
     needed: Mapping[str, InputFile]
 
 
+def _published_inputs(context: RunContext, day: dt.date) -> tuple[InputFile, ...]:
+    """The files that a published day read, which need not be digested again."""
+    layout = context.staging.layout
+    try:
+        manifest = read_manifest(layout.day_dir("skeleton", day), DayName(layout.service_dir.name, "skeleton", day))
+    except DamagedManifest:
+        return ()
+    return () if manifest is None else manifest.inputs
+
+
 class DayInputs:
     """What each Scan of a day reads, by its name."""
 
@@ -39,6 +49,8 @@ class DayInputs:
         # By path of the view; two views of one table have an export each.
         self._listed: dict[str, SourceFiles] = {}
         self._identified: dict[str, InputFile] = {}
+        if context.extending is not None:
+            _identities.learn(_published_inputs(context, day))
         self.scanned: dict[str, ScannedFiles] = {}
 
     def read(self, scan: Scan, digest: str) -> ScannedFiles:

@@ -92,7 +92,8 @@ def make_plan(arguments: argparse.Namespace, exports: contextlib.ExitStack, *, c
         skeleton = block_empty_range(project, sources, skeleton)
     wanted = bool(dag.enrichments) and not arguments.skeleton_only
     stores = StoresOfRun(arguments)
-    enriched = plan_enriched(project, dag, skeleton, arguments.on_stale, stores.find, verify=verify) if wanted else ()
+    asked = (project, dag, skeleton, arguments.on_stale, stores.find)
+    enriched = plan_enriched(*asked, verify=verify, extend=extend) if wanted else ()
     return TrainPlan(project, dag, sources, skeleton, enriched, stores.pinned)
 
 

@@ -117,7 +117,9 @@ def _run(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[st
     shared = forwarded(arguments, PROJECT, OUTPUT, BUILD)
     enrichment = [*shared, *forwarded(arguments, ENRICHMENT)]
     to_enrich = any(day.builds for day in plan.enriched)
-    if to_enrich:
+    stores = plan.stores
+    # A day that keeps its vectors needs no store.
+    if to_enrich and (stores is None or any(day.builds and day.extension is None for day in plan.enriched)):
         # In a process of its own, so that neither the driver nor the skeleton ever imports lance.
         output: list[str] = []
         pinned = words_of(PINNED_STORES, stores_to_text(plan.stores)) if plan.stores is not None else []
@@ -127,6 +129,7 @@ def _run(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[st
             return code
         # What was checked is what is read: the number that a tag stood for, and the content of that version.
         stores = stores_from_text("".join(output))
+    if stores is not None:
         enrichment += words_of(PINNED_STORES, stores_to_text(stores))
     layout = layout_of(plan.project)
     repair(layout)
@@ -142,6 +145,7 @@ def _run(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[st
         code = _run_and_repair("enrich", enrichment, state, layout)
         if code:
             return code
+        assert stores is not None
         require_enriched(plan.project, plan.dag, plan.enriched, stores)
     return 0
 

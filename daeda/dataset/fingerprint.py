@@ -6,9 +6,10 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from daeda.dataset.manifest import ENRICHED_FORMAT_VERSION, FORMAT_VERSION, Fingerprint, Part
+from daeda.dataset.manifest import ENRICHED_FORMAT_VERSION, FORMAT_VERSION, ColumnIdentities, Fingerprint, Part
 from daeda.dataset.stores import Stores
 from daeda.operators.dag import Dag, Operator
 from daeda.operators.udf import RayUdfTransform
@@ -17,6 +18,8 @@ from daeda.storage.state import InputFile
 
 # Of a description, what says where the data is but not what it is.
 _PATHS = frozenset({"path"})
+# Of an operator that fills a column of vectors, what it and others are called.
+_NAMES = frozenset({"name", "inputs", "output", "column", "source"})
 
 
 def operator_digests(operators: Iterable[Operator]) -> dict[str, str]:
@@ -52,6 +55,18 @@ def enriched_fingerprint(dag: Dag, parts: Iterable[Part], stores: Stores) -> Fin
         settings={"format_version": str(ENRICHED_FORMAT_VERSION)}
         | {f"version of store {name}": str(store.version) for name, store in used.items()},
     )
+
+
+def enriched_identities(dag: Dag, skeleton: ColumnIdentities, stores: Stores) -> ColumnIdentities:
+    """What tells the columns of an enriched day from others: vectors by their operator, their ids and the store."""
+    columns = dict(skeleton.columns)
+    for operator in dag.enrichments:
+        rest = {name: value for name, value in description(operator).items() if name not in _NAMES}
+        rest["store"] = {name: value for name, value in rest["store"].items() if name != "name"}
+        store = stores[operator.store.name]
+        made = [rest, dag.relations[operator.output].column(operator.column).dtype.name, store.version, store.content]
+        columns[operator.column] = _digest([*made, skeleton.columns[operator.source], str(ENRICHED_FORMAT_VERSION)])
+    return replace(skeleton, columns=columns)
 
 
 def description(operator: Operator) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from daeda.storage.state import STRICT, Count, Digest, InputFile
 # Version of the day's format: part of the fingerprint, raised when the same input would give other bytes.
 FORMAT_VERSION = 1
 # The same for what the enrichment writes of one skeleton and one store.
-ENRICHED_FORMAT_VERSION = 4
+ENRICHED_FORMAT_VERSION = 5
 
 
 def _day(text: str) -> str:
@@ -126,8 +126,8 @@ class Manifest:
 
     `stamps` maps a part to what its file system or server said of it when it was published: when it was last changed
     (`st_ctime_ns`), or its ETag. While that and the size are the same, so are the bytes; otherwise the digest decides.
-    `without_key` maps a sample to the rows that it dropped because they have a NULL in its keys. `identities` are those
-    of a skeleton day; a day from before they were recorded has none.
+    `without_key` maps a sample to the rows that it dropped because they have a NULL in its keys. A day from
+    before `identities` were recorded has none.
     """
 
     __pydantic_config__ = STRICT

@@ -8,15 +8,20 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from daeda.catalog.project import Project
-from daeda.dataset.fingerprint import enriched_fingerprint, operator_digests, skeleton_fingerprint
+from daeda.dataset.fingerprint import (
+    enriched_fingerprint,
+    enriched_identities,
+    operator_digests,
+    skeleton_fingerprint,
+)
 from daeda.dataset.layout import Dataset, layout_of
-from daeda.dataset.manifest import Fingerprint, Manifest, Part
+from daeda.dataset.manifest import ColumnIdentities, Fingerprint, Manifest, Part
 from daeda.dataset.published import Published, look_at_days
 from daeda.dataset.stores import FindStores
 from daeda.errors import DayError, InputError, UsageError, counted, shortened
 from daeda.operators.dag import Dag
 from daeda.planning.configuration import function_codes
-from daeda.planning.extension import Extension, Extensions
+from daeda.planning.extension import Extension, Extensions, vectors_kept
 from daeda.planning.maturity import Maturity, Waiting
 from daeda.planning.sources import Sources
 from daeda.sources.files import SourceFiles, parse_day
@@ -65,6 +70,7 @@ class DayPlan:
     stamps: Mapping[str, str] = field(default_factory=dict, repr=False)
     planned: Fingerprint | None = field(default=None, repr=False)
     extension: Extension | None = field(default=None, repr=False)
+    identities: ColumnIdentities | None = field(default=None, repr=False)
 
     @property
     def builds(self) -> bool:
@@ -130,6 +136,7 @@ def plan_enriched(
     find_stores: FindStores,
     *,
     verify: bool = False,
+    extend: bool = True,
 ) -> tuple[DayPlan, ...]:
     """The enriched days, given what happens to their skeleton days. `dag` is the whole one; `verify` as above.
 
@@ -138,7 +145,7 @@ def plan_enriched(
     plans = tuple(skeleton)
     layout = layout_of(project)
     published = look_at_days(layout, "enriched", [plan.day for plan in plans], verify=verify)
-    return tuple(_enriched_day(published.get(plan.day), dag, plan, on_stale, find_stores) for plan in plans)
+    return tuple(_enriched_day(published.get(plan.day), dag, plan, on_stale, find_stores, extend) for plan in plans)
 
 
 def refuse_blocked(plans: Iterable[DayPlan]) -> None:
@@ -244,13 +251,22 @@ def _skeleton_day(
     parts = published.manifest.parts
     damage, stamps = published.damage, published.stamps
     plan = DayPlan(day, "skeleton", action, reasons, count, cut, parts, damage, stamps=stamps, planned=new)
-    extension = None
-    if extensions is not None and action is Action.REBUILD and not damage:
-        extension = extensions.of(published.manifest, new, inputs, day)
-    if extensions is None or extension is None:
+    if action is Action.SKIP:
+        return replace(plan, identities=published.manifest.identities)
+    if extensions is None or action is not Action.REBUILD or damage:
         return plan
-    files = extensions.files(extension, day)
-    return replace(plan, action=Action.EXTEND, reasons=(str(extension), *reasons), files=files, extension=extension)
+    columns = extensions.identities(inputs, day)
+    extension = extensions.of(published.manifest, new, columns)
+    if extension is None:
+        return plan
+    return replace(
+        plan,
+        action=Action.EXTEND,
+        reasons=(str(extension), *reasons),
+        files=extensions.files(extension, day),
+        extension=extension,
+        identities=columns,
+    )
 
 
 def _obstructed(published: Published, day: dt.date, dataset: Dataset) -> DayPlan:
@@ -274,7 +290,7 @@ def _without_manifest(
 
 
 def _enriched_day(
-    published: Published | None, dag: Dag, skeleton: DayPlan, on_stale: str, find_stores: FindStores
+    published: Published | None, dag: Dag, skeleton: DayPlan, on_stale: str, find_stores: FindStores, extend: bool
 ) -> DayPlan:
     day = skeleton.day
     if skeleton.action is Action.BLOCKED:
@@ -286,13 +302,22 @@ def _enriched_day(
     if published is None or published.manifest is None:
         return _without_manifest(published, day, "enriched", on_stale)
     damage, stamps = published.damage, published.stamps
-    if skeleton.builds or skeleton.parts is None:
+    if skeleton.action is not Action.EXTEND and (skeleton.builds or skeleton.parts is None):
         reasons: tuple[str, ...] = ("its skeleton day is built anew", *damage)
         return DayPlan(day, "enriched", _stale(on_stale), reasons, damage=damage, stamps=stamps)
-    action, reasons = _compare(
-        published, published.manifest, enriched_fingerprint(dag, skeleton.parts, find_stores()), on_stale
-    )
-    return DayPlan(day, "enriched", action, reasons, damage=damage, stamps=stamps)
+    wanted = enriched_fingerprint(dag, skeleton.parts or (), find_stores())
+    action, reasons = _compare(published, published.manifest, wanted, on_stale)
+    if skeleton.action is Action.EXTEND:
+        action, reasons = _stale(on_stale), ("its skeleton day is extended", *damage)
+    plan = DayPlan(day, "enriched", action, reasons, damage=damage, stamps=stamps)
+    if not extend or skeleton.identities is None or action is not Action.REBUILD or damage:
+        return plan
+    identities = enriched_identities(dag, skeleton.identities, find_stores())
+    extension = vectors_kept(published.manifest, identities, wanted, dag)
+    if extension is None:
+        return plan
+    told = reasons if skeleton.action is Action.EXTEND else (str(extension), *reasons)
+    return replace(plan, action=Action.EXTEND, reasons=told, extension=extension)
 
 
 def _compare(

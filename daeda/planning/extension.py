@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 
 from daeda.compiler.identity import recipes_of
 from daeda.compiler.restrict import restricted
@@ -23,6 +24,8 @@ from daeda.storage.state import InputFile
 
 # Settings of which every byte of a day depends.
 _SAME_SETTINGS = ("rows_per_part", "format_version")
+# What decides the bytes of a page of vectors.
+_WRITERS_OF_PAGES = ("daeda", "pyarrow")
 
 
 @dataclass(frozen=True)
@@ -65,19 +68,21 @@ class Extensions:
         """What the columns of the DAG are made of."""
         return recipes_of(self._dag, self._codes)
 
-    def of(
-        self, manifest: Manifest, planned: Fingerprint, inputs: Mapping[str, Iterable[InputFile]], day: dt.date
-    ) -> Extension | None:
+    def identities(self, inputs: Mapping[str, Iterable[InputFile]], day: dt.date) -> ColumnIdentities:
+        """What tells the columns of a day as it is planned, by what each Scan reads."""
+        given = {
+            name: ScanInputs(self._sources.files[name], {file.path: file for file in files})
+            for name, files in inputs.items()
+        }
+        return identities_of_day(self.recipes, given, day)
+
+    def of(self, manifest: Manifest, planned: Fingerprint, identities: ColumnIdentities) -> Extension | None:
         """The extension of a published day to the planned one; None where it has to be built anew."""
         before = manifest.identities
         then, now = manifest.fingerprint.settings, planned.settings
         if before is None or any(then.get(setting) != now.get(setting) for setting in _SAME_SETTINGS):
             return None
-        given = {
-            name: ScanInputs(self._sources.files[name], {file.path: file for file in files})
-            for name, files in inputs.items()
-        }
-        return _extension(before, identities_of_day(self.recipes, given, day), self._dag)
+        return _extension(before, identities, self._dag.output.names)
 
     def files(self, extension: Extension, day: dt.date) -> int:
         """How many files an extended day reads, beside its own parts."""
@@ -93,14 +98,37 @@ class Extensions:
         return self._restricted[computed]
 
 
-def _extension(before: ColumnIdentities, after: ColumnIdentities, dag: Dag) -> Extension | None:
+def vectors_kept(
+    manifest: Manifest, planned: ColumnIdentities | None, fingerprint: Fingerprint, dag: Dag
+) -> Extension | None:
+    """The extension of an enriched day whose vectors are all unchanged, None where the store is needed.
+
+    Pages are copied, and those are of the versions that write now; a column that must not be NULL and is, is told by
+    the enrichment.
+    """
+    before, same = manifest.identities, fingerprint.settings.get("format_version")
+    if before is None or planned is None or manifest.fingerprint.settings.get("format_version") != same:
+        return None
+    if any(manifest.software.get(name) != version(name) for name in _WRITERS_OF_PAGES):
+        return None
+    extension = _extension(before, planned, dag.output.names)
+    vectors = {operator.column for operator in dag.enrichments}
+    if extension is None or not vectors <= set(extension.kept):
+        return None
+    nulls = {column.name: column.nulls for column in manifest.columns}
+    if any(nulls[extension.kept[name]] for name in dag.sink.not_null if name in vectors):
+        return None
+    return extension
+
+
+def _extension(before: ColumnIdentities, after: ColumnIdentities, names: Iterable[str]) -> Extension | None:
     if (before.rows, before.order) != (after.rows, after.order):
         return None
     holding: dict[str, str] = {}
     for name, identity in before.columns.items():
         holding.setdefault(identity, name)
     kept, computed = {}, []
-    for name in dag.output.names:
+    for name in names:
         identity = after.columns[name]
         if before.columns.get(name) == identity:
             kept[name] = name

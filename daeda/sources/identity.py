@@ -27,7 +27,13 @@ class Identities:
 
     def __init__(self, known: Iterable[InputFile] = ()) -> None:
         self._lock = Lock()
-        self._digests = {(file.path, file.state): file.sha256 for file in known if not file.etag}
+        self._digests: dict[tuple[str, FileState], str] = {}
+        self.learn(known)
+
+    def learn(self, known: Iterable[InputFile]) -> None:
+        """Take the digests of files that were identified before: a file in the same state has the same content."""
+        with self._lock:
+            self._digests |= {(file.path, file.state): file.sha256 for file in known if not file.etag}
 
     def of(self, operator: str, path: str, files: SourceFiles | None = None) -> InputFile:
         """The identity of a file as it is now, or as it was when `files` were listed; InputError if unreadable."""

@@ -1,8 +1,8 @@
 """One part: the rows of a skeleton part with the embedding columns filled in, written as one Parquet file.
 
 The bytes of the file depend on the skeleton part, the task and the vectors, and on nothing else: row groups are cut by
-a count that follows from the dimensions, so that neither the number of rows that are worked on at a time matters, nor
-how the skeleton was cut.
+a fixed count, so that neither the number of rows that are worked on at a time matters, nor how the skeleton was cut,
+nor which other columns of vectors there are: the pages of one that is unchanged are copied from the published day.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +21,8 @@ import pyarrow.compute as pc
 
 from daeda.dataset.profile import Meter, Usage, measured
 from enrich.arrays import ABSENT, Halves, Positions
-from enrich.part.pooling import DTYPES, average, lookup
+from enrich.part.pooling import average, lookup
+from enrich.part.published_pages import PublishedVectors
 from enrich.part.skeleton import (
     READ,
     enriched_schema,
@@ -35,16 +37,16 @@ from enrich.part.task import Nulls, PartTask, Receipt, VectorColumn
 from enrich.part.vector_parquet import VectorFile, rows_per_page
 from enrich.store.vectors import VectorSource
 
-# A row group is held in memory as a whole by most readers.
-GROUP_BYTES = 32 * 1024**2
-# What DuckDB writes, and the most for small vectors.
-MOST_GROUP_ROWS = 122_880
+# A row group is held in memory as a whole by most readers: 32 MiB of a column of 1,024 halves.
+GROUP_ROWS = 16_384
+# List offsets are int32.
+MOST_GROUP_VALUES = 2**30
 # The step of a profile that writes; each column is a step too.
 WRITE = "write part"
 
 
 def enrich_part(task: PartTask, vectors: Mapping[str, VectorSource]) -> Receipt:
-    """Write `task.output`; `vectors` has a source for every store that the columns name.
+    """Write `task.output`; `vectors` has a source for every store that the columns name which are not kept.
 
     The file appears under its name when it is complete and on disk; a second run replaces it with the same bytes, also
     while the first one goes on: each writes a file of its own.
@@ -53,19 +55,24 @@ def enrich_part(task: PartTask, vectors: Mapping[str, VectorSource]) -> Receipt:
     final = Path(task.output)
     work = Path(task.unfinished or final.parent) / f"{final.name}.{uuid.uuid4().hex[:12]}.tmp"
     rows = 0
-    nulls = {column.name: Nulls(column.name) for column in task.columns}
+    nulls = {column.name: Nulls(column.name) for column in task.columns if column.name not in task.kept}
     meter = Meter() if task.profile else None
-    with open_skeleton(task.skeleton) as skeleton, work.open("wb") as sink:
+    with open_skeleton(task.skeleton) as skeleton, work.open("wb") as sink, _published(task) as published:
         schema = enriched_schema(task, skeleton.schema_arrow)
         group_rows = rows_per_group(task.columns)
         batches = skeleton.iter_batches(batch_size=max(1, min(task.batch_rows, group_rows)), use_threads=False)
         read = read_batches(task.skeleton, batches, meter)
         emptied = (without_placeholders(task, batch, schema) for batch in read)
         with VectorFile(sink, schema, {column.name: column.dimension for column in task.columns}) as file:
-            for group in row_groups(emptied, group_rows):
+            for number, group in enumerate(row_groups(emptied, group_rows)):
                 with measured(meter, WRITE):
                     file.write_rows(group)
                 for column in task.columns:
+                    if published is not None and column.name in task.kept:
+                        with measured(meter, _step(column)):
+                            there = task.kept[column.name]
+                            file.write_kept(column.name, published.pages(number, group.num_rows, there))
+                        continue
                     at = rows
                     for page in _pages(task, column, group.column(column.source), vectors[column.store], meter):
                         with measured(meter, WRITE):
@@ -78,6 +85,10 @@ def enrich_part(task: PartTask, vectors: Mapping[str, VectorSource]) -> Receipt:
             os.fsync(sink.fileno())
     work.replace(final)
     return Receipt(task.number, rows, file.size, file.sha256, tuple(nulls.values()), _usage(task, rows, meter))
+
+
+def _published(task: PartTask) -> AbstractContextManager[PublishedVectors | None]:
+    return PublishedVectors(Path(task.published)) if task.kept else nullcontext()
 
 
 def _usage(task: PartTask, rows: int, meter: Meter | None) -> tuple[Usage, ...]:
@@ -153,9 +164,8 @@ def _average_lists(column: VectorColumn, lists: pa.Array, positions: Positions, 
 
 
 def rows_per_group(columns: Sequence[VectorColumn]) -> int:
-    """Rows of a row group: 32 MiB of vectors, so that list offsets stay far within int32."""
-    row_bytes = sum(DTYPES[column.element].itemsize * column.dimension for column in columns)
-    return max(1, min(MOST_GROUP_ROWS, GROUP_BYTES // max(1, row_bytes)))
+    """Rows of a row group: those of every part, unless its lists would come near the end of their offsets."""
+    return max(1, min(GROUP_ROWS, MOST_GROUP_VALUES // max(column.dimension for column in columns)))
 
 
 def _count_nulls(before: Nulls, page: pa.ListArray, start: int) -> Nulls:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from daeda.dataset.profile import Usage
@@ -31,7 +32,8 @@ class PartTask:
 
     What is not finished lies in the directory `unfinished`, which may be that of the output where nobody else looks.
     So many `threads` make pages of vectors, while another one writes them. With `profile` the receipt says what
-    reading, each column and writing took.
+    reading, each column and writing took. Columns that are `kept` have the pages of those of the file `published`,
+    by the names that they have there.
     """
 
     skeleton: str
@@ -42,6 +44,8 @@ class PartTask:
     profile: bool = False
     threads: int = 1
     unfinished: str = ""
+    published: str = ""
+    kept: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Nulls:
 @dataclass(frozen=True)
 class Receipt:
     """What was written for part `number`: rows, size of the file in bytes, its sha256 as hexadecimal digits, the NULLs
-    of each embedding column, and what the steps took where the task asks for that.
+    of each embedding column that is not kept, and what the steps took where the task asks for that.
     """
 
     number: int

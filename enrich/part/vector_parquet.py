@@ -14,7 +14,7 @@ statistics of other columns of floating point are written into the footer too: p
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -60,6 +60,15 @@ class _Chunk:
     values: int = 0
     plain_bytes: int = 0
     written_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class PublishedPages:
+    """The pages of a column of vectors in one row group of a published file: their bytes, and what its footer says."""
+
+    blocks: Iterator[bytes]
+    values: int
+    plain_bytes: int
 
 
 class VectorFile:
@@ -126,6 +135,13 @@ class VectorFile:
         chunk.values += total
         chunk.plain_bytes += len(head) + len(plain)
         chunk.written_bytes += len(head) + len(kept)
+
+    def write_kept(self, name: str, pages: PublishedPages) -> None:
+        """All pages of a column of vectors in the row group, as they lie in a published file."""
+        start = self.size
+        for block in pages.blocks:
+            self._output.write(block)
+        self._groups[-1][name] = _Chunk(start, pages.values, pages.plain_bytes, self.size - start)
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,161 @@
+"""Enriched days that keep their vectors: the bytes of a new enrichment, without a store and without Ray."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daeda.compiler.compile import compile_runnable
+from daeda.dataset.layout import Layout
+from daeda.dataset.manifest import DayName, Manifest, read_manifest
+from daeda.dataset.publish.staging import open_staging
+from daeda.dataset.stores import Stores
+from daeda.planning.days import Action, DayPlan, plan_enriched, plan_skeleton
+from daeda.planning.extension import Extension
+from daeda.planning.sources import find_sources
+from enrich.extending import NotAsPlanned, extend_enriched
+from enrich.job import EnrichRun, _plan_day
+from enrich.part import part as part_module
+from enrich.part.part import enrich_part
+from enrich.part.skeleton import needed_ids
+from enrich.preload import Preload, vector_columns
+from enrich.publish import publish_enriched, verify_skeleton
+from enrich.store.vectors import DayVectors
+from tests.beam_pipeline.extending import build
+from tests.beam_pipeline.test_extend import many_rows
+from tests.daeda.compiler.test_identity import add, rename
+from tests.projects import TinyProject
+
+DAY = dt.date(2024, 1, 2)
+
+
+def made(root: Path) -> TinyProject:
+    project = TinyProject(root)
+    for name in ("user_id", "item_id"):
+        project.column(name)["nullable"] = True
+    project.aggregations["enrichment_specs"].append(
+        {"name": "taste", "kind": "avg_pool", "column": "recent_items", "store": "vectors", "normalize": "l2"}
+    )
+    add(project, {"name": "taste", "kind": "embedding", "dtype": "list<float>"})
+    return many_rows(project).write_data().write_store()
+
+
+def enrich(project: TinyProject, output: str, extension: Extension | None = None) -> Stores:
+    """Enrich the day below `output`, whose skeleton is published, without Ray."""
+    project.runtime["output_root"] = output
+    loaded = project.write().load()
+    dag = compile_runnable(loaded)
+    preload = Preload(loaded, dag)
+    preload.open()
+    layout = Layout(loaded.service_dir)
+    with open_staging(layout) as staging:
+        work = _plan_day(EnrichRun(loaded, dag, (DAY,)), staging, DAY)
+        if extension is not None:
+            extend_enriched(dag, staging, work, extension, preload.identities)
+            return preload.identities
+        store = preload._stores["vectors"]
+        ids = needed_ids(work.skeleton_parts, vector_columns(dag))
+        vectors = {"vectors": DayVectors.load(store, store.row_map(), ids)}
+        verified = verify_skeleton(work, layout)
+        receipts = [enrich_part(task, vectors) for task in work.tasks]
+        publish_enriched(staging, dag, work, receipts, {}, preload.identities, verified)
+    return preload.identities
+
+
+def planned(project: TinyProject, stores: Stores) -> tuple[DayPlan, DayPlan]:
+    project.runtime["output_root"] = "output"
+    loaded = project.write().load()
+    dag = compile_runnable(loaded)
+    skeleton = plan_skeleton(loaded, dag.skeleton(), find_sources(loaded, dag.skeleton()), [DAY], "rebuild")
+    (enriched,) = plan_enriched(loaded, dag, skeleton, "rebuild", lambda: stores)
+    return skeleton[0], enriched
+
+
+def day_of(project: TinyProject, output: str) -> tuple[list[bytes], dict[str, Any]]:
+    directory = project.root / output / "ranking/enriched" / f"dt={DAY}"
+    manifest = json.loads((directory / "_manifest.json").read_text())
+    left = {name: value for name, value in manifest.items() if name not in ("seconds", "software", "stamps")}
+    return [path.read_bytes() for path in sorted(directory.glob("part-*"))], left
+
+
+def add_column(project: TinyProject) -> None:
+    add(project, {"name": "double_amount", "kind": "derived", "dtype": "double", "expression": "amount * 2"})
+
+
+def rename_vectors(project: TinyProject) -> None:
+    rename(project, "taste", "flavour")
+    project.aggregations["enrichment_specs"][1]["name"] = "flavour"
+    listed = project.runtime["output_columns"]
+    project.runtime["output_columns"] = [*listed[3:], *listed[:3]]
+
+
+def drop_vectors(project: TinyProject) -> None:
+    project.without("item_vector")
+    del project.aggregations["enrichment_specs"][0]
+
+
+@pytest.mark.parametrize("edit", [add_column, rename_vectors, drop_vectors])
+def test_an_enriched_day_that_keeps_its_vectors(tmp_path: Path, edit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(part_module, "GROUP_ROWS", 5)
+    project = made(tmp_path)
+    build(project, "output")
+    stores = enrich(project, "output")
+    assert [plan.action for plan in planned(project, stores)] == [Action.SKIP, Action.SKIP]
+    edit(project)
+    assert [plan.action for plan in planned(project, stores)] == [Action.EXTEND, Action.EXTEND]
+    build(project, "output")
+    skeleton, plan = planned(project, stores)
+    assert (skeleton.action, plan.action) == (Action.SKIP, Action.EXTEND)
+    enrich(project, "output", plan.extension)
+    assert [plan.action for plan in planned(project, stores)] == [Action.SKIP, Action.SKIP]
+    build(project, "again", extend=False)
+    enrich(project, "again")
+    assert day_of(project, "output") == day_of(project, "again")
+
+
+def _manifest(project: TinyProject) -> Manifest:
+    layout = Layout(project.root / "output/ranking")
+    manifest = read_manifest(layout.day_dir("enriched", DAY), DayName("ranking", "enriched", DAY))
+    assert manifest is not None
+    return manifest
+
+
+def test_what_needs_the_store_is_enriched_as_any_day(tmp_path: Path) -> None:
+    project = made(tmp_path)
+    build(project, "output")
+    stores = enrich(project, "output")
+    other = {"vectors": dataclasses.replace(stores["vectors"], content="another")}
+    assert planned(project, other)[1].action is Action.REBUILD
+    # Another version of what writes pages.
+    add_column(project)
+    build(project, "output")
+    assert planned(project, stores)[1].action is Action.EXTEND
+    path = tmp_path / "output/ranking/enriched" / f"dt={DAY}" / "_manifest.json"
+    written = json.loads(path.read_text())
+    path.write_text(json.dumps({**written, "software": {**written["software"], "pyarrow": "1.0"}}))
+    assert planned(project, stores)[1].action is Action.REBUILD
+    path.write_text(json.dumps(written))
+    # The ids of one column change.
+    project.aggregations["aggregation_specs"][1]["max_length"] = 1
+    assert planned(project, stores)[1].action is Action.REBUILD
+
+
+def test_a_published_part_that_is_damaged_is_not_kept(tmp_path: Path) -> None:
+    project = made(tmp_path)
+    build(project, "output")
+    stores = enrich(project, "output")
+    add_column(project)
+    build(project, "output")
+    extension = planned(project, stores)[1].extension
+    path = tmp_path / "output/ranking/enriched" / f"dt={DAY}" / "part-0-0.parquet"
+    content = bytearray(path.read_bytes())
+    content[50] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(NotAsPlanned, match="the bytes on disk are not those that were written"):
+        enrich(project, "output", extension)
+    assert planned(project, stores)[1].action is Action.REBUILD
