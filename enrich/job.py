@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from daeda.catalog.project import Project
-from daeda.dataset.layout import Layout, day_name, layout_of, part_number
+from daeda.dataset.layout import day_name, layout_of, part_number
 from daeda.dataset.manifest import DayName, read_manifest
 from daeda.dataset.profile import DayProfile, Meter, added_up, measured, write_profile
 from daeda.dataset.progress import DayProgress

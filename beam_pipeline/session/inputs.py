@@ -34,7 +34,7 @@ def _published_inputs(context: RunContext, day: dt.date) -> tuple[InputFile, ...
     """The files that a published day read, which need not be digested again."""
     layout = context.staging.layout
     try:
-        manifest = read_manifest(layout.day_dir("skeleton", day), DayName(layout.service_dir.name, "skeleton", day))
+        manifest = read_manifest(layout.day_dir("skeleton", day), DayName(layout.service, "skeleton", day))
     except DamagedManifest:
         return ()
     return () if manifest is None else manifest.inputs
