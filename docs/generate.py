@@ -59,6 +59,7 @@ _WRITTEN: Mapping[str, str] = {
     "_resolve_count": "whole number, or a name of base.yaml",
     "_resolve_list": "list of durations, or a name of base.yaml",
     "_one_or_more": "name, or list of names",
+    "parse_entities": "name, name and key like `{tail: tailnum}`, or list of these",
     "parse_source": "[Source](#source)",
     "_first_day": "day or month",
     "_last_day": "day or month",

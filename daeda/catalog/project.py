@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from daeda.catalog.completion import Declared, completed
 from daeda.catalog.service import FeatureService
 from daeda.catalog.view import FeatureView
 from daeda.errors import ConfigError, NotRegular, UsageError, did_you_mean
@@ -47,7 +48,10 @@ class ProjectPaths:
 
 @dataclass(frozen=True)
 class Project:
-    """Everything that was declared. `where` gives `file:line` of an entry for messages."""
+    """Everything that was declared. `where` gives `file:line` of an entry for messages.
+
+    With `refs_left_out` nobody wrote feature_refs, and they are those that the columns may need.
+    """
 
     root: Path
     runtime: RuntimeSettings
@@ -57,6 +61,7 @@ class Project:
     views: Mapping[str, FeatureView]
     documents: Mapping[str, Document] = field(repr=False)
     warnings: tuple[str, ...] = ()
+    refs_left_out: bool = False
 
     def where(self, document: str, location: Position = ()) -> str:
         """`file:line`; `document` is `runtime`, `aggregations`, `service` or `view:<name>`."""
@@ -117,7 +122,20 @@ def load_project(paths: ProjectPaths, service: str | None = None, flags: Mapping
     runtime, aggregations, views = _rooted(runtime, aggregations, views, dimensions)
     chosen, document = services[runtime.service]
     documents["service"] = document
-    return Project(root, runtime, aggregations, dimensions, chosen, views, documents, _warnings(dimensions, documents))
+    written = Declared(runtime, aggregations, chosen, views)
+    whole = completed(written, documents, mistakes)
+    mistakes.raise_if_any()
+    return Project(
+        root,
+        whole.runtime,
+        whole.aggregations,
+        dimensions,
+        whole.service,
+        whole.views,
+        documents,
+        _warnings(dimensions, documents),
+        written.refs_left_out,
+    )
 
 
 def _rooted(

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from daeda.errors import did_you_mean
+from daeda.dtypes import DType
+from daeda.errors import ConfigError, did_you_mean
 from daeda.settings.availability import Available
 from daeda.settings.kinds import Name, Names, Span, Strict, Type, Whole, Zone, repeated
 from daeda.settings.sampling import Sample
@@ -34,6 +35,7 @@ KIND_MEANINGS: Mapping[ColumnKind, str] = {
 }
 
 
+_TYPED_BY_KIND = ("rolling", "label")
 _OF_LOOK_UPS = ("taken_from", "ttl", "allow_exact", "available")
 
 
@@ -46,7 +48,11 @@ class ContractColumn(Strict):
 
     name: Name = Field(description="Name of the column.")
     kind: ColumnKind = Field(description="Where the column comes from.")
-    dtype: Type = Field(description="Type of the column.")
+    declared: Type | None = Field(
+        default=None,
+        alias="dtype",
+        description="Type of the column; kinds rolling and label can do without, for their aggregates tell it.",
+    )
     description: str = Field(default="", description="What it means, for readers.")
     default: Any = Field(default=None, description="Replaces every NULL of the column.")
     nullable: bool = Field(default=True, description="Whether NULL may be in it, after the default.")
@@ -79,6 +85,10 @@ class ContractColumn(Strict):
     def _fits_together(self) -> Self:
         if self.latest and self.kind != "static":
             raise ValueError(f"'latest' belongs to kind 'static' and not to '{self.kind}': remove it")
+        if self.declared is None and self.kind not in _TYPED_BY_KIND:
+            raise ValueError(
+                f"'dtype' is missing, and only kinds rolling and label can do without, found '{self.kind}'"
+            )
         foreign = [name for name in _OF_LOOK_UPS if name in self.model_fields_set]
         if foreign and self.kind != "point_in_time":
             written = "from" if foreign[0] == "taken_from" else foreign[0]
@@ -89,6 +99,8 @@ class ContractColumn(Strict):
             raise ValueError(
                 "'timezone' is that of hour_of and day_of_week, and no 'expression' here calls one: remove it"
             )
+        if self.declared is None:
+            return self
         if self.kind == "embedding" and not self.dtype.is_vector:
             raise ValueError(f"kind 'embedding' is a list<halffloat> or a list<float>, found {self.dtype}")
         if self.kind != "embedding" and self.dtype.holds_half:
@@ -96,9 +108,21 @@ class ContractColumn(Strict):
         return self
 
     @property
+    def dtype(self) -> DType:
+        """Type of the column; raises ConfigError where it is left out and nothing tells it."""
+        if self.declared is None:
+            raise ConfigError(of_no_type(self))
+        return self.declared
+
+    @property
     def own_use(self) -> bool:
         """Whether it says itself what it takes from a view, or how."""
         return any(name in self.model_fields_set for name in _OF_LOOK_UPS)
+
+
+def of_no_type(column: ContractColumn) -> str:
+    """What is said of a column without a type that no aggregate makes."""
+    return f"column '{column.name}' has no dtype, and no aggregate that would tell it makes the column: write its dtype"
 
 
 class SemiJoin(Strict):

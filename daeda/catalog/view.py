@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 from pydantic import Field, model_validator
 
 from daeda.dtypes import TIMESTAMP_UNITS, DType, TimeUnit
 from daeda.errors import did_you_mean
-from daeda.settings.kinds import Name, Names, ReadType, Span, Strict, repeated
+from daeda.settings.entities import Entities, Entity
+from daeda.settings.kinds import Name, ReadType, Span, Strict, repeated
 from daeda.sources.models.source import ParsedSource
 
 
@@ -21,12 +23,14 @@ class FieldSpec(Strict):
 
 
 class FeatureView(Strict):
-    """One view; `entity: user` means the key column `user_id`."""
+    """One view; `entity: user` means the key column `user_id`, `entity: {tail: tailnum}` the key column `tailnum`."""
 
     name: Name = Field(description="Name that services, aggregations and feature_refs use.")
     description: str = Field(default="", description="What it holds, for readers.")
-    entity: Names = Field(
-        min_length=1, description="Whose rows these are, one or several: entity user means the key user_id."
+    entity: Entities = Field(
+        min_length=1,
+        description="Whose rows these are, one or several: entity user means the key user_id, {tail: tailnum} the key "
+        "tailnum.",
     )
     ttl: Span | None = Field(
         default=None, description="Greatest age at which a row still counts, like 28d; without it, any."
@@ -49,6 +53,9 @@ class FeatureView(Strict):
             raise ValueError(
                 f"fields {', '.join(alike)} differ only in case, and SQL does not tell them apart: rename one"
             )
+        for entity in self.entity:
+            if entity.key not in names:
+                raise ValueError(f"{_lacking(entity)}: {did_you_mean(entity.key, names)}{_advice(entity, names)}")
         for what, name in self._named():
             if name not in names:
                 raise ValueError(f"{what} '{name}' is not one of the fields: {did_you_mean(name, names)}")
@@ -65,13 +72,12 @@ class FeatureView(Strict):
         return self
 
     def _named(self) -> list[tuple[str, str]]:
-        keys = [(f"the key of entity '{entity}',", f"{entity}_id") for entity in self.entity]
         mapped = [("field_mapping gives", name) for name in self.field_mapping.values()]
         source = [
             ("source.timestamp_field", self.source.timestamp_field),
             ("source.created_field", self.source.created_field),
         ]
-        return keys + mapped + [(what, name) for what, name in source if name is not None]
+        return mapped + [(what, name) for what, name in source if name is not None]
 
     def _check_time(self) -> None:
         source = self.source
@@ -95,7 +101,7 @@ class FeatureView(Strict):
     @property
     def keys(self) -> tuple[str, ...]:
         """Key columns, one per entity."""
-        return tuple(f"{entity}_id" for entity in self.entity)
+        return tuple(entity.key for entity in self.entity)
 
     def dtype(self, name: str) -> DType:
         """Type of a field; KeyError when there is none."""
@@ -126,3 +132,15 @@ class FeatureView(Strict):
         """Timestamp and created field: features where feature_refs name them, the age of what is looked up."""
         named = (self.source.timestamp_field, self.source.created_field)
         return tuple(field.name for field in self.fields if field.name in named and field.name not in self.keys)
+
+
+def _lacking(entity: Entity) -> str:
+    return f"the key of entity '{entity.name}', '{entity.key}' is not one of the fields"
+
+
+def _advice(entity: Entity, names: Sequence[str]) -> str:
+    """What else a key that has no `_id` may be called."""
+    close = [name for name in names if entity.name.lower() in name.lower()]
+    if entity.named_key is not None or not close:
+        return ""
+    return f"; where '{close[0]}' is the key, write entity: {{{entity.name}: {close[0]}}}"

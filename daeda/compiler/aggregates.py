@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daeda.catalog.service import ContractColumn
+from daeda.catalog.service import ContractColumn, of_no_type
 from daeda.compiler.lookups import check_entity_key
 from daeda.compiler.resolved import Resolved, expect_type
 from daeda.dtypes import DType
@@ -82,6 +82,8 @@ def resolve_label(resolved: Resolved, column: ContractColumn, where: str) -> Non
             f"column '{column.name}' (kind label) is made by no label_spec: "
             f"{did_you_mean(column.name, known_labels(resolved))}",
         )
+    elif column.declared is None:
+        resolved.mistakes.add(where, of_no_type(column))
 
 
 def _made_by(resolved: Resolved, spec: AggregationSpec | LabelSpec, aggregate: Aggregate | Label) -> DType | None:
@@ -110,6 +112,8 @@ def resolve_rolling(resolved: Resolved, column: ContractColumn, where: str) -> N
                 f"column '{column.name}' (kind rolling) is made by no aggregation_spec: "
                 f"{did_you_mean(column.name, known_aggregates(resolved))}",
             )
+        elif column.declared is None:
+            resolved.mistakes.add(where, of_no_type(column))
         return
     spec, dtype = result
     if dtype is not None:
@@ -154,8 +158,6 @@ def history_relation(resolved: Resolved, spec: AggregationSpec | LabelSpec, wher
             f"'{spec.name}' looks at the view '{view.name}', whose rows become known by '{view.source.created_field}': "
             "write matures_after, how long after its window a row may still become known (0s, if not at all)",
         )
-    for entity in spec.entity:
-        check_entity_key(
-            resolved, f"{entity}_id", {column.name: column.dtype for column in columns}, (view.name, where)
-        )
+    for key in spec.keys:
+        check_entity_key(resolved, key, {column.name: column.dtype for column in columns}, (view.name, where))
     return Relation(tuple(columns))

@@ -268,7 +268,7 @@ def _history_groups(resolved: Resolved) -> list[HistoryGroup]:
     """Aggregates that share one scan and one sort: same view, entity, attributes, `where`, and what can be used."""
     groups: dict[tuple[object, ...], tuple[AggregationSpec, list[Aggregate]]] = {}
     for spec, aggregate in resolved.aggregations.values():
-        key = (spec.history.view, spec.entity, spec.history.attributes, spec.where, _available(resolved, spec))
+        key = (spec.history.view, spec.keys, spec.history.attributes, spec.where, _available(resolved, spec))
         groups.setdefault(key, (spec, []))[1].append(aggregate)
     return [(spec, tuple(aggregates)) for spec, aggregates in groups.values()]
 
@@ -281,7 +281,7 @@ def _label_groups(resolved: Resolved) -> list[LabelGroup]:
     """Labels that share one scan and one sort, as aggregates do."""
     groups: dict[tuple[object, ...], tuple[LabelSpec, list[Label]]] = {}
     for spec, label in resolved.labels.values():
-        key = (spec.history.view, spec.entity, spec.history.attributes, spec.where)
+        key = (spec.history.view, spec.keys, spec.history.attributes, spec.where)
         groups.setdefault(key, (spec, []))[1].append(label)
     return [(spec, tuple(labels)) for spec, labels in groups.values()]
 
@@ -297,7 +297,7 @@ def _add_rolling(resolved: Resolved, group: HistoryGroup, left: str, operators: 
     spec, aggregates = group
     reaches = [aggregate.reach for aggregate in aggregates]
     lookback = max(reaches, key=lambda reach: inf if reach.nanoseconds is None else reach.nanoseconds)
-    name = _free_name(f"{spec.history.view}_by_{'_'.join(spec.entity)}", operators)
+    name = _free_name(f"{spec.history.view}_by_{'_'.join(entity.name for entity in spec.entity)}", operators)
     right, ties = _add_history(resolved, spec, aggregates, name, operators, lookback)
     view = resolved.project.views[spec.history.view]
     output = _output(operators, f"with_{name}")
@@ -306,7 +306,7 @@ def _add_rolling(resolved: Resolved, group: HistoryGroup, left: str, operators: 
         inputs=(left, right),
         output=output,
         engine="sql_arrow_udf",
-        keys=tuple(f"{entity}_id" for entity in spec.entity),
+        keys=spec.keys,
         left_time=_instant(resolved.spine, resolved.spine_time()),
         history_time=_instant(view, cast(str, view.source.timestamp_field)),
         created=_created(view),
@@ -322,7 +322,7 @@ def _add_labels(resolved: Resolved, group: LabelGroup, left: str, operators: lis
     spec, labels = group
     gap = min((label.gap for label in labels), key=lambda gap: gap.nanoseconds or 0)
     reach = max((label.reach for label in labels), key=lambda reach: reach.nanoseconds or 0)
-    name = _free_name(f"{spec.history.view}_after_{'_'.join(spec.entity)}", operators)
+    name = _free_name(f"{spec.history.view}_after_{'_'.join(entity.name for entity in spec.entity)}", operators)
     right, ties = _add_history(resolved, spec, labels, name, operators, None, (gap, reach))
     view = resolved.project.views[spec.history.view]
     output = _output(operators, f"with_{name}")
@@ -331,7 +331,7 @@ def _add_labels(resolved: Resolved, group: LabelGroup, left: str, operators: lis
         inputs=(left, right),
         output=output,
         engine="sql_arrow_udf",
-        keys=tuple(f"{entity}_id" for entity in spec.entity),
+        keys=spec.keys,
         left_time=_instant(resolved.spine, resolved.spine_time()),
         history_time=_instant(view, cast(str, view.source.timestamp_field)),
         created=_created(view),
@@ -353,7 +353,7 @@ def _add_history(
 ) -> tuple[str, tuple[str, ...]]:
     """The relation of a history, and what orders its ties."""
     view = resolved.project.views[spec.history.view]
-    keys = tuple(f"{entity}_id" for entity in spec.entity)
+    keys = spec.keys
     deciding = [aggregate for aggregate in aggregates if told_of(aggregate.kind).order is Order.DECIDES]
     ordered = {name for aggregate in deciding for name in aggregate.reads}
     read = {*(name for aggregate in aggregates for name in aggregate.reads), *_filter_columns(spec.where)}

@@ -170,7 +170,7 @@ def check_labels_unread(resolved: Resolved) -> None:
             continue
         attributes = (attribute.partition(":")[2] for attribute in spec.history.attributes)
         known = {*(field.name for field in view.fields), *attributes}
-        read = {f"{entity}_id" for entity in spec.entity} | set(spec.reads)
+        read = {*spec.keys, *spec.reads}
         read |= set() if spec.where is None else set(_read_in(parse_expression, spec.where))
         for name in sorted((labels & read) - known):
             where = project.where("aggregations", (section, index))

@@ -127,12 +127,17 @@ def resolve_feature(resolved: Resolved, column: ContractColumn, where: str) -> N
         elsewhere = [
             view.name for view in resolved.project.views.values() if column.name in (*view.features, *view.times)
         ]
-        hint = did_you_mean(column.name, known_features(resolved))
-        if elsewhere:
+        known = known_features(resolved)
+        if resolved.project.refs_left_out:
+            known = [feature for view in resolved.project.views.values() for feature in view.features]
+        hint = did_you_mean(column.name, known)
+        if elsewhere and not resolved.project.refs_left_out:
             hint = f"add '{elsewhere[0]}:{column.name}' to feature_refs"
         if column.name not in resolved.literals:
             resolved.mistakes.add(
-                where, f"column '{column.name}' (kind {column.kind}) is made by no referenced view: {hint}"
+                where,
+                f"column '{column.name}' (kind {column.kind}) is made by no "
+                f"{'view' if resolved.project.refs_left_out else 'referenced view'}: {hint}",
             )
         return
     view = take_feature(resolved, column.name, latest=column.latest)

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from daeda.catalog import project as catalog
+from daeda.catalog.service import of_no_type
 from daeda.compiler.column_roles import weights_of
 from daeda.compiler.labels import labels_of, leaks
 from daeda.compiler.resolve import check_output_columns
@@ -283,6 +284,8 @@ def _check_contract(edited: _Edited) -> None:
     for name in wanted:
         if name not in names:
             edited.refuse(sink, f"nobody makes the column '{name}' of the service: {did_you_mean(name, names)}")
+        elif name in contract and contract[name].declared is None:
+            edited.refuse(sink, of_no_type(contract[name]))
         elif name in contract and output.column(name).dtype != contract[name].dtype:
             edited.refuse(
                 sink,

@@ -70,5 +70,5 @@ class Resolved:
 
 def expect_type(resolved: Resolved, where: str, column: ContractColumn, dtype: DType, maker: str) -> None:
     """Record a mistake unless what is made has the type of the contract."""
-    if dtype != column.dtype:
+    if column.declared is not None and dtype != column.declared:
         resolved.mistakes.add(where, f"column '{column.name}' is declared {column.dtype}, and {maker} makes {dtype}")

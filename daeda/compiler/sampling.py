@@ -58,10 +58,10 @@ def _check_weight(resolved: Resolved, weight: str, where: str) -> None:
             where,
             f"the weight '{weight}' is no column of the service: add {{name: {weight}, kind: spine, dtype: double}}",
         )
-    elif (contract[weight].kind, contract[weight].dtype) != ("spine", _DOUBLE):
+    elif (contract[weight].kind, contract[weight].declared) != ("spine", _DOUBLE):
         column = contract[weight]
         resolved.mistakes.add(
             where,
-            f"the column '{weight}' is declared {column.kind}, {column.dtype}, and it is the weight of the sample: "
+            f"the column '{weight}' is declared {column.kind}, {column.declared}, and it is the weight of the sample: "
             "write kind: spine and dtype: double",
         )

@@ -19,6 +19,7 @@ from daeda.aggregates import (
 )
 from daeda.durations import NO_DELAY, Duration
 from daeda.settings.availability import Available
+from daeda.settings.entities import Entities
 from daeda.settings.kinds import (
     Count,
     Delay,
@@ -26,7 +27,6 @@ from daeda.settings.kinds import (
     HalfLife,
     ImportPath,
     Name,
-    Names,
     PathText,
     Quantiles,
     ReadType,
@@ -68,7 +68,9 @@ class AggregationSpec(Strict):
 
     name: Name = Field(description="Name of the column, and its beginning where there are several windows.")
     description: str = Field(default="", description="What it means, for readers.")
-    entity: Names = Field(description="Whose history it is: entity user means the key user_id.")
+    entity: Entities = Field(
+        description="Whose history it is: entity user means the key user_id, unless a view names another one."
+    )
     history: History = Field(description="Rows to aggregate.")
     column: Name | None = Field(
         default=None, description="Column to aggregate; only any, count, decayed_count and since_last can do without."
@@ -156,6 +158,11 @@ class AggregationSpec(Strict):
         return tuple(Output(f"{name}_{field}", window, field) for name, window in windowed for field in fields)
 
     @property
+    def keys(self) -> tuple[str, ...]:
+        """The key columns of its entity."""
+        return tuple(entity.key for entity in self.entity)
+
+    @property
     def reads(self) -> tuple[str, ...]:
         """Columns of the history that are aggregated."""
         return self.columns or (() if self.column is None else (self.column,))
@@ -184,7 +191,9 @@ class LabelSpec(Strict):
 
     name: Name = Field(description="Name of the column, and its beginning where there are several windows.")
     description: str = Field(default="", description="What it means, for readers.")
-    entity: Names = Field(description="Whose history it is: entity user means the key user_id.")
+    entity: Entities = Field(
+        description="Whose history it is: entity user means the key user_id, unless a view names another one."
+    )
     history: History = Field(description="Rows to aggregate.")
     column: Name | None = Field(
         default=None, description="Column to aggregate; only any, count and until_first can do without."
@@ -252,6 +261,11 @@ class LabelSpec(Strict):
         if self.window is not None:
             return (Output(self.name, self.window),)
         return tuple(Output(f"{self.name}_{window}", window) for window in self.windows or ())
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The key columns of its entity."""
+        return tuple(entity.key for entity in self.entity)
 
     @property
     def reads(self) -> tuple[str, ...]:

@@ -217,11 +217,16 @@ class RuntimeSettings(BaseSettings):
         "to instants; a date is its midnight. It takes the place of what files say.",
     )
     feature_refs: tuple[str, ...] = Field(
-        default=(), description="Columns that are looked up in other views, as view:feature; each is used."
+        default=(),
+        description="Columns that are looked up in other views, as view:feature; each is used. Left out, those that "
+        "the columns of the service need.",
     )
     output_columns: tuple[Annotated[DefaultedColumn, BeforeValidator(_output_column)], ...] = Field(
+        default=(),
+        validate_default=False,
         min_length=1,
-        description="Order of the columns: a name, or a name and a default; exactly the columns of the service.",
+        description="Order of the columns: a name, or a name and a default; exactly the columns of the service. Left "
+        "out, the columns of the service in its order.",
     )
     day_workers: Whole | None = Field(
         default=None,

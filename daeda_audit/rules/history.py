@@ -62,7 +62,7 @@ class History:
 
 def entity_keys(spec: AggregationSpec | LabelSpec) -> tuple[str, ...]:
     """The key columns of a spec's entity."""
-    return tuple(f"{entity}_id" for entity in spec.entity)
+    return tuple(entity.named_key or f"{entity.name}_id" for entity in spec.entity)
 
 
 def load_history(raws: RawViews, maker: FromHistory, now: int, window: Duration, asking: Mapping[str, Any]) -> History:
