@@ -8,12 +8,39 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from daeda.errors import UsageError
+from daeda.flags.days import joined
+from daeda.flags.help import Version
 from daeda.flags.parser import StrictParser, add_flags
 from daeda.flags.table import AUDIT, BUILD, ENRICHMENT, OUTPUT, PLAN, PORTABLE, PROJECT, SKELETON
 from daeda.process.messages import run_command
 from daeda.process.supervision import supervised
 
 Command = Callable[[argparse.Namespace, Sequence[str]], int]
+# Commands of `daeda pipeline` that need no `pipeline`.
+SHORT = ("train", "plan", "explain", "compile")
+_TRAIN = """\
+Check everything, then build the days that are missing or stale.
+
+  daeda train ranking                               the whole range
+  daeda train ranking --start -7d --end yesterday   the last week
+  daeda train ranking --target-date 2025-03-01      one day of the range"""
+_PLAN = """\
+Say which days train would build, skip or rebuild, and why; write nothing.
+
+  daeda plan ranking
+  daeda plan ranking --start 2025-03-01 --end yesterday"""
+_EXPLAIN = """\
+Show what the service is compiled to.
+
+  daeda explain ranking                    operators, columns and types
+  daeda explain ranking --sql              the SQL of a day
+  daeda explain ranking --format mermaid   a flowchart"""
+_LEAKAGE = """\
+Recompute rows of published days by a path that shares no code with the product.
+
+  daeda audit leakage ranking --quick
+  daeda audit leakage ranking --days 2025-03-01..2025-03-07 --rows 500"""
+_SHORT_EPILOG = f"{', '.join(SHORT)} are short for daeda pipeline {SHORT[0]} and so on."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,37 +52,67 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> StrictParser:
     """The parser of all commands."""
-    parser = StrictParser(prog="daeda", description="Declarative YAML to point-in-time-correct training data.")
+    parser = StrictParser(
+        prog="daeda", description="Declarative YAML to point-in-time-correct training data.", epilog=_SHORT_EPILOG
+    )
+    parser.add_argument("--version", action=Version)
+    parser.other_commands = SHORT
     groups = _commands_of(parser, "group")
     pipeline = groups.add_parser("pipeline", help="train, plan, explain or compile a feature service")
     commands = _commands_of(pipeline, "command")
     _add_train(
-        commands.add_parser("train", help="build the days of a service", epilog="Flags of Apache Beam follow after --.")
+        commands.add_parser(
+            "train",
+            help="build the days of a service",
+            description=_TRAIN,
+            epilog="Flags of Apache Beam follow after --.",
+        )
     )
     _add_plan(
-        commands.add_parser("plan", help="which days would be built, skipped or rebuilt, and why; writes nothing")
+        commands.add_parser(
+            "plan",
+            help="which days would be built, skipped or rebuilt, and why; writes nothing",
+            description=_PLAN,
+        )
     )
-    _add_explain(commands.add_parser("explain", help="the operators of a service as text, SQL or flowchart"))
+    _add_explain(
+        commands.add_parser(
+            "explain", help="the operators of a service as text, SQL or flowchart", description=_EXPLAIN
+        )
+    )
     _add_compile(
         commands.add_parser("compile", help="write the operators of a service as YAML, which can be edited by hand")
     )
     audit = groups.add_parser("audit", help="recompute sampled rows by a slow path")
     audits = _commands_of(audit, "command")
     _add_leakage(
-        audits.add_parser("leakage", help="compare published rows with a recomputation that shares no code with them")
+        audits.add_parser(
+            "leakage",
+            help="compare published rows with a recomputation that shares no code with them",
+            description=_LEAKAGE,
+        )
     )
     return parser
 
 
 def _commands_of(parser: StrictParser, dest: str) -> argparse._SubParsersAction[StrictParser]:
-    return parser.add_subparsers(
-        title="commands", dest=dest, required=True, metavar="COMMAND", parser_class=StrictParser
-    )
+    parser.set_defaults(run=_show_help, parser=parser)
+    return parser.add_subparsers(title="commands", dest=dest, metavar="COMMAND", parser_class=StrictParser)
+
+
+def _show_help(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
+    """A group without a command shows what there is."""
+    if beam_flags:
+        raise UsageError(f"{arguments.parser.prog} takes no flags of Beam: name a command before '--'")
+    print(arguments.parser.format_help(), end="")
+    return 0
 
 
 def _command(words: Sequence[str]) -> int:
     ours, beam_flags = _split(words)
-    arguments = build_parser().parse_strictly(ours)
+    if ours and ours[0] in SHORT:
+        ours = ["pipeline", *ours]
+    arguments = build_parser().parse_strictly(joined(ours, ("--start", "--end")))
     run: Command = arguments.run
     return run(arguments, beam_flags)
 
@@ -68,26 +125,35 @@ def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(words[:at]), list(words[at + 1 :])
 
 
+def _add_service(parser: StrictParser) -> None:
+    parser.add_argument("service", metavar="SERVICE", help="feature service")
+
+
 def _add_train(parser: StrictParser) -> None:
     parser.where_others_go = "; flags of Apache Beam stand behind --"
-    parser.add_argument("service")
+    _add_service(parser)
     add_flags(parser, PROJECT, OUTPUT, BUILD, SKELETON, PORTABLE, ENRICHMENT)
     part = parser.add_argument_group("sub-range of the pipeline")
     part.add_argument("--skeleton-only", action="store_true", help="run the source-side operators alone")
     part.add_argument(
         "--enrich-only", action="store_true", help="run the enrichment alone, over a skeleton that is there"
     )
+    parser.show_first(
+        "--start", "--end", "--target-date", "--output-root", "--day-workers", "--on-stale", "--skeleton-only",
+        "--profile",
+    )  # fmt: skip
     parser.set_defaults(run=_train, parser=parser, verify=False)
 
 
-def _add_plan(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("service")
+def _add_plan(parser: StrictParser) -> None:
+    _add_service(parser)
     add_flags(parser, PROJECT, OUTPUT, PLAN)
+    parser.show_first("--start", "--end", "--target-date", "--output-root", "--on-stale", "--verify")
     parser.set_defaults(run=_plan, parser=parser, skeleton_only=False, enrich_only=False)
 
 
-def _add_explain(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("service")
+def _add_explain(parser: StrictParser) -> None:
+    _add_service(parser)
     add_flags(parser, PROJECT)
     form = parser.add_argument_group("form")
     form.add_argument("--sql", action="store_true", help="the SQL of each operator for one day")
@@ -95,11 +161,12 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
         "--target-date", metavar="YYYY-MM-DD", help="the day of --sql (default: the first day of the range)"
     )
     form.add_argument("--format", choices=("text", "mermaid"), default="text", help="as text, or as a flowchart")
+    parser.show_first("--sql", "--target-date", "--format")
     parser.set_defaults(run=_explain, parser=parser)
 
 
-def _add_compile(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("service")
+def _add_compile(parser: StrictParser) -> None:
+    _add_service(parser)
     add_flags(parser, PROJECT)
     form = parser.add_argument_group("file")
     where = form.add_mutually_exclusive_group()
@@ -110,9 +177,10 @@ def _add_compile(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_compile, parser=parser)
 
 
-def _add_leakage(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("service")
+def _add_leakage(parser: StrictParser) -> None:
+    _add_service(parser)
     add_flags(parser, PROJECT, OUTPUT, AUDIT)
+    parser.show_first("--days", "--rows", "--quick", "--probe", "--seed", "--output-root")
     parser.set_defaults(run=_leakage, parser=parser)
 
 

@@ -77,6 +77,10 @@ def make_plan(arguments: argparse.Namespace, exports: contextlib.ExitStack, *, c
 
     `checked` blocks the days that the check before the first day would refuse; a run makes this check itself.
     """
+    if arguments.target_date is not None and (arguments.start is not None or arguments.end is not None):
+        raise UsageError(
+            "--target-date is one day of the range, and --start and --end are the range: give one or the other"
+        )
     project = open_project(arguments, arguments.service)
     dag = compile_runnable(project)
     if arguments.enrich_only and not dag.enrichments:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from daeda.errors import NotBuiltYet, UsageError, did_you_mean
+from daeda.flags.days import parse_day_flag
+from daeda.flags.help import HelpAll, HelpFormatter, short_help
 from daeda.flags.table import OUTPUT_ROOT, SETTINGS, Flag, FlagGroup
 from daeda.process.messages import Shown
 from daeda.storage.location import is_object
@@ -16,15 +18,32 @@ from daeda.storage.location import is_object
 class StrictParser(argparse.ArgumentParser):
     """A parser that accepts no abbreviations and raises UsageError with what exists.
 
+    `other_commands` are words that stand for a command of a group.
     `where_others_go` ends the message about an unknown flag, for a command that passes flags on.
     """
 
     where_others_go = ""
+    prominent: tuple[str, ...] = ()
+    other_commands: tuple[str, ...] = ()
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(
-            **{"allow_abbrev": False, "formatter_class": argparse.ArgumentDefaultsHelpFormatter, **options}
-        )
+        super().__init__(**{"allow_abbrev": False, "formatter_class": HelpFormatter, **options})
+
+    def show_first(self, *flags: str) -> None:
+        """Let `--help` show these flags, and `--help-all` all of them."""
+        self.prominent = flags
+        self.add_argument("--help-all", action=HelpAll, help="show every flag and exit")
+
+    def format_help(self) -> str:
+        """The help; of a command with many flags those that most people need."""
+        return short_help(self, self.prominent) if self.prominent else super().format_help()
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """A command that does not exist is answered with the one that is meant."""
+        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:
+            known = [*action.choices, *self.other_commands]
+            raise UsageError(f"{self.prog}: no command '{value}': {did_you_mean(str(value), known)}")
+        super()._check_value(action, value)
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the whole usage."""
@@ -45,7 +64,7 @@ class StrictParser(argparse.ArgumentParser):
 
     def flags(self) -> list[str]:
         """Every long flag."""
-        return [flag for flag in self._option_string_actions if flag.startswith("--")]
+        return [flag for flag in self._option_string_actions if flag.startswith("--") and flag != "--help-all"]
 
     def parse_strictly(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Parse; an unknown flag raises UsageError with the nearest one that the command knows."""
@@ -106,7 +125,21 @@ def _seconds(text: str) -> float:
     return value
 
 
-_TYPES: dict[str, Callable[[str], Any]] = {"whole number": int, "count": _count, "seconds": _seconds, "path": Path}
+def _day(text: str) -> str:
+    """A day that is written in words or relative to today: subprocesses get it as a date."""
+    try:
+        return parse_day_flag(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+_TYPES: dict[str, Callable[[str], Any]] = {
+    "day": _day,
+    "whole number": int,
+    "count": _count,
+    "seconds": _seconds,
+    "path": Path,
+}
 _METAVARS = {
     "whole number": "N",
     "count": "N",
@@ -114,6 +147,7 @@ _METAVARS = {
     "size": "SIZE",
     "directory": "DIR",
     "address": "HOST:PORT",
+    "day": "DAY",
 }
 
 

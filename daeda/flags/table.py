@@ -17,7 +17,7 @@ WORKER_TIMEOUT = 120.0
 ROWS, QUICK_ROWS = 200, 50
 DAYS, QUICK_DAYS = 7, 3
 
-Value = Literal["whole number", "count", "seconds", "size", "directory", "path", "text", "address"]
+Value = Literal["whole number", "count", "seconds", "size", "directory", "path", "text", "address", "day"]
 Kind = Value | Literal["texts", "choice", "switch", "on"]
 
 
@@ -80,7 +80,12 @@ PROJECT = _group(
 )
 OUTPUT_ROOT = Flag("--output-root", "directory", "where the days are published", "output_root")
 OUTPUT = _group("output", OUTPUT_ROOT)
+_RANGE = (
+    Flag("--start", "day", "first day of the range: YYYY-MM-DD, today, yesterday or -7d, in UTC", "feed_start"),
+    Flag("--end", "day", "last day of the range, written like --start", "feed_end"),
+)
 _RUN = (
+    *_RANGE,
     Flag("--target-date", "text", "build this day of the range alone", metavar="YYYY-MM-DD"),
     Flag("--data-until", "text",
          "instant in UTC before which the data of labels is complete, or VIEW=INSTANT,…", "data_until",
@@ -167,7 +172,7 @@ CONFIGURATION = Flag("--configuration", "text", argparse.SUPPRESS, metavar="PATH
 AUDIT_INPUTS = _group("", CONFIGURATION)
 # fmt: on
 
-SETTINGS = tuple(flag for group in (OUTPUT, SKELETON, ENRICHMENT) for flag in group.flags)
+SETTINGS = tuple(flag for group in (OUTPUT, BUILD, SKELETON, ENRICHMENT) for flag in group.flags if flag.setting)
 
 
 def flag_at(position: tuple[str | int, ...]) -> str | None:

@@ -28,7 +28,7 @@ class Entity:
         return self.named_key or f"{self.name}_id"
 
 
-def parse_entities(value: object) -> tuple[Entity, ...]:
+def parse_entities(value: object) -> list[Entity]:
     """Entities of a name, of a mapping of names to keys, or of a list of such; raises ValueError.
 
     >>> [entity.key for entity in parse_entities(["user", {"tail": "tailnum"}])]
@@ -38,7 +38,7 @@ def parse_entities(value: object) -> tuple[Entity, ...]:
     names = [entity.name for entity in entities]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"names the entity {', '.join(twice)} twice: each stands once")
-    return tuple(entities)
+    return entities
 
 
 def _of(entry: object) -> list[Entity]:

@@ -300,11 +300,13 @@ def load_runtime(document: Document, flags: Mapping[str, Any], mistakes: Mistake
 
     def where(location: Position) -> str:
         position = position_of_setting(document, location, flags)
-        settings = [name for name in RuntimeSettings.model_fields if f"{_PREFIX}{name.upper()}" in os.environ]
-        if location or not settings:
+        if location:
             return position
-        # Of settings that do not go together, one may stand in the environment.
-        return f"{position} with {', '.join(f'{_PREFIX}{name.upper()}' for name in settings)}"
+        # Of settings that do not go together, one may be a flag or stand in the environment.
+        given = [flag for name in ("feed_start", "feed_end") if name in flags and (flag := flag_at((name,)))]
+        variables = (f"{_PREFIX}{name.upper()}" for name in RuntimeSettings.model_fields)
+        given += [variable for variable in variables if variable in os.environ]
+        return f"{position} with {', '.join(given)}" if given else position
 
     _DocumentSource.current = document.data
     try:

@@ -135,6 +135,9 @@ def test_a_name_that_no_file_uses_is_a_warning(tmp_path: Path) -> None:
 # A word for each flag that stands for a setting, and the value that the setting then has.
 FLAGS: dict[str, tuple[str, Any]] = {
     "--output-root": ("/elsewhere", "/elsewhere"),
+    "--start": ("2024-01-01", dt.date(2024, 1, 1)),
+    "--end": ("2024-01-09", dt.date(2024, 1, 9)),
+    "--data-until": ("1970-01-02", {"": 86_400_000_000_000}),
     "--day-workers": ("3", 3),
     "--duckdb-memory-limit": ("512MiB", 512 * 2**20),
     "--duckdb-threads": ("5", 5),
