@@ -138,6 +138,11 @@ def _add_train(parser: StrictParser) -> None:
     part.add_argument(
         "--enrich-only", action="store_true", help="run the enrichment alone, over a skeleton that is there"
     )
+    asking = parser.add_argument_group("questions")
+    asking.add_argument(
+        "--yes", action="store_true", help="replace published days that are stale without a question; without a "
+        "terminal, and with --on-stale, none is asked",
+    )  # fmt: skip
     parser.show_first(
         "--start", "--end", "--target-date", "--output-root", "--day-workers", "--on-stale", "--skeleton-only",
         "--profile",

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 from collections.abc import Sequence
 
+from daeda.cli.consent import require_consent
 from daeda.cli.plan import TrainPlan, make_plan
 from daeda.cli.summary import print_run
 from daeda.compiler.unused import warnings_of
@@ -44,6 +45,7 @@ def train(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
 def _train(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     layout = layout_of(plan.project)
     _check_before_first_day(plan, arguments)
+    require_consent(plan.plans, arguments, layout)
     # After the refusals: a warning above an error hides it.
     warn(*warnings_of(plan.project, plan.dag), *wrong_units(plan.project, plan.sources))
     if not any(day.builds for days in plan.plans.values() for day in days) and (waiting := told_waiting(plan.skeleton)):

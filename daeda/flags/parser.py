@@ -96,7 +96,9 @@ def _options(flag: Flag) -> dict[str, Any]:
     """What argparse takes beside the default and the help text of a flag."""
     match flag.kind:
         case "choice":
-            return {"choices": flag.choices} | ({"nargs": "?", "const": flag.bare} if flag.bare else {})
+            return {"action": _Choice, "choices": flag.choices} | (
+                {"nargs": "?", "const": flag.bare} if flag.bare else {}
+            )
         case "switch":
             return {"action": argparse.BooleanOptionalAction}
         case "on":
@@ -105,6 +107,21 @@ def _options(flag: Flag) -> dict[str, Any]:
             return {"nargs": "+", "metavar": flag.metavar}
         case _:
             return {"type": _TYPES.get(flag.kind), "metavar": flag.metavar or _METAVARS[flag.kind]}
+
+
+class _Choice(argparse.Action):
+    """Store the word, and that it was given: a default is nobody's choice."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        setattr(namespace, self.dest, values)
+        namespace.chosen = (*getattr(namespace, "chosen", ()), self.dest)
+
+
+def was_given(arguments: argparse.Namespace, dest: str) -> bool:
+    """Whether the word of a choice was given, and is not the default."""
+    return dest in getattr(arguments, "chosen", ())
 
 
 def _count(text: str) -> int:

@@ -184,6 +184,12 @@ def say(line: str) -> None:
     print(printable(line), file=sys.stderr, flush=True)
 
 
+def ask(question: str) -> bool:
+    """Ask on stderr and read the answer from stdin, which the caller has found to be a terminal; no answer is a no."""
+    print(f"{printable(question)} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def warn(*sentences: str) -> None:
     """What a run does not refuse and may not be meant, a line each, marked as a warning."""
     for sentence in sentences:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from daeda.cli.main import main
+from tests.daeda.cli.test_consent import Terminal
 from tests.projects import TinyProject
 
 
 def test_what_is_not_as_published_is_named_by_the_plan_and_mended_by_the_run(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = TinyProject(tmp_path).without("item_vector")
     del project.base["vector_dim"]
@@ -30,6 +31,15 @@ def test_what_is_not_as_published_is_named_by_the_plan_and_mended_by_the_run(
     plan = " ".join(capfd.readouterr().out.replace("│", " ").split())
     assert "2024-01-02 stale: rebuild 6 part-0-0.parquet is not the file that was published" in plan
     assert "2024-01-03 stale: rebuild 6 part-7-0.parquet is no part of the published day" in plan
+
+    # On a terminal nothing that is published is replaced without a yes.
+    damaged = {path: path.read_bytes() for day in days for path in day.iterdir()}
+    with monkeypatch.context() as terminal:
+        terminal.setattr("sys.stdin", Terminal("\n"))
+        terminal.setattr("sys.stderr.isatty", lambda: True, raising=False)
+        assert main(["pipeline", "train", *words]) == 1
+    assert capfd.readouterr().err.splitlines()[-3].startswith("published and stale: 2024-01-02, 2024-01-03; the first")
+    assert {path: path.read_bytes() for day in days for path in day.iterdir()} == damaged
 
     assert main(["pipeline", "train", *words]) == 0
     told = capfd.readouterr().err
