@@ -22,7 +22,7 @@ from beam_pipeline.runners.job_log import job_log
 from beam_pipeline.runners.logging import quiet_portable_runner
 from beam_pipeline.runners.portable import PortableJob
 from beam_pipeline.transforms import Days, transform_of
-from beam_pipeline.workers.context import DayHandle, RunContext
+from beam_pipeline.workers.context import DayHandle, ImmatureLabels, RunContext
 from beam_pipeline.workers.day_slots import DaySlots, ThreadDaySlots
 from beam_pipeline.workers.extending import given_up
 from beam_pipeline.workers.limits import DayLimits, limits_of_a_day, root_cause, stop_seconds
@@ -41,6 +41,7 @@ from daeda.operators.udf import RayUdfTransform
 from daeda.planning.checked import Checked
 from daeda.planning.configuration import function_codes
 from daeda.planning.extension import Extension
+from daeda.planning.immature import ImmatureDay
 from daeda.planning.sources import Sources
 from daeda.process import interrupts
 from daeda.process.host import probe_host, skeleton_memory
@@ -162,7 +163,13 @@ def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
         recipes=recipes_of(run.dag, functions),
         column_kinds=column_kinds(project.service, run.dag),
         sample=sample_of(run.dag),
+        immature={day: _immature(one) for day, one in run.sources.immature.items() if day in run.days},
     )
+
+
+def _immature(day: ImmatureDay) -> ImmatureLabels:
+    operators = {name: tuple(map(_source_side, chosen)) for name, chosen in day.operators.items()}
+    return ImmatureLabels(day.labels, operators)
 
 
 def _limits(run: SkeletonRun) -> DayLimits:

@@ -61,14 +61,19 @@ class _RunOperator(beam.DoFn):  # type: ignore[misc]
         handle = element if element.attempt or element.given_up else begin(self._context, element)
         if handle.given_up:
             return handle
+        operators = self._context.operators_of(handle.day, self._operator)
         if handle.parts:
-            check_made_by(self._context, handle, self._operator)
+            for operator in operators:
+                check_made_by(self._context, handle, operator)
             return handle
         session = session_of(handle)
+        after = handle
         with timed(session, self._operator.name, rows_of(handle)):
-            after = run_operator(session, self._operator, handle)
+            for operator in operators:
+                after = run_operator(session, operator, after)
         if session.meter is not None:
-            session.meter.add_rows(self._operator.name, rows_made(self._operator, handle, after))
+            made = rows_made(operators[-1], handle, after) if operators else None
+            session.meter.add_rows(self._operator.name, made)
         if isinstance(self._operator, relational.Sink):
             session.write_profile()
             session.close()

@@ -73,7 +73,9 @@ def write_day(session: DaySession, operator: Sink, given: Materialised) -> tuple
     _check_not_null(session, operator, statistics, computed, paths)
     _check_order(given, paths, bounds_of(session, given.relation))
     session.inputs.check_unchanged()
-    recipes = session.context.recipes
+    immature = session.context.immature_labels(session.day)
+    # No column of a day that lacks labels stands for that of another day.
+    recipes = None if immature else session.context.recipes
     seconds = {**session.record.seconds, operator.name: seconds_since(started)}
     manifest = Manifest(
         service=session.context.service,
@@ -83,7 +85,11 @@ def write_day(session: DaySession, operator: Sink, given: Materialised) -> tuple
         parts=tuple(parts),
         columns=statistics,
         fingerprint=skeleton_fingerprint(
-            session.record.digests, session.inputs.by_scan(), per_part, session.record.function_codes
+            session.record.digests,
+            session.inputs.by_scan(),
+            per_part,
+            session.record.function_codes,
+            immature,
         ),
         inputs=session.inputs.for_manifest(),
         seconds={name: round(value, 4) for name, value in seconds.items()},

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from beam_pipeline.workers.extending import Extending
 from beam_pipeline.workers.limits import DayLimits
@@ -13,10 +14,21 @@ from daeda.dataset.identity import Recipes
 from daeda.dataset.layout import layout_of_run
 from daeda.dataset.manifest import SampleOfDay
 from daeda.dataset.publish.staging import RunStaging
+from daeda.operators.operator import OperatorModel
 from daeda.planning.checked import Checked, read_checked
 from daeda.sources.files import Export
-from daeda.sql.lower import Handle
+from daeda.sql.lower import Handle, SourceOperator
 from daeda.storage.location import Location, below, parse_location
+
+OperatorT = TypeVar("OperatorT", bound=OperatorModel)
+
+
+@dataclass(frozen=True)
+class ImmatureLabels:
+    """The labels of a day that are NULL, since they are not mature; what runs in place of each operator, by name."""
+
+    labels: tuple[str, ...]
+    operators: Mapping[str, tuple[SourceOperator, ...]]
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,7 @@ class RunContext:
     a reason to try it again. `recipes` say what the columns are made of, for the manifests; `column_kinds` and `sample`
     are what manifests say of columns and rows, where it is known. With `extending` the days are extended. `version` is
     that of the service's contract, which says where below `service_dir` the days go.
+    `immature` holds the days some of whose labels are not mature, and are NULL.
     """
 
     service: str
@@ -60,6 +73,16 @@ class RunContext:
     sample: SampleOfDay | None = None
     extending: Extending | None = None
     version: int = 1
+    immature: Mapping[dt.date, ImmatureLabels] = field(default_factory=dict)
+
+    def operators_of(self, day: dt.date, operator: OperatorT) -> tuple[SourceOperator | OperatorT, ...]:
+        """What runs on a day in place of an operator: mostly the operator itself."""
+        of_day = self.immature.get(day)
+        return (operator,) if of_day is None else of_day.operators[operator.name]
+
+    def immature_labels(self, day: dt.date) -> tuple[str, ...]:
+        """The labels that are NULL on a day."""
+        return self.immature[day].labels if day in self.immature else ()
 
     @property
     def staging(self) -> RunStaging:

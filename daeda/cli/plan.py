@@ -21,6 +21,7 @@ from daeda.planning.days import DayPlan, chosen_days, plan_enriched, plan_skelet
 from daeda.planning.emptiness import block_empty_range, wrong_units
 from daeda.planning.explain import availability
 from daeda.planning.exports import exported
+from daeda.planning.immature import told_immature
 from daeda.planning.maturity import Maturity
 from daeda.planning.preflight import block_refused
 from daeda.planning.sources import Sources, find_sources
@@ -107,7 +108,8 @@ def plan(arguments: argparse.Namespace) -> int:
         planned = make_plan(arguments, exports, checked=True)
         warn(*warnings_of(planned.project, planned.dag), *wrong_units(planned.project, planned.sources))
         project = planned.project
-        labels = Maturity(planned.dag, planned.sources, project.runtime.data_until).told()
-        notes = (*availability(planned.dag), *labels, *splits_told(project.service, project.runtime.days))
+        labels = Maturity(planned.dag, planned.sources.files, project.runtime.data_until).told()
+        immature = told_immature({day.day: day.immature for day in planned.skeleton if day.immature is not None})
+        notes = (*availability(planned.dag), *labels, *immature, *splits_told(project.service, project.runtime.days))
         print_plan(HarmlessConsole(), planned.plans, planned.paths, notes)
     return 0

@@ -61,6 +61,7 @@ def take_label(resolved: Resolved, wanted: str) -> tuple[LabelSpec, DType | None
                     gap=spec.gap,
                     window=output.window,
                     matures_after=spec.matures_after or NO_DELAY,
+                    immature=spec.immature,
                     max_length=spec.max_length,
                     order=spec.order,
                 )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from daeda.catalog.project import Project
 from daeda.compiler.build import build_operators
+from daeda.compiler.immature import told_not_null
 from daeda.compiler.labels import check_labels_unread, check_no_leaks
 from daeda.compiler.lookups import check_lookups, check_uses
 from daeda.compiler.makers import check_alike, check_makers
@@ -111,6 +112,9 @@ def compile_project(project: Project) -> Dag:
     resolved.mistakes.raise_if_any()
     dag = Dag(project.service.name, build_operators(resolved))
     _check_expressions(resolved, dag)
+    lines = {column.name: index for index, column in enumerate(project.service.columns)}
+    for name, what in told_not_null(dag, [one.name for one in project.service.columns if not one.nullable]):
+        resolved.mistakes.add(project.where("service", ("columns", lines[name])), what)
     resolved.mistakes.raise_if_any()
     return dag
 

@@ -15,7 +15,7 @@ from daeda.compiler.resolved import Resolved
 from daeda.errors import ConfigError
 from daeda.operators.dag import Operator
 from daeda.operators.relational import Filter, Join, Project, ProjectColumn, Scan, Sink
-from daeda.operators.temporal import LabelAggregate, PointInTimeJoin, RollingAggregate
+from daeda.operators.temporal import Label, LabelAggregate, PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
 from daeda.sql.expression import columns_of, parse_expression, parse_having
 
@@ -44,14 +44,16 @@ def is_label(resolved: Resolved, column: ContractColumn) -> bool:
     return False
 
 
-def labels_of(operators: Sequence[Operator]) -> dict[str, frozenset[str]]:
-    """The columns of each relation that are labels, of operators in topological order."""
+def labels_of(
+    operators: Sequence[Operator], chosen: Callable[[Label], bool] = lambda label: True
+) -> dict[str, frozenset[str]]:
+    """The columns of each relation that are labels, chosen ones, or read one; of operators in topological order."""
     labels: dict[str, frozenset[str]] = {}
     for operator in operators:
         given = frozenset[str]().union(*(labels[name] for name in operator.inputs[:1]))
         match operator:
             case LabelAggregate():
-                given |= {label.name for label in operator.aggregates}
+                given |= {label.name for label in operator.aggregates if chosen(label)}
             case Project():
                 given = _labels_made(operator, given)
             case _:

@@ -17,6 +17,7 @@ import yaml
 from daeda.catalog import project as catalog
 from daeda.catalog.service import of_no_type
 from daeda.compiler.column_roles import weights_of
+from daeda.compiler.immature import told_not_null
 from daeda.compiler.labels import labels_of, leaks
 from daeda.compiler.resolve import check_output_columns
 from daeda.compiler.resolved import Resolved
@@ -347,6 +348,14 @@ def _check_sample(edited: _Edited) -> None:
                 edited.refuse(before, BEFORE_A_SESSION)
 
 
+def _check_immature(edited: _Edited) -> None:
+    """What is NULL while a label is not mature may be NULL."""
+    project = edited.project
+    not_null = [column.name for column in project.service.columns if not column.nullable]
+    for _, what in told_not_null(edited.dag, {*not_null, *edited.dag.sink.not_null}):
+        edited.refuse(edited.dag.sink, what)
+
+
 def _check_splits(edited: _Edited) -> None:
     """The splits of the service are as far apart as the labels of the pipeline look ahead."""
     project = edited.project
@@ -363,6 +372,7 @@ _CHECKS = (
     _check_labels,
     _check_expressions,
     _check_sample,
+    _check_immature,
     _check_splits,
     _check_contract,
     _check_roles,

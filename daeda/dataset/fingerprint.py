@@ -12,6 +12,7 @@ from typing import Any
 from daeda.dataset.manifest import ENRICHED_FORMAT_VERSION, FORMAT_VERSION, ColumnIdentities, Fingerprint, Part
 from daeda.dataset.stores import Stores
 from daeda.operators.dag import Dag, Operator
+from daeda.operators.temporal import LabelAggregate
 from daeda.operators.udf import RayUdfTransform
 from daeda.sources.identity import combined_digest
 from daeda.storage.state import InputFile
@@ -32,12 +33,15 @@ def skeleton_fingerprint(
     inputs: Mapping[str, Iterable[InputFile]],
     rows_per_part: int,
     codes: Mapping[str, str] | None = None,
+    immature: Iterable[str] = (),
 ) -> Fingerprint:
     """Fingerprint of a skeleton day. `digests` come from `operator_digests`, `inputs` are by Scan name.
 
-    `codes` holds the digest of the code behind each function that the day calls, by import path.
+    `codes` holds the digest of the code behind each function that the day calls, by import path. `immature` are the
+    labels that are NULL on the day because they are not mature.
     """
     settings = {"rows_per_part": str(rows_per_part), "format_version": str(FORMAT_VERSION)}
+    settings |= {f"label {name}": "not mature" for name in immature}
     return Fingerprint(
         operators=dict(digests),
         inputs={name: combined_digest(files) for name, files in inputs.items()},
@@ -75,6 +79,10 @@ def description(operator: Operator) -> dict[str, Any]:
     if isinstance(operator, RayUdfTransform):
         # A tag means another version from one run to the next: the number that it stood for is recorded in its place.
         del described["store"]["version"]
+    if isinstance(operator, LabelAggregate):
+        # Whether a label was mature is recorded of each day.
+        for label in described["aggregates"]:
+            label.pop("immature", None)
     normalised: dict[str, Any] = _normalised(described)
     return normalised
 

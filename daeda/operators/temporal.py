@@ -23,7 +23,7 @@ from daeda.errors import ConfigError
 from daeda.operators.operator import Instant, OperatorModel, Target, is_absent, nullable, same_keys
 from daeda.operators.relation import Column, Relation
 from daeda.settings.availability import Available
-from daeda.settings.kinds import Delay, Grid, HalfLife, Name, Quantile, Span, Strict
+from daeda.settings.kinds import WAIT, Delay, Grid, HalfLife, Immature, Name, Quantile, Span, Strict
 
 _ANOTHER_NAME = "give the aggregate another name"
 
@@ -195,6 +195,10 @@ class RollingAggregate(OperatorModel):
         return left.with_columns((aggregate.output(history) for aggregate in self.aggregates), _ANOTHER_NAME)
 
 
+def _waits(immature: object) -> bool:
+    return immature == WAIT
+
+
 class Label(Strict):
     """One output column of a LabelAggregate over the window `(t + gap, t + gap + window]`."""
 
@@ -207,6 +211,12 @@ class Label(Strict):
     window: Span = Field(description="How long the window is.")
     matures_after: Delay = Field(
         default=NO_DELAY, description="How long after its window a row may still become known."
+    )
+    immature: Immature = Field(
+        default=WAIT,
+        exclude_if=_waits,
+        description="What becomes of a day whose data does not reach so far: wait, it is not built; null, the label is "
+        "NULL in all of its rows, and what is derived from it.",
     )
     max_length: int | None = Field(default=None, ge=1, description="Most items of a list, the nearest to the row.")
     order: Literal["oldest_first", "newest_first"] = Field(
@@ -239,7 +249,8 @@ class Label(Strict):
     def output(self, history: Relation) -> Column:
         """The column that it makes; raises ConfigError when the history's column has no such aggregate."""
         source = None if self.column is None else history.column(self.column).dtype
-        return Column(self.name, output_type(self.kind, source, self.name), told_of(self.kind).empty == "NULL")
+        may_be_null = told_of(self.kind).empty == "NULL" or self.immature is None
+        return Column(self.name, output_type(self.kind, source, self.name), may_be_null)
 
 
 class LabelAggregate(OperatorModel):

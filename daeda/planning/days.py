@@ -22,6 +22,7 @@ from daeda.errors import DayError, InputError, UsageError, counted, shortened
 from daeda.operators.dag import Dag
 from daeda.planning.configuration import function_codes
 from daeda.planning.extension import Extension, Extensions, vectors_kept
+from daeda.planning.immature import ImmatureDay
 from daeda.planning.maturity import Maturity, Waiting
 from daeda.planning.sources import Sources
 from daeda.sources.files import SourceFiles, parse_day
@@ -54,7 +55,7 @@ class DayPlan:
     `parts` are those that are published now, None where the day is not. `damage` says how what is there differs from
     what was published, `obstacles` what is in the way and not daeda's to delete. `stamps` are those of parts that were
     copied or touched, and whose bytes are as published. `planned` is the fingerprint that the day is to have, where the
-    plan needed to know it.
+    plan needed to know it. `immature` has the labels that are NULL on the day.
     """
 
     day: dt.date
@@ -71,6 +72,7 @@ class DayPlan:
     planned: Fingerprint | None = field(default=None, repr=False)
     extension: Extension | None = field(default=None, repr=False)
     identities: ColumnIdentities | None = field(default=None, repr=False)
+    immature: ImmatureDay | None = field(default=None, repr=False)
 
     @property
     def builds(self) -> bool:
@@ -116,13 +118,16 @@ def plan_skeleton(
     published = look_at_days(layout_of(project), "skeleton", chosen, verify=verify)
     identities = _Snapshot()
     code = (operator_digests(dag.operators), function_codes(project, dag))
-    maturity = Maturity(dag, sources, project.runtime.data_until)
+    maturity = Maturity(dag, sources.files, project.runtime.data_until)
     extensions = Extensions(dag, sources, code[1]) if extend else None
 
     def plan_of(day: dt.date) -> DayPlan:
         if waiting := maturity.waiting(day):
             return _waiting(published.get(day), day, waiting)
-        return _skeleton_day(project, published.get(day), code, sources, identities, day, on_stale, extensions)
+        immature = sources.immature.get(day)
+        digests = code if immature is None else (operator_digests(immature.all_operators), code[1])
+        plan = _skeleton_day(project, published.get(day), digests, sources, identities, day, on_stale, extensions)
+        return plan if immature is None else replace(plan, immature=immature)
 
     return tuple(plan_of(day) for day in chosen)
 
@@ -228,7 +233,7 @@ def _skeleton_day(
 ) -> DayPlan:
     missing = {
         f"{scan.view} has no partition for {partition}"
-        for scan in sources.scans
+        for scan in sources.scans_of(day)
         for partition in missing_days(scan, sources.files[scan.name], day)
     }
     if missing:
@@ -246,14 +251,15 @@ def _skeleton_day(
         for name, paths in needed.items()
     }
     digests, functions = code
-    new = skeleton_fingerprint(digests, inputs, project.runtime.rows_per_part, functions)
+    immature = sources.immature[day].labels if day in sources.immature else ()
+    new = skeleton_fingerprint(digests, inputs, project.runtime.rows_per_part, functions, immature)
     action, reasons = _compare(published, published.manifest, new, on_stale)
     parts = published.manifest.parts
     damage, stamps = published.damage, published.stamps
     plan = DayPlan(day, "skeleton", action, reasons, count, cut, parts, damage, stamps=stamps, planned=new)
     if action is Action.SKIP:
         return replace(plan, identities=published.manifest.identities)
-    if extensions is None or action is not Action.REBUILD or damage:
+    if extensions is None or action is not Action.REBUILD or damage or immature:
         return plan
     columns = extensions.identities(inputs, day)
     extension = extensions.of(published.manifest, new, columns)

@@ -17,6 +17,7 @@ from daeda.dataset.profile import Usage, added_up, profile_path, read_profile
 from daeda.dataset.publish.staging import repair
 from daeda.errors import counted
 from daeda.planning.days import Action, DayPlan, told_waiting
+from daeda.planning.immature import told_immature
 from daeda.process.console import HarmlessConsole
 from daeda.process.messages import answer_location, say
 
@@ -48,6 +49,8 @@ class DueDays:
         days = self.days
         if waiting := told_waiting(self.plans):
             say(f"{self._dataset}: {waiting}")
+        for sentence in told_immature({plan.day: plan.immature for plan in self.plans if plan.immature is not None}):
+            say(f"{self._dataset}: {sentence}")
         if days:
             build(days)
             if profile:

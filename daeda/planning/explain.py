@@ -191,7 +191,8 @@ def _label(label: Label, operator: LabelAggregate) -> str:
     late = (
         f", mature {label.matures_after} later" if operator.created is None and label.matures_after.nanoseconds else ""
     )
-    return f"{label.name} = {label.kind}{of} over the next {label.window}{gap}{length}{known}{late}"
+    immature = ", NULL until it is mature" if label.immature is None else ""
+    return f"{label.name} = {label.kind}{of} over the next {label.window}{gap}{length}{known}{late}{immature}"
 
 
 def _aggregate(aggregate: Aggregate) -> str:

@@ -25,11 +25,18 @@ def require_skeleton(project: Project, dag: Dag, plans: Sequence[DayPlan]) -> No
     """Raise DayError unless the skeleton days are there as they were planned. `dag` is the skeleton's."""
     codes = function_codes(project, dag)
     plain = skeleton_fingerprint(operator_digests(dag.operators), {}, project.runtime.rows_per_part, codes)
+
+    def without_inputs(plan: DayPlan) -> Fingerprint:
+        if plan.immature is None:
+            return plain
+        digests = operator_digests(plan.immature.all_operators)
+        return skeleton_fingerprint(digests, {}, project.runtime.rows_per_part, codes, plan.immature.labels)
+
     published = look_at_days(_layout(project), "skeleton", [plan.day for plan in plans])
     reasons = []
     for plan in plans:
         there = published.get(plan.day)
-        reasons.append(_reason(plan, there, _with_inputs(plain, plan, there)))
+        reasons.append(_reason(plan, there, _with_inputs(without_inputs(plan), plan, there)))
     _refuse_lacking("skeleton", plans, reasons)
 
 

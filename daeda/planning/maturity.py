@@ -8,7 +8,7 @@ beyond the newest moment at which one did. What `data_until` says takes the plac
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,8 +16,7 @@ from daeda.durations import NANOSECONDS_OF_DAY
 from daeda.operators.dag import Dag, Operator
 from daeda.operators.operator import Instant
 from daeda.operators.relational import Scan
-from daeda.operators.temporal import LabelAggregate
-from daeda.planning.sources import Sources
+from daeda.operators.temporal import Label, LabelAggregate
 from daeda.sources.columns import is_int96
 from daeda.sources.files import SourceFiles
 from daeda.sources.times import times_of_groups, times_together
@@ -43,25 +42,25 @@ class Waiting:
 class Maturity:
     """Which days wait, by the sources as they were listed; what a view reaches is looked up where it is asked for."""
 
-    def __init__(self, dag: Dag, sources: Sources, data_until: Mapping[str, int]) -> None:
-        """`data_until` is in nanoseconds, by view, and for all others by the empty name."""
-        self._sources, self._data_until = sources, data_until
+    def __init__(self, dag: Dag, files: Mapping[str, SourceFiles], data_until: Mapping[str, int]) -> None:
+        """`files` are those of each Scan, by its name; `data_until` is in nanoseconds, by view, '' for all others."""
+        self._files, self._data_until = files, data_until
         self._makers: dict[str, Operator] = {operator.output: operator for operator in dag.operators}
         self._operators = [operator for operator in dag.operators if isinstance(operator, LabelAggregate)]
         self._reaches: dict[str, int] = {}
 
     @cached_property
-    def _labels(self) -> list[tuple[str, int, Scan, str]]:
-        """Name, horizon and history of each label, and the other views that its history looks up."""
+    def _labels(self) -> list[tuple[Label, int, Scan, str]]:
+        """Each label with its horizon and history, and once more for each view that its history looks up."""
         labels = []
         for operator in self._operators:
             scans = list(self._scans(operator.inputs[1]))
             for label in operator.aggregates:
                 horizon = label.horizon.nanoseconds or 0
-                labels.append((label.name, horizon, scans[0], scans[0].view))
+                labels.append((label, horizon, scans[0], scans[0].view))
                 # Attributes count only by what is said of them.
                 labels += [
-                    (label.name, horizon, scan, scan.view)
+                    (label, horizon, scan, scan.view)
                     for scan in scans[1:]
                     if scan.time is not None and (scan.view in self._data_until or "" in self._data_until)
                 ]
@@ -76,22 +75,29 @@ class Maturity:
 
     def waiting(self, day: dt.date) -> tuple[Waiting, ...]:
         """The labels for which a day waits, in the order in which they mature."""
+        return self._not_mature(day, lambda label: label.immature is not None)
+
+    def immature(self, day: dt.date) -> tuple[Waiting, ...]:
+        """The labels that are NULL on a day since they are not mature, in the order in which they mature."""
+        return self._not_mature(day, lambda label: label.immature is None)
+
+    def _not_mature(self, day: dt.date, chosen: Callable[[Label], bool]) -> tuple[Waiting, ...]:
         begin = (day - _EPOCH).days * NANOSECONDS_OF_DAY
         found = []
-        for name, horizon, scan, view in self._labels:
+        for label, horizon, scan, view in self._labels:
             wanted = begin + NANOSECONDS_OF_DAY + horizon
-            if self._reach(scan) < wanted:
-                found.append((wanted, Waiting(name, view, _midnight(wanted))))
+            if chosen(label) and self._reach(scan) < wanted:
+                found.append((wanted, Waiting(label.name, view, _midnight(wanted))))
         return tuple(waiting for _, waiting in sorted(found, key=lambda one: one[0]))
 
     def told(self) -> tuple[str, ...]:
         """A sentence for the labels that mature together: up to which day, and what they wait for."""
         groups: dict[str, list[str]] = {}
-        for name, horizon, scan, view in self._labels:
+        for label, horizon, scan, view in self._labels:
             reach = self._reach(scan)
             last = (reach - horizon) // NANOSECONDS_OF_DAY - 1
             days = "not mature on any day" if reach == _NEVER else f"mature up to {_date(last)}"
-            groups.setdefault(f"{days} ({view} {self._reached(scan, reach)})", []).append(name)
+            groups.setdefault(f"{days} ({view} {self._reached(scan, reach)})", []).append(label.name)
         return tuple(
             f"{'label' if len(names) == 1 else 'labels'} {', '.join(dict.fromkeys(names))}: {until}"
             for until, names in groups.items()
@@ -111,7 +117,7 @@ class Maturity:
         if said is not None:
             return said
         if scan.name not in self._reaches:
-            self._reaches[scan.name] = _reach_of_files(scan, self._sources.files[scan.name])
+            self._reaches[scan.name] = _reach_of_files(scan, self._files[scan.name])
         return self._reaches[scan.name]
 
 

@@ -65,7 +65,12 @@ def _find_refusals(
     refusals: list[Refusal] = []
     for scan in sources.scans:
         refusals += _check_first_day(project, scan, sources, days)
-        missing = {day: missing_days(scan, sources.files[scan.name], day) for day in days}
+        missing = {
+            day: missing_days(of_day, sources.files[scan.name], day)
+            for day in days
+            for of_day in sources.scans_of(day)
+            if of_day.name == scan.name
+        }
         lacking = [partition for partitions in missing.values() for partition in partitions]
         if lacking:
             sentence = missing_sentence(scan, sources.files[scan.name], lacking)

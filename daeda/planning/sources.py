@@ -11,6 +11,7 @@ from daeda.catalog.view import FeatureView
 from daeda.errors import NothingThere
 from daeda.operators.dag import Dag
 from daeda.operators.relational import Scan, ScanColumn
+from daeda.planning.immature import ImmatureDay, find_immature
 from daeda.sources.files import Export, SourceFiles
 from daeda.sources.listing import find_files
 from daeda.sources.partitions import files_needed
@@ -21,17 +22,23 @@ from daeda.storage.objects import before_the_first_day
 class Sources:
     """The files of every Scan of a DAG, by operator name.
 
-    `unread` holds, by view, the fields that the view declares and no Scan reads.
+    `unread` holds, by view, the fields that the view declares and no Scan reads. `immature` holds days some of whose
+    labels are not mature: they read less.
     """
 
     scans: tuple[Scan, ...]
     files: dict[str, SourceFiles]
     exports: Mapping[str, Export] = field(default_factory=dict)
     unread: Mapping[str, tuple[ScanColumn, ...]] = field(default_factory=dict)
+    immature: Mapping[dt.date, ImmatureDay] = field(default_factory=dict)
+
+    def scans_of(self, day: dt.date) -> tuple[Scan, ...]:
+        """The Scans of a day."""
+        return self.immature[day].scans if day in self.immature else self.scans
 
     def needed(self, day: dt.date) -> dict[str, tuple[str, ...]]:
         """Files that each Scan reads for a day; raises InputError for missing partitions."""
-        return {scan.name: files_needed(scan, self.files[scan.name], day) for scan in self.scans}
+        return {scan.name: files_needed(scan, self.files[scan.name], day) for scan in self.scans_of(day)}
 
     def places(self, *scans: Scan) -> tuple[str, ...]:
         """Files and directories that these Scans read, all of them without an argument; links followed."""
@@ -51,7 +58,9 @@ def find_sources(project: Project, dag: Dag, exports: Mapping[str, Export] | Non
         known = next((files for files in listed.values() if files.path == path), None)
         listed[scan.name] = known or _find_files(project, scan)
     views = {scan.view: project.views[scan.view] for scan in dag.scans if scan.view in project.views}
-    return Sources(dag.scans, listed, exports or {}, {name: _unread(view, dag) for name, view in views.items()})
+    unread = {name: _unread(view, dag) for name, view in views.items()}
+    immature = find_immature(dag, listed, project.runtime.data_until, project.runtime.days)
+    return Sources(dag.scans, listed, exports or {}, unread, immature)
 
 
 def _unread(view: FeatureView, dag: Dag) -> tuple[ScanColumn, ...]:

@@ -21,10 +21,12 @@ from daeda.durations import NO_DELAY, Duration
 from daeda.settings.availability import Available
 from daeda.settings.entities import Entities
 from daeda.settings.kinds import (
+    WAIT,
     Count,
     Delay,
     Grid,
     HalfLife,
+    Immature,
     ImportPath,
     Name,
     PathText,
@@ -174,7 +176,6 @@ _NOT_OF_LABELS = {
     "aligned_to": "its window begins at its row, or behind its gap",
     "offset": "write 'gap'",
     "available": "that is about serving, which labels ignore",
-    "immature": "that is not built, a day waits until its labels are mature",
     "q": "kind 'quantile' is not built for labels, write min, max or mean",
     "half_life": "rows after a row have no age to fade with, write count or sum",
     "columns": _NO_SEQUENCE,
@@ -216,6 +217,11 @@ class LabelSpec(Strict):
     matures_after: Delay | None = Field(
         default=None,
         description="How long after its window a row may still become known; a view with a created_field needs it.",
+    )
+    immature: Immature = Field(
+        default=WAIT,
+        description="What becomes of a day whose data does not reach so far: wait, it is not built; null, it is, and "
+        "the label is NULL in all of its rows, and what is derived from it.",
     )
     max_length: Count | None = Field(
         default=None,

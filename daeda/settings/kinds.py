@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationInfo
 
@@ -28,6 +28,8 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 # More places of a quantile than there will ever be rows to tell apart by them.
 _MOST_DIGITS = 25
 _MOST_BYTES_OF_A_NAME = 255
+# A day is not built while a label of it is not mature.
+WAIT: Final = "wait"
 _MOST_LETTERS_OF_A_PATH = 1_000
 _SIZE_UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _SIZE_UNITS |= {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -204,6 +206,16 @@ def parse_half_life(value: object) -> Duration:
     return span
 
 
+def parse_immature(value: object) -> object:
+    """What becomes of a day on which a label is not mature: `null`, or that it waits; raises ValueError."""
+    if value is not None and value != WAIT:
+        raise ValueError(
+            f"'{cut(value)}' is not what a label is while it is not mature: write null, and it is NULL then, or leave "
+            "it out, and the day waits"
+        )
+    return value
+
+
 def _several(value: object) -> object:
     return value if isinstance(value, list | tuple) else (value,)
 
@@ -243,5 +255,6 @@ HalfLife = Annotated[Duration, BeforeValidator(parse_half_life), PlainSerializer
 Quantile = Annotated[Decimal, BeforeValidator(parse_quantile), PlainSerializer(str)]
 Quantiles = Annotated[tuple[Quantile, ...], BeforeValidator(_several)]
 Count = Annotated[int, BeforeValidator(_resolve_count)]
+Immature = Annotated[Literal["wait"] | None, BeforeValidator(parse_immature)]
 Spans = Annotated[tuple[Span, ...], BeforeValidator(_resolve_list)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(_one_or_more)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +29,7 @@ from daeda_audit.declared import (
 )
 from daeda_audit.inputs.external import run_product
 from daeda_audit.inputs.later_rows import LaterInput, copy_with_later_rows
-from daeda_audit.instants import Instant
+from daeda_audit.instants import PER_DAY, Instant
 from daeda_audit.probes.row_matching import identity_of, match_rows
 from daeda_audit.probes.run import AuditRun
 from daeda_audit.published.days import PublishedDay, published_days
@@ -83,14 +84,29 @@ def _rebuild(
     words += ["--output-root", str(directory / "output"), "--day-workers", "1"]
     day = published.day.isoformat()
     settings = {"DAEDA_DATA_ROOT": str(later_input.data_root), "DAEDA_FEED_START": day, "DAEDA_FEED_END": day}
-    # The day was published, so its labels were mature.
-    settings["DAEDA_DATA_UNTIL"] = "9999-12-31"
+    settings["DAEDA_DATA_UNTIL"] = _known_until(project, published.day)
     settings[EXPORTS_VARIABLE] = str(later_input.exports)
     error = run_product(words, settings)
     if error is not None:
         raise DayError(f"the append probe could not rebuild {day} with later rows added: {error or 'no message'}")
     layout = Layout(directory / "output" / project.service.name, version=project.service.version)
     return published_days(layout, [published.day], directory)[published.day][0]
+
+
+def _known_until(project: Project, day: dt.date) -> str:
+    """The day was published, so the labels that it would have waited for were mature; others may be NULL."""
+    specs = project.aggregations.label_specs
+    if all(spec.immature is not None for spec in specs):
+        return "9999-12-31"
+    waited = [
+        sum((span.nanoseconds or 0) for span in (spec.gap, output.window, spec.matures_after) if span is not None)
+        for spec in specs
+        if spec.immature is not None
+        for output in spec.outputs
+    ]
+    # The first midnight by which all of them are mature, and so no partition that the day did not need.
+    days = -(-max(waited, default=0) // PER_DAY)
+    return str(day + dt.timedelta(days=min(1 + days, (dt.date.max - day).days)))
 
 
 def _published_instants(spine: RawView, day: PublishedDay) -> list[int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from daeda.catalog.project import Project
 from daeda.dtypes import describe_arrow
+from daeda.process.messages import say
 from daeda_audit.declared import Declared, FromFunction, FromFuture, FromSpine, FromStore, labels_among, spine_view
 from daeda_audit.probes.row_matching import RowMatching, identity_of, match_rows
 from daeda_audit.probes.run import AuditRun
@@ -17,6 +18,7 @@ from daeda_audit.published.stores import stores_read
 from daeda_audit.raw.view import RawViews, Row
 from daeda_audit.report import ORDER, ROWS, Findings, Mismatch
 from daeda_audit.rules.compare import Tolerance, agrees
+from daeda_audit.rules.maturity import immature_labels, said_immature
 from daeda_audit.rules.recompute import Recomputation
 from daeda_audit.rules.spine import spine_rows
 from daeda_audit.rules.visible import Evidence
@@ -44,6 +46,7 @@ def check_day(
     run.progress.column(day, "(rows)", 0.0)
     rows = spine_rows(project, raws, day)
     sample = draw(DayToSample(project, raws, declared, day, rows, datasets[-1]), sample_size.number, sample_size.seed)
+    immature = _immature(project, raws, day, datasets)
     recomputations: dict[tuple[int, ...], Recomputation] = {}
     for done, published in enumerate(datasets):
         _check_kinds(published, declared, labels_among(project, declared), findings)
@@ -55,13 +58,28 @@ def check_day(
         values = _published_values(declared, published, matching, indices)
         if indices not in recomputations:
             chosen = [rows[index] for index in indices]
-            recomputations[indices] = Recomputation(project, declared, raws, day, chosen, values, stores_read(datasets))
+            read = stores_read(datasets)
+            recomputations[indices] = Recomputation(project, declared, raws, day, chosen, values, read, immature)
         recomputed = recomputations[indices]
         for number, column in enumerate(declared):
             run.progress.column(day, column.name, (done + number / len(declared)) / len(datasets))
             if not (isinstance(column.maker, FromSpine) and column.name in names):
                 _check_column(column, published, matching, indices, values, recomputed, (names, wanted), findings)
     return sample
+
+
+def _immature(project: Project, raws: RawViews, day: dt.date, datasets: Sequence[PublishedDay]) -> frozenset[str]:
+    """The labels that are to be NULL: those that are not mature, and those that were not when the day was built."""
+    now = immature_labels(project, raws, day)
+    said = frozenset[str]().union(*(said_immature(of.manifest.fingerprint.settings) for of in datasets))
+    if late := sorted(said - now):
+        say(
+            f"warning: {day} was built before {', '.join(late)} {'was' if len(late) == 1 else 'were'} mature, and is "
+            "stale now: build the day again"
+        )
+    elif said:
+        say(f"note: {day} was built before {', '.join(sorted(said))} mature: by which configuration is not compared")
+    return now | said
 
 
 def spine_values(fields: Sequence[Declared], rows: Sequence[Row]) -> list[tuple[object, ...]]:

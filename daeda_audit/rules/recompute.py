@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, assert_never
@@ -44,6 +44,7 @@ from daeda_audit.rules.history import entity_keys, load_history
 from daeda_audit.rules.kinds import tolerance
 from daeda_audit.rules.labels import Labels
 from daeda_audit.rules.look_up import look_up
+from daeda_audit.rules.maturity import null_columns
 from daeda_audit.rules.newest import Asking, look_up_all
 from daeda_audit.rules.reach import reach
 from daeda_audit.rules.vectors import average, finished, load_vectors, look_up_vector
@@ -65,7 +66,7 @@ class Recomputation:
 
     `published` holds what was published for these rows. It is never compared with itself: a derived column reads from
     it only a double that agreed within its tolerance, so that a last place that may differ does not grow. `stores` are
-    those that the day read.
+    those that the day read, and `immature` the labels that were NULL on it.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Recomputation:
         rows: Sequence[Row],
         published: Mapping[str, Sequence[Any]],
         stores: Mapping[str, StoreIdentity],
+        immature: Collection[str] = (),
     ) -> None:
         self._project = project
         self._declared = {column.name: column for column in declared}
@@ -85,6 +87,8 @@ class Recomputation:
         self._rows = rows
         self._published = published
         self._stores = stores
+        self._immature = immature
+        self._null = null_columns(project, declared, immature)
         self._spine = raws[spine_view(project).name]
         self._columns: dict[str, list[Answer]] = {}
         self._at_work: list[str] = []
@@ -102,7 +106,8 @@ class Recomputation:
 
     def expected(self, column: Declared) -> list[Any]:
         """The values that the column must have, defaults filled."""
-        default = typed(column.default, column.contract.dtype)
+        # A label that is not mature is NULL, its default notwithstanding.
+        default = None if column.name in self._null else typed(column.default, column.contract.dtype)
         return [default if answer.value is None else answer.value for answer in self.column(column.name)]
 
     def tolerance(self, column: Declared) -> Tolerance:
@@ -152,6 +157,10 @@ class Recomputation:
             self._at_work.pop()
 
     def _make_by(self, maker: Maker, name: str) -> list[Answer]:
+        if (isinstance(maker, FromFuture) and name in self._immature) or (
+            isinstance(maker, Derived) and name in self._null
+        ):
+            return [Answer(None) for _ in self._rows]
         match maker:
             case FromSpine():
                 return [Answer(row[name]) for row in self._rows]

@@ -6,6 +6,7 @@ once more. Instants are whole nanoseconds, as the oracle takes them.
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from tests.oracle.labels import label
+from tests.oracle.maturity import is_mature, reach
 from tests.oracle.point_in_time import point_in_time
 from tests.oracle.rolling import rolling
 
@@ -85,6 +87,8 @@ class _Project:
             for field in ([*spec["columns"], spec.get("age")] if spec.get("layout") == "columns" else [None])
             for q in (spec["q"] if isinstance(spec.get("q"), list) else [spec.get("q")])
         }
+        first = _yaml(folder / "config/training/runtime.yaml")["feed_start"]
+        self.day = (date.fromisoformat(str(first)) - date(1970, 1, 1)).days
         self.unit = self.unit_of_spine()
         self.time = self.views[self.service["spine"]["view"]]["source"]["timestamp_field"]
 
@@ -105,9 +109,24 @@ class _Project:
             found = self.looked_up(view, field, rows, latest=column.get("latest", False), column=column)
         elif column["kind"] in ("rolling", "label"):
             found = self.window(*self.specs[name], rows)
+            if not self.is_mature(*self.specs[name]):
+                return [None] * len(rows)
         else:
             return None
         return [column.get("default") if value is None else value for value in found]
+
+    def is_mature(self, spec: Row, window: str) -> bool:
+        """Whether the label of a case, which has one day and no data_until, is mature, or waits until it is."""
+        if spec.get("immature", "wait") is not None:
+            return True
+        view = self.views[spec["history"]["view"]]
+        source, rows = view["source"], self.rows_of(view["name"])
+        paths = (self.data / source["path"]).glob("dt=*")
+        days = [(date.fromisoformat(path.name[3:]) - date(1970, 1, 1)).days for path in paths]
+        created = [row[source["created_field"]] for row in rows] if "created_field" in source else None
+        reached = reach(None, days, source.get("partition_slack", 0), [row["(time)"] for row in rows], created)
+        late = _span(spec.get("matures_after", "0s"))
+        return is_mature(self.day, [reached], _span(window), _span(spec.get("gap", "0s")), late)
 
     def rows_of(self, name: str) -> list[Row]:
         """Every row of a view, under its own names."""

@@ -154,7 +154,7 @@ WHERE
       WHEN "at" < CAST('1970-01-01 00:00:00' AS TIMESTAMP)
       THEN -9223372036854775807
     END
-  ) < 1704412800000
+  ) < 1706832000000
   AND COALESCE(
     EPOCH_MS("at"),
     CASE
@@ -486,7 +486,10 @@ COPY (
     CAST(first_b AS TEXT) AS first_b,
     CAST(returned AS BIGINT) AS returned,
     CAST(mean_price AS DOUBLE) AS mean_price,
-    CAST(kept AS BOOLEAN) AS kept
+    CAST(kept AS BOOLEAN) AS kept,
+    CAST(bought_soon_1d AS BIGINT) AS bought_soon_1d,
+    CAST(bought_soon_30d AS BIGINT) AS bought_soon_30d,
+    CAST(bought_much AS BOOLEAN) AS bought_much
   FROM (
     SELECT
       f0.__row,
@@ -509,7 +512,12 @@ COPY (
         ) AND (
           returned
         ) = 0
-      ) AS kept
+      ) AS kept,
+      COALESCE(bought_soon_1d, CAST(0 AS BIGINT)) AS bought_soon_1d,
+      COALESCE(bought_soon_30d, CAST(0 AS BIGINT)) AS bought_soon_30d,
+      (
+        COALESCE(CAST(COALESCE(bought_soon_30d, CAST(0 AS BIGINT)) AS BIGINT), 0) > 3
+      ) AS bought_much
     FROM (
       SELECT
         rowid AS __row,
@@ -530,6 +538,8 @@ COPY (
       SELECT
         bought_12h,
         bought_1d,
+        bought_soon_1d,
+        bought_soon_30d,
         last_items,
         next_items,
         spent,

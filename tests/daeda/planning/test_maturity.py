@@ -115,7 +115,7 @@ def test_a_partition_before_data_until_that_is_absent_is_missing(tmp_path: Path)
 def told(made: TinyProject, flat: bool = False) -> tuple[str, ...]:
     loaded = made.write().write_data(flat=flat).load()
     dag = compile_runnable(loaded)
-    return Maturity(dag, find_sources(loaded, dag.skeleton()), loaded.runtime.data_until).told()
+    return Maturity(dag, find_sources(loaded, dag.skeleton()).files, loaded.runtime.data_until).told()
 
 
 def test_a_plan_tells_up_to_which_day_labels_are_mature(tmp_path: Path) -> None:
