@@ -35,6 +35,12 @@ Show what the service is compiled to.
   daeda explain ranking                    operators, columns and types
   daeda explain ranking --sql              the SQL of a day
   daeda explain ranking --format mermaid   a flowchart"""
+_ERASE = """\
+Find the days, of all versions of a service, that hold a value of a key, and build those of this version again without
+it. The sources come first: what they still have is named, and nothing is changed.
+
+  daeda erase ranking --key user_id=42 --dry-run
+  daeda erase ranking --key user_id=42"""
 _LEAKAGE = """\
 Recompute rows of published days by a path that shares no code with the product.
 
@@ -82,6 +88,13 @@ def build_parser() -> StrictParser:
     )
     _add_compile(
         commands.add_parser("compile", help="write the operators of a service as YAML, which can be edited by hand")
+    )
+    _add_erase(
+        groups.add_parser(
+            "erase",
+            help="find the days that hold somebody's rows, or lists with the id, and build them again without",
+            description=_ERASE,
+        )
     )
     audit = groups.add_parser("audit", help="recompute sampled rows by a slow path")
     audits = _commands_of(audit, "command")
@@ -148,6 +161,22 @@ def _add_train(parser: StrictParser) -> None:
         "--profile",
     )  # fmt: skip
     parser.set_defaults(run=_train, parser=parser, verify=False)
+
+
+def _add_erase(parser: StrictParser) -> None:
+    parser.add_argument("service")
+    parser.add_argument("--key", required=True, metavar="NAME=VALUE", help="the key of an entity, and its value")
+    parser.add_argument("--dry-run", action="store_true", help="say what holds it, and what is to be deleted first")
+    add_flags(parser, PROJECT, OUTPUT)
+    parser.set_defaults(run=_erase, parser=parser)
+
+
+def _erase(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
+    if beam_flags:
+        raise UsageError("daeda erase takes no flags of Beam: remove what stands behind '--'")
+    from daeda.cli.erase import erase
+
+    return erase(arguments)
 
 
 def _add_plan(parser: StrictParser) -> None:

@@ -1,0 +1,103 @@
+"""`daeda erase`: which published days hold somebody's rows, or lists with the id, and the same days without it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime as dt
+import sys
+from collections.abc import Iterable, Sequence
+
+from daeda.catalog.project import Project, open_project
+from daeda.cli.train import train
+from daeda.compiler.compile import compile_runnable
+from daeda.dataset.holding import Holding, Wanted, holdings
+from daeda.dataset.layout import layout_of
+from daeda.dataset.versions import versions_there
+from daeda.errors import DayError, InputError, counted, shortened
+from daeda.flags.parser import forwarded
+from daeda.flags.table import OUTPUT, PROJECT
+from daeda.planning.erasure import fields_behind, still_there, wanted_of
+from daeda.planning.exports import exported
+from daeda.planning.sources import find_sources
+from daeda.process.messages import answer, say
+
+
+def erase(arguments: argparse.Namespace) -> int:
+    """Run the command; returns the exit code."""
+    project = open_project(arguments, arguments.service)
+    wanted = wanted_of(project, arguments.key)
+    layout = layout_of(project)
+    found = [held for version in versions_there(layout) for held in holdings(layout.of_version(version), wanted)]
+    for held in found:
+        answer(str(held))
+    if not found:
+        say(f"no day of {project.service.name} holds {wanted}")
+        return 0
+    ours = [held for held in found if held.layout == layout and held.published]
+    others = [held for held in found if held not in ours]
+    kept = list(_in_sources(project, wanted, ours))
+    if arguments.dry_run:
+        for clause in kept:
+            say(f"delete first: {clause}")
+        for held in others:
+            say(f"remove by hand: {held.directory}")
+        say(f"{counted(len(found), 'published day')} with {wanted}, by version and dataset; nothing was changed")
+        return 0
+    if kept:
+        raise InputError(
+            f"{counted(len({held.day for held in ours}), 'day')} would hold {wanted} again, for the sources have it: "
+            f"{shortened(kept, 6)}: delete it there first, then erase again; nothing was changed"
+        )
+    if ours:
+        _rebuild(arguments, project, ours)
+        left = list(holdings(layout, wanted, {held.day for held in ours}))
+        if left:
+            raise DayError(f"still there after the days were built again: {shortened(left, 4)}: remove them by hand")
+        say(f"{counted(len({held.day for held in ours}), 'day')} built again without {wanted}")
+    if others:
+        places = shortened([str(held.directory) for held in others], 6)
+        raise DayError(
+            f"days of another version, or without a manifest, still hold {wanted}: {places}: "
+            "erase with the contract of that version, or remove them"
+        )
+    return 0
+
+
+def _in_sources(project: Project, wanted: Wanted, ours: Sequence[Holding]) -> Iterable[str]:
+    """What the days to be built again would read of the value."""
+    if not ours:
+        return ()
+    dag = compile_runnable(project).skeleton()
+    lists = fields_behind(project, {column for held in ours for column in held.lists})
+    with exported(project, dag) as exports:
+        sources = find_sources(project, dag, exports)
+        return tuple(still_there(sources, dag, wanted, sorted({held.day for held in ours}), lists))
+
+
+def _rebuild(arguments: argparse.Namespace, project: Project, ours: Sequence[Holding]) -> None:
+    """Build the days again, whole; a day of which no enriched one is published stays so."""
+    from daeda.cli.main import build_parser
+
+    enriched = {held.day for held in ours if held.dataset == "enriched"}
+    for first, last in _ranges({held.day for held in ours}):
+        words = ["pipeline", "train", project.service.name, *forwarded(arguments, PROJECT, OUTPUT)]
+        words += ["--start", first.isoformat(), "--end", last.isoformat(), "--no-extend", "--on-stale", "rebuild"]
+        if not any(first <= day <= last for day in enriched):
+            words.append("--skeleton-only")
+        # What train answers is the directory, and on stdout stands what holds the value.
+        with contextlib.redirect_stdout(sys.stderr):
+            code = train(build_parser().parse_strictly(words), ())
+        if code:
+            raise DayError(f"days {first} to {last} were not built again: run again, after the error above")
+
+
+def _ranges(days: Iterable[dt.date]) -> list[tuple[dt.date, dt.date]]:
+    """Days that follow each other, as their first and last: what lies between is none of the command's business."""
+    ranges: list[tuple[dt.date, dt.date]] = []
+    for day in sorted(days):
+        if ranges and ranges[-1][1] + dt.timedelta(days=1) == day:
+            ranges[-1] = (ranges[-1][0], day)
+        else:
+            ranges.append((day, day))
+    return ranges

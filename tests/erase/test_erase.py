@@ -1,0 +1,117 @@
+"""Whose data is where, and the same days without it: on a disk."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from daeda.dataset.holding import Wanted, rows_holding
+from tests.erase.scene import build, erase, forget_user, scene
+
+IDS = pa.list_(pa.int64())
+
+
+@pytest.mark.parametrize(
+    ("column", "count"),
+    [
+        (pa.array([42, None, 7, 42], pa.int64()), 2),
+        (pa.array([42, 7], pa.int8()), 1),
+        (pa.array(["42"]), 0),
+        (pa.array([4.2, 42.0]), 0),
+        (pa.array([[42, 42], None, [], [1, None], [7, 42]], IDS), 2),
+        (pa.array([[42], [1], [42]], IDS)[1:], 1),
+        (pa.array([[[42], None], [[1], [2, 42]], [[3]]], pa.list_(IDS)), 2),
+        (
+            pa.array(
+                [[{"a": 42, "b": 1}, {"a": 42, "b": 1}], [{"a": 1, "b": 42}], [None], None, [{"a": 1, "b": None}]],
+                pa.list_(pa.struct([("a", pa.int64()), ("b", pa.int64())])),
+            ),
+            2,
+        ),
+        (pa.array([[42], [1]], pa.large_list(pa.int32())), 1),
+        (pa.array([], IDS), 0),
+        (pa.array([None], IDS), 0),
+    ],
+)
+def test_rows_that_hold_a_number(column: pa.Array, count: int) -> None:
+    assert rows_holding(column, Wanted("user_id", 42)) == count
+
+
+def test_rows_that_hold_a_text_or_a_number_too_great() -> None:
+    assert rows_holding(pa.array([["a", "b"], ["b"], None]), Wanted("name", "a")) == 1
+    assert rows_holding(pa.array([["a"]], pa.list_(pa.large_string())), Wanted("name", "a")) == 1
+    assert rows_holding(pa.array([300, 44], pa.int16()), Wanted("user_id", 2**40)) == 0
+
+
+@pytest.mark.slow
+def test_a_person_is_found_refused_and_erased(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    made = scene(tmp_path)
+    build(made)
+    days = tmp_path / "output/ranking/skeleton"
+    second, third = days / "dt=2024-01-02", days / "dt=2024-01-03"
+    held = f"{second}: 1 list of visitors\n{third}: 1 row, 1 list of visitors\n"
+    before = {path: path.read_bytes() for path in days.rglob("*") if path.is_file()}
+
+    # What the sources still have comes back, so nothing is touched.
+    assert erase(made, "--dry-run") == 0
+    out, said = capfd.readouterr()
+    events = tmp_path / "data/events"
+    clauses = [f"view 'events': {events}/dt=2024-01-0{day}/part-0.parquet has 1 row with user_id=42" for day in (1, 3)]
+    assert out == held
+    assert said == (
+        f"delete first: {clauses[0]}\ndelete first: {clauses[1]}\n"
+        "2 published days with user_id=42, by version and dataset; nothing was changed\n"
+    )
+    assert erase(made) == 2
+    assert capfd.readouterr().err == (
+        f"error: 2 days would hold user_id=42 again, for the sources have it: {clauses[0]}, {clauses[1]}: delete it "
+        "there first, then erase again; nothing was changed\n"
+    )
+    assert {path: path.read_bytes() for path in days.rglob("*") if path.is_file()} == before
+
+    # Another version is not built by this contract, and is told.
+    shutil.copytree(days, tmp_path / "output/ranking/v2/skeleton")
+    forget_user(made)
+    assert erase(made) == 1
+    out, said = capfd.readouterr()
+    old = held.replace("/ranking/", "/ranking/v2/")
+    assert out == held + old
+    assert "2 days built again without user_id=42\n" in said
+    assert said.endswith(
+        f"error: days of another version, or without a manifest, still hold user_id=42: {tmp_path}/output/ranking/v2/"
+        f"skeleton/dt=2024-01-02, {tmp_path}/output/ranking/v2/skeleton/dt=2024-01-03: erase with the contract of that "
+        "version, or remove them\n"
+    )
+    table = pq.read_table(third / "part-0-0.parquet")
+    assert table.column("user_id").to_pylist() == [1]
+    assert b"42" not in (third / "_manifest.json").read_bytes().split(b'"columns"')[1].split(b'"fingerprint"')[0]
+
+    # A part that no manifest names is looked at as well.
+    shutil.rmtree(tmp_path / "output/ranking/v2")
+    (third / "part-9-0.parquet").write_bytes(before[third / "part-0-0.parquet"])
+    assert erase(made, "--dry-run") == 0
+    assert capfd.readouterr().out == f"{third}: 1 row, 1 list of visitors\n"
+    (third / "part-9-0.parquet").unlink()
+    assert erase(made) == 0
+    assert capfd.readouterr() == ("", "no day of ranking holds user_id=42\n")
+    assert erase(made, key="item_id=42") == 2, "its row is still in the source"
+    (second / "part-0-0.parquet").write_bytes(b"damaged")
+    assert erase(made, "--dry-run") == 2
+    assert "whether it holds user_id=42 is not known" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("key", "sentence"),
+    [
+        ("user_id", "--key 'user_id' names no value: write the key of an entity and a value, like user_id=42"),
+        ("user=42", "--key 'user' is no key of a view: did you mean 'user_id'? Known: item_id, user_id"),
+        ("user_id=me", "--key user_id=me: 'user_id' is int64, and 'me' is no whole number"),
+    ],
+)
+def test_what_is_no_key(key: str, sentence: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert erase(scene(tmp_path), key=key) == 2
+    assert capfd.readouterr().err == f"error: {sentence}\n"
