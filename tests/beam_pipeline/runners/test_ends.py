@@ -43,6 +43,7 @@ __all__ = ["running", "skeleton", "slow"]
 FORMS = ("loopback", "external")
 
 
+@pytest.mark.long
 def test_worker_processes_have_exactly_day_workers_days_at_once(
     services: Services, running: Running, skeleton: Path
 ) -> None:
@@ -63,7 +64,7 @@ def test_worker_processes_have_exactly_day_workers_days_at_once(
     assert told[-1].endswith(f"({DAYS}/{DAYS})")
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize("form", FORMS)
 def test_a_day_that_fails_ends_the_run_with_its_sentence(services: Services, tmp_path: Path, form: str) -> None:
     project = TinyProject(tmp_path)
@@ -79,7 +80,7 @@ def test_a_day_that_fails_ends_the_run_with_its_sentence(services: Services, tmp
     assert left_in_staging(tmp_path / "output" / "ranking") == []
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize("form", FORMS)
 def test_an_interrupted_run_ends_its_days_and_can_be_gone_on_with(
     services: Services, running: Running, slow: TinyProject, skeleton: Path, form: str
