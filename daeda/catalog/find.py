@@ -1,7 +1,7 @@
 """The runtime file of a service: by its name, in the project that the working directory is in.
 
 config/training/runtime.yaml              of the one service that it names
-config/training/<service>/runtime.yaml    of a service whose settings differ, aggregations.yaml beside it if it has one
+config/training/<service>/runtime.yaml    of a service whose settings differ, with its own aggregations.yaml or none
 """
 
 from __future__ import annotations

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from daeda.catalog.completion import Declared, completed
+from daeda.catalog.find import aggregations_beside, find_runtime
 from daeda.catalog.service import FeatureService
 from daeda.catalog.view import FeatureView
 from daeda.errors import ConfigError, NotRegular, UsageError, did_you_mean
@@ -100,15 +101,14 @@ def load_project(paths: ProjectPaths, service: str | None = None, flags: Mapping
     runtime = load_runtime(runtime_document, flags or {}, mistakes) if runtime_document else None
     if runtime_document is not None:
         documents["runtime"] = runtime_document
-    if runtime is not None and service is not None and service != runtime.service:
-        raise UsageError(
-            f"{runtime_document.shown if runtime_document else paths.runtime} belongs to the service "
-            f"'{runtime.service}' and not to '{service}': give the file of '{service}' with --runtime-config-path"
-        )
     dimensions = _load_dimensions(root, documents, mistakes)
-    aggregations = _load_aggregations(paths.aggregations, root, dimensions, documents, mistakes)
+    aggregations = _load_aggregations(
+        paths.aggregations, aggregations_beside(paths.runtime, root), root, dimensions, documents, mistakes
+    )
     declared = _load_named(FeatureView, "view", paths.views or root / "feature_views", root, mistakes)
     services = _load_named(FeatureService, "service", paths.services or root / "feature_services", root, mistakes)
+    if service is not None and runtime is not None and service != runtime.service:
+        _refuse_other(runtime_document, runtime.service, service, services)
     mistakes.raise_if_any()
     if runtime is None or aggregations is None:
         raise ConfigError(f"{paths.runtime}: cannot be read")
@@ -135,6 +135,17 @@ def load_project(paths: ProjectPaths, service: str | None = None, flags: Mapping
         documents,
         _warnings(dimensions, documents),
         written.refs_left_out,
+    )
+
+
+def _refuse_other(document: Document | None, own: str, wanted: str, services: Collection[str]) -> NoReturn:
+    """The runtime file belongs to another service than the one that is asked for."""
+    shown = document.shown if document is not None else "runtime.yaml"
+    if services and wanted not in services:
+        raise UsageError(f"no feature service '{wanted}': {did_you_mean(wanted, services)}")
+    raise UsageError(
+        f"{shown} belongs to the service '{own}' and not to '{wanted}': write "
+        f"config/training/{wanted}/runtime.yaml, or give its file with --runtime-config-path"
     )
 
 
@@ -166,9 +177,14 @@ def _load_dimensions(root: Path, documents: dict[str, Document], mistakes: Mista
 
 
 def _load_aggregations(
-    given: Path | None, root: Path, dimensions: Dimensions, documents: dict[str, Document], mistakes: Mistakes
+    given: Path | None,
+    beside: Path,
+    root: Path,
+    dimensions: Dimensions,
+    documents: dict[str, Document],
+    mistakes: Mistakes,
 ) -> Aggregations | None:
-    path = given or root / "config" / "training" / "aggregations.yaml"
+    path = given or beside
     if given is None and not path.exists():
         documents["aggregations"] = Document(path, str(path), {}, {})
         return Aggregations()
@@ -254,7 +270,13 @@ def _warnings(dimensions: Dimensions, documents: Mapping[str, Document]) -> tupl
 
 
 def open_project(arguments: argparse.Namespace, service: str | None = None) -> Project:
-    """Read the project that the flags name; raises ConfigError or UsageError."""
+    """Read the project that the flags name, or that the working directory is in; raises ConfigError or UsageError.
+
+    What was found, file and service, is noted in `arguments`: it is handed on as if it had been given.
+    """
+    if arguments.runtime_config_path is None:
+        # Subprocesses get it with the other flags.
+        arguments.runtime_config_path = find_runtime(service)
     path: Path = arguments.runtime_config_path
     if not path.exists():
         raise UsageError(
@@ -265,5 +287,6 @@ def open_project(arguments: argparse.Namespace, service: str | None = None) -> P
         path, arguments.aggregation_config_path, arguments.feature_views_dir, arguments.feature_services_dir
     )
     project = load_project(paths, service, settings_given(arguments))
+    arguments.service = project.service.name
     limit_request_time(float(project.runtime.timeouts.storage_seconds))
     return project

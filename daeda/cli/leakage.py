@@ -25,8 +25,8 @@ from daeda.storage.location import ObjectPath, is_object
 
 def audit_leakage(arguments: argparse.Namespace) -> int:
     """Run the audit; returns its exit code, 1 where something leaks."""
-    words = [arguments.service, *forwarded(arguments, PROJECT, OUTPUT, AUDIT)]
     project = open_project(arguments, arguments.service)
+    words = [arguments.service, *forwarded(arguments, PROJECT, OUTPUT, AUDIT)]
     with _configuration(project) as configuration, interruptible() as state, _directory_for_copies(project):
         return run_subprocess("daeda_audit", [*words, *configuration], state, result_on_stdout=True)
 

@@ -139,7 +139,9 @@ def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _add_service(parser: StrictParser) -> None:
-    parser.add_argument("service", metavar="SERVICE", help="feature service")
+    parser.add_argument(
+        "service", nargs="?", metavar="SERVICE", help="feature service (default: the one that runtime.yaml names)"
+    )
 
 
 def _add_train(parser: StrictParser) -> None:

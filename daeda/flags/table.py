@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 # Seconds without a day at work after which a job on a portable runner is given up.
@@ -71,10 +70,13 @@ def _group(title: str, *flags: Flag) -> FlagGroup:
 # fmt: off
 PROJECT = _group(
     "project",
-    Flag("--runtime-config-path", "path", "runtime.yaml; the directory that holds its config/ is the project root",
-         metavar="FILE", default=Path("config/training/runtime.yaml")),
+    Flag("--runtime-config-path", "path",
+         "runtime.yaml; the directory that holds its config/ is the project root (default: of the project that the "
+         "working directory is in, config/training/SERVICE/runtime.yaml, or config/training/runtime.yaml)",
+         metavar="FILE"),
     Flag("--aggregation-config-path", "path",
-         "aggregations.yaml (default: config/training/aggregations.yaml of the project)", metavar="FILE"),
+         "aggregations.yaml (default: beside config/training/SERVICE/runtime.yaml, or "
+         "config/training/aggregations.yaml of the project)", metavar="FILE"),
     Flag("--feature-views-dir", "path", "default: feature_views of the project", metavar="DIR"),
     Flag("--feature-services-dir", "path", "default: feature_services of the project", metavar="DIR"),
 )

@@ -145,7 +145,14 @@ def test_a_runtime_file_belongs_to_one_service(tmp_path: Path) -> None:
     project = TinyProject(tmp_path).write()
     with pytest.raises(UsageError) as raised:
         load_project(ProjectPaths(project.runtime_path), "rating")
+    assert str(raised.value) == "no feature service 'rating': did you mean 'ranking'?"
+    (tmp_path / "feature_services/rating.yaml").write_text(
+        (tmp_path / "feature_services/ranking.yaml").read_text("utf-8").replace("name: ranking", "name: rating"),
+        "utf-8",
+    )
+    with pytest.raises(UsageError) as raised:
+        load_project(ProjectPaths(project.runtime_path), "rating")
     assert str(raised.value) == (
-        "config/training/runtime.yaml belongs to the service 'ranking' and not to 'rating': give the file of 'rating' "
-        "with --runtime-config-path"
+        "config/training/runtime.yaml belongs to the service 'ranking' and not to 'rating': write "
+        "config/training/rating/runtime.yaml, or give its file with --runtime-config-path"
     )
