@@ -8,10 +8,11 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from daeda.catalog.project import Project, open_project
+from daeda.dataset.answers import AuditAnswer, AuditedColumn
 from daeda.dataset.layout import DATASETS, layout_of
 from daeda.errors import InputError, UsageError, counted, shortened
 from daeda.flags.parser import StrictParser, add_flags
-from daeda.flags.table import AUDIT, AUDIT_INPUTS, DAYS, OUTPUT, PROJECT, QUICK_DAYS, QUICK_ROWS, ROWS
+from daeda.flags.table import ANSWER, AUDIT, AUDIT_INPUTS, DAYS, OUTPUT, PROJECT, QUICK_DAYS, QUICK_ROWS, ROWS
 from daeda.process.messages import answer, run_command, say
 from daeda.process.parent_watch import watch_parent
 from daeda.storage.objects import before_the_first_day
@@ -44,7 +45,7 @@ def _command(words: Sequence[str]) -> int:
         description="Recompute sampled rows of published days by a slow path, and compare.",
     )
     parser.add_argument("service")
-    add_flags(parser, PROJECT, OUTPUT, AUDIT, AUDIT_INPUTS)
+    add_flags(parser, PROJECT, OUTPUT, AUDIT, AUDIT_INPUTS, ANSWER)
     arguments = parser.parse_strictly(words)
     if arguments.quick and arguments.probe == "append":
         raise UsageError("--quick leaves the append probe out, and --probe append asks for it alone: give one of them")
@@ -74,8 +75,21 @@ def audit(project: Project, arguments: argparse.Namespace, external: ExternalInp
             say(line)
         if append:
             _probe_later_rows(run, list(days.values())[-1], changes)
-    answer(_summary(project, days, arguments.quick, findings, changes))
-    return 1 if findings.mismatches or failing(changes) else 0
+    summary_line = _summary(project, days, arguments.quick, findings, changes)
+    passed = not (findings.mismatches or failing(changes))
+    if arguments.json:
+        name = project.service.name
+        found = {"recomputed": _columns(findings), "appended": _columns(changes)}
+        summary_line = AuditAnswer(service=name, days=tuple(days), passed=passed, summary=summary_line, **found).text()
+    answer(summary_line)
+    return 0 if passed else 1
+
+
+def _columns(findings: Findings) -> tuple[AuditedColumn, ...]:
+    return tuple(
+        AuditedColumn(column=line.column, checked=line.checked, mismatches=line.mismatches, note=line.note)
+        for line in findings.lines.values()
+    )
 
 
 def _warn_of_another(day: dt.date, source: str) -> None:

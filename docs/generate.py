@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import inspect
+import json
 import re
 import sys
 import types
@@ -26,6 +27,7 @@ from daeda.catalog import service
 from daeda.catalog.service import FeatureService
 from daeda.catalog.view import FeatureView
 from daeda.cli.main import build_parser
+from daeda.dataset.answers import ANSWERS
 from daeda.dtypes import KNOWN, DType
 from daeda.errors import ConfigError
 from daeda.flags.table import SETTINGS
@@ -91,7 +93,13 @@ def main() -> int:
 
 def pages() -> dict[str, str]:
     """The pages by file name."""
-    return {"configuration.md": configuration(), "pipeline.md": pipeline(), "commands.md": commands()}
+    return {
+        "configuration.md": configuration(),
+        "pipeline.md": pipeline(),
+        "commands.md": commands(),
+        "answers.md": answers(),
+        "answers.schema.json": answers_schema(),
+    }
 
 
 def current(name: str) -> str | None:
@@ -391,6 +399,38 @@ def pipeline() -> str:
 def _models_below(model: type[BaseModel]) -> list[type[BaseModel]]:
     hints = get_type_hints(model, include_extras=True)
     return [nested for name in model.model_fields for nested in _models_in(hints[name])]
+
+
+# Answers -------------------------------------------------------------------------------------------------------------
+
+
+def answers() -> str:
+    """The documents of --json."""
+    lines = [
+        _GENERATED,
+        "# Answers as JSON\n",
+        "With `--json` a command writes one document to stdout, and narrative to stderr as always. `format` names "
+        "its form and version: a key that is added leaves the version as it is, one that is removed or means something "
+        "else raises it. A command that ends with another code than 0 writes none, but for an audit that finds a "
+        "difference. "
+        "[answers.schema.json](answers.schema.json) is the JSON schema of each, by its format.\n",
+    ]
+    for answer in ANSWERS:
+        models = [answer, *_models_below(answer)]
+        models += [below for model in models[1:] for below in _models_below(model)]
+        for model in models:
+            lines += [f"## {model.__name__}\n", _paragraph(model), "| key | value | meaning |", "|---|---|---|"]
+            for name, field in model.model_fields.items():
+                value = _cell(_written(field.annotation))
+                lines.append(f"| `{name}` | {value} | {_cell(field.description or '')} |")
+            lines.append("")
+    return "\n".join(lines)
+
+
+def answers_schema() -> str:
+    """The JSON schema of each document, by its format."""
+    schemas = {one.model_fields["format"].default: one.model_json_schema(mode="serialization") for one in ANSWERS}
+    return json.dumps(schemas, indent=2, sort_keys=True) + "\n"
 
 
 # Commands ------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from daeda.catalog.project import open_project
+from daeda.cli.answers import explain_answer
 from daeda.cli.compile import shown_path
 from daeda.cli.summary import splits_told
 from daeda.compiler.compile import project_dag
@@ -21,7 +22,13 @@ def explain(arguments: argparse.Namespace) -> int:
     dag = project_dag(project)
     if edited_path(project).exists():
         say(f"from {shown_path(edited_path(project))}, which takes the place of the compiled pipeline")
-    if arguments.sql:
+    if arguments.json:
+        sql = None
+        if arguments.sql:
+            day = chosen_days(project, arguments.target_date)[0]
+            sql = explain_sql(dag.skeleton(), day, project.runtime.rows_per_part)
+        answer(explain_answer(project, dag, sql).text())
+    elif arguments.sql:
         day = chosen_days(project, arguments.target_date)[0]
         answer(explain_sql(dag.skeleton(), day, project.runtime.rows_per_part))
     elif arguments.format == "mermaid":

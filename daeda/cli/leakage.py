@@ -14,7 +14,7 @@ from daeda.dataset.layout import layout_of
 from daeda.dataset.publish.staging import open_local_staging
 from daeda.errors import UserError, first_line
 from daeda.flags.parser import forwarded, words_of
-from daeda.flags.table import AUDIT, CONFIGURATION, OUTPUT, PROJECT
+from daeda.flags.table import ANSWER, AUDIT, CONFIGURATION, OUTPUT, PROJECT
 from daeda.planning.configuration import configuration_text
 from daeda.process.messages import say
 from daeda.process.subprocesses import interruptible, run_subprocess
@@ -26,7 +26,7 @@ from daeda.storage.location import ObjectPath, is_object
 def audit_leakage(arguments: argparse.Namespace) -> int:
     """Run the audit; returns its exit code, 1 where something leaks."""
     project = open_project(arguments, arguments.service)
-    words = [arguments.service, *forwarded(arguments, PROJECT, OUTPUT, AUDIT)]
+    words = [arguments.service, *forwarded(arguments, PROJECT, OUTPUT, AUDIT, ANSWER)]
     with _configuration(project) as configuration, interruptible() as state, _directory_for_copies(project):
         return run_subprocess("daeda_audit", [*words, *configuration], state, result_on_stdout=True)
 

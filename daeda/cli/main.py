@@ -11,7 +11,7 @@ from daeda.errors import UsageError
 from daeda.flags.days import joined
 from daeda.flags.help import Version
 from daeda.flags.parser import StrictParser, add_flags
-from daeda.flags.table import AUDIT, BUILD, ENRICHMENT, OUTPUT, PLAN, PORTABLE, PROJECT, SKELETON
+from daeda.flags.table import ANSWER, AUDIT, BUILD, ENRICHMENT, OUTPUT, PLAN, PORTABLE, PROJECT, SKELETON
 from daeda.process.messages import run_command
 from daeda.process.supervision import supervised
 
@@ -46,6 +46,12 @@ Recompute rows of published days by a path that shares no code with the product.
 
   daeda audit leakage ranking --quick
   daeda audit leakage ranking --days 2025-03-01..2025-03-07 --rows 500"""
+_COMPLETION = """\
+Print the completion of a shell.
+
+  source <(daeda completion bash)    in ~/.bashrc
+  source <(daeda completion zsh)     in ~/.zshrc, behind compinit
+  daeda completion fish > ~/.config/fish/completions/daeda.fish"""
 _SHORT_EPILOG = f"{', '.join(SHORT)} are short for daeda pipeline {SHORT[0]} and so on."
 
 
@@ -105,6 +111,13 @@ def build_parser() -> StrictParser:
             description=_LEAKAGE,
         )
     )
+    completion = groups.add_parser(
+        "completion",
+        help="the script by which bash, zsh or fish completes commands",
+        description=_COMPLETION,
+    )
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish")
+    completion.set_defaults(run=_completion, parser=completion)
     return parser
 
 
@@ -147,7 +160,7 @@ def _add_service(parser: StrictParser) -> None:
 def _add_train(parser: StrictParser) -> None:
     parser.where_others_go = "; flags of Apache Beam stand behind --"
     _add_service(parser)
-    add_flags(parser, PROJECT, OUTPUT, BUILD, SKELETON, PORTABLE, ENRICHMENT)
+    add_flags(parser, PROJECT, OUTPUT, BUILD, SKELETON, PORTABLE, ENRICHMENT, ANSWER)
     part = parser.add_argument_group("sub-range of the pipeline")
     part.add_argument("--skeleton-only", action="store_true", help="run the source-side operators alone")
     part.add_argument(
@@ -160,7 +173,7 @@ def _add_train(parser: StrictParser) -> None:
     )  # fmt: skip
     parser.show_first(
         "--start", "--end", "--target-date", "--output-root", "--day-workers", "--on-stale", "--skeleton-only",
-        "--profile",
+        "--profile", "--json",
     )  # fmt: skip
     parser.set_defaults(run=_train, parser=parser, verify=False)
 
@@ -183,21 +196,21 @@ def _erase(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
 
 def _add_plan(parser: StrictParser) -> None:
     _add_service(parser)
-    add_flags(parser, PROJECT, OUTPUT, PLAN)
-    parser.show_first("--start", "--end", "--target-date", "--output-root", "--on-stale", "--verify")
+    add_flags(parser, PROJECT, OUTPUT, PLAN, ANSWER)
+    parser.show_first("--start", "--end", "--target-date", "--output-root", "--on-stale", "--verify", "--json")
     parser.set_defaults(run=_plan, parser=parser, skeleton_only=False, enrich_only=False)
 
 
 def _add_explain(parser: StrictParser) -> None:
     _add_service(parser)
-    add_flags(parser, PROJECT)
+    add_flags(parser, PROJECT, ANSWER)
     form = parser.add_argument_group("form")
     form.add_argument("--sql", action="store_true", help="the SQL of each operator for one day")
     form.add_argument(
         "--target-date", metavar="YYYY-MM-DD", help="the day of --sql (default: the first day of the range)"
     )
     form.add_argument("--format", choices=("text", "mermaid"), default="text", help="as text, or as a flowchart")
-    parser.show_first("--sql", "--target-date", "--format")
+    parser.show_first("--sql", "--target-date", "--format", "--json")
     parser.set_defaults(run=_explain, parser=parser)
 
 
@@ -215,8 +228,8 @@ def _add_compile(parser: StrictParser) -> None:
 
 def _add_leakage(parser: StrictParser) -> None:
     _add_service(parser)
-    add_flags(parser, PROJECT, OUTPUT, AUDIT)
-    parser.show_first("--days", "--rows", "--quick", "--probe", "--seed", "--output-root")
+    add_flags(parser, PROJECT, OUTPUT, AUDIT, ANSWER)
+    parser.show_first("--days", "--rows", "--quick", "--probe", "--seed", "--output-root", "--json")
     parser.set_defaults(run=_leakage, parser=parser)
 
 
@@ -237,6 +250,8 @@ def _explain(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     _refuse_beam_flags("explain", beam_flags)
     if arguments.sql and arguments.format != "text":
         raise UsageError(f"--sql and --format {arguments.format} exclude each other: give one of them")
+    if arguments.json and arguments.format != "text":
+        raise UsageError(f"--json and --format {arguments.format} exclude each other: give one of them")
     if arguments.target_date is not None and not arguments.sql:
         raise UsageError("--target-date chooses the day of --sql: give both, or neither")
     from daeda.cli.explain import explain
@@ -257,6 +272,16 @@ def _leakage(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     from daeda.cli.leakage import audit_leakage
 
     return audit_leakage(arguments)
+
+
+def _completion(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
+    if beam_flags:
+        raise UsageError("daeda completion takes no flags of Beam: remove what stands behind '--'")
+    from daeda.cli.completion import script
+    from daeda.process.messages import answer
+
+    answer(script(build_parser(), arguments.shell, SHORT).removesuffix("\n"))
+    return 0
 
 
 def _refuse_beam_flags(command: str, beam_flags: Sequence[str]) -> None:

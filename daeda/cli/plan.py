@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daeda.catalog.project import Project, open_project
+from daeda.cli.answers import plan_answer
 from daeda.cli.summary import print_plan, splits_told
 from daeda.compiler.compile import compile_runnable
 from daeda.compiler.unused import warnings_of
@@ -27,7 +28,7 @@ from daeda.planning.preflight import block_refused
 from daeda.planning.sources import Sources, find_sources
 from daeda.process.console import HarmlessConsole
 from daeda.process.extras import require
-from daeda.process.messages import warn
+from daeda.process.messages import answer, warn
 from daeda.process.subprocesses import interruptible, run_subprocess
 
 
@@ -111,5 +112,8 @@ def plan(arguments: argparse.Namespace) -> int:
         labels = Maturity(planned.dag, planned.sources.files, project.runtime.data_until).told()
         immature = told_immature({day.day: day.immature for day in planned.skeleton if day.immature is not None})
         notes = (*availability(planned.dag), *labels, *immature, *splits_told(project.service, project.runtime.days))
-        print_plan(HarmlessConsole(), planned.plans, planned.paths, notes)
+        if arguments.json:
+            answer(plan_answer(planned.dag.service, planned.plans, planned.paths, notes).text())
+        else:
+            print_plan(HarmlessConsole(), planned.plans, planned.paths, notes)
     return 0

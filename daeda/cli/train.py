@@ -6,6 +6,7 @@ import argparse
 import contextlib
 from collections.abc import Sequence
 
+from daeda.cli.answers import train_answer
 from daeda.cli.consent import require_consent
 from daeda.cli.plan import TrainPlan, make_plan
 from daeda.cli.summary import print_run
@@ -24,7 +25,7 @@ from daeda.planning.fulfilled import require_enriched, require_skeleton
 from daeda.planning.preflight import check_sources
 from daeda.planning.remarks import remarks
 from daeda.process.extras import require
-from daeda.process.messages import answer_location, say, warn
+from daeda.process.messages import answer, answer_location, say, warn
 from daeda.process.subprocesses import Interruptions, interruptible, run_subprocess
 
 
@@ -59,7 +60,10 @@ def _train(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[
         print_run(layout, plan.plans)
         dataset: Dataset = "enriched" if plan.enriched else "skeleton"
         warn(*remarks(plan.project, plan.dag, plan.sources, dataset, plan.skeleton))
-        answer_location(layout.dataset_dir(dataset))
+        if arguments.json:
+            answer(train_answer(layout, plan.plans, plan.dag.service, dataset).text())
+        else:
+            answer_location(layout.dataset_dir(dataset))
     return code
 
 

@@ -55,8 +55,7 @@ def short_help(parser: argparse.ArgumentParser, prominent: Iterable[str]) -> str
     flags = parser._option_string_actions
     chosen = [flags[name] for name in prominent]
     positional = [action for action in parser._actions if not action.option_strings]
-    words = " ".join(f"[{action.metavar}]" if action.nargs == "?" else str(action.metavar) for action in positional)
-    formatter.add_usage(f"{parser.prog} {words} [FLAGS]", [], [])
+    formatter.add_usage(parser.usage, [], [])
     formatter.add_text(parser.description)
     formatter.start_section("arguments")
     formatter.add_arguments(positional)

@@ -32,6 +32,7 @@ class StrictParser(argparse.ArgumentParser):
     def show_first(self, *flags: str) -> None:
         """Let `--help` show these flags, and `--help-all` all of them."""
         self.prominent = flags
+        self.usage = f"{self.prog} [SERVICE] [FLAGS]"
         self.add_argument("--help-all", action=HelpAll, help="show every flag and exit")
 
     def format_help(self) -> str:

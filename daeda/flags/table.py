@@ -170,6 +170,8 @@ AUDIT = _group(
          f"a first answer: of the days at most {QUICK_DAYS}, spread evenly, and no append probe; what is "
          "left out is said"),
 )
+JSON = Flag("--json", "on", "answer with one JSON document on stdout (docs/reference/answers.md)")
+ANSWER = _group("answer", JSON)
 CONFIGURATION = Flag("--configuration", "text", argparse.SUPPRESS, metavar="PATH")
 AUDIT_INPUTS = _group("", CONFIGURATION)
 # fmt: on

@@ -145,7 +145,7 @@ def test_a_runtime_file_belongs_to_one_service(tmp_path: Path) -> None:
     project = TinyProject(tmp_path).write()
     with pytest.raises(UsageError) as raised:
         load_project(ProjectPaths(project.runtime_path), "rating")
-    assert str(raised.value) == "no feature service 'rating': did you mean 'ranking'?"
+    assert str(raised.value) == "no feature service 'rating': did you mean 'ranking'? Known: ranking"
     (tmp_path / "feature_services/rating.yaml").write_text(
         (tmp_path / "feature_services/ranking.yaml").read_text("utf-8").replace("name: ranking", "name: rating"),
         "utf-8",

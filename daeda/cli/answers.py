@@ -1,0 +1,89 @@
+"""The answers of plan, explain and train as documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from daeda.catalog.project import Project
+from daeda.dataset.answers import (
+    BuiltDataset,
+    BuiltDay,
+    ExplainAnswer,
+    ExplainedColumn,
+    PlanAnswer,
+    PlannedDataset,
+    PlannedDay,
+    TrainAnswer,
+)
+from daeda.dataset.layout import Dataset, Layout
+from daeda.dataset.manifest import Manifest
+from daeda.dataset.published import look_at_days
+from daeda.operators.dag import Dag
+from daeda.planning.days import Action, DayPlan
+
+Plans = dict[Dataset, tuple[DayPlan, ...]]
+_OUTCOMES = {
+    Action.BUILD: "built",
+    Action.REBUILD: "rebuilt",
+    Action.EXTEND: "extended",
+    Action.SKIP: "skipped",
+    Action.KEEP: "kept",
+    Action.BLOCKED: "blocked",
+    Action.WAIT: "waiting",
+}
+
+
+def plan_answer(
+    service: str, plans: Plans, sources: Sequence[tuple[str, Path | str]], notes: Sequence[str]
+) -> PlanAnswer:
+    """What plan says of its days."""
+    days = []
+    for index, first in enumerate(next(iter(plans.values()), ())):
+        datasets = {
+            name: PlannedDataset(action=planned[index].action.value, reasons=planned[index].reasons)
+            for name, planned in plans.items()
+        }
+        days.append(PlannedDay(day=first.day, files_read=first.files, datasets=datasets, cut_windows=first.cut))
+    paths = {view: str(path) for view, path in sources}
+    return PlanAnswer(service=service, days=tuple(days), sources=paths, notes=tuple(notes))
+
+
+def explain_answer(project: Project, dag: Dag, sql: str | None) -> ExplainAnswer:
+    """Columns and operators of a service."""
+    contract = {column.name: column for column in project.service.columns}
+    columns = tuple(
+        ExplainedColumn(
+            name=made.name,
+            kind=contract[made.name].kind,
+            dtype=made.dtype.name,
+            nullable=contract[made.name].nullable,
+            description=contract[made.name].description,
+        )
+        for made in dag.output.columns
+    )
+    operators = dag.to_model().model_dump(mode="json", exclude_none=True, by_alias=True)["operators"]
+    return ExplainAnswer(service=dag.service, columns=columns, operators=tuple(operators), sql=sql)
+
+
+def train_answer(layout: Layout, plans: Plans, service: str, dataset: Dataset) -> TrainAnswer:
+    """What became of each day of a run that is done."""
+    days = []
+    chosen = next(iter(plans.values()), ())
+    published = {name: look_at_days(layout, name, [day.day for day in chosen]) for name in plans}
+    for index, first in enumerate(chosen):
+        datasets = {}
+        for name, planned in plans.items():
+            there = published[name].get(first.day)
+            datasets[name] = _built(planned[index], there.manifest if there else None)
+        days.append(BuiltDay(day=first.day, datasets=datasets))
+    return TrainAnswer(service=service, dataset=dataset, location=str(layout.dataset_dir(dataset)), days=tuple(days))
+
+
+def _built(plan: DayPlan, manifest: Manifest | None) -> BuiltDataset:
+    told = manifest is not None or plan.action is Action.WAIT
+    seconds = round(sum(manifest.seconds.values()), 3) if manifest is not None and plan.builds else None
+    rows = manifest.rows if manifest is not None else None
+    return BuiltDataset.model_validate(
+        {"outcome": _OUTCOMES[plan.action] if told else "not built", "rows": rows, "seconds": seconds}
+    )

@@ -1,0 +1,123 @@
+"""What commands answer with --json: one document on stdout, whose form and version `format` names.
+
+The schema of each is docs/reference/answers.schema.json, made from these models. A key that is added leaves the
+version as it is; one that is removed, or means something else, raises it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from daeda.dataset.layout import Dataset
+
+
+class Answer(BaseModel):
+    """A document or a part of one; frozen, and without other keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def text(self) -> str:
+        """The document as JSON, for stdout."""
+        return self.model_dump_json(indent=2)
+
+
+class PlannedDataset(Answer):
+    """What is to be done with one day of one dataset."""
+
+    action: Literal["build", "skip", "rebuild", "extend", "keep", "blocked", "wait"] = Field(
+        description="What train would do; keep leaves a stale day, wait one whose labels are not mature."
+    )
+    reasons: tuple[str, ...] = Field(description="Why.")
+
+
+class PlannedDay(Answer):
+    """One day of the range."""
+
+    day: dt.date = Field(description="The day, in UTC.")
+    files_read: int = Field(description="Files that the skeleton of the day reads.")
+    datasets: dict[Dataset, PlannedDataset] = Field(description="By dataset.")
+    cut_windows: tuple[str, ...] = Field(description="Windows that begin before the first partition of their view.")
+
+
+class PlanAnswer(Answer):
+    """`daeda plan --json`."""
+
+    format: Literal["daeda.plan/1"] = Field(default="daeda.plan/1", description="Form and version.")
+    service: str = Field(description="The service.")
+    days: tuple[PlannedDay, ...] = Field(description="The days of the range.")
+    sources: dict[str, str] = Field(description="Path or address of each view that is read.")
+    notes: tuple[str, ...] = Field(description="Availability, maturity of labels, and splits, as sentences.")
+
+
+class ExplainedColumn(Answer):
+    """A column of the output."""
+
+    name: str = Field(description="Its name.")
+    kind: str = Field(description="Kind in the service.")
+    dtype: str = Field(description="Type, also where the service leaves it out.")
+    nullable: bool = Field(description="Whether NULL may be in it.")
+    description: str = Field(description="What it means.")
+
+
+class ExplainAnswer(Answer):
+    """`daeda explain --json`."""
+
+    format: Literal["daeda.explain/1"] = Field(default="daeda.explain/1", description="Form and version.")
+    service: str = Field(description="The service.")
+    columns: tuple[ExplainedColumn, ...] = Field(description="The columns of the output, in their order.")
+    operators: tuple[dict[str, Any], ...] = Field(description="The operators, as pipeline YAML has them.")
+    sql: str | None = Field(description="With --sql: what --sql prints.")
+
+
+class BuiltDataset(Answer):
+    """What a run did with one day of one dataset."""
+
+    outcome: Literal["built", "rebuilt", "extended", "skipped", "kept", "blocked", "waiting", "not built"] = Field(
+        description="What was done."
+    )
+    rows: int | None = Field(description="Rows that are published; null where the day is not.")
+    seconds: float | None = Field(description="Seconds that it took; null where nothing was built.")
+
+
+class BuiltDay(Answer):
+    """One day of the range."""
+
+    day: dt.date = Field(description="The day, in UTC.")
+    datasets: dict[Dataset, BuiltDataset] = Field(description="By dataset.")
+
+
+class TrainAnswer(Answer):
+    """`daeda train --json`, after a run that is done."""
+
+    format: Literal["daeda.train/1"] = Field(default="daeda.train/1", description="Form and version.")
+    service: str = Field(description="The service.")
+    dataset: Dataset = Field(description="The final dataset of the run.")
+    location: str = Field(description="Where the days of that dataset are: the line that train prints without --json.")
+    days: tuple[BuiltDay, ...] = Field(description="The days of the range.")
+
+
+class AuditedColumn(Answer):
+    """What the audit found of one column."""
+
+    column: str = Field(description="Its name.")
+    checked: int = Field(description="Values, or rows, that were compared.")
+    mismatches: int = Field(description="Those that differ.")
+    note: str = Field(description="What the reader has to know of it.")
+
+
+class AuditAnswer(Answer):
+    """`daeda audit leakage --json`."""
+
+    format: Literal["daeda.audit/1"] = Field(default="daeda.audit/1", description="Form and version.")
+    service: str = Field(description="The service.")
+    days: tuple[dt.date, ...] = Field(description="The days that were audited.")
+    passed: bool = Field(description="Whether nothing differs that should not: exit code 0.")
+    recomputed: tuple[AuditedColumn, ...] = Field(description="Of the probe recompute.")
+    appended: tuple[AuditedColumn, ...] = Field(description="Of the probe append.")
+    summary: str = Field(description="The sentence that the audit prints without --json.")
+
+
+ANSWERS: tuple[type[Answer], ...] = (PlanAnswer, ExplainAnswer, TrainAnswer, AuditAnswer)
