@@ -78,9 +78,14 @@ def audit(project: Project, arguments: argparse.Namespace, external: ExternalInp
     summary_line = _summary(project, days, arguments.quick, findings, changes)
     passed = not (findings.mismatches or failing(changes))
     if arguments.json:
-        name = project.service.name
-        found = {"recomputed": _columns(findings), "appended": _columns(changes)}
-        summary_line = AuditAnswer(service=name, days=tuple(days), passed=passed, summary=summary_line, **found).text()
+        summary_line = AuditAnswer(
+            service=project.service.name,
+            days=tuple(days),
+            passed=passed,
+            recomputed=_columns(findings),
+            appended=_columns(changes),
+            summary=summary_line,
+        ).text()
     answer(summary_line)
     return 0 if passed else 1
 

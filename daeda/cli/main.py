@@ -52,6 +52,11 @@ Print the completion of a shell.
   source <(daeda completion bash)    in ~/.bashrc
   source <(daeda completion zsh)     in ~/.zshrc, behind compinit
   daeda completion fish > ~/.config/fish/completions/daeda.fish"""
+_SCHEMA = """\
+Let an editor complete and check YAML files. The first line of a file names its schema:
+
+  daeda schema --output-dir .schemas
+  # yaml-language-server: $schema=../.schemas/view.schema.json"""
 _SHORT_EPILOG = f"{', '.join(SHORT)} are short for daeda pipeline {SHORT[0]} and so on."
 
 
@@ -118,6 +123,13 @@ def build_parser() -> StrictParser:
     )
     completion.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish")
     completion.set_defaults(run=_completion, parser=completion)
+    schema = groups.add_parser("schema", help="JSON schemas of the YAML files, for editors", description=_SCHEMA)
+    schema.add_argument(
+        "kind", nargs="?", choices=("runtime", "aggregations", "view", "service"), metavar="KIND",
+        help="print that of one kind: runtime, aggregations, view or service",
+    )  # fmt: skip
+    schema.add_argument("--output-dir", type=Path, metavar="DIR", help="write those of all kinds here")
+    schema.set_defaults(run=_schema, parser=schema)
     return parser
 
 
@@ -282,6 +294,14 @@ def _completion(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int
 
     answer(script(build_parser(), arguments.shell, SHORT).removesuffix("\n"))
     return 0
+
+
+def _schema(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
+    if beam_flags:
+        raise UsageError("daeda schema takes no flags of Beam: remove what stands behind '--'")
+    from daeda.cli.schema import print_schema
+
+    return print_schema(arguments)
 
 
 def _refuse_beam_flags(command: str, beam_flags: Sequence[str]) -> None:
