@@ -31,6 +31,7 @@ from beam_pipeline.workers.registry import software
 from daeda.compiler.restrict import restricted
 from daeda.dataset.chunks import is_understood
 from daeda.dataset.fingerprint import operator_digests
+from daeda.dataset.layout import Layout
 from daeda.dataset.manifest import DamagedManifest, DayName, Manifest, Part, read_manifest
 from daeda.dataset.stamps import forget_stamps
 from daeda.errors import ChangedMeanwhile, NotRegular, cut
@@ -121,7 +122,7 @@ def extend_day(session: DaySession, operator: Extend, handle: DayHandle) -> DayH
 
 
 def _extended(session: DaySession, extending: Extending, computed: Materialised | None) -> Materialised:
-    directory = session.context.staging.layout.day_dir("skeleton", session.day)
+    directory = _source(session).day_dir("skeleton", session.day)
     manifest = _published(session, directory)
     # What a day reads that computes every column stands in the manifest, and decides what may be kept.
     session.record.digests = dict(extending.digests)
@@ -139,6 +140,14 @@ def _extended(session: DaySession, extending: Extending, computed: Materialised 
         tables, expressions = (computed.tables, computed.expressions) if computed is not None else ((), {})
         return Materialised(extending.relation, manifest.rows, tables, expressions)
     return _read(session, extending, computed, parts, manifest)
+
+
+def _source(session: DaySession) -> Layout:
+    """Where the day lies that is extended: in the place of the new one, or in a lower version of the service."""
+    extending, layout = session.context.extending, session.context.staging.layout
+    assert extending is not None
+    version = extending.days[session.day].version
+    return layout if version is None else layout.of_version(version)
 
 
 def _of_this_software(manifest: Manifest) -> bool:
@@ -173,7 +182,7 @@ def _read(
 
 
 def _published(session: DaySession, directory: Location) -> Manifest:
-    layout = session.context.staging.layout
+    layout = _source(session)
     try:
         manifest = read_manifest(directory, DayName(layout.service, "skeleton", session.day))
     except DamagedManifest as error:
@@ -209,7 +218,7 @@ def _fetched(session: DaySession, directory: Location, part: Part) -> Path:
     except (FileNotFoundError, NotRegular, ChangedMeanwhile) as error:
         raise _NotAsPlanned(f"{part.name} is missing") from error
     if digest != part.sha256:
-        layout = session.context.staging.layout
+        layout = _source(session)
         forget_stamps(layout, DayName(layout.service, "skeleton", session.day))
         raise _NotAsPlanned(f"{part.name} is not the file that was published")
     return target

@@ -20,12 +20,13 @@ class Declined(DaedaError):
 def told_counts(plans: Mapping[Dataset, Sequence[DayPlan]]) -> str:
     """`2 days would be replaced, 3 extended and 1 built`; empty where nothing is to be done.
 
-    A day counts once. It is extended where its skeleton is, and replaced where anything else published of it is.
+    A day counts once. It is extended where its skeleton is, be it from a lower version, and replaced where anything
+    else published of it is.
     """
     verbs: dict[str, int] = {}
     for of_day in zip(*plans.values(), strict=True):
         actions = {plan.action for plan in of_day}
-        if Action.EXTEND in actions:
+        if Action.EXTEND in actions or any(plan.extension is not None for plan in of_day):
             verb = "extended"
         elif Action.REBUILD in actions:
             verb = "replaced"

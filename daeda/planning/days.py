@@ -18,6 +18,7 @@ from daeda.dataset.layout import Dataset, layout_of
 from daeda.dataset.manifest import ColumnIdentities, Fingerprint, Manifest, Part
 from daeda.dataset.published import Published, look_at_days
 from daeda.dataset.stores import FindStores
+from daeda.dataset.versions import days_of_lower_versions
 from daeda.errors import DayError, InputError, UsageError, counted, shortened
 from daeda.operators.dag import Dag
 from daeda.planning.configuration import function_codes
@@ -112,14 +113,21 @@ def plan_skeleton(
 ) -> tuple[DayPlan, ...]:
     """The skeleton days. `dag` is the skeleton's; with `verify` the parts of all published days are digested.
 
-    Without `extend` a stale day is built anew, whatever it could keep.
+    Without `extend` a stale day is built anew, whatever it could keep, and one that is not there from its sources
+    alone, whatever a lower version of the service has of it.
     """
     chosen = tuple(days)
-    published = look_at_days(layout_of(project), "skeleton", chosen, verify=verify)
+    layout = layout_of(project)
+    published = look_at_days(layout, "skeleton", chosen, verify=verify)
     identities = _Snapshot()
     code = (operator_digests(dag.operators), function_codes(project, dag))
     maturity = Maturity(dag, sources.files, project.runtime.data_until)
-    extensions = Extensions(dag, sources, code[1]) if extend else None
+    extensions = None
+    if extend:
+        lacking = [day for day in chosen if day not in published] if layout.version > 1 else []
+        found = days_of_lower_versions(layout, "skeleton", lacking)
+        lower = {day: (of.version, there.manifest) for day, (of, there) in found.items() if not there.damage}
+        extensions = Extensions(dag, sources, code[1], lower)
 
     def plan_of(day: dt.date) -> DayPlan:
         if waiting := maturity.waiting(day):
@@ -243,32 +251,38 @@ def _skeleton_day(
     needed = sources.needed(day)
     count = sum(len(paths) for paths in needed.values())
     cut = tuple(_cut_windows(project, sources, day))
-    if published is None or published.manifest is None:
+    immature = sources.immature[day].labels if day in sources.immature else ()
+    version, manifest = None, published.manifest if published is not None else None
+    if published is None and extensions is not None and not immature:
+        version, manifest = extensions.lower.get(day, (None, None))
+    if manifest is None:
         return _without_manifest(published, day, "skeleton", on_stale, count, cut)
-    known = Identities(published.manifest.inputs)
+    known = Identities(manifest.inputs)
     inputs = {
         name: [identities.of(name, path, known, sources.files[name]) for path in paths]
         for name, paths in needed.items()
     }
     digests, functions = code
-    immature = sources.immature[day].labels if day in sources.immature else ()
     new = skeleton_fingerprint(digests, inputs, project.runtime.rows_per_part, functions, immature)
-    action, reasons = _compare(published, published.manifest, new, on_stale)
-    parts = published.manifest.parts
-    damage, stamps = published.damage, published.stamps
-    plan = DayPlan(day, "skeleton", action, reasons, count, cut, parts, damage, stamps=stamps, planned=new)
-    if action is Action.SKIP:
-        return replace(plan, identities=published.manifest.identities)
-    if extensions is None or action is not Action.REBUILD or damage or immature:
+    if published is None:
+        # In no place of its own: it is built, out of what a lower version has of it.
+        plan = replace(_without_manifest(None, day, "skeleton", on_stale, count, cut), planned=new)
+    else:
+        action, reasons = _compare(published, manifest, new, on_stale)
+        damage, stamps = published.damage, published.stamps
+        plan = DayPlan(day, "skeleton", action, reasons, count, cut, manifest.parts, damage, stamps=stamps, planned=new)
+    if plan.action is Action.SKIP:
+        return replace(plan, identities=manifest.identities)
+    if extensions is None or plan.action not in (Action.BUILD, Action.REBUILD) or plan.damage or immature:
         return plan
     columns = extensions.identities(inputs, day)
-    extension = extensions.of(published.manifest, new, columns)
+    extension = extensions.of(manifest, new, columns, version)
     if extension is None:
         return plan
     return replace(
         plan,
-        action=Action.EXTEND,
-        reasons=(str(extension), *reasons),
+        action=Action.EXTEND if plan.action is Action.REBUILD else Action.BUILD,
+        reasons=(str(extension), *plan.reasons),
         files=extensions.files(extension, day),
         extension=extension,
         identities=columns,

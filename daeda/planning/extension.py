@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 
@@ -33,12 +33,14 @@ class Extension:
     """How a published day becomes the day that is wanted.
 
     `kept` maps columns to those of the published day that hold their values, `computed` are the others, in their order.
+    `version` is the lower version of the service that the published day is of, None where it is the planned one.
     """
 
     kept: Mapping[str, str]
     computed: tuple[str, ...]
     dropped: tuple[str, ...] = ()
     changed: frozenset[str] = frozenset()
+    version: int | None = None
 
     def __str__(self) -> str:
         """`extend: +purchases_14d; 21 of 22 columns kept`, and what else becomes of columns."""
@@ -52,14 +54,18 @@ class Extension:
         }
         told = [f"{what}{shortened(names, 6)}" for what, names in lists.items() if names]
         whole = counted(len(self.kept) + len(self.computed), "column")
-        return f"extend: {'; '.join([*told, f'{len(self.kept)} of {whole} kept'])}"
+        source = "" if self.version is None else f" of version {self.version}"
+        return f"extend: {'; '.join([*told, f'{len(self.kept)} of {whole} kept{source}'])}"
 
 
 class Extensions:
     """The extensions of the days of one plan: what each column is made of is found out once, where it is asked for."""
 
-    def __init__(self, dag: Dag, sources: Sources, codes: Mapping[str, str]) -> None:
-        """`dag` is the skeleton's."""
+    def __init__(
+        self, dag: Dag, sources: Sources, codes: Mapping[str, str], lower: Mapping[dt.date, tuple[int, Manifest | None]]
+    ) -> None:
+        """`dag` is the skeleton's; `lower` has the version and manifest of days that are in a lower version alone."""
+        self.lower = lower
         self._dag, self._sources, self._codes = dag, sources, codes
         self._restricted: dict[tuple[str, ...], Dag] = {}
 
@@ -76,13 +82,16 @@ class Extensions:
         }
         return identities_of_day(self.recipes, given, day)
 
-    def of(self, manifest: Manifest, planned: Fingerprint, identities: ColumnIdentities) -> Extension | None:
-        """The extension of a published day to the planned one; None where it has to be built anew."""
+    def of(
+        self, manifest: Manifest, planned: Fingerprint, identities: ColumnIdentities, version: int | None = None
+    ) -> Extension | None:
+        """The extension of a published day, of a lower `version`, to the planned one; None where it is to be built."""
         before = manifest.identities
         then, now = manifest.fingerprint.settings, planned.settings
         if before is None or any(then.get(setting) != now.get(setting) for setting in _SAME_SETTINGS):
             return None
-        return _extension(before, identities, self._dag.output.names)
+        extension = _extension(before, identities, self._dag.output.names)
+        return replace(extension, version=version) if extension is not None else None
 
     def files(self, extension: Extension, day: dt.date) -> int:
         """How many files an extended day reads, beside its own parts."""

@@ -20,7 +20,7 @@ from beam_pipeline.workers.limits import DayLimits
 from beam_pipeline.workers.registry import forget_run, register_run
 from daeda.compiler.compile import compile_runnable
 from daeda.compiler.identity import recipes_of
-from daeda.dataset.layout import Layout
+from daeda.dataset.layout import layout_of
 from daeda.dataset.publish.staging import open_staging
 from daeda.planning.configuration import function_codes
 from daeda.planning.days import DayPlan, plan_skeleton
@@ -52,12 +52,13 @@ def build(
     days = tuple(plan.day for plan in plans if plan.builds)
     extensions = {plan.day: plan.extension for plan in plans if plan.extension is not None}
     codes = function_codes(loaded, dag)
-    with open_staging(Layout(loaded.service_dir)) as staging:
+    with open_staging(layout_of(loaded)) as staging:
         context = RunContext(
             service="ranking", data_root=loaded.data_root, service_dir=str(loaded.service_dir),
             run_dir=str(staging.directory), limits=DayLimits(1 << 30, 2, ""), day_workers=1,
             rows_per_part=loaded.runtime.rows_per_part, label_columns=tuple(loaded.service.grain),
             project_root=str(loaded.root), functions=codes, recipes=recipes_of(dag, codes),
+            version=loaded.service.version,
         )  # fmt: skip
         ran = [] if operators is None else operators
         for chain in extending_chains(dag, context, extensions):
