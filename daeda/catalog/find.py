@@ -19,15 +19,27 @@ _NAME = "runtime.yaml"
 def find_runtime(service: str | None, here: Path | None = None) -> Path:
     """The runtime file of a service, or the only one where no service is named; raises UsageError with what exists."""
     start = (here or Path.cwd()).absolute()
+    root = find_root(start)
+    files = _files_of(root)
+    chosen = _only(files, root) if service is None else _of_service(service, files, root)
+    return chosen.relative_to(root) if here is None and root == start else chosen
+
+
+def runtime_files() -> list[Path]:
+    """Every runtime file of the project that the working directory is in; raises UsageError where there is none."""
+    found = find_root(Path.cwd())
+    return _files_of(found)
+
+
+def find_root(start: Path) -> Path:
+    """The project of a directory: it, or the nearest one above it, with a runtime file."""
     root = next((folder for folder in (start, *start.parents) if _files_of(folder)), None)
     if root is None:
         raise UsageError(
             f"no project here: neither {start} nor a directory above it has {TRAINING / _NAME}: run in a project, or "
             "give its file with --runtime-config-path"
         )
-    files = _files_of(root)
-    chosen = _only(files, root) if service is None else _of_service(service, files, root)
-    return chosen.relative_to(root) if here is None and root == start else chosen
+    return root
 
 
 def aggregations_beside(runtime: Path, root: Path) -> Path:

@@ -46,6 +46,12 @@ Recompute rows of published days by a path that shares no code with the product.
 
   daeda audit leakage ranking --quick
   daeda audit leakage ranking --days 2025-03-01..2025-03-07 --rows 500"""
+_CATALOG = """\
+Say who uses a view, what a column is, since when there is data, and how much.
+
+  daeda catalog
+  daeda catalog views user_profile
+  daeda catalog columns --json"""
 _COMPLETION = """\
 Print the completion of a shell.
 
@@ -116,6 +122,16 @@ def build_parser() -> StrictParser:
             description=_LEAKAGE,
         )
     )
+    catalog = groups.add_parser(
+        "catalog", help="what views, services, columns and stores there are", description=_CATALOG
+    )
+    catalog.add_argument(
+        "section", nargs="?", choices=("views", "services", "columns", "stores"), metavar="SECTION",
+        help="views, services, columns or stores (default: all)",
+    )  # fmt: skip
+    catalog.add_argument("name", nargs="?", metavar="NAME", help="only the one of this name")
+    add_flags(catalog, PROJECT, ANSWER)
+    catalog.set_defaults(run=_catalog, parser=catalog)
     completion = groups.add_parser(
         "completion",
         help="the script by which bash, zsh or fish completes commands",
@@ -284,6 +300,14 @@ def _leakage(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     from daeda.cli.leakage import audit_leakage
 
     return audit_leakage(arguments)
+
+
+def _catalog(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
+    if beam_flags:
+        raise UsageError("daeda catalog takes no flags of Beam: remove what stands behind '--'")
+    from daeda.cli.catalog import catalog
+
+    return catalog(arguments)
 
 
 def _completion(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:

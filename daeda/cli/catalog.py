@@ -1,0 +1,199 @@
+"""`daeda catalog`: the views, services, columns and stores of a project."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from daeda.catalog.find import runtime_files
+from daeda.catalog.project import Project, open_project
+from daeda.catalog.service import ContractColumn
+from daeda.catalog.view import FeatureView
+from daeda.compiler.compile import project_dag
+from daeda.dataset.answers import CatalogAnswer, CatalogColumn, CatalogService, CatalogStore, CatalogView
+from daeda.errors import UsageError, UserError, did_you_mean, first_line
+from daeda.operators.dag import Dag
+from daeda.process.console import HarmlessConsole
+from daeda.process.messages import answer
+from daeda.sources.listing import find_files
+
+Compiled = Sequence[tuple[Project, Dag]]
+_SECTIONS = ("views", "services", "columns", "stores")
+
+
+def catalog(arguments: argparse.Namespace) -> int:
+    """Print what there is; returns the exit code."""
+    projects = _projects(arguments)
+    made: dict[str, Callable[[Compiled], Iterable[object]]] = {
+        "views": _views,
+        "services": _services,
+        "columns": _columns,
+        "stores": _stores,
+    }
+    wanted = _SECTIONS if arguments.section is None else (arguments.section,)
+    found = {section: _named(section, list(made[section](projects)), arguments.name) for section in wanted}
+    document = CatalogAnswer.model_validate(found)
+    if arguments.json:
+        answer(document.text())
+    else:
+        _print(document)
+    return 0
+
+
+def _projects(arguments: argparse.Namespace) -> Compiled:
+    """The project once for each service that has a runtime file, or as the one that was given sees it."""
+    given: Path | None = arguments.runtime_config_path
+    projects = []
+    for path in runtime_files() if given is None else [given]:
+        project = open_project(argparse.Namespace(**{**vars(arguments), "runtime_config_path": path}))
+        projects.append((project, project_dag(project)))
+    return projects
+
+
+def _named(section: str, entries: list[object], name: str | None) -> list[object]:
+    if name is None:
+        return entries
+    names = [str(getattr(entry, "name", "")) for entry in entries]
+    if name not in names:
+        raise UsageError(f"none of the {section} is '{name}': {did_you_mean(name, dict.fromkeys(names))}")
+    return [entry for entry, own in zip(entries, names, strict=True) if own == name]
+
+
+def _views(projects: Compiled) -> Iterable[CatalogView]:
+    project = projects[0][0]
+    for view in project.views.values():
+        users = [dag.service for _, dag in projects if view.name in {scan.view for scan in dag.scans}]
+        yield _view(project, view, users)
+
+
+def _view(project: Project, view: FeatureView, users: Sequence[str]) -> CatalogView:
+    files, days, problem = None, [], None
+    try:
+        listed = find_files(view.source.path if hasattr(view.source, "path") else view.source.reference, view.name,
+                            project.data_root)  # fmt: skip
+        files, days = len(listed.paths), sorted(listed.partitions)
+    except UserError as error:
+        problem = first_line(error)
+    return CatalogView(
+        name=view.name,
+        description=view.description,
+        keys=view.keys,
+        timestamp_field=view.source.timestamp_field,
+        source=view.source.reference,
+        fields={field.name: field.dtype.name for field in view.fields},
+        used_by=tuple(users),
+        files=files,
+        first_day=days[0] if days else None,
+        last_day=days[-1] if days else None,
+        problem=problem,
+    )
+
+
+def _services(projects: Compiled) -> Iterable[CatalogService]:
+    for project, _ in projects:
+        service = project.service
+        yield CatalogService(
+            name=service.name,
+            version=service.version,
+            owner=service.owner,
+            description=service.description,
+            spine=service.spine.view,
+            runtime=project.documents["runtime"].shown,
+            first_day=project.runtime.feed_start,
+            last_day=project.runtime.feed_end,
+            columns=len(service.columns),
+        )
+
+
+def _columns(projects: Compiled) -> Iterable[CatalogColumn]:
+    for project, _ in projects:
+        for column in project.service.columns:
+            yield CatalogColumn(
+                name=column.name,
+                service=project.service.name,
+                kind=column.kind,
+                dtype=column.dtype.name,
+                made_by=_maker(project, column),
+                description=column.description,
+            )
+
+
+def _maker(project: Project, column: ContractColumn) -> str:
+    """What makes a column, as one would look for it in the files."""
+    if column.expression is not None:
+        return column.expression
+    if column.taken_from is not None:
+        return column.taken_from
+    for section, _, name, columns in project.aggregations.results():
+        if column.name in columns:
+            return f"{section.removesuffix('s')} {name}"
+    if column.kind in ("key", "timestamp", "spine"):
+        return f"{project.service.spine.view}:{column.name}"
+    views = dict.fromkeys(ref.partition(":")[0] for ref in project.runtime.feature_refs)
+    owners = [name for name in views if name in project.views and _has(project.views[name], column.name)]
+    return f"{owners[0]}:{column.name}" if owners else "a literal of output_columns"
+
+
+def _has(view: FeatureView, name: str) -> bool:
+    return name in (*view.features, *view.times)
+
+
+def _stores(projects: Compiled) -> Iterable[CatalogStore]:
+    stores = {store.name: store for project, _ in projects for store in project.aggregations.embedding_stores}
+    for name, store in stores.items():
+        users = [
+            f"{dag.service}:{operator.column}"
+            for _, dag in projects
+            for operator in dag.enrichments
+            if operator.store.name == name
+        ]
+        path = projects[0][0].data_path(store.path)
+        yield CatalogStore(name=name, path=path, version=store.version, dimension=store.dimension, columns=tuple(users))
+
+
+def _print(document: CatalogAnswer) -> None:
+    console = HarmlessConsole()
+    if document.views is not None:
+        _table(console, "views", ("view", "keys", "data", "used by", "source"), [
+            (one.name, ", ".join(one.keys), _data(one), ", ".join(one.used_by), one.source) for one in document.views
+        ])  # fmt: skip
+        for one in document.views:
+            if one.problem is not None:
+                console.print(one.problem, soft_wrap=True)
+    if document.services is not None:
+        _table(console, "services", ("service", "spine", "days", "columns", "runtime file"), [
+            (one.name, one.spine, f"{one.first_day} to {one.last_day}", str(one.columns), one.runtime)
+            for one in document.services
+        ])  # fmt: skip
+    if document.columns is not None:
+        _table(console, "columns", ("column", "service", "kind", "type", "made by"), [
+            (one.name, one.service, one.kind, one.dtype, one.made_by) for one in document.columns
+        ])  # fmt: skip
+    if document.stores is not None:
+        _table(console, "stores", ("store", "version", "dimension", "columns", "path"), [
+            (one.name, str(one.version), str(one.dimension), ", ".join(one.columns), one.path)
+            for one in document.stores
+        ])  # fmt: skip
+
+
+def _data(view: CatalogView) -> str:
+    if view.files is None:
+        return "not known"
+    count = f"{view.files:,} file{'' if view.files == 1 else 's'}"
+    return f"{view.first_day} to {view.last_day}, {count}" if view.first_day else count
+
+
+def _table(console: HarmlessConsole, title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    if not rows:
+        console.print(f"no {title}")
+        return
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in head:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
