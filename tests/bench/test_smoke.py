@@ -26,6 +26,7 @@ SYSTEMS = {
     "days": {"daeda_3_days", "daeda_30_days", "daeda_365_days"},
     "vectors": {"daeda", "single_process_loop"},
     "catalogue": {"daeda"},
+    "extend": {"its own service", "add one column", "rename one column", "rebuild"},
     "startup": {"daeda_help", "daeda_plan"},
 }
 WITH_SHARED = {"newest": "window_frame", "wide": "numpy_pairs"}

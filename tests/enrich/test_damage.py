@@ -15,6 +15,7 @@ from daeda.dataset.stamps import remember_stamps
 from daeda.errors import DayError
 from enrich import job
 from enrich.job import EnrichRun
+from enrich.publish import verify_skeleton
 from tests.enrich.tiny_project import DAYS, opened, write_project
 
 PART = "part-3-0.parquet"
@@ -35,7 +36,7 @@ def test_a_damaged_skeleton_is_told_and_the_next_plan_builds_it_anew(tmp_path: P
     with open_staging(layout) as staging:
         work = job._plan_day(run, staging, DAYS[0])
         with pytest.raises(DayError) as raised:
-            job._verify(work, layout)
+            verify_skeleton(work, layout)
     assert str(raised.value) == (
         f"its skeleton is damaged: {part}: the bytes on disk are not those that were written: run `daeda pipeline "
         "train likes`, which builds the skeleton of the day anew and enriches it"
