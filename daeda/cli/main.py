@@ -11,7 +11,7 @@ from daeda.errors import UsageError
 from daeda.flags.days import joined
 from daeda.flags.help import Version
 from daeda.flags.parser import StrictParser, add_flags
-from daeda.flags.table import ANSWER, AUDIT, BUILD, ENRICHMENT, OUTPUT, PLAN, PORTABLE, PROJECT, SKELETON
+from daeda.flags.table import ANSWER, AUDIT, BUILD, ENRICHMENT, OUTPUT, PLAN, PORTABLE, PREVIEW, PROJECT, SKELETON
 from daeda.process.messages import run_command
 from daeda.process.supervision import supervised
 
@@ -113,6 +113,8 @@ def build_parser() -> StrictParser:
             description=_ERASE,
         )
     )
+    _add_check(groups.add_parser("check", help="everything that can be known without building, and hints at leaks"))
+    _add_preview(groups.add_parser("preview", help="features of a few rows, or of rows of your own; publishes nothing"))
     audit = groups.add_parser("audit", help="recompute sampled rows by a slow path")
     audits = _commands_of(audit, "command")
     _add_leakage(
@@ -261,6 +263,21 @@ def _add_leakage(parser: StrictParser) -> None:
     parser.set_defaults(run=_leakage, parser=parser)
 
 
+def _add_check(parser: StrictParser) -> None:
+    _add_service(parser)
+    add_flags(parser, PROJECT, OUTPUT)
+    parser.add_argument_group("form").add_argument("--json", action="store_true", help="print one JSON document")
+    parser.show_first("--json", "--output-root")
+    parser.set_defaults(run=_check, parser=parser)
+
+
+def _add_preview(parser: StrictParser) -> None:
+    _add_service(parser)
+    add_flags(parser, PROJECT, PREVIEW)
+    parser.show_first("--day", "--rows", "--spine", "--columns", "--json", "--output")
+    parser.set_defaults(run=_preview, parser=parser)
+
+
 def _train(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     from daeda.cli.train import train
 
@@ -326,6 +343,22 @@ def _schema(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     from daeda.cli.schema import print_schema
 
     return print_schema(arguments)
+
+
+def _check(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
+    if beam_flags:
+        raise UsageError("daeda check runs nothing on Beam: remove what stands behind '--'")
+    from daeda.cli.check import check
+
+    return check(arguments)
+
+
+def _preview(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
+    if beam_flags:
+        raise UsageError("daeda preview runs nothing on Beam: remove what stands behind '--'")
+    from daeda.cli.preview import preview
+
+    return preview(arguments)
 
 
 def _refuse_beam_flags(command: str, beam_flags: Sequence[str]) -> None:

@@ -15,6 +15,8 @@ WORKER_TIMEOUT = 120.0
 # How many rows and days an audit takes, unless it is told otherwise.
 ROWS, QUICK_ROWS = 200, 50
 DAYS, QUICK_DAYS = 7, 3
+# How many rows a preview shows.
+PREVIEW_ROWS = 5
 
 Value = Literal["whole number", "count", "seconds", "size", "directory", "path", "text", "address", "day"]
 Kind = Value | Literal["texts", "choice", "switch", "on"]
@@ -172,6 +174,17 @@ AUDIT = _group(
 )
 JSON = Flag("--json", "on", "answer with one JSON document on stdout (docs/reference/answers.md)")
 ANSWER = _group("answer", JSON)
+PREVIEW = _group(
+    "rows",
+    Flag("--day", "text", "rows of this day, in or outside of the range (default: the first day of the range)",
+         metavar="YYYY-MM-DD"),
+    Flag("--rows", "count", f"so many rows (default: {PREVIEW_ROWS}, and all those of --spine)"),
+    Flag("--spine", "path", "rows of your own: keys and times, as .parquet, .arrow or .csv; no filter applies",
+         metavar="FILE"),
+    Flag("--columns", "text", "columns to show (default: all)", metavar="NAME,…"),
+    Flag("--json", "on", "print one JSON document"),
+    Flag("--output", "path", "write the rows to a file: .parquet, .arrow, .csv or .jsonl", metavar="FILE"),
+)
 CONFIGURATION = Flag("--configuration", "text", argparse.SUPPRESS, metavar="PATH")
 AUDIT_INPUTS = _group("", CONFIGURATION)
 # fmt: on

@@ -15,8 +15,9 @@ from daeda.operators.relation import Relation
 from daeda.operators.relational import Filter, Scan
 from daeda.sql.expression import parse_expression, parse_having, quoted_columns, type_in_duckdb
 from daeda.sql.files import file_list
-from daeda.sql.handle import Deferred, column, fill, item_name, read_parquet
+from daeda.sql.handle import Deferred, column, fill, item_name, named, read_parquet, stored_name, table
 from daeda.sql.literal import literal
+from daeda.sql.order import ordered_column
 from daeda.sql.sampling import has_no_key, is_kept, weight
 from daeda.sql.template import once_per_template, parameter, parameter_text, without_conflicts
 
@@ -79,6 +80,24 @@ def _template(operator: Scan, has_files: bool, bounds: int) -> str:
     if operator.predicate is not None:
         query = query.where(quoted_columns(parse_expression(operator.predicate)))
     return query.sql("duckdb")
+
+
+def rows_of_table(operator: Scan, relation: Relation, name: str, position: str) -> str:
+    """Rows of a table of one's own, whose columns are named as the Scan names them, in the total order of the spine.
+
+    They are read as the Scan reads files; `position` is a column of the table that stays, and orders equal rows.
+    """
+    by_name = tuple(scanned.model_copy(update={"source": scanned.name}) for scanned in operator.columns)
+    read = exp.select(*_columns_read(operator.model_copy(update={"columns": by_name})), column(position))
+    query = exp.select(
+        *(
+            named(column(field), stored_name(field)) if stored_name(field) != field else column(field)
+            for field in relation.names
+        ),
+        column(position),
+    ).from_(read.from_(table(name)).subquery("s"))
+    order = [ordered_column(field, relation.column(field).dtype) for field in relation.order or relation.names]
+    return query.order_by(*order, column(position)).sql("duckdb")
 
 
 def narrowing(operator: Scan, path: str) -> str:

@@ -121,19 +121,19 @@ def _pages(
             positions, matrix = vectors.fetch(ids_in(batch))
         pages = [batch.slice(first, page_rows) for first in range(0, len(batch), page_rows)]
         page_positions = [positions[_ids_before(batch, page) :] for page in pages]
-        pooled = partial(_measured_page, column, matrix, meter)
+        make_page = partial(_measured_page, column, matrix, meter)
         if task.threads == 1:
-            yield from map(pooled, pages, page_positions)
+            yield from map(make_page, pages, page_positions)
             continue
         with ThreadPoolExecutor(task.threads) as pool:
-            yield from pool.map(pooled, pages, page_positions)
+            yield from pool.map(make_page, pages, page_positions)
 
 
 def _measured_page(
     column: VectorColumn, matrix: Halves, meter: Meter | None, page: pa.Array, positions: Positions
 ) -> pa.ListArray:
     with measured(meter, _step(column)):
-        return _pooled(column, page, positions, matrix)
+        return pooled(column, page, positions, matrix)
 
 
 def _ids_before(batch: pa.Array, page: pa.Array) -> int:
@@ -143,7 +143,7 @@ def _ids_before(batch: pa.Array, page: pa.Array) -> int:
     return int(page.offsets[0].as_py() - batch.offsets[0].as_py())
 
 
-def _pooled(column: VectorColumn, source: pa.Array, positions: Positions, matrix: Halves) -> pa.ListArray:
+def pooled(column: VectorColumn, source: pa.Array, positions: Positions, matrix: Halves) -> pa.ListArray:
     """The vectors of some rows, whose ids are the first of those at `positions`."""
     match column.kind:
         case "lookup":

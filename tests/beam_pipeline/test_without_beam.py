@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-FOLDERS = ["day", "history", "session", "windows", "workers"]
+FOLDERS = ["day", "history", "session", "windows", "workers", "in_memory"]
 # A finder before all others: Beam is installed here, and is not to be found.
 IMPORT = """
 import importlib, sys

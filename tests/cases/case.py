@@ -83,11 +83,15 @@ class GoldenCase:
         }
 
     def rows(self, service_dir: Path) -> str:
-        """The days as text: a table each, with names, types and values."""
+        """The days as they were published, as text."""
+        return self.told(self.tables(service_dir))
+
+    def told(self, tables: Mapping[str, pa.Table]) -> str:
+        """Days as text: a table each, with names, types and values."""
         types = {one.name: one.dtype for one in self.project.service.columns}
         return "\n".join(
             "\n".join([day.removeprefix("dt="), *_aligned(self._rounded(table), types), ""])
-            for day, table in self.tables(service_dir).items()
+            for day, table in tables.items()
         )
 
     def _rounded(self, table: pa.Table) -> pa.Table:

@@ -203,7 +203,7 @@ def test_slices_and_null_lists_that_span_values() -> None:
         pa.array([0, 2, 4, 5, 6, 7], pa.int32()), values, mask=pa.array([False, False, True, False, False])
     )[1:4]
     positions, matrix = ByNumber().fetch(skeleton_module.ids_in(lists))
-    assert part_module._pooled(LIKES, lists, positions, matrix).to_pylist() == [[2, -2], None, [5, -5]]
+    assert part_module.pooled(LIKES, lists, positions, matrix).to_pylist() == [[2, -2], None, [5, -5]]
 
 
 def test_preload_and_fall_back_give_the_same_bytes(tmp_path: Path) -> None:

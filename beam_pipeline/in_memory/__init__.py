@@ -1,0 +1,1 @@
+"""Days of a service executed in this process: Arrow tables come out, and nothing is published."""

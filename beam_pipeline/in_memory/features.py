@@ -1,0 +1,185 @@
+"""Features in memory: those of a day of a service, or of rows of one's own, as `train` makes them.
+
+    with open_features(project, dag) as features:
+        features.of_day(day, first_rows=5)      the first rows of a published day would be these
+        features.of_rows(table)                 a row for each row of the table, in its order
+
+Vectors are placeholders here, as they are in a skeleton day: the enrichment has the kernels that fill them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from beam_pipeline.history.partition_cache import forget_mapped
+from beam_pipeline.in_memory.day import DayRows, run_day
+from beam_pipeline.in_memory.own_rows import no_rows, rows_by_day
+from beam_pipeline.in_memory.own_spine import over_own_spine
+from beam_pipeline.workers.context import ImmatureLabels, RunContext
+from beam_pipeline.workers.limits import limits_of_a_day
+from daeda.catalog.project import Project
+from daeda.compiler.compile import check_reach
+from daeda.errors import InputError
+from daeda.operators.dag import Dag
+from daeda.planning.configuration import function_codes
+from daeda.planning.exports import exported
+from daeda.planning.immature import ImmatureDay, find_immature
+from daeda.planning.maturity import Maturity
+from daeda.planning.preflight import check_sources
+from daeda.planning.sources import Sources, find_sources
+from daeda.sources.files import Export
+from daeda.sql.lower import SourceOperator
+from daeda.sql.shared_probes import look_ups_sharing_probes
+
+_DIRECTORIES = ("work", "status", "narrowed")
+
+
+@dataclass(frozen=True)
+class FeatureRows:
+    """A table of features, in the order of the rows. `dag` made it, vectors apart, which its enrichments fill.
+
+    `left_out` are columns that rows of one's own cannot have, each with the reason.
+    """
+
+    table: pa.Table
+    dag: Dag
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
+@contextmanager
+def open_features(project: Project, dag: Dag) -> Iterator[Features]:
+    """What computes features of a service, whose DAG is the whole one; views in databases are exported once."""
+    with exported(project, dag.skeleton()) as exports:
+        yield Features(project, dag, exports)
+
+
+class Features:
+    """Computes features in this process; each call reads the sources as they are then."""
+
+    def __init__(self, project: Project, dag: Dag, exports: Mapping[str, Export]) -> None:
+        self._project, self._dag, self._exports = project, dag, exports
+
+    def of_day(self, day: dt.date, *, first_rows: int | None = None) -> FeatureRows:
+        """The rows of a day, or the first of them, exactly as a run writes them.
+
+        Raises InputError where the input of the day cannot be read as declared, or a label is not known yet, and
+        DayError where the day fails.
+        """
+        skeleton = self._dag.skeleton()
+        sources = self._find_sources(skeleton, [day])
+        with self._context(skeleton, sources, [day]) as context:
+            return FeatureRows(run_day(context, skeleton, day, first_rows=first_rows).table, self._dag)
+
+    def of_rows(
+        self,
+        given: pa.Table,
+        *,
+        columns: Sequence[str] | None = None,
+        labels: bool = False,
+        tell: Callable[[int, int], None] | None = None,
+    ) -> FeatureRows:
+        """Features of rows of one's own: as many rows, in the same order; no filter and no sample of the spine applies.
+
+        `given` has the time of the spine, and those of its other columns that the wanted features need: the keys first
+        of all. Its times decide what each row sees, whatever the range of the project. `tell` hears of rows done.
+        """
+        restricted = over_own_spine(self._dag, given.column_names, columns, labels=labels)
+        skeleton = restricted.dag.skeleton()
+        days = rows_by_day(skeleton.spine, given)
+        check_reach(skeleton, sorted(days) or self._project.runtime.days)
+        sources = _without_spine(self._find_sources(skeleton, sorted(days)), skeleton)
+        made: list[DayRows] = []
+        with self._context(skeleton, sources, sorted(days)) as context:
+            for day in sorted(days):
+                made.append(run_day(context, skeleton, day, own_rows=days[day]))
+                if tell is not None:
+                    tell(sum(one.table.num_rows for one in made), given.num_rows)
+            if not made:
+                empty = no_rows(skeleton.spine)
+                made.append(run_day(context, skeleton, self._project.runtime.days[0], own_rows=empty))
+        return FeatureRows(_in_given_order(made), restricted.dag, restricted.left_out)
+
+    def _find_sources(self, dag: Dag, days: Sequence[dt.date]) -> Sources:
+        """The sources of these days, which may lie outside of the range; raises InputError where a day waits."""
+        found = find_sources(self._project, dag, self._exports)
+        data_until = self._project.runtime.data_until
+        maturity = Maturity(dag, found.files, data_until)
+        for day in days:
+            waiting = maturity.waiting(day)
+            if waiting:
+                raise InputError(
+                    f"{day} has labels that are not known yet: {waiting[-1]}: choose an earlier day, add later data, "
+                    "or say data_until in runtime.yaml where a view is quiet"
+                )
+        return replace(found, immature=find_immature(dag, found.files, data_until, days))
+
+    @contextmanager
+    def _context(self, dag: Dag, sources: Sources, days: Sequence[dt.date]) -> Iterator[RunContext]:
+        """A run that publishes nothing, in a directory of its own; raises InputError for what would be refused."""
+        project = self._project
+        checked = check_sources(project, dag, sources, days)
+        config = project.runtime.compute.duckdb_config
+        spill = project.root / config.temp_directory if config.temp_directory else None
+        with tempfile.TemporaryDirectory(prefix="daeda-features-") as made:
+            directory = Path(made) / "staging" / "run"
+            for name in _DIRECTORIES:
+                (directory / name).mkdir(parents=True)
+            checked.write(directory)
+            context = RunContext(
+                service=project.service.name,
+                data_root=project.data_root,
+                service_dir=str(Path(made)),
+                run_dir=str(directory),
+                limits=replace(
+                    limits_of_a_day(1, config.memory_limit, config.threads, str(spill) if spill else ""),
+                    rolling_chunk_rows=project.runtime.rolling_chunk_rows,
+                    udf_chunk_rows=project.runtime.udf_chunk_rows,
+                    function_seconds=float(project.runtime.timeouts.function_seconds),
+                    day_minutes=float(project.runtime.timeouts.day_minutes),
+                    storage_seconds=float(project.runtime.timeouts.storage_seconds),
+                ),
+                day_workers=1,
+                rows_per_part=project.runtime.rows_per_part,
+                label_columns=tuple(project.service.grain),
+                sources=sources.places(),
+                functions=function_codes(project, dag),
+                project_root=str(project.root),
+                exports=sources.exports,
+                days=tuple(days),
+                searched=look_ups_sharing_probes(dag.operators),
+                has_checked=True,
+                immature={day: _immature(one) for day, one in sources.immature.items()},
+            )
+            try:
+                yield context
+            finally:
+                forget_mapped(context.run_dir)
+
+
+def _without_spine(sources: Sources, dag: Dag) -> Sources:
+    """The sources, that of the spine left out: its rows are given."""
+    spine = dag.spine.name
+    immature = {
+        day: replace(one, operators={name: of_day for name, of_day in one.operators.items() if name != spine})
+        for day, one in sources.immature.items()
+    }
+    return replace(sources, scans=tuple(scan for scan in sources.scans if scan.name != spine), immature=immature)
+
+
+def _immature(day: ImmatureDay) -> ImmatureLabels:
+    return ImmatureLabels(day.labels, cast(Mapping[str, tuple[SourceOperator, ...]], day.operators))
+
+
+def _in_given_order(made: Sequence[DayRows]) -> pa.Table:
+    table = pa.concat_tables([one.table for one in made])
+    positions = pa.concat_arrays([one.positions for one in made if one.positions is not None])
+    return table.take(pc.sort_indices(positions)).combine_chunks()

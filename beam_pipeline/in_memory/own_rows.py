@@ -1,0 +1,90 @@
+"""A table of one's own keys and times, brought into the types of the spine, and cut into days."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from beam_pipeline.in_memory.day import POSITION
+from beam_pipeline.windows.contract import Int64s
+from daeda.dtypes import DType, describe_arrow
+from daeda.errors import InputError, counted, first_line
+from daeda.operators.relational import Scan
+from daeda.sql.scan import day_bounds
+
+_EPOCH = dt.date(1970, 1, 1)
+
+
+def rows_by_day(spine: Scan, given: pa.Table) -> Mapping[dt.date, pa.Table]:
+    """The rows of each day in UTC, with the columns of the spine's Scan in its types, and POSITION.
+
+    Raises InputError with a line per column that is not what the view declares, and for rows without a time.
+    """
+    mistakes: list[str] = []
+    columns: dict[str, pa.ChunkedArray] = {}
+    for scanned in spine.columns:
+        try:
+            columns[scanned.name] = _as_declared(given.column(scanned.name), scanned.dtype)
+        except (pa.ArrowException, OverflowError) as error:
+            kind = describe_arrow(given.schema.field(scanned.name).type)
+            mistakes.append(
+                f"column '{scanned.name}' of the rows is {kind}, and the view '{spine.view}' declares {scanned.dtype} "
+                f"({first_line(error)}): cast it"
+            )
+    if mistakes:
+        raise InputError(*mistakes)
+    assert spine.time is not None
+    times = columns[spine.time.column]
+    if times.null_count:
+        raise InputError(
+            f"{counted(times.null_count, 'row')} without '{spine.time.column}': a row without a time "
+            "belongs to no day, remove it"
+        )
+    table = pa.table(columns).append_column(POSITION, pa.array(np.arange(given.num_rows, dtype=np.int64)))
+    return _cut(table, _day_numbers(spine, times))
+
+
+def no_rows(spine: Scan) -> pa.Table:
+    """A table of no rows, as `rows_by_day` gives them."""
+    types = [(scanned.name, scanned.dtype.arrow()) for scanned in spine.columns]
+    return pa.schema([*types, (POSITION, pa.int64())]).empty_table()
+
+
+def _as_declared(column: pa.ChunkedArray, dtype: DType) -> pa.ChunkedArray:
+    """The column in its declared type, where nothing is lost by that; a time with a zone as the same instant in UTC."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    wanted = dtype.arrow()
+    if pa.types.is_timestamp(column.type) and pa.types.is_timestamp(wanted) and column.type.tz and not wanted.tz:
+        column = column.cast(pa.timestamp(column.type.unit, tz="UTC")).cast(pa.timestamp(column.type.unit))
+    if pa.types.is_floating(column.type) and dtype.is_integer:
+        # pandas makes doubles of integers where one is missing, and NaN of what is missing.
+        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+    return column.cast(wanted)
+
+
+def _day_numbers(spine: Scan, times: pa.ChunkedArray) -> Int64s:
+    if pa.types.is_date32(times.type):
+        dates: Int64s = times.cast("int32").to_numpy().astype(np.int64)
+        return dates
+    assert spine.time is not None
+    _, per_day = day_bounds(_EPOCH, spine.time.resolution)
+    days: Int64s = times.cast("int64").to_numpy().astype(np.int64) // per_day
+    return days
+
+
+def _cut(table: pa.Table, numbers: Int64s) -> dict[dt.date, pa.Table]:
+    days: dict[dt.date, pa.Table] = {}
+    order = np.argsort(numbers, kind="stable")
+    distinct, starts = np.unique(numbers[order], return_index=True)
+    for number, rows in zip(distinct.tolist(), np.split(order, starts[1:]), strict=False):
+        try:
+            day = _EPOCH + dt.timedelta(days=number)
+        except OverflowError as error:
+            raise InputError("the rows have a time outside of the years 1 to 9999: see its unit") from error
+        days[day] = table.take(pa.array(rows))
+    return days

@@ -1,0 +1,105 @@
+"""`daeda check`: everything that can be known without building, all mistakes at once, and hints at leaks."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from daeda.catalog.project import Project, open_project
+from daeda.compiler.compile import compile_runnable
+from daeda.errors import UserError, counted
+from daeda.flags.parser import forwarded, words_of
+from daeda.flags.table import CHECK, OUTPUT, PROJECT
+from daeda.operators.dag import Dag
+from daeda.planning.configuration import function_codes
+from daeda.planning.exports import exported
+from daeda.planning.leak_hints import Hint, ViewTimes, leak_hints
+from daeda.planning.mistakes import Looked, look_at_input, look_at_views
+from daeda.process.extras import require
+from daeda.process.messages import answer, say, warn
+from daeda.process.subprocesses import interruptible, run_subprocess
+
+# Raised when the document changes its meaning.
+_VERSION = 1
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """Look at the project of a service; returns the exit code, 2 where a day could not be built."""
+    try:
+        project = open_project(arguments, arguments.service)
+    except UserError as error:
+        if not arguments.json:
+            raise
+        _tell(arguments, arguments.service or "", Looked(error.sentences, ()), [], [])
+        return error.exit_code
+    looked, hints, times, stores = _look(project, arguments)
+    _tell(arguments, project.service.name, looked, hints, times)
+    return UserError.exit_code if looked.mistakes or stores else 0
+
+
+def _look(project: Project, arguments: argparse.Namespace) -> tuple[Looked, list[Hint], list[ViewTimes], int]:
+    try:
+        dag = compile_runnable(project)
+    except UserError as error:
+        return Looked((*error.sentences, *look_at_views(project)), project.warnings), [], [], 0
+    mistakes: list[str] = []
+    for find in (lambda: function_codes(project, dag), lambda: _find_extras(dag)):
+        try:
+            find()
+        except UserError as error:
+            mistakes += error.sentences
+    hints: list[Hint] = []
+    times: list[ViewTimes] = []
+    try:
+        with exported(project, dag.skeleton()) as exports:
+            looked = look_at_input(project, dag, exports)
+            if looked.sources is not None:
+                hints, times = leak_hints(project, dag, looked.sources)
+    except UserError as error:
+        looked = Looked(error.sentences, project.warnings)
+    stores = 0 if mistakes or not dag.enrichments else _check_stores(arguments)
+    return Looked((*mistakes, *looked.mistakes), looked.warnings, looked.sources), hints, times, stores
+
+
+def _find_extras(dag: Dag) -> None:
+    if "polars" in dag.rolling_engines:
+        require("polars")
+    if dag.enrichments:
+        require("stores")
+
+
+def _check_stores(arguments: argparse.Namespace) -> int:
+    """The embedding stores, by the process that may open them; it tells what is wrong itself."""
+    words = [*forwarded(arguments, PROJECT, OUTPUT), *words_of(CHECK, "stores")]
+    with interruptible() as state:
+        return run_subprocess("enrich", words, state)
+
+
+def _tell(
+    arguments: argparse.Namespace, service: str, looked: Looked, hints: Sequence[Hint], times: Sequence[ViewTimes]
+) -> None:
+    if arguments.json:
+        document = {
+            "version": _VERSION,
+            "service": service,
+            "mistakes": list(looked.mistakes),
+            "warnings": list(looked.warnings),
+            "hints": [asdict(hint) for hint in hints],
+            "views": [{name: value for name, value in asdict(one).items() if name != "newest_ns"} for one in times],
+        }
+        answer(json.dumps(document, ensure_ascii=False))
+        return
+    for sentence in looked.mistakes:
+        say(f"error: {sentence}")
+    warn(*looked.warnings)
+    for hint in hints:
+        say(f"hint: {hint}")
+    for one in times:
+        partitions = f", {counted(one.partitions, 'partition')}" if one.partitions else ""
+        say(f"{one.view}: from {one.first} to {one.newest} UTC{partitions}")
+    if not looked.mistakes:
+        told = f", {counted(len(hints), 'hint')}" if hints else ""
+        told += f", {counted(len(looked.warnings), 'warning')}" if looked.warnings else ""
+        answer(f"{service}: nothing is wrong{told}")

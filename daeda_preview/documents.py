@@ -1,0 +1,90 @@
+"""The rows for programs: a JSON document, and files."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.feather
+import pyarrow.parquet as pq
+
+from daeda.errors import InputError, UsageError, first_line
+
+# Raised when the document changes its meaning.
+VERSION = 1
+_ENDS = (".parquet", ".arrow", ".csv", ".jsonl")
+
+
+def as_json(service: str, table: pa.Table, left_out: Mapping[str, str]) -> str:
+    """One JSON document: `version`, `service`, `columns` (name to Arrow type), `rows`, and `left_out` with reasons."""
+    document = {
+        "version": VERSION,
+        "service": service,
+        "columns": {field.name: str(field.type) for field in table.schema},
+        "rows": _rows(table),
+        "left_out": dict(left_out),
+    }
+    return json.dumps(document, allow_nan=False, ensure_ascii=False)
+
+
+def _rows(table: pa.Table) -> list[dict[str, Any]]:
+    columns = {field.name: _values(table.column(field.name)) for field in table.schema}
+    return [{name: values[row] for name, values in columns.items()} for row in range(table.num_rows)]
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    if pa.types.is_timestamp(column.type):
+        # Python's datetime ends at microseconds.
+        texts = column.cast(pa.timestamp(column.type.unit)).cast(pa.string()).to_pylist()
+        zone = "Z" if column.type.tz else ""
+        return [None if text is None else text.replace(" ", "T") + zone for text in texts]
+    return [plain(value) for value in column.to_pylist()]
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: what JSON has no number for is text."""
+    match value:
+        case float() if not math.isfinite(value):
+            return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        case dt.datetime() | dt.date():
+            return value.isoformat()
+        case Decimal():
+            return str(value)
+        case list():
+            return [plain(item) for item in value]
+        case dict():
+            return {name: plain(item) for name, item in value.items()}
+        case _:
+            return float(value) if type(value).__name__ == "float16" else value
+
+
+def check_output(path: Path) -> None:
+    """Raise UsageError for a file that cannot be written by the end of its name."""
+    if path.suffix not in _ENDS:
+        raise UsageError(f"--output {path}: files are written by the end of their name: {', '.join(_ENDS)}")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"--output {path}: {path.absolute().parent} is no directory: make it first")
+
+
+def write_output(table: pa.Table, path: Path) -> None:
+    """Write the rows; raises InputError where the file refuses them."""
+    try:
+        match path.suffix:
+            case ".parquet":
+                pq.write_table(table, path)
+            case ".arrow":
+                pyarrow.feather.write_feather(table, str(path), compression="uncompressed")
+            case ".csv":
+                pyarrow.csv.write_csv(table, path)
+            case _:
+                lines = (json.dumps(row, allow_nan=False, ensure_ascii=False) for row in _rows(table))
+                path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"--output {path} cannot be written ({first_line(error)})") from error
