@@ -97,9 +97,9 @@ def _in_filter(session: DaySession, predicate: str, operator: Filter, left: Defe
     if row is None:
         return None
     values = session.resources.connection.execute(f"SELECT * FROM {_SUSPECTS} LIMIT 1 OFFSET {row}").fetchone() or ()
-    return _sentence(
-        f"filter '{operator.name}': its condition", predicate, (names, values), None, failure(row, row + 1)
-    )
+    views = session.expressions.views_of_attributes(operator)
+    told = [f"{views[name]}:{name}" if name in views else name for name in names]
+    return _sentence(f"filter '{operator.name}': its condition", predicate, (told, values), None, failure(row, row + 1))
 
 
 def _first_failing(failure: Callable[[int, int], str | None], rows: int) -> int | None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from daeda.dataset.fingerprint import operator_digests
 from daeda.dataset.manifest import ColumnStatistics, Manifest
-from daeda.operators.relational import Filter, Project
+from daeda.operators.relational import Filter, Join, Project, Scan
+from daeda.operators.temporal import PointInTimeJoin
 from daeda.sql.handle import Deferred
-from daeda.sql.lower import Handle, SourceOperator
+from daeda.sql.lower import Handle, SourceOperator, deferred
 from daeda.storage.location import Location
 
 
@@ -60,10 +61,29 @@ class UserExpressions:
 
     filters: list[tuple[Filter, Deferred]] = field(default_factory=list)
     project: Project | None = None
+    views: dict[str, str] = field(default_factory=dict)
+    looked_up: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def add(self, operator: SourceOperator, inputs: tuple[Handle, ...]) -> None:
-        """Note an operator, where its statement is only composed now and runs later."""
+        """Note an operator, where its statement is only composed now and runs later, and where columns come from."""
+        self._follow(operator)
         if isinstance(operator, Project):
             self.project = operator
-        elif isinstance(operator, Filter) and isinstance(inputs[0], Deferred):
-            self.filters.append((operator, inputs[0]))
+        elif isinstance(operator, Filter):
+            self.filters.append((operator, deferred(inputs[0], renumbers=True)))
+
+    def views_of_attributes(self, operator: Filter) -> Mapping[str, str]:
+        """The views of those columns of a filter's rows that were looked up, by column."""
+        return self.looked_up.get(operator.inputs[0], {})
+
+    def _follow(self, operator: SourceOperator) -> None:
+        if isinstance(operator, Scan):
+            self.views[operator.output] = operator.view
+            return
+        left = operator.inputs[0]
+        self.looked_up[operator.output] = dict(self.looked_up.get(left, {}))
+        if left in self.views:
+            self.views[operator.output] = self.views[left]
+        if isinstance(operator, Join | PointInTimeJoin) and operator.inputs[1] in self.views:
+            right = self.views[operator.inputs[1]]
+            self.looked_up[operator.output] |= dict.fromkeys(operator.columns, right)

@@ -67,8 +67,8 @@ def lower(engine: DayEngine, operator: SourceOperator, relation: Relation, input
         case Scan():
             return scan_sql.scan(operator, relation, engine.source_files(operator), engine.day)
         case Filter():
-            right = _deferred(inputs[1]) if operator.semi_join else None
-            rows = _deferred(inputs[0], renumbers=True)
+            right = deferred(inputs[1]) if operator.semi_join else None
+            rows = deferred(inputs[0], renumbers=True)
             if operator.sample is not None:
                 engine.note_without_key(operator, scan_sql.without_key(operator, rows))
             return scan_sql.filter_rows(operator, rows, right)
@@ -80,7 +80,7 @@ def lower(engine: DayEngine, operator: SourceOperator, relation: Relation, input
             return _point_in_time(engine, operator, relation, inputs)
         case RollingAggregate() | LabelAggregate():
             left = _materialised(engine, operator, inputs[0])
-            return _extended(left, relation, engine.roll(operator, left, _deferred(inputs[1])))
+            return _extended(left, relation, engine.roll(operator, left, deferred(inputs[1])))
         case Sink():
             given = _materialised(engine, operator, inputs[0])
             engine.write(operator, given)
@@ -104,7 +104,7 @@ def inputs_of(operator: SourceOperator, handles: dict[str, Handle]) -> tuple[Han
 
 
 def _join(engine: DayEngine, operator: Join, relation: Relation, inputs: tuple[Handle, ...]) -> Materialised:
-    left, right = _materialised(engine, operator, inputs[0]), engine.projected(_deferred(inputs[1]))
+    left, right = _materialised(engine, operator, inputs[0]), engine.projected(deferred(inputs[1]))
     query = statements.static_join(operator, left, right)
     rows = engine.materialise(operator, query, operator.output, left.rows)
     if rows != left.rows:
@@ -116,7 +116,7 @@ def _point_in_time(
     engine: DayEngine, operator: PointInTimeJoin, relation: Relation, inputs: tuple[Handle, ...]
 ) -> Materialised:
     left = _materialised(engine, operator, inputs[0])
-    right = engine.projected(_deferred(inputs[1]))
+    right = engine.projected(deferred(inputs[1]))
     searched = engine.search(operator, left, right)
     if searched is not None:
         return _extended(left, relation, searched)
@@ -147,7 +147,7 @@ def _own(names: tuple[str, ...]) -> dict[str, str]:
     return {name: column(stored_name(name)).sql("duckdb") for name in names}
 
 
-def _deferred(given: Handle, *, renumbers: bool = False) -> Deferred:
+def deferred(given: Handle, *, renumbers: bool = False) -> Deferred:
     """Rows as a query; what was materialised on its way (an attribute joined to a history) is read back.
 
     Of rows to choose from, those of a materialised relation get new numbers, in the order of their old ones.

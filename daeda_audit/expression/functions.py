@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
+import importlib.resources
 import math
 import re
 import unicodedata
@@ -287,10 +289,20 @@ def _size(values: Any, dimension: int = 1) -> int:
 
 
 def local_time(value: Any, zone: str) -> dt.datetime:
-    """What a clock in the zone shows at an instant, by the rules of the host or of tzdata."""
+    """What a clock in the zone shows at an instant."""
     seconds, rest = divmod(as_instant(value).nanoseconds, PER_SECOND)
     at = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=seconds, microseconds=rest // 1_000)
-    return at.astimezone(zoneinfo.ZoneInfo(zone))
+    return at.astimezone(rules_of(zone))
+
+
+@functools.cache
+def rules_of(zone: str) -> zoneinfo.ZoneInfo:
+    """The rules of a zone by the package tzdata, on every host the same; a name that it lacks is the host's."""
+    rules = importlib.resources.files("tzdata").joinpath("zoneinfo", *zone.split("/"))
+    if not rules.is_file():
+        return zoneinfo.ZoneInfo(zone)
+    with rules.open("rb") as opened:
+        return zoneinfo.ZoneInfo.from_file(opened, key=zone)
 
 
 # Their last bit depends on the mathematical library.

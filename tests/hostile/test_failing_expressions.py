@@ -38,6 +38,12 @@ def _history(made: TinyProject) -> None:
     with_rolling(made, "some", "int64", kind="count", where="CAST(code AS BIGINT) > 0")
 
 
+def _attribute(made: TinyProject) -> None:
+    where = "CAST(category AS BIGINT) > 0 OR amount / amount = 2"
+    with_rolling(made, "some", "int64", kind="count", where=where)
+    made.aggregations["aggregation_specs"][-1]["history"]["attributes"] = ["items:category"]
+
+
 @pytest.mark.parametrize("engine", ["duckdb", "polars"])
 @pytest.mark.parametrize(
     ("change", "told"),
@@ -53,6 +59,9 @@ def _history(made: TinyProject) -> None:
         (_history, "filter 'filter_events_by_user_2': its condition 'CAST(code AS BIGINT) > 0' fails at the row with "
          "user_id 3, code x3: Conversion Error: Could not convert string 'x3' to INT64 when casting from source column "
          "code"),
+        (_attribute, "filter 'filter_events_by_user_2': its condition 'CAST(category AS BIGINT) > 0 OR amount / amount "
+         "= 2' fails at the row with user_id 1, items:category toys, amount 1.0: Conversion Error: Could not convert "
+         "string 'toys' to INT64 when casting from source column category"),
     ],
 )  # fmt: skip
 def test_the_first_row_is_told(change: Callable[[TinyProject], None], told: str, engine: str, tmp_path: Path) -> None:

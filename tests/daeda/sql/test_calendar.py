@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import random
+import zoneinfo
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from daeda.dtypes import DType
 from daeda.errors import ConfigError
 from daeda.operators.relation import Column, Relation
+from daeda.settings.kinds import Zone
 from daeda.sql.calendar import check_zone
 from daeda.sql.expression import check_expression_type, check_predicate, expression_type, parse_expression
 from daeda.sql.locked import connect
 from daeda_audit.expression.evaluate import evaluate, read_expression
+from daeda_audit.expression.functions import rules_of
 from daeda_audit.values import from_arrow
 from tests.oracle.local_time import changes, day_of_week, hour_of
 
@@ -25,6 +30,8 @@ ZONES = (
     "Pacific/Apia", "Pacific/Chatham", "Pacific/Kiritimati", "Antarctica/Troll", "Etc/GMT+12", "UTC",
 )  # fmt: skip
 STEPS = {"timestamp[ms]": 10**6, "timestamp[us]": 10**3, "timestamp[ns]": 1, "timestamp[us, UTC]": 10**3}
+# Clocks in Lisbon showed the time of Brussels then, and WET is Lisbon.
+_NOON_OF_1994 = pa.array([dt.datetime(1994, 7, 1, 12)], pa.timestamp("us"))
 GIVEN = Relation(tuple(Column(name, DType.parse(name)) for name in (*STEPS, "date", "int64", "string")))
 
 
@@ -58,6 +65,36 @@ def test_local_time_is_that_of_the_oracle_and_of_the_audit(dtype: str) -> None:
             connection.unregister("given")
             checked += len(moments)
     assert checked > 1_000 or dtype == "date"
+
+
+def test_the_audit_has_the_zones_and_rules_of_duckdb() -> None:
+    """Of tzdata, whose tested version is the one that agrees; WET and others had other rules in older ones."""
+    moments = range(0, 2_145_916_800, 183 * 86_400 + 7_200)
+    checked = 0
+    with connect() as connection:
+        names = [name for (name,) in connection.execute("SELECT name FROM pg_timezone_names() ORDER BY 1").fetchall()]
+        given = f"range({moments.start}, {moments.stop}, {moments.step})"
+        known = zoneinfo.available_timezones()
+        for name in (name for name in names if name in known):
+            local = f"epoch(timezone('{name}', make_timestamptz(s * 1000000)))::BIGINT - s"
+            found = connection.execute(f"SELECT {local} FROM {given} AS g(s) ORDER BY s").fetchall()
+            rules = rules_of(name)
+            wanted = [dt.datetime.fromtimestamp(second, dt.UTC).astimezone(rules).utcoffset() for second in moments]
+            assert [dt.timedelta(seconds=offset) for (offset,) in found] == wanted, name
+            checked += 1
+    assert checked > 550
+
+
+def test_zones_need_no_database_of_the_host() -> None:
+    zoneinfo.reset_tzpath(to=())
+    try:
+        check_zone(TypeAdapter(Zone).validate_python("Europe/Berlin"))
+        with pytest.raises(ValidationError, match=r"did you mean 'Europe/Berlin'\?"):
+            TypeAdapter(Zone).validate_python("Europe/Berlim")
+        rules_of.cache_clear()
+        assert evaluate(read_expression("hour_of(at)", "x", "WET"), {"at": from_arrow(_NOON_OF_1994)[0]}) == 14
+    finally:
+        zoneinfo.reset_tzpath()
 
 
 def test_without_a_zone_it_is_utc_in_conditions_too() -> None:
