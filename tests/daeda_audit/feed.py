@@ -240,11 +240,15 @@ def build(
     data: Path | None = None,
     output: Path | None = None,
     searched: bool = False,
+    broken_sql: bool = True,
 ) -> None:
     """Build and publish skeleton days; `swap` may change an operator before it runs, `data` and `output` may lie
     elsewhere. Look-ups are as-of joins, or are `searched`.
 
-    No statement of before is used, and none is kept: a test may have broken how they are made."""
+    Where `broken_sql` no statement of before is used, and none is kept: a test may have broken how they are made."""
+    if not broken_sql:
+        _build(made, swap, days, data, output, searched)
+        return
     forget_statements()
     try:
         _build(made, swap, days, data, output, searched)

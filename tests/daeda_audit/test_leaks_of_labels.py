@@ -136,7 +136,7 @@ OPERATORS: dict[str, tuple[Any, set[str]]] = {
 @pytest.mark.parametrize("name", OPERATORS)
 def test_maturity_and_gap_are_kept(name: str, made: TinyProject, capsys: pytest.CaptureFixture[str]) -> None:
     change, columns = OPERATORS[name]
-    build(made, change, DAYS[1:])
+    build(made, change, DAYS[1:], broken_sql=False)
     code, _, told = audit(made, capsys)
     assert code == 1
     assert columns <= blamed(told)
@@ -153,7 +153,7 @@ def test_a_feature_that_reads_a_label_is_found(
     made: TinyProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(daeda.compiler.compile, "check_no_leaks", lambda operators: None)
-    build(made, changing(Project, columns=reading_the_label), DAYS[1:])
+    build(made, changing(Project, columns=reading_the_label), DAYS[1:], broken_sql=False)
     code, _, told = audit(made, capsys)
     assert code == 1
     assert "events_1d" in blamed(told)
