@@ -188,6 +188,8 @@ def _filled_later(project: Project, view: FeatureView, scan: Scan, files: Source
         return
     for field in view.fields:
         source = view.source_name(field.name)
+        if not all(source in table.column_names for table in (newest, older)):
+            continue  # a field may be newer than some files
         now, then = (table.column(source).null_count / table.num_rows for table in (newest, older))
         if now - then >= _NULLS_APART:
             days = sorted(files.partitions)
@@ -235,6 +237,8 @@ def _known_later(project: Project, view: FeatureView, newest: pa.Table) -> Itera
 
 def _after(rows: pa.Table, time: str, other: str) -> tuple[float, dt.timedelta] | None:
     """The share of rows whose other time is later, and by how much in the median."""
+    if not {time, other} <= set(rows.column_names):
+        return None
     both = rows.select([time, other]).drop_null()
     if both.num_rows < _LEAST_ROWS or not all(pa.types.is_timestamp(one.type) for one in both.columns):
         return None
