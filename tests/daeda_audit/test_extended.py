@@ -1,0 +1,82 @@
+"""The audit of extended days: it passes, and finds a column that was kept though it had changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tests.beam_pipeline.extending as harness
+from daeda.compiler import identity
+from daeda.dataset.identity import Recipe, Recipes
+from daeda.operators.dag import Dag
+from daeda.planning import extension
+from daeda.planning.days import Action
+from daeda_audit.command import main
+from tests.beam_pipeline.extending import build
+from tests.beam_pipeline.test_extend import without_vectors
+from tests.daeda.compiler.test_identity import add_window, spec
+from tests.daeda_audit.feed import words
+from tests.projects import TinyProject, moment
+
+
+def audited(made: TinyProject, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    capsys.readouterr()
+    code = main(words(made, "--probe", "recompute", "--rows", "100"))
+    told = capsys.readouterr()
+    return code, told.out + told.err
+
+
+def forgetting(column: str) -> Callable[[Dag, Mapping[str, str]], Recipes]:
+    """Recipes in which a column is always made of the same."""
+
+    def recipes_of(dag: Dag, codes: Mapping[str, str]) -> Recipes:
+        recipes = identity.recipes_of(dag, codes)
+        return replace(recipes, columns={**recipes.columns, column: Recipe("0" * 64, ())})
+
+    return recipes_of
+
+
+def older_row(project: TinyProject) -> None:
+    project.data["events"] = [(1, 10, moment("01 23:45"), 4.0), *project.data["events"]]
+    project.write_data()
+
+
+# By what is forgotten: the column, and the change that it does not see.
+FORGOTTEN: dict[str, tuple[str, Callable[[TinyProject], Any]]] = {
+    "where": ("spent", spec(2, where="amount > 2")),
+    "an input": ("events_1d", older_row),
+    "a default": ("price", lambda project: project.column("price").update(default=77.0)),
+}
+
+
+def test_an_extended_day_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = without_vectors(tmp_path)
+    build(made, "output")
+    add_window(made)
+    made.column("price")["default"] = 77.0
+    assert [plan.action for plan in build(made, "output")] == [Action.EXTEND]
+    code, told = audited(made, capsys)
+    assert (code, " 0 mismatches" in told) == (0, True), told
+
+
+@pytest.mark.parametrize("forgotten", FORGOTTEN)
+def test_a_column_that_was_falsely_kept_is_found(
+    tmp_path: Path, forgotten: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    column, edit = FORGOTTEN[forgotten]
+    monkeypatch.setattr(harness, "recipes_of", forgetting(column))
+    monkeypatch.setattr(extension, "recipes_of", forgetting(column))
+    made = without_vectors(tmp_path)
+    build(made, "output")
+    edit(made)
+    add_window(made)
+    (plan,) = build(made, "output")
+    assert plan.extension is not None
+    assert column in plan.extension.kept
+    code, told = audited(made, capsys)
+    assert code == 1
+    assert column in told, told
