@@ -17,6 +17,7 @@ from daeda.dataset.manifest import ColumnStatistics, DayName, Fingerprint, Manif
 from daeda.dataset.publish.objects import clear_unfinished
 from daeda.dataset.published import look_at_days
 from daeda.dataset.stamps import remember_stamps
+from daeda.dataset.versions import days_of_lower_versions, versions_there
 from daeda.storage.client import S3Client, StoredObject
 from daeda.storage.location import ObjectPath
 from tests.storage.conftest import BUCKET
@@ -155,3 +156,18 @@ def test_what_nobody_published_is_not_cleared(client: S3Client) -> None:
         "dt=2023-01-01/notes.parquet", "dt=2023-01-02/_manifest.json", "dt=2023-01-02/part-0-0.parquet",
         "notes/readme.txt",
     ]  # fmt: skip
+
+
+def test_a_day_of_a_lower_version_is_found_where_it_is_the_greatest(client: S3Client) -> None:
+    first = publish(client, "versions", YEAR[:3])
+    assert versions_there(first) == (1,)
+    for version, day in ((2, YEAR[0]), (10, YEAR[1])):
+        place = first.of_version(version).day_dir("skeleton", day)
+        assert isinstance(place, ObjectPath)
+        etag = client.put(place / "part-0-0.parquet", b"rows")
+        client.put(place / MANIFEST_NAME, manifest("versions", day, b"rows", etag or "").to_json().encode())
+    assert versions_there(first) == (1, 2, 10)
+    found = days_of_lower_versions(first.of_version(11), "skeleton", YEAR[:4])
+    assert {day: layout.version for day, (layout, _) in found.items()} == {YEAR[0]: 2, YEAR[1]: 10, YEAR[2]: 1}
+    assert not any(there.damage for _, there in found.values())
+    assert set(days_of_lower_versions(first.of_version(2), "skeleton", YEAR[:4])) == set(YEAR[:3])

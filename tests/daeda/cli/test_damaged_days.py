@@ -38,7 +38,7 @@ def test_what_is_not_as_published_is_named_by_the_plan_and_mended_by_the_run(
         terminal.setattr("sys.stdin", Terminal("\n"))
         terminal.setattr("sys.stderr.isatty", lambda: True, raising=False)
         assert main(["pipeline", "train", *words]) == 1
-    assert capfd.readouterr().err.splitlines()[-3].startswith("published and stale: 2024-01-02, 2024-01-03; the first")
+    assert capfd.readouterr().err.splitlines()[-2].startswith("published and stale: 2024-01-02, 2024-01-03; the first")
     assert {path: path.read_bytes() for day in days for path in day.iterdir()} == damaged
 
     assert main(["pipeline", "train", *words]) == 0

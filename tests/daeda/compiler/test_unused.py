@@ -94,14 +94,14 @@ def test_a_field_that_nothing_reads_has_the_type_of_the_files(
 def test_a_run_tells_once_what_is_not_used(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     made = TinyProject(tmp_path).without("item_vector")
     made.aggregations |= {"enrichment_specs": [], "embedding_stores": []}
-    made.base = {"history_len": 3}
+    made.base = {"history_len": 3, "forgotten": 3}
     made.service["version"] = 3
     made.write().write_data()
     assert main(["pipeline", "train", "ranking", "--runtime-config-path", str(made.runtime_path)]) == 0
     out, said = capfd.readouterr()
     assert out == f"{tmp_path}/output/ranking/v3/skeleton\n"
     assert sorted(path.name for path in (tmp_path / "output/ranking").iterdir()) == ["v3"]
-    assert said.count("warning: config/base.yaml:1: 'history_len' is used by no other file") == 1
+    assert said.count("warning: config/base.yaml:2: 'forgotten' is used by no other file") == 1
     assert said.startswith("warning: ")
 
 
