@@ -48,7 +48,7 @@ def test_every_block_of_the_page_does_what_the_page_says(tmp_path: Path) -> None
             case "text":
                 assert printed.rstrip().endswith(text.rstrip())
                 shown += 1
-    assert shown == 3
+    assert shown == 4
     files = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.yaml"))
     assert files == [
         "config/training/aggregations.yaml",

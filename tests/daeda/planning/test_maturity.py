@@ -177,6 +177,34 @@ def test_a_target_that_waits_ends_with_exit_code_2(
     assert "the first to mature is 2024-01-03: sold matures 2024-01-06 (sales)" in capsys.readouterr().err
 
 
+def test_the_flag_takes_the_place_of_the_file_and_is_named_where_it_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = project(tmp_path)
+    made.runtime["data_until"] = "2030-01-01"
+    words = ["pipeline", "plan", "ranking", "--runtime-config-path", str(made.write().write_data().runtime_path)]
+    for said, until in (("2024-01-04", "2024-01-02"), ("sales=2024-01-03,events=2030-01-01", "2024-01-01")):
+        assert main([*words, "--data-until", said]) == 0
+        assert f"label sold: mature up to {until} (sales is complete before" in capsys.readouterr().out
+    assert main([*words, "--data-until", "soon"]) == 2
+    assert capsys.readouterr().err == (
+        "error: --data-until: 'soon' is not an instant: write a day like 2025-03-01 or a time of UTC like "
+        "2025-03-01T06:00:00\n"
+    )
+    assert main([*words, "--data-until", "sale=2024-01-04"]) == 2
+    assert "no feature view 'sale': did you mean 'sales'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [skeleton_command, train_command])
+def test_each_command_hears_the_flag(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: Callable[[list[str]], int]
+) -> None:
+    made = project(tmp_path).write().write_data()
+    words = ["--runtime-config-path", str(made.runtime_path), "--data-until", "2024-01-01"]
+    assert command(words) == 2
+    assert "3 days cannot be built yet" in capsys.readouterr().err
+
+
 def test_an_instant_that_is_none_is_refused() -> None:
     for value in (
         "soon",
