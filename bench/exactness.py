@@ -1,7 +1,9 @@
 """Check rows of every rolling kind, by both engines, against the oracle of the tests; one slice of rows after another.
 
 Each slice draws its own users, key types, units of time, windows, ties, NULLs, duplicates, late rows and chunks from
-the seed. The result is written after each slice, and a run with the same seed goes on behind the last one.
+the seed. The result is written after each slice, and a run with the same seed goes on behind the last one. Beside the
+kinds, each rule of `exactness_rules` is checked on as many rows: labels, when a row counts, where a window lies,
+samples and defaults.
 
 Usage: python -m bench.exactness [--rows 100000] [--seed 1] [--seconds 600] [--fresh]
 """
@@ -24,6 +26,7 @@ from typing import Any, get_args
 
 import duckdb
 
+from bench.exactness_rules import RULES, check_rule
 from bench.machine import describe_machine
 from daeda.aggregates import DECAYED_KINDS, LIST_KINDS, AggregateKind
 from daeda.durations import Duration
@@ -50,6 +53,7 @@ COLUMNS: dict[AggregateKind, tuple[str, ...]] = {
     "last_distinct": ("n", "s"), "flatten_distinct": ("w",), "top_k": ("n", "s"),
     "sequence": ("n", "w"),
 }  # fmt: skip
+SUBJECTS = (*COLUMNS, *RULES)
 
 
 def main() -> int:
@@ -63,26 +67,25 @@ def main() -> int:
     done = [] if arguments.fresh else slices_of(arguments.result, arguments.seed)
     started = time.monotonic()
     for number, slice_done in enumerate(done):
-        # A kind that came later is checked on the rows of the slices that lack it.
-        lacking = [kind for kind in COLUMNS if kind not in slice_done["kinds"]]
+        # What came later is checked on as many rows for the slices that lack it.
+        lacking = [subject for subject in SUBJECTS if subject not in slice_done["kinds"]]
         if lacking and time.monotonic() - started <= arguments.seconds:
-            added = check_slice(random.Random(f"{arguments.seed}/{number}"), slice_done["rows"], lacking)
+            added = check_slice(f"{arguments.seed}/{number}", slice_done["rows"], lacking)
             slice_done["kinds"] |= added["kinds"]
             slice_done["mismatches"] += added["mismatches"]
+            write(arguments.result, arguments.seed, done)
             print(f"slice {number}: {', '.join(lacking)}, {added['mismatches']} mismatches", file=sys.stderr)
-    if any(set(COLUMNS) - set(slice_done["kinds"]) for slice_done in done):
-        raise SystemExit("not all slices have all kinds yet: give it more seconds")
-    if done:
-        write(arguments.result, arguments.seed, done)
+    if any(set(SUBJECTS) - set(slice_done["kinds"]) for slice_done in done):
+        raise SystemExit("not all slices have everything yet: run it again, or give it more seconds")
     for number in range(len(done), math.ceil(arguments.rows / SLICE_ROWS)):
         if time.monotonic() - started > arguments.seconds:
             break
         rows = min(SLICE_ROWS, arguments.rows - number * SLICE_ROWS)
-        done.append(check_slice(random.Random(f"{arguments.seed}/{number}"), rows))
+        done.append(check_slice(f"{arguments.seed}/{number}", rows))
         write(arguments.result, arguments.seed, done)
         print(f"slice {number}: {rows} rows, {done[-1]['mismatches']} mismatches", file=sys.stderr)
     checked, mismatches = (sum(of_slice[what] for of_slice in done) for what in ("rows", "mismatches"))
-    print(f"{checked} rows of each of {len(COLUMNS)} kinds and of each of {len(ENGINES)} "
+    print(f"{checked} rows of each of {len(COLUMNS)} kinds and {len(RULES)} rules, and of each of {len(ENGINES)} "
           f"engines: {mismatches} mismatches")  # fmt: skip
     return 1 if mismatches else 0
 
@@ -97,12 +100,13 @@ def slices_of(path: Path, seed: int) -> list[dict[str, Any]]:
 
 def write(path: Path, seed: int, slices: list[dict[str, Any]]) -> None:
     kinds: dict[str, dict[str, dict[str, int]]] = {}
-    for kind in COLUMNS:
+    for kind in SUBJECTS:
+        having = [of_slice for of_slice in slices if kind in of_slice["kinds"]]
         kinds[kind] = {
             engine: {
-                "rows": sum(of_slice["rows"] for of_slice in slices),
-                "values": sum(of_slice["kinds"][kind][engine]["values"] for of_slice in slices),
-                "mismatches": sum(of_slice["kinds"][kind][engine]["mismatches"] for of_slice in slices),
+                "rows": sum(of_slice["rows"] for of_slice in having),
+                "values": sum(of_slice["kinds"][kind][engine]["values"] for of_slice in having),
+                "mismatches": sum(of_slice["kinds"][kind][engine]["mismatches"] for of_slice in having),
             }
             for engine in ENGINES
         }
@@ -115,50 +119,67 @@ def write(path: Path, seed: int, slices: list[dict[str, Any]]) -> None:
     path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
-def check_slice(
-    draw: random.Random, rows: int, kinds_checked: Collection[AggregateKind] = tuple(COLUMNS)
-) -> dict[str, Any]:
-    """Values and mismatches of each kind and engine over one drawn day."""
+def check_slice(seed: str, rows: int, subjects: Collection[str] = SUBJECTS) -> dict[str, Any]:
+    """Values and mismatches of each kind, rule and engine, over a drawn day for all kinds and one for each rule."""
+    draw = random.Random(seed)
     case = drawn(draw, rows)
-    case = replace(case, aggregates=tuple(one for one in case.aggregates if one.kind in kinds_checked))
+    kinds: dict[str, dict[str, dict[str, int]]] = {}
+    case = replace(case, aggregates=tuple(one for one in case.aggregates if one.kind in subjects))
+    if case.aggregates:
+        kinds |= check_kinds(draw, case)
+    for rule in RULES:
+        if rule in subjects:
+            kinds[rule] = check_rule(rule, random.Random(f"{seed}/{rule}"), rows, feed, COLUMNS, ENGINES)
+    wrong = sum(counts["mismatches"] for engines in kinds.values() for counts in engines.values())
+    return {
+        "rows": rows, "history": len(case.right), "keys": list(case.keys.values()), "late": case.created is not None,
+        "mismatches": wrong, "kinds": kinds,
+    }  # fmt: skip
+
+
+def check_kinds(draw: random.Random, case: Case) -> dict[str, dict[str, dict[str, int]]]:
+    """Values and mismatches of each kind of the case, by engine."""
     expected = in_the_oracle(case)
     kinds: dict[str, dict[str, dict[str, int]]] = defaultdict(dict)
     with tempfile.TemporaryDirectory() as directory, duckdb.connect() as connection:
         connection.execute(f"SET TimeZone = 'UTC'; SET threads = {draw.choice([1, 2, 3])}")
         for engine in ENGINES:
             table = in_the_product(replace(case, engine=engine), Path(directory), connection)
-            assert table.num_rows == rows
+            assert table.num_rows == len(case.left)
             for aggregate in case.aggregates:
                 pairs = zip(table[aggregate.name].to_pylist(), expected[aggregate.name], strict=True)
                 wrong = sum(not same(aggregate.kind, value, right) for value, right in pairs)
                 counts = kinds[aggregate.kind].setdefault(engine, {"values": 0, "mismatches": 0})
-                counts["values"] += rows
+                counts["values"] += len(case.left)
                 counts["mismatches"] += wrong
-    wrong = sum(counts["mismatches"] for engines in kinds.values() for counts in engines.values())
-    return {
-        "rows": rows, "history": len(case.right), "keys": list(case.keys.values()), "late": case.created is not None,
-        "mismatches": wrong, "kinds": dict(kinds),
-    }  # fmt: skip
+    return dict(kinds)
 
 
 def drawn(draw: random.Random, rows: int) -> Case:
-    """A day of `rows` spine rows over a history of about half as many, with everything that can go wrong in it."""
+    """A day of `rows` spine rows with each kind over each of its columns."""
+    case = feed(draw, rows, -900, 400, None)
+    chunk = draw.choice([2_000, 1_000_000])
+    wanted = tuple(aggregates(draw))
+    return replace(case, aggregates=wanted, chunk_rows=chunk, batch_rows=draw.choice([500, 122_880]))
+
+
+def feed(draw: random.Random, rows: int, back: int, ahead: int, late: bool | None) -> Case:
+    """`rows` spine rows over a history of about half as many, with everything that can go wrong in it.
+
+    `late` says whether the history has a created_field; None draws it, and its unit.
+    """
     keys = draw.choice(KEYS)
     left_time, right_time = draw.choice(TIMES), draw.choice(TIMES)
-    created = draw.choice([None, *TIMES[:3]])
+    created = draw.choice([None, *TIMES[:3]]) if late is None else draw.choice(TIMES[:3]) if late else None
     users = list(users_of(draw, keys, rows // 60))
     step = max(SECOND, left_time.step, right_time.step)
-    right = [history_row(draw, draw.choice(users), step, created is not None) for _ in range(rows // 2)]
+    right = [history_row(draw, draw.choice(users), step, created is not None, back, ahead) for _ in range(rows // 2)]
     right += [dict(row) for row in draw.sample(right, len(right) // 20)]
     left: list[Row] = []
     while len(left) < rows:
         probe = {**draw.choice(users), "now": NOON + step * draw.randint(-400, 400)}
         left += [dict(probe) for _ in range(min(draw.choice([1, 1, 1, IMPRESSIONS]), rows - len(left)))]
-    chunk = draw.choice([2_000, 1_000_000])
-    return Case(
-        dict(keys), REST, tuple(aggregates(draw)), left, right, left_time, right_time, created, chunk_rows=chunk,
-        batch_rows=draw.choice([500, 122_880]),
-    )  # fmt: skip
+    return Case(dict(keys), REST, (), left, right, left_time, right_time, created)
 
 
 def users_of(draw: random.Random, keys: dict[str, str], count: int) -> Iterator[Row]:
@@ -174,8 +195,8 @@ def users_of(draw: random.Random, keys: dict[str, str], count: int) -> Iterator[
         yield user
 
 
-def history_row(draw: random.Random, user: Row, step: int, late: bool) -> Row:
-    then = NOON + step * draw.choice([draw.randint(-900, 400), 20 * draw.randint(-40, 20)])
+def history_row(draw: random.Random, user: Row, step: int, late: bool, back: int, ahead: int) -> Row:
+    then = NOON + step * draw.choice([draw.randint(back, ahead), 20 * draw.randint(-40, 20)])
     numbers = [0.1 * draw.randint(-30, 30), draw.gauss(0, 1e6), 1e16, -1e16, 2.0**-1074, -0.0]
     double = draw.choice(numbers) if draw.random() < 0.97 else draw.choice([math.nan, math.inf, -math.inf])
     row: Row = {

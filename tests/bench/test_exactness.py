@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+import random
 import sys
 from pathlib import Path
 
 import pytest
 
 from beam_pipeline.windows.numpy_engine import column
-from bench import exactness
-from bench.exactness import COLUMNS, ENGINES, RESULT, main
-from daeda.aggregates import KINDS
+from bench import exactness, exactness_days
+from bench.exactness import COLUMNS, ENGINES, RESULT, SUBJECTS, main
+from bench.exactness_days import compared_days
+from bench.exactness_rules import RULES
 
 
 @pytest.fixture
 def result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Slices of 60 rows, of a run that has not begun."""
     monkeypatch.setattr(exactness, "SLICE_ROWS", 60)
+    # Whole days take a second each: they have a test below.
+    monkeypatch.setattr(exactness, "RULES", tuple(rule for rule in RULES if rule not in ("sample", "default")))
+    monkeypatch.setattr(exactness, "SUBJECTS", (*COLUMNS, *exactness.RULES))
     return tmp_path / "exactness.json"
 
 
@@ -36,7 +41,7 @@ def test_it_goes_on_behind_an_earlier_run(
     assert (first["rows"], second["rows"]) == (60, 120)
     assert second["slices"][0] == first["slices"][0]
     assert capsys.readouterr().out.splitlines()[-1] == (
-        f"120 rows of each of {len(KINDS)} kinds and of each of 2 engines: 0 mismatches"
+        f"120 rows of each of {len(COLUMNS)} kinds and {len(RULES) - 2} rules, and of each of 2 engines: 0 mismatches"
     )
 
 
@@ -49,12 +54,20 @@ def test_an_engine_that_is_wrong_is_found(result: Path, monkeypatch: pytest.Monk
     assert kinds["list"]["polars"]["mismatches"] == 0
 
 
+@pytest.mark.parametrize("rule", ["sample", "default"])
+def test_a_day_that_differs_is_found(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert compared_days(random.Random(4), 90, rule, ["duckdb"])["duckdb"]["mismatches"] == 0
+    monkeypatch.setattr(exactness_days, "sample", lambda rows, share, by, seed, where: [(row, 1.0) for row in rows])
+    monkeypatch.setattr(exactness_days, "shown", lambda columns, name, row: row.get(name))
+    assert compared_days(random.Random(4), 90, rule, ["polars"])["polars"]["mismatches"] > 20
+
+
 def test_the_recorded_run_found_no_mismatch() -> None:
     """What the documentation quotes, of every kind and both engines."""
     recorded = json.loads(RESULT.read_text(encoding="utf-8"))
     rows = sum(one["rows"] for one in recorded["slices"])
     assert (recorded["rows"], recorded["mismatches"]) == (rows, 0)
-    assert set(recorded["kinds"]) == set(COLUMNS)
+    assert set(recorded["kinds"]) == set(SUBJECTS)
     for engines in recorded["kinds"].values():
         assert set(engines) == set(ENGINES)
         assert all(one["rows"] == rows >= 100_000 and one["mismatches"] == 0 for one in engines.values())
