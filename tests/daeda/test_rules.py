@@ -39,4 +39,6 @@ def test_help_is_on_stdout_and_names_the_commands() -> None:
     assert done.stdout.startswith("usage: daeda pipeline [-h] COMMAND ...\n")
     for command in ("train", "plan", "explain", "compile"):
         assert f"    {command} " in done.stdout
-    assert run("from daeda.cli.main import main; main(['--help'])").stdout.startswith("usage: daeda [-h] COMMAND ...\n")
+    assert run("from daeda.cli.main import main; main(['--help'])").stdout.startswith(
+        "usage: daeda [-h] [--version] COMMAND ...\n"
+    )
