@@ -1,7 +1,8 @@
 """The project that faults strike, and what must hold after each of them.
 
-A scene has one small project without an enrichment, and output roots in two states: `empty`, and `stale`, where every
-day was published with another rows_per_part. An undisturbed run says what every day has to hold in the end.
+A scene has one small project without an enrichment, and output roots in three states: `empty`, `stale`, where every
+day was published with another rows_per_part and is built anew, and `extended`, where every day keeps all columns but
+one. An undisturbed run says what every day has to hold in the end.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ OLD_ROWS_PER_PART = 4
 # How long a process may live on that can write.
 SECONDS_TO_END = 10.0
 # Every child that starts below a scene has this in its output root.
-STATES = ("empty", "stale")
+STATES = ("empty", "stale", "extended")
+# What the days of before have in the place of a column without a default.
+PRICES = ("- name: price\n  kind: point_in_time\n", "- name: price\n  default: 7.5\n  kind: point_in_time\n")
 
 
 def small_project(root: Path) -> TinyProject:
@@ -93,12 +96,13 @@ def left_in_staging(service_dir: Path) -> list[str]:
 
 @dataclass
 class Scene:
-    """The project, a warm process for its commands, and the wanted bytes by state of the output root."""
+    """The project, a warm process for its commands, and the bytes before and after by state of the output root."""
 
     root: Path
     warm: Warm
     project: TinyProject
     old: Days = field(default_factory=dict)
+    to_extend: Days = field(default_factory=dict)
     wanted: Days = field(default_factory=dict)
     steps: dict[str, int] = field(default_factory=dict)
     bytes_compared: int = 0
@@ -106,27 +110,42 @@ class Scene:
 
     @classmethod
     def make(cls, root: Path, warm: Warm) -> Scene:
-        """Build both states without any fault."""
+        """Build all states without any fault."""
         scene = cls(root, warm, small_project(root / "project"))
         stale = scene.root / "stale"
         scene.succeed(stale, DAEDA_ROWS=OLD_ROWS_PER_PART)
         scene.old = bytes_of_days(stale / "ranking")
+        scene.publish_other_prices(scene.root / "extended")
+        scene.to_extend = bytes_of_days(scene.root / "extended" / "ranking")
         for state in STATES:
             output = scene.output(state)
             child = scene.succeed(output)
             days = bytes_of_days(output / "ranking")
             assert scene.wanted in ({}, days)
             scene.wanted, scene.steps[state] = days, child.steps
+            manifests = [read_manifest(path) for path in (output / "ranking/skeleton").iterdir()]
+            assert all(("extend" in made.seconds) == (state == "extended") for made in manifests if made is not None)
         assert len(scene.wanted) == DAYS
-        assert scene.wanted != scene.old
+        assert scene.wanted not in (scene.old, scene.to_extend)
         return scene
+
+    def publish_other_prices(self, output: Path) -> None:
+        """Publish days that have other values in one column."""
+        path = self.project.root / "feature_services/ranking.yaml"
+        before = path.read_text()
+        assert PRICES[0] in before
+        path.write_text(before.replace(*PRICES))
+        try:
+            self.succeed(output)
+        finally:
+            path.write_text(before)
 
     def output(self, state: str) -> Path:
         """A new output root in a state."""
         self.number += 1
         output = self.root / f"output-{self.number}"
-        if state == "stale":
-            shutil.copytree(self.root / "stale", output)
+        if state != "empty":
+            shutil.copytree(self.root / state, output)
         else:
             output.mkdir()
         return output
@@ -162,7 +181,7 @@ class Scene:
         self._check_days(service_dir)
         repair(Layout(service_dir))
         days = self._check_days(service_dir)
-        if state == "stale":
+        if state != "empty":
             assert sorted(days) == sorted(self.old)
         assert left_in_staging(service_dir) == []
 
@@ -178,6 +197,6 @@ class Scene:
     def _check_days(self, service_dir: Path) -> Days:
         days = bytes_of_days(service_dir)
         for day, parts in days.items():
-            assert parts in (self.wanted[day], self.old[day]), day
+            assert parts in (self.wanted[day], self.old[day], self.to_extend[day]), day
         self.bytes_compared += size_of_days(service_dir)
         return days
