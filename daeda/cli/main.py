@@ -12,7 +12,7 @@ from daeda.flags.days import joined
 from daeda.flags.help import Version
 from daeda.flags.parser import StrictParser, add_flags
 from daeda.flags.table import ANSWER, AUDIT, BUILD, ENRICHMENT, OUTPUT, PLAN, PORTABLE, PREVIEW, PROJECT, SKELETON
-from daeda.process.messages import run_command
+from daeda.process.messages import answer, run_command
 from daeda.process.supervision import supervised
 
 Command = Callable[[argparse.Namespace, Sequence[str]], int]
@@ -160,7 +160,7 @@ def _show_help(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     """A group without a command shows what there is."""
     if beam_flags:
         raise UsageError(f"{arguments.parser.prog} takes no flags of Beam: name a command before '--'")
-    print(arguments.parser.format_help(), end="")
+    answer(arguments.parser.format_help().removesuffix("\n"))
     return 0
 
 
@@ -331,7 +331,6 @@ def _completion(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int
     if beam_flags:
         raise UsageError("daeda completion takes no flags of Beam: remove what stands behind '--'")
     from daeda.cli.completion import script
-    from daeda.process.messages import answer
 
     answer(script(build_parser(), arguments.shell, SHORT).removesuffix("\n"))
     return 0

@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Iterable
 from typing import Any
 
+from daeda.process.messages import answer
+
 _WIDEST, _NARROWEST = 100, 40
 
 
@@ -31,7 +33,7 @@ class HelpAll(argparse._HelpAction):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         """Print it, and end."""
-        print(argparse.ArgumentParser.format_help(parser), end="")
+        answer(argparse.ArgumentParser.format_help(parser).removesuffix("\n"))
         parser.exit()
 
 
@@ -45,7 +47,7 @@ class Version(argparse.Action):
         """Print it, and end."""
         from importlib.metadata import version
 
-        print(f"daeda {version('daeda')}")
+        answer(f"daeda {version('daeda')}")
         parser.exit()
 
 
