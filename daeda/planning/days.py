@@ -56,7 +56,8 @@ class DayPlan:
     `parts` are those that are published now, None where the day is not. `damage` says how what is there differs from
     what was published, `obstacles` what is in the way and not daeda's to delete. `stamps` are those of parts that were
     copied or touched, and whose bytes are as published. `planned` is the fingerprint that the day is to have, where the
-    plan needed to know it. `immature` has the labels that are NULL on the day.
+    plan needed to know it. `immature` has the labels that are NULL on the day. A day is `outdated` that waits, and is
+    published as another configuration made it.
     """
 
     day: dt.date
@@ -74,6 +75,7 @@ class DayPlan:
     extension: Extension | None = field(default=None, repr=False)
     identities: ColumnIdentities | None = field(default=None, repr=False)
     immature: ImmatureDay | None = field(default=None, repr=False)
+    outdated: bool = False
 
     @property
     def builds(self) -> bool:
@@ -131,7 +133,8 @@ def plan_skeleton(
 
     def plan_of(day: dt.date) -> DayPlan:
         if waiting := maturity.waiting(day):
-            return _waiting(published.get(day), day, waiting)
+            wanted = skeleton_fingerprint(code[0], {}, project.runtime.rows_per_part, code[1])
+            return _waiting(published.get(day), day, waiting, wanted)
         immature = sources.immature.get(day)
         digests = code if immature is None else (operator_digests(immature.all_operators), code[1])
         plan = _skeleton_day(project, published.get(day), digests, sources, identities, day, on_stale, extensions)
@@ -176,8 +179,8 @@ def refuse_blocked(plans: Iterable[DayPlan]) -> None:
 
 
 def refuse_stale(plans: Iterable[DayPlan]) -> None:
-    """Raise DayError for days that would be rebuilt: what `--on-stale fail` asks for."""
-    stale = [plan for plan in plans if plan.replaces]
+    """Raise DayError for days that would be rebuilt, now or when they have waited: what `--on-stale fail` asks for."""
+    stale = [plan for plan in plans if plan.replaces or plan.outdated]
     if stale:
         raise DayError(
             f"stale: {shortened([f'{plan.day} ({plan.dataset})' for plan in stale])}; the first because "
@@ -185,11 +188,18 @@ def refuse_stale(plans: Iterable[DayPlan]) -> None:
         )
 
 
-def _waiting(published: Published | None, day: dt.date, waiting: tuple[Waiting, ...]) -> DayPlan:
-    """A day whose labels are not known yet: it is left out, and what is published of it stays as it is."""
+def _waiting(published: Published | None, day: dt.date, waiting: tuple[Waiting, ...], wanted: Fingerprint) -> DayPlan:
+    """A day whose labels are not known yet: it is left out, and what is published of it stays as it is.
+
+    Whether it reads other inputs by now is not known either; whether another configuration made it is.
+    """
     reasons = tuple(f"waiting: {label}" for label in waiting)
-    parts = published.manifest.parts if published is not None and published.manifest is not None else None
-    return DayPlan(day, "skeleton", Action.WAIT, reasons, parts=parts)
+    manifest = published.manifest if published is not None else None
+    if manifest is None:
+        return DayPlan(day, "skeleton", Action.WAIT, reasons)
+    before = manifest.fingerprint
+    outdated = tuple(before.differences(replace(wanted, inputs=before.inputs)))
+    return DayPlan(day, "skeleton", Action.WAIT, (*outdated, *reasons), parts=manifest.parts, outdated=bool(outdated))
 
 
 def refuse_waiting(plans: Iterable[DayPlan], target: str | None) -> None:
@@ -214,7 +224,9 @@ def told_waiting(plans: Iterable[DayPlan]) -> str | None:
         return None
     days = str(waiting[0].day) if len(waiting) == 1 else f"{waiting[0].day} to {waiting[-1].day}"
     first = waiting[0].reasons[-1].removeprefix("waiting: ")
-    return f"{counted(len(waiting), 'day')} left out, waiting for labels ({days}): {first}"
+    outdated = [str(plan.day) for plan in waiting if plan.outdated]
+    stays = f"; still there as another configuration made them: {shortened(outdated)}" if outdated else ""
+    return f"{counted(len(waiting), 'day')} left out, waiting for labels ({days}): {first}{stays}"
 
 
 class _Snapshot:
@@ -316,7 +328,7 @@ def _enriched_day(
     if skeleton.action is Action.BLOCKED:
         return DayPlan(day, "enriched", Action.BLOCKED, ("its skeleton day is blocked",))
     if skeleton.action is Action.WAIT:
-        return DayPlan(day, "enriched", Action.WAIT, skeleton.reasons)
+        return DayPlan(day, "enriched", Action.WAIT, skeleton.reasons, outdated=skeleton.outdated)
     if published is not None and published.obstacles:
         return _obstructed(published, day, "enriched")
     if published is None or published.manifest is None:

@@ -167,6 +167,27 @@ def test_a_published_day_that_waits_alone_is_left_out_unless_it_is_the_target(tm
             refuse_waiting([plan], target)
 
 
+def test_a_published_day_that_waits_and_is_of_another_configuration_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = project(tmp_path).write().write_data()
+    words = ["--runtime-config-path", str(made.runtime_path)]
+    assert skeleton_command(words) == 0
+    capsys.readouterr()
+    made.runtime["data_until"] = "2024-01-03T12:00"
+    made.write()
+    assert skeleton_command(words) == 0
+    assert "2 days left out, waiting for labels (2024-01-02 to 2024-01-03)" in (told := capsys.readouterr().err)
+    assert "another configuration" not in told
+    made.aggregations["label_specs"][0]["gap"] = "1h"
+    made.write()
+    assert skeleton_command([*words, "--on-stale", "fail"]) == 1
+    assert "stale: 2024-01-01 (skeleton), 2024-01-02 (skeleton), 2024-01-03" in capsys.readouterr().err
+    assert skeleton_command(words) == 0
+    told = capsys.readouterr().err
+    assert "; still there as another configuration made them: 2024-01-02, 2024-01-03\n" in told
+
+
 @pytest.mark.parametrize("command", [skeleton_command, train_command])
 def test_a_target_that_waits_ends_with_exit_code_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], command: Callable[[list[str]], int]
