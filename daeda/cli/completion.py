@@ -72,7 +72,7 @@ def _commands(parser: argparse.ArgumentParser, path: tuple[str, ...]) -> Iterato
 
 
 _BASH = """\
-# Completion of daeda for {shell}. Written by `daeda completion {shell}`.
+# Completion of daeda for {name}. Written by `daeda completion {name}`.
 {zsh}_daeda_services() {{
   local folder=$PWD file
   while [ -n "$folder" ]; do
@@ -120,7 +120,7 @@ def _bash(known: list[Completed], *, zsh: bool) -> str:
         words.append(f'    "{path}") known="{names}{services}" ;;')
     head = "autoload -U +X bashcompinit && bashcompinit\n" if zsh else ""
     shell = "zsh" if zsh else "bash"
-    return _BASH.format(shell=shell, zsh=head, paths="\n".join(paths), values="\n".join(values), words="\n".join(words))
+    return _BASH.format(name=shell, zsh=head, paths="\n".join(paths), values="\n".join(values), words="\n".join(words))
 
 
 _FISH = """\

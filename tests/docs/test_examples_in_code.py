@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-PACKAGES = ("bench", "beam_pipeline", "daeda", "daeda_audit", "enrich", "sample_data")
+PACKAGES = ("bench", "beam_pipeline", "daeda", "daeda_audit", "daeda_preview", "enrich", "sample_data")
 MODULES = sorted(
     str(path.relative_to(REPOSITORY).with_suffix("")).replace("/", ".")
     for package in PACKAGES

@@ -18,7 +18,7 @@ from tests.daeda_audit.feed import DAYS, build, enrich, feed
 from tests.projects import TinyProject
 
 REPOSITORY = Path(__file__).parents[2]
-PACKAGES = ("daeda", "beam_pipeline", "enrich", "daeda_audit", "sample_data")
+PACKAGES = ("daeda", "beam_pipeline", "enrich", "daeda_audit", "daeda_preview", "sample_data")
 # What every environment brings along.
 BOOTSTRAP = {"daeda", "pip", "setuptools", "wheel"}
 # Licences under which everything that is installed may be used and passed on with an Apache-2.0 project. Copyleft that

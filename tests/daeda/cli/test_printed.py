@@ -62,7 +62,7 @@ def test_sentences_are_never_joined_before_they_are_raised() -> None:
     joined = re.compile(r"(?:Error|NotBuiltYet|kind)\(\s*\"\\n\"\.join")
     files = [
         path
-        for name in ("daeda", "beam_pipeline", "enrich", "daeda_audit")
+        for name in ("daeda", "beam_pipeline", "enrich", "daeda_audit", "daeda_preview")
         for path in (REPOSITORY / name).rglob("*.py")
     ]
     assert len(files) > 100
@@ -78,7 +78,7 @@ def test_nothing_is_printed_past_what_makes_it_harmless() -> None:
     past = re.compile(r"(?<![\w.])(?:print|Console)\(|stderr\.write|stdout\.write")
     printed = {
         str(path.relative_to(REPOSITORY))
-        for name in ("daeda", "beam_pipeline", "enrich", "daeda_audit", "sample_data")
+        for name in ("daeda", "beam_pipeline", "enrich", "daeda_audit", "daeda_preview", "sample_data")
         for path in (REPOSITORY / name).rglob("*.py")
         if past.search(path.read_text(encoding="utf-8"))
     }

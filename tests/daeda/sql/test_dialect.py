@@ -66,7 +66,7 @@ def test_two_threads_that_make_their_first_sql_at_once_make_that_of_duckdb(modul
 def test_a_module_that_uses_sqlglot_imports_the_package_that_loads_the_dialect() -> None:
     modules = {
         path: path.read_text()
-        for package in ("daeda", "beam_pipeline", "enrich", "daeda_audit")
+        for package in ("daeda", "beam_pipeline", "enrich", "daeda_audit", "daeda_preview")
         for path in (REPOSITORY / package).rglob("*.py")
     }
     using = [path for path, text in modules.items() if re.search(r"^\s*(from|import) sqlglot", text, re.MULTILINE)]

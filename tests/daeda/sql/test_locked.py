@@ -25,7 +25,7 @@ from daeda.sql.expression import parse_expression
 from daeda.sql.locked import AllowedPaths, connect
 
 ROOT = Path(__file__).parents[3]
-PACKAGES = ("daeda", "beam_pipeline", "enrich", "daeda_audit")
+PACKAGES = ("daeda", "beam_pipeline", "enrich", "daeda_audit", "daeda_preview")
 DAY = dt.date(2024, 1, 2)
 
 ESCAPES = {
@@ -136,7 +136,7 @@ def refuse(event, arguments):
     if event in ("socket.connect", "socket.getaddrinfo"):
         raise SystemExit(f"{event} {arguments}")
 sys.addaudithook(refuse)
-for name in ("daeda", "beam_pipeline", "enrich", "daeda_audit"):
+for name in ("daeda", "beam_pipeline", "enrich", "daeda_audit", "daeda_preview"):
     package = __import__(name)
     for module in pkgutil.walk_packages(package.__path__, f"{name}."):
         if not module.name.endswith("__main__"):
