@@ -1,8 +1,8 @@
 """An enriched day whose vectors are unchanged: the rows of its new skeleton, beside pages that are copied.
 
-    published enriched parts --digests checked--> pages of vectors --.
-                                                                      >--> parts, checked and published as ever
-    new skeleton parts ------> all other columns --------------------'
+    published enriched parts --digests checked--> pages of vectors, unchanged columns --.
+                                                                                         >--> parts, published as ever
+    new skeleton parts ------> all other columns ---------------------------------------'
 
 Neither a store nor Ray is needed.
 """
@@ -28,7 +28,7 @@ from daeda.durations import seconds_since
 from daeda.errors import DayError
 from daeda.operators.dag import Dag
 from daeda.planning.extension import Extension
-from enrich.part.part import enrich_part
+from enrich.part.extended_part import extend_part
 from enrich.publish import DayWork, publish_enriched, verify_skeleton
 
 # Parts that are written at once.
@@ -46,14 +46,15 @@ def extend_enriched(dag: Dag, staging: RunStaging, work: DayWork, extension: Ext
     manifest = _published(staging, name)
     vectors = {operator.column: extension.kept[operator.column] for operator in dag.enrichments}
     _check(dag, work, manifest, vectors, stores)
+    others = _unchanged(dag, work, manifest, extension, stores)
     published = _verified(staging, name, manifest)
     verified = verify_skeleton(work, staging.layout)
     tasks = tuple(
-        replace(task, published=str(published / part.name), kept=vectors, threads=1)
+        replace(task, published=str(published / part.name), kept=vectors, copied=others, threads=1)
         for task, part in zip(work.tasks, manifest.parts, strict=True)
     )
     with ThreadPoolExecutor(_THREADS) as pool:
-        receipts = list(pool.map(lambda task: enrich_part(task, {}), tasks))
+        receipts = list(pool.map(extend_part, tasks))
     seconds = {"extend": seconds_since(started)}
     extended = replace(work, tasks=tasks, extended=manifest)
     publish_enriched(staging, dag, extended, receipts, seconds, stores, verified)
@@ -85,6 +86,20 @@ def _check(dag: Dag, work: DayWork, manifest: Manifest, vectors: Mapping[str, st
     other = [name for name, source in vectors.items() if before.columns.get(source) != after.columns[name]]
     if other:
         raise NotAsPlanned(f"its column '{vectors[other[0]]}' is not what '{other[0]}' is to be")
+
+
+def _unchanged(dag: Dag, work: DayWork, manifest: Manifest, extension: Extension, stores: Stores) -> Mapping[str, str]:
+    """The other columns that the published day holds as they are to be, by the names that they have there."""
+    before, skeleton = manifest.identities, work.skeleton.identities
+    assert before is not None
+    assert skeleton is not None
+    after = enriched_identities(dag, skeleton, stores).columns
+    vectors = {operator.column for operator in dag.enrichments}
+    return {
+        name: there
+        for name, there in extension.kept.items()
+        if name not in vectors and before.columns.get(there) == after[name]
+    }
 
 
 def _verified(staging: RunStaging, name: DayName, manifest: Manifest) -> Path:

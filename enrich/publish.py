@@ -92,8 +92,9 @@ def publish_enriched(
 ) -> Location:
     """Check and publish the day; returns its directory. DayError when a check fails.
 
-    The parts were written by other processes, so their digests are read again before the day moves into place. Those
-    of the skeleton were digested in the states `verified`, before anybody else read them.
+    What other processes have written is digested again before the day moves into place; of a day that is extended this
+    process has digested what it wrote. The parts of the skeleton were digested in the states `verified`, before anybody
+    else read them.
     """
     started = time.perf_counter()
     _check_receipts(work, receipts)
@@ -113,7 +114,7 @@ def publish_enriched(
         sample=work.skeleton.sample,
         identities=None if before is None else enriched_identities(dag, before, stores),
     )
-    check_parts(work.ready, manifest, verify_digests=True)
+    check_parts(work.ready, manifest, verify_digests=work.extended is None)
     _check_skeleton(work, verified)
     phases = {**seconds, "publish": seconds_since(started)}
     manifest = replace(manifest, seconds={name: round(value, 4) for name, value in phases.items()})

@@ -20,7 +20,7 @@ from daeda.dataset.fingerprint import description
 from daeda.dataset.identity import Recipe, Recipes, node
 from daeda.operators.dag import Dag, Operator
 from daeda.operators.operator import Instant
-from daeda.operators.relational import Filter, Join, Project, ProjectColumn, Scan
+from daeda.operators.relational import Filter, Join, Project, ProjectColumn, Scan, ScanColumn
 from daeda.operators.temporal import Aggregate, Label, LabelAggregate, PointInTimeJoin, RollingAggregate, WindowOperator
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
 from daeda.sql.expression import columns_of, parse_expression, parse_having
@@ -31,7 +31,7 @@ def recipes_of(skeleton: Dag, codes: Mapping[str, str]) -> Recipes:
     columns = {name: _Recipes(restricted(skeleton, [name]), codes).of_column(name) for name in skeleton.output.names}
     one = _Recipes(restricted(skeleton, skeleton.output.names[:1]), codes)
     sources = {column.name: column for column in skeleton.spine.columns}
-    order = tuple(node(sources[name].source, sources[name].dtype.name) for name in skeleton.spine.order_by)
+    order = tuple(_ordering(sources[name]) for name in skeleton.spine.order_by)
     return Recipes(one.of_rows(), order, columns)
 
 
@@ -43,6 +43,7 @@ class _Recipes:
         self._makers: dict[str, Operator] = {operator.output: operator for operator in dag.operators}
         self._codes = codes
         self._scans: list[Scan] = []
+        self._read: set[ScanColumn] = set()
         self._rows: dict[str, str] = {}
         self._values: dict[tuple[str, str], str] = {}
 
@@ -52,8 +53,17 @@ class _Recipes:
 
     def of_column(self, name: str) -> Recipe:
         rows = self._rows_of(self._output)
+        # What filters read says which rows there are, and not what they hold.
+        self._values.clear()
+        self._read.clear()
         digest = node("column", rows, self._value(self._output, name))
-        return Recipe(digest, tuple(self._scans))
+        return Recipe(digest, tuple(self._scans), self._agreeing())
+
+    def _agreeing(self) -> frozenset[str] | None:
+        """The columns of the spine that were read; None where equal ones may differ, as NaN does in its bits."""
+        if any(column.dtype.holds_float for column in self._read):
+            return None
+        return frozenset(map(_ordering, self._read))
 
     def _rows_of(self, relation: str) -> str:
         if relation not in self._rows:
@@ -102,6 +112,8 @@ class _Recipes:
         match operator:
             case Scan():
                 column = next(column for column in operator.columns if column.name == name)
+                if operator.order_by:
+                    self._read.add(column)
                 return node("field", self._rows_of(operator.output), column.source, column.dtype.name)
             case Filter() if operator.sample is not None and operator.sample.weight == name:
                 return node("weight", self._rows_of(operator.output))
@@ -168,6 +180,11 @@ class _Recipes:
             return node("project", rest, text, values)
         source = None if column.source is None else self._value(operator.inputs[0], column.source)
         return node("project", rest, source)
+
+
+def _ordering(column: ScanColumn) -> str:
+    """What tells a column of the order of the rows from others."""
+    return node(column.source, column.dtype.name)
 
 
 def _rest(operator: Operator, *told: str) -> dict[str, Any]:

@@ -23,10 +23,15 @@ from daeda.storage.state import InputFile
 
 @dataclass(frozen=True)
 class Recipe:
-    """What something is made of, but for the contents of the files: those of `scans`, in this order."""
+    """What something is made of, but for the contents of the files: those of `scans`, in this order.
+
+    Spine rows that agree in the columns `agree`, which are told as in the order of the rows, hold the same; None where
+    no columns tell that.
+    """
 
     digest: str
     scans: tuple[Scan, ...]
+    agree: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,25 @@ def identities_of_day(recipes: Recipes, inputs: Mapping[str, ScanInputs], day: d
         rows=contents.identity(recipes.rows),
         order=recipes.order,
         columns={name: contents.identity(recipe) for name, recipe in recipes.columns.items()},
+    )
+
+
+def in_same_rows(before: ColumnIdentities, after: ColumnIdentities, recipes: Recipes) -> frozenset[str]:
+    """The columns of `after` that have their values in the same rows of a day that was built as `before`.
+
+    Where one order goes on behind the end of the other, rows that tie in the shorter one may have changed places. That
+    shows in no column that is the same in all of them.
+    """
+    if before.rows != after.rows:
+        return frozenset()
+    if before.order == after.order:
+        return frozenset(recipes.columns)
+    shorter, longer = sorted((before.order, after.order), key=len)
+    if longer[: len(shorter)] != shorter:
+        return frozenset()
+    agreeing = set(shorter)
+    return frozenset(
+        name for name, recipe in recipes.columns.items() if recipe.agree is not None and recipe.agree <= agreeing
     )
 
 

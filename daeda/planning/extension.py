@@ -7,14 +7,14 @@ and cut into the same parts. In doubt it is built anew.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 
 from daeda.compiler.identity import recipes_of
 from daeda.compiler.restrict import restricted
-from daeda.dataset.identity import Recipes, ScanInputs, identities_of_day
+from daeda.dataset.identity import Recipes, ScanInputs, identities_of_day, in_same_rows
 from daeda.dataset.manifest import ColumnIdentities, Fingerprint, Manifest
 from daeda.errors import counted, shortened
 from daeda.operators.dag import Dag
@@ -90,7 +90,8 @@ class Extensions:
         then, now = manifest.fingerprint.settings, planned.settings
         if before is None or any(then.get(setting) != now.get(setting) for setting in _SAME_SETTINGS):
             return None
-        extension = _extension(before, identities, self._dag.output.names)
+        in_place = in_same_rows(before, identities, self.recipes)
+        extension = _extension(before, identities, self._dag.output.names, in_place)
         return replace(extension, version=version) if extension is not None else None
 
     def files(self, extension: Extension, day: dt.date) -> int:
@@ -120,7 +121,9 @@ def vectors_kept(
         return None
     if any(manifest.software.get(name) != version(name) for name in _WRITERS_OF_PAGES):
         return None
-    extension = _extension(before, planned, dag.output.names)
+    if (before.rows, before.order) != (planned.rows, planned.order):
+        return None
+    extension = _extension(before, planned, dag.output.names, frozenset(dag.output.names))
     vectors = {operator.column for operator in dag.enrichments}
     if extension is None or not vectors <= set(extension.kept):
         return None
@@ -130,16 +133,19 @@ def vectors_kept(
     return extension
 
 
-def _extension(before: ColumnIdentities, after: ColumnIdentities, names: Iterable[str]) -> Extension | None:
-    if (before.rows, before.order) != (after.rows, after.order):
-        return None
+def _extension(
+    before: ColumnIdentities, after: ColumnIdentities, names: Iterable[str], in_place: Collection[str]
+) -> Extension | None:
+    """The extension that keeps what is unchanged of the columns `in_place`; None where that is nothing."""
     holding: dict[str, str] = {}
     for name, identity in before.columns.items():
         holding.setdefault(identity, name)
     kept, computed = {}, []
     for name in names:
         identity = after.columns[name]
-        if before.columns.get(name) == identity:
+        if name not in in_place:
+            computed.append(name)
+        elif before.columns.get(name) == identity:
             kept[name] = name
         elif identity in holding:
             kept[name] = holding[identity]

@@ -2,7 +2,7 @@
 
 The bytes of the file depend on the skeleton part, the task and the vectors, and on nothing else: row groups are cut by
 a fixed count, so that neither the number of rows that are worked on at a time matters, nor how the skeleton was cut,
-nor which other columns of vectors there are: the pages of one that is unchanged are copied from the published day.
+nor which other columns of vectors there are.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +21,6 @@ import pyarrow.compute as pc
 from daeda.dataset.profile import Meter, Usage, measured
 from enrich.arrays import ABSENT, Halves, Positions
 from enrich.part.pooling import average, lookup
-from enrich.part.published_pages import PublishedVectors
 from enrich.part.skeleton import (
     READ,
     enriched_schema,
@@ -46,7 +44,7 @@ WRITE = "write part"
 
 
 def enrich_part(task: PartTask, vectors: Mapping[str, VectorSource]) -> Receipt:
-    """Write `task.output`; `vectors` has a source for every store that the columns name which are not kept.
+    """Write `task.output`; `vectors` has a source for every store that the columns name.
 
     The file appears under its name when it is complete and on disk; a second run replaces it with the same bytes, also
     while the first one goes on: each writes a file of its own.
@@ -55,24 +53,19 @@ def enrich_part(task: PartTask, vectors: Mapping[str, VectorSource]) -> Receipt:
     final = Path(task.output)
     work = Path(task.unfinished or final.parent) / f"{final.name}.{uuid.uuid4().hex[:12]}.tmp"
     rows = 0
-    nulls = {column.name: Nulls(column.name) for column in task.columns if column.name not in task.kept}
+    nulls = {column.name: Nulls(column.name) for column in task.columns}
     meter = Meter() if task.profile else None
-    with open_skeleton(task.skeleton) as skeleton, work.open("wb") as sink, _published(task) as published:
+    with open_skeleton(task.skeleton) as skeleton, work.open("wb") as sink:
         schema = enriched_schema(task, skeleton.schema_arrow)
         group_rows = rows_per_group(task.columns)
         batches = skeleton.iter_batches(batch_size=max(1, min(task.batch_rows, group_rows)), use_threads=False)
         read = read_batches(task.skeleton, batches, meter)
         emptied = (without_placeholders(task, batch, schema) for batch in read)
         with VectorFile(sink, schema, {column.name: column.dimension for column in task.columns}) as file:
-            for number, group in enumerate(row_groups(emptied, group_rows)):
+            for group in row_groups(emptied, group_rows):
                 with measured(meter, WRITE):
                     file.write_rows(group)
                 for column in task.columns:
-                    if published is not None and column.name in task.kept:
-                        with measured(meter, _step(column)):
-                            there = task.kept[column.name]
-                            file.write_kept(column.name, published.pages(number, group.num_rows, there))
-                        continue
                     at = rows
                     for page in _pages(task, column, group.column(column.source), vectors[column.store], meter):
                         with measured(meter, WRITE):
@@ -84,14 +77,11 @@ def enrich_part(task: PartTask, vectors: Mapping[str, VectorSource]) -> Receipt:
             sink.flush()
             os.fsync(sink.fileno())
     work.replace(final)
-    return Receipt(task.number, rows, file.size, file.sha256, tuple(nulls.values()), _usage(task, rows, meter))
+    return Receipt(task.number, rows, file.size, file.sha256, tuple(nulls.values()), usage_of(task, rows, meter))
 
 
-def _published(task: PartTask) -> AbstractContextManager[PublishedVectors | None]:
-    return PublishedVectors(Path(task.published)) if task.kept else nullcontext()
-
-
-def _usage(task: PartTask, rows: int, meter: Meter | None) -> tuple[Usage, ...]:
+def usage_of(task: PartTask, rows: int, meter: Meter | None) -> tuple[Usage, ...]:
+    """What each step of a profile took, of a part of so many rows."""
     if meter is None:
         return ()
     steps = (READ, *(_step(column) for column in task.columns), WRITE)

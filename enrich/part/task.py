@@ -32,8 +32,8 @@ class PartTask:
 
     What is not finished lies in the directory `unfinished`, which may be that of the output where nobody else looks.
     So many `threads` make pages of vectors, while another one writes them. With `profile` the receipt says what
-    reading, each column and writing took. Columns that are `kept` have the pages of those of the file `published`,
-    by the names that they have there.
+    reading, each column and writing took. Of a part that is extended, columns of vectors that are `kept` have
+    the pages of those of the file `published`, and others that are `copied` their chunks, by their names there.
     """
 
     skeleton: str
@@ -46,6 +46,7 @@ class PartTask:
     unfinished: str = ""
     published: str = ""
     kept: Mapping[str, str] = field(default_factory=dict)
+    copied: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ statistics of other columns of floating point are written into the footer too: p
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -62,15 +62,6 @@ class _Chunk:
     written_bytes: int = 0
 
 
-@dataclass(frozen=True)
-class PublishedPages:
-    """The pages of a column of vectors in one row group of a published file: their bytes, and what its footer says."""
-
-    blocks: Iterator[bytes]
-    values: int
-    plain_bytes: int
-
-
 class VectorFile:
     """The file being written; `dimensions` names its columns of vectors.
 
@@ -80,9 +71,9 @@ class VectorFile:
 
     def __init__(self, file: BinaryIO, schema: pa.Schema, dimensions: Mapping[str, int]) -> None:
         self._dimensions = dimensions
-        self._output = _Output(file)
+        self._output = DigestedFile(file)
         self._codec = pa.Codec("lz4_raw")
-        self._writer = pq.ParquetWriter(self._output, schema, **_parquet_options(schema, dimensions))
+        self._writer = pq.ParquetWriter(self._output, schema, **parquet_options(schema, tuple(dimensions)))
         self._groups: list[dict[str, _Chunk]] = []
         self._floats: list[dict[int, FloatStatistics]] = []
 
@@ -94,7 +85,7 @@ class VectorFile:
     @property
     def sha256(self) -> str:
         """Digest of the bytes written, in hexadecimal."""
-        return self._output.digest.hexdigest()
+        return self._output.sha256
 
     def write_rows(self, rows: pa.Table) -> None:
         """Begin a row group: all columns, those of vectors without any value, in one chunk each."""
@@ -136,13 +127,6 @@ class VectorFile:
         chunk.plain_bytes += len(head) + len(plain)
         chunk.written_bytes += len(head) + len(kept)
 
-    def write_kept(self, name: str, pages: PublishedPages) -> None:
-        """All pages of a column of vectors in the row group, as they lie in a published file."""
-        start = self.size
-        for block in pages.blocks:
-            self._output.write(block)
-        self._groups[-1][name] = _Chunk(start, pages.values, pages.plain_bytes, self.size - start)
-
     def __enter__(self) -> Self:
         return self
 
@@ -175,35 +159,43 @@ class VectorFile:
                     meta[12] = (STRUCT, floats[number].statistics)
                 if chunk is not None:
                     _grow(group, chunk.plain_bytes - meta[6][1], chunk.written_bytes - meta[7][1])
-                    _describe_pages(meta, chunk)
+                    describe_pages(meta, chunk.start, chunk.values, chunk.plain_bytes, chunk.written_bytes)
             moved += sum(chunk.written_bytes for chunk in chunks.values())
         return footer
 
 
-class _Output:
-    """The file as pyarrow writes to it, digested on the way. What is written while `kept` is set goes there instead."""
+class DigestedFile:
+    """A file as pyarrow writes to it, digested on the way. What is written while `kept` is set goes there instead."""
 
     closed = False
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self.digest = hashlib.sha256()
+        self._digest = hashlib.sha256()
         self.size = 0
         self.kept: bytearray | None = None
 
+    @property
+    def sha256(self) -> str:
+        """Digest of the bytes written, in hexadecimal."""
+        return self._digest.hexdigest()
+
     def write(self, data: bytes | memoryview) -> int:
+        """Put bytes behind what is written."""
         if self.kept is not None:
             self.kept += data
             return len(data)
-        self.digest.update(data)
+        self._digest.update(data)
         self._file.write(data)
         self.size += len(data)
         return len(data)
 
     def tell(self) -> int:
+        """Bytes written."""
         return self.size
 
     def flush(self) -> None:
+        """Give what is written to the system."""
         self._file.flush()
 
     def close(self) -> None:
@@ -256,19 +248,19 @@ def _grow(group: Struct, plain: int, written: int) -> None:
         group[field] = (kind, size + by)
 
 
-def _describe_pages(meta: Struct, chunk: _Chunk) -> None:
+def describe_pages(meta: Struct, start: int, values: int, plain_bytes: int, written_bytes: int) -> None:
     """Say of a column of vectors where its pages are and what is in them."""
     # Statistics, encodings by page and histograms of levels are those of pyarrow's NULLs.
     for field in (10, 11, 12, 13, 16):
         meta.pop(field, None)
     meta[2] = (LIST, Items(I32, [_PLAIN, _RLE]))
-    meta[5] = (I64, chunk.values)
-    meta[6] = (I64, chunk.plain_bytes)
-    meta[7] = (I64, chunk.written_bytes)
-    meta[9] = (I64, chunk.start)
+    meta[5] = (I64, values)
+    meta[6] = (I64, plain_bytes)
+    meta[7] = (I64, written_bytes)
+    meta[9] = (I64, start)
 
 
-def _parquet_options(schema: pa.Schema, embeddings: Mapping[str, int]) -> dict[str, Any]:
+def parquet_options(schema: pa.Schema, embeddings: Iterable[str]) -> dict[str, Any]:
     """Dictionary encoding, statistics and zstd for every column but the embeddings; see `float_statistics` for floats.
 
     Embeddings are plain: DuckDB 1.5 cannot read float16 in the smaller BYTE_STREAM_SPLIT. Pages that LZ4 does not make

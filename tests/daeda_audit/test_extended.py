@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +13,14 @@ import pytest
 import tests.beam_pipeline.extending as harness
 from daeda.compiler import identity
 from daeda.dataset.identity import Recipe, Recipes
+from daeda.functions import loading
 from daeda.operators.dag import Dag
 from daeda.planning import extension
 from daeda.planning.days import Action
 from daeda_audit.command import main
 from tests.beam_pipeline.extending import build
 from tests.beam_pipeline.test_extend import without_vectors
-from tests.daeda.compiler.test_identity import add_window, spec
+from tests.daeda.compiler.test_identity import add, add_window, spec
 from tests.daeda_audit.feed import words
 from tests.projects import TinyProject, moment
 
@@ -45,11 +47,39 @@ def older_row(project: TinyProject) -> None:
     project.write_data()
 
 
+def with_function(root: Path) -> TinyProject:
+    """A project with a column `scaled`, whose function takes its factor from another module of the project."""
+    made = without_vectors(root)
+    (root / "audited_scale.py").write_text(
+        "import pyarrow.compute as pc\nfrom audited_factor import FACTOR\n\n"
+        "def scaled(amount):\n    return pc.multiply(amount, FACTOR)\n"
+    )
+    other_library(made, 2.0)
+    made.aggregations["udf_specs"] = [
+        {"name": "scaled", "function": "audited_scale:scaled", "columns": ["amount"], "dtype": "double"}
+    ]
+    add(made, {"name": "scaled", "kind": "udf", "dtype": "double"})
+    return made
+
+
+def other_library(project: TinyProject, factor: float = 3.0) -> None:
+    (project.root / "audited_factor.py").write_text(f"FACTOR = {factor}\n")
+    forget_modules()
+
+
+def forget_modules() -> None:
+    """Import them anew, as another process does."""
+    for name in ("audited_scale", "audited_factor"):
+        sys.modules.pop(name, None)
+        loading._codes.pop(name, None)
+
+
 # By what is forgotten: the column, and the change that it does not see.
 FORGOTTEN: dict[str, tuple[str, Callable[[TinyProject], Any]]] = {
     "where": ("spent", spec(2, where="amount > 2")),
     "an input": ("events_1d", older_row),
     "a default": ("price", lambda project: project.column("price").update(default=77.0)),
+    "the code of a library": ("scaled", other_library),
 }
 
 
@@ -70,7 +100,8 @@ def test_a_column_that_was_falsely_kept_is_found(
     column, edit = FORGOTTEN[forgotten]
     monkeypatch.setattr(harness, "recipes_of", forgetting(column))
     monkeypatch.setattr(extension, "recipes_of", forgetting(column))
-    made = without_vectors(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    made = with_function(tmp_path)
     build(made, "output")
     edit(made)
     add_window(made)
@@ -78,5 +109,6 @@ def test_a_column_that_was_falsely_kept_is_found(
     assert plan.extension is not None
     assert column in plan.extension.kept
     code, told = audited(made, capsys)
+    forget_modules()
     assert code == 1
     assert column in told, told

@@ -20,6 +20,7 @@ from daeda.planning.extension import Extension
 from daeda.planning.sources import find_sources
 from enrich.extending import NotAsPlanned, extend_enriched
 from enrich.job import EnrichRun, _plan_day
+from enrich.part import extended_part
 from enrich.part import part as part_module
 from enrich.part.part import enrich_part
 from enrich.part.skeleton import needed_ids
@@ -116,6 +117,24 @@ def test_an_enriched_day_that_keeps_its_vectors(tmp_path: Path, edit: Any, monke
     build(project, "again", extend=False)
     enrich(project, "again")
     assert day_of(project, "output") == day_of(project, "again")
+
+
+def test_columns_that_are_unchanged_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[list[str]] = []
+    read = extended_part.row_groups
+    monkeypatch.setattr(
+        extended_part,
+        "row_groups",
+        lambda batches, rows: read((written.append(batch.schema.names) or batch for batch in batches), rows),
+    )
+    project = made(tmp_path)
+    build(project, "output")
+    stores = enrich(project, "output")
+    add_column(project)
+    build(project, "output")
+    enrich(project, "output", planned(project, stores)[1].extension)
+    # Of vectors the NULLs are read that hold their place in the skeleton.
+    assert {tuple(names) for names in written} == {("item_vector", "taste", "double_amount")}
 
 
 def _manifest(project: TinyProject) -> Manifest:
