@@ -89,7 +89,8 @@ def rows_of_duckdb(
     resources: DayResources, operator: ProbingOperator, right: Deferred, entities: str, room: int, batch_rows: int
 ) -> Rows | None:
     """All rows of a history or a right side, None where they take more than `room`."""
-    query = unordered.unordered_history(operator, right, entities)
+    telling = _telling_key(resources, operator, right.relation, entities)
+    query = unordered.unordered_history(operator, right, entities, telling)
     reader = resources.connection.execute(query).to_arrow_reader(batch_rows)
     batches: list[pa.RecordBatch] = []
     size = 0
@@ -101,6 +102,15 @@ def rows_of_duckdb(
     table = pa.Table.from_batches(batches, schema=reader.schema)
     columns = {name: table.column(name) for name in table.column_names if name != ENTITY}
     return Rows(columns, None, numbers(table.column(ENTITY)), size)
+
+
+def _telling_key(resources: DayResources, operator: ProbingOperator, relation: Relation, entities: str) -> str | None:
+    """A key of several that tells the entities of the day apart by itself, as a session does where users have many."""
+    keys = unordered.numeric_keys(operator, relation)
+    if not keys:
+        return None
+    told = resources.connection.execute(unordered.telling_keys(keys, entities)).fetchone() or ()
+    return next((key for key, tells in zip(keys, told, strict=True) if tells), None)
 
 
 @dataclass(frozen=True)

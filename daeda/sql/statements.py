@@ -328,10 +328,21 @@ def history_values(operator: WindowOperator) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for aggregate in operator.aggregates for name in aggregate.reads))
 
 
-def history_rows(operator: ProbingOperator, right: Deferred, entities: str, names: tuple[str, ...]) -> exp.Select:
-    """Entity, time, `created` and the columns `names` of the history rows of the day's entities, in no order."""
+def history_rows(
+    operator: ProbingOperator, right: Deferred, entities: str, names: tuple[str, ...], telling: str | None = None
+) -> exp.Select:
+    """Entity, time, `created` and the columns `names` of the history rows of the day's entities, in no order.
+
+    With a key `telling`, which no two entities share, rows are joined by it alone, and what they find is compared by
+    the other keys. The comparison is hidden from the optimizer, which would join by all keys again.
+    """
     query = rows_with_instants(operator, right, (column(ENTITY, "e"),), names)
-    return query.join(table(entities).as_("e"), on=_equal_keys(operator.keys, "h", "e"), join_type="inner")
+    joined = operator.keys if telling is None else (telling,)
+    compared = tuple(key for key in operator.keys if key not in joined)
+    if compared:
+        alike = exp.If(this=_equal_keys(compared, "h", "e"), true=exp.true())
+        query = query.where(exp.Case(ifs=[alike], default=exp.false()))
+    return query.join(table(entities).as_("e"), on=_equal_keys(joined, "h", "e"), join_type="inner")
 
 
 def rows_with_instants(

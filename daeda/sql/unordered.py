@@ -32,12 +32,34 @@ POSITION = "__position"
 
 
 @once_per_template
-def unordered_history(operator: ProbingOperator, right: Deferred, entities: str) -> str:
+def unordered_history(operator: ProbingOperator, right: Deferred, entities: str, telling: str | None) -> str:
     """The rows of the right side that have an entity of the day and their instants, in any order.
 
-    With the columns that are aggregated or taken, and what orders tied rows.
+    With the columns that are aggregated or taken, and what orders tied rows. No two entities share the key `telling`.
     """
-    return history_rows(operator, right, entities, _needed(operator, right.relation)).sql("duckdb")
+    return history_rows(operator, right, entities, _needed(operator, right.relation), telling).sql("duckdb")
+
+
+def numeric_keys(operator: ProbingOperator, relation: Relation) -> tuple[str, ...]:
+    """Keys by which alone DuckDB may join faster than by all of them: integers, of entities of several keys.
+
+    It finds integers that lie close together by their place in a table, and several keys by a hash of them.
+    """
+    if len(operator.keys) == 1:
+        return ()
+    return tuple(key for key in operator.keys if relation.column(key).dtype.is_integer)
+
+
+@once_per_template
+def telling_keys(keys: tuple[str, ...], entities: str) -> str:
+    """One row: of each key, whether no two entities share a value of it."""
+    rows = exp.Count(this=exp.Star())
+    distinct = (exp.Count(this=exp.Distinct(expressions=[column(key)])) for key in keys)
+    return (
+        exp.select(*(exp.EQ(this=count, expression=rows.copy()) for count in distinct))
+        .from_(table(entities))
+        .sql("duckdb")
+    )
 
 
 @once_per_template
