@@ -94,11 +94,12 @@ class _Contents:
     def _of(self, scan: Scan) -> str:
         # Of the cuts of one Scan, those that reach as far read the same files.
         key = (scan.name, scan.reads, scan.lookback, scan.gap, scan.lookahead)
-        if key not in self.known:
+        known = self.known.get(key)
+        if known is None:
             given = self.inputs[scan.name]
             paths = files_needed(scan, given.files, self.day)
-            self.known[key] = combined_digest(given.identified[path] for path in paths)
-        return self.known[key]
+            known = self.known[key] = combined_digest(given.identified[path] for path in paths)
+        return known
 
 
 def node(*parts: object) -> str:

@@ -68,7 +68,7 @@ class SourceFiles:
         real = [Path(file).resolve() for files in (self.flat, *self.partitions.values()) for file in files]
         return (root, *(str(file) for file in real if not file.is_relative_to(home)))
 
-    @property
+    @cached_property
     def first_day(self) -> dt.date | None:
         """The earliest partition."""
         return min(self.partitions, default=None)

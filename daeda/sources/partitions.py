@@ -52,8 +52,11 @@ def missing_days(scan: Scan, files: SourceFiles, day: dt.date) -> list[dt.date]:
     """Partitions that the day needs and that are not there. Slack partitions may be absent."""
     if not files.partitioned or scan.reads == "static" or scan.missing_partitions == "empty":
         return []
-    needed = days_needed(scan, day, files.first_day, with_slack=False)
-    return [partition for partition in needed if partition not in files.partitions]
+    return _absent(files, days_needed(scan, day, files.first_day, with_slack=False))
+
+
+def _absent(files: SourceFiles, days: Iterable[dt.date]) -> list[dt.date]:
+    return [partition for partition in days if partition not in files.partitions]
 
 
 def files_needed(scan: Scan, files: SourceFiles, day: dt.date) -> tuple[str, ...]:
@@ -62,10 +65,12 @@ def files_needed(scan: Scan, files: SourceFiles, day: dt.date) -> tuple[str, ...
         return files.flat
     if scan.reads == "static":
         return tuple(path for partition in sorted(files.partitions) for path in files.partitions[partition])
-    missing = missing_days(scan, files, day)
-    if missing:
-        raise InputError(missing_sentence(scan, files, missing))
     needed = days_needed(scan, day, files.first_day)
+    # Slack is days that may be absent, so that only where one is absent has it to be asked which.
+    if scan.missing_partitions == "error" and _absent(files, needed):
+        missing = missing_days(scan, files, day)
+        if missing:
+            raise InputError(missing_sentence(scan, files, missing))
     return tuple(path for partition in needed for path in files.partitions.get(partition, ()))
 
 

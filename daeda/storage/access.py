@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -63,10 +64,16 @@ def find_access(environ: Mapping[str, str] = os.environ) -> Access:
 
 def without_secrets(text: str, environ: Mapping[str, str] = os.environ) -> str:
     """The text with every secret of this process replaced, and every other one that an address or a setting holds."""
-    values = [value for name, value in environ.items() if _SECRET_VARIABLE.search(name.upper())]
+    # Every cell of a table comes through here: no other variable is looked at than those with a secret.
+    values = [environ[name] for name in environ if _is_secret(name)]
     if any(name in text for name in ("aws", "AWS", "s3", "S3")):
         values += _keys_of_profile(environ)
     return masked(text, values)
+
+
+@lru_cache(maxsize=4096)
+def _is_secret(variable: str) -> bool:
+    return _SECRET_VARIABLE.search(variable.upper()) is not None
 
 
 def _keys_of_profile(environ: Mapping[str, str]) -> list[str]:
