@@ -99,7 +99,7 @@ def _windows(draw: random.Random, columns: Columns, rule: str) -> Iterator[Aggre
 
 
 def label_kinds() -> list[LabelKind]:
-    """The kinds that labels can be of, and that need nothing but a column, a window and a length."""
+    """The kinds of labels that need nothing but a column, a window and a length: no quantile, and no sequence."""
     kinds: list[LabelKind] = []
     for kind in get_args(LabelKind):
         with suppress(ValueError):

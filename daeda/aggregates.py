@@ -140,8 +140,6 @@ _WITHOUT_COLUMN = f"without one there are only {', '.join(kind for kind, told in
 # What looks back from the row has no mirror image: its age, and what fades with it.
 _NO_LABELS: Mapping[LabelKind, str] = {
     "since_last": "looks back, and a label looks ahead: write until_first, which tells how long the first row takes",
-    "sequence": "is not built for labels: write a label of kind list for each column",
-    "quantile": "is not built for labels: write min, max or mean",
     "decayed_count": "fades with the age of a row, and rows after a row have none: write count",
     "decayed_sum": "fades with the age of a row, and rows after a row have none: write sum",
 }
@@ -205,7 +203,7 @@ def check_parameters(
 
 
 def check_sequence(
-    kind: AggregateKind,
+    kind: LabelKind,
     column: str | None,
     columns: Sequence[str] | None,
     age: str | None,

@@ -78,11 +78,19 @@ class FromHistory:
 
 @dataclass(frozen=True)
 class FromFuture:
-    """A label over one window after the row."""
+    """A label over one window after the row; which quantile, and which column of a sequence that stands apart."""
 
     spec: LabelSpec
     window: Duration
     where: Node | None
+    field: str | None = None
+    q: Decimal | None = None
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Of a sequence: what an item holds, in its order, the age last; names of columns but for the age."""
+        every = (*(self.spec.columns or ()), *(() if self.spec.age is None else (self.spec.age,)))
+        return every if self.field is None else (self.field,)
 
 
 @dataclass(frozen=True)
@@ -264,7 +272,7 @@ def label_maker(project: Project, name: str) -> FromFuture | None:
     for spec in project.aggregations.label_specs:
         for output in spec.outputs:
             if output.name == name:
-                return FromFuture(spec, output.window, read_where(spec))
+                return FromFuture(spec, output.window, read_where(spec), output.field, output.q)
     return None
 
 

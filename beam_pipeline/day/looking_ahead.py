@@ -36,13 +36,15 @@ _TIMES_OF = "__times_of_"
 class ShiftedLabel:
     """One label as an aggregate that looks back from `ahead` after the probe; all in the unit of the times.
 
-    `until` is how many units make one of the spine's where the aggregate is a time, of which the probe's is taken away.
+    `until` is how many units make one of the spine's where the aggregate is a time, of which the probe's is taken away,
+    or a sequence with such times, whose field `age` is how far the probe lies behind it.
     """
 
     aggregate: WindowedAggregate
     ahead: int
     matures_after: int
     until: int | None = None
+    age: str | None = None
 
 
 def shifted(operator: LabelAggregate) -> tuple[ShiftedLabel, ...]:
@@ -62,17 +64,21 @@ def _shifted(label: Label, unit: TimeUnit, per_spine_unit: int) -> ShiftedLabel:
         first = WindowedAggregate(label.name, "first", times, window)
         return ShiftedLabel(first, ahead + 1, late, until=per_spine_unit)
     is_list = label.kind in LIST_KINDS
+    aged = () if label.age is None else (_TIMES_OF,)
     aggregate = WindowedAggregate(
         name=label.name,
         kind=label.kind,
         column=label.column,
+        columns=(*label.columns, *aged),
+        apart=label.layout == "columns",
+        q=label.q,
         window=window,
         max_length=label.max_length,
         newest_first=is_list and label.order == "newest_first",
         keeps_oldest=is_list,
         per_spine_unit=per_spine_unit,
     )
-    return ShiftedLabel(aggregate, ahead + 1, late)
+    return ShiftedLabel(aggregate, ahead + 1, late, until=per_spine_unit if aged else None, age=label.age)
 
 
 def label_columns(
@@ -92,10 +98,9 @@ def label_columns(
 
 def _with_times(history: History, labels: Sequence[ShiftedLabel]) -> History:
     """The history with the times of its rows as columns, NULL where a column is."""
-    wanted = {label.aggregate.column for label in labels if label.until is not None}
+    wanted = {name for label in labels for name in label.aggregate.reads if name.startswith(_TIMES_OF)}
     times = {}
     for name in wanted:
-        assert name is not None
         source = name.removeprefix(_TIMES_OF)
         mask = history.columns[source].is_null().to_numpy(zero_copy_only=False) if source else None
         times[name] = pa.array(history.time, mask=mask)
@@ -106,9 +111,26 @@ def _finished(label: ShiftedLabel, column: pa.Array, now: Int64s) -> pa.Array:
     """A time becomes the time until then, rounded down: it is later than the probe, by less than int64 holds."""
     if label.until is None:
         return column
+    if label.age is not None:
+        return _with_ages(column, now, label.aggregate, label.until, label.age)
     empty = column.is_null().to_numpy(zero_copy_only=False)
     until = (pc.fill_null(column, 0).to_numpy() - np.where(empty, 0, now)) // label.until
     return pa.array(until, mask=empty)
+
+
+def _with_ages(column: pa.Array, now: Int64s, aggregate: WindowedAggregate, per_unit: int, age: str) -> pa.Array:
+    """Lists in which the times of rows are ages, rounded down: below 0, as all rows are later than the probe."""
+    lengths = pc.list_value_length(column).to_numpy(zero_copy_only=False).astype(np.int64)
+    items = column.flatten()
+    times = items if aggregate.apart else items.field(_TIMES_OF)
+    ages = pa.array((np.repeat(now, lengths) - times.to_numpy(zero_copy_only=False)) // per_unit)
+    if not aggregate.apart:
+        names = aggregate.columns[:-1]
+        ages = pa.StructArray.from_arrays([*(items.field(name) for name in names), ages], names=[*names, age])
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    kind = pa.LargeListArray if pa.types.is_large_list(column.type) else pa.ListArray
+    return kind.from_arrays(pa.array(offsets, pa.int64() if kind is pa.LargeListArray else pa.int32()), ages)
 
 
 def _later(time: Int64s, ahead: int) -> Int64s:

@@ -54,10 +54,15 @@ def take_label(resolved: Resolved, wanted: str) -> tuple[LabelSpec, DType | None
     for spec in resolved.project.aggregations.label_specs:
         for output in spec.outputs:
             if output.name == wanted:
+                apart = output.field is not None
                 label = Label(
                     name=output.name,
                     kind=spec.kind,
                     column=spec.column,
+                    columns=tuple(name for name in spec.columns or () if not apart or name == output.field),
+                    age=spec.age if not apart or spec.age == output.field else None,
+                    layout="columns" if apart else None,
+                    q=output.q,
                     gap=spec.gap,
                     window=output.window,
                     matures_after=spec.matures_after or NO_DELAY,

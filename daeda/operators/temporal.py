@@ -114,11 +114,7 @@ class Aggregate(Strict):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.layout == "columns" and self.kind == "sequence":
-            if len(self.columns) + (self.age is not None) != 1:
-                raise ValueError("with layout 'columns' a sequence has one column or an age: write one aggregate each")
-        else:
-            check_sequence(self.kind, self.column, self.columns or None, self.age, self.layout)
+        _check_sequence(self)
         check_parameters(self.kind, self.column, self.max_length, self.q, self.half_life)
         return self
 
@@ -140,7 +136,15 @@ class Aggregate(Strict):
         return Column(self.name, output_type(self.kind, source, self.name), KINDS[self.kind].empty == "NULL")
 
 
-def _sequence(aggregate: Aggregate, history: Relation) -> DType:
+def _check_sequence(aggregate: Aggregate | Label) -> None:
+    if aggregate.layout == "columns" and aggregate.kind == "sequence":
+        if len(aggregate.columns) + (aggregate.age is not None) != 1:
+            raise ValueError("with layout 'columns' a sequence has one column or an age: write one aggregate each")
+        return
+    check_sequence(aggregate.kind, aggregate.column, aggregate.columns or None, aggregate.age, aggregate.layout)
+
+
+def _sequence(aggregate: Aggregate | Label, history: Relation) -> DType:
     """The type of an item of a sequence; raises ConfigError with each column that the history lacks."""
     columns, missing = [], []
     for name in aggregate.columns:
@@ -207,6 +211,16 @@ class Label(Strict):
     column: Name | None = Field(
         default=None, description="Column of the history; only any, count and until_first can do without."
     )
+    columns: tuple[Name, ...] = Field(
+        default=(), exclude_if=is_absent, description="Of a sequence: the columns of the history that it holds."
+    )
+    age: Name | None = Field(
+        default=None, exclude_if=is_absent, description="Of a sequence: the field with the age of the row, below 0."
+    )
+    layout: Literal["columns"] | None = Field(
+        default=None, exclude_if=is_absent, description="Of a sequence: columns for the list of its one field."
+    )
+    q: Quantile | None = Field(default=None, exclude_if=is_absent, description="Of a quantile: above 0 and at most 1.")
     gap: Delay = Field(default=NO_DELAY, description="How far after the row the window begins.")
     window: Span = Field(description="How long the window is.")
     matures_after: Delay = Field(
@@ -228,13 +242,14 @@ class Label(Strict):
         if self.window.nanoseconds is None:
             raise ValueError("a label has no unbounded window: it would never be known; write a duration like 28d")
         check_label_kind(self.kind)
-        check_parameters(self.kind, self.column, self.max_length)
+        _check_sequence(self)
+        check_parameters(self.kind, self.column, self.max_length, self.q)
         return self
 
     @property
     def reads(self) -> tuple[str, ...]:
         """Columns of the history that are aggregated."""
-        return () if self.column is None else (self.column,)
+        return self.columns or (() if self.column is None else (self.column,))
 
     @property
     def reach(self) -> Duration:
@@ -248,7 +263,9 @@ class Label(Strict):
 
     def output(self, history: Relation) -> Column:
         """The column that it makes; raises ConfigError when the history's column has no such aggregate."""
-        source = None if self.column is None else history.column(self.column).dtype
+        source = _sequence(self, history) if self.kind == "sequence" else None
+        if self.column is not None:
+            source = history.column(self.column).dtype
         may_be_null = told_of(self.kind).empty == "NULL" or self.immature is None
         return Column(self.name, output_type(self.kind, source, self.name), may_be_null)
 

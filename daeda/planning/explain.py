@@ -184,7 +184,7 @@ def _labels(operator: LabelAggregate) -> list[str]:
 
 
 def _label(label: Label, operator: LabelAggregate) -> str:
-    of = f"({label.column})" if label.column else ""
+    of = _held(label)
     length = f", at most {label.max_length}, {label.order.replace('_', ' ')}" if label.max_length else ""
     gap = f" from {label.gap} on" if label.gap.nanoseconds else ""
     known = "" if operator.created is None else f", known by {operator.created.column} up to {label.horizon} after it"
@@ -195,10 +195,16 @@ def _label(label: Label, operator: LabelAggregate) -> str:
     return f"{label.name} = {label.kind}{of} over the next {label.window}{gap}{length}{known}{late}{immature}"
 
 
-def _aggregate(aggregate: Aggregate) -> str:
+def _held(aggregate: Aggregate | Label) -> str:
+    """What an aggregate is computed of, in parentheses."""
+    if aggregate.q is not None:
+        return f"({aggregate.q} of {aggregate.column})"
     held = [*aggregate.reads, *([f"age as {aggregate.age}"] if aggregate.age else [])]
-    of = f"({', '.join(held)})" if held else ""
-    of = f"({aggregate.q} of {aggregate.column})" if aggregate.q is not None else of
+    return f"({', '.join(held)})" if held else ""
+
+
+def _aggregate(aggregate: Aggregate) -> str:
+    of = _held(aggregate)
     length = f", at most {aggregate.max_length}, {aggregate.order.replace('_', ' ')}" if aggregate.max_length else ""
     half = f", half after {aggregate.half_life}" if aggregate.half_life is not None else ""
     return f"{aggregate.name} = {aggregate.kind}{of} over {aggregate.window}{_end(aggregate)}{half}{length}"

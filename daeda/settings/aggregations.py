@@ -149,15 +149,7 @@ class AggregationSpec(Strict):
     @property
     def outputs(self) -> tuple[Output, ...]:
         """What each result is."""
-        windowed = [(f"{self.name}_{window}", window) for window in self.windows or ()]
-        if self.window is not None:
-            windowed = [(self.name, self.window)]
-        if self.q is not None:
-            return tuple(Output(f"{name}_{percentile(q)}", window, q=q) for name, window in windowed for q in self.q)
-        if self.layout != "columns":
-            return tuple(Output(name, window) for name, window in windowed)
-        fields = (*(self.columns or ()), *(() if self.age is None else (self.age,)))
-        return tuple(Output(f"{name}_{field}", window, field) for name, window in windowed for field in fields)
+        return _outputs(self)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -170,17 +162,12 @@ class AggregationSpec(Strict):
         return self.columns or (() if self.column is None else (self.column,))
 
 
-_NO_SEQUENCE = "kind 'sequence' is not built for labels, write a label of kind list for each column"
 # Keys of windows that look back, and why a label has none.
 _NOT_OF_LABELS = {
     "aligned_to": "its window begins at its row, or behind its gap",
     "offset": "write 'gap'",
     "available": "that is about serving, which labels ignore",
-    "q": "kind 'quantile' is not built for labels, write min, max or mean",
     "half_life": "rows after a row have no age to fade with, write count or sum",
-    "columns": _NO_SEQUENCE,
-    "layout": _NO_SEQUENCE,
-    "age": _NO_SEQUENCE,
 }
 
 
@@ -200,8 +187,7 @@ class LabelSpec(Strict):
         default=None, description="Column to aggregate; only any, count and until_first can do without."
     )
     kind: LabelKind = Field(
-        description="What is computed: until_first, or a kind of aggregation_specs but since_last, quantile, sequence "
-        "and decayed_*."
+        description="What is computed: until_first, or a kind of aggregation_specs but since_last and decayed_*."
     )
     where: str | None = Field(
         default=None, description="Condition on the rows of the history and their attributes, as SQL."
@@ -213,6 +199,24 @@ class LabelSpec(Strict):
     windows: Spans | None = Field(
         default=None,
         description="Several windows, or the name of a list of base.yaml: one column each, like name_7d.",
+    )
+    columns: tuple[Name, ...] | None = Field(
+        default=None, description="Of a sequence: the columns of the history that it holds of each row."
+    )
+    age: Name | None = Field(
+        default=None,
+        description="Of a sequence: the name of one field more, the time from the row of the history to the row, which "
+        "is negative, in the unit of the spine's time, rounded down.",
+    )
+    layout: SequenceLayout | None = Field(
+        default=None,
+        description="Of a sequence: struct, one list of structs; or columns, a list for each column, like "
+        "name_7d_column, which are aligned. struct where it is not written.",
+    )
+    q: Quantiles | None = Field(
+        default=None,
+        min_length=1,
+        description="Of a quantile: above 0 and at most 1, or a list: one column each, like name_7d_p50 for 0.5.",
     )
     matures_after: Delay | None = Field(
         default=None,
@@ -256,7 +260,10 @@ class LabelSpec(Strict):
         if any(output.window.nanoseconds is None for output in self.outputs):
             raise ValueError("a label has no unbounded window: it would never be known; write a duration like 28d")
         check_label_kind(self.kind)
-        check_parameters(self.kind, self.column, self.max_length)
+        check_sequence(self.kind, self.column, self.columns, self.age, self.layout)
+        check_parameters(self.kind, self.column, self.max_length, self.q)
+        if self.q is not None and len(set(self.q)) != len(self.q):
+            raise ValueError("'q' names a number twice, which would make the same column twice")
         if self.kind not in LIST_KINDS and self.order != "oldest_first":
             raise ValueError(f"'order' belongs to list kinds and not to '{self.kind}': remove it")
         return self
@@ -264,9 +271,7 @@ class LabelSpec(Strict):
     @property
     def outputs(self) -> tuple[Output, ...]:
         """What each result is."""
-        if self.window is not None:
-            return (Output(self.name, self.window),)
-        return tuple(Output(f"{self.name}_{window}", window) for window in self.windows or ())
+        return _outputs(self)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -276,7 +281,19 @@ class LabelSpec(Strict):
     @property
     def reads(self) -> tuple[str, ...]:
         """Columns of the history that are aggregated."""
-        return () if self.column is None else (self.column,)
+        return self.columns or (() if self.column is None else (self.column,))
+
+
+def _outputs(spec: AggregationSpec | LabelSpec) -> tuple[Output, ...]:
+    windowed = [(f"{spec.name}_{window}", window) for window in spec.windows or ()]
+    if spec.window is not None:
+        windowed = [(spec.name, spec.window)]
+    if spec.q is not None:
+        return tuple(Output(f"{name}_{percentile(q)}", window, q=q) for name, window in windowed for q in spec.q)
+    if spec.layout != "columns":
+        return tuple(Output(name, window) for name, window in windowed)
+    fields = (*(spec.columns or ()), *(() if spec.age is None else (spec.age,)))
+    return tuple(Output(f"{name}_{field}", window, field) for name, window in windowed for field in fields)
 
 
 class UdfSpec(Strict):

@@ -23,7 +23,7 @@ from daeda_audit.rules.running import running
 from daeda_audit.rules.visible import Evidence
 from daeda_audit.rules.windows import attach_attribute
 
-_LISTS = ("list", "last_distinct", "flatten_distinct", "top_k")
+_LISTS = ("list", "last_distinct", "flatten_distinct", "top_k", "sequence")
 _MOST_HIDDEN = 5
 
 
@@ -86,7 +86,7 @@ class Labels:
 
     def _shown_columns(self) -> list[str]:
         source = self._rows.raw.view.source
-        names = [source.timestamp_field, source.created_field, self._maker.spec.column]
+        names = [source.timestamp_field, source.created_field, *self._maker.spec.reads]
         return [name for name in dict.fromkeys(names) if name is not None]
 
     def _unseen(self, row: int, now: int) -> str | None:
@@ -118,16 +118,21 @@ class Labels:
         values: list[Any] = (
             [None] * len(rows) if spec.column is None else [self._rows.column(spec.column)[row] for row in rows]
         )
+        if kind == "sequence":
+            held = [name for name in self._maker.fields if name != spec.age]
+            values = [{name: self._rows.column(name)[row] for name in held} for row in rows]
         order = "newest_first"
         if kind in _LISTS:
             values.reverse()
+            instants.reverse()
             order = "newest_first" if spec.order == "oldest_first" else "oldest_first"
         if kind == "flatten_distinct":
             values = [list(reversed(value)) for value in values]
         looking_back = AggregationSpec.model_construct(
-            name=spec.name, kind=kind, column=spec.column, max_length=spec.max_length, order=order
+            name=spec.name, kind=kind, column=spec.column, max_length=spec.max_length, order=order, age=spec.age
         )
-        inside = running(looking_back, values, instants, self._unit)
+        maker = self._maker
+        inside = running(looking_back, values, instants, self._unit, field=maker.field, q=maker.q)
         for number in range(len(rows)):
             inside.enter(number)
         return inside.value(now)

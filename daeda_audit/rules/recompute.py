@@ -292,7 +292,7 @@ class Recomputation:
         types: dict[str, DType] = {}
         for field in (field for name in views for field in self._project.views[name].fields):
             types.setdefault(field.name, field.dtype)
-        if not isinstance(maker, FromHistory) or spec.kind != "sequence":
+        if spec.kind != "sequence":
             return output_type(spec.kind, None if spec.column is None else types[spec.column], spec.name)
         held = [(name, DType("int64") if name == maker.spec.age else types[name]) for name in maker.fields]
         return DType.list_of(DType.struct_of(held) if maker.field is None else held[0][1])

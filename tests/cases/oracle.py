@@ -185,6 +185,10 @@ class _Project:
         if spec["name"] in {one["name"] for one in self.labels}:
             said |= {"order": spec.get("order", "oldest_first"), "gap": _span(spec.get("gap", "0s"))}
             said["matures_after"] = _span(spec.get("matures_after", "0s"))
+            said |= {
+                "apart": apart is not None, "columns": [one for one in spec.get("columns", []) if apart in (None, one)],
+                "age": spec.get("age") if apart in (None, spec.get("age")) else None, "q": spec.get("q"),
+            }  # fmt: skip
             return label(rows, history, keys, self.time, "(time)", spec["kind"], **said)
         said |= {
             "order": spec.get("order", "newest_first"), "apart": apart is not None,

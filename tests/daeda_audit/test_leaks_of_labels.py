@@ -9,11 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 import beam_pipeline.day.looking_ahead
 import daeda.compiler.compile
 from beam_pipeline.day.looking_ahead import ShiftedLabel
+from beam_pipeline.windows.numpy_engine import sequences
+from beam_pipeline.windows.numpy_engine.lists import take
 from daeda.durations import NO_DELAY
 from daeda.operators.relational import Project
 from daeda.operators.temporal import LabelAggregate
@@ -26,8 +30,20 @@ SPECS = [
     {"name": "again_later", "kind": "sum", "column": "amount", "gap": "1h", "window": "6h"},
     {"name": "next_item", "kind": "list", "column": "item_id", "window": "6h", "max_length": 2},
     {"name": "until_next", "kind": "until_first", "window": "6h"},
+    {"name": "mid", "kind": "quantile", "column": "amount", "window": "6h", "q": 0.5},
+    {
+        "name": "next_two",
+        "kind": "sequence",
+        "columns": ["item_id", "amount"],
+        "age": "ago",
+        "window": "6h",
+        "max_length": 2,
+    },
 ]
-DTYPES = {"again": "int64", "again_later": "double", "next_item": "list<int64>", "until_next": "int64"}
+DTYPES = {
+    "again": "int64", "again_later": "double", "next_item": "list<int64>", "until_next": "int64", "mid_p50": "double",
+    "next_two": "list<struct<item_id: int64, amount: double, ago: int64>>",
+}  # fmt: skip
 LATE = {"late_clicks": "int64"}
 EVERY = {*DTYPES, *LATE}
 
@@ -116,6 +132,20 @@ def test_another_window_is_found(
     code, _, told = audit(made, capsys)
     assert code == 1
     assert columns <= blamed(told) <= EVERY | {"came_back"}
+
+
+def test_a_sequence_that_is_misaligned_is_found(
+    made: TinyProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def beside(values: pa.Array, rows: pa.Array) -> pa.Array:
+        return take(values, pa.array(np.roll(rows.to_numpy(), 1)) if pa.types.is_floating(values.type) else rows)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sequences, "take", beside)
+        build(made, days=DAYS[1:])
+    code, _, told = audit(made, capsys)
+    assert code == 1
+    assert "next_two" in blamed(told)
 
 
 def without_maturity(operator: Any) -> tuple[Any, ...]:

@@ -1,6 +1,6 @@
 """The label: what the rows of an entity after t say, in (t + gap, t + gap + W]."""
 
-from .rolling import LIST_KINDS, aggregate
+from .rolling import LIST_KINDS, aggregate, sequence
 from .values import by_key, key_of, newest_first, remaining, scan
 
 
@@ -21,6 +21,10 @@ def label(
     created=None,
     declared=(),
     unit=1,
+    columns=(),
+    age=None,
+    apart=False,
+    q=None,
 ):
     """For each spine row, in order, the value of the label. Arguments as those of `rolling`.
 
@@ -39,7 +43,15 @@ def label(
             last = now + gap + window + matures_after
             if created is None or (later[created] is not None and later[created] <= last):
                 seen.append(later)
-        answers.append(of_window(kind, seen, column, max_length, order, now, history_time, unit))
+        if kind == "sequence":
+            nearest = seen[::-1]
+            ages = [(now - later[history_time]) // unit for later in nearest]
+            turned = "newest_first" if order == "oldest_first" else "oldest_first"
+            answers.append(sequence(nearest, ages, columns, age, apart, max_length, turned))
+        elif kind == "quantile":
+            answers.append(aggregate(kind, seen, column, None, "newest_first", q=q))
+        else:
+            answers.append(of_window(kind, seen, column, max_length, order, now, history_time, unit))
     return answers
 
 

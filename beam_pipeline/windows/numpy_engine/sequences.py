@@ -29,11 +29,11 @@ class Sequences:
 
     def __init__(self, past: Past) -> None:
         self._past = past
-        self._picked: dict[tuple[Extent, int | None, bool], _Picked] = {}
+        self._picked: dict[tuple[Extent, int | None, bool, bool], _Picked] = {}
 
     def of(self, wanted: WindowedAggregate, where: str) -> pa.Array:
         """The lists of one sequence, never NULL, nor are their structs; raises AgeOverflow and DayError."""
-        asked = (wanted.extent, wanted.max_length, wanted.newest_first)
+        asked = (wanted.extent, wanted.max_length, wanted.newest_first, wanted.keeps_oldest)
         if asked not in self._picked:
             self._picked[asked] = _pick(self._past.windows[wanted.extent], wanted)
         picked = self._picked[asked]
@@ -65,6 +65,8 @@ def _pick(window: Bounds, wanted: WindowedAggregate) -> _Picked:
     assert wanted.max_length is not None
     picked = newest(window, wanted.max_length)
     rows, lengths = picked.rows, picked.lengths
+    if wanted.keeps_oldest:
+        rows = runs_down(window.lo + lengths - 1, lengths)
     if not wanted.newest_first:
         rows = rows[runs_down(np.cumsum(lengths) - 1, lengths)]
     offsets = np.zeros(len(lengths) + 1, dtype=np.int32)

@@ -36,6 +36,13 @@ def newest(windows: Windows, max_length: int, *, newest_first: bool) -> Picked:
     return Picked(rows, frame["hi"] - frame["lo"])
 
 
+def oldest(windows: Windows, max_length: int, *, newest_first: bool) -> Picked:
+    """The oldest `max_length` rows of each window."""
+    frame = windows.frame().select(lo="lo", hi=pl.min_horizontal("hi", pl.col("lo") + min(max_length, 2**62)))
+    rows = expanded(frame, pl.col("lo"), pl.col("hi"), newest=newest_first)["row"]
+    return Picked(rows, frame["hi"] - frame["lo"])
+
+
 def collected(picks: Sequence[pl.DataFrame], probes: int, *, newest_first: bool) -> Picked:
     """Lists of the rows of frames with columns p, position and row, where the rows of a p stand together.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from beam_pipeline.windows.contract import Extent, WindowedAggregate
-from beam_pipeline.windows.polars_engine.lists import Picked, in_lists, newest
+from beam_pipeline.windows.polars_engine.lists import Picked, in_lists, newest, oldest
 from beam_pipeline.windows.polars_engine.past import Outside, Past
 
 _LAST = pl.lit(2**63 - 1, dtype=pl.Int128)
@@ -16,15 +16,16 @@ class Sequences:
 
     def __init__(self, past: Past) -> None:
         self._past = past
-        self._picked: dict[tuple[Extent, int | None, bool], Picked] = {}
+        self._picked: dict[tuple[Extent, int | None, bool, bool], Picked] = {}
 
     def of(self, wanted: WindowedAggregate) -> pl.Series:
         """The lists of one sequence, never NULL, nor are their structs. Raises Outside."""
         assert wanted.max_length is not None
-        asked = (wanted.extent, wanted.max_length, wanted.newest_first)
+        asked = (wanted.extent, wanted.max_length, wanted.newest_first, wanted.keeps_oldest)
         if asked not in self._picked:
             windows = self._past.windows[wanted.extent]
-            self._picked[asked] = newest(windows, wanted.max_length, newest_first=wanted.newest_first)
+            pick = oldest if wanted.keeps_oldest else newest
+            self._picked[asked] = pick(windows, wanted.max_length, newest_first=wanted.newest_first)
         picked = self._picked[asked]
         fields = {name: self._past.columns[name].gather(picked.rows) for name in wanted.columns}
         if wanted.age is not None:

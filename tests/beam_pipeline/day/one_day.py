@@ -198,6 +198,8 @@ def _by_the_oracle(case: Case, aggregate: Aggregate | Label) -> list[Any]:
     }  # fmt: skip
     if isinstance(aggregate, Label):
         said |= {"gap": aggregate.gap.nanoseconds, "matures_after": aggregate.matures_after.nanoseconds}
+        said |= {"columns": aggregate.columns, "age": aggregate.age, "apart": aggregate.layout == "columns"}
+        said["q"] = aggregate.q
         return label(case.left, case.right, list(case.keys), "now", "then", aggregate.kind, **said)
     said |= {
         "columns": aggregate.columns, "age": aggregate.age, "apart": aggregate.layout == "columns",

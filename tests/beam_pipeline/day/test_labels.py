@@ -43,7 +43,7 @@ def labels(chance: random.Random, rest: dict[str, str], late: bool) -> tuple[Lab
         wanted += [(f"{name}_{kind}", kind, name) for kind in chance.sample(kinds, min(4, len(kinds)))]
     made = []
     for name, kind, column in (
-        one for one in wanted if one[1] not in ("since_last", "sequence", "quantile", "decayed_count", "decayed_sum")
+        one for one in wanted if one[1] not in ("since_last", "sequence", "decayed_count", "decayed_sum")
     ):
         listed = kind in LIST_KINDS
         made.append(
@@ -51,6 +51,7 @@ def labels(chance: random.Random, rest: dict[str, str], late: bool) -> tuple[Lab
                 name=name,
                 kind=kind,
                 column=column,
+                q=chance.choice(["0.5", "0.9", "1", "0.001"]) if kind == "quantile" else None,
                 gap=Duration.parse_delay(chance.choice(DELAYS)),
                 window=Duration.parse(chance.choice(SPANS)),
                 matures_after=Duration.parse_delay(chance.choice(DELAYS) if late else "0s"),
@@ -58,7 +59,29 @@ def labels(chance: random.Random, rest: dict[str, str], late: bool) -> tuple[Lab
                 order=chance.choice(["newest_first", "oldest_first"]) if listed else "oldest_first",
             )
         )
+    for number in range(3):
+        made.append(sequence(chance, f"sequence_{number}", list(rest), late))
     return tuple(made)
+
+
+def sequence(chance: random.Random, name: str, columns: list[str], late: bool) -> Label:
+    """Structs with an age or without, or what one field of them holds."""
+    apart, aged = chance.random() < 0.4, chance.random() < 0.7
+    held = chance.sample(columns, chance.randint(1, len(columns)))
+    if apart:
+        held = [] if aged else held[:1]
+    return Label(
+        name=name,
+        kind="sequence",
+        columns=tuple(held),
+        age="age" if aged else None,
+        layout="columns" if apart else None,
+        gap=Duration.parse_delay(chance.choice(DELAYS)),
+        window=Duration.parse(chance.choice(SPANS)),
+        matures_after=Duration.parse_delay(chance.choice(DELAYS) if late else "0s"),
+        max_length=chance.choice([1, 2, 3, 100]),
+        order=chance.choice(["newest_first", "oldest_first"]),
+    )
 
 
 def case_of(seed: int, engine: str) -> Case:
@@ -85,6 +108,9 @@ def case_of(seed: int, engine: str) -> Case:
             known = row["now"] + (one.horizon.nanoseconds or 0) + chance.choice([-1, 0, 0, 1, -86_400_000_000_000])
             moment = chance.choice([then, known, known]) // created.step * created.step
             late["known"] = moment if chance.random() > 0.1 else None
+            if created.dtype.startswith("timestamp") and chance.random() < 0.1:
+                # The end of all time, at which a row never becomes known, and its begin.
+                late["known"] = chance.choice([2**63 - 1, 1 - 2**63]) * created.step
         values = {name: chance.choice(VALUES[dtype]) for name, dtype in rest.items()}
         right += [{"key": chance.choice([None, 1, 1, 2]), "then": then, **late, **values}] * chance.choice([1, 1, 2])
     where = ("key <> 2", lambda row: None if row["key"] is None else row["key"] != 2) if seed % 5 == 0 else None

@@ -49,7 +49,9 @@ def test_the_oracle_agrees(column: str, late: bool, data: st.DataObject) -> None
     length, newest_first = data.draw(st.integers(1, 5)), data.draw(st.booleans())
     end = {"aligned_to": data.draw(st.sampled_from([None, None, 4])), "offset": data.draw(st.sampled_from([0, 0, 5]))}
     wanted = [
-        WindowedAggregate(f"x_{number}", "sequence", None, window, length, newest_first, unit, **form, **end)
+        WindowedAggregate(
+            f"x_{number}", "sequence", None, window, length, newest_first, per_spine_unit=unit, **form, **end
+        )
         for number, form in enumerate(FORMS)
     ]
     names = LATE_NAMES if late else NAMES

@@ -190,7 +190,8 @@ ORDER BY
   e.__entity NULLS FIRST,
   __time NULLS FIRST,
   h."at" NULLS FIRST,
-  h.item NULLS FIRST;
+  h.item NULLS FIRST,
+  h.amount NULLS FIRST;
 
 -- scan_purchases_after_user_2_rows (scan): part of the statements that read it
 CREATE VIEW purchases_after_user_2_rows AS
@@ -489,7 +490,9 @@ COPY (
     CAST(kept AS BOOLEAN) AS kept,
     CAST(bought_soon_1d AS BIGINT) AS bought_soon_1d,
     CAST(bought_soon_30d AS BIGINT) AS bought_soon_30d,
-    CAST(bought_much AS BOOLEAN) AS bought_much
+    CAST(bought_much AS BOOLEAN) AS bought_much,
+    CAST(paid_p50 AS DOUBLE) AS paid_p50,
+    CAST(next_events AS STRUCT(item TEXT, amount DOUBLE, ago BIGINT)[]) AS next_events
   FROM (
     SELECT
       f0.__row,
@@ -517,7 +520,9 @@ COPY (
       COALESCE(bought_soon_30d, CAST(0 AS BIGINT)) AS bought_soon_30d,
       (
         COALESCE(CAST(COALESCE(bought_soon_30d, CAST(0 AS BIGINT)) AS BIGINT), 0) > 3
-      ) AS bought_much
+      ) AS bought_much,
+      paid_p50,
+      next_events
     FROM (
       SELECT
         rowid AS __row,
@@ -541,7 +546,9 @@ COPY (
         bought_soon_1d,
         bought_soon_30d,
         last_items,
+        next_events,
         next_items,
+        paid_p50,
         spent,
         until_next,
         until_paid
