@@ -176,10 +176,13 @@ class _Run:
 
     def _day(self, work: DayWork, following: DayWork | None, opened: Future[None], parts: PartStream) -> None:
         """Build one day, while the next one is read."""
-        self._time_limit.start(f"day {work.day}", self._run.project.runtime.ray.day_timeout_minutes)
+        minutes = self._run.project.runtime.ray.day_timeout_minutes
+        self._time_limit.start(f"day {work.day}", minutes)
         self._tell(work, "preload")
         used, references, preloading = self._put(work, parts)
         parts.wait_for_actors(self._time_limit)
+        # The start of the actors is no part of the day's time.
+        self._time_limit.start(f"day {work.day}", minutes)
         self._tell(work, "enrich")
         started = time.perf_counter()
         parts.post(work.day.isoformat(), references)

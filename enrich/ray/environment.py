@@ -20,8 +20,11 @@ _OF_A_CLUSTER = ("RAY_AUTH_", "RAY_TLS_", "RAY_USE_TLS")
 # log besides what nobody waits for any more, whenever it comes.
 _QUIET = {"RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_USAGE_STATS_ENABLED": "0", "RAY_IGNORE_UNHANDLED_ERRORS": "1"}
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+# Ray runs its workers at niceness 15: beside other busy processes they would get a thirtieth of a processor, and a day
+# would not be done in its time. The actors do the work of the run, so that they count as much as the run itself.
+_PRIORITY = {"RAY_worker_niceness": "0"}
 # What a process that has imported Ray leaves to those that it starts; nobody has meant anything by it.
-_SET_BY_RAY = frozenset({*_QUIET, *_LOOPBACK, "RAY_CLIENT_MODE", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"})
+_SET_BY_RAY = frozenset({*_QUIET, *_LOOPBACK, *_PRIORITY, "RAY_CLIENT_MODE", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"})
 # Ray reads the token once in the life of a process.
 _TOKEN = secrets.token_hex(32)
 
@@ -43,5 +46,5 @@ def prepare(address: str | None) -> None:
     """Set what Ray and its processes read: quiet, and one of the run's own on the loopback alone with its own token."""
     os.environ.update(_QUIET)
     if address is None:
-        os.environ.update({**_LOOPBACK, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _TOKEN})
+        os.environ.update({**_LOOPBACK, **_PRIORITY, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _TOKEN})
         os.environ.pop("RAY_AUTH_TOKEN_PATH", None)

@@ -110,13 +110,18 @@ class PartStream:
             ray.get(self._queue.post.remote(day, references))
 
     def wait_for_actors(self, time_limit: TimeLimit) -> None:
-        """Return when an actor has come for its first part: what passed until then is start-up, and of no day."""
+        """Return when an actor has come for its first part: what passed until then is start-up, and of no day. DayError
+        with Ray's logs when none has come in time.
+        """
         begun = self._queue.begun.remote()
         # A stream that has ended has an error to tell, instead of its next receipt.
         while self._thread.is_alive() and self._failure is None and not ray.wait([begun], timeout=POLL_SECONDS)[0]:
             check_node()
             check_cluster()
-            time_limit.check()
+            try:
+                time_limit.check()
+            except DayError as error:
+                raise DayError(with_logs(f"none of Ray's actors has begun: {error}")) from error
 
     def next_receipt(self, time_limit: TimeLimit) -> Receipt:
         """The next receipt, of any part of the day; raises what went wrong as a DaedaError."""

@@ -21,6 +21,8 @@ def main() -> None:
     directory, address, *head = sys.argv[1:]
     # The hosts of the cluster are the addresses of the loopback, where nobody else reaches it.
     os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+    # Else its workers, at niceness 15, get next to nothing beside the other tests.
+    os.environ |= {"RAY_worker_niceness": "0"}
     from ray._private.node import Node
     from ray._private.parameter import RayParams
 

@@ -374,6 +374,12 @@ class DyingWorker(actors.PartWorker):
         return super().result(task, vectors)
 
 
+LATE = (
+    "not done after 2 minutes; raise ray.day_timeout_minutes (--ray-day-timeout-minutes), or give the run more CPUs "
+    "(--ray-num-cpus)"
+)
+
+
 class SlowWorker(actors.PartWorker):
     def result(self, task: PartTask, vectors: Any) -> bytes:
         time.sleep(0.5)
@@ -411,15 +417,44 @@ def test_an_actor_that_dies_every_time_ends_the_day(
 
 
 def test_a_day_has_its_time(root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait_and_hurry(self: Any, time_limit: Any) -> None:
+        wait(self, time_limit)
+        monkeypatch.setattr(time_limits, "MINUTE_SECONDS", 0.5)
+
+    wait = stream.PartStream.wait_for_actors
+    monkeypatch.setattr(stream.PartStream, "wait_for_actors", wait_and_hurry)
     monkeypatch.setattr(stream, "PartWorker", SlowWorker)
-    monkeypatch.setattr(time_limits, "MINUTE_SECONDS", 0.5)
     with pytest.raises(DayError) as caught:
         build(root, ray={"day_timeout_minutes": 2})
-    assert str(caught.value) == (
-        "day 2024-01-01: not done after 2 minutes; raise ray.day_timeout_minutes (--ray-day-timeout-minutes), or "
-        "give the run more CPUs (--ray-num-cpus)"
-    )
+    assert str(caught.value) == f"day 2024-01-01: {LATE}"
     assert_nothing_published(root)
+
+
+def test_actors_that_do_not_come_are_told_with_rays_logs(
+    root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time_limits, "MINUTE_SECONDS", 0.1)
+    # Logs that were named would stay.
+    monkeypatch.setattr(stream, "with_logs", lambda sentence: f"{sentence}; and the logs")
+    with pytest.raises(DayError) as caught:
+        build(root, ray={"day_timeout_minutes": 2})
+    assert str(caught.value) == f"day 2024-01-01: none of Ray's actors has begun: {LATE}; and the logs"
+    assert_nothing_published(root)
+
+
+class ToldWorker(actors.PartWorker):
+    def result(self, task: PartTask, vectors: Any) -> bytes:
+        (Path(task.skeleton).parents[2] / "niceness").write_text(str(os.nice(0)))
+        return super().result(task, vectors)
+
+
+def test_actors_get_as_much_of_a_processor_as_the_run(
+    root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At Ray's own niceness of 15 they get a thirtieth: a day on a busy machine was not done in time."""
+    monkeypatch.setattr(stream, "PartWorker", ToldWorker)
+    build(root, DAYS[:1])
+    assert [path.read_text() for path in root.rglob("niceness")] == [str(os.nice(0))]
 
 
 def test_a_signal_ends_the_run(root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch) -> None:
