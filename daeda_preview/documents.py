@@ -15,23 +15,16 @@ import pyarrow.csv
 import pyarrow.feather
 import pyarrow.parquet as pq
 
+from daeda.dataset.answers import PreviewAnswer
 from daeda.errors import InputError, UsageError, first_line
 
-# Raised when the document changes its meaning.
-VERSION = 1
 _ENDS = (".parquet", ".arrow", ".csv", ".jsonl")
 
 
 def as_json(service: str, table: pa.Table, left_out: Mapping[str, str]) -> str:
-    """One JSON document: `version`, `service`, `columns` (name to Arrow type), `rows`, and `left_out` with reasons."""
-    document = {
-        "version": VERSION,
-        "service": service,
-        "columns": {field.name: str(field.type) for field in table.schema},
-        "rows": _rows(table),
-        "left_out": dict(left_out),
-    }
-    return json.dumps(document, allow_nan=False, ensure_ascii=False)
+    """One JSON document, a PreviewAnswer."""
+    columns = {field.name: str(field.type) for field in table.schema}
+    return PreviewAnswer(service=service, columns=columns, rows=tuple(_rows(table)), left_out=dict(left_out)).text()
 
 
 def _rows(table: pa.Table) -> list[dict[str, Any]]:

@@ -412,13 +412,13 @@ def answers() -> str:
         "With `--json` a command writes one document to stdout, and narrative to stderr as always. `format` names "
         "its form and version: a key that is added leaves the version as it is, one that is removed or means something "
         "else raises it. A command that ends with another code than 0 writes none, but for an audit that finds a "
-        "difference. "
+        "difference and a check that finds mistakes. "
         "[answers.schema.json](answers.schema.json) is the JSON schema of each, by its format.\n",
     ]
     for answer in ANSWERS:
         models = [answer, *_models_below(answer)]
         models += [below for model in models[1:] for below in _models_below(model)]
-        for model in models:
+        for model in dict.fromkeys(models):
             lines += [f"## {model.__name__}\n", _paragraph(model), "| key | value | meaning |", "|---|---|---|"]
             for name, field in model.model_fields.items():
                 value = _cell(_written(field.annotation))

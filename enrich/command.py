@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from daeda.errors import DayError, InputError, UsageError, shortened
+from daeda.errors import DayError, InputError, UsageError, UserError, shortened
 from daeda.flags.parser import StrictParser, add_flags
 from daeda.flags.table import BUILD, ENRICHMENT, OUTPUT, PROJECT, STORE_CHECKS
 from daeda.process.extras import require
@@ -55,6 +56,9 @@ def _command(words: Sequence[str]) -> int:
             f"service '{dag.service}' has no enrichment: none of its columns is of kind embedding, and its skeleton is "
             "the whole data set"
         )
+    if arguments.check == "mistakes":
+        answer(json.dumps(_mistakes(project, dag)))
+        return 0
     require("stores" if arguments.stores else "enrichment")
     days = chosen_days(project, arguments.target_date)
     pinned = stores_from_text(arguments.pinned_stores) if arguments.pinned_stores else None
@@ -111,6 +115,16 @@ def _check(project: Project, dag: Dag, days: Sequence[dt.date], pinned: Stores |
     stores = sorted({operator.store.name for operator in dag.enrichments})
     say(f"enrichment: {shortened(stores)} can be read{', and the skeleton days that are there' if days else ''}")
     return identities
+
+
+def _mistakes(project: Project, dag: Dag) -> list[str]:
+    """What keeps the stores from being read, a sentence for each."""
+    try:
+        require("enrichment")
+        _check(project, dag, (), None)
+    except UserError as error:
+        return list(error.sentences)
+    return []
 
 
 def _build(

@@ -66,7 +66,7 @@ def explain_answer(project: Project, dag: Dag, sql: str | None) -> ExplainAnswer
     return ExplainAnswer(service=dag.service, columns=columns, operators=tuple(operators), sql=sql)
 
 
-def train_answer(layout: Layout, plans: Plans, service: str, dataset: Dataset) -> TrainAnswer:
+def built_days(layout: Layout, plans: Plans) -> tuple[BuiltDay, ...]:
     """What became of each day of a run that is done."""
     days = []
     chosen = next(iter(plans.values()), ())
@@ -77,7 +77,12 @@ def train_answer(layout: Layout, plans: Plans, service: str, dataset: Dataset) -
             there = published[name].get(first.day)
             datasets[name] = _built(planned[index], there.manifest if there else None)
         days.append(BuiltDay(day=first.day, datasets=datasets))
-    return TrainAnswer(service=service, dataset=dataset, location=str(layout.dataset_dir(dataset)), days=tuple(days))
+    return tuple(days)
+
+
+def train_answer(layout: Layout, days: tuple[BuiltDay, ...], service: str, dataset: Dataset) -> TrainAnswer:
+    """The days of a run that is done, and where they are."""
+    return TrainAnswer(service=service, dataset=dataset, location=str(layout.dataset_dir(dataset)), days=days)
 
 
 def _built(plan: DayPlan, manifest: Manifest | None) -> BuiltDataset:

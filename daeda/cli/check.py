@@ -9,7 +9,8 @@ from dataclasses import asdict
 
 from daeda.catalog.project import Project, open_project
 from daeda.compiler.compile import compile_runnable
-from daeda.errors import UserError, counted
+from daeda.dataset.answers import CheckAnswer, FoundHint, SeenTimes
+from daeda.errors import SubprocessFailed, UserError, counted
 from daeda.flags.parser import forwarded, words_of
 from daeda.flags.table import CHECK, OUTPUT, PROJECT
 from daeda.operators.dag import Dag
@@ -21,9 +22,6 @@ from daeda.process.extras import require
 from daeda.process.messages import answer, say, warn
 from daeda.process.subprocesses import interruptible, run_subprocess
 
-# Raised when the document changes its meaning.
-_VERSION = 1
-
 
 def check(arguments: argparse.Namespace) -> int:
     """Look at the project of a service; returns the exit code, 2 where a day could not be built."""
@@ -34,16 +32,16 @@ def check(arguments: argparse.Namespace) -> int:
             raise
         _tell(arguments, arguments.service or "", Looked(error.sentences, ()), [], [])
         return error.exit_code
-    looked, hints, times, stores = _look(project, arguments)
+    looked, hints, times = _look(project, arguments)
     _tell(arguments, project.service.name, looked, hints, times)
-    return UserError.exit_code if looked.mistakes or stores else 0
+    return UserError.exit_code if looked.mistakes else 0
 
 
-def _look(project: Project, arguments: argparse.Namespace) -> tuple[Looked, list[Hint], list[ViewTimes], int]:
+def _look(project: Project, arguments: argparse.Namespace) -> tuple[Looked, list[Hint], list[ViewTimes]]:
     try:
         dag = compile_runnable(project)
     except UserError as error:
-        return Looked((*error.sentences, *look_at_views(project)), project.warnings), [], [], 0
+        return Looked((*error.sentences, *look_at_views(project)), project.warnings), [], []
     mistakes: list[str] = []
     for find in (lambda: function_codes(project, dag), lambda: _find_extras(dag)):
         try:
@@ -59,8 +57,9 @@ def _look(project: Project, arguments: argparse.Namespace) -> tuple[Looked, list
                 hints, times = leak_hints(project, dag, looked.sources)
     except UserError as error:
         looked = Looked(error.sentences, project.warnings)
-    stores = 0 if mistakes or not dag.enrichments else _check_stores(arguments)
-    return Looked((*mistakes, *looked.mistakes), looked.warnings, looked.sources), hints, times, stores
+    if dag.enrichments and not mistakes:
+        mistakes += _mistakes_of_stores(arguments)
+    return Looked((*mistakes, *looked.mistakes), looked.warnings, looked.sources), hints, times
 
 
 def _find_extras(dag: Dag) -> None:
@@ -70,26 +69,35 @@ def _find_extras(dag: Dag) -> None:
         require("stores")
 
 
-def _check_stores(arguments: argparse.Namespace) -> int:
-    """The embedding stores, by the process that may open them; it tells what is wrong itself."""
-    words = [*forwarded(arguments, PROJECT, OUTPUT), *words_of(CHECK, "stores")]
+def _mistakes_of_stores(arguments: argparse.Namespace) -> list[str]:
+    """What is wrong with the embedding stores, by the process that may open them.
+
+    Raises SubprocessFailed where it ends without an answer; it has said why.
+    """
+    words = [*forwarded(arguments, PROJECT, OUTPUT), *words_of(CHECK, "mistakes")]
+    output: list[str] = []
     with interruptible() as state:
-        return run_subprocess("enrich", words, state)
+        code = run_subprocess("enrich", words, state, output=output)
+    if code:
+        raise SubprocessFailed(code)
+    found: list[str] = json.loads("".join(output))
+    return found
 
 
 def _tell(
     arguments: argparse.Namespace, service: str, looked: Looked, hints: Sequence[Hint], times: Sequence[ViewTimes]
 ) -> None:
     if arguments.json:
-        document = {
-            "version": _VERSION,
-            "service": service,
-            "mistakes": list(looked.mistakes),
-            "warnings": list(looked.warnings),
-            "hints": [asdict(hint) for hint in hints],
-            "views": [{name: value for name, value in asdict(one).items() if name != "newest_ns"} for one in times],
-        }
-        answer(json.dumps(document, ensure_ascii=False))
+        document = CheckAnswer(
+            service=service,
+            mistakes=looked.mistakes,
+            warnings=looked.warnings,
+            hints=tuple(FoundHint(**asdict(hint)) for hint in hints),
+            views=tuple(
+                SeenTimes(view=one.view, first=one.first, newest=one.newest, partitions=one.partitions) for one in times
+            ),
+        )
+        answer(document.text())
         return
     for sentence in looked.mistakes:
         say(f"error: {sentence}")

@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.table import Table
 
 from daeda.catalog.service import FeatureService
-from daeda.dataset.layout import Dataset, Layout
-from daeda.dataset.published import look_at_days
+from daeda.dataset.answers import BuiltDay
+from daeda.dataset.layout import Dataset
 from daeda.errors import counted, shortened
 from daeda.planning.days import MISSING_ADVICE, Action, DayPlan
 from daeda.process.console import HarmlessConsole
@@ -25,49 +25,36 @@ _PLANNED = {
     Action.BLOCKED: "blocked",
     Action.WAIT: "wait",
 }
-_DONE = {
-    Action.BUILD: "built",
-    Action.REBUILD: "rebuilt",
-    Action.EXTEND: "extended",
-    Action.SKIP: "skipped",
-    Action.KEEP: "kept, stale",
-    Action.BLOCKED: "blocked",
-    Action.WAIT: "waiting",
-}
+_KEPT = {"kept": "kept, stale"}
 
 
-def print_run(layout: Layout, plans: Mapping[Dataset, Sequence[DayPlan]]) -> None:
+def print_run(title: str, days: Sequence[BuiltDay]) -> None:
     """A row per day: rows, seconds of each phase, and what was done."""
     console = HarmlessConsole(stderr=True)
-    table = Table(title=layout.title, title_justify="left")
+    table = Table(title=title, title_justify="left")
     table.add_column("day")
     table.add_column("rows", justify="right")
-    for dataset in plans:
+    datasets = list(days[0].datasets) if days else []
+    for dataset in datasets:
         table.add_column(f"{dataset} s", justify="right")
         table.add_column(dataset)
-    days = next(iter(plans.values()), ())
-    totals = dict.fromkeys(plans, 0.0)
+    totals: dict[Dataset, float] = dict.fromkeys(datasets, 0.0)
     rows_in_all = 0
-    published = {dataset: look_at_days(layout, dataset, [day.day for day in days]) for dataset in plans}
-    for index, plan in enumerate(days):
-        cells = [str(plan.day)]
+    for day in days:
         rows = None
-        for dataset, planned in plans.items():
-            there = published[dataset].get(plan.day)
-            manifest = there.manifest if there else None
-            seconds = sum(manifest.seconds.values()) if manifest else 0.0
-            rows = manifest.rows if manifest else rows
-            built = planned[index].builds and manifest is not None
-            totals[dataset] += seconds if built else 0.0
-            told = manifest or planned[index].action is Action.WAIT
-            cells += [f"{seconds:.2f}" if built else "", _DONE[planned[index].action] if told else "not built"]
+        cells = []
+        for dataset, built in day.datasets.items():
+            rows = built.rows if built.rows is not None else rows
+            totals[dataset] += built.seconds or 0.0
+            seconds = "" if built.seconds is None else f"{built.seconds:.2f}"
+            cells += [seconds, _KEPT.get(built.outcome, built.outcome)]
         rows_in_all += rows or 0
-        table.add_row(cells[0], f"{rows:,}" if rows is not None else "", *cells[1:])
+        table.add_row(str(day.day), f"{rows:,}" if rows is not None else "", *cells)
     table.add_section()
     table.add_row(
         f"{len(days)} day{'s' if len(days) != 1 else ''}",
         f"{rows_in_all:,}",
-        *(cell for dataset in plans for cell in (f"{totals[dataset]:.2f}", "")),
+        *(cell for dataset in datasets for cell in (f"{totals[dataset]:.2f}", "")),
     )
     console.print(table)
 

@@ -6,7 +6,7 @@ import argparse
 import contextlib
 from collections.abc import Sequence
 
-from daeda.cli.answers import train_answer
+from daeda.cli.answers import built_days, train_answer
 from daeda.cli.consent import require_consent
 from daeda.cli.plan import TrainPlan, make_plan
 from daeda.cli.summary import print_run
@@ -57,11 +57,12 @@ def _train(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[
     with interruptible() as state:
         code = _run(plan, arguments, beam_flags, state)
     if code == 0:
-        print_run(layout, plan.plans)
+        days = built_days(layout, plan.plans)
+        print_run(layout.title, days)
         dataset: Dataset = "enriched" if plan.enriched else "skeleton"
         warn(*remarks(plan.project, plan.dag, plan.sources, dataset, plan.skeleton))
         if arguments.json:
-            answer(train_answer(layout, plan.plans, plan.dag.service, dataset).text())
+            answer(train_answer(layout, days, plan.dag.service, dataset).text())
         else:
             answer_location(layout.dataset_dir(dataset))
     return code

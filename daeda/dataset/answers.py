@@ -24,6 +24,22 @@ class Answer(BaseModel):
         return self.model_dump_json(indent=2)
 
 
+class ServiceAnswer(Answer):
+    """A document about one service; `format` names the form of each."""
+
+    format: str
+    service: str = Field(description="The service.")
+
+
+class DescribedColumn(Answer):
+    """What is said of a column wherever it is described."""
+
+    name: str = Field(description="Its name.")
+    kind: str = Field(description="Kind in the service.")
+    dtype: str = Field(description="Type, also where the service leaves it out.")
+    description: str = Field(description="What it means.")
+
+
 class PlannedDataset(Answer):
     """What is to be done with one day of one dataset."""
 
@@ -42,31 +58,25 @@ class PlannedDay(Answer):
     cut_windows: tuple[str, ...] = Field(description="Windows that begin before the first partition of their view.")
 
 
-class PlanAnswer(Answer):
+class PlanAnswer(ServiceAnswer):
     """`daeda plan --json`."""
 
     format: Literal["daeda.plan/1"] = Field(default="daeda.plan/1", description="Form and version.")
-    service: str = Field(description="The service.")
     days: tuple[PlannedDay, ...] = Field(description="The days of the range.")
     sources: dict[str, str] = Field(description="Path or address of each view that is read.")
     notes: tuple[str, ...] = Field(description="Availability, maturity of labels, and splits, as sentences.")
 
 
-class ExplainedColumn(Answer):
+class ExplainedColumn(DescribedColumn):
     """A column of the output."""
 
-    name: str = Field(description="Its name.")
-    kind: str = Field(description="Kind in the service.")
-    dtype: str = Field(description="Type, also where the service leaves it out.")
     nullable: bool = Field(description="Whether NULL may be in it.")
-    description: str = Field(description="What it means.")
 
 
-class ExplainAnswer(Answer):
+class ExplainAnswer(ServiceAnswer):
     """`daeda explain --json`."""
 
     format: Literal["daeda.explain/1"] = Field(default="daeda.explain/1", description="Form and version.")
-    service: str = Field(description="The service.")
     columns: tuple[ExplainedColumn, ...] = Field(description="The columns of the output, in their order.")
     operators: tuple[dict[str, Any], ...] = Field(description="The operators, as pipeline YAML has them.")
     sql: str | None = Field(description="With --sql: what --sql prints.")
@@ -89,14 +99,56 @@ class BuiltDay(Answer):
     datasets: dict[Dataset, BuiltDataset] = Field(description="By dataset.")
 
 
-class TrainAnswer(Answer):
+class TrainAnswer(ServiceAnswer):
     """`daeda train --json`, after a run that is done."""
 
     format: Literal["daeda.train/1"] = Field(default="daeda.train/1", description="Form and version.")
-    service: str = Field(description="The service.")
     dataset: Dataset = Field(description="The final dataset of the run.")
     location: str = Field(description="Where the days of that dataset are: the line that train prints without --json.")
     days: tuple[BuiltDay, ...] = Field(description="The days of the range.")
+
+
+class FoundHint(Answer):
+    """A possible leak, which no check can prove."""
+
+    kind: str = Field(description="What it is about.")
+    where: str = Field(description="File and line, or the view.")
+    evidence: str = Field(description="What was seen.")
+    cure: str = Field(description="What to do where it is a leak.")
+
+
+class SeenTimes(Answer):
+    """From when to when the rows of a view are."""
+
+    view: str = Field(description="The view.")
+    first: str = Field(description="The first time, in UTC.")
+    newest: str = Field(description="The last one.")
+    partitions: int = Field(description="How many days of partitions it has.")
+
+
+class CheckAnswer(ServiceAnswer):
+    """`daeda check --json`, also where something is wrong: exit code 2 with `mistakes`, and 0 without."""
+
+    format: Literal["daeda.check/1"] = Field(default="daeda.check/1", description="Form and version.")
+    mistakes: tuple[str, ...] = Field(description="What keeps days from being built, embedding stores included.")
+    warnings: tuple[str, ...] = Field(description="What may not be meant.")
+    hints: tuple[FoundHint, ...] = Field(description="Possible leaks.")
+    views: tuple[SeenTimes, ...] = Field(description="The views that have times.")
+
+
+class PreviewAnswer(ServiceAnswer):
+    """`daeda preview --json`."""
+
+    format: Literal["daeda.preview/1"] = Field(default="daeda.preview/1", description="Form and version.")
+    columns: dict[str, str] = Field(description="Arrow type of each column.")
+    rows: tuple[dict[str, Any], ...] = Field(
+        description="The rows, by column: times, days and decimals are text, and so are NaN, Infinity and -Infinity."
+    )
+    left_out: dict[str, str] = Field(description="Columns that are not made of the rows given, and why.")
+
+    def text(self) -> str:
+        """The document in one line: a vector would take hundreds."""
+        return self.model_dump_json()
 
 
 class AuditedColumn(Answer):
@@ -108,11 +160,10 @@ class AuditedColumn(Answer):
     note: str = Field(description="What the reader has to know of it.")
 
 
-class AuditAnswer(Answer):
+class AuditAnswer(ServiceAnswer):
     """`daeda audit leakage --json`."""
 
     format: Literal["daeda.audit/1"] = Field(default="daeda.audit/1", description="Form and version.")
-    service: str = Field(description="The service.")
     days: tuple[dt.date, ...] = Field(description="The days that were audited.")
     passed: bool = Field(description="Whether nothing differs that should not: exit code 0.")
     recomputed: tuple[AuditedColumn, ...] = Field(description="Of the probe recompute.")
@@ -150,15 +201,11 @@ class CatalogService(Answer):
     columns: int = Field(description="How many columns it has.")
 
 
-class CatalogColumn(Answer):
+class CatalogColumn(DescribedColumn):
     """A column of a service."""
 
-    name: str = Field(description="Its name.")
     service: str = Field(description="The service that has it.")
-    kind: str = Field(description="Kind in the service.")
-    dtype: str = Field(description="Its type.")
     made_by: str = Field(description="What makes it: view:field, an entry of aggregations.yaml, or an expression.")
-    description: str = Field(description="What it means.")
 
 
 class CatalogStore(Answer):
@@ -181,4 +228,12 @@ class CatalogAnswer(Answer):
     stores: tuple[CatalogStore, ...] | None = Field(default=None, description="The embedding stores of these services.")
 
 
-ANSWERS: tuple[type[Answer], ...] = (PlanAnswer, ExplainAnswer, TrainAnswer, AuditAnswer, CatalogAnswer)
+ANSWERS: tuple[type[Answer], ...] = (
+    CheckAnswer,
+    PreviewAnswer,
+    PlanAnswer,
+    ExplainAnswer,
+    TrainAnswer,
+    AuditAnswer,
+    CatalogAnswer,
+)

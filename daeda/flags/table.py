@@ -150,7 +150,8 @@ ENRICHMENT = _group(
 )
 CHECK = Flag("--check", "choice",
              "look at the embedding stores and the skeleton (or at the stores alone) without starting Ray, and build "
-             "nothing; prints what --stores prints", choices=("all", "stores"), bare="all")
+             "nothing; prints what --stores prints, and with mistakes what is wrong with the stores, as a list of JSON",
+             choices=("all", "stores", "mistakes"), bare="all")
 STORES = Flag("--stores", "on",
               "print number and content digest of the version of each embedding store, as one line of JSON, and build "
               "nothing")

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from daeda_preview.command import main
+from tests.daeda.cli.test_answers import checked
 from tests.projects import TinyProject, moment
 
 
@@ -28,7 +29,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _document(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]:
     assert main([*words, "--json"]) == 0
-    found: dict[str, object] = json.loads(capsys.readouterr().out)
+    found: dict[str, object] = checked(capsys.readouterr().out, "daeda.preview/1")
     return found
 
 
@@ -45,7 +46,6 @@ def test_a_table_fits_the_terminal_and_shows_every_column(root: Path, capsys: py
 
 def test_a_document_has_types_and_rows(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = _document(capsys, "ranking", "--day", "2024-01-02", "--rows", "1")
-    assert document["version"] == 1
     assert document["service"] == "ranking"
     assert document["left_out"] == {}
     rows = document["rows"]

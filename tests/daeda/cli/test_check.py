@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from daeda.cli.main import main
+from tests.daeda.cli.test_answers import checked
 from tests.projects import TinyProject, moment
 
 
@@ -28,8 +28,7 @@ def _found(project: TinyProject, capsys: pytest.CaptureFixture[str], code: int =
     project.write()
     capsys.readouterr()
     assert main(["check", "ranking", "--json"]) == code
-    document: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return document
+    return checked(capsys.readouterr().out, "daeda.check/1")
 
 
 def _hints(document: dict[str, Any], kind: str) -> list[dict[str, str]]:
@@ -70,6 +69,21 @@ def test_every_view_without_its_files_is_told(project: TinyProject, capsys: pyte
     assert [line.partition(":")[0] for line in mistakes] == [
         "feature_views/events.yaml", "feature_views/items.yaml", "feature_views/prices.yaml",
     ]  # fmt: skip
+
+
+def test_a_store_that_is_not_there_is_a_mistake_of_the_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    TinyProject(tmp_path).write().write_data()
+    assert main(["check", "--json"]) == 2
+    told = capfd.readouterr()
+    [mistake] = checked(told.out, "daeda.check/1")["mistakes"]
+    assert mistake == (
+        f"embedding store 'vectors': {tmp_path}/data/vectors.lance does not exist: correct the path or data_root, or "
+        "put the data there"
+    )
+    assert told.err == ""
 
 
 def test_what_is_unused_is_a_warning(project: TinyProject, capsys: pytest.CaptureFixture[str]) -> None:
