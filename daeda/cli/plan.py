@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daeda.catalog.project import Project, open_project
-from daeda.cli.answers import plan_answer
 from daeda.cli.summary import print_plan, splits_told
 from daeda.compiler.compile import compile_runnable
 from daeda.compiler.unused import warnings_of
@@ -113,6 +112,9 @@ def plan(arguments: argparse.Namespace) -> int:
         immature = told_immature({day.day: day.immature for day in planned.skeleton if day.immature is not None})
         notes = (*availability(planned.dag), *labels, *immature, *splits_told(project.service, project.runtime.days))
         if arguments.json:
+            # The models of all answers take a while to be made.
+            from daeda.cli.answers import plan_answer
+
             answer(plan_answer(planned.dag.service, planned.plans, planned.paths, notes).text())
         else:
             print_plan(HarmlessConsole(), planned.plans, planned.paths, notes)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from daeda.catalog.service import FeatureService
-from daeda.dataset.answers import BuiltDay
+from daeda.cli.spans import DayTable, range_cell
 from daeda.dataset.layout import Dataset
 from daeda.errors import counted, shortened
 from daeda.planning.days import MISSING_ADVICE, Action, DayPlan
 from daeda.process.console import HarmlessConsole
 from daeda.settings.splits import in_order
+
+if TYPE_CHECKING:
+    from daeda.dataset.answers import BuiltDay
 
 _PLANNED = {
     Action.BUILD: "build",
@@ -29,34 +31,38 @@ _KEPT = {"kept": "kept, stale"}
 
 
 def print_run(title: str, days: Sequence[BuiltDay]) -> None:
-    """A row per day: rows, seconds of each phase, and what was done."""
+    """A row per day: rows, seconds of each phase, and what was done; neighbours that were left alone share one."""
     console = HarmlessConsole(stderr=True)
-    table = Table(title=title, title_justify="left")
-    table.add_column("day")
-    table.add_column("rows", justify="right")
+    # What was built has seconds of its own.
+    table = DayTable(console, title, [(day.day, day if _was_built(day) else _outcomes(day)) for day in days])
     datasets = list(days[0].datasets) if days else []
+    table.table.add_column("rows", justify="right")
     for dataset in datasets:
-        table.add_column(f"{dataset} s", justify="right")
-        table.add_column(dataset)
-    totals: dict[Dataset, float] = dict.fromkeys(datasets, 0.0)
-    rows_in_all = 0
-    for day in days:
-        rows = None
+        table.table.add_column(f"{dataset} s", justify="right")
+        table.table.add_column(dataset)
+    for span in table.spans:
+        there = [rows for index in span if (rows := _rows(days[index])) is not None]
         cells = []
-        for dataset, built in day.datasets.items():
-            rows = built.rows if built.rows is not None else rows
-            totals[dataset] += built.seconds or 0.0
-            seconds = "" if built.seconds is None else f"{built.seconds:.2f}"
-            cells += [seconds, _KEPT.get(built.outcome, built.outcome)]
-        rows_in_all += rows or 0
-        table.add_row(str(day.day), f"{rows:,}" if rows is not None else "", *cells)
-    table.add_section()
-    table.add_row(
-        f"{len(days)} day{'s' if len(days) != 1 else ''}",
-        f"{rows_in_all:,}",
-        *(cell for dataset in datasets for cell in (f"{totals[dataset]:.2f}", "")),
-    )
-    console.print(table)
+        for built, outcome in zip(days[span[0]].datasets.values(), _outcomes(days[span[0]]), strict=True):
+            cells += ["" if built.seconds is None else f"{built.seconds:.2f}", outcome]
+        table.add_row(span, f"{sum(there):,}" if there else "", *cells)
+    seconds = [sum(day.datasets[dataset].seconds or 0.0 for day in days) for dataset in datasets]
+    rows_in_all = sum(_rows(day) or 0 for day in days)
+    table.add_total(f"{rows_in_all:,}", *(cell for total in seconds for cell in (f"{total:.2f}", "")))
+    table.print()
+
+
+def _was_built(day: BuiltDay) -> bool:
+    return any(built.seconds is not None for built in day.datasets.values())
+
+
+def _outcomes(day: BuiltDay) -> tuple[str, ...]:
+    return tuple(_KEPT.get(built.outcome, built.outcome) for built in day.datasets.values())
+
+
+def _rows(day: BuiltDay) -> int | None:
+    """Rows of the last dataset that is there."""
+    return next((built.rows for built in reversed(day.datasets.values()) if built.rows is not None), None)
 
 
 def print_plan(
@@ -65,24 +71,20 @@ def print_plan(
     sources: Sequence[tuple[str, Path | str]],
     notes: Sequence[str] = (),
 ) -> None:
-    """A row per day and the reasons; then which days look back beyond a view's first partition, and what is late."""
-    table = Table(title="plan", title_justify="left")
-    table.add_column("day")
-    for dataset in plans:
-        table.add_column(dataset)
-    table.add_column("files read", justify="right")
-    table.add_column("why", overflow="fold")
+    """A row per day, or for neighbouring days that are planned alike, and the reasons; then which days look back beyond
+    a view's first partition, and what is late."""
     days = next(iter(plans.values()), ())
-    for index, plan in enumerate(days):
-        chosen = [planned[index] for planned in plans.values()]
-        reasons = dict.fromkeys(reason for day_plan in chosen for reason in day_plan.reasons)
-        table.add_row(
-            str(plan.day),
-            *(_PLANNED[day_plan.action] for day_plan in chosen),
-            str(plan.files),
-            shortened(list(reasons), 4),
-        )
-    console.print(table)
+    told = [_told(plans, index) for index in range(len(days))]
+    table = DayTable(console, "plan", [(plan.day, what) for plan, what in zip(days, told, strict=True)])
+    for dataset in plans:
+        table.table.add_column(dataset)
+    table.table.add_column("files read", justify="right")
+    table.table.add_column("why", overflow="fold")
+    for span in table.spans:
+        actions, reasons = told[span[0]]
+        files = range_cell([days[index].files for index in span])
+        table.add_row(span, *actions, files, shortened(reasons, 4))
+    table.print()
     for sentence, cut in _cut_days(days):
         console.print(f"{sentence}: the windows of {shortened(cut, 3)} hold less than they could", soft_wrap=True)
     if any(plan.lacks_partitions for plan in days):
@@ -101,6 +103,13 @@ def splits_told(service: FeatureService, days: Sequence[dt.date]) -> tuple[str, 
         rest = "" if planned == len(split.days) else f", {planned} of them in feed_start to feed_end"
         sentences.append(f"split {name}: {split}, {counted(len(split.days), 'day')}{rest}")
     return tuple(sentences)
+
+
+def _told(plans: Mapping[Dataset, Sequence[DayPlan]], index: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What is told of a day: what becomes of it in each dataset, and each reason once."""
+    chosen = [planned[index] for planned in plans.values()]
+    reasons = dict.fromkeys(reason for day_plan in chosen for reason in day_plan.reasons)
+    return tuple(_PLANNED[day_plan.action] for day_plan in chosen), tuple(reasons)
 
 
 def _cut_days(plans: Iterable[DayPlan]) -> list[tuple[str, list[dt.date]]]:
