@@ -22,9 +22,10 @@ from beam_pipeline.runners.job_log import job_log
 from beam_pipeline.runners.logging import quiet_portable_runner
 from beam_pipeline.runners.portable import PortableJob
 from beam_pipeline.transforms import Days, transform_of
-from beam_pipeline.workers.context import DayHandle, ImmatureLabels, RunContext
+from beam_pipeline.workers.context import DayHandle, RunContext
 from beam_pipeline.workers.day_slots import DaySlots, ThreadDaySlots
 from beam_pipeline.workers.extending import given_up
+from beam_pipeline.workers.immature import immature_labels
 from beam_pipeline.workers.limits import DayLimits, limits_of_a_day, root_cause, stop_seconds
 from beam_pipeline.workers.registry import SOFTWARE, forget_run, register_run, software
 from beam_pipeline.workers.shared_day_slots import SharedDaySlots
@@ -41,7 +42,6 @@ from daeda.operators.udf import RayUdfTransform
 from daeda.planning.checked import Checked
 from daeda.planning.configuration import function_codes
 from daeda.planning.extension import Extension
-from daeda.planning.immature import ImmatureDay
 from daeda.planning.sources import Sources
 from daeda.process import interrupts
 from daeda.process.host import probe_host, skeleton_memory
@@ -125,7 +125,7 @@ def build_skeleton(run: SkeletonRun) -> None:
 def _run_chains(run: SkeletonRun, context: RunContext) -> None:
     """Extend the days that can be, then build the others, with those that could not be extended after all."""
     extensions = {day: extension for day, extension in run.extensions().items() if day in run.days}
-    for number, chain in enumerate(extending_chains(run.dag, context, extensions), start=1):
+    for number, chain in enumerate(extending_chains(run.dag, context, extensions, run.sources.immature), start=1):
         _run_days(run, chain, f"-extend-{number}")
     reasons = given_up(context.run_dir, extensions)
     for day, reason in reasons.items():
@@ -140,6 +140,8 @@ def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
     run.checked.write(staging.directory)
     project = run.project
     functions = function_codes(project, run.dag)
+    recipes = recipes_of(run.dag, functions)
+    immature = {day: one for day, one in run.sources.immature.items() if day in run.days}
     return RunContext(
         service=project.service.name,
         data_root=project.data_root,
@@ -160,16 +162,11 @@ def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
         searched=look_ups_sharing_probes(run.dag.operators),
         has_checked=True,
         watched=not run.runner.in_process,
-        recipes=recipes_of(run.dag, functions),
+        recipes=recipes,
         column_kinds=column_kinds(project.service, run.dag),
         sample=sample_of(run.dag),
-        immature={day: _immature(one) for day, one in run.sources.immature.items() if day in run.days},
+        immature=immature_labels(immature, run.dag, recipes),
     )
-
-
-def _immature(day: ImmatureDay) -> ImmatureLabels:
-    operators = {name: tuple(map(_source_side, chosen)) for name, chosen in day.operators.items()}
-    return ImmatureLabels(day.labels, operators)
 
 
 def _limits(run: SkeletonRun) -> DayLimits:

@@ -25,7 +25,7 @@ from sqlglot import exp
 
 from beam_pipeline.session.record import KeptColumns
 from beam_pipeline.session.session import DaySession
-from beam_pipeline.workers.context import DayHandle, RunContext
+from beam_pipeline.workers.context import DayHandle, ImmatureLabels, RunContext
 from beam_pipeline.workers.extending import Extending, give_up
 from beam_pipeline.workers.registry import software
 from daeda.compiler.restrict import restricted
@@ -40,6 +40,7 @@ from daeda.operators.dag import Dag
 from daeda.operators.operator import OperatorModel
 from daeda.operators.relational import Sink
 from daeda.planning.extension import Extension
+from daeda.planning.immature import ImmatureDay
 from daeda.sql.files import as_pattern
 from daeda.sql.handle import ColumnTable, Materialised, column, named, read_parquet, selected
 from daeda.sql.lower import SourceOperator
@@ -75,20 +76,42 @@ class Chain:
     context: RunContext
 
 
-def extending_chains(whole: Dag, context: RunContext, extensions: Mapping[dt.date, Extension]) -> list[Chain]:
-    """The chains that extend days, one for each set of columns that days compute. `whole` is the skeleton's DAG."""
-    by_columns: dict[tuple[str, ...], dict[dt.date, Extension]] = {}
+def extending_chains(
+    skeleton: Dag,
+    context: RunContext,
+    extensions: Mapping[dt.date, Extension],
+    immature: Mapping[dt.date, ImmatureDay],
+) -> list[Chain]:
+    """The chains that extend days, one for each set of columns that days compute, and of labels that they lack.
+
+    `skeleton` is the DAG of days that lack no label, `immature` has those that do.
+    """
+    alike: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[dt.date, Extension]] = {}
     for day, extension in sorted(extensions.items()):
-        by_columns.setdefault(extension.computed, {})[day] = extension
-    digests = operator_digests(whole.operators)
+        lacking = immature[day].labels if day in immature else ()
+        alike.setdefault((extension.computed, lacking), {})[day] = extension
     chains = []
-    for computed, days in by_columns.items():
+    for (computed, _), days in alike.items():
+        first = next(iter(days))
+        whole = immature[first].dag(skeleton) if first in immature else skeleton
         dag = restricted(whole, computed) if computed else None
-        extending = Extending(whole.output, digests, context.functions, whole.scans, days)
+        extending = Extending(whole.output, operator_digests(whole.operators), context.functions, whole.scans, days)
         searched = look_ups_sharing_probes(dag.operators) if dag is not None else frozenset()
-        its_own = replace(context, days=tuple(days), searched=searched, extending=extending)
-        chains.append(Chain(tuple(days), _operators(whole, dag), its_own))
+        operators = _operators(whole, dag)
+        its_own = replace(
+            context,
+            days=tuple(days),
+            searched=searched,
+            extending=extending,
+            immature={day: _without_changes(context.immature[day], operators) for day in days if day in immature},
+        )
+        chains.append(Chain(tuple(days), operators, its_own))
     return chains
+
+
+def _without_changes(labels: ImmatureLabels, operators: tuple[DayOperator, ...]) -> ImmatureLabels:
+    """The same labels for a chain whose operators are those of a day that lacks them."""
+    return replace(labels, operators={operator.name: (operator,) for operator in operators})  # type: ignore[misc]
 
 
 def _operators(whole: Dag, computed: Dag | None) -> tuple[DayOperator, ...]:
@@ -195,7 +218,7 @@ def _published(session: DaySession, directory: Location) -> Manifest:
 
 def _check_identities(session: DaySession, manifest: Manifest, kept: dict[str, str]) -> None:
     """The kept columns are those of the published day, of the files as they are now."""
-    recipes = session.context.recipes
+    recipes = session.context.recipes_of(session.day)
     if recipes is None or manifest.identities is None:
         raise _NotAsPlanned("it does not say what its columns are made of")
     before, after = manifest.identities, session.inputs.identities(recipes)

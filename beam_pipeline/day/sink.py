@@ -74,8 +74,7 @@ def write_day(session: DaySession, operator: Sink, given: Materialised) -> tuple
     _check_order(given, paths, bounds_of(session, given.relation))
     session.inputs.check_unchanged()
     immature = session.context.immature_labels(session.day)
-    # No column of a day that lacks labels stands for that of another day.
-    recipes = None if immature else session.context.recipes
+    recipes = session.context.recipes_of(session.day)
     seconds = {**session.record.seconds, operator.name: seconds_since(started)}
     manifest = Manifest(
         service=session.context.service,

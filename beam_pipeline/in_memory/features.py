@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,7 +23,8 @@ from beam_pipeline.history.partition_cache import forget_mapped
 from beam_pipeline.in_memory.day import DayRows, run_day
 from beam_pipeline.in_memory.own_rows import no_rows, rows_by_day
 from beam_pipeline.in_memory.own_spine import over_own_spine
-from beam_pipeline.workers.context import ImmatureLabels, RunContext
+from beam_pipeline.workers.context import RunContext
+from beam_pipeline.workers.immature import immature_labels
 from beam_pipeline.workers.limits import limits_of_a_day
 from daeda.catalog.project import Project
 from daeda.compiler.compile import check_reach
@@ -32,12 +32,11 @@ from daeda.errors import InputError
 from daeda.operators.dag import Dag
 from daeda.planning.configuration import function_codes
 from daeda.planning.exports import exported
-from daeda.planning.immature import ImmatureDay, find_immature
+from daeda.planning.immature import find_immature
 from daeda.planning.maturity import Maturity
 from daeda.planning.preflight import check_sources
 from daeda.planning.sources import Sources, find_sources
 from daeda.sources.files import Export
-from daeda.sql.lower import SourceOperator
 from daeda.sql.shared_probes import look_ups_sharing_probes
 
 _DIRECTORIES = ("work", "status", "narrowed")
@@ -157,7 +156,7 @@ class Features:
                 days=tuple(days),
                 searched=look_ups_sharing_probes(dag.operators),
                 has_checked=True,
-                immature={day: _immature(one) for day, one in sources.immature.items()},
+                immature=immature_labels(sources.immature, dag, None),
             )
             try:
                 yield context
@@ -173,10 +172,6 @@ def _without_spine(sources: Sources, dag: Dag) -> Sources:
         for day, one in sources.immature.items()
     }
     return replace(sources, scans=tuple(scan for scan in sources.scans if scan.name != spine), immature=immature)
-
-
-def _immature(day: ImmatureDay) -> ImmatureLabels:
-    return ImmatureLabels(day.labels, cast(Mapping[str, tuple[SourceOperator, ...]], day.operators))
 
 
 def _in_given_order(made: Sequence[DayRows]) -> pa.Table:

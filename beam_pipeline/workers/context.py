@@ -25,10 +25,14 @@ OperatorT = TypeVar("OperatorT", bound=OperatorModel)
 
 @dataclass(frozen=True)
 class ImmatureLabels:
-    """The labels of a day that are NULL, since they are not mature; what runs in place of each operator, by name."""
+    """The labels of a day that are NULL, since they are not mature; what runs in place of each operator, by name.
+
+    `recipes` say what the columns of such a day are made of.
+    """
 
     labels: tuple[str, ...]
     operators: Mapping[str, tuple[SourceOperator, ...]]
+    recipes: Recipes | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,10 @@ class RunContext:
         """What runs on a day in place of an operator: mostly the operator itself."""
         of_day = self.immature.get(day)
         return (operator,) if of_day is None else of_day.operators[operator.name]
+
+    def recipes_of(self, day: dt.date) -> Recipes | None:
+        """What the columns of a day are made of; None where the run does not know it."""
+        return self.immature[day].recipes if day in self.immature else self.recipes
 
     def immature_labels(self, day: dt.date) -> tuple[str, ...]:
         """The labels that are NULL on a day."""

@@ -10,11 +10,13 @@ another one, and is computed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlglot import exp
 
+from daeda.compiler.labels import labels_of
 from daeda.compiler.restrict import restricted
 from daeda.dataset.fingerprint import description
 from daeda.dataset.identity import Recipe, Recipes, node
@@ -33,6 +35,19 @@ def recipes_of(skeleton: Dag, codes: Mapping[str, str]) -> Recipes:
     sources = {column.name: column for column in skeleton.spine.columns}
     order = tuple(_ordering(sources[name]) for name in skeleton.spine.order_by)
     return Recipes(one.of_rows(), order, columns)
+
+
+def recipes_without_labels(recipes: Recipes, skeleton: Dag, immature: Collection[str]) -> Recipes:
+    """The recipes of a day on which these labels are not mature: what is NULL then is made of nothing, and all other
+    columns are made as on any day.
+    """
+    null = labels_of(skeleton.operators, lambda label: label.name in immature)[skeleton.sink.output]
+    of_null = {
+        column.name: Recipe(node("not mature", column.dtype.name), (), frozenset())
+        for column in skeleton.output.columns
+        if column.name in null
+    }
+    return replace(recipes, columns={name: of_null.get(name, recipe) for name, recipe in recipes.columns.items()})
 
 
 class _Recipes:
@@ -154,7 +169,8 @@ class _Recipes:
         )  # fmt: skip
 
     def _aggregate(self, history: str, aggregate: Aggregate | Label) -> list[object]:
-        described = aggregate.model_dump(mode="json", exclude={"name", "column", "columns"})
+        # What a label does while it is not mature decides no value of a day on which it is.
+        described = aggregate.model_dump(mode="json", exclude={"name", "column", "columns", "immature"})
         # The fields of a sequence bear the names of its columns.
         named = aggregate.columns if isinstance(aggregate, Aggregate) and aggregate.layout is None else ()
         return [described, list(named), self._values_of(history, aggregate.reads)]

@@ -265,7 +265,7 @@ def _skeleton_day(
     cut = tuple(_cut_windows(project, sources, day))
     immature = sources.immature[day].labels if day in sources.immature else ()
     version, manifest = None, published.manifest if published is not None else None
-    if published is None and extensions is not None and not immature:
+    if published is None and extensions is not None:
         version, manifest = extensions.lower.get(day, (None, None))
     if manifest is None:
         return _without_manifest(published, day, "skeleton", on_stale, count, cut)
@@ -285,10 +285,10 @@ def _skeleton_day(
         plan = DayPlan(day, "skeleton", action, reasons, count, cut, manifest.parts, damage, stamps=stamps, planned=new)
     if plan.action is Action.SKIP:
         return replace(plan, identities=manifest.identities)
-    if extensions is None or plan.action not in (Action.BUILD, Action.REBUILD) or plan.damage or immature:
+    if extensions is None or plan.action not in (Action.BUILD, Action.REBUILD) or plan.damage:
         return plan
     columns = extensions.identities(inputs, day)
-    extension = extensions.of(manifest, new, columns, version)
+    extension = extensions.of(day, manifest, new, columns, version)
     if extension is None:
         return plan
     return replace(

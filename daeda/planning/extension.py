@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 
-from daeda.compiler.identity import recipes_of
+from daeda.compiler.identity import recipes_of, recipes_without_labels
 from daeda.compiler.restrict import restricted
 from daeda.dataset.identity import Recipes, ScanInputs, identities_of_day, in_same_rows
 from daeda.dataset.manifest import ColumnIdentities, Fingerprint, Manifest
@@ -67,12 +67,27 @@ class Extensions:
         """`dag` is the skeleton's; `lower` has the version and manifest of days that are in a lower version alone."""
         self.lower = lower
         self._dag, self._sources, self._codes = dag, sources, codes
-        self._restricted: dict[tuple[str, ...], Dag] = {}
+        # By the labels that days lack, none for most.
+        self._recipes: dict[tuple[str, ...], Recipes] = {}
+        self._restricted: dict[tuple[tuple[str, ...], tuple[str, ...]], Dag] = {}
 
     @cached_property
     def recipes(self) -> Recipes:
         """What the columns of the DAG are made of."""
         return recipes_of(self._dag, self._codes)
+
+    def recipes_of(self, day: dt.date) -> Recipes:
+        """What the columns of a day are made of, some of whose labels may not be mature."""
+        lacking = self._lacking(day)
+        if not lacking:
+            return self.recipes
+        if lacking not in self._recipes:
+            self._recipes[lacking] = recipes_without_labels(self.recipes, self._dag, lacking)
+        return self._recipes[lacking]
+
+    def _lacking(self, day: dt.date) -> tuple[str, ...]:
+        immature = self._sources.immature
+        return immature[day].labels if day in immature else ()
 
     def identities(self, inputs: Mapping[str, Iterable[InputFile]], day: dt.date) -> ColumnIdentities:
         """What tells the columns of a day as it is planned, by what each Scan reads."""
@@ -80,17 +95,22 @@ class Extensions:
             name: ScanInputs(self._sources.files[name], {file.path: file for file in files})
             for name, files in inputs.items()
         }
-        return identities_of_day(self.recipes, given, day)
+        return identities_of_day(self.recipes_of(day), given, day)
 
     def of(
-        self, manifest: Manifest, planned: Fingerprint, identities: ColumnIdentities, version: int | None = None
+        self,
+        day: dt.date,
+        manifest: Manifest,
+        planned: Fingerprint,
+        identities: ColumnIdentities,
+        version: int | None = None,
     ) -> Extension | None:
         """The extension of a published day, of a lower `version`, to the planned one; None where it is to be built."""
         before = manifest.identities
         then, now = manifest.fingerprint.settings, planned.settings
         if before is None or any(then.get(setting) != now.get(setting) for setting in _SAME_SETTINGS):
             return None
-        in_place = in_same_rows(before, identities, self.recipes)
+        in_place = in_same_rows(before, identities, self.recipes_of(day))
         extension = _extension(before, identities, self._dag.output.names, in_place)
         return replace(extension, version=version) if extension is not None else None
 
@@ -98,14 +118,17 @@ class Extensions:
         """How many files an extended day reads, beside its own parts."""
         if not extension.computed:
             return 0
-        scans = self.restricted(extension.computed).scans
+        scans = self.restricted(extension.computed, day).scans
         return sum(len(files_needed(scan, self._sources.files[scan.name], day)) for scan in scans)
 
-    def restricted(self, computed: tuple[str, ...]) -> Dag:
-        """The DAG that computes these columns alone."""
-        if computed not in self._restricted:
-            self._restricted[computed] = restricted(self._dag, computed)
-        return self._restricted[computed]
+    def restricted(self, computed: tuple[str, ...], day: dt.date) -> Dag:
+        """The DAG that computes these columns of a day alone."""
+        key = (computed, self._lacking(day))
+        if key not in self._restricted:
+            immature = self._sources.immature
+            whole = immature[day].dag(self._dag) if day in immature else self._dag
+            self._restricted[key] = restricted(whole, computed)
+        return self._restricted[key]
 
 
 def vectors_kept(

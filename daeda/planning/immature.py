@@ -31,6 +31,10 @@ class ImmatureDay:
         """All operators that build the day."""
         return tuple(operator for operators in self.operators.values() for operator in operators)
 
+    def dag(self, skeleton: Dag) -> Dag:
+        """What builds the day, of the skeleton of other days."""
+        return Dag(skeleton.service, self.all_operators)
+
     @property
     def scans(self) -> tuple[Scan, ...]:
         """Those that read files."""

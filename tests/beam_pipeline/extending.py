@@ -16,6 +16,7 @@ from beam_pipeline.session.timed import timed
 from beam_pipeline.workers.context import DayHandle, RunContext
 from beam_pipeline.workers.day_slots import ThreadDaySlots
 from beam_pipeline.workers.extending import given_up
+from beam_pipeline.workers.immature import immature_labels
 from beam_pipeline.workers.limits import DayLimits
 from beam_pipeline.workers.registry import forget_run, register_run
 from daeda.compiler.compile import compile_runnable
@@ -59,9 +60,10 @@ def build(
             rows_per_part=loaded.runtime.rows_per_part, label_columns=tuple(loaded.service.grain),
             project_root=str(loaded.root), functions=codes, recipes=recipes_of(dag, codes),
             version=loaded.service.version,
+            immature=immature_labels(sources.immature, dag, recipes_of(dag, codes)),
         )  # fmt: skip
         ran = [] if operators is None else operators
-        for chain in extending_chains(dag, context, extensions):
+        for chain in extending_chains(dag, context, extensions, sources.immature):
             _run(chain, ran)
         left = given_up(context.run_dir, extensions)
         rest = tuple(day for day in days if day in left or day not in extensions)
@@ -76,11 +78,12 @@ def _run(chain: Chain, ran: list[str]) -> None:
             handle = begin(chain.context, DayHandle(day))
             session = session_of(handle)
             for operator in chain.operators:
-                if handle.given_up:
-                    break
-                with timed(session, operator.name):
-                    handle = run_operator(session, operator, handle)
-                ran.append(operator.name)
+                for of_day in chain.context.operators_of(day, operator):
+                    if handle.given_up:
+                        break
+                    with timed(session, of_day.name):
+                        handle = run_operator(session, of_day, handle)
+                    ran.append(of_day.name)
             if not handle.given_up:
                 session.close()
     finally:
