@@ -220,9 +220,16 @@ def check_sequence(
     if not columns:
         raise ValueError("kind 'sequence' needs 'columns': what it holds of each row, like columns: [item_id, action]")
     if twice := repeated_in_any_case(columns):
-        raise ValueError(f"'columns' names {' and '.join(twice)}: SQL takes them for one, and each stands once")
+        raise ValueError(f"'columns' names {_said_twice(twice)}")
     if age is not None and age.lower() in map(str.lower, columns):
         raise ValueError(f"the age '{age}' has the name of a column of the sequence: give it another one")
+
+
+def _said_twice(names: Sequence[str]) -> str:
+    """What is said of names of which SQL takes some for one."""
+    if len(set(names)) == len(names):
+        return f"{' and '.join(names)}, which differ only in case, and SQL does not tell them apart: keep one"
+    return f"{' and '.join(dict.fromkeys(names))} more than once: each column stands once"
 
 
 def item_of_sequence(columns: Sequence[tuple[str, DType]], age: str | None, layout: SequenceLayout | None) -> DType:

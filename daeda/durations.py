@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from daeda.dtypes import TimeUnit
-from daeda.errors import cut
+from daeda.errors import cut, in_yaml
 
 _UNITS_NS = {
     "ns": 1,
@@ -46,33 +46,31 @@ class Duration:
         >>> Duration.parse("7d").days
         7
         """
-        text = str(value).strip()
-        if text == "unbounded":
-            return Duration(text, None)
-        match = _SHAPE.fullmatch(text)
-        if match and len(match[1]) > _MOST_DIGITS:
-            raise ValueError(f"a duration of {len(match[1])} digits is longer than any data: write 'unbounded'")
-        if not match or int(match[1]) == 0:
-            units = ", ".join(_UNITS_NS)
-            raise ValueError(
-                f"'{cut(text)}' is not a duration: write a whole number above 0 and a unit ({units}), "
-                "like 7d, or 'unbounded'"
-            )
-        return Duration(text, int(match[1]) * _UNITS_NS[match[2]])
+        text = in_yaml(value).strip()
+        return UNBOUNDED if text == UNBOUNDED.text else _with_an_end(text, "'unbounded'")
 
     @staticmethod
     def parse_delay(value: object) -> Duration:
         """Read `0s` or `2d`, what a delay may be; raises ValueError."""
-        text = str(value).strip()
+        text = in_yaml(value).strip()
         if text.startswith("-"):
             raise ValueError(f"'{cut(text)}' is not a delay: it is never negative, write 0s or a duration like 2d")
         match = _SHAPE.fullmatch(text)
         if match and not match[1].strip("0"):
             return Duration(text, 0)
-        parsed = Duration.parse(text)
-        if parsed.nanoseconds is None:
+        if text == UNBOUNDED.text:
             raise ValueError("'unbounded' is not a delay: write 0s or a duration like 2d")
-        return parsed
+        return _with_an_end(text, "0s")
+
+    @staticmethod
+    def parse_bounded(value: object) -> Duration:
+        """Read `7d`, or `unbounded` for whoever refuses it with a reason; raises ValueError that proposes only `7d`.
+
+        >>> Duration.parse_bounded("7d").days
+        7
+        """
+        text = in_yaml(value).strip()
+        return UNBOUNDED if text == UNBOUNDED.text else _with_an_end(text)
 
     @staticmethod
     def parse_grid(value: object) -> Duration:
@@ -81,7 +79,7 @@ class Duration:
         >>> Duration.parse_grid("1w").days
         7
         """
-        parsed = Duration.parse(value)
+        parsed = Duration.parse_bounded(value)
         length = parsed.nanoseconds
         if length is None or (NANOSECONDS_OF_DAY % length and length % NANOSECONDS_OF_DAY):
             raise ValueError(
@@ -110,6 +108,24 @@ class Duration:
         if self.nanoseconds is None:
             return TimeUnit.SECOND
         return next(unit for unit in TimeUnit if self.nanoseconds % (10**9 // unit.value) == 0)
+
+
+def _with_an_end(text: str, instead: str = "") -> Duration:
+    """A whole number above 0 and a unit; raises ValueError that proposes these, or what else may be written instead."""
+    match = _SHAPE.fullmatch(text)
+    if match and len(match[1]) > _MOST_DIGITS:
+        raise ValueError(
+            f"a duration of {len(match[1])} digits is longer than any data: write {instead or 'a shorter one'}"
+        )
+    if not match or int(match[1]) == 0:
+        units = ", ".join(_UNITS_NS)
+        # A number alone most likely lacks its unit.
+        whole = text.isascii() and text.isdigit() and text.strip("0")
+        raise ValueError(
+            f"'{cut(text)}' is not a duration: write a whole number above 0 and a unit ({units}), like "
+            f"{cut(text) if whole else 7}d{instead and f', or {instead}'}"
+        )
+    return Duration(text, int(match[1]) * _UNITS_NS[match[2]])
 
 
 UNBOUNDED = Duration("unbounded", None)

@@ -243,6 +243,8 @@ def did_you_mean(word: str, known: Iterable[str], most: int = 12) -> str:
 
     >>> did_you_mean("colum", ["column", "kind"])
     "did you mean 'column'? Known: column, kind"
+    >>> did_you_mean("AMOUNT", ["amount"])
+    "did you mean 'amount'? Known: amount"
     >>> did_you_mean("x", [])
     'none exists'
     >>> did_you_mean("kind", ["a" * 1000])
@@ -251,18 +253,50 @@ def did_you_mean(word: str, known: Iterable[str], most: int = 12) -> str:
     names = sorted(set(known))
     if not names:
         return "none exists"
-    close = difflib.get_close_matches(cut(word), names, n=1, cutoff=0.6)
+    close = closest(word, names)
     listed = "Known: " + shortened([cut(name) for name in names], most)
-    return f"did you mean '{close[0]}'? {listed}" if close else listed
+    return listed if close is None else f"did you mean '{cut(close)}'? {listed}"
+
+
+def closest(word: str, names: Iterable[str]) -> str | None:
+    """The name that an unknown word most likely stands for; None where none is like it.
+
+    >>> closest("AMOUNT", ["amount", "mount"]), closest("x", ["amount"])
+    ('amount', None)
+    """
+    listed = list(names)
+    # A name in other letters, capital or small, is the closest of all, however few letters the two share.
+    close = [name for name in listed if name.lower() == word.lower()]
+    close = close or difflib.get_close_matches(cut(word), listed, n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
+def in_yaml(value: object) -> str:
+    """A value as YAML has it on one line, for a message: a text is as it is.
+
+    >>> in_yaml({"a": [None, True, 1]})
+    '{a: [null, true, 1]}'
+    """
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case list() | tuple():
+            return f"[{', '.join(map(in_yaml, value))}]"
+        case dict():
+            return f"{{{', '.join(f'{in_yaml(key)}: {in_yaml(entry)}' for key, entry in value.items())}}}"
+        case _:
+            return str(value)
 
 
 def cut(text: object, most: int = 60) -> str:
-    """The text, its end left out where it is long: what a message quotes can be of any length.
+    """The text, or the value of a YAML file, its end left out where it is long: what is quoted can be of any length.
 
-    >>> cut("abcdef", most=5)
-    'ab...'
+    >>> cut("abcdef", most=5), cut(None)
+    ('ab...', 'null')
     """
-    shown = str(text)
+    shown = in_yaml(text)
     return shown if len(shown) <= most else f"{shown[: most - 3]}..."
 
 

@@ -42,7 +42,7 @@ class Sight:
         """As the column says; what it does not write, as the view says."""
         written = column.model_fields_set
         ttl = column.ttl if "ttl" in written else view.ttl
-        exact = column.allow_exact if "allow_exact" in written else view.allow_exact
+        exact = bool(column.allow_exact) if "allow_exact" in written else view.allow_exact
         return Sight(ttl, exact, column.available if "available" in written else view.source.available)
 
 

@@ -22,6 +22,7 @@ from daeda.errors import ConfigError
 from daeda.settings.aggregations import Aggregations, AggregationSpec, LabelSpec, Output
 from daeda.settings.document import Document, Mistakes
 from daeda.settings.entities import Entity
+from daeda.settings.kinds import repeated
 from daeda.settings.runtime import DefaultedColumn, RuntimeSettings
 
 # What an expression may read: names that are no functions, outside of texts.
@@ -82,7 +83,14 @@ def _with_keys(declared: Declared, documents: Mapping[str, Document], mistakes: 
     specs = tuple(spec.model_copy(update={"entity": keyed(spec.entity)}) for spec in aggregations.aggregation_specs)
     labels = tuple(spec.model_copy(update={"entity": keyed(spec.entity)}) for spec in aggregations.label_specs)
     update = {"aggregation_specs": specs, "label_specs": labels} if keys else {}
-    return replace(declared, aggregations=aggregations.model_copy(update=update))
+    aggregations = aggregations.model_copy(update=update)
+    for section, index, spec in aggregations.window_specs():
+        if twice := repeated(spec.keys):
+            mistakes.add(
+                documents["aggregations"].where((section, index, "entity")),
+                f"entity takes {', '.join(twice)} as the key of two entities: each has a key of its own",
+            )
+    return replace(declared, aggregations=aggregations)
 
 
 def _with_types(declared: Declared) -> FeatureService:

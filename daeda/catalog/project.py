@@ -15,9 +15,10 @@ from daeda.catalog.view import FeatureView
 from daeda.errors import ConfigError, NotRegular, UsageError, did_you_mean
 from daeda.flags.parser import settings_given
 from daeda.settings.aggregations import Aggregations
-from daeda.settings.document import Document, Mistakes, Position, load_document, parse_model
+from daeda.settings.document import Document, Mistakes, Position, load_document
 from daeda.settings.kinds import Dimensions
 from daeda.settings.runtime import RuntimeSettings, load_runtime
+from daeda.settings.validation import parse_model
 from daeda.storage.location import Location, below, parse_location
 from daeda.storage.objects import limit_request_time
 from daeda.storage.regular import check_regular
@@ -194,7 +195,7 @@ def _load_aggregations(
     documents["aggregations"] = document
     aggregations = parse_model(Aggregations, document, mistakes, dimensions)
     if aggregations is not None:
-        for section in ("aggregation_specs", "udf_specs", "enrichment_specs", "embedding_stores"):
+        for section in ("aggregation_specs", "label_specs", "udf_specs", "enrichment_specs", "embedding_stores"):
             _check_unique(section, [entry.name for entry in getattr(aggregations, section)], document, mistakes)
         _check_made_once(aggregations, document, mistakes)
     return aggregations

@@ -35,6 +35,8 @@ _WRITTEN: dict[str, JsonSchemaValue] = {
     "_parse_zone": _TEXT,
     "_one_or_more": {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]},
     "_no_boolean": {"type": "integer"},
+    "_switch": {"type": "boolean"},
+    "_parse_version": {"anyOf": [{"type": "integer"}, _TEXT]},
 }
 # Validators that look at the keys of a model before it has them.
 _OF_MODELS = frozenset({"_has_what_a_label_may_have"})

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from daeda.dtypes import DType
 from daeda.errors import ConfigError, did_you_mean
 from daeda.settings.availability import Available
-from daeda.settings.kinds import Name, Names, Span, Strict, Type, Whole, Zone, repeated
+from daeda.settings.kinds import Name, Names, Span, Strict, Switch, SwitchIfWritten, Type, Whole, Zone, repeated
 from daeda.settings.sampling import Sample
 from daeda.settings.splits import DayRange, Split, in_order, parse_splits
 
@@ -46,6 +46,8 @@ class ContractColumn(Strict):
     Such a column sees the future, and is marked so wherever the pipeline is shown.
     """
 
+    example: ClassVar[str] = "{name: price, kind: point_in_time, dtype: double}"
+
     name: Name = Field(description="Name of the column.")
     kind: ColumnKind = Field(description="Where the column comes from.")
     declared: Type | None = Field(
@@ -55,7 +57,7 @@ class ContractColumn(Strict):
     )
     description: str = Field(default="", description="What it means, for readers.")
     default: Any = Field(default=None, description="Replaces every NULL of the column.")
-    nullable: bool = Field(default=True, description="Whether NULL may be in it, after the default.")
+    nullable: Switch = Field(default=True, description="Whether NULL may be in it, after the default.")
     expression: str | None = Field(default=None, description="SQL over other columns; kind derived has one.")
     timezone: Zone | None = Field(
         default=None,
@@ -70,13 +72,15 @@ class ContractColumn(Strict):
     ttl: Span | None = Field(
         default=None, description="Greatest age of the row, in place of what the view says; null for any."
     )
-    allow_exact: bool = Field(
-        default=False, description="Whether a row of exactly its own time is seen, in place of what the view says."
+    allow_exact: SwitchIfWritten = Field(
+        default=None,
+        description="Whether a row of exactly its own time is seen, in place of what the view says; what that says, "
+        "without it.",
     )
     available: Available | None = Field(
         default=None, description="When a row can be used, in place of what the view says; null for as soon as known."
     )
-    latest: bool = Field(
+    latest: Switch = Field(
         default=False,
         description="Newest row of the key, whatever its time: the column sees the future. Kind static only.",
     )
@@ -128,6 +132,8 @@ def of_no_type(column: ContractColumn) -> str:
 class SemiJoin(Strict):
     """Keep rows whose column is among the ids of a view (for example the ids that a store covers)."""
 
+    example: ClassVar[str] = "{view: items, column: item_id}"
+
     view: Name = Field(description="View of the ids.")
     column: Name = Field(description="Column that both have.")
 
@@ -138,12 +144,16 @@ class Session(Strict):
     A session is judged by its rows of the day alone, as the filters before this one have left them.
     """
 
-    key: Names = Field(description="Columns that name a session.")
+    example: ClassVar[str] = "{key: session_id, having: count(*) > 1}"
+
+    key: Names = Field(min_length=1, description="Columns that name a session.")
     having: str = Field(description="Condition over aggregates of the session's rows of the day, as SQL.")
 
 
 class SpineFilter(Strict):
     """One filter of the spine: a predicate, a coverage filter, a session filter or a sample."""
+
+    example: ClassVar[str] = "{where: quantity > 0}"
 
     where: str | None = Field(default=None, description="Condition on the row, as SQL.")
     covered_by: SemiJoin | None = Field(default=None, description="Keep rows whose id is in another view.")
@@ -161,6 +171,8 @@ class SpineFilter(Strict):
 
 class Spine(Strict):
     """The rows of a day: one output row each, after the filters, which act in the order in which they stand."""
+
+    example: ClassVar[str] = "{view: events}"
 
     view: Name = Field(description="View whose rows of the day are the rows of the output.")
     filters: tuple[SpineFilter, ...] = Field(

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from daeda.dtypes import TIMESTAMP_UNITS, DType, TimeUnit
 from daeda.errors import did_you_mean
 from daeda.settings.entities import Entities, Entity
-from daeda.settings.kinds import Name, ReadType, Span, Strict, repeated
+from daeda.settings.kinds import Name, ReadType, Span, Strict, Switch, repeated
 from daeda.sources.models.source import ParsedSource
 
 
 class FieldSpec(Strict):
     """A column of the view, under its canonical name."""
+
+    example: ClassVar[str] = "{name: user_id, dtype: int64}"
 
     name: Name = Field(description="Name everywhere but in the files.")
     dtype: ReadType = Field(description="Type of the column in the files.")
@@ -35,7 +37,11 @@ class FeatureView(Strict):
     ttl: Span | None = Field(
         default=None, description="Greatest age at which a row still counts, like 28d; without it, any."
     )
-    allow_exact: bool = Field(default=False, description="Whether a look-up sees rows of exactly its own time.")
+    allow_exact: Switch = Field(
+        default=False,
+        description="Whether look-ups, and attributes of a history, see rows of exactly "
+        "their own time; windows never do.",
+    )
     source: ParsedSource = Field(description="Where the rows are.")
     field_mapping: dict[str, Name] = Field(
         default_factory=dict, description="Name in the files to name everywhere else, where they differ."
@@ -47,6 +53,8 @@ class FeatureView(Strict):
         names = [field.name for field in self.fields]
         if twice := repeated(names):
             raise ValueError(f"fields names {', '.join(twice)} twice: each field stands once")
+        if twice := repeated(self.keys):
+            raise ValueError(f"entity takes {', '.join(twice)} as the key of two entities: each has a key of its own")
         folded = [name.lower() for name in names]
         alike = sorted({name for name in names if folded.count(name.lower()) > 1})
         if alike:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from daeda.catalog.service import ContractColumn, of_no_type
+from daeda.compiler.labels import told_of_spec
 from daeda.compiler.lookups import check_entity_key
 from daeda.compiler.resolved import Resolved, expect_type
 from daeda.dtypes import DType
@@ -98,7 +99,7 @@ def _made_by(resolved: Resolved, spec: AggregationSpec | LabelSpec, aggregate: A
     if isinstance(spec, LabelSpec):
         specs, section = resolved.project.aggregations.label_specs, "label_specs"
     where = resolved.project.where("aggregations", (section, specs.index(spec)))
-    relation = history_relation(resolved, spec, where)
+    relation = None if told_of_spec(resolved, spec) is not None else history_relation(resolved, spec, where)
     if relation is None:
         return None
     try:

@@ -6,9 +6,10 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 
 from daeda.catalog.project import Project
+from daeda.catalog.service import SpineFilter
 from daeda.compiler.build import build_operators
 from daeda.compiler.immature import told_not_null
-from daeda.compiler.labels import check_labels_unread, check_no_leaks
+from daeda.compiler.labels import check_labels_unread, check_no_leaks, names_in, names_in_having, told_of_label
 from daeda.compiler.lookups import check_lookups, check_uses
 from daeda.compiler.makers import check_alike, check_makers
 from daeda.compiler.pipeline_file import edited_path, load_edited
@@ -54,6 +55,10 @@ def check_filters(resolved: Resolved) -> None:
     relation = Relation(tuple(Column(field.name, field.dtype) for field in spine.fields))
     for index, spine_filter in enumerate(project.service.spine.filters):
         where = project.where("service", ("spine", "filters", index))
+        told = told_of_label(resolved, _read_by(spine_filter), relation.names)
+        if told is not None:
+            resolved.mistakes.add(where, f"the filter {told}")
+            continue
         if spine_filter.where is not None:
             resolved.mistakes.check(where, check_predicate, spine_filter.where, relation, "the filter")
         if spine_filter.session is not None:
@@ -73,7 +78,20 @@ def check_filters(resolved: Resolved) -> None:
         if spec.where is not None and spec.history.view in project.views:
             fields = _seen_by_where(project, spec)
             where = project.where("aggregations", (section, index, "where"))
-            resolved.mistakes.check(where, check_predicate, spec.where, fields, "where")
+            if (told := told_of_label(resolved, names_in(spec.where), fields.names)) is not None:
+                resolved.mistakes.add(where, f"where of '{spec.name}' {told}")
+            else:
+                resolved.mistakes.check(where, check_predicate, spec.where, fields, "where")
+
+
+def _read_by(spine_filter: SpineFilter) -> tuple[str, ...]:
+    """What a filter reads of the spine's rows; what a sample reads is looked at with the sample."""
+    if spine_filter.where is not None:
+        return names_in(spine_filter.where)
+    if spine_filter.covered_by is not None:
+        return (spine_filter.covered_by.column,)
+    session = spine_filter.session
+    return () if session is None else (*session.key, *names_in_having(session.having))
 
 
 def _seen_by_where(project: Project, spec: AggregationSpec | LabelSpec) -> Relation:

@@ -5,18 +5,19 @@ A label tells what comes after the row. A column that reads one is a label too, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import assert_never
 
 from sqlglot import exp
 
-from daeda.catalog.service import ContractColumn, SpineFilter
+from daeda.catalog.service import ContractColumn
 from daeda.compiler.resolved import Resolved
 from daeda.errors import ConfigError
 from daeda.operators.dag import Operator
 from daeda.operators.relational import Filter, Join, Project, ProjectColumn, Scan, Sink
 from daeda.operators.temporal import Label, LabelAggregate, PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
+from daeda.settings.aggregations import AggregationSpec, LabelSpec
 from daeda.sql.expression import columns_of, parse_expression, parse_having
 
 # Behind the name of a column that something reads.
@@ -157,40 +158,39 @@ def _conditions(operator: Filter) -> Iterator[str]:
             yield from columns_of(parse_expression(operator.sample.where))
 
 
+def told_of_label(resolved: Resolved, names: Iterable[str], known: Collection[str]) -> str | None:
+    """What is said of the first name that is none of those known here, and that of a label; None without one."""
+    labels = {output.name for spec in resolved.project.aggregations.label_specs for output in spec.outputs}
+    read = sorted((labels & set(names)) - set(known))
+    return f"reads '{read[0]}', {IS_LABEL}" if read else None
+
+
+def told_of_spec(resolved: Resolved, spec: AggregationSpec | LabelSpec) -> str | None:
+    """What is said of a window that aggregates a label, or asks for its rows by one; None of one that does not."""
+    view = resolved.project.views.get(spec.history.view)
+    if view is None:
+        return None
+    attributes = (attribute.partition(":")[2] for attribute in spec.history.attributes)
+    known = {*(field.name for field in view.fields), *attributes}
+    return told_of_label(resolved, (*spec.keys, *spec.reads), known)
+
+
 def check_labels_unread(resolved: Resolved) -> None:
-    """No filter of the spine, window or `where` asks for a label by its name."""
+    """No window aggregates a label, or is one of an entity whose key is one; conditions tell it where they stand."""
     project = resolved.project
-    labels = {output.name for spec in project.aggregations.label_specs for output in spec.outputs}
-    for index, spine_filter in enumerate(project.service.spine.filters):
-        fields = {field.name for field in resolved.spine.fields}
-        for name in sorted((labels - fields) & set(_asked_by(spine_filter))):
-            where = project.where("service", ("spine", "filters", index))
-            resolved.mistakes.add(where, f"the filter reads '{name}', {IS_LABEL}")
     for section, index, spec in project.aggregations.window_specs():
-        view = project.views.get(spec.history.view)
-        if view is None:
-            continue
-        attributes = (attribute.partition(":")[2] for attribute in spec.history.attributes)
-        known = {*(field.name for field in view.fields), *attributes}
-        read = {*spec.keys, *spec.reads}
-        read |= set() if spec.where is None else set(_read_in(parse_expression, spec.where))
-        for name in sorted((labels & read) - known):
-            where = project.where("aggregations", (section, index))
-            resolved.mistakes.add(where, f"'{spec.name}' reads '{name}', {IS_LABEL}")
+        if (told := told_of_spec(resolved, spec)) is not None:
+            resolved.mistakes.add(project.where("aggregations", (section, index)), f"'{spec.name}' {told}")
 
 
-def _asked_by(spine_filter: SpineFilter) -> Iterator[str]:
-    if spine_filter.where is not None:
-        yield from _read_in(parse_expression, spine_filter.where)
-    if spine_filter.covered_by is not None:
-        yield spine_filter.covered_by.column
-    if spine_filter.session is not None:
-        yield from spine_filter.session.key
-        yield from _read_in(parse_having, spine_filter.session.having)
-    if spine_filter.sample is not None:
-        yield from spine_filter.sample.by
-        if spine_filter.sample.where is not None:
-            yield from _read_in(parse_expression, spine_filter.sample.where)
+def names_in(text: str) -> tuple[str, ...]:
+    """The names that a condition reads; none of one that is no SQL, which is told where it is checked."""
+    return _read_in(parse_expression, text)
+
+
+def names_in_having(text: str) -> tuple[str, ...]:
+    """The same of the condition of a session."""
+    return _read_in(parse_having, text)
 
 
 def _read_in(parse: Callable[[str], exp.Expr], text: str) -> tuple[str, ...]:

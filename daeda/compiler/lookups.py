@@ -84,6 +84,12 @@ def _resolve_from(resolved: Resolved, column: ContractColumn, where: str) -> Non
         resolved.mistakes.add(where, f"{taken}, which is not a reference: write from: view:field")
     elif name not in views:
         resolved.mistakes.add(where, f"{taken}, and there is no feature view '{name}': {did_you_mean(name, views)}")
+    elif field in views[name].keys:
+        resolved.mistakes.add(
+            where,
+            f"{taken}, which is a key that its rows are found by: the row has that value already, so take another "
+            "field of the view",
+        )
     elif field not in (known := (*views[name].features, *views[name].times)):
         resolved.mistakes.add(where, f"{taken}, and that view has no such field: {did_you_mean(field, known)}")
     elif column.name in {own.name for own in spine.fields}:

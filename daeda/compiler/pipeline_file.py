@@ -31,7 +31,8 @@ from daeda.operators.relational import Filter, Project, Scan, Sink
 from daeda.operators.temporal import Label, LabelAggregate
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
 from daeda.process.printable import harmless, is_harmless
-from daeda.settings.document import Document, Mistakes, P, load_document, parse_model
+from daeda.settings.document import Document, Mistakes, P, load_document
+from daeda.settings.validation import parse_model
 from daeda.sql.expression import check_having, check_predicate
 from daeda.sql.literal import literal
 from daeda.sql.projection import check_expressions

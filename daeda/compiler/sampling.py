@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from daeda.compiler.labels import names_in, told_of_label
 from daeda.compiler.resolved import Resolved
 from daeda.dtypes import DType
 from daeda.errors import did_you_mean
@@ -31,6 +32,10 @@ def check_sample(resolved: Resolved) -> None:
 def _check_one(resolved: Resolved, sample: Sample, where: str) -> None:
     spine = resolved.spine
     relation = Relation(tuple(Column(field.name, field.dtype) for field in spine.fields))
+    read = (*sample.by, *(() if sample.where is None else names_in(sample.where)))
+    if (told := told_of_label(resolved, read, relation.names)) is not None:
+        resolved.mistakes.add(where, f"the sample {told}")
+        return
     for name in sample.by:
         if name in relation.names:
             resolved.mistakes.check(where, check_sampled_by, name, spine.dtype(name))
@@ -57,6 +62,10 @@ def _check_weight(resolved: Resolved, weight: str, where: str) -> None:
         resolved.mistakes.add(
             where,
             f"the weight '{weight}' is no column of the service: add {{name: {weight}, kind: spine, dtype: double}}",
+        )
+    elif contract[weight].default is not None or resolved.literals.get(weight) is not None:
+        resolved.mistakes.add(
+            where, f"the column '{weight}' has a default, and it is the weight of the sample, never NULL: remove it"
         )
     elif (contract[weight].kind, contract[weight].declared) != ("spine", _DOUBLE):
         column = contract[weight]

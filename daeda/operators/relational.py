@@ -11,7 +11,7 @@ from daeda.errors import ConfigError, did_you_mean
 from daeda.operators.circles import first_circle
 from daeda.operators.operator import Instant, OperatorModel, Target, is_absent, nullable, same_keys
 from daeda.operators.relation import Column, Relation
-from daeda.settings.kinds import Delay, Name, ReadType, Span, Strict, Type, Zone
+from daeda.settings.kinds import Delay, Name, Once, ReadType, Span, Strict, Type, Zone
 from daeda.settings.sampling import Sample, check_sampled_by
 
 _BEAM_SQL = frozenset({Target("beam", "sql")})
@@ -118,8 +118,8 @@ class Filter(OperatorModel):
 
     op_kind: Literal["filter"] = "filter"
     predicate: str | None = Field(default=None, description="Condition on the row, as SQL.")
-    semi_join: tuple[Name, ...] = Field(default=(), description="Columns that must be found in the second input.")
-    session: tuple[Name, ...] = Field(default=(), description="Columns that name a session.")
+    semi_join: Once = Field(default=(), description="Columns that must be found in the second input.")
+    session: Once = Field(default=(), description="Columns that name a session.")
     having: str | None = Field(
         default=None, description="Condition over aggregates of the session's rows of the day, as SQL."
     )
@@ -265,7 +265,7 @@ class Join(OperatorModel):
     targets: ClassVar[frozenset[Target]] = _BEAM_SQL
 
     op_kind: Literal["join"] = "join"
-    keys: tuple[Name, ...] = Field(description="Columns that are equal on both sides.")
+    keys: Once = Field(description="Columns that are equal on both sides.")
     columns: tuple[Name, ...] = Field(min_length=1, description="Columns that are taken from the right side.")
     latest: bool = Field(
         default=False, description="Take the newest right row of a key, whatever its time: it sees the future."

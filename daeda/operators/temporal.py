@@ -23,7 +23,7 @@ from daeda.errors import ConfigError
 from daeda.operators.operator import Instant, OperatorModel, Target, is_absent, nullable, same_keys
 from daeda.operators.relation import Column, Relation
 from daeda.settings.availability import Available
-from daeda.settings.kinds import WAIT, Delay, Grid, HalfLife, Immature, Name, Quantile, Span, Strict
+from daeda.settings.kinds import WAIT, Delay, Grid, HalfLife, Immature, Name, Once, Quantile, Span, Strict
 
 _ANOTHER_NAME = "give the aggregate another name"
 
@@ -38,7 +38,7 @@ class PointInTimeJoin(OperatorModel):
     targets: ClassVar[frozenset[Target]] = frozenset({Target("beam", "sql")})
 
     op_kind: Literal["pit_join"] = "pit_join"
-    keys: tuple[Name, ...] = Field(description="Columns that are equal on both sides.")
+    keys: Once = Field(description="Columns that are equal on both sides.")
     left_time: Instant = Field(description="Time of the left row.")
     right_time: Instant = Field(description="Time of the right row, before the left one.")
     created: Instant | None = Field(
@@ -168,7 +168,7 @@ class RollingAggregate(OperatorModel):
     targets: ClassVar[frozenset[Target]] = frozenset({Target("beam", "sql_arrow_udf")})
 
     op_kind: Literal["rolling_aggregate"] = "rolling_aggregate"
-    keys: tuple[Name, ...] = Field(description="Columns that name the entity on both sides.")
+    keys: Once = Field(description="Columns that name the entity on both sides.")
     left_time: Instant = Field(description="Time of the left row.")
     history_time: Instant = Field(description="Time of a row of the history, before the left one.")
     created: Instant | None = Field(
@@ -280,7 +280,7 @@ class LabelAggregate(OperatorModel):
     targets: ClassVar[frozenset[Target]] = frozenset({Target("beam", "sql_arrow_udf")})
 
     op_kind: Literal["label_aggregate"] = "label_aggregate"
-    keys: tuple[Name, ...] = Field(description="Columns that name the entity on both sides.")
+    keys: Once = Field(description="Columns that name the entity on both sides.")
     left_time: Instant = Field(description="Time of the left row.")
     history_time: Instant = Field(description="Time of a row of the history, after the left one.")
     created: Instant | None = Field(default=None, description="When a row of the history became known.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -22,6 +22,8 @@ from daeda.settings.availability import Available
 from daeda.settings.entities import Entities
 from daeda.settings.kinds import (
     WAIT,
+    Ahead,
+    Aheads,
     Count,
     Delay,
     Grid,
@@ -32,17 +34,22 @@ from daeda.settings.kinds import (
     PathText,
     Quantiles,
     ReadType,
+    References,
     Span,
     Spans,
     Strict,
+    Version,
+    Whole,
 )
 
 
 class History(Strict):
     """The view whose rows are aggregated; attributes (`view:column`) are joined as of the history row's own time."""
 
+    example: ClassVar[str] = "{view: events}"
+
     view: Name = Field(description="View whose rows are aggregated; it has a timestamp.")
-    attributes: tuple[str, ...] = Field(
+    attributes: References = Field(
         default=(), description="Columns of other views, as view:column, joined as of the history row's own time."
     )
 
@@ -68,10 +75,13 @@ def percentile(q: Decimal) -> str:
 class AggregationSpec(Strict):
     """One rolling aggregate over one history, for one window or for several."""
 
+    example: ClassVar[str] = "{name: clicks, entity: user, history: {view: events}, kind: count, window: 7d}"
+
     name: Name = Field(description="Name of the column, and its beginning where there are several windows.")
     description: str = Field(default="", description="What it means, for readers.")
     entity: Entities = Field(
-        description="Whose history it is: entity user means the key user_id, unless a view names another one."
+        min_length=1,
+        description="Whose history it is: entity user means the key user_id, unless a view names another one.",
     )
     history: History = Field(description="Rows to aggregate.")
     column: Name | None = Field(
@@ -86,6 +96,7 @@ class AggregationSpec(Strict):
     )
     windows: Spans | None = Field(
         default=None,
+        min_length=1,
         description="Several windows, or the name of a list of base.yaml: one column each, like name_7d.",
     )
     columns: tuple[Name, ...] | None = Field(
@@ -177,10 +188,13 @@ class LabelSpec(Strict):
     In a history with a `created_field` a row counts if it is known by the end of the window and `matures_after`.
     """
 
+    example: ClassVar[str] = "{name: again, entity: user, history: {view: events}, kind: count, window: 7d}"
+
     name: Name = Field(description="Name of the column, and its beginning where there are several windows.")
     description: str = Field(default="", description="What it means, for readers.")
     entity: Entities = Field(
-        description="Whose history it is: entity user means the key user_id, unless a view names another one."
+        min_length=1,
+        description="Whose history it is: entity user means the key user_id, unless a view names another one.",
     )
     history: History = Field(description="Rows to aggregate.")
     column: Name | None = Field(
@@ -193,11 +207,12 @@ class LabelSpec(Strict):
         default=None, description="Condition on the rows of the history and their attributes, as SQL."
     )
     gap: Delay = Field(default=NO_DELAY, description="How far after the row the window begins.")
-    window: Span | None = Field(
+    window: Ahead | None = Field(
         default=None, description="How long the window is, like 7d: one column with the name of the spec."
     )
-    windows: Spans | None = Field(
+    windows: Aheads | None = Field(
         default=None,
+        min_length=1,
         description="Several windows, or the name of a list of base.yaml: one column each, like name_7d.",
     )
     columns: tuple[Name, ...] | None = Field(
@@ -299,6 +314,8 @@ def _outputs(spec: AggregationSpec | LabelSpec) -> tuple[Output, ...]:
 class UdfSpec(Strict):
     """One column that a function of your own makes of other columns, row by row."""
 
+    example: ClassVar[str] = "{name: bucket, function: 'package.module:function', columns: [amount], dtype: int64}"
+
     name: Name = Field(description="Name of the column, which the service declares with kind udf.")
     description: str = Field(default="", description="What it means, for readers.")
     function: ImportPath = Field(description="Import path, of what is installed or lies below the project root.")
@@ -307,7 +324,7 @@ class UdfSpec(Strict):
         description="Columns that it gets, one for each argument: of the spine, looked up, rolling, or of another udf.",
     )
     dtype: ReadType = Field(description="Type of the Arrow array that it returns.")
-    version: int = Field(
+    version: Whole = Field(
         default=1,
         ge=1,
         description="Raise it when the function means something else and its own module did not change.",
@@ -316,6 +333,8 @@ class UdfSpec(Strict):
 
 class EnrichmentSpec(Strict):
     """One embedding column: the vector of an id, or the mean vector of a list of ids."""
+
+    example: ClassVar[str] = "{name: item_vector, kind: lookup, column: item_id, store: vectors}"
 
     name: Name = Field(description="Name of the column, which the service declares with kind embedding.")
     description: str = Field(default="", description="What it means, for readers.")
@@ -332,12 +351,16 @@ class EnrichmentSpec(Strict):
 class EmbeddingStore(Strict):
     """A Lance dataset of vectors by id, pinned to a version number or a tag."""
 
+    example: ClassVar[str] = (
+        "{name: vectors, path: vectors.lance, id_column: item_id, vector_column: vector, dimension: 64, version: 1}"
+    )
+
     name: Name = Field(description="Name that enrichment_specs use.")
     path: PathText = Field(description="Lance dataset, relative to data_root.")
     id_column: str = Field(min_length=1, description="Column of the ids, integers or text.")
     vector_column: str = Field(min_length=1, description="Column of the vectors.")
     dimension: Count = Field(description="Length of the vectors; a number or a name of base.yaml.")
-    version: int | str = Field(
+    version: Version = Field(
         description="Version number or tag; a store that changes does not change a training set by itself."
     )
 

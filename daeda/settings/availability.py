@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -29,6 +29,8 @@ Clock = Annotated[str, BeforeValidator(parse_clock)]
 
 class Available(Strict):
     """When a row can be used: `after` it is known, or `daily_at` an hour of the day behind that on which it is."""
+
+    example: ClassVar[str] = '{after: 10m} or {daily_at: "03:00"}'
 
     after: Delay | None = Field(default=None, description="How long behind the moment at which it is known, like 10m.")
     daily_at: Clock | None = Field(

@@ -10,13 +10,15 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Final, Literal
+from functools import cache
+from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationInfo
+from pydantic_core import PydanticKnownError
 
 from daeda.dtypes import DType
 from daeda.durations import Duration
-from daeda.errors import cut, did_you_mean
+from daeda.errors import cut, did_you_mean, in_yaml
 from daeda.settings.scalars import WrittenFloat
 from daeda.storage.location import is_object
 from daeda.storage.masking import has_secret
@@ -39,6 +41,9 @@ class Strict(BaseModel):
     """A frozen model that forbids unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    # What to write where something else than a mapping stands: one, or several ways.
+    example: ClassVar[str] = ""
 
 
 @dataclass
@@ -73,7 +78,7 @@ class Dimensions:
 
 def parse_name(value: object) -> str:
     """A name that becomes a directory, a column prefix or a label: letters, digits and underscores."""
-    text = str(value)
+    text = in_yaml(value)
     if not isinstance(value, str) or not _NAME.fullmatch(text):
         raise ValueError(f"'{cut(text)}' is not a name: use letters, digits and '_', and begin with a letter or '_'")
     if text.startswith("__"):
@@ -128,7 +133,7 @@ def parse_day(value: object) -> object:
 def _no_boolean(value: object) -> object:
     """YAML's true is Python's 1, and nobody means it."""
     if isinstance(value, bool):
-        raise ValueError(f"'{str(value).lower()}' is not a whole number")
+        raise PydanticKnownError("int_type")
     return value
 
 
@@ -143,7 +148,7 @@ def parse_size(value: object) -> int:
 
 
 def _parse_dtype(value: object) -> DType:
-    return value if isinstance(value, DType) else DType.parse(str(value))
+    return value if isinstance(value, DType) else DType.parse(in_yaml(value))
 
 
 def _parse_read_dtype(value: object) -> DType:
@@ -156,8 +161,14 @@ def _parse_read_dtype(value: object) -> DType:
     return dtype
 
 
+@cache
+def _known_zones() -> frozenset[str]:
+    """The names of all time zones, which are those of some hundred files."""
+    return frozenset(zoneinfo.available_timezones())
+
+
 def _parse_zone(value: object) -> str:
-    known = zoneinfo.available_timezones()
+    known = _known_zones()
     if not isinstance(value, str) or value not in known:
         close = difflib.get_close_matches(cut(value), known, n=1)
         hint = f"did you mean '{close[0]}'?" if close else "write a name like Europe/Berlin"
@@ -173,6 +184,10 @@ def _parse_delay(value: object) -> Duration:
     return value if isinstance(value, Duration) else Duration.parse_delay(value)
 
 
+def _parse_ahead(value: object) -> Duration:
+    return value if isinstance(value, Duration) else Duration.parse_bounded(value)
+
+
 def _parse_grid(value: object) -> Duration:
     return Duration.parse_grid(value)
 
@@ -183,7 +198,7 @@ def parse_quantile(value: object) -> Decimal:
     >>> parse_quantile(0.50)
     Decimal('0.5')
     """
-    text = value.text if isinstance(value, WrittenFloat) else str(value)
+    text = value.text if isinstance(value, WrittenFloat) else in_yaml(value)
     try:
         share = Decimal(text) if isinstance(value, int | float | str | Decimal) else Decimal("nan")
     except InvalidOperation:
@@ -229,13 +244,38 @@ def _resolve_count(value: object, info: ValidationInfo) -> object:
 
 
 def _resolve_list(value: object, info: ValidationInfo) -> object:
-    if isinstance(value, str) and isinstance(info.context, Dimensions):
-        return info.context.resolve(value)
-    return value
+    if not isinstance(value, str) or not isinstance(info.context, Dimensions):
+        return value
+    if value not in info.context.entries and value[:1].isdigit():
+        raise PydanticKnownError("tuple_type")  # a duration, which is no name
+    resolved = info.context.resolve(value)
+    if not isinstance(resolved, list):
+        raise ValueError(f"'{cut(value)}' is {cut(resolved)} in config/base.yaml, and a list is needed: write [1d, 7d]")
+    return resolved
 
 
 def _one_or_more(value: object) -> object:
     return [value] if isinstance(value, str) else value
+
+
+def each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names as they are, of which none stands twice; raises ValueError."""
+    if twice := repeated(names):
+        raise ValueError(f"names {', '.join(twice)} twice: each stands once")
+    return names
+
+
+def _switch(value: object) -> object:
+    """What is written for a switch is neither nothing nor a number, which pydantic takes for true or false."""
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        raise PydanticKnownError("bool_type")
+    return value
+
+
+def _parse_version(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
+        raise ValueError(f"'{cut(value)}' is no version: write its number, or a tag in quotes")
+    return value
 
 
 PathText = Annotated[str, BeforeValidator(parse_path)]
@@ -257,4 +297,13 @@ Quantiles = Annotated[tuple[Quantile, ...], BeforeValidator(_several)]
 Count = Annotated[int, BeforeValidator(_resolve_count)]
 Immature = Annotated[Literal["wait"] | None, BeforeValidator(parse_immature)]
 Spans = Annotated[tuple[Span, ...], BeforeValidator(_resolve_list)]
-Names = Annotated[tuple[Name, ...], BeforeValidator(_one_or_more)]
+# Of windows that have an end.
+Ahead = Annotated[Duration, BeforeValidator(_parse_ahead), PlainSerializer(str)]
+Aheads = Annotated[tuple[Ahead, ...], BeforeValidator(_resolve_list)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(_one_or_more), AfterValidator(each_once)]
+Once = Annotated[tuple[Name, ...], AfterValidator(each_once)]
+References = Annotated[tuple[str, ...], AfterValidator(each_once)]
+Switch = Annotated[bool, BeforeValidator(_switch)]
+# A switch of which it tells whether anything is written.
+SwitchIfWritten = Annotated[bool | None, BeforeValidator(_switch)]
+Version = Annotated[int | str, BeforeValidator(_parse_version)]

@@ -15,10 +15,22 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from daeda.errors import cut, did_you_mean
+from daeda.errors import cut, did_you_mean, in_yaml
 from daeda.flags.table import flag_at
-from daeda.settings.document import Document, Mistakes, Position, record_validation
-from daeda.settings.kinds import Name, PathText, Size, Strict, Whole, parse_day, parse_name, repeated
+from daeda.settings.document import Document, Mistakes, Position
+from daeda.settings.kinds import (
+    Name,
+    PathText,
+    References,
+    Size,
+    Strict,
+    Switch,
+    Whole,
+    parse_day,
+    parse_name,
+    repeated,
+)
+from daeda.settings.validation import record_validation
 
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 _PREFIX = "DAEDA_"
@@ -44,6 +56,8 @@ def _last_day(value: object) -> object:
 class DefaultedColumn(Strict):
     """An output column that is made with a literal when no operator of the range produced it."""
 
+    example: ClassVar[str] = "the name of a column, or a name and its default like {name: price, default: 0.0}"
+
     name: Name = Field(description="Column of the service.")
     default: Any = Field(
         default=None, description="Literal of the column where no operator of the range makes it; null included."
@@ -56,6 +70,8 @@ def _output_column(value: object) -> object:
 
 class DuckDbConfig(Strict):
     """Limits of the skeleton's DuckDB; they never change the bytes that come out."""
+
+    example: ClassVar[str] = "them like {memory_limit: 8GiB, threads: 8}"
 
     memory_limit: Size | None = Field(
         default=None,
@@ -72,6 +88,8 @@ class DuckDbConfig(Strict):
 class Compute(Strict):
     """The engine of rolling aggregates and DuckDB's limits."""
 
+    example: ClassVar[str] = "them like {engine: polars}"
+
     engine: Literal["duckdb", "polars"] = Field(
         default="duckdb", description="Engine of rolling aggregates; polars needs the extra of that name."
     )
@@ -87,6 +105,8 @@ def _host_and_port(text: str) -> str:
 
 class RayEnvelope(Strict):
     """Ceilings of the enrichment; a run is clamped to the host that it is on."""
+
+    example: ClassVar[str] = "them like {num_cpus: 8, memory: 32GiB}"
 
     address: Annotated[str, AfterValidator(_host_and_port)] | None = Field(
         default=None,
@@ -108,7 +128,7 @@ class RayEnvelope(Strict):
         le=100,
         description="Percent of the worker CPUs that run actors, at least two where there are two cores.",
     )
-    preload_day_embeddings: bool = Field(
+    preload_day_embeddings: Switch = Field(
         default=True,
         description="Read the vectors of a day once and share them; where they do not fit, actors read batches.",
     )
@@ -124,6 +144,8 @@ class RayEnvelope(Strict):
 
 class Timeouts(Strict):
     """How long a run waits for others: what takes longer is given up, and told. They never change the bytes."""
+
+    example: ClassVar[str] = "them like {day_minutes: 60}"
 
     function_seconds: Whole = Field(
         default=600, ge=1, description="Seconds of one call of a function of your own; then its day fails."
@@ -162,6 +184,8 @@ def parse_data_until(value: object) -> dict[str, int]:
         if doubled := repeated(view.strip() for view, _, _ in pairs):
             raise ValueError(f"{', '.join(doubled)} has several instants: give each view one")
         value = {view.strip(): instant.strip() for view, _, instant in pairs}
+    if value == {}:
+        raise ValueError("there is no instant: write a day like 2025-03-01, or {view: 2025-03-01}, or remove the key")
     if isinstance(value, dict):
         return {parse_name(view): _instant(instant) for view, instant in value.items()}
     return {_ALL_VIEWS: _instant(value)}
@@ -169,7 +193,7 @@ def parse_data_until(value: object) -> dict[str, int]:
 
 def _instant(value: object) -> int:
     try:
-        text = str(value).strip()
+        text = in_yaml(value).strip()
         # Python also reads 20240110 and 2024-W02, which mean other days to other readers.
         if not isinstance(value, dt.date) and not _DASHED_DAY.match(text):
             raise ValueError(text)
@@ -213,10 +237,11 @@ class RuntimeSettings(BaseSettings):
     )
     data_until: Annotated[dict[str, int], NoDecode, BeforeValidator(parse_data_until)] = Field(
         default_factory=dict,
+        validate_default=False,
         description="Instant in UTC before which the data of labels is complete, for all views, or a mapping of views "
         "to instants; a date is its midnight. It takes the place of what files say.",
     )
-    feature_refs: tuple[str, ...] = Field(
+    feature_refs: References = Field(
         default=(),
         description="Columns that are looked up in other views, as view:feature; each is used. Left out, those that "
         "the columns of the service need.",
@@ -312,7 +337,7 @@ def load_runtime(document: Document, flags: Mapping[str, Any], mistakes: Mistake
     try:
         return RuntimeSettings(**flags)
     except ValidationError as error:
-        record_validation(RuntimeSettings, error, mistakes, where)
+        record_validation(RuntimeSettings, error, mistakes, where, document.data)
         return None
     except SettingsError as error:
         mistakes.add(*_unreadable_variable(document, str(error)))

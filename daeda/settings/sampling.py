@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 
@@ -34,6 +34,8 @@ class Sample(Strict):
 
     Rows for which `where` is not true all stay. A row with a NULL in its keys is not chosen.
     """
+
+    example: ClassVar[str] = "{share: 0.1, by: user_id}"
 
     share: Share = Field(description="How many rows stay, above 0 and at most 1: the decimal as it is written.")
     by: Names = Field(min_length=1, description="Columns whose values choose: rows that agree in them stay together.")

@@ -48,6 +48,26 @@ def test_anything_else_is_refused_with_an_example(text: str) -> None:
     )
 
 
+def test_what_is_proposed_fits_the_key() -> None:
+    units = "write a whole number above 0 and a unit (ns, us, ms, s, m, h, d, w), like 1d"
+    for parse, text, told in (
+        (Duration.parse, "1", f"'1' is not a duration: {units}, or 'unbounded'"),
+        (Duration.parse_delay, "1", f"'1' is not a duration: {units}, or 0s"),
+        (Duration.parse_bounded, "1", f"'1' is not a duration: {units}"),
+        (Duration.parse_grid, "1", f"'1' is not a duration: {units}"),
+        (Duration.parse_delay, "unbounded", "'unbounded' is not a delay: write 0s or a duration like 2d"),
+        (Duration.parse_delay, "9" * 5_000 + "d", "a duration of 5000 digits is longer than any data: write 0s"),
+        (
+            Duration.parse_bounded,
+            "9" * 19 + "d",
+            "a duration of 19 digits is longer than any data: write a shorter one",
+        ),
+    ):
+        with pytest.raises(ValueError, match=r"^.+$") as raised:
+            parse(text)
+        assert str(raised.value) == told
+
+
 @pytest.mark.parametrize(
     ("text", "unit"),
     [("1d", TimeUnit.SECOND), ("1500ms", TimeUnit.MILLI), ("2000ms", TimeUnit.SECOND), ("7us", TimeUnit.MICRO)],

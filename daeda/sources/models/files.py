@@ -13,6 +13,8 @@ from daeda.sources.models.model import SourceModel
 class FileSource(SourceModel):
     """Files below `path`, on a file system or on object storage."""
 
+    example: ClassVar[str] = "{path: events, timestamp_field: event_timestamp}"
+
     key: ClassVar[str] = "path"
 
     path: PathText = Field(

@@ -39,7 +39,7 @@ VIEW, SERVICE, SPECS = "feature_views/prices.yaml", "feature_services/ranking.ya
 REFUSED: list[tuple[Change, str]] = [
     (prices(entity="product"), f"{VIEW}:1: the key of entity 'product', 'product_id' is not one of the fields: Known: "
                                "event_timestamp, item_id, price"),
-    (prices(entity=[]), f"{VIEW}:2: entity: tuple should have at least 1 item after validation, not 0, found []"),
+    (prices(entity=[]), f"{VIEW}:2: entity: the list is empty: write at least one"),
     (prices(field_mapping={"x": "cost"}), f"{VIEW}:1: field_mapping gives 'cost' is not one of the fields: Known: "
                                           "event_timestamp, item_id, price"),
     (prices(field_mapping={"a": "price", "b": "price"}), f"{VIEW}:1: field_mapping gives price from two source "
@@ -66,7 +66,7 @@ REFUSED: list[tuple[Change, str]] = [
      f"{VIEW}:1: 'item_id' is both the timestamp and a key"),
     (source(timestamp_unit="s"), f"{VIEW}:1: source.timestamp_unit belongs to integer timestamps: remove it"),
     (source(partition_slack=-1),
-     f"{VIEW}:7: source.partition_slack: input should be greater than or equal to 0, found -1"),
+     f"{VIEW}:7: source.partition_slack: -1 is too small: write at least 0"),
     (column(0, dtype="list<halffloat>"),
      f"{SERVICE}:9: columns.0: the type list<halffloat> belongs to kind 'embedding', found kind 'key'"),
     (column(8, dtype="list<double>"),
@@ -76,8 +76,9 @@ REFUSED: list[tuple[Change, str]] = [
     (column(3, expression="1"),
      f"{SERVICE}:21: columns.3: kind 'derived' and an 'expression' belong together: give both or neither"),
     (column(3, name="price"), f"{SERVICE}:1: columns names price twice: each column stands once"),
-    (column(3, kind="spin"), f"{SERVICE}:22: columns.3.kind: input should be 'key', 'timestamp', 'spine', 'static', "
-                             "'point_in_time', 'rolling', 'label', 'udf', 'derived' or 'embedding', found 'spin'"),
+    (column(3, kind="spin"), f"{SERVICE}:22: columns.3.kind: 'spin' is not known here: did you mean 'spine'? "
+                             "Known: derived, embedding, key, label, point_in_time, rolling, spine, static, timestamp, "
+                             "udf"),
     (lambda project: project.service["spine"].update(filters=[{"where": "true", "session": None}, {}]),
      f"{SERVICE}:11: spine.filters.1: a filter has exactly one of 'where', 'covered_by', 'session' and 'sample'"),
     (spec(0, window="1d"),

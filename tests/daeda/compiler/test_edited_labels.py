@@ -176,7 +176,7 @@ REFUSED = {
     ),
     "a sequence of a column twice": (
         [("columns: [item_id, amount]", "columns: [item_id, item_id]")],
-        "operators.7.aggregates.0: 'columns' names item_id and item_id: SQL takes them for one, and each stands once",
+        "operators.7.aggregates.0: 'columns' names item_id more than once: each column stands once",
     ),
     "fields of a sequence in another order": (
         [("columns: [item_id, amount]", "columns: [amount, item_id]")],

@@ -20,7 +20,8 @@ from daeda.operators.operator import Instant
 from daeda.operators.relational import Filter, Join, Project, ProjectColumn, Scan, ScanColumn, Sink
 from daeda.operators.temporal import Aggregate, Label, LabelAggregate, PointInTimeJoin, RollingAggregate
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform, StoreRef
-from daeda.settings.document import Mistakes, load_document, parse_model
+from daeda.settings.document import Mistakes, load_document
+from daeda.settings.validation import parse_model
 from tests.budget import examples
 from tests.projects import TinyProject
 
