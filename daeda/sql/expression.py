@@ -129,9 +129,9 @@ def expression_type(text: str, relation: Relation, what: str = "expression", tim
     tree = parse_expression(text, what, timezone)
     check_columns(tree, relation.names, what)
     for name, argument in calls_of(tree):
-        kind = _bound_type(_over_nulls(argument, relation).sql("duckdb"), text, what)
+        kind = _bound_type(_over_nulls(argument, relation).sql("duckdb", copy=False), text, what)
         check_argument(name, argument.sql("duckdb"), kind, f"{what} {_quoted(text)}")
-    dtype = _bound_type(_over_nulls(tree, relation).sql("duckdb"), text, what)
+    dtype = _bound_type(_over_nulls(tree, relation).sql("duckdb", copy=False), text, what)
     _check_negations(tree, lambda value: _over_nulls(value, relation), text, what)
     return dtype
 
@@ -155,10 +155,14 @@ def _over_nulls(tree: exp.Expr, relation: Relation) -> exp.Select:
             exp.Cast(this=exp.null(), to=exp.DataType.build(column.dtype.sql, dialect="duckdb")),
             column.name,
             quoted=True,
+            copy=False,
         )
         for column in relation.columns
     ]
-    return exp.select(exp.alias_(quoted_columns(tree), "value")).from_(exp.select(*nulls).subquery("given"))
+    # sqlglot copies by default whatever it is given, a long expression several times over.
+    value = exp.alias_(quoted_columns(tree), "value", copy=False)
+    given = exp.select(*nulls, copy=False).subquery("given", copy=False)
+    return exp.select(value, copy=False).from_(given, copy=False)
 
 
 # Integers of DuckDB, and those that hold every value of them: the output is cast, and loses nothing.

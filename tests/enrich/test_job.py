@@ -448,6 +448,12 @@ class ToldWorker(actors.PartWorker):
         return super().result(task, vectors)
 
 
+def test_ray_starts_nothing_that_a_run_has_no_use_for(running_ray: None) -> None:
+    commands = [" ".join(process.cmdline()) for process in psutil.Process().children(recursive=True)]
+    assert any("raylet" in command for command in commands)
+    assert not [command for command in commands if "monitor.py" in command or "dashboard.py" in command]
+
+
 def test_actors_get_as_much_of_a_processor_as_the_run(
     root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
