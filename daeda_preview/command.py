@@ -6,6 +6,7 @@ import argparse
 import datetime as dt
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -55,12 +56,18 @@ def check_flags(arguments: argparse.Namespace) -> None:
         raise UsageError("--day chooses rows of the service, and --spine gives rows of your own: give one of them")
     if arguments.json and arguments.output is not None:
         raise UsageError("--json prints the rows, and --output writes them to a file: give one of them")
+    if arguments.explain is not None and arguments.output is not None:
+        raise UsageError("--explain tells of one row, and --output writes rows to a file: give one of them")
+    if arguments.explain is not None and arguments.rows is not None:
+        raise UsageError("--explain names one row by its number, and --rows says how many are shown: give one of them")
     if arguments.output is not None:
         check_output(arguments.output)
 
 
 def _preview(project: Project, dag: Dag, arguments: argparse.Namespace) -> int:
     columns = [name.strip() for name in arguments.columns.split(",")] if arguments.columns else None
+    if arguments.explain is not None:
+        return _explain(project, dag, arguments, columns)
     with open_features(project, dag) as features:
         if arguments.spine is None:
             day = _day_of(project, arguments.day)
@@ -82,6 +89,36 @@ def _preview(project: Project, dag: Dag, arguments: argparse.Namespace) -> int:
         answer_location(arguments.output.absolute())
     else:
         print_rows(HarmlessConsole(), table, f"{project.service.name}: {whose}")
+    return 0
+
+
+def _explain(project: Project, dag: Dag, arguments: argparse.Namespace, columns: Sequence[str] | None) -> int:
+    """The row as it is made, beside what the audit finds behind it."""
+    # The audit and what it reads is loaded for this alone.
+    from daeda_preview.explained import RowExplanation, check_row, refuse_difference
+    from daeda_preview.reasons_terminal import print_reasons
+
+    number = arguments.explain
+    with open_features(project, dag) as features:
+        explanation = RowExplanation(project, features.exports, number, columns)
+        if arguments.spine is None:
+            day = _day_of(project, arguments.day)
+            made = features.of_day(day, first_rows=number + 1)
+            check_row(number, made.table.num_rows, str(day))
+            row = _with_vectors(project, replace(made, table=made.table.slice(number, 1)))
+            explained = explanation.of_day(made, row, day)
+        else:
+            given = read_rows(arguments.spine, dag.spine)
+            check_row(number, given.num_rows, str(arguments.spine))
+            given = given.slice(number, 1)
+            made = features.of_rows(given, columns=columns)
+            explained = explanation.of_file(made, _with_vectors(project, made), given, arguments.spine)
+    _tell_left_out(made)
+    if arguments.json:
+        answer(explained.text())
+    else:
+        print_reasons(HarmlessConsole(), explained)
+    refuse_difference(project, explained)
     return 0
 
 

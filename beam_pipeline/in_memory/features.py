@@ -65,7 +65,7 @@ class Features:
     """Computes features in this process; each call reads the sources as they are then."""
 
     def __init__(self, project: Project, dag: Dag, exports: Mapping[str, Export]) -> None:
-        self._project, self._dag, self._exports = project, dag, exports
+        self._project, self._dag, self.exports = project, dag, exports
 
     def of_day(self, day: dt.date, *, first_rows: int | None = None) -> FeatureRows:
         """The rows of a day, or the first of them, exactly as a run writes them.
@@ -109,7 +109,7 @@ class Features:
 
     def _find_sources(self, dag: Dag, days: Sequence[dt.date]) -> Sources:
         """The sources of these days, which may lie outside of the range; raises InputError where a day waits."""
-        found = find_sources(self._project, dag, self._exports)
+        found = find_sources(self._project, dag, self.exports)
         data_until = self._project.runtime.data_until
         maturity = Maturity(dag, found.files, data_until)
         for day in days:

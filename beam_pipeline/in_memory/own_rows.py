@@ -24,6 +24,20 @@ def rows_by_day(spine: Scan, given: pa.Table) -> Mapping[dt.date, pa.Table]:
 
     Raises InputError with a line per column that is not what the view declares, and for rows without a time.
     """
+    table = in_declared_types(spine, given)
+    assert spine.time is not None
+    times = table.column(spine.time.column)
+    if times.null_count:
+        raise InputError(
+            f"{counted(times.null_count, 'row')} without '{spine.time.column}': a row without a time "
+            "belongs to no day, remove it"
+        )
+    table = table.append_column(POSITION, pa.array(np.arange(given.num_rows, dtype=np.int64)))
+    return _cut(table, _day_numbers(spine, times))
+
+
+def in_declared_types(spine: Scan, given: pa.Table) -> pa.Table:
+    """The columns of the spine's Scan in its types; raises InputError with a line per column that is another one."""
     mistakes: list[str] = []
     columns: dict[str, pa.ChunkedArray] = {}
     for scanned in spine.columns:
@@ -37,15 +51,7 @@ def rows_by_day(spine: Scan, given: pa.Table) -> Mapping[dt.date, pa.Table]:
             )
     if mistakes:
         raise InputError(*mistakes)
-    assert spine.time is not None
-    times = columns[spine.time.column]
-    if times.null_count:
-        raise InputError(
-            f"{counted(times.null_count, 'row')} without '{spine.time.column}': a row without a time "
-            "belongs to no day, remove it"
-        )
-    table = pa.table(columns).append_column(POSITION, pa.array(np.arange(given.num_rows, dtype=np.int64)))
-    return _cut(table, _day_numbers(spine, times))
+    return pa.table(columns)
 
 
 def no_rows(spine: Scan) -> pa.Table:

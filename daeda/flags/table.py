@@ -183,6 +183,9 @@ PREVIEW = _group(
     Flag("--spine", "path", "rows of your own: keys and times, as .parquet, .arrow or .csv; no filter applies",
          metavar="FILE"),
     Flag("--columns", "text", "columns to show (default: all)", metavar="NAME,…"),
+    Flag("--explain", "whole number",
+         "of this row, by its number: the raw rows behind each value, found by the audit's own slow path",
+         metavar="ROW"),
     Flag("--json", "on", "print one JSON document"),
     Flag("--output", "path", "write the rows to a file: .parquet, .arrow, .csv or .jsonl", metavar="FILE"),
 )

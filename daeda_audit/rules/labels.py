@@ -15,7 +15,7 @@ from daeda.settings.aggregations import AggregationSpec, LabelSpec
 from daeda_audit.declared import FromFuture
 from daeda_audit.instants import PER_DAY
 from daeda_audit.raw.rows import TimeRange, choose
-from daeda_audit.raw.view import RawViews
+from daeda_audit.raw.view import RawViews, Row
 from daeda_audit.rules.history import entity_keys
 from daeda_audit.rules.kinds import needs_order
 from daeda_audit.rules.newest import Asking
@@ -47,24 +47,25 @@ class Labels:
         gap, length = spec.gap.nanoseconds or 0, maker.window.nanoseconds or 0
         late = 0 if spec.matures_after is None else spec.matures_after.nanoseconds or 0
         self._span = _Span(gap, gap + length, gap + length + late)
-        self._keys = entity_keys(spec)
+        self.raw, self.keys = raw, entity_keys(spec)
         wanted = {key for key, _ in asked if key is not None}
         ends = [now + self._span.end for key, now in asked if key is not None]
         # What lies around the window is loaded too, to be shown.
         span = TimeRange(min(ends, default=0) - length - PER_DAY, max(ends, default=0) + PER_DAY)
         around = Duration("", length + PER_DAY)
         files = raw.files_for([end + offset for end in ends for offset in (0, PER_DAY)], around) if wanted else ()
-        own = set(self._keys) <= {field.name for field in raw.view.fields}
-        self._rows = choose(raw, files, span, self._keys if own else (), wanted, known=True)
+        own = set(self.keys) <= {field.name for field in raw.view.fields}
+        self._rows = choose(raw, files, span, self.keys if own else (), wanted, known=True)
         for attribute in spec.history.attributes:
             attach_attribute(raws, attribute, self._rows, range(self._rows.number), serving=False)
         kept = self._rows.rows_where(maker.where)
-        self._groups = self._rows.by_key(self._keys, kept, wanted)
+        self._groups = self._rows.by_key(self.keys, kept, wanted)
+        self._dropped = sorted({*range(self._rows.number)} - {*kept})
         for group in self._groups.values():
             group.sort(key=self._rows.instants.__getitem__)
         if needs_order(spec.kind):
             attributes = [attribute.partition(":")[2] for attribute in spec.history.attributes]
-            self._rows.put_in_order(self._groups.values(), self._keys, attributes)
+            self._rows.put_in_order(self._groups.values(), self.keys, attributes)
 
     def values(self) -> list[Any]:
         """The label of each asking row."""
@@ -78,11 +79,31 @@ class Labels:
         """The rows behind one value, and some that do not count."""
         key, now = self._asked[number]
         group = self._groups.get(key, []) if key is not None else []
-        names = [*self._keys, *self._shown_columns()]
+        names = [*self.keys, *self._shown_columns()]
         reasons = [(self._unseen(row, now), {name: self._rows.column(name)[row] for name in names}) for row in group]
         counted = [row for reason, row in reasons if reason is None]
         hidden = [(reason, row) for reason, row in reasons if reason is not None]
         return Evidence.of(counted, hidden[:_MOST_HIDDEN], names)
+
+    def judged(self, number: int, names: Sequence[str]) -> list[tuple[str | None, Row]]:
+        """All rows of the key of an asking row that lie around its window, and why they do not count; None for some."""
+        key, now = self._asked[number]
+        if key is None:
+            return []
+        dropped = self._rows.by_key(self.keys, self._dropped, {key}).get(key, [])
+        reasons = [(self._unseen(row, now), row) for row in self._groups.get(key, [])]
+        reasons += [(self._unseen(row, now) or "'where' is not true", row) for row in dropped]
+        reasons.sort(key=lambda reason_and_row: self._rows.instants[reason_and_row[1]])
+        return [(reason, {name: self._rows.column(name)[row] for name in names}) for reason, row in reasons]
+
+    def bounds(self, number: int) -> tuple[int, int]:
+        """The instant behind which the window of an asking row begins, and the last one in it."""
+        now = self._asked[number][1]
+        return now + self._span.gap, now + self._span.end
+
+    def known_by(self, number: int) -> int:
+        """By when a row has to be known to count."""
+        return self._asked[number][1] + self._span.known_by
 
     def _shown_columns(self) -> list[str]:
         source = self._rows.raw.view.source

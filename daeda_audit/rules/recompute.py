@@ -183,14 +183,15 @@ class Recomputation:
 
     def _asked(self, keys: Sequence[str]) -> list[Asking]:
         """The key of each sampled row, whose parts may be features of other views, and its time."""
-        values = [self._of_source(key) for key in keys]
+        values = [self.of_source(key) for key in keys]
         keys_of_rows: list[Key | None] = [
             None if None in row else tuple(map(order_key, row)) for row in zip(*values, strict=True)
         ]
-        return list(zip(keys_of_rows, self._instants, strict=True))
+        return list(zip(keys_of_rows, self.instants, strict=True))
 
     @cached_property
-    def _instants(self) -> list[int]:
+    def instants(self) -> list[int]:
+        """The time of each sampled row, in nanoseconds."""
         return [self._spine.instant(row) or 0 for row in self._rows]
 
     @cached_property
@@ -215,8 +216,8 @@ class Recomputation:
 
     def _explain_look_up(self, maker: FromView, number: int) -> Evidence:
         """The raw rows behind one value, by the rules for one row."""
-        asking = {key: self._of_source(key)[number] for key in maker.view.keys}
-        asked = [(asking, self._instants[number])]
+        asking = {key: self.of_source(key)[number] for key in maker.view.keys}
+        asked = [(asking, self.instants[number])]
         _, evidence = look_up(self._raws[maker.view.name], asked, maker.sight, latest=maker.latest)[0]
         return Evidence(evidence.counted, evidence.hidden, (*evidence.columns, maker.field))
 
@@ -231,13 +232,21 @@ class Recomputation:
 
     def _explain_window(self, maker: FromHistory, number: int) -> Evidence:
         """The raw rows behind one value, by the rules for one row."""
-        asking = {key: self._of_source(key)[number] for key in entity_keys(maker.spec)}
-        now = self._instants[number]
+        asking = {key: self.of_source(key)[number] for key in entity_keys(maker.spec)}
+        now = self.instants[number]
         return load_history(self._raws, maker, now, maker.window, asking).explain(maker, asking, now)
 
     def _labels(self, maker: FromFuture) -> list[Answer]:
-        labels = Labels(self._raws, maker, self._asked(entity_keys(maker.spec)), self._unit)
+        labels = self.labels_of(maker)
         return [Answer(value, partial(labels.explain, number)) for number, value in enumerate(labels.values())]
+
+    def labels_of(self, maker: FromFuture) -> Labels:
+        """The rows after the sampled ones, for one label."""
+        return Labels(self._raws, maker, self._asked(entity_keys(maker.spec)), self._unit)
+
+    def is_null(self, name: str) -> bool:
+        """Whether a column is NULL on the day, since a label is not mature."""
+        return name in self._immature or name in self._null
 
     def _longest(self, group: tuple[object, ...]) -> Duration:
         """How far back the windows over one history begin at most."""
@@ -254,7 +263,7 @@ class Recomputation:
     def _derived(self, maker: Derived, own: str) -> list[Answer]:
         """Its own name is a column of the source; every other one of the contract is read as the output shows it."""
         names = columns_of(maker.tree)
-        rows = self._rows_of({name: self._of_source(name) if name == own else self._settled(name) for name in names})
+        rows = self._rows_of({name: self.of_source(name) if name == own else self._settled(name) for name in names})
         return [Answer(evaluate(maker.tree, row), partial(Evidence.of, [row], (), names)) for row in rows]
 
     def _called(self, maker: FromFunction) -> list[Answer]:
@@ -297,7 +306,7 @@ class Recomputation:
         held = [(name, DType("int64") if name == maker.spec.age else types[name]) for name in maker.fields]
         return DType.list_of(DType.struct_of(held) if maker.field is None else held[0][1])
 
-    def _of_source(self, name: str) -> list[Any]:
+    def of_source(self, name: str) -> list[Any]:
         """The values as they are, no default filled; under the name of a derived column, those that its source has."""
         maker = self._maker(name)
         answers = self._make_by(self._undeclared(name), name) if isinstance(maker, Derived) else self.column(name)

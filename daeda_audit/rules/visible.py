@@ -40,7 +40,7 @@ def unseen_by_look_up(raw: RawView, row: Row, now: int, sight: Sight) -> str | N
     if then is None:
         return "it has no timestamp"
     if then > now or (then == now and not sight.exact):
-        return "it is not before the row"
+        return _not_before(then, now)
     if (ttl := sight.ttl) is not None and ttl.nanoseconds is not None and now - then > ttl.nanoseconds:
         return f"it is older than the ttl of {ttl}"
     return _unknown_yet(raw, row, now, sight.available, exact=sight.exact)
@@ -53,12 +53,16 @@ def unseen_by_window(raw: RawView, row: Row, now: int, spec: AggregationSpec, wi
     if then is None:
         return "it has no timestamp"
     if then >= now:
-        return "it is not before the row"
+        return _not_before(then, now)
     if then >= end:
         return f"it is not before the end of the window, {Instant(end)}"
     if begin is not None and then < begin:
         return f"it is before the window of {window}"
     return _unknown_yet(raw, row, now, spec.available_in(raw.view.source.available), exact=False)
+
+
+def _not_before(then: int, now: int) -> str:
+    return "it is after the row" if then > now else "it is of the very time of the row"
 
 
 def _unknown_yet(raw: RawView, row: Row, now: int, available: Available | None, *, exact: bool) -> str | None:
