@@ -140,7 +140,8 @@ def _build(
     def extensions() -> dict[dt.date, Extension]:
         return {plan.day: plan.extension for plan in due.plans if plan.extension is not None}
 
-    if set(days) - set(extensions()):
+    keeping = {day for day, extension in extensions().items() if not extension.vectors}
+    if set(days) - keeping:
         check_enrichment(project, dag, days, stores)
     _clean_environment(project)
     from enrich.job import EnrichRun, build_enriched

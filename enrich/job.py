@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
-import shutil
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +27,14 @@ from daeda.operators.dag import Dag
 from daeda.planning.extension import Extension
 from daeda.process.host import probe_host
 from daeda.process.messages import say
-from enrich.extending import NotAsPlanned, extend_enriched
+from enrich.extending import (
+    NotAsPlanned,
+    extend_enriched,
+    planned_work,
+    remove_copies,
+    with_published,
+    without_published,
+)
 from enrich.part.task import PartTask, Receipt
 from enrich.preload import DayNeeds, Preload, vector_columns
 from enrich.publish import DayWork, States, publish_enriched, verify_skeleton
@@ -52,7 +58,7 @@ class EnrichRun:
 
     `due` says which days are still to be built once this run alone may build them. With `profile` each day leaves what
     its steps took. `stores` are those that the days were planned with; without them they are as they are opened.
-    `extensions` says which days keep all of their vectors, and by which names, once this run alone may build them.
+    `extensions` says which days keep vectors, and by which names, once this run alone may build them.
     """
 
     project: Project
@@ -67,8 +73,12 @@ class EnrichRun:
 
 @dataclass(frozen=True)
 class Ahead:
-    """A day that is read before the one at work is done: with its vectors where both fit in the object store."""
+    """A day that is read before the one at work is done: with its vectors where both fit in the object store.
 
+    `work` is what is to be done after all, where a published day that vectors are kept of is not as it was published.
+    """
+
+    work: DayWork
     needs: DayNeeds
     sources: dict[str, VectorSource] | None
     seconds: float
@@ -103,27 +113,44 @@ def build_enriched(run: EnrichRun) -> None:
 
 
 def _extend_days(run: EnrichRun, staging: RunStaging, works: list[DayWork], time_limit: TimeLimit) -> list[DayWork]:
-    """Extend the days that keep their vectors, without the stores and without Ray; returns those that need both."""
-    extensions = run.extensions()
-    chosen = [work for work in works if work.day in extensions]
-    left = [work for work in works if work.day not in extensions]
-    if not chosen:
-        return left
-    with DayProgress("enriched", [work.day for work in chosen], staging.status, staging.seen("enriched")):
-        for work in chosen:
-            time_limit.check()
-            try:
-                extend_enriched(run.dag, staging, work, extensions[work.day], run.stores or {})
-            except NotAsPlanned as reason:
-                say(f"enriched {work.day}: not extended, and built anew: {reason}")
-                left.append(work)
-                continue
-            except Interrupted:
-                raise
-            except DaedaError as error:
-                raise DayError(f"day {work.day}: {error}") from error
-            release(staging, claims_of([work.day], "enriched", "skeleton"))
-    return sorted(left, key=lambda work: work.day)
+    """Extend the days that keep all vectors, without the stores and without Ray; returns those that need both, with
+    what they keep.
+    """
+    extensions, stores = run.extensions(), run.stores or {}
+    chosen = [work for work in works if work.day in extensions and not extensions[work.day].vectors]
+    left = [work for work in works if work.day not in extensions or extensions[work.day].vectors]
+    if chosen:
+        with DayProgress("enriched", [work.day for work in chosen], staging.status, staging.seen("enriched")):
+            for work in chosen:
+                time_limit.check()
+                try:
+                    extend_enriched(run.dag, staging, work, extensions[work.day], stores)
+                except NotAsPlanned as reason:
+                    _tell_whole(work, reason)
+                    left.append(work)
+                    continue
+                except Interrupted:
+                    raise
+                except DaedaError as error:
+                    raise DayError(f"day {work.day}: {error}") from error
+                release(staging, claims_of([work.day], "enriched", "skeleton"))
+    return [_keeping(run, staging, work, extensions) for work in sorted(left, key=lambda work: work.day)]
+
+
+def _keeping(run: EnrichRun, staging: RunStaging, work: DayWork, extensions: Mapping[dt.date, Extension]) -> DayWork:
+    """The work of a day that reads stores, with the vectors that it keeps."""
+    extension = extensions.get(work.day)
+    if extension is None or not extension.vectors:
+        return work
+    try:
+        return planned_work(run.dag, staging.layout, work, extension, run.stores or {})
+    except NotAsPlanned as reason:
+        _tell_whole(work, reason)
+        return work
+
+
+def _tell_whole(work: DayWork, reason: NotAsPlanned) -> None:
+    say(f"enriched {work.day}: not extended, and built anew: {reason}")
 
 
 class _Run:
@@ -143,7 +170,8 @@ class _Run:
         known how much of it fits.
         """
         days = [work.day for work in works]
-        opened = in_background(self._preload.open)
+        columns = {column for work in works for column in work.tasks[0].computed}
+        opened = in_background(lambda: self._preload.open_for(columns))
         asked = self._run.project.runtime.ray
         if asked.address is None:
             self._preload.give_room(limits)
@@ -166,7 +194,7 @@ class _Run:
                 self._time_limit.wait(opened)
                 for work, following in zip(works, [*works[1:], None], strict=True):
                     try:
-                        self._day(work, following, opened, parts)
+                        self._day(work, following, opened, parts, ray_limits)
                     except Interrupted:
                         raise
                     except RayLost as error:
@@ -174,18 +202,20 @@ class _Run:
                     except DaedaError as error:
                         raise DayError(f"day {work.day}: {error}") from error
 
-    def _day(self, work: DayWork, following: DayWork | None, opened: Future[None], parts: PartStream) -> None:
+    def _day(
+        self, work: DayWork, following: DayWork | None, opened: Future[None], parts: PartStream, limits: RayLimits
+    ) -> None:
         """Build one day, while the next one is read."""
         minutes = self._run.project.runtime.ray.day_timeout_minutes
         self._time_limit.start(f"day {work.day}", minutes)
         self._tell(work, "preload")
-        used, references, preloading = self._put(work, parts)
+        work, used, references, preloading = self._put(work, parts)
         parts.wait_for_actors(self._time_limit)
         # The start of the actors is no part of the day's time.
         self._time_limit.start(f"day {work.day}", minutes)
         self._tell(work, "enrich")
         started = time.perf_counter()
-        parts.post(work.day.isoformat(), references)
+        parts.post(work.day.isoformat(), references, _with_threads(work.tasks, limits))
         # The queue holds them from now on, until the next day is posted.
         del references
         if following is not None:
@@ -200,13 +230,12 @@ class _Run:
             publish_enriched(self._staging, self._run.dag, work, receipts, seconds, self._preload.identities, verified)
         self._write_profile(work.day, receipts)
         release(self._staging, claims_of([work.day], "enriched", "skeleton"))
-        if work.local_dir != work.skeleton_dir:
-            shutil.rmtree(work.local_dir)
+        remove_copies(work, self._staging)
         self._status(work).unlink()
         self._time_limit.stop()
 
-    def _put(self, work: DayWork, parts: PartStream) -> tuple[int, References, float]:
-        """Put the vectors of the day where the actors find them; their bytes, and the seconds of the preload.
+    def _put(self, work: DayWork, parts: PartStream) -> tuple[DayWork, int, References, float]:
+        """Put the vectors of the day where the actors find them; the day, their bytes, and the seconds of the preload.
 
         This process keeps no vectors: they are in the object store.
         """
@@ -218,7 +247,7 @@ class _Run:
             if sources is None:
                 sources = self._time_limit.wait(in_background(lambda: self._preload.load(read.needs)))
             references = parts.put(sources)
-        return read.needs.nbytes, references, read.seconds + seconds_since(started)
+        return read.work, read.needs.nbytes, references, read.seconds + seconds_since(started)
 
     def _read_ahead(self, work: DayWork, opened: Future[None], used: int) -> None:
         """Begin to verify and read a day, with its vectors if they fit beside `used` bytes of the day at work."""
@@ -229,12 +258,24 @@ class _Run:
             opened.result()
             started = time.perf_counter()
             with measured(meter, "preload"):
-                self._verified[work.day] = verify_skeleton(work, self._staging.layout)
-                needs = self._preload.needs(work.day, work.skeleton_parts)
+                verified = verify_skeleton(work, self._staging.layout)
+                found, states = self._with_published(work)
+                self._verified[work.day] = {**verified, **states}
+                needs = self._preload.needs(work.day, work.skeleton_parts, found.tasks[0].computed)
                 sources = self._preload.load(needs) if self._preload.fits_beside(needs, used) else None
-            return Ahead(needs, sources, seconds_since(started))
+            return Ahead(found, needs, sources, seconds_since(started))
 
         self._ahead = in_background(read)
+
+    def _with_published(self, work: DayWork) -> tuple[DayWork, States]:
+        """The work with the published parts whose pages are copied; where these are damaged, that of a whole day."""
+        if work.extended is None:
+            return work, {}
+        try:
+            return with_published(work, self._staging)
+        except NotAsPlanned as reason:
+            _tell_whole(work, reason)
+            return without_published(work), {}
 
     def _write_profile(self, day: dt.date, receipts: Sequence[Receipt]) -> None:
         """Leave the profile of a day: this process's own steps around those of the actors."""

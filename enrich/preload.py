@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,8 +63,13 @@ class Preload:
 
     def open(self) -> None:
         """Open the stores and read their ids; InputError when one is not as declared, DayError when it was replaced."""
+        self.open_for(self._columns)
+
+    def open_for(self, columns: Iterable[VectorColumn]) -> None:
+        """Open the stores, and read the ids of those that these columns are made of."""
         for name, ref in self._declared.items():
             self._stores[name] = open_declared(ref, self._paths[name], self._pinned)
+        for name in sorted({column.store for column in columns}):
             self._maps[name] = self._stores[name].row_map()
 
     @property
@@ -77,11 +82,16 @@ class Preload:
         for store in self._stores.values():
             store.close()
 
-    def needs(self, day: dt.date, parts: Sequence[Path]) -> DayNeeds:
-        """What the parts of a skeleton day need."""
+    def needs(self, day: dt.date, parts: Sequence[Path], wanted: Sequence[VectorColumn] | None = None) -> DayNeeds:
+        """What the parts of a skeleton day need for the columns that are `wanted`, or for all of them."""
         needs = DayNeeds(day)
+        of_day = self._columns if wanted is None else wanted
         for name, store in self._stores.items():
-            columns = [column for column in self._columns if column.store == name]
+            columns = [column for column in of_day if column.store == name]
+            if not columns:
+                continue
+            if name not in self._maps:
+                self._maps[name] = store.row_map()
             needs.ids[name] = needed_ids(parts, columns)
             needs.rows[name] = self._maps[name].restrict(needs.ids[name])
             needs.sizes[name] = len(needs.rows[name]) * store.dimension * 2
@@ -102,8 +112,8 @@ class Preload:
         """The vectors, store by store while there is room; the others are read by the actors, which is said."""
         sources: dict[str, VectorSource] = {}
         room = self._room
-        for name, store in self._stores.items():
-            size = needs.sizes[name]
+        for name, size in needs.sizes.items():
+            store = self._stores[name]
             if self._wanted and size <= room:
                 sources[name] = DayVectors.load(store, self._maps[name], needs.ids[name])
                 room -= size

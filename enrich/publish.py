@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -35,7 +35,8 @@ class DayWork:
     """A day to enrich: the manifest of its skeleton, the directory for its parts, and the parts.
 
     `local_dir` is where the skeleton's parts are read: the published directory, or a copy where that is not local. Of a
-    day that is extended `extended` is the manifest of the enriched day, and the tasks say what is kept of it.
+    day that is extended `extended` is the manifest of the enriched day, which lies in `extended_from`, and the tasks
+    say what is kept of it. What is `written_here` was written and digested by this process.
     """
 
     day: dt.date
@@ -45,16 +46,23 @@ class DayWork:
     ready: Path
     tasks: tuple[PartTask, ...]
     extended: Manifest | None = None
+    extended_from: Layout | None = None
+    written_here: bool = False
 
     @property
     def skeleton_parts(self) -> list[Path]:
         """The files that the day reads, by number."""
         return [self.local_dir / part.name for part in self.skeleton.parts]
 
+    @property
+    def copied_parts(self) -> list[Path]:
+        """The published files whose pages are copied."""
+        return [Path(task.published) for task in self.tasks if task.published]
 
-def states_of(work: DayWork) -> States:
-    """The states of the skeleton's parts as they are now."""
-    return {path: _state(path) for path in work.skeleton_parts}
+
+def states_of(paths: Iterable[Path]) -> States:
+    """The states of files as they are now."""
+    return {path: _state(path) for path in paths}
 
 
 def verify_skeleton(work: DayWork, layout: Layout) -> States:
@@ -66,12 +74,12 @@ def verify_skeleton(work: DayWork, layout: Layout) -> States:
     try:
         match work.skeleton_dir:
             case Path():
-                states = states_of(work)
+                states = states_of(work.skeleton_parts)
                 check_parts(work.skeleton_dir, work.skeleton, verify_digests=True)
             case ObjectPath():
                 # Digested on the way.
                 fetch_day(work.skeleton_dir, work.skeleton, work.local_dir)
-                states = states_of(work)
+                states = states_of(work.skeleton_parts)
     except DayError as error:
         forget_stamps(layout, DayName(work.skeleton.service, "skeleton", work.day))
         raise DayError(
@@ -92,9 +100,8 @@ def publish_enriched(
 ) -> Location:
     """Check and publish the day; returns its directory. DayError when a check fails.
 
-    What other processes have written is digested again before the day moves into place; of a day that is extended this
-    process has digested what it wrote. The parts of the skeleton were digested in the states `verified`, before anybody
-    else read them.
+    What other processes have written is digested again before the day moves into place. The parts of the skeleton, and
+    those that were copied from, were digested in the states `verified`, before anybody else read them.
     """
     started = time.perf_counter()
     _check_receipts(work, receipts)
@@ -114,7 +121,7 @@ def publish_enriched(
         sample=work.skeleton.sample,
         identities=None if before is None else enriched_identities(dag, before, stores),
     )
-    check_parts(work.ready, manifest, verify_digests=work.extended is None)
+    check_parts(work.ready, manifest, verify_digests=not work.written_here)
     _check_skeleton(work, verified)
     phases = {**seconds, "publish": seconds_since(started)}
     manifest = replace(manifest, seconds={name: round(value, 4) for name, value in phases.items()})
@@ -126,7 +133,8 @@ def _check_skeleton(work: DayWork, verified: States) -> None:
     now = read_manifest(work.skeleton_dir, DayName(work.skeleton.service, "skeleton", work.day))
     if now is None or now.parts != work.skeleton.parts:
         raise DayError(f"{work.skeleton_dir} was replaced or removed while it was enriched: run again")
-    changed = [path for path, state in states_of(work).items() if state is None or state != verified[path]]
+    read = states_of([*work.skeleton_parts, *work.copied_parts])
+    changed = [path for path, state in read.items() if state is None or state != verified[path]]
     if changed:
         raise DayError(f"{shortened(changed, 3)} changed while it was enriched: run again")
 

@@ -126,7 +126,7 @@ def _run(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[st
     to_enrich = any(day.builds for day in plan.enriched)
     stores = plan.stores
     # A day that keeps its vectors needs no store.
-    if to_enrich and (stores is None or any(day.builds and day.extension is None for day in plan.enriched)):
+    if to_enrich and (stores is None or any(day.reads_stores for day in plan.enriched)):
         # In a process of its own, so that neither the driver nor the skeleton ever imports lance.
         output: list[str] = []
         pinned = words_of(PINNED_STORES, stores_to_text(plan.stores)) if plan.stores is not None else []

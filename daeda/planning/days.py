@@ -14,7 +14,7 @@ from daeda.dataset.fingerprint import (
     operator_digests,
     skeleton_fingerprint,
 )
-from daeda.dataset.layout import Dataset, layout_of
+from daeda.dataset.layout import Dataset, Layout, layout_of
 from daeda.dataset.manifest import ColumnIdentities, Fingerprint, Manifest, Part
 from daeda.dataset.published import Published, look_at_days
 from daeda.dataset.stores import FindStores
@@ -83,6 +83,11 @@ class DayPlan:
         return self.action in (Action.BUILD, Action.REBUILD, Action.EXTEND)
 
     @property
+    def reads_stores(self) -> bool:
+        """Whether an enriched day needs vectors that are not in a published one."""
+        return self.builds and (self.extension is None or bool(self.extension.vectors))
+
+    @property
     def replaces(self) -> bool:
         """Whether work is to be done in the place of a published day, which is stale."""
         return self.action in (Action.REBUILD, Action.EXTEND)
@@ -126,9 +131,7 @@ def plan_skeleton(
     maturity = Maturity(dag, sources.files, project.runtime.data_until)
     extensions = None
     if extend:
-        lacking = [day for day in chosen if day not in published] if layout.version > 1 else []
-        found = days_of_lower_versions(layout, "skeleton", lacking)
-        lower = {day: (of.version, there.manifest) for day, (of, there) in found.items() if not there.damage}
+        lower = _lower(layout, "skeleton", [day for day in chosen if day not in published])
         extensions = Extensions(dag, sources, code[1], lower)
 
     def plan_of(day: dt.date) -> DayPlan:
@@ -161,7 +164,41 @@ def plan_enriched(
     plans = tuple(skeleton)
     layout = layout_of(project)
     published = look_at_days(layout, "enriched", [plan.day for plan in plans], verify=verify)
-    return tuple(_enriched_day(published.get(plan.day), dag, plan, on_stale, find_stores, extend) for plan in plans)
+    lower = _lower(layout, "enriched", [plan.day for plan in plans if plan.day not in published]) if extend else {}
+
+    def plan_of(plan: DayPlan) -> DayPlan:
+        of_day = published.get(plan.day)
+        made = _enriched_day(of_day, dag, plan, on_stale, find_stores, extend)
+        if of_day is not None or made.action is not Action.BUILD:
+            return made
+        version, manifest = lower.get(plan.day, (None, None))
+        return _from_lower(made, dag, plan, version, manifest, find_stores)
+
+    return tuple(plan_of(plan) for plan in plans)
+
+
+def _lower(layout: Layout, dataset: Dataset, days: Iterable[dt.date]) -> dict[dt.date, tuple[int, Manifest | None]]:
+    """The version and manifest of days, which lack in their own, in the greatest lower version that has them."""
+    found = days_of_lower_versions(layout, dataset, days if layout.version > 1 else ())
+    return {day: (of.version, there.manifest) for day, (of, there) in found.items() if not there.damage}
+
+
+def _from_lower(
+    plan: DayPlan,
+    dag: Dag,
+    skeleton: DayPlan,
+    version: int | None,
+    manifest: Manifest | None,
+    find_stores: FindStores,
+) -> DayPlan:
+    """The plan of an enriched day that is in no place of its own, out of what a lower version has of it."""
+    if manifest is None or skeleton.identities is None:
+        return plan
+    stores = find_stores()
+    wanted = enriched_fingerprint(dag, skeleton.parts or (), stores)
+    identities = enriched_identities(dag, skeleton.identities, stores)
+    extension = vectors_kept(manifest, identities, wanted, dag, version)
+    return plan if extension is None else replace(plan, reasons=(str(extension),), extension=extension)
 
 
 def refuse_blocked(plans: Iterable[DayPlan]) -> None:
@@ -348,7 +385,7 @@ def _enriched_day(
     extension = vectors_kept(published.manifest, identities, wanted, dag)
     if extension is None:
         return plan
-    told = reasons if skeleton.action is Action.EXTEND else (str(extension), *reasons)
+    told = reasons if skeleton.action is Action.EXTEND and not extension.vectors else (str(extension), *reasons)
     return replace(plan, action=Action.EXTEND, reasons=told, extension=extension)
 
 

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.metadata import version
+from importlib.metadata import version as version_of
 
 from daeda.compiler.identity import recipes_of, recipes_without_labels
 from daeda.compiler.restrict import restricted
@@ -33,7 +33,8 @@ class Extension:
     """How a published day becomes the day that is wanted.
 
     `kept` maps columns to those of the published day that hold their values, `computed` are the others, in their order.
-    `version` is the lower version of the service that the published day is of, None where it is the planned one.
+    `version` is the lower version of the service that the published day is of, None where it is the planned one. Of an
+    enriched day `vectors` are computed columns of vectors, for which stores are read.
     """
 
     kept: Mapping[str, str]
@@ -41,6 +42,7 @@ class Extension:
     dropped: tuple[str, ...] = ()
     changed: frozenset[str] = frozenset()
     version: int | None = None
+    vectors: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """`extend: +purchases_14d; 21 of 22 columns kept`, and what else becomes of columns."""
@@ -132,9 +134,13 @@ class Extensions:
 
 
 def vectors_kept(
-    manifest: Manifest, planned: ColumnIdentities | None, fingerprint: Fingerprint, dag: Dag
+    manifest: Manifest,
+    planned: ColumnIdentities | None,
+    fingerprint: Fingerprint,
+    dag: Dag,
+    version: int | None = None,
 ) -> Extension | None:
-    """The extension of an enriched day whose vectors are all unchanged, None where the store is needed.
+    """The extension of an enriched day, of a lower `version`, some of whose vectors are unchanged; None where none is.
 
     Pages are copied, and those are of the versions that write now; a column that must not be NULL and is, is told by
     the enrichment.
@@ -142,18 +148,35 @@ def vectors_kept(
     before, same = manifest.identities, fingerprint.settings.get("format_version")
     if before is None or planned is None or manifest.fingerprint.settings.get("format_version") != same:
         return None
-    if any(manifest.software.get(name) != version(name) for name in _WRITERS_OF_PAGES):
+    if any(manifest.software.get(name) != version_of(name) for name in _WRITERS_OF_PAGES):
         return None
-    if (before.rows, before.order) != (planned.rows, planned.order):
-        return None
-    extension = _extension(before, planned, dag.output.names, frozenset(dag.output.names))
     vectors = {operator.column for operator in dag.enrichments}
-    if extension is None or not vectors <= set(extension.kept):
-        return None
     nulls = {column.name: column.nulls for column in manifest.columns}
-    if any(nulls[extension.kept[name]] for name in dag.sink.not_null if name in vectors):
+    in_place = enriched_in_place(dag, before, planned)
+    extension = _extension(before, planned, dag.output.names, in_place)
+    if extension is None:
         return None
-    return extension
+    kept_vectors = {name: there for name, there in extension.kept.items() if name in vectors}
+    forbidden = {name for name, there in kept_vectors.items() if nulls[there] and name in dag.sink.not_null}
+    if forbidden:
+        extension = _extension(before, planned, dag.output.names, in_place - forbidden)
+    if extension is None or not vectors & set(extension.kept):
+        return None
+    missing = tuple(name for name in extension.computed if name in vectors)
+    return replace(extension, vectors=missing, version=version)
+
+
+def enriched_in_place(dag: Dag, before: ColumnIdentities, after: ColumnIdentities) -> frozenset[str]:
+    """The columns that an enriched day has in the same rows as one that is published; `dag` is the whole one.
+
+    A vector is where its id is.
+    """
+    if before.rows != after.rows or before.order == after.order:
+        return frozenset(dag.output.names) if before.rows == after.rows else frozenset()
+    # What rows agree in depends on no code.
+    recipes = recipes_of(dag.skeleton(), {})
+    of_vectors = {operator.column: recipes.columns[operator.source] for operator in dag.enrichments}
+    return in_same_rows(before, after, replace(recipes, columns={**recipes.columns, **of_vectors}))
 
 
 def _extension(

@@ -11,6 +11,7 @@ import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,7 @@ import pyarrow.compute as pc
 from daeda.dataset.profile import Meter, Usage, measured
 from enrich.arrays import ABSENT, Halves, Positions
 from enrich.part.pooling import average, lookup
+from enrich.part.published_part import PublishedPart
 from enrich.part.skeleton import (
     READ,
     enriched_schema,
@@ -44,7 +46,7 @@ WRITE = "write part"
 
 
 def enrich_part(task: PartTask, vectors: Mapping[str, VectorSource]) -> Receipt:
-    """Write `task.output`; `vectors` has a source for every store that the columns name.
+    """Write `task.output`; `vectors` has a source for every store that the columns name which are not kept.
 
     The file appears under its name when it is complete and on disk; a second run replaces it with the same bytes, also
     while the first one goes on: each writes a file of its own.
@@ -53,19 +55,25 @@ def enrich_part(task: PartTask, vectors: Mapping[str, VectorSource]) -> Receipt:
     final = Path(task.output)
     work = Path(task.unfinished or final.parent) / f"{final.name}.{uuid.uuid4().hex[:12]}.tmp"
     rows = 0
-    nulls = {column.name: Nulls(column.name) for column in task.columns}
+    nulls = {column.name: Nulls(column.name) for column in task.computed}
     meter = Meter() if task.profile else None
-    with open_skeleton(task.skeleton) as skeleton, work.open("wb") as sink:
+    with open_skeleton(task.skeleton) as skeleton, work.open("wb") as sink, ExitStack() as opened:
+        published = opened.enter_context(PublishedPart(Path(task.published))) if task.kept else None
         schema = enriched_schema(task, skeleton.schema_arrow)
         group_rows = rows_per_group(task.columns)
         batches = skeleton.iter_batches(batch_size=max(1, min(task.batch_rows, group_rows)), use_threads=False)
         read = read_batches(task.skeleton, batches, meter)
         emptied = (without_placeholders(task, batch, schema) for batch in read)
         with VectorFile(sink, schema, {column.name: column.dimension for column in task.columns}) as file:
-            for group in row_groups(emptied, group_rows):
+            for number, group in enumerate(row_groups(emptied, group_rows)):
                 with measured(meter, WRITE):
                     file.write_rows(group)
                 for column in task.columns:
+                    if published is not None and column.name in task.kept:
+                        with measured(meter, WRITE):
+                            pages = published.pages(number, group.num_rows, task.kept[column.name])
+                            file.copy_pages(column.name, pages)
+                        continue
                     at = rows
                     for page in _pages(task, column, group.column(column.source), vectors[column.store], meter):
                         with measured(meter, WRITE):

@@ -48,6 +48,11 @@ class PartTask:
     kept: Mapping[str, str] = field(default_factory=dict)
     copied: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def computed(self) -> tuple[VectorColumn, ...]:
+        """The columns whose vectors come from a store."""
+        return tuple(column for column in self.columns if column.name not in self.kept)
+
 
 @dataclass(frozen=True)
 class Nulls:

@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 from daeda.dataset.thrift import FALSE, I32, I64, LIST, STRUCT, TRUE, Items, Struct, decode, encode, varint
 from enrich.part.float_statistics import FloatStatistics, float_leaves, float_statistics
 from enrich.part.pooling import DTYPES, Element
+from enrich.part.published_part import PublishedPages
 
 EMBEDDING = pa.list_(pa.float16())
 # The type of a column of vectors, by that of its elements.
@@ -126,6 +127,13 @@ class VectorFile:
         chunk.values += total
         chunk.plain_bytes += len(head) + len(plain)
         chunk.written_bytes += len(head) + len(kept)
+
+    def copy_pages(self, name: str, pages: PublishedPages) -> None:
+        """All rows of a column of vectors in the row group, by the pages that another file has of them."""
+        chunk = self._groups[-1][name] = _Chunk(self.size, pages.values, pages.plain_bytes)
+        for block in pages.blocks:
+            self._output.write(block)
+        chunk.written_bytes = self.size - chunk.start
 
     def __enter__(self) -> Self:
         return self

@@ -85,10 +85,15 @@ class PartQueue:
         self._changed = asyncio.Condition()
         self._begun = asyncio.Event()
 
-    async def post(self, day: str, references: References) -> None:
-        """Let a day begin; the references of the day before are let go."""
+    async def post(self, day: str, references: References, tasks: list[bytes] | None = None) -> None:
+        """Let a day begin, of other packed `tasks` than it was made with, where they are given; as many as those.
+
+        The references of the day before are let go.
+        """
         async with self._changed:
             self._day = next(one for one in self._days if one.name == day)
+            if tasks is not None:
+                self._day.tasks[:] = tasks
             self._references = references
             self._changed.notify_all()
 

@@ -104,10 +104,11 @@ class PartStream:
         with _explained():
             return {name: ray.put(source) for name, source in sources.items()}
 
-    def post(self, day: str, references: References) -> None:
-        """Let the parts of a day begin."""
+    def post(self, day: str, references: References, tasks: Sequence[PartTask] | None = None) -> None:
+        """Let the parts of a day begin, which are `tasks` by now, where they are given."""
         with _explained():
-            ray.get(self._queue.post.remote(day, references))
+            packed = None if tasks is None else [pickle.dumps(task) for task in tasks]
+            ray.get(self._queue.post.remote(day, references, packed))
 
     def wait_for_actors(self, time_limit: TimeLimit) -> None:
         """Return when an actor has come for its first part: what passed until then is start-up, and of no day. DayError

@@ -21,11 +21,14 @@ import ray
 from ray import cloudpickle
 
 from beam_pipeline.command import main as skeleton_command
+from daeda.compiler.compile import compile_runnable
 from daeda.dataset.fingerprint import enriched_fingerprint
 from daeda.dataset.layout import Layout, part_name, parts_in_order
 from daeda.dataset.manifest import ColumnStatistics, Manifest, read_manifest
 from daeda.dataset.profile import read_profile
 from daeda.errors import DayError, InputError, Interrupted
+from daeda.planning.days import plan_enriched, plan_skeleton
+from daeda.planning.sources import find_sources
 from daeda.settings.runtime import RayEnvelope
 from daeda.storage.regular import file_digest
 from enrich import job
@@ -40,6 +43,8 @@ from enrich.ray import actors, own_ray, session, stream, time_limits
 from enrich.ray.limits import clamp
 from enrich.store.store import open_store
 from enrich.store.vectors import DayVectors
+from tests.beam_pipeline.extending import build as extend_skeleton
+from tests.enrich import test_extending as extending
 from tests.enrich.maturing import maturing_project, state_of_output
 from tests.enrich.tiny_project import (
     DAYS,
@@ -567,6 +572,44 @@ def test_an_interrupted_command(root: Path, number: signal.Signals) -> None:
     assert digests(root, DAYS[0]) == [file_digest(enriched(root) / part_name(i)) for i in range(PARTS)]
     assert not enriched(root, DAYS[1]).exists()
     assert_no_staging(root)
+
+
+def test_days_that_keep_some_vectors(tmp_path: Path, running_ray: None, capfd: pytest.CaptureFixture[str]) -> None:
+    """One day is extended, and one is enriched whole, since a part of it is damaged by the time when it is read."""
+    project = extending.made(tmp_path)
+    project.runtime["feed_end"] = "2024-01-03"
+    extend_skeleton(project, "output")
+    days = (dt.date(2024, 1, 2), dt.date(2024, 1, 3))
+    for output in ("output", "again"):
+        if output == "again":
+            extending.other_ids(project)
+            extend_skeleton(project, "output")
+            extend_skeleton(project, "again", extend=False)
+        for day in days:
+            extending.enrich(project, output, day=day)
+    project.runtime["output_root"] = "output"
+    loaded = project.write().load()
+    dag = compile_runnable(loaded)
+    sources = find_sources(loaded, dag.skeleton())
+    stores = identify_stores(loaded, dag, None)
+    skeleton = plan_skeleton(loaded, dag.skeleton(), sources, days, "rebuild")
+    plans = plan_enriched(loaded, dag, skeleton, "rebuild", lambda: stores)
+    extensions = {plan.day: plan.extension for plan in plans if plan.extension is not None}
+    assert {day: one.vectors for day, one in extensions.items()} == dict.fromkeys(days, ("taste",))
+    damaged = tmp_path / f"output/ranking/enriched/dt={days[1]}/part-0-0.parquet"
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[:50] + bytes([content[50] ^ 1]) + content[51:])
+    capfd.readouterr()
+    build_enriched(EnrichRun(loaded, dag, days, stores=stores, extensions=lambda: extensions))
+    told = capfd.readouterr().err
+    assert "enriched 2024-01-03: not extended, and built anew: " in told
+    assert "enriched 2024-01-02: not extended" not in told
+    for day in days:
+        (found, wanted) = (
+            [path.read_bytes() for path in sorted((tmp_path / output).glob(f"ranking/enriched/dt={day}/*.parquet"))]
+            for output in ("output", "again")
+        )
+        assert found == wanted
 
 
 def both_halves(root: Path) -> None:
