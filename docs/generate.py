@@ -420,7 +420,7 @@ def answers() -> str:
         "With `--json` a command writes one document to stdout, and narrative to stderr as always. `format` names "
         "its form and version: a key that is added leaves the version as it is, one that is removed or means something "
         "else raises it. A command that ends with another code than 0 writes none, but for an audit that finds a "
-        "difference and a check that finds mistakes. "
+        "difference, a check that finds mistakes, and a doctor that finds something wrong. "
         "[answers.schema.json](answers.schema.json) is the JSON schema of each, by its format.\n",
     ]
     for answer in ANSWERS:

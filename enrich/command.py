@@ -121,7 +121,9 @@ def _mistakes(project: Project, dag: Dag) -> list[str]:
     """What keeps the stores from being read, a sentence for each."""
     try:
         require("enrichment")
-        _check(project, dag, (), None)
+        from enrich.preflight import check_enrichment
+
+        check_enrichment(project, dag, ())
     except UserError as error:
         return list(error.sentences)
     return []

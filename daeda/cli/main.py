@@ -10,7 +10,7 @@ from pathlib import Path
 from daeda.errors import UsageError
 from daeda.flags.days import joined
 from daeda.flags.help import Version
-from daeda.flags.parser import StrictParser, add_flags
+from daeda.flags.parser import StrictParser, add_flags, seconds_above_0
 from daeda.flags.table import ANSWER, AUDIT, BUILD, ENRICHMENT, OUTPUT, PLAN, PORTABLE, PREVIEW, PROJECT, SKELETON
 from daeda.process.messages import answer, run_command
 from daeda.process.supervision import supervised
@@ -52,6 +52,11 @@ Say who uses a view, what a column is, since when there is data, and how much.
   daeda catalog
   daeda catalog views user_profile
   daeda catalog columns --json"""
+_DOCTOR = """\
+Look at this host, at what is installed and, in a project, at what its runs reach. Nothing is changed.
+
+  daeda doctor
+  daeda doctor --json"""
 _COMPLETION = """\
 Print the completion of a shell.
 
@@ -115,6 +120,7 @@ def build_parser() -> StrictParser:
     )
     _add_check(groups.add_parser("check", help="everything that can be known without building, and hints at leaks"))
     _add_preview(groups.add_parser("preview", help="features of a few rows, or of rows of your own; publishes nothing"))
+    _add_doctor(groups.add_parser("doctor", help="look at this host, what is installed, and what the project reaches"))
     audit = groups.add_parser("audit", help="recompute sampled rows by a slow path")
     audits = _commands_of(audit, "command")
     _add_leakage(
@@ -271,6 +277,17 @@ def _add_check(parser: StrictParser) -> None:
     parser.set_defaults(run=_check, parser=parser)
 
 
+def _add_doctor(parser: StrictParser) -> None:
+    parser.description = _DOCTOR
+    add_flags(parser, PROJECT, OUTPUT, ANSWER)
+    parser.add_argument_group("probes").add_argument(
+        "--seconds", type=seconds_above_0, default=10.0, metavar="SECONDS", help="how long a probe may take"
+    )
+    parser.show_first("--json", "--seconds", "--runtime-config-path", "--output-root")
+    parser.usage = f"{parser.prog} [FLAGS]"
+    parser.set_defaults(run=_doctor, parser=parser)
+
+
 def _add_preview(parser: StrictParser) -> None:
     _add_service(parser)
     add_flags(parser, PROJECT, PREVIEW)
@@ -350,6 +367,14 @@ def _check(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     from daeda.cli.check import check
 
     return check(arguments)
+
+
+def _doctor(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
+    if beam_flags:
+        raise UsageError("daeda doctor runs nothing on Beam: remove what stands behind '--'")
+    from daeda.cli.doctor import doctor
+
+    return doctor(arguments)
 
 
 def _preview(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:

@@ -198,6 +198,25 @@ class ExplainedRowAnswer(ServiceAnswer):
         return self.model_dump_json()
 
 
+class DoctorFinding(Answer):
+    """What was looked at, and what was seen."""
+
+    state: Literal["ok", "warning", "wrong"] = Field(
+        description="wrong is what keeps a run from being done, warning what makes it slow or may not be meant."
+    )
+    what: str = Field(description="What was looked at.")
+    seen: str = Field(description="What was seen.")
+    advice: str = Field(description="What to do; empty where nothing is to be done.")
+
+
+class DoctorAnswer(Answer):
+    """`daeda doctor --json`, also where something is wrong: exit code 1, and 0 without."""
+
+    format: Literal["daeda.doctor/1"] = Field(default="daeda.doctor/1", description="Form and version.")
+    services: tuple[str, ...] = Field(description="The services of the project that were looked at.")
+    findings: tuple[DoctorFinding, ...] = Field(description="In the order of the table.")
+
+
 class AuditedColumn(Answer):
     """What the audit found of one column."""
 
@@ -284,4 +303,5 @@ ANSWERS: tuple[type[Answer], ...] = (
     TrainAnswer,
     AuditAnswer,
     CatalogAnswer,
+    DoctorAnswer,
 )

@@ -132,7 +132,7 @@ def _count(text: str) -> int:
     return number
 
 
-def _seconds(text: str) -> float:
+def seconds_above_0(text: str) -> float:
     """A time limit; raises what argparse turns into a UsageError."""
     try:
         value = float(text)
@@ -155,7 +155,7 @@ _TYPES: dict[str, Callable[[str], Any]] = {
     "day": _day,
     "whole number": int,
     "count": _count,
-    "seconds": _seconds,
+    "seconds": seconds_above_0,
     "path": Path,
 }
 _METAVARS = {

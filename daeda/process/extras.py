@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+import sys
+from importlib import metadata
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 
 from daeda.errors import UsageError
 
@@ -28,3 +34,23 @@ def require(part: Part) -> None:
             f"{what} needs {', '.join(missing)}, not installed here: install the extra with "
             f"`pip install 'daeda[{extra}]'`"
         )
+
+
+def install_command(extra: str) -> str:
+    """The command that installs an extra, or daeda anew where it is empty, in the way in which daeda was installed."""
+    wanted = f"[{extra}]" if extra else ""
+    try:
+        distribution = metadata.distribution("daeda")
+    except metadata.PackageNotFoundError:
+        return f"pip install 'daeda{wanted}'"
+    installer = (distribution.read_text("INSTALLER") or "pip").strip()
+    origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+    parts = Path(sys.prefix).parts
+    if "pipx" in parts:
+        return f"pipx install --force 'daeda{wanted}'"
+    if installer == "uv" and "tools" in parts:
+        return f"uv tool install --force 'daeda{wanted}'"
+    pip = "uv pip install" if installer == "uv" else "pip install"
+    if origin.get("dir_info", {}).get("editable"):
+        return f"{pip} -e {shlex.quote(unquote(urlsplit(origin['url']).path) + wanted)}"
+    return f"{pip} 'daeda{wanted}'"

@@ -165,6 +165,14 @@ class S3Client:
             return None
         return float((parsedate_to_datetime(now) - answer["LastModified"]).total_seconds())
 
+    def clock_ahead(self, below: ObjectPath) -> float | None:
+        """Seconds by which the server's clock is ahead of this host's, to a second; None where it tells no time."""
+        from email.utils import parsedate_to_datetime
+
+        page = self._ask(below, lambda _: self._s3.list_objects_v2(Bucket=below.bucket, MaxKeys=1))
+        told = page["ResponseMetadata"]["HTTPHeaders"].get("date")
+        return None if told is None else parsedate_to_datetime(told).timestamp() - time.time()
+
     def _head(self, path: ObjectPath) -> Any:
         # Of a bucket nothing is there to look at but the bucket itself.
         if not path.key:

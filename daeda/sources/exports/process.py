@@ -35,6 +35,9 @@ _OPTIONS = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880"
 # Of a server that takes a connection and says nothing; the user's own variable or service file goes before it.
 _CONNECT_SECONDS = "30"
 
+# The word behind which nothing is exported: the database is attached, and the columns are looked at.
+LOOK = "--look"
+
 Database = Postgres | DuckLake
 
 
@@ -49,8 +52,11 @@ def database_of(source: DatabaseSource) -> Database:
             assert_never(source)
 
 
-def export(request: Request) -> dict[str, Export]:
-    """Export in this process, which nothing can end while a database is silent; raises InputError."""
+def export(request: Request, *, look: bool = False) -> dict[str, Export]:
+    """Export in this process, which nothing can end while a database is silent; raises InputError.
+
+    With `look` no row is read.
+    """
     first, directory = request.wanted[0], str(request.directory)
     database = database_of(first.source)
     config = {"temp_directory": f"{directory}/spill", "secret_directory": f"{directory}/secrets"}
@@ -66,7 +72,8 @@ def export(request: Request) -> dict[str, Export]:
     ):
         connection.execute("BEGIN TRANSACTION")
         try:
-            return {wanted.view: _copy(connection, wanted, directory) for wanted in request.wanted}
+            read = _look if look else _copy
+            return {wanted.view: read(connection, wanted, directory) for wanted in request.wanted}
         finally:
             # Before the connection is closed: a rollback that fails there, the server being gone, ends the process.
             with contextlib.suppress(duckdb.Error):
@@ -83,6 +90,15 @@ def _copy(connection: duckdb.DuckDBPyConnection, wanted: Wanted, directory: str)
         _check_names(connection, wanted, pinned)
         connection.execute(f"COPY ({query.sql('duckdb')}) TO {exp.Literal.string(target).sql('duckdb')} ({_OPTIONS})")
     return Export(target, pinned.source.reference)
+
+
+def _look(connection: duckdb.DuckDBPyConnection, wanted: Wanted, directory: str) -> Export:
+    """Look at the columns alone: nothing is written into the directory."""
+    database = database_of(wanted.source)
+    with _refusals(wanted.view, wanted.source.reference, database.advice):
+        pinned = database.pin(connection)
+        _check_names(connection, wanted, pinned)
+    return Export(f"{directory}/{wanted.view}.parquet", pinned.source.reference)
 
 
 def _check_names(connection: duckdb.DuckDBPyConnection, wanted: Wanted, database: Database) -> None:
@@ -119,7 +135,7 @@ def main() -> int:
     request = Request.from_json(sys.stdin.read())
     tell_progress()
     try:
-        answer = {view: asdict(exported) for view, exported in export(request).items()}
+        answer = {view: asdict(exported) for view, exported in export(request, look=LOOK in sys.argv[2:]).items()}
         write_message({"exports": answer})
     except InputError as error:
         write_message({"refused": list(error.sentences)})

@@ -1,0 +1,143 @@
+"""What is found of packages, extensions and Java, with planted faults: absent, broken and of other versions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from importlib import metadata
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from daeda.doctor import software
+from daeda.doctor.finding import Finding, run_probes
+from daeda.process import extras
+from daeda.process.extras import install_command
+
+WANTED = ["duckdb<1.6,>=1.5.5", 'ray[data]<2.61,>=2.60; extra == "ray"', 'polars<3,>=2.1; extra == "polars"']
+HERE = {"daeda": "0.1.0", "duckdb": "1.5.5", "ray": "2.60.0", "polars": "2.1.0"}
+
+
+def _libraries(
+    monkeypatch: pytest.MonkeyPatch, versions: dict[str, str | None], needed: Collection[str] = ()
+) -> dict[str, Finding]:
+    installed = HERE | versions
+
+    def version(package: str) -> str:
+        found = installed.get(package)
+        if found is None:
+            raise metadata.PackageNotFoundError(package)
+        return found
+
+    monkeypatch.setattr(metadata, "requires", lambda package: WANTED)
+    monkeypatch.setattr(metadata, "version", version)
+    monkeypatch.setattr(software, "install_command", lambda extra: f"install {extra or 'it'}")
+    return {finding.what: finding for finding in software._libraries(needed)}
+
+
+def test_what_is_installed_is_shown_with_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(_libraries(monkeypatch, {}).values()) == [
+        Finding("ok", "daeda 0.1.0", "duckdb 1.5.5"),
+        Finding("ok", "extra ray", "ray 2.60.0"),
+        Finding("ok", "extra polars", "polars 2.1.0"),
+    ]
+
+
+def test_an_extra_that_is_missing_is_wrong_where_the_project_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _libraries(monkeypatch, {"ray": None}, {"ray"})["extra ray"] == Finding(
+        "wrong", "extra ray", "not installed", "this project needs it: `install ray`"
+    )
+    assert _libraries(monkeypatch, {"ray": None})["extra ray"] == Finding(
+        "ok", "extra ray", "not installed", "where it is wanted: `install ray`"
+    )
+
+
+def test_versions_outside_of_the_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = _libraries(monkeypatch, {"duckdb": "1.6.0", "polars": "1.9.0"})
+    assert found["daeda 0.1.0"] == Finding("wrong", "daeda 0.1.0", "duckdb 1.6.0 is not <1.6,>=1.5.5", "`install it`")
+    assert found["extra polars"] == Finding(
+        "warning", "extra polars", "polars 1.9.0 is not <3,>=2.1", "`install polars`"
+    )
+
+
+def test_the_installed_versions_are_within_what_daeda_wants() -> None:
+    for finding in software._libraries({"beam", "ray", "polars", "s3", "postgres", "ducklake"}):
+        assert finding.state == "ok", finding
+
+
+def test_python_of_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(software.platform, "python_version", lambda: "3.9.1")
+    [finding] = software._python()
+    assert finding.state == "wrong"
+    assert finding.advice.startswith("install daeda in an environment of Python >=3.")
+
+
+def test_an_extension_of_another_duckdb_is_wrong_where_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duckdb, "__version__", "9.9.9")
+    monkeypatch.setattr(software, "install_command", lambda extra: f"install {extra}")
+    found = {finding.what: finding for finding in software._extensions({"s3"})}
+    assert found["DuckDB extension httpfs"] == Finding(
+        "wrong", "DuckDB extension httpfs", "DuckDB 9.9.9 needs its extension httpfs: install daeda[s3]", "`install s3`"
+    )
+    assert found["DuckDB extension ducklake"].state == "warning"
+
+
+def _java(folder: Path, text: str) -> None:
+    program = folder / "java"
+    program.write_text(f"#!/bin/sh\n{text}\n")
+    program.chmod(0o755)
+
+
+def test_java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    [absent] = software._java()
+    assert (absent.state, absent.seen) == ("ok", "not there")
+    _java(tmp_path, "echo 'openjdk version \"17\"' >&2")
+    assert list(software._java()) == [Finding("ok", "Java", f'openjdk version "17", {tmp_path}/java')]
+    _java(tmp_path, "exit 3")
+    [broken] = software._java()
+    assert broken.state == "warning"
+    assert broken.seen.startswith(f"{tmp_path}/java does not run (")
+    monkeypatch.setattr(software, "_JAVA_SECONDS", 0.05)
+    _java(tmp_path, "while :; do :; done")
+    [silent] = software._java()
+    assert silent.seen.endswith("timed out after 0.05 seconds)")
+
+
+class _Distribution:
+    def __init__(self, **files: str) -> None:
+        self._files = {"direct_url.json": files.get("origin"), "INSTALLER": files.get("installer")}
+
+    def read_text(self, name: str) -> str | None:
+        return self._files[name]
+
+
+EDITABLE = json.dumps({"url": "file:///home/a%20b/daeda", "dir_info": {"editable": True}})
+
+
+@pytest.mark.parametrize(
+    ("files", "prefix", "command"),
+    [
+        ({"installer": "pip\n"}, "/venv", "pip install 'daeda[ray]'"),
+        ({}, "/venv", "pip install 'daeda[ray]'"),
+        ({"installer": "uv"}, "/venv", "uv pip install 'daeda[ray]'"),
+        ({"installer": "uv"}, "/home/a/.local/share/uv/tools/daeda", "uv tool install --force 'daeda[ray]'"),
+        ({"installer": "pip"}, "/home/a/.local/pipx/venvs/daeda", "pipx install --force 'daeda[ray]'"),
+        ({"installer": "pip", "origin": EDITABLE}, "/venv", "pip install -e '/home/a b/daeda[ray]'"),
+        ({"installer": "uv", "origin": EDITABLE}, "/venv", "uv pip install -e '/home/a b/daeda[ray]'"),
+    ],
+)
+def test_the_hint_is_how_daeda_was_installed(
+    files: dict[str, str], prefix: str, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extras.metadata, "distribution", lambda name: _Distribution(**files))
+    monkeypatch.setattr(extras.sys, "prefix", prefix)
+    assert install_command("ray") == command
+
+
+def test_every_probe_of_software_answers() -> None:
+    found = run_probes(software.software_probes(()))
+    assert {finding.state for finding in found} == {"ok"}
+    [extensions] = [finding.seen for finding in found if finding.what == "DuckDB extensions"]
+    assert extensions == "httpfs, postgres_scanner, ducklake: loaded from packages, without a network"
