@@ -61,8 +61,8 @@ engines: install ## Everything on real engines, and kills on a cluster: make eng
 bench: install ## Time daeda and its peers: make bench WORKLOAD=small; without one, list them
 	@$(BIN)/python -m bench $(WORKLOAD)
 
-soak: install ## Kill runs again and again: make soak KILLS=500 SEED=0; it goes on with SEED=500
-	@TZ=UTC $(BIN)/python -m tests.faults.soak --kills $(or $(KILLS),500) --seed $(SEED)
+soak: install ## Kill runs again and again: make soak KILLS=500 SEED=0; it goes on with SEED=500; EXTENDING=1: days that are extended
+	@TZ=UTC $(BIN)/python -m tests.faults.soak --kills $(or $(KILLS),500) --seed $(SEED) $(if $(EXTENDING),--extending)
 
 docs: install ## Write docs/reference/ from the models and the parsers
 	@$(BIN)/python -m docs.generate

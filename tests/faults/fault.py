@@ -30,13 +30,15 @@ class Fault:
 
     Step 0 never comes, so that a Fault(0) counts and does nothing.
     `signal` sends the signal of that number to the process itself, `remove` removes a file, `truncate` halves it,
-    `append` makes it longer, and `forbid` takes away all permissions of a directory.
+    `append` makes it longer, and `forbid` takes away all permissions of a directory. With `extending` steps count from
+    the first one on that takes a published part to copy its columns.
     """
 
     at: int
     what: str = "signal"
     target: str = str(int(signal.SIGKILL))
     path: str = ""
+    extending: bool = False
 
     def strike(self) -> None:
         path = Path(self.target)
@@ -61,9 +63,16 @@ def arm(fault: Fault, below: str, count_file: str) -> None:
     counter = itertools.count(1)
     within = threading.local()
     struck = threading.Event()
+    begun = threading.Event()
+    if not fault.extending:
+        begun.set()
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
         if getattr(within, "busy", False) or not _is_step(event, arguments, below):
+            return
+        if event == "os.link":
+            begun.set()
+        if not begun.is_set():
             return
         within.busy = True
         try:

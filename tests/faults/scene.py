@@ -18,12 +18,15 @@ import psutil
 from daeda.dataset.layout import Layout
 from daeda.dataset.manifest import read_manifest
 from daeda.dataset.publish.staging import repair
+from tests.faults.fault import Fault
 from tests.faults.warm import TAG, Child, Warm
 from tests.projects import TinyProject, moment
 
 Days = dict[str, dict[str, str]]
 DAYS = 3
 OLD_ROWS_PER_PART = 4
+# What a run removes when its last day is published.
+STEPS_OF_THE_END = 25
 # How long a process may live on that can write.
 SECONDS_TO_END = 10.0
 # Every child that starts below a scene has this in its output root.
@@ -96,7 +99,10 @@ def left_in_staging(service_dir: Path) -> list[str]:
 
 @dataclass
 class Scene:
-    """The project, a warm process for its commands, and the bytes before and after by state of the output root."""
+    """The project, a warm process for its commands, and the bytes before and after by state of the output root.
+
+    `steps` are those of a whole run, `steps_extending` those from the first that copies to the last that publishes.
+    """
 
     root: Path
     warm: Warm
@@ -105,6 +111,7 @@ class Scene:
     to_extend: Days = field(default_factory=dict)
     wanted: Days = field(default_factory=dict)
     steps: dict[str, int] = field(default_factory=dict)
+    steps_extending: int = 0
     bytes_compared: int = 0
     number: int = 0
 
@@ -125,6 +132,8 @@ class Scene:
             scene.wanted, scene.steps[state] = days, child.steps
             manifests = [read_manifest(path) for path in (output / "ranking/skeleton").iterdir()]
             assert all(("extend" in made.seconds) == (state == "extended") for made in manifests if made is not None)
+        child = scene.succeed(scene.output("extended"), fault=Fault(0, extending=True))
+        scene.steps_extending = child.steps - STEPS_OF_THE_END
         assert len(scene.wanted) == DAYS
         assert scene.wanted not in (scene.old, scene.to_extend)
         return scene
@@ -161,13 +170,13 @@ class Scene:
 
     def succeed(self, output: Path, **settings: object) -> Child:
         """A plain run to its end; `DAEDA_ROWS` is another rows_per_part."""
-        rows = settings.get("DAEDA_ROWS")
+        rows = settings.pop("DAEDA_ROWS", None)
         path = self.project.runtime_path
         before = path.read_text()
         if rows is not None:
             path.write_text(before.replace("rows_per_part: 3", f"rows_per_part: {rows}"))
         try:
-            child = self.start(output)
+            child = self.start(output, **settings)
             code = child.wait()
         finally:
             path.write_text(before)

@@ -2,10 +2,12 @@
 
     python -m tests.faults.soak --kills 500 --seed 0        kills number 0 to 499, appended to bench/results/soak.json
     python -m tests.faults.soak --kills 100 --seed 500      the next hundred
+    python -m tests.faults.soak --kills 100 --seed 1000 --extending     each while days are extended
 
 Kill number N depends on N alone, so a soak can be gone on with where another ended, and a failure repeated by its
 number. Of a hundred kills 88 hit the skeleton, 4 the driver of `daeda pipeline train`, 4 a worker process of a portable
-runner or its driver, and 4 something of Ray: the driver, an actor, the node, its store of metadata.
+runner or its driver, and 4 something of Ray: the driver, an actor, the node, its store of metadata. With `--extending`
+each hits a skeleton that extends days, between the first step that copies and the last that publishes.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from bench.machine import describe_machine
 from tests.faults.fault import Fault
 from tests.faults.ray_scene import RayScene
 from tests.faults.scene import SECONDS_TO_END, STATES, Scene
-from tests.faults.warm import REPOSITORY, TAG, warm_process
+from tests.faults.warm import REPOSITORY, TAG, Child, warm_process
 
 RESULT = REPOSITORY / "bench" / "results" / "soak.json"
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -57,6 +59,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="number of the first kill")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="end earlier, after so many minutes")
     parser.add_argument("--result", type=Path, default=RESULT)
+    parser.add_argument("--extending", action="store_true", help="strike only while days are extended")
     given = parser.parse_args()
     started = time.monotonic()
     tally = Tally()
@@ -65,7 +68,7 @@ def main() -> int:
         for number in range(given.seed, given.seed + given.kills):
             if time.monotonic() - started > 60 * given.minutes:
                 break
-            soak.kill(number)
+            soak.kill(number, "extending" if given.extending else None)
             done += 1
             if done % 20 == 0 or number == given.seed + given.kills - 1:
                 record(given.result, given.seed, done, tally, time.monotonic() - started)
@@ -118,11 +121,13 @@ class Soak:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
-    def kill(self, number: int) -> None:
+    def kill(self, number: int, kind: str | None = None) -> None:
         """Kill number `number`; what it broke goes to the tally."""
-        kind = next((kind for kind, places in SLOW.items() if number % 100 in places), "skeleton")
+        if kind is None:
+            kind = next((kind for kind, places in SLOW.items() if number % 100 in places), "skeleton")
         do: dict[str, Callable[[int, random.Random], str]] = {
             "skeleton": self._skeleton, "driver": self._driver, "worker": self._worker, "ray": self._of_ray,
+            "extending": self._extending,
         }  # fmt: skip
         before = self._compared()
         try:
@@ -152,12 +157,23 @@ class Soak:
             child = scene.start(output)
             time.sleep(chance.uniform(0.0, 0.8))
             os.kill(child.pid, strike)
+        return f"skeleton {strike.name}" if self._survived(child, output, state, strike) else ""
+
+    def _extending(self, number: int, chance: random.Random) -> str:
+        """Before a step between the first that copies a published part and the last that publishes a day."""
+        output, strike = self._scene.output("extended"), chance.choice(SIGNALS)
+        at = chance.randint(1, self._scene.steps_extending)
+        child = self._scene.start(output, fault=Fault(at, "signal", str(int(strike)), extending=True))
+        return f"extending {strike.name}" if self._survived(child, output, "extended", strike) else ""
+
+    def _survived(self, child: Child, output: Path, state: str, strike: signal.Signals) -> bool:
+        """Hold what is left against the contract of a day; whether the run did not end before it was struck."""
         code = child.wait()
         assert code in (0, 130, -9, -int(strike)), (code, child.stderr)
         assert "Traceback" not in child.stderr, child.stderr
-        scene.check_after_fault(output, state)
-        scene.check_after_rerun(output)
-        return f"skeleton {strike.name}" if code else ""
+        self._scene.check_after_fault(output, state)
+        self._scene.check_after_rerun(output)
+        return code != 0
 
     def _driver(self, number: int, chance: random.Random) -> str:
         """`daeda pipeline train`, whose halves are processes of their own."""
