@@ -99,8 +99,9 @@ def _seen_by_where(project: Project, spec: AggregationSpec | LabelSpec) -> Relat
     columns = {field.name: field.dtype for field in project.views[spec.history.view].fields}
     for attribute in spec.history.attributes:
         view, _, name = attribute.partition(":")
-        if view in project.views and name in {field.name for field in project.views[view].fields}:
-            columns.setdefault(name, project.views[view].dtype(name))
+        alike = name.lower() in map(str.lower, columns)
+        if not alike and view in project.views and name in {field.name for field in project.views[view].fields}:
+            columns[name] = project.views[view].dtype(name)
     return Relation(tuple(Column(name, dtype) for name, dtype in columns.items()))
 
 

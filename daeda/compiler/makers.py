@@ -36,9 +36,11 @@ def check_makers(resolved: Resolved) -> None:
 def check_alike(resolved: Resolved) -> None:
     """No two columns that differ only in case get into one relation: DuckDB does not tell them apart."""
     seen: dict[str, Maker] = {}
+    told: set[str] = set()
     for name, where in _columns_used(resolved):
         other, elsewhere = seen.setdefault(name.lower(), (name, where))
-        if other != name:
+        if other != name and name not in told:
+            told.add(name)  # once, where the first of those that bear the name is made
             resolved.mistakes.add(
                 where,
                 f"the column '{name}' differs from '{other}' ({elsewhere}) only in case, and SQL does not tell them "
@@ -71,7 +73,7 @@ def several_makers(resolved: Resolved, name: str) -> str | None:
 
 def _columns_used(resolved: Resolved) -> Iterator[Maker]:
     project = resolved.project
-    for name in sorted(resolved.spine_columns):
+    for name in sorted(resolved.spine_columns - {resolved.weight or ""}):
         yield name, _field(project, resolved.spine.name, name)
     for views in (resolved.features, resolved.latest):
         for view, names in views.items():

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from daeda.aggregates import repeated_in_any_case
 from daeda.dtypes import DType
 from daeda.errors import ConfigError, did_you_mean
+from daeda.settings.kinds import repeated
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,16 @@ class Relation:
 
     columns: tuple[Column, ...]
     order: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError where a name stands twice for SQL: whoever reads it would not know which one is meant."""
+        alike = repeated_in_any_case(self.names)
+        if len(alike) > len(set(alike)):
+            raise ConfigError(f"the column {', '.join(repeated(alike))} is there twice: each stands once")
+        if alike:
+            raise ConfigError(
+                f"the columns {' and '.join(alike)} differ only in case, and SQL does not tell them apart: rename one"
+            )
 
     @property
     def names(self) -> tuple[str, ...]:

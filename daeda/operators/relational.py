@@ -11,7 +11,7 @@ from daeda.errors import ConfigError, did_you_mean
 from daeda.operators.circles import first_circle
 from daeda.operators.operator import Instant, OperatorModel, Target, is_absent, nullable, same_keys
 from daeda.operators.relation import Column, Relation
-from daeda.settings.kinds import Delay, Name, Once, ReadType, Span, Strict, Type, Zone
+from daeda.settings.kinds import Delay, Name, Once, ReadType, Span, Strict, Switch, Type, Zone
 from daeda.settings.sampling import Sample, check_sampled_by
 
 _BEAM_SQL = frozenset({Target("beam", "sql")})
@@ -57,7 +57,7 @@ class Scan(OperatorModel):
     created: Instant | None = Field(default=None, description="When a row became known.")
     columns: tuple[ScanColumn, ...] = Field(min_length=1, description="Columns to read.")
     predicate: str | None = Field(default=None, description="Condition on the row, as SQL.")
-    order_by: tuple[Name, ...] = Field(
+    order_by: Once = Field(
         default=(), description="Total order of the rows; a spine has one, and what is derived from it keeps it."
     )
     partition_slack: int = Field(
@@ -173,7 +173,7 @@ class ProjectColumn(Strict):
     default: Any = Field(
         default=None, description="Replaces NULL; without a source and an expression, the literal of the whole column."
     )
-    reads_output: tuple[Name, ...] = Field(
+    reads_output: Once = Field(
         default=(),
         exclude_if=is_absent,
         description="Columns of this output that the expression reads as they are shown here, in their types and with "
@@ -266,17 +266,15 @@ class Join(OperatorModel):
 
     op_kind: Literal["join"] = "join"
     keys: Once = Field(description="Columns that are equal on both sides.")
-    columns: tuple[Name, ...] = Field(min_length=1, description="Columns that are taken from the right side.")
-    latest: bool = Field(
+    columns: Once = Field(min_length=1, description="Columns that are taken from the right side.")
+    latest: Switch = Field(
         default=False, description="Take the newest right row of a key, whatever its time: it sees the future."
     )
     latest_by: Instant | None = Field(default=None, description="Time by which the newest is known.")
     created: Instant | None = Field(
         default=None, description="When a right row became known; it decides between rows of one time."
     )
-    tie_order: tuple[Name, ...] = Field(
-        default=(), description="Columns whose greatest value wins among rows of one time."
-    )
+    tie_order: Once = Field(default=(), description="Columns whose greatest value wins among rows of one time.")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -309,8 +307,8 @@ class Sink(OperatorModel):
 
     op_kind: Literal["sink"] = "sink"
     dataset: Literal["skeleton", "enriched"] = Field(description="Dataset that is written.")
-    not_null: tuple[Name, ...] = Field(default=(), description="Columns that must hold no NULL.")
-    vectors: tuple[Name, ...] = Field(
+    not_null: Once = Field(default=(), description="Columns that must hold no NULL.")
+    vectors: Once = Field(
         default=(),
         exclude_if=is_absent,
         description="Columns of type list<float> that the enrichment fills; those of list<halffloat> need no mention.",

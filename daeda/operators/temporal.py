@@ -23,7 +23,20 @@ from daeda.errors import ConfigError
 from daeda.operators.operator import Instant, OperatorModel, Target, is_absent, nullable, same_keys
 from daeda.operators.relation import Column, Relation
 from daeda.settings.availability import Available
-from daeda.settings.kinds import WAIT, Delay, Grid, HalfLife, Immature, Name, Once, Quantile, Span, Strict
+from daeda.settings.kinds import (
+    WAIT,
+    Delay,
+    Grid,
+    HalfLife,
+    Immature,
+    Name,
+    Once,
+    Quantile,
+    Span,
+    Strict,
+    Switch,
+    Whole,
+)
 
 _ANOTHER_NAME = "give the aggregate another name"
 
@@ -50,11 +63,9 @@ class PointInTimeJoin(OperatorModel):
         description="When a right row that is known can be used, before the left time too.",
     )
     ttl: Span | None = Field(default=None, description="Greatest age of a right row.")
-    allow_exact: bool = Field(default=False, description="Whether a right row of exactly the left time counts.")
-    columns: tuple[Name, ...] = Field(min_length=1, description="Columns that are taken from the right side.")
-    tie_order: tuple[Name, ...] = Field(
-        default=(), description="Columns whose greatest value wins among rows of one time."
-    )
+    allow_exact: Switch = Field(default=False, description="Whether a right row of exactly the left time counts.")
+    columns: Once = Field(min_length=1, description="Columns that are taken from the right side.")
+    tie_order: Once = Field(default=(), description="Columns whose greatest value wins among rows of one time.")
 
     def derive(self, inputs: tuple[Relation, ...]) -> Relation:
         """The left columns, then the chosen right columns."""
@@ -107,7 +118,7 @@ class Aggregate(Strict):
     half_life: HalfLife | None = Field(
         default=None, exclude_if=is_absent, description="Of a decayed kind: after so long a row counts half."
     )
-    max_length: int | None = Field(default=None, ge=1, description="Most items of a list, the newest.")
+    max_length: Whole | None = Field(default=None, ge=1, description="Most items of a list, the newest.")
     order: Literal["newest_first", "oldest_first"] = Field(
         default="newest_first", description="Order of the finished list."
     )
@@ -179,9 +190,7 @@ class RollingAggregate(OperatorModel):
         exclude_if=is_absent,
         description="When a row of the history that is known can be used, before the left time too.",
     )
-    tie_order: tuple[Name, ...] = Field(
-        default=(), description="Columns that order rows of one time, the greatest first."
-    )
+    tie_order: Once = Field(default=(), description="Columns that order rows of one time, the greatest first.")
     aggregates: tuple[Aggregate, ...] = Field(min_length=1, description="The output columns.")
     compute: Literal["duckdb", "polars"] = Field(default="duckdb", description="Engine that computes the windows.")
 
@@ -232,7 +241,7 @@ class Label(Strict):
         description="What becomes of a day whose data does not reach so far: wait, it is not built; null, the label is "
         "NULL in all of its rows, and what is derived from it.",
     )
-    max_length: int | None = Field(default=None, ge=1, description="Most items of a list, the nearest to the row.")
+    max_length: Whole | None = Field(default=None, ge=1, description="Most items of a list, the nearest to the row.")
     order: Literal["oldest_first", "newest_first"] = Field(
         default="oldest_first", description="Order of the finished list; the oldest is the nearest to the row."
     )
@@ -284,7 +293,7 @@ class LabelAggregate(OperatorModel):
     left_time: Instant = Field(description="Time of the left row.")
     history_time: Instant = Field(description="Time of a row of the history, after the left one.")
     created: Instant | None = Field(default=None, description="When a row of the history became known.")
-    tie_order: tuple[Name, ...] = Field(
+    tie_order: Once = Field(
         default=(), description="Columns that order rows of one time; of those the least is the nearest to the row."
     )
     aggregates: tuple[Label, ...] = Field(min_length=1, description="The output columns.")

@@ -9,7 +9,7 @@ from pydantic import Field
 from daeda.errors import ConfigError
 from daeda.operators.operator import Engine, OperatorModel, Target, is_absent
 from daeda.operators.relation import Column, Relation
-from daeda.settings.kinds import ImportPath, Name, ReadType, Strict
+from daeda.settings.kinds import ImportPath, Name, ReadType, Strict, Version, Whole
 
 
 class ArrowUdfTransform(OperatorModel):
@@ -30,7 +30,7 @@ class ArrowUdfTransform(OperatorModel):
     )
     result: Name = Field(description="Column that it makes.")
     dtype: ReadType = Field(description="Type of that column.")
-    version: int = Field(default=1, ge=1, description="Raised when the function means something else.")
+    version: Whole = Field(default=1, ge=1, description="Raised when the function means something else.")
 
     def derive(self, inputs: tuple[Relation, ...]) -> Relation:
         """The input's columns, then the result."""
@@ -56,8 +56,8 @@ class StoreRef(Strict):
     path: str = Field(description="Lance dataset, relative to data_root.")
     id_column: str = Field(description="Column of the ids.")
     vector_column: str = Field(description="Column of the vectors.")
-    dimension: int = Field(ge=1, description="Length of the vectors.")
-    version: int | str = Field(description="Version number or tag.")
+    dimension: Whole = Field(ge=1, description="Length of the vectors.")
+    version: Version = Field(description="Version number or tag.")
 
 
 class RayUdfTransform(OperatorModel):

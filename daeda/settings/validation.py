@@ -90,9 +90,9 @@ class _Found:
                 models = _models_at(self.model, tuple(self.entry["loc"])[:-1])
                 return f"unknown key '{cut(location[-1])}': {did_you_mean(str(location[-1]), _keys_of(models))}"
             case "union_tag_invalid":
-                given = self.entry["ctx"]["tag"]
+                given = cut(self.entry["input"][_DISCRIMINATOR])
                 known = self.entry["ctx"]["expected_tags"].replace("'", "").split(", ")
-                return f"unknown {_DISCRIMINATOR} '{given}': {did_you_mean(str(given), known)}"
+                return f"unknown {_DISCRIMINATOR} '{given}': {did_you_mean(given, known)}"
             case "union_tag_not_found":
                 return f"'{_DISCRIMINATOR}' is missing"
             case "missing":
