@@ -1,4 +1,4 @@
-"""How much of what is generated a run tries: a quarter in `make test`, all of it in `make long`."""
+"""How much of what is generated a run tries: an eighth in `make test`, all of it in `make long`."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ LONG = os.environ.get("LONG_TESTS") == "1"
 
 
 def examples(number: int) -> int:
-    """Examples of a property: `number`, or a quarter of it where the run is not long."""
-    return number if LONG else max(10, number // 4)
+    """Examples of a property: `number`, or an eighth of it where the run is not long."""
+    return number if LONG else max(10, number // 8)

@@ -6,10 +6,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.engines.ray_cluster import OTHER, ray_cluster
 from tests.journey.conftest import DAYS, SERVICE, Journey, digests
 
 
+@pytest.mark.long
 def test_a_cluster_of_two_nodes_gives_the_bytes_of_a_local_ray(
     journey: Journey, whole_run: Path, tmp_path: Path
 ) -> None:
