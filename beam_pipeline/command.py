@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from beam_pipeline.runners.logging import quiet_logging
 from daeda.errors import UsageError
 from daeda.flags.parser import StrictParser, add_flags
-from daeda.flags.table import BUILD, OUTPUT, PORTABLE, PROJECT, SKELETON, WORKER_TIMEOUT
+from daeda.flags.table import BUILD, LOG, OUTPUT, PORTABLE, PROJECT, SKELETON, WORKER_TIMEOUT
 from daeda.process.extras import require
 from daeda.process.messages import run_command, warn
 from daeda.process.parent_watch import is_driven, watch_parent
@@ -53,7 +53,7 @@ def build_parser() -> StrictParser:
         prog="python -m beam_pipeline",
         description="Build the skeleton: the source-side operators of a service. Any flag of Apache Beam may follow.",
     )
-    add_flags(parser, PROJECT, OUTPUT, BUILD, SKELETON, PORTABLE)
+    add_flags(parser, PROJECT, OUTPUT, BUILD, SKELETON, PORTABLE, LOG)
     return parser
 
 

@@ -129,7 +129,7 @@ def _run_chains(run: SkeletonRun, context: RunContext) -> None:
         _run_days(run, chain, f"-extend-{number}")
     reasons = given_up(context.run_dir, extensions)
     for day, reason in reasons.items():
-        say(f"skeleton {day}: not extended, and built anew: {reason}")
+        say(f"skeleton {day}: not extended, and built anew: {reason}", day=day, half="skeleton")
     rest = tuple(day for day in run.days if day in reasons or day not in extensions)
     if rest:
         _run_days(run, Chain(rest, run.operators, replace(context, days=rest)))

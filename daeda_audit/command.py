@@ -13,7 +13,7 @@ from daeda.dataset.layout import DATASETS, layout_of
 from daeda.errors import InputError, UsageError, counted, shortened
 from daeda.flags.parser import StrictParser, add_flags
 from daeda.flags.table import ANSWER, AUDIT, AUDIT_INPUTS, DAYS, OUTPUT, PROJECT, QUICK_DAYS, QUICK_ROWS, ROWS
-from daeda.process.messages import answer, run_command, say
+from daeda.process.messages import answer, run_command, say, warn
 from daeda.process.parent_watch import watch_parent
 from daeda.storage.objects import before_the_first_day
 from daeda_audit.declared import declared_columns, hand_edited, read_views
@@ -98,7 +98,7 @@ def _columns(findings: Findings) -> tuple[AuditedColumn, ...]:
 
 
 def _warn_of_another(day: dt.date, source: str) -> None:
-    say(f"warning: {day} was built from {source}: mismatches may come from that; build the day again")
+    warn(f"{day} was built from {source}: mismatches may come from that; build the day again", day=day)
 
 
 def _probe_later_rows(run: AuditRun, datasets: Sequence[PublishedDay], changes: Findings) -> None:
@@ -134,7 +134,11 @@ def _check(
     raws.check_at_rest()
     run.progress.day_done()
     strata = ", ".join(f"{name} {number}" for name, number in sample.strata.items())
-    say(f"{day}: {len(sample.indices):,} of {counted(sample.rows, 'row')} recomputed{f' ({strata})' if strata else ''}")
+    say(
+        f"{day}: {len(sample.indices):,} of {counted(sample.rows, 'row')} recomputed{f' ({strata})' if strata else ''}",
+        day=day,
+        rows=len(sample.indices),
+    )
 
 
 def _tell_what_is_judged(project: Project) -> None:

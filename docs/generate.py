@@ -421,7 +421,8 @@ def answers() -> str:
         "its form and version: a key that is added leaves the version as it is, one that is removed or means something "
         "else raises it. A command that ends with another code than 0 writes none, but for an audit that finds a "
         "difference, a check that finds mistakes, and a doctor that finds something wrong. "
-        "[answers.schema.json](answers.schema.json) is the JSON schema of each, by its format.\n",
+        "[answers.schema.json](answers.schema.json) is the JSON schema of each, by its format. With `--log-json` every "
+        "line of stderr is a document, too: a [LogLine](#logline).\n",
     ]
     for answer in ANSWERS:
         models = [answer, *_models_below(answer)]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from daeda.errors import DayError, InputError, UsageError, UserError, shortened
 from daeda.flags.parser import StrictParser, add_flags
-from daeda.flags.table import BUILD, ENRICHMENT, OUTPUT, PROJECT, STORE_CHECKS
+from daeda.flags.table import BUILD, ENRICHMENT, LOG, OUTPUT, PROJECT, STORE_CHECKS
 from daeda.process.extras import require
 from daeda.process.messages import answer, run_command, say, warn
 from daeda.process.parent_watch import is_driven
@@ -98,7 +98,7 @@ def build_parser() -> StrictParser:
         prog="python -m enrich",
         description="Build the enrichment: fill the embedding columns of skeleton days that are published.",
     )
-    add_flags(parser, PROJECT, OUTPUT, BUILD, ENRICHMENT, STORE_CHECKS)
+    add_flags(parser, PROJECT, OUTPUT, BUILD, ENRICHMENT, STORE_CHECKS, LOG)
     return parser
 
 

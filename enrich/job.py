@@ -150,7 +150,7 @@ def _keeping(run: EnrichRun, staging: RunStaging, work: DayWork, extensions: Map
 
 
 def _tell_whole(work: DayWork, reason: NotAsPlanned) -> None:
-    say(f"enriched {work.day}: not extended, and built anew: {reason}")
+    say(f"enriched {work.day}: not extended, and built anew: {reason}", day=work.day, half="enriched")
 
 
 class _Run:

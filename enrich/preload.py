@@ -14,7 +14,7 @@ from daeda.dataset.stores import Stores
 from daeda.errors import InputError, counted, shortened
 from daeda.operators.dag import Dag
 from daeda.operators.udf import RayUdfTransform, StoreRef
-from daeda.process.messages import say
+from daeda.process.messages import say, warn
 from daeda.sources.local import preparation_hint
 from enrich.part.pooling import Element
 from enrich.part.skeleton import needed_ids
@@ -97,10 +97,12 @@ class Preload:
             needs.sizes[name] = len(needs.rows[name]) * store.dimension * 2
             asked = len(needs.ids[name])
             if asked and not len(needs.rows[name]):
-                say(
-                    f"warning: day {day}: embedding store '{name}' has none of its {counted(asked, 'id')}, and all of "
+                warn(
+                    f"day {day}: embedding store '{name}' has none of its {counted(asked, 'id')}, and all of "
                     f"its vectors are NULL: see whether '{store.id_column}' holds the ids of "
-                    f"{shortened([column.source for column in columns])}"
+                    f"{shortened([column.source for column in columns])}",
+                    day=day,
+                    half="enriched",
                 )
         return needs
 
@@ -121,7 +123,9 @@ class Preload:
             if self._wanted:
                 say(
                     f"day {needs.day}: the vectors of embedding store '{name}' take {_size(size)} and the object store "
-                    f"has {_size(room)} left for them: they are read batch by batch"
+                    f"has {_size(room)} left for them: they are read batch by batch",
+                    day=needs.day,
+                    half="enriched",
                 )
             sources[name] = BatchedVectors(store, needs.rows[name])
         return sources

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 
+from daeda.process.log import NarrativeFormatter
 from daeda.process.messages import tell_unforeseen
-from daeda.process.printable import HarmlessFormatter
 
 
 def quiet_logging() -> None:
@@ -20,7 +20,7 @@ def quiet_logging() -> None:
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     for handler in logging.getLogger().handlers:
         handler.addFilter(_is_not_repeated)
-        handler.setFormatter(HarmlessFormatter("%(levelname)s %(name)s: %(message)s"))
+        handler.setFormatter(NarrativeFormatter("%(levelname)s %(name)s: %(message)s"))
 
 
 def quiet_portable_runner() -> None:

@@ -100,10 +100,10 @@ def _tell(
         answer(document.text())
         return
     for sentence in looked.mistakes:
-        say(f"error: {sentence}")
+        say(sentence, "error")
     warn(*looked.warnings)
     for hint in hints:
-        say(f"hint: {hint}")
+        say(str(hint), "hint")
     for one in times:
         partitions = f", {counted(one.partitions, 'partition')}" if one.partitions else ""
         say(f"{one.view}: from {one.first} to {one.newest} UTC{partitions}")

@@ -11,7 +11,7 @@ from daeda.errors import UsageError
 from daeda.flags.days import joined
 from daeda.flags.help import Version
 from daeda.flags.parser import StrictParser, add_flags, seconds_above_0
-from daeda.flags.table import ANSWER, AUDIT, BUILD, ENRICHMENT, OUTPUT, PLAN, PORTABLE, PREVIEW, PROJECT, SKELETON
+from daeda.flags.table import ANSWER, AUDIT, BUILD, ENRICHMENT, LOG, OUTPUT, PLAN, PORTABLE, PREVIEW, PROJECT, SKELETON
 from daeda.process.messages import answer, run_command
 from daeda.process.supervision import supervised
 
@@ -138,7 +138,7 @@ def build_parser() -> StrictParser:
         help="views, services, columns or stores (default: all)",
     )  # fmt: skip
     catalog.add_argument("name", nargs="?", metavar="NAME", help="only the one of this name")
-    add_flags(catalog, PROJECT, ANSWER)
+    add_flags(catalog, PROJECT, ANSWER, LOG)
     catalog.set_defaults(run=_catalog, parser=catalog)
     completion = groups.add_parser(
         "completion",
@@ -196,7 +196,7 @@ def _add_service(parser: StrictParser) -> None:
 def _add_train(parser: StrictParser) -> None:
     parser.where_others_go = "; flags of Apache Beam stand behind --"
     _add_service(parser)
-    add_flags(parser, PROJECT, OUTPUT, BUILD, SKELETON, PORTABLE, ENRICHMENT, ANSWER)
+    add_flags(parser, PROJECT, OUTPUT, BUILD, SKELETON, PORTABLE, ENRICHMENT, ANSWER, LOG)
     part = parser.add_argument_group("sub-range of the pipeline")
     part.add_argument("--skeleton-only", action="store_true", help="run the source-side operators alone")
     part.add_argument(
@@ -209,7 +209,7 @@ def _add_train(parser: StrictParser) -> None:
     )  # fmt: skip
     parser.show_first(
         "--start", "--end", "--target-date", "--output-root", "--day-workers", "--on-stale", "--skeleton-only",
-        "--profile", "--json",
+        "--profile", "--json", "--log-json",
     )  # fmt: skip
     parser.set_defaults(run=_train, parser=parser, verify=False)
 
@@ -218,7 +218,7 @@ def _add_erase(parser: StrictParser) -> None:
     parser.add_argument("service")
     parser.add_argument("--key", required=True, metavar="NAME=VALUE", help="the key of an entity, and its value")
     parser.add_argument("--dry-run", action="store_true", help="say what holds it, and what is to be deleted first")
-    add_flags(parser, PROJECT, OUTPUT)
+    add_flags(parser, PROJECT, OUTPUT, LOG)
     parser.set_defaults(run=_erase, parser=parser)
 
 
@@ -232,14 +232,14 @@ def _erase(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
 
 def _add_plan(parser: StrictParser) -> None:
     _add_service(parser)
-    add_flags(parser, PROJECT, OUTPUT, PLAN, ANSWER)
+    add_flags(parser, PROJECT, OUTPUT, PLAN, ANSWER, LOG)
     parser.show_first("--start", "--end", "--target-date", "--output-root", "--on-stale", "--verify", "--json")
     parser.set_defaults(run=_plan, parser=parser, skeleton_only=False, enrich_only=False)
 
 
 def _add_explain(parser: StrictParser) -> None:
     _add_service(parser)
-    add_flags(parser, PROJECT, ANSWER)
+    add_flags(parser, PROJECT, ANSWER, LOG)
     form = parser.add_argument_group("form")
     form.add_argument("--sql", action="store_true", help="the SQL of each operator for one day")
     form.add_argument(
@@ -252,7 +252,7 @@ def _add_explain(parser: StrictParser) -> None:
 
 def _add_compile(parser: StrictParser) -> None:
     _add_service(parser)
-    add_flags(parser, PROJECT)
+    add_flags(parser, PROJECT, LOG)
     form = parser.add_argument_group("file")
     where = form.add_mutually_exclusive_group()
     where.add_argument(
@@ -264,14 +264,14 @@ def _add_compile(parser: StrictParser) -> None:
 
 def _add_leakage(parser: StrictParser) -> None:
     _add_service(parser)
-    add_flags(parser, PROJECT, OUTPUT, AUDIT, ANSWER)
+    add_flags(parser, PROJECT, OUTPUT, AUDIT, ANSWER, LOG)
     parser.show_first("--days", "--rows", "--quick", "--probe", "--seed", "--output-root", "--json")
     parser.set_defaults(run=_leakage, parser=parser)
 
 
 def _add_check(parser: StrictParser) -> None:
     _add_service(parser)
-    add_flags(parser, PROJECT, OUTPUT)
+    add_flags(parser, PROJECT, OUTPUT, LOG)
     parser.add_argument_group("form").add_argument("--json", action="store_true", help="print one JSON document")
     parser.show_first("--json", "--output-root")
     parser.set_defaults(run=_check, parser=parser)
@@ -279,7 +279,7 @@ def _add_check(parser: StrictParser) -> None:
 
 def _add_doctor(parser: StrictParser) -> None:
     parser.description = _DOCTOR
-    add_flags(parser, PROJECT, OUTPUT, ANSWER)
+    add_flags(parser, PROJECT, OUTPUT, ANSWER, LOG)
     parser.add_argument_group("probes").add_argument(
         "--seconds", type=seconds_above_0, default=10.0, metavar="SECONDS", help="how long a probe may take"
     )
@@ -290,7 +290,7 @@ def _add_doctor(parser: StrictParser) -> None:
 
 def _add_preview(parser: StrictParser) -> None:
     _add_service(parser)
-    add_flags(parser, PROJECT, PREVIEW)
+    add_flags(parser, PROJECT, PREVIEW, LOG)
     parser.show_first("--day", "--rows", "--spine", "--columns", "--json", "--output")
     parser.set_defaults(run=_preview, parser=parser)
 

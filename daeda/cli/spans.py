@@ -48,7 +48,7 @@ class DayTable:
         self.table.add_section()
         self.table.add_row(counted(len(self._days), "day"), *([""] if self._counts else []), *cells)
 
-    def print(self) -> None:
+    def show(self) -> None:
         """Print the table."""
         self._console.print(self.table)
 

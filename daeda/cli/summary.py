@@ -13,6 +13,8 @@ from daeda.dataset.layout import Dataset
 from daeda.errors import counted, shortened
 from daeda.planning.days import MISSING_ADVICE, Action, DayPlan
 from daeda.process.console import HarmlessConsole
+from daeda.process.log import Fields, is_json
+from daeda.process.messages import say
 from daeda.settings.splits import in_order
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ _KEPT = {"kept": "kept, stale"}
 
 def print_run(title: str, days: Sequence[BuiltDay]) -> None:
     """A row per day: rows, seconds of each phase, and what was done; neighbours that were left alone share one."""
+    if is_json():
+        _log_run(title, days)
+        return
     console = HarmlessConsole(stderr=True)
     # What was built has seconds of its own.
     table = DayTable(console, title, [(day.day, day if _was_built(day) else _outcomes(day)) for day in days])
@@ -49,7 +54,21 @@ def print_run(title: str, days: Sequence[BuiltDay]) -> None:
     seconds = [sum(day.datasets[dataset].seconds or 0.0 for day in days) for dataset in datasets]
     rows_in_all = sum(_rows(day) or 0 for day in days)
     table.add_total(f"{rows_in_all:,}", *(cell for total in seconds for cell in (f"{total:.2f}", "")))
-    table.print()
+    table.show()
+
+
+def _log_run(title: str, days: Sequence[BuiltDay]) -> None:
+    """A line for each day and half that was built, was left as it is, or was not built, and one for all of them."""
+    for day in days:
+        for dataset, built in day.datasets.items():
+            fields = Fields(day=day.day, half=dataset)
+            if built.rows is not None:
+                fields["rows"] = built.rows
+            if built.seconds is not None:
+                fields["seconds"] = built.seconds
+            say(f"{dataset} {day.day}: {built.outcome}", **fields)
+    rows_in_all = sum(_rows(day) or 0 for day in days)
+    say(f"{title}: {counted(len(days), 'day')}, {rows_in_all:,} rows", rows=rows_in_all, days=len(days))
 
 
 def _was_built(day: BuiltDay) -> bool:
@@ -84,7 +103,7 @@ def print_plan(
         actions, reasons = told[span[0]]
         files = range_cell([days[index].files for index in span])
         table.add_row(span, *actions, files, shortened(reasons, 4))
-    table.print()
+    table.show()
     for sentence, cut in _cut_days(days):
         console.print(f"{sentence}: the windows of {shortened(cut, 3)} hold less than they could", soft_wrap=True)
     if any(plan.lacks_partitions for plan in days):

@@ -95,7 +95,7 @@ def _tell_of_damage(plan: TrainPlan) -> None:
         for day in days:
             if day.damage:
                 what = "kept as it is" if day.action is Action.KEEP else "built anew"
-                say(f"warning: {dataset} {day.day}: {shortened(day.damage, 4)}: the day is {what}")
+                warn(f"{dataset} {day.day}: {shortened(day.damage, 4)}: the day is {what}", day=day.day, half=dataset)
 
 
 def _remember_copies(plan: TrainPlan, layout: Layout) -> None:

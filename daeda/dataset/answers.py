@@ -294,6 +294,27 @@ class CatalogAnswer(Answer):
     stores: tuple[CatalogStore, ...] | None = Field(default=None, description="The embedding stores of these services.")
 
 
+class LogLine(Answer):
+    """`--log-json`: a line of stderr; keys that it is not about are left out.
+
+    What libraries write there by themselves, past Python, stays as it is, and begins with no brace.
+    """
+
+    format: Literal["daeda.log/1"] = Field(default="daeda.log/1", description="Form and version.")
+    time: dt.datetime = Field(description="When it was said, in UTC.")
+    level: Literal["info", "hint", "warning", "error"] = Field(
+        description="error is what keeps a command from being done."
+    )
+    message: str = Field(description="The line that is said without --log-json.")
+    day: dt.date | None = Field(default=None, description="The day that it is about.")
+    half: Dataset | None = Field(default=None, description="The half of a run.")
+    rows: int | None = Field(default=None, description="Rows of that day, or of all days.")
+    seconds: float | None = Field(default=None, description="Seconds that it took.")
+    done: int | None = Field(default=None, description="Days that are done by now.")
+    days: int | None = Field(default=None, description="Days in all.")
+    traceback: tuple[str, ...] | None = Field(default=None, description="Of what was not foreseen, as Python shows it.")
+
+
 ANSWERS: tuple[type[Answer], ...] = (
     CheckAnswer,
     PreviewAnswer,
@@ -304,4 +325,5 @@ ANSWERS: tuple[type[Answer], ...] = (
     AuditAnswer,
     CatalogAnswer,
     DoctorAnswer,
+    LogLine,
 )

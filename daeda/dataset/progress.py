@@ -82,7 +82,15 @@ class DayProgress:
             if self._live is None:
                 seconds = sum(manifest.seconds.values())
                 done = self._total - len(self._left)
-                say(f"{self._phase} {day}: {manifest.rows:,} rows in {seconds:.2f} s ({done}/{self._total})")
+                say(
+                    f"{self._phase} {day}: {manifest.rows:,} rows in {seconds:.2f} s ({done}/{self._total})",
+                    day=day,
+                    half=self._phase,
+                    rows=manifest.rows,
+                    seconds=round(seconds, 3),
+                    done=done,
+                    days=self._total,
+                )
 
     def _line(self) -> str:
         done = self._total - len(self._left)

@@ -175,6 +175,9 @@ AUDIT = _group(
 )
 JSON = Flag("--json", "on", "answer with one JSON document on stdout (docs/reference/answers.md)")
 ANSWER = _group("answer", JSON)
+LOG_JSON = Flag("--log-json", "on", "tell what happens as lines of JSON on stderr (docs/reference/answers.md)")
+# Subprocesses take it from the environment.
+LOG = _group("narrative", LOG_JSON)
 PREVIEW = _group(
     "rows",
     Flag("--day", "text", "rows of this day, in or outside of the range (default: the first day of the range)",

@@ -8,17 +8,18 @@ What they took is shown as a table, a row per operator, over the days that this 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from rich.table import Table
 
 from daeda.dataset.layout import Dataset, Layout
-from daeda.dataset.profile import Usage, added_up, profile_path, read_profile
+from daeda.dataset.profile import DayProfile, Usage, added_up, profile_path, read_profile
 from daeda.dataset.publish.staging import repair
 from daeda.errors import counted
 from daeda.planning.days import Action, DayPlan, told_waiting
 from daeda.planning.immature import told_immature
 from daeda.process.console import HarmlessConsole
+from daeda.process.log import Fields, is_json
 from daeda.process.messages import answer_location, say
 
 # Where nobody looks through a window, as in a log, nothing is cut.
@@ -48,9 +49,9 @@ class DueDays:
         """Build the days, or say that all of them exist; what they took is shown with `profile`."""
         days = self.days
         if waiting := told_waiting(self.plans):
-            say(f"{self._dataset}: {waiting}")
+            say(f"{self._dataset}: {waiting}", half=self._dataset)
         for sentence in told_immature({plan.day: plan.immature for plan in self.plans if plan.immature is not None}):
-            say(f"{self._dataset}: {sentence}")
+            say(f"{self._dataset}: {sentence}", half=self._dataset)
         if days:
             build(days)
             if profile:
@@ -59,7 +60,7 @@ class DueDays:
             # A run that was killed after its last day may have left files in staging.
             repair(self._layout)
             whole = sum(plan.action is not Action.WAIT for plan in self.plans)
-            say(f"{self._dataset}: all {whole} days are there already")
+            say(f"{self._dataset}: all {whole} days are there already", half=self._dataset, days=whole)
 
     def answer(self) -> None:
         """Print where the dataset is: the result of the command."""
@@ -70,6 +71,9 @@ def print_profile(layout: Layout, dataset: Dataset, days: Iterable[dt.date]) -> 
     """Print the days of one dataset that were just built, on stderr; nothing where none was."""
     profiles = [profile for day in days if (profile := read_profile(layout, dataset, day)) is not None]
     if not profiles:
+        return
+    if is_json():
+        _log_profile(dataset, profiles)
         return
     console = HarmlessConsole(stderr=True)
     if not console.is_terminal:
@@ -87,6 +91,14 @@ def print_profile(layout: Layout, dataset: Dataset, days: Iterable[dt.date]) -> 
     if most > 1:
         console.print(f"up to {most} days shared the process: its bytes and memory are theirs together", soft_wrap=True)
     console.print(f"each day: {profile_path(layout, dataset, profiles[0].day).parent}", soft_wrap=True)
+
+
+def _log_profile(dataset: Dataset, profiles: Sequence[DayProfile]) -> None:
+    for operator in added_up(operator for profile in profiles for operator in profile.operators):
+        fields = Fields(half=dataset, days=len(profiles), seconds=round(operator.seconds, 3))
+        if operator.rows is not None:
+            fields["rows"] = operator.rows
+        say(f"{dataset}: operator {operator.operator} took {operator.seconds:.2f} s", **fields)
 
 
 def _cells(usage: Usage, days: int, whole: float) -> list[str]:

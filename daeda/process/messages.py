@@ -19,10 +19,12 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Unpack
 
 from daeda.errors import DaedaError, Interrupted, UsageError, cut, first_line, refusal
 from daeda.process import interrupts
-from daeda.process.printable import HarmlessFormatter, harmless, printable, printable_lines
+from daeda.process.log import Fields, Level, NarrativeFormatter, is_json, log_line, narrated, write_line
+from daeda.process.printable import harmless, printable, printable_lines
 from daeda.process.supervised import report_exit_code
 from daeda.storage.location import Location
 
@@ -34,7 +36,7 @@ _REFUSALS = frozenset(
 
 _NO_MEMORY = re.compile(r"failed to map segment|[Cc]annot allocate memory|can't start new thread|std::bad_alloc")
 _LACKING = (
-    "error: this process got no more memory: give it more (ulimit -v, ulimit -u, the limit of its container), or less "
+    "this process got no more memory: give it more (ulimit -v, ulimit -u, the limit of its container), or less "
     "to do at once"
 )
 
@@ -46,7 +48,8 @@ def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str
     """
     interrupts.forget()
     try:
-        code = _run(command, arguments)
+        with narrated(arguments):
+            code = _run(command, arguments)
     except Shown as shown:
         report_exit_code(int(shown.code or 0))
         raise
@@ -72,13 +75,13 @@ def _run(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> i
         return error.exit_code
     except KeyboardInterrupt:
         name = interrupts.arrived()
-        say("error: something raised KeyboardInterrupt" if name is None else f"error: interrupted by {name}")
+        say("something raised KeyboardInterrupt" if name is None else f"interrupted by {name}", "error")
         return 1 if name is None else Interrupted.exit_code
     except Shown:
         sys.stdout.flush()
         raise
     except SystemExit as exit_:
-        say(f"error: something called sys.exit({cut(exit_.code)}) in the middle of the command: it is not done")
+        say(f"something called sys.exit({cut(exit_.code)}) in the middle of the command: it is not done", "error")
         return 1
     except BrokenPipeError as error:
         if not _nobody_reads():
@@ -87,7 +90,7 @@ def _run(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> i
         return 1
     except Exception as error:  # noqa: BLE001 - shown whole, as Python would, and harmless
         if _lacks_memory(error):
-            say(_LACKING)
+            say(_LACKING, "error")
         elif isinstance(error, OSError) and error.errno in _REFUSALS:
             tell_error(DaedaError(f"{refusal(error)}: days that were published stay, run again to go on"))
         else:
@@ -107,7 +110,7 @@ def _lacks_memory(error: Exception) -> bool:
 def _prepare_streams() -> None:
     """What an encoding of the terminal does not have is written as an escape, and what libraries print is harmless."""
     if logging.lastResort is not None:
-        logging.lastResort.setFormatter(HarmlessFormatter("%(message)s"))
+        logging.lastResort.setFormatter(NarrativeFormatter("%(message)s"))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -149,6 +152,10 @@ def _give_up_output() -> None:
 
 def tell_unforeseen(error: BaseException) -> None:
     """The traceback, as Python shows it; what it quotes begins no line."""
+    if is_json():
+        trace = [line for part in traceback.format_exception(error) for line in part.rstrip("\n").split("\n")]
+        write_line(log_line("error", f"{type(error).__name__}: {first_line(error)}", traceback=trace))
+        return
     for part in traceback.TracebackException.from_exception(error).format():
         ours = part.startswith(("  File ", "Traceback (", "\n"))
         print(printable_lines(part.rstrip("\n")) if ours else printable(part.rstrip("\n")), file=sys.stderr)
@@ -176,12 +183,18 @@ def _signals_interrupt() -> Iterator[None]:
 def tell_error(error: DaedaError) -> None:
     """Print each sentence of an error, marked as one."""
     for sentence in error.sentences:
-        say(f"error: {sentence}")
+        say(sentence, "error")
 
 
-def say(line: str) -> None:
-    """One line of narrative, on stderr: whoever composed it, it is one, and holds nothing secret."""
-    print(printable(line), file=sys.stderr, flush=True)
+def say(line: str, level: Level = "info", **fields: Unpack[Fields]) -> None:
+    """One line of narrative, on stderr: whoever composed it, it is one, and holds nothing secret.
+
+    The fields are what the line is about, for the log.
+    """
+    if is_json():
+        write_line(log_line(level, line, **fields))
+    else:
+        print(printable(line if level == "info" else f"{level}: {line}"), file=sys.stderr, flush=True)
 
 
 def ask(question: str) -> bool:
@@ -190,10 +203,10 @@ def ask(question: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def warn(*sentences: str) -> None:
+def warn(*sentences: str, **fields: Unpack[Fields]) -> None:
     """What a run does not refuse and may not be meant, a line each, marked as a warning."""
     for sentence in sentences:
-        say(f"warning: {sentence}")
+        say(sentence, "warning", **fields)
 
 
 def answer(text: str) -> None:

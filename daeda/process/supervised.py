@@ -21,6 +21,8 @@ import signal
 from collections.abc import Iterator
 from typing import NoReturn
 
+from daeda.process.log import is_json, log_line
+
 # Set by a supervisor for a process that it starts; the number of the pipe's writing end.
 VARIABLE = "DAEDA_SUPERVISOR_FD"
 # What a pipe takes in one write, whoever else writes into it (PIPE_BUF).
@@ -83,7 +85,8 @@ def user_code(what: str, *, code: int, seconds: float | None = None) -> Iterator
 
 def _end_fork(what: str) -> NoReturn:
     """End a process that user code has forked, when its call returns: two processes would go on with the same work."""
-    line = f"error: {what} came back in a process that it forked, which was ended: end it there with os._exit\n"
+    sentence = f"{what} came back in a process that it forked, which was ended: end it there with os._exit"
+    line = f"{log_line('error', sentence) if is_json() else f'error: {sentence}'}\n"
     with contextlib.suppress(OSError):
         # Another thread may have held the lock of the stream at the fork, so the descriptor is written directly.
         os.write(2, line.encode("utf-8", "backslashreplace"))

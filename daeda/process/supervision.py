@@ -26,6 +26,7 @@ from types import FrameType
 from daeda.errors import Interrupted
 from daeda.process import interrupts
 from daeda.process.locks import is_stopped
+from daeda.process.log import follow
 from daeda.process.messages import say
 from daeda.process.supervised import die_with, report_survivor, supervised_by_environment, supervised_through
 
@@ -107,18 +108,22 @@ class Supervision:
             return self.exit_code
         if self.overdue is not None:
             say(
-                f"error: {self.overdue.what} has not returned after {self.overdue.seconds:g} s: correct it, or raise "
-                "timeouts.function_seconds"
+                f"{self.overdue.what} has not returned after {self.overdue.seconds:g} s: correct it, or raise "
+                "timeouts.function_seconds",
+                "error",
             )
             return self.overdue.code
         how = _signal_name(-status) if status < 0 else f"exit code {status}"
         call = next(reversed(self.calls.values()), None)
         if call is not None:
-            say(f"error: {call.what} ended its process without a word ({how}{_advice(status)}): let it raise an error")
+            say(
+                f"{call.what} ended its process without a word ({how}{_advice(status)}): let it raise an error", "error"
+            )
             return call.code
         say(
-            f"error: {name} ended without a word ({how}{_advice(status)}) and has not done its work: published days "
-            "stay, run again to go on"
+            f"{name} ended without a word ({how}{_advice(status)}) and has not done its work: published days stay, "
+            "run again to go on",
+            "error",
         )
         return 1
 
@@ -153,6 +158,7 @@ def supervised(name: str, command: Callable[[], int]) -> int:
     A command that a supervisor started, as the driver starts its subprocesses, has one already.
     """
     open_streams()
+    follow(sys.argv[1:])
     if supervised_by_environment() or sys.platform != "linux":
         return command()
     read_end, write_end = os.pipe()
@@ -201,7 +207,7 @@ class _Supervisor:
         if self._supervision.exit_code is None and self._signals:
             name = signal.Signals(self._signals[0]).name
             late = f": it did not stop within {GRACE_SECONDS:g} s, and was ended" if self._killed else ""
-            say(f"error: interrupted by {name}{late}; published days stay, run again to go on")
+            say(f"interrupted by {name}{late}; published days stay, run again to go on", "error")
             return Interrupted.exit_code
         return self._supervision.final_exit_code(self._name, status)
 

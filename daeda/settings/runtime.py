@@ -38,7 +38,9 @@ _PREFIX = "DAEDA_"
 # Where the views of databases were exported to, and where an audit may write.
 EXPORTS_VARIABLE = "DAEDA_EXPORTS"
 AUDIT_WORK_VARIABLE = "DAEDA_AUDIT_WORK"
-INTERNAL_VARIABLES = frozenset({"DAEDA_LIFELINE_FD", "DAEDA_SUPERVISOR_FD", EXPORTS_VARIABLE, AUDIT_WORK_VARIABLE})
+INTERNAL_VARIABLES = frozenset(
+    {"DAEDA_LIFELINE_FD", "DAEDA_SUPERVISOR_FD", "DAEDA_LOG", EXPORTS_VARIABLE, AUDIT_WORK_VARIABLE}
+)
 
 
 def _first_day(value: object) -> object:

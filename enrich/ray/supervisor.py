@@ -24,6 +24,7 @@ from types import FrameType
 
 from daeda.errors import DaedaError, Interrupted
 from daeda.process import interrupts
+from daeda.process.log import follow
 from daeda.process.messages import say
 from daeda.process.parent_watch import take_parent_pipe, watch_parent
 from daeda.process.supervised import report_exit_code, supervised_by_environment, supervised_through
@@ -49,6 +50,7 @@ _STDERR_BYTES = 2**20
 def supervised(command: Callable[[], int]) -> int:
     """Run a command in a child process to whatever end; returns its exit code. Nothing of it is alive then."""
     open_streams()
+    follow(sys.argv[1:])
     if sys.platform != "linux":
         watch_parent()
         return command()
@@ -195,7 +197,7 @@ class _Supervisor:
             sentence = f"{sentence}{low_limits()}"
         if sentence is not None:
             whose = "Ray's logs are" if child.directory is not None else "what its libraries wrote is"
-            say(f"error: {sentence}" + (f"; {whose} in {logs}" if logs is not None else ""))
+            say(sentence + (f"; {whose} in {logs}" if logs is not None else ""), "error")
         return code
 
     def _logs(self, directory: Path | None) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,21 @@ def test_answers_of_a_project_from_its_plan_to_its_audit(
     ]
     assert planned["sources"]["prices"] == str(tmp_path / "data/prices")
 
-    assert main(["train", "--target-date", "2024-01-03", "--json"]) == 0
-    trained = checked(capfd.readouterr().out, "daeda.train/1")
+    assert main(["train", "--target-date", "2024-01-03", "--json", "--log-json"]) == 0
+    streams = capfd.readouterr()
+    trained = checked(streams.out, "daeda.train/1")
+    # Of the half, which is another process, and of the driver.
+    told = [checked(line, "daeda.log/1") for line in streams.err.splitlines()]
+    [progress] = [line for line in told if "done" in line]
+    assert re.fullmatch(r"skeleton 2024-01-03: 2 rows in \d+\.\d\d s \(1/1\)", progress["message"])
+    seconds = progress.pop("seconds")
+    assert isinstance(seconds, float)
+    assert {name: progress[name] for name in ("level", "day", "half", "rows", "done", "days")} == {
+        "level": "info", "day": "2024-01-03", "half": "skeleton", "rows": 2, "done": 1, "days": 1,
+    }  # fmt: skip
+    assert told[-2]["message"] == "skeleton 2024-01-03: built"
+    assert (told[-2]["day"], told[-2]["half"], told[-2]["seconds"]) == ("2024-01-03", "skeleton", seconds)
+    assert (told[-1]["rows"], told[-1]["days"]) == (2, 1)
     assert (trained["service"], trained["location"]) == ("ranking", str(tmp_path / "output/ranking/skeleton"))
     [day] = trained["days"]
     assert (day["day"], day["datasets"]["skeleton"]["outcome"]) == ("2024-01-03", "built")
