@@ -7,7 +7,7 @@ JOURNEY := examples/complete_journey
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo sample test check unit quick long engines bench docs soak clean
+.PHONY: help install demo sample test check compiled unit quick long engines bench docs soak clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -29,13 +29,19 @@ demo: install ## Prepare real data, train two weeks of the example, show the res
 sample: install ## Make data for the root project, dssm_ranking, below data/
 	@$(BIN)/python -m sample_data
 
-test: check unit ## Run every check and every test
+# Whoever collects the tests first compiles them: one process does so beside the checks, and not each of the six.
+test: install ## Run every check and every test
+	@$(MAKE) --no-print-directory -j 2 check compiled
+	@$(MAKE) --no-print-directory unit
 
 check: install ## ruff, mypy and import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+compiled: install
+	@said="$$($(PYTEST) -n 0 --collect-only -q 2>&1)" || { echo "$$said" | tail -n 40; exit 1; }
 
 # A service or a Ray cluster belongs to one process: tests/conftest.py says which tests stay together. Much of a test is
 # waiting for what it has started, so that six processes keep two cores busy. The hundreds of commands that tests start

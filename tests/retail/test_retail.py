@@ -58,6 +58,7 @@ def is_same(name: str, actual: Any, wanted: Any) -> bool:
     return bool(actual == wanted)
 
 
+@pytest.mark.long
 @needs_shared
 def test_a_month_equals_the_oracle(month: Path) -> None:
     # The oracle takes seconds for a day: every run asks it for the last days, a long one for all four weeks.
@@ -76,6 +77,7 @@ def test_a_month_equals_the_oracle(month: Path) -> None:
     assert total == (27_707 if LONG else 2_549)
 
 
+@pytest.mark.long
 @needs_shared
 def test_the_month_has_what_makes_it_hard(month: Path) -> None:
     """Otherwise the test above would show nothing."""

@@ -44,6 +44,7 @@ def train(project: TinyProject, *more: str) -> None:
     assert command.main([*words(project)[1:], "--runner", "DirectRunner", *more]) == 0
 
 
+@pytest.mark.long
 def test_a_table_of_postgres_passes_both_probes_and_nothing_stays(
     project: TinyProject, database: Postgres, tmp_path: Path
 ) -> None:
