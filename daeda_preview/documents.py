@@ -15,14 +15,14 @@ import pyarrow.csv
 import pyarrow.feather
 import pyarrow.parquet as pq
 
-from daeda.dataset.answers import PreviewAnswer
-from daeda.errors import InputError, UsageError, first_line
-
-_ENDS = (".parquet", ".arrow", ".csv", ".jsonl")
+from daeda.errors import InputError, first_line
 
 
 def as_json(service: str, table: pa.Table, left_out: Mapping[str, str]) -> str:
     """One JSON document, a PreviewAnswer."""
+    # The models of all answers take a tenth of a second, and a table for people needs none of them.
+    from daeda.dataset.answers import PreviewAnswer
+
     columns = {field.name: str(field.type) for field in table.schema}
     return PreviewAnswer(service=service, columns=columns, rows=tuple(_rows(table)), left_out=dict(left_out)).text()
 
@@ -56,14 +56,6 @@ def plain(value: Any) -> Any:
             return {name: plain(item) for name, item in value.items()}
         case _:
             return float(value) if type(value).__name__ == "float16" else value
-
-
-def check_output(path: Path) -> None:
-    """Raise UsageError for a file that cannot be written by the end of its name."""
-    if path.suffix not in _ENDS:
-        raise UsageError(f"--output {path}: files are written by the end of their name: {', '.join(_ENDS)}")
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"--output {path}: {path.absolute().parent} is no directory: make it first")
 
 
 def write_output(table: pa.Table, path: Path) -> None:

@@ -17,7 +17,7 @@ from beam_pipeline.in_memory.features import FeatureRows
 from beam_pipeline.in_memory.own_rows import in_declared_types
 from daeda.catalog.project import Project
 from daeda.dataset.answers import ExplainedRawRow, ExplainedRowAnswer, ExplainedValue
-from daeda.errors import DayError, InputError, UsageError, counted, did_you_mean, shortened
+from daeda.errors import DayError, InputError, counted, shortened
 from daeda.sources.files import Export
 from daeda_audit.declared import hand_edited
 from daeda_audit.explained.reasons import RawRow
@@ -58,7 +58,7 @@ class RowExplanation:
         project = self._project
         # A chain of conditions is as deep as it is long, and an expression may have 10,000 characters.
         sys.setrecursionlimit(max(sys.getrecursionlimit(), 30_000))
-        asked = _known(self._columns, row.column_names)
+        asked = row.column_names if self._columns is None else self._columns
         with tempfile.TemporaryDirectory(prefix="daeda-explain-") as directory:
             exports = {name: RawExport(Path(one.path), one.reference) for name, one in self._exports.items()}
             raws = RawViews(project, LocalCopies(Path(directory) / "objects"), exports)
@@ -110,13 +110,6 @@ def refuse_difference(project: Project, answer: ExplainedRowAnswer) -> None:
 def _short(value: Any) -> str:
     text = "NULL" if value is None else repr(value)
     return text if len(text) <= 60 else f"{text[:59]}…"
-
-
-def _known(columns: Sequence[str] | None, names: Sequence[str]) -> Sequence[str]:
-    for name in columns or ():
-        if name not in names:
-            raise UsageError(f"--columns: no column '{name}': {did_you_mean(name, names)}")
-    return names if columns is None else columns
 
 
 def _identity(project: Project, row: Mapping[str, Any]) -> dict[str, Any]:

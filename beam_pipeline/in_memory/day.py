@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -22,6 +22,7 @@ from daeda.errors import DayError
 from daeda.operators.dag import Dag, Operator
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Filter, Scan, Sink
+from daeda.sources.files import SourceFiles
 from daeda.sql import scan as scan_sql
 from daeda.sql import statements
 from daeda.sql.handle import ColumnTable, Materialised, column, quoted_name, stored_name
@@ -41,14 +42,22 @@ class DayRows:
 
 
 def run_day(
-    context: RunContext, dag: Dag, day: dt.date, *, own_rows: pa.Table | None = None, first_rows: int | None = None
+    context: RunContext,
+    dag: Dag,
+    day: dt.date,
+    files: Iterable[SourceFiles],
+    *,
+    own_rows: pa.Table | None = None,
+    first_rows: int | None = None,
 ) -> DayRows:
     """Run the source-side operators of a day: over its rows, the `first_rows` of them, or over rows of one's own.
 
-    `own_rows` has the columns of the spine's Scan in its types, and POSITION. Raises DayError when the day fails.
+    `files` are those of its views, none of a database among them. `own_rows` has the columns of the spine's Scan in its
+    types, and POSITION. Raises DayError when the day fails.
     """
     slots = ThreadDaySlots(1)
     session = DaySession(context, day, uuid.uuid4().hex[:12], slots, lambda _: None)
+    session.inputs.use_listing(files)
     try:
         return _Day(session, dag, own_rows, first_rows).run()
     finally:

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from beam_pipeline.history.partition_cache import forget_mapped
 from beam_pipeline.in_memory.day import DayRows, run_day
 from beam_pipeline.in_memory.own_rows import no_rows, rows_by_day
-from beam_pipeline.in_memory.own_spine import over_own_spine
+from beam_pipeline.in_memory.own_spine import of_columns, over_own_spine
 from beam_pipeline.workers.context import RunContext
 from beam_pipeline.workers.immature import immature_labels
 from beam_pipeline.workers.limits import limits_of_a_day
@@ -36,7 +36,7 @@ from daeda.planning.immature import find_immature
 from daeda.planning.maturity import Maturity
 from daeda.planning.preflight import check_sources
 from daeda.planning.sources import Sources, find_sources
-from daeda.sources.files import Export
+from daeda.sources.files import Export, SourceFiles
 from daeda.sql.shared_probes import look_ups_sharing_probes
 
 _DIRECTORIES = ("work", "status", "narrowed")
@@ -67,16 +67,21 @@ class Features:
     def __init__(self, project: Project, dag: Dag, exports: Mapping[str, Export]) -> None:
         self._project, self._dag, self.exports = project, dag, exports
 
-    def of_day(self, day: dt.date, *, first_rows: int | None = None) -> FeatureRows:
+    def of_day(
+        self, day: dt.date, *, first_rows: int | None = None, columns: Sequence[str] | None = None
+    ) -> FeatureRows:
         """The rows of a day, or the first of them, exactly as a run writes them.
 
-        Raises InputError where the input of the day cannot be read as declared, or a label is not known yet, and
-        DayError where the day fails.
+        Of the views only those are read that the rows, and the `columns` that are named, are made of; what these
+        columns read of the output is in the table, too. Raises InputError where the input of the day cannot be read as
+        declared, or a label is not known yet, and DayError where the day fails.
         """
-        skeleton = self._dag.skeleton()
+        dag = self._dag if columns is None else of_columns(self._dag, columns)
+        skeleton = dag.skeleton()
         sources = self._find_sources(skeleton, [day])
         with self._context(skeleton, sources, [day]) as context:
-            return FeatureRows(run_day(context, skeleton, day, first_rows=first_rows).table, self._dag)
+            made = run_day(context, skeleton, day, _listed(sources), first_rows=first_rows)
+            return FeatureRows(made.table, dag)
 
     def of_rows(
         self,
@@ -99,12 +104,13 @@ class Features:
         made: list[DayRows] = []
         with self._context(skeleton, sources, sorted(days)) as context:
             for day in sorted(days):
-                made.append(run_day(context, skeleton, day, own_rows=days[day]))
+                made.append(run_day(context, skeleton, day, _listed(sources), own_rows=days[day]))
                 if tell is not None:
                     tell(sum(one.table.num_rows for one in made), given.num_rows)
             if not made:
                 empty = no_rows(skeleton.spine)
-                made.append(run_day(context, skeleton, self._project.runtime.days[0], own_rows=empty))
+                day = self._project.runtime.days[0]
+                made.append(run_day(context, skeleton, day, _listed(sources), own_rows=empty))
         return FeatureRows(_in_given_order(made), restricted.dag, restricted.left_out)
 
     def _find_sources(self, dag: Dag, days: Sequence[dt.date]) -> Sources:
@@ -172,6 +178,12 @@ def _without_spine(sources: Sources, dag: Dag) -> Sources:
         for day, one in sources.immature.items()
     }
     return replace(sources, scans=tuple(scan for scan in sources.scans if scan.name != spine), immature=immature)
+
+
+def _listed(sources: Sources) -> list[SourceFiles]:
+    """The files of all views but those of databases, which a session finds by their export."""
+    exported_paths = {export.path for export in sources.exports.values()}
+    return [files for files in sources.files.values() if files.directory not in exported_paths]
 
 
 def _in_given_order(made: Sequence[DayRows]) -> pa.Table:

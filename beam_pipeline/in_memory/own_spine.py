@@ -1,10 +1,12 @@
 """The DAG of a service over a spine of one's own: no filter, no sample, and no column that the spine cannot give.
 
-What a row of one's own lacks, and all that is made from it, is left out and named; so is what nobody asked for.
+What a row of one's own lacks, and all that is made from it, is left out and named; so is what nobody asked for. The DAG
+over its own spine is reduced to what somebody asks for in the same way.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -41,11 +43,7 @@ def over_own_spine(
     chain = list(_chain(dag))
     _refuse_own_history(dag, chain)
     if columns is not None:
-        for name in columns:
-            if name not in dag.output.names:
-                raise InputError(
-                    f"the service '{dag.service}' has no column '{name}': {did_you_mean(name, dag.output.names)}"
-                )
+        _check_known(dag, columns)
     project = next(operator for operator in reversed(chain) if isinstance(operator, Project))
     lacking = _lacking(chain, project, set(given), labels=labels)
     made = {column.name: _lacks(column, project, lacking) for column in project.columns}
@@ -60,6 +58,29 @@ def over_own_spine(
     if not shown:
         raise InputError(f"none of the columns can be made: {shortened(list(dict.fromkeys(left_out.values())), 5)}")
     return OwnSpine(_Restriction(dag, chain, set(given), shown).dag(), left_out)
+
+
+def of_columns(dag: Dag, columns: Sequence[str]) -> Dag:
+    """The DAG of the same rows, reduced to the output `columns` and what they are made of.
+
+    A pipeline that was edited by hand may have a filter, or a look-up of its own rows, behind what is left out: it
+    stays whole. Raises InputError for a column that the service does not have.
+    """
+    _check_known(dag, columns)
+    chain = list(_chain(dag))
+    behind = itertools.dropwhile(lambda one: isinstance(one, Filter), chain[1:])
+    rows = {operator.output for operator in chain}
+    if any(isinstance(one, Filter) for one in behind) or any(rows & set(one.inputs[1:]) for one in dag.operators):
+        return dag
+    return _Restriction(dag, chain, set(), columns, own=False).dag()
+
+
+def _check_known(dag: Dag, columns: Sequence[str]) -> None:
+    for name in columns:
+        if name not in dag.output.names:
+            raise InputError(
+                f"the service '{dag.service}' has no column '{name}': {did_you_mean(name, dag.output.names)}"
+            )
 
 
 def _refuse_own_history(dag: Dag, chain: Sequence[Operator]) -> None:
@@ -151,15 +172,20 @@ def _expression_reads(column: ProjectColumn) -> tuple[str, ...]:
 
 
 class _Restriction:
-    """One DAG restricted to the columns `shown`; the columns `given` are those of the spine."""
+    """One DAG restricted to the columns `shown`; its spine are `own` rows with the columns `given`, or its own Scan."""
 
-    def __init__(self, dag: Dag, chain: Sequence[Operator], given: set[str], shown: Sequence[str]) -> None:
-        self._dag, self._chain, self._given = dag, chain, given
+    def __init__(
+        self, dag: Dag, chain: Sequence[Operator], given: set[str], shown: Sequence[str], *, own: bool = True
+    ) -> None:
+        self._dag, self._chain, self._given, self._own = dag, chain, given, own
         self._project = next(operator for operator in reversed(chain) if isinstance(operator, Project))
         self._weights = {
             operator.sample.weight
             for operator in chain
-            if isinstance(operator, Filter) and operator.sample is not None and operator.sample.weight is not None
+            if own
+            and isinstance(operator, Filter)
+            and operator.sample is not None
+            and operator.sample.weight is not None
         }
         self._shown = self._with_sources(shown)
 
@@ -205,6 +231,8 @@ class _Restriction:
     def _changed(self, operator: Operator, needed: set[str]) -> Operator | None:
         """An operator of the chain as it is kept; None where it is not."""
         match operator:
+            case Scan() | Filter() if not self._own:
+                return operator
             case Scan():
                 columns = tuple(column for column in operator.columns if column.name in self._given)
                 order = tuple(name for name in operator.order_by if name in self._given)
@@ -218,7 +246,8 @@ class _Restriction:
                 return operator if operator.column in self._shown else None
             case Sink():
                 vectors = tuple(name for name in operator.vectors if name in self._shown)
-                return operator.model_copy(update={"not_null": (), "vectors": vectors})
+                not_null = () if self._own else tuple(name for name in operator.not_null if name in self._shown)
+                return operator.model_copy(update={"not_null": not_null, "vectors": vectors})
             case _:
                 return operator if needed & set(_made_by(operator)) else None
 

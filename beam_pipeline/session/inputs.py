@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from beam_pipeline.session.input_check import check_input
@@ -72,6 +72,10 @@ class DayInputs:
                 check_input(scan, digest, file, view_files)
         self.scanned[scan.name] = ScannedFiles(scan, view_files, needed)
         return self.scanned[scan.name]
+
+    def use_listing(self, files: Iterable[SourceFiles]) -> None:
+        """Read what was listed before, by the path of each view, and do not list it again."""
+        self._listed |= {listed.path: listed for listed in files}
 
     def by_scan(self) -> dict[str, tuple[InputFile, ...]]:
         """The files that were read, by name of the Scan."""

@@ -132,7 +132,10 @@ def refused_format(view: str, table: str) -> InputError:
 
 def _looked_at(tree: Tree, parts: Parts, view: str) -> list[Entry]:
     """The entries of a directory that are not known to be none; raises InputError in a table of a table format."""
-    entries = tree.entries(parts)
+    return _known_data(tree, parts, tree.entries(parts), view)
+
+
+def _known_data(tree: Tree, parts: Parts, entries: Sequence[Entry], view: str) -> list[Entry]:
     table = table_format(tree, parts, entries)
     if table:
         raise refused_format(view, table)
@@ -141,8 +144,9 @@ def _looked_at(tree: Tree, parts: Parts, view: str) -> list[Entry]:
 
 def _all_of(tree: Tree, parts: Parts, view: str) -> list[Entry]:
     """The same, where all that a directory holds is asked for: Spark reads one like `_day=1`, and pyarrow does not."""
-    entries = _looked_at(tree, parts, view)
-    for entry in tree.entries(parts):
+    listed = tree.entries(parts)
+    entries = _known_data(tree, parts, listed, view)
+    for entry in listed:
         if entry.name.startswith("_") and "=" in entry.name and entry.kind == DIRECTORY:
             _refuse_held(tree, (*parts, entry.name), entry, view, "names that begin with _ are left out")
     return entries

@@ -65,13 +65,22 @@ class SourceFiles:
         if is_object(root):
             return (root,)
         home = Path(root).resolve()
-        real = [Path(file).resolve() for files in (self.flat, *self.partitions.values()) for file in files]
+        found = {Path(root): home}
+        real = [_real(Path(file), found) for files in (self.flat, *self.partitions.values()) for file in files]
         return (root, *(str(file) for file in real if not file.is_relative_to(home)))
 
     @cached_property
     def first_day(self) -> dt.date | None:
         """The earliest partition."""
         return min(self.partitions, default=None)
+
+
+def _real(path: Path, found: dict[Path, Path]) -> Path:
+    """The path with all links followed; what is `found` of its directories is not asked for again."""
+    if path not in found:
+        by_itself = path == path.parent or path.name == ".." or path.is_symlink()
+        found[path] = path.resolve() if by_itself else _real(path.parent, found) / path.name
+    return found[path]
 
 
 def parse_day(text: str) -> dt.date | None:

@@ -252,7 +252,7 @@ def _cast_block(
     size = column.type.list_size
     elements = column.values.slice(column.offset * size, len(column) * size)
     # The buffer holds something for NULLs too, which no conversion through pyarrow would leave in place.
-    raw = np.frombuffer(elements.buffers()[1], elements.type.to_pandas_dtype())
+    raw = np.frombuffer(elements.buffers()[1], f"f{elements.type.bit_width // 8}")
     source = raw[elements.offset : elements.offset + len(elements)].reshape(len(column), size)
     present[:] = column.is_valid().to_numpy(zero_copy_only=False)
     if elements.null_count:
