@@ -87,7 +87,7 @@ def _command(words: Sequence[str]) -> int:
 def _build(
     project: Project, dag: Dag, exports: Mapping[str, Export], runner: BeamRunner, arguments: argparse.Namespace
 ) -> int:
-    from beam_pipeline.runners.choice import check_job_service
+    from beam_pipeline.runners.choice import check_addresses
     from daeda.compiler.unused import warnings_of
     from daeda.dataset.layout import layout_of
     from daeda.planning.days import chosen_days, plan_skeleton, refuse_blocked, refuse_stale, refuse_waiting
@@ -124,7 +124,7 @@ def _build(
     def build(to_build: tuple[dt.date, ...]) -> None:
         from beam_pipeline.pipeline import SkeletonRun, build_skeleton
 
-        check_job_service(runner)
+        check_addresses(runner)
         timeout = WORKER_TIMEOUT if arguments.worker_timeout is None else arguments.worker_timeout
 
         def extensions() -> dict[dt.date, Extension]:

@@ -189,6 +189,15 @@ def is_transient(error: BaseException) -> bool:
     )
 
 
+def is_full(error: OSError) -> bool:
+    """Whether the disk, or what may be written of it, is used up.
+
+    >>> is_full(OSError(errno.ENOSPC, "No space left on device")), is_full(OSError(errno.EIO, "Input/output error"))
+    (True, False)
+    """
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 def is_mistake(error: BaseException) -> bool:
     """Whether a fault is a mistake of the user, or was raised for one: trying again does not mend it.
 
@@ -211,7 +220,7 @@ def refusal(error: OSError) -> str:
     match error.errno:
         case errno.EINVAL if isinstance(error, NotRegular):
             advice = "put a file there, or choose another path"
-        case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
+        case _ if is_full(error):
             advice = "free some space there, or choose another directory"
         case errno.EACCES | errno.EPERM | errno.EROFS:
             advice = "change its permissions, or choose another directory"

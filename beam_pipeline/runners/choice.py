@@ -30,7 +30,7 @@ from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.runners.runner import PipelineRunner, create_runner
 
 from beam_pipeline.runners.job_service import described_at, described_by, endpoint_of, unknown_flags
-from beam_pipeline.runners.submitted_job import EMBEDDED
+from beam_pipeline.runners.submitted_job import EMBEDDED, flink_at
 from daeda.errors import UsageError, did_you_mean
 from daeda.process.host import probe_host
 from daeda.process.supervision import children
@@ -47,6 +47,8 @@ _JOB_SERVER_FILES = {
 }
 _ENVIRONMENTS = ("LOOPBACK", "EXTERNAL", "DOCKER", "PROCESS")
 _PORTS = 65_536
+# Longer than it may take for the state of a job: here nobody waits for an end, and a Flink that has just begun is slow.
+_FLINK_ANSWERS_SECONDS = 10.0
 _FLINK_REST = re.compile(r"(?:https?://)?(?:[\w.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}/?")
 # Beam ends the streams of a job that runs for longer than --job_server_timeout, whatever the job does.
 _NO_DEADLINE_SECONDS = 365 * 86_400
@@ -155,11 +157,27 @@ class BeamRunner:
             )
 
 
-def check_job_service(runner: BeamRunner) -> None:
-    """Raise UsageError unless a Beam job service answers at the job endpoint, where one is given."""
-    endpoint = None if runner.in_process else runner.portable.job_endpoint
+def check_addresses(runner: BeamRunner) -> None:
+    """Raise UsageError unless a job service of Beam, and Flink, answer at the addresses that are given for them."""
+    if runner.in_process:
+        return
+    endpoint = runner.portable.job_endpoint
+    mistakes: list[str] = []
     if endpoint is not None:
-        described_at(endpoint, runner.portable.job_server_timeout)
+        try:
+            described_at(endpoint, runner.portable.job_server_timeout)
+        except UsageError as error:
+            mistakes += error.sentences
+    flink = flink_at(runner.flink_master, "", _FLINK_ANSWERS_SECONDS)
+    silence = None if flink is None else flink.silence()
+    if silence is not None:
+        mistakes.append(
+            f"--flink_master {runner.flink_master}: Flink's REST does not answer there ({silence}): start Flink, "
+            "correct the address, or, where the job server alone reaches it, give it to the job server and leave the "
+            "flag out"
+        )
+    if mistakes:
+        raise UsageError(*mistakes)
 
 
 def all_and_unknown_flags(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -252,7 +270,9 @@ def _check_endpoint(endpoint: str) -> None:
 
 def _check_flink(master: str | None) -> None:
     """A Flink that cannot be asked would be found out by the job, which has begun by then."""
-    if master and master not in EMBEDDED and not _FLINK_REST.fullmatch(master):
+    if not master or master in EMBEDDED:
+        return
+    if not _FLINK_REST.fullmatch(master) or int(master.rstrip("/").rpartition(":")[2]) >= _PORTS:
         raise UsageError(
             f"--flink_master {master} is not HOST:PORT of Flink's REST: write it like localhost:8081, or leave it out "
             f"where Flink is inside of the job server ({', '.join(EMBEDDED)})"

@@ -14,6 +14,8 @@ from daeda.errors import UsageError
 from daeda.flags.parser import StrictParser
 
 _ANSWER_SECONDS = 30
+# A host that is there takes a connection at once, however busy it is: the kernel does.
+_CONNECT_SECONDS = 10
 _TYPES = beam_job_api_pb2.PipelineOptionType
 
 
@@ -25,7 +27,7 @@ def described_at(endpoint: str, seconds: float = _ANSWER_SECONDS) -> Sequence[An
     what = f"--job_endpoint {endpoint}"
     host, _, port = endpoint.rpartition(":")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=seconds).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=min(_CONNECT_SECONDS, seconds)).close()
     except (OSError, UnicodeError) as error:
         # A name with an empty or a long part is not even looked up.
         reason = "no host has such a name" if isinstance(error, UnicodeError) else error

@@ -219,7 +219,7 @@ class PortableJob:
     def _refused(self, text: str) -> DaedaError:
         """A connection of the job service was refused, by workers or by Flink's JobManager: it rarely says by whom."""
         if not says_refused(text, self._pool):
-            if self._flink is not None and not self._flink.answers():
+            if self._flink is not None and self._flink.silence() is not None:
                 return DayError(f"Flink's JobManager does not answer any more: {self._advice}")
             if self._slots.began:
                 return DayError(

@@ -95,6 +95,7 @@ class Flink:
     name: str
     address: str
     job_name: str
+    answer_seconds: float = _ANSWER_SECONDS
 
     def state(self) -> str | None:
         """The state of the job, None where Flink has none of this name."""
@@ -112,13 +113,13 @@ class Flink:
         if job is not None:
             self._ask(f"/jobs/{job['jid']}?mode=cancel", "PATCH")
 
-    def answers(self) -> bool:
-        """Whether it answers at all."""
+    def silence(self) -> str | None:
+        """Why it does not answer, None where it does."""
         try:
             self._job()
-        except NoAnswer:
-            return False
-        return True
+        except NoAnswer as reason:
+            return str(reason)
+        return None
 
     def _job(self) -> dict[str, Any] | None:
         document = self._ask("/jobs/overview", "GET")
@@ -132,23 +133,34 @@ class Flink:
     def _ask(self, path: str, method: str) -> dict[str, Any]:
         request = urllib.request.Request(f"{self.address}{path}", method=method)
         try:
-            with _opener.open(request, timeout=_ANSWER_SECONDS) as answer:
+            with _opener.open(request, timeout=self.answer_seconds) as answer:
                 document = json.loads(answer.read() or b"{}")
+        except json.JSONDecodeError:
+            raise NoAnswer("what answers there is not Flink") from None
+        except UnicodeError:
+            # A name with an empty or a long part is not even looked up.
+            raise NoAnswer("no host has such a name") from None
         except (OSError, ValueError, http.client.HTTPException) as error:
-            raise NoAnswer(first_line(error)) from None
+            raise NoAnswer(_reason(error)) from None
         return document if isinstance(document, dict) else {}
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, without the words that urllib puts around it."""
+    inside = error.reason if isinstance(error, urllib.error.URLError) else None
+    return first_line(inside if isinstance(inside, Exception) else error)
 
 
 # Whatever proxies the environment names: a cluster is near.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def flink_at(master: str | None, job_name: str) -> Flink | None:
+def flink_at(master: str | None, job_name: str, answer_seconds: float = _ANSWER_SECONDS) -> Flink | None:
     """Flink at the address of --flink_master, or of what was told of it; None where that names none."""
     if not master or master in EMBEDDED:
         return None
     address = master if "://" in master else f"http://{master}"
-    return Flink(f"Flink at {address.partition('://')[2]}", address.rstrip("/"), job_name)
+    return Flink(f"Flink at {address.partition('://')[2]}", address.rstrip("/"), job_name, answer_seconds)
 
 
 def end(asked: list[Asked], seconds: float) -> list[str]:

@@ -4,8 +4,9 @@
 
 A fault that may be over by the next attempt is raised, so that the engine tries the day again, as often as it does. A
 mistake of the user ends the run. Any other fault is tried once more, and ends the run when the same day fails in the
-same way again, or in too many ways. The end is recorded in the run's directory (`SharedDaySlots.stop`), where all
-workers see it and end their days without an error: to an engine the job is done, and nothing is left to try again.
+same way again, in too many ways, or where the disk has no room to record how. The end is recorded in the run's
+directory (`SharedDaySlots.stop`), where all workers see it and end their days without an error: to an engine the job is
+done, and nothing is left to try again.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from daeda.errors import (
     WorkerUnfit,
     deserialised,
     first_line,
+    is_full,
     is_mistake,
     is_transient,
     serialised,
@@ -81,8 +83,9 @@ def is_tried_again(context: RunContext, day: dt.date, error: BaseException) -> b
         ends = _ends_the_run(context, day, error)
     except FileNotFoundError:
         return False  # the run has ended at this moment, and its directory is gone
-    except OSError:
-        return True  # nothing can be recorded, and the day failed by something else
+    except OSError as refused:
+        # Without a record nobody counts the attempts: on a disk that is full an engine would try again for ever.
+        ends = is_full(refused) and not is_transient(error)
     if ends:
         slots.stop(error)
     return not ends

@@ -5,6 +5,7 @@
     <run>/slots/turn      held by the one process whose day is the next to get a slot; the others wait for it
     <run>/slots/left      grows by a byte whenever a day gives its slot back
     <run>/stop.json       why the run is stopping; the first cause stays
+    <run>/stop.reserve    room for that on a disk that gets full: a cause overwrites it, and it is renamed
 
 A slot is a `flock`: the kernel gives it back when the process that holds it ends, however it ends, so a worker that
 was killed blocks nobody.
@@ -31,10 +32,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daeda.dataset.publish.staging import driver_alive
-from daeda.errors import DaedaError, Stopped, cut, deserialised, serialised
+from daeda.errors import DaedaError, Stopped, cut, deserialised, is_full, serialised
 from daeda.storage.regular import read_regular
 
-_STOP = "stop.json"
+_STOP, _RESERVE = "stop.json", "stop.reserve"
+_RESERVED_BYTES = 8192
 _SLOTS = "slots"
 _TURN, _LEFT = "turn", "left"
 # How often the process whose turn it is looks whether a day has left, and how often it tries all slots in any case.
@@ -93,6 +95,8 @@ class SharedDaySlots:
         self._directory.mkdir(exist_ok=True)
         for path in (*self._slots, self._directory / _TURN, self._directory / _LEFT):
             path.touch()
+        # JSON may have spaces behind it.
+        (self._run_dir / _RESERVE).write_bytes(b" " * _RESERVED_BYTES)
         return self
 
     @property
@@ -149,7 +153,8 @@ class SharedDaySlots:
             inside = self._inside.pop(attempt, None)
         if inside is not None:
             os.close(inside.descriptor)
-            with contextlib.suppress(FileNotFoundError):  # the driver has ended, and has cleared the run away
+            # The driver has ended, and has cleared the run away; or the disk is full, and whoever waits looks later.
+            with contextlib.suppress(OSError):
                 _append_byte(self._directory / _LEFT)
 
     def check(self) -> None:
@@ -163,8 +168,8 @@ class SharedDaySlots:
             if _write_cause(self._run_dir / _STOP, cause) and self._cause is None:
                 self._cause = cause
         except OSError:
-            # The run was cleared away, or its disk is full. Here it stops all the same; the days of other processes
-            # stop with the driver.
+            # The run was cleared away, or its disk refuses even what is reserved. Here it stops all the same; the days
+            # of other processes stop with the driver.
             with contextlib.suppress(OSError):
                 self._cause = self.cause
             if self._cause is None:
@@ -352,15 +357,50 @@ def _write_cause(path: Path, cause: BaseException) -> bool:
     else:
         record = {"kind": None, "message": "".join(traceback.format_exception(cause))}
     fresh = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}")
-    fresh.write_text(json.dumps(record), "utf-8")
     try:
+        fresh.write_text(json.dumps(record), "utf-8")
         # A link, unlike a rename, fails where the name is taken.
         os.link(fresh, path)
     except FileExistsError:
         return False
+    except OSError as error:
+        if not is_full(error):
+            raise
+        return _write_reserved(path, record)
     finally:
-        fresh.unlink()
+        with contextlib.suppress(OSError):
+            fresh.unlink()
     return True
+
+
+def _write_reserved(path: Path, record: dict[str, str | None]) -> bool:
+    """Write why the run stops where its room is reserved; whether it was the first to say so."""
+    reserve = path.with_name(_RESERVE)
+    try:
+        descriptor = os.open(reserve, os.O_RDWR)
+    except FileNotFoundError:
+        if path.exists():
+            return False
+        raise
+    try:
+        # One at a time; whoever comes second finds the room renamed.
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if path.exists():
+            return False
+        os.pwrite(descriptor, _fitting(record).ljust(_RESERVED_BYTES), 0)
+        reserve.rename(path)
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _fitting(record: dict[str, str | None]) -> bytes:
+    """The record as JSON that has room in what is reserved, its message cut where it must be."""
+    text = json.dumps(record)
+    if len(text) > _RESERVED_BYTES:
+        # A character takes up to twelve bytes of JSON.
+        text = json.dumps({**record, "message": f"{str(record['message'])[: _RESERVED_BYTES // 16]}..."})
+    return text.encode()
 
 
 def _read_cause(path: Path) -> BaseException | None:

@@ -29,6 +29,7 @@ from tests.beam_pipeline.runners.slow_runs import (
     wait_for,
     worker_processes,
 )
+from tests.disk import fill, small_disk
 from tests.engines.flink import Cluster, cluster, job_server
 from tests.engines.processes import wait_until
 from tests.projects import TinyProject
@@ -150,6 +151,30 @@ def test_a_killed_worker_costs_its_days(
     assert process.returncode == 0, stderr
     assert len(published(skeleton)) == DAYS
     assert sum(attempts.repeated.values()) <= DAY_WORKERS, attempts.repeated
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("form", ["external", "loopback"])
+def test_a_full_disk_ends_the_run_and_the_job(
+    restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], log: Path, running: Running, tmp_path: Path,
+    form: str,
+) -> None:  # fmt: skip
+    """Nothing can be recorded there; Flink would begin the days again without an end."""
+    with small_disk(tmp_path / "disk", 4 << 20) as disk:
+        project = slow_project(tmp_path / "slow")
+        project.runtime |= {"output_root": str(disk / "output")}
+        skeleton = disk / "output" / "ranking"
+        process = running(*restarting, *forms[form], project=project.write())
+        wait_for(process, lambda: published(skeleton))
+        ballast = fill(disk)
+        stdout, stderr = process.communicate(timeout=120)
+        assert (process.returncode, stdout) == (1, ""), stderr
+        assert re.fullmatch(r"error: day 2024-01-\d\d.*No space left on device.*", stderr.splitlines()[-1]), stderr
+        assert "Traceback" not in stderr
+        check_job_is_over(log, time.monotonic())
+        assert worker_processes(skeleton) == []
+        ballast.unlink()
+        check_the_rest_is_built(project, skeleton)
 
 
 @pytest.mark.long

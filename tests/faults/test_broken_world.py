@@ -6,12 +6,12 @@ import contextlib
 import random
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.disk import small_disk
 from tests.faults.fault import Fault
 from tests.faults.scene import Scene, bytes_of_days, left_in_staging
 from tests.faults.warm import Child
@@ -97,20 +97,6 @@ def test_permission_that_is_revoked(scene: Scene, share: float, place: str) -> N
     assert "Permission denied" in child.stderr, child.stderr
     scene.check_after_fault(output, "stale")
     scene.check_after_rerun(output)
-
-
-@contextlib.contextmanager
-def small_disk(directory: Path, size: int) -> Iterator[Path]:
-    """A file system of its own of `size` bytes; skips the test where nothing can be mounted."""
-    directory.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(directory)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
-    try:
-        yield directory
-    finally:
-        subprocess.run(["umount", "--lazy", str(directory)], check=True)
 
 
 @pytest.mark.some(2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -17,7 +18,8 @@ import grpc
 import pytest
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
-from beam_pipeline.runners.choice import BeamRunner, all_and_unknown_flags
+from beam_pipeline.runners import choice
+from beam_pipeline.runners.choice import BeamRunner, all_and_unknown_flags, check_addresses
 from daeda.errors import UsageError
 from tests.beam_pipeline.runners.conftest import REPOSITORY, run_skeleton
 from tests.projects import TinyProject
@@ -25,6 +27,10 @@ from tests.projects import TinyProject
 KNOWN = "Known: DirectRunner, FlinkRunner, FnApiRunner, PortableRunner, PrismRunner, SparkRunner"
 PORTABLE = ("--runner", "PortableRunner", "--job_endpoint", "localhost:8099")
 DOCS = "docs/runners.md shows how"
+FLINK = (
+    "start Flink, correct the address, or, where the job server alone reaches it, give it to the job server and leave "
+    "the flag out"
+)
 
 REFUSED = {
     "misspelt": (("--runner", "Portabel"), f"--runner Portabel is not offered: did you mean 'PortableRunner'? {KNOWN}"),
@@ -76,6 +82,18 @@ REFUSED = {
         (*PORTABLE, "--environment_type", "LOOPBACK", "--flink_master", "local host:x"),
         "--flink_master local host:x is not HOST:PORT of Flink's REST: write it like localhost:8081, or leave it out "
         "where Flink is inside of the job server ([auto], [local], [collection])",
+    ),
+    "a master of Flink with no such port": (
+        (*PORTABLE, "--environment_type", "LOOPBACK", "--flink_master", "localhost:65536"),
+        "--flink_master localhost:65536 is not HOST:PORT of Flink's REST: write it like localhost:8081, or leave it "
+        "out where Flink is inside of the job server ([auto], [local], [collection])",
+    ),
+    "a job endpoint and a Flink that nobody has": (
+        ("--runner", "FlinkRunner", "--job_endpoint", "localhost:0", "--environment_type", "LOOPBACK",
+         "--flink_master", "http://a..b:8081"),
+        "--job_endpoint localhost:0: nobody listens there ([Errno 111] Connection refused): start a job service, or "
+        f"correct the address; {DOCS}\nerror: --flink_master http://a..b:8081: Flink's REST does not answer there (no "
+        f"host has such a name): {FLINK}",
     ),
     "no environment": (
         PORTABLE,
@@ -195,6 +213,42 @@ def test_a_job_endpoint_where_something_else_listens(project: TinyProject) -> No
         f"error: --job_endpoint {endpoint}: what listens there is not a job service of Beam (no answer within 2 s): "
         f"correct the address, or start one; {DOCS}\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (None, "[Errno 111] Connection refused"),
+        (b"", "timed out"),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "HTTP Error 404: Not Found"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", "what answers there is not Flink"),
+        (b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"jobs": []}', None),
+    ],
+)
+def test_a_master_of_flink_that_does_not_answer_is_refused_before_the_job(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch, said: bytes | None, reason: str | None
+) -> None:
+    monkeypatch.setattr(choice, "_FLINK_ANSWERS_SECONDS", 0.2 if said == b"" else 60.0)
+    with socket.create_server(("localhost", 0)) as server, ThreadPoolExecutor(1) as answering:
+        master = f"localhost:{server.getsockname()[1]}"
+        if said is None:
+            server.close()
+        elif said:
+            answering.submit(_answer_once, server, said)
+        words = ("--job_endpoint", endpoint, "--flink_master", master)
+        with contextlib.ExitStack() as stack:
+            if reason is not None:
+                refusal = f"--flink_master {master}: Flink's REST does not answer there ({reason}): {FLINK}"
+                stack.enter_context(pytest.raises(UsageError, match=f"^{re.escape(refusal)}$"))
+            check_addresses(BeamRunner("FlinkRunner", words))
+
+
+def _answer_once(server: socket.socket, said: bytes) -> None:
+    server.settimeout(60)
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(4096)
+        connection.sendall(said)
 
 
 class Describes(beam_job_api_pb2_grpc.JobServiceServicer):  # type: ignore[misc]

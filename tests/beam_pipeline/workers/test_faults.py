@@ -74,12 +74,31 @@ def test_a_fault_that_may_pass_is_tried_again_whatever_its_sentence(context: Run
 def test_a_fault_that_cannot_be_recorded_is_raised_as_it_is(
     context: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_words: object, **_options: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_text", full)
+    refuse_to_write(monkeypatch, errno.EIO)
     assert is_tried_again(context, DAY, no())
     assert cause(context) is None
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_fault_on_a_full_disk_ends_the_run_at_once_unless_it_may_pass(
+    context: RunContext, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """An engine that tries again without an end would find it full again."""
+    refuse_to_write(monkeypatch, number)
+    assert is_tried_again(context, DAY, StorageUnavailable("no answer"))
+    assert cause(context) is None
+    assert not is_tried_again(context, DAY, no("day 2024-01-02: /output: No space left on device"))
+    assert str(cause(context)) == "day 2024-01-02: /output: No space left on device"
+    assert not is_tried_again(context, OTHER, no())
+
+
+def refuse_to_write(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """No new file takes any text."""
+
+    def refuse(*_words: object, **_options: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "write_text", refuse)
 
 
 @pytest.mark.parametrize(("number", "passes"), [(errno.ESTALE, True), (errno.ENOSPC, False)])

@@ -28,6 +28,7 @@ from daeda.dataset.layout import Layout
 from daeda.dataset.publish.staging import open_staging
 from daeda.errors import DayError, Interrupted, Stopped, WorkerUnfit
 from tests.beam_pipeline.runners.conftest import REPOSITORY
+from tests.disk import fill, small_disk
 
 SLOTS = 2
 DAY = dt.date(2024, 1, 1)
@@ -218,12 +219,34 @@ def test_a_stop_that_cannot_be_written_is_one_here(run_dir: Path, monkeypatch: p
     if gone:
         shutil.rmtree(run_dir)
     else:
-        monkeypatch.setattr(os, "link", refused(errno.ENOSPC))
+        monkeypatch.setattr(os, "link", refused(errno.EIO))
     here.stop(Interrupted("interrupted by SIGINT"))
     assert interrupted
     assert str(here.cause) == "interrupted by SIGINT"
     with pytest.raises(Stopped):
         here.check()
+
+
+@pytest.mark.parametrize(
+    ("cause", "wanted"),
+    [
+        (DayError("day 2024-01-02: é"), "day 2024-01-02: é"),
+        (DayError("\U0001f4a5" * 9000), "\U0001f4a5" * 512 + "..."),
+    ],
+)
+def test_a_stop_on_a_full_disk_is_heard_by_all(tmp_path: Path, cause: DayError, wanted: str) -> None:
+    with small_disk(tmp_path / "disk", 1 << 20) as disk, open_staging(Layout(disk / "service")) as staging:
+        here, there = SharedDaySlots(staging.directory, SLOTS).open(), SharedDaySlots(staging.directory, SLOTS)
+        interrupted: list[bool] = []
+        here.enter(DAY, "a day", lambda: interrupted.append(True))
+        fill(disk)
+        there.stop(cause)
+        there.stop(Interrupted("later"))
+        wait_until(lambda: interrupted)
+        assert type(here.cause) is DayError
+        assert str(here.cause) == str(SharedDaySlots(staging.directory, SLOTS).cause) == wanted
+        here.leave("a day")
+        assert here.wait_until_empty(0.5)
 
 
 def test_days_fail_where_the_file_system_has_no_locks(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
