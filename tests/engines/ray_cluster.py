@@ -27,14 +27,16 @@ SECONDS_TO_END = 240.0
 HEAD, OTHER = "127.0.0.1", "127.0.0.2"
 
 # `python -m enrich` whose actors say on which node they have begun a part, and where its vectors lie: in which file in
-# memory, at which offset. A part takes PART_SECONDS; after HEAD_SECONDS a head that does not answer is gone.
+# memory, at which offset. A part takes PART_SECONDS; after HEAD_SECONDS a head that does not answer is gone. Where HELD
+# names a day, its parts are written and its publication waits until the file `go` is there; with NOTICED until the loss
+# of the head has been noticed, too.
 SLOW = """
 import os
 import sys
+import time
 from enrich.ray.supervisor import supervised
 
 def slow():
-    import time
     from pathlib import Path
 
     import enrich.ray.cluster
@@ -61,6 +63,18 @@ def slow():
             time.sleep(seconds)
             return super().result(task, vectors)
 
+    import enrich.job
+
+    publish = enrich.job.publish_enriched
+
+    def held(staging, dag, work, *words):
+        if str(work.day) == os.environ["HELD"]:
+            (root / "held").touch()
+            while not (root / "go").exists() or ("NOTICED" in os.environ and not enrich.ray.cluster._lost):
+                time.sleep(0.02)
+        return publish(staging, dag, work, *words)
+
+    enrich.job.publish_enriched = held
     enrich.ray.cluster.HEAD_SECONDS = float(os.environ["HEAD_SECONDS"])
     enrich.ray.stream.PartWorker = Slow
     from enrich.command import main
@@ -199,13 +213,13 @@ class ClusterScene:
         return self.root / "output" / "likes"
 
     def start(
-        self, *words: str, seconds: float = 0.25, head_seconds: float = 30.0, **environment: str
+        self, *words: str, seconds: float = 0.25, head_seconds: float = 30.0, held: str = "", **environment: str
     ) -> subprocess.Popen[str]:
-        """Start a run; it takes so many seconds for each part."""
-        for begun in (self.root / "begun").iterdir():
-            begun.unlink()
+        """Start a run; it takes so many seconds for each part, and does not publish the day `held` before `let_go`."""
+        for left in (*(self.root / "begun").iterdir(), self.root / "held", self.root / "go"):
+            left.unlink(missing_ok=True)
         command = [sys.executable, *(words or ("slow.py",)), "--runtime-config-path", "config/training/runtime.yaml"]
-        times = {"PART_SECONDS": str(seconds), "HEAD_SECONDS": str(head_seconds)}
+        times = {"PART_SECONDS": str(seconds), "HEAD_SECONDS": str(head_seconds), "HELD": held}
         return subprocess.Popen(
             [*command, "--on-stale", "keep", "--ray-address", self.cluster.address],
             cwd=self.root,
@@ -230,6 +244,14 @@ class ClusterScene:
     def wait_for_begin(self, process: subprocess.Popen[str], node: RayNode, actors: int = 1) -> None:
         """Return when so many actors of the node have begun a part."""
         wait_until(lambda: len(self.begun(node)) >= actors, process)
+
+    def wait_for_last_part(self, process: subprocess.Popen[str]) -> None:
+        """Return when all parts of the day that is held are written."""
+        wait_until((self.root / "held").exists, process)
+
+    def let_go(self) -> None:
+        """Let the day that is held be published."""
+        (self.root / "go").touch()
 
     def check_days(self) -> None:
         """What is published is whole. What a run that was ended in the middle left in staging goes with the next."""

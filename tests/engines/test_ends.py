@@ -14,13 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.beam_pipeline.runners.conftest import LOOPBACK, left_in_staging, parts, run_skeleton
+from tests.beam_pipeline.runners.conftest import LOOPBACK, left_in_staging, run_skeleton
 from tests.beam_pipeline.runners.slow_runs import (
     DAY_WORKERS,
     DAYS,
     Attempts,
     Running,
     at_work,
+    check_the_rest_is_built,
     published,
     running,
     skeleton,
@@ -68,17 +69,6 @@ def check_job_is_over(log: Path, since: float) -> None:
     """The last job has ended, soon after `since`: in no time more than the machine takes for all that it does."""
     wait_until("the end of the job", lambda: states(log)[-1] in ("FINISHED", "CANCELED"))
     assert time.monotonic() - since < SECONDS_TO_END * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-
-
-def check_the_rest_is_built(project: TinyProject, service_dir: Path, days: int = DAYS) -> None:
-    """The days that are there stay as they are, and a run on DirectRunner builds the others and clears up."""
-    before = parts(service_dir)
-    done = run_skeleton(project.runtime_path, "--runner", "DirectRunner")
-    assert done.returncode == 0, done.stderr
-    after = parts(service_dir)
-    assert {name: after[name] for name in before} == before
-    assert len(published(service_dir)) == days
-    assert left_in_staging(service_dir) == []
 
 
 @pytest.mark.some(1)

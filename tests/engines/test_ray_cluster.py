@@ -139,3 +139,21 @@ def test_the_end_of_the_own_node_and_of_the_head_is_told(scene: ClusterScene, ki
     if log:
         Path(log).unlink()
     scene.check_days()
+
+
+@pytest.mark.some(1)
+@pytest.mark.parametrize("noticed", [False, True], ids=["at once", "noticed"])
+def test_a_head_that_dies_behind_the_last_part_takes_no_day_along(scene: ClusterScene, noticed: bool) -> None:
+    """What is left to do needs no Ray: the day is published, and the run has done what it was asked for."""
+    scene.clear()
+    scene.cluster.ensure()
+    process = scene.start(seconds=0.0, head_seconds=1.0, held="2024-01-02", **({"NOTICED": "1"} if noticed else {}))
+    scene.wait_for_last_part(process)
+    psutil.Process(scene.cluster.nodes[HEAD].pids["gcs_server"]).kill()
+    scene.let_go()
+    code, stdout, stderr = ended(process)
+    assert code == 0, stderr
+    assert stdout == f"{scene.service_dir / 'enriched'}\n"
+    assert len(stderr.splitlines()) == 3, stderr
+    scene.check_all()
+    scene.clear()

@@ -2,7 +2,8 @@
 
 A child does what `python -m beam_pipeline` does without the two seconds of imports, so that it can be killed many
 times. `python -m tests.faults.warm` speaks JSON lines: {"words": ...} starts a child and answers its pid, {"wait": pid}
-answers its exit code.
+answers its exit code, {"look": pid} the same, or null while it runs. A child with an "environment" is all of the
+command, with its supervisor.
 """
 
 from __future__ import annotations
@@ -118,13 +119,14 @@ def _serve() -> int:
         importlib.import_module(name)
     for line in sys.stdin:
         question = json.loads(line)
-        if "wait" in question:
-            _, status = os.waitpid(question["wait"], 0)
-            print(json.dumps({"code": os.waitstatus_to_exitcode(status)}), flush=True)
+        if "wait" in question or "look" in question:
+            asked, options = (question["wait"], 0) if "wait" in question else (question["look"], os.WNOHANG)
+            ended, status = os.waitpid(asked, options)
+            print(json.dumps({"code": os.waitstatus_to_exitcode(status) if ended else None}), flush=True)
             continue
         pid = os.fork()
         if pid == 0:
-            _end(_command(question))
+            _end(_whole_command(question) if "environment" in question else _command(question))
         print(json.dumps({"pid": pid}), flush=True)
     return 0
 
@@ -138,17 +140,41 @@ def _end(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _command(question: dict[str, Any]) -> int:
+def _whole_command(question: dict[str, Any]) -> int:
     from beam_pipeline.command import main
 
+    _redirect(Path(question["directory"]))
+    os.environ.clear()
+    os.environ.update(question["environment"])
+    # Python reads it at its start.
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[1:1] = [path for path in paths if path and path not in sys.path]
+    sys.argv[1:] = question["words"]
+    try:
+        return main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    except BaseException:  # noqa: BLE001 - as Python tells of it
+        sys.excepthook(*sys.exc_info())
+        return 1
+
+
+def _redirect(directory: Path) -> None:
+    """A session of its own, whose standard streams are files in a directory."""
     os.setsid()
-    directory = Path(question["directory"])
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         file = os.open(directory / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         os.dup2(file, descriptor)
         os.close(file)
     nowhere = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nowhere, 0)
+
+
+def _command(question: dict[str, Any]) -> int:
+    from beam_pipeline.command import main
+
+    directory = Path(question["directory"])
+    _redirect(directory)
     os.environ[TAG] = question["tag"]
     if question["file_limit"] is not None:
         import resource

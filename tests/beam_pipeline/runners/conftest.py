@@ -17,6 +17,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.beam_pipeline.runners.warm_runs import WarmRun
+
 REPOSITORY = Path(__file__).parents[3]
 WORKERS = 3
 LOOPBACK = ("--environment_type", "LOOPBACK")
@@ -146,11 +148,19 @@ def services(job_service: str, worker_python: Path, pool_log: Path) -> Iterator[
 
 
 def run_skeleton(runtime: Path, *words: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    """`python -m beam_pipeline` to its end."""
-    return subprocess.run(
-        skeleton_words(runtime, *words), cwd=REPOSITORY, env=environment(**settings), capture_output=True, text=True,
-        timeout=240, check=False,
-    )  # fmt: skip
+    """A run of the skeleton to its end."""
+    run = start_skeleton(runtime, *words, **settings)
+    try:
+        stdout, stderr = run.communicate()
+    finally:
+        run.kill()
+    assert run.returncode is not None
+    return subprocess.CompletedProcess(list(map(str, words)), run.returncode, stdout, stderr)
+
+
+def start_skeleton(runtime: Path, *words: str | Path, **settings: str) -> WarmRun:
+    """Start a run of the skeleton, out of a process that has imported it."""
+    return WarmRun(["--runtime-config-path", runtime, *words], environment(**settings))
 
 
 def skeleton_words(runtime: Path, *words: str | Path) -> list[str]:

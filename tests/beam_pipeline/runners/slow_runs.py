@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,13 +11,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.beam_pipeline.runners.conftest import REPOSITORY, environment, skeleton_words
+from tests.beam_pipeline.runners.conftest import left_in_staging, parts, run_skeleton, start_skeleton
+from tests.beam_pipeline.runners.warm_runs import WarmRun
 from tests.projects import TinyProject, moment
 
 DAYS = 8
 DAY_WORKERS = 2
 SECONDS = 120.0
-Running = Callable[..., subprocess.Popen[str]]
+Running = Callable[..., WarmRun]
 
 
 def slow_project(directory: Path, days: int = DAYS, rows: int = 12) -> TinyProject:
@@ -47,15 +47,10 @@ def skeleton(slow: TinyProject) -> Path:
 @pytest.fixture
 def running(slow: TinyProject) -> Iterator[Running]:
     """Start a run; one that a test leaves behind is killed."""
-    started: list[subprocess.Popen[str]] = []
+    started: list[WarmRun] = []
 
-    def start(*words: str, project: TinyProject = slow) -> subprocess.Popen[str]:
-        started.append(
-            subprocess.Popen(
-                skeleton_words(project.runtime_path, *words), cwd=REPOSITORY, env=environment(), stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, text=True,
-            )
-        )  # fmt: skip
+    def start(*words: str, project: TinyProject = slow) -> WarmRun:
+        started.append(start_skeleton(project.runtime_path, *words))
         return started[-1]
 
     yield start
@@ -73,7 +68,7 @@ def at_work(service_dir: Path) -> set[str]:
     return {path.name for run in (service_dir / "_staging").glob("run-*") for path in (run / "work").glob("*")}
 
 
-def wait_for(process: subprocess.Popen[str], what: Callable[[], object], seconds: float = SECONDS) -> None:
+def wait_for(process: WarmRun, what: Callable[[], object], seconds: float = SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert process.poll() is None, process.communicate()[1]
@@ -94,11 +89,11 @@ class Attempts:
         self.seen |= now
         return len(now)
 
-    def watch(self, process: subprocess.Popen[str], until: Callable[[], object], seconds: float = SECONDS) -> None:
+    def watch(self, process: WarmRun, until: Callable[[], object], seconds: float = SECONDS) -> None:
         """Look until something is so; the process must not end before."""
         wait_for(process, lambda: [self.look(), until()][1], seconds)
 
-    def watch_to_the_end(self, process: subprocess.Popen[str], seconds: float = SECONDS) -> None:
+    def watch_to_the_end(self, process: WarmRun, seconds: float = SECONDS) -> None:
         """Look until the process ends."""
         deadline = time.monotonic() + seconds
         while process.poll() is None:
@@ -129,3 +124,16 @@ def quietly(ask: Callable[[], list]) -> list:  # type: ignore[type-arg]
         return ask()
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return []
+
+
+def check_the_rest_is_built(project: TinyProject, service_dir: Path, days: int = DAYS) -> None:
+    """The days that are there stay as they are, and a run on DirectRunner builds the others and clears up."""
+    before, built = parts(service_dir), published(service_dir)
+    assert {name.partition("/")[0] for name in before} == built
+    done = run_skeleton(project.runtime_path, "--runner", "DirectRunner")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("skeleton 2024-01-") == days - len(built)
+    after = parts(service_dir)
+    assert {name: after[name] for name in before} == before
+    assert len(published(service_dir)) == days
+    assert left_in_staging(service_dir) == []

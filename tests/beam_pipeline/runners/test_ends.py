@@ -18,7 +18,6 @@ from tests.beam_pipeline.runners.conftest import (
     Services,
     free_port,
     left_in_staging,
-    parts,
     run_skeleton,
     started,
     wait_for_port,
@@ -28,6 +27,7 @@ from tests.beam_pipeline.runners.slow_runs import (
     DAYS,
     Running,
     at_work,
+    check_the_rest_is_built,
     published,
     quietly,
     running,
@@ -96,7 +96,7 @@ def test_an_interrupted_run_ends_its_days_and_can_be_gone_on_with(
     assert 0 < len(days) < DAYS
     assert left_in_staging(skeleton) == []
     assert worker_processes(skeleton) == []
-    check_the_rest_is_built(slow, skeleton, days)
+    check_the_rest_is_built(slow, skeleton)
 
 
 @pytest.mark.long
@@ -114,7 +114,7 @@ def test_the_days_of_a_killed_driver_are_given_up(
             at_work(skeleton),
         )
         time.sleep(0.05)
-    check_the_rest_is_built(slow, skeleton, published(skeleton))
+    check_the_rest_is_built(slow, skeleton)
 
 
 @pytest.mark.long
@@ -140,19 +140,7 @@ def test_a_killed_worker_is_told_within_the_time_out(
         "error: no worker has had a day at work within 60 s (--worker-timeout), and days are left: a worker was lost, "
         f"or the runner gives them no work; see the log of the worker pool {pool}, and run again to go on"
     )
-    check_the_rest_is_built(slow, skeleton, published(skeleton))
-
-
-def check_the_rest_is_built(project: TinyProject, service_dir: Path, days: set[str]) -> None:
-    """The days that are there stay as they are, and a run on DirectRunner builds the others and clears up."""
-    before = parts(service_dir)
-    assert {name.partition("/")[0] for name in before} == days
-    done = run_skeleton(project.runtime_path, "--runner", "DirectRunner")
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("skeleton 2024-01-") == DAYS - len(days)
-    after = parts(service_dir)
-    assert {name: after[name] for name in before} == before
-    assert left_in_staging(service_dir) == []
+    check_the_rest_is_built(slow, skeleton)
 
 
 def test_a_job_service_that_goes_away_ends_the_run(running: Running, slow: TinyProject, skeleton: Path) -> None:
@@ -169,7 +157,7 @@ def test_a_job_service_that_goes_away_ends_the_run(running: Running, slow: TinyP
     assert last.startswith("error: the job service does not answer any more (")
     assert last.endswith("): run again to go on")
     assert "Traceback" not in stderr
-    check_the_rest_is_built(slow, skeleton, published(skeleton))
+    check_the_rest_is_built(slow, skeleton)
 
 
 # What Beam starts as `java -jar JAR ... --job-port PORT`: Beam's local job service instead of Flink's.
