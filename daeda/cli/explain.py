@@ -13,6 +13,7 @@ from daeda.compiler.pipeline_file import edited_path
 from daeda.planning.days import chosen_days
 from daeda.planning.explain import explain_text, mermaid
 from daeda.planning.explain_sql import explain_sql
+from daeda.process.console import wrapped
 from daeda.process.messages import answer, say
 
 
@@ -34,7 +35,7 @@ def explain(arguments: argparse.Namespace) -> int:
     elif arguments.format == "mermaid":
         answer(mermaid(dag))
     else:
-        answer(explain_text(dag))
+        answer(wrapped(explain_text(dag)))
         for sentence in splits_told(project.service, project.runtime.days):
-            answer(sentence)
+            answer(wrapped(sentence))
     return 0

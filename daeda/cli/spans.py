@@ -34,7 +34,7 @@ class DayTable:
         if self._counts:
             self.table.add_column("days", justify="right", no_wrap=True)
 
-    def add_row(self, span: range, *cells: str) -> None:
+    def add_row(self, span: range, *cells: str | Text) -> None:
         """The row of the days at these positions."""
         first, last = self._days[span[0]], self._days[span[-1]]
         between = " " if self._console.width >= _WIDE else "\n"

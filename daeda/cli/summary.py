@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.text import Text
+
 from daeda.catalog.service import FeatureService
 from daeda.cli.spans import DayTable, range_cell
 from daeda.dataset.layout import Dataset
@@ -20,6 +22,18 @@ from daeda.settings.splits import in_order
 if TYPE_CHECKING:
     from daeda.dataset.answers import BuiltDay
 
+_STYLES = {
+    "blocked": "red",
+    "not built": "red",
+    "stale": "yellow",
+    "kept, stale": "yellow",
+    "wait": "cyan",
+    "waiting": "cyan",
+    "build": "green",
+    "built": "green",
+    "rebuilt": "green",
+    "extended": "green",
+}
 _PLANNED = {
     Action.BUILD: "build",
     Action.REBUILD: "stale: rebuild",
@@ -47,14 +61,19 @@ def print_run(title: str, days: Sequence[BuiltDay]) -> None:
         table.table.add_column(dataset)
     for span in table.spans:
         there = [rows for index in span if (rows := _rows(days[index])) is not None]
-        cells = []
+        cells: list[str | Text] = []
         for built, outcome in zip(days[span[0]].datasets.values(), _outcomes(days[span[0]]), strict=True):
-            cells += ["" if built.seconds is None else f"{built.seconds:.2f}", outcome]
+            cells += ["" if built.seconds is None else f"{built.seconds:.2f}", _state(outcome)]
         table.add_row(span, f"{sum(there):,}" if there else "", *cells)
     seconds = [sum(day.datasets[dataset].seconds or 0.0 for day in days) for dataset in datasets]
     rows_in_all = sum(_rows(day) or 0 for day in days)
     table.add_total(f"{rows_in_all:,}", *(cell for total in seconds for cell in (f"{total:.2f}", "")))
     table.show()
+
+
+def _state(text: str) -> Text:
+    """What becomes of a day, in the colour of its state, which is that of the word before a colon."""
+    return Text(text, style=_STYLES.get(text.partition(":")[0], ""))
 
 
 def _log_run(title: str, days: Sequence[BuiltDay]) -> None:
@@ -102,7 +121,7 @@ def print_plan(
     for span in table.spans:
         actions, reasons = told[span[0]]
         files = range_cell([days[index].files for index in span])
-        table.add_row(span, *actions, files, shortened(reasons, 4))
+        table.add_row(span, *map(_state, actions), files, shortened(reasons, 4))
     table.show()
     for sentence, cut in _cut_days(days):
         console.print(f"{sentence}: the windows of {shortened(cut, 3)} hold less than they could", soft_wrap=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import textwrap
 from typing import Any
 
 from rich.console import Console
@@ -19,6 +21,27 @@ class HarmlessConsole(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         """The text as rich shows it; every cell, title and line comes through here."""
         return super().render_str(printable(text), **options)
+
+
+def wrapped(text: str) -> str:
+    """The text with its lines broken where the terminal ends, as far in as they begin and a little further.
+
+    Without a terminal each line stays whole, for whoever looks through them.
+    """
+    if not sys.stdout.isatty():
+        return text
+    width = HarmlessConsole().width
+    return "\n".join(broken for line in text.split("\n") for broken in _broken(line, width))
+
+
+def _broken(line: str, width: int) -> list[str]:
+    if len(line) <= width:
+        return [line]
+    begin = line[: len(line) - len(line.lstrip())]
+    return textwrap.wrap(
+        line[len(begin) :], width, initial_indent=begin, subsequent_indent=f"{begin}  ", break_on_hyphens=False,
+        expand_tabs=False, replace_whitespace=False,
+    )  # fmt: skip
 
 
 def plain(text: str) -> Text:
