@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -30,7 +30,7 @@ def main(words: Sequence[str] | None = None) -> int:
     for name in arguments.workload:
         bench = Bench(
             name, 1 if arguments.tiny else arguments.rounds, arguments.tiny, arguments.cache.absolute(),
-            frozenset(arguments.only.split(",")) if arguments.only else frozenset(),
+            frozenset(arguments.only.split(",")) if arguments.only else frozenset(), days=arguments.days,
         )  # fmt: skip
         outcome = find(name).run(bench)
         print_outcome(bench, outcome)
@@ -43,7 +43,12 @@ def build_parser() -> argparse.ArgumentParser:
     """The flags of the command."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__, allow_abbrev=False)
     parser.add_argument("workload", nargs="*", help="without one, they are listed")
-    parser.add_argument("--rounds", type=_rounds, default=5, metavar="N", help="median of so many (default: 5)")
+    parser.add_argument(
+        "--rounds", type=_number("rounds"), default=5, metavar="N", help="median of so many (default: 5)"
+    )
+    parser.add_argument(
+        "--days", type=_number("days"), metavar="N", help="fewer days than `extend` has, which takes hours"
+    )
     parser.add_argument("--only", metavar="A,B", help="of the peers, these alone; daeda always runs")
     parser.add_argument("--tiny", action="store_true", help="a size without meaning, to see that it runs")
     parser.add_argument("--cache", type=Path, default=CACHE, metavar="DIR", help="where generated data is kept")
@@ -74,7 +79,10 @@ def print_outcome(bench: Bench, outcome: Outcome) -> None:
         console.print(f"{name}: {value:,.3f}", highlight=False)
 
 
-def _rounds(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number of rounds from 1")
-    return int(text)
+def _number(what: str) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < 1:
+            raise argparse.ArgumentTypeError(f"'{text}' is not a number of {what} from 1")
+        return int(text)
+
+    return number

@@ -72,7 +72,8 @@ class Bench:
     """How a workload is run.
 
     `rounds` is what the median is taken of; `only` names the systems to run (empty: all); `tiny` asks for the smallest
-    size at which the workload still does everything, without timings that mean anything.
+    size at which the workload still does everything, without timings that mean anything. `days` are fewer than a
+    workload of many days has.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Bench:
     cache: Path = CACHE
     only: frozenset[str] = frozenset()
     skipped: dict[str, str] = field(default_factory=dict)
+    days: int | None = None
 
     def wants(self, system: str) -> bool:
         """Whether a system is to be run; daeda always is."""

@@ -16,7 +16,7 @@ MAGIC = b"PAR1"
 # The length of the footer, and the magic.
 _TAIL_BYTES = 8
 # Bytes that are read at once.
-_BLOCK = 4 << 20
+_BLOCK = 1 << 20
 # Of an element of the schema, its name.
 _NAME = 4
 

@@ -343,7 +343,7 @@ def test_random_edits_one_after_another(tmp_path: Path, engine: str, monkeypatch
         project.runtime |= {"compute": {"engine": engine}, "rows_per_part": rng.choice([5, 17, 1000])}
         build(project, "output")
         editor = Editor(project, rng, module)
-        for number in range(6):
+        for number in range(6 if LONG else 3):
             edits = [editor.edit() for _ in range(rng.choice([1, 1, 2]))]
             plans = build(project, "output")
             extended += sum(plan.action is Action.EXTEND for plan in plans)

@@ -12,16 +12,21 @@ import pytest
 
 import tests.beam_pipeline.extending as harness
 from daeda.compiler import identity
+from daeda.dataset.fingerprint import enriched_identities
 from daeda.dataset.identity import Recipe, Recipes
+from daeda.dataset.manifest import ColumnIdentities
+from daeda.dataset.stores import Stores
 from daeda.functions import loading
 from daeda.operators.dag import Dag
-from daeda.planning import extension
+from daeda.planning import days, extension
 from daeda.planning.days import Action
 from daeda_audit.command import main
+from enrich import extending, publish
 from tests.beam_pipeline.extending import build
 from tests.beam_pipeline.test_extend import without_vectors
 from tests.daeda.compiler.test_identity import add, add_window, spec
 from tests.daeda_audit.feed import words
+from tests.enrich import test_extending as enriched
 from tests.projects import TinyProject, moment
 
 
@@ -112,3 +117,61 @@ def test_a_column_that_was_falsely_kept_is_found(
     forget_modules()
     assert code == 1
     assert column in told, told
+
+
+@pytest.mark.parametrize("forgotten", [None, "where"])
+def test_a_day_that_was_made_of_a_lower_version(
+    tmp_path: Path, forgotten: str | None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It passes, and a column that was falsely kept of the lower version is found; the lower day is not looked at."""
+    column, edit = FORGOTTEN[forgotten or "where"]
+    if forgotten:
+        monkeypatch.setattr(harness, "recipes_of", forgetting(column))
+        monkeypatch.setattr(extension, "recipes_of", forgetting(column))
+    made = without_vectors(tmp_path)
+    build(made, "output")
+    made.service["version"] = 2
+    edit(made)
+    add_window(made)
+    (plan,) = build(made, "output")
+    assert plan.extension is not None
+    assert (plan.extension.version, column in plan.extension.kept) == (1, forgotten is not None)
+    code, told = audited(made, capsys)
+    if forgotten:
+        assert (code, column in told) == (1, True), told
+    else:
+        assert (code, " 0 mismatches" in told) == (0, True), told
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_an_enriched_day_that_keeps_vectors_of_a_lower_version(
+    tmp_path: Path, forgotten: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It passes, and vectors are found whose identity forgot how they are normalized."""
+    if forgotten:
+        for module in (days, extending, publish):
+            monkeypatch.setattr(module, "enriched_identities", _forgetting_taste)
+    made = enriched.made(tmp_path)
+    build(made, "output")
+    stores = enriched.enrich(made, "output")
+    made.service["version"] = 2
+    enriched.other_normalize(made)
+    if forgotten:
+        made.aggregations["enrichment_specs"][1]["normalize"] = "none"
+    build(made, "output")
+    _, plan = enriched.planned(made, stores)
+    assert plan.extension is not None
+    assert (plan.extension.version, plan.extension.kept["flavour"]) == (1, "taste")
+    assert plan.extension.vectors == ("item_vector",)
+    enriched.enrich(made, "output", plan.extension)
+    code, told = audited(made, capsys)
+    if forgotten:
+        assert (code, "flavour" in told) == (1, True), told
+    else:
+        assert (code, " 0 mismatches" in told) == (0, True), told
+
+
+def _forgetting_taste(dag: Dag, skeleton: ColumnIdentities, stores: Stores) -> ColumnIdentities:
+    identities = enriched_identities(dag, skeleton, stores)
+    same = {name: "0" * 64 for name in identities.columns if name in ("taste", "flavour")}
+    return replace(identities, columns={**identities.columns, **same})
