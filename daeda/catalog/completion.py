@@ -119,7 +119,7 @@ def _made_type(spec: AggregationSpec | LabelSpec, output: Output, views: Views) 
     if any(name not in types for name in spec.reads):
         return None
     source = None if spec.column is None else types[spec.column]
-    if isinstance(spec, AggregationSpec) and spec.kind == "sequence":
+    if spec.kind == "sequence":
         apart = output.field is not None
         held = [(name, types[name]) for name in spec.reads if not apart or name == output.field]
         age = spec.age if not apart or spec.age == output.field else None

@@ -17,7 +17,7 @@ from daeda.flags.parser import settings_given
 from daeda.settings.aggregations import Aggregations
 from daeda.settings.document import Document, Mistakes, Position, load_document
 from daeda.settings.kinds import Dimensions
-from daeda.settings.runtime import RuntimeSettings, load_runtime
+from daeda.settings.runtime import RuntimeSettings, load_runtime, position_of_setting
 from daeda.settings.validation import parse_model
 from daeda.storage.location import Location, below, parse_location
 from daeda.storage.objects import limit_request_time
@@ -52,7 +52,8 @@ class ProjectPaths:
 class Project:
     """Everything that was declared. `where` gives `file:line` of an entry for messages.
 
-    With `refs_left_out` nobody wrote feature_refs, and they are those that the columns may need.
+    With `refs_left_out` nobody wrote feature_refs, and they are those that the columns may need. `flags` are the
+    settings given on the command line.
     """
 
     root: Path
@@ -64,10 +65,15 @@ class Project:
     documents: Mapping[str, Document] = field(repr=False)
     warnings: tuple[str, ...] = ()
     refs_left_out: bool = False
+    flags: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def where(self, document: str, location: Position = ()) -> str:
         """`file:line`; `document` is `runtime`, `aggregations`, `service` or `view:<name>`."""
         return self.documents[document].where(location)
+
+    def where_set(self, setting: str) -> str:
+        """Where the value of a setting of runtime.yaml comes from: a flag, a variable, or `file:line`."""
+        return position_of_setting(self.documents["runtime"], (setting,), self.flags)
 
     def data_path(self, path: str) -> str:
         """A path of a view or a store: absolute, or below data_root."""
@@ -136,6 +142,7 @@ def load_project(paths: ProjectPaths, service: str | None = None, flags: Mapping
         documents,
         _warnings(dimensions, documents),
         written.refs_left_out,
+        flags or {},
     )
 
 

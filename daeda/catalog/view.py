@@ -92,6 +92,8 @@ class FeatureView(Strict):
         if source.timestamp_field is None:
             if source.created_field or source.timestamp_unit or self.ttl or source.available:
                 raise ValueError("created_field, timestamp_unit, available and ttl need a source.timestamp_field")
+            if self.allow_exact:
+                raise ValueError("allow_exact is about rows of one time, and the view has no source.timestamp_field")
             return
         for name in filter(None, (source.timestamp_field, source.created_field)):
             dtype = self.dtype(name)

@@ -18,7 +18,7 @@ from daeda.compiler.resolved import Resolved
 from daeda.compiler.sampling import check_sample
 from daeda.compiler.splits import check_splits_apart
 from daeda.dtypes import TimeUnit
-from daeda.errors import ConfigError, NotBuiltYet, did_you_mean
+from daeda.errors import ConfigError, NotBuiltYet, closest, did_you_mean
 from daeda.operators.dag import Dag
 from daeda.operators.operator import same_keys
 from daeda.operators.relation import Column, Relation
@@ -26,7 +26,6 @@ from daeda.operators.relational import Filter
 from daeda.operators.relational import Project as ProjectOperator
 from daeda.operators.temporal import LabelAggregate
 from daeda.settings.aggregations import AggregationSpec, LabelSpec
-from daeda.settings.runtime import position_of_setting
 from daeda.sql.expression import check_having, check_predicate
 from daeda.sql.projection import check_expressions
 from daeda.sql.statements import ProbingOperator, spans_of, times_of, unit_of
@@ -74,14 +73,25 @@ def check_filters(resolved: Resolved) -> None:
                 continue
             other = Relation(tuple(Column(field.name, field.dtype) for field in project.views[view_name].fields))
             resolved.mistakes.check(where, same_keys, relation, other, (spine_filter.covered_by.column,))
+
+
+def check_conditions(resolved: Resolved) -> None:
+    """The `where` of each aggregation is a condition on its history and the attributes of that."""
+    project = resolved.project
     for section, index, spec in project.aggregations.window_specs():
-        if spec.where is not None and spec.history.view in project.views:
-            fields = _seen_by_where(project, spec)
-            where = project.where("aggregations", (section, index, "where"))
-            if (told := told_of_label(resolved, names_in(spec.where), fields.names)) is not None:
-                resolved.mistakes.add(where, f"where of '{spec.name}' {told}")
-            else:
-                resolved.mistakes.check(where, check_predicate, spec.where, fields, "where")
+        if spec.where is None or spec.history.view not in project.views:
+            continue
+        fields, read = _seen_by_where(project, spec), names_in(spec.where)
+        where = project.where("aggregations", (section, index, "where"))
+        lacking = {attribute.partition(":")[2] for attribute in spec.history.attributes} - {*fields.names}
+        if (told := told_of_label(resolved, read, fields.names)) is not None:
+            resolved.mistakes.add(where, f"where of '{spec.name}' {told}")
+        elif any(closest(name, lacking) for name in {*read} - {*fields.names}) and resolved.mistakes.tells(
+            project.where("aggregations", (section, index))
+        ):
+            continue  # an attribute that is told not to be there
+        else:
+            resolved.mistakes.check(where, check_predicate, spec.where, fields, "where")
 
 
 def _read_by(spine_filter: SpineFilter) -> tuple[str, ...]:
@@ -117,6 +127,7 @@ PASSES: tuple[Pass, ...] = (
     check_references,
     check_embedding_defaults,
     check_filters,
+    check_conditions,
     check_labels_unread,
     check_splits_apart,
     check_sample,
@@ -143,8 +154,9 @@ def compile_runnable(project: Project) -> Dag:
     for name in ("data_root", "output_root"):
         path = getattr(project.runtime, name)
         if "://" in path and not is_object(path):
-            position = position_of_setting(project.documents["runtime"], (name,))
-            raise NotBuiltYet(f"{position}: {name} '{path}' is not built: use a local path or s3://bucket/path")
+            raise NotBuiltYet(
+                f"{project.where_set(name)}: {name} '{path}' is not built: use a local path or s3://bucket/path"
+            )
     dag = project_dag(project)
     dag.require_runnable()
     return dag
@@ -211,5 +223,6 @@ def _check_reach_ahead(operator: LabelAggregate, days: Sequence[dt.date]) -> Non
 def _check_data_until(project: Project) -> None:
     for view in project.runtime.data_until:
         if view and view not in project.views:
-            position = position_of_setting(project.documents["runtime"], ("data_until",))
-            raise ConfigError(f"{position}: no feature view '{view}': {did_you_mean(view, project.views)}")
+            raise ConfigError(
+                f"{project.where_set('data_until')}: no feature view '{view}': {did_you_mean(view, project.views)}"
+            )

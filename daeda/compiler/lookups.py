@@ -9,7 +9,7 @@ from daeda.catalog.view import FeatureView
 from daeda.compiler.resolved import Resolved, expect_type
 from daeda.compiler.uses import Use, rules_of
 from daeda.dtypes import DType
-from daeda.errors import ConfigError, did_you_mean
+from daeda.errors import ConfigError, closest, did_you_mean
 
 
 def known_features(resolved: Resolved) -> list[str]:
@@ -139,7 +139,7 @@ def resolve_feature(resolved: Resolved, column: ContractColumn, where: str) -> N
         hint = did_you_mean(column.name, known)
         if elsewhere and not resolved.project.refs_left_out:
             hint = f"add '{elsewhere[0]}:{column.name}' to feature_refs"
-        if column.name not in resolved.literals:
+        if column.name not in resolved.literals and not _is_meant_by_a_reference(resolved, column.name):
             resolved.mistakes.add(
                 where,
                 f"column '{column.name}' (kind {column.kind}) is made by no "
@@ -163,6 +163,17 @@ def resolve_feature(resolved: Resolved, column: ContractColumn, where: str) -> N
             f"{'has no timestamp' if wanted == 'static' else 'changes over time'}: its kind is {wanted}",
         )
     expect_type(resolved, where, column, view.dtype(column.name), f"the view '{view.name}'")
+
+
+def _is_meant_by_a_reference(resolved: Resolved, name: str) -> bool:
+    """Whether an entry of feature_refs that leads nowhere, which is told, most likely means the feature."""
+    views = resolved.project.views
+    for reference in resolved.project.runtime.feature_refs:
+        view, _, feature = reference.partition(":")
+        leads = view in views and feature in (*views[view].features, *views[view].times)
+        if not leads and closest(feature, [name]) is not None:
+            return True
+    return False
 
 
 def check_entity_key(

@@ -39,7 +39,7 @@ def check_alike(resolved: Resolved) -> None:
     told: set[str] = set()
     for name, where in _columns_used(resolved):
         other, elsewhere = seen.setdefault(name.lower(), (name, where))
-        if other != name and name not in told:
+        if other != name and name not in told and not resolved.mistakes.tells(where):
             told.add(name)  # once, where the first of those that bear the name is made
             resolved.mistakes.add(
                 where,

@@ -21,7 +21,7 @@ from daeda.compiler.labels import IS_LABEL, is_label
 from daeda.compiler.lookups import is_latest, known_features, resolve_feature, take_feature
 from daeda.compiler.makers import several_makers
 from daeda.compiler.resolved import Resolved, expect_type
-from daeda.errors import ConfigError, did_you_mean
+from daeda.errors import ConfigError, closest, did_you_mean
 from daeda.operators.circles import first_circle
 from daeda.settings.aggregations import UdfSpec
 from daeda.sql.expression import columns_of, parse_expression
@@ -52,6 +52,8 @@ def check_output_columns(resolved: Resolved) -> None:
     project = resolved.project
     contract = {column.name: column for column in project.service.columns}
     listed = {column.name for column in project.runtime.output_columns}
+    # What is listed and not there most likely means these, and is told.
+    meant = {closest(name, contract.keys() - listed) for name in listed - contract.keys()}
     for index, column in enumerate(project.runtime.output_columns):
         where = project.where("runtime", ("output_columns", index))
         if column.name not in contract:
@@ -74,7 +76,7 @@ def check_output_columns(resolved: Resolved) -> None:
         resolved.literals[column.name] = column.default
     for index, contracted in enumerate(project.service.columns):
         where = project.where("service", ("columns", index))
-        if contracted.name not in listed:
+        if contracted.name not in listed and contracted.name not in meant:
             resolved.mistakes.add(
                 where, f"column '{contracted.name}' is not in output_columns of runtime.yaml: add it there"
             )
@@ -206,6 +208,8 @@ def _resolve_spine(resolved: Resolved, column: ContractColumn, where: str) -> No
         resolved.spine_columns.add(column.name)  # its kind and type are checked with the sample
         return
     names = [field.name for field in resolved.spine.fields]
+    if column.name not in names and _is_misspelt_weight(resolved, column.name):
+        return  # told with the sample
     if column.name not in names:
         resolved.mistakes.add(
             where,
@@ -215,6 +219,12 @@ def _resolve_spine(resolved: Resolved, column: ContractColumn, where: str) -> No
         return
     resolved.spine_columns.add(column.name)
     expect_type(resolved, where, column, resolved.spine.dtype(column.name), f"the view '{resolved.spine.name}'")
+
+
+def _is_misspelt_weight(resolved: Resolved, name: str) -> bool:
+    """Whether the sample's weight is no column, and most likely means this one."""
+    weight, contract = resolved.weight, {column.name for column in resolved.project.service.columns}
+    return weight is not None and weight not in contract and closest(weight, contract) == name
 
 
 def _resolve_embedding(resolved: Resolved, column: ContractColumn, where: str) -> None:

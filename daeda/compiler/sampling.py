@@ -5,7 +5,7 @@ from __future__ import annotations
 from daeda.compiler.labels import names_in, told_of_label
 from daeda.compiler.resolved import Resolved
 from daeda.dtypes import DType
-from daeda.errors import did_you_mean
+from daeda.errors import closest, did_you_mean
 from daeda.operators.relation import Column, Relation
 from daeda.settings.sampling import Sample, check_sampled_by
 from daeda.sql.expression import check_predicate
@@ -59,9 +59,12 @@ def _check_weight(resolved: Resolved, weight: str, where: str) -> None:
             where, f"the weight '{weight}' is a field of the spine view '{resolved.spine.name}': give it another name"
         )
     elif weight not in contract:
+        meant = closest(weight, contract)
+        hint = "" if meant is None else f"did you mean '{meant}'? Or "
         resolved.mistakes.add(
             where,
-            f"the weight '{weight}' is no column of the service: add {{name: {weight}, kind: spine, dtype: double}}",
+            f"the weight '{weight}' is no column of the service: {hint}add {{name: {weight}, kind: spine, dtype: "
+            "double}",
         )
     elif contract[weight].default is not None or resolved.literals.get(weight) is not None:
         resolved.mistakes.add(

@@ -149,7 +149,7 @@ class AggregationSpec(Strict):
         check_parameters(self.kind, self.column, self.max_length, self.q, self.half_life)
         if self.q is not None and len(set(self.q)) != len(self.q):
             raise ValueError("'q' names a number twice, which would make the same column twice")
-        if self.kind not in LIST_KINDS and self.order != "newest_first":
+        if self.kind not in LIST_KINDS and "order" in self.model_fields_set:
             raise ValueError(f"'order' belongs to list kinds and not to '{self.kind}': remove it")
         return self
 
@@ -279,7 +279,7 @@ class LabelSpec(Strict):
         check_parameters(self.kind, self.column, self.max_length, self.q)
         if self.q is not None and len(set(self.q)) != len(self.q):
             raise ValueError("'q' names a number twice, which would make the same column twice")
-        if self.kind not in LIST_KINDS and self.order != "oldest_first":
+        if self.kind not in LIST_KINDS and "order" in self.model_fields_set:
             raise ValueError(f"'order' belongs to list kinds and not to '{self.kind}': remove it")
         return self
 

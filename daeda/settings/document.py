@@ -52,6 +52,10 @@ class Mistakes:
         if line not in self.lines:
             self.lines.append(line)
 
+    def tells(self, where: str) -> bool:
+        """Whether a mistake at a place is recorded, of which others may be a consequence."""
+        return any(line.startswith(f"{where}: ") for line in self.lines)
+
     def check(self, where: str, check: Callable[P, object], *arguments: P.args, **options: P.kwargs) -> None:
         """Record what a check raises as a mistake."""
         try:

@@ -166,9 +166,10 @@ def message(project: TinyProject) -> str:
     return str(caught.value)
 
 
-def test_the_types_of_all_kinds(tmp_path: Path) -> None:
-    """`every_kind` declares each: without its types it is the same."""
-    case = ROOT / "tests/cases/every_kind"
+@pytest.mark.parametrize("name", ["every_kind", "labels", "sequences"])
+def test_the_types_of_all_kinds(name: str, tmp_path: Path) -> None:
+    """`every_kind` declares each kind of windows: without its types it is the same, and so are labels."""
+    case = ROOT / "tests/cases" / name
     long = load_project(ProjectPaths(case / "config/training/runtime.yaml"))
     for path in case.rglob("*.yaml"):
         target = tmp_path / path.relative_to(case)
@@ -176,6 +177,24 @@ def test_the_types_of_all_kinds(tmp_path: Path) -> None:
         target.write_text(_said_once(path), encoding="utf-8")
     short = load_project(ProjectPaths(tmp_path / "config/training/runtime.yaml"))
     assert types(short) == types(long)
+
+
+def test_the_types_of_labels_that_are_sequences(tmp_path: Path) -> None:
+    project = TinyProject(tmp_path)
+    spec = {"entity": "user", "history": {"view": "events"}, "kind": "sequence", "columns": ["item_id", "amount"],
+            "age": "age", "window": "1d", "max_length": 3}  # fmt: skip
+    project.aggregations["label_specs"] = [{"name": "rows", **spec}, {"name": "apart", **spec, "layout": "columns"}]
+    made = {
+        "rows": "list<struct<item_id: int64, amount: double, age: int64>>",
+        "apart_item_id": "list<int64>",
+        "apart_amount": "list<double>",
+        "apart_age": "list<int64>",
+    }
+    project.service["columns"] += [{"name": name, "kind": "label"} for name in made]
+    project.runtime["output_columns"] += list(made)
+    read = project.write().load()
+    assert {name: dtype for name, dtype in types(read).items() if name in made} == made
+    compile_project(read)
 
 
 def types(project: Project) -> dict[str, str]:

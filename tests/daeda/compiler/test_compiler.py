@@ -240,7 +240,6 @@ REFUSED: dict[str, tuple[Change, list[str]]] = {
     "no such spine column": (column("amount", name="amuont"), [
         f"{RUNTIME}:13: output column 'amount' is not a column of the service 'ranking': did you mean 'amuont'? Known: "
         "amuont, category, event_timestamp, events_1d, item_id, item_vector, price, recent_items, user_id",
-        f"{SERVICE}:21: column 'amuont' is not in output_columns of runtime.yaml: add it there",
         f"{SERVICE}:21: column 'amuont' (kind spine) is not a field of the spine view 'events': did you mean 'amount'? "
         "Known: amount, event_timestamp, item_id, user_id",
     ]),
@@ -258,7 +257,6 @@ REFUSED: dict[str, tuple[Change, list[str]]] = {
     "no such aggregate": (column("events_1d", name="events_2d"), [
         f"{RUNTIME}:16: output column 'events_1d' is not a column of the service 'ranking': did you mean 'events_2d'? "
         "Known: amount, category, event_timestamp, events_2d, item_id, item_vector, price, recent_items, user_id",
-        f"{SERVICE}:31: column 'events_2d' is not in output_columns of runtime.yaml: add it there",
         f"{SERVICE}:31: column 'events_2d' (kind rolling) is made by no aggregation_spec: did you mean 'events_1d'? "
         "Known: events_1d, recent_items",
     ]),
