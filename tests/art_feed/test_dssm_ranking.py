@@ -20,6 +20,7 @@ from daeda.dtypes import DType
 from daeda.planning.explain import explain_text
 from daeda.sources.local import preparation_hint
 from tests.art_feed.conftest import DAYS, ROOT, SERVICE, ArtFeed
+from tests.daeda_preview.train import compare_with_train
 from tests.oracle.dssm_ranking import expected_day
 
 Rows = list[tuple[Any, ...]]
@@ -42,6 +43,14 @@ def same(name: str, value: Any, wanted: Any) -> bool:
     if name == "like_aes_score_mean_7d" and value is not None and wanted is not None:
         return abs(value - wanted) <= math.ulp(wanted)
     return bool(value == wanted)
+
+
+def test_a_preview_equals_a_day_and_rows_of_ones_own_do_cell_by_cell(trained: ArtFeed) -> None:
+    runtime = trained.root / "config/training/runtime.yaml"
+    published_day = read_day(trained.output, "enriched", DAYS[0])
+    cells, left_out = compare_with_train(runtime, trained.data, DAYS[0], published_day)
+    assert cells > 5_000
+    assert left_out == {"came_back_to_author_1d": "it is a label"}
 
 
 @pytest.mark.some(1)

@@ -27,7 +27,7 @@ SYSTEMS = {
     "vectors": {"daeda", "single_process_loop"},
     "catalogue": {"daeda"},
     "extend": {"its own service", "add one column", "rename one column", "rebuild"},
-    "startup": {"daeda_help", "daeda_plan"},
+    "startup": {"daeda_help", "daeda_plan", "daeda_check", "daeda_preview"},
 }
 WITH_SHARED = {"newest": "window_frame", "wide": "numpy_pairs"}
 # They share their code with another one that is run, and differ in numbers alone.

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.journey.conftest import DAYS, SERVICE, Journey, digests, published
+from tests.daeda_preview.train import compare_with_train
+from tests.journey.conftest import DAYS, RUNTIME, SERVICE, Journey, digests, published
 from tests.oracle.household_ranking import expected_day
 
 ALL_DAYS = [f"dt={day}" for day in DAYS]
@@ -32,6 +33,13 @@ def test_a_day_equals_the_oracle_row_for_row_and_column_for_column(journey: Jour
     assert len(rows) == len(expected) > 3_000
     for index, (actual, wanted) in enumerate(zip(rows, expected, strict=True)):
         assert actual == tuple(wanted), f"row {index} of {day}"
+
+
+def test_a_preview_equals_a_day_and_rows_of_ones_own_do_cell_by_cell(journey: Journey, whole_run: Path) -> None:
+    published_day = read_day(whole_run, "enriched", DAYS[0])
+    cells, left_out = compare_with_train(RUNTIME, journey.data, DAYS[0], published_day)
+    assert cells > 5_000
+    assert left_out == {"bought_again_28d": "it is a label"}
 
 
 def test_a_second_run_skips_every_day_touches_nothing_and_prints_the_directory_of_the_final_data(
