@@ -54,11 +54,11 @@ def _preview(project: Project, dag: Dag, arguments: argparse.Namespace) -> int:
     table = _with_vectors(project, made)
     if columns is not None:
         table = table.select(columns)
-    _tell_left_out(made)
+    _tell_what_is_missing(made)
     if arguments.json:
         answer(as_json(project.service.name, table, made.left_out))
     elif arguments.output is not None:
-        write_output(table, arguments.output)
+        write_output(arguments.output, table, lambda: as_json(project.service.name, table, made.left_out))
         answer_location(arguments.output.absolute())
     else:
         print_rows(HarmlessConsole(), table, f"{project.service.name}: {whose}")
@@ -86,7 +86,7 @@ def _explain(project: Project, dag: Dag, arguments: argparse.Namespace, columns:
             given = given.slice(number, 1)
             made = features.of_rows(given, columns=columns)
             explained = explanation.of_file(made, _with_vectors(project, made), given, arguments.spine)
-    _tell_left_out(made)
+    _tell_what_is_missing(made)
     if arguments.json:
         answer(explained.text())
     else:
@@ -114,9 +114,11 @@ def _with_vectors(project: Project, made: FeatureRows) -> pa.Table:
     return fill_vectors(project, made.dag, made.table)
 
 
-def _tell_left_out(made: FeatureRows) -> None:
+def _tell_what_is_missing(made: FeatureRows) -> None:
     by_reason: dict[str, list[str]] = {}
     for name, reason in made.left_out.items():
         by_reason.setdefault(reason, []).append(name)
     for reason, names in by_reason.items():
         say(f"left out, since {reason}: {shortened(names, 8)}")
+    for note in made.notes:
+        say(f"note: {note}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ import pyarrow.csv
 import pyarrow.feather
 import pyarrow.parquet as pq
 
-from daeda.errors import InputError, first_line
+from daeda.dtypes import describe_arrow
+from daeda.errors import InputError, counted, first_line
 
 
 def as_json(service: str, table: pa.Table, left_out: Mapping[str, str]) -> str:
@@ -58,8 +59,9 @@ def plain(value: Any) -> Any:
             return float(value) if type(value).__name__ == "float16" else value
 
 
-def write_output(table: pa.Table, path: Path) -> None:
-    """Write the rows; raises InputError where the file refuses them."""
+def write_output(path: Path, table: pa.Table, document: Callable[[], str]) -> None:
+    """Write the rows, and where it is asked for the `document`; raises InputError where the file refuses them."""
+    _refuse_lists(path, table)
     try:
         match path.suffix:
             case ".parquet":
@@ -68,8 +70,23 @@ def write_output(table: pa.Table, path: Path) -> None:
                 pyarrow.feather.write_feather(table, str(path), compression="uncompressed")
             case ".csv":
                 pyarrow.csv.write_csv(table, path)
+            case ".json":
+                path.write_text(f"{document()}\n", encoding="utf-8")
             case _:
                 lines = (json.dumps(row, allow_nan=False, ensure_ascii=False) for row in _rows(table))
                 path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"--output {path} cannot be written ({first_line(error)})") from error
+
+
+def _refuse_lists(path: Path, table: pa.Table) -> None:
+    """A cell of a CSV is one value."""
+    nested = [one.name for one in table.schema if pa.types.is_nested(one.type)]
+    if path.suffix != ".csv" or not nested:
+        return
+    kind = describe_arrow(table.schema.field(nested[0]).type)
+    others = "" if len(nested) == 1 else f", and {counted(len(nested) - 1, 'more column')} like it"
+    raise InputError(
+        f"--output {path}: a cell of a CSV is one value, and '{nested[0]}' is {kind}{others}: write .parquet, .arrow "
+        "or .jsonl, or name other columns with --columns"
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from daeda.errors import UsageError
 
-_ENDS = (".parquet", ".arrow", ".csv", ".jsonl")
+_ENDS = (".parquet", ".arrow", ".csv", ".json", ".jsonl")
 
 
 def check_output(path: Path) -> None:

@@ -28,7 +28,7 @@ from beam_pipeline.workers.immature import immature_labels
 from beam_pipeline.workers.limits import limits_of_a_day
 from daeda.catalog.project import Project
 from daeda.compiler.compile import check_reach
-from daeda.errors import InputError
+from daeda.errors import InputError, counted
 from daeda.operators.dag import Dag
 from daeda.planning.configuration import function_codes
 from daeda.planning.exports import exported
@@ -46,12 +46,13 @@ _DIRECTORIES = ("work", "status", "narrowed")
 class FeatureRows:
     """A table of features, in the order of the rows. `dag` made it, vectors apart, which its enrichments fill.
 
-    `left_out` are columns that rows of one's own cannot have, each with the reason.
+    `left_out` are columns that rows of one's own cannot have, each with the reason; `notes` say what else they lack.
     """
 
     table: pa.Table
     dag: Dag
     left_out: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -111,7 +112,8 @@ class Features:
                 empty = no_rows(skeleton.spine)
                 day = self._project.runtime.days[0]
                 made.append(run_day(context, skeleton, day, _listed(sources), own_rows=empty))
-        return FeatureRows(_in_given_order(made), restricted.dag, restricted.left_out)
+        notes = _before_the_data(sources, {day: rows.num_rows for day, rows in days.items()})
+        return FeatureRows(_in_given_order(made), restricted.dag, restricted.left_out, notes)
 
     def _find_sources(self, dag: Dag, days: Sequence[dt.date]) -> Sources:
         """The sources of these days, which may lie outside of the range; raises InputError where a day waits."""
@@ -178,6 +180,21 @@ def _without_spine(sources: Sources, dag: Dag) -> Sources:
         for day, one in sources.immature.items()
     }
     return replace(sources, scans=tuple(scan for scan in sources.scans if scan.name != spine), immature=immature)
+
+
+def _before_the_data(sources: Sources, rows: Mapping[dt.date, int]) -> tuple[str, ...]:
+    """A sentence for each view that begins behind some of the rows, which are so many on each day."""
+    first_days = {scan.view: sources.files[scan.name].first_day for scan in sources.scans}
+    notes = []
+    for view, first_day in first_days.items():
+        early = sum(number for day, number in rows.items() if first_day is not None and day < first_day)
+        if early:
+            verbs = ("is", "sees") if early == 1 else ("are", "see")
+            notes.append(
+                f"{counted(early, 'row')} {verbs[0]} before {first_day}, the first day of view '{view}', and "
+                f"{verbs[1]} nothing of it"
+            )
+    return tuple(notes)
 
 
 def _listed(sources: Sources) -> list[SourceFiles]:

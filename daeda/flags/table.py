@@ -190,7 +190,7 @@ PREVIEW = _group(
          "of this row, by its number: the raw rows behind each value, found by the audit's own slow path",
          metavar="ROW"),
     Flag("--json", "on", "print one JSON document"),
-    Flag("--output", "path", "write the rows to a file: .parquet, .arrow, .csv or .jsonl", metavar="FILE"),
+    Flag("--output", "path", "write the rows to a file: .parquet, .arrow, .csv, .json or .jsonl", metavar="FILE"),
 )
 CONFIGURATION = Flag("--configuration", "text", argparse.SUPPRESS, metavar="PATH")
 AUDIT_INPUTS = _group("", CONFIGURATION)

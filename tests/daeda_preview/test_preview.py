@@ -61,6 +61,65 @@ def test_rows_go_to_a_file(end: str, root: Path, capsys: pytest.CaptureFixture[s
     assert (root / f"rows.{end}").stat().st_size > 0
 
 
+def test_a_document_goes_to_a_file(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = _document(capsys, "ranking", "--day", "2024-01-02")
+    assert main(["ranking", "--day", "2024-01-02", "--output", "rows.json"]) == 0
+    assert json.loads((root / "rows.json").read_text("utf-8")) == document
+    assert capsys.readouterr().out == f"{root / 'rows.json'}\n"
+
+
+def test_lists_do_not_go_into_a_csv(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ranking", "--day", "2024-01-02", "--output", "rows.csv"]) == 2
+    told = capsys.readouterr()
+    assert (told.out, told.err) == (
+        "",
+        "error: --output rows.csv: a cell of a CSV is one value, and 'recent_items' is list<int64>: write .parquet, "
+        ".arrow or .jsonl, or name other columns with --columns\n",
+    )
+    assert not (root / "rows.csv").exists()
+    assert main(["ranking", "--day", "2024-01-02", "--columns", "item_id,price", "--output", "rows.csv"]) == 0
+    capsys.readouterr()
+    assert (root / "rows.csv").read_text("utf-8") == '"item_id","price"\n11,2.5\n12,\n99,\n'
+
+
+def test_rows_before_the_data_see_nothing_and_later_ones_are_refused(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times = [moment("02 12:00"), moment("02 12:00").replace(year=2020), moment("03 12:00").replace(year=2021)]
+    rows = pa.table({"user_id": [1] * 3, "item_id": [11] * 3, "event_timestamp": times})
+    pq.write_table(rows, root / "own.parquet")
+    assert main(["ranking", "--spine", "own.parquet", "--json"]) == 0
+    told = capsys.readouterr()
+    seen = [(row["category"], row["price"], row["events_1d"]) for row in json.loads(told.out)["rows"]]
+    assert seen == [("books", 2.5, 3), ("books", None, 0), ("books", None, 0)]
+    assert told.err.splitlines()[1:] == [
+        f"note: 2 rows are before 2024-01-01, the first day of view '{view}', and see nothing of it"
+        for view in ("prices", "events")
+    ]
+    pq.write_table(rows.slice(0, 1).set_column(2, "event_timestamp", [[moment("09 12:00")]]), root / "own.parquet")
+    assert main(["ranking", "--spine", "own.parquet"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "has no partition for 2024-01-08, 2024-01-09: " in told.err
+
+
+def test_a_store_that_is_missing_is_refused_where_its_vectors_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    TinyProject(tmp_path).write().write_data()
+    monkeypatch.chdir(tmp_path)
+    assert main(["ranking"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == (
+        f"error: embedding store 'vectors': {tmp_path}/data/vectors.lance does not exist: correct the path or "
+        "data_root, or put the data there\n"
+    )
+    # Other columns do without.
+    assert main(["ranking", "--columns", "price,events_1d"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_rows_of_ones_own_get_what_rows_of_the_day_have(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """From Parquet and from CSV, backwards."""
     main(["ranking", "--day", "2024-01-02", "--rows", "100", "--output", "day.parquet"])
@@ -105,7 +164,8 @@ def test_what_rows_of_ones_own_lack_is_left_out_and_said(root: Path, capsys: pyt
         ),
         (
             ["--output", "rows.xls"],
-            "error: --output rows.xls: files are written by the end of their name: .parquet, .arrow, .csv, .jsonl",
+            "error: --output rows.xls: files are written by the end of their name: .parquet, .arrow, .csv, .json, "
+            ".jsonl",
         ),
         (
             ["--spine", "own.csv"],

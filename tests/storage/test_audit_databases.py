@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from beam_pipeline import command
 from daeda.planning.export_views import main as export
 from daeda_audit.command import main
+from daeda_preview.command import main as preview
 from tests.projects import TinyProject
 from tests.storage.conftest import in_lake
 from tests.storage.postgres import PASSWORD, Postgres
@@ -42,6 +44,20 @@ def in_a_lake(project: TinyProject, lake: Path) -> TinyProject:
 
 def train(project: TinyProject, *more: str) -> None:
     assert command.main([*words(project)[1:], "--runner", "DirectRunner", *more]) == 0
+
+
+def test_a_preview_and_its_explanation_read_one_export(
+    in_a_lake: TinyProject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The audit is given the file that the preview was made of, and reaches no database."""
+    command_words = [*words(in_a_lake), "--columns", "price", "--json"]
+    assert preview(command_words) == 0
+    price = json.loads(capsys.readouterr().out)["rows"][0]["price"]
+    assert preview([*command_words, "--explain", "0"]) == 0
+    explained = json.loads(capsys.readouterr().out)
+    assert explained["passed"]
+    assert [column["value"] for column in explained["columns"]] == [price]
+    assert [row["time"] for row in explained["columns"][0]["counted"]] == ["2024-01-02T08:00:00"]
 
 
 @pytest.mark.long
