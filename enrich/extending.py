@@ -28,7 +28,7 @@ from daeda.dataset.stores import Stores
 from daeda.durations import seconds_since
 from daeda.errors import DayError
 from daeda.operators.dag import Dag
-from daeda.planning.extension import Extension, enriched_in_place
+from daeda.planning.extension import Extension, enriched_in_place, enriched_recipes
 from enrich.part.extended_part import extend_part
 from enrich.publish import DayWork, States, publish_enriched, states_of, verify_skeleton
 
@@ -133,7 +133,7 @@ def _unchanged(
     if before is None or skeleton is None:
         raise NotAsPlanned("it does not say what its columns are made of")
     after = enriched_identities(dag, skeleton, stores)
-    in_place = enriched_in_place(dag, before, after)
+    in_place = enriched_in_place(dag, before, after, lambda: enriched_recipes(dag))
     if not in_place.issuperset(vectors):
         raise NotAsPlanned("it has other rows")
     if [part.rows for part in manifest.parts] != [part.rows for part in work.skeleton.parts]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cache
 
 from daeda.catalog.project import Project
 from daeda.dataset.fingerprint import (
@@ -14,6 +15,7 @@ from daeda.dataset.fingerprint import (
     operator_digests,
     skeleton_fingerprint,
 )
+from daeda.dataset.identity import Recipes
 from daeda.dataset.layout import Dataset, Layout, layout_of
 from daeda.dataset.manifest import ColumnIdentities, Fingerprint, Manifest, Part
 from daeda.dataset.published import Published, look_at_days
@@ -22,7 +24,7 @@ from daeda.dataset.versions import days_of_lower_versions
 from daeda.errors import DayError, InputError, UsageError, counted, shortened
 from daeda.operators.dag import Dag
 from daeda.planning.configuration import function_codes
-from daeda.planning.extension import Extension, Extensions, vectors_kept
+from daeda.planning.extension import Extension, Extensions, enriched_recipes, vectors_kept
 from daeda.planning.immature import ImmatureDay
 from daeda.planning.maturity import Maturity, Waiting
 from daeda.planning.sources import Sources
@@ -165,14 +167,16 @@ def plan_enriched(
     layout = layout_of(project)
     published = look_at_days(layout, "enriched", [plan.day for plan in plans], verify=verify)
     lower = _lower(layout, "enriched", [plan.day for plan in plans if plan.day not in published]) if extend else {}
+    # Found out once, and only where days go by another order.
+    recipes = cache(lambda: enriched_recipes(dag))
 
     def plan_of(plan: DayPlan) -> DayPlan:
         of_day = published.get(plan.day)
-        made = _enriched_day(of_day, dag, plan, on_stale, find_stores, extend)
+        made = _enriched_day(of_day, dag, plan, on_stale, find_stores, recipes if extend else None)
         if of_day is not None or made.action is not Action.BUILD:
             return made
         version, manifest = lower.get(plan.day, (None, None))
-        return _from_lower(made, dag, plan, version, manifest, find_stores)
+        return _from_lower(made, dag, plan, version, manifest, find_stores, recipes)
 
     return tuple(plan_of(plan) for plan in plans)
 
@@ -190,6 +194,7 @@ def _from_lower(
     version: int | None,
     manifest: Manifest | None,
     find_stores: FindStores,
+    recipes: Callable[[], Recipes],
 ) -> DayPlan:
     """The plan of an enriched day that is in no place of its own, out of what a lower version has of it."""
     if manifest is None or skeleton.identities is None:
@@ -197,7 +202,7 @@ def _from_lower(
     stores = find_stores()
     wanted = enriched_fingerprint(dag, skeleton.parts or (), stores)
     identities = enriched_identities(dag, skeleton.identities, stores)
-    extension = vectors_kept(manifest, identities, wanted, dag, version)
+    extension = vectors_kept(manifest, identities, wanted, dag, recipes, version)
     return plan if extension is None else replace(plan, reasons=(str(extension),), extension=extension)
 
 
@@ -359,7 +364,12 @@ def _without_manifest(
 
 
 def _enriched_day(
-    published: Published | None, dag: Dag, skeleton: DayPlan, on_stale: str, find_stores: FindStores, extend: bool
+    published: Published | None,
+    dag: Dag,
+    skeleton: DayPlan,
+    on_stale: str,
+    find_stores: FindStores,
+    recipes: Callable[[], Recipes] | None,
 ) -> DayPlan:
     day = skeleton.day
     if skeleton.action is Action.BLOCKED:
@@ -379,10 +389,10 @@ def _enriched_day(
     if skeleton.action is Action.EXTEND:
         action, reasons = _stale(on_stale), ("its skeleton day is extended", *damage)
     plan = DayPlan(day, "enriched", action, reasons, damage=damage, stamps=stamps)
-    if not extend or skeleton.identities is None or action is not Action.REBUILD or damage:
+    if recipes is None or skeleton.identities is None or action is not Action.REBUILD or damage:
         return plan
     identities = enriched_identities(dag, skeleton.identities, find_stores())
-    extension = vectors_kept(published.manifest, identities, wanted, dag)
+    extension = vectors_kept(published.manifest, identities, wanted, dag, recipes)
     if extension is None:
         return plan
     told = reasons if skeleton.action is Action.EXTEND and not extension.vectors else (str(extension), *reasons)

@@ -7,7 +7,7 @@ and cut into the same parts. In doubt it is built anew.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version as version_of
@@ -138,12 +138,13 @@ def vectors_kept(
     planned: ColumnIdentities | None,
     fingerprint: Fingerprint,
     dag: Dag,
+    recipes: Callable[[], Recipes],
     version: int | None = None,
 ) -> Extension | None:
     """The extension of an enriched day, of a lower `version`, some of whose vectors are unchanged; None where none is.
 
     Pages are copied, and those are of the versions that write now; a column that must not be NULL and is, is told by
-    the enrichment.
+    the enrichment. `recipes` are the `enriched_recipes`, which few days ask for.
     """
     before, same = manifest.identities, fingerprint.settings.get("format_version")
     if before is None or planned is None or manifest.fingerprint.settings.get("format_version") != same:
@@ -152,7 +153,7 @@ def vectors_kept(
         return None
     vectors = {operator.column for operator in dag.enrichments}
     nulls = {column.name: column.nulls for column in manifest.columns}
-    in_place = enriched_in_place(dag, before, planned)
+    in_place = enriched_in_place(dag, before, planned, recipes)
     extension = _extension(before, planned, dag.output.names, in_place)
     if extension is None:
         return None
@@ -166,17 +167,23 @@ def vectors_kept(
     return replace(extension, vectors=missing, version=version)
 
 
-def enriched_in_place(dag: Dag, before: ColumnIdentities, after: ColumnIdentities) -> frozenset[str]:
-    """The columns that an enriched day has in the same rows as one that is published; `dag` is the whole one.
+def enriched_recipes(dag: Dag) -> Recipes:
+    """What the columns of an enriched day are made of, by which they are told to be in the same rows; `dag` is whole.
 
-    A vector is where its id is.
+    A vector is where its id is. What rows agree in depends on no code.
     """
-    if before.rows != after.rows or before.order == after.order:
-        return frozenset(dag.output.names) if before.rows == after.rows else frozenset()
-    # What rows agree in depends on no code.
     recipes = recipes_of(dag.skeleton(), {})
     of_vectors = {operator.column: recipes.columns[operator.source] for operator in dag.enrichments}
-    return in_same_rows(before, after, replace(recipes, columns={**recipes.columns, **of_vectors}))
+    return replace(recipes, columns={**recipes.columns, **of_vectors})
+
+
+def enriched_in_place(
+    dag: Dag, before: ColumnIdentities, after: ColumnIdentities, recipes: Callable[[], Recipes]
+) -> frozenset[str]:
+    """The columns that an enriched day has in the same rows as one that is published."""
+    if before.rows != after.rows or before.order == after.order:
+        return frozenset(dag.output.names) if before.rows == after.rows else frozenset()
+    return in_same_rows(before, after, recipes())
 
 
 def _extension(

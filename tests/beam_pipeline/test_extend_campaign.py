@@ -258,9 +258,11 @@ def test_a_campaign_of_random_edits(tmp_path: Path, engine: str) -> None:
             extended += sum(plan.action is Action.EXTEND for plan in plans)
             kept += sum(len(plan.extension.kept) for plan in plans if plan.extension is not None)
             build(campaign.project, f"again-{number}", extend=False)
-            assert published(campaign.project, "output") == published(campaign.project, f"again-{number}"), (
-                engine, sequence, log,
-            )  # fmt: skip
+            # A day that waits for a label stays as it was.
+            waiting = tuple(f"dt={plan.day}" for plan in plans if plan.action is Action.WAIT)
+            there = published(campaign.project, "output")
+            found = {name: held for name, held in there.items() if not any(day in name for day in waiting)}
+            assert found == published(campaign.project, f"again-{number}"), (engine, sequence, log)
             log.append(campaign.edit())
     assert extended >= SEQUENCES
     assert kept > 5 * extended

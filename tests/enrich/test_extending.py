@@ -65,6 +65,7 @@ def enrich(project: TinyProject, output: str, extension: Extension | None = None
         if extension is not None:
             work, states = with_published(planned_work(dag, layout, work, extension, stores), staging)
             assert {column.name for column in work.tasks[0].computed} == set(extension.vectors)
+        verified = {**verify_skeleton(work, layout), **states}
         computed = work.tasks[0].computed
         preload.open_for(computed)
         needs = preload.needs(day, work.skeleton_parts, computed)
@@ -72,14 +73,13 @@ def enrich(project: TinyProject, output: str, extension: Extension | None = None
         vectors = {
             name: DayVectors.load(preload._stores[name], preload._maps[name], ids) for name, ids in needs.ids.items()
         }
-        verified = {**verify_skeleton(work, layout), **states}
         receipts = [enrich_part(task, vectors) for task in work.tasks]
         publish_enriched(staging, dag, work, receipts, {}, stores, verified)
     return stores
 
 
-def planned(project: TinyProject, stores: Stores) -> tuple[DayPlan, DayPlan]:
-    project.runtime["output_root"] = "output"
+def planned(project: TinyProject, stores: Stores, output: str = "output") -> tuple[DayPlan, DayPlan]:
+    project.runtime["output_root"] = output
     loaded = project.write().load()
     dag = compile_runnable(loaded)
     skeleton = plan_skeleton(loaded, dag.skeleton(), find_sources(loaded, dag.skeleton()), [DAY], "rebuild")
