@@ -291,7 +291,7 @@ def _add_doctor(parser: StrictParser) -> None:
 def _add_preview(parser: StrictParser) -> None:
     _add_service(parser)
     add_flags(parser, PROJECT, PREVIEW, LOG)
-    parser.show_first("--day", "--rows", "--spine", "--columns", "--json", "--output")
+    parser.show_first("--day", "--rows", "--spine", "--columns", "--explain", "--json", "--output")
     parser.set_defaults(run=_preview, parser=parser)
 
 

@@ -279,3 +279,41 @@ def test_every_kind_of_column_is_explained(golden_once: list[Entry]) -> None:
             for number in sorted({0, row.num_rows - 1} if row.num_rows else ()):
                 explained_columns += len(reasons(project, features, made, row.slice(number, 1), number))
     assert explained_columns > 200
+
+
+def test_a_label_tells_what_comes_after_its_row_and_by_when_it_has_to_be_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Open where its gap ends, closed at its end; what became known behind that and `matures_after` does not count."""
+    project = TinyProject(tmp_path).without("item_vector")
+    project.views["prices"]["fields"] += fields(known_at="timestamp[us]")
+    project.views["prices"]["source"]["created_field"] = "known_at"
+    project.aggregations["label_specs"] = [
+        {"name": "raised", "entity": "item", "history": {"view": "prices"}, "kind": "count", "where": "price > 2",
+         "gap": "1h", "windows": ["6h"], "matures_after": "30m"}
+    ]  # fmt: skip
+    project.service["columns"].append({"name": "raised_6h", "kind": "label"})
+    project.runtime["output_columns"].append("raised_6h")
+    project.runtime |= {"feed_end": "2024-01-02", "data_until": "2024-01-04"}
+    project.data["events"] = [(1, 10, moment("01 12:00"), 1.0), (1, 10, moment("02 12:00"), 2.0)]
+    project.data["prices"] = [
+        (10, moment("01 12:00"), 1.0, moment("01 12:00")), (10, moment("02 13:00"), 3.0, moment("02 13:00")),
+        (10, moment("02 13:00:01"), 4.0, moment("02 13:01")), (10, moment("02 14:00"), 2.0, moment("02 14:00")),
+        (10, moment("02 18:30"), 5.0, moment("02 19:31")), (10, moment("02 19:00"), 6.0, moment("02 19:30")),
+        (10, moment("02 19:00:01"), 7.0, moment("02 19:01")), (10, moment("03 12:00"), 7.0, moment("03 12:00")),
+    ]  # fmt: skip
+    project.write().write_data()
+    monkeypatch.chdir(tmp_path)
+    document = explained(capsys, "--day", "2024-01-02", "--explain", "0", "--columns", "raised_6h")
+    (label,) = document["columns"]
+    assert label["value"] == label["rows"] == 2
+    assert (label["begin"], label["end"], label["ends"]) == ("2024-01-02T13:00:00", "2024-01-02T19:00:00", "(]")
+    assert label["notes"] == ["a row counts that became known by 2024-01-02 19:30:00"]
+    assert told(label["counted"], "price") == [("02T13:00:01", 4.0, ""), ("02T19:00:00", 6.0, "")]
+    assert told(label["missed"], "price") == [
+        ("03T12:00:00", 7.0, "it is after the window of 6h"),
+        ("02T19:00:01", 7.0, "it is after the window of 6h"),
+        ("02T18:30:00", 5.0, "it became known only when the label was mature"),
+        ("02T14:00:00", 2.0, "'where' is not true"),
+        ("02T13:00:00", 3.0, "it is not after the row and its gap"),
+    ]
