@@ -13,10 +13,14 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from daeda.process import interrupts
+from tests.beam_pipeline.runners.services import job_service, pool, pool_log, services, wheel, worker_python
 from tests.budget import LONG
 from tests.cases.fixtures import art_feed, direct_days, golden, golden_days, golden_once, projects
 
-__all__ = ["art_feed", "direct_days", "golden", "golden_days", "golden_once", "projects"]
+__all__ = [
+    "art_feed", "direct_days", "golden", "golden_days", "golden_once", "job_service", "pool", "pool_log", "projects",
+    "services", "wheel", "worker_python",
+]  # fmt: skip
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED = REPOSITORY.parent / "shared"
@@ -32,7 +36,6 @@ needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="there is no folde
 # not named takes less than half a minute.
 _LONGEST_FIRST = (
     "tests/beam_pipeline/runners",
-    "tests/engines",
     "tests/storage",
     "tests/engines/test_ray_cluster.py",
     "tests/faults",
@@ -195,10 +198,11 @@ def _left_out(items: Sequence[pytest.Item]) -> set[str]:
 def _group(nodeid: str) -> str:
     """What shares a service or trained days stays together: a folder with a conftest.py; elsewhere a file."""
     file = Path(nodeid.partition("::")[0])
-    if file.is_relative_to("tests/cases") or file == Path("tests/engines/test_same_bytes.py"):
-        return "tests/beam_pipeline/runners"  # which compares with the days of the golden cases, too
     if file.name.startswith("test_ray"):
         return file.as_posix()
+    if file.is_relative_to("tests/cases") or file.is_relative_to("tests/engines"):
+        # Which compares with the days of the golden cases, too, and has the pool of workers.
+        return "tests/beam_pipeline/runners"
     return file.parent.as_posix() if (REPOSITORY / file.parent / "conftest.py").exists() else file.as_posix()
 
 

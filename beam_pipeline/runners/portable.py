@@ -21,7 +21,7 @@ from apache_beam.runners.runner import PipelineRunner
 from beam_pipeline.runners.choice import BeamRunner
 from beam_pipeline.runners.job_log import log
 from beam_pipeline.runners.loopback_pool import tell_of_workers
-from beam_pipeline.runners.sayings import meaning_of, says_refused
+from beam_pipeline.runners.sayings import JOB_MANAGER_GONE, meaning_of, says_refused
 from beam_pipeline.runners.stand_in import StandIn
 from beam_pipeline.runners.submitted_job import Asked, JobService, end, flink_at
 from beam_pipeline.workers.faults import ToldFaults, faults_of
@@ -212,15 +212,26 @@ class PortableJob:
             if kind is not None and kind is not Stopped:
                 return kind(line["message"])
         meaning = None if says_refused(text, self._pool) else meaning_of(text)
+        if meaning == JOB_MANAGER_GONE:
+            return self._without_job_manager()
         if meaning is not None:
             return DayError(f"{meaning}: {self._advice}")
         return self._refused(text) if says_refused(text) else None
+
+    def _without_job_manager(self) -> DaedaError:
+        """Wrong usage, unless days were built before: the address may be that of nobody."""
+        if self._slots.began:
+            return DayError(f"{JOB_MANAGER_GONE}: {self._advice}")
+        return UsageError(
+            "the job server cannot reach Flink's JobManager: start Flink, or start the job server with Flink's address "
+            f"as its --flink-master; {self._log} has what the runner said"
+        )
 
     def _refused(self, text: str) -> DaedaError:
         """A connection of the job service was refused, by workers or by Flink's JobManager: it rarely says by whom."""
         if not says_refused(text, self._pool):
             if self._flink is not None and self._flink.silence() is not None:
-                return DayError(f"Flink's JobManager does not answer any more: {self._advice}")
+                return self._without_job_manager()
             if self._slots.began:
                 return DayError(
                     f"the job service cannot reach the engine any more, or {self._who_works}: {self._advice}"

@@ -21,12 +21,13 @@ def _saying(pattern: str, sentence: str) -> Saying:
     return Saying(re.compile(pattern, re.IGNORECASE), sentence)
 
 
+JOB_MANAGER_GONE = "Flink's JobManager does not answer any more"
 # The first that is found counts: a lost JobManager takes TaskManagers along, and those their workers.
 _SAYINGS = (
     _saying(
         r"RestClusterClient|RestClient\b.*(?:refused|closed|reset)|Could not (?:complete the operation|retrieve the "
         r"execution result)|JobManager .*(?:lost|not reachable|no longer reachable)|SUSPENDED",
-        "Flink's JobManager does not answer any more",
+        JOB_MANAGER_GONE,
     ),
     _saying(
         r"NoResourceAvailable|Could not acquire the minimum required resources|Slot request bulk is not fulfillable",

@@ -16,7 +16,7 @@ import shutil
 import statistics
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -83,36 +83,44 @@ def _project(directory: Path, data: Path, days: int) -> Path:
 
 
 def _engines(bench: Bench, stack: contextlib.ExitStack, scratch: Path) -> Iterator[System]:
-    """What can be had, started."""
+    """What can be had, started; what cannot is skipped, with the reason."""
     address = stack.enter_context(worker_pool(Path(sys.executable), scratch / "pool.log"))
-    external = ("--environment_type", "EXTERNAL", "--environment_config", address)
-    try:
-        jars = cache.flink_jars()
-    except cache.NotToBeHad as reason:
-        bench.skip("daeda_flink", str(reason))
-    else:
-        embedded = stack.enter_context(job_server(jars, _made(scratch / "embedded")))
-        for form, flags in (("loopback", LOOPBACK), ("external", external)):
-            for slots in (1, 2):
-                yield _on_flink(f"daeda_flink_{form}_{slots}", embedded, slots, flags)
-        if bench.tiny:
-            bench.skip("daeda_cluster", "at the smallest size it is Flink's start and nothing else")
+    forms = {"loopback": LOOPBACK, "external": ("--environment_type", "EXTERNAL", "--environment_config", address)}
+    engines = {"daeda_flink": (cache.flink_jars, _flinks), "daeda_prism": (cache.prism, _prisms)}
+    for name, (fetch, systems) in engines.items():
+        try:
+            fetched = fetch()
+        except cache.NotToBeHad as reason:
+            bench.skip(name, str(reason))
         else:
-            servers = stack.enter_context(cluster(jars, scratch / "cluster", task_managers=1, slots=2))
-            before = stack.enter_context(job_server(jars, _made(scratch / "before"), master=servers.address))
-            for slots in (1, 2):
-                yield _on_flink(f"daeda_cluster_external_{slots}", before, slots, external)
-    try:
-        program = cache.prism()
-    except cache.NotToBeHad as reason:
-        bench.skip("daeda_prism", str(reason))
-    else:
-        prism = stack.enter_context(prism_service(program, _made(scratch / "prism")))
-        for form, flags in (("loopback", LOOPBACK), ("external", external)):
-            yield System(
-                f"daeda_prism_{form}_2",
-                ("--day-workers", "2", "--runner", "PrismRunner", "--job_endpoint", prism, *flags),
-            )
+            yield from systems(bench, stack, scratch, fetched, forms)
+
+
+def _flinks(
+    bench: Bench, stack: contextlib.ExitStack, scratch: Path, jars: Path, forms: Mapping[str, tuple[str, ...]]
+) -> Iterator[System]:
+    """A Flink in the job server, and a cluster."""
+    embedded = stack.enter_context(job_server(jars, _made(scratch / "embedded")))
+    for form, flags in forms.items():
+        for slots in (1, 2):
+            yield _on_flink(f"daeda_flink_{form}_{slots}", embedded, slots, flags)
+    if bench.tiny:
+        bench.skip("daeda_cluster", "at the smallest size it is Flink's start and nothing else")
+        return
+    servers = stack.enter_context(cluster(jars, scratch / "cluster", task_managers=1, slots=2))
+    before = stack.enter_context(job_server(jars, _made(scratch / "before"), master=servers.address))
+    for slots in (1, 2):
+        yield _on_flink(f"daeda_cluster_external_{slots}", before, slots, forms["external"])
+
+
+def _prisms(
+    _bench: Bench, stack: contextlib.ExitStack, scratch: Path, program: Path, forms: Mapping[str, tuple[str, ...]]
+) -> Iterator[System]:
+    """Prism, with two days at work."""
+    prism = stack.enter_context(prism_service(program, _made(scratch / "prism")))
+    for form, flags in forms.items():
+        beam = ("--runner", "PrismRunner", "--job_endpoint", prism)
+        yield System(f"daeda_prism_{form}_2", ("--day-workers", "2", *beam, *flags))
 
 
 def _on_flink(name: str, address: str, slots: int, flags: tuple[str, ...]) -> System:

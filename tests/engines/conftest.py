@@ -10,13 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.beam_pipeline.runners.conftest import LOOPBACK, wheel, worker_pool, worker_python
+from tests.beam_pipeline.runners.conftest import LOOPBACK
 from tests.engines import cache
 from tests.engines.flink import job_server
 from tests.engines.prism import prism_service
 from tests.engines.site import Site, site
-
-__all__ = ["wheel", "worker_python"]
 
 
 def _had(fetch: Callable[[], Path]) -> Path:
@@ -44,13 +42,6 @@ def prism(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]
     """Beam's flags for a Prism that serves."""
     with prism_service(_had(cache.prism), tmp_path_factory.mktemp("prism")) as address:
         yield ("--runner", "PrismRunner", "--job_endpoint", address)
-
-
-@pytest.fixture(scope="session")
-def pool(worker_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a pool of workers."""
-    with worker_pool(worker_python, tmp_path_factory.mktemp("pool") / "pool.log") as address:
-        yield address
 
 
 @pytest.fixture(scope="session")

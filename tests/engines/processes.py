@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
+from tests.beam_pipeline.runners.conftest import kill_family
 
 # A loaded machine takes its time; what takes longer does not come.
 SECONDS_TO_START = 120.0
@@ -58,11 +58,7 @@ class Server:
 
     def kill(self) -> None:
         """End it at once, with all that it started."""
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process = psutil.Process(self.pid)
-            for member in (process, *process.children(recursive=True)):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    member.kill()
+        kill_family(self.pid)
         self.process.wait()
 
 

@@ -10,14 +10,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from tests.beam_pipeline.runners.conftest import kill_family
+from tests.beam_pipeline.runners.slow_runs import wait_for
 from tests.faults.scene import Days, bytes_of_days, left_in_staging
 
 REPOSITORY = Path(__file__).parents[2]
@@ -99,12 +100,7 @@ class RayNode:
 
     def kill(self) -> None:
         """End the node at once, with all that it started."""
-        with contextlib.suppress(psutil.NoSuchProcess):
-            members = psutil.Process(self.process.pid).children(recursive=True)
-            self.process.kill()
-            for member in members:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    member.kill()
+        kill_family(self.process.pid)
         self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
@@ -243,11 +239,11 @@ class ClusterScene:
 
     def wait_for_begin(self, process: subprocess.Popen[str], node: RayNode, actors: int = 1) -> None:
         """Return when so many actors of the node have begun a part."""
-        wait_until(lambda: len(self.begun(node)) >= actors, process)
+        wait_for(process, lambda: len(self.begun(node)) >= actors)
 
     def wait_for_last_part(self, process: subprocess.Popen[str]) -> None:
         """Return when all parts of the day that is held are written."""
-        wait_until((self.root / "held").exists, process)
+        wait_for(process, (self.root / "held").exists)
 
     def let_go(self) -> None:
         """Let the day that is held be published."""
@@ -271,15 +267,6 @@ class ClusterScene:
     def clear(self) -> None:
         """Unpublish the days."""
         shutil.rmtree(self.service_dir / "enriched", ignore_errors=True)
-
-
-def wait_until(holds: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    """Wait for a state, as long as the process runs."""
-    until = time.monotonic() + SECONDS_TO_START
-    while not holds():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:

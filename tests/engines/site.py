@@ -6,7 +6,6 @@ Where network namespaces cannot be had there is one host, with both slots.
 from __future__ import annotations
 
 import contextlib
-import socket
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from tests.beam_pipeline.runners.conftest import free_port
+from tests.beam_pipeline.runners.conftest import free_port, listens
 from tests.engines.cache import NotToBeHad
 from tests.engines.flink import Cluster, job_server
 from tests.engines.hosts import Hosts, hosts
@@ -27,7 +26,7 @@ SLOTS = 2
 RESTARTS: dict[str, Any] = {
     "restart-strategy": {
         "type": "exponential-delay",
-        "exponential-delay": {"initial-backoff": "500 ms", "max-backoff": "2 s"},
+        "exponential-delay": {"initial-backoff": "500 ms", "max-backoff": "2 s", "reset-backoff-threshold": "1 h"},
     }
 }
 
@@ -63,7 +62,7 @@ class Site:
         settings = {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"}
         log = self.directory / f"pool-{host}.log"
         self.pools[host] = start([*words, "--service_port", str(self.port)], log, settings)
-        wait_until(f"pool {host}", lambda: _listens(self.among.addresses[host], self.port))
+        wait_until(f"pool {host}", lambda: listens(self.port, self.among.addresses[host]))
 
     def workers(self, host: int) -> list[psutil.Process]:
         """The worker processes of a host's pool."""
@@ -105,11 +104,3 @@ def site(jars: Path, directory: Path) -> Iterator[Site]:
             made.start_pool(number)
         made.job_endpoint = stack.enter_context(job_server(jars, directory, cluster.address, RESTARTS))
         yield made
-
-
-def _listens(host: str, port: int) -> bool:
-    try:
-        socket.create_connection((host, port), timeout=1).close()
-    except OSError:
-        return False
-    return True

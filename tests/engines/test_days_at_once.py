@@ -32,8 +32,8 @@ def test_prism_builds_days_side_by_side(
 @pytest.mark.some(1)
 @pytest.mark.parametrize(
     ("slots", "day_workers"),
-    [(4, 2), (1, 3), (2, None), (4, None)],
-    ids=["4-for-2", "1-for-3", "2", "4"],
+    [(3, 2), (1, 3), (2, None), (4, None)],
+    ids=["3-for-2", "1-for-3", "2", "4"],
 )
 @pytest.mark.parametrize("form", ["external", "loopback"])
 def test_flink_builds_as_many_days_at_once_as_it_has_slots_within_day_workers(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.beam_pipeline.runners.conftest import LOOPBACK, left_in_staging, run_skeleton
+from tests.beam_pipeline.runners.conftest import LOOPBACK, free_port, left_in_staging, run_skeleton
 from tests.beam_pipeline.runners.slow_runs import (
     DAY_WORKERS,
     DAYS,
@@ -33,18 +33,13 @@ from tests.beam_pipeline.runners.slow_runs import (
 from tests.disk import fill, small_disk
 from tests.engines.flink import Cluster, cluster, job_server
 from tests.engines.processes import wait_until
+from tests.engines.site import RESTARTS
 from tests.projects import TinyProject
 
 __all__ = ["running", "skeleton", "slow"]
 
 # Whoever sends a signal waits no longer for the end of a run, and of its job.
 SECONDS_TO_END = 10.0
-RESTARTS = {
-    "restart-strategy": {
-        "type": "exponential-delay",
-        "exponential-delay": {"initial-backoff": "500 ms", "max-backoff": "2 s", "reset-backoff-threshold": "1 h"},
-    }
-}
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +108,7 @@ def test_a_day_that_fails_twice_ends_the_run_and_the_job(
 
 
 @pytest.mark.some(1)
-@pytest.mark.parametrize("form", ["external", "loopback"])
+@pytest.mark.parametrize("form", ["loopback", "external"])
 def test_the_job_of_a_killed_driver_ends(
     restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], log: Path, running: Running, slow: TinyProject,
     skeleton: Path, form: str,
@@ -165,6 +160,21 @@ def test_a_full_disk_ends_the_run_and_the_job(
         assert worker_processes(skeleton) == []
         ballast.unlink()
         check_the_rest_is_built(project, skeleton)
+
+
+@pytest.mark.long
+def test_a_job_server_whose_flink_is_not_there_is_wrong_usage(
+    flink_jars: Path, slow: TinyProject, skeleton: Path, tmp_path: Path
+) -> None:
+    with job_server(flink_jars, tmp_path, f"localhost:{free_port()}") as address:
+        done = run_skeleton(slow.runtime_path, "--runner", "FlinkRunner", "--job_endpoint", address, *LOOPBACK)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(
+        "error: the job server cannot reach Flink's JobManager: start Flink, or start the job server with Flink's "
+        rf"address as its --flink-master; {re.escape(str(skeleton))}/_logs/run-\S+\.log has what the runner said",
+        done.stderr.splitlines()[-1],
+    )
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.long

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.beam_pipeline.runners.test_same_bytes import a_third, check_same_bytes
+from tests.beam_pipeline.runners.test_same_bytes import check_same_bytes, each_sixth
 from tests.budget import LONG
 from tests.cases.jobs import Entry
 
@@ -17,7 +17,7 @@ def test_flink_gives_the_bytes_of_direct_runner(
     flink: tuple[str, ...], forms: dict[str, tuple[str, ...]], projects: list[Entry], golden_once: list[Entry],
     direct_days: Path, tmp_path: Path, form: str,
 ) -> None:  # fmt: skip
-    entries = [*projects, *a_third(golden_once, 2)]
+    entries = [*projects, *each_sixth(golden_once, 2)]
     assert {"household_ranking", "dssm_ranking"} < {entry.name for entry in entries}
     check_same_bytes(entries, direct_days, tmp_path, (*flink, *forms[form], "--parallelism", "2"))
 
@@ -28,5 +28,5 @@ def test_prism_gives_the_bytes_of_direct_runner(
     prism: tuple[str, ...], forms: dict[str, tuple[str, ...]], projects: list[Entry], golden_once: list[Entry],
     direct_days: Path, tmp_path: Path, form: str,
 ) -> None:  # fmt: skip
-    entries = [*(projects if LONG else ()), *a_third(golden_once, 1)]
+    entries = [*(projects if LONG else ()), *each_sixth(golden_once, 4)]
     check_same_bytes(entries, direct_days, tmp_path, (*prism, *forms[form]))

@@ -1,44 +1,26 @@
-"""One job service and one pool of worker processes for all tests; what is started here is stopped here, by its id."""
+"""What tests of runners start, and stop again by its id; the services that they share are in `services.py`."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import sysconfig
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-import pytest
 
 from tests.beam_pipeline.runners.warm_runs import WarmRun
+from tests.budget import LONG
 
 REPOSITORY = Path(__file__).parents[3]
-WORKERS = 3
+# More than days are at work at once, where that is tested.
+WORKERS = 3 if LONG else 2
 LOOPBACK = ("--environment_type", "LOOPBACK")
-
-
-@dataclass(frozen=True)
-class Services:
-    """Where the job service and the pool listen."""
-
-    job: str
-    pool: str
-
-    @property
-    def forms(self) -> dict[str, tuple[str, ...]]:
-        """Beam's flags of each form of worker."""
-        runner = ("--runner", "PortableRunner", "--job_endpoint", self.job)
-        return {
-            "loopback": (*runner, *LOOPBACK),
-            "external": (*runner, "--environment_type", "EXTERNAL", "--environment_config", self.pool),
-        }
 
 
 @contextlib.contextmanager
@@ -48,11 +30,17 @@ def started(words: Sequence[str], **options: object) -> Iterator[subprocess.Pope
     try:
         yield process
     finally:
-        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-        for member in family:
+        kill_family(process.pid)
+        process.communicate()
+
+
+def kill_family(pid: int) -> None:
+    """End a process at once, with all that it started."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        for member in (process, *process.children(recursive=True)):
             with contextlib.suppress(psutil.NoSuchProcess):
                 member.kill()
-        process.communicate()
 
 
 def free_port() -> int:
@@ -62,12 +50,16 @@ def free_port() -> int:
         return port
 
 
+def listens(port: int, host: str = "localhost") -> bool:
+    """Whether somebody takes connections there."""
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
+        return True
+    return False
+
+
 def wait_for_port(process: subprocess.Popen[str], port: int) -> None:
     deadline = time.monotonic() + 60
-    while True:
-        with contextlib.suppress(OSError):
-            socket.create_connection(("localhost", port), timeout=1).close()
-            return
+    while not listens(port):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -99,52 +91,6 @@ def worker_pool(python: Path, log: Path) -> Iterator[str]:
     with log.open("w") as file, started(words, cwd=log.parent, env=environment, stderr=file) as process:
         wait_for_port(process, port)
         yield f"localhost:{port}"
-
-
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from a copy of the sources: building leaves directories beside them."""
-    source = tmp_path_factory.mktemp("source")
-    for name in ("daeda", "beam_pipeline", "enrich"):
-        shutil.copytree(REPOSITORY / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md"):
-        shutil.copy(REPOSITORY / name, source)
-    target = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps"]
-    subprocess.run([*build, "--wheel-dir", target, source], check=True)
-    (built,) = target.glob("daeda-*.whl")
-    return built
-
-
-@pytest.fixture(scope="session")
-def worker_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The python of the workers: it has the wheel and not the sources."""
-    directory = tmp_path_factory.mktemp("worker")
-    python = make_environment(directory / "environment", wheel)
-    where = [python, "-c", "import beam_pipeline, daeda; print(beam_pipeline.__file__, daeda.__file__)"]
-    modules = subprocess.run(where, cwd=directory, check=True, capture_output=True, text=True).stdout
-    assert modules.count(str(directory)) == 2, modules
-    return python
-
-
-@pytest.fixture(scope="session")
-def job_service() -> Iterator[str]:
-    """The address of the one job service."""
-    words = [sys.executable, "-m", "tests.beam_pipeline.runners.job_service", str(WORKERS)]
-    with started(words, cwd=REPOSITORY, stderr=subprocess.DEVNULL) as process:
-        assert process.stdout is not None
-        yield f"localhost:{int(process.stdout.readline())}"
-
-
-@pytest.fixture(scope="session")
-def pool_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("pool") / "pool.log"
-
-
-@pytest.fixture(scope="session")
-def services(job_service: str, worker_python: Path, pool_log: Path) -> Iterator[Services]:
-    with worker_pool(worker_python, pool_log) as pool:
-        yield Services(job_service, pool)
 
 
 def run_skeleton(runtime: Path, *words: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -68,7 +69,7 @@ def at_work(service_dir: Path) -> set[str]:
     return {path.name for run in (service_dir / "_staging").glob("run-*") for path in (run / "work").glob("*")}
 
 
-def wait_for(process: WarmRun, what: Callable[[], object], seconds: float = SECONDS) -> None:
+def wait_for(process: WarmRun | subprocess.Popen[str], what: Callable[[], object], seconds: float = SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert process.poll() is None, process.communicate()[1]

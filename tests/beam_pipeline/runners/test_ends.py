@@ -15,13 +15,13 @@ from tests.beam_pipeline.runners.conftest import (
     LOOPBACK,
     REPOSITORY,
     WORKERS,
-    Services,
     free_port,
     left_in_staging,
     run_skeleton,
     started,
     wait_for_port,
 )
+from tests.beam_pipeline.runners.services import Services
 from tests.beam_pipeline.runners.slow_runs import (
     DAY_WORKERS,
     DAYS,

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.beam_pipeline.extending import build, manifest, published
-from tests.beam_pipeline.runners.conftest import LOOPBACK, Services, left_in_staging, run_skeleton
+from tests.beam_pipeline.runners.conftest import LOOPBACK, left_in_staging, run_skeleton
+from tests.beam_pipeline.runners.services import Services
 from tests.beam_pipeline.test_extend_immature import DAYS, made, one_more_partition
 from tests.daeda.compiler.test_identity import add
 from tests.projects import TinyProject

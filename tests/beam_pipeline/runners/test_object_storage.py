@@ -9,7 +9,8 @@ import pytest
 
 from beam_pipeline import command
 from daeda.storage import objects
-from tests.beam_pipeline.runners.conftest import LOOPBACK, Services, parts, run_skeleton, worker_pool
+from tests.beam_pipeline.runners.conftest import LOOPBACK, parts, run_skeleton, worker_pool
+from tests.beam_pipeline.runners.services import Services
 from tests.projects import TinyProject
 from tests.storage.conftest import BUCKET, KEY_ID, SECRET, empty_bucket, put_tree
 from tests.storage.server import s3_server
@@ -80,6 +81,7 @@ def test_workers_read_and_write_a_bucket_and_give_the_bytes_of_a_disk(
     assert not objects.client().listing(BUCKET / "out/ranking/_staging")
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_workers_without_credentials_are_told(services: Services, project: TinyProject) -> None:
     done = run_skeleton(project.runtime_path, *services.forms["external"])

@@ -6,14 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.beam_pipeline.runners.conftest import (
-    Services,
-    free_port,
-    left_in_staging,
-    make_environment,
-    run_skeleton,
-    worker_pool,
-)
+from tests.beam_pipeline.runners.conftest import free_port, left_in_staging, make_environment, run_skeleton, worker_pool
+from tests.beam_pipeline.runners.services import Services
 from tests.daeda.functions.project import FunctionProject
 from tests.projects import TinyProject
 

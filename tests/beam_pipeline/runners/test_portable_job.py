@@ -69,6 +69,16 @@ def test_a_job_manager_that_is_gone_is_not_the_pool(staging: RunStaging) -> None
     assert str(raised) == f"Flink's JobManager does not answer any more: {log(staging)}"
 
 
+@pytest.mark.parametrize("said", [REFUSED, "org.apache.flink.client.program.rest.RestClusterClient: no answer"])
+def test_a_job_manager_that_was_never_there_is_wrong_usage(staging: RunStaging, said: str) -> None:
+    raised = told(staging, RuntimeError(said), "--flink_master", f"localhost:{free_port()}", began=False)
+    assert type(raised) is UsageError
+    assert str(raised) == (
+        "the job server cannot reach Flink's JobManager: start Flink, or start the job server with Flink's address as "
+        f"its --flink-master; {staging.job_log} has what the runner said"
+    )
+
+
 def test_who_has_refused_may_not_be_known(staging: RunStaging) -> None:
     with socket.create_server(("localhost", 0)):
         raised = told(staging, RuntimeError(REFUSED))

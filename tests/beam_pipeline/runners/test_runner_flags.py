@@ -8,10 +8,8 @@ import re
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -21,7 +19,7 @@ from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 from beam_pipeline.runners import choice
 from beam_pipeline.runners.choice import BeamRunner, all_and_unknown_flags, check_addresses
 from daeda.errors import UsageError
-from tests.beam_pipeline.runners.conftest import REPOSITORY, run_skeleton
+from tests.beam_pipeline.runners.conftest import REPOSITORY
 from tests.projects import TinyProject
 
 KNOWN = "Known: DirectRunner, FlinkRunner, FnApiRunner, PortableRunner, PrismRunner, SparkRunner"
@@ -144,19 +142,6 @@ REFUSED = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> TinyProject:
-    return TinyProject(tmp_path).write().write_data()
-
-
-def refused(project: TinyProject, *words: str) -> str:
-    """Stderr of a run that exits with 2 and leaves no output."""
-    done = run_skeleton(project.runtime_path, *words)
-    assert (done.returncode, done.stdout) == (2, ""), done.stderr
-    assert not (project.root / "output").exists()
-    return done.stderr
-
-
 # Runs the command once for each list of words, since Beam takes a second or two to import.
 COMMANDS = """
 import contextlib, io, json, sys
@@ -186,33 +171,18 @@ def test_a_runner_that_cannot_run_is_refused(told: dict[str, tuple[int, str]], n
     assert told[name] == [2, f"error: {REFUSED[name][1]}\n"]
 
 
-def test_a_job_endpoint_where_nobody_listens(project: TinyProject) -> None:
-    with socket.socket() as taken:
-        # Bound and not listening: the port is nobody else's, and a connection is refused.
-        taken.bind(("localhost", 0))
-        endpoint = f"localhost:{taken.getsockname()[1]}"
-        told = refused(project, *PORTABLE[:3], endpoint, "--environment_type", "LOOPBACK")
-    assert told == (
-        f"error: --job_endpoint {endpoint}: nobody listens there ([Errno 111] Connection refused): start a job "
-        f"service, or correct the address; {DOCS}\n"
-    )
-
-
-def test_a_job_endpoint_where_something_else_listens(project: TinyProject) -> None:
-    with socket.create_server(("localhost", 0)) as server:
+def test_a_job_endpoint_where_something_else_listens() -> None:
+    with socket.create_server(("localhost", 0)) as server, ThreadPoolExecutor(1) as answering:
         # It takes connections and says nothing, like a service behind a wrong port.
-        server.settimeout(60)
-        connections = []
-        threading.Thread(target=lambda: connections.append(server.accept()), daemon=True).start()
         endpoint = f"localhost:{server.getsockname()[1]}"
-        words = (*PORTABLE[:3], endpoint, "--environment_type", "LOOPBACK", "--job_server_timeout", "2")
-        told = refused(project, *words)
-        for connection, _ in connections:
-            connection.close()
-    assert told == (
-        f"error: --job_endpoint {endpoint}: what listens there is not a job service of Beam (no answer within 2 s): "
-        f"correct the address, or start one; {DOCS}\n"
-    )
+        taken = answering.submit(server.accept)
+        refusal = (
+            f"--job_endpoint {endpoint}: what listens there is not a job service of Beam (no answer within 2 s): "
+            f"correct the address, or start one; {DOCS}"
+        )
+        with pytest.raises(UsageError, match=f"^{re.escape(refusal)}$"):
+            check_addresses(BeamRunner("FlinkRunner", ("--job_endpoint", endpoint, "--job_server_timeout", "2")))
+        taken.result(60)[0].close()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.beam_pipeline.runners.conftest import Services, left_in_staging, parts
+from tests.beam_pipeline.runners.conftest import left_in_staging, parts
+from tests.beam_pipeline.runners.services import Services
 from tests.budget import LONG
 from tests.cases.jobs import Entry, run_job
 
@@ -19,16 +20,16 @@ from tests.cases.jobs import Entry, run_job
 def test_one_job_that_holds_all_cases_gives_the_bytes_of_direct_runner(
     services: Services, projects: list[Entry], golden_once: list[Entry], direct_days: Path, tmp_path: Path, form: str
 ) -> None:
-    entries = [*(projects if LONG else ()), *a_third(golden_once, 0)]
+    entries = [*(projects if LONG else ()), *each_sixth(golden_once, 0)]
     check_same_bytes(entries, direct_days, tmp_path, services.forms[form])
 
 
-def a_third(golden: list[Entry], first: int) -> list[Entry]:
-    """Each third golden case, from number `first`, and those with functions; in `make long` all of them."""
+def each_sixth(golden: list[Entry], first: int) -> list[Entry]:
+    """Each sixth golden case, from number `first`, and those with functions; in `make long` all of them."""
     return [
         entry
         for number, entry in enumerate(golden)
-        if LONG or number % 3 == first or entry.name.startswith("own_function")
+        if LONG or number % 6 == first or entry.name.startswith("own_function")
     ]
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 import pytest
 
 from beam_pipeline.runners.stand_in import StandIn
-from tests.beam_pipeline.runners.conftest import free_port
+from tests.beam_pipeline.runners.conftest import free_port, listens
 
 SECONDS = 120.0
 
@@ -38,12 +36,6 @@ def wait_until(what: Callable[[], object]) -> None:
     while not what():
         assert time.monotonic() < until
         time.sleep(0.05)
-
-
-def listens(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("localhost", port), timeout=1):
-        return True
-    return False
 
 
 def test_it_goes_with_a_driver_whose_job_is_over(stand_in: StandIn, server: subprocess.Popen[bytes]) -> None:
