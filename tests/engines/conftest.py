@@ -12,7 +12,7 @@ import pytest
 
 from tests.beam_pipeline.runners.conftest import LOOPBACK
 from tests.engines import cache
-from tests.engines.flink import job_server
+from tests.engines.flink import RESTARTS, SHORT_LIVED, job_server
 from tests.engines.prism import prism_service
 from tests.engines.site import Site, site
 
@@ -31,9 +31,15 @@ def flink_jars() -> Path:
 
 
 @pytest.fixture(scope="session")
-def flink(flink_jars: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
-    """Beam's flags for a job server with a Flink of its own."""
-    with job_server(flink_jars, tmp_path_factory.mktemp("flink")) as address:
+def flink_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of the job server, with its log."""
+    return tmp_path_factory.mktemp("flink")
+
+
+@pytest.fixture(scope="session")
+def flink(flink_jars: Path, flink_log: Path) -> Iterator[tuple[str, ...]]:
+    """Beam's flags for a job server with a Flink in it that starts failed jobs again without an end."""
+    with job_server(flink_jars, flink_log, configuration=RESTARTS, options=SHORT_LIVED) as address:
         yield ("--runner", "FlinkRunner", "--job_endpoint", address)
 
 

@@ -35,17 +35,26 @@ _MEMORY = {
     "taskmanager.memory.task.heap.size": "192mb",
     "taskmanager.memory.task.off-heap.size": "0mb",
 }
+# Half of what a server takes that lives for some minutes is its compiler's.
+SHORT_LIVED = ("-XX:TieredStopAtLevel=1",)
 Configuration = Mapping[str, Any]
+# Restarts without an end, as a cluster in production has them; the pauses are short.
+RESTARTS: Configuration = {
+    "restart-strategy": {
+        "type": "exponential-delay",
+        "exponential-delay": {"initial-backoff": "500 ms", "max-backoff": "2 s", "reset-backoff-threshold": "1 h"},
+    }
+}
 
 
-def java_words(jars: Sequence[Path], main_class: str, megabytes: int) -> list[str]:
+def java_words(jars: Sequence[Path], main_class: str, megabytes: int, options: Sequence[str] = ()) -> list[str]:
     """The command of a Java process of Flink, without its arguments."""
     opened = [f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in _OPENED]
     opened += ["--add-opens=java.base/sun.nio.ch=ALL-UNNAMED", "--add-exports=java.base/sun.net.util=ALL-UNNAMED"]
     logged = ["-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS"]
     # One collector thread: there are more processes here than cores.
     size = ["-XX:+UseSerialGC", f"-Xmx{megabytes}m"]
-    return ["java", *size, *opened, *logged, "-cp", ":".join(map(str, jars)), main_class]
+    return ["java", *size, *options, *opened, *logged, "-cp", ":".join(map(str, jars)), main_class]
 
 
 def write_configuration(directory: Path, configuration: Configuration) -> Path:
@@ -58,12 +67,18 @@ def write_configuration(directory: Path, configuration: Configuration) -> Path:
 
 @contextlib.contextmanager
 def job_server(
-    jars: Path, directory: Path, master: str = "[local]", configuration: Configuration | None = None
+    jars: Path,
+    directory: Path,
+    master: str = "[local]",
+    configuration: Configuration | None = None,
+    options: Sequence[str] = (),
 ) -> Iterator[str]:
-    """Beam's job server, in front of the cluster `master` or with a Flink of its own; yields its address."""
+    """Beam's job server, in front of the cluster `master` or with a Flink of its own; yields its address. `options` are
+    for Java.
+    """
     written = write_configuration(directory / "job-server", configuration or {})
     words = [
-        *java_words(sorted(jars.glob("*.jar")), JOB_SERVER, 768), "--job-host=localhost", "--job-port=0",
+        *java_words(sorted(jars.glob("*.jar")), JOB_SERVER, 768, options), "--job-host=localhost", "--job-port=0",
         "--artifact-port=0", "--expansion-port=-1", f"--flink-master={master}", f"--flink-conf-dir={written}",
         f"--artifacts-dir={directory / 'artifacts'}",
     ]  # fmt: skip

@@ -11,24 +11,16 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from tests.beam_pipeline.runners.conftest import free_port, listens
 from tests.engines.cache import NotToBeHad
-from tests.engines.flink import Cluster, job_server
+from tests.engines.flink import RESTARTS, Cluster, job_server
 from tests.engines.hosts import Hosts, hosts
 from tests.engines.processes import Server, start, wait_until
 
 SLOTS = 2
-# Restarts without an end, as a cluster in production has them; the pauses are short.
-RESTARTS: dict[str, Any] = {
-    "restart-strategy": {
-        "type": "exponential-delay",
-        "exponential-delay": {"initial-backoff": "500 ms", "max-backoff": "2 s", "reset-backoff-threshold": "1 h"},
-    }
-}
 
 
 @dataclass

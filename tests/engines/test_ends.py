@@ -9,7 +9,6 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,9 +30,8 @@ from tests.beam_pipeline.runners.slow_runs import (
     worker_processes,
 )
 from tests.disk import fill, small_disk
-from tests.engines.flink import Cluster, cluster, job_server
+from tests.engines.flink import RESTARTS, Cluster, cluster, job_server
 from tests.engines.processes import wait_until
-from tests.engines.site import RESTARTS
 from tests.projects import TinyProject
 
 __all__ = ["running", "skeleton", "slow"]
@@ -43,16 +41,9 @@ SECONDS_TO_END = 10.0
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of the job server, with its log."""
-    return tmp_path_factory.mktemp("restarting")
-
-
-@pytest.fixture(scope="module")
-def restarting(flink_jars: Path, log: Path) -> Iterator[tuple[str, ...]]:
-    """Beam's flags for a job server with a Flink in it that starts failed jobs again without an end."""
-    with job_server(flink_jars, log, configuration=RESTARTS) as address:
-        yield ("--runner", "FlinkRunner", "--job_endpoint", address, "--parallelism", str(DAY_WORKERS))
+def restarting(flink: tuple[str, ...]) -> tuple[str, ...]:
+    """Beam's flags for a Flink that starts failed jobs again without an end."""
+    return (*flink, "--parallelism", str(DAY_WORKERS))
 
 
 def states(log: Path) -> list[str]:
@@ -69,7 +60,7 @@ def check_job_is_over(log: Path, since: float) -> None:
 @pytest.mark.some(1)
 @pytest.mark.parametrize("form", ["loopback", "external"])
 def test_ctrl_c_ends_the_job(
-    restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], log: Path, running: Running, skeleton: Path,
+    restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], flink_log: Path, running: Running, skeleton: Path,
     form: str,
 ) -> None:  # fmt: skip
     process = running(*restarting, *forms[form])
@@ -81,7 +72,7 @@ def test_ctrl_c_ends_the_job(
     assert stderr.splitlines()[-1] == "error: interrupted by SIGINT"
     assert "Traceback" not in stderr
     assert "warning" not in stderr
-    check_job_is_over(log, since)
+    check_job_is_over(flink_log, since)
     assert worker_processes(skeleton) == []
     assert left_in_staging(skeleton) == []
     assert 0 < len(published(skeleton)) < DAYS
@@ -90,7 +81,7 @@ def test_ctrl_c_ends_the_job(
 @pytest.mark.some(1)
 @pytest.mark.parametrize("form", ["loopback", "external"])
 def test_a_day_that_fails_twice_ends_the_run_and_the_job(
-    restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], log: Path, tmp_path: Path, form: str
+    restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], flink_log: Path, tmp_path: Path, form: str
 ) -> None:
     project = TinyProject(tmp_path)
     project.column("price")["nullable"] = False
@@ -103,15 +94,15 @@ def test_a_day_that_fails_twice_ends_the_run_and_the_job(
     )
     assert done.stderr.splitlines()[-1] == f"error: {sentence}"
     assert "Traceback" not in done.stderr
-    check_job_is_over(log, since)
+    check_job_is_over(flink_log, since)
     assert left_in_staging(tmp_path / "output" / "ranking") == []
 
 
 @pytest.mark.some(1)
 @pytest.mark.parametrize("form", ["loopback", "external"])
 def test_the_job_of_a_killed_driver_ends(
-    restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], log: Path, running: Running, slow: TinyProject,
-    skeleton: Path, form: str,
+    restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], flink_log: Path, running: Running,
+    slow: TinyProject, skeleton: Path, form: str,
 ) -> None:  # fmt: skip
     """Its days end without an error; where the driver was the worker, another process gives the job one."""
     process = running(*restarting, *forms[form])
@@ -119,7 +110,7 @@ def test_the_job_of_a_killed_driver_ends(
     since = time.monotonic()
     process.kill()
     process.communicate()
-    check_job_is_over(log, since)
+    check_job_is_over(flink_log, since)
     wait_until("the end of its days", lambda: not worker_processes(skeleton))
     check_the_rest_is_built(slow, skeleton)
 
@@ -141,7 +132,7 @@ def test_a_killed_worker_costs_its_days(
 @pytest.mark.long
 @pytest.mark.parametrize("form", ["external", "loopback"])
 def test_a_full_disk_ends_the_run_and_the_job(
-    restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], log: Path, running: Running, tmp_path: Path,
+    restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], flink_log: Path, running: Running, tmp_path: Path,
     form: str,
 ) -> None:  # fmt: skip
     """Nothing can be recorded there; Flink would begin the days again without an end."""
@@ -156,7 +147,7 @@ def test_a_full_disk_ends_the_run_and_the_job(
         assert (process.returncode, stdout) == (1, ""), stderr
         assert re.fullmatch(r"error: day 2024-01-\d\d.*No space left on device.*", stderr.splitlines()[-1]), stderr
         assert "Traceback" not in stderr
-        check_job_is_over(log, time.monotonic())
+        check_job_is_over(flink_log, time.monotonic())
         assert worker_processes(skeleton) == []
         ballast.unlink()
         check_the_rest_is_built(project, skeleton)
