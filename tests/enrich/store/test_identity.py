@@ -288,7 +288,7 @@ def test_columns_are_told_apart_by_case(tmp_path: Path) -> None:
     vectors = {column: opened_columns(path, "id", column).take_vectors(np.array([0])).matrix.tolist() for column in
                ("vec", "VEC")}  # fmt: skip
     assert vectors == {"vec": [[7, -7]], "VEC": [[1, -1]]}
-    with pytest.raises(InputError, match=r"id_column 'Id' is not in .*; Known: ID, VEC, id, vec"):
+    with pytest.raises(InputError, match=r"id_column 'Id' is not in .*; did you mean 'ID'\? Known: ID, VEC, id, vec"):
         opened_columns(path, "Id", "vec")
 
 
