@@ -236,6 +236,11 @@ class PortableJob:
                 return DayError(
                     f"the job service cannot reach the engine any more, or {self._who_works}: {self._advice}"
                 )
+            if self._runner.name == "FlinkRunner":
+                return UsageError(
+                    f"the job server cannot reach Flink's JobManager, or {self._who_works}: see that both are there, "
+                    f"and that it was started with Flink's address as its --flink-master; {self._log} has what it said"
+                )
         return self._unfit(f"the job service cannot reach {self._who_works}")
 
     def _unfit(self, sentence: str) -> DaedaError:

@@ -26,7 +26,8 @@ JOB_MANAGER_GONE = "Flink's JobManager does not answer any more"
 _SAYINGS = (
     _saying(
         r"RestClusterClient|RestClient\b.*(?:refused|closed|reset)|Could not (?:complete the operation|retrieve the "
-        r"execution result)|JobManager .*(?:lost|not reachable|no longer reachable)|SUSPENDED",
+        r"execution result)|(?:FAILED|CANCELLED): java\.net\.UnknownHostException|JobManager .*(?:lost|not "
+        r"reachable|no longer reachable)|SUSPENDED",
         JOB_MANAGER_GONE,
     ),
     _saying(

@@ -161,10 +161,11 @@ def test_a_job_server_whose_flink_is_not_there_is_wrong_usage(
         done = run_skeleton(slow.runtime_path, "--runner", "FlinkRunner", "--job_endpoint", address, *LOOPBACK)
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(
-        "error: the job server cannot reach Flink's JobManager: start Flink, or start the job server with Flink's "
-        rf"address as its --flink-master; {re.escape(str(skeleton))}/_logs/run-\S+\.log has what the runner said",
+        "error: the job server cannot reach Flink's JobManager, or the workers in this process: see that both are "
+        "there, and that it was started with Flink's address as its --flink-master; "
+        rf"{re.escape(str(skeleton.parent))}/\S+\.log has what it said",
         done.stderr.splitlines()[-1],
-    )
+    ), done.stderr
     assert "Traceback" not in done.stderr
 
 

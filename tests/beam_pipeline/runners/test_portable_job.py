@@ -69,7 +69,14 @@ def test_a_job_manager_that_is_gone_is_not_the_pool(staging: RunStaging) -> None
     assert str(raised) == f"Flink's JobManager does not answer any more: {log(staging)}"
 
 
-@pytest.mark.parametrize("said", [REFUSED, "org.apache.flink.client.program.rest.RestClusterClient: no answer"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        REFUSED,
+        "org.apache.flink.client.program.rest.RestClusterClient: no answer",
+        "Pipeline job failed in state FAILED: java.net.UnknownHostException: no.such.host",
+    ],
+)
 def test_a_job_manager_that_was_never_there_is_wrong_usage(staging: RunStaging, said: str) -> None:
     raised = told(staging, RuntimeError(said), "--flink_master", f"localhost:{free_port()}", began=False)
     assert type(raised) is UsageError
@@ -84,6 +91,15 @@ def test_who_has_refused_may_not_be_known(staging: RunStaging) -> None:
         raised = told(staging, RuntimeError(REFUSED))
     assert str(raised) == (
         f"the job service cannot reach the engine any more, or the worker pool localhost:4711: {log(staging)}"
+    )
+
+
+def test_who_was_never_there_may_not_be_known(staging: RunStaging) -> None:
+    raised = told(staging, RuntimeError(REFUSED), began=False)
+    assert type(raised) is UsageError
+    assert str(raised) == (
+        "the job server cannot reach Flink's JobManager, or the worker pool localhost:4711: see that both are there, "
+        f"and that it was started with Flink's address as its --flink-master; {staging.job_log} has what it said"
     )
 
 
