@@ -88,8 +88,10 @@ class Campaign:
     def __init__(self, root: Path, rng: random.Random, engine: str) -> None:
         self.rng = rng
         self.project = TinyProject(root)
-        self.project.runtime |= {"feed_start": "2024-01-03", "feed_end": "2024-01-04", "feature_refs": ["prices:price"],
+        self.project.runtime |= {"feed_start": "2024-01-03", "feed_end": "2024-01-04",
                                  "rows_per_part": rng.choice([25, 1000]), "compute": {"engine": engine}}  # fmt: skip
+        # What columns come from is found by their names.
+        del self.project.runtime["feature_refs"]
         self.project.views = {name: dict(view) for name, view in self.views().items()}
         self.project.service |= {"grain": ["user_id"], "spine": {"view": "impressions"}}
         self._fill()
