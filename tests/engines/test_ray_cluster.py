@@ -147,8 +147,8 @@ def test_the_end_of_the_own_node_and_of_the_head_is_told(scene: ClusterScene, ki
 @pytest.mark.some(1)
 @pytest.mark.parametrize("noticed", [False, True], ids=["at once", "noticed"])
 def test_a_head_that_dies_behind_the_last_part_takes_no_day_along(scene: ClusterScene, noticed: bool) -> None:
-    """What is left to do needs no Ray: the day is published. Whether the leave that the run then takes of the cluster is
-    still heard is Ray's: where it is not, the head is told, with exit code 1.
+    """What is left to do needs no Ray: the day is published. Whether the leave that the run then takes of the cluster
+    is still heard is Ray's: where it is not, the head is told, with exit code 1.
     """
     scene.clear()
     scene.cluster.ensure()
