@@ -24,7 +24,7 @@ def as_json(service: str, table: pa.Table, left_out: Mapping[str, str]) -> str:
     # The models of all answers take a tenth of a second, and a table for people needs none of them.
     from daeda.dataset.answers import PreviewAnswer
 
-    columns = {field.name: str(field.type) for field in table.schema}
+    columns = {field.name: describe_arrow(field.type) for field in table.schema}
     return PreviewAnswer(service=service, columns=columns, rows=tuple(_rows(table)), left_out=dict(left_out)).text()
 
 

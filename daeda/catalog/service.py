@@ -197,7 +197,11 @@ class FeatureService(Strict):
     )
     owner: str = Field(default="", description="Who answers for it.")
     description: str = Field(default="", description="What it is for.")
-    grain: Names = Field(min_length=1, description="Columns that name a row.")
+    grain: Names = Field(
+        min_length=1,
+        description="Columns of the spine that name a row beside its time, in messages and in the order of rows. They "
+        "need not be unique, which is not checked: no row is removed or merged.",
+    )
     spine: Spine = Field(description="The rows.")
     columns: tuple[ContractColumn, ...] = Field(min_length=1, description="The columns.")
     splits: Annotated[dict[Name, Split], BeforeValidator(parse_splits)] = Field(

@@ -16,6 +16,7 @@ from daeda.flags.table import CHECK, OUTPUT, PROJECT
 from daeda.operators.dag import Dag
 from daeda.planning.configuration import function_codes
 from daeda.planning.exports import exported
+from daeda.planning.grain_hint import grain_hints
 from daeda.planning.leak_hints import Hint, ViewTimes, leak_hints
 from daeda.planning.mistakes import Looked, look_at_input, look_at_views
 from daeda.process.extras import require
@@ -41,7 +42,8 @@ def _look(project: Project, arguments: argparse.Namespace) -> tuple[Looked, list
     try:
         dag = compile_runnable(project)
     except UserError as error:
-        return Looked((*error.sentences, *look_at_views(project)), project.warnings), [], []
+        # A field that its files do not have comes first: what the service says of it follows from that.
+        return Looked((*look_at_views(project), *error.sentences), project.warnings), [], []
     mistakes: list[str] = []
     for find in (lambda: function_codes(project, dag), lambda: _find_extras(dag)):
         try:
@@ -55,6 +57,7 @@ def _look(project: Project, arguments: argparse.Namespace) -> tuple[Looked, list
             looked = look_at_input(project, dag, exports)
             if looked.sources is not None:
                 hints, times = leak_hints(project, dag, looked.sources)
+                hints += grain_hints(project, looked.sources)
     except UserError as error:
         looked = Looked(error.sentences, project.warnings)
     if dag.enrichments and not mistakes:

@@ -52,6 +52,17 @@ Say who uses a view, what a column is, since when there is data, and how much.
   daeda catalog
   daeda catalog views user_profile
   daeda catalog columns --json"""
+_CHECK = """\
+Find all mistakes of a project at once, and hints at leaks; build nothing.
+
+  daeda check ranking
+  daeda check ranking --json"""
+_PREVIEW = """\
+Make features of a few rows in memory, or tell why a value is what it is.
+
+  daeda preview ranking --day 2025-03-01 --rows 20
+  daeda preview ranking --spine own.csv
+  daeda preview ranking --explain 0 --columns price   why it is this price"""
 _DOCTOR = """\
 Look at this host, at what is installed and, in a project, at what its runs reach. Nothing is changed.
 
@@ -270,6 +281,7 @@ def _add_leakage(parser: StrictParser) -> None:
 
 
 def _add_check(parser: StrictParser) -> None:
+    parser.description = _CHECK
     _add_service(parser)
     add_flags(parser, PROJECT, OUTPUT, LOG)
     parser.add_argument_group("form").add_argument("--json", action="store_true", help="print one JSON document")
@@ -289,6 +301,7 @@ def _add_doctor(parser: StrictParser) -> None:
 
 
 def _add_preview(parser: StrictParser) -> None:
+    parser.description = _PREVIEW
     _add_service(parser)
     add_flags(parser, PROJECT, PREVIEW, LOG)
     parser.show_first("--day", "--rows", "--spine", "--columns", "--explain", "--json", "--output")

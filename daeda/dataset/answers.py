@@ -140,7 +140,7 @@ class PreviewAnswer(ServiceAnswer):
     """`daeda preview --json`."""
 
     format: Literal["daeda.preview/1"] = Field(default="daeda.preview/1", description="Form and version.")
-    columns: dict[str, str] = Field(description="Arrow type of each column.")
+    columns: dict[str, str] = Field(description="Type of each column, as YAML spells it.")
     rows: tuple[dict[str, Any], ...] = Field(
         description="The rows, by column: times, days and decimals are text, and so are NaN, Infinity and -Infinity."
     )

@@ -8,6 +8,7 @@ from typing import assert_never
 from daeda.compiler.column_roles import weights_of
 from daeda.compiler.labels import labels_of
 from daeda.durations import UNBOUNDED
+from daeda.errors import shortened
 from daeda.operators.dag import Dag, Operator
 from daeda.operators.relational import Filter, Join, Project, Scan, Sink
 from daeda.operators.temporal import Aggregate, Label, LabelAggregate, PointInTimeJoin, RollingAggregate
@@ -101,12 +102,28 @@ def _usable(operator: PointInTimeJoin | RollingAggregate) -> str:
 
 
 def availability(dag: Dag) -> list[str]:
-    """A sentence for each operator that uses rows later than they are known."""
-    return [
-        f"{operator.name}: rows of {operator.inputs[1]} count from {_usable(operator)}"
+    """A sentence for each operator that uses rows later than they are known: its columns, and when rows count."""
+    told = (
+        f"{shortened(_made(operator), 3)}: rows of {_view_behind(dag, operator.inputs[1])} count from "
+        f"{_usable(operator)}"
         for operator in dag.operators
         if isinstance(operator, PointInTimeJoin | RollingAggregate) and operator.available is not None
-    ]
+    )
+    # A view may be looked up for several histories.
+    return list(dict.fromkeys(told))
+
+
+def _made(operator: PointInTimeJoin | RollingAggregate) -> tuple[str, ...]:
+    """The columns that it adds."""
+    if isinstance(operator, PointInTimeJoin):
+        return operator.columns
+    return tuple(aggregate.name for aggregate in operator.aggregates)
+
+
+def _view_behind(dag: Dag, relation: str) -> str:
+    """The view whose rows the relation has, filtered or with columns of others beside them."""
+    operator = next(operator for operator in dag.operators if operator.output == relation)
+    return operator.view if isinstance(operator, Scan) else _view_behind(dag, operator.inputs[0])
 
 
 def _scan(operator: Scan) -> list[str]:

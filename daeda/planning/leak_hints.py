@@ -38,7 +38,7 @@ _ZONES = frozenset(["tz", "timezone", "utcoffset", "local", "localtime"])
 _WORD = re.compile(r"[a-z]+")
 # What is read of one file, and how much of a column must differ before it is told.
 _MOST_ROWS = 200_000
-_LEAST_ROWS = 20
+LEAST_ROWS = 20
 _NULLS_APART = 0.3
 _LATER_SHARE = 0.5
 _DAY = dt.timedelta(days=1)
@@ -179,12 +179,12 @@ def _length(length: dt.timedelta) -> str:
 
 def _filled_later(project: Project, view: FeatureView, scan: Scan, files: SourceFiles) -> Iterator[Hint]:
     """What of a view becomes known after the time of its rows, by its newest partition and by older ones."""
-    newest = _sample(scan, files, newest=True)
-    if newest is None or newest.num_rows < _LEAST_ROWS:
+    newest = rows_to_look_at(scan, files, newest=True)
+    if newest is None or newest.num_rows < LEAST_ROWS:
         return
     yield from _known_later(project, view, newest)
-    older = _sample(scan, files, newest=False)
-    if older is None or older.num_rows < _LEAST_ROWS:
+    older = rows_to_look_at(scan, files, newest=False)
+    if older is None or older.num_rows < LEAST_ROWS:
         return
     for field in view.fields:
         source = view.source_name(field.name)
@@ -240,7 +240,7 @@ def _after(rows: pa.Table, time: str, other: str) -> tuple[float, dt.timedelta] 
     if not {time, other} <= set(rows.column_names):
         return None
     both = rows.select([time, other]).drop_null()
-    if both.num_rows < _LEAST_ROWS or not all(pa.types.is_timestamp(one.type) for one in both.columns):
+    if both.num_rows < LEAST_ROWS or not all(pa.types.is_timestamp(one.type) for one in both.columns):
         return None
     moments = [
         one.cast(pa.timestamp("us", tz=one.type.tz), safe=False).cast("int64").to_numpy() for one in both.columns
@@ -252,7 +252,7 @@ def _after(rows: pa.Table, time: str, other: str) -> tuple[float, dt.timedelta] 
     return len(later) / len(ahead), dt.timedelta(microseconds=int(np.median(later)))
 
 
-def _sample(scan: Scan, files: SourceFiles, *, newest: bool) -> pa.Table | None:
+def rows_to_look_at(scan: Scan, files: SourceFiles, *, newest: bool) -> pa.Table | None:
     """Rows of the newest partition, or of one a week before; without partitions the first rows of the last file."""
     if not files.partitioned:
         paths = files.flat[-1:] if newest else ()
@@ -288,7 +288,8 @@ def _behind_the_spine(project: Project, dag: Dag, times: dict[str, ViewTimes]) -
             project.where(f"view:{name}", ("source",)),
             f"the newest row of '{name}' is of {seen.newest} UTC, {_length(behind)} before the newest of the spine "
             f"'{spine.view}' ({spine.newest} UTC){ends}",
-            "bring its later rows, or end the range of days before they are missing",
+            "bring its later rows, or end the range of days before they are missing; where nothing changed since, "
+            "nothing is missing",
         )
 
 

@@ -64,4 +64,4 @@ class Available(Strict):
         >>> Available(after="10m").told("created_at")
         'created_at + 10m'
         """
-        return f"{known} + {self.after}" if self.after is not None else f"{self.daily_at} of the day after {known}"
+        return f"{known} + {self.after}" if self.after is not None else f"{self.daily_at} UTC of the day after {known}"

@@ -223,10 +223,10 @@ def _value(node: yaml.Node, location: Position, lines: dict[Position, int]) -> A
         case yaml.SequenceNode():
             return [_value(child, (*location, index), lines) for index, child in enumerate(node.value)]
         case _:
-            return _scalar(node, line)
+            return _scalar(node, line, location)
 
 
-def _scalar(node: yaml.Node, line: int) -> Any:
+def _scalar(node: yaml.Node, line: int, location: Position) -> Any:
     if node.tag == _TEXT_TAG:
         return _encodable(node.value, line)
     if node.tag.endswith(":int") and len(node.value) > _MAX_DIGITS:
@@ -236,7 +236,9 @@ def _scalar(node: yaml.Node, line: int) -> Any:
         return _encodable(as_written(node.tag.rpartition(":")[2], node.value, value), line)
     # A timestamp out of range, a text with a tag that it does not fit, or a number that is none.
     except (ValueError, KeyError, OverflowError, AttributeError, IndexError) as error:
-        raise _DocumentError(f"'{cut(node.value)}' is no value: {error}", line) from error
+        key = next((part for part in reversed(location) if isinstance(part, str)), None)
+        of_key = "" if key is None else f" of '{cut(key)}'"
+        raise _DocumentError(f"'{cut(node.value)}'{of_key} is no value: {error}", line) from error
 
 
 def _encodable(value: Any, line: int) -> Any:

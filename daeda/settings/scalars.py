@@ -43,7 +43,7 @@ def as_written(tag: str, text: str, value: Any) -> Any:
 
 def _number(text: str, value: float) -> Any:
     if ":" in text:
-        raise ValueError(f"YAML reads it as {value}, in base 60: write {value}, or quote it")
+        raise ValueError(f"YAML reads it as {value}, in base 60: quote it, or write {value} where that is meant")
     if isinstance(value, int):
         if _LEADING_ZERO.fullmatch(text) and int(text) != value:
             raise ValueError(f"YAML reads it as {value}, in octal: write {int(text)}, or {value} where that is meant")

@@ -13,7 +13,7 @@ import duckdb
 from sqlglot import errors, exp, parse_one
 
 from daeda.dtypes import DType
-from daeda.errors import ConfigError, cut, did_you_mean, first_line
+from daeda.errors import ConfigError, closest, cut, did_you_mean, first_line
 from daeda.operators.relation import Column, Relation
 from daeda.sql.calendar import UTC, calendar_call, calls_of, check_argument, in_zone
 from daeda.sql.locked import connect
@@ -121,7 +121,21 @@ def check_columns(tree: exp.Expr, known: Iterable[str], what: str) -> None:
     names = list(known)
     for column in columns_of(tree):
         if column not in names:
-            raise ConfigError(f"{what} reads '{column}', which is not a column here: {did_you_mean(column, names)}")
+            quoted = "" if not _like_text(tree, column, names) else f"; text stands in single quotes, like '{column}'"
+            raise ConfigError(
+                f"{what} reads '{column}', which is not a column here: {did_you_mean(column, names)}{quoted}"
+            )
+
+
+def _like_text(tree: exp.Expr, name: str, known: Sequence[str]) -> bool:
+    """Whether a column of the tree is compared with the name, which is like that of no column: `action = escalated`."""
+    if closest(name, known) is not None:
+        return False
+    column = next(column for column in tree.find_all(exp.Column) if column.name == name)
+    compared = column.parent
+    if not isinstance(compared, exp.EQ | exp.NEQ | exp.In | exp.Like) or column.arg_key == "this":
+        return False
+    return isinstance(compared.this, exp.Column) and compared.this.name in known
 
 
 def expression_type(text: str, relation: Relation, what: str = "expression", timezone: str | None = None) -> str:

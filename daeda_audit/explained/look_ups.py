@@ -39,9 +39,18 @@ def explain_look_up(raw: RawView, maker: FromView, key: Mapping[str, Any], now: 
     if maker.latest:
         bounds = Bounds(None, None, "[]")
     chosen, missed = _judged(raw, maker, newest_first(raw, rows, view.keys), now, values, bounds)
-    kind = "the newest row of all, which sees the future" if maker.latest else "the newest row that is known by then"
+    kind = "the newest row of all, which sees the future" if maker.latest else _newest(raw, maker)
     counted = [raw_row(raw, row, values) for row in chosen]
     return Reasons(f"{made_by}, {kind}", key, bounds, counted, missed, order, notes=no_key(key))
+
+
+def _newest(raw: RawView, maker: FromView) -> str:
+    available = maker.sight.available
+    if available is None:
+        return "the newest row that is known by then"
+    source = raw.view.source
+    known = source.created_field or source.timestamp_field or ""
+    return f"the newest row that is known and available ({available.told(known)}) by then"
 
 
 def _judged(

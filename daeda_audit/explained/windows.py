@@ -84,8 +84,15 @@ def _made_by(spec: AggregationSpec | LabelSpec, maker: FromHistory | FromFuture,
     grid = "" if isinstance(spec, LabelSpec) or spec.aligned_to is None else f", aligned to {spec.aligned_to}"
     return (
         f"{spec.kind}{quantile} of {of} of {spec.history.view} by {', '.join(keys)}{condition}, "
-        f"window {maker.window}{moved}{grid}{most}"
+        f"window {maker.window}{_gap(spec)}{moved}{grid}{most}"
     )
+
+
+def _gap(spec: AggregationSpec | LabelSpec) -> str:
+    """How far after the row the window of a label begins."""
+    if not isinstance(spec, LabelSpec) or not spec.gap.nanoseconds:
+        return ""
+    return f" from {spec.gap} after the row on"
 
 
 def _of_serving(raw: RawView, spec: AggregationSpec) -> list[str]:

@@ -115,6 +115,20 @@ def test_a_look_up_tells_what_it_took_and_why_not_its_neighbours(
     ]
 
 
+def test_a_look_up_says_when_serving_has_its_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = TinyProject(tmp_path).without("item_vector")
+    project.views["prices"]["source"]["available"] = {"daily_at": "03:00"}
+    project.write().write_data()
+    monkeypatch.chdir(tmp_path)
+    (price,) = explained(capsys, "--day", "2024-01-02", "--explain", "0", "--columns", "price")["columns"]
+    assert price["made_by"] == (
+        "prices:price by item_id, the newest row that is known and available (03:00 UTC of the day after "
+        "event_timestamp) by then"
+    )
+
+
 def test_a_window_tells_its_bounds_and_what_just_missed_them(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A row at its begin counts, one a second before it does not; nor what `where` leaves out, and what is NULL."""
     columns = of_day(capsys, LATE)
@@ -308,6 +322,7 @@ def test_a_label_tells_what_comes_after_its_row_and_by_when_it_has_to_be_known(
     (label,) = document["columns"]
     assert label["value"] == label["rows"] == 2
     assert (label["begin"], label["end"], label["ends"]) == ("2024-01-02T13:00:00", "2024-01-02T19:00:00", "(]")
+    assert label["made_by"] == "count of rows of prices by item_id where price > 2, window 6h from 1h after the row on"
     assert label["notes"] == ["a row counts that became known by 2024-01-02 19:30:00"]
     assert told(label["counted"], "price") == [("02T13:00:01", 4.0, ""), ("02T19:00:00", 6.0, "")]
     assert told(label["missed"], "price") == [

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from daeda_preview.command import main
+from daeda_preview.documents import as_json
 from tests.daeda.cli.test_answers import checked
 from tests.projects import TinyProject, moment
 
@@ -52,6 +53,13 @@ def test_a_document_has_types_and_rows(root: Path, capsys: pytest.CaptureFixture
     assert isinstance(rows, list)
     assert len(rows) == 1
     assert document["columns"] == {name: kind for name, kind in document["columns"].items() if name in rows[0]}  # type: ignore[attr-defined]
+
+
+def test_a_document_spells_types_as_yaml_does() -> None:
+    price = pa.list_(pa.struct([("price", pa.float64()), ("at", pa.timestamp("us", tz="UTC"))]))
+    table = pa.table({"day": pa.array([None], pa.date32()), "prices": pa.array([None], price)})
+    kinds = json.loads(as_json("ranking", table, {}))["columns"]
+    assert kinds == {"day": "date", "prices": "list<struct<price: double, at: timestamp[us, UTC]>>"}
 
 
 @pytest.mark.parametrize("end", ["parquet", "arrow", "jsonl"])

@@ -128,6 +128,41 @@ def test_a_view_that_ends_before_the_spine(project: TinyProject, capsys: pytest.
         "the newest row of 'prices' is of 2024-01-01 00:00:00 UTC, 2.3 days before the newest of the spine 'events' "
         "(2024-01-03 08:00:00 UTC); its ttl of 1d ends meanwhile"
     )
+    assert hint["cure"].endswith("; where nothing changed since, nothing is missing")
+
+
+def test_rows_that_share_time_and_grain(project: TinyProject, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two events of one user and item at one time, one of them three times; other times of a pair are no such thing."""
+    noon = moment("03 12:00")
+    project.data["events"] = [
+        *((1, 10, moment("03 08:00") + dt.timedelta(minutes=number), 1.0) for number in range(20)),
+        (1, 11, noon, 1.0), (1, 11, noon, 2.0), (2, 10, noon, 1.0), (2, 10, noon, 1.0), (2, 10, noon, 1.0),
+        (1, 11, moment("02 12:00"), 1.0), (1, 11, moment("01 12:00"), 1.0),
+    ]  # fmt: skip
+    project.write().write_data()
+    (hint,) = _hints(_found(project, capsys), "grain")
+    assert hint["where"] == "feature_services/ranking.yaml:3"
+    assert hint["evidence"] == (
+        "5 of 25 rows of 'events' that were looked at share their time and grain (user_id, item_id) with another"
+    )
+    assert hint["cure"].startswith("the grain need not be unique, and each row is kept")
+    project.service["grain"] = ["user_id", "item_id", "amount"]
+    (hint,) = _hints(_found(project, capsys), "grain")
+    assert hint["evidence"].startswith("3 of 25 rows")
+    project.data["events"] = [row for row in project.data["events"] if row[2] != noon]
+    project.write().write_data()
+    assert _hints(_found(project, capsys), "grain") == []
+
+
+def test_a_field_that_its_files_lack_is_told_before_what_follows(
+    project: TinyProject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.write().write_data()
+    project.views["events"]["fields"][3]["name"] = "amuont"
+    mistakes = _found(project, capsys, code=2)["mistakes"]
+    assert "'amuont'" in mistakes[0]
+    assert "view 'events'" in mistakes[0]
+    assert any("did you mean 'amuont'" in mistake for mistake in mistakes[1:])
 
 
 def _many(project: TinyProject) -> None:

@@ -53,7 +53,7 @@ def test_an_empty_file_is_an_empty_mapping(tmp_path: Path) -> None:
         ("a: [1\nb: 2\n", "file.yaml:2: is not valid YAML: expected ',' or ']', but got ':'"),
         ("a: 1\n\tb: 2\n", "file.yaml:2: is not valid YAML: found character '\\t' that cannot start any token"),
         ("? [a]\n: 1\n", "file.yaml:1: is not valid YAML: a key must be plain text"),
-        ("a: 2024-02-30\n", "file.yaml:1: is not valid YAML: '2024-02-30' is no value: day is out of "
+        ("a: 2024-02-30\n", "file.yaml:1: is not valid YAML: '2024-02-30' of 'a' is no value: day is out of "
              "range for month"),
         ("a: !!python/object:os.system x\n",
          "file.yaml:1: is not valid YAML: the tag '!!python/object:os.system' makes more than a plain value of what "

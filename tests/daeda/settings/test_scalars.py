@@ -31,8 +31,8 @@ def read(text: str, tmp_path: Path) -> object:
     [
         ("010", "YAML reads it as 8, in octal: write 10, or 8 where that is meant"),
         ("-0755", "YAML reads it as -493, in octal: write -755, or -493 where that is meant"),
-        ("1:30", "YAML reads it as 90, in base 60: write 90, or quote it"),
-        ("1:30.5", "YAML reads it as 90.5, in base 60: write 90.5, or quote it"),
+        ("1:30", "YAML reads it as 90, in base 60: quote it, or write 90 where that is meant"),
+        ("1:30.5", "YAML reads it as 90.5, in base 60: quote it, or write 90.5 where that is meant"),
         ("1.0e+400", "it is greater than any double: write .inf where that is meant, or quote it"),
         ("1.0e-400", "it is nearer to 0 than any double: write 0.0 where that is meant, or quote it"),
     ],
@@ -40,7 +40,7 @@ def read(text: str, tmp_path: Path) -> object:
 def test_a_number_that_is_read_as_another_is_refused(text: str, told: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         read(text, tmp_path)
-    assert str(caught.value) == f"a.yaml:1: is not valid YAML: '{text}' is no value: {told}"
+    assert str(caught.value) == f"a.yaml:1: is not valid YAML: '{text}' of 'a' is no value: {told}"
 
 
 @pytest.mark.parametrize(

@@ -166,6 +166,24 @@ def test_a_column_that_is_not_there_is_told_with_the_nearest_one() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("event = escalated", "; text stands in single quotes, like 'escalated'"),
+        ("event <> escalated", "; text stands in single quotes, like 'escalated'"),
+        ("event in ('a', escalated)", "; text stands in single quotes, like 'escalated'"),
+        # The name of a column, misspelt, and what is no text of a comparison.
+        ("event = evnt", ""),
+        ("escalated = event", ""),
+        ("escalated > 1", ""),
+    ],
+)
+def test_a_text_without_quotes_is_told_what_it_lacks(text: str, told: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        check_predicate(text, GIVEN, "where")
+    assert str(raised.value).endswith(f"Known: amount, at, event, order, small, tags, user_id{told}")
+
+
 def test_a_condition_is_true_or_false() -> None:
     with pytest.raises(ConfigError) as raised:
         check_predicate("amount + 1", GIVEN, "where")
