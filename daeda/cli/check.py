@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from daeda.catalog.project import Project, open_project
 from daeda.compiler.compile import compile_runnable
@@ -62,7 +62,7 @@ def _look(project: Project, arguments: argparse.Namespace) -> tuple[Looked, list
         looked = Looked(error.sentences, project.warnings)
     if dag.enrichments and not mistakes:
         mistakes += _mistakes_of_stores(arguments)
-    return Looked((*mistakes, *looked.mistakes), looked.warnings, looked.sources), hints, times
+    return replace(looked, mistakes=(*mistakes, *looked.mistakes)), hints, times
 
 
 def _find_extras(dag: Dag) -> None:
@@ -95,6 +95,7 @@ def _tell(
             service=service,
             mistakes=looked.mistakes,
             warnings=looked.warnings,
+            notes=looked.notes,
             hints=tuple(FoundHint(**asdict(hint)) for hint in hints),
             views=tuple(
                 SeenTimes(view=one.view, first=one.first, newest=one.newest, partitions=one.partitions) for one in times
@@ -105,6 +106,8 @@ def _tell(
     for sentence in looked.mistakes:
         say(sentence, "error")
     warn(*looked.warnings)
+    for note in looked.notes:
+        say(note)
     for hint in hints:
         say(str(hint), "hint")
     for one in times:

@@ -44,6 +44,8 @@ _PLANNED = {
     Action.WAIT: "wait",
 }
 _KEPT = {"kept": "kept, stale"}
+# As fingerprints tell them; so many or more are counted.
+_OPERATOR, _MANY_OPERATORS = "operator ", 3
 
 
 def print_run(title: str, days: Sequence[BuiltDay]) -> None:
@@ -121,7 +123,7 @@ def print_plan(
     for span in table.spans:
         actions, reasons = told[span[0]]
         files = range_cell([days[index].files for index in span])
-        table.add_row(span, *map(_state, actions), files, shortened(reasons, 4))
+        table.add_row(span, *map(_state, actions), files, shortened(_with_counts(reasons), 4))
     table.show()
     for sentence, cut in _cut_days(days):
         console.print(f"{sentence}: the windows of {shortened(cut, 3)} hold less than they could", soft_wrap=True)
@@ -148,6 +150,19 @@ def _told(plans: Mapping[Dataset, Sequence[DayPlan]], index: int) -> tuple[tuple
     chosen = [planned[index] for planned in plans.values()]
     reasons = dict.fromkeys(reason for day_plan in chosen for reason in day_plan.reasons)
     return tuple(_PLANNED[day_plan.action] for day_plan in chosen), tuple(reasons)
+
+
+def _with_counts(reasons: Sequence[str]) -> list[str]:
+    """The reasons, with many operators counted, so that inputs and labels are not lost behind them."""
+    operators = [reason for reason in reasons if reason.startswith(_OPERATOR)]
+    if len(operators) < _MANY_OPERATORS:
+        return list(reasons)
+    counts = {
+        what: sum(reason.endswith(f" {what}") for reason in operators) for what in ("changed", "is new", "is gone")
+    }
+    told = ", ".join(f"{count} {what.removeprefix('is ')}" for what, count in counts.items() if count)
+    at = reasons.index(operators[0])
+    return [*reasons[:at], f"operators: {told}", *(reason for reason in reasons[at:] if reason not in operators)]
 
 
 def _cut_days(plans: Iterable[DayPlan]) -> list[tuple[str, list[dt.date]]]:

@@ -132,6 +132,7 @@ class CheckAnswer(ServiceAnswer):
     format: Literal["daeda.check/1"] = Field(default="daeda.check/1", description="Form and version.")
     mistakes: tuple[str, ...] = Field(description="What keeps days from being built, embedding stores included.")
     warnings: tuple[str, ...] = Field(description="What may not be meant.")
+    notes: tuple[str, ...] = Field(description="Which days wait for labels, or lack them: nothing is wrong with them.")
     hints: tuple[FoundHint, ...] = Field(description="Possible leaks.")
     views: tuple[SeenTimes, ...] = Field(description="The views that have times.")
 

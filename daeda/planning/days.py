@@ -58,8 +58,8 @@ class DayPlan:
     `parts` are those that are published now, None where the day is not. `damage` says how what is there differs from
     what was published, `obstacles` what is in the way and not daeda's to delete. `stamps` are those of parts that were
     copied or touched, and whose bytes are as published. `planned` is the fingerprint that the day is to have, where the
-    plan needed to know it. `immature` has the labels that are NULL on the day. A day is `outdated` that waits, and is
-    published as another configuration made it.
+    plan needed to know it. `immature` has the labels that are NULL on the day, `waiting` those that it waits for: with
+    them the reasons begin. Such a day is `outdated` if it is published as another configuration made it.
     """
 
     day: dt.date
@@ -77,6 +77,7 @@ class DayPlan:
     extension: Extension | None = field(default=None, repr=False)
     identities: ColumnIdentities | None = field(default=None, repr=False)
     immature: ImmatureDay | None = field(default=None, repr=False)
+    waiting: tuple[Waiting, ...] = ()
     outdated: bool = False
 
     @property
@@ -88,6 +89,11 @@ class DayPlan:
     def reads_stores(self) -> bool:
         """Whether an enriched day needs vectors that are not in a published one."""
         return self.builds and (self.extension is None or bool(self.extension.vectors))
+
+    @property
+    def why_stale(self) -> tuple[str, ...]:
+        """The reasons, without the labels that a day waits for."""
+        return self.reasons[len(self.waiting) :]
 
     @property
     def replaces(self) -> bool:
@@ -226,7 +232,7 @@ def refuse_stale(plans: Iterable[DayPlan]) -> None:
     if stale:
         raise DayError(
             f"stale: {shortened([f'{plan.day} ({plan.dataset})' for plan in stale])}; the first because "
-            f"{shortened(stale[0].reasons)}; build what is stale anew with --on-stale rebuild"
+            f"{shortened(stale[0].why_stale)}; build what is stale anew with --on-stale rebuild"
         )
 
 
@@ -235,13 +241,18 @@ def _waiting(published: Published | None, day: dt.date, waiting: tuple[Waiting, 
 
     Whether it reads other inputs by now is not known either; whether another configuration made it is.
     """
-    reasons = tuple(f"waiting: {label}" for label in waiting)
+    plan = day_that_waits(day, waiting)
     manifest = published.manifest if published is not None else None
     if manifest is None:
-        return DayPlan(day, "skeleton", Action.WAIT, reasons)
+        return plan
     before = manifest.fingerprint
     outdated = tuple(before.differences(replace(wanted, inputs=before.inputs)))
-    return DayPlan(day, "skeleton", Action.WAIT, (*outdated, *reasons), parts=manifest.parts, outdated=bool(outdated))
+    return replace(plan, reasons=(*plan.reasons, *outdated), parts=manifest.parts, outdated=bool(outdated))
+
+
+def day_that_waits(day: dt.date, waiting: tuple[Waiting, ...]) -> DayPlan:
+    """A skeleton day that is left out until these labels are known, and of which nothing is published."""
+    return DayPlan(day, "skeleton", Action.WAIT, tuple(f"waiting: {label}" for label in waiting), waiting=waiting)
 
 
 def refuse_waiting(plans: Iterable[DayPlan], target: str | None) -> None:
@@ -252,9 +263,9 @@ def refuse_waiting(plans: Iterable[DayPlan], target: str | None) -> None:
     if target is not None or all(plan.parts is None for plan in chosen):
         # Horizons move with the days, and of a day the label that matures last is told last.
         first = chosen[0]
-        matures = first.reasons[-1].removeprefix("waiting: ")
         raise InputError(
-            f"{counted(len(chosen), 'day')} cannot be built yet, the first to mature is {first.day}: {matures}: "
+            f"{counted(len(chosen), 'day')} cannot be built yet, the first to mature is {first.day}: "
+            f"{first.waiting[-1]}: "
             "choose earlier days, add later data, or say data_until in runtime.yaml where a view is quiet"
         )
 
@@ -265,7 +276,7 @@ def told_waiting(plans: Iterable[DayPlan]) -> str | None:
     if not waiting:
         return None
     days = str(waiting[0].day) if len(waiting) == 1 else f"{waiting[0].day} to {waiting[-1].day}"
-    first = waiting[0].reasons[-1].removeprefix("waiting: ")
+    first = waiting[0].waiting[-1]
     outdated = [str(plan.day) for plan in waiting if plan.outdated]
     stays = f"; still there as another configuration made them: {shortened(outdated)}" if outdated else ""
     return f"{counted(len(waiting), 'day')} left out, waiting for labels ({days}): {first}{stays}"
@@ -375,7 +386,8 @@ def _enriched_day(
     if skeleton.action is Action.BLOCKED:
         return DayPlan(day, "enriched", Action.BLOCKED, ("its skeleton day is blocked",))
     if skeleton.action is Action.WAIT:
-        return DayPlan(day, "enriched", Action.WAIT, skeleton.reasons, outdated=skeleton.outdated)
+        waiting, outdated = skeleton.waiting, skeleton.outdated
+        return DayPlan(day, "enriched", Action.WAIT, skeleton.reasons, waiting=waiting, outdated=outdated)
     if published is not None and published.obstacles:
         return _obstructed(published, day, "enriched")
     if published is None or published.manifest is None:

@@ -70,5 +70,5 @@ def told_immature(days: Mapping[dt.date, ImmatureDay]) -> Iterator[str]:
     for label, lacking in of_label.items():
         first, last = lacking[0][0], lacking[-1][0]
         shown = str(first) if first == last else f"{first} to {last}"
-        matures = f"{lacking[0][1].midnight} ({lacking[0][1].view})"
+        matures = f"{lacking[0][1].midnight} ({lacking[0][1].needs})"
         yield f"{label} is NULL on {counted(len(lacking), 'day')} ({shown}), {first} matures {matures}"

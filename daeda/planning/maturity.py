@@ -29,14 +29,15 @@ _NEVER = -(2**63)
 
 @dataclass(frozen=True)
 class Waiting:
-    """A label that is not known yet, and the first midnight at which it is."""
+    """A label that is not known yet, the first midnight at which it is, and what has to come of the view until then."""
 
     label: str
     view: str
     midnight: str
+    needs: str
 
     def __str__(self) -> str:
-        return f"{self.label} matures {self.midnight} ({self.view})"
+        return f"{self.label} matures {self.midnight} ({self.needs})"
 
 
 class Maturity:
@@ -87,8 +88,19 @@ class Maturity:
         for label, horizon, scan, view in self._labels:
             wanted = begin + NANOSECONDS_OF_DAY + horizon
             if chosen(label) and self._reach(scan) < wanted:
-                found.append((wanted, Waiting(label.name, view, _midnight(wanted))))
+                found.append((wanted, Waiting(label.name, view, _midnight(wanted), self._needs(scan, wanted))))
         return tuple(waiting for _, waiting in sorted(found, key=lambda one: one[0]))
+
+    def _needs(self, scan: Scan, wanted: int) -> str:
+        """What makes a view reach an instant: a partition, a row, or what is said of it."""
+        if scan.view in self._data_until or "" in self._data_until:
+            return f"needs data_until of {scan.view} from {_instant(wanted)} on"
+        if not self._files[scan.name].partitioned:
+            needed = f"needs a row of {scan.view} from {_instant(wanted)} on"
+        else:
+            last = -(-wanted // NANOSECONDS_OF_DAY) - 1 + scan.partition_slack
+            needed = f"needs {scan.view} up to dt={_date(last)}"
+        return needed if scan.created is None else f"{needed}, and one known from {_instant(wanted)} on"
 
     def told(self) -> tuple[str, ...]:
         """A sentence for the labels that mature together: up to which day, and what they wait for."""
@@ -107,9 +119,7 @@ class Maturity:
         if reach == _NEVER:
             return "has no row"
         said = "is complete before" if scan.view in self._data_until or "" in self._data_until else "reaches"
-        days, rest = divmod(reach, NANOSECONDS_OF_DAY)
-        time = dt.timedelta(microseconds=rest // 1000)
-        return f"{said} {_date(days)}{f' {str(time).zfill(8)}' if rest else ''}"
+        return f"{said} {_instant(reach)}"
 
     def _reach(self, scan: Scan) -> int:
         """Up to which instant the data of a Scan is complete, in nanoseconds."""
@@ -124,6 +134,13 @@ class Maturity:
 def _midnight(instant: int) -> str:
     """The first midnight at or behind an instant."""
     return _date(-(-instant // NANOSECONDS_OF_DAY))
+
+
+def _instant(nanoseconds: int) -> str:
+    """A day, and the time of it unless it is midnight."""
+    days, rest = divmod(nanoseconds, NANOSECONDS_OF_DAY)
+    time = dt.timedelta(microseconds=rest // 1000)
+    return f"{_date(days)}{f' {str(time).zfill(8)}' if rest else ''}"
 
 
 def _date(days: int) -> str:

@@ -623,7 +623,7 @@ def test_a_day_that_matures_between_two_runs_is_built_and_nothing_else_is_touche
 ) -> None:
     made = maturing_project(tmp_path)
     both_halves(tmp_path)
-    waits = "1 day left out, waiting for labels (2024-01-03): sold matures 2024-01-05 (sales)"
+    waits = "1 day left out, waiting for labels (2024-01-03): sold matures 2024-01-05 (needs sales up to dt=2024-01-04)"
     told = capsys.readouterr().err
     assert f"skeleton: {waits}\n" in told
     assert f"enriched: {waits}\n" in told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -199,3 +200,50 @@ def test_a_second_time_that_lies_after_the_first(project: TinyProject, capsys: p
     assert hint["cure"] == "where they are, declare source.created_field: updated_at"
     project.views["prices"]["source"]["created_field"] = "updated_at"
     assert _hints(_found(project, capsys), "filled later") == []
+
+
+def _with_label(project: TinyProject, window: str, **label: Any) -> TinyProject:
+    """A label of what is sold behind the row, which is known up to the third."""
+    project.aggregations["label_specs"] = [
+        {"name": "sold", "entity": "item", "history": {"view": "events"}, "kind": "count", "window": window, **label}
+    ]
+    project.service["columns"].append({"name": "sold", "kind": "label", "dtype": "int64"})
+    project.runtime["output_columns"].append("sold")
+    return project
+
+
+def test_days_that_wait_for_labels_lack_no_partition(project: TinyProject, capsys: pytest.CaptureFixture[str]) -> None:
+    _with_label(project, "1d").write().write_data()
+    waits = (
+        "1 day left out, waiting for labels (2024-01-03): sold matures 2024-01-05 (needs events up to dt=2024-01-04)"
+    )
+    found = _found(project, capsys)
+    assert (found["mistakes"], found["notes"]) == ([], [waits])
+    assert main(["check"]) == 0
+    told = capsys.readouterr()
+    assert told.out == "ranking: nothing is wrong\n"
+    assert told.err.startswith(f"{waits}\n")
+
+
+def test_days_that_lack_labels_are_noted(project: TinyProject, capsys: pytest.CaptureFixture[str]) -> None:
+    found = _found(_with_label(project, "1d", immature=None).write_data(), capsys)
+    lacks = "sold is NULL on 1 day (2024-01-03), 2024-01-03 matures 2024-01-05 (needs events up to dt=2024-01-04)"
+    assert (found["mistakes"], found["notes"]) == ([], [lacks])
+
+
+def test_a_range_that_waits_as_a_whole_is_a_mistake(project: TinyProject, capsys: pytest.CaptureFixture[str]) -> None:
+    found = _found(_with_label(project, "9d").write_data(), capsys, code=2)
+    assert found["notes"] == []
+    assert found["mistakes"] == [
+        "2 days cannot be built yet, the first to mature is 2024-01-02: sold matures 2024-01-12 (needs events up to "
+        "dt=2024-01-11): choose earlier days, add later data, or say data_until in runtime.yaml where a view is quiet"
+    ]
+
+
+def test_a_partition_that_a_mature_day_lacks_is_missing_beside_days_that_wait(
+    project: TinyProject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _with_label(project, "1d").write().write_data()
+    shutil.rmtree(project.root / "data/prices/dt=2024-01-02")
+    (mistake,) = _found(project, capsys, code=2)["mistakes"]
+    assert "prices has no partition for 2024-01-02: add them" in mistake

@@ -185,9 +185,13 @@ def test_a_day_is_built_without_them_and_once_more_when_they_are_mature(
     skeleton(made)
     told = capsys.readouterr().err
     assert (
-        "skeleton: sold_much_later is NULL on 3 days (2024-01-01 to 2024-01-03), 2024-01-01 matures 2024-01-06 (sales)"
+        "skeleton: sold_much_later is NULL on 3 days (2024-01-01 to 2024-01-03), 2024-01-01 matures 2024-01-06 "
+        "(needs sales up to dt=2024-01-05)"
     ) in told
-    assert "skeleton: sold_later is NULL on 1 day (2024-01-03), 2024-01-03 matures 2024-01-06 (sales)" in told
+    assert (
+        "skeleton: sold_later is NULL on 1 day (2024-01-03), 2024-01-03 matures 2024-01-06 (needs sales up to "
+        "dt=2024-01-05)"
+    ) in told
     null = dict.fromkeys(["sold_later", "sold_much_later", "either"])
     assert all(row.items() >= null.items() and row["own"] == row["sold"] + 1 for row in rows_of(made, "03"))
     later = [(row["sold_later"], row["sold_much_later"], row["either"]) for row in rows_of(made, "01")]

@@ -21,6 +21,8 @@ from daeda.settings.runtime import parse_data_until
 from tests.projects import TinyProject, fields, moment
 
 LABEL = {"name": "sold", "entity": "item", "history": {"view": "sales"}, "kind": "count", "window": "1d"}
+# What is said of the label by the day on which it matures.
+SOLD = {day: f"sold matures 2024-01-0{day} (needs sales up to dt=2024-01-0{day - 1})" for day in (5, 6, 7)}
 
 
 def skeleton_command(words: list[str]) -> int:
@@ -61,29 +63,33 @@ def waiting(made: TinyProject, flat: bool = False) -> dict[str, str]:
 
 def test_a_day_waits_until_the_last_partition_covers_its_labels(tmp_path: Path) -> None:
     assert waiting(project(tmp_path / "a")) == {}
-    assert waiting(project(tmp_path / "b", {"gap": "1s"})) == {"03": "waiting: sold matures 2024-01-06 (sales)"}
+    assert waiting(project(tmp_path / "b", {"gap": "1s"})) == {"03": f"waiting: {SOLD[6]}"}
     two = project(tmp_path / "c", {"window": "2d"})
-    assert waiting(two) == {"03": "waiting: sold matures 2024-01-06 (sales)"}
+    assert waiting(two) == {"03": f"waiting: {SOLD[6]}"}
     late = project(tmp_path / "d", {"matures_after": "2d"})
     assert waiting(late) == {
-        "02": "waiting: sold matures 2024-01-06 (sales)", "03": "waiting: sold matures 2024-01-07 (sales)",
+        "02": f"waiting: {SOLD[6]}", "03": f"waiting: {SOLD[7]}",
     }  # fmt: skip
 
 
 def test_slack_takes_days_away(tmp_path: Path) -> None:
-    assert waiting(project(tmp_path, partition_slack=1)) == {"03": "waiting: sold matures 2024-01-05 (sales)"}
+    assert waiting(project(tmp_path, partition_slack=1)) == {
+        "03": "waiting: sold matures 2024-01-05 (needs sales up to dt=2024-01-05)"
+    }
 
 
 def test_the_newest_row_counts_without_partitions_and_the_newest_known_one_where_there_is_a_created_field(
     tmp_path: Path,
 ) -> None:
     # The newest row is of the fourth at noon, and was known at midnight behind it.
-    assert waiting(project(tmp_path / "a"), flat=True) == {"03": "waiting: sold matures 2024-01-05 (sales)"}
+    assert waiting(project(tmp_path / "a"), flat=True) == {
+        "03": "waiting: sold matures 2024-01-05 (needs a row of sales from 2024-01-05 on)"
+    }
     known = {"matures_after": "0s"}
     assert waiting(project(tmp_path / "b", known, created_field="known")) == {}
     made = project(tmp_path / "c", known, created_field="known")
     made.data["sales"] = [(item, sold, sold) for item, sold, _ in made.data["sales"]]
-    assert waiting(made) == {"03": "waiting: sold matures 2024-01-05 (sales)"}
+    assert waiting(made) == {"03": f"waiting: {SOLD[5][:-1]}, and one known from 2024-01-05 on)"}
 
 
 @pytest.mark.parametrize(
@@ -100,7 +106,10 @@ def test_the_newest_row_counts_without_partitions_and_the_newest_known_one_where
 def test_data_until_takes_the_place_of_what_files_say(tmp_path: Path, said: Any, expected: list[str]) -> None:
     made = project(tmp_path)
     made.runtime["data_until"] = said
-    assert list(waiting(made)) == expected
+    found = waiting(made)
+    assert list(found) == expected
+    # Only an instant that counts for sales makes days wait.
+    assert all("(needs data_until of sales from 2024-01-0" in reason for reason in found.values())
 
 
 def test_a_partition_before_data_until_that_is_absent_is_missing(tmp_path: Path) -> None:
@@ -140,15 +149,13 @@ def test_a_plan_tells_up_to_which_day_labels_are_mature(tmp_path: Path) -> None:
 
 def test_what_waits_is_told_and_refused_where_nothing_else_is_left(tmp_path: Path) -> None:
     planned = plans(project(tmp_path, {"matures_after": "2d"}))
-    assert told_waiting(planned) == (
-        "2 days left out, waiting for labels (2024-01-02 to 2024-01-03): sold matures 2024-01-06 (sales)"
-    )
+    assert told_waiting(planned) == (f"2 days left out, waiting for labels (2024-01-02 to 2024-01-03): {SOLD[6]}")
     refuse_waiting(planned, None)
     assert told_waiting(planned[:1]) is None
     with pytest.raises(InputError) as refused:
         refuse_waiting(planned[1:], None)
     assert str(refused.value) == (
-        "2 days cannot be built yet, the first to mature is 2024-01-02: sold matures 2024-01-06 (sales): "
+        f"2 days cannot be built yet, the first to mature is 2024-01-02: {SOLD[6]}: "
         "choose earlier days, add later data, or say data_until in runtime.yaml where a view is quiet"
     )
     loaded = TinyProject(tmp_path).load()
@@ -186,6 +193,10 @@ def test_a_published_day_that_waits_and_is_of_another_configuration_is_told(
     assert skeleton_command(words) == 0
     told = capsys.readouterr().err
     assert "; still there as another configuration made them: 2024-01-02, 2024-01-03\n" in told
+    assert main(["pipeline", "plan", "ranking", *words]) == 0
+    # For what a day waits comes before what would make it stale, which is counted.
+    plan = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "waiting: sold matures 2024-01-05 (needs data_until of sales from 2024-01-04 01:00:00 on), operator" in plan
 
 
 @pytest.mark.parametrize("command", [skeleton_command, train_command])
@@ -195,7 +206,7 @@ def test_a_target_that_waits_ends_with_exit_code_2(
     made = project(tmp_path, {"matures_after": "1d"}).write().write_data()
     words = ["--runtime-config-path", str(made.runtime_path), "--target-date", "2024-01-03"]
     assert command(words) == 2
-    assert "the first to mature is 2024-01-03: sold matures 2024-01-06 (sales)" in capsys.readouterr().err
+    assert f"the first to mature is 2024-01-03: {SOLD[6]}" in capsys.readouterr().err
 
 
 def test_the_flag_takes_the_place_of_the_file_and_is_named_where_it_is_wrong(
