@@ -146,13 +146,16 @@ def _load(name: str, extra: str) -> str | None:
     import duckdb
 
     from daeda.errors import InputError
-    from daeda.sql.locked import load_extension
+    from daeda.sql.locked import AllowedPaths, connect, load_extension
 
-    with duckdb.connect(":memory:") as connection:
-        try:
-            load_extension(connection, name, extra)
-        except (duckdb.Error, InputError) as error:
-            return first_line(error)
+    def load(connection: duckdb.DuckDBPyConnection) -> AllowedPaths:
+        load_extension(connection, name, extra)
+        return AllowedPaths()
+
+    try:
+        connect(load).close()
+    except (duckdb.Error, InputError) as error:
+        return first_line(error)
     return None
 
 

@@ -28,7 +28,8 @@ SECONDS_TO_END = 240.0
 HEAD, OTHER = "127.0.0.1", "127.0.0.2"
 
 # `python -m enrich` whose actors say on which node they have begun a part, and where its vectors lie: in which file in
-# memory, at which offset. A part takes PART_SECONDS; after HEAD_SECONDS a head that does not answer is gone. Where HELD
+# memory, at which offset. A part takes PART_SECONDS, and waits until so many actors as MEET says have begun one: those
+# of another node may start late on a busy machine. After HEAD_SECONDS a head that does not answer is gone. Where HELD
 # names a day, its parts are written and its publication waits until the file `go` is there; with NOTICED until the loss
 # of the head has been noticed, too.
 SLOW = """
@@ -52,7 +53,7 @@ def slow():
                 return f"{device} {inode} {int(offset, 16) + address - first}"
 
     root = Path(__file__).parent
-    seconds = float(os.environ["PART_SECONDS"])
+    seconds, meet = float(os.environ["PART_SECONDS"]), int(os.environ["MEET"])
 
     class Slow(enrich.ray.stream.PartWorker):
         def result(self, task, vectors):
@@ -61,6 +62,8 @@ def slow():
             path = root / "begun" / f"{ray.get_runtime_context().get_node_id()} {os.getpid()}"
             path.with_suffix(".new").write_text(place(vectors["items"].matrix))
             path.with_suffix(".new").rename(path)
+            while len(list(path.parent.glob("*[0-9]"))) < meet:
+                time.sleep(0.02)
             time.sleep(seconds)
             return super().result(task, vectors)
 
@@ -209,13 +212,21 @@ class ClusterScene:
         return self.root / "output" / "likes"
 
     def start(
-        self, *words: str, seconds: float = 0.25, head_seconds: float = 30.0, held: str = "", **environment: str
+        self,
+        *words: str,
+        seconds: float = 0.25,
+        head_seconds: float = 30.0,
+        held: str = "",
+        meet: int = 0,
+        **environment: str,
     ) -> subprocess.Popen[str]:
-        """Start a run; it takes so many seconds for each part, and does not publish the day `held` before `let_go`."""
+        """Start a run; it takes so many seconds for each part, and does not publish the day `held` before `let_go`. No
+        part is done before `meet` actors have begun one.
+        """
         for left in (*(self.root / "begun").iterdir(), self.root / "held", self.root / "go"):
             left.unlink(missing_ok=True)
         command = [sys.executable, *(words or ("slow.py",)), "--runtime-config-path", "config/training/runtime.yaml"]
-        times = {"PART_SECONDS": str(seconds), "HEAD_SECONDS": str(head_seconds), "HELD": held}
+        times = {"PART_SECONDS": str(seconds), "HEAD_SECONDS": str(head_seconds), "HELD": held, "MEET": str(meet)}
         return subprocess.Popen(
             [*command, "--on-stale", "keep", "--ray-address", self.cluster.address],
             cwd=self.root,

@@ -38,7 +38,7 @@ def test_a_node_that_is_lost_costs_time_alone(scene: ClusterScene) -> None:
     """
     scene.cluster.ensure()
     other = scene.cluster.start(OTHER, NODE_CPUS="2")
-    process = scene.start()
+    process = scene.start(meet=3)
     scene.wait_for_begin(process, scene.cluster.nodes[HEAD])
     scene.wait_for_begin(process, other, actors=2)
     vectors = scene.begun(other)
@@ -144,7 +144,7 @@ def test_the_end_of_the_own_node_and_of_the_head_is_told(scene: ClusterScene, ki
     scene.check_days()
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize("noticed", [False, True], ids=["at once", "noticed"])
 def test_a_head_that_dies_behind_the_last_part_takes_no_day_along(scene: ClusterScene, noticed: bool) -> None:
     """What is left to do needs no Ray: the day is published. Whether the leave that the run then takes of the cluster

@@ -319,7 +319,7 @@ def test_a_store_that_is_written_anew_before_the_actors_open_it(
     """Version 1 of another store lies at the same path: what was planned with is what is read, or nothing is."""
     project, dag = opened(root, ray={"preload_day_embeddings": preload})
     run = EnrichRun(project, dag, DAYS[:1], stores=identify_stores(project, dag))
-    real = Preload.open if preload else Preload.load
+    real = Preload.open_for if preload else Preload.load
 
     def anew(self: Preload, *given: Any) -> Any:
         found = None if preload else real(self, *given)
@@ -327,7 +327,7 @@ def test_a_store_that_is_written_anew_before_the_actors_open_it(
         write_store(root)
         return real(self, *given) if preload else found
 
-    monkeypatch.setattr(Preload, "open" if preload else "load", anew)
+    monkeypatch.setattr(Preload, "open_for" if preload else "load", anew)
     with pytest.raises(DayError) as caught:
         build_enriched(run)
     day = "" if preload else "day 2024-01-01: "
