@@ -29,10 +29,7 @@ def grain_hints(project: Project, sources: Sources) -> Iterator[Hint]:
         return  # the checks of its files tell what is wrong with them
     if rows is None or rows.num_rows < LEAST_ROWS or not set(names) <= set(rows.column_names):
         return
-    if any(pa.types.is_nested(rows.schema.field(name).type) for name in names):
-        return
-    counts = rows.filter(pc.is_valid(rows[time])).group_by(names).aggregate([([], "count_all")])["count_all"]
-    shared = pc.sum(counts.filter(pc.greater(counts, 1))).as_py() or 0
+    shared = _sharing(rows.filter(pc.is_valid(rows[time])).select(names))
     if not shared:
         return
     filters = ", before its filters," if project.service.spine.filters else ""
@@ -44,3 +41,16 @@ def grain_hints(project: Project, sources: Sources) -> Iterator[Hint]:
         "the grain need not be unique, and each row is kept: where one event is there twice, remove it in the source; "
         "where they are different events, a further column in grain tells them apart",
     )
+
+
+def _sharing(rows: pa.Table) -> int:
+    """How many rows are there more than once; 0 for types whose values Arrow does not compare."""
+    # Files, and parts of one, have dictionaries of their own.
+    plain = [pa.field(one.name, one.type.value_type if pa.types.is_dictionary(one.type) else one.type)
+             for one in rows.schema]  # fmt: skip
+    try:
+        grouped = rows.cast(pa.schema(plain)).group_by(rows.column_names).aggregate([([], "count_all")])
+    except pa.ArrowNotImplementedError:
+        return 0
+    counts = grouped["count_all"]
+    return int(pc.sum(counts.filter(pc.greater(counts, 1))).as_py() or 0)

@@ -95,6 +95,13 @@ def test_every_command_and_flag_is_there() -> None:
                 assert flag in ("-h", "--help", "--help-all") or f"| `{wanted}" in sections[prog], flag
 
 
+def test_the_first_page_names_every_command() -> None:
+    text = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    named = [parser.prog for parser, _ in parsers() if parser.prog.startswith("daeda ")]
+    assert "daeda check" in named
+    assert [prog for prog in named if prog not in text] == []
+
+
 @pytest.mark.parametrize("path", [*sorted(DOCS.rglob("*.md")), DOCS.parent / "README.md"], ids=lambda path: path.name)
 def test_links_lead_somewhere(path: Path) -> None:
     for target in LINK.findall(path.read_text(encoding="utf-8")):
