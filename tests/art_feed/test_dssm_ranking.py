@@ -45,6 +45,7 @@ def same(name: str, value: Any, wanted: Any) -> bool:
     return bool(value == wanted)
 
 
+@pytest.mark.long
 def test_a_preview_equals_a_day_and_rows_of_ones_own_do_cell_by_cell(trained: ArtFeed) -> None:
     runtime = trained.root / "config/training/runtime.yaml"
     published_day = read_day(trained.output, "enriched", DAYS[0])

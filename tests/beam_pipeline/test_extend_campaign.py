@@ -248,6 +248,7 @@ class Campaign:
         self.project.service["spine"]["filters"] = chosen
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("engine", ["duckdb", "polars"])
 def test_a_campaign_of_random_edits(tmp_path: Path, engine: str) -> None:
     extended = kept = 0

@@ -312,6 +312,7 @@ def test_a_part_of_the_skeleton_that_changes_behind_its_check_gives_no_day(
     assert digests(root) == single_process(root, DAYS[0])
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("preload", [True, False])
 def test_a_store_that_is_written_anew_before_the_actors_open_it(
     root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch, preload: bool

@@ -59,7 +59,7 @@ def strike_once(monkeypatch: pytest.MonkeyPatch, change: Change, data: Path, day
     monkeypatch.setattr(transforms, "begin", begin_late)
 
 
-@pytest.mark.some(4)
+@pytest.mark.some(2)
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
 def test_the_bytes_are_right_or_the_day_is_not_published(
     project: TinyProject,

@@ -59,7 +59,7 @@ def without_cache(given: TinyProject, output: Path) -> dict[str, bytes]:
         return build(given, output)
 
 
-@pytest.mark.some(2)
+@pytest.mark.some(1)
 @pytest.mark.parametrize("day_workers", [1, 2])
 @pytest.mark.parametrize("key", ["int64", "two keys", "string"])
 def test_the_bytes_are_those_of_the_sources(

@@ -15,7 +15,7 @@ from tests.budget import LONG
 from tests.cases.jobs import Entry, run_job
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize("form", ["loopback", "external"])
 def test_one_job_that_holds_all_cases_gives_the_bytes_of_direct_runner(
     services: Services, projects: list[Entry], golden_once: list[Entry], direct_days: Path, tmp_path: Path, form: str

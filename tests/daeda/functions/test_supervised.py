@@ -199,7 +199,7 @@ ENDINGS = {
 }  # fmt: skip
 
 
-@pytest.mark.some(2)
+@pytest.mark.some(1)
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_function_that_takes_its_process_along_is_told(ending: str, tmp_path: Path) -> None:
     command, statement, code, told = ENDINGS[ending]

@@ -116,6 +116,7 @@ def aggregates(draw, name):
     return wanted
 
 
+@pytest.mark.some(11)
 @pytest.mark.parametrize("name", VALUES)
 @settings(max_examples=examples(40), deadline=None)
 @given(data=st.data())
