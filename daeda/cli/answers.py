@@ -89,6 +89,8 @@ def _built(plan: DayPlan, manifest: Manifest | None) -> BuiltDataset:
     told = manifest is not None or plan.action is Action.WAIT
     seconds = round(sum(manifest.seconds.values()), 3) if manifest is not None and plan.builds else None
     rows = manifest.rows if manifest is not None else None
+    # A day that is in no place of its own may be extended, too: from that of a lower version.
+    done = Action.EXTEND if plan.builds and plan.extension is not None else plan.action
     return BuiltDataset.model_validate(
-        {"outcome": _OUTCOMES[plan.action] if told else "not built", "rows": rows, "seconds": seconds}
+        {"outcome": _OUTCOMES[done] if told else "not built", "rows": rows, "seconds": seconds}
     )

@@ -12,7 +12,7 @@ from daeda.catalog.project import Project, open_project
 from daeda.cli.train import train
 from daeda.compiler.compile import compile_runnable
 from daeda.dataset.holding import Holding, Wanted, holdings
-from daeda.dataset.layout import layout_of
+from daeda.dataset.layout import Layout, layout_of
 from daeda.dataset.versions import versions_there
 from daeda.errors import DayError, InputError, counted, shortened
 from daeda.flags.parser import forwarded
@@ -21,6 +21,9 @@ from daeda.planning.erasure import fields_behind, still_there, wanted_of
 from daeda.planning.exports import exported
 from daeda.planning.sources import find_sources
 from daeda.process.messages import answer, say
+
+# In one message.
+_MOST_NAMED = 6
 
 
 def erase(arguments: argparse.Namespace) -> int:
@@ -41,13 +44,14 @@ def erase(arguments: argparse.Namespace) -> int:
         for clause in kept:
             say(f"delete first: {clause}")
         for held in others:
-            say(f"remove by hand: {held.directory}")
+            say(f"{_not_ours(layout, held)}: {held.directory}")
         say(f"{counted(len(found), 'published day')} with {wanted}, by version and dataset; nothing was changed")
         return 0
     if kept:
         raise InputError(
             f"{counted(len({held.day for held in ours}), 'day')} would hold {wanted} again, for the sources have it: "
-            f"{shortened(kept, 6)}: delete it there first, then erase again; nothing was changed"
+            f"{shortened(kept, _MOST_NAMED)}{_all_named(kept)}: delete it there first, then erase again; "
+            "nothing was changed"
         )
     if ours:
         _rebuild(arguments, project, ours)
@@ -56,12 +60,24 @@ def erase(arguments: argparse.Namespace) -> int:
             raise DayError(f"still there after the days were built again: {shortened(left, 4)}: remove them by hand")
         say(f"{counted(len({held.day for held in ours}), 'day')} built again without {wanted}")
     if others:
-        places = shortened([str(held.directory) for held in others], 6)
+        places = [str(held.directory) for held in others]
         raise DayError(
-            f"days of another version, or without a manifest, still hold {wanted}: {places}: "
-            "erase with the contract of that version, or remove them"
+            f"days of another version, or without a manifest, still hold {wanted}: {shortened(places, _MOST_NAMED)}"
+            f"{_all_named(places)}: remove them, or erase those of a version with its contract, from your history"
         )
     return 0
+
+
+def _not_ours(layout: Layout, held: Holding) -> str:
+    """What is to be done with days that the command does not build again."""
+    if held.layout == layout:
+        return "without a manifest, remove by hand"
+    return f"of version {held.layout.version}, remove by hand, or erase with its contract from your history"
+
+
+def _all_named(places: Sequence[str]) -> str:
+    """Where the rest of a list is that a message cuts."""
+    return " (--dry-run names all)" if len(places) > _MOST_NAMED else ""
 
 
 def _in_sources(project: Project, wanted: Wanted, ours: Sequence[Holding]) -> Iterable[str]:

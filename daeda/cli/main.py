@@ -37,7 +37,8 @@ Show what the service is compiled to.
   daeda explain ranking --format mermaid   a flowchart"""
 _ERASE = """\
 Find the days, of all versions of a service, that hold a value of a key, and build those of this version again without
-it. The sources come first: what they still have is named, and nothing is changed.
+it; those of other versions are only named. The sources come first: what they still have is named, and nothing is
+changed.
 
   daeda erase ranking --key user_id=42 --dry-run
   daeda erase ranking --key user_id=42"""
@@ -125,7 +126,7 @@ def build_parser() -> StrictParser:
     _add_erase(
         groups.add_parser(
             "erase",
-            help="find the days that hold somebody's rows, or lists with the id, and build them again without",
+            help="find the days that hold somebody's rows, or lists with the id; build this version's again without",
             description=_ERASE,
         )
     )

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from daeda.catalog.project import Project
 from daeda.dataset.holding import Wanted, rows_holding
-from daeda.errors import InputError, UsageError, counted, did_you_mean, first_line
+from daeda.errors import InputError, UsageError, closest, counted, did_you_mean, first_line, shortened
 from daeda.operators.dag import Dag
 from daeda.operators.relational import Scan
 from daeda.planning.sources import Sources
@@ -26,7 +26,8 @@ def wanted_of(project: Project, text: str) -> Wanted:
     if not equals or not value:
         raise UsageError(f"--key '{text}' names no value: write the key of an entity and a value, like user_id=42")
     if key not in keys:
-        raise UsageError(f"--key '{key}' is no key of a view: {did_you_mean(key, keys)}")
+        known = did_you_mean(key, keys) if closest(key, keys) else f"the keys are {shortened(sorted(keys))}"
+        raise UsageError(f"--key '{key}' is no key of a view: {known}")
     dtypes = {view.dtype(key).name: view.dtype(key) for view in project.views.values() if key in view.keys}
     if all(dtype.is_integer for dtype in dtypes.values()):
         try:

@@ -40,6 +40,7 @@ from daeda_audit.rules.spine import filters_of_the_day, spine_rows
 from daeda_audit.values import nanoseconds, order_key, shown
 
 SEES_THE_FUTURE = "sees the future"
+_IS_LABEL = "label: later rows may change it"
 _LABELS = ("before", "after")
 
 
@@ -143,10 +144,11 @@ def _compare(
     for at in matching.added:
         line.count(False, partial(example, at, "not there", f"row {at}", second[at]))
     pairs = [(position, at) for position, at in enumerate(matching.published) if at is not None]
-    marks = marked(project, declared)
+    labels, marks = labels_among(project, declared), marked(project, declared)
     for column in declared:
         if all(column.name in day.schema.names for day, _ in both):
-            line = findings.of(column.name, SEES_THE_FUTURE if column.name in marks else "")
+            note = _IS_LABEL if column.name in labels else SEES_THE_FUTURE if column.name in marks else ""
+            line = findings.of(column.name, note)
             was, now_is = (_head(day, [column.name], rows)[column.name] for day, rows in both)
             for position, at in pairs:
                 same = order_key(was[position]) == order_key(now_is[at])
@@ -194,7 +196,8 @@ def _reads(column: Declared) -> set[str]:
 
 def failing(findings: Findings) -> list[str]:
     """Columns that changed and are not marked."""
-    return [line.column for line in findings.lines.values() if line.mismatches and line.note != SEES_THE_FUTURE]
+    marks = (SEES_THE_FUTURE, _IS_LABEL)
+    return [line.column for line in findings.lines.values() if line.mismatches and line.note not in marks]
 
 
 def summary(probe: LaterRowsProbe | None, published: PublishedDay) -> str:

@@ -7,6 +7,8 @@ import json
 import shutil
 from pathlib import Path
 
+from daeda.cli.answers import built_days
+from daeda.dataset.layout import layout_of
 from daeda.planning.days import Action
 from tests.beam_pipeline.extending import build
 from tests.beam_pipeline.test_extend import DAY, without_vectors
@@ -38,6 +40,8 @@ def test_a_version_computes_what_the_lower_ones_do_not_have(tmp_path: Path) -> N
     assert (plan.action, plan.extension is not None and plan.extension.version) == (Action.BUILD, 1)
     assert plan.reasons[0].startswith("extend: +")
     assert plan.reasons[0].endswith(" columns kept of version 1")
+    (built,) = built_days(layout_of(project.load()), {"skeleton": (plan,)})
+    assert built.datasets["skeleton"].outcome == "extended"
     assert ran == ["scan_spine", "scan_events_by_user", "rolling_events_by_user", "assemble", "extend", "sink"]
     build(project, "again", extend=False)
     assert content(day_of(project, "output", 2)) == content(day_of(project, "again", 2))

@@ -58,8 +58,7 @@ def test_a_person_is_found_refused_and_erased(tmp_path: Path, capfd: pytest.Capt
 
     # What the sources still have comes back, so nothing is touched.
     assert erase(made, "--dry-run") == 0
-    out, said = capfd.readouterr()
-    events = tmp_path / "data/events"
+    events, (out, said) = tmp_path / "data/events", capfd.readouterr()
     clauses = [f"view 'events': {events}/dt=2024-01-0{day}/part-0.parquet has 1 row with user_id=42" for day in (1, 3)]
     assert out == held
     assert said == (
@@ -83,12 +82,18 @@ def test_a_person_is_found_refused_and_erased(tmp_path: Path, capfd: pytest.Capt
     assert "2 days built again without user_id=42\n" in said
     assert said.endswith(
         f"error: days of another version, or without a manifest, still hold user_id=42: {tmp_path}/output/ranking/v2/"
-        f"skeleton/dt=2024-01-02, {tmp_path}/output/ranking/v2/skeleton/dt=2024-01-03: erase with the contract of that "
-        "version, or remove them\n"
+        f"skeleton/dt=2024-01-02, {tmp_path}/output/ranking/v2/skeleton/dt=2024-01-03: remove them, or erase those "
+        "of a version with its contract, from your history\n"
     )
     table = pq.read_table(third / "part-0-0.parquet")
     assert table.column("user_id").to_pylist() == [1]
     assert b"42" not in (third / "_manifest.json").read_bytes().split(b'"columns"')[1].split(b'"fingerprint"')[0]
+
+    assert erase(made, "--dry-run") == 0
+    by_hand = (
+        f"of version 2, remove by hand, or erase with its contract from your history: {tmp_path}/output/ranking/v2"
+    )
+    assert f"{by_hand}/skeleton/dt=2024-01-02\n{by_hand}/skeleton/dt=2024-01-03\n" in capfd.readouterr().err
 
     # A part that no manifest names is looked at as well.
     shutil.rmtree(tmp_path / "output/ranking/v2")
@@ -109,6 +114,7 @@ def test_a_person_is_found_refused_and_erased(tmp_path: Path, capfd: pytest.Capt
     [
         ("user_id", "--key 'user_id' names no value: write the key of an entity and a value, like user_id=42"),
         ("user=42", "--key 'user' is no key of a view: did you mean 'user_id'? Known: item_id, user_id"),
+        ("ticket=42", "--key 'ticket' is no key of a view: the keys are item_id, user_id"),
         ("user_id=me", "--key user_id=me: 'user_id' is int64, and 'me' is no whole number"),
     ],
 )
