@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from daeda.catalog.project import Project, open_project
 from daeda.cli.train import train
 from daeda.compiler.compile import compile_runnable
+from daeda.dataset.answers import EraseAnswer, HeldDay
 from daeda.dataset.holding import Holding, Wanted, holdings
 from daeda.dataset.layout import Layout, layout_of
 from daeda.dataset.versions import versions_there
@@ -32,14 +33,17 @@ def erase(arguments: argparse.Namespace) -> int:
     wanted = wanted_of(project, arguments.key)
     layout = layout_of(project)
     found = [held for version in versions_there(layout) for held in holdings(layout.of_version(version), wanted)]
-    for held in found:
-        answer(str(held))
-    if not found:
-        say(f"no day of {project.service.name} holds {wanted}")
-        return 0
+    if not arguments.json:
+        for held in found:
+            answer(str(held))
     ours = [held for held in found if held.layout == layout and held.published]
     others = [held for held in found if held not in ours]
     kept = list(_in_sources(project, wanted, ours))
+    if arguments.json:
+        answer(_document(project.service.name, wanted, found, ours, kept).text())
+    if not found:
+        say(f"no day of {project.service.name} holds {wanted}")
+        return 0
     if arguments.dry_run:
         for clause in kept:
             say(f"delete first: {clause}")
@@ -78,6 +82,24 @@ def _not_ours(layout: Layout, held: Holding) -> str:
 def _all_named(places: Sequence[str]) -> str:
     """Where the rest of a list is that a message cuts."""
     return " (--dry-run names all)" if len(places) > _MOST_NAMED else ""
+
+
+def _document(
+    service: str, wanted: Wanted, found: Sequence[Holding], ours: Sequence[Holding], kept: Sequence[str]
+) -> EraseAnswer:
+    days = tuple(
+        HeldDay(
+            version=held.layout.version,
+            dataset=held.dataset,
+            day=held.day,
+            directory=str(held.directory),
+            rows=held.rows,
+            lists=held.lists,
+            built_again=held in ours,
+        )
+        for held in found
+    )
+    return EraseAnswer(service=service, key=str(wanted), days=days, sources=tuple(kept))
 
 
 def _in_sources(project: Project, wanted: Wanted, ours: Sequence[Holding]) -> Iterable[str]:

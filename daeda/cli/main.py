@@ -230,7 +230,7 @@ def _add_erase(parser: StrictParser) -> None:
     parser.add_argument("service")
     parser.add_argument("--key", required=True, metavar="NAME=VALUE", help="the key of an entity, and its value")
     parser.add_argument("--dry-run", action="store_true", help="say what holds it, and what is to be deleted first")
-    add_flags(parser, PROJECT, OUTPUT, LOG)
+    add_flags(parser, PROJECT, OUTPUT, ANSWER, LOG)
     parser.set_defaults(run=_erase, parser=parser)
 
 

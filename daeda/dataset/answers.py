@@ -108,6 +108,31 @@ class TrainAnswer(ServiceAnswer):
     days: tuple[BuiltDay, ...] = Field(description="The days of the range.")
 
 
+class HeldDay(Answer):
+    """A day of one version and dataset that holds the value."""
+
+    version: int = Field(description="The version of the service.")
+    dataset: Dataset = Field(description="The dataset.")
+    day: dt.date = Field(description="The day, in UTC.")
+    directory: str = Field(description="Where it is.")
+    rows: int = Field(description="Rows with the value in their key.")
+    lists: dict[str, int] = Field(description="How many lists of a column hold it, by column.")
+    built_again: bool = Field(
+        description="Whether the command builds it again: it is published, and of the version of the project."
+    )
+
+
+class EraseAnswer(ServiceAnswer):
+    """`daeda erase --json`: what was found before anything is changed; the exit code says whether something is left."""
+
+    format: Literal["daeda.erase/1"] = Field(default="daeda.erase/1", description="Form and version.")
+    key: str = Field(description="The key and its value, as --key has them.")
+    days: tuple[HeldDay, ...] = Field(description="The days that hold the value, of all versions.")
+    sources: tuple[str, ...] = Field(
+        description="Where the sources of the days to be built again have it: to be deleted there first."
+    )
+
+
 class FoundHint(Answer):
     """A possible leak, which no check can prove."""
 
@@ -323,6 +348,7 @@ ANSWERS: tuple[type[Answer], ...] = (
     PlanAnswer,
     ExplainAnswer,
     TrainAnswer,
+    EraseAnswer,
     AuditAnswer,
     CatalogAnswer,
     DoctorAnswer,

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from daeda.dataset.holding import Wanted, rows_holding
+from tests.daeda.cli.test_answers import checked
 from tests.erase.scene import build, erase, forget_user, scene
 
 IDS = pa.list_(pa.int64())
@@ -107,6 +108,34 @@ def test_a_person_is_found_refused_and_erased(tmp_path: Path, capfd: pytest.Capt
     (second / "part-0-0.parquet").write_bytes(b"damaged")
     assert erase(made, "--dry-run") == 2
     assert "whether it holds user_id=42 is not known" in capfd.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_document_has_every_day_and_every_source(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    made = scene(tmp_path)
+    build(made)
+    days, other = tmp_path / "output/ranking/skeleton", tmp_path / "output/ranking/v2/skeleton"
+    shutil.copytree(days / "dt=2024-01-03", other / "dt=2024-01-03")
+    assert erase(made, "--json") == 2, "the sources have the rows still"
+    told = capfd.readouterr()
+    document = checked(told.out, "daeda.erase/1")
+    assert (document["service"], document["key"]) == ("ranking", "user_id=42")
+    third = {"dataset": "skeleton", "day": "2024-01-03", "rows": 1, "lists": {"visitors": 1}}
+    assert document["days"] == [
+        {
+            "version": 1, "dataset": "skeleton", "day": "2024-01-02", "directory": f"{days}/dt=2024-01-02", "rows": 0,
+            "lists": {"visitors": 1}, "built_again": True,
+        },
+        third | {"version": 1, "directory": f"{days}/dt=2024-01-03", "built_again": True},
+        third | {"version": 2, "directory": f"{other}/dt=2024-01-03", "built_again": False},
+    ]  # fmt: skip
+    assert [clause.partition(" has ")[2] for clause in document["sources"]] == ["1 row with user_id=42"] * 2
+    assert told.err.startswith("error: 2 days would hold user_id=42 again")
+    assert erase(made, "--json", "--dry-run", key="user_id=7") == 0
+    told = capfd.readouterr()
+    document = checked(told.out, "daeda.erase/1")
+    assert (document["days"], document["sources"]) == ([], [])
+    assert told.err == "no day of ranking holds user_id=7\n"
 
 
 @pytest.mark.parametrize(
