@@ -130,3 +130,25 @@ ranking
 └─────────────────────────┴──────┴───────┴────────────┴─────────────┘
 """
     )
+
+
+def test_many_operators_are_counted_behind_what_a_day_waits_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    few = ("operator a changed", "operator b is new")
+    many = ("waiting: sold matures 2024-01-05 (needs sales up to dt=2024-01-04)", *few, "operator c changed",
+            "operator d is gone", "input of scan changed")  # fmt: skip
+    print_plan(
+        HarmlessConsole(),
+        {
+            "skeleton": [
+                DayPlan(_day(0), "skeleton", Action.REBUILD, few),
+                DayPlan(_day(1), "skeleton", Action.WAIT, many),
+            ]
+        },
+        [],
+    )
+    told = _shown(capsys)
+    assert "operator a changed, operator b is new" in told
+    assert f"{many[0]}, operators: 2 changed, 1 new, 1 gone, input of scan changed" in told
