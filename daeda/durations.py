@@ -46,13 +46,13 @@ class Duration:
         >>> Duration.parse("7d").days
         7
         """
-        text = in_yaml(value).strip()
+        text = in_yaml(value)
         return UNBOUNDED if text == UNBOUNDED.text else _with_an_end(text, "'unbounded'")
 
     @staticmethod
     def parse_delay(value: object) -> Duration:
         """Read `0s` or `2d`, what a delay may be; raises ValueError."""
-        text = in_yaml(value).strip()
+        text = in_yaml(value)
         if text.startswith("-"):
             raise ValueError(f"'{cut(text)}' is not a delay: it is never negative, write 0s or a duration like 2d")
         match = _SHAPE.fullmatch(text)
@@ -69,7 +69,7 @@ class Duration:
         >>> Duration.parse_bounded("7d").days
         7
         """
-        text = in_yaml(value).strip()
+        text = in_yaml(value)
         return UNBOUNDED if text == UNBOUNDED.text else _with_an_end(text)
 
     @staticmethod

@@ -18,7 +18,7 @@ from daeda.process.parent_watch import watch_parent
 from daeda.storage.objects import before_the_first_day
 from daeda_audit.declared import declared_columns, hand_edited, read_views
 from daeda_audit.inputs.external import ExternalInputs, work_directory
-from daeda_audit.probes.later_rows import failing, probe_later_rows, summary
+from daeda_audit.probes.later_rows import failing, probe_later_rows, summary, why_impossible
 from daeda_audit.probes.recomputation import SampleSize, check_day
 from daeda_audit.probes.run import AuditRun
 from daeda_audit.published.configuration import changed_configuration, read_configuration, refuse_gone_partitions
@@ -108,6 +108,11 @@ def _probe_later_rows(run: AuditRun, datasets: Sequence[PublishedDay], changes: 
         if run.arguments.probe == "append":
             raise InputError(f"append probe: {sentence}")
         say(f"append probe: {sentence}")
+        return
+    if (impossible := why_impossible(run, skeleton)) is not None:
+        if run.arguments.probe == "append":
+            raise InputError(f"append probe: {impossible}: audit with --probe recompute")
+        say(f"append probe: {impossible}")
         return
     with opened([skeleton]):
         probe = probe_later_rows(run, skeleton, changes)

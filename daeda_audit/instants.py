@@ -65,6 +65,11 @@ class Day:
         """Its first instant."""
         return Instant(self.number * PER_DAY)
 
+    @property
+    def weekday(self) -> int:
+        """The day of the week, 1 for Monday: 1970 began on a Thursday."""
+        return (self.number + 3) % 7 + 1
+
     def plus_months(self, months: int) -> Day:
         """The same day of another month, or the last one of a month that is shorter."""
         if not months:
@@ -124,6 +129,9 @@ def unit_name(word: str) -> str:
 def day_of(date: dt.date) -> Day:
     """The Day of Python's date."""
     return Day((date - EPOCH).days)
+
+
+END_OF_THE_CALENDAR = (day_of(dt.date.max).number + 1) * PER_DAY
 
 
 def parse_day(text: str) -> Day:

@@ -66,6 +66,8 @@ class DayInputs:
             raise DayError(
                 f"{shortened(vanished, 3)} vanished after the run had begun: run again when the input is complete"
             )
+        if (before := checked.listed.get(scan.name)) is not None:
+            view_files = replace(view_files, complete_before=before.complete_before)
         needed = {path: self._identify(scan, path, view_files) for path in files_needed(scan, view_files, self._day)}
         for file in needed.values():
             if not checked.covers(scan, file):

@@ -134,7 +134,7 @@ def _ranges(days: Iterable[dt.date]) -> list[tuple[dt.date, dt.date]]:
     """Days that follow each other, as their first and last: what lies between is none of the command's business."""
     ranges: list[tuple[dt.date, dt.date]] = []
     for day in sorted(days):
-        if ranges and ranges[-1][1] + dt.timedelta(days=1) == day:
+        if ranges and ranges[-1][1].toordinal() + 1 == day.toordinal():
             ranges[-1] = (ranges[-1][0], day)
         else:
             ranges.append((day, day))

@@ -15,7 +15,6 @@ from daeda.errors import counted
 _LEAST = 4
 # Below this width the two days of a row stand below each other.
 _WIDE = 100
-_ONE_DAY = dt.timedelta(days=1)
 
 
 class DayTable:
@@ -58,7 +57,8 @@ def spans(told: Sequence[tuple[dt.date, object]]) -> list[range]:
     found: list[range] = []
     for position, (day, what) in enumerate(told):
         before = told[position - 1] if position else None
-        if before == (day - _ONE_DAY, what):
+        # Numbers go on where the calendar ends.
+        if before is not None and (before[0].toordinal() + 1, before[1]) == (day.toordinal(), what):
             found[-1] = range(found[-1].start, position + 1)
         else:
             found.append(range(position, position + 1))

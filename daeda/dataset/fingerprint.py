@@ -22,6 +22,9 @@ _PATHS = frozenset({"path"})
 # Of an operator that fills a column of vectors, what it and others are called.
 _NAMES = frozenset({"name", "inputs", "output", "column", "source"})
 
+# The setting of a label that is NULL on the day because it is not mature.
+_LABEL, _NOT_MATURE = "label ", "not mature"
+
 
 def operator_digests(operators: Iterable[Operator]) -> dict[str, str]:
     """Digest of each operator's normalised description, by operator name."""
@@ -41,11 +44,20 @@ def skeleton_fingerprint(
     labels that are NULL on the day because they are not mature.
     """
     settings = {"rows_per_part": str(rows_per_part), "format_version": str(FORMAT_VERSION)}
-    settings |= {f"label {name}": "not mature" for name in immature}
+    settings |= {f"{_LABEL}{name}": _NOT_MATURE for name in immature}
     return Fingerprint(
         operators=dict(digests),
         inputs={name: combined_digest(files) for name, files in inputs.items()},
         settings=settings | {f"code of {path}": code for path, code in (codes or {}).items()},
+    )
+
+
+def immature_labels(fingerprint: Fingerprint) -> frozenset[str]:
+    """The labels that are NULL on the skeleton day of a fingerprint because they were not mature."""
+    return frozenset(
+        name.removeprefix(_LABEL)
+        for name, value in fingerprint.settings.items()
+        if name.startswith(_LABEL) and value == _NOT_MATURE
     )
 
 

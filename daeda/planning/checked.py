@@ -82,13 +82,15 @@ def read_checked(run_dir: str) -> Checked:
 
 
 def _listing(files: SourceFiles) -> list[object]:
-    return [files.path, {day.isoformat(): paths for day, paths in files.partitions.items()}, files.flat]
+    by_day = {day.isoformat(): paths for day, paths in files.partitions.items()}
+    return [files.path, by_day, files.flat, files.complete_before]
 
 
 def _source_files(listing: Sequence[object]) -> SourceFiles:
-    path, partitions, flat = listing
+    path, partitions, flat, complete_before = listing
     assert isinstance(path, str)
     assert isinstance(partitions, dict)
     assert isinstance(flat, list)
+    assert complete_before is None or isinstance(complete_before, int)
     by_day = {dt.date.fromisoformat(day): tuple(paths) for day, paths in partitions.items()}
-    return SourceFiles(path, by_day, tuple(flat))
+    return SourceFiles(path, by_day, tuple(flat), complete_before=complete_before)

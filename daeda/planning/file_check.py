@@ -99,10 +99,10 @@ def check_times(
         return [("null times", sentence)]
     if partition is None or low is None or high is None:
         return []
-    slack = dt.timedelta(days=scan.partition_slack)
-    start, _ = scan_sql.day_bounds(partition - slack, scan.time.resolution)
-    _, end = scan_sql.day_bounds(partition + slack, scan.time.resolution)
-    if start <= low and high < end:
+    # In numbers, for the calendar ends.
+    slack = scan.partition_slack * scan.time.resolution.per_day
+    start, end = scan_sql.day_bounds(partition, scan.time.resolution)
+    if start - slack <= low and high < end + slack:
         return []
     sentence = (
         f"view '{scan.view}': {path} has rows outside of {partition} (its '{source}' goes from "

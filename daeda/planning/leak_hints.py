@@ -258,7 +258,7 @@ def rows_to_look_at(scan: Scan, files: SourceFiles, *, newest: bool) -> pa.Table
         paths = files.flat[-1:] if newest else ()
     else:
         last = max(files.partitions)
-        days = [day for day in sorted(files.partitions) if (day == last if newest else day <= last - 7 * _DAY)]
+        days = [day for day in sorted(files.partitions) if (day == last if newest else last - day >= 7 * _DAY)]
         paths = files.partitions[days[-1]] if days else ()
     columns = [column.source for column in scan.columns]
     tables, rows = [], 0

@@ -23,8 +23,9 @@ from daeda.sources.times import times_of_groups, times_together
 from daeda.storage.objects import before_the_first_day, open_parquet
 
 _EPOCH = dt.date(1970, 1, 1)
+_FIRST_DAY, _LAST_DAY = (dt.date.min - _EPOCH).days, (dt.date.max - _EPOCH).days
 # Before all days: what a view without a row reaches.
-_NEVER = -(2**63)
+_NEVER = -(2**80)
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,8 @@ class Maturity:
 
     def _needs(self, scan: Scan, wanted: int) -> str:
         """What makes a view reach an instant: a partition, a row, or what is said of it."""
+        if wanted // NANOSECONDS_OF_DAY > _LAST_DAY:
+            return f"needs {scan.view} beyond the year 9999"
         if scan.view in self._data_until or "" in self._data_until:
             return f"needs data_until of {scan.view} from {_instant(wanted)} on"
         if not self._files[scan.name].partitioned:
@@ -107,8 +110,7 @@ class Maturity:
         groups: dict[str, list[str]] = {}
         for label, horizon, scan, view in self._labels:
             reach = self._reach(scan)
-            last = (reach - horizon) // NANOSECONDS_OF_DAY - 1
-            days = "not mature on any day" if reach == _NEVER else f"mature up to {_date(last)}"
+            days = _mature_days((reach - horizon) // NANOSECONDS_OF_DAY - 1)
             groups.setdefault(f"{days} ({view} {self._reached(scan, reach)})", []).append(label.name)
         return tuple(
             f"{'label' if len(names) == 1 else 'labels'} {', '.join(dict.fromkeys(names))}: {until}"
@@ -119,7 +121,8 @@ class Maturity:
         if reach == _NEVER:
             return "has no row"
         said = "is complete before" if scan.view in self._data_until or "" in self._data_until else "reaches"
-        return f"{said} {_instant(reach)}"
+        in_calendar = _FIRST_DAY <= reach // NANOSECONDS_OF_DAY <= _LAST_DAY
+        return f"{said if in_calendar else 'reaches'} {_instant(reach)}"
 
     def _reach(self, scan: Scan) -> int:
         """Up to which instant the data of a Scan is complete, in nanoseconds."""
@@ -140,13 +143,21 @@ def _instant(nanoseconds: int) -> str:
     """A day, and the time of it unless it is midnight."""
     days, rest = divmod(nanoseconds, NANOSECONDS_OF_DAY)
     time = dt.timedelta(microseconds=rest // 1000)
-    return f"{_date(days)}{f' {str(time).zfill(8)}' if rest else ''}"
+    return f"{_date(days)}{f' {str(time).zfill(8)}' if rest and _FIRST_DAY <= days <= _LAST_DAY else ''}"
 
 
 def _date(days: int) -> str:
-    """The date so many days after 1970-01-01."""
-    latest = (dt.date.max - _EPOCH).days
-    return str(_EPOCH + dt.timedelta(days=days)) if days <= latest else "after the year 9999"
+    """The date so many days after 1970-01-01; windows and times reach beyond the calendar."""
+    if days < _FIRST_DAY:
+        return "before the year 1"
+    return str(_EPOCH + dt.timedelta(days=days)) if days <= _LAST_DAY else "after the year 9999"
+
+
+def _mature_days(last: int) -> str:
+    """Up to which day a label is mature, by the number of that day."""
+    if last < _FIRST_DAY:
+        return "not mature on any day"
+    return f"mature up to {_date(min(last, _LAST_DAY))}"
 
 
 @before_the_first_day()

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from daeda.aggregates import told_of
 from daeda.catalog.project import Project
 from daeda.catalog.service import ContractColumn
+from daeda.dataset.fingerprint import immature_labels
 from daeda.dataset.layout import Dataset, layout_of
 from daeda.dataset.manifest import ColumnStatistics, Manifest
 from daeda.dataset.published import look_at_days
@@ -44,8 +45,11 @@ _MOST_DAYS = 31
 
 @dataclass(frozen=True)
 class _DaySeen:
+    """A day as it was published. `lacks` has the labels that are NULL in it because they were not mature."""
+
     manifest: Manifest
     parts: tuple[str, ...]
+    lacks: frozenset[str] = frozenset()
 
 
 def remarks(
@@ -54,11 +58,18 @@ def remarks(
     """The sentences about the planned days of a data set that are there. `dag` is the whole one."""
     layout = layout_of(project)
     published = look_at_days(layout, dataset, [plan.day for plan in plans])
+    of_skeleton = published if dataset == "skeleton" else look_at_days(layout, "skeleton", list(published))
+    lacks = {
+        day: immature_labels(state.manifest.fingerprint)
+        for day, state in of_skeleton.items()
+        if state.manifest is not None
+    }
     seen = []
     for day, state in published.items():
         if state.manifest is not None:
             directory = layout.day_dir(dataset, day)
-            seen.append(_DaySeen(state.manifest, tuple(str(directory / part.name) for part in state.manifest.parts)))
+            parts = tuple(str(directory / part.name) for part in state.manifest.parts)
+            seen.append(_DaySeen(state.manifest, parts, lacks.get(day, frozenset())))
     empty = sorted(day for day, state in published.items() if state.manifest is not None and state.manifest.rows == 0)
     sentences = []
     if empty:
@@ -66,19 +77,19 @@ def remarks(
         left = count_left(project, dag, sources, empty)
         sentences.append(f"{told_left(left, view, len(empty), len(seen))}: {shortened(empty, 3)}")
     sentences += _without_key(project, dag, seen)
-    rows = sum(seen_day.manifest.rows for seen_day in seen)
-    if rows:
-        sentences += _empty_columns(project, dag, dataset, seen, rows)
+    sentences += _empty_columns(project, dag, dataset, seen)
     return tuple(sentences)
 
 
-def _empty_columns(project: Project, dag: Dag, dataset: Dataset, seen: Sequence[_DaySeen], rows: int) -> Iterator[str]:
+def _empty_columns(project: Project, dag: Dag, dataset: Dataset, seen: Sequence[_DaySeen]) -> Iterator[str]:
     rolling = [operator for operator in dag.operators if isinstance(operator, WindowOperator)]
     empty = {aggregate.name: told_of(aggregate.kind).empty for operator in rolling for aggregate in operator.aggregates}
     for index, column in enumerate(project.service.columns):
         if column.kind not in _ADVICE or (column.kind == "embedding" and dataset == "skeleton"):
             continue
-        value = _only_value(column, empty.get(column.name), seen)
+        judged = [seen_day for seen_day in seen if column.name not in seen_day.lacks]
+        rows = sum(seen_day.manifest.rows for seen_day in judged)
+        value = _only_value(column, empty.get(column.name), judged) if rows else None
         if value is not None:
             yield (
                 f"{project.where('service', ('columns', index))}: column '{column.name}' ({column.kind}) is {value} in "

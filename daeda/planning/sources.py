@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from daeda.catalog.project import Project
 from daeda.catalog.view import FeatureView
@@ -50,13 +50,18 @@ class Sources:
 def find_sources(project: Project, dag: Dag, exports: Mapping[str, Export] | None = None) -> Sources:
     """List the files behind every Scan; raises InputError when a view has none. `exports` are those of databases."""
     listed: dict[str, SourceFiles] = {}
+    of_path: dict[tuple[str, int | None], SourceFiles] = {}
+    said = project.runtime.data_until
     for scan in dag.scans:
         if exports and scan.view in exports:
             listed[scan.name] = exports[scan.view].files(scan.path)
             continue
         path = project.data_path(scan.path)
-        known = next((files for files in listed.values() if files.path == path), None)
-        listed[scan.name] = known or _find_files(project, scan)
+        until = said.get(scan.view, said.get(""))
+        if (path, until) not in of_path:
+            known = next((files for (of_files, _), files in of_path.items() if of_files == path), None)
+            of_path[path, until] = replace(known or _find_files(project, scan), complete_before=until)
+        listed[scan.name] = of_path[path, until]
     views = {scan.view: project.views[scan.view] for scan in dag.scans if scan.view in project.views}
     unread = {name: _unread(view, dag) for name, view in views.items()}
     immature = find_immature(dag, listed, project.runtime.data_until, project.runtime.days)

@@ -266,8 +266,12 @@ def each_once(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _switch(value: object) -> object:
-    """What is written for a switch is neither nothing nor a number, which pydantic takes for true or false."""
-    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+    """What is written for a switch is true or false, as text in the environment.
+
+    It is no nothing, number or other text, which pydantic takes for one of them.
+    """
+    is_text = isinstance(value, str) and value.lower() in ("true", "false")
+    if not isinstance(value, bool) and not is_text:
         raise PydanticKnownError("bool_type")
     return value
 

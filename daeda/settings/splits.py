@@ -61,7 +61,13 @@ Split = Annotated[DayRange, BeforeValidator(parse_day_range), PlainSerializer(st
 
 
 def in_order(splits: Mapping[str, DayRange]) -> list[tuple[str, DayRange]]:
-    """The splits in the order of their days; raises ValueError with each two that share days, and how many."""
+    """The splits in the order of their days.
+
+    Raises ValueError for names that differ only in case, and with each two splits that share days, and how many.
+    """
+    folded = [name.lower() for name in splits]
+    if alike := [name for name in splits if folded.count(name.lower()) > 1]:
+        raise ValueError(f"the splits {' and '.join(alike)} differ only in case: rename one")
     ordered = sorted(splits.items(), key=lambda named: named[1])
     if told := [_overlap(*two) for two in combinations(ordered, 2) if two[1][1].first <= two[0][1].last]:
         raise ValueError("; ".join(told))

@@ -31,7 +31,8 @@ class SourceFiles:
     """Files of one view: by day, or, where the source is not partitioned, `flat`.
 
     `versions` holds the state of the files that are objects, as they were listed. `directory` is what was looked
-    through, where `path` is a pattern or a table: the path as far as it is no pattern, or the export.
+    through, where `path` is a pattern or a table: the path as far as it is no pattern, or the export. `complete_before`
+    is the instant, in nanoseconds, before which the view is said to be complete for the labels that read it.
     """
 
     path: str
@@ -39,6 +40,7 @@ class SourceFiles:
     flat: tuple[str, ...] = ()
     versions: dict[str, FileState] = field(default_factory=dict)
     directory: str = ""
+    complete_before: int | None = None
 
     @property
     def partitioned(self) -> bool:

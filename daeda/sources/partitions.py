@@ -10,6 +10,8 @@ from daeda.errors import InputError, shortened
 from daeda.operators.relational import Scan
 from daeda.sources.files import SourceFiles
 
+_EPOCH = dt.date(1970, 1, 1)
+
 
 def days_needed(scan: Scan, day: dt.date, first: dt.date | None, *, with_slack: bool = True) -> list[dt.date]:
     """The partitions that a Scan reads for a day: the day, its window before or behind it, and the slack around both.
@@ -35,7 +37,8 @@ def _days_ahead(scan: Scan, day: dt.date, first: dt.date | None, slack: int) -> 
     """The days of what lies `gap` behind the begin of the day, up to `lookahead` behind its end."""
     assert scan.gap is not None
     assert scan.lookahead is not None
-    start = _later(day, (scan.gap.nanoseconds or 0) // NANOSECONDS_OF_DAY) - dt.timedelta(days=slack)
+    start = _later(day, (scan.gap.nanoseconds or 0) // NANOSECONDS_OF_DAY)
+    start -= dt.timedelta(days=min(slack, (start - dt.date.min).days))
     return _days_between(start if first is None else max(start, first), _later(day, (scan.lookahead.days or 0) + slack))
 
 
@@ -49,10 +52,18 @@ def _days_between(first: dt.date, last: dt.date) -> list[dt.date]:
 
 
 def missing_days(scan: Scan, files: SourceFiles, day: dt.date) -> list[dt.date]:
-    """Partitions that the day needs and that are not there. Slack partitions may be absent."""
+    """Partitions that the day needs and that are not there. Slack partitions may be absent.
+
+    Behind the last partition, those of labels are due that end before the view is said to be complete.
+    """
     if not files.partitioned or scan.reads == "static" or scan.missing_partitions == "empty":
         return []
-    return _absent(files, days_needed(scan, day, files.first_day, with_slack=False))
+    absent = _absent(files, days_needed(scan, day, files.first_day, with_slack=False))
+    if files.complete_before is None or scan.lookahead is None:
+        return absent
+    due = files.complete_before // NANOSECONDS_OF_DAY
+    last = max(files.partitions)
+    return [partition for partition in absent if partition <= max(day, last) or (partition - _EPOCH).days < due]
 
 
 def _absent(files: SourceFiles, days: Iterable[dt.date]) -> list[dt.date]:

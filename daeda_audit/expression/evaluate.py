@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, assert_never
 
-from daeda.errors import ConfigError, DayError, NotBuiltYet, did_you_mean
+from daeda.errors import ConfigError, InputError, NotBuiltYet, did_you_mean
 from daeda_audit.expression.arithmetic import Unfit, arithmetic, cast, compare, known_type, ordering
 from daeda_audit.expression.functions import FUNCTIONS, NULL_AWARE, like
 from daeda_audit.expression.parse import parse
@@ -71,17 +71,28 @@ def evaluate(node: Node, row: Row, rows: Sequence[Row] = ()) -> Any:
         return _evaluate(node, row, rows)
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         # DuckDB takes more than the audit knows of: that is no verdict, and it is said.
-        raise Unfit(f"{type(error).__name__}: {error}") from error
+        raise Unfit(_without_result(error)) from error
+
+
+def _without_result(error: Exception) -> str:
+    """Why an expression has no result, by what Python says of its values."""
+    match error:
+        case RecursionError():
+            return "it is nested too deeply"
+        case ArithmeticError() | ValueError():
+            return str(error) or "a number is out of range"
+        case _:
+            return "the audit does not know what it makes of values of these types"
 
 
 def holds(node: Node | None, row: Row, rows: Sequence[Row] = ()) -> bool:
-    """Whether a condition keeps the row; no condition keeps every row. Raises DayError where that has no result."""
+    """Whether a condition keeps the row; no condition keeps every row. Raises InputError where that has no result."""
     try:
         return node is None or evaluate(node, row, rows) is True
     except Unfit as error:
         assert node is not None
         values = ", ".join(f"{name} {shown(row[name])}" for name in columns_of(node) if name in row)
-        raise DayError(f"a condition cannot be recomputed for a row with {values or 'no column'}: {error}") from error
+        raise InputError(f"a condition cannot be recomputed for a row with {values or 'no column'}: {error}") from error
 
 
 def _evaluate(node: Node, row: Row, rows: Sequence[Row]) -> Any:

@@ -14,12 +14,18 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal, localcon
 from typing import Any
 
 from daeda_audit.expression.arithmetic import Unfit, cast, compare, ordering, power
-from daeda_audit.instants import PER_DAY, PER_SECOND, Day, Instant, Span, span, unit_name
+from daeda_audit.instants import PER_DAY, PER_SECOND, Day, Instant, Span, day_of, span, unit_name
 from daeda_audit.values import Single, single
 
 Function = Callable[..., Any]
 # The separators of Unicode (Zs); a tab and an end of line are none.
 _SPACES = "".join(chr(code) for code in range(0x3001) if unicodedata.category(chr(code)) == "Zs")
+
+_PER_HOUR = 3_600 * PER_SECOND
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+# The days on which a clock anywhere is within Python's calendar, and after how many that begins anew.
+_FIRST_DAY, _LAST_DAY = day_of(dt.date(1, 1, 2)).number, day_of(dt.date(9999, 12, 30)).number
+_DAYS_OF_CALENDAR = 146_097
 
 
 def like(text: str, pattern: str, escape: str | None = None, *, any_case: bool = False) -> bool:
@@ -288,11 +294,15 @@ def _size(values: Any, dimension: int = 1) -> int:
     return len(values)
 
 
-def local_time(value: Any, zone: str) -> dt.datetime:
-    """What a clock in the zone shows at an instant."""
-    seconds, rest = divmod(as_instant(value).nanoseconds, PER_SECOND)
-    at = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=seconds, microseconds=rest // 1_000)
-    return at.astimezone(rules_of(zone))
+def local_time(value: Any, zone: str) -> Instant:
+    """What a clock in the zone shows at an instant, as an instant of UTC at which one there shows the same."""
+    instant = as_instant(value)
+    # Rules repeat with the calendar, every 400 years; before the first year the clock went by the sun, as in it.
+    days = min(instant.day.number, _LAST_DAY - (_LAST_DAY - instant.day.number) % _DAYS_OF_CALENDAR)
+    at = _EPOCH + dt.timedelta(days=max(days, _FIRST_DAY), microseconds=instant.of_day // 1_000)
+    offset = at.astimezone(rules_of(zone)).utcoffset()
+    assert offset is not None
+    return Instant(instant.nanoseconds + offset // dt.timedelta(microseconds=1) * 1_000)
 
 
 @functools.cache
@@ -320,8 +330,8 @@ FUNCTIONS: dict[str, Function] = {
     "epoch": lambda value: extract("epoch", value), "epoch_ms": lambda value: epoch(value, 1_000),
     "epoch_us": lambda value: epoch(value, 1_000_000), "epoch_ns": lambda value: epoch(value, PER_SECOND),
     "isnan": math.isnan, "isinf": math.isinf, "isfinite": math.isfinite,
-    "hour_of": lambda value, zone="UTC": local_time(value, zone).hour,
-    "day_of_week": lambda value, zone="UTC": local_time(value, zone).isoweekday(),
+    "hour_of": lambda value, zone="UTC": local_time(value, zone).of_day // _PER_HOUR,
+    "day_of_week": lambda value, zone="UTC": local_time(value, zone).day.weekday,
     "list_min": lambda values: _extreme(values, -1), "list_max": lambda values: _extreme(values, 1),
     "list_sum": _list_sum, "||": _concat, "list_contains": _contains,
 }  # fmt: skip

@@ -30,7 +30,7 @@ from daeda.storage.client import AT_ONCE, StoredObject
 from daeda.storage.location import ObjectPath, is_object, object_path
 from daeda.storage.objects import client
 from daeda_audit.declared import read_views, used_views
-from daeda_audit.instants import EPOCH, PER_DAY, PER_SECOND, day_of
+from daeda_audit.instants import END_OF_THE_CALENDAR, EPOCH, PER_DAY, PER_SECOND, day_of
 from daeda_audit.published.days import PublishedDay
 from daeda_audit.raw.view import RawView, RawViews
 from daeda_audit.values import instants
@@ -85,8 +85,9 @@ def _add_later_rows(raw: RawView, day: dt.date, cut: int, target: Path, chance: 
     for instant in _later_instants(raw.view, day, cut):
         for table in (templates, changed):
             add(_at(raw.view, table, instant), instant // PER_DAY)
-    if raw.view.source.created_field is not None:
-        known = _later_instants(raw.view, day, cut, created=True)[0]
+    latest = _later_instants(raw.view, day, cut, created=True)
+    if raw.view.source.created_field is not None and latest:
+        known = latest[0]
         late = _with_time(changed, raw.view, raw.view.source.created_field, known)
         if raw.partitions:
             days = [instant // PER_DAY for instant in _times(raw.view, late)]
@@ -128,7 +129,7 @@ def _later_instants(view: FeatureView, day: dt.date, cut: int, *, created: bool 
     end = (day_of(day).number + 1) * PER_DAY
     first = (cut // step + 1) * step
     wanted = [first, (end - 1) // step * step, (end + PER_DAY // 2) // step * step]
-    return sorted({instant for instant in wanted if instant > cut})
+    return sorted({instant for instant in wanted if cut < instant < END_OF_THE_CALENDAR})
 
 
 def _at(view: FeatureView, table: pa.Table, instant: int) -> pa.Table:

@@ -24,12 +24,13 @@ from daeda_audit.declared import (
     FromHistory,
     FromSpine,
     FromView,
+    hand_edited,
     labels_among,
     read_columns,
 )
 from daeda_audit.inputs.external import run_product
 from daeda_audit.inputs.later_rows import LaterInput, copy_with_later_rows
-from daeda_audit.instants import PER_DAY, Instant
+from daeda_audit.instants import END_OF_THE_CALENDAR, PER_DAY, Instant, day_of
 from daeda_audit.probes.row_matching import identity_of, match_rows
 from daeda_audit.probes.run import AuditRun
 from daeda_audit.published.days import PublishedDay, published_days
@@ -85,7 +86,8 @@ def _rebuild(
     words += ["--output-root", str(directory / "output"), "--day-workers", "1"]
     day = published.day.isoformat()
     settings = {"DAEDA_DATA_ROOT": str(later_input.data_root), "DAEDA_FEED_START": day, "DAEDA_FEED_END": day}
-    settings["DAEDA_DATA_UNTIL"] = _known_until(project, published.day)
+    if (known := _known_until(project, published.day)) is not None:
+        settings["DAEDA_DATA_UNTIL"] = known
     settings[EXPORTS_VARIABLE] = str(later_input.exports)
     error = run_product(words, settings)
     if error is not None:
@@ -94,20 +96,35 @@ def _rebuild(
     return published_days(layout, [published.day], directory)[published.day][0]
 
 
-def _known_until(project: Project, day: dt.date) -> str:
-    """The day was published, so the labels that it would have waited for were mature; others may be NULL."""
-    specs = project.aggregations.label_specs
-    if all(spec.immature is not None for spec in specs):
-        return "9999-12-31"
+def _known_until(project: Project, day: dt.date) -> str | None:
+    """The instant at which the labels of a day are mature; None where no calendar has it.
+
+    The day was published, so the labels that it would have waited for were mature; others may be NULL. It is no later
+    than needed, so that no partition is due that the day did without; what a hand-edited pipeline needs is in no spec.
+    """
+    if hand_edited(project) is not None:
+        return str(dt.date.max)
     waited = [
         sum((span.nanoseconds or 0) for span in (spec.gap, output.window, spec.matures_after) if span is not None)
-        for spec in specs
+        for spec in project.aggregations.label_specs
         if spec.immature is not None
         for output in spec.outputs
     ]
-    # The first midnight by which all of them are mature, and so no partition that the day did not need.
-    days = -(-max(waited, default=0) // PER_DAY)
-    return str(day + dt.timedelta(days=min(1 + days, (dt.date.max - day).days)))
+    instant = day_of(day).midnight.nanoseconds + PER_DAY + max(waited, default=0)
+    # What is said has microseconds.
+    known = Instant(-(-instant // 1_000) * 1_000)
+    return str(known) if known.nanoseconds < END_OF_THE_CALENDAR else None
+
+
+def why_impossible(run: AuditRun, published: PublishedDay) -> str | None:
+    """Why no day can be rebuilt with later rows; None where it can."""
+    waits = any(spec.immature is not None for spec in run.project.aggregations.label_specs)
+    if not waits or _known_until(run.project, published.day) is not None:
+        return None
+    return (
+        f"not possible on {published.day}, whose labels mature after the year 9999, before which there is no room for "
+        "later rows"
+    )
 
 
 def _published_instants(spine: RawView, day: PublishedDay) -> list[int]:

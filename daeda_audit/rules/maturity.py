@@ -90,4 +90,4 @@ def _newest(raw: RawView, column: str) -> int:
     """The newest instant of a column; before all days where there is none."""
     unit = raw.view.unit_of(column)
     values = (value for file in raw.files() for value in from_arrow(raw.columns(file, [column])[0]))
-    return max((at for value in values if (at := nanoseconds(value, unit)) is not None), default=-(2**63))
+    return max((at for value in values if (at := nanoseconds(value, unit)) is not None), default=-(2**80))

@@ -13,7 +13,7 @@ from daeda.catalog.project import Project
 from daeda.dataset.stores import StoreIdentity
 from daeda.dtypes import DType
 from daeda.durations import Duration
-from daeda.errors import ConfigError, DayError
+from daeda.errors import ConfigError, DayError, InputError
 from daeda_audit.declared import (
     Declared,
     Derived,
@@ -101,7 +101,10 @@ class Recomputation:
             try:
                 self._columns[name] = self._make(name)
             except Unfit as error:
-                raise DayError(f"day {self._day}: column '{name}' cannot be recomputed: {error}") from error
+                sentence = f"day {self._day}: column '{name}' cannot be recomputed: {error}"
+                # An expression that the audit does not know is no verdict.
+                kind = InputError if isinstance(self._maker(name), Derived) else DayError
+                raise kind(sentence) from error
         return self._columns[name]
 
     def expected(self, column: Declared) -> list[Any]:

@@ -14,7 +14,7 @@ from daeda.durations import Duration, finest
         ("24h", 86_400_000_000_000, 1),
         ("25h", 90_000_000_000_000, 2),
         ("7d", 604_800_000_000_000, 7),
-        (" 2w ", 1_209_600_000_000_000, 14),
+        ("2w", 1_209_600_000_000_000, 14),
     ],
 )
 def test_a_duration_is_exact_and_its_days_are_rounded_up(text: str, nanoseconds: int, days: int) -> None:
@@ -38,7 +38,7 @@ def test_a_window_longer_than_any_data_is_refused() -> None:
         Duration.parse("9" * 19 + "w")
 
 
-@pytest.mark.parametrize("text", ["٧d", "0d", "7", "d", "-1d", "1.5d", "7 days", "7D", "", "1d12h"])
+@pytest.mark.parametrize("text", ["٧d", "0d", "7", "d", "-1d", "1.5d", "7 days", "7D", "", "1d12h", " 2w", "2w "])
 def test_anything_else_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match=r"^.+$") as raised:
         Duration.parse(text)

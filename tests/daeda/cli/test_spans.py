@@ -152,3 +152,8 @@ def test_many_operators_are_counted_behind_what_a_day_waits_for(
     told = _shown(capsys)
     assert "operator a changed, operator b is new" in told
     assert f"{many[0]}, operators: 2 changed, 1 new, 1 gone, input of scan changed" in told
+
+
+def test_the_first_and_the_last_day_of_the_calendar_have_a_row() -> None:
+    for first in (dt.date.min, dt.date.max - dt.timedelta(days=3)):
+        assert spans([(first + dt.timedelta(days=number), "built") for number in range(4)]) == [range(4)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from daeda.planning.sources import find_sources
 from daeda.sources.files import SourceFiles
 from daeda_audit.command import main as audit
 from tests.budget import examples
-from tests.daeda.planning.test_maturity import project
+from tests.daeda.planning.test_maturity import project, train_command
 from tests.oracle.maturity import DAY, is_mature, reach
 from tests.projects import TinyProject
 
@@ -278,3 +279,29 @@ def test_names_that_are_taken_make_room(lacks: tuple[str, ...]) -> None:
     )  # fmt: skip
     operators = [one for chosen in without_labels(Dag("s", renamed), set(lacks)).values() for one in chosen]
     assert Dag("s", tuple(operators)).output.names == dag.output.names
+
+
+def test_a_label_that_is_not_mature_is_not_told_to_be_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = project(tmp_path, {"immature": None, "kind": "until_first"})
+    made.runtime["data_until"] = "2024-01-02"
+    words = ["--runtime-config-path", str(made.write().write_data().runtime_path)]
+
+    def hints(run: Callable[[list[str]], int]) -> list[str]:
+        made.write()
+        capsys.readouterr()
+        assert run(words) == 0
+        return [line for line in capsys.readouterr().err.splitlines() if "do the keys of both sides" in line]
+
+    assert hints(skeleton_main) == hints(train_command) == []
+    # The day that is mature is judged, and its rows alone are counted.
+    made.runtime["data_until"] = "2024-01-03"
+    made.data["sales"] = [(77, sold, known) for _, sold, known in made.data["sales"]]
+    made.write_data()
+    assert (
+        hints(skeleton_main)
+        == hints(train_command)
+        == [
+            "warning: feature_services/ranking.yaml:24: column 'sold' (label) is NULL in each of 2 rows: no row of its "
+            "history lies in the window after any row; do the keys of both sides hold the same ids?"
+        ]
+    )

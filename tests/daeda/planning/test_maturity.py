@@ -121,6 +121,65 @@ def test_a_partition_before_data_until_that_is_absent_is_missing(tmp_path: Path)
     assert (last.action, last.reasons) == (Action.BLOCKED, ("sales has no partition for 2024-01-04",))
 
 
+def test_a_partition_that_ends_behind_data_until_is_not_missing(tmp_path: Path) -> None:
+    made = project(tmp_path, {"gap": "12h"})
+    made.data["sales"] = [(item, sold, known) for item, sold, known in made.data["sales"] if sold < moment("04 00:00")]
+    made.runtime |= {"data_until": "2024-01-04T12:00:00", "feed_end": "2024-01-02"}
+    assert [(plan.action, plan.files) for plan in plans(made)] == [(Action.BUILD, 4), (Action.BUILD, 3)]
+    # A run builds it as the plan says, and another one leaves it as it is.
+    assert train_command(["--runtime-config-path", str(made.runtime_path)]) == 0
+    assert [plan.action for plan in plans(made)] == [Action.SKIP, Action.SKIP]
+    made.runtime["data_until"] = "2024-01-05"
+    assert plans(made)[-1].reasons == ("sales has no partition for 2024-01-04",)
+    # It is missing, too, where the view goes on behind it.
+    made.runtime["data_until"] = "2024-01-04T12:00:00"
+    made.data["sales"].append((10, moment("05 12:00"), moment("06 00:00")))
+    assert plans(made)[-1].reasons == ("sales has no partition for 2024-01-04",)
+
+
+@pytest.mark.parametrize(
+    ("label", "until", "sentence"),
+    [
+        ({}, "0001-01-01", "label sold: not mature on any day (sales is complete before 0001-01-01)"),
+        ({"gap": "999999999w"}, None, "label sold: not mature on any day (sales reaches 2024-01-05)"),
+        ({"matures_after": "9999999999d"}, None, "label sold: not mature on any day (sales reaches 2024-01-05)"),
+        ({"window": "99999999999d"}, None, "label sold: not mature on any day (sales reaches 2024-01-05)"),
+        ({}, "9999-12-31", "label sold: mature up to 9999-12-29 (sales is complete before 9999-12-31)"),
+    ],
+)
+def test_a_plan_goes_on_where_the_calendar_ends(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], label: dict[str, Any], until: str | None, sentence: str
+) -> None:
+    made = project(tmp_path, label)
+    if until is not None:
+        made.runtime["data_until"] = until
+    if until == "9999-12-31":
+        made.views["sales"]["source"]["missing_partitions"] = "empty"
+    made.write().write_data()
+    assert main(["pipeline", "plan", "ranking", "--runtime-config-path", str(made.runtime_path)]) == 0
+    assert sentence in capsys.readouterr().out
+    beyond = ["waiting: sold matures after the year 9999 (needs sales beyond the year 9999)"] * 3
+    assert list(waiting(made).values()) == (beyond if label else [] if until == "9999-12-31" else [
+        "waiting: sold matures 2024-01-03 (needs data_until of sales from 2024-01-03 on)",
+        "waiting: sold matures 2024-01-04 (needs data_until of sales from 2024-01-04 on)",
+        "waiting: sold matures 2024-01-05 (needs data_until of sales from 2024-01-05 on)",
+    ])  # fmt: skip
+
+
+def test_a_view_may_reach_beyond_the_calendar(tmp_path: Path) -> None:
+    for number, when in enumerate((10**12, -(10**11))):
+        made = project(tmp_path / str(number))
+        made.views["sales"]["source"]["timestamp_unit"] = "s"
+        made.views["sales"]["fields"] = fields(item_id="int64", sold_at="int64", known="timestamp[us]")
+        made.data["sales"] = [(10, when, moment("03 12:00"))]
+        assert told(made, flat=True) == (
+            (
+                "label sold: mature up to 9999-12-31 (sales reaches after the year 9999)",
+                "label sold: not mature on any day (sales reaches before the year 1)",
+            )[number],
+        )
+
+
 def told(made: TinyProject, flat: bool = False) -> tuple[str, ...]:
     loaded = made.write().write_data(flat=flat).load()
     dag = compile_runnable(loaded)

@@ -49,3 +49,10 @@ def test_plan_and_explain_print_them_and_no_operator_knows_them(
             "split test: 2024-01-03..2024-01-05, 3 days, 1 of them in feed_start to feed_end",
             "split one: 2024-02-28..2024-02-28, 1 day, 0 of them in feed_start to feed_end",
         ]
+
+
+def test_names_that_differ_only_in_case_are_refused() -> None:
+    splits = {"train": parse_day_range("2024-01-01"), "test": parse_day_range("2024-01-02")}
+    with pytest.raises(ValueError, match="differ") as refused:
+        in_order(splits | {"Train": parse_day_range("2024-01-03")})
+    assert str(refused.value) == "the splits train and Train differ only in case: rename one"

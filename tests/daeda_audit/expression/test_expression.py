@@ -13,9 +13,10 @@ import pyarrow as pa
 import pytest
 
 from daeda.dtypes import DType
-from daeda.errors import ConfigError, DayError, InputError, NotBuiltYet
+from daeda.errors import ConfigError, InputError, NotBuiltYet
 from daeda.sql.expression import parse_expression, parse_having, quoted_columns
 from daeda_audit.expression.evaluate import evaluate, holds, read_expression
+from daeda_audit.instants import Instant
 from daeda_audit.raw.rows import Rows
 from daeda_audit.raw.view import _check_once
 from daeda_audit.values import from_arrow, order_key
@@ -304,8 +305,33 @@ def test_what_the_audit_does_not_know_of_is_no_null(text: str, what: str) -> Non
 
 @pytest.mark.parametrize("text", ["s < l", "l + 1", "array_length(l, 2) > 0", "date_diff('day', s, s) > 1"])
 def test_a_condition_without_a_result_is_told_with_its_row(text: str) -> None:
-    with pytest.raises(DayError, match=r"^a condition cannot be recomputed for a row with .*[sl] .*: "):
+    with pytest.raises(InputError, match=r"^a condition cannot be recomputed for a row with .*[sl] .*: "):
         holds(read_expression(text, "where"), {"s": "like", "l": [1]})
+
+
+def test_no_exception_of_python_is_named() -> None:
+    told = []
+    for text in ("s < l", "l + 1", "t + INTERVAL 9999 YEAR > t"):
+        with pytest.raises(InputError) as refused:
+            holds(read_expression(text, "where"), {"s": "like", "l": [1], "t": Instant(0)})
+        told.append(str(refused.value).partition(": ")[2])
+    assert told == [
+        "the audit does not know what it makes of values of these types", "[1] + 1", "year 11969 is out of range",
+    ]  # fmt: skip
+
+
+def test_a_clock_goes_on_where_the_calendar_of_python_ends() -> None:
+    zones = ("America/St_Johns", "Europe/Berlin", "Pacific/Auckland", "UTC")
+    first, last = -62_135_596_800, 253_402_300_799
+    seconds = [first, first + 12 * 3600, first - 10**10, last, last - 12 * 3600, last + 10**10, 0, 1_720_000_000]
+    with duckdb.connect() as connection:
+        for zone in zones:
+            for second in seconds:
+                local = f"timezone('{zone}', make_timestamptz({second}000000::BIGINT))"
+                expected = connection.execute(f"SELECT hour({local}), isodow({local})").fetchone()
+                at = {"at": Instant(second * 10**9)}
+                found = [evaluate(read_expression(f"{name}(at)", "x", zone), at) for name in ("hour_of", "day_of_week")]
+                assert tuple(found) == expected, (zone, second)
 
 
 def test_a_key_of_lists_is_compared() -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import hashlib
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 from sqlglot import exp
 
 import daeda.sql.statements
+import daeda_audit.inputs.later_rows
 import daeda_audit.probes.later_rows
 from daeda.catalog.project import Project
 from daeda.dataset.layout import Layout
@@ -141,3 +145,38 @@ def test_a_look_up_that_sees_hours_ahead_is_found(
     assert changed == set(names)
     assert done.out.endswith(f" in {', '.join(names)}\n")
     assert "\nprice: row " in done.err
+
+
+@pytest.mark.parametrize(
+    ("day", "known"),
+    [
+        ("2024-01-06", "2024-01-08 01:00:00"), ("9999-12-29", "9999-12-31 01:00:00"), ("9999-12-30", None),
+        ("9999-12-31", None),
+    ],
+)  # fmt: skip
+def test_labels_are_known_as_early_as_they_are_mature_and_never_behind_the_calendar(
+    tmp_path: Path, day: str, known: str | None
+) -> None:
+    label = {"name": "again", "entity": "user", "history": {"view": "events"}, "kind": "count", "window": "1d"}
+    made = TinyProject(tmp_path).without("item_vector")
+    made.aggregations.pop("enrichment_specs")
+    made.aggregations["label_specs"] = [{**label, "gap": "1h"}]
+    made.service["columns"].append({"name": "again", "kind": "label"})
+    made.runtime["output_columns"].append("again")
+    project, published = made.write().load(), dt.date.fromisoformat(day)
+    assert daeda_audit.probes.later_rows._known_until(project, published) == known
+    run: Any = SimpleNamespace(project=project)
+    of_day: Any = SimpleNamespace(day=published)
+    assert daeda_audit.probes.later_rows.why_impossible(run, of_day) == (
+        None
+        if known
+        else f"not possible on {day}, whose labels mature after the year 9999, before which there is no room for "
+        "later rows"
+    )
+
+
+def test_no_rows_are_added_behind_the_calendar(made: TinyProject) -> None:
+    view, last = made.load().views["events"], dt.date.max
+    cut = (last - dt.date(1970, 1, 1)).days * 86_400 * 10**9
+    later = daeda_audit.inputs.later_rows._later_instants(view, last, cut)
+    assert [instant // (86_400 * 10**9) - cut // (86_400 * 10**9) for instant in later] == [0, 0]
