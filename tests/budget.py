@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 
+# Cases against the oracle that every run tries, of each of the newer kinds, and of labels, maturity, availability,
+# alignment, offsets, samples and defaults, in each engine.
+CASES = 150
+
 LONG = os.environ.get("LONG_TESTS") == "1"
 
 

@@ -14,7 +14,7 @@ from daeda.settings.availability import Available
 from tests.beam_pipeline.day.one_day import NOON, Case, Row, Time, in_the_oracle, in_the_product
 from tests.beam_pipeline.day.test_ends_of_windows import aggregate
 from tests.beam_pipeline.day.test_rolling import compare
-from tests.budget import examples
+from tests.budget import CASES
 from tests.daeda.sql import test_point_in_time_sql as look_ups
 from tests.oracle.available import usable_from
 
@@ -67,7 +67,7 @@ def drawn(chance: random.Random) -> tuple[Available, list[Row], list[Row], Time,
 
 def test_windows_find_what_the_oracle_finds(tmp_path: Path, connection: duckdb.DuckDBPyConnection) -> None:
     chance, some = random.Random(6), 0
-    for number in range(examples(160)):
+    for number in range(CASES):
         available, left, right, left_time, right_time, created = drawn(chance)
         asked = tuple(
             aggregate(place, chance.choice(KINDS[:-1]), chance.choice(["unbounded", "10m", "36h"]),
@@ -85,12 +85,12 @@ def test_windows_find_what_the_oracle_finds(tmp_path: Path, connection: duckdb.D
                 compare(case, in_the_product(replace(case, engine=engine), tmp_path, connection), expected)
             except AssertionError as error:
                 raise AssertionError(f"case {number}, {engine}: {case}") from error
-    assert some > examples(160) // 8  # it makes a difference
+    assert some > CASES // 8  # it makes a difference
 
 
 def test_look_ups_find_what_the_oracle_finds(tmp_path: Path, connection: duckdb.DuckDBPyConnection) -> None:
     chance, some = random.Random(7), 0
-    for number in range(examples(160)):
+    for number in range(CASES):
         available, left, right, left_time, right_time, created = drawn(chance)
         case = look_ups.Case(
             {"k": "int64"}, left_time, right_time, created, chance.choice([None, None, "10m", "36h"]),  # type: ignore[arg-type]
@@ -102,7 +102,7 @@ def test_look_ups_find_what_the_oracle_finds(tmp_path: Path, connection: duckdb.
         searched = look_ups.in_the_product(case, tmp_path, connection, arrow_bytes=1 << 28)
         assert joined == expected, (number, case)
         assert searched == expected, (number, case)
-    assert some > examples(160) // 8
+    assert some > CASES // 8
 
 
 @pytest.mark.parametrize("number", [0, -1, 1, -DAY, DAY, DAY - 1, -DAY - 1, -(2**63) + 1, 2**63 - 1, 2**63 - DAY])

@@ -14,7 +14,7 @@ from daeda.durations import Duration
 from daeda.operators.temporal import Aggregate
 from tests.beam_pipeline.day.one_day import NOON, Case, Row, Time, in_the_oracle, in_the_product
 from tests.beam_pipeline.day.test_rolling import compare
-from tests.budget import examples
+from tests.budget import CASES
 
 SECOND = 1_000_000_000
 DAY = 86_400 * SECOND
@@ -84,7 +84,7 @@ def drawn(chance: random.Random) -> Case:
 
 def test_they_find_what_the_oracle_finds(tmp_path: Path, connection: duckdb.DuckDBPyConnection) -> None:
     chance = random.Random(14)
-    for number in range(examples(160)):
+    for number in range(CASES):
         case = drawn(chance)
         expected = in_the_oracle(case)
         for engine in ("duckdb", "polars"):

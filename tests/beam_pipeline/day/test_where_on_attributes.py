@@ -25,7 +25,7 @@ from daeda.operators.temporal import Aggregate, PointInTimeJoin, RollingAggregat
 from daeda.sql.handle import ColumnTable, Deferred, Materialised, column
 from daeda.sql.lower import inputs_of, lower
 from tests.beam_pipeline.day.one_day import NOON, Row, Session, filled
-from tests.budget import examples
+from tests.budget import CASES
 from tests.oracle.point_in_time import point_in_time
 from tests.oracle.rolling import rolling
 from tests.oracle.values import order_key
@@ -240,7 +240,7 @@ def test_the_rows_that_count_are_those_of_the_oracle(tmp_path: Path, compute: st
     seen = dropped = 0
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'; SET threads = 1")
-        for seed in range(examples(160)):
+        for seed in range(CASES):
             case = drawn(seed)
             expected = in_the_oracle(case)
             made = in_the_product(case, tmp_path, connection, compute)
@@ -249,4 +249,4 @@ def test_the_rows_that_count_are_those_of_the_oracle(tmp_path: Path, compute: st
                 assert found == [order_key(value) for value in expected[one.name]], (seed, one, case.where)
                 seen += sum(value not in (None, 0, False, []) for value in expected[one.name])
             dropped += len(case.history)
-    assert seen > examples(80) < dropped
+    assert seen > CASES // 2 < dropped

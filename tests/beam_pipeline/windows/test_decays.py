@@ -15,7 +15,7 @@ import pytest
 from beam_pipeline.windows.contract import History, Probes, WindowedAggregate
 from beam_pipeline.windows.numpy_engine import decays
 from tests.beam_pipeline.windows.numpy_engine.cases import ENGINES
-from tests.budget import examples
+from tests.budget import CASES
 from tests.oracle.rolling import faded, ratio
 
 GREATEST = 1.7976931348623157e308
@@ -63,7 +63,7 @@ def drawn(draw: random.Random) -> tuple[Rows, list[tuple[int, int]], Fraction, i
 @pytest.mark.parametrize("engine", ENGINES)
 def test_cases_of_all_sizes_are_within_the_bounds(engine: str) -> None:
     draw = random.Random(7)
-    for number in range(examples(150)):
+    for number in range(CASES):
         rows, probes, half_life, window = drawn(draw)
         for (entity, now), value in zip(probes, found(engine, rows, probes, half_life, window), strict=True):
             inside = [

@@ -28,7 +28,7 @@ from tests.beam_pipeline.windows.numpy_engine.cases import (
     same,
 )
 from tests.beam_pipeline.windows.numpy_engine.test_aggregate import QUANTILES, VALUES, late_rows_of, rows_of
-from tests.budget import examples
+from tests.budget import CASES, examples
 
 # By kind the values of test_aggregate that it is tried on; "" stands for no column.
 COLUMNS: dict[AggregateKind, tuple[str, ...]] = {
@@ -46,7 +46,7 @@ GRIDS, OFFSETS = st.sampled_from([None, None, 1, 4]), st.sampled_from([0, 0, 1, 
 
 
 @pytest.mark.parametrize("kind", COLUMNS)
-@settings(max_examples=examples(800), deadline=None)
+@settings(max_examples=max(CASES, examples(600)), deadline=None)
 @given(data=st.data())
 def test_the_oracle_agrees(kind: AggregateKind, data: st.DataObject) -> None:
     column, late = data.draw(st.sampled_from(COLUMNS[kind])), data.draw(st.booleans())

@@ -20,7 +20,7 @@ from daeda.operators.relational import Project, ProjectColumn
 from daeda.sql.handle import ColumnTable, Materialised, column
 from daeda.sql.projection import check_expressions, project
 from daeda.sql.statements import assembly
-from tests.budget import examples
+from tests.budget import CASES
 from tests.oracle.derived import Shown, shown
 from tests.projects import TinyProject, fields
 
@@ -71,7 +71,7 @@ def generated(chance: random.Random) -> tuple[list[dict[str, Any]], dict[str, Sh
 def test_columns_are_those_of_the_oracle(tmp_path: Path) -> None:
     read = 0
     with duckdb.connect() as connection:
-        for number in range(examples(160)):
+        for number in range(CASES):
             chance = random.Random(number)
             contract, meaning = generated(chance)
             made = TinyProject(tmp_path / str(number))
