@@ -60,10 +60,10 @@ class FromView:
 
 
 @dataclass(frozen=True)
-class FromHistory:
-    """A rolling aggregate over one window: which quantile, and which column of a sequence whose columns stand apart."""
+class _OverWindow:
+    """An aggregate over one window: which quantile, and which column of a sequence whose columns stand apart."""
 
-    spec: AggregationSpec
+    spec: AggregationSpec | LabelSpec
     window: Duration
     where: Node | None
     field: str | None = None
@@ -77,20 +77,17 @@ class FromHistory:
 
 
 @dataclass(frozen=True)
-class FromFuture:
-    """A label over one window after the row; which quantile, and which column of a sequence that stands apart."""
+class FromHistory(_OverWindow):
+    """A rolling aggregate over one window."""
+
+    spec: AggregationSpec
+
+
+@dataclass(frozen=True)
+class FromFuture(_OverWindow):
+    """A label over one window after the row."""
 
     spec: LabelSpec
-    window: Duration
-    where: Node | None
-    field: str | None = None
-    q: Decimal | None = None
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """Of a sequence: what an item holds, in its order, the age last; names of columns but for the age."""
-        every = (*(self.spec.columns or ()), *(() if self.spec.age is None else (self.spec.age,)))
-        return every if self.field is None else (self.field,)
 
 
 @dataclass(frozen=True)

@@ -146,6 +146,13 @@ class TinyProject:
         self.runtime |= {"output_columns": kept, "feature_refs": refs}
         return self
 
+    def without_enrichment(self) -> TinyProject:
+        """Leave out the vectors, their store and their dimension."""
+        self.without("item_vector")
+        self.aggregations |= {"enrichment_specs": [], "embedding_stores": []}
+        self.base.pop("vector_dim")
+        return self
+
     def write(self) -> TinyProject:
         """Write the YAML files."""
         files = {"config/base.yaml": self.base, "config/training/runtime.yaml": self.runtime}

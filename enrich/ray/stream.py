@@ -104,11 +104,10 @@ class PartStream:
         with _explained():
             return {name: ray.put(source) for name, source in sources.items()}
 
-    def post(self, day: str, references: References, tasks: Sequence[PartTask] | None = None) -> None:
-        """Let the parts of a day begin, which are `tasks` by now, where they are given."""
+    def post(self, day: str, references: References, tasks: Sequence[PartTask]) -> None:
+        """Let the parts of a day begin, which are `tasks` by now."""
         with _explained():
-            packed = None if tasks is None else [pickle.dumps(task) for task in tasks]
-            ray.get(self._queue.post.remote(day, references, packed))
+            ray.get(self._queue.post.remote(day, references, [pickle.dumps(task) for task in tasks]))
 
     def wait_for_actors(self, time_limit: TimeLimit) -> None:
         """Return when an actor has come for its first part: what passed until then is start-up, and of no day. DayError

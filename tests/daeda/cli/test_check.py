@@ -19,10 +19,7 @@ from tests.projects import TinyProject, moment
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyProject:
     """A project without an enrichment, and the working directory."""
     monkeypatch.chdir(tmp_path)
-    made = TinyProject(tmp_path).without("item_vector")
-    made.aggregations |= {"enrichment_specs": [], "embedding_stores": []}
-    made.base.pop("vector_dim")
-    return made
+    return TinyProject(tmp_path).without_enrichment()
 
 
 def _found(project: TinyProject, capsys: pytest.CaptureFixture[str], code: int = 0) -> dict[str, Any]:

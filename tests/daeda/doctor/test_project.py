@@ -21,10 +21,7 @@ from tests.projects import TinyProject
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyProject:
     """A project without an enrichment, and the working directory; of this host nothing is looked at."""
     monkeypatch.chdir(tmp_path)
-    made = TinyProject(tmp_path).without("item_vector")
-    made.aggregations |= {"enrichment_specs": [], "embedding_stores": []}
-    made.base.pop("vector_dim")
-    return made
+    return TinyProject(tmp_path).without_enrichment()
 
 
 @pytest.fixture
