@@ -73,7 +73,7 @@ _COMPLETION = """\
 Print the completion of a shell.
 
   source <(daeda completion bash)    in ~/.bashrc
-  source <(daeda completion zsh)     in ~/.zshrc, behind compinit
+  eval "$(daeda completion zsh)"     in ~/.zshrc, behind compinit
   daeda completion fish > ~/.config/fish/completions/daeda.fish"""
 _SCHEMA = """\
 Let an editor complete and check YAML files. The first line of a file names its schema:
