@@ -29,7 +29,7 @@ _daeda_services() {
   done
 }
 """
-_SERVICES = {
+_SERVICES: dict[str, str | dict[str, str]] = {
     "bash": "_daeda_service_words",
     "zsh": "_daeda_service_words",
     "fish": "(_daeda_services)",
