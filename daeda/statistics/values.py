@@ -1,0 +1,52 @@
+"""Values of Arrow arrays as text, the same on every host."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+import pyarrow as pa
+
+from daeda.statistics.model import LONGEST_VALUE
+
+_NANOS = 1_000_000_000
+
+
+def shown(value: pa.Scalar) -> str:
+    """A value as text: times as ISO 8601, truth as true and false, long texts cut.
+
+    >>> shown(pa.scalar(True)), shown(pa.scalar(2.0)), shown(pa.scalar(0, pa.timestamp("us")))
+    ('true', '2.0', '1970-01-01 00:00:00')
+    """
+    kind = value.type
+    if pa.types.is_timestamp(kind):
+        return _instant(value.value, kind.unit)
+    if pa.types.is_date32(kind):
+        return _date(value.value)
+    held = value.as_py()
+    if isinstance(held, bool):
+        return "true" if held else "false"
+    if isinstance(held, Decimal):
+        return f"{held:f}"
+    text = str(held)
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
+
+
+def _date(days: int) -> str:
+    """`2025-03-01`; a year that Python has no date for as a count of days."""
+    try:
+        return (dt.date(1970, 1, 1) + dt.timedelta(days=days)).isoformat()
+    except OverflowError:
+        return f"{days} days"
+
+
+def _instant(count: int, unit: str) -> str:
+    """`2025-03-01 12:00:00.25`; a year that Python has no date for as a count of the unit."""
+    per_second = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": _NANOS}[unit]
+    seconds, rest = divmod(count, per_second)
+    try:
+        text = (dt.datetime(1970, 1, 1) + dt.timedelta(seconds=seconds)).isoformat(sep=" ")
+    except OverflowError:
+        return f"{count} {unit}"
+    fraction = f"{rest * (_NANOS // per_second):09d}".rstrip("0")
+    return f"{text}.{fraction}" if fraction else text
