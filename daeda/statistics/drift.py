@@ -3,19 +3,20 @@
     PSI = sum over bins of (p - q) * ln(p / q)
 
 with the shares p of the day and q of the reference, each of which has half a row more in each bin, so that an empty bin
-counts and no logarithm is infinite. Numbers are in about ten bins of equal shares of the reference, categories in one
-for each value of the reference and one for all others. NULLs have a bin of their own. Of lists their lengths are
-compared, and of vectors their norms.
+counts and no logarithm is infinite. Numbers are in about ten bins of equal shares of the reference, one for what is
+less than all of it, and one for what is more; categories in one for each value of the reference and one for all others.
+NULLs have a bin of their own. Of lists their lengths are compared, and of vectors their norms.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from daeda.statistics.bins import coarsened, edges
-from daeda.statistics.model import Numbers, Summary, Top
+from daeda.statistics.model import TOP_VALUES, Histogram, Numbers, Summary, Top
 
 _BINS = 10
 _HALF = 0.5
@@ -38,6 +39,12 @@ class Drift:
     of: str
     bins: tuple[DriftBin, ...]
 
+    @property
+    def by_chance(self) -> float:
+        """About what the index is where nothing changed, for days have so many rows and no more."""
+        totals = [sum(side) for side in zip(*((each.reference, each.count) for each in self.bins), strict=True)]
+        return (len(self.bins) - 1) * math.fsum(1 / total for total in totals if total)
+
 
 def drift_of(reference: Summary, summary: Summary) -> Drift | None:
     """The drift of a column; None where it cannot be told: without rows, for other types, for values without number.
@@ -52,6 +59,52 @@ def drift_of(reference: Summary, summary: Summary) -> Drift | None:
     return Drift(_index(bins, reference.rows, summary.rows), of, tuple(bins))
 
 
+def merged(summaries: Sequence[Summary]) -> Summary | None:
+    """The summary of all rows of several days, as far as drift needs it; None of none. They are of one type."""
+    if not summaries:
+        return None
+    return Summary(
+        summaries[0].dtype,
+        sum(each.values for each in summaries),
+        sum(each.nulls for each in summaries),
+        numbers=_merged_numbers([each.numbers for each in summaries]),
+        top=_merged_top([each.top for each in summaries]),
+        lengths=_merged_numbers([each.lengths for each in summaries]),
+        norms=_merged_numbers([each.norms for each in summaries]),
+    )
+
+
+def _merged_numbers(given: Sequence[Numbers | None]) -> Numbers | None:
+    numbers = [each for each in given if each is not None]
+    if len(numbers) < len(given) or not numbers:
+        return None
+    shift = max(each.histogram.shift for each in numbers)
+    counts: Counter[int] = Counter()
+    for each in numbers:
+        histogram = coarsened(each.histogram, shift)
+        counts.update(dict(zip(histogram.bins, histogram.counts, strict=True)))
+    bins = sorted(counts)
+    return Numbers(
+        finite=sum(each.finite for each in numbers),
+        nan=sum(each.nan for each in numbers),
+        below=sum(each.below for each in numbers),
+        above=sum(each.above for each in numbers),
+        histogram=Histogram(shift, tuple(bins), tuple(counts[one] for one in bins)),
+    )
+
+
+def _merged_top(given: Sequence[Top | None]) -> Top | None:
+    tops = [each for each in given if each is not None]
+    if len(tops) < len(given) or not tops:
+        return None
+    counts: Counter[str] = Counter()
+    for each in tops:
+        counts.update(dict(each.values))
+    chosen = sorted(counts.items(), key=lambda named: (-named[1], named[0]))
+    complete = all(each.complete for each in tops) and len(chosen) <= TOP_VALUES
+    return Top(tuple(chosen[:TOP_VALUES]), sum(each.error for each in tops), complete)
+
+
 def _index(bins: Sequence[DriftBin], reference: int, count: int) -> float:
     """
     >>> round(_index([DriftBin("a", 50, 50), DriftBin("b", 50, 50)], 100, 100), 6)
@@ -60,7 +113,7 @@ def _index(bins: Sequence[DriftBin], reference: int, count: int) -> float:
     both = [(each.reference, each.count) for each in bins]
     reference_total, total = (sum(side) + _HALF * len(bins) for side in zip(*both, strict=True))
     shares = [((was + _HALF) / reference_total, (now + _HALF) / total) for was, now in both]
-    return sum((now - was) * math.log(now / was) for was, now in shares)
+    return math.fsum((now - was) * math.log(now / was) for was, now in shares)
 
 
 def _bins(reference: Summary, summary: Summary) -> tuple[str, list[DriftBin]]:
@@ -94,11 +147,16 @@ def _of_numbers(was: Numbers, now: Numbers) -> list[DriftBin]:
     groups = _groups(dict(zip(before.bins, before.counts, strict=True)), was.finite)
     bins = []
     for place, (first, last, count) in enumerate(groups):
-        # Bins of the reference reach to the next one; the first and the last one go on without end.
-        low = -math.inf if place == 0 else first
-        high = math.inf if place == len(groups) - 1 else groups[place + 1][0] - 1
-        bins.append(DriftBin(_label(first, last, shift), count, sum(found[one] for one in found if low <= one <= high)))
-    if not groups:
+        # What is between two bins of the reference belongs to the lower one.
+        high = last if place == len(groups) - 1 else groups[place + 1][0] - 1
+        bins.append(
+            DriftBin(_label(first, last, shift), count, sum(found[one] for one in found if first <= one <= high))
+        )
+    if groups:
+        least, greatest = groups[0][0], groups[-1][1]
+        bins.insert(0, DriftBin("less", 0, sum(found[one] for one in found if one < least)))
+        bins.append(DriftBin("more", 0, sum(found[one] for one in found if one > greatest)))
+    else:
         bins.append(DriftBin("numbers", 0, now.finite))
     special = (("-inf", was.below, now.below), ("inf", was.above, now.above), ("NaN", was.nan, now.nan))
     return [*bins, *(DriftBin(*each) for each in special)]

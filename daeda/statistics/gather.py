@@ -178,7 +178,8 @@ def _as_values(numbers: npt.NDArray[np.generic], kind: pa.DataType) -> pa.Array:
 def _counted(numbers: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.generic], Integers]:
     """Each number once, in order, NaN last, with how often it is there; -0.0 is 0.0."""
     if numbers.dtype.kind == "f":
-        numbers = numbers + numbers.dtype.type(0)
+        positive: Any = numbers
+        numbers = positive + numbers.dtype.type(0)
     values, counts = np.unique(numbers, return_counts=True)
     return values, counts.astype(np.int64)
 

@@ -129,7 +129,7 @@ class Summary:
     @property
     def coverage(self) -> float:
         """The share of rows that have a value; 1 where there is no row."""
-        return 1.0 - self.null_share
+        return self.values / self.rows if self.rows else 1.0
 
 
 @dataclass(frozen=True)

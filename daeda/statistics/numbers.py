@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -66,7 +67,7 @@ class NumberSummary:
             self._sum = None
             return
         self._rounded |= max(abs(int(values[0])), abs(int(values[-1]))) > 2**53
-        wide = values if values.dtype == np.uint64 else values.astype(np.int64)
+        wide: Any = values if values.dtype == np.uint64 else values.astype(np.int64)
         half = wide.dtype.type(32)
         low, high = (wide & wide.dtype.type(2**32 - 1)).astype(np.int64), (wide >> half).astype(np.int64)
         self._sum += int((low * counts).sum()) + (int((high * counts).sum()) << 32)

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from daeda.dataset.layout import Layout, part_name
+from daeda.dataset.layout import Dataset, Layout, part_name
 from daeda.dataset.manifest import ColumnStatistics, Fingerprint, Manifest, Part
 from daeda.dtypes import describe_arrow
 from daeda.statistics.bins import edges
@@ -23,10 +23,19 @@ DAY = dt.date(2024, 1, 2)
 
 
 def publish(
-    layout: Layout, table: pa.Table, parts: int = 1, day: dt.date = DAY, kinds: dict[str, str] | None = None
+    layout: Layout,
+    table: pa.Table,
+    parts: int = 1,
+    day: dt.date = DAY,
+    kinds: dict[str, str] | None = None,
+    dataset: Dataset = "skeleton",
+    places: tuple[str, ...] = (),
 ) -> Manifest:
-    """Write a day as it would be published, but for what statistics do not look at."""
-    directory = layout.day_dir("skeleton", day)
+    """Write a day as it would be published, but for what neither statistics nor checks look at.
+
+    `places` are the columns that it only holds a place for.
+    """
+    directory = layout.day_dir(dataset, day)
     assert isinstance(directory, Path)
     directory.mkdir(parents=True, exist_ok=True)
     written = []
@@ -38,12 +47,16 @@ def publish(
         written.append(Part(path.name, last - first, path.stat().st_size, digest))
     columns = tuple(
         ColumnStatistics(
-            field.name, describe_arrow(field.type), table[field.name].null_count, kind=(kinds or {}).get(field.name)
+            field.name,
+            describe_arrow(field.type),
+            table[field.name].null_count,
+            placeholder=field.name in places,
+            kind=(kinds or {}).get(field.name),
         )
         for field in table.schema
     )
     manifest = Manifest(
-        layout.service, "skeleton", day.isoformat(), len(table), tuple(written), columns, Fingerprint({}, {}, {})
+        layout.service, dataset, day.isoformat(), len(table), tuple(written), columns, Fingerprint({}, {}, {})
     )
     (directory / "_manifest.json").write_text(manifest.to_json(), encoding="utf-8")
     return manifest

@@ -35,7 +35,7 @@ def test_the_same_distribution_has_no_drift_and_another_one_has(tmp_path: Path) 
     same = _drift(tmp_path, _gauss(1, 10), _gauss(2, 10))
     moved = _drift(tmp_path, _gauss(1, 10), _gauss(2, 11))
     assert same.psi < 0.01
-    assert len(same.bins) == 10
+    assert 10 <= len(same.bins) <= 12
     # The index of two normal distributions one standard deviation apart is 1; bins see a little less.
     assert 0.7 < moved.psi < 1.1
 
@@ -57,8 +57,9 @@ def test_seconds_that_became_milliseconds(tmp_path: Path) -> None:
     ],
 )
 def test_what_vanished_or_came(tmp_path: Path, before: list[Any], after: list[Any], least: float) -> None:
-    assert _drift(tmp_path, before, before).psi < 1e-9
-    assert _drift(tmp_path, before, after).psi > least
+    kind = pa.array(before).type
+    assert _drift(tmp_path, before, before, kind).psi < 1e-9
+    assert _drift(tmp_path, before, after, kind).psi > least
 
 
 def test_names_are_no_categories(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_as_the_oracle_says(tmp_path: Path, seed: int) -> None:
 
 def test_many_values_within_the_errors_that_are_named(tmp_path: Path) -> None:
     generator = random.Random(5)
-    rows = 40_000
+    rows = 20_000
     numbers = [generator.lognormvariate(3, 2) * generator.choice([-1, 1]) for _ in range(rows)]
     table = pa.table(
         {
