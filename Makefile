@@ -7,7 +7,7 @@ JOURNEY := examples/complete_journey
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo sample test check compiled unit quick long engines bench docs soak clean
+.PHONY: help install demo sample test check compiled unit cases quick long engines bench docs soak clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -52,7 +52,11 @@ unit: install ## pytest alone, in six processes
 	@$(BIN)/python -m tests.engines.cache
 	@$(PYTEST)
 
-long: install ## Every case and every generated example: what make test has some of, it has all of
+cases: install ## What goes deeper than make test: more generated cases, every planted leak, the same on each engine
+	@$(BIN)/python -m tests.engines.cache
+	@LONG_TESTS=cases $(PYTEST)
+
+long: install ## All of it: every case of what make test and make cases have some of, every generated example
 	@LONG_TESTS=1 $(PYTEST)
 
 quick: install ## Unit tests of every package, in under a minute: no Ray, no server, no whole run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,8 +14,8 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from daeda.process import interrupts
+from tests import budget
 from tests.beam_pipeline.runners.services import job_service, pool, pool_log, services, wheel, worker_python
-from tests.budget import LONG
 from tests.cases.fixtures import art_feed, direct_days, golden, golden_days, golden_once, projects
 
 __all__ = [
@@ -58,6 +59,9 @@ _LONGEST_FIRST = (
     "tests/daeda/cli/test_bad_input.py",
 )
 _PROCESS_OF: dict[str, str] = {}
+# What a module takes of tests/budget.py that tries more in `make cases`; and what the text of one has that is run there.
+_DRAWN = [(name, getattr(budget, name)) for name in ("CASES", "examples", "by_run")]
+_HAS_CASES = re.compile(r"pytest\.mark\.(cases|some)\b|\btests\.budget\b")
 # Folders and modules whose tests start Ray, servers, job services or whole runs: `make quick` leaves them out. A single
 # test elsewhere says so itself, by the marker `slow`.
 _SLOW = (
@@ -120,8 +124,11 @@ _SLOW = (
 def pytest_configure(config: pytest.Config) -> None:
     """The markers that say what a run costs."""
     config.addinivalue_line("markers", "slow: starts Ray, a server, a job service or a whole run; not in `make quick`")
+    config.addinivalue_line("markers", "cases: in `make cases` and `make long` alone")
     config.addinivalue_line("markers", "long: in `make long` alone")
-    config.addinivalue_line("markers", "some(number): of its cases so many, evenly spaced; all of them in `make long`")
+    config.addinivalue_line(
+        "markers", "some(test, cases=all): of its cases so many, evenly spaced, in `make test` and in `make cases`"
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -131,14 +138,16 @@ def _no_signal_of_another_test() -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """`make quick` does not even import what is slow."""
+    """`make quick` does not even import what is slow, and `make cases` not what has no more cases than `make test`."""
+    if budget.CASES_RUN and collection_path.name.startswith("test_"):
+        return None if _HAS_CASES.search(collection_path.read_text()) else True
     slow = collection_path.relative_to(REPOSITORY).as_posix().startswith(_SLOW)
     return True if slow and config.option.markexpr == "not slow" else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What the run leaves out; groups that stay in one process, the longest first; and what is slow."""
-    if not LONG and len(items) > 1:
+    if not budget.LONG and len(items) > 1:
         left_out = _left_out(items)
         config.hook.pytest_deselected(items=[item for item in items if item.nodeid in left_out])
         items[:] = [item for item in items if item.nodeid not in left_out]
@@ -180,19 +189,28 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 def _left_out(items: Sequence[pytest.Item]) -> set[str]:
-    """Tests that are long, and the cases of others beyond those that every run has."""
-    left_out = {item.nodeid for item in items if item.get_closest_marker("long")}
+    """Tests of another run, and the cases of others beyond those that this run has."""
+    left_out = {item.nodeid for item in items if not _is_of_this_run(item)}
     cases: dict[str, list[str]] = defaultdict(list)
-    number: dict[str, int] = {}
+    number: dict[str, int | None] = {}
     for item in items:
         if marker := item.get_closest_marker("some"):
             test = item.nodeid.partition("[")[0]
             cases[test].append(item.nodeid)
-            number[test] = marker.args[0]
+            number[test] = budget.by_run(marker.args[0], marker.kwargs.get("cases"), None)
     for test, all_cases in cases.items():
-        kept = {all_cases[index * len(all_cases) // number[test]] for index in range(number[test])}
-        left_out |= set(all_cases) - kept
+        kept = min(number[test] or len(all_cases), len(all_cases))
+        left_out |= set(all_cases) - {all_cases[index * len(all_cases) // kept] for index in range(kept)}
     return left_out
+
+
+def _is_of_this_run(item: pytest.Item) -> bool:
+    if item.get_closest_marker("long"):
+        return budget.LONG
+    if item.get_closest_marker("cases"):
+        return budget.LONG or budget.CASES_RUN
+    more = item.get_closest_marker("some") or any(vars(item.module).get(name) is there for name, there in _DRAWN)
+    return bool(more) or not budget.CASES_RUN
 
 
 def _group(nodeid: str) -> str:

@@ -54,7 +54,7 @@ def test_a_preview_equals_a_day_and_rows_of_ones_own_do_cell_by_cell(trained: Ar
     assert left_out == {"came_back_to_author_1d": "it is a label"}
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=3)
 @pytest.mark.parametrize("day", DAYS)
 def test_a_day_equals_the_oracle_row_for_row_and_column_for_column(trained: ArtFeed, day: str) -> None:
     names, rows = expected(trained.data, day)

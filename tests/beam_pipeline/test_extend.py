@@ -18,7 +18,7 @@ from beam_pipeline.day import extend
 from daeda.errors import DayError
 from daeda.planning.days import Action
 from tests.beam_pipeline.extending import build, manifest, published
-from tests.budget import LONG
+from tests.budget import by_run
 from tests.daeda.compiler.test_identity import add, add_window, rename, rename_rolling, reorder, spec
 from tests.projects import TinyProject, moment
 
@@ -336,14 +336,14 @@ def test_random_edits_one_after_another(tmp_path: Path, engine: str, monkeypatch
     monkeypatch.setattr(extend, "_of_this_software", lambda manifest: rng.random() < 0.7)
     rng = random.Random(f"{engine} edits")
     extended = 0
-    for sequence in range(20 if LONG else 1):
+    for sequence in range(by_run(1, 4, 20)):
         project = without_vectors(tmp_path / str(sequence))
         module = f"extended_{engine}_{sequence}"
         (project.root / f"{module}.py").write_text(FUNCTIONS)
         project.runtime |= {"compute": {"engine": engine}, "rows_per_part": rng.choice([5, 17, 1000])}
         build(project, "output")
         editor = Editor(project, rng, module)
-        for number in range(6 if LONG else 3):
+        for number in range(by_run(3, 4, 6)):
             edits = [editor.edit() for _ in range(rng.choice([1, 1, 2]))]
             plans = build(project, "output")
             extended += sum(plan.action is Action.EXTEND for plan in plans)

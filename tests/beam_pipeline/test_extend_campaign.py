@@ -17,10 +17,10 @@ import pytest
 
 from daeda.planning.days import Action
 from tests.beam_pipeline.extending import build, published
-from tests.budget import LONG
+from tests.budget import by_run
 from tests.projects import TinyProject, fields, moment
 
-SEQUENCES, STEPS = (20, 9) if LONG else (1, 3)
+SEQUENCES, STEPS = by_run((1, 3), (4, 4), (20, 9))
 DAYS = range(1, 7)
 HISTORY = {"entity": "user", "history": {"view": "events"}}
 AT_PRICES = {"entity": "user", "history": {"view": "events", "attributes": ["prices:price", "prices:currency"]}}
@@ -248,7 +248,7 @@ class Campaign:
         self.project.service["spine"]["filters"] = chosen
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("engine", ["duckdb", "polars"])
 def test_a_campaign_of_random_edits(tmp_path: Path, engine: str) -> None:
     extended = kept = 0

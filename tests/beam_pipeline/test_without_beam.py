@@ -25,7 +25,7 @@ from beam_pipeline import DayHandle, DayLimits, RunContext, open_run
 """
 
 
-@pytest.mark.some(2)
+@pytest.mark.some(1)
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_a_folder_imports_without_beam(folder: str) -> None:
     package = f"beam_pipeline.{folder}"

@@ -43,7 +43,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-@pytest.mark.some(2)
+@pytest.mark.some(1, cases=4)
 @pytest.mark.parametrize("name", [name for name in WORKLOADS if name not in LEFT_OUT])
 def test_workload_runs_and_its_peers_agree(name: str, cache: Path, tmp_path: Path) -> None:
     result = tmp_path / "result.json"

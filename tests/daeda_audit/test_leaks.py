@@ -193,7 +193,7 @@ def test_look_ups_that_are_searched_pass_and_give_the_same_bytes(
 LOOK_UPS = [name for name, (_, columns) in OPERATORS.items() if columns & {"price", "price_late", "price_2h"}]
 
 
-@pytest.mark.some(8)
+@pytest.mark.some(3)
 @pytest.mark.parametrize(
     ("name", "searched"), [*((name, False) for name in OPERATORS), *((name, True) for name in LOOK_UPS)]
 )
@@ -397,7 +397,7 @@ SEARCH_PATCHES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], set[str]]]
 }
 
 
-@pytest.mark.some(6)
+@pytest.mark.some(3)
 @pytest.mark.parametrize("name", [*PATCHES, *SEARCH_PATCHES])
 def test_a_patch_of_the_sql_or_the_kernel_is_found(
     name: str, made: TinyProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

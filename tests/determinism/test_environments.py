@@ -54,7 +54,7 @@ def digests(root: Path, engine: str, given: dict[str, str], umask: int = 0o022) 
     return done.stdout.splitlines()
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("engine", ["duckdb", "polars"])
 def test_the_bytes_do_not_depend_on_the_environment(tmp_path: Path, engine: str) -> None:
     plain = digests(tmp_path / "plain", engine, {"TZ": "UTC", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "1"})

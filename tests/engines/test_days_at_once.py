@@ -21,7 +21,7 @@ def check_at_once(root: Path, together: int, *words: str) -> None:
     assert meeting.attempts == 2 * together
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("form", FORMS)
 def test_prism_builds_days_side_by_side(
     prism: tuple[str, ...], forms: dict[str, tuple[str, ...]], tmp_path: Path, form: str
@@ -29,7 +29,7 @@ def test_prism_builds_days_side_by_side(
     check_at_once(tmp_path, 3, *prism, *forms[form], "--day-workers", "3")
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=3)
 @pytest.mark.parametrize(
     ("slots", "day_workers"),
     [(3, 2), (1, 3), (2, None), (4, None)],

@@ -57,7 +57,7 @@ def check_job_is_over(log: Path, since: float) -> None:
     assert time.monotonic() - since < SECONDS_TO_END * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("form", ["loopback", "external"])
 def test_ctrl_c_ends_the_job(
     restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], flink_log: Path, running: Running, skeleton: Path,
@@ -78,7 +78,7 @@ def test_ctrl_c_ends_the_job(
     assert 0 < len(published(skeleton)) < DAYS
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("form", ["loopback", "external"])
 def test_a_day_that_fails_twice_ends_the_run_and_the_job(
     restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], flink_log: Path, tmp_path: Path, form: str
@@ -98,7 +98,7 @@ def test_a_day_that_fails_twice_ends_the_run_and_the_job(
     assert left_in_staging(tmp_path / "output" / "ranking") == []
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("form", ["loopback", "external"])
 def test_the_job_of_a_killed_driver_ends(
     restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], flink_log: Path, running: Running,

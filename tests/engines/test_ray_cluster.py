@@ -115,7 +115,7 @@ def test_nodes_that_cannot_work_for_the_run_are_told(scene: ClusterScene, tmp_pa
     scene.check_whole()
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=3)
 @pytest.mark.parametrize(
     ("kind", "told"),
     [

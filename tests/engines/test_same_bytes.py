@@ -11,7 +11,7 @@ from tests.budget import LONG
 from tests.cases.jobs import Entry
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("form", ["loopback", "external"])
 def test_flink_gives_the_bytes_of_direct_runner(
     flink: tuple[str, ...], forms: dict[str, tuple[str, ...]], projects: list[Entry], golden_once: list[Entry],
@@ -22,7 +22,7 @@ def test_flink_gives_the_bytes_of_direct_runner(
     check_same_bytes(entries, direct_days, tmp_path, (*flink, *forms[form], "--parallelism", "2"))
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("form", ["external", "loopback"])
 def test_prism_gives_the_bytes_of_direct_runner(
     prism: tuple[str, ...], forms: dict[str, tuple[str, ...]], projects: list[Entry], golden_once: list[Entry],

@@ -280,7 +280,7 @@ def _put_back(part: Path) -> None:
     kept.replace(part)
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize(
     "change", [_other_rows, _put_back, Path.unlink, Path.touch, lambda part: os.truncate(part, 99)]
 )
@@ -312,7 +312,7 @@ def test_a_part_of_the_skeleton_that_changes_behind_its_check_gives_no_day(
     assert digests(root) == single_process(root, DAYS[0])
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("preload", [True, False])
 def test_a_store_that_is_written_anew_before_the_actors_open_it(
     root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch, preload: bool
@@ -542,7 +542,7 @@ def test_the_command_on_a_cluster_that_runs_already(root: Path, running_ray: Non
     assert ray.cluster_resources()["CPU"] == 4
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_command(root: Path, number: signal.Signals) -> None:
     (root / "slow.py").write_text(SLOW)

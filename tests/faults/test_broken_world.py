@@ -39,7 +39,7 @@ def restored(path: Path) -> Iterator[None]:
         kept.replace(path)
 
 
-@pytest.mark.some(2)
+@pytest.mark.some(1, cases=6)
 @pytest.mark.parametrize("what", ["remove", "truncate", "append"])
 @pytest.mark.parametrize("share", [0.15, 0.5])
 def test_an_input_that_changes_while_it_is_needed(scene: Scene, what: str, share: float) -> None:
@@ -82,7 +82,7 @@ def test_no_write_permission_from_the_beginning(scene: Scene) -> None:
     scene.check_after_rerun(output)
 
 
-@pytest.mark.some(2)
+@pytest.mark.some(1, cases=6)
 @pytest.mark.parametrize("share", [0.4, 0.7])
 @pytest.mark.parametrize("place", ["ranking", "ranking/skeleton", "ranking/_staging"])
 def test_permission_that_is_revoked(scene: Scene, share: float, place: str) -> None:
@@ -99,7 +99,7 @@ def test_permission_that_is_revoked(scene: Scene, share: float, place: str) -> N
     scene.check_after_rerun(output)
 
 
-@pytest.mark.some(2)
+@pytest.mark.some(1, cases=5)
 @pytest.mark.parametrize("free_kib", [0, 4, 8, 16, 28])
 def test_a_disk_that_is_full(scene: Scene, tmp_path: Path, free_kib: int) -> None:
     with small_disk(tmp_path / "disk", 4 << 20) as disk:
@@ -116,7 +116,7 @@ def test_a_disk_that_is_full(scene: Scene, tmp_path: Path, free_kib: int) -> Non
         scene.check_after_rerun(output)
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("limit", [1000, 2000])
 def test_files_that_cannot_grow(scene: Scene, limit: int) -> None:
     """The same where nothing can be mounted: the kernel refuses what is longer than so many bytes."""

@@ -59,7 +59,7 @@ def strike_once(monkeypatch: pytest.MonkeyPatch, change: Change, data: Path, day
     monkeypatch.setattr(transforms, "begin", begin_late)
 
 
-@pytest.mark.some(2)
+@pytest.mark.some(2, cases=8)
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
 def test_the_bytes_are_right_or_the_day_is_not_published(
     project: TinyProject,
@@ -109,7 +109,7 @@ def restored(data: Path) -> Iterator[None]:
 STOPPED = ("rows of another day", "rows without a time", "removed", "truncated", "two partitions swapped", "other rows")
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=4)
 @pytest.mark.parametrize(
     "change", [change for change in CHANGES if change.name in STOPPED], ids=lambda change: change.name
 )

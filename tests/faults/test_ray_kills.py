@@ -26,13 +26,13 @@ def ray_scene(tmp_path_factory: pytest.TempPathFactory) -> RayScene:
 
 
 # One after another on one output root: each run begins with what the kill before it has left.
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=4)
 @pytest.mark.parametrize("kind", ["driver SIGKILL", "node", "metadata", "enrichment"])
 def test_what_is_killed_of_ray_loses_nothing(ray_scene: RayScene, kind: str) -> None:
     assert ray_scene.kill(kind, 0.3, rerun=False) == f"ray {kind}"
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("kind", ["metadata", "node"])
 def test_what_is_killed_while_ray_starts_is_told(ray_scene: RayScene, kind: str) -> None:
     ray_scene.kill_at_the_start(kind)

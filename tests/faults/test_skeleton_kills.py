@@ -19,7 +19,7 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 PLACES = 3
 
 
-@pytest.mark.some(5)
+@pytest.mark.some(4, cases=12)
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 @pytest.mark.parametrize("place", range(PLACES))
@@ -36,7 +36,7 @@ def test_killed_before_a_step(scene: Scene, state: str, number: signal.Signals, 
     scene.check_after_rerun(output)
 
 
-@pytest.mark.some(2)
+@pytest.mark.some(2, cases=6)
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_killed_at_a_random_time(scene: Scene, state: str, number: signal.Signals) -> None:
@@ -59,7 +59,7 @@ def test_what_a_run_left_that_was_killed_behind_its_last_day_goes_with_the_next_
     scene.check_after_rerun(output)
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
 def test_a_killed_driver_takes_its_halves_with_it(scene: Scene, number: signal.Signals) -> None:
     """`daeda pipeline train` starts the skeleton as a process of its own, which hears that it has gone."""

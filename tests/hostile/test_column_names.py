@@ -96,7 +96,7 @@ def _parts(rows: Sequence[dict[str, Any]], number: int, name: str) -> list[Any]:
     return [(less(row[name]), row[f"made_{number}"], less(row[f"newest_{number}"])) for row in rows]
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=4)
 @pytest.mark.parametrize(("engine", "searched"), [("duckdb", False), ("polars", True)])
 @pytest.mark.parametrize("role", [_of_the_spine, _looked_up])
 def test_a_name_means_nothing(
@@ -125,7 +125,7 @@ def test_a_name_means_nothing(
         assert values == wanted, name
 
 
-@pytest.mark.some(3)
+@pytest.mark.some(2, cases=6)
 @pytest.mark.parametrize("engine", ["duckdb", "polars"])
 @pytest.mark.parametrize("name", ["RowId", "rowid", "order"])
 def test_a_name_of_a_time_or_of_a_result_means_nothing(

@@ -63,7 +63,7 @@ def _row(made: TinyProject, engine: str, searched: bool, capsys: pytest.CaptureF
     return row["state"], row["newest"], row["in_a_day"]
 
 
-@pytest.mark.some(4)
+@pytest.mark.some(2)
 @ENGINES
 @pytest.mark.parametrize("spine", ["timestamp[ns]", "timestamp[us]"])
 @pytest.mark.parametrize("time", ["timestamp[us]", "date"])

@@ -36,7 +36,7 @@ def project_at(root: Path, amount: float) -> TinyProject:
     return made
 
 
-@pytest.mark.some(4)
+@pytest.mark.some(2, cases=10)
 @pytest.mark.parametrize("name", ["proj[1]", "p*", "p?x", "it's {a,b}", "a%20 b#c"])
 @pytest.mark.parametrize("narrow", [False, True])
 def test_a_project_reads_its_own_data(

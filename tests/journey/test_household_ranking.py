@@ -22,7 +22,7 @@ def read_day(output: Path, dataset: str, day: str) -> pa.Table:
     return pa.concat_tables(pq.read_table(directory / part["name"], partitioning=None) for part in manifest["parts"])
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("day", DAYS[:2])
 def test_a_day_equals_the_oracle_row_for_row_and_column_for_column(journey: Journey, whole_run: Path, day: str) -> None:
     names, expected = expected_day(journey.data, day)
@@ -65,7 +65,7 @@ def test_two_halves_give_the_bytes_of_one_run(journey: Journey, whole_run: Path,
     assert digests(tmp_path, "enriched") == digests(whole_run, "enriched")
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize(
     ("workers", "threads", "chunk"), [("1", "1", "700"), ("3", "2", "1000000"), ("1", "8", "5000")]
 )

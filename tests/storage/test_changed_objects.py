@@ -115,7 +115,7 @@ CHANGES: list[tuple[str, Callable[[S3Client], object], str | None]] = [
 ]
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=3)
 @pytest.mark.parametrize(("change", "told"), [change[1:] for change in CHANGES], ids=[change[0] for change in CHANGES])
 def test_the_bytes_are_right_or_the_day_is_not_published(
     project: TinyProject,

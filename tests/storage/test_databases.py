@@ -248,7 +248,7 @@ def test_sources_that_contradict_themselves(project: TinyProject, source: dict[s
     assert str(raised.value).endswith(f"source: {sentence}")
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=3)
 @pytest.mark.parametrize("named", ["ROWID", "PRICE", "rowid"])
 def test_a_column_of_a_ducklake_is_read_by_its_very_name(project: TinyProject, lake: Path, named: str) -> None:
     project.views["prices"]["field_mapping"] = {named: "price"}

@@ -28,7 +28,7 @@ def refusal(path: str) -> str:
     return str(raised.value)
 
 
-@pytest.mark.some(24)
+@pytest.mark.some(6)
 @pytest.mark.parametrize("name", CASES)
 def test_what_is_an_object_of_a_view(name: str, client: S3Client) -> None:
     case = CASES[name]

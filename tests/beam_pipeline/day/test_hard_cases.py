@@ -117,7 +117,7 @@ def heavy_day() -> tuple[Case, dict[str, list[Any]]]:
     return case, in_the_oracle(case)
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_day_with_a_user_of_100000_events(engine: str, tmp_path: Path, connection: duckdb.DuckDBPyConnection) -> None:
     """Two of its events share each time, and few items come again and again."""

@@ -83,7 +83,7 @@ def parts(root: Path, lay_out: Layout, engine: str, monkeypatch: pytest.MonkeyPa
     return {str(path.relative_to(base)): path.read_bytes() for path in sorted(base.rglob("*.parquet"))}
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("engine", ["duckdb", "polars"])
 def test_the_same_rows_in_other_files_give_the_same_bytes(
     engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

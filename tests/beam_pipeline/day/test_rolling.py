@@ -196,7 +196,7 @@ def many_users(chunk_rows: int, batch_rows: int, engine: str) -> Case:
                 chunk_rows=chunk_rows, batch_rows=batch_rows, arrow_bytes=batch_rows % 2 << 28)  # fmt: skip
 
 
-@pytest.mark.some(4)
+@pytest.mark.some(2, cases=10)
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(("chunk_rows", "batch_rows"), [(1_000_000, 122_880), (1, 1), (50, 7), (3, 64), (61, 60)])
 def test_chunks_are_cut_between_entities(

@@ -86,7 +86,7 @@ def build(project: TinyProject, output: Path) -> dict[str, bytes]:
     return parts
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("day_workers", [1, 2])
 def test_the_bytes_are_those_of_the_sources(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]], day_workers: int
@@ -125,7 +125,7 @@ def test_the_first_writer_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert build(given, tmp_path / "sources") == built
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("error", [duckdb.IOException("no space"), OSError("no links here")])
 def test_a_file_that_cannot_be_projected_is_read_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]], error: Exception

@@ -59,7 +59,7 @@ def without_cache(given: TinyProject, output: Path) -> dict[str, bytes]:
         return build(given, output)
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=6)
 @pytest.mark.parametrize("day_workers", [1, 2])
 @pytest.mark.parametrize("key", ["int64", "two keys", "string"])
 def test_the_bytes_are_those_of_the_sources(
@@ -114,7 +114,7 @@ def test_the_first_writer_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert without_cache(given, tmp_path / "sources") == built
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("error", [duckdb.IOException("no space"), OSError("no links here")])
 def test_where_none_can_be_made_the_source_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]], error: Exception

@@ -169,7 +169,7 @@ time.sleep(600)
 """
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("works", [True, False])
 def test_a_runner_that_starts_a_job_server_of_its_own_ends_it_too(tmp_path: Path, works: bool) -> None:
     project = TinyProject(tmp_path).write().write_data()

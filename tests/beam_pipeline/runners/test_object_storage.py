@@ -53,7 +53,7 @@ def published() -> dict[str, bytes]:
     return {name: body for name, body in bodies.items() if name.endswith(".parquet")}
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 @pytest.mark.parametrize("form", ["loopback", "external"])
 def test_workers_read_and_write_a_bucket_and_give_the_bytes_of_a_disk(

@@ -26,8 +26,9 @@ from tests.beam_pipeline.windows.numpy_engine.cases import (
     same,
 )
 from tests.beam_pipeline.windows.numpy_engine.test_aggregate import VALUES, late_rows_of, rows_of
+from tests.budget import by_run
 
-CASES = 40
+OF_EACH = by_run(8, 40, 150)
 TRIED = [(column, late) for column in ("int64", "double", "string", "list") for late in (False, True)]
 SPINE = st.lists(st.tuples(st.sampled_from([-5, 0, 7, 99]), st.integers(-8, 12)), max_size=10)
 FORMS: list[dict[str, Any]] = [
@@ -39,7 +40,7 @@ FORMS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize(("column", "late"), TRIED)
-@settings(max_examples=CASES, deadline=None)
+@settings(max_examples=OF_EACH, deadline=None)
 @given(data=st.data())
 def test_the_oracle_agrees(column: str, late: bool, data: st.DataObject) -> None:
     dtype, values = VALUES[column]

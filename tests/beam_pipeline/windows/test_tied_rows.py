@@ -52,7 +52,7 @@ def bits(array: pa.Array) -> bytes:
     return repr(array.to_pylist()).encode() + b"".join(buffer.to_pybytes() for buffer in array.buffers() if buffer)
 
 
-@pytest.mark.some(13)
+@pytest.mark.some(6)
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("kind", get_args(AggregateKind))
 def test_the_order_of_tied_rows_shows_where_the_registry_says_so(kind: AggregateKind, engine: str) -> None:

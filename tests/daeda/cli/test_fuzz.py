@@ -11,14 +11,14 @@ from bench.fuzz.__main__ import RESULT, STRATEGIES, main
 from bench.fuzz.findings import Findings
 from bench.fuzz.hostile import DAMAGE, HOSTILE
 from bench.fuzz.yaml_files import ACTIONS, PROJECTS, Change, Project, check, run
-from tests.budget import LONG
+from tests.budget import by_run
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize(("service", "examples"), [("household_ranking", 90), ("dssm_ranking", 40)])
 def test_no_yaml_ends_in_a_traceback(service: str, examples: int) -> None:
     findings = Findings()
-    examples //= 1 if LONG else 2
+    examples //= by_run(3, 1, 1)
     run(service, examples, 7, findings)
     assert findings.examples >= examples
     assert findings.outcomes["exit 2"] > findings.examples // 2
@@ -61,11 +61,11 @@ OUTCOMES = {
 }
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=4)
 @pytest.mark.parametrize("strategy", OUTCOMES)
 def test_a_strategy_finds_nothing_and_meets_both_ends(strategy: str) -> None:
     findings = Findings()
-    examples = 40 if LONG else 20
+    examples = by_run(20, 40, 40)
     STRATEGIES[strategy](examples, 3, findings)
     assert findings.examples >= examples * 7 // 8
     assert set(findings.outcomes) >= OUTCOMES[strategy]

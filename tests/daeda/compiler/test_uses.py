@@ -61,7 +61,7 @@ def told(column: dict[str, Any]) -> tuple[int | None, bool, tuple[Any, ...] | No
     )
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("searched", [False, True])
 def test_every_use_gives_what_the_oracle_finds(searched: bool, tmp_path: Path) -> None:
     made = project(tmp_path)

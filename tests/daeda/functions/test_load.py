@@ -148,7 +148,7 @@ def test_a_module_that_only_its_reader_knows_the_way_to_counts(tmp_path: Path) -
     assert codes[0] == codes[1] != codes[2]
 
 
-@pytest.mark.some(3)
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     ("listed", "decides"),
     [

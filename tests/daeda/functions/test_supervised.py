@@ -199,7 +199,7 @@ ENDINGS = {
 }  # fmt: skip
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=9)
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_function_that_takes_its_process_along_is_told(ending: str, tmp_path: Path) -> None:
     command, statement, code, told = ENDINGS[ending]
@@ -216,7 +216,7 @@ def test_a_function_that_takes_its_process_along_is_told(ending: str, tmp_path: 
         assert not list(tmp_path.glob("output/ranking/_staging/run-*"))
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=9)
 @pytest.mark.parametrize(
     ("statement", "told"),
     [
@@ -239,7 +239,7 @@ def test_a_module_that_takes_its_process_along_is_told_before_the_first_day(
     assert _run(made, *PLAN, tag=str(tmp_path)) == (2, f"error: {what} {told}")
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_a_signal_ends_a_command_whatever_holds_the_interpreter(number: signal.Signals, tmp_path: Path) -> None:
     # In C, without a look at signals, and without giving the interpreter to another thread.
@@ -265,7 +265,7 @@ def test_a_signal_ends_a_command_whatever_holds_the_interpreter(number: signal.S
     assert not alive(str(tmp_path))
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("statement", ["return amount", "raise ValueError('in the copy')"])
 def test_a_copy_of_the_process_that_a_function_forks_does_not_go_on(statement: str, tmp_path: Path) -> None:
     source = f"{HEAD}    child = os.fork()\n    if child == 0:\n        {statement}\n    os.waitpid(child, 0)\n"
@@ -282,7 +282,7 @@ def test_a_copy_of_the_process_that_a_function_forks_does_not_go_on(statement: s
     assert done.returncode == 0
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("closed", [">&-", "0<&- >&- 2>&-"])
 def test_a_run_without_standard_streams_builds_its_days(closed: str, tmp_path: Path) -> None:
     made = FunctionProject(tmp_path).calls(f"{HEAD}    return amount\n", "make", ["amount"], "double")

@@ -42,7 +42,7 @@ FILTERS = [
 ]
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("driver", [False, True])
 def test_filters_that_leave_nothing_are_counted(
     driver: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]

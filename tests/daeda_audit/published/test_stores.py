@@ -133,7 +133,7 @@ STALE: dict[str, tuple[Callable[[TinyProject], None], list[str]]] = {
 }
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=3)
 @pytest.mark.parametrize("case", STALE)
 def test_another_store_makes_days_stale(made: TinyProject, capfd: pytest.CaptureFixture[str], case: str) -> None:
     change, reasons = STALE[case]
@@ -156,7 +156,7 @@ GONE: dict[str, tuple[Callable[[TinyProject], None], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=3)
 @pytest.mark.parametrize("case", GONE)
 def test_a_store_that_is_gone_is_told_though_every_day_is_there(
     made: TinyProject, capfd: pytest.CaptureFixture[str], case: str

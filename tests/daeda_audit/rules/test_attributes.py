@@ -120,7 +120,7 @@ def of_rows(spec: AggregationSpec, rows: Sequence[dict[str, Any]]) -> Any:
     return aggregate(spec.kind, rows, spec.column, spec.max_length, spec.order)
 
 
-@pytest.mark.some(3)
+@pytest.mark.some(2)
 @pytest.mark.parametrize("created", [False, True])
 @pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("ttl", TTLS)
@@ -267,7 +267,7 @@ def an_attribute_by_an_attribute(made: TinyProject) -> None:
         spec["history"]["attributes"].insert(0, "places:shop_id")
 
 
-@pytest.mark.some(4)
+@pytest.mark.some(2)
 @pytest.mark.parametrize(("ttl", "created"), [("1h", False), ("30h", True), ("", True)])
 @pytest.mark.parametrize("name", VARIANTS)
 def test_in_every_shape_the_audit_and_the_product_agree(

@@ -190,7 +190,7 @@ def test_an_enrichment_that_does_not_notice_that_ray_has_ended_is_ended(start: S
     )
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 def test_what_is_killed_while_ray_starts_is_told_at_once(start: Start, tmp_path: Path) -> None:
     process = start(f"send(RayStarting(True))\n{RAY}\nnode.kill()\ntime.sleep(100)")
     assert ended(process, tmp_path) == (
@@ -234,7 +234,7 @@ def test_a_limit_that_was_lifted_ends_nothing(start: Start, tmp_path: Path) -> N
     assert ended(process, tmp_path) == (0, "", "")
 
 
-@pytest.mark.some(1)
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_child_that_hears_no_signal_ends_all_the_same(start: Start, tmp_path: Path, number: signal.Signals) -> None:
     process = start(

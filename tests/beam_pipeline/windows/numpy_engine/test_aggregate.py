@@ -116,7 +116,7 @@ def aggregates(draw, name):
     return wanted
 
 
-@pytest.mark.some(11)
+@pytest.mark.some(5)
 @pytest.mark.parametrize("name", VALUES)
 @settings(max_examples=examples(40), deadline=None)
 @given(data=st.data())
@@ -134,7 +134,7 @@ DELAYS = {
 }
 
 
-@pytest.mark.some(2)
+@pytest.mark.some(1, cases=4)
 @pytest.mark.parametrize("delays", DELAYS)
 @settings(max_examples=examples(60), deadline=None)
 @given(data=st.data())

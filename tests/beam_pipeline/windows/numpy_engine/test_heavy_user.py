@@ -64,7 +64,7 @@ def compare(engine, history, probes, wanted, every):
         assert same(wanted.kind, values[index].as_py(), expected), (wanted, index)
 
 
-@pytest.mark.some(7)
+@pytest.mark.some(4)
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("window", [None, 300])
 @pytest.mark.parametrize("kind", get_args(AggregateKind))
@@ -82,7 +82,7 @@ def test_every_kind(kind, window, engine):
     compare(engine, heavy_history(), probes_of_heavy(PROBES), wanted, PROBES // 2)
 
 
-@pytest.mark.some(2)
+@pytest.mark.some(1, cases=16)
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("kind", ["count", "sum", "last", "last_distinct"])
 @pytest.mark.parametrize("delays", [[100], [0, 0, 0, 0, 0, 0, 0, 0, 0, 5_000]])

@@ -71,7 +71,7 @@ def heavy_user(engine, items, probes, max_length, newest_first=True):
     return ENGINES[engine](history, Probes(np.zeros(len(probes), dtype=np.int64), probes), wanted, "here")[0]
 
 
-@pytest.mark.some(3)
+@pytest.mark.some(2, cases=8)
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("shape", ["few items", "one item", "all different", "a long run"])
 def test_a_user_with_100000_events(shape, engine):
