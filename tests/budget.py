@@ -1,7 +1,7 @@
 """How much a run tries of what has many cases: some in `make test`, more in `make cases`, all of it in `make long`.
 
-A module that imports `CASES`, `examples` or `by_run` is run once more by `make cases`. tests/conftest.py has the markers
-`some`, `cases` and `long`, by which single tests say the same of themselves.
+A module that imports `CASES`, `examples` or `by_run` is run once more by `make cases`. tests/conftest.py has the
+markers `some`, `cases` and `long`, by which single tests say the same of themselves.
 """
 
 from __future__ import annotations

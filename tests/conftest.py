@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from daeda.process import interrupts
-from tests import budget
+from daeda.process import interrupts, subprocesses
+from tests import budget, warm_halves
 from tests.beam_pipeline.runners.services import job_service, pool, pool_log, services, wheel, worker_python
 from tests.cases.fixtures import art_feed, direct_days, golden, golden_days, golden_once, projects
 
@@ -59,7 +61,7 @@ _LONGEST_FIRST = (
     "tests/daeda/cli/test_bad_input.py",
 )
 _PROCESS_OF: dict[str, str] = {}
-# What a module takes of tests/budget.py that tries more in `make cases`; and what the text of one has that is run there.
+# What a module takes of tests/budget.py that tries more in `make cases`; and what its text has if it is run there.
 _DRAWN = [(name, getattr(budget, name)) for name in ("CASES", "examples", "by_run")]
 _HAS_CASES = re.compile(r"pytest\.mark\.(cases|some)\b|\btests\.budget\b")
 # Folders and modules whose tests start Ray, servers, job services or whole runs: `make quick` leaves them out. A single
@@ -129,6 +131,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "some(test, cases=all): of its cases so many, evenly spaced, in `make test` and in `make cases`"
     )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _skeletons_of_drivers_begin_behind_their_imports() -> Iterator[None]:
+    """In `make test`; the other runs start them as users do."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not budget.LONG and not budget.CASES_RUN:
+            starting = SimpleNamespace(Popen=warm_halves.popen, PIPE=subprocess.PIPE, DEVNULL=subprocess.DEVNULL)
+            patch.setattr(subprocesses, "subprocess", starting)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -126,12 +126,12 @@ def _serve() -> int:
             continue
         pid = os.fork()
         if pid == 0:
-            _end(_whole_command(question) if "environment" in question else _command(question))
+            end_child(_whole_command(question) if "environment" in question else _command(question))
         print(json.dumps({"pid": pid}), flush=True)
     return 0
 
 
-def _end(code: int) -> NoReturn:
+def end_child(code: int) -> NoReturn:
     """End a child like Python ends, but for the C++ threads of the parent, which a child has only in name."""
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
