@@ -172,7 +172,8 @@ def _enriched_days(
     """The plan of the enriched days; InputError where a skeleton day is not ready, DayError with `--on-stale fail`."""
     from daeda.dataset.layout import layout_of
     from daeda.dataset.publish.staging import check_writable
-    from daeda.planning.days import plan_enriched, plan_skeleton, refuse_waiting
+    from daeda.planning.days import plan_skeleton, refuse_waiting
+    from daeda.planning.enriched_days import plan_enriched
     from daeda.planning.sources import find_sources
 
     source_side = dag.skeleton()

@@ -17,8 +17,9 @@ from daeda.errors import SubprocessFailed, UsageError
 from daeda.flags.parser import forwarded, words_of
 from daeda.flags.table import OUTPUT, PROJECT, STORES
 from daeda.operators.dag import Dag
-from daeda.planning.days import DayPlan, chosen_days, plan_enriched, plan_skeleton
+from daeda.planning.days import DayPlan, chosen_days, plan_skeleton
 from daeda.planning.emptiness import block_empty_range, wrong_units
+from daeda.planning.enriched_days import plan_enriched
 from daeda.planning.explain import availability
 from daeda.planning.exports import exported
 from daeda.planning.immature import told_immature

@@ -1,30 +1,25 @@
-"""The plan of a run: for each day and dataset, what is to be done and why. `plan`, `train` and both halves read it."""
+"""The plan of a run: for each day, what is to be done and why. `plan`, `train` and both halves read it.
+
+Here are the skeleton days, and what plans of both halves have in common; `enriched_days` has the other half.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from functools import cache
 
 from daeda.catalog.project import Project
-from daeda.dataset.fingerprint import (
-    enriched_fingerprint,
-    enriched_identities,
-    operator_digests,
-    skeleton_fingerprint,
-)
-from daeda.dataset.identity import Recipes
+from daeda.dataset.fingerprint import operator_digests, skeleton_fingerprint
 from daeda.dataset.layout import Dataset, Layout, layout_of
 from daeda.dataset.manifest import ColumnIdentities, Fingerprint, Manifest, Part
 from daeda.dataset.published import Published, look_at_days
-from daeda.dataset.stores import FindStores
 from daeda.dataset.versions import days_of_lower_versions
 from daeda.errors import DayError, InputError, UsageError, counted, shortened
 from daeda.operators.dag import Dag
 from daeda.planning.configuration import function_codes
-from daeda.planning.extension import Extension, Extensions, enriched_recipes, vectors_kept
+from daeda.planning.extension import Extension, Extensions
 from daeda.planning.immature import ImmatureDay
 from daeda.planning.maturity import Maturity, Waiting
 from daeda.planning.sources import Sources
@@ -139,7 +134,7 @@ def plan_skeleton(
     maturity = Maturity(dag, sources.files, project.runtime.data_until)
     extensions = None
     if extend:
-        lower = _lower(layout, "skeleton", [day for day in chosen if day not in published])
+        lower = of_lower_versions(layout, "skeleton", [day for day in chosen if day not in published])
         extensions = Extensions(dag, sources, code[1], lower)
 
     def plan_of(day: dt.date) -> DayPlan:
@@ -154,62 +149,12 @@ def plan_skeleton(
     return tuple(plan_of(day) for day in chosen)
 
 
-@before_the_first_day()
-def plan_enriched(
-    project: Project,
-    dag: Dag,
-    skeleton: Iterable[DayPlan],
-    on_stale: str,
-    find_stores: FindStores,
-    *,
-    verify: bool = False,
-    extend: bool = True,
-) -> tuple[DayPlan, ...]:
-    """The enriched days, given what happens to their skeleton days. `dag` is the whole one; `verify` as above.
-
-    The stores are asked for where a published day is to be compared with them.
-    """
-    plans = tuple(skeleton)
-    layout = layout_of(project)
-    published = look_at_days(layout, "enriched", [plan.day for plan in plans], verify=verify)
-    lower = _lower(layout, "enriched", [plan.day for plan in plans if plan.day not in published]) if extend else {}
-    # Found out once, and only where days go by another order.
-    recipes = cache(lambda: enriched_recipes(dag))
-
-    def plan_of(plan: DayPlan) -> DayPlan:
-        of_day = published.get(plan.day)
-        made = _enriched_day(of_day, dag, plan, on_stale, find_stores, recipes if extend else None)
-        if of_day is not None or made.action is not Action.BUILD:
-            return made
-        version, manifest = lower.get(plan.day, (None, None))
-        return _from_lower(made, dag, plan, version, manifest, find_stores, recipes)
-
-    return tuple(plan_of(plan) for plan in plans)
-
-
-def _lower(layout: Layout, dataset: Dataset, days: Iterable[dt.date]) -> dict[dt.date, tuple[int, Manifest | None]]:
+def of_lower_versions(
+    layout: Layout, dataset: Dataset, days: Iterable[dt.date]
+) -> dict[dt.date, tuple[int, Manifest | None]]:
     """The version and manifest of days, which lack in their own, in the greatest lower version that has them."""
     found = days_of_lower_versions(layout, dataset, days if layout.version > 1 else ())
     return {day: (of.version, there.manifest) for day, (of, there) in found.items() if not there.damage}
-
-
-def _from_lower(
-    plan: DayPlan,
-    dag: Dag,
-    skeleton: DayPlan,
-    version: int | None,
-    manifest: Manifest | None,
-    find_stores: FindStores,
-    recipes: Callable[[], Recipes],
-) -> DayPlan:
-    """The plan of an enriched day that is in no place of its own, out of what a lower version has of it."""
-    if manifest is None or skeleton.identities is None:
-        return plan
-    stores = find_stores()
-    wanted = enriched_fingerprint(dag, skeleton.parts or (), stores)
-    identities = enriched_identities(dag, skeleton.identities, stores)
-    extension = vectors_kept(manifest, identities, wanted, dag, recipes, version)
-    return plan if extension is None else replace(plan, reasons=(str(extension),), extension=extension)
 
 
 def refuse_blocked(plans: Iterable[DayPlan]) -> None:
@@ -312,7 +257,7 @@ def _skeleton_day(
     if missing:
         return DayPlan(day, "skeleton", Action.BLOCKED, tuple(sorted(missing)), lacks_partitions=True)
     if published is not None and published.obstacles:
-        return _obstructed(published, day, "skeleton")
+        return obstructed(published, day, "skeleton")
     needed = sources.needed(day)
     count = sum(len(paths) for paths in needed.values())
     cut = tuple(_cut_windows(project, sources, day))
@@ -321,7 +266,7 @@ def _skeleton_day(
     if published is None and extensions is not None:
         version, manifest = extensions.lower.get(day, (None, None))
     if manifest is None:
-        return _without_manifest(published, day, "skeleton", on_stale, count, cut)
+        return without_manifest(published, day, "skeleton", on_stale, count, cut)
     known = Identities(manifest.inputs)
     inputs = {
         name: [identities.of(name, path, known, sources.files[name]) for path in paths]
@@ -331,9 +276,9 @@ def _skeleton_day(
     new = skeleton_fingerprint(digests, inputs, project.runtime.rows_per_part, functions, immature)
     if published is None:
         # In no place of its own: it is built, out of what a lower version has of it.
-        plan = replace(_without_manifest(None, day, "skeleton", on_stale, count, cut), planned=new)
+        plan = replace(without_manifest(None, day, "skeleton", on_stale, count, cut), planned=new)
     else:
-        action, reasons = _compare(published, manifest, new, on_stale)
+        action, reasons = compared(published, manifest, new, on_stale)
         damage, stamps = published.damage, published.stamps
         plan = DayPlan(day, "skeleton", action, reasons, count, cut, manifest.parts, damage, stamps=stamps, planned=new)
     if plan.action is Action.SKIP:
@@ -354,12 +299,12 @@ def _skeleton_day(
     )
 
 
-def _obstructed(published: Published, day: dt.date, dataset: Dataset) -> DayPlan:
+def obstructed(published: Published, day: dt.date, dataset: Dataset) -> DayPlan:
     """A day in whose place something lies that is not daeda's to delete."""
     return DayPlan(day, dataset, Action.BLOCKED, published.obstacles, obstacles=published.obstacles)
 
 
-def _without_manifest(
+def without_manifest(
     published: Published | None,
     day: dt.date,
     dataset: Dataset,
@@ -371,54 +316,19 @@ def _without_manifest(
     damage = published.damage if published is not None else ()
     if not damage:
         return DayPlan(day, dataset, Action.BUILD, files=files, cut=cut)
-    return DayPlan(day, dataset, _stale(on_stale), damage, files, cut, damage=damage)
+    return DayPlan(day, dataset, if_stale(on_stale), damage, files, cut, damage=damage)
 
 
-def _enriched_day(
-    published: Published | None,
-    dag: Dag,
-    skeleton: DayPlan,
-    on_stale: str,
-    find_stores: FindStores,
-    recipes: Callable[[], Recipes] | None,
-) -> DayPlan:
-    day = skeleton.day
-    if skeleton.action is Action.BLOCKED:
-        return DayPlan(day, "enriched", Action.BLOCKED, ("its skeleton day is blocked",))
-    if skeleton.action is Action.WAIT:
-        waiting, outdated = skeleton.waiting, skeleton.outdated
-        return DayPlan(day, "enriched", Action.WAIT, skeleton.reasons, waiting=waiting, outdated=outdated)
-    if published is not None and published.obstacles:
-        return _obstructed(published, day, "enriched")
-    if published is None or published.manifest is None:
-        return _without_manifest(published, day, "enriched", on_stale)
-    damage, stamps = published.damage, published.stamps
-    if skeleton.action is not Action.EXTEND and (skeleton.builds or skeleton.parts is None):
-        reasons: tuple[str, ...] = ("its skeleton day is built anew", *damage)
-        return DayPlan(day, "enriched", _stale(on_stale), reasons, damage=damage, stamps=stamps)
-    wanted = enriched_fingerprint(dag, skeleton.parts or (), find_stores())
-    action, reasons = _compare(published, published.manifest, wanted, on_stale)
-    if skeleton.action is Action.EXTEND:
-        action, reasons = _stale(on_stale), ("its skeleton day is extended", *damage)
-    plan = DayPlan(day, "enriched", action, reasons, damage=damage, stamps=stamps)
-    if recipes is None or skeleton.identities is None or action is not Action.REBUILD or damage:
-        return plan
-    identities = enriched_identities(dag, skeleton.identities, find_stores())
-    extension = vectors_kept(published.manifest, identities, wanted, dag, recipes)
-    if extension is None:
-        return plan
-    told = reasons if skeleton.action is Action.EXTEND and not extension.vectors else (str(extension), *reasons)
-    return replace(plan, action=Action.EXTEND, reasons=told, extension=extension)
-
-
-def _compare(
+def compared(
     published: Published, manifest: Manifest, new: Fingerprint, on_stale: str
 ) -> tuple[Action, tuple[str, ...]]:
+    """What is to be done with a published day that is wanted with another fingerprint, or the same, and why."""
     reasons = (*manifest.fingerprint.differences(new), *published.damage)
-    return (_stale(on_stale), reasons) if reasons else (Action.SKIP, ())
+    return (if_stale(on_stale), reasons) if reasons else (Action.SKIP, ())
 
 
-def _stale(on_stale: str) -> Action:
+def if_stale(on_stale: str) -> Action:
+    """What is to be done with a stale day."""
     return Action.KEEP if on_stale == "keep" else Action.REBUILD
 
 

@@ -17,7 +17,8 @@ from daeda.dataset.layout import Layout, layout_of
 from daeda.dataset.manifest import DayName, Manifest, read_manifest
 from daeda.dataset.publish.staging import open_staging
 from daeda.dataset.stores import Stores
-from daeda.planning.days import Action, DayPlan, plan_enriched, plan_skeleton
+from daeda.planning.days import Action, DayPlan, plan_skeleton
+from daeda.planning.enriched_days import plan_enriched
 from daeda.planning.extension import Extension
 from daeda.planning.sources import find_sources
 from enrich.extending import NotAsPlanned, extend_enriched, planned_work, with_published

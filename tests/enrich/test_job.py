@@ -27,7 +27,8 @@ from daeda.dataset.layout import Layout, part_name, parts_in_order
 from daeda.dataset.manifest import ColumnStatistics, Manifest, read_manifest
 from daeda.dataset.profile import read_profile
 from daeda.errors import DayError, InputError, Interrupted
-from daeda.planning.days import plan_enriched, plan_skeleton
+from daeda.planning.days import plan_skeleton
+from daeda.planning.enriched_days import plan_enriched
 from daeda.planning.sources import find_sources
 from daeda.settings.runtime import RayEnvelope
 from daeda.storage.regular import file_digest

@@ -14,7 +14,8 @@ from beam_pipeline.command import main as skeleton_main
 from daeda.cli.main import main
 from daeda.compiler.compile import compile_runnable
 from daeda.errors import ConfigError, InputError
-from daeda.planning.days import Action, DayPlan, plan_enriched, plan_skeleton, refuse_waiting, told_waiting
+from daeda.planning.days import Action, DayPlan, plan_skeleton, refuse_waiting, told_waiting
+from daeda.planning.enriched_days import plan_enriched
 from daeda.planning.maturity import Maturity
 from daeda.planning.sources import find_sources
 from daeda.settings.runtime import parse_data_until
