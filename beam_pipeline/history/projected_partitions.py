@@ -6,6 +6,7 @@ stands in for its source in the day's statement, which stays what it is: types, 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
 from beam_pipeline.history.partition_cache import PartitionCache, often_read
@@ -20,12 +21,12 @@ _LEAST_BYTES = 128 << 10
 _OPTIONS = "COMPRESSION uncompressed"
 
 
-def projected(session: DaySession, given: Deferred) -> Deferred:
-    """The same rows, read from projected files where that pays.
+def projected(session: DaySession, given: Deferred, all_scanned: Iterable[ScannedFiles] | None = None) -> Deferred:
+    """The same rows, read from projected files where that pays; `all_scanned` is what Scans read, if not all they need.
 
     Raises DayError when a file changes while it is projected.
     """
-    for scanned in session.inputs.scanned.values():
+    for scanned in session.inputs.scanned.values() if all_scanned is None else all_scanned:
         if reads(given, scanned.scan.name):
             given = with_paths(given, scanned.scan, projected_files(session, scanned))
     return given

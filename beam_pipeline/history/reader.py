@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beam_pipeline.history import ordering
+from beam_pipeline.history.counting_partitions import counting_partitions
 from beam_pipeline.history.projected_partitions import projected
 from beam_pipeline.history.sorted_partitions import Rows, rows_of_partitions
 from beam_pipeline.session.resources import DayResources
@@ -69,9 +70,10 @@ def histories(request: HistoryRequest) -> Iterator[History]:
     """The chunks, at least one, which may be empty. Raises DayError when an entity alone is too large."""
     session, operator, entities = request.session, request.operator, request.entities
     room = room_for_history(session.resources)
-    rows = rows_of_partitions(session, operator, request.right, entities, room)
+    scanned = counting_partitions(session, operator, request.right)
+    rows = rows_of_partitions(session, operator, request.right, entities, room, scanned)
     if rows is None:
-        request = replace(request, right=projected(session, request.right))
+        request = replace(request, right=projected(session, request.right, scanned))
         rows = rows_of_duckdb(session.resources, operator, request.right, entities, room, request.batch_rows)
     in_memory = None if rows is None else _HistoryInMemory.put_in_order(request, rows)
     if in_memory is not None:

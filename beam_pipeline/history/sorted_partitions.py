@@ -49,13 +49,18 @@ class Rows:
 
 
 def rows_of_partitions(
-    session: DaySession, operator: WindowOperator, right: Deferred, entities: str, room: int
+    session: DaySession,
+    operator: WindowOperator,
+    right: Deferred,
+    entities: str,
+    room: int,
+    all_scanned: Sequence[ScannedFiles],
 ) -> Rows | None:
     """The rows of the history by sorted partitions; None where there are none for it, or they need more than `room`.
 
-    Raises DayError when a file changes while its partition is made.
+    `all_scanned` is what the Scans of the day read. Raises DayError when a file changes while its partition is made.
     """
-    scanned = _scanned(session, operator, right)
+    scanned = _scanned(session, operator, right, all_scanned)
     if scanned is None:
         return None
     tables = _SortedPartitions(session, operator, right, scanned, PartitionCache(session), room).tables()
@@ -73,11 +78,12 @@ def rows_of_partitions(
     return Rows(columns, indices, codes[indices].astype(np.int64), rows.nbytes)
 
 
-def _scanned(session: DaySession, operator: WindowOperator, right: Deferred) -> ScannedFiles | None:
+def _scanned(
+    session: DaySession, operator: WindowOperator, right: Deferred, all_scanned: Sequence[ScannedFiles]
+) -> ScannedFiles | None:
     """What the Scan reads that the history is composed of, where it is one alone and several days look back on it."""
     dtypes = [right.relation.column(key).dtype for key in operator.keys]
-    scans = session.inputs.scanned
-    scanned = next((scanned for name, scanned in scans.items() if only_scan(right, name)), None)
+    scanned = next((scanned for scanned in all_scanned if only_scan(right, scanned.scan.name)), None)
     if scanned is None or not scanned.view_files.partitioned:
         return None
     if not all(dtype.is_integer or dtype.name == "string" for dtype in dtypes):
