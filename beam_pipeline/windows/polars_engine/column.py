@@ -14,7 +14,7 @@ from beam_pipeline.windows.polars_engine.ages import ages_of_newest
 from beam_pipeline.windows.polars_engine.decays import Fading, doubles_of
 from beam_pipeline.windows.polars_engine.extremes import rows_of_greatest
 from beam_pipeline.windows.polars_engine.items import Items, distinct_counts, most_frequent, newest_distinct
-from beam_pipeline.windows.polars_engine.lists import elements_of, lists_of, newest
+from beam_pipeline.windows.polars_engine.lists import elements_of, lists_of, newest, oldest
 from beam_pipeline.windows.polars_engine.moments import Numbers, deviations, means, sums
 from beam_pipeline.windows.polars_engine.past import Outside, Past
 from beam_pipeline.windows.polars_engine.quantiles import rows_of_quantile
@@ -62,7 +62,7 @@ class _Column:
 
     @cached_property
     def turned_around(self) -> _Column:
-        """The values from new to old, for lists that keep the oldest: entities still ascend, by negative numbers."""
+        """The values from new to old, for lists of items at their oldest rows: entities ascend, by negative numbers."""
         count = len(self.values)
         windows = {
             length: Windows(lo=count - window.hi, hi=count - window.lo) for length, window in self.windows.items()
@@ -173,13 +173,14 @@ def _row(column: _Column, kind: Literal["first", "last", "min", "max"], windows:
 def _list(column: _Column, kind: ListKind, wanted: WindowedAggregate) -> pl.Series:
     assert wanted.max_length is not None
     most, newest_first = wanted.max_length, wanted.newest_first
+    if kind == "list":
+        pick = oldest if wanted.keeps_oldest else newest
+        return lists_of(column.values, pick(column.windows[wanted.extent], most, newest_first=newest_first))
     source = column.elements if kind == "flatten_distinct" else column
     if wanted.keeps_oldest:
         source, newest_first = source.turned_around, not newest_first
     windows = source.windows[wanted.extent]
     match kind:
-        case "list":
-            picked = newest(windows, most, newest_first=newest_first)
         case "last_distinct" | "flatten_distinct":
             picked = newest_distinct(source.items, windows, most, newest_first=newest_first)
         case "top_k":
