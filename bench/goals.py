@@ -194,4 +194,6 @@ GOALS = (
     Goal("`daeda preview` of the example, vectors included", "startup", "at most", 3.0, "s",
          figure("startup", "daeda_preview seconds"),
          "more than half of it are imports, of pydantic's models, pyarrow, DuckDB, sqlglot and Lance."),
+    Goal("`.features(frame)`: 100,000 rows over 7 days of the example, from pandas", "features", "at most", 10.0, "s",
+         figure("features", "daeda_pandas seconds")),
 )  # fmt: skip

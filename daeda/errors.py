@@ -3,7 +3,7 @@
     DaedaError
     ├── UserError          exit 2: found before the first day, nothing was written
     │   ├── UsageError     flags
-    │   ├── ConfigError    YAML files
+    │   ├── ConfigurationError  YAML files
     │   ├── InputError     data, store, output root
     │   │   └── NothingThere   the path of a view
     │   └── NotBuiltYet    planned and described, not executed by this version
@@ -63,8 +63,12 @@ class UsageError(UserError):
     """A wrong flag, or flags that exclude each other."""
 
 
-class ConfigError(UserError):
+class ConfigurationError(UserError):
     """A wrong, missing or contradictory entry in a YAML file."""
+
+
+# As the modules of daeda call it.
+ConfigError = ConfigurationError
 
 
 class InputError(UserError):

@@ -39,6 +39,7 @@ from daeda.settings.runtime import RuntimeSettings
 from daeda.sources.models.model import SourceModel
 from daeda.sources.models.source import SOURCE_KINDS
 from daeda.sql.expression import FUNCTIONS
+from docs import python_reference
 from enrich import command as enrichment_options
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -107,6 +108,7 @@ def pages() -> dict[str, str]:
         "commands.md": commands(),
         "answers.md": answers(),
         "answers.schema.json": answers_schema(),
+        "python.md": "\n".join(["# Reference: Python", "", _GENERATED, python_reference.page()]),
     }
 
 

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from beam_pipeline.history.partition_cache import forget_mapped
-from beam_pipeline.in_memory.day import DayRows, run_day
+from beam_pipeline.in_memory.day import run_day
+from beam_pipeline.in_memory.given_order import GivenOrder
 from beam_pipeline.in_memory.own_rows import no_rows, rows_by_day
 from beam_pipeline.in_memory.own_spine import of_columns, over_own_spine
 from beam_pipeline.workers.context import RunContext
@@ -50,6 +50,16 @@ class FeatureRows:
     """
 
     table: pa.Table
+    dag: Dag
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SpilledRows:
+    """The same as FeatureRows, whose table lies in files: `tables` gives its rows in stretches, in their order."""
+
+    tables: Callable[[], Iterator[pa.Table]]
     dag: Dag
     left_out: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -95,25 +105,39 @@ class Features:
         """Features of rows of one's own: as many rows, in the same order; no filter and no sample of the spine applies.
 
         `given` has the time of the spine, and those of its other columns that the wanted features need: the keys first
-        of all. Its times decide what each row sees, whatever the range of the project. `tell` hears of rows done.
+        of all. Its times decide what each row sees, whatever the range of the project. `tell` hears of days done, of so
+        many.
         """
+        with self.spilled_rows(given, columns=columns, labels=labels, tell=tell) as spilled:
+            table = pa.concat_tables(spilled.tables()).combine_chunks()
+        return FeatureRows(table, spilled.dag, spilled.left_out, spilled.notes)
+
+    @contextmanager
+    def spilled_rows(
+        self,
+        given: pa.Table,
+        *,
+        columns: Sequence[str] | None = None,
+        labels: bool = False,
+        tell: Callable[[int, int], None] | None = None,
+    ) -> Iterator[SpilledRows]:
+        """The same in files, which last as long as the block: no more than the rows of a day are ever in memory."""
         restricted = over_own_spine(self._dag, given.column_names, columns, labels=labels)
         skeleton = restricted.dag.skeleton()
         days = rows_by_day(skeleton.spine, given)
         check_reach(skeleton, sorted(days) or self._project.runtime.days)
         sources = _without_spine(self._find_sources(skeleton, sorted(days)), skeleton)
-        made: list[DayRows] = []
-        with self._context(skeleton, sources, sorted(days)) as context:
-            for day in sorted(days):
-                made.append(run_day(context, skeleton, day, _listed(sources), own_rows=days[day]))
-                if tell is not None:
-                    tell(sum(one.table.num_rows for one in made), given.num_rows)
-            if not made:
-                empty = no_rows(skeleton.spine)
-                day = self._project.runtime.days[0]
-                made.append(run_day(context, skeleton, day, _listed(sources), own_rows=empty))
         notes = _before_the_data(sources, {day: rows.num_rows for day, rows in days.items()})
-        return FeatureRows(_in_given_order(made), restricted.dag, restricted.left_out, notes)
+        with self._context(skeleton, sources, sorted(days)) as context:
+            rows = GivenOrder(Path(context.run_dir))
+            for number, day in enumerate(sorted(days), 1):
+                rows.add(run_day(context, skeleton, day, _listed(sources), own_rows=days[day]))
+                if tell is not None:
+                    tell(number, len(days))
+            if not days:
+                empty = no_rows(skeleton.spine)
+                rows.add(run_day(context, skeleton, self._project.runtime.days[0], _listed(sources), own_rows=empty))
+            yield SpilledRows(rows.tables, restricted.dag, restricted.left_out, notes)
 
     def _find_sources(self, dag: Dag, days: Sequence[dt.date]) -> Sources:
         """The sources of these days, which may lie outside of the range; raises InputError where a day waits."""
@@ -201,9 +225,3 @@ def _listed(sources: Sources) -> list[SourceFiles]:
     """The files of all views but those of databases, which a session finds by their export."""
     exported_paths = {export.path for export in sources.exports.values()}
     return [files for files in sources.files.values() if files.directory not in exported_paths]
-
-
-def _in_given_order(made: Sequence[DayRows]) -> pa.Table:
-    table = pa.concat_tables([one.table for one in made])
-    positions = pa.concat_arrays([one.positions for one in made if one.positions is not None])
-    return table.take(pc.sort_indices(positions)).combine_chunks()

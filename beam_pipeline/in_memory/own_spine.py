@@ -75,6 +75,22 @@ def of_columns(dag: Dag, columns: Sequence[str]) -> Dag:
     return _Restriction(dag, chain, set(), columns, own=False).dag()
 
 
+def no_column(name: str) -> str:
+    """Why a column cannot be made of rows that lack one of the spine."""
+    return f"the rows have no column '{name}'"
+
+
+def spine_keys(dag: Dag) -> tuple[str, ...]:
+    """Columns of the spine by which something is looked up."""
+    read = {
+        key
+        for operator in _chain(dag)
+        if isinstance(operator, Join | PointInTimeJoin | RollingAggregate | LabelAggregate)
+        for key in operator.keys
+    }
+    return tuple(column.name for column in dag.spine.columns if column.name in read)
+
+
 def _check_known(dag: Dag, columns: Sequence[str]) -> None:
     for name in columns:
         if name not in dag.output.names:
@@ -110,9 +126,7 @@ def _lacking(chain: Sequence[Operator], project: Project, given: set[str], *, la
         match operator:
             case Scan():
                 lacking |= {
-                    column.name: f"the rows have no column '{column.name}'"
-                    for column in operator.columns
-                    if column.name not in given
+                    column.name: no_column(column.name) for column in operator.columns if column.name not in given
                 }
             case LabelAggregate() if not labels:
                 lacking |= dict.fromkeys(_made_by(operator), "it is a label")

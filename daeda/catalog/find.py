@@ -25,9 +25,9 @@ def find_runtime(service: str | None, here: Path | None = None) -> Path:
     return chosen.relative_to(root) if here is None and root == start else chosen
 
 
-def runtime_files() -> list[Path]:
-    """Every runtime file of the project that the working directory is in; raises UsageError where there is none."""
-    found = find_root(Path.cwd())
+def runtime_files(here: Path | None = None) -> list[Path]:
+    """Every runtime file of the project that `here` (the working directory) is in; raises UsageError without one."""
+    found = find_root((here or Path.cwd()).absolute())
     return _files_of(found)
 
 

@@ -27,16 +27,9 @@ _SECTIONS = ("views", "services", "columns", "stores")
 
 def catalog(arguments: argparse.Namespace) -> int:
     """Print what there is; returns the exit code."""
-    projects = _projects(arguments)
-    made: dict[str, Callable[[Compiled], Iterable[object]]] = {
-        "views": _views,
-        "services": _services,
-        "columns": _columns,
-        "stores": _stores,
-    }
+    given: Path | None = arguments.runtime_config_path
     wanted = _SECTIONS if arguments.section is None else (arguments.section,)
-    found = {section: _named(section, list(made[section](projects)), arguments.name) for section in wanted}
-    document = CatalogAnswer.model_validate(found)
+    document = catalog_answer(arguments, runtime_files() if given is None else [given], wanted, arguments.name)
     if arguments.json:
         answer(document.text())
     else:
@@ -44,11 +37,29 @@ def catalog(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _projects(arguments: argparse.Namespace) -> Compiled:
-    """The project once for each service that has a runtime file, or as the one that was given sees it."""
-    given: Path | None = arguments.runtime_config_path
+def catalog_answer(
+    arguments: argparse.Namespace, runtimes: Sequence[Path], sections: Sequence[str], name: str | None = None
+) -> CatalogAnswer:
+    """These sections of the catalog of the services whose runtime files are given; raises UsageError for no such name.
+
+    Raises ConfigError where a file of the project is wrong.
+    """
+    projects = _projects(arguments, runtimes)
+    made: dict[str, Callable[[Compiled], Iterable[object]]] = {
+        "views": _views,
+        "services": _services,
+        "columns": _columns,
+        "stores": _stores,
+    }
+    return CatalogAnswer.model_validate(
+        {section: _named(section, list(made[section](projects)), name) for section in sections}
+    )
+
+
+def _projects(arguments: argparse.Namespace, runtimes: Sequence[Path]) -> Compiled:
+    """The project once for each service, as its runtime file sees it."""
     projects = []
-    for path in runtime_files() if given is None else [given]:
+    for path in runtimes:
         project = open_project(argparse.Namespace(**{**vars(arguments), "runtime_config_path": path}))
         projects.append((project, project_dag(project)))
     return projects

@@ -338,6 +338,7 @@ class LogLine(Answer):
     seconds: float | None = Field(default=None, description="Seconds that it took.")
     done: int | None = Field(default=None, description="Days that are done by now.")
     days: int | None = Field(default=None, description="Days in all.")
+    error: str | None = Field(default=None, description="Of an error that was foreseen, its class in Python.")
     traceback: tuple[str, ...] | None = Field(default=None, description="Of what was not foreseen, as Python shows it.")
 
 

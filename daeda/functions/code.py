@@ -24,7 +24,9 @@ _INSTALLED = frozenset(
 _PACKAGES = frozenset({"site-packages", "dist-packages"})
 # Of daeda itself versions decide nothing, also where it is installed as a link to its sources.
 _OURS = Path(__file__).resolve().parents[2]
-_OWN = tuple(_OURS / name for name in ("daeda", "beam_pipeline", "enrich", "daeda_audit", "daeda_preview"))
+_OWN = tuple(
+    _OURS / name for name in ("daeda", "beam_pipeline", "enrich", "daeda_audit", "daeda_preview", "daeda_python")
+)
 
 
 # A file, and its digest.

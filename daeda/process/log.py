@@ -38,6 +38,7 @@ class Fields(TypedDict, total=False):
     seconds: float
     done: int
     days: int
+    error: str
     traceback: list[str]
 
 

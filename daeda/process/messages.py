@@ -21,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Unpack
 
-from daeda.errors import DaedaError, Interrupted, UsageError, cut, first_line, refusal
+from daeda.errors import DaedaError, DayError, Interrupted, UsageError, cut, first_line, refusal
 from daeda.process import interrupts
 from daeda.process.log import Fields, Level, NarrativeFormatter, is_json, log_line, narrated, write_line
 from daeda.process.printable import harmless, printable, printable_lines
@@ -182,8 +182,11 @@ def _signals_interrupt() -> Iterator[None]:
 
 def tell_error(error: DaedaError) -> None:
     """Print each sentence of an error, marked as one."""
+    fields = Fields(error=type(error).__name__)
+    if isinstance(error, DayError) and error.day is not None:
+        fields["day"] = error.day
     for sentence in error.sentences:
-        say(sentence, "error")
+        say(sentence, "error", **fields)
 
 
 def say(line: str, level: Level = "info", **fields: Unpack[Fields]) -> None:

@@ -31,9 +31,9 @@ SYSTEMS = {
 }
 WITH_SHARED = {"newest": "window_frame", "wide": "numpy_pairs"}
 # They share their code with another one that is run, and differ in numbers alone.
-# journey has a test beside the data that it needs: tests/journey/test_bench.py; scaling starts engines, and is in
-# tests/engines/test_bench.py.
-LEFT_OUT = {"large", "impressions", "distinct", "aggregates", "journey", "scaling"}
+# journey and features have tests beside the data that they need: tests/journey/test_bench.py; scaling starts
+# engines, and is in tests/engines/test_bench.py.
+LEFT_OUT = {"large", "impressions", "distinct", "aggregates", "journey", "features", "scaling"}
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.packages import PACKAGES
+
 ROOT = Path(__file__).parents[2]
 PAGES = ("docs/architecture.md", "CONTRIBUTING.md")
 PATH = re.compile(r"`((?:daeda|beam_pipeline|enrich|daeda_audit|tests|bench|docs|sample_data)/[\w./-]*)`")
@@ -25,6 +27,6 @@ def test_what_is_named_is_there(page: str) -> None:
 
 def test_every_folder_of_the_product_has_its_place_in_the_picture() -> None:
     text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
-    for package in ("daeda", "beam_pipeline", "enrich", "daeda_audit", "daeda_preview"):
+    for package in PACKAGES:
         for folder in sorted(path.parent.name for path in (ROOT / package).glob("*/__init__.py")):
             assert f"`{folder}`" in text, f"{package}/{folder}"

@@ -8,17 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.packages import PACKAGES
+
 REPOSITORY = Path(__file__).parents[2]
-PACKAGES = ("bench", "beam_pipeline", "daeda", "daeda_audit", "daeda_preview", "enrich", "sample_data")
+# Their examples need a project, and are tried in tests/daeda_python/test_project.py.
+OF_A_PROJECT = {"daeda_python.project"}
 MODULES = sorted(
     str(path.relative_to(REPOSITORY).with_suffix("")).replace("/", ".")
-    for package in PACKAGES
+    for package in ("bench", *PACKAGES, "sample_data")
     for path in (REPOSITORY / package).rglob("[a-z]*.py")
     if ">>> " in path.read_text() and not any(part.startswith(".") for part in path.relative_to(REPOSITORY).parts)
 )
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", [name for name in MODULES if name not in OF_A_PROJECT])
 def test_examples_print_what_they_say(name: str) -> None:
     tried = doctest.testmod(importlib.import_module(name))
     assert tried.attempted > 0

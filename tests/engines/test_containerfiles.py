@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.engines import cache
+from tests.packages import PACKAGES
 
 REPOSITORY = Path(__file__).parents[2]
 FILES = sorted((REPOSITORY / "deploy").glob("Containerfile.*"))
@@ -39,8 +40,7 @@ def test_what_a_container_file_copies_is_there_and_installs_what_it_names(file: 
     copied = [line.split()[1:-1] for line in file.read_text().splitlines() if line.startswith("COPY ")]
     missing = [name for names in copied for name in names if not (REPOSITORY / name).exists()]
     assert missing == []
-    packages = {"daeda", "beam_pipeline", "enrich", "daeda_audit", "daeda_preview"}
-    assert packages <= {name for names in copied for name in names}
+    assert set(PACKAGES) <= {name for names in copied for name in names}
 
 
 def test_both_kinds_of_worker_have_one() -> None:

@@ -15,10 +15,10 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests.daeda_audit.feed import DAYS, build, enrich, feed
+from tests.packages import PACKAGES
 from tests.projects import TinyProject
 
 REPOSITORY = Path(__file__).parents[2]
-PACKAGES = ("daeda", "beam_pipeline", "enrich", "daeda_audit", "daeda_preview", "sample_data")
 # What every environment brings along.
 BOOTSTRAP = {"daeda", "pip", "setuptools", "wheel"}
 # Licences under which everything that is installed may be used and passed on with an Apache-2.0 project. Copyleft that
@@ -96,7 +96,7 @@ def calls(tree: ast.AST) -> list[str]:
 
 def test_no_file_becomes_code_or_an_object() -> None:
     unpickled = set()
-    for path in sorted(path for package in PACKAGES for path in (REPOSITORY / package).rglob("*.py")):
+    for path in sorted(path for package in (*PACKAGES, "sample_data") for path in (REPOSITORY / package).rglob("*.py")):
         name = str(path.relative_to(REPOSITORY))
         tree = ast.parse(path.read_text(encoding="utf-8"))
         called = calls(tree)

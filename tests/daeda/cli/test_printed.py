@@ -22,6 +22,7 @@ from daeda.process.console import HarmlessConsole
 from daeda.process.messages import run_command
 from daeda.process.printable import HarmlessFormatter, harmless, printable
 from daeda.storage.access import without_secrets
+from tests.packages import PACKAGES
 from tests.projects import TinyProject
 
 REPOSITORY = Path(__file__).parents[3]
@@ -60,11 +61,7 @@ def test_each_sentence_of_an_error_is_a_line_and_no_value_is(capsys: pytest.Capt
 def test_sentences_are_never_joined_before_they_are_raised() -> None:
     """A joined text would be taken for one sentence that quotes a line break."""
     joined = re.compile(r"(?:Error|NotBuiltYet|kind)\(\s*\"\\n\"\.join")
-    files = [
-        path
-        for name in ("daeda", "beam_pipeline", "enrich", "daeda_audit", "daeda_preview")
-        for path in (REPOSITORY / name).rglob("*.py")
-    ]
+    files = [path for name in PACKAGES for path in (REPOSITORY / name).rglob("*.py")]
     assert len(files) > 100
     assert not [path for path in files if joined.search(path.read_text(encoding="utf-8"))]
 
@@ -80,7 +77,7 @@ def test_nothing_is_printed_past_what_makes_it_harmless() -> None:
     past = re.compile(r"(?<![\w.])(?:print|Console)\(|stderr\.write|stdout\.write")
     printed = {
         str(path.relative_to(REPOSITORY))
-        for name in ("daeda", "beam_pipeline", "enrich", "daeda_audit", "daeda_preview", "sample_data")
+        for name in (*PACKAGES, "sample_data")
         for path in (REPOSITORY / name).rglob("*.py")
         if past.search(path.read_text(encoding="utf-8"))
     }

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.packages import PACKAGES
+
 REPOSITORY = Path(__file__).parents[3]
 # Two threads of a fresh process make their first SQL; where the dialect is loaded only then, the second one asks in the
 # middle of that, between the registration of the class and its completion.
@@ -64,11 +66,7 @@ def test_two_threads_that_make_their_first_sql_at_once_make_that_of_duckdb(modul
 
 
 def test_a_module_that_uses_sqlglot_imports_the_package_that_loads_the_dialect() -> None:
-    modules = {
-        path: path.read_text()
-        for package in ("daeda", "beam_pipeline", "enrich", "daeda_audit", "daeda_preview")
-        for path in (REPOSITORY / package).rglob("*.py")
-    }
+    modules = {path: path.read_text() for package in PACKAGES for path in (REPOSITORY / package).rglob("*.py")}
     using = [path for path, text in modules.items() if re.search(r"^\s*(from|import) sqlglot", text, re.MULTILINE)]
     assert len(using) > 10
     without = [

@@ -1,0 +1,216 @@
+"""`.features(frame)`: equal to the rows that `train` would publish, in whatever order and library they are given."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import daeda
+from beam_pipeline.in_memory.day import DayRows
+from beam_pipeline.in_memory.given_order import GivenOrder
+from tests.daeda_python.conftest import ENGINES, shop
+from tests.projects import TinyProject, moment
+
+DAYS = ("2024-01-02", "2024-01-03")
+GIVEN = ["user_id", "item_id", "event_timestamp", "amount"]
+MADE = ["category", "price", "events_1d", "recent_items", "item_vector"]
+
+pytestmark = pytest.mark.usefixtures("in_process")
+
+
+def days_of(project: daeda.Project) -> pa.Table:
+    """The rows of both days, as a preview has them, which tests/daeda_preview compares with what `train` publishes."""
+    return pa.concat_tables(project.preview(day=day, rows=100).table for day in DAYS)
+
+
+def frame(**columns: Any) -> pa.Table:
+    given = {"user_id": [1], "item_id": [10], "event_timestamp": [moment("03 12:00")], "amount": [1.0], **columns}
+    return pa.table({name: values for name, values in given.items() if values is not None})
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_shuffled_doubled_and_without_keys_rows_have_the_values_of_their_days(tmp_path: Path, engine: str) -> None:
+    shop(tmp_path, engine).write().write_data().write_store()
+    project = daeda.project(tmp_path)
+    published = days_of(project)
+    assert published.column("user_id").null_count == 1
+    order = [*range(published.num_rows)] * 2
+    random.Random(7).shuffle(order)
+    wanted = published.take(pa.array(order))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        made = project.features(wanted.select(GIVEN))
+    assert [str(one.message).partition(":")[0] for one in told] == [
+        "2 rows without 'user_id'", "2 rows without 'item_id'"
+    ]  # fmt: skip
+    assert made.column_names == [*GIVEN, *MADE]
+    for name in made.column_names:
+        assert made.column(name).type == wanted.column(name).type
+        assert made.column(name).combine_chunks().equals(wanted.column(name).combine_chunks()), name
+
+
+@pytest.mark.filterwarnings("ignore::daeda.DataWarning")
+def test_each_library_gets_its_own_frame_back(root: Path) -> None:
+    project = daeda.project(root)
+    given = days_of(project).select(GIVEN).append_column("mine", pa.array(["a"] * 8))
+    made = project.features(given)
+    of_polars = project.features(pl.DataFrame(given))
+    assert isinstance(of_polars, pl.DataFrame)
+    assert of_polars.to_arrow().cast(made.schema).equals(made)
+    pandas = given.to_pandas().set_index(pd.Index(list("abcdefgh"), name="row"))
+    of_pandas = project.features(pandas)
+    assert isinstance(of_pandas, pd.DataFrame)
+    assert of_pandas.index.equals(pandas.index)
+    assert list(of_pandas.columns) == made.column_names
+    assert str(of_pandas["events_1d"].dtype) == "Int64"
+    for name in ("price", "events_1d"):
+        assert pa.array(of_pandas[name], from_pandas=True).equals(made.column(name).combine_chunks())
+    assert [list(one) for one in of_pandas["recent_items"]] == made.column("recent_items").to_pylist()
+    vectors = [None if one is None else list(one) for one in of_pandas["item_vector"]]
+    assert vectors == made.column("item_vector").to_pylist()
+    pd.testing.assert_frame_equal(of_pandas[["mine"]], pandas[["mine"]])
+
+
+def test_pandas_may_have_made_floats_of_keys_and_nanoseconds_of_times(root: Path) -> None:
+    times = pd.to_datetime(["2024-01-03 12:00", "2024-01-03 12:00"]).as_unit("ns")
+    given = pd.DataFrame({"item_id": [10.0, np.nan], "event_timestamp": times, 3: ["not a text", "for its name"]})
+    with pytest.warns(daeda.DataWarning, match=r"^1 row without 'item_id'"):
+        made = daeda.project(root).features(given, columns=["price"])
+    assert made["price"].tolist()[0] == 3.5
+    assert list(made.columns) == ["item_id", "event_timestamp", 3, "price"]
+
+
+def test_a_time_with_a_zone_is_the_same_instant(root: Path) -> None:
+    zone = dt.timezone(dt.timedelta(hours=5))
+    times = [dt.datetime(2024, 1, 3, 12, 30, tzinfo=zone), dt.datetime(2024, 1, 3, 11, 30, tzinfo=zone)]
+    given = pa.table({"item_id": [10, 10], "event_timestamp": pa.array(times, pa.timestamp("us", tz="+05:00"))})
+    assert daeda.project(root).features(given, columns=["price"])["price"].to_pylist() == [3.5, None]
+
+
+def test_no_rows_have_the_columns_of_all_features(root: Path) -> None:
+    made = daeda.project(root).features(frame().slice(0, 0))
+    assert made.num_rows == 0
+    assert made.column_names == [*GIVEN, *MADE]
+
+
+def test_columns_are_chosen_and_those_that_the_frame_has_are_kept(root: Path) -> None:
+    made = daeda.project(root).features(frame(amount=[8.5]), columns=["price", "amount", "item_vector"])
+    assert made.column_names == [*GIVEN, "price", "item_vector"]
+    assert made.to_pylist()[0] | {"event_timestamp": None} == {
+        "user_id": 1, "item_id": 10, "event_timestamp": None, "amount": 8.5, "price": 3.5, "item_vector": [1.0, 0.0],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "columns", "error", "sentence"),
+    [
+        (frame(event_timestamp=None, event_time=[moment("03 12:00")]), None, daeda.InputError,
+         "the rows have no column 'event_timestamp', the time of each row, only amount, item_id, user_id: add it, as a "
+         "timestamp in UTC"),
+        (frame(user_id=None, item_id=None, userid=[1]), None, daeda.InputError,
+         "the rows have no columns 'user_id', 'item_id' (is it 'userid' for 'user_id'?), which 7 columns need "
+         "(user_id, events_1d, recent_items, item_id, category and 2 more): add them, or name with columns= "
+         "what does without"),
+        (frame(item_id=None), ["price"], daeda.InputError,
+         "the rows have no column 'item_id', which 1 column needs (price): add it, or name with columns= what does "
+         "without"),
+        (frame(event_timestamp=pa.array([None], pa.timestamp("us"))), None, daeda.InputError,
+         "1 row without 'event_timestamp': a row without a time belongs to no day, remove it"),
+        (frame(item_id=["ten"]), None, daeda.InputError,
+         "column 'item_id' of the rows is string, and the view 'events' declares int64 (Failed to parse string: 'ten' "
+         "as a scalar of type int64): cast it"),
+        (frame(price=[1.0]), None, daeda.InputError,
+         "the frame has column 'price', and so has the service 'ranking', which would compute it anew: drop or rename, "
+         "or name other columns with columns="),
+        (frame(), ["amount"], daeda.InputError,
+         "the frame has every column that is asked for (amount): nothing is left to be made"),
+        (frame(), ["prices"], daeda.UsageError,
+         "columns: no column 'prices': did you mean 'price'? Known: amount, category, event_timestamp, events_1d, "
+         "item_id, item_vector, price, recent_items, user_id"),
+        (frame(event_timestamp=[moment("09 12:00")]), ["price"], daeda.InputError, None),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_made_is_refused(
+    root: Path, given: pa.Table, columns: list[str] | None, error: type[Exception], sentence: str | None
+) -> None:
+    with pytest.raises(error) as refused:
+        daeda.project(root).features(given, columns=columns)
+    said = str(refused.value)
+    if sentence is None:
+        assert "2024-01-09" in said
+        assert "partition" in said
+    else:
+        assert said == sentence
+
+
+def test_what_is_no_frame_is_refused(root: Path) -> None:
+    project = daeda.project(root)
+    with pytest.raises(daeda.UsageError, match=r"this is a builtins\.dict$"):
+        project.features({"user_id": [1]})
+    with pytest.raises(daeda.UsageError, match=r"LazyFrame: collect\(\) it$"):
+        project.features(pl.DataFrame(frame()).lazy())
+    with pytest.raises(daeda.InputError, match=r"^the frame has several columns of one name: mine: rename or drop"):
+        project.features(pd.DataFrame([[1, 2]], columns=["mine", "mine"]))
+    with pytest.raises(daeda.InputError, match=r"^column 'user_id' of the frame is of no one type \(.*\): cast it$"):
+        project.features(pd.DataFrame({"user_id": [1, "a"], "event_timestamp": [moment("03 12:00")] * 2}))
+
+
+def test_what_is_left_out_is_told_and_so_are_rows_before_the_data(root: Path) -> None:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        made = daeda.project(root).features(frame(amount=None, event_timestamp=[dt.datetime(2023, 12, 31, 12)]))
+    assert made.column_names == [*(name for name in GIVEN if name != "amount"), *MADE]
+    assert made["events_1d"].to_pylist() == [0]
+    sentences = [str(one.message) for one in told if issubclass(one.category, daeda.DataWarning)]
+    assert sentences == [
+        "the rows have no column 'amount': left out is amount",
+        "1 row is before 2024-01-01, the first day of view 'prices', and sees nothing of it",
+        "1 row is before 2024-01-01, the first day of view 'events', and sees nothing of it",
+    ]
+    assert {one.filename for one in told} == {__file__}
+
+
+def test_labels_are_made_where_they_are_asked_for(tmp_path: Path) -> None:
+    project = TinyProject(tmp_path).without_enrichment()
+    project.aggregations["label_specs"] = [
+        {"name": "again", "entity": "user", "history": {"view": "events"}, "kind": "count", "window": "12h"}
+    ]
+    project.service["columns"].append({"name": "again", "kind": "label", "dtype": "int64", "nullable": False})
+    project.runtime["output_columns"].append("again")
+    project.write().write_data()
+    opened = daeda.project(tmp_path)
+    given = frame(event_timestamp=[moment("02 08:00")])
+    assert "again" not in opened.features(given).column_names
+    assert opened.features(given, labels=True)["again"].to_pylist() == [1]
+    with pytest.raises(daeda.InputError, match=r"^column 'again' cannot be made: it is a label$"):
+        opened.features(given, columns=["again"])
+    with pytest.raises(daeda.InputError, match=r"^2024-01-03 has labels that are not known yet: "):
+        opened.features(frame(), labels=True)
+
+
+def test_rows_of_days_come_back_in_the_order_in_which_they_were_given(tmp_path: Path) -> None:
+    chance = random.Random(3)
+    for case in range(40):
+        places = [*range(chance.choice([0, 1, 2, 7, 50]))]
+        chance.shuffle(places)
+        days: list[list[int]] = [[] for _ in range(chance.choice([1, 3]))]
+        for place in places:
+            chance.choice(days).append(place)
+        directory = tmp_path / str(case)
+        directory.mkdir()
+        rows = GivenOrder(directory)
+        for day in days:
+            texts = pa.table({"text": pa.array([f"row {place}" for place in day], pa.string())})
+            rows.add(DayRows(texts, pa.array(day, pa.int64())))
+        pieces = [*rows.tables(chance.choice([1, 3, 64]))]
+        found = pa.concat_tables(pieces).column("text").to_pylist()
+        assert found == [f"row {place}" for place in range(len(places))]

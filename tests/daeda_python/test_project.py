@@ -1,0 +1,195 @@
+"""`daeda.project()`: what is declared, and commands whose answers are objects and whose mistakes are raised."""
+
+from __future__ import annotations
+
+import datetime as dt
+import doctest
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+import daeda
+import daeda_python.project
+from daeda_python.driver import Ended
+from daeda_python.results import Audit, Check, Plan, Run
+from tests.daeda.functions.project import FunctionProject
+from tests.projects import TinyProject
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project without vectors; its runs do not need Ray."""
+    root = tmp_path_factory.mktemp("shop")
+    TinyProject(root).without_enrichment().write().write_data()
+    return root
+
+
+def test_the_examples_of_docstrings_print_what_they_say(path: Path) -> None:
+    tried = doctest.testmod(daeda_python.project, extraglobs={"path": path})
+    assert tried.attempted > 10
+    assert tried.failed == 0
+
+
+def test_a_project_is_found_from_below_it_and_by_its_runtime_file(path: Path) -> None:
+    (path / "notebooks").mkdir(exist_ok=True)
+    for place in (path, path / "notebooks", path / "config/training/runtime.yaml"):
+        project = daeda.project(place)
+        assert project.root == path
+        assert project.services.names == ("ranking",)
+    assert repr(project) == f"daeda.project('{path}'): ranking"
+    with pytest.raises(daeda.UsageError, match=r"^no project here: neither / nor a directory above it has"):
+        daeda.project("/")
+
+
+def test_what_is_declared_is_listed_by_name_and_number_and_becomes_frames(path: Path) -> None:
+    project = daeda.project(path)
+    views = project.views
+    assert [view.name for view in views] == list(views.names) == ["events", "items", "prices"]
+    assert views[0] is views["events"]
+    assert "prices" in views
+    assert len(views[1:]) == 2
+    assert views["prices"].first_day == dt.date(2024, 1, 1)
+    frame = project.columns.to_pandas()
+    assert list(frame["name"])[:2] == ["user_id", "item_id"]
+    assert project.columns.to_polars().height == len(project.columns)
+    assert views.to_arrow().column("fields").to_pylist()[2][0] == "item_id: int64"
+    with pytest.raises(KeyError, match="none of the views is 'price': did you mean 'prices'"):
+        views["price"]
+    assert repr(views).splitlines()[0] == "3 views"
+    assert max(map(len, repr(project.columns).splitlines())) <= 80
+
+
+def test_a_mistake_of_yaml_is_raised_in_its_sentence(tmp_path: Path) -> None:
+    project = TinyProject(tmp_path).without_enrichment()
+    project.views["prices"]["ttl"] = "soon"
+    project.write().write_data()
+    opened = daeda.project(tmp_path)
+    with pytest.raises(daeda.ConfigurationError, match=r"^feature_views/prices.yaml:"):
+        opened.views  # noqa: B018
+    with pytest.raises(daeda.UsageError, match="'shop'"):
+        opened.plan("shop")
+
+
+ANSWERS = {
+    Plan: Plan.model_validate(
+        {"service": "<b>shop</b>", "sources": {}, "notes": ["a <note>"],
+         "days": [{"day": "2024-01-02", "files_read": 3, "cut_windows": [],
+                   "datasets": {"skeleton": {"action": "build", "reasons": ["<i>why</i>"]}}}]}),
+    Run: Run.model_validate(
+        {"service": "<b>shop</b>", "dataset": "skeleton", "location": "/output/<x>",
+         "days": [{"day": "2024-01-02",
+                   "datasets": {"skeleton": {"outcome": "built", "rows": 12, "seconds": 0.5}}}]}),
+    Check: Check.model_validate(
+        {"service": "<b>shop</b>", "mistakes": ["<i>wrong</i>"], "warnings": ["w"], "notes": ["n"], "views": [],
+         "hints": [{"kind": "k", "where": "w", "evidence": "e", "cure": "c"}]}),
+    Audit: Audit.model_validate(
+        {"service": "<b>shop</b>", "days": ["2024-01-02"], "passed": False, "appended": [],
+         "summary": "<i>1</i> differs",
+         "recomputed": [{"column": "<i>price</i>", "checked": 4, "mismatches": 1, "note": ""}]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ANSWERS, ids=lambda kind: kind.__name__)
+def test_an_answer_prints_as_a_table_and_obeys_no_markup(kind: type) -> None:
+    answer = ANSWERS[kind]
+    text, markup = repr(answer), answer._repr_html_()
+    assert "shop" in text.splitlines()[0]
+    assert max(map(len, text.splitlines())) <= 80
+    assert "<b>shop" not in markup
+    assert "<i>" not in markup
+    assert "&lt;" in markup
+    assert answer.to_pandas().shape[0] == answer.to_polars().height == answer.to_arrow().num_rows > 0
+    assert kind.model_validate_json(answer.text()) == answer  # type: ignore[attr-defined]
+
+
+def test_a_table_that_is_wide_and_long_says_what_it_leaves_out() -> None:
+    from daeda_python.tables import as_html, as_text
+
+    table = pa.table({f"column {number}": ["x" * 30] * 50 for number in range(20)})
+    lines = as_text("wide", table).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "… 10 more rows" in lines
+    assert lines[-1].startswith("… 12 more columns: column 8")
+    assert as_html("wide", table).count("<tr>") == 41
+
+
+def test_check_answers_with_mistakes_and_can_raise_them() -> None:
+    check = ANSWERS[Check]
+    assert isinstance(check, Check)
+    assert not check.passed
+    with pytest.raises(daeda.InputError, match=r"^<i>wrong</i>$"):
+        check.raise_if_wrong()
+
+
+def test_what_a_command_failed_of_is_raised_by_its_class() -> None:
+    line = {"level": "error", "message": "day 2024-01-02: no", "error": "DayError", "day": "2024-01-02"}
+    with pytest.raises(daeda.DayError, match=r"^day 2024-01-02: no$") as failed:
+        Ended(code=1, errors=[line, line]).raise_error()
+    assert failed.value.day == dt.date(2024, 1, 2)
+    trace = {"level": "error", "message": "ValueError: x", "traceback": ["Traceback", "ValueError: x"]}
+    with pytest.raises(daeda.DaedaError, match=r"^ValueError: x") as unforeseen:
+        Ended(code=1, errors=[trace]).raise_error()
+    assert unforeseen.value.__notes__ == ["Traceback\nValueError: x"]
+    with pytest.raises(daeda.DaedaError, match="said nothing"):
+        Ended(code=1).raise_error()
+
+
+def test_a_day_that_fails_is_raised_with_its_sentence(tmp_path: Path) -> None:
+    project = TinyProject(tmp_path).without_enrichment()
+    project.column("price")["nullable"] = False
+    project.write().write_data()
+    with pytest.raises(daeda.DayError, match="column 'price' must not be NULL, and 1 rows have none") as failed:
+        daeda.project(tmp_path).train(target_date="2024-01-02", progress=False)
+    assert failed.value.day == dt.date(2024, 1, 2)
+
+
+_TRAIN = """
+import sys, daeda
+try:
+    daeda.project(sys.argv[1]).train(progress=True)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+_SLOW = """
+import time
+def wait(amount):
+    open({path!r}, "w").close()
+    time.sleep(60)
+    return amount
+"""
+
+
+def test_an_interrupt_ends_the_run_and_leaves_nothing_running(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    project = FunctionProject(tmp_path)
+    project.calls(_SLOW.format(path=str(begun)), "wait", ["amount"], "double").write().write_data()
+    words = [sys.executable, "-c", _TRAIN, str(tmp_path)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True) as notebook:
+        deadline = time.monotonic() + 60
+        while not begun.exists():
+            assert time.monotonic() < deadline
+            assert notebook.poll() is None
+            time.sleep(0.05)
+        os.kill(notebook.pid, signal.SIGINT)
+        assert notebook.communicate(timeout=60)[0] == "interrupted\n"
+    assert _running(str(tmp_path)) == []
+    assert not [*(tmp_path / "output").rglob("dt=*/_manifest.json")]
+
+
+def _running(word: str) -> list[str]:
+    """Commands of processes that have the word among theirs."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = process.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        except OSError:
+            continue
+        if word in command:
+            found.append(command)
+    return found
