@@ -25,7 +25,16 @@ _PACKAGES = frozenset({"site-packages", "dist-packages"})
 # Of daeda itself versions decide nothing, also where it is installed as a link to its sources.
 _OURS = Path(__file__).resolve().parents[2]
 _OWN = tuple(
-    _OURS / name for name in ("daeda", "beam_pipeline", "enrich", "daeda_audit", "daeda_preview", "daeda_python")
+    _OURS / name
+    for name in (
+        "daeda",
+        "beam_pipeline",
+        "enrich",
+        "daeda_audit",
+        "daeda_data",
+        "daeda_preview",
+        "daeda_python",
+    )
 )
 
 

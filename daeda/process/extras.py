@@ -13,7 +13,9 @@ from urllib.parse import unquote, urlsplit
 
 from daeda.errors import UsageError
 
-Part = Literal["skeleton", "enrichment", "stores", "vectors", "polars"]
+Part = Literal[
+    "skeleton", "enrichment", "stores", "vectors", "polars", "Polars frames", "pandas frames", "HuggingFace datasets"
+]
 
 # Modules of each part, and the extra that installs them.
 _NEEDS: dict[Part, tuple[str, tuple[str, ...], str]] = {
@@ -22,6 +24,9 @@ _NEEDS: dict[Part, tuple[str, tuple[str, ...], str]] = {
     "stores": ("a service with embedding columns", ("lance",), "ray"),
     "polars": ("the rolling engine polars", ("polars",), "polars"),
     "vectors": ("the audit of embedding columns", ("lance",), "ray"),
+    "Polars frames": ("a frame of Polars", ("polars",), "polars"),
+    "pandas frames": ("a frame of pandas", ("pandas",), "pandas"),
+    "HuggingFace datasets": ("a dataset of HuggingFace", ("datasets",), "huggingface"),
 }
 
 

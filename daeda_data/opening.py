@@ -1,0 +1,57 @@
+"""`dataset(...)`: the published days of a service, found, chosen, and looked at."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from daeda_data.choosing import Days
+    from daeda_data.training_data import TrainingData
+
+Half = Literal["skeleton", "enriched"]
+
+
+def dataset(
+    root: str | os.PathLike[str],
+    service: str,
+    version: int | None = None,
+    split: str | None = None,
+    days: Days | None = None,
+    verify: bool = False,
+    *,
+    columns: Sequence[str] | None = None,
+    half: Half | None = None,
+    day_column: str | None = "dt",
+) -> TrainingData:
+    """The published days of a service, as training data that every library reads in the order of the rows.
+
+        data = daeda.dataset("output", "ranking", days=("2025-01-01", "2025-01-14"))
+        data.polars().select("user_id", "dt").collect()
+
+    `root` is the output root, local or `s3://bucket/path`, or the directory of a project, whose runtime.yaml says where
+    that is. `version` is that of the contract: the project's, or the only one that is there. `split` is a split of the
+    service, whose YAML is found in the project, or in the one that a local output root lies in.
+
+    `days` is a day, a list of days, a range as a tuple of two or as `"2025-01-01..2025-01-14"`, both days in it, or a
+    slice, whose open ends reach to the first and to the last day that is there; days are `datetime.date` or text. Each
+    day that is asked for has to be published; without `split` and `days` it is all that are.
+
+    `columns` are the columns to read, in this order; all of them without it. `half` is `"enriched"` or `"skeleton"`:
+    without it the enriched days where there are some, else those of the skeleton. `day_column` is the column of type
+    date that says of each row of which day it is; None for no such column. `verify` compares the digest of each part
+    with its manifest, which reads all bytes once.
+
+    Raises UsageError for arguments that fit nothing, days that are not published among them; InputError where a
+    manifest and the parts beside it disagree, and where days have columns of other types or names than others.
+    """
+    from daeda_data.finding import find
+    from daeda_data.looking import verify as verify_parts
+    from daeda_data.training_data import TrainingData
+
+    found = find(root, service, version, half)
+    chosen = found.choose(split, days)
+    if verify:
+        verify_parts(chosen)
+    return TrainingData(found.layout, found.half, chosen, columns=columns, day_column=day_column, split=split)
