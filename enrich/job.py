@@ -15,7 +15,7 @@ from pathlib import Path
 from daeda.catalog.project import Project
 from daeda.dataset.layout import day_name, layout_of, part_number
 from daeda.dataset.manifest import DayName, read_manifest
-from daeda.dataset.profile import DayProfile, Meter, added_up, measured, write_profile
+from daeda.dataset.profile import DayProfile, Meter, added_up, measured, this_worker, write_profile
 from daeda.dataset.progress import DayProgress
 from daeda.dataset.publish.claims import OnLocked, claim_due_days, claims_of, release
 from daeda.dataset.publish.publish import prepare_day
@@ -283,7 +283,8 @@ class _Run:
         if meter is not None:
             before, after = meter.usages
             usage = added_up((before, *(step for receipt in receipts for step in receipt.usage), after))
-            write_profile(self._staging.layout, "enriched", DayProfile(day, 1, usage))
+            profile = DayProfile(day, 1, usage, meter.began, worker=this_worker())
+            write_profile(self._staging.layout, "enriched", profile)
 
     def _tell(self, work: DayWork, phase: str) -> None:
         """Say in the status file of the day what happens to it."""

@@ -12,7 +12,7 @@ from beam_pipeline.session.resources import DayResources
 from beam_pipeline.session.status import DayStatus
 from beam_pipeline.workers.context import RunContext
 from beam_pipeline.workers.day_slots import DaySlots
-from daeda.dataset.profile import DayProfile, Meter, write_profile
+from daeda.dataset.profile import DayProfile, Meter, this_worker, write_profile
 
 
 class DaySession:
@@ -39,7 +39,9 @@ class DaySession:
     def write_profile(self) -> None:
         """Leave the profile of the day, where the run asks for one."""
         if self.meter is not None:
-            profile = DayProfile(self.day, self.context.day_workers, self.meter.usages)
+            profile = DayProfile(
+                self.day, self.context.day_workers, self.meter.usages, self.meter.began, worker=this_worker()
+            )
             write_profile(self.context.staging.layout, "skeleton", profile)
 
     def close(self) -> None:

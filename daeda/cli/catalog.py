@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -11,14 +13,18 @@ from rich.table import Table
 
 from daeda.catalog.find import runtime_files
 from daeda.catalog.project import Project, open_project
-from daeda.catalog.service import ContractColumn
 from daeda.catalog.view import FeatureView
 from daeda.compiler.compile import project_dag
+from daeda.compiler.lineage import Lineages
 from daeda.dataset.answers import CatalogAnswer, CatalogColumn, CatalogService, CatalogStore, CatalogView
 from daeda.errors import UsageError, UserError, did_you_mean, first_line
+from daeda.flags.parser import words_of
+from daeda.flags.table import CONTENT, HTML
 from daeda.operators.dag import Dag
+from daeda.planning.column_words import maker_of
 from daeda.process.console import HarmlessConsole
 from daeda.process.messages import answer
+from daeda.process.subprocesses import interruptible, run_subprocess
 from daeda.sources.listing import find_files
 
 Compiled = Sequence[tuple[Project, Dag]]
@@ -29,12 +35,34 @@ def catalog(arguments: argparse.Namespace) -> int:
     """Print what there is; returns the exit code."""
     given: Path | None = arguments.runtime_config_path
     wanted = _SECTIONS if arguments.section is None else (arguments.section,)
-    document = catalog_answer(arguments, runtime_files() if given is None else [given], wanted, arguments.name)
+    runtimes = runtime_files() if given is None else [given]
+    document = catalog_answer(arguments, runtimes, wanted, arguments.name)
+    if arguments.html is not None:
+        return _html(arguments, _projects(arguments, runtimes), document)
     if arguments.json:
         answer(document.text())
     else:
         _print(document)
     return 0
+
+
+def _html(arguments: argparse.Namespace, projects: Compiled, document: CatalogAnswer) -> int:
+    """Write the file in a process of its own; returns the exit code."""
+    content = document.model_dump(mode="json")
+    lineages = {dag.service: Lineages(dag) for _, dag in projects}
+    for column in content["columns"]:
+        of = lineages[column["service"]].of(column["name"])
+        column["sources"] = [[one.source, one.field, one in of.direct, one.is_store] for one in of.sources]
+    for view in content["views"]:
+        declared = projects[0][0].views[view["name"]]
+        view["stored"] = {field.name: declared.source_name(field.name) for field in declared.fields}
+    content["title"] = projects[0][0].root.name
+    with tempfile.TemporaryDirectory(prefix="daeda-catalog-") as directory:
+        path = Path(directory) / "content.json"
+        path.write_text(json.dumps(content), encoding="utf-8")
+        words = [*words_of(HTML, arguments.html), *words_of(CONTENT, path)]
+        with interruptible() as state:
+            return run_subprocess("daeda_report.catalog", words, state, result_on_stdout=True)
 
 
 def catalog_answer(
@@ -128,29 +156,9 @@ def _columns(projects: Compiled) -> Iterable[CatalogColumn]:
                 service=project.service.name,
                 kind=column.kind,
                 dtype=column.dtype.name,
-                made_by=_maker(project, column),
+                made_by=maker_of(project, column),
                 description=column.description,
             )
-
-
-def _maker(project: Project, column: ContractColumn) -> str:
-    """What makes a column, as one would look for it in the files."""
-    if column.expression is not None:
-        return column.expression
-    if column.taken_from is not None:
-        return column.taken_from
-    for section, _, name, columns in project.aggregations.results():
-        if column.name in columns:
-            return f"{section.removesuffix('s')} {name}"
-    if column.kind in ("key", "timestamp", "spine"):
-        return f"{project.service.spine.view}:{column.name}"
-    views = dict.fromkeys(ref.partition(":")[0] for ref in project.runtime.feature_refs)
-    owners = [name for name in views if name in project.views and _has(project.views[name], column.name)]
-    return f"{owners[0]}:{column.name}" if owners else "a literal of output_columns"
-
-
-def _has(view: FeatureView, name: str) -> bool:
-    return name in (*view.features, *view.times)
 
 
 def _stores(projects: Compiled) -> Iterable[CatalogStore]:

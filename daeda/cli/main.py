@@ -11,7 +11,22 @@ from daeda.errors import UsageError
 from daeda.flags.days import joined
 from daeda.flags.help import Version
 from daeda.flags.parser import StrictParser, add_flags, seconds_above_0
-from daeda.flags.table import ANSWER, AUDIT, BUILD, ENRICHMENT, LOG, OUTPUT, PLAN, PORTABLE, PREVIEW, PROJECT, SKELETON
+from daeda.flags.table import (
+    ANSWER,
+    AUDIT,
+    BUILD,
+    CATALOG,
+    ENRICHMENT,
+    LINEAGE,
+    LOG,
+    OUTPUT,
+    PLAN,
+    PORTABLE,
+    PREVIEW,
+    PROJECT,
+    REPORT,
+    SKELETON,
+)
 from daeda.process.messages import answer, run_command
 from daeda.process.supervision import supervised
 
@@ -52,7 +67,8 @@ Say who uses a view, what a column is, since when there is data, and how much.
 
   daeda catalog
   daeda catalog views user_profile
-  daeda catalog columns --json"""
+  daeda catalog columns --json
+  daeda catalog --html catalog.html   one file that can be searched"""
 _CHECK = """\
 Find all mistakes of a project at once, and hints at leaks; build nothing.
 
@@ -64,6 +80,13 @@ Make features of a few rows in memory, or tell why a value is what it is.
   daeda preview ranking --day 2025-03-01 --rows 20
   daeda preview ranking --spine own.csv
   daeda preview ranking --explain 0 --columns price   why it is this price"""
+_REPORT = """\
+Write one HTML file about a training set: its days, its pipeline, each column over the days, and what is wrong first.
+It needs no network; nothing is built.
+
+  daeda report ranking --open
+  daeda report ranking --start -28d --end yesterday --output ranking.html
+  daeda report ranking --reference 2025-01-01..2025-01-28   what days are compared with"""
 _DOCTOR = """\
 Look at this host, at what is installed and, in a project, at what its runs reach. Nothing is changed.
 
@@ -132,6 +155,7 @@ def build_parser() -> StrictParser:
     )
     _add_check(groups.add_parser("check", help="everything that can be known without building, and hints at leaks"))
     _add_preview(groups.add_parser("preview", help="features of a few rows, or of rows of your own; publishes nothing"))
+    _add_report(groups.add_parser("report", help="one HTML file about the days, the pipeline and the columns"))
     _add_doctor(groups.add_parser("doctor", help="look at this host, what is installed, and what the project reaches"))
     audit = groups.add_parser("audit", help="recompute sampled rows by a slow path")
     audits = _commands_of(audit, "command")
@@ -150,7 +174,7 @@ def build_parser() -> StrictParser:
         help="views, services, columns or stores (default: all)",
     )  # fmt: skip
     catalog.add_argument("name", nargs="?", metavar="NAME", help="only the one of this name")
-    add_flags(catalog, PROJECT, ANSWER, LOG)
+    add_flags(catalog, PROJECT, CATALOG, ANSWER, LOG)
     catalog.set_defaults(run=_catalog, parser=catalog)
     completion = groups.add_parser(
         "completion",
@@ -208,7 +232,7 @@ def _add_service(parser: StrictParser) -> None:
 def _add_train(parser: StrictParser) -> None:
     parser.where_others_go = "; flags of Apache Beam stand behind --"
     _add_service(parser)
-    add_flags(parser, PROJECT, OUTPUT, BUILD, SKELETON, PORTABLE, ENRICHMENT, ANSWER, LOG)
+    add_flags(parser, PROJECT, OUTPUT, BUILD, SKELETON, PORTABLE, ENRICHMENT, LINEAGE, ANSWER, LOG)
     part = parser.add_argument_group("sub-range of the pipeline")
     part.add_argument("--skeleton-only", action="store_true", help="run the source-side operators alone")
     part.add_argument(
@@ -309,6 +333,18 @@ def _add_preview(parser: StrictParser) -> None:
     parser.set_defaults(run=_preview, parser=parser)
 
 
+def _add_report(parser: StrictParser) -> None:
+    parser.description = _REPORT
+    _add_service(parser)
+    add_flags(parser, PROJECT, OUTPUT, REPORT, ANSWER, LOG)
+    parser.add_argument_group("browser").add_argument("--open", action="store_true", help="show it in the browser")
+    parser.show_first("--start", "--end", "--days", "--reference", "--output", "--open", "--json")
+    parser.set_defaults(
+        run=_report, parser=parser, target_date=None, on_stale="rebuild", no_extend=False, verify=False,
+        skeleton_only=False, enrich_only=False,
+    )  # fmt: skip
+
+
 def _train(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     from daeda.cli.train import train
 
@@ -353,6 +389,9 @@ def _leakage(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
 def _catalog(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     if beam_flags:
         raise UsageError("daeda catalog takes no flags of Beam: remove what stands behind '--'")
+    if arguments.html is not None and (arguments.section is not None or arguments.json):
+        other = "--json" if arguments.json else arguments.section
+        raise UsageError(f"--html writes all of the catalog into a file: leave {other} out, or --html")
     from daeda.cli.catalog import catalog
 
     return catalog(arguments)
@@ -397,6 +436,14 @@ def _preview(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     from daeda.cli.preview import preview
 
     return preview(arguments)
+
+
+def _report(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
+    if beam_flags:
+        raise UsageError("daeda report runs nothing on Beam: remove what stands behind '--'")
+    from daeda.cli.report import report
+
+    return report(arguments)
 
 
 def _refuse_beam_flags(command: str, beam_flags: Sequence[str]) -> None:

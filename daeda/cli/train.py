@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from daeda.cli.answers import built_days, train_answer
 from daeda.cli.consent import require_consent
+from daeda.cli.lineage import lineage_destination, tell_lineage
 from daeda.cli.plan import TrainPlan, make_plan
 from daeda.cli.summary import print_run
 from daeda.compiler.unused import warnings_of
@@ -45,6 +46,7 @@ def train(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
 
 def _train(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     layout = layout_of(plan.project)
+    lineage = lineage_destination(plan.project, arguments)
     _check_before_first_day(plan, arguments)
     require_consent(plan.plans, arguments, layout)
     # After the refusals: a warning above an error hides it.
@@ -65,6 +67,8 @@ def _train(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[
             answer(train_answer(layout, days, plan.dag.service, dataset).text())
         else:
             answer_location(layout.dataset_dir(dataset))
+    if lineage is not None:
+        tell_lineage(lineage, plan, layout, done=code == 0)
     return code
 
 

@@ -224,6 +224,26 @@ class ExplainedRowAnswer(ServiceAnswer):
         return self.model_dump_json()
 
 
+class ReportFinding(Answer):
+    """What stands out in a training set, as the report ranks it."""
+
+    kind: str = Field(description="What it is about: rows, nulls, coverage, unit, category, drift, check, or days.")
+    column: str | None = Field(description="The column that it is of; null where it is of the days.")
+    first_day: dt.date | None = Field(description="The first day that it is seen on.")
+    days: int = Field(description="On how many days.")
+    told: str = Field(description="The sentence of the report.")
+
+
+class ReportAnswer(ServiceAnswer):
+    """`daeda report --json`."""
+
+    format: Literal["daeda.report/1"] = Field(default="daeda.report/1", description="Form and version.")
+    file: str = Field(description="The report: the line that report prints without --json.")
+    days: int = Field(description="The days of the report.")
+    published: int = Field(description="Those of them that are published.")
+    findings: tuple[ReportFinding, ...] = Field(description="What stands out, the worst first.")
+
+
 class DoctorFinding(Answer):
     """What was looked at, and what was seen."""
 
@@ -352,6 +372,7 @@ ANSWERS: tuple[type[Answer], ...] = (
     EraseAnswer,
     AuditAnswer,
     CatalogAnswer,
+    ReportAnswer,
     DoctorAnswer,
     LogLine,
 )

@@ -12,6 +12,7 @@ import contextlib
 import datetime as dt
 import json
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -50,11 +51,18 @@ class Usage:
 
 @dataclass(frozen=True)
 class DayProfile:
-    """The operators of a day, in the order in which they ran; `days_at_once` shared the process."""
+    """The operators of a day, in the order in which they ran; `days_at_once` shared the process.
+
+    `began` and `ended` are seconds since 1970 by the clock of the host, `worker` names host and process; a profile from
+    before they were kept has none of them.
+    """
 
     day: dt.date
     days_at_once: int
     operators: tuple[Usage, ...]
+    began: float | None = None
+    ended: float | None = None
+    worker: str = ""
 
 
 class Meter:
@@ -63,6 +71,7 @@ class Meter:
     def __init__(self, spill: Path | None = None) -> None:
         self._spill = spill
         self._usages: list[Usage] = []
+        self.began = time.time()
 
     @property
     def usages(self) -> tuple[Usage, ...]:
@@ -138,6 +147,11 @@ def _transferred() -> tuple[int, int]:
     return int(facts["rchar"]), int(facts["wchar"])
 
 
+def this_worker() -> str:
+    """Host and process, as a profile names them."""
+    return f"{socket.gethostname()} {os.getpid()}"
+
+
 def profile_path(layout: Layout, dataset: Dataset, day: dt.date) -> Path:
     """Where the profile of a day is."""
     return layout.scratch_dir / "_profile" / dataset / f"dt={day.isoformat()}.json"
@@ -155,6 +169,9 @@ def write_profile(layout: Layout, dataset: Dataset, profile: DayProfile) -> None
         "dataset": dataset,
         "days_at_once": profile.days_at_once,
         "operators": [{**asdict(operator), "seconds": round(operator.seconds, 4)} for operator in profile.operators],
+        "began": profile.began,
+        "ended": profile.ended or round(time.time(), 3),
+        "worker": profile.worker,
     }
     fresh.write_text(json.dumps(shown, indent=1) + "\n", encoding="utf-8")
     fresh.replace(path)

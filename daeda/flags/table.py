@@ -15,6 +15,8 @@ WORKER_TIMEOUT = 120.0
 # How many rows and days an audit takes, unless it is told otherwise.
 ROWS, QUICK_ROWS = 200, 50
 DAYS, QUICK_DAYS = 7, 3
+# The most days that others are compared with, unless they are named.
+REFERENCE_DAYS = 28
 # How many rows a preview shows.
 PREVIEW_ROWS = 5
 
@@ -148,6 +150,13 @@ ENRICHMENT = _group(
     Flag("--ray-day-timeout-minutes", "whole number", "minutes that a day may take to be enriched",
          "ray.day_timeout_minutes"),
 )
+LINEAGE = _group(
+    "lineage",
+    Flag("--lineage", "text",
+         "tell of each published day as an event of OpenLineage: appended to this file, or posted to a server at "
+         "http://host:port; in place of lineage of runtime.yaml",
+         metavar="FILE|URL"),
+)
 CHECK = Flag("--check", "choice",
              "look at the embedding stores and the skeleton (or at the stores alone) without starting Ray, and build "
              "nothing; prints what --stores prints, and with mistakes what is wrong with the stores, as a list of JSON",
@@ -193,6 +202,24 @@ PREVIEW = _group(
     Flag("--json", "on", "print one JSON document"),
     Flag("--output", "path", "write the rows to a file: .parquet, .arrow, .csv, .json or .jsonl", metavar="FILE"),
 )
+REPORT = _group(
+    "report",
+    *_RANGE,
+    Flag("--days", "texts", "days to show, each YYYY-MM-DD or a range YYYY-MM-DD..YYYY-MM-DD (default: the range)",
+         metavar="DAY"),
+    Flag("--reference", "text",
+         "days that the others are compared with: YYYY-MM-DD..YYYY-MM-DD, a day, or the name of a split (default: the "
+         f"first quarter of the published days, at most {REFERENCE_DAYS})",
+         metavar="DAYS"),
+    Flag("--output", "path", "the file to write (default: SERVICE-report.html in the working directory)",
+         metavar="FILE"),
+)
+PLANNED = Flag("--planned", "path", argparse.SUPPRESS, metavar="FILE")
+REPORT_INPUTS = _group("", PLANNED)
+HTML = Flag("--html", "path", "write one HTML file that can be searched, with what uses what", metavar="FILE")
+CATALOG = _group("form", HTML)
+CONTENT = Flag("--content", "path", argparse.SUPPRESS, metavar="FILE")
+CATALOG_INPUTS = _group("", HTML, CONTENT)
 CONFIGURATION = Flag("--configuration", "text", argparse.SUPPRESS, metavar="PATH")
 AUDIT_INPUTS = _group("", CONFIGURATION)
 # fmt: on

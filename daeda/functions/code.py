@@ -34,6 +34,7 @@ _OWN = tuple(
         "daeda_data",
         "daeda_preview",
         "daeda_python",
+        "daeda_report",
     )
 )
 

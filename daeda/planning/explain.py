@@ -34,7 +34,7 @@ def explain_text(dag: Dag) -> str:
     for operator in dag.operators:
         flow = f"{', '.join(operator.inputs)} -> {operator.output}" if operator.inputs else f"-> {operator.output}"
         lines.append(f"{operator.name:<{width}}  {operator.op_kind:<{kind_width}}  {operator.engine:<13}  {flow}")
-        lines += [f"{'':<{width}}    {line}" for line in map(harmless, _details(operator))]
+        lines += [f"{'':<{width}}    {line}" for line in map(harmless, details(operator))]
     output = dag.output
     lines += [
         "",
@@ -50,7 +50,8 @@ def explain_text(dag: Dag) -> str:
     return "\n".join(lines)
 
 
-def _details(operator: Operator) -> list[str]:
+def details(operator: Operator) -> list[str]:
+    """What an operator does, in lines."""
     match operator:
         case Scan():
             return _scan(operator)
@@ -68,7 +69,7 @@ def _details(operator: Operator) -> list[str]:
             known = _known_before(operator)
             before = f"before {operator.left_time.column}{known}"
             per = f"per {', '.join(operator.keys)}, {before}, on {operator.compute}{ties}"
-            return [per, *(_aggregate(aggregate) for aggregate in operator.aggregates)]
+            return [per, *(aggregate_told(aggregate) for aggregate in operator.aggregates)]
         case LabelAggregate():
             return _labels(operator)
         case ArrowUdfTransform():
@@ -104,7 +105,7 @@ def _usable(operator: PointInTimeJoin | RollingAggregate) -> str:
 def availability(dag: Dag) -> list[str]:
     """A sentence for each operator that uses rows later than they are known: its columns, and when rows count."""
     told = (
-        f"{shortened(_made(operator), 3)}: rows of {_view_behind(dag, operator.inputs[1])} count from "
+        f"{shortened(_made(operator), 3)}: rows of {view_behind(dag, operator.inputs[1])} count from "
         f"{_usable(operator)}"
         for operator in dag.operators
         if isinstance(operator, PointInTimeJoin | RollingAggregate) and operator.available is not None
@@ -120,10 +121,10 @@ def _made(operator: PointInTimeJoin | RollingAggregate) -> tuple[str, ...]:
     return tuple(aggregate.name for aggregate in operator.aggregates)
 
 
-def _view_behind(dag: Dag, relation: str) -> str:
+def view_behind(dag: Dag, relation: str) -> str:
     """The view whose rows the relation has, filtered or with columns of others beside them."""
     operator = next(operator for operator in dag.operators if operator.output == relation)
-    return operator.view if isinstance(operator, Scan) else _view_behind(dag, operator.inputs[0])
+    return operator.view if isinstance(operator, Scan) else view_behind(dag, operator.inputs[0])
 
 
 def _scan(operator: Scan) -> list[str]:
@@ -197,10 +198,11 @@ def _point_in_time(operator: PointInTimeJoin) -> list[str]:
 def _labels(operator: LabelAggregate) -> list[str]:
     ties = f"; ties by {', '.join(operator.tie_order)}, lesser first" if operator.tie_order else ""
     per = f"per {', '.join(operator.keys)}, after {operator.left_time.column} (labels), on {operator.compute}{ties}"
-    return [per, *(_label(label, operator) for label in operator.aggregates)]
+    return [per, *(label_told(label, operator) for label in operator.aggregates)]
 
 
-def _label(label: Label, operator: LabelAggregate) -> str:
+def label_told(label: Label, operator: LabelAggregate) -> str:
+    """A label in one line."""
     of = _held(label)
     length = f", at most {label.max_length}, {label.order.replace('_', ' ')}" if label.max_length else ""
     gap = f" from {label.gap} on" if label.gap.nanoseconds else ""
@@ -220,7 +222,8 @@ def _held(aggregate: Aggregate | Label) -> str:
     return f"({', '.join(held)})" if held else ""
 
 
-def _aggregate(aggregate: Aggregate) -> str:
+def aggregate_told(aggregate: Aggregate) -> str:
+    """A rolling aggregate in one line."""
     of = _held(aggregate)
     length = f", at most {aggregate.max_length}, {aggregate.order.replace('_', ' ')}" if aggregate.max_length else ""
     half = f", half after {aggregate.half_life}" if aggregate.half_life is not None else ""

@@ -34,6 +34,27 @@ _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 def explain_sql(dag: Dag, day: dt.date, rows_per_part: int) -> str:
     """A commented block per operator, in the order in which they run. `dag` is the skeleton's."""
+    written = _written(dag, day, rows_per_part)
+    head = [
+        f"-- {dag.service} on {day}. Paths of views are relative to data_root; only the partitions that the day needs",
+        "-- are read. Rows are numbered once; each operator then makes a table of its new columns, in that order.",
+    ]
+    sources = [column.source for scan in dag.scans for column in scan.columns]
+    if not all(is_harmless(name) for name in sources):
+        head.append("-- Names that hold a character that is not seen have its escape here, and not the character.")
+    return "\n\n".join(["\n".join(head), *written.blocks])
+
+
+def sql_of_operators(dag: Dag, day: dt.date, rows_per_part: int) -> dict[str, str]:
+    """The blocks of `explain_sql` by the name of their operator."""
+    written = _written(dag, day, rows_per_part)
+    by_operator: dict[str, list[str]] = {}
+    for operator, block in zip(written.of, written.blocks, strict=True):
+        by_operator.setdefault(operator, []).append(block)
+    return {operator: "\n\n".join(blocks) for operator, blocks in by_operator.items()}
+
+
+def _written(dag: Dag, day: dt.date, rows_per_part: int) -> _Writing:
     written = _Writing(day, rows_per_part, look_ups_sharing_probes(dag.operators))
     handles: dict[str, Handle] = {}
     for operator in dag.operators:
@@ -46,29 +67,24 @@ def explain_sql(dag: Dag, day: dt.date, rows_per_part: int) -> str:
         if isinstance(operator, Project):
             written.say(operator, "no statement of its own: its columns are computed where they are read")
         handles[operator.output] = handle
-    head = [
-        f"-- {dag.service} on {day}. Paths of views are relative to data_root; only the partitions that the day needs",
-        "-- are read. Rows are numbered once; each operator then makes a table of its new columns, in that order.",
-    ]
-    sources = [column.source for scan in dag.scans for column in scan.columns]
-    if not all(is_harmless(name) for name in sources):
-        head.append("-- Names that hold a character that is not seen have its escape here, and not the character.")
-    return "\n\n".join(["\n".join(head), *written.blocks])
+    return written
 
 
 @dataclass
 class _Writing:
-    """Writes statements down instead of running them."""
+    """Writes statements down instead of running them; each of `blocks` belongs to the operator in `of`."""
 
     day: dt.date
     rows_per_part: int
     searched: frozenset[str]
     blocks: list[str] = field(default_factory=list)
+    of: list[str] = field(default_factory=list)
     moments: dict[statements.ProbeTableKey, tuple[str, str]] = field(default_factory=dict)
 
     def say(self, operator: SourceOperator, what: str, statement: str = "") -> None:
         comment = f"-- {operator.name} ({operator.op_kind}): {what}"
         self.blocks.append(f"{comment}\n{statement}" if statement else comment)
+        self.of.append(operator.name)
 
     def view(self, operator: SourceOperator, handle: Deferred) -> Deferred:
         """Give a deferred query its relation's name; returns what reads it by that name."""

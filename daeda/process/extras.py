@@ -14,7 +14,15 @@ from urllib.parse import unquote, urlsplit
 from daeda.errors import UsageError
 
 Part = Literal[
-    "skeleton", "enrichment", "stores", "vectors", "polars", "Polars frames", "pandas frames", "HuggingFace datasets"
+    "skeleton",
+    "enrichment",
+    "stores",
+    "vectors",
+    "polars",
+    "lineage",
+    "Polars frames",
+    "pandas frames",
+    "HuggingFace datasets",
 ]
 
 # Modules of each part, and the extra that installs them.
@@ -23,6 +31,7 @@ _NEEDS: dict[Part, tuple[str, tuple[str, ...], str]] = {
     "enrichment": ("the enrichment", ("ray", "lance"), "ray"),
     "stores": ("a service with embedding columns", ("lance",), "ray"),
     "polars": ("the rolling engine polars", ("polars",), "polars"),
+    "lineage": ("--lineage", ("openlineage",), "lineage"),
     "vectors": ("the audit of embedding columns", ("lance",), "ray"),
     "Polars frames": ("a frame of Polars", ("polars",), "polars"),
     "pandas frames": ("a frame of pandas", ("pandas",), "pandas"),

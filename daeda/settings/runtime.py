@@ -243,6 +243,12 @@ class RuntimeSettings(BaseSettings):
         description="Instant in UTC before which the data of labels is complete, for all views, or a mapping of views "
         "to instants; a date is its midnight. It takes the place of what files say.",
     )
+    lineage: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Where train tells of each day that it has published, as events of OpenLineage: a file, relative "
+        "to the project root, or the address of a server.",
+    )
     feature_refs: References = Field(
         default=(),
         description="Columns that are looked up in other views, as view:feature; each is used. Left out, those that "

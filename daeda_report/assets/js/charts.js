@@ -1,0 +1,113 @@
+// Figures by Observable Plot: drawn when they are seen, drawn anew for another width, and told as a table too.
+
+const dateOf = (day) => new Date(`${day}T00:00:00Z`);
+const figures = new Set();
+
+const seen = new IntersectionObserver((entries) => {
+  for (const entry of entries) if (entry.isIntersecting) entry.target.draw();
+}, { rootMargin: "400px" });
+
+const resized = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    const width = Math.round(target.clientWidth);
+    if (target.drawn && target.drawn !== width) target.draw(true);
+  }
+});
+
+// `make` returns what Plot makes of a width; `numbers` the table behind it.
+function figure(title, make, numbers, note) {
+  const canvas = h("div", { class: "canvas" });
+  const element = h("figure", { "aria-label": title },
+    h("figcaption", {}, title, note ? h("small", {}, ` ${note}`) : null), canvas,
+    numbers ? folded("Numbers", numbers) : null);
+  canvas.draw = (again) => {
+    const width = Math.round(canvas.clientWidth);
+    if (width === 0 || (canvas.drawn && !again)) return;
+    canvas.drawn = width;
+    const made = make(Math.max(width, 240));
+    const pictures = made.tagName.toLowerCase() === "svg" ? [made] : made.querySelectorAll("svg");
+    for (const picture of pictures) {
+      picture.setAttribute("role", "img");
+      picture.setAttribute("aria-label", visible(title));
+    }
+    canvas.replaceChildren(made);
+  };
+  element.again = () => canvas.draw(true);
+  figures.add(canvas);
+  seen.observe(canvas);
+  resized.observe(canvas);
+  return element;
+}
+
+const COLOURS = ["var(--c1)", "var(--c2)", "var(--c3)", "var(--c4)", "var(--c5)", "var(--c6)", "var(--c7)", "var(--c8)"];
+
+const dayAxis = () => ({ type: "utc", label: null });
+
+function plotted(width, options) {
+  return Plot.plot({
+    width, height: 190, marginLeft: 56, marginRight: 16, marginBottom: 36, style: { background: "none", fontSize: "12px", overflow: "visible" },
+    ...options,
+  });
+}
+
+// Lines over the days: `series` are lists of [name, values]; gaps stay gaps.
+function overDays(title, days, series, options = {}) {
+  const format = options.format || short;
+  const points = series.flatMap(([name, values]) =>
+    days.map((day, index) => ({ day: dateOf(day), value: values[index], name })));
+  const shown = points.filter((point) => point.value !== null && point.value !== undefined);
+  const several = series.length > 1;
+  const domain = series.map(([name]) => visible(name));
+  return figure(title, (width) => plotted(width, {
+    x: dayAxis(),
+    y: { label: null, grid: true, tickFormat: options.tick || ((value) => format(value)), zero: options.zero !== false, ...(options.y || {}) },
+    color: { type: "categorical", legend: several, domain, range: COLOURS },
+    marks: [
+      ...(options.band ? [Plot.areaY(days.map((day, index) => ({ day: dateOf(day), low: options.band[0][index], high: options.band[1][index] })),
+        { x: "day", y1: "low", y2: "high", fill: "var(--c1)", fillOpacity: 0.18, curve: "step" })] : []),
+      ...(options.rules || []).map(([value]) => Plot.ruleY([value], { stroke: "var(--bad)", strokeDasharray: "4 3" })),
+      Plot.lineY(points, { x: "day", y: (one) => (one.value === null || one.value === undefined ? NaN : one.value), stroke: (one) => visible(one.name), curve: "linear" }),
+      Plot.dot(shown, { x: "day", y: "value", fill: (one) => visible(one.name), r: days.length > 120 ? 1.2 : 2.5 }),
+      ...(options.marked !== undefined && options.marked !== null ? [Plot.ruleX([dateOf(days[options.marked])], { stroke: "var(--text)", strokeOpacity: 0.5 })] : []),
+      Plot.tip(shown, Plot.pointerX({ x: "day", y: "value", fill: "var(--card)",
+        title: (one) => `${one.day.toISOString().slice(0, 10)}\n${visible(one.name)}: ${format(one.value)}` })),
+    ],
+  }), () => table(title, ["Day", ...series.map(([name]) => name)],
+    days.map((day, index) => [day, ...series.map(([, values]) => format(values[index]))]),
+    { numeric: series.map((_, index) => index + 1), caption: false }), options.note);
+}
+
+// Bars over the days, on top of each other.
+function stackedOverDays(title, days, series, options = {}) {
+  const format = options.format || short;
+  const domain = series.map(([name]) => visible(name));
+  const points = series.flatMap(([name, values]) => days.map((day, index) => ({ day: dateOf(day), value: values[index] || 0, name: visible(name) })));
+  return figure(title, (width) => plotted(width, {
+    x: dayAxis(), y: { label: null, grid: true, tickFormat: (value) => format(value) },
+    color: { type: "categorical", legend: true, domain, range: domain.map((_, index) => COLOURS[index % COLOURS.length]) },
+    marks: [
+      Plot.rectY(points, { x: "day", y: "value", fill: "name", interval: "day", order: domain,
+        title: (one) => `${one.day.toISOString().slice(0, 10)}\n${one.name}: ${format(one.value)}`, tip: true }),
+      Plot.ruleY([0]),
+    ],
+  }), () => table(title, ["Day", ...series.map(([name]) => name)],
+    days.map((day, index) => [day, ...series.map(([, values]) => format(values[index]))]),
+    { numeric: series.map((_, index) => index + 1), caption: false }), options.note);
+}
+
+// Bars of shares side by side: rows are [label, share, share of the reference].
+function bars(title, rows, heads, options = {}) {
+  const format = options.format || percent;
+  const labels = rows.map((row) => visible(row[0]));
+  const points = rows.flatMap((row) => row.slice(1).map((value, index) => ({ label: visible(row[0]), value, which: heads[index + 1] })));
+  return figure(title, (width) => plotted(width, {
+    height: 60 + rows.length * (rows[0] && rows[0].length > 2 ? 26 : 20), marginLeft: Math.min(180, 24 + 7 * d3.max(labels, (one) => Math.min(one.length, 22)) || 60),
+    x: { label: null, grid: true, tickFormat: (value) => format(value) }, y: { axis: null, type: "band" },
+    fy: { label: null, type: "band", domain: labels, padding: 0.15, axis: "left", tickFormat: (one) => (one.length > 22 ? `${one.slice(0, 21)}…` : one) },
+    color: { type: "categorical", legend: heads.length > 2, domain: heads.slice(1), range: COLOURS },
+    marks: [
+      Plot.barX(points, { fy: "label", y: "which", x: "value", fill: "which", tip: true, title: (one) => `${one.label}\n${one.which}: ${format(one.value)}` }),
+      Plot.ruleX([0]),
+    ],
+  }), () => table(title, heads, rows.map((row) => [row[0], ...row.slice(1).map(format)]), { numeric: [1, 2], caption: false }));
+}

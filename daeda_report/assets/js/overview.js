@@ -1,0 +1,44 @@
+// What stands out, and the figures of the whole.
+
+function overview(data) {
+  const found = data.findings.length
+    ? h("ol", { class: "findings" }, data.findings.map((one) => h("li", { "data-kind": one.kind },
+        h("span", { class: "kind" }, one.kind), " ", one.told, " ",
+        one.column ? h("a", { href: link("column", one.column, ...(one.day ? [one.day] : [])) }, "look at the column") : one.day ? h("a", { href: link("days", one.day) }, "look at the day") : null)))
+    : h("p", { class: "good" }, "Nothing stands out.");
+  const final = data.datasets[data.final];
+  const states = d3.rollups(final.states, (of) => of.length, (state) => state);
+  const rows = d3.sum(final.rows, (value) => value || 0);
+  return [
+    h("h2", {}, "What stands out"), data.problem ? h("p", { class: "warning" }, `Which days are stale or missing is not known: ${data.problem}`) : null, found,
+    h("h2", {}, "At a glance"),
+    h("dl", { class: "figures" },
+      [["days", count(data.days.length)], ...states.map(([state, number]) => [state, count(number)]), ["rows", count(rows)],
+        ["columns", count(data.columns.length)], ["size", bytes(d3.sum(final.bytes, (value) => value || 0))]]
+        .map(([what, value]) => h("div", {}, h("dt", {}, what), h("dd", {}, value)))),
+    overDays("Rows of each day", data.days, [["rows", final.rows]], { format: count }),
+    data.splits.length ? h("section", {}, h("h3", {}, "Splits"), splitTable(data)) : null,
+    data.notes.length ? h("section", {}, h("h3", {}, "Availability and labels"), h("ul", {}, data.notes.map((note) => h("li", {}, note)))) : null,
+  ];
+}
+
+function splitTable(data) {
+  const final = data.datasets[data.final];
+  const rows = data.splits.map((split) => {
+    const inside = data.days.map((day, index) => (day >= split.first && day <= split.last ? index : -1)).filter((index) => index >= 0);
+    const there = inside.filter((index) => final.rows[index] !== null);
+    return [named(split.name), split.first, split.last, count(inside.length), count(there.length), count(d3.sum(there, (index) => final.rows[index]))];
+  });
+  return table("Days and rows of each split", ["Split", "First day", "Last day", "Days here", "Published", "Rows"], rows, { numeric: [3, 4, 5] });
+}
+
+function labelsSection(data) {
+  const waiting = data.datasets[data.final].states.filter((state) => state === "waiting").length;
+  return h("section", {}, h("h2", {}, "Labels"),
+    waiting ? h("p", {}, `${plural(waiting, "day")} of this report ${waiting === 1 ? "waits" : "wait"} for labels.`) : null,
+    data.labels.map((label) => h("article", {},
+      h("h3", {}, h("a", { href: link("column", label.name) }, named(label.name))),
+      label.horizon ? h("p", {}, `Of the next ${label.window}; it is known ${label.horizon} after its row. A day that is not mature ${label.immature === "NULL" ? "has NULL" : "waits"}.`) : h("p", {}, "Derived from a label."),
+      table(`${label.name} by split`, ["Split", "Days", "Rows", "NULL", "Mean"], label.splits.map(([name, days, rows, nulls, mean]) => [named(name), count(days), count(rows), percent(nulls), short(mean)]), { numeric: [1, 2, 3, 4], caption: false }))),
+    data.notes.length ? h("section", {}, h("h3", {}, "Availability and maturity"), h("ul", {}, data.notes.map((note) => h("li", {}, note)))) : null);
+}

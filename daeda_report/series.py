@@ -1,0 +1,238 @@
+"""What statistics tell of a column over the days, as lists that have a value for each day; and how far each drifts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from daeda.statistics.bins import coarsened
+from daeda.statistics.drift import Drift, drift_of, merged
+from daeda.statistics.model import QUANTILES, Histogram, Numbers, Summary
+
+Shown = dict[str, Any]
+_BARS = 24
+# Beyond this ratio of the greatest to the middle a scale of powers shows more.
+_WIDE = 40.0
+_MOST_VALUES = 12
+_TITLES = {"numbers": "Values", "lengths": "List lengths", "norms": "Lengths of the vectors"}
+
+
+@dataclass(frozen=True)
+class Series:
+    """One column: a summary for each day, or None; that of the reference days together; and drift against them."""
+
+    name: str
+    kind: str | None
+    summaries: tuple[Summary | None, ...]
+    reference: Summary | None
+    drifts: tuple[Drift | None, ...] = ()
+
+    @classmethod
+    def of(cls, name: str, kind: str | None, summaries: Sequence[Summary | None], reference: Sequence[int]) -> Series:
+        """The series with its drift; keys and times are other ones on each day, and drift by nature."""
+        pooled = together([one for index in reference if (one := summaries[index]) is not None])
+        drifts: tuple[Drift | None, ...] = ()
+        if pooled is not None and kind not in ("key", "timestamp"):
+            even = _evened(pooled, summaries)
+            drifts = tuple(None if one is None else drift_of(even, one) for one in summaries)
+        return cls(name, kind, tuple(summaries), pooled, drifts)
+
+    @property
+    def psi(self) -> list[float | None]:
+        """The index of each day."""
+        if not self.drifts:
+            return [None] * len(self.summaries)
+        return [None if one is None else _rounded(one.psi, 4) for one in self.drifts]
+
+    def shown(self) -> Shown:
+        """For the page."""
+        return {
+            "numbers": [
+                _numbers_shown(title, [getattr(one, of) if one is not None else None for one in self.summaries],
+                               getattr(self.reference, of) if self.reference is not None else None)
+                for of, title in _TITLES.items()
+                if any(one is not None and getattr(one, of) is not None for one in self.summaries)
+            ],
+            "items": self._items(),
+            "top": _top_shown(self.summaries, self.reference),
+            "distinct": _distinct_shown(self.summaries),
+            "drift": _drift_shown(self.drifts),
+        }  # fmt: skip
+
+    def _items(self) -> Shown | None:
+        items = [one.items if one is not None else None for one in self.summaries]
+        if not any(items):
+            return None
+        reference = self.reference.items if self.reference is not None else None
+        numbers = [one.numbers if one is not None else None for one in items]
+        return {
+            "numbers": _numbers_shown("Items of the lists", numbers, reference.numbers if reference else None)
+            if any(numbers)
+            else None,
+            "top": _top_shown(items, reference),
+        }
+
+
+def together(summaries: Sequence[Summary]) -> Summary | None:
+    """All rows of these days; days on which the column had another type than on the last one are left out."""
+    alike = [one for one in summaries if one.dtype == summaries[-1].dtype]
+    items = [one.items for one in alike if one.items is not None]
+    all_rows = merged(alike)
+    return None if all_rows is None else replace(all_rows, items=merged(items))
+
+
+def _evened(reference: Summary, summaries: Sequence[Summary | None]) -> Summary:
+    """The reference by the widest bins of any day, so that its bins are the same on all days."""
+    there = [one for one in summaries if one is not None]
+    return replace(
+        reference,
+        numbers=_widened(reference.numbers, [one.numbers for one in there]),
+        lengths=_widened(reference.lengths, [one.lengths for one in there]),
+        norms=_widened(reference.norms, [one.norms for one in there]),
+    )
+
+
+def _widened(own: Numbers | None, others: Sequence[Numbers | None]) -> Numbers | None:
+    if own is None:
+        return None
+    widest = max((one.histogram.shift for one in others if one is not None), default=0)
+    return replace(own, histogram=coarsened(own.histogram, widest))
+
+
+def _numbers_shown(title: str, numbers: Sequence[Numbers | None], reference: Numbers | None) -> Shown:
+    edges, logarithmic = _edges([one for one in numbers if one is not None], reference)
+    return {
+        "title": title,
+        "mean": [_told(one.mean) if one is not None else None for one in numbers],
+        "deviation": [_told(one.deviation) if one is not None else None for one in numbers],
+        "minimum": [_told(one.minimum) if one is not None else None for one in numbers],
+        "maximum": [_told(one.maximum) if one is not None else None for one in numbers],
+        "quantiles": {q: [_told(one.quantiles.get(q) if one else None) for one in numbers] for q in QUANTILES},
+        "error": max((one.quantile_error for one in numbers if one is not None), default=0.0),
+        "zeros": [_share(one.zeros, one.finite) if one else None for one in numbers],
+        "nan": [one.nan if one else None for one in numbers],
+        "infinite": [one.below + one.above if one else None for one in numbers],
+        "edges": [_told(edge) for edge in edges],
+        "logarithmic": logarithmic,
+        "counts": [_counted(one.histogram, edges) if one else None for one in numbers],
+        "reference": _counted(reference.histogram, edges) if reference is not None else None,
+    }
+
+
+def _edges(numbers: Sequence[Numbers], reference: Numbers | None) -> tuple[list[float], bool]:
+    """The edges of the bars, which are the same on all days: from the least to the greatest of the usual values."""
+    lows = [one.quantiles["0.01"] for one in numbers if one.quantiles]
+    highs = [one.quantiles["0.99"] for one in numbers if one.quantiles]
+    if not lows:
+        return [], False
+    low, high = min(lows), max(highs)
+    whole = all(float(value).is_integer() for value in (*lows, *highs)) and high - low < _BARS
+    if whole:
+        return [value - 0.5 for value in np.arange(low, high + 2)], False
+    if low == high:
+        return [low - 0.5, low + 0.5], False
+    middles = sorted(one.quantiles["0.5"] for one in numbers if one.quantiles)
+    middle = middles[len(middles) // 2]
+    if low > 0 and high > _WIDE * middle:
+        return [float(edge) for edge in np.geomspace(low, high, _BARS + 1)], True
+    if not math.isfinite(high - low):
+        return [low, high], False
+    return [float(edge) for edge in np.linspace(low, high, _BARS + 1)], False
+
+
+def _counted(histogram: Histogram, edges: Sequence[float]) -> list[int]:
+    """How many numbers lie between the edges, and first and last how many before and behind them."""
+    places = np.searchsorted(np.array(edges), _middles(histogram), side="right")
+    counts = np.bincount(places, np.array(histogram.counts, np.float64), minlength=len(edges) + 1)
+    return [int(each) for each in counts]
+
+
+def _middles(histogram: Histogram) -> npt.NDArray[np.float64]:
+    """The middle of each bin; of narrow ones it is the number itself."""
+    bins = np.array(histogram.bins, np.int64)
+    size = np.abs(bins)
+    greatest = np.array([np.finfo(np.float64).max]).view(np.int64)[0]
+    low = np.minimum(size << histogram.shift, greatest).view(np.float64)
+    high = np.minimum(((size + 1) << histogram.shift) - 1, greatest).view(np.float64)
+    middle: npt.NDArray[np.float64] = np.where(bins == 0, 0.0, np.sign(bins) * (low / 2 + high / 2))
+    return middle
+
+
+def _top_shown(summaries: Sequence[Summary | None], reference: Summary | None) -> Shown | None:
+    """The most frequent values of all days, with the share that each has on each day."""
+    tops = [one.top if one is not None else None for one in summaries]
+    if not any(one is not None and one.values for one in tops):
+        return None
+    totals: dict[str, int] = {}
+    for one in tops:
+        for value, count in () if one is None else one.values:
+            totals[value] = totals.get(value, 0) + count
+    values = sorted(totals, key=lambda value: (-totals[value], value))[:_MOST_VALUES]
+    by_day = [dict(one.values) if one is not None else {} for one in tops]
+    own = dict(reference.top.values) if reference is not None and reference.top is not None else {}
+    return {
+        "values": values,
+        "shares": [
+            [None if one is None else _share(counts.get(value, 0), one.rows) for one, counts in zip(
+                summaries, by_day, strict=True)]
+            for value in values
+        ],
+        "reference": [_share(own.get(value, 0), reference.rows) if reference is not None else None for value in values],
+        "complete": all(one.complete for one in tops if one is not None) and len(totals) <= _MOST_VALUES,
+        "error": max((one.error for one in tops if one is not None), default=0),
+        "others": max(0, len(totals) - _MOST_VALUES),
+    }  # fmt: skip
+
+
+def _distinct_shown(summaries: Sequence[Summary | None]) -> Shown | None:
+    found = [one.distinct if one is not None else None for one in summaries]
+    if not any(found):
+        return None
+    return {
+        "counts": [one.count if one is not None else None for one in found],
+        "error": max((one.error for one in found if one is not None), default=0.0),
+    }
+
+
+def _drift_shown(drifts: Sequence[Drift | None]) -> Shown | None:
+    """The bins of each day. Labels and counts of the reference stand once for all days that have the same."""
+    if not any(drifts):
+        return None
+    variants: dict[tuple[tuple[str, int], ...], int] = {}
+    which: list[int | None] = []
+    counts: list[list[int] | None] = []
+    for one in drifts:
+        if one is None:
+            which.append(None)
+            counts.append(None)
+            continue
+        key = tuple((each.label, each.reference) for each in one.bins)
+        which.append(variants.setdefault(key, len(variants)))
+        counts.append([each.count for each in one.bins])
+    return {
+        "of": next(one.of for one in drifts if one is not None),
+        "bins": [[label for label, _ in key] for key in variants],
+        "reference": [[count for _, count in key] for key in variants],
+        "which": which,
+        "counts": counts,
+    }
+
+
+def _share(part: int, whole: int) -> float:
+    return _rounded(part / whole, 6) if whole else 0.0
+
+
+def _told(value: float | None) -> float | None:
+    """A number with as many places as a reader sees; None for what JSON cannot hold."""
+    if value is None or not math.isfinite(value):
+        return None
+    return float(f"{value:.6g}")
+
+
+def _rounded(value: float, places: int) -> float:
+    return round(value, places) if math.isfinite(value) else 0.0

@@ -1,0 +1,64 @@
+"""One training set for all tests of its report, and a browser where one can be had."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from daeda_report.command import main
+from tests.daeda_report.published import Training
+from tests.projects import TinyProject
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+HOSTILE = "<script>alert('x')</script> & \"quoted\" \u202etxet \u05d0\u05d1"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def hostile(project: TinyProject) -> None:
+    """Texts of YAML that are no HTML."""
+    project.service |= {"description": HOSTILE, "owner": "team <b>x</b>"}
+    project.column("price")["description"] = HOSTILE
+    project.service["splits"] = {"train": "2024-01-01..2024-01-14", "valid": "2024-01-15..2024-01-20"}
+
+
+@pytest.fixture(scope="session")
+def training(tmp_path_factory: pytest.TempPathFactory) -> Training:
+    """Twenty days, of which one is not published and nothing stands out."""
+    root = tmp_path_factory.mktemp("training")
+    return Training(root, changed=hostile, left_out=frozenset({5})).publish()
+
+
+@pytest.fixture(scope="session")
+def report(training: Training) -> Path:
+    """Its report."""
+    return write_report(training.root)
+
+
+def write_report(root: Path, *words: str) -> Path:
+    before = Path.cwd()
+    os.chdir(root)
+    try:
+        assert main(["ranking", "--output", "report.html", *words]) == 0
+    finally:
+        os.chdir(before)
+    return root / "report.html"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, or another one that is installed, without a window."""
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
+        pytest.skip(f"there is no browser here ({', '.join(BROWSERS)}): on Debian, apt-get install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: it drives the browser")
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield opened
+        opened.close()

@@ -1,0 +1,214 @@
+"""The report in a real browser: without a network, without an error, by mouse and by keyboard."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.daeda_report.conftest import HOSTILE, write_report
+from tests.daeda_report.published import CATEGORIES, FAULTS, Training, replaced
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+SECTIONS = ["Overview", "Days", "Pipeline", "Columns", "Drift", "What was read", "Software"]
+
+
+class Opened:
+    """A page, and all that it has complained about or asked a network for."""
+
+    def __init__(self, browser: Browser, file: Path, **options: Any) -> None:
+        self.context = browser.new_context(offline=True, **options)
+        self.page: Page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.page.on("console", lambda one: self.complaints.append(f"{one.type}: {one.text}"))
+        self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        self.page.on("dialog", lambda dialog: self.complaints.append(f"dialog: {dialog.message}"))
+        self.page.on("request", self._asked)
+        self.page.goto(file.as_uri())
+        self.page.wait_for_selector("html[data-ready]")
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith(("file:", "data:", "blob:")):
+            self.complaints.append(f"request: {request.url}")
+
+    def close(self) -> None:
+        self.context.close()
+        assert self.complaints == []
+
+
+@pytest.fixture
+def opened(browser: Browser, report: Path) -> Iterator[Opened]:
+    one = Opened(browser, report, viewport={"width": 1200, "height": 900})
+    yield one
+    one.close()
+
+
+def shown(page: Page) -> str:
+    return page.locator("main").inner_text()
+
+
+def focused(page: Page) -> str:
+    return str(page.evaluate("document.activeElement.innerText || document.activeElement.getAttribute('aria-label')"))
+
+
+def test_sections_are_opened_and_drawn(opened: Opened) -> None:
+    page = opened.page
+    assert page.locator("nav a").all_inner_texts() == SECTIONS
+    for name in SECTIONS:
+        page.locator("nav a", has_text=name).first.click()
+        page.wait_for_selector("nav a[aria-current]")
+        assert page.locator("nav a[aria-current]").inner_text() == name
+        assert page.locator("main > section:not([hidden])").count() == 1
+    page.locator("nav a", has_text="Days").click()
+    page.wait_for_selector("main > section:not([hidden]) figure svg[role=img]")
+
+
+def test_the_calendar_is_moved_through_with_keys(opened: Opened) -> None:
+    page = opened.page
+    page.locator("nav a", has_text="Days").click()
+    first = page.locator("button.day[tabindex='0']")
+    assert re.fullmatch(r"2024-01-01, built, \d{3} rows, 0\.05 s", first.get_attribute("aria-label") or "")
+    first.focus()
+    for key in ("ArrowRight", "ArrowDown", "ArrowLeft"):
+        page.keyboard.press(key)
+    assert page.evaluate("document.activeElement.dataset.day") == "2024-01-08"
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#day h3")
+    assert focused(page) == "2024-01-08"
+    assert "Split: train" in page.locator("#day").inner_text()
+    missing = page.locator("button.day[data-day='2024-01-06']")
+    assert missing.get_attribute("data-state") == "missing"
+    missing.click()
+    page.wait_for_function("document.querySelector('#day h3').innerText === '2024-01-06'")
+    page.locator("label.choice select").nth(1).select_option("rows")
+    assert page.locator("button.day.graded").count() == 20
+
+
+def test_an_operator_tells_its_sql(opened: Opened) -> None:
+    page = opened.page
+    page.locator("nav a", has_text="Pipeline").click()
+    box = page.locator(".dag a[data-name^='rolling']").first
+    box.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#operator h3")
+    assert focused(page).startswith("rolling")
+    panel = page.locator("#operator").inner_text()
+    assert "CREATE TABLE" in panel
+    assert "events_1d = count over 1d" in panel
+    assert box.get_attribute("aria-current") == "true"
+    page.locator(".dag a[data-name='scan_prices']").click()
+    page.wait_for_function("document.querySelector('#operator h3').innerText === 'scan_prices'")
+
+
+def test_columns_are_searched_and_one_is_looked_at(opened: Opened) -> None:
+    page = opened.page
+    page.locator("nav a", has_text="Columns").click()
+    assert page.locator("table.columns tbody tr").count() == 9
+    page.get_by_label("Find columns").fill("price")
+    assert page.locator("table.columns tbody tr").count() == 1
+    page.locator("table.columns tbody a", has_text="price").first.click()
+    page.wait_for_selector("section.column h2")
+    assert focused(page) == "price"
+    text = shown(page)
+    assert "price of the view prices" in text
+    assert "config/training" not in text
+    assert "feature_services/ranking.yaml:" in text
+    figures = page.locator("section.column figure")
+    titles = figures.evaluate_all("all => all.map(one => one.getAttribute('aria-label'))")
+    assert {"NULL share", "Values: median and mean", "Drift"} <= set(titles)
+    page.locator("#compared").scroll_into_view_if_needed()
+    page.wait_for_selector("#compared svg[role=img]")
+    before = page.locator("#compared figure").first.get_attribute("aria-label")
+    page.get_by_role("button", name="Day before").click()
+    page.wait_for_function("before => document.querySelector('#compared figure').getAttribute('aria-label') !== before",
+                           arg=before)  # fmt: skip
+    page.locator("section.column details summary", has_text="Numbers").first.click()
+    assert page.locator("section.column details[open] table tbody tr").count() >= 20
+
+
+def test_drift_leads_to_the_column(opened: Opened) -> None:
+    page = opened.page
+    page.locator("nav a", has_text="Drift").click()
+    page.wait_for_selector("#section-drift figure svg[role=img] a")
+    page.locator("#section-drift figure svg a").first.click()
+    page.wait_for_selector("section.column h2")
+
+
+def test_texts_of_others_are_shown_as_they_are(opened: Opened) -> None:
+    page = opened.page
+    shown_text = HOSTILE.replace("\u202e", "\\u202e")
+    assert shown_text in page.locator("#about").inner_text()
+    page.goto(page.url.partition("#")[0] + "#/column/price")
+    page.wait_for_selector("section.column h2")
+    assert shown_text in shown(page)
+    page.goto(page.url.partition("#")[0] + "#/column/%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E")
+    page.wait_for_function("document.querySelector('main').innerText.includes('<img src=x onerror=alert(1)>')")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_a_phone_in_light_and_dark(browser: Browser, report: Path, scheme: Any) -> None:
+    one = Opened(browser, report, viewport={"width": 360, "height": 740}, color_scheme=scheme, has_touch=True)
+    grounds = {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 24, 31)"}
+    ground = one.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    assert ground == grounds[scheme]
+    for name in (
+        "#/overview",
+        "#/days/2024-01-03",
+        "#/pipeline/scan_prices",
+        "#/columns",
+        "#/column/amount",
+        "#/drift",
+    ):
+        one.page.goto(report.as_uri() + name)
+        one.page.wait_for_timeout(150)
+        assert one.page.evaluate("document.documentElement.scrollWidth") <= 360, name
+    one.close()
+
+
+@pytest.mark.long
+def test_all_sections_are_printed(opened: Opened) -> None:
+    page = opened.page
+    page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("main > section:not([hidden])").count() == len(SECTIONS)
+    assert page.locator("figure svg[role=img]").count() > 5
+    assert len(page.pdf()) > 50_000
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.locator("main > section:not([hidden])").count() == 1
+
+
+@pytest.mark.long
+def test_values_that_look_like_html_are_values(browser: Browser, tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    def fault(number: int, table: pa.Table) -> pa.Table:
+        values = [HOSTILE if one == CATEGORIES[0] else one for one in table["category"].to_pylist()]
+        return replaced(table, "category", pa.array(values))
+
+    made = Training(tmp_path, days=6, rows=100, fault=fault).publish()
+    one = Opened(browser, write_report(made.root))
+    one.page.goto(one.page.url.partition("#")[0] + "#/column/category")
+    one.page.wait_for_selector("#compared figure svg[role=img]")
+    assert HOSTILE.replace("\u202e", "\\u202e")[:21] in one.page.locator("#compared").inner_text()
+    one.close()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_what_is_read_first(browser: Browser, tmp_path: Path, name: str) -> None:
+    fault, kind, column, _ = FAULTS[name]
+    made = Training(tmp_path, fault=fault).publish()
+    one = Opened(browser, write_report(made.root))
+    first = one.page.locator(".findings li").first
+    assert first.get_attribute("data-kind") == kind
+    first.locator("a").click()
+    heading = one.page.wait_for_selector("section.column h2" if column else "#day h3")
+    assert heading is not None
+    assert heading.inner_text() == (column or "2024-01-14")
+    one.close()
