@@ -162,7 +162,15 @@ class CheckAnswer(ServiceAnswer):
     views: tuple[SeenTimes, ...] = Field(description="The views that have times.")
 
 
-class PreviewAnswer(ServiceAnswer):
+class RowsAnswer(ServiceAnswer):
+    """A document that holds values of rows."""
+
+    def text(self) -> str:
+        """The document in one line: a vector would take hundreds."""
+        return self.model_dump_json()
+
+
+class PreviewAnswer(RowsAnswer):
     """`daeda preview --json`."""
 
     format: Literal["daeda.preview/1"] = Field(default="daeda.preview/1", description="Form and version.")
@@ -171,10 +179,6 @@ class PreviewAnswer(ServiceAnswer):
         description="The rows, by column: times, days and decimals are text, and so are NaN, Infinity and -Infinity."
     )
     left_out: dict[str, str] = Field(description="Columns that are not made of the rows given, and why.")
-
-    def text(self) -> str:
-        """The document in one line: a vector would take hundreds."""
-        return self.model_dump_json()
 
 
 class ExplainedRawRow(Answer):
@@ -208,7 +212,7 @@ class ExplainedValue(Answer):
     notes: tuple[str, ...] = Field(description="What else has to be known.")
 
 
-class ExplainedRowAnswer(ServiceAnswer):
+class ExplainedRowAnswer(RowsAnswer):
     """`daeda preview --explain ROW --json`."""
 
     format: Literal["daeda.explained_row/1"] = Field(default="daeda.explained_row/1", description="Form and version.")
@@ -218,10 +222,6 @@ class ExplainedRowAnswer(ServiceAnswer):
     passed: bool = Field(description="Whether all values agree.")
     columns: tuple[ExplainedValue, ...] = Field(description="The columns, or those that were asked for.")
     left_out: dict[str, str] = Field(description="Columns that are not made of the rows given, and why.")
-
-    def text(self) -> str:
-        """The document in one line: a vector would take hundreds."""
-        return self.model_dump_json()
 
 
 class ReportFinding(Answer):
