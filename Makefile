@@ -29,7 +29,7 @@ demo: install ## Prepare real data, train two weeks of the example, show the res
 sample: install ## Make data for the root project, dssm_ranking, below data/
 	@$(BIN)/python -m sample_data
 
-# Whoever collects the tests first compiles them: one process does so beside the checks, and not each of the six.
+# Whoever collects the tests first compiles them: one process does so beside the checks, and not each of the four.
 test: install ## Run every check and every test
 	@$(MAKE) --no-print-directory -j 2 check compiled
 	@$(MAKE) --no-print-directory unit
@@ -44,12 +44,11 @@ compiled: install
 	@said="$$($(PYTEST) -n 0 --collect-only -q 2>&1)" || { echo "$$said" | tail -n 40; exit 1; }
 
 # A service or a Ray cluster belongs to one process: tests/conftest.py says which tests stay together. Much of a test is
-# waiting for what it has started, so that six processes keep two cores busy. The hundreds of commands that tests start
+# waiting for what it has started, so that four processes keep two cores busy. The hundreds of commands that tests start
 # would compile every module anew where bytecode is not written.
-PYTEST := TZ=UTC PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 6 --dist loadscope --no-loadscope-reorder
+PYTEST := TZ=UTC PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist loadscope --no-loadscope-reorder
 
-unit: install ## pytest alone, in six processes
-	@$(BIN)/python -m tests.engines.cache
+unit: install ## pytest alone, in four processes
 	@$(PYTEST)
 
 cases: install ## What goes deeper than make test: more generated cases, every planted leak, the same on each engine

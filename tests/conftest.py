@@ -35,7 +35,7 @@ for _variable in [name for name in os.environ if name.startswith("DAEDA_")]:
 
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="there is no folder `shared` beside the repository")
 
-# Six processes share the tests (`-n 6`). What takes longest begins, so that all end at about the same time; what is
+# Four processes share the tests (`-n 4`). What takes longest begins, so that all end at about the same time; what is
 # not named takes less than half a minute.
 _LONGEST_FIRST = (
     "tests/beam_pipeline/runners",

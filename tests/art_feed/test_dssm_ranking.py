@@ -54,7 +54,7 @@ def test_a_preview_equals_a_day_and_rows_of_ones_own_do_cell_by_cell(trained: Ar
     assert left_out == {"came_back_to_author_1d": "it is a label"}
 
 
-@pytest.mark.some(1, cases=3)
+@pytest.mark.cases
 @pytest.mark.parametrize("day", DAYS)
 def test_a_day_equals_the_oracle_row_for_row_and_column_for_column(trained: ArtFeed, day: str) -> None:
     names, rows = expected(trained.data, day)
@@ -68,6 +68,7 @@ def test_a_day_equals_the_oracle_row_for_row_and_column_for_column(trained: ArtF
             assert same(name, value, wanted), f"{name} of row {index} of {day}: {value!r} is not {wanted!r}"
 
 
+@pytest.mark.cases
 def test_the_types_are_those_of_the_contract(trained: ArtFeed) -> None:
     contract = yaml.safe_load((ROOT / "feature_services" / f"{SERVICE}.yaml").read_text())
     types = {column["name"]: DType.parse(column["dtype"]).arrow() for column in contract["columns"]}
@@ -84,6 +85,7 @@ def column(data: Path, name: str) -> list[Any]:
     return [row[names.index(name)] for day in DAYS for row in expected(data, day)[1]]
 
 
+@pytest.mark.cases
 def test_what_the_oracle_compares_is_worth_comparing(art_feed: ArtFeed) -> None:
     """Each column has many values, empty ones and full ones; a column of one value would prove nothing."""
     for name in ("like_artwork_ids_7d", "like_author_ids_7d", "like_artwork_tack_ids_7d", "dislike_artwork_ids",
@@ -103,6 +105,7 @@ def test_what_the_oracle_compares_is_worth_comparing(art_feed: ArtFeed) -> None:
     assert {"unknown", "general", "mature"} == set(column(art_feed.data, "content_rating"))
 
 
+@pytest.mark.cases
 def test_the_commands_need_no_flag_and_find_the_days_that_the_driver_made(trained: ArtFeed) -> None:
     before = {path: path.stat().st_mtime_ns for path in trained.output.rglob("*.parquet")}
     sizes = {"ROWS_PER_PART": "300"}

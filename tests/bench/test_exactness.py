@@ -31,6 +31,7 @@ def run(result: Path, rows: int, monkeypatch: pytest.MonkeyPatch) -> int:
     return main()
 
 
+@pytest.mark.cases
 def test_it_goes_on_behind_an_earlier_run(
     result: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

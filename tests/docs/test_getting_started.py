@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 PAGE = Path(__file__).parents[2] / "docs/getting-started.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -37,6 +39,7 @@ class Walk:
         return done.stdout
 
 
+@pytest.mark.cases
 def test_every_block_of_the_page_does_what_the_page_says(tmp_path: Path) -> None:
     walk, printed, shown = Walk(tmp_path), "", 0
     for language, text in BLOCK.findall(PAGE.read_text(encoding="utf-8")):

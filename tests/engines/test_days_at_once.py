@@ -9,6 +9,8 @@ import pytest
 from tests.beam_pipeline.runners.conftest import run_skeleton
 from tests.engines.meeting import Meeting
 
+pytestmark = pytest.mark.cases
+
 FORMS = ("loopback", "external")
 
 

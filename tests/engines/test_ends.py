@@ -37,6 +37,8 @@ from tests.projects import TinyProject
 __all__ = ["running", "skeleton", "slow"]
 
 # Whoever sends a signal waits no longer for the end of a run, and of its job.
+pytestmark = pytest.mark.cases
+
 SECONDS_TO_END = 10.0
 
 

@@ -15,6 +15,8 @@ from tests.budget import LONG
 from tests.engines.ray_cluster import HEAD, OTHER, ClusterScene, ended, ray_cluster
 from tests.faults.scene import bytes_of_days
 
+pytestmark = pytest.mark.cases
+
 BLIND, FOREIGN = "127.0.0.3", "127.0.0.4"
 AGAIN = "days that were published stay, run again to go on"
 

@@ -16,6 +16,8 @@ import pytest
 from tests.faults.ray_scene import SECONDS_TO_BEGIN, RayScene
 from tests.faults.scene import left_in_staging
 
+pytestmark = pytest.mark.cases
+
 # The store of metadata, the node, the driver and two actors.
 LEAST_SERVERS = 5
 

@@ -69,11 +69,13 @@ def test_what_is_needed_is_pinned_and_installed_at_its_pin_and_nothing_else_is_p
     assert versions == pins()
 
 
+@pytest.mark.cases
 def test_every_requirement_is_met_and_none_contradicts_another() -> None:
     done = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "No broken requirements found.\n"), done.stdout
 
 
+@pytest.mark.cases
 def test_every_dependency_has_a_licence_that_lets_it_be_used() -> None:
     told = {name: licence(installed()[name]) for name, _ in needed()}
     wrong = {name: text for name, text in told.items() if not LICENCES.search(text)}
@@ -112,6 +114,7 @@ def modes(root: Path) -> set[tuple[str, int]]:
     return {("directory" if path.is_dir() else "file", stat.S_IMODE(path.stat().st_mode)) for path in root.rglob("*")}
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
 def test_published_files_have_the_permissions_of_the_umask(umask: int, tmp_path: Path) -> None:
     made = feed(tmp_path)

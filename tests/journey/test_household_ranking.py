@@ -65,7 +65,7 @@ def test_two_halves_give_the_bytes_of_one_run(journey: Journey, whole_run: Path,
     assert digests(tmp_path, "enriched") == digests(whole_run, "enriched")
 
 
-@pytest.mark.some(1, cases=2)
+@pytest.mark.cases
 @pytest.mark.parametrize(
     ("workers", "threads", "chunk"), [("1", "1", "700"), ("3", "2", "1000000"), ("1", "8", "5000")]
 )

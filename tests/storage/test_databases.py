@@ -78,6 +78,20 @@ def test_days_of_a_table_are_those_of_files(
     assert PASSWORD not in told.out + told.err
 
 
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exports are made in this process: their own takes longer to start than they, and others have it."""
+
+    def in_this_process(project: Project, wanted: list[module.Wanted], directory: Path) -> dict[str, Export]:
+        return module.export(module.Request(tuple(wanted), project.data_root, directory, None))
+
+    monkeypatch.setattr(exports, "_in_process", in_this_process)
+
+
+exported_here = pytest.mark.usefixtures("here")
+
+
+@exported_here
 def test_an_export_depends_on_the_rows_alone(project: TinyProject, database: Postgres) -> None:
     first = export_of(project, postgres="environment", table="shop.prices")
     database.run("CREATE TABLE shop.sorted AS SELECT * FROM shop.prices ORDER BY price DESC")
@@ -85,10 +99,8 @@ def test_an_export_depends_on_the_rows_alone(project: TinyProject, database: Pos
     assert export_of(project, postgres="environment", query=QUERY) == first
 
 
-def in_this_process(project: Project, wanted: list[module.Wanted], directory: Path) -> dict[str, Export]:
-    return module.export(module.Request(tuple(wanted), project.data_root, directory, None))
-
-
+# In this process, where another can come in between.
+@exported_here
 def test_all_views_of_a_database_see_one_snapshot(
     project: TinyProject, database: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,12 +115,11 @@ def test_all_views_of_a_database_see_one_snapshot(
         return made
 
     monkeypatch.setattr(module, "_copy", interleaved)
-    # In this process, where another can come in between.
-    monkeypatch.setattr(exports, "_in_process", in_this_process)
     export_of(project, postgres="environment", table="shop.prices")
     assert sorted(seen) == [(1,), (3,)]
 
 
+@exported_here
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
@@ -130,6 +141,7 @@ def test_what_postgres_refuses_is_told_and_changes_nothing(
     assert database.run("SELECT count(*) FROM shop.prices") == "3"
 
 
+@exported_here
 def test_a_login_that_fails_shows_no_password(
     project: TinyProject, database: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +156,7 @@ def test_a_login_that_fails_shows_no_password(
     )
 
 
+@exported_here
 def test_a_service_of_the_service_file(
     project: TinyProject, database: Postgres, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -211,6 +224,7 @@ def test_the_halves_take_the_export_of_the_driver(project: TinyProject, lake: Pa
     assert not Path(of_driver["prices"].path).exists()
 
 
+@exported_here
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
@@ -248,6 +262,7 @@ def test_sources_that_contradict_themselves(project: TinyProject, source: dict[s
     assert str(raised.value).endswith(f"source: {sentence}")
 
 
+@exported_here
 @pytest.mark.some(1, cases=3)
 @pytest.mark.parametrize("named", ["ROWID", "PRICE", "rowid"])
 def test_a_column_of_a_ducklake_is_read_by_its_very_name(project: TinyProject, lake: Path, named: str) -> None:

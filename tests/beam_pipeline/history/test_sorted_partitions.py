@@ -59,6 +59,13 @@ def without_cache(given: TinyProject, output: Path) -> dict[str, bytes]:
         return build(given, output)
 
 
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The parts of the project where each day reads the sources themselves."""
+    root = tmp_path_factory.mktemp("sources")
+    return without_cache(project(root / "project"), root / "output")
+
+
 @pytest.mark.some(1, cases=6)
 @pytest.mark.parametrize("day_workers", [1, 2])
 @pytest.mark.parametrize("key", ["int64", "two keys", "string"])
@@ -97,7 +104,9 @@ def with_text_keys(given: TinyProject) -> None:
     given.write().write_data()
 
 
-def test_the_first_writer_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]]) -> None:
+def test_the_first_writer_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]], sources: dict[str, bytes]
+) -> None:
     given = project(tmp_path / "project")
     link = os.link
     late: list[Path] = []
@@ -110,15 +119,15 @@ def test_the_first_writer_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(os, "link", second)
     built = build(given, tmp_path / "late")
     assert len(set(late)) == len(late) > DAYS
-    monkeypatch.undo()
-    assert without_cache(given, tmp_path / "sources") == built
+    assert built == sources
 
 
 @pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("error", [duckdb.IOException("no space"), OSError("no links here")])
 def test_where_none_can_be_made_the_source_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]], error: Exception
-) -> None:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]], sources: dict[str, bytes],
+    error: Exception,
+) -> None:  # fmt: skip
     given = project(tmp_path / "project")
 
     def refuse(own: Path, target: Path) -> None:
@@ -128,30 +137,25 @@ def test_where_none_can_be_made_the_source_is_read(
     built = build(given, tmp_path / "refused")
     # Partitions that few days look back on have tables that are not kept, but those behind a refusal are not begun.
     assert not any(keep for _, keep in made)
-    monkeypatch.undo()
-    assert without_cache(given, tmp_path / "sources") == built
+    assert built == sources
 
 
 def test_partitions_are_kept_within_a_bound(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]], sources: dict[str, bytes]
 ) -> None:
     """What is one byte from full takes what the threads make at once, and nothing more."""
     given = project(tmp_path / "project")
     monkeypatch.setattr(partition_cache, "_MOST_BYTES", 1)
     built = build(given, tmp_path / "bounded")
     assert 1 <= sum(keep for _, keep in made) <= 2
-    monkeypatch.undo()
-    assert without_cache(given, tmp_path / "sources") == built
+    assert built == sources
 
 
 def test_a_history_without_room_is_sorted_by_duckdb(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[tuple[str, bool]], sources: dict[str, bytes]
 ) -> None:
-    given = project(tmp_path / "project")
-    built = build(given, tmp_path / "sorted")
-    made.clear()
     monkeypatch.setattr(reader, "HISTORY_SHARE", 0.0)
-    assert build(given, tmp_path / "sorted") == built
+    assert build(project(tmp_path / "project"), tmp_path / "sorted") == sources
     # For each history the first days make what the threads make at once, and find out by it.
     assert len(made) <= 4 * DAYS
 
