@@ -45,7 +45,7 @@ def same(name: str, value: Any, wanted: Any) -> bool:
     return bool(value == wanted)
 
 
-@pytest.mark.long
+@pytest.mark.cases
 def test_a_preview_equals_a_day_and_rows_of_ones_own_do_cell_by_cell(trained: ArtFeed) -> None:
     runtime = trained.root / "config/training/runtime.yaml"
     published_day = read_day(trained.output, "enriched", DAYS[0])
@@ -116,7 +116,7 @@ def test_the_commands_need_no_flag_and_find_the_days_that_the_driver_made(traine
     assert {path: path.stat().st_mtime_ns for path in trained.output.rglob("*.parquet")} == before
 
 
-@pytest.mark.long
+@pytest.mark.cases
 def test_the_skeleton_alone_gives_the_same_bytes_with_no_flag_but_the_runner(trained: ArtFeed) -> None:
     settings = {"ROWS_PER_PART": "300", "OUTPUT_ROOT": "again", "DAY_WORKERS": "1", "ROLLING_CHUNK_ROWS": "200"}
     trained.run("beam_pipeline", "--runner", "DirectRunner", **settings)

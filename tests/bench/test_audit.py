@@ -10,7 +10,7 @@ import pytest
 from bench import audit
 
 
-@pytest.mark.long
+@pytest.mark.cases
 def test_both_probes_and_quick_find_nothing_to_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit, "AUDITS", {name: audit.AUDITS[name] for name in ("both probes", "quick")})
     result = tmp_path / "audit.json"

@@ -131,7 +131,7 @@ def test_a_killed_worker_costs_its_days(
     assert sum(attempts.repeated.values()) <= DAY_WORKERS, attempts.repeated
 
 
-@pytest.mark.long
+@pytest.mark.cases
 @pytest.mark.parametrize("form", ["external", "loopback"])
 def test_a_full_disk_ends_the_run_and_the_job(
     restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], flink_log: Path, running: Running, tmp_path: Path,
@@ -155,7 +155,7 @@ def test_a_full_disk_ends_the_run_and_the_job(
         check_the_rest_is_built(project, skeleton)
 
 
-@pytest.mark.long
+@pytest.mark.cases
 def test_a_job_server_whose_flink_is_not_there_is_wrong_usage(
     flink_jars: Path, slow: TinyProject, skeleton: Path, tmp_path: Path
 ) -> None:
@@ -171,7 +171,7 @@ def test_a_job_server_whose_flink_is_not_there_is_wrong_usage(
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.long
+@pytest.mark.cases
 def test_a_killed_task_manager_costs_the_days_at_work(flink_jars: Path, running: Running, tmp_path: Path) -> None:
     project = slow_project(tmp_path / "fourteen", 14)
     skeleton = project.root / "output" / "ranking"
@@ -193,7 +193,7 @@ def test_a_killed_task_manager_costs_the_days_at_work(flink_jars: Path, running:
     assert left_in_staging(skeleton) == []
 
 
-@pytest.mark.long
+@pytest.mark.cases
 def test_ctrl_c_ends_the_job_of_a_cluster(flink_jars: Path, running: Running, skeleton: Path, tmp_path: Path) -> None:
     with (
         cluster(flink_jars, tmp_path / "cluster", 1, slots=2, configuration=RESTARTS) as one,

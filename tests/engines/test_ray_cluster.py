@@ -146,7 +146,7 @@ def test_the_end_of_the_own_node_and_of_the_head_is_told(scene: ClusterScene, ki
     scene.check_days()
 
 
-@pytest.mark.long
+@pytest.mark.cases
 @pytest.mark.parametrize("noticed", [False, True], ids=["at once", "noticed"])
 def test_a_head_that_dies_behind_the_last_part_takes_no_day_along(scene: ClusterScene, noticed: bool) -> None:
     """What is left to do needs no Ray: the day is published. Whether the leave that the run then takes of the cluster

@@ -136,7 +136,7 @@ def single_process(root: Path, day: dt.date) -> list[str]:
     return [enrich_part(task, {"items": vectors}).sha256 for task in tasks]
 
 
-@pytest.mark.long
+@pytest.mark.cases
 def test_a_profile_has_the_steps_of_each_day(root: Path, running_ray: None) -> None:
     build_enriched(EnrichRun(*opened(root), DAYS, profile=True))
     _, dag = opened(root)
@@ -206,7 +206,7 @@ def test_bytes_do_not_depend_on_preload_or_actors(
     ]
 
 
-@pytest.mark.long
+@pytest.mark.cases
 def test_ray_hands_out_the_last_positions_first(
     root: Path, running_ray: None, several_actors: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -406,7 +406,7 @@ def test_a_killed_actor_is_replaced(
         assert line.startswith(("enriched 2024-01-0", "resource envelope clamped")), line
 
 
-@pytest.mark.long
+@pytest.mark.cases
 def test_an_actor_that_dies_every_time_ends_the_day(
     root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch, capfd: Any
 ) -> None:
@@ -516,7 +516,7 @@ def command(root: Path, *words: str) -> list[str]:
     return [sys.executable, *words, "--runtime-config-path", str(runtime), "--on-stale", "keep"]
 
 
-@pytest.mark.long
+@pytest.mark.cases
 def test_the_command(root: Path) -> None:
     result = subprocess.run(command(root, "-m", "enrich"), capture_output=True, text=True, check=False, timeout=120)
     assert result.returncode == 0, result.stderr
@@ -526,7 +526,7 @@ def test_the_command(root: Path) -> None:
     assert [digests(root, day) for day in DAYS] == [single_process(root, day) for day in DAYS]
 
 
-@pytest.mark.long
+@pytest.mark.cases
 def test_the_command_on_a_cluster_that_runs_already(root: Path, running_ray: None) -> None:
     """The Ray of these tests is the cluster: it is joined by the command, and stays."""
     address = ray.get_runtime_context().gcs_address

@@ -71,7 +71,7 @@ def test_the_second_run_can_say_who_holds_the_days_and_end(scene: Scene) -> None
     assert left_in_staging(output / "ranking") == []
 
 
-@pytest.mark.long
+@pytest.mark.cases
 def test_a_reader_sees_the_old_day_or_the_new_one_and_never_a_mixture(scene: Scene) -> None:
     output = scene.output("stale")
     directory = output / "ranking/skeleton/dt=2024-01-03"

@@ -55,7 +55,7 @@ def test_a_second_run_skips_every_day_touches_nothing_and_prints_the_directory_o
     assert {path: path.stat().st_mtime_ns for path in (whole_run / SERVICE).rglob("*.parquet")} == before
 
 
-@pytest.mark.long
+@pytest.mark.cases
 def test_two_halves_give_the_bytes_of_one_run(journey: Journey, whole_run: Path, tmp_path: Path) -> None:
     journey.train(tmp_path, "--skeleton-only")
     assert published(tmp_path, "skeleton") == ALL_DAYS
@@ -77,7 +77,7 @@ def test_workers_threads_and_chunks_do_not_change_the_bytes(
     assert digests(tmp_path, "skeleton") == digests(whole_run, "skeleton")
 
 
-@pytest.mark.long
+@pytest.mark.cases
 def test_a_run_interrupted_in_each_half_and_started_again_gives_the_same_bytes(
     journey: Journey, whole_run: Path, tmp_path: Path
 ) -> None:

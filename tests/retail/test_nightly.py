@@ -57,7 +57,7 @@ def is_same(actual: Any, wanted: Any) -> bool:
 
 
 @needs_shared
-@pytest.mark.parametrize("engine", ["duckdb", pytest.param("polars", marks=pytest.mark.long)])
+@pytest.mark.parametrize("engine", ["duckdb", pytest.param("polars", marks=pytest.mark.cases)])
 def test_the_days_equal_the_oracle(engine: str, expected: Days, tmp_path: Path) -> None:
     for day, actual in trained(tmp_path, engine).items():
         wanted = expected.get(day, [])

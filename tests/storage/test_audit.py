@@ -116,7 +116,7 @@ def test_days_and_views_in_a_bucket_pass_both_probes_and_nothing_stays(
     assert [path.name for path in (project.root / "staging").rglob("*") if path.is_file()] == ["staging.lock"]
 
 
-@pytest.mark.long
+@pytest.mark.cases
 @WARNINGS
 def test_a_leak_in_a_bucket_is_found_while_the_server_misbehaves(
     project: TinyProject,
@@ -139,7 +139,7 @@ def test_a_leak_in_a_bucket_is_found_while_the_server_misbehaves(
     assert SECRET not in told.out + told.err
 
 
-@pytest.mark.long
+@pytest.mark.cases
 @WARNINGS
 def test_what_changed_in_the_bucket_and_what_cannot_be_read_is_told(
     project: TinyProject,

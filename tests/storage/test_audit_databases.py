@@ -60,7 +60,7 @@ def test_a_preview_and_its_explanation_read_one_export(
     assert [row["time"] for row in explained["columns"][0]["counted"]] == ["2024-01-02T08:00:00"]
 
 
-@pytest.mark.long
+@pytest.mark.cases
 def test_a_table_of_postgres_passes_both_probes_and_nothing_stays(
     project: TinyProject, database: Postgres, tmp_path: Path
 ) -> None:
@@ -88,7 +88,7 @@ def test_a_table_of_postgres_passes_both_probes_and_nothing_stays(
     assert {path for path in project.root.rglob("*") if "_staging" not in path.parts} == before
 
 
-@pytest.mark.long
+@pytest.mark.cases
 def test_a_leak_in_postgres_is_found_and_rows_that_changed_are_told(
     project: TinyProject, database: Postgres, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -134,7 +134,7 @@ def test_each_day_is_judged_by_the_snapshot_that_it_read(
     ]
 
 
-@pytest.mark.long
+@pytest.mark.cases
 def test_a_snapshot_that_is_gone_is_told_and_the_newest_is_read(
     in_a_lake: TinyProject, lake: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

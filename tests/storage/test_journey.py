@@ -69,7 +69,7 @@ def manifest_of(client: S3Client, day: str) -> dict[str, object]:
     return dict(json.loads(answer[0]))
 
 
-@pytest.mark.long
+@pytest.mark.cases
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_the_same_bytes_while_the_server_misbehaves(
     project: TinyProject, client: S3Client, proxy: Proxy, capfd: pytest.CaptureFixture[str], tmp_path: Path
@@ -120,7 +120,7 @@ def test_days_are_skipped_until_an_object_changes(
     assert manifest_of(client, DAYS[1])["parts"] != before["parts"]
 
 
-@pytest.mark.long
+@pytest.mark.cases
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_a_publication_that_was_cut_off_leaves_no_day_and_is_cleared(
     project: TinyProject, client: S3Client, proxy: Proxy, capfd: pytest.CaptureFixture[str]

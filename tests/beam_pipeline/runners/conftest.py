@@ -15,11 +15,11 @@ from pathlib import Path
 import psutil
 
 from tests.beam_pipeline.runners.warm_runs import WarmRun
-from tests.budget import LONG
+from tests.budget import CASES_RUN, LONG
 
 REPOSITORY = Path(__file__).parents[3]
 # More than days are at work at once, where that is tested.
-WORKERS = 3 if LONG else 2
+WORKERS = 3 if LONG or CASES_RUN else 2
 LOOPBACK = ("--environment_type", "LOOPBACK")
 
 

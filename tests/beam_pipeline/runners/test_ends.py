@@ -43,7 +43,7 @@ __all__ = ["running", "skeleton", "slow"]
 FORMS = ("loopback", "external")
 
 
-@pytest.mark.long
+@pytest.mark.cases
 def test_worker_processes_have_exactly_day_workers_days_at_once(
     services: Services, running: Running, skeleton: Path
 ) -> None:
@@ -64,7 +64,7 @@ def test_worker_processes_have_exactly_day_workers_days_at_once(
     assert told[-1].endswith(f"({DAYS}/{DAYS})")
 
 
-@pytest.mark.long
+@pytest.mark.cases
 @pytest.mark.parametrize("form", FORMS)
 def test_a_day_that_fails_ends_the_run_with_its_sentence(services: Services, tmp_path: Path, form: str) -> None:
     project = TinyProject(tmp_path)
@@ -80,7 +80,7 @@ def test_a_day_that_fails_ends_the_run_with_its_sentence(services: Services, tmp
     assert left_in_staging(tmp_path / "output" / "ranking") == []
 
 
-@pytest.mark.long
+@pytest.mark.cases
 @pytest.mark.parametrize("form", FORMS)
 def test_an_interrupted_run_ends_its_days_and_can_be_gone_on_with(
     services: Services, running: Running, slow: TinyProject, skeleton: Path, form: str
@@ -99,7 +99,7 @@ def test_an_interrupted_run_ends_its_days_and_can_be_gone_on_with(
     check_the_rest_is_built(slow, skeleton)
 
 
-@pytest.mark.long
+@pytest.mark.cases
 def test_the_days_of_a_killed_driver_are_given_up(
     services: Services, running: Running, slow: TinyProject, skeleton: Path
 ) -> None:
@@ -117,7 +117,7 @@ def test_the_days_of_a_killed_driver_are_given_up(
     check_the_rest_is_built(slow, skeleton)
 
 
-@pytest.mark.long
+@pytest.mark.cases
 def test_a_killed_worker_is_told_within_the_time_out(
     services: Services, running: Running, slow: TinyProject, skeleton: Path
 ) -> None:

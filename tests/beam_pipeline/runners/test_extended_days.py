@@ -53,6 +53,6 @@ def test_extended_days_in_workers_of_the_driver(job_service: str, tmp_path: Path
     extended_there(project, ("--runner", "PortableRunner", "--job_endpoint", job_service, *LOOPBACK))
 
 
-@pytest.mark.long
+@pytest.mark.cases
 def test_extended_days_in_workers_of_a_pool(services: Services, tmp_path: Path) -> None:
     extended_there(edited(tmp_path), services.forms["external"])

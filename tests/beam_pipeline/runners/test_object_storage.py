@@ -81,7 +81,7 @@ def test_workers_read_and_write_a_bucket_and_give_the_bytes_of_a_disk(
     assert not objects.client().listing(BUCKET / "out/ranking/_staging")
 
 
-@pytest.mark.long
+@pytest.mark.cases
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_workers_without_credentials_are_told(services: Services, project: TinyProject) -> None:
     done = run_skeleton(project.runtime_path, *services.forms["external"])

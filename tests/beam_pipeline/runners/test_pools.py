@@ -48,7 +48,7 @@ def test_a_pool_whose_workers_cannot_start(project: TinyProject, job_service: st
     assert "No module named 'apache_beam'" in (tmp_path / "pool.log").read_text()
 
 
-@pytest.mark.long
+@pytest.mark.cases
 def test_a_pool_whose_workers_lack_daeda(project: TinyProject, job_service: str, tmp_path: Path) -> None:
     with worker_pool(make_environment(tmp_path / "lacking"), tmp_path / "pool.log") as pool:
         assert told(project, job_service, pool) == (

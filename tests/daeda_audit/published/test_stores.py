@@ -89,7 +89,7 @@ def is_stale(made: TinyProject, capfd: pytest.CaptureFixture[str], reasons: Sequ
     assert (code, told.splitlines()[0]) == (0, "{root}/output/ranking/enriched")
 
 
-@pytest.mark.long
+@pytest.mark.cases
 def test_a_store_that_was_copied_or_moved_changes_nothing(made: TinyProject, capfd: pytest.CaptureFixture[str]) -> None:
     """The whole project was copied for the test; then the store moves within it."""
     skips(made, capfd)
