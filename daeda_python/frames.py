@@ -5,7 +5,7 @@ No library is imported that the frame is not of.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
 
 import pyarrow as pa
@@ -62,7 +62,8 @@ def appended(frame: FrameT, features: pa.Table) -> FrameT:
     """The frame with the columns of `features`, a row for each of its own, in the same order.
 
     In pandas whole numbers and truth values are nullable (Int64, boolean), whether one of them is missing or not, and a
-    missing float is NaN; vectors and lists are arrays of numpy. The index stays.
+    missing float is NaN; vectors and lists are arrays of numpy, and lists of structs stay Arrow's: a dictionary for each
+    of millions of entries would take gigabytes. The index stays.
     """
     whole: Any = frame
     match kind_of(frame):
@@ -78,7 +79,7 @@ def appended(frame: FrameT, features: pa.Table) -> FrameT:
         case "pandas":
             import pandas
 
-            made_frame = features.to_pandas(types_mapper=_nullable(pandas).get)
+            made_frame = features.to_pandas(types_mapper=_mapper(pandas))
             made_frame.index = whole.index
             whole = pandas.concat([whole, made_frame], axis=1)
     result: FrameT = whole
@@ -87,6 +88,16 @@ def appended(frame: FrameT, features: pa.Table) -> FrameT:
 
 def _chunked(column: Any) -> pa.ChunkedArray:
     return column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+
+
+def _mapper(pandas: Any) -> Callable[[pa.DataType], Any]:
+    """The type of pandas for one of Arrow; None for what pandas makes of it by itself."""
+    nullable = _nullable(pandas)
+    return lambda dtype: pandas.ArrowDtype(dtype) if _has_structs(dtype) else nullable.get(dtype)
+
+
+def _has_structs(dtype: pa.DataType) -> bool:
+    return pa.types.is_struct(dtype) or (pa.types.is_list(dtype) and _has_structs(dtype.value_type))
 
 
 def _nullable(pandas: Any) -> dict[pa.DataType, Any]:

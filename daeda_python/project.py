@@ -209,7 +209,7 @@ class Project:
         are made only where `labels` is True.
 
         Embeddings are lists of float16 or float32, as published. In pandas whole numbers are Int64 and so on, truth
-        values boolean, a missing float is NaN. A key, the time or another column of the spine that the frame has is not
+        values boolean, a missing float is NaN, lists arrays of numpy, and lists of structs of ArrowDtype. A key, the time or another column of the spine that the frame has is not
         appended again.
 
         Rows are computed day by day, in another process that keeps in memory what a day needs; rows before the first
