@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         UsageError,
         UserError,
     )
+    from daeda_data import dataset
     from daeda_python.project import Project, project
     from daeda_python.told import DataWarning
 
@@ -45,6 +46,7 @@ __all__ = [
     "UsageError",
     "UserError",
     "__version__",
+    "dataset",
     "project",
 ]
 
@@ -70,4 +72,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """The public names."""
-    return [*__all__, "dataset"]
+    return __all__

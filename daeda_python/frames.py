@@ -62,8 +62,8 @@ def appended(frame: FrameT, features: pa.Table) -> FrameT:
     """The frame with the columns of `features`, a row for each of its own, in the same order.
 
     In pandas whole numbers and truth values are nullable (Int64, boolean), whether one of them is missing or not, and a
-    missing float is NaN; vectors and lists are arrays of numpy, and lists of structs stay Arrow's: a dictionary for each
-    of millions of entries would take gigabytes. The index stays.
+    missing float is NaN; vectors and lists are arrays of numpy, and lists of structs stay Arrow's: a dictionary for
+    each of millions of entries would take gigabytes. The index stays.
     """
     whole: Any = frame
     match kind_of(frame):

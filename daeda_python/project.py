@@ -19,6 +19,9 @@ from daeda_python.results import Audit, Check, Plan, Preview, Run
 from daeda_python.told import Progress, warn
 
 if TYPE_CHECKING:
+    from daeda_data.choosing import Days
+    from daeda_data.opening import Half
+    from daeda_data.training_data import TrainingData
     from daeda_python.frames import FrameT
 
 Day = dt.date | str
@@ -168,6 +171,28 @@ class Project:
                  "probe": probe, "output-root": output_root}  # fmt: skip
         return _result(Audit, self._run("audit", ["audit", "leakage"], service, flags, progress))
 
+    def dataset(
+        self,
+        service: str | None = None,
+        *,
+        version: int | None = None,
+        split: str | None = None,
+        days: Days | None = None,
+        verify: bool = False,
+        columns: Sequence[str] | None = None,
+        half: Half | None = None,
+        day_column: str | None = "dt",
+    ) -> TrainingData:
+        """The published days of a service, where runtime.yaml has them published: `daeda.dataset` says what is what.
+
+        >>> project(path).dataset(half="skeleton", days="2024-01-02").pandas()["price"].tolist()
+        [2.5, nan]
+        """
+        from daeda_data import dataset
+
+        name = service if service is not None else self._service_of(self._runtime_of(None))
+        return dataset(self.root, name, version, split, days, verify, columns=columns, half=half, day_column=day_column)
+
     def preview(
         self,
         service: str | None = None,
@@ -209,8 +234,8 @@ class Project:
         are made only where `labels` is True.
 
         Embeddings are lists of float16 or float32, as published. In pandas whole numbers are Int64 and so on, truth
-        values boolean, a missing float is NaN, lists arrays of numpy, and lists of structs of ArrowDtype. A key, the time or another column of the spine that the frame has is not
-        appended again.
+        values boolean, a missing float is NaN, lists are arrays of numpy, lists of structs of ArrowDtype. A key, the
+        time or another column of the spine that the frame has is not appended again.
 
         Rows are computed day by day, in another process that keeps in memory what a day needs; rows before the first
         day of a view are told by a DataWarning. Raises InputError where a key or the time is missing, for a row without

@@ -21,6 +21,7 @@ from daeda.planning.explain import explain_text
 from daeda.sources.local import preparation_hint
 from tests.art_feed.conftest import DAYS, ROOT, SERVICE, ArtFeed
 from tests.daeda_preview.train import compare_with_train
+from tests.daeda_python.here import compare_frames_with_train
 from tests.oracle.dssm_ranking import expected_day
 
 Rows = list[tuple[Any, ...]]
@@ -52,6 +53,18 @@ def test_a_preview_equals_a_day_and_rows_of_ones_own_do_cell_by_cell(trained: Ar
     cells, left_out = compare_with_train(runtime, trained.data, DAYS[0], published_day)
     assert cells > 5_000
     assert left_out == {"came_back_to_author_1d": "it is a label"}
+
+
+@pytest.mark.cases
+@pytest.mark.filterwarnings("ignore::daeda.DataWarning")
+def test_features_of_a_frame_equal_published_rows_cell_by_cell_in_both_engines(
+    trained: ArtFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = trained.root / "config/training/runtime.yaml"
+    published_days = pa.concat_tables(read_day(trained.output, "enriched", day) for day in DAYS[:2])
+    given = ["user_id", "artwork_id", "event_timestamp", "feed_session", "event", "aes_score", "tack_ids"]
+    rounded = ["like_aes_score_mean_7d"]
+    assert compare_frames_with_train(monkeypatch, runtime, trained.data, published_days, given, rounded) > 20_000
 
 
 @pytest.mark.cases

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from daeda_python import features, worker
-from daeda_python.driver import Ended
-from daeda_python.told import Progress
+from tests.daeda_python.here import compute_here
 from tests.projects import TinyProject, moment
 
 ENGINES = ("duckdb", "polars")
@@ -17,15 +14,7 @@ ENGINES = ("duckdb", "polars")
 
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Features are computed in this process, and errors are raised in it: a process costs two seconds."""
-
-    def run(words: Sequence[str], progress: Progress) -> Ended:
-        assert words[0] == "features"
-        worker._command(words[1:2])
-        return Ended()
-
-    monkeypatch.setattr(features, "run", run)
-    monkeypatch.setattr(worker, "without_pandas", lambda project: None)
+    compute_here(monkeypatch)
 
 
 def shop(root: Path, engine: str = "duckdb") -> TinyProject:

@@ -48,6 +48,6 @@ def test_the_package_of_days_is_the_function_that_opens_them(monkeypatch: pytest
     asked: list[object] = []
     readers = SimpleNamespace(dataset=lambda *arguments, **named: asked.append((arguments, named)))
     monkeypatch.setitem(sys.modules, "daeda_data", readers)
-    daeda.dataset("output", "ranking", split="train")  # type: ignore[operator]
+    daeda.dataset("output", "ranking", split="train")
     assert asked == [(("output", "ranking"), {"split": "train"})]
     assert daeda.dataset.layout is sys.modules["daeda.dataset.layout"]

@@ -9,6 +9,7 @@ import polars
 
 import daeda
 from daeda.dataset.answers import CatalogColumn, CatalogService, PlannedDay
+from daeda_data.training_data import TrainingData
 from daeda_python.listing import Listing
 from daeda_python.results import Audit, Check, Plan, Preview, Run
 
@@ -40,6 +41,13 @@ def build(project: daeda.Project) -> str | None:
         return error.sentences[0]
     assert_type(run, Run)
     return run.location
+
+
+def read(project: daeda.Project) -> polars.LazyFrame:
+    data = daeda.dataset("output", "ranking", split="train")
+    assert_type(data, TrainingData)
+    assert_type(project.dataset("ranking", days="2024-01-02"), TrainingData)
+    return data.polars()
 
 
 def compute(project: daeda.Project, frame: polars.DataFrame) -> polars.DataFrame:

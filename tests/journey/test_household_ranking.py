@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.daeda_preview.train import compare_with_train
+from tests.daeda_python.here import compare_frames_with_train
 from tests.journey.conftest import DAYS, RUNTIME, SERVICE, Journey, digests, published
 from tests.oracle.household_ranking import expected_day
 
@@ -40,6 +41,16 @@ def test_a_preview_equals_a_day_and_rows_of_ones_own_do_cell_by_cell(journey: Jo
     cells, left_out = compare_with_train(RUNTIME, journey.data, DAYS[0], published_day)
     assert cells > 5_000
     assert left_out == {"bought_again_28d": "it is a label"}
+
+
+@pytest.mark.cases
+@pytest.mark.filterwarnings("ignore::daeda.DataWarning")
+def test_features_of_a_frame_equal_published_rows_cell_by_cell_in_both_engines(
+    journey: Journey, whole_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published_days = pa.concat_tables(read_day(whole_run, "enriched", day) for day in DAYS[:2])
+    given = ["event_timestamp", "product_id", "household_id", "basket_id", "store_id"]
+    assert compare_frames_with_train(monkeypatch, RUNTIME, journey.data, published_days, given) > 20_000
 
 
 def test_a_second_run_skips_every_day_touches_nothing_and_prints_the_directory_of_the_final_data(
