@@ -1,4 +1,4 @@
-"""`daeda catalog`: the views, services, columns and stores of a project."""
+"""`daeda catalog`: the views, services, columns, stores and tags of a project."""
 
 from __future__ import annotations
 
@@ -14,21 +14,24 @@ from rich.table import Table
 from daeda.catalog.find import runtime_files
 from daeda.catalog.project import Project, open_project
 from daeda.catalog.view import FeatureView
+from daeda.cli.tags_told import days_told, described_tag, size_told
 from daeda.compiler.compile import project_dag
 from daeda.compiler.lineage import Lineages
-from daeda.dataset.answers import CatalogAnswer, CatalogColumn, CatalogService, CatalogStore, CatalogView
-from daeda.errors import UsageError, UserError, did_you_mean, first_line
+from daeda.dataset.answers import CatalogAnswer, CatalogColumn, CatalogService, CatalogStore, CatalogTag, CatalogView
+from daeda.dataset.layout import layout_of
+from daeda.dataset.tags import tags_there
+from daeda.errors import DaedaError, UsageError, UserError, did_you_mean, first_line
 from daeda.flags.parser import words_of
 from daeda.flags.table import CONTENT, HTML
 from daeda.operators.dag import Dag
 from daeda.planning.column_words import maker_of
 from daeda.process.console import HarmlessConsole
-from daeda.process.messages import answer
+from daeda.process.messages import answer, warn
 from daeda.process.subprocesses import interruptible, run_subprocess
 from daeda.sources.listing import find_files
 
 Compiled = Sequence[tuple[Project, Dag]]
-_SECTIONS = ("views", "services", "columns", "stores")
+_SECTIONS = ("views", "services", "columns", "stores", "tags")
 
 
 def catalog(arguments: argparse.Namespace) -> int:
@@ -78,6 +81,7 @@ def catalog_answer(
         "services": _services,
         "columns": _columns,
         "stores": _stores,
+        "tags": _tags,
     }
     return CatalogAnswer.model_validate(
         {section: _named(section, list(made[section](projects)), name) for section in sections}
@@ -174,6 +178,17 @@ def _stores(projects: Compiled) -> Iterable[CatalogStore]:
         yield CatalogStore(name=name, path=path, version=store.version, dimension=store.dimension, columns=tuple(users))
 
 
+def _tags(projects: Compiled) -> Iterable[CatalogTag]:
+    for project, _ in projects:
+        try:
+            layout = layout_of(project)
+            for tag in tags_there(layout):
+                described = described_tag(layout, tag).model_dump()
+                yield CatalogTag(service=project.service.name, **described)
+        except DaedaError as error:
+            warn(f"tags of {project.service.name} are not known: {first_line(error)}")
+
+
 def _print(document: CatalogAnswer) -> None:
     console = HarmlessConsole()
     if document.views is not None:
@@ -196,6 +211,10 @@ def _print(document: CatalogAnswer) -> None:
         _table(console, "stores", ("store", "version", "dimension", "columns", "path"), [
             (one.name, str(one.version), str(one.dimension), ", ".join(one.columns), one.path)
             for one in document.stores
+        ])  # fmt: skip
+    if document.tags is not None:
+        _table(console, "tags", ("tag", "service", "days", "rows", "size"), [
+            (one.name, one.service, days_told(one.days), f"{one.rows:,}", size_told(one.size)) for one in document.tags
         ])  # fmt: skip
 
 

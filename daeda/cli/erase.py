@@ -14,6 +14,7 @@ from daeda.compiler.compile import compile_runnable
 from daeda.dataset.answers import EraseAnswer, HeldDay
 from daeda.dataset.holding import Holding, Wanted, holdings
 from daeda.dataset.layout import Layout, layout_of
+from daeda.dataset.tags import tag_names
 from daeda.dataset.versions import versions_there
 from daeda.errors import DayError, InputError, counted, shortened
 from daeda.flags.parser import forwarded
@@ -32,7 +33,9 @@ def erase(arguments: argparse.Namespace) -> int:
     project = open_project(arguments, arguments.service)
     wanted = wanted_of(project, arguments.key)
     layout = layout_of(project)
-    found = [held for version in versions_there(layout) for held in holdings(layout.of_version(version), wanted)]
+    layouts = [layout.of_version(version) for version in versions_there(layout)]
+    layouts += [layout.of_tag(name) for name in tag_names(layout)]
+    found = [held for there in layouts for held in holdings(there, wanted)]
     if not arguments.json:
         for held in found:
             answer(str(held))
@@ -64,16 +67,33 @@ def erase(arguments: argparse.Namespace) -> int:
             raise DayError(f"still there after the days were built again: {shortened(left, 4)}: remove them by hand")
         say(f"{counted(len({held.day for held in ours}), 'day')} built again without {wanted}")
     if others:
-        places = [str(held.directory) for held in others]
-        raise DayError(
+        raise DayError(*_left(layout, wanted, others))
+    return 0
+
+
+def _left(layout: Layout, wanted: Wanted, others: Sequence[Holding]) -> list[str]:
+    """What still holds the value, and what is to be done with it: a sentence for the versions, and one for each tag."""
+    places = [str(held.directory) for held in others if held.layout.tag is None]
+    told = []
+    if places:
+        told.append(
             f"days of another version, or without a manifest, still hold {wanted}: {shortened(places, _MOST_NAMED)}"
             f"{_all_named(places)}: remove them, or erase those of a version with its contract, from your history"
         )
-    return 0
+    for tag in dict.fromkeys(held.layout.tag for held in others if held.layout.tag is not None):
+        days = sorted({held.day for held in others if held.layout.tag == tag})
+        told.append(
+            f"the tag '{tag}' still holds {wanted}, on {shortened(days, _MOST_NAMED)}: remove it with `daeda tag "
+            f"{layout.service} {tag} --delete`, and tag the days that are published now"
+        )
+    return told
 
 
 def _not_ours(layout: Layout, held: Holding) -> str:
     """What is to be done with days that the command does not build again."""
+    if held.layout.tag is not None:
+        service, name = held.layout.service, held.layout.tag
+        return f"of the tag '{name}', remove it with `daeda tag {service} {name} --delete`"
     if held.layout == layout:
         return "without a manifest, remove by hand"
     return f"of version {held.layout.version}, remove by hand, or erase with its contract from your history"
@@ -90,6 +110,7 @@ def _document(
     days = tuple(
         HeldDay(
             version=held.layout.version,
+            tag=held.layout.tag,
             dataset=held.dataset,
             day=held.day,
             directory=str(held.directory),

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from daeda.cli.keeping import add_keeping
 from daeda.errors import UsageError
 from daeda.flags.days import joined
 from daeda.flags.help import Version
@@ -153,6 +154,7 @@ def build_parser() -> StrictParser:
             description=_ERASE,
         )
     )
+    add_keeping(groups)
     _add_check(groups.add_parser("check", help="everything that can be known without building, and hints at leaks"))
     _add_preview(groups.add_parser("preview", help="features of a few rows, or of rows of your own; publishes nothing"))
     _add_report(groups.add_parser("report", help="one HTML file about the days, the pipeline and the columns"))
@@ -167,11 +169,11 @@ def build_parser() -> StrictParser:
         )
     )
     catalog = groups.add_parser(
-        "catalog", help="what views, services, columns and stores there are", description=_CATALOG
+        "catalog", help="what views, services, columns, stores and tags there are", description=_CATALOG
     )
     catalog.add_argument(
-        "section", nargs="?", choices=("views", "services", "columns", "stores"), metavar="SECTION",
-        help="views, services, columns or stores (default: all)",
+        "section", nargs="?", choices=("views", "services", "columns", "stores", "tags"), metavar="SECTION",
+        help="views, services, columns, stores or tags (default: all)",
     )  # fmt: skip
     catalog.add_argument("name", nargs="?", metavar="NAME", help="only the one of this name")
     add_flags(catalog, PROJECT, CATALOG, ANSWER, LOG)

@@ -113,6 +113,7 @@ class HeldDay(Answer):
 
     version: int = Field(description="The version of the service.")
     dataset: Dataset = Field(description="The dataset.")
+    tag: str | None = Field(default=None, description="The tag that has the day; null for a day of the version itself.")
     day: dt.date = Field(description="The day, in UTC.")
     directory: str = Field(description="Where it is.")
     rows: int = Field(description="Rows with the value in their key.")
@@ -131,6 +132,149 @@ class EraseAnswer(ServiceAnswer):
     sources: tuple[str, ...] = Field(
         description="Where the sources of the days to be built again have it: to be deleted there first."
     )
+
+
+class DescribedTag(Answer):
+    """A tag: a named set of published days that never changes."""
+
+    name: str = Field(description="Its name.")
+    version: int = Field(description="The version of the service that its days are of.")
+    made: dt.datetime = Field(description="When it was made, in UTC.")
+    days: tuple[dt.date, ...] = Field(description="Its days.")
+    datasets: tuple[Dataset, ...] = Field(description="The datasets that it has of each day.")
+    rows: int = Field(description="Rows of the final dataset.")
+    size: int = Field(description="Bytes of all parts; those of links are shared with the days that are published.")
+    location: str = Field(description="Where its datasets are.")
+
+
+class TagAnswer(ServiceAnswer):
+    """`daeda tag --json`: the tag that was made, all tags where none is named, none where one was removed."""
+
+    format: Literal["daeda.tags/1"] = Field(default="daeda.tags/1", description="Form and version.")
+    tags: tuple[DescribedTag, ...] = Field(description="The tags.")
+
+
+class DamagedDay(Answer):
+    """A day that is not what was published."""
+
+    dataset: Dataset = Field(description="The dataset.")
+    day: dt.date = Field(description="The day, in UTC.")
+    directory: str = Field(description="Where it is.")
+    problems: tuple[str, ...] = Field(description="How it differs from what was published.")
+
+
+class VerifyAnswer(ServiceAnswer):
+    """`daeda verify --json`: exit code 1 where something is not what was published."""
+
+    format: Literal["daeda.verify/1"] = Field(default="daeda.verify/1", description="Form and version.")
+    version: int = Field(description="The version of the service.")
+    tag: str | None = Field(description="The tag; null for the days of the version itself.")
+    days: int = Field(description="Days that were looked at, those of each dataset.")
+    parts: int = Field(description="Parts whose digests were compared.")
+    size: int = Field(description="Their bytes.")
+    damaged: tuple[DamagedDay, ...] = Field(description="Days that are not what was published.")
+
+
+class ChangedSchema(Answer):
+    """A column that is on one side alone, or is something else there."""
+
+    column: str = Field(description="Its name.")
+    what: Literal["only here", "only there", "renamed", "type", "kind"] = Field(description="What differs.")
+    here: str | None = Field(description="Its type, name or kind here; null where it is not there.")
+    there: str | None = Field(description="The same of the other side.")
+    days: tuple[dt.date, ...] = Field(description="The days on which it is so.")
+
+
+class DifferentValue(Answer):
+    """A value that differs."""
+
+    day: dt.date = Field(description="The day, in UTC.")
+    key: dict[str, Any] = Field(description="What names the row.")
+    here: Any = Field(description="The value here; long lists and texts are cut.")
+    there: Any = Field(description="The value there.")
+
+
+class DifferentColumn(Answer):
+    """A column whose values differ, or that is made otherwise and has the same values."""
+
+    column: str = Field(description="Its name here.")
+    rows: int = Field(description="Paired rows in which it differs; 0 where it is made otherwise alone.")
+    null_here: int = Field(description="Of those, rows in which it is NULL here and not there.")
+    null_there: int = Field(description="Rows in which it is NULL there and not here.")
+    numbers: int = Field(description="Rows whose distance can be told.")
+    greatest: float | None = Field(description="Greatest distance; of lists and vectors that of their elements.")
+    mean: float | None = Field(description="Mean distance of these rows.")
+    days: tuple[dt.date, ...] = Field(description="The days on which it differs.")
+    why: tuple[str, ...] = Field(description="What explains it, by the manifests.")
+    examples: tuple[DifferentValue, ...] = Field(description="A few of the values.")
+
+
+class AloneRow(Answer):
+    """A row of one side alone."""
+
+    day: dt.date = Field(description="The day, in UTC.")
+    key: dict[str, Any] = Field(description="What names the row.")
+
+
+class AloneRows(Answer):
+    """The rows of one side alone, duplicates as often as they are there."""
+
+    rows: int = Field(description="How many.")
+    days: tuple[dt.date, ...] = Field(description="On which days.")
+    examples: tuple[AloneRow, ...] = Field(description="A few of them.")
+
+
+class DiffAnswer(Answer):
+    """`daeda diff --json`: exit code 0 where both hold the same, and 1 where they do not."""
+
+    format: Literal["daeda.diff/1"] = Field(default="daeda.diff/1", description="Form and version.")
+    here: str = Field(description="The first of both.")
+    there: str = Field(description="The second.")
+    dataset: Dataset = Field(description="The dataset that is compared.")
+    equal: bool = Field(description="Whether nothing differs: exit code 0.")
+    days: tuple[dt.date, ...] = Field(description="The days of both.")
+    same_bytes: tuple[dt.date, ...] = Field(description="Of those, the days whose parts have the same digests.")
+    days_only_here: tuple[dt.date, ...] = Field(description="Days that are published here alone.")
+    days_only_there: tuple[dt.date, ...] = Field(description="Days that are published there alone.")
+    key: tuple[str, ...] = Field(description="The columns by which rows are paired, as they are called here.")
+    rows_here: int = Field(description="Rows of the days of both, here.")
+    rows_there: int = Field(description="The same, there.")
+    paired: int = Field(description="Rows that have the same key on both sides.")
+    changed: int = Field(description="Of those, rows with a value that differs.")
+    only_here: AloneRows = Field(description="Rows without a partner there.")
+    only_there: AloneRows = Field(description="Rows without a partner here.")
+    rows_why: tuple[str, ...] = Field(description="What explains that, by the manifests.")
+    schema_changes: tuple[ChangedSchema, ...] = Field(description="Columns of one side alone, or of another type.")
+    columns: tuple[DifferentColumn, ...] = Field(description="Columns whose values differ.")
+    made_otherwise: tuple[DifferentColumn, ...] = Field(
+        description="Columns that are made of something else, by their identities, and have the same values."
+    )
+    notes: tuple[str, ...] = Field(
+        description="What differs and is no difference of data: the order of rows or columns."
+    )
+
+
+class UnneededThing(Answer):
+    """Something that nobody needs."""
+
+    kind: Literal["day", "staging", "tag"] = Field(
+        description="A published day, what a run left that has ended, or a tag that was not finished."
+    )
+    version: int = Field(description="The version of the service.")
+    dataset: Dataset | None = Field(description="The dataset of a day.")
+    day: dt.date | None = Field(description="The day, in UTC.")
+    location: str = Field(description="Where it is.")
+    size: int = Field(description="Its bytes.")
+    why: str = Field(description="Why nobody needs it.")
+
+
+class PruneAnswer(ServiceAnswer):
+    """`daeda prune --json`."""
+
+    format: Literal["daeda.prune/1"] = Field(default="daeda.prune/1", description="Form and version.")
+    things: tuple[UnneededThing, ...] = Field(description="What nobody needs.")
+    removed: bool = Field(description="Whether it was removed.")
+    left: dict[str, str] = Field(description="What is not needed and stays, by where it is, and why.")
 
 
 class FoundHint(Answer):
@@ -330,6 +474,12 @@ class CatalogStore(Answer):
     columns: tuple[str, ...] = Field(description="Embedding columns that are made of it, as service:column.")
 
 
+class CatalogTag(DescribedTag):
+    """A tag of a service."""
+
+    service: str = Field(description="The service.")
+
+
 class CatalogAnswer(Answer):
     """`daeda catalog --json`; a section that was not asked for is null."""
 
@@ -338,6 +488,7 @@ class CatalogAnswer(Answer):
     services: tuple[CatalogService, ...] | None = Field(default=None, description="The services with a runtime file.")
     columns: tuple[CatalogColumn, ...] | None = Field(default=None, description="The columns of these services.")
     stores: tuple[CatalogStore, ...] | None = Field(default=None, description="The embedding stores of these services.")
+    tags: tuple[CatalogTag, ...] | None = Field(default=None, description="The tags of these services.")
 
 
 class LogLine(Answer):
@@ -370,6 +521,10 @@ ANSWERS: tuple[type[Answer], ...] = (
     ExplainAnswer,
     TrainAnswer,
     EraseAnswer,
+    TagAnswer,
+    VerifyAnswer,
+    DiffAnswer,
+    PruneAnswer,
     AuditAnswer,
     CatalogAnswer,
     ReportAnswer,

@@ -63,14 +63,18 @@ def immature_labels(fingerprint: Fingerprint) -> frozenset[str]:
 
 def enriched_fingerprint(dag: Dag, parts: Iterable[Part], stores: Stores) -> Fingerprint:
     """Fingerprint of an enriched day: its Ray operators, the skeleton's parts, and number and content of each store."""
-    parts_digest = _digest([(part.name, part.sha256) for part in parts])
     used = {operator.store.name: stores[operator.store.name] for operator in dag.enrichments}
     return Fingerprint(
         operators=operator_digests((*dag.enrichments, dag.sink)),
-        inputs={"skeleton": parts_digest} | {f"store {name}": store.content for name, store in used.items()},
+        inputs={"skeleton": parts_digest(parts)} | {f"store {name}": store.content for name, store in used.items()},
         settings={"format_version": str(ENRICHED_FORMAT_VERSION)}
         | {f"version of store {name}": str(store.version) for name, store in used.items()},
     )
+
+
+def parts_digest(parts: Iterable[Part]) -> str:
+    """What tells the parts of a day from others: an enriched day has that of the skeleton that it is made of."""
+    return _digest([(part.name, part.sha256) for part in parts])
 
 
 def enriched_identities(dag: Dag, skeleton: ColumnIdentities, stores: Stores) -> ColumnIdentities:

@@ -68,7 +68,11 @@ class Holding:
 
 def days_there(layout: Layout, dataset: Dataset) -> list[dt.date]:
     """Every day of which there is a directory, or an object, whether it is published or not."""
-    directory = layout.dataset_dir(dataset)
+    return days_below(layout.dataset_dir(dataset))
+
+
+def days_below(directory: Location) -> list[dt.date]:
+    """The same for the directory of the days of a dataset."""
     if isinstance(directory, Path):
         names = [path.name for path in directory.glob(f"{PARTITION}*")]
     else:

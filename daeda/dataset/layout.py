@@ -5,6 +5,7 @@
 <service dir>/_staging/
 
 All of version N > 1 of the contract lies so below <service dir>/vN/: versions stand side by side, and share nothing.
+Tagged days lie so below <service dir>/_tags/NAME/, without staging: nothing there changes.
 """
 
 from __future__ import annotations
@@ -26,20 +27,23 @@ Dataset = Literal["skeleton", "enriched"]
 DATASETS: tuple[Dataset, ...] = get_args(Dataset)
 
 MANIFEST_NAME = "_manifest.json"
+TAGS = "_tags"
 _VERSION = re.compile(r"v([1-9][0-9]{0,8})")
 _PART = re.compile(r"part-(\d+)-0\.parquet")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Places of one version of a service. Days are local or on object storage; work in progress is local.
+    """Places of one version of a service, or of a tag. Days are local or on object storage; work in progress is local.
 
-    `scratch` is for days on object storage: what is in progress lies there instead of beside them.
+    `scratch` is for days on object storage: what is in progress lies there instead of beside them. Of a tag `version`
+    says nothing, and its staging is that of the version.
     """
 
     service_dir: Location
     scratch: Path | None = None
     version: int = 1
+    tag: str | None = None
 
     @property
     def service(self) -> str:
@@ -48,7 +52,9 @@ class Layout:
 
     @property
     def title(self) -> str:
-        """`ranking`, or `ranking v2`."""
+        """`ranking`, `ranking v2`, or `ranking@tag`."""
+        if self.tag is not None:
+            return f"{self.service}@{self.tag}"
         return f"{self.service} {_version_name(self.version)}" if self.version > 1 else self.service
 
     @property
@@ -59,15 +65,23 @@ class Layout:
     @property
     def version_dir(self) -> Location:
         """Directory of the version's days: that of the service for the first one, and one below it for each other."""
+        if self.tag is not None:
+            return self.service_dir / TAGS / self.tag
         return self.service_dir / _version_name(self.version) if self.version > 1 else self.service_dir
 
     def of_version(self, version: int) -> Layout:
         """The same for another version of the service."""
-        return replace(self, version=version)
+        return replace(self, version=version, tag=None)
+
+    def of_tag(self, tag: str) -> Layout:
+        """The same for the days of a tag."""
+        return replace(self, tag=tag)
 
     @property
     def scratch_dir(self) -> Path:
         """Local directory of everything that is not a day."""
+        if self.tag is not None:
+            return self.of_version(self.version).scratch_dir
         if isinstance(self.version_dir, Path):
             return self.version_dir
         if self.scratch is None:

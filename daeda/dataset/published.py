@@ -75,7 +75,21 @@ def _look_at_directory(directory: Path, name: DayName, verify: bool) -> Publishe
     return None if entries is None else _look(directory, name, entries, verify)
 
 
-def _look(directory: Location, name: DayName, entries: Mapping[str, Entry], verify: bool) -> Published:
+def look_at_directory(directory: Location, *, verify: bool = False) -> Published | None:
+    """What is in one directory, of whatever day its manifest says that it is; None where nothing is."""
+    if isinstance(directory, ObjectPath):
+        listed = _all_entries(directory)
+        if not listed:
+            return None
+        shown = _data(listed)
+        if MANIFEST_NAME not in listed:
+            return Published(None, (), obstacles_in(directory, shown))
+        return _look(directory, None, shown, verify)
+    entries = entries_of(directory)
+    return None if entries is None else _look(directory, None, entries, verify)
+
+
+def _look(directory: Location, name: DayName | None, entries: Mapping[str, Entry], verify: bool) -> Published:
     obstacles = obstacles_in(directory, entries)
     try:
         manifest = None if _occupied(directory) else read_manifest(directory, name)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+from daeda.errors import UsageError
 
 _BACK = re.compile(r"-(\d{1,6})d", re.ASCII)
+# A range beyond these is a slip of the pen.
+_MOST_DAYS = 36_525
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -30,6 +34,29 @@ def parse_day_flag(text: str, today: dt.date | None = None) -> str:
         except ValueError as error:
             raise ValueError(f"'{text}' is not a day: {error}") from error
     raise ValueError(f"'{text}' is not a day: write YYYY-MM-DD, today, yesterday, or days back like -7d (UTC)")
+
+
+def days_of_words(words: Iterable[str], flag: str = "--days") -> list[dt.date]:
+    """The days of words like `2025-03-01`, `-1d` and `2025-03-01..2025-03-07`, sorted, each once; UsageError for none.
+
+    >>> [str(day) for day in days_of_words(["2025-03-02", "2025-03-01..2025-03-02"])]
+    ['2025-03-01', '2025-03-02']
+    """
+    days: set[dt.date] = set()
+    for word in words:
+        first, dots, last = word.partition("..")
+        try:
+            start = dt.date.fromisoformat(parse_day_flag(first))
+            end = dt.date.fromisoformat(parse_day_flag(last)) if dots else start
+        except ValueError as error:
+            raise UsageError(f"{flag} '{word}': {error}; a range is YYYY-MM-DD..YYYY-MM-DD") from error
+        if end < start:
+            raise UsageError(f"{flag} '{word}' ends before it begins: swap its ends")
+        number = (end - start).days + 1
+        if number > _MOST_DAYS:
+            raise UsageError(f"{flag} '{word}' has {number:,} days, and a range at most {_MOST_DAYS:,}")
+        days.update(start + dt.timedelta(days=offset) for offset in range(number))
+    return sorted(days)
 
 
 def joined(words: Sequence[str], flags: Sequence[str]) -> list[str]:

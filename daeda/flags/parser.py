@@ -143,6 +143,16 @@ def seconds_above_0(text: str) -> float:
     return value
 
 
+def _distance(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of at least 0")
+    return value
+
+
 def _day(text: str) -> str:
     """A day that is written in words or relative to today: subprocesses get it as a date."""
     try:
@@ -156,6 +166,7 @@ _TYPES: dict[str, Callable[[str], Any]] = {
     "whole number": int,
     "count": _count,
     "seconds": seconds_above_0,
+    "distance": _distance,
     "path": Path,
 }
 _METAVARS = {

@@ -20,7 +20,7 @@ REFERENCE_DAYS = 28
 # How many rows a preview shows.
 PREVIEW_ROWS = 5
 
-Value = Literal["whole number", "count", "seconds", "size", "directory", "path", "text", "address", "day"]
+Value = Literal["whole number", "count", "seconds", "distance", "size", "directory", "path", "text", "address", "day"]
 Kind = Value | Literal["texts", "choice", "switch", "on"]
 
 
@@ -181,6 +181,36 @@ AUDIT = _group(
     Flag("--quick", "on",
          f"a first answer: of the days at most {QUICK_DAYS}, spread evenly, and no append probe; what is "
          "left out is said"),
+)
+TAGGED = _group(
+    "days",
+    Flag("--days", "texts",
+         "these days, each YYYY-MM-DD, today, yesterday, -7d, or a range YYYY-MM-DD..YYYY-MM-DD (default: the whole "
+         "range)", metavar="DAY"),
+    *_RANGE,
+)
+VERIFIED = _group(
+    "days",
+    Flag("--days", "texts", "these days alone, each YYYY-MM-DD, or a range YYYY-MM-DD..YYYY-MM-DD (default: all that "
+         "are published)", metavar="DAY"),
+)
+# The range that is needed.
+NEEDED = _group("range", *_RANGE)
+COMPARED = _group(
+    "comparison",
+    Flag("--day", "text", "this day alone", metavar="YYYY-MM-DD"),
+    Flag("--days", "texts", "these days alone, each YYYY-MM-DD, or a range YYYY-MM-DD..YYYY-MM-DD (default: all)",
+         metavar="DAY"),
+    Flag("--dataset", "choice", "skeleton or enriched (default: the final one that both have)",
+         choices=("skeleton", "enriched")),
+    Flag("--grain", "text",
+         "columns by which rows are paired (default: grain and time of the service; of a directory its keys and times)",
+         metavar="NAME,…"),
+    Flag("--tolerance", "distance", "floats, also in lists and vectors, are equal when they are at most so far apart",
+         metavar="DISTANCE", default=0.0),
+    Flag("--relative-tolerance", "distance", "the same, as a share of the greater of both magnitudes", metavar="SHARE",
+         default=0.0),
+    Flag("--html", "path", "write it to a file as well, for a browser", metavar="FILE"),
 )
 JSON = Flag("--json", "on", "answer with one JSON document on stdout (docs/reference/answers.md)")
 ANSWER = _group("answer", JSON)

@@ -1,4 +1,4 @@
-"""S3 by botocore, in six requests: list, look, read, fetch, put, delete; repeated on transient errors.
+"""S3 by botocore, in seven requests: list, look, read, fetch, put, copy, delete; repeated on transient errors.
 
 An object is put by one request, which S3 carries out whole or not at all, so there are no partial uploads to clean up.
 The digest of the body goes with it, and a body that arrives otherwise is refused. What comes back is compared with its
@@ -276,6 +276,17 @@ class S3Client:
             return _unquoted(answer["ETag"])
 
         return self._ask(path, put, {409: None, 412: None} if conditions else {})
+
+    def copy(self, path: ObjectPath, target: ObjectPath, etag: str) -> None:
+        """Have the server copy an object to another address; ChangedMeanwhile where it has another ETag by now."""
+        source = {"Bucket": path.bucket, "Key": path.key}
+
+        def copy(_: Heartbeat) -> bool:
+            self._s3.copy_object(Bucket=target.bucket, Key=target.key, CopySource=source, CopySourceIfMatch=f'"{etag}"')
+            return True
+
+        if not self._ask(path, copy, {404: None, 412: None}):
+            raise ChangedMeanwhile(f"{path} changed while it was copied: run again")
 
     def delete(self, path: ObjectPath, etag: str = "") -> None:
         """Delete the object, if it is there (and, where `etag` is given and the server looks, still has it)."""

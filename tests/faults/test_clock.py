@@ -11,13 +11,15 @@ REPOSITORY = Path(__file__).parents[2]
 CLOCKS = {"time", "time_ns", "gmtime", "localtime", "strftime", "now", "utcnow", "today"}
 # The name of a run's directory and since when it holds its days; who holds a day of an object store, since when; in
 # which order days failed that are told; which day it is for a flag like `--start -7d`; when a line was logged; from
-# when to when a day was at work, in its profile; when a day was told of as lineage; and how far the clocks of this
+# when to when a day was at work, in its profile; when a day was told of as lineage; when a tag was made;
+# and how far the clocks of this
 # host, of a file system and of a server of objects are apart.
 ALLOWED = {
     "daeda/dataset/publish/staging.py",
     "daeda/dataset/profile.py",
     "daeda/cli/lineage.py",
     "daeda/dataset/publish/objects.py",
+    "daeda/dataset/publish/tagging.py",
     "beam_pipeline/workers/faults.py",
     "daeda/flags/days.py",
     "daeda/process/log.py",

@@ -142,7 +142,13 @@ class Lease:
 @contextlib.contextmanager
 def publication(through: S3Client, layout: Layout, dataset: Dataset, day: dt.date) -> Iterator[Lease]:
     """Hold the lease while the block runs; DayError when another run keeps it for more than a minute."""
-    path = lease_path(layout, dataset, day)
+    with held_lease(through, lease_path(layout, dataset, day)) as lease:
+        yield lease
+
+
+@contextlib.contextmanager
+def held_lease(through: S3Client, path: ObjectPath) -> Iterator[Lease]:
+    """Hold the lease of a path while the block runs; TransientDayError when somebody keeps it for over a minute."""
     lease = _take(through, path)
     try:
         yield lease

@@ -210,7 +210,7 @@ def still_ours(staging: RunStaging) -> Iterator[bool]:
     A worker in another process may outlive its driver, and must not publish then.
     """
     try:
-        lock = _opened_lock(staging.layout.staging / _STAGING_LOCK)
+        lock = opened_lock(staging.layout.staging / _STAGING_LOCK)
     except FileNotFoundError:
         yield False
         return
@@ -253,7 +253,7 @@ def _repair(layout: Layout) -> None:
 @contextlib.contextmanager
 def one_at_a_time(layout: Layout) -> Iterator[None]:
     """Between a run's making of its directory and its lock on it, no other run may take it for a dead one's."""
-    with _opened_lock(layout.staging / _STAGING_LOCK) as lock:
+    with opened_lock(layout.staging / _STAGING_LOCK) as lock:
         take(lock, layout.staging / _STAGING_LOCK)
         yield
 
@@ -280,12 +280,12 @@ def _restore_aside(layout: Layout, directory: Path) -> None:
 @contextlib.contextmanager
 def _locked(directory: Path) -> Iterator[FileIO]:
     # Without a buffer: it would be written again, and refused again, when the file is closed.
-    with _opened_lock(directory / _LOCK) as lock:
+    with opened_lock(directory / _LOCK) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield lock
 
 
-def _opened_lock(path: Path) -> FileIO:
+def opened_lock(path: Path) -> FileIO:
     """The file of a lock, made if it is not there; never through a link, and never a FIFO, which would wait.
 
     Raises InputError where something else has its name, and FileNotFoundError where its directory is gone.

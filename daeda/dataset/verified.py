@@ -1,0 +1,65 @@
+"""Published days compared with their manifests, byte by byte, and those of a tag with what was tagged."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from daeda.dataset.holding import days_there
+from daeda.dataset.layout import DATASETS, Dataset, Layout
+from daeda.dataset.manifest import manifest_text
+from daeda.dataset.published import look_at_days
+from daeda.dataset.tags import Tag, TaggedDay
+from daeda.errors import InputError
+
+
+@dataclass(frozen=True)
+class VerifiedDay:
+    """A day that was looked at; `problems` are clauses, none where it is what was published."""
+
+    dataset: Dataset
+    day: dt.date
+    parts: int = 0
+    rows: int = 0
+    size: int = 0
+    problems: tuple[str, ...] = ()
+
+
+def verified_days(
+    layout: Layout, tag: Tag | None = None, days: Collection[dt.date] | None = None
+) -> Iterator[VerifiedDay]:
+    """Each day that is there, or that the tag has, its parts digested; all of them, or those of `days`."""
+    for dataset in DATASETS:
+        listed = tag.days_of(dataset) if tag is not None else {}
+        for day in sorted({*days_there(layout, dataset), *listed}):
+            if days is None or day in days:
+                yield _verified(layout, dataset, day, tag, listed.get(day))
+
+
+def _verified(layout: Layout, dataset: Dataset, day: dt.date, tag: Tag | None, entry: TaggedDay | None) -> VerifiedDay:
+    if tag is not None and entry is None:
+        return VerifiedDay(dataset, day, problems=("it is no day of the tag: remove it",))
+    published = look_at_days(layout, dataset, [day], verify=True).get(day)
+    if published is None:
+        return VerifiedDay(dataset, day, problems=("it is gone",))
+    problems = [*published.damage, *published.obstacles]
+    manifest = published.manifest
+    if manifest is None:
+        problems = problems or ["it has no manifest, so it is no published day, and readers may take it for one"]
+        return VerifiedDay(dataset, day, problems=tuple(problems))
+    if entry is not None:
+        problems += _unlike_tag(layout, dataset, day, entry)
+    size = sum(part.size for part in manifest.parts)
+    return VerifiedDay(dataset, day, len(manifest.parts), manifest.rows, size, tuple(problems))
+
+
+def _unlike_tag(layout: Layout, dataset: Dataset, day: dt.date, entry: TaggedDay) -> list[str]:
+    try:
+        text = manifest_text(layout.day_dir(dataset, day))
+    except InputError:
+        text = None
+    if text is not None and hashlib.sha256(text).hexdigest() == entry.manifest:
+        return []
+    return ["its manifest is not the one that was tagged"]
