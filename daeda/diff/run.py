@@ -227,7 +227,7 @@ def _compared(here: Sequence[File], there: Sequence[File], schemas: Schemas, opt
     limits = Limits(options.memory, max(1, min(4, os.cpu_count() or 1)), scratch)
     tally = _in_order(here, there, schemas, options, limits)
     if tally is None:
-        tally = compare_shuffled(here, there, schemas.pairing, options.tolerance, dict(schemas.casts), limits)
+        tally = compare_shuffled(here, there, schemas, options.tolerance, limits)
     return tally
 
 

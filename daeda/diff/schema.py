@@ -38,11 +38,12 @@ class SchemaChange:
 
 @dataclass(frozen=True)
 class Schemas:
-    """The changes of the columns, what is compared, and the types in which columns of two types are."""
+    """The changes of the columns, what is compared, and in which `types`; `casts` are those of columns of two types."""
 
     changes: tuple[SchemaChange, ...]
     pairing: Pairing
     casts: Mapping[str, pa.DataType]
+    types: Mapping[str, pa.DataType]
     reordered: bool
     incomparable: tuple[str, ...]
 
@@ -69,6 +70,7 @@ def compare_schemas(
     ]
     casts: dict[str, pa.DataType] = {}
     compared: dict[str, str] = {}
+    types: dict[str, pa.DataType] = {}
     incomparable: list[str] = []
     for name, other in pairs.items():
         one, two = our_schema.field(name).type, their_schema.field(other).type
@@ -80,12 +82,13 @@ def compare_schemas(
             incomparable.append(name)
         else:
             compared[name] = other
+            types[name] = common
     changes += _kinds(ours, theirs, pairs)
     key = tuple(name for name in grain if name in compared) or tuple(compared)
     reordered = list(pairs) != [
         name for other in their_schema.names for name, paired in pairs.items() if paired == other
     ]
-    return Schemas(tuple(changes), Pairing(key, compared), casts, reordered, tuple(incomparable))
+    return Schemas(tuple(changes), Pairing(key, compared), casts, types, reordered, tuple(incomparable))
 
 
 def _kinds(ours: Manifest, theirs: Manifest, pairs: Mapping[str, str]) -> list[SchemaChange]:

@@ -19,8 +19,9 @@ import pyarrow as pa
 from sqlglot import exp
 
 from daeda.diff.aligned import File
-from daeda.diff.tally import EXAMPLES, Comparison, Pairing, RowTally, Tally, key_of
-from daeda.diff.values import Tolerance
+from daeda.diff.schema import Schemas
+from daeda.diff.tally import EXAMPLES, Comparison, RowTally, Tally, key_of
+from daeda.diff.values import Tolerance, is_list
 from daeda.sql.files import as_pattern
 from daeda.sql.locked import AllowedPaths, Setting, connect
 
@@ -49,22 +50,21 @@ class Limits:
 def compare_shuffled(
     here: Sequence[File],
     there: Sequence[File],
-    pairing: Pairing,
+    schemas: Schemas,
     tolerance: Tolerance,
-    casts: dict[str, pa.DataType],
     limits: Limits,
 ) -> Tally:
-    """Pair and compare the rows of two days. `casts` are the types in which columns of two types are compared."""
+    """Pair and compare the rows of two days."""
     ours, theirs = _without_common(here, there)
     skipped = sum(file.rows for file in here) - sum(file.rows for file in ours)
     if not ours and not theirs:
         return Tally(skipped, reordered=True)
     paths = AllowedPaths.of([*(file.path for file in (*here, *there)), limits.spill])
     with connect(paths, limits.config()) as connection:
-        rows = _Rows(connection, pairing, casts)
+        rows = _Rows(connection, schemas)
         rows.load({"here": ours, "there": theirs})
         rows.pair()
-        comparison = Comparison(pairing, tolerance)
+        comparison = Comparison(schemas.pairing, tolerance)
         for one, other, positions in rows.changed():
             comparison.add(one, other, positions)
         tally = comparison.tally(skipped + rows.paired())
@@ -105,9 +105,10 @@ def _without_common(here: Sequence[File], there: Sequence[File]) -> tuple[list[F
 class _Rows:
     """The tables of one comparison: `rows_here` and `rows_there`, `pairs`, `alone_here` and `alone_there`."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, pairing: Pairing, casts: dict[str, pa.DataType]) -> None:
-        self._connection, self._pairing, self._casts = connection, pairing, casts
-        self._keys = [f"k{number}" for number in range(len(pairing.key))]
+    def __init__(self, connection: duckdb.DuckDBPyConnection, schemas: Schemas) -> None:
+        self._connection, self._pairing, self._casts = connection, schemas.pairing, schemas.casts
+        self._types = schemas.types
+        self._keys = [f"k{number}" for number in range(len(schemas.pairing.key))]
 
     def load(self, files: Mapping[str, Sequence[File]]) -> None:
         """Position, key and hash of each row; at most one side has no files."""
@@ -120,7 +121,7 @@ class _Rows:
 
     def _hashed(self, side: str) -> str:
         keys = ", ".join(f"{self._value(side, name)} AS k{number}" for number, name in enumerate(self._pairing.key))
-        values = ", ".join(self._value(side, name) for name in self._pairing.values) or "0"
+        values = ", ".join(told for name in self._pairing.values for told in self._told_apart(side, name)) or "0"
         return " UNION ALL ".join(
             f"SELECT {start} + file_row_number AS position, {keys}, hash({values}) AS digest FROM {_parquet(file)}"
             for start, file in _starts(self._files[side])
@@ -233,6 +234,12 @@ class _Rows:
         column = _quoted(name if side == "here" else self._pairing.columns[name])
         return f"{column}::{_sql_type(self._casts[name])}" if name in self._casts else column
 
+    def _told_apart(self, side: str, name: str) -> Iterator[str]:
+        """What tells a value from others by its hash: the value, and what the hash of a list leaves out."""
+        value = self._value(side, name)
+        yield value
+        yield from shapes(value, self._types[name])
+
     def _same(self, one: str, other: str) -> str:
         return " AND ".join(f"{one}.{key} IS NOT DISTINCT FROM {other}.{key}" for key in self._keys) or "true"
 
@@ -267,6 +274,23 @@ def _parquet(file: File) -> str:
 
 def _quoted(name: str) -> str:
     return exp.to_identifier(name, quoted=True).sql("duckdb")
+
+
+def shapes(value: str, dtype: pa.DataType, depth: int = 0) -> Iterator[str]:
+    """What DuckDB's hash of a list or a struct leaves out: lengths, and which are NULL.
+
+    By the hash alone NULL is an empty list, and `[[1], [2]]` is `[[1, 2]]`.
+    """
+    if is_list(dtype):
+        item = f"v{depth}"
+        yield f"len({value})"
+        for inside in shapes(item, dtype.value_type, depth + 1):
+            yield f"list_transform({value}, lambda {item}: {inside})"
+    elif pa.types.is_struct(dtype):
+        yield f"{value} IS NULL"
+        for one in dtype:
+            name = exp.Literal.string(one.name).sql("duckdb")
+            yield from shapes(f"struct_extract({value}, {name})", one.type, depth)
 
 
 def _sql_type(dtype: pa.DataType) -> str:
