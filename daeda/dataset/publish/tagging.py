@@ -319,6 +319,8 @@ def _delete_objects(directory: ObjectPath, renew: Callable[[], None]) -> None:
 
 def _delete_files(target: Layout, directory: Path) -> None:
     refuse_stranger(directory)
+    if not directory.exists():
+        return
     foreign = [
         path
         for path in sorted(directory.rglob("*"))

@@ -111,10 +111,10 @@ def test_a_tag_exists_once(layout: Layout) -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".hidden", "_x", "a/b", "v2", "V10", "ä", "a" * 65, "..", "a b", "a@b", "a\n"])
-def test_a_name_that_is_none(layout: Layout, name: str) -> None:
+def test_a_name_that_is_none(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="cannot name a tag"):
-        make_tag(layout, name, DAYS)
-    assert not (Path(str(layout.service_dir)) / "_tags").exists()
+        make_tag(Layout(tmp_path / "ranking"), name, DAYS)
+    assert not (tmp_path / "ranking").exists()
 
 
 def test_days_that_are_not_whole_are_all_named(layout: Layout) -> None:

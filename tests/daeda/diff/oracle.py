@@ -107,4 +107,4 @@ def _text(value: Any) -> str:
         return f"{{{', '.join(f'{name}: {_text(one)}' for name, one in value.items())}}}"
     if isinstance(value, float):
         return "nan" if math.isnan(value) else repr(value + 0.0)
-    return repr(value)
+    return str(value.normalize() + 0) if isinstance(value, Decimal) else repr(value)
