@@ -7,7 +7,7 @@ JOURNEY := examples/complete_journey
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo sample test check compiled unit cases quick long engines bench docs soak clean
+.PHONY: torch help install demo sample test check compiled unit cases quick long engines bench docs soak clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -72,6 +72,15 @@ bench: install ## Time daeda and its peers: make bench WORKLOAD=small; without o
 
 soak: install ## Kill runs again and again: make soak KILLS=500 SEED=0; it goes on with SEED=500; EXTENDING=1: days that are extended
 	@TZ=UTC $(BIN)/python -m tests.faults.soak --kills $(or $(KILLS),500) --seed $(SEED) $(if $(EXTENDING),--extending)
+
+# PyTorch brings gigabytes with it: a venv of its own has it, and everything else from the one of this project.
+TORCH := .venv-torch
+torch: install ## Install PyTorch into a venv of its own and run what is marked `torch`
+	@test -x $(TORCH)/bin/python || $(BIN)/python -m venv $(TORCH)
+	@$(TORCH)/bin/python -c 'import pathlib, site, sys; pathlib.Path(site.getsitepackages()[0], "daeda.pth").write_text("import site; site.addsitedir(" + repr(sys.argv[1]) + ")")' \
+		"$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')"
+	@$(TORCH)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	@TZ=UTC $(TORCH)/bin/python -m pytest -m torch tests/daeda_data/loader
 
 docs: install ## Write docs/reference/ from the models and the parsers
 	@$(BIN)/python -m docs.generate

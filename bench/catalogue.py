@@ -40,6 +40,7 @@ WORKLOADS = {
     "scaling": Entry("30 days of a second and more by each engine, with 1 and 2 days at work", "scaling"),
     "extend": Entry("one column more for 30 days of a service of 40, against a rebuild", "extend"),
     "features": Entry(".features(frame): 100,000 keys and times of seven days of the example", "features"),
+    "loader": Entry("batches of published days, against reading and decoding them alone", "loader"),
     "journey": Entry("the example's service, skeleton and enrichment per day", "journey"),
 }
 

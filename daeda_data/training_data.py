@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from daeda_data.published_data import PublishedData
+from daeda_data.batched_data import BatchedData
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-class TrainingData(PublishedData):
+class TrainingData(BatchedData):
     """Published days of one version of a service, in the order of days, parts and rows; made by `daeda.dataset`.
 
     It is what was there when it was made. A day that is built again afterwards is not read as if it were the same one:

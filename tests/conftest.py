@@ -131,6 +131,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "some(test, cases=all): of its cases so many, evenly spaced, in `make test` and in `make cases`"
     )
+    config.addinivalue_line("markers", "torch: needs PyTorch, which `make torch` installs; skipped without it")
 
 
 @pytest.fixture(autouse=True, scope="session")

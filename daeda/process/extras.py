@@ -23,6 +23,7 @@ Part = Literal[
     "Polars frames",
     "pandas frames",
     "HuggingFace datasets",
+    "PyTorch tensors",
 ]
 
 # Modules of each part, and the extra that installs them.
@@ -35,6 +36,7 @@ _NEEDS: dict[Part, tuple[str, tuple[str, ...], str]] = {
     "vectors": ("the audit of embedding columns", ("lance",), "ray"),
     "Polars frames": ("a frame of Polars", ("polars",), "polars"),
     "pandas frames": ("a frame of pandas", ("pandas",), "pandas"),
+    "PyTorch tensors": ("a dataset of PyTorch", ("torch",), "torch"),
     "HuggingFace datasets": ("a dataset of HuggingFace", ("datasets",), "huggingface"),
 }
 

@@ -1,0 +1,204 @@
+"""Which columns become arrays, and how: what was asked for, checked against the schema of the data at once."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from daeda.errors import UsageError, counted, did_you_mean, shortened
+from daeda_data.loader.values import is_text, is_value
+from daeda_data.loader.vocabulary import Vocabulary, Words
+
+
+@dataclass(frozen=True)
+class Pad:
+    """Lists as a matrix of `width` items for each row.
+
+    A list that is longer is an error, unless `keep` says which of its items stay: the first ones or the last.
+    """
+
+    width: int
+    keep: Literal["first", "last"] | None = None
+
+
+@dataclass(frozen=True)
+class Value:
+    """A column of numbers, booleans, times or texts. `words` are those of a text."""
+
+    name: str
+    kind: pa.DataType
+    words: Words | None = None
+
+
+@dataclass(frozen=True)
+class Vector:
+    """A column of vectors of one dimension."""
+
+    name: str
+    kind: pa.DataType
+
+
+@dataclass(frozen=True)
+class Items:
+    """A column of lists: of values, whose one field bears the name of the column, or of structs."""
+
+    name: str
+    kind: pa.DataType
+    fields: tuple[Value, ...]
+    of_structs: bool
+    pad: Pad | None
+
+
+Column = Value | Vector | Items
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The columns of batches, in their order."""
+
+    columns: tuple[Column, ...]
+    vocabulary: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def texts(self) -> frozenset[str]:
+        """Columns with texts in them."""
+        return frozenset(
+            column.name for column in self.columns if any(is_text(value.kind) for value in _values(column))
+        )
+
+    def described(self) -> list[Any]:
+        """What decides the arrays, as JSON can hold it."""
+        return [_described(column) for column in self.columns]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What was asked for. `columns` are all unless they are named; `vectors` are columns of vectors by declaration."""
+
+    columns: Sequence[str] | None = None
+    pad: Mapping[str, int | Pad] = field(default_factory=dict)
+    vocabulary: Vocabulary | None = None
+    vectors: frozenset[str] = frozenset()
+
+
+def choose(schema: pa.Schema, wanted: Wanted) -> Choice:
+    """The columns as they become arrays; raises UsageError with a sentence for each mistake."""
+    names = list(schema.names if wanted.columns is None else wanted.columns)
+    mistakes = [f"columns: no column '{name}': {did_you_mean(name, schema.names)}" for name in names
+                if name not in schema.names]  # fmt: skip
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        mistakes.append(f"columns: {shortened(twice)} twice: name each column once")
+    if isinstance(wanted.columns, str):
+        mistakes = [f"columns: '{wanted.columns}' is a text: give a list of names, as in columns=['{wanted.columns}']"]
+    if not names:
+        mistakes.append(f"columns: none is named: leave it out for all {counted(len(schema.names), 'column')}")
+    columns: list[Column] = []
+    for name in names if not mistakes else []:
+        column = _column(schema.field(name), wanted)
+        if isinstance(column, str):
+            mistakes.append(column)
+        else:
+            columns.append(column)
+    if not mistakes:
+        mistakes = [*_wrong_pads(columns, wanted.pad), *_same_keys(columns)]
+    if mistakes:
+        raise UsageError(*mistakes)
+    return Choice(tuple(columns), wanted.vocabulary.digest if wanted.vocabulary is not None else "")
+
+
+def text_keys(schema: pa.Schema) -> dict[str, str]:
+    """What may stand in a vocabulary, and its column: columns of texts, of lists of them, and fields of sequences."""
+    return {key: entry.name for entry in schema for key, kind in _keys(entry.name, entry.type) if is_text(kind)}
+
+
+def _keys(name: str, kind: pa.DataType) -> list[tuple[str, pa.DataType]]:
+    if not _is_list(kind):
+        return [(name, kind)]
+    if pa.types.is_struct(kind.value_type):
+        return [(f"{name}.{entry.name}", entry.type) for entry in kind.value_type]
+    return [(name, kind.value_type)]
+
+
+def _column(entry: pa.Field, wanted: Wanted) -> Column | str:
+    """The column, or the sentence about why it cannot be one."""
+    name, kind = entry.name, entry.type
+    is_list = _is_list(kind)
+    if is_list and (kind.value_type == pa.float16() or name in wanted.vectors) and name not in wanted.pad:
+        return Vector(name, kind)
+    fields = []
+    for key, item in _keys(name, kind):
+        if not is_value(item):
+            return f"column '{name}' is {kind}, which is no array: leave it out of columns"
+        words = None
+        if is_text(item):
+            if wanted.vocabulary is None or key not in wanted.vocabulary.columns:
+                return (
+                    f"column '{key}' has texts, and no vocabulary says their codes: make one with "
+                    f"`dataset.vocabulary(path, ['{key}'])`, or leave it out of columns"
+                )
+            words = wanted.vocabulary[key]
+        fields.append(Value(key, item, words))
+    if not is_list:
+        return fields[0]
+    pad = wanted.pad.get(name)
+    of_structs = bool(pa.types.is_struct(kind.value_type))
+    return Items(name, kind, tuple(fields), of_structs, Pad(pad) if isinstance(pad, int) else pad)
+
+
+def _wrong_pads(columns: Sequence[Column], pads: Mapping[str, int | Pad]) -> Iterable[str]:
+    lists = {column.name for column in columns if isinstance(column, Items)}
+    for name, given in pads.items():
+        pad = Pad(given) if isinstance(given, int) else given
+        if name not in lists:
+            yield f"pad: '{name}' is no list among the columns: {did_you_mean(name, lists)}"
+        elif not isinstance(pad, Pad) or isinstance(pad.width, bool) or not isinstance(pad.width, int) or pad.width < 1:
+            yield f"pad: '{name}' is {given!r}, and a width is a whole number from 1"
+        elif pad.keep not in (None, "first", "last"):
+            yield f"pad: '{name}' keeps {pad.keep!r}: 'first' or 'last', or nothing, so that a longer list is an error"
+
+
+def _same_keys(columns: Sequence[Column]) -> Iterable[str]:
+    keys = Counter(value.name for column in columns for value in _values(column))
+    for key in (key for key, count in keys.items() if count > 1):
+        yield f"columns: '{key}' is the name of two arrays, of a column and of a field of a sequence: leave one out"
+
+
+def _values(column: Column) -> tuple[Value, ...]:
+    match column:
+        case Value():
+            return (column,)
+        case Vector():
+            return (Value(column.name, column.kind.value_type),)
+        case Items():
+            return column.fields
+
+
+def _described(column: Column) -> Any:
+    if isinstance(column, Items) and column.pad is not None:
+        return [column.name, column.pad.width, *filter(None, [column.pad.keep])]
+    return column.name
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+
+
+def leaves(paths: Iterable[str], names: Iterable[str]) -> list[str]:
+    """The columns of a Parquet file, by their paths, that belong to columns of the schema.
+
+    >>> leaves(["a", "b.list.element", "c"], ["b", "c"])
+    ['b.list.element', 'c']
+    """
+    wanted = list(names)
+    return [path for path, name in itertools.product(paths, wanted) if path == name or path.startswith(f"{name}.")]

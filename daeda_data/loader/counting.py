@@ -1,0 +1,99 @@
+"""The vocabulary of days: their texts are counted once, and the words are kept in a file."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from daeda.errors import InputError, UsageError, did_you_mean
+from daeda_data.loader.choice import text_keys
+from daeda_data.loader.parts import PartReader, Parts
+from daeda_data.loader.vocabulary import Vocabulary, most_frequent
+
+Groups = Sequence[str | Sequence[str]]
+
+
+def vocabulary_at(
+    path: str | os.PathLike[str], parts: Parts, columns: Groups, at_least: int, at_most: int | None
+) -> Vocabulary:
+    """The vocabulary in a file; made of the parts and written there if there is none.
+
+    Raises InputError where the file is of other parts or columns: codes that a model has learnt are not given anew.
+    """
+    groups = _checked(columns, parts.schema, at_least, at_most)
+    if not Path(path).exists():
+        made = count_words(parts, groups, at_least, at_most)
+        made.write(path)
+        return made
+    found = Vocabulary.read(path)
+    for what, same in (
+        ("days, or of other bytes of these days", found.made_of == parts.digest),
+        ("columns", found.groups == groups),
+        ("at_least or at_most", (found.at_least, found.at_most) == (at_least, at_most)),
+    ):
+        if not same:
+            raise InputError(
+                f"{path} was made of other {what}: use it as it is with `Vocabulary.read`, or have another file made"
+            )
+    return found
+
+
+def count_words(
+    parts: Parts, groups: tuple[tuple[str, ...], ...], at_least: int = 1, at_most: int | None = None
+) -> Vocabulary:
+    """The words of columns, the most frequent one first; those of a group are counted together."""
+    columns = text_keys(parts.schema)
+    names = list(dict.fromkeys(columns[key] for group in groups for key in group))
+    counts: dict[tuple[str, ...], Counter[str]] = {group: Counter() for group in groups}
+    reader = PartReader(parts, names, names, threads=True)
+    try:
+        for row_group in parts.row_groups:
+            table = reader.read(row_group)
+            for group in groups:
+                for key in group:
+                    for texts in _texts(table.column(columns[key]), key.removeprefix(columns[key])[1:]):
+                        _count(texts, counts[group])
+    finally:
+        reader.close()
+    kept = {group: most_frequent(counter, at_least, at_most) for group, counter in counts.items()}
+    return Vocabulary.of_groups(kept, parts.digest, at_least, at_most)
+
+
+def _checked(columns: Groups, schema: pa.Schema, at_least: int, at_most: int | None) -> tuple[tuple[str, ...], ...]:
+    if isinstance(columns, str) or not columns:
+        raise UsageError("columns is a list of names, of one column of texts at least; a tuple in it shares its words")
+    groups = tuple((group,) if isinstance(group, str) else tuple(group) for group in columns)
+    known = text_keys(schema)
+    names = [name for group in groups for name in group]
+    mistakes = [f"columns: no texts are named '{name}': {did_you_mean(name, known)}" for name in names
+                if name not in known]  # fmt: skip
+    mistakes += [f"columns: '{name}' stands there twice" for name in known if names.count(name) > 1]
+    if any(not group for group in groups):
+        mistakes.append("columns: a group has no name in it")
+    if at_least < 1:
+        mistakes.append(f"at_least is {at_least}, and each word is there once at least: give a number from 1")
+    if at_most is not None and at_most < 1:
+        mistakes.append(f"at_most is {at_most}, which leaves no word: give a number from 1, or leave it out")
+    if mistakes:
+        raise UsageError(*mistakes)
+    return groups
+
+
+def _texts(chunks: pa.ChunkedArray, field: str) -> Iterator[pa.Array]:
+    for array in chunks.chunks:
+        items = array.flatten() if pa.types.is_list(array.type) or pa.types.is_large_list(array.type) else array
+        if pa.types.is_struct(items.type):
+            items = items.flatten()[items.type.get_field_index(field)]
+        yield items
+
+
+def _count(texts: pa.Array, counter: Counter[str]) -> None:
+    counted = pc.value_counts(texts)
+    for word, count in zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True):
+        if word is not None:
+            counter[word] += count

@@ -1,0 +1,189 @@
+"""The parts of published days: their footers, and their row groups, of files that are the same from first to last."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from daeda.errors import ChangedMeanwhile, InputError, first_line, refusal
+from daeda.storage.client import AT_ONCE
+from daeda.storage.location import is_object
+from daeda_data.loader.choice import leaves
+from daeda_data.loader.order import RowGroup
+from daeda_data.parts import DayPart, PartState
+
+# Files that are open at a time, each with its footer.
+_MOST_OPEN = 16
+
+
+_ALIKE = "build the days again, or ask for days that are alike"
+
+
+@dataclass(frozen=True)
+class Footer:
+    """What is kept of the footer of a part: the rows of each row group."""
+
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of the data in the order of their rows, with their footers, all of one schema."""
+
+    files: tuple[DayPart, ...]
+    footers: tuple[Footer, ...]
+    schema: pa.Schema
+
+    @property
+    def rows(self) -> int:
+        """Rows of all of them."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def row_groups(self) -> list[RowGroup]:
+        """All row groups in the order of their rows."""
+        return [
+            RowGroup(part, number, rows, file.day)
+            for part, (file, footer) in enumerate(zip(self.files, self.footers, strict=True))
+            for number, rows in enumerate(footer.rows)
+            if rows
+        ]
+
+    @property
+    def digest(self) -> str:
+        """What tells this data from other: days, and the bytes of their parts in order."""
+        return digest_of(self.files)
+
+
+def digest_of(files: Iterable[DayPart]) -> str:
+    """SHA-256 over days and digests of parts, in their order."""
+    entries = [[file.day.isoformat(), file.number, file.sha256] for file in files]
+    return hashlib.sha256(json.dumps(entries).encode()).hexdigest()
+
+
+def look_at(files: Sequence[DayPart], columns: Sequence[str]) -> Parts:
+    """Read the footers, side by side; of these columns.
+
+    Raises InputError for a part that is not as its manifest says, or of another schema, ChangedMeanwhile for another.
+    """
+    if not files:
+        raise InputError("there is no part: name days that are published")
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        looked = list(pool.map(lambda part: _look(part, columns), files))
+    schema = looked[0][1]
+    for file, (_, other) in zip(files, looked, strict=True):
+        if not other.equals(schema):
+            raise InputError(f"{file.path} is not like {files[0].path}: {_difference(schema, other)}: {_ALIKE}")
+    return Parts(tuple(files), tuple(footer for footer, _ in looked), schema)
+
+
+def _look(part: DayPart, columns: Sequence[str]) -> tuple[Footer, pa.Schema]:
+    with _refusals(part), ExitStack() as stack:
+        opened = _open(part, [], stack)
+        metadata = opened.metadata
+        rows = tuple(metadata.row_group(number).num_rows for number in range(metadata.num_row_groups))
+        schema = opened.schema_arrow.remove_metadata()
+    if sum(rows) != part.rows:
+        raise InputError(
+            f"{part.path} has {sum(rows):,} rows, and its manifest says {part.rows:,}: build the day again"
+        )
+    missing = [name for name in columns if name not in schema.names]
+    if missing:
+        raise InputError(f"{part.path} has no column '{missing[0]}', which its manifest has: build the day again")
+    return Footer(rows), pa.schema([schema.field(name) for name in columns])
+
+
+def _difference(schema: pa.Schema, other: pa.Schema) -> str:
+    pairs = ((schema.field(name), other.field(name)) for name in schema.names)
+    return next(f"'{one.name}' is {two.type}, and {one.type} there" for one, two in pairs if not one.equals(two))
+
+
+class PartReader:
+    """Reads row groups; keeps a few files open. For one thread."""
+
+    def __init__(self, parts: Parts, columns: Sequence[str], texts: Iterable[str], *, threads: bool) -> None:
+        self._parts = parts
+        self._columns = list(columns)
+        self._texts = frozenset(texts)
+        self._threads = threads
+        self._open: OrderedDict[int, tuple[ExitStack, pq.ParquetFile]] = OrderedDict()
+
+    def read(self, group: RowGroup) -> pa.Table:
+        """A row group. Raises ChangedMeanwhile when the file is not the one whose footer was read."""
+        part = self._parts.files[group.part]
+        with _refusals(part):
+            table = self._opened(group.part).read_row_group(
+                group.number, columns=self._columns, use_threads=self._threads
+            )
+        _check_unchanged(part)
+        if table.num_rows != group.rows:
+            raise InputError(f"{part.path} is not the file that was published: build the day again")
+        return table.select(self._columns)
+
+    def _opened(self, number: int) -> pq.ParquetFile:
+        if number in self._open:
+            self._open.move_to_end(number)
+            return self._open[number][1]
+        if len(self._open) >= _MOST_OPEN:
+            _, (stack, _) = self._open.popitem(last=False)
+            stack.close()
+        with ExitStack() as stack:
+            opened = _open(self._parts.files[number], self._texts, stack)
+            self._open[number] = (stack.pop_all(), opened)
+        return opened
+
+    def close(self) -> None:
+        """Close the files."""
+        while self._open:
+            _, (stack, _) = self._open.popitem()
+            stack.close()
+
+
+def _open(part: DayPart, texts: Iterable[str], stack: ExitStack) -> pq.ParquetFile:
+    is_remote = is_object(part.path)
+    source = stack.enter_context(part.open())
+    opened = stack.enter_context(pq.ParquetFile(source, pre_buffer=is_remote))
+    wanted = list(texts)
+    if not wanted:
+        return opened
+    # Texts come with the dictionary of their row group, so that a word is looked up once in it.
+    paths = [opened.schema.column(number).path for number in range(len(opened.schema.names))]
+    dictionaries = leaves(paths, wanted)
+    again = pq.ParquetFile(source, metadata=opened.metadata, read_dictionary=dictionaries, pre_buffer=is_remote)
+    return stack.enter_context(again)
+
+
+def _check_unchanged(part: DayPart) -> None:
+    """Raise where another file lies at the path by now; each read of an object is of one version by itself."""
+    if is_object(part.path):
+        return
+    try:
+        state = PartState.of(os.lstat(part.path))
+    except FileNotFoundError:
+        state = None
+    if state != part.state:
+        raise ChangedMeanwhile(
+            f"{part.path} is not the file any more that was there when {part.day} was looked at: the day was built "
+            "again or removed meanwhile; open the dataset anew, and begin the epoch again"
+        )
+
+
+@contextlib.contextmanager
+def _refusals(part: DayPart) -> Iterator[None]:
+    """What reading raises, as a sentence about the part."""
+    try:
+        yield
+    except pa.ArrowException as error:
+        raise InputError(f"{part.path} is no Parquet file, or damaged: {first_line(error)}") from error
+    except OSError as error:
+        raise InputError(f"{part.path} cannot be read: {refusal(error)}") from error

@@ -1,0 +1,178 @@
+"""Windows of rows: row groups are read, become numpy arrays at once, and stand together."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from daeda.errors import InputError
+from daeda_data.loader.batch import Columns, Piece
+from daeda_data.loader.choice import Choice, Column, Items, Pad, Value, Vector
+from daeda_data.loader.order import Order, RowGroup, Segment, Window, permutation_of, windows
+from daeda_data.loader.parts import PartReader, Parts
+from daeda_data.loader.stored import Flat, Indices, Ragged, Rows, Stored, Values, Vectors, joined
+from daeda_data.loader.values import fixed_width, values_of
+
+
+@dataclass(frozen=True)
+class Block:
+    """The rows of a window in memory. `order` says which comes first, second, …; None: they come as they lie."""
+
+    columns: tuple[Stored, ...]
+    days: npt.NDArray[np.datetime64]
+    order: Indices | None
+    begin: int
+
+    @property
+    def rows(self) -> int:
+        """How many it has."""
+        return len(self.days)
+
+    def piece(self, first: int, last: int) -> Piece:
+        """Rows `first` to `last` (without it), in the order in which they are given."""
+        rows: Rows = slice(first, last) if self.order is None else self.order[first:last]
+        columns = Columns()
+        for column in self.columns:
+            column.take(rows, columns)
+        return Piece(last - first, columns, self.days[rows])
+
+
+class Blocks:
+    """Reads the rows of a worker, window by window; keeps the row group that two windows share."""
+
+    def __init__(self, parts: Parts, choice: Choice, dimensions: Mapping[str, int], *, threads: bool) -> None:
+        self._parts = parts
+        self._choice = choice
+        self._dimensions = dimensions
+        self._reader = PartReader(parts, choice.names, choice.texts, threads=threads)
+        self._last: tuple[RowGroup, tuple[Stored, ...]] | None = None
+
+    def read(self, segments: list[Segment], order: Order, given: int) -> Generator[Block]:
+        """The windows behind the rows that were given already."""
+        try:
+            for window, begin in windows(segments, order, given):
+                yield self._block(window, order, begin)
+        finally:
+            self._last = None
+            self._reader.close()
+
+    def _block(self, window: Window, order: Order, begin: int) -> Block:
+        parts: list[list[Stored]] = [[] for _ in self._choice.columns]
+        for segment in window.segments:
+            for found, stored in zip(parts, self._columns_of(segment.group), strict=True):
+                found.append(stored.part(segment.first, segment.last))
+        days = np.repeat(
+            np.array([segment.group.day for segment in window.segments], "datetime64[D]"),
+            [segment.rows for segment in window.segments],
+        )
+        columns = []
+        while parts:
+            # Of lists and vectors nothing is copied; of what is joined the parts are not needed any more.
+            columns.append(joined(parts.pop(0)))
+        return Block(tuple(columns), days, permutation_of(window, order) if window.shuffled else None, begin)
+
+    def _columns_of(self, group: RowGroup) -> tuple[Stored, ...]:
+        if self._last is None or self._last[0] != group:
+            self._last = None
+            table = self._reader.read(group)
+            where = self._parts.files[group.part].path
+            stored = tuple(
+                stored_of(table.column(column.name), column, self._dimensions.get(column.name, 0), where)
+                for column in self._choice.columns
+            )
+            self._last = (group, stored)
+        return self._last[1]
+
+
+def stored_of(chunks: pa.ChunkedArray, column: Column, dimension: int, where: str) -> Stored:
+    """A column of a row group, in memory that Arrow has read; raises InputError where it is not as it should be."""
+    # A row group is one chunk, unless its texts are more than one can hold.
+    array = chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()
+    return _stored(array, column, dimension, where)
+
+
+def dimension_of(chunks: pa.ChunkedArray) -> int:
+    """How many elements the first vector of a column has; 0 where none has any."""
+    for array in chunks.chunks:
+        _, _, lengths, _ = _lists(array)
+        if lengths.any():
+            return int(lengths[np.argmax(lengths > 0)])
+    return 0
+
+
+def _stored(array: pa.Array, column: Column, dimension: int, where: str) -> Stored:
+    match column:
+        case Value():
+            return Flat(column.name, Values(*values_of(array, column.words, np.nan)))
+        case Vector():
+            return _vectors(array, column, dimension, where)
+        case Items():
+            return _ragged(array, column, where)
+
+
+def _vectors(array: pa.Array, column: Vector, dimension: int, where: str) -> Vectors:
+    array, starts, lengths, _ = _lists(array)
+    values, mask = values_of(_items(array, starts, lengths), None, 0)
+    if mask is not None:
+        raise InputError(f"{where}: a vector of '{column.name}' has an element that is NULL: build the day again")
+    wrong = lengths[(lengths != 0) & (lengths != dimension)]
+    if len(wrong):
+        raise InputError(
+            f"{where}: '{column.name}' has a vector of {wrong[0]} elements, and others of {dimension}: give the column "
+            "a width in pad, if its lists are no vectors"
+        )
+    matrix = values.reshape(-1, dimension) if dimension else np.empty((0, 0), values.dtype)
+    if len(matrix) == len(array):
+        return Vectors.of(column.name, matrix, None)
+    here = lengths > 0
+    return Vectors.of(column.name, matrix, np.where(here, np.cumsum(here) - 1, -1))
+
+
+def _ragged(array: pa.Array, column: Items, where: str) -> Ragged:
+    array, starts, lengths, present = _lists(array)
+    _check_width(column, lengths, where)
+    items = _items(array, starts, lengths)
+    arrays = items.flatten() if column.of_structs else [items]
+    fields = {
+        value.name: (Values(*values_of(field, value.words, 0)),)
+        for value, field in zip(column.fields, arrays, strict=True)
+    }
+    first = int(starts[0]) if len(starts) else 0
+    rows = np.array([0, len(array)])
+    return Ragged(column.name, starts - first, lengths, fields, present, column.pad, rows)
+
+
+def _check_width(column: Items, lengths: Indices, where: str) -> None:
+    pad = column.pad
+    longest = int(lengths.max(initial=0))
+    if pad is not None and pad.keep is None and longest > pad.width:
+        raise InputError(
+            f"{where}: a list of '{column.name}' has {longest} items, and pad gives it {pad.width}: give {longest}, or "
+            f"say which ones stay: pad={{'{column.name}': {Pad.__name__}({pad.width}, keep='first')}}"
+        )
+
+
+def _lists(array: pa.Array) -> tuple[pa.Array, Indices, Indices, npt.NDArray[np.bool_] | None]:
+    """The array, where each list begins among its items, how long it is, and which are not NULL (None: all).
+
+    The lists lie behind each other.
+    """
+    wide = pa.types.is_large_list(array.type)
+    offsets = fixed_width(array.offsets, np.dtype(np.int64 if wide else np.int32)).astype(np.int64)
+    starts, lengths = offsets[:-1], np.diff(offsets)
+    present = None
+    if array.null_count:
+        present = array.is_valid().to_numpy(zero_copy_only=False)
+        if lengths[~present].any():
+            # Items below NULL are nobody's, and whoever writes the array anew leaves them out.
+            return _lists(array.take(pa.array(np.arange(len(array)))))
+    return array, starts, lengths, present
+
+
+def _items(array: pa.Array, starts: Indices, lengths: Indices) -> pa.Array:
+    first = int(starts[0]) if len(starts) else 0
+    return array.values.slice(first, int(lengths.sum()))

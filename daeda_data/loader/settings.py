@@ -1,0 +1,39 @@
+"""How rows become batches, whoever reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+WINDOW_ROWS = 262_144
+# More rows than that cannot be told apart in the random numbers that order them.
+_MOST_TOGETHER = 1 << 31
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Sizes, the seed, and what becomes of the rows that fill no batch."""
+
+    batch_rows: int
+    shuffle_seed: int | None = None
+    window_rows: int = WINDOW_ROWS
+    drop_last: bool = False
+    read_ahead: int = 2
+
+    def mistakes(self) -> Iterable[str]:
+        """A sentence for each value that is none."""
+        for name, value, least in (
+            ("batch_rows", self.batch_rows, 1),
+            ("window_rows", self.window_rows, 1),
+            ("read_ahead", self.read_ahead, 1),
+            ("shuffle_seed", 0 if self.shuffle_seed is None else self.shuffle_seed, 0),
+        ):
+            if not is_whole(value) or value < least:
+                yield f"{name} is {value!r}, and not a whole number from {least}"
+            elif name != "shuffle_seed" and value > _MOST_TOGETHER:
+                yield f"{name} is {value:,}: at most {_MOST_TOGETHER:,} rows are in memory together"
+
+
+def is_whole(value: object) -> bool:
+    """Whether it is a whole number; True and False are none."""
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,85 @@
+"""Values of Arrow arrays as numpy arrays, the memory of the file's reader wherever it has the form that is needed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from daeda_data.loader.batch import Array, Mask
+from daeda_data.loader.vocabulary import Words
+
+_NUMBERS: dict[pa.DataType, np.dtype[np.generic]] = {
+    pa.int8(): np.dtype(np.int8), pa.int16(): np.dtype(np.int16), pa.int32(): np.dtype(np.int32),
+    pa.int64(): np.dtype(np.int64), pa.uint8(): np.dtype(np.uint8), pa.uint16(): np.dtype(np.uint16),
+    pa.uint32(): np.dtype(np.uint32), pa.uint64(): np.dtype(np.uint64), pa.float16(): np.dtype(np.float16),
+    pa.float32(): np.dtype(np.float32), pa.float64(): np.dtype(np.float64),
+}  # fmt: skip
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether values of the type become codes."""
+    if pa.types.is_dictionary(kind):
+        return is_text(kind.value_type)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def is_value(kind: pa.DataType) -> bool:
+    """Whether values of the type become an array; lists and structs do not by themselves."""
+    types = pa.types
+    return kind in _NUMBERS or is_text(kind) or bool(
+        types.is_boolean(kind) or types.is_date32(kind) or types.is_timestamp(kind) or types.is_decimal(kind)
+    )  # fmt: skip
+
+
+def values_of(array: pa.Array, words: Words | None, empty: float) -> tuple[Array, Mask | None]:
+    """Values, and where there is one; None where each is there. `empty` stands for a float that is NULL.
+
+    Texts need the words of their column. A boolean that is NULL is False, a time NaT, a whole number or code 0.
+    """
+    mask: Mask | None = None
+    if array.null_count:
+        mask = array.is_valid().to_numpy(zero_copy_only=False)
+    values = _filled(array, words)
+    if mask is None:
+        return values, None
+    if not values.flags.writeable:
+        values = values.copy()
+    match values.dtype.kind:
+        case "M":
+            values[~mask] = np.datetime64("NaT")
+        case "f":
+            values[~mask] = empty
+        case _:
+            values[~mask] = 0
+    return values, mask
+
+
+def fixed_width(array: pa.Array, dtype: np.dtype[np.generic]) -> Array:
+    """The memory of an Arrow array whose values have one width, as it is."""
+    buffer = array.buffers()[1]
+    if buffer is None or not len(array):
+        return np.empty(0, dtype) if not len(array) else np.zeros(len(array), dtype)
+    return np.frombuffer(buffer, dtype, len(array), array.offset * dtype.itemsize)
+
+
+def _filled(array: pa.Array, words: Words | None) -> Array:
+    """The values, with anything where there is none."""
+    kind = array.type
+    if kind in _NUMBERS:
+        return fixed_width(array, _NUMBERS[kind])
+    if is_text(kind):
+        if words is None:
+            raise ValueError("texts need a vocabulary")
+        return words.codes(array)
+    types = pa.types
+    if types.is_boolean(kind):
+        truths: Array = pc.fill_null(array, False).to_numpy(zero_copy_only=False)
+        return truths
+    if types.is_date32(kind):
+        return fixed_width(array, np.dtype(np.int32)).astype("datetime64[D]")
+    if types.is_timestamp(kind):
+        return fixed_width(array, np.dtype(np.int64)).view(f"datetime64[{kind.unit}]")
+    if types.is_decimal(kind):
+        return fixed_width(pc.cast(array, pa.float64()), np.dtype(np.float64))
+    raise ValueError(f"values of {kind} are no array")
