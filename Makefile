@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOURNEY := examples/complete_journey
+READERS := .venv-readers
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: torch help install demo sample test check compiled unit cases quick long engines bench docs soak clean
+.PHONY: torch help install demo sample test check compiled unit cases quick long engines readers bench docs soak clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -67,6 +68,12 @@ engines: install ## Everything on real engines, and kills on a cluster: make eng
 	@TZ=UTC $(BIN)/python -m tests.engines.campaign --kills $(or $(KILLS),45) --seed $(SEED)
 	@TZ=UTC $(BIN)/python -m tests.engines.ray_kills --kills $(or $(RAY_KILLS),20) --seed $(SEED)
 
+readers: install ## Read published days with Spark and HuggingFace, which are installed into .venv-readers
+	@test -x $(READERS)/bin/python || $(PYTHON) -m venv $(READERS)
+	@$(READERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	  --requirement tests/readers/requirements.txt --editable '.[polars,pandas,huggingface]'
+	@TZ=UTC $(BIN)/python -m tests.readers.run $(READERS)/bin/python
+
 bench: install ## Time daeda and its peers: make bench WORKLOAD=small; without one, list them
 	@$(BIN)/python -m bench $(WORKLOAD)
 
@@ -86,4 +93,4 @@ docs: install ## Write docs/reference/ from the models and the parsers
 	@$(BIN)/python -m docs.generate
 
 clean: ## Remove the environment, caches, the sample, the example's data, and all output
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache $(JOURNEY)/data $(JOURNEY)/output data output
+	rm -rf $(VENV) $(READERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache $(JOURNEY)/data $(JOURNEY)/output data output

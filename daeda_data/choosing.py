@@ -29,14 +29,14 @@ def days_asked(days: Days, there: Sequence[dt.date]) -> list[dt.date]:
         case str() if ".." in days:
             return list(_range(days).days)
         case str() | dt.date():
-            return [_day(days)]
+            return [as_day(days)]
         case slice():
             return _slice(days, there)
         case tuple() if len(days) == 2:
-            first, last = map(_day, days)
+            first, last = map(as_day, days)
             return list(_range(f"{first}..{last}").days)
         case Iterable():
-            chosen = [_day(day) for day in days]
+            chosen = [as_day(day) for day in days]
         case _:
             raise UsageError(f"days= takes {_FORMS}, not {cut(repr(days))}")
     if not chosen:
@@ -97,15 +97,16 @@ def _slice(days: slice, there: Sequence[dt.date]) -> list[dt.date]:
         raise UsageError("days=: a slice of days has no step: give a list of days")
     if not there and (days.start is None or days.stop is None):
         return []
-    first = there[0] if days.start is None else _day(days.start)
-    last = there[-1] if days.stop is None else _day(days.stop)
+    first = there[0] if days.start is None else as_day(days.start)
+    last = there[-1] if days.stop is None else as_day(days.stop)
     if days.start is None or days.stop is None:
         # An open end reaches to what is there, and whatever lies between the ends is asked for.
         first, last = (min(first, last), last) if days.start is None else (first, max(first, last))
     return list(_range(f"{first}..{last}").days)
 
 
-def _day(value: object) -> dt.date:
+def as_day(value: object) -> dt.date:
+    """A day as a date or as text; raises UsageError for anything else."""
     if isinstance(value, dt.datetime):
         if value.tzinfo is not None or value.time() != dt.time():
             raise UsageError(f"days=: {value} is an instant and no day: give its date")

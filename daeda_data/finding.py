@@ -35,7 +35,9 @@ class Found:
     def choose(self, split: str | None, days: Days | None) -> list[PublishedDay]:
         """The published days that are asked for, looked at; raises UsageError for those that are not there."""
         there = days_with_directory(self.layout, self.half)
-        asked = None if days is None else days_asked(days, there)
+        ends_there = isinstance(days, slice) and None in (days.start, days.stop)
+        ends = with_manifest(self.layout, self.half, there) if ends_there else there
+        asked = None if days is None else days_asked(days, ends)
         if split is not None:
             of_split = days_of_split(split, self._project_of(split).service.splits, self.layout.service)
             asked = of_split if asked is None else in_split(asked, split, of_split)

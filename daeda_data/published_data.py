@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from daeda.dataset.layout import Dataset, Layout
 from daeda.errors import InputError, UsageError, counted, cut, did_you_mean
+from daeda_data.choosing import as_day
 from daeda_data.parts import DayPart, PublishedDay
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class PublishedData:
 
     def manifest(self, day: dt.date | str) -> Manifest:
         """The manifest of one of the days: parts and their digests, NULLs and bounds of columns, the fingerprint."""
-        wanted = dt.date.fromisoformat(day) if isinstance(day, str) else day
+        wanted = as_day(day)
         if wanted not in self._published:
             raise UsageError(f"{wanted} is none of the days of this dataset: `.days` lists them")
         return self._published[wanted].manifest

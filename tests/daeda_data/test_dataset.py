@@ -67,6 +67,8 @@ def test_days_parts_rows_and_schema(layout: Layout) -> None:
     assert data.manifest("2024-01-02").day == data.manifest(day_of(1)).day == "2024-01-02"
     with pytest.raises(UsageError, match="2024-02-01 is none of the days of this dataset"):
         data.manifest("2024-02-01")
+    with pytest.raises(UsageError, match="'soon' is no day"):
+        data.manifest("soon")
 
 
 CHOSEN: dict[str, tuple[Any, list[int]]] = {
@@ -142,6 +144,7 @@ def test_what_lies_beside_days_and_parts_is_no_data(layout: Layout) -> None:
     assert (data.days, data.rows, data.arrow().count_rows()) == (tuple(THREE), 36, 36)
     assert data.arrow().to_table().column("row").to_pylist() == list(range(12)) * 3
     assert sentence(layout, days="2024-01-09").startswith("2024-01-09 is not published in service/skeleton")
+    assert opened(layout, days=slice("2024-01-02", None)).days == (day_of(1), day_of(2))
 
 
 def rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:
