@@ -21,7 +21,7 @@ from daeda.dataset.answers import (
 )
 from daeda.dataset.layout import layout_of
 from daeda.dataset.selection import parse_selector
-from daeda.diff.explained import Makers, makers_of
+from daeda.diff.explained import UNKNOWN, Makers, makers_of
 from daeda.diff.run import ColumnDifference, Difference, Options, RowsAlone, compare_sides
 from daeda.diff.sides import Side, dataset_to_compare, is_directory, side_of_directory, side_of_layout
 from daeda.diff.values import Tolerance
@@ -101,7 +101,7 @@ def _makers(projects: dict[str | None, Project]) -> Makers:
             return makers_of(project_dag(project))
         except UserError as error:
             say(f"note: what columns depend on is not known: {first_line(error)}")
-    return makers_of(None)
+    return UNKNOWN
 
 
 def document_of(found: Difference) -> DiffAnswer:

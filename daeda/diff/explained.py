@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import cache
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from daeda.compiler.restrict import restricted
 from daeda.dataset.manifest import Fingerprint, Manifest
 from daeda.operators.dag import Dag
 
-# Names of operators and Scans that a column depends on; None where that is not known.
-Makers = Callable[[str], frozenset[str] | None]
 # How a day is cut and written decides no value.
 _OF_FILES = frozenset({"rows_per_part", "format_version"})
 _MOST = 6
 
 
-def makers_of(dag: Dag | None) -> Makers:
-    """What each column depends on, by the DAG of the project; of a column that it does not have nothing is known."""
-    if dag is None:
-        return lambda column: None
+@dataclass(frozen=True)
+class Makers:
+    """Names of the operators, Scans and stores that each column depends on; `common` are those of all columns."""
+
+    by_column: Mapping[str, frozenset[str]]
+    common: frozenset[str] = frozenset()
+
+
+UNKNOWN = Makers({})
+
+
+def makers_of(dag: Dag) -> Makers:
+    """What each column depends on, by the DAG of a project."""
     skeleton = dag.skeleton()
-    vectors = {operator.column: operator for operator in dag.enrichments}
-
-    @cache
-    def names(column: str) -> frozenset[str] | None:
-        if column in vectors:
-            operator = vectors[column]
-            below = names(operator.source) or frozenset()
-            return below | {operator.name, f"store {operator.store.name}"}
-        if column not in skeleton.output.names:
-            return None
-        return frozenset(operator.name for operator in restricted(skeleton, [column]).operators)
-
-    return names
+    names = {
+        column: frozenset(operator.name for operator in restricted(skeleton, [column]).operators)
+        for column in skeleton.output.names
+    }
+    common = frozenset.intersection(*names.values())
+    for operator in dag.enrichments:
+        below = names.get(operator.source, frozenset())
+        names[operator.column] = below | {operator.name, f"store {operator.store.name}"}
+    return Makers(names, common)
 
 
 def reasons(
@@ -48,16 +51,18 @@ def reasons(
             if software
             else ("made of the same by the manifests: nothing that was recorded explains it",)
         )
-    known = makers(column)
+    known = makers.by_column.get(column)
     clauses = [
         (name, clause)
         for here, there in found
         for name, clause in _changes(here.fingerprint, there.fingerprint, skip_skeleton=here.dataset == "enriched")
     ]
     own = [clause for name, clause in clauses if known is not None and name in known]
+    # What assembles and writes all columns changes with each of them.
+    special = [clause for name, clause in clauses if known is not None and name in known - makers.common]
     # A setting has the name of no operator, and what is gone is not in the project any more.
-    other = [clause for name, clause in clauses if clause.startswith("setting ") or known is None or name not in known]
-    chosen = own + [clause for clause in other if clause.startswith("setting ")] if own else other
+    settings = [clause for _, clause in clauses if clause.startswith("setting ")]
+    chosen = [*(special or own), *settings] if own else [clause for _, clause in clauses]
     return tuple(dict.fromkeys(chosen))[:_MOST] or ("nothing that was recorded changed",)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from daeda.dataset.layout import Layout
 from daeda.dataset.manifest import ColumnIdentities
-from daeda.diff.explained import makers_of
+from daeda.diff.explained import UNKNOWN
 from daeda.diff.run import Difference, Options, compare_sides
 from daeda.diff.sides import side_of_layout
 from daeda.diff.values import Tolerance
@@ -99,7 +99,7 @@ def compared(
     for layout, rows, cut in zip(layouts, (here, there), cuts, strict=True):
         publish_table(layout, DAY, rows, rows_per_part=cut, **options)
     sides = [side_of_layout(layout) for layout in layouts]
-    return compare_sides(sides[0], sides[1], "skeleton", None, Options(KEY, tolerance), makers_of(None))
+    return compare_sides(sides[0], sides[1], "skeleton", None, Options(KEY, tolerance), UNKNOWN)
 
 
 def agree(found: Found, told: Difference) -> None:
@@ -163,7 +163,7 @@ def test_other_names_and_types(seed: int, tmp_path: Path) -> None:
             layout, DAY, rows, rows_per_part=7, identities=ColumnIdentities("a" * 64, ("b" * 64,), identities)
         )
     sides = [side_of_layout(layout) for layout in layouts]
-    told = compare_sides(sides[0], sides[1], "skeleton", None, Options(KEY), makers_of(None))
+    told = compare_sides(sides[0], sides[1], "skeleton", None, Options(KEY), UNKNOWN)
     columns = {name: "others" if name == "steps" else name for name in names if name != "flag"}
     found = difference(here.to_pylist(), there.to_pylist(), KEY, columns)
     assert (told.paired, told.changed) == (found.paired, found.changed)
