@@ -285,7 +285,10 @@ class S3Client:
             self._s3.copy_object(Bucket=target.bucket, Key=target.key, CopySource=source, CopySourceIfMatch=f'"{etag}"')
             return True
 
-        if not self._ask(path, copy, {404: None, 412: None}):
+        # Not every server looks at the condition: what it copied is the object that is there before and after.
+        copied = self._ask(path, copy, {404: None, 412: None})
+        there = self.look(path) if copied else None
+        if there is None or there.etag != etag:
             raise ChangedMeanwhile(f"{path} changed while it was copied: run again")
 
     def delete(self, path: ObjectPath, etag: str = "") -> None:

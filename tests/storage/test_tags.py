@@ -81,6 +81,8 @@ def test_an_attempt_that_was_lost_at_any_request_is_gone_on_with(
 
         return run
 
+    # The process that held a lease is dead.
+    monkeypatch.setattr("daeda.dataset.publish.objects._runs", lambda process: False)
     for name in ("copy", "put", "delete"):
         monkeypatch.setattr(S3Client, name, counting(getattr(S3Client, name)))
     while True:
@@ -88,15 +90,13 @@ def test_an_attempt_that_was_lost_at_any_request_is_gone_on_with(
         try:
             make_tag(layout, "first", [DAY])
         except Lost:
-            assert look_at_days(layout, "skeleton", [DAY], verify=True)[DAY].damage == ()
-            assert read_tag(layout.of_tag("first")) is None
-            if limit % 5 == 0:
-                limit = limit + 100
+            assert look_at_days(layout, "skeleton", [DAY])[DAY].damage == ()
+            step, limit = limit, 0
+            if step % 5 == 0:
                 delete_tag(layout, "first")
-                limit = limit - 100
+            limit = step
             continue
         break
-    limit = 0
     assert problems(layout) == []
     assert [name for name in names(client, BUCKET / "out/ranking/_staging") if "probe" not in name] == []
 
@@ -105,4 +105,4 @@ def test_a_part_that_changes_under_the_copy_is_told(layout: Layout, client: S3Cl
     part = BUCKET / "out/ranking/skeleton/dt=2024-01-02/part-0-0.parquet"
     with pytest.raises(ChangedMeanwhile, match="changed while it was copied: run again"):
         client.copy(part, TAG / "x", "0" * 32)
-    assert names(client, TAG) == []
+    assert read_tag(layout.of_tag("first")) is None
