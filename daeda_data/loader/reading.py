@@ -14,17 +14,16 @@ from daeda_data.loader.batch import Columns, Piece
 from daeda_data.loader.choice import Choice, Column, Items, Pad, Value, Vector
 from daeda_data.loader.order import Order, RowGroup, Segment, Window, permutation_of, windows
 from daeda_data.loader.parts import PartReader, Parts
-from daeda_data.loader.stored import Flat, Indices, Ragged, Rows, Stored, Values, Vectors, joined
+from daeda_data.loader.stored import Flat, Indices, Ragged, Stored, Values, Vectors, joined
 from daeda_data.loader.values import fixed_width, values_of
 
 
 @dataclass(frozen=True)
 class Block:
-    """The rows of a window in memory. `order` says which comes first, second, …; None: they come as they lie."""
+    """The rows of a window in memory, in the order in which they are given; those before `begin` are given already."""
 
     columns: tuple[Stored, ...]
     days: npt.NDArray[np.datetime64]
-    order: Indices | None
     begin: int
 
     @property
@@ -33,12 +32,11 @@ class Block:
         return len(self.days)
 
     def piece(self, first: int, last: int) -> Piece:
-        """Rows `first` to `last` (without it), in the order in which they are given."""
-        rows: Rows = slice(first, last) if self.order is None else self.order[first:last]
+        """Rows `first` to `last` (without it)."""
         columns = Columns()
         for column in self.columns:
-            column.take(rows, columns)
-        return Piece(last - first, columns, self.days[rows])
+            column.give(first, last, columns)
+        return Piece(last - first, columns, self.days[first:last])
 
 
 class Blocks:
@@ -60,7 +58,7 @@ class Blocks:
             self._last = None
             self._reader.close()
 
-    def _block(self, window: Window, order: Order, begin: int) -> Block:
+    def _block(self, window: Window, settings: Order, begin: int) -> Block:
         parts: list[list[Stored]] = [[] for _ in self._choice.columns]
         for segment in window.segments:
             for found, stored in zip(parts, self._columns_of(segment.group), strict=True):
@@ -69,11 +67,13 @@ class Blocks:
             np.array([segment.group.day for segment in window.segments], "datetime64[D]"),
             [segment.rows for segment in window.segments],
         )
-        columns = []
+        order = permutation_of(window, settings) if window.shuffled else None
+        columns: list[Stored] = []
         while parts:
-            # Of lists and vectors nothing is copied; of what is joined the parts are not needed any more.
-            columns.append(joined(parts.pop(0)))
-        return Block(tuple(columns), days, permutation_of(window, order) if window.shuffled else None, begin)
+            # Of what is joined or put in order the parts are not needed any more.
+            column = joined(parts.pop(0))
+            columns.append(column if order is None else column.ordered(order))
+        return Block(tuple(columns), days if order is None else days.take(order), begin)
 
     def _columns_of(self, group: RowGroup) -> tuple[Stored, ...]:
         if self._last is None or self._last[0] != group:
@@ -127,9 +127,9 @@ def _vectors(array: pa.Array, column: Vector, dimension: int, where: str) -> Vec
         )
     matrix = values.reshape(-1, dimension) if dimension else np.empty((0, 0), values.dtype)
     if len(matrix) == len(array):
-        return Vectors.of(column.name, matrix, None)
+        return Vectors(column.name, (matrix,), None)
     here = lengths > 0
-    return Vectors.of(column.name, matrix, np.where(here, np.cumsum(here) - 1, -1))
+    return Vectors(column.name, (matrix,), np.where(here, np.cumsum(here) - 1, -1))
 
 
 def _ragged(array: pa.Array, column: Items, where: str) -> Ragged:
@@ -142,8 +142,7 @@ def _ragged(array: pa.Array, column: Items, where: str) -> Ragged:
         for value, field in zip(column.fields, arrays, strict=True)
     }
     first = int(starts[0]) if len(starts) else 0
-    rows = np.array([0, len(array)])
-    return Ragged(column.name, starts - first, lengths, fields, present, column.pad, rows)
+    return Ragged(column.name, starts - first, lengths, fields, present, column.pad)
 
 
 def _check_width(column: Items, lengths: Indices, where: str) -> None:

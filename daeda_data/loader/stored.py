@@ -1,4 +1,9 @@
-"""Columns of a window: numpy arrays from which the rows of a batch are taken, in any order."""
+"""Columns of a window: numpy arrays from which the rows of batches are taken, one range after another.
+
+Row groups become columns, columns stand behind each other in a window (`joined`), and their rows are put in the order
+in which they are given (`ordered`). What is as long as the window is moved then, a column at a time, for what is
+gathered batch by batch comes from memory that no cache holds; items of lists and vectors stay where they were read.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +18,6 @@ from daeda_data.loader.batch import Array, Columns, Mask
 from daeda_data.loader.choice import Pad
 
 Indices: TypeAlias = npt.NDArray[np.int64]
-# Rows of a window: a range of them, or any.
-Rows: TypeAlias = slice | Indices
 
 
 @dataclass(frozen=True)
@@ -36,69 +39,71 @@ class Flat:
     name: str
     values: Values
 
-    @property
-    def rows(self) -> int:
-        """How many there are."""
-        return len(self.values.array)
-
     def part(self, first: int, last: int) -> Flat:
         """A range of rows."""
         return Flat(self.name, self.values.part(first, last))
 
-    def take(self, rows: Rows, into: Columns) -> None:
-        """Put rows into a batch."""
-        array = _taken(self.values.array, rows)
-        into.arrays[self.name] = array
-        into.masks[self.name] = _mask(self.values.mask, rows, len(array))
+    def ordered(self, order: Indices) -> Flat:
+        """The rows in another order."""
+        mask = self.values.mask
+        return Flat(self.name, Values(self.values.array.take(order), None if mask is None else mask.take(order)))
+
+    def give(self, first: int, last: int, into: Columns) -> None:
+        """Put a range of rows into a batch."""
+        values = self.values.part(first, last)
+        into.arrays[self.name] = values.array
+        into.masks[self.name] = _or_all(values.mask, last - first)
 
     @staticmethod
     def joined(parts: Sequence[Flat]) -> Flat:
         """Rows behind each other."""
-        return parts[0] if len(parts) == 1 else Flat(parts[0].name, _joined([part.values for part in parts]))
+        mask = _joined_masks([part.values.mask for part in parts], [len(part.values.array) for part in parts])
+        return Flat(parts[0].name, Values(np.concatenate([part.values.array for part in parts]), mask))
 
 
 @dataclass(frozen=True)
 class Vectors:
     """A vector for each row, or none.
 
-    The vectors lie in matrices as they were read, which are not joined. `places` are rows of the matrix of a row, -1
-    where there is no vector; None in place of all of them: each row of the one matrix is that of its number.
+    `places` are rows of the matrix that `chunks` says of each row, -1 where there is no vector. None in place of
+    `chunks`: there is one matrix; in place of `places`: each row has the vector of its number.
     """
 
     name: str
     matrices: tuple[Array, ...]
     places: Indices | None
-    bounds: Indices
-
-    @staticmethod
-    def of(name: str, matrix: Array, places: Indices | None) -> Vectors:
-        """The vectors of one matrix."""
-        return Vectors(name, (matrix,), places, _bounds([len(matrix) if places is None else len(places)]))
+    chunks: npt.NDArray[np.int32] | None = None
 
     @property
     def rows(self) -> int:
         """How many there are."""
-        return int(self.bounds[-1])
+        return len(self.matrices[0]) if self.places is None else len(self.places)
 
     def part(self, first: int, last: int) -> Vectors:
         """A range of rows of one matrix."""
         [matrix] = self.matrices
         if self.places is None:
-            return Vectors.of(self.name, matrix[first:last], None)
-        return Vectors.of(self.name, matrix, self.places[first:last])
+            return Vectors(self.name, (matrix[first:last],), None)
+        return Vectors(self.name, (matrix,), self.places[first:last])
 
-    def take(self, rows: Rows, into: Columns) -> None:
-        """Put rows into a batch; a row without a vector has zeros."""
-        into.arrays[self.name], into.masks[self.name] = self._taken(rows)
+    def ordered(self, order: Indices) -> Vectors:
+        """The rows in another order."""
+        places = order if self.places is None else self.places.take(order)
+        return replace(self, places=places, chunks=None if self.chunks is None else self.chunks.take(order))
 
-    def _taken(self, rows: Rows) -> tuple[Array, Mask]:
+    def give(self, first: int, last: int, into: Columns) -> None:
+        """Put a range of rows into a batch; a row without a vector has zeros."""
+        into.arrays[self.name], into.masks[self.name] = self._given(first, last)
+
+    def _given(self, first: int, last: int) -> tuple[Array, Mask]:
         if self.places is None:
-            matrix = _taken(self.matrices[0], rows)
-            return matrix, np.ones(len(matrix), np.bool_)
-        places = _taken(self.places, rows)
+            return self.matrices[0][first:last], np.ones(last - first, np.bool_)
+        places = self.places[first:last]
         present = places >= 0
+        if self.chunks is None and present.all():
+            return self.matrices[0].take(places, axis=0), present
         matrix = np.zeros((len(places), self.matrices[0].shape[1]), self.matrices[0].dtype)
-        for number, own in _rows_of_chunks(self.bounds, rows):
+        for number, own in _of_chunks(self.chunks, first, last):
             here = own[present[own]]
             matrix[here] = self.matrices[number].take(places[here], axis=0)
         return matrix, present
@@ -106,20 +111,18 @@ class Vectors:
     @staticmethod
     def joined(parts: Sequence[Vectors]) -> Vectors:
         """Rows behind each other."""
-        if len(parts) == 1:
-            return parts[0]
         places = [np.arange(part.rows) if part.places is None else part.places for part in parts]
         matrices = tuple(matrix for part in parts for matrix in part.matrices)
-        return Vectors(parts[0].name, matrices, np.concatenate(places), _bounds_of(parts))
+        return Vectors(parts[0].name, matrices, np.concatenate(places), _chunks([part.rows for part in parts]))
 
 
 @dataclass(frozen=True)
 class Ragged:
     """A list for each row: where it begins among the items, and how many it has.
 
-    The items lie as they were read, and are not joined; `starts` count among those of the chunk that a row is of. Lists
-    of a chunk lie behind each other. `fields` are a list's own items under its name, or the fields of a sequence, which
-    have one length; each has its values by chunk.
+    `starts` count among the items of the chunk that `chunks` says of each row; None: there is one. `fields` are a
+    list's own items under its name, or the fields of a sequence, which have one length; each has its values by chunk.
+    The lists of a chunk lie behind each other, and `in_order` the rows do too.
     """
 
     name: str
@@ -128,7 +131,8 @@ class Ragged:
     fields: Mapping[str, tuple[Values, ...]]
     present: Mask | None
     pad: Pad | None
-    bounds: Indices
+    chunks: npt.NDArray[np.int32] | None = None
+    in_order: bool = True
 
     @property
     def rows(self) -> int:
@@ -138,31 +142,43 @@ class Ragged:
     def part(self, first: int, last: int) -> Ragged:
         """A range of rows of one chunk, with all its items."""
         present = None if self.present is None else self.present[first:last]
-        starts, lengths = self.starts[first:last], self.lengths[first:last]
-        return replace(self, starts=starts, lengths=lengths, present=present, bounds=_bounds([len(starts)]))
+        return replace(self, starts=self.starts[first:last], lengths=self.lengths[first:last], present=present)
 
-    def take(self, rows: Rows, into: Columns) -> None:
-        """Put rows into a batch, as the pad of the column says."""
-        starts, lengths = _taken(self.starts, rows), _taken(self.lengths, rows)
-        into.present[self.name] = _mask(self.present, rows, len(lengths))
-        if self.pad is None:
-            self._take_ragged(rows, starts, lengths, into)
+    def ordered(self, order: Indices) -> Ragged:
+        """The rows in another order."""
+        return replace(
+            self,
+            starts=self.starts.take(order),
+            lengths=self.lengths.take(order),
+            present=None if self.present is None else self.present.take(order),
+            chunks=None if self.chunks is None else self.chunks.take(order),
+            in_order=False,
+        )
+
+    def give(self, first: int, last: int, into: Columns) -> None:
+        """Put a range of rows into a batch, as the pad of the column says."""
+        present = None if self.present is None else self.present[first:last]
+        into.present[self.name] = _or_all(present, last - first)
+        if self.pad is not None:
+            self._give_padded(self.pad, first, last, into)
+        elif self.in_order and self.chunks is None:
+            self._give_as_they_lie(first, last, into)
         else:
-            self._take_padded(self.pad, rows, starts, lengths, into)
+            self._give_ragged(first, last, into)
 
-    def _take_ragged(self, rows: Rows, starts: Indices, lengths: Indices, into: Columns) -> None:
-        offsets = np.zeros(len(lengths) + 1, np.int64)
-        np.cumsum(lengths, out=offsets[1:])
-        into.offsets[self.name] = offsets
-        if isinstance(rows, slice) and len(self.bounds) == 2:
-            first = int(starts[0]) if len(starts) else 0
-            for name, (values,) in self.fields.items():
-                part = values.part(first, first + int(offsets[-1]))
-                into.arrays[name], into.masks[name] = part.array, _mask(part.mask, slice(None), len(part.array))
-            return
+    def _give_as_they_lie(self, first: int, last: int, into: Columns) -> None:
+        offsets = into.offsets[self.name] = _offsets(self.lengths[first:last])
+        begin = int(self.starts[first])
+        for name, (values,) in self.fields.items():
+            part = values.part(begin, begin + int(offsets[-1]))
+            into.arrays[name], into.masks[name] = part.array, _or_all(part.mask, len(part.array))
+
+    def _give_ragged(self, first: int, last: int, into: Columns) -> None:
+        starts, lengths = self.starts[first:last], self.lengths[first:last]
+        offsets = into.offsets[self.name] = _offsets(lengths)
         chunks = [
             (number, _items(offsets[:-1][own], lengths[own]), _items(starts[own], lengths[own]))
-            for number, own in _rows_of_chunks(self.bounds, rows)
+            for number, own in _of_chunks(self.chunks, first, last)
         ]
         for name, by_chunk in self.fields.items():
             array = np.empty(int(offsets[-1]), by_chunk[0].array.dtype)
@@ -174,16 +190,18 @@ class Ragged:
                     mask[places] = values.mask.take(items)
             into.arrays[name], into.masks[name] = array, mask
 
-    def _take_padded(self, pad: Pad, rows: Rows, starts: Indices, lengths: Indices, into: Columns) -> None:
-        kept = np.minimum(lengths, pad.width)
+    def _give_padded(self, pad: Pad, first: int, last: int, into: Columns) -> None:
+        starts, lengths = self.starts[first:last], self.lengths[first:last]
+        kept = into.lengths[self.name] = np.minimum(lengths, pad.width)
         if pad.keep == "last":
             starts = starts + lengths - kept
-        into.lengths[self.name] = kept
-        there = np.arange(pad.width) < kept[:, None]
-        chunks = _rows_of_chunks(self.bounds, rows)
-        for name, by_chunk in self.fields.items():
+        # Narrow numbers are compared several times as fast.
+        positions: Array = np.arange(pad.width, dtype=np.int16 if pad.width < 1 << 15 else np.int64)
+        there: Mask = positions < kept.astype(positions.dtype)[:, None]
+        chunks = _of_chunks(self.chunks, first, last)
+        for number_of_field, (name, by_chunk) in enumerate(self.fields.items()):
             array = np.empty((len(kept), pad.width), by_chunk[0].array.dtype)
-            mask = there.copy()
+            mask = there if number_of_field == 0 and len(self.fields) == 1 else there.copy()
             for number, own in chunks:
                 values = by_chunk[number]
                 array[own] = _rows_of(values.array, starts[own], pad.width)
@@ -196,8 +214,6 @@ class Ragged:
     def joined(parts: Sequence[Ragged]) -> Ragged:
         """Rows behind each other."""
         first = parts[0]
-        if len(parts) == 1:
-            return first
         return Ragged(
             first.name,
             np.concatenate([part.starts for part in parts]),
@@ -205,7 +221,7 @@ class Ragged:
             {name: tuple(values for part in parts for values in part.fields[name]) for name in first.fields},
             _joined_masks([part.present for part in parts], [part.rows for part in parts]),
             first.pad,
-            _bounds_of(parts),
+            _chunks([part.rows for part in parts]),
         )
 
 
@@ -213,8 +229,10 @@ Stored: TypeAlias = Flat | Vectors | Ragged
 
 
 def joined(parts: Sequence[Stored]) -> Stored:
-    """Rows of one column behind each other."""
+    """Rows of one column behind each other; one part is not copied."""
     first = parts[0]
+    if len(parts) == 1:
+        return first
     match first:
         case Flat():
             return Flat.joined([part for part in parts if isinstance(part, Flat)])
@@ -224,32 +242,27 @@ def joined(parts: Sequence[Stored]) -> Stored:
             return Ragged.joined([part for part in parts if isinstance(part, Ragged)])
 
 
-def _taken(array: Array, rows: Rows) -> Array:
-    return array[rows] if isinstance(rows, slice) else array.take(rows, axis=0)
+def _or_all(mask: Mask | None, count: int) -> Mask:
+    return np.ones(count, np.bool_) if mask is None else mask
 
 
-def _mask(mask: Mask | None, rows: Rows, count: int) -> Mask:
-    return np.ones(count, np.bool_) if mask is None else _taken(mask, rows)
+def _chunks(rows: Sequence[int]) -> npt.NDArray[np.int32]:
+    return np.repeat(np.arange(len(rows), dtype=np.int32), rows)
 
 
-def _bounds(rows: Sequence[int]) -> Indices:
-    """Where the rows of each chunk begin, and where the last one ends."""
-    return np.concatenate([[0], np.cumsum(rows)]).astype(np.int64)
+def _of_chunks(chunks: npt.NDArray[np.int32] | None, first: int, last: int) -> list[tuple[int, Indices]]:
+    """Which rows of a range are of each chunk, counted in the range."""
+    if chunks is None:
+        return [(0, np.arange(last - first))]
+    own = chunks[first:last]
+    found = ((number, np.flatnonzero(own == number)) for number in range(int(own.min()), int(own.max()) + 1))
+    return [(number, rows) for number, rows in found if len(rows)]
 
 
-def _bounds_of(parts: Sequence[Vectors] | Sequence[Ragged]) -> Indices:
-    return _bounds([int(rows) for part in parts for rows in np.diff(part.bounds)])
-
-
-def _rows_of_chunks(bounds: Indices, rows: Rows) -> list[tuple[int, Indices]]:
-    """Which of the rows are of each chunk: their places among the rows."""
-    if isinstance(rows, slice):
-        rows = np.arange(bounds[-1])[rows]
-    if len(bounds) == 2:
-        return [(0, np.arange(len(rows)))]
-    chunk = np.searchsorted(bounds, rows, side="right") - 1
-    found = ((number, np.flatnonzero(chunk == number)) for number in range(len(bounds) - 1))
-    return [(number, own) for number, own in found if len(own)]
+def _offsets(lengths: Indices) -> Indices:
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
 
 
 def _items(starts: Indices, lengths: Indices) -> Indices:
@@ -262,31 +275,31 @@ def _rows_of(items: Array, starts: Indices, width: int) -> Array:
     """`width` items from each start on: those of the list, and behind them whatever follows."""
     last = len(items) - width
     if last < 0:
-        return _windows(np.concatenate([items, np.zeros(width, items.dtype)]), width)[starts]
-    found = _windows(items, width)[np.minimum(starts, last)]
+        return _windows(np.concatenate([items, np.zeros(width, items.dtype)]), starts, width)
+    found = _windows(items, np.minimum(starts, last), width)
     late = np.flatnonzero(starts > last)
     if len(late):
         # So close to the end no `width` items follow.
         end = np.concatenate([items[last:], np.zeros(width, items.dtype)])
-        found[late] = _windows(end, width)[starts[late] - last]
+        found[late] = _windows(end, starts[late] - last, width)
     return found
 
 
-def _windows(items: Array, width: int) -> Array:
-    step = items.strides[0]
-    shape = (len(items) - width + 1, width)
-    return np.lib.stride_tricks.as_strided(items, shape, (step, step), writeable=False)
+def _windows(items: Array, starts: Indices, width: int) -> Array:
+    """`width` items from each start on, all of which are there.
+
+    A view in which each place is that of `width` items at once has numpy copy these as one value, which is several
+    times as fast as item by item.
+    """
+    size = items.itemsize
+    runs = np.ndarray((len(items) - width + 1,), np.dtype((np.void, width * size)), items.view(np.uint8), 0, (size,))
+    return runs[starts].view(items.dtype).reshape(len(starts), width)
 
 
 def _clear(array: Array, mask: Mask) -> None:
     """Padding, and items that are NULL: 0, or NaT."""
     empty = np.datetime64("NaT") if array.dtype.kind == "M" else 0
     np.copyto(array, empty, where=~mask, casting="unsafe")
-
-
-def _joined(parts: Sequence[Values]) -> Values:
-    masks = _joined_masks([part.mask for part in parts], [len(part.array) for part in parts])
-    return Values(np.concatenate([part.array for part in parts]), masks)
 
 
 def _joined_masks(masks: Sequence[Mask | None], sizes: Sequence[int]) -> Mask | None:
