@@ -27,7 +27,7 @@ class Batch:
     - `days`: the day of each row, `datetime64[D]`.
     - `state`: where the iterator stands behind this batch, for `resume`.
 
-    Arrays that lie in the file as they are needed may be views that cannot be written to.
+    Arrays may be views of the window that their rows were read with, which nothing else uses.
     """
 
     rows: int

@@ -14,7 +14,7 @@ from daeda_data.loader.batch import Columns, Piece
 from daeda_data.loader.choice import Choice, Column, Items, Pad, Value, Vector
 from daeda_data.loader.order import Order, RowGroup, Segment, Window, permutation_of, windows
 from daeda_data.loader.parts import PartReader, Parts
-from daeda_data.loader.stored import Flat, Indices, Ragged, Stored, Values, Vectors, joined
+from daeda_data.loader.stored import Flat, Indices, Ragged, Stored, Values, Vectors, in_order, joined
 from daeda_data.loader.values import fixed_width, values_of
 
 
@@ -67,13 +67,16 @@ class Blocks:
             np.array([segment.group.day for segment in window.segments], "datetime64[D]"),
             [segment.rows for segment in window.segments],
         )
-        order = permutation_of(window, settings) if window.shuffled else None
+        if not window.shuffled:
+            return Block(tuple(joined(column) for column in parts), days, begin)
+        order = permutation_of(window, settings)
+        places = np.empty_like(order)
+        places[order] = np.arange(len(order))
         columns: list[Stored] = []
         while parts:
-            # Of what is joined or put in order the parts are not needed any more.
-            column = joined(parts.pop(0))
-            columns.append(column if order is None else column.ordered(order))
-        return Block(tuple(columns), days if order is None else days.take(order), begin)
+            # What is put in order needs its parts no more.
+            columns.append(in_order(parts.pop(0), order, places))
+        return Block(tuple(columns), days.take(order), begin)
 
     def _columns_of(self, group: RowGroup) -> tuple[Stored, ...]:
         if self._last is None or self._last[0] != group:

@@ -55,6 +55,20 @@ class Flat:
         into.masks[self.name] = _or_all(values.mask, last - first)
 
     @staticmethod
+    def placed(parts: Sequence[Flat], places: Indices) -> Flat:
+        """Rows of parts behind each other, each put where `places` says: joined and in order at once."""
+        array = np.empty(len(places), parts[0].values.array.dtype)
+        mask = None if all(part.values.mask is None for part in parts) else np.ones(len(places), np.bool_)
+        first = 0
+        for part in parts:
+            own = places[first : first + len(part.values.array)]
+            array[own] = part.values.array
+            if mask is not None and part.values.mask is not None:
+                mask[own] = part.values.mask
+            first += len(own)
+        return Flat(parts[0].name, Values(array, mask))
+
+    @staticmethod
     def joined(parts: Sequence[Flat]) -> Flat:
         """Rows behind each other."""
         mask = _joined_masks([part.values.mask for part in parts], [len(part.values.array) for part in parts])
@@ -105,7 +119,8 @@ class Vectors:
         matrix = np.zeros((len(places), self.matrices[0].shape[1]), self.matrices[0].dtype)
         for number, own in _of_chunks(self.chunks, first, last):
             here = own[present[own]]
-            matrix[here] = self.matrices[number].take(places[here], axis=0)
+            if matrix.size and len(here):
+                _runs_of(matrix)[here] = _runs_of(self.matrices[number]).take(places[here])
         return matrix, present
 
     @staticmethod
@@ -204,9 +219,11 @@ class Ragged:
             mask = there if number_of_field == 0 and len(self.fields) == 1 else there.copy()
             for number, own in chunks:
                 values = by_chunk[number]
-                array[own] = _rows_of(values.array, starts[own], pad.width)
+                _put_runs(array, own, values.array, starts[own])
                 if values.mask is not None:
-                    mask[own] &= _rows_of(values.mask, starts[own], pad.width)
+                    known = np.empty((len(own), pad.width), np.bool_)
+                    _put_runs(known, np.arange(len(own)), values.mask, starts[own])
+                    mask[own] &= known
             _clear(array, mask)
             into.arrays[name], into.masks[name] = array, mask
 
@@ -242,6 +259,12 @@ def joined(parts: Sequence[Stored]) -> Stored:
             return Ragged.joined([part for part in parts if isinstance(part, Ragged)])
 
 
+def in_order(parts: Sequence[Stored], order: Indices, places: Indices) -> Stored:
+    """Rows of one column behind each other, and then in an order; `places` says the same of each row."""
+    flat = [part for part in parts if isinstance(part, Flat)]
+    return Flat.placed(flat, places) if len(flat) == len(parts) else joined(parts).ordered(order)
+
+
 def _or_all(mask: Mask | None, count: int) -> Mask:
     return np.ones(count, np.bool_) if mask is None else mask
 
@@ -271,29 +294,32 @@ def _items(starts: Indices, lengths: Indices) -> Indices:
     return np.repeat(starts - (ends - lengths), lengths) + np.arange(ends[-1] if len(ends) else 0)
 
 
-def _rows_of(items: Array, starts: Indices, width: int) -> Array:
-    """`width` items from each start on: those of the list, and behind them whatever follows."""
+def _put_runs(array: Array, rows: Indices, items: Array, starts: Indices) -> None:
+    """Fill rows of a matrix with items, from each start on: those of the list, and behind them whatever follows."""
+    width = array.shape[1]
+    into = _runs_of(array)
     last = len(items) - width
     if last < 0:
-        return _windows(np.concatenate([items, np.zeros(width, items.dtype)]), starts, width)
-    found = _windows(items, np.minimum(starts, last), width)
+        into[rows] = _runs(np.concatenate([items, np.zeros(width, items.dtype)]), width)[starts]
+        return
+    into[rows] = _runs(items, width)[np.minimum(starts, last)]
     late = np.flatnonzero(starts > last)
     if len(late):
         # So close to the end no `width` items follow.
         end = np.concatenate([items[last:], np.zeros(width, items.dtype)])
-        found[late] = _windows(end, starts[late] - last, width)
-    return found
+        into[rows[late]] = _runs(end, width)[starts[late] - last]
 
 
-def _windows(items: Array, starts: Indices, width: int) -> Array:
-    """`width` items from each start on, all of which are there.
-
-    A view in which each place is that of `width` items at once has numpy copy these as one value, which is several
-    times as fast as item by item.
-    """
+def _runs(items: Array, width: int) -> Array:
+    """At each place the `width` items from there on as one value: numpy copies such a value as a whole."""
     size = items.itemsize
-    runs = np.ndarray((len(items) - width + 1,), np.dtype((np.void, width * size)), items.view(np.uint8), 0, (size,))
-    return runs[starts].view(items.dtype).reshape(len(starts), width)
+    kind = np.dtype((np.void, width * size))
+    return np.ndarray((len(items) - width + 1,), kind, items.view(np.uint8), 0, (size,))
+
+
+def _runs_of(matrix: Array) -> Array:
+    """The rows of a matrix as one value each; the same memory."""
+    return matrix.view(np.dtype((np.void, matrix.shape[1] * matrix.itemsize))).reshape(len(matrix))
 
 
 def _clear(array: Array, mask: Mask) -> None:
