@@ -101,6 +101,8 @@ def _server() -> socket.socket:
 
 def _serve(asked: socket.socket) -> int:
     """Fork a child for each question, and tell its end to who asked, until nobody can ask any more."""
+    # As the command does before it imports Beam, which logs what it lacks.
+    importlib.import_module("beam_pipeline.runners.logging").quiet_logging()
     for name in ("beam_pipeline.pipeline", "daeda.planning.preflight", "daeda.compiler.compile"):
         importlib.import_module(name)
     woken, wake = os.pipe()
