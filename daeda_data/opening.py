@@ -27,8 +27,18 @@ def dataset(
 ) -> TrainingData:
     """The published days of a service, as training data that every library reads in the order of the rows.
 
-        data = daeda.dataset("output", "ranking", days=("2025-01-01", "2025-01-14"))
-        data.polars().select("user_id", "dt").collect()
+    >>> data = dataset(root, "ranking", days=("2024-01-01", "2024-01-02"))
+    >>> len(data.days), data.rows, data.schema.names[-1]
+    (2, 6, 'dt')
+    >>> data.polars().select("row", "dt").last().collect().rows()
+    [(2, datetime.date(2024, 1, 2))]
+    >>> data.duckdb().filter("row = 0").select("dt").fetchall()
+    [(datetime.date(2024, 1, 1),), (datetime.date(2024, 1, 2),)]
+    >>> dataset(root, "ranking", columns=["row"], day_column=None).pandas()["row"].tolist()
+    [0, 1, 2, 0, 1, 2, 0, 1, 2]
+    >>> dataset(root, "rankin")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    daeda.errors.UsageError: no days of 'rankin' in ...: did you mean 'ranking'? Known: ranking
 
     `root` is the output root, local or `s3://bucket/path`, or the directory of a project, whose runtime.yaml says where
     that is. `version` is that of the contract: the project's, or the only one that is there. `split` is a split of the

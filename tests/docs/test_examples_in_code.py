@@ -11,8 +11,8 @@ import pytest
 from tests.packages import PACKAGES
 
 REPOSITORY = Path(__file__).parents[2]
-# Their examples need a project, and are tried in tests/daeda_python/test_project.py.
-OF_A_PROJECT = {"daeda_python.project"}
+# Their examples need a project or published days: tests/daeda_python/test_project.py and tests/daeda_data try them.
+OF_A_PROJECT = {"daeda_python.project", "daeda_data.opening"}
 MODULES = sorted(
     str(path.relative_to(REPOSITORY).with_suffix("")).replace("/", ".")
     for package in ("bench", *PACKAGES, "sample_data")
