@@ -30,6 +30,7 @@ from beam_pipeline.workers.limits import DayLimits, limits_of_a_day, root_cause,
 from beam_pipeline.workers.registry import SOFTWARE, forget_run, register_run, software
 from beam_pipeline.workers.shared_day_slots import SharedDaySlots
 from daeda.catalog.project import Project
+from daeda.compiler.checks import checks_of
 from daeda.compiler.column_roles import column_kinds, sample_of
 from daeda.compiler.identity import recipes_of
 from daeda.dataset.layout import MANIFEST_NAME, day_name, layout_of
@@ -166,6 +167,7 @@ def run_context(run: SkeletonRun, staging: RunStaging) -> RunContext:
         column_kinds=column_kinds(project.service, run.dag),
         sample=sample_of(run.dag),
         immature=immature_labels(immature, run.dag, recipes),
+        checks=checks_of(project, run.dag),
     )
 
 

@@ -41,6 +41,7 @@ WORKLOADS = {
     "extend": Entry("one column more for 30 days of a service of 40, against a rebuild", "extend"),
     "features": Entry(".features(frame): 100,000 keys and times of seven days of the example", "features"),
     "loader": Entry("batches of published days, against reading and decoding them alone", "loader"),
+    "statistics": Entry("the statistics of a day, against building it", "statistics_of_days"),
     "journey": Entry("the example's service, skeleton and enrichment per day", "journey"),
 }
 

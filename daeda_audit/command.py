@@ -133,6 +133,8 @@ def _check(
             _warn_of_another(day, what.format(shortened(paths, 2)))
     for what in changed_stores(project, datasets):
         _warn_of_another(day, what)
+    for verdict in (one for published in datasets for one in published.manifest.checks if one.outcome == "failed"):
+        say(f"note: {day} broke the check '{verdict.check}' when it was judged: {verdict.found}", day=day)
     raws.list_files(view.name for view in read_views(project))
     with opened(datasets):
         sample = check_day(run, raws, day, datasets, sample_size, findings)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from daeda.catalog.project import Project
+from daeda.compiler.checks import checks_of
 from daeda.dataset.layout import day_name, layout_of, part_number
 from daeda.dataset.manifest import DayName, read_manifest
 from daeda.dataset.profile import DayProfile, Meter, added_up, measured, this_worker, write_profile
@@ -332,7 +333,10 @@ def _plan_day(run: EnrichRun, staging: RunStaging, day: dt.date) -> DayWork:
         )
         for part in manifest.parts
     )
-    return DayWork(day, manifest, directory, local, ready, tasks)
+    return DayWork(
+        day, manifest, directory, local, ready, tasks,
+        checks=checks_of(run.project, run.dag), labels=tuple(run.project.service.grain),
+    )  # fmt: skip
 
 
 def _with_threads(tasks: Sequence[PartTask], limits: RayLimits) -> list[PartTask]:

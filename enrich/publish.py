@@ -11,7 +11,15 @@ from pathlib import Path
 
 from daeda.dataset.fingerprint import enriched_fingerprint, enriched_identities
 from daeda.dataset.layout import Layout, part_name, part_number
-from daeda.dataset.manifest import ENRICHED_FORMAT_VERSION, ColumnStatistics, DayName, Manifest, Part, read_manifest
+from daeda.dataset.manifest import (
+    ENRICHED_FORMAT_VERSION,
+    ColumnStatistics,
+    DayName,
+    Manifest,
+    Part,
+    Verdict,
+    read_manifest,
+)
 from daeda.dataset.publish.publish import check_parts, publish_day
 from daeda.dataset.publish.staging import RunStaging
 from daeda.dataset.published import fetch_day
@@ -20,6 +28,7 @@ from daeda.dataset.stores import Stores
 from daeda.durations import seconds_since
 from daeda.errors import DayError, shortened
 from daeda.operators.dag import Dag
+from daeda.settings.checks import Check
 from daeda.storage.location import Location, ObjectPath
 from daeda.storage.state import FileState, state_of
 from enrich.part.task import PartTask, Receipt
@@ -36,7 +45,8 @@ class DayWork:
 
     `local_dir` is where the skeleton's parts are read: the published directory, or a copy where that is not local. Of a
     day that is extended `extended` is the manifest of the enriched day, which lies in `extended_from`, and the tasks
-    say what is kept of it. What is `written_here` was written and digested by this process.
+    say what is kept of it. What is `written_here` was written and digested by this process. `checks`
+    are those of the service, `labels` the columns that tell rows apart in what they say.
     """
 
     day: dt.date
@@ -48,6 +58,8 @@ class DayWork:
     extended: Manifest | None = None
     extended_from: Layout | None = None
     written_here: bool = False
+    checks: tuple[Check, ...] = ()
+    labels: tuple[str, ...] = ()
 
     @property
     def skeleton_parts(self) -> list[Path]:
@@ -122,10 +134,28 @@ def publish_enriched(
         identities=None if before is None else enriched_identities(dag, before, stores),
     )
     check_parts(work.ready, manifest, verify_digests=not work.written_here)
+    verdicts = _judged(work, manifest)
     _check_skeleton(work, verified)
     phases = {**seconds, "publish": seconds_since(started)}
-    manifest = replace(manifest, seconds={name: round(value, 4) for name, value in phases.items()})
+    manifest = replace(manifest, seconds={name: round(value, 4) for name, value in phases.items()}, checks=verdicts)
     return publish_day(staging, "enriched", work.day, work.ready, manifest)
+
+
+def _judged(work: DayWork, manifest: Manifest) -> tuple[Verdict, ...]:
+    """What the checks find of the columns that were filled in; raises DayError where one fails that must hold."""
+    if not work.checks:
+        return ()
+    from daeda.checks.judge import DayFacts, due, judge, refuse_failed, written_by_enrichment
+    from daeda.checks.rows import Rows
+    from daeda.sql.locked import AllowedPaths, connect
+
+    parts = [(str(work.ready / part.name), part.rows) for part in manifest.parts]
+    types = {column.name: column.dtype for column in manifest.columns}
+    contents = Rows(parts, types, work.labels, lambda: connect(AllowedPaths.of(path for path, _ in parts)))
+    facts = DayFacts(manifest.rows, {column.name: column for column in manifest.columns}, contents)
+    verdicts = judge(due(work.checks, written_by_enrichment(work.skeleton.columns), enriched=True), facts)
+    refuse_failed(verdicts)
+    return verdicts
 
 
 def _check_skeleton(work: DayWork, verified: States) -> None:

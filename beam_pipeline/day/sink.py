@@ -18,9 +18,11 @@ from beam_pipeline.day.kept_columns import copy_chunks, first_null, with_kept
 from beam_pipeline.session.record import KeptColumns
 from beam_pipeline.session.session import DaySession
 from beam_pipeline.workers.registry import software
+from daeda.checks.judge import DayFacts, due, judge, refuse_failed, written_by_skeleton
+from daeda.checks.rows import Rows
 from daeda.dataset.fingerprint import skeleton_fingerprint
 from daeda.dataset.layout import part_name
-from daeda.dataset.manifest import ColumnStatistics, Manifest, Part
+from daeda.dataset.manifest import ColumnStatistics, Manifest, Part, Verdict
 from daeda.dataset.publish.publish import prepare_day, publish_day, sync_file
 from daeda.durations import seconds_since
 from daeda.errors import DayError, counted
@@ -74,6 +76,7 @@ def write_day(session: DaySession, operator: Sink, given: Materialised) -> tuple
     _check_order(given, paths, bounds_of(session, given.relation))
     session.inputs.check_unchanged()
     immature = session.context.immature_labels(session.day)
+    verdicts = _judged(session, statistics, parts, paths)
     recipes = session.context.recipes_of(session.day)
     seconds = {**session.record.seconds, operator.name: seconds_since(started)}
     manifest = Manifest(
@@ -96,9 +99,33 @@ def write_day(session: DaySession, operator: Sink, given: Materialised) -> tuple
         without_key=session.record.without_key,
         identities=None if recipes is None else session.inputs.identities(recipes),
         sample=session.context.sample,
+        checks=verdicts,
     )
     final = publish_day(session.context.staging, "skeleton", session.day, ready, manifest)
     return tuple(final / part.name for part in parts)
+
+
+def _judged(
+    session: DaySession, statistics: tuple[ColumnStatistics, ...], parts: list[Part], paths: list[Path]
+) -> tuple[Verdict, ...]:
+    """What the checks of the service find in the parts; raises DayError where one fails that must hold."""
+    context, written = session.context, written_by_skeleton(statistics)
+    verdicts = judge(
+        due(context.checks, written, enriched=False),
+        DayFacts(
+            sum(part.rows for part in parts),
+            {column.name: column for column in statistics},
+            Rows(
+                [(str(path), part.rows) for path, part in zip(paths, parts, strict=True)],
+                {column.name: column.dtype for column in statistics},
+                context.label_columns,
+                lambda: session.resources.connection,
+            ),
+            immature=bool(context.immature_labels(session.day)),
+        ),
+    )
+    refuse_failed(verdicts)
+    return verdicts
 
 
 def _checked_footers(relation: Relation, paths: list[Path], parts: list[Part]) -> list[pq.FileMetaData]:

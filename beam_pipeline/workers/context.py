@@ -16,6 +16,7 @@ from daeda.dataset.manifest import SampleOfDay
 from daeda.dataset.publish.staging import RunStaging
 from daeda.operators.operator import OperatorModel
 from daeda.planning.checked import Checked, read_checked
+from daeda.settings.checks import Check
 from daeda.sources.files import Export
 from daeda.sql.lower import Handle, SourceOperator
 from daeda.storage.location import Location, below, parse_location
@@ -51,7 +52,7 @@ class RunContext:
     a reason to try it again. `recipes` say what the columns are made of, for the manifests; `column_kinds` and `sample`
     are what manifests say of columns and rows, where it is known. With `extending` the days are extended. `version` is
     that of the service's contract, which says where below `service_dir` the days go.
-    `immature` holds the days some of whose labels are not mature, and are NULL.
+    `immature` holds the days some of whose labels are not mature, and are NULL. `checks` are those of the service.
     """
 
     service: str
@@ -78,6 +79,7 @@ class RunContext:
     extending: Extending | None = None
     version: int = 1
     immature: Mapping[dt.date, ImmatureLabels] = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
 
     def operators_of(self, day: dt.date, operator: OperatorT) -> tuple[SourceOperator | OperatorT, ...]:
         """What runs on a day in place of an operator: mostly the operator itself."""

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from daeda.dtypes import DType
 from daeda.errors import ConfigError, did_you_mean
 from daeda.settings.availability import Available
+from daeda.settings.checks import Check
 from daeda.settings.kinds import Name, Names, Span, Strict, Switch, SwitchIfWritten, Type, Whole, Zone, repeated
 from daeda.settings.sampling import Sample
 from daeda.settings.splits import DayRange, Split, in_order, parse_splits
@@ -211,6 +212,12 @@ class FeatureService(Strict):
     overlapping_labels: Literal["refuse", "allow"] = Field(
         default="refuse",
         description="Whether splits may be closer to each other than the labels look ahead: refuse or allow.",
+    )
+
+    checks: tuple[Check, ...] = Field(
+        default=(),
+        description="What must hold of the rows of each day; no part of the fingerprint, so that a check that is "
+        "changed is judged anew, and no day is built again.",
     )
 
     @field_validator("splits")

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from daeda.catalog.project import Project
+from daeda.compiler.checks import checks_of
 from daeda.dataset.answers import (
     BuiltDataset,
     BuiltDay,
+    DeclaredCheck,
     ExplainAnswer,
     ExplainedColumn,
+    JudgedCheck,
     PlanAnswer,
     PlannedDataset,
     PlannedDay,
     TrainAnswer,
 )
 from daeda.dataset.layout import Dataset, Layout
-from daeda.dataset.manifest import Manifest
+from daeda.dataset.manifest import Manifest, Verdict
 from daeda.dataset.published import look_at_days
 from daeda.operators.dag import Dag
 from daeda.planning.days import Action, DayPlan
 
+Verdicts = Mapping[dt.date, Sequence[Verdict]]
 Plans = dict[Dataset, tuple[DayPlan, ...]]
 _OUTCOMES = {
     Action.BUILD: "built",
@@ -35,7 +41,11 @@ _OUTCOMES = {
 
 
 def plan_answer(
-    service: str, plans: Plans, sources: Sequence[tuple[str, Path | str]], notes: Sequence[str]
+    service: str,
+    plans: Plans,
+    sources: Sequence[tuple[str, Path | str]],
+    notes: Sequence[str],
+    verdicts: Verdicts,
 ) -> PlanAnswer:
     """What plan says of its days."""
     days = []
@@ -44,7 +54,10 @@ def plan_answer(
             name: PlannedDataset(action=planned[index].action.value, reasons=planned[index].reasons)
             for name, planned in plans.items()
         }
-        days.append(PlannedDay(day=first.day, files_read=first.files, datasets=datasets, cut_windows=first.cut))
+        checks = _judged(verdicts.get(first.day, ()))
+        days.append(
+            PlannedDay(day=first.day, files_read=first.files, datasets=datasets, cut_windows=first.cut, checks=checks)
+        )
     paths = {view: str(path) for view, path in sources}
     return PlanAnswer(service=service, days=tuple(days), sources=paths, notes=tuple(notes))
 
@@ -63,10 +76,11 @@ def explain_answer(project: Project, dag: Dag, sql: str | None) -> ExplainAnswer
         for made in dag.output.columns
     )
     operators = dag.to_model().model_dump(mode="json", exclude_none=True, by_alias=True)["operators"]
-    return ExplainAnswer(service=dag.service, columns=columns, operators=tuple(operators), sql=sql)
+    checks = tuple(DeclaredCheck(check=one.text, severity=one.severity) for one in checks_of(project, dag))
+    return ExplainAnswer(service=dag.service, columns=columns, operators=tuple(operators), checks=checks, sql=sql)
 
 
-def built_days(layout: Layout, plans: Plans) -> tuple[BuiltDay, ...]:
+def built_days(layout: Layout, plans: Plans, verdicts: Verdicts) -> tuple[BuiltDay, ...]:
     """What became of each day of a run that is done."""
     days = []
     chosen = next(iter(plans.values()), ())
@@ -76,13 +90,17 @@ def built_days(layout: Layout, plans: Plans) -> tuple[BuiltDay, ...]:
         for name, planned in plans.items():
             there = published[name].get(first.day)
             datasets[name] = _built(planned[index], there.manifest if there else None)
-        days.append(BuiltDay(day=first.day, datasets=datasets))
+        days.append(BuiltDay(day=first.day, datasets=datasets, checks=_judged(verdicts.get(first.day, ()))))
     return tuple(days)
 
 
 def train_answer(layout: Layout, days: tuple[BuiltDay, ...], service: str, dataset: Dataset) -> TrainAnswer:
     """The days of a run that is done, and where they are."""
     return TrainAnswer(service=service, dataset=dataset, location=str(layout.dataset_dir(dataset)), days=days)
+
+
+def _judged(verdicts: Sequence[Verdict]) -> tuple[JudgedCheck, ...]:
+    return tuple(JudgedCheck(**asdict(verdict)) for verdict in verdicts)
 
 
 def _built(plan: DayPlan, manifest: Manifest | None) -> BuiltDataset:

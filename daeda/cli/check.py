@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from daeda.catalog.project import Project, open_project
+from daeda.compiler.checks import checks_of
 from daeda.compiler.compile import compile_runnable
 from daeda.dataset.answers import CheckAnswer, FoundHint, SeenTimes
 from daeda.errors import SubprocessFailed, UserError, counted
 from daeda.flags.parser import forwarded, words_of
 from daeda.flags.table import CHECK, OUTPUT, PROJECT
 from daeda.operators.dag import Dag
+from daeda.planning.checks import told_checks
 from daeda.planning.configuration import function_codes
 from daeda.planning.exports import exported
 from daeda.planning.grain_hint import grain_hints
@@ -62,7 +64,8 @@ def _look(project: Project, arguments: argparse.Namespace) -> tuple[Looked, list
         looked = Looked(error.sentences, project.warnings)
     if dag.enrichments and not mistakes:
         mistakes += _mistakes_of_stores(arguments)
-    return replace(looked, mistakes=(*mistakes, *looked.mistakes)), hints, times
+    told = told_checks(checks_of(project, dag))
+    return replace(looked, mistakes=(*mistakes, *looked.mistakes), notes=(*looked.notes, *told)), hints, times
 
 
 def _find_extras(dag: Dag) -> None:

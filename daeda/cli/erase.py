@@ -13,7 +13,7 @@ from daeda.cli.train import train
 from daeda.compiler.compile import compile_runnable
 from daeda.dataset.answers import EraseAnswer, HeldDay
 from daeda.dataset.holding import Holding, Wanted, holdings
-from daeda.dataset.layout import Layout, layout_of
+from daeda.dataset.layout import DATASETS, Layout, layout_of
 from daeda.dataset.tags import tag_names
 from daeda.dataset.versions import versions_there
 from daeda.errors import DayError, InputError, counted, shortened
@@ -23,6 +23,7 @@ from daeda.planning.erasure import fields_behind, still_there, wanted_of
 from daeda.planning.exports import exported
 from daeda.planning.sources import find_sources
 from daeda.process.messages import answer, say
+from daeda.statistics.kept import forget_statistics
 
 # In one message.
 _MOST_NAMED = 6
@@ -61,11 +62,7 @@ def erase(arguments: argparse.Namespace) -> int:
             "nothing was changed"
         )
     if ours:
-        _rebuild(arguments, project, ours)
-        left = list(holdings(layout, wanted, {held.day for held in ours}))
-        if left:
-            raise DayError(f"still there after the days were built again: {shortened(left, 4)}: remove them by hand")
-        say(f"{counted(len({held.day for held in ours}), 'day')} built again without {wanted}")
+        _build_without(arguments, project, layout, wanted, ours)
     if others:
         raise DayError(*_left(layout, wanted, others))
     return 0
@@ -87,6 +84,23 @@ def _left(layout: Layout, wanted: Wanted, others: Sequence[Holding]) -> list[str
             f"{layout.service} {tag} --delete`, and tag the days that are published now"
         )
     return told
+
+
+def _build_without(
+    arguments: argparse.Namespace, project: Project, layout: Layout, wanted: Wanted, ours: Sequence[Holding]
+) -> None:
+    """Build the days again; raises DayError where one still holds the value."""
+    code = _rebuild(arguments, project, ours)
+    left = list(holdings(layout, wanted, {held.day for held in ours}))
+    if left and code:
+        days = sorted({held.day for held in left})
+        raise DayError(f"not built again: {shortened(days, _MOST_NAMED)}: run again, after the error above")
+    if left:
+        raise DayError(f"still there after the days were built again: {shortened(left, 4)}: remove them by hand")
+    for day in {held.day for held in ours}:
+        for dataset in DATASETS:
+            forget_statistics(layout, dataset, day)
+    say(f"{counted(len({held.day for held in ours}), 'day')} built again without {wanted}")
 
 
 def _not_ours(layout: Layout, held: Holding) -> str:
@@ -134,10 +148,14 @@ def _in_sources(project: Project, wanted: Wanted, ours: Sequence[Holding]) -> It
         return tuple(still_there(sources, dag, wanted, sorted({held.day for held in ours}), lists))
 
 
-def _rebuild(arguments: argparse.Namespace, project: Project, ours: Sequence[Holding]) -> None:
-    """Build the days again, whole; a day of which no enriched one is published stays so."""
+def _rebuild(arguments: argparse.Namespace, project: Project, ours: Sequence[Holding]) -> int:
+    """Build the days again, whole; a day of which no enriched one is published stays so. Returns the exit code.
+
+    It is 1 too where a check fails that compares days, which are published all the same.
+    """
     from daeda.cli.main import build_parser
 
+    failed = 0
     enriched = {held.day for held in ours if held.dataset == "enriched"}
     for first, last in _ranges({held.day for held in ours}):
         words = ["pipeline", "train", project.service.name, *forwarded(arguments, PROJECT, OUTPUT)]
@@ -147,8 +165,10 @@ def _rebuild(arguments: argparse.Namespace, project: Project, ours: Sequence[Hol
         # What train answers is the directory, and on stdout stands what holds the value.
         with contextlib.redirect_stdout(sys.stderr):
             code = train(build_parser().parse_strictly(words), ())
-        if code:
-            raise DayError(f"days {first} to {last} were not built again: run again, after the error above")
+        if code > 1:
+            return code
+        failed |= code
+    return failed
 
 
 def _ranges(days: Iterable[dt.date]) -> list[tuple[dt.date, dt.date]]:

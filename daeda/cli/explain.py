@@ -8,6 +8,7 @@ from daeda.catalog.project import open_project
 from daeda.cli.answers import explain_answer
 from daeda.cli.compile import shown_path
 from daeda.cli.summary import splits_told
+from daeda.compiler.checks import checks_of
 from daeda.compiler.compile import project_dag
 from daeda.compiler.pipeline_file import edited_path
 from daeda.planning.days import chosen_days
@@ -38,4 +39,6 @@ def explain(arguments: argparse.Namespace) -> int:
         answer(wrapped(explain_text(dag)))
         for sentence in splits_told(project.service, project.runtime.days):
             answer(wrapped(sentence))
+        for check in checks_of(project, dag):
+            answer(wrapped(f"check ({check.severity}): {check.text}"))
     return 0

@@ -27,6 +27,7 @@ from daeda.flags.table import (
     PROJECT,
     REPORT,
     SKELETON,
+    STATISTICS,
 )
 from daeda.process.messages import answer, run_command
 from daeda.process.supervision import supervised
@@ -234,7 +235,7 @@ def _add_service(parser: StrictParser) -> None:
 def _add_train(parser: StrictParser) -> None:
     parser.where_others_go = "; flags of Apache Beam stand behind --"
     _add_service(parser)
-    add_flags(parser, PROJECT, OUTPUT, BUILD, SKELETON, PORTABLE, ENRICHMENT, LINEAGE, ANSWER, LOG)
+    add_flags(parser, PROJECT, OUTPUT, BUILD, STATISTICS, SKELETON, PORTABLE, ENRICHMENT, LINEAGE, ANSWER, LOG)
     part = parser.add_argument_group("sub-range of the pipeline")
     part.add_argument("--skeleton-only", action="store_true", help="run the source-side operators alone")
     part.add_argument(
@@ -247,7 +248,7 @@ def _add_train(parser: StrictParser) -> None:
     )  # fmt: skip
     parser.show_first(
         "--start", "--end", "--target-date", "--output-root", "--day-workers", "--on-stale", "--skeleton-only",
-        "--profile", "--json", "--log-json",
+        "--statistics", "--profile", "--json", "--log-json",
     )  # fmt: skip
     parser.set_defaults(run=_train, parser=parser, verify=False)
 

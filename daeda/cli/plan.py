@@ -17,6 +17,7 @@ from daeda.errors import SubprocessFailed, UsageError
 from daeda.flags.parser import forwarded, words_of
 from daeda.flags.table import OUTPUT, PROJECT, STORES
 from daeda.operators.dag import Dag
+from daeda.planning.checks import known_verdicts
 from daeda.planning.days import DayPlan, chosen_days, plan_skeleton
 from daeda.planning.emptiness import block_empty_range, wrong_units
 from daeda.planning.enriched_days import plan_enriched
@@ -111,12 +112,14 @@ def plan(arguments: argparse.Namespace) -> int:
         project = planned.project
         labels = Maturity(planned.dag, planned.sources.files, project.runtime.data_until).told()
         immature = told_immature({day.day: day.immature for day in planned.skeleton if day.immature is not None})
-        notes = (*availability(planned.dag), *labels, *immature, *splits_told(project.service, project.runtime.days))
+        checked = known_verdicts(project, planned.dag, tuple(planned.plans), [day.day for day in planned.skeleton])
+        splits = splits_told(project.service, project.runtime.days)
+        notes = (*availability(planned.dag), *labels, *immature, *splits, *checked.notes)
         if arguments.json:
             # The models of all answers take a while to be made.
             from daeda.cli.answers import plan_answer
 
-            answer(plan_answer(planned.dag.service, planned.plans, planned.paths, notes).text())
+            answer(plan_answer(planned.dag.service, planned.plans, planned.paths, notes, checked.by_day).text())
         else:
             print_plan(HarmlessConsole(), planned.plans, planned.paths, notes)
     return 0

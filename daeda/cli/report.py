@@ -13,6 +13,7 @@ from daeda.cli.plan import make_plan
 from daeda.errors import DayError, InputError, StorageError, SubprocessFailed, first_line
 from daeda.flags.parser import forwarded, words_of
 from daeda.flags.table import ANSWER, OUTPUT, PLANNED, PROJECT, REPORT
+from daeda.planning.checks import known_verdicts
 from daeda.planning.explain import availability
 from daeda.planning.maturity import Maturity
 from daeda.process.messages import say, warn
@@ -40,7 +41,10 @@ def _planned(arguments: argparse.Namespace) -> dict[str, object]:
             plan = make_plan(arguments, exports)
             labels = Maturity(plan.dag, plan.sources.files, plan.project.runtime.data_until).told()
             notes = (*availability(plan.dag), *labels)
-            return {"plan": plan_answer(plan.dag.service, plan.plans, plan.paths, notes).model_dump(mode="json")}
+            days = [day.day for day in plan.skeleton]
+            verdicts = known_verdicts(plan.project, plan.dag, tuple(plan.plans), days).by_day
+            answer = plan_answer(plan.dag.service, plan.plans, plan.paths, notes, verdicts)
+            return {"plan": answer.model_dump(mode="json")}
     except (InputError, DayError, StorageError) as error:
         problem = first_line(error)
     except SubprocessFailed:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Sequence
+import datetime as dt
+import time
+from collections.abc import Mapping, Sequence
 
+from daeda.checks.judge import told
 from daeda.cli.answers import built_days, train_answer
 from daeda.cli.consent import require_consent
 from daeda.cli.lineage import lineage_destination, tell_lineage
@@ -13,13 +16,16 @@ from daeda.cli.plan import TrainPlan, make_plan
 from daeda.cli.summary import print_run
 from daeda.compiler.unused import warnings_of
 from daeda.dataset.layout import Dataset, Layout, layout_of
-from daeda.dataset.manifest import DayName
+from daeda.dataset.manifest import DayName, Verdict
 from daeda.dataset.publish.staging import check_writable, repair
+from daeda.dataset.published import look_at_days
 from daeda.dataset.stamps import remember_stamps
 from daeda.dataset.stores import stores_from_text, stores_to_text
-from daeda.errors import InputError, UsageError, shortened
+from daeda.durations import seconds_since
+from daeda.errors import InputError, UsageError, counted, shortened
 from daeda.flags.parser import forwarded, words_of
 from daeda.flags.table import BUILD, CHECK, ENRICHMENT, OUTPUT, PINNED_STORES, PORTABLE, PROJECT, SKELETON
+from daeda.planning.checks import judging_of
 from daeda.planning.days import Action, refuse_blocked, refuse_stale, refuse_waiting, told_waiting
 from daeda.planning.emptiness import refuse_empty_range, wrong_units
 from daeda.planning.fulfilled import require_enriched, require_skeleton
@@ -28,6 +34,7 @@ from daeda.planning.remarks import remarks
 from daeda.process.extras import require
 from daeda.process.messages import answer, answer_location, say, warn
 from daeda.process.subprocesses import Interruptions, interruptible, run_subprocess
+from daeda.statistics.kept import statistics_of
 
 
 def train(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
@@ -58,18 +65,48 @@ def _train(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[
     _remember_copies(plan, layout)
     with interruptible() as state:
         code = _run(plan, arguments, beam_flags, state)
-    if code == 0:
-        days = built_days(layout, plan.plans)
-        print_run(layout.title, days)
-        dataset: Dataset = "enriched" if plan.enriched else "skeleton"
-        warn(*remarks(plan.project, plan.dag, plan.sources, dataset, plan.skeleton))
-        if arguments.json:
-            answer(train_answer(layout, days, plan.dag.service, dataset).text())
-        else:
-            answer_location(layout.dataset_dir(dataset))
+    failed = _finish(plan, arguments, layout) if code == 0 else 0
     if lineage is not None:
         tell_lineage(lineage, plan, layout, done=code == 0)
-    return code
+    return code or failed
+
+
+def _finish(plan: TrainPlan, arguments: argparse.Namespace, layout: Layout) -> int:
+    """Look at the days of a run that is done, and answer; returns the exit code, 1 where a check fails."""
+    dataset: Dataset = "enriched" if plan.enriched else "skeleton"
+    if arguments.statistics:
+        _make_statistics(plan, layout, dataset)
+    planned = [day.day for day in plan.skeleton]
+    verdicts = judging_of(plan.project, plan.dag).judge(tuple(plan.plans), planned)
+    days = built_days(layout, plan.plans, verdicts)
+    print_run(layout.title, days)
+    warn(*remarks(plan.project, plan.dag, plan.sources, dataset, plan.skeleton))
+    if arguments.json:
+        answer(train_answer(layout, days, plan.dag.service, dataset).text())
+    else:
+        answer_location(layout.dataset_dir(dataset))
+    return _tell_verdicts(verdicts)
+
+
+def _make_statistics(plan: TrainPlan, layout: Layout, dataset: Dataset) -> None:
+    """Make the statistics of the published days that have none of their parts yet."""
+    started = time.perf_counter()
+    published = look_at_days(layout, dataset, [day.day for day in plan.skeleton])
+    for there in published.values():
+        if there.manifest is not None and not there.damage:
+            statistics_of(layout, there.manifest)
+    taken = seconds_since(started)
+    say(f"statistics: {counted(len(published), 'day')}, {taken:.2f} s", days=len(published), seconds=round(taken, 3))
+
+
+def _tell_verdicts(verdicts: Mapping[dt.date, Sequence[Verdict]]) -> int:
+    """Tell what failed; returns the exit code, 1 where something must hold that does not."""
+    code = 0
+    for day, found in verdicts.items():
+        for verdict in (one for one in found if one.outcome == "failed"):
+            say(f"{day}: {told(verdict)}", "error" if verdict.severity == "fail" else "warning", day=day)
+            code |= verdict.severity == "fail"
+    return int(code)
 
 
 def _check_before_first_day(plan: TrainPlan, arguments: argparse.Namespace) -> None:

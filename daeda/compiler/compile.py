@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from daeda.catalog.project import Project
 from daeda.catalog.service import SpineFilter
 from daeda.compiler.build import build_operators
+from daeda.compiler.checks import check_checks, checks_of
 from daeda.compiler.immature import told_not_null
 from daeda.compiler.labels import check_labels_unread, check_no_leaks, names_in, names_in_having, told_of_label
 from daeda.compiler.lookups import check_lookups, check_uses
@@ -131,6 +132,7 @@ PASSES: tuple[Pass, ...] = (
     check_labels_unread,
     check_splits_apart,
     check_sample,
+    check_checks,
 )
 
 
@@ -168,6 +170,7 @@ def project_dag(project: Project) -> Dag:
     _check_data_until(project)
     dag = load_edited(project, path) if path.exists() else compile_project(project)
     check_no_leaks(dag.operators)
+    checks_of(project, dag)
     check_reach(dag, project.runtime.days)
     return dag
 

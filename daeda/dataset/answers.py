@@ -40,6 +40,22 @@ class DescribedColumn(Answer):
     description: str = Field(description="What it means.")
 
 
+class DeclaredCheck(Answer):
+    """A check of the service."""
+
+    check: str = Field(description="The check in words.")
+    severity: Literal["warn", "fail"] = Field(description="Whether it only warns.")
+
+
+class JudgedCheck(DeclaredCheck):
+    """What a check found on a day."""
+
+    outcome: Literal["passed", "failed", "not judged"] = Field(description="What came out.")
+    found: str = Field(description="What was found where it failed, or why it was not judged.")
+    count: int | None = Field(description="How many rows broke it; null where no single rows do.")
+    row: str | None = Field(description="The first of these rows.")
+
+
 class PlannedDataset(Answer):
     """What is to be done with one day of one dataset."""
 
@@ -56,6 +72,7 @@ class PlannedDay(Answer):
     files_read: int = Field(description="Files that the skeleton of the day reads.")
     datasets: dict[Dataset, PlannedDataset] = Field(description="By dataset.")
     cut_windows: tuple[str, ...] = Field(description="Windows that begin before the first partition of their view.")
+    checks: tuple[JudgedCheck, ...] = Field(description="What checks have found of the day that is published now.")
 
 
 class PlanAnswer(ServiceAnswer):
@@ -79,6 +96,7 @@ class ExplainAnswer(ServiceAnswer):
     format: Literal["daeda.explain/1"] = Field(default="daeda.explain/1", description="Form and version.")
     columns: tuple[ExplainedColumn, ...] = Field(description="The columns of the output, in their order.")
     operators: tuple[dict[str, Any], ...] = Field(description="The operators, as pipeline YAML has them.")
+    checks: tuple[DeclaredCheck, ...] = Field(description="The checks of the service.")
     sql: str | None = Field(description="With --sql: what --sql prints.")
 
 
@@ -97,6 +115,7 @@ class BuiltDay(Answer):
 
     day: dt.date = Field(description="The day, in UTC.")
     datasets: dict[Dataset, BuiltDataset] = Field(description="By dataset.")
+    checks: tuple[JudgedCheck, ...] = Field(description="What checks found of the published day, of all datasets.")
 
 
 class TrainAnswer(ServiceAnswer):

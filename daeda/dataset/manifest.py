@@ -7,7 +7,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
@@ -75,6 +75,24 @@ class SampleOfDay:
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What a check of the service found on the day, which decides nothing of its bytes.
+
+    `check` is the check in words: a check that was changed has others, and is judged anew. `found` says what was found
+    where it failed, or why it was not judged; `count` is how many rows broke it, where rows do, and `row` the first.
+    """
+
+    __pydantic_config__ = STRICT
+
+    check: str
+    severity: Literal["warn", "fail"]
+    outcome: Literal["passed", "failed", "not judged"]
+    found: str = ""
+    count: Count | None = None
+    row: str | None = None
+
+
+@dataclass(frozen=True)
 class Fingerprint:
     """Everything that decides the bytes of a day, in parts that can be named when one differs.
 
@@ -127,7 +145,8 @@ class Manifest:
     `stamps` maps a part to what its file system or server said of it when it was published: when it was last changed
     (`st_ctime_ns`), or its ETag. While that and the size are the same, so are the bytes; otherwise the digest decides.
     `without_key` maps a sample to the rows that it dropped because they have a NULL in its keys. A day from
-    before `identities` were recorded has none.
+    before `identities` were recorded has none. `checks` are what the checks of the service found, so far as they were
+    judged.
     """
 
     __pydantic_config__ = STRICT
@@ -147,11 +166,12 @@ class Manifest:
     without_key: dict[str, Count] = field(default_factory=dict)
     identities: ColumnIdentities | None = None
     sample: SampleOfDay | None = None
+    checks: tuple[Verdict, ...] = ()
 
     def to_json(self) -> str:
         """The file's text; what is not known or has nothing to tell does not stand in it."""
         entries = asdict(self)
-        for name in ("without_key", "identities", "sample"):
+        for name in ("without_key", "identities", "sample", "checks"):
             if not entries[name]:
                 del entries[name]
         return json.dumps(entries, indent=1, ensure_ascii=False) + "\n"

@@ -118,6 +118,12 @@ BUILD = _group(
          "keep seconds, rows, bytes, peak memory and spill of each operator and day below _profile/ of the "
          "service, and show them as a table"),
 )
+STATISTICS = _group(
+    "statistics",
+    Flag("--statistics", "on",
+         "make the statistics of each published day of the range that has none, and keep them below _statistics/ of "
+         "the service"),
+)
 SKELETON = _group(
     "skeleton",
     Flag("--day-workers", "whole number", "days at once", "day_workers"),

@@ -14,6 +14,7 @@ from sqlglot import exp, parse_one
 from daeda.operators.relation import Relation
 
 ROW = "__row"
+PLACE = "file_row_number"
 # DuckDB's number of a row in a table.
 _PSEUDO_COLUMN = "rowid"
 
@@ -171,9 +172,13 @@ def parse_select(query: str) -> exp.Select:
     return tree
 
 
-def read_parquet(files: exp.Expr) -> exp.Expr:
-    """`read_parquet(...)` as a table, of an expression for the list of files."""
-    return exp.Anonymous(this="read_parquet", expressions=[files, _option("hive_partitioning", False)])
+def read_parquet(files: exp.Expr, *, numbered: bool = False) -> exp.Expr:
+    """`read_parquet(...)` as a table, of an expression for the list of files.
+
+    With `numbered` it has the number of each row in its file beside its columns, as PLACE.
+    """
+    options = [_option("hive_partitioning", False), *([_option(PLACE, True)] if numbered else [])]
+    return exp.Anonymous(this="read_parquet", expressions=[files, *options])
 
 
 def column(name: str, table: str | None = None) -> exp.Column:

@@ -69,6 +69,15 @@ def keep_statistics(layout: Layout, statistics: DayStatistics) -> None:
     fresh.replace(path)
 
 
+def forget_statistics(layout: Layout, dataset: Dataset, day: dt.date) -> None:
+    """Remove the statistics of a day, which name values of its rows."""
+    path = statistics_path(layout, dataset, day)
+    if isinstance(path, ObjectPath):
+        client().delete(path)
+    elif path.parent.is_dir() and not path.parent.is_symlink():
+        path.unlink(missing_ok=True)
+
+
 def _text(path: Location) -> bytes | None:
     """What is there; None for nothing, and for what is no file, which is not followed."""
     if isinstance(path, ObjectPath):

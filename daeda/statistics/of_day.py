@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from daeda.dataset.manifest import ColumnStatistics, Manifest, Part, read_manifest
 from daeda.durations import seconds_since
@@ -19,8 +18,8 @@ from daeda.statistics.model import ColumnOfDay, DayStatistics
 from daeda.storage.location import Location
 from daeda.storage.objects import open_parquet
 
-_ROWS = 122_880
-_ROWS_OF_LISTS = 16_384
+# Rows at once: of a list some dozen items each are in memory, of a vector a thousand, as doubles.
+_ROWS, _ROWS_OF_LISTS, _ROWS_OF_VECTORS = 122_880, 65_536, 4_096
 
 
 def parts_digest(parts: Iterable[Part]) -> str:
@@ -47,16 +46,12 @@ def _column(column: ColumnStatistics, paths: Iterable[str]) -> ColumnOfDay:
     gathered: Gatherer | None = None
     for path in paths:
         with open_parquet(path) as file:
-            field = file.schema_arrow.field(column.name)
+            kind = file.schema_arrow.field(column.name).type
+            vector = column.kind == "embedding"
             if gathered is None:
-                gathered = gatherer(field.type, vector=column.kind == "embedding")
-            for array in _arrays(file, column.name, field.type):
-                gathered.add(array)
+                gathered = gatherer(kind, vector=vector)
+            rows = _ROWS_OF_VECTORS if vector else _ROWS_OF_LISTS if pa.types.is_nested(kind) else _ROWS
+            for batch in file.iter_batches(rows, columns=[column.name], use_threads=False):
+                gathered.add(batch.column(0))
     assert gathered is not None
     return ColumnOfDay(column.name, gathered.summary, column.kind, column.placeholder)
-
-
-def _arrays(file: pq.ParquetFile, name: str, kind: pa.DataType) -> Iterable[pa.Array]:
-    rows = _ROWS_OF_LISTS if pa.types.is_nested(kind) else _ROWS
-    for batch in file.iter_batches(rows, columns=[name], use_threads=False):
-        yield batch.column(0)

@@ -20,6 +20,7 @@ from daeda.dtypes import DType
 from daeda.planning.explain import explain_text
 from daeda.sources.local import preparation_hint
 from tests.art_feed.conftest import DAYS, ROOT, SERVICE, ArtFeed
+from tests.daeda.statistics.oracle import assert_day
 from tests.daeda_preview.train import compare_with_train
 from tests.daeda_python.here import compare_frames_with_train
 from tests.oracle.dssm_ranking import expected_day
@@ -79,6 +80,11 @@ def test_a_day_equals_the_oracle_row_for_row_and_column_for_column(trained: ArtF
         for index, value in enumerate(table.column(name).to_pylist()):
             wanted = rows[index][place]
             assert same(name, value, wanted), f"{name} of row {index} of {day}: {value!r} is not {wanted!r}"
+
+
+@pytest.mark.cases
+def test_the_statistics_of_a_day_are_those_of_the_oracle(trained: ArtFeed) -> None:
+    assert_day(trained.output / "enriched" / f"dt={DAYS[0]}")
 
 
 @pytest.mark.cases

@@ -19,6 +19,8 @@ from beam_pipeline.workers.extending import given_up
 from beam_pipeline.workers.immature import immature_labels
 from beam_pipeline.workers.limits import DayLimits
 from beam_pipeline.workers.registry import forget_run, register_run
+from daeda.compiler.checks import checks_of
+from daeda.compiler.column_roles import column_kinds
 from daeda.compiler.compile import compile_runnable
 from daeda.compiler.identity import recipes_of
 from daeda.dataset.layout import layout_of
@@ -59,7 +61,8 @@ def build(
             run_dir=str(staging.directory), limits=DayLimits(1 << 30, 2, ""), day_workers=1,
             rows_per_part=loaded.runtime.rows_per_part, label_columns=tuple(loaded.service.grain),
             project_root=str(loaded.root), functions=codes, recipes=recipes_of(dag, codes),
-            version=loaded.service.version,
+            version=loaded.service.version, checks=checks_of(loaded, dag),
+            column_kinds=column_kinds(loaded.service, dag),
             immature=immature_labels(sources.immature, dag, recipes_of(dag, codes)),
         )  # fmt: skip
         ran = [] if operators is None else operators

@@ -40,7 +40,7 @@ def test_a_version_computes_what_the_lower_ones_do_not_have(tmp_path: Path) -> N
     assert (plan.action, plan.extension is not None and plan.extension.version) == (Action.BUILD, 1)
     assert plan.reasons[0].startswith("extend: +")
     assert plan.reasons[0].endswith(" columns kept of version 1")
-    (built,) = built_days(layout_of(project.load()), {"skeleton": (plan,)})
+    (built,) = built_days(layout_of(project.load()), {"skeleton": (plan,)}, {})
     assert built.datasets["skeleton"].outcome == "extended"
     assert ran == ["scan_spine", "scan_events_by_user", "rolling_events_by_user", "assemble", "extend", "sink"]
     build(project, "again", extend=False)

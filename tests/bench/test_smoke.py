@@ -27,6 +27,7 @@ SYSTEMS = {
     "vectors": {"daeda", "single_process_loop"},
     "catalogue": {"daeda"},
     "extend": {"its own service", "add one column", "rename one column", "rebuild"},
+    "statistics": {"daeda", "statistics"},
     "startup": {"daeda_help", "daeda_plan", "daeda_check", "daeda_preview"},
 }
 WITH_SHARED = {"newest": "window_frame", "wide": "numpy_pairs"}

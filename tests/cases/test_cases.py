@@ -58,6 +58,40 @@ def test_the_manifest_tells_what_each_column_is_and_how_rows_were_sampled(golden
     }  # fmt: skip
 
 
+@by_engine
+def test_the_manifest_tells_what_checks_found(engine: str, golden_days: Path) -> None:
+    path = next((golden_days / f"checks_{engine}" / "ranking" / "skeleton").glob("dt=*/_manifest.json"))
+    found = [(one["check"], one["outcome"], one["found"]) for one in json.loads(path.read_text())["checks"]]
+    assert found == [
+        ("rows = 5", "passed", ""),
+        ("rows > 5", "failed", "5 rows"),
+        (
+            "unique: user_id, event_timestamp",
+            "failed",
+            "1 row of 5 repeats another one, the first user_id 1, event_timestamp 2024-01-02 00:10:00",
+        ),
+        ("unique: user_id, event_timestamp, country", "passed", ""),
+        ("country: in de, f'r", "failed", "1 row of 5, the first of them row 2 (user_id 2): it"),
+        ("country: share of NULLs <= 20%", "passed", ""),
+        ("price: between 0 and 500.5", "failed", "2 rows of 5, the first of them row 1 (user_id 1): nan"),
+        ("price: between -inf and inf", "failed", "1 row of 5, the first of them row 1 (user_id 1): nan"),
+        ("price: share of NULLs < 20%", "failed", "1 of 5 rows is NULL (20%), the first of them row 4 (user_id 3)"),
+        ("paid: between 0.1 and 20.5", "passed", ""),
+        (
+            "born: between 1970-01-01 and 2010-12-31",
+            "failed",
+            "2 rows of 5, the first of them row 1 (user_id 1): 1969-12-31",
+        ),
+        (
+            "event_timestamp: between 2024-01-02 00:00:00 and 2024-01-02 12:00:00",
+            "failed",
+            "2 rows of 5, the first of them row 3 (user_id None): 2024-01-02 12:00:00.000001",
+        ),
+        ("spent_1d: in 1.5, 3", "passed", ""),
+        ("spent_1d: coverage at least 40%", "passed", ""),
+    ]
+
+
 @by_case
 def test_the_rows_are_those_of_the_oracle(case: GoldenCase, golden: list[Entry], golden_days: Path) -> None:
     runtime = next(one.runtime for one in golden if one.name == f"{case.name}_duckdb")

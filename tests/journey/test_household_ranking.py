@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.daeda.statistics.oracle import assert_day
 from tests.daeda_preview.train import compare_with_train
 from tests.daeda_python.here import compare_frames_with_train
 from tests.journey.conftest import DAYS, RUNTIME, SERVICE, Journey, digests, published
@@ -34,6 +35,12 @@ def test_a_day_equals_the_oracle_row_for_row_and_column_for_column(journey: Jour
     assert len(rows) == len(expected) > 3_000
     for index, (actual, wanted) in enumerate(zip(rows, expected, strict=True)):
         assert actual == tuple(wanted), f"row {index} of {day}"
+
+
+@pytest.mark.cases
+def test_the_statistics_of_a_day_are_those_of_the_oracle(whole_run: Path) -> None:
+    for dataset in ("skeleton", "enriched"):
+        assert_day(whole_run / SERVICE / dataset / f"dt={DAYS[0]}")
 
 
 def test_a_preview_equals_a_day_and_rows_of_ones_own_do_cell_by_cell(journey: Journey, whole_run: Path) -> None:

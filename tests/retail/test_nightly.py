@@ -15,6 +15,7 @@ import pytest
 
 from tests.budget import LONG
 from tests.conftest import SHARED, needs_shared
+from tests.daeda.statistics.oracle import assert_day
 from tests.oracle.nightly import expected_days
 from tests.oracle.rolling import Faded
 
@@ -66,6 +67,8 @@ def test_the_days_equal_the_oracle(engine: str, expected: Days, tmp_path: Path) 
             assert row.keys() == other.keys()
             wrong = {name: (row[name], other[name]) for name in row if not is_same(row[name], other[name])}
             assert not wrong, f"row {index} of {day}: found and wanted {wrong}"
+        if LONG and engine == "duckdb":
+            assert_day(tmp_path / "nightly" / "skeleton" / f"dt={day}")
 
 
 @needs_shared

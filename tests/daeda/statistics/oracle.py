@@ -14,10 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from daeda.dataset.layout import Dataset, Layout, part_name
-from daeda.dataset.manifest import ColumnStatistics, Fingerprint, Manifest, Part
+from daeda.dataset.manifest import ColumnStatistics, Fingerprint, Manifest, Part, read_manifest
 from daeda.dtypes import describe_arrow
 from daeda.statistics.bins import edges
 from daeda.statistics.model import MOMENTS_ERROR, QUANTILES, ColumnOfDay, Numbers, Summary
+from daeda.statistics.of_day import statistics_of_day
 
 DAY = dt.date(2024, 1, 2)
 
@@ -60,6 +61,17 @@ def publish(
     )
     (directory / "_manifest.json").write_text(manifest.to_json(), encoding="utf-8")
     return manifest
+
+
+def assert_day(directory: Path) -> None:
+    """The statistics of a published day are those of slow plain Python over its parts."""
+    manifest = read_manifest(directory)
+    assert manifest is not None
+    table = pa.concat_tables(pq.read_table(directory / part.name, partitioning=None) for part in manifest.parts)
+    statistics = statistics_of_day(directory)
+    assert [column.name for column in statistics.columns] == table.column_names
+    for column in statistics.columns:
+        assert_column(column, table[column.name], vector=column.kind == "embedding")
 
 
 def assert_column(found: ColumnOfDay, array: pa.ChunkedArray, *, vector: bool = False) -> None:

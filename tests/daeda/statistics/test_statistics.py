@@ -10,7 +10,7 @@ import pytest
 from daeda.dataset.layout import Layout
 from daeda.errors import InputError
 from daeda.statistics.bins import coarsened, edges
-from daeda.statistics.kept import kept_statistics, statistics_of, statistics_path
+from daeda.statistics.kept import forget_statistics, kept_statistics, statistics_of, statistics_path
 from daeda.statistics.model import DayStatistics, parse_statistics
 from daeda.statistics.of_day import statistics_of_day
 from tests.budget import examples
@@ -160,6 +160,9 @@ def test_kept_once_and_made_anew_for_other_parts(tmp_path: Path) -> None:
     path = statistics_path(layout, "skeleton", DAY)
     assert isinstance(path, Path)
     assert [each.name for each in path.parent.iterdir()] == ["dt=2024-01-02.json"]
+    forget_statistics(layout, "skeleton", DAY)
+    forget_statistics(layout, "enriched", DAY)
+    assert list(path.parent.iterdir()) == []
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 1}', None])
