@@ -72,7 +72,9 @@ class PlannedDay(Answer):
     files_read: int = Field(description="Files that the skeleton of the day reads.")
     datasets: dict[Dataset, PlannedDataset] = Field(description="By dataset.")
     cut_windows: tuple[str, ...] = Field(description="Windows that begin before the first partition of their view.")
-    checks: tuple[JudgedCheck, ...] = Field(description="What checks have found of the day that is published now.")
+    checks: tuple[JudgedCheck, ...] = Field(
+        default=(), description="What checks have found of the day that is published now."
+    )
 
 
 class PlanAnswer(ServiceAnswer):
@@ -96,7 +98,7 @@ class ExplainAnswer(ServiceAnswer):
     format: Literal["daeda.explain/1"] = Field(default="daeda.explain/1", description="Form and version.")
     columns: tuple[ExplainedColumn, ...] = Field(description="The columns of the output, in their order.")
     operators: tuple[dict[str, Any], ...] = Field(description="The operators, as pipeline YAML has them.")
-    checks: tuple[DeclaredCheck, ...] = Field(description="The checks of the service.")
+    checks: tuple[DeclaredCheck, ...] = Field(default=(), description="The checks of the service.")
     sql: str | None = Field(description="With --sql: what --sql prints.")
 
 
@@ -115,7 +117,9 @@ class BuiltDay(Answer):
 
     day: dt.date = Field(description="The day, in UTC.")
     datasets: dict[Dataset, BuiltDataset] = Field(description="By dataset.")
-    checks: tuple[JudgedCheck, ...] = Field(description="What checks found of the published day, of all datasets.")
+    checks: tuple[JudgedCheck, ...] = Field(
+        default=(), description="What checks found of the published day, of all datasets."
+    )
 
 
 class TrainAnswer(ServiceAnswer):
