@@ -39,6 +39,7 @@ WORKLOADS = {
     "catalogue": Entry("vectors of a day, 470,000 ids of a store of 42.5 million", "vectors", "catalogue"),
     "scaling": Entry("30 days of a second and more by each engine, with 1 and 2 days at work", "scaling"),
     "extend": Entry("one column more for 30 days of a service of 40, against a rebuild", "extend"),
+    "diff": Entry("daeda diff: two sides of ten million rows and 40 columns, and their memory", "diff"),
     "features": Entry(".features(frame): 100,000 keys and times of seven days of the example", "features"),
     "loader": Entry("batches of published days, against reading and decoding them alone", "loader"),
     "statistics": Entry("the statistics of a day, against building it", "statistics_of_days"),

@@ -14,7 +14,7 @@ from daeda.diff.sides import side_of_directory
 from tests.beam_pipeline.extending import build
 from tests.beam_pipeline.test_extend import EDITS, without_vectors
 from tests.beam_pipeline.test_extend_campaign import Campaign
-from tests.budget import LONG
+from tests.budget import by_run
 from tests.projects import TinyProject
 
 # By the edit: columns that are on one side alone or renamed, columns with other values, and what explains those.
@@ -60,13 +60,14 @@ def test_each_edit_is_told_by_the_columns_that_it_changed(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(8 if LONG else 1))
+@pytest.mark.cases
+@pytest.mark.parametrize("seed", range(by_run(1, 1, 8)))
 def test_random_edits_are_told_as_the_identities_tell_them(seed: int, tmp_path: Path) -> None:
     """Neighbours of a campaign: what differs is among what is made otherwise, and nothing else is."""
     campaign = Campaign(tmp_path, random.Random(seed), "duckdb")
     campaign.write()
     build(campaign.project, "output-0")
-    for step in range(1, 9 if LONG else 4):
+    for step in range(1, by_run(4, 4, 9)):
         what = campaign.edit()
         campaign.write()
         shutil.copytree(tmp_path / f"output-{step - 1}", tmp_path / f"output-{step}")

@@ -18,7 +18,7 @@ from daeda.diff.explained import UNKNOWN
 from daeda.diff.run import Difference, Options, compare_sides
 from daeda.diff.sides import side_of_layout
 from daeda.diff.values import Tolerance
-from tests.budget import LONG
+from tests.budget import by_run
 from tests.daeda.dataset.tables import publish_table
 from tests.daeda.diff.oracle import Found, Row, difference
 
@@ -116,7 +116,7 @@ def agree(found: Found, told: Difference) -> None:
     assert told.is_empty == (not found.columns and not alone)
 
 
-@pytest.mark.parametrize("seed", range(600 if LONG else 24))
+@pytest.mark.parametrize("seed", range(by_run(8, 60, 600)))
 def test_a_pair_of_days_differs_as_the_oracle_says(seed: int, tmp_path: Path) -> None:
     rng = random.Random(seed)
     names = [*KEY, *rng.sample(sorted(set(TYPES) - set(KEY)), rng.choice([1, 4, 12]))]
@@ -138,7 +138,7 @@ WIDER = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(100 if LONG else 4))
+@pytest.mark.parametrize("seed", range(by_run(1, 12, 100)))
 def test_other_names_and_types(seed: int, tmp_path: Path) -> None:
     """A renamed column is compared under both names, one of another number type by its numbers."""
     rng = random.Random(seed)
