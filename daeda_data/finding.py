@@ -12,6 +12,7 @@ from pathlib import Path
 from daeda.catalog.find import TRAINING, find_root, find_runtime
 from daeda.catalog.project import Project, ProjectPaths, load_project
 from daeda.dataset.layout import DATASETS, Dataset, Layout
+from daeda.dataset.tags import tagged
 from daeda.dataset.versions import versions_there
 from daeda.errors import InputError, UsageError, cut, did_you_mean
 from daeda.storage.location import Location, ObjectPath, is_object, object_path
@@ -100,14 +101,25 @@ class Found:
         return project
 
 
-def find(root: str | os.PathLike[str], service: str, version: int | None, half: Dataset | None) -> Found:
-    """One half of one version of a service, by what is there and what the project says."""
+def find(
+    root: str | os.PathLike[str],
+    service: str,
+    version: int | None,
+    half: Dataset | None,
+    tag: str | None = None,
+) -> Found:
+    """One half of one version or of one tag of a service, by what is there and what the project says."""
+    if tag is not None and version is not None:
+        raise UsageError(f"tag='{cut(tag)}' are days of the version that was tagged: leave out version=")
     if half not in (None, *DATASETS):
         raise UsageError(f'half= is "skeleton" or "enriched", not {cut(repr(half))}')
     project, root_of_output = _root(os.fspath(root), service)
     place = project.service_dir if project else root_of_output / service
     declared = project.service.version if project else None
     layout = Layout(place)
+    if tag is not None:
+        layout, _ = tagged(layout, tag)
+        return Found(layout, half or _half(layout), project)
     layout = layout.of_version(_version(layout, version if version is not None else declared))
     return Found(layout, half or _half(layout), project)
 

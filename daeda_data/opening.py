@@ -24,6 +24,7 @@ def dataset(
     columns: Sequence[str] | None = None,
     half: Half | None = None,
     day_column: str | None = "dt",
+    tag: str | None = None,
 ) -> TrainingData:
     """The published days of a service, as training data that every library reads in the order of the rows.
 
@@ -44,6 +45,8 @@ def dataset(
     that is. `version` is that of the contract: the project's, or the only one that is there. `split` is a split of the
     service, whose YAML is found in the project, or in the one that a local output root lies in.
 
+    `tag` is a name that `daeda tag` gave to published days: those, as they were then, in place of a version's.
+
     `days` is a day, a list of days, a range as a tuple of two or as `"2025-01-01..2025-01-14"`, both days in it, or a
     slice, whose open ends reach to the first and to the last day that is there; days are `datetime.date` or text. Each
     day that is asked for has to be published; without `split` and `days` it is all that are.
@@ -60,7 +63,7 @@ def dataset(
     from daeda_data.looking import verify as verify_parts
     from daeda_data.training_data import TrainingData
 
-    found = find(root, service, version, half)
+    found = find(root, service, version, half, tag)
     chosen = found.choose(split, days)
     if verify:
         verify_parts(chosen)

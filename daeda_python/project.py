@@ -182,6 +182,7 @@ class Project:
         columns: Sequence[str] | None = None,
         half: Half | None = None,
         day_column: str | None = "dt",
+        tag: str | None = None,
     ) -> TrainingData:
         """The published days of a service, where runtime.yaml has them published: `daeda.dataset` says what is what.
 
@@ -191,7 +192,9 @@ class Project:
         from daeda_data import dataset
 
         name = service if service is not None else self._service_of(self._runtime_of(None))
-        return dataset(self.root, name, version, split, days, verify, columns=columns, half=half, day_column=day_column)
+        return dataset(
+            self.root, name, version, split, days, verify, columns=columns, half=half, day_column=day_column, tag=tag
+        )
 
     def preview(
         self,

@@ -6,12 +6,13 @@ On a disk a day is renamed into the directory of the run and deleted there; in a
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import shutil
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from daeda.dataset.layout import MANIFEST_NAME, Layout, day_name
+from daeda.dataset.layout import MANIFEST_NAME, Dataset, Layout, day_name
 from daeda.dataset.pruning import Unneeded, foreign_entries
 from daeda.dataset.publish.claims import claim_days
 from daeda.dataset.publish.objects import publication
@@ -58,11 +59,22 @@ def _remove_days(layout: Layout, days: Iterable[Unneeded]) -> None:
             gone.parent.mkdir(exist_ok=True)
             _rename(staging, location, gone)
             shutil.rmtree(gone)
+        for dataset, day in wanted:
+            _remove_statistics(layout, dataset, day)
         for dataset in dict.fromkeys(dataset for dataset, _ in wanted):
             directory = layout.dataset_dir(dataset)
             if not isinstance(directory, ObjectPath):
                 with contextlib.suppress(OSError):  # days are left in it
                     directory.rmdir()
+
+
+def _remove_statistics(layout: Layout, dataset: Dataset, day: dt.date) -> None:
+    """What `daeda.statistics` keeps of a day holds values of its rows."""
+    path = layout.version_dir / "_statistics" / dataset / f"{day_name(day)}.json"
+    if isinstance(path, ObjectPath):
+        client().delete(path)
+    elif not path.parent.is_symlink():
+        path.unlink(missing_ok=True)
 
 
 def _rename(staging: RunStaging, location: Path, gone: Path) -> None:

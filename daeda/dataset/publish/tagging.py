@@ -365,6 +365,8 @@ def _is_ours(steps: Sequence[str]) -> bool:
     match tuple(steps):
         case (file,):
             return file in (TAG_NAME, f"{TAG_NAME}.new")
+        case ("_statistics", *_):  # of the days of the tag, made anew wherever they are missing
+            return True
         case (dataset, day, file):
             known = dataset in DATASETS and parse_day(day.removeprefix(PARTITION)) is not None
             return known and (file == MANIFEST_NAME or is_part(file))

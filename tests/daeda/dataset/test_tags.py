@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+import daeda_data
 from daeda.dataset.layout import DATASETS, Layout
 from daeda.dataset.manifest import DayName
 from daeda.dataset.publish import tagging
@@ -338,3 +339,16 @@ def test_selectors(layout: Layout) -> None:
             parse_selector(word).open(layout)
     name = DayName("ranking", "skeleton", FIRST)
     assert name.service == layout.of_tag("first").service
+
+
+def test_a_tag_is_opened_as_training_data(layout: Layout) -> None:
+    make_tag(layout, "first", [FIRST])
+    publish_table(layout, FIRST, rows(1))
+    publish_table(layout, FIRST, rows(1), dataset="enriched")
+    data = daeda_data.dataset(str(layout.output_root), "ranking", tag="first", verify=True)
+    assert [str(day) for day in data.days] == ["2024-01-02"]
+    assert data.arrow().count_rows() == 5
+    with pytest.raises(UsageError, match=r"^tag='first' are days of the version that was tagged: leave out version=$"):
+        daeda_data.dataset(str(layout.output_root), "ranking", 1, tag="first")
+    with pytest.raises(InputError, match=r"^ranking has no tag 'second': Known: first$"):
+        daeda_data.dataset(str(layout.output_root), "ranking", tag="second")
