@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import duckdb
 
@@ -39,8 +39,13 @@ _AVAILABLE = (
     {"after": "0s"}, {"after": "7s"}, {"after": "100s"}, {"after": "5m"}, {"daily_at": "11:58"}, {"daily_at": "12:00"},
     {"daily_at": "12:03"},
 )  # fmt: skip
+_QUANTILES = ("0.01", "0.25", "0.5", "0.9", "0.999", "1")
 _DAY = 86_400 * 1_000_000_000
-RULES = ("label", "maturity", "available", "aligned", "offset", "sample", "default")
+RULES = (
+    "label", "maturity", "available", "aligned", "offset", "sample", "default", "label quantile", "label sequence",
+)  # fmt: skip
+# Rules about labels of one kind.
+_LABELS_OF_KIND: dict[str, LabelKind] = {"label quantile": "quantile", "label sequence": "sequence"}
 
 
 def check_rule(
@@ -69,7 +74,12 @@ def check_rule(
 def _case(rule: str, draw: random.Random, rows: int, feed: DrawFeed, columns: Columns) -> Case:
     if rule in ("label", "maturity"):
         case = feed(draw, rows, -400, 900, rule == "maturity")
-        return replace(case, aggregates=tuple(_labels(draw, columns, case.created is not None)))
+        kinds = draw.sample(label_kinds(), _KINDS_OF_CASE)
+        return replace(case, aggregates=tuple(_labels(draw, kinds, columns, case.created is not None)))
+    if rule in _LABELS_OF_KIND:
+        case = feed(draw, rows, -400, 900, None)
+        kinds = [_LABELS_OF_KIND[rule]] * _KINDS_OF_CASE
+        return replace(case, aggregates=tuple(_labels(draw, kinds, columns, case.created is not None)))
     case = replace(feed(draw, rows, -900, 400, None), aggregates=tuple(_windows(draw, columns, rule)))
     if rule != "available":
         return case
@@ -99,23 +109,35 @@ def _windows(draw: random.Random, columns: Columns, rule: str) -> Iterator[Aggre
 
 
 def label_kinds() -> list[LabelKind]:
-    """The kinds of labels that need nothing but a column, a window and a length: no quantile, and no sequence."""
+    """The kinds that the rules `label` and `maturity` draw from: `quantile` and `sequence` have rules of their own."""
     kinds: list[LabelKind] = []
     for kind in get_args(LabelKind):
         with suppress(ValueError):
             check_label_kind(kind)
             kinds.append(kind)
-    return [kind for kind in kinds if kind not in ("quantile", "sequence")]
+    return [kind for kind in kinds if kind not in _LABELS_OF_KIND.values()]
 
 
-def _labels(draw: random.Random, columns: Columns, late: bool) -> Iterator[Label]:
-    for number, kind in enumerate(draw.sample(label_kinds(), _KINDS_OF_CASE)):
+def _labels(draw: random.Random, kinds: Sequence[LabelKind], columns: Columns, late: bool) -> Iterator[Label]:
+    for number, kind in enumerate(kinds):
         column = draw.choice(("", "s", "x")) if kind == "until_first" else draw.choice(columns[kind])
         listed = kind in LIST_KINDS
-        yield Label(
-            name=f"{kind}_{number}", kind=kind, column=column or None, gap=Duration.parse_delay(draw.choice(_DELAYS)),
-            window=Duration.parse(draw.choice(_WINDOWS[1:])),
-            matures_after=Duration.parse_delay(draw.choice(_DELAYS) if late else "0s"),
-            max_length=draw.randint(1, 12) if listed else None,
-            order=draw.choice(["newest_first", "oldest_first"]) if listed else "oldest_first",
-        )  # fmt: skip
+        read = _rows_of_sequence(draw, columns) if kind == "sequence" else {"column": column or None}
+        yield Label.model_validate({
+            "name": f"{kind}_{number}", "kind": kind, **read, "gap": Duration.parse_delay(draw.choice(_DELAYS)),
+            "window": Duration.parse(draw.choice(_WINDOWS[1:])),
+            "matures_after": Duration.parse_delay(draw.choice(_DELAYS) if late else "0s"),
+            "q": draw.choice(_QUANTILES) if kind == "quantile" else None,
+            "max_length": draw.randint(1, 12) if listed else None,
+            "order": draw.choice(["newest_first", "oldest_first"]) if listed else "oldest_first",
+        })  # fmt: skip
+
+
+def _rows_of_sequence(draw: random.Random, columns: Columns) -> dict[str, Any]:
+    """What a sequence holds of its rows: structs of one to three columns, or a list of one column, or of the ages."""
+    names = sorted({name for several in columns.values() for name in several if name})
+    if draw.random() < 0.5:
+        return {"columns": tuple(draw.sample(names, draw.randint(1, 3))), "age": draw.choice([None, "ago"])}
+    if draw.random() < 0.3:
+        return {"columns": (), "age": "ago", "layout": "columns"}
+    return {"columns": (draw.choice(names),), "layout": "columns"}
