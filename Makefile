@@ -77,8 +77,8 @@ readers: install ## Read published days with Spark and HuggingFace, which are in
 bench: install ## Time daeda and its peers: make bench WORKLOAD=small; without one, list them
 	@$(BIN)/python -m bench $(WORKLOAD)
 
-soak: install ## Kill runs again and again: make soak KILLS=500 SEED=0; it goes on with SEED=500; EXTENDING=1: days that are extended
-	@TZ=UTC $(BIN)/python -m tests.faults.soak --kills $(or $(KILLS),500) --seed $(SEED) $(if $(EXTENDING),--extending)
+soak: install ## Kill runs again and again: make soak KILLS=500 SEED=0; it goes on with SEED=500; EXTENDING=skeleton or vectors: days that are extended
+	@TZ=UTC $(BIN)/python -m tests.faults.soak --kills $(or $(KILLS),500) --seed $(SEED) $(if $(EXTENDING),--extending $(EXTENDING))
 
 # PyTorch brings gigabytes with it: a venv of its own has it, and everything else from the one of this project.
 TORCH := .venv-torch

@@ -1,18 +1,21 @@
 """A fault that strikes a process of daeda from within, just before one of its steps on the file system.
 
-A step is what Python does below the output root: a directory made, a file opened for writing, a rename, a removal.
-Every stage of a day begins and ends with some, so that the steps, numbered from 1, are the boundaries of all stages.
+A step is what Python does below the output root: a directory made, a file opened for writing, a rename, a removal; and
+each block that the enrichment copies of a published part. Every stage of a day begins and ends with some, so that the
+steps, numbered from 1, are the boundaries of all stages.
 """
 
 from __future__ import annotations
 
 import ctypes
+import functools
 import itertools
 import os
 import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,11 @@ from typing import Any
 _CAPABILITY_VERSION = 0x20080522
 _PASSES_PERMISSIONS = 1 << 1 | 1 << 2
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-_STEPS = frozenset({"os.mkdir", "os.rename", "os.link", "os.remove", "os.rmdir", "shutil.rmtree"})
+# A block of a published part is about to be copied by the enrichment; the skeleton links such parts before it copies.
+_COPY = "tests.copy"
+_STEPS = frozenset({"os.mkdir", "os.rename", "os.link", "os.remove", "os.rmdir", "shutil.rmtree", _COPY})
+# Small parts are copied in several steps.
+_BLOCK_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ def arm(fault: Fault, below: str, count_file: str) -> None:
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
         if getattr(within, "busy", False) or not _is_step(event, arguments, below):
             return
-        if event == "os.link":
+        if event in ("os.link", _COPY):
             begun.set()
         if not begun.is_set():
             return
@@ -101,6 +108,22 @@ def _is_step(event: str, arguments: tuple[Any, ...], below: str) -> bool:
 
 def _below(path: object, below: str) -> bool:
     return isinstance(path, str | bytes | os.PathLike) and os.fsdecode(path).startswith(below)
+
+
+def tell_of_copies() -> None:
+    """From now on each block that the enrichment copies is a step."""
+    from enrich.part import published_part
+
+    blocks = published_part.PublishedPart.blocks
+
+    @functools.wraps(blocks)
+    def told(self: published_part.PublishedPart, start: int, size: int) -> Iterator[bytes]:
+        for block in blocks(self, start, size):
+            sys.audit(_COPY, str(self._path))
+            yield block
+
+    published_part._BLOCK = _BLOCK_BYTES
+    published_part.PublishedPart.blocks = told  # type: ignore[method-assign]
 
 
 def shift_clock(seconds: float) -> None:

@@ -2,12 +2,14 @@
 
     python -m tests.faults.soak --kills 500 --seed 0        kills number 0 to 499, appended to bench/results/soak.json
     python -m tests.faults.soak --kills 100 --seed 500      the next hundred
-    python -m tests.faults.soak --kills 100 --seed 1000 --extending     each while days are extended
+    python -m tests.faults.soak --kills 100 --seed 1000 --extending skeleton   each while days are extended
+    python -m tests.faults.soak --kills 100 --seed 1200 --extending vectors    each while enriched days are
 
 Kill number N depends on N alone, so a soak can be gone on with where another ended, and a failure repeated by its
 number. Of a hundred kills 88 hit the skeleton, 4 the driver of `daeda pipeline train`, 4 a worker process of a portable
 runner or its driver, and 4 something of Ray: the driver, an actor, the node, its store of metadata. With `--extending`
-each hits a skeleton that extends days, between the first step that copies and the last that publishes.
+each hits a skeleton that extends days, or an enrichment that keeps the vectors of days, between the first step that
+copies and the last that publishes.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from pathlib import Path
 import psutil
 
 from bench.machine import describe_machine
+from tests.faults.enriched_scene import EnrichedScene
 from tests.faults.fault import Fault
 from tests.faults.ray_scene import RayScene
 from tests.faults.scene import SECONDS_TO_END, STATES, Scene
@@ -41,6 +44,8 @@ SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 # The slow kinds come at fixed places among a hundred kills, spread so that a short soak has some of each.
 SLOW = {"driver": (5, 30, 55, 80), "worker": (10, 35, 60, 85), "ray": (15, 40, 65, 90)}
 WORKERS = 3
+# What is killed, by what is extended.
+EXTENDING = {"skeleton": "extending", "vectors": "extending vectors"}
 
 
 @dataclass
@@ -59,7 +64,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="number of the first kill")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="end earlier, after so many minutes")
     parser.add_argument("--result", type=Path, default=RESULT)
-    parser.add_argument("--extending", action="store_true", help="strike only while days are extended")
+    parser.add_argument(
+        "--extending", choices=("skeleton", "vectors"),
+        help="strike only while days of a skeleton are extended, or enriched days that keep their vectors",
+    )  # fmt: skip
     given = parser.parse_args()
     started = time.monotonic()
     tally = Tally()
@@ -68,7 +76,7 @@ def main() -> int:
         for number in range(given.seed, given.seed + given.kills):
             if time.monotonic() - started > 60 * given.minutes:
                 break
-            soak.kill(number, "extending" if given.extending else None)
+            soak.kill(number, EXTENDING.get(given.extending))
             done += 1
             if done % 20 == 0 or number == given.seed + given.kills - 1:
                 record(given.result, given.seed, done, tally, time.monotonic() - started)
@@ -113,7 +121,9 @@ class Soak:
 
     def __enter__(self) -> Soak:
         self._root = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="soak-")))
-        self._scene = Scene.make(self._root / "skeleton", self._stack.enter_context(warm_process()))
+        self._warm = self._stack.enter_context(warm_process())
+        self._skeleton_scene: Scene | None = None
+        self._enriched: EnrichedScene | None = None
         self._ray: RayScene | None = None
         self._services: tuple[str, ...] = ()
         return self
@@ -127,7 +137,7 @@ class Soak:
             kind = next((kind for kind, places in SLOW.items() if number % 100 in places), "skeleton")
         do: dict[str, Callable[[int, random.Random], str]] = {
             "skeleton": self._skeleton, "driver": self._driver, "worker": self._worker, "ray": self._of_ray,
-            "extending": self._extending,
+            "extending": self._extending, "extending vectors": self._extending_vectors,
         }  # fmt: skip
         before = self._compared()
         try:
@@ -143,8 +153,15 @@ class Soak:
                 self._tally.missed += 1
         self._tally.bytes_compared += self._compared() - before
 
+    @property
+    def _scene(self) -> Scene:
+        if self._skeleton_scene is None:
+            self._skeleton_scene = Scene.make(self._root / "skeleton", self._warm)
+        return self._skeleton_scene
+
     def _compared(self) -> int:
-        return self._scene.bytes_compared + (self._ray.bytes_compared if self._ray is not None else 0)
+        made = (self._skeleton_scene, self._enriched, self._ray)
+        return sum(scene.bytes_compared for scene in made if scene is not None)
 
     def _skeleton(self, number: int, chance: random.Random) -> str:
         """Before a step, or at a random time."""
@@ -166,11 +183,21 @@ class Soak:
         child = self._scene.start(output, fault=Fault(at, "signal", str(int(strike)), extending=True))
         return f"extending {strike.name}" if self._survived(child, output, "extended", strike) else ""
 
+    def _extending_vectors(self, number: int, chance: random.Random) -> str:
+        """Before a block of a published enriched part is copied, or a step until the last day is published."""
+        if self._enriched is None:
+            self._enriched = EnrichedScene.make(self._root / "enriched", self._warm)
+        output, strike = self._enriched.output(), chance.choice(SIGNALS)
+        at = chance.randint(1, self._enriched.steps)
+        child = self._enriched.start(output, Fault(at, "signal", str(int(strike)), extending=True))
+        code = ended(child, strike)
+        self._enriched.check_after_fault(output)
+        self._enriched.check_after_rerun(output)
+        return f"extending vectors {strike.name}" if code != 0 else ""
+
     def _survived(self, child: Child, output: Path, state: str, strike: signal.Signals) -> bool:
         """Hold what is left against the contract of a day; whether the run did not end before it was struck."""
-        code = child.wait()
-        assert code in (0, 130, -9, -int(strike)), (code, child.stderr)
-        assert "Traceback" not in child.stderr, child.stderr
+        code = ended(child, strike)
         self._scene.check_after_fault(output, state)
         self._scene.check_after_rerun(output)
         return code != 0
@@ -255,6 +282,14 @@ class Soak:
                 "--environment_config", pool,
             )  # fmt: skip
         return self._services
+
+
+def ended(child: Child, strike: signal.Signals) -> int:
+    """The exit code of a run that was struck, which is one of those that there may be."""
+    code = child.wait()
+    assert code in (0, 130, -9, -int(strike)), (code, child.stderr)
+    assert "Traceback" not in child.stderr, child.stderr
+    return code
 
 
 def started(words: list[str], output: Path) -> subprocess.Popen[str]:

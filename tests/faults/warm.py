@@ -1,9 +1,9 @@
 """A process that has imported the skeleton with Beam and DuckDB, and forks a child for each command.
 
-A child does what `python -m beam_pipeline` does without the two seconds of imports, so that it can be killed many
-times. `python -m tests.faults.warm` speaks JSON lines: {"words": ...} starts a child and answers its pid, {"wait": pid}
-answers its exit code, {"look": pid} the same, or null while it runs. A child with an "environment" is all of the
-command, with its supervisor.
+A child does what `python -m beam_pipeline` does, or `python -m enrich`, without most of the seconds of imports, so that
+it can be killed many times. `python -m tests.faults.warm` speaks JSON lines: {"words": ...} starts a child and answers
+its pid, {"wait": pid} answers its exit code, {"look": pid} the same, or null while it runs. A child with an
+"environment" is all of the command, with its supervisor.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tests.faults.fault import Fault, arm, give_up_root, shift_clock
+from tests.faults.fault import Fault, arm, give_up_root, shift_clock, tell_of_copies
 
 REPOSITORY = Path(__file__).parents[2]
 # In the environment of every process of a run, and of what it starts.
@@ -79,8 +79,9 @@ class Warm:
         bound: bool = False,
         clock: float | None = None,
         file_limit: int | None = None,
+        half: str = "beam_pipeline",
     ) -> Child:
-        """Start a command; what it says goes to files in `directory`, and its steps are those below `below`.
+        """Start a command of a half; what it says goes to files in `directory`, and its steps are those below `below`.
 
         `bound`: permissions bind it even if root runs it. `clock`: seconds by which its clock is wrong. `file_limit`:
         the greatest size of a file that it may write.
@@ -97,6 +98,7 @@ class Warm:
             "bound": bound,
             "clock": clock,
             "file_limit": file_limit,
+            "half": half,
         }
         return Child(self, int(self.ask(question)["pid"]), directory)
 
@@ -171,8 +173,7 @@ def _redirect(directory: Path) -> None:
 
 
 def _command(question: dict[str, Any]) -> int:
-    from beam_pipeline.command import main
-
+    main = importlib.import_module(f"{question['half']}.command").main
     directory = Path(question["directory"])
     _redirect(directory)
     os.environ[TAG] = question["tag"]
@@ -184,8 +185,10 @@ def _command(question: dict[str, Any]) -> int:
         shift_clock(question["clock"])
     if question["bound"]:
         give_up_root()
+    if question["half"] == "enrich":
+        tell_of_copies()
     arm(Fault(**question["fault"]), question["below"], str(directory / "steps"))
-    return main(question["words"])
+    return int(main(question["words"]))
 
 
 if __name__ == "__main__":
