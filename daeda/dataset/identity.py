@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from daeda.dataset.manifest import ColumnIdentities
 from daeda.operators.relational import Scan
@@ -33,6 +34,11 @@ class Recipe:
     scans: tuple[Scan, ...]
     agree: frozenset[str] | None = None
 
+    @cached_property
+    def reads(self) -> tuple[tuple[object, ...], ...]:
+        """What tells each Scan from others by what it reads: of the cuts of one, those that reach as far are alike."""
+        return tuple((scan.name, scan.reads, scan.lookback, scan.gap, scan.lookahead) for scan in self.scans)
+
 
 @dataclass(frozen=True)
 class Recipes:
@@ -41,6 +47,14 @@ class Recipes:
     rows: Recipe
     order: tuple[str, ...]
     columns: Mapping[str, Recipe]
+
+    @cached_property
+    def by_what_they_read(self) -> tuple[tuple[str, ...], ...]:
+        """The names of the columns, those together that read the same."""
+        groups: dict[tuple[tuple[object, ...], ...], list[str]] = {}
+        for name, recipe in self.columns.items():
+            groups.setdefault(recipe.reads, []).append(name)
+        return tuple(map(tuple, groups.values()))
 
 
 @dataclass(frozen=True)
@@ -54,11 +68,20 @@ class ScanInputs:
 def identities_of_day(recipes: Recipes, inputs: Mapping[str, ScanInputs], day: dt.date) -> ColumnIdentities:
     """The identities on a day. `inputs` are by the name of the Scan, whose cuts for single columns need no more."""
     contents = _Contents(inputs, day)
+    columns: dict[str, str] = {}
+    for names in recipes.by_what_they_read:
+        read = contents.of(recipes.columns[names[0]])
+        columns |= {name: _identity(recipes.columns[name], read) for name in names}
     return ColumnIdentities(
-        rows=contents.identity(recipes.rows),
+        rows=_identity(recipes.rows, contents.of(recipes.rows)),
         order=recipes.order,
-        columns={name: contents.identity(recipe) for name, recipe in recipes.columns.items()},
+        columns={name: columns[name] for name in recipes.columns},
     )
+
+
+def _identity(recipe: Recipe, contents: str) -> str:
+    # As `node` has it of texts without quotes; a plan comes here for each column of each stale day.
+    return hashlib.sha256(f'["{recipe.digest}"{contents}]'.encode()).hexdigest()
 
 
 def in_same_rows(before: ColumnIdentities, after: ColumnIdentities, recipes: Recipes) -> frozenset[str]:
@@ -88,12 +111,11 @@ class _Contents:
     day: dt.date
     known: dict[tuple[object, ...], str] = field(default_factory=dict)
 
-    def identity(self, recipe: Recipe) -> str:
-        return node(recipe.digest, *(self._of(scan) for scan in recipe.scans))
+    def of(self, recipe: Recipe) -> str:
+        """The digests of what the Scans of a recipe read, one behind another."""
+        return "".join(f', "{self._of(scan, key)}"' for scan, key in zip(recipe.scans, recipe.reads, strict=True))
 
-    def _of(self, scan: Scan) -> str:
-        # Of the cuts of one Scan, those that reach as far read the same files.
-        key = (scan.name, scan.reads, scan.lookback, scan.gap, scan.lookahead)
+    def _of(self, scan: Scan, key: tuple[object, ...]) -> str:
         known = self.known.get(key)
         if known is None:
             given = self.inputs[scan.name]

@@ -90,9 +90,10 @@ def look_at_directory(directory: Location, *, verify: bool = False) -> Published
 
 
 def _look(directory: Location, name: DayName | None, entries: Mapping[str, Entry], verify: bool) -> Published:
-    obstacles = obstacles_in(directory, entries)
+    occupied = _occupied(directory)
+    obstacles = _obstacles(directory, entries, occupied)
     try:
-        manifest = None if _occupied(directory) else read_manifest(directory, name)
+        manifest = None if occupied else read_manifest(directory, name)
     except DamagedManifest as error:
         return Published(None, (f"{MANIFEST_NAME}: {error.reason}",), obstacles)
     if manifest is None:
@@ -123,9 +124,13 @@ def _occupied(directory: Location) -> str | None:
     if not isinstance(directory, Path):
         return None
     for path in (directory.parent, directory):
-        if path.is_symlink():
+        try:
+            mode = path.lstat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if stat.S_ISLNK(mode):
             return f"{path} is a link, which is not followed: remove it, or put what it leads to in its place"
-        if path.exists() and not path.is_dir():
+        if not stat.S_ISDIR(mode):
             return f"{path} is no directory: move it elsewhere"
     return None
 
@@ -156,7 +161,10 @@ def stamp_of(status: os.stat_result) -> str:
 
 def obstacles_in(directory: Location, entries: Mapping[str, Entry]) -> tuple[str, ...]:
     """Clauses about what keeps a day from being replaced: daeda follows no link and deletes nothing but parts."""
-    occupied = _occupied(directory)
+    return _obstacles(directory, entries, _occupied(directory))
+
+
+def _obstacles(directory: Location, entries: Mapping[str, Entry], occupied: str | None) -> tuple[str, ...]:
     if occupied is not None:
         return (occupied,)
     foreign = [name for name, entry in entries.items() if not is_part(name) or _holds_more(directory / name, entry)]
@@ -192,8 +200,7 @@ def _compared(
             damage.append(f"{part.name} is not the file that was published")
         elif verify or manifest.stamps.get(part.name) != entry.stamp:
             doubtful[part] = entry.stamp
-    with ThreadPoolExecutor(_THREADS) as pool:
-        digests = dict(zip(doubtful, pool.map(lambda part: _digest_of(directory / part.name), doubtful), strict=True))
+    digests = _digests_of(directory, list(doubtful))
     changed = [part for part, digest in digests.items() if digest != part.sha256]
     damage += [f"{part.name} is not the file that was published" for part in changed]
     if verify and not damage:
@@ -202,6 +209,13 @@ def _compared(
     damage += [f"{name} is no part of the published day" for name in sorted(set(entries) - published)]
     kept = {part.name: stamp for part, stamp in doubtful.items() if part not in changed}
     return tuple(damage), {name: stamp for name, stamp in kept.items() if manifest.stamps.get(name) != stamp}
+
+
+def _digests_of(directory: Location, parts: Sequence[Part]) -> dict[Part, str]:
+    if not parts:
+        return {}
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return dict(zip(parts, pool.map(lambda part: _digest_of(directory / part.name), parts), strict=True))
 
 
 def _unlike_footer(directory: Location, part: Part, manifest: Manifest) -> list[str]:

@@ -233,10 +233,18 @@ class _Snapshot:
     def __init__(self) -> None:
         self._seen: dict[str, InputFile] = {}
 
-    def of(self, operator: str, path: str, known: Identities, files: SourceFiles) -> InputFile:
-        if path not in self._seen:
-            self._seen[path] = known.of(operator, path, files)
-        return self._seen[path]
+    def of(
+        self, needed: Mapping[str, Iterable[str]], before: Iterable[InputFile], files: Mapping[str, SourceFiles]
+    ) -> dict[str, list[InputFile]]:
+        """Those of the files that a day needs of each Scan; `before` are those that it read when it was published."""
+        known: Identities | None = None
+        for name, paths in needed.items():
+            for path in paths:
+                if path not in self._seen:
+                    # Most files of a day were looked at for the day before.
+                    known = known or Identities(before)
+                    self._seen[path] = known.of(name, path, files[name])
+        return {name: [self._seen[path] for path in paths] for name, paths in needed.items()}
 
 
 def _skeleton_day(
@@ -267,11 +275,7 @@ def _skeleton_day(
         version, manifest = extensions.lower.get(day, (None, None))
     if manifest is None:
         return without_manifest(published, day, "skeleton", on_stale, count, cut)
-    known = Identities(manifest.inputs)
-    inputs = {
-        name: [identities.of(name, path, known, sources.files[name]) for path in paths]
-        for name, paths in needed.items()
-    }
+    inputs = identities.of(needed, manifest.inputs, sources.files)
     digests, functions = code
     new = skeleton_fingerprint(digests, inputs, project.runtime.rows_per_part, functions, immature)
     if published is None:

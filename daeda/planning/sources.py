@@ -31,14 +31,18 @@ class Sources:
     exports: Mapping[str, Export] = field(default_factory=dict)
     unread: Mapping[str, tuple[ScanColumn, ...]] = field(default_factory=dict)
     immature: Mapping[dt.date, ImmatureDay] = field(default_factory=dict)
+    _needed: dict[dt.date, Mapping[str, tuple[str, ...]]] = field(default_factory=dict, init=False, repr=False)
 
     def scans_of(self, day: dt.date) -> tuple[Scan, ...]:
         """The Scans of a day."""
         return self.immature[day].scans if day in self.immature else self.scans
 
-    def needed(self, day: dt.date) -> dict[str, tuple[str, ...]]:
+    def needed(self, day: dt.date) -> Mapping[str, tuple[str, ...]]:
         """Files that each Scan reads for a day; raises InputError for missing partitions."""
-        return {scan.name: files_needed(scan, self.files[scan.name], day) for scan in self.scans_of(day)}
+        if day not in self._needed:
+            scans = self.scans_of(day)
+            self._needed[day] = {scan.name: files_needed(scan, self.files[scan.name], day) for scan in scans}
+        return self._needed[day]
 
     def places(self, *scans: Scan) -> tuple[str, ...]:
         """Files and directories that these Scans read, all of them without an argument; links followed."""

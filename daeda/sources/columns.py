@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
+from itertools import accumulate
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +28,38 @@ INT96 = "INT96"
 _INT96_TYPES = ("timestamp[ns]", "timestamp[us]")
 # The last microsecond that nanoseconds reach, on either side of 1970.
 _NANOSECONDS_REACH = (2**63 - 1) // 1000
+
+
+class _Footer:
+    """What the footer of a file says of its columns; pyarrow makes it anew whenever it is asked."""
+
+    def __init__(self, file: pq.ParquetFile) -> None:
+        self.schema: pa.Schema = file.schema_arrow
+        self.names = tuple(self.schema.names)
+        self._stored = file.schema
+        self._int96: dict[str, bool] = {}
+
+    @cached_property
+    def _leaves(self) -> list[int]:
+        return list(accumulate((_leaves(kind) for kind in self.schema.types), initial=0))
+
+    def leaf_of(self, source: str) -> int:
+        return self._leaves[self.names.index(source)]
+
+    def is_int96(self, source: str) -> bool:
+        if source not in self._int96:
+            self._int96[source] = str(self._stored.column(self.leaf_of(source)).physical_type) == INT96
+        return self._int96[source]
+
+
+_footers: WeakKeyDictionary[pq.ParquetFile, _Footer] = WeakKeyDictionary()
+
+
+def _footer_of(file: pq.ParquetFile) -> _Footer:
+    footer = _footers.get(file)
+    if footer is None:
+        footer = _footers[file] = _Footer(file)
+    return footer
 
 
 def check_columns(scan: Scan, path: str, file: pq.ParquetFile, version: FileState | None) -> list[Mistake]:
@@ -50,9 +85,15 @@ def name_mistake(source: str, names: Sequence[str]) -> str | None:
     >>> name_mistake("amount", ["Amount", "amount"])
     "has the columns 'Amount' and 'amount', which DuckDB does not tell apart: leave one of them out, or rename it"
     """
+    return _name_mistake(source, tuple(names))
+
+
+@lru_cache(maxsize=1024)
+def _name_mistake(source: str, names: tuple[str, ...]) -> str | None:
+    # Most files of a view have the columns of the one before.
     if source not in names:
         return f"has no column '{source}'"
-    if list(names).count(source) > 1:
+    if names.count(source) > 1:
         return f"has the column '{source}' twice: keep one of them, or rename one"
     alike = [name for name in names if folded(name) == folded(source)]
     if len(alike) > 1:
@@ -77,19 +118,18 @@ def folded(name: str) -> str:
 
 def leaf_of(file: pq.ParquetFile, source: str) -> int:
     """The number of a column in a group of rows, where lists and structs count by their leaves; of a list, its item."""
-    schema = file.schema_arrow
-    return sum(_leaves(schema.field(index).type) for index in range(schema.names.index(source)))
+    return _footer_of(file).leaf_of(source)
 
 
 def is_int96(file: pq.ParquetFile, source: str) -> bool:
     """Whether a column holds times as Spark and Impala write them."""
-    return str(file.schema.column(leaf_of(file, source)).physical_type) == INT96
+    return _footer_of(file).is_int96(source)
 
 
 def finest_int96(scan: Scan, file: pq.ParquetFile) -> frozenset[str]:
     """The columns in nanoseconds that a file holds as INT96, which DuckDB reads in microseconds."""
     in_nanoseconds = (column.source for column in scan.columns if _item(column.dtype).name == "timestamp[ns]")
-    names = file.schema_arrow.names
+    names = _footer_of(file).names
     return frozenset(source for source in in_nanoseconds if source in names and is_int96(file, source))
 
 
@@ -118,13 +158,14 @@ def _leaves(kind: pa.DataType) -> int:
 
 
 def _check_column(scan: Scan, column: ScanColumn, path: str, file: pq.ParquetFile) -> Mistake | None:
-    schema = file.schema_arrow
+    footer = _footer_of(file)
+    schema, names = footer.schema, footer.names
     mapped = "" if column.source == column.name else f" (field '{column.name}')"
-    mistake = name_mistake(column.source, schema.names)
-    if column.source not in schema.names:
+    mistake = _name_mistake(column.source, names)
+    if column.source not in names:
         return f"missing {column.source}", (
             f"view '{scan.view}': {path} {mistake}{mapped}: "
-            f"{did_you_mean(column.source, schema.names)}; correct fields or field_mapping of the view"
+            f"{did_you_mean(column.source, names)}; correct fields or field_mapping of the view"
         )
     if mistake is not None:
         return f"name {column.source}", f"view '{scan.view}': {path} {mistake}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 
 from daeda.storage.location import is_object
@@ -70,6 +71,23 @@ class SourceFiles:
         found = {Path(root): home}
         real = [_real(Path(file), found) for files in (self.flat, *self.partitions.values()) for file in files]
         return (root, *(str(file) for file in real if not file.is_relative_to(home)))
+
+    @cached_property
+    def _ordered(self) -> tuple[list[dt.date], list[str], list[int]]:
+        """The partitions in order, their files, and how many of these stand before each partition and the end."""
+        days = sorted(self.partitions)
+        counts = accumulate((len(self.partitions[day]) for day in days), initial=0)
+        return days, [path for day in days for path in self.partitions[day]], list(counts)
+
+    def partitions_between(self, first: dt.date, last: dt.date) -> int:
+        """How many partitions there are from one day to another, both among them."""
+        days, _, _ = self._ordered
+        return max(0, bisect_right(days, last) - bisect_left(days, first))
+
+    def between(self, first: dt.date, last: dt.date) -> tuple[str, ...]:
+        """The files of the partitions from one day to another, in order."""
+        days, paths, before = self._ordered
+        return tuple(paths[before[bisect_left(days, first)] : before[bisect_right(days, last)]])
 
     @cached_property
     def first_day(self) -> dt.date | None:

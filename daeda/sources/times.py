@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from daeda.dtypes import TimeUnit, describe_arrow
@@ -81,6 +80,9 @@ def _of_group(file: pq.ParquetFile, group: int, source: str, leaf: int, scale: i
             return facts.min_raw * scale, facts.max_raw * scale, facts.null_count
         if facts.num_values == 0:
             return None, None, facts.null_count
+    # It takes long to be imported, and most footers have statistics.
+    import pyarrow.compute as pc
+
     values = _numbers(file, group, source)
     if values.null_count == len(values):
         return None, None, values.null_count
@@ -94,6 +96,8 @@ def _reaches(file: pq.ParquetFile, group: int, source: str, scale: int, times: T
         return False
     if low >= start or high < end:
         return True
+    import pyarrow.compute as pc
+
     values = pc.multiply(_numbers(file, group, source), scale)
     inside = pc.and_(pc.greater_equal(values, start), pc.less(values, end))
     return bool(pc.any(inside).as_py())
