@@ -25,12 +25,19 @@ from tests.projects import TinyProject
 THREE = [day_of(0), day_of(1), day_of(2)]
 
 
-@pytest.fixture
-def layout(tmp_path: Path) -> Layout:
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three days of the skeleton of `service`, each of 12 parts of a row."""
-    made = Layout(tmp_path / "output" / "service")
-    publish_rows(made, 3, rows=1)
+    made = tmp_path_factory.mktemp("published") / "service"
+    publish_rows(Layout(made), 3, rows=1)
     return made
+
+
+@pytest.fixture
+def layout(published: Path, tmp_path: Path) -> Layout:
+    """These days, for a test to change."""
+    shutil.copytree(published, tmp_path / "output" / "service")
+    return Layout(tmp_path / "output" / "service")
 
 
 def opened(layout: Layout, **arguments: Any) -> TrainingData:
