@@ -133,6 +133,10 @@ _VECTORS = (
     "publication. The loop and Ray Data sync, digest and check nothing."
 )
 _DISTINCT = "rolling is 0.62 s of 0.97 s and the sink, which the range join does not have, 0.26 s."
+_BATCHES = (
+    "decoding is the most of it; what comes to it is the order of rows, and the matrices of lists and vectors, which "
+    "memory bounds. The machine did other work meanwhile."
+)
 _BUSY = "measured while the machine did other work: the CPU time beside it is what a quiet one takes."
 _SEQUENCES = ("sequence", "sequence with ages", "sequence as columns with ages")
 _HAND, _BEST = "duckdb_io_handwritten", "best_handwritten"
@@ -186,6 +190,11 @@ GOALS = (
          1.15, "x", seconds("scaling", "daeda_flink_loopback_2", "daeda_direct_2")),
     Goal("the same, `EXTERNAL`", "scaling", "at most", 1.3, "x",
          seconds("scaling", "daeda_flink_external_2", "daeda_direct_2")),
+    Goal("*loader*: rows a second of shuffled batches, lists padded, texts as codes, of what decoding the same columns "
+         "alone reaches, both per second of CPU", "loader", "at least", 0.8, "x",
+         figure("loader", "rows per second of CPU, daeda/pyarrow_alone"), _BATCHES),
+    Goal("the same: memory of an epoch of 10 million rows against one of a million", "loader", "at most", 1.1, "x",
+         figure("loader", "memory of 10M rows/of 1M rows")),
     Goal("`daeda --help`", "startup", "at most", 0.3, "s", figure("startup", "daeda_help seconds"), _BUSY),
     Goal("`daeda pipeline plan` over 365 days", "startup", "at most", 1.5, "s",
          figure("startup", "daeda_plan seconds"),

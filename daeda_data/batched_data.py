@@ -11,7 +11,7 @@ from daeda_data.published_data import PublishedData
 
 if TYPE_CHECKING:
     from daeda_data.loader.batches import Batches
-    from daeda_data.loader.choice import Pad
+    from daeda_data.loader.choice import Width
     from daeda_data.loader.loader import Loader
     from daeda_data.loader.parts import Parts
     from daeda_data.loader.settings import Settings
@@ -28,7 +28,7 @@ class BatchedData(PublishedData):
         shuffle_seed: int | None = None,
         *,
         columns: Sequence[str] | None = None,
-        pad: Mapping[str, int | Pad] | None = None,
+        pad: Mapping[str, Width] | None = None,
         vocabulary: Vocabulary | None = None,
         epoch: int = 0,
         resume: Mapping[str, Any] | None = None,
@@ -50,8 +50,9 @@ class BatchedData(PublishedData):
         workers give as many.
 
         `columns` are those of the dataset unless they are named. Texts need a `vocabulary`; `pad` makes lists of a
-        column a matrix of a width. `resume` is the `state()` of an iterator, or the `.state` of a batch: the epoch goes
-        on behind it. `read_ahead` batches are made while one is used.
+        column a matrix of a width; a longer list is an error, unless it keeps its first or last items:
+        `pad={"seen": (64, "last")}`. `resume` is the `state()` of an iterator, or the `.state` of a batch: the epoch
+        goes on behind it. `read_ahead` batches are made while one is used.
 
         Raises UsageError for arguments that fit nothing, all of them at once; InputError where `resume` is of other
         days, columns, seed, window, workers or vocabulary; ChangedMeanwhile, from `next` as well, where a part is not
@@ -68,7 +69,7 @@ class BatchedData(PublishedData):
         shuffle_seed: int | None = None,
         *,
         columns: Sequence[str] | None = None,
-        pad: Mapping[str, int | Pad] | None = None,
+        pad: Mapping[str, Width] | None = None,
         vocabulary: Vocabulary | None = None,
         resume: Sequence[Mapping[str, Any]] = (),
         rank: int | None = None,
@@ -124,7 +125,7 @@ class BatchedData(PublishedData):
     def _loader(
         self,
         columns: Sequence[str] | None,
-        pad: Mapping[str, int | Pad] | None,
+        pad: Mapping[str, Width] | None,
         vocabulary: Vocabulary | None,
         settings: Settings,
     ) -> Loader:

@@ -26,6 +26,10 @@ class Pad:
     keep: Literal["first", "last"] | None = None
 
 
+# How a width is given: `32`, `(32, "last")`, or as a Pad.
+Width = int | tuple[int, Literal["first", "last"]] | Pad
+
+
 @dataclass(frozen=True)
 class Value:
     """A column of numbers, booleans, times or texts. `words` are those of a text."""
@@ -86,7 +90,7 @@ class Wanted:
     """What was asked for. `columns` are all unless they are named; `vectors` are columns of vectors by declaration."""
 
     columns: Sequence[str] | None = None
-    pad: Mapping[str, int | Pad] = field(default_factory=dict)
+    pad: Mapping[str, Width] = field(default_factory=dict)
     vocabulary: Vocabulary | None = None
     vectors: frozenset[str] = frozenset()
 
@@ -151,18 +155,28 @@ def _column(entry: pa.Field, wanted: Wanted) -> Column | str:
         fields.append(Value(key, item, words))
     if not is_list:
         return fields[0]
-    pad = wanted.pad.get(name)
+    pad = _pad_of(wanted.pad[name]) if name in wanted.pad else None
     of_structs = bool(pa.types.is_struct(kind.value_type))
-    return Items(name, kind, tuple(fields), of_structs, Pad(pad) if isinstance(pad, int) else pad)
+    return Items(name, kind, tuple(fields), of_structs, pad)
 
 
-def _wrong_pads(columns: Sequence[Column], pads: Mapping[str, int | Pad]) -> Iterable[str]:
+def _pad_of(given: Width) -> Pad:
+    match given:
+        case Pad():
+            return given
+        case (width, keep):
+            return Pad(width, keep)
+        case width:
+            return Pad(width)
+
+
+def _wrong_pads(columns: Sequence[Column], pads: Mapping[str, Width]) -> Iterable[str]:
     lists = {column.name for column in columns if isinstance(column, Items)}
     for name, given in pads.items():
-        pad = Pad(given) if isinstance(given, int) else given
+        pad = _pad_of(given)
         if name not in lists:
             yield f"pad: '{name}' is no list among the columns: {did_you_mean(name, lists)}"
-        elif not isinstance(pad, Pad) or isinstance(pad.width, bool) or not isinstance(pad.width, int) or pad.width < 1:
+        elif isinstance(pad.width, bool) or not isinstance(pad.width, int) or pad.width < 1:
             yield f"pad: '{name}' is {given!r}, and a width is a whole number from 1"
         elif pad.keep not in (None, "first", "last"):
             yield f"pad: '{name}' keeps {pad.keep!r}: 'first' or 'last', or nothing, so that a longer list is an error"

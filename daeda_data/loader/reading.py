@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from daeda.errors import InputError
 from daeda_data.loader.batch import Columns, Piece
-from daeda_data.loader.choice import Choice, Column, Items, Pad, Value, Vector
+from daeda_data.loader.choice import Choice, Column, Items, Value, Vector
 from daeda_data.loader.order import Order, RowGroup, Segment, Window, permutation_of, windows
 from daeda_data.loader.parts import PartReader, Parts
 from daeda_data.loader.stored import Flat, Indices, Ragged, Stored, Values, Vectors, in_order, joined
@@ -154,7 +154,7 @@ def _check_width(column: Items, lengths: Indices, where: str) -> None:
     if pad is not None and pad.keep is None and longest > pad.width:
         raise InputError(
             f"{where}: a list of '{column.name}' has {longest} items, and pad gives it {pad.width}: give {longest}, or "
-            f"say which ones stay: pad={{'{column.name}': {Pad.__name__}({pad.width}, keep='first')}}"
+            f"say which ones stay: pad={{'{column.name}': ({pad.width}, 'first')}}"
         )
 
 

@@ -28,6 +28,7 @@ SYSTEMS = {
     "catalogue": {"daeda"},
     "extend": {"its own service", "add one column", "rename one column", "rebuild"},
     "statistics": {"daeda", "statistics"},
+    "loader": {"daeda", "pyarrow_alone", "daeda_long_epoch"},
     "startup": {"daeda_help", "daeda_plan", "daeda_check", "daeda_preview"},
 }
 WITH_SHARED = {"newest": "window_frame", "wide": "numpy_pairs"}

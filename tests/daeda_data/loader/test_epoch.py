@@ -43,7 +43,7 @@ def resumed(data: TrainingData, choice: random.Random, settings: dict[str, Any])
 def test_the_rows_of_an_epoch_are_those_of_the_files(name: str, published: Mapping[str, TrainingData]) -> None:
     data = published[name]
     choice = random.Random(name)
-    for _ in range(examples(240)):
+    for _ in range(examples(160)):
         ranks, of_rank = choice.randint(1, 3), choice.randint(1, 3)
         settings: dict[str, Any] = {
             "shuffle_seed": choice.choice([None, 0, choice.randrange(1 << 40)]),

@@ -51,6 +51,7 @@ def test_a_batch_has_tensors(data: TrainingData) -> None:
     assert batch.to("cpu", non_blocking=True)["row"].tolist() == batch["row"].tolist()
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
 @pytest.mark.parametrize("workers", [0, 1, 3])
 def test_an_epoch_has_each_row_once(workers: int, data: TrainingData) -> None:
     assert sorted(rows_of(loader_of(data.torch(**SETTINGS), workers))) == keys(data)

@@ -33,7 +33,7 @@ def by_hand(root: Path, *tables: pa.Table, **more: Any) -> TrainingData:
     return dataset(root, "ranking")
 
 
-@pytest.mark.parametrize("pad", [{}, {"seen": 2, "visits": 3}, {"seen": Pad(5, "last")}])
+@pytest.mark.parametrize("pad", [{}, {"seen": 2, "visits": 3}, {"seen": (5, "last")}])
 @pytest.mark.parametrize("seed", [None, 4])
 @pytest.mark.parametrize("batch_rows", [1, 7, 100])
 def test_each_row_is_that_of_the_file(
@@ -122,7 +122,7 @@ def test_a_list_that_is_too_long_keeps_what_pad_says(
     keep: Any, expected: list[list[int]], seed: int | None, tmp_path: Path
 ) -> None:
     lists = pa.table({"row": [0, 1, 2], "seen": pa.array([[1, 2, 3], [4], None], pa.list_(pa.int64()))})
-    [batch] = by_hand(tmp_path, lists).batches(3, seed, pad={"seen": Pad(2, keep)})
+    [batch] = by_hand(tmp_path, lists).batches(3, seed, pad={"seen": (2, keep)})
     order = np.argsort(batch["row"])
     assert batch["seen"][order].tolist() == expected
     assert batch.lengths["seen"][order].tolist() == [2, 1, 0]
@@ -136,7 +136,7 @@ def test_a_list_that_is_too_long_is_refused(tmp_path: Path) -> None:
         list(opened.batches(3, pad={"seen": 2}))
     assert str(refused.value).endswith(
         "part-0-0.parquet: a list of 'seen' has 3 items, and pad gives it 2: give 3, or say which ones stay: "
-        "pad={'seen': Pad(2, keep='first')}"
+        "pad={'seen': (2, 'first')}"
     )
 
 
