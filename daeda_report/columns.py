@@ -30,7 +30,7 @@ def described_columns(
         columns.append(
             {
                 "name": made.name,
-                "kind": own.kind or declared.kind,
+                "kind": own.kind,
                 "dtype": made.dtype.name,
                 "nullable": declared.nullable,
                 "description": declared.description,
@@ -54,13 +54,17 @@ def described_columns(
     return columns, details
 
 
-def series_of(dag: Dag, statistics: Sequence[DayStatistics | None], reference: Sequence[int]) -> list[Series]:
+def series_of(
+    project: Project, dag: Dag, statistics: Sequence[DayStatistics | None], reference: Sequence[int]
+) -> list[Series]:
     """The series of each column of the output, in their order; the kind is the one that the newest day tells."""
+    declared = {column.name: column.kind for column in project.service.columns}
     by_day = [{} if one is None else {column.name: column for column in one.columns} for one in statistics]
     series = []
     for made in dag.output.columns:
         there = [of_day.get(made.name) for of_day in by_day]
         kind = next((one.kind for one in reversed(there) if one is not None and one.kind is not None), None)
+        kind = kind or declared[made.name]
         summaries = [None if one is None or one.placeholder else one.summary for one in there]
         series.append(Series.of(made.name, kind, summaries, reference))
     return series

@@ -51,7 +51,7 @@ def document_of(
     layout = layout_of(project)
     seen = DaysOfReport.of(layout, dag, days, planned)
     chosen, told = reference_of(seen, reference)
-    series = series_of(dag, statistics_of_days(seen), chosen)
+    series = series_of(project, dag, statistics_of_days(seen), chosen)
     columns, details = described_columns(project, dag, seen, series)
     findings = ranked(seen, series, chosen)
     service = project.service

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from daeda.statistics.bins import coarsened
-from daeda.statistics.drift import Drift, drift_of, merged
+from daeda.statistics.drift import Drift, DriftBin, drift_of, merged
 from daeda.statistics.model import QUANTILES, Histogram, Numbers, Summary
 
 Shown = dict[str, Any]
@@ -19,6 +20,8 @@ _BARS = 24
 # Beyond this ratio of the greatest to the middle a scale of powers shows more.
 _WIDE = 40.0
 _MOST_VALUES = 12
+# So many days one after another count up before that is no chance.
+_FEWEST_STEPS = 6
 _TITLES = {"numbers": "Values", "lengths": "List lengths", "norms": "Lengths of the vectors"}
 
 
@@ -34,10 +37,10 @@ class Series:
 
     @classmethod
     def of(cls, name: str, kind: str | None, summaries: Sequence[Summary | None], reference: Sequence[int]) -> Series:
-        """The series with its drift; keys and times are other ones on each day, and drift by nature."""
+        """The series with its drift; keys, times and what counts up are other ones on each day, and drift by nature."""
         pooled = together([one for index in reference if (one := summaries[index]) is not None])
         drifts: tuple[Drift | None, ...] = ()
-        if pooled is not None and kind not in ("key", "timestamp"):
+        if pooled is not None and not _moves(kind, summaries):
             even = _evened(pooled, summaries)
             drifts = tuple(None if one is None else drift_of(even, one) for one in summaries)
         return cls(name, kind, tuple(summaries), pooled, drifts)
@@ -56,13 +59,16 @@ class Series:
                 _numbers_shown(title, [getattr(one, of) if one is not None else None for one in self.summaries],
                                getattr(self.reference, of) if self.reference is not None else None)
                 for of, title in _TITLES.items()
-                if any(one is not None and getattr(one, of) is not None for one in self.summaries)
+                if self._has(of) and not (of == "lengths" and self._has("norms"))
             ],
             "items": self._items(),
             "top": _top_shown(self.summaries, self.reference),
             "distinct": _distinct_shown(self.summaries),
             "drift": _drift_shown(self.drifts),
         }  # fmt: skip
+
+    def _has(self, of: str) -> bool:
+        return any(one is not None and getattr(one, of) is not None for one in self.summaries)
 
     def _items(self) -> Shown | None:
         items = [one.items if one is not None else None for one in self.summaries]
@@ -76,6 +82,18 @@ class Series:
             else None,
             "top": _top_shown(items, reference),
         }
+
+
+def _moves(kind: str | None, summaries: Sequence[Summary | None]) -> bool:
+    """Whether a column has other values on each day by its nature: keys, times, and whole numbers that count up."""
+    there = [one for one in summaries if one is not None]
+    if kind in ("key", "timestamp") or any(one.dtype.startswith(("timestamp", "date")) for one in there):
+        return True
+    if not there or not there[-1].dtype.startswith(("int", "uint")):
+        return False
+    middles = [one.numbers.quantiles["0.5"] for one in there if one.numbers is not None and one.numbers.quantiles]
+    steps = [later - before for before, later in pairwise(middles)]
+    return len(steps) >= _FEWEST_STEPS and all(step > 0 for step in steps) and min(middles) > 0
 
 
 def together(summaries: Sequence[Summary]) -> Summary | None:
@@ -211,7 +229,7 @@ def _drift_shown(drifts: Sequence[Drift | None]) -> Shown | None:
             which.append(None)
             counts.append(None)
             continue
-        key = tuple((each.label, each.reference) for each in one.bins)
+        key = tuple((label_of(each), each.reference) for each in one.bins)
         which.append(variants.setdefault(key, len(variants)))
         counts.append([each.count for each in one.bins])
     return {
@@ -221,6 +239,11 @@ def _drift_shown(drifts: Sequence[Drift | None]) -> Shown | None:
         "which": which,
         "counts": counts,
     }
+
+
+def label_of(one: DriftBin) -> str:
+    """What the bin is called; the one of nothing is not negative."""
+    return "0" if one.label == "-0" else one.label
 
 
 def _share(part: int, whole: int) -> float:

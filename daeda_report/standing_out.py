@@ -10,7 +10,7 @@ from statistics import median
 
 from daeda.errors import cut
 from daeda.statistics.model import Summary
-from daeda_report.series import Series
+from daeda_report.series import Series, label_of
 
 # Rows: how many times as many as usual stand out, and how many days before are looked at.
 _ROWS_RATIO, _DAYS_BEFORE, _FEWEST_DAYS = 1.5, 7, 3
@@ -70,11 +70,13 @@ def _nulls(series: Series, reference: Sequence[int]) -> Iterator[Seen]:
     if usual is None:
         return
     is_vector = series.kind == "embedding"
+    shares = [one.null_share for one in series.summaries if one is not None and one.rows]
+    varying = _USUAL_DEVIATIONS * _deviation(shares)
     for index, summary in enumerate(series.summaries):
         if summary is None or not summary.rows:
             continue
         more = summary.null_share - usual
-        if more < (_COVERAGE if is_vector else _NULLS) or more * summary.rows < _FEWEST_ROWS / 10:
+        if more < max(varying, _COVERAGE if is_vector else _NULLS) or more * summary.rows < _FEWEST_ROWS / 10:
             continue
         if is_vector:
             sentence = (
@@ -89,7 +91,7 @@ def _nulls(series: Series, reference: Sequence[int]) -> Iterator[Seen]:
 
 
 def _units(series: Series, reference: Sequence[int]) -> Iterator[Seen]:
-    if series.kind in ("key", "timestamp"):
+    if not series.drifts:
         return
     usual = {q: _median_over(series, reference, partial(_quantile, q)) for q in ("0.25", "0.5", "0.75")}
     for index, summary in enumerate(series.summaries):
@@ -115,7 +117,7 @@ def _units(series: Series, reference: Sequence[int]) -> Iterator[Seen]:
 
 def _categories(series: Series, reference: Sequence[int]) -> Iterator[Seen]:
     own = series.reference
-    if own is None or own.top is None or not own.values or series.kind in ("key", "timestamp"):
+    if own is None or own.top is None or not own.values or not series.drifts:
         return
     if not own.top.complete and (own.numbers is not None or not _frequent(own)):
         return
@@ -153,7 +155,7 @@ def _drifts(series: Series) -> Iterator[Seen]:
             of = {"values": "", "lengths": " of the lengths", "norms": " of the norms"}[drift.of]
             bin_ = max(drift.bins, key=lambda each: abs(each.count / summary.rows - each.reference / own.rows))
             now, was = bin_.count / summary.rows, bin_.reference / own.rows
-            where = f"{now:.1%} are in {_quoted(bin_.label)}, and {was:.1%} were before"
+            where = f"{now:.1%} are in {_quoted(label_of(bin_))}, and {was:.1%} were before"
             yield Seen("drift", index, f"PSI {drift.psi:.2f}{of} on {{day}}: {where}", 30 + min(25.0, 10 * drift.psi))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from daeda.aggregates import Order, told_of
 from daeda.operators.dag import Dag, Operator
 from daeda.operators.relational import Filter, Join, Project, Scan, Sink
 from daeda.operators.temporal import LabelAggregate, PointInTimeJoin, RollingAggregate
@@ -125,9 +126,10 @@ class Lineages:
         left, history = operator.inputs
         aggregate = next(one for one in operator.aggregates if one.name == name)
         times = [operator.history_time.column, *([operator.created.column] if operator.created else [])]
+        ties = operator.tie_order if told_of(aggregate.kind).order is Order.DECIDES else ()
         deciding = [
             *(self._of(left, each) for each in (*operator.keys, operator.left_time.column)),
-            *(self._of(history, each) for each in (*operator.keys, *times, *operator.tie_order)),
+            *(self._of(history, each) for each in (*operator.keys, *times, *ties)),
         ]
         return self._together((self._of(history, each) for each in aggregate.reads), deciding, operator)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -62,3 +62,28 @@ def browser() -> Iterator[Browser]:
         opened = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         yield opened
         opened.close()
+
+
+@pytest.fixture
+def content() -> Callable[[], dict[str, Any]]:
+    """What the driver hands over for a catalog."""
+
+    def made() -> dict[str, Any]:
+        column = {
+            "name": "price", "service": "ranking", "kind": "point_in_time", "dtype": "double",
+            "made_by": "prices:price",
+            "description": HOSTILE, "sources": [["prices", "price", True, False], ["events", "item_id", False, False]],
+        }  # fmt: skip
+        view = {
+            "name": "prices", "description": "", "keys": ["item_id"], "timestamp_field": None, "source": "prices",
+            "fields": {"price": "double"}, "stored": {"price": "price"}, "used_by": ["ranking"], "files": 1,
+            "first_day": None, "last_day": None, "problem": None,
+        }  # fmt: skip
+        service = {
+            "name": "ranking", "version": 1, "owner": "", "description": "", "spine": "events",
+            "runtime": "runtime.yaml",
+            "first_day": "2024-01-01", "last_day": "2024-01-02", "columns": 1,
+        }  # fmt: skip
+        return {"title": "project", "columns": [column], "views": [view], "services": [service], "stores": []}
+
+    return made

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from daeda_report.catalog import main as catalog_main
 from tests.daeda_report.conftest import HOSTILE, write_report
 from tests.daeda_report.published import CATEGORIES, FAULTS, Training, replaced
 
@@ -194,8 +196,10 @@ def test_values_that_look_like_html_are_values(browser: Browser, tmp_path: Path)
     made = Training(tmp_path, days=6, rows=100, fault=fault).publish()
     one = Opened(browser, write_report(made.root))
     one.page.goto(one.page.url.partition("#")[0] + "#/column/category")
+    compared = one.page.locator("#compared")
+    compared.scroll_into_view_if_needed()
     one.page.wait_for_selector("#compared figure svg[role=img]")
-    assert HOSTILE.replace("\u202e", "\\u202e")[:21] in one.page.locator("#compared").inner_text()
+    assert HOSTILE.replace("\u202e", "\\u202e")[:21] in (compared.text_content() or "")
     one.close()
 
 
@@ -211,4 +215,22 @@ def test_a_fault_is_what_is_read_first(browser: Browser, tmp_path: Path, name: s
     heading = one.page.wait_for_selector("section.column h2" if column else "#day h3")
     assert heading is not None
     assert heading.inner_text() == (column or "2024-01-14")
+    one.close()
+
+
+def test_a_catalog_is_searched(browser: Browser, tmp_path: Path, content: Callable[[], dict[str, Any]]) -> None:
+    (tmp_path / "content.json").write_text(json.dumps(content()), encoding="utf-8")
+    file = tmp_path / "catalog.html"
+    assert catalog_main(["--html", str(file), "--content", str(tmp_path / "content.json")]) == 0
+    one = Opened(browser, file)
+    assert one.page.locator("h3").all_inner_texts() == ["ranking:price", "prices", "ranking"]
+    one.page.get_by_label("Search the catalog").fill("item_id")
+    one.page.wait_for_function("document.querySelectorAll('h3').length === 2")
+    one.page.get_by_label("Search the catalog").fill("nothing of it")
+    one.page.wait_for_function("document.querySelector('main').innerText.includes('Nothing is found.')")
+    one.page.locator("nav a", has_text="Views").click()
+    one.page.locator("summary").click()
+    one.page.locator("table a", has_text="ranking:price").click()
+    one.page.wait_for_function("document.activeElement.innerText === 'ranking:price'")
+    assert HOSTILE.replace("\u202e", "\\u202e") in shown(one.page)
     one.close()

@@ -25,6 +25,7 @@ async function begin() {
     if (!made.has(key)) {
       const element = SECTIONS.find(([one]) => one === key)[2](data);
       element.id = `section-${key}`;
+      element.hidden = true;
       made.set(key, element);
       main.append(element);
     }

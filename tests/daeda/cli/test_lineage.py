@@ -1,0 +1,162 @@
+"""`train --lineage`: events by the models of OpenLineage's own client, into a file and to a server."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from daeda.cli.lineage import lineage_destination
+from daeda.dataset.layout import layout_of
+from daeda.dataset.manifest import Manifest, read_manifest
+from daeda.errors import DayError, UsageError
+from daeda.lineage.destination import parse_destination
+from tests.daeda_report.published import Training
+
+pytest.importorskip("openlineage.client", reason="openlineage-python is not installed: the extra lineage has it")
+NOW = dt.datetime(2024, 2, 1, tzinfo=dt.UTC)
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory: pytest.TempPathFactory) -> Training:
+    return Training(tmp_path_factory.mktemp("lineage"), days=2, rows=20).publish()
+
+
+@pytest.fixture(scope="module")
+def events(training: Training) -> list[Any]:
+    """Of the two days of each dataset."""
+    from daeda.lineage.events import Events
+
+    project = training.project.load()
+    layout = layout_of(project)
+    paths = [(view, str(training.root / "data" / view)) for view in ("events", "items")]
+    made = Events(project, training.project.compile(), layout, [*paths, ("prices", "s3://bucket/prices")])
+    days = [layout.day_dir(dataset, day) for dataset in ("skeleton", "enriched") for day in project.runtime.days]
+    manifests = [read_manifest(day) for day in days]
+    return [made.of(manifest, NOW) for manifest in manifests if isinstance(manifest, Manifest)]
+
+
+def told(event: Any) -> Any:
+    from openlineage.client.serde import Serde
+
+    return json.loads(Serde.to_json(event))
+
+
+def test_a_day_is_a_run_with_its_output(events: list[Any], training: Training) -> None:
+    event = told(events[0])
+    assert (event["eventType"], event["job"]["name"]) == ("COMPLETE", "ranking.skeleton")
+    assert event["run"]["facets"]["nominalTime"]["nominalStartTime"] == "2024-01-01T00:00:00+00:00"
+    (output,) = event["outputs"]
+    assert (output["namespace"], output["name"]) == ("file", str(training.root / "output/ranking/skeleton"))
+    assert output["outputFacets"]["outputStatistics"]["rowCount"] == 20
+    assert [one["name"] for one in output["facets"]["schema"]["fields"]][:2] == ["user_id", "item_id"]
+    assert {one["name"] for one in event["inputs"]} == {
+        str(training.root / "data/events"), str(training.root / "data/items"), "prices"
+    }  # fmt: skip
+    assert len({one["run"]["runId"] for one in map(told, events)}) == 4
+
+
+def test_columns_come_from_fields(events: list[Any], training: Training) -> None:
+    fields = told(events[0])["outputs"][0]["facets"]["columnLineage"]["fields"]
+    price = [
+        (one["namespace"], one["field"], one["transformations"][0]["type"]) for one in fields["price"]["inputFields"]
+    ]
+    assert price[0] == ("s3://bucket", "price", "DIRECT")
+    assert ("file", "item_id", "INDIRECT") in price
+    enriched = told(events[2])["outputs"][0]["facets"]["columnLineage"]["fields"]
+    store, ids = enriched["item_vector"]["inputFields"]
+    assert (store["name"], store["field"]) == (str(training.root / "data/vectors.lance"), "vector")
+    assert (ids["name"], ids["field"]) == (str(training.root / "output/ranking/skeleton"), "item_id")
+    assert enriched["price"]["inputFields"][0]["transformations"][0]["subtype"] == "IDENTITY"
+
+
+def test_events_are_lines_that_the_client_reads_again(events: list[Any], tmp_path: Path) -> None:
+    from openlineage.client.event_v2 import RunEvent
+
+    from daeda.lineage.sending import send
+
+    file = tmp_path / "events.jsonl"
+    for _ in range(2):
+        send(parse_destination(str(file), tmp_path, "--lineage"), events)
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    assert len(lines) == 8
+    assert lines[0] == told(events[0])
+    assert isinstance(events[0], RunEvent)
+
+
+class Server(BaseHTTPRequestHandler):
+    """Takes events, but no more than `most`."""
+
+    taken: ClassVar[list[tuple[str, str | None, Any]]] = []
+    most: ClassVar[int] = 4
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        refused = len(self.taken) >= self.most
+        if not refused:
+            self.taken.append((self.path, self.headers["Authorization"], json.loads(body)))
+        self.send_response(400 if refused else 201)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    Server.taken.clear()
+    with HTTPServer(("127.0.0.1", 0), Server) as one:
+        thread = threading.Thread(target=one.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{one.server_port}"
+        one.shutdown()
+        thread.join()
+
+
+def test_a_server_gets_them_with_the_key(events: list[Any], server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from daeda.lineage.sending import send
+
+    monkeypatch.setenv("OPENLINEAGE_API_KEY", "secret")
+    send(parse_destination(server, Path(), "--lineage"), events)
+    assert [path for path, _, _ in Server.taken] == ["/api/v1/lineage"] * 4
+    assert Server.taken[0][1:] == ("Bearer secret", told(events[0]))
+
+
+def test_a_server_that_refuses_is_told(events: list[Any], server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from daeda.lineage.sending import send
+
+    monkeypatch.setattr(Server, "most", 1)
+    with pytest.raises(DayError, match=r"/own/path took 1 of 4 events of lineage: HTTPError: the days are published"):
+        send(parse_destination(f"{server}/own/path", Path(), "--lineage"), events)
+
+
+BAD = {
+    "ftp://host/x": "--lineage: ftp://host/x is neither a file nor the address of a server: write http://host:port",
+    "http://user:secret@host": "the address holds a user or a password: give a key in OPENLINEAGE_API_KEY instead",
+    "no/events.jsonl": "there is no directory ",
+    ".": "--lineage: . is a directory: give the name of a file, or the address of a server",
+}
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_a_destination_that_is_none_is_refused(text: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse_destination(text, tmp_path, "--lineage")
+    assert BAD[text] in str(refused.value)
+
+
+def test_the_flag_goes_before_runtime_yaml(training: Training, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(training.root)
+    project = training.project.load(lineage="own.jsonl")
+    nothing = argparse.Namespace(lineage=None)
+    assert str(lineage_destination(project, nothing)) == str(training.root / "own.jsonl")
+    flag = argparse.Namespace(lineage="http://host:5000")
+    assert str(lineage_destination(project, flag)) == "http://host:5000/api/v1/lineage"
+    assert lineage_destination(training.project.load(), nothing) is None
