@@ -32,6 +32,7 @@ async function begin() {
     return made.get(key);
   };
   let column = null;
+  let printing = false;
   async function route(first) {
     const [key, ...rest] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
     const known = SECTIONS.some(([one]) => one === key) ? key : key === "column" && rest[0] ? "column" : "overview";
@@ -66,10 +67,18 @@ async function begin() {
   // On paper stand all sections, with their figures.
   window.addEventListener("beforeprint", () => {
     for (const [key] of shownSections) section(key);
-    for (const element of main.children) { element.dataset.hid = String(element.hidden); element.hidden = false; if (element.shown) element.shown(); }
+    for (const element of main.children) {
+      if (!printing) element.dataset.hid = String(element.hidden);
+      element.hidden = false;
+      if (element.shown) element.shown();
+    }
+    printing = true;
     for (const canvas of figures) canvas.draw(true);
   });
-  window.addEventListener("afterprint", () => { for (const element of main.children) element.hidden = element.dataset.hid === "true"; });
+  window.addEventListener("afterprint", () => {
+    if (printing) for (const element of main.children) element.hidden = element.dataset.hid === "true";
+    printing = false;
+  });
   await route(true);
   document.getElementById("opening").remove();
   document.documentElement.dataset.ready = "true";
