@@ -10,8 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from daeda.dataset.holding import Wanted, rows_holding
+from daeda.dataset.layout import Layout
+from daeda.dataset.publish.tagging import make_tag
 from tests.daeda.cli.test_answers import checked
-from tests.erase.scene import build, erase, forget_user, scene
+from tests.erase.scene import DAYS, build, erase, forget_user, scene
 
 IDS = pa.list_(pa.int64())
 
@@ -120,11 +122,11 @@ def test_the_document_has_every_day_and_every_source(tmp_path: Path, capfd: pyte
     told = capfd.readouterr()
     document = checked(told.out, "daeda.erase/1")
     assert (document["service"], document["key"]) == ("ranking", "user_id=42")
-    third = {"dataset": "skeleton", "day": "2024-01-03", "rows": 1, "lists": {"visitors": 1}}
+    third = {"tag": None, "dataset": "skeleton", "day": "2024-01-03", "rows": 1, "lists": {"visitors": 1}}
     assert document["days"] == [
         {
-            "version": 1, "dataset": "skeleton", "day": "2024-01-02", "directory": f"{days}/dt=2024-01-02", "rows": 0,
-            "lists": {"visitors": 1}, "built_again": True,
+            "version": 1, "tag": None, "dataset": "skeleton", "day": "2024-01-02", "directory": f"{days}/dt=2024-01-02",
+            "rows": 0, "lists": {"visitors": 1}, "built_again": True,
         },
         third | {"version": 1, "directory": f"{days}/dt=2024-01-03", "built_again": True},
         third | {"version": 2, "directory": f"{other}/dt=2024-01-03", "built_again": False},
@@ -150,3 +152,22 @@ def test_the_document_has_every_day_and_every_source(tmp_path: Path, capfd: pyte
 def test_what_is_no_key(key: str, sentence: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert erase(scene(tmp_path), key=key) == 2
     assert capfd.readouterr().err == f"error: {sentence}\n"
+
+
+@pytest.mark.slow
+def test_a_tag_that_holds_the_person_is_named_and_stays(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    made = scene(tmp_path)
+    build(made)
+    make_tag(Layout(tmp_path / "output/ranking"), "before", DAYS)
+    forget_user(made)
+    capfd.readouterr()
+    assert erase(made) == 1
+    assert capfd.readouterr().err.endswith(
+        "error: the tag 'before' still holds user_id=42, on 2024-01-02, 2024-01-03: remove it with `daeda tag ranking "
+        "before --delete`, and tag the days that are published now\n"
+    )
+    assert erase(made, "--dry-run") == 0
+    out = capfd.readouterr().out
+    assert [line.partition(": ")[0] for line in out.splitlines()] == [
+        f"{tmp_path}/output/ranking/_tags/before/skeleton/dt=2024-01-0{day}" for day in (2, 3)
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from daeda.cli.main import main
 from daeda.dataset.layout import Layout
 from daeda.dataset.manifest import ColumnIdentities, Fingerprint
 from tests.daeda.cli.test_answers import checked
+from tests.daeda.cli.test_widths import Terminal
 from tests.daeda.dataset.tables import publish_table
 from tests.projects import TinyProject
 
@@ -173,3 +175,14 @@ def test_a_page_escapes_what_comes_from_data(layout: Layout, tmp_path: Path, cap
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert not any(word in text for word in ("http://", "https://", "src=", "url("))
     assert "\u202e" not in capfd.readouterr().out
+
+
+def test_a_terminal_of_80_columns_is_not_exceeded(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed(layout, rows(None, name="a name that is long " * 6), price="7", category="8")
+    stdout = Terminal()
+    monkeypatch.setattr(sys, "stdout", stdout)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["diff", "ranking@before", "ranking"]) == 1
+    lines = stdout.getvalue().splitlines()
+    assert len(lines) > 8
+    assert max(map(len, lines)) <= 80
