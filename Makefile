@@ -8,7 +8,7 @@ READERS := .venv-readers
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: torch help install demo sample test check compiled unit cases quick long engines readers bench docs soak clean
+.PHONY: torch help install demo sample test check compiled unit cases quick long engines readers notebooks bench docs soak clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -73,6 +73,11 @@ readers: install ## Read published days with Spark and HuggingFace, which are in
 	@$(READERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 	  --requirement tests/readers/requirements.txt --editable '.[polars,pandas,huggingface]'
 	@TZ=UTC $(BIN)/python -m tests.readers.run $(READERS)/bin/python
+
+notebooks: install ## Execute the notebook of the example, and store what it prints
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[notebook]'
+	@$(BIN)/python $(JOURNEY)/prepare.py
+	@$(BIN)/jupyter execute --inplace $(JOURNEY)/notebook.ipynb
 
 bench: install ## Time daeda and its peers: make bench WORKLOAD=small; without one, list them
 	@$(BIN)/python -m bench $(WORKLOAD)

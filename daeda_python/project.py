@@ -186,8 +186,7 @@ class Project:
     ) -> TrainingData:
         """The published days of a service, where runtime.yaml has them published: `daeda.dataset` says what is what.
 
-        >>> project(path).dataset(half="skeleton", days="2024-01-02").pandas()["price"].tolist()
-        [2.5, nan]
+        project.dataset("ranking", split="train").polars()
         """
         from daeda_data import dataset
 

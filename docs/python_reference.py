@@ -13,6 +13,8 @@ from daeda_python import listing, results
 
 _RESULTS = (results.Plan, results.Run, results.Check, results.Audit, results.Preview, listing.Listing)
 _FRAMES = ("to_arrow", "to_pandas", "to_polars")
+# Annotations are texts.
+_QUOTED = re.compile(r": '([^']*)'")
 _HOME = re.compile(r"\b(?:\w+\.)+(?=[A-Z])")
 
 
@@ -96,7 +98,7 @@ def _signature(name: str, found: Any) -> list[str]:
     signature = inspect.signature(found)
     parameters = [one for one in signature.parameters.values() if one.name != "self"]
     returned = "" if signature.return_annotation is signature.empty else f" -> {_annotation(found)}"
-    texts = [_HOME.sub("", str(one)) for one in parameters]
+    texts = [_QUOTED.sub(r": \1", _HOME.sub("", str(one))) for one in parameters]
     first = next((at for at, one in enumerate(parameters) if one.kind is one.KEYWORD_ONLY), None)
     if first is not None:
         texts.insert(first, "*")
@@ -108,7 +110,7 @@ def _text(found: Any) -> Iterator[str]:
     """The docstring as Markdown: examples become code."""
     in_code = False
     for line in (inspect.getdoc(found) or "").splitlines():
-        if line.startswith(">>> ") and not in_code:
+        if line.startswith((">>> ", "    ")) and not in_code:
             in_code = True
             yield "```python"
         if in_code and not line:

@@ -34,6 +34,9 @@ def test_the_examples_of_docstrings_print_what_they_say(path: Path) -> None:
     tried = doctest.testmod(daeda_python.project, extraglobs={"path": path})
     assert tried.attempted > 10
     assert tried.failed == 0
+    # What the example of `train` has published.
+    published = daeda.project(path).dataset(half="skeleton", days="2024-01-02")
+    assert published.arrow().to_table().column("price").to_pylist() == [2.5, None]
 
 
 def test_a_project_is_found_from_below_it_and_by_its_runtime_file(path: Path) -> None:
@@ -140,6 +143,7 @@ def test_what_a_command_failed_of_is_raised_by_its_class() -> None:
         Ended(code=1).raise_error()
 
 
+@pytest.mark.cases
 def test_a_day_that_fails_is_raised_with_its_sentence(tmp_path: Path) -> None:
     project = TinyProject(tmp_path).without_enrichment()
     project.column("price")["nullable"] = False
@@ -165,6 +169,7 @@ def wait(amount):
 """
 
 
+@pytest.mark.cases
 def test_an_interrupt_ends_the_run_and_leaves_nothing_running(tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     project = FunctionProject(tmp_path)
