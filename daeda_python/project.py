@@ -186,7 +186,9 @@ class Project:
     ) -> TrainingData:
         """The published days of a service, where runtime.yaml has them published: `daeda.dataset` says what is what.
 
-        project.dataset("ranking", split="train").polars()
+            project.dataset("ranking", split="train").polars()
+
+        Raises UsageError for days that are not published.
         """
         from daeda_data import dataset
 
