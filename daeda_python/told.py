@@ -7,6 +7,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterable
+from importlib import import_module
 from typing import Any
 
 from daeda.process.messages import say
@@ -55,12 +56,12 @@ class _Bar:
     """A bar of HTML in the output of a cell, in place of which the next state is shown."""
 
     def __init__(self, title: str) -> None:
-        from IPython.display import HTML, display  # type: ignore[import-not-found,unused-ignore]
-
-        self._html: Any = HTML
+        # No library of ours: a kernel has it, and nobody else.
+        shown: Any = import_module("IPython.display")
+        self._html = shown.HTML
         self._title, self._began, self._shown_at = title, time.monotonic(), 0.0
         self._done, self._of = 0, 0
-        self._handle = display(HTML(bar(title, "", 0, 0)), display_id=True)
+        self._handle = shown.display(shown.HTML(bar(title, "", 0, 0)), display_id=True)
 
     def tell(self, line: str, done: int | None, of: int | None) -> None:
         if done is not None and of is not None:
