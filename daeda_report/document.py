@@ -24,6 +24,7 @@ from daeda_report.planned import Planned
 from daeda_report.profiles import profiles_of
 from daeda_report.read import read_views, software_of
 from daeda_report.statistics import reference_of, statistics_of_days
+from daeda_report.verdicts import described_checks, failed_checks
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def document_of(
     chosen, told = reference_of(seen, reference)
     series = series_of(project, dag, statistics_of_days(seen), chosen)
     columns, details = described_columns(project, dag, seen, series)
-    findings = ranked(seen, series, chosen)
+    findings = ranked(seen, series, chosen, failed_checks(seen))
     service = project.service
     head = {
         "title": layout.title,
@@ -77,6 +78,7 @@ def document_of(
         "columns": columns,
         "labels": described_labels(project, dag, seen, series),
         "operators": described_operators(project, dag, seen),
+        "checks": described_checks(seen),
         "profiles": profiles_of(seen),
         "views": read_views(project, dag, seen),
         "software": software_of(seen),
