@@ -1,6 +1,7 @@
 """The statistics of a day against building it: five features of 200,000 rows, two of them lists of 32.
 
-Few columns that are built fast, with long lists in them, are the hard case: most of the time reads the lists back. The statistics are made in a process of their own, without its start.
+Few columns that are built fast, with long lists in them, are the hard case: most of the time reads the lists back.
+The statistics are made in a process of their own, without its start.
 """
 
 from __future__ import annotations
