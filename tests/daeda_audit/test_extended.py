@@ -149,7 +149,7 @@ def test_an_enriched_day_that_keeps_vectors_of_a_lower_version(
 ) -> None:
     """It passes, and vectors are found whose identity forgot how they are normalized."""
     if forgotten:
-        for module in (days, extending, publish):
+        for module in (enriched_days, extending, publish):
             monkeypatch.setattr(module, "enriched_identities", _forgetting_taste)
     made = enriched.made(tmp_path)
     build(made, "output")
