@@ -18,7 +18,7 @@ from daeda.dataset.manifest import ColumnIdentities
 from daeda.dataset.stores import Stores
 from daeda.functions import loading
 from daeda.operators.dag import Dag
-from daeda.planning import days, extension
+from daeda.planning import enriched_days, extension
 from daeda.planning.days import Action
 from daeda_audit.command import main
 from enrich import extending, publish
