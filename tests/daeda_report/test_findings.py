@@ -19,6 +19,17 @@ def findings(root: Path, capsys: pytest.CaptureFixture[str]) -> list[dict[str, o
     return found
 
 
+def test_a_check_that_failed_goes_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = Training(tmp_path, days=4, rows=40).publish()
+    path = made.root / "output/ranking/enriched/dt=2024-01-03/_manifest.json"
+    written = json.loads(path.read_text(encoding="utf-8"))
+    verdict = {"check": "price: null_share < 1%", "severity": "fail", "outcome": "failed", "found": "12% are NULL"}
+    path.write_text(json.dumps(written | {"checks": [verdict]}), encoding="utf-8")
+    first = findings(made.root, capsys)[0]
+    assert (first["kind"], first["first_day"], first["days"]) == ("check", "2024-01-03", 1)
+    assert first["told"] == "check 'price: null_share < 1%' failed on 2024-01-03: 12% are NULL"
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_named_first(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     fault, kind, column, number = FAULTS[name]

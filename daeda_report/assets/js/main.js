@@ -6,6 +6,7 @@ const SECTIONS = [
   ["pipeline", "Pipeline", pipelineSection],
   ["columns", "Columns", columnsSection],
   ["drift", "Drift", driftSection],
+  ["checks", "Checks", checksSection],
   ["labels", "Labels", labelsSection],
   ["profile", "Profile", profileSection],
   ["read", "What was read", inputsSection],
@@ -14,7 +15,7 @@ const SECTIONS = [
 
 async function begin() {
   const data = await unpack("head");
-  const shownSections = SECTIONS.filter(([key]) => (key !== "labels" || data.labels.length) && (key !== "profile" || data.profiles.length));
+  const shownSections = SECTIONS.filter(([key]) => (key !== "checks" || data.checks.length) && (key !== "labels" || data.labels.length) && (key !== "profile" || data.profiles.length));
   data.final = Object.keys(data.datasets).at(-1);
   const main = document.getElementById("main");
   const nav = document.getElementById("sections");

@@ -42,3 +42,14 @@ function labelsSection(data) {
       table(`${label.name} by split`, ["Split", "Days", "Rows", "NULL", "Mean"], label.splits.map(([name, days, rows, nulls, mean]) => [named(name), count(days), count(rows), percent(nulls), short(mean)]), { numeric: [1, 2, 3, 4], caption: false }))),
     data.notes.length ? h("section", {}, h("h3", {}, "Availability and maturity"), h("ul", {}, data.notes.map((note) => h("li", {}, note)))) : null);
 }
+
+// What the checks of the service found, by check, and each day on which one did not pass.
+function checksSection(data) {
+  const times = (one, outcome) => one.outcomes.filter((value) => value === outcome).length;
+  return h("section", {}, h("h2", {}, "Checks"),
+    table("Checks by outcome", ["Check", "Severity", "Days passed", "Days failed", "Not judged"], data.checks.map((one) =>
+      [named(one.check), one.severity, count(times(one, "passed")), h("span", { class: times(one, "failed") ? "bad" : null }, count(times(one, "failed"))), count(times(one, "not judged"))]), { numeric: [2, 3, 4], caption: false }),
+    data.checks.filter((one) => one.found.length).map((one) => h("article", {}, h("h3", {}, named(one.check)),
+      table(`What ${one.check} found`, ["Day", "Outcome", "Found", "Rows", "First row"], one.found.map(([index, outcome, found, rows, row]) =>
+        [h("a", { href: link("days", data.days[index]) }, data.days[index]), outcome, found, count(rows), row ? h("code", {}, row) : ""]), { numeric: [3], caption: false }))));
+}
