@@ -91,7 +91,8 @@ torch: install ## Install PyTorch into a venv of its own and run what is marked 
 	@test -x $(TORCH)/bin/python || $(BIN)/python -m venv $(TORCH)
 	@$(TORCH)/bin/python -c 'import pathlib, site, sys; pathlib.Path(site.getsitepackages()[0], "daeda.pth").write_text("import site; site.addsitedir(" + repr(sys.argv[1]) + ")")' \
 		"$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')"
-	@$(TORCH)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	@$(TORCH)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	  --requirement tests/daeda_data/loader/requirements.txt
 	@TZ=UTC $(TORCH)/bin/python -m pytest -m torch tests/daeda_data/loader
 
 docs: install ## Write docs/reference/ from the models and the parsers

@@ -248,7 +248,7 @@ def _add_train(parser: StrictParser) -> None:
     )  # fmt: skip
     parser.show_first(
         "--start", "--end", "--target-date", "--output-root", "--day-workers", "--on-stale", "--skeleton-only",
-        "--statistics", "--profile", "--json", "--log-json",
+        "--profile", "--json", "--log-json",
     )  # fmt: skip
     parser.set_defaults(run=_train, parser=parser, verify=False)
 

@@ -24,9 +24,8 @@ def test_an_error_crosses_processes_with_its_class_sentence_and_day() -> None:
 
 
 def test_every_error_that_can_cross_is_in_the_table() -> None:
-    defined = {
-        name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, DaedaError)
-    }
+    classes = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, DaedaError)]
+    defined = {kind.__name__ for kind in classes}
     assert defined - {"SubprocessFailed"} == set(ERROR_CLASSES)
 
 

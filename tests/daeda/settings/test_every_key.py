@@ -30,6 +30,7 @@ service: ranking
 data_root: data
 output_root: output
 staging_root: staging
+lineage: events.jsonl
 feed_start: 2024-01-02
 feed_end: 2024-01-03
 data_until: {events: 2024-01-05}
@@ -130,6 +131,14 @@ columns:
 - {name: category, kind: static, dtype: string, latest: true}
 splits: {train: 2024-01-02..2024-01-03}
 overlapping_labels: allow
+checks:
+- {column: price, null_share: "< 1%", severity: fail}
+- {rows: "within 30% of last 7 days"}
+- {unique: [user_id, item_id]}
+- {column: price, between: [0, 500]}
+- {drift: psi, below: 0.2, reference: last 7 days}
+- {column: category, in: [a, b]}
+- {coverage: price, at_least: 95%}
 """
 DIMENSIONS = {"length": 8, "several": ["1d", "7d"]}
 DOCUMENTS: tuple[tuple[type[BaseModel], str], ...] = (
@@ -156,8 +165,8 @@ WORDS = {
 # Keys that have a meaning without a value: what is not said, or, of labels, NULL.
 NULL = frozenset({
     "address", "age", "aligned_to", "available", "column", "created_field", "day_workers", "expression", "first_day",
-    "from", "half_life", "immature", "layout", "matures_after", "max_length", "memory_limit", "offset", "snapshot",
-    "temp_directory", "threads", "timestamp_unit", "timezone", "ttl", "weight", "where",
+    "from", "half_life", "immature", "layout", "lineage", "matures_after", "max_length", "memory_limit", "offset",
+    "reference", "snapshot", "temp_directory", "threads", "timestamp_unit", "timezone", "ttl", "weight", "where",
 })  # fmt: skip
 
 

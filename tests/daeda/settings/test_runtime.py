@@ -93,7 +93,7 @@ def test_a_missing_entry_is_named(tmp_path: Path) -> None:
                                     "config/training/runtime.yaml"),
         ("DAEDA_THREADS", "2", "DAEDA_THREADS: no setting has this name behind DAEDA_: Known: COMPUTE, DATA_ROOT, "
                                "DATA_UNTIL, DAY_WORKERS, ENRICH_BATCH_ROWS, FEATURE_REFS, FEED_END, FEED_START, "
-                               "OUTPUT_COLUMNS, OUTPUT_ROOT, RAY, ROLLING_CHUNK_ROWS and 5 more"),
+                               "LINEAGE, OUTPUT_COLUMNS, OUTPUT_ROOT, RAY and 6 more"),
     ],
 )  # fmt: skip
 def test_a_wrong_variable_is_named_and_not_the_file(

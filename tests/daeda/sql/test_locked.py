@@ -139,7 +139,8 @@ sys.addaudithook(refuse)
 for name in sys.argv[1:]:
     package = __import__(name)
     for module in pkgutil.walk_packages(package.__path__, f"{name}."):
-        if not module.name.endswith("__main__"):
+        # PyTorch is no part of what is installed here.
+        if not module.name.endswith(("__main__", ".torch_dataset")):
             __import__(module.name)
 """
 
