@@ -17,13 +17,14 @@ from daeda.dataset.layout import DATASETS, MANIFEST_NAME, Dataset, Layout
 from daeda.dataset.manifest import DayName, Manifest, read_manifest
 from daeda.dataset.publish.staging import driver_alive
 from daeda.dataset.published import data_entries, entries_of, obstacles_in
-from daeda.dataset.tags import read_tag, tag_names
+from daeda.dataset.tags import read_tag, tag_names, tags_there
 from daeda.dataset.versions import versions_there
 from daeda.errors import InputError
 from daeda.storage.location import Location, ObjectPath
 from daeda.storage.objects import client
 
 Kind = Literal["day", "staging", "tag"]
+_ONLY_ONE = "a tag has lost this day, and this may be the only one left: `daeda verify` the tags"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def unneeded(layout: Layout, days: Collection[dt.date]) -> tuple[list[Unneeded],
     """What nobody needs; `layout` is that of the version of the project, and `days` are its range."""
     found: list[Unneeded] = []
     left: list[Left] = []
-    tagged = _tagged_days(layout)
+    tagged, lost = _tagged_days(layout)
     for version in versions_there(layout):
         there = layout.of_version(version)
         if version > layout.version:
@@ -62,6 +63,9 @@ def unneeded(layout: Layout, days: Collection[dt.date]) -> tuple[list[Unneeded],
                 if version == layout.version and day in days:
                     continue
                 why = "outside of the range" if version == layout.version else f"of version {version}"
+                if (dataset, day, version) in lost:
+                    left.append(Left(there.day_dir(dataset, day), _ONLY_ONE))
+                    continue
                 one = _day(there, dataset, day, why, tagged)
                 if isinstance(one, Unneeded):
                     found.append(one)
@@ -72,18 +76,25 @@ def unneeded(layout: Layout, days: Collection[dt.date]) -> tuple[list[Unneeded],
     return found, left
 
 
-def _tagged_days(layout: Layout) -> frozenset[tuple[Dataset, dt.date, str]]:
-    """The days of all tags, by what their parts hold."""
+def _tagged_days(
+    layout: Layout,
+) -> tuple[frozenset[tuple[Dataset, dt.date, str]], frozenset[tuple[Dataset, dt.date, int]]]:
+    """The days of all tags, by what their parts hold; and those that a tag of a version lists and has no more."""
     days: set[tuple[Dataset, dt.date, str]] = set()
-    for name in tag_names(layout):
-        tag = read_tag(layout.of_tag(name))
-        for dataset in tag.datasets if tag is not None else ():
-            for day in tag.days_of(dataset) if tag is not None else ():
-                expected = DayName(layout.service, dataset, day)
-                manifest = read_manifest(layout.of_tag(name).day_dir(dataset, day), expected)
-                if manifest is not None:
+    lost: set[tuple[Dataset, dt.date, int]] = set()
+    for tag in tags_there(layout):
+        target = layout.of_tag(tag.name)
+        for dataset in tag.datasets:
+            for day in tag.days_of(dataset):
+                try:
+                    manifest = read_manifest(target.day_dir(dataset, day), DayName(layout.service, dataset, day))
+                except InputError:
+                    manifest = None
+                if manifest is None:
+                    lost.add((dataset, day, tag.version))
+                else:
                     days.add((dataset, day, _content(manifest)))
-    return frozenset(days)
+    return frozenset(days), frozenset(lost)
 
 
 def _content(manifest: Manifest) -> str:
@@ -136,7 +147,8 @@ def _dead_runs(layout: Layout) -> Iterator[Unneeded]:
 def _unfinished_tags(layout: Layout) -> Iterator[Unneeded]:
     for name in tag_names(layout):
         target = layout.of_tag(name)
-        if read_tag(target) is None:
+        linked = isinstance(target.version_dir, Path) and target.version_dir.is_symlink()
+        if read_tag(target) is None and not linked:
             why = "left by a tag that was not finished"
             yield Unneeded("tag", target, target.version_dir, _size(target.version_dir), why)
 

@@ -134,12 +134,15 @@ def _text(path: Location) -> bytes | None:
 
 
 def tag_names(layout: Layout) -> list[str]:
-    """The names below the directory of tags, in order, those of tags that are not whole among them."""
+    """The names below the directory of tags, in order, those of tags that are not whole among them.
+
+    A link to a directory is one: it is read as a tag, so what looks for a value in all tags has to look into it.
+    """
     directory = layout.service_dir / TAGS
     if isinstance(directory, Path):
         try:
             with os.scandir(directory) as entries:
-                names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+                names = [entry.name for entry in entries if Path(entry.path).is_dir()]
         except (FileNotFoundError, NotADirectoryError):
             return []
     else:

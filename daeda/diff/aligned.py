@@ -61,7 +61,10 @@ def segments(here: Sequence[File], there: Sequence[File]) -> list[Segment] | Non
 
 
 def compare_aligned(segment: Segment, comparison: Comparison, here: Sequence[str], there: Sequence[str]) -> bool:
-    """Compare the rows of a segment one by one; False, and nothing more is read, where their keys are not the same."""
+    """Compare the rows of a segment one by one; False, and nothing more is read, where their keys are not the same.
+
+    It is False too where one side has rows left: its files are not those that were listed.
+    """
     position = segment.position
     with ExitStack() as stack:
         ours, theirs = _Rows(segment.here, here, stack), _Rows(segment.there, there, stack)
@@ -71,7 +74,7 @@ def compare_aligned(segment: Segment, comparison: Comparison, here: Sequence[str
                 return False
             comparison.add(one, other, range(position, position + count))
             position += count
-    return True
+        return not (ours.ready() or theirs.ready())
 
 
 class _Rows:

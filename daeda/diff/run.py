@@ -109,9 +109,10 @@ def compare_sides(
     pairs = _paired_days(here, there, dataset, days, result)
     with tempfile.TemporaryDirectory(prefix="daeda-diff-") as scratch:
         for done, (ours, theirs) in enumerate(pairs, 1):
-            _compare_day(
-                _Day(here, dataset, ours), _Day(there, dataset, theirs), Path(scratch), options, makers, result
-            )
+            looked = _Day(here, dataset, ours), _Day(there, dataset, theirs)
+            _compare_day(*looked, Path(scratch), options, makers, result)
+            for day in looked:
+                day.require_unchanged()
             tell(ours, done, len(pairs))
     return result
 
@@ -160,6 +161,18 @@ class _Day:
         with tempfile.TemporaryDirectory(dir=scratch) as copy:
             fetch_day(self.directory, self.manifest, Path(copy))
             yield Path(copy)
+
+    def require_unchanged(self) -> None:
+        """Raise InputError where another day has come into the place of a local one while its files were read.
+
+        What is fetched from object storage is compared with the manifest as it comes.
+        """
+        if isinstance(self.directory, ObjectPath):
+            return
+        now = self.side.look(self.dataset, self.day)
+        same = now is not None and now.manifest is not None and now.manifest.parts == self.manifest.parts
+        if now is None or not same or now.damage or now.obstacles:
+            raise InputError(f"{self.directory} was published anew meanwhile: run again")
 
     def skeleton(self) -> Manifest | None:
         """The manifest of the skeleton that an enriched day is made of; None where it is not there."""

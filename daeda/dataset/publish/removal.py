@@ -35,7 +35,7 @@ def remove(unneeded: Sequence[Unneeded]) -> None:
     for one in unneeded:
         if one.kind == "tag":
             assert one.layout.tag is not None
-            delete_tag(one.layout, one.layout.tag)
+            delete_tag(one.layout, one.layout.tag, unfinished=True)
 
 
 def _remove_days(layout: Layout, days: Iterable[Unneeded]) -> None:

@@ -65,6 +65,7 @@ def make_tag(layout: Layout, name: str, days: Sequence[dt.date]) -> tuple[Tag, i
     check_tag_name(name)
     target = layout.of_tag(name)
     with _locked(layout) as renew:
+        _refuse_links(target)
         there = read_tag(target)
         if there is not None:
             raise UsageError(
@@ -91,6 +92,13 @@ def make_tag(layout: Layout, name: str, days: Sequence[dt.date]) -> tuple[Tag, i
             renew()
             _write(target, tag)
     return tag, copies
+
+
+def _refuse_links(target: Layout) -> None:
+    """What an attempt has left is removed, and behind a link it would be what is somebody else's."""
+    for directory in (target.version_dir, *map(target.dataset_dir, DATASETS)):
+        if isinstance(directory, Path):
+            refuse_stranger(directory)
 
 
 def _chosen(layout: Layout, days: Sequence[dt.date]) -> list[_Chosen]:
@@ -157,6 +165,7 @@ def _tagged(staging: RunStaging, target: Layout, one: _Chosen, renew: Callable[[
         copied = len(one.manifest.parts)
     else:
         assert isinstance(final, Path)
+        refuse_stranger(final)
         text, copied = _kept(source, final, one) or _linked(staging, source, final, one)
     size = sum(part.size for part in one.manifest.parts)
     return TaggedDay(hashlib.sha256(text).hexdigest(), one.manifest.rows, size), copied
@@ -274,6 +283,7 @@ def _remove_others(target: Layout, chosen: Sequence[_Chosen]) -> None:
         if isinstance(directory, Path):
             for path in directory.glob(f"{PARTITION}*"):
                 if (dataset, path.name) not in wanted:
+                    refuse_stranger(path)
                     shutil.rmtree(path)
         else:
             for stored in client().listing(directory):
@@ -295,11 +305,17 @@ def _write(target: Layout, tag: Tag) -> None:
     sync_file(path.parent)
 
 
-def delete_tag(layout: Layout, name: str) -> None:
-    """Remove a tag, also one that is not whole. Raises InputError for what daeda did not write there."""
+def delete_tag(layout: Layout, name: str, *, unfinished: bool = False) -> None:
+    """Remove a tag, also one that is not whole. Raises InputError for what daeda did not write there.
+
+    With `unfinished` a tag is left that is whole by now: since somebody listed it another process has finished it.
+    """
     check_tag_name(name)
     target = layout.of_tag(name)
     with _locked(layout) as renew:
+        if unfinished and read_tag(target) is not None:
+            say(f"left: {target.version_dir}: the tag was finished meanwhile")
+            return
         if isinstance(target.version_dir, ObjectPath):
             _delete_objects(target.version_dir, renew)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,9 +11,12 @@ import pytest
 
 from daeda.cli.main import main
 from daeda.dataset.layout import Layout
+from daeda.dataset.pruning import unneeded
 from daeda.dataset.publish import tagging
 from daeda.dataset.publish.claims import claim_days
+from daeda.dataset.publish.removal import remove
 from daeda.dataset.publish.staging import open_staging
+from daeda.dataset.tags import read_tag
 from tests.daeda.cli.test_answers import checked
 from tests.daeda.dataset.tables import publish_table
 from tests.projects import TinyProject
@@ -82,6 +86,37 @@ def test_a_tag_keeps_its_days(layout: Layout, capfd: pytest.CaptureFixture[str])
     assert there(layout) == ["_tags/old/skeleton/dt=2024-01-01", *NEEDED]
     capfd.readouterr()
     assert main(["verify", "ranking@old"]) == 0
+
+
+def test_a_day_that_a_tag_has_lost_stays(layout: Layout, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["tag", "ranking", "old", "--days", "2024-01-01"]) == 0
+    lost = Path(str(layout.of_tag("old").day_dir("skeleton", BEFORE)))
+    shutil.rmtree(lost)
+    assert main(["prune", "ranking", "--yes"]) == 0
+    assert (
+        f"left: {layout.day_dir('skeleton', BEFORE)}: a tag has lost this day, and this may be the only one left: "
+        "`daeda verify` the tags\n"
+    ) in capfd.readouterr().err
+    assert there(layout) == ALL[1:]
+
+
+def test_a_tag_that_is_finished_meanwhile_stays(
+    layout: Layout, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tagging, "_write", stop)
+        with pytest.raises(KeyboardInterrupt):
+            tagging.make_tag(layout, "half", [FIRST])
+    found, _ = unneeded(layout, [BEFORE, FIRST, SECOND])
+    assert [one.kind for one in found] == ["day", "tag"]
+    tag, _ = tagging.make_tag(layout, "half", [FIRST])
+    remove(found)
+    target = layout.of_tag("half")
+    assert (read_tag(target), there(layout)) == (tag, ["_tags/half/skeleton/dt=2024-01-02", *ALL[1:]])
+    assert capfd.readouterr().err.endswith(f"left: {target.version_dir}: the tag was finished meanwhile\n")
 
 
 def test_remains_of_the_dead_go_and_those_of_the_living_stay(

@@ -316,6 +316,27 @@ def test_what_daeda_did_not_write_is_not_removed(layout: Layout, name: str) -> N
     assert problems(layout) == {}
 
 
+@pytest.mark.parametrize("place", [".", "skeleton", "skeleton/dt=2024-01-02", "skeleton/dt=2024-01-09"])
+def test_a_link_in_the_place_of_a_tag_is_not_followed(layout: Layout, place: str, tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    for day in ("dt=2020-01-01", "dt=2024-01-02"):
+        (archive / "skeleton" / day).mkdir(parents=True)
+        (archive / "skeleton" / day / "part-0-0.parquet").write_text("of the user")
+    before = sorted(archive.rglob("*"))
+    link = Path(str(layout.of_tag("old").version_dir)) / place
+    link.parent.mkdir(parents=True, exist_ok=True)
+    target = {".": archive, "skeleton": archive / "skeleton"}.get(place, archive / "skeleton/dt=2020-01-01")
+    link.symlink_to(target)
+    with pytest.raises(InputError, match=rf"^{link} is a link, which is not followed: remove it"):
+        make_tag(layout, "old", [FIRST])
+    assert sorted(archive.rglob("*")) == before
+    # What looks for a value in all tags looks into it too.
+    assert tag_names(layout) == ["old"]
+    with pytest.raises(InputError, match="link"):
+        delete_tag(layout, "old")
+    assert sorted(archive.rglob("*")) == before
+
+
 @pytest.mark.parametrize("text", ["", "{", '{"service": 1}', None])
 def test_a_file_of_a_tag_that_is_none(layout: Layout, text: str | None) -> None:
     make_tag(layout, "first", DAYS)

@@ -6,13 +6,18 @@ import datetime as dt
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from daeda.cli.main import main
 from daeda.dataset.layout import Layout
 from daeda.dataset.manifest import ColumnIdentities, Fingerprint
+from daeda.diff.aligned import File, Segment, compare_aligned
+from daeda.diff.tally import Comparison, Pairing
+from daeda.diff.values import EXACT
 from tests.daeda.cli.test_answers import checked
 from tests.daeda.cli.test_widths import Terminal
 from tests.daeda.dataset.tables import publish_table
@@ -164,6 +169,34 @@ def test_a_damaged_day_is_no_side(layout: Layout, capfd: pytest.CaptureFixture[s
         f"error: {part.parent} is not as it was published: part-0-0.parquet is missing: build it anew, or leave its "
         "day out\n"
     )
+
+
+def test_a_day_that_is_replaced_while_it_is_read(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def late(*words: Any) -> bool:
+        # What is read is no more the day that was looked at.
+        changed(layout, rows())
+        return compare_aligned(*words)
+
+    changed(layout, rows(7.0))
+    monkeypatch.setattr("daeda.diff.run.compare_aligned", late)
+    capfd.readouterr()
+    assert main(["diff", "ranking@before", "ranking"]) == 2
+    assert capfd.readouterr() == (
+        "", f"error: {layout.day_dir('skeleton', FIRST)} was published anew meanwhile: run again\n",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("surplus", [0, 1])
+def test_rows_that_one_side_has_left_are_not_passed_over(tmp_path: Path, surplus: int) -> None:
+    files = []
+    for side in (0, 1):
+        path = tmp_path / f"{side}.parquet"
+        pq.write_table(pa.table({"id": [1, 2, 3][: 3 - (side == surplus)]}), path)
+        files.append(File(path, 3, str(side)))
+    segment = Segment((files[0],), (files[1],), 0)
+    assert not compare_aligned(segment, Comparison(Pairing(("id",), {"id": "id"}), EXACT), ["id"], ["id"])
 
 
 def test_a_page_escapes_what_comes_from_data(layout: Layout, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
