@@ -130,6 +130,8 @@ def _root(root: str, service: str) -> tuple[Project | None, Location]:
     path = Path(root)
     if (path / TRAINING).is_dir():
         return _load(path.absolute(), service), path
+    if path.is_file():
+        return load_project(ProjectPaths(path.absolute()), service), path.parent
     if not path.is_dir():
         raise UsageError(f"{path} is no directory: give an output root, or the directory of a project")
     return None, path

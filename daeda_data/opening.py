@@ -42,8 +42,9 @@ def dataset(
     daeda.errors.UsageError: no days of 'rankin' in ...: did you mean 'ranking'? Known: ranking
 
     `root` is the output root, local or `s3://bucket/path`, or the directory of a project, whose runtime.yaml says where
-    that is. `version` is that of the contract: the project's, or the only one that is there. `split` is a split of the
-    service, whose YAML is found in the project, or in the one that a local output root lies in.
+    that is, or another runtime file of it. `version` is that of the contract: the project's, or the only one that is
+    there. `split` is a split of the service, whose YAML is found in the project, or in the one that a local output root
+    lies in.
 
     `tag` is a name that `daeda tag` gave to published days: those, as they were then, in place of a version's.
 

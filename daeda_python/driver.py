@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 from daeda.errors import ERROR_CLASSES, DaedaError, DayError, Interrupted
 from daeda.process.log import FORMAT
@@ -64,39 +64,56 @@ def run(words: Sequence[str], progress: Progress) -> Ended:
 
     Raises KeyboardInterrupt where the user interrupts; the command and what it started have ended then.
     """
-    parent_read, parent_write = os.pipe()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    with tempfile.TemporaryFile() as answer:
-        try:
-            # Signals stay blocked in the command until it has handlers for them.
-            child = subprocess.Popen(
-                [sys.executable, "-m", "daeda_python", *words],
-                stdin=subprocess.DEVNULL,
-                stdout=answer,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-                pass_fds=(parent_read,),
-                env=_environment(parent_read),
-            )
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            os.close(parent_read)
-        ended = Ended()
-        assert child.stderr is not None
-        with child.stderr:
-            try:
-                for line in _lines(child):
-                    _heard(line, ended, progress)
-                ended.code = child.wait()
-            except BaseException:
-                _stop(child)
-                raise
-            finally:
-                os.close(parent_write)
+    ended = Ended()
+    with tempfile.TemporaryFile() as answer, contextlib.ExitStack() as held:
+        with _signals_blocked():
+            child = _started(words, answer, held)
+        for line in _lines(child):
+            _heard(line, ended, progress)
+        ended.code = child.wait()
         answer.seek(0)
         ended.answer = answer.read().decode("utf-8")
     progress.end("done" if ended.code == 0 else "not done")
     return ended
+
+
+@contextlib.contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Signals that come meanwhile are delivered at its end, also where they raise there."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _started(words: Sequence[str], answer: IO[bytes], held: contextlib.ExitStack) -> subprocess.Popen[bytes]:
+    """The command, begun; `held` closes its pipes, and stops it first where it is left by an exception."""
+    parent_read, parent_write = os.pipe()
+    held.callback(os.close, parent_write)
+    try:
+        # Signals stay blocked in the command until it has handlers for them.
+        child = subprocess.Popen(
+            [sys.executable, "-m", "daeda_python", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=answer,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            pass_fds=(parent_read,),
+            env=_environment(parent_read),
+        )
+    finally:
+        os.close(parent_read)
+    assert child.stderr is not None
+    held.callback(child.stderr.close)
+
+    def stop_on_error(kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            _stop(child)
+
+    held.push(stop_on_error)
+    return child
 
 
 def _environment(parent_read: int) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import html
+import os
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
@@ -31,7 +32,8 @@ ResultT = TypeVar("ResultT", Plan, Run, Check, Audit)
 def project(path: str | PathLike[str] = ".") -> Project:
     """The project of a directory: it, or the nearest one above it, that has `config/training`.
 
-    `path` may be a runtime file, too, whose service is then the only one. Raises UsageError where there is no project.
+    `path` may be a runtime file, too, whose service is then the only one. Raises UsageError where there is no project,
+    and for a path that does not exist.
 
     >>> shop = project(path)
     >>> shop.services.names
@@ -50,7 +52,10 @@ class Project:
     """
 
     def __init__(self, path: str | PathLike[str] = ".") -> None:
-        given = Path(path).absolute()
+        # "..": of the text, as a shell has it, and before a directory above is looked for.
+        given = Path(os.path.abspath(path))  # noqa: PTH100
+        if not given.exists():
+            raise UsageError(f"{given} does not exist: give the directory of a project, or its runtime file")
         self._runtime = given if given.is_file() else None
         self._root = _root_of(given) if self._runtime is not None else find_root(given)
 
@@ -139,8 +144,8 @@ class Project:
         """Build the days that are missing or stale, as `daeda train` does: stale days are replaced without a question.
 
         `flags` are further words of the command line; those of Apache Beam stand behind "--". Raises DayError with the
-        sentence of the day that failed; days published before it stay. KeyboardInterrupt stops the run as Ctrl-C does:
-        when it is raised, no process of it is left.
+        sentence of the day or of the check that failed; days published before it stay. KeyboardInterrupt stops the run
+        as Ctrl-C does: when it is raised, no process of it is left.
 
         >>> built = project(path).train(skeleton_only=True)
         >>> [(str(day.day), day.datasets["skeleton"].rows) for day in built.days]
@@ -192,9 +197,10 @@ class Project:
         """
         from daeda_data import dataset
 
+        root = self._runtime or self.root
         name = service if service is not None else self._service_of(self._runtime_of(None))
         return dataset(
-            self.root, name, version, split, days, verify, columns=columns, half=half, day_column=day_column, tag=tag
+            root, name, version, split, days, verify, columns=columns, half=half, day_column=day_column, tag=tag
         )
 
     def preview(
@@ -349,9 +355,12 @@ def _day(day: Day) -> dt.date:
 
 
 def _result(kind: type[ResultT], ended: Ended, *, warned: bool = True) -> ResultT:
-    """The answer of a command; raises its error where it gave none."""
+    """The answer of a command; raises its error where it gave none, and where a run failed behind its answer."""
     if not ended.answer.strip():
         ended.raise_error()
     if warned:
         warn(ended.warnings, stack_level=4)
+    if kind is Run and ended.code:
+        # Days are published and told, and a check of theirs fails.
+        ended.raise_error()
     return kind.model_validate_json(ended.answer)

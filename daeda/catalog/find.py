@@ -6,6 +6,7 @@ config/training/<service>/runtime.yaml    of a service whose settings differ, wi
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,6 +34,8 @@ def runtime_files(here: Path | None = None) -> list[Path]:
 
 def find_root(start: Path) -> Path:
     """The project of a directory: it, or the nearest one above it, with a runtime file."""
+    # The parents of a path with ".." are not the directories above it.
+    start = Path(os.path.abspath(start))  # noqa: PTH100
     root = next((folder for folder in (start, *start.parents) if _files_of(folder)), None)
     if root is None:
         raise UsageError(

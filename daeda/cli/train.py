@@ -22,7 +22,7 @@ from daeda.dataset.published import look_at_days
 from daeda.dataset.stamps import remember_stamps
 from daeda.dataset.stores import stores_from_text, stores_to_text
 from daeda.durations import seconds_since
-from daeda.errors import InputError, UsageError, counted, shortened
+from daeda.errors import DayError, InputError, UsageError, counted, shortened
 from daeda.flags.parser import forwarded, words_of
 from daeda.flags.table import BUILD, CHECK, ENRICHMENT, OUTPUT, PINNED_STORES, PORTABLE, PROJECT, SKELETON
 from daeda.planning.checks import judging_of
@@ -104,9 +104,13 @@ def _tell_verdicts(verdicts: Mapping[dt.date, Sequence[Verdict]]) -> int:
     code = 0
     for day, found in verdicts.items():
         for verdict in (one for one in found if one.outcome == "failed"):
-            say(f"{day}: {told(verdict)}", "error" if verdict.severity == "fail" else "warning", day=day)
-            code |= verdict.severity == "fail"
-    return int(code)
+            sentence = f"{day}: {told(verdict)}"
+            if verdict.severity == "fail":
+                say(sentence, "error", day=day, error=DayError.__name__)
+                code = 1
+            else:
+                warn(sentence, day=day)
+    return code
 
 
 def _check_before_first_day(plan: TrainPlan, arguments: argparse.Namespace) -> None:

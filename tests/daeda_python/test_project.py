@@ -10,15 +10,22 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
 import daeda
 import daeda_python.project
+from daeda.cli.train import _tell_verdicts
+from daeda.dataset.layout import Layout
+from daeda.dataset.manifest import Verdict
+from daeda_python import driver
 from daeda_python.driver import Ended
 from daeda_python.results import Audit, Check, Plan, Run
+from daeda_python.told import Progress
 from tests.daeda.functions.project import FunctionProject
+from tests.daeda_data.days import publish_by_hand
 from tests.projects import TinyProject
 
 
@@ -48,6 +55,34 @@ def test_a_project_is_found_from_below_it_and_by_its_runtime_file(path: Path) ->
     assert repr(project) == f"daeda.project('{path}'): ranking"
     with pytest.raises(daeda.UsageError, match=r"^no project here: neither / nor a directory above it has"):
         daeda.project("/")
+
+
+def test_a_path_is_its_own_project_or_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    TinyProject(tmp_path / "shop").without_enrichment().write()
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "shop")
+    assert daeda.project("../shop").root == daeda.project("../empty/../shop").root == tmp_path / "shop"
+    for place in ("..", "../empty"):
+        with pytest.raises(daeda.UsageError, match=r"^no project here: neither "):
+            daeda.project(place)
+    for place in ("shpo", "../nowhere", "config/training/runtime.yml"):
+        absent = os.path.normpath(tmp_path / "shop" / place)
+        with pytest.raises(daeda.UsageError) as refused:
+            daeda.project(place)
+        assert str(refused.value) == f"{absent} does not exist: give the directory of a project, or its runtime file"
+
+
+def test_the_days_of_a_runtime_file_are_those_of_its_output_root(tmp_path: Path) -> None:
+    project = TinyProject(tmp_path).without_enrichment()
+    project.write()
+    runtime = tmp_path / "config/training/runtime.yaml"
+    nightly = runtime.with_name("nightly.yaml")
+    nightly.write_text(runtime.read_text().replace("output_root: output", "output_root: nightly"))
+    for output, rows in (("output", 1), ("nightly", 4)):
+        publish_by_hand(Layout(tmp_path / output / "ranking"), dt.date(2024, 1, 2), [pa.table({"row": [0] * rows})])
+    assert daeda.project(tmp_path).dataset().rows == 1
+    data = daeda.project(nightly).dataset()
+    assert (data.rows, data.path) == (4, f"{tmp_path}/nightly/ranking/skeleton")
 
 
 def test_what_is_declared_is_listed_by_name_and_number_and_becomes_frames(path: Path) -> None:
@@ -141,6 +176,54 @@ def test_what_a_command_failed_of_is_raised_by_its_class() -> None:
     assert unforeseen.value.__notes__ == ["Traceback\nValueError: x"]
     with pytest.raises(daeda.DaedaError, match="said nothing"):
         Ended(code=1).raise_error()
+
+
+def test_a_check_that_fails_behind_the_run_is_raised_in_spite_of_its_answer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("daeda.process.messages.is_json", lambda: True)
+    day = dt.date(2024, 1, 2)
+    verdicts = [Verdict("rows > 9", severity, "failed", "2 rows") for severity in ("warn", "fail")]
+    assert _tell_verdicts({day: verdicts[:1]}) == 0
+    assert _tell_verdicts({day: verdicts}) == 1
+    ended = Ended(code=1, answer=ANSWERS[Run].model_dump_json())
+    for line in capsys.readouterr().err.splitlines()[1:]:
+        driver._heard(line, ended, Progress("train", False))
+    with (
+        pytest.warns(daeda.DataWarning, match="^2024-01-02: the check 'rows > 9' failed: 2 rows$"),
+        pytest.raises(daeda.DayError, match=r"^2024-01-02: the check 'rows > 9' failed: 2 rows$") as failed,
+    ):
+        daeda_python.project._result(Run, ended)
+    assert failed.value.day == day
+
+
+_WAITS = "import signal, time; signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT]); time.sleep(60)"
+
+
+def test_an_interrupt_while_the_command_starts_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[subprocess.Popen[bytes]] = []
+
+    class Interrupting(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, _words: list[str], **arguments: Any) -> None:
+            super().__init__([sys.executable, "-c", _WAITS], **arguments)
+            begun.append(self)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def no_room() -> None:
+        raise OSError("no space left")
+
+    blocked, opened = signal.pthread_sigmask(signal.SIG_BLOCK, ()), len(list(Path("/proc/self/fd").iterdir()))
+    with monkeypatch.context() as changed:
+        changed.setattr(subprocess, "Popen", Interrupting)
+        with pytest.raises(KeyboardInterrupt):
+            driver.run(["train"], Progress("train", False))
+    assert [child.poll() is not None for child in begun] == [True]
+    with monkeypatch.context() as changed:
+        changed.setattr("tempfile.TemporaryFile", no_room)
+        with pytest.raises(OSError, match="no space left"):
+            driver.run(["train"], Progress("train", False))
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == blocked
+    assert len(list(Path("/proc/self/fd").iterdir())) == opened
 
 
 @pytest.mark.cases
