@@ -23,11 +23,15 @@ _EXTENDING = "extend"
 
 @dataclass(frozen=True)
 class DatasetDays:
-    """The days of one dataset: manifests where a day is there, its state, and numbers of sentences that say why."""
+    """The days of one dataset: manifests where a day is there, its state, and numbers of sentences that say why.
+
+    The parts of a day that is `damaged` are not those that its manifest names.
+    """
 
     manifests: tuple[Manifest | None, ...]
     states: tuple[str, ...]
     reasons: tuple[tuple[int, ...], ...]
+    damaged: tuple[bool, ...]
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,11 @@ class DaysOfReport:
     def manifests(self) -> tuple[Manifest | None, ...]:
         """Those of the final dataset."""
         return self.datasets[self.final].manifests
+
+    @property
+    def damaged(self) -> tuple[bool, ...]:
+        """Whether the parts of each day of the final dataset are not those that were published."""
+        return self.datasets[self.final].damaged
 
     @property
     def published(self) -> int:
@@ -96,7 +105,8 @@ def _dataset(
         told = (*(plan.reasons if plan is not None else ()), *(published.damage if published is not None else ()))
         reasons.append(tuple(sentences.setdefault(one, len(sentences)) for one in dict.fromkeys(told)))
     manifests = tuple(there[day].manifest if day in there else None for day in days)
-    return DatasetDays(manifests, tuple(states), tuple(reasons))
+    damaged = tuple(day in there and bool(there[day].damage) for day in days)
+    return DatasetDays(manifests, tuple(states), tuple(reasons), damaged)
 
 
 def _state(published: Published | None, plan: PlannedDataset | None, own: set[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
+from daeda.dataset.manifest import Manifest
 from daeda.errors import DayError, InputError, UsageError, counted, first_line
 from daeda.flags.table import REFERENCE_DAYS
 from daeda.process.messages import say, warn
@@ -15,13 +16,13 @@ from daeda_report.days import DaysOfReport
 
 
 def statistics_of_days(days: DaysOfReport) -> list[DayStatistics | None]:
-    """For each day those of the final dataset; None where it is not published, or cannot be read as it was."""
-    layout = days.layout
-    found = [None if one is None else kept_statistics(layout, one) for one in days.manifests]
-    lacking = sum(one is None and manifest is not None for one, manifest in zip(found, days.manifests, strict=True))
+    """For each day those of the final dataset; None where it is not published, or not as it was."""
+    layout, whole = days.layout, _whole(days)
+    found = [None if one is None else kept_statistics(layout, one) for one in whole]
+    lacking = sum(one is None and manifest is not None for one, manifest in zip(found, whole, strict=True))
     if lacking:
         say(f"making the statistics of {counted(lacking, 'day')} of the {days.final}")
-    for index, manifest in enumerate(days.manifests):
+    for index, manifest in enumerate(whole):
         if manifest is None or found[index] is not None:
             continue
         try:
@@ -33,7 +34,7 @@ def statistics_of_days(days: DaysOfReport) -> list[DayStatistics | None]:
 
 def reference_of(days: DaysOfReport, chosen: DayRange | None) -> tuple[tuple[int, ...], str]:
     """The published days that the others are compared with, and what is said of them; raises UsageError for none."""
-    there = [index for index, manifest in enumerate(days.manifests) if manifest is not None]
+    there = [index for index, manifest in enumerate(_whole(days)) if manifest is not None]
     if chosen is None:
         number = min(REFERENCE_DAYS, max(1, len(there) // 4), len(there))
         indexes = tuple(there[:number])
@@ -44,6 +45,11 @@ def reference_of(days: DaysOfReport, chosen: DayRange | None) -> tuple[tuple[int
                 f"--reference {chosen}: none of these days is published and in the report: {_told(days, there)}"
             )
     return indexes, _span([days.days[index] for index in indexes])
+
+
+def _whole(days: DaysOfReport) -> list[Manifest | None]:
+    """The manifests of the final dataset; None for a damaged day too, whose rows nobody published."""
+    return [None if broken else one for one, broken in zip(days.manifests, days.damaged, strict=True)]
 
 
 def _told(days: DaysOfReport, there: Sequence[int]) -> str:

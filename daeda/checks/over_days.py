@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from daeda.checks.judge import verdict
-from daeda.dataset.fingerprint import immature_labels
 from daeda.dataset.manifest import Manifest, Verdict
 from daeda.errors import counted
 from daeda.settings.checks import Check, LastDays, Within
@@ -25,17 +24,21 @@ _NOT_COMPARED = frozenset({"key", "timestamp"})
 
 @dataclass
 class Days:
-    """The published days that are compared, and their statistics, each made or read once."""
+    """The published days that are compared, and their statistics, each made or read once.
+
+    `immature` are the days with labels that were not mature, as their skeleton tells: the enriched half does not.
+    """
 
     manifests: Mapping[dt.date, Manifest]
     find: Callable[[Manifest], DayStatistics]
+    immature: Collection[dt.date]
     _known: dict[dt.date, dict[str, ColumnOfDay]] = field(default_factory=dict)
 
     def columns(self, day: dt.date) -> dict[str, ColumnOfDay]:
         """The columns of a day that can be compared: none that is a place only, or not mature."""
         if day not in self._known:
             manifest = self.manifests[day]
-            unripe = bool(immature_labels(manifest.fingerprint))
+            unripe = day in self.immature
             self._known[day] = {
                 column.name: column
                 for column in self.find(manifest).columns

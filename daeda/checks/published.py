@@ -43,7 +43,8 @@ class Judging:
             return {}
         manifests = self.manifests(datasets, days)
         last = datasets[-1]
-        over = Days(manifests[last], lambda manifest: statistics_of(self.layout, manifest))
+        immature = {day for day, own in manifests["skeleton"].items() if immature_labels(own.fingerprint)}
+        over = Days(manifests[last], lambda manifest: statistics_of(self.layout, manifest), immature)
         found: dict[dt.date, tuple[Verdict, ...]] = {}
         for day in sorted(set(days)):
             for dataset in datasets:
@@ -61,15 +62,17 @@ class Judging:
         return found
 
     def manifests(self, datasets: Sequence[Dataset], days: Sequence[dt.date]) -> Manifests:
-        """Of the days, and, of the last dataset, of those that they are compared with. A damaged day has none."""
+        """Of the days; of the last dataset and the skeleton, of those too that they are compared with.
+
+        A damaged day has none.
+        """
         others = {
             each for check in self.checks if check.compares_days for day in days for each in days_needed(check, day)
         }
         found: dict[Dataset, Mapping[dt.date, Manifest]] = {}
-        # What the enrichment fills in is told by the skeleton.
+        # What the enrichment fills in, and which labels are not mature, is told by the skeleton.
         for dataset in dict.fromkeys(("skeleton", *datasets)):
-            wanted = sorted({*days, *others} if dataset == datasets[-1] else set(days))
-            looked = look_at_days(self.layout, dataset, wanted)
+            looked = look_at_days(self.layout, dataset, sorted({*days, *others}))
             found[dataset] = {
                 day: there.manifest for day, there in looked.items() if there.manifest is not None and not there.damage
             }
@@ -83,19 +86,19 @@ class Judging:
             columns = () if skeleton is None else skeleton.columns
             checks = due(self.checks, written_by_enrichment(columns), enriched=True)
         known = {verdict.check: verdict for verdict in manifest.checks}
-        facts = self._facts(manifest)
+        facts = self._facts(manifest, skeleton or manifest)
         return tuple(
             replace(known[check.text], severity=check.severity) if check.text in known else judge([check], facts)[0]
             for check in checks
         )
 
-    def _facts(self, manifest: Manifest) -> DayFacts:
+    def _facts(self, manifest: Manifest, skeleton: Manifest) -> DayFacts:
         directory = self.layout.day_dir(manifest.dataset, dt.date.fromisoformat(manifest.day))
         parts = [(str(directory / part.name), part.rows) for part in manifest.parts]
         types = {column.name: column.dtype for column in manifest.columns}
         contents = Rows(parts, types, self.labels, lambda: self.connect(AllowedPaths.of(path for path, _ in parts)))
         columns = {column.name: column for column in manifest.columns}
-        unripe = bool(immature_labels(manifest.fingerprint))
+        unripe = bool(immature_labels(skeleton.fingerprint))
         return DayFacts(manifest.rows, columns, contents, immature=unripe)
 
 

@@ -23,7 +23,7 @@ from daeda.planning.erasure import fields_behind, still_there, wanted_of
 from daeda.planning.exports import exported
 from daeda.planning.sources import find_sources
 from daeda.process.messages import answer, say
-from daeda.statistics.kept import forget_statistics
+from daeda.statistics.kept import forget_outdated, forget_statistics
 
 # In one message.
 _MOST_NAMED = 6
@@ -46,6 +46,8 @@ def erase(arguments: argparse.Namespace) -> int:
     if arguments.json:
         answer(_document(project.service.name, wanted, found, ours, kept).text())
     if not found:
+        if not arguments.dry_run:
+            _forget_outdated(layouts)
         say(f"no day of {project.service.name} holds {wanted}")
         return 0
     if arguments.dry_run:
@@ -61,8 +63,11 @@ def erase(arguments: argparse.Namespace) -> int:
             f"{shortened(kept, _MOST_NAMED)}{_all_named(kept)}: delete it there first, then erase again; "
             "nothing was changed"
         )
-    if ours:
-        _build_without(arguments, project, layout, wanted, ours)
+    try:
+        if ours:
+            _build_without(arguments, project, layout, wanted, ours)
+    finally:
+        _forget_outdated(layouts)
     if others:
         raise DayError(*_left(layout, wanted, others))
     return 0
@@ -90,17 +95,27 @@ def _build_without(
     arguments: argparse.Namespace, project: Project, layout: Layout, wanted: Wanted, ours: Sequence[Holding]
 ) -> None:
     """Build the days again; raises DayError where one still holds the value."""
-    code = _rebuild(arguments, project, ours)
+    try:
+        code = _rebuild(arguments, project, ours)
+    finally:
+        # Also where a day fails: of those that are built again nothing is kept that names the value.
+        for day in {held.day for held in ours}:
+            for dataset in DATASETS:
+                forget_statistics(layout, dataset, day)
     left = list(holdings(layout, wanted, {held.day for held in ours}))
     if left and code:
         days = sorted({held.day for held in left})
         raise DayError(f"not built again: {shortened(days, _MOST_NAMED)}: run again, after the error above")
     if left:
         raise DayError(f"still there after the days were built again: {shortened(left, 4)}: remove them by hand")
-    for day in {held.day for held in ours}:
-        for dataset in DATASETS:
-            forget_statistics(layout, dataset, day)
     say(f"{counted(len({held.day for held in ours}), 'day')} built again without {wanted}")
+
+
+def _forget_outdated(layouts: Sequence[Layout]) -> None:
+    """Statistics of days as they were before somebody built them again may still name the value."""
+    count = sum(forget_outdated(layout) for layout in layouts)
+    if count:
+        say(f"removed kept statistics of days that are not published so any more: {counted(count, 'file')}")
 
 
 def _not_ours(layout: Layout, held: Holding) -> str:

@@ -80,7 +80,10 @@ class Within:
 
 
 def _told(value: Decimal, *, percent: bool = False) -> str:
-    return f"{value * 100 if percent else value:f}".rstrip("0").rstrip(".") + "%" if percent else f"{value:f}"
+    if not percent:
+        return f"{value:f}"
+    text = f"{value * 100:f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text) + "%"
 
 
 def _parse_bound(value: object) -> Bound | None:

@@ -91,6 +91,24 @@ def detail_of(report: Path, head: Any, name: str) -> Any:
     return unpacked(report, f"column-{[one['name'] for one in head['columns']].index(name)}")
 
 
+def test_nothing_is_told_of_the_rows_of_damaged_days(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = Training(tmp_path, days=4, rows=40).publish()
+    parts = [tmp_path / f"output/ranking/enriched/dt=2024-01-0{day}/part-0-0.parquet" for day in (2, 3, 4)]
+    parts[0].write_bytes((tmp_path / "output/ranking/enriched/dt=2024-01-01/part-0-0.parquet").read_bytes())
+    parts[1].write_bytes(b"garbage")
+    parts[2].unlink()
+    head = unpacked(write_report(made.root), "head")
+    kept = tmp_path / "output/ranking/_statistics/enriched"
+    assert [path.name for path in kept.iterdir()] == ["dt=2024-01-01.json"]
+    assert head["datasets"]["enriched"]["states"] == ["built", "stale", "stale", "stale"]
+    assert all(one["nulls"][1:] == [None, None, None] for one in head["columns"])
+    assert "Traceback" not in capsys.readouterr().err
+    # What was kept of the whole day does not stand for the damaged one.
+    parts[1].parent.parent.joinpath("dt=2024-01-01/part-0-0.parquet").write_bytes(b"garbage")
+    head = unpacked(write_report(made.root), "head")
+    assert all(one["nulls"] == [None] * 4 for one in head["columns"])
+
+
 def test_the_plan_says_what_a_day_is_like(training: Training, tmp_path: Path) -> None:
     def planned(number: int, action: Any, *reasons: str) -> PlannedDay:
         day = FIRST.replace(day=number)

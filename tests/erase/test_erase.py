@@ -11,8 +11,12 @@ import pytest
 
 from daeda.dataset.holding import Wanted, rows_holding
 from daeda.dataset.layout import Layout
+from daeda.dataset.manifest import read_manifest
 from daeda.dataset.publish.tagging import make_tag
+from daeda.errors import DayError
+from daeda.statistics.kept import statistics_of
 from tests.daeda.cli.test_answers import checked
+from tests.daeda.statistics.oracle import publish
 from tests.erase.scene import DAYS, build, erase, forget_user, scene
 
 IDS = pa.list_(pa.int64())
@@ -171,3 +175,47 @@ def test_a_tag_that_holds_the_person_is_named_and_stays(tmp_path: Path, capfd: p
     assert [line.partition(": ")[0] for line in out.splitlines()] == [
         f"{tmp_path}/output/ranking/_tags/before/skeleton/dt=2024-01-0{day}" for day in (2, 3)
     ]
+
+
+def test_no_statistics_are_left_that_may_name_the_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    made = scene(tmp_path)
+    layout = Layout(tmp_path / "output/ranking")
+    for number, day in enumerate(DAYS):
+        publish(layout, pa.table({"user_id": pa.array([1, 42, number], pa.int64())}), day=day)
+    kept = tmp_path / "output/ranking/_statistics/skeleton"
+
+    def keep() -> None:
+        for day in DAYS:
+            manifest = read_manifest(layout.day_dir("skeleton", day))
+            assert manifest is not None
+            statistics_of(layout, manifest)
+
+    # Where a day fails, those of the days before it are gone, too.
+    keep()
+    forget_user(made)
+
+    def failing(*_: object) -> int:
+        assert len(list(kept.iterdir())) == len(DAYS)
+        raise DayError("the second day failed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("daeda.cli.erase.train", failing)
+        assert erase(made) == 1
+    assert list(kept.iterdir()) == []
+
+    # Days that something else built again: what is kept of the ones before them names whom no day holds.
+    keep()
+    kept.joinpath("dt=2024-01-02.json").write_bytes(kept.joinpath("dt=2024-01-03.json").read_bytes())
+    kept.joinpath(".dt=2024-01-03.json.17-140").write_bytes(b"")
+    capfd.readouterr()
+    assert erase(made, "--dry-run", key="user_id=7") == 0
+    assert len(list(kept.iterdir())) == 3
+    capfd.readouterr()
+    assert erase(made, key="user_id=7") == 0
+    assert [path.name for path in kept.iterdir()] == ["dt=2024-01-03.json"]
+    assert capfd.readouterr().err == (
+        "removed kept statistics of days that are not published so any more: 2 files\n"
+        "no day of ranking holds user_id=7\n"
+    )

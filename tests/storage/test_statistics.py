@@ -10,7 +10,7 @@ from daeda.checks.published import Judging
 from daeda.dataset.layout import Layout
 from daeda.dataset.manifest import DayName, read_manifest
 from daeda.settings.checks import Check
-from daeda.statistics.kept import forget_statistics, kept_statistics, statistics_of, statistics_path
+from daeda.statistics.kept import forget_outdated, forget_statistics, kept_statistics, statistics_of, statistics_path
 from daeda.statistics.of_day import statistics_of_day
 from daeda.storage.client import S3Client
 from daeda.storage.location import ObjectPath
@@ -33,6 +33,12 @@ def test_statistics_and_verdicts_of_objects(client: S3Client, tmp_path: Path) ->
     path = statistics_path(remote, "skeleton", DAY)
     assert isinstance(path, ObjectPath)
     assert [stored.path for stored in client.listing(BUCKET / "ranking" / "_statistics")] == [path]
+    client.put(path.parent / f".{path.name}.17-140", b"")
+    client.put(path.parent / "dt=2024-01-09.json", b"of a day that is gone")
+    client.put(path.parent / "notes.txt", b"of somebody else")
+    assert forget_outdated(remote) == 2
+    left = [stored.path.name for stored in client.listing(BUCKET / "ranking" / "_statistics")]
+    assert left == ["dt=2024-01-02.json", "notes.txt"]
     forget_statistics(remote, "skeleton", DAY)
     assert kept_statistics(remote, manifest) is None
 

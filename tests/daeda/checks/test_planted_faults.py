@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pyarrow as pa
 import pytest
 
 from daeda.checks.published import Judging
-from daeda.dataset.layout import Dataset, Layout
+from daeda.dataset.fingerprint import skeleton_fingerprint
+from daeda.dataset.layout import DATASETS, Dataset, Layout, day_name
 from daeda.dataset.manifest import DayName, Verdict, read_manifest
 from daeda.settings.checks import Check
 from tests.daeda.statistics.oracle import publish
@@ -153,3 +155,28 @@ def test_verdicts_are_kept_and_a_changed_check_is_judged_anew(tmp_path: Path) ->
     # Without checks nothing is judged, and what was found stays until a check is written again.
     assert kept() == [("price: between 0 and 900", "warn", "passed")]
     assert kept({"rows": "> 5"}) == [("rows > 5", "warn", "failed")]
+
+
+def test_a_label_that_is_not_mature_has_not_drifted(tmp_path: Path) -> None:
+    """The skeleton says which labels are not mature; the enriched day, which is compared, does not."""
+    layout = Layout(tmp_path / "ranking")
+    kinds = {"bought": "label"}
+    for number, day in enumerate(DAYS[:4]):
+        bought = pa.nulls(ROWS, pa.int64()) if number > 1 else pa.array([row % 3 for row in range(ROWS)], pa.int64())
+        for dataset in DATASETS:
+            manifest = publish(layout, pa.table({"bought": bought}), 1, day, kinds, dataset)
+            if dataset == "skeleton" and number == 3:
+                unripe = skeleton_fingerprint({}, {}, 1, immature=["bought"])
+                text = replace(manifest, fingerprint=unripe).to_json()
+                (tmp_path / f"ranking/skeleton/{day_name(day)}/_manifest.json").write_text(text, encoding="utf-8")
+    check = Check.model_validate({"drift": "psi", "below": 0.2, "reference": f"{DAYS[0]}..{DAYS[1]}"})
+    last = Check.model_validate({"drift": "psi", "below": 0.2, "reference": "last 1 day"})
+    judging = Judging(layout, (check,), ())
+    outcomes = {day: found[0].outcome for day, found in judging.judge(("skeleton", "enriched"), DAYS[1:4]).items()}
+    # NULLs that nothing explains are drift, and the last day is not compared at all.
+    assert outcomes == {DAYS[1]: "passed", DAYS[2]: "failed", DAYS[3]: "not judged"}
+    # Nor is it what the next day is compared with.
+    publish(layout, pa.table({"bought": pa.array([1] * ROWS, pa.int64())}), 1, DAYS[4], kinds)
+    publish(layout, pa.table({"bought": pa.array([1] * ROWS, pa.int64())}), 1, DAYS[4], kinds, "enriched")
+    found = Judging(layout, (last,), ()).judge(("skeleton", "enriched"), [DAYS[4]])
+    assert found[DAYS[4]][0].outcome == "not judged"

@@ -29,6 +29,12 @@ from daeda.settings.checks import Bound, Check, LastDays, Within
         ),
         ({"coverage": "vector", "at_least": "95%"}, "vector: coverage at least 95%"),
         ({"coverage": "vector", "at_least": 0.5}, "vector: coverage at least 50%"),
+        ({"coverage": "vector", "at_least": "100%"}, "vector: coverage at least 100%"),
+        ({"coverage": "vector", "at_least": 1}, "vector: coverage at least 100%"),
+        ({"coverage": "vector", "at_least": "1%"}, "vector: coverage at least 1%"),
+        ({"column": "price", "null_share": "= 0%"}, "price: share of NULLs = 0%"),
+        ({"column": "price", "null_share": "< 100.0%"}, "price: share of NULLs < 100%"),
+        ({"rows": "within 200% of last 7 days"}, "rows within 200% of last 7 days"),
     ],
 )
 def test_a_check_in_words(written: dict[str, Any], text: str) -> None:

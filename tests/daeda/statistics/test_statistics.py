@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 
 from daeda.dataset.layout import Layout
-from daeda.errors import InputError
+from daeda.errors import DayError, InputError
 from daeda.statistics.bins import coarsened, edges
-from daeda.statistics.kept import forget_statistics, kept_statistics, statistics_of, statistics_path
+from daeda.statistics.kept import forget_outdated, forget_statistics, kept_statistics, statistics_of, statistics_path
 from daeda.statistics.model import DayStatistics, parse_statistics
 from daeda.statistics.of_day import statistics_of_day
 from tests.budget import examples
@@ -176,6 +176,59 @@ def test_what_is_damaged_is_made_anew(tmp_path: Path, text: str | None) -> None:
     path.write_text(wrong if text is None else text, encoding="utf-8")
     assert kept_statistics(layout, manifest) is None
     assert statistics_of(layout, manifest).columns == whole.columns
+
+
+@pytest.mark.parametrize("garbage", [False, True])
+def test_nothing_is_kept_of_a_day_that_is_not_as_published(tmp_path: Path, *, garbage: bool) -> None:
+    layout = _layout(tmp_path)
+    whole = publish(layout, pa.table({"x": [1, 2, 3]}))
+    part = tmp_path / "ranking/skeleton/dt=2024-01-02/part-0-0.parquet"
+    if garbage:
+        part.write_bytes(b"garbage")
+    else:
+        publish(layout, pa.table({"x": [7, 8, 9]}))
+    with pytest.raises(DayError, match=r"dt=2024-01-02 changed while its statistics were made: run again"):
+        statistics_of(layout, whole)
+    assert not (tmp_path / "ranking/_statistics").exists()
+
+
+def test_who_may_not_write_is_warned_and_has_the_statistics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    layout = _layout(tmp_path)
+    manifest = publish(layout, pa.table({"x": [1, 2, 3]}))
+
+    def full(path: Path, data: bytes) -> int:
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert statistics_of(layout, manifest).rows == 3
+    assert capfd.readouterr().err == (
+        "warning: skeleton 2024-01-02: its statistics are not kept: [Errno 28] No space left on device\n"
+    )
+    assert list((tmp_path / "ranking/_statistics/skeleton").iterdir()) == []
+
+
+def test_what_is_not_of_the_days_as_they_are_is_forgotten(tmp_path: Path) -> None:
+    layout = _layout(tmp_path)
+    days = [DAY + dt.timedelta(days=number) for number in range(3)]
+    for day in days:
+        statistics_of(layout, publish(layout, pa.table({"x": [1, 2]}), day=day))
+    publish(layout, pa.table({"x": [1, 3]}), day=days[1])
+    (tmp_path / "ranking/skeleton/dt=2024-01-04/part-0-0.parquet").write_bytes(b"garbage")
+    kept = tmp_path / "ranking/_statistics/skeleton"
+    others = {"dt=2024-01-02.json.bak", "notes.txt", ".dt=2024-01-02.json.1-2.swp"}
+    for name in (*others, ".dt=2024-01-02.json.17-140", "dt=2020-01-01.json"):
+        (kept / name).write_text("x", encoding="utf-8")
+    (kept / "dt=2020-01-02.json").symlink_to(kept / "notes.txt")
+    assert forget_outdated(layout) == 4
+    assert {path.name for path in kept.iterdir()} == {*others, "dt=2024-01-02.json", "dt=2020-01-02.json"}
+    assert forget_outdated(layout) == 0
+    (tmp_path / "ranking/_statistics").rename(tmp_path / "elsewhere")
+    (tmp_path / "ranking/_statistics").symlink_to(tmp_path / "elsewhere")
+    publish(layout, pa.table({"x": [1, 3]}))
+    assert forget_outdated(layout) == 0, "a link is not followed"
 
 
 def test_no_day_is_told(tmp_path: Path) -> None:
