@@ -7,6 +7,7 @@ from typing import Any
 
 from daeda.catalog.project import Project
 from daeda.compiler.lineage import Lineages
+from daeda.dataset.fingerprint import immature_labels
 from daeda.operators.dag import Dag
 from daeda.planning.column_words import words_of
 from daeda.statistics.model import DayStatistics
@@ -55,9 +56,18 @@ def described_columns(
 
 
 def series_of(
-    project: Project, dag: Dag, statistics: Sequence[DayStatistics | None], reference: Sequence[int]
+    project: Project,
+    dag: Dag,
+    days: DaysOfReport,
+    statistics: Sequence[DayStatistics | None],
+    reference: Sequence[int],
 ) -> list[Series]:
-    """The series of each column of the output, in their order; the kind is the one that the newest day tells."""
+    """The series of each column of the output, in their order; the kind is the one that the newest day tells.
+
+    A label that is wholly NULL on a day with labels that were not mature has no summary there: it is no fault.
+    """
+    skeletons = days.datasets["skeleton"].manifests
+    unripe = [one is not None and bool(immature_labels(one.fingerprint)) for one in skeletons]
     declared = {column.name: column.kind for column in project.service.columns}
     by_day = [{} if one is None else {column.name: column for column in one.columns} for one in statistics]
     series = []
@@ -65,6 +75,11 @@ def series_of(
         there = [of_day.get(made.name) for of_day in by_day]
         kind = next((one.kind for one in reversed(there) if one is not None and one.kind is not None), None)
         kind = kind or declared[made.name]
-        summaries = [None if one is None or one.placeholder else one.summary for one in there]
+        summaries = [
+            None
+            if one is None or one.placeholder or (early and kind == "label" and not one.summary.values)
+            else one.summary
+            for one, early in zip(there, unripe, strict=True)
+        ]
         series.append(Series.of(made.name, kind, summaries, reference))
     return series

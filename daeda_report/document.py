@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daeda.catalog.project import Project
+from daeda.compiler.checks import checks_of
 from daeda.dataset.layout import layout_of
 from daeda.errors import counted
 from daeda.operators.dag import Dag
@@ -52,9 +53,10 @@ def document_of(
     layout = layout_of(project)
     seen = DaysOfReport.of(layout, dag, days, planned)
     chosen, told = reference_of(seen, reference)
-    series = series_of(project, dag, statistics_of_days(seen), chosen)
+    series = series_of(project, dag, seen, statistics_of_days(seen), chosen)
     columns, details = described_columns(project, dag, seen, series)
-    findings = ranked(seen, series, chosen, failed_checks(seen))
+    declared = checks_of(project, dag)
+    findings = ranked(seen, series, chosen, failed_checks(seen, declared))
     service = project.service
     head = {
         "title": layout.title,
@@ -78,7 +80,7 @@ def document_of(
         "columns": columns,
         "labels": described_labels(project, dag, seen, series),
         "operators": described_operators(project, dag, seen),
-        "checks": described_checks(seen),
+        "checks": described_checks(seen, declared),
         "profiles": profiles_of(seen),
         "views": read_views(project, dag, seen),
         "software": software_of(seen),

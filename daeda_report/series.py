@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -135,7 +136,8 @@ def _numbers_shown(title: str, numbers: Sequence[Numbers | None], reference: Num
         "zeros": [_share(one.zeros, one.finite) if one else None for one in numbers],
         "nan": [one.nan if one else None for one in numbers],
         "infinite": [one.below + one.above if one else None for one in numbers],
-        "edges": [_told(edge) for edge in edges],
+        # Not rounded: of great numbers, such as seconds since 1970, neighbouring edges would be the same.
+        "edges": [float(edge) if math.isfinite(edge) else None for edge in edges],
         "logarithmic": logarithmic,
         "counts": [_counted(one.histogram, edges) if one else None for one in numbers],
         "reference": _counted(reference.histogram, edges) if reference is not None else None,
@@ -186,13 +188,12 @@ def _top_shown(summaries: Sequence[Summary | None], reference: Summary | None) -
     tops = [one.top if one is not None else None for one in summaries]
     if not any(one is not None and one.values for one in tops):
         return None
-    totals: dict[str, int] = {}
+    totals: Counter[str] = Counter()
     for one in tops:
-        for value, count in () if one is None else one.values:
-            totals[value] = totals.get(value, 0) + count
+        totals.update({} if one is None else one.counts)
     values = sorted(totals, key=lambda value: (-totals[value], value))[:_MOST_VALUES]
-    by_day = [dict(one.values) if one is not None else {} for one in tops]
-    own = dict(reference.top.values) if reference is not None and reference.top is not None else {}
+    by_day = [one.counts if one is not None else Counter[str]() for one in tops]
+    own = reference.top.counts if reference is not None and reference.top is not None else Counter[str]()
     return {
         "values": values,
         "shares": [

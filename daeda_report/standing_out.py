@@ -121,11 +121,11 @@ def _categories(series: Series, reference: Sequence[int]) -> Iterator[Seen]:
         return
     if not own.top.complete and (own.numbers is not None or not _frequent(own)):
         return
-    shares = {value: count / own.rows for value, count in own.top.values}
+    shares = {value: count / own.rows for value, count in own.top.counts.items()}
     for index, summary in enumerate(series.summaries):
         if summary is None or summary.top is None or index in reference or summary.values < _FEWEST_ROWS:
             continue
-        there = dict(summary.top.values)
+        there = summary.top.counts
         least = min(there.values(), default=0) if not summary.top.complete else 0
         for value, share in shares.items():
             expected = share * summary.rows
@@ -133,7 +133,7 @@ def _categories(series: Series, reference: Sequence[int]) -> Iterator[Seen]:
                 sentence = f"no row of {{day}} has {_quoted(value)}, and {share:.1%} had it before"
                 yield Seen("category", index, sentence, 75 + 20 * share, value)
         if own.top.complete and own.numbers is None:
-            for value, count in summary.top.values:
+            for value, count in there.items():
                 if value not in shares and count / summary.rows >= _NEW_CATEGORY:
                     sentence = f"{count / summary.rows:.1%} of {{day}} is {_quoted(value)}, which was not there before"
                     yield Seen("category", index, sentence, 60 + 20 * count / summary.rows, value)

@@ -65,9 +65,12 @@ def _train(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[
     _remember_copies(plan, layout)
     with interruptible() as state:
         code = _run(plan, arguments, beam_flags, state)
-    failed = _finish(plan, arguments, layout) if code == 0 else 0
-    if lineage is not None:
-        tell_lineage(lineage, plan, layout, done=code == 0)
+    try:
+        failed = _finish(plan, arguments, layout) if code == 0 else 0
+    finally:
+        # The days are published, whatever is found of them behind the run.
+        if lineage is not None:
+            tell_lineage(lineage, plan, layout, done=code == 0)
     return code or failed
 
 

@@ -39,5 +39,10 @@ def parse_destination(text: str, below: Path, where: str) -> Destination:
         raise UsageError(f"{where}: {text} is neither a file nor the address of a server: write http://host:port")
     if address.username or address.password:
         raise UsageError(f"{where}: the address holds a user or a password: give a key in OPENLINEAGE_API_KEY instead")
+    if "?" in text or "#" in text:
+        raise UsageError(
+            f"{where}: the address has a query or a fragment, which is not sent: write it without what begins with "
+            "'?' or '#', and give a key in OPENLINEAGE_API_KEY"
+        )
     path = address.path.strip("/")
     return Destination(server=f"{address.scheme}://{address.netloc}", endpoint=path or _ENDPOINT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from daeda.catalog.project import Project
 from daeda.checks.judge import told
@@ -51,7 +51,12 @@ def known_verdicts(project: Project, dag: Dag, datasets: Sequence[Dataset], days
         if not there:
             continue
         declared = {check.text: check for check in judging.checks}
-        by_day[day] = tuple(one for manifest in there for one in manifest.checks if one.check in declared)
+        by_day[day] = tuple(
+            replace(one, severity=declared[one.check].severity)
+            for manifest in there
+            for one in manifest.checks
+            if one.check in declared
+        )
         skeleton = manifests["skeleton"].get(day)
         if any(unjudged(judging.checks, manifest, skeleton) for manifest in there):
             anew.append(day)

@@ -99,7 +99,7 @@ def _merged_top(given: Sequence[Top | None]) -> Top | None:
         return None
     counts: Counter[str] = Counter()
     for each in tops:
-        counts.update(dict(each.values))
+        counts.update(each.counts)
     chosen = sorted(counts.items(), key=lambda named: (-named[1], named[0]))
     complete = all(each.complete for each in tops) and len(chosen) <= TOP_VALUES
     return Top(tuple(chosen[:TOP_VALUES]), sum(each.error for each in tops), complete)
@@ -135,8 +135,8 @@ def _few(reference: Summary) -> bool:
 
 def _of_categories(was: Top, summary: Summary) -> list[DriftBin]:
     assert summary.top is not None
-    now = dict(summary.top.values)
-    bins = [DriftBin(value, count, now.get(value, 0)) for value, count in was.values]
+    now = summary.top.counts
+    bins = [DriftBin(value, count, now[value]) for value, count in was.counts.items()]
     return [*bins, DriftBin("others", 0, summary.values - sum(each.count for each in bins))]
 
 

@@ -7,6 +7,7 @@ exact, but for `mean` and `deviation`, which are doubles within MOMENTS_ERROR of
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Annotated, Any
@@ -90,6 +91,14 @@ class Top:
     values: tuple[tuple[str, Count], ...] = ()
     error: Count = 0
     complete: bool = True
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How often each value is there; long ones that are kept as the same text are counted together."""
+        counts: Counter[str] = Counter()
+        for value, count in self.values:
+            counts[value] += count
+        return counts
 
 
 @dataclass(frozen=True)

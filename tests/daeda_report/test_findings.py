@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from daeda.dataset.fingerprint import skeleton_fingerprint
+from daeda.dataset.layout import DATASETS
+from daeda.dataset.manifest import read_manifest
+from daeda.planning.checks import known_verdicts
+from daeda_report.columns import series_of
+from daeda_report.days import DaysOfReport
+from daeda_report.findings import Finding, ranked
+from daeda_report.planned import Planned
+from daeda_report.statistics import statistics_of_days
 from tests.daeda_report.conftest import write_report
 from tests.daeda_report.published import FAULTS, FIRST, Training
+from tests.daeda_report.test_page import unpacked
+from tests.projects import TinyProject
 
 
 def findings(root: Path, capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
@@ -20,14 +32,62 @@ def findings(root: Path, capsys: pytest.CaptureFixture[str]) -> list[dict[str, o
 
 
 def test_a_check_that_failed_goes_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made = Training(tmp_path, days=4, rows=40).publish()
+    made = Training(tmp_path, days=4, rows=40, changed=_checked).publish()
     path = made.root / "output/ranking/enriched/dt=2024-01-03/_manifest.json"
     written = json.loads(path.read_text(encoding="utf-8"))
-    verdict = {"check": "price: null_share < 1%", "severity": "fail", "outcome": "failed", "found": "12% are NULL"}
-    path.write_text(json.dumps(written | {"checks": [verdict]}), encoding="utf-8")
-    first = findings(made.root, capsys)[0]
+    verdict = {"check": "price: share of NULLs < 1%", "severity": "warn", "outcome": "failed", "found": "12% are NULL"}
+    # It was corrected since: no check says so any more.
+    gone = verdict | {"check": "price: share of NULLs < 0.1%", "severity": "fail"}
+    path.write_text(json.dumps(written | {"checks": [gone, verdict]}), encoding="utf-8")
+    first, *others = findings(made.root, capsys)
     assert (first["kind"], first["first_day"], first["days"]) == ("check", "2024-01-03", 1)
-    assert first["told"] == "check 'price: null_share < 1%' failed on 2024-01-03: 12% are NULL"
+    assert first["told"] == "check 'price: share of NULLs < 1%' failed on 2024-01-03: 12% are NULL"
+    assert "check" not in [one["kind"] for one in others]
+    # The severity is the one that YAML has now.
+    [shown] = unpacked(made.root / "report.html", "head")["checks"]
+    assert (shown["check"], shown["severity"]) == (verdict["check"], "fail")
+    project = made.project.load()
+    known = known_verdicts(project, made.project.compile(), DATASETS, project.runtime.days)
+    assert [(one.check, one.severity) for one in known.by_day[dt.date(2024, 1, 3)]] == [(verdict["check"], "fail")]
+
+
+def _checked(project: TinyProject) -> None:
+    project.service["checks"] = [{"column": "price", "null_share": "< 1%", "severity": "fail"}]
+
+
+def test_labels_that_are_not_mature_are_no_fault(tmp_path: Path) -> None:
+    """On the days of which the skeleton says so; a label that is NULL on another day stands out."""
+    made = Training(tmp_path, days=18, rows=100, fault=FAULTS["turned NULL"][0]).publish()
+    for number in range(12, 18):
+        path = made.layout.day_dir("skeleton", FIRST + dt.timedelta(days=number))
+        manifest = read_manifest(path)
+        assert manifest is not None
+        unripe = replace(manifest, fingerprint=skeleton_fingerprint({}, {}, 1, immature=["price"]))
+        Path(f"{path}/_manifest.json").write_text(unripe.to_json(), encoding="utf-8")
+    told = [one.told for one in _label_findings(made)]
+    assert told == []
+    path = made.layout.day_dir("skeleton", FIRST + dt.timedelta(days=12))
+    manifest = read_manifest(path)
+    assert manifest is not None
+    mature = replace(manifest, fingerprint=skeleton_fingerprint({}, {}, 1))
+    Path(f"{path}/_manifest.json").write_text(mature.to_json(), encoding="utf-8")
+    assert [one.days for one in _label_findings(made) if one.kind == "nulls"] == [1]
+
+
+def _label_findings(made: Training) -> list[Finding]:
+    """What stands out of `price`, as a label."""
+    project, dag = made.project.load(), made.project.compile()
+    seen = DaysOfReport.of(made.layout, dag, project.runtime.days, Planned())
+    statistics = [
+        replace(
+            one,
+            columns=tuple(replace(each, kind="label" if each.name == "price" else each.kind) for each in one.columns),
+        )
+        for one in statistics_of_days(seen)
+        if one is not None
+    ]
+    series = series_of(project, dag, seen, statistics, (0, 1, 2))
+    return [one for one in ranked(seen, series, (0, 1, 2)) if one.column == "price"]
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -16,8 +16,10 @@ import pytest
 
 from daeda.dataset.answers import PlanAnswer, PlannedDataset, PlannedDay
 from daeda.dataset.profile import DayProfile, Usage, write_profile
+from daeda.statistics.model import QUANTILES, Histogram, Numbers, Summary
 from daeda_report.catalog import main as catalog_main
 from daeda_report.command import main
+from daeda_report.series import Series
 from tests.daeda_report.conftest import HOSTILE, write_report
 from tests.daeda_report.published import FIRST, Training
 
@@ -89,6 +91,17 @@ def test_what_the_page_is_given(report: Path) -> None:
 
 def detail_of(report: Path, head: Any, name: str) -> Any:
     return unpacked(report, f"column-{[one['name'] for one in head['columns']].index(name)}")
+
+
+def test_bars_of_seconds_since_1970_have_edges_of_their_own() -> None:
+    numbers = Numbers(
+        finite=2, quantiles={name: 1_704_067_200.0 + place * 30 for place, name in enumerate(QUANTILES)},
+        histogram=Histogram(0, (), ()),
+    )  # fmt: skip
+    summary = Summary("double", 2, 0, numbers=numbers)
+    edges = Series.of("at", "point_in_time", [summary], (0,)).shown()["numbers"][0]["edges"]
+    assert len(edges) == len(set(edges)) > 2
+    assert edges == sorted(edges)
 
 
 def test_nothing_is_told_of_the_rows_of_damaged_days(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,10 +9,12 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
 
+from daeda.cli import train as command
 from daeda.cli.lineage import lineage_destination
 from daeda.dataset.layout import layout_of
 from daeda.dataset.manifest import Manifest, read_manifest
@@ -140,6 +142,8 @@ def test_a_server_that_refuses_is_told(events: list[Any], server: str, monkeypat
 BAD = {
     "ftp://host/x": "--lineage: ftp://host/x is neither a file nor the address of a server: write http://host:port",
     "http://user:secret@host": "the address holds a user or a password: give a key in OPENLINEAGE_API_KEY instead",
+    "https://host/api?token=secret": "--lineage: the address has a query or a fragment, which is not sent",
+    "https://host#part": "--lineage: the address has a query or a fragment, which is not sent",
     "no/events.jsonl": "there is no directory ",
     ".": "--lineage: . is a directory: give the name of a file, or the address of a server",
 }
@@ -160,3 +164,24 @@ def test_the_flag_goes_before_runtime_yaml(training: Training, monkeypatch: pyte
     flag = argparse.Namespace(lineage="http://host:5000")
     assert str(lineage_destination(project, flag)) == "http://host:5000/api/v1/lineage"
     assert lineage_destination(training.project.load(), nothing) is None
+
+
+def test_published_days_are_told_where_something_behind_the_run_fails(
+    training: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told_of: list[bool] = []
+
+    def failing(*_: object) -> int:
+        raise DayError("the statistics failed")
+
+    for name in ("_check_before_first_day", "require_consent", "_tell_of_damage", "_remember_copies", "warnings_of"):
+        monkeypatch.setattr(command, name, lambda *_: ())
+    monkeypatch.setattr(command, "wrong_units", lambda *_: ())
+    monkeypatch.setattr(command, "lineage_destination", lambda *_: "events.jsonl")
+    monkeypatch.setattr(command, "_run", lambda *_: 0)
+    monkeypatch.setattr(command, "_finish", failing)
+    monkeypatch.setattr(command, "tell_lineage", lambda *_, done: told_of.append(done))
+    plan = SimpleNamespace(project=training.project.load(), dag=None, sources=None, plans={}, skeleton=())
+    with pytest.raises(DayError, match="the statistics failed"):
+        command._train(plan, argparse.Namespace(), ())  # type: ignore[arg-type]
+    assert told_of == [True]

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from daeda.dataset.layout import Layout
-from daeda.statistics.drift import Drift, drift_of
+from daeda.statistics.drift import Drift, drift_of, merged
 from daeda.statistics.model import Summary
 from daeda.statistics.of_day import statistics_of_day
 from tests.daeda.statistics.oracle import DAY, publish
@@ -60,6 +60,20 @@ def test_what_vanished_or_came(tmp_path: Path, before: list[Any], after: list[An
     kind = pa.array(before).type
     assert _drift(tmp_path, before, before, kind).psi < 1e-9
     assert _drift(tmp_path, before, after, kind).psi > least
+
+
+def test_long_texts_that_begin_alike_are_one_category(tmp_path: Path) -> None:
+    """They are kept cut, so that they cannot be told from each other: a day that is the same has not drifted."""
+    long = "x" * 250
+    values = [f"{long}a"] * 100 + [f"{long}b"] * 60 + ["short"] * 40
+    drift = _drift(tmp_path, values, values)
+    assert drift.psi < 1e-9
+    assert [each.count for each in drift.bins] == [160, 40]
+    summary = _summary(tmp_path, values)
+    both = merged([summary, summary])
+    again = None if both is None else drift_of(both, summary)
+    assert again is not None
+    assert again.psi < 0.001
 
 
 def test_names_are_no_categories(tmp_path: Path) -> None:
