@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,6 +28,8 @@ def main(words: Sequence[str] | None = None) -> int:
     if arguments.result and len(arguments.workload) > 1:
         print("--result is the file of one workload, and several are named: leave it out", file=sys.stderr)
         return 2
+    # Commands of users find their modules compiled; where bytecode is not written, each would compile them anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     for name in arguments.workload:
         bench = Bench(
             name, 1 if arguments.tiny else arguments.rounds, arguments.tiny, arguments.cache.absolute(),
