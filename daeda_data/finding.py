@@ -12,6 +12,7 @@ from pathlib import Path
 from daeda.catalog.find import TRAINING, find_root, find_runtime
 from daeda.catalog.project import Project, ProjectPaths, load_project
 from daeda.dataset.layout import DATASETS, Dataset, Layout
+from daeda.dataset.tagged_days import require_tagged
 from daeda.dataset.tags import tagged
 from daeda.dataset.versions import versions_there
 from daeda.errors import InputError, UsageError, cut, did_you_mean
@@ -72,6 +73,7 @@ class Found:
     def _project_of(self, split: str) -> Project:
         """The project whose service has the splits."""
         if self.project is not None:
+            self._require_version(self.project, split)
             return self.project
         place, service = self.layout.service_dir, self.layout.service
         advice = f"give the directory of the project as root, or the days of '{cut(split)}' as days="
@@ -93,12 +95,16 @@ class Found:
                 f"split='{cut(split)}': the project {root} publishes '{service}' in {declared}, not in {place}: "
                 f"{advice}"
             )
-        if project.service.version != self.layout.version:
-            raise UsageError(
-                f"split='{cut(split)}': the splits in {root} are those of version {project.service.version} of "
-                f"'{service}', and days of version {self.layout.version} are asked for: give them as days="
-            )
+        self._require_version(project, split)
         return project
+
+    def _require_version(self, project: Project, split: str) -> None:
+        version = project.service.version
+        if version != self.layout.version:
+            raise UsageError(
+                f"split='{cut(split)}': the splits in {project.root} are those of version {version} of "
+                f"'{self.layout.service}', and days of version {self.layout.version} are asked for: give them as days="
+            )
 
 
 def find(
@@ -118,7 +124,8 @@ def find(
     declared = project.service.version if project else None
     layout = Layout(place)
     if tag is not None:
-        layout, _ = tagged(layout, tag)
+        layout, there = tagged(layout, tag)
+        require_tagged(layout, there)
         return Found(layout, half or _half(layout), project)
     layout = layout.of_version(_version(layout, version if version is not None else declared))
     return Found(layout, half or _half(layout), project)

@@ -21,6 +21,7 @@ from daeda.dataset.answers import (
 )
 from daeda.dataset.layout import layout_of
 from daeda.dataset.selection import parse_selector
+from daeda.dataset.tagged_days import require_tagged
 from daeda.diff.explained import UNKNOWN, Makers, makers_of
 from daeda.diff.run import ColumnDifference, Difference, Options, RowsAlone, compare_sides
 from daeda.diff.sides import Side, dataset_to_compare, is_directory, side_of_directory, side_of_layout
@@ -42,7 +43,8 @@ def diff(arguments: argparse.Namespace) -> int:
     projects: dict[str | None, Project] = {}
     here, there = (_side(arguments, word, projects) for word in (arguments.here, arguments.there))
     dataset = dataset_to_compare(here, there, arguments.dataset)
-    options = Options(_grain(arguments, projects), Tolerance(arguments.tolerance, arguments.relative_tolerance))
+    tolerance = Tolerance(arguments.tolerance, arguments.relative_tolerance)
+    options = Options(_grain(arguments, projects), tolerance, grain_asked=arguments.grain is not None)
     found = compare_sides(here, there, dataset, days, options, _makers(projects), _tell)
     document = document_of(found)
     if arguments.html is not None:
@@ -79,14 +81,19 @@ def _side(arguments: argparse.Namespace, word: str, projects: dict[str | None, P
         # What one service noted of its files must not be taken for the flags of the other.
         given = argparse.Namespace(**vars(arguments))
         projects[selector.service] = open_project(given, selector.service)
-    layout, _ = selector.open(layout_of(projects[selector.service]))
+    layout, tag = selector.open(layout_of(projects[selector.service]))
+    if tag is not None:
+        require_tagged(layout, tag)
     return side_of_layout(layout)
 
 
 def _grain(arguments: argparse.Namespace, projects: dict[str | None, Project]) -> tuple[str, ...]:
     """The columns that name a row: those of --grain, otherwise the grain and the time of the service."""
     if arguments.grain is not None:
-        return tuple(name.strip() for name in arguments.grain.split(",") if name.strip())
+        names = tuple(name.strip() for name in arguments.grain.split(",") if name.strip())
+        if not names:
+            raise UsageError("--grain names no column: write NAME or NAME,NAME")
+        return names
     for project in projects.values():
         service = project.service
         times = [column.name for column in service.columns if column.kind == "timestamp"]

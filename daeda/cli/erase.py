@@ -14,7 +14,7 @@ from daeda.compiler.compile import compile_runnable
 from daeda.dataset.answers import EraseAnswer, HeldDay
 from daeda.dataset.holding import Holding, Wanted, holdings
 from daeda.dataset.layout import DATASETS, Layout, layout_of
-from daeda.dataset.tags import tag_names
+from daeda.dataset.tags import read_tag, tag_names
 from daeda.dataset.versions import versions_there
 from daeda.errors import DayError, InputError, counted, shortened
 from daeda.flags.parser import forwarded
@@ -35,7 +35,7 @@ def erase(arguments: argparse.Namespace) -> int:
     wanted = wanted_of(project, arguments.key)
     layout = layout_of(project)
     layouts = [layout.of_version(version) for version in versions_there(layout)]
-    layouts += [layout.of_tag(name) for name in tag_names(layout)]
+    layouts += [_of_tag(layout, name) for name in tag_names(layout)]
     found = [held for there in layouts for held in holdings(there, wanted)]
     if not arguments.json:
         for held in found:
@@ -71,6 +71,15 @@ def erase(arguments: argparse.Namespace) -> int:
     if others:
         raise DayError(*_left(layout, wanted, others))
     return 0
+
+
+def _of_tag(layout: Layout, name: str) -> Layout:
+    """The layout of a tag, of the version that was tagged where that is known."""
+    with contextlib.suppress(InputError):  # a file that is none of a tag tells no version, and its days are looked into
+        tag = read_tag(layout.of_tag(name))
+        if tag is not None:
+            return layout.of_version(tag.version).of_tag(name)
+    return layout.of_tag(name)
 
 
 def _left(layout: Layout, wanted: Wanted, others: Sequence[Holding]) -> list[str]:

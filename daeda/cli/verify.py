@@ -25,6 +25,8 @@ def verify(arguments: argparse.Namespace) -> int:
         missing = sorted(set(wanted) - {one.day for one in looked})
         if missing:
             raise InputError(f"{layout.title} has no day {shortened(missing, 6)}: correct --days, or leave it out")
+    if not looked:
+        raise InputError(f"no day is published in {layout.version_dir}: correct --output-root, or train")
     damaged = [one for one in looked if one.problems]
     if arguments.json:
         answer(
@@ -51,9 +53,7 @@ def verify(arguments: argparse.Namespace) -> int:
             answer(f"{layout.day_dir(one.dataset, one.day)}: {shortened(one.problems, 6)}")
     parts, size = sum(one.parts for one in looked), sum(one.size for one in looked)
     told = f"{layout.title}: {counted(len(looked), 'day')}, {counted(parts, 'part')}, {size_told(size)}"
-    if not looked:
-        say(f"{layout.title}: no day is published")
-    elif damaged:
+    if damaged:
         say(f"{told}: {counted(len(damaged), 'day')} not as published", "error")
     else:
         say(f"{told}: all as published")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from daeda.dataset.manifest import manifest_text
 from daeda.dataset.published import look_at_days
 from daeda.dataset.tags import Tag, TaggedDay
 from daeda.errors import InputError
+
+_PAUSE_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,15 @@ def verified_days(
 def _verified(layout: Layout, dataset: Dataset, day: dt.date, tag: Tag | None, entry: TaggedDay | None) -> VerifiedDay:
     if tag is not None and entry is None:
         return VerifiedDay(dataset, day, problems=("it is no day of the tag: remove it",))
+    looked = _looked(layout, dataset, day, entry)
+    if looked.problems:
+        # A day that is replaced meanwhile has parts and a manifest of two days, for a moment.
+        time.sleep(_PAUSE_SECONDS)
+        looked = _looked(layout, dataset, day, entry)
+    return looked
+
+
+def _looked(layout: Layout, dataset: Dataset, day: dt.date, entry: TaggedDay | None) -> VerifiedDay:
     published = look_at_days(layout, dataset, [day], verify=True).get(day)
     if published is None:
         return VerifiedDay(dataset, day, problems=("it is gone",))

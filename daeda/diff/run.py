@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from daeda.dataset.layout import Dataset
+from daeda.dataset.layout import DATASETS, Dataset
 from daeda.dataset.manifest import Manifest
 from daeda.dataset.published import Published, fetch_day
 from daeda.diff.aligned import File, compare_aligned, segments
@@ -23,7 +23,7 @@ from daeda.diff.shuffled import Limits, compare_shuffled, has_twins
 from daeda.diff.sides import Side
 from daeda.diff.tally import ColumnTally, Comparison, Tally
 from daeda.diff.values import EXACT, Tolerance
-from daeda.errors import InputError, first_line, shortened
+from daeda.errors import InputError, UsageError, cut, did_you_mean, first_line, shortened
 from daeda.storage.location import Location, ObjectPath
 
 # Half of what a comparison is promised to stay below: the rest is Arrow's, Python's and the operating system's.
@@ -33,11 +33,15 @@ _RESERVED = "file_row_number"
 
 @dataclass(frozen=True)
 class Options:
-    """How rows are paired and compared; `grain` are the columns that name a row, empty for what manifests say."""
+    """How rows are paired and compared; `grain` are the columns that name a row, empty for what manifests say.
+
+    Where it was `grain_asked` for, each of its names has to be a column that is compared.
+    """
 
     grain: tuple[str, ...] = ()
     tolerance: Tolerance = EXACT
     memory: str = _DUCKDB_MEMORY
+    grain_asked: bool = False
 
 
 @dataclass
@@ -107,6 +111,10 @@ def compare_sides(
     """Compare the days of both sides, or those of `days`; raises InputError for one that is not as it was published."""
     result = Difference(here.title, there.title, dataset)
     pairs = _paired_days(here, there, dataset, days, result)
+    for other in DATASETS:
+        held = bool(here.days(other)), bool(there.days(other))
+        if other != dataset and held[0] != held[1]:
+            result.note(f"days of the {other} are only {'here' if held[0] else 'there'}, and were not compared")
     with tempfile.TemporaryDirectory(prefix="daeda-diff-") as scratch:
         for done, (ours, theirs) in enumerate(pairs, 1):
             looked = _Day(here, dataset, ours), _Day(there, dataset, theirs)
@@ -205,12 +213,14 @@ def _compare_day(here: _Day, there: _Day, scratch: Path, options: Options, maker
             with here.at_hand(scratch) if not isinstance(here.directory, ObjectPath) else _nowhere() as ours:
                 schema = here.schema(ours) if ours is not None else _schema_of(here.manifest)
             schemas = compare_schemas((here.manifest, schema), (there.manifest, schema), _grain(here, options))
+            _require_grain(schemas, options)
             _add(result, here, there, schemas, Tally(), makers)
             return
         with here.at_hand(scratch) as ours, there.at_hand(scratch) as theirs:
             schemas = compare_schemas(
                 (here.manifest, here.schema(ours)), (there.manifest, there.schema(theirs)), _grain(here, options)
             )
+            _require_grain(schemas, options)
             if _RESERVED in schemas.pairing.columns:
                 raise InputError(f"the column '{_RESERVED}' has a name that DuckDB gives itself: rename it")
             tally = _compared(here.files(ours), there.files(theirs), schemas, options, scratch)
@@ -232,6 +242,15 @@ def _schema_of(manifest: Manifest) -> pa.Schema:
 
 def _grain(day: _Day, options: Options) -> tuple[str, ...]:
     return grain_of(day.manifest, options.grain)
+
+
+def _require_grain(schemas: Schemas, options: Options) -> None:
+    unknown = [name for name in options.grain if name not in schemas.pairing.columns] if options.grain_asked else []
+    if unknown:
+        raise UsageError(
+            f"--grain: no column '{cut(unknown[0])}' that both sides have in comparable types: "
+            f"{did_you_mean(unknown[0], schemas.pairing.columns)}"
+        )
 
 
 def _compared(here: Sequence[File], there: Sequence[File], schemas: Schemas, options: Options, scratch: Path) -> Tally:

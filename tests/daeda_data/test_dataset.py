@@ -346,6 +346,8 @@ def test_a_project_says_where_its_days_are_and_what_its_splits_are(tmp_path: Pat
             dataset(tmp_path, "ranking", **arguments)
     with pytest.raises(UsageError, match="are those of version 2 of 'ranking', and days of version 1 are asked for"):
         dataset(tmp_path / "output", "ranking", 1, split="train")
+    with pytest.raises(UsageError, match="are those of version 2 of 'ranking', and days of version 1 are asked for"):
+        dataset(tmp_path, "ranking", 1, split="train")
 
 
 def test_a_split_without_a_project_is_told(layout: Layout) -> None:

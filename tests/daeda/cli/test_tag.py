@@ -120,6 +120,24 @@ def test_a_mistake_is_a_sentence(layout: Layout, words: str, sentence: str, capf
     )
 
 
+def test_nothing_published_is_nothing_verified(layout: Layout, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "ranking", "--output-root", "elsewhere"]) == 2
+    said = capfd.readouterr().err
+    assert said.startswith("error: no day is published in ")
+    assert said.endswith("elsewhere/ranking: correct --output-root, or train\n")
+
+
+def test_erase_tells_the_version_of_a_tag(layout: Layout, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["tag", "ranking", "january"]) == 0
+    project = TinyProject(tmp_path)
+    project.service["version"] = 2
+    project.write()
+    capfd.readouterr()
+    assert main(["erase", "ranking", "--key", "user_id=42", "--dry-run", "--json"]) == 0
+    held = checked(capfd.readouterr().out, "daeda.erase/1")["days"]
+    assert {one["version"] for one in held if one["tag"] == "january"} == {1}
+
+
 def test_erase_looks_into_tags(layout: Layout, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["tag", "ranking", "january"]) == 0
     capfd.readouterr()

@@ -22,6 +22,7 @@ from daeda.dataset.publish.staging import open_staging
 from daeda.dataset.publish.tagging import delete_tag, make_tag
 from daeda.dataset.published import look_at_days
 from daeda.dataset.selection import parse_selector
+from daeda.dataset.tagged_days import require_tagged
 from daeda.dataset.tags import read_tag, tag_names, tagged, tags_there
 from daeda.dataset.verified import verified_days
 from daeda.errors import DaedaError, DayError, InputError, TransientError, UsageError
@@ -361,6 +362,29 @@ def test_selectors(layout: Layout) -> None:
             parse_selector(word).open(layout)
     name = DayName("ranking", "skeleton", FIRST)
     assert name.service == layout.of_tag("first").service
+
+
+@pytest.mark.parametrize("what", ["the day gone", "another manifest", "a day more"])
+def test_a_tag_that_is_not_as_it_was_tagged_is_not_read(layout: Layout, what: str) -> None:
+    make_tag(layout, "first", DAYS)
+    target, tag = tagged(layout, "first")
+    require_tagged(target, tag)
+    CHANGES[what][0](Path(str(target.day_dir("skeleton", FIRST))) / "part-1-0.parquet")
+    day = "2024-01-09" if what == "a day more" else "2024-01-02"
+    told = f"ranking@first is not as it was tagged: skeleton {day}: `daeda verify ranking@first` says why"
+    with pytest.raises(InputError) as caught:
+        require_tagged(target, tag)
+    assert str(caught.value) == told
+    with pytest.raises(InputError) as caught:
+        daeda_data.dataset(str(layout.output_root), "ranking", tag="first")
+    assert str(caught.value) == told
+
+
+def test_a_day_that_is_replaced_while_it_is_verified_is_whole(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    part = Path(str(layout.day_dir("skeleton", FIRST))) / "part-1-0.parquet"
+    part.rename(part.with_suffix(".gone"))
+    monkeypatch.setattr("daeda.dataset.verified.time.sleep", lambda _: part.with_suffix(".gone").rename(part))
+    assert [one.problems for one in verified_days(layout, days=[FIRST])] == [(), ()]
 
 
 def test_a_tag_is_opened_as_training_data(layout: Layout) -> None:

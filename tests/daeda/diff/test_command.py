@@ -147,6 +147,9 @@ def test_directories_are_sides(layout: Layout, capfd: pytest.CaptureFixture[str]
         ("ranking ranking --day 2024-01-02 --days 2024-01-03", "--day is one day of --days: give one or the other"),
         ("ranking ranking --tolerance -1", "daeda diff: argument --tolerance: '-1' is not a number of at least 0; see "
          "daeda diff --help"),
+        ("ranking ranking --grain usr_id,price", "--grain: no column 'usr_id' that both sides have in comparable "
+         "types: did you mean 'user_id'? Known: category, event_timestamp, price, user_id"),
+        ("ranking ranking --grain ,", "--grain names no column: write NAME or NAME,NAME"),
         ("ranking ranking --html no/such/file.html", "--html no/such/file.html cannot be written: name a file in a "
          "directory that is there"),
         ("ranking ranking --tolerence 1", "daeda diff: unknown flag '--tolerence': did you mean '--tolerance'? Known: "
@@ -186,6 +189,25 @@ def test_a_day_that_is_replaced_while_it_is_read(
     assert capfd.readouterr() == (
         "", f"error: {layout.day_dir('skeleton', FIRST)} was published anew meanwhile: run again\n",
     )  # fmt: skip
+
+
+def test_a_tag_that_has_lost_a_day_is_no_side(layout: Layout, capfd: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(str(layout.of_tag("before").day_dir("skeleton", SECOND)))
+    capfd.readouterr()
+    assert main(["diff", "ranking", "ranking@before"]) == 2
+    assert capfd.readouterr().err == (
+        "error: ranking@before is not as it was tagged: skeleton 2024-01-03: `daeda verify ranking@before` says why\n"
+    )
+
+
+def test_a_dataset_of_one_side_alone_is_told(layout: Layout, capfd: pytest.CaptureFixture[str]) -> None:
+    publish_table(layout, FIRST, rows(), dataset="enriched", kinds=KINDS)
+    capfd.readouterr()
+    assert main(["diff", "ranking@before", "ranking"]) == 0
+    told = "days of the enriched are only there, and were not compared"
+    assert f"note: {told}\n" in capfd.readouterr().out
+    assert main(["diff", "ranking", "ranking@before", "--json"]) == 0
+    assert checked(capfd.readouterr().out, "daeda.diff/1")["notes"] == [told.replace("there", "here")]
 
 
 @pytest.mark.parametrize("surplus", [0, 1])
