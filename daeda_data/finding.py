@@ -44,10 +44,7 @@ class Found:
             of_split = days_of_split(split, self._project_of(split).service.splits, self.layout.service)
             asked = of_split if asked is None else in_split(asked, split, of_split)
         if asked is None:
-            published = look_at(self.layout, self.half, there)
-            if not published:
-                raise _nothing(self.layout, self.half)
-            return published
+            return self._all(there)
         if not set(asked) <= set(there):
             time.sleep(_PAUSE_SECONDS)
             there = days_with_directory(self.layout, self.half)
@@ -55,6 +52,16 @@ class Found:
         missing = sorted(set(asked) - {day.day for day in published})
         if missing or not asked:
             raise self._missing(missing, there, split)
+        return published
+
+    def _all(self, there: Sequence[dt.date]) -> list[PublishedDay]:
+        """The published days. One that is replaced while the first list is made is not in it, and is in a second."""
+        published = look_at(self.layout, self.half, there)
+        if days_with_directory(self.layout, self.half) != [day.day for day in published]:
+            time.sleep(_PAUSE_SECONDS)
+            published = look_at(self.layout, self.half, days_with_directory(self.layout, self.half))
+        if not published:
+            raise _nothing(self.layout, self.half)
         return published
 
     def _missing(self, missing: Sequence[dt.date], there: Sequence[dt.date], split: str | None) -> UsageError:
@@ -183,8 +190,9 @@ def _half(layout: Layout) -> Dataset:
     """The enriched days where there are some; those of a skeleton that waits for no enrichment else."""
     if days_with_directory(layout, "enriched"):
         return "enriched"
-    newest = look_at(layout, "skeleton", days_with_directory(layout, "skeleton")[-1:])
-    waiting = [column.name for day in newest for column in day.manifest.columns if column.placeholder]
+    there = reversed(days_with_directory(layout, "skeleton"))
+    newest = next((found for day in there for found in look_at(layout, "skeleton", [day])), None)
+    waiting = [column.name for column in newest.manifest.columns if column.placeholder] if newest is not None else []
     if waiting:
         raise UsageError(
             f"{layout.version_dir} holds the skeleton alone, in which '{waiting[0]}' and all embedding columns are "

@@ -5,12 +5,13 @@ No library is imported that the frame is not of.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
 
 import pyarrow as pa
 
 from daeda.errors import InputError, UsageError, first_line, shortened
+from daeda_python.pandas_types import mapper_of
 
 FrameT = TypeVar("FrameT")
 Kind = Literal["pandas", "polars", "arrow"]
@@ -62,8 +63,8 @@ def appended(frame: FrameT, features: pa.Table) -> FrameT:
     """The frame with the columns of `features`, a row for each of its own, in the same order.
 
     In pandas whole numbers and truth values are nullable (Int64, boolean), whether one of them is missing or not, and a
-    missing float is NaN; vectors and lists are arrays of numpy, and lists of structs stay Arrow's: a dictionary for
-    each of millions of entries would take gigabytes. The index stays.
+    missing float is NaN; vectors and lists are arrays of numpy, and lists of structs stay Arrow's, as do lists of whole
+    numbers with NULL among them. The index stays.
     """
     whole: Any = frame
     match kind_of(frame):
@@ -79,7 +80,7 @@ def appended(frame: FrameT, features: pa.Table) -> FrameT:
         case "pandas":
             import pandas
 
-            made_frame = features.to_pandas(types_mapper=_mapper(pandas))
+            made_frame = features.to_pandas(types_mapper=mapper_of(pandas, features))
             made_frame.index = whole.index
             whole = pandas.concat([whole, made_frame], axis=1)
     result: FrameT = whole
@@ -88,28 +89,3 @@ def appended(frame: FrameT, features: pa.Table) -> FrameT:
 
 def _chunked(column: Any) -> pa.ChunkedArray:
     return column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
-
-
-def _mapper(pandas: Any) -> Callable[[pa.DataType], Any]:
-    """The type of pandas for one of Arrow; None for what pandas makes of it by itself."""
-    nullable = _nullable(pandas)
-    return lambda dtype: pandas.ArrowDtype(dtype) if _has_structs(dtype) else nullable.get(dtype)
-
-
-def _has_structs(dtype: pa.DataType) -> bool:
-    return pa.types.is_struct(dtype) or (pa.types.is_list(dtype) and _has_structs(dtype.value_type))
-
-
-def _nullable(pandas: Any) -> dict[pa.DataType, Any]:
-    """The types of pandas that hold NULL without becoming floats or objects."""
-    return {
-        pa.bool_(): pandas.BooleanDtype(),
-        pa.int8(): pandas.Int8Dtype(),
-        pa.int16(): pandas.Int16Dtype(),
-        pa.int32(): pandas.Int32Dtype(),
-        pa.int64(): pandas.Int64Dtype(),
-        pa.uint8(): pandas.UInt8Dtype(),
-        pa.uint16(): pandas.UInt16Dtype(),
-        pa.uint32(): pandas.UInt32Dtype(),
-        pa.uint64(): pandas.UInt64Dtype(),
-    }

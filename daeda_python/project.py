@@ -244,8 +244,9 @@ class Project:
         are made only where `labels` is True.
 
         Embeddings are lists of float16 or float32, as published. In pandas whole numbers are Int64 and so on, truth
-        values boolean, a missing float is NaN, lists are arrays of numpy, lists of structs of ArrowDtype. A key, the
-        time or another column of the spine that the frame has is not appended again.
+        values boolean, a missing float is NaN, lists are arrays of numpy, lists of structs, and of whole numbers with
+        NULL among them, of ArrowDtype. A key, the time or another column of the spine that the frame has is not
+        appended again.
 
         Rows are computed day by day, in another process that keeps in memory what a day needs; rows before the first
         day of a view are told by a DataWarning. Raises InputError where a key or the time is missing, for a row without

@@ -25,9 +25,14 @@ class Tabular:
         raise NotImplementedError
 
     def to_pandas(self) -> pandas.DataFrame:
-        """The rows as a `pandas.DataFrame`; raises UsageError where pandas is not installed."""
+        """The rows as a `pandas.DataFrame`, typed as features are; raises UsageError where pandas is not installed."""
         require("pandas")
-        return self.to_arrow().to_pandas()
+        import pandas
+
+        from daeda_python.pandas_types import mapper_of
+
+        table = self.to_arrow()
+        return table.to_pandas(types_mapper=mapper_of(pandas, table))
 
     def to_polars(self) -> polars.DataFrame:
         """The rows as a `polars.DataFrame`; raises UsageError where Polars is not installed."""

@@ -13,7 +13,7 @@ import torch.utils.data
 from daeda.errors import UsageError
 from daeda_data.loader.batch import Batch
 from daeda_data.loader.loader import Loader
-from daeda_data.loader.torch_place import Place, for_tensor, state_of_worker
+from daeda_data.loader.torch_place import Place, for_tensor, newest_epoch, state_of_worker
 
 Tensors = dict[str, torch.Tensor]
 
@@ -69,7 +69,7 @@ class TorchBatches(torch.utils.data.IterableDataset):  # type: ignore[misc]
         # Workers that live longer than an epoch see what the main process sets.
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
         if self._resume:
-            self._epoch[0] = int(self._resume[0]["epoch"])
+            self._epoch[0] = newest_epoch(self._resume)
 
     @property
     def epoch(self) -> int:

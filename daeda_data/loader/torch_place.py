@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,6 +10,8 @@ import numpy as np
 
 from daeda.errors import UsageError
 from daeda_data.loader.batch import Array
+
+_STATES = "resume is a list of states, the newest `.state` of a batch of each worker"
 
 
 class WorkerInfo(Protocol):
@@ -50,6 +52,21 @@ def place_of(rank: int | None, world: int | None) -> Place | None:
     return Place(rank, world)
 
 
+def newest_epoch(states: Sequence[Mapping[str, Any]]) -> int:
+    """The epoch that states of workers go on with; raises UsageError for what is no list of states.
+
+    Workers begin an epoch together: one whose newest state is of an older epoch has given nothing of the newest.
+
+    >>> newest_epoch([{"epoch": 0, "workers": (0, 2)}, {"epoch": 1, "workers": (1, 2)}])
+    1
+    """
+    epochs = [state.get("epoch") if isinstance(state, Mapping) else None for state in states]
+    whole = [epoch for epoch in epochs if isinstance(epoch, int)]
+    if not epochs or len(whole) < len(epochs):
+        raise UsageError(_STATES)
+    return max(whole)
+
+
 def state_of_worker(states: Iterable[Mapping[str, Any]], workers: tuple[int, int]) -> Mapping[str, Any] | None:
     """Where a worker goes on; None where none of the states is its own, for it had given nothing.
 
@@ -62,7 +79,7 @@ def state_of_worker(states: Iterable[Mapping[str, Any]], workers: tuple[int, int
             worker, count = state["workers"]
             epochs.add(state["epoch"])
         except (KeyError, TypeError, ValueError):
-            raise UsageError("resume is a list of states, the newest `.state` of a batch of each worker") from None
+            raise UsageError(_STATES) from None
         if count != workers[1]:
             raise UsageError(
                 f"resume: the states are of {count} workers over all ranks, and there are {workers[1]} now: go on with "

@@ -28,17 +28,24 @@ def as_pandas(data: PublishedData, dtype_backend: str) -> Any:
     if dtype_backend == "pyarrow":
         return table.to_pandas(types_mapper=pd.ArrowDtype)
     for field in table.schema:
-        _refuse_rounding(field, table.column(field.name))
+        _refuse_rounding(field.name, table.column(field.name))
     return table.to_pandas()
 
 
-def _refuse_rounding(field: pa.Field, column: pa.ChunkedArray) -> None:
-    """An integer column with NULLs becomes double in pandas, which has no room for some integers."""
-    if not pa.types.is_integer(field.type) or not column.null_count:
-        return
-    bounds = pc.min_max(column)
-    if any(abs(bound.as_py() or 0) > _EXACT for bound in (bounds["min"], bounds["max"])):
-        raise InputError(
-            f"'{field.name}' has NULLs and integers beyond 2**53, which numpy's double would round: read it with "
-            'dtype_backend="pyarrow"'
-        )
+def _refuse_rounding(name: str, column: pa.ChunkedArray) -> None:
+    """Integers with NULLs become double in pandas, which has no room for some, in lists and in structs as well."""
+    dtype = column.type
+    if pa.types.is_list(dtype) or pa.types.is_large_list(dtype) or pa.types.is_fixed_size_list(dtype):
+        _refuse_rounding(name, pc.list_flatten(column))
+    elif pa.types.is_struct(dtype):
+        for number, field in enumerate(dtype):
+            # As pandas takes them: the values of a field below a struct that is NULL are among them.
+            values = pa.chunked_array([chunk.field(number) for chunk in column.chunks], field.type)
+            _refuse_rounding(f"{name}.{field.name}", values)
+    elif pa.types.is_integer(dtype) and column.null_count:
+        bounds = pc.min_max(column)
+        if any(abs(bound.as_py() or 0) > _EXACT for bound in (bounds["min"], bounds["max"])):
+            raise InputError(
+                f"'{name}' has NULLs and integers beyond 2**53, which numpy's double would round: read it with "
+                'dtype_backend="pyarrow"'
+            )

@@ -17,7 +17,8 @@ import pytest
 
 from daeda.dataset.layout import Layout, part_name
 from daeda.errors import ChangedMeanwhile, DaedaError, UsageError
-from daeda_data import dataset
+from daeda_data import dataset, finding, looking
+from daeda_data.parts import PublishedDay
 from daeda_data.training_data import TrainingData
 from tests.daeda_data.days import day_of, publish_by_hand, publish_rows, rows_of
 from tests.projects import TinyProject
@@ -273,6 +274,32 @@ def test_a_skeleton_that_waits_for_its_vectors_is_not_read_for_the_whole(tmp_pat
         '`daeda pipeline train`, or read it as it is with half="skeleton"'
     )
     assert opened(layout, half="skeleton").rows == 3
+
+
+def test_a_directory_without_a_manifest_hides_no_placeholders(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "output" / "service")
+    publish_by_hand(layout, day_of(0), [rows_of(day_of(0), 0, 3)], placeholders=["vector"])
+    for number in (1, 2):
+        place(layout, number).mkdir()
+    assert sentence(layout).startswith("service holds the skeleton alone, in which 'vector' and all embedding columns")
+    assert opened(layout, half="skeleton").days == (day_of(0),)
+
+
+def test_a_day_that_is_replaced_while_days_are_listed_is_not_missing(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away, looks = place(layout, 1).rename(place(layout, 1).with_name("_away")), []
+
+    def look_at(*asked: Any) -> list[PublishedDay]:
+        """The first look is at the days of a list that was made while one was absent."""
+        looks.append(asked[-1])
+        if len(looks) == 1:
+            away.rename(place(layout, 1))
+        return looking.look_at(*asked)
+
+    monkeypatch.setattr(finding, "look_at", look_at)
+    assert opened(layout, half="skeleton").days == tuple(THREE)
+    assert looks == [[day_of(0), day_of(2)], THREE]
 
 
 def test_days_with_other_columns_are_told_and_not_unified(layout: Layout) -> None:

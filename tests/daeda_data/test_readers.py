@@ -109,6 +109,27 @@ def test_pandas(data: TrainingData, rows: pa.Table) -> None:
         data.pandas(dtype_backend="float")  # type: ignore[arg-type]
 
 
+NESTED = {
+    "values": pa.array([[2**53 + 1, None]]),
+    "values.a": pa.array([{"a": 2**53 + 1}, {"a": None}]),
+    "lists": pa.array([[[2**53 + 1], [None]]]),
+    "structs.a": pa.array([[{"a": 2**53 + 1}, {"a": None}]]),
+    "deep.a": pa.array([{"a": [2**53 + 1, None]}]),
+}
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_integers_below_a_column_are_not_rounded_either(tmp_path: Path, name: str) -> None:
+    column = name.partition(".")[0]
+    publish_by_hand(Layout(tmp_path / "service"), day_of(0), [pa.table({column: NESTED[name]})])
+    data = dataset(tmp_path, "service", day_column=None)
+    with pytest.raises(InputError, match=rf"^'{name}' has NULLs and integers beyond 2\*\*53"):
+        data.pandas(dtype_backend="numpy")
+    assert (
+        pa.Table.from_pandas(data.pandas(), preserve_index=False).column(column).to_pylist() == NESTED[name].to_pylist()
+    )
+
+
 def test_names_of_directories_above_are_no_columns(root: Path, rows: pa.Table, tmp_path: Path) -> None:
     """`category=x` in the path would become a column of Polars and DuckDB, in place of that in the files."""
     shutil.copytree(root, tmp_path / "category=x")

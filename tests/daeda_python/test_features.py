@@ -17,6 +17,8 @@ import pytest
 import daeda
 from beam_pipeline.in_memory.day import DayRows
 from beam_pipeline.in_memory.given_order import GivenOrder
+from daeda_python import frames
+from daeda_python.results import Preview
 from tests.daeda_python.conftest import ENGINES, shop
 from tests.projects import TinyProject, moment
 
@@ -78,6 +80,27 @@ def test_each_library_gets_its_own_frame_back(root: Path) -> None:
     vectors = [None if one is None else list(one) for one in of_pandas["item_vector"]]
     assert vectors == made.column("item_vector").to_pylist()
     pd.testing.assert_frame_equal(of_pandas[["mine"]], pandas[["mine"]])
+
+
+def test_no_whole_number_is_rounded_in_pandas() -> None:
+    large = 2**53 + 1
+    features = pa.table({
+        "alone": pa.array([large, None]),
+        "many": pa.array([[large, None], None]),
+        "nested": pa.array([[[large], [None]], []]),
+        "whole": pa.array([[1, 2], None], pa.list_(pa.int32())),
+        "entries": pa.array([[{"item": large}, {"item": None}], None]),
+    })  # fmt: skip
+    appended = frames.appended(pd.DataFrame({"mine": [1, 2]}), features)
+    preview = Preview("ranking", features)
+    for frame in (appended, preview.to_pandas()):
+        again = pa.Table.from_pandas(frame[features.column_names], schema=features.schema, preserve_index=False)
+        assert again.to_pylist() == features.to_pylist()
+        assert [str(dtype) for dtype in frame.dtypes[features.column_names]][:2] == [
+            "Int64",
+            "list<item: int64>[pyarrow]",
+        ]
+        assert isinstance(frame["whole"][0], np.ndarray)
 
 
 def test_pandas_may_have_made_floats_of_keys_and_nanoseconds_of_times(root: Path) -> None:

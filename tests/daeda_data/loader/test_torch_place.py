@@ -16,7 +16,7 @@ from daeda_data.loader.choice import Wanted
 from daeda_data.loader.loader import Loader
 from daeda_data.loader.parts import look_at
 from daeda_data.loader.settings import Settings
-from daeda_data.loader.torch_place import Place, for_tensor, place_of, state_of_worker
+from daeda_data.loader.torch_place import Place, for_tensor, newest_epoch, place_of, state_of_worker
 from tests.daeda_data.loader.made import keys, keys_of, publish
 
 
@@ -69,6 +69,24 @@ def test_each_worker_goes_on_where_its_own_newest_batch_was(tmp_path: Path) -> N
         state_of_worker([states[0], {**states[2], "epoch": 2}], (0, 4))
     with pytest.raises(UsageError, match="resume is a list of states"):
         state_of_worker([{}], (0, 4))
+
+
+def test_the_newest_epoch_goes_on_whichever_worker_comes_first(tmp_path: Path) -> None:
+    """An interrupt behind the first batch of an epoch: the other worker has given nothing of it."""
+    data = publish(tmp_path, [[20, 7], [30]])
+    loader = Loader.of(look_at(data.parts(), data.columns), Wanted(["row"]), Settings(4, 9, 10))
+    with loader.open(1, (1, 2)) as batches:
+        first = next(batches)
+    states = [{**first.state, "epoch": 0, "workers": [0, 2]}, first.state]
+    assert newest_epoch(states) == newest_epoch(states[::-1]) == 1
+    current = [state for state in states if state["epoch"] == newest_epoch(states)]
+    given = keys_of([first])
+    for worker in range(2):
+        given += keys_of(loader.open(1, (worker, 2), state_of_worker(current, (worker, 2)), threads=False))
+    assert sorted(given) == keys(data)
+    for wrong in ([], [{}], ["epoch"], [{"epoch": "1"}], [first.state, None]):
+        with pytest.raises(UsageError, match="resume is a list of states"):
+            newest_epoch(wrong)  # type: ignore[arg-type]
 
 
 def test_arrays_as_tensors_can_be() -> None:
