@@ -213,10 +213,15 @@ def test_an_interrupt_while_the_command_starts_ends_it(monkeypatch: pytest.Monke
         raise OSError("no space left")
 
     blocked, opened = signal.pthread_sigmask(signal.SIG_BLOCK, ()), len(list(Path("/proc/self/fd").iterdir()))
-    with monkeypatch.context() as changed:
-        changed.setattr(subprocess, "Popen", Interrupting)
-        with pytest.raises(KeyboardInterrupt):
-            driver.run(["train"], Progress("train", False))
+    # The processes that share the tests ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as changed:
+            changed.setattr(subprocess, "Popen", Interrupting)
+            with pytest.raises(KeyboardInterrupt):
+                driver.run(["train"], Progress("train", False))
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert [child.poll() is not None for child in begun] == [True]
     with monkeypatch.context() as changed:
         changed.setattr("tempfile.TemporaryFile", no_room)

@@ -23,7 +23,7 @@ WINDOWS: dict[str, tuple[dict[str, Any], int]] = {
     "aligned to days": ({"aligned_to": "1d"}, 1),
     "aligned and moved": ({"aligned_to": "12h", "offset": "30h"}, 1),
     "each night": ({"available": {"daily_at": "23:59"}}, 1),
-    "two days late": ({"available": {"after": "2d"}}, 2),
+    "thirty hours late": ({"available": {"after": "30h"}}, 1),
 }
 
 
