@@ -6,8 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from daeda.errors import UsageError
-from daeda.flags.parser import StrictParser, add_flags
+from daeda.flags.parser import StrictParser, add_flags, refuse_beam_flags
 from daeda.flags.table import ANSWER, COMPARED, LOG, NEEDED, OUTPUT, PROJECT, TAGGED, VERIFIED
 
 Groups: TypeAlias = "argparse._SubParsersAction[StrictParser]"
@@ -98,33 +97,28 @@ def _add_diff(parser: StrictParser) -> None:
 
 
 def _tag(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
-    _refuse_beam_flags("tag", beam_flags)
+    refuse_beam_flags("tag", beam_flags)
     from daeda.cli.tag import tag
 
     return tag(arguments)
 
 
 def _diff(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
-    _refuse_beam_flags("diff", beam_flags)
+    refuse_beam_flags("diff", beam_flags)
     from daeda.cli.diff import diff
 
     return diff(arguments)
 
 
 def _prune(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
-    _refuse_beam_flags("prune", beam_flags)
+    refuse_beam_flags("prune", beam_flags)
     from daeda.cli.prune import prune
 
     return prune(arguments)
 
 
 def _verify(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
-    _refuse_beam_flags("verify", beam_flags)
+    refuse_beam_flags("verify", beam_flags)
     from daeda.cli.verify import verify
 
     return verify(arguments)
-
-
-def _refuse_beam_flags(command: str, beam_flags: Sequence[str]) -> None:
-    if beam_flags:
-        raise UsageError(f"daeda {command} takes no flags of Beam: remove what stands behind '--'")

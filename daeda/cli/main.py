@@ -11,7 +11,7 @@ from daeda.cli.keeping import add_keeping
 from daeda.errors import UsageError
 from daeda.flags.days import joined
 from daeda.flags.help import Version
-from daeda.flags.parser import StrictParser, add_flags, seconds_above_0
+from daeda.flags.parser import StrictParser, add_flags, refuse_beam_flags, seconds_above_0
 from daeda.flags.table import (
     ANSWER,
     AUDIT,
@@ -262,8 +262,7 @@ def _add_erase(parser: StrictParser) -> None:
 
 
 def _erase(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
-    if beam_flags:
-        raise UsageError("daeda erase takes no flags of Beam: remove what stands behind '--'")
+    refuse_beam_flags("erase", beam_flags)
     from daeda.cli.erase import erase
 
     return erase(arguments)
@@ -355,14 +354,14 @@ def _train(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
 
 
 def _plan(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
-    _refuse_beam_flags("plan", beam_flags)
+    refuse_beam_flags("pipeline plan", beam_flags, "runs nothing on Beam")
     from daeda.cli.plan import plan
 
     return plan(arguments)
 
 
 def _explain(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
-    _refuse_beam_flags("explain", beam_flags)
+    refuse_beam_flags("pipeline explain", beam_flags, "runs nothing on Beam")
     if arguments.sql and arguments.format != "text":
         raise UsageError(f"--sql and --format {arguments.format} exclude each other: give one of them")
     if arguments.json and arguments.format != "text":
@@ -375,23 +374,21 @@ def _explain(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
 
 
 def _compile(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
-    _refuse_beam_flags("compile", beam_flags)
+    refuse_beam_flags("pipeline compile", beam_flags, "runs nothing on Beam")
     from daeda.cli.compile import compile_service
 
     return compile_service(arguments)
 
 
 def _leakage(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
-    if beam_flags:
-        raise UsageError("daeda audit leakage takes no flags of Beam: remove what stands behind '--'")
+    refuse_beam_flags("audit leakage", beam_flags)
     from daeda.cli.leakage import audit_leakage
 
     return audit_leakage(arguments)
 
 
 def _catalog(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
-    if beam_flags:
-        raise UsageError("daeda catalog takes no flags of Beam: remove what stands behind '--'")
+    refuse_beam_flags("catalog", beam_flags)
     if arguments.html is not None and (arguments.section is not None or arguments.json):
         other = "--json" if arguments.json else arguments.section
         raise UsageError(f"--html writes all of the catalog into a file: leave {other} out, or --html")
@@ -401,8 +398,7 @@ def _catalog(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
 
 
 def _completion(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
-    if beam_flags:
-        raise UsageError("daeda completion takes no flags of Beam: remove what stands behind '--'")
+    refuse_beam_flags("completion", beam_flags)
     from daeda.cli.completion import script
 
     answer(script(build_parser(), arguments.shell, SHORT).removesuffix("\n"))
@@ -410,45 +406,35 @@ def _completion(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int
 
 
 def _schema(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
-    if beam_flags:
-        raise UsageError("daeda schema takes no flags of Beam: remove what stands behind '--'")
+    refuse_beam_flags("schema", beam_flags)
     from daeda.cli.schema import print_schema
 
     return print_schema(arguments)
 
 
 def _check(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
-    if beam_flags:
-        raise UsageError("daeda check runs nothing on Beam: remove what stands behind '--'")
+    refuse_beam_flags("check", beam_flags, "runs nothing on Beam")
     from daeda.cli.check import check
 
     return check(arguments)
 
 
 def _doctor(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
-    if beam_flags:
-        raise UsageError("daeda doctor runs nothing on Beam: remove what stands behind '--'")
+    refuse_beam_flags("doctor", beam_flags, "runs nothing on Beam")
     from daeda.cli.doctor import doctor
 
     return doctor(arguments)
 
 
 def _preview(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
-    if beam_flags:
-        raise UsageError("daeda preview runs nothing on Beam: remove what stands behind '--'")
+    refuse_beam_flags("preview", beam_flags, "runs nothing on Beam")
     from daeda.cli.preview import preview
 
     return preview(arguments)
 
 
 def _report(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
-    if beam_flags:
-        raise UsageError("daeda report runs nothing on Beam: remove what stands behind '--'")
+    refuse_beam_flags("report", beam_flags, "runs nothing on Beam")
     from daeda.cli.report import report
 
     return report(arguments)
-
-
-def _refuse_beam_flags(command: str, beam_flags: Sequence[str]) -> None:
-    if beam_flags:
-        raise UsageError(f"daeda pipeline {command} runs nothing on Beam: remove what stands behind '--'")

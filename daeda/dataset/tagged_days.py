@@ -20,10 +20,9 @@ def require_tagged(layout: Layout, tag: Tag) -> None:
     wrong: list[str] = []
     for dataset in DATASETS:
         listed = tag.days_of(dataset)
-
         days = sorted({*days_there(layout, dataset), *listed})
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            digests = list(pool.map(partial(_digest, layout, dataset), days))
+            digests = list(pool.map(partial(digest_of_manifest, layout, dataset), days))
         for day, digest in zip(days, digests, strict=True):
             if digest is None or day not in listed or digest != listed[day].manifest:
                 wrong.append(f"{dataset} {day}")
@@ -33,6 +32,7 @@ def require_tagged(layout: Layout, tag: Tag) -> None:
         )
 
 
-def _digest(layout: Layout, dataset: Dataset, day: dt.date) -> str | None:
+def digest_of_manifest(layout: Layout, dataset: Dataset, day: dt.date) -> str | None:
+    """The digest that a tag has of a manifest; None where there is none."""
     text = manifest_text(layout.day_dir(dataset, day))
     return None if text is None else hashlib.sha256(text).hexdigest()

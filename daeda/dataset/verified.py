@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from daeda.dataset.holding import days_there
 from daeda.dataset.layout import DATASETS, Dataset, Layout
-from daeda.dataset.manifest import manifest_text
 from daeda.dataset.published import look_at_days
+from daeda.dataset.tagged_days import digest_of_manifest
 from daeda.dataset.tags import Tag, TaggedDay
 from daeda.errors import InputError
 
@@ -69,9 +68,7 @@ def _looked(layout: Layout, dataset: Dataset, day: dt.date, entry: TaggedDay | N
 
 def _unlike_tag(layout: Layout, dataset: Dataset, day: dt.date, entry: TaggedDay) -> list[str]:
     try:
-        text = manifest_text(layout.day_dir(dataset, day))
+        digest = digest_of_manifest(layout, dataset, day)
     except InputError:
-        text = None
-    if text is not None and hashlib.sha256(text).hexdigest() == entry.manifest:
-        return []
-    return ["its manifest is not the one that was tagged"]
+        digest = None
+    return [] if digest == entry.manifest else ["its manifest is not the one that was tagged"]

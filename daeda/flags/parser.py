@@ -84,6 +84,12 @@ class StrictParser(argparse.ArgumentParser):
         raise UsageError(f"{self.prog}: unknown flag '{flag}': {did_you_mean(flag, known)}{self.where_others_go}")
 
 
+def refuse_beam_flags(command: str, beam_flags: Sequence[str], why: str = "takes no flags of Beam") -> None:
+    """Raise UsageError for words behind `--`, which are Beam's, of a command that hands them to nobody."""
+    if beam_flags:
+        raise UsageError(f"daeda {command} {why}: remove what stands behind '--'")
+
+
 def add_flags(parser: argparse.ArgumentParser, *groups: FlagGroup) -> None:
     """Add the flags of groups of the table to a parser, in their order."""
     for group in groups:

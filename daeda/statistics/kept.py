@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from daeda.dataset.fingerprint import parts_digest
 from daeda.dataset.layout import DATASETS, Dataset, Layout, day_name
 from daeda.dataset.manifest import Manifest
 from daeda.dataset.publish.staging import refuse_stranger
@@ -25,7 +26,7 @@ from daeda.errors import DayError, NotRegular, StorageError, first_line
 from daeda.process.messages import warn
 from daeda.sources.files import parse_day
 from daeda.statistics.model import DayStatistics, parse_statistics
-from daeda.statistics.of_day import parts_digest, statistics_of_day
+from daeda.statistics.of_day import statistics_of_day
 from daeda.storage.location import Location, ObjectPath
 from daeda.storage.objects import client
 from daeda.storage.regular import read_regular

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 
-from daeda.dataset.manifest import ColumnStatistics, Manifest, Part, read_manifest
+from daeda.dataset.fingerprint import parts_digest
+from daeda.dataset.manifest import ColumnStatistics, Manifest, read_manifest
 from daeda.durations import seconds_since
 from daeda.errors import InputError
 from daeda.process.host import probe_host
@@ -20,11 +20,6 @@ from daeda.storage.objects import open_parquet
 
 # Rows at once: of a list some dozen items each are in memory, of a vector a thousand, as doubles.
 _ROWS, _ROWS_OF_LISTS, _ROWS_OF_VECTORS = 122_880, 65_536, 4_096
-
-
-def parts_digest(parts: Iterable[Part]) -> str:
-    """What tells the data of a day from other data."""
-    return hashlib.sha256("\n".join(part.sha256 for part in parts).encode()).hexdigest()
 
 
 def statistics_of_day(directory: Location, manifest: Manifest | None = None) -> DayStatistics:

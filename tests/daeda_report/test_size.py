@@ -14,11 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from daeda.dataset.fingerprint import parts_digest
 from daeda.dataset.layout import layout_of
 from daeda.dataset.manifest import ColumnStatistics, Fingerprint, Manifest, Part
 from daeda.dataset.published import stamp_of
 from daeda.statistics.kept import statistics_path
-from daeda.statistics.of_day import parts_digest, statistics_of_day
+from daeda.statistics.of_day import statistics_of_day
 from tests.daeda_report.conftest import write_report
 from tests.projects import TinyProject, fields
 

@@ -25,7 +25,7 @@ from daeda.dataset.fingerprint import parts_digest
 from daeda.dataset.layout import DATASETS, MANIFEST_NAME, TAGS, Dataset, Layout, day_name, is_part
 from daeda.dataset.manifest import DamagedManifest, DayName, Manifest, manifest_text, parse_manifest, read_manifest
 from daeda.dataset.publish.claims import claim_days, claims_of
-from daeda.dataset.publish.objects import Lease, held_lease, publication
+from daeda.dataset.publish.objects import held_lease, publication
 from daeda.dataset.publish.publish import prepare_day, sync_file
 from daeda.dataset.publish.staging import RunStaging, open_staging, opened_lock, refuse_stranger
 from daeda.dataset.published import Published, data_entries, look_at_days, stamp_of
@@ -396,7 +396,7 @@ def _locked(layout: Layout) -> Iterator[Callable[[], None]]:
     if isinstance(layout.service_dir, ObjectPath):
         path = layout.service_dir / "_staging" / "publish-tags.json"
         with held_lease(client(), path) as lease:
-            yield lambda: _renew(lease)
+            yield lease.renew
         return
     directory = layout.service_dir / TAGS
     refuse_stranger(directory)
@@ -409,7 +409,3 @@ def _locked(layout: Layout) -> Iterator[Callable[[], None]]:
                 f"{layout.service}: a tag is made or removed by {holder_of(lock)}: run again when it is done"
             ) from None
         yield lambda: None
-
-
-def _renew(lease: Lease) -> None:
-    lease.renew()
