@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Literal, get_args
 
 from daeda.dtypes import DType
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 
 SingleKind = Literal[
     "any", "count", "count_distinct", "sum", "mean", "min", "max", "std", "first", "last", "since_last", "quantile",
@@ -161,18 +161,18 @@ def check_label_kind(kind: LabelKind) -> None:
 
 
 def output_type(kind: LabelKind, source: DType | None, name: str) -> DType:
-    """The type of the aggregate `name` of a column; raises ConfigError where the column has no such aggregate."""
+    """The type of the aggregate `name` of a column; ConfigurationError where the column has no such aggregate."""
     told = told_of(kind)
     if source is None:
         if not told.counts_rows:
-            raise ConfigError(f"'{name}': {kind} needs a column of the history; {_WITHOUT_COLUMN}")
+            raise ConfigurationError(f"'{name}': {kind} needs a column of the history; {_WITHOUT_COLUMN}")
         return told.result(DType("int64"))  # Rows are counted as if each had a number.
     if told.takes == "numbers" and not (source.is_integer or source.is_float or source.is_decimal):
-        raise ConfigError(f"'{name}': {kind} needs numbers, found {source}")
+        raise ConfigurationError(f"'{name}': {kind} needs numbers, found {source}")
     if told.takes == "booleans" and source != DType("bool"):
-        raise ConfigError(f"'{name}': {kind} needs a boolean column, found {source}")
+        raise ConfigurationError(f"'{name}': {kind} needs a boolean column, found {source}")
     if told.takes == "lists" and source.item is None:
-        raise ConfigError(f"'{name}': {kind} needs a list column, found {source}")
+        raise ConfigurationError(f"'{name}': {kind} needs a list column, found {source}")
     return told.result(source)
 
 

@@ -20,8 +20,8 @@
     └── Interrupted        exit 130
 
 A message says where, what is wrong, what exists and what to do next, in one sentence. Several mistakes that were found
-together are one error, `ConfigError(*sentences)`; a line break inside of a sentence belongs to a value that it quotes,
-and begins no line.
+together are one error, `ConfigurationError(*sentences)`; a line break inside of a sentence belongs to a value that it
+quotes, and begins no line.
 """
 
 from __future__ import annotations
@@ -65,10 +65,6 @@ class UsageError(UserError):
 
 class ConfigurationError(UserError):
     """A wrong, missing or contradictory entry in a YAML file."""
-
-
-# As the modules of daeda call it.
-ConfigError = ConfigurationError
 
 
 class InputError(UserError):
@@ -148,8 +144,9 @@ class NotRegular(OSError):
 ERROR_CLASSES: Mapping[str, type[DaedaError]] = {
     kind.__name__: kind
     for kind in (
-        DaedaError, UserError, UsageError, ConfigError, InputError, NothingThere, NotBuiltYet, DayError, Late, Stopped,
-        WorkerUnfit, StorageError, ChangedMeanwhile, TransientError, StorageUnavailable, TransientDayError, Interrupted,
+        DaedaError, UserError, UsageError, ConfigurationError, InputError, NothingThere, NotBuiltYet, DayError, Late,
+        Stopped, WorkerUnfit, StorageError, ChangedMeanwhile, TransientError, StorageUnavailable, TransientDayError,
+        Interrupted,
     )
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ from daeda.catalog.project import Project
 from daeda.catalog.service import ContractColumn
 from daeda.catalog.view import FeatureView
 from daeda.durations import Duration
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.settings.aggregations import AggregationSpec, EmbeddingStore, EnrichmentSpec, LabelSpec, UdfSpec
 from daeda.settings.availability import Available
 from daeda_audit.expression.evaluate import read_expression
@@ -135,12 +135,12 @@ class Declared:
 
 
 def declared_columns(project: Project) -> tuple[Declared, ...]:
-    """The output columns in their order; raises ConfigError where the YAML names what does not exist."""
+    """The output columns in their order; raises ConfigurationError where the YAML names what does not exist."""
     contract = {column.name: column for column in project.service.columns}
     columns = []
     for listed in project.runtime.output_columns:
         if listed.name not in contract:
-            raise ConfigError(
+            raise ConfigurationError(
                 f"output column '{listed.name}' is not a column of the service '{project.service.name}': "
                 f"`daeda pipeline explain {project.service.name}` tells all such mistakes"
             )

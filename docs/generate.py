@@ -29,7 +29,7 @@ from daeda.catalog.view import FeatureView
 from daeda.cli.main import build_parser
 from daeda.dataset.answers import ANSWERS
 from daeda.dtypes import KNOWN, DType
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.flags.table import SETTINGS
 from daeda.operators.dag import Operator
 from daeda.operators.operator import OperatorModel
@@ -361,7 +361,7 @@ def _types_of_aggregates() -> Iterator[str]:
 def _type_of(kind: AggregateKind, source: DType) -> str:
     try:
         return f"`{output_type(kind, source, kind)}`"
-    except ConfigError:
+    except ConfigurationError:
         return ""
 
 

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from daeda.aggregates import KINDS, AggregateKind, output_type
 from daeda.dtypes import DType
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 
 
 def kinds_of(dtype: str) -> list[AggregateKind]:
@@ -22,7 +22,7 @@ def kinds_of_rows() -> list[AggregateKind]:
 def has(kind: AggregateKind, dtype: str) -> bool:
     try:
         output_type(kind, DType.parse(dtype), "x")
-    except ConfigError:
+    except ConfigurationError:
         return False
     return True
 

@@ -13,7 +13,7 @@ from beam_pipeline.workers.context import RunContext
 from beam_pipeline.workers.day_slots import DaySlots
 from beam_pipeline.workers.shared_day_slots import SharedDaySlots
 from daeda.dataset.publish.staging import was_here
-from daeda.errors import ConfigError, Stopped, WorkerUnfit
+from daeda.errors import ConfigurationError, Stopped, WorkerUnfit
 from daeda.functions.loading import load_function
 from daeda.storage.objects import limit_request_time
 
@@ -96,7 +96,7 @@ def _check_functions(worker: str, context: RunContext) -> None:
     for path, code in context.functions.items():
         try:
             function = load_function(path, context.project_root)
-        except ConfigError as error:
+        except ConfigurationError as error:
             raise WorkerUnfit(f"{worker}: {error}") from None
         if function.code != code:
             raise WorkerUnfit(

@@ -18,7 +18,7 @@ from daeda.aggregates import item_of_sequence, output_type
 from daeda.catalog.service import ContractColumn, FeatureService
 from daeda.catalog.view import FeatureView
 from daeda.dtypes import DType
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.settings.aggregations import Aggregations, AggregationSpec, LabelSpec, Output
 from daeda.settings.document import Document, Mistakes
 from daeda.settings.entities import Entity
@@ -126,7 +126,7 @@ def _made_type(spec: AggregationSpec | LabelSpec, output: Output, views: Views) 
         source = item_of_sequence(held, age, "columns" if apart else None)
     try:
         return output_type(spec.kind, source, output.name)
-    except ConfigError:
+    except ConfigurationError:
         return None
 
 

@@ -12,7 +12,7 @@ from daeda.catalog.completion import Declared, completed
 from daeda.catalog.find import aggregations_beside, find_runtime
 from daeda.catalog.service import FeatureService
 from daeda.catalog.view import FeatureView
-from daeda.errors import ConfigError, NotRegular, UsageError, did_you_mean
+from daeda.errors import ConfigurationError, NotRegular, UsageError, did_you_mean
 from daeda.flags.parser import settings_given
 from daeda.settings.aggregations import Aggregations
 from daeda.settings.document import Document, Mistakes, Position, load_document
@@ -97,7 +97,7 @@ class Project:
 
 
 def load_project(paths: ProjectPaths, service: str | None = None, flags: Mapping[str, Any] | None = None) -> Project:
-    """Read and validate all files of a project; raises ConfigError with a line per mistake.
+    """Read and validate all files of a project; raises ConfigurationError with a line per mistake.
 
     `flags` holds the settings given on the command line, nested like runtime.yaml.
     """
@@ -118,9 +118,9 @@ def load_project(paths: ProjectPaths, service: str | None = None, flags: Mapping
         _refuse_other(runtime_document, runtime.service, service, services)
     mistakes.raise_if_any()
     if runtime is None or aggregations is None:
-        raise ConfigError(f"{paths.runtime}: cannot be read")
+        raise ConfigurationError(f"{paths.runtime}: cannot be read")
     if runtime.service not in services:
-        raise ConfigError(
+        raise ConfigurationError(
             f"{documents['runtime'].where(('service',))}: no feature service '{runtime.service}': "
             f"{did_you_mean(runtime.service, services)}"
         )
@@ -278,7 +278,7 @@ def _warnings(dimensions: Dimensions, documents: Mapping[str, Document]) -> tupl
 
 
 def open_project(arguments: argparse.Namespace, service: str | None = None) -> Project:
-    """Read the project that the flags name, or that the working directory is in; raises ConfigError or UsageError.
+    """Read the project that the flags name, or that the working directory is in; ConfigurationError or UsageError.
 
     What was found, file and service, is noted in `arguments`: it is handed on as if it had been given.
     """

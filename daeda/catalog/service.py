@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from daeda.dtypes import DType
-from daeda.errors import ConfigError, did_you_mean
+from daeda.errors import ConfigurationError, did_you_mean
 from daeda.settings.availability import Available
 from daeda.settings.checks import Check
 from daeda.settings.kinds import Name, Names, Span, Strict, Switch, SwitchIfWritten, Type, Whole, Zone, repeated
@@ -114,9 +114,9 @@ class ContractColumn(Strict):
 
     @property
     def dtype(self) -> DType:
-        """Type of the column; raises ConfigError where it is left out and nothing tells it."""
+        """Type of the column; raises ConfigurationError where it is left out and nothing tells it."""
         if self.declared is None:
-            raise ConfigError(of_no_type(self))
+            raise ConfigurationError(of_no_type(self))
         return self.declared
 
     @property

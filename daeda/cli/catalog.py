@@ -73,7 +73,7 @@ def catalog_answer(
 ) -> CatalogAnswer:
     """These sections of the catalog of the services whose runtime files are given; raises UsageError for no such name.
 
-    Raises ConfigError where a file of the project is wrong.
+    Raises ConfigurationError where a file of the project is wrong.
     """
     projects = _projects(arguments, runtimes)
     made: dict[str, Callable[[Compiled], Iterable[object]]] = {

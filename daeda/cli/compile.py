@@ -8,7 +8,7 @@ from pathlib import Path
 from daeda.catalog.project import Project, open_project
 from daeda.compiler.compile import compile_project, project_dag
 from daeda.compiler.pipeline_file import PIPELINES, edited_path, pipeline_text, write_generated
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.process.messages import answer, say, warn
 
 
@@ -35,5 +35,5 @@ def _warn_of_edited(project: Project) -> None:
     """The compiled pipeline does not depend on the hand-edited file, so mistakes in that are warnings here."""
     try:
         project_dag(project)
-    except ConfigError as error:
+    except ConfigurationError as error:
         warn(*error.sentences)

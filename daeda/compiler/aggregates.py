@@ -8,7 +8,7 @@ from daeda.compiler.lookups import check_entity_key
 from daeda.compiler.resolved import Resolved, expect_type
 from daeda.dtypes import DType
 from daeda.durations import NO_DELAY
-from daeda.errors import ConfigError, did_you_mean
+from daeda.errors import ConfigurationError, did_you_mean
 from daeda.operators.relation import Column, Relation
 from daeda.operators.temporal import Aggregate, Label
 from daeda.settings.aggregations import AggregationSpec, LabelSpec
@@ -104,7 +104,7 @@ def _made_by(resolved: Resolved, spec: AggregationSpec | LabelSpec, aggregate: A
         return None
     try:
         return aggregate.output(relation).dtype
-    except ConfigError as error:
+    except ConfigurationError as error:
         resolved.mistakes.add(where, str(error))
         return None
 

@@ -21,7 +21,7 @@ def check_checks(resolved: Resolved) -> None:
 
 
 def checks_of(project: Project, dag: Dag) -> tuple[Check, ...]:
-    """The checks of the service of a project, ready to be judged; ConfigError with all that does not fit the output."""
+    """The checks of the service of a project; ConfigurationError with all that does not fit the output."""
     mistakes = Mistakes()
     _record(project, {column.name: column.dtype for column in dag.output.columns}, mistakes)
     mistakes.raise_if_any()

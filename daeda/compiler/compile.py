@@ -19,7 +19,7 @@ from daeda.compiler.resolved import Resolved
 from daeda.compiler.sampling import check_sample
 from daeda.compiler.splits import check_splits_apart
 from daeda.dtypes import TimeUnit
-from daeda.errors import ConfigError, NotBuiltYet, closest, did_you_mean
+from daeda.errors import ConfigurationError, NotBuiltYet, closest, did_you_mean
 from daeda.operators.dag import Dag
 from daeda.operators.operator import same_keys
 from daeda.operators.relation import Column, Relation
@@ -137,7 +137,7 @@ PASSES: tuple[Pass, ...] = (
 
 
 def compile_project(project: Project) -> Dag:
-    """The DAG of the project's service; raises ConfigError with a line per mistake."""
+    """The DAG of the project's service; raises ConfigurationError with a line per mistake."""
     resolved = Resolved(project)
     for check in PASSES:
         check(resolved)
@@ -193,7 +193,7 @@ def _check_derived(resolved: Resolved, operator: ProjectOperator, given: Relatio
 
 
 def check_reach(dag: Dag, days: Sequence[dt.date]) -> None:
-    """Raise ConfigError where a day, or the border of its window, lies where nanoseconds do not reach."""
+    """Raise ConfigurationError where a day, or the border of its window, lies where nanoseconds do not reach."""
     for operator in dag.operators:
         if not isinstance(operator, ProbingOperator) or unit_of(operator) is not TimeUnit.NANO:
             continue
@@ -205,7 +205,7 @@ def check_reach(dag: Dag, days: Sequence[dt.date]) -> None:
         for span in spans_of(operator):
             back = dt.timedelta(days=min(span.days or 0, (days[0] - dt.date.min).days))
             if days[0] - back < _FIRST or days[-1] > _LAST:
-                raise ConfigError(
+                raise ConfigurationError(
                     f"operator '{operator.name}': times are compared in nanoseconds, which reach from {_FIRST} to "
                     f"{_LAST}, and {span} before {days[0]} to {days[-1]} goes beyond: write 'unbounded', or declare "
                     "all its times in microseconds"
@@ -216,7 +216,7 @@ def _check_reach_ahead(operator: LabelAggregate, days: Sequence[dt.date]) -> Non
     for label in operator.aggregates:
         ahead = dt.timedelta(days=min((label.horizon.days or 0) + 1, (dt.date.max - days[-1]).days))
         if days[0] < _FIRST or days[-1] + ahead > _LAST:
-            raise ConfigError(
+            raise ConfigurationError(
                 f"operator '{operator.name}': times are compared in nanoseconds, which reach from {_FIRST} to {_LAST}, "
                 f"and '{label.name}' looks {label.horizon} after {days[0]} to {days[-1]}: declare all its times in "
                 "microseconds"
@@ -226,6 +226,6 @@ def _check_reach_ahead(operator: LabelAggregate, days: Sequence[dt.date]) -> Non
 def _check_data_until(project: Project) -> None:
     for view in project.runtime.data_until:
         if view and view not in project.views:
-            raise ConfigError(
+            raise ConfigurationError(
                 f"{project.where_set('data_until')}: no feature view '{view}': {did_you_mean(view, project.views)}"
             )

@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from daeda.catalog.service import ContractColumn
 from daeda.compiler.resolved import Resolved
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.operators.dag import Operator
 from daeda.operators.relational import Filter, Join, Project, ProjectColumn, Scan, Sink
 from daeda.operators.temporal import Label, LabelAggregate, PointInTimeJoin, RollingAggregate
@@ -92,9 +92,9 @@ def leaks(operators: Sequence[Operator]) -> Iterator[tuple[Operator, str]]:
 
 
 def check_no_leaks(operators: Sequence[Operator]) -> None:
-    """Raise ConfigError for the first of the `leaks`."""
+    """Raise ConfigurationError for the first of the `leaks`."""
     for operator, what in leaks(operators):
-        raise ConfigError(f"operator '{operator.name}' ({operator.op_kind}): {what}")
+        raise ConfigurationError(f"operator '{operator.name}' ({operator.op_kind}): {what}")
 
 
 def _ahead(operators: Sequence[Operator]) -> Iterator[tuple[Operator, str]]:
@@ -196,5 +196,5 @@ def names_in_having(text: str) -> tuple[str, ...]:
 def _read_in(parse: Callable[[str], exp.Expr], text: str) -> tuple[str, ...]:
     try:
         return columns_of(parse(text))
-    except ConfigError:
+    except ConfigurationError:
         return ()  # told where the condition is checked

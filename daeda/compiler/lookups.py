@@ -9,7 +9,7 @@ from daeda.catalog.view import FeatureView
 from daeda.compiler.resolved import Resolved, expect_type
 from daeda.compiler.uses import Use, rules_of
 from daeda.dtypes import DType
-from daeda.errors import ConfigError, closest, did_you_mean
+from daeda.errors import ConfigurationError, closest, did_you_mean
 
 
 def known_features(resolved: Resolved) -> list[str]:
@@ -224,14 +224,14 @@ def check_lookups(resolved: Resolved) -> None:
 def lookup_order(resolved: Resolved) -> tuple[str, ...]:
     """The referenced views as feature_refs mentions them, each behind the views that its keys are features of.
 
-    Raises ConfigError with the circle when there is one.
+    Raises ConfigurationError with the circle when there is one.
     """
     done: list[str] = []
 
     def visit(name: str, path: tuple[str, ...]) -> None:
         if name in path:
             circle = " -> ".join((*path[path.index(name) :], name))
-            raise ConfigError(
+            raise ConfigurationError(
                 f"the views {circle} need features of each other as keys, so none can be looked up first: give the "
                 "spine one of these keys"
             )

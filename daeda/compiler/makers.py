@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from daeda.catalog.project import Project
 from daeda.compiler.lookups import owners_of
 from daeda.compiler.resolved import Resolved
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.settings.document import Position
 from daeda.sql.expression import columns_of, parse_expression
 
@@ -23,7 +23,7 @@ def check_makers(resolved: Resolved) -> None:
             continue
         try:
             read = columns_of(parse_expression(column.expression))
-        except ConfigError:
+        except ConfigurationError:
             continue  # told where the expression is resolved
         if column.name not in read:
             what, where = declared[column.name]

@@ -24,7 +24,7 @@ from daeda.compiler.resolved import Resolved
 from daeda.compiler.sampling import BEFORE_A_SESSION
 from daeda.compiler.splits import splits_too_close
 from daeda.dtypes import DType
-from daeda.errors import ConfigError, InputError, did_you_mean
+from daeda.errors import ConfigurationError, InputError, did_you_mean
 from daeda.operators.dag import Dag, Operator, PipelineModel
 from daeda.operators.operator import Executor
 from daeda.operators.relational import Filter, Project, Scan, Sink
@@ -89,22 +89,22 @@ def edited_path(project: catalog.Project) -> Path:
 
 
 def load_edited(project: catalog.Project, path: Path) -> Dag:
-    """The DAG of a hand-edited file, checked like a compiled one; raises ConfigError."""
+    """The DAG of a hand-edited file, checked like a compiled one; raises ConfigurationError."""
     mistakes = Mistakes()
     document = load_document(path, project.root, mistakes)
     model = parse_model(PipelineModel, document, mistakes) if document is not None else None
     mistakes.raise_if_any()
     if document is None or model is None:
-        raise ConfigError(f"{path}: cannot be read")
+        raise ConfigurationError(f"{path}: cannot be read")
     if model.service != project.service.name:
-        raise ConfigError(
+        raise ConfigurationError(
             f"{document.where(('service',))}: this is the pipeline of '{model.service}', and it stands where that of "
             f"'{project.service.name}' belongs: rename the file, or correct 'service'"
         )
     try:
         dag = Dag(model.service, model.operators)
-    except ConfigError as error:
-        raise ConfigError(f"{_place_named(document, model, str(error))}: {error}") from error
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{_place_named(document, model, str(error))}: {error}") from error
     check_output_columns(Resolved(project, mistakes))
     edited = _Edited(project, dag, document, model, mistakes)
     for check in _CHECKS:
@@ -133,7 +133,7 @@ class _Edited:
         """Record what a check raises."""
         try:
             check(*arguments, **options)
-        except ConfigError as error:
+        except ConfigurationError as error:
             self.refuse(operator, str(error))
 
 
@@ -274,7 +274,7 @@ def _check_default(name: str, default: object, dtype: DType) -> None:
     try:
         literal(default, dtype)
     except ValueError as error:
-        raise ConfigError(f"the default of '{name}': {error}") from error
+        raise ConfigurationError(f"the default of '{name}': {error}") from error
 
 
 def _check_contract(edited: _Edited) -> None:

@@ -21,7 +21,7 @@ from daeda.compiler.labels import IS_LABEL, is_label
 from daeda.compiler.lookups import is_latest, known_features, resolve_feature, take_feature
 from daeda.compiler.makers import several_makers
 from daeda.compiler.resolved import Resolved, expect_type
-from daeda.errors import ConfigError, closest, did_you_mean
+from daeda.errors import ConfigurationError, closest, did_you_mean
 from daeda.operators.circles import first_circle
 from daeda.settings.aggregations import UdfSpec
 from daeda.sql.expression import columns_of, parse_expression
@@ -117,7 +117,7 @@ def resolve_derived(resolved: Resolved) -> None:
         where = resolved.project.where("service", ("columns", index, "expression"))
         try:
             read = columns_of(parse_expression(column.expression, f"the expression of '{column.name}'"))
-        except ConfigError as error:
+        except ConfigurationError as error:
             resolved.mistakes.add(where, str(error))
             continue
         for name in read:

@@ -30,7 +30,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from daeda.errors import ConfigError, counted, cut, did_you_mean, shortened
+from daeda.errors import ConfigurationError, counted, cut, did_you_mean, shortened
 from daeda.functions.code import Source, digest_of, is_installed, sources_of
 from daeda.functions.interference import stdout_on_stderr, undisturbed
 from daeda.process import interrupts
@@ -57,25 +57,25 @@ def load_function(
     """Import the function of `package.module:function`; `root` is the project root, or empty for none.
 
     The import has so many seconds, where a supervisor looks at the clock. With `columns` the function has to take as
-    many arguments. Raises ConfigError with one sentence when the module or the function does not exist, cannot be
-    imported or called, or takes another number of arguments.
+    many arguments. Raises ConfigurationError with one sentence when the module or the function does not exist, cannot
+    be imported or called, or takes another number of arguments.
     """
     name, _, attribute = path.partition(":")
     with _lock, _no_bytecode():
         module = _import(path, name, str(root), seconds)
     known = [public for public, value in vars(module).items() if callable(value) and not public.startswith("_")]
     if not hasattr(module, attribute):
-        raise ConfigError(
+        raise ConfigurationError(
             f"function '{path}': the module '{name}' has no '{attribute}': {did_you_mean(attribute, known)}"
         )
     call = getattr(module, attribute)
     if not callable(call):
-        raise ConfigError(
+        raise ConfigurationError(
             f"function '{path}': '{attribute}' is of type {type(call).__name__} and no function: "
             f"{did_you_mean(attribute, known)}"
         )
     if inspect.iscoroutinefunction(call) or inspect.isasyncgenfunction(call):
-        raise ConfigError(f"function '{path}' is async, and nothing awaits it: write it with 'def'")
+        raise ConfigurationError(f"function '{path}' is async, and nothing awaits it: write it with 'def'")
     if columns:
         _check_arguments(path, call, columns)
     return Function(path, call, _codes[name])
@@ -132,7 +132,7 @@ def _import(path: str, name: str, root: str, seconds: float | None) -> ModuleTyp
         with (
             stdout_on_stderr(),
             undisturbed() as disturbed,
-            user_code(what, code=ConfigError.exit_code, seconds=seconds),
+            user_code(what, code=ConfigurationError.exit_code, seconds=seconds),
         ):
             try:
                 module = importlib.import_module(name)
@@ -145,11 +145,11 @@ def _import(path: str, name: str, root: str, seconds: float | None) -> ModuleTyp
         check_not_stopped()
         if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
             looked = f" and below {root}" if root else ""
-            raise ConfigError(
+            raise ConfigurationError(
                 f"function '{path}': no module '{error.name}' among what is installed{looked}: correct the path, "
                 "install the package, or put the module there"
             ) from None
-        raise ConfigError(
+        raise ConfigurationError(
             f"function '{path}': the module '{name}' cannot be imported: {raised or raised_in(error)}: import it in "
             "Python to see the whole error"
         ) from error
@@ -158,7 +158,7 @@ def _import(path: str, name: str, root: str, seconds: float | None) -> ModuleTyp
         _codes[name] = _code_now(path, name, sources)
     if "stdout" in disturbed or "stderr" in disturbed:
         _codes.pop(name, None)
-        raise ConfigError(
+        raise ConfigurationError(
             f"function '{path}': the import of its module '{name}' closed or replaced {shortened(disturbed)}: remove "
             "that, a module only defines"
         )
@@ -172,19 +172,19 @@ def _code_now(path: str, name: str, before: Mapping[str, Source]) -> str:
     digests = dict(before.values())
     for file, digest in sources.values():
         if digests.get(file, digest) != digest:
-            raise ConfigError(f"function '{path}': {file} changed while its module was imported: run again")
+            raise ConfigurationError(f"function '{path}': {file} changed while its module was imported: run again")
     return digest_of(name, sources)
 
 
 def _check_not_hidden(path: str, name: str, module: ModuleType, root: str) -> None:
-    """Raise ConfigError when another module has the name of one of the project."""
+    """Raise ConfigurationError when another module has the name of one of the project."""
     if not root:
         return
     base = Path(root, *name.split("."))
     ours = [file for file in (base.with_suffix(".py"), base / "__init__.py") if file.exists()]
     loaded = getattr(module, "__file__", None)
     if ours and (loaded is None or Path(loaded).resolve() != ours[0].resolve()):
-        raise ConfigError(
+        raise ConfigurationError(
             f"function '{path}': {ours[0]} is hidden by another module '{name}' ({loaded or 'built in'}): rename yours"
         )
 
@@ -197,7 +197,7 @@ def _check_arguments(path: str, call: Callable[..., object], columns: tuple[str,
     try:
         signature.bind(*columns)
     except TypeError:
-        raise ConfigError(
+        raise ConfigurationError(
             f"function '{path}' takes {signature}, and gets {counted(len(columns), 'column')} ({', '.join(columns)}): "
             "give 'columns' one entry for each argument"
         ) from None

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from daeda.errors import ConfigError, did_you_mean
+from daeda.errors import ConfigurationError, did_you_mean
 from daeda.operators.operator import Executor, Target
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Filter, Join, Project, Scan, Sink
@@ -43,8 +43,8 @@ class PipelineModel(Strict):
 class Dag:
     """Operators in topological order, with the relation that each makes.
 
-    Raises ConfigError when it is built from operators that do not fit together: an unknown or ambiguous input, a cycle
-    (shown as its path), a column that nobody makes, a Sink that is missing or not last.
+    Raises ConfigurationError when it is built from operators that do not fit together: an unknown or ambiguous input, a
+    cycle (shown as its path), a column that nobody makes, a Sink that is missing or not last.
     """
 
     service: str
@@ -58,8 +58,8 @@ class Dag:
         for operator in ordered:
             try:
                 relations[operator.output] = operator.derive(tuple(relations[name] for name in operator.inputs))
-            except ConfigError as error:
-                raise ConfigError(f"operator '{operator.name}' ({operator.op_kind}): {error}") from error
+            except ConfigurationError as error:
+                raise ConfigurationError(f"operator '{operator.name}' ({operator.op_kind}): {error}") from error
         object.__setattr__(self, "operators", ordered)
         object.__setattr__(self, "relations", relations)
 
@@ -68,7 +68,7 @@ class Dag:
         """The last operator."""
         last = self.operators[-1]
         if not isinstance(last, Sink):
-            raise ConfigError("the last operator is not a Sink")
+            raise ConfigurationError("the last operator is not a Sink")
         return last
 
     @property
@@ -110,13 +110,13 @@ class Dag:
         return PipelineModel(service=self.service, operators=self.operators)
 
     def require_runnable(self) -> None:
-        """Raise ConfigError for an operator that no executor runs on the engine that it declares."""
+        """Raise ConfigurationError for an operator that no executor runs on the engine that it declares."""
         for operator in self.operators:
             executor: Executor = "ray" if isinstance(operator, RayUdfTransform) else "beam"
             targets = operator.can_run_on()
             if Target(executor, operator.engine) not in targets:
                 engines = ", ".join(sorted(target.engine for target in targets if target.executor == executor))
-                raise ConfigError(
+                raise ConfigurationError(
                     f"operator '{operator.name}' ({operator.op_kind}) cannot run on engine "
                     f"'{operator.engine}': it runs on {engines}"
                 )
@@ -127,7 +127,7 @@ def _topological(operators: Iterable[Operator]) -> tuple[Operator, ...]:
     given = tuple(operators)
     for kind in ("name", "output"):
         if twice := repeated(getattr(operator, kind) for operator in given):
-            raise ConfigError(f"two operators have the {kind} '{twice[0]}': each {kind} stands once")
+            raise ConfigurationError(f"two operators have the {kind} '{twice[0]}': each {kind} stands once")
     _check_case([operator.output for operator in given])
     makers = {operator.output: operator for operator in given}
     done: dict[str, Operator] = {}
@@ -136,12 +136,12 @@ def _topological(operators: Iterable[Operator]) -> tuple[Operator, ...]:
         if operator.output in done:
             return
         if operator.name in path:
-            raise ConfigError(
+            raise ConfigurationError(
                 f"the operators form a cycle: {' -> '.join((*path[path.index(operator.name) :], operator.name))}"
             )
         for name in operator.inputs:
             if name not in makers:
-                raise ConfigError(
+                raise ConfigurationError(
                     f"operator '{operator.name}' ({operator.op_kind}): unknown input '{name}': "
                     f"{did_you_mean(name, makers)}"
                 )
@@ -159,7 +159,7 @@ def _check_case(outputs: list[str]) -> None:
     for name in outputs:
         first = firsts.setdefault(name.lower(), name)
         if first != name:
-            raise ConfigError(
+            raise ConfigurationError(
                 f"the outputs '{first}' and '{name}' differ only in case, and SQL does not tell them apart: rename one"
             )
 
@@ -167,16 +167,16 @@ def _check_case(outputs: list[str]) -> None:
 def _check_sink(operators: tuple[Operator, ...]) -> None:
     sinks = [operator for operator in operators if isinstance(operator, Sink)]
     if len(sinks) != 1:
-        raise ConfigError(f"a pipeline has exactly one Sink, found {len(sinks)}")
+        raise ConfigurationError(f"a pipeline has exactly one Sink, found {len(sinks)}")
     read = {name for operator in operators for name in operator.inputs}
     if sinks[0].output in read:
-        raise ConfigError(
+        raise ConfigurationError(
             f"operator '{sinks[0].name}' (sink): a Sink is terminal, and its output is read by another operator"
         )
     for operator in operators:
         if operator is not sinks[0] and operator.output not in read:
-            raise ConfigError(
+            raise ConfigurationError(
                 f"operator '{operator.name}' ({operator.op_kind}): nothing reads its output '{operator.output}'"
             )
     if operators[-1] is not sinks[0]:
-        raise ConfigError(f"operator '{sinks[0].name}' (sink): the Sink comes last")
+        raise ConfigurationError(f"operator '{sinks[0].name}' (sink): the Sink comes last")

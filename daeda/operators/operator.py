@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from daeda.dtypes import TIMESTAMP_UNITS, DType, TimeUnit, UnitSymbol
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.operators.relation import Column, Relation
 from daeda.settings.kinds import Name, Strict
 
@@ -37,13 +37,13 @@ class OperatorModel(Strict):
         return self.targets
 
     def derive(self, inputs: tuple[Relation, ...]) -> Relation:
-        """The output's columns and order; raises ConfigError when the inputs do not fit."""
+        """The output's columns and order; raises ConfigurationError when the inputs do not fit."""
         raise NotImplementedError
 
     def expect_inputs(self, inputs: tuple[Relation, ...], count: int) -> None:
-        """Raise ConfigError unless there are `count` inputs."""
+        """Raise ConfigurationError unless there are `count` inputs."""
         if len(inputs) != count:
-            raise ConfigError(f"takes {count} input{'s' if count != 1 else ''}, found {len(inputs)}")
+            raise ConfigurationError(f"takes {count} input{'s' if count != 1 else ''}, found {len(inputs)}")
 
 
 class Instant(Strict):
@@ -58,10 +58,10 @@ class Instant(Strict):
         return TIMESTAMP_UNITS[self.unit]
 
     def check(self, relation: Relation) -> None:
-        """Raise ConfigError unless the column exists and has this resolution."""
+        """Raise ConfigurationError unless the column exists and has this resolution."""
         dtype = relation.column(self.column).dtype
         if not dtype.is_integer and (dtype.unit is None or dtype.unit is not self.resolution):
-            raise ConfigError(f"column '{self.column}' is {dtype}, which is not a timestamp in {self.unit}")
+            raise ConfigurationError(f"column '{self.column}' is {dtype}, which is not a timestamp in {self.unit}")
 
 
 def is_absent(value: object) -> bool:
@@ -70,13 +70,13 @@ def is_absent(value: object) -> bool:
 
 
 def same_keys(left: Relation, right: Relation, keys: tuple[str, ...]) -> None:
-    """Raise ConfigError unless both sides have the keys, with equal types."""
+    """Raise ConfigurationError unless both sides have the keys, with equal types."""
     if not keys:
-        raise ConfigError("needs at least one key")
+        raise ConfigurationError("needs at least one key")
     for key in keys:
         ours, theirs = left.column(key).dtype, right.column(key).dtype
         if ours != theirs:
-            raise ConfigError(
+            raise ConfigurationError(
                 f"key '{key}' is {ours} on the left side and {theirs} on the right: declare the same type"
             )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from daeda.aggregates import repeated_in_any_case
 from daeda.dtypes import DType
-from daeda.errors import ConfigError, did_you_mean
+from daeda.errors import ConfigurationError, did_you_mean
 from daeda.settings.kinds import repeated
 
 
@@ -31,12 +31,12 @@ class Relation:
     order: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raise ConfigError where a name stands twice for SQL: whoever reads it would not know which one is meant."""
+        """Raise ConfigurationError where a name stands twice for SQL: nobody would know which one is meant."""
         alike = repeated_in_any_case(self.names)
         if len(alike) > len(set(alike)):
-            raise ConfigError(f"the column {', '.join(repeated(alike))} is there twice: each stands once")
+            raise ConfigurationError(f"the column {', '.join(repeated(alike))} is there twice: each stands once")
         if alike:
-            raise ConfigError(
+            raise ConfigurationError(
                 f"the columns {' and '.join(alike)} differ only in case, and SQL does not tell them apart: rename one"
             )
 
@@ -46,16 +46,16 @@ class Relation:
         return tuple(column.name for column in self.columns)
 
     def column(self, name: str) -> Column:
-        """A column by name; raises ConfigError with what exists."""
+        """A column by name; raises ConfigurationError with what exists."""
         for column in self.columns:
             if column.name == name:
                 return column
-        raise ConfigError(f"no column '{name}': {did_you_mean(name, self.names)}")
+        raise ConfigurationError(f"no column '{name}': {did_you_mean(name, self.names)}")
 
     def with_columns(self, added: Iterable[Column], instead: str = "rename it with field_mapping") -> Relation:
-        """The same rows with more columns; raises ConfigError when a name is taken, with what to do `instead`."""
+        """The same rows with more columns; ConfigurationError when a name is taken, with what to do `instead`."""
         new = tuple(added)
         clashing = sorted({column.name for column in new} & set(self.names))
         if clashing:
-            raise ConfigError(f"the column {', '.join(clashing)} exists already on the left side: {instead}")
+            raise ConfigurationError(f"the column {', '.join(clashing)} exists already on the left side: {instead}")
         return Relation((*self.columns, *new), self.order)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from daeda.dtypes import DType
-from daeda.errors import ConfigError, did_you_mean
+from daeda.errors import ConfigurationError, did_you_mean
 from daeda.operators.circles import first_circle
 from daeda.operators.operator import Instant, OperatorModel, Target, is_absent, nullable, same_keys
 from daeda.operators.relation import Column, Relation
@@ -152,7 +152,7 @@ class Filter(OperatorModel):
 
 def _sampled(sample: Sample, given: Relation) -> Relation:
     if not given.order:
-        raise ConfigError("its input has no total order of rows: a sample is of a spine, and not of a history")
+        raise ConfigurationError("its input has no total order of rows: a sample is of a spine, and not of a history")
     for name in sample.by:
         check_sampled_by(name, given.column(name).dtype)
     if sample.weight is None:
@@ -249,7 +249,9 @@ class Project(OperatorModel):
             if column.source is not None:
                 source = inputs[0].column(column.source)
                 if source.dtype != column.dtype:
-                    raise ConfigError(f"column '{column.name}' is declared {column.dtype} and made as {source.dtype}")
+                    raise ConfigurationError(
+                        f"column '{column.name}' is declared {column.dtype} and made as {source.dtype}"
+                    )
             columns.append(Column(column.name, column.dtype, nullable=column.default is None))
         return Relation(tuple(columns), inputs[0].order)
 
@@ -318,12 +320,12 @@ class Sink(OperatorModel):
         """What is written is what comes in."""
         self.expect_inputs(inputs, 1)
         if not inputs[0].order:
-            raise ConfigError("its input has no total order of rows: a Sink writes what is derived from a spine")
+            raise ConfigurationError("its input has no total order of rows: a Sink writes what is derived from a spine")
         for name in (*self.not_null, *self.vectors):
             inputs[0].column(name)
         for name in self.vectors:
             if not inputs[0].column(name).dtype.is_vector:
-                raise ConfigError(f"'{name}' of 'vectors' is {inputs[0].column(name).dtype}, not list<float>")
+                raise ConfigurationError(f"'{name}' of 'vectors' is {inputs[0].column(name).dtype}, not list<float>")
         return inputs[0]
 
     def is_placeholder(self, column: Column) -> bool:

@@ -19,7 +19,7 @@ from daeda.aggregates import (
 )
 from daeda.dtypes import DType
 from daeda.durations import NO_DELAY, Duration, reach_of, together
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.operators.operator import Instant, OperatorModel, Target, is_absent, nullable, same_keys
 from daeda.operators.relation import Column, Relation
 from daeda.settings.availability import Available
@@ -140,7 +140,7 @@ class Aggregate(Strict):
         return reach_of(self.window, self.aligned_to, self.offset)
 
     def output(self, history: Relation) -> Column:
-        """The column that it makes; raises ConfigError when the history's column has no such aggregate."""
+        """The column that it makes; raises ConfigurationError when the history's column has no such aggregate."""
         source = _sequence(self, history) if self.kind == "sequence" else None
         if self.column is not None:
             source = history.column(self.column).dtype
@@ -156,15 +156,15 @@ def _check_sequence(aggregate: Aggregate | Label) -> None:
 
 
 def _sequence(aggregate: Aggregate | Label, history: Relation) -> DType:
-    """The type of an item of a sequence; raises ConfigError with each column that the history lacks."""
+    """The type of an item of a sequence; raises ConfigurationError with each column that the history lacks."""
     columns, missing = [], []
     for name in aggregate.columns:
         try:
             columns.append((name, history.column(name).dtype))
-        except ConfigError as error:
+        except ConfigurationError as error:
             missing.append(str(error))
     if missing:
-        raise ConfigError("; ".join(missing))
+        raise ConfigurationError("; ".join(missing))
     return item_of_sequence(columns, aggregate.age, aggregate.layout)
 
 
@@ -271,7 +271,7 @@ class Label(Strict):
         return together(self.gap, self.window, self.matures_after)
 
     def output(self, history: Relation) -> Column:
-        """The column that it makes; raises ConfigError when the history's column has no such aggregate."""
+        """The column that it makes; raises ConfigurationError when the history's column has no such aggregate."""
         source = _sequence(self, history) if self.kind == "sequence" else None
         if self.column is not None:
             source = history.column(self.column).dtype

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.operators.operator import Engine, OperatorModel, Target, is_absent
 from daeda.operators.relation import Column, Relation
 from daeda.settings.kinds import ImportPath, Name, ReadType, Strict, Version, Whole
@@ -37,13 +37,15 @@ class ArrowUdfTransform(OperatorModel):
         self.expect_inputs(inputs, 1)
         for name in self.defaults:
             if name not in self.columns:
-                raise ConfigError(f"the default of '{name}' is of no column that it gets: {', '.join(self.columns)}")
+                raise ConfigurationError(
+                    f"the default of '{name}' is of no column that it gets: {', '.join(self.columns)}"
+                )
         for name in self.columns:
             given = inputs[0].column(name)
             if given.dtype.holds_half:
-                raise ConfigError(f"'{name}' is {given.dtype}, a vector, which only the enrichment fills")
+                raise ConfigurationError(f"'{name}' is {given.dtype}, a vector, which only the enrichment fills")
         if self.dtype.holds_half:
-            raise ConfigError(
+            raise ConfigurationError(
                 f"'{self.result}' is declared {self.dtype}, and a function makes no vectors: declare list<float>"
             )
         return inputs[0].with_columns([Column(self.result, self.dtype)])
@@ -80,12 +82,12 @@ class RayUdfTransform(OperatorModel):
         self.expect_inputs(inputs, 1)
         placeholder, source = inputs[0].column(self.column), inputs[0].column(self.source)
         if not placeholder.dtype.is_vector:
-            raise ConfigError(
+            raise ConfigurationError(
                 f"column '{self.column}' is {placeholder.dtype}: an embedding column is list<halffloat> or list<float>"
             )
         ids = source.dtype.item if self.kind == "avg_pool" else source.dtype
         if ids is None or not (ids.is_integer or ids.name == "string"):
             wanted = "a list of integer or text ids" if self.kind == "avg_pool" else "an integer or text id"
             hint = ": give the sequence layout: columns, and pool its list of ids" if source.dtype.holds_struct else ""
-            raise ConfigError(f"{self.kind} needs {wanted}, and '{self.source}' is {source.dtype}{hint}")
+            raise ConfigurationError(f"{self.kind} needs {wanted}, and '{self.source}' is {source.dtype}{hint}")
         return inputs[0]

@@ -11,7 +11,7 @@ from daeda.compiler.pipeline_file import edited_path
 from daeda.dataset.fingerprint import operator_digests, skeleton_fingerprint
 from daeda.dataset.layout import Dataset
 from daeda.dataset.manifest import ENRICHED_FORMAT_VERSION, Fingerprint
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.functions.loading import load_function
 from daeda.operators.dag import Dag
 from daeda.operators.udf import ArrowUdfTransform
@@ -40,7 +40,7 @@ def configuration_text(project: Project) -> str:
 def function_codes(project: Project, dag: Dag) -> dict[str, str]:
     """The digest of the code behind each function, by import path.
 
-    Raises ConfigError with a line for each function that cannot be imported, or called with its columns.
+    Raises ConfigurationError with a line for each function that cannot be imported, or called with its columns.
     """
     mistakes = Mistakes()
     codes: dict[str, str] = {}
@@ -50,7 +50,7 @@ def function_codes(project: Project, dag: Dag) -> dict[str, str]:
             continue
         try:
             codes[operator.function] = load_function(operator.function, project.root, operator.columns, seconds).code
-        except ConfigError as error:
+        except ConfigurationError as error:
             mistakes.add(_place(project, operator), str(error))
     mistakes.raise_if_any()
     return codes

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec
 import yaml
 from yaml.constructor import SafeConstructor
 
-from daeda.errors import ConfigError, NotRegular, cut, first_line
+from daeda.errors import ConfigurationError, NotRegular, cut, first_line
 from daeda.settings.scalars import as_written
 from daeda.storage.regular import check_regular, read_regular
 
@@ -41,7 +41,7 @@ _MERGE_TAG = "tag:yaml.org,2002:merge"
 class Mistakes:
     """Mistakes of a set of files, reported together.
 
-    `lines` are whole sentences; `raise_if_any` turns them into one ConfigError.
+    `lines` are whole sentences; `raise_if_any` turns them into one ConfigurationError.
     """
 
     lines: list[str] = field(default_factory=list)
@@ -60,13 +60,13 @@ class Mistakes:
         """Record what a check raises as a mistake."""
         try:
             check(*arguments, **options)
-        except ConfigError as error:
+        except ConfigurationError as error:
             self.add(where, str(error))
 
     def raise_if_any(self) -> None:
-        """Raise ConfigError with a line per mistake."""
+        """Raise ConfigurationError with a line per mistake."""
         if self.lines:
-            raise ConfigError(*self.lines)
+            raise ConfigurationError(*self.lines)
 
 
 @dataclass(frozen=True)

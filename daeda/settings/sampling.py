@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 from pydantic import BeforeValidator, Field, PlainSerializer
 
 from daeda.dtypes import DType
-from daeda.errors import ConfigError, cut
+from daeda.errors import ConfigurationError, cut
 from daeda.settings.kinds import Name, Names, Strict, Whole
 from daeda.settings.scalars import written_decimal
 
@@ -60,6 +60,8 @@ class Sample(Strict):
 
 
 def check_sampled_by(name: str, dtype: DType) -> None:
-    """Raise ConfigError for a key that has no text of its own that every version writes alike."""
+    """Raise ConfigurationError for a key that has no text of its own that every version writes alike."""
     if not (dtype.is_integer or dtype.name in ("string", "date", "bool")):
-        raise ConfigError(f"the sample is by '{name}', which is {dtype}: it takes integers, string, date and bool")
+        raise ConfigurationError(
+            f"the sample is by '{name}', which is {dtype}: it takes integers, string, date and bool"
+        )

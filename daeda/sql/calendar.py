@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from sqlglot import exp, parse_one
 
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.sql.locked import connect
 
 UTC = "UTC"
@@ -43,14 +43,14 @@ def calendar_call(node: exp.Expr, text: str) -> str | None:
 
 
 def in_zone(tree: exp.Expr, text: str, zone: str) -> exp.Expr:
-    """The tree with its calendar functions in a zone; raises ConfigError where one has not one argument."""
+    """The tree with its calendar functions in a zone; raises ConfigurationError where one has not one argument."""
     for node in reversed(list(tree.find_all(exp.Anonymous, exp.DayOfWeek))):
         name = calendar_call(node, text)
         if name is None:
             continue
         arguments = node.expressions if isinstance(node, exp.Anonymous) else [node.this]
         if len(arguments) != 1:
-            raise ConfigError(f"{name} takes one argument, a timestamp or a date, found {len(arguments)}")
+            raise ConfigurationError(f"{name} takes one argument, a timestamp or a date, found {len(arguments)}")
         made = _made(name, arguments[0], zone)
         if node is tree:
             tree = made
@@ -65,9 +65,9 @@ def calls_of(tree: exp.Expr) -> list[tuple[str, exp.Expr]]:
 
 
 def check_argument(name: str, argument: str, kind: str, what: str) -> None:
-    """Raise ConfigError unless a calendar function gets a time."""
+    """Raise ConfigurationError unless a calendar function gets a time."""
     if kind not in _TIMES:
-        raise ConfigError(
+        raise ConfigurationError(
             f"{what}: {name} takes a timestamp or a date, and {argument} is {kind}: of whole milliseconds, write "
             f"{name}(epoch_ms({argument}))"
         )
@@ -75,11 +75,11 @@ def check_argument(name: str, argument: str, kind: str, what: str) -> None:
 
 @lru_cache(maxsize=256)
 def check_zone(zone: str) -> None:
-    """Raise ConfigError for a zone that DuckDB does not know."""
+    """Raise ConfigurationError for a zone that DuckDB does not know."""
     with connect() as connection:
         names = [name for (name,) in connection.execute("SELECT name FROM pg_timezone_names()").fetchall()]
     if zone not in names:
-        raise ConfigError(f"DuckDB has no time zone '{zone}': write a name like Europe/Berlin")
+        raise ConfigurationError(f"DuckDB has no time zone '{zone}': write a name like Europe/Berlin")
 
 
 def _made(name: str, argument: exp.Expr, zone: str) -> exp.Cast:

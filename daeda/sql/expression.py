@@ -13,7 +13,7 @@ import duckdb
 from sqlglot import errors, exp, parse_one
 
 from daeda.dtypes import DType
-from daeda.errors import ConfigError, closest, cut, did_you_mean, first_line
+from daeda.errors import ConfigurationError, closest, cut, did_you_mean, first_line
 from daeda.operators.relation import Column, Relation
 from daeda.sql.calendar import UTC, calendar_call, calls_of, check_argument, in_zone
 from daeda.sql.locked import connect
@@ -61,7 +61,7 @@ def parse_having(text: str) -> exp.Expr:
 
 
 def parse_expression(text: str, what: str = "expression", timezone: str | None = None) -> exp.Expr:
-    """Parse a scalar expression; raises ConfigError that shows the place of a mistake.
+    """Parse a scalar expression; raises ConfigurationError that shows the place of a mistake.
 
     `timezone` is that of its calendar functions, UTC without one.
 
@@ -73,29 +73,31 @@ def parse_expression(text: str, what: str = "expression", timezone: str | None =
 
 def _parse(text: str, what: str, allowed: tuple[type[exp.Expression], ...], timezone: str | None = None) -> exp.Expr:
     if len(text) > 10_000:
-        raise ConfigError(f"{what} has {len(text)} characters: at most 10000 are read")
+        raise ConfigurationError(f"{what} has {len(text)} characters: at most 10000 are read")
     if "\0" in text:
-        raise ConfigError(f"{what} has the character NUL at {text.index(chr(0)) + 1}, which SQL cannot hold: remove it")
+        raise ConfigurationError(
+            f"{what} has the character NUL at {text.index(chr(0)) + 1}, which SQL cannot hold: remove it"
+        )
     try:
         tree = parse_one(text, dialect="duckdb")
     except errors.SqlglotError as error:
-        raise ConfigError(f"{what} {_quoted(text)} is not SQL{_place(error)}") from error
+        raise ConfigurationError(f"{what} {_quoted(text)} is not SQL{_place(error)}") from error
     except RecursionError as error:
-        raise ConfigError(f"{what} {_quoted(text)} is nested too deeply") from error
+        raise ConfigurationError(f"{what} {_quoted(text)} is nested too deeply") from error
     if levels(tree) > MOST_LEVELS:
-        raise ConfigError(f"{what} {_quoted(text)} is nested too deeply")
+        raise ConfigurationError(f"{what} {_quoted(text)} is nested too deeply")
     for node in tree.walk():
         # A comment is the one piece of the text that the tree would carry along.
         node.comments = None
         _check_node(node, text, what, allowed)
     try:
         tree = in_zone(tree, text, timezone or UTC)
-    except ConfigError as error:
-        raise ConfigError(f"{what} {_quoted(text)}: {error}") from error
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{what} {_quoted(text)}: {error}") from error
     try:
         return exact_in_duckdb(tree)
     except RecursionError as error:
-        raise ConfigError(f"{what} {_quoted(text)} is nested too deeply") from error
+        raise ConfigurationError(f"{what} {_quoted(text)} is nested too deeply") from error
 
 
 def levels(tree: exp.Expr) -> int:
@@ -117,12 +119,12 @@ def columns_of(tree: exp.Expr) -> tuple[str, ...]:
 
 
 def check_columns(tree: exp.Expr, known: Iterable[str], what: str) -> None:
-    """Raise ConfigError when the expression reads a column that is not in `known`."""
+    """Raise ConfigurationError when the expression reads a column that is not in `known`."""
     names = list(known)
     for column in columns_of(tree):
         if column not in names:
             quoted = "" if not _like_text(tree, column, names) else f"; text stands in single quotes, like '{column}'"
-            raise ConfigError(
+            raise ConfigurationError(
                 f"{what} reads '{column}', which is not a column here: {did_you_mean(column, names)}{quoted}"
             )
 
@@ -139,7 +141,7 @@ def _like_text(tree: exp.Expr, name: str, known: Sequence[str]) -> bool:
 
 
 def expression_type(text: str, relation: Relation, what: str = "expression", timezone: str | None = None) -> str:
-    """DuckDB's name for the type of an expression over a relation; raises ConfigError when DuckDB cannot bind it."""
+    """DuckDB's name for the type of an expression over a relation; ConfigurationError when DuckDB cannot bind it."""
     tree = parse_expression(text, what, timezone)
     check_columns(tree, relation.names, what)
     for name, argument in calls_of(tree):
@@ -151,12 +153,12 @@ def expression_type(text: str, relation: Relation, what: str = "expression", tim
 
 
 def _check_negations(tree: exp.Expr, query: Callable[[exp.Expr], exp.Select], text: str, what: str) -> None:
-    """Raise ConfigError where a sign is put before an unsigned integer: DuckDB takes -3 of UTINYINT for 253."""
+    """Raise ConfigurationError where a sign is put before an unsigned integer: DuckDB takes -3 of UTINYINT for 253."""
     for value in negated(tree):
         kind = _bound_type(query(value).sql("duckdb"), text, what)
         if kind in _SIGNED:
             shown = _quoted(value.sql("duckdb"))
-            raise ConfigError(
+            raise ConfigurationError(
                 f"{what} {_quoted(text)} negates {shown}, which is {kind} and has no negative values: "
                 f"write -CAST({value.sql('duckdb')} AS {_SIGNED[kind]})"
             )
@@ -195,25 +197,25 @@ _SIGNED = {
 
 
 def check_expression_type(text: str, column: Column, relation: Relation, timezone: str | None = None) -> None:
-    """Raise ConfigError unless the expression has the column's type, or one whose values that type holds."""
+    """Raise ConfigurationError unless the expression has the column's type, or one whose values that type holds."""
     dtype = expression_type(text, relation, f"the expression of '{column.name}'", timezone)
     wanted = _bound_type(f"SELECT CAST(NULL AS {column.dtype.sql}) AS value", column.dtype.name, "type")
     if dtype != wanted and wanted not in _WIDER.get(dtype, ()):
-        raise ConfigError(
+        raise ConfigurationError(
             f"the expression of '{column.name}' gives {dtype}, and the contract says {column.dtype} "
             f"({wanted}): change the type, or write CAST(... AS {wanted})"
         )
 
 
 def check_predicate(text: str, relation: Relation, what: str) -> None:
-    """Raise ConfigError unless the expression is a condition."""
+    """Raise ConfigurationError unless the expression is a condition."""
     dtype = expression_type(text, relation, what)
     if dtype != "BOOLEAN":
-        raise ConfigError(f"{what} {_quoted(text)} gives {dtype}: a condition is true or false")
+        raise ConfigurationError(f"{what} {_quoted(text)} gives {dtype}: a condition is true or false")
 
 
 def check_having(text: str, keys: Sequence[str], relation: Relation) -> None:
-    """Raise ConfigError unless the text is a condition over the rows of a session with these keys."""
+    """Raise ConfigurationError unless the text is a condition over the rows of a session with these keys."""
     tree = parse_having(text)
     check_columns(tree, relation.names, "having")
 
@@ -224,7 +226,7 @@ def check_having(text: str, keys: Sequence[str], relation: Relation) -> None:
 
     dtype = _bound_type(query(tree).sql("duckdb"), text, "having")
     if dtype != "BOOLEAN":
-        raise ConfigError(f"having {_quoted(text)} gives {dtype}: a condition is true or false")
+        raise ConfigurationError(f"having {_quoted(text)} gives {dtype}: a condition is true or false")
     _check_negations(tree, query, text, "having")
 
 
@@ -243,13 +245,13 @@ def _bound_type(query: str, text: str, what: str) -> str:
             return str(connection.execute(f"DESCRIBE {query}").fetchall()[0][1])
         except duckdb.Error as error:
             reason = first_line(error)
-            raise ConfigError(f"{what} {_quoted(text)} does not fit the columns: {reason}") from error
+            raise ConfigurationError(f"{what} {_quoted(text)} does not fit the columns: {reason}") from error
 
 
 def _check_node(node: exp.Expr, text: str, what: str, allowed: tuple[type[exp.Expression], ...]) -> None:
     if isinstance(node, exp.Anonymous):
         if str(node.this).lower() not in _ALLOWED_FUNCTIONS:
-            raise ConfigError(
+            raise ConfigurationError(
                 f"{what} {_quoted(text)} calls '{node.this}', which is not among the functions of an "
                 f"expression: {did_you_mean(str(node.this).lower(), FUNCTIONS, len(FUNCTIONS))}"
             )
@@ -260,11 +262,11 @@ def _check_node(node: exp.Expr, text: str, what: str, allowed: tuple[type[exp.Ex
     if calendar_call(node, text) is not None:
         return
     if isinstance(node, exp.Column) and (node.table or isinstance(node.this, exp.Star)):
-        raise ConfigError(f"{what} {_quoted(text)} names '{node.sql('duckdb')}': write the column's name alone")
+        raise ConfigurationError(f"{what} {_quoted(text)} names '{node.sql('duckdb')}': write the column's name alone")
     if not isinstance(node, allowed):
         shown = node.sql("duckdb")
         part = "" if shown == text else f", found {_quoted(shown)}"
-        raise ConfigError(f"{what} {_quoted(text)} is limited to scalar SQL over columns{part}")
+        raise ConfigurationError(f"{what} {_quoted(text)} is limited to scalar SQL over columns{part}")
 
 
 def _place(error: errors.SqlglotError) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Protocol, assert_never
 
-from daeda.errors import ConfigError, DayError
+from daeda.errors import ConfigurationError, DayError
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Filter, Join, Project, Scan, Sink
 from daeda.operators.temporal import LabelAggregate, PointInTimeJoin, RollingAggregate, WindowOperator
@@ -93,10 +93,10 @@ def lower(engine: DayEngine, operator: SourceOperator, relation: Relation, input
 
 
 def inputs_of(operator: SourceOperator, handles: dict[str, Handle]) -> tuple[Handle, ...]:
-    """The handles of an operator's inputs; raises ConfigError when one has not been made."""
+    """The handles of an operator's inputs; raises ConfigurationError when one has not been made."""
     for name in operator.inputs:
         if name not in handles:
-            raise ConfigError(
+            raise ConfigurationError(
                 f"operator '{operator.name}' ({operator.op_kind}): no relation '{name}' has been made before it: "
                 f"{', '.join(handles) or 'none exists'}"
             )

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.operators.relation import Column, Relation
 from daeda.operators.relational import Project, ProjectColumn
 from daeda.sql.calendar import check_zone
@@ -43,7 +43,7 @@ def project(operator: Project, relation: Relation, given: Materialised) -> Mater
 
 
 def check_expressions(operator: Project, name: str, given: Relation) -> None:
-    """Raise ConfigError unless the expression of a column fits what it reads, and can be written out."""
+    """Raise ConfigurationError unless the expression of a column fits what it reads, and can be written out."""
     column = operator.column(name)
     assert column.expression is not None
     if column.timezone is not None:
@@ -55,7 +55,7 @@ def check_expressions(operator: Project, name: str, given: Relation) -> None:
         return
     deep, long = _size(operator, column, {})
     if deep > MOST_LEVELS or long > _MOST_CHARACTERS:
-        raise ConfigError(
+        raise ConfigurationError(
             f"the expression of '{name}', with those of {', '.join(column.reads_output)} in their places, is "
             + ("nested too deeply" if deep > MOST_LEVELS else f"longer than {_MOST_CHARACTERS:,} characters")
             + ": let a function make one of them (udf_specs)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 
 SCHEME = "s3://"
 
@@ -48,7 +48,7 @@ def is_object(path: str) -> bool:
 
 
 def object_path(path: str) -> ObjectPath:
-    """The address of `s3://bucket/key`; raises ConfigError for what is none.
+    """The address of `s3://bucket/key`; raises ConfigurationError for what is none.
 
     >>> object_path("s3://lake/events//dt=2024-01-01/")
     ObjectPath(bucket='lake', key='events/dt=2024-01-01')
@@ -57,7 +57,7 @@ def object_path(path: str) -> ObjectPath:
     parts = [part for part in key.split("/") if part]
     # Some servers follow dots, and others take them for a name.
     if not is_object(path) or not bucket or set(bucket) & set("?#@:[]*") or {".", ".."} & set(parts):
-        raise ConfigError(f"'{path}' is not an address of object storage: write s3://bucket/path")
+        raise ConfigurationError(f"'{path}' is not an address of object storage: write s3://bucket/path")
     return ObjectPath(bucket, "/".join(parts))
 
 

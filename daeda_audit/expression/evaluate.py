@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, assert_never
 
-from daeda.errors import ConfigError, InputError, NotBuiltYet, did_you_mean
+from daeda.errors import ConfigurationError, InputError, NotBuiltYet, did_you_mean
 from daeda_audit.expression.arithmetic import Unfit, arithmetic, cast, compare, known_type, ordering
 from daeda_audit.expression.functions import FUNCTIONS, NULL_AWARE, like
 from daeda_audit.expression.parse import parse
@@ -29,14 +29,14 @@ _SPECIAL = frozenset(
 
 
 def read_expression(text: str, what: str, timezone: str | None = None) -> Node:
-    """Parse, and make sure that every function can be evaluated; raises ConfigError or NotBuiltYet that say where.
+    """Parse, and see that every function can be evaluated; raises ConfigurationError or NotBuiltYet that say where.
 
     Calendar functions get the time zone as one more argument.
     """
     try:
         tree = parse(text)
-    except ConfigError as error:
-        raise ConfigError(f"{what}: {error}") from error
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{what}: {error}") from error
     known = _ARITHMETIC | _COMPARISONS | _SPECIAL | FUNCTIONS.keys() | NULL_AWARE.keys()
     for name in _names(tree):
         if name not in known and not known_type(name):

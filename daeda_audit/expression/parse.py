@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda_audit.expression.syntax import Aggregate, Call, Case, Cast, Column, Constant, Node, Token, tokens_of
 
 _COMPARISONS = {"=": "=", "==": "=", "<>": "<>", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
@@ -18,7 +18,7 @@ _CONSTANTS = {"NULL": None, "TRUE": True, "FALSE": False}
 
 
 def parse(text: str) -> Node:
-    """The tree of an expression; raises ConfigError that shows where it cannot be read."""
+    """The tree of an expression; raises ConfigurationError that shows where it cannot be read."""
     parser = _Parser(text, tokens_of(text))
     tree = parser.disjunction()
     parser.expect_end()
@@ -63,7 +63,7 @@ class _Parser:
 
     def _fail(self, what: str) -> None:
         token = self._next
-        raise ConfigError(
+        raise ConfigurationError(
             f"the audit cannot read {self._text!r}: {what} at character {token.position + 1}, found {token.shown}"
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+|--[^\n]*|/\*.*?\*/)
@@ -115,13 +115,13 @@ class Token:
 
 
 def tokens_of(text: str) -> list[Token]:
-    """Cut an expression into its words, the last of kind `end`; raises ConfigError at a character that begins none."""
+    """Cut an expression into its words, the last of kind `end`; ConfigurationError at a character that begins none."""
     found: list[Token] = []
     position = 0
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
-            raise ConfigError(
+            raise ConfigurationError(
                 f"the audit cannot read {text!r} from character {position + 1} on: {text[position : position + 10]!r}"
             )
         position = match.end()

@@ -26,7 +26,7 @@ from daeda_audit.values import from_arrow
 def call(spec: UdfSpec, root: Path, columns: Sequence[tuple[Sequence[Any], DType]], seconds: float) -> list[Any]:
     """The values of the function for columns of values and their type; it has so many seconds for them.
 
-    Raises ConfigError when it cannot be imported, and DayError when it raises or returns no Arrow array.
+    Raises ConfigurationError when it cannot be imported, and DayError when it raises or returns no Arrow array.
     """
     function = load_function(spec.function, root, spec.columns)
     arrays = [to_arrow(values, dtype) for values, dtype in columns]

@@ -13,7 +13,7 @@ from daeda.catalog.project import Project
 from daeda.dataset.stores import StoreIdentity
 from daeda.dtypes import DType
 from daeda.durations import Duration
-from daeda.errors import ConfigError, DayError, InputError
+from daeda.errors import ConfigurationError, DayError, InputError
 from daeda_audit.declared import (
     Declared,
     Derived,
@@ -146,13 +146,13 @@ class Recomputation:
             return function
         view = owner(self._project, name)
         if view is None:
-            raise ConfigError(f"nobody makes the column '{name}': add its view to feature_refs")
+            raise ConfigurationError(f"nobody makes the column '{name}': add its view to feature_refs")
         return FromView(view, name, Sight.of_view(view))
 
     def _make(self, name: str) -> list[Answer]:
         if name in self._at_work:
             circle = " -> ".join((*self._at_work[self._at_work.index(name) :], name))
-            raise ConfigError(f"the columns {circle} read each other, so none can be computed first")
+            raise ConfigurationError(f"the columns {circle} read each other, so none can be computed first")
         self._at_work.append(name)
         try:
             return self._make_by(self._maker(name), name)
@@ -295,7 +295,9 @@ class Recomputation:
             case FromHistory() | FromFuture() as windowed:
                 return self._aggregated(windowed)
             case maker:
-                raise ConfigError(f"the column '{name}' has no type that the audit knows ({type(maker).__name__})")
+                raise ConfigurationError(
+                    f"the column '{name}' has no type that the audit knows ({type(maker).__name__})"
+                )
 
     def _aggregated(self, maker: FromHistory | FromFuture) -> DType:
         """The type of an aggregate."""

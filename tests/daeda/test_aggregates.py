@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from bench.exactness import COLUMNS
 from daeda.aggregates import KINDS, LIST_KINDS, AggregateKind, Order, check_parameters, output_type, shows_order
 from daeda.dtypes import DType
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.operators.relation import Column, Relation
 from daeda.operators.temporal import Aggregate
 from tests.beam_pipeline.day.test_every_kind import SPECS
@@ -79,7 +79,7 @@ def test_the_type_follows_from_the_type_of_the_column(kind: AggregateKind) -> No
     for source, wanted in TYPES[kind].items():
         if wanted is None:
             what = {"lists": "a list column", "booleans": "a boolean column"}.get(KINDS[kind].takes, "numbers")
-            with pytest.raises(ConfigError, match=f"^'x': {kind} needs {what}, found {re.escape(source)}$"):
+            with pytest.raises(ConfigurationError, match=f"^'x': {kind} needs {what}, found {re.escape(source)}$"):
                 output_type(kind, DType.parse(source), "x")
         else:
             dtype = output_type(kind, DType.parse(source), "x")
@@ -93,7 +93,7 @@ def test_a_few_kinds_do_without_a_column() -> None:
     sentence = (
         r"^'x': last needs a column of the history; without one there are only any, count, since_last, decayed_count$"
     )
-    with pytest.raises(ConfigError, match=sentence):
+    with pytest.raises(ConfigurationError, match=sentence):
         output_type("last", None, "x")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from daeda.errors import ConfigError, DayError
+from daeda.errors import ConfigurationError, DayError
 from daeda_audit.command import main as audit
 from tests.daeda_audit.feed import build, words
 from tests.hostile.test_values import DAY, rows_of, with_rolling
@@ -96,5 +96,5 @@ def test_an_integer_is_widened_to_the_declared_one(tmp_path: Path, capsys: pytes
     assert [(row["wide"], row["wider"]) for row in rows_of(made)] == [(11, 11), (99, 40_000)]
     assert audit(words(made, "--probe", "recompute")) == 0, capsys.readouterr()
     made.service["columns"][-1]["expression"] = "item_id"
-    with pytest.raises(ConfigError, match="gives BIGINT, and the contract says int32"):
+    with pytest.raises(ConfigurationError, match="gives BIGINT, and the contract says int32"):
         made.write().compile()

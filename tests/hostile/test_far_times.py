@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from daeda.compiler.compile import project_dag
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda_audit.command import main as audit
 from tests.daeda_audit.feed import build, words
 from tests.hostile.test_values import DAY, rows_of, with_rolling
@@ -96,7 +96,7 @@ def test_what_is_known_since_ever_or_never(
 def test_a_window_that_begins_where_nanoseconds_do_not_reach_is_refused(tmp_path: Path) -> None:
     made = _made(tmp_path, "timestamp[ns]", "timestamp[us]", False, [(11, FIRST, "a")])
     made.aggregations["aggregation_specs"][-1]["window"] = "150000d"
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         project_dag(made.write().load())
     assert str(caught.value) == (
         "operator 'rolling_states_by_item': times are compared in nanoseconds, which reach from 1677-09-22 to "

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from daeda.errors import ChangedMeanwhile, ConfigError, InputError, StorageError
+from daeda.errors import ChangedMeanwhile, ConfigurationError, InputError, StorageError
 from daeda.storage import client as module
 from daeda.storage.access import Access, find_access, without_secrets
 from daeda.storage.client import RetryPolicy, S3Client
@@ -239,7 +239,7 @@ def test_wrong_access_is_told(tmp_path: Path, environ: dict[str, str], sentence:
     "path", ["s3://", "s3:///key", "s3://buc*et/key", "s3://user@bucket/key", "s3://b/a/../c", "s4://b/c"]
 )
 def test_addresses_that_are_none(path: str) -> None:
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         object_path(path)
     assert str(raised.value) == f"'{path}' is not an address of object storage: write s3://bucket/path"
 

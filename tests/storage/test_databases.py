@@ -12,7 +12,7 @@ from beam_pipeline import command
 from daeda.catalog.project import Project
 from daeda.cli.main import main as cli
 from daeda.compiler.compile import compile_runnable
-from daeda.errors import ConfigError, InputError
+from daeda.errors import ConfigurationError, InputError
 from daeda.planning import exports
 from daeda.planning.exports import exported
 from daeda.settings.runtime import EXPORTS_VARIABLE
@@ -257,7 +257,7 @@ def test_what_a_ducklake_does_not_have(
     ],
 )  # fmt: skip
 def test_sources_that_contradict_themselves(project: TinyProject, source: dict[str, object], sentence: str) -> None:
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         export_of(project, **source)
     assert str(raised.value).endswith(f"source: {sentence}")
 

@@ -12,7 +12,7 @@ import pytest
 from beam_pipeline.session.record import DayRecord
 from beam_pipeline.session.timed import timed
 from daeda.errors import (
-    ConfigError,
+    ConfigurationError,
     DaedaError,
     DayError,
     InputError,
@@ -48,7 +48,9 @@ def raised_by(error: BaseException, stopping: bool = False) -> BaseException:
     return raised.value
 
 
-@pytest.mark.parametrize("error", [DayError("no"), Late("no"), ConfigError("no"), InputError("no"), StorageError("no")])
+@pytest.mark.parametrize(
+    "error", [DayError("no"), Late("no"), ConfigurationError("no"), InputError("no"), StorageError("no")]
+)
 def test_an_error_gets_its_day_and_operator(error: DaedaError) -> None:
     raised = raised_by(error)
     assert str(raised) == "day 2024-01-02, operator 'sink': no"

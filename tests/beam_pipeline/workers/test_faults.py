@@ -20,7 +20,7 @@ from beam_pipeline.workers.shared_day_slots import SharedDaySlots, Unforeseen
 from daeda.dataset.layout import Layout
 from daeda.dataset.publish.staging import open_staging
 from daeda.errors import (
-    ConfigError,
+    ConfigurationError,
     DayError,
     InputError,
     Interrupted,
@@ -116,8 +116,8 @@ def test_a_day_that_cannot_begin_says_why_and_whether_that_may_pass(
 
 
 def test_a_mistake_of_the_user_ends_the_run_at_once(context: RunContext) -> None:
-    assert not is_tried_again(context, DAY, ConfigError("no such column"))
-    assert type(cause(context)) is ConfigError
+    assert not is_tried_again(context, DAY, ConfigurationError("no such column"))
+    assert type(cause(context)) is ConfigurationError
     # All other attempts end without an error as well.
     assert not is_tried_again(context, OTHER, no())
     assert str(cause(context)) == "no such column"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from daeda.dtypes import TimeUnit
-from daeda.errors import ConfigError, UsageError
+from daeda.errors import ConfigurationError, UsageError
 from tests.projects import TinyProject
 
 Change = Callable[[TinyProject], Any]
@@ -109,7 +109,7 @@ REFUSED: list[tuple[Change, str]] = [
 def test_what_does_not_fit_together_is_refused(tmp_path: Path, change: Change, message: str) -> None:
     project = TinyProject(tmp_path)
     change(project)
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         project.write().load()
     assert str(raised.value) == message
 

@@ -11,7 +11,7 @@ import yaml
 
 from daeda.catalog.project import Project, ProjectPaths, load_project
 from daeda.compiler.compile import compile_project
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.planning.configuration import configuration
 from tests.projects import TinyProject, fields
 
@@ -161,7 +161,7 @@ def test_mistakes_of_a_spec_are_told_without_its_type(tmp_path: Path) -> None:
 
 
 def message(project: TinyProject) -> str:
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         project.write().compile()
     return str(caught.value)
 

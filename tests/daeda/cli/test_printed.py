@@ -16,7 +16,7 @@ import yaml
 from daeda.cli.main import main
 from daeda.compiler.pipeline_file import pipeline_text
 from daeda.durations import seconds_since
-from daeda.errors import ConfigError, DaedaError, InputError, first_line
+from daeda.errors import ConfigurationError, DaedaError, InputError, first_line
 from daeda.planning.explain_sql import explain_sql
 from daeda.process.console import HarmlessConsole
 from daeda.process.messages import run_command
@@ -51,11 +51,11 @@ def test_text_of_every_language_is_left_as_it_is() -> None:
 
 def test_each_sentence_of_an_error_is_a_line_and_no_value_is(capsys: pytest.CaptureFixture[str]) -> None:
     def command(arguments: Sequence[str]) -> int:
-        raise ConfigError("a.yaml:1: 'x\nerror: b.yaml'", "c.yaml:2: too")
+        raise ConfigurationError("a.yaml:1: 'x\nerror: b.yaml'", "c.yaml:2: too")
 
     assert run_command(command, []) == 2
     assert capsys.readouterr().err == "error: a.yaml:1: 'x\\nerror: b.yaml'\nerror: c.yaml:2: too\n"
-    assert str(ConfigError("a", "b")) == "a\nb"
+    assert str(ConfigurationError("a", "b")) == "a\nb"
 
 
 def test_sentences_are_never_joined_before_they_are_raised() -> None:

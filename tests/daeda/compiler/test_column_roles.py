@@ -10,7 +10,7 @@ from daeda.compiler.column_roles import column_kinds, sample_of
 from daeda.compiler.compile import project_dag
 from daeda.compiler.pipeline_file import edited_path, pipeline_text
 from daeda.dataset.manifest import SampleOfDay
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from tests.projects import TinyProject
 
 LABEL = {"name": "again", "entity": "user", "history": {"view": "events"}, "kind": "any", "window": "1d"}
@@ -58,7 +58,7 @@ def edited(made: TinyProject, *changes: tuple[str, str]) -> str:
     path = edited_path(project)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError) as refused:
+    with pytest.raises(ConfigurationError) as refused:
         project_dag(project)
     return str(refused.value)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.operators.dag import Dag
 from daeda.operators.relational import Project, Scan
 from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
@@ -307,7 +307,7 @@ def test_what_does_not_fit_is_refused_with_its_line(case: str, tmp_path: Path) -
     change, messages = REFUSED[case]
     project = TinyProject(tmp_path)
     change(project)
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         project.write().compile()
     assert str(raised.value).splitlines() == messages
 
@@ -338,6 +338,6 @@ def derived(expression: str, dtype: str) -> Change:
 def test_a_wrong_expression_is_refused(tmp_path: Path, expression: str, dtype: str, message: str) -> None:
     project = TinyProject(tmp_path)
     derived(expression, dtype)(project)
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         project.write().compile()
     assert str(raised.value) == message

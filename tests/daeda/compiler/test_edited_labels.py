@@ -10,7 +10,7 @@ import pytest
 from daeda.catalog.project import Project
 from daeda.compiler.compile import project_dag
 from daeda.compiler.pipeline_file import edited_path, pipeline_text
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.operators.dag import Dag
 from daeda.planning.explain import explain_text
 from daeda.planning.explain_sql import explain_sql
@@ -193,7 +193,7 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_does_not_is_refused_with_the_operator_and_what_to_do(project: Project, compiled: Dag, name: str) -> None:
     changes, told = REFUSED[name]
-    with pytest.raises(ConfigError) as refused:
+    with pytest.raises(ConfigurationError) as refused:
         edited(project, compiled, *changes)
     assert told in str(refused.value)
     assert "at least 1 item" not in str(refused.value)

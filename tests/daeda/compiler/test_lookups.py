@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.operators.relational import Join, Scan
 from daeda.planning.explain import explain_text
 from tests.projects import TinyProject, fields
@@ -41,7 +41,7 @@ def add(project: TinyProject, column: dict[str, Any]) -> TinyProject:
 
 
 def refusal(project: TinyProject) -> list[str]:
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         project.write().compile()
     return str(raised.value).splitlines()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from tests.projects import TinyProject, fields
 
 FUNCTION = {"name": "events_1d", "function": "own:f", "columns": ["amount"], "dtype": "int64"}
@@ -96,7 +96,7 @@ def _alike(made: TinyProject) -> None:
 def test_two_makers_of_a_column_are_refused(change: Callable[[TinyProject], None], told: str, tmp_path: Path) -> None:
     made = TinyProject(tmp_path)
     change(made)
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         made.write().compile()
     assert str(caught.value).splitlines()[0] == told
 

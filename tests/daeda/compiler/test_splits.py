@@ -9,7 +9,7 @@ import pytest
 
 from daeda.compiler.compile import project_dag
 from daeda.compiler.pipeline_file import edited_path, pipeline_text
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from tests.daeda.planning.test_maturity import project
 
 TOO_CLOSE = (
@@ -36,7 +36,7 @@ def test_splits_are_as_far_apart_as_labels_look_ahead(
     if lacks is None:
         made.write().compile()
         return
-    with pytest.raises(ConfigError) as refused:
+    with pytest.raises(ConfigurationError) as refused:
         made.write().compile()
     assert str(refused.value) == f"feature_services/ranking.yaml:28: {TOO_CLOSE.format(first=first, **lacks)}"
     made.service["overlapping_labels"] = "allow"
@@ -48,7 +48,7 @@ def test_a_label_that_only_an_expression_reads_counts(tmp_path: Path) -> None:
     made.service["columns"][-1] = {"name": "again", "kind": "derived", "dtype": "bool", "expression": "sold > 0"}
     made.runtime["output_columns"][-1] = "again"
     made.service["splits"] = {"train": "2024-01-01", "test": "2024-01-03"}
-    with pytest.raises(ConfigError, match="are 1 day too close: 'sold' looks 2d ahead"):
+    with pytest.raises(ConfigurationError, match="are 1 day too close: 'sold' looks 2d ahead"):
         made.write().compile()
 
 
@@ -64,5 +64,5 @@ def test_a_hand_edited_pipeline_does_not_pass_it_by(tmp_path: Path) -> None:
     longer = text.replace("lookahead: 1d", "lookahead: 30h").replace("window: 1d", "window: 30h")
     assert longer != text
     path.write_text(longer, encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"ranking.yaml:.*are 1 day too close: 'sold' looks 30h ahead"):
+    with pytest.raises(ConfigurationError, match=r"ranking.yaml:.*are 1 day too close: 'sold' looks 30h ahead"):
         project_dag(loaded)

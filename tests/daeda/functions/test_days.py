@@ -11,7 +11,7 @@ import pytest
 
 from beam_pipeline.day import functions
 from daeda.dataset.manifest import read_manifest
-from daeda.errors import ConfigError, DayError
+from daeda.errors import ConfigurationError, DayError
 from daeda.planning.days import Action, plan_skeleton
 from daeda.planning.explain import explain_text
 from daeda.planning.sources import find_sources
@@ -272,7 +272,7 @@ def test_rows_of_a_sample_may_differ_in_the_last_places(tmp_path: Path) -> None:
 def test_a_missing_function_stops_the_plan(tmp_path: Path) -> None:
     made = FunctionProject(tmp_path).calls("", "nothing", ["amount"], "double").write().write_data()
     loaded, dag = made.load(), made.compile().skeleton()
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         plan_skeleton(loaded, dag, find_sources(loaded, dag), loaded.runtime.days, "rebuild")
     assert str(raised.value) == (
         f"config/training/aggregations.yaml:31: function '{made.spec['function']}': the module "

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.functions import loading
 from daeda.functions.loading import import_from_source, load_function, raised_in
 
@@ -21,7 +21,7 @@ IMPORT = "from daeda.functions.loading import load_function\n"
 
 def test_a_module_of_the_project_never_takes_the_place_of_another(tmp_path: Path) -> None:
     (tmp_path / "statistics.py").write_text("def mean(values):\n    return values\n")
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         load_function("statistics:mean", tmp_path, ("a",))
     assert str(raised.value) == (
         f"function 'statistics:mean': {tmp_path}/statistics.py is hidden by another module 'statistics' "
@@ -115,7 +115,7 @@ def test_arguments_are_counted_where_the_function_says_what_it_takes(tmp_path: P
     (tmp_path / "counted_functions.py").write_text("def any_number(*columns):\n    return columns[0]\n")
     assert load_function("counted_functions:any_number", tmp_path, ("a", "b", "c"))
     assert load_function("pyarrow.compute:add", tmp_path, ("a", "b"))
-    with pytest.raises(ConfigError, match=r"gets 1 column \(a\): give 'columns' one entry for each argument"):
+    with pytest.raises(ConfigurationError, match=r"gets 1 column \(a\): give 'columns' one entry for each argument"):
         load_function("pyarrow.compute:add", tmp_path, ("a",))
 
 
@@ -220,7 +220,7 @@ def test_other_threads_import_while_a_project_is_kept_from_bytecode(monkeypatch:
 def test_a_module_that_changes_while_it_is_imported_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "changing_features.py"
     file.write_text("with open(__file__, 'a') as own:\n    own.write('# more')\ndef f(values):\n    return values\n")
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         load_function("changing_features:f", tmp_path)
     assert str(raised.value) == (
         f"function 'changing_features:f': {file} changed while its module was imported: run again"

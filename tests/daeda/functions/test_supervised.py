@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from daeda.errors import ConfigError, DayError
+from daeda.errors import ConfigurationError, DayError
 from daeda.functions.interference import undisturbed
 from daeda.functions.loading import load_function
 from tests.daeda.functions.project import FunctionProject
@@ -136,7 +136,7 @@ def test_a_module_may_set_up_what_it_needs_but_close_no_stream(tmp_path: Path, m
         assert load_function("moves_about:make", tmp_path, ("a",))
         assert Path.cwd() == before
         (tmp_path / "closes_stdout.py").write_text("import sys\nsys.stdout.close()\n\n\ndef make(a):\n    return a\n")
-        with pytest.raises(ConfigError) as told:
+        with pytest.raises(ConfigurationError) as told:
             load_function("closes_stdout:make", tmp_path, ("a",))
         sys.stdout.close()
     assert str(told.value) == (
@@ -151,7 +151,7 @@ def test_a_module_may_set_up_what_it_needs_but_close_no_stream(tmp_path: Path, m
 def test_a_module_that_ends_python_when_it_is_imported_is_a_mistake(statement: str, tmp_path: Path) -> None:
     name = f"ends_{abs(hash(statement))}"
     (tmp_path / f"{name}.py").write_text(f"import sys\n{statement}\n")
-    with pytest.raises(ConfigError, match=f"function '{name}:make': the module '{name}' cannot be imported: "):
+    with pytest.raises(ConfigurationError, match=f"function '{name}:make': the module '{name}' cannot be imported: "):
         load_function(f"{name}:make", tmp_path, ("a",))
 
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.operators.dag import Dag, Operator, PipelineModel
 
 TIME = {"column": "at", "unit": "us"}
@@ -101,7 +101,7 @@ def dag(operators: list[dict[str, Any]]) -> Dag:
 
 
 def refusal(operators: list[dict[str, Any]]) -> str:
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         dag(operators)
     return str(raised.value)
 
@@ -258,7 +258,7 @@ def test_an_engine_that_no_executor_has_for_it_is_refused() -> None:
     operators = [
         {**operator, "inputs": ["l"]} if operator["name"] == "assemble" else operator for operator in operators
     ]
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         dag(operators).require_runnable()
     assert str(raised.value) == (
         "operator 'rolling' (rolling_aggregate) cannot run on engine 'sql': it runs on sql_arrow_udf"

@@ -19,7 +19,7 @@ from daeda.compiler.immature import without_labels
 from daeda.compiler.pipeline_file import edited_path, pipeline_text
 from daeda.dataset.fingerprint import operator_digests
 from daeda.durations import Duration
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.operators.dag import Dag
 from daeda.operators.operator import Instant
 from daeda.operators.relational import Project, ProjectColumn, Scan, ScanColumn, Sink
@@ -238,7 +238,7 @@ def test_what_is_null_may_be_null(tmp_path: Path) -> None:
     made = three_labels(tmp_path)
     for name in ("sold_later", "either"):
         made.column(name)["nullable"] = False
-    with pytest.raises(ConfigError) as refused:
+    with pytest.raises(ConfigurationError) as refused:
         made.write().compile()
     assert len(str(refused.value).splitlines()) == 2
     assert "column 'either' is NULL on days on which its label is not mature (immature: null)" in str(refused.value)
@@ -254,7 +254,7 @@ def test_a_hand_edited_pipeline_has_it_too(tmp_path: Path) -> None:
     path.write_text(text, encoding="utf-8")
     assert project_dag(loaded) == dag
     path.write_text(text.replace("not_null: [", "not_null: [either, "), encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"operator 'sink' \(sink\): column 'either' is NULL on days"):
+    with pytest.raises(ConfigurationError, match=r"operator 'sink' \(sink\): column 'either' is NULL on days"):
         project_dag(loaded)
 
 

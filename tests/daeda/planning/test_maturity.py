@@ -13,7 +13,7 @@ import pytest
 from beam_pipeline.command import main as skeleton_main
 from daeda.cli.main import main
 from daeda.compiler.compile import compile_runnable
-from daeda.errors import ConfigError, InputError
+from daeda.errors import ConfigurationError, InputError
 from daeda.planning.days import Action, DayPlan, plan_skeleton, refuse_waiting, told_waiting
 from daeda.planning.enriched_days import plan_enriched
 from daeda.planning.maturity import Maturity
@@ -320,5 +320,5 @@ def test_an_instant_that_is_none_is_refused() -> None:
 def test_data_until_of_no_view_is_refused(tmp_path: Path) -> None:
     made = project(tmp_path)
     made.runtime["data_until"] = {"sale": "2024-01-05"}
-    with pytest.raises(ConfigError, match="no feature view 'sale': did you mean 'sales'"):
+    with pytest.raises(ConfigurationError, match="no feature view 'sale': did you mean 'sales'"):
         plans(made)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.operators.dag import Operator
 from daeda.operators.temporal import PointInTimeJoin
 from daeda_audit.command import main as audit
@@ -57,7 +57,7 @@ def test_the_newest_row_gives_its_time(tmp_path: Path, capsys: pytest.CaptureFix
 def test_a_time_that_has_the_name_of_the_spines_is_refused(tmp_path: Path) -> None:
     made = TinyProject(tmp_path)
     made.runtime["feature_refs"].append("prices:event_timestamp")
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         made.write().compile()
     assert str(caught.value) == (
         "config/training/runtime.yaml:9: 'prices:event_timestamp' has the name of a field of the spine view 'events', "
@@ -69,7 +69,7 @@ def test_a_time_that_has_the_name_of_the_spines_is_refused(tmp_path: Path) -> No
 def test_a_time_that_is_not_referenced_says_so(tmp_path: Path) -> None:
     made = _timed(tmp_path)
     made.runtime["feature_refs"].remove("prices:priced_at")
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         made.write().compile()
     assert "column 'priced_at' (kind point_in_time) is made by no referenced view: add 'prices:priced_at' to " in str(
         caught.value

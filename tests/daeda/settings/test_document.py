@@ -6,7 +6,7 @@ import pytest
 
 from daeda.catalog import project as project_module
 from daeda.catalog.service import FeatureService
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.settings import document as document_module
 from daeda.settings.document import Document, Mistakes, load_document
 from daeda.settings.validation import parse_model
@@ -86,7 +86,7 @@ def test_the_same_sentence_is_told_once() -> None:
     mistakes = Mistakes()
     mistakes.add("a.yaml:1", "is wrong")
     mistakes.add("a.yaml:1", "is wrong")
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         mistakes.raise_if_any()
     assert str(raised.value) == "a.yaml:1: is wrong"
 
@@ -113,7 +113,7 @@ def test_mistakes_of_several_files_are_reported_at_once(tmp_path: Path) -> None:
     project.views["items"]["source"]["pth"] = "x"
     project.aggregations["aggregation_specs"][1]["max_length"] = "histori_len"
     project.service["columns"][0]["dtype"] = "int46"
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         project.write().load()
     assert str(raised.value).splitlines() == [
         "config/training/runtime.yaml:20: rows_per_part: 0 is too small: write at least 1",
@@ -174,7 +174,7 @@ def test_a_directory_of_more_files_than_a_project_has_is_refused(
 ) -> None:
     monkeypatch.setattr(project_module, "_MOST_FILES", 2)
     project = TinyProject(tmp_path)
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         project.write().load()
     assert str(raised.value) == (
         f"{tmp_path / 'feature_views'}: holds 3 feature views, and a project at most 2: split it"
@@ -193,7 +193,7 @@ def test_a_directory_of_more_bytes_than_a_project_has_is_refused(
     project.load()
     with views[0].open("a") as file:
         file.write("#")
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         project.load()
     assert str(raised.value).splitlines()[0] == (
         f"{tmp_path / 'feature_views'}: holds feature views of {size + 1:,} bytes, and a project at most {size:,}: "

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from daeda.cli.main import build_parser
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.flags.parser import settings_given, words_of
 from daeda.flags.table import SETTINGS
 from daeda.settings.runtime import RuntimeSettings
@@ -21,7 +21,7 @@ def runtime(tmp_path: Path, flags: dict[str, Any] | None = None, **entries: Any)
 
 
 def refusal(tmp_path: Path, flags: dict[str, Any] | None = None, **entries: Any) -> str:
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         runtime(tmp_path, flags, **entries)
     return str(raised.value)
 
@@ -78,7 +78,7 @@ def test_a_wrong_entry_names_its_line(tmp_path: Path, entries: dict[str, Any], m
 def test_a_missing_entry_is_named(tmp_path: Path) -> None:
     project = TinyProject(tmp_path)
     del project.runtime["service"]
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         project.write().load()
     assert str(raised.value) == "config/training/runtime.yaml:1: 'service' is missing"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from daeda.dtypes import DType
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.settings.document import Mistakes, load_document
 from daeda.sql.literal import exact, literal
 from daeda_audit.values import typed
@@ -38,7 +38,7 @@ def read(text: str, tmp_path: Path) -> object:
     ],
 )
 def test_a_number_that_is_read_as_another_is_refused(text: str, told: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         read(text, tmp_path)
     assert str(caught.value) == f"a.yaml:1: is not valid YAML: '{text}' of 'a' is no value: {told}"
 
@@ -86,6 +86,6 @@ def test_a_variable_is_named(
     variable: str, value: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, value)
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         TinyProject(tmp_path).write().load()
     assert str(caught.value).splitlines()[0] == told

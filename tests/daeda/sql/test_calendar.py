@@ -12,7 +12,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from daeda.dtypes import DType
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.operators.relation import Column, Relation
 from daeda.settings.kinds import Zone
 from daeda.sql.calendar import check_zone
@@ -122,7 +122,7 @@ def test_a_small_integer_holds_it() -> None:
     ("dayofweek(date)", "expression 'dayofweek(date)' is limited to scalar SQL over columns, found 'DAYOFWEEK(date)'"),
 ])  # fmt: skip
 def test_what_is_no_time_is_refused(text: str, message: str) -> None:
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         expression_type(text, GIVEN)
     assert str(raised.value) == message
 
@@ -139,5 +139,5 @@ def test_whole_milliseconds_can_be_asked() -> None:
 
 
 def test_a_zone_that_duckdb_lacks_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"^DuckDB has no time zone 'localtime': "):
+    with pytest.raises(ConfigurationError, match=r"^DuckDB has no time zone 'localtime': "):
         check_zone("localtime")

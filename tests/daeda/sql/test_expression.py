@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from daeda.dtypes import DType
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.operators.relation import Column, Relation
 from daeda.sql.expression import (
     FUNCTIONS,
@@ -91,7 +91,7 @@ def test_every_documented_function_can_be_called_and_audited() -> None:
 
 @pytest.mark.parametrize("text", ["to_timestamp(user_id)", "make_timestamp(user_id)"])
 def test_what_shares_its_node_with_epoch_ms_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="is limited to scalar SQL over columns"):
+    with pytest.raises(ConfigurationError, match="is limited to scalar SQL over columns"):
         parse_expression(text)
 
 
@@ -128,7 +128,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("text", REFUSED, ids=[text[:30] for text in REFUSED])
 def test_everything_else_is_refused_with_the_part_that_is_not_allowed(text: str) -> None:
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         parse_expression(text, "where")
     assert str(raised.value) == REFUSED[text]
 
@@ -139,7 +139,9 @@ def test_everything_else_is_refused_with_the_part_that_is_not_allowed(text: str)
      "random()", "uuid()", "now()", "pg_sleep(1)", "list_transform(tags, lambda x: x)", "hash(event)"],
 )  # fmt: skip
 def test_no_function_reaches_files_chance_or_time(function: str) -> None:
-    with pytest.raises(ConfigError, match=r"^where '.*' (calls '.*', which is not among the functions|is limited to)"):
+    with pytest.raises(
+        ConfigurationError, match=r"^where '.*' (calls '.*', which is not among the functions|is limited to)"
+    ):
         parse_expression(f"{function} IS NOT NULL", "where")
 
 
@@ -149,7 +151,7 @@ def test_a_long_chain_of_one_operator_is_not_deep() -> None:
 
 
 def test_an_unknown_function_is_told_with_the_nearest_known_one() -> None:
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         parse_expression("epoc_ms(at) > 1", "where")
     assert str(raised.value).startswith(
         "where 'epoc_ms(at) > 1' calls 'epoc_ms', which is not among the functions of an expression: did you mean "
@@ -158,7 +160,7 @@ def test_an_unknown_function_is_told_with_the_nearest_known_one() -> None:
 
 
 def test_a_column_that_is_not_there_is_told_with_the_nearest_one() -> None:
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         check_predicate("amout > 1", GIVEN, "where")
     assert str(raised.value) == (
         "where reads 'amout', which is not a column here: did you mean 'amount'? Known: amount, at, event, order, "
@@ -179,25 +181,27 @@ def test_a_column_that_is_not_there_is_told_with_the_nearest_one() -> None:
     ],
 )
 def test_a_text_without_quotes_is_told_what_it_lacks(text: str, told: str) -> None:
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         check_predicate(text, GIVEN, "where")
     assert str(raised.value).endswith(f"Known: amount, at, event, order, small, tags, user_id{told}")
 
 
 def test_a_condition_is_true_or_false() -> None:
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         check_predicate("amount + 1", GIVEN, "where")
     assert str(raised.value) == "where 'amount + 1' gives DOUBLE: a condition is true or false"
 
 
 def test_duckdb_says_what_does_not_fit() -> None:
-    with pytest.raises(ConfigError, match=r"^where 'upper\(amount\) = 1' does not fit the columns: Binder Error: "):
+    with pytest.raises(
+        ConfigurationError, match=r"^where 'upper\(amount\) = 1' does not fit the columns: Binder Error: "
+    ):
         check_predicate("upper(amount) = 1", GIVEN, "where")
 
 
 def test_the_type_of_the_contract_holds() -> None:
     check_expression_type("amount * 2", Column("twice", DType.parse("double")), GIVEN)
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         check_expression_type("amount * 2", Column("twice", DType.parse("float")), GIVEN)
     assert str(raised.value) == (
         "the expression of 'twice' gives DOUBLE, and the contract says float (FLOAT): change the type, or write "
@@ -207,7 +211,7 @@ def test_the_type_of_the_contract_holds() -> None:
 
 def test_the_condition_of_a_session_may_aggregate_and_no_more() -> None:
     assert columns_of(parse_having("count(*) > 1 AND sum(amount) > 0")) == ("amount",)
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         parse_having("list(amount) = [1]")
     assert str(raised.value).startswith(f"having 'list(amount) = [1]' {LIMITED}")
 
@@ -220,7 +224,7 @@ def test_the_condition_of_a_session_may_aggregate_and_no_more() -> None:
     ],
 )
 def test_a_sign_before_an_unsigned_integer_is_refused(text: str, value: str, kind: str, instead: str) -> None:
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         expression_type(text, GIVEN)
     assert str(raised.value) == (
         f"expression '{text}' negates '{value}', which is {kind} and has no negative values: write {instead}"
@@ -230,7 +234,7 @@ def test_a_sign_before_an_unsigned_integer_is_refused(text: str, value: str, kin
 
 def test_a_sign_before_an_unsigned_aggregate_is_refused() -> None:
     for text, value in {"-max(small) < 0": "MAX(small)", "min(-small) < 0": "small"}.items():
-        with pytest.raises(ConfigError) as raised:
+        with pytest.raises(ConfigurationError) as raised:
             check_having(text, ("user_id",), GIVEN)
         assert str(raised.value).startswith(f"having '{text}' negates '{value}', which is UTINYINT and has no negative")
     check_having("-count(*) < 0 AND -sum(small) < 0 AND max(-amount) < 0", ("user_id",), GIVEN)
@@ -273,11 +277,11 @@ def test_rounding_keeps_the_type() -> None:
 
 def test_nested_rounding_is_bounded() -> None:
     text = "round(" * 20 + "amount" + ", -1)" * 20
-    with pytest.raises(ConfigError, match=r"is nested too deeply$"):
+    with pytest.raises(ConfigurationError, match=r"is nested too deeply$"):
         parse_expression(text)
 
 
 def test_the_character_nul_is_refused() -> None:
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         parse_expression("event = 'a\0b'", "where")
     assert str(raised.value) == "where has the character NUL at 11, which SQL cannot hold: remove it"

@@ -19,7 +19,7 @@ from beam_pipeline.workers.limits import DayLimits
 from beam_pipeline.workers.registry import forget_run, register_run
 from daeda.dataset.layout import Layout
 from daeda.dataset.publish.staging import open_staging
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.sources.listing import find_files
 from daeda.sql.expression import parse_expression
 from daeda.sql.locked import AllowedPaths, connect
@@ -59,7 +59,7 @@ def places(tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("text", ESCAPES)
 def test_what_leaves_the_declared_places_is_refused_twice(text: str, places: dict[str, str]) -> None:
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigurationError):
         parse_expression(text.format(**places))
     with (
         connect(AllowedPaths.of([places["in"]])) as connection,

@@ -14,7 +14,7 @@ from daeda.compiler.compile import PASSES
 from daeda.compiler.output import output_columns
 from daeda.compiler.resolved import Resolved
 from daeda.dtypes import DType
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.operators.relation import Column, Relation
 from daeda.operators.relational import Project, ProjectColumn
 from daeda.sql.handle import ColumnTable, Materialised, column
@@ -126,6 +126,9 @@ def test_a_chain_that_grows_beyond_reason_is_refused() -> None:
     operator = Project(name="assemble", inputs=("given",), output="made", columns=tuple(columns))
     given = Relation((Column("a", INT),))
     check_expressions(operator, "x7", given)
-    with pytest.raises(ConfigError, match=r"^the expression of 'x11', with those of x10 in their places, is longer "
-                       r"than 100,000 characters: let a function make one of them \(udf_specs\)$"):  # fmt: skip
+    refused = (
+        r"^the expression of 'x11', with those of x10 in their places, is longer "
+        r"than 100,000 characters: let a function make one of them \(udf_specs\)$"
+    )
+    with pytest.raises(ConfigurationError, match=refused):
         check_expressions(operator, "x11", given)

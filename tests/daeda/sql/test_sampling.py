@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from daeda.dtypes import DType
-from daeda.errors import ConfigError
+from daeda.errors import ConfigurationError
 from daeda.operators.operator import Instant
 from daeda.operators.relational import Filter, Scan, ScanColumn
 from daeda.settings.sampling import Sample
@@ -141,5 +141,5 @@ def test_a_history_is_not_sampled() -> None:
         columns=(ScanColumn(name="at", source="at", dtype=DType.parse("timestamp[us]")),),
     )  # fmt: skip
     operator = Filter(name="f", inputs=("rows",), output="kept", sample=Sample(share=0.5, by="at"))
-    with pytest.raises(ConfigError, match="a sample is of a spine, and not of a history"):
+    with pytest.raises(ConfigurationError, match="a sample is of a spine, and not of a history"):
         operator.derive((source.derive(()),))

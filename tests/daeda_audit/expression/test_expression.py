@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from daeda.dtypes import DType
-from daeda.errors import ConfigError, InputError, NotBuiltYet
+from daeda.errors import ConfigurationError, InputError, NotBuiltYet
 from daeda.sql.expression import parse_expression, parse_having, quoted_columns
 from daeda_audit.expression.evaluate import evaluate, holds, read_expression
 from daeda_audit.instants import Instant
@@ -275,7 +275,7 @@ def test_a_condition_of_a_session_gives_what_duckdb_gives(text: str) -> None:
 
 
 def test_what_cannot_be_read_is_told_with_its_place() -> None:
-    with pytest.raises(ConfigError) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         read_expression("i > > 1", "where of 'likes'")
     assert str(raised.value) == (
         "where of 'likes': the audit cannot read 'i > > 1': a value is expected at character 5, found >"
