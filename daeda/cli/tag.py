@@ -15,7 +15,8 @@ from daeda.cli.consent import Declined
 from daeda.cli.tags_told import days_told, described_tag, size_told
 from daeda.dataset.answers import TagAnswer
 from daeda.dataset.layout import Layout, layout_of
-from daeda.dataset.publish.tagging import delete_tag, make_tag
+from daeda.dataset.publish.tag_removal import delete_tag
+from daeda.dataset.publish.tagging import make_tag
 from daeda.dataset.tags import Tag, check_tag_name, tag_names, tags_there
 from daeda.errors import InputError, UsageError, counted, did_you_mean
 from daeda.flags.days import days_of_words

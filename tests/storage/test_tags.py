@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from daeda.dataset.layout import DATASETS, Layout
-from daeda.dataset.publish.tagging import delete_tag, make_tag
+from daeda.dataset.publish.tag_removal import delete_tag
+from daeda.dataset.publish.tagging import make_tag
 from daeda.dataset.published import look_at_days
 from daeda.dataset.tags import read_tag, tag_names, tagged
 from daeda.dataset.verified import verified_days

@@ -17,7 +17,7 @@ from daeda.dataset.pruning import Unneeded, foreign_entries
 from daeda.dataset.publish.claims import claim_days
 from daeda.dataset.publish.objects import publication
 from daeda.dataset.publish.staging import RunStaging, open_staging, repair, still_ours
-from daeda.dataset.publish.tagging import delete_tag
+from daeda.dataset.publish.tag_removal import delete_tag
 from daeda.dataset.published import data_entries
 from daeda.errors import DayError
 from daeda.process.messages import say

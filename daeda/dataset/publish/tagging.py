@@ -1,4 +1,4 @@
-"""Making and removing tags. A tag is made day by day, and is there with its last file.
+"""Making tags. A tag is made day by day, and is there with its last file.
 
     lock -> claim the days -> for each day: link or copy the parts, put the manifest -> _tag.json
 
@@ -12,35 +12,33 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from daeda.dataset.fingerprint import parts_digest
-from daeda.dataset.layout import DATASETS, MANIFEST_NAME, TAGS, Dataset, Layout, day_name, is_part
-from daeda.dataset.manifest import DamagedManifest, DayName, Manifest, manifest_text, parse_manifest, read_manifest
+from daeda.dataset.layout import DATASETS, MANIFEST_NAME, Dataset, Layout, day_name
+from daeda.dataset.manifest import DamagedManifest, DayName, Manifest, manifest_text, parse_manifest
 from daeda.dataset.publish.claims import claim_days, claims_of
-from daeda.dataset.publish.objects import held_lease, publication
+from daeda.dataset.publish.objects import publication
 from daeda.dataset.publish.publish import prepare_day, sync_file
-from daeda.dataset.publish.staging import RunStaging, open_staging, opened_lock, refuse_stranger
+from daeda.dataset.publish.staging import RunStaging, open_staging, refuse_stranger
+from daeda.dataset.publish.tag_lock import tags_locked
 from daeda.dataset.published import Published, data_entries, look_at_days, stamp_of
 from daeda.dataset.stamps import remember_stamps
 from daeda.dataset.tags import TAG_NAME, Tag, TaggedDay, check_tag_name, read_tag
-from daeda.errors import DayError, InputError, TransientError, UsageError, counted, shortened
-from daeda.process.locks import holder_of
+from daeda.errors import DayError, InputError, UsageError, counted, shortened
 from daeda.process.messages import say
-from daeda.sources.files import PARTITION, parse_day
+from daeda.sources.files import PARTITION
 from daeda.storage.client import S3Client
 from daeda.storage.location import ObjectPath
 from daeda.storage.objects import client
 from daeda.storage.regular import file_digest
 
-_LOCK = "_lock"
 # A file system, or a kernel that protects files of others, refuses a link with one of these: then the part is copied.
 _NO_LINK = frozenset({errno.EPERM, errno.EACCES, errno.EXDEV, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP})
 _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
@@ -64,7 +62,7 @@ def make_tag(layout: Layout, name: str, days: Sequence[dt.date]) -> tuple[Tag, i
     """
     check_tag_name(name)
     target = layout.of_tag(name)
-    with _locked(layout) as renew:
+    with tags_locked(layout) as renew:
         _refuse_links(target)
         there = read_tag(target)
         if there is not None:
@@ -303,109 +301,3 @@ def _write(target: Layout, tag: Tag) -> None:
     sync_file(fresh)
     fresh.replace(path)
     sync_file(path.parent)
-
-
-def delete_tag(layout: Layout, name: str, *, unfinished: bool = False) -> None:
-    """Remove a tag, also one that is not whole. Raises InputError for what daeda did not write there.
-
-    With `unfinished` a tag is left that is whole by now: since somebody listed it another process has finished it.
-    """
-    check_tag_name(name)
-    target = layout.of_tag(name)
-    with _locked(layout) as renew:
-        if unfinished and read_tag(target) is not None:
-            say(f"left: {target.version_dir}: the tag was finished meanwhile")
-            return
-        if isinstance(target.version_dir, ObjectPath):
-            _delete_objects(target.version_dir, renew)
-        else:
-            _delete_files(target, target.version_dir)
-
-
-def _delete_objects(directory: ObjectPath, renew: Callable[[], None]) -> None:
-    listed = [stored.path for stored in client().listing(directory)]
-    foreign = [path for path in listed if not _is_ours(path.key.removeprefix(directory.prefix).split("/"))]
-    if foreign:
-        raise InputError(f"not removed: {shortened(foreign, 3)} was not written by daeda: move it elsewhere")
-    client().delete(directory / TAG_NAME)
-    for path in listed:
-        renew()
-        client().delete(path)
-
-
-def _delete_files(target: Layout, directory: Path) -> None:
-    refuse_stranger(directory)
-    if not directory.exists():
-        return
-    foreign = [
-        path
-        for path in sorted(directory.rglob("*"))
-        if path.is_symlink() or not (path.is_dir() or _is_ours(path.relative_to(directory).parts))
-    ]
-    if foreign:
-        raise InputError(f"not removed: {shortened(foreign, 3)} was not written by daeda: move it elsewhere")
-    with contextlib.suppress(InputError):  # of what is no file of a tag no version is known
-        tag = read_tag(target)
-        target = target if tag is None else target.of_version(tag.version).of_tag(tag.name)
-    (directory / TAG_NAME).unlink(missing_ok=True)
-    for dataset in DATASETS:
-        for path in sorted((directory / dataset).glob(f"{PARTITION}*")):
-            _delete_day(target, dataset, path)
-    shutil.rmtree(directory)
-
-
-def _delete_day(target: Layout, dataset: Dataset, path: Path) -> None:
-    """A name less counts as a change of the file: the stamps of published parts that have the other are renewed."""
-    day = parse_day(path.name.removeprefix(PARTITION))
-    assert day is not None
-    layout = target.of_version(target.version)
-    published, name = layout.day_dir(dataset, day), DayName(target.service, dataset, day)
-    assert isinstance(published, Path)
-    shared = []
-    with contextlib.suppress(DamagedManifest, FileNotFoundError):
-        manifest = read_manifest(published, name)
-        for part in manifest.parts if manifest is not None else ():
-            status = (published / part.name).lstat()
-            linked = (path / part.name).lstat()
-            if os.path.samestat(status, linked) and manifest is not None:
-                shared += [part.name] if manifest.stamps.get(part.name) == stamp_of(status) else []
-    shutil.rmtree(path)
-    with contextlib.suppress(FileNotFoundError):
-        stamps = {part: stamp_of((published / part).lstat()) for part in shared}
-        if stamps:
-            remember_stamps(layout, name, stamps)
-
-
-def _is_ours(steps: Sequence[str]) -> bool:
-    """Whether what lies at these steps below the directory of a tag is what daeda writes there."""
-    match tuple(steps):
-        case (file,):
-            return file in (TAG_NAME, f"{TAG_NAME}.new")
-        case ("_statistics", *_):  # of the days of the tag, made anew wherever they are missing
-            return True
-        case (dataset, day, file):
-            known = dataset in DATASETS and parse_day(day.removeprefix(PARTITION)) is not None
-            return known and (file == MANIFEST_NAME or is_part(file))
-        case _:
-            return False
-
-
-@contextlib.contextmanager
-def _locked(layout: Layout) -> Iterator[Callable[[], None]]:
-    """Keep everybody else from making or removing tags of the service; gives what shows that the holder lives."""
-    if isinstance(layout.service_dir, ObjectPath):
-        path = layout.service_dir / "_staging" / "publish-tags.json"
-        with held_lease(client(), path) as lease:
-            yield lease.renew
-        return
-    directory = layout.service_dir / TAGS
-    refuse_stranger(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    with opened_lock(directory / _LOCK) as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TransientError(
-                f"{layout.service}: a tag is made or removed by {holder_of(lock)}: run again when it is done"
-            ) from None
-        yield lambda: None

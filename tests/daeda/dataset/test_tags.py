@@ -16,10 +16,11 @@ import pytest
 import daeda_data
 from daeda.dataset.layout import DATASETS, Layout
 from daeda.dataset.manifest import DayName
-from daeda.dataset.publish import tagging
+from daeda.dataset.publish import tag_lock, tagging
 from daeda.dataset.publish.claims import claim_days
 from daeda.dataset.publish.staging import open_staging
-from daeda.dataset.publish.tagging import delete_tag, make_tag
+from daeda.dataset.publish.tag_removal import delete_tag
+from daeda.dataset.publish.tagging import make_tag
 from daeda.dataset.published import look_at_days
 from daeda.dataset.selection import parse_selector
 from daeda.dataset.tagged_days import require_tagged
@@ -298,7 +299,7 @@ def test_days_at_work_and_tags_at_work_refuse(layout: Layout) -> None:
             make_tag(layout, "first", DAYS)
         make_tag(layout, "first", [FIRST])
     with (
-        tagging._locked(layout),
+        tag_lock.tags_locked(layout),
         pytest.raises(TransientError, match=r"^ranking: a tag is made or removed by process \d+: run again when "),
     ):
         delete_tag(layout, "first")
