@@ -5,10 +5,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOURNEY := examples/complete_journey
 READERS := .venv-readers
+DAGSTER := .venv-dagster
+SITE := .venv-site
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: torch help install demo sample test check compiled unit cases quick long engines readers notebooks bench docs soak clean
+.PHONY: torch help install demo sample test check compiled unit cases quick long engines readers dagster notebooks bench docs site soak clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -74,6 +76,11 @@ readers: install ## Read published days with Spark and HuggingFace, which are in
 	  --requirement tests/readers/requirements.txt --editable '.[polars,pandas,huggingface]'
 	@TZ=UTC $(BIN)/python -m tests.readers.run $(READERS)/bin/python
 
+dagster: install ## Try the project of Dagster in examples/, with Dagster in .venv-dagster
+	@test -x $(DAGSTER)/bin/python || $(PYTHON) -m venv $(DAGSTER)
+	@$(DAGSTER)/bin/python -m pip install --quiet --disable-pip-version-check --requirement examples/dagster_days/requirements.txt
+	@LONG_TESTS=cases TZ=UTC $(BIN)/python -m pytest -q tests/example/test_dagster.py
+
 notebooks: install ## Execute the notebook of the example, and store what it prints
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[notebook]'
 	@$(BIN)/python $(JOURNEY)/prepare.py
@@ -98,5 +105,11 @@ torch: install ## Install PyTorch into a venv of its own and run what is marked 
 docs: install ## Write docs/reference/ from the models and the parsers
 	@$(BIN)/python -m docs.generate
 
+# Nothing of it belongs to daeda: the site has an environment of its own.
+site: ## Build the user guide as a site, build/site/html; a link that leads nowhere is an error
+	@test -x $(SITE)/bin/python || $(PYTHON) -m venv $(SITE)
+	@$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check --requirement docs/requirements.txt
+	@$(SITE)/bin/python -m docs.site $(SITE)/bin/zensical $(if $(REPOSITORY),--repository $(REPOSITORY))
+
 clean: ## Remove the environment, caches, the sample, the example's data, and all output
-	rm -rf $(VENV) $(READERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache $(JOURNEY)/data $(JOURNEY)/output data output
+	rm -rf $(VENV) $(READERS) $(DAGSTER) $(SITE) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache $(JOURNEY)/data $(JOURNEY)/output data output

@@ -1,6 +1,7 @@
-"""The pictures of docs/report.md: `python -m docs.pictures REPORT.html [CATALOG.html]` writes docs/pictures/.
+"""The pictures of the user guide, in docs/pictures/: `python -m docs.pictures [REPORT.html [CATALOG.html]]`.
 
-They are of the report of examples/complete_journey, in which a price is in another unit from one day on:
+Without a file it draws those of docs/drawn.py anew. With one it takes those of docs/report.md, too: of the report of
+examples/complete_journey, in which a price is in another unit from one day on:
 
     daeda report household_ranking --output report.html
 """
@@ -12,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+from docs.drawn import pictures
 
 PICTURES = Path(__file__).parent / "pictures"
 DESK: dict[str, Any] = {"viewport": {"width": 1000, "height": 680}}
@@ -29,9 +30,16 @@ OF_REPORT: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 
 
-def main(report: Path, catalog: Path | None) -> None:
-    """Write all of them."""
-    PICTURES.mkdir(exist_ok=True)
+def draw(directory: Path = PICTURES) -> None:
+    """Write what is drawn."""
+    for name, picture in pictures().items():
+        (directory / f"{name}.svg").write_text(picture.svg(), encoding="utf-8")
+
+
+def take(report: Path, catalog: Path | None) -> None:
+    """Write what is taken of a report and of a catalog, by a browser."""
+    from playwright.sync_api import sync_playwright
+
     executable = shutil.which("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
@@ -46,7 +54,7 @@ def main(report: Path, catalog: Path | None) -> None:
         browser.close()
 
 
-def _save(page: Page, name: str, seen: str) -> None:
+def _save(page: Any, name: str, seen: str) -> None:
     page.wait_for_selector("html[data-ready]")
     if seen != "main":
         page.locator(seen).scroll_into_view_if_needed()
@@ -57,4 +65,6 @@ def _save(page: Page, name: str, seen: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)
+    draw()
+    if len(sys.argv) > 1:
+        take(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)
