@@ -63,7 +63,7 @@ _WRITTEN: Mapping[str, str] = {
     "_resolve_count": "whole number, or a name of base.yaml",
     "_resolve_list": "list of durations, or a name of base.yaml",
     "_one_or_more": "name, or list of names",
-    "_parse_zone": "time zone",
+    "parse_zone": "time zone",
     "parse_clock": 'time of the day in quotes, like `"03:00"`',
     "parse_immature": "null or `wait`",
     "parse_data_until": "instant, or mapping of views to instants",

@@ -146,6 +146,14 @@ def load_project(paths: ProjectPaths, service: str | None = None, flags: Mapping
     )
 
 
+def load_views(directory: Path, root: Path) -> dict[str, FeatureView]:
+    """The views of a directory by name, without a project around them; raises ConfigurationError."""
+    mistakes = Mistakes()
+    declared = _load_named(FeatureView, "view", directory, root, mistakes)
+    mistakes.raise_if_any()
+    return {name: view for name, (view, _) in declared.items()}
+
+
 def _refuse_other(document: Document | None, own: str, wanted: str, services: Collection[str]) -> NoReturn:
     """The runtime file belongs to another service than the one that is asked for."""
     shown = document.shown if document is not None else "runtime.yaml"

@@ -32,7 +32,7 @@ _WRITTEN: dict[str, JsonSchemaValue] = {
     "parse_import_path": _TEXT,
     "_parse_dtype": _TEXT,
     "_parse_read_dtype": _TEXT,
-    "_parse_zone": _TEXT,
+    "parse_zone": _TEXT,
     "_one_or_more": {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]},
     "_no_boolean": {"type": "integer"},
     "_switch": {"type": "boolean"},

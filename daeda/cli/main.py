@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from daeda.cli.importing import add_import
 from daeda.cli.keeping import add_keeping
 from daeda.errors import UsageError
 from daeda.flags.days import joined
@@ -156,6 +157,7 @@ def build_parser() -> StrictParser:
         )
     )
     add_keeping(groups)
+    add_import(groups)
     _add_check(groups.add_parser("check", help="everything that can be known without building, and hints at leaks"))
     _add_preview(groups.add_parser("preview", help="features of a few rows, or of rows of your own; publishes nothing"))
     _add_report(groups.add_parser("report", help="one HTML file about the days, the pipeline and the columns"))

@@ -218,6 +218,50 @@ COMPARED = _group(
          default=0.0),
     Flag("--html", "path", "write it to a file as well, for a browser", metavar="FILE"),
 )
+IMPORTED = _group(
+    "columns",
+    Flag("--timestamp-field", "text", "when a row came to be; its day, in UTC, decides about its partition",
+         metavar="NAME"),
+    Flag("--timestamp-unit", "choice", "what whole numbers in it count after 1970", choices=("s", "ms", "us", "ns")),
+    Flag("--static", "on", "a table without a time: it becomes one file"),
+    Flag("--view", "text", "time, columns and types are those of this feature view", metavar="NAME"),
+    PROJECT.flags[2],
+    Flag("--dtype", "texts",
+         "types, as views write them: price=double 'time=timestamp[us]' (default: as they were imported before, those "
+         "of Parquet, or those that the first rows fit)", metavar="NAME=TYPE"),
+    Flag("--columns", "text",
+         "columns to import, in this order (default: all); with --no-header the names of all", metavar="NAME,…"),
+)
+READ = _group(
+    "files",
+    Flag("--format", "choice", "what the files are (default: what their names tell)",
+         choices=("csv", "jsonl", "parquet")),
+    Flag("--delimiter", "text", "between cells of CSV, or tab (default: of , ; | and tab what the header has)",
+         metavar="SIGN"),
+    Flag("--encoding", "text", "of text (default: by the byte order mark, or utf-8)", metavar="NAME"),
+    Flag("--no-header", "on", "the first line of CSV holds values: --columns names them"),
+    Flag("--decimal-comma", "on", "numbers are written like 3,14"),
+    Flag("--null", "texts", "what stands for NULL, beside an empty cell: --null NA '\\N'", metavar="TEXT"),
+    Flag("--time-format", "texts",
+         "how times are written, by strptime; of several, the first that fits. iso is ISO 8601, with a zone or without "
+         "(default: iso)", metavar="FORMAT"),
+    Flag("--timezone", "text", "where clocks show times without a zone, like Europe/Berlin (default: UTC)",
+         metavar="ZONE"),
+)
+IMPORTING = _group(
+    "import",
+    Flag("--as", "text", "the file goes by this name: what is imported under a name takes the place of what was",
+         metavar="NAME"),
+    Flag("--max-rejected", "whole number",
+         "so many rows of a file may be kept aside; with more of them, nothing is published (default: what fits is "
+         "published, and the exit code is 1)"),
+    Flag("--replace", "on", "also take out rows that a file had when it was imported, and has not now"),
+    Flag("--keep-repeated", "on", "import a file of which most rows were imported under another name"),
+    Flag("--empty-days", "on", "days without a row between the first and the last row of a file are empty partitions"),
+    Flag("--dry-run", "on", "say what would be done, and publish nothing"),
+    Flag("--memory-limit", "size", "ceiling of DuckDB's memory, like 1GiB; what is more is spilled (default: a quarter "
+         "of the host, at most 2 GiB)"),
+)
 JSON = Flag("--json", "on", "answer with one JSON document on stdout (docs/reference/answers.md)")
 ANSWER = _group("answer", JSON)
 LOG_JSON = Flag("--log-json", "on", "tell what happens as lines of JSON on stderr (docs/reference/answers.md)")

@@ -167,7 +167,8 @@ def _known_zones() -> frozenset[str]:
     return frozenset(zoneinfo.available_timezones())
 
 
-def _parse_zone(value: object) -> str:
+def parse_zone(value: object) -> str:
+    """The name of a time zone; raises ValueError."""
     known = _known_zones()
     if not isinstance(value, str) or value not in known:
         close = difflib.get_close_matches(cut(value), known, n=1)
@@ -291,7 +292,7 @@ Size = Annotated[int, BeforeValidator(parse_size)]
 Type = Annotated[DType, BeforeValidator(_parse_dtype), PlainSerializer(str)]
 # What files are read as, and what functions return: no structs.
 ReadType = Annotated[DType, BeforeValidator(_parse_read_dtype), PlainSerializer(str)]
-Zone = Annotated[str, BeforeValidator(_parse_zone)]
+Zone = Annotated[str, BeforeValidator(parse_zone)]
 Span = Annotated[Duration, BeforeValidator(_parse_duration), PlainSerializer(str)]
 Delay = Annotated[Duration, BeforeValidator(_parse_delay), PlainSerializer(str)]
 Grid = Annotated[Duration, BeforeValidator(_parse_grid), PlainSerializer(str)]

@@ -1,0 +1,176 @@
+"""The SQL by which text becomes a value of a declared type: exactly, or not at all.
+
+Each expression is NULL for text that is no such value. DuckDB's own casts are more lenient: '1.5' is 2 as a whole
+number, '1.005' is 1.01 as DECIMAL(9, 2), and 1e999 is infinite.
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from daeda.dtypes import DType, TimeUnit, UnitSymbol
+from daeda.importing.request import ISO, TextRules
+
+_TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
+_WHOLE = r"[+-]?[0-9]+(?:\.0*)?"
+_NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_SPECIAL = r"(?i)[+-]?(?:nan|inf|infinity)"
+_MOMENT = (
+    r"(?i)^([0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[T ]((?:[01][0-9]|2[0-3]):[0-5][0-9])(?::([0-5][0-9])(?:[.,]([0-9]{1,9}))?)?)?"
+    r" ?(Z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?)?$"
+)
+_COUNTED = r"^([+-]?[0-9]{1,19})(?:\.([0-9]{1,9}))?$"
+_MICROSECONDS_OF_DAY = 86_400 * 1_000_000
+
+
+def literal(text: str) -> str:
+    """A text as SQL has it."""
+    return exp.Literal.string(text).sql("duckdb")
+
+
+def without_nulls(text: str, dtype: DType, nulls: tuple[str, ...]) -> str:
+    """The text without blanks around it, unless the column is of text, and NULL where it is spelled so."""
+    trimmed = text if dtype.name == "string" else f"trim({text}, ' ' || chr(9) || chr(160))"
+    if not nulls:
+        return trimmed
+    return f"(CASE WHEN {trimmed} NOT IN ({_texts(nulls)}) THEN {trimmed} END)"
+
+
+def from_text(text: str, dtype: DType, rules: TextRules, unit: UnitSymbol | None = None) -> str:
+    """The value of a text; `unit` says what numbers count in a column of times, which then holds no dates as text."""
+    if dtype.item is not None:
+        return f"list_transform({text}, lambda item: {from_text('item', dtype.item, rules)})"
+    if dtype.name == "string":
+        return text
+    if dtype.name == "bool":
+        return (
+            f"(CASE WHEN lower({text}) IN ({_texts(_TRUE)}) THEN true "
+            f"WHEN lower({text}) IN ({_texts(_FALSE)}) THEN false END)"
+        )
+    if dtype.is_integer:
+        return _whole(_pointed(text, rules), dtype)
+    if dtype.is_float:
+        return _float(_pointed(text, rules), dtype)
+    if dtype.is_decimal:
+        return _decimal(_pointed(text, rules), dtype)
+    return _instant(text, dtype, rules, unit)
+
+
+def from_value(value: str, dtype: DType, given: str, unit: UnitSymbol | None = None) -> str:
+    """The value of another type, as Parquet has it: what does not come back as it was is NULL."""
+    if given == dtype.name:
+        return value
+    if unit is not None and dtype.is_instant and "int" in given:
+        return _counted_instant(f"CAST({value} AS VARCHAR)", dtype, unit)
+    there = f"TRY_CAST({value} AS {dtype.sql})"
+    return f"(CASE WHEN TRY_CAST({there} AS {DType.parse(given).sql}) IS NOT DISTINCT FROM {value} THEN {there} END)"
+
+
+def _texts(texts: tuple[str, ...]) -> str:
+    return ", ".join(map(literal, texts))
+
+
+def _pointed(text: str, rules: TextRules) -> str:
+    """With a point before its decimals. Where those stand behind a comma, a point separates nothing."""
+    if not rules.decimal_comma:
+        return text
+    return f"(CASE WHEN NOT contains({text}, '.') THEN replace({text}, ',', '.') END)"
+
+
+def _when(text: str, pattern: str, value: str) -> str:
+    return f"(CASE WHEN regexp_full_match({text}, {literal(pattern)}) THEN {value} END)"
+
+
+def _whole(text: str, dtype: DType) -> str:
+    return _when(text, _WHOLE, f"TRY_CAST(split_part({text}, '.', 1) AS {dtype.sql})")
+
+
+def _float(text: str, dtype: DType) -> str:
+    number = f"TRY_CAST({text} AS {dtype.sql})"
+    finite = _when(text, _NUMBER, f"CASE WHEN isfinite({number}) THEN {number} END")
+    return f"coalesce({finite}, {_when(text, _SPECIAL, number)})"
+
+
+def _decimal(text: str, dtype: DType) -> str:
+    pattern = rf"[+-]?(?:[0-9]+(?:\.[0-9]{{0,{dtype.scale}}}0*)?|\.[0-9]{{1,{max(1, dtype.scale)}}}0*)"
+    if dtype.scale == 0:
+        pattern = r"[+-]?[0-9]+(?:\.0*)?"
+    return _when(text, pattern, f"TRY_CAST({text} AS {dtype.sql})")
+
+
+def _instant(text: str, dtype: DType, rules: TextRules, unit: UnitSymbol | None) -> str:
+    if unit is not None:
+        return _counted_instant(text, dtype, unit)
+    found = [
+        _iso(text, dtype, rules.timezone) if form == ISO else _formatted(text, form, dtype, rules.timezone)
+        for form in rules.time_formats
+    ]
+    return found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
+
+
+def _iso(text: str, dtype: DType, zone: str | None) -> str:
+    """A time of ISO 8601. Of `2024-01-31T10:00:00.25+01:00` the parts are date, minute, second, fraction and zone."""
+    part = f"regexp_extract({text}, {literal(_MOMENT)}, ['day', 'minute', 'second', 'fraction', 'zone'])"
+    moment = (
+        f"TRY_CAST({part}.day || CASE WHEN {part}.minute = '' THEN '' ELSE ' ' || {part}.minute || ':' || "
+        f"CASE WHEN {part}.second = '' THEN '00' ELSE {part}.second END END AS TIMESTAMP)"
+    )
+    digits = f"replace({part}.zone, ':', '')"
+    offset = (
+        f"CASE WHEN upper({part}.zone) IN ('', 'Z', 'UTC') THEN 0 ELSE "
+        f"CASE WHEN starts_with({digits}, '-') THEN -1 ELSE 1 END * (CAST(substr({digits}, 2, 2) AS BIGINT) * 3600 + "
+        f"coalesce(TRY_CAST(nullif(substr({digits}, 4, 2), '') AS BIGINT), 0) * 60) END"
+    )
+    local = f"epoch_us({moment})"
+    if zone is not None:
+        local = f"CASE WHEN {part}.zone = '' THEN {_of_zone(moment, zone)} ELSE {local} END"
+    fraction = f"CAST(rpad({part}.fraction, 9, '0') AS BIGINT)"
+    return _made(f"({local}) - ({offset}) * 1000000", fraction, dtype)
+
+
+def _formatted(text: str, form: str, dtype: DType, zone: str | None) -> str:
+    moment = f"try_strptime({text}, {literal(form)})"
+    zoned = "%z" in form or "%Z" in form
+    return _made(f"epoch_us({moment})" if zoned or zone is None else _of_zone(moment, zone), "0", dtype)
+
+
+def _of_zone(moment: str, zone: str) -> str:
+    """Microseconds of a time that clocks of a zone show; NULL for one that they skip, the first of one shown twice."""
+    instant = f"timezone({literal(zone)}, {moment})"
+    return f"CASE WHEN timezone({literal(zone)}, {instant}) = {moment} THEN epoch_us({instant}) END"
+
+
+def _made(microseconds: str, nanoseconds: str, dtype: DType) -> str:
+    """The instant so many microseconds after 1970, and nanoseconds after that; NULL where the type has no such digits.
+
+    Both are evaluated with NULL, where the text is no time.
+    """
+    match dtype.name:
+        case "date":
+            whole = f"{nanoseconds} = 0 AND ({microseconds}) % {_MICROSECONDS_OF_DAY} = 0"
+            value = f"CAST(make_timestamp({microseconds}) AS DATE)"
+        case "timestamp[ns]":
+            whole = f"({microseconds}) IS NOT NULL"
+            value = f"make_timestamp_ns(TRY_CAST(CAST({microseconds} AS HUGEINT) * 1000 + {nanoseconds} AS BIGINT))"
+        case "timestamp[ms]":
+            whole = f"{nanoseconds} % 1000000 = 0 AND ({microseconds}) % 1000 = 0"
+            value = f"CAST(make_timestamp({microseconds} + {nanoseconds} // 1000) AS TIMESTAMP_MS)"
+        case _:
+            whole = f"{nanoseconds} % 1000 = 0"
+            value = f"CAST(make_timestamp({microseconds} + {nanoseconds} // 1000) AS {dtype.sql})"
+    return f"(CASE WHEN {whole} THEN {value} END)"
+
+
+def _counted_instant(text: str, dtype: DType, unit: UnitSymbol) -> str:
+    """A number of units after 1970; seconds may have decimals."""
+    per_second = {"s": TimeUnit.SECOND, "ms": TimeUnit.MILLI, "us": TimeUnit.MICRO, "ns": TimeUnit.NANO}[unit].value
+    part = f"regexp_extract({text}, {literal(_COUNTED)}, ['whole', 'decimals'])"
+    nanoseconds = f"TRY_CAST({part}.whole AS HUGEINT) * {TimeUnit.NANO.value // per_second}"
+    if unit == "s":
+        signed = f"CASE WHEN starts_with({part}.whole, '-') THEN -1 ELSE 1 END"
+        nanoseconds += f" + {signed} * CAST(rpad({part}.decimals, 9, '0') AS HUGEINT)"
+    else:
+        nanoseconds = f"CASE WHEN {part}.decimals = '' THEN {nanoseconds} END"
+    rest = f"((({nanoseconds}) % 1000 + 1000) % 1000)"
+    return _made(f"TRY_CAST((({nanoseconds}) - {rest}) // 1000 AS BIGINT)", f"CAST({rest} AS BIGINT)", dtype)

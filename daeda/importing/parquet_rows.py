@@ -1,0 +1,67 @@
+"""Parquet: groups of rows, read a batch at a time in the types of the file; the number of a row stands for its line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from daeda.dtypes import describe_arrow
+from daeda.errors import InputError, first_line, refusal
+from daeda.importing.blocks import Block, most_rows
+
+
+class ParquetRows:
+    """A Parquet file. `typed` has the type of each column as our names have it, or Arrow's where we have none."""
+
+    texts: frozenset[str] = frozenset()
+    lists: frozenset[str] = frozenset()
+    optional = False
+    nulls: tuple[str, ...] = ()
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with _opened(path) as file:
+            schema = file.schema_arrow
+            self._rows = file.metadata.num_rows
+        self.names: Sequence[str] = schema.names
+        self.typed: Sequence[str] | None = [describe_arrow(column.type) for column in schema]
+
+    def blocks(self, picked: Sequence[int], lists: Sequence[bool], start: int = 0) -> Iterator[Block]:
+        """The rows behind a row, in blocks; groups of rows that lie before it are not read."""
+        names = [self.names[number] for number in picked]
+        with _opened(self._path) as file:
+            groups, passed = list(range(file.num_row_groups)), 0
+            while groups and passed + file.metadata.row_group(groups[0]).num_rows <= start:
+                passed += file.metadata.row_group(groups.pop(0)).num_rows
+            number = passed
+            try:
+                for batch in file.iter_batches(most_rows(len(picked)), groups, columns=names):
+                    taken = batch.slice(max(0, start - number))
+                    number += len(batch)
+                    if len(taken):
+                        lines = pa.array(range(number - len(taken) + 1, number + 1), pa.int64())
+                        columns = tuple(_plain(taken.column(name)) for name in names)
+                        yield Block(columns, lines, (), number, number / self._rows)
+            except (OSError, pa.ArrowException) as error:
+                raise InputError(f"{self._path}: it cannot be read to its end ({first_line(error)})") from error
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """Without a dictionary, and instants without their zone, which DuckDB would cut at the microsecond."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+        return column.cast(pa.timestamp(column.type.unit))
+    return column
+
+
+def _opened(path: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path, coerce_int96_timestamp_unit="us")
+    except pa.ArrowException as error:
+        raise InputError(f"{path}: it is no readable Parquet file ({first_line(error)})") from error
+    except OSError as error:
+        raise InputError(refusal(error)) from error

@@ -1,0 +1,113 @@
+"""The directory of an import: who works in it, what it holds, and whether a request fits that."""
+
+from __future__ import annotations
+
+import datetime as dt
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from daeda.dtypes import DType
+from daeda.errors import InputError, TransientError, UsageError, refusal, shortened
+from daeda.importing.ledger import Ledger, day_key, read_ledger
+from daeda.importing.request import ImportRequest, part_name
+from daeda.importing.staging import DIRECTORY
+from daeda.sources.files import PARTITION
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Let nobody else import into the directory; raises TransientError with who does so."""
+    made = not directory.exists()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        # The directory itself, so that no file of a lock has to be removed while another waits for it.
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise UsageError(refusal(error)) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        (directory / DIRECTORY).mkdir(exist_ok=True)
+        yield
+    except BlockingIOError:
+        raise TransientError(
+            f"{directory}: another process imports into it: run again when that import is done"
+        ) from None
+    finally:
+        os.close(descriptor)
+        with suppress(OSError):
+            (directory / DIRECTORY).rmdir()
+        if made:
+            # Where it is empty: what could not be begun leaves nothing.
+            with suppress(OSError):
+                directory.rmdir()
+
+
+def target_of(directory: Path, source: str, day: dt.date | None) -> Path:
+    """Where the rows of a source of one day lie."""
+    name = part_name(source)
+    return directory / name if day is None else directory / f"{PARTITION}{day_key(day)}" / name
+
+
+def usable_ledger(request: ImportRequest, directory: Path) -> Ledger | None:
+    """What was imported before, None where nothing was; raises InputError or UsageError where the request does not fit.
+
+    With `replace`, and where the request has all files that were imported, what is there does not bind it.
+    """
+    ledger = read_ledger(directory)
+    names = {request.source_name(path) for path in request.files}
+    if ledger is None:
+        _refuse_foreign(directory, {part_name(name) for name in names})
+        return None
+    problem = _misfit(request, ledger, directory)
+    if not problem:
+        return ledger
+    if request.replace and names >= set(ledger.sources):
+        return ledger.model_copy(update={"columns": {}})
+    others = shortened(sorted(set(ledger.sources) - names))
+    advice = f"all of {others} too" if others else "that"
+    raise UsageError(
+        f"{problem}: import into another directory, or give {advice} with --replace, which makes all days anew"
+    )
+
+
+def _misfit(request: ImportRequest, ledger: Ledger, directory: Path) -> str:
+    """Why a directory and a request do not fit; empty where they do."""
+    if request.timestamp_field != ledger.timestamp_field:
+        had = f"'{ledger.timestamp_field}'" if ledger.timestamp_field is not None else "none, and is one table"
+        asked = f"'{request.timestamp_field}'" if request.timestamp_field is not None else "none"
+        return f"{directory} was imported with the time {had}, and {asked} is asked for"
+    dtypes: Mapping[str, DType] = ledger.dtypes
+    for name, dtype in request.dtypes.items():
+        if name in dtypes and dtypes[name] != dtype:
+            return f"{directory} has '{name}' as {dtypes[name]}, and {dtype} is asked for"
+        if name not in dtypes:
+            return f"{directory} has no column '{name}'"
+    if request.chosen is not None and set(request.chosen) != set(dtypes):
+        return f"{directory} has the columns {shortened(list(dtypes))}, and not those of --columns"
+    return ""
+
+
+def _refuse_foreign(directory: Path, own: set[str]) -> None:
+    """Raise InputError where the directory holds data that no import wrote: rows would stand there twice."""
+    found = sorted([*directory.glob("*.parquet"), *directory.glob(f"{PARTITION}*/*.parquet")])
+    foreign = [path for path in found if path.name not in own]
+    if foreign:
+        raise InputError(
+            f"{foreign[0]}: no import wrote it, and its rows may be the same: import into another directory"
+        )
+
+
+def options_digest(request: ImportRequest, columns: Mapping[str, str]) -> str:
+    """Digest of how files are read: what a file gives besides depends on it alone."""
+    dialect, rules = request.dialect, request.rules
+    options = [
+        request.timestamp_field, request.timestamp_unit, list(columns.items()), request.chosen, request.format,
+        dialect.delimiter, dialect.encoding, dialect.header,
+        rules.nulls, rules.decimal_comma, rules.time_formats, rules.timezone,
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(options).encode()).hexdigest()[:16]
