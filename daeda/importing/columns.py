@@ -146,7 +146,7 @@ def _fitting(
     if of_lists:
         values = values.flatten()
     connection.register("looked_at", pa.table({"x": values}))
-    candidates = () if of_lists and of_texts else _OF_TEXTS_IN_JSON if of_texts else _OF_TEXT
+    candidates: tuple[str, ...] = () if of_lists and of_texts else _OF_TEXTS_IN_JSON if of_texts else _OF_TEXT
     if column.name == request.timestamp_field:
         # Rows that come later may have an hour.
         candidates = tuple(name for name in candidates if name != "date")
