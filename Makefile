@@ -10,7 +10,7 @@ SITE := .venv-site
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: torch help install demo sample test check compiled unit cases quick long engines readers dagster notebooks bench docs site soak clean
+.PHONY: torch help install demo sample test check compiled unit cases quick long engines steadiness readers dagster notebooks bench docs site soak clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -69,6 +69,10 @@ engines: install ## Everything on real engines, and kills on a cluster: make eng
 	@LONG_TESTS=1 TZ=UTC $(BIN)/python -m pytest tests/engines
 	@TZ=UTC $(BIN)/python -m tests.engines.campaign --kills $(or $(KILLS),45) --seed $(SEED)
 	@TZ=UTC $(BIN)/python -m tests.engines.ray_kills --kills $(or $(RAY_KILLS),20) --seed $(SEED)
+
+steadiness: install ## Tests of runners, engines, faults and Ray again and again: make steadiness RUNS=5 LOAD=8
+	@$(BIN)/python -m tests.engines.cache
+	@$(BIN)/python -m tests.steadiness --runs $(or $(RUNS),5) --load $(or $(LOAD),0)
 
 readers: install ## Read published days with Spark and HuggingFace, which are installed into .venv-readers
 	@test -x $(READERS)/bin/python || $(PYTHON) -m venv $(READERS)
