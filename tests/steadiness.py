@@ -3,6 +3,9 @@
     python -m tests.steadiness --runs 5              quiet runs, appended to bench/results/steadiness.json
     python -m tests.steadiness --runs 5 --load 8     each beside eight processes that keep a core busy
 
+What else the machine does counts as load, too: each run records the mean load of the machine, of which its own four
+processes are some three.
+
 A test that passes or fails by how quickly a server, a worker or Ray answers shows it here. The first run with a failure
 ends the series: `in_a_row` counts the runs since the last one that failed.
 """
@@ -14,6 +17,7 @@ import contextlib
 import json
 import os
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -30,6 +34,8 @@ RESULT = REPOSITORY / "bench" / "results" / "steadiness.json"
 TESTS = ("tests/beam_pipeline/runners", "tests/beam_pipeline/workers", "tests/engines", "tests/faults", "tests/enrich")
 # What `make test` runs of them, and then what `make cases` does.
 TIERS = ("", "cases")
+# A load of 8 and the processes of the tests.
+LOADED = 11
 _PYTEST = (sys.executable, "-m", "pytest", "-n", "4", "--dist", "loadscope", "--no-loadscope-reorder")
 _CLOSING = re.compile(r"(\d+) (passed|failed|error|skipped)")
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
@@ -71,27 +77,30 @@ def one_run() -> dict[str, Any]:
     counts = {"passed": 0, "failed": 0, "error": 0, "skipped": 0}
     failures: set[str] = set()
     started = time.monotonic()
+    loads: list[float] = []
     for tier in TIERS:
         environment = {**os.environ, "LONG_TESTS": tier, "TZ": "UTC"}
         with tempfile.TemporaryFile("w+") as output:
             command = (*_PYTEST, *TESTS)
-            ended = subprocess.run(
-                command, cwd=REPOSITORY, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False
-            )
+            tests = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=output, stderr=subprocess.STDOUT)
+            while tests.poll() is None:
+                loads.append(os.getloadavg()[0])
+                time.sleep(2)
             output.seek(0)
             text = output.read()
         closing = text.rstrip().rpartition("\n")[2]
         for number, outcome in _CLOSING.findall(closing):
             counts[outcome] += int(number)
         failures.update(_FAILED.findall(text))
-        if ended.returncode:
-            failures.update(() if failures else (f"pytest ended with {ended.returncode}: {closing}",))
+        if tests.returncode:
+            failures.update(() if failures else (f"pytest ended with {tests.returncode}: {closing}",))
             print(text, file=sys.stderr, flush=True)
     return {
         "passed": counts["passed"],
         "failed": len(failures),
         "skipped": counts["skipped"],
         "failures": sorted(failures),
+        "mean_load": round(statistics.mean(loads), 1),
         "seconds": round(time.monotonic() - started),
     }
 

@@ -18,7 +18,7 @@ from beam_pipeline.windows.numpy_engine.distinct import Grouped, group_items, ne
 from beam_pipeline.windows.numpy_engine.distinct_count import distinct_counts
 from beam_pipeline.windows.numpy_engine.exact_sum import WindowSums, window_sums
 from beam_pipeline.windows.numpy_engine.frequent import most_frequent
-from beam_pipeline.windows.numpy_engine.lists import elements_of, gather, newest, take
+from beam_pipeline.windows.numpy_engine.lists import elements_of, gather, newest, oldest, take
 from beam_pipeline.windows.numpy_engine.moments import window_deviations, window_means
 from beam_pipeline.windows.numpy_engine.order import order_codes
 from beam_pipeline.windows.numpy_engine.past import Past, Windows
@@ -157,6 +157,9 @@ class _Overflow(DayError):
 
 def _list(column: _Column, kind: ListKind, wanted: WindowedAggregate) -> pa.Array:
     assert wanted.max_length is not None
+    if kind == "list" and wanted.keeps_oldest:
+        # A list needs no column of its own in which what is oldest is newest.
+        return gather(column.values, oldest(column.windows[wanted.extent], wanted.max_length), not wanted.newest_first)
     source = column.elements if kind == "flatten_distinct" else column
     source = source.mirrored if wanted.keeps_oldest else source
     window = source.windows[wanted.extent]

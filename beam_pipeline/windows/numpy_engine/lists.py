@@ -17,7 +17,7 @@ MOST_VALUES = 2**31 - 1
 
 @dataclass(frozen=True)
 class Picked:
-    """Rows picked for each distinct probe, newest first: `lengths[i]` of the flat `rows` belong to probe i."""
+    """Rows picked for each distinct probe, in a list's order: `lengths[i]` of the flat `rows` belong to probe i."""
 
     rows: Int64s
     lengths: Int64s
@@ -68,11 +68,23 @@ def blocks_of(probes: Int64s, pairs: Int64s, budget: int) -> list[Int64s]:
 
 
 def newest(window: Bounds, max_length: int) -> Picked:
-    """The newest `max_length` rows of each window."""
-    longest = int((window.hi - window.lo).max(initial=0))
-    lengths = np.minimum(window.hi - window.lo, min(max_length, longest))
-    check_size(lengths)
+    """The newest `max_length` rows of each window, newest first."""
+    lengths = _kept(window, max_length)
     return Picked(runs_down(window.hi - 1, lengths), lengths)
+
+
+def oldest(window: Bounds, max_length: int) -> Picked:
+    """The oldest `max_length` rows of each window, oldest first."""
+    lengths = _kept(window, max_length)
+    return Picked(runs_up(window.lo, lengths), lengths)
+
+
+def _kept(window: Bounds, max_length: int) -> Int64s:
+    """How many rows of each window a list keeps; `max_length` may be more than int64 holds."""
+    of_window = window.hi - window.lo
+    lengths: Int64s = np.minimum(of_window, min(max_length, int(of_window.max(initial=0))))
+    check_size(lengths)
+    return lengths
 
 
 def check_size(lengths: Int64s) -> None:
@@ -85,19 +97,19 @@ def check_size(lengths: Int64s) -> None:
         )
 
 
-def gather(values: pa.Array, picked: Picked, newest_first: bool) -> pa.Array:
+def gather(values: pa.Array, picked: Picked, as_picked: bool) -> pa.Array:
     """Lists of the picked values, one per distinct probe, never NULL.
 
     Args:
         values: the column without NULLs that `picked.rows` points into.
         picked: rows of each distinct probe.
-        newest_first: otherwise each finished list is turned around.
+        as_picked: otherwise each finished list is turned around.
 
     Raises:
         DayError: the values do not fit Arrow's int32 offsets.
     """
     rows, lengths = picked.rows, picked.lengths
-    if not newest_first:
+    if not as_picked:
         rows = rows[runs_down(np.cumsum(lengths) - 1, lengths)]
     offsets = np.zeros(len(lengths) + 1, dtype=np.int32)
     np.cumsum(lengths, out=offsets[1:])

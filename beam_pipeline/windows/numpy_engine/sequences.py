@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from beam_pipeline.windows.contract import AgeOverflow, Extent, WindowedAggregate
 from beam_pipeline.windows.numpy_engine.bounds import Bounds, Int64s
-from beam_pipeline.windows.numpy_engine.lists import newest, runs_down, take
+from beam_pipeline.windows.numpy_engine.lists import newest, oldest, runs_down, take
 from beam_pipeline.windows.numpy_engine.past import Past
 
 _GREATEST = np.uint64(2**63 - 1)
@@ -63,11 +63,9 @@ class Sequences:
 
 def _pick(window: Bounds, wanted: WindowedAggregate) -> _Picked:
     assert wanted.max_length is not None
-    picked = newest(window, wanted.max_length)
+    picked = oldest(window, wanted.max_length) if wanted.keeps_oldest else newest(window, wanted.max_length)
     rows, lengths = picked.rows, picked.lengths
-    if wanted.keeps_oldest:
-        rows = runs_down(window.lo + lengths - 1, lengths)
-    if not wanted.newest_first:
+    if wanted.newest_first == wanted.keeps_oldest:
         rows = rows[runs_down(np.cumsum(lengths) - 1, lengths)]
     offsets = np.zeros(len(lengths) + 1, dtype=np.int32)
     np.cumsum(lengths, out=offsets[1:])
