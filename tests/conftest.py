@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from daeda.process import interrupts, subprocesses
@@ -32,6 +33,14 @@ os.environ["TZ"] = "UTC"
 time.tzset()
 for _variable in [name for name in os.environ if name.startswith("DAEDA_")]:
     del os.environ[_variable]
+
+# Whether a test is healthy in these three depends on what is drawn, and on what else the machine does.
+settings.register_profile(
+    "daeda",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+)
+settings.load_profile("daeda")
 
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="there is no folder `shared` beside the repository")
 

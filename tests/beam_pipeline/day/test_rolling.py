@@ -131,8 +131,7 @@ def compare(case: Case, table: pa.Table, expected: dict[str, list[Any]] | None =
 
 @settings(
     max_examples=examples(120),
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    suppress_health_check=list(HealthCheck),
 )
 @given(case=cases())
 def test_it_finds_what_the_oracle_finds(

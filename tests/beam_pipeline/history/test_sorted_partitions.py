@@ -205,7 +205,7 @@ def test_keys_far_apart_get_their_numbers_too() -> None:
     assert sorted_partitions._codes(keys, near).tolist() == [-1, -1, 0]
 
 
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=examples(200))
 @given(st.data())
 def test_entities_of_several_keys_get_their_numbers(data: st.DataObject) -> None:
     near, far = st.integers(-3, 3), st.sampled_from([-(2**63), -5, 0, 7, 2**40, 2**63 - 1])

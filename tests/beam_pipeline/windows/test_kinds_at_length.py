@@ -46,7 +46,7 @@ GRIDS, OFFSETS = st.sampled_from([None, None, 1, 4]), st.sampled_from([0, 0, 1, 
 
 
 @pytest.mark.parametrize("kind", COLUMNS)
-@settings(max_examples=max(CASES, examples(600)), deadline=None)
+@settings(max_examples=max(CASES, examples(600)))
 @given(data=st.data())
 def test_the_oracle_agrees(kind: AggregateKind, data: st.DataObject) -> None:
     column, late = data.draw(st.sampled_from(COLUMNS[kind])), data.draw(st.booleans())

@@ -40,7 +40,7 @@ FORMS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize(("column", "late"), TRIED)
-@settings(max_examples=OF_EACH, deadline=None)
+@settings(max_examples=OF_EACH)
 @given(data=st.data())
 def test_the_oracle_agrees(column: str, late: bool, data: st.DataObject) -> None:
     dtype, values = VALUES[column]

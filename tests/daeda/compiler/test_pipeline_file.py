@@ -231,7 +231,6 @@ def test_every_operator_is_tried() -> None:
 def test_every_operator_is_the_same_when_it_is_loaded(kind: str, tmp_path: Path) -> None:
     @settings(
         max_examples=examples(60),
-        deadline=None,
         suppress_health_check=list(HealthCheck),
         phases=(Phase.explicit, Phase.generate),
     )

@@ -264,7 +264,7 @@ KEYS = (
 )
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(300))
 @given(st.dictionaries(st.sampled_from(KEYS), JSON, max_size=4))
 def test_any_json_is_a_manifest_or_refused_with_a_reason(changes: dict[str, Any]) -> None:
     right: dict[str, Any] = {

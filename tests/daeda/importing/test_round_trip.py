@@ -94,7 +94,7 @@ def request(path: Path, **others: Any) -> ImportRequest:
     return ImportRequest((path,), path.parent / "out", "at", dtypes=dtypes, **others)
 
 
-@settings(max_examples=examples(240), deadline=None)
+@settings(max_examples=examples(240))
 @given(
     rows=ROWS,
     delimiter=st.sampled_from(",;\t|"),
@@ -122,7 +122,7 @@ def test_csv(
     shutil.rmtree(path.parent)
 
 
-@settings(max_examples=examples(120), deadline=None)
+@settings(max_examples=examples(120))
 @given(rows=ROWS)
 def test_json_lines(tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]]) -> None:
     path = tmp_path_factory.mktemp("jsonl") / "rows.jsonl"
@@ -141,7 +141,7 @@ def test_json_lines(tmp_path_factory: pytest.TempPathFactory, rows: list[dict[st
     shutil.rmtree(path.parent)
 
 
-@settings(max_examples=examples(120), deadline=None)
+@settings(max_examples=examples(120))
 @given(rows=ROWS)
 def test_parquet(tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]]) -> None:
     """Types of the file are others, and wider: what they hold is the same."""

@@ -255,8 +255,7 @@ def test_a_look_up_is_searched_where_a_window_behind_it_looks_back_from_the_same
 
 @settings(
     max_examples=examples(400),
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    suppress_health_check=list(HealthCheck),
 )
 @given(case=cases())
 def test_it_finds_what_the_oracle_finds(

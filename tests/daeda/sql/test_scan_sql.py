@@ -266,7 +266,7 @@ def tables(draw: st.DrawFn) -> tuple[dict[str, str], list[tuple[Any, ...]]]:
     return types, draw(st.lists(row, max_size=12))
 
 
-@settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), suppress_health_check=list(HealthCheck))
 @given(given_table=tables())
 def test_rows_are_ordered_as_the_oracle_orders_values(
     given_table: tuple[dict[str, str], list[tuple[Any, ...]]], tmp_path: Path

@@ -107,7 +107,7 @@ PATTERNS = st.lists(
 )
 
 
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=examples(200))
 @given(TREES, PATTERNS, st.booleans())
 def test_the_product_and_the_audit_agree_on_any_tree(
     tree: list[tuple[str, ...]], pattern: list[str], directories: bool

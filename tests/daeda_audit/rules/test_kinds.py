@@ -43,7 +43,7 @@ def cases(draw: st.DrawFn) -> tuple[str, list[Any], int | None, str]:
     return kind, draw(st.lists(VALUES[values], max_size=12)), draw(st.integers(1, 6)) if listed else None, order
 
 
-@settings(max_examples=examples(400), deadline=None)
+@settings(max_examples=examples(400))
 @given(cases())
 def test_every_kind_gives_what_the_oracle_gives(case: tuple[str, list[Any], int | None, str]) -> None:
     kind, values, length, order = case

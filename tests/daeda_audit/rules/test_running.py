@@ -79,7 +79,7 @@ def one_by_one(case: Case) -> list[Any]:
     return answers
 
 
-@settings(max_examples=examples(500), deadline=None)
+@settings(max_examples=examples(500))
 @given(cases())
 def test_a_walk_gives_at_every_instant_what_the_oracle_gives_of_the_rows_inside(case: Case) -> None:
     for found, wanted in zip(walked(case), one_by_one(case), strict=True):

@@ -45,7 +45,7 @@ def rows_given(groups: list[RowGroup], order: Order, given_before: int = 0) -> l
     return found
 
 
-@settings(max_examples=examples(600), deadline=None)
+@settings(max_examples=examples(600))
 @given(SIZES, st.none() | st.integers(0, 5), st.integers(1, 7), st.integers(1, 40), st.integers(0, 3), st.data())
 def test_workers_have_each_row_once_and_equally_many(
     sizes: list[list[int]], seed: int | None, workers: int, window: int, epoch: int, data: st.DataObject

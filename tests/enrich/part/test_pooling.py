@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enrich.arrays import Halves
@@ -146,8 +146,7 @@ def cases(draw: st.DrawFn) -> tuple[list[list[int]], Halves]:
     return lists, np.array(rows, np.float16).reshape(vectors, dimension)
 
 
-# Examples of many numbers can be longer than what Hypothesis draws at once, and are drawn again.
-@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=examples(150))
 @given(cases(), st.sampled_from(["none", "l2"]), st.sampled_from([1, 40, pooling.BLOCK_BYTES]), st.booleans(), elements)
 def test_average_is_the_plain_loop(
     case: tuple[list[list[int]], Any], normalize: Normalize, block_bytes: int, compiled: bool, element: Element
@@ -164,7 +163,7 @@ def test_average_is_the_plain_loop(
         assert bits(averaged(lists, matrix, normalize, element)) == bits(pa.array(expected, VECTORS[element]))
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(60))
 @given(cases(), st.sampled_from(["none", "l2"]), elements)
 def test_lookup_is_the_plain_loop(case: tuple[list[list[int]], Any], normalize: Normalize, element: Element) -> None:
     lists, matrix = case

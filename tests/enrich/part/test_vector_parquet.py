@@ -64,7 +64,7 @@ def write(groups: list[dict[str, list[pa.ListArray]]], dimensions: dict[str, int
     return target.getvalue()
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(60))
 @given(st.data())
 def test_every_reader_reads_what_was_written(data: st.DataObject) -> None:
     dimensions = {"a": data.draw(st.sampled_from([1, 2, 7, 8, 16, 33, 130])), "b": data.draw(st.integers(1, 40))}

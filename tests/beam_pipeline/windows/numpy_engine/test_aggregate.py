@@ -118,7 +118,7 @@ def aggregates(draw, name):
 
 @pytest.mark.some(5)
 @pytest.mark.parametrize("name", VALUES)
-@settings(max_examples=examples(40), deadline=None)
+@settings(max_examples=examples(40))
 @given(data=st.data())
 def test_the_oracle_agrees(name, data):
     kind, value = VALUES[name]
@@ -136,7 +136,7 @@ DELAYS = {
 
 @pytest.mark.some(1, cases=4)
 @pytest.mark.parametrize("delays", DELAYS)
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(60))
 @given(data=st.data())
 def test_rows_that_become_known_late(delays, data):
     name = data.draw(st.sampled_from(["int64", "double", "decimal", "string", "list of text"]))
@@ -145,14 +145,14 @@ def test_rows_that_become_known_late(delays, data):
     check(rows, spine, kind, data.draw(aggregates(name)), LATE_NAMES)
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(60))
 @given(rows=rows_of(st.integers(-3, 3)), spine=SPINE, wanted=aggregates("int64"), shift=st.sampled_from([-1, 1]))
 def test_times_at_the_limits_of_int64(rows, spine, wanted, shift):
     edge = shift * (2**63 - 9)
     check([(e, edge + t, k, v) for e, t, k, v in rows], [(e, edge + t) for e, t in spine], pa.int64(), wanted)
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(60))
 @given(rows=rows_of(st.floats()), spine=SPINE, wanted=aggregates("any double"), cut=st.sampled_from([0, 1, 7, 100]))
 def test_chunks_do_not_show(rows, spine, wanted, cut):
     """Two chunks, cut between entities, give the same bytes as one."""

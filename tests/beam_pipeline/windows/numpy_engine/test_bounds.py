@@ -37,7 +37,7 @@ def distinct(spine):
     return distinct_probes(entity, time)
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(150))
 @given(st.data(), st.booleans(), WINDOW)
 def test_the_definition_of_a_window(data, wide, window):
     row = st.tuples(ENTITY, TIME if wide else NARROW)
@@ -51,7 +51,7 @@ def test_the_definition_of_a_window(data, wide, window):
             assert inside == seen(history, probes.entity[index], int(probes.time[index]), window)
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(150))
 @given(st.data(), WINDOW, st.none() | st.integers(1, 7) | st.sampled_from([2**62, 2**63 - 1, 2**64]), WINDOW)
 def test_windows_that_end_before_their_probe(data, window, aligned_to, offset):
     """By both engines, at the ends of int64 too."""
@@ -69,7 +69,7 @@ def test_windows_that_end_before_their_probe(data, window, aligned_to, offset):
             assert inside == seen(history, entity, end, window)
 
 
-@settings(max_examples=examples(50), deadline=None)
+@settings(max_examples=examples(50))
 @given(st.integers(0, 2**32), WINDOW)
 def test_both_searches_agree_on_many_rows(seed, window):
     rng = np.random.default_rng(seed)

@@ -33,7 +33,7 @@ def as_lists(picked):
 
 
 @pytest.mark.parametrize(("budget", "jump"), [(1 << 18, 64), (5, 64), (5, 0), (1 << 18, 0), (1 << 18, 10**9)])
-@settings(max_examples=examples(30), deadline=None)
+@settings(max_examples=examples(30))
 @given(seed=st.integers(0, 2**32), items=st.sampled_from([1, 3, 30, 1000]), most=st.sampled_from([1, 2, 7, 10**6]))
 def test_every_way_to_look_back(budget, jump, seed, items, most):
     """Small blocks, jumps at once and no jumps at all find the same rows."""
@@ -52,7 +52,7 @@ def test_every_way_to_look_back(budget, jump, seed, items, most):
     assert lists == expected_rows(codes, window, most)
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(60))
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=1, max_size=40), st.sampled_from([6, 2**62]))
 def test_the_next_row_of_the_same_item(pairs, limit):
     """Packed where the limit is small, by lexsort where it is large."""

@@ -32,7 +32,7 @@ def some_windows(rng, rows, count):
     return Bounds(ends[:, 0], ends[:, 1])
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(60))
 @given(SEEDS, st.integers(0, 70))
 def test_the_nearest_row_whose_key_is_large_enough(seed, rows):
     rng = np.random.default_rng(seed)
@@ -45,7 +45,7 @@ def test_the_nearest_row_whose_key_is_large_enough(seed, rows):
         assert rows[index] == wanted[-1] if wanted else rows[index] < lo
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(60))
 @given(SEEDS, st.integers(0, 70))
 def test_the_row_of_the_greatest_key(seed, rows):
     rng = np.random.default_rng(seed)
@@ -95,7 +95,7 @@ def some_items(rng, rows, items):
     return entity, codes, Bounds(rng.integers(begin, hi + 1), hi)
 
 
-@settings(max_examples=examples(40), deadline=None)
+@settings(max_examples=examples(40))
 @given(SEEDS, st.sampled_from([1, 3, 40, 1000]))
 def test_how_many_items(seed, items):
     rng = np.random.default_rng(seed)
@@ -115,7 +115,7 @@ def by_frequency(codes, lo, hi, most):
 
 
 @pytest.mark.parametrize(("fringe", "heavy", "budget"), [(1024, 8192, 1 << 18), (4, 8, 1 << 18), (16, 1, 7), (1, 2, 1)])
-@settings(max_examples=examples(30), deadline=None)
+@settings(max_examples=examples(30))
 @given(seed=SEEDS, items=st.sampled_from([1, 3, 40, 1000]), most=st.sampled_from([1, 2, 7, 10**6]))
 def test_light_and_heavy_windows(fringe, heavy, budget, seed, items, most):
     """Whatever counts as heavy, and however small the blocks are."""
@@ -132,7 +132,7 @@ def test_light_and_heavy_windows(fringe, heavy, budget, seed, items, most):
     assert lists == [by_frequency(codes, lo, hi, most) for lo, hi in zip(window.lo, window.hi, strict=True)]
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(60))
 @given(SEEDS, st.integers(1, 40), st.sampled_from([1, 50]))
 def test_what_a_probe_may_see(seed, rows, budget):
     """One range, or a copy of the rows that are visible."""
@@ -207,7 +207,7 @@ def test_deviations_by_hand(values, deviation):
     assert math.isclose(root, deviation, rel_tol=1e-15) or bits(root) == bits(deviation)
 
 
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=examples(200))
 @given(st.integers(2**63, 2**64 - 1), st.integers(-1200, 970))
 def test_rounding_to_doubles(whole, exponent):
     """Once, also to the short numbers below 2^-1022; and to infinity."""

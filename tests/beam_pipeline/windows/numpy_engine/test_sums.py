@@ -46,7 +46,7 @@ def bits(value):
     return np.float64(value).tobytes()
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(150))
 @given(st.lists(st.floats() | st.sampled_from(EDGES), max_size=30), st.lists(ANY_RANGE, min_size=1, max_size=6))
 def test_doubles_are_correctly_rounded(values, ranges):
     window = windows_of(ranges, len(values))
@@ -56,7 +56,7 @@ def test_doubles_are_correctly_rounded(values, ranges):
         assert bits(rounded) == bits(total(inside) + 0.0 if inside else 0.0)
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 @given(st.lists(st.floats() | st.sampled_from(EDGES), min_size=1, max_size=30), st.randoms(use_true_random=False))
 def test_the_order_of_doubles_does_not_show(values, random):
     shuffled = values.copy()
@@ -64,7 +64,7 @@ def test_the_order_of_doubles_does_not_show(values, random):
     assert bits(sum_all(shuffled, pa.float64())) == bits(sum_all(values, pa.float64()))
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 @given(st.lists(st.floats() | st.sampled_from(EDGES), max_size=20), st.lists(st.floats(), max_size=20))
 def test_other_rows_of_the_chunk_do_not_show(values, others):
     """The exponents and special values of other entities leave no trace."""
@@ -139,7 +139,7 @@ INTEGERS = {
 }
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(150))
 @given(st.sampled_from(list(INTEGERS)), st.data(), st.lists(ANY_RANGE, min_size=1, max_size=6))
 def test_integers_are_exact_or_marked(kind, data, ranges):
     least, greatest = INTEGERS[kind]
@@ -153,7 +153,7 @@ def test_integers_are_exact_or_marked(kind, data, ranges):
         assert sums.outside[index] or sums.values[index] == exact
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 @given(
     st.lists(st.integers(1 - 10**38, 10**38 - 1) | st.sampled_from([10**38 - 1, 1 - 10**38, 1, -1]), max_size=30),
     st.lists(ANY_RANGE, min_size=1, max_size=6),

@@ -40,7 +40,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small_blocks")
-@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), suppress_health_check=list(HealthCheck))
 @given(rows=ROWS, spine=SPINE, window=st.sampled_from([None, 5, 17, 33]), most=st.integers(1, 6), late=st.booleans())
 def test_every_level(
     rows: list[tuple[int, ...]], spine: list[tuple[int, int]], window: int | None, most: int, late: bool
@@ -101,7 +101,7 @@ def test_polars_orders_values_as_the_contract_does(kind: pa.DataType, values: li
     st.sampled_from([-1074, -1000, -961, -960, -300, -52, 0, 40, 900]),
     st.integers(1, 2**33),
 )
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(300))
 def test_sums_of_bands_are_rounded_once(integers: list[int], exponent: int, count: int) -> None:
     parts = [(pl.Series([integer], dtype=pl.Int128), exponent + 40 * index) for index, integer in enumerate(integers)]
     exact = sum(integer << (40 * index) for index, integer in enumerate(integers))
