@@ -7,11 +7,10 @@ from typing import Any
 
 from daeda.catalog.project import Project
 from daeda.compiler.lineage import Lineages
-from daeda.dataset.fingerprint import immature_labels
 from daeda.operators.dag import Dag
 from daeda.planning.column_words import words_of
 from daeda.statistics.model import DayStatistics
-from daeda_report.days import DaysOfReport
+from daeda_report.days import DaysOfReport, immature_columns
 from daeda_report.series import Series
 
 Shown = dict[str, Any]
@@ -64,10 +63,9 @@ def series_of(
 ) -> list[Series]:
     """The series of each column of the output, in their order; the kind is the one that the newest day tells.
 
-    A label that is wholly NULL on a day with labels that were not mature has no summary there: it is no fault.
+    A column that is NULL on a day because a label was not mature has no summary there: it is no fault.
     """
-    skeletons = days.datasets["skeleton"].manifests
-    unripe = [one is not None and bool(immature_labels(one.fingerprint)) for one in skeletons]
+    unripe = immature_columns(dag, days)
     declared = {column.name: column.kind for column in project.service.columns}
     by_day = [{} if one is None else {column.name: column for column in one.columns} for one in statistics]
     series = []
@@ -76,9 +74,7 @@ def series_of(
         kind = next((one.kind for one in reversed(there) if one is not None and one.kind is not None), None)
         kind = kind or declared[made.name]
         summaries = [
-            None
-            if one is None or one.placeholder or (early and kind == "label" and not one.summary.values)
-            else one.summary
+            None if one is None or one.placeholder or (made.name in early and not one.summary.values) else one.summary
             for one, early in zip(there, unripe, strict=True)
         ]
         series.append(Series.of(made.name, kind, summaries, reference))

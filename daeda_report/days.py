@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from daeda.compiler.immature import null_columns
 from daeda.dataset.answers import PlannedDataset
+from daeda.dataset.fingerprint import immature_labels
 from daeda.dataset.layout import DATASETS, Dataset, Layout
 from daeda.dataset.manifest import Manifest
 from daeda.dataset.published import Published, look_at_days
@@ -84,6 +86,13 @@ class DaysOfReport:
             }
             for name, of in self.datasets.items()
         }
+
+
+def immature_columns(dag: Dag, days: DaysOfReport) -> list[frozenset[str]]:
+    """For each day the columns that are NULL because a label was not mature; the label may be one of before."""
+    skeletons = days.datasets["skeleton"].manifests
+    lacking = [frozenset[str]() if one is None else immature_labels(one.fingerprint) for one in skeletons]
+    return [labels | null_columns(dag, labels) if labels else labels for labels in lacking]
 
 
 def _dataset(

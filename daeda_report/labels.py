@@ -1,4 +1,4 @@
-"""The labels of a training set: until when each is known, and what it is like in each split."""
+"""The labels of a training set: until when each is known, on which days it is, and what it is like in each split."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from daeda.operators.dag import Dag
 from daeda.operators.temporal import LabelAggregate
 from daeda.settings.splits import in_order
 from daeda.statistics.model import Summary
-from daeda_report.days import DaysOfReport
+from daeda_report.days import DaysOfReport, immature_columns
 from daeda_report.series import Series
 
 
@@ -25,6 +25,7 @@ def described_labels(project: Project, dag: Dag, days: DaysOfReport, series: Seq
     }
     splits = [(name, split.first, split.last) for name, split in in_order(project.service.splits)]
     shown = splits or [("all days", days.days[0], days.days[-1])]
+    unripe = immature_columns(dag, days)
     entries = []
     for one in series:
         if one.kind != "label":
@@ -40,7 +41,14 @@ def described_labels(project: Project, dag: Dag, days: DaysOfReport, series: Seq
                 "window": window,
                 "horizon": horizon,
                 "immature": immature,
-                "splits": [[name, *_of_split([one.summaries[index] for index in indexes])] for name, indexes in chosen],
+                "splits": [
+                    [
+                        name,
+                        *_of_split([one.summaries[index] for index in indexes]),
+                        sum(one.name in unripe[index] for index in indexes),
+                    ]
+                    for name, indexes in chosen
+                ],
             }
         )
     return entries

@@ -121,7 +121,7 @@ def _judged(
                 context.label_columns,
                 lambda: session.resources.connection,
             ),
-            immature=bool(context.immature_labels(session.day)),
+            immature=context.immature_columns(session.day),
         ),
     )
     refuse_failed(verdicts)

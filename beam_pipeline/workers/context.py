@@ -28,11 +28,12 @@ OperatorT = TypeVar("OperatorT", bound=OperatorModel)
 class ImmatureLabels:
     """The labels of a day that are NULL, since they are not mature; what runs in place of each operator, by name.
 
-    `recipes` say what the columns of such a day are made of.
+    `columns` are those of the output that are NULL for it, `recipes` say what the columns of such a day are made of.
     """
 
     labels: tuple[str, ...]
     operators: Mapping[str, tuple[SourceOperator, ...]]
+    columns: frozenset[str]
     recipes: Recipes | None = None
 
 
@@ -93,6 +94,10 @@ class RunContext:
     def immature_labels(self, day: dt.date) -> tuple[str, ...]:
         """The labels that are NULL on a day."""
         return self.immature[day].labels if day in self.immature else ()
+
+    def immature_columns(self, day: dt.date) -> frozenset[str]:
+        """The columns of the output that are NULL on a day because of such labels."""
+        return self.immature[day].columns if day in self.immature else frozenset()
 
     @property
     def staging(self) -> RunStaging:

@@ -8,6 +8,7 @@ from typing import cast
 
 from beam_pipeline.workers.context import ImmatureLabels
 from daeda.compiler.identity import recipes_without_labels
+from daeda.compiler.immature import null_columns
 from daeda.dataset.identity import Recipes
 from daeda.operators.dag import Dag
 from daeda.planning.immature import ImmatureDay
@@ -24,5 +25,5 @@ def immature_labels(
         if one.labels not in known:
             without = None if recipes is None else recipes_without_labels(recipes, skeleton, one.labels)
             operators = cast(Mapping[str, tuple[SourceOperator, ...]], one.operators)
-            known[one.labels] = ImmatureLabels(one.labels, operators, without)
+            known[one.labels] = ImmatureLabels(one.labels, operators, null_columns(skeleton, one.labels), without)
     return {day: known[one.labels] for day, one in days.items()}

@@ -19,13 +19,13 @@ _NOT_MATURE = "the label is not mature"
 class DayFacts:
     """What is known of a day that is written: how many rows, what its columns hold, and the rows themselves.
 
-    With `immature` some labels are not mature, and all NULL.
+    `immature` are the columns that are NULL because a label is not mature.
     """
 
     rows: int
     columns: Mapping[str, ColumnStatistics]
     contents: Rows
-    immature: bool = False
+    immature: frozenset[str] = frozenset()
 
 
 def written_by_skeleton(columns: Iterable[ColumnStatistics]) -> frozenset[str]:
@@ -72,10 +72,8 @@ def told(verdict: Verdict) -> str:
 
 def _judge(check: Check, facts: DayFacts) -> Verdict:
     name = check.of_column
-    if facts.immature and name is not None:
-        column = facts.columns[name]
-        if column.kind == "label" and column.nulls == facts.rows:
-            return verdict(check, "not judged", _NOT_MATURE)
+    if name is not None and name in facts.immature and facts.columns[name].nulls == facts.rows:
+        return verdict(check, "not judged", _NOT_MATURE)
     match check.question:
         case "rows":
             assert isinstance(check.rows, Bound)

@@ -26,24 +26,24 @@ _NOT_COMPARED = frozenset({"key", "timestamp"})
 class Days:
     """The published days that are compared, and their statistics, each made or read once.
 
-    `immature` are the days with labels that were not mature, as their skeleton tells: the enriched half does not.
+    `immature` has the columns of a day that are NULL because a label was not mature, as its skeleton tells: the
+    enriched half does not.
     """
 
     manifests: Mapping[dt.date, Manifest]
     find: Callable[[Manifest], DayStatistics]
-    immature: Collection[dt.date]
+    immature: Mapping[dt.date, Collection[str]]
     _known: dict[dt.date, dict[str, ColumnOfDay]] = field(default_factory=dict)
 
     def columns(self, day: dt.date) -> dict[str, ColumnOfDay]:
         """The columns of a day that can be compared: none that is a place only, or not mature."""
         if day not in self._known:
             manifest = self.manifests[day]
-            unripe = day in self.immature
+            unripe = self.immature.get(day, ())
             self._known[day] = {
                 column.name: column
                 for column in self.find(manifest).columns
-                if not column.placeholder
-                and not (unripe and column.kind == "label" and column.summary.nulls == manifest.rows)
+                if not column.placeholder and not (column.name in unripe and column.summary.nulls == manifest.rows)
             }
         return self._known[day]
 

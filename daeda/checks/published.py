@@ -30,12 +30,17 @@ Manifests = Mapping[Dataset, Mapping[dt.date, Manifest]]
 
 @dataclass(frozen=True)
 class Judging:
-    """The checks of a service over its published days; `connect` opens a connection that reaches some files."""
+    """The checks of a service over its published days.
+
+    `connect` opens a connection that reaches some files, `null_columns` tells which columns are NULL where some labels
+    are not mature.
+    """
 
     layout: Layout
     checks: Sequence[Check]
     labels: tuple[str, ...]
     connect: Connect = connect
+    null_columns: Callable[[frozenset[str]], frozenset[str]] = frozenset
 
     def judge(self, datasets: Sequence[Dataset], days: Sequence[dt.date]) -> dict[dt.date, tuple[Verdict, ...]]:
         """The verdicts of each of the days that is published, of both halves; new ones are kept in the manifests."""
@@ -43,7 +48,7 @@ class Judging:
             return {}
         manifests = self.manifests(datasets, days)
         last = datasets[-1]
-        immature = {day for day, own in manifests["skeleton"].items() if immature_labels(own.fingerprint)}
+        immature = {day: self._immature(own) for day, own in manifests["skeleton"].items()}
         over = Days(manifests[last], lambda manifest: statistics_of(self.layout, manifest), immature)
         found: dict[dt.date, tuple[Verdict, ...]] = {}
         for day in sorted(set(days)):
@@ -85,7 +90,8 @@ class Judging:
         else:
             columns = () if skeleton is None else skeleton.columns
             checks = due(self.checks, written_by_enrichment(columns), enriched=True)
-        known = {verdict.check: verdict for verdict in manifest.checks}
+        # What was not judged costs nothing to look at again.
+        known = {one.check: one for one in manifest.checks if one.outcome != "not judged"}
         facts = self._facts(manifest, skeleton or manifest)
         return tuple(
             replace(known[check.text], severity=check.severity) if check.text in known else judge([check], facts)[0]
@@ -98,8 +104,12 @@ class Judging:
         types = {column.name: column.dtype for column in manifest.columns}
         contents = Rows(parts, types, self.labels, lambda: self.connect(AllowedPaths.of(path for path, _ in parts)))
         columns = {column.name: column for column in manifest.columns}
-        unripe = bool(immature_labels(skeleton.fingerprint))
-        return DayFacts(manifest.rows, columns, contents, immature=unripe)
+        return DayFacts(manifest.rows, columns, contents, immature=self._immature(skeleton))
+
+    def _immature(self, skeleton: Manifest) -> frozenset[str]:
+        labels = immature_labels(skeleton.fingerprint)
+        # A day may be one of a pipeline of before, which had other labels.
+        return labels | self.null_columns(labels) if labels else labels
 
 
 def unjudged(checks: Sequence[Check], manifest: Manifest, skeleton: Manifest | None) -> int:

@@ -19,9 +19,13 @@ from daeda.operators.relational import Project, ProjectColumn, Scan
 from daeda.operators.temporal import Label, LabelAggregate
 
 
-def null_columns(dag: Dag) -> frozenset[str]:
-    """Columns of the output that are NULL on a day on which no label that says so is mature."""
-    return labels_of(dag.operators, lambda label: label.immature is None)[dag.sink.output]
+def null_columns(dag: Dag, immature: Collection[str] | None = None) -> frozenset[str]:
+    """Columns of the output that are NULL on a day that lacks these labels; by default all that say they may be."""
+
+    def lacking(label: Label) -> bool:
+        return label.immature is None if immature is None else label.name in immature
+
+    return labels_of(dag.operators, lacking)[dag.sink.output]
 
 
 def told_not_null(dag: Dag, not_null: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ from daeda.catalog.project import Project
 from daeda.checks.judge import told
 from daeda.checks.published import Judging, unjudged
 from daeda.compiler.checks import checks_of
+from daeda.compiler.immature import null_columns
 from daeda.dataset.layout import DATASETS, Dataset, layout_of
 from daeda.dataset.manifest import Verdict
 from daeda.errors import counted, shortened
@@ -35,6 +36,7 @@ def judging_of(project: Project, dag: Dag) -> Judging:
         checks_of(project, dag),
         tuple(project.service.grain),
         lambda allowed: connect(allowed, config),
+        lambda labels: null_columns(dag, labels),
     )
 
 

@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from daeda.compiler.compile import project_dag
 from daeda.compiler.pipeline_file import pipeline_text
 from daeda.errors import DayError
+from daeda.planning.checks import judging_of
 from daeda.planning.days import Action
 from tests.beam_pipeline.extending import build, manifest, published
 from tests.daeda.compiler.test_identity import add
+from tests.daeda.planning.test_immature import three_labels
 from tests.projects import TinyProject
 
 FIRST, SECOND = dt.date(2024, 1, 2), dt.date(2024, 1, 3)
@@ -106,3 +109,23 @@ def test_a_label_that_is_not_mature_is_not_judged(tmp_path: Path) -> None:
         [("next_1d: share of NULLs <= 50%", "passed")],
         [("next_1d: share of NULLs <= 50%", "not judged")],
     ]
+
+
+def test_a_mature_label_is_judged_beside_one_that_is_not(tmp_path: Path) -> None:
+    """Nothing is sold of the items: what is NULL for that is a fault, and what is derived from an unripe label none."""
+    project = three_labels(tmp_path)
+    project.aggregations["label_specs"][0]["kind"] = "until_first"
+    project.data["sales"] = [(77, sold, known) for _, sold, known in project.data["sales"]]
+    columns = ("sold", "either", "sold_much_later")
+    project.service["checks"] = [{"column": name, "null_share": "= 0"} for name in columns]
+    project.write_data()
+    build(project, "output")
+    first, last = dt.date(2024, 1, 1), dt.date(2024, 1, 3)
+    expected = {first: ["failed", "failed", "not judged"], last: ["failed", "not judged", "not judged"]}
+    for day, outcomes in expected.items():
+        assert [outcome for _, outcome in _verdicts(project, day)] == outcomes
+    # So are checks that are changed, of the days that lie there.
+    project.service["checks"] = [{"coverage": name, "at_least": "90%"} for name in columns]
+    loaded = project.write().load()
+    judged = judging_of(loaded, project_dag(loaded)).judge(("skeleton",), [first, last])
+    assert {day: [one.outcome for one in found] for day, found in judged.items()} == expected

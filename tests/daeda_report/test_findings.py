@@ -14,7 +14,7 @@ from daeda.dataset.layout import DATASETS
 from daeda.dataset.manifest import read_manifest
 from daeda.planning.checks import known_verdicts
 from daeda_report.columns import series_of
-from daeda_report.days import DaysOfReport
+from daeda_report.days import DaysOfReport, immature_columns
 from daeda_report.findings import Finding, ranked
 from daeda_report.planned import Planned
 from daeda_report.statistics import statistics_of_days
@@ -64,6 +64,9 @@ def test_labels_that_are_not_mature_are_no_fault(tmp_path: Path) -> None:
         assert manifest is not None
         unripe = replace(manifest, fingerprint=skeleton_fingerprint({}, {}, 1, immature=["price"]))
         Path(f"{path}/_manifest.json").write_text(unripe.to_json(), encoding="utf-8")
+    unripe_days = immature_columns(made.project.compile(), DaysOfReport.of(
+        made.layout, made.project.compile(), made.project.load().runtime.days, Planned()))  # fmt: skip
+    assert [len(one) for one in unripe_days] == [0] * 12 + [1] * 6
     told = [one.told for one in _label_findings(made)]
     assert told == []
     path = made.layout.day_dir("skeleton", FIRST + dt.timedelta(days=12))

@@ -1,11 +1,39 @@
 // What stands out, and the figures of the whole.
 
+// The worst findings, which are read at once; the others are a click away.
+const FIRST_FINDINGS = 20;
+
+const MILD = new Set(["drift", "days"]);
+
+// A finding of a column begins with its name, which leads there.
+function finding(one) {
+  const start = `${one.column}: `;
+  const of = one.column && one.told.startsWith(start);
+  const where = of ? h("a", { href: link("column", one.column, ...(one.day ? [one.day] : [])) }, named(one.column)) : null;
+  return h("li", { "data-kind": one.kind }, h("span", { class: MILD.has(one.kind) ? "kind mild" : "kind" }, one.kind), " ",
+    of ? [where, ": ", one.told.slice(start.length)] : [one.told, " ", one.day ? h("a", { href: link("days", one.day) }, "look at the day") : null]);
+}
+
+function findings(data) {
+  const all = data.findings;
+  if (!all.length) return h("p", { class: "good" }, "Nothing stands out.");
+  const list = h("ol", { class: "findings" }, all.slice(0, FIRST_FINDINGS).map(finding));
+  const rest = all.slice(FIRST_FINDINGS);
+  if (!rest.length) return list;
+  const told = h("span", {}, `The ${FIRST_FINDINGS} worst of ${count(all.length)} findings; ${count(rest.length)} more are less bad.`);
+  const more = h("button", { type: "button", onclick: () => {
+    list.append(...rest.map(finding));
+    told.textContent = `All ${count(all.length)} findings.`;
+    more.remove();
+    const next = list.children[FIRST_FINDINGS];
+    next.tabIndex = -1;
+    next.focus();
+  } }, `Show ${count(rest.length)} more`);
+  return h("div", {}, list, h("p", { class: "more", role: "status" }, told, " ", more));
+}
+
 function overview(data) {
-  const found = data.findings.length
-    ? h("ol", { class: "findings" }, data.findings.map((one) => h("li", { "data-kind": one.kind },
-        h("span", { class: "kind" }, one.kind), " ", one.told, " ",
-        one.column ? h("a", { href: link("column", one.column, ...(one.day ? [one.day] : [])) }, "look at the column") : one.day ? h("a", { href: link("days", one.day) }, "look at the day") : null)))
-    : h("p", { class: "good" }, "Nothing stands out.");
+  const found = findings(data);
   const final = data.datasets[data.final];
   const states = d3.rollups(final.states, (of) => of.length, (state) => state);
   const rows = d3.sum(final.rows, (value) => value || 0);
@@ -39,7 +67,7 @@ function labelsSection(data) {
     data.labels.map((label) => h("article", {},
       h("h3", {}, h("a", { href: link("column", label.name) }, named(label.name))),
       label.horizon ? h("p", {}, `Of the next ${label.window}; it is known ${label.horizon} after its row. A day that is not mature ${label.immature === "NULL" ? "has NULL" : "waits"}.`) : h("p", {}, "Derived from a label."),
-      table(`${label.name} by split`, ["Split", "Days", "Rows", "NULL", "Mean"], label.splits.map(([name, days, rows, nulls, mean]) => [named(name), count(days), count(rows), percent(nulls), short(mean)]), { numeric: [1, 2, 3, 4], caption: false }))),
+      table(`${label.name} by split`, ["Split", "Days mature", "Days not mature", "Rows", "NULL", "Mean"], label.splits.map(([name, days, rows, nulls, mean, unripe]) => [named(name), count(days), count(unripe), count(rows), percent(nulls), short(mean)]), { numeric: [1, 2, 3, 4, 5], caption: false }))),
     data.notes.length ? h("section", {}, h("h3", {}, "Availability and maturity"), h("ul", {}, data.notes.map((note) => h("li", {}, note)))) : null);
 }
 

@@ -153,10 +153,12 @@ def test_a_column_that_hides_the_numbers_of_rows(tmp_path: Path) -> None:
 
 
 def test_a_label_that_is_not_mature_is_not_judged(tmp_path: Path) -> None:
-    facts = _facts(tmp_path, pa.table({"bought": pa.array([None, None], pa.int64())}), 1)
+    empty = pa.array([None, None], pa.int64())
+    facts = _facts(tmp_path, pa.table({"bought": empty, "clicked": empty}), 1)
     labelled = {name: replace(column, kind="label") for name, column in facts.columns.items()}
-    check = Check.model_validate({"column": "bought", "null_share": "= 0"})
-    (verdict,) = judge([check], replace(facts, columns=labelled, immature=True))
-    assert (verdict.outcome, verdict.found) == ("not judged", "the label is not mature")
-    (verdict,) = judge([check], facts)
-    assert verdict.outcome == "failed"
+    checks = [Check.model_validate({"column": name, "null_share": "= 0"}) for name in ("bought", "clicked")]
+    bought, clicked = judge(checks, replace(facts, columns=labelled, immature=frozenset({"bought"})))
+    assert (bought.outcome, bought.found) == ("not judged", "the label is not mature")
+    # The other one is mature, and what it lacks is a fault.
+    assert clicked.outcome == "failed"
+    assert [verdict.outcome for verdict in judge(checks, facts)] == ["failed", "failed"]
