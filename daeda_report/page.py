@@ -17,6 +17,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from daeda.errors import counted
 from daeda.process.printable import harmless
 from daeda_report.document import Document
 
@@ -31,6 +32,8 @@ _MOST_TOLD = 50
 def page(document: Document) -> str:
     """The whole file of a report."""
     told = [one.told for one in document.findings[:_MOST_TOLD]] or ["nothing"]
+    more = len(document.findings) - len(told)
+    told += [f"and {counted(more, 'more finding')}"] if more > 0 else []
     data = [_packed("head", document.head)]
     data += [_packed(f"column-{number}", detail) for number, detail in enumerate(document.details)]
     without = f"<p>The pictures of this report need JavaScript. What stands out:</p>{_list(told)}"

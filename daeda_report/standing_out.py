@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
 
-from daeda.errors import cut
+from daeda.errors import counted, cut
 from daeda.statistics.model import Summary
 from daeda_report.series import Series, label_of
 
@@ -23,6 +23,14 @@ _LEAST_FACTOR, _SAME_FACTOR = 5.0, 1.35
 _FACTORS = (10.0, 100.0, 1e3, 1e4, 1e6, 1e9, 7.0, 12.0, 24.0, 60.0, 3600.0, 86400.0, 1024.0, 1024.0**2)
 _CATEGORY, _FEWEST_ROWS = 0.02, 30
 _NEW_CATEGORY = 0.05
+# More numbers than these are no categories; so many values are named.
+_FEW_NUMBERS, _NAMED = 10, 3
+# Bins of the drift that no value of the reference is in.
+_BEYOND = {
+    "less": "less than all before",
+    "more": "greater than all before",
+    "others": "of values that were not there before",
+}
 
 
 @dataclass(frozen=True)
@@ -119,7 +127,9 @@ def _categories(series: Series, reference: Sequence[int]) -> Iterator[Seen]:
     own = series.reference
     if own is None or own.top is None or not own.values or not series.drifts:
         return
-    if not own.top.complete and (own.numbers is not None or not _frequent(own)):
+    if own.numbers is not None and (not own.top.complete or len(own.top.values) > _FEW_NUMBERS):
+        return
+    if not own.top.complete and not _frequent(own):
         return
     shares = {value: count / own.rows for value, count in own.top.counts.items()}
     for index, summary in enumerate(series.summaries):
@@ -127,16 +137,44 @@ def _categories(series: Series, reference: Sequence[int]) -> Iterator[Seen]:
             continue
         there = summary.top.counts
         least = min(there.values(), default=0) if not summary.top.complete else 0
-        for value, share in shares.items():
-            expected = share * summary.rows
-            if share >= _CATEGORY and expected >= _FEWEST_ROWS / 3 and value not in there and least < expected / 4:
-                sentence = f"no row of {{day}} has {_quoted(value)}, and {share:.1%} had it before"
-                yield Seen("category", index, sentence, 75 + 20 * share, value)
-        if own.top.complete and own.numbers is None:
-            for value, count in there.items():
-                if value not in shares and count / summary.rows >= _NEW_CATEGORY:
-                    sentence = f"{count / summary.rows:.1%} of {{day}} is {_quoted(value)}, which was not there before"
-                    yield Seen("category", index, sentence, 60 + 20 * count / summary.rows, value)
+        gone = {
+            value: share
+            for value, share in shares.items()
+            if share >= _CATEGORY and value not in there and max(_FEWEST_ROWS / 3, 4 * least) <= share * summary.rows
+        }
+        if gone and not (own.top.complete and _other_values(gone)):
+            them = "it" if len(gone) == 1 else "one of them"
+            sentence = f"no row of {{day}} has {_values(gone, 'or')}, and {sum(gone.values()):.1%} had {them} before"
+            yield Seen("category", index, sentence, 75 + 20 * max(gone.values()), _about("gone", gone))
+        if not own.top.complete or own.numbers is not None:
+            continue
+        new = {value: count / summary.rows for value, count in there.items() if value not in shares}
+        new = {value: share for value, share in new.items() if share >= _NEW_CATEGORY}
+        if new and not _other_values(new):
+            verbs = ("is", "was") if len(new) == 1 else ("are", "were")
+            sentence = (
+                f"{sum(new.values()):.1%} of {{day}} {verbs[0]} {_values(new, 'and')}, which {verbs[1]} not there"
+            )
+            yield Seen("category", index, f"{sentence} before", 60 + 20 * max(new.values()), _about("new", new))
+
+
+def _other_values(shares: Mapping[str, float]) -> bool:
+    """Whether so much came or went that the values are no categories but those of a day: the drift tells it."""
+    return len(shares) > _NAMED and sum(shares.values()) > 0.5
+
+
+def _about(what: str, shares: Mapping[str, float]) -> str:
+    return "\0".join((what, *sorted(shares)))
+
+
+def _values(shares: Mapping[str, float], word: str) -> str:
+    """`'a'`, `'a' or 'b'`, or the most frequent ones and how many more there are."""
+    names = sorted(shares, key=lambda value: (-shares[value], value))
+    told = [_quoted(name) for name in names[:_NAMED]]
+    more = len(names) - len(told)
+    if more:
+        return f"{', '.join(told)} {word} {counted(more, 'more value')}"
+    return f" {word} ".join(filter(None, (", ".join(told[:-1]), told[-1])))
 
 
 def _frequent(summary: Summary) -> bool:
@@ -156,6 +194,8 @@ def _drifts(series: Series) -> Iterator[Seen]:
             bin_ = max(drift.bins, key=lambda each: abs(each.count / summary.rows - each.reference / own.rows))
             now, was = bin_.count / summary.rows, bin_.reference / own.rows
             where = f"{now:.1%} are in {_quoted(label_of(bin_))}, and {was:.1%} were before"
+            if not bin_.reference and bin_.label in _BEYOND:
+                where = f"{now:.1%} are {_BEYOND[bin_.label]}"
             yield Seen("drift", index, f"PSI {drift.psi:.2f}{of} on {{day}}: {where}", 30 + min(25.0, 10 * drift.psi))
 
 

@@ -19,11 +19,12 @@ from xdist.scheduler import LoadScopeScheduling
 from daeda.process import interrupts, subprocesses
 from tests import budget, warm_halves
 from tests.beam_pipeline.runners.services import job_service, pool, pool_log, services, wheel, worker_python
+from tests.browser import browser
 from tests.cases.fixtures import art_feed, direct_days, golden, golden_days, golden_once, projects
 
 __all__ = [
-    "art_feed", "direct_days", "golden", "golden_days", "golden_once", "job_service", "pool", "pool_log", "projects",
-    "services", "wheel", "worker_python",
+    "art_feed", "browser", "direct_days", "golden", "golden_days", "golden_once", "job_service", "pool", "pool_log",
+    "projects", "services", "wheel", "worker_python",
 ]  # fmt: skip
 
 REPOSITORY = Path(__file__).parents[1]

@@ -42,13 +42,18 @@ def added(bins: Integers, counts: Integers) -> tuple[Integers, Integers]:
 
 def shift_for(keys: Integers, shift: int, most: int) -> int:
     """How much more the bins of `shift`, which are in order, must be shifted so that no more than `most` are left."""
-    more = 0
-    while len(keys) > most and shift + more < _WIDEST:
-        narrowed = shifted(keys, more)
+    if len(keys) <= most:
+        return 0
+    # Wider bins are never more of them: the least that is enough is found by halving.
+    low, high = 0, _WIDEST - shift
+    while low < high:
+        middle = (low + high) // 2
+        narrowed = shifted(keys, middle)
         if 1 + np.count_nonzero(narrowed[1:] != narrowed[:-1]) <= most:
-            break
-        more += 1
-    return more
+            high = middle
+        else:
+            low = middle + 1
+    return low
 
 
 def coarsened(histogram: Histogram, shift: int) -> Histogram:

@@ -11,14 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from daeda.dtypes import describe_arrow
-from daeda.statistics.bins import Integers
-from daeda.statistics.model import Summary
+from daeda.statistics.counts import Counted, Counts
+from daeda.statistics.model import Numbers, Summary
 from daeda.statistics.numbers import NumberSummary
 from daeda.statistics.tally import Tally
-from daeda.statistics.values import shown
-
-# So many whole numbers next to each other are counted in a table in any case.
-_NARROW = 1 << 16
+from daeda.statistics.values import as_array, as_numbers, shown
 
 
 class Gatherer(ABC):
@@ -51,30 +48,14 @@ class Gatherer(ABC):
         return Summary(describe_arrow(self.kind), self.values, self.nulls, **self._found())
 
 
-class _Scalars(Gatherer):
-    """Numbers, times, texts and truth."""
+class _Values(Gatherer):
+    """Values that have an order."""
 
     def __init__(self, kind: pa.DataType) -> None:
         super().__init__(kind)
         self._tally = Tally(kind)
-        self._numbers = None if pa.types.is_boolean(kind) or _is_text(kind) else NumberSummary()
         self._least: pa.Scalar | None = None
         self._greatest: pa.Scalar | None = None
-
-    def _add(self, present: pa.Array) -> None:
-        if self._numbers is None or pa.types.is_decimal(self.kind):
-            found = pc.value_counts(present)
-            values, counts = found.field("values"), found.field("counts").to_numpy()
-            order = pc.array_sort_indices(values)
-            values, counts = values.take(order), counts[order.to_numpy()]
-        else:
-            numbers, counts = _counted(_as_numbers(present))
-            values = _as_values(numbers, self.kind)
-        self._widen(values[0], values[-1])
-        self._tally.add(values, counts)
-        if self._numbers is not None:
-            numbers = _as_numbers(values)
-            self._numbers.add(numbers, counts)
 
     def _widen(self, least: pa.Scalar, greatest: pa.Scalar) -> None:
         if self._least is None or self._greatest is None:
@@ -87,8 +68,89 @@ class _Scalars(Gatherer):
         bounds = {}
         if self._least is not None and self._greatest is not None:
             bounds = {"minimum": shown(self._least), "maximum": shown(self._greatest)}
-        numbers = None if self._numbers is None else self._numbers.result
-        return {**bounds, "numbers": numbers, "distinct": self._tally.distinct, "top": self._tally.top}
+        return {**bounds, "distinct": self._tally.distinct, "top": self._tally.top}
+
+
+class _Words(_Values):
+    """Texts and truth."""
+
+    def _add(self, present: pa.Array) -> None:
+        found = pc.value_counts(present)
+        values = found.field("values")
+        ends = pc.min_max(values)
+        self._widen(ends["min"], ends["max"])
+        self._tally.add(values, as_numbers(found.field("counts")))
+
+
+class _Decimals(_Values):
+    """Decimals, which are counted as they are, and are numbers as doubles."""
+
+    def __init__(self, kind: pa.DataType) -> None:
+        super().__init__(kind)
+        self._numbers = NumberSummary()
+
+    def _add(self, present: pa.Array) -> None:
+        found = pc.value_counts(present)
+        order = pc.array_sort_indices(found.field("values"))
+        values, counts = found.field("values").take(order), as_numbers(found.field("counts").take(order))
+        self._widen(values[0], values[-1])
+        self._tally.add(values, counts)
+        self._numbers.add(as_numbers(values.cast(pa.float64())), counts)
+
+    def _found(self) -> dict[str, Any]:
+        return {**super()._found(), "numbers": self._numbers.result}
+
+
+class _Scalars(_Values):
+    """Numbers and times."""
+
+    def __init__(self, kind: pa.DataType) -> None:
+        super().__init__(kind)
+        self._counts = Counts()
+        self._numbers = NumberSummary()
+
+    def _add(self, present: pa.Array) -> None:
+        self._counts.add(as_numbers(present))
+        if self._counts.full():
+            self._take()
+
+    def _take(self) -> None:
+        found = self._counts.taken()
+        if found is None:
+            return
+        numbers, counts = found
+        values = as_array(numbers, self.kind)
+        self._widen(values[0], values[-1])
+        self._tally.add(values, counts)
+        self._numbers.add(numbers, counts)
+
+    def _found(self) -> dict[str, Any]:
+        self._take()
+        return {**super()._found(), "numbers": self._numbers.result}
+
+
+class _Sizes:
+    """Lengths and norms: numbers that are no values."""
+
+    def __init__(self) -> None:
+        self._counts = Counts()
+        self._numbers = NumberSummary()
+
+    def add(self, numbers: npt.NDArray[np.generic]) -> None:
+        """Take some more of one type."""
+        self._counts.add(numbers)
+        if self._counts.full():
+            self._take(self._counts.taken())
+
+    def _take(self, found: Counted | None) -> None:
+        if found is not None:
+            self._numbers.add(*found)
+
+    @property
+    def result(self) -> Numbers:
+        """What was found so far."""
+        self._take(self._counts.taken())
+        return self._numbers.result
 
 
 class _Structs(Gatherer):
@@ -111,11 +173,11 @@ class _Lists(Gatherer):
 
     def __init__(self, kind: pa.DataType) -> None:
         super().__init__(kind)
-        self._lengths = NumberSummary()
+        self._lengths = _Sizes()
         self._items = gatherer(kind.value_type)
 
     def _add(self, present: pa.Array) -> None:
-        _add_all(self._lengths, pc.list_value_length(present).to_numpy())
+        self._lengths.add(as_numbers(pc.list_value_length(present)))
         self._items.add(present.flatten())
 
     def _found(self) -> dict[str, Any]:
@@ -127,19 +189,20 @@ class _Vectors(Gatherer):
 
     def __init__(self, kind: pa.DataType) -> None:
         super().__init__(kind)
-        self._lengths = NumberSummary()
-        self._norms = NumberSummary()
+        self._lengths = _Sizes()
+        self._norms = _Sizes()
 
     def _add(self, present: pa.Array) -> None:
-        lengths = pc.list_value_length(present).to_numpy()
-        _add_all(self._lengths, lengths)
-        flat = present.flatten().to_numpy(zero_copy_only=False)
+        lengths = as_numbers(pc.list_value_length(present))
+        self._lengths.add(lengths)
+        items = present.flatten()
+        flat = items.to_numpy(zero_copy_only=False) if items.null_count else as_numbers(items)
         squares = np.square(flat.astype(np.float64))
         norms = np.zeros(len(lengths))
         filled = np.flatnonzero(lengths)
         if len(filled):
             norms[filled] = np.sqrt(np.add.reduceat(squares, (np.cumsum(lengths) - lengths)[filled]))
-        _add_all(self._norms, norms)
+        self._norms.add(norms)
 
     def _found(self) -> dict[str, Any]:
         return {"lengths": self._lengths.result, "norms": self._norms.result}
@@ -151,51 +214,10 @@ def gatherer(kind: pa.DataType, *, vector: bool = False) -> Gatherer:
         return _Structs(kind)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return _Vectors(kind) if vector or pa.types.is_float16(kind.value_type) else _Lists(kind)
-    return _Scalars(kind)
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _as_numbers(values: pa.Array) -> npt.NDArray[np.generic]:
-    """The numbers of values without NULLs; those of times are counts of their unit."""
-    kind = values.type
-    if pa.types.is_timestamp(kind):
-        values = values.cast(pa.int64())
-    elif pa.types.is_date32(kind):
-        values = values.cast(pa.int32())
-    elif pa.types.is_decimal(kind):
-        values = values.cast(pa.float64())
-    numbers: npt.NDArray[np.generic] = values.to_numpy(zero_copy_only=False)
-    return numbers
-
-
-def _as_values(numbers: npt.NDArray[np.generic], kind: pa.DataType) -> pa.Array:
-    """The way back."""
-    if pa.types.is_timestamp(kind) or pa.types.is_date32(kind):
-        return pa.array(numbers).cast(kind)
-    return pa.array(numbers, kind)
-
-
-def _counted(numbers: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.generic], Integers]:
-    """Each number once, in order, NaN last, with how often it is there; -0.0 is 0.0."""
-    if numbers.dtype.kind in "iu" and len(numbers):
-        least, greatest = int(numbers.min()), int(numbers.max())
-        if greatest - least < max(_NARROW, 2 * len(numbers)) and greatest < 2**62 and least > -(2**62):
-            # Close to each other: they are places of a table, which is faster than to sort them.
-            found = np.bincount(numbers.astype(np.int64) - least)
-            places = np.flatnonzero(found)
-            return (places + least).astype(numbers.dtype), found[places].astype(np.int64)
-    if numbers.dtype.kind == "f":
-        positive: Any = numbers
-        numbers = positive + numbers.dtype.type(0)
-    values, counts = np.unique(numbers, return_counts=True)
-    return values, counts.astype(np.int64)
-
-
-def _add_all(summary: NumberSummary, numbers: npt.NDArray[np.generic]) -> None:
-    summary.add(*_counted(numbers))
+    if pa.types.is_decimal(kind):
+        return _Decimals(kind)
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return _Words(kind) if is_text or pa.types.is_boolean(kind) else _Scalars(kind)
 
 
 def _extreme(scalars: list[pa.Scalar], *, last: bool) -> pa.Scalar:

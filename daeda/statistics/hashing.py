@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from daeda.statistics.values import as_numbers
+
 Hashes = npt.NDArray[np.uint64]
 _WORD = 8
 _SEED = np.uint64(0x9E3779B97F4A7C15)
@@ -30,14 +32,10 @@ def hashes_of(values: pa.Array) -> Hashes:
         words = words[values.offset : values.offset + len(values)]
         return mixed(mixed(words[:, 0]) ^ words[:, 1])
     if pa.types.is_boolean(kind):
-        return mixed(values.cast(pa.uint8()).to_numpy().astype(np.uint64))
+        return mixed(as_numbers(values.cast(pa.uint8())).astype(np.uint64))
     if pa.types.is_floating(kind):
-        return mixed(values.to_numpy(zero_copy_only=False).astype(np.float64).view(np.uint64))
-    if pa.types.is_date32(kind):
-        values = values.cast(pa.int32())
-    elif pa.types.is_timestamp(kind):
-        values = values.cast(pa.int64())
-    return mixed(values.to_numpy().astype(np.int64 if values.type != pa.uint64() else np.uint64).view(np.uint64))
+        return mixed(as_numbers(values).astype(np.float64).view(np.uint64))
+    return mixed(as_numbers(values).astype(np.uint64 if kind == pa.uint64() else np.int64).view(np.uint64))
 
 
 def _of_texts(values: pa.LargeStringArray) -> Hashes:

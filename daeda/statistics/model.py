@@ -18,7 +18,7 @@ from daeda.dataset.layout import Dataset
 from daeda.storage.state import STRICT, Count, Digest
 
 # Raised whenever the same day would have other statistics: those of another version are made anew.
-STATISTICS_VERSION = 1
+STATISTICS_VERSION = 2
 # By which part of the greatest absolute value mean and standard deviation may be off.
 MOMENTS_ERROR = 1e-12
 QUANTILES = ("0.01", "0.05", "0.25", "0.5", "0.75", "0.95", "0.99")

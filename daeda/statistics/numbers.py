@@ -26,8 +26,8 @@ from daeda.statistics.model import QUANTILES, Histogram, Numbers
 # Bins that quantiles are found in, which always leaves one for each power of 2, and bins that are kept.
 _BINS_AT_WORK = 4_100
 _BINS_KEPT = 128
-# Greater numbers are halved so often before they are added up or squared.
-_GREAT, _HALVINGS = 2.0**480, 600
+# Numbers beyond are halved, or doubled, so often before they are added up or squared.
+_GREAT, _SMALL, _HALVINGS = 2.0**480, 2.0**-480, 600
 
 
 class NumberSummary:
@@ -120,19 +120,21 @@ class NumberSummary:
 
 
 class _Moments:
-    """Mean and sum of squared differences, merged chunk by chunk (Chan and others), far from any overflow."""
+    """Mean and sum of squared differences, merged chunk by chunk (Chan and others), far from overflow and underflow."""
 
     def __init__(self) -> None:
         self._count = 0
         self._mean = self._squares = 0.0
-        self._halvings = 0
+        self._halvings = -_HALVINGS
 
     def add(self, doubles: Doubles, counts: Integers) -> None:
         """Count finite numbers."""
-        if not self._halvings and max(abs(doubles[0]), abs(doubles[-1])) > _GREAT:
-            self._halvings = _HALVINGS
-            self._mean, self._squares = math.ldexp(self._mean, -_HALVINGS), math.ldexp(self._squares, -2 * _HALVINGS)
-        scaled = np.ldexp(doubles, -self._halvings)
+        greatest = max(abs(doubles[0]), abs(doubles[-1]))
+        more = (_HALVINGS if greatest > _GREAT else 0 if greatest >= _SMALL else -_HALVINGS) - self._halvings
+        if more > 0:
+            self._halvings += more
+            self._mean, self._squares = math.ldexp(self._mean, -more), math.ldexp(self._squares, -2 * more)
+        scaled = np.ldexp(doubles, -self._halvings) if self._halvings else doubles
         count = int(counts.sum())
         weights = counts.astype(np.float64)
         # From the middle of the chunk, so that numbers far from 0 and close to each other keep their differences.

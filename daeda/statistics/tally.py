@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from daeda.statistics.hashing import Hashes, hashes_of
 from daeda.statistics.model import TOP_VALUES, Distinct, Top
-from daeda.statistics.values import shown
+from daeda.statistics.values import as_array, shown
 
 _MOST = 8_192
 _SMALLEST = 16_384
@@ -27,7 +27,7 @@ class Tally:
     def __init__(self, kind: pa.DataType) -> None:
         self._hashes: Hashes = np.empty(0, np.uint64)
         self._counts: npt.NDArray[np.int64] = np.empty(0, np.int64)
-        self._values: pa.Array = pa.array([], kind)
+        self._values: pa.Array = pa.nulls(0, kind)
         self._lost = 0
         self._cut = False
         self._smallest: Hashes = np.empty(0, np.uint64)
@@ -41,7 +41,7 @@ class Tally:
         self._add_smallest(hashes)
         if len(hashes) > _MOST:
             hashes, counts, chosen = self._most_frequent(hashes, counts)
-            values = values.take(pa.array(chosen))
+            values = values.take(as_array(chosen, pa.int64()))
         hashes = np.concatenate((self._hashes, hashes))
         counts = np.concatenate((self._counts, counts))
         hashes, first, place = np.unique(hashes, return_index=True, return_inverse=True)
@@ -51,7 +51,7 @@ class Tally:
         if len(hashes) > _MOST:
             hashes, summed, chosen = self._most_frequent(hashes, summed)
             first = first[chosen]
-        self._hashes, self._counts, self._values = hashes, summed, both.take(pa.array(first))
+        self._hashes, self._counts, self._values = hashes, summed, both.take(as_array(first, pa.int64()))
 
     def _most_frequent(
         self, hashes: Hashes, counts: npt.NDArray[np.int64]
@@ -91,6 +91,6 @@ class Tally:
         places = np.arange(len(self._counts))
         if cut > 0:
             places = np.flatnonzero(self._counts >= np.partition(self._counts, cut)[cut])
-        texts = [shown(value) for value in self._values.take(pa.array(places))]
+        texts = [shown(value) for value in self._values.take(as_array(places, pa.int64()))]
         named = sorted(zip(texts, self._counts[places].tolist(), strict=True), key=lambda each: (-each[1], each[0]))
         return Top(tuple(named[:TOP_VALUES]), self._lost, not self._cut and cut <= 0)

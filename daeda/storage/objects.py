@@ -84,11 +84,13 @@ class ObjectFile(io.RawIOBase):
 
 
 @contextmanager
-def open_parquet(path: str, version: FileState | None = None, int96: str = "ns") -> Iterator[pq.ParquetFile]:
+def open_parquet(
+    path: str, version: FileState | None = None, int96: str = "ns", footer: pq.FileMetaData | None = None
+) -> Iterator[pq.ParquetFile]:
     """A Parquet file, local or an object. Raises OSError or pyarrow.ArrowException when it is none.
 
-    `version` is the state of an object that was listed, which need not be asked for again; times that are stored as
-    INT96 are read in the unit `int96`.
+    `version` is the state of an object that was listed, which need not be asked for again, and `footer` what was read
+    of the file before; times that are stored as INT96 are read in the unit `int96`.
     """
     with ExitStack() as stack:
         source: str | ObjectFile = path
@@ -96,7 +98,7 @@ def open_parquet(path: str, version: FileState | None = None, int96: str = "ns")
             address = object_path(path)
             stored = StoredObject.in_state(address, version) if version else present(address)
             source = stack.enter_context(ObjectFile(client(), stored))
-        yield stack.enter_context(pq.ParquetFile(source, coerce_int96_timestamp_unit=int96))
+        yield stack.enter_context(pq.ParquetFile(source, metadata=footer, coerce_int96_timestamp_unit=int96))
 
 
 def present(path: ObjectPath) -> StoredObject:

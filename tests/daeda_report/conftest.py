@@ -1,25 +1,19 @@
-"""One training set for all tests of its report, and a browser where one can be had."""
+"""One training set for all tests of its report."""
 
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from daeda_report.command import main
 from tests.daeda_report.published import Training
-from tests.debian import command
 from tests.projects import TinyProject
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
-
 HOSTILE = "<script>alert('x')</script> & \"quoted\" \u202etxet \u05d0\u05d1"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def hostile(project: TinyProject) -> None:
@@ -50,17 +44,6 @@ def write_report(root: Path, *words: str) -> Path:
     finally:
         os.chdir(before)
     return root / "report.html"
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, or another one that is installed, without a window."""
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None) or command("chromium")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: it drives the browser")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

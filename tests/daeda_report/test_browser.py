@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 
 from daeda_report.catalog import main as catalog_main
+from tests.browser import Opened, focused, until
 from tests.daeda_report.conftest import HOSTILE, write_report
 from tests.daeda_report.published import CATEGORIES, FAULTS, Training, replaced
 
@@ -18,29 +20,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 SECTIONS = ["Overview", "Days", "Pipeline", "Columns", "Drift", "What was read", "Software"]
-
-
-class Opened:
-    """A page, and all that it has complained about or asked a network for."""
-
-    def __init__(self, browser: Browser, file: Path, **options: Any) -> None:
-        self.context = browser.new_context(offline=True, **options)
-        self.page: Page = self.context.new_page()
-        self.complaints: list[str] = []
-        self.page.on("console", lambda one: self.complaints.append(f"{one.type}: {one.text}"))
-        self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
-        self.page.on("dialog", lambda dialog: self.complaints.append(f"dialog: {dialog.message}"))
-        self.page.on("request", self._asked)
-        self.page.goto(file.as_uri())
-        self.page.wait_for_selector("html[data-ready]")
-
-    def _asked(self, request: Any) -> None:
-        if not request.url.startswith(("file:", "data:", "blob:")):
-            self.complaints.append(f"request: {request.url}")
-
-    def close(self) -> None:
-        self.context.close()
-        assert self.complaints == []
 
 
 @pytest.fixture
@@ -54,17 +33,12 @@ def shown(page: Page) -> str:
     return page.locator("main").inner_text()
 
 
-def focused(page: Page) -> str:
-    return str(page.evaluate("document.activeElement.innerText || document.activeElement.getAttribute('aria-label')"))
-
-
 def test_sections_are_opened_and_drawn(opened: Opened) -> None:
     page = opened.page
     assert page.locator("nav a").all_inner_texts() == SECTIONS
     for name in SECTIONS:
         page.locator("nav a", has_text=name).first.click()
-        page.wait_for_selector("nav a[aria-current]")
-        assert page.locator("nav a[aria-current]").inner_text() == name
+        until(page, "name => document.querySelector('nav a[aria-current]').innerText === name", name)
         assert page.locator("main > section:not([hidden])").count() == 1
     page.locator("nav a", has_text="Days").click()
     page.wait_for_selector("main > section:not([hidden]) figure svg[role=img]")
@@ -86,7 +60,7 @@ def test_the_calendar_is_moved_through_with_keys(opened: Opened) -> None:
     missing = page.locator("button.day[data-day='2024-01-06']")
     assert missing.get_attribute("data-state") == "missing"
     missing.click()
-    page.wait_for_function("document.querySelector('#day h3').innerText === '2024-01-06'")
+    until(page, "document.querySelector('#day h3').innerText === '2024-01-06'")
     page.locator("label.choice select").nth(1).select_option("rows")
     assert page.locator("button.day.graded").count() == 20
 
@@ -104,13 +78,13 @@ def test_an_operator_tells_its_sql(opened: Opened) -> None:
     assert "events_1d = count over 1d" in panel
     assert box.get_attribute("aria-current") == "true"
     page.locator(".dag a[data-name='scan_prices']").click()
-    page.wait_for_function("document.querySelector('#operator h3').innerText === 'scan_prices'")
+    until(page, "document.querySelector('#operator h3').innerText === 'scan_prices'")
 
 
 def test_columns_are_searched_and_one_is_looked_at(opened: Opened) -> None:
     page = opened.page
     page.locator("nav a", has_text="Columns").click()
-    assert page.locator("table.columns tbody tr").count() == 9
+    until(page, "document.querySelectorAll('table.columns tbody tr').length === 9")
     page.get_by_label("Find columns").fill("price")
     assert page.locator("table.columns tbody tr").count() == 1
     page.locator("table.columns tbody a", has_text="price").first.click()
@@ -127,8 +101,7 @@ def test_columns_are_searched_and_one_is_looked_at(opened: Opened) -> None:
     page.wait_for_selector("#compared svg[role=img]")
     before = page.locator("#compared figure").first.get_attribute("aria-label")
     page.get_by_role("button", name="Day before").click()
-    page.wait_for_function("before => document.querySelector('#compared figure').getAttribute('aria-label') !== before",
-                           arg=before)  # fmt: skip
+    until(page, "before => document.querySelector('#compared figure').getAttribute('aria-label') !== before", before)
     page.locator("section.column details summary", has_text="Numbers").first.click()
     assert page.locator("section.column details[open] table tbody tr").count() >= 20
 
@@ -149,7 +122,7 @@ def test_texts_of_others_are_shown_as_they_are(opened: Opened) -> None:
     page.wait_for_selector("section.column h2")
     assert shown_text in shown(page)
     page.goto(page.url.partition("#")[0] + "#/column/%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E")
-    page.wait_for_function("document.querySelector('main').innerText.includes('<img src=x onerror=alert(1)>')")
+    until(page, "document.querySelector('main').innerText.includes('<img src=x onerror=alert(1)>')")
 
 
 @pytest.mark.long
@@ -187,8 +160,6 @@ def test_all_sections_are_printed(opened: Opened) -> None:
 
 @pytest.mark.long
 def test_values_that_look_like_html_are_values(browser: Browser, tmp_path: Path) -> None:
-    import pyarrow as pa
-
     def fault(number: int, table: pa.Table) -> pa.Table:
         values = [HOSTILE if one == CATEGORIES[0] else one for one in table["category"].to_pylist()]
         return replaced(table, "category", pa.array(values))
@@ -218,6 +189,29 @@ def test_a_fault_is_what_is_read_first(browser: Browser, tmp_path: Path, name: s
     one.close()
 
 
+def test_the_worst_findings_come_first_and_all_are_there(browser: Browser, tmp_path: Path) -> None:
+    """A category that is lost on each day, another one each time: twenty at once, and a word of how many more."""
+
+    def fault(number: int, table: pa.Table) -> pa.Table:
+        lost = number if number > 8 else None
+        names = [f"kind {39 if row % 40 == lost else row % 40}" for row in range(len(table))]
+        return replaced(table, "category", pa.array(names))
+
+    made = Training(tmp_path, days=34, rows=800, fault=fault).publish()
+    one = Opened(browser, write_report(made.root))
+    shown_first, more = one.page.locator(".findings li"), one.page.get_by_role("button", name="more")
+    assert shown_first.count() == 20
+    number = int((more.inner_text()).split()[1])
+    assert number >= 5
+    assert f"The 20 worst of {20 + number} findings; {number} more are less bad." in shown(one.page)
+    more.focus()
+    one.page.keyboard.press("Enter")
+    assert shown_first.count() == 20 + number
+    assert focused(one.page) == shown_first.nth(20).inner_text()
+    assert f"All {20 + number} findings." in shown(one.page)
+    one.close()
+
+
 def test_a_catalog_is_searched(browser: Browser, tmp_path: Path, content: Callable[[], dict[str, Any]]) -> None:
     (tmp_path / "content.json").write_text(json.dumps(content()), encoding="utf-8")
     file = tmp_path / "catalog.html"
@@ -225,12 +219,12 @@ def test_a_catalog_is_searched(browser: Browser, tmp_path: Path, content: Callab
     one = Opened(browser, file)
     assert one.page.locator("h3").all_inner_texts() == ["ranking:price", "prices", "ranking"]
     one.page.get_by_label("Search the catalog").fill("item_id")
-    one.page.wait_for_function("document.querySelectorAll('h3').length === 2")
+    until(one.page, "document.querySelectorAll('h3').length === 2")
     one.page.get_by_label("Search the catalog").fill("nothing of it")
-    one.page.wait_for_function("document.querySelector('main').innerText.includes('Nothing is found.')")
+    until(one.page, "document.querySelector('main').innerText.includes('Nothing is found.')")
     one.page.locator("nav a", has_text="Views").click()
     one.page.locator("summary").click()
     one.page.locator("table a", has_text="ranking:price").click()
-    one.page.wait_for_function("document.activeElement.innerText === 'ranking:price'")
+    until(one.page, "document.activeElement.matches('h3') && document.activeElement.innerText === 'ranking:price'")
     assert HOSTILE.replace("\u202e", "\\u202e") in shown(one.page)
     one.close()

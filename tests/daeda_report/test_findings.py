@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from daeda.dataset.fingerprint import skeleton_fingerprint
@@ -19,7 +20,7 @@ from daeda_report.findings import Finding, ranked
 from daeda_report.planned import Planned
 from daeda_report.statistics import statistics_of_days
 from tests.daeda_report.conftest import write_report
-from tests.daeda_report.published import FAULTS, FIRST, Training
+from tests.daeda_report.published import FAULTS, FIRST, Training, replaced
 from tests.daeda_report.test_page import unpacked
 from tests.projects import TinyProject
 
@@ -105,3 +106,25 @@ def test_a_planted_fault_is_named_first(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_nothing_stands_out_of_days_that_are_alike(training: Training, capsys: pytest.CaptureFixture[str]) -> None:
     assert [one["told"] for one in findings(training.root, capsys)] == ["1 day is not published: 2024-01-06"]
+
+
+def test_values_that_come_and_go_together_are_one_finding(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where nearly all of them are others, as names of sessions are each day, the drift tells it, and numbers never."""
+
+    def fault(number: int, table: pa.Table) -> pa.Table:
+        lost = {"kind 1", "kind 2", "kind 3", "kind 4"} if number == 16 else set()
+        kinds = [f"kind {row % 20}" for row in range(len(table))]
+        kinds = ["new" if kind in lost else kind for kind in kinds]
+        if number == 17:
+            kinds = [f"{kind} of another day" for kind in kinds]
+        return replaced(table, "category", pa.array(kinds))
+
+    made = Training(tmp_path, days=18, rows=400, fault=fault).publish()
+    told = [str(one["told"]) for one in findings(made.root, capsys) if one["column"] == "category"]
+    assert told[:2] == [
+        "category: no row of 2024-01-17 has 'kind 1', 'kind 2', 'kind 3' or 1 more value, and 20.3% had one of them "
+        "before",
+        "category: 20.3% of 2024-01-17 is 'new', which was not there before",
+    ]
+    assert [one.split(" on ")[0].split("PSI")[0] for one in told[2:]] == ["category: "]
+    assert told[2].endswith("on 2024-01-18: 100.0% are of values that were not there before")

@@ -41,11 +41,20 @@ function figure(title, make, numbers, note) {
 
 const COLOURS = ["var(--c1)", "var(--c2)", "var(--c3)", "var(--c4)", "var(--c5)", "var(--c6)", "var(--c7)", "var(--c8)"];
 
-const dayAxis = () => ({ type: "utc", label: null });
+// A tick for each day, or for every so many, as long as there is room; of many days Plot chooses months and years.
+// `shift` is where in its day a tick stands, in milliseconds.
+function dayAxis(days, width, shift = 0) {
+  const step = Math.ceil(days.length / Math.max(2, Math.floor(width / 72)));
+  if (step > 7) return { type: "utc", label: null };
+  const ticks = days.filter((_, index) => index % step === 0).map((day) => new Date(+dateOf(day) + shift));
+  return { type: "utc", label: null, ticks, tickFormat: (day) => `${DAY_OF_MONTH(day)}${+day === +ticks[0] || day.getUTCDate() <= step ? `\n${MONTH(day)}` : ""}` };
+}
+const DAY_OF_MONTH = d3.utcFormat("%-d");
+const MONTH = d3.utcFormat("%b %Y");
 
 function plotted(width, options) {
   return Plot.plot({
-    width, height: 190, marginLeft: 56, marginRight: 16, marginBottom: 36, style: { background: "none", fontSize: "12px", overflow: "visible" },
+    width, height: 190, marginLeft: 56, marginRight: 28, marginBottom: 36, style: { background: "none", fontSize: "12px", overflow: "visible" },
     ...options,
   });
 }
@@ -59,7 +68,7 @@ function overDays(title, days, series, options = {}) {
   const several = series.length > 1;
   const domain = series.map(([name]) => visible(name));
   return figure(title, (width) => plotted(width, {
-    x: dayAxis(),
+    x: dayAxis(days, width),
     y: { label: null, grid: true, tickFormat: options.tick || ((value) => format(value)), zero: options.zero !== false, ...(options.y || {}) },
     color: { type: "categorical", legend: several, domain, range: COLOURS },
     marks: [
@@ -83,7 +92,7 @@ function stackedOverDays(title, days, series, options = {}) {
   const domain = series.map(([name]) => visible(name));
   const points = series.flatMap(([name, values]) => days.map((day, index) => ({ day: dateOf(day), value: values[index] || 0, name: visible(name) })));
   return figure(title, (width) => plotted(width, {
-    x: dayAxis(), y: { label: null, grid: true, tickFormat: (value) => format(value) },
+    x: dayAxis(days, width, 432e5), y: { label: null, grid: true, tickFormat: (value) => format(value) },
     color: { type: "categorical", legend: true, domain, range: domain.map((_, index) => COLOURS[index % COLOURS.length]) },
     marks: [
       Plot.rectY(points, { x: "day", y: "value", fill: "name", interval: "day", order: domain,

@@ -10,6 +10,7 @@ async function columnPage(data, name, day) {
     h("h2", { tabindex: "-1" }, named(name)),
     h("p", {}, h("a", { href: link("columns") }, "All columns"), around.map((one, index) => one ? [" · ", h("a", { href: link("column", one.name) }, index ? "next: " : "before: ", named(one.name))] : null)),
     h("p", {}, `${column.kind}, ${column.dtype}${column.nullable ? "" : ", never NULL"}`, column.description ? [": ", column.description] : null),
+    figuresOf(data, column, detail.statistics),
     h("h3", {}, "What makes it"),
     h("p", {}, h("code", {}, column.made_by), ` — ${detail.meaning}`),
     h("ul", {}, detail.words.map((sentence) => h("li", {}, sentence))),
@@ -19,10 +20,28 @@ async function columnPage(data, name, day) {
   return page;
 }
 
+// The newest day in a few numbers.
+function figuresOf(data, column, of) {
+  const index = column.nulls.findLastIndex((value) => value !== null);
+  if (index < 0) return h("p", {}, "No published day has it.");
+  const numbers = of.numbers[0];
+  const shown = [[column.kind === "embedding" ? "without a vector" : "NULL", percent(column.nulls[index])]];
+  if (numbers && numbers.mean[index] !== null) {
+    const what = numbers.title === "Values" ? "" : ` (${numbers.title.toLowerCase()})`;
+    shown.push([`median${what}`, short((numbers.quantiles["0.5"] || [])[index])], [`mean${what}`, short(numbers.mean[index])],
+      [`least to greatest${what}`, `${short(numbers.minimum[index])} to ${short(numbers.maximum[index])}`]);
+  }
+  if (of.distinct) shown.push(["distinct values", `${of.distinct.error ? "about " : ""}${count(of.distinct.counts[index])}`]);
+  if (column.worst !== null) shown.push([`most drift, ${column.worst_day}`, short(column.worst), driftClass(column.worst)]);
+  return h("div", {}, h("dl", { class: "figures", "aria-label": `On ${data.days[index]}` },
+    shown.map(([what, value, kind]) => h("div", {}, h("dt", {}, what), h("dd", { class: kind || null }, value)))),
+    h("p", { class: "of" }, `On ${data.days[index]}, the newest published day.`));
+}
+
 function lineage(data, column, detail) {
   const rows = detail.sources.map(([source, field, direct, store]) => [named(source), named(field), store ? "store" : "view", direct ? "its values" : "which rows count"]);
   return h("div", {},
-    rows.length ? table(`Sources of ${column.name}`, ["Source", "Field", "", "Decides"], rows, { caption: false }) : h("p", {}, "No source: it is a literal."),
+    rows.length ? table(`Sources of ${column.name}`, ["Source", "Field", "Kind", "Decides"], rows, { caption: false }) : h("p", {}, "No source: it is a literal."),
     column.operators.length ? h("p", { class: "way" }, column.operators.map((name, index) => [index ? " → " : "", h("a", { href: link("pipeline", name) }, named(name))])) : null);
 }
 
@@ -40,11 +59,17 @@ function columnFigures(data, column, detail) {
     const special = [["zero", numbers.zeros], ["NaN", numbers.nan], ["infinite", numbers.infinite]].filter(([, values]) => values.some(Boolean));
     if (special.length && special.some(([what]) => what !== "zero")) made.push(overDays(`${numbers.title}: NaN and infinite`, days, special.filter(([what]) => what !== "zero"), { format: count }));
   }
-  if (of.top && of.top.values.length > 1) made.push(topOverDays("Share of the most frequent values", data, of.top));
-  if (of.items && of.items.top) made.push(topOverDays("Share of the most frequent items", data, of.items.top));
+  if (telling(of.top, of.numbers.length > 0)) made.push(topOverDays("Share of the most frequent values", data, of.top));
+  if (of.items && telling(of.items.top, of.items.numbers)) made.push(topOverDays("Share of the most frequent items", data, of.items.top));
   if (of.distinct) made.push(overDays("Distinct values", days, [["distinct", of.distinct.counts]], { format: count, note: of.distinct.error ? `estimated, with a standard error of ${percent(of.distinct.error)}` : "exact" }));
   if (column.drift) made.push(overDays("Drift", days, [["PSI", column.drift]], { rules: [[0.25]], note: `PSI against ${data.reference.told}; above the dashed line much has changed` }));
   return made;
+}
+
+// Whether the most frequent values tell anything: of numbers there may be as many as rows.
+function telling(top, areNumbers) {
+  if (!top || top.values.length < 2) return false;
+  return !areNumbers || top.complete || top.shares[0].some((share) => share > 0.05);
 }
 
 function topOverDays(title, data, top) {
@@ -78,7 +103,7 @@ function compared(data, of, index) {
   for (const numbers of [...of.numbers, ...(of.items && of.items.numbers ? [of.items.numbers] : [])])
     if (numbers.counts[index] && numbers.edges.length > 1) made.push(histogram(`${numbers.title} of ${day}`, numbers, index, day));
   for (const [what, top] of [["Values", of.top], ["Items", of.items && of.items.top]])
-    if (top) made.push(bars(`${what} of ${day}`, top.values.map((value, place) => [value, top.shares[place][index] ?? 0, top.reference[place] ?? 0]), ["Value", day, "reference"]));
+    if (telling(top, what === "Values" ? of.numbers.length > 0 : of.items && of.items.numbers)) made.push(bars(`${what} of ${day}`, top.values.map((value, place) => [value, top.shares[place][index] ?? 0, top.reference[place] ?? 0]), ["Value", day, "reference"]));
   const drift = of.drift;
   if (drift && drift.which[index] !== null) {
     const which = drift.which[index];

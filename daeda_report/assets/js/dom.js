@@ -28,7 +28,8 @@ const h = (name, attributes, ...children) => fill(document.createElement(name), 
 const svg = (name, attributes, ...children) => fill(document.createElementNS(SVG, name), attributes, children);
 
 // A name of somebody's own, apart from the direction of what stands around it.
-const named = (text) => h("bdi", { class: "name" }, text);
+// A long one may be broken behind each of its underscores.
+const named = (text) => h("bdi", { class: "name" }, String(text).split(/(?<=_)/).map((part, index) => [index ? h("wbr") : null, part]));
 
 // SQL and what else has lines of its own.
 function code(text) {

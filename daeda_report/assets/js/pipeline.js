@@ -42,7 +42,9 @@ function dagPicture(operators) {
   const { width, height } = graph.graph();
   const path = d3.line((point) => point.x, (point) => point.y).curve(d3.curveBasis);
   const arrow = svg("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" }, svg("path", { d: "M0 0L8 4L0 8z", class: "head" }));
-  return svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": "Operators and what reads them" },
+  // As wide as there is room for, and never so small that it cannot be read.
+  const style = `width: max(min(100%, ${width}px), ${Math.round(0.7 * width)}px)`;
+  return svg("svg", { viewBox: `0 0 ${width} ${height}`, style, role: "group", "aria-label": "Operators and what reads them" },
     svg("defs", {}, arrow),
     graph.edges().map((edge) => svg("path", { class: "edge", d: path(graph.edge(edge).points), "marker-end": "url(#arrow)" })),
     operators.map((one) => {
