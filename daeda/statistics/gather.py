@@ -79,7 +79,7 @@ class _Words(_Values):
         values = found.field("values")
         ends = pc.min_max(values)
         self._widen(ends["min"], ends["max"])
-        self._tally.add(values, as_numbers(found.field("counts")))
+        self._tally.add(values, as_numbers(found.field("counts")).astype(np.int64, copy=False))
 
 
 class _Decimals(_Values):
@@ -92,7 +92,8 @@ class _Decimals(_Values):
     def _add(self, present: pa.Array) -> None:
         found = pc.value_counts(present)
         order = pc.array_sort_indices(found.field("values"))
-        values, counts = found.field("values").take(order), as_numbers(found.field("counts").take(order))
+        values = found.field("values").take(order)
+        counts = as_numbers(found.field("counts").take(order)).astype(np.int64, copy=False)
         self._widen(values[0], values[-1])
         self._tally.add(values, counts)
         self._numbers.add(as_numbers(values.cast(pa.float64())), counts)
