@@ -142,15 +142,16 @@ def _categories(series: Series, reference: Sequence[int]) -> Iterator[Seen]:
             for value, share in shares.items()
             if share >= _CATEGORY and value not in there and max(_FEWEST_ROWS / 3, 4 * least) <= share * summary.rows
         }
-        if gone and not (own.top.complete and _other_values(gone)):
+        lost = {value: share for value, share in shares.items() if value not in there}
+        if gone and not (own.top.complete and _other_values(lost)):
             them = "it" if len(gone) == 1 else "one of them"
             sentence = f"no row of {{day}} has {_values(gone, 'or')}, and {sum(gone.values()):.1%} had {them} before"
             yield Seen("category", index, sentence, 75 + 20 * max(gone.values()), _about("gone", gone))
         if not own.top.complete or own.numbers is not None:
             continue
-        new = {value: count / summary.rows for value, count in there.items() if value not in shares}
-        new = {value: share for value, share in new.items() if share >= _NEW_CATEGORY}
-        if new and not _other_values(new):
+        came = {value: count / summary.rows for value, count in there.items() if value not in shares}
+        new = {value: share for value, share in came.items() if share >= _NEW_CATEGORY}
+        if new and not _other_values(came):
             verbs = ("is", "was") if len(new) == 1 else ("are", "were")
             sentence = (
                 f"{sum(new.values()):.1%} of {{day}} {verbs[0]} {_values(new, 'and')}, which {verbs[1]} not there"

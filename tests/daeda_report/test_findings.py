@@ -124,7 +124,7 @@ def test_values_that_come_and_go_together_are_one_finding(tmp_path: Path, capsys
     assert told[:2] == [
         "category: no row of 2024-01-17 has 'kind 1', 'kind 2', 'kind 3' or 1 more value, and 20.3% had one of them "
         "before",
-        "category: 20.3% of 2024-01-17 is 'new', which was not there before",
+        "category: 20.0% of 2024-01-17 is 'new', which was not there before",
     ]
     assert [one.split(" on ")[0].split("PSI")[0] for one in told[2:]] == ["category: "]
     assert told[2].endswith("on 2024-01-18: 100.0% are of values that were not there before")

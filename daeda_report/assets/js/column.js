@@ -103,7 +103,7 @@ function compared(data, of, index) {
   for (const numbers of [...of.numbers, ...(of.items && of.items.numbers ? [of.items.numbers] : [])])
     if (numbers.counts[index] && numbers.edges.length > 1) made.push(histogram(`${numbers.title} of ${day}`, numbers, index, day));
   for (const [what, top] of [["Values", of.top], ["Items", of.items && of.items.top]])
-    if (telling(top, what === "Values" ? of.numbers.length > 0 : of.items && of.items.numbers)) made.push(bars(`${what} of ${day}`, top.values.map((value, place) => [value, top.shares[place][index] ?? 0, top.reference[place] ?? 0]), ["Value", day, "reference"]));
+    if (telling(top, what === "Values" ? of.numbers.length > 0 : of.items && of.items.numbers)) made.push(bars(`Most frequent ${what.toLowerCase()} of ${day}`, top.values.map((value, place) => [value, top.shares[place][index] ?? 0, top.reference[place] ?? 0]), ["Value", day, "reference"]));
   const drift = of.drift;
   if (drift && drift.which[index] !== null) {
     const which = drift.which[index];

@@ -42,7 +42,7 @@ function driftSection(data) {
   return h("section", {}, h("h2", {}, "Drift"),
     h("p", {}, `How far each day is from ${data.reference.told}, as the population stability index (PSI) of its bins. The columns that drift most come first.`),
     figure(drifting.length > most.length ? `Drift of the ${most.length} columns that drift most` : "Drift of the columns", (width) => plotted(width, {
-      height: 60 + 18 * most.length, marginLeft: 170, marginTop: 26, padding: 0, marginRight: 28, x: { ...dayAxis(data.days, width - 170, 432e5), axis: "top" },
+      height: 76 + 18 * most.length, marginLeft: 170, marginTop: 42, padding: 0, marginRight: 28, x: { ...dayAxis(data.days, width - 170, 432e5), axis: "top" },
       y: { label: null, type: "band", domain: most.map((one) => visible(one.name)), tickFormat: (text) => (text.length > 24 ? `${text.slice(0, 23)}…` : text) },
       color: { type: "threshold", domain: [0.05, 0.1, 0.25, 1], range: ["var(--d0)", "var(--d1)", "var(--d2)", "var(--d3)", "var(--d4)"], legend: true, label: "PSI" },
       marks: [Plot.rect(cells, { x1: "day", x2: (cell) => new Date(+cell.day + 864e5), y: "name", fill: "value", inset: 0.5,
