@@ -8,7 +8,6 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,13 +15,12 @@ from daeda.catalog.project import Project
 from daeda.compiler.checks import checks_of
 from daeda.dataset.layout import day_name, layout_of, part_number
 from daeda.dataset.manifest import DayName, read_manifest
-from daeda.dataset.profile import DayProfile, Meter, added_up, measured, this_worker, write_profile
+from daeda.dataset.profile import DayProfile, Meter, Waiting, added_up, measured, this_worker, write_profile
 from daeda.dataset.progress import DayProgress
 from daeda.dataset.publish.claims import OnLocked, claim_due_days, claims_of, release
 from daeda.dataset.publish.publish import prepare_day
 from daeda.dataset.publish.staging import RunStaging, open_staging
 from daeda.dataset.stores import Stores
-from daeda.durations import seconds_since
 from daeda.errors import DaedaError, DayError, InputError, Interrupted
 from daeda.operators.dag import Dag
 from daeda.planning.extension import Extension
@@ -37,16 +35,17 @@ from enrich.extending import (
     without_published,
 )
 from enrich.part.task import PartTask, Receipt
-from enrich.preload import DayNeeds, Preload, vector_columns
+from enrich.preload import Preload, vector_columns
 from enrich.publish import DayWork, States, publish_enriched, verify_skeleton
+from enrich.ray.actors import WAIT_FOR_PARTS, WAIT_FOR_VECTORS
 from enrich.ray.cluster import check_nodes
 from enrich.ray.fitness import Fitness
 from enrich.ray.limits import RayLimits, clamp
 from enrich.ray.own_ray import RayLost
-from enrich.ray.part_queue import References
 from enrich.ray.session import ray_session
 from enrich.ray.stream import PartStream
 from enrich.ray.time_limits import TimeLimit, in_background
+from enrich.reading import DayReader
 from enrich.store.vectors import VectorSource
 
 # One thread writes what the others make: more of them would wait for it.
@@ -70,19 +69,6 @@ class EnrichRun:
     profile: bool = False
     stores: Stores | None = None
     extensions: Callable[[], Mapping[dt.date, Extension]] = dict
-
-
-@dataclass(frozen=True)
-class Ahead:
-    """A day that is read before the one at work is done: with its vectors where both fit in the object store.
-
-    `work` is what is to be done after all, where a published day that vectors are kept of is not as it was published.
-    """
-
-    work: DayWork
-    needs: DayNeeds
-    sources: dict[str, VectorSource] | None
-    seconds: float
 
 
 def build_enriched(run: EnrichRun) -> None:
@@ -162,8 +148,10 @@ class _Run:
         self._staging = staging
         self._time_limit = time_limit
         self._preload = preload
-        self._ahead: Future[Ahead] | None = None
-        self._meters: dict[dt.date, Meter | None] = {}
+        self._limits: RayLimits | None = None
+        # When actors began to have nothing to do but the next day.
+        self._turned = 0.0
+        self._meters: dict[dt.date, Meter] = {}
         self._verified: dict[dt.date, States] = {}
 
     def build(self, works: list[DayWork], limits: RayLimits) -> None:
@@ -174,28 +162,32 @@ class _Run:
         columns = {column for work in works for column in work.tasks[0].computed}
         opened = in_background(lambda: self._preload.open_for(columns))
         asked = self._run.project.runtime.ray
+        reader = DayReader(works, self._preload, self._verify, self._post, self._preloading)
         if asked.address is None:
             self._preload.give_room(limits)
-            self._read_ahead(works[0], opened, used=0)
+            reader.start(opened)
         # Ray's C++ side takes SIGTERM for itself when it has started.
         with ray_session(limits, asked.address, asked.start_timeout_seconds) as ray_limits, self._time_limit.signals():
             fitness = Fitness.of_the_driver(str(self._staging.directory))
+            self._limits = ray_limits
             if asked.address is not None:
                 self._preload.give_room(ray_limits)
-                self._read_ahead(works[0], opened, used=0)
+                reader.start(opened)
                 check_nodes(fitness, ray_limits, self._time_limit.check)
             tasks = {work.day.isoformat(): _with_threads(work.tasks, ray_limits) for work in works}
             enriched = self._staging.seen("enriched")
             with (
                 PartStream(tasks, ray_limits, fitness) as parts,
+                contextlib.closing(reader),
                 DayProgress("enriched", days, self._staging.status, enriched),
             ):
+                reader.give(parts)
                 # Actors start meanwhile.
                 self._time_limit.start("the ids of the embedding stores", asked.day_timeout_minutes)
                 self._time_limit.wait(opened)
-                for work, following in zip(works, [*works[1:], None], strict=True):
+                for number, work in enumerate(works):
                     try:
-                        self._day(work, following, opened, parts, ray_limits)
+                        self._day(number, work, reader, parts)
                     except Interrupted:
                         raise
                     except RayLost as error:
@@ -203,70 +195,59 @@ class _Run:
                     except DaedaError as error:
                         raise DayError(f"day {work.day}: {error}") from error
 
-    def _day(
-        self, work: DayWork, following: DayWork | None, opened: Future[None], parts: PartStream, limits: RayLimits
-    ) -> None:
-        """Build one day, while the next one is read."""
+    def _day(self, number: int, planned: DayWork, reader: DayReader, parts: PartStream) -> None:
+        """Build one day, while the next one is read, and begun where actors have nothing left to do."""
         minutes = self._run.project.runtime.ray.day_timeout_minutes
-        self._time_limit.start(f"day {work.day}", minutes)
-        self._tell(work, "preload")
-        work, used, references, preloading = self._put(work, parts)
+        what = f"day {planned.day}"
+        self._time_limit.start(what, minutes)
+        self._tell(planned, "preload")
         parts.wait_for_actors(self._time_limit)
         # The start of the actors is no part of the day's time.
-        self._time_limit.start(f"day {work.day}", minutes)
+        self._time_limit.start(what, minutes)
+        came = time.perf_counter()
+        turned = self._turned or came
+        read = self._time_limit.wait(reader.day(number))
+        work = read.work
+        self._time_limit.start(what, minutes)
         self._tell(work, "enrich")
-        started = time.perf_counter()
-        parts.post(work.day.isoformat(), references, _with_threads(work.tasks, limits))
-        # The queue holds them from now on, until the next day is posted.
-        del references
-        if following is not None:
-            self._read_ahead(following, opened, used)
-        receipts = sorted(
-            (parts.next_receipt(self._time_limit) for _ in work.tasks), key=lambda receipt: receipt.number
-        )
-        seconds = {"preload": preloading, "enrich": seconds_since(started)}
+        there = time.perf_counter()
+        receipts = [parts.next_receipt(work.day.isoformat(), self._time_limit) for _ in work.tasks]
+        self._turned = time.perf_counter()
+        # From now on nobody needs the vectors of the day.
+        reader.done()
+        receipts.sort(key=lambda receipt: receipt.number)
+        waiting = Waiting(parts.actors, self._turned - turned, *_waited(receipts), there - came, self._turned - there)
+        seconds = {"preload": read.seconds, "enrich": self._turned - max(turned, read.posted)}
+        self._publish(work, receipts, seconds, waiting)
+
+    def _publish(self, work: DayWork, receipts: Sequence[Receipt], seconds: dict[str, float], waiting: Waiting) -> None:
         self._tell(work, "publish")
-        with measured(self._meters[work.day], "publish"):
+        with measured(self._meters.get(work.day), "publish"):
             verified = self._verified.pop(work.day)
             publish_enriched(self._staging, self._run.dag, work, receipts, seconds, self._preload.identities, verified)
-        self._write_profile(work.day, receipts)
+        self._write_profile(work.day, receipts, waiting)
         release(self._staging, claims_of([work.day], "enriched", "skeleton"))
         remove_copies(work, self._staging)
         self._status(work).unlink()
         self._time_limit.stop()
 
-    def _put(self, work: DayWork, parts: PartStream) -> tuple[DayWork, int, References, float]:
-        """Put the vectors of the day where the actors find them; the day, their bytes, and the seconds of the preload.
+    def _preloading(self, work: DayWork) -> contextlib.AbstractContextManager[None]:
+        """Measures what is done for a day before its parts begin."""
+        if self._run.profile:
+            self._meters.setdefault(work.day, Meter())
+        return measured(self._meters.get(work.day), "preload")
 
-        This process keeps no vectors: they are in the object store.
-        """
-        assert self._ahead is not None
-        read, self._ahead = self._time_limit.wait(self._ahead), None
-        started = time.perf_counter()
-        with measured(self._meters[work.day], "preload"):
-            sources = read.sources
-            if sources is None:
-                sources = self._time_limit.wait(in_background(lambda: self._preload.load(read.needs)))
-            references = parts.put(sources)
-        return read.work, read.needs.nbytes, references, read.seconds + seconds_since(started)
+    def _verify(self, work: DayWork) -> DayWork:
+        """Hold the skeleton against its manifest; the day with what is kept of the published one."""
+        verified = verify_skeleton(work, self._staging.layout)
+        found, states = self._with_published(work)
+        self._verified[work.day] = {**verified, **states}
+        return found
 
-    def _read_ahead(self, work: DayWork, opened: Future[None], used: int) -> None:
-        """Begin to verify and read a day, with its vectors if they fit beside `used` bytes of the day at work."""
-
-        meter = self._meters[work.day] = Meter() if self._run.profile else None
-
-        def read() -> Ahead:
-            opened.result()
-            started = time.perf_counter()
-            with measured(meter, "preload"):
-                verified = verify_skeleton(work, self._staging.layout)
-                found, states = self._with_published(work)
-                self._verified[work.day] = {**verified, **states}
-                needs = self._preload.needs(work.day, work.skeleton_parts, found.tasks[0].computed)
-                sources = self._preload.load(needs) if self._preload.fits_beside(needs, used) else None
-            return Ahead(found, needs, sources, seconds_since(started))
-
-        self._ahead = in_background(read)
+    def _post(self, parts: PartStream, work: DayWork, sources: Mapping[str, VectorSource]) -> None:
+        """Let the parts of a day begin; the queue holds what says where its vectors are until they are done."""
+        assert self._limits is not None
+        parts.post(work.day.isoformat(), parts.put(sources), _with_threads(work.tasks, self._limits))
 
     def _with_published(self, work: DayWork) -> tuple[DayWork, States]:
         """The work with the published parts whose pages are copied; where these are damaged, that of a whole day."""
@@ -278,13 +259,13 @@ class _Run:
             _tell_whole(work, reason)
             return without_published(work), {}
 
-    def _write_profile(self, day: dt.date, receipts: Sequence[Receipt]) -> None:
+    def _write_profile(self, day: dt.date, receipts: Sequence[Receipt], waiting: Waiting) -> None:
         """Leave the profile of a day: this process's own steps around those of the actors."""
-        meter = self._meters.pop(day)
+        meter = self._meters.pop(day, None)
         if meter is not None:
             before, after = meter.usages
             usage = added_up((before, *(step for receipt in receipts for step in receipt.usage), after))
-            profile = DayProfile(day, 1, usage, meter.began, worker=this_worker())
+            profile = DayProfile(day, 1, usage, meter.began, worker=this_worker(), waiting=waiting)
             write_profile(self._staging.layout, "enriched", profile)
 
     def _tell(self, work: DayWork, phase: str) -> None:
@@ -297,6 +278,15 @@ class _Run:
 
     def _status(self, work: DayWork) -> Path:
         return self._staging.status / f"{work.day.isoformat()}.json"
+
+
+def _waited(receipts: Sequence[Receipt]) -> tuple[float, float]:
+    """Seconds that actors waited for these parts, and for their vectors."""
+    waited = [usage for receipt in receipts for usage in receipt.waited]
+    for_parts, for_vectors = (
+        sum(usage.seconds for usage in waited if usage.operator == step) for step in (WAIT_FOR_PARTS, WAIT_FOR_VECTORS)
+    )
+    return for_parts, for_vectors
 
 
 def _ray_limits(project: Project) -> RayLimits:

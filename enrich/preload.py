@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from enrich.part.skeleton import needed_ids
 from enrich.part.task import VectorColumn
 from enrich.ray.limits import GIB, RayLimits
 from enrich.store.id_index import RowMap
+from enrich.store.shared_memory import SharedMemory
 from enrich.store.store import EmbeddingStore, open_store, reopen_store
 from enrich.store.vectors import BatchedVectors, DayVectors, VectorSource
 
@@ -54,12 +55,16 @@ class Preload:
         self._pinned = pinned
         self._wanted = project.runtime.ray.preload_day_embeddings
         self._room = 0
+        self._shares = False
         self._stores: dict[str, EmbeddingStore] = {}
         self._maps: dict[str, RowMap] = {}
 
     def give_room(self, limits: RayLimits) -> None:
-        """From now on vectors are loaded that fit in the object store: on a cluster, in that of each node."""
+        """From now on vectors are loaded that fit in the object store: on a cluster, in that of each node. Where all
+        actors are on this host, they lie in memory of their own, for which the same ceiling holds.
+        """
         self._room = limits.object_store_bytes * STORE_SHARE_PERCENT // 100
+        self._shares = not limits.nodes
 
     def open(self) -> None:
         """Open the stores and read their ids; InputError when one is not as declared, DayError when it was replaced."""
@@ -110,14 +115,24 @@ class Preload:
         """Whether the whole day can be loaded while `used` bytes of another day are in use."""
         return self._wanted and used + needs.nbytes <= self._room
 
-    def load(self, needs: DayNeeds) -> dict[str, VectorSource]:
-        """The vectors, store by store while there is room; the others are read by the actors, which is said."""
+    def load(self, needs: DayNeeds, before: Mapping[str, VectorSource] | None = None) -> dict[str, VectorSource]:
+        """The vectors, store by store while there is room; the others are read by the actors, which is said.
+
+        What the vectors `before`, of another day, have of them is copied, and not read again.
+        """
         sources: dict[str, VectorSource] = {}
         room = self._room
         for name, size in needs.sizes.items():
             store = self._stores[name]
             if self._wanted and size <= room:
-                sources[name] = DayVectors.load(store, self._maps[name], needs.ids[name])
+                known = None if before is None else before.get(name)
+                sources[name] = DayVectors.load(
+                    store,
+                    self._maps[name],
+                    needs.ids[name],
+                    SharedMemory.make() if self._shares else None,
+                    known if isinstance(known, DayVectors) else None,
+                )
                 room -= size
                 continue
             if self._wanted:

@@ -68,7 +68,7 @@ def _vectors(bench: Bench, data: Path, size: Size, rows: dict[str, int]) -> Outc
                 systems[system] = run_script("bench.peers.pool_vectors", words, bench.rounds)
                 peer = _read(out.glob("*.parquet"))
                 check_equal(own, peer, system, sort=() if way == "loop" else ["user_id"])
-    return Outcome(rows, systems, True, _kernel(size, bench.tiny))
+    return Outcome(rows, systems, True, {**_kernel(size, bench.tiny), **_waiting(data, 2 if bench.tiny else DAYS)})
 
 
 def _own(bench: Bench, data: Path) -> Timed:
@@ -88,6 +88,18 @@ def _own(bench: Bench, data: Path) -> Timed:
         "by_phase": json.loads(manifests[-1].read_text(encoding="utf-8"))["seconds"],
     }
     return Timed(statistics.median(seconds), measured.peak_mib, rounds, more)
+
+
+def _waiting(data: Path, days: int) -> dict[str, float]:
+    """How much of their time the actors wait, by the profile of a run of its own; Ray's start is left out of it."""
+    service = data / "output" / SERVICE
+    shutil.rmtree(service / "enriched", ignore_errors=True)
+    words = [sys.executable, "-m", "enrich", "--profile", "--runtime-config-path", str(runtime(data))]
+    run_measured(words, {"DAEDA_FEED_END": str(day_after(days - 1))})
+    profiles = sorted((service / "_profile" / "enriched").glob("dt=*.json"))[:days]
+    told = [json.loads(path.read_text(encoding="utf-8"))["waiting"] for path in profiles]
+    had = sum(one["actors"] * one["wall_seconds"] for one in told)
+    return {"% of their time that actors wait": 100 * sum(one["parts"] + one["vectors"] for one in told) / had}
 
 
 def _kernel(size: Size, tiny: bool) -> dict[str, float]:

@@ -50,6 +50,22 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """How long the actors of an enriched day waited: for a part to work on, and for its vectors, all of them together.
+
+    Each of them had `wall_seconds`: from when the first of them had come, or the day before was done, until this day
+    was. Seconds of the process that hands out parts are apart: it waits for vectors that it reads, and for parts.
+    """
+
+    actors: int
+    wall_seconds: float
+    parts: float
+    vectors: float
+    driver_vectors: float = 0.0
+    driver_parts: float = 0.0
+
+
+@dataclass(frozen=True)
 class DayProfile:
     """The operators of a day, in the order in which they ran; `days_at_once` shared the process.
 
@@ -63,6 +79,7 @@ class DayProfile:
     began: float | None = None
     ended: float | None = None
     worker: str = ""
+    waiting: Waiting | None = None
 
 
 class Meter:
@@ -173,6 +190,8 @@ def write_profile(layout: Layout, dataset: Dataset, profile: DayProfile) -> None
         "ended": profile.ended or round(time.time(), 3),
         "worker": profile.worker,
     }
+    if profile.waiting is not None:
+        shown["waiting"] = {name: round(value, 4) for name, value in asdict(profile.waiting).items()}
     fresh.write_text(json.dumps(shown, indent=1) + "\n", encoding="utf-8")
     fresh.replace(path)
 

@@ -87,6 +87,9 @@ def print_profile(layout: Layout, dataset: Dataset, days: Iterable[dt.date]) -> 
     for operator in operators:
         table.add_row(*_cells(operator, len(profiles), whole))
     console.print(table)
+    waited = waiting_line(profiles)
+    if waited is not None:
+        console.print(waited, soft_wrap=True)
     most = max(profile.days_at_once for profile in profiles)
     if most > 1:
         console.print(f"up to {most} days shared the process: its bytes and memory are theirs together", soft_wrap=True)
@@ -99,6 +102,24 @@ def _log_profile(dataset: Dataset, profiles: Sequence[DayProfile]) -> None:
         if operator.rows is not None:
             fields["rows"] = operator.rows
         say(f"{dataset}: operator {operator.operator} took {operator.seconds:.2f} s", **fields)
+    waited = waiting_line(profiles)
+    if waited is not None:
+        say(f"{dataset}: {waited}", half=dataset, days=len(profiles))
+
+
+def waiting_line(profiles: Sequence[DayProfile]) -> str | None:
+    """How much of their time the actors of the days waited, in words; None where no day has actors."""
+    found = [profile.waiting for profile in profiles if profile.waiting is not None]
+    had = sum(one.actors * one.wall_seconds for one in found)
+    if not had:
+        return None
+    parts, vectors = (sum(getattr(one, name) for one in found) for name in ("parts", "vectors"))
+    driver = [sum(getattr(one, name) for one in found) for name in ("driver_vectors", "driver_parts")]
+    return (
+        f"{counted(max(one.actors for one in found), 'actor')} waited {100 * (parts + vectors) / had:.0f} % of "
+        f"{had:.2f} s: {parts:.2f} s for parts, {vectors:.2f} s for their vectors; the process that hands out parts "
+        f"waited {driver[0]:.2f} s for vectors and {driver[1]:.2f} s for parts"
+    )
 
 
 def _cells(usage: Usage, days: int, whole: float) -> list[str]:

@@ -66,7 +66,8 @@ class Nulls:
 @dataclass(frozen=True)
 class Receipt:
     """What was written for part `number`: rows, size of the file in bytes, its sha256 as hexadecimal digits, the NULLs
-    of each embedding column that is not kept, and what the steps took where the task asks for that.
+    of each embedding column that is not kept, and what the steps took where the task asks for that, and how the actor
+    had waited for the part.
     """
 
     number: int
@@ -75,3 +76,4 @@ class Receipt:
     sha256: str
     nulls: tuple[Nulls, ...]
     usage: tuple[Usage, ...] = ()
+    waited: tuple[Usage, ...] = ()

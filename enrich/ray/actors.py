@@ -1,24 +1,28 @@
 """What runs inside Ray: the workers that enrich the parts of all days of a run, as the queue hands them out.
 
 One pool of actors serves all days, because a new one takes seconds. Each has one input of Ray Data for the whole run:
-it takes part after part. Those of a later day come once that day's vectors are posted, which is after the day before
-was published:
+it takes part after part. Those of a later day come once that day's vectors are posted, beside those of the day at work
+where both fit, and actors that have nothing left of a day begin the next one while it is published:
 
-    driver   post(day 1)  <- receipts of day 1, publish   post(day 2) ...
-    actors   part 0, 1, 2 of day 1 | wait                 | part 0, 1 of day 2 ...
+    driver   post(day 1)  post(day 2)  <- receipts of day 1, publish  post(day 3) ...
+    actor    part 0, 2 of day 1              | part 0, 1 of day 2 ...
+    actor    part 1 of day 1      | part 2 of day 2 ...
 """
 
 from __future__ import annotations
 
 import os
 import pickle
+import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
 
+from daeda.dataset.profile import Usage
+from daeda.durations import seconds_since
 from daeda.errors import DaedaError, WorkerUnfit, first_line
 from enrich.part.part import enrich_part
 from enrich.part.task import PartTask, Receipt
@@ -36,6 +40,9 @@ class Unforeseen:
 
 # What comes back of a part, pickled.
 PartResult = Receipt | DaedaError | Unforeseen
+# The steps of a profile in which an actor waits: for a part to work on, and for the vectors of its day.
+WAIT_FOR_PARTS = "actors wait for parts"
+WAIT_FOR_VECTORS = "actors wait for vectors"
 # The column of Ray Data that holds the position of an input.
 POSITION = "position"
 
@@ -50,6 +57,7 @@ class PartWorker:
         self._queue = queue
         self._fitness = fitness
         self._unfit: str | None = None
+        self._waited: tuple[Usage, ...] = ()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Work on the parts of the run: a batch of one row. Receipts go to the queue at once, since Ray Data looks for
@@ -61,13 +69,20 @@ class PartWorker:
         life = Life(context.get_actor_id() or "", context.get_node_id(), os.getpid())
         day = ""
         vectors: dict[str, VectorSource] = {}
+        began = time.perf_counter()
+        fetching = 0.0
         while (claimed := ray.get(self._queue.claim.remote(position, life, day))) is not None:
             if claimed.day != day:
                 # Those of the day before go first.
                 vectors = {}
+                fetched = time.perf_counter()
                 vectors, day = _vectors(claimed), claimed.day
+                fetching += seconds_since(fetched)
             if claimed.task is not None:
+                waited = seconds_since(began) - fetching
+                self._waited = (Usage(WAIT_FOR_PARTS, waited), Usage(WAIT_FOR_VECTORS, fetching))
                 result = self.result(pickle.loads(claimed.task), vectors)
+                began, fetching = time.perf_counter(), 0.0
                 ray.get(self._queue.report.remote(position, day, claimed.number, result))
         return batch
 
@@ -76,7 +91,8 @@ class PartWorker:
         try:
             if self._unfit is not None:
                 raise WorkerUnfit(self._unfit)
-            result: PartResult = enrich_part(task, vectors)
+            receipt = enrich_part(task, vectors)
+            result: PartResult = replace(receipt, waited=self._waited) if task.profile else receipt
         except DaedaError as error:
             # Its own errors are results too: Ray Data would add its advice to them.
             result = error if isinstance(error, WorkerUnfit) else self._fitness.told_from_here(error)

@@ -70,7 +70,7 @@ class PartStream:
 
     def __init__(self, tasks: Mapping[str, Sequence[PartTask]], limits: RayLimits, fitness: Fitness) -> None:
         # No day has a use for more actors than it has parts.
-        actors = max(1, min(limits.all_actors, max(map(len, tasks.values()))))
+        actors = self.actors = max(1, min(limits.all_actors, max(map(len, tasks.values()))))
         days = [(day, [pickle.dumps(task) for task in parts]) for day, parts in tasks.items()]
         self._queue: Any = _queue(days, actors, limits)
         self._dataset = _dataset(actors, limits, self._queue, fitness)
@@ -78,7 +78,7 @@ class PartStream:
         self._thread = threading.Thread(target=self._run, daemon=True, name="parts")
         self._on_cluster = bool(limits.nodes)
         self._failure: BaseException | None = None
-        self._received = 0
+        self._received = dict.fromkeys(tasks, 0)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -100,7 +100,9 @@ class PartStream:
         self._thread.join(CLOSE_SECONDS)
 
     def put(self, sources: Mapping[str, VectorSource]) -> References:
-        """Move the vectors of a day to the object store, once."""
+        """Put the vectors of a day where all actors have them: those that the processes of this host map as what says
+        where they lie, others into the object store, once.
+        """
         with _explained():
             return {name: ray.put(source) for name, source in sources.items()}
 
@@ -123,9 +125,9 @@ class PartStream:
             except DayError as error:
                 raise DayError(with_logs(f"none of Ray's actors has begun: {error}")) from error
 
-    def next_receipt(self, time_limit: TimeLimit) -> Receipt:
+    def next_receipt(self, day: str, time_limit: TimeLimit) -> Receipt:
         """The next receipt, of any part of the day; raises what went wrong as a DaedaError."""
-        wanted = self._queue.receipt.remote(self._received)
+        wanted = self._queue.receipt.remote(day, self._received[day])
         ready: list[Any] = []
         while not ready:
             time_limit.check()
@@ -135,7 +137,7 @@ class PartStream:
             if not ready and self._failure is not None:
                 with _explained():
                     raise self._failure
-        self._received += 1
+        self._received[day] += 1
         with _explained():
             found: bytes | Deadly = ray.get(wanted)
             if isinstance(found, Deadly):

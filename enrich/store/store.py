@@ -160,9 +160,14 @@ class EmbeddingStore:
                 end, at = end + len(some), at + len(column)
         return keys[:end], np.concatenate(valid) if valid else None
 
-    def take_vectors(self, rows: Positions) -> TakenVectors:
-        """The vectors of ascending, distinct rows, as float16. DayError when a value does not fit in float16."""
-        taken = TakenVectors(np.empty((len(rows), self.dimension), np.float16), np.empty(len(rows), np.bool_))
+    def take_vectors(
+        self, rows: Positions, into: TakenVectors | None = None, places: Positions | None = None
+    ) -> TakenVectors:
+        """The vectors of ascending, distinct rows, as float16. DayError when a value does not fit in float16.
+
+        They are written to arrays that are given, one after another, or each in its place.
+        """
+        taken = into or TakenVectors(np.empty((len(rows), self.dimension), np.float16), np.empty(len(rows), np.bool_))
         width = self.dataset.schema.field(self.vector_column).type.value_type.bit_width // 8
         step = max(1, TAKE_BYTES // (width * self.dimension))
 
@@ -173,7 +178,14 @@ class EmbeddingStore:
             with self._reading(DayError):
                 table = self.dataset.take(pa.array(rows[block]), columns=[self.vector_column])
             column = table.column(0).combine_chunks()
-            broken = _cast_block(column, taken.matrix[block], taken.present[block])
+            if places is None:
+                broken = _cast_block(column, taken.matrix[block], taken.present[block])
+            else:
+                some = TakenVectors(
+                    np.empty((len(column), self.dimension), np.float16), np.empty(len(column), np.bool_)
+                )
+                broken = _cast_block(column, *some)
+                taken.matrix[places[block]], taken.present[places[block]] = some
             if broken is not None:
                 raise DayError(self._broken(int(rows[start + broken[0]]), broken[1]))
 

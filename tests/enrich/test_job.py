@@ -150,6 +150,11 @@ def test_a_profile_has_the_steps_of_each_day(root: Path, running_ray: None) -> N
         assert {steps[name].rows for name in ("read skeleton", *columns, "write part")} == {manifest.rows}
         assert steps["write part"].written_bytes >= sum(part.size for part in manifest.parts)
         assert all(operator.peak_bytes > 2**20 for operator in profile.operators)
+        waiting = profile.waiting
+        assert waiting is not None
+        assert waiting.actors == 1
+        assert waiting.parts + waiting.vectors > 0
+        assert waiting.wall_seconds > 0
 
 
 def test_days_are_enriched_in_order_and_published(
@@ -248,9 +253,9 @@ def test_the_first_failure_ends_the_run_and_published_days_stay(root: Path, runn
 def test_a_skeleton_that_is_replaced_while_it_is_enriched_gives_no_day(
     root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def replace_the_skeleton(self: Any, found: Any) -> Any:
+    def replace_the_skeleton(self: Any, *given: Any) -> Any:
         write_skeleton(root, DAYS[0], {0: day_rows(DAYS[0]).slice(1, ROWS)})
-        return original(self, found)
+        return original(self, *given)
 
     original = stream.PartStream.next_receipt
     monkeypatch.setattr(stream.PartStream, "next_receipt", replace_the_skeleton)
@@ -473,10 +478,10 @@ def test_actors_get_as_much_of_a_processor_as_the_run(
 def test_a_signal_ends_the_run(root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = itertools.count()
 
-    def stop_at_part_2(self: Any, found: Any) -> Any:
+    def stop_at_part_2(self: Any, *given: Any) -> Any:
         if next(calls) == 2:
             signal.raise_signal(signal.SIGINT)
-        return original(self, found)
+        return original(self, *given)
 
     original = stream.PartStream.next_receipt
     monkeypatch.setattr(stream.PartStream, "next_receipt", stop_at_part_2)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from beam_pipeline.command import main
 from daeda.dataset.layout import Layout
-from daeda.dataset.profile import Meter, Usage, added_up, read_profile
+from daeda.dataset.profile import DayProfile, Meter, Usage, Waiting, added_up, read_profile
+from daeda.planning.due_days import waiting_line
 from tests.projects import TinyProject
 
 DAYS = (dt.date(2024, 1, 2), dt.date(2024, 1, 3))
@@ -94,3 +96,13 @@ def test_without_the_flag_nothing_is_kept(project: TinyProject, capsys: pytest.C
     assert main([]) == 0
     assert sorted(path.name for path in (project.root / "output" / "ranking").iterdir()) == ["_staging", "skeleton"]
     assert "skeleton, 2 days" not in capsys.readouterr().err
+
+
+def test_what_actors_waited_is_of_the_time_that_they_had() -> None:
+    day = DayProfile(DAYS[0], 1, ())
+    assert waiting_line([day]) is None
+    waited = [Waiting(2, 3.0, 0.4, 0.1, 0.5, 2.5), Waiting(2, 2.0, 0.2, 0.3, 0.25, 1.75)]
+    assert waiting_line([day, *(replace(day, waiting=one) for one in waited)]) == (
+        "2 actors waited 10 % of 10.00 s: 0.60 s for parts, 0.40 s for their vectors; the process that hands out parts "
+        "waited 0.75 s for vectors and 4.25 s for parts"
+    )

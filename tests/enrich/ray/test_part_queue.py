@@ -52,7 +52,7 @@ def test_parts_in_order_and_days_one_after_another() -> None:
         await queue.report(3, FIRST, 0, b"receipt of 1.0")
         assert await idle == LET_GO
         assert await queue.claim(3, life(3), FIRST) == LET_GO
-        assert [await queue.receipt(number) for number in range(2)] == [b"receipt of 1.1", b"receipt of 1.0"]
+        assert [await queue.receipt(FIRST, number) for number in range(2)] == [b"receipt of 1.1", b"receipt of 1.0"]
         waiting = await waits(queue.claim(3, life(3), ""))
         last = await waits(queue.claim(0, life(0), ""))
         await queue.post(SECOND, {"items": 2})
@@ -62,7 +62,33 @@ def test_parts_in_order_and_days_one_after_another() -> None:
         await queue.report(3, SECOND, 0, b"receipt of 2.0")
         assert await last is None
         assert await queue.claim(3, life(3), SECOND) is None
-        assert await queue.receipt(2) == b"receipt of 2.0"
+        assert await queue.receipt(SECOND, 0) == b"receipt of 2.0"
+
+    asyncio.run(run())
+
+
+def test_a_day_that_is_posted_meanwhile_is_for_whoever_has_nothing_else() -> None:
+    async def run() -> None:
+        queue = queue_of(2)
+        await queue.post(FIRST, VECTORS)
+        assert await queue.claim(0, life(0, THERE), "") == part(0)
+        assert await queue.claim(1, life(1), "") == part(1)
+        await queue.report(1, FIRST, 1, b"receipt of 1.1")
+        idle = await waits(queue.claim(1, life(1), FIRST))
+        await queue.post(SECOND, {"items": 2}, [b"2.0 anew"])
+        assert await idle == Claimed(SECOND, 0, b"2.0 anew", {"items": 2})
+        await queue.report(1, SECOND, 0, b"receipt of 2.0")
+        # The first day is not done: its part comes back with its own vectors.
+        await queue.lose(0, life(0, THERE), True)
+        assert await queue.claim(1, life(1), SECOND) == part(0)
+        first = await waits(queue.receipt(FIRST, 1))
+        assert await queue.receipt(SECOND, 0) == b"receipt of 2.0"
+        await queue.report(1, FIRST, 0, b"receipt of 1.0")
+        assert await first == b"receipt of 1.0"
+        assert (await queue.progress()) == (3, {})
+        assert await queue.claim(1, life(1), FIRST) is None
+        # Nobody holds the vectors of a day that is done.
+        assert not any(day.references for day in queue._days.values())
 
     asyncio.run(run())
 
@@ -91,7 +117,7 @@ def test_a_part_under_which_actors_die_over_and_over_is_given_up() -> None:
         assert await queue.progress() == (0, {0: life(0, pid=MOST_DEATHS)})
         # The last one is seen by its watch, and none comes after it.
         await queue.lose(0, life(0, pid=MOST_DEATHS), False)
-        assert await queue.receipt(0) == Deadly(b"1.0", 1 + MOST_DEATHS)
+        assert await queue.receipt(FIRST, 0) == Deadly(b"1.0", 1 + MOST_DEATHS)
 
     asyncio.run(run())
 
@@ -120,7 +146,7 @@ def test_the_part_of_an_actor_that_is_lost_is_for_whoever_asks_first() -> None:
         assert await queue.progress() == (1, {1: life(1), 2: life(2)})
         await queue.report(2, FIRST, 0, b"the same again")
         await queue.report(1, FIRST, 1, b"receipt of 1.1")
-        assert [await queue.receipt(number) for number in range(2)] == [b"receipt of 1.0", b"receipt of 1.1"]
+        assert [await queue.receipt(FIRST, number) for number in range(2)] == [b"receipt of 1.0", b"receipt of 1.1"]
         assert (await queue.progress())[0] == 2
 
     asyncio.run(run())
