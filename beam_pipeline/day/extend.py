@@ -44,7 +44,6 @@ from daeda.planning.immature import ImmatureDay
 from daeda.sql.files import as_pattern
 from daeda.sql.handle import ColumnTable, Materialised, column, named, read_parquet, selected
 from daeda.sql.lower import SourceOperator
-from daeda.sql.shared_probes import look_ups_sharing_probes
 from daeda.storage.location import Location, ObjectPath
 from daeda.storage.objects import client
 from daeda.storage.regular import file_digest
@@ -96,12 +95,10 @@ def extending_chains(
         whole = immature[first].dag(skeleton) if first in immature else skeleton
         dag = restricted(whole, computed) if computed else None
         extending = Extending(whole.output, operator_digests(whole.operators), context.functions, whole.scans, days)
-        searched = look_ups_sharing_probes(dag.operators) if dag is not None else frozenset()
         operators = _operators(whole, dag)
         its_own = replace(
             context,
             days=tuple(days),
-            searched=searched,
             extending=extending,
             immature={day: _without_changes(context.immature[day], operators) for day in days if day in immature},
         )

@@ -1,4 +1,4 @@
-"""Columns that a day keeps: their chunks beside those that were computed, and what the manifest says of them."""
+"""Columns that a day keeps: what the manifest says of them, and which of their rows is the first without a value."""
 
 from __future__ import annotations
 
@@ -10,27 +10,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from beam_pipeline.session.record import KeptColumns
-from daeda.dataset.chunks import NotOfOneWriter, TakenColumn, write_side_by_side
 from daeda.dataset.manifest import ColumnStatistics
-from daeda.errors import DayError
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Sink
-
-
-def copy_chunks(path: Path, relation: Relation, kept: KeptColumns, number: int, computed: Path) -> None:
-    """Write a part of the columns of the relation: those that are kept, and the others from the file `computed`."""
-    published = kept.parts[number]
-    taken = [
-        TakenColumn(name, published, kept.columns[name]) if name in kept.columns else TakenColumn(name, computed, name)
-        for name in relation.names
-    ]
-    try:
-        write_side_by_side(path, taken)
-    except NotOfOneWriter as error:
-        raise DayError(
-            f"part {number}: its columns cannot be kept ({error}): build it whole with --no-extend"
-        ) from error
-    computed.unlink(missing_ok=True)
 
 
 def with_kept(

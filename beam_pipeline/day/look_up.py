@@ -1,7 +1,8 @@
 """PointInTimeJoin of one day by a search, where its right side fits in memory: no join, and no table of DuckDB's.
 
 The right side is put in order as a history is, by entity, time, `created` and ties, and the day's probes, which a
-RollingAggregate needs anyway, are searched in it. Where that is not for this day, the as-of join in SQL does the work.
+RollingAggregate with the same keys and times shares, are searched in it. Of what lies before all probes the newest rows
+are enough. Where there is no room, the as-of join in SQL does the work.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from daeda.sql.statements import ENTITY, TIME, known_name, unit_of
 # Bytes of a probe and of the row that it sees: three numbers as they are read, and about as many while it is searched.
 _PROBE_BYTES = 64
 _BATCH_ROWS = 122_880
-_GREATEST = 2**63 - 1
+_LEAST, _GREATEST = -(2**63), 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ def run_search(
     session: DaySession, operator: PointInTimeJoin, left: Materialised, right: Deferred
 ) -> ColumnTable | None:
     """The table of the new columns of `left`; None where the as-of join is to make them."""
-    if operator.name not in session.context.searched:
+    searched = session.context.searched
+    if searched is not None and operator.name not in searched:
         return None
     tables = session.probe_tables.of(operator, left)
     resources = session.resources
@@ -64,6 +66,7 @@ def run_search(
     if probes is None:
         return None
     rows, looking = probes
+    given = _ever_seen(operator, given, looking)
     visible = _in_order(resources, operator, right.relation, given)
     indices = np.full(left.rows, -1, dtype=np.int64)
     indices[rows] = _seen(operator, visible, looking)
@@ -79,6 +82,24 @@ def _probes(resources: DayResources, tables: ProbeTables) -> tuple[Int64s, Probe
     if int(times.max(initial=0)) == _GREATEST:
         return None
     return numbers(probes.column(ROW)), Probes(numbers(probes.column(ENTITY)), times)
+
+
+def _ever_seen(operator: PointInTimeJoin, given: Rows, probes: Probes) -> Rows:
+    """The rows without those that no probe sees.
+
+    Of what is visible before the first probe of all, an entity needs the newest: several, where rows share its time.
+    """
+    if not len(probes.time) or not len(given.entity):
+        return given
+    times = numbers(given.columns[TIME])
+    since = known_name(operator)
+    instant = times if since is None else np.maximum(times, numbers(given.columns[since]))
+    before = instant < probes.time.min()
+    newest = np.full(int(given.entity.max()) + 1, _LEAST, dtype=np.int64)
+    np.maximum.at(newest, given.entity[before], times[before])
+    chosen = ~before | (times == newest[given.entity])
+    rows = pa.table(dict(given.columns)).filter(pa.array(chosen))
+    return Rows({name: rows.column(name) for name in rows.column_names}, None, given.entity[chosen], rows.nbytes)
 
 
 def _in_order(resources: DayResources, operator: PointInTimeJoin, relation: Relation, given: Rows) -> Visible:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 from sqlglot import exp
 
 from beam_pipeline.day.column_statistics import column_statistics
-from beam_pipeline.day.kept_columns import copy_chunks, first_null, with_kept
+from beam_pipeline.day.kept_columns import first_null, with_kept
+from beam_pipeline.day.part_writer import PartWriter, rows_of_parts
 from beam_pipeline.session.record import KeptColumns
 from beam_pipeline.session.session import DaySession
 from beam_pipeline.workers.registry import software
@@ -28,52 +29,40 @@ from daeda.durations import seconds_since
 from daeda.errors import DayError, counted
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Sink
-from daeda.sql import statements
 from daeda.sql.handle import Materialised, column
 from daeda.sql.scan import day_bounds
 from daeda.storage.location import Location
 from daeda.storage.regular import file_digest
 
-# Fixed, so that the bytes depend on the rows alone.
-_ROW_GROUP = 122_880
-_OPTIONS = f"COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP}"
 _SOFTWARE = ("daeda", "duckdb", "apache-beam", "pyarrow")
 
 
 def write_day(session: DaySession, operator: Sink, given: Materialised) -> tuple[Location, ...]:
     """Write, check and publish the day; returns its parts. Raises DayError when a check fails."""
     started = time.perf_counter()
-    relation, kept = given.relation, session.record.kept
+    relation, kept, kinds = given.relation, session.record.kept, session.context.column_kinds
     computed = replace(given, relation=_without(relation, kept))
     whole = session.resources.arrow_columns.side_by_side(computed)
     ready = prepare_day(session.context.staging, "skeleton", session.day, session.attempt)
     per_part = session.context.rows_per_part
-    parts = []
-    for number in range(max(1, math.ceil(given.rows / per_part))):
-        first, last = number * per_part, min((number + 1) * per_part, given.rows)
-        path = ready / part_name(number)
-        # The last part has no end: its statement does not depend on the rows of the day.
-        end = last if last < given.rows else None
-        session.resources.arrow_columns.show(first, last)
-        written = path if kept is None else session.resources.work / path.name
-        if computed.relation.columns:
-            query = statements.assembly(computed.relation, whole, first, end)
-            rows = session.resources.copy(query, written, _OPTIONS)
-            if rows != last - first:
-                raise DayError(f"part {number} has {rows} rows where {last - first} were to be written")
-        if kept is not None:
-            copy_chunks(path, relation, kept, number, written)
-        sync_file(path)
-        parts.append(Part(path.name, last - first, path.stat().st_size, file_digest(path)))
-    session.resources.arrow_columns.show()
-    paths = [ready / part.name for part in parts]
-    footers = _checked_footers(relation, paths, parts)
-    kinds = session.context.column_kinds
-    connection = session.resources.connection
-    counted_now = column_statistics(connection, computed.relation, whole, footers, operator, kinds)
-    statistics = counted_now if kept is None else with_kept(relation, kept, counted_now, operator, kinds)
-    _check_not_null(session, operator, statistics, computed, paths)
-    _check_order(given, paths, bounds_of(session, given.relation))
+    cuts = rows_of_parts(given.rows, per_part)
+    paths = [ready / part_name(rows.number) for rows in cuts]
+    writer = PartWriter(session, relation, whole, kept)
+    with ThreadPoolExecutor(1) as beside:
+        # On the disk and digested, while the next part is written and what is written is looked at.
+        sealing = [
+            beside.submit(_sealed, path, len(rows), writer.write(path, rows))
+            for path, rows in zip(paths, cuts, strict=True)
+        ]
+        session.resources.arrow_columns.show()
+        footers = _checked_footers(relation, paths, [len(rows) for rows in cuts])
+        counted_now = column_statistics(
+            session.resources.connection, computed.relation, whole, footers, operator, kinds
+        )
+        statistics = counted_now if kept is None else with_kept(relation, kept, counted_now, operator, kinds)
+        _check_not_null(session, operator, statistics, computed, paths)
+        _check_order(given, paths, bounds_of(session, given.relation), footers)
+        parts = [sealed.result() for sealed in sealing]
     session.inputs.check_unchanged()
     immature = session.context.immature_labels(session.day)
     verdicts = _judged(session, statistics, parts, paths)
@@ -105,6 +94,12 @@ def write_day(session: DaySession, operator: Sink, given: Materialised) -> tuple
     return tuple(final / part.name for part in parts)
 
 
+def _sealed(path: Path, rows: int, digest: str | None) -> Part:
+    """The part of a file that is on the disk."""
+    sync_file(path)
+    return Part(path.name, rows, path.stat().st_size, digest or file_digest(path))
+
+
 def _judged(
     session: DaySession, statistics: tuple[ColumnStatistics, ...], parts: list[Part], paths: list[Path]
 ) -> tuple[Verdict, ...]:
@@ -128,16 +123,14 @@ def _judged(
     return verdicts
 
 
-def _checked_footers(relation: Relation, paths: list[Path], parts: list[Part]) -> list[pq.FileMetaData]:
+def _checked_footers(relation: Relation, paths: list[Path], written: list[int]) -> list[pq.FileMetaData]:
     """What was written can be opened, and has the rows and the columns that it should have; returns the footers."""
     footers = []
-    for path, part in zip(paths, parts, strict=True):
+    for path, wanted in zip(paths, written, strict=True):
         footer = pq.read_metadata(path)
         rows, names = footer.num_rows, tuple(footer.schema.to_arrow_schema().names)
-        if (rows, names) != (part.rows, relation.names):
-            raise DayError(
-                f"{part.name} holds {rows} rows of {names} where {part.rows} of {relation.names} were written"
-            )
+        if (rows, names) != (wanted, relation.names):
+            raise DayError(f"{path.name} holds {rows} rows of {names} where {wanted} of {relation.names} were written")
         footers.append(footer)
     return footers
 
@@ -210,14 +203,19 @@ def bounds_of(session: DaySession, relation: Relation) -> Bounds | None:
     return None
 
 
-def _check_order(given: Materialised, paths: list[Path], bounds: Bounds | None = None) -> None:
+def _check_order(
+    given: Materialised,
+    paths: list[Path],
+    bounds: Bounds | None = None,
+    footers: Sequence[pq.FileMetaData | None] | None = None,
+) -> None:
     """The parts, read one after another, are in the order of time, the first column of the order, and of the day."""
     instant = given.relation.order[0] if given.relation.order[0] in given.relation.names else None
     if instant is None:
         return
     last: int | None = None
-    for path in paths:
-        with pq.ParquetFile(path) as file:
+    for path, footer in zip(paths, footers or [None] * len(paths), strict=True):
+        with pq.ParquetFile(path, metadata=footer) as file:
             # A part may be as large as the day; a group of its rows is not.
             for group in range(file.num_row_groups):
                 stored = file.read_row_group(group, columns=[instant]).column(0)

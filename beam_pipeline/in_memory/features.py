@@ -37,7 +37,6 @@ from daeda.planning.maturity import Maturity
 from daeda.planning.preflight import check_sources
 from daeda.planning.sources import Sources, find_sources
 from daeda.sources.files import Export, SourceFiles
-from daeda.sql.shared_probes import look_ups_sharing_probes
 
 _DIRECTORIES = ("work", "status", "narrowed")
 
@@ -186,7 +185,6 @@ class Features:
                 project_root=str(project.root),
                 exports=sources.exports,
                 days=tuple(days),
-                searched=look_ups_sharing_probes(dag.operators),
                 has_checked=True,
                 immature=immature_labels(sources.immature, dag, None),
             )

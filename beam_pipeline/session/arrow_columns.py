@@ -6,6 +6,7 @@ are. What does not fit in the limit becomes a table, which DuckDB spills.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import duckdb
@@ -86,6 +87,24 @@ class ArrowColumns:
         if self._joined is not None:
             rows = self._joined.slice(first, None if last is None else last - first)
             self._connection.register(_JOINED, rows)
+
+    def has_all(self, given: Materialised) -> bool:
+        """Whether everything that a relation needs stands side by side."""
+        return self._joined is not None and [each.name for each in given.tables] == [_JOINED]
+
+    def size_of(self, name: str) -> int:
+        """Bytes of a column that stands side by side."""
+        assert self._joined is not None
+        return int(self._joined.column(name).nbytes)
+
+    def show_beside(
+        self, connection: duckdb.DuckDBPyConnection, names: Iterable[str], first: int, last: int
+    ) -> ColumnTable:
+        """Let another connection see rows first .. last - 1 of some columns that stand side by side, and no others."""
+        assert self._joined is not None
+        chosen = sorted(names)
+        connection.register(_JOINED, self._joined.select(chosen).slice(first, last - first))
+        return ColumnTable(_JOINED, tuple(chosen), numbered=False)
 
     def drop(self) -> None:
         """Let go of the columns."""

@@ -7,6 +7,7 @@ import shutil
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 
 from beam_pipeline.session.arrow_columns import ArrowColumns
@@ -75,11 +76,12 @@ class DayResources:
         result = self.connection.execute(f"{create} {quoted_name(name)} AS {query}").fetchone()
         return int(result[0]) if result else 0
 
-    def copy(self, query: str, path: Path, options: str) -> int:
-        """Run a query into a Parquet file and return its rows."""
+    def copy(self, query: str, path: Path, options: str, connection: duckdb.DuckDBPyConnection | None = None) -> int:
+        """Run a query into a Parquet file, in a cursor of the connection where one is given, and return its rows."""
         self.check()
         target = str(path).replace("'", "''")
-        result = self.connection.execute(f"COPY ({query}) TO '{target}' (FORMAT parquet, {options})").fetchone()
+        used = self.connection if connection is None else connection
+        result = used.execute(f"COPY ({query}) TO '{target}' (FORMAT parquet, {options})").fetchone()
         return int(result[0]) if result else 0
 
     def close(self) -> None:

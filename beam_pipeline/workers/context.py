@@ -47,7 +47,7 @@ class RunContext:
     `functions` the digest of the code behind each function of the user, by import path; their modules may lie below
     `project_root`. `exports` are the views that lie in databases.
     `days` are the days of the run, where it knows them: a file that several of them read is projected once.
-    `searched` names the look-ups whose right side is searched in memory, where it fits.
+    `searched` names the look-ups whose right side is searched in memory, where it fits; None are all.
     With `has_checked` the run's directory holds what was checked before the first day. With `watched` a driver reads
     there how the run has ended: a day of a run that is over then ends without an error, which an engine would take for
     a reason to try it again. `recipes` say what the columns are made of, for the manifests; `column_kinds` and `sample`
@@ -71,7 +71,7 @@ class RunContext:
     project_root: str = ""
     exports: Mapping[str, Export] = field(default_factory=dict)
     days: tuple[dt.date, ...] = ()
-    searched: frozenset[str] = frozenset()
+    searched: frozenset[str] | None = None
     has_checked: bool = False
     watched: bool = False
     recipes: Recipes | None = None

@@ -17,9 +17,10 @@ import pyarrow.parquet as pq
 
 from bench.equality import check_equal
 from bench.feed import DAY_MS, midnight_ms
-from bench.harness import SHARED_PEERS, Bench, Outcome
+from bench.harness import SHARED_PEERS, THREADS, Bench, Outcome
 from bench.own import build_engines, profile
 from bench.peers.reference import run_reference
+from bench.peers.script import run_script
 from bench.project import Project
 
 FIRST_DAY = dt.date(2026, 1, 1)
@@ -36,6 +37,8 @@ WAYS = {
     "duckdb_filters": ("duck_filter", 1),
 }
 _HAND_WRITTEN = ("numpy_pairs", "duckdb_numpy", "numpy_prefix_sums")
+# Scripts of this repository that pack, flush and digest as daeda does. System: the writer.
+DURABLE = {"durable_pyarrow": "pyarrow", "durable_duckdb": "duckdb"}
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def _view(path: str, *more: str) -> dict[str, Any]:
 
 
 def run(bench: Bench) -> Outcome:
-    """daeda with both engines under 1400 MiB for the day, and the script's ways.
+    """daeda with both engines under 1400 MiB for the day, the script's ways, and scripts that write as durably.
 
     DuckDB has 60 % of it, and needs a block for each of the thousand columns while they are put side by side.
     """
@@ -107,7 +110,8 @@ def run(bench: Bench) -> Outcome:
     parameters = {"size": str(size), "version": 1}
     data = bench.data(parameters, size.events * 40, lambda path: write_files(path, size))
     with bench.scratch() as scratch:
-        service = project(_TINY_WINDOWS if bench.tiny else WINDOWS)
+        longest = _TINY_WINDOWS if bench.tiny else WINDOWS
+        service = project(longest)
         # A thousand rolling expressions take Polars long: one round says enough.
         built = build_engines(bench, service.write(scratch / "project", data, DAY, DAY), polars_rounds=1)
         own = built["daeda"].day(DAY)
@@ -126,7 +130,17 @@ def run(bench: Bench) -> Outcome:
                 systems[system] = run_reference("wide.py", [way, str(rounds)], scratch, rounds)
                 answer = pq.read_table(scratch / "out" / f"wide_{way}.parquet")
                 check_equal(own, answer, f"wide.py {way}", columns, sort=("rid",))
+        for system, writer in DURABLE.items():
+            if bench.wants(system):
+                answer_path = scratch / f"{system}.parquet"
+                words = [writer, str(data), str(answer_path), str(bench.rounds), str(THREADS), str(longest)]
+                systems[system] = run_script("bench.peers.wide_features", words, bench.rounds)
+                check_equal(own, pq.read_table(answer_path), system)
     figures = {}
+    durable = [systems[name] for name in DURABLE if name in systems]
+    if durable:
+        systems["best_durable"] = min(durable, key=lambda timing: timing.seconds)
+        figures["daeda/best_durable"] = systems["daeda"].seconds / systems["best_durable"].seconds
     hand_written = [name for name in _HAND_WRITTEN if name in systems]
     if hand_written:
         best = min(hand_written, key=lambda name: systems[name].seconds)

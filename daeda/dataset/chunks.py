@@ -11,6 +11,7 @@ writes the columns anew.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -52,8 +53,8 @@ class TakenColumn:
     name_there: str
 
 
-def write_side_by_side(target: Path, columns: Sequence[TakenColumn]) -> None:
-    """Write a file of these columns, in this order; raises NotOfOneWriter, OSError, NotRegular."""
+def write_side_by_side(target: Path, columns: Sequence[TakenColumn]) -> str:
+    """Write a file of these columns, in this order; returns its SHA-256. Raises NotOfOneWriter, OSError, NotRegular."""
     with ExitStack() as stack:
         files = {
             path: stack.enter_context(closing(_File(path))) for path in dict.fromkeys(column.path for column in columns)
@@ -62,8 +63,10 @@ def write_side_by_side(target: Path, columns: Sequence[TakenColumn]) -> None:
         if any(other.shape != first.shape for other in others):
             raise NotOfOneWriter("they have other rows, or were written by another version")
         taken = [(one.name, files[one.path].column(one.name_there), files[one.path]) for one in columns]
-        with target.open("xb") as out:
+        with target.open("xb") as file:
+            out = _Digested(file)
             _write(out, first.footer, taken)
+            return out.digest
 
 
 def is_understood(path: Path) -> bool:
@@ -73,6 +76,27 @@ def is_understood(path: Path) -> bool:
     except NotOfOneWriter:
         return False
     return True
+
+
+class _Digested:
+    """A file that is written from its begin to its end, and digested on the way."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._hash = hashlib.sha256()
+        self._at = 0
+
+    @property
+    def digest(self) -> str:
+        return self._hash.hexdigest()
+
+    def tell(self) -> int:
+        return self._at
+
+    def write(self, data: bytes) -> None:
+        self._file.write(data)
+        self._hash.update(data)
+        self._at += len(data)
 
 
 @dataclass(frozen=True)
@@ -122,7 +146,7 @@ class _File:
         chunk: Struct = self.groups[group][_CHUNKS][1].values[leaf]
         return chunk
 
-    def copy(self, out: BinaryIO, start: int, size: int) -> None:
+    def copy(self, out: _Digested, start: int, size: int) -> None:
         self._file.seek(start)
         while size:
             block = self._file.read(min(size, _BLOCK))
@@ -184,7 +208,7 @@ def _end_of(elements: Sequence[Struct], at: int) -> int:
     return end
 
 
-def _write(out: BinaryIO, model: Struct, columns: Sequence[tuple[str, _Column, _File]]) -> None:
+def _write(out: _Digested, model: Struct, columns: Sequence[tuple[str, _Column, _File]]) -> None:
     out.write(_MAGIC)
     groups: list[Struct] = []
     filters: list[tuple[Struct, _File]] = []
@@ -229,7 +253,7 @@ def _schema(model: Struct, columns: Sequence[tuple[str, _Column, _File]]) -> lis
     return elements
 
 
-def _copied(out: BinaryIO, chunk: Struct, file: _File) -> tuple[Struct, Struct]:
+def _copied(out: _Digested, chunk: Struct, file: _File) -> tuple[Struct, Struct]:
     """The chunk and its description behind what is written, with its pages copied there."""
     meta: Struct = dict(chunk[_META][1])
     begins = min(meta[field][1] for field in (_DATA_PAGE, _DICTIONARY_PAGE) if field in meta)

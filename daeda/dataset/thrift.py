@@ -27,7 +27,7 @@ class Items(NamedTuple):
 
 def decode(data: bytes) -> Struct:
     """The structure at the start of `data`; ValueError for sets and maps, which Parquet does not have."""
-    return _Reader(data).struct()
+    return _read_struct(data, 0)[0]
 
 
 def encode(struct: Struct) -> bytes:
@@ -47,73 +47,99 @@ def varint(number: int) -> bytes:
     return bytes(out)
 
 
-class _Reader:
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
+# A footer of a thousand columns has some fifty thousand values: the loops over those of most kinds call nothing.
 
-    def struct(self) -> Struct:
-        fields: Struct = {}
-        number = 0
-        while (head := self._byte()) != 0:
-            number = number + (head >> 4) if head >> 4 else self._signed()
-            kind = head & 0x0F
+
+def _read_struct(data: bytes, at: int) -> tuple[Struct, int]:
+    """The structure that begins at a place, and where it ends."""
+    fields: Struct = {}
+    number = 0
+    while head := data[at]:
+        at += 1
+        if head >> 4:
+            number += head >> 4
+        else:
+            number, at = _read_signed(data, at)
+        kind = head & 0x0F
+        if I16 <= kind <= I64:
+            byte = data[at]
+            at += 1
+            value, shift = byte & 0x7F, 7
+            while byte > 0x7F:
+                byte = data[at]
+                at += 1
+                value |= (byte & 0x7F) << shift
+                shift += 7
+            fields[number] = (kind, value >> 1 ^ -(value & 1))
+        elif kind in (TRUE, FALSE):
             # The truth of a field is its type.
-            fields[number] = (kind, kind == TRUE) if kind in (TRUE, FALSE) else (kind, self._value(kind))
-        return fields
+            fields[number] = (kind, kind == TRUE)
+        else:
+            decoded, at = _read_value(data, at, kind)
+            fields[number] = (kind, decoded)
+    return fields, at + 1
 
-    def _value(self, kind: int) -> Any:
-        match kind:
-            case 1 | 2 | 3:
-                return self._byte()
-            case 4 | 5 | 6:
-                return self._signed()
-            case 7:
-                return self._bytes(_DOUBLE_BYTES)
-            case 8:
-                return self._bytes(self._unsigned())
-            case 9:
-                return self._items()
-            case 12:
-                return self.struct()
-        raise ValueError(f"type {kind} of Thrift does not occur in Parquet")
 
-    def _items(self) -> Items:
-        head = self._byte()
-        count = head >> 4 if head >> 4 < _SHORT else self._unsigned()
-        return Items(head & 0x0F, [self._value(head & 0x0F) for _ in range(count)])
+def _read_value(data: bytes, at: int, kind: int) -> tuple[Any, int]:
+    match kind:
+        case 1 | 2 | 3:
+            return data[at], at + 1
+        case 4 | 5 | 6:
+            return _read_signed(data, at)
+        case 7:
+            return data[at : at + _DOUBLE_BYTES], at + _DOUBLE_BYTES
+        case 8:
+            size, at = _read_unsigned(data, at)
+            return data[at : at + size], at + size
+        case 9:
+            return _read_items(data, at)
+        case 12:
+            return _read_struct(data, at)
+    raise ValueError(f"type {kind} of Thrift does not occur in Parquet")
 
-    def _byte(self) -> int:
-        self._at += 1
-        return self._data[self._at - 1]
 
-    def _bytes(self, count: int) -> bytes:
-        self._at += count
-        return self._data[self._at - count : self._at]
+def _read_items(data: bytes, at: int) -> tuple[Items, int]:
+    head = data[at]
+    count, at = (head >> 4, at + 1) if head >> 4 < _SHORT else _read_unsigned(data, at + 1)
+    values = []
+    for _ in range(count):
+        value, at = _read_value(data, at, head & 0x0F)
+        values.append(value)
+    return Items(head & 0x0F, values), at
 
-    def _unsigned(self) -> int:
-        number = shift = 0
-        while (byte := self._byte()) > 0x7F:
-            number |= (byte & 0x7F) << shift
-            shift += 7
-        return number | byte << shift
 
-    def _signed(self) -> int:
-        number = self._unsigned()
-        return number >> 1 ^ -(number & 1)
+def _read_unsigned(data: bytes, at: int) -> tuple[int, int]:
+    number = shift = 0
+    while (byte := data[at]) > 0x7F:
+        number |= (byte & 0x7F) << shift
+        shift += 7
+        at += 1
+    return number | byte << shift, at + 1
+
+
+def _read_signed(data: bytes, at: int) -> tuple[int, int]:
+    number, at = _read_unsigned(data, at)
+    return number >> 1 ^ -(number & 1), at
 
 
 def _write_struct(out: bytearray, struct: Struct) -> None:
     before = 0
-    for number, (kind, value) in sorted(struct.items()):
-        shown = (TRUE if value else FALSE) if kind in (TRUE, FALSE) else kind
+    for number in sorted(struct):
+        kind, value = struct[number]
+        shown = (TRUE if value else FALSE) if kind <= FALSE else kind
         if number - before <= _SHORT:
             out.append((number - before) << 4 | shown)
         else:
             out.append(shown)
             out += _signed(number)
         before = number
-        if kind not in (TRUE, FALSE):
+        if I16 <= kind <= I64:
+            zigzag = value << 1 if value >= 0 else (-value << 1) - 1
+            while zigzag > 0x7F:
+                out.append(zigzag & 0x7F | 0x80)
+                zigzag >>= 7
+            out.append(zigzag)
+        elif kind > FALSE:
             _write_value(out, kind, value)
     out.append(0)
 

@@ -27,7 +27,6 @@ from daeda.sql.files import Glob
 from daeda.sql.handle import ColumnTable, Deferred, Materialised
 from daeda.sql.locked import connect
 from daeda.sql.lower import Handle, SourceOperator, inputs_of, lower
-from daeda.sql.shared_probes import look_ups_sharing_probes
 
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
@@ -55,7 +54,7 @@ def sql_of_operators(dag: Dag, day: dt.date, rows_per_part: int) -> dict[str, st
 
 
 def _written(dag: Dag, day: dt.date, rows_per_part: int) -> _Writing:
-    written = _Writing(day, rows_per_part, look_ups_sharing_probes(dag.operators))
+    written = _Writing(day, rows_per_part)
     handles: dict[str, Handle] = {}
     for operator in dag.operators:
         if isinstance(operator, RayUdfTransform):
@@ -76,7 +75,6 @@ class _Writing:
 
     day: dt.date
     rows_per_part: int
-    searched: frozenset[str]
     blocks: list[str] = field(default_factory=list)
     of: list[str] = field(default_factory=list)
     moments: dict[statements.ProbeTableKey, tuple[str, str]] = field(default_factory=dict)
@@ -112,11 +110,8 @@ class _Writing:
         return left_rows
 
     def search(self, operator: PointInTimeJoin, left: Materialised, right: Deferred) -> None:
-        if operator.name in self.searched:
-            self.say(
-                operator, "the statement below where its right side does not fit in memory; else its rows are read"
-            )
-            self.blocks[-1] += "\n-- in any order, put in order and searched by the day's probes, for the same rows"
+        self.say(operator, "the statement below where its right side does not fit in memory; else its rows are read")
+        self.blocks[-1] += "\n-- in any order, put in order and searched by the day's probes, for the same rows"
 
     def duplicate_key(self, operator: Join, right: Deferred) -> str:
         return "the right side has duplicate keys"

@@ -289,6 +289,12 @@ def type_in_duckdb(dtype: DType) -> exp.DataType:
 
 
 @lru_cache(maxsize=256)
+def type_text(dtype: DType) -> str:
+    """The type as the SQL tree writes it."""
+    return _built(dtype.sql).sql("duckdb")
+
+
+@lru_cache(maxsize=256)
 def _built(kind: str) -> exp.DataType:
     return exp.DataType.build(kind, dialect="duckdb")
 

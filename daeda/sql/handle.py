@@ -5,7 +5,8 @@ Both are small and picklable: they cross from one operator to the next, and rows
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -17,6 +18,9 @@ ROW = "__row"
 PLACE = "file_row_number"
 # DuckDB's number of a row in a table.
 _PSEUDO_COLUMN = "rowid"
+# Expressions that most columns are: one column, and that with a default that reads none.
+_PLAIN = re.compile(r'"((?:[^"]|"")+)"')
+_WITH_DEFAULT = re.compile(r'COALESCE\("((?:[^"]|"")+)", [^"\']*\)')
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,20 @@ class Materialised:
             query.append("joins", exp.Join(this=other, method="POSITIONAL"))
         return query.select(*(named(self.expression(name), name) for name in columns), copy=False)
 
+    def select_text(self, columns: Sequence[str], first: int = 0, last: int | None = None) -> str:
+        """The text of `select`; trees of a thousand columns take longer than to read them."""
+        needed = self.needed(columns)
+        tables = self.holding(columns)
+        if not tables[0].numbered and tables[0] is not self.tables[0]:
+            tables = (self.tables[0], *tables)
+        terms = [f'"f0".{quoted(ROW)}'] if tables[0].numbered else []
+        terms += [f"{self.expressions[name]} AS {quoted(name)}" for name in columns]
+        rows = " POSITIONAL JOIN ".join(
+            f"({_text_of_rows(stored, sorted(needed & set(stored.stored)), first, last, head=index == 0)}) AS f{index}"
+            for index, stored in enumerate(tables)
+        )
+        return f"SELECT {', '.join(terms)} FROM {rows}"
+
     def needed(self, columns: Collection[str]) -> set[str]:
         """The columns of the tables that `columns` are computed from."""
         return {needed for name in columns for needed in _columns_in(self.expressions[name])}
@@ -140,6 +158,9 @@ def _parsed(text: str) -> exp.Expr:
 
 @lru_cache(maxsize=8192)
 def _columns_in(text: str) -> frozenset[str]:
+    plain = _PLAIN.fullmatch(text) or _WITH_DEFAULT.fullmatch(text)
+    if plain is not None:
+        return frozenset([plain[1].replace('""', '"')])
     return frozenset(node.name for node in _parsed(text).find_all(exp.Column))
 
 
@@ -150,6 +171,15 @@ def stored_name(name: str) -> str:
     ('price', '__RowId')
     """
     return f"__{name}" if name.lower() == _PSEUDO_COLUMN else name
+
+
+def quoted(name: str) -> str:
+    """A name as SQL, as trees write it.
+
+    >>> quoted('a "b')
+    '"a ""b"'
+    """
+    return '"' + name.replace('"', '""') + '"'
 
 
 @lru_cache(maxsize=1024)
@@ -211,3 +241,11 @@ def _rows_of(stored: ColumnTable, columns: list[str], first: int, last: int | No
     if last is not None:
         query = query.where(exp.LT(this=number.copy(), expression=exp.Literal.number(last)))
     return query
+
+
+def _text_of_rows(stored: ColumnTable, columns: list[str], first: int, last: int | None, *, head: bool) -> str:
+    row = [f"{_PSEUDO_COLUMN} AS {quoted(ROW)}"] if head and stored.numbered else []
+    text = f"SELECT {', '.join([*row, *map(quoted, columns)])} FROM {quoted(stored.name)}"
+    bounds = [f"{_PSEUDO_COLUMN} >= {first}"] if first > 0 else []
+    bounds += [f"{_PSEUDO_COLUMN} < {last}"] if last is not None else []
+    return f"{text} WHERE {' AND '.join(bounds)}" if bounds and stored.numbered else text

@@ -81,7 +81,19 @@ def _size(operator: Project, column: ProjectColumn, known: dict[str, tuple[int, 
 @once_per_template
 def _expressions(operator: Project, given: Materialised) -> dict[str, str]:
     columns = {column.name: column for column in operator.columns}
-    return {name: _projected(name, columns, given).sql("duckdb") for name in columns}
+    return {
+        name: _text(column, given) or _projected(name, columns, given).sql("duckdb") for name, column in columns.items()
+    }
+
+
+def _text(projected: ProjectColumn, given: Materialised) -> str | None:
+    """A column of the input as it is, or with a default; None for anything else. Of a thousand, trees take long."""
+    if projected.source is None:
+        return None
+    value = given.expressions[projected.source]
+    if projected.default is None:
+        return value
+    return f"COALESCE({value}, {literal(projected.default, projected.dtype).sql('duckdb')})"
 
 
 def _projected(name: str, columns: Mapping[str, ProjectColumn], given: Materialised) -> exp.Expr:

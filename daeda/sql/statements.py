@@ -18,8 +18,18 @@ from daeda.operators.relational import Join
 from daeda.operators.temporal import LabelAggregate, PointInTimeJoin, RollingAggregate, WindowOperator
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql.availability import usable_from
-from daeda.sql.expression import type_in_duckdb
-from daeda.sql.handle import ROW, ColumnTable, Deferred, Materialised, column, named, selected, stored_name, table
+from daeda.sql.expression import type_in_duckdb, type_text
+from daeda.sql.handle import (
+    ROW,
+    ColumnTable,
+    Deferred,
+    Materialised,
+    column,
+    named,
+    quoted,
+    stored_name,
+    table,
+)
 from daeda.sql.literal import literal
 from daeda.sql.order import ordered_column, sort_key
 from daeda.sql.scan import instant_of
@@ -35,8 +45,6 @@ RANK = "__rank"
 ENTITY = "__entity"
 
 ProbingOperator = PointInTimeJoin | WindowOperator
-
-_TEXT = DType.parse("string")
 
 
 @once_per_template
@@ -390,32 +398,21 @@ def _argument(operator: ArrowUdfTransform, name: str, given: Relation) -> exp.Ex
 @once_per_template
 def assembly(relation: Relation, given: Materialised, first: int, last: int | None) -> str:
     """The output columns of rows first .. last - 1 (of all from `first` on without it), with the contract's types."""
-    return _assembled(relation, given, first, last).sql("duckdb", copy=False)
-
-
-def _assembled(relation: Relation, given: Materialised, first: int = 0, last: int | None = None) -> exp.Select:
-    rows = given.select(relation.names, first, last).subquery("a", copy=False)
-    typed = (
-        named(exp.Cast(this=column(declared.name), to=type_in_duckdb(declared.dtype)), declared.name)
-        for declared in relation.columns
-    )
-    return selected(*typed).from_(rows, copy=False)
+    names = {declared: quoted(declared.name) for declared in relation.columns}
+    typed = ", ".join(f"CAST({name} AS {type_text(declared.dtype)}) AS {name}" for declared, name in names.items())
+    return f"SELECT {typed} FROM ({given.select_text(relation.names, first, last)}) AS a"
 
 
 @once_per_template
 def column_statistics(relation: Relation, given: Materialised) -> str:
     """One row: how many rows there are, then per column its values, and unless it is a list, the least and greatest."""
-    terms: list[exp.Expr] = [exp.Count(this=exp.Star())]
+    terms = ["COUNT(*)"]
     for declared in relation.columns:
-        terms.append(exp.Count(this=column(declared.name)))
+        name = quoted(declared.name)
+        terms.append(f"COUNT({name})")
         if declared.dtype.item is None:
-            terms += [_as_text(exp.Min(this=column(declared.name))), _as_text(exp.Max(this=column(declared.name)))]
-    rows = _assembled(relation, given).subquery("o", copy=False)
-    return selected(*terms).from_(rows, copy=False).sql("duckdb", copy=False)
-
-
-def _as_text(value: exp.Expr) -> exp.Expr:
-    return exp.Cast(this=value, to=type_in_duckdb(_TEXT))
+            terms += [f"CAST({value}({name}) AS TEXT)" for value in ("MIN", "MAX")]
+    return f"SELECT {', '.join(terms)} FROM ({assembly(relation, given, 0, None)}) AS o"
 
 
 @once_per_template

@@ -46,6 +46,9 @@ ORDER BY
   user_id ASC NULLS FIRST,
   item_id ASC NULLS FIRST;
 
+-- pit_categories (pit_join): the statement below where its right side does not fit in memory; else its rows are read
+-- in any order, put in order and searched by the day's probes, for the same rows
+
 -- pit_categories (pit_join): its new columns, one row for each row of its left side
 CREATE TEMP TABLE with_categories AS
 SELECT
@@ -148,6 +151,9 @@ ORDER BY
   user_id ASC NULLS FIRST,
   event_timestamp ASC NULLS FIRST,
   item_id ASC NULLS FIRST;
+
+-- pit_events_by_user_with_category (pit_join): the statement below where its right side does not fit in memory; else its rows are read
+-- in any order, put in order and searched by the day's probes, for the same rows
 
 -- pit_events_by_user_with_category (pit_join): its new columns, one row for each row of its left side
 CREATE TEMP TABLE events_by_user_with_category AS
@@ -446,6 +452,9 @@ ORDER BY
   user_id ASC NULLS FIRST,
   event_timestamp ASC NULLS FIRST,
   item_id ASC NULLS FIRST;
+
+-- pit_events_by_user_3_with_category (pit_join): the statement below where its right side does not fit in memory; else its rows are read
+-- in any order, put in order and searched by the day's probes, for the same rows
 
 -- pit_events_by_user_3_with_category (pit_join): its new columns, one row for each row of its left side
 CREATE TEMP TABLE events_by_user_3_with_category AS

@@ -630,6 +630,9 @@ ORDER BY
   item_id ASC NULLS FIRST,
   event_timestamp ASC NULLS FIRST;
 
+-- pit_sales_by_item_3_with_price (pit_join): the statement below where its right side does not fit in memory; else its rows are read
+-- in any order, put in order and searched by the day's probes, for the same rows
+
 -- pit_sales_by_item_3_with_price (pit_join): its new columns, one row for each row of its left side
 CREATE TEMP TABLE sales_by_item_3_with_price AS
 SELECT

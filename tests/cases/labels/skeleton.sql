@@ -365,6 +365,9 @@ ORDER BY
   user_id ASC NULLS FIRST,
   "at" ASC NULLS FIRST;
 
+-- pit_purchases_after_user_3_with_price (pit_join): the statement below where its right side does not fit in memory; else its rows are read
+-- in any order, put in order and searched by the day's probes, for the same rows
+
 -- pit_purchases_after_user_3_with_price (pit_join): its new columns, one row for each row of its left side
 CREATE TEMP TABLE purchases_after_user_3_with_price AS
 SELECT

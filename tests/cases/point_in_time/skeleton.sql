@@ -47,6 +47,9 @@ ORDER BY
   user_id ASC NULLS FIRST,
   item_id ASC NULLS FIRST;
 
+-- pit_prices (pit_join): the statement below where its right side does not fit in memory; else its rows are read
+-- in any order, put in order and searched by the day's probes, for the same rows
+
 -- pit_prices (pit_join): its new columns, one row for each row of its left side
 CREATE TEMP TABLE with_prices AS
 SELECT
@@ -121,6 +124,9 @@ FROM (
 ) AS s
 WHERE
   event_timestamp < CAST('2024-01-03 00:00:00' AS TIMESTAMP);
+
+-- pit_stock (pit_join): the statement below where its right side does not fit in memory; else its rows are read
+-- in any order, put in order and searched by the day's probes, for the same rows
 
 -- pit_stock (pit_join): its new columns, one row for each row of its left side
 CREATE TEMP TABLE with_stock AS
@@ -200,6 +206,9 @@ FROM (
 ) AS s
 WHERE
   event_timestamp < CAST('2024-01-03 00:00:00' AS TIMESTAMP);
+
+-- pit_offers (pit_join): the statement below where its right side does not fit in memory; else its rows are read
+-- in any order, put in order and searched by the day's probes, for the same rows
 
 -- pit_offers (pit_join): its new columns, one row for each row of its left side
 CREATE TEMP TABLE with_offers AS

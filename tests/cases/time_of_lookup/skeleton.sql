@@ -47,6 +47,9 @@ ORDER BY
   user_id ASC NULLS FIRST,
   item_id ASC NULLS FIRST;
 
+-- pit_prices (pit_join): the statement below where its right side does not fit in memory; else its rows are read
+-- in any order, put in order and searched by the day's probes, for the same rows
+
 -- pit_prices (pit_join): its new columns, one row for each row of its left side
 CREATE TEMP TABLE with_prices AS
 SELECT
@@ -134,6 +137,9 @@ WHERE
     END
   ) < 1704240000000;
 
+-- pit_offers (pit_join): the statement below where its right side does not fit in memory; else its rows are read
+-- in any order, put in order and searched by the day's probes, for the same rows
+
 -- pit_offers (pit_join): its new columns, one row for each row of its left side
 CREATE TEMP TABLE with_offers AS
 SELECT
@@ -212,6 +218,9 @@ ORDER BY
   user_id ASC NULLS FIRST,
   item_id ASC NULLS FIRST,
   event_timestamp ASC NULLS FIRST;
+
+-- pit_events_by_user_with_priced_at (pit_join): the statement below where its right side does not fit in memory; else its rows are read
+-- in any order, put in order and searched by the day's probes, for the same rows
 
 -- pit_events_by_user_with_priced_at (pit_join): its new columns, one row for each row of its left side
 CREATE TEMP TABLE events_by_user_with_priced_at AS

@@ -8,6 +8,7 @@ import math
 import random
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -17,23 +18,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from beam_pipeline.day import look_up
 from beam_pipeline.day.look_up import run_search
 from daeda.dtypes import TIMESTAMP_UNITS, DType
 from daeda.durations import Duration
 from daeda.operators.operator import Instant
 from daeda.operators.relation import Column, Relation
 from daeda.operators.relational import Scan, ScanColumn
-from daeda.operators.temporal import PointInTimeJoin, RollingAggregate
+from daeda.operators.temporal import PointInTimeJoin
 from daeda.settings.availability import Available
 from daeda.sql.handle import ColumnTable, Deferred, Materialised, column
 from daeda.sql.scan import scan
-from daeda.sql.shared_probes import look_ups_sharing_probes
 from daeda.sql.statements import point_in_time_join
 from tests.beam_pipeline.day.one_day import Session, filled, of_the_oracle
 from tests.budget import examples
 from tests.oracle.point_in_time import point_in_time
 from tests.oracle.values import order_key
-from tests.projects import TinyProject
 
 DAY = dt.date(2024, 1, 2)
 NOON = 1_704_196_800  # 2024-01-02 12:00 in seconds
@@ -142,7 +142,7 @@ class NotSearched(Exception):
 
 
 def _searched(session: Session, join: PointInTimeJoin, left: Materialised, right: Deferred) -> list[Row]:
-    session.context.searched = frozenset([join.name])
+    session.context.searched = None
     try:
         made = run_search(session, join, left, right)  # type: ignore[arg-type]
         if made is None:
@@ -236,21 +236,32 @@ def test_without_room_the_as_of_join_is_to_do_it(tmp_path: Path, connection: duc
             in_the_product(case, tmp_path, connection, **limits)
 
 
-def test_a_look_up_is_searched_where_a_window_behind_it_looks_back_from_the_same_moments(tmp_path: Path) -> None:
-    project = TinyProject(tmp_path).write_data()
-    operators = project.write().compile().skeleton().operators
-    (look_up,) = [operator for operator in operators if isinstance(operator, PointInTimeJoin)]
-    rolling = [operator for operator in operators if isinstance(operator, RollingAggregate)]
-    assert look_ups_sharing_probes(operators) == frozenset()
-    alike = look_up.model_copy(update={"keys": rolling[0].keys, "ttl": None})
+def test_what_is_not_named_is_left_to_the_as_of_join(connection: duckdb.DuckDBPyConnection) -> None:
+    session = Session(connection, 1_000, 1 << 28)
+    session.context.searched = frozenset({"another"})
+    assert run_search(session, SimpleNamespace(name="pit"), None, None) is None  # type: ignore[arg-type]
 
-    def having(other: PointInTimeJoin) -> frozenset[str]:
-        return look_ups_sharing_probes([other if operator is look_up else operator for operator in operators])
 
-    assert having(alike) == {look_up.name}
-    assert having(alike.model_copy(update={"ttl": Duration.parse("5ns")})) == frozenset()
-    elsewhere = Instant(column="other", unit=alike.left_time.unit)
-    assert having(alike.model_copy(update={"left_time": elsewhere})) == frozenset()
+@pytest.mark.parametrize("created", [None, SECONDS])
+def test_rows_that_no_probe_sees_are_not_put_in_order(
+    created: Time | None, tmp_path: Path, connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 200 rows before the first probe the two of the newest time are left; those known later stay."""
+    noon, second = NOON * 1_000_000_000, 1_000_000_000
+    late = [{"k": 1, "then": noon - 500 * second, "known": noon + 5 * second, "x": -1}]
+    rows = [{"k": 1, "then": noon - back // 2 * second, "known": noon - 90 * second, "x": back} for back in range(200)]
+    rows = [*rows[2:], *(late if created else [])]
+    left = [{"k": 1, "now": noon + after * second} for after in (0, 7)]
+    case = Case({"k": "int64"}, SECONDS, SECONDS, created, None, False, {"x": "int64"}, ("x",), left, rows)
+    ordered, in_order = [], look_up._in_order
+
+    def counted(*arguments: Any) -> Any:
+        ordered.append(len(arguments[3].entity))
+        return in_order(*arguments)
+
+    monkeypatch.setattr(look_up, "_in_order", counted)
+    assert in_the_product(case, tmp_path, connection, arrow_bytes=1 << 28) == in_the_oracle(case)
+    assert ordered == [2 + len(late) * (created is not None)]
 
 
 @settings(

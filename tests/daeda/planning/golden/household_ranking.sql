@@ -99,6 +99,9 @@ WHERE
   event_timestamp < CAST('2017-01-30 00:00:00' AS TIMESTAMP)
   AND event_timestamp >= CAST('2017-01-01 00:00:00' AS TIMESTAMP);
 
+-- pit_product_prices (pit_join): the statement below where its right side does not fit in memory; else its rows are read
+-- in any order, put in order and searched by the day's probes, for the same rows
+
 -- pit_product_prices (pit_join): its new columns, one row for each row of its left side
 CREATE TEMP TABLE with_product_prices AS
 SELECT
