@@ -10,7 +10,7 @@ SITE := .venv-site
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: torch help install demo sample test check compiled unit cases quick long engines steadiness readers dagster notebooks bench docs site soak clean
+.PHONY: torch help install demo sample test check compiled unit cases quick long engines steadiness readers dagster notebooks bench docs site tour soak clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -114,6 +114,10 @@ site: ## Build the user guide as a site, build/site/html; a link that leads nowh
 	@test -x $(SITE)/bin/python || $(PYTHON) -m venv $(SITE)
 	@$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check --requirement docs/requirements.txt
 	@$(SITE)/bin/python -m docs.site $(SITE)/bin/zensical $(if $(REPOSITORY),--repository $(REPOSITORY))
+
+tour: install ## Run the commands of docs/tour.md on the example, and write the page anew
+	@$(BIN)/python $(JOURNEY)/prepare.py > /dev/null
+	@$(BIN)/python -m docs.tour
 
 clean: ## Remove the environment, caches, the sample, the example's data, and all output
 	rm -rf $(VENV) $(READERS) $(DAGSTER) $(SITE) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache $(JOURNEY)/data $(JOURNEY)/output data output

@@ -1,0 +1,149 @@
+"""The tour in the terminal: `python -m docs.tour` runs the commands of docs/tour.md and writes the page anew.
+
+What is told on a terminal of 100 columns, without colours, is kept as text: it can be read on a phone and by a screen
+reader, searched and compared. Paths are relative, and seconds and sizes of this machine are left out, so that the page
+changes only where a command answers something else.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = Path(__file__).parent / "tour.md"
+JOURNEY = ROOT / "examples" / "complete_journey"
+LINES = 44
+
+_HEAD = """<!-- Written by `make tour`: change docs/tour.py instead. -->
+
+# A tour in the terminal
+
+The project of [The Complete Journey](../examples/complete_journey/README.md), on real purchases. Each command stands
+behind a `$`, and below it what it answers on a terminal; `…` stands for seconds and sizes of the machine. `make demo`
+prepares the same project.
+"""
+_PROJECT = ("config", "feature_views", "feature_services")
+_TWO_DAYS = "--start 2017-01-29 --end 2017-01-30"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command, and why one gives it. Of a long answer the first `lines` lines are shown."""
+
+    why: str
+    command: str
+    lines: int = LINES
+
+
+STEPS = (
+    Step(
+        "**Is anything wrong?** `check` reads YAML and the files behind it, and builds nothing. It finds all mistakes "
+        "at once.",
+        "daeda check household_ranking",
+    ),
+    Step(
+        "**What would come out?** A few rows in memory, as `train` would publish them.",
+        "daeda preview household_ranking --rows 3 --columns price,purchases_28d,bought_again_28d",
+    ),
+    Step(
+        "**Why is it this value?** For one row: which raw rows count, which nearly do, and why not. It is the audit's "
+        "code that answers. The row never sees its own second, so the price of 0.94 does not count.",
+        "daeda preview household_ranking --explain 1 --columns price,purchases_1d",
+    ),
+    Step(
+        "**What would a run do?** Nothing is built yet, and the label is known for both days.",
+        f"daeda plan household_ranking {_TWO_DAYS}",
+    ),
+    Step(
+        "**Build it.** The skeleton on Beam and DuckDB, then the vectors on Ray; each day is published whole. The last "
+        "line, on stdout, is the directory of the data.",
+        f"daeda train household_ranking {_TWO_DAYS}",
+    ),
+    Step(
+        "**Again.** Nothing changed, so nothing is built.",
+        f"daeda train household_ranking {_TWO_DAYS}",
+    ),
+    Step(
+        "**Look at it.** One file for the browser, without a network; [report](report.md) shows it.",
+        f"daeda report household_ranking {_TWO_DAYS}",
+    ),
+    Step(
+        "**Did anything leak?** Rows are made again by code that shares nothing with the product, and compared.",
+        "daeda audit leakage household_ranking --quick --days 2017-01-29 2017-01-30",
+    ),
+    Step(
+        "**Use it.** Any library reads the files; `daeda.dataset` reads them in order, by days, and tells what is a "
+        "label.",
+        "python -c \"import daeda; print(daeda.dataset('output', 'household_ranking').polars()"
+        ".group_by('bought_again_28d').len().sort('len').collect())\"",
+    ),
+)  # fmt: skip
+
+
+def main() -> int:
+    """Write the page; a command that fails ends it."""
+    with tempfile.TemporaryDirectory() as directory:
+        PAGE.write_text(toured(Path(directory)), encoding="utf-8")
+    print(PAGE.relative_to(ROOT))
+    return 0
+
+
+def toured(folder: Path) -> str:
+    """The page, made in an empty folder. The data is that of the example: `prepare.py` has made it."""
+    for name in _PROJECT:
+        shutil.copytree(JOURNEY / name, folder / name)
+    pieces = [_HEAD]
+    for step in STEPS:
+        said = run(step.command, folder)
+        pieces.append(
+            f"{textwrap.fill(step.why, 120)}\n\n```console\n$ {step.command}\n{shortened(said, step.lines)}\n```\n"
+        )
+    return "\n".join(pieces)
+
+
+def run(command: str, folder: Path) -> str:
+    """What a command says, on both streams, as it would on a terminal of 100 columns."""
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "DAEDA_DATA_ROOT": str(JOURNEY / "data"), "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "TZ": "UTC",
+    }  # fmt: skip
+    merged = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = subprocess.run(["bash", "-euc", command], cwd=folder, env=environment, text=True, check=False, **merged)
+    if done.returncode:
+        raise SystemExit(f"{command}\n{done.stdout}")
+    return normalised(done.stdout, folder)
+
+
+def normalised(text: str, folder: Path) -> str:
+    """The text without what differs from machine to machine and from run to run.
+
+    >>> normalised("built in 3.27 s, 1.2 GiB below /tmp/x/output", Path("/tmp/x"))
+    'built in … s, … GiB below output'
+    >>> normalised("│ 2 days │  5.23 │", Path("/tmp/x"))
+    '│ 2 days │     … │'
+    """
+    for path in (folder.resolve(), folder, JOURNEY):
+        text = text.replace(f"{path}/", "")
+    text = re.sub(r"\b\d[\d,.]*(?= ?(?:s|ms|min|[KMG]i?B)\b)", "…", text)
+    text = re.sub(r"\d+\.\d\d(?= │)", lambda found: "…".rjust(len(found[0])), text)
+    lines = [line.rstrip() for line in text.splitlines() if not line.startswith("resource envelope")]
+    return "\n".join(lines).strip()
+
+
+def shortened(text: str, lines: int) -> str:
+    """The first lines, and how many follow."""
+    found = text.splitlines()
+    left = len(found) - lines
+    return text if left <= 1 else "\n".join([*found[:lines], f"… {left} more lines"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
