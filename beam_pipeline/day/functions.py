@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from beam_pipeline.day.table_writer import table_writer
-from beam_pipeline.history.reader import combined
+from beam_pipeline.history.arrow_arrays import combined
 from beam_pipeline.session.session import DaySession
 from daeda.dtypes import describe_arrow
 from daeda.errors import DayError, first_line, shortened

@@ -16,8 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beam_pipeline.history import ordering
-from beam_pipeline.history.reader import combined, numbers, put_ties_in_order, room_for_history, rows_of_duckdb
+from beam_pipeline.history.arrow_arrays import combined, numbers
+from beam_pipeline.history.reader import room_for_history, rows_of_duckdb
 from beam_pipeline.history.sorted_partitions import Rows
+from beam_pipeline.history.ties import put_ties_in_order
 from beam_pipeline.session.probe_tables import ProbeTables
 from beam_pipeline.session.resources import DayResources
 from beam_pipeline.session.session import DaySession

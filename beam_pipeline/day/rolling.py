@@ -16,8 +16,9 @@ import pyarrow as pa
 
 from beam_pipeline.day.looking_ahead import label_columns, shifted
 from beam_pipeline.day.table_writer import table_writer
+from beam_pipeline.history.arrow_arrays import numbers
 from beam_pipeline.history.probes import NOBODY, ProbeBatch, ProbeStream, probe_stream
-from beam_pipeline.history.reader import HistoryRequest, histories, numbers
+from beam_pipeline.history.reader import HistoryRequest, histories
 from beam_pipeline.session.resources import DayResources
 from beam_pipeline.session.session import DaySession
 from beam_pipeline.windows.contract import AgeOverflow, History, Probes, SumOverflow, WindowedAggregate

@@ -22,6 +22,7 @@ import duckdb
 import pyarrow as pa
 from pyarrow import ipc
 
+from beam_pipeline.history.ordered_blocks import Block
 from beam_pipeline.session.session import DaySession
 from daeda.operators.relational import Scan
 from daeda.sources.files import SourceFiles
@@ -36,6 +37,10 @@ _FREE_DISK = 4
 
 # By directory of the run and name of the operator, the tables that its newest day has mapped.
 _mapped: dict[tuple[str, str], Mapping[Path, pa.Table]] = {}
+# The same of ordered blocks.
+_mapped_blocks: dict[tuple[str, str], dict[Path, Block]] = {}
+# By directory of the run, the histories whose rows do not come in the order of their partitions.
+_refused: dict[str, set[str]] = {}
 
 MadeT = TypeVar("MadeT")
 
@@ -65,6 +70,37 @@ class PartitionCache:
         """The entry of a statement over these versions of files."""
         made_from = "\n".join([statement, *(f"{file.path}\n{file.version}" for file in files)])
         return Entry(files, self._directory / f"{hashlib.sha256(made_from.encode()).hexdigest()}{suffix}")
+
+    def entry_of_block(self, key: str, first: int, last: int, files: Sequence[InputFile]) -> Entry:
+        """The entry of an ordered block of the partitions between two days, which are ordinals."""
+        content = self.entry(key, files, "").path.name
+        return Entry(files, self._directory / f"{key}-{first}-{last}-{content}.block")
+
+    def blocks(self, key: str) -> list[Path]:
+        """The ordered blocks of that key."""
+        return list(self._directory.glob(f"{key}-*.block"))
+
+    def block(self, operator: str, path: Path) -> Block:
+        """An ordered block, mapped; the next day of the operator finds it so."""
+        of_operator = _mapped_blocks.setdefault((self._run_dir, operator), {})
+        block = of_operator.get(path)
+        if block is None:
+            block = of_operator[path] = Block.mapped(path)
+        return block
+
+    def keep_blocks(self, operator: str, paths: Sequence[Path]) -> None:
+        """Let go of all blocks of the operator but these."""
+        of_operator = _mapped_blocks.pop((self._run_dir, operator), {})
+        if paths:
+            _mapped_blocks[self._run_dir, operator] = {path: of_operator[path] for path in paths}
+
+    def refuse(self, key: str) -> None:
+        """Note that the history has no blocks: a day after this one does not try."""
+        _refused.setdefault(self._run_dir, set()).add(key)
+
+    def refused(self, key: str) -> bool:
+        """Whether a day has noted that the history has no blocks."""
+        return key in _refused.get(self._run_dir, ())
 
     def room(self) -> int:
         """Bytes that entries may take beside those that are there; 0 where the disk is short."""
@@ -110,8 +146,10 @@ def _map(path: Path) -> pa.Table:
 
 def forget_mapped(run_dir: str) -> None:
     """Let go of the tables of a run that has ended: until then their files take room on the disk."""
-    for key in [key for key in list(_mapped) if key[0] == run_dir]:
-        _mapped.pop(key, None)
+    for of_operators in (_mapped, _mapped_blocks):
+        for key in [key for key in list(of_operators) if key[0] == run_dir]:
+            of_operators.pop(key, None)
+    _refused.pop(run_dir, None)
 
 
 def often_read(scan: Scan, view_files: SourceFiles, days: Sequence[dt.date]) -> frozenset[str]:

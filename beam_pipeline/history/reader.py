@@ -1,8 +1,8 @@
 """The history that an operator with windows looks at, chunk by chunk: whole entities, in the order of time.
 
-Where it fits into a part of the engine's memory, its rows come in any order, from the sorted partitions of the run or
-from DuckDB, and are put in order here, mostly by counting (`ordering`). Where it does not, DuckDB sorts them, and
-spills.
+Where it fits into a part of the engine's memory, its rows are gathered from the ordered blocks of the run, or come in
+any order, from its sorted partitions or from DuckDB, and are put in order here, mostly by counting (`ordering`). Where
+it does not, DuckDB sorts them, and spills.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beam_pipeline.history import ordering
+from beam_pipeline.history.arrow_arrays import combined, numbers
+from beam_pipeline.history.block_history import history_of_blocks
 from beam_pipeline.history.counting_partitions import counting_partitions
 from beam_pipeline.history.projected_partitions import projected
 from beam_pipeline.history.sorted_partitions import Rows, rows_of_partitions
+from beam_pipeline.history.ties import put_ties_in_order
 from beam_pipeline.session.resources import DayResources
 from beam_pipeline.session.session import DaySession
 from beam_pipeline.windows.contract import History, Int64s
@@ -33,7 +36,6 @@ from daeda.sql.statements import CREATED, ENTITY, TIME, USABLE, ProbingOperator
 HISTORY_SHARE = 0.25
 # Text of a column has to fit Arrow's offsets.
 MOST_BYTES = (1 << 31) - 1
-_TIED = "daeda_tied"
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,10 @@ def histories(request: HistoryRequest) -> Iterator[History]:
     session, operator, entities = request.session, request.operator, request.entities
     room = room_for_history(session.resources)
     scanned = counting_partitions(session, operator, request.right)
+    blocks = history_of_blocks(session, operator, request.right, entities, room, scanned, request.copies)
+    if blocks is not None:
+        yield from blocks
+        return
     rows = rows_of_partitions(session, operator, request.right, entities, room, scanned)
     if rows is None:
         request = replace(request, right=projected(session, request.right, scanned))
@@ -80,11 +86,6 @@ def histories(request: HistoryRequest) -> Iterator[History]:
         yield from in_memory.chunks()
     else:
         yield from _sorted_by_duckdb(request)
-
-
-def numbers(column: pa.ChunkedArray) -> Int64s:
-    """A column of integers without NULLs as one array."""
-    return np.ascontiguousarray(column.to_numpy(), dtype=np.int64)
 
 
 def rows_of_duckdb(
@@ -159,30 +160,6 @@ class _HistoryInMemory:
             yield History(self.entity[first:last], self.time[first:last], columns, known)
 
 
-def put_ties_in_order(
-    resources: DayResources,
-    operator: ProbingOperator,
-    relation: Relation,
-    columns: Mapping[str, pa.ChunkedArray],
-    ties: ordering.TiedRows,
-    rows: Int64s,
-) -> None:
-    """Put rows of one entity and time into their order, in `rows` itself. `relation` is the right side's."""
-    names = unordered.tie_columns(operator, relation)
-    if not names or not len(ties.positions):
-        return
-    indices = rows[ties.positions]
-    tied = pa.table({name: columns[name].take(pa.array(indices)) for name in names})
-    tied = tied.append_column(unordered.GROUP, pa.array(ties.group))
-    tied = tied.append_column(unordered.POSITION, pa.array(np.arange(len(indices), dtype=np.int64)))
-    with resources.connection.cursor() as beside:
-        beside.register(_TIED, tied)
-        query = unordered.tied_in_order(operator, relation, _TIED)
-        order = numbers(beside.execute(query).to_arrow_table().column(0))
-        beside.unregister(_TIED)
-    rows[ties.positions] = indices[order]
-
-
 def _sorted_by_duckdb(request: HistoryRequest) -> Iterator[History]:
     """Cut the history, as DuckDB sorts it, into chunks of whole entities."""
     resources = request.session.resources
@@ -225,9 +202,3 @@ def _history(table: pa.Table) -> History:
     since = next((name for name in (USABLE, CREATED) if name in table.column_names), None)
     known = None if since is None else numbers(table.column(since))
     return History(numbers(table.column(ENTITY)), numbers(table.column(TIME)), columns, known)
-
-
-def combined(column: pa.ChunkedArray) -> pa.Array:
-    """A column as one array."""
-    whole = column.combine_chunks()
-    return whole if isinstance(whole, pa.Array) else pa.concat_arrays(whole.chunks)

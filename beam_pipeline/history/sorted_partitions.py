@@ -7,9 +7,11 @@ entities: nothing is unpacked, joined or sorted by DuckDB.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -60,25 +62,35 @@ def rows_of_partitions(
 
     `all_scanned` is what the Scans of the day read. Raises DayError when a file changes while its partition is made.
     """
-    scanned = _scanned(session, operator, right, all_scanned)
+    scanned = scanned_alone(session, operator, right, all_scanned)
     if scanned is None:
         return None
-    tables = _SortedPartitions(session, operator, right, scanned, PartitionCache(session), room).tables()
+    tables = SortedPartitions(session, operator, right, scanned, PartitionCache(session), room).tables()
     if not tables:
         return None
     rows = pa.concat_tables(tables)
-    names = ", ".join(column(key).sql("duckdb") for key in operator.keys)
-    query = f"SELECT {names} FROM {table(entities).sql('duckdb')} ORDER BY {ENTITY}"
-    known = session.resources.connection.execute(query).to_arrow_table().combine_chunks()
-    if any(known.schema.field(index).type != rows.schema.field(key).type for index, key in enumerate(operator.keys)):
+    known = known_entities(session, operator, entities, [rows.schema.field(key).type for key in operator.keys])
+    if known is None:
         return None
-    codes = _numbers_of([rows.column(key) for key in operator.keys], [_whole(keys) for keys in known.columns])
+    codes = numbers_of([rows.column(key) for key in operator.keys], known)
     indices = np.flatnonzero(codes >= 0)
     columns = {name: rows.column(name) for name in rows.column_names}
     return Rows(columns, indices, codes[indices].astype(np.int64), rows.nbytes)
 
 
-def _scanned(
+def known_entities(
+    session: DaySession, operator: WindowOperator, entities: str, types: Sequence[pa.DataType]
+) -> list[pa.Array] | None:
+    """The keys of the day's entities, in the order of their numbers; None where they have other `types`."""
+    names = ", ".join(column(key).sql("duckdb") for key in operator.keys)
+    query = f"SELECT {names} FROM {table(entities).sql('duckdb')} ORDER BY {ENTITY}"
+    known = session.resources.connection.execute(query).to_arrow_table().combine_chunks()
+    if any(given != wanted for given, wanted in zip(known.schema.types, types, strict=True)):
+        return None
+    return [_whole(keys) for keys in known.columns]
+
+
+def scanned_alone(
     session: DaySession, operator: WindowOperator, right: Deferred, all_scanned: Sequence[ScannedFiles]
 ) -> ScannedFiles | None:
     """What the Scan reads that the history is composed of, where it is one alone and several days look back on it."""
@@ -92,7 +104,7 @@ def _scanned(
 
 
 @dataclass(frozen=True)
-class _SortedPartitions:
+class SortedPartitions:
     """The sorted partitions of one history that a day needs; all of them take at most `room` bytes."""
 
     session: DaySession
@@ -102,10 +114,10 @@ class _SortedPartitions:
     cache: PartitionCache
     room: int
 
-    def tables(self) -> list[pa.Table] | None:
-        """The tables in the order of their partitions; None where they need more than the room there is."""
-        statement = unordered.prepared_history(self.operator, of_any_time(self.right, self.scanned.scan, ()))
-        entries = [self.cache.entry(statement, files, ".arrow") for files in self._partitions()]
+    def tables(self, days: Sequence[dt.date] | None = None) -> list[pa.Table] | None:
+        """The tables of these partitions, or of all, in order; None where they need more than the room there is."""
+        chosen = self.files if days is None else {day: self.files[day] for day in days}
+        entries = [self.cache.entry(self.statement, files, ".arrow") for files in chosen.values()]
         missing = [entry for entry in entries if not entry.exists]
         nbytes = sum(entry.path.stat().st_size for entry in entries if entry not in missing)
         made = self._made(missing, self.room - nbytes)
@@ -133,11 +145,17 @@ class _SortedPartitions:
                     disk -= table.nbytes if keep else 0
         return None if memory < 0 else made
 
-    def _partitions(self) -> list[list[InputFile]]:
+    @cached_property
+    def statement(self) -> str:
+        """What is read of each partition."""
+        return unordered.prepared_history(self.operator, of_any_time(self.right, self.scanned.scan, ()))
+
+    @cached_property
+    def files(self) -> Mapping[dt.date, Sequence[InputFile]]:
         """The files that the day needs, by partition, in order; a partition without files is left out."""
         needed, partitions = self.scanned.needed, self.scanned.view_files.partitions
-        chosen = [[needed[path] for path in partitions[day] if path in needed] for day in sorted(partitions)]
-        return [files for files in chosen if files]
+        chosen = {day: [needed[path] for path in partitions[day] if path in needed] for day in sorted(partitions)}
+        return {day: files for day, files in chosen.items() if files}
 
     def _make(self, entry: Entry, keep: bool) -> pa.Table | None:
         """Make the table of a partition and `keep` it; None where DuckDB or the disk refuses."""
@@ -165,13 +183,13 @@ def _whole(keys: pa.ChunkedArray) -> pa.Array:
     return keys.chunk(0) if keys.num_chunks else pa.array([], keys.type)
 
 
-def _numbers_of(keys: Sequence[pa.ChunkedArray], entities: Sequence[pa.Array]) -> npt.NDArray[np.int32]:
+def numbers_of(keys: Sequence[pa.ChunkedArray], entities: Sequence[pa.Array]) -> npt.NDArray[np.int32]:
     """The number of each row's entity, -1 where it is none; an entity is what stands at one index of `entities`.
 
     Key after key: the number of the keys so far and that of the next one are a pair, which gets one number again.
 
     >>> keys = [pa.chunked_array([[1, 1, 2, 2]]), pa.chunked_array([["a", "b", "a", "b"]])]
-    >>> _numbers_of(keys, [pa.array([2, 1]), pa.array(["b", "a"])]).tolist()
+    >>> numbers_of(keys, [pa.array([2, 1]), pa.array(["b", "a"])]).tolist()
     [1, -1, -1, 0]
     """
     if len(keys) == 1:

@@ -134,7 +134,7 @@ class BoundFinder:
             rows = np.searchsorted(self._keys, self._key(self._rank, instant), side="left").astype(np.int64, copy=False)
         else:
             segments = self._segments
-            rows = _search_segments(self._time, segments.begin[self._rank], segments.end[self._rank], instant)
+            rows = search_segments(self._time, segments.begin[self._rank], segments.end[self._rank], instant)
         rows[~self._known] = 0
         return rows
 
@@ -182,7 +182,7 @@ def _earlier(time: Int64s, window: int) -> Int64s | None:
     return (floored - np.uint64(window)).view(np.int64)
 
 
-def _search_segments(time: Int64s, begin: Int64s, end: Int64s, instant: Int64s) -> Int64s:
+def search_segments(time: Int64s, begin: Int64s, end: Int64s, instant: Int64s) -> Int64s:
     """Per probe, the first j in `[begin, end)` with `time[j] >= instant`, else `end`; all probes step together."""
     lo, hi = begin.copy(), end.copy()
     open_ = np.flatnonzero(lo < hi)

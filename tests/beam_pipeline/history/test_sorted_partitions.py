@@ -23,6 +23,12 @@ from tests.projects import TinyProject
 PARTITIONS = DAYS + 5
 
 
+@pytest.fixture(autouse=True)
+def _without_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day reads sorted partitions where it has no ordered blocks (test_ordered_blocks.py)."""
+    monkeypatch.setattr(reader, "history_of_blocks", lambda *_: None)
+
+
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
     """Each sorted partition that a day made, and whether it was to be kept."""
@@ -222,4 +228,4 @@ def test_entities_of_several_keys_get_their_numbers(data: st.DataObject) -> None
     ]
     known = [pa.array([entity[place] for entity in entities], kind) for place, kind in enumerate(kinds)]
     number = {entity: index for index, entity in enumerate(entities)}
-    assert sorted_partitions._numbers_of(keys, known).tolist() == [number.get(row, -1) for row in rows]
+    assert sorted_partitions.numbers_of(keys, known).tolist() == [number.get(row, -1) for row in rows]

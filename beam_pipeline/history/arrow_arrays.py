@@ -1,0 +1,19 @@
+"""Columns of Arrow as one array each."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from beam_pipeline.windows.contract import Int64s
+
+
+def numbers(column: pa.ChunkedArray) -> Int64s:
+    """A column of integers without NULLs as one array."""
+    return np.ascontiguousarray(column.to_numpy(), dtype=np.int64)
+
+
+def combined(column: pa.ChunkedArray) -> pa.Array:
+    """A column as one array."""
+    whole = column.combine_chunks()
+    return whole if isinstance(whole, pa.Array) else pa.concat_arrays(whole.chunks)

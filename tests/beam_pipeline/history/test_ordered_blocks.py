@@ -1,0 +1,254 @@
+"""Histories that are put in order once per run: the same bytes as without, and each reason not to trust a block."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from beam_pipeline.command import main
+from beam_pipeline.history import block_history, blocks_of_day, ordered_blocks, partition_cache, reader
+from beam_pipeline.history.block_history import Share
+from beam_pipeline.history.blocks_of_day import BlocksOfDay
+from beam_pipeline.history.ordered_blocks import Block
+from daeda.dtypes import TimeUnit
+from tests.beam_pipeline.history.test_projected_partitions import DAYS, build, project, replaced_between_days
+from tests.beam_pipeline.history.test_sorted_partitions import with_text_keys
+from tests.budget import examples
+from tests.projects import TinyProject, moment
+
+DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> list[list[Block] | None]:
+    """The blocks of each day and history, None where there were none for it."""
+    seen: list[list[Block] | None] = []
+    original = BlocksOfDay.in_order
+
+    def noted(self: BlocksOfDay) -> list[Block] | None:
+        blocks = original(self)
+        seen.append(blocks)
+        return blocks
+
+    monkeypatch.setattr(BlocksOfDay, "in_order", noted)
+    return seen
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many partitions each block had that was written."""
+    seen: list[int] = []
+    write = Block.write
+
+    def noted(self: Block, path: Path) -> None:
+        seen.append(len(self.partitions))
+        write(self, path)
+
+    monkeypatch.setattr(Block, "write", noted)
+    return seen
+
+
+def without_blocks(given: TinyProject, output: Path) -> dict[str, bytes]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "history_of_blocks", lambda *_: None)
+        return build(given, output)
+
+
+def few_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five days look back on six partitions each: two of them are to make a block worth its while."""
+    monkeypatch.setattr(partition_cache, "_LEAST_READERS", 2)
+    monkeypatch.setattr(blocks_of_day, "_LEAST_PARTITIONS", 2)
+
+
+@pytest.mark.some(1, cases=6)
+@pytest.mark.parametrize("day_workers", [1, 2])
+@pytest.mark.parametrize("key", ["int64", "two keys", "string"])
+def test_the_bytes_are_those_without_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: list[Any], written: list[int], day_workers: int, key: str
+) -> None:
+    """With `where`, ties, rows that become known days late, and several blocks for a day."""
+    few_readers(monkeypatch)
+    given = project(tmp_path / "project", day_workers)
+    if key == "string":
+        with_text_keys(given)
+    if key == "two keys":
+        given.aggregations["aggregation_specs"][0]["entity"] = ["user", "item"]
+        given.write()
+    built = build(given, tmp_path / "blocks")
+    assert len(found) == 2 * DAYS
+    assert all(found)
+    assert max(len(blocks) for blocks in found) > 1
+    assert len(written) >= 2, "each of two histories has a block"
+    assert partition_cache._mapped_blocks == partition_cache._refused == {}
+    found.clear()
+    assert without_blocks(given, tmp_path / "sorted") == built
+    assert found == []
+
+
+def test_a_file_that_is_replaced_between_two_days_is_ordered_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: list[Any]
+) -> None:
+    few_readers(monkeypatch)
+    given = project(tmp_path / "project")
+    built, later = replaced_between_days(given, tmp_path / "replaced", monkeypatch)
+    assert all(found)
+    wanted = without_blocks(given, tmp_path / "sources")
+    assert {name for name in wanted if built[name] != wanted[name]} == {later}
+
+
+def test_a_file_that_changes_while_its_block_is_written_fails_the_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few_readers(monkeypatch)
+    given = project(tmp_path / "project")
+    make = partition_cache.PartitionCache.make
+    changed: list[str] = []
+
+    def change(self: Any, entry: partition_cache.Entry, write: Any, keep: bool = True) -> Any:
+        if entry.path.suffix == ".block" and not changed:
+            changed.append(entry.files[0].path)
+            os.utime(entry.files[0].path, ns=(1, 1))
+        return make(self, entry, write, keep)
+
+    monkeypatch.setattr(partition_cache.PartitionCache, "make", change)
+    words = ["--runtime-config-path", str(given.runtime_path), "--output-root", str(tmp_path / "output")]
+    assert main(words) != 0
+    assert f"{changed[0]} changed while the day was built: run again when it is complete" in capsys.readouterr().err
+
+
+@pytest.mark.some(2, cases=4)
+@pytest.mark.parametrize("why", ["a row of another day", "no room on the disk", "no room in memory", "a refusal"])
+def test_where_there_are_no_blocks_the_bytes_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: list[Any], written: list[int], why: str
+) -> None:
+    few_readers(monkeypatch)
+    given = project(tmp_path / "project")
+    if why == "a row of another day":
+        monkeypatch.setattr(BlocksOfDay, "_is_regular", lambda *_: False)
+    elif why == "no room on the disk":
+        monkeypatch.setattr(partition_cache, "_MOST_BYTES", 1)
+    elif why == "no room in memory":
+        monkeypatch.setattr(reader, "HISTORY_SHARE", 0.0)
+    else:
+        monkeypatch.setattr(Block, "write", _refuse)
+    built = build(given, tmp_path / "blocks")
+    assert None in found
+    assert why != "no room on the disk" or written == []
+    assert without_blocks(given, tmp_path / "sorted") == built
+
+
+def _refuse(self: Block, path: Path) -> None:
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("slack", "times", "regular"),
+    [
+        (0, [0, DAY_MS - 1], True),
+        (0, [-1, 5], False),
+        (0, [5, DAY_MS], False),
+        (1, [-DAY_MS, DAY_MS], True),
+        (0, [], True),
+    ],
+)
+def test_a_partition_is_regular_when_its_rows_are_of_its_day(
+    monkeypatch: pytest.MonkeyPatch, slack: int, times: list[int], regular: bool
+) -> None:
+    """The check of files refuses others; a block, whose rows may be of partitions that no check looks at, asks again."""
+    monkeypatch.setattr(blocks_of_day, "unit_of", lambda _: TimeUnit.MILLI)
+    scanned = SimpleNamespace(scan=SimpleNamespace(partition_slack=slack))
+    partitions: Any = SimpleNamespace(operator=None, scanned=scanned)
+    begin = 19_724 * DAY_MS
+    table = pa.table({ordered_blocks.TIME: pa.array([begin + time for time in times], pa.int64())})
+    assert BlocksOfDay(partitions)._is_regular(dt.date(2024, 1, 2), table) is regular
+
+
+def test_a_block_says_what_it_said_before_it_was_written(tmp_path: Path) -> None:
+    made_from = {dt.date(2024, 1, 1): (("a", "1"), ("b", "2")), dt.date(2024, 1, 3): ()}
+    keys = (pa.array(["x", "y"]), pa.array([1, 2]))
+    columns = {ordered_blocks.TIME: pa.array([5, 6, -1]), "texts": pa.array([["a", None], None, []])}
+    block = Block(made_from, keys, np.array([0, 2, 3]), columns, (-1, 6))
+    for index, one in enumerate((block, _emptied(block))):
+        one.write(tmp_path / str(index))
+        again = Block.mapped(tmp_path / str(index))
+        assert (again.partitions, again.span, again.begin.tolist()) == (made_from, one.span, one.begin.tolist())
+        assert again.columns == one.columns
+        assert again.keys == one.keys
+
+
+def _emptied(block: Block) -> Block:
+    keys = tuple(key[:0] for key in block.keys)
+    columns = {name: column[:0] for name, column in block.columns.items()}
+    return Block(block.partitions, keys, np.array([0]), columns, None)
+
+
+@settings(max_examples=examples(200), deadline=None)
+@given(st.data())
+def test_gathered_rows_are_those_of_each_entity_one_block_after_another(data: st.DataObject) -> None:
+    """Against loops over rows: entities of the day or not, and rows before and behind what the day looks at."""
+    blocks, rows = [], []
+    for number in range(data.draw(st.integers(1, 3))):
+        times = st.integers(10 * number, 10 * number + 9)
+        drawn = sorted(data.draw(st.lists(st.tuples(st.integers(0, 5), times), max_size=12)))
+        rows += [(entity, time, f"{number}.{place}") for place, (entity, time) in enumerate(drawn)]
+        blocks.append(_block(drawn, [f"{number}.{place}" for place in range(len(drawn))]))
+    of_day = data.draw(st.permutations(range(6)))[: data.draw(st.integers(0, 6))]
+    least, end = sorted((data.draw(st.integers(-1, 31)), data.draw(st.integers(-1, 31))))
+    code = {entity: index for index, entity in enumerate(of_day)}
+    wanted = sorted(
+        ((code[entity], time, text) for entity, time, text in rows if entity in code and least <= time < end),
+        key=lambda row: (row[0], row[1] // 10),
+    )
+    shares = [Share.of(block, [pa.array(of_day, pa.int64())], (least, end)) for block in blocks]
+    cuts = block_history._cuts(shares, data.draw(st.integers(1, 20)), 1_000)
+    assert cuts is not None
+    got: list[tuple[int, int, str]] = []
+    for first, last in itertools.pairwise(cuts):
+        chunk = block_history._Gathered([share.between(first, last) for share in shares])
+        times_of, texts = chunk._numbers(ordered_blocks.TIME).tolist(), chunk._column("text").to_pylist()
+        got += zip(chunk.entity.tolist(), times_of, texts, strict=True)
+    assert got == wanted
+
+
+def _block(rows: list[tuple[int, int]], texts: list[str]) -> Block:
+    entities = sorted({entity for entity, _ in rows})
+    begin = np.array([sum(entity < one for entity, _ in rows) for one in entities] + [len(rows)], dtype=np.int64)
+    times = [time for _, time in rows]
+    columns = {ordered_blocks.TIME: pa.array(times, pa.int64()), "text": pa.array(texts, pa.string())}
+    span = (min(times), max(times)) if times else None
+    return Block({}, (pa.array(entities, pa.int64()),), begin, columns, span)
+
+
+def test_rows_that_overlap_between_blocks_have_no_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: list[Any]
+) -> None:
+    """A slack of a day lets rows lie in the partition beside their own: what is later need not come later."""
+    few_readers(monkeypatch)
+    given = project(tmp_path / "project")
+    given.views["events"]["source"]["partition_slack"] = 1
+    given.write()
+    partitions = given.root / "data" / given.views["events"]["source"]["path"]
+    for day in range(2, 6 + DAYS):
+        early = (0, 11, moment(f"{day - 1:02} 11:00"), 1.0, "like", moment(f"{day:02} 13:00"))
+        _append(partitions / f"dt=2024-01-{day:02}", early)
+    built = build(given, tmp_path / "blocks")
+    assert None in found
+    assert without_blocks(given, tmp_path / "sorted") == built
+
+
+def _append(partition: Path, row: tuple[Any, ...]) -> None:
+    (path,) = partition.glob("*.parquet")
+    table = pq.ParquetFile(path).read()
+    values = {name: [value] for name, value in zip(table.column_names, row, strict=True)}
+    pq.write_table(pa.concat_tables([table, pa.table(values, schema=table.schema)]), path)
