@@ -165,7 +165,7 @@ def _refuse(self: Block, path: Path) -> None:
 def test_a_partition_is_regular_when_its_rows_are_of_its_day(
     monkeypatch: pytest.MonkeyPatch, slack: int, times: list[int], regular: bool
 ) -> None:
-    """The check of files refuses others; a block, whose rows may be of partitions that no check looks at, asks again."""
+    """The check of files refuses others; a block, which holds partitions that its day does not need, asks again."""
     monkeypatch.setattr(blocks_of_day, "unit_of", lambda _: TimeUnit.MILLI)
     scanned = SimpleNamespace(scan=SimpleNamespace(partition_slack=slack))
     partitions: Any = SimpleNamespace(operator=None, scanned=scanned)
