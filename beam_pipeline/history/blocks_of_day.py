@@ -90,8 +90,7 @@ class BlocksOfDay:
     def _found(self) -> list[Block]:
         """Blocks of the run that fit the files of the day, of which no two have a partition in common."""
         names = self.cache.blocks(self._key)
-        chosen: list[Block] = []
-        paths: list[Path] = []
+        chosen: dict[Path, Block] = {}
         taken: set[dt.date] = set()
         for path in sorted(names, key=lambda path: (-len(self._spanned(path)), path.name)):
             spanned = self._spanned(path)
@@ -99,11 +98,10 @@ class BlocksOfDay:
                 continue
             block = self.cache.block(self.partitions.operator.name, path)
             if self._fits(block, spanned):
-                chosen.append(block)
-                paths.append(path)
+                chosen[path] = block
                 taken |= spanned
-        self.cache.keep_blocks(self.partitions.operator.name, paths)
-        return chosen
+        self.cache.keep_blocks(self.partitions.operator.name, chosen)
+        return list(chosen.values())
 
     def _spanned(self, path: Path) -> set[dt.date]:
         """The partitions that the day needs between the first and the last one of a block."""

@@ -38,7 +38,7 @@ _FREE_DISK = 4
 # By directory of the run and name of the operator, the tables that its newest day has mapped.
 _mapped: dict[tuple[str, str], Mapping[Path, pa.Table]] = {}
 # The same of ordered blocks.
-_mapped_blocks: dict[tuple[str, str], dict[Path, Block]] = {}
+_mapped_blocks: dict[tuple[str, str], Mapping[Path, Block]] = {}
 # By directory of the run, the histories whose rows do not come in the order of their partitions.
 _refused: dict[str, set[str]] = {}
 
@@ -81,18 +81,15 @@ class PartitionCache:
         return list(self._directory.glob(f"{key}-*.block"))
 
     def block(self, operator: str, path: Path) -> Block:
-        """An ordered block, mapped; the next day of the operator finds it so."""
-        of_operator = _mapped_blocks.setdefault((self._run_dir, operator), {})
-        block = of_operator.get(path)
-        if block is None:
-            block = of_operator[path] = Block.mapped(path)
-        return block
+        """An ordered block, mapped: by a day before that left it to this one, or now."""
+        return _mapped_blocks.get((self._run_dir, operator), {}).get(path) or Block.mapped(path)
 
-    def keep_blocks(self, operator: str, paths: Sequence[Path]) -> None:
-        """Let go of all blocks of the operator but these."""
-        of_operator = _mapped_blocks.pop((self._run_dir, operator), {})
-        if paths:
-            _mapped_blocks[self._run_dir, operator] = {path: of_operator[path] for path in paths}
+    def keep_blocks(self, operator: str, blocks: Mapping[Path, Block]) -> None:
+        """Leave these blocks to the next day of the operator, in place of those that the days before left."""
+        if blocks:
+            _mapped_blocks[self._run_dir, operator] = blocks
+        else:
+            _mapped_blocks.pop((self._run_dir, operator), None)
 
     def refuse(self, key: str) -> None:
         """Note that the history has no blocks: a day after this one does not try."""
@@ -146,9 +143,9 @@ def _map(path: Path) -> pa.Table:
 
 def forget_mapped(run_dir: str) -> None:
     """Let go of the tables of a run that has ended: until then their files take room on the disk."""
-    for of_operators in (_mapped, _mapped_blocks):
-        for key in [key for key in list(of_operators) if key[0] == run_dir]:
-            of_operators.pop(key, None)
+    for key in [key for key in {*_mapped, *_mapped_blocks} if key[0] == run_dir]:
+        _mapped.pop(key, None)
+        _mapped_blocks.pop(key, None)
     _refused.pop(run_dir, None)
 
 
