@@ -159,10 +159,17 @@ def _edges(numbers: Sequence[Numbers], reference: Numbers | None) -> tuple[list[
     middles = sorted(one.quantiles["0.5"] for one in numbers if one.quantiles)
     middle = middles[len(middles) // 2]
     if low > 0 and high > _WIDE * middle:
-        return [float(edge) for edge in np.geomspace(low, high, _BARS + 1)], True
+        return [
+            *(float(edge) for edge in np.geomspace(low, high, _BARS + 1)[:-1]),
+            math.nextafter(high, math.inf),
+        ], True
     if not math.isfinite(high - low):
         return [low, high], False
-    return [float(edge) for edge in np.linspace(low, high, _BARS + 1)], False
+    if all(float(value).is_integer() for value in (*lows, *highs)):
+        # As many whole numbers in each, the greatest among them.
+        step = math.ceil((high - low + 1) / _BARS)
+        return [low - 0.5 + step * place for place in range(math.ceil((high - low + 1) / step) + 1)], False
+    return [*(float(edge) for edge in np.linspace(low, high, _BARS + 1)[:-1]), math.nextafter(high, math.inf)], False
 
 
 def _counted(histogram: Histogram, edges: Sequence[float]) -> list[int]:

@@ -119,7 +119,7 @@ def _units(series: Series, reference: Sequence[int]) -> Iterator[Seen]:
         was, now = usual["0.5"] or usual["0.75"] or 0.0, _quantile("0.5", summary) or _quantile("0.75", summary) or 0.0
         times = "as great as" if factor > 1 else "smaller than"
         sentence = f"values of {{day}} are about {by or size:,.4g} times {times} before, as in another unit"
-        sentence += f": the median is {now:.4g} and was {was:.4g}"
+        sentence += f": the median is {_plain(now)} and was {_plain(was)}"
         yield Seen("unit", index, sentence, 95 + (5 if by is not None else 0))
 
 
@@ -229,6 +229,16 @@ def _deviation(values: Sequence[float]) -> float:
     """The median distance from the median."""
     middle = median(values)
     return median([abs(value - middle) for value in values])
+
+
+def _plain(value: float) -> str:
+    """Four places of a number, without an exponent where it has a usual size.
+
+    >>> _plain(179_823.0), _plain(0.00123456), _plain(1e300)
+    ('179,800', '0.001235', '1e+300')
+    """
+    rounded = float(f"{value:.4g}")
+    return f"{rounded:,.15g}" if 1e-4 <= abs(rounded) < 1e15 else f"{value:.4g}"
 
 
 def _quoted(value: str) -> str:

@@ -12,11 +12,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from daeda.dataset.answers import PlanAnswer, PlannedDataset, PlannedDay
 from daeda.dataset.profile import DayProfile, Usage, write_profile
+from daeda.statistics.counts import counted
 from daeda.statistics.model import QUANTILES, Histogram, Numbers, Summary
+from daeda.statistics.numbers import NumberSummary
 from daeda_report.catalog import main as catalog_main
 from daeda_report.command import main
 from daeda_report.series import Series
@@ -102,6 +105,19 @@ def test_bars_of_seconds_since_1970_have_edges_of_their_own() -> None:
     edges = Series.of("at", "point_in_time", [summary], (0,)).shown()["numbers"][0]["edges"]
     assert len(edges) == len(set(edges)) > 2
     assert edges == sorted(edges)
+
+
+@pytest.mark.parametrize("values", [[0, 5, 32, 32, 32], [0.25, 0.5, 31.5, 31.5], [1, 2, 1_000_000, 1_000_000]])
+def test_the_greatest_of_the_usual_values_are_shown(values: list[float]) -> None:
+    """Lists that are cut have one length at most, and that of most of them: it is no rest above the bars."""
+    summary = NumberSummary()
+    summary.add(*counted(np.array(values)))
+    numbers = summary.result
+    series = Series.of("x", "rolling", [Summary("list<int64>", len(values), 0, lengths=numbers)], (0,))
+    shown = series.shown()["numbers"][0]
+    assert (shown["counts"][0][0], shown["counts"][0][-1], sum(shown["counts"][0])) == (0, 0, len(values))
+    assert len(shown["edges"]) <= 26
+    assert shown["edges"] == sorted(set(shown["edges"]))
 
 
 def test_nothing_is_told_of_the_rows_of_damaged_days(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

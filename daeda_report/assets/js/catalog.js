@@ -5,7 +5,7 @@ const KINDS = [["columns", "Columns"], ["views", "Views"], ["services", "Service
 async function begin() {
   const data = await unpack("head");
   const main = document.getElementById("main");
-  document.getElementById("about").textContent = visible(KINDS.map(([key, title]) => `${count(data[key].length)} ${title.toLowerCase()}`).join(" · "));
+  document.getElementById("about").textContent = visible(KINDS.map(([key, title]) => plural(data[key].length, title.toLowerCase().slice(0, -1))).join(" · "));
   const entries = entriesOf(data);
   const search = h("input", { type: "search", id: "search", placeholder: "Search names, descriptions, fields", "aria-label": "Search the catalog", oninput: () => { location.hash = search.value ? link("search", search.value) : "#/"; } });
   const status = h("p", { role: "status" });
@@ -24,7 +24,7 @@ async function begin() {
     status.textContent = words.length ? `${plural(found.length, "entry").replace("entrys", "entries")} with “${visible(words.join(" "))}”` : "";
     shown.replaceChildren(...KINDS.flatMap(([kind, title]) => {
       const own = found.filter((entry) => entry.key === kind);
-      return own.length ? [h("section", {}, h("h2", {}, title), own.map((entry) => h("article", { id: entry.key + "/" + entry.id }, entry.build(Boolean(one)))))] : [];
+      return own.length ? [h("section", { class: "entries" }, h("h2", {}, title), own.map((entry) => h("article", { id: entry.key + "/" + entry.id }, entry.build(Boolean(one)))))] : [];
     }), found.length ? "" : h("p", {}, "Nothing is found."));
     if (one && found.length) { const heading = shown.querySelector("h3"); heading.tabIndex = -1; heading.focus(); }
   }
@@ -44,7 +44,7 @@ function entriesOf(data) {
   const columnLink = (column) => to("columns", columnId(column), columnId(column));
   return [
     ...data.columns.map((column) => entry("columns", columnId(column), [column.name, column.service, column.kind, column.dtype, column.made_by, column.description, ...column.sources.map((one) => `${one[0]}:${one[1]}`)], () => [
-      h("h3", {}, named(columnId(column))), h("p", {}, `${column.kind}, ${column.dtype}`, column.description ? [": ", column.description] : null), h("p", {}, h("code", {}, column.made_by)),
+      h("h3", {}, named(columnId(column))), h("p", {}, `${column.kind}, ${column.dtype}, `, h("code", {}, column.made_by), column.description ? [": ", column.description] : null),
       column.sources.length ? h("p", {}, "From ", list(column.sources.filter((one) => one[2]).map((one) => one[3] ? to("stores", one[0], one[0]) : h("span", {}, to("views", one[0], one[0]), ":", named(one[1])))),
         column.sources.some((one) => !one[2]) ? ["; rows chosen by ", list(column.sources.filter((one) => !one[2]).map((one) => named(`${one[0]}:${one[1]}`)))] : null) : null])),
     ...data.views.map((view) => entry("views", view.name, [view.name, view.description, view.source, ...Object.keys(view.fields), ...view.keys], (open) => [

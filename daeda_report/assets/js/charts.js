@@ -54,7 +54,7 @@ const MONTH = d3.utcFormat("%b %Y");
 
 function plotted(width, options) {
   return Plot.plot({
-    width, height: 190, marginLeft: 56, marginRight: 28, marginBottom: 36, style: { background: "none", fontSize: "12px", overflow: "visible" },
+    width, height: 190, marginLeft: 68, marginRight: 28, marginBottom: 36, style: { background: "none", fontSize: "12px", overflow: "visible" },
     ...options,
   });
 }
@@ -69,7 +69,7 @@ function overDays(title, days, series, options = {}) {
   const domain = series.map(([name]) => visible(name));
   return figure(title, (width) => plotted(width, {
     x: dayAxis(days, width),
-    y: { label: null, grid: true, tickFormat: options.tick || ((value) => format(value)), zero: options.zero !== false, ...(options.y || {}) },
+    y: { label: null, grid: true, tickFormat: options.tick || ((value) => (format === short || format === count ? brief : format)(value)), zero: options.zero !== false, ...(options.y || {}) },
     color: { type: "categorical", legend: several, domain, range: COLOURS },
     marks: [
       ...(options.band ? [Plot.areaY(days.map((day, index) => ({ day: dateOf(day), low: options.band[0][index], high: options.band[1][index] })),

@@ -125,7 +125,7 @@ function histogram(title, numbers, index, day) {
   const [low, high] = outer(numbers.counts[index]);
   const told = (one) => `${short(one.x1)} to ${short(one.x2)}\n${day}: ${percent(one.value)}${one.was === null ? "" : `\nreference: ${percent(one.was)}`}`;
   return figure(title, (width) => plotted(width, {
-    height: 200, x: { label: null, type: numbers.logarithmic ? "log" : "linear", tickFormat: short, ticks: 5 }, y: { label: null, grid: true, tickFormat: percent },
+    height: 200, x: { label: null, type: numbers.logarithmic ? "log" : "linear", tickFormat: brief, ticks: 5 }, y: { label: null, grid: true, tickFormat: percent },
     color: { type: "categorical", legend: Boolean(reference), domain: [day, "reference"], range: COLOURS },
     marks: [
       Plot.rectY(cells, { x1: "x1", x2: "x2", y: "value", fill: () => day, fillOpacity: 0.8, inset: 0.5, title: told, tip: true }),

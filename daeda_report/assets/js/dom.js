@@ -49,6 +49,9 @@ const short = (value) => {
   const size = Math.abs(value);
   return size !== 0 && (size >= 1e9 || size < 1e-3) ? value.toExponential(3) : SIGNIFICANT.format(value);
 };
+// For an axis, where there is little room.
+const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
+const brief = (value) => (Math.abs(value) >= 1e5 ? COMPACT.format(value) : short(value));
 const percent = (value) =>
   value === null || value === undefined ? "" : `${(value * 100).toFixed(value > 0 && value < 0.001 ? 3 : value < 1 && value > 0 ? 1 : 0)} %`;
 const seconds = (value) => (value === null || value === undefined ? "" : `${value.toFixed(value < 10 ? 2 : 0)} s`);
