@@ -103,7 +103,7 @@ def test_columns_are_searched_and_one_is_looked_at(opened: Opened) -> None:
     page.get_by_role("button", name="Day before").click()
     until(page, "before => document.querySelector('#compared figure').getAttribute('aria-label') !== before", before)
     page.locator("section.column details summary", has_text="Numbers").first.click()
-    assert page.locator("section.column details[open] table tbody tr").count() >= 20
+    until(page, "document.querySelectorAll('section.column details[open] table tbody tr').length >= 20")
 
 
 def test_drift_leads_to_the_column(opened: Opened) -> None:

@@ -146,6 +146,17 @@ def test_the_first_row_is_told_with_what_tells_it_from_others(tmp_path: Path) ->
     refuse_failed([verdict for verdict in verdicts if verdict.outcome == "passed"])
 
 
+def test_nan_is_seen_where_the_bounds_of_a_file_leave_it_out(tmp_path: Path) -> None:
+    asked: list[dict[str, Any]] = [{"between": [0, 1]}, {"in": [0.1]}, {"in": [0.1, NAN]}]
+    checks = [Check.model_validate({"column": "x", **one}) for one in asked]
+    verdicts = judge(checks, _facts(tmp_path, pa.table({"x": [0.1, NAN, None, 0.1]}), 1))
+    assert [(one.outcome, one.count, one.row) for one in verdicts] == [
+        ("failed", 1, "row 1"),
+        ("failed", 1, "row 1"),
+        ("passed", None, None),
+    ]
+
+
 def test_a_column_that_hides_the_numbers_of_rows(tmp_path: Path) -> None:
     check = Check.model_validate({"column": "file_row_number", "between": [0, 1]})
     (verdict,) = judge([check], _facts(tmp_path, pa.table({"file_row_number": [5, 1]}), 1))
