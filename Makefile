@@ -120,4 +120,4 @@ tour: install ## Run the commands of docs/tour.md on the example, and write the 
 	@$(BIN)/python -m docs.tour
 
 clean: ## Remove the environment, caches, the sample, the example's data, and all output
-	rm -rf $(VENV) $(READERS) $(DAGSTER) $(SITE) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache $(JOURNEY)/data $(JOURNEY)/output data output
+	rm -rf $(VENV) $(READERS) $(TORCH) $(DAGSTER) $(SITE) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache $(JOURNEY)/data $(JOURNEY)/output data output

@@ -12,10 +12,16 @@ from bench.harness import ROOT, THREADS, Timed
 from bench.process_tree import run_measured
 
 
-def run_script(module: str, words: Sequence[str], rounds: int, environment: Mapping[str, str] | None = None) -> Timed:
+def run_script(
+    module: str,
+    words: Sequence[str],
+    rounds: int,
+    environment: Mapping[str, str] | None = None,
+    python: str = sys.executable,
+) -> Timed:
     """Run `python -m module words`, which calls `report`; returns the median of its rounds."""
     variables = {"POLARS_MAX_THREADS": str(THREADS), **(environment or {})}
-    measured = run_measured([sys.executable, "-m", module, *words], variables, ROOT)
+    measured = run_measured([python, "-m", module, *words], variables, ROOT)
     found = json.loads(measured.output)
     more = {"cpu_seconds": round(statistics.median(found["cpu_seconds"]), 3)}
     return Timed(statistics.median(found["seconds"]), measured.peak_mib, rounds, more)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.harness import Bench, Outcome, Timed
+from bench.harness import ROOT, Bench, Outcome, Timed
 from bench.peers.script import run_script
 from daeda.dataset.layout import Layout, part_name
 from daeda.dataset.manifest import ColumnStatistics, Fingerprint, Manifest, Part
@@ -31,7 +32,8 @@ DAYS, TIMED_DAYS, ROWS, TINY_ROWS = 40, 4, 250_000, 150
 _ROW_GROUP, _PER_PART = 122_880, 250_000
 WIDTH, DIMENSION = 32, 32
 MORE = ("daeda_in_order", "daeda_numbers", "pyarrow_numbers")
-PEERS = {"huggingface_streaming": "datasets", "torch_over_pyarrow": "torch"}
+# Peers, what they need, and the target of the Makefile that gives it an environment of its own.
+PEERS = {"huggingface_streaming": ("datasets", "readers"), "torch_over_pyarrow": ("torch", "torch")}
 
 
 def run(bench: Bench) -> Outcome:
@@ -42,10 +44,10 @@ def run(bench: Bench) -> Outcome:
     answers: dict[int, set[str]] = {TIMED_DAYS: set(), DAYS: set()}
     with bench.scratch() as scratch:
 
-        def timed(system: str, days: int, rounds: int) -> Timed:
+        def timed(system: str, days: int, rounds: int, python: str = sys.executable) -> Timed:
             answer = scratch / f"{system}-{days}"
             words = [system, str(data), str(days), str(answer), str(rounds)]
-            found = run_script("bench.peers.read_batches", words, rounds)
+            found = run_script("bench.peers.read_batches", words, rounds, python=python)
             answers[days].add(answer.read_text(encoding="utf-8"))
             return found
 
@@ -53,18 +55,27 @@ def run(bench: Bench) -> Outcome:
         systems |= {
             name: timed(name, TIMED_DAYS, bench.rounds) for name in MORE if not bench.tiny and bench.wants(name)
         }
-        for system, module in PEERS.items():
-            if find_spec(module) is None:
-                bench.skip(system, f"{module} is not installed")
+        for system, (module, target) in PEERS.items():
+            python = _python_with(module, target)
+            if python is None:
+                bench.skip(system, f"{module} is not installed: `make {target}` makes an environment that has it")
             elif bench.tiny and system not in bench.only:
                 bench.skip(system, "at the smallest size it is its imports and nothing else; ask for it by its name")
             elif bench.wants(system):
-                systems[system] = timed(system, TIMED_DAYS, 1)
+                systems[system] = timed(system, TIMED_DAYS, 1, python)
         systems["daeda_long_epoch"] = timed("daeda", DAYS, 1)
     if any(len(found) != 1 for found in answers.values()):
         raise SystemExit(f"loader: the systems do not have the same rows: {answers}")
     counted = {"rows": rows * TIMED_DAYS, "rows of the long epoch": rows * DAYS}
     return Outcome(counted, systems, True, _figures(systems, rows))
+
+
+def _python_with(module: str, target: str) -> str | None:
+    """The interpreter that has a module: this one, or that of the environment which `make target` makes."""
+    if find_spec(module) is not None:
+        return sys.executable
+    python = ROOT / f".venv-{target}" / "bin" / "python"
+    return str(python) if python.exists() else None
 
 
 def _figures(systems: dict[str, Timed], rows: int) -> dict[str, float]:
