@@ -15,12 +15,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
 from daeda.errors import ERROR_CLASSES, DaedaError, DayError, Interrupted
+from daeda.process import interrupts
 from daeda.process.log import FORMAT
 from daeda.process.parent_watch import VARIABLE as parent_pipe_variable
 from daeda.process.supervised import VARIABLE as supervisor_variable
@@ -29,6 +31,7 @@ from daeda_python.told import Progress
 # The supervisor of a command kills it 8 s after a signal, and then ends what it has started.
 _GRACE_SECONDS = 20.0
 _POLL_SECONDS = 0.2
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass
@@ -66,7 +69,7 @@ def run(words: Sequence[str], progress: Progress) -> Ended:
     """
     ended = Ended()
     with tempfile.TemporaryFile() as answer, contextlib.ExitStack() as held:
-        with _signals_blocked():
+        with _signals_held():
             child = _started(words, answer, held)
         for line in _lines(child):
             _heard(line, ended, progress)
@@ -78,14 +81,31 @@ def run(words: Sequence[str], progress: Progress) -> Ended:
 
 
 @contextlib.contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """Signals that come meanwhile are delivered at its end, also where they raise there."""
+def _signals_held() -> Iterator[None]:
+    """Signals that come meanwhile are delivered at its end, also where they raise there.
+
+    Blocked in this thread, they are blocked in the command that it starts. Another thread, of a notebook, may take
+    them all the same, and the main thread would run their handlers: until the end these only note what came.
+    """
+    noted: list[int] = []
+    handled = _handled_here()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-        yield
+        with interrupts.handled(lambda number, _: noted.append(number), handled):
+            signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+            yield
     finally:
+        for number in noted:
+            # Sent to this thread, which has it blocked: it finds the handler of before, below.
+            signal.raise_signal(number)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _handled_here() -> list[signal.Signals]:
+    """The signals whose handlers run in this thread and can be put back."""
+    if threading.current_thread() is not threading.main_thread():
+        return []
+    return [number for number in _SIGNALS if signal.getsignal(number) is not None]
 
 
 def _started(words: Sequence[str], answer: IO[bytes], held: contextlib.ExitStack) -> subprocess.Popen[bytes]:

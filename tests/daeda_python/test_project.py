@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -200,14 +201,27 @@ def test_a_check_that_fails_behind_the_run_is_raised_in_spite_of_its_answer(
 _WAITS = "import signal, time; signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT]); time.sleep(60)"
 
 
-def test_an_interrupt_while_the_command_starts_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("taken_by_another_thread", [False, True])
+def test_an_interrupt_while_the_command_starts_ends_it(
+    monkeypatch: pytest.MonkeyPatch, taken_by_another_thread: bool
+) -> None:
     begun: list[subprocess.Popen[bytes]] = []
+
+    def interrupt_itself() -> None:
+        # As a thread of a notebook, which was started before signals were blocked.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
 
     class Interrupting(subprocess.Popen):  # type: ignore[type-arg]
         def __init__(self, _words: list[str], **arguments: Any) -> None:
             super().__init__([sys.executable, "-c", _WAITS], **arguments)
             begun.append(self)
-            os.kill(os.getpid(), signal.SIGINT)
+            if taken_by_another_thread:
+                taking = threading.Thread(target=interrupt_itself)
+                taking.start()
+                taking.join()
+            else:
+                os.kill(os.getpid(), signal.SIGINT)
 
     def no_room() -> None:
         raise OSError("no space left")
