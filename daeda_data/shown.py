@@ -28,11 +28,11 @@ def as_html(data: PublishedData) -> str:
     """The same as a table, with the kind of each column."""
     kinds = data.kinds
     rows = [
-        f"<tr><td>{_cell(name)}</td><td>{_cell(dtype)}</td><td>{_cell(kinds.get(name) or '')}</td></tr>"
+        f"<tr><td>{escape(name)}</td><td>{escape(dtype)}</td><td>{escape(kinds.get(name) or '')}</td></tr>"
         for name, dtype in _types(data).items()
     ]
     head = "<tr><th>column</th><th>type</th><th>kind</th></tr>"
-    return f"<div><p>{_cell(_title(data))}</p><table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table></div>"
+    return f"<div><p>{escape(_title(data))}</p><table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table></div>"
 
 
 def _title(data: PublishedData) -> str:
@@ -50,7 +50,3 @@ def _types(data: PublishedData) -> dict[str, str]:
     types = {column.name: column.dtype for column in first.columns}
     own = {printable(name): types[name] for name in data.columns}
     return {**own, printable(data.day_column): "date"} if data.day_column else own
-
-
-def _cell(text: str) -> str:
-    return escape(text)

@@ -6,6 +6,7 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from daeda.process.extras import require
 from daeda.process.printable import printable
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Tabular:
 
     def to_pandas(self) -> pandas.DataFrame:
         """The rows as a `pandas.DataFrame`, typed as features are; raises UsageError where pandas is not installed."""
-        require("pandas")
+        require("pandas frames")
         import pandas
 
         from daeda_python.pandas_types import mapper_of
@@ -36,7 +37,7 @@ class Tabular:
 
     def to_polars(self) -> polars.DataFrame:
         """The rows as a `polars.DataFrame`; raises UsageError where Polars is not installed."""
-        require("polars")
+        require("Polars frames")
         import polars
 
         frame = polars.from_arrow(self.to_arrow())
@@ -59,16 +60,6 @@ class Tabular:
 
     def _repr_html_(self) -> str:
         return as_html(self._title(), self.to_arrow(), self._remarks())
-
-
-def require(library: str) -> None:
-    """Raise UsageError unless the library is installed."""
-    from importlib.util import find_spec
-
-    from daeda.errors import UsageError
-
-    if find_spec(library) is None:
-        raise UsageError(f"{library} is not installed here: install it with `pip install {library}`, or use to_arrow()")
 
 
 def as_text(title: str, table: pa.Table, remarks: Sequence[str] = ()) -> str:

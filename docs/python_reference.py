@@ -5,14 +5,20 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import daeda
 from daeda.errors import DaedaError
+from daeda_data.loader.batch import Batch
+from daeda_data.loader.batches import Batches
+from daeda_data.loader.vocabulary import Vocabulary, Words
+from daeda_data.opening import dataset
+from daeda_data.training_data import TrainingData
 from daeda_python import listing, results
 
 _RESULTS = (results.Plan, results.Run, results.Check, results.Audit, results.Preview, listing.Listing)
-_FRAMES = ("to_arrow", "to_pandas", "to_polars")
+_LOADER = (Batches, Batch, Vocabulary, Words)
 # Annotations are texts.
 _QUOTED = re.compile(r": '([^']*)'")
 _HOME = re.compile(r"\b(?:\w+\.)+(?=[A-Z])")
@@ -36,6 +42,18 @@ def page() -> str:
         "`to_polars()`. What `--json` answers is in their fields: see [answers](answers.md).",
         "",
         *(line for kind in _RESULTS for line in _result(kind)),
+        "## daeda.dataset",
+        "",
+        *_described("daeda.dataset", dataset),
+        "## TrainingData",
+        "",
+        "What `daeda.dataset(...)` gives: see [reading](../reading.md), and [the loader](../loader.md) for `batches`,",
+        "`torch` and `vocabulary`.",
+        "",
+        *_members(TrainingData, "data"),
+        "## Batches",
+        "",
+        *(line for kind in _LOADER for line in _result(kind)),
         "## Errors and warnings",
         "",
         "| name | raised for | exit code of the command |",
@@ -60,24 +78,37 @@ def _summary(found: Any) -> str:
 
 def _members(kind: type, owner: str) -> Iterator[str]:
     yield from _text(kind)
-    for name, member in vars(kind).items():
-        if name.startswith("_"):
-            continue
+    for name, (found, called) in _public(*reversed(kind.__mro__[:-1])).items():
         yield f"### {owner}.{name}"
         yield ""
-        yield from _described(f"{owner}.{name}", member.fget if isinstance(member, property) else member,
-                              called=not isinstance(member, property))  # fmt: skip
+        yield from _described(f"{owner}.{name}", found, called=called)
+
+
+def _public(*kinds: type) -> dict[str, tuple[Any, bool]]:
+    """The public members of classes by name: the function behind each, and whether it is called."""
+    found: dict[str, tuple[Any, bool]] = {}
+    for name, member in (one for kind in kinds for one in vars(kind).items()):
+        if name.startswith("_"):
+            continue
+        match member:
+            case property():
+                found[name] = (member.fget, False)
+            case cached_property():
+                found[name] = (member.func, False)
+            case staticmethod():
+                found[name] = (member.__func__, True)
+            case _ if inspect.isfunction(member):
+                found[name] = (member, True)
+    return found
 
 
 def _result(kind: type) -> Iterator[str]:
     yield f"### {kind.__name__}"
     yield ""
     yield from _text(kind)
-    for name, member in vars(kind).items():
-        found = member.fget if isinstance(member, property) else member
-        if not name.startswith("_") and inspect.isfunction(found) and (found.__doc__ or "").strip():
-            shown = f"`.{name}`" if isinstance(member, property) else f"`.{name}()`"
-            yield f"- {shown}: {_summary(found)}"
+    for name, (found, called) in _public(kind).items():
+        if (found.__doc__ or "").strip():
+            yield f"- `.{name}{'()' if called else ''}`: {_summary(found)}"
     yield ""
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -54,6 +53,8 @@ def require(part: Part) -> None:
 
 def install_command(extra: str) -> str:
     """The command that installs an extra, or daeda anew where it is empty, in the way in which daeda was installed."""
+    from importlib import metadata
+
     wanted = f"[{extra}]" if extra else ""
     try:
         distribution = metadata.distribution("daeda")

@@ -131,7 +131,7 @@ EDITABLE = json.dumps({"url": "file:///home/a%20b/daeda", "dir_info": {"editable
 def test_the_hint_is_how_daeda_was_installed(
     files: dict[str, str], prefix: str, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extras.metadata, "distribution", lambda name: _Distribution(**files))
+    monkeypatch.setattr("importlib.metadata.distribution", lambda name: _Distribution(**files))
     monkeypatch.setattr(extras.sys, "prefix", prefix)
     assert install_command("ray") == command
 
