@@ -6,8 +6,11 @@ import argparse
 import datetime as dt
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
+from beam_pipeline.runners.in_process import import_beam, runs_here
 from beam_pipeline.runners.logging import quiet_logging
 from daeda.errors import UsageError
 from daeda.flags.parser import StrictParser, add_flags
@@ -15,6 +18,7 @@ from daeda.flags.table import BUILD, LOG, OUTPUT, PORTABLE, PROJECT, SKELETON, W
 from daeda.process.extras import require
 from daeda.process.messages import run_command, warn
 from daeda.process.parent_watch import is_driven, watch_parent
+from daeda.process.start_up import leave_out, rarely_collected
 from daeda.process.supervision import supervised
 
 if TYPE_CHECKING:
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from daeda.operators.dag import Dag
     from daeda.planning.days import DayPlan
     from daeda.planning.extension import Extension
+    from daeda.planning.sources import Sources
     from daeda.sources.files import Export
 
 # Flags of Beam whose values daeda chooses, and how.
@@ -37,14 +42,15 @@ _CHOSEN_HERE = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Build the skeleton days that need it; returns the exit code."""
     if arguments is None:
-        return supervised("beam_pipeline", lambda: _run(sys.argv[1:]))
-    return _run(arguments)
+        return supervised("beam_pipeline", lambda: _run(sys.argv[1:], alone=True))
+    return _run(arguments, alone=False)
 
 
-def _run(words: Sequence[str]) -> int:
+def _run(words: Sequence[str], *, alone: bool) -> int:
+    """`alone` says that the process does nothing else."""
     watch_parent()
     quiet_logging()
-    return run_command(_command, words)
+    return run_command(partial(_command, alone=alone), words)
 
 
 def build_parser() -> StrictParser:
@@ -57,10 +63,35 @@ def build_parser() -> StrictParser:
     return parser
 
 
-def _command(words: Sequence[str]) -> int:
+def _command(words: Sequence[str], *, alone: bool) -> int:
     parser = build_parser()
     arguments, rest = parser.parse_known_args(words)
     require("skeleton")
+    with ExitStack() as start:
+        start.enter_context(rarely_collected())
+        runner = _chosen_runner(parser, arguments, rest, alone=alone)
+
+        from daeda.catalog.project import open_project
+        from daeda.compiler.compile import compile_runnable
+        from daeda.planning.exports import exported
+
+        project = open_project(arguments)
+        if alone and runner.in_process and not project.aggregations.udf_specs:
+            # pyarrow imports it with the first array, and functions of the user alone may want it.
+            leave_out("pandas")
+        dag = compile_runnable(project)
+        skeleton = dag.skeleton()
+        if "polars" in skeleton.rolling_engines:
+            require("polars")
+        with exported(project, skeleton) as exports:
+            return _build(project, dag, exports, runner, arguments, start)
+
+
+def _chosen_runner(
+    parser: StrictParser, arguments: argparse.Namespace, rest: Sequence[str], *, alone: bool
+) -> BeamRunner:
+    if alone and runs_here(rest):
+        import_beam()
     beam_flags = _beam_flags(parser, rest)
     from beam_pipeline.runners.choice import choose_runner
 
@@ -70,51 +101,34 @@ def _command(words: Sequence[str]) -> int:
             f"--worker-timeout belongs to portable runners, and the days of {runner.name} are built by this process: "
             "remove it, or choose another --runner"
         )
-
-    from daeda.catalog.project import open_project
-    from daeda.compiler.compile import compile_runnable
-    from daeda.planning.exports import exported
-
-    project = open_project(arguments)
-    dag = compile_runnable(project)
-    skeleton = dag.skeleton()
-    if "polars" in skeleton.rolling_engines:
-        require("polars")
-    with exported(project, skeleton) as exports:
-        return _build(project, dag, exports, runner, arguments)
+    return runner
 
 
 def _build(
-    project: Project, dag: Dag, exports: Mapping[str, Export], runner: BeamRunner, arguments: argparse.Namespace
+    project: Project,
+    dag: Dag,
+    exports: Mapping[str, Export],
+    runner: BeamRunner,
+    arguments: argparse.Namespace,
+    start: ExitStack,
 ) -> int:
+    """Plan, check, and build; `start` holds what ends when the first day begins."""
     from beam_pipeline.runners.choice import check_addresses
     from daeda.compiler.unused import warnings_of
     from daeda.dataset.layout import layout_of
-    from daeda.planning.days import chosen_days, plan_skeleton, refuse_blocked, refuse_stale, refuse_waiting
     from daeda.planning.due_days import DueDays
-    from daeda.planning.emptiness import refuse_empty_range, wrong_units
+    from daeda.planning.emptiness import wrong_units
     from daeda.planning.fulfilled import require_skeleton
     from daeda.planning.preflight import check_sources
     from daeda.planning.remarks import remarks
     from daeda.planning.sources import find_sources
 
     skeleton = dag.skeleton()
-    days = chosen_days(project, arguments.target_date)
     sources = find_sources(project, skeleton, exports)
     layout = layout_of(project)
     _check_writable(project, layout, runner)
 
-    def make_plans() -> tuple[DayPlan, ...]:
-        extend = not arguments.no_extend
-        plans = plan_skeleton(project, skeleton, sources, days, arguments.on_stale, extend=extend)
-        refuse_waiting(plans, arguments.target_date)
-        refuse_empty_range(project, sources, plans)
-        refuse_blocked(plans)
-        if arguments.on_stale == "fail":
-            refuse_stale(plans)
-        return plans
-
-    due = DueDays(layout, "skeleton", make_plans)
+    due = DueDays(layout, "skeleton", lambda: _plans(project, skeleton, sources, arguments))
     checked = check_sources(project, skeleton, sources, due.days)
     # The driver prints the warnings of the whole run itself.
     standalone = not is_driven()
@@ -124,6 +138,7 @@ def _build(
     def build(to_build: tuple[dt.date, ...]) -> None:
         from beam_pipeline.pipeline import SkeletonRun, build_skeleton
 
+        start.close()
         check_addresses(runner)
         timeout = WORKER_TIMEOUT if arguments.worker_timeout is None else arguments.worker_timeout
 
@@ -139,6 +154,21 @@ def _build(
         warn(*remarks(project, dag, sources, "skeleton", due.plans))
     due.answer()
     return 0
+
+
+def _plans(project: Project, skeleton: Dag, sources: Sources, arguments: argparse.Namespace) -> tuple[DayPlan, ...]:
+    """The days as they are to be built by now; raises for those that cannot be."""
+    from daeda.planning.days import chosen_days, plan_skeleton, refuse_blocked, refuse_stale, refuse_waiting
+    from daeda.planning.emptiness import refuse_empty_range
+
+    days = chosen_days(project, arguments.target_date)
+    plans = plan_skeleton(project, skeleton, sources, days, arguments.on_stale, extend=not arguments.no_extend)
+    refuse_waiting(plans, arguments.target_date)
+    refuse_empty_range(project, sources, plans)
+    refuse_blocked(plans)
+    if arguments.on_stale == "fail":
+        refuse_stale(plans)
+    return plans
 
 
 def _check_writable(project: Project, layout: Layout, runner: BeamRunner) -> None:

@@ -34,7 +34,9 @@ WORKLOADS = {
     "wide": Entry("17k spine rows x 1,000 features", "wide"),
     "month": Entry("120 days of feed, 30 of them built, with windows of 7 and of 90 days", "month"),
     "days": Entry("365 small days in one run, and the memory of 3 days against 30", "days"),
-    "startup": Entry("daeda --help, plan over 365 days, check and preview of the example", "startup"),
+    "startup": Entry(
+        "daeda --help, plan over 365 days and over 14, one small day, check and preview of the example", "startup"
+    ),
     "vectors": Entry("mean vectors of 100,000 rows x 32 ids, 1,152 float16 each", "vectors", "vectors"),
     "catalogue": Entry("vectors of a day, 470,000 ids of a store of 42.5 million", "vectors", "catalogue"),
     "scaling": Entry("30 days of a second and more by each engine, with 1 and 2 days at work", "scaling"),

@@ -13,6 +13,7 @@ from daeda.flags.parser import StrictParser, add_flags
 from daeda.flags.table import PREVIEW, PROJECT
 from daeda.process.messages import run_command
 from daeda.process.parent_watch import watch_parent
+from daeda.process.start_up import rarely_collected
 from daeda_preview.files import check_output
 from daeda_preview.start_up import without_pandas
 
@@ -31,10 +32,11 @@ def _command(words: Sequence[str], *, alone: bool) -> int:
     add_flags(parser, PROJECT, PREVIEW)
     arguments = parser.parse_strictly(words)
     check_flags(arguments)
-    project = open_project(arguments, arguments.service)
-    if alone:
-        without_pandas(project)
-    from daeda_preview.answering import preview
+    with rarely_collected():
+        project = open_project(arguments, arguments.service)
+        if alone:
+            without_pandas(project)
+        from daeda_preview.answering import preview
 
     return preview(project, arguments)
 

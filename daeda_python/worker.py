@@ -8,6 +8,7 @@ from pathlib import Path
 
 from daeda.catalog.project import open_project
 from daeda.process.messages import run_command
+from daeda.process.start_up import rarely_collected
 from daeda_preview.start_up import without_pandas
 from daeda_python.request import Exchange
 
@@ -26,9 +27,10 @@ def _command(words: Sequence[str]) -> int:
         feature_views_dir=None,
         feature_services_dir=None,
     )
-    project = open_project(arguments, request.service)
-    without_pandas(project)
-    from daeda_python.making import make
+    with rarely_collected():
+        project = open_project(arguments, request.service)
+        without_pandas(project)
+        from daeda_python.making import make
 
     exchange.answer(make(project, request, exchange))
     return 0

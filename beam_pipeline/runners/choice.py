@@ -29,6 +29,7 @@ from apache_beam.runners.portability.fn_api_runner import fn_runner
 from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.runners.runner import PipelineRunner, create_runner
 
+from beam_pipeline.runners.in_process import IN_PROCESS
 from beam_pipeline.runners.job_service import described_at, described_by, endpoint_of, unknown_flags
 from beam_pipeline.runners.submitted_job import EMBEDDED, flink_at
 from daeda.errors import UsageError, did_you_mean
@@ -37,7 +38,6 @@ from daeda.process.supervision import children
 
 OptionsT = TypeVar("OptionsT", bound=PipelineOptions)
 
-_IN_PROCESS = ("DirectRunner", "FnApiRunner")
 # The flag that names the file of the job server which Beam otherwise downloads; PortableRunner starts none.
 _JOB_SERVER_FILES = {
     "PortableRunner": None,
@@ -64,7 +64,7 @@ class BeamRunner:
     @property
     def in_process(self) -> bool:
         """Whether days are built by threads of this process, without a job service."""
-        return self.name in _IN_PROCESS
+        return self.name in IN_PROCESS
 
     @property
     def parallelism(self) -> int:
@@ -188,7 +188,7 @@ def all_and_unknown_flags(words: Sequence[str]) -> tuple[list[str], list[str]]:
     none.
     """
     known, unknown = unknown_flags(words)
-    if not unknown or _name(words) in _IN_PROCESS:
+    if not unknown or _name(words) in IN_PROCESS:
         return known, unknown
     endpoint, seconds = endpoint_of(words)
     if endpoint is None:
@@ -214,7 +214,7 @@ def choose_runner(words: Sequence[str]) -> BeamRunner:
 
 def _name(words: Sequence[str]) -> str:
     asked = PipelineOptions(list(words)).view_as(StandardOptions).runner or "DirectRunner"
-    offered = (*_IN_PROCESS, *_JOB_SERVER_FILES)
+    offered = (*IN_PROCESS, *_JOB_SERVER_FILES)
     names = {spelling.lower(): name for name in offered for spelling in (name.removesuffix("Runner"), name)}
     name = names.get(asked.lower())
     if name is None:

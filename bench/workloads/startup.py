@@ -1,4 +1,5 @@
-"""What a command costs before it does anything: `daeda --help`, and `plan` over 365 days of small partitions.
+"""What a command costs before it does anything: `daeda --help`, `plan` over 365 days of small partitions and over 14 of
+them, and the skeleton of one such day.
 
 And what people wait for while they write YAML: `check`, `preview` and `preview --explain` of the example's service.
 """
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from bench.feed import LAST_DAY
 from bench.harness import Bench, Outcome, Timed
-from bench.process_tree import run_measured
+from bench.process_tree import Measured, run_measured
 from bench.project import SERVICE
 from bench.workloads import journey
 from bench.workloads.days import FEED, TINY_DAYS, write_days
@@ -22,6 +23,7 @@ from bench.workloads.five_features import five_features
 
 _DAEDA = str(Path(sys.executable).with_name("daeda"))
 _MORE_ROUNDS = 2
+_TWO_WEEKS = dt.timedelta(days=13)
 
 
 def run(bench: Bench) -> Outcome:
@@ -39,8 +41,11 @@ def run(bench: Bench) -> Outcome:
             "daeda_help": [_DAEDA, "--help"],
             "daeda_train_help": [_DAEDA, "pipeline", "train", "--help"],
             "daeda_plan": [_DAEDA, "pipeline", "plan", SERVICE, *where],
+            "daeda_plan_14_days": [_DAEDA, "pipeline", "plan", SERVICE, *where, "--start", str(LAST_DAY - _TWO_WEEKS)],
         }
         systems = {name: _time(bench, command, rounds) for name, command in commands.items()}
+        one_day = [sys.executable, "-m", "beam_pipeline", *where, "--target-date", str(LAST_DAY)]
+        systems["daeda_one_day"] = _time(bench, one_day, rounds, outputs=scratch / "one-day")
         at_hand = {"daeda_check": ["check"], "daeda_preview": ["preview"]}
         if not bench.tiny:
             # Of the example, whose data takes seconds to be prepared.
@@ -57,13 +62,25 @@ def run(bench: Bench) -> Outcome:
     return Outcome({"days": feed.history_days}, systems, True, figures)
 
 
-def _time(bench: Bench, command: list[str], rounds: int, variables: Mapping[str, str] | None = None) -> Timed:
+def _time(
+    bench: Bench,
+    command: list[str],
+    rounds: int,
+    variables: Mapping[str, str] | None = None,
+    outputs: Path | None = None,
+) -> Timed:
+    """Each round has a directory of its own below `outputs` as its output root."""
     # Byte code is written, whatever the variables of whoever measures.
     environment = {"PYTHONDONTWRITEBYTECODE": "", **(variables or {})}
+
+    def run_once(number: int) -> Measured:
+        own = {} if outputs is None else {"DAEDA_OUTPUT_ROOT": str(outputs / str(number))}
+        return run_measured(command, {**environment, **own})
+
     if not bench.tiny:
         # Once without a clock: byte code is compiled, and files come into the cache.
-        run_measured(command, environment)
-    measured = [run_measured(command, environment) for _ in range(rounds)]
+        run_once(-1)
+    measured = [run_once(number) for number in range(rounds)]
     more = {"cpu_seconds": round(statistics.median(timed.cpu_seconds for timed in measured), 3)}
     peak = statistics.median(timed.peak_mib for timed in measured)
     return Timed(statistics.median(timed.seconds for timed in measured), peak, rounds, more)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import duckdb
-import pyarrow.compute as pc
 from sqlglot import exp
 
 from daeda.dtypes import DType
@@ -102,6 +101,8 @@ class Rows:
 
     def without_value(self, name: str, count: int) -> Broken:
         """The rows that are NULL in a column, of which there are so many."""
+        import pyarrow.compute as pc
+
         for number, (path, _) in enumerate(self.parts):
             place = 0
             with open_parquet(path) as file:

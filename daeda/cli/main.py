@@ -31,6 +31,7 @@ from daeda.flags.table import (
     STATISTICS,
 )
 from daeda.process.messages import answer, run_command
+from daeda.process.start_up import rarely_collected
 from daeda.process.supervision import supervised
 
 Command = Callable[[argparse.Namespace, Sequence[str]], int]
@@ -350,16 +351,18 @@ def _add_report(parser: StrictParser) -> None:
 
 
 def _train(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
-    from daeda.cli.train import train
+    with rarely_collected():
+        from daeda.cli.train import train
 
     return train(arguments, beam_flags)
 
 
 def _plan(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     refuse_beam_flags("pipeline plan", beam_flags, "runs nothing on Beam")
-    from daeda.cli.plan import plan
+    with rarely_collected():
+        from daeda.cli.plan import plan
 
-    return plan(arguments)
+        return plan(arguments)
 
 
 def _explain(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:

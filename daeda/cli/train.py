@@ -33,6 +33,7 @@ from daeda.planning.preflight import check_sources
 from daeda.planning.remarks import remarks
 from daeda.process.extras import require
 from daeda.process.messages import answer, answer_location, say, warn
+from daeda.process.start_up import rarely_collected
 from daeda.process.subprocesses import Interruptions, interruptible, run_subprocess
 from daeda.statistics.kept import statistics_of
 
@@ -48,7 +49,9 @@ def train(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     if arguments.enrich_only and arguments.worker_timeout is not None:
         raise UsageError("--worker-timeout belongs to the skeleton, and --enrich-only does not run it: remove it")
     with contextlib.ExitStack() as exports:
-        return _train(make_plan(arguments, exports), arguments, beam_flags)
+        with rarely_collected():
+            plan = make_plan(arguments, exports)
+        return _train(plan, arguments, beam_flags)
 
 
 def _train(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:

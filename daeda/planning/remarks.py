@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import duckdb
-import pyarrow.compute as pc
 
 from daeda.aggregates import told_of
 from daeda.catalog.project import Project
@@ -143,6 +142,8 @@ def _always(facts: Sequence[ColumnStatistics], value: str) -> bool:
 
 def _has_no_item(column: str, path: str) -> bool:
     """Whether the lists of a column are all empty in a part: by its footer, or, where that tells of NULLs, by them."""
+    import pyarrow.compute as pc
+
     with open_parquet(path) as file:
         leaf = leaf_of(file, column)
         groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))

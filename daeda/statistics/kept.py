@@ -26,7 +26,6 @@ from daeda.errors import DayError, NotRegular, StorageError, first_line
 from daeda.process.messages import warn
 from daeda.sources.files import parse_day
 from daeda.statistics.model import DayStatistics, parse_statistics
-from daeda.statistics.of_day import statistics_of_day
 from daeda.storage.location import Location, ObjectPath
 from daeda.storage.objects import client
 from daeda.storage.regular import read_regular
@@ -62,6 +61,9 @@ def statistics_of(layout: Layout, manifest: Manifest) -> DayStatistics:
     kept = kept_statistics(layout, manifest)
     if kept is not None:
         return kept
+    # A plan asks for what is kept, and loads no kernels for it.
+    from daeda.statistics.of_day import statistics_of_day
+
     day = dt.date.fromisoformat(manifest.day)
     try:
         made = statistics_of_day(layout.day_dir(manifest.dataset, day), manifest)

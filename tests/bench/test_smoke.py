@@ -29,7 +29,7 @@ SYSTEMS = {
     "extend": {"its own service", "add one column", "rename one column", "rebuild"},
     "statistics": {"daeda", "statistics"},
     "loader": {"daeda", "pyarrow_alone", "daeda_long_epoch"},
-    "startup": {"daeda_help", "daeda_plan", "daeda_check", "daeda_preview"},
+    "startup": {"daeda_help", "daeda_plan", "daeda_plan_14_days", "daeda_one_day", "daeda_check", "daeda_preview"},
 }
 WITH_SHARED = {"newest": "window_frame", "wide": "numpy_pairs"}
 # They share their code with another one that is run, and differ in numbers alone.

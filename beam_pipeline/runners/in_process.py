@@ -1,0 +1,105 @@
+"""Beam as the runner inside of this process needs it: half of the seconds of `import apache_beam` are for others.
+
+Beam imports readers and writers of a dozen systems, with the libraries of each that is installed. A run in this process
+hands day handles from one operator to the next, and reads nothing through Beam.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+from daeda.process.start_up import left_out
+
+IN_PROCESS = ("DirectRunner", "FnApiRunner")
+_SPELLINGS = frozenset(spelling.lower() for name in IN_PROCESS for spelling in (name, name.removesuffix("Runner")))
+_IO = "apache_beam.io"
+# What Beam does without where it is not installed. Clients of Google's cloud alone take seconds.
+_OPTIONAL = (
+    "pandas",
+    "google.cloud",
+    f"{_IO}.gcp.bigquery",
+    f"{_IO}.gcp.gcsfilesystem",
+    f"{_IO}.aws.s3filesystem",
+    f"{_IO}.azure.blobstoragefilesystem",
+    f"{_IO}.hadoopfilesystem",
+)
+# Modules whose names `apache_beam.io` has as its own, always and where it can.
+_READERS = ("avroio", "mongodbio", "parquetio", "textio", "tfrecordio")
+_READERS_OF_GOOGLE = ("gcp.bigquery", "gcp.pubsub")
+# What Beam downloads by, which is nothing in a run in this process.
+_HTTP = "apache_beam.internal.http_client"
+
+
+def runs_here(words: Sequence[str]) -> bool:
+    """Whether Beam's flags ask for a runner in this process, and for nothing else.
+
+    >>> runs_here([]), runs_here(["--runner", "DirectRunner"]), runs_here(["--runner=FlinkRunner"])
+    (True, True, False)
+    """
+    match [word for word in words if word != "--"]:
+        case []:
+            return True
+        case ["--runner", name]:
+            return name.lower() in _SPELLINGS
+        case [word] if word.startswith("--runner="):
+            return word.removeprefix("--runner=").lower() in _SPELLINGS
+        case _:
+            return False
+
+
+def import_beam() -> None:
+    """Import Beam without what it does not need here; `apache_beam.io` has the rest of its names when one is asked for.
+
+    What is left out is imported as ever by whoever asks for it later: a function of the user may.
+    """
+    if "apache_beam" in sys.modules:
+        return
+    stand_ins: dict[str, ModuleType] = {f"{_IO}.{name}": _Empty(f"{_IO}.{name}") for name in _READERS}
+    stand_ins[_HTTP] = _Http(_HTTP)
+    sys.modules.update(stand_ins)
+    try:
+        with left_out(*_OPTIONAL):
+            importlib.import_module("apache_beam")
+    finally:
+        for name in stand_ins:
+            del sys.modules[name]
+    # Asked for by `getattr` alone, which finds it in the module itself.
+    vars(sys.modules[_IO])["__getattr__"] = _name_of_a_reader
+
+
+class _Empty(ModuleType):
+    """A module from which nothing is imported with a star."""
+
+    __all__ = ()
+
+
+class _Http(ModuleType):
+    """Beam's client, which is imported by who calls it."""
+
+    @staticmethod
+    def get_new_http(*arguments: Any, **named: Any) -> Any:
+        return importlib.import_module(_HTTP).get_new_http(*arguments, **named)
+
+
+def _name_of_a_reader(name: str) -> Any:
+    """A name that `apache_beam.io` would have, once all of its modules are imported."""
+    package = sys.modules[_IO]
+    if not name.startswith("__") and vars(package).pop("__getattr__", None) is not None:
+        for reader in _READERS:
+            _take_names(package, reader)
+        with contextlib.suppress(ImportError):
+            for reader in _READERS_OF_GOOGLE:
+                _take_names(package, reader)
+        if name in vars(package):
+            return vars(package)[name]
+    raise AttributeError(f"module '{_IO}' has no attribute '{name}'")
+
+
+def _take_names(package: ModuleType, reader: str) -> None:
+    module = importlib.import_module(f"{_IO}.{reader}")
+    vars(package).update({name: getattr(module, name) for name in module.__all__})

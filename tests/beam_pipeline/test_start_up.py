@@ -1,0 +1,93 @@
+"""What commands import: seconds of a small day, and of a plan, are those of what is imported.
+
+No clock is asked. `-X importtime` tells the modules of a command, those of the process that it forks among them.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from beam_pipeline.runners.in_process import runs_here
+from tests.projects import TinyProject
+
+_IMPORTED = re.compile(r"^import time:\s+\d+ \|\s+\d+ \|\s+(\S+)$", re.MULTILINE)
+# What Beam imports where it is installed, and for readers that are none of ours.
+_NOT_NEEDED = {
+    "boto3", "botocore", "bson", "hdfs", "httplib2", "lance", "pandas.core.api", "polars", "pymongo",
+    "pyparsing", "ray", "requests", "apache_beam.io.textio", "apache_beam.io.gcp.bigquery_tools",
+    "daeda.dataset.answers",
+}  # fmt: skip
+_NAMES = """
+import sys
+{}
+import apache_beam
+module = type(sys)
+print(*sorted(name for name, one in vars(apache_beam.io).items() if name[0] != "_" and not isinstance(one, module)))
+print(apache_beam.io.ReadFromText.__module__, hasattr(apache_beam.io, "nothing"))
+import pandas
+from apache_beam.runners.portability import stager
+print(type(stager.get_new_http()).__module__)
+"""
+
+
+def imported(root: Path, *words: str) -> set[str]:
+    """The modules that a command imports, which has to succeed."""
+    command = [sys.executable, "-X", "importtime", "-m", *words]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return {*_IMPORTED.findall(done.stderr)}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("start")
+    TinyProject(root).without_enrichment().write().write_data()
+    return root
+
+
+def test_a_day_on_the_direct_runner_imports_what_it_needs(root: Path) -> None:
+    modules = imported(root, "beam_pipeline", "--target-date", "2024-01-02", "--runner", "DirectRunner")
+    assert (root / "output/ranking/skeleton/dt=2024-01-02/_manifest.json").exists()
+    assert "apache_beam.runners.portability.fn_api_runner.fn_runner" in modules
+    assert _NOT_NEEDED & modules == set()
+
+
+def test_a_plan_imports_no_engine_and_no_kernels(root: Path) -> None:
+    modules = imported(root, "daeda", "plan")
+    assert "daeda.planning.days" in modules
+    assert (_NOT_NEEDED | {"apache_beam", "pyarrow.compute", "pyarrow.dataset"}) & modules == set()
+
+
+def test_beam_has_all_of_its_names_for_who_asks_for_them() -> None:
+    def told(first: str) -> list[str]:
+        words = [sys.executable, "-c", _NAMES.format(first)]
+        return subprocess.run(words, capture_output=True, text=True, check=True, timeout=120).stdout.splitlines()
+
+    late = told(
+        "from beam_pipeline.runners.in_process import import_beam\n"
+        "import_beam()\n"
+        "import apache_beam.io as io\n"
+        "assert 'apache_beam.io.textio' not in sys.modules\n"
+        "io.ReadFromText"
+    )
+    whole = told("")
+    assert {*whole[0].split()} <= {*late[0].split()}
+    assert whole[1:] == late[1:] == ["apache_beam.io.textio False", "httplib2"]
+
+
+@pytest.mark.parametrize(
+    ("words", "here"),
+    [
+        ("", True), ("--", True), ("--runner direct", True), ("-- --runner FnApiRunner", True),
+        ("--runner=DirectRunner", True), ("--runner", False), ("--runner=flink", False),
+        ("--runner PrismRunner", False),
+        ("--runner DirectRunner --temp_location s3://bucket", False), ("--job_endpoint localhost:8099", False),
+    ],
+)  # fmt: skip
+def test_flags_of_beam_that_need_the_rest_of_it_import_it(words: str, here: bool) -> None:
+    assert runs_here(words.split()) is here
