@@ -29,7 +29,7 @@ class Batches(Iterator[Batch]):
             for batch in batches:
                 step(batch["price"], batch["bought_7d"])
 
-    Two threads read and prepare what comes next. They end with the epoch, at `close` or the end of a `with`, and when
+    Three threads read and prepare what comes next. They end with the epoch, at `close` or the end of a `with`, and when
     nobody has the iterator any more. An exception in them is raised by `next`.
     """
 

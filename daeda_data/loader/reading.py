@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+import contextlib
+import itertools
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +16,12 @@ from daeda_data.loader.batch import Columns, Piece
 from daeda_data.loader.choice import Choice, Column, Items, Value, Vector
 from daeda_data.loader.order import Order, RowGroup, Segment, Window, permutation_of, windows
 from daeda_data.loader.parts import PartReader, Parts
+from daeda_data.loader.read_ahead import ReadAhead
 from daeda_data.loader.stored import Flat, Indices, Ragged, Stored, Values, Vectors, in_order, joined
 from daeda_data.loader.values import fixed_width, values_of
+
+# The row group that becomes rows of a window, and the one that is decoded meanwhile.
+_ROW_GROUPS = 2
 
 
 @dataclass(frozen=True)
@@ -40,28 +46,41 @@ class Block:
 
 
 class Blocks:
-    """Reads the rows of a worker, window by window; keeps the row group that two windows share."""
+    """Reads the rows of a worker, window by window; keeps the row group that two windows share.
+
+    A thread decodes the next row group while those before it become a window.
+    """
 
     def __init__(self, parts: Parts, choice: Choice, dimensions: Mapping[str, int], *, threads: bool) -> None:
         self._parts = parts
         self._choice = choice
         self._dimensions = dimensions
-        self._reader = PartReader(parts, choice.names, choice.texts, threads=threads)
+        self._threads = threads
         self._last: tuple[RowGroup, tuple[Stored, ...]] | None = None
 
     def read(self, segments: list[Segment], order: Order, given: int) -> Generator[Block]:
         """The windows behind the rows that were given already."""
+        needed = [segment.group for window, _ in windows(segments, order, given) for segment in window.segments]
+        tables = self._tables([group for group, _ in itertools.groupby(needed)])
         try:
-            for window, begin in windows(segments, order, given):
-                yield self._block(window, order, begin)
+            with contextlib.closing(ReadAhead(tables, _ROW_GROUPS, "daeda-row-groups")) as ahead:
+                for window, begin in windows(segments, order, given):
+                    yield self._block(window, order, begin, ahead)
         finally:
             self._last = None
-            self._reader.close()
 
-    def _block(self, window: Window, settings: Order, begin: int) -> Block:
+    def _tables(self, groups: Sequence[RowGroup]) -> Generator[pa.Table]:
+        reader = PartReader(self._parts, self._choice.names, self._choice.texts, threads=self._threads)
+        try:
+            for group in groups:
+                yield reader.read(group)
+        finally:
+            reader.close()
+
+    def _block(self, window: Window, settings: Order, begin: int, tables: Iterator[pa.Table]) -> Block:
         parts: list[list[Stored]] = [[] for _ in self._choice.columns]
         for segment in window.segments:
-            for found, stored in zip(parts, self._columns_of(segment.group), strict=True):
+            for found, stored in zip(parts, self._columns_of(segment.group, tables), strict=True):
                 found.append(stored.part(segment.first, segment.last))
         days = np.repeat(
             np.array([segment.group.day for segment in window.segments], "datetime64[D]"),
@@ -78,10 +97,10 @@ class Blocks:
             columns.append(in_order(parts.pop(0), order, places))
         return Block(tuple(columns), days.take(order), begin)
 
-    def _columns_of(self, group: RowGroup) -> tuple[Stored, ...]:
+    def _columns_of(self, group: RowGroup, tables: Iterator[pa.Table]) -> tuple[Stored, ...]:
         if self._last is None or self._last[0] != group:
             self._last = None
-            table = self._reader.read(group)
+            table = next(tables)
             where = self._parts.files[group.part].path
             stored = tuple(
                 stored_of(table.column(column.name), column, self._dimensions.get(column.name, 0), where)
