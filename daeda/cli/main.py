@@ -19,6 +19,7 @@ from daeda.flags.table import (
     BUILD,
     CATALOG,
     ENRICHMENT,
+    INIT,
     LINEAGE,
     LOG,
     OUTPUT,
@@ -37,6 +38,13 @@ from daeda.process.supervision import supervised
 Command = Callable[[argparse.Namespace, Sequence[str]], int]
 # Commands of `daeda pipeline` that need no `pipeline`.
 SHORT = ("train", "plan", "explain", "compile")
+_INIT = """\
+Make a first project out of files: views, a service with windows and a label, and one built day. What it saw is said,
+and stands in the YAML beside each proposal and what else might stand there.
+
+  daeda init shop --from orders.csv customers.csv
+  daeda init . --yes                       files of this directory, without a question
+  daeda init shop --from logs/ --answers answers.yaml"""
 _TRAIN = """\
 Check everything, then build the days that are missing or stale.
 
@@ -125,6 +133,7 @@ def build_parser() -> StrictParser:
     parser.add_argument("--version", action=Version)
     parser.other_commands = SHORT
     groups = _commands_of(parser, "group")
+    _add_init(groups.add_parser("init", help="a first project out of Parquet, CSV or JSON lines, and one built day"))
     pipeline = groups.add_parser("pipeline", help="train, plan, explain or compile a feature service")
     commands = _commands_of(pipeline, "command")
     _add_train(
@@ -233,6 +242,22 @@ def _add_service(parser: StrictParser) -> None:
     parser.add_argument(
         "service", nargs="?", metavar="SERVICE", help="feature service (default: the one that runtime.yaml names)"
     )
+
+
+def _add_init(parser: StrictParser) -> None:
+    parser.description = _INIT
+    parser.add_argument(
+        "directory", metavar="DIR", help="the project: a directory without one, which may not exist yet"
+    )
+    add_flags(parser, INIT, LOG)
+    parser.set_defaults(run=_init, parser=parser)
+
+
+def _init(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
+    refuse_beam_flags("init", beam_flags)
+    from daeda.cli.init import init
+
+    return init(arguments)
 
 
 def _add_train(parser: StrictParser) -> None:

@@ -84,6 +84,14 @@ PROJECT = _group(
     Flag("--feature-views-dir", "path", "default: feature_views of the project", metavar="DIR"),
     Flag("--feature-services-dir", "path", "default: feature_services of the project", metavar="DIR"),
 )
+INIT = _group(
+    "files and answers",
+    Flag("--from", "texts",
+         "files, directories or patterns: Parquet, CSV or JSON lines (default: the files in DIR)", metavar="FILE"),
+    Flag("--yes", "on", "take what is proposed; without a terminal nobody is asked anyway"),
+    Flag("--answers", "path", "YAML with answers: event, times, known, timezone, entity, predict", metavar="FILE"),
+    Flag("--no-build", "on", "write the project, and build no day"),
+)
 OUTPUT_ROOT = Flag("--output-root", "directory", "where the days are published", "output_root")
 OUTPUT = _group("output", OUTPUT_ROOT)
 _RANGE = (

@@ -206,6 +206,12 @@ def ask(question: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
+def prompted(prompt: str) -> str | None:
+    """A line that is typed at a terminal, behind a prompt on stderr; None at the end of input."""
+    print(printable(prompt), end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline() or None
+
+
 def warn(*sentences: str, **fields: Unpack[Fields]) -> None:
     """What a run does not refuse and may not be meant, a line each, marked as a warning."""
     for sentence in sentences:

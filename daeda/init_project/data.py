@@ -1,0 +1,137 @@
+"""The data of views: Parquet made of files, in `dt=` directories where rows have a time, and what lies in place."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from daeda.dtypes import DType
+from daeda.errors import InputError, counted, shortened
+from daeda.importing.request import Dialect, ImportRequest, TextRules
+from daeda.importing.run import import_files
+from daeda.init_project.column_types import ISO
+from daeda.init_project.combined import copy_view
+from daeda.init_project.proposal import View
+from daeda.init_project.reading import delimiter_of, text
+from daeda.init_project.times import day_of
+from daeda.sources.files import PARTITION, parse_day
+from daeda.sql.files import as_pattern
+from daeda.sql.handle import quoted_name
+
+
+@dataclass(frozen=True)
+class ViewData:
+    """What a view reads: its path for YAML, how many rows, and how many were kept aside as not fitting.
+
+    `first` and `last` are days of UTC, `newest` seconds since 1970, `gaps` the days between that have no row.
+    """
+
+    path: str
+    rows: int
+    aside: int = 0
+    first: dt.date | None = None
+    last: dt.date | None = None
+    newest: float | None = None
+    gaps: int = 0
+    partitioned: bool = False
+
+
+def import_view(connection: duckdb.DuckDBPyConnection, view: View, root: Path, say: Callable[[str], None]) -> ViewData:
+    """Make Parquet of the files of a view below `root`/data, a directory for each day where rows have a time.
+
+    Rows without a time, and those with a cell that is not of the type of its column, are kept aside. A time that is
+    made of several columns, and fields of objects of JSON, are no columns that `daeda import` reads: these are copied.
+    """
+    target = root / "data" / view.name
+    path = f"data/{view.name}"
+    if not is_plain(view):
+        rows, aside = copy_view(connection, view, target)
+        return _described(connection, view, path, target, rows, aside)
+    result = import_files(request_of(view, target), say)
+    if result.rows == 0:
+        reasons = shortened([reason for one in result.sources for reason in one.reasons], 1)
+        raise InputError(f"{view.table.shown} has no row that fits the types of its columns: {reasons}")
+    for source in result.sources:
+        if source.rejections is not None:
+            told = f"{counted(source.rejected, 'row')} kept aside in {source.rejections}: {source.reasons[0]}"
+            say(f"{source.name}: {told}")
+    return _described(connection, view, path, target, result.rows, result.rejected)
+
+
+def is_plain(view: View) -> bool:
+    """Whether each field is a column of the files, so that `daeda import` makes the same again."""
+    return all(one.source and quoted_name(one.source) in view.table.column(one.source).sql for one in view.fields)
+
+
+def request_of(view: View, target: Path) -> ImportRequest:
+    """What is asked of an import."""
+    table, time = view.table, view.time
+    formats = [table.column(one.source).text_format for one in view.fields]
+    found = tuple(dict.fromkeys("iso" if one == ISO else one for one in formats if one))
+    return ImportRequest(
+        files=table.files,
+        to=target,
+        timestamp_field=time.field if time is not None else None,
+        timestamp_unit=time.unit if time is not None else None,
+        dtypes={one.source: DType.parse(one.dtype) for one in view.fields},
+        chosen=tuple(one.source for one in view.fields),
+        format=table.format,
+        dialect=Dialect(delimiter_of(table.files[0]) if table.format == "csv" else None),
+        rules=TextRules(table.null_texts, False, found or ("iso",), None if view.zone == "UTC" else view.zone),
+    )
+
+
+def command_of(view: View, path: str) -> str:
+    """The command that imports files of a view again, from the project."""
+    request = request_of(view, Path(path))
+    words = [str(file.absolute()) for file in view.table.files[:3]]
+    words += ["--to", path, "--view", view.name]
+    words += ["--null", *request.rules.nulls] if request.rules.nulls else []
+    words += ["--time-format", *request.rules.time_formats] if request.rules.time_formats != ("iso",) else []
+    words += ["--timezone", request.rules.timezone] if request.rules.timezone else []
+    return f"daeda import {shlex.join(words)}"
+
+
+def data_in_place(connection: duckdb.DuckDBPyConnection, view: View, root: Path) -> ViewData:
+    """What a view reads of Parquet files where they lie."""
+    table = view.table
+    place = table.directory if table.directory is not None else table.files[0]
+    if table.directory is None and len(table.files) > 1:
+        place = table.files[0].parent / _pattern(table.files)
+    absolute = place.absolute()
+    path = str(absolute.relative_to(root.absolute())) if absolute.is_relative_to(root.absolute()) else str(absolute)
+    return _described(connection, view, path, None, table.rows, 0)
+
+
+def _pattern(files: tuple[Path, ...]) -> str:
+    common = files[0].name
+    for path in files[1:]:
+        while not path.name.startswith(common):
+            common = common[:-1]
+    return f"{common}*.parquet"
+
+
+def _described(
+    connection: duckdb.DuckDBPyConnection, view: View, path: str, target: Path | None, rows: int, aside: int
+) -> ViewData:
+    time = view.time
+    if time is None:
+        return ViewData(path, rows, aside)
+    partitioned = target is not None or bool(view.table.partitions)
+    if partitioned:
+        names = [entry.name for entry in target.iterdir()] if target is not None else []
+        days = [day for name in names if (day := parse_day(name.removeprefix(PARTITION))) is not None]
+        days = sorted(days or view.table.partitions)
+        gaps = (days[-1] - days[0]).days + 1 - len(days)
+        return ViewData(path, rows, aside, days[0], days[-1], None, gaps, partitioned=True)
+    files = f"[{', '.join(text(as_pattern(str(file))) for file in view.table.files)}]"
+    low, high = connection.execute(
+        f"SELECT min({quoted_name(time.columns[0])}), max({quoted_name(time.columns[0])}) FROM "
+        f"(SELECT epoch({time.sql}) AS {quoted_name(time.columns[0])} FROM read_parquet({files}, union_by_name = true))"
+    ).fetchall()[0]
+    return ViewData(path, rows, aside, day_of(low), day_of(high), float(high))

@@ -1,0 +1,208 @@
+"""Files as a relation of DuckDB with the columns as they are written: texts of CSV, values of JSON and of Parquet."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sqlglot import exp
+
+from daeda.dtypes import describe_arrow, is_known
+from daeda.errors import InputError, cut, first_line
+from daeda.init_project.tables import Format
+from daeda.sql.files import as_pattern
+from daeda.sql.handle import quoted_name
+
+# What DuckDB reads out of a text of JSON by itself is read as the text that it is: its format is found out here.
+_TEXTS = re.compile(r"TIMESTAMP\w*( WITH TIME ZONE)?|DATE|TIME|UUID|JSON")
+_STRUCT_DEPTH = 2
+_LONGEST_LINE = 1_000_000
+# The types of DuckDB that a view can declare, and ours for them. What an hour of the day or an id is, is read as text.
+_TYPES: Mapping[str, str] = {
+    "BOOLEAN": "bool", "TINYINT": "int8", "SMALLINT": "int16", "INTEGER": "int32", "BIGINT": "int64",
+    "UTINYINT": "uint8", "USMALLINT": "uint16", "UINTEGER": "uint32", "UBIGINT": "uint64", "FLOAT": "float",
+    "DOUBLE": "double", "VARCHAR": "string", "DATE": "date", "TIMESTAMP": "timestamp[us]",
+    "TIMESTAMP_MS": "timestamp[ms]", "TIMESTAMP_NS": "timestamp[ns]", "TIMESTAMP_S": "timestamp[ms]",
+    "TIMESTAMP WITH TIME ZONE": "timestamp[us, UTC]",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RawColumn:
+    """A column as the files have it: its name there, the SQL that reads it, and its type.
+
+    `dtype` is ours, empty where there is none; `stored` the type in Parquet, where a view can declare that.
+    """
+
+    name: str
+    sql: str
+    dtype: str
+    stored: str = ""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """How files are read: a table function in SQL, and its columns."""
+
+    sql: str
+    columns: tuple[RawColumn, ...]
+
+
+def text(value: str) -> str:
+    """A text as a literal of SQL."""
+    return exp.Literal.string(value).sql("duckdb")
+
+
+def relation_of(connection: duckdb.DuckDBPyConnection, kind: Format, files: Sequence[Path]) -> Relation:
+    """The relation of files of one format; raises InputError where they cannot be read so."""
+    listed = f"[{', '.join(text(as_pattern(str(path))) for path in files)}]"
+    try:
+        match kind:
+            case "csv":
+                return _csv(connection, listed, files)
+            case "jsonl":
+                return _json(connection, listed)
+            case "parquet":
+                return _parquet(listed, files)
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        raise InputError(
+            f"{_shown(files)} cannot be read as {_FORMATS[kind]}: {cut(first_line(error), 200)}"
+        ) from error
+
+
+_FORMATS: Mapping[Format, str] = {"csv": "CSV", "jsonl": "JSON lines", "parquet": "Parquet"}
+
+
+def _shown(files: Sequence[Path]) -> str:
+    return str(files[0]) if len(files) == 1 else f"{files[0]} and what belongs to it"
+
+
+def _csv(connection: duckdb.DuckDBPyConnection, listed: str, files: Sequence[Path]) -> Relation:
+    delimiter, names = _line_of_names(files[0])
+    _check_header(names, files)
+    columns = ", ".join(f"{text(name)}: 'VARCHAR'" for name in names)
+    # Nothing is left to be found out: lines of another length would mislead DuckDB in that.
+    sql = (
+        f"read_csv({listed}, columns = {{{columns}}}, header = true, delim = {text(delimiter)}, quote = '\"', "
+        "escape = '\"', auto_detect = false, hive_partitioning = false)"
+    )
+    return Relation(sql, tuple(RawColumn(name, quoted_name(name), "string") for name in names))
+
+
+def delimiter_of(path: Path) -> str:
+    """The sign between the cells of a CSV file."""
+    return _line_of_names(path)[0]
+
+
+def _line_of_names(path: Path) -> tuple[str, list[str]]:
+    """The sign between cells, which stands in the first line most often, and the names of that line, each once."""
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    with opened(path, "rb") as file:
+        line = file.readline(_LONGEST_LINE).decode("utf-8-sig", "replace")
+    outside = "".join(line.split('"')[::2])
+    delimiter = max(",;\t|", key=outside.count)
+    names: list[str] = []
+    for number, cell in enumerate(next(csv.reader([line], delimiter=delimiter), [])):
+        name = cell.strip() or f"column_{number + 1}"
+        names.append(name if name not in names else f"{name}_{number + 1}")
+    return delimiter, names
+
+
+def _check_header(names: Sequence[str], files: Sequence[Path]) -> None:
+    """Refuse a first line that is a row: a name is no number and no time."""
+    rows = [name for name in names if re.fullmatch(r"[-+]?\d+([.,]\d+)?(_\d+)?|\d{4}-\d{2}-\d{2}.*", name)]
+    if rows:
+        raise InputError(
+            f"{_shown(files)} has no line of names: '{cut(rows[0])}' stands in its first line, which names the "
+            "columns: write one above the rows"
+        )
+
+
+def _json(connection: duckdb.DuckDBPyConnection, listed: str) -> Relation:
+    found = connection.execute(f"DESCRIBE FROM read_json({listed}, union_by_name = true)").fetchall()
+    types = {str(row[0]): _as_text(str(row[1])) for row in found}
+    if list(types) == ["json"] and not found[0][1].startswith("STRUCT"):
+        raise InputError('the values are no objects: a line is a document like {"user_id": 1}')
+    spelled = ", ".join(f"{text(name)}: {text(kind)}" for name, kind in types.items())
+    sql = f"read_json({listed}, columns = {{{spelled}}}, format = 'auto')"
+    return Relation(
+        sql, tuple(column for name, kind in types.items() for column in _opened(name, quoted_name(name), kind))
+    )
+
+
+def _as_text(kind: str) -> str:
+    """A type of JSON with its instants as texts.
+
+    >>> _as_text("STRUCT(at TIMESTAMP, n BIGINT)"), _as_text("DATE")
+    ('STRUCT(at VARCHAR, n BIGINT)', 'VARCHAR')
+    """
+    if kind.startswith("STRUCT("):
+        fields = (part.rpartition(" ") if not _nested(part) else _divided(part) for part in _parts(kind))
+        return f"STRUCT({', '.join(f'{name} {_as_text(inner)}' for name, _, inner in fields)})"
+    if kind.endswith("[]"):
+        return f"{_as_text(kind[:-2])}[]"
+    return "VARCHAR" if _TEXTS.fullmatch(kind) else kind
+
+
+def _nested(part: str) -> bool:
+    return "STRUCT(" in part or "WITH TIME ZONE" in part
+
+
+def _divided(part: str) -> tuple[str, str, str]:
+    """Name and type of a field whose type has blanks in it."""
+    match = re.match(r'("(?:[^"]|"")*"|\S+) (.*)', part, re.DOTALL)
+    assert match is not None, part
+    return match[1], " ", match[2]
+
+
+def _parts(kind: str) -> list[str]:
+    """The fields of a struct, as DuckDB writes them."""
+    parts, depth, quoted = [""], 0, False
+    for letter in kind.removeprefix("STRUCT(")[:-1]:
+        quoted ^= letter == '"'
+        depth += 0 if quoted else (letter == "(") - (letter == ")")
+        if letter == "," and not depth and not quoted:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts]
+
+
+def _opened(name: str, sql: str, kind: str, depth: int = 0) -> list[RawColumn]:
+    """A column of JSON; of an object, its fields, each a column of its own."""
+    if kind.startswith("STRUCT(") and not kind.endswith("]") and depth < _STRUCT_DEPTH:
+        found = []
+        for part in _parts(kind):
+            field, _, inner = _divided(part)
+            plain = field[1:-1].replace('""', '"') if field.startswith('"') else field
+            found += _opened(f"{name}.{plain}", f"{sql}.{quoted_name(plain)}", inner, depth + 1)
+        return found
+    return [RawColumn(name, sql, _ours(kind))]
+
+
+def _ours(kind: str) -> str:
+    """Our name of a type of DuckDB; empty where a view can declare none."""
+    if kind.endswith("[]"):
+        item = _ours(kind[:-2])
+        return f"list<{item}>" if item else ""
+    if kind.startswith("DECIMAL("):
+        return kind.lower().replace(",", ", ").replace(",  ", ", ")
+    return _TYPES.get(kind, "")
+
+
+def _parquet(listed: str, files: Sequence[Path]) -> Relation:
+    schema = pq.read_schema(files[0])
+    columns = []
+    for field in schema:
+        stored = describe_arrow(field.type)
+        known = stored if is_known(stored) and "halffloat" not in stored else ""
+        dtype = known or ("timestamp[us, UTC]" if stored.startswith("timestamp") and "UTC" in stored else "")
+        columns.append(RawColumn(field.name, quoted_name(field.name), dtype, known))
+    return Relation(f"read_parquet({listed}, hive_partitioning = false, union_by_name = true)", tuple(columns))

@@ -1,0 +1,172 @@
+"""The service and its range as commented YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from daeda.init_project.aggregations_yaml import count_name, mean_name, mean_windows
+from daeda.init_project.data import ViewData
+from daeda.init_project.days import Range
+from daeda.init_project.proposal import Field, Proposal, View
+from daeda.init_project.tables import valid_name
+from daeda.init_project.windows import is_late, is_part, is_planned
+from daeda.init_project.yaml_text import comment, flow, listed, scalar
+
+_MOST_SPARE = 6
+_DAY_SECONDS = 86_400
+_FACTORS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+def service_yaml(proposal: Proposal) -> str:
+    """The file of the service."""
+    events = proposal.events
+    lines = comment(
+        "The contract: which columns the training set has. A column that is not wanted is a line to remove, and a line "
+        "behind # one to take in. Proposed by `daeda init`."
+    )
+    lines += [
+        f"name: {proposal.service}", "version: 1", f"grain: {listed(proposal.grain)}",
+        f"spine: {{view: {events.name}}}", "columns:",
+    ]  # fmt: skip
+    lines += _own(proposal)
+    lines += _label(proposal)
+    lines += _clock(proposal)
+    for view in proposal.views:
+        if view.role in ("look-up", "static"):
+            lines += _looked_up(view)
+    lines += _windows(proposal)
+    lines += _of_the_event(proposal)
+    return "\n".join(lines) + "\n"
+
+
+def _column(name: str, kind: str, dtype: str = "", **more: str) -> str:
+    typed = {"dtype": scalar(dtype)} if dtype else {}
+    return f"  - {flow({'name': scalar(name), 'kind': kind, **typed, **more})}"
+
+
+def _out(line: str) -> str:
+    """A line behind a comment."""
+    return f"  # {line.strip()}"
+
+
+def time_field(view: View) -> Field:
+    """The field of the time of a view."""
+    time = view.time
+    assert time is not None
+    return next(one for one in view.fields if one.source == time.field or (not one.source and one.note == time.why))
+
+
+def _own(proposal: Proposal) -> list[str]:
+    events = proposal.events
+    time = time_field(events)
+    types = {one.name: one.dtype for one in events.fields}
+    lines = ["  # What names an event, and when it happened."]
+    lines += [_column(key, "key", types[key]) for key in events.keys]
+    lines += [_column(name, "spine", types[name]) for name in proposal.grain if name not in events.keys]
+    return [*lines, _column(time.name, "timestamp", time.dtype)]
+
+
+def _label(proposal: Proposal) -> list[str]:
+    label = proposal.label
+    if label is None:
+        return comment("Nothing is predicted yet: see label_specs in config/training/aggregations.yaml.", 2)
+    types = {one.name: one.dtype for one in proposal.events.fields}
+    lines = comment(f"What is predicted: {label.asked(proposal.events.keys[0])}. No feature can read it.", 2)
+    if label.of_field:
+        expression = scalar(label.of_field)
+        return [*lines, _column(label.name, "derived", types[label.of_field], expression=expression)]
+    lines += [_column(f"{label.name}_{label.window}", "label")]
+    if label.others:
+        lines += comment("Or an outcome of the event itself:", 2)
+        lines += [
+            _out(_column(f"label_{name}", "derived", types[name], expression=scalar(name))) for name in label.others[:2]
+        ]
+    return lines
+
+
+def _clock(proposal: Proposal) -> list[str]:
+    """The hour and the day of the week, which everybody knows beforehand."""
+    events = proposal.events
+    time, field = events.time, time_field(events)
+    assert time is not None
+    zone = {} if events.zone == "UTC" else {"timezone": events.zone}
+    factor = _FACTORS[time.unit] if time.unit is not None else 0
+    hour, weekday = f"hour_of({field.name})", f"day_of_week({field.name})"
+    if factor:
+        hour = f"CAST({field.name} // {3_600 * factor} % 24 AS TINYINT)"
+        weekday = f"CAST(({field.name} // {_DAY_SECONDS * factor} + 3) % 7 + 1 AS TINYINT)"
+        zone = {}
+    taken = [one.name for view in proposal.views for one in view.fields]
+    lines = [f"  # The clock in {events.zone if zone else 'UTC'}, 1 is Monday."]
+    if time.has_clock:
+        lines.append(_column(valid_name("hour_of_day", taken), "derived", "int8", expression=f'"{hour}"', **zone))
+    return [*lines, _column(valid_name("weekday", taken), "derived", "int8", expression=f'"{weekday}"', **zone)]
+
+
+def _looked_up(view: View) -> list[str]:
+    kind = "static" if view.role == "static" else "point_in_time"
+    types = {one.name: one.dtype for one in view.fields}
+    how = "as the file has it today" if kind == "static" else "in the newest row before the event"
+    lines = comment(f"Of {view.name}, {how}: {view.reasons['join']}.", 2)
+    lines += [_column(name, kind, types[name]) for name in view.features]
+    spare = [_out(_column(name, kind, types[name])) for name in view.others.get("features", ())]
+    return lines + _few(spare)
+
+
+def _few(spare: Sequence[str]) -> list[str]:
+    rest = len(spare) - _MOST_SPARE
+    return [*spare[:_MOST_SPARE], *([f"  # and {rest} more, which the view has"] if rest > 0 else [])]
+
+
+def _windows(proposal: Proposal) -> list[str]:
+    windows = proposal.windows
+    if windows is None:
+        return []
+    lines = comment(f"What the same {windows.key} did before (config/training/aggregations.yaml).", 2)
+    lines += [_column(f"{count_name(windows)}_{window}", "rolling") for window in windows.windows]
+    return lines + [_column(f"{mean_name(windows)}_{window}", "rolling") for window in mean_windows(windows)]
+
+
+def _of_the_event(proposal: Proposal) -> list[str]:
+    """The other columns of the event: features only where they are fixed before it."""
+    events = proposal.events
+    time = events.time
+    assert time is not None
+    used = {*events.keys, *proposal.grain, time_field(events).name, events.created}
+    rest = [one for one in events.fields if one.name not in used and one.source not in time.columns and one.source]
+    planned = [one for one in rest if is_planned(one)]
+    lines = []
+    if planned:
+        lines += ["  # Of the event itself, and named like what is fixed beforehand."]
+        lines += [_column(one.name, "spine", one.dtype) for one in planned]
+    others = [one for one in rest if one not in planned]
+    if others:
+        lines += comment(
+            "Of the event itself: a feature only if it is known before the event is scored. Nothing here is taken in "
+            "unasked.", 2,
+        )  # fmt: skip
+        others.sort(key=lambda one: (is_part(one), is_late(one)))
+        lines += _few(
+            [
+                _out(_column(one.name, "spine", one.dtype)) + ("   # named like an outcome" if is_late(one) else "")
+                for one in others
+            ]
+        )
+    return lines
+
+
+def runtime_yaml(proposal: Proposal, data: ViewData, days: Range) -> str:
+    """The file of the range."""
+    lines = comment("Which days are built, and where to. Paths are relative to this project. Proposed by `daeda init`.")
+    lines += [f"service: {proposal.service}", "output_root: output"]
+    told = f"Rows are from {data.first} to {data.last}, in UTC."
+    if proposal.windows is not None and not days.cut:
+        told += f" From {days.earliest} on, windows of {proposal.windows.windows[-1]} are full."
+    if days.cut:
+        told += " The data is too short for full windows: they are cut by its beginning."
+    if proposal.label is not None and proposal.label.window:
+        told += f" Behind {days.last} the label is not known yet, or a look-up has no rows."
+    lines += comment(told)
+    if days.first > days.earliest:
+        lines += comment(f"These are the last of the days that can be built: feed_start may be {days.earliest}.")
+    return "\n".join([*lines, f"feed_start: {days.first}", f"feed_end: {days.last}"]) + "\n"

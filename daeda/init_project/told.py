@@ -1,0 +1,74 @@
+"""What is told on the way: what files hold, and what is proposed of it, in lines of at most 80 characters."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Sequence
+
+from daeda.errors import shortened
+from daeda.init_project.proposal import Proposal, View
+from daeda.init_project.tables import Table
+
+_WIDTH = 80
+Say = Callable[[str], None]
+
+
+def tell_tables(tables: Sequence[Table], say: Say) -> None:
+    """A line for each table."""
+    width = min(30, max(len(table.shown) for table in tables))
+    for table in tables:
+        nulls = f", {'/'.join(table.null_texts)} is NULL" if table.null_texts else ""
+        rows = f"{table.rows:,} rows" + (f" looked at, of {size(table.size)}" if table.partial else "")
+        say(f"{table.shown:<{width}}  {rows}, {len(table.columns)} columns{nulls}")
+
+
+def size(number: int) -> str:
+    """Bytes for people.
+
+    >>> size(3 * 2**30), size(512)
+    ('3.0 GiB', '512 B')
+    """
+    for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if number >= factor:
+            return f"{number / factor:.1f} {unit}"
+    return f"{number} B"
+
+
+def tell_proposal(proposal: Proposal, say: Say) -> None:
+    """What is proposed, and what was seen that speaks for it."""
+    say("")
+    events, windows, label = proposal.events, proposal.windows, proposal.label
+    _tell(say, "events", f"the rows of {events.name}")
+    assert events.time is not None
+    zone = "" if events.time.zoned or not events.time.has_clock else f", taken as {events.zone}"
+    _tell(say, "time", f"{events.time.name}: {events.time.why}{zone}")
+    if events.created or events.after:
+        known = (
+            f"at {events.created}: {events.reasons['created']}" if events.created else f"{events.after} after its time"
+        )
+        _tell(say, "known", known)
+    _tell(say, "whose", f"{events.keys[0]}: {events.reasons['entity']}")
+    for view in proposal.views:
+        if view.role in ("look-up", "static"):
+            _tell(say, "look-up", _look_up(view))
+    if windows is not None:
+        lengths = " and ".join(windows.windows)
+        _tell(say, "windows", f"{lengths}{': ' if windows.reason else ''}{windows.reason}")
+    if label is not None:
+        _tell(say, "label", label.asked(events.keys[0]))
+    for sentence in proposal.sentences:
+        _tell(say, "not", sentence)
+    say("")
+
+
+def _look_up(view: View) -> str:
+    when = "the newest row before" if view.role == "look-up" else "for all time"
+    features = shortened(view.features, 4) if view.features else "nothing but the key"
+    return f"{view.name} by {', '.join(view.keys)}, {when}: {features}; {view.reasons['join']}"
+
+
+def _tell(say: Say, subject: str, text: str) -> None:
+    lines = textwrap.wrap(text, _WIDTH - 10, break_on_hyphens=False) or [""]
+    say(f"{subject:<8}  {lines[0]}")
+    for line in lines[1:]:
+        say(f"{'':<10}{line}")

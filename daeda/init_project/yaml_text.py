@@ -1,0 +1,60 @@
+"""Pieces of YAML: scalars in quotes where they need them, flow mappings, and comments that fit a screen."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Mapping
+
+import yaml
+
+WIDTH = 100
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def scalar(value: str) -> str:
+    """A text as YAML has it on one line.
+
+    >>> scalar("user_id"), scalar("no"), scalar("timestamp[us]"), scalar("list<int64>")
+    ('user_id', "'no'", '"timestamp[us]"', '"list<int64>"')
+    """
+    if _PLAIN.fullmatch(value) and yaml.safe_load(value) == value:
+        return value
+    if yaml.safe_load(f"- {value}" if value else "- ''") == [value] and not re.search(r"[\[\]{},<>:#]", value):
+        return value
+    if '"' not in value and "\\" not in value and value.isprintable() and not _PLAIN.fullmatch(value):
+        return f'"{value}"'
+    return yaml.safe_dump(
+        value, width=10_000, allow_unicode=True, default_style="'" if value.isprintable() else '"'
+    ).strip()
+
+
+def flow(entries: Mapping[str, str]) -> str:
+    """A mapping on one line; values are YAML already.
+
+    >>> flow({"name": "a", "kind": "key"})
+    '{name: a, kind: key}'
+    """
+    return "{" + ", ".join(f"{name}: {value}" for name, value in entries.items()) + "}"
+
+
+def comment(text: str, indent: int = 0) -> list[str]:
+    """Lines of a comment."""
+    begin = " " * indent + "# "
+    return [
+        begin + line
+        for paragraph in text.splitlines()
+        for line in textwrap.wrap(
+            "".join(letter if letter.isprintable() else "?" for letter in paragraph), WIDTH - len(begin),
+            break_on_hyphens=False,
+        )
+    ]  # fmt: skip
+
+
+def listed(names: Iterable[str]) -> str:
+    """A list on one line.
+
+    >>> listed(["a", "b"])
+    '[a, b]'
+    """
+    return f"[{', '.join(scalar(name) for name in names)}]"
