@@ -22,12 +22,17 @@ class Walk:
     folder: Path
 
     def copy(self, text: str) -> None:
-        """Write a block to the file that its first line names; `(added)` puts it at the end."""
+        """Write a block to the file that its first line names; `(added)`: at its end, `(below KEY)`: behind a key."""
         head, _, body = text.partition("\n")
         name, _, how = head.removeprefix("# ").partition(" ")
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text((path.read_text(encoding="utf-8") if how == "(added)" else "") + body, encoding="utf-8")
+        before = path.read_text(encoding="utf-8") if how else ""
+        if key := re.fullmatch(r"\(below (\w+)\)", how):
+            ahead, line, behind = before.partition(f"{key[1]}:\n")
+            assert line, f"{name} has no {key[1]}"
+            before, body = ahead + line, body + behind
+        path.write_text(before + body, encoding="utf-8")
 
     def run(self, text: str) -> str:
         """Run the commands of a block; returns what they printed on stdout."""

@@ -17,6 +17,7 @@ from tests.docs.test_getting_started import BLOCK, PAGE, Walk
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 TASKS = ("labels.md", "add-a-feature.md", "several-services.md", "schedule.md", "erasing.md", "coming-from.md")
+FIRST = "first-ten-minutes.md"
 QUOTING = ("which-kind.md",)
 # What a block can be: a file, commands, what they print, or lines for a program of somebody else.
 KNOWN = {"yaml", "python", "sh", "text", "crontab"}
@@ -56,6 +57,25 @@ def test_every_block_of_a_task_does_what_the_page_says(project: Path, tmp_path: 
     assert ran > 0
 
 
+@pytest.mark.cases
+def test_the_first_ten_minutes_go_as_the_page_says(tmp_path: Path) -> None:
+    walk, printed, shown, commands = Walk(tmp_path), "", 0, 0
+    for language, text in blocks(FIRST):
+        match language:
+            case "yaml" | "python":
+                walk.copy(text)
+            case "sh":
+                printed = walk.run(text)
+                # Commands until there is a frame: no editor was opened.
+                commands += text.count("\n") if shown == 0 else 0
+                if entered := re.search(r"^cd (\w+)$", text, re.MULTILINE):
+                    walk = Walk(walk.folder / entered[1])
+            case "text":
+                assert printed.rstrip().endswith(text.rstrip())
+                shown += 1
+    assert (shown, commands) == (3, 8)
+
+
 @pytest.mark.parametrize("page", QUOTING)
 def test_what_is_quoted_stands_in_the_example(page: str) -> None:
     for language, text in blocks(page):
@@ -65,7 +85,7 @@ def test_what_is_quoted_stands_in_the_example(page: str) -> None:
 
 
 def test_every_block_of_the_tasks_is_of_a_kind_that_is_tried() -> None:
-    assert {language for page in (*TASKS, *QUOTING) for language, _ in blocks(page)} <= KNOWN
+    assert {language for page in (FIRST, *TASKS, *QUOTING) for language, _ in blocks(page)} <= KNOWN
 
 
 def parsed(words: str) -> argparse.Namespace:
