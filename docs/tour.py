@@ -17,6 +17,8 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
+
 ROOT = Path(__file__).parents[1]
 PAGE = Path(__file__).parent / "tour.md"
 JOURNEY = ROOT / "examples" / "complete_journey"
@@ -26,9 +28,9 @@ _HEAD = """<!-- Written by `make tour`: change docs/tour.py instead. -->
 
 # A tour in the terminal
 
-The project of [The Complete Journey](../examples/complete_journey/README.md), on real purchases. Each command stands
-behind a `$`, and below it what it answers on a terminal; `…` stands for seconds and sizes of the machine. `make demo`
-prepares the same project.
+On real purchases, of [The Complete Journey](../examples/complete_journey/README.md): first {rows:,} of them as a CSV
+file, out of which `init` makes a project; then the project of the example, which `make demo` prepares. Each command
+stands behind a `$`, and below it what it answers on a terminal; `…` stands for seconds and sizes of the machine.
 """
 _PROJECT = ("config", "feature_views", "feature_services")
 _TWO_DAYS = "--start 2017-01-29 --end 2017-01-30"
@@ -41,9 +43,16 @@ class Step:
     why: str
     command: str
     lines: int = LINES
+    folder: str = "journey"
 
 
 STEPS = (
+    Step(
+        "**A project out of a file.** `init` says what it takes for events, times, keys and labels, and what it saw; "
+        "it imports the rows into a partition for each day, writes YAML, and builds a day to try it.",
+        "daeda init shop --from purchases.csv --yes",
+        folder=".",
+    ),
     Step(
         "**Is anything wrong?** `check` reads YAML and the files behind it, and builds nothing. It finds all mistakes "
         "at once.",
@@ -99,21 +108,33 @@ def main() -> int:
 def toured(folder: Path) -> str:
     """The page, made in an empty folder. The data is that of the example: `prepare.py` has made it."""
     for name in _PROJECT:
-        shutil.copytree(JOURNEY / name, folder / name)
-    pieces = [_HEAD]
+        shutil.copytree(JOURNEY / name, folder / "journey" / name)
+    (folder / "journey" / "data").symlink_to(JOURNEY / "data")
+    pieces = [_HEAD.format(rows=purchases(folder / "purchases.csv"))]
     for step in STEPS:
-        said = run(step.command, folder)
+        said = run(step.command, folder / step.folder)
         pieces.append(
             f"{textwrap.fill(step.why, 120)}\n\n```console\n$ {step.command}\n{shortened(said, step.lines)}\n```\n"
         )
     return "\n".join(pieces)
 
 
+def purchases(path: Path) -> int:
+    """Write eight weeks of purchases as a CSV file, as a shop would have it; returns their number."""
+    table = duckdb.sql(f"""
+        SELECT household_id, product_id, quantity, sales_value AS paid, transaction_timestamp AS bought_at
+        FROM read_parquet('{JOURNEY}/data/transactions/*/*.parquet', hive_partitioning = false)
+        WHERE transaction_timestamp < '2017-02-26' ORDER BY 5, 1, 2, 3, 4
+    """)
+    table.write_csv(str(path))
+    return len(table)
+
+
 def run(command: str, folder: Path) -> str:
     """What a command says, on both streams, as it would on a terminal of 100 columns."""
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "DAEDA_DATA_ROOT": str(JOURNEY / "data"), "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "TZ": "UTC",
+        "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "TZ": "UTC",
     }  # fmt: skip
     merged = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     done = subprocess.run(["bash", "-euc", command], cwd=folder, env=environment, text=True, check=False, **merged)
