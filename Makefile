@@ -10,7 +10,7 @@ SITE := .venv-site
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: torch help install demo sample test check compiled unit cases quick long engines steadiness readers dagster notebooks bench docs site tour soak clean
+.PHONY: wheels torch help install demo sample test check compiled unit cases quick long engines steadiness readers dagster notebooks bench docs site tour soak clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -20,8 +20,10 @@ install: $(STAMP) ## Create .venv and install everything at the tested versions
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "daeda needs Python 3.11 or later: make PYTHON=python3.11")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing into $(VENV) (a minute or two the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@echo "installing into $(VENV): some 100 packages, a minute or two the first time"
+	@# Before 0.2.0 the distribution had another name, and would leave its command behind.
+	@! test -d $(VENV)/lib/python*/site-packages/daeda-0.1.0.dist-info || $(BIN)/python -m pip uninstall --quiet --yes daeda
+	@$(BIN)/python deploy/install.py --constraint constraints.txt --editable '.[dev]'
 	@touch $(STAMP)
 
 demo: install ## Prepare real data, train two weeks of the example, show the result
@@ -105,6 +107,9 @@ torch: install ## Install PyTorch into a venv of its own and run what is marked 
 	@$(TORCH)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 	  --requirement tests/daeda_data/loader/requirements.txt
 	@TZ=UTC $(TORCH)/bin/python -m pytest -m torch tests/daeda_data/loader
+
+wheels: install ## Build the wheel, and try it with each extra alone in an environment of its own: make wheels EXTRAS="core s3"
+	@TZ=UTC $(BIN)/python -m tests.wheels.run $(EXTRAS)
 
 docs: install ## Write docs/reference/ from the models and the parsers
 	@$(BIN)/python -m docs.generate

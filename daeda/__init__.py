@@ -59,7 +59,7 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     if name == "__version__":
-        found: Any = import_module("importlib.metadata").version("daeda")
+        found: Any = import_module("daeda.installed").VERSION
     elif name == "dataset":
         return import_module("daeda.dataset")
     elif name in __all__:

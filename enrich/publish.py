@@ -6,7 +6,7 @@ import datetime as dt
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 from daeda.dataset.fingerprint import enriched_fingerprint, enriched_identities
@@ -27,6 +27,7 @@ from daeda.dataset.stamps import forget_stamps
 from daeda.dataset.stores import Stores
 from daeda.durations import seconds_since
 from daeda.errors import DayError, shortened
+from daeda.installed import version_of
 from daeda.operators.dag import Dag
 from daeda.settings.checks import Check
 from daeda.storage.location import Location, ObjectPath
@@ -217,6 +218,6 @@ def _column_statistics(work: DayWork, receipts: Sequence[Receipt]) -> tuple[Colu
 
 def _version(package: str) -> str:
     try:
-        return version(package)
+        return version_of(package)
     except PackageNotFoundError:
         return "not installed"

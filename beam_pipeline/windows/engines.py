@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from beam_pipeline.windows.contract import History, Probes, WindowedAggregate
 from daeda.errors import DayError
+from daeda.installed import install_command
 
 AggregateFunction = Callable[[History, Probes, Sequence[WindowedAggregate], str], list[pa.Array]]
 
@@ -36,7 +37,7 @@ def engine_of(compute: Literal["duckdb", "polars"]) -> Engine:
             except ModuleNotFoundError as error:
                 raise DayError(
                     f"the rolling engine polars needs {error.name}, not installed here: install the extra with "
-                    "`pip install 'daeda[polars]'`"
+                    f"`{install_command('polars')}`"
                 ) from error
             return Engine(by_polars, 16, frozenset({"polars"}))
         case _:

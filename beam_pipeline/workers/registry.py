@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 from beam_pipeline.workers.context import RunContext
@@ -15,6 +15,7 @@ from beam_pipeline.workers.shared_day_slots import SharedDaySlots
 from daeda.dataset.publish.staging import was_here
 from daeda.errors import ConfigurationError, Stopped, WorkerUnfit
 from daeda.functions.loading import load_function
+from daeda.installed import version_of
 from daeda.storage.objects import limit_request_time
 
 # What decides the bytes of a day, and has to be the same in every worker.
@@ -107,6 +108,6 @@ def _check_functions(worker: str, context: RunContext) -> None:
 @cache
 def _version(name: str) -> str:
     try:
-        return version(name)
+        return version_of(name)
     except PackageNotFoundError:
         return "none"

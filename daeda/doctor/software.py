@@ -13,7 +13,7 @@ from importlib import metadata
 
 from daeda.doctor.finding import Finding, Probe
 from daeda.errors import first_line
-from daeda.process.extras import install_command
+from daeda.installed import DISTRIBUTION, VERSION, install_command
 
 # Extras that are for examples and for daeda's own tests.
 _LEFT_OUT = frozenset({"demo", "dev"})
@@ -45,7 +45,7 @@ def software_probes(needed: Collection[str]) -> list[Probe]:
 
 def requirements() -> list[Requirement]:
     """What the installed daeda wants, by its own metadata."""
-    found = (_REQUIREMENT.match(line) for line in metadata.requires("daeda") or ())
+    found = (_REQUIREMENT.match(line) for line in metadata.requires(DISTRIBUTION) or ())
     return [Requirement(match[1], match[2].strip(), match[3] or "") for match in found if match]
 
 
@@ -74,7 +74,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _python() -> Iterator[Finding]:
-    bounds = metadata.metadata("daeda")["Requires-Python"] or ""
+    bounds = metadata.metadata(DISTRIBUTION)["Requires-Python"] or ""
     version = platform.python_version()
     seen = f"{version}, {sys.executable}"
     if within(version, bounds):
@@ -86,7 +86,7 @@ def _python() -> Iterator[Finding]:
 def _libraries(needed: Collection[str]) -> Iterator[Finding]:
     by_extra: dict[str, list[Requirement]] = {}
     for requirement in requirements():
-        if requirement.package != "daeda":
+        if requirement.package != DISTRIBUTION:
             by_extra.setdefault(requirement.extra, []).append(requirement)
     for extra, wanted in by_extra.items():
         if extra not in _LEFT_OUT:
@@ -94,7 +94,7 @@ def _libraries(needed: Collection[str]) -> Iterator[Finding]:
 
 
 def _of_extra(extra: str, wanted: list[Requirement], needed: Collection[str]) -> Finding:
-    what = f"extra {extra}" if extra else f"daeda {metadata.version('daeda')}"
+    what = f"extra {extra}" if extra else f"daeda {VERSION}"
     versions = {requirement.package: _installed(requirement.package) for requirement in wanted}
     missing = [package for package, version in versions.items() if version is None]
     shown = ", ".join(f"{package} {version}" for package, version in versions.items() if version is not None)

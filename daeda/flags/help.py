@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterable
 from typing import Any
 
+from daeda.installed import VERSION
 from daeda.process.messages import answer
 
 _WIDEST, _NARROWEST = 100, 40
@@ -38,16 +39,14 @@ class HelpAll(argparse._HelpAction):
 
 
 class Version(argparse.Action):
-    """`--version`: looked up only where it is asked for."""
+    """`--version`."""
 
     def __init__(self, option_strings: list[str], dest: str, **_: Any) -> None:
         super().__init__(option_strings, dest=argparse.SUPPRESS, nargs=0, help="show the version and exit")
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         """Print it, and end."""
-        from importlib.metadata import version
-
-        answer(f"daeda {version('daeda')}")
+        answer(f"daeda {VERSION}")
         parser.exit()
 
 

@@ -10,13 +10,13 @@ import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.metadata import version as version_of
 
 from daeda.compiler.identity import recipes_of, recipes_without_labels
 from daeda.compiler.restrict import restricted
 from daeda.dataset.identity import Recipes, ScanInputs, identities_of_day, in_same_rows
 from daeda.dataset.manifest import ColumnIdentities, Fingerprint, Manifest
 from daeda.errors import counted, shortened
+from daeda.installed import version_of
 from daeda.operators.dag import Dag
 from daeda.planning.sources import Sources
 from daeda.sources.partitions import files_needed

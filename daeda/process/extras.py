@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import shlex
-import sys
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Literal
-from urllib.parse import unquote, urlsplit
 
 from daeda.errors import UsageError
+from daeda.installed import install_command
 
 Part = Literal[
     "skeleton",
@@ -46,28 +42,5 @@ def require(part: Part) -> None:
     missing = [name for name in modules if find_spec(name) is None]
     if missing:
         raise UsageError(
-            f"{what} needs {', '.join(missing)}, not installed here: install the extra with "
-            f"`pip install 'daeda[{extra}]'`"
+            f"{what} needs {', '.join(missing)}, not installed here: install the extra with `{install_command(extra)}`"
         )
-
-
-def install_command(extra: str) -> str:
-    """The command that installs an extra, or daeda anew where it is empty, in the way in which daeda was installed."""
-    from importlib import metadata
-
-    wanted = f"[{extra}]" if extra else ""
-    try:
-        distribution = metadata.distribution("daeda")
-    except metadata.PackageNotFoundError:
-        return f"pip install 'daeda{wanted}'"
-    installer = (distribution.read_text("INSTALLER") or "pip").strip()
-    origin = json.loads(distribution.read_text("direct_url.json") or "{}")
-    parts = Path(sys.prefix).parts
-    if "pipx" in parts:
-        return f"pipx install --force 'daeda{wanted}'"
-    if installer == "uv" and "tools" in parts:
-        return f"uv tool install --force 'daeda{wanted}'"
-    pip = "uv pip install" if installer == "uv" else "pip install"
-    if origin.get("dir_info", {}).get("editable"):
-        return f"{pip} -e {shlex.quote(unquote(urlsplit(origin['url']).path) + wanted)}"
-    return f"{pip} 'daeda{wanted}'"

@@ -15,6 +15,7 @@ import duckdb
 from sqlglot import exp
 
 from daeda.errors import InputError
+from daeda.installed import install_command
 from daeda.sql.files import as_pattern
 from daeda.storage.access import Access, find_access
 from daeda.storage.location import is_object
@@ -89,7 +90,7 @@ def load_extension(connection: duckdb.DuckDBPyConnection, name: str, extra: str)
     package = importlib.util.find_spec(f"duckdb_extension_{name}")
     home = Path(str(package.origin)).parent / "extensions" / f"v{duckdb.__version__}" if package else None
     if home is None or not home.is_dir():
-        raise InputError(f"DuckDB {duckdb.__version__} needs its extension {name}: install daeda[{extra}]")
+        raise InputError(f"DuckDB {duckdb.__version__} needs its extension {name}: `{install_command(extra)}`")
     path = exp.Literal.string(str(home / f"{name}.duckdb_extension"))
     connection.execute(f"LOAD {path.sql('duckdb')}")
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from daeda.errors import ChangedMeanwhile, InputError, StorageError, StorageUnavailable
+from daeda.installed import install_command
 from daeda.storage.access import Access
 from daeda.storage.in_time import BLOCK, Heartbeat, blocks_of, in_time, opened
 from daeda.storage.location import ObjectPath
@@ -388,7 +389,7 @@ def _connect(access: Access, retry_policy: RetryPolicy) -> Any:
         from botocore.session import Session
     except ImportError:
         raise InputError(
-            "object storage needs botocore, not installed here: install the extra with `pip install 'daeda[s3]'`"
+            f"object storage needs botocore, not installed here: install the extra with `{install_command('s3')}`"
         ) from None
     # What the files of AWS say was read by find_access: nothing is looked up a second time, by other rules.
     session = Session(session_vars={"profile": (None, None, None, None)})

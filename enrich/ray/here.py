@@ -21,8 +21,10 @@ def look(directory: str, packages: tuple[str, ...], code: str) -> dict[str, Any]
     versions = {}
     for package in packages:
         try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
+            from daeda.installed import version_of
+
+            versions[package] = version_of(package)
+        except (ImportError, importlib.metadata.PackageNotFoundError):
             versions[package] = "none"
     spec = importlib.util.find_spec(code)
     digest = hashlib.sha256()

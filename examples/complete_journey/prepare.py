@@ -27,6 +27,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from daeda.installed import install_command
+
 LAYOUT = 1
 """What this script writes, counted up when that changes: data of another layout is made anew."""
 
@@ -131,7 +133,7 @@ def package_data(distribution: str) -> tuple[Path, str]:
     except PackageNotFoundError:
         found = ""
     if spec is None or not spec.submodule_search_locations or not found:
-        raise PrepareError(f"The package {distribution} is not installed. Run: pip install 'daeda[demo]'")
+        raise PrepareError(f"The package {distribution} is not installed. Run: {install_command('demo')}")
     return Path(spec.submodule_search_locations[0]) / "data", found
 
 

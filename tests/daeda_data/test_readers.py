@@ -18,6 +18,7 @@ import pytest
 
 from daeda.dataset.layout import Layout
 from daeda.errors import InputError, UsageError
+from daeda.installed import install_command
 from daeda.process import extras
 from daeda_data import dataset
 from daeda_data.training_data import TrainingData
@@ -164,7 +165,7 @@ def test_what_is_not_installed_is_named_with_its_extra(data: TrainingData, monke
     for extra, told in wanted.items():
         with pytest.raises(UsageError) as raised:
             getattr(data, extra)()
-        advice = f"install the extra with `pip install 'daeda[{extra}]'`"
+        advice = f"install the extra with `{install_command(extra)}`"
         assert str(raised.value) == f"{told}, not installed here: {advice}"
 
 

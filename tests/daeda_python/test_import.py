@@ -30,7 +30,7 @@ def test_import_loads_nothing_and_a_project_nothing_heavy() -> None:
 
 
 def test_every_public_name_is_there() -> None:
-    assert daeda.__version__ == version("daeda")
+    assert daeda.__version__ == version("daeda-features")
     assert daeda.project is daeda_python.project.project
     assert daeda.ConfigurationError is daeda.errors.ConfigurationError
     assert {*daeda.__all__} <= {*dir(daeda)}

