@@ -21,6 +21,7 @@ from daeda.planning.exports import exported
 from daeda.planning.grain_hint import grain_hints
 from daeda.planning.leak_hints import Hint, ViewTimes, leak_hints
 from daeda.planning.mistakes import Looked, look_at_input, look_at_views
+from daeda.planning.one_file import one_file_views
 from daeda.process.extras import require
 from daeda.process.messages import answer, say, warn
 from daeda.process.subprocesses import interruptible, run_subprocess
@@ -65,7 +66,8 @@ def _look(project: Project, arguments: argparse.Namespace) -> tuple[Looked, list
     if dag.enrichments and not mistakes:
         mistakes += _mistakes_of_stores(arguments)
     told = told_checks(checks_of(project, dag))
-    return replace(looked, mistakes=(*mistakes, *looked.mistakes), notes=(*looked.notes, *told)), hints, times
+    in_one = one_file_views(project, looked.sources) if looked.sources is not None else ()
+    return replace(looked, mistakes=(*mistakes, *looked.mistakes), notes=(*looked.notes, *told, *in_one)), hints, times
 
 
 def _find_extras(dag: Dag) -> None:

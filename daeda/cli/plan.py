@@ -25,6 +25,7 @@ from daeda.planning.explain import availability
 from daeda.planning.exports import exported
 from daeda.planning.immature import told_immature
 from daeda.planning.maturity import Maturity
+from daeda.planning.one_file import stale_by_one_file
 from daeda.planning.preflight import block_refused
 from daeda.planning.sources import Sources, find_sources
 from daeda.process.console import HarmlessConsole
@@ -114,7 +115,8 @@ def plan(arguments: argparse.Namespace) -> int:
         immature = told_immature({day.day: day.immature for day in planned.skeleton if day.immature is not None})
         checked = known_verdicts(project, planned.dag, tuple(planned.plans), [day.day for day in planned.skeleton])
         splits = splits_told(project.service, project.runtime.days)
-        notes = (*availability(planned.dag), *labels, *immature, *splits, *checked.notes)
+        grown = stale_by_one_file(project, planned.sources, planned.skeleton)
+        notes = (*availability(planned.dag), *labels, *immature, *splits, *checked.notes, *grown)
         if arguments.json:
             # The models of all answers take a while to be made.
             from daeda.cli.answers import plan_answer

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+# The name by which nobody gets daeda from PyPI: there it is a package of others.
+FOREIGN = re.compile(r"\b(?:pip3?|pipx|tool)\s+install\s+(?:-\S+\s+)*['\"]?daeda(?![\w-])|\bdaeda\[\w")
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
@@ -42,3 +45,16 @@ def test_help_is_on_stdout_and_names_the_commands() -> None:
     assert run("from daeda.cli.main import main; main(['--help'])").stdout.startswith(
         "usage: daeda [-h] [--version] COMMAND ...\n"
     )
+
+
+def test_no_text_tells_to_install_a_package_of_others() -> None:
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    found = []
+    for name in filter(None, tracked.split("\0")):
+        if not name.endswith((".svg", ".png", ".min.js")) and name != "tests/daeda/test_rules.py":
+            text = (ROOT / name).read_bytes().decode("utf-8", "replace")
+            found += [f"{name}: {match[0]}" for match in FOREIGN.finditer(text)]
+    assert found == []
+    assert FOREIGN.search("pip install 'daeda[ray]'")
+    assert FOREIGN.search("uv pip install daeda")
+    assert not FOREIGN.search("pip uninstall daeda, pip install 'daeda-features[ray]'")

@@ -1,1 +1,1 @@
-"""What users can name, of a version: commands and flags, keys of YAML, names in Python; and whether what went is told."""
+"""What users can name, of a version: commands, flags, keys of YAML, names in Python; what went is told."""

@@ -1,6 +1,6 @@
 """The surface of a checkout: each command with its flags, each key of the YAML files, and the names in Python.
 
-    python -m tests.surface.listing > tests/surface/0.2.0.json
+    python -m tests.surface.listing > tests/surface/VERSION.json      when VERSION is published
 
 0.1.0.json is that of the first commit, which said that it is 0.1.0; it was made by the same walks over its parsers and
 models.
@@ -87,9 +87,7 @@ def surface() -> Surface:
             ]
         ),
         "keys": _sorted(
-            key
-            for kind, model in {**MODELS, "pipeline": PipelineModel}.items()
-            for key in keys_of(model, f"{kind}: ")
+            key for kind, model in {**MODELS, "pipeline": PipelineModel}.items() for key in keys_of(model, f"{kind}: ")
         ),
         "names": _sorted(
             [

@@ -42,7 +42,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps"]
     subprocess.run([*build, "--wheel-dir", target, source], check=True)
-    (built,) = target.glob("daeda-*.whl")
+    (built,) = target.glob("daeda_features-*.whl")
     return built
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from daeda.installed import VERSION
 from tests.beam_pipeline.runners.conftest import free_port, left_in_staging, make_environment, run_skeleton, worker_pool
 from tests.beam_pipeline.runners.services import Services
 from tests.daeda.functions.project import FunctionProject
@@ -61,15 +62,13 @@ def test_a_pool_whose_workers_have_another_version(
     project: TinyProject, job_service: str, wheel: Path, tmp_path: Path
 ) -> None:
     python = make_environment(tmp_path / "older", wheel)
-    (metadata,) = (tmp_path / "older").rglob("daeda-*.dist-info/METADATA")
-    lines = metadata.read_text().splitlines()
-    version = next(line for line in lines if line.startswith("Version: ")).removeprefix("Version: ")
-    metadata.write_text("\n".join("Version: 0.0.1" if line.startswith("Version: ") else line for line in lines))
+    (module,) = (tmp_path / "older").rglob("daeda/installed.py")
+    module.write_text(module.read_text().replace(f'VERSION = "{VERSION}"', 'VERSION = "0.0.1"'))
     with worker_pool(python, tmp_path / "pool.log") as pool:
         sentence = told(project, job_service, pool)
     assert sentence.startswith("error: the worker on ")
     assert sentence.endswith(
-        f" has daeda 0.0.1 instead of {version}: install the same versions there, or days would depend on who built "
+        f" has daeda 0.0.1 instead of {VERSION}: install the same versions there, or days would depend on who built "
         f"them; {DOCS}\n"
     )
 
