@@ -20,7 +20,7 @@ from tests.projects import TinyProject
 
 REPOSITORY = Path(__file__).parents[2]
 # What every environment brings along.
-BOOTSTRAP = {"daeda", "pip", "setuptools", "wheel"}
+BOOTSTRAP = {"daeda-features", "pip", "setuptools", "wheel"}
 # Licences under which everything that is installed may be used and passed on with an Apache-2.0 project. Copyleft that
 # reaches beyond a file (GPL, AGPL) is not among them.
 LICENCES = re.compile(r"Apache|BSD|MIT|ISC|MPL|Mozilla|PSF|Python Software Foundation", re.IGNORECASE)
@@ -48,7 +48,7 @@ def licence(distribution: Distribution) -> str:
     return "; ".join(text for text in texts if text)
 
 
-def needed(name: str = "daeda", extra: str = "dev") -> set[tuple[str, str]]:
+def needed(name: str = "daeda-features", extra: str = "dev") -> set[tuple[str, str]]:
     """What a distribution with an extra needs, all the way down: pairs of name and extra."""
     everything, pairs, waiting = installed(), set(), [(name, extra)]
     while waiting:
