@@ -11,7 +11,7 @@ from pathlib import Path
 from daeda.errors import UsageError
 from daeda.init_project.answers import Answering, Proposed, Terminal, answers_of
 from daeda.init_project.create import RUNTIME, Created, create_project
-from daeda.process.extras import install_command
+from daeda.installed import install_command
 from daeda.process.messages import answer_location, prompted, say
 from daeda.process.subprocesses import interruptible, run_subprocess
 
