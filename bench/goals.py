@@ -111,7 +111,7 @@ _POLARS_TOO = (
 )
 _WIDE = (
     "each category is a history of its own, because its `where` differs: 13 reads; the sink has DuckDB encode a "
-    "thousand columns, in slices by all threads, and other levels and writers save a fifth of the encoding at most "
+    "thousand columns, in slices by all threads, and other levels and writers would save a sixth of its CPU at most "
     "(docs/decisions/0057)."
 )
 _PIT = (
