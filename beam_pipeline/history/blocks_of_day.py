@@ -28,6 +28,8 @@ from daeda.storage.state import InputFile
 # Fewer partitions are put in order for each day anew, and so is an eighth of those that a day needs.
 _LEAST_PARTITIONS = 4
 _SHARE = 8
+# Files of so many bytes in all: half a million rows. Fewer are put in order sooner than blocks are looked up.
+_LEAST_BYTES = 8 << 20
 _EPOCH = dt.date(1970, 1, 1)
 
 # One day of a process at a time makes a block of a history: those that wait find it made.
@@ -47,7 +49,8 @@ class BlocksOfDay:
         Raises DayError when a file changes while its partition is made.
         """
         needed = self.partitions.files
-        if len(needed) < _LEAST_PARTITIONS or self.cache.refused(self._key):
+        nbytes = sum(file.size for files in needed.values() for file in files)
+        if len(needed) < _LEAST_PARTITIONS or nbytes < _LEAST_BYTES or self.cache.refused(self._key):
             return None
         blocks = self._found()
         if any(self._is_long(gap) for gap in self._gaps(blocks)):

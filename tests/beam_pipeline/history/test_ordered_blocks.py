@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import os
+import random
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -69,6 +70,7 @@ def few_readers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Five days look back on six partitions each: two of them are to make a block worth its while."""
     monkeypatch.setattr(partition_cache, "_LEAST_READERS", 2)
     monkeypatch.setattr(blocks_of_day, "_LEAST_PARTITIONS", 2)
+    monkeypatch.setattr(blocks_of_day, "_LEAST_BYTES", 0)
 
 
 @pytest.mark.some(1, cases=6)
@@ -94,6 +96,13 @@ def test_the_bytes_are_those_without_blocks(
     found.clear()
     assert without_blocks(given, tmp_path / "sorted") == built
     assert found == []
+
+
+def test_a_short_history_has_no_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: list[Any]) -> None:
+    few_readers(monkeypatch)
+    monkeypatch.setattr(blocks_of_day, "_LEAST_BYTES", 8 << 20)
+    build(project(tmp_path / "project"), tmp_path / "short")
+    assert found == [None] * (2 * DAYS)
 
 
 def test_a_file_that_is_replaced_between_two_days_is_ordered_anew(
@@ -252,3 +261,36 @@ def _append(partition: Path, row: tuple[Any, ...]) -> None:
     table = pq.ParquetFile(path).read()
     values = {name: [value] for name, value in zip(table.column_names, row, strict=True)}
     pq.write_table(pa.concat_tables([table, pa.table(values, schema=table.schema)]), path)
+
+
+@pytest.mark.cases
+@pytest.mark.parametrize(("seed", "engine"), [(1, "duckdb"), (2, "polars"), (3, "duckdb"), (4, "polars")])
+def test_random_histories_give_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: list[Any], seed: int, engine: str
+) -> None:
+    """Ties, NULLs, rows known days later, windows that end before their row, and labels that look ahead."""
+    few_readers(monkeypatch)
+    given = project(tmp_path / "project", day_workers=1 + seed % 2)
+    given.runtime["compute"]["engine"] = engine
+    given.runtime["data_until"] = "2024-01-20"
+    given.views["events"]["source"]["missing_partitions"] = "empty"
+    specs = given.aggregations["aggregation_specs"]
+    specs[0] |= {"aligned_to": "1d", "offset": "6h"}
+    label = {"entity": "user", "history": {"view": "events"}, "column": "amount", "kind": "sum", "window": "36h"}
+    given.aggregations["label_specs"] = [{**label, "name": "later", "matures_after": "12h"}]
+    given.service["columns"].append({"name": "later", "kind": "label", "dtype": "double"})
+    given.runtime["output_columns"].append("later")
+    chance = random.Random(seed)
+    rows = []
+    for _ in range(400):
+        time = moment(f"{chance.randint(1, 5 + DAYS):02} {chance.choice((0, 7, 12, 23)):02}:00")
+        known = time + dt.timedelta(hours=chance.choice((0, 0, 1, 30, 80)))
+        user, item = chance.randint(0, 6), chance.randint(10, 14)
+        amount, kind = chance.choice((None, 0.1, -0.0, 1e16, 3.5)), chance.choice(("like", None, "click"))
+        rows.append((user, item, time, amount, kind, known))
+    given.data["events"] = rows
+    given.write().write_data()
+    built = build(given, tmp_path / "blocks")
+    assert len(found) == 3 * DAYS
+    assert sum(blocks is not None and len(blocks) > 1 for blocks in found) >= DAYS
+    assert without_blocks(given, tmp_path / "sorted") == built
