@@ -79,7 +79,7 @@ class PartitionCache:
     def blocks(self, key: str) -> list[Path]:
         """The ordered blocks of that key."""
         begins = f"{key}-"
-        return [self._directory / name for name in os.listdir(self._directory) if name.startswith(begins)]
+        return [path for path in self._directory.iterdir() if path.name.startswith(begins)]
 
     def block(self, operator: str, path: Path) -> Block:
         """An ordered block, mapped: by a day before that left it to this one, or now."""
