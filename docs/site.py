@@ -31,14 +31,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m docs.site", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("zensical", type=Path, help="the program, in an environment of its own")
     parser.add_argument("--repository", default="", help="address that a path of the repository is appended to")
+    parser.add_argument("--build", type=Path, default=BUILD, help="folder that is made anew (default: build/site)")
     options = parser.parse_args(arguments)
-    shutil.rmtree(BUILD, ignore_errors=True)
-    copy(BUILD / "pages", options.repository)
-    shutil.copy(CONFIG, BUILD / CONFIG.name)
-    command = [str(options.zensical.absolute()), "build", "--strict", "--config-file", str(BUILD / CONFIG.name)]
-    done = subprocess.run(command, cwd=BUILD, check=False).returncode
+    build: Path = options.build.absolute()
+    if build.is_dir() and any(build.iterdir()) and not (build / CONFIG.name).exists():
+        parser.error(f"{build} holds something else than a site: name another folder")
+    shutil.rmtree(build, ignore_errors=True)
+    copy(build / "pages", options.repository)
+    shutil.copy(CONFIG, build / CONFIG.name)
+    command = [str(options.zensical.absolute()), "build", "--strict", "--config-file", str(build / CONFIG.name)]
+    done = subprocess.run(command, cwd=build, check=False).returncode
     if done == 0:
-        print((BUILD / "html/index.html").relative_to(ROOT))
+        print(os.path.relpath(build / "html/index.html"))
     return done
 
 
