@@ -37,6 +37,7 @@ WORKLOADS = {
     "startup": Entry(
         "daeda --help, plan over 365 days and over 14, one small day, check and preview of the example", "startup"
     ),
+    "ray_start": Entry("a Ray of the run's own until its actors begin, and one with all it starts", "ray_start"),
     "vectors": Entry("mean vectors of 100,000 rows x 32 ids, 1,152 float16 each", "vectors", "vectors"),
     "catalogue": Entry("vectors of a day, 470,000 ids of a store of 42.5 million", "vectors", "catalogue"),
     "scaling": Entry("30 days of a second and more by each engine, with 1 and 2 days at work", "scaling"),

@@ -22,7 +22,7 @@ from enrich.part.task import PartTask, Receipt
 from enrich.ray.actor_watch import ActorWatch
 from enrich.ray.actors import POSITION, PartResult, PartWorker, Unforeseen
 from enrich.ray.cluster import check_cluster, check_head
-from enrich.ray.data_actors import own_data_actors
+from enrich.ray.data_actors import no_data_actors, own_data_actors
 from enrich.ray.endings import actors_lost
 from enrich.ray.fitness import Fitness
 from enrich.ray.limits import RayLimits
@@ -153,7 +153,7 @@ class PartStream:
     def _run(self) -> None:
         try:
             # The results are in the queue.
-            with own_data_actors() if self._on_cluster else contextlib.nullcontext():
+            with own_data_actors() if self._on_cluster else no_data_actors():
                 for _input in self._dataset.iter_batches(batch_size=None, prefetch_batches=0, batch_format="numpy"):
                     pass
         except BaseException as error:  # noqa: BLE001 - raised again where the receipts are waited for

@@ -460,10 +460,22 @@ class ToldWorker(actors.PartWorker):
         return super().result(task, vectors)
 
 
-def test_ray_starts_nothing_that_a_run_has_no_use_for(running_ray: None) -> None:
-    commands = [" ".join(process.cmdline()) for process in psutil.Process().children(recursive=True)]
-    assert any("raylet" in command for command in commands)
-    assert not [command for command in commands if "monitor.py" in command or "dashboard.py" in command]
+def test_ray_starts_nothing_that_a_run_has_no_use_for(
+    root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def look(self: Any, *given: Any) -> Any:
+        seen.extend(" ".join(process.cmdline()) for process in psutil.Process().children(recursive=True))
+        return original(self, *given)
+
+    original = stream.PartStream.next_receipt
+    monkeypatch.setattr(stream.PartStream, "next_receipt", look)
+    build(root, DAYS[:1])
+    assert any("raylet" in command for command in seen)
+    assert any("MapWorker" in command for command in seen)
+    idle = ("monitor.py", "dashboard.py", "ActorLocationTracker", "_StatsActor", "_AutoscalingCoordinatorActor")
+    assert not [command for command in seen if any(name in command for name in idle)]
 
 
 def test_actors_get_as_much_of_a_processor_as_the_run(
