@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import ray
@@ -85,6 +86,9 @@ def _instead(*actors: Any) -> Iterator[None]:
         for (getter, modules), actor in zip(_GETTERS, actors, strict=True):
             for module in modules:
                 originals.callback(setattr, module, getter, getattr(module, getter))
-                find: Callable[[], Any] = lambda actor=actor: actor  # noqa: E731
-                setattr(module, getter, find)
+                setattr(module, getter, partial(_found, actor))
         yield
+
+
+def _found(actor: Any) -> Any:
+    return actor
