@@ -149,7 +149,12 @@ def test_it_fits_a_phone_in_light_and_dark(browser: Browser, report: Path, schem
 @pytest.mark.long
 def test_all_sections_are_printed(opened: Opened) -> None:
     page = opened.page
-    page.emulate_media(media="print")
+    colours = "['--c2', '--d0', '--doubt'].map(one => getComputedStyle(document.documentElement).getPropertyValue(one))"
+    light = page.evaluate(colours)
+    page.emulate_media(media="screen", color_scheme="dark")
+    assert page.evaluate(colours) != light
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate(colours) == light
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert page.locator("main > section:not([hidden])").count() == len(SECTIONS)
     assert page.locator("figure svg[role=img]").count() > 5
