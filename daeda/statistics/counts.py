@@ -18,37 +18,45 @@ Values = npt.NDArray[np.generic]
 Counted = tuple[Values, Integers]
 # So many whole numbers next to each other are counted in a table in any case.
 _NARROW = 1 << 16
-# Numbers that are held at most, each once in each chunk; and rows, of which the sums of 32 bits each fit into a word.
+# Numbers that wait at most to be counted, and about as many different ones; and rows, of which the sums of 32 bits each
+# fit into a word.
 _MOST_HELD = 1 << 20
 _MOST_ROWS = 1 << 30
 
 
 class Counts:
-    """Counts numbers chunk by chunk; what was found is taken when it is full, and in the end."""
+    """Counts numbers of many chunks at once; what was found is taken when it is full, and in the end."""
 
     def __init__(self) -> None:
-        self._held: list[Counted] = []
-        self._size = self._rows = 0
+        self._chunks: list[Values] = []
+        self._held: Counted | None = None
+        self._waiting = self._rows = 0
 
     def add(self, numbers: Values) -> None:
-        """Count a chunk of one type, without NULLs."""
-        values, counts = counted(numbers)
-        self._held.append((values, counts))
-        self._size += len(values)
+        """Take a chunk of one type, without NULLs, whose memory stays as it is."""
+        self._chunks.append(numbers)
+        self._waiting += len(numbers)
         self._rows += len(numbers)
 
     def full(self) -> bool:
         """Whether it is time to take what there is: for memory, or since no greater sum is exact."""
-        if self._size > _MOST_HELD and len(self._held) > 1:
-            self._held = [_together(self._held)]
-            self._size = len(self._held[0][0])
-        return self._size > _MOST_HELD // 2 or self._rows > _MOST_ROWS
+        if self._waiting <= _MOST_HELD:
+            return False
+        self._count()
+        return (self._held is not None and len(self._held[0]) > _MOST_HELD // 2) or self._rows > _MOST_ROWS
 
     def taken(self) -> Counted | None:
         """What there is, which is forgotten; None of nothing."""
-        found = _together(self._held) if self._held else None
-        self._held, self._size, self._rows = [], 0, 0
+        self._count()
+        found, self._held, self._rows = self._held, None, 0
         return found if found is not None and len(found[0]) else None
+
+    def _count(self) -> None:
+        if not self._chunks:
+            return
+        fresh = counted(self._chunks[0] if len(self._chunks) == 1 else np.concatenate(self._chunks))
+        self._held = fresh if self._held is None else _together([self._held, fresh])
+        self._chunks, self._waiting = [], 0
 
 
 def counted(numbers: Values) -> Counted:
@@ -74,8 +82,6 @@ def counted(numbers: Values) -> Counted:
 
 def _together(held: list[Counted]) -> Counted:
     """The sums of several counts."""
-    if len(held) == 1:
-        return held[0]
     values = np.concatenate([values for values, _ in held])
     counts = np.concatenate([counts for _, counts in held])
     order = np.argsort(values, kind="stable")  # which puts runs that are in order together
