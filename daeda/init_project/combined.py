@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from daeda.dtypes import DType
 from daeda.errors import InputError, cut, first_line
 from daeda.init_project.proposal import View
 from daeda.init_project.reading import text
@@ -32,7 +33,8 @@ def copy_view(connection: duckdb.DuckDBPyConnection, view: View, target: Path) -
     """
     table, time = view.table, view.time
     columns = {one.source: table.column(one.source) for one in view.fields if one.source}
-    typed = [f"{column.sql} AS {quoted_name(name)}" for name, column in columns.items()]
+    types = {one.source: DType.parse(one.dtype).sql for one in view.fields if one.source}
+    typed = [f"CAST({column.sql} AS {types[name]}) AS {quoted_name(name)}" for name, column in columns.items()]
     fits = _fits(view, columns)
     source = table.relation
     if table.format == "csv":

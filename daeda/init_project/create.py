@@ -21,6 +21,7 @@ from daeda.init_project.profiling import tables_of
 from daeda.init_project.proposal import Proposal, View
 from daeda.init_project.propose import propose
 from daeda.init_project.service_yaml import runtime_yaml, service_yaml
+from daeda.init_project.tables import Table
 from daeda.init_project.told import tell_proposal, tell_tables
 from daeda.init_project.view_yaml import view_yaml
 from daeda.sql.locked import AllowedPaths, connect
@@ -45,30 +46,38 @@ class Created:
 def create_project(root: Path, sources: Sequence[str], answering: Answering, say: Say) -> Created:
     """Make a project of files in a directory; raises UserError before anything is written, or leaves nothing of it."""
     _refuse_project(root)
-    groups = find_groups(sources, root if root.is_dir() else Path())
-    with _connected(groups, root) as (connection, scratch):
-        tables = tables_of(connection, groups, scratch)
-        if len(tables) > _MOST_TABLES:
-            raise InputError(
-                f"{counted(len(tables), 'table')} in {shortened(list(sources) or [str(root)], 3)}, and init looks at "
-                f"{_MOST_TABLES} at most: name fewer with --from"
-            )
-        tell_tables(tables, say)
-        proposal = propose(connection, tables, answering)
-        if isinstance(answering, FromFile):
-            answering.refuse_unused()
-        tell_proposal(proposal, say)
-        written = [view for view in proposal.views if view.role != "apart"]
-        names = _names(proposal, written)
-        _refuse_files(root, [*names, *(f"data/{view.name}" for view in written if view.imported)])
-        with _undone_on_failure(root) as made:
-            data = {view.name: _data(connection, view, root, made, say) for view in written}
-            days = range_of(proposal, data)
-            texts = [*(view_yaml(view, data[view.name]) for view in written), service_yaml(proposal)]
-            texts += [aggregations_yaml(proposal), runtime_yaml(proposal, data[proposal.events.name], days)]
-            for name, text in zip(names, texts, strict=True):
-                made.append(root / name)
-                _write_new(root / name, text)
+    with tempfile.TemporaryDirectory(prefix="daeda-init-") as directory:
+        scratch = Path(directory)
+        groups = find_groups(sources, root if root.is_dir() else Path(), scratch)
+        with contextlib.closing(_connected(groups, root, scratch)) as connection:
+            return _create(root, sources, tables_of(connection, groups, scratch), connection, answering, say)
+
+
+def _create(
+    root: Path, sources: Sequence[str], tables: Sequence[Table], connection: duckdb.DuckDBPyConnection,
+    answering: Answering, say: Say,
+) -> Created:  # fmt: skip
+    if len(tables) > _MOST_TABLES:
+        raise InputError(
+            f"{counted(len(tables), 'table')} in {shortened(list(sources) or [str(root)], 3)}, and init looks at "
+            f"{_MOST_TABLES} at most: name fewer with --from"
+        )
+    tell_tables(tables, say)
+    proposal = propose(connection, tables, answering)
+    if isinstance(answering, FromFile):
+        answering.refuse_unused()
+    tell_proposal(proposal, say)
+    written = [view for view in proposal.views if view.role != "apart"]
+    names = _names(proposal, written)
+    _refuse_files(root, [*names, *(f"data/{view.name}" for view in written if view.imported)])
+    with _undone_on_failure(root) as made:
+        data = {view.name: _data(connection, view, root, made, say) for view in written}
+        days = range_of(proposal, data)
+        texts = [*(view_yaml(view, data[view.name]) for view in written), service_yaml(proposal)]
+        texts += [aggregations_yaml(proposal), runtime_yaml(proposal, data[proposal.events.name], days)]
+        for name, text in zip(names, texts, strict=True):
+            made.append(root / name)
+            _write_new(root / name, text)
     return Created(root, proposal, days, tuple(names))
 
 
@@ -93,17 +102,11 @@ def _refuse_files(root: Path, names: Sequence[str]) -> None:
         raise UsageError(f"{shortened(there, 4)} exists, and init overwrites nothing: name another directory")
 
 
-@contextlib.contextmanager
-def _connected(groups: Sequence[FileGroup], root: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
-    with tempfile.TemporaryDirectory(prefix="daeda-init-") as scratch:
-        folders = dict.fromkeys(str(path.parent) for group in groups for path in group.files)
-        # DuckDB writes below data alone.
-        allowed = AllowedPaths.of([*folders, scratch, str(root / "data")])
-        connection = connect(allowed, {"temp_directory": scratch, "memory_limit": _MEMORY})
-        try:
-            yield connection, Path(scratch)
-        finally:
-            connection.close()
+def _connected(groups: Sequence[FileGroup], root: Path, scratch: Path) -> duckdb.DuckDBPyConnection:
+    folders = dict.fromkeys(str(path.parent) for group in groups for path in group.files)
+    # DuckDB writes below data alone.
+    allowed = AllowedPaths.of([*folders, scratch, str(root / "data")])
+    return connect(allowed, {"temp_directory": str(scratch), "memory_limit": _MEMORY})
 
 
 def _data(connection: duckdb.DuckDBPyConnection, view: View, root: Path, made: list[Path], say: Say) -> ViewData:

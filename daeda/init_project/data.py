@@ -16,6 +16,7 @@ from daeda.importing.request import Dialect, ImportRequest, TextRules
 from daeda.importing.run import import_files
 from daeda.init_project.column_types import ISO
 from daeda.init_project.combined import copy_view
+from daeda.init_project.database import bounds_in_database
 from daeda.init_project.proposal import View
 from daeda.init_project.reading import delimiter_of, text
 from daeda.init_project.times import day_of
@@ -98,8 +99,14 @@ def command_of(view: View, path: str) -> str:
 
 
 def data_in_place(connection: duckdb.DuckDBPyConnection, view: View, root: Path) -> ViewData:
-    """What a view reads of Parquet files where they lie."""
+    """What a view reads of Parquet files where they lie, or of a database."""
     table = view.table
+    if table.database is not None:
+        if view.time is None:
+            return ViewData("", table.rows)
+        scratch = table.files[0].parent
+        low, high = bounds_in_database(table.database, view.time.columns[0], view.time.sql, scratch)
+        return ViewData("", table.rows, 0, day_of(low), day_of(high), high)
     place = table.directory if table.directory is not None else table.files[0]
     if table.directory is None and len(table.files) > 1:
         place = table.files[0].parent / _pattern(table.files)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daeda.errors import InputError, UsageError, shortened
-from daeda.init_project.tables import Format
+from daeda.init_project.database import SCHEME, DatabaseTable, database_table, sample_table
+from daeda.init_project.tables import MOST_ROWS, Format
 from daeda.sources.files import PARTITION, parse_day
 
 _FORMATS: dict[str, Format] = {
@@ -23,13 +24,17 @@ _MOST_FILES = 100_000
 
 @dataclass(frozen=True)
 class FileGroup:
-    """Files of one format that one word has named; `partitions` of a directory with `dt=` directories."""
+    """Files of one format that one word has named; `partitions` of a directory with `dt=` directories.
+
+    Of a table of a database, the file is a sample of its rows.
+    """
 
     named: str
     directory: Path | None
     format: Format
     files: tuple[Path, ...]
     partitions: tuple[dt.date, ...] = ()
+    database: DatabaseTable | None = None
 
     @property
     def size(self) -> int:
@@ -37,7 +42,7 @@ class FileGroup:
         return sum(path.stat().st_size for path in self.files)
 
 
-def find_groups(words: Sequence[str], here: Path) -> list[FileGroup]:
+def find_groups(words: Sequence[str], here: Path, scratch: Path) -> list[FileGroup]:
     """The files of words like `flights.csv`, `logs/` and `logs/*.jsonl`, or of a directory where there are no words.
 
     Raises UsageError or InputError for a word that leads to no file that can be read.
@@ -50,7 +55,13 @@ def find_groups(words: Sequence[str], here: Path) -> list[FileGroup]:
     groups = []
     for word in dict.fromkeys(words):
         path = Path(word)
-        if path.is_dir():
+        if word.startswith(SCHEME):
+            groups += [_of_database(word, scratch)]
+        elif "://" in word:
+            raise UsageError(
+                f"--from {word} is no file here: copy it, or write a table of Postgres as postgres://SERVICE/schema.table"
+            )
+        elif path.is_dir():
             found = _of_directory(path, word)
             if not found:
                 raise InputError(f"--from {word} holds no file that can be read: read are {KNOWN}")
@@ -72,6 +83,13 @@ def find_groups(words: Sequence[str], here: Path) -> list[FileGroup]:
         else:
             raise InputError(f"--from {word} does not exist{_nearby(path)}")
     return groups
+
+
+def _of_database(word: str, scratch: Path) -> FileGroup:
+    table = database_table(word)
+    sample = scratch / f"{table.service}.{table.table}.parquet"
+    sample_table(table, sample, MOST_ROWS)
+    return FileGroup(word, None, "parquet", (sample,), database=table)
 
 
 def _of_directory(directory: Path, word: str) -> list[FileGroup]:

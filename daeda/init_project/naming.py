@@ -15,6 +15,8 @@ IN_PLACE_BYTES = 64 * 2**20
 
 def must_import(table: Table, time: Time | None, zone: str) -> bool:
     """Whether Parquet has to be made of the files before a view can read them."""
+    if table.database is not None:
+        return False
     if table.format != "parquet" or any(path.suffix.lower() != ".parquet" for path in table.files):
         return True
     if time is None:

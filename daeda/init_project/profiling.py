@@ -34,6 +34,8 @@ def _split(connection: duckdb.DuckDBPyConnection, group: FileGroup) -> list[tupl
     if group.partitions:
         assert group.directory is not None
         return [(group, group.directory.resolve().name)]
+    if group.database is not None:
+        return [(group, group.database.name)]
     if len(group.files) == 1:
         return [(group, stem_of(group.files[0]))]
     by_names: dict[tuple[str, ...], list[Path]] = {}
@@ -80,9 +82,10 @@ def _table(connection: duckdb.DuckDBPyConnection, group: FileGroup, name: str, n
     rows = columns[0].rows if made else 0
     if rows == 0:
         raise InputError(f"{group.files[0]} has no row that can be read: name files with rows")
+    shown = group.files[0].name if len(group.files) == 1 and group.database is None else group.named
     return Table(
         name, group.files, group.format, group.size, typed, rows, partial, columns, relation.sql, nulls,
-        group.partitions, group.directory, shown=group.files[0].name if len(group.files) == 1 else f"{group.named}",
+        group.partitions, group.directory, shown, group.database,
     )  # fmt: skip
 
 

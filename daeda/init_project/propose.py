@@ -56,6 +56,7 @@ def propose(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], answ
     if time is None:
         raise InputError(f"{events.table.shown} has no time that was chosen: events need one")
     zone = _chosen_zone(events.table, time, answering)
+    _refuse_conversion(events.table, time, zone)
     entity = _chosen_entity(events, answering)
     view = _events_view(connection, events, time, zone, entity, answering)
     others, sentences = list[View](), list[str]()
@@ -143,6 +144,16 @@ def _chosen_zone(table: Table, time: Time, answering: Answering) -> str:
     return answering.answer(Question(("timezone",), asked, choices, _zone, quiet=time.native))
 
 
+def _refuse_conversion(table: Table, time: Time, zone: str) -> None:
+    """A table of a database is read as it is."""
+    if table.database is None or (time.native and (zone == "UTC" or time.zoned)):
+        return
+    raise InputError(
+        f"{table.shown}: {time.name} is no time in UTC as the table has it, and a database is read as it is: make a "
+        "view there with a timestamp, or export the table to a file"
+    )
+
+
 def _zone(answer: str) -> str:
     if answer not in zoneinfo.available_timezones():
         raise ValueError(f"'{answer}' is no time zone: write UTC, or a name like Europe/Berlin")
@@ -220,8 +231,19 @@ def _look_up(
     keys = {pair.right: valid_name(pair.left) for pair in chosen}
     if not keys:
         return _apart(seen, time, zone, pairs, before)
+    types = {pair.right: _type_of(events, pair.left) for pair in chosen}
+    if differs := [name for name, dtype in types.items() if dtype != (table.column(name).stored or dtype)]:
+        if table.database is not None:
+            view, _ = _apart(seen, time, zone, pairs, before)
+            return view, [
+                f"{differs[0]} is {table.column(differs[0]).stored} in {table.shown} and {types[differs[0]]} in "
+                f"{events.table.shown}: a key has one type, so that nothing is looked up; make them the same"
+            ]
+        # Made anew, it has the type that the events have.
+        imported = True
     taken = {one.name.lower() for view in before for one in view.fields}
     fields, left_out = fields_of(table, time, keys, taken, imported=imported)
+    fields = tuple(replace(one, dtype=types.get(one.source, one.dtype)) for one in fields)
     created, lag, after, why = "", 0.0, "", ""
     if time is not None:
         created, lag, after, why = _chosen_known(connection, seen, time, answering, quiet=True)
@@ -245,6 +267,11 @@ def _look_up(
         left_out,
     )  # fmt: skip
     return view, []
+
+
+def _type_of(view: View, source: str) -> str:
+    """The type of the field of a column."""
+    return next(one.dtype for one in view.fields if one.source == source)
 
 
 def _apart(

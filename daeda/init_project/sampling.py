@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 
 from daeda.init_project.found_files import FileGroup
 from daeda.init_project.reading import Relation, relation_of
+from daeda.init_project.tables import MOST_ROWS
 
 # A text file that is larger is read in pieces; a compressed one from its beginning.
 WHOLE_BYTES = 64 * 2**20
-_PIECES = 8
-_PIECE_BYTES = 4 * 2**20
-MOST_ROWS = 500_000
+_PIECES = 16
+_PIECE_BYTES = 2**19
 
 
 def sample_into(

@@ -7,9 +7,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from daeda.init_project.database import DatabaseTable
 
 Format = Literal["csv", "jsonl", "parquet"]
+# Rows of a sample.
+MOST_ROWS = 500_000
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORD = re.compile(r"[A-Za-z]+|\d+")
 _INTEGER = re.compile(r"u?int\d+")
@@ -102,6 +107,7 @@ class Table:
     partitions: tuple[dt.date, ...] = ()
     directory: Path | None = None
     shown: str = ""
+    database: DatabaseTable | None = None
 
     def column(self, name: str) -> Column:
         """A column by its name; KeyError without one."""

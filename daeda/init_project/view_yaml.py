@@ -67,6 +67,13 @@ def _others(subject: str, view: View, head: str, indent: int = 0) -> list[str]:
 
 
 def _path(view: View, data: ViewData) -> list[str]:
+    database = view.table.database
+    if database is not None:
+        return [
+            *comment("Read once per run; credentials stay outside, in the environment or in pg_service.conf.", 2),
+            f"  postgres: {scalar(database.service)}",
+            f"  table: {scalar(database.table)}",
+        ]
     if view.imported:
         made = "a directory for each UTC day" if view.time is not None else "one file"
         lines = comment(f"Made of {view.table.shown}: {made}.", 2)

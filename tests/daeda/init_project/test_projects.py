@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -172,6 +173,18 @@ def test_parquet_is_read_where_it_lies(tmp_path: Path) -> None:
     assert init(made, [made / "input/sales.parquet"], "--no-build") == 2
 
 
+def test_a_key_of_another_type_is_made_that_of_the_events(tmp_path: Path) -> None:
+    [sales] = tables.shops(tmp_path / "files")
+    columns = "CAST(substr(store, 5) AS INTEGER) AS shop_id, CAST(date AS TIMESTAMP) AS sold_time, sales"
+    duckdb.sql(f"COPY (SELECT {columns} FROM read_csv('{sales}')) TO '{tmp_path}/sales.parquet'")
+    duckdb.sql(f"COPY (SELECT range AS shop_id, 'x' || range % 2 AS town FROM range(5)) TO '{tmp_path}/shops.parquet'")
+    assert init(tmp_path / "made", [tmp_path / "sales.parquet", tmp_path / "shops.parquet"], "--no-build") == 0
+    project = project_of(tmp_path / "made")
+    assert project.views["shops"].dtype("shop_id").name == project.views["sales"].dtype("shop_id").name == "int32"
+    assert pq.read_schema(next((tmp_path / "made/data/shops").glob("*.parquet"))).field("shop_id").type == "int32"
+    assert project.service.column("town").kind == "static"
+
+
 def test_local_times_become_utc_in_their_zone(tmp_path: Path) -> None:
     files = tables.orders(tmp_path / "files")
     answers = tmp_path / "answers.yaml"
@@ -193,3 +206,19 @@ def test_what_does_not_fit_is_left_out_and_counted(tmp_path: Path, capfd: pytest
     assert init(tmp_path / "made", [path], "--no-build") == 0
     assert f"sensors.csv: 2 rows kept aside in {tmp_path}/made/data/sensors/_rejected/" in capfd.readouterr().err
     assert sum(_days_of(tmp_path / "made/data/sensors").values()) == len(lines) - 1
+
+
+def test_a_large_file_is_looked_at_in_pieces_from_all_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    [path] = tables.sensors(tmp_path / "files")
+    monkeypatch.setattr("daeda.init_project.sampling.WHOLE_BYTES", 10_000)
+    monkeypatch.setattr("daeda.init_project.sampling._PIECE_BYTES", 600)
+    assert init(tmp_path / "made", [path], "--no-build") == 0
+    said = capfd.readouterr().err
+    looked_at = re.search(r"^sensors.csv  (\d+) rows looked at, of ", said, re.MULTILINE)
+    assert looked_at is not None
+    assert 100 < int(looked_at[1]) < 800
+    # The range is that of all rows, and no more than the sample shows is told of the rhythm.
+    assert "windows   1d and 7d\n" in said
+    assert str(project_of(tmp_path / "made").runtime.feed_end) == "2024-03-11"
