@@ -42,7 +42,7 @@ TRIED: Mapping[str, Sequence[tuple[Sequence[str] | str, int]]] = {
         (("completion", "bash"), 0),
         (("doctor",), 1),
         (("report", "--output", "report.html"), 0),
-        (("train", "--skeleton-only"), 2),
+        (("train", "--skeleton-only", "--output-root", "elsewhere"), 2),
         ("import daeda; print(daeda.project().preview())", 0),
         (f"import sys, importlib.util as u; sys.exit(str([m for m in {HEAVY} if u.find_spec(m)]) != '[]')", 0),
     ),
