@@ -19,7 +19,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.harness import ROOT, Bench, Outcome, Timed
-from bench.peers.script import run_script
 from daeda.dataset.layout import Layout, part_name
 from daeda.dataset.manifest import ColumnStatistics, Fingerprint, Manifest, Part
 from daeda.dtypes import describe_arrow
@@ -38,6 +37,9 @@ PEERS = {"huggingface_streaming": ("datasets", "readers"), "torch_over_pyarrow":
 
 def run(bench: Bench) -> Outcome:
     """Epochs of a million rows, and one of ten million."""
+    # What it measures by, no environment of a peer has, and each reads this module.
+    from bench.peers.script import run_script
+
     rows = TINY_ROWS if bench.tiny else ROWS
     key = {"rows": rows, "days": DAYS, "width": WIDTH, "dimension": DIMENSION, "version": 3}
     data = bench.data(key, 400 * rows * TIMED_DAYS, lambda path: write_days(path, rows))

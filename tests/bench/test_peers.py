@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,3 +57,8 @@ def test_definition_of_a_tie() -> None:
 def test_verdicts(answers: list[list[tuple[int, int | None]]], word: str) -> None:
     case = Case("", "", [(1, at()), (2, at())], [(1, at(-1), None, 3)])
     assert verdict(case, answers).word == word  # type: ignore[arg-type]
+
+
+def test_a_peer_of_the_loader_needs_nothing_that_its_environment_lacks() -> None:
+    code = "import sys; sys.modules['psutil'] = sys.modules['duckdb'] = None; import bench.peers.read_batches"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
