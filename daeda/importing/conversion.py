@@ -6,10 +6,9 @@ number, '1.005' is 1.01 as DECIMAL(9, 2), and 1e999 is infinite.
 
 from __future__ import annotations
 
-from sqlglot import exp
-
 from daeda.dtypes import DType, TimeUnit, UnitSymbol
 from daeda.importing.request import ISO, TextRules
+from daeda.sql.handle import quoted_text
 
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 _WHOLE = r"[+-]?[0-9]+(?:\.0*)?"
@@ -22,11 +21,6 @@ _MOMENT = (
 )
 _COUNTED = r"^([+-]?[0-9]{1,19})(?:\.([0-9]{1,9}))?$"
 _MICROSECONDS_OF_DAY = 86_400 * 1_000_000
-
-
-def literal(text: str) -> str:
-    """A text as SQL has it."""
-    return exp.Literal.string(text).sql("duckdb")
 
 
 def without_nulls(text: str, dtype: DType, nulls: tuple[str, ...]) -> str:
@@ -68,7 +62,7 @@ def from_value(value: str, dtype: DType, given: str, unit: UnitSymbol | None = N
 
 
 def _texts(texts: tuple[str, ...]) -> str:
-    return ", ".join(map(literal, texts))
+    return ", ".join(map(quoted_text, texts))
 
 
 def _pointed(text: str, rules: TextRules) -> str:
@@ -79,7 +73,7 @@ def _pointed(text: str, rules: TextRules) -> str:
 
 
 def _when(text: str, pattern: str, value: str) -> str:
-    return f"(CASE WHEN regexp_full_match({text}, {literal(pattern)}) THEN {value} END)"
+    return f"(CASE WHEN regexp_full_match({text}, {quoted_text(pattern)}) THEN {value} END)"
 
 
 def _whole(text: str, dtype: DType) -> str:
@@ -111,7 +105,7 @@ def _instant(text: str, dtype: DType, rules: TextRules, unit: UnitSymbol | None)
 
 def _iso(text: str, dtype: DType, zone: str | None) -> str:
     """A time of ISO 8601. Of `2024-01-31T10:00:00.25+01:00` the parts are date, minute, second, fraction and zone."""
-    part = f"regexp_extract({text}, {literal(_MOMENT)}, ['day', 'minute', 'second', 'fraction', 'zone'])"
+    part = f"regexp_extract({text}, {quoted_text(_MOMENT)}, ['day', 'minute', 'second', 'fraction', 'zone'])"
     moment = (
         f"TRY_CAST({part}.day || CASE WHEN {part}.minute = '' THEN '' ELSE ' ' || {part}.minute || ':' || "
         f"CASE WHEN {part}.second = '' THEN '00' ELSE {part}.second END END AS TIMESTAMP)"
@@ -130,15 +124,15 @@ def _iso(text: str, dtype: DType, zone: str | None) -> str:
 
 
 def _formatted(text: str, form: str, dtype: DType, zone: str | None) -> str:
-    moment = f"try_strptime({text}, {literal(form)})"
+    moment = f"try_strptime({text}, {quoted_text(form)})"
     zoned = "%z" in form or "%Z" in form
     return _made(f"epoch_us({moment})" if zoned or zone is None else _of_zone(moment, zone), "0", dtype)
 
 
 def _of_zone(moment: str, zone: str) -> str:
     """Microseconds of a time that clocks of a zone show; NULL for one that they skip, the first of one shown twice."""
-    instant = f"timezone({literal(zone)}, {moment})"
-    return f"CASE WHEN timezone({literal(zone)}, {instant}) = {moment} THEN epoch_us({instant}) END"
+    instant = f"timezone({quoted_text(zone)}, {moment})"
+    return f"CASE WHEN timezone({quoted_text(zone)}, {instant}) = {moment} THEN epoch_us({instant}) END"
 
 
 def _made(microseconds: str, nanoseconds: str, dtype: DType) -> str:
@@ -165,7 +159,7 @@ def _made(microseconds: str, nanoseconds: str, dtype: DType) -> str:
 def _counted_instant(text: str, dtype: DType, unit: UnitSymbol) -> str:
     """A number of units after 1970; seconds may have decimals."""
     per_second = {"s": TimeUnit.SECOND, "ms": TimeUnit.MILLI, "us": TimeUnit.MICRO, "ns": TimeUnit.NANO}[unit].value
-    part = f"regexp_extract({text}, {literal(_COUNTED)}, ['whole', 'decimals'])"
+    part = f"regexp_extract({text}, {quoted_text(_COUNTED)}, ['whole', 'decimals'])"
     nanoseconds = f"TRY_CAST({part}.whole AS HUGEINT) * {TimeUnit.NANO.value // per_second}"
     if unit == "s":
         signed = f"CASE WHEN starts_with({part}.whole, '-') THEN -1 ELSE 1 END"

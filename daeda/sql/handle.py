@@ -188,6 +188,15 @@ def quoted_name(name: str) -> str:
     return table(name).sql("duckdb")
 
 
+def quoted_text(text: str) -> str:
+    """A text as SQL.
+
+    >>> quoted_text("it's")
+    "'it''s'"
+    """
+    return exp.Literal.string(text).sql("duckdb")
+
+
 def fill(statement: str, parameters: tuple[tuple[str, str], ...]) -> str:
     """The statement with the value of each parameter."""
     for literal, text in parameters:

@@ -88,8 +88,8 @@ FORBIDDEN = {
     "exec", "os.system", "os.popen", "marshal.load", "marshal.loads", "shelve.open", "joblib.load",
     "numpy.load", "np.load",
 }  # fmt: skip
-# Ray's actors and the driver hand each other bytes that they have made themselves.
-PICKLE_BETWEEN_OWN_PROCESSES = {"enrich/ray/actors.py", "enrich/ray/stream.py"}
+# Ray's actors and the driver hand each other bytes that they have made themselves: parts, the ids of vectors.
+PICKLE_BETWEEN_OWN_PROCESSES = {"enrich/ray/actors.py", "enrich/ray/stream.py", "enrich/store/vectors.py"}
 
 
 def calls(tree: ast.AST) -> list[str]:

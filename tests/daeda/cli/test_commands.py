@@ -30,7 +30,7 @@ def printed(words: str, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    assert printed("--version", capsys) == f"daeda {version('daeda')}\n"
+    assert printed("--version", capsys) == f"daeda {version('daeda-features')}\n"
 
 
 @pytest.mark.parametrize("group", ["", "pipeline", "audit"])
