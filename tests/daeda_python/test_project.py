@@ -256,7 +256,8 @@ def test_a_day_that_fails_is_raised_with_its_sentence(tmp_path: Path) -> None:
 
 
 _TRAIN = """
-import sys, daeda
+import signal, sys, daeda
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever started the tests may ignore it
 try:
     daeda.project(sys.argv[1]).train(progress=True)
 except KeyboardInterrupt:
