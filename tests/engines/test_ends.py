@@ -11,6 +11,7 @@ import signal
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.beam_pipeline.runners.conftest import LOOPBACK, free_port, left_in_staging, run_skeleton
@@ -122,8 +123,15 @@ def test_a_killed_worker_costs_its_days(
 ) -> None:
     process = running(*restarting, *forms["external"])
     attempts = Attempts(skeleton)
-    attempts.watch(process, lambda: len(published(skeleton)) >= 2 and worker_processes(skeleton))
-    worker_processes(skeleton)[0].kill()
+    # Between two days a worker holds no place: the one that was seen is killed.
+    seen: list[psutil.Process] = []
+
+    def is_at_work() -> bool:
+        seen[:] = worker_processes(skeleton) if len(published(skeleton)) >= 2 else []
+        return bool(seen)
+
+    attempts.watch(process, is_at_work)
+    seen[0].kill()
     attempts.watch_to_the_end(process)
     _, stderr = process.communicate()
     assert process.returncode == 0, stderr

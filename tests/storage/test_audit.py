@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 from sqlglot import exp
 
+import beam_pipeline.day.look_up
 import daeda.sql.statements
 import daeda_audit.inputs.later_rows
 from beam_pipeline import command
@@ -64,10 +65,11 @@ def inclusive(operator: PointInTimeJoin, left: exp.Expr, right: exp.Expr) -> exp
 
 @contextlib.contextmanager
 def leaking(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A look-up sees rows at its own moment while the block runs."""
+    """A look-up sees rows at its own moment while the block runs, whether it is joined or searched."""
     forget_statements()
     with monkeypatch.context() as broken:
         broken.setattr(daeda.sql.statements, "_seen", inclusive)
+        broken.setattr(beam_pipeline.day.look_up, "_first_unseen", lambda operator, time: time + 1)
         yield
     forget_statements()
 
