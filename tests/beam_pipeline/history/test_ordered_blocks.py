@@ -196,6 +196,16 @@ def test_a_block_says_what_it_said_before_it_was_written(tmp_path: Path) -> None
         assert again.keys == one.keys
 
 
+def test_a_block_is_mapped_and_not_read(tmp_path: Path) -> None:
+    rows = 200_000
+    columns = {ordered_blocks.TIME: pa.array(np.arange(rows)), "texts": pa.array(["a long text"] * rows)}
+    Block({}, (pa.array([1]),), np.array([0, rows]), columns, (0, rows - 1)).write(tmp_path / "block")
+    before = pa.total_allocated_bytes()
+    again = Block.mapped(tmp_path / "block")
+    assert again.nbytes > 8 * rows
+    assert pa.total_allocated_bytes() - before < rows
+
+
 def _emptied(block: Block) -> Block:
     keys = tuple(key[:0] for key in block.keys)
     columns = {name: column[:0] for name, column in block.columns.items()}
