@@ -14,7 +14,7 @@ def numbers(column: pa.ChunkedArray) -> Int64s:
 
 
 def combined(column: pa.ChunkedArray) -> pa.Array:
-    """A column as one array; where it has one chunk, that chunk, which may be mapped: `combine_chunks` would copy it."""
+    """A column as one array; where it has one chunk, that one, mapped or not: `combine_chunks` would copy it."""
     if column.num_chunks == 1:
         return column.chunk(0)
     whole = column.combine_chunks()
