@@ -43,7 +43,7 @@ class Block:
     """Rows of a file: a column for each that is imported, and the line of each row, counted from 1.
 
     Columns are text, lists of text, or of Parquet what the file has. `end` is the line up to which the file was read,
-    `share` the share of the file that is.
+    `share` the share of the file that is. `unnamed` are keys of its rows that no column of the file is for.
     """
 
     columns: tuple[pa.Array, ...]
@@ -51,6 +51,7 @@ class Block:
     rejected: tuple[Rejected, ...]
     end: int
     share: float
+    unnamed: frozenset[str] = frozenset()
 
 
 class Rows(Protocol):

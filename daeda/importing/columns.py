@@ -164,7 +164,9 @@ def _fits(connection: duckdb.DuckDBPyConnection, dtype: DType, rules: TextRules)
     pattern = _PLAIN.get(dtype.name)
     wrong = f"{value} IS NULL" + (f" OR NOT regexp_full_match(n, '{pattern}')" if pattern else "")
     if dtype.name == "double":
-        wrong += " OR regexp_matches(n, '^[+-]?0[0-9]')"
+        # A double would make one of many ids: 12345678901234567891 and 12345678901234567890.
+        same = f"coalesce(TRY_CAST({value} AS HUGEINT) = TRY_CAST(n AS HUGEINT), false)"
+        wrong += f" OR regexp_matches(n, '^[+-]?0[0-9]') OR (regexp_full_match(n, '[+-]?[0-9]{{16,}}') AND NOT {same})"
     row = connection.execute(
         f"SELECT count(n), count(n) FILTER (WHERE {wrong}) FROM (SELECT {text} AS n FROM looked_at)"
     ).fetchone()

@@ -21,6 +21,8 @@ _MOMENT = (
 )
 _COUNTED = r"^([+-]?[0-9]{1,19})(?:\.([0-9]{1,9}))?$"
 _MICROSECONDS_OF_DAY = 86_400 * 1_000_000
+# The year 1000 in microseconds after 1970: %Y of DuckDB takes two digits, too, and 24 would be the year 24.
+_YEAR_1000 = -30_610_224_000 * 1_000_000
 
 
 def without_nulls(text: str, dtype: DType, nulls: tuple[str, ...]) -> str:
@@ -124,9 +126,15 @@ def _iso(text: str, dtype: DType, zone: str | None) -> str:
 
 
 def _formatted(text: str, form: str, dtype: DType, zone: str | None) -> str:
-    moment = f"try_strptime({text}, {quoted_text(form)})"
+    moment = moment_of(text, form)
     zoned = "%z" in form or "%Z" in form
     return _made(f"epoch_us({moment})" if zoned or zone is None else _of_zone(moment, zone), "0", dtype)
+
+
+def moment_of(text: str, form: str) -> str:
+    """The time of a text in a format of strptime, NULL where it has another one; a year has four digits."""
+    moment = f"try_strptime({text}, {quoted_text(form)})"
+    return f"(CASE WHEN epoch_us({moment}) >= {_YEAR_1000} THEN {moment} END)" if "%Y" in form else moment
 
 
 def _of_zone(moment: str, zone: str) -> str:
@@ -138,21 +146,23 @@ def _of_zone(moment: str, zone: str) -> str:
 def _made(microseconds: str, nanoseconds: str, dtype: DType) -> str:
     """The instant so many microseconds after 1970, and nanoseconds after that; NULL where the type has no such digits.
 
-    Both are evaluated with NULL, where the text is no time.
+    Both are evaluated with NULL, where the text is no time. A number that no timestamp has is an error of DuckDB, which
+    TRY makes NULL.
     """
     match dtype.name:
         case "date":
             whole = f"{nanoseconds} = 0 AND ({microseconds}) % {_MICROSECONDS_OF_DAY} = 0"
-            value = f"CAST(make_timestamp({microseconds}) AS DATE)"
+            value = f"CAST(TRY(make_timestamp({microseconds})) AS DATE)"
         case "timestamp[ns]":
             whole = f"({microseconds}) IS NOT NULL"
-            value = f"make_timestamp_ns(TRY_CAST(CAST({microseconds} AS HUGEINT) * 1000 + {nanoseconds} AS BIGINT))"
+            count = f"TRY_CAST(CAST({microseconds} AS HUGEINT) * 1000 + {nanoseconds} AS BIGINT)"
+            value = f"TRY(make_timestamp_ns({count}))"
         case "timestamp[ms]":
             whole = f"{nanoseconds} % 1000000 = 0 AND ({microseconds}) % 1000 = 0"
-            value = f"CAST(make_timestamp({microseconds} + {nanoseconds} // 1000) AS TIMESTAMP_MS)"
+            value = f"CAST(TRY(make_timestamp({microseconds} + {nanoseconds} // 1000)) AS TIMESTAMP_MS)"
         case _:
             whole = f"{nanoseconds} % 1000 = 0"
-            value = f"CAST(make_timestamp({microseconds} + {nanoseconds} // 1000) AS {dtype.sql})"
+            value = f"CAST(TRY(make_timestamp({microseconds} + {nanoseconds} // 1000)) AS {dtype.sql})"
     return f"(CASE WHEN {whole} THEN {value} END)"
 
 

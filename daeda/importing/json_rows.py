@@ -51,26 +51,31 @@ class JsonRows:
     def blocks(self, picked: Sequence[int], lists: Sequence[bool], start: int = 0) -> Iterator[Block]:
         """The rows behind a line, in blocks."""
         names, most = [self.names[number] for number in picked], most_rows(len(picked))
+        named = frozenset(self.names)
         with open_text(self._path, self._encoding) as opened:
             number = sum(1 for _ in islice(opened.text, start))
             rows: list[list[object]] = []
             lines: list[int] = []
             rejected: list[Rejected] = []
+            unnamed: set[str] = set()
             characters = 0
             for line in opened.text:
                 number += 1
                 characters += len(line)
                 if line.strip():
-                    cells = _cells(line, names, lists)
+                    found = _parsed(line)
+                    cells = "no object of JSON" if found is None else _cells(found, line, names, lists)
+                    if found is not None and not found.keys() <= named:
+                        unnamed |= found.keys() - named
                     if isinstance(cells, str):
                         rejected.append(Rejected(number, cells, line.rstrip("\r\n")))
                     else:
                         rows.append(cells)
                         lines.append(number)
                 if len(rows) >= most or characters >= MOST_TEXT:
-                    yield _block(rows, lines, rejected, lists, number, opened.share)
-                    rows, lines, rejected, characters = [], [], [], 0
-            yield _block(rows, lines, rejected, lists, number, opened.share)
+                    yield _block(rows, lines, rejected, unnamed, lists, number, opened.share)
+                    rows, lines, rejected, unnamed, characters = [], [], [], set(), 0
+            yield _block(rows, lines, rejected, unnamed, lists, number, opened.share)
 
 
 class _Number(str):
@@ -86,11 +91,8 @@ def _parsed(line: str) -> dict[str, object] | None:
     return found if isinstance(found, dict) else None
 
 
-def _cells(line: str, names: Sequence[str], lists: Sequence[bool]) -> list[object] | str:
-    """The cells of a line, or why it is kept aside."""
-    found = _parsed(line)
-    if found is None:
-        return "no object of JSON"
+def _cells(found: dict[str, object], line: str, names: Sequence[str], lists: Sequence[bool]) -> list[object] | str:
+    """The cells of the object of a line, or why it is kept aside."""
     cells: list[object] = []
     for name, is_list in zip(names, lists, strict=True):
         cell = found.get(name)
@@ -125,9 +127,10 @@ def _is_text(cells: Sequence[object]) -> bool:
 
 
 def _block(
-    rows: list[list[object]], lines: list[int], rejected: list[Rejected], listed: Sequence[bool], end: int, share: float
-) -> Block:
+    rows: list[list[object]], lines: list[int], rejected: list[Rejected], unnamed: set[str], listed: Sequence[bool],
+    end: int, share: float,
+) -> Block:  # fmt: skip
     cells = list(zip(*rows, strict=True)) if rows else [()] * len(listed)
     kinds = [pa.list_(pa.string()) if is_list else pa.string() for is_list in listed]
     columns = tuple(pa.array(column, kind) for column, kind in zip(cells, kinds, strict=True))
-    return Block(columns, pa.array(lines, pa.int64()), tuple(rejected), end, share)
+    return Block(columns, pa.array(lines, pa.int64()), tuple(rejected), end, share, frozenset(unnamed))

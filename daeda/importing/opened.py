@@ -7,6 +7,7 @@ import codecs
 import gzip
 import io
 import lzma
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,7 +57,7 @@ def open_text(path: Path, encoding: str | None) -> Iterator[OpenText]:
             # newline="" leaves line ends as they are, which a quoted cell may hold.
             text = io.TextIOWrapper(stream, chosen or "utf-8", errors="surrogateescape", newline="")
             yield OpenText(text, raw, size)
-    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, pa.ArrowException) as error:
+    except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile, pa.ArrowException) as error:
         raise InputError(
             f"{path}: it is packed, and cut off or damaged ({first_line(error)}): fetch it again"
         ) from error

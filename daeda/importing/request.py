@@ -24,6 +24,8 @@ _SUFFIXES: Mapping[str, Format] = {
     ".parquet": "parquet", ".parq": "parquet", ".pq": "parquet",
 }  # fmt: skip
 PACKED = frozenset({".gz", ".bz2", ".xz", ".zst"})
+# Bytes of a name of a file.
+_LONGEST_NAME = 255
 _INSTANT = re.compile(r"%n", re.ASCII)
 
 
@@ -92,6 +94,11 @@ class ImportRequest:
                 raise UsageError(
                     f"several of the files are called {self.source_name(path)}, and the rows of a file are known by "
                     "its name: import them one by one, each with a name of its own, --as NAME"
+                )
+            if len(part_name(self.source_name(path))) > _LONGEST_NAME:
+                raise UsageError(
+                    f"{path}: the name is too long for a part to have it in its own, where letters beyond ASCII count "
+                    "as six or more: give a shorter one, --as NAME"
                 )
 
     def _check_columns(self) -> None:

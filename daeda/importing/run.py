@@ -11,13 +11,14 @@ from functools import partial
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 
 from daeda.errors import InputError, counted, refusal, shortened
 from daeda.importing.blocks import Rows
 from daeda.importing.columns import choose, left_out, typed
 from daeda.importing.comparison import change_of, repeated_rows
 from daeda.importing.csv_rows import CsvRows
-from daeda.importing.json_rows import JsonRows
+from daeda.importing.json_rows import SAMPLED, JsonRows
 from daeda.importing.ledger import REJECTED, ImportedDay, ImportedSource, Ledger, day_key, sync, write_ledger
 from daeda.importing.parquet_rows import ParquetRows
 from daeda.importing.parts import Part, write_parts
@@ -26,7 +27,7 @@ from daeda.importing.result import ImportResult, SourceResult
 from daeda.importing.staging import DIRECTORY, Staged, Tell, stage
 from daeda.importing.target import locked, options_digest, target_of, usable_ledger
 from daeda.process.host import probe_host
-from daeda.sources.files import PARTITION
+from daeda.sources.files import PARTITION, parse_day
 from daeda.sql.locked import AllowedPaths, Setting, connect
 from daeda.storage.regular import check_regular, file_digest
 
@@ -148,6 +149,9 @@ def _stage_all(
                  "options": source.options}  # fmt: skip
         staging = directory / DIRECTORY / _staging_name(source.name)
         source.staged = stage(connection, request, rows, columns, staging, state, source.name, tell)
+        if late := sorted(source.staged.unnamed):
+            told = f"columns left out, which no row names before line {SAMPLED:,}: {shortened(late)}"
+            notes.append(f"{source.name}: {told}; to import them, put a row that has them first")
         now = check_regular(source.path)
         if (now.st_size, now.st_mtime_ns) != (source.size, source.mtime_ns):
             raise InputError(f"{source.path} changed while it was read: run again when it is complete")
@@ -206,14 +210,9 @@ def _compared(
         change = change_of(connection, there, part.path)
         lost += change.lost
         (replaced if change.lost or change.added else same).append(day)
-    removed = [
-        day
-        for key in (source.earlier.days if source.earlier is not None else ())
-        if (day := dt.date.fromisoformat(key) if key else None) not in source.parts
-    ]
-    if source.earlier is not None:
-        lost += sum(source.earlier.days[day_key(day)].rows for day in removed)
-    elif not request.repeated:
+    removed = [day for day in _published_days(directory, source) if day not in source.parts]
+    lost += sum(pq.read_metadata(target_of(directory, source.name, day)).num_rows for day in removed)
+    if source.earlier is None and not request.repeated:
         _refuse_repeated(request, directory, source, ledger, connection)
     rejections = _rejections(directory, source.name)
     reasons = [line for line, _ in zip(source.staged.rejections(), range(_TOLD_REASONS), strict=False)]
@@ -222,6 +221,14 @@ def _compared(
         tuple(new), tuple(replaced), tuple(same), tuple(removed), lost, tuple(map(_told, reasons)),
         rejections if source.staged.rejected and not request.dry_run else None,
     )  # fmt: skip
+
+
+def _published_days(directory: Path, source: _Source) -> list[dt.date | None]:
+    """The days in which parts of a file are: an import that was killed has published some that no ledger names."""
+    name = part_name(source.name)
+    found = (parse_day(path.parent.name.removeprefix(PARTITION)) for path in directory.glob(f"{PARTITION}*/{name}"))
+    days = sorted(day for day in found if day is not None)
+    return [None, *days] if (directory / name).is_file() else [*days]
 
 
 def _told(line: str) -> str:

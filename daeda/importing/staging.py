@@ -50,6 +50,7 @@ class Staged:
     blocks: list[Path] = field(default_factory=list)
     days_of: dict[Path, dict[int | None, int]] = field(default_factory=dict)
     days: Counter[int | None] = field(default_factory=Counter)
+    unnamed: set[str] = field(default_factory=set)
     rejected: int = 0
     end: int = 0
 
@@ -76,6 +77,7 @@ class Staged:
         self.blocks.append(path)
         self.days_of[path] = days
         self.days.update(days)
+        self.unnamed.update(record["unnamed"])
         self.rejected += record["rejected"]
         self.end = record["end"]
 
@@ -145,7 +147,9 @@ def _write(
     counts = {str(one["values"]): one["counts"] for one in pc.value_counts(days).to_pylist()}
     if staged.time is None:
         counts = {"": len(table)} if len(table) else {}
-    record: dict[str, Any] = {"end": block.end, "rejected": len(rejected), "days": counts}
+    record: dict[str, Any] = {
+        "end": block.end, "rejected": len(rejected), "days": counts, "unnamed": sorted(block.unnamed),
+    }  # fmt: skip
     write_whole(path.with_suffix(".json"), json.dumps(record))
     staged.add(path, record)
 

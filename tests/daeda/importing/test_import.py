@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from daeda.dtypes import DType
 from daeda.errors import InputError, UsageError
-from daeda.importing import csv_rows, ledger, run, staging
+from daeda.importing import csv_rows, json_rows, ledger, run, staging
 from daeda.importing.request import Dialect, ImportRequest, TextRules
 from daeda.importing.result import ImportResult
 from daeda.importing.run import import_files
@@ -308,3 +309,72 @@ def test_types_are_kept_and_others_are_refused(tmp_path: Path) -> None:
         f"{tmp_path}/out has 'user' as int64, and string is asked for: import into another directory, or give all of "
         "a.csv too with --replace, which makes all days anew"
     )
+
+
+def test_what_a_year_and_a_timestamp_have_not_is_kept_aside_and_stops_nothing(tmp_path: Path) -> None:
+    """%Y of DuckDB takes 24 for the year 24, and the largest number that 64 bits hold is an error of it."""
+    path = write(tmp_path / "events.csv", "user,at,price\n1,01/02/24,1\n2,01/02/2024,2\n")
+    rules = TextRules(time_formats=("%d/%m/%Y",))
+    dtypes = {"at": DType("timestamp[us]")}
+    assert imported(tmp_path, path, dtypes=dtypes, rules=rules).rejected == 1
+    assert list(rows(tmp_path)) == ["dt=2024-02-01"]
+    assert imported(tmp_path, path, rules=TextRules(time_formats=("%d/%m/%Y", "%d/%m/%y")), to="both").rejected == 0
+    for unit, moment in (("us", 1_704_067_200_000_000), ("ns", 1_704_067_200_000_000_000)):
+        path = write(tmp_path / "events.csv", f"user,at,price\n1,{2**63 - 1},1\n2,{moment},2\n")
+        assert imported(tmp_path, path, timestamp_unit=unit, to=unit).rejected == 1
+        assert list(rows(tmp_path, unit)) == ["dt=2024-01-01"]
+
+
+def test_no_type_is_found_that_makes_two_ids_one(tmp_path: Path) -> None:
+    path = write(tmp_path / "users.csv", f"a,b,c\n{10**22 + 1},{2**63 - 1},1e3\n{10**22},5,{2**53}\n")
+    result = imported(tmp_path, path, timestamp_field=None, dtypes={})
+    assert result.columns == {"a": "string", "b": "int64", "c": "double"}
+
+
+def test_keys_that_come_up_late_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_rows, "SAMPLED", 2)
+    monkeypatch.setattr(json_rows, "most_rows", lambda _: 1)
+    monkeypatch.setattr(run, "SAMPLED", 2)
+    lines = ['{"at": "2024-01-01", "a": 1}'] * 3 + ['{"at": "2024-01-01", "a": 1, "b": 2, "c": 3}'] * 2
+    path = write(tmp_path / "events.jsonl", "\n".join(lines))
+    told = (
+        "events.jsonl: columns left out, which no row names before line 2: b, c; to import them, put a row that has "
+        "them first"
+    )
+    assert told in imported(tmp_path, path, dtypes={}, dry_run=True).notes
+    left = [3]
+    with monkeypatch.context() as patch:
+        _end_at(patch, left, after=True)
+        with pytest.raises(Killed):
+            imported(tmp_path, path, dtypes={})
+    assert told in imported(tmp_path, path, dtypes={}).notes
+
+
+def test_what_a_killed_import_has_published_is_no_surplus_when_the_file_is_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "events.csv", EVENTS)
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "write_ledger", _killed)
+        with pytest.raises(Killed):
+            imported(tmp_path, path)
+    write(path, "user,at,price\n1,2024-01-01 10:00,1.5\n1,2024-01-01 09:00,3\n")
+    with pytest.raises(InputError, match="1 row of 2024-01-02 that"):
+        imported(tmp_path, path)
+    assert imported(tmp_path, path, replace=True).sources[0].removed == (dt.date(2024, 1, 2),)
+    assert list(rows(tmp_path)) == ["dt=2024-01-01"]
+
+
+def _killed(*_: Any) -> None:
+    raise Killed
+
+
+def test_a_damaged_file_and_a_long_name_are_told(tmp_path: Path) -> None:
+    data = bytearray(gzip.compress("".join(f"{n},2024-01-01,{n * 7919 % 997}\n" for n in range(20_000)).encode()))
+    data[len(data) // 2 : len(data) // 2 + 8] = b"\xff" * 8
+    path = tmp_path / "events.csv.gz"
+    path.write_bytes(bytes(data))
+    with pytest.raises(InputError, match="it is packed, and cut off or damaged"):
+        imported(tmp_path, path, dialect=Dialect(header=False), chosen=("user", "at", "price"))
+    with pytest.raises(UsageError, match="the name is too long for a part"):
+        imported(tmp_path, tmp_path / ("\u4ea4" * 30 + ".csv"))
