@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import duckdb
 
+from daeda.dtypes import DType
+from daeda.importing.conversion import from_text, moment_of
+from daeda.importing.request import TextRules
 from daeda.init_project.reading import text
 from daeda.sql.handle import quoted_name
 
@@ -15,15 +18,21 @@ PLACE = "\u0001"
 ISO = "ISO 8601"
 # What stands for NULL where the column is of numbers without it.
 NULL_TEXTS = ("NA", "N/A", "n/a", "NULL", "null", "None", "\\N")
-_INTEGER = "regexp_full_match(v, '[+-]?(0|[1-9][0-9]{0,17})')"
+_INTEGER = "regexp_full_match(v, '[+-]?(0|[1-9][0-9]{0,18})')"
+# As a double, two ids would be one.
+_LONG = (
+    "regexp_full_match(v, '[+-]?[0-9]{16,}') AND "
+    "NOT coalesce(TRY_CAST(TRY_CAST(v AS DOUBLE) AS HUGEINT) = TRY_CAST(v AS HUGEINT), false)"
+)
 _CODE = "regexp_full_match(v, '[+-]?0[0-9]+')"
 _DAY = r"\d{4}-\d{2}-\d{2}"
-_CLOCK = r"[T ]\d{1,2}:\d{2}(:\d{2}([.,]\d{1,9})?)?"
+_CLOCK = r"[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?"
+_NANOSECONDS = r"regexp_matches(v, '[.,]\d{6}\d*[1-9]')"
 _ISO_DATE = f"regexp_full_match(v, '{_DAY}')"
 _ISO_TIME = f"regexp_full_match(v, '{_DAY}{_CLOCK}')"
 _ISO_ZONED = rf"regexp_full_match(v, '{_DAY}{_CLOCK} ?(Z|UTC|[+-]\d{{2}}(:?\d{{2}})?)')"
 _DATES = ("%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%m/%d/%y", "%d/%m/%y", "%d %b %Y",
-          "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%Y%m%d")  # fmt: skip
+          "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%Y%m%d", "%Y-%m-%d")  # fmt: skip
 _CLOCKS = (" %H:%M:%S", " %H:%M", " %H:%M:%S.%f", " %I:%M:%S %p", " %I:%M %p", "")
 _ZONED = ("%d/%b/%Y:%H:%M:%S %z", "%a %b %d %H:%M:%S %z %Y", "%a, %d %b %Y %H:%M:%S %z", "%Y/%m/%d %H:%M:%S %z")
 _OTHERS = ("%Y%m%dT%H%M%S", "%Y%m%d%H%M%S", "%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d %I:%M %p", "%d/%b/%Y:%H:%M:%S")
@@ -58,7 +67,8 @@ def type_of_texts(connection: duckdb.DuckDBPyConnection, table: str, column: str
         "any": "count(v)",
         "null": f"count(*) FILTER ({nulls})",
         "integer": f"count(*) FILTER ({_INTEGER} AND TRY_CAST(v AS BIGINT) IS NOT NULL)",
-        "code": f"count(*) FILTER ({_CODE})",
+        "code": f"count(*) FILTER ({_CODE} OR {_LONG})",
+        "nanoseconds": f"count(*) FILTER ({_NANOSECONDS})",
         "double": "count(TRY_CAST(v AS DOUBLE))",
         "bool": "count(*) FILTER (lower(v) IN ('true', 'false'))",
         "date": f"count(*) FILTER ({_ISO_DATE} AND TRY_CAST(v AS DATE) IS NOT NULL)",
@@ -93,12 +103,16 @@ def _of_counts(seen: Mapping[str, int], filled: int, *, numbers: bool) -> TextTy
         return TextType("bool", f"TRY_CAST({PLACE} AS BOOLEAN)")
     if seen["date"] == filled:
         return TextType("date", f"TRY_CAST({PLACE} AS DATE)", ISO)
-    if seen["zoned"] == filled:
-        # As a TIMESTAMP at once, DuckDB would take no notice of the zone.
-        return TextType("timestamp[us]", f"CAST(TRY_CAST({PLACE} AS TIMESTAMPTZ) AS TIMESTAMP)", ISO, zoned=True)
-    if seen["time"] + seen["date"] == filled:
-        return TextType("timestamp[us]", f"TRY_CAST({PLACE} AS TIMESTAMP)", ISO)
-    return None
+    zoned = bool(seen["zoned"] == filled)
+    if not zoned and seen["time"] + seen["date"] != filled:
+        return None
+    if seen["nanoseconds"]:
+        # DuckDB leaves them out of a text.
+        dtype = DType.parse("timestamp[ns]")
+        return TextType(dtype.name, from_text(PLACE, dtype, TextRules()), ISO, zoned=zoned)
+    # As a TIMESTAMP at once, DuckDB would take no notice of the zone.
+    made = f"CAST(TRY_CAST({PLACE} AS TIMESTAMPTZ) AS TIMESTAMP)" if zoned else f"TRY_CAST({PLACE} AS TIMESTAMP)"
+    return TextType("timestamp[us]", made, ISO, zoned=zoned)
 
 
 def _of_formats(
@@ -118,12 +132,12 @@ def _of_formats(
     listed = f"[{', '.join(map(text, few))}]"
     fitting = []
     for one in FORMATS:
-        tried = f"SELECT count(try_strptime(v, {text(one)})) FROM (SELECT unnest({listed}) AS v)"
+        tried = f"SELECT count({moment_of('v', one)}) FROM (SELECT unnest({listed}) AS v)"
         if connection.execute(tried).fetchall()[0][0] == len(few):
             fitting.append(one)
     ranked = []
     for one in fitting[:4]:
-        parsed = f"try_strptime({quoted_name(column)}, {text(one)})"
+        parsed = moment_of(quoted_name(column), one)
         number, ascending, span = connection.execute(
             f"SELECT count(t), avg((t >= p)::INT), epoch(max(t)) - epoch(min(t)) FROM "
             f"(SELECT t, lag(t) OVER (ORDER BY r) AS p FROM (SELECT {parsed} AS t, rowid AS r FROM {table}))"
@@ -138,7 +152,7 @@ def _of_formats(
 
 
 def _of_format(chosen: str, other: str) -> TextType:
-    parsed = f"try_strptime({PLACE}, {text(chosen)})"
+    parsed = moment_of(PLACE, chosen)
     if chosen in _ZONED:
         return TextType("timestamp[us]", f"CAST({parsed} AS TIMESTAMP)", chosen, zoned=True, other_format=other)
     if "%H" not in chosen and "%I" not in chosen:

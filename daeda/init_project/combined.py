@@ -11,7 +11,7 @@ import duckdb
 from daeda.dtypes import DType
 from daeda.errors import InputError, cut, first_line
 from daeda.init_project.proposal import View
-from daeda.init_project.reading import text
+from daeda.init_project.reading import relation_of, text
 from daeda.init_project.times import Time
 from daeda.sql.handle import quoted_name
 
@@ -50,6 +50,11 @@ def copy_view(connection: duckdb.DuckDBPyConnection, view: View, target: Path) -
     else:
         fits = "__fits"
     query = f"SELECT {', '.join(selected)} FROM ({inner}) WHERE {fits}"
+    if table.format == "jsonl" and relation_of(connection, "jsonl", table.files, whole=True).sql != table.relation:
+        raise InputError(
+            f"{table.shown}: behind the lines that were looked at there are other fields or types, which a copy of "
+            "fields inside of objects would lose or round: write Parquet of it, or a document without objects a line"
+        )
     target.mkdir(parents=True)
     try:
         rows = _copy(connection, query, target, view)
@@ -65,12 +70,13 @@ def copy_view(connection: duckdb.DuckDBPyConnection, view: View, target: Path) -
 def _fits(view: View, columns: Iterable[str]) -> str:
     """Whether each cell that is not NULL is of its column's type: only texts that were converted can fail to be."""
     tests = []
+    absent = view.table.null_texts if view.table.format == "csv" else ()
     for name in columns:
         column = view.table.column(name)
-        raw = quoted_name(name)
-        if column.sql == raw or view.table.format != "csv":
+        raw = column.raw
+        if column.sql == raw:
             continue
-        nulls = f" AND {raw} NOT IN ({', '.join(map(text, view.table.null_texts))})" if view.table.null_texts else ""
+        nulls = f" AND {raw} NOT IN ({', '.join(map(text, absent))})" if absent else ""
         tests.append(f"({raw} IS NULL OR NOT ({raw} IS NOT NULL{nulls}) OR ({column.sql}) IS NOT NULL)")
     return " AND ".join(tests) or "true"
 
@@ -100,6 +106,7 @@ def _rejected(connection: duckdb.DuckDBPyConnection, is_csv: bool) -> int:
     if not is_csv:
         return 0
     found = connection.execute(
-        "SELECT count(DISTINCT line) FROM reject_errors WHERE scan_id = (SELECT max(scan_id) FROM reject_errors)"
+        "SELECT count(DISTINCT (file_id, line)) FROM reject_errors "
+        "WHERE scan_id = (SELECT max(scan_id) FROM reject_errors)"
     ).fetchall()[0][0]
     return int(found)

@@ -57,6 +57,8 @@ def import_view(connection: duckdb.DuckDBPyConnection, view: View, root: Path, s
     if result.rows == 0:
         reasons = shortened([reason for one in result.sources for reason in one.reasons], 1)
         raise InputError(f"{view.table.shown} has no row that fits the types of its columns: {reasons}")
+    for note in result.notes:
+        say(note)
     for source in result.sources:
         if source.rejections is not None:
             told = f"{counted(source.rejected, 'row')} kept aside in {source.rejections}: {source.reasons[0]}"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from daeda.errors import InputError, cut, first_line
 from daeda.init_project.column_types import TextType, type_of_texts
@@ -43,7 +44,7 @@ def _split(connection: duckdb.DuckDBPyConnection, group: FileGroup) -> list[tupl
         names = tuple(column.name for column in relation_of(connection, group.format, [path]).columns)
         if group.format == "jsonl":
             # A document need not have every key.
-            names = next((other for other in by_names if set(other) & set(names)), names)
+            names = next((other for other in by_names if _alike(set(other), set(names))), names)
         by_names.setdefault(names, []).append(path)
     found = []
     for files in by_names.values():
@@ -51,6 +52,12 @@ def _split(connection: duckdb.DuckDBPyConnection, group: FileGroup) -> list[tupl
         name = stem_of(files[0]) if len(files) == 1 else shared_stem(files, directory)
         found.append((dataclasses.replace(group, files=tuple(files), directory=directory), name))
     return found
+
+
+def _alike(some: set[str], others: set[str]) -> bool:
+    """Whether documents with these keys are of one table: most keys of both are the same, as those of two tables with
+    the same id are not."""
+    return 2 * len(some & others) > len(some | others)
 
 
 def _table(connection: duckdb.DuckDBPyConnection, group: FileGroup, name: str, number: int, scratch: Path) -> Table:
@@ -77,7 +84,7 @@ def _table(connection: duckdb.DuckDBPyConnection, group: FileGroup, name: str, n
             _counted(connection, typed, relation.columns[index], types[index], sql) for index, sql in made.items()
         )
         columns += tuple(Column(one.name, "", 0, 0, 0) for one in relation.columns if not one.dtype)
-    except duckdb.Error as error:
+    except (duckdb.Error, pa.ArrowException) as error:
         raise InputError(f"{group.files[0]} cannot be read: {cut(first_line(error), 200)}") from error
     rows = columns[0].rows if made else 0
     if rows == 0:
@@ -130,7 +137,7 @@ def _counted(connection: duckdb.DuckDBPyConnection, table: str, raw: RawColumn, 
     ).fetchall()[0]
     column = Column(
         raw.name, kind.dtype, rows, rows - filled, distinct, sql, raw.stored, text_format=kind.text_format,
-        zoned=kind.zoned or raw.dtype == "timestamp[us, UTC]", other_format=kind.other_format,
+        zoned=kind.zoned or raw.dtype == "timestamp[us, UTC]", other_format=kind.other_format, raw=raw.sql,
     )  # fmt: skip
     if not (column.is_number or column.is_instant):
         return column

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
-import gzip
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from sqlglot import exp
 
 from daeda.dtypes import describe_arrow, is_known
-from daeda.errors import InputError, cut, first_line
+from daeda.errors import InputError, cut, first_line, shortened
 from daeda.init_project.tables import Format
 from daeda.sql.files import as_pattern
 from daeda.sql.handle import quoted_name
@@ -23,7 +23,10 @@ from daeda.sql.handle import quoted_name
 # What DuckDB reads out of a text of JSON by itself is read as the text that it is: its format is found out here.
 _TEXTS = re.compile(r"TIMESTAMP\w*( WITH TIME ZONE)?|DATE|TIME|UUID|JSON")
 _STRUCT_DEPTH = 2
+_PACKED = {".gz": "gzip", ".zst": "zstd"}
 _LONGEST_LINE = 1_000_000
+# JSON of at most so many bytes is read to its end to find its types.
+_TYPED_BYTES = 64 * 2**20
 # The types of DuckDB that a view can declare, and ours for them. What an hour of the day or an id is, is read as text.
 _TYPES: Mapping[str, str] = {
     "BOOLEAN": "bool", "TINYINT": "int8", "SMALLINT": "int16", "INTEGER": "int32", "BIGINT": "int64",
@@ -60,15 +63,21 @@ def text(value: str) -> str:
     return exp.Literal.string(value).sql("duckdb")
 
 
-def relation_of(connection: duckdb.DuckDBPyConnection, kind: Format, files: Sequence[Path]) -> Relation:
-    """The relation of files of one format; raises InputError where they cannot be read so."""
+def relation_of(
+    connection: duckdb.DuckDBPyConnection, kind: Format, files: Sequence[Path], *, whole: bool = False
+) -> Relation:
+    """The relation of files of one format; raises InputError where they cannot be read so.
+
+    Names and types of JSON are those of the first lines where files are large, and of all lines with `whole`.
+    """
     listed = f"[{', '.join(text(as_pattern(str(path))) for path in files)}]"
     try:
         match kind:
             case "csv":
                 return _csv(connection, listed, files)
             case "jsonl":
-                return _json(connection, listed)
+                whole = whole or sum(path.stat().st_size for path in files) <= _TYPED_BYTES
+                return _json(connection, listed, whole=whole)
             case "parquet":
                 return _parquet(listed, files)
     except (duckdb.Error, pa.ArrowException, OSError) as error:
@@ -87,13 +96,17 @@ def _shown(files: Sequence[Path]) -> str:
 def _csv(connection: duckdb.DuckDBPyConnection, listed: str, files: Sequence[Path]) -> Relation:
     delimiter, names = _line_of_names(files[0])
     _check_header(names, files)
-    columns = ", ".join(f"{text(name)}: 'VARCHAR'" for name in names)
+    for path in files[1:]:
+        _beginning(path)
+    known = [name or f"column {number} without a name" for number, name in enumerate(names, 1)]
+    columns = ", ".join(f"{text(name)}: 'VARCHAR'" for name in known)
     # Nothing is left to be found out: lines of another length would mislead DuckDB in that.
     sql = (
         f"read_csv({listed}, columns = {{{columns}}}, header = true, delim = {text(delimiter)}, quote = '\"', "
         "escape = '\"', auto_detect = false, hive_partitioning = false)"
     )
-    return Relation(sql, tuple(RawColumn(name, quoted_name(name), "string") for name in names))
+    typed = zip(known, names, strict=True)
+    return Relation(sql, tuple(RawColumn(name, quoted_name(name), "string" if own else "") for name, own in typed))
 
 
 def delimiter_of(path: Path) -> str:
@@ -102,17 +115,29 @@ def delimiter_of(path: Path) -> str:
 
 
 def _line_of_names(path: Path) -> tuple[str, list[str]]:
-    """The sign between cells, which stands in the first line most often, and the names of that line, each once."""
-    opened = gzip.open if path.suffix.lower() == ".gz" else open
-    with opened(path, "rb") as file:
-        line = file.readline(_LONGEST_LINE).decode("utf-8-sig", "replace")
+    """The sign between cells, which the first line has most often, and the names of that line; some may be empty."""
+    line = _beginning(path).partition(b"\n")[0].decode("utf-8-sig", "replace")
     outside = "".join(line.split('"')[::2])
     delimiter = max(",;\t|", key=outside.count)
-    names: list[str] = []
-    for number, cell in enumerate(next(csv.reader([line], delimiter=delimiter), [])):
-        name = cell.strip() or f"column_{number + 1}"
-        names.append(name if name not in names else f"{name}_{number + 1}")
-    return delimiter, names
+    return delimiter, [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+
+
+def _beginning(path: Path) -> bytes:
+    """The first bytes of a text, unpacked; raises InputError where they are not UTF-8."""
+    with pa.input_stream(str(path), compression=_PACKED.get(path.suffix.lower())) as stream:
+        first = bytes(stream.read(_LONGEST_LINE))
+    wide = b"\0" in first[:1024]
+    line = 1 if wide else None
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(first)
+    except UnicodeDecodeError as error:
+        line = first.count(b"\n", 0, error.start) + 1
+    if line is not None:
+        raise InputError(
+            f"{path}: line {line} is not UTF-8, and init reads no other encoding: write it anew, as with `iconv -f "
+            f"{'utf-16' if wide else 'cp1252'} -t utf-8`"
+        )
+    return first
 
 
 def _check_header(names: Sequence[str], files: Sequence[Path]) -> None:
@@ -123,10 +148,19 @@ def _check_header(names: Sequence[str], files: Sequence[Path]) -> None:
             f"{_shown(files)} has no line of names: '{cut(rows[0])}' stands in its first line, which names the "
             "columns: write one above the rows"
         )
+    folded = [name.lower() for name in names if name]
+    if twice := [name for name in names if folded.count(name.lower()) > 1]:
+        raise InputError(
+            f"{_shown(files)} has {shortened(twice)} in its first line, which are one name, capital letters or not: "
+            "rename the others"
+        )
+    if not folded:
+        raise InputError(f"{_shown(files)} has no line of names: its first line is empty")
 
 
-def _json(connection: duckdb.DuckDBPyConnection, listed: str) -> Relation:
-    found = connection.execute(f"DESCRIBE FROM read_json({listed}, union_by_name = true)").fetchall()
+def _json(connection: duckdb.DuckDBPyConnection, listed: str, *, whole: bool) -> Relation:
+    lines = ", sample_size = -1" if whole else ""
+    found = connection.execute(f"DESCRIBE FROM read_json({listed}, union_by_name = true{lines})").fetchall()
     types = {str(row[0]): _as_text(str(row[1])) for row in found}
     if list(types) == ["json"] and not found[0][1].startswith("STRUCT"):
         raise InputError('the values are no objects: a line is a document like {"user_id": 1}')

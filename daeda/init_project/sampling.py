@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from daeda.errors import InputError
 from daeda.init_project.found_files import FileGroup
 from daeda.init_project.reading import Relation, relation_of
 from daeda.init_project.tables import MOST_ROWS
@@ -81,7 +82,11 @@ def _sample_parquet(connection: duckdb.DuckDBPyConnection, table: str, group: Fi
     tables = []
     for path, number, _ in chosen:
         with pq.ParquetFile(path) as file:
-            tables.append(file.read_row_group(number, columns=names).slice(0, MOST_ROWS).select(names))
+            # Files of other days may lack a column.
+            own = [name for name in names if name in file.schema_arrow.names]
+            tables.append(file.read_row_group(number, columns=own).slice(0, MOST_ROWS).select(own))
+    if not tables:
+        raise InputError(f"{group.files[0]} has no row that can be read: name files with rows")
     rows = pa.concat_tables(tables, promote_options="permissive").slice(0, MOST_ROWS)
     connection.register("__rows", rows)
     index = {column.name: number for number, column in enumerate(relation.columns)}

@@ -25,7 +25,7 @@ class Column:
     """A column of files, under its name there.
 
     `dtype` is empty where daeda reads no such type; `stored` is that of Parquet files, empty in others. `sql` reads it
-    out of the files, typed. Counts are of the sample; `distinct` does not count NULL, and
+    out of the files, typed, and `raw` as it is written. Counts are of the sample; `distinct` does not count NULL, and
     `ascending` is the share of neighbouring rows, in the order of the file, whose values do not descend. `text_format`
     is that of texts which are times: what strptime takes, or `ISO 8601`; `zoned` says that they name their zone.
     """
@@ -41,6 +41,7 @@ class Column:
     text_format: str = ""
     zoned: bool = False
     other_format: str = ""
+    raw: str = ""
     low: float | None = None
     high: float | None = None
 
