@@ -104,14 +104,19 @@ def found_before(
     table: Table,
     time: Time,
     pairs: Sequence[Pair],
+    delay: float,
 ) -> float:
-    """The share of the rows of the sample of events that have an earlier row in the look-up."""
+    """The share of the rows of the sample of events that have an earlier row in the look-up.
+
+    Earlier is one that is known so many seconds after its time.
+    """
     keys = " AND ".join(f"e.k{number} = l.k{number}" for number, _ in enumerate(pairs))
     mine = ", ".join(f"{quoted_name(pair.left)} AS k{number}" for number, pair in enumerate(pairs))
     other = ", ".join(f"{quoted_name(pair.right)} AS k{number}" for number, pair in enumerate(pairs))
+    known = f"{time.sql} + to_seconds({delay:.0f})"
     found = connection.execute(
         f"SELECT avg((l.t IS NOT NULL)::INT) FROM (SELECT {mine}, {spine_time.sql} AS t FROM {spine.sample}) AS e "
-        f"ASOF LEFT JOIN (SELECT {other}, {time.sql} AS t FROM {table.sample}) AS l ON {keys} AND e.t > l.t"
+        f"ASOF LEFT JOIN (SELECT {other}, {known} AS t FROM {table.sample}) AS l ON {keys} AND e.t > l.t"
     ).fetchall()[0][0]
     return float(found or 0.0)
 

@@ -12,19 +12,21 @@ import duckdb
 from daeda.durations import Duration
 from daeda.errors import InputError, did_you_mean, shortened
 from daeda.init_project.answers import AT_ITS_TIME, NOTHING, Answering, Choice, Question
+from daeda.init_project.days import seconds
 from daeda.init_project.joins import Pair, find_pairs, found_at_all, found_before, keys_of, unique_pairs
 from daeda.init_project.keys import Key, entity_of, find_keys
 from daeda.init_project.naming import fields_of, must_import
 from daeda.init_project.proposal import Field, Label, Proposal, View, Windows
 from daeda.init_project.tables import Table, valid_name
 from daeda.init_project.times import Time, find_created, find_times, share
-from daeda.init_project.windows import is_late, is_part, label_ahead, outcomes_of, rhythm_of, windows_of
-from daeda.init_project.words import rank_as_entity
+from daeda.init_project.windows import is_late, is_part, is_tally, label_ahead, outcomes_of, rhythm_of, windows_of
+from daeda.init_project.words import is_outcome, rank_as_entity
 
 _MOST_TIMES = 5
 _MOST_FEATURES = 4
 _LEAST_PER_VALUE = 1.2
 AGAIN = "again"
+_OF_A_DAY = "it has a date and no hour, so that it may tell of the whole day"
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,12 @@ class Seen:
     def entities(self) -> list[Key]:
         """The keys that come again."""
         again = [key for key in self.keys if key.column.per_value >= _LEAST_PER_VALUE]
-        return sorted(again, key=lambda key: (-rank_as_entity(key.column.words), -key.score, -key.column.distinct))
+
+        def order(key: Key) -> tuple[bool, float, float, int]:
+            words = key.column.words
+            return is_outcome(words), -rank_as_entity(words), -key.score, -key.column.distinct
+
+        return sorted(again, key=order)
 
 
 def propose(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], answering: Answering) -> Proposal:
@@ -173,18 +180,24 @@ def _chosen_entity(seen: Seen, answering: Answering) -> Key:
 
 
 def _chosen_known(
-    connection: duckdb.DuckDBPyConnection, seen: Seen, time: Time, answering: Answering, *, quiet: bool
-) -> tuple[str, float, str, str]:
-    """The column that says when a row is known with its usual delay, or the delay itself, and why."""
+    connection: duckdb.DuckDBPyConnection, seen: Seen, time: Time, answering: Answering, *, quiet: bool,
+    by_day: bool = False,
+) -> tuple[str, float, str, str]:  # fmt: skip
+    """The column that says when a row is known with its usual delay, or the delay itself, and why.
+
+    `by_day` says that a row is of a day, and may tell of all of it, and that those who look it up know the hour.
+    """
     created = find_created(connection, seen.table, time)
     choices = [Choice(AT_ITS_TIME, f"when it happens, at {time.name}; or write how long after, like 1h")]
+    if by_day:
+        choices = [Choice("1d", _OF_A_DAY), *choices]
     if created is not None:
         choices = [Choice(created[0], created[1]), *choices]
     asked = f"When is a row of {seen.table.name} known?"
     chosen = answering.answer(Question(("known", seen.table.name), asked, tuple(choices), _delay, quiet=quiet))
     if created is not None and chosen == created[0]:
         return created[0], created[2], "", created[1]
-    return "", 0.0, "" if chosen == AT_ITS_TIME else chosen, ""
+    return "", 0.0, "" if chosen == AT_ITS_TIME else chosen, _OF_A_DAY if by_day and chosen == "1d" else ""
 
 
 def _delay(answer: str) -> str:
@@ -222,13 +235,21 @@ def _look_up(
     """The view of another table: looked up where keys of the events stand in it, else declared and not used."""
     table = seen.table
     time = _chosen_time(seen, answering, quiet=True)
-    pairs = find_pairs(connection, events.table, table, time)
+    found_pairs = find_pairs(connection, events.table, table, time)
+    pairs = [pair for pair in found_pairs if not _is_known_late(events, pair.left)]
     assert events.time is not None
     in_time = keys_of(pairs, seen.keys) or pairs[:1]
     chosen = unique_pairs(connection, table, pairs) if time is None else in_time
     zone = events.zone if time is not None and not time.zoned and time.has_clock else "UTC"
     imported = must_import(table, time, zone)
     keys = {pair.right: valid_name(pair.left) for pair in chosen}
+    if not keys and len(pairs) < len(found_pairs):
+        names = shortened([pair.left for pair in found_pairs if pair not in pairs], 3)
+        view, _ = _apart(seen, time, zone, pairs, before)
+        return view, [
+            f"{table.shown} would be looked up by {names} of {events.name}, named like what is known only when an "
+            "event is over, so that nothing is looked up in it"
+        ]
     if not keys:
         return _apart(seen, time, zone, pairs, before)
     types = {pair.right: _type_of(events, pair.left) for pair in chosen}
@@ -246,8 +267,9 @@ def _look_up(
     fields = tuple(replace(one, dtype=types.get(one.source, one.dtype)) for one in fields)
     created, lag, after, why = "", 0.0, "", ""
     if time is not None:
-        created, lag, after, why = _chosen_known(connection, seen, time, answering, quiet=True)
-        found = found_before(connection, events.table, events.time, table, time, chosen)
+        by_day = events.time.has_clock and not time.has_clock
+        created, lag, after, why = _chosen_known(connection, seen, time, answering, quiet=True, by_day=by_day)
+        found = found_before(connection, events.table, events.time, table, time, chosen, seconds(after))
         join = f"{share(found)} of the rows of {events.name} have an earlier row here"
     else:
         found = found_at_all(connection, events.table, table, chosen)
@@ -267,6 +289,12 @@ def _look_up(
         left_out,
     )  # fmt: skip
     return view, []
+
+
+def _is_known_late(events: View, source: str) -> bool:
+    """Whether a column of the events, which is not whose they are, is named like an outcome."""
+    own = {one.source for one in events.fields if one.name in events.keys}
+    return source not in own and is_outcome(events.table.column(source).words)
 
 
 def _type_of(view: View, source: str) -> str:
@@ -306,11 +334,12 @@ def _features(
             parts.append(one.name)
             continue
         dull = column.distinct < 2 or column.null_share > 0.5 or (column.dtype == "string" and column.unique)
-        good = not (dull or is_late(one) or column.is_instant)
+        good = not (dull or is_late(one) or column.is_instant or (time is None and is_tally(one)))
         (chosen if good and len(chosen) < _MOST_FEATURES else spare).append(one.name)
     if not chosen:
         # A name of each is better than nothing.
-        chosen = [name for name in spare if view_type(fields, name) == "string"][:1]
+        late = {one.name for one in fields if is_late(one)}
+        chosen = [name for name in spare if name not in late and view_type(fields, name) == "string"][:1]
     return tuple(chosen), (*(name for name in spare if name not in chosen), *parts)
 
 

@@ -9,7 +9,7 @@ from daeda.init_project.data import ViewData
 from daeda.init_project.days import Range
 from daeda.init_project.proposal import Field, Proposal, View
 from daeda.init_project.tables import valid_name
-from daeda.init_project.windows import is_late, is_part, is_planned
+from daeda.init_project.windows import is_late, is_part, is_planned, is_tally
 from daeda.init_project.yaml_text import comment, flow, listed, scalar
 
 _MOST_SPARE = 6
@@ -109,7 +109,11 @@ def _looked_up(view: View) -> list[str]:
     how = "as the file has it today" if kind == "static" else "in the newest row before the event"
     lines = comment(f"Of {view.name}, {how}: {view.reasons['join']}.", 2)
     lines += [_column(name, kind, types[name]) for name in view.features]
-    spare = [_out(_column(name, kind, types[name])) for name in view.others.get("features", ())]
+    tallies = {one.name for one in view.fields if is_tally(one)} if view.role == "static" else set[str]()
+    spare = [
+        _out(_column(name, kind, types[name])) + ("   # named like a count up to today" if name in tallies else "")
+        for name in view.others.get("features", ())
+    ]
     return lines + _few(spare)
 
 

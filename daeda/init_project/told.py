@@ -63,6 +63,8 @@ def tell_proposal(proposal: Proposal, say: Say) -> None:
 
 def _look_up(view: View) -> str:
     when = "the newest row before" if view.role == "look-up" else "for all time"
+    if view.after and view.reasons["created"]:
+        when += f" that is {view.after} old, for {view.reasons['created']}"
     features = shortened(view.features, 4) if view.features else "nothing but the key"
     return f"{view.name} by {', '.join(view.keys)}, {when}: {features}; {view.reasons['join']}"
 

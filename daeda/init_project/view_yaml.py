@@ -33,7 +33,7 @@ def view_yaml(view: View, data: ViewData) -> str:
         entry = f"  - {flow({'name': scalar(one.name), 'dtype': scalar(one.dtype)})}"
         lines += [f"{entry}   # {one.note}" if one.note else entry]
     if view.left_out:
-        lines += comment(f"Left out, for a view has no such type: {', '.join(view.left_out[:20])}.")
+        lines += comment(f"Left out, for a view has no such type, or no name for it: {', '.join(view.left_out[:20])}.")
     return "\n".join(lines) + "\n"
 
 
@@ -114,7 +114,8 @@ def _known(view: View) -> list[str]:
         lines += comment(f"When a row became known: {view.reasons['created']}. Earlier events do not see it.", 2)
         lines += [f"  created_field: {scalar(view.created)}"]
     if view.after:
-        lines += [*comment("How long after its time a row is known.", 2), f"  available: {{after: {view.after}}}"]
+        why = f": {view.reasons['created']}" if view.reasons.get("created") else ""
+        lines += [*comment(f"How long after its time a row is known{why}.", 2), f"  available: {{after: {view.after}}}"]
     if not lines:
         lines += comment("available: {after: 1h}   where a row is known only so long after its time", 2)
     return lines

@@ -10,13 +10,14 @@ from daeda.init_project.proposal import Field, Label, View, Windows
 from daeda.init_project.times import share
 from daeda.init_project.words import (
     MEASURES,
-    OUTCOMES,
     PARTS,
     PLACES,
-    PLANNED,
+    TALLIES,
     YEAR,
     any_of,
     is_key_name,
+    is_outcome,
+    is_plan,
     rank_as_entity,
 )
 from daeda.sql.handle import quoted_name
@@ -105,12 +106,17 @@ def windows_of(view: View, entity: str, key: str, rhythm: Rhythm) -> Windows:
 
 def is_late(one: Field) -> bool:
     """Whether a field of an event is named like what is known only when it is over."""
-    return one.column is not None and any_of(one.column.words, OUTCOMES) and not is_planned(one)
+    return one.column is not None and is_outcome(one.column.words)
 
 
 def is_planned(one: Field) -> bool:
     """Whether a field of an event is named like what is fixed beforehand."""
-    return one.column is not None and any_of(one.column.words, PLANNED)
+    return one.column is not None and is_plan(one.column.words)
+
+
+def is_tally(one: Field) -> bool:
+    """Whether a field is a number named like what was counted up to today: of a past event, its future is in it."""
+    return one.column is not None and one.column.is_number and any_of(one.column.words, TALLIES)
 
 
 def is_part(one: Field) -> bool:

@@ -32,8 +32,18 @@ OUTCOMES = frozenset({
     "duration", "elapsed", "settled", "paid", "won", "lost", "churn", "churned", "converted", "conversion", "fraud",
     "chargeback", "label", "target", "review", "status", "air",
 })  # fmt: skip
-# What is fixed before it happens.
+# What is fixed before it happens, and what compares that with what came of it.
 PLANNED = frozenset({"sched", "scheduled", "planned", "plan", "crs", "booked"})
+DEVIATES = frozenset({
+    "actual", "delay", "delayed", "vs", "versus", "diff", "difference", "delta", "deviation", "deviated", "gap",
+    "error", "outcome", "result", "late", "early", "missed", "met", "cancelled", "canceled",
+})  # fmt: skip
+# What a table without a time has counted up to today.
+TALLIES = frozenset({
+    "avg", "average", "mean", "count", "counts", "cnt", "total", "totals", "sum", "lifetime", "ltv", "cumulative",
+    "votes", "rating", "ratings", "reviews", "popularity", "rank", "ranking", "score", "orders", "purchases", "visits",
+    "clicks", "views", "sales", "sold", "revenue", "spend", "spent", "balance", "current", "latest", "last", "streak",
+})  # fmt: skip
 # Parts of a time, each in a column of its own.
 YEAR, MONTH = frozenset({"year", "yr", "yyyy"}), frozenset({"month", "mon", "mm"})
 DAY = frozenset({"day", "dd", "mday", "dayofmonth"})
@@ -68,6 +78,24 @@ def any_of(words: Iterable[str], known: Iterable[str]) -> bool:
     (True, False)
     """
     return not set(known).isdisjoint(words)
+
+
+def is_outcome(words: tuple[str, ...]) -> bool:
+    """Whether a name is that of something which is known only when the event is over.
+
+    >>> [is_outcome(words) for words in (("arr", "delay"), ("sched", "arr", "time"), ("planned", "vs", "actual"))]
+    [True, False, True]
+    """
+    return any_of(words, OUTCOMES | DEVIATES if any_of(words, PLANNED) else OUTCOMES) and not is_plan(words)
+
+
+def is_plan(words: tuple[str, ...]) -> bool:
+    """Whether a name is that of something which is fixed beforehand.
+
+    >>> is_plan(("sched", "dep", "time")), is_plan(("sched", "delay"))
+    (True, False)
+    """
+    return any_of(words, PLANNED) and not any_of(words, DEVIATES)
 
 
 def is_key_name(words: tuple[str, ...]) -> bool:
