@@ -42,7 +42,7 @@ from enrich.ray.cluster import check_nodes
 from enrich.ray.fitness import Fitness
 from enrich.ray.limits import RayLimits, clamp
 from enrich.ray.own_ray import RayLost
-from enrich.ray.session import ray_session
+from enrich.ray.session import prepare_environment, ray_session
 from enrich.ray.stream import PartStream
 from enrich.ray.time_limits import TimeLimit, in_background
 from enrich.reading import DayReader
@@ -160,8 +160,10 @@ class _Run:
         """
         days = [work.day for work in works]
         columns = {column for work in works for column in work.tasks[0].computed}
-        opened = in_background(lambda: self._preload.open_for(columns))
         asked = self._run.project.runtime.ray
+        # No variable may be new any more while stores are read.
+        prepare_environment(asked.address)
+        opened = in_background(lambda: self._preload.open_for(columns))
         reader = DayReader(works, self._preload, self._verify, self._post, self._preloading)
         if asked.address is None:
             self._preload.give_room(limits)

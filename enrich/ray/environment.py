@@ -23,6 +23,8 @@ _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 # Ray runs its workers at niceness 15: beside other busy processes they would get a thirtieth of a processor, and a day
 # would not be done in its time. The actors do the work of the run, so that they count as much as the run itself.
 _PRIORITY = {"RAY_worker_niceness": "0"}
+# Ray sets it in every driver, and a new variable has to be there before threads of native code are; its value is Ray's.
+_BREAKPOINT = {"PYTHONBREAKPOINT": "ray.util.rpdb._driver_set_trace"}
 # What a process that has imported Ray leaves to those that it starts; nobody has meant anything by it.
 _SET_BY_RAY = frozenset({*_QUIET, *_LOOPBACK, *_PRIORITY, "RAY_CLIENT_MODE", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"})
 # Ray reads the token once in the life of a process.
@@ -43,8 +45,13 @@ def clean(environment: MutableMapping[str, str], address: str | None) -> str | N
 
 
 def prepare(address: str | None) -> None:
-    """Set what Ray and its processes read: quiet, and one of the run's own on the loopback alone with its own token."""
-    os.environ.update(_QUIET)
+    """Set what Ray and its processes read: quiet, and one of the run's own on the loopback alone with its own token.
+
+    Called while nothing is asked of Lance, whose threads read the whole environment when they open a store: a variable
+    that is new gives the memory of the table of all of them back, under the eyes of who reads it. One that is there
+    can be given the same value at any time.
+    """
+    os.environ.update({**_QUIET, **_BREAKPOINT})
     if address is None:
         os.environ.update({**_LOOPBACK, **_PRIORITY, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _TOKEN})
         os.environ.pop("RAY_AUTH_TOKEN_PATH", None)

@@ -22,6 +22,14 @@ START_SECONDS = 180
 END_SECONDS = 20
 
 
+def prepare_environment(address: str | None) -> None:
+    """Set what Ray reads, before a thread that reads stores is at work beside the start of Ray; see
+    `environment.prepare`.
+    """
+    if not ray.is_initialized():
+        environment.prepare(address)
+
+
 @contextlib.contextmanager
 def ray_session(
     limits: RayLimits, address: str | None = None, start_seconds: int = START_SECONDS
@@ -36,7 +44,7 @@ def ray_session(
     if ray.is_initialized():
         yield limits if address is None else _limits_on(limits, address)
         return
-    environment.prepare(address)
+    prepare_environment(address)
     # Ray has read its variables when it was imported.
     native: Any = ray._raylet
     native.Config.initialize("")

@@ -543,6 +543,43 @@ def test_the_command(root: Path) -> None:
     assert [digests(root, day) for day in DAYS] == [single_process(root, day) for day in DAYS]
 
 
+AUDITED = """
+import os
+import sys
+from enrich.ray.supervisor import supervised
+
+def audited():
+    import enrich.job
+
+    original = enrich.job.in_background
+
+    def look(event, given):
+        if event == "os.unsetenv" or event == "os.putenv" and os.fsdecode(given[0]) not in os.environ:
+            print(event, os.fsdecode(given[0]), file=sys.stderr)
+
+    def begin(work):
+        sys.addaudithook(look)
+        return original(work)
+
+    enrich.job.in_background = begin
+    from enrich.command import main
+    return main(sys.argv[1:])
+
+raise SystemExit(supervised(audited))
+"""
+
+
+@pytest.mark.cases
+def test_no_variable_is_new_while_stores_are_read(root: Path) -> None:
+    """Threads of Lance read the environment, whose table a new variable moves: they would read what was given back."""
+    script = root / "audited.py"
+    script.write_text(AUDITED)
+    result = subprocess.run(command(root, str(script)), capture_output=True, text=True, check=False, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert [line for line in result.stderr.splitlines() if line.startswith("os.")] == []
+    assert [digests(root, day) for day in DAYS] == [single_process(root, day) for day in DAYS]
+
+
 @pytest.mark.cases
 def test_the_command_on_a_cluster_that_runs_already(root: Path, running_ray: None) -> None:
     """The Ray of these tests is the cluster: it is joined by the command, and stays."""
