@@ -16,8 +16,7 @@ import ray._private.state
 import ray._private.worker
 import ray.exceptions
 
-from daeda.errors import DayError
-from enrich.ray.endings import actors_lost
+from enrich.ray.endings import ActorsLost, actors_lost
 from enrich.ray.own_ray import with_logs
 from enrich.ray.part_queue import Life
 
@@ -71,7 +70,7 @@ class ActorWatch:
             self._done, self._restarts_before = done, restarts
         if restarts - self._restarts_before > MOST_RESTARTS * self._actors:
             deaths = restarts - self._restarts_before
-            self._fail(DayError(with_logs(actors_lost(f"{deaths} deaths without a part done in between"))))
+            self._fail(ActorsLost(with_logs(actors_lost(f"{deaths} deaths without a part done in between"))))
 
 
 def is_lost(actor: dict[str, Any] | None, life: Life) -> bool:

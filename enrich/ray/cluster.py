@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import select
 import socket
 import struct
 import sys
@@ -23,7 +25,7 @@ from daeda.settings.runtime import RayEnvelope
 from enrich.ray import here
 from enrich.ray.address import check_token_given, probe_address, refuses_token, unreachable
 from enrich.ray.channel import ClusterLost, RayProcess, limited, send
-from enrich.ray.endings import AGAIN
+from enrich.ray.endings import AGAIN, ended_with
 from enrich.ray.fitness import CODE, PACKAGES, Fitness
 from enrich.ray.initialize import initialize, on_loopback
 from enrich.ray.limits import Node, RayLimits, on_cluster
@@ -45,6 +47,9 @@ class ClusterGone(RayLost):
 # The address of the cluster that this process has joined, and what was found out about its end.
 _joined: list[str] = []
 _lost: list[str] = []
+# A descriptor of the cluster's process on this host, which can be read when the process has ended.
+_raylet: list[int] = []
+_RAYLET = "raylet on this host"
 
 
 def join(address: str, start_seconds: int) -> None:
@@ -152,7 +157,9 @@ def _nodes_alive() -> list[dict[str, Any]]:
 
 
 def _report_node() -> None:
-    """Tell the supervisor which process is the node of this host: without it, Ray ends this process without a word."""
+    """See which process is the node of this host, and tell the supervisor: without it, Ray ends this process without a
+    word.
+    """
     node: Any = ray._private.worker._global_node
     if sys.platform != "linux" or node is None:
         return
@@ -160,7 +167,10 @@ def _report_node() -> None:
         connection.connect(node.raylet_socket_name)
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     pid, _user, _group = _CREDENTIALS.unpack(credentials)
-    send(RayProcess("raylet on this host", pid))
+    send(RayProcess(_RAYLET, pid))
+    # It may be one that this process cannot see.
+    with contextlib.suppress(OSError):
+        _raylet.append(os.pidfd_open(pid))
 
 
 @contextlib.contextmanager
@@ -175,12 +185,22 @@ def head_watched(address: str) -> Iterator[None]:
         stopped.set()
         _joined.clear()
         _lost.clear()
+        while _raylet:
+            os.close(_raylet.pop())
 
 
 def check_cluster() -> None:
-    """Raise ClusterGone when the cluster that was joined is known to be gone."""
+    """Raise ClusterGone when the cluster that was joined is known to be gone, or its node on this host."""
+    if any(_has_ended(descriptor) for descriptor in _raylet):
+        raise ClusterGone(f"Ray's {_RAYLET} {ended_with(None)}: {AGAIN}")
     for sentence in _lost:
         raise ClusterGone(sentence)
+
+
+def _has_ended(descriptor: int) -> bool:
+    ended = select.poll()
+    ended.register(descriptor, select.POLLIN)
+    return bool(ended.poll(0))
 
 
 def check_head() -> None:

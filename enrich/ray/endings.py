@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import signal
 
+from daeda.errors import DayError
 from daeda.process.host import size_text
 
 # Below these, Ray has been seen to fail: its servers reserve address space, and open files and threads by the hundred.
@@ -33,6 +34,10 @@ def ended_with(code: int | None) -> str:
 def not_started(kind: str, code: int | None) -> str:
     """The sentence for a Ray whose process of this kind ended while it started."""
     return f"Ray did not start: its {kind} {ended_with(code)}: {AGAIN}"
+
+
+class ActorsLost(DayError):
+    """Actors died under their parts, for want of memory or because Ray's servers took them along."""
 
 
 def actors_lost(how: str) -> str:

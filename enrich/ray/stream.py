@@ -6,6 +6,7 @@ import contextlib
 import logging
 import pickle
 import threading
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ from enrich.ray.actor_watch import ActorWatch
 from enrich.ray.actors import POSITION, PartResult, PartWorker, Unforeseen
 from enrich.ray.cluster import check_cluster, check_head
 from enrich.ray.data_actors import no_data_actors, own_data_actors
-from enrich.ray.endings import actors_lost
+from enrich.ray.endings import ActorsLost, actors_lost
 from enrich.ray.fitness import Fitness
 from enrich.ray.limits import RayLimits
 from enrich.ray.own_ray import RayLost, check_node, with_logs
@@ -36,6 +37,8 @@ from enrich.store.vectors import VectorSource
 FOR_EVER = -1
 # Actors that still write stop within this time when their stream is closed and Ray lives on.
 CLOSE_SECONDS = 10.0
+# So long after something of Ray has failed it is seen whether that was the end of its servers.
+LOSS_SECONDS = 2.0
 
 _LOST = (
     ray.exceptions.OutOfMemoryError,
@@ -55,11 +58,22 @@ def _explained() -> Iterator[None]:
         yield
     except Exception as error:
         cause = explained(error)
-        if cause is not error:
+        if cause is not error or isinstance(cause, ActorsLost):
             # Without its servers everything fails somehow.
-            check_node()
-            check_head()
+            _check_servers()
         raise cause from error
+
+
+def _check_servers() -> None:
+    """Raise RayLost when servers of Ray are gone, or are a little later: actors that they take along may go first."""
+    until = time.monotonic() + LOSS_SECONDS
+    while True:
+        check_node()
+        check_cluster()
+        check_head()
+        if time.monotonic() >= until:
+            return
+        time.sleep(POLL_SECONDS)
 
 
 class PartStream:
@@ -133,16 +147,16 @@ class PartStream:
             time_limit.check()
             check_node()
             check_cluster()
-            ready, _ = ray.wait([wanted], timeout=POLL_SECONDS)
-            if not ready and self._failure is not None:
-                with _explained():
+            with _explained():
+                ready, _ = ray.wait([wanted], timeout=POLL_SECONDS)
+                if not ready and self._failure is not None:
                     raise self._failure
         self._received[day] += 1
         with _explained():
             found: bytes | Deadly = ray.get(wanted)
             if isinstance(found, Deadly):
                 part = Path(pickle.loads(found.task).output).name
-                raise DayError(with_logs(actors_lost(f"{part}, {found.deaths} times")))
+                raise ActorsLost(with_logs(actors_lost(f"{part}, {found.deaths} times")))
             result: PartResult = pickle.loads(found)
             if isinstance(result, Unforeseen):
                 raise DayError(with_logs(result.sentence))
@@ -171,7 +185,7 @@ def explained(error: BaseException) -> DaedaError:
     if isinstance(cause, DaedaError):
         return cause
     if isinstance(cause, _LOST):
-        return DayError(with_logs(actors_lost(type(cause).__name__)))
+        return ActorsLost(with_logs(actors_lost(type(cause).__name__)))
     # Ray Data adds its advice in lines of its own.
     reason = str(cause).partition("\nFailed to apply UDF transform")[0]
     return DayError(with_logs(f"the enrichment failed: {type(cause).__name__}: {reason}"))

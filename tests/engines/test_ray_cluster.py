@@ -121,7 +121,11 @@ def test_nodes_that_cannot_work_for_the_run_are_told(scene: ClusterScene, tmp_pa
 @pytest.mark.parametrize(
     ("kind", "told"),
     [
-        ("raylet", r"Ray's raylet on this host (was ended by SIGKILL|ended)(, and ended the enrichment)?: " + AGAIN),
+        (
+            "raylet",
+            r"(day 2024-01-01: )?Ray's raylet on this host (was ended by SIGKILL|ended)(, and ended the enrichment)?: "
+            + AGAIN,
+        ),
         (
             "gcs_server",
             r"(day 2024-01-01: )?the head of the Ray cluster at ray.address 127.0.0.1:\d+ does not answer any more: "
