@@ -16,7 +16,7 @@ from daeda.errors import ConfigurationError
 from daeda.settings.aggregations import AggregationSpec, EmbeddingStore, EnrichmentSpec, LabelSpec, UdfSpec
 from daeda.settings.availability import Available
 from daeda_audit.expression.evaluate import read_expression
-from daeda_audit.expression.syntax import Node, columns_of
+from daeda_audit.expression.syntax import Column, Node, columns_of
 
 
 @dataclass(frozen=True)
@@ -152,14 +152,39 @@ def declared_columns(project: Project) -> tuple[Declared, ...]:
 
 
 def labels_among(project: Project, declared: Sequence[Declared]) -> set[str]:
+    """The labels: those that look ahead, outcomes that say `label: true`, and what reads them.
+
+    Where such an outcome is a field of the row, or a mere copy of one, the field is a label by every name.
+    """
+    outcomes = {column.name for column in declared if column.contract.label}
+    of_the_row = {field.name for field in spine_view(project).fields}
+    of_the_row -= {column.name for column in declared if not isinstance(column.maker, FromSpine | Derived)}
+    derived = {column.name for column in declared if isinstance(column.maker, Derived)}
+    for column in declared:
+        if column.contract.label and isinstance(column.maker, Derived) and isinstance(column.maker.tree, Column):
+            copied = column.maker.tree.name
+            if copied in of_the_row and (copied == column.name or copied not in derived):
+                outcomes.add(copied)
+    return _and_their_readers(declared, _looking_ahead(project, declared) | outcomes)
+
+
+def labels_ahead(project: Project, declared: Sequence[Declared]) -> set[str]:
     """Columns that tell what comes after the row: labels, those that only an expression reads, and what reads them."""
+    return _and_their_readers(declared, _looking_ahead(project, declared))
+
+
+def _looking_ahead(project: Project, declared: Sequence[Declared]) -> set[str]:
+    labels = {column.name for column in declared if isinstance(column.maker, FromFuture)}
+    read = set[str]().union(*(read_columns(one.maker) for one in declared if isinstance(one.maker, Derived)))
+    unlisted = read - {column.name for column in declared}
+    return labels | {name for name in unlisted if label_maker(project, name) is not None}
+
+
+def _and_their_readers(declared: Sequence[Declared], labels: set[str]) -> set[str]:
     derived = [column for column in declared if isinstance(column.maker, Derived)]
     read = {column.name: set(read_columns(column.maker)) for column in derived}
-    labels = {column.name for column in declared if isinstance(column.maker, FromFuture)}
-    unlisted = set[str]().union(*read.values()) - {column.name for column in declared}
-    labels |= {name for name in unlisted if label_maker(project, name) is not None}
     while more := {name for name, names in read.items() if names & labels} - labels:
-        labels |= more
+        labels = labels | more
     return labels
 
 

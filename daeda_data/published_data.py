@@ -65,12 +65,15 @@ class PublishedData:
         """Rows of all days together."""
         return sum(day.manifest.rows for day in self._published.values())
 
-    @property
+    @cached_property
     def kinds(self) -> Mapping[str, str | None]:
-        """What each column is: `key`, `timestamp`, `rolling`, `label`, ...; None where the days do not say it."""
-        first = next(iter(self._published.values())).manifest
-        kinds = {column.name: column.kind for column in first.columns}
-        return {name: kinds[name] for name in self.columns}
+        """What each column is: `key`, `timestamp`, `rolling`, `label`, ...; None where the days do not say it.
+
+        It is what the first day says, but `label` for what is one on any day: a column may have become one.
+        """
+        days = [{column.name: column.kind for column in day.manifest.columns} for day in self._published.values()]
+        labels = {name for day in days for name, kind in day.items() if kind == "label"}
+        return {name: "label" if name in labels else days[0][name] for name in self.columns}
 
     @cached_property
     def schema(self) -> pa.Schema:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from daeda.catalog.project import Project
+from daeda.compiler.column_roles import column_kinds
 from daeda.compiler.lineage import Lineages
 from daeda.operators.dag import Dag
 from daeda.planning.column_words import words_of
@@ -66,7 +67,7 @@ def series_of(
     A column that is NULL on a day because a label was not mature has no summary there: it is no fault.
     """
     unripe = immature_columns(dag, days)
-    declared = {column.name: column.kind for column in project.service.columns}
+    declared = column_kinds(project.service, dag)
     by_day = [{} if one is None else {column.name: column for column in one.columns} for one in statistics]
     series = []
     for made in dag.output.columns:

@@ -17,6 +17,8 @@ from daeda.operators.temporal import LabelAggregate, PointInTimeJoin, RollingAgg
 from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
 from daeda.sql.expression import columns_of, parse_expression
 
+_IS_LABEL = "it is a label"
+
 
 @dataclass(frozen=True)
 class OwnSpine:
@@ -46,7 +48,8 @@ def over_own_spine(
         _check_known(dag, columns)
     project = next(operator for operator in reversed(chain) if isinstance(operator, Project))
     lacking = _lacking(chain, project, set(given), labels=labels)
-    made = {column.name: _lacks(column, project, lacking) for column in project.columns}
+    marked = frozenset[str]() if labels else frozenset(column.name for column in project.columns if column.label)
+    made = {column.name: _lacks(column, project, lacking, marked) for column in project.columns}
     for operator in chain:
         if isinstance(operator, RayUdfTransform) and (lack := made[operator.source]) is not None:
             made[operator.column] = lack
@@ -128,8 +131,10 @@ def _lacking(chain: Sequence[Operator], project: Project, given: set[str], *, la
                 lacking |= {
                     column.name: no_column(column.name) for column in operator.columns if column.name not in given
                 }
+                if not labels:
+                    lacking |= {column.name: _IS_LABEL for column in operator.columns if column.label}
             case LabelAggregate() if not labels:
-                lacking |= dict.fromkeys(_made_by(operator), "it is a label")
+                lacking |= dict.fromkeys(_made_by(operator), _IS_LABEL)
             case Filter() if operator.sample is not None and operator.sample.weight is not None:
                 if not any(operator.sample.weight == one.source == one.name for one in project.columns):
                     lacking[operator.sample.weight] = "rows of one's own are not sampled, and have no weight"
@@ -168,8 +173,10 @@ def _made_by(operator: Operator) -> tuple[str, ...]:
             return ()
 
 
-def _lacks(column: ProjectColumn, project: Project, lacking: dict[str, str]) -> str | None:
-    """What a column of the output lacks, or what one that it reads does."""
+def _lacks(column: ProjectColumn, project: Project, lacking: dict[str, str], marked: Collection[str]) -> str | None:
+    """What a column of the output lacks, or what one that it reads does; `marked` are labels that nobody asks for."""
+    if column.name in marked:
+        return _IS_LABEL
     if column.source is not None:
         return lacking.get(column.source)
     if column.expression is None:
@@ -177,7 +184,7 @@ def _lacks(column: ProjectColumn, project: Project, lacking: dict[str, str]) -> 
     for name in _expression_reads(column):
         if name not in column.reads_output and name in lacking:
             return lacking[name]
-    reasons = (_lacks(project.column(name), project, lacking) for name in column.reads_output)
+    reasons = (_lacks(project.column(name), project, lacking, marked) for name in column.reads_output)
     return next((reason for reason in reasons if reason is not None), None)
 
 

@@ -37,6 +37,7 @@ KIND_MEANINGS: Mapping[ColumnKind, str] = {
 
 
 _TYPED_BY_KIND = ("rolling", "label")
+_OF_THE_ROW = ("spine", "derived")
 _OF_LOOK_UPS = ("taken_from", "ttl", "allow_exact", "available")
 
 
@@ -45,6 +46,8 @@ class ContractColumn(Strict):
 
     `latest: true` makes a static column of a view that changes over time: the newest row of the key, whatever its time.
     Such a column sees the future, and is marked so wherever the pipeline is shown.
+
+    `label: true` makes a label of what the row itself says, or of an expression. No value of it changes by that.
     """
 
     example: ClassVar[str] = "{name: price, kind: point_in_time, dtype: double}"
@@ -85,11 +88,18 @@ class ContractColumn(Strict):
         default=False,
         description="Newest row of the key, whatever its time: the column sees the future. Kind static only.",
     )
+    label: Switch = Field(
+        default=False,
+        description="Whether it is an outcome of the row itself, to be learned: what reads it is a label too. Kinds "
+        "spine and derived.",
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.latest and self.kind != "static":
             raise ValueError(f"'latest' belongs to kind 'static' and not to '{self.kind}': remove it")
+        if self.label and self.kind not in _OF_THE_ROW:
+            raise ValueError(f"'label' belongs to kinds 'spine' and 'derived' and not to '{self.kind}': remove it")
         if self.declared is None and self.kind not in _TYPED_BY_KIND:
             raise ValueError(
                 f"'dtype' is missing, and only kinds rolling and label can do without, found '{self.kind}'"

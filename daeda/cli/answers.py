@@ -9,6 +9,7 @@ from pathlib import Path
 
 from daeda.catalog.project import Project
 from daeda.compiler.checks import checks_of
+from daeda.compiler.column_roles import column_kinds
 from daeda.dataset.answers import (
     BuiltDataset,
     BuiltDay,
@@ -65,10 +66,11 @@ def plan_answer(
 def explain_answer(project: Project, dag: Dag, sql: str | None) -> ExplainAnswer:
     """Columns and operators of a service."""
     contract = {column.name: column for column in project.service.columns}
+    kinds = column_kinds(project.service, dag)
     columns = tuple(
         ExplainedColumn(
             name=made.name,
-            kind=contract[made.name].kind,
+            kind=kinds[made.name],
             dtype=made.dtype.name,
             nullable=contract[made.name].nullable,
             description=contract[made.name].description,

@@ -15,6 +15,7 @@ from daeda.catalog.find import runtime_files
 from daeda.catalog.project import Project, open_project
 from daeda.catalog.view import FeatureView
 from daeda.cli.tags_told import days_told, described_tag, size_told
+from daeda.compiler.column_roles import column_kinds
 from daeda.compiler.compile import project_dag
 from daeda.compiler.lineage import Lineages
 from daeda.dataset.answers import CatalogAnswer, CatalogColumn, CatalogService, CatalogStore, CatalogTag, CatalogView
@@ -153,12 +154,13 @@ def _services(projects: Compiled) -> Iterable[CatalogService]:
 
 
 def _columns(projects: Compiled) -> Iterable[CatalogColumn]:
-    for project, _ in projects:
+    for project, dag in projects:
+        kinds = column_kinds(project.service, dag)
         for column in project.service.columns:
             yield CatalogColumn(
                 name=column.name,
                 service=project.service.name,
-                kind=column.kind,
+                kind=kinds[column.name],
                 dtype=column.dtype.name,
                 made_by=maker_of(project, column),
                 description=column.description,

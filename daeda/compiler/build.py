@@ -16,6 +16,7 @@ from typing import Literal, cast
 
 from daeda.aggregates import Order, told_of
 from daeda.catalog.view import FeatureView
+from daeda.compiler.labels import marked_fields
 from daeda.compiler.lookups import lookup_order
 from daeda.compiler.output import defaults_of, output_columns
 from daeda.compiler.resolved import Resolved
@@ -92,12 +93,13 @@ def _scan(
     order: tuple[str, ...] = (),
     ahead: tuple[Duration, Duration] | None = None,
     renamed: Mapping[str, str] | None = None,
+    labels: Collection[str] = (),
 ) -> str:
     """Add a Scan of the view's columns, in declared order: the day's rows with `order`, all rows without `lookback`.
 
     With `ahead` it reads after the day: from the first of the two after its begin to the second after its end.
-    `renamed` are fields by the names of more columns, which follow. Returns the relation that it makes: `name`, unless
-    that is taken.
+    `renamed` are fields by the names of more columns, which follow; `labels` are those that are labels. Returns the
+    relation that it makes: `name`, unless that is taken.
     """
     wanted = set(columns)
     source = view.source
@@ -121,7 +123,9 @@ def _scan(
         time=_instant(view, source.timestamp_field) if source.timestamp_field else None,
         created=None if order else _created(view),
         columns=tuple(
-            ScanColumn(name=field.name, source=view.source_name(field.name), dtype=field.dtype)
+            ScanColumn(
+                name=field.name, source=view.source_name(field.name), dtype=field.dtype, label=field.name in labels
+            )
             for field in view.fields
             if field.name in wanted
         )
@@ -156,7 +160,8 @@ def _add_spine(resolved: Resolved, operators: list[Operator]) -> str:
     remaining = [field.name for field in view.fields if field.name not in leading]
     last = max((index for index, name in enumerate(remaining) if name in resolved.spine_columns), default=-1)
     order = (resolved.spine_time(), *grain, *remaining[: last + 1])
-    left = _scan(operators, view, "spine", {*order, *resolved.spine_columns, *filtered}, None, order)
+    wanted, labels = {*order, *resolved.spine_columns, *filtered}, marked_fields(resolved)
+    left = _scan(operators, view, "spine", wanted, None, order, labels=labels)
     for index, spine_filter in enumerate(filters, start=1):
         inputs: tuple[str, ...] = (left,)
         semi_join: tuple[str, ...] = ()

@@ -10,11 +10,25 @@ from daeda.catalog.service import SpineFilter
 from daeda.compiler.build import build_operators
 from daeda.compiler.checks import check_checks, checks_of
 from daeda.compiler.immature import told_not_null
-from daeda.compiler.labels import check_labels_unread, check_no_leaks, names_in, names_in_having, told_of_label
+from daeda.compiler.labels import (
+    check_labels_unread,
+    check_no_leaks,
+    marked_fields,
+    names_in,
+    names_in_having,
+    told_of_label,
+)
 from daeda.compiler.lookups import check_lookups, check_uses
 from daeda.compiler.makers import check_alike, check_makers
 from daeda.compiler.pipeline_file import edited_path, load_edited
-from daeda.compiler.resolve import check_output_columns, check_references, check_spine, resolve_columns, resolve_derived
+from daeda.compiler.resolve import (
+    check_marked,
+    check_output_columns,
+    check_references,
+    check_spine,
+    resolve_columns,
+    resolve_derived,
+)
 from daeda.compiler.resolved import Resolved
 from daeda.compiler.sampling import check_sample
 from daeda.compiler.splits import check_splits_apart
@@ -53,9 +67,10 @@ def check_filters(resolved: Resolved) -> None:
     """Spine filters read columns of the spine view, and coverage views hold the column with the same type."""
     project, spine = resolved.project, resolved.spine
     relation = Relation(tuple(Column(field.name, field.dtype) for field in spine.fields))
+    unmarked = {*relation.names} - marked_fields(resolved)
     for index, spine_filter in enumerate(project.service.spine.filters):
         where = project.where("service", ("spine", "filters", index))
-        told = told_of_label(resolved, _read_by(spine_filter), relation.names)
+        told = told_of_label(resolved, _read_by(spine_filter), unmarked)
         if told is not None:
             resolved.mistakes.add(where, f"the filter {told}")
             continue
@@ -121,6 +136,7 @@ PASSES: tuple[Pass, ...] = (
     check_output_columns,
     resolve_columns,
     resolve_derived,
+    check_marked,
     check_lookups,
     check_uses,
     check_makers,

@@ -185,7 +185,8 @@ class _Recipes:
     def _projected(self, operator: Project, column: ProjectColumn) -> str:
         position = operator.columns.index(column)
         rest: dict[str, Any] = dict(description(operator)["columns"][position])
-        for name in ("name", "source", "expression", "reads_output"):
+        # A label holds the same values as what is none.
+        for name in ("name", "source", "expression", "reads_output", "label"):
             rest.pop(name, None)
         if column.expression is not None:
             text, names = _without_names(column.expression)

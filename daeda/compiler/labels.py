@@ -1,6 +1,7 @@
 """Labels in a DAG: nothing but a derived column reads one, and only labels read what lies after the day.
 
-A label tells what comes after the row. A column that reads one is a label too, and everything else would be a leak.
+A label tells what comes after the row: it looks ahead, or the contract says `label: true` of an outcome of the row
+itself. A column that reads one is a label too, and everything else would be a leak.
 """
 
 from __future__ import annotations
@@ -20,19 +21,21 @@ from daeda.operators.udf import ArrowUdfTransform, RayUdfTransform
 from daeda.settings.aggregations import AggregationSpec, LabelSpec
 from daeda.sql.expression import columns_of, parse_expression, parse_having
 
+_OF_THE_ROW = ("key", "timestamp", "spine")
 # Behind the name of a column that something reads.
 IS_LABEL = "which is a label and tells what comes after the row: only a derived column may read it, and is a label then"
 
 
 def is_label(resolved: Resolved, column: ContractColumn) -> bool:
     """Whether a column of the contract is a label, or reads one, itself or by other derived columns."""
+    fields = marked_fields(resolved)
     contract = {other.name: other for other in resolved.project.service.columns}
     declared = {output.name for spec in resolved.project.aggregations.label_specs for output in spec.outputs}
     seen: set[str] = set()
     asked = [column]
     while asked:
         one = asked.pop()
-        if one.kind == "label":
+        if one.kind == "label" or one.label or (one.kind in _OF_THE_ROW and one.name in fields):
             return True
         if one.expression is None or one.name in seen:
             continue
@@ -40,30 +43,63 @@ def is_label(resolved: Resolved, column: ContractColumn) -> bool:
         for name in _read_in(parse_expression, one.expression):
             if name in contract and name != one.name:
                 asked.append(contract[name])
-            elif name in declared:
+            elif name in declared or name in fields:
                 return True
     return False
 
 
+def marked_fields(resolved: Resolved) -> frozenset[str]:
+    """Fields of the spine that are labels by `label: true`: at their own column, or at a mere copy of them.
+
+    Other expressions mark what they make, and leave the fields that they read as they are.
+    """
+    contract = {column.name: column for column in resolved.project.service.columns}
+    fields = {field.name for field in resolved.spine.fields}
+    marked = set()
+    for column in contract.values():
+        name = marked_by(column) if column.label else None
+        if name is not None and name in fields:
+            other = contract.get(name, column)
+            if other is column or other.kind in _OF_THE_ROW:
+                marked.add(name)
+    return frozenset(marked)
+
+
+def marked_by(column: ContractColumn) -> str | None:
+    """The field that a mark at a column is about: its own, or the one that its expression is, and does nothing with."""
+    if column.expression is None:
+        return column.name
+    try:
+        tree = parse_expression(column.expression).unnest()
+    except ConfigurationError:
+        return None
+    return tree.name if isinstance(tree, exp.Column) else None
+
+
 def labels_of(
-    operators: Sequence[Operator], chosen: Callable[[Label], bool] = lambda label: True
+    operators: Sequence[Operator], chosen: Callable[[Label], bool] | None = None
 ) -> dict[str, frozenset[str]]:
-    """The columns of each relation that are labels, chosen ones, or read one; of operators in topological order."""
+    """The columns of each relation that are labels or read one; of operators in topological order.
+
+    With `chosen` only of the labels for which it holds, which look ahead.
+    """
     labels: dict[str, frozenset[str]] = {}
     for operator in operators:
         given = frozenset[str]().union(*(labels[name] for name in operator.inputs[:1]))
         match operator:
+            case Scan() if chosen is None:
+                given |= {column.name for column in operator.columns if column.label}
             case LabelAggregate():
-                given |= {label.name for label in operator.aggregates if chosen(label)}
+                given |= {label.name for label in operator.aggregates if chosen is None or chosen(label)}
             case Project():
-                given = _labels_made(operator, given)
+                given = _labels_made(operator, given, marked=chosen is None)
             case _:
                 pass
         labels[operator.output] = given
     return labels
 
 
-def _labels_made(operator: Project, given: frozenset[str]) -> frozenset[str]:
+def _labels_made(operator: Project, given: frozenset[str], *, marked: bool) -> frozenset[str]:
     """Columns of a Project that are labels; an expression reads the other columns that it makes before those given."""
     made = {column.name for column in operator.columns}
     labels: frozenset[str] = frozenset()
@@ -74,6 +110,7 @@ def _labels_made(operator: Project, given: frozenset[str]) -> frozenset[str]:
             for column in operator.columns
             if _read_by(column) & (given if column.source is not None else (given - made) | (labels - {column.name}))
             or column.name in given & _read_by(column)
+            or (marked and column.label)
         )
         if more == labels:
             return labels
@@ -161,6 +198,7 @@ def _conditions(operator: Filter) -> Iterator[str]:
 def told_of_label(resolved: Resolved, names: Iterable[str], known: Collection[str]) -> str | None:
     """What is said of the first name that is none of those known here, and that of a label; None without one."""
     labels = {output.name for spec in resolved.project.aggregations.label_specs for output in spec.outputs}
+    labels |= {column.name for column in resolved.project.service.columns if column.label} | marked_fields(resolved)
     read = sorted((labels & set(names)) - set(known))
     return f"reads '{read[0]}', {IS_LABEL}" if read else None
 
@@ -172,7 +210,9 @@ def told_of_spec(resolved: Resolved, spec: AggregationSpec | LabelSpec) -> str |
         return None
     attributes = (attribute.partition(":")[2] for attribute in spec.history.attributes)
     known = {*(field.name for field in view.fields), *attributes}
-    return told_of_label(resolved, (*spec.keys, *spec.reads), known)
+    # By its keys the row of the spine is read; values are those of other rows, whose outcomes may be known.
+    told = told_of_label(resolved, spec.keys, known - marked_fields(resolved))
+    return told or told_of_label(resolved, spec.reads, known)
 
 
 def check_labels_unread(resolved: Resolved) -> None:

@@ -61,4 +61,6 @@ def _output_column(resolved: Resolved, column: ContractColumn) -> ProjectColumn:
         expression=column.expression,
         timezone=column.timezone,
         default=default,
+        # A field is marked where it is read, before anything else can read it.
+        label=column.label and column.kind == "derived",
     )

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -18,7 +18,7 @@ from daeda.catalog import project as catalog
 from daeda.catalog.service import of_no_type
 from daeda.compiler.column_roles import weights_of
 from daeda.compiler.immature import told_not_null
-from daeda.compiler.labels import labels_of, leaks
+from daeda.compiler.labels import labels_of, leaks, marked_fields
 from daeda.compiler.resolve import check_output_columns
 from daeda.compiler.resolved import Resolved
 from daeda.compiler.sampling import BEFORE_A_SESSION
@@ -313,8 +313,10 @@ def _check_roles(edited: _Edited) -> None:
     sink = edited.dag.sink
     labels = labels_of(edited.dag.operators)[sink.output]
     weights = weights_of(edited.dag.operators)[sink.output]
+    declared = marked_fields(Resolved(edited.project))
+    _check_marks(edited, declared, labels)
     for column in edited.project.service.columns:
-        if column.name in labels and column.kind not in ("label", "derived"):
+        if column.name in labels - declared and column.kind not in ("label", "derived"):
             edited.refuse(
                 sink,
                 f"the column '{column.name}' is a label, of what comes after the row, and the service says kind "
@@ -332,6 +334,21 @@ def _check_roles(edited: _Edited) -> None:
                 f"the column '{column.name}' is the weight of a sample, and the service says kind '{column.kind}': say "
                 "kind: spine there",
             )
+
+
+def _check_marks(edited: _Edited, declared: Collection[str], labels: Collection[str]) -> None:
+    """`label: true` is said of the same fields and columns as in the service."""
+    spine, service = edited.dag.spine, edited.project.service
+    projects = [one for one in edited.dag.operators if isinstance(one, Project)]
+    for field in spine.columns:
+        if field.label != (field.name in declared):
+            what = f"the service makes {'a' if field.name in declared else 'no'} label of '{field.name}' (label: true)"
+            edited.refuse(spine, f"{what}, and the pipeline does otherwise: say the same in both")
+    for column in service.columns:
+        marked = any(one.name == column.name and one.label for project in projects for one in project.columns)
+        if (column.label and column.name not in labels) or (marked and not column.label):
+            what = f"the service says {'' if column.label else 'no '}label: true for the column '{column.name}'"
+            edited.refuse(edited.dag.sink, f"{what}, and the pipeline does otherwise: say the same in both")
 
 
 def _check_sample(edited: _Edited) -> None:

@@ -17,7 +17,7 @@ from daeda.compiler.aggregates import (
     take_aggregate,
     take_label,
 )
-from daeda.compiler.labels import IS_LABEL, is_label
+from daeda.compiler.labels import IS_LABEL, is_label, marked_by, marked_fields
 from daeda.compiler.lookups import is_latest, known_features, resolve_feature, take_feature
 from daeda.compiler.makers import several_makers
 from daeda.compiler.resolved import Resolved, expect_type
@@ -157,6 +157,23 @@ def _check_circle(resolved: Resolved, read: Mapping[str, Sequence[str]]) -> None
             resolved.project.where("service", ("columns", names.index(circle[0]), "expression")),
             f"the expressions {' -> '.join(circle)} read each other, so none can be computed first",
         )
+
+
+def check_marked(resolved: Resolved) -> None:
+    """What names a row, orders it, or finds something by its keys is no label, nor is the weight of a sample."""
+    project, spine = resolved.project, resolved.spine
+    read = {**dict.fromkeys(project.service.grain, "names the row"), resolved.spine_time(): "is the time of the row"}
+    read |= {resolved.weight: "is the weight of the sample"} if resolved.weight is not None else {}
+    fields = {field.name for field in spine.fields}
+    for view in resolved.looked_up_views:
+        read |= {key: f"is a key of the view '{view.name}'" for key in view.keys if key in fields}
+    for index, column in enumerate(project.service.columns):
+        name = marked_by(column) if column.label else None
+        if name is not None and name in read and name in {*marked_fields(resolved), resolved.weight}:
+            resolved.mistakes.add(
+                project.where("service", ("columns", index, "label")),
+                f"'label' of '{column.name}': '{name}' {read[name]}, which is known beforehand: remove 'label'",
+            )
 
 
 def check_references(resolved: Resolved) -> None:
@@ -299,8 +316,10 @@ def _take_argument(resolved: Resolved, name: str, path: tuple[str, ...], where: 
     reads = f"the function of '{path[-1]}' reads '{name}'"
     if name in contract and contract[name].kind == "derived":
         resolved.mistakes.add(where, f"{reads}, a derived column, and those come last: derive it in the function")
-    elif (name in contract and contract[name].kind == "label") or (
-        name in known_labels(resolved) and several_makers(resolved, name) is None
+    elif (
+        (name in contract and contract[name].kind == "label")
+        or (name in known_labels(resolved) and several_makers(resolved, name) is None)
+        or name in marked_fields(resolved)
     ):
         resolved.mistakes.add(where, f"{reads}, {IS_LABEL}")
     elif name in contract and contract[name].kind == "embedding":

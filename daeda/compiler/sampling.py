@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daeda.compiler.labels import names_in, told_of_label
+from daeda.compiler.labels import marked_fields, names_in, told_of_label
 from daeda.compiler.resolved import Resolved
 from daeda.dtypes import DType
 from daeda.errors import closest, did_you_mean
@@ -33,7 +33,7 @@ def _check_one(resolved: Resolved, sample: Sample, where: str) -> None:
     spine = resolved.spine
     relation = Relation(tuple(Column(field.name, field.dtype) for field in spine.fields))
     read = (*sample.by, *(() if sample.where is None else names_in(sample.where)))
-    if (told := told_of_label(resolved, read, relation.names)) is not None:
+    if (told := told_of_label(resolved, read, {*relation.names} - marked_fields(resolved))) is not None:
         resolved.mistakes.add(where, f"the sample {told}")
         return
     for name in sample.by:

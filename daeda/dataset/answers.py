@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from daeda.dataset.layout import Dataset
 
+_KIND = "Kind in the service, but label for whatever reads a label, and weight for the weight of a sample."
+
 
 class Answer(BaseModel):
     """A document or a part of one; frozen, and without other keys."""
@@ -35,7 +37,7 @@ class DescribedColumn(Answer):
     """What is said of a column wherever it is described."""
 
     name: str = Field(description="Its name.")
-    kind: str = Field(description="Kind in the service.")
+    kind: str = Field(description=_KIND)
     dtype: str = Field(description="Type, also where the service leaves it out.")
     description: str = Field(description="What it means.")
 
@@ -361,7 +363,7 @@ class ExplainedValue(Answer):
     """What is behind one value of a row, by the rules of the audit."""
 
     column: str = Field(description="Its name.")
-    kind: str = Field(description="Kind in the service.")
+    kind: str = Field(description=_KIND)
     made_by: str = Field(description="What makes it.")
     value: Any = Field(description="The value that the preview shows.")
     recomputed: Any = Field(description="The value that the audit makes of the raw rows by itself.")

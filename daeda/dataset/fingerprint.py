@@ -12,6 +12,7 @@ from typing import Any
 from daeda.dataset.manifest import ENRICHED_FORMAT_VERSION, FORMAT_VERSION, ColumnIdentities, Fingerprint, Part
 from daeda.dataset.stores import Stores
 from daeda.operators.dag import Dag, Operator
+from daeda.operators.relational import Project, Scan
 from daeda.operators.temporal import LabelAggregate
 from daeda.operators.udf import RayUdfTransform
 from daeda.sources.identity import combined_digest
@@ -24,6 +25,8 @@ _NAMES = frozenset({"name", "inputs", "output", "column", "source"})
 
 # The setting of a label that is NULL on the day because it is not mature.
 _LABEL, _NOT_MATURE = "label ", "not mature"
+# The setting of an enriched day that names what is a label by its declaration.
+_MARKED = "declared labels"
 
 
 def operator_digests(operators: Iterable[Operator]) -> dict[str, str]:
@@ -68,8 +71,16 @@ def enriched_fingerprint(dag: Dag, parts: Iterable[Part], stores: Stores) -> Fin
         operators=operator_digests((*dag.enrichments, dag.sink)),
         inputs={"skeleton": parts_digest(parts)} | {f"store {name}": store.content for name, store in used.items()},
         settings={"format_version": str(ENRICHED_FORMAT_VERSION)}
+        | _marks(dag)
         | {f"version of store {name}": str(store.version) for name, store in used.items()},
     )
+
+
+def _marks(dag: Dag) -> dict[str, str]:
+    """The columns that are labels by `label: true`: they change its role, and no part of the skeleton."""
+    makers = (operator for operator in dag.operators if isinstance(operator, Scan | Project))
+    marked = sorted({column.name for operator in makers for column in operator.columns if column.label})
+    return {_MARKED: ", ".join(marked)} if marked else {}
 
 
 def parts_digest(parts: Iterable[Part]) -> str:

@@ -71,15 +71,20 @@ def _label(proposal: Proposal) -> list[str]:
     if label is None:
         return comment("Nothing is predicted yet: see label_specs in config/training/aggregations.yaml.", 2)
     types = {one.name: one.dtype for one in proposal.events.fields}
-    lines = comment(f"What is predicted: {label.asked(proposal.events.keys[0])}. No feature can read it.", 2)
-    if label.of_field:
+    asked = f"What is predicted: {label.asked(proposal.events.keys[0])}."
+    if not label.of_field:
+        lines = comment(f"{asked} No feature can read it.", 2)
+    else:
+        told = f"By label: true it is a label, and whatever reads it, or {label.of_field} of the row, is one too."
+        lines = comment(f"{asked} {told}", 2)
         expression = scalar(label.of_field)
-        return [*lines, _column(label.name, "derived", types[label.of_field], expression=expression)]
+        return [*lines, _column(label.name, "derived", types[label.of_field], expression=expression, label="true")]
     lines += [_column(f"{label.name}_{label.window}", "label")]
     if label.others:
         lines += comment("Or an outcome of the event itself:", 2)
         lines += [
-            _out(_column(f"label_{name}", "derived", types[name], expression=scalar(name))) for name in label.others[:2]
+            _out(_column(f"label_{name}", "derived", types[name], expression=scalar(name), label="true"))
+            for name in label.others[:2]
         ]
     return lines
 

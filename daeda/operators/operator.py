@@ -69,6 +69,11 @@ def is_absent(value: object) -> bool:
     return value is None or value in ((), {})
 
 
+def is_off(value: object) -> bool:
+    """The same of a switch."""
+    return value is False
+
+
 def same_keys(left: Relation, right: Relation, keys: tuple[str, ...]) -> None:
     """Raise ConfigurationError unless both sides have the keys, with equal types."""
     if not keys:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from daeda.dtypes import DType
 from daeda.errors import ConfigurationError, did_you_mean
 from daeda.operators.circles import first_circle
-from daeda.operators.operator import Instant, OperatorModel, Target, is_absent, nullable, same_keys
+from daeda.operators.operator import Instant, OperatorModel, Target, is_absent, is_off, nullable, same_keys
 from daeda.operators.relation import Column, Relation
 from daeda.settings.kinds import Delay, Name, Once, ReadType, Span, Strict, Switch, Type, Zone
 from daeda.settings.sampling import Sample, check_sampled_by
@@ -24,6 +24,9 @@ class ScanColumn(Strict):
     name: Name = Field(description="Name from here on.")
     source: str = Field(description="Name in the files.")
     dtype: ReadType = Field(description="Type of the column.")
+    label: Switch = Field(
+        default=False, exclude_if=is_off, description="Of a spine: whether it is a label, which only expressions read."
+    )
 
 
 class Scan(OperatorModel):
@@ -80,6 +83,8 @@ class Scan(OperatorModel):
             raise ValueError("'gap', 'lookahead' and reads: lookahead belong together")
         if self.lookahead is not None and (self.lookahead.nanoseconds is None or self.reads in ("static", "day")):
             raise ValueError("'lookahead' has an end, and belongs to reads: lookahead and reads: lookback")
+        if not self.order_by and any(column.label for column in self.columns):
+            raise ValueError("'label' belongs to columns of a spine, the Scan with an 'order_by': remove it")
         if self.time is None and self.reads != "static":
             raise ValueError(f"reads: {self.reads} chooses rows by time, and needs a 'time'")
         return self
@@ -181,6 +186,9 @@ class ProjectColumn(Strict):
     )
     timezone: Zone | None = Field(
         default=None, exclude_if=is_absent, description="Time zone of hour_of and day_of_week; UTC without one."
+    )
+    label: Switch = Field(
+        default=False, exclude_if=is_off, description="Whether it is a label, whatever it is made of."
     )
 
     @model_validator(mode="after")

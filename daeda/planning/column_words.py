@@ -33,6 +33,8 @@ def words_of(project: Project, dag: Dag, column: ContractColumn) -> ColumnWords:
         if column.name in names:
             places.append(project.where("aggregations", (section, index)))
     sentences = tuple(dict.fromkeys(_sentences(dag, dag.sink.inputs[0], column.name)))
+    if column.label:
+        sentences += ("a label by label: true: what reads it is a label too",)
     return ColumnWords(maker_of(project, column), KIND_MEANINGS[column.kind], sentences, tuple(places))
 
 

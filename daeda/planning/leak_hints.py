@@ -96,7 +96,7 @@ def _outcomes(project: Project, dag: Dag) -> Iterator[Hint]:
     static = {name for name, view in project.views.items() if view.source.timestamp_field is None}
     for index, column in enumerate(service.columns):
         word = next((word for word in _WORD.findall(column.name.lower()) if word in _OUTCOMES), None)
-        if word is None or column.kind not in ("spine", "static"):
+        if word is None or column.kind not in ("spine", "static") or column.label:
             continue
         where = project.where("service", ("columns", index, "name"))
         origin = "a column of the spine, which the row has at its own time"
@@ -110,7 +110,8 @@ def _outcomes(project: Project, dag: Dag) -> Iterator[Hint]:
             "outcome",
             where,
             f"column '{column.name}' is named like an outcome ('{word}') and is {origin}",
-            "if it becomes known after the row, declare it as a label (label_specs) or give its view a timestamp_field",
+            "if it becomes known after the row, declare it as a label (label: true of kind spine, or label_specs) or "
+            "give its view a timestamp_field",
         )
 
 
@@ -226,7 +227,7 @@ def _known_later(project: Project, view: FeatureView, newest: pa.Table) -> Itera
         if is_spine:
             yield Hint(
                 "filled later", where, f"{seen}, so the spine's own columns may be known only then",
-                "use none of its columns as a feature that is filled then, or declare them as labels",
+                "use none of its columns as a feature that is filled then, or declare them as labels (label: true)",
             )  # fmt: skip
         elif source.created_field is None:
             yield Hint(

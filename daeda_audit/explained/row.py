@@ -25,6 +25,7 @@ from daeda_audit.declared import (
     FromView,
     Literal,
     declared_columns,
+    labels_among,
     spine_view,
 )
 from daeda_audit.explained.look_ups import explain_look_up
@@ -77,18 +78,23 @@ def explain_row(
     day = EPOCH + dt.timedelta(days=now // PER_DAY)
     immature = immature_labels(project, raws, day)
     recomputed = Recomputation(project, declared, raws, day, [row], values, {}, immature)
-    explained = [_explained(raws, recomputed, column, values) for column in declared if column.name in asked]
+    labels = labels_among(project, declared)
+    explained = [_explained(raws, recomputed, column, values, labels) for column in declared if column.name in asked]
     raws.check_at_rest()
     return explained
 
 
 def _explained(
-    raws: RawViews, recomputed: Recomputation, column: Declared, values: Mapping[str, Sequence[Any]]
+    raws: RawViews,
+    recomputed: Recomputation,
+    column: Declared,
+    values: Mapping[str, Sequence[Any]],
+    labels: Collection[str],
 ) -> ExplainedColumn:
     value, expected = values[column.name][0], recomputed.expected(column)[0]
     return ExplainedColumn(
         column.name,
-        column.contract.kind,
+        "label" if column.name in labels else column.contract.kind,
         value,
         expected,
         agrees(expected, value, recomputed.tolerance(column)),

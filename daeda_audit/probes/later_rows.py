@@ -25,7 +25,7 @@ from daeda_audit.declared import (
     FromSpine,
     FromView,
     hand_edited,
-    labels_among,
+    labels_ahead,
     read_columns,
 )
 from daeda_audit.inputs.external import run_product
@@ -161,7 +161,7 @@ def _compare(
     for at in matching.added:
         line.count(False, partial(example, at, "not there", f"row {at}", second[at]))
     pairs = [(position, at) for position, at in enumerate(matching.published) if at is not None]
-    labels, marks = labels_among(project, declared), marked(project, declared)
+    labels, marks = labels_ahead(project, declared), marked(project, declared)
     for column in declared:
         if all(column.name in day.schema.names for day, _ in both):
             note = _IS_LABEL if column.name in labels else SEES_THE_FUTURE if column.name in marks else ""
@@ -189,7 +189,7 @@ def marked(project: Project, declared: Sequence[Declared]) -> set[str]:
     """
     by_name: Mapping[str, Declared] = {column.name: column for column in declared}
     marks = {column.name for column in declared if column.contract.latest}
-    return _spread(by_name, marks) | labels_among(project, declared)
+    return _spread(by_name, marks) | labels_ahead(project, declared)
 
 
 def _spread(by_name: Mapping[str, Declared], marks: set[str]) -> set[str]:

@@ -237,6 +237,8 @@ def note_of(column: Declared) -> str:
         return "sees the future: latest"
     if isinstance(column.maker, FromFuture):
         return "label: tells what comes after the row"
+    if column.contract.label:
+        return "label: an outcome of the row"
     if isinstance(column.maker, FromFunction):
         return f"by the declared function {column.maker.spec.function} itself"
     if isinstance(column.maker, FromStore):

@@ -71,6 +71,8 @@ EDITS: dict[str, tuple[Change, list[str]]] = {
     ),
     "names": (rename_rolling, ["extend", "sink"]),
     "places": (reorder, ["extend", "sink"]),
+    "an outcome is marked": (lambda project: project.column("amount").update(label=True), ["extend", "sink"]),
+    "an expression is marked": (lambda project: project.column("share").update(label=True), ["extend", "sink"]),
     "a column less": (lambda project: project.without("recent_items", "share"), ["extend", "sink"]),
     "nullability": (lambda project: project.column("events_1d").update(nullable=True), ["extend", "sink"]),
     "default": (

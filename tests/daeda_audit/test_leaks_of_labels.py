@@ -63,7 +63,10 @@ def unbuilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made.service["columns"].append(
         {"name": "came_back", "kind": "derived", "dtype": "bool", "expression": "again > 0 and events_1d > 0"}
     )
-    made.runtime["output_columns"].append("came_back")
+    outcome = {"name": "outcome", "kind": "derived", "dtype": "bool", "expression": "events_1d > 1", "label": True}
+    leak = {"name": "leak", "kind": "derived", "dtype": "bool", "expression": "NOT outcome"}
+    made.service["columns"] += [outcome, leak]
+    made.runtime["output_columns"] += ["came_back", "outcome", "leak"]
     made.runtime["data_until"] = "2030-01-01"
     for view in made.views.values():
         view["source"].setdefault("missing_partitions", "empty")
@@ -86,15 +89,16 @@ def test_a_manifest_that_calls_a_label_a_feature_is_found(
     made: TinyProject, capsys: pytest.CaptureFixture[str]
 ) -> None:
     build(made)
-    labels = {*EVERY, "came_back"}
+    labels = {*EVERY, "came_back", "outcome", "leak"}
     for path in made.root.glob("output/*/skeleton/dt=*/_manifest.json"):
         manifest = json.loads(path.read_text(encoding="utf-8"))
         for column in manifest["columns"]:
             right = "label" if column["name"] in labels else "rolling"
-            column["kind"] = {"came_back": "derived", "events_1d": "label"}.get(column["name"], right)
+            wrong = {"came_back": "derived", "events_1d": "label", "leak": "derived"}
+            column["kind"] = wrong.get(column["name"], right)
         path.write_text(json.dumps(manifest), encoding="utf-8")
     code, _, told = audit(made, capsys)
-    assert (code, blamed(told)) == (1, {"came_back", "events_1d"})
+    assert (code, blamed(told)) == (1, {"came_back", "events_1d", "leak"})
     assert "came_back: row 0 of 2024-01-02 (skeleton): the kind of the column in the manifest" in told
     assert "  published   derived\n  recomputed  a label\n" in told
 

@@ -388,6 +388,9 @@ def test_kinds_are_those_of_the_manifest(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "output" / "service")
     publish_by_hand(layout, day_of(0), [pa.table({"a": [1], "b": [2]})], kinds={"a": "key"})
     assert dataset(tmp_path / "output", "service").kinds == {"a": "key", "b": None}
+    # A column that has become a label is one on the days from before, too.
+    publish_by_hand(layout, day_of(1), [pa.table({"a": [1], "b": [2]})], kinds={"a": "spine", "b": "label"})
+    assert dataset(tmp_path / "output", "service").kinds == {"a": "key", "b": "label"}
 
 
 def test_it_is_shown_in_a_terminal_and_in_a_notebook(tmp_path: Path) -> None:

@@ -208,12 +208,16 @@ def test_labels_are_made_where_they_are_asked_for(tmp_path: Path) -> None:
         {"name": "again", "entity": "user", "history": {"view": "events"}, "kind": "count", "window": "12h"}
     ]
     project.service["columns"].append({"name": "again", "kind": "label", "dtype": "int64", "nullable": False})
-    project.runtime["output_columns"].append("again")
+    rich = {"name": "rich", "kind": "derived", "dtype": "bool", "expression": "events_1d >= 0", "label": True}
+    richer = {"name": "richer", "kind": "derived", "dtype": "bool", "expression": "rich"}
+    project.service["columns"] += [rich, richer]
+    project.runtime["output_columns"] += ["again", "rich", "richer"]
     project.write().write_data()
     opened = daeda.project(tmp_path)
     given = frame(event_timestamp=[moment("02 08:00")])
-    assert "again" not in opened.features(given).column_names
-    assert opened.features(given, labels=True)["again"].to_pylist() == [1]
+    assert not {"again", "rich", "richer"} & {*opened.features(given).column_names}
+    made = opened.features(given, labels=True)
+    assert [made[name].to_pylist() for name in ("again", "rich", "richer")] == [[1], [True], [True]]
     with pytest.raises(daeda.InputError, match=r"^column 'again' cannot be made: it is a label$"):
         opened.features(given, columns=["again"])
     with pytest.raises(daeda.InputError, match=r"^2024-01-03 has labels that are not known yet: "):

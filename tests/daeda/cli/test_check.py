@@ -105,6 +105,19 @@ def test_a_static_column_named_like_an_outcome(project: TinyProject, capsys: pyt
     assert hint["cure"].startswith("if it becomes known after the row, declare it as a label")
 
 
+def test_an_outcome_that_is_declared_is_no_hint(project: TinyProject, capsys: pytest.CaptureFixture[str]) -> None:
+    project.views["events"]["fields"].append({"name": "is_fraud", "dtype": "bool"})
+    project.data["events"] = [(*row, True) for row in project.data["events"]]
+    project.service["columns"].append({"name": "is_fraud", "kind": "spine", "dtype": "bool"})
+    project.runtime["output_columns"].append("is_fraud")
+    project.write().write_data()
+    (hint,) = _hints(_found(project, capsys), "outcome")
+    assert "label: true" in hint["cure"]
+    project.column("is_fraud")["label"] = True
+    project.write()
+    assert not _hints(_found(project, capsys), "outcome")
+
+
 def test_rows_from_after_their_file_was_written(project: TinyProject, capsys: pytest.CaptureFixture[str]) -> None:
     project.write().write_data()
     newest = project.root / "data/prices/dt=2024-01-03/part-0.parquet"

@@ -279,6 +279,18 @@ def test_another_skeleton_makes_the_enriched_day_stale(tmp_path: Path) -> None:
         assert before.differences(enriched_fingerprint(dag, changed, STORES)) == ["input of skeleton changed"]
 
 
+def test_a_declared_label_makes_both_days_stale(tmp_path: Path) -> None:
+    """No part of the skeleton changes by it, and both manifests have its role."""
+    project = written(tmp_path)
+    before = fingerprints(project)
+    project.column("amount")["label"] = True
+    after = fingerprints(project.write())
+    assert [one.differences(two) for one, two in zip(before, after, strict=True)] == [
+        ["operator scan_spine changed"],
+        ["setting declared labels is new"],
+    ]
+
+
 def test_another_store_makes_the_enriched_day_stale(tmp_path: Path) -> None:
     """The number of a version and its content decide; a store that no operator reads does not."""
     dag = written(tmp_path).compile()

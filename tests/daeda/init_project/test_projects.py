@@ -16,7 +16,8 @@ import pytest
 
 from daeda.catalog.project import Project, ProjectPaths, load_project
 from daeda.cli.main import main
-from daeda.compiler.compile import compile_runnable
+from daeda.compiler.column_roles import column_kinds
+from daeda.compiler.compile import compile_runnable, project_dag
 from tests.daeda.init_project import tables
 
 Files = Callable[[Path], list[Path]]
@@ -193,7 +194,9 @@ def test_local_times_become_utc_in_their_zone(tmp_path: Path) -> None:
     first = duckdb.sql(f"SELECT min(ordered_at) FROM read_parquet('{tmp_path}/made/data/orders/dt=*/*.parquet')")
     assert first.fetchall() == [(dt.datetime(2024, 3, 1, 5),)]
     project = project_of(tmp_path / "made")
-    assert project.service.column("label_total").expression == "total"
+    label = project.service.column("label_total")
+    assert (label.expression, label.label) == ("total", True)
+    assert column_kinds(project.service, project_dag(project))["label_total"] == "label"
     available = project.views["orders"].source.available
     assert available is not None
     assert str(available.after) == "2h"

@@ -61,7 +61,7 @@ def test_a_person_is_asked_and_what_is_answered_is_written(tmp_path: Path) -> No
     assert view["source"]["available"] == {"after": "1h"}
     service = yaml.safe_load((tmp_path / "made/feature_services/orders_training.yaml").read_text())
     assert [column for column in service["columns"] if column["name"] == "label_total"] == [
-        {"name": "label_total", "kind": "derived", "dtype": "double", "expression": "total"}
+        {"name": "label_total", "kind": "derived", "dtype": "double", "expression": "total", "label": True}
     ]
     assert {"timezone": "Europe/Berlin"}.items() <= service["columns"][-1].items() or any(
         column.get("timezone") == "Europe/Berlin" for column in service["columns"]

@@ -126,7 +126,7 @@ spine:
 columns:
 - {name: price, kind: point_in_time, dtype: double, description: x, default: 1.5, nullable: false, from: prices:cost,
    ttl: 1d, allow_exact: true, available: {after: 10m}}
-- {name: hour, kind: derived, dtype: int64, expression: hour_of(at), timezone: Europe/Berlin}
+- {name: hour, kind: derived, dtype: int64, expression: hour_of(at), timezone: Europe/Berlin, label: true}
 - {name: cost, kind: point_in_time, dtype: double, available: {daily_at: "03:00"}}
 - {name: category, kind: static, dtype: string, latest: true}
 splits: {train: 2024-01-02..2024-01-03}
@@ -156,7 +156,7 @@ FOREIGN = re.compile(
 )
 # Keys whose value may be anything, which is compared with the type of the column later.
 ANY = {"default"}
-BOOLEANS = {"allow_exact", "nullable", "latest", "preload_day_embeddings"}
+BOOLEANS = {"allow_exact", "label", "nullable", "latest", "preload_day_embeddings"}
 # Keys whose value is one of a few words.
 WORDS = {
     "engine", "kind", "layout", "missing_partitions", "normalize", "null_timestamps", "order", "overlapping_labels",
