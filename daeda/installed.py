@@ -36,22 +36,23 @@ def install_command(extra: str) -> str:
     import shlex
     from importlib import metadata
 
-    wanted = f"[{extra}]" if extra else ""
     try:
         distribution = metadata.distribution(DISTRIBUTION)
     except metadata.PackageNotFoundError:
         distribution = None
+    parts = Path(sys.prefix).parts
+    installer = ((distribution.read_text("INSTALLER") if distribution else None) or "pip").strip()
+    tool = "pipx" if "pipx" in parts else "uv tool" if installer == "uv" and "tools" in parts else ""
+    # A tool is installed anew, and has the extras alone that are named.
+    extras = {extra} | (_extras(distribution) if tool and distribution is not None else set())
+    wanted = f"[{','.join(sorted(extras - {''}))}]" if extras - {""} else ""
     # Metadata that a build has left in a clone says nothing of how it was installed.
     clone = f"-e {shlex.quote(f'{ROOT}{wanted}')}" if (ROOT / "pyproject.toml").is_file() else ""
     if distribution is None:
         return f"pip install {clone or shlex.quote(DISTRIBUTION + wanted)}"
-    installer = (distribution.read_text("INSTALLER") or "pip").strip()
     source = clone or _source(json.loads(distribution.read_text("direct_url.json") or "{}"), wanted)
-    parts = Path(sys.prefix).parts
-    if "pipx" in parts and source:
-        return f"pipx install --force {source}"
-    if installer == "uv" and "tools" in parts and source:
-        return f"uv tool install --force {source}"
+    if tool and source:
+        return f"{tool} install --force {source}"
     pip = "uv pip install" if installer == "uv" else "pip install"
     # What it was installed from is gone: its libraries are still to be had.
     return f"{pip} {source or _libraries(distribution, extra)}"
@@ -82,12 +83,32 @@ def _source(origin: Mapping[str, object], wanted: str) -> str:
 
 def _libraries(distribution: Distribution, extra: str) -> str:
     """What an extra, or daeda itself, consists of."""
-    import re
     import shlex
 
-    found = []
+    return " ".join(shlex.quote(one.replace(" ", "")) for one in _requirements(distribution).get(extra, ()))
+
+
+def _requirements(distribution: Distribution) -> dict[str, list[str]]:
+    """What each extra consists of; daeda itself stands under ''."""
+    import re
+
+    found: dict[str, list[str]] = {}
     for line in distribution.requires or ():
         match = re.fullmatch(_REQUIREMENT, line)
-        if (match[2] if match else "") == extra:
-            found.append(match[1] if match else line)
-    return " ".join(shlex.quote(name.replace(" ", "")) for name in found)
+        found.setdefault(match[2] if match else "", []).append(match[1] if match else line)
+    return found
+
+
+def _extras(distribution: Distribution) -> set[str]:
+    """The extras whose libraries are all installed."""
+    import re
+    from importlib import metadata
+
+    def is_here(requirement: str) -> bool:
+        name = re.match(r"[\w.-]+", requirement)
+        try:
+            return name is not None and bool(metadata.version(name[0]))
+        except metadata.PackageNotFoundError:
+            return False
+
+    return {extra for extra, needed in _requirements(distribution).items() if all(map(is_here, needed))}

@@ -24,13 +24,14 @@ from daeda.checks.rows import Rows
 from daeda.dataset.fingerprint import skeleton_fingerprint
 from daeda.dataset.layout import part_name
 from daeda.dataset.manifest import ColumnStatistics, Manifest, Part, Verdict
-from daeda.dataset.publish.publish import prepare_day, publish_day, sync_file
+from daeda.dataset.publish.publish import prepare_day, publish_day
 from daeda.durations import seconds_since
 from daeda.errors import DayError, counted
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Sink
 from daeda.sql.handle import Materialised, column
 from daeda.sql.scan import day_bounds
+from daeda.storage.durable import sync_file
 from daeda.storage.location import Location
 from daeda.storage.regular import file_digest
 

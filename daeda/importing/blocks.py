@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import pyarrow as pa
@@ -43,7 +43,8 @@ class Block:
     """Rows of a file: a column for each that is imported, and the line of each row, counted from 1.
 
     Columns are text, lists of text, or of Parquet what the file has. `end` is the line up to which the file was read,
-    `share` the share of the file that is. `unnamed` are keys of its rows that no column of the file is for.
+    `share` the share of the file that is. `late` has names that the first rows of the file have not, and for each the
+    first line of the block with it.
     """
 
     columns: tuple[pa.Array, ...]
@@ -51,7 +52,7 @@ class Block:
     rejected: tuple[Rejected, ...]
     end: int
     share: float
-    unnamed: frozenset[str] = frozenset()
+    late: Mapping[str, int] = field(default_factory=dict)
 
 
 class Rows(Protocol):

@@ -43,12 +43,13 @@ def choose(request: ImportRequest, path: Path, rows: Rows, before: Mapping[str, 
     `before` has those of earlier imports into the directory. Raises UsageError or InputError.
     """
     names = list(rows.names)
-    wanted = request.chosen or tuple(before) or tuple(dict.fromkeys(name for name in names if name))
+    declared = request.dtypes if rows.optional else ()
+    wanted = request.chosen or tuple(before) or tuple(dict.fromkeys(filter(None, (*names, *declared))))
     needed = (*request.dtypes, *filter(None, [request.timestamp_field]))
     for name in dict.fromkeys((*wanted, *needed)):
         count = names.count(name)
-        if count == 0 and rows.optional and name in before and name != request.timestamp_field:
-            # Objects of JSON leave out what they have not.
+        if count == 0 and rows.optional and name in (*before, *declared) and name != request.timestamp_field:
+            # Objects of JSON leave out what they have not, and later ones may have it.
             names.append(name)
             rows.names = names
         elif count == 0:
@@ -166,7 +167,8 @@ def _fits(connection: duckdb.DuckDBPyConnection, dtype: DType, rules: TextRules)
     if dtype.name == "double":
         # A double would make one of many ids: 12345678901234567891 and 12345678901234567890.
         same = f"coalesce(TRY_CAST({value} AS HUGEINT) = TRY_CAST(n AS HUGEINT), false)"
-        wrong += f" OR regexp_matches(n, '^[+-]?0[0-9]') OR (regexp_full_match(n, '[+-]?[0-9]{{16,}}') AND NOT {same})"
+        long = "regexp_full_match(n, '[+-]?[0-9]{16,}([.,]0*)?')"
+        wrong += f" OR regexp_matches(n, '^[+-]?0[0-9]') OR ({long} AND NOT {same})"
     row = connection.execute(
         f"SELECT count(n), count(n) FILTER (WHERE {wrong}) FROM (SELECT {text} AS n FROM looked_at)"
     ).fetchone()

@@ -98,9 +98,10 @@ def _decimal(text: str, dtype: DType) -> str:
 def _instant(text: str, dtype: DType, rules: TextRules, unit: UnitSymbol | None) -> str:
     if unit is not None:
         return _counted_instant(text, dtype, unit)
+    # A day is the same in every zone.
+    zone = None if dtype.name == "date" else rules.timezone
     found = [
-        _iso(text, dtype, rules.timezone) if form == ISO else _formatted(text, form, dtype, rules.timezone)
-        for form in rules.time_formats
+        _iso(text, dtype, zone) if form == ISO else _formatted(text, form, dtype, zone) for form in rules.time_formats
     ]
     return found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -21,7 +21,8 @@ SAMPLED = 20_000
 class JsonRows:
     """A file of JSON lines. Its names are those of its first rows, in the order in which they come up.
 
-    `texts` are the columns whose values are all texts there, `lists` those that hold lists.
+    `texts` are the columns whose values, or the items of whose lists, are all texts there, `lists` those that hold
+    lists.
     """
 
     typed: Sequence[str] | None = None
@@ -32,6 +33,7 @@ class JsonRows:
         self._path = path
         self._encoding = encoding
         kinds: dict[str, set[type]] = {}
+        items: dict[str, set[type]] = {}
         with open_text(path, encoding) as opened:
             for line in islice(opened.text, SAMPLED):
                 if line.lstrip().startswith("[") and not kinds:
@@ -41,23 +43,26 @@ class JsonRows:
                     )
                 for name, value in (_parsed(line) or {}).items():
                     kinds.setdefault(name, set()).add(type(value))
+                    if isinstance(value, list):
+                        items.setdefault(name, set()).update(map(type, value))
         if not kinds:
             raise InputError(f"{path}: none of its first lines is an object of JSON: nothing can be imported")
         self.names: Sequence[str] = list(kinds)
         nothing = type(None)
-        self.texts = frozenset(name for name, found in kinds.items() if found - {nothing} == {str})
         self.lists = frozenset(name for name, found in kinds.items() if found - {nothing} == {list})
+        held = {name: items[name] if name in self.lists else found for name, found in kinds.items()}
+        self.texts = frozenset(name for name, found in held.items() if found - {nothing} == {str})
+        self._first = frozenset(kinds)
 
     def blocks(self, picked: Sequence[int], lists: Sequence[bool], start: int = 0) -> Iterator[Block]:
         """The rows behind a line, in blocks."""
         names, most = [self.names[number] for number in picked], most_rows(len(picked))
-        named = frozenset(self.names)
         with open_text(self._path, self._encoding) as opened:
             number = sum(1 for _ in islice(opened.text, start))
             rows: list[list[object]] = []
             lines: list[int] = []
             rejected: list[Rejected] = []
-            unnamed: set[str] = set()
+            late: dict[str, int] = {}
             characters = 0
             for line in opened.text:
                 number += 1
@@ -65,17 +70,18 @@ class JsonRows:
                 if line.strip():
                     found = _parsed(line)
                     cells = "no object of JSON" if found is None else _cells(found, line, names, lists)
-                    if found is not None and not found.keys() <= named:
-                        unnamed |= found.keys() - named
+                    if found is not None and not found.keys() <= self._first:
+                        for name in found.keys() - self._first:
+                            late.setdefault(name, number)
                     if isinstance(cells, str):
                         rejected.append(Rejected(number, cells, line.rstrip("\r\n")))
                     else:
                         rows.append(cells)
                         lines.append(number)
                 if len(rows) >= most or characters >= MOST_TEXT:
-                    yield _block(rows, lines, rejected, unnamed, lists, number, opened.share)
-                    rows, lines, rejected, unnamed, characters = [], [], [], set(), 0
-            yield _block(rows, lines, rejected, unnamed, lists, number, opened.share)
+                    yield _block(rows, lines, rejected, late, lists, number, opened.share)
+                    rows, lines, rejected, late, characters = [], [], [], {}, 0
+            yield _block(rows, lines, rejected, late, lists, number, opened.share)
 
 
 class _Number(str):
@@ -91,7 +97,7 @@ def _parsed(line: str) -> dict[str, object] | None:
     return found if isinstance(found, dict) else None
 
 
-def _cells(found: dict[str, object], line: str, names: Sequence[str], lists: Sequence[bool]) -> list[object] | str:
+def _cells(found: Mapping[str, object], line: str, names: Sequence[str], lists: Sequence[bool]) -> list[object] | str:
     """The cells of the object of a line, or why it is kept aside."""
     cells: list[object] = []
     for name, is_list in zip(names, lists, strict=True):
@@ -127,10 +133,10 @@ def _is_text(cells: Sequence[object]) -> bool:
 
 
 def _block(
-    rows: list[list[object]], lines: list[int], rejected: list[Rejected], unnamed: set[str], listed: Sequence[bool],
-    end: int, share: float,
+    rows: list[list[object]], lines: list[int], rejected: list[Rejected], late: Mapping[str, int],
+    listed: Sequence[bool], end: int, share: float,
 ) -> Block:  # fmt: skip
     cells = list(zip(*rows, strict=True)) if rows else [()] * len(listed)
     kinds = [pa.list_(pa.string()) if is_list else pa.string() for is_list in listed]
     columns = tuple(pa.array(column, kind) for column, kind in zip(cells, kinds, strict=True))
-    return Block(columns, pa.array(lines, pa.int64()), tuple(rejected), end, share, frozenset(unnamed))
+    return Block(columns, pa.array(lines, pa.int64()), tuple(rejected), end, share, late)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from daeda.dtypes import DType, UnitSymbol
 from daeda.errors import InputError
-from daeda.storage.regular import read_regular
+from daeda.storage.durable import sync_file, write_durably
+from daeda.storage.regular import check_regular, file_digest, read_regular
 
 NAME = "_import.json"
 REJECTED = "_rejected"
@@ -22,10 +22,22 @@ class _Entry(BaseModel):
 
 
 class ImportedDay(_Entry):
-    """The part of a source in one partition; of a table without a time, its one file."""
+    """The part of a source in one partition, as it was published; of a table without a time, its one file."""
 
     rows: int
     sha256: str
+    size: int | None = None
+    mtime_ns: int | None = None
+
+    def is_at(self, path: Path) -> bool:
+        """Whether it is there as it was; where only the time of its change is another, by its digest."""
+        try:
+            state = check_regular(path)
+        except OSError:
+            return False
+        if self.size is not None and state.st_size != self.size:
+            return False
+        return state.st_mtime_ns == self.mtime_ns or file_digest(path) == self.sha256
 
 
 class ImportedSource(_Entry):
@@ -71,21 +83,9 @@ def write_ledger(directory: Path, ledger: Ledger) -> None:
     """Put a ledger in the place of the one that is there."""
     path = directory / NAME
     aside = path.with_name(f".{NAME}.new")
-    with aside.open("w", encoding="utf-8") as file:
-        file.write(ledger.model_dump_json(indent=1) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    write_durably(aside, ledger.model_dump_json(indent=1) + "\n")
     aside.replace(path)
-    sync(path.parent)
-
-
-def sync(path: Path) -> None:
-    """Flush a file, or the names in a directory, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_file(path.parent)
 
 
 def day_key(day: dt.date | None) -> str:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from daeda.importing.ledger import ImportedDay, day_key
+from daeda.importing.ledger import day_key
 from daeda.importing.staging import Staged, Tell, write_whole
 from daeda.sql.files import file_list
 from daeda.storage.regular import file_digest
@@ -40,10 +40,6 @@ class Part:
     rows: int
     sha256: str
     path: Path | None
-
-    def imported(self) -> ImportedDay:
-        """Its entry in the ledger."""
-        return ImportedDay(rows=self.rows, sha256=self.sha256)
 
 
 def write_parts(

@@ -34,7 +34,7 @@ class SourceResult:
 
 @dataclass(frozen=True)
 class ImportResult:
-    """An import. `allowed` says whether no more rows were kept aside than may be.
+    """An import. `limit` is how many rows of a file may be kept aside; with more, nothing is `published`.
 
     `columns` are the types by name; `notes` are sentences about what was decided on the way.
     """

@@ -34,6 +34,8 @@ from daeda.importing.request import ImportRequest, TextRules, unit_of
 DIRECTORY = "_staging"
 _ROWS_OF_GROUP = 32_768
 _TOLD_SECONDS = 5.0
+# What another version has left in another one is read anew.
+_FORMAT = 2
 # Days after 1970 of the first and the last day that has a name.
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
 Tell = Callable[[str], None]
@@ -41,7 +43,10 @@ Tell = Callable[[str], None]
 
 @dataclass
 class Staged:
-    """What was read of a file: its blocks, rows by day (days after 1970; None of a table without a time)."""
+    """What was read of a file: its blocks, rows by day (days after 1970; None of a table without a time).
+
+    `late` has names that its first rows have not, with their first lines.
+    """
 
     directory: Path
     columns: Sequence[Column]
@@ -50,7 +55,7 @@ class Staged:
     blocks: list[Path] = field(default_factory=list)
     days_of: dict[Path, dict[int | None, int]] = field(default_factory=dict)
     days: Counter[int | None] = field(default_factory=Counter)
-    unnamed: set[str] = field(default_factory=set)
+    late: dict[str, int] = field(default_factory=dict)
     rejected: int = 0
     end: int = 0
 
@@ -77,7 +82,7 @@ class Staged:
         self.blocks.append(path)
         self.days_of[path] = days
         self.days.update(days)
-        self.unnamed.update(record["unnamed"])
+        self.late = {**record["late"], **self.late}
         self.rejected += record["rejected"]
         self.end = record["end"]
 
@@ -89,10 +94,8 @@ def stage(
     """Read a file into its directory, from where an earlier import of the same file stopped."""
     time_at = next((at for at, column in enumerate(columns) if column.name == request.timestamp_field), None)
     staged = Staged(directory, columns, time_at, rules_of(request, rows))
-    _prepare(
-        directory,
-        {**state, "boot": _boot(), "columns": [{**asdict(column), "dtype": column.dtype.name} for column in columns]},
-    )
+    typed = [{**asdict(column), "dtype": column.dtype.name} for column in columns]
+    _prepare(directory, {**state, "format": _FORMAT, "boot": _boot(), "columns": typed})
     while (done := directory / f"{len(staged.blocks):06}.json").exists():
         staged.add(done.with_suffix(".parquet"), json.loads(done.read_text(encoding="utf-8")))
     if staged.end:
@@ -147,9 +150,7 @@ def _write(
     counts = {str(one["values"]): one["counts"] for one in pc.value_counts(days).to_pylist()}
     if staged.time is None:
         counts = {"": len(table)} if len(table) else {}
-    record: dict[str, Any] = {
-        "end": block.end, "rejected": len(rejected), "days": counts, "unnamed": sorted(block.unnamed),
-    }  # fmt: skip
+    record: dict[str, Any] = {"end": block.end, "rejected": len(rejected), "days": counts, "late": dict(block.late)}
     write_whole(path.with_suffix(".json"), json.dumps(record))
     staged.add(path, record)
 

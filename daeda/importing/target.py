@@ -7,50 +7,76 @@ import fcntl
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import unquote
 
 from daeda.dtypes import DType
 from daeda.errors import InputError, TransientError, UsageError, refusal, shortened
 from daeda.importing.ledger import Ledger, day_key, read_ledger
 from daeda.importing.request import ImportRequest, part_name
 from daeda.importing.staging import DIRECTORY
-from daeda.sources.files import PARTITION
+from daeda.sources.files import PARTITION, parse_day
 
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """Let nobody else import into the directory; raises TransientError with who does so."""
     made = not directory.exists()
+    descriptor = _lock(directory)
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        # The directory itself, so that no file of a lock has to be removed while another waits for it.
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise UsageError(refusal(error)) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         (directory / DIRECTORY).mkdir(exist_ok=True)
         yield
-    except BlockingIOError:
-        raise TransientError(
-            f"{directory}: another process imports into it: run again when that import is done"
-        ) from None
     finally:
-        os.close(descriptor)
+        # While it is locked: nobody else has begun in what is removed.
         with suppress(OSError):
             (directory / DIRECTORY).rmdir()
         if made:
             # Where it is empty: what could not be begun leaves nothing.
             with suppress(OSError):
                 directory.rmdir()
+        os.close(descriptor)
+
+
+def _lock(directory: Path) -> int:
+    """A descriptor of the directory that has its lock, made where it is not there.
+
+    It is the directory itself, so that no file of a lock has to be removed while another waits for it.
+    """
+    while True:
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise UsageError(refusal(error)) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise TransientError(
+                f"{directory}: another process imports into it: run again when that import is done"
+            ) from None
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), directory.stat()):
+                return descriptor
+        # Whoever had the lock has removed the directory between.
+        os.close(descriptor)
 
 
 def target_of(directory: Path, source: str, day: dt.date | None) -> Path:
     """Where the rows of a source of one day lie."""
     name = part_name(source)
     return directory / name if day is None else directory / f"{PARTITION}{day_key(day)}" / name
+
+
+def published_days(directory: Path, source: str) -> list[dt.date | None]:
+    """The days in which parts of a source lie, in order; None stands for the file of a table without a time."""
+    name = part_name(source)
+    found = (parse_day(path.parent.name.removeprefix(PARTITION)) for path in directory.glob(f"{PARTITION}*/{name}"))
+    days = sorted(day for day in found if day is not None)
+    return [None, *days] if (directory / name).is_file() else [*days]
 
 
 def usable_ledger(request: ImportRequest, directory: Path) -> Ledger | None:
@@ -60,8 +86,8 @@ def usable_ledger(request: ImportRequest, directory: Path) -> Ledger | None:
     """
     ledger = read_ledger(directory)
     names = {request.source_name(path) for path in request.files}
+    _refuse_foreign(directory, {part_name(name) for name in (*names, *(ledger.sources if ledger is not None else ()))})
     if ledger is None:
-        _refuse_foreign(directory, {part_name(name) for name in names})
         return None
     problem = _misfit(request, ledger, directory)
     if not problem:
@@ -82,6 +108,10 @@ def _misfit(request: ImportRequest, ledger: Ledger, directory: Path) -> str:
         asked = f"'{request.timestamp_field}'" if request.timestamp_field is not None else "none"
         return f"{directory} was imported with the time {had}, and {asked} is asked for"
     dtypes: Mapping[str, DType] = ledger.dtypes
+    time = dtypes.get(request.timestamp_field or "")
+    if time is not None and time.is_integer and request.timestamp_unit != ledger.timestamp_unit:
+        asked = request.timestamp_unit or "no unit"
+        return f"{directory} was imported with a time that counts {ledger.timestamp_unit}, and {asked} is asked for"
     for name, dtype in request.dtypes.items():
         if name in dtypes and dtypes[name] != dtype:
             return f"{directory} has '{name}' as {dtypes[name]}, and {dtype} is asked for"
@@ -93,9 +123,15 @@ def _misfit(request: ImportRequest, ledger: Ledger, directory: Path) -> str:
 
 
 def _refuse_foreign(directory: Path, own: set[str]) -> None:
-    """Raise InputError where the directory holds data that no import wrote: rows would stand there twice."""
+    """Raise InputError where the directory holds data that no ledger has: rows would stand there twice."""
     found = sorted([*directory.glob("*.parquet"), *directory.glob(f"{PARTITION}*/*.parquet")])
     foreign = [path for path in found if path.name not in own]
+    if foreign and (directory / DIRECTORY / foreign[0].stem).is_dir():
+        name = unquote(foreign[0].stem.removeprefix("part-"))
+        raise InputError(
+            f"{foreign[0]}: the import of '{name}' was stopped, and its rows may be the same: import that file first, "
+            f"where it has another name now --as {shlex.quote(name)}; or remove its parts"
+        )
     if foreign:
         raise InputError(
             f"{foreign[0]}: no import wrote it, and its rows may be the same: import into another directory"

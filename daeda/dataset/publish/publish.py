@@ -9,7 +9,6 @@ the next start puts it back: a day may be absent for a moment, and is never mixe
 from __future__ import annotations
 
 import datetime as dt
-import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -23,6 +22,7 @@ from daeda.dataset.publish.publications import Attempt
 from daeda.dataset.publish.staging import RunStaging, carry_over, still_ours
 from daeda.dataset.published import entries_of, require_free, stamp_of
 from daeda.errors import DayError
+from daeda.storage.durable import sync_file, write_durably
 from daeda.storage.location import Location, ObjectPath
 from daeda.storage.regular import file_digest
 
@@ -60,7 +60,7 @@ def publish_day(
         case Path():
             stamps = {part.name: stamp_of((ready / part.name).lstat()) for part in manifest.parts}
             text = replace(manifest, stamps=stamps).to_json()
-            _write_durably(ready / MANIFEST_NAME, text)
+            write_durably(ready / MANIFEST_NAME, text)
             _sync_directory(ready)
             _move_into_place(Attempt(staging, dataset, day, manifest), ready, final, text)
         case ObjectPath():
@@ -116,22 +116,6 @@ def check_parts(directory: Path, manifest: Manifest, *, verify_digests: bool) ->
         raise DayError(f"{path}: the bytes on disk are not those that were written")
     if sum(part.rows for part in manifest.parts) != manifest.rows:
         raise DayError(f"{directory}: the parts do not add up to {manifest.rows} rows")
-
-
-def _write_durably(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def sync_file(path: Path) -> None:
-    """Flush a file that another library wrote to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _sync_directory(path: Path) -> None:

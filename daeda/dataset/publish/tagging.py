@@ -25,7 +25,7 @@ from daeda.dataset.layout import DATASETS, MANIFEST_NAME, Dataset, Layout, day_n
 from daeda.dataset.manifest import DamagedManifest, DayName, Manifest, manifest_text, parse_manifest
 from daeda.dataset.publish.claims import claim_days, claims_of
 from daeda.dataset.publish.objects import publication
-from daeda.dataset.publish.publish import prepare_day, sync_file
+from daeda.dataset.publish.publish import prepare_day
 from daeda.dataset.publish.staging import RunStaging, open_staging, refuse_stranger
 from daeda.dataset.publish.tag_lock import tags_locked
 from daeda.dataset.published import Published, data_entries, look_at_days, stamp_of
@@ -35,6 +35,7 @@ from daeda.errors import DayError, InputError, UsageError, counted, shortened
 from daeda.process.messages import say
 from daeda.sources.files import PARTITION
 from daeda.storage.client import S3Client
+from daeda.storage.durable import sync_file
 from daeda.storage.location import ObjectPath
 from daeda.storage.objects import client
 from daeda.storage.regular import file_digest

@@ -14,7 +14,7 @@ import pytest
 
 from daeda.dtypes import DType
 from daeda.errors import InputError, UsageError
-from daeda.importing import csv_rows, json_rows, ledger, run, staging
+from daeda.importing import csv_rows, json_rows, ledger, publishing, run, staging
 from daeda.importing.request import Dialect, ImportRequest, TextRules
 from daeda.importing.result import ImportResult
 from daeda.importing.run import import_files
@@ -182,8 +182,8 @@ def _end_at(patch: pytest.MonkeyPatch, left: list[int], *, after: bool) -> None:
         return step
 
     for module, name in (
-        (staging.pq, "write_table"), (Path, "replace"), (Path, "rename"), (Path, "unlink"), (run, "write_ledger"),
-        (run.shutil, "rmtree"),
+        (staging.pq, "write_table"), (Path, "replace"), (Path, "rename"), (Path, "unlink"),
+        (publishing, "write_ledger"), (run.shutil, "rmtree"),
     ):  # fmt: skip
         patch.setattr(module, name, wrapped(getattr(module, name)))
 
@@ -338,8 +338,8 @@ def test_keys_that_come_up_late_are_told(tmp_path: Path, monkeypatch: pytest.Mon
     lines = ['{"at": "2024-01-01", "a": 1}'] * 3 + ['{"at": "2024-01-01", "a": 1, "b": 2, "c": 3}'] * 2
     path = write(tmp_path / "events.jsonl", "\n".join(lines))
     told = (
-        "events.jsonl: columns left out, which no row names before line 2: b, c; to import them, put a row that has "
-        "them first"
+        "events.jsonl: columns left out, for no row of the first 2 has them: b (line 4), c (line 4); --dtype NAME=TYPE "
+        "with --replace imports them"
     )
     assert told in imported(tmp_path, path, dtypes={}, dry_run=True).notes
     left = [3]
@@ -355,7 +355,7 @@ def test_what_a_killed_import_has_published_is_no_surplus_when_the_file_is_anoth
 ) -> None:
     path = write(tmp_path / "events.csv", EVENTS)
     with monkeypatch.context() as patch:
-        patch.setattr(run, "write_ledger", _killed)
+        patch.setattr(publishing, "write_ledger", _killed)
         with pytest.raises(Killed):
             imported(tmp_path, path)
     write(path, "user,at,price\n1,2024-01-01 10:00,1.5\n1,2024-01-01 09:00,3\n")

@@ -1,0 +1,192 @@
+"""What publishing would change: days that are new, others or gone, rows that are lost, and rows that stand twice."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from daeda.errors import InputError, counted, shortened
+from daeda.importing.comparison import Change, change_of, repeated_rows
+from daeda.importing.ledger import Ledger, day_key
+from daeda.importing.parts import Part
+from daeda.importing.request import ImportRequest
+from daeda.importing.result import SourceResult
+from daeda.importing.source import Source, rejections_of
+from daeda.importing.target import published_days, target_of
+from daeda.sources.files import PARTITION
+from daeda.storage.regular import file_digest
+
+# Rows that are kept aside and named in the summary.
+_TOLD_REASONS = 3
+# Days of a new file that are compared with those of others, and the share of rows at which it is taken for one of them.
+_COMPARED_DAYS, _REPEATED_SHARE = 3, 0.5
+_MOST_GAPS = 3_660
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The files of an import, compared with what is published and with each other; `notes` are sentences about them."""
+
+    request: ImportRequest
+    directory: Path
+    sources: Sequence[Source]
+    ledger: Ledger | None
+    connection: duckdb.DuckDBPyConnection
+    notes: list[str] = field(default_factory=list)
+
+    def result_of(self, source: Source) -> SourceResult:
+        """What publishing the parts of a file changes; parts with the rows of those that are there are left out.
+
+        Raises InputError where a new file has the rows of another one.
+        """
+        assert source.staged is not None
+        new: list[dt.date | None] = []
+        replaced: list[dt.date | None] = []
+        same: list[dt.date | None] = []
+        lost = 0
+        for day, part in source.parts.items():
+            there = target_of(self.directory, source.name, day)
+            if part.path is None or not there.exists():
+                (same if part.path is None else new).append(day)
+                continue
+            digest = file_digest(there)
+            if digest == part.sha256:
+                same.append(day)
+                continue
+            change = self._change(source, day, there, part, digest)
+            lost += change.lost
+            (replaced if change.lost or change.added else same).append(day)
+        # By what is there: an import that was killed has published parts that no ledger names.
+        removed = [day for day in published_days(self.directory, source.name) if day not in source.parts]
+        lost += sum(self._rows(source, day) for day in removed)
+        if source.earlier is None and not self.request.repeated:
+            self._refuse_repeated(source)
+        rejections = rejections_of(self.directory, source.name)
+        reasons = [line for line, _ in zip(source.staged.rejections(), range(_TOLD_REASONS), strict=False)]
+        dry_run = self.request.dry_run
+        return SourceResult(
+            source.name, "would import" if dry_run else "imported", source.staged.rows, source.staged.rejected,
+            tuple(new), tuple(replaced), tuple(same), tuple(removed), lost, tuple(map(_told, reasons)),
+            rejections if source.staged.rejected and not dry_run else None,
+        )  # fmt: skip
+
+    def _change(self, source: Source, day: dt.date | None, there: Path, part: Part, digest: str) -> Change:
+        assert part.path is not None
+        try:
+            return change_of(self.connection, there, part.path)
+        except (duckdb.Error, pa.ArrowException):
+            earlier = source.earlier.days.get(day_key(day)) if source.earlier is not None else None
+            if earlier is None or earlier.sha256 == digest:
+                raise
+            # It was damaged since, and has no rows that could be compared.
+            return Change(0, part.rows)
+
+    def _rows(self, source: Source, day: dt.date | None) -> int:
+        """How many rows a part has that is published; where it is damaged, how many it had."""
+        try:
+            return int(pq.read_metadata(target_of(self.directory, source.name, day)).num_rows)
+        except pa.ArrowException:
+            earlier = source.earlier.days.get(day_key(day)) if source.earlier is not None else None
+            return earlier.rows if earlier is not None else 0
+
+    def _others(self, source: Source, day: dt.date | None) -> dict[str, Path]:
+        """The parts of a day that other files have, or get by this import, by the names of the files.
+
+        Of two new files the later one is compared with the earlier one.
+        """
+        found = {
+            name: target_of(self.directory, name, day)
+            for name, known in (self.ledger.sources.items() if self.ledger is not None else ())
+            if day_key(day) in known.days and name != source.name
+        }
+        later = False
+        for other in self.sources:
+            later = later or other is source
+            if other is source or other.staged is None or (later and other.earlier is None):
+                continue
+            found.pop(other.name, None)
+            if (part := other.parts.get(day)) is not None:
+                found[other.name] = part.path or target_of(self.directory, other.name, day)
+        return {name: path for name, path in found.items() if path.exists()}
+
+    def _refuse_repeated(self, source: Source) -> None:
+        """Raise InputError where a new file has rows of another one; fewer rows than that are told."""
+        compared = 0
+        told = False
+        for day, part in source.parts.items():
+            others = self._others(source, day)
+            if not others or part.path is None:
+                continue
+            rows = repeated_rows(self.connection, list(others.values()), part.path)
+            partition = target_of(self.directory, source.name, day).parent.name
+            if rows > part.rows * _REPEATED_SHARE:
+                raise InputError(self._repeated(source, f"{counted(part.rows, 'row')} of {partition}", rows, others))
+            if rows and not told:
+                told = True
+                self.notes.append(
+                    f"{source.name}: {rows:,} of its {counted(part.rows, 'row')} of {partition} stand in "
+                    f"{shortened(list(others))}, too, and are there twice now: where they are the same, take them out "
+                    "of one file"
+                )
+            compared += 1
+            if compared == _COMPARED_DAYS:
+                return
+
+    def _repeated(self, source: Source, what: str, rows: int, others: Iterable[str]) -> str:
+        names = list(others)
+        imported = [name for name in names if self.ledger is not None and name in self.ledger.sources]
+        if not imported:
+            return (
+                f"{source.path}: of its {what}, {rows:,} stand in {shortened(names)}, too: where they are the same, "
+                "leave one of the files out; where its rows are others, give --keep-repeated"
+            )
+        return (
+            f"{source.path}: of its {what}, {rows:,} were imported with {shortened(names)}: where it is that file "
+            f"under a new name, import it --as {imported[0]}; where its rows are others, give --keep-repeated"
+        )
+
+
+def _told(line: str) -> str:
+    record = json.loads(line)
+    return f"line {record['line']:,}: {record['reason']}"
+
+
+def refuse_losses(request: ImportRequest, directory: Path, results: Iterable[SourceResult]) -> None:
+    """Raise InputError where rows that are published would be gone, unless they may be."""
+    for result in results:
+        if result.lost and not request.replace:
+            days = sorted(str(day) for day in (*result.removed, *result.replaced) if day is not None)
+            where = f" of {shortened(days, 5)}" if days else ""
+            raise InputError(
+                f"{directory}: {counted(result.lost, 'row')}{where} that {result.name} had at its import are not in it "
+                "now: --replace takes them out, and --as NAME imports it as another file, beside the earlier one"
+            )
+
+
+def refuse_gaps(request: ImportRequest, directory: Path, gaps: Sequence[dt.date]) -> None:
+    """Raise InputError where more empty days would be made than can be meant."""
+    if request.empty_days and len(gaps) > _MOST_GAPS:
+        raise InputError(
+            f"{directory}: {len(gaps):,} days between the first row and the last one have none, from {gaps[0]} to "
+            f"{gaps[-1]}, which are too many to be meant: look for wrong times, or leave --empty-days out"
+        )
+
+
+def gaps_of(directory: Path, results: Iterable[SourceResult]) -> tuple[dt.date, ...]:
+    """Days between the first and the last row of a file that have no partition."""
+    found: set[dt.date] = set()
+    there: set[dt.date] = set()
+    for result in results:
+        days = sorted(day for day in (*result.new, *result.replaced, *result.same) if day is not None)
+        there.update(days)
+        if days:
+            span = (days[-1] - days[0]).days
+            found.update(days[0] + dt.timedelta(days=offset) for offset in range(span))
+    return tuple(sorted(day for day in found - there if not (directory / f"{PARTITION}{day}").is_dir()))

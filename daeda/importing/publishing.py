@@ -1,0 +1,88 @@
+"""The last step of an import: parts are put into place day by day, then each file enters the ledger."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+
+from daeda.importing.ledger import ImportedDay, ImportedSource, Ledger, day_key, write_ledger
+from daeda.importing.request import ImportRequest
+from daeda.importing.source import Source, rejections_of
+from daeda.importing.target import target_of
+from daeda.sources.files import PARTITION
+from daeda.storage.durable import sync_file
+from daeda.storage.regular import file_digest
+
+
+def keep_rejections(directory: Path, source: Source) -> None:
+    """Put the rows that are kept aside where they are looked for, in place of those of an earlier import."""
+    if source.staged is None:
+        return
+    path = rejections_of(directory, source.name)
+    if source.staged.rejected == 0:
+        path.unlink(missing_ok=True)
+        return
+    path.parent.mkdir(exist_ok=True)
+    aside = source.staged.directory / "rejected.jsonl"
+    with aside.open("w", encoding="utf-8") as file:
+        file.writelines(source.staged.rejections())
+    sync_file(aside)
+    aside.replace(path)
+    sync_file(path.parent)
+
+
+def publish(
+    request: ImportRequest, directory: Path, sources: Sequence[Source], ledger: Ledger | None, columns: dict[str, str],
+    gaps: Sequence[dt.date],
+) -> None:  # fmt: skip
+    """Put the parts of each file into place, then its entry into the ledger."""
+    current = Ledger(
+        timestamp_field=request.timestamp_field,
+        timestamp_unit=request.timestamp_unit,
+        columns=columns,
+        sources=ledger.sources if ledger is not None else {},
+    )
+    for source in sources:
+        result, staged = source.result, source.staged
+        if result is None or staged is None:
+            continue
+        for day in (*result.new, *result.replaced):
+            _place(source, directory, day)
+        for day in result.removed:
+            target_of(directory, source.name, day).unlink(missing_ok=True)
+        days = {
+            day_key(day): _imported(target_of(directory, source.name, day), part.rows)
+            for day, part in source.parts.items()
+        }
+        entry = ImportedSource(
+            size=source.size, mtime_ns=source.mtime_ns, options=source.options, rows=staged.rows,
+            rejected=staged.rejected, days=days,
+        )  # fmt: skip
+        current = current.model_copy(update={"sources": {**current.sources, source.name: entry}})
+        write_ledger(directory, current)
+    for day in gaps if request.empty_days else ():
+        (directory / f"{PARTITION}{day}").mkdir(exist_ok=True)
+
+
+def _imported(path: Path, rows: int) -> ImportedDay:
+    state = path.stat()
+    return ImportedDay(rows=rows, sha256=file_digest(path), size=state.st_size, mtime_ns=state.st_mtime_ns)
+
+
+def _place(source: Source, directory: Path, day: dt.date | None) -> None:
+    """Put a part in place of the one that is there; a new day comes with its part, and is never seen without."""
+    path = source.parts[day].path
+    assert path is not None
+    sync_file(path)
+    target = target_of(directory, source.name, day)
+    if not target.parent.exists():
+        aside = path.with_suffix("")
+        aside.mkdir(exist_ok=True)
+        path.rename(aside / target.name)
+        sync_file(aside)
+        aside.rename(target.parent)
+        sync_file(directory)
+        return
+    path.replace(target)
+    sync_file(target.parent)
