@@ -43,7 +43,7 @@ class CsvRows:
             head = list(islice(opened.text, 50))
         if not any(line.strip() for line in head):
             raise InputError(f"{path}: it holds no line: nothing can be imported")
-        self.delimiter = dialect.delimiter or _delimiter_of(head)
+        self.delimiter = dialect.delimiter or delimiter_of(head)
         first = _Records(iter(head), self.delimiter, 0)
         cells = next((cells for cells, _ in first if cells), None)
         if cells is None or first.rejected:
@@ -251,7 +251,7 @@ def items_as_text(found: object) -> list[str | None] | bool:
     return [item if item is None or isinstance(item, str) else str(item).lower() for item in found]
 
 
-def _delimiter_of(head: Sequence[str]) -> str:
+def delimiter_of(head: Sequence[str]) -> str:
     """What stands between cells: the sign that the first line has most often outside of quotes; else a comma."""
     first = next((line for line in head if line.strip()), "")
     outside = "".join(part for number, part in enumerate(first.split('"')) if number % 2 == 0)

@@ -67,8 +67,8 @@ def _mean(windows: Windows, entity: str, history: str) -> list[str]:
     lines, more = [], {}
     if windows.late:
         lines += comment(
-            f"{windows.measure} is named like an outcome, known when the event is over: a value counts a day after its "
-            "event only. Remove `available` where it is known at once.",
+            f"{windows.measure} is predicted, or named like an outcome, known when the event is over: a value counts a "
+            "day after its event only. Remove `available` where it is known at once.",
             2,
         )
         more = {"available": "{after: 1d}"}

@@ -10,20 +10,14 @@ import duckdb
 from daeda.dtypes import DType
 from daeda.importing.conversion import from_text, moment_of
 from daeda.importing.request import TextRules
-from daeda.init_project.reading import text
-from daeda.sql.handle import quoted_name
+from daeda.sql.handle import quoted_name, quoted_text
 
 # The place of the column in a conversion.
 PLACE = "\u0001"
 ISO = "ISO 8601"
 # What stands for NULL where the column is of numbers without it.
 NULL_TEXTS = ("NA", "N/A", "n/a", "NULL", "null", "None", "\\N")
-_INTEGER = "regexp_full_match(v, '[+-]?(0|[1-9][0-9]{0,18})')"
-# As a double, two ids would be one.
-_LONG = (
-    "regexp_full_match(v, '[+-]?[0-9]{16,}') AND "
-    "NOT coalesce(TRY_CAST(TRY_CAST(v AS DOUBLE) AS HUGEINT) = TRY_CAST(v AS HUGEINT), false)"
-)
+_INTEGER = "regexp_full_match(v, '[+-]?(0|[1-9][0-9]*)')"
 _CODE = "regexp_full_match(v, '[+-]?0[0-9]+')"
 _DAY = r"\d{4}-\d{2}-\d{2}"
 _CLOCK = r"[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?"
@@ -62,12 +56,13 @@ class TextType:
 
 def type_of_texts(connection: duckdb.DuckDBPyConnection, table: str, column: str, *, numbers: bool) -> TextType:
     """The type of a column of texts; with `numbers`, of a format that has no types, also numbers."""
-    nulls = f"v IN ({', '.join(map(text, NULL_TEXTS))})" if numbers else "false"
+    nulls = f"v IN ({', '.join(map(quoted_text, NULL_TEXTS))})" if numbers else "false"
     counts = {
         "any": "count(v)",
         "null": f"count(*) FILTER ({nulls})",
         "integer": f"count(*) FILTER ({_INTEGER} AND TRY_CAST(v AS BIGINT) IS NOT NULL)",
-        "code": f"count(*) FILTER ({_CODE} OR {_LONG})",
+        "unsigned": f"count(*) FILTER ({_INTEGER} AND TRY_CAST(v AS UBIGINT) IS NOT NULL)",
+        "code": f"count(*) FILTER ({_CODE} OR {beyond_double('v')})",
         "nanoseconds": f"count(*) FILTER ({_NANOSECONDS})",
         "double": "count(TRY_CAST(v AS DOUBLE))",
         "bool": "count(*) FILTER (lower(v) IN ('true', 'false'))",
@@ -82,23 +77,37 @@ def type_of_texts(connection: duckdb.DuckDBPyConnection, table: str, column: str
     if filled == 0:
         return TextType("string")
     found = _of_counts(seen, filled, numbers=numbers) or _of_formats(connection, table, column, filled, nulls)
-    used = tuple(
-        one
-        for one in (NULL_TEXTS if found is not None and seen["null"] else ())
-        if connection.execute(f"SELECT count(*) FROM {table} WHERE {quoted_name(column)} = {text(one)}").fetchall()[0][
-            0
-        ]
-    )
+    candidates = NULL_TEXTS if found is not None and seen["null"] else ()
+    used = tuple(one for one in candidates if _stands_in(connection, table, column, one))
     if found is None:
         return TextType("string")
     return TextType(found.dtype, found.conversion, found.text_format, found.zoned, found.other_format, used)
 
 
+def _stands_in(connection: duckdb.DuckDBPyConnection, table: str, column: str, one: str) -> bool:
+    where = f"{quoted_name(column)} = {quoted_text(one)}"
+    return bool(connection.execute(f"SELECT count(*) FROM {table} WHERE {where}").fetchall()[0][0])
+
+
+def exactly(sql: str, dtype: str) -> str:
+    """The number that a text is, as an import has it; NULL where the type has not exactly that one."""
+    value = from_text(sql, DType.parse(dtype), TextRules())
+    return f"(CASE WHEN NOT ({beyond_double(sql)}) THEN {value} END)" if dtype == "double" else value
+
+
+def beyond_double(sql: str) -> str:
+    """Whether a text is a whole number that no double is: ids that differ would be the same."""
+    same = f"TRY_CAST(TRY_CAST({sql} AS DOUBLE) AS HUGEINT) = TRY_CAST({sql} AS HUGEINT)"
+    return f"regexp_full_match({sql}, '[+-]?[0-9]{{16,}}') AND NOT coalesce({same}, false)"
+
+
 def _of_counts(seen: Mapping[str, int], filled: int, *, numbers: bool) -> TextType | None:
     if numbers and seen["integer"] == filled:
-        return TextType("int64", f"TRY_CAST({PLACE} AS BIGINT)")
+        return TextType("int64", exactly(PLACE, "int64"))
+    if numbers and seen["unsigned"] == filled:
+        return TextType("uint64", exactly(PLACE, "uint64"))
     if numbers and seen["double"] == filled and not seen["code"]:
-        return TextType("double", f"TRY_CAST({PLACE} AS DOUBLE)")
+        return TextType("double", exactly(PLACE, "double"))
     if numbers and seen["bool"] == filled:
         return TextType("bool", f"TRY_CAST({PLACE} AS BOOLEAN)")
     if seen["date"] == filled:
@@ -129,7 +138,7 @@ def _of_formats(
     ]
     if not few:
         return None
-    listed = f"[{', '.join(map(text, few))}]"
+    listed = f"[{', '.join(map(quoted_text, few))}]"
     fitting = []
     for one in FORMATS:
         tried = f"SELECT count({moment_of('v', one)}) FROM (SELECT unnest({listed}) AS v)"

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 
 from daeda.dtypes import DType
 from daeda.errors import InputError, cut, first_line
+from daeda.importing.ledger import REJECTED
 from daeda.init_project.proposal import View
-from daeda.init_project.reading import relation_of, text
+from daeda.init_project.tables import Column, Table
 from daeda.init_project.times import Time
-from daeda.sql.handle import quoted_name
+from daeda.sql.handle import quoted_name, quoted_text
 
 
 def sql_time(time: Time, zone: str) -> str:
@@ -23,42 +25,39 @@ def sql_time(time: Time, zone: str) -> str:
     >>> sql_time(Time("at", ("at",), "at", '"at"', 1.0, "", 0.0, 0.0), "Europe/Berlin")
     'CAST(timezone(\\'Europe/Berlin\\', "at") AS TIMESTAMP)'
     """
-    return time.sql if zone == "UTC" or time.zoned else f"CAST(timezone({text(zone)}, {time.sql}) AS TIMESTAMP)"
+    return time.sql if zone == "UTC" or time.zoned else f"CAST(timezone({quoted_text(zone)}, {time.sql}) AS TIMESTAMP)"
 
 
 def copy_view(connection: duckdb.DuckDBPyConnection, view: View, target: Path) -> tuple[int, int]:
-    """Write the rows of a view below a directory; returns how many, and how many were left out.
+    """Write the rows of a view below a directory; returns how many, and how many were kept aside.
 
-    Those are rows without a time, and those with a cell that is not of the type of its column.
+    Those are rows without a time, and those with a cell that is not of the type of its column; they go to `_rejected`
+    there, with the reason.
     """
     table, time = view.table, view.time
     columns = {one.source: table.column(one.source) for one in view.fields if one.source}
-    types = {one.source: DType.parse(one.dtype).sql for one in view.fields if one.source}
-    typed = [f"CAST({column.sql} AS {types[name]}) AS {quoted_name(name)}" for name, column in columns.items()]
-    fits = _fits(view, columns)
+    types = {one.source: DType.parse(one.dtype) for one in view.fields if one.source}
+    typed = [f"CAST({column.sql} AS {types[name].sql}) AS {quoted_name(name)}" for name, column in columns.items()]
     source = table.relation
     if table.format == "csv":
         source = source.removesuffix(")") + ", store_rejects = true)"
-    inner = f"SELECT {', '.join(typed)}, {fits} AS __fits FROM {source}"
+    reasons = [_reason(column, types[name].name, table) for name, column in columns.items()]
     selected = [_in_zone(view, name) for name in columns]
     if time is not None:
         made = sql_time(time, view.zone)
         if time.field not in columns:
             selected.append(f"{made} AS {quoted_name(time.field)}")
         selected.append(f"strftime({made}, '%Y-%m-%d') AS dt")
-        fits = f"__fits AND ({made}) IS NOT NULL"
-    else:
-        fits = "__fits"
-    query = f"SELECT {', '.join(selected)} FROM ({inner}) WHERE {fits}"
-    if table.format == "jsonl" and relation_of(connection, "jsonl", table.files, whole=True).sql != table.relation:
-        raise InputError(
-            f"{table.shown}: behind the lines that were looked at there are other fields or types, which a copy of "
-            "fields inside of objects would lose or round: write Parquet of it, or a document without objects a line"
-        )
-    target.mkdir(parents=True)
+        reasons.append(f"CASE WHEN ({made}) IS NULL THEN {quoted_text(f'no time: {time.name}')} END")
+    why = f"concat_ws('; ', {', '.join(one for one in reasons if one) or 'NULL'})"
+    # The reasons are of the texts, the time of what they became.
+    texts = ", ".join(f"{column.raw} AS {_raw(name)}" for name, column in columns.items())
+    inner = f"SELECT *, {why} AS __why FROM (SELECT {', '.join(typed)}, {texts} FROM {source})"
+    target.mkdir(parents=True, exist_ok=True)
     try:
-        rows = _copy(connection, query, target, view)
-        aside = _rows_of(connection, source) + _rejected(connection, table.format == "csv") - rows
+        rows = _copy(connection, f"SELECT {', '.join(selected)} FROM ({inner}) WHERE __why = ''", target, view)
+        aside = _keep_broken(connection, target, view) if table.format == "csv" else 0
+        aside += _keep_rejected(connection, inner, columns, target, view)
     except duckdb.Error as error:
         shutil.rmtree(target, ignore_errors=True)
         raise InputError(f"{table.shown} cannot be imported: {cut(first_line(error), 200)}") from error
@@ -67,25 +66,29 @@ def copy_view(connection: duckdb.DuckDBPyConnection, view: View, target: Path) -
     return rows, aside
 
 
-def _fits(view: View, columns: Iterable[str]) -> str:
-    """Whether each cell that is not NULL is of its column's type: only texts that were converted can fail to be."""
-    tests = []
-    absent = view.table.null_texts if view.table.format == "csv" else ()
-    for name in columns:
-        column = view.table.column(name)
-        raw = column.raw
-        if column.sql == raw:
-            continue
-        nulls = f" AND {raw} NOT IN ({', '.join(map(text, absent))})" if absent else ""
-        tests.append(f"({raw} IS NULL OR NOT ({raw} IS NOT NULL{nulls}) OR ({column.sql}) IS NOT NULL)")
-    return " AND ".join(tests) or "true"
+def _raw(name: str) -> str:
+    return quoted_name(f"__raw {name}")
+
+
+def _reason(column: Column, dtype: str, table: Table) -> str:
+    """Why a cell keeps its row aside, NULL where it does not; empty where nothing was converted."""
+    if column.sql == column.raw:
+        return ""
+    text = f"CAST({_raw(column.name)} AS VARCHAR)"
+    absent = table.null_texts if table.format == "csv" else ()
+    nulls = f" AND {text} NOT IN ({', '.join(map(quoted_text, absent))})" if absent else ""
+    told = f"{quoted_text(f'{column.name}: ')} || left({text}, 40) || {quoted_text(f' is no {dtype}')}"
+    return f"CASE WHEN {quoted_name(column.name)} IS NULL AND {text} IS NOT NULL{nulls} THEN {told} END"
 
 
 def _in_zone(view: View, name: str) -> str:
-    time = view.time
-    if time is not None and time.columns == (name,) == (time.field,) and view.zone != "UTC" and not time.zoned:
-        return f"{sql_time(time, view.zone)} AS {quoted_name(name)}"
-    return quoted_name(name)
+    """A column, and where it is a time that names no zone, that time in UTC."""
+    time, column, quoted = view.time, view.table.column(name), quoted_name(name)
+    if time is None or view.zone == "UTC" or column.zoned or not column.dtype.startswith("timestamp"):
+        return quoted
+    field = view.field_of(name)
+    kind = DType.parse(field.dtype if field is not None else column.dtype).sql
+    return f"CAST(CAST(timezone({quoted_text(view.zone)}, {quoted}) AS TIMESTAMP) AS {kind}) AS {quoted}"
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, target: Path, view: View) -> int:
@@ -94,19 +97,37 @@ def _copy(connection: duckdb.DuckDBPyConnection, query: str, target: Path, view:
     if view.time is not None:
         options += ", PARTITION_BY (dt), OVERWRITE_OR_IGNORE"
         where = str(target)
-    return int(connection.execute(f"COPY ({query}) TO {text(where)} ({options})").fetchall()[0][0])
+    return int(connection.execute(f"COPY ({query}) TO {quoted_text(where)} ({options})").fetchall()[0][0])
 
 
-def _rows_of(connection: duckdb.DuckDBPyConnection, source: str) -> int:
-    return int(connection.execute(f"SELECT count(*) FROM {source}").fetchall()[0][0])
+def _keep_rejected(
+    connection: duckdb.DuckDBPyConnection, inner: str, columns: Iterable[str], target: Path, view: View
+) -> int:
+    """Write the rows that do not fit, as they are in the files, each with the reason; returns how many."""
+    row = ", ".join(f"{quoted_text(name)}: {_raw(name)}" for name in columns)
+    return _write(
+        connection, f"SELECT __why AS reason, {{{row}}} AS row FROM ({inner}) WHERE __why <> ''", target, view
+    )
 
 
-def _rejected(connection: duckdb.DuckDBPyConnection, is_csv: bool) -> int:
-    """Lines that are no rows, which DuckDB has kept in a table of its own."""
-    if not is_csv:
-        return 0
-    found = connection.execute(
-        "SELECT count(DISTINCT (file_id, line)) FROM reject_errors "
-        "WHERE scan_id = (SELECT max(scan_id) FROM reject_errors)"
-    ).fetchall()[0][0]
-    return int(found)
+def _keep_broken(connection: duckdb.DuckDBPyConnection, target: Path, view: View) -> int:
+    """Write the lines that are no rows, which DuckDB has put into a table of its own; returns how many.
+
+    It is to be called right after the files were read.
+    """
+    query = (
+        "SELECT line, any_value(error_message) AS reason, any_value(csv_line) AS row FROM reject_errors "
+        "WHERE scan_id = (SELECT max(scan_id) FROM reject_errors) GROUP BY file_id, line ORDER BY file_id, line"
+    )
+    return _write(connection, query, target, view, "-lines")
+
+
+def _write(connection: duckdb.DuckDBPyConnection, query: str, target: Path, view: View, end: str = "") -> int:
+    path = target / REJECTED / f"{view.name}{end}.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    rows = int(connection.execute(f"COPY ({query}) TO {quoted_text(str(path))} (FORMAT json)").fetchall()[0][0])
+    if not rows:
+        path.unlink()
+        with suppress(OSError):
+            path.parent.rmdir()
+    return rows

@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 
 from daeda.errors import InputError, UsageError, counted, shortened
+from daeda.importing.ledger import REJECTED
 from daeda.init_project.aggregations_yaml import aggregations_yaml
 from daeda.init_project.answers import Answering, FromFile
 from daeda.init_project.data import ViewData, data_in_place, import_view, is_plain
@@ -76,8 +77,7 @@ def _create(
         texts = [*(view_yaml(view, data[view.name]) for view in written), service_yaml(proposal)]
         texts += [aggregations_yaml(proposal), runtime_yaml(proposal, data[proposal.events.name], days)]
         for name, text in zip(names, texts, strict=True):
-            made.append(root / name)
-            _write_new(root / name, text)
+            _write_new(root / name, text, made)
     return Created(root, proposal, days, tuple(names))
 
 
@@ -112,13 +112,17 @@ def _connected(groups: Sequence[FileGroup], root: Path, scratch: Path) -> duckdb
 def _data(connection: duckdb.DuckDBPyConnection, view: View, root: Path, made: list[Path], say: Say) -> ViewData:
     if not view.imported:
         return data_in_place(connection, view, root)
-    made.append(root / "data" / view.name)
+    place = root / "data" / view.name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    # What somebody made meanwhile is theirs.
+    place.mkdir()
+    made.append(place)
     found = import_view(connection, view, root, say)
     days = f", {found.first} to {found.last}" if found.first else ""
     say(f"imported {view.table.shown}: {counted(found.rows, 'row')}{days}, to {root / found.path}")
     if found.aside and not is_plain(view):
         why = "no time, or a cell of another type than its column"
-        say(f"{view.table.shown}: {counted(found.aside, 'row')} left out: {why}")
+        say(f"{view.table.shown}: {counted(found.aside, 'row')} kept aside in {place / REJECTED}: {why}")
     return found
 
 
@@ -143,7 +147,9 @@ def _undone_on_failure(root: Path) -> Iterator[list[Path]]:
         raise
 
 
-def _write_new(path: Path, text: str) -> None:
+def _write_new(path: Path, text: str, made: list[Path]) -> None:
+    """Write a file that was not there; only then it is one of those that are `made`, and removed on failure."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("x", encoding="utf-8") as file:
+        made.append(path)
         file.write(text)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import re
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -18,18 +20,23 @@ from daeda.init_project.column_types import ISO
 from daeda.init_project.combined import copy_view
 from daeda.init_project.database import bounds_in_database
 from daeda.init_project.proposal import View
-from daeda.init_project.reading import delimiter_of, text
+from daeda.init_project.reading import delimiter_in, unseen_keys
 from daeda.init_project.times import day_of
 from daeda.sources.files import PARTITION, parse_day
 from daeda.sql.files import as_pattern
-from daeda.sql.handle import quoted_name
+from daeda.sql.handle import quoted_name, quoted_text
+
+_DIRECTIVE = re.compile(r"%[A-Za-z]")
+# Files of a view that a command names one by one.
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
 class ViewData:
     """What a view reads: its path for YAML, how many rows, and how many were kept aside as not fitting.
 
-    `first` and `last` are days of UTC, `newest` seconds since 1970, `gaps` the days between that have no row.
+    `first` and `last` are days of UTC, `newest` seconds since 1970, `gaps` the days between that have no row. `unseen`
+    are keys of JSON that come up behind the rows that were looked at, and are left out.
     """
 
     path: str
@@ -40,6 +47,7 @@ class ViewData:
     newest: float | None = None
     gaps: int = 0
     partitioned: bool = False
+    unseen: tuple[str, ...] = ()
 
 
 def import_view(connection: duckdb.DuckDBPyConnection, view: View, root: Path, say: Callable[[str], None]) -> ViewData:
@@ -48,6 +56,14 @@ def import_view(connection: duckdb.DuckDBPyConnection, view: View, root: Path, s
     Rows without a time, and those with a cell that is not of the type of its column, are kept aside. A time that is
     made of several columns, and fields of objects of JSON, are no columns that `daeda import` reads: these are copied.
     """
+    unseen = unseen_keys(connection, view.table.files) if view.table.format == "jsonl" else ()
+    if unseen:
+        told = "left out are keys that come up only behind the rows that were looked at"
+        say(f"{view.table.shown}: {told}: {shortened(unseen, 10)}")
+    return replace(_imported(connection, view, root, say), unseen=unseen)
+
+
+def _imported(connection: duckdb.DuckDBPyConnection, view: View, root: Path, say: Callable[[str], None]) -> ViewData:
     target = root / "data" / view.name
     path = f"data/{view.name}"
     if not is_plain(view):
@@ -67,8 +83,19 @@ def import_view(connection: duckdb.DuckDBPyConnection, view: View, root: Path, s
 
 
 def is_plain(view: View) -> bool:
-    """Whether each field is a column of the files, so that `daeda import` makes the same again."""
-    return all(one.source and quoted_name(one.source) in view.table.column(one.source).sql for one in view.fields)
+    """Whether each field is a column of the files, so that `daeda import` makes the same again.
+
+    It reads every column by all formats of times: none may read what another one wrote. Times of Parquet it takes as
+    they are, and knows no zone for them.
+    """
+    if view.table.format == "parquet" and view.zone != "UTC":
+        return False
+    if any(not one.source for one in view.fields):
+        return False
+    columns = [view.table.column(one.source) for one in view.fields]
+    formats = {column.text_format for column in columns if column.text_format}
+    shapes = {_DIRECTIVE.sub("%", one) for one in formats}
+    return len(shapes) == len(formats) and all(quoted_name(column.name) in column.sql for column in columns)
 
 
 def request_of(view: View, target: Path) -> ImportRequest:
@@ -84,7 +111,7 @@ def request_of(view: View, target: Path) -> ImportRequest:
         dtypes={one.source: DType.parse(one.dtype) for one in view.fields},
         chosen=tuple(one.source for one in view.fields),
         format=table.format,
-        dialect=Dialect(delimiter_of(table.files[0]) if table.format == "csv" else None),
+        dialect=Dialect(delimiter_in(table.files[0]) if table.format == "csv" else None),
         rules=TextRules(table.null_texts, False, found or ("iso",), None if view.zone == "UTC" else view.zone),
     )
 
@@ -92,12 +119,35 @@ def request_of(view: View, target: Path) -> ImportRequest:
 def command_of(view: View, path: str) -> str:
     """The command that imports files of a view again, from the project."""
     request = request_of(view, Path(path))
-    words = [str(file.absolute()) for file in view.table.files[:3]]
-    words += ["--to", path, "--view", view.name]
+    words = ["--to", path, "--view", view.name]
     words += ["--null", *request.rules.nulls] if request.rules.nulls else []
     words += ["--time-format", *request.rules.time_formats] if request.rules.time_formats != ("iso",) else []
     words += ["--timezone", request.rules.timezone] if request.rules.timezone else []
-    return f"daeda import {shlex.join(words)}"
+    return f"daeda import {' '.join([*_files_of(view), *map(_word, words)])}"
+
+
+def _files_of(view: View) -> list[str]:
+    """The files of a view as words of a shell: each one, or many by a pattern that is these and no others."""
+    files = [file.absolute() for file in view.table.files]
+    folder, suffix = files[0].parent, "".join(files[0].suffixes[-2:] if files[0].suffix == ".gz" else [files[0].suffix])
+    plain = re.fullmatch(r"[.A-Za-z0-9]+", suffix) is not None
+    if len(files) > _MOST_NAMED and plain and set(folder.glob(f"[!.]*{suffix}")) == set(files):
+        return [f"{_word(str(folder))}/*{suffix}"]
+    return [_word(str(file)) for file in files]
+
+
+def _word(text: str) -> str:
+    """A word of a shell, on one line.
+
+    >>> _word("a.csv"), _word("a b.csv"), _word("a\\nb")
+    ('a.csv', "'a b.csv'", "$'a\\\\x0ab'")
+    """
+    if text.isprintable():
+        return shlex.quote(text)
+    shown = "".join(
+        chr(byte) if 32 <= byte < 127 and byte not in b"\\'" else f"\\x{byte:02x}" for byte in os.fsencode(text)
+    )
+    return f"$'{shown}'"
 
 
 def data_in_place(connection: duckdb.DuckDBPyConnection, view: View, root: Path) -> ViewData:
@@ -138,7 +188,7 @@ def _described(
         days = sorted(days or view.table.partitions)
         gaps = (days[-1] - days[0]).days + 1 - len(days)
         return ViewData(path, rows, aside, days[0], days[-1], None, gaps, partitioned=True)
-    files = f"[{', '.join(text(as_pattern(str(file))) for file in view.table.files)}]"
+    files = f"[{', '.join(quoted_text(as_pattern(str(file))) for file in view.table.files)}]"
     low, high = connection.execute(
         f"SELECT min({quoted_name(time.columns[0])}), max({quoted_name(time.columns[0])}) FROM "
         f"(SELECT epoch({time.sql}) AS {quoted_name(time.columns[0])} FROM read_parquet({files}, union_by_name = true))"

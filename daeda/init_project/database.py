@@ -12,10 +12,9 @@ from pathlib import Path
 import duckdb
 
 from daeda.errors import InputError, UsageError, cut, first_line
-from daeda.init_project.reading import text
 from daeda.sources.exports.postgres import Postgres
 from daeda.sources.models.postgres import PostgresSource
-from daeda.sql.handle import quoted_name
+from daeda.sql.handle import quoted_name, quoted_text
 from daeda.sql.locked import AllowedPaths, connect
 from daeda.storage.access import without_secrets
 
@@ -63,7 +62,7 @@ def sample_table(table: DatabaseTable, target: Path, most: int) -> None:
     """Write at most so many rows and one of a table to a Parquet file; raises InputError."""
     with _attached(table, target.parent) as (connection, relation):
         query = f"SELECT * FROM {relation} LIMIT {most + 1}"
-        connection.execute(f"COPY ({query}) TO {text(str(target))} (FORMAT parquet)")
+        connection.execute(f"COPY ({query}) TO {quoted_text(str(target))} (FORMAT parquet)")
 
 
 def bounds_in_database(table: DatabaseTable, column: str, sql: str, scratch: Path) -> tuple[float, float]:

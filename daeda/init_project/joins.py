@@ -11,7 +11,7 @@ import duckdb
 from daeda.init_project.keys import Key, entity_of
 from daeda.init_project.tables import Column, Table, words_of
 from daeda.init_project.times import Time
-from daeda.init_project.words import PARTS, PLACES, any_of, is_key_name
+from daeda.init_project.words import PARTS, PLACES, any_of, is_key_name, is_outcome
 from daeda.sql.handle import quoted_name
 
 # Of a pair of the same name and of one of two names, the share of values that must be found.
@@ -21,15 +21,24 @@ _LEAST_VALUES = 3
 
 @dataclass(frozen=True)
 class Pair:
-    """A column of the events and the column of a look-up with the same values; `hits` is how many of the first."""
+    """A column of the events and the column of a look-up with the same values; `hits` is how many of the first.
+
+    With `late` the first one is how an event went: what is looked up by it nobody knows beforehand.
+    """
 
     left: str
     right: str
     hits: float
+    late: bool = False
 
 
-def find_pairs(connection: duckdb.DuckDBPyConnection, left: Table, right: Table, time: Time | None) -> list[Pair]:
-    """The pairs by which a table may be looked up from another one, each column in one, the surest first."""
+def find_pairs(
+    connection: duckdb.DuckDBPyConnection, left: Table, right: Table, time: Time | None, predicted: str = ""
+) -> list[Pair]:
+    """The pairs by which a table may be looked up from another one, each column in one, the surest first.
+
+    Those that are late come last: columns that are named like an outcome, and the one that is `predicted`.
+    """
     used = set(time.columns) if time is not None else set[str]()
     pairs = []
     for mine in left.columns:
@@ -44,13 +53,19 @@ def find_pairs(connection: duckdb.DuckDBPyConnection, left: Table, right: Table,
                 # Few of the events have a row there, and its rows are of these events.
                 hits = _SAME
             if hits >= (_SAME if same else _OTHER):
-                pairs.append((Pair(mine.name, other.name, hits), same))
-    pairs.sort(key=lambda found: (not found[1], -found[0].hits))
+                late = mine.name == predicted or _is_outcome(mine)
+                pairs.append((Pair(mine.name, other.name, hits, late), same))
+    pairs.sort(key=lambda found: (found[0].late, not found[1], -found[0].hits))
     chosen: list[Pair] = []
     for pair, _ in pairs:
         if all(pair.left != one.left and pair.right != one.right for one in chosen):
             chosen.append(pair)
     return chosen
+
+
+def _is_outcome(column: Column) -> bool:
+    """Whether a column is named like how it went; a name of single rows, such as `review_id`, is fixed with the row."""
+    return is_outcome(column.words) and not (column.unique and is_key_name(column.words))
 
 
 def _comparable(mine: Column, other: Column) -> bool:

@@ -12,10 +12,10 @@ import pyarrow as pa
 from daeda.errors import InputError, cut, first_line
 from daeda.init_project.column_types import TextType, type_of_texts
 from daeda.init_project.found_files import FileGroup, shared_stem, stem_of
-from daeda.init_project.reading import RawColumn, Relation, relation_of, text
+from daeda.init_project.reading import RawColumn, Relation, relation_of
 from daeda.init_project.sampling import sample_into
 from daeda.init_project.tables import Column, Table, valid_name
-from daeda.sql.handle import quoted_name
+from daeda.sql.handle import quoted_name, quoted_text
 
 _MOST_COLUMNS = 500
 
@@ -127,7 +127,7 @@ def _converted(kind: TextType, sql: str) -> str:
 
 
 def _null(sql: str, nulls: Sequence[str]) -> str:
-    return f"CASE WHEN {sql} IN ({', '.join(map(text, nulls))}) THEN NULL ELSE {sql} END" if nulls else sql
+    return f"CASE WHEN {sql} IN ({', '.join(map(quoted_text, nulls))}) THEN NULL ELSE {sql} END" if nulls else sql
 
 
 def _counted(connection: duckdb.DuckDBPyConnection, table: str, raw: RawColumn, kind: TextType, sql: str) -> Column:
@@ -137,7 +137,7 @@ def _counted(connection: duckdb.DuckDBPyConnection, table: str, raw: RawColumn, 
     ).fetchall()[0]
     column = Column(
         raw.name, kind.dtype, rows, rows - filled, distinct, sql, raw.stored, text_format=kind.text_format,
-        zoned=kind.zoned or raw.dtype == "timestamp[us, UTC]", other_format=kind.other_format, raw=raw.sql,
+        zoned=kind.zoned or raw.dtype == "timestamp[us, UTC]", other_format=kind.other_format, raw=raw.raw or raw.sql,
     )  # fmt: skip
     if not (column.is_number or column.is_instant):
         return column

@@ -66,15 +66,24 @@ def propose(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], answ
     _refuse_conversion(events.table, time, zone)
     entity = _chosen_entity(events, answering)
     view = _events_view(connection, events, time, zone, entity, answering)
-    others, sentences = list[View](), list[str]()
+    others, sentences, told_of_label = list[View](), list[str](), list[str]()
+    windows, label = _learned(connection, events, view, entity, answering, told_of_label)
+    predicted = source_of(view, label)
+    if windows is not None and label is not None and windows.measure and windows.measure == label.of_field:
+        # What is predicted is known later than its event.
+        windows = replace(windows, late=True)
     for other in seen:
         if other.table is not events.table:
-            found, told = _look_up(connection, view, other, answering, [view, *others])
+            found, told = _look_up(connection, view, other, answering, [view, *others], predicted)
             others.append(found)
             sentences += told
     view = _with_keys_of(view, others)
-    windows, label = _learned(connection, events, view, entity, answering, sentences)
-    return Proposal((view, *others), _grain(view, events), windows, label, tuple(sentences))
+    return Proposal((view, *others), _grain(view, events), windows, label, (*sentences, *told_of_label))
+
+
+def source_of(view: View, label: Label | None) -> str:
+    """The column of the files that is predicted; empty where the label is of other rows."""
+    return next((one.source for one in view.fields if label is not None and one.name == label.of_field), "")
 
 
 def look(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> list[Seen]:
@@ -88,6 +97,7 @@ def look(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> list
             for other, others in zip(tables, times, strict=True)
             if other is not table
             for pair in find_pairs(connection, table, other, next((one for one in others if one.score > 0), None))
+            if not pair.late
         }
         found.append(Seen(table, own, tuple(find_keys(table, time, shared))))
     return found
@@ -230,26 +240,21 @@ def _name_of(fields: Sequence[Field], source: str) -> str:
 
 
 def _look_up(
-    connection: duckdb.DuckDBPyConnection, events: View, seen: Seen, answering: Answering, before: Sequence[View]
-) -> tuple[View, list[str]]:
+    connection: duckdb.DuckDBPyConnection, events: View, seen: Seen, answering: Answering, before: Sequence[View],
+    predicted: str,
+) -> tuple[View, list[str]]:  # fmt: skip
     """The view of another table: looked up where keys of the events stand in it, else declared and not used."""
     table = seen.table
     time = _chosen_time(seen, answering, quiet=True)
-    found_pairs = find_pairs(connection, events.table, table, time)
-    pairs = [pair for pair in found_pairs if not _is_known_late(events, pair.left)]
+    pairs = find_pairs(connection, events.table, table, time, predicted)
+    own = {one.source for one in events.fields if one.name in events.keys}
     assert events.time is not None
-    in_time = keys_of(pairs, seen.keys) or pairs[:1]
-    chosen = unique_pairs(connection, table, pairs) if time is None else in_time
+    fixed = [pair for pair in pairs if not pair.late or pair.left in own]
+    in_time = keys_of(fixed, seen.keys) or fixed[:1]
+    chosen = unique_pairs(connection, table, fixed) if time is None else in_time
     zone = events.zone if time is not None and not time.zoned and time.has_clock else "UTC"
     imported = must_import(table, time, zone)
     keys = {pair.right: valid_name(pair.left) for pair in chosen}
-    if not keys and len(pairs) < len(found_pairs):
-        names = shortened([pair.left for pair in found_pairs if pair not in pairs], 3)
-        view, _ = _apart(seen, time, zone, pairs, before)
-        return view, [
-            f"{table.shown} would be looked up by {names} of {events.name}, named like what is known only when an "
-            "event is over, so that nothing is looked up in it"
-        ]
     if not keys:
         return _apart(seen, time, zone, pairs, before)
     types = {pair.right: _type_of(events, pair.left) for pair in chosen}
@@ -283,7 +288,7 @@ def _look_up(
         lag, after, zone, {"time": time.why if time else "", "entity": join, "created": why, "join": join},
         {
             "time": tuple(one.name for one in seen.times if one is not time and one.score > 0),
-            "entity": tuple(f"{pair.right} = {pair.left}" for pair in pairs if pair not in chosen),
+            "entity": tuple(map(_told_pair, (pair for pair in pairs if pair not in chosen))),
             "features": spare,
         },
         left_out,
@@ -291,10 +296,8 @@ def _look_up(
     return view, []
 
 
-def _is_known_late(events: View, source: str) -> bool:
-    """Whether a column of the events, which is not whose they are, is named like an outcome."""
-    own = {one.source for one in events.fields if one.name in events.keys}
-    return source not in own and is_outcome(events.table.column(source).words)
+def _told_pair(pair: Pair) -> str:
+    return f"{pair.right} = {pair.left}{', known only when the event is over' if pair.late else ''}"
 
 
 def _type_of(view: View, source: str) -> str:
@@ -307,8 +310,16 @@ def _apart(
 ) -> tuple[View, list[str]]:
     """A table that no row of the events leads to: named, and not read."""
     table, events = seen.table, before[0]
-    if time is None and pairs:
-        columns = shortened([pair.right for pair in pairs], 3)
+    fixed = [pair for pair in pairs if not pair.late]
+    if pairs and not fixed:
+        columns = shortened([pair.left for pair in pairs], 3)
+        sentence = (
+            f"{table.shown} shares {columns} with {events.table.shown}, which is what is predicted or is named like "
+            "how an event went, known only when it is over: nothing is looked up by it; if it is fixed beforehand, "
+            "give the column another name in the file"
+        )
+    elif time is None and pairs:
+        columns = shortened([pair.right for pair in fixed], 3)
         sentence = (
             f"{table.shown} has no time, and several rows for each {columns}: a table without a time is looked up by a "
             f"key of {events.name} that stands once in it; give it a time to count its rows"

@@ -5,23 +5,28 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlglot import exp
 
 from daeda.dtypes import describe_arrow, is_known
 from daeda.errors import InputError, cut, first_line, shortened
+from daeda.importing.csv_rows import delimiter_of
+from daeda.init_project.column_types import beyond_double, exactly
 from daeda.init_project.tables import Format
 from daeda.sql.files import as_pattern
-from daeda.sql.handle import quoted_name
+from daeda.sql.handle import quoted_name, quoted_text
 
-# What DuckDB reads out of a text of JSON by itself is read as the text that it is: its format is found out here.
-_TEXTS = re.compile(r"TIMESTAMP\w*( WITH TIME ZONE)?|DATE|TIME|UUID|JSON")
+# What DuckDB reads out of a text of JSON by itself is read as the text that it is: its format is found out here. So is
+# a whole number that no type of ours has.
+_TEXTS = re.compile(r"TIMESTAMP\w*( WITH TIME ZONE)?|DATE|TIME|UUID|JSON|U?HUGEINT")
+_NUMBERS = frozenset({"BIGINT", "UBIGINT", "DOUBLE"})
+# Rows by which it is seen that a column of doubles has whole numbers that no double is.
+_LOOKED_AT = 20_000
 _STRUCT_DEPTH = 2
 _PACKED = {".gz": "gzip", ".zst": "zstd"}
 _LONGEST_LINE = 1_000_000
@@ -41,13 +46,15 @@ _TYPES: Mapping[str, str] = {
 class RawColumn:
     """A column as the files have it: its name there, the SQL that reads it, and its type.
 
-    `dtype` is ours, empty where there is none; `stored` the type in Parquet, where a view can declare that.
+    `dtype` is ours, empty where there is none; `stored` the type in Parquet, where a view can declare that. `raw` is
+    the SQL of the text that `sql` converts, if it does.
     """
 
     name: str
     sql: str
     dtype: str
     stored: str = ""
+    raw: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,32 +65,28 @@ class Relation:
     columns: tuple[RawColumn, ...]
 
 
-def text(value: str) -> str:
-    """A text as a literal of SQL."""
-    return exp.Literal.string(value).sql("duckdb")
-
-
-def relation_of(
-    connection: duckdb.DuckDBPyConnection, kind: Format, files: Sequence[Path], *, whole: bool = False
-) -> Relation:
+def relation_of(connection: duckdb.DuckDBPyConnection, kind: Format, files: Sequence[Path]) -> Relation:
     """The relation of files of one format; raises InputError where they cannot be read so.
 
-    Names and types of JSON are those of the first lines where files are large, and of all lines with `whole`.
+    Names and types of JSON are those of the first lines where files are large, and of all lines of others.
     """
-    listed = f"[{', '.join(text(as_pattern(str(path))) for path in files)}]"
+    listed = _listed(files)
     try:
         match kind:
             case "csv":
                 return _csv(connection, listed, files)
             case "jsonl":
-                whole = whole or sum(path.stat().st_size for path in files) <= _TYPED_BYTES
-                return _json(connection, listed, whole=whole)
+                return _json(connection, listed, files)
             case "parquet":
                 return _parquet(listed, files)
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         raise InputError(
             f"{_shown(files)} cannot be read as {_FORMATS[kind]}: {cut(first_line(error), 200)}"
         ) from error
+
+
+def _listed(files: Sequence[Path]) -> str:
+    return f"[{', '.join(quoted_text(as_pattern(str(path))) for path in files)}]"
 
 
 _FORMATS: Mapping[Format, str] = {"csv": "CSV", "jsonl": "JSON lines", "parquet": "Parquet"}
@@ -99,17 +102,17 @@ def _csv(connection: duckdb.DuckDBPyConnection, listed: str, files: Sequence[Pat
     for path in files[1:]:
         _beginning(path)
     known = [name or f"column {number} without a name" for number, name in enumerate(names, 1)]
-    columns = ", ".join(f"{text(name)}: 'VARCHAR'" for name in known)
+    columns = ", ".join(f"{quoted_text(name)}: 'VARCHAR'" for name in known)
     # Nothing is left to be found out: lines of another length would mislead DuckDB in that.
     sql = (
-        f"read_csv({listed}, columns = {{{columns}}}, header = true, delim = {text(delimiter)}, quote = '\"', "
+        f"read_csv({listed}, columns = {{{columns}}}, header = true, delim = {quoted_text(delimiter)}, quote = '\"', "
         "escape = '\"', auto_detect = false, hive_partitioning = false)"
     )
     typed = zip(known, names, strict=True)
     return Relation(sql, tuple(RawColumn(name, quoted_name(name), "string" if own else "") for name, own in typed))
 
 
-def delimiter_of(path: Path) -> str:
+def delimiter_in(path: Path) -> str:
     """The sign between the cells of a CSV file."""
     return _line_of_names(path)[0]
 
@@ -117,8 +120,7 @@ def delimiter_of(path: Path) -> str:
 def _line_of_names(path: Path) -> tuple[str, list[str]]:
     """The sign between cells, which the first line has most often, and the names of that line; some may be empty."""
     line = _beginning(path).partition(b"\n")[0].decode("utf-8-sig", "replace")
-    outside = "".join(line.split('"')[::2])
-    delimiter = max(",;\t|", key=outside.count)
+    delimiter = delimiter_of([line])
     return delimiter, [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
 
 
@@ -158,31 +160,76 @@ def _check_header(names: Sequence[str], files: Sequence[Path]) -> None:
         raise InputError(f"{_shown(files)} has no line of names: its first line is empty")
 
 
-def _json(connection: duckdb.DuckDBPyConnection, listed: str, *, whole: bool) -> Relation:
-    lines = ", sample_size = -1" if whole else ""
-    found = connection.execute(f"DESCRIBE FROM read_json({listed}, union_by_name = true{lines})").fetchall()
-    types = {str(row[0]): _as_text(str(row[1])) for row in found}
-    if list(types) == ["json"] and not found[0][1].startswith("STRUCT"):
+def _described(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> list[tuple[str, str]]:
+    """Names of keys of JSON, and their types in DuckDB."""
+    lines = ", sample_size = -1" if sum(path.stat().st_size for path in files) <= _TYPED_BYTES else ""
+    found = connection.execute(f"DESCRIBE FROM read_json({_listed(files)}, union_by_name = true{lines})").fetchall()
+    return [(str(row[0]), str(row[1])) for row in found]
+
+
+def _json(connection: duckdb.DuckDBPyConnection, listed: str, files: Sequence[Path]) -> Relation:
+    types = dict(_described(connection, files))
+    if list(types) == ["json"] and not types["json"].startswith("STRUCT"):
         raise InputError('the values are no objects: a line is a document like {"user_id": 1}')
-    spelled = ", ".join(f"{text(name)}: {text(kind)}" for name, kind in types.items())
+    spelled = ", ".join(f"{quoted_text(name)}: {quoted_text(_as_text(kind))}" for name, kind in types.items())
     sql = f"read_json({listed}, columns = {{{spelled}}}, format = 'auto')"
-    return Relation(
-        sql, tuple(column for name, kind in types.items() for column in _opened(name, quoted_name(name), kind))
-    )
+    columns = [column for name, kind in types.items() for column in _opened(name, quoted_name(name), kind)]
+    return Relation(sql, tuple(_short_enough(connection, sql, columns)))
+
+
+def _short_enough(connection: duckdb.DuckDBPyConnection, sql: str, columns: Sequence[RawColumn]) -> Iterator[RawColumn]:
+    """The columns, those of doubles as texts where a whole number stands there that no double is."""
+    doubles = [column for column in columns if column.dtype == "double" and column.raw]
+    tests = [f"coalesce(bool_or({beyond_double(column.raw)}), false)" for column in doubles]
+    row = connection.execute(
+        f"SELECT {', '.join(tests) or '1'} FROM (FROM {sql} LIMIT {_LOOKED_AT})"
+    ).fetchall()[0]  # fmt: skip
+    long = {column.name for column, found in zip(doubles, row, strict=False) if found is True}
+    for column in columns:
+        yield replace(column, sql=column.raw, dtype="string", raw="") if column.name in long else column
+
+
+def unseen_keys(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> tuple[str, ...]:
+    """The keys of JSON objects that come up only behind the rows by which columns are found, in all of the files."""
+    known, keys = set[str](), ["json_keys(json)"]
+    for name, kind in _described(connection, files):
+        _walk(name, (name,), kind, known, keys)
+    # Lines that are no objects are told when they are read.
+    rows = connection.execute(
+        f"SELECT DISTINCT unnest(list_concat({', '.join(keys)})) FROM "
+        f"read_json_objects({_listed(files)}, format = 'auto', ignore_errors = true)"
+    ).fetchall()
+    return tuple(sorted({str(row[0]) for row in rows} - known))
+
+
+def _walk(name: str, path: tuple[str, ...], kind: str, known: set[str], keys: list[str]) -> None:
+    """Take the names of an object, and the SQL of those that its rows have."""
+    known.add(name)
+    if not _is_object(kind) or len(path) > _STRUCT_DEPTH:
+        return
+    pointer = "".join(f"/{one.replace('~', '~0').replace('/', '~1')}" for one in path)
+    inner = f"coalesce(json_keys(json, {quoted_text(pointer)}), [])"
+    keys.append(f"list_transform({inner}, lambda one: {quoted_text(f'{name}.')} || one)")
+    for field, below in _fields(kind):
+        _walk(f"{name}.{field}", (*path, field), below, known, keys)
 
 
 def _as_text(kind: str) -> str:
-    """A type of JSON with its instants as texts.
+    """A type of JSON with its instants and numbers as texts: DuckDB would round a number of another type.
 
-    >>> _as_text("STRUCT(at TIMESTAMP, n BIGINT)"), _as_text("DATE")
-    ('STRUCT(at VARCHAR, n BIGINT)', 'VARCHAR')
+    >>> _as_text("STRUCT(at TIMESTAMP, n BIGINT)"), _as_text("DATE"), _as_text("BIGINT[]")
+    ('STRUCT(at VARCHAR, n VARCHAR)', 'VARCHAR', 'BIGINT[]')
     """
-    if kind.startswith("STRUCT("):
+    if _is_object(kind):
         fields = (part.rpartition(" ") if not _nested(part) else _divided(part) for part in _parts(kind))
         return f"STRUCT({', '.join(f'{name} {_as_text(inner)}' for name, _, inner in fields)})"
     if kind.endswith("[]"):
-        return f"{_as_text(kind[:-2])}[]"
-    return "VARCHAR" if _TEXTS.fullmatch(kind) else kind
+        return kind if kind[:-2] in _NUMBERS else f"{_as_text(kind[:-2])}[]"
+    return "VARCHAR" if _TEXTS.fullmatch(kind) or kind in _NUMBERS else kind
+
+
+def _is_object(kind: str) -> bool:
+    return kind.startswith("STRUCT(") and not kind.endswith("]")
 
 
 def _nested(part: str) -> bool:
@@ -211,14 +258,23 @@ def _parts(kind: str) -> list[str]:
 
 def _opened(name: str, sql: str, kind: str, depth: int = 0) -> list[RawColumn]:
     """A column of JSON; of an object, its fields, each a column of its own."""
-    if kind.startswith("STRUCT(") and not kind.endswith("]") and depth < _STRUCT_DEPTH:
-        found = []
-        for part in _parts(kind):
-            field, _, inner = _divided(part)
-            plain = field[1:-1].replace('""', '"') if field.startswith('"') else field
-            found += _opened(f"{name}.{plain}", f"{sql}.{quoted_name(plain)}", inner, depth + 1)
-        return found
-    return [RawColumn(name, sql, _ours(kind))]
+    if _is_object(kind) and depth < _STRUCT_DEPTH:
+        return [
+            column
+            for field, inner in _fields(kind)
+            for column in _opened(f"{name}.{field}", f"{sql}.{quoted_name(field)}", inner, depth + 1)
+        ]
+    dtype = _ours(kind if kind in _NUMBERS else _as_text(kind))
+    return [RawColumn(name, exactly(sql, dtype), dtype, raw=sql) if kind in _NUMBERS else RawColumn(name, sql, dtype)]
+
+
+def _fields(kind: str) -> list[tuple[str, str]]:
+    """The names and types of the fields of a struct."""
+    found = []
+    for part in _parts(kind):
+        field, _, inner = _divided(part)
+        found.append((field[1:-1].replace('""', '"') if field.startswith('"') else field, inner))
+    return found
 
 
 def _ours(kind: str) -> str:

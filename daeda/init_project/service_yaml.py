@@ -141,7 +141,8 @@ def _of_the_event(proposal: Proposal) -> list[str]:
     events = proposal.events
     time = events.time
     assert time is not None
-    used = {*events.keys, *proposal.grain, time_field(events).name, events.created}
+    predicted = proposal.label.of_field if proposal.label is not None else ""
+    used = {*events.keys, *proposal.grain, time_field(events).name, events.created, predicted}
     rest = [one for one in events.fields if one.name not in used and one.source not in time.columns and one.source]
     planned = [one for one in rest if is_planned(one)]
     lines = []

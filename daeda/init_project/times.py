@@ -246,7 +246,7 @@ def _checked(
 def find_created(connection: duckdb.DuckDBPyConnection, table: Table, time: Time) -> tuple[str, str, float] | None:
     """The column that says when a row became known, why, and the 99th percentile of seconds after its time.
 
-    It is named so, and is not before the time of the row.
+    It is named so, and before the time of the row in fewer than a thousandth of the rows that were looked at.
     """
     for column in table.columns:
         same = (column.is_instant and time.unit is None) or (_unit(column) or ("", 0))[0] == (time.unit or "-")
@@ -259,5 +259,8 @@ def find_created(connection: duckdb.DuckDBPyConnection, table: Table, time: Time
             f"FROM {table.sample})"
         ).fetchall()[0]
         if early is not None and early < 0.001 and late is not None and late > 0:
-            return column.name, f"never before {time.name}, named like a time at which a row became known", float(late)
+            before = f"before {time.name} in {share(early)} of the rows" if early else f"never before {time.name}"
+            looked_at = " that were looked at" if early else " in the rows that were looked at"
+            told = f"{before}{looked_at if table.partial else ''}"
+            return column.name, f"{told}, named like a time at which a row became known", float(late)
     return None

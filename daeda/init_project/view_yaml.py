@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from daeda.errors import shortened
 from daeda.init_project.data import ViewData, command_of, is_plain
 from daeda.init_project.proposal import View
-from daeda.init_project.yaml_text import comment, flow, scalar
+from daeda.init_project.yaml_text import comment, flow, one_line, scalar
 
 _MOST_OTHERS = 4
 _HEADS = {
@@ -31,9 +32,13 @@ def view_yaml(view: View, data: ViewData) -> str:
     lines += ["fields:"]
     for one in view.fields:
         entry = f"  - {flow({'name': scalar(one.name), 'dtype': scalar(one.dtype)})}"
-        lines += [f"{entry}   # {one.note}" if one.note else entry]
+        lines += [f"{entry}   # {one_line(one.note)}" if one.note else entry]
     if view.left_out:
-        lines += comment(f"Left out, for a view has no such type, or no name for it: {', '.join(view.left_out[:20])}.")
+        lines += comment(f"Left out, for a view has no such type, or no name for it: {shortened(view.left_out, 20)}.")
+    if data.unseen:
+        lines += comment(
+            f"Left out, for they come up only behind the rows that were looked at: {shortened(data.unseen, 20)}."
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -79,7 +84,12 @@ def _path(view: View, data: ViewData) -> list[str]:
         lines = comment(f"Made of {view.table.shown}: {made}.", 2)
         if is_plain(view):
             # Not broken: it is there to be copied.
-            lines += ["  # When the file has grown or changed:", f"  # {command_of(view, data.path)}"]
+            lines += ["  # When the file has grown or changed:", f"  # {one_line(command_of(view, data.path))}"]
+        else:
+            lines += comment(
+                "Copied once. `daeda import` does not read what is here: a time of several columns, fields inside of "
+                "objects, a zone for times of Parquet, or formats of times that read each other's texts.", 2,
+            )  # fmt: skip
         return [*lines, f"  path: {scalar(data.path)}"]
     if view.time is not None and not data.partitioned:
         return [

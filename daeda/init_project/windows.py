@@ -110,8 +110,12 @@ def is_late(one: Field) -> bool:
 
 
 def is_planned(one: Field) -> bool:
-    """Whether a field of an event is named like what is fixed beforehand."""
-    return one.column is not None and is_plan(one.column.words)
+    """Whether a field of an event is named like what is fixed beforehand.
+
+    A word like `scheduled` alone may be an answer, yes or no.
+    """
+    column = one.column
+    return column is not None and is_plan(column.words) and (len(column.words) > 1 or column.is_instant)
 
 
 def is_tally(one: Field) -> bool:

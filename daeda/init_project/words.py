@@ -30,10 +30,12 @@ OUTCOMES = frozenset({
     "delay", "delayed", "arr", "arrival", "arrived", "actual", "outcome", "result", "final", "delivered", "delivery",
     "completed", "returned", "refunded", "refund", "cancelled", "canceled", "resolved", "closed", "ended", "end",
     "duration", "elapsed", "settled", "paid", "won", "lost", "churn", "churned", "converted", "conversion", "fraud",
-    "chargeback", "label", "target", "review", "status", "air",
+    "chargeback", "label", "target", "review", "status", "air", "booked",
 })  # fmt: skip
-# What is fixed before it happens, and what compares that with what came of it.
-PLANNED = frozenset({"sched", "scheduled", "planned", "plan", "crs", "booked"})
+# What is fixed before it happens: `plan` and `booked` are as often what came of it, a tariff that was taken or a sale.
+PLANNED = frozenset({"sched", "scheduled", "planned", "crs"})
+# What of an outcome may be planned, and what compares a plan with what came of it.
+_ENDINGS = frozenset({"arr", "arrival", "end", "delivery", "duration", "elapsed", "air"})
 DEVIATES = frozenset({
     "actual", "delay", "delayed", "vs", "versus", "diff", "difference", "delta", "deviation", "deviated", "gap",
     "error", "outcome", "result", "late", "early", "missed", "met", "cancelled", "canceled",
@@ -92,10 +94,10 @@ def is_outcome(words: tuple[str, ...]) -> bool:
 def is_plan(words: tuple[str, ...]) -> bool:
     """Whether a name is that of something which is fixed beforehand.
 
-    >>> is_plan(("sched", "dep", "time")), is_plan(("sched", "delay"))
-    (True, False)
+    >>> [is_plan(words) for words in (("sched", "arr", "time"), ("sched", "delay"), ("planned", "status"))]
+    [True, False, False]
     """
-    return any_of(words, PLANNED) and not any_of(words, DEVIATES)
+    return any_of(words, PLANNED) and not any_of(words, DEVIATES | (OUTCOMES - _ENDINGS))
 
 
 def is_key_name(words: tuple[str, ...]) -> bool:

@@ -18,15 +18,24 @@ def scalar(value: str) -> str:
     >>> scalar("user_id"), scalar("no"), scalar("timestamp[us]"), scalar("list<int64>")
     ('user_id', "'no'", '"timestamp[us]"', '"list<int64>"')
     """
-    if _PLAIN.fullmatch(value) and yaml.safe_load(value) == value:
-        return value
-    if yaml.safe_load(f"- {value}" if value else "- ''") == [value] and not re.search(r"[\[\]{},<>:#]", value):
+    if _is_plain(value):
         return value
     if '"' not in value and "\\" not in value and value.isprintable() and not _PLAIN.fullmatch(value):
         return f'"{value}"'
     return yaml.safe_dump(
         value, width=10_000, allow_unicode=True, default_style="'" if value.isprintable() else '"'
     ).strip()
+
+
+def _is_plain(value: str) -> bool:
+    """Whether YAML has the text without quotes, in a mapping on one line too."""
+    if not value.isprintable() or re.search(r"[\[\]{},<>:#?]", value):
+        return False
+    try:
+        return bool(yaml.safe_load(f"- {value}") == [value])
+    except yaml.YAMLError:
+        # An indicator begins it, such as @ or %.
+        return False
 
 
 def flow(entries: Mapping[str, str]) -> str:
@@ -45,10 +54,18 @@ def comment(text: str, indent: int = 0) -> list[str]:
         begin + line
         for paragraph in text.splitlines()
         for line in textwrap.wrap(
-            "".join(letter if letter.isprintable() else "?" for letter in paragraph), WIDTH - len(begin),
-            break_on_hyphens=False,
+            one_line(paragraph), WIDTH - len(begin), break_on_hyphens=False,
         )
     ]  # fmt: skip
+
+
+def one_line(text: str) -> str:
+    """A text behind `#`, which nothing in it ends.
+
+    >>> one_line("date\\nname: mine")
+    'date?name: mine'
+    """
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def listed(names: Iterable[str]) -> str:

@@ -197,6 +197,9 @@ def test_local_times_become_utc_in_their_zone(tmp_path: Path) -> None:
     label = project.service.column("label_total")
     assert (label.expression, label.label) == ("total", True)
     assert column_kinds(project.service, project_dag(project))["label_total"] == "label"
+    spec = next(one for one in project.aggregations.aggregation_specs if one.column == "total")
+    assert spec.available is not None
+    assert str(spec.available.after) == "1d"
     available = project.views["orders"].source.available
     assert available is not None
     assert str(available.after) == "2h"
