@@ -60,7 +60,7 @@ def run_udf(session: DaySession, operator: ArrowUdfTransform, left: Materialised
     reader = session.resources.connection.execute(statements.function_input(operator, left)).to_arrow_reader(limit)
     schema = pa.schema([(stored_name(operator.result), operator.dtype.arrow())])
     first = 0
-    with table_writer(session.resources.connection, operator.output) as append:
+    with table_writer(session.resources.beside(), operator.output) as append:
         append(schema.empty_table())
         for chunk in _chunks(reader, limit):
             session.resources.check()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from beam_pipeline.session.record import KeptColumns
@@ -54,29 +54,33 @@ def rows_of_parts(rows: int, per_part: int) -> list[PartRows]:
     ]
 
 
-@dataclass(frozen=True)
+@dataclass
 class PartWriter:
-    """Writes parts of `relation`: the columns of `computed`, and those that are `kept` of the published day."""
+    """Writes parts of `relation`: the columns of `computed`, and those that are `kept` of the published day.
+
+    It `slices` until the footers of slices are not understood: those of the next part would not be either.
+    """
 
     session: DaySession
     relation: Relation
     computed: Materialised
     kept: KeptColumns | None
+    slices: bool = field(default=True, init=False)
 
     def write(self, path: Path, rows: PartRows) -> str | None:
         """Write a part; returns its digest where that is known. Raises DayError where rows are missing."""
-        work = self.session.resources.work / path.name
         slices = self._slices(rows)
         if self.kept is None:
             if len(slices) > 1:
                 try:
-                    return self._side_by_side(path, rows, self._write_slices(work, rows, slices))
+                    return self._side_by_side(path, rows, slices)
                 except NotOfOneWriter:
+                    self.slices = False
                     path.unlink(missing_ok=True)
             self._write_whole(path, rows)
             return None
         try:
-            return self._side_by_side(path, rows, self._write_slices(work, rows, slices))
+            return self._side_by_side(path, rows, slices)
         except NotOfOneWriter as error:
             raise DayError(
                 f"part {rows.number}: its columns cannot be kept ({error}): build it whole with --no-extend"
@@ -88,7 +92,7 @@ class PartWriter:
         held, threads = self.session.resources.arrow_columns, self.session.context.limits.threads
         if not columns:
             return []
-        if len(rows) > ROW_GROUP * (threads - 1) or not held.has_all(self.computed):
+        if not self.slices or len(rows) > ROW_GROUP * (threads - 1) or not held.has_all(self.computed):
             return [columns]
         sizes = [
             sum(map(held.size_of, self.computed.needed([column.name]))) * len(rows) // max(self.computed.rows, 1)
@@ -106,19 +110,17 @@ class PartWriter:
         query = statements.assembly(self.computed.relation, self.computed, rows.first, None if rows.open else rows.last)
         _check_rows(rows, resources.copy(query, path, _OPTIONS))
 
-    def _write_slices(self, work: Path, rows: PartRows, slices: Sequence[tuple[Column, ...]]) -> dict[str, Path]:
-        """Write the slices, several at once; returns the file of each column."""
-        paths = [work.with_name(f"{work.stem}-{number}.parquet") for number in range(len(slices))]
+    def _write_slices(self, rows: PartRows, slices: Sequence[tuple[Column, ...]], paths: Sequence[Path]) -> None:
+        """Write the slices to these paths, several at once."""
         if len(slices) == 1:
             self._write_whole(paths[0], rows)
         elif slices:
             with ThreadPoolExecutor(self.session.context.limits.threads) as pool:
                 list(pool.map(lambda columns, path: self._write_slice(columns, path, rows), slices, paths))
-        return {column.name: path for columns, path in zip(slices, paths, strict=True) for column in columns}
 
     def _write_slice(self, columns: tuple[Column, ...], path: Path, rows: PartRows) -> None:
         resources, names = self.session.resources, [column.name for column in columns]
-        with resources.connection.cursor() as beside:
+        with resources.beside() as beside:
             shown = resources.arrow_columns.show_beside(beside, self.computed.needed(names), rows.first, rows.last)
             given = replace(
                 self.computed, relation=Relation(columns), tables=(shown,),
@@ -127,18 +129,22 @@ class PartWriter:
             query = statements.assembly(given.relation, given, rows.first, None if rows.open else rows.last)
             _check_rows(rows, resources.copy(query, path, _OPTIONS, beside))
 
-    def _side_by_side(self, path: Path, rows: PartRows, files: dict[str, Path]) -> str:
-        kept = self.kept
+    def _side_by_side(self, path: Path, rows: PartRows, slices: Sequence[tuple[Column, ...]]) -> str:
+        work, kept = self.session.resources.work, self.kept
+        paths = [work / f"{path.stem}-{number}.parquet" for number in range(len(slices))]
+        files = {column.name: file for columns, file in zip(slices, paths, strict=True) for column in columns}
         taken = [
             TakenColumn(name, files[name], name)
             if kept is None or name in files
             else TakenColumn(name, kept.parts[rows.number], kept.columns[name])
             for name in self.relation.names
         ]
-        digest = write_side_by_side(path, taken)
-        for file in set(files.values()):
-            file.unlink()
-        return digest
+        try:
+            self._write_slices(rows, slices, paths)
+            return write_side_by_side(path, taken)
+        finally:
+            for file in paths:
+                file.unlink(missing_ok=True)
 
 
 def _check_rows(rows: PartRows, written: int) -> None:

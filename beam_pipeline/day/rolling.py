@@ -56,7 +56,7 @@ def run_rolling(session: DaySession, operator: WindowOperator, left: Materialise
     work = _Work(request, _compute_of(operator, engine))
     names = tuple(aggregate.name for aggregate in operator.aggregates)
     chunk_rows = session.context.limits.rolling_chunk_rows
-    with probe_stream(session.resources.connection, tables, left.rows, _BATCH_ROWS, chunk_rows) as probes:
+    with probe_stream(session.resources.beside(), tables, left.rows, _BATCH_ROWS, chunk_rows) as probes:
         return _kept(session.resources, _results(work, probes), names, operator.output)
 
 
@@ -169,7 +169,7 @@ def _merge_in_row_order(
     resources: DayResources, results: Iterable[pa.Table], names: tuple[str, ...], name: str
 ) -> None:
     """Chunks go to a table as they come, and DuckDB sorts them (and spills)."""
-    with table_writer(resources.connection, _CHUNKS) as append:
+    with table_writer(resources.beside(), _CHUNKS) as append:
         for result in results:
             append(result)
     resources.table(name, statements.in_row_order(_CHUNKS, names))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import duckdb
 import pyarrow as pa
@@ -14,10 +14,12 @@ _BATCH = "daeda_batch"
 
 
 @contextmanager
-def table_writer(connection: duckdb.DuckDBPyConnection, name: str) -> Iterator[Callable[[pa.Table], None]]:
+def table_writer(
+    cursor: AbstractContextManager[duckdb.DuckDBPyConnection], name: str
+) -> Iterator[Callable[[pa.Table], None]]:
     """Gives a function that appends rows to the table, in order; the first call creates it.
 
-    A connection answers one statement at a time, so the rows go in through a second one. For that the table is not a
+    A connection answers one statement at a time, so the rows go in through a cursor of it. For that the table is not a
     temporary one, which only the connection that created it would see; DuckDB spills both alike.
     """
     target = f"CREATE TABLE {quoted_name(name)} AS"
@@ -29,5 +31,5 @@ def table_writer(connection: duckdb.DuckDBPyConnection, name: str) -> Iterator[C
         beside.unregister(_BATCH)
         target = f"INSERT INTO {quoted_name(name)}"
 
-    with connection.cursor() as beside:
+    with cursor as beside:
         yield append

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 import duckdb
@@ -76,10 +76,14 @@ class ProbeStream:
 
 @contextmanager
 def probe_stream(
-    connection: duckdb.DuckDBPyConnection, tables: ProbeTables, rows: int, batch_rows: int, limit: int
+    cursor: AbstractContextManager[duckdb.DuckDBPyConnection],
+    tables: ProbeTables,
+    rows: int,
+    batch_rows: int,
+    limit: int,
 ) -> Iterator[ProbeStream]:
-    """The probes of a day of `rows` rows, through a connection of their own: the day's own streams the history."""
-    with connection.cursor() as beside:
+    """The probes of a day of `rows` rows, through a cursor of their own: the day's own streams the history."""
+    with cursor as beside:
         yield ProbeStream(_read(beside, tables, rows, batch_rows), limit)
 
 

@@ -34,7 +34,7 @@ def put_ties_in_order(
     tied = pa.table({name: columns[name].take(pa.array(indices)) for name in names})
     tied = tied.append_column(unordered.GROUP, pa.array(ties.group))
     tied = tied.append_column(unordered.POSITION, pa.array(np.arange(len(indices), dtype=np.int64)))
-    with resources.connection.cursor() as beside:
+    with resources.beside() as beside:
         beside.register(_TIED, tied)
         query = unordered.tied_in_order(operator, relation, _TIED)
         order = numbers(beside.execute(query).to_arrow_table().column(0))

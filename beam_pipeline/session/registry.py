@@ -141,7 +141,7 @@ def _interrupt(attempt: str) -> None:
     with _lock:
         session = _sessions.get(attempt)
     if session is not None:
-        session.resources.connection.interrupt()
+        session.resources.interrupt()
 
 
 def _forget(attempt: str) -> None:

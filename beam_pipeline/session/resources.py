@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from beam_pipeline.session.arrow_columns import ArrowColumns
+from beam_pipeline.session.cursors import Cursors
 from beam_pipeline.workers.context import RunContext
 from beam_pipeline.workers.day_slots import DaySlots
 from beam_pipeline.workers.time_limits import begin_time_limit, end_time_limit, time_limit
@@ -39,6 +40,7 @@ class DayResources:
             "threads": self.limits.threads, "memory_limit": f"{self.limits.duckdb_bytes}B"
         }  # fmt: skip
         self.connection = connect(self.allowed, {**self.settings, "temp_directory": str(self.spill)})
+        self._cursors = Cursors(self.connection)
         self.arrow_columns = ArrowColumns(self.connection, int(self.limits.engine_bytes * ArrowColumns.SHARE))
         minutes = self.limits.day_minutes
         self._day_limit = begin_time_limit(
@@ -61,6 +63,14 @@ class DayResources:
     def check(self) -> None:
         """Raise Stopped when the run is stopping."""
         self._slots.check()
+
+    def interrupt(self) -> None:
+        """End the statements that the day runs now, in whichever thread."""
+        self._cursors.interrupt()
+
+    def beside(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A cursor of the connection, which an interrupt of the day reaches."""
+        return self._cursors.beside()
 
     def time_limit(self, seconds: float, sentence: str) -> AbstractContextManager[None]:
         """Stop the run with this sentence when the block takes longer."""

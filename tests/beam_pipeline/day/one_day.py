@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from beam_pipeline.day import rolling as product
 from beam_pipeline.session.arrow_columns import ArrowColumns
+from beam_pipeline.session.cursors import Cursors
 from beam_pipeline.session.probe_tables import DayProbeTables
 from beam_pipeline.session.record import DayRecord
 from beam_pipeline.workers.limits import DayLimits
@@ -81,6 +82,7 @@ class Resources:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, limits: DayLimits, arrow_bytes: int) -> None:
         self.connection = connection
+        self.beside = Cursors(connection).beside
         self.limits = limits
         self.arrow_columns = ArrowColumns(connection, arrow_bytes)
         self.made: list[str] = []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,9 +16,12 @@ import pytest
 
 from beam_pipeline.day import part_writer
 from beam_pipeline.day.part_writer import PartWriter, rows_of_parts
+from beam_pipeline.session import registry
 from beam_pipeline.session.arrow_columns import ArrowColumns
+from beam_pipeline.session.cursors import Cursors
 from beam_pipeline.session.record import KeptColumns
 from beam_pipeline.session.resources import DayResources
+from daeda.dataset.chunks import NotOfOneWriter
 from daeda.dtypes import DType
 from daeda.operators.relation import Column, Relation
 from daeda.sql.handle import ColumnTable, Materialised, column
@@ -37,6 +42,8 @@ class Resources:
 
     def __init__(self, work: Path) -> None:
         self.connection = duckdb.connect(config={"threads": 3})
+        cursors = Cursors(self.connection)
+        self.beside, self.interrupt = cursors.beside, cursors.interrupt
         self.arrow_columns = ArrowColumns(self.connection, 1 << 28)
         self.work = work
         self.writers: set[int] = set()
@@ -74,13 +81,14 @@ def day(directory: Path, rows: int, threads: int) -> tuple[Any, Materialised]:
 
 
 def parts(directory: Path, rows: int, threads: int, per_part: int) -> tuple[list[Path], int]:
-    """The parts of a day, and how many threads have written them."""
+    """The parts of a day, and how many threads have written them: a part of several has its digest by then."""
     session, given = day(directory, rows, threads)
     writer = PartWriter(session, given.relation, given, None)
     paths = []
     for cut in rows_of_parts(rows, per_part):
         paths.append(directory / f"part-{cut.number}-0.parquet")
-        writer.write(paths[-1], cut)
+        digest = writer.write(paths[-1], cut)
+        assert digest == (file_digest(paths[-1]) if threads > 1 and len(cut) and writer.slices else None)
     assert not list(session.resources.work.iterdir())
     return paths, len(session.resources.writers)
 
@@ -90,12 +98,66 @@ def test_slices_are_the_bytes_of_one_copy(
     tmp_path: Path, rows: int, per_part: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(part_writer, "_LEAST_SLICE", 1)
+    fallen_back = noted_refusals(monkeypatch)
     # The part of 130,000 rows has two groups, which is fewer than its threads.
     sliced, several = parts(tmp_path / "sliced", rows, 3, per_part)
     whole, one = parts(tmp_path / "whole", rows, 1, per_part)
     assert one == 1
     assert several > 1 or rows < 2
+    assert not fallen_back
     assert [path.read_bytes() for path in sliced] == [path.read_bytes() for path in whole]
+
+
+def noted_refusals(monkeypatch: pytest.MonkeyPatch, refuse: bool = False) -> list[Path]:
+    """The parts whose slices could not be put side by side; where they are to be refused, all are."""
+    noted: list[Path] = []
+    original = part_writer.write_side_by_side
+
+    def write(path: Path, columns: Any) -> str:
+        try:
+            digest = original(path, columns)
+            if refuse:
+                raise NotOfOneWriter("of another version")
+        except NotOfOneWriter:
+            noted.append(path)
+            raise
+        return digest
+
+    monkeypatch.setattr(part_writer, "write_side_by_side", write)
+    return noted
+
+
+def test_slices_that_cannot_be_put_side_by_side_are_tried_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(part_writer, "_LEAST_SLICE", 1)
+    fallen_back = noted_refusals(monkeypatch, refuse=True)
+    written, several = parts(tmp_path / "refused", 5_000, 3, 1_000)
+    assert several > 1
+    assert fallen_back == written[:1]
+    whole, _ = parts(tmp_path / "whole", 5_000, 1, 1_000)
+    assert [path.read_bytes() for path in written] == [path.read_bytes() for path in whole]
+
+
+def test_an_interrupt_of_the_day_ends_its_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They run in cursors, which an interrupt of the day's connection alone leaves running."""
+    monkeypatch.setattr(part_writer, "_LEAST_SLICE", 1)
+    session, given = day(tmp_path, 5_000, 2)
+    # It would take a minute.
+    slow = '"k" + (SELECT count(*) FROM range(1000000) CROSS JOIN range(1000000))'
+    given = replace(given, expressions={**given.expressions, "k": slow, "real": f"{slow} + 0.5"})
+    monkeypatch.setitem(registry._sessions, "attempt", session)
+    (cut,) = rows_of_parts(5_000, 5_000)
+    writer = PartWriter(session, given.relation, given, None)
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(writer.write, tmp_path / "part-0-0.parquet", cut)
+        began = time.monotonic()
+        # As a run that stops does: a slice may be about to begin.
+        while not wait([writing], timeout=0.1).done and time.monotonic() < began + 20:
+            if len(session.resources.writers) > 1:
+                registry._interrupt("attempt")
+        assert time.monotonic() < began + 20
+        with pytest.raises(duckdb.InterruptException):
+            writing.result()
+    assert not list(session.resources.work.iterdir())
 
 
 def test_slices_stand_beside_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,7 @@ def test_every_row_is_read_once_while_the_connection_streams_something_else(limi
         tables = ProbeTables("entities", "probes", rows - rows // 1000)
         history = connection.execute("SELECT range FROM range(500000)").to_arrow_reader(10_000)
         seen = history.read_next_batch().num_rows
-        with probe_stream(connection, tables, rows, 2048, limit) as probes:
+        with probe_stream(connection.cursor(), tables, rows, 2048, limit) as probes:
             batches = [batch for last in (3, 300, NOBODY) for batch in probes.through(last)]
         seen += sum(batch.num_rows for batch in history)
     assert seen == 500_000
