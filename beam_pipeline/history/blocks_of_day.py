@@ -30,6 +30,8 @@ _LEAST_PARTITIONS = 4
 _SHARE = 8
 # Files of so many bytes in all: half a million rows. Fewer are put in order sooner than blocks are looked up.
 _LEAST_BYTES = 8 << 20
+# Bytes of a row while its block is made, beside its columns: numbers of its entity and time, its place in the order.
+_ROW_BYTES = 64
 _EPOCH = dt.date(1970, 1, 1)
 
 # One day of a process at a time makes a block of a history: those that wait find it made.
@@ -54,15 +56,14 @@ class BlocksOfDay:
             return None
         blocks = self._found()
         if any(self._is_long(gap) for gap in self._gaps(blocks)):
-            if self.cache.room() <= 0:
+            if not self._may_keep(blocks):
                 return None
             with self._alone():
                 blocks = self._found()
-                made = self._made(blocks)
+                made = self._made(blocks) if self._may_keep(blocks) else None
         else:
             made = self._made(blocks)
         if made is None:
-            self.cache.refuse(self._key)
             return None
         blocks = sorted((*blocks, *made), key=lambda block: min(block.partitions))
         spans = [block.span for block in blocks if block.span is not None]
@@ -87,8 +88,14 @@ class BlocksOfDay:
         operator, relation = self.partitions.operator, self.partitions.right.relation
         ties = unordered.tie_columns(operator, relation)
         order = unordered.tied_in_order(operator, relation, "tied") if ties else ""
-        told = "\n".join([self.partitions.statement, order, *operator.keys, *kept_columns(operator)])
+        view = self.partitions.scanned.scan.view
+        told = "\n".join([view, self.partitions.statement, order, *operator.keys, *kept_columns(operator)])
         return hashlib.sha256(told.encode()).hexdigest()
+
+    @property
+    def _key_of_long(self) -> str:
+        """What is refused where a long gap could not be kept: blocks that are there are used all the same."""
+        return f"{self._key}-long"
 
     def _found(self) -> list[Block]:
         """Blocks of the run that fit the files of the day, of which no two have a partition in common."""
@@ -136,6 +143,14 @@ class BlocksOfDay:
         scanned, session = self.partitions.scanned, self.partitions.session
         return often_read(scanned.scan, scanned.view_files, session.context.days)
 
+    def _may_keep(self, blocks: Sequence[Block]) -> bool:
+        """Whether long gaps are worth their order: whoever makes a block that nobody keeps does it for one day."""
+        if self.cache.refused(self._key_of_long):
+            return False
+        long = [day for gap in self._gaps(blocks) if self._is_long(gap) for day in gap]
+        # Packed files, where partitions are not made yet, are smaller than what becomes of them.
+        return not long or self.cache.room() >= max(1, self.partitions.size_of(long))
+
     def _made(self, blocks: Sequence[Block]) -> list[Block] | None:
         """A block of each gap; a long one is kept for the days to come. None where one cannot be made, or may not."""
         gaps = self._gaps(blocks)
@@ -145,23 +160,38 @@ class BlocksOfDay:
             return None
         by_day = dict(zip(days, tables, strict=True))
         if not all(self._is_regular(day, table) for day, table in by_day.items()):
+            self.cache.refuse(self._key)
             return None
-        made = [self._block(gap, by_day) for gap in gaps]
-        return None if any(block is None for block in made) else [block for block in made if block is not None]
+        if not self._has_room(gaps, by_day):
+            return None
+        return [self._block(gap, by_day) for gap in gaps]
 
-    def _block(self, gap: Sequence[dt.date], tables: Mapping[dt.date, pa.Table]) -> Block | None:
+    def _has_room(self, gaps: Sequence[Sequence[dt.date]], tables: Mapping[dt.date, pa.Table]) -> bool:
+        """Whether memory has room for the work on these tables, and the cache for the blocks of long gaps."""
+        nbytes, rows = sum(table.nbytes for table in tables.values()), sum(table.num_rows for table in tables.values())
+        if nbytes + rows * _ROW_BYTES > self.partitions.session.resources.engine_bytes // 2:
+            return False
+        kept = sum(tables[day].nbytes for gap in gaps if self._is_long(gap) for day in gap)
+        if kept > self.cache.room():
+            self.cache.refuse(self._key_of_long)
+            return False
+        return True
+
+    def _block(self, gap: Sequence[dt.date], tables: Mapping[dt.date, pa.Table]) -> Block:
         operator, relation = self.partitions.operator, self.partitions.right.relation
         resources = self.partitions.session.resources
         versions = {day: self._versions(day) for day in gap}
         block = put_in_order(resources, operator, relation, versions, [tables[day] for day in gap])
-        if not self._is_long(gap) or self.cache.room() < block.nbytes:
+        if not self._is_long(gap):
             return block
 
         def write(own: Path) -> Block:
             block.write(own)
             return block
 
-        return self.cache.make(self._entry(gap), write)
+        if self.cache.room() < block.nbytes or self.cache.make(self._entry(gap), write) is None:
+            self.cache.refuse(self._key_of_long)
+        return block
 
     def _entry(self, gap: Sequence[dt.date]) -> Entry:
         files: list[InputFile] = [file for day in gap for file in self.partitions.files[day]]

@@ -110,11 +110,13 @@ def put_in_order(
     by_name = {name: rows.column(name) for name in rows.column_names}
     ties = ordering.tied_rows(entity[order], times[order])
     put_ties_in_order(resources, operator, relation, by_name, ties, order)
-    indices = pa.array(order)
-    columns = {name: combined(by_name[name]).take(indices) for name in kept_columns(operator)}
     begin = np.zeros(len(keys[0]) + 1, dtype=np.int64)
     np.cumsum(np.bincount(entity, minlength=len(keys[0])), out=begin[1:])
     span = (int(times.min()), int(times.max())) if len(times) else None
+    # Gone before the columns take as much again.
+    del entity, times, ties
+    indices = pa.array(order)
+    columns = {name: combined(by_name.pop(name)).take(indices) for name in kept_columns(operator)}
     return Block(partitions, keys, begin, columns, span)
 
 

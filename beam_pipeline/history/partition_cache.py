@@ -39,7 +39,7 @@ _FREE_DISK = 4
 _mapped: dict[tuple[str, str], Mapping[Path, pa.Table]] = {}
 # The same of ordered blocks.
 _mapped_blocks: dict[tuple[str, str], Mapping[Path, Block]] = {}
-# By directory of the run, the histories whose rows do not come in the order of their partitions.
+# By directory of the run, the histories whose rows do not come in the order of their partitions, or are not kept.
 _refused: dict[str, set[str]] = {}
 
 MadeT = TypeVar("MadeT")

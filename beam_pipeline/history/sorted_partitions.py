@@ -125,6 +125,14 @@ class SortedPartitions:
             return None
         return self.cache.tables(self.operator.name, [entry.path for entry in entries], made)
 
+    def size_of(self, days: Sequence[dt.date]) -> int:
+        """Bytes of these partitions: of those that some day has made, and of the files of the others."""
+        nbytes = 0
+        for files in (self.files[day] for day in days):
+            entry = self.cache.entry(self.statement, files, ".arrow")
+            nbytes += entry.path.stat().st_size if entry.exists else sum(file.size for file in files)
+        return nbytes
+
     def _made(self, missing: Sequence[Entry], memory: int) -> dict[Path, pa.Table] | None:
         """The tables of these entries, made by all threads; None where they need more than the memory."""
         often = often_read(self.scanned.scan, self.scanned.view_files, self.session.context.days)
@@ -163,7 +171,7 @@ class SortedPartitions:
         query = unordered.prepared_history(self.operator, right)
 
         def write(own: Path) -> pa.Table:
-            with self.session.resources.connection.cursor() as beside:
+            with self.session.resources.beside() as beside:
                 rows = _by_time(beside.execute(query).to_arrow_table())
             if keep:
                 with pa.OSFile(str(own), "wb") as sink, ipc.new_file(sink, rows.schema) as writer:

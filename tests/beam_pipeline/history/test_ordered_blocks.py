@@ -22,6 +22,7 @@ from beam_pipeline.history import block_history, blocks_of_day, ordered_blocks, 
 from beam_pipeline.history.block_history import Share
 from beam_pipeline.history.blocks_of_day import BlocksOfDay
 from beam_pipeline.history.ordered_blocks import Block
+from beam_pipeline.history.sorted_partitions import SortedPartitions
 from daeda.dtypes import TimeUnit
 from tests.beam_pipeline.history.test_projected_partitions import DAYS, build, project, replaced_between_days
 from tests.beam_pipeline.history.test_sorted_partitions import with_text_keys
@@ -136,8 +137,10 @@ def test_a_file_that_changes_while_its_block_is_written_fails_the_day(
     assert f"{changed[0]} changed while the day was built: run again when it is complete" in capsys.readouterr().err
 
 
-@pytest.mark.some(2, cases=4)
-@pytest.mark.parametrize("why", ["a row of another day", "no room on the disk", "no room in memory", "a refusal"])
+@pytest.mark.some(2, cases=5)
+@pytest.mark.parametrize(
+    "why", ["a row of another day", "no room on the disk", "no room in memory", "no room for the work", "a refusal"]
+)
 def test_where_there_are_no_blocks_the_bytes_are_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: list[Any], written: list[int], why: str
 ) -> None:
@@ -149,11 +152,69 @@ def test_where_there_are_no_blocks_the_bytes_are_the_same(
         monkeypatch.setattr(partition_cache, "_MOST_BYTES", 1)
     elif why == "no room in memory":
         monkeypatch.setattr(reader, "HISTORY_SHARE", 0.0)
+    elif why == "no room for the work":
+        monkeypatch.setattr(blocks_of_day, "_ROW_BYTES", 1 << 30)
     else:
         monkeypatch.setattr(Block, "write", _refuse)
     built = build(given, tmp_path / "blocks")
     assert None in found
-    assert why != "no room on the disk" or written == []
+    assert why not in ("no room on the disk", "no room for the work") or written == []
+    assert without_blocks(given, tmp_path / "sorted") == built
+
+
+@pytest.fixture
+def ordered(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many partitions were put in order each time."""
+    seen: list[int] = []
+    original = blocks_of_day.put_in_order
+
+    def noted(resources: Any, operator: Any, relation: Any, partitions: Any, tables: Any) -> Block:
+        seen.append(len(partitions))
+        return original(resources, operator, relation, partitions, tables)
+
+    monkeypatch.setattr(blocks_of_day, "put_in_order", noted)
+    return seen
+
+
+@pytest.mark.some(1, cases=3)
+@pytest.mark.parametrize("told", ["by files", "by tables", "by the block"])
+def test_a_window_is_not_put_in_order_where_the_cache_has_too_little_room_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: list[Any], ordered: list[int], told: str
+) -> None:
+    """Not for one day after another: files tell it, or the tables of them, or the block, once for each history."""
+    few_readers(monkeypatch)
+    given = project(tmp_path / "project")
+    monkeypatch.setattr(partition_cache.PartitionCache, "room", lambda self: 1)
+    if told != "by files":
+        monkeypatch.setattr(SortedPartitions, "size_of", lambda *_: 0)
+    if told == "by the block":
+        monkeypatch.setattr(BlocksOfDay, "_has_room", lambda *_: True)
+    built = build(given, tmp_path / "blocks")
+    if told == "by the block":
+        assert len(ordered) == 2
+        assert sum(blocks is not None for blocks in found) == 2, "it is of use to its own day"
+    else:
+        assert ordered == []
+        assert found == [None] * (2 * DAYS)
+    assert without_blocks(given, tmp_path / "sorted") == built
+
+
+@pytest.mark.cases
+def test_blocks_that_are_there_are_used_by_a_day_behind_one_without_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: list[Any]
+) -> None:
+    """Only rows that do not come in order take blocks from the days to come."""
+    few_readers(monkeypatch)
+    given = project(tmp_path / "project")
+    tables = SortedPartitions.tables
+
+    def short(self: SortedPartitions, days: Any = None) -> Any:
+        third = self.session.day == dt.date(2024, 1, 8)
+        return None if third and days is not None else tables(self, days)
+
+    monkeypatch.setattr(SortedPartitions, "tables", short)
+    built = build(given, tmp_path / "blocks")
+    assert [blocks is None for blocks in found] == [False] * 4 + [True] * 2 + [False] * (2 * DAYS - 6)
     assert without_blocks(given, tmp_path / "sorted") == built
 
 
