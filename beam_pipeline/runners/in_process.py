@@ -18,16 +18,15 @@ from daeda.process.start_up import left_out
 IN_PROCESS = ("DirectRunner", "FnApiRunner")
 _SPELLINGS = frozenset(spelling.lower() for name in IN_PROCESS for spelling in (name, name.removesuffix("Runner")))
 _IO = "apache_beam.io"
-# What Beam does without where it is not installed. Clients of Google's cloud alone take seconds.
-_OPTIONAL = (
-    "pandas",
-    "google.cloud",
-    f"{_IO}.gcp.bigquery",
+# File systems, which Beam knows once their modules are imported.
+_FILE_SYSTEMS = (
     f"{_IO}.gcp.gcsfilesystem",
     f"{_IO}.aws.s3filesystem",
     f"{_IO}.azure.blobstoragefilesystem",
     f"{_IO}.hadoopfilesystem",
 )
+# What Beam does without where it is not installed. Clients of Google's cloud alone take seconds.
+_OPTIONAL = ("pandas", "google.cloud", f"{_IO}.gcp.bigquery", *_FILE_SYSTEMS)
 # Modules whose names `apache_beam.io` has as its own, always and where it can.
 _READERS = ("avroio", "mongodbio", "parquetio", "textio", "tfrecordio")
 _READERS_OF_GOOGLE = ("gcp.bigquery", "gcp.pubsub")
@@ -53,7 +52,8 @@ def runs_here(words: Sequence[str]) -> bool:
 
 
 def import_beam() -> None:
-    """Import Beam without what it does not need here; `apache_beam.io` has the rest of its names when one is asked for.
+    """Import Beam without what it does not need here; `apache_beam.io` has the rest of its names when one is asked for,
+    and `FileSystems` knows others than the local one when a path has a scheme.
 
     What is left out is imported as ever by whoever asks for it later: a function of the user may.
     """
@@ -70,6 +70,7 @@ def import_beam() -> None:
             del sys.modules[name]
     # Asked for by `getattr` alone, which finds it in the module itself.
     vars(sys.modules[_IO])["__getattr__"] = _name_of_a_reader
+    _know_file_systems_later(sys.modules[f"{_IO}.filesystems"])
 
 
 class _Empty(ModuleType):
@@ -84,6 +85,23 @@ class _Http(ModuleType):
     @staticmethod
     def get_new_http(*arguments: Any, **named: Any) -> Any:
         return importlib.import_module(_HTTP).get_new_http(*arguments, **named)
+
+
+def _know_file_systems_later(module: Any) -> None:
+    """All of `FileSystems` asks `get_filesystem`: it imports what was left out when a path has a scheme."""
+    systems = module.FileSystems
+    original = systems.get_filesystem
+
+    def get_filesystem(path: str) -> Any:
+        if systems.get_scheme(path) is not None:
+            for name in _FILE_SYSTEMS:
+                # As Beam itself does: what is not installed is not there.
+                with contextlib.suppress(ImportError):
+                    importlib.import_module(name)
+            systems.get_filesystem = staticmethod(original)
+        return original(path)
+
+    systems.get_filesystem = staticmethod(get_filesystem)
 
 
 def _name_of_a_reader(name: str) -> Any:

@@ -80,6 +80,28 @@ def test_beam_has_all_of_its_names_for_who_asks_for_them() -> None:
     assert whole[1:] == late[1:] == ["apache_beam.io.textio False", "httplib2"]
 
 
+def test_a_function_opens_paths_of_other_file_systems() -> None:
+    """What is local imports none of them, and a path that has a scheme those that are installed."""
+    told = """
+import sys
+from beam_pipeline.runners.in_process import import_beam
+import_beam()
+from apache_beam.io.filesystems import FileSystems
+print(FileSystems.exists("/"), "apache_beam.io.aws.s3filesystem" in sys.modules)
+print(FileSystems.join("s3://bucket", "key"))
+try:
+    FileSystems.open("nowhere://bucket/key")
+except ValueError as error:
+    print(error)
+"""
+    words = [sys.executable, "-c", told]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    local, joined, unknown = done.stdout.splitlines()
+    assert (local, joined) == ("True False", "s3://bucket/key")
+    assert unknown.startswith("Unable to get filesystem from specified path")
+
+
 @pytest.mark.parametrize(
     ("words", "here"),
     [
