@@ -93,15 +93,23 @@ def _ever_seen(operator: PointInTimeJoin, given: Rows, probes: Probes) -> Rows:
     """
     if not len(probes.time) or not len(given.entity):
         return given
+    chosen = _may_be_seen(operator, given, int(probes.time.min()))
+    if chosen.all():
+        return given
+    rows = pa.table(dict(given.columns)).filter(pa.array(chosen))
+    return Rows({name: rows.column(name) for name in rows.column_names}, None, given.entity[chosen], rows.nbytes)
+
+
+def _may_be_seen(operator: PointInTimeJoin, given: Rows, first: int) -> npt.NDArray[np.bool_]:
+    """Which rows become visible at the first probe of all or behind it, or are the newest of their entity before it."""
     times = numbers(given.columns[TIME])
     since = known_name(operator)
     instant = times if since is None else np.maximum(times, numbers(given.columns[since]))
-    before = instant < probes.time.min()
+    before = instant < first
     newest = np.full(int(given.entity.max()) + 1, _LEAST, dtype=np.int64)
     np.maximum.at(newest, given.entity[before], times[before])
-    chosen = ~before | (times == newest[given.entity])
-    rows = pa.table(dict(given.columns)).filter(pa.array(chosen))
-    return Rows({name: rows.column(name) for name in rows.column_names}, None, given.entity[chosen], rows.nbytes)
+    chosen: npt.NDArray[np.bool_] = ~before | (times == newest[given.entity])
+    return chosen
 
 
 def _in_order(resources: DayResources, operator: PointInTimeJoin, relation: Relation, given: Rows) -> Visible:
