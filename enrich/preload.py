@@ -28,6 +28,7 @@ from enrich.store.vectors import BatchedVectors, DayVectors, VectorSource
 # The rest of the object store holds the ids beside the vectors, and what Ray Data and its actors put there; a store
 # that is full spills to disk.
 STORE_SHARE_PERCENT = 75
+_POSITION_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class DayNeeds:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all vectors."""
-        return sum(self.sizes.values())
+        """Bytes of all vectors, and of the ids and positions beside them."""
+        return sum(self.sizes.values()) + sum(rows.nbytes + len(rows) * _POSITION_BYTES for rows in self.rows.values())
 
 
 class Preload:

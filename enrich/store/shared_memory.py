@@ -92,15 +92,24 @@ class SharedMemory:
         return True
 
     def array(self, shape: tuple[int, ...], kind: npt.DTypeLike) -> tuple[npt.NDArray[Any], Slot]:
-        """A new array in the memory, all zeros, and where it lies. Its pages are taken when they are written."""
+        """A new array in the memory, all zeros, and where it lies. Its pages are taken when they are written.
+
+        Raises DayError where the system refuses so much.
+        """
         dtype = np.dtype(kind)
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         slot = Slot(self._end, size)
         if not size:
             return np.zeros(shape, dtype), slot
         self._end += -(-size // _PAGE) * _PAGE
-        os.ftruncate(self._descriptor, self._end)
-        mapped = mmap.mmap(self._descriptor, size, offset=slot.start)
+        try:
+            os.ftruncate(self._descriptor, self._end)
+            mapped = mmap.mmap(self._descriptor, size, offset=slot.start)
+        except OSError as error:
+            raise DayError(
+                f"the vectors of the day need {size >> 20} MiB of memory that processes share, and the system refuses "
+                f"({error.strerror}): run with --no-preload-day-embeddings"
+            ) from error
         return np.frombuffer(mapped, dtype).reshape(shape), slot
 
     def keep(self, data: memoryview) -> Slot:

@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from daeda.errors import DayError
 from enrich.preload import DayNeeds
 from enrich.reading import DayReader, ReadDay
+from enrich.store.id_index import RowMap, TextIds
 
 DAYS = [dt.date(2024, 1, number) for number in range(1, 6)]
 # The bytes of each day, of which some pairs are too many beside each other.
@@ -61,6 +64,12 @@ class Log:
     def never(self, what: str) -> None:
         with self.changed:
             assert not self.changed.wait_for(lambda: what in self.told, timeout=0.05), self.told
+
+
+def test_ids_and_positions_count_beside_the_vectors() -> None:
+    texts = RowMap(TextIds(pa.array(["a", "bcd"], pa.large_string())), np.array([4, 9]))
+    needs = DayNeeds(DAYS[0], rows={"items": texts}, sizes={"items": 100})
+    assert needs.nbytes == 100 + texts.ids.keys.nbytes + 2 * 16
 
 
 def reader_of(log: Log) -> tuple[DayReader, list[Any]]:

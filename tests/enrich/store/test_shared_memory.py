@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import hashlib
 import os
@@ -102,6 +103,21 @@ def test_memory_is_given_back_with_the_vectors(tmp_path: Path) -> None:
     assert location.name not in Path("/proc/self/maps").read_text()
     names = [str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
     assert not [name for name in names if location.name in name]
+
+
+def test_memory_that_the_system_refuses_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = memory()
+
+    def refuse(*_words: object) -> None:
+        raise OSError(errno.EFBIG, "File too large")
+
+    monkeypatch.setattr(os, "ftruncate", refuse)
+    with pytest.raises(DayError) as caught:
+        made.array((5 << 19, 2), np.float16)
+    assert str(caught.value) == (
+        "the vectors of the day need 10 MiB of memory that processes share, and the system refuses (File too large): "
+        "run with --no-preload-day-embeddings"
+    )
 
 
 def test_memory_of_somebody_else_is_refused() -> None:
