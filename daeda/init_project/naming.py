@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from daeda.init_project.proposal import Field
@@ -63,3 +63,8 @@ def fields_of(
 
 def _note(source: str, name: str, imported: bool) -> str:
     return ""
+
+
+def name_of(fields: Sequence[Field], source: str) -> str:
+    """The name of the field of a column; empty where there is none."""
+    return next((one.name for one in fields if source and one.source == source), "")
