@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from daeda.catalog.project import Project, open_project
 from daeda.compiler.checks import checks_of
 from daeda.compiler.compile import compile_runnable
+from daeda.compiler.unused import unused_fields
 from daeda.dataset.answers import CheckAnswer, FoundHint, SeenTimes
 from daeda.errors import SubprocessFailed, UserError, counted
 from daeda.flags.parser import forwarded, words_of
@@ -67,7 +69,8 @@ def _look(project: Project, arguments: argparse.Namespace) -> tuple[Looked, list
         mistakes += _mistakes_of_stores(arguments)
     told = told_checks(checks_of(project, dag))
     in_one = one_file_views(project, looked.sources) if looked.sources is not None else ()
-    return replace(looked, mistakes=(*mistakes, *looked.mistakes), notes=(*looked.notes, *told, *in_one)), hints, times
+    notes = (*looked.notes, *told, *in_one, *unused_fields(project, dag))
+    return replace(looked, mistakes=(*mistakes, *looked.mistakes), notes=notes), hints, times
 
 
 def _find_extras(dag: Dag) -> None:
@@ -121,4 +124,7 @@ def _tell(
     if not looked.mistakes:
         told = f", {counted(len(hints), 'hint')}" if hints else ""
         told += f", {counted(len(looked.warnings), 'warning')}" if looked.warnings else ""
+        if told and not sys.stdout.isatty():
+            # They are not on the stream of this line.
+            told += " (see stderr)"
         answer(f"{service}: nothing is wrong{told}")

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
+import re
+import shlex
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -13,9 +18,12 @@ from daeda.flags.table import ANSWER, IMPORTED, IMPORTING, LOG, READ
 
 if TYPE_CHECKING:
     from daeda.dtypes import DType, UnitSymbol
-    from daeda.importing.request import ImportRequest
+    from daeda.importing.request import ImportRequest, TextRules
     from daeda.importing.result import ImportResult, SourceResult
 
+# A cell in the reason for which a row is kept aside: its column, and its text as Python writes it.
+_MISFIT = re.compile(r"(?:^|; )([^;]*?): ('[^']*') is no ")
+_MOST_LOOKED_AT = 100_000
 Groups: TypeAlias = "argparse._SubParsersAction[StrictParser]"
 _IMPORT = """\
 Make dt= partitions of CSV files, JSON lines or Parquet, which views read. Run it again when a file has grown: days
@@ -44,22 +52,62 @@ def add_import(groups: Groups) -> None:
 
 def _import(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     refuse_beam_flags("import", beam_flags)
+    from daeda.cli.imported_range import told_of_range
     from daeda.importing.run import import_files
     from daeda.process.messages import answer, answer_location, say
 
-    request = _request(arguments)
+    rules, remembered = _rules(arguments)
+    request = _request(arguments, rules)
+    if remembered:
+        say(f"read as at the import before: {remembered}")
     result = import_files(request, say)
+    range_told = told_of_range(request, result)
     _tell(result, request)
+    for sentence in range_told:
+        say(sentence)
     if arguments.json:
-        answer(_document(result))
+        answer(_document(result, range_told))
     else:
         answer_location(result.directory)
     return result.exit_code
 
 
-def _request(arguments: argparse.Namespace) -> ImportRequest:
-    from daeda.importing.request import ISO, Dialect, ImportRequest, TextRules
-    from daeda.settings.kinds import parse_size, parse_zone
+def _rules(arguments: argparse.Namespace) -> tuple[TextRules, str]:
+    """How text is read: by the flags, where there are none as at the import before; and those of them, for people."""
+    from daeda.importing.ledger import read_ledger
+    from daeda.importing.request import ISO, TextRules
+    from daeda.settings.kinds import parse_zone
+
+    try:
+        zone = parse_zone(arguments.timezone) if arguments.timezone else None
+    except ValueError as error:
+        raise UsageError(f"--timezone: {error}") from error
+    ledger = read_ledger(arguments.to) if arguments.to.is_dir() else None
+    before = ledger.rules if ledger is not None else None
+    plain = TextRules(
+        tuple(arguments.null or ()), bool(arguments.decimal_comma), tuple(arguments.time_format or (ISO,)), zone
+    )
+    if before is None:
+        return plain, ""
+    words: list[str] = []
+    if arguments.null is None and before.nulls:
+        plain = replace(plain, nulls=before.nulls)
+        words += ["--null", *before.nulls]
+    if arguments.decimal_comma is None and before.decimal_comma:
+        plain = replace(plain, decimal_comma=True)
+        words += ["--decimal-comma"]
+    if arguments.time_format is None and before.time_formats not in ((), (ISO,)):
+        plain = replace(plain, time_formats=before.time_formats)
+        words += ["--time-format", *before.time_formats]
+    if arguments.timezone is None and before.timezone is not None:
+        plain = replace(plain, timezone=before.timezone)
+        words += ["--timezone", before.timezone]
+    return plain, shlex.join(words)
+
+
+def _request(arguments: argparse.Namespace, rules: TextRules) -> ImportRequest:
+    from daeda.importing.request import Dialect, ImportRequest
+    from daeda.settings.kinds import parse_size
 
     given = [name for name in ("timestamp_field", "static", "view") if getattr(arguments, name)]
     if len(given) != 1:
@@ -80,10 +128,6 @@ def _request(arguments: argparse.Namespace) -> ImportRequest:
         memory = parse_size(arguments.memory_limit) if arguments.memory_limit else None
     except ValueError as error:
         raise UsageError(f"daeda import: --memory-limit {error}") from error
-    try:
-        zone = parse_zone(arguments.timezone) if arguments.timezone else None
-    except ValueError as error:
-        raise UsageError(f"--timezone: {error}") from error
     delimiter = "\t" if arguments.delimiter in ("tab", "\\t") else arguments.delimiter
     return ImportRequest(
         files=tuple(arguments.files),
@@ -94,12 +138,7 @@ def _request(arguments: argparse.Namespace) -> ImportRequest:
         chosen=chosen,
         format=arguments.format,
         dialect=Dialect(delimiter, arguments.encoding, not arguments.no_header),
-        rules=TextRules(
-            tuple(arguments.null or ()),
-            arguments.decimal_comma,
-            tuple(arguments.time_format or (ISO,)),
-            zone,
-        ),
+        rules=rules,
         name=getattr(arguments, "as"),
         max_rejected=arguments.max_rejected,
         replace=arguments.replace,
@@ -197,13 +236,35 @@ def _tell_rejected(result: ImportResult, request: ImportRequest) -> None:
     what = f"{counted(result.rejected, 'row')} {'does' if result.rejected == 1 else 'do'} not fit"
     done = "what fits is published" if result.published else "nothing was published"
     say(
-        f"{what}, and {done}: repair the files and import them again, or say how they are read; --max-rejected {most} "
-        "does without them",
+        f"{what}, and {done}: {_null_hint(result, request)}repair the files and import them again, or say how they are "
+        f"read; --max-rejected {most} does without them",
         "error",
     )
 
 
-def _document(result: ImportResult) -> str:
+def _null_hint(result: ImportResult, request: ImportRequest) -> str:
+    """How to read the rows that are kept aside, where what does not fit is a spelling of NULL; else empty."""
+    from daeda.init_project.column_types import NULL_TEXTS
+
+    spellings = {repr(text): text for text in NULL_TEXTS}
+    rows, found = 0, set[str]()
+    for source in result.sources:
+        reasons = [reason.partition(": ")[2] for reason in source.reasons]
+        if source.rejections is not None:
+            with source.rejections.open(encoding="utf-8") as file:
+                reasons = [str(json.loads(line)["reason"]) for line in islice(file, _MOST_LOOKED_AT)]
+        for reason in reasons:
+            cells = _MISFIT.findall(reason)
+            if cells and all(text in spellings and name != request.timestamp_field for name, text in cells):
+                rows += 1
+                found |= {spellings[text] for _, text in cells}
+    if not found:
+        return ""
+    flag = shlex.join(["--null", *dict.fromkeys((*request.rules.nulls, *sorted(found)))])
+    return f"{rows:,} of them with {flag}, for {' and '.join(sorted(found))} may stand for NULL; "
+
+
+def _document(result: ImportResult, more_notes: Sequence[str]) -> str:
     from daeda.dataset.answers import ImportAnswer, ImportedFile
 
     files = tuple(
@@ -226,6 +287,6 @@ def _document(result: ImportResult) -> str:
         published=result.published,
         columns=result.columns,
         files=files,
-        notes=result.notes,
+        notes=(*result.notes, *more_notes),
         days_without_rows=result.gaps,
     ).text()

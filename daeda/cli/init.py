@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from daeda.errors import UsageError
-from daeda.init_project.answers import Answering, Proposed, Terminal, answers_of
+from daeda.init_project.answers import Answering, Flagged, Proposed, Terminal, answers_of
 from daeda.init_project.create import RUNTIME, Created, create_project
 from daeda.installed import install_command
 from daeda.process.messages import answer_location, prompted, say
@@ -32,7 +32,8 @@ def _answering(arguments: argparse.Namespace) -> Answering:
     """Who answers: the file first, then a person at a terminal; without one what is proposed stands."""
     asked = not arguments.yes and sys.stdin.isatty() and sys.stderr.isatty()
     rest: Answering = Terminal(say, _read) if asked else Proposed()
-    return answers_of(arguments.answers, rest)
+    answering = answers_of(arguments.answers, rest)
+    return Flagged(arguments.predict, answering) if arguments.predict is not None else answering
 
 
 def _read(prompt: str) -> str:
@@ -67,3 +68,5 @@ def _tell_next(created: Created) -> None:
     ):
         if words:
             say(f"  {words:<16}{why}".rstrip())
+    say("and in Python, of the days that are built:")
+    say(f'  daeda.dataset("output", "{created.proposal.service}").polars().collect()')

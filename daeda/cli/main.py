@@ -39,11 +39,12 @@ Command = Callable[[argparse.Namespace, Sequence[str]], int]
 # Commands of `daeda pipeline` that need no `pipeline`.
 SHORT = ("train", "plan", "explain", "compile")
 _INIT = """\
-Make a first project out of files: views, a service with windows and a label, and one built day. What it saw is said,
-and stands in the YAML beside each proposal and what else might stand there.
+Make a first project out of files or tables of Postgres: views, a service with windows and a label, and one built
+day. What it saw is said, and stands in the YAML beside each proposal and what else might stand there.
 
   daeda init shop --from orders.csv customers.csv
-  daeda init . --yes                       files of this directory, without a question
+  daeda init --yes                         files of this directory, without a question
+  daeda init shop --from postgres://SERVICE/public.orders
   daeda init shop --from logs/ --answers answers.yaml"""
 _TRAIN = """\
 Check everything, then build the days that are missing or stale.
@@ -247,7 +248,11 @@ def _add_service(parser: StrictParser) -> None:
 def _add_init(parser: StrictParser) -> None:
     parser.description = _INIT
     parser.add_argument(
-        "directory", metavar="DIR", help="the project: a directory without one, which may not exist yet"
+        "directory",
+        nargs="?",
+        default=".",
+        metavar="DIR",
+        help="the project: a directory without one, which may not exist yet (default: the working directory)",
     )
     add_flags(parser, INIT, LOG)
     parser.set_defaults(run=_init, parser=parser)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from daeda.catalog.service import ContractColumn
 from daeda.catalog.view import FeatureView
@@ -176,6 +176,18 @@ def _is_meant_by_a_reference(resolved: Resolved, name: str) -> bool:
     return False
 
 
+def _written_out(key: str, known: Sequence[str]) -> str:
+    """How an entity is written whose column has its own name, as `dest` where `dest_id` is looked for; else empty.
+
+    >>> _written_out("dest_id", ["dest", "carrier"])
+    "; for the column 'dest' write entity: {dest: dest}, where 'dest' stands for dest_id"
+    """
+    name = key.removesuffix("_id")
+    if name == key or name not in known:
+        return ""
+    return f"; for the column '{name}' write entity: {{{name}: {name}}}, where '{name}' stands for {key}"
+
+
 def check_entity_key(
     resolved: Resolved, key: str, right: Mapping[str, DType], named: tuple[str, str]
 ) -> FeatureView | None:
@@ -195,7 +207,9 @@ def check_entity_key(
     for known, side in ((tuple(field.name for field in left.fields), left.name), (tuple(right), name)):
         if key not in known:
             resolved.mistakes.add(
-                where, f"the entity key '{key}' is not a field of the view '{side}': {did_you_mean(key, known)}"
+                where,
+                f"the entity key '{key}' is not a field of the view '{side}': {did_you_mean(key, known)}"
+                f"{_written_out(key, known)}",
             )
             return None
     if left.dtype(key) != right[key]:

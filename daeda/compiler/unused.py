@@ -46,8 +46,12 @@ def _unused(project: Project, dag: Dag) -> Iterator[str]:
     read = {scan.view for scan in dag.scans}
     views: list[_Entry] = [(name, f"view:{name}", ("name",)) for name in project.views if name not in read]
     yield from _told(project, "the feature view", views)
-    for name in sorted(read & set(project.views)):
-        yield from _fields(project, dag, name)
+
+
+def unused_fields(project: Project, dag: Dag) -> tuple[str, ...]:
+    """What is told of fields that this service does not read; another one may, so that it is no warning."""
+    read = {scan.view for scan in dag.scans}
+    return tuple(sentence for name in sorted(read & set(project.views)) for sentence in _fields(project, dag, name))
 
 
 def _fields(project: Project, dag: Dag, name: str) -> Iterator[str]:

@@ -87,7 +87,9 @@ PROJECT = _group(
 INIT = _group(
     "files and answers",
     Flag("--from", "texts",
-         "files, directories or patterns: Parquet, CSV or JSON lines (default: the files in DIR)", metavar="FILE"),
+         "files, directories or patterns: Parquet, CSV or JSON lines; tables: postgres://SERVICE/schema.table "
+         "(default: the files in DIR)", metavar="FILE"),
+    Flag("--predict", "text", "what is predicted: a column of the event, again, or nothing", metavar="COLUMN"),
     Flag("--yes", "on", "take what is proposed; without a terminal nobody is asked anyway"),
     Flag("--answers", "path", "YAML with answers: event, times, known, timezone, entity, predict", metavar="FILE"),
     Flag("--no-build", "on", "write the project, and build no day"),
@@ -248,12 +250,15 @@ READ = _group(
          metavar="SIGN"),
     Flag("--encoding", "text", "of text (default: by the byte order mark, or utf-8)", metavar="NAME"),
     Flag("--no-header", "on", "the first line of CSV holds values: --columns names them"),
-    Flag("--decimal-comma", "on", "numbers are written like 3,14"),
-    Flag("--null", "texts", "what stands for NULL, beside an empty cell: --null NA '\\N'", metavar="TEXT"),
+    Flag("--decimal-comma", "switch", "numbers are written like 3,14 (default: as at the import before)"),
+    Flag("--null", "texts",
+         "what stands for NULL, beside an empty cell: --null NA '\\N' (default: as at the import before)",
+         metavar="TEXT"),
     Flag("--time-format", "texts",
          "how times are written, by strptime; of several, the first that fits. iso is ISO 8601, with a zone or without "
-         "(default: iso)", metavar="FORMAT"),
-    Flag("--timezone", "text", "where clocks show times without a zone, like Europe/Berlin (default: UTC)",
+         "(default: as at the import before, or iso)", metavar="FORMAT"),
+    Flag("--timezone", "text",
+         "where clocks show times without a zone, like Europe/Berlin (default: as at the import before, or UTC)",
          metavar="ZONE"),
 )
 IMPORTING = _group(

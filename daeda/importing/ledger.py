@@ -51,6 +51,15 @@ class ImportedSource(_Entry):
     days: dict[str, ImportedDay] = Field(description="By day; of a table without a time under ''.")
 
 
+class ReadRules(_Entry):
+    """How text was read at the last import, by which the next one reads where it is not told otherwise."""
+
+    nulls: tuple[str, ...] = ()
+    decimal_comma: bool = False
+    time_formats: tuple[str, ...] = ()
+    timezone: str | None = None
+
+
 class Ledger(_Entry):
     """All that was imported into a directory."""
 
@@ -58,6 +67,7 @@ class Ledger(_Entry):
     timestamp_field: str | None
     timestamp_unit: UnitSymbol | None
     columns: dict[str, str]
+    rules: ReadRules | None = None
     sources: dict[str, ImportedSource] = Field(default_factory=dict)
 
     @property

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
-from daeda.importing.ledger import ImportedDay, ImportedSource, Ledger, day_key, write_ledger
+from daeda.importing.ledger import ImportedDay, ImportedSource, Ledger, ReadRules, day_key, write_ledger
 from daeda.importing.request import ImportRequest
 from daeda.importing.source import Source, rejections_of
 from daeda.importing.target import target_of
@@ -41,6 +42,7 @@ def publish(
         timestamp_field=request.timestamp_field,
         timestamp_unit=request.timestamp_unit,
         columns=columns,
+        rules=ReadRules(**asdict(request.rules)),
         sources=ledger.sources if ledger is not None else {},
     )
     for source in sources:

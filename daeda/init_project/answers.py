@@ -10,7 +10,7 @@ from typing import Protocol
 
 from pydantic import Field
 
-from daeda.errors import ConfigurationError, cut, did_you_mean
+from daeda.errors import ConfigurationError, UsageError, cut, did_you_mean
 from daeda.settings.document import Document, Mistakes, Position, load_document
 from daeda.settings.kinds import Strict
 from daeda.settings.validation import parse_model
@@ -83,6 +83,9 @@ class Answering(Protocol):
     def answer(self, question: Question) -> str:
         """The value that is chosen."""
 
+    def refuse_unused(self) -> None:
+        """Raise ConfigurationError for answers that nobody asked for."""
+
 
 class Proposed:
     """Takes what is proposed."""
@@ -90,6 +93,29 @@ class Proposed:
     def answer(self, question: Question) -> str:
         """The first choice."""
         return question.choices[0].value
+
+    def refuse_unused(self) -> None:
+        """Nothing was answered."""
+
+
+class Flagged:
+    """Takes what a flag says to be predicted, and all other answers from another one."""
+
+    def __init__(self, predict: str, rest: Answering) -> None:
+        self._predict, self._rest = predict, rest
+
+    def answer(self, question: Question) -> str:
+        """Raises UsageError for an answer that is none."""
+        if question.key != ("predict",):
+            return self._rest.answer(question)
+        try:
+            return question.understood(self._predict)
+        except ValueError as error:
+            raise UsageError(f"--predict: {error}") from error
+
+    def refuse_unused(self) -> None:
+        """As the other one does."""
+        self._rest.refuse_unused()
 
 
 class FromFile:
@@ -145,6 +171,9 @@ class Terminal:
 
     def __init__(self, say: Callable[[str], None], read: Callable[[str], str]) -> None:
         self._say, self._read = say, read
+
+    def refuse_unused(self) -> None:
+        """Who is asked answers nothing else."""
 
     def answer(self, question: Question) -> str:
         """Ask until the answer is one; raises what `read` raises where nobody types any more."""

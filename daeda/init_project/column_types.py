@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import duckdb
 
@@ -18,6 +19,8 @@ ISO = "ISO 8601"
 # What stands for NULL where the column is of numbers without it.
 NULL_TEXTS = ("NA", "N/A", "n/a", "NULL", "null", "None", "\\N")
 _INTEGER = "regexp_full_match(v, '[+-]?(0|[1-9][0-9]*)')"
+_COMMA = "regexp_full_match(v, '[+-]?[0-9]+,[0-9]+')"
+_THOUSANDS = "regexp_full_match(v, '[+-]?[1-9][0-9]{0,2},[0-9]{3}')"
 _CODE = "regexp_full_match(v, '[+-]?0[0-9]+')"
 _DAY = r"\d{4}-\d{2}-\d{2}"
 _CLOCK = r"[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?"
@@ -39,7 +42,8 @@ _FEW = 200
 class TextType:
     """What texts are. `conversion` is the SQL that makes the value, with PLACE for the text.
 
-    `other_format` is a second format that fits all of them too, as 03/04 is two days.
+    `other_format` is a second format that fits all of them too, as 03/04 is two days. `comma` is one of the numbers
+    with a decimal comma, `pointed` says that there are some with a point.
     """
 
     dtype: str
@@ -48,6 +52,8 @@ class TextType:
     zoned: bool = False
     other_format: str = ""
     nulls: tuple[str, ...] = ()
+    comma: str = ""
+    pointed: bool = False
 
     def of(self, sql: str) -> str:
         """The value made of a text that SQL gives."""
@@ -65,6 +71,10 @@ def type_of_texts(connection: duckdb.DuckDBPyConnection, table: str, column: str
         "code": f"count(*) FILTER ({_CODE} OR {beyond_double('v')})",
         "nanoseconds": f"count(*) FILTER ({_NANOSECONDS})",
         "double": "count(TRY_CAST(v AS DOUBLE))",
+        "comma": f"count(*) FILTER ({_COMMA})",
+        # 1,234 may be a thousand and more.
+        "example": f"max(v) FILTER ({_COMMA} AND NOT {_THOUSANDS})",
+        "pointed": "count(*) FILTER (contains(v, '.'))",
         "bool": "count(*) FILTER (lower(v) IN ('true', 'false'))",
         "date": f"count(*) FILTER ({_ISO_DATE} AND TRY_CAST(v AS DATE) IS NOT NULL)",
         "time": f"count(*) FILTER ({_ISO_TIME} AND TRY_CAST(v AS TIMESTAMP) IS NOT NULL)",
@@ -81,7 +91,7 @@ def type_of_texts(connection: duckdb.DuckDBPyConnection, table: str, column: str
     used = tuple(one for one in candidates if _stands_in(connection, table, column, one))
     if found is None:
         return TextType("string")
-    return TextType(found.dtype, found.conversion, found.text_format, found.zoned, found.other_format, used)
+    return replace(found, nulls=used)
 
 
 def _stands_in(connection: duckdb.DuckDBPyConnection, table: str, column: str, one: str) -> bool:
@@ -101,13 +111,15 @@ def beyond_double(sql: str) -> str:
     return f"regexp_full_match({sql}, '[+-]?[0-9]{{16,}}') AND NOT coalesce({same}, false)"
 
 
-def _of_counts(seen: Mapping[str, int], filled: int, *, numbers: bool) -> TextType | None:
+def _of_counts(seen: Mapping[str, Any], filled: int, *, numbers: bool) -> TextType | None:
     if numbers and seen["integer"] == filled:
         return TextType("int64", exactly(PLACE, "int64"))
     if numbers and seen["unsigned"] == filled:
         return TextType("uint64", exactly(PLACE, "uint64"))
     if numbers and seen["double"] == filled and not seen["code"]:
-        return TextType("double", exactly(PLACE, "double"))
+        return TextType("double", exactly(PLACE, "double"), pointed=seen["pointed"] > 0)
+    if numbers and seen["example"] and seen["comma"] + seen["integer"] == filled:
+        return TextType("double", f"TRY_CAST(replace({PLACE}, ',', '.') AS DOUBLE)", comma=seen["example"])
     if numbers and seen["bool"] == filled:
         return TextType("bool", f"TRY_CAST({PLACE} AS BOOLEAN)")
     if seen["date"] == filled:

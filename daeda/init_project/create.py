@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,7 @@ import duckdb
 from daeda.errors import InputError, UsageError, counted, shortened
 from daeda.importing.ledger import REJECTED
 from daeda.init_project.aggregations_yaml import aggregations_yaml
-from daeda.init_project.answers import Answering, FromFile
+from daeda.init_project.answers import Answering
 from daeda.init_project.data import ViewData, data_in_place, import_view, is_plain
 from daeda.init_project.days import Range, range_of
 from daeda.init_project.found_files import FileGroup, find_groups
@@ -23,7 +24,7 @@ from daeda.init_project.proposal import Proposal, View
 from daeda.init_project.propose import propose
 from daeda.init_project.service_yaml import runtime_yaml, service_yaml
 from daeda.init_project.tables import Table
-from daeda.init_project.told import tell_proposal, tell_tables
+from daeda.init_project.told import tell_end, tell_proposal, tell_tables
 from daeda.init_project.view_yaml import view_yaml
 from daeda.sql.locked import AllowedPaths, connect
 
@@ -65,8 +66,7 @@ def _create(
         )
     tell_tables(tables, say)
     proposal = propose(connection, tables, answering)
-    if isinstance(answering, FromFile):
-        answering.refuse_unused()
+    answering.refuse_unused()
     tell_proposal(proposal, say)
     written = [view for view in proposal.views if view.role != "apart"]
     names = _names(proposal, written)
@@ -74,6 +74,7 @@ def _create(
     with _undone_on_failure(root) as made:
         data = {view.name: _data(connection, view, root, made, say) for view in written}
         days = range_of(proposal, data)
+        tell_end(proposal.events, data[proposal.events.name], days.last, say)
         texts = [*(view_yaml(view, data[view.name]) for view in written), service_yaml(proposal)]
         texts += [aggregations_yaml(proposal), runtime_yaml(proposal, data[proposal.events.name], days)]
         for name, text in zip(names, texts, strict=True):
@@ -93,7 +94,27 @@ def _refuse_project(root: Path) -> None:
     if (root / RUNTIME).exists():
         raise UsageError(
             f"{root / RUNTIME} exists: {root} is a project already, and init overwrites nothing: name another directory"
+            f"{_begin_anew(root)}"
         )
+
+
+def _begin_anew(root: Path) -> str:
+    """What to remove of a project that init wrote; empty where it wrote none."""
+    written = [root / RUNTIME, root / AGGREGATIONS, *sorted((root / "feature_services").glob("*.yaml"))]
+    views = sorted((root / "feature_views").glob("*.yaml"))
+    own = [path for path in [*written, *views] if _is_proposed(path)]
+    data = [root / "data" / path.stem for path in own if path.parent.name == "feature_views"]
+    removed = [str(path) for path in [*own, *data] if path.exists()]
+    if root / RUNTIME not in own:
+        return ""
+    return f", or, to begin anew, remove what it wrote, with your changes to it: rm -r {shlex.join(removed)}"
+
+
+def _is_proposed(path: Path) -> bool:
+    try:
+        return "Proposed by `daeda init`" in " ".join(path.read_text(encoding="utf-8").replace("#", " ").split())
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _refuse_files(root: Path, names: Sequence[str]) -> None:

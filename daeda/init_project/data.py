@@ -14,6 +14,7 @@ import duckdb
 
 from daeda.dtypes import DType
 from daeda.errors import InputError, counted, shortened
+from daeda.importing.last_day import ends_of, last_row_of_a_part, partition_files, unfinished
 from daeda.importing.request import Dialect, ImportRequest, TextRules
 from daeda.importing.run import import_files
 from daeda.init_project.column_types import ISO
@@ -36,7 +37,8 @@ class ViewData:
     """What a view reads: its path for YAML, how many rows, and how many were kept aside as not fitting.
 
     `first` and `last` are days of UTC, `newest` seconds since 1970, `gaps` the days between that have no row. `unseen`
-    are keys of JSON that come up behind the rows that were looked at, and are left out.
+    are keys of JSON that come up behind the rows that were looked at, and are left out. `until` is when the rows of the
+    last day end, where that looks like a part of a day.
     """
 
     path: str
@@ -48,6 +50,13 @@ class ViewData:
     gaps: int = 0
     partitioned: bool = False
     unseen: tuple[str, ...] = ()
+    until: dt.datetime | None = None
+
+    @property
+    def whole(self) -> dt.date:
+        """The last day, or the one before where the rows of the last one end early."""
+        assert self.last is not None
+        return self.last - dt.timedelta(days=self.until is not None)
 
 
 def import_view(connection: duckdb.DuckDBPyConnection, view: View, root: Path, say: Callable[[str], None]) -> ViewData:
@@ -112,7 +121,9 @@ def request_of(view: View, target: Path) -> ImportRequest:
         chosen=tuple(one.source for one in view.fields),
         format=table.format,
         dialect=Dialect(delimiter_in(table.files[0]) if table.format == "csv" else None),
-        rules=TextRules(table.null_texts, False, found or ("iso",), None if view.zone == "UTC" else view.zone),
+        rules=TextRules(
+            table.null_texts, table.decimal_comma, found or ("iso",), None if view.zone == "UTC" else view.zone
+        ),
     )
 
 
@@ -121,6 +132,7 @@ def command_of(view: View, path: str) -> str:
     request = request_of(view, Path(path))
     words = ["--to", path, "--view", view.name]
     words += ["--null", *request.rules.nulls] if request.rules.nulls else []
+    words += ["--decimal-comma"] if request.rules.decimal_comma else []
     words += ["--time-format", *request.rules.time_formats] if request.rules.time_formats != ("iso",) else []
     words += ["--timezone", request.rules.timezone] if request.rules.timezone else []
     return f"daeda import {' '.join([*_files_of(view), *map(_word, words)])}"
@@ -158,7 +170,9 @@ def data_in_place(connection: duckdb.DuckDBPyConnection, view: View, root: Path)
             return ViewData("", table.rows)
         scratch = table.files[0].parent
         low, high = bounds_in_database(table.database, view.time.columns[0], view.time.sql, scratch)
-        return ViewData("", table.rows, 0, day_of(low), day_of(high), high)
+        ends = ends_of(connection, f"epoch({view.time.sql})", table.sample)
+        until = None if table.partial else unfinished(ends)
+        return ViewData("", table.rows, 0, day_of(low), day_of(high), high, until=until)
     place = table.directory if table.directory is not None else table.files[0]
     if table.directory is None and len(table.files) > 1:
         place = table.files[0].parent / _pattern(table.files)
@@ -187,10 +201,20 @@ def _described(
         days = [day for name in names if (day := parse_day(name.removeprefix(PARTITION))) is not None]
         days = sorted(days or view.table.partitions)
         gaps = (days[-1] - days[0]).days + 1 - len(days)
-        return ViewData(path, rows, aside, days[0], days[-1], None, gaps, partitioned=True)
+        until = _until(connection, view, target)
+        return ViewData(path, rows, aside, days[0], days[-1], None, gaps, partitioned=True, until=until)
     files = f"[{', '.join(quoted_text(as_pattern(str(file))) for file in view.table.files)}]"
     low, high = connection.execute(
         f"SELECT min({quoted_name(time.columns[0])}), max({quoted_name(time.columns[0])}) FROM "
         f"(SELECT epoch({time.sql}) AS {quoted_name(time.columns[0])} FROM read_parquet({files}, union_by_name = true))"
     ).fetchall()[0]
-    return ViewData(path, rows, aside, day_of(low), day_of(high), float(high))
+    ends = ends_of(connection, f"epoch({time.sql})", f"read_parquet({files}, union_by_name = true)")
+    return ViewData(path, rows, aside, day_of(low), day_of(high), float(high), until=unfinished(ends))
+
+
+def _until(connection: duckdb.DuckDBPyConnection, view: View, target: Path | None) -> dt.datetime | None:
+    """When the rows of the last partition end, where it looks like a part of a day."""
+    place = target if target is not None else view.table.directory
+    assert view.time is not None
+    assert place is not None
+    return last_row_of_a_part(connection, partition_files(place), view.time.field, view.time.unit)

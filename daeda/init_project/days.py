@@ -49,10 +49,13 @@ def range_of(proposal: Proposal, found: Mapping[str, ViewData]) -> Range:
     elif label is not None and proposal.events.created and ahead:
         # With rows that become known later, nothing says that the last of them are there.
         reach = data.last
-    last = data.last if label is None or not ahead else reach - dt.timedelta(days=1 + math.ceil(ahead / _DAY_SECONDS))
+    elif data.until is not None:
+        # As data_until says then.
+        reach = data.last
+    last = data.whole if label is None or not ahead else reach - dt.timedelta(days=1 + math.ceil(ahead / _DAY_SECONDS))
     # A look-up without gaps has a row each day, and lacks those behind its end.
     dense = [found[view.name] for view in proposal.views if view.role == "look-up" and not found[view.name].gaps]
-    last = min([last, *(one.last for one in dense if one.partitioned and one.last is not None)])
+    last = min([last, *(one.whole for one in dense if one.partitioned and one.last is not None)])
     back = max((seconds(window) for window in proposal.windows.windows), default=0.0) if proposal.windows else 0.0
     earliest = data.first + dt.timedelta(days=math.ceil(back / _DAY_SECONDS))
     cut = earliest > last

@@ -93,6 +93,7 @@ def _table(connection: duckdb.DuckDBPyConnection, group: FileGroup, name: str, n
     return Table(
         name, group.files, group.format, group.size, typed, rows, partial, columns, relation.sql, nulls,
         group.partitions, group.directory, shown, group.database,
+        tuple((column.name, kind.comma) for column, kind in zip(relation.columns, types, strict=True) if kind.comma),
     )  # fmt: skip
 
 
@@ -106,6 +107,9 @@ def _types(
             types.append(type_of_texts(connection, raw, f"c{index}", numbers=group.format == "csv"))
         else:
             types.append(TextType(column.dtype))
+    if any(found.pointed for found in types):
+        # A file is imported with one sign for decimals.
+        types = [TextType("string") if found.comma else found for found in types]
     nulls = tuple(dict.fromkeys(one for found in types for one in found.nulls))
     return types, nulls
 

@@ -100,13 +100,14 @@ class Label:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A whole project. `sentences` are what could not be done, and why."""
+    """A whole project. `sentences` are what could not be done, and why; `predictable` what else may be predicted."""
 
     views: tuple[View, ...]
     grain: tuple[str, ...]
     windows: Windows | None
     label: Label | None
     sentences: tuple[str, ...] = ()
+    predictable: tuple[str, ...] = ()
 
     @property
     def events(self) -> View:

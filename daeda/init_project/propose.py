@@ -37,7 +37,7 @@ def propose(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], answ
     entity = _chosen_entity(events, answering)
     view = _events_view(connection, events, time, zone, entity, answering)
     others, sentences, told_of_label = list[View](), list[str](), list[str]()
-    windows, label = _learned(connection, events, view, entity, answering, told_of_label)
+    windows, label, predictable = _learned(connection, events, view, entity, answering, told_of_label)
     predicted = source_of(view, label)
     if windows is not None and label is not None and windows.measure and windows.measure == label.of_field:
         # What is predicted is known later than its event.
@@ -48,7 +48,7 @@ def propose(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], answ
             others.append(found)
             sentences += told
     view = _with_keys_of(view, others)
-    return Proposal((view, *others), _grain(view, events), windows, label, (*sentences, *told_of_label))
+    return Proposal((view, *others), _grain(view, events), windows, label, (*sentences, *told_of_label), predictable)
 
 
 def source_of(view: View, label: Label | None) -> str:
@@ -168,8 +168,8 @@ def _grain(view: View, events: Seen) -> tuple[str, ...]:
 def _learned(
     connection: duckdb.DuckDBPyConnection, events: Seen, view: View, entity: Key, answering: Answering,
     sentences: list[str],
-) -> tuple[Windows | None, Label | None]:  # fmt: skip
-    """Windows and label; what cannot be is said."""
+) -> tuple[Windows | None, Label | None, tuple[str, ...]]:  # fmt: skip
+    """Windows and label, and what else may be predicted; what cannot be is said."""
     name, key = view.entities[0]
     windows, again = None, None
     if entity.column.per_value < LEAST_PER_VALUE:
@@ -200,9 +200,10 @@ def _learned(
         return answer
 
     chosen = answering.answer(Question(("predict",), "What do you predict?", tuple(choices), field))
+    rest = tuple(one.value for one in choices if one.value != chosen)
     if chosen == AGAIN:
         assert again is not None
-        return windows, replace(again, others=tuple(one.name for one in measures[:6]))
+        return windows, replace(again, others=tuple(one.name for one in measures[:6])), rest
     if chosen == NOTHING:
-        return windows, None
-    return windows, Label(f"label_{chosen}", of_field=chosen)
+        return windows, None, rest
+    return windows, Label(f"label_{chosen}", of_field=chosen), rest

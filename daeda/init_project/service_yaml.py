@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from daeda.importing.last_day import shown_instant
 from daeda.init_project.aggregations_yaml import count_name, mean_name, mean_windows
 from daeda.init_project.data import ViewData
 from daeda.init_project.days import Range
 from daeda.init_project.proposal import Field, Proposal, View
 from daeda.init_project.tables import valid_name
+from daeda.init_project.times import share
 from daeda.init_project.windows import is_late, is_part, is_planned, is_tally
 from daeda.init_project.yaml_text import comment, flow, listed, scalar
 
@@ -26,7 +28,7 @@ def service_yaml(proposal: Proposal) -> str:
     )
     lines += [
         f"name: {proposal.service}", "version: 1", f"grain: {listed(proposal.grain)}",
-        f"spine: {{view: {events.name}}}", "columns:",
+        f"spine: {{view: {events.name}}}", *_without_nulls(proposal), "columns:",
     ]  # fmt: skip
     lines += _own(proposal)
     lines += _label(proposal)
@@ -37,6 +39,26 @@ def service_yaml(proposal: Proposal) -> str:
     lines += _windows(proposal)
     lines += _of_the_event(proposal)
     return "\n".join(lines) + "\n"
+
+
+def _without_nulls(proposal: Proposal) -> list[str]:
+    """The filter that leaves rows without a label out, behind #."""
+    filtered = label_filter(proposal)
+    if not filtered:
+        return []
+    told, where = filtered
+    return [*comment(f"{told}; without those rows:"), f"# spine: {where}"]
+
+
+def label_filter(proposal: Proposal) -> tuple[str, str] | None:
+    """What is said of a label that is NULL in some rows, and the spine that leaves them out; None where none is."""
+    label, events = proposal.label, proposal.events
+    outcome = next((one for one in events.fields if label is not None and one.name == label.of_field), None)
+    if label is None or outcome is None or outcome.column is None or not outcome.column.nulls:
+        return None
+    where = flow({"where": f'"{outcome.name} IS NOT NULL"'})
+    spine = flow({"view": events.name, "filters": f"[{where}]"})
+    return f"{outcome.name} is NULL in {share(outcome.column.null_share)} of the rows", spine
 
 
 def _column(name: str, kind: str, dtype: str = "", **more: str) -> str:
@@ -179,4 +201,22 @@ def runtime_yaml(proposal: Proposal, data: ViewData, days: Range) -> str:
     lines += comment(told)
     if days.first > days.earliest:
         lines += comment(f"These are the last of the days that can be built: feed_start may be {days.earliest}.")
-    return "\n".join([*lines, f"feed_start: {days.first}", f"feed_end: {days.last}"]) + "\n"
+    lines += [f"feed_start: {days.first}", f"feed_end: {days.last}"]
+    return "\n".join([*lines, *_until(proposal, data)]) + "\n"
+
+
+def _until(proposal: Proposal, data: ViewData) -> list[str]:
+    """Before which instant labels may count on the rows, where files would say too much."""
+    events, label = proposal.events, proposal.label
+    if data.until is None:
+        return []
+    lines = comment(
+        f"{data.last} has rows up to {shown_instant(data.until)} only, and is not a whole day: it is left out above."
+    )
+    # Rows that become known later say themselves how far the data reaches, and so do files without partitions.
+    if label is None or not label.window or events.created or not data.partitioned:
+        return lines
+    lines += comment(
+        "Labels count on the rows before this instant alone. When the rest has come, remove the line; or move it on."
+    )
+    return [*lines, f"data_until: {{{events.name}: {data.until.isoformat()}}}"]

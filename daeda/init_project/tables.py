@@ -92,7 +92,8 @@ class Table:
     `relation` is the SQL of all rows as they are written.
 
     `rows` are those of the sample, which is not all of them where it is `partial`. `partitions` are the days of
-    `dt=` directories. `null_texts` are texts that stand for NULL, beside the empty one.
+    `dt=` directories. `null_texts` are texts that stand for NULL, beside the empty one. `comma_columns` are those of
+    numbers with a decimal comma, each with one of them.
     """
 
     name: str
@@ -109,6 +110,12 @@ class Table:
     directory: Path | None = None
     shown: str = ""
     database: DatabaseTable | None = None
+    comma_columns: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def decimal_comma(self) -> bool:
+        """Whether numbers have a decimal comma."""
+        return bool(self.comma_columns)
 
     def column(self, name: str) -> Column:
         """A column by its name; KeyError without one."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import textwrap
 from collections.abc import Callable, Sequence
 
 from daeda.errors import shortened
+from daeda.importing.last_day import shown_instant
+from daeda.init_project.data import ViewData
 from daeda.init_project.proposal import Proposal, View
+from daeda.init_project.service_yaml import label_filter
 from daeda.init_project.tables import Table
 
 _WIDTH = 80
@@ -20,6 +24,8 @@ def tell_tables(tables: Sequence[Table], say: Say) -> None:
         nulls = f", {'/'.join(table.null_texts)} is NULL" if table.null_texts else ""
         rows = f"{table.rows:,} rows" + (f" looked at, of {size(table.size)}" if table.partial else "")
         say(f"{table.shown:<{width}}  {rows}, {len(table.columns)} columns{nulls}")
+        for name, example in table.comma_columns:
+            _tell(say, "", f"{name} has values like {example}: taken as numbers with a decimal comma")
 
 
 def size(number: int) -> str:
@@ -56,9 +62,23 @@ def tell_proposal(proposal: Proposal, say: Say) -> None:
         _tell(say, "windows", f"{lengths}{': ' if windows.reason else ''}{windows.reason}")
     if label is not None:
         _tell(say, "label", label.asked(events.keys[0]))
+        filtered = label_filter(proposal)
+        if filtered is not None:
+            _tell(say, "", f"{filtered[0]}; without those rows: spine: {filtered[1]}")
+    if proposal.predictable:
+        others = f"others: --predict {', '.join(proposal.predictable)}"
+        _tell(say, "" if label is not None else "label", others if label is not None else f"none; {others}")
     for sentence in proposal.sentences:
         _tell(say, "not", sentence)
     say("")
+
+
+def tell_end(view: View, data: ViewData, last: dt.date, say: Say) -> None:
+    """That the last day is not whole, and which one is built instead."""
+    if data.until is None:
+        return
+    ends = f"{data.last} has rows up to {shown_instant(data.until)} only"
+    _tell(say, "last day", f"{view.name}: {ends}, and days end later: it is not a whole one, so the range ends {last}")
 
 
 def _look_up(view: View) -> str:

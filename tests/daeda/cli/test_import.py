@@ -68,6 +68,30 @@ def test_a_dry_run_answers_in_json_and_leaves_nothing(here: Path, capsys: pytest
     assert not (here / "data").exists()
 
 
+def test_what_stands_for_null_is_named_and_how_text_is_read_is_remembered(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = "user,zeit,preis\n"
+    words = ["--to", "data/sales", "--view", "sales"]
+    Path("sales.csv").write_text(more + '1,01.02.2024,"1,5"\n2,02.02.2024,NA\n3,03.02.2024,NA\n4,03.02.2024,x\n')
+    assert main(["import", "sales.csv", *words, *GERMAN]) == 1
+    told = capsys.readouterr().err
+    assert "published: 2 of them with --null NA, for NA may stand for NULL; repair the files" in told
+    assert main(["import", "sales.csv", *words, "--null", "NA", "--max-rejected", "1"]) == 0
+    told = capsys.readouterr().err
+    assert told.startswith("read as at the import before: --decimal-comma --time-format %d.%m.%Y\n")
+    Path("more.csv").write_text(more + '1,04.02.2024,"2,25"\n2,05.02.2024,NA\n')
+    assert main(["import", "more.csv", *words]) == 0
+    assert capsys.readouterr().err.startswith(
+        "read as at the import before: --null NA --decimal-comma --time-format %d.%m.%Y\n"
+    )
+    read = [pq.ParquetFile(path).read()["preis"].to_pylist() for path in sorted(here.glob("data/sales/*/*more*"))]
+    assert read == [[2.25], [None]]
+    Path("point.csv").write_text(more + "1,2024-02-06,2.5\n")
+    assert main(["import", "point.csv", *words, "--no-decimal-comma", "--time-format", "iso"]) == 0
+    assert capsys.readouterr().err.startswith("read as at the import before: --null NA\npoint.csv: 1 row of 1 day")
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

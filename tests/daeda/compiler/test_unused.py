@@ -8,7 +8,7 @@ import pytest
 
 from daeda.cli.main import main
 from daeda.compiler.compile import compile_project
-from daeda.compiler.unused import warnings_of
+from daeda.compiler.unused import unused_fields, warnings_of
 from tests.projects import TinyProject, fields, moment, write_parquet
 
 
@@ -36,6 +36,9 @@ def test_each_kind_of_declaration(tmp_path: Path) -> None:
         "config/training/aggregations.yaml:19: nothing uses the enrichment 'item_vector'",
         "config/training/aggregations.yaml:24: nothing uses the embedding store 'vectors'",
         "feature_views/prices.yaml:1: nothing uses the feature view 'prices'",
+    ]
+    loaded = made.write().load()
+    assert list(unused_fields(loaded, compile_project(loaded))) == [
         "feature_views/items.yaml:10: nothing uses 'colour', 'size' of the view 'items': its files are checked for it, "
         "and it is not read",
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,17 @@ def test_nothing_is_overwritten(here: Path, capfd: pytest.CaptureFixture[str]) -
     assert capfd.readouterr().err == (
         "error: flights.csv is no directory: name one that is empty, or that does not exist yet\n"
     )
+    Path("config/training/runtime.yaml").unlink()
+    Path("feature_views/weather.yaml").unlink()
+    assert main(["init", "--yes", "--no-build"]) == 0
+    capfd.readouterr()
+    assert main(["init", "--yes", "--no-build"]) == 2
+    told = capfd.readouterr().err
+    assert "init overwrites nothing: name another directory, or, to begin anew, remove what it wrote" in told
+    removed = shlex.split(told.partition("rm -r ")[2])
+    assert {"config/training/runtime.yaml", "feature_views/flights.yaml", "data/flights"} <= set(removed)
+    subprocess.run(["rm", "-r", *removed], check=True)
+    assert main(["init", "--yes", "--no-build", "--predict", "dep_delay"]) == 0
     Path("bare").mkdir()
     assert main(["init", "bare", "--yes"]) == 2
     assert (
