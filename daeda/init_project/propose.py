@@ -200,7 +200,7 @@ def _learned(
         return answer
 
     chosen = answering.answer(Question(("predict",), "What do you predict?", tuple(choices), field))
-    rest = tuple(one.value for one in choices if one.value != chosen)
+    rest = tuple(sorted((one.value for one in choices if one.value != chosen), key=NOTHING.__eq__))
     if chosen == AGAIN:
         assert again is not None
         return windows, replace(again, others=tuple(one.name for one in measures[:6])), rest
