@@ -105,9 +105,8 @@ def test_the_outcome_of_a_last_whole_day_and_what_it_lacks(
     [filtered] = [line for line in lines if line.startswith("# spine:")]
     service.write_text("\n".join(lines).replace(filtered, filtered.removeprefix("# ")).replace(f"{plain}\n", "", 1))
     compile_runnable(project_of(made))
-    for view in ("flights", "weather"):
-        path = made / f"feature_views/{view}.yaml"
-        path.write_text(path.read_text().replace("{origin: origin}", "origin"))
+    specs = made / "config/training/aggregations.yaml"
+    specs.write_text(specs.read_text().replace("entity: {tail: tailnum}", "entity: origin"))
     capfd.readouterr()
     assert main(["check"]) == 2
     assert (
