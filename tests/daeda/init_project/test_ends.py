@@ -106,14 +106,14 @@ def test_the_outcome_of_a_last_whole_day_and_what_it_lacks(
     service.write_text("\n".join(lines).replace(filtered, filtered.removeprefix("# ")).replace(f"{plain}\n", "", 1))
     compile_runnable(project_of(made))
     specs = made / "config/training/aggregations.yaml"
-    specs.write_text(specs.read_text().replace("entity: {tail: tailnum}", "entity: origin"))
+    specs.write_text(specs.read_text().replace("entity: tail,", "entity: day,"))
     capfd.readouterr()
     assert main(["check"]) == 2
     assert (
-        "the entity key 'origin_id' is not a field of the view 'flights': did you mean 'origin'?" in
+        "the entity key 'day_id' is not a field of the view 'flights': did you mean 'day'?" in
         (told := capfd.readouterr().err)
     )  # fmt: skip
-    assert "; for the column 'origin' write entity: {origin: origin}, where 'origin' stands for origin_id\n" in told
+    assert "; for the column 'day' write entity: {day: day}, where 'day' stands for day_id\n" in told
     assert init(tmp_path / "other", files, "--no-build", "--predict", "dep_dellay") == 2
     assert "error: --predict: 'dep_dellay' is none of the answers: did you mean 'dep_delay'?" in capfd.readouterr().err
 
