@@ -42,23 +42,19 @@ def service_yaml(proposal: Proposal) -> str:
 
 
 def _without_nulls(proposal: Proposal) -> list[str]:
-    """The filter that leaves rows without a label out, behind #."""
-    filtered = label_filter(proposal)
-    if not filtered:
-        return []
-    told, where = filtered
-    return [*comment(f"{told}; without those rows:"), f"# spine: {where}"]
+    """What is said of rows without a label, as a comment."""
+    told = lacking_labels(proposal)
+    return comment(told) if told else []
 
 
-def label_filter(proposal: Proposal) -> tuple[str, str] | None:
-    """What is said of a label that is NULL in some rows, and the spine that leaves them out; None where none is."""
+def lacking_labels(proposal: Proposal) -> str:
+    """In how many rows a label is NULL, and how a reader leaves them out, for no filter may read a label; else empty."""
     label, events = proposal.label, proposal.events
     outcome = next((one for one in events.fields if label is not None and one.name == label.of_field), None)
     if label is None or outcome is None or outcome.column is None or not outcome.column.nulls:
-        return None
-    where = flow({"where": f'"{outcome.name} IS NOT NULL"'})
-    spine = flow({"view": events.name, "filters": f"[{where}]"})
-    return f"{outcome.name} is NULL in {share(outcome.column.null_share)} of the rows", spine
+        return ""
+    told = f"{outcome.name} is NULL in {share(outcome.column.null_share)} of the rows"
+    return f'{told}; to train without those: .polars().drop_nulls("{label.name}")'
 
 
 def _column(name: str, kind: str, dtype: str = "", **more: str) -> str:

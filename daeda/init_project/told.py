@@ -10,7 +10,7 @@ from daeda.errors import shortened
 from daeda.importing.last_day import shown_instant
 from daeda.init_project.data import ViewData
 from daeda.init_project.proposal import Proposal, View
-from daeda.init_project.service_yaml import label_filter
+from daeda.init_project.service_yaml import lacking_labels
 from daeda.init_project.tables import Table
 
 _WIDTH = 80
@@ -62,9 +62,8 @@ def tell_proposal(proposal: Proposal, say: Say) -> None:
         _tell(say, "windows", f"{lengths}{': ' if windows.reason else ''}{windows.reason}")
     if label is not None:
         _tell(say, "label", label.asked(events.keys[0]))
-        filtered = label_filter(proposal)
-        if filtered is not None:
-            _tell(say, "", f"{filtered[0]}; without those rows: spine: {filtered[1]}")
+        if lacking := lacking_labels(proposal):
+            _tell(say, "", lacking)
     if proposal.predictable:
         others = f"others: --predict {', '.join(proposal.predictable)}"
         _tell(say, "" if label is not None else "label", others if label is not None else f"none; {others}")
