@@ -48,7 +48,7 @@ def _without_nulls(proposal: Proposal) -> list[str]:
 
 
 def lacking_labels(proposal: Proposal) -> str:
-    """In how many rows a label is NULL, and how a reader leaves them out, for no filter may read a label; else empty."""
+    """In how many rows a label is NULL, and how a reader leaves them out; empty for none. No filter reads a label."""
     label, events = proposal.label, proposal.events
     outcome = next((one for one in events.fields if label is not None and one.name == label.of_field), None)
     if label is None or outcome is None or outcome.column is None or not outcome.column.nulls:
