@@ -22,6 +22,8 @@ TOLD: dict[str, tuple[set[str], set[str], set[str]]] = {
     "a neighbour with another reach and order of ties": ({"events_2d", "amounts"}, set(), set()),
     "names": ({"events_1d"}, set(), set()),
     "places": (set(), set(), set()),
+    "an outcome is marked": (set(), set(), set()),
+    "an expression is marked": (set(), set(), set()),
     "a column less": ({"recent_items", "share"}, set(), set()),
     "nullability": (set(), set(), set()),
     "default": (set(), {"category"}, {"operator assemble differs"}),

@@ -110,6 +110,7 @@ def test_java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class _Distribution:
+    version = "1"
     requires = ("duckdb>=1.5", 'ray[data] (>=2.60) ; extra == "ray"', "pylance>=14; extra == 'ray'")
 
     def __init__(self, **files: str) -> None:
