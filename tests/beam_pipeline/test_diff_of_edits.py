@@ -17,13 +17,13 @@ from tests.beam_pipeline.test_extend_campaign import Campaign
 from tests.budget import by_run
 from tests.projects import TinyProject
 
-# By the edit: columns that are on one side alone or renamed, columns with other values, and what explains those.
+# By the edit: columns on one side alone, renamed or of another kind; columns with other values; what explains those.
 TOLD: dict[str, tuple[set[str], set[str], set[str]]] = {
     "a neighbour with another reach and order of ties": ({"events_2d", "amounts"}, set(), set()),
     "names": ({"events_1d"}, set(), set()),
     "places": (set(), set(), set()),
-    "an outcome is marked": (set(), set(), set()),
-    "an expression is marked": (set(), set(), set()),
+    "an outcome is marked": ({"amount", "share"}, set(), set()),
+    "an expression is marked": ({"share"}, set(), set()),
     "a column less": ({"recent_items", "share"}, set(), set()),
     "nullability": (set(), set(), set()),
     "default": (set(), {"category"}, {"operator assemble differs"}),
@@ -50,7 +50,7 @@ def test_each_edit_is_told_by_the_columns_that_it_changed(tmp_path: Path) -> Non
         told = difference(project, first.root / "output", project.root / "output")
         only, columns, why = TOLD[name]
         assert ({one.column for one in told.schema}, set(told.columns)) == (only, columns), name
-        assert {one.what for one in told.schema} <= {"only here", "only there", "renamed"}
+        assert {one.what for one in told.schema} <= {"only here", "only there", "renamed", "kind"}
         assert {clause for column in told.columns.values() for clause in column.why} == why, name
         assert set(told.remade) <= columns
         assert (told.only_here.count, told.only_there.count) == (0, 0)
