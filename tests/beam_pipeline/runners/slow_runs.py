@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import time
 from collections import Counter
@@ -65,8 +66,12 @@ def published(service_dir: Path) -> set[str]:
 
 
 def at_work(service_dir: Path) -> set[str]:
-    """The attempts that have a directory of intermediates."""
-    return {path.name for run in (service_dir / "_staging").glob("run-*") for path in (run / "work").glob("*")}
+    """The attempts that have a directory of intermediates; none of a run that ends meanwhile."""
+    found: set[str] = set()
+    for run in (service_dir / "_staging").glob("run-*"):
+        with contextlib.suppress(FileNotFoundError):
+            found.update(path.name for path in (run / "work").iterdir())
+    return found
 
 
 def wait_for(process: WarmRun | subprocess.Popen[str], what: Callable[[], object], seconds: float = SECONDS) -> None:
