@@ -177,9 +177,7 @@ GOALS = (
     Goal("*wide*: memory", "wide", "at most", 0.8, "GiB", peak_gib("wide"), _WIDE_MEMORY),
     Goal("a label against a window of its length: sum, `count_distinct` and list, the slowest of both engines", "kinds",
          "at most", 1.1, "x", greatest("kinds", "label sum/sum", "label count_distinct/count_distinct",
-                                       "label list/list"),
-         "the machine did other work in this run; a quiet one gave 0.97 and 1.00 for sums, 0.99 and 1.05 for "
-         "`count_distinct`."),
+                                       "label list/list")),
     Goal("a sequence of four columns, with ages, against four lists, the same", "kinds", "at most", 1.5, "x",
          greatest("kinds", *(f"{name}/list of four columns" for name in _SEQUENCES))),
     Goal("`quantile` against `count_distinct`, the same", "kinds", "at most", 3, "x",
