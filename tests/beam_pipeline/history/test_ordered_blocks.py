@@ -25,7 +25,7 @@ from beam_pipeline.history.ordered_blocks import Block
 from beam_pipeline.history.sorted_partitions import SortedPartitions
 from daeda.dtypes import TimeUnit
 from tests.beam_pipeline.history.test_projected_partitions import DAYS, build, project, replaced_between_days
-from tests.beam_pipeline.history.test_sorted_partitions import with_text_keys
+from tests.beam_pipeline.history.test_sorted_partitions import with_key
 from tests.budget import examples
 from tests.projects import TinyProject, moment
 
@@ -83,11 +83,7 @@ def test_the_bytes_are_those_without_blocks(
     """With `where`, ties, rows that become known days late, and several blocks for a day."""
     few_readers(monkeypatch)
     given = project(tmp_path / "project", day_workers)
-    if key == "string":
-        with_text_keys(given)
-    if key == "two keys":
-        given.aggregations["aggregation_specs"][0]["entity"] = ["user", "item"]
-        given.write()
+    with_key(given, key)
     built = build(given, tmp_path / "blocks")
     assert len(found) == 2 * DAYS
     assert all(found)
@@ -273,7 +269,7 @@ def _emptied(block: Block) -> Block:
     return Block(block.partitions, keys, np.array([0]), columns, None)
 
 
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=examples(200))
 @given(st.data())
 def test_gathered_rows_are_those_of_each_entity_one_block_after_another(data: st.DataObject) -> None:
     """Against loops over rows: entities of the day or not, and rows before and behind what the day looks at."""

@@ -72,6 +72,15 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return without_cache(project(root / "project"), root / "output")
 
 
+def with_key(given: TinyProject, key: str) -> None:
+    """The project with entities of a text, of two keys, or as they are."""
+    if key == "string":
+        with_text_keys(given)
+    if key == "two keys":
+        given.aggregations["aggregation_specs"][0]["entity"] = ["user", "item"]
+        given.write()
+
+
 @pytest.mark.some(1, cases=6)
 @pytest.mark.parametrize("day_workers", [1, 2])
 @pytest.mark.parametrize("key", ["int64", "two keys", "string"])
@@ -79,11 +88,7 @@ def test_the_bytes_are_those_of_the_sources(
     tmp_path: Path, made: list[tuple[str, bool]], mapped: list[str], day_workers: int, key: str
 ) -> None:
     given = project(tmp_path / "project", day_workers)
-    if key == "string":
-        with_text_keys(given)
-    if key == "two keys":
-        given.aggregations["aggregation_specs"][0]["entity"] = ["user", "item"]
-        given.write()
+    with_key(given, key)
     built = build(given, tmp_path / "sorted")
     kept = [name for name, keep in made if keep]
     assert DAYS < len(set(kept)) <= 2 * PARTITIONS
