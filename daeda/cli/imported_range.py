@@ -91,9 +91,10 @@ def _sentences(document: Document, runtime: Path, root: Path, view: str, ends: _
             f"{document.where(('feed_end',))}: feed_end is {end}, and {view} has whole days up to {whole}: `daeda "
             f"train --end {whole}` builds those behind it as far as their labels are known; or write a later feed_end"
         )
-    reach = until or dt.datetime.combine(last, dt.time()) + dt.timedelta(days=1)
+    # No instant is behind the last day that there is.
+    reach = until or (dt.datetime.combine(last, dt.time()) + dt.timedelta(days=1) if last < dt.date.max else None)
     said = _said(document, view)
-    if said is not None and said < reach:
+    if said is not None and reach is not None and said < reach:
         rest = f"write data_until: {{{view}: {reach.isoformat()}}}"
         yield (
             f"{document.where(('data_until',))}: data_until lets labels count on the rows of {view} before "

@@ -19,8 +19,7 @@ from daeda.importing.parts import Part
 from daeda.importing.request import ImportRequest
 from daeda.importing.result import SourceResult
 from daeda.importing.source import Source, rejections_of
-from daeda.importing.target import published_days, target_of
-from daeda.sources.files import PARTITION
+from daeda.importing.target import partition_days, published_days, target_of
 from daeda.storage.regular import file_digest
 
 # Rows that are kept aside and named in the summary.
@@ -181,12 +180,11 @@ def refuse_gaps(request: ImportRequest, directory: Path, gaps: Sequence[dt.date]
 
 def gaps_of(directory: Path, results: Iterable[SourceResult]) -> tuple[dt.date, ...]:
     """Days between the first and the last row of a file that have no partition."""
-    found: set[dt.date] = set()
-    there: set[dt.date] = set()
+    found: set[int] = set()
+    there = set(map(dt.date.toordinal, partition_days(directory)))
     for result in results:
         days = sorted(day for day in (*result.new, *result.replaced, *result.same) if day is not None)
-        there.update(days)
+        there.update(map(dt.date.toordinal, days))
         if days:
-            span = (days[-1] - days[0]).days
-            found.update(days[0] + dt.timedelta(days=offset) for offset in range(span))
-    return tuple(sorted(day for day in found - there if not (directory / f"{PARTITION}{day}").is_dir()))
+            found.update(range(days[0].toordinal(), days[-1].toordinal()))
+    return tuple(map(dt.date.fromordinal, sorted(found - there)))

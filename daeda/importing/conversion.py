@@ -17,7 +17,7 @@ _SPECIAL = r"(?i)[+-]?(?:nan|inf|infinity)"
 _MOMENT = (
     r"(?i)^([0-9]{4}-[0-9]{2}-[0-9]{2})"
     r"(?:[T ]((?:[01][0-9]|2[0-3]):[0-5][0-9])(?::([0-5][0-9])(?:[.,]([0-9]{1,9}))?)?)?"
-    r" ?(Z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?)?$"
+    r" ?(Z|UTC|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?$"
 )
 _COUNTED = r"^([+-]?[0-9]{1,19})(?:\.([0-9]{1,9}))?$"
 _MICROSECONDS_OF_DAY = 86_400 * 1_000_000
@@ -121,7 +121,7 @@ def _iso(text: str, dtype: DType, zone: str | None) -> str:
     )
     local = f"epoch_us({moment})"
     if zone is not None:
-        local = f"CASE WHEN {part}.zone = '' THEN {_of_zone(moment, zone)} ELSE {local} END"
+        local = f"CASE WHEN {part}.zone = '' THEN {of_zone(moment, zone)} ELSE {local} END"
     fraction = f"CAST(rpad({part}.fraction, 9, '0') AS BIGINT)"
     return _made(f"({local}) - ({offset}) * 1000000", fraction, dtype)
 
@@ -129,7 +129,7 @@ def _iso(text: str, dtype: DType, zone: str | None) -> str:
 def _formatted(text: str, form: str, dtype: DType, zone: str | None) -> str:
     moment = moment_of(text, form)
     zoned = "%z" in form or "%Z" in form
-    return _made(f"epoch_us({moment})" if zoned or zone is None else _of_zone(moment, zone), "0", dtype)
+    return _made(f"epoch_us({moment})" if zoned or zone is None else of_zone(moment, zone), "0", dtype)
 
 
 def moment_of(text: str, form: str) -> str:
@@ -138,10 +138,22 @@ def moment_of(text: str, form: str) -> str:
     return f"(CASE WHEN epoch_us({moment}) >= {_YEAR_1000} THEN {moment} END)" if "%Y" in form else moment
 
 
-def _of_zone(moment: str, zone: str) -> str:
-    """Microseconds of a time that clocks of a zone show; NULL for one that they skip, the first of one shown twice."""
-    instant = f"timezone({quoted_text(zone)}, {moment})"
-    return f"CASE WHEN timezone({quoted_text(zone)}, {instant}) = {moment} THEN epoch_us({instant}) END"
+def of_zone(moment: str, zone: str) -> str:
+    """Microseconds after 1970 of a time that clocks of a zone show; NULL for one that they skip.
+
+    Of one that they show twice it is the first, where DuckDB takes the last: clocks are set back once within a day, so
+    that the offset of the day before leads to it.
+    """
+    named = quoted_text(zone)
+    last = f"timezone({named}, {moment})"
+    before = f"{last} - to_hours(24)"
+    offset = f"epoch_us(timezone({named}, {before})) - epoch_us({before})"
+    first = f"make_timestamptz(epoch_us({moment}) - ({offset}))"
+    shown = f"timezone({named}, {first}) = {moment}"
+    return (
+        f"CASE WHEN {shown} THEN least(epoch_us({first}), epoch_us({last})) "
+        f"WHEN timezone({named}, {last}) = {moment} THEN epoch_us({last}) END"
+    )
 
 
 def _made(microseconds: str, nanoseconds: str, dtype: DType) -> str:

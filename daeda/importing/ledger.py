@@ -15,6 +15,8 @@ from daeda.storage.regular import check_regular, file_digest, read_regular
 
 NAME = "_import.json"
 REJECTED = "_rejected"
+# It has a line of each file and day, of some 200 bytes: hundreds of files of ten years are more than other metadata.
+_MOST_BYTES = 4 << 30
 
 
 class _Entry(BaseModel):
@@ -80,7 +82,7 @@ def read_ledger(directory: Path) -> Ledger | None:
     """The ledger of a directory; None where nothing was imported into it. Raises InputError for one that is damaged."""
     path = directory / NAME
     try:
-        return Ledger.model_validate_json(read_regular(path))
+        return Ledger.model_validate_json(read_regular(path, _MOST_BYTES))
     except FileNotFoundError:
         return None
     except (OSError, ValidationError, ValueError) as error:

@@ -191,6 +191,9 @@ def _is_unchanged(request: ImportRequest, directory: Path, source: Source, colum
     if not all(day.is_at(target_of(directory, source.name, at)) for at, day in days.items()):
         return False
     rejections = rejections_of(directory, source.name)
+    if earlier.rejected and not rejections.is_file():
+        # Somebody has removed what was kept aside: it is found again.
+        return False
     source.result = SourceResult(
         source.name, "unchanged", earlier.rows, earlier.rejected, same=tuple(days),
         rejections=rejections if earlier.rejected else None,

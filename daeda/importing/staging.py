@@ -220,10 +220,22 @@ def _days(request: ImportRequest, staged: Staged, values: Sequence[pa.Array]) ->
         numbers = times.cast(pa.int32()).cast(pa.int64())
     else:
         per_day = unit_of(dtype, request.timestamp_unit).per_day
-        numbers = _floor_divide(times.cast(pa.int64(), safe=False), per_day)
+        numbers = _floor_divide(_signed(times), per_day)
     named = pc.and_(pc.greater_equal(numbers, _FIRST_DAY), pc.less_equal(numbers, _LAST_DAY))
-    reasons = pc.if_else(times.is_valid(), "its time lies outside of the years 1 to 9999", "no timestamp")
+    outside = f"its time lies outside of the years 1 to 9999{', or of int64' if times.type == pa.uint64() else ''}"
+    reasons = pc.if_else(times.is_valid(), outside, "no timestamp")
     return pc.if_else(named, numbers, None), reasons
+
+
+def _signed(times: pa.Array) -> pa.Array:
+    """Times as int64; what no int64 is has no day.
+
+    >>> _signed(pa.array([5, 2**64 - 1], pa.uint64())).to_pylist()
+    [5, None]
+    """
+    if times.type == pa.uint64():
+        times = pc.if_else(pc.less(times, pa.scalar(2**63, pa.uint64())), times, None)
+    return times.cast(pa.int64())
 
 
 def _floor_divide(numbers: pa.Array, by: int) -> pa.Array:

@@ -79,6 +79,12 @@ def published_days(directory: Path, source: str) -> list[dt.date | None]:
     return [None, *days] if (directory / name).is_file() else [*days]
 
 
+def partition_days(directory: Path) -> set[dt.date]:
+    """The days that have a directory, be it an empty one."""
+    names = (entry.name for entry in directory.glob(f"{PARTITION}*") if entry.is_dir())
+    return {day for name in names if (day := parse_day(name.removeprefix(PARTITION))) is not None}
+
+
 def usable_ledger(request: ImportRequest, directory: Path) -> Ledger | None:
     """What was imported before, None where nothing was; raises InputError or UsageError where the request does not fit.
 

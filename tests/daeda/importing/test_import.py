@@ -285,6 +285,8 @@ def test_days_without_rows_are_told_and_made_where_that_is_asked_for(tmp_path: P
     imported(tmp_path, path, empty_days=True)
     assert list((tmp_path / "out/dt=2024-01-02").iterdir()) == []
     assert imported(tmp_path, path).gaps == ()
+    write(path, "user,at,price\n1,2024-01-01,1\n1,2024-01-04,1\n1,2024-01-06,1\n")
+    assert imported(tmp_path, path).gaps == (dt.date(2024, 1, 5),)
 
 
 def test_a_directory_of_others_is_refused(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import datetime as dt
 import fcntl
 import gzip
 import json
+import zoneinfo
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from daeda.errors import InputError, TransientError, UsageError
 from daeda.importing import json_rows, publishing
 from daeda.importing.request import TextRules
 from daeda.importing.target import locked
+from daeda.storage.regular import MOST_METADATA
 from tests.daeda.importing.test_import import EVENTS, Killed, contents, imported, rows, write
 
 
@@ -217,3 +219,56 @@ def test_who_does_not_get_the_lock_leaves_what_the_other_works_in(
         with pytest.raises(TransientError, match="another process imports into it"), locked(directory):
             pass
         assert (directory / "_staging").is_dir()
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata"])
+def test_of_a_time_that_clocks_show_twice_it_is_the_first_and_one_that_they_skip_fits_none(
+    tmp_path: Path, zone: str
+) -> None:
+    begins = [dt.datetime(2024, *day) for day in ((3, 10), (3, 31), (4, 7), (10, 6), (10, 27), (11, 3))]
+    shown = [at + dt.timedelta(minutes=30 * step) for at in begins for step in range(10)]
+    there = zoneinfo.ZoneInfo(zone)
+    instants = [at.replace(tzinfo=there).astimezone(dt.UTC) for at in shown]
+    known = [
+        instant.replace(tzinfo=None)
+        for at, instant in zip(shown, instants, strict=True)
+        if instant.astimezone(there).replace(tzinfo=None) == at
+    ]
+    text = "".join(["at,user\n", *(f"{at:%Y-%m-%d %H:%M},1\n" for at in shown)])
+    given: dict[str, Any] = {"dtypes": {"at": DType("timestamp[us]")}, "rules": TextRules(timezone=zone)}
+    result = imported(tmp_path, write(tmp_path / "a.csv", text), **given)
+    assert values(tmp_path, "at") == sorted(known)
+    assert result.rejected == len(shown) - len(known)
+
+
+def test_a_zone_is_at_most_a_day_away(tmp_path: Path) -> None:
+    text = "at,user\n2024-01-31 10:00 +05:30,1\n2024-01-31 10:00 +99:99,1\n2024-01-31 10:00 +05:60,1\n"
+    result = imported(tmp_path, write(tmp_path / "a.csv", text), dtypes={"at": DType("timestamp[us]")})
+    assert (values(tmp_path, "at"), result.rejected) == ([dt.datetime(2024, 1, 31, 4, 30)], 2)
+
+
+def test_a_time_that_is_no_int64_keeps_its_row_aside(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"at": pa.array([5, 2**64 - 1], pa.uint64())}), path)
+    result = imported(tmp_path, path, timestamp_unit="ns", dtypes={"at": DType("uint64")})
+    assert rows(tmp_path) == {"dt=1970-01-01": [[5]]}
+    assert result.sources[0].reasons == ("line 2: its time lies outside of the years 1 to 9999, or of int64",)
+
+
+def test_what_was_kept_aside_is_found_again_where_somebody_removed_it(tmp_path: Path) -> None:
+    path = write(tmp_path / "events.csv", f"{EVENTS}1,never,2\n")
+    given: dict[str, Any] = {"dtypes": {"at": DType("timestamp[us]")}}
+    kept = imported(tmp_path, path, **given).sources[0].rejections
+    assert kept is not None
+    before, text = contents(tmp_path / "out"), kept.read_text()
+    kept.unlink()
+    assert imported(tmp_path, path, **given).sources[0].rejections == kept
+    assert (kept.read_text(), contents(tmp_path / "out")) == (text, before)
+
+
+def test_a_ledger_of_many_files_and_days_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "events.csv", EVENTS)
+    imported(tmp_path, path)
+    with (tmp_path / "out/_import.json").open("a") as file:
+        file.write(" " * MOST_METADATA)
+    assert imported(tmp_path, path).sources[0].outcome == "unchanged"

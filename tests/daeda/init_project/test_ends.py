@@ -80,6 +80,11 @@ def test_labels_do_not_count_on_a_day_of_which_a_part_is_there(
         "2024-03-15 has rows of flights up to 2024-03-15 02:00 only: while it is not whole, write data_until: "
         "{flights: 2024-03-15T02:00:00} in config/training/runtime.yaml, for labels count on all of a last partition\n"
     ) in capfd.readouterr().err
+    # Behind the last day that has a name there is no other one.
+    far = tmp_path / "far.csv"
+    far.write_text(f"{files[0].read_text().splitlines()[0]}\n1,2315,5,5,N1,JFK,9999-12-31T23:15:00Z\n")
+    assert main(["import", str(far), "--to", "data/flights", "--view", "flights"]) == 0
+    assert "far.csv: 1 row of 1 day (1 new)\n" in capfd.readouterr().err
 
 
 def test_the_outcome_of_a_last_whole_day_and_what_it_lacks(
