@@ -17,7 +17,7 @@ def aggregations_yaml(proposal: Proposal) -> str:
     lines = comment(
         "Windows of history. An event at time t sees [t - window, t): never itself. Proposed by `daeda init`."
     )
-    history = f"{{view: {proposal.events.name}}}"
+    history = flow({"view": scalar(proposal.events.name)})
     if proposal.windows is None:
         lines += comment("aggregation_specs: a window needs a key that comes again.")
     else:

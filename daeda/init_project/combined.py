@@ -11,10 +11,12 @@ import duckdb
 
 from daeda.dtypes import DType
 from daeda.errors import InputError, cut, first_line
+from daeda.importing.conversion import of_zone
 from daeda.importing.ledger import REJECTED
 from daeda.init_project.proposal import View
-from daeda.init_project.tables import Column, Table
+from daeda.init_project.tables import Column, Table, valid_name
 from daeda.init_project.times import Time
+from daeda.sources.files import PARTITION
 from daeda.sql.handle import quoted_name, quoted_text
 
 
@@ -22,10 +24,20 @@ def sql_time(time: Time, zone: str) -> str:
     """The time of a row as a timestamp in UTC, over its typed columns.
 
     >>> from daeda.init_project.times import Time
-    >>> sql_time(Time("at", ("at",), "at", '"at"', 1.0, "", 0.0, 0.0), "Europe/Berlin")
-    'CAST(timezone(\\'Europe/Berlin\\', "at") AS TIMESTAMP)'
+    >>> at = Time("at", ("at",), "at", '"at"', 1.0, "", 0.0, 0.0)
+    >>> sql_time(at, "UTC"), sql_time(at, "Europe/Berlin").startswith("make_timestamp(CASE ")
+    ('"at"', True)
     """
-    return time.sql if zone == "UTC" or time.zoned else f"CAST(timezone({quoted_text(zone)}, {time.sql}) AS TIMESTAMP)"
+    return time.sql if zone == "UTC" or time.zoned else _in_utc(time.sql, zone)
+
+
+def _in_utc(moment: str, zone: str, *, nanoseconds: bool = False) -> str:
+    """As `daeda import` has it: NULL for a time that clocks of the zone skip, the first of one that they show twice."""
+    cut_off = f"CAST({moment} AS TIMESTAMP)"
+    if not nanoseconds:
+        return f"make_timestamp({of_zone(cut_off, zone)})"
+    rest = f"epoch_ns({moment}) - epoch_us({cut_off}) * 1000"
+    return f"make_timestamp_ns(({of_zone(cut_off, zone)}) * 1000 + {rest})"
 
 
 def copy_view(connection: duckdb.DuckDBPyConnection, view: View, target: Path) -> tuple[int, int]:
@@ -42,12 +54,13 @@ def copy_view(connection: duckdb.DuckDBPyConnection, view: View, target: Path) -
     if table.format == "csv":
         source = source.removesuffix(")") + ", store_rejects = true)"
     reasons = [_reason(column, types[name].name, table) for name, column in columns.items()]
+    reasons += [_skipped(view, name) for name in columns]
     selected = [_in_zone(view, name) for name in columns]
     if time is not None:
         made = sql_time(time, view.zone)
         if time.field not in columns:
             selected.append(f"{made} AS {quoted_name(time.field)}")
-        selected.append(f"strftime({made}, '%Y-%m-%d') AS dt")
+        selected.append(f"strftime({made}, '%Y-%m-%d') AS {_partition(view)}")
         reasons.append(f"CASE WHEN ({made}) IS NULL THEN {quoted_text(f'no time: {time.name}')} END")
     why = f"concat_ws('; ', {', '.join(one for one in reasons if one) or 'NULL'})"
     # The reasons are of the texts, the time of what they became.
@@ -83,21 +96,45 @@ def _reason(column: Column, dtype: str, table: Table) -> str:
 
 def _in_zone(view: View, name: str) -> str:
     """A column, and where it is a time that names no zone, that time in UTC."""
-    time, column, quoted = view.time, view.table.column(name), quoted_name(name)
-    if time is None or view.zone == "UTC" or column.zoned or not column.dtype.startswith("timestamp"):
-        return quoted
+    if not _is_local(view, name):
+        return quoted_name(name)
     field = view.field_of(name)
-    kind = DType.parse(field.dtype if field is not None else column.dtype).sql
-    return f"CAST(CAST(timezone({quoted_text(view.zone)}, {quoted}) AS TIMESTAMP) AS {kind}) AS {quoted}"
+    kind = DType.parse(field.dtype if field is not None else view.table.column(name).dtype)
+    made = _in_utc(quoted_name(name), view.zone, nanoseconds=kind.name == "timestamp[ns]")
+    return f"CAST({made} AS {kind.sql}) AS {quoted_name(name)}"
+
+
+def _skipped(view: View, name: str) -> str:
+    """Why a time that no clock of the zone shows keeps its row aside; empty for other columns."""
+    if not _is_local(view, name):
+        return ""
+    quoted, told = quoted_name(name), quoted_text(f" is skipped by clocks in {view.zone}")
+    text = f"{quoted_text(f'{name}: ')} || CAST({quoted} AS VARCHAR) || {told}"
+    return f"CASE WHEN {quoted} IS NOT NULL AND {_in_utc(quoted, view.zone)} IS NULL THEN {text} END"
+
+
+def _is_local(view: View, name: str) -> bool:
+    """Whether a column is a time that names no zone, where there is another one than UTC."""
+    column = view.table.column(name)
+    return view.time is not None and view.zone != "UTC" and not column.zoned and column.dtype.startswith("timestamp")
+
+
+def _partition(view: View) -> str:
+    """A name of the column of days that no column of the files has."""
+    return valid_name("dt", [one.source or one.name for one in view.fields])
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, target: Path, view: View) -> int:
     options = "FORMAT parquet, COMPRESSION zstd"
-    where = str(target / f"{view.name}.parquet")
+    where, name = str(target / f"{view.name}.parquet"), _partition(view)
     if view.time is not None:
-        options += ", PARTITION_BY (dt), OVERWRITE_OR_IGNORE"
+        options += f", PARTITION_BY ({name}), OVERWRITE_OR_IGNORE"
         where = str(target)
-    return int(connection.execute(f"COPY ({query}) TO {quoted_text(where)} ({options})").fetchall()[0][0])
+    rows = int(connection.execute(f"COPY ({query}) TO {quoted_text(where)} ({options})").fetchall()[0][0])
+    # DuckDB names a directory like its column, which may be one of the files' own.
+    for directory in sorted(target.glob(f"{name}=*")) if f"{name}=" != PARTITION else ():
+        directory.rename(target / f"{PARTITION}{directory.name.removeprefix(f'{name}=')}")
+    return rows
 
 
 def _keep_rejected(

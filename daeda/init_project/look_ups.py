@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import duckdb
@@ -114,14 +114,13 @@ def _apart(
 
 
 def _features(
-    fields: Sequence[Field], keys: Sequence[str] | object, time: Time | None, created: str
+    fields: Sequence[Field], keys: Collection[str], time: Time | None, created: str
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What is looked up of a view, and what may be besides."""
-    named = set(keys) if not isinstance(keys, str) else set()  # type: ignore[call-overload]
     chosen, spare, parts = list[str](), list[str](), list[str]()
     for one in fields:
         column = one.column
-        if one.name in named or column is None or column.name == created:
+        if one.name in keys or column is None or column.name == created:
             continue
         if time is not None and column.name in time.columns:
             continue
@@ -133,11 +132,6 @@ def _features(
         (chosen if good and len(chosen) < _MOST_FEATURES else spare).append(one.name)
     if not chosen:
         # A name of each is better than nothing.
-        late = {one.name for one in fields if is_late(one)}
-        chosen = [name for name in spare if name not in late and view_type(fields, name) == "string"][:1]
+        names = [one.name for one in fields if one.name in spare and one.dtype == "string" and not is_late(one)]
+        chosen = names[:1]
     return tuple(chosen), (*(name for name in spare if name not in chosen), *parts)
-
-
-def view_type(fields: Sequence[Field], name: str) -> str:
-    """The type of a field."""
-    return next(one.dtype for one in fields if one.name == name)

@@ -49,7 +49,7 @@ def fields_of(
             plain = valid_name(column.name)
             name = valid_name(f"{table.name}_{plain}" if plain.lower() in taken else plain, names)
             names.append(name)
-        found[column.name] = Field(name, column.name, dtype, _note(column.name, name, imported), column)
+        found[column.name] = Field(name, column.name, dtype, column=column)
     if time is not None and time.field not in found:
         dtype = "timestamp[us]"
         found[time.field] = Field(time.field, "", dtype, time.why)
@@ -59,10 +59,6 @@ def fields_of(
     ordered = [found[name] for name in first if name in found]
     ordered += [one for name, one in found.items() if name not in first]
     return tuple(ordered), tuple(left_out)
-
-
-def _note(source: str, name: str, imported: bool) -> str:
-    return ""
 
 
 def name_of(fields: Sequence[Field], source: str) -> str:

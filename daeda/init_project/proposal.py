@@ -53,6 +53,12 @@ class View:
         """The key fields."""
         return tuple(key for _, key in self.entities)
 
+    @property
+    def time_field(self) -> Field:
+        """The field of the time: a column of the files, or the one field that is made."""
+        assert self.time is not None
+        return next(one for one in self.fields if one.source in (self.time.field, ""))
+
     def field_of(self, source: str) -> Field | None:
         """The field of a column of the files."""
         return next((one for one in self.fields if one.source == source), None)

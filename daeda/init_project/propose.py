@@ -18,7 +18,7 @@ from daeda.init_project.naming import fields_of, must_import, name_of
 from daeda.init_project.proposal import Label, Proposal, View, Windows
 from daeda.init_project.seen import LEAST_PER_VALUE, Seen, look
 from daeda.init_project.tables import Table, valid_name
-from daeda.init_project.times import Time
+from daeda.init_project.times import Time, is_beyond_years
 from daeda.init_project.windows import label_ahead, outcomes_of, rhythm_of, windows_of
 
 AGAIN = "again"
@@ -60,6 +60,13 @@ def _refuse_timeless(seen: Sequence[Seen]) -> None:
     if any(one.times for one in seen):
         return
     shown = shortened([one.table.shown for one in seen], 4)
+    beyond = [(one.table, column) for one in seen for column in one.table.columns if is_beyond_years(column)]
+    if beyond:
+        table, column = beyond[0]
+        raise InputError(
+            f"{table.shown}: {column.name} has times outside of the years 1 to 9999, as where milliseconds are taken "
+            "for seconds: write the file anew, with their unit"
+        )
     raise InputError(
         f"nothing in {shown} says when a row happened, and training data is made of events in time: add a column with "
         "a time, like 2024-01-31 10:00:00 or seconds since 1970, or name a file that has one"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from daeda.importing.last_day import shown_instant
 from daeda.init_project.aggregations_yaml import count_name, mean_name, mean_windows
 from daeda.init_project.data import ViewData
 from daeda.init_project.days import Range
-from daeda.init_project.proposal import Field, Proposal, View
+from daeda.init_project.proposal import Proposal, View
 from daeda.init_project.tables import valid_name
 from daeda.init_project.times import share
 from daeda.init_project.windows import is_late, is_part, is_planned, is_tally
-from daeda.init_project.yaml_text import comment, flow, listed, scalar
+from daeda.init_project.yaml_text import comment, expression, flow, listed, scalar
 
 _MOST_SPARE = 6
 _DAY_SECONDS = 86_400
@@ -28,7 +28,7 @@ def service_yaml(proposal: Proposal) -> str:
     )
     lines += [
         f"name: {proposal.service}", "version: 1", f"grain: {listed(proposal.grain)}",
-        f"spine: {{view: {events.name}}}", *_without_nulls(proposal), "columns:",
+        f"spine: {flow({'view': scalar(events.name)})}", *_without_nulls(proposal), "columns:",
     ]  # fmt: skip
     lines += _own(proposal)
     lines += _label(proposal)
@@ -67,16 +67,9 @@ def _out(line: str) -> str:
     return f"  # {line.strip()}"
 
 
-def time_field(view: View) -> Field:
-    """The field of the time of a view."""
-    time = view.time
-    assert time is not None
-    return next(one for one in view.fields if one.source == time.field or (not one.source and one.note == time.why))
-
-
 def _own(proposal: Proposal) -> list[str]:
     events = proposal.events
-    time = time_field(events)
+    time = events.time_field
     types = {one.name: one.dtype for one in events.fields}
     lines = ["  # What names an event, and when it happened."]
     lines += [_column(key, "key", types[key]) for key in events.keys]
@@ -95,13 +88,13 @@ def _label(proposal: Proposal) -> list[str]:
     else:
         told = f"By label: true it is a label, and whatever reads it, or {label.of_field} of the row, is one too."
         lines = comment(f"{asked} {told}", 2)
-        expression = scalar(label.of_field)
-        return [*lines, _column(label.name, "derived", types[label.of_field], expression=expression, label="true")]
+        read = scalar(expression(label.of_field))
+        return [*lines, _column(label.name, "derived", types[label.of_field], expression=read, label="true")]
     lines += [_column(f"{label.name}_{label.window}", "label")]
     if label.others:
         lines += comment("Or an outcome of the event itself:", 2)
         lines += [
-            _out(_column(f"label_{name}", "derived", types[name], expression=scalar(name), label="true"))
+            _out(_column(f"label_{name}", "derived", types[name], expression=scalar(expression(name)), label="true"))
             for name in label.others[:2]
         ]
     return lines
@@ -110,20 +103,26 @@ def _label(proposal: Proposal) -> list[str]:
 def _clock(proposal: Proposal) -> list[str]:
     """The hour and the day of the week, which everybody knows beforehand."""
     events = proposal.events
-    time, field = events.time, time_field(events)
+    time, field = events.time, events.time_field
     assert time is not None
     zone = {} if events.zone == "UTC" else {"timezone": events.zone}
     factor = _FACTORS[time.unit] if time.unit is not None else 0
-    hour, weekday = f"hour_of({field.name})", f"day_of_week({field.name})"
+    read = expression(field.name)
+    hour, weekday = f"hour_of({read})", f"day_of_week({read})"
     if factor:
-        hour = f"CAST({field.name} // {3_600 * factor} % 24 AS TINYINT)"
-        weekday = f"CAST(({field.name} // {_DAY_SECONDS * factor} + 3) % 7 + 1 AS TINYINT)"
+        hour = f"CAST({read} // {3_600 * factor} % 24 AS TINYINT)"
+        weekday = f"CAST(({read} // {_DAY_SECONDS * factor} + 3) % 7 + 1 AS TINYINT)"
         zone = {}
     taken = [one.name for view in proposal.views for one in view.fields]
     lines = [f"  # The clock in {events.zone if zone else 'UTC'}, 1 is Monday."]
     if time.has_clock:
-        lines.append(_column(valid_name("hour_of_day", taken), "derived", "int8", expression=f'"{hour}"', **zone))
-    return [*lines, _column(valid_name("weekday", taken), "derived", "int8", expression=f'"{weekday}"', **zone)]
+        lines.append(_clock_column("hour_of_day", hour, taken, zone))
+    return [*lines, _clock_column("weekday", weekday, taken, zone)]
+
+
+def _clock_column(name: str, read: str, taken: Sequence[str], zone: Mapping[str, str]) -> str:
+    spelled = scalar(read) if '"' in read else f'"{read}"'
+    return _column(valid_name(name, taken), "derived", "int8", expression=spelled, **zone)
 
 
 def _looked_up(view: View) -> list[str]:
@@ -160,7 +159,7 @@ def _of_the_event(proposal: Proposal) -> list[str]:
     time = events.time
     assert time is not None
     predicted = proposal.label.of_field if proposal.label is not None else ""
-    used = {*events.keys, *proposal.grain, time_field(events).name, events.created, predicted}
+    used = {*events.keys, *proposal.grain, events.time_field.name, events.created, predicted}
     rest = [one for one in events.fields if one.name not in used and one.source not in time.columns and one.source]
     planned = [one for one in rest if is_planned(one)]
     lines = []
@@ -215,4 +214,4 @@ def _until(proposal: Proposal, data: ViewData) -> list[str]:
     lines += comment(
         "Labels count on the rows before this instant alone. When the rest has come, remove the line; or move it on."
     )
-    return [*lines, f"data_until: {{{events.name}: {data.until.isoformat()}}}"]
+    return [*lines, f"data_until: {flow({scalar(events.name): data.until.isoformat()})}"]

@@ -17,6 +17,8 @@ Unit = Literal["s", "ms", "us", "ns"]
 _UNITS: tuple[tuple[Unit, int], ...] = (("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9))
 # Seconds since 1970 at which events are: 1990 to 2045.
 _EARLIEST, _LATEST = 631_152_000, 2_366_841_600
+# The years 1 to 9999.
+_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
 _DAY_SECONDS = 86_400
 _MOST_NULLS = 0.5
 
@@ -73,6 +75,8 @@ def _of_column(connection: duckdb.DuckDBPyConnection, table: Table, column: Colu
     if column.low is None or column.high is None or column.null_share > _MOST_NULLS:
         return None
     name, quoted = column.name, quoted_name(column.name)
+    if is_beyond_years(column):
+        return None
     if column.is_instant:
         how = f"text of the format {column.text_format}" if column.text_format else column.dtype
         if column.other_format:
@@ -97,6 +101,13 @@ def _of_column(connection: duckdb.DuckDBPyConnection, table: Table, column: Colu
         sql = f"try_strptime(CAST({quoted} AS VARCHAR), '%Y%m%d')"
         return _checked(connection, table, (name,), sql, _score(column, clock=False), "a number like 20240131", False)
     return None
+
+
+def is_beyond_years(column: Column) -> bool:
+    """Whether a column of times has some of years that no day is of, as where its unit is another one than it says."""
+    if not column.is_instant or column.low is None or column.high is None:
+        return False
+    return column.low < _FIRST_SECOND or column.high >= _LAST_SECOND + 1
 
 
 def _unit(column: Column) -> tuple[Unit, int] | None:

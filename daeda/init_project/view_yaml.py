@@ -20,7 +20,7 @@ def view_yaml(view: View, data: ViewData) -> str:
     lines = comment(f"{_HEADS[view.role]} Proposed by `daeda init` from {view.table.shown}.")
     if data.aside:
         lines += comment(f"{data.aside:,} rows did not fit these types, or had no time, and were left out.")
-    lines += [f"name: {view.name}"]
+    lines += [f"name: {scalar(view.name)}"]
     lines += _entity(view)
     lines += ["source:", *_path(view, data), *_time(view), *_known(view), *_gaps(view, data)]
     if view.role == "look-up":
@@ -28,7 +28,7 @@ def view_yaml(view: View, data: ViewData) -> str:
     mapping = {one.source: one.name for one in view.fields if one.source and one.source != one.name}
     if mapping:
         lines += ["# Names in the files that differ: from there, to here.", "field_mapping:"]
-        lines += [f"  {scalar(source)}: {name}" for source, name in mapping.items()]
+        lines += [f"  {scalar(source)}: {scalar(name)}" for source, name in mapping.items()]
     lines += ["fields:"]
     for one in view.fields:
         entry = f"  - {flow({'name': scalar(one.name), 'dtype': scalar(one.dtype)})}"
@@ -105,12 +105,11 @@ def _time(view: View) -> list[str]:
         return comment(
             "timestamp_field: …   a column that says since when a row holds would make it a look-up in time", 2
         )
-    field = next(one for one in view.fields if one.source == time.field or (not one.source and one.note == time.why))
     lines = comment(f"When a row happened: {time.why}.", 2)
     if not time.zoned and time.has_clock:
         lines += comment(f"It names no time zone, and is taken as {view.zone}.", 2)
     lines += _others("time", view, "Others that may be it", 2)
-    lines += [f"  timestamp_field: {scalar(field.name)}"]
+    lines += [f"  timestamp_field: {scalar(view.time_field.name)}"]
     if time.unit is not None:
         lines += [f"  timestamp_unit: {time.unit}"]
     return lines

@@ -1,4 +1,4 @@
-"""Pieces of YAML: scalars in quotes where they need them, flow mappings, and comments that fit a screen."""
+"""Pieces of YAML: scalars and expressions in quotes where they need them, flow mappings, comments that fit a screen."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ import textwrap
 from collections.abc import Iterable, Mapping
 
 import yaml
+from sqlglot import exp
+
+from daeda.errors import ConfigurationError
+from daeda.sql.expression import parse_expression
 
 WIDTH = 100
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -36,6 +40,19 @@ def _is_plain(value: str) -> bool:
     except yaml.YAMLError:
         # An indicator begins it, such as @ or %.
         return False
+
+
+def expression(name: str) -> str:
+    """A column in an expression, in quotes where SQL has another meaning for the word.
+
+    >>> expression("price"), expression("when"), expression("true")
+    ('price', '"when"', '"true"')
+    """
+    try:
+        tree = parse_expression(name)
+    except ConfigurationError:
+        return f'"{name}"'
+    return name if isinstance(tree, exp.Column) and tree.name == name else f'"{name}"'
 
 
 def flow(entries: Mapping[str, str]) -> str:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shlex
+import zoneinfo
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from daeda.cli.main import main
 from daeda.compiler.compile import compile_runnable
+from daeda.compiler.labels import is_label
+from daeda.compiler.resolved import Resolved
 from daeda.init_project.create import _undone_on_failure, _write_new
 from daeda.init_project.yaml_text import comment, flow, scalar
 from tests.daeda.init_project import tables
@@ -237,3 +242,67 @@ def test_the_share_of_rows_that_are_known_too_early_is_told(tmp_path: Path, capf
     path = tables.write_csv(tmp_path / "log.csv", ["user_id", "at", "received_at"], rows)
     assert init(tmp_path / "made", [path], "--no-build") == 0
     assert "received_at: before at in 0.1 % of the rows, named like" in " ".join(capfd.readouterr().err.split())
+
+
+def test_a_column_called_dt_stays_beside_days_that_are_made_of_several_columns(tmp_path: Path) -> None:
+    hours = [tables.START + dt.timedelta(hours=number) for number in range(200)]
+    rows = [[f"u{at.hour % 4}", at.year, at.month, at.day, at.hour, f"d{at.hour % 3}"] for at in hours]
+    path = tables.write_csv(tmp_path / "visits.csv", ["user_id", "year", "month", "day", "hour", "dt"], rows)
+    assert init(tmp_path / "made", [path], "--no-build") == 0
+    files = sorted((tmp_path / "made/data/visits").glob("dt=*/*.parquet"))
+    assert {file.parent.name for file in files} == {f"dt={at:%Y-%m-%d}" for at in hours}
+    listed = ", ".join(f"'{file}'" for file in files)
+    found = duckdb.sql(
+        f"SELECT event_time, dt FROM read_parquet([{listed}], hive_partitioning = false) ORDER BY event_time"
+    ).fetchall()
+    assert found == [(at, f"d{at.hour % 3}") for at in hours]
+
+
+def test_words_of_yaml_and_of_sql_are_names(tmp_path: Path) -> None:
+    rows = [[f"u{step % 4}", tables.START + dt.timedelta(hours=step), step / 4, step / 2] for step in range(200)]
+    path = tables.write_csv(tmp_path / "null.csv", ["user_id", "when", "like", "No"], rows)
+    assert init(tmp_path / "made", [path], "--no-build", "--predict", "like") == 0
+    project = project_of(tmp_path / "made")
+    assert project.service.spine.view == "null"
+    assert {field.name for field in project.views["null"].fields} == {"user_id", "when", "like", "No"}
+    assert is_label(Resolved(project), project.service.column("label_like"))
+
+
+def test_local_times_of_columns_that_are_copied_are_those_of_an_import(tmp_path: Path) -> None:
+    there = zoneinfo.ZoneInfo("Europe/Berlin")
+    # Clocks skip 02:00 of the last of March, and show 02:00 of 27 October twice.
+    begins = [dt.datetime(2024, 3, 30, 20), dt.datetime(2024, 10, 26, 20)]
+    shown = [at + dt.timedelta(minutes=30 * step) for at in begins for step in range(40)]
+    nanoseconds = [int(at.replace(tzinfo=dt.UTC).timestamp()) * 10**9 + 7 for at in shown]
+    columns = {
+        "user_id": [f"u{number % 4}" for number in range(len(shown))],
+        "at": pa.array(nanoseconds, pa.timestamp("ns")),
+        "n": list(range(len(shown))),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "tasks.parquet")
+    given = answers(tmp_path / "a.yaml", "timezone: Europe/Berlin\n")
+    assert init(tmp_path / "made", [tmp_path / "tasks.parquet"], "--no-build", *given) == 0
+    data = tmp_path / "made/data/tasks"
+    found = duckdb.sql(f"SELECT n, epoch_ns(\"at\") FROM read_parquet('{data}/dt=*/*.parquet') ORDER BY n").fetchall()
+    instants = [at.replace(tzinfo=there).astimezone(dt.UTC) for at in shown]
+    assert found == [
+        (number, int(instant.timestamp()) * 10**9 + 7)
+        for number, (at, instant) in enumerate(zip(shown, instants, strict=True))
+        if instant.astimezone(there).replace(tzinfo=None) == at
+    ]
+    kept = [json.loads(line) for line in (data / "_rejected/tasks.jsonl").read_text().splitlines()]
+    assert [one["reason"] for one in kept] == [
+        f"at: 2024-03-31 02:{minute}:00.000000007 is skipped by clocks in Europe/Berlin; no time: at"
+        for minute in ("00", "30")
+    ]
+
+
+def test_times_of_another_unit_than_they_say_are_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    seconds = [int(tables.START.replace(tzinfo=dt.UTC).timestamp()) + step for step in range(200)]
+    at = pa.array([number * 10**9 for number in seconds], pa.timestamp("us"))
+    pq.write_table(pa.table({"user_id": [step % 4 for step in range(200)], "at": at}), tmp_path / "log.parquet")
+    assert init(tmp_path / "made", [tmp_path / "log.parquet"], "--no-build") == 2
+    assert capfd.readouterr().err.splitlines()[-1] == (
+        "error: log.parquet: at has times outside of the years 1 to 9999, as where milliseconds are taken for seconds: "
+        "write the file anew, with their unit"
+    )
