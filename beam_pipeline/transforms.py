@@ -18,7 +18,7 @@ from apache_beam.runners.sdf_utils import RestrictionTrackerView
 from apache_beam.transforms.core import RestrictionProvider
 
 from beam_pipeline.day import extend
-from beam_pipeline.day.execution import rows_made, rows_of, run_operator
+from beam_pipeline.day.execution import finish_started, rows_made, rows_of, run_operator
 from beam_pipeline.session.registry import begin, check_made_by, session_of
 from beam_pipeline.session.timed import timed
 from beam_pipeline.windows.engines import engine_of
@@ -68,8 +68,9 @@ class _RunOperator(beam.DoFn):  # type: ignore[misc]
             return handle
         session = session_of(handle)
         after = handle
-        with timed(session, self._operator.name, rows_of(handle)):
-            for operator in operators:
+        for operator in operators:
+            after = finish_started(session, operator, after)
+            with timed(session, self._operator.name, rows_of(handle)):
                 after = run_operator(session, operator, after)
         if session.meter is not None:
             made = rows_made(operators[-1], handle, after) if operators else None

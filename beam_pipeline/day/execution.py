@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import duckdb
@@ -11,10 +13,11 @@ from beam_pipeline.day.extend import DayOperator, Extend, extend_day
 from beam_pipeline.day.failing_expression import failing_expression
 from beam_pipeline.day.functions import run_udf
 from beam_pipeline.day.look_up import run_search
-from beam_pipeline.day.rolling import run_rolling
+from beam_pipeline.day.side_by_side import finished, roll, waited_for
 from beam_pipeline.day.sink import write_day
 from beam_pipeline.history.projected_partitions import projected
 from beam_pipeline.session.session import DaySession
+from beam_pipeline.session.timed import timed
 from beam_pipeline.workers.context import DayHandle
 from daeda.errors import DayError
 from daeda.operators.relational import Filter, Join, Scan, Sink
@@ -22,7 +25,18 @@ from daeda.operators.temporal import PointInTimeJoin, WindowOperator
 from daeda.operators.udf import ArrowUdfTransform
 from daeda.sql import statements
 from daeda.sql.handle import ColumnTable, Deferred, Materialised
-from daeda.sql.lower import SourceOperator, inputs_of, lower
+from daeda.sql.lower import Handle, SourceOperator, inputs_of, lower
+
+
+def finish_started(session: DaySession, operator: DayOperator, handle: DayHandle) -> DayHandle:
+    """Wait for the operators that were started and whose columns this one needs: it may run with the handle then."""
+    for started in waited_for(session, operator, handle):
+        with (
+            timed(session, started.operator.name, rows_of(handle)),
+            _expressions_told(session, started.operator, started.inputs),
+        ):
+            handle = finished(session, started, handle)
+    return handle
 
 
 def run_operator(session: DaySession, operator: DayOperator, handle: DayHandle) -> DayHandle:
@@ -32,17 +46,24 @@ def run_operator(session: DaySession, operator: DayOperator, handle: DayHandle) 
     inputs = inputs_of(operator, dict(handle.relations))
     relation = operator.derive(tuple(source.relation for source in inputs))
     session.record.add_operator(operator)
-    try:
+    with _expressions_told(session, operator, inputs):
         output = lower(_Executing(session), operator, relation, inputs)
+    session.expressions.add(operator, inputs)
+    if isinstance(operator, Sink):
+        return handle.as_published(session.record.published)
+    return handle.with_relation(operator.output, output)
+
+
+@contextmanager
+def _expressions_told(session: DaySession, operator: SourceOperator, inputs: tuple[Handle, ...]) -> Iterator[None]:
+    """Where a statement fails because of an expression of the user, the error is about that."""
+    try:
+        yield
     except duckdb.Error as error:
         sentence = failing_expression(session, operator, inputs, error)
         if sentence is None:
             raise
         raise DayError(sentence) from error
-    session.expressions.add(operator, inputs)
-    if isinstance(operator, Sink):
-        return handle.as_published(session.record.published)
-    return handle.with_relation(operator.output, output)
 
 
 def rows_of(handle: DayHandle) -> int:
@@ -98,7 +119,7 @@ class _Executing:
         return f"the right side has {example[-1]} rows with {shown}"
 
     def roll(self, operator: WindowOperator, left: Materialised, right: Deferred) -> ColumnTable:
-        return run_rolling(self.session, operator, left, right)
+        return roll(self.session, operator, left, right)
 
     def transform(self, operator: ArrowUdfTransform, left: Materialised) -> ColumnTable:
         return run_udf(self.session, operator, left)

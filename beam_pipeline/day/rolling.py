@@ -154,6 +154,7 @@ def _kept(resources: DayResources, results: Iterator[pa.Table], names: tuple[str
     else:
         resources.arrow_columns.add(name, _in_row_order(pa.concat_tables(kept)))
         return ColumnTable(name, names, numbered=False)
+    resources.need_all_memory()
     _merge_in_row_order(resources, itertools.chain(kept, results), names, name)
     return ColumnTable(name, names)
 

@@ -12,6 +12,7 @@ import datetime as dt
 import hashlib
 import os
 import shutil
+import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -112,7 +113,8 @@ class PartitionCache:
         None where DuckDB or the disk refuses: the main query raises, and its message has the context. Raises DayError
         when a file has changed meanwhile.
         """
-        own = self._resources.work / entry.path.name
+        # Operators of a day run side by side, and may come to the same entry at once.
+        own = self._resources.work / f"{threading.get_ident()}-{entry.path.name}"
         try:
             made = write(own)
             check_unchanged(entry.files)

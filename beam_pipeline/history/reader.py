@@ -56,7 +56,6 @@ class HistoryRequest:
     def entity_name(self, entity: int) -> str:
         """The keys of an entity, for messages. Ends the stream of the history: an error is on its way."""
         keys = self.operator.keys
-        # A cursor would not see the table, which is temporary.
         query = f"SELECT {', '.join(map(quoted_name, keys))} FROM {self.entities} WHERE {ENTITY} = ?"
         row = self.session.resources.connection.execute(query, [entity]).fetchone()
         values = row if row is not None else ("?",) * len(keys)
@@ -85,6 +84,7 @@ def histories(request: HistoryRequest) -> Iterator[History]:
     if in_memory is not None:
         yield from in_memory.chunks()
     else:
+        session.resources.need_all_memory()
         yield from _sorted_by_duckdb(request)
 
 

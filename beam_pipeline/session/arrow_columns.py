@@ -30,14 +30,23 @@ class ArrowColumns:
         """All of them together have at most `limit` bytes."""
         self._connection = connection
         self._tables: dict[str, pa.Table] = {}
-        self._limit = limit
+        self.limit = limit
+        self._lent = 0
         self.nbytes = 0
         self._joined: pa.Table | None = None
 
     @property
     def room(self) -> int:
         """Bytes that can still be added."""
-        return self._limit - self.nbytes
+        return self.limit - self.nbytes - self._lent
+
+    def lend(self, nbytes: int) -> None:
+        """Have so much less room, or more where it is given back."""
+        self._lent += nbytes
+
+    def get(self, name: str) -> pa.Table | None:
+        """The columns under a name."""
+        return self._tables.get(name)
 
     def add(self, name: str, columns: pa.Table) -> None:
         """Keep the columns under a name."""

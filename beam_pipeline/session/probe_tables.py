@@ -34,7 +34,7 @@ class DayProbeTables:
         if key not in self._made:
             number = len(self._made)
             entities, probes = f"daeda_entities_{number}", f"daeda_probes_{number}"
-            self._resources.table(entities, statements.rolling_entities(operator, left))
+            self._resources.table(entities, statements.rolling_entities(operator, left), shared=True)
             rows = self._resources.table(probes, statements.rolling_probes(operator, left, entities), shared=True)
             self._made[key] = ProbeTables(entities, probes, rows)
         return self._made[key]

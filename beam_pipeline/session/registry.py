@@ -111,7 +111,7 @@ def abandon_days(context: RunContext, seconds: float) -> tuple[dt.date, ...]:
     while True:
         with _lock:
             left = [session for session in _sessions.values() if session.context.run_dir == context.run_dir]
-        if not any(session.busy for session in left) or time.monotonic() > deadline:
+        if not any(session.at_work for session in left) or time.monotonic() > deadline:
             break
         time.sleep(0.05)
     for session in left:

@@ -94,6 +94,9 @@ class Resources:
     def check(self) -> None:
         pass
 
+    def need_all_memory(self) -> None:
+        pass
+
     def table(self, name: str, query: str, shared: bool = False) -> int:
         self.made.append(name)
         create = "CREATE TABLE" if shared else "CREATE TEMP TABLE"
