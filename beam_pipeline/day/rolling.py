@@ -7,9 +7,10 @@ chunks are cut.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -18,11 +19,14 @@ from beam_pipeline.day.looking_ahead import label_columns, shifted
 from beam_pipeline.day.table_writer import table_writer
 from beam_pipeline.history.arrow_arrays import numbers
 from beam_pipeline.history.probes import NOBODY, ProbeBatch, ProbeStream, probe_stream
-from beam_pipeline.history.reader import HistoryRequest, histories
+from beam_pipeline.history.reader import HistoryRequest, histories, room_for_history
+from beam_pipeline.history.running_sums import pieces_of
 from beam_pipeline.session.resources import DayResources
 from beam_pipeline.session.session import DaySession
 from beam_pipeline.windows.contract import AgeOverflow, History, Probes, SumOverflow, WindowedAggregate
 from beam_pipeline.windows.engines import Engine, engine_of
+from beam_pipeline.windows.numpy_engine.bounds import distinct_probes
+from beam_pipeline.windows.numpy_engine.running_sums import Piece, aggregate_pieces
 from daeda.dtypes import TimeUnit
 from daeda.errors import DayError
 from daeda.operators.temporal import Aggregate, LabelAggregate, RollingAggregate, WindowOperator
@@ -57,7 +61,19 @@ def run_rolling(session: DaySession, operator: WindowOperator, left: Materialise
     names = tuple(aggregate.name for aggregate in operator.aggregates)
     chunk_rows = session.context.limits.rolling_chunk_rows
     with probe_stream(session.resources.beside(), tables, left.rows, _BATCH_ROWS, chunk_rows) as probes:
-        return _kept(session.resources, _results(work, probes), names, operator.output)
+        pieces = _pieces(request)
+        results = _results(work, probes) if pieces is None else _results_of_sums(request, pieces, probes)
+        return _kept(session.resources, results, names, operator.output)
+
+
+def _pieces(request: HistoryRequest) -> Sequence[Piece] | None:
+    """The history as running sums, where nothing else is asked of it; its rows need not be gathered then."""
+    operator = request.operator
+    if not isinstance(operator, RollingAggregate) or operator.compute != "duckdb":
+        return None
+    if statements.known_name(operator) is not None:
+        return None
+    return pieces_of(request.blocks, _windowed(operator), room_for_history(request.session.resources))
 
 
 def _compute_of(operator: WindowOperator, engine: Engine) -> Compute:
@@ -112,12 +128,28 @@ def _results(work: _Work, probes: ProbeStream) -> Iterator[pa.Table]:
         yield _aggregate(work, chunk, batch)
 
 
+def _results_of_sums(request: HistoryRequest, pieces: Sequence[Piece], probes: ProbeStream) -> Iterator[pa.Table]:
+    """The same by running sums, which have all entities at once."""
+    assert isinstance(request.operator, RollingAggregate)
+    aggregates = _windowed(request.operator)
+
+    def compute(probes: Probes, where: str) -> list[pa.Array]:
+        return aggregate_pieces(pieces, distinct_probes(probes.entity, probes.time), aggregates, where)
+
+    for batch in probes.through(NOBODY):
+        yield _table(request, batch, partial(compute, batch.probes))
+
+
 def _aggregate(work: _Work, history: History, batch: ProbeBatch) -> pa.Table:
-    request = work.request
+    return _table(work.request, batch, partial(work.compute, history, batch.probes))
+
+
+def _table(request: HistoryRequest, batch: ProbeBatch, compute: Callable[[str], list[pa.Array]]) -> pa.Table:
+    """The rows of a batch, and what is computed of them; the text given to `compute` begins an error's message."""
     request.session.resources.check()
     where = f"day {request.session.day}, operator '{request.operator.name}'"
     try:
-        columns = work.compute(history, batch.probes, where)
+        columns = compute(where)
     except SumOverflow as error:
         raise DayError(
             f"column '{error.aggregate}' of {request.entity_name(error.entity)}: the sum does not fit its type: "

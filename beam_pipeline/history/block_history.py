@@ -60,19 +60,29 @@ class Share:
         return cls(block, codes[mine][some].astype(np.int64), first[some], (end - first)[some])
 
 
-def history_of_blocks(
+@dataclass(frozen=True)
+class SharesOfDay:
+    """The blocks of a day, one later than the other, and what each has of the day's entities. `key` names the history.
+
+    `cache` is the partition cache, in which the blocks lie.
+    """
+
+    shares: Sequence[Share]
+    key: str
+    cache: PartitionCache
+
+
+def shares_of_day(
     session: DaySession,
     operator: WindowOperator,
     right: Deferred,
     entities: str,
     room: int,
     all_scanned: Sequence[ScannedFiles],
-    copies: int,
-) -> Iterator[History] | None:
-    """The chunks of the history, at least one; None where there are no blocks for it, or it needs more than `room`.
+) -> SharesOfDay | None:
+    """The ordered blocks of a history; None where there are none for it, or they need more than `room`.
 
-    `all_scanned` is what the Scans of the day read, `copies` the memory that the engine needs for a chunk, in copies of
-    it. Raises DayError when a file changes while its partition is made.
+    `all_scanned` is what the Scans of the day read. Raises DayError when a file changes while its partition is made.
     """
     scanned = scanned_alone(session, operator, right, all_scanned)
     if scanned is None:
@@ -85,8 +95,20 @@ def history_of_blocks(
     known = known_entities(session, operator, entities, [key.type for key in blocks[0].keys])
     if known is None:
         return None
-    shares = [Share.of(block, known, finder.span) for block in blocks]
-    nbytes, rows = sum(block.nbytes for block in blocks), sum(block.rows for block in blocks)
+    return SharesOfDay([Share.of(block, known, finder.span) for block in blocks], finder.key, cache)
+
+
+def history_of_blocks(
+    session: DaySession, operator: WindowOperator, blocks: SharesOfDay | None, copies: int
+) -> Iterator[History] | None:
+    """The chunks of the history, at least one; None where there are no blocks, or no memory for an entity.
+
+    `copies` is the memory that the engine needs for a chunk, in copies of it.
+    """
+    if blocks is None:
+        return None
+    shares = blocks.shares
+    nbytes, rows = sum(share.block.nbytes for share in shares), sum(share.block.rows for share in shares)
     free = (session.resources.engine_bytes - 2 * nbytes) // copies
     fitting = free * max(rows, 1) // max(nbytes, 1)
     cuts = _cuts(shares, min(session.context.limits.rolling_chunk_rows, fitting), max(fitting, 1))

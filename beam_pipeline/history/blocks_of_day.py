@@ -12,7 +12,7 @@ import itertools
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -52,7 +52,7 @@ class BlocksOfDay:
         """
         needed = self.partitions.files
         nbytes = sum(file.size for files in needed.values() for file in files)
-        if len(needed) < _LEAST_PARTITIONS or nbytes < _LEAST_BYTES or self.cache.refused(self._key):
+        if len(needed) < _LEAST_PARTITIONS or nbytes < _LEAST_BYTES or self.cache.refused(self.key):
             return None
         blocks = self._found()
         if any(self._is_long(gap) for gap in self._gaps(blocks)):
@@ -68,7 +68,7 @@ class BlocksOfDay:
         blocks = sorted((*blocks, *made), key=lambda block: min(block.partitions))
         spans = [block.span for block in blocks if block.span is not None]
         if any(before[1] >= after[0] for before, after in itertools.pairwise(spans)):
-            self.cache.refuse(self._key)
+            self.cache.refuse(self.key)
             return None
         return blocks if sum(block.nbytes for block in blocks) <= self.partitions.room else None
 
@@ -83,7 +83,7 @@ class BlocksOfDay:
         return self._reach(min(self.partitions.files), max(self.partitions.files))
 
     @cached_property
-    def _key(self) -> str:
+    def key(self) -> str:
         """What is read, and how it is ordered: the begin of the names of all blocks of it."""
         operator, relation = self.partitions.operator, self.partitions.right.relation
         ties = unordered.tie_columns(operator, relation)
@@ -95,11 +95,11 @@ class BlocksOfDay:
     @property
     def _key_of_long(self) -> str:
         """What is refused where a long gap could not be kept: blocks that are there are used all the same."""
-        return f"{self._key}-long"
+        return f"{self.key}-long"
 
     def _found(self) -> list[Block]:
         """Blocks of the run that fit the files of the day, of which no two have a partition in common."""
-        names = self.cache.blocks(self._key)
+        names = self.cache.blocks(self.key)
         chosen: dict[Path, Block] = {}
         taken: set[dt.date] = set()
         for path in sorted(names, key=lambda path: (-len(self._spanned(path)), path.name)):
@@ -160,7 +160,7 @@ class BlocksOfDay:
             return None
         by_day = dict(zip(days, tables, strict=True))
         if not all(self._is_regular(day, table) for day, table in by_day.items()):
-            self.cache.refuse(self._key)
+            self.cache.refuse(self.key)
             return None
         if not self._has_room(gaps, by_day):
             return None
@@ -189,13 +189,15 @@ class BlocksOfDay:
             block.write(own)
             return block
 
-        if self.cache.room() < block.nbytes or self.cache.make(self._entry(gap), write) is None:
+        entry = self._entry(gap)
+        if self.cache.room() < block.nbytes or self.cache.make(entry, write) is None:
             self.cache.refuse(self._key_of_long)
-        return block
+            return block
+        return replace(block, path=entry.path)
 
     def _entry(self, gap: Sequence[dt.date]) -> Entry:
         files: list[InputFile] = [file for day in gap for file in self.partitions.files[day]]
-        return self.cache.entry_of_block(self._key, gap[0].toordinal(), gap[-1].toordinal(), files)
+        return self.cache.entry_of_block(self.key, gap[0].toordinal(), gap[-1].toordinal(), files)
 
     def _is_regular(self, day: dt.date, table: pa.Table) -> bool:
         """Whether a partition, which is in the order of time, has rows of its day and the slack around it alone."""
@@ -214,7 +216,7 @@ class BlocksOfDay:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         with _locks_lock:
-            lock = _locks.setdefault(self._key, threading.Lock())
+            lock = _locks.setdefault(self.key, threading.Lock())
         while not lock.acquire(timeout=1):
             self.partitions.session.resources.check()
         try:

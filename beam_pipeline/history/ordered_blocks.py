@@ -44,6 +44,7 @@ class Block:
         begin: int64, one more than there are entities.
         columns: TIME, from when on a row counts if that is told, and what is aggregated.
         span: the least and the greatest time, None without rows.
+        path: its file in the partition cache, None where it has none.
     """
 
     partitions: Mapping[dt.date, Versions]
@@ -51,6 +52,7 @@ class Block:
     begin: Int64s
     columns: Mapping[str, pa.Array]
     span: tuple[int, int] | None
+    path: Path | None = None
 
     @property
     def rows(self) -> int:
@@ -92,7 +94,7 @@ class Block:
         keys = tuple(combined(column) for column in entities.columns[:-1])
         columns = {name: combined(rows.column(name)) for name in rows.column_names}
         span = made_from["span"]
-        return cls(partitions, keys, begin, columns, None if span is None else (span[0], span[1]))
+        return cls(partitions, keys, begin, columns, None if span is None else (span[0], span[1]), path)
 
 
 def put_in_order(

@@ -77,10 +77,15 @@ class PartitionCache:
         content = self.entry(key, files, "").path.name
         return Entry(files, self._directory / f"{key}-{first}-{last}-{content}.block")
 
+    def entry_of_sums(self, block: Path, column: str) -> Entry:
+        """The entry of the running sums of a column of an ordered block, which is made of nothing else."""
+        name = hashlib.sha256(f"{block.name}\n{column}".encode()).hexdigest()
+        return Entry((), self._directory / f"{name}.sums")
+
     def blocks(self, key: str) -> list[Path]:
         """The ordered blocks of that key."""
         begins = f"{key}-"
-        return [path for path in self._directory.iterdir() if path.name.startswith(begins)]
+        return [path for path in self._directory.iterdir() if path.name.startswith(begins) and path.suffix == ".block"]
 
     def block(self, operator: str, path: Path) -> Block:
         """An ordered block, mapped: by a day before that left it to this one, or now."""

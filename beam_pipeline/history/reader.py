@@ -8,8 +8,9 @@ it does not, DuckDB sorts them, and spills.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -17,11 +18,12 @@ import pyarrow.compute as pc
 
 from beam_pipeline.history import ordering
 from beam_pipeline.history.arrow_arrays import combined, numbers
-from beam_pipeline.history.block_history import history_of_blocks
+from beam_pipeline.history.block_history import SharesOfDay, history_of_blocks, shares_of_day
 from beam_pipeline.history.counting_partitions import counting_partitions
 from beam_pipeline.history.projected_partitions import projected
 from beam_pipeline.history.sorted_partitions import Rows, rows_of_partitions
 from beam_pipeline.history.ties import put_ties_in_order
+from beam_pipeline.session.inputs import ScannedFiles
 from beam_pipeline.session.resources import DayResources
 from beam_pipeline.session.session import DaySession
 from beam_pipeline.windows.contract import History, Int64s
@@ -53,6 +55,17 @@ class HistoryRequest:
     copies: int
     batch_rows: int
 
+    @cached_property
+    def scanned(self) -> Sequence[ScannedFiles]:
+        """What is read of the files of the day."""
+        return counting_partitions(self.session, self.operator, self.right)
+
+    @cached_property
+    def blocks(self) -> SharesOfDay | None:
+        """The ordered blocks of the history, None where it has none."""
+        room = room_for_history(self.session.resources)
+        return shares_of_day(self.session, self.operator, self.right, self.entities, room, self.scanned)
+
     def entity_name(self, entity: int) -> str:
         """The keys of an entity, for messages. Ends the stream of the history: an error is on its way."""
         keys = self.operator.keys
@@ -70,11 +83,10 @@ def room_for_history(resources: DayResources) -> int:
 def histories(request: HistoryRequest) -> Iterator[History]:
     """The chunks, at least one, which may be empty. Raises DayError when an entity alone is too large."""
     session, operator, entities = request.session, request.operator, request.entities
-    room = room_for_history(session.resources)
-    scanned = counting_partitions(session, operator, request.right)
-    blocks = history_of_blocks(session, operator, request.right, entities, room, scanned, request.copies)
-    if blocks is not None:
-        yield from blocks
+    room, scanned = room_for_history(session.resources), request.scanned
+    gathered = history_of_blocks(session, operator, request.blocks, request.copies)
+    if gathered is not None:
+        yield from gathered
         return
     rows = rows_of_partitions(session, operator, request.right, entities, room, scanned)
     if rows is None:

@@ -91,17 +91,29 @@ class BoundFinder:
     within the segments of all probes at once.
     """
 
-    def __init__(self, segments: Segments, time: Int64s, probes: DistinctProbes, *, packed: bool | None = None) -> None:
-        """`time` is the history's, ascending within each segment; `packed` forces one of the two searches (tests)."""
+    def __init__(
+        self,
+        segments: Segments,
+        time: Int64s,
+        probes: DistinctProbes,
+        *,
+        packed: bool | None = None,
+        span: tuple[int, int] | None = None,
+    ) -> None:
+        """`time` is the history's, ascending within each segment; `packed` forces one of the two searches.
+
+        All times of the segments lie in the `span`, its ends included, where it is known.
+        """
         self._probe_time = probes.time
         self._time = time
         self._segments = segments
+        self._span = span
         self._rank, self._known = _rank_among(segments.codes, probes.entity)
-        fits = len(time) > 0 and len(segments.codes) * (int(time.max()) - int(time.min()) + 2) <= _GREATEST
         if packed is None:
             # A key for each row takes longer than a few probes take to step.
             packed = len(time) <= _ROWS_PER_PROBE * len(probes.time)
-        self._keys = self._key(segments.ranks(), time) if fits and packed else None
+        packed = packed and len(time) > 0 and len(segments.codes) * (int(time.max()) - int(time.min()) + 2) <= _GREATEST
+        self._keys = self._key(segments.ranks(), time) if packed else None
         self._ends: dict[tuple[int | None, int], tuple[Int64s, Int64s]] = {}
 
     def find(self, window: int | None, aligned_to: int | None = None, offset: int = 0) -> Bounds:
@@ -133,10 +145,20 @@ class BoundFinder:
         if self._keys is not None:
             rows = np.searchsorted(self._keys, self._key(self._rank, instant), side="left").astype(np.int64, copy=False)
         else:
-            segments = self._segments
-            rows = search_segments(self._time, segments.begin[self._rank], segments.end[self._rank], instant)
+            rows = self._stepped_to(instant)
         rows[~self._known] = 0
         return rows
+
+    def _stepped_to(self, instant: Int64s) -> Int64s:
+        if not len(self._segments.codes):
+            return np.zeros(len(instant), dtype=np.int64)
+        begin, end = self._segments.begin[self._rank], self._segments.end[self._rank]
+        if self._span is not None and len(instant):
+            if self._span[1] < int(instant.min()):
+                return end
+            if self._span[0] >= int(instant.max()):
+                return begin
+        return search_segments(self._time, begin, end, instant)
 
     def _key(self, rank: Int64s, instant: Int64s) -> Int64s:
         """Order of (entity, time) in one integer; instants outside the history's span are moved next to it.

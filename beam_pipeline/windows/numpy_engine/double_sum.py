@@ -66,7 +66,7 @@ def double_sums(values: Doubles, windows: Sequence[Bounds]) -> list[Doubles]:
         limbs, count, unit = limbs_of(parts), parts.limbs, parts.unit
     else:
         limbs, count, unit = scaled_limbs(finite, scaled), scaled.limbs, scaled.unit
-    sums = [_rounded(digits, unit) for digits in window_digits(limbs, count, len(values), windows)]
+    sums = [rounded(digits, unit) for digits in window_digits(limbs, count, len(values), windows)]
     if special:
         overlay_special(values, windows, sums)
     return sums
@@ -116,8 +116,8 @@ def scaled_limbs(values: Doubles, by: Scale) -> Iterator[Int64s]:
         yield limb
 
 
-def _rounded(digits: UInt32s, unit: int) -> Doubles:
-    """The doubles nearest to `digits * 2^unit`; `digits` is overwritten."""
+def rounded(digits: UInt32s, unit: int) -> Doubles:
+    """The doubles nearest to `digits * 2^unit`, which is in two's complement; `digits` is overwritten."""
     negative = is_negative(digits)
     bits, exponent = leading_bits(magnitude(digits))
     absolute = to_doubles(bits, exponent + unit)

@@ -88,21 +88,30 @@ def decimal_limbs(words: UInt32s) -> Iterator[Int64s]:
 
 
 def _integer_sums(values: pa.Array, windows: Sequence[Bounds]) -> list[WindowSums]:
-    sums = []
-    for digits in window_digits(integer_limbs(integers_of(values)), 2, len(values), windows):
-        words = digits[:2].astype(np.uint64)
-        low = (words[1] << np.uint64(LIMB_BITS)) | words[0]
-        sums.append(WindowSums(low.view(np.int64), pa.int64(), leaves(digits, 2)))
-    return sums
+    return [
+        integer_sums_of(digits) for digits in window_digits(integer_limbs(integers_of(values)), 2, len(values), windows)
+    ]
+
+
+def integer_sums_of(digits: UInt32s) -> WindowSums:
+    """Sums of integers, of the three digits of each."""
+    words = digits[:2].astype(np.uint64)
+    low = (words[1] << np.uint64(LIMB_BITS)) | words[0]
+    return WindowSums(low.view(np.int64), pa.int64(), leaves(digits, 2))
 
 
 def _decimal_sums(values: pa.Array, windows: Sequence[Bounds]) -> list[WindowSums]:
     words = decimal_words(values)
-    result = pa.decimal128(_DECIMAL_DIGITS, values.type.scale)
     return [
-        WindowSums(np.ascontiguousarray(digits[:DECIMAL_LIMBS].T), result, _beyond_decimal(digits))
+        decimal_sums_of(digits, values.type.scale)
         for digits in window_digits(decimal_limbs(words), DECIMAL_LIMBS, len(words), windows)
     ]
+
+
+def decimal_sums_of(digits: UInt32s, scale: int) -> WindowSums:
+    """Sums of decimals, of the five digits of each."""
+    values = np.ascontiguousarray(digits[:DECIMAL_LIMBS].T)
+    return WindowSums(values, pa.decimal128(_DECIMAL_DIGITS, scale), _beyond_decimal(digits))
 
 
 def _beyond_decimal(digits: UInt32s) -> Bools:

@@ -55,6 +55,21 @@ def window_digits(limbs: Iterable[Int64s], count: int, rows: int, windows: Seque
     return digits
 
 
+def digits_of(totals: Sequence[Int64s]) -> UInt32s:
+    """Numbers in two's complement, shape (places + 1, numbers), of sums of limbs, the lowest place first.
+
+    Each sum is one of at most MOST_ROWS limbs.
+    """
+    digits = np.empty((len(totals) + 1, len(totals[0])), dtype=np.uint32)
+    carry = np.zeros(len(totals[0]), dtype=np.int64)
+    for place, total in enumerate(totals):
+        carried = total + carry
+        digits[place] = carried & LIMB_MASK
+        carry = carried >> LIMB_BITS
+    digits[len(totals)] = carry & LIMB_MASK
+    return digits
+
+
 def is_negative(digits: UInt32s) -> Bools:
     """Per window, whether the number in two's complement is below zero."""
     negative: Bools = digits[-1] >> 31 == 1

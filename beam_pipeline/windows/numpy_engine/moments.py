@@ -74,26 +74,35 @@ def window_means(values: pa.Array, windows: Sequence[Bounds]) -> list[Doubles]:
     column that is not of numbers.
     """
     numbers = _numbers_of(values, "mean")
-    tens = _powers_of_ten(numbers.scale)
-    places = _places(_COUNT_BITS + sum(ten.bit_length() for ten in tens))
-    means = []
     sums = window_digits(numbers.limbs(), numbers.count, numbers.rows, windows)
-    for window, digits in zip(windows, sums, strict=True):
-        result = np.empty(len(window), dtype=np.float64)
-        for block in _blocks(len(window)):
-            some = digits[:, block]
-            negative = is_negative(some)
-            absolute = raised(magnitude(some), places)
-            inexact = divide(absolute, np.maximum(window.hi[block] - window.lo[block], 1))
-            for ten in tens:
-                inexact |= divide(absolute, ten)
-            bits, exponent = leading_bits(absolute, inexact)
-            mean = to_doubles(bits, exponent + (numbers.unit - LIMB_BITS * places))
-            # A negative number that is rounded to zero has no sign.
-            result[block] = np.where(negative, -mean, mean) + 0.0
-        means.append(result)
+    means = [
+        means_of(digits, window.hi - window.lo, numbers.unit, numbers.scale)
+        for window, digits in zip(windows, sums, strict=True)
+    ]
     if numbers.doubles is not None:
         overlay_special(numbers.doubles, windows, means)
+    return means
+
+
+def means_of(sums: UInt32s, count: Int64s, unit: int, scale: int) -> Doubles:
+    """The doubles nearest to `sums * 2^unit / 10^scale / count`, 0.0 where the count is 0; `sums` are overwritten.
+
+    They are digits in two's complement.
+    """
+    tens = _powers_of_ten(scale)
+    places = _places(_COUNT_BITS + sum(ten.bit_length() for ten in tens))
+    means = np.empty(len(count), dtype=np.float64)
+    for block in _blocks(len(count)):
+        some = sums[:, block]
+        negative = is_negative(some)
+        absolute = raised(magnitude(some), places)
+        inexact = divide(absolute, np.maximum(count[block], 1))
+        for ten in tens:
+            inexact |= divide(absolute, ten)
+        bits, exponent = leading_bits(absolute, inexact)
+        mean = to_doubles(bits, exponent + (unit - LIMB_BITS * places))
+        # A negative number that is rounded to zero has no sign.
+        means[block] = np.where(negative, -mean, mean) + 0.0
     return means
 
 

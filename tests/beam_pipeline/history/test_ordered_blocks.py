@@ -18,7 +18,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beam_pipeline.command import main
-from beam_pipeline.history import block_history, blocks_of_day, ordered_blocks, partition_cache, reader
+from beam_pipeline.day import rolling
+from beam_pipeline.history import (
+    block_history,
+    blocks_of_day,
+    ordered_blocks,
+    partition_cache,
+    reader,
+    running_sums,
+)
 from beam_pipeline.history.block_history import Share
 from beam_pipeline.history.blocks_of_day import BlocksOfDay
 from beam_pipeline.history.ordered_blocks import Block
@@ -63,7 +71,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def without_blocks(given: TinyProject, output: Path) -> dict[str, bytes]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reader, "history_of_blocks", lambda *_: None)
+        patch.setattr(reader, "shares_of_day", lambda *_: None)
         return build(given, output)
 
 
@@ -93,6 +101,88 @@ def test_the_bytes_are_those_without_blocks(
     found.clear()
     assert without_blocks(given, tmp_path / "sorted") == built
     assert found == []
+
+
+@pytest.fixture
+def summed(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each operator and day with blocks was computed of running sums."""
+    seen: list[bool] = []
+    original = running_sums.pieces_of
+
+    def noted(*given: Any) -> Any:
+        pieces = original(*given)
+        seen.append(pieces is not None)
+        return pieces
+
+    monkeypatch.setattr(rolling, "pieces_of", noted)
+    return seen
+
+
+def at_once(given: TinyProject) -> TinyProject:
+    """Rows that count at once, some without an amount."""
+    del given.views["events"]["source"]["created_field"]
+    given.data["events"] = [
+        (*row[:3], None if number % 7 == 3 else row[3], *row[4:]) for number, row in enumerate(given.data["events"])
+    ]
+    given.write().write_data()
+    return given
+
+
+@pytest.mark.parametrize("kind", ["sum", "mean", "count"])
+@pytest.mark.parametrize("day_workers", [1, pytest.param(2, marks=pytest.mark.cases)])
+def test_the_bytes_are_those_without_running_sums(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, summed: list[bool], kind: str, day_workers: int
+) -> None:
+    few_readers(monkeypatch)
+    given = at_once(project(tmp_path / "project", day_workers))
+    with_kind(given, kind)
+    built = build(given, tmp_path / "sums")
+    assert summed == [True, False] * DAYS or day_workers > 1
+    assert summed.count(True) == DAYS
+    assert without_blocks(given, tmp_path / "sorted") == built
+
+
+def with_kind(given: TinyProject, kind: str) -> None:
+    given.aggregations["aggregation_specs"][0]["kind"] = kind
+    for column in given.service["columns"]:
+        if column["name"] == "events_5d":
+            column["dtype"] = "int64" if kind == "count" else "double"
+    given.write()
+
+
+@pytest.mark.parametrize("why", ["a NaN", "no room", "rows known late", "another engine", "another kind"])
+def test_where_there_are_no_running_sums_the_rows_are_aggregated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, summed: list[bool], why: str
+) -> None:
+    few_readers(monkeypatch)
+    given = project(tmp_path / "project") if why == "rows known late" else at_once(project(tmp_path / "project"))
+    if why == "a NaN":
+        given.data["events"][5] = (*given.data["events"][5][:3], float("nan"), *given.data["events"][5][4:])
+        given.write().write_data()
+    elif why == "no room":
+        monkeypatch.setattr(running_sums, "running_sums", lambda *_: None)
+    elif why == "another engine":
+        given.runtime["compute"]["engine"] = "polars"
+        given.write()
+    elif why == "another kind":
+        with_kind(given, "max")
+    built = build(given, tmp_path / "sums")
+    assert False in summed[::2] or why in ("rows known late", "another engine")
+    # A day that does not look at the NaN has its sums.
+    assert True not in summed or why == "a NaN"
+    assert without_blocks(given, tmp_path / "sorted") == built
+
+
+def test_running_sums_say_what_they_said_before_they_were_written(tmp_path: Path) -> None:
+    for values in (pa.array([0.5, None, -3.25]), pa.array([], pa.decimal128(9, 2)), pa.array(["a", None])):
+        made = running_sums.running_sums(values, not pa.types.is_string(values.type))
+        assert made is not None
+        running_sums._written(made, tmp_path / "sums")
+        again = running_sums._mapped(tmp_path / "sums")
+        assert (again.type, again.lowest) == (made.type, made.lowest)
+        assert [limb.tolist() for limb in again.limbs] == [limb.tolist() for limb in made.limbs]
+        assert (again.values is None) == (made.values is None)
+        assert again.values is None or again.values.tolist() == made.values.tolist()
 
 
 def test_a_short_history_has_no_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: list[Any]) -> None:

@@ -29,7 +29,7 @@ def _small_files_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(projected_partitions, "_LEAST_BYTES", 0)
     # A rolling aggregate reads projected files where it has neither (test_sorted_partitions, test_ordered_blocks).
     monkeypatch.setattr(reader, "rows_of_partitions", lambda *_: None)
-    monkeypatch.setattr(reader, "history_of_blocks", lambda *_: None)
+    monkeypatch.setattr(reader, "shares_of_day", lambda *_: None)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ PARTITIONS = DAYS + 5
 @pytest.fixture(autouse=True)
 def _without_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A day reads sorted partitions where it has no ordered blocks (test_ordered_blocks.py)."""
-    monkeypatch.setattr(reader, "history_of_blocks", lambda *_: None)
+    monkeypatch.setattr(reader, "shares_of_day", lambda *_: None)
 
 
 @pytest.fixture
