@@ -56,9 +56,12 @@ def waited_for(session: DaySession, operator: DayOperator, handle: DayHandle) ->
 
 def _needs_all_memory(session: DaySession, operator: DayOperator, inputs: list[Handle]) -> bool:
     """Whether a history or a right side is large beside the memory that others leave."""
-    if not isinstance(operator, WindowOperator | PointInTimeJoin) or not isinstance(inputs[1], Deferred):
+    if not isinstance(operator, WindowOperator | PointInTimeJoin):
         return False
-    return _history_bytes(session, operator, inputs[1]) > _fitting(session.resources.engine_bytes)
+    fitting = _fitting(session.resources.engine_bytes)
+    return any(
+        isinstance(right, Deferred) and _history_bytes(session, operator, right) > fitting for right in inputs[1:]
+    )
 
 
 def finished(session: DaySession, started: Started, handle: DayHandle) -> DayHandle:
