@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from daeda.checks.judge import told
 from daeda.cli.answers import built_days, train_answer
 from daeda.cli.consent import require_consent
-from daeda.cli.lineage import lineage_destination, tell_lineage
+from daeda.cli.lineage import expect_lineage, lineage_destination, tell_lineage
 from daeda.cli.plan import TrainPlan, make_plan
 from daeda.cli.summary import print_run
 from daeda.compiler.unused import warnings_of
@@ -25,6 +25,7 @@ from daeda.durations import seconds_since
 from daeda.errors import DayError, InputError, UsageError, counted, shortened
 from daeda.flags.parser import forwarded, words_of
 from daeda.flags.table import BUILD, CHECK, ENRICHMENT, OUTPUT, PINNED_STORES, PORTABLE, PROJECT, SKELETON
+from daeda.lineage.untold import Untold
 from daeda.planning.checks import judging_of
 from daeda.planning.days import Action, refuse_blocked, refuse_stale, refuse_waiting, told_waiting
 from daeda.planning.emptiness import refuse_empty_range, wrong_units
@@ -66,14 +67,17 @@ def _train(plan: TrainPlan, arguments: argparse.Namespace, beam_flags: Sequence[
         say(waiting)
     _tell_of_damage(plan)
     _remember_copies(plan, layout)
+    untold = None if lineage is None else Untold(layout, lineage)
+    if untold is not None:
+        expect_lineage(untold, plan)
     with interruptible() as state:
         code = _run(plan, arguments, beam_flags, state)
     try:
         failed = _finish(plan, arguments, layout) if code == 0 else 0
     finally:
         # The days are published, whatever is found of them behind the run.
-        if lineage is not None:
-            tell_lineage(lineage, plan, layout, done=code == 0)
+        if lineage is not None and untold is not None:
+            tell_lineage(lineage, untold, plan, layout, done=code == 0)
     return code or failed
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from daeda.errors import UsageError
+from daeda.errors import UsageError, cut
 
 _SCHEMES = ("http", "https")
 # Where servers of OpenLineage take events, unless the address says another path.
@@ -34,7 +34,12 @@ def parse_destination(text: str, below: Path, where: str) -> Destination:
         if not file.parent.is_dir():
             raise UsageError(f"{where}: there is no directory {file.parent}: make it, or write elsewhere")
         return Destination(file=file)
-    address = urlsplit(text)
+    try:
+        address = urlsplit(text)
+        # A port that is none is told when it is asked for.
+        _ = address.port
+    except ValueError as error:
+        raise UsageError(f"{where}: {cut(text)} is no address: {error}: write http://host:port") from error
     if address.scheme not in _SCHEMES or not address.netloc:
         raise UsageError(f"{where}: {text} is neither a file nor the address of a server: write http://host:port")
     if address.username or address.password:

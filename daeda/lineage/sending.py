@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from openlineage.client.event_v2 import RunEvent
 from openlineage.client.serde import Serde
 from openlineage.client.transport.http import ApiKeyTokenProvider, HttpConfig, HttpTransport, TokenProvider
-from requests import RequestException
+from requests import ConnectionError as Unreachable
+from requests import HTTPError, RequestException, Response, Timeout
 
-from daeda.errors import DayError, refusal
+from daeda.errors import DayError, UsageError, cut, first_line, refusal
 from daeda.lineage.destination import Destination
 
 # As the client of OpenLineage names it.
@@ -27,17 +28,45 @@ def send(destination: Destination, events: Sequence[RunEvent]) -> None:
         except OSError as error:
             raise DayError(f"events of lineage cannot be written to {destination}: {refusal(error)}") from error
         return
-    key = os.environ.get(_KEY)
-    auth = TokenProvider({}) if key is None else ApiKeyTokenProvider({"api_key": key})
-    transport = HttpTransport(HttpConfig(url=destination.server, endpoint=destination.endpoint, auth=auth))
+    transport = HttpTransport(HttpConfig(url=destination.server, endpoint=destination.endpoint, auth=authorization()))
     try:
         for number, event in enumerate(events):
             try:
-                transport.emit(event)
+                response = transport.emit(event)
             except RequestException as error:
-                raise DayError(
-                    f"{destination} took {number} of {len(events)} events of lineage: {type(error).__name__}: the days "
-                    "are published all the same"
-                ) from error
+                raise _refused(destination, number, len(events), _clause(error)) from error
+            if response.request.method != "POST":
+                # Behind most redirections what was posted is asked for, without its content, and gladly answered.
+                raise _refused(
+                    destination, number, len(events), f"it sends on to {cut(response.url)}: write that address"
+                )
     finally:
         transport.close()
+
+
+def authorization() -> TokenProvider:
+    """What is sent along for the key of the environment; raises UsageError for one that cannot be sent."""
+    key = os.environ.get(_KEY)
+    if not key:
+        return TokenProvider({})
+    if not key.isascii() or not key.isprintable():
+        raise UsageError(f"{_KEY} holds a character that no header takes: set the key as the server has given it")
+    return ApiKeyTokenProvider({"api_key": key})
+
+
+def _refused(destination: Destination, number: int, events: int, clause: str) -> DayError:
+    return DayError(
+        f"{destination} took {number} of {events} events of lineage: {clause}: the days are published all the same, and "
+        "the next run with this destination tells of them"
+    )
+
+
+def _clause(error: RequestException) -> str:
+    response: Response | None = error.response
+    if isinstance(error, HTTPError) and response is not None:
+        return f"it answers {response.status_code} {response.reason or ''}".rstrip()
+    if isinstance(error, Timeout):
+        return "it does not answer in time"
+    if isinstance(error, Unreachable):
+        return "it cannot be reached"
+    return f"{type(error).__name__}: {cut(first_line(error))}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -15,12 +16,14 @@ from typing import Any, ClassVar
 import pytest
 
 from daeda.cli import train as command
-from daeda.cli.lineage import lineage_destination
+from daeda.cli.lineage import expect_lineage, lineage_destination, tell_lineage
 from daeda.dataset.layout import layout_of
 from daeda.dataset.manifest import Manifest, read_manifest
 from daeda.errors import DayError, UsageError
 from daeda.lineage.destination import parse_destination
-from tests.daeda_report.published import Training
+from daeda.lineage.untold import Untold
+from daeda.planning.days import Action, DayPlan
+from tests.daeda_report.published import FIRST, Training
 
 pytest.importorskip("openlineage.client", reason="openlineage-python is not installed: the extra lineage has it")
 NOW = dt.datetime(2024, 2, 1, tzinfo=dt.UTC)
@@ -94,17 +97,26 @@ def test_events_are_lines_that_the_client_reads_again(events: list[Any], tmp_pat
 
 
 class Server(BaseHTTPRequestHandler):
-    """Takes events, but no more than `most`."""
+    """Takes events, but no more than `most`; `/moved` sends on to `/page`, which answers whatever is asked."""
 
     taken: ClassVar[list[tuple[str, str | None, Any]]] = []
     most: ClassVar[int] = 4
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/moved":
+            self.send_response(302)
+            self.send_header("Location", "/page")
+            self.end_headers()
+            return
         refused = len(self.taken) >= self.most
         if not refused:
             self.taken.append((self.path, self.headers["Authorization"], json.loads(body)))
         self.send_response(400 if refused else 201)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.send_response(200)
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -135,8 +147,74 @@ def test_a_server_that_refuses_is_told(events: list[Any], server: str, monkeypat
     from daeda.lineage.sending import send
 
     monkeypatch.setattr(Server, "most", 1)
-    with pytest.raises(DayError, match=r"/own/path took 1 of 4 events of lineage: HTTPError: the days are published"):
+    with pytest.raises(
+        DayError, match=r"/own/path took 1 of 4 events of lineage: it answers 400 Bad Request: the days"
+    ):
         send(parse_destination(f"{server}/own/path", Path(), "--lineage"), events)
+
+
+def test_a_server_that_sends_on_is_told_for_what_is_posted_gets_lost_there(events: list[Any], server: str) -> None:
+    from daeda.lineage.sending import send
+
+    with pytest.raises(DayError, match=f"took 0 of 4 events of lineage: it sends on to {server}/page: write that"):
+        send(parse_destination(f"{server}/moved", Path(), "--lineage"), events)
+
+
+def test_a_server_that_is_not_there_is_told(events: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    from openlineage.client.transport import http
+
+    from daeda.lineage.sending import send
+
+    monkeypatch.setitem(http.DEFAULT_RETRY_CONFIG, "total", 0)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(
+            DayError, match="took 0 of 4 events of lineage: it cannot be reached: the days are published"
+        ):
+            send(parse_destination(address, Path(), "--lineage"), events)
+
+
+@pytest.mark.parametrize("key", ["sch\u043bssel", "two\nlines"])
+def test_a_key_that_no_header_takes_is_refused_before_the_first_day(
+    training: Training, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("OPENLINEAGE_API_KEY", key)
+    with pytest.raises(UsageError, match="OPENLINEAGE_API_KEY holds a character that no header takes"):
+        lineage_destination(training.project.load(), argparse.Namespace(lineage="http://host"))
+    monkeypatch.setenv("OPENLINEAGE_API_KEY", "")
+    assert lineage_destination(training.project.load(), argparse.Namespace(lineage="http://host")) is not None
+
+
+def test_days_that_nobody_was_told_of_are_told_by_the_next_run(
+    training: Training, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout, first = training.layout, FIRST
+    destination = parse_destination(server, Path(), "--lineage")
+    untold = Untold(layout, destination)
+
+    def plan(action: Action) -> Any:
+        days = [DayPlan(first, "skeleton", action), DayPlan(first + dt.timedelta(days=1), "skeleton", action)]
+        return SimpleNamespace(project=training.project.load(), dag=training.project.compile(), plans={"skeleton": days},
+                               paths=[("events", "e"), ("items", "i"), ("prices", "p")])  # fmt: skip
+
+    expect_lineage(untold, plan(Action.BUILD))
+    monkeypatch.setattr(Server, "most", 1)
+    with pytest.raises(DayError, match="took 1 of 2 events of lineage"):
+        tell_lineage(destination, untold, plan(Action.BUILD), layout, done=True)
+    monkeypatch.setattr(Server, "most", 9)
+    # A day that is stale now would be told with the columns of another pipeline: it waits for its build.
+    tell_lineage(destination, untold, plan(Action.KEEP), layout, done=True)
+    assert len(Server.taken) == 1
+    # Whoever is told to elsewhere has no part in it.
+    elsewhere = Untold(layout, parse_destination(f"{server}/elsewhere", Path(), "--lineage"))
+    assert not elsewhere.days("skeleton")
+    tell_lineage(destination, untold, plan(Action.SKIP), layout, done=True)
+    starts = [event["run"]["facets"]["nominalTime"]["nominalStartTime"][:10] for _, _, event in Server.taken]
+    assert starts == ["2024-01-01", "2024-01-01", "2024-01-02"]
+    assert Server.taken[0][2]["run"]["runId"] == Server.taken[1][2]["run"]["runId"]
+    tell_lineage(destination, untold, plan(Action.SKIP), layout, done=True)
+    assert len(Server.taken) == 3
 
 
 BAD = {
@@ -145,6 +223,8 @@ BAD = {
     "https://host/api?token=secret": "--lineage: the address has a query or a fragment, which is not sent",
     "https://host#part": "--lineage: the address has a query or a fragment, which is not sent",
     "no/events.jsonl": "there is no directory ",
+    "http://host:port": "--lineage: http://host:port is no address: Port could not be cast to integer value as 'port'",
+    "http://[::1": "--lineage: http://[::1 is no address: Invalid IPv6 URL: write http://host:port",
     ".": "--lineage: . is a directory: give the name of a file, or the address of a server",
 }
 
