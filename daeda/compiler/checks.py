@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from daeda.catalog.project import Project
 from daeda.compiler.resolved import Resolved
 from daeda.dtypes import DType
-from daeda.errors import did_you_mean
+from daeda.errors import did_you_mean, in_yaml
 from daeda.operators.dag import Dag
 from daeda.settings.checks import GRAIN, Check
 from daeda.settings.document import Mistakes
-from daeda.sql.literal import literal
+from daeda.sql.literal import literal, place_of
 
 
 def check_checks(resolved: Resolved) -> None:
@@ -91,4 +91,16 @@ def _wrong_value(check: Check, name: str, dtype: DType) -> str | None:
             literal(value, dtype)
         except ValueError as error:
             return f"the check of '{name}': {error}"
+    if check.between is not None:
+        return _wrong_ends(check.between, name, dtype)
+    return None
+
+
+def _wrong_ends(ends: tuple[object, object], name: str, dtype: DType) -> str | None:
+    low, high = (place_of(end, dtype) for end in ends)
+    if low != low or high != high:
+        return f"the check of '{name}': NaN is the end of nothing that values lie between: write a number"
+    if high < low:
+        told = " and ".join(map(in_yaml, ends))
+        return f"the check of '{name}': no value lies between {told}: write the smaller one first"
     return None

@@ -94,12 +94,23 @@ def _parse_bound(value: object) -> Bound | None:
     return Bound(matched[1], number / 100 if matched[3] else number, bool(matched[3]))
 
 
+def _require_question(bound: Bound, what: str, *, least: int, greatest: int | None = None) -> None:
+    """Raise ValueError for a bound that every number holds, or none does: such a check says nothing of any day."""
+    always = (bound.sign, bound.value) in ((">=", least), ("<=", greatest))
+    never = (bound.sign, bound.value) in (("<", least), (">", greatest))
+    if always or never:
+        raise ValueError(
+            f"'{bound}' holds of {'every' if always else 'no'} {what}: write one that can fail and can pass"
+        )
+
+
 def _parse_null_share(value: object) -> object:
     bound = value if isinstance(value, Bound) else _parse_bound(value)
     if bound is None:
         raise ValueError(f"'{cut(value)}' is no bound of a share: write one like '< 1%' or '= 0'")
     if not 0 <= bound.value <= 1:
         raise ValueError(f"'{cut(value)}' is beyond any share, which is from 0 to 100%")
+    _require_question(bound, "share", least=0, greatest=1)
     return bound
 
 
@@ -108,6 +119,7 @@ def _parse_rows(value: object) -> object:
         return value
     bound = _parse_bound(value)
     if bound is not None and not bound.percent and bound.value == int(bound.value):
+        _require_question(bound, "number of rows", least=0)
         return bound
     matched = _WITHIN.fullmatch(value.strip()) if isinstance(value, str) else None
     if matched is None:
@@ -142,6 +154,8 @@ def _parse_share(value: object) -> object:
     share = Decimal(matched[1]) / 100 if matched is not None else written_decimal(value)
     if share is None or not 0 <= share <= 1:
         raise ValueError(f"'{cut(value)}' is no share: write one like 95% or 0.95")
+    if not share:
+        raise ValueError(f"'{cut(value)}' is the coverage of every day: write a share that it may fall below, like 95%")
     return share
 
 

@@ -7,6 +7,7 @@ import decimal
 import math
 import re
 import struct
+from typing import Any
 
 from sqlglot import exp
 
@@ -154,6 +155,19 @@ def _moment(value: object, dtype: DType) -> tuple[dt.datetime, int]:
     if isinstance(value, dt.date):
         return dt.datetime(value.year, value.month, value.day), 0
     raise ValueError(_wrong(value, dtype))
+
+
+def place_of(value: object, dtype: DType) -> Any:
+    """What puts single values of a type in order, of one that has a literal: a number, or an instant.
+
+    >>> from daeda.dtypes import DType
+    >>> place_of("2024-01-02", DType.parse("date")) < place_of(dt.date(2024, 1, 3), DType.parse("date"))
+    True
+    """
+    if dtype.is_instant:
+        return _moment(value, dtype)
+    text = value.text if isinstance(value, WrittenFloat) else str(value)
+    return float(text) if dtype.is_float else decimal.Decimal(text)
 
 
 def exact(value: object, dtype: DType) -> object:
