@@ -56,8 +56,8 @@ def authorization() -> TokenProvider:
 
 def _refused(destination: Destination, number: int, events: int, clause: str) -> DayError:
     return DayError(
-        f"{destination} took {number} of {events} events of lineage: {clause}: the days are published all the same, and "
-        "the next run with this destination tells of them"
+        f"{destination} took {number} of {events} events of lineage: {clause}: the days are published all the same, "
+        "and the next run with this destination tells of them"
     )
 
 

@@ -195,8 +195,9 @@ def test_days_that_nobody_was_told_of_are_told_by_the_next_run(
 
     def plan(action: Action) -> Any:
         days = [DayPlan(first, "skeleton", action), DayPlan(first + dt.timedelta(days=1), "skeleton", action)]
-        return SimpleNamespace(project=training.project.load(), dag=training.project.compile(), plans={"skeleton": days},
-                               paths=[("events", "e"), ("items", "i"), ("prices", "p")])  # fmt: skip
+        paths = [("events", "e"), ("items", "i"), ("prices", "p")]
+        project, dag = training.project.load(), training.project.compile()
+        return SimpleNamespace(project=project, dag=dag, plans={"skeleton": days}, paths=paths)
 
     expect_lineage(untold, plan(Action.BUILD))
     monkeypatch.setattr(Server, "most", 1)
