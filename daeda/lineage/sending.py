@@ -10,12 +10,16 @@ from openlineage.client.serde import Serde
 from openlineage.client.transport.http import ApiKeyTokenProvider, HttpConfig, HttpTransport, TokenProvider
 from requests import ConnectionError as Unreachable
 from requests import HTTPError, RequestException, Response, Timeout
+from requests.exceptions import RetryError, SSLError
+from urllib3.exceptions import ReadTimeoutError
 
 from daeda.errors import DayError, UsageError, cut, first_line, refusal
 from daeda.lineage.destination import Destination
 
 # As the client of OpenLineage names it.
 _KEY = "OPENLINEAGE_API_KEY"
+# For one answer; the client asks six times.
+_ANSWER_SECONDS = 5.0
 
 
 def send(destination: Destination, events: Sequence[RunEvent]) -> None:
@@ -28,7 +32,9 @@ def send(destination: Destination, events: Sequence[RunEvent]) -> None:
         except OSError as error:
             raise DayError(f"events of lineage cannot be written to {destination}: {refusal(error)}") from error
         return
-    transport = HttpTransport(HttpConfig(url=destination.server, endpoint=destination.endpoint, auth=authorization()))
+    transport = HttpTransport(
+        HttpConfig(url=destination.server, endpoint=destination.endpoint, auth=authorization(), timeout=_ANSWER_SECONDS)
+    )
     try:
         for number, event in enumerate(events):
             try:
@@ -65,8 +71,11 @@ def _clause(error: RequestException) -> str:
     response: Response | None = error.response
     if isinstance(error, HTTPError) and response is not None:
         return f"it answers {response.status_code} {response.reason or ''}".rstrip()
-    if isinstance(error, Timeout):
-        return "it does not answer in time"
-    if isinstance(error, Unreachable):
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    if isinstance(error, Timeout) or isinstance(reason, ReadTimeoutError):
+        return f"it gives no answer in {_ANSWER_SECONDS:g} s, again and again"
+    if isinstance(error, RetryError):
+        return f"it fails again and again: {cut(str(reason))}"
+    if isinstance(error, Unreachable) and not isinstance(error, SSLError):
         return "it cannot be reached"
     return f"{type(error).__name__}: {cut(first_line(error))}"

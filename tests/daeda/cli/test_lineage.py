@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -97,7 +98,10 @@ def test_events_are_lines_that_the_client_reads_again(events: list[Any], tmp_pat
 
 
 class Server(BaseHTTPRequestHandler):
-    """Takes events, but no more than `most`; `/moved` sends on to `/page`, which answers whatever is asked."""
+    """Takes events, but no more than `most`; `/moved` sends on to `/page`, which answers whatever is asked.
+
+    `/broken` fails, and `/slow` takes its time.
+    """
 
     taken: ClassVar[list[tuple[str, str | None, Any]]] = []
     most: ClassVar[int] = 4
@@ -107,6 +111,12 @@ class Server(BaseHTTPRequestHandler):
         if self.path == "/moved":
             self.send_response(302)
             self.send_header("Location", "/page")
+            self.end_headers()
+            return
+        if self.path == "/slow":
+            time.sleep(0.3)
+        if self.path == "/broken":
+            self.send_response(500)
             self.end_headers()
             return
         refused = len(self.taken) >= self.most
@@ -158,6 +168,26 @@ def test_a_server_that_sends_on_is_told_for_what_is_posted_gets_lost_there(event
 
     with pytest.raises(DayError, match=f"took 0 of 4 events of lineage: it sends on to {server}/page: write that"):
         send(parse_destination(f"{server}/moved", Path(), "--lineage"), events)
+
+
+@pytest.mark.parametrize(
+    ("path", "clause"),
+    [
+        ("broken", "it fails again and again: too many 500 error responses"),
+        ("slow", r"it gives no answer in 0\.1 s, again and again"),
+    ],
+)
+def test_a_server_that_fails_or_is_slow_is_told(
+    events: list[Any], server: str, monkeypatch: pytest.MonkeyPatch, path: str, clause: str
+) -> None:
+    from openlineage.client.transport import http
+
+    from daeda.lineage import sending
+
+    monkeypatch.setitem(http.DEFAULT_RETRY_CONFIG, "total", 1)
+    monkeypatch.setattr(sending, "_ANSWER_SECONDS", 0.1)
+    with pytest.raises(DayError, match=f"took 0 of 4 events of lineage: {clause}: the days are published"):
+        sending.send(parse_destination(f"{server}/{path}", Path(), "--lineage"), events)
 
 
 def test_a_server_that_is_not_there_is_told(events: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
