@@ -17,6 +17,7 @@ from daeda.dataset.layout import DATASETS, Dataset
 from daeda.dataset.manifest import Manifest
 from daeda.dataset.published import Published, fetch_day
 from daeda.diff.aligned import File, compare_aligned, segments
+from daeda.diff.exact import all_exact
 from daeda.diff.explained import Makers, reasons
 from daeda.diff.schema import SchemaChange, Schemas, compare_schemas, grain_of, made_otherwise
 from daeda.diff.shuffled import Limits, compare_shuffled, has_twins
@@ -217,9 +218,7 @@ def _compare_day(here: _Day, there: _Day, scratch: Path, options: Options, maker
             _add(result, here, there, schemas, Tally(), makers)
             return
         with here.at_hand(scratch) as ours, there.at_hand(scratch) as theirs:
-            schemas = compare_schemas(
-                (here.manifest, here.schema(ours)), (there.manifest, there.schema(theirs)), _grain(here, options)
-            )
+            schemas = _schemas(here, ours, there, theirs, options)
             _require_grain(schemas, options)
             if _RESERVED in schemas.pairing.columns:
                 raise InputError(f"the column '{_RESERVED}' has a name that DuckDB gives itself: rename it")
@@ -228,6 +227,18 @@ def _compare_day(here: _Day, there: _Day, scratch: Path, options: Options, maker
             _add(result, here, there, schemas, tally, makers)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{here.directory}, or {there.directory}, cannot be read: {first_line(error)}") from error
+
+
+def _schemas(here: _Day, ours: Path, there: _Day, theirs: Path, options: Options) -> Schemas:
+    """The columns of two days whose parts are at hand."""
+    schemas = here.schema(ours), there.schema(theirs)
+    files = [file.path for file in here.files(ours)], [file.path for file in there.files(theirs)]
+
+    def exact(name: str, other: str, common: pa.DataType) -> bool:
+        of = zip(files, (name, other), schemas, strict=True)
+        return all(all_exact(paths, column, schema.field(column).type, common) for paths, column, schema in of)
+
+    return compare_schemas((here.manifest, schemas[0]), (there.manifest, schemas[1]), _grain(here, options), exact)
 
 
 @contextmanager
@@ -291,8 +302,8 @@ def _add(result: Difference, here: _Day, there: _Day, schemas: Schemas, tally: T
         result.note("columns stand in another order")
     if tally.reordered:
         result.note("rows stand in another order")
-    for name in schemas.incomparable:
-        result.note(f"values of '{name}' are of two types, and not compared")
+    for name, clause in schemas.incomparable.items():
+        result.note(f"values of '{name}' {clause}, and not compared")
     remade = made_otherwise(here.manifest, there.manifest, schemas.pairing.columns)
     identities = here.manifest.identities is not None and there.manifest.identities is not None
     manifests = [(here.manifest, there.manifest)]

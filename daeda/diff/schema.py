@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -10,6 +10,7 @@ import pyarrow as pa
 from daeda.dataset.manifest import ColumnIdentities, Manifest
 from daeda.diff.tally import Pairing
 from daeda.diff.values import comparable_type
+from daeda.dtypes import describe_arrow
 
 
 @dataclass(frozen=True)
@@ -38,20 +39,29 @@ class SchemaChange:
 
 @dataclass(frozen=True)
 class Schemas:
-    """The changes of the columns, what is compared, and in which `types`; `casts` are those of columns of two types."""
+    """The changes of the columns, what is compared, and in which `types`; `casts` are those of columns of two types.
+
+    `incomparable` are the columns that are not compared, and why.
+    """
 
     changes: tuple[SchemaChange, ...]
     pairing: Pairing
     casts: Mapping[str, pa.DataType]
     types: Mapping[str, pa.DataType]
     reordered: bool
-    incomparable: tuple[str, ...]
+    incomparable: Mapping[str, str]
 
 
 def compare_schemas(
-    here: tuple[Manifest, pa.Schema], there: tuple[Manifest, pa.Schema], grain: Sequence[str]
+    here: tuple[Manifest, pa.Schema],
+    there: tuple[Manifest, pa.Schema],
+    grain: Sequence[str],
+    exact: Callable[[str, str, pa.DataType], bool] = lambda here, there, common: True,
 ) -> Schemas:
-    """Compare the columns of two days. `grain` are the columns by which rows are paired, as they are called here."""
+    """Compare the columns of two days. `grain` are the columns by which rows are paired, as they are called here.
+
+    `exact` says whether the values of two columns, as they are called here and there, are exact in a type.
+    """
     (ours, our_schema), (theirs, their_schema) = here, there
     renamed = renamed_columns(ours.identities, theirs.identities)
     pairs = {name: renamed.get(name, name) for name in our_schema.names}
@@ -71,24 +81,27 @@ def compare_schemas(
     casts: dict[str, pa.DataType] = {}
     compared: dict[str, str] = {}
     types: dict[str, pa.DataType] = {}
-    incomparable: list[str] = []
+    incomparable: dict[str, str] = {}
     for name, other in pairs.items():
         one, two = our_schema.field(name).type, their_schema.field(other).type
         common = comparable_type(one, two)
         if not one.equals(two):
             changes.append(SchemaChange(name, "type", str(one), str(two)))
-            casts |= {} if common is None else {name: common}
-        if common is None:
-            incomparable.append(name)
-        else:
-            compared[name] = other
-            types[name] = common
+            if common is None:
+                incomparable[name] = "are of two types"
+                continue
+            if not exact(name, other, common):
+                incomparable[name] = f"are of two types, not all of them exact in {describe_arrow(common)}"
+                continue
+            casts[name] = common
+        compared[name] = other
+        types[name] = one if common is None else common
     changes += _kinds(ours, theirs, pairs)
     key = tuple(name for name in grain if name in compared) or tuple(compared)
     reordered = list(pairs) != [
         name for other in their_schema.names for name, paired in pairs.items() if paired == other
     ]
-    return Schemas(tuple(changes), Pairing(key, compared), casts, types, reordered, tuple(incomparable))
+    return Schemas(tuple(changes), Pairing(key, compared), casts, types, reordered, incomparable)
 
 
 def _kinds(ours: Manifest, theirs: Manifest, pairs: Mapping[str, str]) -> list[SchemaChange]:

@@ -302,7 +302,7 @@ def _sql_type(dtype: pa.DataType) -> str:
     if pa.types.is_decimal(dtype):
         return f"DECIMAL({dtype.precision}, {dtype.scale})"
     if pa.types.is_timestamp(dtype):
-        return "TIMESTAMP_NS" if dtype.tz is None else "TIMESTAMPTZ"
+        return "TIMESTAMPTZ" if dtype.tz is not None else "TIMESTAMP_NS" if dtype.unit == "ns" else "TIMESTAMP"
     if pa.types.is_large_list(dtype):
         return f"{_sql_type(dtype.value_type)}[]"
     return "VARCHAR"

@@ -53,7 +53,7 @@ def comparable_type(here: pa.DataType, there: pa.DataType) -> pa.DataType | None
     if all(pa.types.is_string(one) or pa.types.is_large_string(one) for one in both):
         return pa.large_string()
     if all(map(pa.types.is_timestamp, both)) and (here.tz is None) == (there.tz is None):
-        return pa.timestamp("ns", here.tz)
+        return pa.timestamp("ns" if "ns" in (here.unit, there.unit) else "us", here.tz)
     if all(map(is_list, both)):
         item = comparable_type(here.value_type, there.value_type)
         return None if item is None else pa.large_list(item)

@@ -174,3 +174,38 @@ def test_other_names_and_types(seed: int, tmp_path: Path) -> None:
         ("steps", "renamed"), *((name, "type") for name in WIDER),
     }  # fmt: skip
     assert "values of 'flag' are of two types, and not compared" in told.notes
+
+
+LARGE = 2**53 + 1
+FAR, NEAR = dt.datetime(3000, 1, 1), dt.datetime(2024, 1, 1)
+# Two columns of three rows each, how many rows differ, and in what not all values are exact.
+CASTS: dict[str, tuple[pa.Array, pa.Array, int, str]] = {
+    "doubles that hold all of them": (pa.array([1, 2, None]), pa.array([1.0, 2.5, None]), 1, ""),
+    "a double that holds no such number": (pa.array([LARGE, 2, 3]), pa.array([LARGE - 1.0, 2.0, 3.0]), 0, "double"),
+    "in lists": (pa.array([[LARGE], [2], []]), pa.array([[LARGE - 1.0], [2.0], []]), 0, "list<double>"),
+    "signed and not": (pa.array([2**62, 2, -1]), pa.array([2**62 + 1, 2, 1], pa.uint64()), 2, ""),
+    "times before and behind those of nanoseconds": (
+        pa.array([FAR, NEAR, None], pa.timestamp("us")), pa.array([NEAR, NEAR, None], pa.timestamp("ns")), 0,
+        "timestamp[ns]",
+    ),
+    "times of two coarse units": (
+        pa.array([FAR, NEAR, None], pa.timestamp("ms")), pa.array([FAR, FAR, None], pa.timestamp("us")), 1, "",
+    ),
+    "nothing but NULL": (pa.nulls(3, pa.int64()), pa.nulls(3, pa.float64()), 0, ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+@pytest.mark.parametrize("name", CASTS)
+def test_values_are_compared_in_a_type_that_has_all_of_them_or_not_at_all(
+    name: str, tmp_path: Path, *, in_order: bool
+) -> None:
+    ours, theirs, differ, inexact = CASTS[name]
+    keys = {"user_id": pa.array([1, 2, 3]), "at": pa.array([NEAR] * 3, pa.timestamp("us"))}
+    here, there = pa.table({**keys, "x": ours}), pa.table({**keys, "x": theirs})
+    told = compared(tmp_path, here, there if in_order else there.take([2, 0, 1]), (2, 2), Tolerance())
+    assert {name: one.tally.differ for name, one in told.columns.items()} == ({"x": differ} if differ else {})
+    assert [(one.column, one.what) for one in told.schema] == [("x", "type")]
+    note = f"values of 'x' are of two types, not all of them exact in {inexact}, and not compared"
+    assert (note in told.notes) == bool(inexact)
+    assert told.paired == 3
