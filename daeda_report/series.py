@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from daeda.statistics.bins import coarsened
-from daeda.statistics.drift import Drift, DriftBin, drift_of, merged
+from daeda.statistics.drift import Drift, drift_of, merged
 from daeda.statistics.model import QUANTILES, Histogram, Numbers, Summary
 
 Shown = dict[str, Any]
@@ -237,7 +237,7 @@ def _drift_shown(drifts: Sequence[Drift | None]) -> Shown | None:
             which.append(None)
             counts.append(None)
             continue
-        key = tuple((label_of(each), each.reference) for each in one.bins)
+        key = tuple((each.label, each.reference) for each in one.bins)
         which.append(variants.setdefault(key, len(variants)))
         counts.append([each.count for each in one.bins])
     return {
@@ -247,11 +247,6 @@ def _drift_shown(drifts: Sequence[Drift | None]) -> Shown | None:
         "which": which,
         "counts": counts,
     }
-
-
-def label_of(one: DriftBin) -> str:
-    """What the bin is called; the one of nothing is not negative."""
-    return "0" if one.label == "-0" else one.label
 
 
 def _share(part: int, whole: int) -> float:

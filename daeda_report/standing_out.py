@@ -10,7 +10,7 @@ from statistics import median
 
 from daeda.errors import counted, cut
 from daeda.statistics.model import Summary
-from daeda_report.series import Series, label_of
+from daeda_report.series import Series
 
 # Rows: how many times as many as usual stand out, and how many days before are looked at.
 _ROWS_RATIO, _DAYS_BEFORE, _FEWEST_DAYS = 1.5, 7, 3
@@ -194,7 +194,7 @@ def _drifts(series: Series) -> Iterator[Seen]:
             of = {"values": "", "lengths": " of the lengths", "norms": " of the norms"}[drift.of]
             bin_ = max(drift.bins, key=lambda each: abs(each.count / summary.rows - each.reference / own.rows))
             now, was = bin_.count / summary.rows, bin_.reference / own.rows
-            where = f"{now:.1%} are in {_quoted(label_of(bin_))}, and {was:.1%} were before"
+            where = f"{now:.1%} are in {_quoted(bin_.label)}, and {was:.1%} were before"
             if not bin_.reference and bin_.label in _BEYOND:
                 where = f"{now:.1%} are {_BEYOND[bin_.label]}"
             yield Seen("drift", index, f"PSI {drift.psi:.2f}{of} on {{day}}: {where}", 30 + min(25.0, 10 * drift.psi))

@@ -11,6 +11,7 @@ NULLs have a bin of their own. Of lists their lengths are compared, and of vecto
 from __future__ import annotations
 
 import math
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -178,5 +179,14 @@ def _groups(counts: dict[int, int], total: int) -> list[tuple[int, int, int]]:
 
 
 def _label(first: int, last: int, shift: int) -> str:
-    low, high = edges(first, shift)[0], edges(last, shift)[1]
-    return f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
+    """
+    >>> _label(0, 0, 47), _label(0, (1023 << 52) >> 47, 47)
+    ('0', '0 to 1.03125')
+    """
+    low, high = _shown(edges(first, shift)[0]), _shown(edges(last, shift)[1])
+    return low if low == high else f"{low} to {high}"
+
+
+def _shown(edge: float) -> str:
+    """An edge as a reader sees it. The bin of 0 has numbers beside 0 in it that are less than all others."""
+    return "0" if abs(edge) < sys.float_info.min else f"{edge:.6g}"

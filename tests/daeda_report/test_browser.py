@@ -163,6 +163,72 @@ def test_all_sections_are_printed(opened: Opened) -> None:
     assert page.locator("main > section:not([hidden])").count() == 1
 
 
+def test_paper_has_figures_of_its_width_and_sections_in_their_order(opened: Opened) -> None:
+    page = opened.page
+    for section in ("drift", "columns"):
+        page.goto(page.url.partition("#")[0] + f"#/{section}")
+        page.wait_for_selector(f"#section-{section}:not([hidden])")
+    page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    order = page.locator("main > section").evaluate_all("all => all.map(one => one.id.replace('section-', ''))")
+    assert order == ["overview", "days", "pipeline", "columns", "drift", "read", "software"]
+    widths = page.locator("figure svg[role=img]").evaluate_all("all => all.map(one => one.getAttribute('width'))")
+    assert set(widths) == {"640"}
+    # No word is white on paper, which has no grounds.
+    words = page.locator("main *").evaluate_all("all => all.map(one => getComputedStyle(one).color)")
+    assert "rgb(255, 255, 255)" not in words
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    page.emulate_media(media="screen")
+    until(page, "[...document.querySelectorAll('section:not([hidden]) figure svg[role=img]')]"
+                ".every(one => one.getAttribute('width') !== '640')")  # fmt: skip
+
+
+def test_the_content_is_skipped_to_and_an_address_of_nothing_is_the_overview(opened: Opened) -> None:
+    page = opened.page
+    address = page.url.partition("#")[0]
+    page.goto(address + "#/columns")
+    page.wait_for_selector("#section-columns:not([hidden])")
+    page.locator(".skip").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    assert page.locator("#section-columns").is_visible()
+    page.goto(address + "#/column/%")
+    until(page, "!document.getElementById('section-overview').hidden")
+
+
+def test_what_a_screen_reader_is_told(opened: Opened) -> None:
+    """A figure is one picture with a name and a table; days of the week have names; nothing is a link without one."""
+    page = opened.page
+    for name in SECTIONS:
+        page.locator("nav a", has_text=name).first.click()
+        until(page, "name => document.querySelector('nav a[aria-current]').innerText === name", name)
+        for figure in page.locator("main > section:not([hidden]) figure[aria-label]").all():
+            figure.scroll_into_view_if_needed()
+            figure.locator("svg[role=img]").wait_for()
+            title = figure.get_attribute("aria-label")
+            assert figure.get_by_role("img").count() == 1, title
+            assert figure.get_by_role("img").get_attribute("aria-label") == title
+            assert figure.locator("summary").inner_text() == "Numbers"
+        shown_tree = page.locator("main").aria_snapshot()
+        assert "- link:" not in shown_tree, name
+    page.locator("nav a", has_text="Days").click()
+    page.get_by_role("columnheader", name="Wednesday").first.wait_for()
+    page.locator("nav a", has_text="Drift").click()
+    stops = "[...document.querySelectorAll('#section-drift figure a')].filter(one => one.tabIndex >= 0).length"
+    assert page.evaluate(stops) == 0
+
+
+def test_the_section_that_is_shown_is_seen_among_all_of_them_on_a_phone(browser: Browser, report: Path) -> None:
+    one = Opened(browser, report, viewport={"width": 360, "height": 740}, has_touch=True)
+    one.page.goto(report.as_uri() + "#/software")
+    one.page.wait_for_selector("#section-software:not([hidden])")
+    box = one.page.locator("nav a[aria-current]").bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 360
+    one.close()
+
+
 @pytest.mark.long
 def test_values_that_look_like_html_are_values(browser: Browser, tmp_path: Path) -> None:
     def fault(number: int, table: pa.Table) -> pa.Table:

@@ -7,13 +7,13 @@ async function begin() {
   const main = document.getElementById("main");
   document.getElementById("about").textContent = visible(KINDS.map(([key, title]) => plural(data[key].length, title.toLowerCase().slice(0, -1))).join(" · "));
   const entries = entriesOf(data);
-  const search = h("input", { type: "search", id: "search", placeholder: "Search names, descriptions, fields", "aria-label": "Search the catalog", oninput: () => { location.hash = search.value ? link("search", search.value) : "#/"; } });
+  const search = h("input", { type: "search", id: "search", placeholder: "Search names, descriptions, fields", "aria-label": "Search the catalog", oninput: () => location.replace(search.value ? link("search", search.value) : "#/") });
   const status = h("p", { role: "status" });
   const shown = h("div");
   document.getElementById("sections").append(...KINDS.map(([key, title]) => h("a", { href: link(key), "data-key": key }, title)));
   main.append(h("p", { class: "controls" }, search), status, shown);
   function route() {
-    const [key, ...rest] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+    const [key, ...rest] = asked();
     const words = key === "search" && rest[0] ? rest[0].toLowerCase().split(/\s+/).filter(Boolean) : [];
     const one = rest.length && key !== "search" ? entries.filter((entry) => entry.key === key && entry.id === rest.join("/")) : null;
     const found = one || entries.filter((entry) => (key === "search" || !key || entry.key === key) && words.every((word) => entry.text.includes(word)));

@@ -8,11 +8,25 @@ const seen = new IntersectionObserver((entries) => {
 }, { rootMargin: "400px" });
 
 const resized = new ResizeObserver((entries) => {
+  if (onPaper) return;
   for (const { target } of entries) {
     const width = Math.round(target.clientWidth);
     if (target.drawn && target.drawn !== width) target.draw(true);
   }
 });
+
+// While a page is made ready for paper, the window has the width of a screen still: that of A4 and of letter between
+// margins is known. Text stays as great as the text around it.
+const PAPER = 640;
+let onPaper = false;
+
+function printed(on) {
+  onPaper = on;
+  for (const canvas of figures) {
+    if (canvas.isConnected) canvas.draw(true);
+    else figures.delete(canvas);
+  }
+}
 
 // `make` returns what Plot makes of a width; `numbers` the table behind it.
 function figure(title, make, numbers, note) {
@@ -21,18 +35,24 @@ function figure(title, make, numbers, note) {
     h("figcaption", {}, title, note ? h("small", {}, ` ${note}`) : null), canvas,
     numbers ? folded("Numbers", numbers) : null);
   canvas.draw = (again) => {
-    const width = Math.round(canvas.clientWidth);
+    const width = onPaper ? PAPER : Math.round(canvas.clientWidth);
     if (width === 0 || (canvas.drawn && !again)) return;
     canvas.drawn = width;
     const made = make(Math.max(width, 240));
-    const pictures = made.tagName.toLowerCase() === "svg" ? [made] : made.querySelectorAll("svg");
-    for (const picture of pictures) {
-      picture.setAttribute("role", "img");
-      picture.setAttribute("aria-label", visible(title));
+    const pictures = made.tagName.toLowerCase() === "svg" ? [made] : [...made.querySelectorAll("svg")];
+    const picture = pictures.pop();
+    picture.setAttribute("role", "img");
+    picture.setAttribute("aria-label", visible(title));
+    // What Plot puts around it is a legend: its words are read, its colours are not.
+    for (const legend of pictures) legend.setAttribute("aria-hidden", "true");
+    if (made !== picture) made.setAttribute("role", "presentation");
+    // For the mouse alone: a link for each cell is too many to be stepped through, and a picture has none.
+    for (const anchor of picture.querySelectorAll("a")) {
+      anchor.setAttribute("tabindex", "-1");
+      anchor.setAttribute("aria-hidden", "true");
     }
     canvas.replaceChildren(made);
   };
-  element.again = () => canvas.draw(true);
   figures.add(canvas);
   seen.observe(canvas);
   resized.observe(canvas);
@@ -52,6 +72,17 @@ function dayAxis(days, width, shift = 0) {
 const DAY_OF_MONTH = d3.utcFormat("%-d");
 const MONTH = d3.utcFormat("%b %Y");
 
+// An axis of numbers in a format. Of bytes it has round numbers of KiB, MiB and so on, which powers of ten are not.
+function axis(format, values) {
+  if (format !== bytes) return { tickFormat: (value) => (format === short || format === count ? brief : format)(value) };
+  const most = d3.max(values, (value) => value || 0) || 1;
+  const power = Math.max(0, Math.min(UNITS.length - 1, Math.floor(Math.log(most / 4) / Math.log(1024))));
+  return {
+    ticks: d3.ticks(0, most / 1024 ** power, 4).map((value) => value * 1024 ** power),
+    tickFormat: (value) => `${count(value / 1024 ** power)} ${UNITS[power]}`,
+  };
+}
+
 function plotted(width, options) {
   return Plot.plot({
     width, height: 190, marginLeft: 68, marginRight: 28, marginBottom: 36, style: { background: "none", fontSize: "12px", overflow: "visible" },
@@ -69,7 +100,7 @@ function overDays(title, days, series, options = {}) {
   const domain = series.map(([name]) => visible(name));
   return figure(title, (width) => plotted(width, {
     x: dayAxis(days, width),
-    y: { label: null, grid: true, tickFormat: options.tick || ((value) => (format === short || format === count ? brief : format)(value)), zero: options.zero !== false, ...(options.y || {}) },
+    y: { label: null, grid: true, ...axis(format, series.flatMap(([, values]) => values)), zero: options.zero !== false, ...(shown.every((point) => point.value === 0) ? { domain: [0, 1] } : {}) },
     color: { type: "categorical", legend: several, domain, range: COLOURS },
     marks: [
       ...(options.band ? [Plot.areaY(days.map((day, index) => ({ day: dateOf(day), low: options.band[0][index], high: options.band[1][index] })),
@@ -111,7 +142,7 @@ function bars(title, rows, heads, options = {}) {
   const points = rows.flatMap((row) => row.slice(1).map((value, index) => ({ label: visible(row[0]), value, which: heads[index + 1] })));
   return figure(title, (width) => plotted(width, {
     height: 60 + rows.length * (rows[0] && rows[0].length > 2 ? 26 : 20), marginLeft: Math.min(180, 24 + 7 * d3.max(labels, (one) => Math.min(one.length, 22)) || 60),
-    x: { label: null, grid: true, tickFormat: (value) => format(value) }, y: { axis: null, type: "band" },
+    x: { label: null, grid: true, ...axis(format, points.map((one) => one.value)) }, y: { axis: null, type: "band" },
     fy: { label: null, type: "band", domain: labels, padding: 0.15, axis: "left", tickFormat: (one) => (one.length > 22 ? `${one.slice(0, 21)}…` : one) },
     color: { type: "categorical", legend: heads.length > 2, domain: heads.slice(1), range: COLOURS },
     marks: [

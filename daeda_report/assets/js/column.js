@@ -83,7 +83,11 @@ function dayAgainstReference(data, column, of, day) {
   if (!published.length) return [];
   const start = published.includes(data.days.indexOf(day)) ? data.days.indexOf(day) : column.worst_day ? data.days.indexOf(column.worst_day) : published[published.length - 1];
   const panel = h("div", { class: "beside", id: "compared" });
-  const draw = (index) => panel.replaceChildren(...compared(data, of, index));
+  const shown = h("span", { class: "unseen", role: "status" });
+  const draw = (index) => {
+    panel.replaceChildren(...compared(data, of, index));
+    shown.textContent = `${data.days[index]} is shown`;
+  };
   const select = choice("Day", published.map((index) => [String(index), data.days[index]]), String(start), (value) => draw(Number(value)));
   const step = (by) => () => {
     const box = select.querySelector("select");
@@ -94,7 +98,7 @@ function dayAgainstReference(data, column, of, day) {
   draw(start);
   return [h("h3", {}, "A day beside the reference"), h("p", { class: "controls" }, select,
     h("button", { type: "button", onclick: step(-1) }, "Day before"), h("button", { type: "button", onclick: step(1) }, "Day after"),
-    ` reference: ${data.reference.told}`), panel];
+    ` reference: ${data.reference.told}`, shown), panel];
 }
 
 function compared(data, of, index) {

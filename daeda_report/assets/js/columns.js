@@ -47,6 +47,6 @@ function driftSection(data) {
       color: { type: "threshold", domain: [0.05, 0.1, 0.25, 1], range: ["var(--d0)", "var(--d1)", "var(--d2)", "var(--d3)", "var(--d4)"], legend: true, label: "PSI" },
       marks: [Plot.rect(cells, { x1: "day", x2: (cell) => new Date(+cell.day + 864e5), y: "name", fill: "value", inset: 0.5,
         title: (cell) => `${cell.name}\n${cell.day.toISOString().slice(0, 10)}: ${short(cell.value)}`, tip: true, href: (cell) => link("column", most.find((one) => visible(one.name) === cell.name).name, cell.day.toISOString().slice(0, 10)) })],
-    })),
+    }), () => table("Drift by column and day", ["Column", ...data.days], most.map((one) => [named(one.name), ...one.drift.map(short)]), { numeric: data.days.map((_, index) => index + 1), caption: false })),
     table("Columns by drift", ["Column", "Most", "On", "Last day"], drifting.map((one) => [h("a", { href: link("column", one.name) }, named(one.name)), short(one.worst), h("a", { href: link("column", one.name, one.worst_day) }, one.worst_day), short(last(one.drift))]), { numeric: [1, 3], caption: false }));
 }

@@ -1,14 +1,14 @@
 // The calendar: a button for each day, moved through with the arrow keys, and what is known of the chosen one.
 
 const STATES = { built: "✓", extended: "+", stale: "!", waiting: "…", blocked: "×", missing: "–" };
-const WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+const WEEKDAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 const MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
 
 function daysSection(data, chosen) {
   let dataset = data.final;
   let by = "state";
   const months = h("div", { class: "months" });
-  const panel = h("div", { id: "day", "aria-live": "polite" });
+  const panel = h("div", { id: "day" });
   const draw = () => months.replaceChildren(...calendar(data, dataset, by, chosen));
   months.addEventListener("keydown", (event) => moveByKey(event, months));
   const names = Object.keys(data.datasets);
@@ -47,7 +47,7 @@ function calendar(data, dataset, by, chosen) {
     const weeks = d3.range(Math.ceil(filled.length / 7)).map((week) => filled.slice(week * 7, week * 7 + 7));
     return h("table", { class: "month" },
       h("caption", {}, `${MONTHS[Number(month.slice(5)) - 1]} ${month.slice(0, 4)}`),
-      h("thead", {}, h("tr", {}, WEEKDAYS.map((name) => h("th", { scope: "col", abbr: name }, name[0])))),
+      h("thead", {}, h("tr", {}, WEEKDAYS.map((name) => h("th", { scope: "col", "aria-label": name }, name[0])))),
       h("tbody", {}, weeks.map((week) => h("tr", {}, week.map((one) => h("td", {}, one ? dayButton(data, of, one, by, most, first, chosen) : null))))));
   });
 }

@@ -41,6 +41,21 @@ function code(text) {
 
 const link = (...path) => "#/" + path.map(encodeURIComponent).join("/");
 
+// What the part of the address behind '#' asks for; one that nobody can read asks for nothing.
+function asked() {
+  try {
+    return location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+  } catch {
+    return [""];
+  }
+}
+
+// The address names what is shown: a link to `#main` would ask for something else.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  document.getElementById("main").focus();
+});
+
 const NUMBER = new Intl.NumberFormat("en", { maximumFractionDigits: 3 });
 const SIGNIFICANT = new Intl.NumberFormat("en", { maximumSignificantDigits: 5 });
 const count = (value) => (value === null || value === undefined ? "" : NUMBER.format(value));
@@ -56,12 +71,12 @@ const percent = (value) =>
   value === null || value === undefined ? "" : `${(value * 100).toFixed(value > 0 && value < 0.001 ? 3 : value < 1 && value > 0 ? 1 : 0)} %`;
 const seconds = (value) => (value === null || value === undefined ? "" : `${value.toFixed(value < 10 ? 2 : 0)} s`);
 const plural = (number, what) => `${count(number)} ${what}${number === 1 ? "" : "s"}`;
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 function bytes(value) {
   if (value === null || value === undefined) return "";
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) { value /= 1024; unit += 1; }
-  return `${unit && value < 100 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+  while (value >= 1024 && unit < UNITS.length - 1) { value /= 1024; unit += 1; }
+  return `${unit && value < 100 ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]}`;
 }
 
 // A table; a cell is text or a node, and a column of numbers stands to the right.

@@ -34,13 +34,17 @@ async function begin() {
   };
   let column = null;
   let printing = false;
+  let routes = 0;
   async function route(first) {
-    const [key, ...rest] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+    const [key, ...rest] = asked();
+    const own = ++routes;
     const known = SECTIONS.some(([one]) => one === key) ? key : key === "column" && rest[0] ? "column" : "overview";
     let shown = null;
     let focused = null;
     if (known === "column") {
       const fresh = await columnPage(data, rest[0], rest[1]);
+      // Somebody has gone on while the column was unpacked.
+      if (own !== routes) return;
       if (column) column.remove();
       column = fresh;
       main.append(column);
@@ -53,8 +57,11 @@ async function begin() {
     for (const element of main.children) element.hidden = element !== shown;
     if (shown.shown) shown.shown();
     for (const one of nav.children) {
-      if (one.dataset.key === (known === "column" ? "columns" : known)) one.setAttribute("aria-current", "page");
-      else one.removeAttribute("aria-current");
+      if (one.dataset.key === (known === "column" ? "columns" : known)) {
+        one.setAttribute("aria-current", "page");
+        // On a phone the sections are a row that is longer than the window.
+        nav.scrollLeft = one.offsetLeft - (nav.clientWidth - one.offsetWidth) / 2;
+      } else one.removeAttribute("aria-current");
     }
     document.title = `${visible(data.title)}: ${known === "column" ? visible(rest[0]) : SECTIONS.find(([one]) => one === known)[1]}`;
     if (!first) {
@@ -67,18 +74,21 @@ async function begin() {
   window.addEventListener("hashchange", () => route(false));
   // On paper stand all sections, with their figures.
   window.addEventListener("beforeprint", () => {
-    for (const [key] of shownSections) section(key);
+    // In the order of the sections, and not in that in which somebody opened them.
+    if (!printing) main.append(...shownSections.map(([key]) => section(key)), ...(column ? [column] : []));
     for (const element of main.children) {
       if (!printing) element.dataset.hid = String(element.hidden);
       element.hidden = false;
       if (element.shown) element.shown();
     }
     printing = true;
-    for (const canvas of figures) canvas.draw(true);
+    printed(true);
   });
   window.addEventListener("afterprint", () => {
-    if (printing) for (const element of main.children) element.hidden = element.dataset.hid === "true";
+    if (!printing) return;
+    for (const element of main.children) element.hidden = element.dataset.hid === "true";
     printing = false;
+    printed(false);
   });
   await route(true);
   document.getElementById("opening").remove();

@@ -1,7 +1,7 @@
 // The operators as boxes and arrows, laid out by dagre; each box is a link to what the operator does.
 
 function pipelineSection(data) {
-  const panel = h("div", { id: "operator", "aria-live": "polite" });
+  const panel = h("div", { id: "operator" });
   const operators = data.operators.filter((one) => one.kind !== "phase");
   const drawing = h("div", { class: "wide dag", tabindex: "0", role: "region", "aria-label": "Operators of the pipeline" });
   const element = h("section", {}, h("h2", {}, "Pipeline"),

@@ -57,7 +57,7 @@ function runs(data, profile, at) {
     figure("How many days are at work", (width) => plotted(width, {
       height: 130, x: { label: null, tickFormat: (value) => `${value} s` }, y: { label: null, grid: true, tickFormat: "d", ticks: Math.min(5, lanes.length) },
       marks: [Plot.rectY(busy, { x1: "x1", x2: "x2", y: "at", fill: "var(--c1)", fillOpacity: 0.7 }), Plot.ruleY([0])],
-    })));
+    }), () => table("How many days are at work", ["From", "To", "Days"], busy.map((one) => [seconds(one.x1), seconds(one.x2), count(one.at)]), { numeric: [0, 1, 2], caption: false })));
   });
 }
 
