@@ -96,12 +96,12 @@ def _parse_bound(value: object) -> Bound | None:
 
 def _require_question(bound: Bound, what: str, *, least: int, greatest: int | None = None) -> None:
     """Raise ValueError for a bound that every number holds, or none does: such a check says nothing of any day."""
-    always = (bound.sign, bound.value) in ((">=", least), ("<=", greatest))
-    never = (bound.sign, bound.value) in (("<", least), (">", greatest))
+    at_least, at_most = bound.value == least, bound.value == greatest
+    always = (bound.sign == ">=" and at_least) or (bound.sign == "<=" and at_most)
+    never = (bound.sign == "<" and at_least) or (bound.sign == ">" and at_most)
     if always or never:
-        raise ValueError(
-            f"'{bound}' holds of {'every' if always else 'no'} {what}: write one that can fail and can pass"
-        )
+        which = "every" if always else "no"
+        raise ValueError(f"'{bound}' holds of {which} {what}: write one that can fail and can pass")
 
 
 def _parse_null_share(value: object) -> object:
