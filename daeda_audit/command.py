@@ -7,8 +7,8 @@ import datetime as dt
 import sys
 from collections.abc import Mapping, Sequence
 
+from daeda.answers.findings import AuditAnswer, AuditedColumn
 from daeda.catalog.project import Project, open_project
-from daeda.dataset.answers import AuditAnswer, AuditedColumn
 from daeda.dataset.layout import DATASETS, layout_of
 from daeda.errors import InputError, UsageError, counted, shortened
 from daeda.flags.parser import StrictParser, add_flags

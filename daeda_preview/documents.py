@@ -22,7 +22,7 @@ from daeda.errors import InputError, counted, first_line
 def as_json(service: str, table: pa.Table, left_out: Mapping[str, str]) -> str:
     """One JSON document, a PreviewAnswer."""
     # The models of all answers take a tenth of a second, and a table for people needs none of them.
-    from daeda.dataset.answers import PreviewAnswer
+    from daeda.answers.rows import PreviewAnswer
 
     columns = {field.name: describe_arrow(field.type) for field in table.schema}
     return PreviewAnswer(service=service, columns=columns, rows=tuple(_rows(table)), left_out=dict(left_out)).text()

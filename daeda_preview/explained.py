@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from beam_pipeline.in_memory.features import FeatureRows
 from beam_pipeline.in_memory.own_rows import in_declared_types
+from daeda.answers.rows import ExplainedRawRow, ExplainedRowAnswer, ExplainedValue
 from daeda.catalog.project import Project
-from daeda.dataset.answers import ExplainedRawRow, ExplainedRowAnswer, ExplainedValue
 from daeda.errors import DayError, InputError, counted, shortened
 from daeda.sources.files import Export
 from daeda_audit.declared import hand_edited

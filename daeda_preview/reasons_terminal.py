@@ -9,7 +9,7 @@ from typing import Any
 from rich.padding import Padding
 from rich.table import Table
 
-from daeda.dataset.answers import ExplainedRawRow, ExplainedRowAnswer, ExplainedValue
+from daeda.answers.rows import ExplainedRawRow, ExplainedRowAnswer, ExplainedValue
 from daeda.errors import counted
 from daeda.process.console import HarmlessConsole
 from daeda_preview.terminal import shown

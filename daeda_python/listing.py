@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from daeda.dataset.answers import CatalogColumn, CatalogService, CatalogView
+from daeda.answers.catalog import CatalogColumn, CatalogService, CatalogView
 from daeda.errors import did_you_mean
 from daeda_python.tables import Tabular
 

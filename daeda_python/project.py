@@ -11,8 +11,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from daeda.answers.catalog import CatalogAnswer, CatalogColumn, CatalogService, CatalogView
 from daeda.catalog.find import find_root, find_runtime, runtime_files
-from daeda.dataset.answers import CatalogAnswer, CatalogColumn, CatalogService, CatalogView
 from daeda.errors import UsageError
 from daeda_python.driver import Ended, run
 from daeda_python.listing import Listing

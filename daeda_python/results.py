@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from daeda.dataset.answers import AuditAnswer, CheckAnswer, PlanAnswer, TrainAnswer
+from daeda.answers.days import PlanAnswer, TrainAnswer
+from daeda.answers.findings import AuditAnswer, CheckAnswer
 from daeda.errors import InputError, counted
 from daeda_python.tables import Tabular
 

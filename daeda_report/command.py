@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from daeda.answers.findings import ReportAnswer, ReportFinding
 from daeda.catalog.project import Project, open_project
 from daeda.compiler.compile import project_dag
-from daeda.dataset.answers import ReportAnswer, ReportFinding
 from daeda.flags.parser import StrictParser, add_flags
 from daeda.flags.table import ANSWER, OUTPUT, PROJECT, REPORT, REPORT_INPUTS
 from daeda.process.messages import answer, answer_location, run_command, say

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from daeda.answers.days import PlannedDataset
 from daeda.compiler.immature import null_columns
-from daeda.dataset.answers import PlannedDataset
 from daeda.dataset.fingerprint import immature_labels
 from daeda.dataset.layout import DATASETS, Dataset, Layout
 from daeda.dataset.manifest import Manifest

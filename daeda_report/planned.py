@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from daeda.dataset.answers import PlanAnswer, PlannedDay
+from daeda.answers.days import PlanAnswer, PlannedDay
 from daeda.storage.regular import read_regular
 
 

@@ -23,11 +23,11 @@ from pydantic_core import PydanticUndefined
 from beam_pipeline import command as skeleton_options
 from bench import memcap
 from daeda.aggregates import KINDS, LIST_KINDS, AggregateKind, output_type
+from daeda.answers.documents import ANSWERS
 from daeda.catalog import service
 from daeda.catalog.service import FeatureService
 from daeda.catalog.view import FeatureView
 from daeda.cli.main import build_parser
-from daeda.dataset.answers import ANSWERS
 from daeda.dtypes import KNOWN, DType
 from daeda.errors import ConfigurationError
 from daeda.flags.table import SETTINGS

@@ -7,21 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from daeda.answers.checks import DeclaredCheck, JudgedCheck
+from daeda.answers.days import BuiltDataset, BuiltDay, PlanAnswer, PlannedDataset, PlannedDay, TrainAnswer
+from daeda.answers.pipeline import ExplainAnswer, ExplainedColumn
 from daeda.catalog.project import Project
 from daeda.compiler.checks import checks_of
 from daeda.compiler.column_roles import column_kinds
-from daeda.dataset.answers import (
-    BuiltDataset,
-    BuiltDay,
-    DeclaredCheck,
-    ExplainAnswer,
-    ExplainedColumn,
-    JudgedCheck,
-    PlanAnswer,
-    PlannedDataset,
-    PlannedDay,
-    TrainAnswer,
-)
 from daeda.dataset.layout import Dataset, Layout
 from daeda.dataset.manifest import Manifest, Verdict
 from daeda.dataset.published import look_at_days

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from daeda.answers.catalog import CatalogAnswer, CatalogColumn, CatalogService, CatalogStore, CatalogTag, CatalogView
 from daeda.catalog.find import runtime_files
 from daeda.catalog.project import Project, open_project
 from daeda.catalog.view import FeatureView
@@ -18,7 +19,6 @@ from daeda.cli.tags_told import days_told, described_tag, size_told
 from daeda.compiler.column_roles import column_kinds
 from daeda.compiler.compile import project_dag
 from daeda.compiler.lineage import Lineages
-from daeda.dataset.answers import CatalogAnswer, CatalogColumn, CatalogService, CatalogStore, CatalogTag, CatalogView
 from daeda.dataset.layout import layout_of
 from daeda.dataset.tags import tags_there
 from daeda.errors import DaedaError, UsageError, UserError, did_you_mean, first_line

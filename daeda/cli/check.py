@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
+from daeda.answers.findings import CheckAnswer, FoundHint, SeenTimes
 from daeda.catalog.project import Project, open_project
 from daeda.compiler.checks import checks_of
 from daeda.compiler.compile import compile_runnable
 from daeda.compiler.unused import unused_fields
-from daeda.dataset.answers import CheckAnswer, FoundHint, SeenTimes
 from daeda.errors import SubprocessFailed, UserError, counted
 from daeda.flags.parser import forwarded, words_of
 from daeda.flags.table import CHECK, OUTPUT, PROJECT

@@ -7,18 +7,11 @@ import datetime as dt
 import sys
 from pathlib import Path
 
+from daeda.answers.difference import AloneRow, AloneRows, ChangedSchema, DiffAnswer, DifferentColumn, DifferentValue
 from daeda.catalog.project import Project, open_project
 from daeda.cli.diff_page import page
 from daeda.cli.diff_text import text
 from daeda.compiler.compile import project_dag
-from daeda.dataset.answers import (
-    AloneRow,
-    AloneRows,
-    ChangedSchema,
-    DiffAnswer,
-    DifferentColumn,
-    DifferentValue,
-)
 from daeda.dataset.layout import layout_of
 from daeda.dataset.selection import parse_selector
 from daeda.dataset.tagged_days import require_tagged

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
+from daeda.answers.difference import AloneRows, DiffAnswer, DifferentColumn
 from daeda.cli.diff_text import distance_told, key_told, value_told
 from daeda.cli.tags_told import days_told
-from daeda.dataset.answers import AloneRows, DiffAnswer, DifferentColumn
 
 _STYLE = """\
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; }

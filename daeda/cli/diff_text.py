@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from daeda.answers.difference import AloneRows, DiffAnswer, DifferentColumn
 from daeda.cli.tags_told import days_told
-from daeda.dataset.answers import AloneRows, DiffAnswer, DifferentColumn
 from daeda.errors import counted, shortened
 
 _MOST = 6

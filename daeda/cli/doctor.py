@@ -82,7 +82,7 @@ def _of_project(services: Sequence[Service], seconds: float) -> tuple[set[str], 
 
 
 def _answer_json(findings: Sequence[Finding], services: Sequence[Service]) -> None:
-    from daeda.dataset.answers import DoctorAnswer, DoctorFinding
+    from daeda.answers.findings import DoctorAnswer, DoctorFinding
 
     found = tuple(DoctorFinding(state=one.state, what=one.what, seen=one.seen, advice=one.advice) for one in findings)
     answer(DoctorAnswer(services=tuple(one.dag.service for one in services), findings=found).text())

@@ -8,10 +8,10 @@ import datetime as dt
 import sys
 from collections.abc import Iterable, Sequence
 
+from daeda.answers.published import EraseAnswer, HeldDay
 from daeda.catalog.project import Project, open_project
 from daeda.cli.train import train
 from daeda.compiler.compile import compile_runnable
-from daeda.dataset.answers import EraseAnswer, HeldDay
 from daeda.dataset.holding import Holding, Wanted, holdings
 from daeda.dataset.layout import DATASETS, Layout, layout_of
 from daeda.dataset.tags import read_tag, tag_names

@@ -265,7 +265,7 @@ def _null_hint(result: ImportResult, request: ImportRequest) -> str:
 
 
 def _document(result: ImportResult, more_notes: Sequence[str]) -> str:
-    from daeda.dataset.answers import ImportAnswer, ImportedFile
+    from daeda.answers.imported import ImportAnswer, ImportedFile
 
     files = tuple(
         ImportedFile(

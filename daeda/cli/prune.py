@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 from itertools import groupby
 
+from daeda.answers.published import PruneAnswer, UnneededThing
 from daeda.catalog.project import open_project
 from daeda.cli.consent import Declined
 from daeda.cli.tags_told import days_told, size_told
-from daeda.dataset.answers import PruneAnswer, UnneededThing
 from daeda.dataset.layout import Layout, layout_of
 from daeda.dataset.pruning import Left, Unneeded, unneeded
 from daeda.dataset.publish.removal import remove

@@ -20,7 +20,7 @@ from daeda.process.messages import say
 from daeda.settings.splits import in_order
 
 if TYPE_CHECKING:
-    from daeda.dataset.answers import BuiltDay
+    from daeda.answers.days import BuiltDay
 
 _STYLES = {
     "blocked": "red",

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from daeda.answers.published import TagAnswer
 from daeda.catalog.project import Project, open_project
 from daeda.cli.consent import Declined
 from daeda.cli.tags_told import days_told, described_tag, size_told
-from daeda.dataset.answers import TagAnswer
 from daeda.dataset.layout import Layout, layout_of
 from daeda.dataset.publish.tag_removal import delete_tag
 from daeda.dataset.publish.tagging import make_tag

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from daeda.dataset.answers import DescribedTag
+from daeda.answers.published import DescribedTag
 from daeda.dataset.layout import Layout
 from daeda.dataset.tags import Tag
 from daeda.errors import counted

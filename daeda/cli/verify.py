@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from daeda.answers.published import DamagedDay, VerifyAnswer
 from daeda.catalog.project import open_project
 from daeda.cli.tags_told import size_told
-from daeda.dataset.answers import DamagedDay, VerifyAnswer
 from daeda.dataset.layout import layout_of
 from daeda.dataset.selection import parse_selector
 from daeda.dataset.verified import verified_days

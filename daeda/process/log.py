@@ -3,7 +3,7 @@
     {"format": "daeda.log/1", "time": "2025-03-01T00:00:00.000Z", "level": "info", "message": "skeleton 2025-02-28 …"}
 
 The environment hands the form on to the processes that a command starts. Its schema is that of `LogLine` in
-`daeda.dataset.answers`.
+`daeda.answers.log`.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ _IMPORTED = re.compile(r"^import time:\s+\d+ \|\s+\d+ \|\s+(\S+)$", re.MULTILINE
 _NOT_NEEDED = {
     "boto3", "botocore", "bson", "hdfs", "httplib2", "lance", "pandas.core.api", "polars", "pymongo",
     "pyparsing", "ray", "requests", "apache_beam.io.textio", "apache_beam.io.gcp.bigquery_tools",
-    "daeda.dataset.answers",
+    "daeda.answers",
 }  # fmt: skip
 _NAMES = """
 import sys

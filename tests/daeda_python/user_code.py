@@ -8,7 +8,8 @@ from typing import assert_type
 import polars
 
 import daeda
-from daeda.dataset.answers import CatalogColumn, CatalogService, PlannedDay
+from daeda.answers.catalog import CatalogColumn, CatalogService
+from daeda.answers.days import PlannedDay
 from daeda_data.training_data import TrainingData
 from daeda_python.listing import Listing
 from daeda_python.results import Audit, Check, Plan, Preview, Run

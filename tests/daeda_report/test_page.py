@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from daeda.dataset.answers import PlanAnswer, PlannedDataset, PlannedDay
+from daeda.answers.days import PlanAnswer, PlannedDataset, PlannedDay
 from daeda.dataset.profile import DayProfile, Usage, write_profile
 from daeda.statistics.counts import counted
 from daeda.statistics.model import QUANTILES, Histogram, Numbers, Summary

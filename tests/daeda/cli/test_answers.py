@@ -10,8 +10,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from daeda.answers.documents import ANSWERS
 from daeda.cli.main import main
-from daeda.dataset.answers import ANSWERS
 from daeda_audit.command import main as audit
 from tests.projects import TinyProject
 

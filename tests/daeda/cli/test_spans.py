@@ -6,9 +6,9 @@ import datetime as dt
 
 import pytest
 
+from daeda.answers.days import BuiltDataset, BuiltDay
 from daeda.cli.spans import spans
 from daeda.cli.summary import print_plan, print_run
-from daeda.dataset.answers import BuiltDataset, BuiltDay
 from daeda.planning.days import Action, DayPlan
 from daeda.process.console import HarmlessConsole
 
