@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from html import escape
+from typing import NamedTuple
 
 WIDTH = 360
 _STYLE = """
@@ -23,6 +24,13 @@ text{fill:#e6edf1}.small{fill:#aebbc4}.ground{fill:#151d22}.box{fill:#22303a;str
 .now{stroke:#ff7b72}.on{fill:#4cc3d9;stroke:#4cc3d9}.later{fill:#f0a04b;stroke:#f0a04b}
 .off{fill:#151d22;stroke:#8fa2ae}.head{fill:#8fa2ae}}
 """.strip().replace("\n", "")
+
+
+class Box(NamedTuple):
+    """Where a box begins and ends, from above to below."""
+
+    top: float
+    bottom: float
 
 
 @dataclass
@@ -63,12 +71,22 @@ class Picture:
             f'<rect x="{x:g}" y="{y:g}" width="{to_x - x:g}" height="{to_y - y:g}" rx="4" class="{look}"/>'
         )
 
-    def box(self, x: float, y: float, to_x: float, to_y: float, *lines: str) -> None:
+    def box(self, x: float, y: float, to_x: float, to_y: float, *lines: str) -> Box:
         """A rectangle with lines of text in its middle, the first one strong."""
         self.area(x, y, to_x, to_y, "box")
         begin = (y + to_y) / 2 + 4.5 - 8 * (len(lines) - 1)
         for number, text in enumerate(lines):
             self.write((x + to_x) / 2, begin + 16 * number, text, "small" if number else "strong", "middle")
+        return Box(y, to_y)
+
+    def down(self, x: float, box: Box, other: Box) -> None:
+        """An arrow at x from a box to one below it."""
+        self.arrow(x, box.bottom, x, other.top)
+
+    def now(self, x: float, y: float, to_y: float, text: str) -> None:
+        """The time of the row, with its name above it."""
+        self.line(x, y, x, to_y, "now")
+        self.write(x, y - 8, text, "strong", "middle")
 
     def svg(self) -> str:
         """The file."""

@@ -23,15 +23,12 @@ def row() -> Picture:
     picture.write(WIDTH / 2, 22, "what a row at the time t sees", "strong", "middle")
     picture.write(124, 50, "features: before t", "", "middle")
     picture.write(282, 50, "label: after t", "", "middle")
-    for place in (12, 348):
-        picture.line(12, axis - 24, place, axis - 24)
-        picture.line(12, axis + 14, place, axis + 14)
-    for x in (22, 60, 96, 130, 178):
-        picture.dot(x, axis - 24, "off" if x < 34 else "on")
-    for x in (252, 318):
-        picture.dot(x, axis - 24, "later")
-    for x, look in ((50, "off"), (110, "off"), (160, "on"), (214, "off"), (270, "off")):
-        picture.dot(x, axis + 14, look)
+    purchases = ((22, "off"), (60, "on"), (96, "on"), (130, "on"), (178, "on"), (252, "later"), (318, "later"))
+    prices = ((50, "off"), (110, "off"), (160, "on"), (214, "off"), (270, "off"))
+    for y, dots in ((axis - 24, purchases), (axis + 14, prices)):
+        picture.line(12, y, 348, y)
+        for x, look in dots:
+            picture.dot(x, y, look)
     picture.line(now, 58, now, 158, "now")
     picture.write(now, 174, "t", "strong", "middle")
     picture.write(38, 81, "purchases", "small")
@@ -50,15 +47,9 @@ def window() -> Picture:
         "row's own time, and one at 10:15 lies in the future.",
         168,
     )
-    clock, axis = Clock(8 * 60 + 30, 10 * 60 + 20), 84
-    picture.area(clock.at("09:00"), 40, clock.at("10:00"), 104, "zone")
-    picture.write((clock.at("09:00") + clock.at("10:00")) / 2, 60, "window: 1h", "", "middle")
-    picture.line(10, axis, 350, axis)
-    picture.line(clock.at("10:00"), 34, clock.at("10:00"), 110, "now")
-    picture.write(clock.at("10:00"), 26, "t = 10:00", "strong", "middle")
-    for time in ("08:40", "09:00", "09:20", "09:40", "10:00", "10:15"):
-        picture.dot(clock.at(time), axis, "on" if "09:00" <= time < "10:00" else "off")
-        picture.write(clock.at(time), axis + 38, time, "small", "middle")
+    clock = Clock(8 * 60 + 30, 10 * 60 + 20)
+    _between(picture, clock, "09:00", "10:00", "window: 1h", "zone")
+    _rows(picture, clock, {"09:00", "09:20", "09:40"}, {"08:40", "10:00", "10:15"}, "on")
     picture.write(WIDTH / 2, 150, "[t - 1h, t): its begin counts, t does not", "small", "middle")
     return picture
 
@@ -73,8 +64,7 @@ def look_up() -> Picture:
         300,
     )
     clock = Clock(8 * 60 + 50, 10 * 60 + 30)
-    picture.line(clock.at("10:00"), 30, clock.at("10:00"), 262, "now")
-    picture.write(clock.at("10:00"), 22, "t = 10:00", "strong", "middle")
+    picture.now(clock.at("10:00"), 30, 262, "t = 10:00")
     lanes = (
         ("3.99", "09:00", "09:00", "older"),
         ("4.19", "09:30", "09:30", "the lesser of a tie"),
@@ -103,18 +93,27 @@ def label() -> Picture:
         " to and including 13:00. A row at 11:00 is not seen, those at 11:30 and 13:00 are, one at 13:30 is not.",
         168,
     )
-    clock, axis = Clock(9 * 60 + 40, 13 * 60 + 40), 84
-    picture.area(clock.at("11:00"), 40, clock.at("13:00"), 104, "ahead")
-    picture.write((clock.at("11:00") + clock.at("13:00")) / 2, 60, "window: 2h", "", "middle")
+    clock = Clock(9 * 60 + 40, 13 * 60 + 40)
+    _between(picture, clock, "11:00", "13:00", "window: 2h", "ahead")
     picture.write((clock.at("10:00") + clock.at("11:00")) / 2, 60, "gap: 1h", "small", "middle")
-    picture.line(10, axis, 350, axis)
-    picture.line(clock.at("10:00"), 34, clock.at("10:00"), 110, "now")
-    picture.write(clock.at("10:00"), 26, "t = 10:00", "strong", "middle")
-    for time in ("11:00", "11:30", "13:00", "13:30"):
-        picture.dot(clock.at(time), axis, "later" if "11:00" < time <= "13:00" else "off")
-        picture.write(clock.at(time), axis + 38, time, "small", "middle")
+    _rows(picture, clock, {"11:30", "13:00"}, {"11:00", "13:30"}, "later")
     picture.write(WIDTH / 2, 150, "(t + 1h, t + 3h]: its begin does not count, its end does", "small", "middle")
     return picture
+
+
+def _between(picture: Picture, clock: Clock, begin: str, end: str, text: str, look: str) -> None:
+    """A window from one time to another."""
+    picture.area(clock.at(begin), 40, clock.at(end), 104, look)
+    picture.write((clock.at(begin) + clock.at(end)) / 2, 60, text, "", "middle")
+
+
+def _rows(picture: Picture, clock: Clock, seen: set[str], unseen: set[str], look: str) -> None:
+    """The axis with t at 10:00, and a dot for each row."""
+    picture.line(10, 84, 350, 84)
+    picture.now(clock.at("10:00"), 34, 110, "t = 10:00")
+    for time in sorted(seen | unseen):
+        picture.dot(clock.at(time), 84, look if time in seen else "off")
+        picture.write(clock.at(time), 122, time, "small", "middle")
 
 
 def serving() -> Picture:
@@ -151,21 +150,24 @@ def dag() -> Picture:
         "Where there are vectors, Ray and Lance fill them in, and a second sink writes the enriched day.",
         404,
     )
-    picture.box(8, 12, 116, 54, "scan", "rows of the day")
-    picture.box(126, 12, 234, 54, "scan", "history")
-    picture.box(244, 12, 352, 54, "scan", "prices")
-    picture.box(68, 84, 234, 126, "rolling_aggregate", "windows, labels")
-    picture.box(150, 156, 352, 198, "pit_join", "the newest price before t")
-    picture.box(68, 228, 292, 252, "project")
-    picture.box(68, 276, 292, 318, "sink", "skeleton/dt=2025-01-01")
-    picture.box(68, 350, 292, 392, "ray_udf_transform, sink", "enriched/dt=2025-01-01")
-    picture.arrow(90, 54, 90, 84)
-    picture.arrow(180, 54, 180, 84)
-    picture.arrow(320, 54, 320, 156)
-    picture.arrow(192, 126, 192, 156)
-    picture.arrow(230, 198, 230, 228)
-    picture.arrow(180, 252, 180, 276)
-    picture.arrow(180, 318, 180, 350)
+    rows = picture.box(8, 12, 116, 54, "scan", "rows of the day")
+    history = picture.box(126, 12, 234, 54, "scan", "history")
+    prices = picture.box(244, 12, 352, 54, "scan", "prices")
+    windows = picture.box(68, 84, 234, 126, "rolling_aggregate", "windows, labels")
+    look_ups = picture.box(150, 156, 352, 198, "pit_join", "the newest price before t")
+    columns = picture.box(68, 228, 292, 252, "project")
+    skeleton = picture.box(68, 276, 292, 318, "sink", "skeleton/dt=2025-01-01")
+    enriched = picture.box(68, 350, 292, 392, "ray_udf_transform, sink", "enriched/dt=2025-01-01")
+    for x, box, below in (
+        (90, rows, windows),
+        (180, history, windows),
+        (320, prices, look_ups),
+        (192, windows, look_ups),
+        (230, look_ups, columns),
+        (180, columns, skeleton),
+        (180, skeleton, enriched),
+    ):
+        picture.down(x, box, below)
     picture.write(8, 170, "Beam and DuckDB,", "small")
     picture.write(8, 186, "a day at a time", "small")
     picture.write(190, 339, "where there are vectors", "small")
@@ -180,16 +182,17 @@ def day() -> Picture:
         "stale, and is extended or built again. A tag keeps it as it is; prune removes it when nothing needs it.",
         356,
     )
-    picture.box(20, 12, 180, 54, "waits", "labels are not known")
-    picture.box(20, 88, 180, 130, "is built", "aside, in _staging")
-    picture.box(20, 164, 180, 206, "published", "whole, by one rename")
-    picture.box(20, 240, 180, 282, "stale", "something changed")
-    picture.arrow(100, 54, 100, 88)
-    picture.arrow(100, 130, 100, 164)
-    picture.arrow(100, 206, 100, 240)
-    picture.write(108, 76, "its labels are known", "small")
-    picture.write(108, 152, "checked", "small")
-    picture.write(108, 228, "an input or a definition", "small")
+    waits = picture.box(20, 12, 180, 54, "waits", "labels are not known")
+    built = picture.box(20, 88, 180, 130, "is built", "aside, in _staging")
+    published = picture.box(20, 164, 180, 206, "published", "whole, by one rename")
+    stale = picture.box(20, 240, 180, 282, "stale", "something changed")
+    for box, below, why in (
+        (waits, built, "its labels are known"),
+        (built, published, "checked"),
+        (published, stale, "an input or a definition"),
+    ):
+        picture.down(100, box, below)
+        picture.write(108, below.top - 12, why, "small")
     picture.line(180, 261, 348, 261)
     picture.line(348, 261, 348, 109)
     picture.arrow(348, 109, 180, 109)
@@ -214,22 +217,25 @@ def architecture() -> Picture:
         "daeda_audit recomputes what was published.",
         336,
     )
-    picture.box(90, 10, 270, 34, "YAML")
-    picture.arrow(180, 34, 180, 56)
-    picture.box(20, 56, 340, 114, "daeda", "catalog → compiler → operator DAG", "cli → planning")
-    picture.arrow(100, 114, 100, 150)
+    yaml = picture.box(90, 10, 270, 34, "YAML")
+    driver = picture.box(20, 56, 340, 114, "daeda", "catalog → compiler → operator DAG", "cli → planning")
+    skeleton = picture.box(8, 150, 172, 208, "beam_pipeline", "pipeline → day →", "history → windows")
+    enrichment = picture.box(188, 150, 352, 208, "enrich", "job → ray →", "part → store")
+    days = picture.box(8, 240, 172, 264, "skeleton/dt=…")
+    enriched = picture.box(188, 240, 352, 264, "enriched/dt=…")
+    audit = picture.box(90, 300, 270, 326, "daeda_audit")
+    for x, box, below in (
+        (180, yaml, driver),
+        (100, driver, skeleton),
+        (260, driver, enrichment),
+        (90, skeleton, days),
+        (270, enrichment, enriched),
+    ):
+        picture.down(x, box, below)
     picture.write(108, 138, "a process", "small")
-    picture.arrow(260, 114, 260, 150)
     picture.write(252, 138, "a process", "small", "end")
-    picture.box(8, 150, 172, 208, "beam_pipeline", "pipeline → day →", "history → windows")
-    picture.box(188, 150, 352, 208, "enrich", "job → ray →", "part → store")
-    picture.arrow(90, 208, 90, 240)
-    picture.arrow(270, 208, 270, 240)
-    picture.box(8, 240, 172, 264, "skeleton/dt=…")
-    picture.box(188, 240, 352, 264, "enriched/dt=…")
     picture.arrow(172, 252, 188, 252)
-    picture.arrow(180, 300, 180, 264, "line dashed")
-    picture.box(90, 300, 270, 326, "daeda_audit")
+    picture.arrow(180, audit.top, 180, enriched.bottom, "line dashed")
     picture.write(188, 286, "recomputes published rows", "small")
     return picture
 
