@@ -9,8 +9,9 @@ from typing import Any, NoReturn
 
 from daeda.errors import NotBuiltYet, UsageError, did_you_mean
 from daeda.flags.days import parse_day_flag
+from daeda.flags.flag import Flag, FlagGroup
 from daeda.flags.help import HelpAll, HelpFormatter, short_help
-from daeda.flags.table import OUTPUT_ROOT, SETTINGS, Flag, FlagGroup
+from daeda.flags.table import OUTPUT_ROOT, SETTINGS
 from daeda.process.messages import Shown
 from daeda.storage.location import is_object
 

@@ -7,8 +7,8 @@ are all made from it. Nothing heavy is imported here: `--help` answers at once.
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
-from typing import Any, Literal
+
+from daeda.flags.flag import Flag, FlagGroup
 
 # Seconds without a day at work after which a job on a portable runner is given up.
 WORKER_TIMEOUT = 120.0
@@ -20,58 +20,18 @@ REFERENCE_DAYS = 28
 # How many rows a preview shows.
 PREVIEW_ROWS = 5
 
-Value = Literal["whole number", "count", "seconds", "distance", "size", "directory", "path", "text", "address", "day"]
-Kind = Value | Literal["texts", "choice", "switch", "on"]
-
-
-@dataclass(frozen=True)
-class Flag:
-    """One flag. `kind` says how its word is read, `setting` what it overrides in runtime.yaml: `ray.num_cpus`.
-
-    Without a word it has the value `default`; a choice that is given without a word has the value `bare`.
-    """
-
-    flag: str
-    kind: Kind
-    text: str
-    setting: str = ""
-    metavar: str | None = None
-    default: Any = None
-    choices: tuple[str, ...] = ()
-    bare: str | None = None
-
-    @property
-    def dest(self) -> str:
-        """The attribute of the parsed arguments."""
-        return self.flag.removeprefix("--").replace("-", "_")
-
-    @property
-    def position(self) -> tuple[str, ...]:
-        """The position of the setting in runtime.yaml."""
-        return tuple(self.setting.split("."))
-
-    @property
-    def help(self) -> str:
-        """The help text."""
-        if not self.setting:
-            return self.text
-        example = ", like 8GiB" if self.kind == "size" else ""
-        return f"{self.text}{example}; overrides {self.setting} of runtime.yaml"
-
-
-@dataclass(frozen=True)
-class FlagGroup:
-    """Flags that stand together under a title in `--help`; without one, beside `--help` itself."""
-
-    title: str
-    flags: tuple[Flag, ...]
-
 
 def _group(title: str, *flags: Flag) -> FlagGroup:
     return FlagGroup(title, flags)
 
 
+def _days(what: str, default: str, *, each: str = "YYYY-MM-DD or") -> Flag:
+    text = f"{what}, each {each} a range YYYY-MM-DD..YYYY-MM-DD (default: {default})"
+    return Flag("--days", "texts", text, metavar="DAY")
+
+
 # fmt: off
+VIEWS_DIR = Flag("--feature-views-dir", "path", "default: feature_views of the project", metavar="DIR")
 PROJECT = _group(
     "project",
     Flag("--runtime-config-path", "path",
@@ -81,7 +41,7 @@ PROJECT = _group(
     Flag("--aggregation-config-path", "path",
          "aggregations.yaml (default: beside config/training/SERVICE/runtime.yaml, or "
          "config/training/aggregations.yaml of the project)", metavar="FILE"),
-    Flag("--feature-views-dir", "path", "default: feature_views of the project", metavar="DIR"),
+    VIEWS_DIR,
     Flag("--feature-services-dir", "path", "default: feature_services of the project", metavar="DIR"),
 )
 INIT = _group(
@@ -186,9 +146,7 @@ PINNED_STORES = Flag("--pinned-stores", "text",
 STORE_CHECKS = _group("", CHECK, STORES, PINNED_STORES)
 AUDIT = _group(
     "audit",
-    Flag("--days", "texts",
-         f"published days, each YYYY-MM-DD or a range YYYY-MM-DD..YYYY-MM-DD (default: at most {DAYS}, spread evenly)",
-         metavar="DAY"),
+    _days("published days", f"at most {DAYS}, spread evenly"),
     Flag("--rows", "count", f"rows to recompute of each day (default: {ROWS}; {QUICK_ROWS} with --quick)"),
     Flag("--seed", "whole number", "decides which rows are drawn", metavar="S", default=0),
     Flag("--probe", "choice",
@@ -200,23 +158,19 @@ AUDIT = _group(
 )
 TAGGED = _group(
     "days",
-    Flag("--days", "texts",
-         "these days, each YYYY-MM-DD, today, yesterday, -7d, or a range YYYY-MM-DD..YYYY-MM-DD (default: the whole "
-         "range)", metavar="DAY"),
+    _days("these days", "the whole range", each="YYYY-MM-DD, today, yesterday, -7d, or"),
     *_RANGE,
 )
 VERIFIED = _group(
     "days",
-    Flag("--days", "texts", "these days alone, each YYYY-MM-DD, or a range YYYY-MM-DD..YYYY-MM-DD (default: all that "
-         "are published)", metavar="DAY"),
+    _days("these days alone", "all that are published"),
 )
 # The range that is needed.
 NEEDED = _group("range", *_RANGE)
 COMPARED = _group(
     "comparison",
     Flag("--day", "text", "this day alone", metavar="YYYY-MM-DD"),
-    Flag("--days", "texts", "these days alone, each YYYY-MM-DD, or a range YYYY-MM-DD..YYYY-MM-DD (default: all)",
-         metavar="DAY"),
+    _days("these days alone", "all"),
     Flag("--dataset", "choice", "skeleton or enriched (default: the final one that both have)",
          choices=("skeleton", "enriched")),
     Flag("--grain", "text",
@@ -235,7 +189,7 @@ IMPORTED = _group(
     Flag("--timestamp-unit", "choice", "what whole numbers in it count after 1970", choices=("s", "ms", "us", "ns")),
     Flag("--static", "on", "a table without a time: it becomes one file"),
     Flag("--view", "text", "time, columns and types are those of this feature view", metavar="NAME"),
-    PROJECT.flags[2],
+    VIEWS_DIR,
     Flag("--dtype", "texts",
          "types, as views write them: price=double 'time=timestamp[us]' (default: as they were imported before, those "
          "of Parquet, or those that the first rows fit)", metavar="NAME=TYPE"),
@@ -292,14 +246,13 @@ PREVIEW = _group(
          "of this row, by its number, the first is 0: the raw rows behind each value, found by the audit's own slow "
          "path; of --day or --spine, and without --rows",
          metavar="ROW"),
-    Flag("--json", "on", "print one JSON document"),
+    JSON,
     Flag("--output", "path", "write the rows to a file: .parquet, .arrow, .csv, .json or .jsonl", metavar="FILE"),
 )
 REPORT = _group(
     "report",
     *_RANGE,
-    Flag("--days", "texts", "days to show, each YYYY-MM-DD or a range YYYY-MM-DD..YYYY-MM-DD (default: the range)",
-         metavar="DAY"),
+    _days("days to show", "the range"),
     Flag("--reference", "text",
          "days that the others are compared with: YYYY-MM-DD..YYYY-MM-DD, a day, or the name of a split (default: the "
          f"first quarter of the published days, at most {REFERENCE_DAYS})",
