@@ -343,8 +343,7 @@ def _add_leakage(parser: StrictParser) -> None:
 def _add_check(parser: StrictParser) -> None:
     parser.description = _CHECK
     _add_service(parser)
-    add_flags(parser, PROJECT, OUTPUT, LOG)
-    parser.add_argument_group("form").add_argument("--json", action="store_true", help="print one JSON document")
+    add_flags(parser, PROJECT, OUTPUT, ANSWER, LOG)
     parser.show_first("--json", "--output-root")
     parser.set_defaults(run=_check, parser=parser)
 
