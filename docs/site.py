@@ -19,7 +19,7 @@ DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 BUILD = ROOT / "build" / "site"
 CONFIG = DOCS / "zensical.toml"
-ASSETS = (".svg", ".png", ".json")
+ASSETS = (".css", ".svg", ".png", ".json")
 
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^(```|~~~)")
@@ -42,7 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
     command = [str(options.zensical.absolute()), "build", "--strict", "--config-file", str(build / CONFIG.name)]
     done = subprocess.run(command, cwd=build, check=False).returncode
     if done == 0:
-        print(os.path.relpath(build / "html/index.html"))
+        html = os.path.relpath(build / "html")
+        serve = f"python -m http.server --bind localhost --directory {html}"
+        print(f"to read it, with its search: {serve}", file=sys.stderr)
+        print(f"{html}/index.html")
     return done
 
 

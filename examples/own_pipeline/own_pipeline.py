@@ -50,14 +50,20 @@ CALIBRATIONS = relational.Scan(
     columns=columns(sensor_id="int64", event_timestamp="timestamp[us]", offset="double"),
 )  # fmt: skip
 LAST_DAY = temporal.RollingAggregate(
-    name="last_day", inputs=("today", "history"), output="with_history", engine="sql_arrow_udf",
-    keys=("sensor_id",), left_time=TIME, history_time=TIME, tie_order=("celsius",),
+    name="last_day",
+    inputs=("today", "history"),
+    output="with_history",
+    engine="sql_arrow_udf",
+    keys=("sensor_id",),
+    left_time=TIME,
+    history_time=TIME,
+    tie_order=("celsius",),
     aggregates=(
         temporal.Aggregate(name="readings_1d", kind="count", window="1d"),
         temporal.Aggregate(name="sum_1d", kind="sum", column="celsius", window="1d"),
         temporal.Aggregate(name="newest_6h", kind="list", column="celsius", window="6h", max_length=3),
     ),
-)  # fmt: skip
+)
 OFFSET = temporal.PointInTimeJoin(
     name="offset_then", inputs=("with_history", "calibrations"), output="with_offset", keys=("sensor_id",),
     left_time=TIME, right_time=TIME, columns=("offset",), tie_order=("offset",),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -11,10 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from daeda.catalog.project import open_project
-from daeda.flags.parser import StrictParser, add_flags
-from daeda.flags.table import AUDIT, PROJECT
-from daeda_audit.command import _days, main
+from daeda_audit.command import main
 from tests.daeda_audit.feed import build, feed, words
 from tests.projects import TinyProject
 
@@ -127,18 +122,6 @@ def test_a_day_of_the_range_that_is_not_published_is_told(
     assert (code, note in told) == (0, True)
     _, _, told = audit(made, capsys, "--days", "2024-01-02")
     assert note not in told
-
-
-def test_the_command_of_the_documentation_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (ROOT / "docs/audit.md").read_text()
-    runtime, command = re.findall(r"^RUNTIME=(.*)\n(daeda audit leakage .*)$", text, re.MULTILINE)[0]
-    monkeypatch.chdir(ROOT)
-    parser = StrictParser()
-    parser.add_argument("service")
-    add_flags(parser, PROJECT, AUDIT)
-    arguments = parser.parse_strictly(shlex.split(command.replace("$RUNTIME", runtime))[3:])
-    project = open_project(arguments, arguments.service)
-    assert {day for word in arguments.days for day in _days(word)} <= set(project.runtime.days)
 
 
 def test_rows_whose_value_is_null_do_not_count(made: TinyProject, capsys: pytest.CaptureFixture[str]) -> None:

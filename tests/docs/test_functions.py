@@ -6,18 +6,18 @@ from pathlib import Path
 
 import yaml
 
-from tests.docs.test_getting_started import BLOCK
+from tests.docs.walking import blocks
 
 ROOT = Path(__file__).parents[2]
 CASE = ROOT / "tests/cases/own_function"
 
 
 def test_every_block_of_the_page_stands_in_the_golden_case() -> None:
-    blocks = [text.partition("\n") for _, text in BLOCK.findall((ROOT / "docs/functions.md").read_text())]
-    assert [head for head, _, _ in blocks] == [
+    shown = [block.text.partition("\n") for block in blocks("docs/functions.md")]
+    assert [head for head, _, _ in shown] == [
         "# config/training/aggregations.yaml", "# feature_services/ranking.yaml", "# title_features.py",
     ]  # fmt: skip
-    specs, columns, module = (text for _, _, text in blocks)
+    specs, columns, module = (text for _, _, text in shown)
     declared = yaml.safe_load((CASE / "config/training/aggregations.yaml").read_text())["udf_specs"]
     assert yaml.safe_load(specs)["udf_specs"] == declared[:2]
     contract = yaml.safe_load((CASE / "feature_services/ranking.yaml").read_text())["columns"]

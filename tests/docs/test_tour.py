@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from docs import tour
-from tests.docs.test_tasks import parsed
+from tests.docs.test_commands import parsed
 
 
 @pytest.mark.parametrize("name", ["docs.site", "docs.tour"])

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.docs.test_getting_started import BLOCK, PAGE, Walk
+from tests.docs.walking import started
 from tests.environments import python_of
 
 ROOT = Path(__file__).parents[2]
@@ -22,11 +22,7 @@ TRIED = Path(__file__).with_name("dagster_tried.py")
 def tried(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What dagster_tried.py saw; the files end with 4 March, so that days from there on wait for their label."""
     python = python_of(".venv-dagster", "examples/dagster_days/requirements.txt", "make dagster")
-    walk = Walk(tmp_path_factory.mktemp("days"))
-    for language, text in BLOCK.findall(PAGE.read_text(encoding="utf-8")):
-        if language in ("yaml", "python"):
-            walk.copy(text)
-    walk.run("python make_data.py; python next_day.py")
+    walk = started(tmp_path_factory.mktemp("days"))
     environment = os.environ | {
         "TRAINING_PROJECT": str(walk.folder),
         "TRAINING_COMMAND": str(Path(sys.executable).with_name("daeda")),
