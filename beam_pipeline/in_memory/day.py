@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from beam_pipeline.day.execution import run_operator
+from beam_pipeline.day.execution import finish_started, run_operator
 from beam_pipeline.history.projected_partitions import projected
 from beam_pipeline.session.session import DaySession
 from beam_pipeline.session.timed import timed
@@ -75,6 +75,7 @@ class _Day:
         context, day = self._session.context, self._session.day
         of_day = (one for operator in self._dag.operators for one in self._of_day(context, day, operator))
         for operator in of_day:
+            handle = finish_started(self._session, _source_side(operator), handle)
             with timed(self._session, operator.name):
                 if isinstance(operator, Sink):
                     return self._collected(operator, handle.relations[operator.inputs[0]])

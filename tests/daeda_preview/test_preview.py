@@ -6,11 +6,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from beam_pipeline.day import side_by_side
+from beam_pipeline.session.started import StartedOperators
+from daeda.operators.temporal import WindowOperator
 from daeda_preview.command import main
 from daeda_preview.documents import as_json
 from tests.daeda.cli.test_answers import checked
@@ -53,6 +57,24 @@ def test_a_document_has_types_and_rows(root: Path, capsys: pytest.CaptureFixture
     assert isinstance(rows, list)
     assert len(rows) == 1
     assert document["columns"] == {name: kind for name, kind in document["columns"].items() if name in rows[0]}  # type: ignore[attr-defined]
+
+
+def test_operators_that_run_beside_others_are_waited_for(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAEDA_COMPUTE__DUCKDB_CONFIG__THREADS", "3")
+    document = _document(capsys, "ranking", "--day", "2024-01-02")
+    begun: list[str] = []
+    start = StartedOperators.start
+
+    def noted(self: StartedOperators, operator: WindowOperator, *given: Any) -> None:
+        begun.append(operator.name)
+        start(self, operator, *given)
+
+    monkeypatch.setattr(side_by_side, "_LEAST_BYTES", 0)
+    monkeypatch.setattr(StartedOperators, "start", noted)
+    assert _document(capsys, "ranking", "--day", "2024-01-02") == document
+    assert begun
 
 
 def test_a_document_spells_types_as_yaml_does() -> None:
