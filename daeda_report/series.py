@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ Shown = dict[str, Any]
 _BARS = 24
 # Beyond this ratio of the greatest to the middle a scale of powers shows more.
 _WIDE = 40.0
+_MOST_HALVED = 2.0**52
 _MOST_VALUES = 12
 # So many days one after another count up before that is no chance.
 _FEWEST_STEPS = 6
@@ -151,25 +153,31 @@ def _edges(numbers: Sequence[Numbers], reference: Numbers | None) -> tuple[list[
     if not lows:
         return [], False
     low, high = min(lows), max(highs)
-    whole = all(float(value).is_integer() for value in (*lows, *highs)) and high - low < _BARS
-    if whole:
+    # Of greater numbers there are no halves.
+    whole = all(float(value).is_integer() and abs(value) < _MOST_HALVED for value in (*lows, *highs))
+    if whole and high - low < _BARS:
         return [value - 0.5 for value in np.arange(low, high + 2)], False
     if low == high:
-        return [low - 0.5, low + 0.5], False
+        return [min(low - 0.5, math.nextafter(low, -math.inf)), max(high + 0.5, _above(high))], False
     middles = sorted(one.quantiles["0.5"] for one in numbers if one.quantiles)
     middle = middles[len(middles) // 2]
     if low > 0 and high > _WIDE * middle:
-        return [
-            *(float(edge) for edge in np.geomspace(low, high, _BARS + 1)[:-1]),
-            math.nextafter(high, math.inf),
-        ], True
+        powers = np.linspace(math.log2(low), math.log2(high), _BARS, endpoint=False)[1:]
+        return [low, *(float(edge) for edge in np.exp2(powers)), _above(high)], True
     if not math.isfinite(high - low):
         return [low, high], False
-    if all(float(value).is_integer() for value in (*lows, *highs)):
+    if whole:
         # As many whole numbers in each, the greatest among them.
         step = math.ceil((high - low + 1) / _BARS)
         return [low - 0.5 + step * place for place in range(math.ceil((high - low + 1) / step) + 1)], False
-    return [*(float(edge) for edge in np.linspace(low, high, _BARS + 1)[:-1]), math.nextafter(high, math.inf)], False
+    # Great numbers close to each other have few others between them.
+    inner = dict.fromkeys(float(edge) for edge in np.linspace(low, high, _BARS, endpoint=False))
+    return [*inner, _above(high)], False
+
+
+def _above(value: float) -> float:
+    """The next double, which may not be infinite."""
+    return min(math.nextafter(value, math.inf), sys.float_info.max)
 
 
 def _counted(histogram: Histogram, edges: Sequence[float]) -> list[int]:

@@ -120,6 +120,27 @@ def test_the_greatest_of_the_usual_values_are_shown(values: list[float]) -> None
     assert shown["edges"] == sorted(set(shown["edges"]))
 
 
+_MOST = 1.7976931348623157e308
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [2.0**60] * 9, [2.0**60 + 128 * step for step in range(99)], [1.0, 1.7e308, _MOST], [1.0] * 50 + [_MOST],
+        [5e-324] * 50 + [_MOST], [-1.7e308, 1.7e308],
+    ],
+)  # fmt: skip
+def test_great_numbers_have_bars(values: list[float]) -> None:
+    summary = NumberSummary()
+    summary.add(*counted(np.array(values)))
+    series = Series.of("x", "spine", [Summary("double", len(values), 0, numbers=summary.result)], (0,))
+    shown = series.shown()["numbers"][0]
+    edges = [edge for edge in shown["edges"] if edge is not None]
+    assert len(edges) > 1
+    assert edges == sorted(set(edges))
+    assert sum(shown["counts"][0]) == len(values)
+
+
 def test_nothing_is_told_of_the_rows_of_damaged_days(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = Training(tmp_path, days=4, rows=40).publish()
     parts = [tmp_path / f"output/ranking/enriched/dt=2024-01-0{day}/part-0-0.parquet" for day in (2, 3, 4)]
