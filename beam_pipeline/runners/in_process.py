@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
+import threading
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
@@ -32,6 +33,8 @@ _READERS = ("avroio", "mongodbio", "parquetio", "textio", "tfrecordio")
 _READERS_OF_GOOGLE = ("gcp.bigquery", "gcp.pubsub")
 # What Beam downloads by, which is nothing in a run in this process.
 _HTTP = "apache_beam.internal.http_client"
+# Threads that import the readers.
+_importing: set[int] = set()
 
 
 def runs_here(words: Sequence[str]) -> bool:
@@ -105,14 +108,23 @@ def _know_file_systems_later(module: Any) -> None:
 
 
 def _name_of_a_reader(name: str) -> Any:
-    """A name that `apache_beam.io` would have, once all of its modules are imported."""
-    package = sys.modules[_IO]
-    if not name.startswith("__") and vars(package).pop("__getattr__", None) is not None:
-        for reader in _READERS:
-            _take_names(package, reader)
-        with contextlib.suppress(ImportError):
-            for reader in _READERS_OF_GOOGLE:
+    """A name that `apache_beam.io` would have, once all of its modules are imported.
+
+    Days are built by threads, and several may ask at once: each of them imports the modules, as far as they are not
+    there, or waits for them by Python's own locks. What these modules ask for meanwhile is not here.
+    """
+    package, thread = sys.modules[_IO], threading.get_ident()
+    if not name.startswith("__") and thread not in _importing:
+        _importing.add(thread)
+        try:
+            for reader in _READERS:
                 _take_names(package, reader)
+            with contextlib.suppress(ImportError):
+                for reader in _READERS_OF_GOOGLE:
+                    _take_names(package, reader)
+        finally:
+            _importing.discard(thread)
+        vars(package).pop("__getattr__", None)
         if name in vars(package):
             return vars(package)[name]
     raise AttributeError(f"module '{_IO}' has no attribute '{name}'")

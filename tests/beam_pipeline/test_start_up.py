@@ -80,6 +80,25 @@ def test_beam_has_all_of_its_names_for_who_asks_for_them() -> None:
     assert whole[1:] == late[1:] == ["apache_beam.io.textio False", "httplib2"]
 
 
+def test_days_that_ask_at_once_find_the_names_of_beam() -> None:
+    asked = """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from beam_pipeline.runners.in_process import import_beam
+import_beam()
+import apache_beam.io as io
+together = threading.Barrier(8)
+def ask(_):
+    together.wait()
+    return io.ReadFromText.__name__
+with ThreadPoolExecutor(8) as pool:
+    print(*pool.map(ask, range(8)))
+"""
+    words = [sys.executable, "-c", asked]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    assert done.stdout.split() == ["ReadFromText"] * 8, done.stderr
+
+
 def test_a_function_opens_paths_of_other_file_systems() -> None:
     """What is local imports none of them, and a path that has a scheme those that are installed."""
     told = """
