@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,10 +16,11 @@ from daeda.errors import InputError, counted, shortened
 from daeda.importing.comparison import Change, change_of, repeated_rows
 from daeda.importing.ledger import Ledger, day_key
 from daeda.importing.parts import Part
-from daeda.importing.request import ImportRequest
+from daeda.importing.request import ImportRequest, part_name
 from daeda.importing.result import SourceResult
 from daeda.importing.source import Source, rejections_of
 from daeda.importing.target import partition_days, published_days, target_of
+from daeda.sources.files import PARTITION
 from daeda.storage.regular import file_digest
 
 # Rows that are kept aside and named in the summary.
@@ -178,10 +179,22 @@ def refuse_gaps(request: ImportRequest, directory: Path, gaps: Sequence[dt.date]
         )
 
 
-def gaps_of(directory: Path, results: Iterable[SourceResult]) -> tuple[dt.date, ...]:
+def _left_empty(directory: Path, results: Sequence[SourceResult]) -> Iterator[dt.date]:
+    """Days of which the import removes all parts."""
+    removed: dict[dt.date, set[str]] = {}
+    for result in results:
+        for day in filter(None, result.removed):
+            removed.setdefault(day, set()).add(part_name(result.name))
+    for day, names in removed.items():
+        if {entry.name for entry in (directory / f"{PARTITION}{day}").iterdir()} <= names:
+            yield day
+
+
+def gaps_of(directory: Path, results: Sequence[SourceResult]) -> tuple[dt.date, ...]:
     """Days between the first and the last row of a file that have no partition."""
     found: set[int] = set()
     there = set(map(dt.date.toordinal, partition_days(directory)))
+    there -= {day.toordinal() for day in _left_empty(directory, results)}
     for result in results:
         days = sorted(day for day in (*result.new, *result.replaced, *result.same) if day is not None)
         there.update(map(dt.date.toordinal, days))

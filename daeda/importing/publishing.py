@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -51,8 +52,8 @@ def publish(
             continue
         for day in (*result.new, *result.replaced):
             _place(source, directory, day)
-        for day in result.removed:
-            target_of(directory, source.name, day).unlink(missing_ok=True)
+        for day in (*result.removed, *_removed_before(source)):
+            _remove(target_of(directory, source.name, day), directory)
         days = {
             day_key(day): _imported(target_of(directory, source.name, day), part.rows)
             for day, part in source.parts.items()
@@ -65,6 +66,23 @@ def publish(
         write_ledger(directory, current)
     for day in gaps if request.empty_days else ():
         (directory / f"{PARTITION}{day}").mkdir(exist_ok=True)
+
+
+def _removed_before(source: Source) -> Iterator[dt.date | None]:
+    """Days of which an import that was killed may have removed the part, and not yet the partition."""
+    for key in source.earlier.days if source.earlier is not None else ():
+        day = dt.date.fromisoformat(key) if key else None
+        if day not in source.parts:
+            yield day
+
+
+def _remove(path: Path, directory: Path) -> None:
+    """Remove a part, and its partition where nothing else is in it: an empty one is a day of which all is known."""
+    path.unlink(missing_ok=True)
+    if path.parent != directory:
+        with suppress(OSError):
+            path.parent.rmdir()
+    sync_file(directory)
 
 
 def _imported(path: Path, rows: int) -> ImportedDay:

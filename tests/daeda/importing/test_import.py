@@ -115,6 +115,47 @@ def test_a_file_that_lost_rows_is_refused_until_it_may_replace(tmp_path: Path) -
     }  # fmt: skip
 
 
+def test_a_day_whose_rows_are_all_taken_out_is_no_empty_one(tmp_path: Path) -> None:
+    """A view reaches to the end of its last partition, be it empty: labels would count on days that nobody has."""
+
+    def days() -> list[str]:
+        return sorted(path.name for path in (tmp_path / "out").glob("dt=*"))
+
+    first = write(tmp_path / "events.csv", f"{EVENTS}9,2099-01-01,1\n9,2024-01-04,1\n")
+    other = write(tmp_path / "others.csv", "user,at,price\n7,2024-01-04 10:00,2\n")
+    imported(tmp_path, first, other)
+    write(first, f"{EVENTS}9,2024-01-05,1\n")
+    result = imported(tmp_path, first, replace=True)
+    assert days() == ["dt=2024-01-01", "dt=2024-01-02", "dt=2024-01-04", "dt=2024-01-05"]
+    assert result.gaps == (dt.date(2024, 1, 3),)
+    write(first, "user,at,price\n1,2024-01-01 10:00,1.5\n9,2024-01-05,1\n")
+    result = imported(tmp_path, first, replace=True, empty_days=True)
+    assert result.gaps == (dt.date(2024, 1, 2), dt.date(2024, 1, 3))
+    assert days() == ["dt=2024-01-01", "dt=2024-01-02", "dt=2024-01-03", "dt=2024-01-04", "dt=2024-01-05"]
+    assert list((tmp_path / "out/dt=2024-01-02").iterdir()) == []
+
+
+def test_a_kill_between_a_part_and_its_partition_leaves_no_empty_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "events.csv", f"{EVENTS}9,2099-01-01,1\n")
+    imported(tmp_path, path)
+    write(path, EVENTS)
+
+    def killed_behind(part: Path, _: Path) -> None:
+        part.unlink()
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publishing, "_remove", killed_behind)
+        with pytest.raises(Killed):
+            imported(tmp_path, path, replace=True)
+    assert list((tmp_path / "out/dt=2099-01-01").iterdir()) == []
+    imported(tmp_path, path)
+    assert sorted(rows(tmp_path)) == ["dt=2024-01-01", "dt=2024-01-02"]
+    assert not (tmp_path / "out/dt=2099-01-01").exists()
+
+
 def test_files_stand_beside_each_other_and_none_under_two_names(tmp_path: Path) -> None:
     imported(tmp_path, write(tmp_path / "a.csv", EVENTS))
     other = write(tmp_path / "b.csv", "user,at,price\n7,2024-01-02 23:59,7\n8,2024-01-05,8\n")
