@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 
 from docs.drawing import WIDTH, Clock, Picture
@@ -144,33 +145,32 @@ def serving() -> Picture:
 def dag() -> Picture:
     """The operators of a service."""
     picture = Picture(
-        "The operators of a service. Three scans read the rows of the day, a history, and prices. A rolling "
-        "aggregate makes windows and labels of the history, a point-in-time join looks prices up. A projection "
-        "puts the columns in order, and a sink writes the day of the skeleton; all of that is Beam and DuckDB. "
-        "Where there are vectors, Ray and Lance fill them in, and a second sink writes the enriched day.",
-        404,
+        "The operators of a service, from above to below. A scan reads the rows of the day. A point-in-time join "
+        "looks prices up, a rolling aggregate makes windows of the rows before, a label aggregate labels of the "
+        "rows after; each has a scan of its own beside it. A projection puts the columns in order, and a sink "
+        "writes the day of the skeleton; all of that is Beam and DuckDB. Where there are vectors, Ray and Lance "
+        "fill them in, and a second sink writes the enriched day.",
+        458,
     )
-    rows = picture.box(8, 12, 116, 54, "scan", "rows of the day")
-    history = picture.box(126, 12, 234, 54, "scan", "history")
-    prices = picture.box(244, 12, 352, 54, "scan", "prices")
-    windows = picture.box(68, 84, 234, 126, "rolling_aggregate", "windows, labels")
-    look_ups = picture.box(150, 156, 352, 198, "pit_join", "the newest price before t")
-    columns = picture.box(68, 228, 292, 252, "project")
-    skeleton = picture.box(68, 276, 292, 318, "sink", "skeleton/dt=2025-01-01")
-    enriched = picture.box(68, 350, 292, 392, "ray_udf_transform, sink", "enriched/dt=2025-01-01")
-    for x, box, below in (
-        (90, rows, windows),
-        (180, history, windows),
-        (320, prices, look_ups),
-        (192, windows, look_ups),
-        (230, look_ups, columns),
-        (180, columns, skeleton),
-        (180, skeleton, enriched),
-    ):
-        picture.down(x, box, below)
-    picture.write(8, 170, "Beam and DuckDB,", "small")
-    picture.write(8, 186, "a day at a time", "small")
-    picture.write(190, 339, "where there are vectors", "small")
+    rows = picture.box(8, 12, 206, 54, "scan", "rows of the day")
+    look_ups = picture.box(8, 78, 206, 120, "pit_join", "the newest price before t")
+    windows = picture.box(8, 144, 206, 186, "rolling_aggregate", "windows that end before t")
+    labels = picture.box(8, 210, 206, 252, "label_aggregate", "windows that begin after t")
+    columns = picture.box(8, 276, 206, 300, "project")
+    skeleton = picture.box(8, 324, 206, 366, "sink", "skeleton/dt=2025-01-01")
+    enriched = picture.box(8, 404, 206, 446, "ray_udf_transform, sink", "enriched/dt=2025-01-01")
+    chain = (rows, look_ups, windows, labels, columns, skeleton, enriched)
+    for box, below in itertools.pairwise(chain):
+        picture.down(107, box, below)
+    for beside, what in ((look_ups, "prices"), (windows, "history, back"), (labels, "history, ahead")):
+        picture.box(234, beside.top, 352, beside.bottom, "scan", what)
+        middle = (beside.top + beside.bottom) / 2
+        picture.arrow(234, middle, 206, middle)
+    picture.write(216, 341, "Beam and DuckDB,", "small")
+    picture.write(216, 357, "a day at a time", "small")
+    picture.write(115, 390, "where there are vectors", "small")
+    picture.write(216, 421, "Ray and Lance,", "small")
+    picture.write(216, 437, "part by part", "small")
     return picture
 
 

@@ -11,6 +11,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
+import beam_pipeline
 from daeda.aggregates import AggregateKind
 from daeda.catalog import service
 from daeda.catalog.service import ColumnKind, FeatureService
@@ -76,6 +77,15 @@ def test_every_operator_kind_and_type_is_there() -> None:
     for name in KNOWN:
         assert f"`{name}`" in text
     assert set(PipelineModel.model_fields) == {"service", "operators"}
+
+
+def test_pages_name_every_operator_and_every_ptransform() -> None:
+    line = next(one for one in (DOCS / "concepts.md").read_text().splitlines() if one.startswith("| operator |"))
+    kinds = {arg.model_fields["op_kind"].default for arg in get_args(Operator)} - {"extend"}
+    assert set(re.findall(r"\w+", line.partition(": ")[2].partition(". ")[0])) == kinds
+    table = (DOCS / "ptransforms.md").read_text().partition("## The pieces")[2].partition("\n## ")[0]
+    named = [name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(named) == sorted(beam_pipeline.__all__)
 
 
 def test_every_command_and_flag_is_there() -> None:
