@@ -20,7 +20,8 @@ from tests.docs.walking import ROOT, blocks
 from tests.engines.cache import PRISM, PRISM_VERSION
 
 PAGES = (
-    "README.md", "docs/containers.md", "docs/engines/flink.md", "docs/engines/prism.md", "docs/engines/ray.md",
+    "README.md", "examples/complete_journey/README.md", "examples/dagster_days/README.md", "tests/cases/README.md",
+    "docs/containers.md", "docs/engines/flink.md", "docs/engines/prism.md", "docs/engines/ray.md",
     "docs/init.md", "docs/ptransforms.md", "docs/resources.md", "docs/runners.md",
 )  # fmt: skip
 
@@ -44,7 +45,8 @@ def python(words: list[str]) -> None:
     if words[0] == "-c":
         compile(words[1], "page", "exec")
     elif words[0] != "-m":
-        assert (ROOT / words[0]).is_file(), words[0]
+        # A script is named from the root of the repository, or from the folder of the page's example.
+        assert any((folder / words[0]).is_file() for folder in (ROOT, *(ROOT / "examples").iterdir())), words[0]
     elif words[1] == "beam_pipeline":
         _, of_beam = beam_pipeline.build_parser().parse_known_args(words[2:])
         choose_runner(of_beam)
@@ -98,9 +100,15 @@ def docker(words: list[str]) -> None:
         daeda(words[words.index("daeda-skeleton") + 1 :])
 
 
+def dagster(words: list[str]) -> None:
+    """The file with definitions."""
+    assert words[0] == "dev"
+    assert (ROOT / words[words.index("-f") + 1]).is_file()
+
+
 READERS: dict[str, Callable[[list[str]], None]] = {
     "daeda": daeda, "python": python, "make": make, "ray": ray, "java": driven("flink.py"),
-    "prism": driven("prism.py"), "go": go, "docker": docker,
+    "prism": driven("prism.py"), "go": go, "docker": docker, "dagster": dagster,
 }  # fmt: skip
 # Programs of every shell.
 PLAIN = {"cd", "chmod", "export", "mkdir", "touch"}

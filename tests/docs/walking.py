@@ -15,6 +15,10 @@ DOCS = ROOT / "docs"
 # Pages that are written by hand, or whose blocks are: the reference has none, and decisions quote what was weighed.
 PAGES = (
     "README.md",
+    "CONTRIBUTING.md",
+    "examples/complete_journey/README.md",
+    "examples/dagster_days/README.md",
+    "tests/cases/README.md",
     *(
         path.relative_to(ROOT).as_posix()
         for path in sorted(DOCS.rglob("*.md"))

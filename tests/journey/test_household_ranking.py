@@ -127,6 +127,18 @@ def check_only_whole_days(output: Path, dataset: str) -> None:
     assert list((output / SERVICE / "_staging").glob("run-*")) == []
 
 
+def test_the_rows_of_the_first_page_are_published(whole_run: Path) -> None:
+    lines = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").splitlines()
+    begin = next(number for number, line in enumerate(lines) if line.startswith("| household_id |"))
+    names, _, *shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[begin : begin + 5]]
+    table = read_day(whole_run, "enriched", "2017-01-30").select(names)
+    rows = [[str(value).lower() if value is True or value is False else str(value) for value in row.values()]
+            for row in table.to_pylist()]  # fmt: skip
+    assert len(shown) == 3
+    for row in shown:
+        assert row in rows
+
+
 def test_the_skeleton_has_the_full_schema_with_placeholders(whole_run: Path) -> None:
     table = read_day(whole_run, "skeleton", DAYS[0])
     assert table.schema.field("product_vector").type == pa.list_(pa.field("element", pa.float32()))
