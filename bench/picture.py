@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from bench.goals import Results
 _OWN, _PEER, _BEST = "#1f6f8b", "#b9c2c9", "#7d8b95"
 # A bar longer than this many times daeda's is cut, and says so by an arrow: the others would be too short to compare.
 _CUT = 4.0
-_COLUMNS = 2
+# As wide as a column of a phone shows without making its texts small; one panel stands below the other.
+_INCHES = 4.6
 
 
 def draw(results: Results, path: Path) -> None:
@@ -23,16 +25,22 @@ def draw(results: Results, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     shown = {name: run for name, run in results.items() if "daeda" in run["systems"] and _has_peers(run)}
-    rows = -(-max(len(shown), 1) // _COLUMNS)
-    longest = max((len(result["systems"]) for result in shown.values()), default=1)
-    figure, axes = plt.subplots(rows, _COLUMNS, figsize=(11, rows * (0.9 + 0.27 * longest)), squeeze=False)
-    for axis in axes.flat[len(shown) :]:
-        axis.axis("off")
+    heights = [
+        0.75 + 0.15 * len(_title(name, run).splitlines()) + 0.27 * len(run["systems"]) for name, run in shown.items()
+    ] or [1.0]
+    figure, axes = plt.subplots(
+        len(heights), 1, figsize=(_INCHES, sum(heights)), squeeze=False, gridspec_kw={"height_ratios": heights}
+    )
     for axis, (name, result) in zip(axes.flat, shown.items(), strict=False):
         _panel(axis, name, result)
-    figure.tight_layout(h_pad=2.0, w_pad=2.5)
+    figure.tight_layout(h_pad=2.0)
     figure.savefig(path, format="svg", metadata={"Date": None})
     plt.close(figure)
+
+
+def _title(name: str, result: Mapping[str, Any]) -> str:
+    rows = ", ".join(f"{count:,} {what}" for what, count in result["rows"].items())
+    return f"{name}\n{textwrap.fill(rows, 32)}"
 
 
 def _has_peers(result: Mapping[str, Any]) -> bool:
@@ -55,10 +63,9 @@ def _panel(axis: Any, name: str, result: Mapping[str, Any]) -> None:
         axis.text(min(seconds, cut) + cut * 0.015, place, label, va="center", fontsize=8)
     axis.set_yticks(range(len(systems)), list(systems))
     axis.invert_yaxis()
-    axis.set_xlim(0, cut * 1.42)
+    axis.set_xlim(0, cut * 1.7)
     axis.set_ylim(max(len(systems), 1) - 0.4, -0.6)
-    rows = ", ".join(f"{count:,} {what}" for what, count in result["rows"].items())
-    axis.set_title(f"{name}: {rows}", loc="left", fontsize=9, fontweight="bold")
+    axis.set_title(_title(name, result), loc="left", fontsize=9, fontweight="bold")
     # No tick behind the longest bar: a cut one would seem to end there.
     axis.set_xticks([tick for tick in axis.get_xticks() if 0 <= tick <= cut])
     axis.set_xlabel("seconds (→ cut)" if max(system["seconds"] for system in systems.values()) > cut else "seconds")

@@ -17,6 +17,10 @@ from bench.picture import draw
 
 PAGE = ROOT / "docs" / "performance.md"
 PICTURE = ROOT / "docs" / "performance.svg"
+_PICTURED = (
+    "Bars of seconds, a panel for each workload: daeda above, its peers below, the quickest of them darker. The tables "
+    "have the same numbers."
+)
 README = ROOT / "README.md"
 _BEGIN, _END = "<!-- figures: `python -m bench.report` -->", "<!-- end of figures -->"
 
@@ -90,7 +94,7 @@ def page(results: Results) -> str:
     shown = ", ".join(f"{name} {version}" for name, version in versions.items())
     named = f"{machine['system']}, {machine['cores']} cores, {machine['memory_gib']} GiB; {shown}"
     parts = [_HEAD.format(machine=named, threads=first.get("threads", 2)), _goals(results), _misses(results)]
-    parts.append("## Workloads\n\n![seconds of daeda and its peers](performance.svg)\n\n")
+    parts.append(f"## Workloads\n\n![{_PICTURED}](performance.svg)\n\n")
     parts += [_workload(name, result) for name, result in results.items()]
     return "".join(parts).rstrip() + "\n"
 
