@@ -14,6 +14,7 @@ from daeda.process.host import Host
 from daeda.settings.runtime import RayEnvelope
 from enrich.ray.limits import GIB, Node, clamp, on_cluster
 from tests.docs.walking import DOCS, ROOT, blocks
+from tests.packages import PACKAGES
 from tests.projects import TinyProject
 
 QUOTING = ("docs/ptransforms.md", "docs/serving-skew.md", "docs/which-kind.md")
@@ -78,6 +79,21 @@ def test_messages_that_are_explained_are_said() -> None:
     for message in messages:
         pattern = r"[^\n]*".join(re.escape(piece) for piece in message.split("…"))
         assert re.search(pattern, said), message
+
+
+def test_messages_of_runs_stand_in_the_code_that_says_them_or_in_a_test_of_it() -> None:
+    # A message that names something stands whole in its test alone.
+    files = [path for folder in (*PACKAGES, "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
+    code = "\n".join(path.read_text() for path in files if path.parent != Path(__file__).parent)
+    whole = re.sub(r'"\s*\n\s*f?"', "", code)
+    runners = (DOCS / "runners.md").read_text().partition("## When nothing happens")[2]
+    stopped = (DOCS / "troubleshooting.md").read_text().partition("## A run stops")[2]
+    first_cells = re.findall(r"^\| (.*?) \|", runners + stopped, re.MULTILINE)
+    messages = [message for cell in first_cells for message in re.findall(r"`([^`]+)`", cell)]
+    assert len(messages) > 15
+    for message in messages:
+        pattern = r"[^\n]*".join(re.escape(piece) for piece in message.split("…"))
+        assert re.search(pattern, whole), message
 
 
 def test_the_ten_lines_of_the_first_page_stand_in_the_example() -> None:
