@@ -66,7 +66,7 @@ def _of_states(days: DaysOfReport) -> list[Finding]:
     states = days.datasets[days.final].states
     for state, weight in _DAYS.items():
         those = [day for day, own in zip(days.days, states, strict=True) if own == state]
-        if not those or (len(those) == len(states) and state == "missing"):
+        if not those:
             continue
         what = _WORDS[state].format("it" if len(those) == 1 else "them")
         verb = "is " if state != "blocked" else ""
@@ -85,7 +85,8 @@ def _told(days: DaysOfReport, column: str | None, seen: Iterable[Seen]) -> list[
         worst = max(those, key=lambda one: one.weight)
         own_days = [days.days[one.index] for one in those]
         where = f"{column}: " if column is not None else ""
-        more = f" ({_span(own_days)}; the worst is {days.days[worst.index]})" if len(those) > 1 else ""
+        which = f"; the worst is {days.days[worst.index]}" if len({one.weight for one in those}) > 1 else ""
+        more = f" ({_span(own_days)}{which})" if len(those) > 1 else ""
         sentence = f"{where}{worst.told.format(day=days.days[worst.index])}{more}"
         finding = Finding(kind, sentence, worst.weight, column, own_days[0], len(those))
         found.append(finding if len(those) == 1 else replace(finding, weight=finding.weight + 0.01 * len(those)))

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -60,7 +61,8 @@ class Series:
         return {
             "numbers": [
                 _numbers_shown(title, [getattr(one, of) if one is not None else None for one in self.summaries],
-                               getattr(self.reference, of) if self.reference is not None else None)
+                               getattr(self.reference, of) if self.reference is not None else None,
+                               _unit_of(self.summaries) if of == "numbers" else None)
                 for of, title in _TITLES.items()
                 if self._has(of) and not (of == "lengths" and self._has("norms"))
             ],
@@ -80,7 +82,9 @@ class Series:
         reference = self.reference.items if self.reference is not None else None
         numbers = [one.numbers if one is not None else None for one in items]
         return {
-            "numbers": _numbers_shown("Items of the lists", numbers, reference.numbers if reference else None)
+            "numbers": _numbers_shown(
+                "Items of the lists", numbers, reference.numbers if reference else None, _unit_of(items)
+            )
             if any(numbers)
             else None,
             "top": _top_shown(items, reference),
@@ -125,15 +129,26 @@ def _widened(own: Numbers | None, others: Sequence[Numbers | None]) -> Numbers |
     return replace(own, histogram=coarsened(own.histogram, widest))
 
 
-def _numbers_shown(title: str, numbers: Sequence[Numbers | None], reference: Numbers | None) -> Shown:
+def _unit_of(summaries: Sequence[Summary | None]) -> str | None:
+    """The unit of numbers that are times since 1970: `d`, `ms`, `us` or `ns`; None of other ones."""
+    dtype = next((one.dtype for one in reversed(summaries) if one is not None), "")
+    if dtype == "date":
+        return "d"
+    return dtype.removeprefix("timestamp[")[:2] if dtype.startswith("timestamp[") else None
+
+
+def _numbers_shown(title: str, numbers: Sequence[Numbers | None], reference: Numbers | None, unit: str | None) -> Shown:
     edges, logarithmic = _edges([one for one in numbers if one is not None], reference)
+    # Six places of the seconds since 1970 are hours.
+    told = partial(_told, places=6 if unit is None else 17)
     return {
         "title": title,
-        "mean": [_told(one.mean) if one is not None else None for one in numbers],
-        "deviation": [_told(one.deviation) if one is not None else None for one in numbers],
-        "minimum": [_told(one.minimum) if one is not None else None for one in numbers],
-        "maximum": [_told(one.maximum) if one is not None else None for one in numbers],
-        "quantiles": {q: [_told(one.quantiles.get(q) if one else None) for one in numbers] for q in QUANTILES},
+        "unit": unit,
+        "mean": [told(one.mean) if one is not None else None for one in numbers],
+        "deviation": [told(one.deviation) if one is not None else None for one in numbers],
+        "minimum": [told(one.minimum) if one is not None else None for one in numbers],
+        "maximum": [told(one.maximum) if one is not None else None for one in numbers],
+        "quantiles": {q: [told(one.quantiles.get(q) if one else None) for one in numbers] for q in QUANTILES},
         "error": max((one.quantile_error for one in numbers if one is not None), default=0.0),
         "zeros": [_share(one.zeros, one.finite) if one else None for one in numbers],
         "nan": [one.nan if one else None for one in numbers],
@@ -261,11 +276,11 @@ def _share(part: int, whole: int) -> float:
     return _rounded(part / whole, 6) if whole else 0.0
 
 
-def _told(value: float | None) -> float | None:
+def _told(value: float | None, places: int) -> float | None:
     """A number with as many places as a reader sees; None for what JSON cannot hold."""
     if value is None or not math.isfinite(value):
         return None
-    return float(f"{value:.6g}")
+    return float(f"{value:.{places}g}")
 
 
 def _rounded(value: float, places: int) -> float:

@@ -45,8 +45,10 @@ class Seen:
 
 
 def of_rows(rows: Sequence[int | None]) -> Iterator[Seen]:
-    """Days that have many more, or many fewer, rows than those before them."""
+    """Days that have none, or many more, or many fewer, rows than those before them."""
     there = [(index, number) for index, number in enumerate(rows) if number is not None]
+    yield from (Seen("rows", index, "{day} has no rows", 110.0, "none") for index, number in there if number == 0)
+    there = [(index, number) for index, number in there if number > 0]
     if len(there) <= _FEWEST_DAYS:
         return
     usual = _deviation([math.log(number + 1) for _, number in there])
@@ -74,11 +76,17 @@ def of_column(series: Series, reference: Sequence[int]) -> Iterator[Seen]:
 
 
 def _nulls(series: Series, reference: Sequence[int]) -> Iterator[Seen]:
+    is_vector = series.kind == "embedding"
+    there = [index for index, one in enumerate(series.summaries) if one is not None and one.rows]
+    shares = [one.null_share for one in series.summaries if one is not None and one.rows]
+    if shares and min(shares) == 1.0:
+        what = "no row of {day} has a vector" if is_vector else "all of {day} is NULL"
+        also = ", and so is each other day" if len(there) > 1 and not is_vector else ""
+        yield from (Seen("nulls", index, what + also, 80.0) for index in there)
+        return
     usual = _median_over(series, reference, lambda one: one.null_share)
     if usual is None:
         return
-    is_vector = series.kind == "embedding"
-    shares = [one.null_share for one in series.summaries if one is not None and one.rows]
     varying = _USUAL_DEVIATIONS * _deviation(shares)
     for index, summary in enumerate(series.summaries):
         if summary is None or not summary.rows:

@@ -106,6 +106,16 @@ def test_columns_are_searched_and_one_is_looked_at(opened: Opened) -> None:
     until(page, "document.querySelectorAll('section.column details[open] table tbody tr').length >= 20")
 
 
+def test_times_are_told_as_times(opened: Opened) -> None:
+    page = opened.page
+    page.goto(page.url.partition("#")[0] + "#/column/event_timestamp")
+    page.wait_for_selector("section.column h2")
+    assert re.search(r"least to greatest\s+2024-01-20 00:\d\d to 2024-01-20 23:\d\d", shown(page))
+    figure = page.get_by_role("figure", name="Values: median and mean")
+    figure.locator("summary").click()
+    figure.get_by_role("row", name=re.compile(r"2024-01-02( 2024-01-02 \d\d:\d\d){2}")).wait_for()
+
+
 def test_drift_leads_to_the_column(opened: Opened) -> None:
     page = opened.page
     page.locator("nav a", has_text="Drift").click()
@@ -242,6 +252,59 @@ def test_values_that_look_like_html_are_values(browser: Browser, tmp_path: Path)
     compared.scroll_into_view_if_needed()
     one.page.wait_for_selector("#compared figure svg[role=img]")
     assert HOSTILE.replace("\u202e", "\\u202e")[:21] in (compared.text_content() or "")
+    one.close()
+
+
+def _emptied(number: int, table: pa.Table) -> pa.Table:
+    return table.slice(0, 0)
+
+
+def _nothing_known(number: int, table: pa.Table) -> pa.Table:
+    for name in ("amount", "category", "price", "recent_items", "item_vector", "events_1d"):
+        table = replaced(table, name, pa.nulls(len(table), table.schema.field(name).type))
+    return table
+
+
+def _no_numbers(number: int, table: pa.Table) -> pa.Table:
+    values = [float("nan"), float("inf"), float("-inf"), -0.0, 5e-324, 1.7e308, -1.7e308, None]
+    odd = pa.array([values[row % len(values)] for row in range(len(table))])
+    names = ["__proto__", "constructor", "", "NULL", "\U0001f600", "x" * 300]
+    words = pa.array([names[row % len(names)] for row in range(len(table))])
+    return replaced(
+        replaced(replaced(table, "amount", odd), "price", pa.nulls(len(table), pa.float64())), "category", words
+    )
+
+
+ODD: dict[str, dict[str, Any]] = {
+    "one day": {"days": 1},
+    "no day": {"days": 3, "left_out": frozenset(range(3))},
+    "no rows": {"days": 3, "fault": _emptied},
+    "nothing but NULL": {"days": 3, "fault": _nothing_known},
+    "no finite numbers": {"days": 3, "fault": _no_numbers},
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_training_sets_are_shown_without_a_complaint(browser: Browser, tmp_path: Path, name: str) -> None:
+    made = Training(tmp_path, rows=40, **ODD[name]).publish()
+    one = Opened(browser, write_report(made.root))
+    address = one.page.url.partition("#")[0]
+    sections = one.page.locator("nav a").evaluate_all("all => all.map(one => one.dataset.key)")
+    for place in (
+        *sections,
+        "days/2024-01-01",
+        *(f"column/{column['name']}" for column in made.project.service["columns"]),
+    ):
+        one.page.goto(f"{address}#/{place}")
+        until(
+            one.page,
+            "place => location.hash === '#/' + place && document.querySelector('main > :not([hidden])')",
+            place,
+        )
+        one.page.evaluate("document.querySelectorAll('.canvas').forEach(canvas => canvas.draw())")
+        told = shown(one.page)
+        assert told.strip()
+        assert not re.search(r"undefined|\[object|(?<!: )\bNaN\b(?! and infinite|$)", told, re.MULTILINE), place
     one.close()
 
 

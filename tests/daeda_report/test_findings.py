@@ -128,3 +128,27 @@ def test_values_that_come_and_go_together_are_one_finding(tmp_path: Path, capsys
     ]
     assert [one.split(" on ")[0].split("PSI")[0] for one in told[2:]] == ["category: "]
     assert told[2].endswith("on 2024-01-18: 100.0% are of values that were not there before")
+
+
+def test_days_without_rows_or_values_stand_out_even_if_all_are_alike(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fault(number: int, table: pa.Table) -> pa.Table:
+        emptied = replaced(table, "price", pa.nulls(len(table), pa.float64()))
+        vectors = table.schema.field("item_vector").type
+        emptied = replaced(emptied, "item_vector", pa.nulls(len(table), vectors))
+        return emptied.slice(0, 0) if number in (1, 2) else emptied
+
+    made = Training(tmp_path, days=4, rows=40, fault=fault).publish()
+    assert [one["told"] for one in findings(made.root, capsys)] == [
+        "2024-01-02 has no rows (2024-01-02 to 2024-01-03, 2 days)",
+        "item_vector: no row of 2024-01-01 has a vector (2 days from 2024-01-01 to 2024-01-04)",
+        "price: all of 2024-01-01 is NULL, and so is each other day (2 days from 2024-01-01 to 2024-01-04)",
+    ]
+
+
+def test_that_nothing_is_published_stands_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = Training(tmp_path, days=2, left_out=frozenset({0, 1})).publish()
+    assert [one["told"] for one in findings(made.root, capsys)] == [
+        "2 days are not published: 2024-01-01 to 2024-01-02, 2 days"
+    ]

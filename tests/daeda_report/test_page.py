@@ -107,6 +107,16 @@ def test_bars_of_seconds_since_1970_have_edges_of_their_own() -> None:
     assert edges == sorted(edges)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "unit"), [("timestamp[us]", "us"), ("timestamp[us, UTC]", "us"), ("date", "d"), ("double", None)]
+)
+def test_times_are_told_with_their_unit_and_all_of_their_places(dtype: str, unit: str | None) -> None:
+    numbers = Numbers(finite=1, mean=1_704_067_201_234_567.0, maximum=1_704_067_201_234_567.0)
+    shown = Series.of("at", "spine", [None, Summary(dtype, 1, 0, numbers=numbers)], ()).shown()["numbers"][0]
+    assert (shown["unit"], shown["mean"][0]) == (unit, None)
+    assert (shown["mean"][1] == 1_704_067_201_234_567.0) == (unit is not None)
+
+
 @pytest.mark.parametrize("values", [[0, 5, 32, 32, 32], [0.25, 0.5, 31.5, 31.5], [1, 2, 1_000_000, 1_000_000]])
 def test_the_greatest_of_the_usual_values_are_shown(values: list[float]) -> None:
     """Lists that are cut have one length at most, and that of most of them: it is no rest above the bars."""

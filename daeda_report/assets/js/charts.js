@@ -72,8 +72,17 @@ function dayAxis(days, width, shift = 0) {
 const DAY_OF_MONTH = d3.utcFormat("%-d");
 const MONTH = d3.utcFormat("%b %Y");
 
-// An axis of numbers in a format. Of bytes it has round numbers of KiB, MiB and so on, which powers of ten are not.
+// An axis of numbers in a format. Of bytes it has round numbers of KiB, MiB and so on, which powers of ten are not, and
+// of times hours, days or years.
 function axis(format, values) {
+  if (format.unit) {
+    const size = MILLIS[format.unit];
+    const ends = d3.extent(values.filter((value) => value !== null && value !== undefined)).map((value) => new Date(value * size));
+    if (!ends.every((moment) => moment && !Number.isNaN(+moment))) return { ticks: 3, tickFormat: format };
+    const scale = d3.scaleUtc(ends, [0, 1]);
+    const told = scale.tickFormat(4);
+    return { ticks: scale.ticks(4).map((moment) => +moment / size), tickFormat: (value) => told(new Date(value * size)) };
+  }
   if (format !== bytes) return { tickFormat: (value) => (format === short || format === count ? brief : format)(value) };
   const most = d3.max(values, (value) => value || 0) || 1;
   const power = Math.max(0, Math.min(UNITS.length - 1, Math.floor(Math.log(most / 4) / Math.log(1024))));
@@ -100,13 +109,13 @@ function overDays(title, days, series, options = {}) {
   const domain = series.map(([name]) => visible(name));
   return figure(title, (width) => plotted(width, {
     x: dayAxis(days, width),
-    y: { label: null, grid: true, ...axis(format, series.flatMap(([, values]) => values)), zero: options.zero !== false, ...(shown.every((point) => point.value === 0) ? { domain: [0, 1] } : {}) },
+    y: { label: null, grid: true, ...axis(format, [...series.map(([, values]) => values), ...(options.band || [])].flat()), zero: options.zero !== false, ...(shown.every((point) => point.value === 0) ? { domain: [0, 1] } : {}) },
     color: { type: "categorical", legend: several, domain, range: COLOURS },
     marks: [
       ...(options.band ? [Plot.areaY(days.map((day, index) => ({ day: dateOf(day), low: options.band[0][index], high: options.band[1][index] })),
         { x: "day", y1: "low", y2: "high", fill: "var(--c1)", fillOpacity: 0.18, curve: "step" })] : []),
       ...(options.rules || []).map(([value]) => Plot.ruleY([value], { stroke: "var(--bad)", strokeDasharray: "4 3" })),
-      Plot.lineY(points, { x: "day", y: (one) => (one.value === null || one.value === undefined ? NaN : one.value), stroke: (one) => visible(one.name), curve: "linear" }),
+      Plot.lineY(points, { x: "day", z: "name", y: (one) => (one.value === null || one.value === undefined ? NaN : one.value), stroke: (one) => visible(one.name), curve: "linear" }),
       Plot.dot(shown, { x: "day", y: "value", fill: (one) => visible(one.name), r: days.length > 120 ? 1.2 : 2.5 }),
       ...(options.marked !== undefined && options.marked !== null ? [Plot.ruleX([dateOf(days[options.marked])], { stroke: "var(--text)", strokeOpacity: 0.5 })] : []),
       Plot.tip(shown, Plot.pointerX({ x: "day", y: "value", fill: "var(--card)",

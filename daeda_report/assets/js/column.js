@@ -28,8 +28,9 @@ function figuresOf(data, column, of) {
   const shown = [[column.kind === "embedding" ? "without a vector" : "NULL", percent(column.nulls[index])]];
   if (numbers && numbers.mean[index] !== null) {
     const what = numbers.title === "Values" ? "" : ` (${numbers.title.toLowerCase()})`;
-    shown.push([`median${what}`, short((numbers.quantiles["0.5"] || [])[index])], [`mean${what}`, short(numbers.mean[index])],
-      [`least to greatest${what}`, `${short(numbers.minimum[index])} to ${short(numbers.maximum[index])}`]);
+    const told = toldIn(numbers.unit);
+    shown.push([`median${what}`, told((numbers.quantiles["0.5"] || [])[index])], [`mean${what}`, told(numbers.mean[index])],
+      [`least to greatest${what}`, `${told(numbers.minimum[index])} to ${told(numbers.maximum[index])}`]);
   }
   if (of.distinct) shown.push(["distinct values", `${of.distinct.error ? "about " : ""}${count(of.distinct.counts[index])}`]);
   if (column.worst !== null) shown.push([`most drift, ${column.worst_day}`, short(column.worst), driftClass(column.worst)]);
@@ -53,7 +54,7 @@ function columnFigures(data, column, detail) {
     const quantiles = numbers.quantiles;
     const middle = Object.keys(quantiles).length ? [["median", quantiles["0.5"]], ["mean", numbers.mean]] : [["mean", numbers.mean]];
     made.push(overDays(`${numbers.title}: median and mean`, days, middle, {
-      zero: false, band: quantiles["0.05"] ? [quantiles["0.05"], quantiles["0.95"]] : null,
+      zero: false, format: toldIn(numbers.unit), band: quantiles["0.05"] ? [quantiles["0.05"], quantiles["0.95"]] : null,
       note: `the band holds 90 % of the values${numbers.error ? `; quantiles are off by at most ${percent(numbers.error)} of themselves` : ""}`,
     }));
     const special = [["zero", numbers.zeros], ["NaN", numbers.nan], ["infinite", numbers.infinite]].filter(([, values]) => values.some(Boolean));
@@ -127,15 +128,16 @@ function histogram(title, numbers, index, day) {
   const reference = numbers.reference ? inner(numbers.reference) : null;
   const cells = own.map((value, place) => ({ x1: edges[place], x2: edges[place + 1], value, was: reference ? reference[place] : null }));
   const [low, high] = outer(numbers.counts[index]);
-  const told = (one) => `${short(one.x1)} to ${short(one.x2)}\n${day}: ${percent(one.value)}${one.was === null ? "" : `\nreference: ${percent(one.was)}`}`;
+  const edge = toldIn(numbers.unit);
+  const told = (one) => `${edge(one.x1)} to ${edge(one.x2)}\n${day}: ${percent(one.value)}${one.was === null ? "" : `\nreference: ${percent(one.was)}`}`;
   return figure(title, (width) => plotted(width, {
-    height: 200, x: { label: null, type: numbers.logarithmic ? "log" : "linear", tickFormat: brief, ticks: 5 }, y: { label: null, grid: true, tickFormat: percent },
+    height: 200, x: { label: null, type: numbers.logarithmic ? "log" : "linear", ...(numbers.unit ? axis(edge, edges) : { tickFormat: brief, ticks: 5 }) }, y: { label: null, grid: true, tickFormat: percent },
     color: { type: "categorical", legend: Boolean(reference), domain: [day, "reference"], range: COLOURS },
     marks: [
       Plot.rectY(cells, { x1: "x1", x2: "x2", y: "value", fill: () => day, fillOpacity: 0.8, inset: 0.5, title: told, tip: true }),
       ...(reference ? [Plot.line(cells.flatMap((one) => [[one.x1, one.was], [one.x2, one.was]]), { x: (one) => one[0], y: (one) => one[1], stroke: () => "reference", strokeWidth: 2 })] : []),
       Plot.ruleY([0]),
     ],
-  }), () => table(title, ["From", "To", day, "reference"], cells.map((one) => [short(one.x1), short(one.x2), percent(one.value), one.was === null ? "" : percent(one.was)]), { numeric: [0, 1, 2, 3], caption: false }),
+  }), () => table(title, ["From", "To", day, "reference"], cells.map((one) => [edge(one.x1), edge(one.x2), percent(one.value), one.was === null ? "" : percent(one.was)]), { numeric: [0, 1, 2, 3], caption: false }),
   low + high > 0 ? `${percent(low)} are below and ${percent(high)} above what is shown` : null);
 }

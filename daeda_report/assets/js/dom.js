@@ -68,9 +68,22 @@ const short = (value) => {
 const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 const brief = (value) => (Math.abs(value) >= 1e5 ? COMPACT.format(value) : short(value));
 const percent = (value) =>
-  value === null || value === undefined ? "" : `${(value * 100).toFixed(value > 0 && value < 0.001 ? 3 : value < 1 && value > 0 ? 1 : 0)} %`;
+  value === null || value === undefined ? "" : value > 0 && value < 5e-6 ? "less than 0.001 %" : `${(value * 100).toFixed(value > 0 && value < 0.001 ? 3 : value < 1 && value > 0 ? 1 : 0)} %`;
 const seconds = (value) => (value === null || value === undefined ? "" : `${value.toFixed(value < 10 ? 2 : 0)} s`);
 const plural = (number, what) => `${count(number)} ${what}${number === 1 ? "" : "s"}`;
+// Numbers that are times since 1970 in a unit, and how they are told; others have no unit.
+const MILLIS = { d: 864e5, ms: 1, us: 1e-3, ns: 1e-6 };
+function toldIn(unit) {
+  if (!unit) return short;
+  const format = (value) => {
+    if (value === null || value === undefined) return "";
+    const moment = new Date(value * MILLIS[unit]);
+    if (Number.isNaN(+moment)) return `${short(value)} ${unit}`;
+    const [day, time] = moment.toISOString().split("T");
+    return unit === "d" ? day : `${day} ${time.slice(0, 5)}`;
+  };
+  return Object.assign(format, { unit });
+}
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 function bytes(value) {
   if (value === null || value === undefined) return "";
