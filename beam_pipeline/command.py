@@ -18,7 +18,7 @@ from daeda.flags.table import BUILD, LOG, OUTPUT, PORTABLE, PROJECT, SKELETON, W
 from daeda.process.extras import require
 from daeda.process.messages import run_command, warn
 from daeda.process.parent_watch import is_driven, watch_parent
-from daeda.process.start_up import leave_out, rarely_collected
+from daeda.process.start_up import rarely_collected
 from daeda.process.supervision import supervised
 
 if TYPE_CHECKING:
@@ -71,14 +71,14 @@ def _command(words: Sequence[str], *, alone: bool) -> int:
         start.enter_context(rarely_collected())
         runner = _chosen_runner(parser, arguments, rest, alone=alone)
 
+        from daeda.catalog.left_out import without_pandas
         from daeda.catalog.project import open_project
         from daeda.compiler.compile import compile_runnable
         from daeda.planning.exports import exported
 
         project = open_project(arguments)
-        if alone and runner.in_process and not project.aggregations.udf_specs:
-            # pyarrow imports it with the first array, and functions of the user alone may want it.
-            leave_out("pandas")
+        if alone and runner.in_process:
+            without_pandas(project)
         dag = compile_runnable(project)
         skeleton = dag.skeleton()
         if "polars" in skeleton.rolling_engines:

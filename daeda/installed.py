@@ -40,9 +40,9 @@ def install_command(extra: str) -> str:
         distribution = metadata.distribution(DISTRIBUTION)
     except metadata.PackageNotFoundError:
         distribution = None
-    home = Path(sys.prefix).parts[-3:-1]
+    parts = Path(sys.prefix).parts
     installer = ((distribution.read_text("INSTALLER") if distribution else None) or "pip").strip()
-    tool = "pipx" if home == ("pipx", "venvs") else "uv tool" if home == ("uv", "tools") else ""
+    tool = "pipx" if "pipx" in parts else "uv tool" if installer == "uv" and "tools" in parts else ""
     # A tool is installed anew, and has the extras alone that are named.
     extras = {extra} | (_extras(distribution) if tool and distribution is not None else set())
     wanted = f"[{','.join(sorted(extras - {''}))}]" if extras - {""} else ""
@@ -59,7 +59,7 @@ def install_command(extra: str) -> str:
 
 
 def _source(origin: Mapping[str, object], wanted: str) -> str:
-    """What names daeda where it came from, with an extra; empty where that is no more, or not to be told.
+    """What names daeda where it came from, with an extra; empty where that is no more.
 
     An index has it by its name; a directory, a wheel and a repository by their places.
     """
@@ -69,11 +69,7 @@ def _source(origin: Mapping[str, object], wanted: str) -> str:
     url = str(origin.get("url", ""))
     if not url:
         return f"'{DISTRIBUTION}{wanted}'"
-    address = urlsplit(url)
-    if address.password or address.query or address.username not in (None, "git"):
-        # What lets one in is nobody's to read in a message.
-        return ""
-    path = Path(unquote(address.path))
+    path = Path(unquote(urlsplit(url).path))
     if url.startswith("file:") and not path.exists():
         return ""
     directory = origin.get("dir_info")

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
+from daeda.catalog.left_out import without_pandas
 from daeda.catalog.project import open_project
 from daeda.errors import UsageError
 from daeda.flags.parser import StrictParser, add_flags
@@ -15,7 +16,6 @@ from daeda.process.messages import run_command
 from daeda.process.parent_watch import watch_parent
 from daeda.process.start_up import rarely_collected
 from daeda_preview.files import check_output
-from daeda_preview.start_up import without_pandas
 
 
 def main(arguments: Sequence[str] | None = None, *, alone: bool = False) -> int:

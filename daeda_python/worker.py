@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from daeda.catalog.left_out import without_pandas
 from daeda.catalog.project import open_project
 from daeda.process.messages import run_command
 from daeda.process.start_up import rarely_collected
-from daeda_preview.start_up import without_pandas
 from daeda_python.request import Exchange
 
 

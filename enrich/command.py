@@ -17,6 +17,8 @@ from daeda.flags.table import BUILD, ENRICHMENT, LOG, OUTPUT, PROJECT, STORE_CHE
 from daeda.process.extras import require
 from daeda.process.messages import answer, run_command, say, warn
 from daeda.process.parent_watch import is_driven
+from daeda.process.start_up import rarely_collected
+from daeda.process.supervised import is_supervised
 from enrich.ray.supervisor import supervised
 
 if TYPE_CHECKING:
@@ -39,17 +41,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _command(words: Sequence[str]) -> int:
     arguments = build_parser().parse_strictly(words)
 
-    from daeda.catalog.project import open_project
-    from daeda.compiler.compile import compile_runnable
-    from daeda.compiler.unused import warnings_of
-    from daeda.dataset.layout import layout_of
-    from daeda.dataset.stores import stores_from_text, stores_to_text
-    from daeda.planning.days import chosen_days
-    from daeda.planning.due_days import DueDays
-    from daeda.planning.exports import exported
-    from daeda.planning.fulfilled import require_enriched
+    with rarely_collected():
+        from daeda.catalog.left_out import without_pandas
+        from daeda.catalog.project import open_project
+        from daeda.compiler.compile import compile_runnable
+        from daeda.compiler.unused import warnings_of
+        from daeda.dataset.layout import layout_of
+        from daeda.dataset.stores import stores_from_text, stores_to_text
+        from daeda.planning.days import chosen_days
+        from daeda.planning.due_days import DueDays
+        from daeda.planning.exports import exported
+        from daeda.planning.fulfilled import require_enriched
 
-    project = open_project(arguments)
+        project = open_project(arguments)
+    if (arguments.check or arguments.stores) and is_supervised():
+        # Ray, which is not started for these, may want it.
+        without_pandas(project)
     dag = compile_runnable(project)
     if not dag.enrichments:
         raise UsageError(

@@ -16,7 +16,8 @@ from daeda.errors import DayError, InputError, counted, first_line
 from daeda.operators.dag import Dag
 from daeda.operators.udf import RayUdfTransform, StoreRef
 from daeda.storage.location import Location
-from daeda.storage.objects import before_the_first_day, open_parquet
+from daeda.storage.objects import before_the_first_day
+from daeda.storage.parquet import open_parquet
 from enrich.preload import open_declared
 from enrich.ray.address import probe_address, probe_loopback
 from enrich.ray.channel import limited

@@ -16,7 +16,7 @@ from daeda.settings.checks import Check
 from daeda.sql.files import file_list
 from daeda.sql.handle import PLACE, column, read_parquet
 from daeda.sql.literal import literal
-from daeda.storage.objects import open_parquet
+from daeda.storage.parquet import open_parquet
 
 _NUMBER = "__number"
 

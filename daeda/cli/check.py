@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from daeda.answers.findings import CheckAnswer, FoundHint, SeenTimes
+from daeda.catalog.left_out import without_pandas
 from daeda.catalog.project import Project, open_project
 from daeda.compiler.checks import checks_of
 from daeda.compiler.compile import compile_runnable
@@ -27,6 +28,7 @@ from daeda.planning.one_file import one_file_views
 from daeda.process.extras import require
 from daeda.process.messages import answer, say, warn
 from daeda.process.subprocesses import interruptible, run_subprocess
+from daeda.process.supervised import is_supervised
 
 
 def check(arguments: argparse.Namespace) -> int:
@@ -38,6 +40,8 @@ def check(arguments: argparse.Namespace) -> int:
             raise
         _tell(arguments, arguments.service or "", Looked(error.sentences, ()), [], [])
         return error.exit_code
+    if is_supervised():
+        without_pandas(project)
     looked, hints, times = _look(project, arguments)
     _tell(arguments, project.service.name, looked, hints, times)
     return UserError.exit_code if looked.mistakes else 0

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from daeda.catalog.project import Project, open_project
 from daeda.compiler.compile import compile_project, project_dag
-from daeda.compiler.pipeline_file import PIPELINES, edited_path, pipeline_text, write_generated
+from daeda.compiler.edited import PIPELINES, edited_path
+from daeda.compiler.pipeline_file import pipeline_text, write_generated
 from daeda.errors import ConfigurationError
 from daeda.process.messages import answer, say, warn
 

@@ -10,7 +10,7 @@ from daeda.cli.compile import shown_path
 from daeda.cli.summary import splits_told
 from daeda.compiler.checks import checks_of
 from daeda.compiler.compile import project_dag
-from daeda.compiler.pipeline_file import edited_path
+from daeda.compiler.edited import edited_path
 from daeda.planning.days import chosen_days
 from daeda.planning.explain import explain_text, mermaid
 from daeda.planning.explain_sql import explain_sql

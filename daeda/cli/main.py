@@ -10,7 +10,7 @@ from pathlib import Path
 from daeda.cli.importing import add_import
 from daeda.cli.keeping import add_keeping
 from daeda.errors import UsageError
-from daeda.flags.days import joined
+from daeda.flags.days import joined, refuse_two_ranges
 from daeda.flags.help import Version
 from daeda.flags.parser import StrictParser, add_flags, refuse_beam_flags, seconds_above_0
 from daeda.flags.table import (
@@ -33,6 +33,7 @@ from daeda.flags.table import (
 )
 from daeda.process.messages import answer, run_command
 from daeda.process.start_up import rarely_collected
+from daeda.process.supervised import is_supervised
 from daeda.process.supervision import supervised
 
 Command = Callable[[argparse.Namespace, Sequence[str]], int]
@@ -388,10 +389,17 @@ def _train(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
 
 def _plan(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     refuse_beam_flags("pipeline plan", beam_flags, "runs nothing on Beam")
+    refuse_two_ranges(arguments)
     with rarely_collected():
+        from daeda.catalog.left_out import without_numpy
+        from daeda.catalog.project import open_project
+
+        project = open_project(arguments, arguments.service)
+        if is_supervised():
+            without_numpy(project)
         from daeda.cli.plan import plan
 
-        return plan(arguments)
+        return plan(project, arguments)
 
 
 def _explain(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
@@ -402,16 +410,18 @@ def _explain(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
         raise UsageError(f"--json and --format {arguments.format} exclude each other: give one of them")
     if arguments.target_date is not None and not arguments.sql:
         raise UsageError("--target-date chooses the day of --sql: give both, or neither")
-    from daeda.cli.explain import explain
+    with rarely_collected():
+        from daeda.cli.explain import explain
 
-    return explain(arguments)
+        return explain(arguments)
 
 
 def _compile(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     refuse_beam_flags("pipeline compile", beam_flags, "runs nothing on Beam")
-    from daeda.cli.compile import compile_service
+    with rarely_collected():
+        from daeda.cli.compile import compile_service
 
-    return compile_service(arguments)
+        return compile_service(arguments)
 
 
 def _leakage(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
@@ -426,9 +436,10 @@ def _catalog(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     if arguments.html is not None and (arguments.section is not None or arguments.json):
         other = "--json" if arguments.json else arguments.section
         raise UsageError(f"--html writes all of the catalog into a file: leave {other} out, or --html")
-    from daeda.cli.catalog import catalog
+    with rarely_collected():
+        from daeda.cli.catalog import catalog
 
-    return catalog(arguments)
+        return catalog(arguments)
 
 
 def _completion(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
@@ -448,9 +459,10 @@ def _schema(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
 
 def _check(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     refuse_beam_flags("check", beam_flags, "runs nothing on Beam")
-    from daeda.cli.check import check
+    with rarely_collected():
+        from daeda.cli.check import check
 
-    return check(arguments)
+        return check(arguments)
 
 
 def _doctor(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:

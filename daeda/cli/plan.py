@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from daeda.catalog.project import Project, open_project
+from daeda.catalog.project import Project
 from daeda.cli.summary import print_plan, splits_told
+from daeda.compiler.checks import checks_of
 from daeda.compiler.compile import compile_runnable
 from daeda.compiler.unused import warnings_of
 from daeda.dataset.layout import Dataset
+from daeda.dataset.manifest import Verdict
 from daeda.dataset.stores import Stores, stores_from_text
 from daeda.errors import SubprocessFailed, UsageError
 from daeda.flags.parser import forwarded, words_of
 from daeda.flags.table import OUTPUT, PROJECT, STORES
 from daeda.operators.dag import Dag
-from daeda.planning.checks import known_verdicts
 from daeda.planning.days import DayPlan, chosen_days, plan_skeleton
 from daeda.planning.emptiness import block_empty_range, wrong_units
 from daeda.planning.enriched_days import plan_enriched
@@ -76,16 +79,13 @@ class TrainPlan:
         return list({scan.view: self.sources.files[scan.name].path for scan in self.sources.scans}.items())
 
 
-def make_plan(arguments: argparse.Namespace, exports: contextlib.ExitStack, *, checked: bool = False) -> TrainPlan:
-    """Read, compile and plan; no day is written. Views of databases are exported, and `exports` removes them.
+def make_plan(
+    project: Project, arguments: argparse.Namespace, exports: contextlib.ExitStack, *, checked: bool = False
+) -> TrainPlan:
+    """Compile and plan; no day is written. Views of databases are exported, and `exports` removes them.
 
     `checked` blocks the days that the check before the first day would refuse; a run makes this check itself.
     """
-    if arguments.target_date is not None and (arguments.start is not None or arguments.end is not None):
-        raise UsageError(
-            "--target-date is one day of the range, and --start and --end are the range: give one or the other"
-        )
-    project = open_project(arguments, arguments.service)
     dag = compile_runnable(project)
     if arguments.enrich_only and not dag.enrichments:
         raise UsageError(f"the service '{dag.service}' has no enrichment: train it without --enrich-only")
@@ -105,23 +105,32 @@ def make_plan(arguments: argparse.Namespace, exports: contextlib.ExitStack, *, c
     return TrainPlan(project, dag, sources, skeleton, enriched, stores.pinned)
 
 
-def plan(arguments: argparse.Namespace) -> int:
+def plan(project: Project, arguments: argparse.Namespace) -> int:
     """Print the plan; returns the exit code."""
     with contextlib.ExitStack() as exports:
-        planned = make_plan(arguments, exports, checked=True)
-        warn(*warnings_of(planned.project, planned.dag), *wrong_units(planned.project, planned.sources))
-        project = planned.project
+        planned = make_plan(project, arguments, exports, checked=True)
+        warn(*warnings_of(project, planned.dag), *wrong_units(project, planned.sources))
         labels = Maturity(planned.dag, planned.sources.files, project.runtime.data_until).told()
         immature = told_immature({day.day: day.immature for day in planned.skeleton if day.immature is not None})
-        checked = known_verdicts(project, planned.dag, tuple(planned.plans), [day.day for day in planned.skeleton])
+        verdicts, told = _known_verdicts(planned)
         splits = splits_told(project.service, project.runtime.days)
         grown = stale_by_one_file(project, planned.sources, planned.skeleton)
-        notes = (*availability(planned.dag), *labels, *immature, *splits, *checked.notes, *grown)
+        notes = (*availability(planned.dag), *labels, *immature, *splits, *told, *grown)
         if arguments.json:
             # The models of all answers take a while to be made.
             from daeda.cli.answers import plan_answer
 
-            answer(plan_answer(planned.dag.service, planned.plans, planned.paths, notes, checked.by_day).text())
+            answer(plan_answer(planned.dag.service, planned.plans, planned.paths, notes, verdicts).text())
         else:
             print_plan(HarmlessConsole(), planned.plans, planned.paths, notes)
     return 0
+
+
+def _known_verdicts(plan: TrainPlan) -> tuple[Mapping[dt.date, tuple[Verdict, ...]], tuple[str, ...]]:
+    """The verdicts of published days, and sentences about them; without checks nothing of theirs is loaded."""
+    if not checks_of(plan.project, plan.dag):
+        return {}, ()
+    from daeda.planning.checks import known_verdicts
+
+    known = known_verdicts(plan.project, plan.dag, tuple(plan.plans), [day.day for day in plan.skeleton])
+    return known.by_day, known.notes

@@ -8,6 +8,7 @@ import json
 import tempfile
 from pathlib import Path
 
+from daeda.catalog.project import open_project
 from daeda.cli.answers import plan_answer
 from daeda.cli.plan import make_plan
 from daeda.errors import DayError, InputError, StorageError, SubprocessFailed, first_line
@@ -38,7 +39,7 @@ def _planned(arguments: argparse.Namespace) -> dict[str, object]:
     """What train would do with the days, or why that is not known: a source that is away takes no report away."""
     try:
         with contextlib.ExitStack() as exports:
-            plan = make_plan(arguments, exports)
+            plan = make_plan(open_project(arguments, arguments.service), arguments, exports)
             labels = Maturity(plan.dag, plan.sources.files, plan.project.runtime.data_until).told()
             notes = (*availability(plan.dag), *labels)
             days = [day.day for day in plan.skeleton]

@@ -8,6 +8,7 @@ import datetime as dt
 import time
 from collections.abc import Mapping, Sequence
 
+from daeda.catalog.project import open_project
 from daeda.checks.judge import told
 from daeda.cli.answers import built_days, train_answer
 from daeda.cli.consent import require_consent
@@ -23,6 +24,7 @@ from daeda.dataset.stamps import remember_stamps
 from daeda.dataset.stores import stores_from_text, stores_to_text
 from daeda.durations import seconds_since
 from daeda.errors import DayError, InputError, UsageError, counted, shortened
+from daeda.flags.days import refuse_two_ranges
 from daeda.flags.parser import forwarded, words_of
 from daeda.flags.table import BUILD, CHECK, ENRICHMENT, OUTPUT, PINNED_STORES, PORTABLE, PROJECT, SKELETON
 from daeda.lineage.untold import Untold
@@ -49,9 +51,10 @@ def train(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
         raise UsageError("flags of Beam belong to the skeleton, and --enrich-only does not run it: remove them")
     if arguments.enrich_only and arguments.worker_timeout is not None:
         raise UsageError("--worker-timeout belongs to the skeleton, and --enrich-only does not run it: remove it")
+    refuse_two_ranges(arguments)
     with contextlib.ExitStack() as exports:
         with rarely_collected():
-            plan = make_plan(arguments, exports)
+            plan = make_plan(open_project(arguments, arguments.service), arguments, exports)
         return _train(plan, arguments, beam_flags)
 
 

@@ -9,6 +9,7 @@ from daeda.catalog.project import Project
 from daeda.catalog.service import SpineFilter
 from daeda.compiler.build import build_operators
 from daeda.compiler.checks import check_checks, checks_of
+from daeda.compiler.edited import edited_path
 from daeda.compiler.immature import told_not_null
 from daeda.compiler.labels import (
     check_labels_unread,
@@ -20,7 +21,6 @@ from daeda.compiler.labels import (
 )
 from daeda.compiler.lookups import check_lookups, check_uses
 from daeda.compiler.makers import check_alike, check_makers
-from daeda.compiler.pipeline_file import edited_path, load_edited
 from daeda.compiler.resolve import (
     check_marked,
     check_output_columns,
@@ -41,6 +41,7 @@ from daeda.operators.relational import Filter
 from daeda.operators.relational import Project as ProjectOperator
 from daeda.operators.temporal import LabelAggregate
 from daeda.settings.aggregations import AggregationSpec, LabelSpec
+from daeda.sql.binding import bound_together
 from daeda.sql.expression import check_having, check_predicate
 from daeda.sql.projection import check_expressions
 from daeda.sql.statements import ProbingOperator, spans_of, times_of, unit_of
@@ -152,6 +153,7 @@ PASSES: tuple[Pass, ...] = (
 )
 
 
+@bound_together()
 def compile_project(project: Project) -> Dag:
     """The DAG of the project's service; raises ConfigurationError with a line per mistake."""
     resolved = Resolved(project)
@@ -184,7 +186,13 @@ def project_dag(project: Project) -> Dag:
     """The DAG of the project's service: the hand-edited one where there is one, the compiled one elsewhere."""
     path = edited_path(project)
     _check_data_until(project)
-    dag = load_edited(project, path) if path.exists() else compile_project(project)
+    if path.exists():
+        # Few projects have such a file, whose model is made of those of all operators.
+        from daeda.compiler.pipeline_file import load_edited
+
+        dag = load_edited(project, path)
+    else:
+        dag = compile_project(project)
     check_no_leaks(dag.operators)
     checks_of(project, dag)
     check_reach(dag, project.runtime.days)

@@ -125,7 +125,6 @@ def leaks(operators: Sequence[Operator]) -> Iterator[tuple[Operator, str]]:
             found = sorted(labels[name] & _read_from(operator, place))
             if found:
                 yield operator, f"reads '{found[0]}', {IS_LABEL}"
-    yield from _of_the_row_itself(operators)
     yield from _ahead(operators)
 
 
@@ -133,36 +132,6 @@ def check_no_leaks(operators: Sequence[Operator]) -> None:
     """Raise ConfigurationError for the first of the `leaks`."""
     for operator, what in leaks(operators):
         raise ConfigurationError(f"operator '{operator.name}' ({operator.op_kind}): {what}")
-
-
-def _of_the_row_itself(operators: Sequence[Operator]) -> Iterator[tuple[Operator, str]]:
-    """Look-ups of the rows themselves that admit equality, and so find the row whose outcome they take."""
-    spine = next(
-        (one for one in operators if isinstance(one, Scan) and any(column.label for column in one.columns)), None
-    )
-    if spine is None:
-        return
-    outcomes = {column.source for column in spine.columns if column.label}
-    of_spine, scans = {spine.output}, dict[str, Scan]()
-    for operator in operators:
-        if isinstance(operator, Scan):
-            scans[operator.output] = operator
-        elif operator.inputs[0] in of_spine:
-            of_spine.add(operator.output)
-        elif isinstance(operator, Filter) and operator.inputs[0] in scans:
-            scans[operator.output] = scans[operator.inputs[0]]
-        if not isinstance(operator, PointInTimeJoin) or not operator.allow_exact or operator.output not in of_spine:
-            continue
-        scan = scans.get(operator.inputs[1])
-        if scan is None or (scan.view != spine.view and scan.path != spine.path):
-            continue
-        taken = [one.name for one in scan.columns if one.source in outcomes and one.name in operator.columns]
-        if taken:
-            yield (
-                operator,
-                f"'{taken[0]}' is a label of the row (label: true), which a look-up into '{scan.view}' with "
-                "allow_exact: true finds in the row itself: say allow_exact: false",
-            )
 
 
 def _ahead(operators: Sequence[Operator]) -> Iterator[tuple[Operator, str]]:

@@ -15,7 +15,8 @@ from daeda.dataset.manifest import DayName, read_manifest
 from daeda.errors import InputError, counted, first_line
 from daeda.sources.files import PARTITION, parse_day
 from daeda.storage.location import Location
-from daeda.storage.objects import client, open_parquet
+from daeda.storage.objects import client
+from daeda.storage.parquet import open_parquet
 
 
 @dataclass(frozen=True)

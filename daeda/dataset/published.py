@@ -23,7 +23,8 @@ from daeda.sources.entries import is_known_none
 from daeda.sources.identity import combined_digest
 from daeda.storage.client import AT_ONCE
 from daeda.storage.location import Location, ObjectPath
-from daeda.storage.objects import client, open_parquet
+from daeda.storage.objects import client
+from daeda.storage.parquet import open_parquet
 from daeda.storage.regular import file_digest
 from daeda.storage.state import InputFile
 

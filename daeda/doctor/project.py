@@ -32,7 +32,7 @@ from daeda.sources.models.source import DatabaseSource
 from daeda.storage.access import find_access
 from daeda.storage.client import RetryPolicy, S3Client
 from daeda.storage.location import ObjectPath, is_object, object_path
-from daeda.storage.objects import open_parquet
+from daeda.storage.parquet import open_parquet
 
 # Of a server of objects whose clock is further away, signed requests are refused; half of it is told.
 _MOST_SKEW = 60.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime as dt
 import re
 from collections.abc import Iterable, Sequence
@@ -34,6 +35,14 @@ def parse_day_flag(text: str, today: dt.date | None = None) -> str:
         except ValueError as error:
             raise ValueError(f"'{text}' is not a day: {error}") from error
     raise ValueError(f"'{text}' is not a day: write YYYY-MM-DD, today, yesterday, or days back like -7d (UTC)")
+
+
+def refuse_two_ranges(arguments: argparse.Namespace) -> None:
+    """Raise UsageError where --target-date stands beside --start or --end."""
+    if arguments.target_date is not None and (arguments.start is not None or arguments.end is not None):
+        raise UsageError(
+            "--target-date is one day of the range, and --start and --end are the range: give one or the other"
+        )
 
 
 def days_of_words(words: Iterable[str], flag: str = "--days") -> list[dt.date]:

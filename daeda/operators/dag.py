@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from daeda.errors import ConfigurationError, did_you_mean
 from daeda.operators.operator import Executor, Target
@@ -32,6 +32,9 @@ Operator = (
 
 class PipelineModel(Strict):
     """The YAML form of a DAG."""
+
+    # Made of the models of all operators: built where such a file is read or written.
+    model_config = ConfigDict(defer_build=True)
 
     service: Name = Field(description="Service that the pipeline makes.")
     operators: tuple[Annotated[Operator, Field(discriminator="op_kind")], ...] = Field(

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from daeda.catalog.project import Project
 from daeda.compiler.compile import compile_runnable
-from daeda.compiler.pipeline_file import edited_path
+from daeda.compiler.edited import edited_path
 from daeda.dataset.fingerprint import operator_digests, skeleton_fingerprint
 from daeda.dataset.layout import Dataset
 from daeda.dataset.manifest import ENRICHED_FORMAT_VERSION, Fingerprint

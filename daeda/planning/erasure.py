@@ -13,7 +13,7 @@ from daeda.errors import InputError, UsageError, closest, counted, did_you_mean,
 from daeda.operators.dag import Dag
 from daeda.operators.relational import Scan
 from daeda.planning.sources import Sources
-from daeda.storage.objects import open_parquet
+from daeda.storage.parquet import open_parquet
 
 # What they make are the values that they read; a function may make anything of them.
 _WINDOWS = ("aggregation_specs", "label_specs")

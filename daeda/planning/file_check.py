@@ -17,7 +17,8 @@ from daeda.sources.contents import looks_like
 from daeda.sources.times import fitting_unit, holds_integers, is_plausible, shown_time, times_of_groups, times_together
 from daeda.sql import scan as scan_sql
 from daeda.storage.location import is_object, object_path
-from daeda.storage.objects import open_parquet, present
+from daeda.storage.objects import present
+from daeda.storage.parquet import open_parquet
 from daeda.storage.state import FileState, state_of
 
 _NOTHING: Mapping[str, tuple[ScanColumn, ...]] = {}

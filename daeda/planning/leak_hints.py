@@ -16,9 +16,8 @@ import pyarrow as pa
 
 from daeda.catalog.project import Project
 from daeda.catalog.view import FeatureView
-from daeda.compiler.column_roles import column_kinds
 from daeda.dtypes import TimeUnit
-from daeda.errors import DaedaError, shortened
+from daeda.errors import DaedaError
 from daeda.operators.dag import Dag
 from daeda.operators.relational import Scan
 from daeda.planning.mistakes import scan_of_view
@@ -26,9 +25,8 @@ from daeda.planning.sources import Sources
 from daeda.sources.columns import is_int96
 from daeda.sources.files import SourceFiles
 from daeda.sources.times import shown_time, times_of_groups, times_together
-from daeda.sql.expression import columns_of, parse_expression
 from daeda.storage.location import is_object
-from daeda.storage.objects import open_parquet
+from daeda.storage.parquet import open_parquet
 
 # A service names its answer by one of these words, and nobody knows it when the row is scored.
 _OUTCOMES = frozenset({
@@ -72,7 +70,7 @@ class ViewTimes:
 
 def leak_hints(project: Project, dag: Dag, sources: Sources) -> tuple[list[Hint], list[ViewTimes]]:
     """The hints of a service, and the times of its views."""
-    hints: list[Hint] = [*_outcomes(project, dag), *_at_hand(project, dag)]
+    hints: list[Hint] = list(_outcomes(project, dag))
     times: dict[str, ViewTimes] = {}
     for name in dict.fromkeys(scan.view for scan in sources.scans):
         view = project.views.get(name)
@@ -114,24 +112,6 @@ def _outcomes(project: Project, dag: Dag) -> Iterator[Hint]:
             f"column '{column.name}' is named like an outcome ('{word}') and is {origin}",
             "if it becomes known after the row, declare it as a label (label: true of kind spine, or label_specs) or "
             "give its view a timestamp_field",
-        )
-
-
-def _at_hand(project: Project, dag: Dag) -> Iterator[Hint]:
-    """Labels that are computed from features alone: a model that has these has the answer."""
-    kinds = column_kinds(project.service, dag)
-    for index, column in enumerate(project.service.columns):
-        if not column.label or column.expression is None:
-            continue
-        read = [name for name in columns_of(parse_expression(column.expression)) if name != column.name]
-        if not read or any(kinds.get(name, "label") == "label" for name in read):
-            continue
-        yield Hint(
-            "label at hand",
-            project.where("service", ("columns", index, "label")),
-            f"the label '{column.name}' is computed from {shortened(read)}, which the row has as "
-            f"{'a feature' if len(read) == 1 else 'features'}",
-            "mark the one that tells the outcome (label: true), or leave it out of the service",
         )
 
 

@@ -20,7 +20,8 @@ from daeda.operators.temporal import Label, LabelAggregate
 from daeda.sources.columns import is_int96
 from daeda.sources.files import SourceFiles
 from daeda.sources.times import times_of_groups, times_together
-from daeda.storage.objects import before_the_first_day, open_parquet
+from daeda.storage.objects import before_the_first_day
+from daeda.storage.parquet import open_parquet
 
 _EPOCH = dt.date(1970, 1, 1)
 _FIRST_DAY, _LAST_DAY = (dt.date.min - _EPOCH).days, (dt.date.max - _EPOCH).days

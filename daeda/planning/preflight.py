@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import duckdb
@@ -24,8 +23,8 @@ from daeda.sql import scan as scan_sql
 from daeda.sql import statements
 from daeda.sql.locked import AllowedPaths, connect
 from daeda.sql.unreadable import unreadable_file
-from daeda.storage.client import AT_ONCE
 from daeda.storage.objects import before_the_first_day
+from daeda.storage.small_reads import read_each
 from daeda.storage.state import FileState
 
 
@@ -113,9 +112,7 @@ def check_footers(sources: Sources, days: tuple[dt.date, ...], checked: dict[str
         version = sources.files[names[0]].versions.get(path)
         return check_file([scans[name] for name in names], path, partition.get(path), version, sources.unread)
 
-    # Footers are small, and disks and servers answer late: a few threads wait for several at once.
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        looked = dict(zip(of_path, pool.map(look, of_path), strict=True))
+    looked = dict(zip(of_path, read_each(look, tuple(of_path)), strict=True))
     for path, check in looked.items():
         if check.state is not None:
             right = (name for name, problems in zip(of_path[path], check.problems, strict=True) if not problems)

@@ -29,7 +29,7 @@ from daeda.sources.columns import leaf_of
 from daeda.sql import scan as scan_sql
 from daeda.sql.handle import Deferred
 from daeda.sql.locked import AllowedPaths, connect
-from daeda.storage.objects import open_parquet
+from daeda.storage.parquet import open_parquet
 
 _ADVICE = {
     "static": "no row of its view has the key of any row",

@@ -6,16 +6,17 @@ import contextlib
 import gc
 import sys
 from collections.abc import Iterator, Sequence
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+from daeda.process.supervised import is_supervised
+
 # Modules, classes and trees of a configuration are made by the ten thousand, and stay: whoever looks for garbage among
 # them every few hundred objects finds none.
-_MANY_OBJECTS = 50_000
+_MANY_OBJECTS = 500_000
 
 
-class _NotInstalled(MetaPathFinder):
+class _NotInstalled:
     def __init__(self, names: Sequence[str]) -> None:
         self._names = frozenset(names)
 
@@ -45,10 +46,16 @@ def left_out(*names: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def rarely_collected() -> Iterator[None]:
-    """Garbage in circles is looked for rarely while the block runs; all other garbage goes at once, as ever."""
+    """Garbage in circles is looked for rarely while the block runs; all other garbage goes at once, as ever.
+
+    In a process that has one command to do, what the block has made is never looked at again; elsewhere there may be
+    garbage of somebody else among it.
+    """
     before = gc.get_threshold()
     gc.set_threshold(_MANY_OBJECTS, *before[1:])
     try:
         yield
     finally:
         gc.set_threshold(*before)
+        if is_supervised():
+            gc.freeze()

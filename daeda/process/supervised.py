@@ -32,6 +32,7 @@ _PR_SET_PDEATHSIG = 1
 
 _descriptor: int | None = None
 _numbers = itertools.count(1)
+_has_run = False
 
 
 def supervised_through(descriptor: int | None) -> None:
@@ -48,6 +49,11 @@ def supervised_by_environment() -> bool:
     os.set_inheritable(int(descriptor), False)
     supervised_through(int(descriptor))
     return True
+
+
+def is_supervised() -> bool:
+    """Whether this process was made for one command, and a supervisor waits for it."""
+    return _descriptor is not None
 
 
 def die_with(parent: int) -> None:
@@ -73,6 +79,8 @@ def user_code(what: str, *, code: int, seconds: float | None = None) -> Iterator
 
     `what` names it in a sentence, and `code` is the exit code of the command if the call ends the process.
     """
+    global _has_run
+    _has_run = True
     number, process = next(_numbers), os.getpid()
     _send({"begin": number, "what": what[:_MOST_CHARACTERS], "code": code, "seconds": seconds})
     try:
@@ -81,6 +89,11 @@ def user_code(what: str, *, code: int, seconds: float | None = None) -> Iterator
         if os.getpid() != process:
             _end_fork(what)
         _send({"end": number})
+
+
+def has_run_user_code() -> bool:
+    """Whether user code has run in this process."""
+    return _has_run
 
 
 def _end_fork(what: str) -> NoReturn:

@@ -25,6 +25,7 @@ from types import FrameType
 
 from daeda.errors import Interrupted
 from daeda.process import interrupts
+from daeda.process.ending import end_process
 from daeda.process.locks import is_stopped
 from daeda.process.log import follow
 from daeda.process.messages import say
@@ -37,6 +38,8 @@ _CLEAN_UP_SECONDS = 4.0
 # How much longer than its time limit user code may take: the process itself may notice, and stops more gently.
 SLACK_SECONDS = 5.0
 _POLL_SECONDS = 0.25
+# A process whose pipe is closed has ended, or is about to; for one that has closed it by itself, polls become rarer.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.02
 # A supervisor that has not polled for so long was stopped (SIGSTOP), and that time counts against nobody's limit.
 _STOPPED_SECONDS = 5.0
 _PR_SET_CHILD_SUBREAPER = 36
@@ -66,6 +69,7 @@ class Supervision:
     _incomplete_line: bytes = b""
     _polled_at: float = field(default_factory=time.monotonic)
     _open: bool = True
+    _pause: float = _FIRST_PAUSE
 
     def poll(self, seconds: float = _POLL_SECONDS) -> None:
         """Wait up to so long for a report of the process, and handle it."""
@@ -74,7 +78,8 @@ class Supervision:
             if ready:
                 self._handle(os.read(self.descriptor, 1 << 16))
         else:
-            time.sleep(min(seconds, 0.02))
+            time.sleep(min(seconds, self._pause))
+            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
         now = time.monotonic()
         if now - self._polled_at > _STOPPED_SECONDS:
             for call in self.calls.values():
@@ -153,14 +158,15 @@ class Supervision:
 
 
 def supervised(name: str, command: Callable[[], int]) -> int:
-    """Run a command under supervision; returns its exit code, in the supervisor as in the command's own process.
+    """Run a command under supervision, and end the process: the supervisor, and that of the command.
 
-    A command that a supervisor started, as the driver starts its subprocesses, has one already.
+    A command that a supervisor started, as the driver starts its subprocesses, has one already. Returns the exit code
+    where Python is to end the process (`process.ending`).
     """
     open_streams()
     follow(sys.argv[1:])
     if supervised_by_environment() or sys.platform != "linux":
-        return command()
+        return end_process(command())
     read_end, write_end = os.pipe()
     supervisor = os.getpid()
     # What is buffered now would be written by both processes.
@@ -178,9 +184,9 @@ def supervised(name: str, command: Callable[[], int]) -> int:
         # SIGINT and SIGTERM stay blocked until the command has handlers for them.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         supervised_through(write_end)
-        return command()
+        return end_process(command())
     os.close(write_end)
-    return _Supervisor(name, process, Supervision(read_end), spared).wait()
+    return end_process(_Supervisor(name, process, Supervision(read_end), spared).wait())
 
 
 class _Supervisor:

@@ -12,8 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from daeda.errors import cut, did_you_mean, in_yaml
 from daeda.flags.table import flag_at
@@ -210,12 +209,10 @@ def _instant(value: object) -> int:
     return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1) * 1000
 
 
-class RuntimeSettings(BaseSettings):
+class RuntimeSettings(BaseModel):
     """The whole file. Days are inclusive UTC days; a month stands for its days."""
 
-    model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix=_PREFIX, env_nested_delimiter="__", arbitrary_types_allowed=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, validate_default=True)
 
     service: Name = Field(description="The one service that this file belongs to.")
     data_root: PathText = Field(
@@ -237,7 +234,7 @@ class RuntimeSettings(BaseSettings):
     feed_end: Annotated[dt.date, BeforeValidator(_last_day)] = Field(
         description="Last day of the range, inclusive, UTC; a month stands for its last day."
     )
-    data_until: Annotated[dict[str, int], NoDecode, BeforeValidator(parse_data_until)] = Field(
+    data_until: Annotated[dict[str, int], BeforeValidator(parse_data_until)] = Field(
         default_factory=dict,
         validate_default=False,
         description="Instant in UTC before which the data of labels is complete, for all views, or a mapping of views "
@@ -292,36 +289,11 @@ class RuntimeSettings(BaseSettings):
             raise ValueError(f"output_columns names {', '.join(twice)} twice: each column stands once")
         return self
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags, then environment, then the YAML file; no .env file and no secrets directory."""
-        file_settings = _DocumentSource(settings_cls)
-        return init_settings, env_settings, file_settings
-
     @property
     def days(self) -> tuple[dt.date, ...]:
         """Every day of the range, in order."""
         count = (self.feed_end - self.feed_start).days + 1
         return tuple(self.feed_start + dt.timedelta(days=offset) for offset in range(count))
-
-
-class _DocumentSource(PydanticBaseSettingsSource):
-    """The YAML file as a pydantic-settings source; `current` is set for the time of one load."""
-
-    current: ClassVar[dict[str, Any]] = {}
-
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        return self.current.get(field_name), field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        return self.current
 
 
 def load_runtime(document: Document, flags: Mapping[str, Any], mistakes: Mistakes) -> RuntimeSettings | None:
@@ -341,17 +313,40 @@ def load_runtime(document: Document, flags: Mapping[str, Any], mistakes: Mistake
         given += [variable for variable in variables if variable in os.environ]
         return f"{position} with {', '.join(given)}" if given else position
 
-    _DocumentSource.current = document.data
+    variables = _variables(document, mistakes)
+    if variables is None:
+        return None
     try:
-        return RuntimeSettings(**flags)
+        return RuntimeSettings(**_over(_over(document.data, variables), flags))
     except ValidationError as error:
         record_validation(RuntimeSettings, error, mistakes, where, document.data)
         return None
+
+
+def _variables(document: Document, mistakes: Mistakes) -> dict[str, Any] | None:
+    """What the environment says; a variable that cannot be read is recorded and gives None."""
+    if not any(name.upper().startswith(_PREFIX) and name not in INTERNAL_VARIABLES for name in os.environ):
+        return {}
+    from daeda.settings.environment import SettingsError, read_environment
+
+    try:
+        return read_environment(RuntimeSettings, _PREFIX, frozenset({"data_until"}))
     except SettingsError as error:
         mistakes.add(*_unreadable_variable(document, str(error)))
         return None
-    finally:
-        _DocumentSource.current = {}
+
+
+def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of both; where both have one, that of `above`, and of two mappings the entries of both again.
+
+    >>> _over({"day_workers": 1, "ray": {"num_cpus": 8, "memory": "8GiB"}}, {"ray": {"num_cpus": 2}})
+    {'day_workers': 1, 'ray': {'num_cpus': 2, 'memory': '8GiB'}}
+    """
+    merged = dict(below)
+    for name, value in above.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(name), Mapping)
+        merged[name] = _over(merged[name], value) if both else value
+    return merged
 
 
 def position_of_setting(document: Document, location: Position, flags: Mapping[str, Any] | None = None) -> str:

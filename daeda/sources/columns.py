@@ -12,15 +12,13 @@ from functools import cached_property, lru_cache
 from itertools import accumulate
 from weakref import WeakKeyDictionary
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from daeda.dtypes import DType, describe_arrow, is_known
 from daeda.errors import did_you_mean
 from daeda.operators.relational import Scan, ScanColumn
-from daeda.storage.objects import open_parquet
+from daeda.storage.parquet import open_parquet
 from daeda.storage.state import FileState
 
 Mistake = tuple[str, str]
@@ -192,27 +190,30 @@ def _check_int96(scan: Scan, column: ScanColumn, path: str, version: FileState |
 
     The column is read twice, in units that wrap around alike, so that a difference is a digit below the microsecond.
     """
+    import pyarrow.compute as pc
+
     what = f"view '{scan.view}': in {path} the column '{column.source}' is {INT96}, as Spark writes it, with"
     with open_parquet(path, version) as fine, open_parquet(path, version, int96="us") as coarse:
         for ns, us in zip(_times(fine, column.source), _times(coarse, column.source), strict=True):
-            if bool((ns.view(np.uint64) != us.view(np.uint64) * np.uint64(1000)).any()):
+            if pc.any(pc.not_equal(ns, pc.multiply(us, 1000))).as_py():
                 return f"digits {column.source}", (
                     f"{what} digits below the microsecond, which DuckDB does not read: write TIMESTAMP(NANOS) and "
                     "declare timestamp[ns], or write microseconds (spark.sql.parquet.outputTimestampType: "
                     "TIMESTAMP_MICROS) and declare timestamp[us]"
                 )
-            if _item(column.dtype).name == "timestamp[ns]" and bool((np.abs(us) > _NANOSECONDS_REACH).any()):
+            beyond = pc.or_(pc.less(us, -_NANOSECONDS_REACH), pc.greater(us, _NANOSECONDS_REACH))
+            if _item(column.dtype).name == "timestamp[ns]" and pc.any(beyond).as_py():
                 return f"reach {column.source}", (
                     f"{what} times before 1677 or after 2262, where timestamp[ns] does not reach: declare timestamp[us]"
                 )
     return None
 
 
-def _times(file: pq.ParquetFile, source: str) -> Iterator[npt.NDArray[np.int64]]:
+def _times(file: pq.ParquetFile, source: str) -> Iterator[pa.Int64Array]:
     """The times of a column or of its lists, without NULLs, group by group."""
     for group in range(file.num_row_groups):
         values = file.read_row_group(group, columns=[source]).column(source)
         for chunk in values.chunks:
             while pa.types.is_nested(chunk.type):
                 chunk = chunk.flatten()
-            yield chunk.drop_null().cast(pa.int64()).to_numpy()
+            yield chunk.drop_null().cast(pa.int64())

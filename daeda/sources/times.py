@@ -13,7 +13,7 @@ from daeda.dtypes import TimeUnit, describe_arrow
 from daeda.errors import DaedaError
 from daeda.operators.relational import Scan
 from daeda.sources.columns import INT96, is_int96, leaf_of
-from daeda.storage.objects import open_parquet
+from daeda.storage.parquet import open_parquet
 from daeda.storage.state import FileState
 
 # Least and greatest time of rows, in the view's unit, and how many rows have none.

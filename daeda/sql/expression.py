@@ -15,8 +15,8 @@ from sqlglot import errors, exp, parse_one
 from daeda.dtypes import DType
 from daeda.errors import ConfigurationError, closest, cut, did_you_mean, first_line
 from daeda.operators.relation import Column, Relation
+from daeda.sql.binding import type_of
 from daeda.sql.calendar import UTC, calendar_call, calls_of, check_argument, in_zone
-from daeda.sql.locked import connect
 
 # Nodes that are scalar, deterministic and without access to anything but their arguments.
 _ALLOWED: tuple[type[exp.Expression], ...] = (
@@ -238,14 +238,11 @@ def quoted_columns(tree: exp.Expr) -> exp.Expr:
     return copy
 
 
-@lru_cache(maxsize=512)
 def _bound_type(query: str, text: str, what: str) -> str:
-    with connect() as connection:
-        try:
-            return str(connection.execute(f"DESCRIBE {query}").fetchall()[0][1])
-        except duckdb.Error as error:
-            reason = first_line(error)
-            raise ConfigurationError(f"{what} {_quoted(text)} does not fit the columns: {reason}") from error
+    try:
+        return type_of(query)
+    except duckdb.Error as error:
+        raise ConfigurationError(f"{what} {_quoted(text)} does not fit the columns: {first_line(error)}") from error
 
 
 def _check_node(node: exp.Expr, text: str, what: str, allowed: tuple[type[exp.Expression], ...]) -> None:

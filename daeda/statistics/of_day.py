@@ -18,7 +18,7 @@ from daeda.process.host import probe_host
 from daeda.statistics.gather import Gatherer, gatherer
 from daeda.statistics.model import ColumnOfDay, DayStatistics
 from daeda.storage.location import Location
-from daeda.storage.objects import open_parquet
+from daeda.storage.parquet import open_parquet
 
 # Rows at once: of a list some dozen items each are in memory, of a vector a thousand, as doubles.
 _ROWS, _ROWS_OF_LISTS, _ROWS_OF_VECTORS = 122_880, 65_536, 4_096

@@ -1,20 +1,17 @@
-"""Objects as files: the client of this process, and Parquet files wherever they are."""
+"""Objects as files, and the client of this process."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
-
-import pyarrow.parquet as pq
 
 from daeda.errors import ChangedMeanwhile, InputError, StorageError
 from daeda.storage.access import Access, find_access
 from daeda.storage.client import RetryPolicy, S3Client, StoredObject
-from daeda.storage.location import ObjectPath, is_object, object_path
-from daeda.storage.state import FileState
+from daeda.storage.location import ObjectPath
 
 RETRY_POLICY = RetryPolicy()
 
@@ -81,24 +78,6 @@ class ObjectFile(io.RawIOBase):
         block = self._client.read_range(self._stored.path, self._position, count, self._stored.etag)
         self._position += len(block)
         return block
-
-
-@contextmanager
-def open_parquet(
-    path: str, version: FileState | None = None, int96: str = "ns", footer: pq.FileMetaData | None = None
-) -> Iterator[pq.ParquetFile]:
-    """A Parquet file, local or an object. Raises OSError or pyarrow.ArrowException when it is none.
-
-    `version` is the state of an object that was listed, which need not be asked for again, and `footer` what was read
-    of the file before; times that are stored as INT96 are read in the unit `int96`.
-    """
-    with ExitStack() as stack:
-        source: str | ObjectFile = path
-        if is_object(path):
-            address = object_path(path)
-            stored = StoredObject.in_state(address, version) if version else present(address)
-            source = stack.enter_context(ObjectFile(client(), stored))
-        yield stack.enter_context(pq.ParquetFile(source, metadata=footer, coerce_int96_timestamp_unit=int96))
 
 
 def present(path: ObjectPath) -> StoredObject:

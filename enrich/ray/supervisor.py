@@ -24,6 +24,7 @@ from types import FrameType
 
 from daeda.errors import DaedaError, Interrupted
 from daeda.process import interrupts
+from daeda.process.ending import end_process
 from daeda.process.log import follow
 from daeda.process.messages import say
 from daeda.process.parent_watch import take_parent_pipe, watch_parent
@@ -48,12 +49,15 @@ _STDERR_BYTES = 2**20
 
 
 def supervised(command: Callable[[], int]) -> int:
-    """Run a command in a child process to whatever end; returns its exit code. Nothing of it is alive then."""
+    """Run a command in a child process to whatever end, and end this one, as `daeda.process.supervision` does.
+
+    Nothing of the command is alive then. Returns the exit code where Python is to end the process.
+    """
     open_streams()
     follow(sys.argv[1:])
     if sys.platform != "linux":
         watch_parent()
-        return command()
+        return end_process(command())
     adopt_orphans()
     spared = set(descendants(os.getpid()))
     messages_read, messages = os.pipe()
@@ -78,7 +82,7 @@ def supervised(command: Callable[[], int]) -> int:
     with supervisor.signals():
         code = supervisor.wait_for(pid)
     report_exit_code(code)
-    return code
+    return end_process(code)
 
 
 class _Supervisor:

@@ -15,7 +15,8 @@ import yaml
 
 from daeda.catalog.project import ProjectPaths, load_project
 from daeda.compiler.compile import compile_project
-from daeda.compiler.pipeline_file import PIPELINES, pipeline_text
+from daeda.compiler.edited import PIPELINES
+from daeda.compiler.pipeline_file import pipeline_text
 from daeda.dtypes import DType
 from daeda.planning.explain import explain_text
 from daeda.sources.local import preparation_hint

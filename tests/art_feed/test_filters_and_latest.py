@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from beam_pipeline.command import main
-from daeda.compiler.pipeline_file import PIPELINES, pipeline_text
+from daeda.compiler.edited import PIPELINES
+from daeda.compiler.pipeline_file import pipeline_text
 from daeda.operators.dag import PipelineModel
 from tests.projects import TinyProject, fields, moment
 

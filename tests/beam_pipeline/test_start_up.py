@@ -13,14 +13,21 @@ from pathlib import Path
 import pytest
 
 from beam_pipeline.runners.in_process import runs_here
+from tests.daeda.functions.project import FunctionProject
+from tests.daeda.sources.test_columns import NOW, int96_project
 from tests.projects import TinyProject
 
 _IMPORTED = re.compile(r"^import time:\s+\d+ \|\s+\d+ \|\s+(\S+)$", re.MULTILINE)
-# What Beam imports where it is installed, and for readers that are none of ours.
+# What Beam imports where it is installed, and for readers that are none of ours. Python tells attempts, too: of numpy
+# and of pandas a module behind the first one says that they were there.
 _NOT_NEEDED = {
     "boto3", "botocore", "bson", "hdfs", "httplib2", "lance", "pandas.core.api", "polars", "pymongo",
     "pyparsing", "ray", "requests", "apache_beam.io.textio", "apache_beam.io.gcp.bigquery_tools",
     "daeda.answers",
+}  # fmt: skip
+_NOT_NEEDED_BY_A_PLAN = {
+    "apache_beam", "asyncio", "daeda.checks", "daeda.compiler.pipeline_file", "daeda.statistics",
+    "numpy.linalg", "pyarrow.compute", "pyarrow.dataset", "pydantic_settings",
 }  # fmt: skip
 _NAMES = """
 import sys
@@ -36,8 +43,8 @@ print(type(stager.get_new_http()).__module__)
 
 
 def imported(root: Path, *words: str) -> set[str]:
-    """The modules that a command imports, which has to succeed."""
-    command = [sys.executable, "-X", "importtime", "-m", *words]
+    """The modules that a command of `python -m` imports, or what stands behind `-c`; it has to succeed."""
+    command = [sys.executable, "-X", "importtime", *([] if words[0] == "-c" else ["-m"]), *words]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return {*_IMPORTED.findall(done.stderr)}
@@ -60,7 +67,46 @@ def test_a_day_on_the_direct_runner_imports_what_it_needs(root: Path) -> None:
 def test_a_plan_imports_no_engine_and_no_kernels(root: Path) -> None:
     modules = imported(root, "daeda", "plan")
     assert "daeda.planning.days" in modules
-    assert (_NOT_NEEDED | {"apache_beam", "pyarrow.compute", "pyarrow.dataset"}) & modules == set()
+    assert (_NOT_NEEDED | _NOT_NEEDED_BY_A_PLAN) & modules == set()
+
+
+def test_variables_are_read_by_what_only_they_need(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAEDA_OUTPUT_ROOT", str(root / "elsewhere"))
+    modules = imported(root, "daeda", "plan")
+    assert _NOT_NEEDED_BY_A_PLAN & modules == {"asyncio", "pydantic_settings"}
+
+
+def test_functions_of_the_user_find_numpy_and_pyarrow_together(tmp_path: Path) -> None:
+    source = "import numpy\nimport pyarrow\n\nONE = pyarrow.array(numpy.ones(1))\n\n\ndef made(a):\n    return a\n"
+    project = FunctionProject(tmp_path).calls(source, "made", ["amount"], "double").without_enrichment()
+    project.write().write_data()
+    assert "numpy.linalg" in imported(tmp_path, "daeda", "plan")
+
+
+def test_checks_that_compare_days_are_imported_where_there_are_checks(tmp_path: Path) -> None:
+    project = TinyProject(tmp_path).without_enrichment()
+    project.service["checks"] = [{"drift": "psi", "below": 0.2}]
+    project.write().write_data()
+    assert {"daeda.statistics.drift", "numpy.linalg"} <= imported(tmp_path, "daeda", "plan")
+
+
+def test_times_of_spark_are_checked_without_numpy(tmp_path: Path) -> None:
+    for name, first, fits in (("right", NOW - 1000, True), ("wrong", NOW - 500, False)):
+        int96_project(tmp_path / name, "timestamp[us]", [first, NOW]).without_enrichment().write()
+        assert _NOT_NEEDED_BY_A_PLAN & imported(tmp_path / name, "daeda", "plan") == {"pyarrow.compute"}
+        done = subprocess.run(
+            [sys.executable, "-m", "daeda", "plan"], cwd=tmp_path / name, capture_output=True, text=True, check=True
+        )
+        assert ("blocked" in done.stdout, "build" in done.stdout) == (not fits, fits)
+
+
+def test_in_a_process_of_somebody_else_nothing_is_left_out(root: Path) -> None:
+    words = "from daeda.cli.main import main; main(['plan']); import pyarrow, numpy; pyarrow.array(numpy.arange(3))"
+    assert "numpy.linalg" in imported(root, "-c", words)
+
+
+def test_a_check_imports_no_frames(root: Path) -> None:
+    assert {"pandas.core.api", "polars"} & imported(root, "daeda", "check") == set()
 
 
 def test_beam_has_all_of_its_names_for_who_asks_for_them() -> None:

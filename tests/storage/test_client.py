@@ -16,7 +16,7 @@ from daeda.storage.access import Access, find_access, without_secrets
 from daeda.storage.client import RetryPolicy, S3Client
 from daeda.storage.in_time import Abandoned, Heartbeat, in_time
 from daeda.storage.location import ObjectPath, object_path
-from daeda.storage.objects import open_parquet
+from daeda.storage.parquet import open_parquet
 from tests.projects import write_parquet
 from tests.storage.conftest import BUCKET, KEY_ID, SECRET
 from tests.storage.server import Proxy

@@ -15,13 +15,12 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
 from daeda.sources.models.source import DatabaseSource, ParsedSource, Source
-
-_SOURCE: TypeAdapter[Source] = TypeAdapter(ParsedSource)
 
 _TELL_SECONDS = 0.5
 # Where `struct tcp_info` of the kernel has the number of bytes that were received.
@@ -64,10 +63,15 @@ class Request:
         views, data_root, directory, memory_limit = json.loads(text)
         wanted = []
         for view, entries, columns, order in views:
-            source = _SOURCE.validate_python(entries)
+            source = _model().validate_python(entries)
             assert isinstance(source, DatabaseSource)
             wanted.append(Wanted(view, source, tuple(columns), tuple(order)))
         return cls(tuple(wanted), data_root, Path(directory), memory_limit)
+
+
+@cache
+def _model() -> TypeAdapter[Source]:
+    return TypeAdapter(ParsedSource)
 
 
 def tell_progress() -> None:

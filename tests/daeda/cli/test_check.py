@@ -118,25 +118,6 @@ def test_an_outcome_that_is_declared_is_no_hint(project: TinyProject, capsys: py
     assert not _hints(_found(project, capsys), "outcome")
 
 
-def test_a_label_that_is_computed_from_features_is_a_hint(
-    project: TinyProject, capsys: pytest.CaptureFixture[str]
-) -> None:
-    large = {"name": "large", "kind": "derived", "dtype": "bool", "expression": "amount > price", "label": True}
-    project.service["columns"].append(large)
-    project.runtime["output_columns"].append("large")
-    project.write().write_data()
-    (hint,) = _hints(_found(project, capsys), "label at hand")
-    assert hint["evidence"] == ("the label 'large' is computed from amount, price, which the row has as features")
-    assert hint["cure"] == "mark the one that tells the outcome (label: true), or leave it out of the service"
-    project.column("amount")["label"] = True
-    project.write()
-    assert not _hints(_found(project, capsys), "label at hand")
-    project.without("amount")
-    large["expression"] = "amount > 2"
-    project.write()
-    assert not _hints(_found(project, capsys), "label at hand")
-
-
 def test_rows_from_after_their_file_was_written(project: TinyProject, capsys: pytest.CaptureFixture[str]) -> None:
     project.write().write_data()
     newest = project.root / "data/prices/dt=2024-01-03/part-0.parquet"

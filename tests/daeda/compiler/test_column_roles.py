@@ -8,7 +8,8 @@ import pytest
 
 from daeda.compiler.column_roles import column_kinds, sample_of
 from daeda.compiler.compile import project_dag
-from daeda.compiler.pipeline_file import edited_path, pipeline_text
+from daeda.compiler.edited import edited_path
+from daeda.compiler.pipeline_file import pipeline_text
 from daeda.dataset.manifest import SampleOfDay
 from daeda.errors import ConfigurationError
 from tests.projects import TinyProject

@@ -12,8 +12,9 @@ from beam_pipeline.in_memory.own_spine import over_own_spine
 from daeda.cli.main import main
 from daeda.compiler.column_roles import column_kinds
 from daeda.compiler.compile import compile_project, project_dag
+from daeda.compiler.edited import edited_path
 from daeda.compiler.identity import recipes_of
-from daeda.compiler.pipeline_file import edited_path, pipeline_text
+from daeda.compiler.pipeline_file import pipeline_text
 from daeda.dataset.fingerprint import operator_digests
 from daeda.errors import ConfigurationError
 from daeda_audit.declared import declared_columns, labels_ahead, labels_among
@@ -63,22 +64,6 @@ def test_whatever_reads_an_outcome_is_a_label(tmp_path: Path) -> None:
     # A name of the contract is that column, and no field.
     shadowed = project(tmp_path / "shadowed", {**COPY, "expression": "leak"})
     assert labels(shadowed) == {"outcome", "of_outcome"}
-
-
-@pytest.mark.parametrize("view", ["events", "again"])
-def test_no_look_up_finds_the_outcome_in_the_row_itself(tmp_path: Path, view: str) -> None:
-    made = project(tmp_path, COPY)
-    made.views["again"] = made.views["events"] | {"name": "again"}
-    looked_up = {"name": "before", "kind": "point_in_time", "dtype": "double", "from": f"{view}:amount"}
-    add(made, looked_up)
-    assert "before" not in labels(made)
-    made.column("before")["allow_exact"] = True
-    with pytest.raises(ConfigurationError) as refused:
-        project_dag(made.write().load())
-    assert str(refused.value) == (
-        f"operator 'pit_{view}' (pit_join): 'before' is a label of the row (label: true), which a look-up into "
-        f"'{view}' with allow_exact: true finds in the row itself: say allow_exact: false"
-    )
 
 
 def test_the_mark_is_told_by_its_operator_and_changes_no_value(tmp_path: Path) -> None:

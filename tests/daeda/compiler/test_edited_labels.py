@@ -9,7 +9,8 @@ import pytest
 
 from daeda.catalog.project import Project
 from daeda.compiler.compile import project_dag
-from daeda.compiler.pipeline_file import edited_path, pipeline_text
+from daeda.compiler.edited import edited_path
+from daeda.compiler.pipeline_file import pipeline_text
 from daeda.errors import ConfigurationError
 from daeda.operators.dag import Dag
 from daeda.planning.explain import explain_text

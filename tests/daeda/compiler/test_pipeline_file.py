@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from daeda.aggregates import DECAYED_KINDS, KINDS, LIST_KINDS, AggregateKind
 from daeda.catalog.project import ProjectPaths, load_project
 from daeda.compiler.compile import compile_project, project_dag
-from daeda.compiler.pipeline_file import edited_path, load_edited, pipeline_text, write_generated
+from daeda.compiler.edited import edited_path
+from daeda.compiler.pipeline_file import load_edited, pipeline_text, write_generated
 from daeda.durations import Duration
 from daeda.operators.dag import Operator, PipelineModel
 from daeda.operators.operator import Instant

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from daeda.compiler.compile import project_dag
-from daeda.compiler.pipeline_file import edited_path, pipeline_text
+from daeda.compiler.edited import edited_path
+from daeda.compiler.pipeline_file import pipeline_text
 from daeda.errors import ConfigurationError
 from tests.daeda.planning.test_maturity import project
 

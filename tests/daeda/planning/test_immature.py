@@ -15,8 +15,9 @@ import pytest
 
 from beam_pipeline.command import main as skeleton_main
 from daeda.compiler.compile import compile_runnable, project_dag
+from daeda.compiler.edited import edited_path
 from daeda.compiler.immature import without_labels
-from daeda.compiler.pipeline_file import edited_path, pipeline_text
+from daeda.compiler.pipeline_file import pipeline_text
 from daeda.dataset.fingerprint import operator_digests
 from daeda.durations import Duration
 from daeda.errors import ConfigurationError

@@ -86,7 +86,7 @@ def test_the_audit_refuses_names_by_a_rule_of_its_own(tmp_path: Path, capsys: py
     )
 
 
-def _int96(root: Path, dtype: str, times: list[int], unit: str = "ns") -> TinyProject:
+def int96_project(root: Path, dtype: str, times: list[int], unit: str = "ns") -> TinyProject:
     """`prices`, one flat file as Spark writes it, with rows at these times, the value of each being its place."""
     made = TinyProject(root).without("item_vector")
     made.views["prices"]["source"]["path"] = "prices.parquet"
@@ -112,7 +112,7 @@ NOW = int(dt.datetime(2024, 1, 2, 9, tzinfo=dt.UTC).timestamp()) * 1_000_000_000
 def test_spark_times_are_read_to_the_microsecond(
     dtype: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = _int96(tmp_path, dtype, [NOW - HOUR, NOW - 1000, NOW])
+    made = int96_project(tmp_path, dtype, [NOW - HOUR, NOW - 1000, NOW])
     _checked(made)
     build(made, days=[DAY])
     assert rows_of(made)[0]["price"] == 1.0
@@ -121,7 +121,7 @@ def test_spark_times_are_read_to_the_microsecond(
 
 @pytest.mark.parametrize("dtype", ["timestamp[ns]", "timestamp[us]"])
 def test_spark_times_with_more_digits_are_refused(dtype: str, tmp_path: Path) -> None:
-    made = _int96(tmp_path, dtype, [NOW - HOUR, NOW - 500])
+    made = int96_project(tmp_path, dtype, [NOW - HOUR, NOW - 500])
     with pytest.raises(InputError) as caught:
         _checked(made)
     assert str(caught.value) == (
@@ -136,14 +136,14 @@ def test_spark_times_of_any_year_are_declared_in_microseconds(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, last = -62_135_596_800_000_000, 253_402_214_400_000_000
-    made = _int96(tmp_path / "ns", "timestamp[ns]", [first, last], "us")
+    made = int96_project(tmp_path / "ns", "timestamp[ns]", [first, last], "us")
     with pytest.raises(InputError) as caught:
         _checked(made)
     assert str(caught.value) == (
         f"view 'prices': in {tmp_path}/ns/data/prices.parquet the column 'event_timestamp' is INT96, as Spark writes "
         "it, with times before 1677 or after 2262, where timestamp[ns] does not reach: declare timestamp[us]"
     )
-    made = _int96(tmp_path / "us", "timestamp[us]", [first, last], "us")
+    made = int96_project(tmp_path / "us", "timestamp[us]", [first, last], "us")
     _checked(made)
     build(made, days=[DAY])
     assert rows_of(made)[0]["price"] == 0.0
@@ -151,7 +151,7 @@ def test_spark_times_of_any_year_are_declared_in_microseconds(
 
 
 def test_spark_times_of_another_type_say_what_to_declare(tmp_path: Path) -> None:
-    made = _int96(tmp_path, "timestamp[ms]", [NOW])
+    made = int96_project(tmp_path, "timestamp[ms]", [NOW])
     with pytest.raises(InputError) as caught:
         _checked(made)
     assert str(caught.value).endswith(
@@ -161,7 +161,7 @@ def test_spark_times_of_another_type_say_what_to_declare(tmp_path: Path) -> None
 
 
 def _two_files(root: Path, spark_first: bool) -> TinyProject:
-    made = _int96(root, "timestamp[ns]", [NOW - HOUR])
+    made = int96_project(root, "timestamp[ns]", [NOW - HOUR])
     made.views["prices"]["source"]["path"] = "more"
     made.write()
     (root / "data/more").mkdir()

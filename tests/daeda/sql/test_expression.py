@@ -4,11 +4,14 @@ import datetime as dt
 import math
 from decimal import Decimal
 
+import duckdb
 import pytest
 
 from daeda.dtypes import DType
 from daeda.errors import ConfigurationError
 from daeda.operators.relation import Column, Relation
+from daeda.sql import binding
+from daeda.sql.binding import bound_together
 from daeda.sql.expression import (
     FUNCTIONS,
     check_expression_type,
@@ -285,3 +288,25 @@ def test_the_character_nul_is_refused() -> None:
     with pytest.raises(ConfigurationError) as raised:
         parse_expression("event = 'a\0b'", "where")
     assert str(raised.value) == "where has the character NUL at 11, which SQL cannot hold: remove it"
+
+
+def test_expressions_of_one_project_are_bound_by_one_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def counted() -> duckdb.DuckDBPyConnection:
+        made.append(connect())
+        return made[-1]
+
+    monkeypatch.setattr(binding, "connect", counted)
+    with bound_together():
+        assert made == []
+        with bound_together():
+            assert expression_type("amount + 17.25", GIVEN) == "DOUBLE"
+        with pytest.raises(ConfigurationError):
+            expression_type("amount + event + 17.25", GIVEN)
+        assert expression_type("user_id + 1725", GIVEN) == "BIGINT"
+    assert len(made) == 1
+    with pytest.raises(duckdb.ConnectionException):
+        made[0].execute("SELECT 1")
+    assert expression_type("user_id + 1726", GIVEN) == "BIGINT"
+    assert len(made) == 2
