@@ -21,7 +21,7 @@ from beam_pipeline.history.partition_cache import forget_mapped
 from beam_pipeline.runners.choice import BeamRunner
 from beam_pipeline.runners.job_log import job_log
 from beam_pipeline.runners.logging import quiet_portable_runner
-from beam_pipeline.runners.portable import PortableJob
+from beam_pipeline.runners.portable import PortableJob, TimeLimits
 from beam_pipeline.transforms import Days, transform_of
 from beam_pipeline.workers.context import DayHandle, RunContext
 from beam_pipeline.workers.day_slots import DaySlots, ThreadDaySlots
@@ -34,9 +34,10 @@ from daeda.catalog.project import Project
 from daeda.compiler.checks import checks_of
 from daeda.compiler.column_roles import column_kinds, sample_of
 from daeda.compiler.identity import recipes_of
-from daeda.dataset.layout import MANIFEST_NAME, day_name, layout_of
+from daeda.dataset.layout import layout_of
 from daeda.dataset.progress import DayProgress
 from daeda.dataset.publish.claims import OnLocked, claim_due_days
+from daeda.dataset.publish.publications import has_published
 from daeda.dataset.publish.staging import RunStaging, open_staging
 from daeda.errors import DayError, Interrupted, NotBuiltYet, shortened
 from daeda.operators.dag import Dag
@@ -224,7 +225,10 @@ def _run_days(run: SkeletonRun, chain: Chain, suffix: str = "") -> None:
             if isinstance(slots, ThreadDaySlots):
                 _run_here(pipeline, slots)
             else:
-                PortableJob(run.runner, slots, run.worker_timeout, job_name, context.staging).run(pipeline)
+                limits = TimeLimits(run.worker_timeout, context.limits.day_minutes)
+                PortableJob(run.runner, slots, limits, job_name, context.staging).run(
+                    pipeline, lambda: not _missing(chain)
+                )
     finally:
         forget_run(context)
         forget_mapped(context.run_dir)
@@ -261,17 +265,21 @@ def _run_into(pipeline: beam.Pipeline, running: Future[None]) -> None:
 
 def _check_published(chain: Chain) -> None:
     """The runner said that all went well; a day that is not there contradicts it."""
-    context = chain.context
-    seen = context.staging.seen("skeleton")
-    left = given_up(context.run_dir, chain.days) if context.extending is not None else {}
-    expected = (day for day in chain.days if day not in left)
-    missing = [day for day in expected if not (seen / day_name(day) / MANIFEST_NAME).exists()]
+    missing = _missing(chain)
     if missing:
-        place = context.staging.layout.version_dir
+        place = chain.context.staging.layout.version_dir
         raise DayError(
             f"the runner reported success, and {shortened(missing)} was not published in {place}: "
             "output_root must lie on storage that every worker reaches by the same path"
         )
+
+
+def _missing(chain: Chain) -> list[dt.date]:
+    """The days of a chain that are not published, but for those that it has given up."""
+    context = chain.context
+    left = given_up(context.run_dir, chain.days) if context.extending is not None else {}
+    published = has_published(context.staging, "skeleton", chain.days)
+    return [day for day in chain.days if day not in left and day not in published]
 
 
 def _raise_root_cause(slots: ThreadDaySlots, failure: BaseException, stopped: bool) -> None:

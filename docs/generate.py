@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from beam_pipeline import command as skeleton_options
+from beam_pipeline import pool as pool_options
 from bench import memcap
 from daeda.aggregates import KINDS, LIST_KINDS, AggregateKind, output_type
 from daeda.answers.documents import ANSWERS
@@ -472,6 +473,7 @@ def parsers() -> Iterator[tuple[argparse.ArgumentParser, str]]:
     yield from _leaves(build_parser())
     makers: tuple[Callable[[], argparse.ArgumentParser], ...] = (
         skeleton_options.build_parser,
+        pool_options.build_parser,
         enrichment_options.build_parser,
         memcap.build_parser,
     )

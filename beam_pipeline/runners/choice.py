@@ -6,6 +6,7 @@ job service; what is started for them is a file that the user names.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -85,9 +86,15 @@ class BeamRunner:
         return PipelineOptions(list(self.words)).view_as(PortableOptions)
 
     @property
-    def workers_are_elsewhere(self) -> bool:
-        """Whether days are built by processes that this one did not start."""
-        return not self.in_process and self.portable.environment_type != "LOOPBACK"
+    def pool(self) -> str:
+        """Where the pool is that starts workers (EXTERNAL), HOST:PORT; empty where there is none."""
+        config = self.portable.environment_config
+        if config is None:
+            address = self.portable.lookup_environment_option("external_service_address")
+        else:
+            # Beam takes an object in JSON too, with the address as its `url`.
+            address = _json_object(config).get("url", "") if config.lstrip().startswith("{") else config
+        return str(address or "")
 
     @property
     def flink_master(self) -> str | None:
@@ -122,6 +129,10 @@ class BeamRunner:
         """
         if self.in_process:
             return _in_process_runner(options)
+        endpoint = self.portable.job_endpoint
+        if endpoint is not None:
+            # It may have gone while the run waited for its days, or built others of them; Beam would wait for a year.
+            described_at(endpoint, self.portable.job_server_timeout)
         runner = create_runner(self.name)
         before = set(children())
         try:
@@ -263,9 +274,13 @@ def _check_job_server(runner: BeamRunner) -> None:
 
 
 def _check_endpoint(endpoint: str) -> None:
-    host, colon, port = endpoint.rpartition(":")
-    if not (host and colon and port.isdecimal() and int(port) < _PORTS):
+    if not _is_address(endpoint):
         raise UsageError(f"--job_endpoint {endpoint} is not HOST:PORT: write it like localhost:8099")
+
+
+def _is_address(text: str) -> bool:
+    host, _, port = text.rpartition(":")
+    return bool(host) and port.isascii() and port.isdecimal() and int(port) < _PORTS
 
 
 def _check_flink(master: str | None) -> None:
@@ -288,7 +303,8 @@ def _check_environment(runner: BeamRunner) -> None:
         )
     if kind not in _ENVIRONMENTS:
         raise UsageError(f"--environment_type {kind}: {did_you_mean(kind, _ENVIRONMENTS)}")
-    given = runner.portable.environment_config or runner.portable.environment_options
+    config = runner.portable.environment_config
+    given = config or runner.portable.environment_options
     if kind == "DOCKER" and not given:
         raise UsageError(
             "--environment_type DOCKER would use Beam's own image, which lacks daeda: name an image that has it with "
@@ -299,6 +315,25 @@ def _check_environment(runner: BeamRunner) -> None:
             "--environment_type EXTERNAL needs --environment_config HOST:PORT, the pool that starts workers: "
             "docs/runners.md shows how to start one"
         )
+    if kind == "EXTERNAL" and not _is_address(runner.pool):
+        raise UsageError(
+            f"--environment_type EXTERNAL: the pool of workers '{runner.pool or given}' is not HOST:PORT: write "
+            "--environment_config localhost:50000"
+        )
+    if kind == "PROCESS" and config and not str(_json_object(config).get("command", "")):
+        raise UsageError(
+            f"--environment_type PROCESS: --environment_config {config} does not say what to run: write it like "
+            """{"command": "/opt/boot"}"""
+        )
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    """The object of a text in JSON, empty where it is none."""
+    try:
+        read = json.loads(text)
+    except ValueError:
+        return {}
+    return read if isinstance(read, dict) else {}
 
 
 class _OptionsParsedOnce(PipelineOptions):  # type: ignore[misc]

@@ -2,7 +2,8 @@
 
 Whoever waits for such a job can wait for ever: a pool that cannot start its workers, a worker that was killed and a
 job service that lost its job all look like a job that runs. So the driver watches the day slots. While days are left,
-some day is at work; where none has been for `worker_timeout` seconds, the job is given up.
+some day is at work, and none for longer than it may be; where none has been for `worker_timeout` seconds, the job is
+given up. A job that is known to have ended is asked for by then, whoever forgot to tell.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
@@ -23,16 +25,33 @@ from beam_pipeline.runners.job_log import log
 from beam_pipeline.runners.loopback_pool import tell_of_workers
 from beam_pipeline.runners.sayings import JOB_MANAGER_GONE, meaning_of, says_refused
 from beam_pipeline.runners.stand_in import StandIn
-from beam_pipeline.runners.submitted_job import Asked, JobService, end, flink_at
+from beam_pipeline.runners.submitted_job import Asked, JobService, NoAnswer, end, flink_at
 from beam_pipeline.workers.faults import ToldFaults, faults_of
 from beam_pipeline.workers.limits import root_cause, stop_seconds
-from beam_pipeline.workers.shared_day_slots import SharedDaySlots, Unforeseen
-from beam_pipeline.workers.time_limits import CallsInOtherProcesses
+from beam_pipeline.workers.shared_day_slots import SharedDaySlots
+from beam_pipeline.workers.stop_cause import Unforeseen
+from beam_pipeline.workers.time_limits import TimeOfOthers
 from daeda.dataset.publish.staging import RunStaging
-from daeda.errors import ERROR_CLASSES, DaedaError, DayError, Late, Stopped, UsageError, WorkerUnfit, cut, first_line
+from daeda.errors import (
+    ERROR_CLASSES,
+    DaedaError,
+    DayError,
+    Late,
+    Stopped,
+    UsageError,
+    WorkerUnfit,
+    cut,
+    first_line,
+    refusal,
+)
 from daeda.process.messages import warn
 
 _LOOK_SECONDS = 0.25
+# A look that takes longer says nothing of the time that it took: the storage, or this process, stood still.
+_MOST_LOOK_SECONDS = 2.0
+# How long no day is at work before it is asked whether the job has ended, and again; who has said so twice is believed.
+_ASK_SECONDS = 5.0
+_ENDED_WELL = ("DONE", "FINISHED")
 # How long a job that has no day at work any more may take to end by itself, and then to be cancelled.
 _END_SECONDS = 10.0
 _PAGE = "docs/runners.md says what workers need"
@@ -44,6 +63,14 @@ _LAST_LINE = re.compile(
 _MISSING = re.compile(r"ModuleNotFoundError: No module named '(?P<module>[\w.]+)'")
 
 
+@dataclass(frozen=True)
+class TimeLimits:
+    """How many seconds no day may be at work while some are left, and how many minutes a day may be."""
+
+    worker_timeout: float
+    day_minutes: float
+
+
 class PortableJob:
     """One job: `run` returns when every day has been built, and raises what stopped it.
 
@@ -51,7 +78,7 @@ class PortableJob:
     """
 
     def __init__(
-        self, runner: BeamRunner, slots: SharedDaySlots, worker_timeout: float, name: str, staging: RunStaging
+        self, runner: BeamRunner, slots: SharedDaySlots, limits: TimeLimits, name: str, staging: RunStaging
     ) -> None:
         self._runner = runner
         self._slots = slots
@@ -59,18 +86,22 @@ class PortableJob:
         self._log = staging.job_log
         self._name = name
         self._flink = flink_at(runner.flink_master, name)
-        self._worker_timeout = worker_timeout
+        self._limits = limits
         self._ended = threading.Event()
         self._lost = False
         self._is_over = False
+        # Those who say that the job has ended.
+        self._ended_at: set[str] = set()
         self._tell: Callable[..., None] = lambda **_: None
         self._result: Any = None
         self._error: BaseException | None = None
 
-    def run(self, pipeline: beam.Pipeline) -> None:
-        """Submit the pipeline and wait; raises the root cause of a failure."""
+    def run(self, pipeline: beam.Pipeline, are_published: Callable[[], bool]) -> None:
+        """Submit the pipeline and wait; raises the root cause of a failure. `are_published` says whether no day is left
+        to be built.
+        """
         with self._stood_in_for(pipeline.runner):
-            self._run(pipeline)
+            self._run(pipeline, are_published)
 
     @contextmanager
     def _stood_in_for(self, runner: PipelineRunner) -> Iterator[None]:
@@ -88,15 +119,19 @@ class PortableJob:
         finally:
             stand_in.leave(self._is_over)
 
-    def _run(self, pipeline: beam.Pipeline) -> None:
+    def _run(self, pipeline: beam.Pipeline, are_published: Callable[[], bool]) -> None:
         # Waiting is done in a thread, because a job service that does not answer is waited for without an end.
         waiting = threading.Thread(target=self._submit, args=(pipeline,), daemon=True, name="job")
         waiting.start()
-        self._wait_for_end()
+        self._wait_for_end(are_published)
         if self._error is not None:
             self._slots.stop(self._error)
         if self._slots.cause is None:
-            self._is_over = True
+            if self._ended.is_set():
+                self._is_over = True
+            else:
+                # Every day is there, and nobody has told that the job has ended.
+                self._end_job(_END_SECONDS)
             return
         seconds = stop_seconds(self._slots.cause)
         stopped = self._slots.wait_until_empty(seconds)
@@ -117,34 +152,69 @@ class PortableJob:
         finally:
             self._ended.set()
 
-    def _wait_for_end(self) -> None:
+    def _wait_for_end(self, are_published: Callable[[], bool]) -> None:
         """Return when the job has ended, when something stopped it, or when nothing has happened for too long."""
-        seen = time.monotonic()
-        calls = CallsInOtherProcesses(self._slots.status)
+        time_of_others = TimeOfOthers(self._slots, self._limits.day_minutes)
         told = ToldFaults(self._faults)
+        idle = blind = asked = 0.0
+        before = time.monotonic()
         while not self._ended.wait(_LOOK_SECONDS):
-            if self._slots.cause is not None:
+            now = time.monotonic()
+            passed, before = min(now - before, _MOST_LOOK_SECONDS), now
+            try:
+                if self._slots.cause is not None:
+                    return
+                late = time_of_others.late()
+                if late is not None:
+                    self._slots.stop(Late(late))
+                    return
+                told.look()
+                idle, blind = 0.0 if self._slots.any_occupied else idle + passed, 0.0
+            except OSError as error:
+                # A storage that does not answer says nothing about the run, for a while.
+                blind += passed
+                if blind > self._limits.worker_timeout:
+                    self._lost = True
+                    self._slots.stop(self._no_sight(error))
+                    return
+                continue
+            if idle > self._limits.worker_timeout:
+                if not are_published():
+                    self._lost = True
+                    self._slots.stop(self._no_sign_of_life())
                 return
-            late = calls.late()
-            if late is not None:
-                self._slots.stop(Late(late))
-                return
-            told.look()
-            if self._slots.any_occupied:
-                seen = time.monotonic()
-            elif time.monotonic() - seen > self._worker_timeout:
-                self._lost = True
-                self._slots.stop(self._no_sign_of_life())
-                return
+            asked = min(asked, idle)
+            if idle - asked > _ASK_SECONDS:
+                asked = idle
+                if self._has_ended_unheard():
+                    return
 
-    def _end_job(self, seconds: float) -> None:
-        """See that the job is over, and cancel what has not ended by itself; a sentence where that is not known."""
-        asked: list[Asked] = [] if self._flink is None else [self._flink]
+    def _has_ended_unheard(self) -> bool:
+        """Whether the job is known to have ended, for some time, and nobody has told this process."""
+        for place in self._places():
+            with suppress(NoAnswer):
+                state = place.ended_as()
+                if state is None:
+                    continue
+                if place.name in self._ended_at:
+                    # What a job has left that ended well is seen by who looks for its days.
+                    self._error = None if state in _ENDED_WELL else RuntimeError(f"{place.name} says {state}")
+                    return True
+                self._ended_at.add(place.name)
+        return False
+
+    def _places(self) -> list[Asked]:
+        """Who knows the job."""
+        places: list[Asked] = [] if self._flink is None else [self._flink]
         if self._result is not None:
             where = self._runner.portable.job_endpoint or "of this run"
             service = JobService(f"the job service {where}", self._result._job_service, self._result._job_id)
-            asked.insert(0, service)
-        left = end(asked, seconds)
+            places.insert(0, service)
+        return places
+
+    def _end_job(self, seconds: float) -> None:
+        """See that the job is over, and cancel what has not ended by itself; a sentence where that is not known."""
+        left = end(self._places(), seconds)
         # One that is just being submitted is not known by anybody yet.
         self._is_over = not left and (self._result is not None or self._ended.is_set())
         if left:
@@ -153,8 +223,14 @@ class PortableJob:
                 "any more; see there, and cancel it where it still runs"
             )
 
+    def _no_sight(self, error: OSError) -> DaedaError:
+        return DayError(
+            f"{refusal(error)}; the run's directory has not answered for {self._limits.worker_timeout:g} s: days that "
+            "were published stay, run again to go on"
+        )
+
     def _no_sign_of_life(self) -> DaedaError:
-        wait = f"within {self._worker_timeout:g} s (--worker-timeout)"
+        wait = f"within {self._limits.worker_timeout:g} s (--worker-timeout)"
         if self._slots.began:
             return DayError(
                 f"no worker has had a day at work {wait}, and days are left: a worker was lost, or the runner gives "
@@ -250,9 +326,7 @@ class PortableJob:
     @property
     def _pool(self) -> str:
         """Where the pool is that starts workers; empty where there is none."""
-        portable = self._runner.portable
-        options = ", ".join(portable.environment_options or ())
-        return str(portable.environment_config or options.removeprefix("external_service_address="))
+        return self._runner.pool
 
     @property
     def _who_works(self) -> str:

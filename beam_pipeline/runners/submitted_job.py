@@ -45,8 +45,11 @@ class Asked(Protocol):
     def state(self) -> str | None:
         """The state of the job, None where it is not known there. Raises NoAnswer."""
 
+    def ended_as(self) -> str | None:
+        """The state in which the job has ended there; None while it has not, or is not known. Raises NoAnswer."""
+
     def has_ended(self) -> bool:
-        """Whether the job has ended there. Raises NoAnswer."""
+        """Whether the job has ended there, or was not begun. Raises NoAnswer."""
 
     def cancel(self) -> None:
         """Ask for its end. Raises NoAnswer."""
@@ -65,9 +68,14 @@ class JobService:
         request = beam_job_api_pb2.GetJobStateRequest(job_id=self.job_id)
         return str(_States.Enum.Name(self._ask("GetState", request).state))
 
+    def ended_as(self) -> str | None:
+        """The state in which the job has ended, None while it has not."""
+        state = self.state()
+        return state if state in _ENDED_STATES else None
+
     def has_ended(self) -> bool:
         """Whether the job has ended."""
-        return self.state() in _ENDED_STATES
+        return self.ended_as() is not None
 
     def cancel(self) -> None:
         """Ask for its end."""
@@ -101,6 +109,11 @@ class Flink:
         """The state of the job, None where Flink has none of this name."""
         job = self._job()
         return None if job is None else str(job["state"])
+
+    def ended_as(self) -> str | None:
+        """The state in which the job has ended, None while it has not, or is not known."""
+        state = self.state()
+        return state if state in _ENDED_IN_FLINK else None
 
     def has_ended(self) -> bool:
         """Whether the job has ended; one that Flink does not know was not begun."""

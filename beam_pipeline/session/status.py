@@ -22,9 +22,8 @@ class DayStatus:
     def report(self, operator: str, rows: int, **more: str | float) -> None:
         """Write the operator that runs. `rows` is 0 until the spine is known."""
         fresh = self._path.with_suffix(f".{self._attempt}")
-        fresh.write_text(
-            json.dumps({"day": self._day.isoformat(), "operator": operator, "rows": rows, **more}), encoding="utf-8"
-        )
+        status = {"day": self._day.isoformat(), "attempt": self._attempt, "operator": operator, "rows": rows, **more}
+        fresh.write_text(json.dumps(status), encoding="utf-8")
         fresh.replace(self._path)
         self._rows, self._written, self._calling = rows, time.monotonic(), False
 

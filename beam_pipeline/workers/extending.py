@@ -14,6 +14,7 @@ from daeda.dataset.layout import day_name
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Scan
 from daeda.planning.extension import Extension
+from daeda.storage.anew import look_anew
 from daeda.storage.regular import read_regular
 
 _GIVEN_UP = "given_up"
@@ -44,5 +45,7 @@ def give_up(run_dir: str, day: dt.date, reason: str) -> None:
 def given_up(run_dir: str, days: Iterable[dt.date]) -> dict[dt.date, str]:
     """Those of the days that were given up, and why."""
     directory = Path(run_dir) / _GIVEN_UP
+    for shared in (directory.parent, directory):
+        look_anew(shared)
     notes = {day: directory / day_name(day) for day in days}
     return {day: read_regular(note).decode() for day, note in notes.items() if note.exists()}

@@ -50,9 +50,11 @@ _PASSING_WORDS = re.compile(r"0x[0-9a-fA-F]+|[0-9a-f]{12,}|\d+")
 class Fault:
     """How an attempt at a day ended: when, by which error, and whether that may be over by the next attempt.
 
+    `name` tells it from all others, and `at` is by the clock of the host that had it.
     What is not an error of daeda has a `message` alone, with the traceback from where it was raised.
     """
 
+    name: str
     day: dt.date
     at: float
     message: str
@@ -104,18 +106,21 @@ class ToldFaults:
 
     def __init__(self, faults: Path) -> None:
         self._faults = faults
-        self._told = 0
+        # By the clock of this process: those of hosts differ.
+        self._seen_at: dict[str, float] = {}
+        self._told: set[str] = set()
 
     def look(self) -> None:
         """Tell of the faults since the last time; an engine that does not try again has ended the job by then."""
-        until = time.time() - _TELL_SECONDS
+        now = time.monotonic()
         try:
-            found = [fault for fault in faults_of(self._faults) if fault.at < until]
+            found = faults_of(self._faults)
         except OSError:
             return  # what cannot be read now is told by the next look
-        for fault in found[self._told :]:
-            say(f"failed, and left to the runner to try again: {fault.sentence}")
-        self._told = max(self._told, len(found))
+        for fault in found:
+            if fault.name not in self._told and now - self._seen_at.setdefault(fault.name, now) > _TELL_SECONDS:
+                self._told.add(fault.name)
+                say(f"failed, and left to the runner to try again: {fault.sentence}")
 
 
 def _is_over(slots: DaySlots) -> bool:
@@ -169,7 +174,9 @@ def _read(path: Path) -> Fault | None:
         record = json.loads(read_regular(path))
         error = None if record["error"] is None else deserialised(record["error"])
         day, at = dt.date.fromisoformat(record["day"]), float(record["at"])
-        return Fault(day, at, str(record["message"]), str(record["likeness"]), bool(record["transient"]), error)
+        return Fault(
+            path.stem, day, at, str(record["message"]), str(record["likeness"]), bool(record["transient"]), error
+        )
     except FileNotFoundError:
         return None  # the run has ended at this moment
     except (ValueError, KeyError, TypeError, RecursionError):

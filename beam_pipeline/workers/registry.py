@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
 import threading
 from collections.abc import Iterable
 from functools import cache
@@ -18,8 +20,10 @@ from daeda.functions.loading import load_function
 from daeda.installed import version_of
 from daeda.storage.objects import limit_request_time
 
-# What decides the bytes of a day, and has to be the same in every worker.
-SOFTWARE = ("daeda", "duckdb", "pyarrow", "numpy")
+# What decides the bytes of a day, and has to be the same in every worker. Of Python it is the minor version, of which
+# Beam takes code along that no other one runs.
+PYTHON = "python"
+SOFTWARE = ("daeda", "duckdb", "pyarrow", "numpy", PYTHON)
 
 # The day slots of a run, by its directory.
 _runs: dict[str, DaySlots] = {}
@@ -52,6 +56,7 @@ def join_run(context: RunContext) -> DaySlots:
         if context.run_dir not in _runs:
             limit_request_time(context.limits.storage_seconds)
             _check_fit(context)
+            _print_on_stderr()
             _runs[context.run_dir] = SharedDaySlots(Path(context.run_dir), context.day_workers)
         return _runs[context.run_dir]
 
@@ -62,12 +67,32 @@ def slots_of(context: RunContext) -> DaySlots:
         return _runs.get(context.run_dir) or SharedDaySlots(Path(context.run_dir), context.day_workers)
 
 
+def check_python(context: RunContext) -> None:
+    """Stop the run, and raise WorkerUnfit, where this worker has another Python than the driver.
+
+    To be called before any code runs that Beam has taken along: it is bytecode of the driver's Python.
+    """
+    wanted = context.software.get(PYTHON)
+    if wanted is not None and wanted != _version(PYTHON):
+        error = WorkerUnfit(_differing(f"the worker on {socket.gethostname()}", [(PYTHON, _version(PYTHON), wanted)]))
+        slots_of(context).stop(error)
+        raise error
+
+
 def stop_run(context: RunContext, cause: BaseException) -> None:
     """Stop the run because of `cause`; a process that never joined it has nothing to stop."""
     with _lock:
         slots = _runs.get(context.run_dir)
     if slots is not None:
         slots.stop(cause)
+
+
+def _print_on_stderr() -> None:
+    """Beam's own pool gives its workers a pipe as stdout that nobody reads. What a function prints would fill it, and
+    whoever prints then would wait for ever.
+    """
+    if any("SdkHarness" in word for word in sys.orig_argv):
+        os.dup2(2, 1)
 
 
 def _check_fit(context: RunContext) -> None:
@@ -80,16 +105,18 @@ def _check_fit(context: RunContext) -> None:
             "reaches by the same path"
         )
     differing = [
-        f"{name} {here} instead of {context.software[name]}"
+        (name, here, context.software[name])
         for name, here in software(context.software).items()
         if here != context.software[name]
     ]
     if differing:
-        raise WorkerUnfit(
-            f"{worker} has {', '.join(differing)}: install the same versions there, or days would depend on who built "
-            "them"
-        )
+        raise WorkerUnfit(_differing(worker, differing))
     _check_functions(worker, context)
+
+
+def _differing(worker: str, versions: Iterable[tuple[str, str, str]]) -> str:
+    here = ", ".join(f"{name} {here} instead of {wanted}" for name, here, wanted in versions)
+    return f"{worker} has {here}: install the same versions there, or days would depend on who built them"
 
 
 def _check_functions(worker: str, context: RunContext) -> None:
@@ -107,6 +134,8 @@ def _check_functions(worker: str, context: RunContext) -> None:
 
 @cache
 def _version(name: str) -> str:
+    if name == PYTHON:
+        return f"{sys.version_info.major}.{sys.version_info.minor}"
     try:
         return version_of(name)
     except PackageNotFoundError:

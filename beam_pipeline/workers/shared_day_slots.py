@@ -4,8 +4,7 @@
     <run>/slots/0, 1 …    one file per day worker; the day that holds its lock is at work
     <run>/slots/turn      held by the one process whose day is the next to get a slot; the others wait for it
     <run>/slots/left      grows by a byte whenever a day gives its slot back
-    <run>/stop.json       why the run is stopping; the first cause stays
-    <run>/stop.reserve    room for that on a disk that gets full: a cause overwrites it, and it is renamed
+    <run>/stop.json       why the run is stopping (stop_cause.py)
 
 A slot is a `flock`: the kernel gives it back when the process that holds it ends, however it ends, so a worker that
 was killed blocks nobody.
@@ -21,22 +20,20 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import fcntl
-import json
 import os
 import threading
 import time
-import traceback
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from beam_pipeline.workers.stop_cause import read_cause, reserve_room, write_cause
 from daeda.dataset.publish.staging import driver_alive
-from daeda.errors import DaedaError, Stopped, cut, deserialised, is_full, serialised
+from daeda.errors import Stopped
+from daeda.storage.anew import is_there_now, look_anew
 from daeda.storage.regular import read_regular
 
-_STOP, _RESERVE = "stop.json", "stop.reserve"
-_RESERVED_BYTES = 8192
+_STOP = "stop.json"
 _SLOTS = "slots"
 _TURN, _LEFT = "turn", "left"
 # How often the process whose turn it is looks whether a day has left, and how often it tries all slots in any case.
@@ -46,10 +43,6 @@ _TRY_ALL_SECONDS = 1.0
 _PAUSE_SECONDS = 0.01
 # How often a process with days looks whether the run is stopping.
 _LOOK_SECONDS = 0.25
-
-
-class Unforeseen(Exception):
-    """What went wrong in another process and is not an error of daeda; its text is the traceback from there."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +88,7 @@ class SharedDaySlots:
         self._directory.mkdir(exist_ok=True)
         for path in (*self._slots, self._directory / _TURN, self._directory / _LEFT):
             path.touch()
-        # JSON may have spaces behind it.
-        (self._run_dir / _RESERVE).write_bytes(b" " * _RESERVED_BYTES)
+        reserve_room(self._run_dir / _STOP)
         return self
 
     @property
@@ -108,7 +100,8 @@ class SharedDaySlots:
     def cause(self) -> BaseException | None:
         """What stopped the run first, in whichever process; from another one, an error of the same class."""
         if self._cause is None:
-            self._cause = _read_cause(self._run_dir / _STOP)
+            look_anew(self._run_dir)
+            self._cause = read_cause(self._run_dir / _STOP)
         return self._cause
 
     @property
@@ -130,6 +123,12 @@ class SharedDaySlots:
                 self._last_occupied = place
                 return True
         return False
+
+    @property
+    def days_at_work(self) -> frozenset[dt.date]:
+        """Which days are at work now."""
+        taken = (_text(slot) for slot in self._slots if _is_taken(slot))
+        return frozenset(dt.date.fromisoformat(text) for text in taken if text)
 
     def enter(self, day: dt.date, attempt: str, interrupt: Callable[[], None]) -> None:
         """Wait for a slot; `interrupt` is called from another thread when the run stops. Raises Stopped."""
@@ -165,7 +164,7 @@ class SharedDaySlots:
     def stop(self, cause: BaseException) -> None:
         """Refuse entry and interrupt the days inside, in all processes; only the first cause is kept."""
         try:
-            if _write_cause(self._run_dir / _STOP, cause) and self._cause is None:
+            if write_cause(self._run_dir / _STOP, cause) and self._cause is None:
                 self._cause = cause
         except OSError:
             # The run was cleared away, or its disk refuses even what is reserved. Here it stops all the same; the days
@@ -179,25 +178,29 @@ class SharedDaySlots:
     def wait_until_empty(self, seconds: float) -> bool:
         """Whether all days, in all processes, have left within `seconds`."""
         deadline = time.monotonic() + seconds
-        while self.any_occupied:
+        while True:
+            # A storage that does not answer says nothing about the days: it is asked again.
+            with contextlib.suppress(OSError):
+                if not self.any_occupied:
+                    return True
+                if self.cause is not None:
+                    self._interrupt()
             if time.monotonic() > deadline:
                 return False
-            if self.cause is not None:
-                self._interrupt()
             time.sleep(_LOOK_SECONDS)
-        return True
 
     def _stopping(self) -> bool:
-        return self._cause is not None or (self._run_dir / _STOP).exists() or not driver_alive(self._run_dir)
+        return self._cause is not None or is_there_now(self._run_dir / _STOP) or not driver_alive(self._run_dir)
 
     def _begin_threads(self) -> None:
         """One thread looks for a stop as long as any day is here, another asks for slots as long as any waits."""
+        # Noted when they have begun: where the process can have no more threads this day fails, and the next tries it.
         if not self._looking:
-            self._looking = True
             threading.Thread(target=self._look, daemon=True, name="day slots").start()
+            self._looking = True
         if self._waiting and not self._asking:
-            self._asking = True
             threading.Thread(target=self._ask, daemon=True, name="turn for a day slot").start()
+            self._asking = True
 
     def _look(self) -> None:
         while True:
@@ -224,7 +227,11 @@ class SharedDaySlots:
         """The open file of a slot, once a day has got it. Raises Stopped when the run is stopping, and OSError."""
         with self._changed:
             self._waiting.append(waiting)
-            self._begin_threads()
+            try:
+                self._begin_threads()
+            except BaseException:
+                self._waiting.remove(waiting)
+                raise
             self._changed.wait_for(lambda: waiting.has_ended or self._over)
             if waiting.error is not None:
                 raise waiting.error
@@ -343,73 +350,16 @@ def _is_taken(slot: Path) -> bool:
     return descriptor is None and slot.exists()
 
 
+def _text(slot: Path) -> str:
+    """The day that took a slot last; empty where it is just being written, or the driver has ended."""
+    try:
+        return read_regular(slot).decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def _write_cause(path: Path, cause: BaseException) -> bool:
-    """Write why the run stops; whether it was the first to say so."""
-    if isinstance(cause, DaedaError):
-        record = serialised(cause)
-    else:
-        record = {"kind": None, "message": "".join(traceback.format_exception(cause))}
-    fresh = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}")
-    try:
-        fresh.write_text(json.dumps(record), "utf-8")
-        # A link, unlike a rename, fails where the name is taken.
-        os.link(fresh, path)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if not is_full(error):
-            raise
-        return _write_reserved(path, record)
-    finally:
-        with contextlib.suppress(OSError):
-            fresh.unlink()
-    return True
-
-
-def _write_reserved(path: Path, record: dict[str, str | None]) -> bool:
-    """Write why the run stops where its room is reserved; whether it was the first to say so."""
-    reserve = path.with_name(_RESERVE)
-    try:
-        descriptor = os.open(reserve, os.O_RDWR)
-    except FileNotFoundError:
-        if path.exists():
-            return False
-        raise
-    try:
-        # One at a time; whoever comes second finds the room renamed.
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if path.exists():
-            return False
-        os.pwrite(descriptor, _fitting(record).ljust(_RESERVED_BYTES), 0)
-        reserve.rename(path)
-    finally:
-        os.close(descriptor)
-    return True
-
-
-def _fitting(record: dict[str, str | None]) -> bytes:
-    """The record as JSON that has room in what is reserved, its message cut where it must be."""
-    text = json.dumps(record)
-    if len(text) > _RESERVED_BYTES:
-        # A character takes up to twelve bytes of JSON.
-        text = json.dumps({**record, "message": f"{str(record['message'])[: _RESERVED_BYTES // 16]}..."})
-    return text.encode()
-
-
-def _read_cause(path: Path) -> BaseException | None:
-    try:
-        text = read_regular(path).decode(errors="replace")
-    except FileNotFoundError:
-        return None
-    try:
-        record = json.loads(text)
-        return Unforeseen(str(record["message"])) if record["kind"] is None else deserialised(record)
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return Unforeseen(f"{path} was written by something else: {cut(text)}")

@@ -21,6 +21,7 @@ from daeda.dataset.manifest import read_manifest
 from daeda.errors import InputError
 from daeda.process.console import HarmlessConsole, plain
 from daeda.process.messages import say
+from daeda.storage.anew import look_anew
 from daeda.storage.regular import read_regular
 
 # Often enough to look alive, seldom enough to cost nothing against a day's work.
@@ -67,6 +68,7 @@ class DayProgress:
                 self._live.update(plain(self._line()), refresh=True)
 
     def _look(self) -> None:
+        look_anew(self._dataset)
         for day in list(self._left):
             stamp = _published(self._dataset, day)
             if stamp is None or stamp == self._before[day]:

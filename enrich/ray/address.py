@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 
 from daeda.errors import InputError, NotRegular, refusal
@@ -19,6 +20,9 @@ _FRAME_BYTES = 9
 # A request that anybody may make, and what a head answers that wants a token.
 _REQUEST = "/ray.rpc.NodeInfoGcsService/GetClusterId"
 _NO_TOKEN = b"InvalidAuthToken"
+# What Ray says where a process of other versions joins: those of the cluster, then those of the process.
+_VERSIONS = r".*?Ray: (\S+)\s+Python: (\S+)"
+_OTHER_VERSIONS = re.compile(f"Version mismatch:{_VERSIONS}{_VERSIONS}", re.DOTALL)
 
 
 def probe_address(address: str) -> None:
@@ -117,6 +121,18 @@ def refuses_token(address: str) -> InputError:
     return InputError(
         f"the Ray cluster at ray.address {address} refuses the token: give the cluster's own by RAY_AUTH_TOKEN, "
         "RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token"
+    )
+
+
+def other_versions(address: str, text: str) -> InputError | None:
+    """The sentence for a cluster of another Ray or Python, where Ray has said by `text` that it is one."""
+    found = _OTHER_VERSIONS.search(text)
+    if found is None:
+        return None
+    there, here = (f"Ray {found[ray]} and Python {found[ray + 1]}" for ray in (1, 3))
+    return InputError(
+        f"the Ray cluster at ray.address {address} was started with {there}, and this process has {here}: install the "
+        "same versions on both sides"
     )
 
 

@@ -23,7 +23,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from daeda.errors import InputError, counted, first_line
 from daeda.settings.runtime import RayEnvelope
 from enrich.ray import here
-from enrich.ray.address import check_token_given, probe_address, refuses_token, unreachable
+from enrich.ray.address import check_token_given, other_versions, probe_address, refuses_token, unreachable
 from enrich.ray.channel import ClusterLost, RayProcess, limited, send
 from enrich.ray.endings import AGAIN, ended_with
 from enrich.ray.fitness import CODE, PACKAGES, Fitness
@@ -63,7 +63,7 @@ def join(address: str, start_seconds: int) -> None:
             initialize(address=address)
         except Exception as error:
             # Ray has no class for it: among others a ConnectionError and a RuntimeError.
-            raise unreachable(address, first_line(error)) from error
+            raise other_versions(address, str(error)) or unreachable(address, first_line(error)) from error
     _report_node()
 
 

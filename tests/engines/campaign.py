@@ -228,7 +228,7 @@ class Campaign:
         raise AssertionError("no worker is there to be killed")
 
     def _kill_pool(self, host: int) -> None:
-        """The pool alone: its workers outlive it until their TaskManager lets them go."""
+        """The pool, which takes its workers along."""
         self._site.pools[host].process.kill()
         self._site.pools[host].process.wait()
         self._site.start_pool(host)

@@ -50,10 +50,9 @@ class Site:
 
     def start_pool(self, host: int) -> None:
         """Start the pool of a host, which has the address of all pools there."""
-        words = [*self.among.inside[host], sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main"]
-        settings = {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"}
+        words = [*self.among.inside[host], sys.executable, "-m", "beam_pipeline.pool", "--host", "0.0.0.0"]
         log = self.directory / f"pool-{host}.log"
-        self.pools[host] = start([*words, "--service_port", str(self.port)], log, settings)
+        self.pools[host] = start([*words, "--port", str(self.port)], log)
         wait_until(f"pool {host}", lambda: listens(self.port, self.among.addresses[host]))
 
     def workers(self, host: int) -> list[psutil.Process]:

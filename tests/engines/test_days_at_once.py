@@ -31,6 +31,18 @@ def test_prism_builds_days_side_by_side(
     check_at_once(tmp_path, 3, *prism, *forms[form], "--day-workers", "3")
 
 
+@pytest.mark.some(1, cases=2)
+@pytest.mark.parametrize("engine", ["flink", "prism"])
+def test_more_slots_and_day_workers_than_days_are_of_no_harm(
+    request: pytest.FixtureRequest, forms: dict[str, tuple[str, ...]], tmp_path: Path, engine: str
+) -> None:
+    meeting = Meeting(tmp_path, 2, 2)
+    words = (*request.getfixturevalue(engine), *forms["external"], "--parallelism", "5", "--day-workers", "8")
+    done = run_skeleton(meeting.project.runtime_path, *words)
+    assert done.returncode == 0, done.stderr
+    assert (meeting.most_at_once, meeting.attempts) == (2, 2)
+
+
 @pytest.mark.some(1, cases=3)
 @pytest.mark.parametrize(
     ("slots", "day_workers"),

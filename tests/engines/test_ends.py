@@ -30,8 +30,10 @@ from tests.beam_pipeline.runners.slow_runs import (
     wait_for,
     worker_processes,
 )
+from tests.beam_pipeline.runners.test_worker_pool import own_pool
 from tests.disk import fill, small_disk
 from tests.engines.flink import RESTARTS, Cluster, cluster, job_server
+from tests.engines.meeting import Meeting
 from tests.engines.processes import wait_until
 from tests.projects import TinyProject
 
@@ -199,6 +201,30 @@ def test_a_killed_task_manager_costs_the_days_at_work(flink_jars: Path, running:
         assert sum(attempts.repeated.values()) <= DAY_WORKERS, attempts.repeated
         assert not two.running()
     assert left_in_staging(skeleton) == []
+
+
+@pytest.mark.long
+def test_a_run_that_ends_takes_no_worker_of_another_along(flink_jars: Path, running: Running, tmp_path: Path) -> None:
+    """Each job brings its own jars, and has a worker 1-1 in the one TaskManager. Without restarts a run tells of a lost
+    one.
+    """
+    first, second = Meeting(tmp_path / "first", 60, 1, seconds=1.5), Meeting(tmp_path / "second", 1, 1)
+    with (
+        cluster(flink_jars, tmp_path / "cluster", 1, slots=2) as one,
+        job_server(flink_jars, tmp_path, one.address) as address,
+        own_pool() as (_process, port),
+    ):
+        where = ("--runner", "FlinkRunner", "--job_endpoint", address, "--flink_master", one.address)
+        workers = ("--environment_type", "EXTERNAL", "--environment_config", f"localhost:{port}")
+        words = (*where, *workers, "--parallelism", "1", "--worker-timeout", "300")
+        process = running(*words, project=first.project)
+        wait_for(process, lambda: first.attempts, 300)
+        done = run_skeleton(second.project.runtime_path, *words)
+        assert done.returncode == 0, done.stderr
+        assert process.poll() is None, "the first run was to be at work when the second one ended"
+        _, stderr = process.communicate(timeout=600)
+        assert process.returncode == 0, stderr
+    assert (first.attempts, second.attempts) == (60, 1)
 
 
 @pytest.mark.cases

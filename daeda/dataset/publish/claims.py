@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Literal
 
 from daeda.dataset.layout import Dataset, day_name
-from daeda.dataset.publish.staging import RunStaging, live_runs, lock_text
+from daeda.dataset.publish.staging import CLAIMS, RunStaging, live_runs, lock_text
 from daeda.errors import DayError, InputError, counted, refusal, shortened
 from daeda.process.locks import is_stopped
 from daeda.process.messages import say
+from daeda.storage.anew import look_anew
 
 OnLocked = Literal["wait", "fail"]
 
@@ -143,6 +144,10 @@ def _try_to_claim(staging: RunStaging, wanted: Sequence[Claim]) -> list[Holder]:
     """Claim everything, or return who is in the way."""
     with live_runs(staging.layout) as runs:
         others = [run for run in runs if run != staging.directory]
+        for run in others:
+            # Its host may have claimed a day that was free when this one looked.
+            for directory in (run / CLAIMS, *{_path(run, claim).parent for claim in wanted}):
+                look_anew(directory)
         claimed = [(run, tuple(claim for claim in wanted if _path(run, claim).exists())) for run in others]
         holders = [_holder(run, claims) for run, claims in claimed if claims]
         if not holders:
@@ -155,7 +160,7 @@ def _try_to_claim(staging: RunStaging, wanted: Sequence[Claim]) -> list[Holder]:
 
 def _path(run: Path, claim: Claim) -> Path:
     dataset, day = claim
-    return run / "claims" / dataset / day_name(day)
+    return run / CLAIMS / dataset / day_name(day)
 
 
 def _holder(run: Path, claims: tuple[Claim, ...]) -> Holder:

@@ -14,7 +14,7 @@ import datetime as dt
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from daeda.dataset.manifest import Manifest, manifest_text
 from daeda.dataset.publish.claims import holds, release
 from daeda.dataset.publish.staging import RunStaging
 from daeda.errors import NotRegular
+from daeda.storage.anew import look_anew
 from daeda.storage.location import Location, ObjectPath
 from daeda.storage.regular import read_regular
 
@@ -77,6 +78,21 @@ class Attempt:
         fresh = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}")
         fresh.write_text(json.dumps(asdict(Publication.of(self.manifest, text))), "utf-8")
         fresh.replace(path)
+
+
+def has_published(staging: RunStaging, dataset: Dataset, days: Sequence[dt.date]) -> frozenset[dt.date]:
+    """Those of the days that this run has published, in whichever process, on whichever host."""
+    directory = _path(staging, dataset, days[0]).parent
+    for shared in (directory, staging.claims / dataset, staging.seen(dataset)):
+        look_anew(shared)
+    return frozenset(day for day in days if _has_published(staging, dataset, day))
+
+
+def _has_published(staging: RunStaging, dataset: Dataset, day: dt.date) -> bool:
+    if not _path(staging, dataset, day).exists():
+        return False
+    # The claim is given back behind the move.
+    return not holds(staging, dataset, day) or publication_of(staging, dataset, day) is not None
 
 
 def publication_of(staging: RunStaging, dataset: Dataset, day: dt.date) -> Publication | None:

@@ -31,6 +31,7 @@ from daeda.storage.regular import open_regular, read_regular, regular_descriptor
 _LOCK = "run.lock"
 _STAGING_LOCK = "staging.lock"
 _ASIDE = "aside"
+CLAIMS = "claims"
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,11 @@ class RunStaging:
     def aside(self) -> Path:
         """Days that were replaced, until they are deleted."""
         return self.directory / _ASIDE
+
+    @property
+    def claims(self) -> Path:
+        """The days that belong to the run."""
+        return self.directory / CLAIMS
 
     @property
     def publications(self) -> Path:
@@ -128,12 +134,10 @@ def open_local_staging(layout: Layout) -> Iterator[RunStaging]:
 
 def _make(staging: RunStaging) -> None:
     """All directories at once: what a straggler of a dead run asks for later is not there any more, and stays so."""
-    by_dataset = (staging.ready, staging.aside, staging.publications)
+    by_dataset = (staging.ready, staging.aside, staging.publications, staging.claims)
     below = [parent / dataset for parent in by_dataset for dataset in DATASETS]
-    claims = staging.directory / "claims"
     for path in (
-        staging.directory, staging.work, staging.status, staging.partition_cache, staging.faults, claims, *by_dataset,
-        *below,
+        staging.directory, staging.work, staging.status, staging.partition_cache, staging.faults, *by_dataset, *below
     ):  # fmt: skip
         path.mkdir()
 

@@ -57,6 +57,16 @@ def test_a_pool_whose_workers_lack_daeda(project: TinyProject, job_service: str,
         )
 
 
+def test_what_a_function_prints_does_not_fill_a_pipe_that_nobody_reads(services: Services, tmp_path: Path) -> None:
+    """Beam's pool gives a worker such a pipe as its stdout."""
+    source = "def loud(values):\n    print('x' * 200_000)\n    return values\n"
+    made = FunctionProject(tmp_path / "project").calls(source, "loud", ["amount"], "double")
+    made.runtime["timeouts"] = {"function_seconds": 30}
+    done = run_skeleton(made.write().write_data().runtime_path, *services.forms["external"])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{tmp_path / 'project' / 'output' / 'ranking' / 'skeleton'}\n"
+
+
 @pytest.mark.long
 def test_a_pool_whose_workers_have_another_version(
     project: TinyProject, job_service: str, wheel: Path, tmp_path: Path

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import errno
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from apache_beam.portability.api import beam_job_api_pb2
 
+from beam_pipeline.runners import portable
 from beam_pipeline.runners.choice import BeamRunner
-from beam_pipeline.runners.portable import PortableJob
+from beam_pipeline.runners.portable import PortableJob, TimeLimits
+from beam_pipeline.workers import time_limits
 from beam_pipeline.workers.context import RunContext
 from beam_pipeline.workers.faults import is_tried_again
 from beam_pipeline.workers.limits import DayLimits
@@ -44,7 +49,7 @@ def told(
         slots.enter(DAY, "a", lambda: None)
         slots.leave("a")
     flags = ("--environment_type", "EXTERNAL", "--environment_config", pool, "--job_endpoint", "localhost:1", *words)
-    job = PortableJob(BeamRunner("FlinkRunner", flags), slots, 1.0, "daeda-job", staging)
+    job = PortableJob(BeamRunner("FlinkRunner", flags), slots, TimeLimits(1.0, 60.0), "daeda-job", staging)
     job._error = error
     slots.stop(error)
     return job._error_to_raise(stopped=True)
@@ -141,17 +146,34 @@ def test_an_end_of_the_engine_counts_before_faults_that_it_has_tried_again(stagi
 WORKER = """
 import datetime as dt, sys, time
 from pathlib import Path
+from beam_pipeline.session.status import DayStatus
 from beam_pipeline.workers.shared_day_slots import SharedDaySlots
-SharedDaySlots(Path(sys.argv[1]), 1).enter(dt.date(2024, 1, 2), "a", lambda: None)
+slots = SharedDaySlots(Path(sys.argv[1]), 1)
+slots.enter(dt.date(2024, 1, 2), "a", lambda: None)
+DayStatus(slots.status, dt.date(2024, 1, 2), "a").report("scan", 0)
 print("at work", flush=True)
 time.sleep(600)
 """
 
 
-class NeverEnding:
-    """A pipeline on a job service that waits for a worker that is gone; it ends when it is cancelled."""
+@contextlib.contextmanager
+def worker(staging: RunStaging) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker in another process, with the day at work."""
+    words = [sys.executable, "-c", WORKER, str(staging.directory)]
+    with subprocess.Popen(words, cwd=REPOSITORY, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"at work\n"
+        try:
+            yield process
+        finally:
+            process.kill()
 
-    def __init__(self) -> None:
+
+class NeverEnding:
+    """A pipeline whose end nobody tells; it ends when it is cancelled, and its job service says this `state` before."""
+
+    def __init__(self, state: int = beam_job_api_pb2.JobState.RUNNING) -> None:
+        self.state = state
         self.cancelled = threading.Event()
         self.runner = self._job_service = self
         self._job_id = "id"
@@ -163,41 +185,128 @@ class NeverEnding:
         self.cancelled.wait()
 
     def GetState(self, _request: object, timeout: float) -> beam_job_api_pb2.JobStateEvent:
-        states = beam_job_api_pb2.JobState
-        return beam_job_api_pb2.JobStateEvent(state=states.CANCELLED if self.cancelled.is_set() else states.RUNNING)
+        state = beam_job_api_pb2.JobState.CANCELLED if self.cancelled.is_set() else self.state
+        return beam_job_api_pb2.JobStateEvent(state=state)
 
     def Cancel(self, _request: object, timeout: float) -> None:
         self.cancelled.set()
 
 
+def job_of(staging: RunStaging, worker_timeout: float = 0.3, day_minutes: float = 60.0) -> PortableJob:
+    """A job with these limits; its slots are open."""
+    slots = SharedDaySlots(staging.directory, 1).open()
+    flags = ("--environment_type", "EXTERNAL", "--environment_config", "localhost:4711", "--job_endpoint", "h:1")
+    limits = TimeLimits(worker_timeout, day_minutes)
+    return PortableJob(BeamRunner("FlinkRunner", flags), slots, limits, "daeda-job", staging)
+
+
+def ended_by(job: PortableJob, pipeline: NeverEnding) -> str:
+    """The sentence by which a run ends that has days left."""
+    with pytest.raises((DayError, UsageError)) as failure:
+        job.run(pipeline, lambda: False)  # type: ignore[arg-type]
+    return str(failure.value)
+
+
 @pytest.mark.parametrize("begins", [True, False])
 def test_a_job_in_which_nothing_happens_is_given_up_and_cancelled(staging: RunStaging, begins: bool) -> None:
-    slots = SharedDaySlots(staging.directory, 1).open()
-    pipeline = NeverEnding()
-    flags = (
-        "--environment_type",
-        "EXTERNAL",
-        "--environment_config",
-        "localhost:4711",
-        "--job_endpoint",
-        "localhost:1",
-    )
+    job, pipeline = job_of(staging), NeverEnding()
     with contextlib.ExitStack() as stack:
         if begins:
-            words = [sys.executable, "-c", WORKER, str(staging.directory)]
-            worker = stack.enter_context(subprocess.Popen(words, cwd=REPOSITORY, stdout=subprocess.PIPE))
-            assert worker.stdout is not None
-            assert worker.stdout.readline() == b"at work\n"
             # While a day is at work no time-out is over.
-            threading.Timer(0.6, worker.kill).start()
-        job = PortableJob(BeamRunner("FlinkRunner", flags), slots, 0.3, "daeda-job", staging)
-        with pytest.raises(DayError if begins else UsageError) as failure:
-            job.run(pipeline)  # type: ignore[arg-type]
+            threading.Timer(0.6, stack.enter_context(worker(staging)).kill).start()
+        told = ended_by(job, pipeline)
     assert pipeline.cancelled.is_set()
-    assert str(failure.value) == (
+    assert told == (
         "no worker has had a day at work within 0.3 s (--worker-timeout), and days are left: a worker was lost, or the "
         "runner gives them no work; see the log of the worker pool localhost:4711, and run again to go on"
         if begins
         else "no worker has begun a day within 0.3 s (--worker-timeout): see the log of the worker pool "
         "localhost:4711; docs/runners.md says what workers need"
     )
+
+
+def test_a_worker_that_was_stopped_does_not_hold_the_run_for_ever(
+    staging: RunStaging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not look at the clock itself, and keeps its slot."""
+    monkeypatch.setattr(time_limits, "_SLACK_SECONDS", 0.0)
+    job, pipeline = job_of(staging, day_minutes=0.01), NeverEnding()
+    with worker(staging) as process:
+        process.send_signal(signal.SIGSTOP)
+        told = ended_by(job, pipeline)
+    assert pipeline.cancelled.is_set()
+    assert told == (
+        "day 2024-01-02: not done after 0.01 minutes, and its worker does not end it: see there, raise "
+        "timeouts.day_minutes, or give the run more memory and threads (a day did not stop within 3 s)"
+    )
+
+
+def test_a_job_that_goes_on_behind_its_last_day_is_ended_without_an_error(staging: RunStaging) -> None:
+    job, pipeline = job_of(staging), NeverEnding()
+    job.run(pipeline, lambda: True)  # type: ignore[arg-type]
+    assert pipeline.cancelled.is_set()
+
+
+@pytest.mark.parametrize(("state", "fails"), [("FAILED", True), ("DONE", False)])
+def test_a_job_that_has_ended_is_asked_for_where_nobody_tells(
+    staging: RunStaging, monkeypatch: pytest.MonkeyPatch, state: str, fails: bool
+) -> None:
+    """Long before the time-out is over."""
+    monkeypatch.setattr(portable, "_ASK_SECONDS", 0.1)
+    job, pipeline = job_of(staging, worker_timeout=3600.0), NeverEnding(beam_job_api_pb2.JobState.Enum.Value(state))
+    if fails:
+        told = ended_by(job, pipeline)
+        assert told == f"the job failed on the runner (the job service h:1 says FAILED): {log(staging)}"
+    else:
+        job.run(pipeline, lambda: True)  # type: ignore[arg-type]
+    assert not pipeline.cancelled.is_set()
+
+
+def test_a_storage_that_does_not_answer_for_a_while_says_nothing_about_the_run(
+    staging: RunStaging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, pipeline = job_of(staging, worker_timeout=1.0), NeverEnding()
+    looks = [0]
+
+    def stale(_slots: SharedDaySlots) -> bool:
+        looks[0] += 1
+        if looks[0] in (1, 3):
+            raise OSError(errno.ESTALE, "Stale file handle", "slots/0")
+        return False
+
+    monkeypatch.setattr(SharedDaySlots, "any_occupied", property(stale))
+    assert ended_by(job, pipeline).startswith("no worker has begun a day within 1 s")
+    assert looks[0] > 3
+
+
+def test_a_storage_that_does_not_answer_any_more_ends_the_run(
+    staging: RunStaging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, pipeline = job_of(staging), NeverEnding()
+
+    def stale(_slots: SharedDaySlots) -> bool:
+        raise OSError(errno.ESTALE, "Stale file handle", "slots/0")
+
+    monkeypatch.setattr(SharedDaySlots, "any_occupied", property(stale))
+    monkeypatch.setattr(portable, "stop_seconds", lambda _cause: 0.1)
+    assert ended_by(job, pipeline) == (
+        "slots/0: Stale file handle: see what is wrong with that file system; the run's directory has not answered for "
+        "0.3 s: days that were published stay, run again to go on (a day did not stop within 60 s)"
+    )
+    assert pipeline.cancelled.is_set()
+
+
+def test_a_look_that_takes_long_says_nothing_of_that_time(staging: RunStaging, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The storage stood still: when it goes on, workers have not had the time in which no day was seen at work."""
+    monkeypatch.setattr(portable, "_MOST_LOOK_SECONDS", 0.01)
+    job, pipeline = job_of(staging, worker_timeout=0.1), NeverEnding()
+    looks = [0]
+
+    def slow(_slots: SharedDaySlots) -> bool:
+        looks[0] += 1
+        time.sleep(0.15)
+        return False
+
+    monkeypatch.setattr(SharedDaySlots, "any_occupied", property(slow))
+    ended_by(job, pipeline)
+    assert looks[0] > 5

@@ -17,9 +17,9 @@ import pytest
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
 from beam_pipeline.runners import choice
-from beam_pipeline.runners.choice import BeamRunner, all_and_unknown_flags, check_addresses
+from beam_pipeline.runners.choice import BeamRunner, all_and_unknown_flags, check_addresses, choose_runner
 from daeda.errors import UsageError
-from tests.beam_pipeline.runners.conftest import REPOSITORY
+from tests.beam_pipeline.runners.conftest import REPOSITORY, free_port
 from tests.projects import TinyProject
 
 KNOWN = "Known: DirectRunner, FlinkRunner, FnApiRunner, PortableRunner, PrismRunner, SparkRunner"
@@ -107,6 +107,35 @@ REFUSED = {
         "--environment_type EXTERNAL needs --environment_config HOST:PORT, the pool that starts workers: "
         "docs/runners.md shows how to start one",
     ),
+    "a pool without a port": (
+        (*PORTABLE, "--environment_type", "EXTERNAL", "--environment_config", "localhost"),
+        "--environment_type EXTERNAL: the pool of workers 'localhost' is not HOST:PORT: write --environment_config "
+        "localhost:50000",
+    ),
+    "a pool that is an address of the web": (
+        (*PORTABLE, "--environment_type", "EXTERNAL", "--environment_config", "http://localhost:50000/"),
+        "--environment_type EXTERNAL: the pool of workers 'http://localhost:50000/' is not HOST:PORT: write "
+        "--environment_config localhost:50000",
+    ),
+    "a pool in JSON without its address": (
+        (*PORTABLE, "--environment_type", "EXTERNAL", "--environment_config", '{"params": {"a": "b"}}'),
+        """--environment_type EXTERNAL: the pool of workers '{"params": {"a": "b"}}' is not HOST:PORT: write """
+        "--environment_config localhost:50000",
+    ),
+    "a pool among the options without a port": (
+        (*PORTABLE, "--environment_type", "EXTERNAL", "--environment_options", "external_service_address=pool"),
+        "--environment_type EXTERNAL: the pool of workers 'pool' is not HOST:PORT: write --environment_config "
+        "localhost:50000",
+    ),
+    "a pool for workers in this process": (
+        (*PORTABLE, "--environment_type", "LOOPBACK", "--environment_config", "localhost:50000"),
+        "--runner PortableRunner: Option environment_config is not compatible with environment type LOOPBACK.",
+    ),
+    "a process without a command": (
+        (*PORTABLE, "--environment_type", "PROCESS", "--environment_config", "/opt/boot"),
+        "--environment_type PROCESS: --environment_config /opt/boot does not say what to run: write it like "
+        """{"command": "/opt/boot"}""",
+    ),
     "no image": (
         (*PORTABLE, "--environment_type", "DOCKER"),
         "--environment_type DOCKER would use Beam's own image, which lacks daeda: name an image that has it with "
@@ -169,6 +198,27 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_runner_that_cannot_run_is_refused(told: dict[str, tuple[int, str]], name: str) -> None:
     assert told[name] == [2, f"error: {REFUSED[name][1]}\n"]
+
+
+@pytest.mark.parametrize(
+    ("words", "pool"),
+    [
+        (("--environment_config", "host-b:50000"), "host-b:50000"),
+        (("--environment_config", "[::1]:50000"), "[::1]:50000"),
+        (("--environment_config", ' {"url": "host-b:50000", "params": {"a": "b"}}'), "host-b:50000"),
+        (("--environment_options", "external_service_address=host-b:50000"), "host-b:50000"),
+    ],
+)
+def test_a_pool_may_be_given_in_each_of_the_ways_of_beam(words: tuple[str, ...], pool: str) -> None:
+    assert choose_runner((*PORTABLE, "--environment_type", "EXTERNAL", *words)).pool == pool
+
+
+def test_a_job_service_that_has_gone_meanwhile_is_told() -> None:
+    """The run may have waited for its days, or built others of them, since it was looked for."""
+    port = free_port()
+    runner = BeamRunner("FlinkRunner", ("--job_endpoint", f"localhost:{port}", "--environment_type", "LOOPBACK"))
+    with pytest.raises(UsageError, match=f"^--job_endpoint localhost:{port}: nobody listens there "):
+        runner.start(runner.options(1))
 
 
 def test_a_job_endpoint_where_something_else_listens() -> None:

@@ -6,17 +6,20 @@ import datetime as dt
 import errno
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from beam_pipeline.session.registry import begin
+from beam_pipeline.workers import faults
 from beam_pipeline.workers.context import DayHandle, RunContext
-from beam_pipeline.workers.faults import faults_of, is_tried_again
+from beam_pipeline.workers.faults import ToldFaults, faults_of, is_tried_again
 from beam_pipeline.workers.limits import DayLimits
 from beam_pipeline.workers.registry import forget_run
-from beam_pipeline.workers.shared_day_slots import SharedDaySlots, Unforeseen
+from beam_pipeline.workers.shared_day_slots import SharedDaySlots
+from beam_pipeline.workers.stop_cause import Unforeseen
 from daeda.dataset.layout import Layout
 from daeda.dataset.publish.staging import open_staging
 from daeda.errors import (
@@ -219,3 +222,25 @@ def test_a_record_that_cannot_be_read_is_not_passed_over(context: RunContext, mo
     assert is_tried_again(context, DAY, no())
     monkeypatch.undo()
     assert not is_tried_again(context, DAY, no())
+
+
+@pytest.mark.parametrize("ahead", [-7200.0, 7200.0])
+def test_faults_are_told_once_whatever_the_clock_of_their_host_says(
+    context: RunContext, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ahead: float
+) -> None:
+    monkeypatch.setattr(faults, "_TELL_SECONDS", 0.0)
+    told = ToldFaults(context.staging.faults)
+    clock = time.time
+
+    def fail(day: dt.date, sentence: str, hours: float) -> None:
+        monkeypatch.setattr(time, "time", lambda: clock() + hours)
+        assert is_tried_again(context, day, no(sentence))
+        for _ in range(3):
+            told.look()
+            time.sleep(0.01)
+
+    fail(DAY, "the first", 0.0)
+    fail(OTHER, "the second", ahead)
+    assert capsys.readouterr().err.splitlines() == [
+        f"failed, and left to the runner to try again: {sentence}" for sentence in ("the first", "the second")
+    ]

@@ -20,10 +20,12 @@ from pathlib import Path
 
 import pytest
 
+from beam_pipeline.transforms import _RunOperator
 from beam_pipeline.workers.context import RunContext
 from beam_pipeline.workers.limits import DayLimits
 from beam_pipeline.workers.registry import forget_run, join_run, software
-from beam_pipeline.workers.shared_day_slots import _STOP, SharedDaySlots, Unforeseen
+from beam_pipeline.workers.shared_day_slots import _STOP, SharedDaySlots
+from beam_pipeline.workers.stop_cause import Unforeseen
 from daeda.dataset.layout import Layout
 from daeda.dataset.publish.staging import open_staging
 from daeda.errors import DayError, Interrupted, Stopped, WorkerUnfit
@@ -132,9 +134,10 @@ def test_waiting_costs_the_same_for_any_number_of_days_and_of_slots(run_dir: Pat
     opened = sorted(int(process.stdout.readline()) for process in asking)  # type: ignore[union-attr]
     for process in asking:
         process.communicate(timeout=60)
-    # Four looks a second at the driver; who has the turn, 20 at what has left, and one through all slots.
-    assert opened[0] <= 2 * 4 + 2
-    assert opened[1] <= 2 * (4 + 20 + 50) + 50 + 2
+    # Four looks a second at the driver and at the run's directory; who has the turn, 20 at what has left, and one
+    # through all slots.
+    assert opened[0] <= 2 * 8 + 2
+    assert opened[1] <= 2 * (8 + 20 + 50) + 50 + 2
     for number in range(50):
         slots.leave(str(number))
 
@@ -335,6 +338,37 @@ def test_a_worker_with_other_versions_says_so(run_dir: Path) -> None:
         f"the worker on {socket.gethostname()} has duckdb {version('duckdb')} instead of 0.1: install the same "
         "versions there, or days would depend on who built them"
     )
+
+
+def test_a_worker_of_another_python_says_so_before_anything_runs(run_dir: Path) -> None:
+    """What Beam has taken along of the driver is bytecode of its Python."""
+    operator: object = None
+    context = context_of(run_dir, **{**software(), "python": "3.9"})
+    with pytest.raises(WorkerUnfit) as failure:
+        _RunOperator(operator, context).setup()  # type: ignore[arg-type]
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert str(failure.value) == (
+        f"the worker on {socket.gethostname()} has python {here} instead of 3.9: install the same versions there, or "
+        "days would depend on who built them"
+    )
+    assert str(SharedDaySlots(run_dir, SLOTS).cause) == str(failure.value)
+
+
+def test_a_process_that_can_have_no_thread_fails_its_day_and_not_the_next(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots = SharedDaySlots(run_dir, SLOTS).open()
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        slots.enter(DAY, "a day", lambda: None)
+    monkeypatch.undo()
+    slots.enter(DAY, "another", lambda: None)
+    assert slots.occupied == 1
+    slots.leave("another")
 
 
 def test_a_day_ends_with_its_driver(tmp_path: Path) -> None:

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ray._private.utils import check_version_info, compute_version_info
 
 from daeda.errors import InputError
 from enrich.ray import cluster
+
+
+def told(monkeypatch: pytest.MonkeyPatch, init: Callable[..., None]) -> str:
+    """What is told where Ray starts like this."""
+    monkeypatch.setattr(cluster, "initialize", init)
+    monkeypatch.setattr(cluster, "probe_address", lambda address: None)
+    monkeypatch.setattr(cluster, "_check_token", lambda address: None)
+    with pytest.raises(InputError) as caught:
+        cluster.join("head.example:6379", 60)
+    return str(caught.value)
+
+
+def test_a_cluster_of_another_python_or_ray_is_told_with_both_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(**options: Any) -> None:
+        check_version_info({"ray_version": "2.59.0", "python_version": "3.12.1"}, "10.0.0.1:6379")
+
+    ray, python = compute_version_info()
+    assert told(monkeypatch, init) == (
+        "the Ray cluster at ray.address head.example:6379 was started with Ray 2.59.0 and Python 3.12.1, and this "
+        f"process has Ray {ray} and Python {python}: install the same versions on both sides"
+    )
 
 
 def test_a_cluster_that_does_not_take_the_run_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def init(**options: Any) -> None:
         raise RuntimeError("AuthenticationError: wrong token\nsee the documentation")
 
-    monkeypatch.setattr(cluster, "initialize", init)
-    monkeypatch.setattr(cluster, "probe_address", lambda address: None)
-    monkeypatch.setattr(cluster, "_check_token", lambda address: None)
-    with pytest.raises(InputError) as caught:
-        cluster.join("head.example:6379", 60)
-    assert str(caught.value) == (
+    assert told(monkeypatch, init) == (
         "no Ray cluster at ray.address head.example:6379 (AuthenticationError: wrong token): start its head with "
         "`ray start --head`, correct --ray-address, or leave it out, and the run starts a Ray of its own"
     )

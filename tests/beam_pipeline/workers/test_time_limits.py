@@ -1,0 +1,86 @@
+"""Days and calls in other processes that are over their limits, by their status files and the clock of the driver."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from beam_pipeline.session.status import DayStatus
+from beam_pipeline.workers import time_limits
+from beam_pipeline.workers.shared_day_slots import SharedDaySlots
+from beam_pipeline.workers.time_limits import TimeOfOthers
+from daeda.dataset.layout import Layout
+from daeda.dataset.publish.staging import open_staging
+
+DAY = dt.date(2024, 1, 2)
+LATE = "day 2024-01-02, operator 'made': the function has not returned"
+
+
+@pytest.fixture
+def slots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SharedDaySlots]:
+    monkeypatch.setattr(time_limits, "_SLACK_SECONDS", 0.0)
+    with open_staging(Layout(tmp_path / "service")) as staging:
+        yield SharedDaySlots(staging.directory, 2).open()
+
+
+def looks(time_of_others: TimeOfOthers, number: int = 4) -> list[str | None]:
+    """What is said at so many looks."""
+    found = []
+    for _ in range(number):
+        found.append(time_of_others.late())
+        time.sleep(0.02)
+    return found
+
+
+def test_a_call_that_is_over_its_limit_is_told(slots: SharedDaySlots) -> None:
+    slots.enter(DAY, "a", lambda: None)
+    DayStatus(slots.status, DAY, "a").report_call("made", LATE, 0.01)
+    first, *others = looks(TimeOfOthers(slots, 60))
+    assert first is None
+    assert LATE in others
+
+
+def test_a_call_of_a_day_that_was_lost_with_its_worker_has_no_limit(slots: SharedDaySlots) -> None:
+    """Its status file stays until the day is tried again, however long the engine takes for that."""
+    slots.enter(DAY, "a", lambda: None)
+    DayStatus(slots.status, DAY, "a").report_call("made", LATE, 0.01)
+    # A killed process gives its slot back and removes nothing.
+    slots.leave("a")
+    time_of_others = TimeOfOthers(slots, 60)
+    assert set(looks(time_of_others)) == {None}
+    slots.enter(dt.date(2024, 1, 3), "b", lambda: None)
+    assert set(looks(time_of_others)) == {None}
+    slots.enter(DAY, "c", lambda: None)
+    DayStatus(slots.status, DAY, "c").report_call("made", LATE, 0.01)
+    assert LATE in looks(time_of_others)
+
+
+def test_a_call_within_its_limit_and_what_is_no_status_are_passed_over(slots: SharedDaySlots) -> None:
+    slots.enter(DAY, "a", lambda: None)
+    DayStatus(slots.status, DAY, "a").report_call("made", LATE, 60.0)
+    for name, text in {"b": "", "c": "[]", "d": "{}", "e": '{"attempt": 1, "day": "no", "seconds": "1"}'}.items():
+        (slots.status / f"{name}.json").write_text(text)
+    assert set(looks(TimeOfOthers(slots, 60))) == {None}
+
+
+def test_a_day_has_its_minutes_and_another_attempt_has_them_anew(slots: SharedDaySlots) -> None:
+    slots.enter(DAY, "a", lambda: None)
+    status = DayStatus(slots.status, DAY, "a")
+    status.report("scan", 0)
+    time_of_others = TimeOfOthers(slots, 1 / 600)
+    assert time_of_others.late() is None
+    time.sleep(0.15)
+    # What it does in between begins no time anew, unlike another attempt.
+    status.report("sink", 0)
+    DayStatus(slots.status, DAY, "b").report("scan", 0)
+    assert set(looks(time_of_others, 2)) == {None}
+    time.sleep(0.15)
+    DayStatus(slots.status, DAY, "b").report("sink", 0)
+    assert looks(time_of_others, 3)[-1] == (
+        "day 2024-01-02: not done after 0.00166667 minutes, and its worker does not end it: see there, raise "
+        "timeouts.day_minutes, or give the run more memory and threads"
+    )
