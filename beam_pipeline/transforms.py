@@ -24,7 +24,7 @@ from beam_pipeline.session.timed import timed
 from beam_pipeline.windows.engines import engine_of
 from beam_pipeline.workers.context import DayHandle, RunContext
 from beam_pipeline.workers.faults import is_tried_again
-from beam_pipeline.workers.registry import check_python, stop_run
+from beam_pipeline.workers.registry import stop_run
 from daeda.errors import DayError
 from daeda.operators import relational, temporal, udf
 
@@ -39,8 +39,7 @@ class _RunOperator(beam.DoFn):  # type: ignore[misc]
         self._context = context
 
     def setup(self) -> None:
-        """Import the engine once per worker, not in the middle of its first day. Beam calls it before anything runs."""
-        check_python(self._context)
+        """Import the engine once per worker, not in the middle of its first day."""
         if isinstance(self._operator, temporal.WindowOperator):
             # What is not installed is said by the operator, with its day.
             with suppress(DayError):

@@ -60,6 +60,9 @@ _PAGE = "docs/runners.md says what workers need"
 _LAST_LINE = re.compile(
     r"^(?:[A-Za-z_]\w*\.)*(?P<kind>\w+): (?P<message>.*?)(?: \[while running '.*'\])?\s*$", re.MULTILINE
 )
+# What Beam says where the Python or the Beam of a worker is another than that of the driver.
+_VERSION = r"beam_python([\d.]+)_sdk:([\w.]+)\."
+_OTHER_BEAM = re.compile(f"environment are not compatible.*{_VERSION} Runtime environment: .*{_VERSION}")
 _MISSING = re.compile(r"ModuleNotFoundError: No module named '(?P<module>[\w.]+)'")
 
 
@@ -276,6 +279,13 @@ class PortableJob:
         text = str(error)
         if isinstance(error, grpc.RpcError):
             return DayError(f"the job service does not answer any more ({_details(error)}): run again to go on")
+        other = _OTHER_BEAM.search(f"{self._messages}\n{text}\n")
+        if other is not None:
+            python, version, other_python, other_version = other.groups()
+            return self._unfit(
+                f"the workers have Python {other_python} and Beam {other_version} instead of {python} and {version}: "
+                "install the same there"
+            )
         missing = _MISSING.search(text)
         if missing is not None:
             return self._unfit(
@@ -293,6 +303,12 @@ class PortableJob:
         if meaning is not None:
             return DayError(f"{meaning}: {self._advice}")
         return self._refused(text) if says_refused(text) else None
+
+    @property
+    def _messages(self) -> str:
+        """All that the job service has told of the job: of what its workers say it may repeat nothing in its error."""
+        told = getattr(self._result, "_messages", ())
+        return "\n".join(one.message_response.message_text for one in told if one.HasField("message_response"))
 
     def _without_job_manager(self) -> DaedaError:
         """Wrong usage, unless days were built before: the address may be that of nobody."""

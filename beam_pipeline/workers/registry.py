@@ -20,10 +20,8 @@ from daeda.functions.loading import load_function
 from daeda.installed import version_of
 from daeda.storage.objects import limit_request_time
 
-# What decides the bytes of a day, and has to be the same in every worker. Of Python it is the minor version, of which
-# Beam takes code along that no other one runs.
-PYTHON = "python"
-SOFTWARE = ("daeda", "duckdb", "pyarrow", "numpy", PYTHON)
+# What decides the bytes of a day, and has to be the same in every worker. That Python and Beam are is seen to by Beam.
+SOFTWARE = ("daeda", "duckdb", "pyarrow", "numpy")
 
 # The day slots of a run, by its directory.
 _runs: dict[str, DaySlots] = {}
@@ -67,18 +65,6 @@ def slots_of(context: RunContext) -> DaySlots:
         return _runs.get(context.run_dir) or SharedDaySlots(Path(context.run_dir), context.day_workers)
 
 
-def check_python(context: RunContext) -> None:
-    """Stop the run, and raise WorkerUnfit, where this worker has another Python than the driver.
-
-    To be called before any code runs that Beam has taken along: it is bytecode of the driver's Python.
-    """
-    wanted = context.software.get(PYTHON)
-    if wanted is not None and wanted != _version(PYTHON):
-        error = WorkerUnfit(_differing(f"the worker on {socket.gethostname()}", [(PYTHON, _version(PYTHON), wanted)]))
-        slots_of(context).stop(error)
-        raise error
-
-
 def stop_run(context: RunContext, cause: BaseException) -> None:
     """Stop the run because of `cause`; a process that never joined it has nothing to stop."""
     with _lock:
@@ -105,18 +91,16 @@ def _check_fit(context: RunContext) -> None:
             "reaches by the same path"
         )
     differing = [
-        (name, here, context.software[name])
+        f"{name} {here} instead of {context.software[name]}"
         for name, here in software(context.software).items()
         if here != context.software[name]
     ]
     if differing:
-        raise WorkerUnfit(_differing(worker, differing))
+        raise WorkerUnfit(
+            f"{worker} has {', '.join(differing)}: install the same versions there, or days would depend on who built "
+            "them"
+        )
     _check_functions(worker, context)
-
-
-def _differing(worker: str, versions: Iterable[tuple[str, str, str]]) -> str:
-    here = ", ".join(f"{name} {here} instead of {wanted}" for name, here, wanted in versions)
-    return f"{worker} has {here}: install the same versions there, or days would depend on who built them"
 
 
 def _check_functions(worker: str, context: RunContext) -> None:
@@ -134,8 +118,6 @@ def _check_functions(worker: str, context: RunContext) -> None:
 
 @cache
 def _version(name: str) -> str:
-    if name == PYTHON:
-        return f"{sys.version_info.major}.{sys.version_info.minor}"
     try:
         return version_of(name)
     except PackageNotFoundError:

@@ -11,8 +11,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from apache_beam.portability.api import beam_job_api_pb2
@@ -41,9 +42,14 @@ def staging(tmp_path: Path) -> Iterator[RunStaging]:
 
 
 def told(
-    staging: RunStaging, error: BaseException, *words: str, pool: str = "localhost:4711", began: bool = True
+    staging: RunStaging,
+    error: BaseException,
+    *words: str,
+    pool: str = "localhost:4711",
+    began: bool = True,
+    messages: Sequence[str] = (),
 ) -> BaseException:
-    """What is raised when the runner ends a job by this error, days having begun or not."""
+    """What is raised when the runner ends a job by this error, days having begun or not, and messages of the job."""
     slots = SharedDaySlots(staging.directory, 1).open()
     if began:
         slots.enter(DAY, "a", lambda: None)
@@ -51,6 +57,10 @@ def told(
     flags = ("--environment_type", "EXTERNAL", "--environment_config", pool, "--job_endpoint", "localhost:1", *words)
     job = PortableJob(BeamRunner("FlinkRunner", flags), slots, TimeLimits(1.0, 60.0), "daeda-job", staging)
     job._error = error
+    responses = [beam_job_api_pb2.JobMessage(message_text=text) for text in messages]
+    job._result = SimpleNamespace(
+        _messages=[beam_job_api_pb2.JobMessagesResponse(message_response=response) for response in responses]
+    )
     slots.stop(error)
     return job._error_to_raise(stopped=True)
 
@@ -118,6 +128,29 @@ def test_a_worker_that_is_unfit_is_wrong_usage_until_days_have_begun(staging: Ru
     raised = told(staging, WorkerUnfit("the worker on a has duckdb 1"), began=False)
     assert type(raised) is UsageError
     assert str(raised) == "the worker on a has duckdb 1; docs/runners.md says what workers need"
+
+
+OTHER_PYTHON = (
+    "RuntimeError: Pipeline construction environment and pipeline runtime environment are not compatible. If you use a "
+    "custom container image, check that the Python interpreter minor version and the Apache Beam version in your image "
+    "match the versions used at pipeline construction time. Submission environment: "
+    "beam:version:sdk_base:apache/beam_python3.11_sdk:2.77.0. Runtime environment: "
+    "beam:version:sdk_base:apache/beam_python3.12_sdk:2.76.0rc1."
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "messages"), [(OTHER_PYTHON, []), ("Error running pipeline.", ["other", f"Traceback\n{OTHER_PYTHON}\n"])]
+)
+def test_workers_of_another_python_or_beam_are_wrong_usage(
+    staging: RunStaging, error: str, messages: list[str]
+) -> None:
+    raised = told(staging, RuntimeError(error), began=False, messages=messages)
+    assert type(raised) is UsageError
+    assert str(raised) == (
+        "the workers have Python 3.12 and Beam 2.76.0rc1 instead of 3.11 and 2.77.0: install the same there; "
+        "docs/runners.md says what workers need"
+    )
 
 
 def fail_and_try_again(staging: RunStaging) -> None:

@@ -20,7 +20,6 @@ from pathlib import Path
 
 import pytest
 
-from beam_pipeline.transforms import _RunOperator
 from beam_pipeline.workers.context import RunContext
 from beam_pipeline.workers.limits import DayLimits
 from beam_pipeline.workers.registry import forget_run, join_run, software
@@ -338,20 +337,6 @@ def test_a_worker_with_other_versions_says_so(run_dir: Path) -> None:
         f"the worker on {socket.gethostname()} has duckdb {version('duckdb')} instead of 0.1: install the same "
         "versions there, or days would depend on who built them"
     )
-
-
-def test_a_worker_of_another_python_says_so_before_anything_runs(run_dir: Path) -> None:
-    """What Beam has taken along of the driver is bytecode of its Python."""
-    operator: object = None
-    context = context_of(run_dir, **{**software(), "python": "3.9"})
-    with pytest.raises(WorkerUnfit) as failure:
-        _RunOperator(operator, context).setup()  # type: ignore[arg-type]
-    here = f"{sys.version_info.major}.{sys.version_info.minor}"
-    assert str(failure.value) == (
-        f"the worker on {socket.gethostname()} has python {here} instead of 3.9: install the same versions there, or "
-        "days would depend on who built them"
-    )
-    assert str(SharedDaySlots(run_dir, SLOTS).cause) == str(failure.value)
 
 
 def test_a_process_that_can_have_no_thread_fails_its_day_and_not_the_next(
