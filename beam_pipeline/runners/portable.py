@@ -8,7 +8,6 @@ given up. A job that is known to have ended is asked for by then, whoever forgot
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,33 +16,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
-import grpc
 from apache_beam.runners.runner import PipelineRunner
 
 from beam_pipeline.runners.choice import BeamRunner
+from beam_pipeline.runners.job_errors import JobErrors
 from beam_pipeline.runners.job_log import log
 from beam_pipeline.runners.loopback_pool import tell_of_workers
-from beam_pipeline.runners.sayings import JOB_MANAGER_GONE, meaning_of, says_refused
 from beam_pipeline.runners.stand_in import StandIn
 from beam_pipeline.runners.submitted_job import Asked, JobService, NoAnswer, end, flink_at
-from beam_pipeline.workers.faults import ToldFaults, faults_of
-from beam_pipeline.workers.limits import root_cause, stop_seconds
+from beam_pipeline.workers.faults import ToldFaults
+from beam_pipeline.workers.limits import stop_seconds
 from beam_pipeline.workers.shared_day_slots import SharedDaySlots
-from beam_pipeline.workers.stop_cause import Unforeseen
 from beam_pipeline.workers.time_limits import TimeOfOthers
 from daeda.dataset.publish.staging import RunStaging
-from daeda.errors import (
-    ERROR_CLASSES,
-    DaedaError,
-    DayError,
-    Late,
-    Stopped,
-    UsageError,
-    WorkerUnfit,
-    cut,
-    first_line,
-    refusal,
-)
+from daeda.errors import Late
 from daeda.process.messages import warn
 
 _LOOK_SECONDS = 0.25
@@ -54,16 +40,6 @@ _ASK_SECONDS = 5.0
 _ENDED_WELL = ("DONE", "FINISHED")
 # How long a job that has no day at work any more may take to end by itself, and then to be cancelled.
 _END_SECONDS = 10.0
-_PAGE = "docs/runners.md says what workers need"
-
-# The last line of a traceback of a worker: "daeda.errors.DayError: day 2024-01-02, … [while running 'Skeleton/scan']".
-_LAST_LINE = re.compile(
-    r"^(?:[A-Za-z_]\w*\.)*(?P<kind>\w+): (?P<message>.*?)(?: \[while running '.*'\])?\s*$", re.MULTILINE
-)
-# What Beam says where the Python or the Beam of a worker is another than that of the driver.
-_VERSION = r"beam_python([\d.]+)_sdk:([\w.]+)\."
-_OTHER_BEAM = re.compile(f"environment are not compatible.*{_VERSION} Runtime environment: .*{_VERSION}")
-_MISSING = re.compile(r"ModuleNotFoundError: No module named '(?P<module>[\w.]+)'")
 
 
 @dataclass(frozen=True)
@@ -86,9 +62,9 @@ class PortableJob:
         self._runner = runner
         self._slots = slots
         self._faults = staging.faults
-        self._log = staging.job_log
         self._name = name
         self._flink = flink_at(runner.flink_master, name)
+        self._errors = JobErrors(runner, slots, self._flink, staging)
         self._limits = limits
         self._ended = threading.Event()
         self._lost = False
@@ -142,11 +118,11 @@ class PortableJob:
             # Its days end without an error, so it does so by itself.
             waiting.join(min(seconds, _END_SECONDS) / 2)
         self._end_job(min(seconds, _END_SECONDS))
-        raise self._error_to_raise(stopped)
+        raise self._errors.raised(self._error, stopped)
 
     def _submit(self, pipeline: beam.Pipeline) -> None:
         try:
-            self._result = pipeline.run()
+            self._result = self._errors.result = pipeline.run()
             self._tell(job=self._result._job_id, endpoint=self._runner.portable.job_endpoint)
             self._result.wait_until_finish()
         except BaseException as error:  # noqa: BLE001 - `run` raises its root cause
@@ -178,13 +154,13 @@ class PortableJob:
                 blind += passed
                 if blind > self._limits.worker_timeout:
                     self._lost = True
-                    self._slots.stop(self._no_sight(error))
+                    self._slots.stop(self._errors.no_sight(error, self._limits.worker_timeout))
                     return
                 continue
             if idle > self._limits.worker_timeout:
                 if not are_published():
                     self._lost = True
-                    self._slots.stop(self._no_sign_of_life())
+                    self._slots.stop(self._errors.no_sign_of_life(self._limits.worker_timeout))
                 return
             asked = min(asked, idle)
             if idle - asked > _ASK_SECONDS:
@@ -225,140 +201,3 @@ class PortableJob:
                 f"it is not known that the job '{self._name}' has ended: {'; '.join(left)}: its workers build nothing "
                 "any more; see there, and cancel it where it still runs"
             )
-
-    def _no_sight(self, error: OSError) -> DaedaError:
-        return DayError(
-            f"{refusal(error)}; the run's directory has not answered for {self._limits.worker_timeout:g} s: days that "
-            "were published stay, run again to go on"
-        )
-
-    def _no_sign_of_life(self) -> DaedaError:
-        wait = f"within {self._limits.worker_timeout:g} s (--worker-timeout)"
-        if self._slots.began:
-            return DayError(
-                f"no worker has had a day at work {wait}, and days are left: a worker was lost, or the runner gives "
-                f"them no work; see the log of {self._workers}, and run again to go on"
-            )
-        return UsageError(f"no worker has begun a day {wait}: see the log of {self._workers}; {_PAGE}")
-
-    def _error_to_raise(self, stopped: bool) -> BaseException:
-        """What to raise: the first cause that a day or the driver gave, else what the runner's error says."""
-        cause = self._slots.cause
-        assert cause is not None
-        if isinstance(cause, WorkerUnfit):
-            return self._unfit(str(cause))
-        foreseen = root_cause(cause, stopped)
-        if foreseen is not None:
-            return foreseen
-        error = self._error if self._error is not None else cause
-        return self._fault_of_a_day(error) or self._translated(error) or self._not_foreseen(error)
-
-    def _not_foreseen(self, error: BaseException) -> BaseException:
-        if self._error is None:
-            return error  # of a worker: shown whole
-        return DayError(f"the job failed on the runner ({cut(first_line(error), 200)}): {self._advice}")
-
-    @property
-    def _advice(self) -> str:
-        return f"{self._log} has what the runner said; run again to go on"
-
-    def _fault_of_a_day(self, error: BaseException) -> BaseException | None:
-        """The fault by which a job ended that its runner did not try again, None where the runner tells of another."""
-        text = str(error)
-        try:
-            faults = faults_of(self._faults)
-        except OSError:
-            return None  # the error itself is told
-        for fault in reversed(faults):
-            if first_line(Exception(fault.sentence)) in text:
-                return fault.error or Unforeseen(fault.message)
-        return None
-
-    def _translated(self, error: BaseException) -> DaedaError | None:
-        """The sentence inside of the runner's error, None where there is none."""
-        text = str(error)
-        if isinstance(error, grpc.RpcError):
-            return DayError(f"the job service does not answer any more ({_details(error)}): run again to go on")
-        other = _OTHER_BEAM.search(f"{self._messages}\n{text}\n")
-        if other is not None:
-            python, version, other_python, other_version = other.groups()
-            return self._unfit(
-                f"the workers have Python {other_python} and Beam {other_version} instead of {python} and {version}: "
-                "install the same there"
-            )
-        missing = _MISSING.search(text)
-        if missing is not None:
-            return self._unfit(
-                f"the workers have no module '{missing['module']}': install daeda's wheel where they run"
-            )
-        for line in reversed(list(_LAST_LINE.finditer(text))):
-            kind = ERROR_CLASSES.get(line["kind"])
-            if kind is WorkerUnfit:
-                return self._unfit(line["message"])
-            if kind is not None and kind is not Stopped:
-                return kind(line["message"])
-        meaning = None if says_refused(text, self._pool) else meaning_of(text)
-        if meaning == JOB_MANAGER_GONE:
-            return self._without_job_manager()
-        if meaning is not None:
-            return DayError(f"{meaning}: {self._advice}")
-        return self._refused(text) if says_refused(text) else None
-
-    @property
-    def _messages(self) -> str:
-        """All that the job service has told of the job: of what its workers say it may repeat nothing in its error."""
-        told = getattr(self._result, "_messages", ())
-        return "\n".join(one.message_response.message_text for one in told if one.HasField("message_response"))
-
-    def _without_job_manager(self) -> DaedaError:
-        """Wrong usage, unless days were built before: the address may be that of nobody."""
-        if self._slots.began:
-            return DayError(f"{JOB_MANAGER_GONE}: {self._advice}")
-        return UsageError(
-            "the job server cannot reach Flink's JobManager: start Flink, or start the job server with Flink's address "
-            f"as its --flink-master; {self._log} has what the runner said"
-        )
-
-    def _refused(self, text: str) -> DaedaError:
-        """A connection of the job service was refused, by workers or by Flink's JobManager: it rarely says by whom."""
-        if not says_refused(text, self._pool):
-            if self._flink is not None and self._flink.silence() is not None:
-                return self._without_job_manager()
-            if self._slots.began:
-                return DayError(
-                    f"the job service cannot reach the engine any more, or {self._who_works}: {self._advice}"
-                )
-            if self._runner.name == "FlinkRunner":
-                return UsageError(
-                    f"the job server cannot reach Flink's JobManager, or {self._who_works}: see that both are there, "
-                    f"and that it was started with Flink's address as its --flink-master; {self._log} has what it said"
-                )
-        return self._unfit(f"the job service cannot reach {self._who_works}")
-
-    def _unfit(self, sentence: str) -> DaedaError:
-        """Wrong usage, unless days were built before."""
-        return DayError(sentence) if self._slots.began else UsageError(f"{sentence}; {_PAGE}")
-
-    @property
-    def _pool(self) -> str:
-        """Where the pool is that starts workers; empty where there is none."""
-        return self._runner.pool
-
-    @property
-    def _who_works(self) -> str:
-        kind = self._runner.portable.environment_type
-        return {"LOOPBACK": "the workers in this process", "EXTERNAL": f"the worker pool {self._pool}"}.get(
-            kind, "the workers"
-        )
-
-    @property
-    def _workers(self) -> str:
-        """Who has a log that says why workers do not work."""
-        if self._runner.portable.environment_type == "LOOPBACK":
-            return "the job service, which must reach the workers in this process"
-        return self._who_works
-
-
-def _details(error: grpc.RpcError) -> str:
-    details = getattr(error, "details", lambda: "")()
-    return first_line(Exception(details) if details else error)

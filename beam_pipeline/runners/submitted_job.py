@@ -126,6 +126,13 @@ class Flink:
         if job is not None:
             self._ask(f"/jobs/{job['jid']}?mode=cancel", "PATCH")
 
+    def failure(self) -> str:
+        """Why the job failed, or was begun again, last; empty where it was not."""
+        job = self._job()
+        if job is None:
+            return ""
+        return str(self._ask(f"/jobs/{job['jid']}/exceptions", "GET").get("root-exception") or "")
+
     def silence(self) -> str | None:
         """Why it does not answer, None where it does."""
         try:

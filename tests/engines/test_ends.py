@@ -31,6 +31,7 @@ from tests.beam_pipeline.runners.slow_runs import (
     worker_processes,
 )
 from tests.beam_pipeline.runners.test_worker_pool import own_pool
+from tests.daeda.functions.project import FunctionProject
 from tests.disk import fill, small_disk
 from tests.engines.flink import RESTARTS, Cluster, cluster, job_server
 from tests.engines.meeting import Meeting
@@ -101,6 +102,80 @@ def test_a_day_that_fails_twice_ends_the_run_and_the_job(
     assert "Traceback" not in done.stderr
     check_job_is_over(flink_log, since)
     assert left_in_staging(tmp_path / "output" / "ranking") == []
+
+
+# A function that fails once on each day.
+FAILS_ONCE = '''
+from pathlib import Path
+
+BEGUN = Path({begun!r})
+
+
+def fail_once(times):
+    """The times as they are, but for the first call of each day."""
+    day = BEGUN / str(times[0].as_py().date())
+    if not day.exists():
+        day.touch()
+        raise RuntimeError("not yet")
+    return times
+'''
+
+
+@pytest.mark.some(1, cases=2)
+@pytest.mark.parametrize("form", ["external", "loopback"])
+def test_a_day_that_fails_once_is_tried_again_by_the_engine(
+    restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], tmp_path: Path, form: str
+) -> None:
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    project = FunctionProject(tmp_path / "project")
+    project.calls(FAILS_ONCE.format(begun=str(begun)), "fail_once", ["event_timestamp"], "timestamp[us]")
+    done = run_skeleton(project.write().write_data().runtime_path, *restarting, *forms[form])
+    assert done.returncode == 0, done.stderr
+    assert published(project.root / "output" / "ranking") == {"dt=2024-01-02", "dt=2024-01-03"}
+    assert {path.name for path in begun.iterdir()} == {"2024-01-02", "2024-01-03"}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("strategy", ["none", "fixed-delay", "failure-rate"])
+def test_ctrl_c_ends_the_job_under_every_restart_strategy(
+    flink_jars: Path, running: Running, skeleton: Path, tmp_path: Path, strategy: str
+) -> None:
+    configuration = {"restart-strategy": {"type": strategy, "fixed-delay": {"attempts": 1_000_000, "delay": "100 ms"}}}
+    with job_server(flink_jars, tmp_path, configuration=configuration) as address:
+        flags = ("--runner", "FlinkRunner", "--job_endpoint", address, *LOOPBACK, "--parallelism", str(DAY_WORKERS))
+        process = running(*flags)
+        wait_for(process, lambda: published(skeleton))
+        since = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert "warning" not in stderr
+        check_job_is_over(tmp_path, since)
+
+
+@pytest.mark.long
+def test_a_worker_that_was_stopped_ends_the_run_and_the_job(
+    restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], flink_log: Path, running: Running, tmp_path: Path
+) -> None:
+    """It answers nobody, and Flink waits for it."""
+    project = slow_project(tmp_path / "hanging")
+    project.runtime["timeouts"] = {"day_minutes": 1}
+    skeleton = project.root / "output" / "ranking"
+    process = running(*restarting, *forms["external"], project=project.write())
+    wait_for(process, lambda: published(skeleton) and worker_processes(skeleton))
+    stopped = worker_processes(skeleton)[0]
+    stopped.suspend()
+    _, stderr = process.communicate(timeout=180)
+    assert process.returncode == 1, stderr
+    last = stderr.splitlines()[-1]
+    assert re.match(r"error: day 2024-01-\d\d: not done after 1 minutes, and its worker does not end it: ", last), (
+        stderr
+    )
+    check_job_is_over(flink_log, time.monotonic())
+    # The pool ends what Flink lets go.
+    wait_until("the end of the worker", lambda: not stopped.is_running())
+    check_the_rest_is_built(project, skeleton)
 
 
 @pytest.mark.some(1, cases=2)
@@ -205,10 +280,10 @@ def test_a_killed_task_manager_costs_the_days_at_work(flink_jars: Path, running:
 
 @pytest.mark.long
 def test_a_run_that_ends_takes_no_worker_of_another_along(flink_jars: Path, running: Running, tmp_path: Path) -> None:
-    """Each job brings its own jars, and has a worker 1-1 in the one TaskManager. Without restarts a run tells of a lost
-    one.
+    """Each job brings its own jars, and has a worker 1-1 in the one TaskManager: the run that began first ends first.
+    Without restarts a run tells of a lost worker.
     """
-    first, second = Meeting(tmp_path / "first", 60, 1, seconds=1.5), Meeting(tmp_path / "second", 1, 1)
+    first, second = Meeting(tmp_path / "first", 1, 2), Meeting(tmp_path / "second", 60, 1, seconds=1.0)
     with (
         cluster(flink_jars, tmp_path / "cluster", 1, slots=2) as one,
         job_server(flink_jars, tmp_path, one.address) as address,
@@ -217,14 +292,17 @@ def test_a_run_that_ends_takes_no_worker_of_another_along(flink_jars: Path, runn
         where = ("--runner", "FlinkRunner", "--job_endpoint", address, "--flink_master", one.address)
         workers = ("--environment_type", "EXTERNAL", "--environment_config", f"localhost:{port}")
         words = (*where, *workers, "--parallelism", "1", "--worker-timeout", "300")
-        process = running(*words, project=first.project)
-        wait_for(process, lambda: first.attempts, 300)
-        done = run_skeleton(second.project.runtime_path, *words)
-        assert done.returncode == 0, done.stderr
-        assert process.poll() is None, "the first run was to be at work when the second one ended"
-        _, stderr = process.communicate(timeout=600)
-        assert process.returncode == 0, stderr
-    assert (first.attempts, second.attempts) == (60, 1)
+        short = running(*words, project=first.project)
+        wait_for(short, lambda: first.attempts, 300)
+        long = running(*words, project=second.project)
+        wait_for(long, lambda: second.attempts, 300)
+        first.let_go()
+        _, stderr = short.communicate(timeout=300)
+        assert short.returncode == 0, stderr
+        assert long.poll() is None, "it was to be at work when the other run ended"
+        _, stderr = long.communicate(timeout=600)
+        assert long.returncode == 0, stderr
+    assert (first.attempts, second.attempts) == (1, 60)
 
 
 @pytest.mark.cases

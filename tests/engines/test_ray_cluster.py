@@ -64,6 +64,20 @@ def test_a_node_that_is_lost_costs_time_alone(scene: ClusterScene) -> None:
     scene.clear()
 
 
+@pytest.mark.long
+def test_two_runs_share_a_cluster(scene: ClusterScene, tmp_path: Path) -> None:
+    """The second one may wait for the actors of the first; the end of neither takes anything of the other along."""
+    scene.cluster.ensure(OTHER)
+    other = ClusterScene.make(tmp_path / "other", scene.cluster)
+    first, second = scene.start(seconds=0.1), other.start(seconds=0.1)
+    for run in (first, second):
+        code, _stdout, stderr = ended(run)
+        assert code == 0, stderr
+    for one in (scene, other):
+        one.check_all()
+    scene.clear()
+
+
 def test_a_cluster_that_wants_a_token_says_so(scene: ClusterScene, tmp_path: Path) -> None:
     """Before the first day is looked at, without Ray, and again where Ray joins it."""
     scene.cluster.ensure()

@@ -20,7 +20,9 @@ from apache_beam.portability.api import beam_job_api_pb2
 
 from beam_pipeline.runners import portable
 from beam_pipeline.runners.choice import BeamRunner
+from beam_pipeline.runners.job_errors import JobErrors
 from beam_pipeline.runners.portable import PortableJob, TimeLimits
+from beam_pipeline.runners.submitted_job import flink_at
 from beam_pipeline.workers import time_limits
 from beam_pipeline.workers.context import RunContext
 from beam_pipeline.workers.faults import is_tried_again
@@ -30,6 +32,9 @@ from daeda.dataset.layout import Layout
 from daeda.dataset.publish.staging import RunStaging, open_staging
 from daeda.errors import DayError, StorageUnavailable, UsageError, WorkerUnfit
 from tests.beam_pipeline.runners.conftest import REPOSITORY, free_port
+from tests.beam_pipeline.runners.test_submitted_job import Rest, rest
+
+__all__ = ["rest"]
 
 DAY = dt.date(2024, 1, 2)
 REFUSED = "Pipeline job failed in state FAILED: java.net.ConnectException: Connection refused"
@@ -55,14 +60,14 @@ def told(
         slots.enter(DAY, "a", lambda: None)
         slots.leave("a")
     flags = ("--environment_type", "EXTERNAL", "--environment_config", pool, "--job_endpoint", "localhost:1", *words)
-    job = PortableJob(BeamRunner("FlinkRunner", flags), slots, TimeLimits(1.0, 60.0), "daeda-job", staging)
-    job._error = error
+    runner = BeamRunner("FlinkRunner", flags)
+    errors = JobErrors(runner, slots, flink_at(runner.flink_master, "daeda-job"), staging)
     responses = [beam_job_api_pb2.JobMessage(message_text=text) for text in messages]
-    job._result = SimpleNamespace(
+    errors.result = SimpleNamespace(
         _messages=[beam_job_api_pb2.JobMessagesResponse(message_response=response) for response in responses]
     )
     slots.stop(error)
-    return job._error_to_raise(stopped=True)
+    return errors.raised(error, stopped=True)
 
 
 def log(staging: RunStaging) -> str:
@@ -225,10 +230,11 @@ class NeverEnding:
         self.cancelled.set()
 
 
-def job_of(staging: RunStaging, worker_timeout: float = 0.3, day_minutes: float = 60.0) -> PortableJob:
-    """A job with these limits; its slots are open."""
+def job_of(staging: RunStaging, worker_timeout: float = 0.3, day_minutes: float = 60.0, *words: str) -> PortableJob:
+    """A job with these limits and flags; its slots are open."""
     slots = SharedDaySlots(staging.directory, 1).open()
-    flags = ("--environment_type", "EXTERNAL", "--environment_config", "localhost:4711", "--job_endpoint", "h:1")
+    pool = ("--environment_type", "EXTERNAL", "--environment_config", "localhost:4711")
+    flags = (*pool, "--job_endpoint", "h:1", *words)
     limits = TimeLimits(worker_timeout, day_minutes)
     return PortableJob(BeamRunner("FlinkRunner", flags), slots, limits, "daeda-job", staging)
 
@@ -256,6 +262,21 @@ def test_a_job_in_which_nothing_happens_is_given_up_and_cancelled(staging: RunSt
         else "no worker has begun a day within 0.3 s (--worker-timeout): see the log of the worker pool "
         "localhost:4711; docs/runners.md says what workers need"
     )
+
+
+def test_workers_that_cannot_build_days_are_told_where_flink_begins_the_job_again_for_ever(
+    staging: RunStaging, rest: Rest
+) -> None:
+    """Such a job does not end by itself."""
+    job, pipeline = job_of(staging, 0.3, 60.0, "--flink_master", rest.address), NeverEnding()
+    rest.jobs = [{"jid": "a1", "name": "daeda-job", "state": "RESTARTING"}]
+    rest.failure = (
+        "java.lang.RuntimeException: Error received from SDK harness for instruction 4: Traceback (most recent call "
+        'last):\n  File "registry.py", line 93\ndaeda.errors.WorkerUnfit: the worker on b does not see /output [while '
+        "running 'Skeleton/scan']\n\n\tat java.base"
+    )
+    assert ended_by(job, pipeline) == "the worker on b does not see /output; docs/runners.md says what workers need"
+    assert rest.asked == ["/jobs/a1?mode=cancel"]
 
 
 def test_a_worker_that_was_stopped_does_not_hold_the_run_for_ever(

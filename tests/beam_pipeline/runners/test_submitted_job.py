@@ -76,6 +76,7 @@ class Rest:
 
     jobs: list[dict[str, Any]] = field(default_factory=list)
     body: bytes | None = None
+    failure: str | None = None
     asked: list[str] = field(default_factory=list)
     address: str = ""
 
@@ -86,7 +87,8 @@ def rest() -> Iterator[Rest]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self._answer(200, served.body or json.dumps({"jobs": served.jobs}).encode())
+            found = {"root-exception": served.failure} if "exceptions" in self.path else {"jobs": served.jobs}
+            self._answer(200, served.body or json.dumps(found).encode())
 
         def do_PATCH(self) -> None:
             served.asked.append(self.path)
@@ -125,6 +127,14 @@ def test_a_job_of_this_name_is_cancelled_in_flink_and_no_other(rest: Rest, state
     assert end([flink(f"http://{rest.address}/")], 30) == []
     assert rest.asked == ["/jobs/b2?mode=cancel"]
     assert rest.jobs[0]["state"] == "RUNNING"
+
+
+def test_flink_says_why_it_begins_a_job_again(rest: Rest) -> None:
+    assert flink(rest.address).failure() == ""
+    rest.jobs = [{"jid": "b2", "name": "daeda-job", "state": "RESTARTING"}]
+    assert flink(rest.address).failure() == ""
+    rest.failure = "java.lang.Exception: no"
+    assert flink(rest.address).failure() == "java.lang.Exception: no"
 
 
 def test_a_job_that_flink_does_not_know_was_not_begun(rest: Rest) -> None:
