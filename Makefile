@@ -66,7 +66,9 @@ long: install ## All of it: every case of what make test and make cases have som
 quick: install ## Unit tests of every package, in under a minute: no Ray, no server, no whole run
 	@$(PYTEST) -n 2 -m 'not slow' -q
 
-engines: install ## Everything on real engines, and kills on a cluster: make engines KILLS=45 SEED=0
+# What is given to make is in the environment of what it runs, and a run tells of variables that Ray would read.
+unexport RAY_KILLS
+engines: install ## Everything on real engines, and kills on clusters: make engines KILLS=45 RAY_KILLS=20 SEED=0
 	@$(BIN)/python -m tests.engines.cache
 	@LONG_TESTS=1 TZ=UTC $(BIN)/python -m pytest tests/engines
 	@TZ=UTC $(BIN)/python -m tests.engines.campaign --kills $(or $(KILLS),45) --seed $(SEED)

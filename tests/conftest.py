@@ -1,4 +1,4 @@
-"""The environment of every test: UTC, no setting of daeda from outside; what stays together, and what is slow."""
+"""The environment of every test: UTC, nothing of daeda or Ray from outside; what stays together, and what is slow."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SHARED = REPOSITORY.parent / "shared"
 
 os.environ["TZ"] = "UTC"
 time.tzset()
-for _variable in [name for name in os.environ if name.startswith("DAEDA_")]:
+for _variable in [name for name in os.environ if name.startswith(("DAEDA_", "RAY_"))]:
     del os.environ[_variable]
 
 # Whether a test is healthy in these three depends on what is drawn, and on what else the machine does.

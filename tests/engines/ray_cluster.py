@@ -196,6 +196,7 @@ class ClusterScene:
     root: Path
     cluster: RayCluster
     wanted: Days = field(default_factory=dict)
+    runs: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @classmethod
     def make(cls, root: Path, cluster: RayCluster) -> ClusterScene:
@@ -227,7 +228,7 @@ class ClusterScene:
             left.unlink(missing_ok=True)
         command = [sys.executable, *(words or ("slow.py",)), "--runtime-config-path", "config/training/runtime.yaml"]
         times = {"PART_SECONDS": str(seconds), "HEAD_SECONDS": str(head_seconds), "HELD": held, "MEET": str(meet)}
-        return subprocess.Popen(
+        run = subprocess.Popen(
             [*command, "--on-stale", "keep", "--ray-address", self.cluster.address],
             cwd=self.root,
             env={
@@ -242,6 +243,8 @@ class ClusterScene:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.runs.append(run)
+        return run
 
     def begun(self, node: RayNode) -> dict[str, str]:
         """Where the vectors lie of those actors of a node that have begun a part, by actor."""
@@ -276,7 +279,11 @@ class ClusterScene:
         assert left_in_staging(self.service_dir) == []
 
     def clear(self) -> None:
-        """Unpublish the days."""
+        """Unpublish the days, and end runs that are left."""
+        for run in self.runs:
+            run.kill()
+            run.communicate()
+        self.runs.clear()
         shutil.rmtree(self.service_dir / "enriched", ignore_errors=True)
 
 

@@ -28,10 +28,18 @@ def _own_mounts() -> bool:
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterScene]:
+def one_scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterScene]:
     # A node that is lost is noticed sooner than by default.
     with ray_cluster(RAY_health_check_period_ms="500") as cluster:
         yield ClusterScene.make(tmp_path_factory.mktemp("cluster"), cluster)
+
+
+@pytest.fixture
+def scene(one_scene: ClusterScene) -> Iterator[ClusterScene]:
+    """The one scene, with nothing enriched, whatever became of the test before."""
+    one_scene.clear()
+    yield one_scene
+    one_scene.clear()
 
 
 def test_a_node_that_is_lost_costs_time_alone(scene: ClusterScene) -> None:
@@ -61,7 +69,6 @@ def test_a_node_that_is_lost_costs_time_alone(scene: ClusterScene) -> None:
         "enriched 2024-01-02: 480 rows in s (2/2)",
     ]
     scene.check_all()
-    scene.clear()
 
 
 @pytest.mark.long
@@ -75,7 +82,6 @@ def test_two_runs_share_a_cluster(scene: ClusterScene, tmp_path: Path) -> None:
         assert code == 0, stderr
     for one in (scene, other):
         one.check_all()
-    scene.clear()
 
 
 def test_a_cluster_that_wants_a_token_says_so(scene: ClusterScene, tmp_path: Path) -> None:
@@ -170,7 +176,6 @@ def test_a_head_that_dies_behind_the_last_part_takes_no_day_along(scene: Cluster
     """What is left to do needs no Ray: the day is published. Whether the leave that the run then takes of the cluster
     is still heard is Ray's: where it is not, the head is told, with exit code 1.
     """
-    scene.clear()
     scene.cluster.ensure()
     process = scene.start(seconds=0.0, head_seconds=1.0, held="2024-01-02", **({"NOTICED": "1"} if noticed else {}))
     scene.wait_for_last_part(process)
@@ -188,4 +193,3 @@ def test_a_head_that_dies_behind_the_last_part_takes_no_day_along(scene: Cluster
     assert "Traceback" not in stderr
     assert set(bytes_of_days(scene.service_dir, "enriched")) == set(scene.wanted)
     scene.check_days()
-    scene.clear()
