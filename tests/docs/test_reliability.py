@@ -41,6 +41,13 @@ def test_the_kills_of_a_ray_cluster_are_those_that_were_recorded() -> None:
     assert f"| kills of a Ray cluster survived, by seed | {kills['kills']} |" in PAGE
 
 
+def test_the_kills_on_a_cluster_of_flink_are_those_that_were_recorded() -> None:
+    ranges = json.loads((REPOSITORY / "bench/results/engines.json").read_text())["flink"]
+    assert [one["lost"] for one in ranges] == [[]] * len(ranges)
+    survived = sum(one["kills_survived"] for one in ranges)
+    assert f"| kills on a cluster of Flink survived, by seed | {survived} |" in PAGE
+
+
 def test_the_number_of_wrong_inputs_is_that_of_their_folder() -> None:
     cases = list((REPOSITORY / "tests/daeda/cli/bad_input").glob("*.yaml"))
     (number,) = re.findall(r"wrong inputs in `tests/daeda/cli/bad_input` \(more than (\d+)\)", PAGE)
