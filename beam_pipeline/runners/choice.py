@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +31,15 @@ from apache_beam.runners.portability.fn_api_runner import fn_runner
 from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.runners.runner import PipelineRunner, create_runner
 
+from beam_pipeline.runners import job_service
 from beam_pipeline.runners.in_process import IN_PROCESS
-from beam_pipeline.runners.job_service import described_at, described_by, endpoint_of, unknown_flags
+from beam_pipeline.runners.job_service import (
+    described_at,
+    described_by,
+    ended_when_late,
+    endpoint_of,
+    unknown_flags,
+)
 from beam_pipeline.runners.submitted_job import EMBEDDED, flink_at
 from daeda.errors import UsageError, did_you_mean
 from daeda.process.host import probe_host
@@ -135,10 +143,14 @@ class BeamRunner:
             described_at(endpoint, self.portable.job_server_timeout)
         runner = create_runner(self.name)
         before = set(children())
+        late = threading.Event()
         try:
-            service = runner.create_job_service(options)
+            with ended_when_late(late):
+                service = runner.create_job_service(options)
         except (RuntimeError, ValueError, OSError, grpc.FutureTimeoutError, grpc.RpcError) as error:
             reason = str(error).partition("\n")[0] or type(error).__name__
+            if late.is_set():
+                reason = f"it did not answer within {job_service.START_SECONDS:g} s"
             raise UsageError(
                 f"--runner {self.name}: its job server did not start ({reason}): start it by hand to see what it says, "
                 "and give its address with --job_endpoint"

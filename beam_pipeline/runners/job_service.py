@@ -1,9 +1,13 @@
-"""What is asked of a job service before a job: whether it is one, and which flags it knows beside those of Beam."""
+"""A job service before a job: whether it is one, which flags it knows beside those of Beam, how long it may start."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import socket
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import grpc
@@ -12,10 +16,14 @@ from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
 from daeda.errors import UsageError
 from daeda.flags.parser import StrictParser
+from daeda.process.supervision import children
 
 _ANSWER_SECONDS = 30
 # A host that is there takes a connection at once, however busy it is: the kernel does.
 _CONNECT_SECONDS = 10
+# How long a job server that Beam starts may take to come up: a busy machine takes its time for Java.
+START_SECONDS = 180.0
+_LOOK_SECONDS = 0.25
 _TYPES = beam_job_api_pb2.PipelineOptionType
 
 
@@ -45,6 +53,29 @@ def described_at(endpoint: str, seconds: float = _ANSWER_SECONDS) -> Sequence[An
                 f"{what}: what listens there is not a job service of Beam ({reason}): correct the address, or start "
                 "one; docs/runners.md shows how"
             ) from None
+
+
+@contextlib.contextmanager
+def ended_when_late(late: threading.Event) -> Iterator[None]:
+    """Beam waits without an end for a job server that it has started, and starts it again when it ends. What has not
+    come up in time is ended as often as it is started; `late` is set then.
+    """
+    is_up, before = threading.Event(), set(children())
+
+    def watch() -> None:
+        if is_up.wait(START_SECONDS):
+            return
+        late.set()
+        while not is_up.wait(_LOOK_SECONDS):
+            for process in set(children()) - before:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True, name="start of the job server").start()
+    try:
+        yield
+    finally:
+        is_up.set()
 
 
 def described_by(service: Any, seconds: float = _ANSWER_SECONDS) -> Sequence[Any]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -219,6 +220,37 @@ def test_a_job_service_that_has_gone_meanwhile_is_told() -> None:
     runner = BeamRunner("FlinkRunner", ("--job_endpoint", f"localhost:{port}", "--environment_type", "LOOPBACK"))
     with pytest.raises(UsageError, match=f"^--job_endpoint localhost:{port}: nobody listens there "):
         runner.start(runner.options(1))
+
+
+# The command, where a job server has half a second to come up.
+HURRIED = """
+import sys
+from beam_pipeline.command import main, quiet_logging
+quiet_logging()
+from beam_pipeline.runners import job_service
+job_service.START_SECONDS = 0.5
+raise SystemExit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.cases
+def test_a_job_server_that_does_not_come_up_is_told_and_ended(tmp_path: Path) -> None:
+    """Beam would wait for it without an end."""
+    project = TinyProject(tmp_path / "project").write().write_data()
+    launcher, jar = tmp_path / "java", tmp_path / "server.jar"
+    launcher.write_text("#!/bin/sh\nsleep 600\n")
+    launcher.chmod(0o755)
+    jar.touch()
+    words = ["--runner", "FlinkRunner", "--flink_job_server_jar", jar, "--job_server_java_launcher", launcher]
+    run = [sys.executable, "-c", HURRIED, "--runtime-config-path", project.runtime_path, *words]
+    done = subprocess.run(
+        [*run, "--environment_type", "LOOPBACK"], cwd=REPOSITORY, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: --runner FlinkRunner: its job server did not start (it did not answer within 0.5 s): start it by hand "
+        "to see what it says, and give its address with --job_endpoint\n",
+    )
 
 
 def test_a_job_endpoint_where_something_else_listens() -> None:
