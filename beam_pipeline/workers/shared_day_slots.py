@@ -1,7 +1,7 @@
 """The day slots of a run whose days are built in several processes, on this host or on others.
 
     <run>/run.lock        held by the driver as long as it lives
-    <run>/slots/0, 1 …    one file per day worker; the day that holds its lock is at work
+    <run>/slots/0, 1 …    one file per day worker; the day that holds its lock is at work, and has its name there
     <run>/slots/turn      held by the one process whose day is the next to get a slot; the others wait for it
     <run>/slots/left      grows by a byte whenever a day gives its slot back
     <run>/stop.json       why the run is stopping (stop_cause.py)
@@ -36,6 +36,8 @@ from daeda.storage.regular import read_regular
 _STOP = "stop.json"
 _SLOTS = "slots"
 _TURN, _LEFT = "turn", "left"
+# What the file of a slot says: the day that took it last, and its attempt.
+_WORDS = 2
 # How often the process whose turn it is looks whether a day has left, and how often it tries all slots in any case.
 _TRY_SECONDS = 0.05
 _TRY_ALL_SECONDS = 1.0
@@ -125,10 +127,10 @@ class SharedDaySlots:
         return False
 
     @property
-    def days_at_work(self) -> frozenset[dt.date]:
-        """Which days are at work now."""
-        taken = (_text(slot) for slot in self._slots if _is_taken(slot))
-        return frozenset(dt.date.fromisoformat(text) for text in taken if text)
+    def attempts_at_work(self) -> dict[str, str]:
+        """Which days are at work now, by attempt."""
+        taken = (_text(slot).split() for slot in self._slots if _is_taken(slot))
+        return {words[1]: words[0] for words in taken if len(words) == _WORDS}
 
     def enter(self, day: dt.date, attempt: str, interrupt: Callable[[], None]) -> None:
         """Wait for a slot; `interrupt` is called from another thread when the run stops. Raises Stopped."""
@@ -138,7 +140,7 @@ class SharedDaySlots:
             # A run that began to stop in between has perhaps already counted this slot as free.
             self.check()
             os.truncate(descriptor, 0)
-            os.write(descriptor, day.isoformat().encode())
+            os.write(descriptor, f"{day} {attempt}".encode())
         except BaseException:
             os.close(descriptor)
             raise
@@ -351,7 +353,7 @@ def _is_taken(slot: Path) -> bool:
 
 
 def _text(slot: Path) -> str:
-    """The day that took a slot last; empty where it is just being written, or the driver has ended."""
+    """Who took a slot last; empty where that is just being written, or the driver has ended."""
     try:
         return read_regular(slot).decode(errors="replace")
     except FileNotFoundError:

@@ -7,13 +7,11 @@ code holds the interpreter: then the supervisor of the process ends it (`daeda.p
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import json
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from beam_pipeline.workers.day_slots import DaySlots
 from beam_pipeline.workers.shared_day_slots import SharedDaySlots
@@ -24,6 +22,8 @@ _LOOK_SECONDS = 0.25
 # How much longer than its limit what is at work in another process may take: its own process may notice, and stops more
 # gently.
 _SLACK_SECONDS = 5.0
+# How often it is looked through all slots, for days.
+_SELDOM_SECONDS = 5.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +84,8 @@ def _look() -> None:
 
 
 class TimeOfOthers:
-    """How long days, and calls of users' functions in them, have been at work in other processes: by the status files
-    of the days, and by the clock of this process, since those of hosts differ.
+    """How long days, and calls of users' functions in them, have been at work in other processes: by the slots and the
+    status files of the days, and by the clock of this process, since those of hosts differ.
 
     Those processes look at the clock themselves. One that hangs, or was stopped, does not.
     """
@@ -93,54 +93,51 @@ class TimeOfOthers:
     def __init__(self, slots: SharedDaySlots, day_minutes: float) -> None:
         self._slots = slots
         self._day_minutes = day_minutes
-        # By status file: its attempt and its text, each with when it was first seen.
-        self._attempts: dict[str, tuple[str, float]] = {}
+        self._looked = float("-inf")
+        # Since when an attempt is at work, and since when a status file says what it says.
+        self._attempts: dict[str, float] = {}
         self._texts: dict[str, tuple[str, float]] = {}
         self._overdue: frozenset[str] = frozenset()
 
     def late(self) -> str | None:
         """The sentence of what is over its limit, None where nothing is."""
+        return self._late_day() or self._late_call()
+
+    def _late_day(self) -> str | None:
+        now = time.monotonic()
+        if now - self._looked < _SELDOM_SECONDS:
+            return None
+        self._looked = now
+        at_work = self._slots.attempts_at_work
+        self._attempts = {attempt: self._attempts.get(attempt, now) for attempt in at_work}
+        for attempt, since in self._attempts.items():
+            if now - since > self._day_minutes * 60 + _SLACK_SECONDS:
+                return (
+                    f"day {at_work[attempt]}: not done after {self._day_minutes:g} minutes, and its worker does not "
+                    "end it: see there, raise timeouts.day_minutes, or give the run more memory and threads"
+                )
+        return None
+
+    def _late_call(self) -> str | None:
+        now = time.monotonic()
         before, overdue = self._overdue, {}
         for path in self._slots.status.glob("*.json"):
             try:
                 text = read_regular(path).decode(errors="replace")
             except OSError:
                 continue  # the day has just ended
+            said, since = self._texts.get(path.name, ("", now))
+            if text != said:
+                self._texts[path.name] = (text, now)
+                continue
             # A file that no day has written is passed over.
             with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
-                status = json.loads(text)
-                sentence = self._sentence(path.name, text, status)
-                if sentence is not None and self._is_at_work(path.name, dt.date.fromisoformat(status["day"])):
-                    overdue[path.name] = sentence
+                call = json.loads(text)
+                if now - since > call["seconds"] + _SLACK_SECONDS:
+                    overdue[path.name] = (str(call["attempt"]), str(call["late"]))
+        at_work = self._slots.attempts_at_work if overdue else {}
+        # An attempt that was lost with its worker has left its file, and is over no limit.
+        overdue = {name: call for name, call in overdue.items() if call[0] in at_work}
         self._overdue = frozenset(overdue)
-        # At two looks: the slot of a day that was lost is another day's a moment before it has that one's name.
-        return next((sentence for name, sentence in overdue.items() if name in before), None)
-
-    def _sentence(self, name: str, text: str, status: dict[str, Any]) -> str | None:
-        now = time.monotonic()
-        since_attempt = _seen_since(self._attempts, name, str(status["attempt"]), now)
-        since_text = _seen_since(self._texts, name, text, now)
-        if "seconds" in status and now - since_text > status["seconds"] + _SLACK_SECONDS:
-            return str(status["late"])
-        if now - since_attempt > self._day_minutes * 60 + _SLACK_SECONDS:
-            return (
-                f"day {status['day']}: not done after {self._day_minutes:g} minutes, and its worker does not end it: "
-                "see there, raise timeouts.day_minutes, or give the run more memory and threads"
-            )
-        return None
-
-    def _is_at_work(self, name: str, day: dt.date) -> bool:
-        """Whether a day is at work that is over its limit. One that was lost with its worker has left its file, and
-        has all the time again when it is found there once more.
-        """
-        if day in self._slots.days_at_work:
-            return True
-        del self._attempts[name], self._texts[name]
-        return False
-
-
-def _seen_since(seen: dict[str, tuple[str, float]], name: str, what: str, now: float) -> float:
-    """Since when a file says this."""
-    if name not in seen or seen[name][0] != what:
-        seen[name] = (what, now)
-    return seen[name][1]
+        # At two looks: a slot has the name of a lost attempt for a moment when another day has it already.
+        return next((sentence for name, (_, sentence) in overdue.items() if name in before), None)

@@ -184,11 +184,8 @@ def test_an_end_of_the_engine_counts_before_faults_that_it_has_tried_again(stagi
 WORKER = """
 import datetime as dt, sys, time
 from pathlib import Path
-from beam_pipeline.session.status import DayStatus
 from beam_pipeline.workers.shared_day_slots import SharedDaySlots
-slots = SharedDaySlots(Path(sys.argv[1]), 1)
-slots.enter(dt.date(2024, 1, 2), "a", lambda: None)
-DayStatus(slots.status, dt.date(2024, 1, 2), "a").report("scan", 0)
+SharedDaySlots(Path(sys.argv[1]), 1).enter(dt.date(2024, 1, 2), "a", lambda: None)
 print("at work", flush=True)
 time.sleep(600)
 """
@@ -284,6 +281,7 @@ def test_a_worker_that_was_stopped_does_not_hold_the_run_for_ever(
 ) -> None:
     """It does not look at the clock itself, and keeps its slot."""
     monkeypatch.setattr(time_limits, "_SLACK_SECONDS", 0.0)
+    monkeypatch.setattr(time_limits, "_SELDOM_SECONDS", 0.1)
     job, pipeline = job_of(staging, day_minutes=0.01), NeverEnding()
     with worker(staging) as process:
         process.send_signal(signal.SIGSTOP)

@@ -23,6 +23,7 @@ LATE = "day 2024-01-02, operator 'made': the function has not returned"
 @pytest.fixture
 def slots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SharedDaySlots]:
     monkeypatch.setattr(time_limits, "_SLACK_SECONDS", 0.0)
+    monkeypatch.setattr(time_limits, "_SELDOM_SECONDS", 0.0)
     with open_staging(Layout(tmp_path / "service")) as staging:
         yield SharedDaySlots(staging.directory, 2).open()
 
@@ -68,19 +69,32 @@ def test_a_call_within_its_limit_and_what_is_no_status_are_passed_over(slots: Sh
 
 
 def test_a_day_has_its_minutes_and_another_attempt_has_them_anew(slots: SharedDaySlots) -> None:
-    slots.enter(DAY, "a", lambda: None)
-    status = DayStatus(slots.status, DAY, "a")
-    status.report("scan", 0)
+    """Whatever it says of itself: it may be stopped before it has said anything, or behind its end."""
     time_of_others = TimeOfOthers(slots, 1 / 600)
+    slots.enter(DAY, "a", lambda: None)
+    assert time_of_others.late() is None
+    slots.leave("a")
+    slots.enter(DAY, "b", lambda: None)
+    time.sleep(0.15)
     assert time_of_others.late() is None
     time.sleep(0.15)
-    # What it does in between begins no time anew, unlike another attempt.
-    status.report("sink", 0)
-    DayStatus(slots.status, DAY, "b").report("scan", 0)
-    assert set(looks(time_of_others, 2)) == {None}
-    time.sleep(0.15)
-    DayStatus(slots.status, DAY, "b").report("sink", 0)
-    assert looks(time_of_others, 3)[-1] == (
+    assert time_of_others.late() == (
         "day 2024-01-02: not done after 0.00166667 minutes, and its worker does not end it: see there, raise "
         "timeouts.day_minutes, or give the run more memory and threads"
     )
+    slots.leave("b")
+    assert time_of_others.late() is None
+
+
+def test_days_are_looked_for_seldom(slots: SharedDaySlots, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a look through all slots."""
+    monkeypatch.setattr(time_limits, "_SELDOM_SECONDS", 60.0)
+    looked = [0]
+
+    def look(_slots: SharedDaySlots) -> dict[str, str]:
+        looked[0] += 1
+        return {}
+
+    monkeypatch.setattr(SharedDaySlots, "attempts_at_work", property(look))
+    assert set(looks(TimeOfOthers(slots, 60), 10)) == {None}
+    assert looked == [1]
