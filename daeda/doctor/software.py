@@ -13,7 +13,7 @@ from importlib import metadata
 
 from daeda.doctor.finding import Finding, Probe
 from daeda.errors import first_line
-from daeda.installed import DISTRIBUTION, VERSION, install_command
+from daeda.installed import DISTRIBUTION, ROOT, VERSION, install_command
 
 # Extras that are for examples and for daeda's own tests.
 _LEFT_OUT = frozenset({"demo", "dev"})
@@ -74,7 +74,8 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _python() -> Iterator[Finding]:
-    bounds = metadata.metadata(DISTRIBUTION)["Requires-Python"] or ""
+    # Code alone says nothing of what it needs: that is told of the libraries.
+    bounds = "" if _installed(DISTRIBUTION) is None else metadata.metadata(DISTRIBUTION)["Requires-Python"] or ""
     version = platform.python_version()
     seen = f"{version}, {sys.executable}"
     if within(version, bounds):
@@ -84,6 +85,12 @@ def _python() -> Iterator[Finding]:
 
 
 def _libraries(needed: Collection[str]) -> Iterator[Finding]:
+    if _installed(DISTRIBUTION) is None:
+        seen = (
+            f"the code of daeda {VERSION} is in {ROOT}, and {DISTRIBUTION}, which says what it needs, is not installed"
+        )
+        yield Finding("warning", "libraries", seen, f"`{install_command('')}`, unless all that is needed is here")
+        return
     by_extra: dict[str, list[Requirement]] = {}
     for requirement in requirements():
         if requirement.package != DISTRIBUTION:

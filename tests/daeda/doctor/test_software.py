@@ -13,11 +13,11 @@ import pytest
 from daeda import installed
 from daeda.doctor import software
 from daeda.doctor.finding import Finding, run_probes
-from daeda.installed import VERSION, install_command
+from daeda.installed import DISTRIBUTION, VERSION, install_command
 from daeda.sql import locked
 
 WANTED = ["duckdb<1.6,>=1.5.5", 'ray[data]<2.61,>=2.60; extra == "ray"', 'polars<3,>=2.1; extra == "polars"']
-HERE = {"duckdb": "1.5.5", "ray": "2.60.0", "polars": "2.1.0"}
+HERE = {"duckdb": "1.5.5", "ray": "2.60.0", "polars": "2.1.0", DISTRIBUTION: VERSION}
 
 
 def _libraries(
@@ -52,6 +52,16 @@ def test_an_extra_that_is_missing_is_wrong_where_the_project_needs_it(monkeypatc
     assert _libraries(monkeypatch, {"ray": None})["extra ray"] == Finding(
         "ok", "extra ray", "not installed", "where it is wanted: `install ray`"
     )
+
+
+def test_code_without_its_distribution_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    (found,) = _libraries(monkeypatch, {DISTRIBUTION: None}).values()
+    seen = f"the code of daeda {VERSION} is in {installed.ROOT}, and daeda-features, which says what it needs, is not"
+    assert found == Finding(
+        "warning", "libraries", f"{seen} installed", "`install it`, unless all that is needed is here"
+    )
+    (python,) = software._python()
+    assert (python.state, python.what) == ("ok", "Python")
 
 
 def test_versions_outside_of_the_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
