@@ -20,6 +20,7 @@ from daeda.importing.run import import_files
 from daeda.init_project.column_types import ISO
 from daeda.init_project.combined import copy_view
 from daeda.init_project.database import bounds_in_database
+from daeda.init_project.place import place_of
 from daeda.init_project.proposal import View
 from daeda.init_project.reading import delimiter_in, unseen_keys
 from daeda.init_project.times import day_of
@@ -173,20 +174,11 @@ def data_in_place(connection: duckdb.DuckDBPyConnection, view: View, root: Path)
         ends = ends_of(connection, f"epoch({view.time.sql})", table.sample)
         until = None if table.partial else unfinished(ends)
         return ViewData("", table.rows, 0, day_of(low), day_of(high), high, until=until)
-    place = table.directory if table.directory is not None else table.files[0]
-    if table.directory is None and len(table.files) > 1:
-        place = table.files[0].parent / _pattern(table.files)
-    absolute = place.absolute()
-    path = str(absolute.relative_to(root.absolute())) if absolute.is_relative_to(root.absolute()) else str(absolute)
+    place = place_of(table)
+    assert place is not None, "it is imported otherwise"
+    below = Path(place).is_relative_to(root.absolute())
+    path = str(Path(place).relative_to(root.absolute())) if below else place
     return _described(connection, view, path, None, table.rows, 0)
-
-
-def _pattern(files: tuple[Path, ...]) -> str:
-    common = files[0].name
-    for path in files[1:]:
-        while not path.name.startswith(common):
-            common = common[:-1]
-    return f"{common}*.parquet"
 
 
 def _described(

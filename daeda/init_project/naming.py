@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from daeda.init_project.place import place_of
 from daeda.init_project.proposal import Field
 from daeda.init_project.tables import Table, valid_name
 from daeda.init_project.times import Time
@@ -19,10 +20,11 @@ def must_import(table: Table, time: Time | None, zone: str) -> bool:
         return False
     if table.format != "parquet" or any(path.suffix.lower() != ".parquet" for path in table.files):
         return True
-    if time is None:
-        return False
-    converted = not time.native or (zone != "UTC" and not time.zoned)
-    return converted or (not table.partitions and table.size > IN_PLACE_BYTES)
+    if time is not None:
+        converted = not time.native or (zone != "UTC" and not time.zoned)
+        if converted or (not table.partitions and table.size > IN_PLACE_BYTES):
+            return True
+    return place_of(table) is None
 
 
 def fields_of(

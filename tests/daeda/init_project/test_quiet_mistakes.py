@@ -18,6 +18,8 @@ from daeda.catalog.project import Project, ProjectPaths, load_project
 from daeda.cli.main import main
 from daeda.compiler.compile import compile_runnable
 from daeda.init_project import reading
+from daeda.sources.local import find_local_files
+from daeda.sources.models.files import FileSource
 from tests.daeda.init_project.tables import START, write_csv
 
 
@@ -190,3 +192,30 @@ def test_a_row_of_a_day_is_looked_up_when_the_day_is_over(tmp_path: Path, capfd:
     said = " ".join(capfd.readouterr().err.split())
     assert "that is 1d old, for it has a date and no hour, so that it may tell of the whole day" in said
     assert "90 % of the rows of events have an earlier row here" in said
+
+
+def test_a_view_reads_the_files_that_were_named_and_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files lie beside others that their names begin like, or that a bracket in their name matches."""
+    monkeypatch.chdir(tmp_path)
+    table = pa.table({"user_id": [f"u{step % 9}" for step in range(240)], "at": moments()})
+    for number, name in enumerate(("log-1", "log-2", "log-3", "data[1]", "data1")):
+        pq.write_table(table.slice(40 * number, 40 + number), f"{name}.parquet")
+    for word, root, rows, place in (
+        ("log-[12].parquet", "some", 81, "log-[12].parquet"),
+        ("log-*.parquet", "all", 123, "log-*.parquet"),
+        ("data[1].parquet", "one", 43, "data[[]1].parquet"),
+    ):
+        assert init(tmp_path / root, Path(word)) == 0
+        (view,) = project_of(tmp_path / root).views.values()
+        assert isinstance(view.source, FileSource)
+        assert view.source.path == str(tmp_path / place)
+        files = find_local_files(view.source.path, view.name).in_order
+        assert sum(pq.read_metadata(file).num_rows for file in files) == rows
+    # No pattern that is theirs alone: a directory of two tables.
+    Path("both").mkdir()
+    pq.write_table(table.slice(0, 40), "both/a1.parquet")
+    pq.write_table(table.slice(40, 40), "both/a2.parquet")
+    pq.write_table(pa.table({"user_id": ["u1", "u2"], "age": [1, 2]}), "both/ages.parquet")
+    assert init(tmp_path / "apart", Path("both")) == 0
+    assert sorted(path.name for path in (tmp_path / "apart/data").iterdir()) == ["a"]
+    assert len(values(tmp_path / "apart", "a", "user_id")) == 80
