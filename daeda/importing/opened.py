@@ -8,7 +8,7 @@ import gzip
 import io
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
@@ -57,16 +57,19 @@ def open_text(path: Path, encoding: str | None) -> Iterator[OpenText]:
             # newline="" leaves line ends as they are, which a quoted cell may hold.
             text = io.TextIOWrapper(stream, chosen or "utf-8", errors="surrogateescape", newline="")
             yield OpenText(text, raw, size)
-    except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile, pa.ArrowException) as error:
-        raise InputError(
-            f"{path}: it is packed, and cut off or damaged ({first_line(error)}): fetch it again"
-        ) from error
+    except (EOFError, lzma.LZMAError, zlib.error, pa.ArrowException) as error:
+        raise _damaged(path, error) from error
     except UnicodeError as error:
         raise InputError(
             f"{path}: it is not {encoding or 'UTF-8'} ({first_line(error)}): give another --encoding"
         ) from error
     except OSError as error:
-        raise InputError(refusal(error)) from error
+        # One of the system has a number, and one of what unpacks has none.
+        raise (_damaged(path, error) if error.errno is None else InputError(refusal(error))) from error
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path}: it is packed, and cut off or damaged ({first_line(error)}): fetch it again")
 
 
 def _unpacked(raw: io.BufferedReader) -> io.BufferedReader:
@@ -77,13 +80,49 @@ def _unpacked(raw: io.BufferedReader) -> io.BufferedReader:
         case "gzip":
             return io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=raw)), _LOOK * 4)
         case "bz2":
-            return io.BufferedReader(cast(io.RawIOBase, bz2.BZ2File(raw)), _LOOK * 4)
+            return io.BufferedReader(_Members(raw, bz2.BZ2Decompressor), _LOOK * 4)
         case "xz":
-            return io.BufferedReader(cast(io.RawIOBase, lzma.LZMAFile(raw)), _LOOK * 4)
+            return io.BufferedReader(_Members(raw, lzma.LZMADecompressor), _LOOK * 4)
         case "zstd":
             return io.BufferedReader(_Zstandard(raw), _LOOK * 4)
         case _:
             return raw
+
+
+class _Members(io.RawIOBase):
+    """Members of bz2 or xz, one behind another. Python's own readers pass over what is none, and over all behind it."""
+
+    def __init__(self, raw: IO[bytes], make: Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor]) -> None:
+        self._raw = raw
+        self._make = make
+        self._member = make()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        while True:
+            packed = b""
+            if self._member.eof:
+                packed = self._next_member()
+                if not packed:
+                    return 0
+                self._member = self._make()
+            elif self._member.needs_input:
+                packed = self._raw.read(_LOOK)
+                if not packed:
+                    raise EOFError("it ends in the middle of a member")
+            data = self._member.decompress(packed, len(buffer))
+            if data:
+                buffer[: len(data)] = data
+                return len(data)
+
+    def _next_member(self) -> bytes:
+        """What is behind a member, without the zeros that fill up a block."""
+        packed = self._member.unused_data.lstrip(b"\0")
+        while not packed and (more := self._raw.read(_LOOK)):
+            packed = more.lstrip(b"\0")
+        return packed
 
 
 class _Zstandard(io.RawIOBase):

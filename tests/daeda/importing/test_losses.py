@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import bz2
 import datetime as dt
 import fcntl
 import gzip
 import json
+import lzma
 import zoneinfo
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -272,3 +274,25 @@ def test_a_ledger_of_many_files_and_days_is_read(tmp_path: Path) -> None:
     with (tmp_path / "out/_import.json").open("a") as file:
         file.write(" " * MOST_METADATA)
     assert imported(tmp_path, path).sources[0].outcome == "unchanged"
+
+
+def zstd(data: bytes) -> bytes:
+    packed: bytes = pa.compress(data, codec="zstd", asbytes=True)
+    return packed
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstd])
+def test_packed_files_one_behind_another_are_read_to_the_end_or_refused(
+    tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    head, *cells = EVENTS.splitlines(keepends=True)
+    first, second = pack(f"{head}{cells[0]}".encode()), pack("".join(cells[1:]).encode())
+    path = tmp_path / "events.csv.packed"
+    path.write_bytes(first + second)
+    assert imported(tmp_path, path, format="csv").rows == len(cells)
+    for data in (first + b"no more of it, and all that is behind", first + second[:-5], first[:-3]):
+        path.write_bytes(data)
+        with pytest.raises(InputError) as raised:
+            imported(tmp_path, path, format="csv")
+        assert str(raised.value).startswith(f"{path}: it is packed, and cut off or damaged (")
+        assert str(raised.value).endswith("): fetch it again")
