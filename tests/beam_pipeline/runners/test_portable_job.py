@@ -198,9 +198,13 @@ def worker(staging: RunStaging) -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(words, cwd=REPOSITORY, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"at work\n"
+        # A run that waits for it for ever fails by its end.
+        end = threading.Timer(60, process.kill)
+        end.start()
         try:
             yield process
         finally:
+            end.cancel()
             process.kill()
 
 
