@@ -54,8 +54,13 @@ def join_run(context: RunContext) -> DaySlots:
         if context.run_dir not in _runs:
             limit_request_time(context.limits.storage_seconds)
             _check_fit(context)
-            _print_on_stderr()
-            _runs[context.run_dir] = SharedDaySlots(Path(context.run_dir), context.day_workers)
+            is_worker = any("SdkHarness" in word for word in sys.orig_argv)
+            if is_worker:
+                # Beam's own pool gives its workers a pipe as stdout that nobody reads: what a function prints would
+                # fill it, and whoever prints then would wait for ever.
+                os.dup2(2, 1)
+            # An engine waits for the end of a worker whose day hangs, and Flink ends a TaskManager for it.
+            _runs[context.run_dir] = SharedDaySlots(Path(context.run_dir), context.day_workers, ends_with=is_worker)
         return _runs[context.run_dir]
 
 
@@ -71,14 +76,6 @@ def stop_run(context: RunContext, cause: BaseException) -> None:
         slots = _runs.get(context.run_dir)
     if slots is not None:
         slots.stop(cause)
-
-
-def _print_on_stderr() -> None:
-    """Beam's own pool gives its workers a pipe as stdout that nobody reads. What a function prints would fill it, and
-    whoever prints then would wait for ever.
-    """
-    if any("SdkHarness" in word for word in sys.orig_argv):
-        os.dup2(2, 1)
 
 
 def _check_fit(context: RunContext) -> None:

@@ -27,9 +27,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from beam_pipeline.workers.limits import stop_seconds
 from beam_pipeline.workers.stop_cause import read_cause, reserve_room, write_cause
 from daeda.dataset.publish.staging import driver_alive
-from daeda.errors import Stopped
+from daeda.errors import Interrupted, Stopped
+from daeda.process.messages import say
 from daeda.storage.anew import is_there_now, look_anew
 from daeda.storage.regular import read_regular
 
@@ -43,6 +45,8 @@ _TRY_SECONDS = 0.05
 _TRY_ALL_SECONDS = 1.0
 # How long a process that has got a slot leaves the turn to others.
 _PAUSE_SECONDS = 0.01
+# How much later than its driver a process gives up a day that does not stop.
+_END_SECONDS = 2.0
 # How often a process with days looks whether the run is stopping.
 _LOOK_SECONDS = 0.25
 
@@ -69,9 +73,13 @@ class _Waiting:
 
 
 class SharedDaySlots:
-    """So many `slots` for the days of a run, whichever processes and threads they are in."""
+    """So many `slots` for the days of a run, whichever processes and threads they are in.
 
-    def __init__(self, run_dir: Path, slots: int) -> None:
+    A process that serves nobody else `ends_with` the run: where a day of it does not stop in its time, it ends.
+    """
+
+    def __init__(self, run_dir: Path, slots: int, *, ends_with: bool = False) -> None:
+        self._ends_with = ends_with
         self._run_dir = run_dir
         self._directory = run_dir / _SLOTS
         self._slots = [self._directory / str(number) for number in range(slots)]
@@ -205,6 +213,7 @@ class SharedDaySlots:
             self._asking = True
 
     def _look(self) -> None:
+        stopping_since: float | None = None
         while True:
             with self._changed:
                 if not self._inside and not self._waiting:
@@ -214,7 +223,19 @@ class SharedDaySlots:
             with contextlib.suppress(OSError):
                 if self._stopping():
                     self._interrupt()
+            if self._over and self._ends_with:
+                stopping_since = stopping_since or time.monotonic()
+                if time.monotonic() - stopping_since > self._stop_seconds() + _END_SECONDS:
+                    say("a day of a run that is over does not stop, and its worker ends with it", "warning")
+                    os._exit(1)
             time.sleep(_LOOK_SECONDS)
+
+    def _stop_seconds(self) -> float:
+        """How long days may take to stop, by what has stopped the run; a driver that was killed waits for none."""
+        with contextlib.suppress(OSError):
+            if self.cause is not None:
+                return stop_seconds(self.cause)
+        return stop_seconds(Interrupted())
 
     def _interrupt(self) -> None:
         with self._changed:

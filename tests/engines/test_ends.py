@@ -172,10 +172,27 @@ def test_a_worker_that_was_stopped_ends_the_run_and_the_job(
     assert re.match(r"error: day 2024-01-\d\d: not done after 1 minutes, and its worker does not end it: ", last), (
         stderr
     )
-    check_job_is_over(flink_log, time.monotonic())
-    # The pool ends what Flink lets go.
-    wait_until("the end of the worker", lambda: not stopped.is_running())
+    # It goes on, and finds that the run is over.
+    since = time.monotonic()
+    stopped.resume()
+    check_job_is_over(flink_log, since)
     check_the_rest_is_built(project, skeleton)
+
+
+@pytest.mark.some(1, cases=1)
+def test_a_function_that_hangs_ends_the_run_the_job_and_its_worker(
+    restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], flink_log: Path, tmp_path: Path
+) -> None:
+    """Flink waits for the worker, and would end the TaskManager in the end."""
+    project = FunctionProject(tmp_path / "project")
+    source = "import time\n\n\ndef hang(values):\n    time.sleep(10_000)\n    return values\n"
+    project.calls(source, "hang", ["amount"], "double").runtime["timeouts"] = {"function_seconds": 3}
+    done = run_skeleton(project.write().write_data().runtime_path, *restarting, *forms["external"])
+    since = time.monotonic()
+    assert done.returncode == 1, done.stderr
+    assert "has not returned after 3 s" in done.stderr.splitlines()[-1], done.stderr
+    check_job_is_over(flink_log, since)
+    assert worker_processes(project.root / "output" / "ranking") == []
 
 
 @pytest.mark.some(1, cases=2)

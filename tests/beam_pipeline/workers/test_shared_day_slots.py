@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import errno
 import fcntl
@@ -337,6 +338,37 @@ def test_a_worker_with_other_versions_says_so(run_dir: Path) -> None:
         f"the worker on {socket.gethostname()} has duckdb {version('duckdb')} instead of 0.1: install the same "
         "versions there, or days would depend on who built them"
     )
+
+
+# A worker of a pool, whose day hears nothing.
+DEAF = """
+import datetime as dt, sys, time
+from pathlib import Path
+from beam_pipeline.workers.shared_day_slots import SharedDaySlots
+SharedDaySlots(Path(sys.argv[1]), 1, ends_with=True).enter(dt.date(2024, 1, 1), "a", lambda: None)
+print("at work", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_worker_whose_day_does_not_stop_ends_with_the_run(tmp_path: Path, killed: bool) -> None:
+    with contextlib.ExitStack() as run:
+        run_dir = run.enter_context(open_staging(Layout(tmp_path / "service"))).directory
+        slots = SharedDaySlots(run_dir, 1).open()
+        words = [sys.executable, "-c", DEAF, str(run_dir)]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = subprocess.Popen(words, cwd=REPOSITORY, text=True, **pipes)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "at work\n"
+        if killed:
+            # The driver has cleared the run away.
+            run.close()
+        else:
+            slots.stop(Interrupted("interrupted by SIGINT"))
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert stderr == "warning: a day of a run that is over does not stop, and its worker ends with it\n"
 
 
 def test_a_process_that_can_have_no_thread_fails_its_day_and_not_the_next(
