@@ -86,6 +86,14 @@ def test_a_connection_without_places_reaches_no_file(places: dict[str, str]) -> 
         connection.execute(f"SELECT * FROM read_text('{places['in']}/secret.txt')")
 
 
+def test_an_optimizer_that_takes_another_row_for_the_first_is_off() -> None:
+    """What it does is shown by `test_ties_with_a_null_go_to_the_greatest_in_any_order` (test_point_in_time_sql)."""
+    with connect() as connection:
+        asked = "SELECT current_setting('disabled_optimizers')"
+        for one in (connection, connection.cursor()):
+            assert one.execute(asked).fetchall() == [("top_n_window_elimination",)]
+
+
 def test_a_variable_of_python_is_no_table() -> None:
     rows = duckdb.sql("SELECT 1 AS a").to_arrow_table()
     assert rows.num_rows == 1

@@ -27,6 +27,7 @@ from daeda.operators.relation import Column, Relation
 from daeda.operators.relational import Scan, ScanColumn
 from daeda.operators.temporal import PointInTimeJoin
 from daeda.settings.availability import Available
+from daeda.sql import locked
 from daeda.sql.handle import ColumnTable, Deferred, Materialised, column
 from daeda.sql.scan import scan
 from daeda.sql.statements import point_in_time_join
@@ -165,11 +166,16 @@ def in_the_oracle(case: Case) -> list[Row]:
     )  # fmt: skip
 
 
+def opened(threads: int = 1) -> duckdb.DuckDBPyConnection:
+    """A connection as the product opens it, which reaches all files."""
+    result = duckdb.connect(config=dict(locked._LOCKED_AT_CONNECT))
+    result.execute(f"SET TimeZone = 'UTC'; SET threads = {threads}")
+    return result
+
+
 @pytest.fixture(scope="module")
 def connection() -> duckdb.DuckDBPyConnection:
-    result = duckdb.connect()
-    result.execute("SET TimeZone = 'UTC'; SET threads = 1")
-    return result
+    return opened()
 
 
 # Few values, so that rows meet: ties, equal instants and edges are common.
@@ -298,7 +304,7 @@ def looked_up(
         {"k": "int64"}, SECONDS, SECONDS, SECONDS if created else None, given["ttl"], given["allow_exact"],
         {"x": "string"}, ("x",), [moved(row) for row in left], [moved(row) for row in right],
     )  # fmt: skip
-    with duckdb.connect() as connection:
+    with opened() as connection:
         return [row["x"] for row in in_the_product(case, tmp_path, connection)]
 
 
@@ -358,6 +364,12 @@ def test_ties_go_to_the_greatest_remaining_column(tmp_path: Path) -> None:
     assert looked_up(tmp_path, right, [{"k": 1, "now": 1}]) == ["é"]
 
 
+@pytest.mark.parametrize("values", [*itertools.permutations((None, "c", "b", "a"))])
+def test_ties_with_a_null_go_to_the_greatest_in_any_order(values: tuple[str | None, ...], tmp_path: Path) -> None:
+    right = [{"k": 1, "then": 0, "x": value} for value in values]
+    assert looked_up(tmp_path, right, [{"k": 1, "now": 1}]) == ["c"]
+
+
 def test_ties_of_rows_that_became_known_together_go_to_the_greatest_remaining_column(tmp_path: Path) -> None:
     right = [{"k": 1, "then": 0, "known": 2, "x": value} for value in ("b", None, "é", "Z", "a")]
     assert looked_up(tmp_path, right, [{"k": 1, "now": 3}], created=True) == ["é"]
@@ -402,6 +414,5 @@ def test_ties_have_one_winner_for_any_number_of_threads(created: bool, allow_exa
                 ("x",), left, right)  # fmt: skip
     wanted = in_the_oracle(case)
     for threads in (1, 2, 4):
-        with duckdb.connect() as connection:
-            connection.execute(f"SET TimeZone = 'UTC'; SET threads = {threads}")
+        with opened(threads) as connection:
             assert in_the_product(case, tmp_path, connection, row_group=500) == wanted
