@@ -136,9 +136,10 @@ class SharedDaySlots:
 
     @property
     def attempts_at_work(self) -> dict[str, str]:
-        """Which days are at work now, by attempt."""
-        taken = (_text(slot).split() for slot in self._slots if _is_taken(slot))
-        return {words[1]: words[0] for words in taken if len(words) == _WORDS}
+        """Which days are at work now, by attempt; one that has not said so yet by its slot."""
+        taken = {slot.name: _text(slot).split() for slot in self._slots if _is_taken(slot)}
+        said = [words if len(words) == _WORDS else ("that has just begun", name) for name, words in taken.items()]
+        return {attempt: day for day, attempt in said}
 
     def enter(self, day: dt.date, attempt: str, interrupt: Callable[[], None]) -> None:
         """Wait for a slot; `interrupt` is called from another thread when the run stops. Raises Stopped."""

@@ -158,14 +158,15 @@ def test_ctrl_c_ends_the_job_under_every_restart_strategy(
 def test_a_worker_that_was_stopped_ends_the_run_and_the_job(
     restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], flink_log: Path, running: Running, tmp_path: Path
 ) -> None:
-    """It answers nobody, and Flink waits for it."""
-    project = slow_project(tmp_path / "hanging")
-    project.runtime["timeouts"] = {"day_minutes": 1}
-    skeleton = project.root / "output" / "ranking"
-    process = running(*restarting, *forms["external"], project=project.write())
-    wait_for(process, lambda: published(skeleton) and worker_processes(skeleton))
-    stopped = worker_processes(skeleton)[0]
-    stopped.suspend()
+    """It answers nobody, and Flink waits for it. Its days wait for a third one when it is stopped."""
+    meeting = Meeting(tmp_path, 2, 3)
+    meeting.project.runtime["timeouts"] = {"day_minutes": 1}
+    skeleton = meeting.project.root / "output" / "ranking"
+    process = running(*restarting, *forms["external"], project=meeting.project.write())
+    wait_for(process, lambda: meeting.attempts == 2)
+    stopped = worker_processes(skeleton)
+    for worker in stopped:
+        worker.suspend()
     _, stderr = process.communicate(timeout=180)
     assert process.returncode == 1, stderr
     last = stderr.splitlines()[-1]
@@ -174,9 +175,11 @@ def test_a_worker_that_was_stopped_ends_the_run_and_the_job(
     )
     # It goes on, and finds that the run is over.
     since = time.monotonic()
-    stopped.resume()
+    for worker in stopped:
+        worker.resume()
     check_job_is_over(flink_log, since)
-    check_the_rest_is_built(project, skeleton)
+    meeting.let_go()
+    check_the_rest_is_built(meeting.project, skeleton, 2)
 
 
 @pytest.mark.some(1, cases=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,6 +85,17 @@ def test_a_day_has_its_minutes_and_another_attempt_has_them_anew(slots: SharedDa
     )
     slots.leave("b")
     assert time_of_others.late() is None
+
+
+def test_a_slot_that_was_taken_by_a_worker_that_says_nothing_has_its_minutes_too(slots: SharedDaySlots) -> None:
+    time_of_others = TimeOfOthers(slots, 1 / 600)
+    slots.enter(DAY, "a", lambda: None)
+    os.truncate(slots.status.parent / "slots" / "0", 0)
+    assert time_of_others.late() is None
+    time.sleep(0.15)
+    told = time_of_others.late()
+    assert told is not None
+    assert told.startswith("day that has just begun: not done after")
 
 
 def test_days_are_looked_for_seldom(slots: SharedDaySlots, monkeypatch: pytest.MonkeyPatch) -> None:
