@@ -145,3 +145,11 @@ def test_the_site_is_searched(built: Path, browser: Browser) -> None:
         page.locator("input:focus").type("matures_after")
         page.get_by_text("A day waits until its labels are known").first.wait_for(timeout=20_000)
         page.close()
+
+
+def test_each_decision_has_a_number_of_its_own() -> None:
+    decisions = sorted((site.DOCS / "decisions").glob("0*.md"))
+    numbers = [int(path.name[:4]) for path in decisions]
+    assert len(set(numbers)) == len(numbers)
+    for number, path in zip(numbers, decisions, strict=True):
+        assert path.read_text().startswith(f"# {number}. "), path
