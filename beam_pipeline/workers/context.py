@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+import pickle
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from beam_pipeline.workers.extending import Extending
 from beam_pipeline.workers.limits import DayLimits
@@ -54,6 +58,9 @@ class RunContext:
     are what manifests say of columns and rows, where it is known. With `extending` the days are extended. `version` is
     that of the service's contract, which says where below `service_dir` the days go.
     `immature` holds the days some of whose labels are not mature, and are NULL. `checks` are those of the service.
+
+    Each operator holds the context, and Beam unpickles each operator by itself, once per bundle: equal contexts are one
+    object in a process, whatever number of times they arrive.
     """
 
     service: str
@@ -81,6 +88,15 @@ class RunContext:
     version: int = 1
     immature: Mapping[dt.date, ImmatureLabels] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
+
+    def __reduce__(self) -> tuple[Callable[[bytes, bytes], RunContext], tuple[bytes, bytes]]:
+        return _shared, self._pickled
+
+    @cached_property
+    def _pickled(self) -> tuple[bytes, bytes]:
+        """The values of all fields, and behind which digest they are known."""
+        values = pickle.dumps({each.name: getattr(self, each.name) for each in fields(self)}, pickle.HIGHEST_PROTOCOL)
+        return sha256(values).digest(), values
 
     def operators_of(self, day: dt.date, operator: OperatorT) -> tuple[SourceOperator | OperatorT, ...]:
         """What runs on a day in place of an operator: mostly the operator itself."""
@@ -117,6 +133,16 @@ class RunContext:
     def source_path(self, path: str) -> str:
         """Where a Scan's path is."""
         return below(self.data_root, path)
+
+
+_CONTEXTS: WeakValueDictionary[bytes, RunContext] = WeakValueDictionary()
+
+
+def _shared(digest: bytes, values: bytes) -> RunContext:
+    """The context of a pickle: the one that this process has already, or a new one."""
+    known = _CONTEXTS.get(digest)
+    # Two threads may make one each: both are right, and the first that is kept is that of all later ones.
+    return known if known is not None else _CONTEXTS.setdefault(digest, RunContext(**pickle.loads(values)))
 
 
 @dataclass(frozen=True)
