@@ -14,6 +14,7 @@ from daeda.errors import InputError, UsageError, shortened
 from daeda.importing.blocks import Rows
 from daeda.importing.conversion import from_text, without_nulls
 from daeda.importing.request import ImportRequest, TextRules, check_time, known
+from daeda.importing.spark_times import INT96, finest
 from daeda.sql.locked import connect
 
 # In this order: the first one that every value fits.
@@ -28,7 +29,7 @@ _PLAIN = {"int64": "[+-]?(0|[1-9][0-9]*)", "uint64": "0|[1-9][0-9]*", "bool": "(
 class Column:
     """A column of the partitions: its place in the file, its name, its type, and the type that the file has.
 
-    `given` is empty for text.
+    `given` is empty for text, and `int96` for times that no unit of Arrow holds.
     """
 
     place: int
@@ -97,7 +98,7 @@ def typed(
         own = given[name].replace(", UTC]", "]")
         if dtype is None and own and not (own == "string" or _is_counted(request, name)):
             dtype = _of_parquet(path, name, own)
-        if own and own != "string" and not is_known(own):
+        if own and own not in ("string", INT96) and not is_known(own):
             raise InputError(f"{path}: column '{name}' is {own}, which no view can read: leave it out, with --columns")
         if dtype is None:
             undecided.append(name)
@@ -111,6 +112,8 @@ def typed(
 
 
 def _of_parquet(path: Path, name: str, own: str) -> DType:
+    if own == INT96:
+        return DType.parse(finest(path, name))
     if not is_known(own):
         raise InputError(f"{path}: column '{name}' is {own}, which no view can read: leave it out, with --columns")
     return DType.parse(own)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from daeda.dtypes import DType, TimeUnit, UnitSymbol
 from daeda.importing.request import ISO, TextRules
+from daeda.importing.spark_times import INT96
 from daeda.sql.handle import quoted_text
 
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
@@ -55,12 +56,22 @@ def from_text(text: str, dtype: DType, rules: TextRules, unit: UnitSymbol | None
 
 def from_value(value: str, dtype: DType, given: str, unit: UnitSymbol | None = None) -> str:
     """The value of another type, as Parquet has it: what does not come back as it was is NULL."""
+    if given == INT96:
+        return _spark_time(value, dtype)
     if given == dtype.name:
         return value
     if unit is not None and dtype.is_instant and "int" in given:
         return _counted_instant(f"CAST({value} AS VARCHAR)", dtype, unit)
     there = f"TRY_CAST({value} AS {dtype.sql})"
     return f"(CASE WHEN TRY_CAST({there} AS {DType.parse(given).sql}) IS NOT DISTINCT FROM {value} THEN {there} END)"
+
+
+def _spark_time(value: str, dtype: DType) -> str:
+    """The value of seconds after 1970 and nanoseconds after those; where the type is no instant, by way of one."""
+    if dtype.is_instant:
+        microseconds = f"TRY(CAST({value}.seconds * 1000000 AS BIGINT) + {value}.nanoseconds // 1000)"
+        return _made(microseconds, f"{value}.nanoseconds % 1000", dtype)
+    return from_value(_spark_time(value, DType("timestamp[ns]")), dtype, "timestamp[ns]")
 
 
 def _texts(texts: tuple[str, ...]) -> str:

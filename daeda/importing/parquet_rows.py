@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from daeda.dtypes import describe_arrow
 from daeda.errors import InputError, first_line, refusal
 from daeda.importing.blocks import Block, most_rows
+from daeda.importing.spark_times import INT96, SparkTimes, int96_names, unreadable
 
 
 class ParquetRows:
@@ -24,29 +25,42 @@ class ParquetRows:
     def __init__(self, path: Path) -> None:
         self._path = path
         with _opened(path) as file:
-            schema = file.schema_arrow
+            schema, spark = file.schema_arrow, int96_names(file)
             self._rows = file.metadata.num_rows
         self.names: Sequence[str] = schema.names
-        self.typed: Sequence[str] | None = [describe_arrow(column.type) for column in schema]
+        self.typed: Sequence[str] | None = [
+            describe_arrow(column.type) if column.name not in spark
+            else INT96 if pa.types.is_timestamp(column.type)
+            else str(column.type).replace("timestamp[us]", INT96)
+            for column in schema
+        ]  # fmt: skip
 
     def blocks(self, picked: Sequence[int], lists: Sequence[bool], start: int = 0) -> Iterator[Block]:
         """The rows behind a row, in blocks; groups of rows that lie before it are not read."""
+        assert self.typed is not None
         names = [self.names[number] for number in picked]
         with _opened(self._path) as file:
             groups, passed = list(range(file.num_row_groups)), 0
             while groups and passed + file.metadata.row_group(groups[0]).num_rows <= start:
                 passed += file.metadata.row_group(groups.pop(0)).num_rows
             number = passed
+            times = [name for name, place in zip(names, picked, strict=True) if self.typed[place] == INT96]
             try:
+                spark = SparkTimes(self._path, times, groups) if times else None
                 for batch in file.iter_batches(most_rows(len(picked)), groups, columns=names):
-                    taken = batch.slice(max(0, start - number))
+                    skipped = max(0, start - number)
+                    taken = batch.slice(skipped)
+                    whole = spark.take(len(batch)) if spark is not None and len(batch) else {}
                     number += len(batch)
                     if len(taken):
                         lines = pa.array(range(number - len(taken) + 1, number + 1), pa.int64())
-                        columns = tuple(_plain(taken.column(name)) for name in names)
+                        columns = tuple(
+                            whole[name].slice(skipped) if name in whole else _plain(taken.column(name))
+                            for name in names
+                        )
                         yield Block(columns, lines, (), number, number / self._rows)
             except (OSError, pa.ArrowException) as error:
-                raise InputError(f"{self._path}: it cannot be read to its end ({first_line(error)})") from error
+                raise unreadable(self._path, error) from error
 
 
 def _plain(column: pa.Array) -> pa.Array:

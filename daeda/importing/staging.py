@@ -30,6 +30,7 @@ from daeda.importing.blocks import Block, Rejected, Rows
 from daeda.importing.columns import Column, rules_of
 from daeda.importing.conversion import from_text, from_value, without_nulls
 from daeda.importing.request import ImportRequest, TextRules, unit_of
+from daeda.importing.spark_times import INT96, shown
 
 DIRECTORY = "_staging"
 _ROWS_OF_GROUP = 32_768
@@ -173,7 +174,7 @@ def _converted(
         good = pc.and_(good, pc.invert(flags))
     rejected = list(block.rejected)
     for row in pc.indices_nonzero(pc.invert(good)).to_pylist():
-        cells = {column.name: block.columns[at][row].as_py() for at, column in enumerate(columns)}
+        cells = {column.name: _cell(block, at, row, column) for at, column in enumerate(columns)}
         told = [
             f"{column.name}: {cut(cells[column.name], 40)!r} is no {column.dtype}"
             for column, flags in zip(columns, wrong, strict=True)
@@ -183,6 +184,11 @@ def _converted(
     rejected.sort(key=lambda one: one.line)
     table = pa.table([*values, block.lines, days], names=[*(f"v{at}" for at in range(len(columns))), "line", "day"])
     return table.filter(good), rejected
+
+
+def _cell(block: Block, at: int, row: int, column: Column) -> object:
+    cell: object = block.columns[at][row].as_py()
+    return shown(**cell) if column.given == INT96 and isinstance(cell, dict) else cell
 
 
 def _sql(request: ImportRequest, staged: Staged) -> str:
