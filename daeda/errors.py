@@ -16,6 +16,7 @@
     ├── TransientError     exit 1: it may be over when the day is tried again
     │   ├── StorageUnavailable a StorageError: no answer in time, or one that says "later"
     │   └── TransientDayError  a DayError: a connection or a file system did not answer
+    ├── RowsRejected       exit 1: more rows do not fit than are allowed, and nothing was written
     ├── SubprocessFailed   the exit code of the subprocess, which has printed its error itself
     └── Interrupted        exit 130
 
@@ -125,6 +126,10 @@ class Interrupted(DaedaError):
     exit_code = 130
 
 
+class RowsRejected(DaedaError):
+    """More rows of a file do not fit than are allowed; nothing was written."""
+
+
 class SubprocessFailed(DaedaError):
     """A process that the driver started has failed, and has printed why."""
 
@@ -146,7 +151,7 @@ ERROR_CLASSES: Mapping[str, type[DaedaError]] = {
     for kind in (
         DaedaError, UserError, UsageError, ConfigurationError, InputError, NothingThere, NotBuiltYet, DayError, Late,
         Stopped, WorkerUnfit, StorageError, ChangedMeanwhile, TransientError, StorageUnavailable, TransientDayError,
-        Interrupted,
+        RowsRejected, Interrupted,
     )
 }  # fmt: skip
 

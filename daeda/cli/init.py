@@ -19,11 +19,15 @@ from daeda.process.subprocesses import interruptible, run_subprocess
 def init(arguments: argparse.Namespace) -> int:
     """Make the project; returns the exit code."""
     root = Path(arguments.directory)
-    created = create_project(root, getattr(arguments, "from") or (), _answering(arguments), say)
+    sources = getattr(arguments, "from") or ()
+    created = create_project(root, sources, _answering(arguments), say, arguments.max_rejected)
     say(f"wrote {len(created.files)} files below {root}: each proposal stands in them, with others behind #")
     code = 0 if arguments.no_build else _try(created)
     if code == 0:
         _tell_next(created)
+        if created.told_of_rejected:
+            say(created.told_of_rejected, "error")
+            code = 1
         answer_location(root)
     return code
 

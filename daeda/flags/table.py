@@ -53,6 +53,9 @@ INIT = _group(
     Flag("--yes", "on", "take what is proposed; without a terminal nobody is asked anyway"),
     Flag("--answers", "path", "YAML with answers: event, times, known, timezone, entity, predict", metavar="FILE"),
     Flag("--no-build", "on", "write the project, and build no day"),
+    Flag("--max-rejected", "whole number",
+         "so many rows of a file may be kept aside; with more of them, nothing is written (default: what fits is "
+         "imported, and the exit code is 1)"),
 )
 OUTPUT_ROOT = Flag("--output-root", "directory", "where the days are published", "output_root")
 OUTPUT = _group("output", OUTPUT_ROOT)

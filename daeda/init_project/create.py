@@ -24,7 +24,7 @@ from daeda.init_project.proposal import Proposal, View
 from daeda.init_project.propose import propose
 from daeda.init_project.service_yaml import runtime_yaml, service_yaml
 from daeda.init_project.tables import Table
-from daeda.init_project.told import tell_end, tell_proposal, tell_tables
+from daeda.init_project.told import tell_end, tell_proposal, tell_tables, told_of_rejected
 from daeda.init_project.view_yaml import view_yaml
 from daeda.sql.locked import AllowedPaths, connect
 
@@ -37,27 +37,38 @@ _MEMORY = "2GB"
 
 @dataclass(frozen=True)
 class Created:
-    """What was made: the proposal, the range of its days, and the files below the project."""
+    """What was made: the proposal, the range of its days, and the files below the project.
+
+    `told_of_rejected` says what to do about rows that were kept aside; it is empty where there are none, or where so
+    many are allowed.
+    """
 
     root: Path
     proposal: Proposal
     days: Range
     files: tuple[str, ...]
+    told_of_rejected: str = ""
 
 
-def create_project(root: Path, sources: Sequence[str], answering: Answering, say: Say) -> Created:
-    """Make a project of files in a directory; raises UserError before anything is written, or leaves nothing of it."""
+def create_project(
+    root: Path, sources: Sequence[str], answering: Answering, say: Say, max_rejected: int | None = None
+) -> Created:
+    """Make a project of files in a directory; raises UserError before anything is written, or leaves nothing of it.
+
+    With more rows of a file kept aside than `max_rejected` it leaves nothing, too, and raises RowsRejected.
+    """
     _refuse_project(root)
     with tempfile.TemporaryDirectory(prefix="daeda-init-") as directory:
         scratch = Path(directory)
         groups = find_groups(sources, root if root.is_dir() else Path(), scratch)
         with contextlib.closing(_connected(groups, root, scratch)) as connection:
-            return _create(root, sources, tables_of(connection, groups, scratch), connection, answering, say)
+            tables = tables_of(connection, groups, scratch)
+            return _create(root, sources, tables, connection, answering, say, max_rejected)
 
 
 def _create(
     root: Path, sources: Sequence[str], tables: Sequence[Table], connection: duckdb.DuckDBPyConnection,
-    answering: Answering, say: Say,
+    answering: Answering, say: Say, max_rejected: int | None,
 ) -> Created:  # fmt: skip
     if len(tables) > _MOST_TABLES:
         raise InputError(
@@ -73,13 +84,14 @@ def _create(
     _refuse_files(root, [*names, *(f"data/{view.name}" for view in written if view.imported)])
     with _undone_on_failure(root) as made:
         data = {view.name: _data(connection, view, root, made, say) for view in written}
+        rejected = told_of_rejected(root, data, max_rejected)
         days = range_of(proposal, data)
         tell_end(proposal.events, data[proposal.events.name], days.last, say)
         texts = [*(view_yaml(view, data[view.name]) for view in written), service_yaml(proposal)]
         texts += [aggregations_yaml(proposal), runtime_yaml(proposal, data[proposal.events.name], days)]
         for name, text in zip(names, texts, strict=True):
             _write_new(root / name, text, made)
-    return Created(root, proposal, days, tuple(names))
+    return Created(root, proposal, days, tuple(names), rejected)
 
 
 def _names(proposal: Proposal, views: Sequence[View]) -> list[str]:

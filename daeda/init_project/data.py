@@ -37,6 +37,7 @@ _MOST_NAMED = 3
 class ViewData:
     """What a view reads: its path for YAML, how many rows, and how many were kept aside as not fitting.
 
+    `most_aside` is how many of those a single file has.
     `first` and `last` are days of UTC, `newest` seconds since 1970, `gaps` the days between that have no row. `unseen`
     are keys of JSON that come up behind the rows that were looked at, and are left out. `until` is when the rows of the
     last day end, where that looks like a part of a day.
@@ -45,6 +46,7 @@ class ViewData:
     path: str
     rows: int
     aside: int = 0
+    most_aside: int = 0
     first: dt.date | None = None
     last: dt.date | None = None
     newest: float | None = None
@@ -78,7 +80,7 @@ def _imported(connection: duckdb.DuckDBPyConnection, view: View, root: Path, say
     path = f"data/{view.name}"
     if not is_plain(view):
         rows, aside = copy_view(connection, view, target)
-        return _described(connection, view, path, target, rows, aside)
+        return replace(_described(connection, view, path, target, rows, aside), most_aside=aside)
     result = import_files(request_of(view, target), say)
     if result.rows == 0:
         reasons = shortened([reason for one in result.sources for reason in one.reasons], 1)
@@ -89,7 +91,8 @@ def _imported(connection: duckdb.DuckDBPyConnection, view: View, root: Path, say
         if source.rejections is not None:
             told = f"{counted(source.rejected, 'row')} kept aside in {source.rejections}: {source.reasons[0]}"
             say(f"{source.name}: {told}")
-    return _described(connection, view, path, target, result.rows, result.rejected)
+    most = max((source.rejected for source in result.sources), default=0)
+    return replace(_described(connection, view, path, target, result.rows, result.rejected), most_aside=most)
 
 
 def is_plain(view: View) -> bool:
@@ -173,7 +176,7 @@ def data_in_place(connection: duckdb.DuckDBPyConnection, view: View, root: Path)
         low, high = bounds_in_database(table.database, view.time.columns[0], view.time.sql, scratch)
         ends = ends_of(connection, f"epoch({view.time.sql})", table.sample)
         until = None if table.partial else unfinished(ends)
-        return ViewData("", table.rows, 0, day_of(low), day_of(high), high, until=until)
+        return ViewData("", table.rows, first=day_of(low), last=day_of(high), newest=high, until=until)
     place = place_of(table)
     assert place is not None, "it is imported otherwise"
     below = Path(place).is_relative_to(root.absolute())
@@ -194,14 +197,14 @@ def _described(
         days = sorted(days or view.table.partitions)
         gaps = (days[-1] - days[0]).days + 1 - len(days)
         until = _until(connection, view, target)
-        return ViewData(path, rows, aside, days[0], days[-1], None, gaps, partitioned=True, until=until)
+        return ViewData(path, rows, aside, 0, days[0], days[-1], None, gaps, partitioned=True, until=until)
     files = f"[{', '.join(quoted_text(as_pattern(str(file))) for file in view.table.files)}]"
     low, high = connection.execute(
         f"SELECT min({quoted_name(time.columns[0])}), max({quoted_name(time.columns[0])}) FROM "
         f"(SELECT epoch({time.sql}) AS {quoted_name(time.columns[0])} FROM read_parquet({files}, union_by_name = true))"
     ).fetchall()[0]
     ends = ends_of(connection, f"epoch({time.sql})", f"read_parquet({files}, union_by_name = true)")
-    return ViewData(path, rows, aside, day_of(low), day_of(high), float(high), until=unfinished(ends))
+    return ViewData(path, rows, aside, 0, day_of(low), day_of(high), float(high), until=unfinished(ends))
 
 
 def _until(connection: duckdb.DuckDBPyConnection, view: View, target: Path | None) -> dt.datetime | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
-from daeda.errors import shortened
+from daeda.errors import RowsRejected, counted, shortened
 from daeda.importing.last_day import shown_instant
+from daeda.importing.ledger import REJECTED
 from daeda.init_project.data import ViewData
 from daeda.init_project.proposal import Proposal, View
 from daeda.init_project.service_yaml import lacking_labels
@@ -78,6 +80,27 @@ def tell_end(view: View, data: ViewData, last: dt.date, say: Say) -> None:
         return
     ends = f"{data.last} has rows up to {shown_instant(data.until)} only"
     _tell(say, "last day", f"{view.name}: {ends}, and days end later: it is not a whole one, so the range ends {last}")
+
+
+def told_of_rejected(root: Path, data: Mapping[str, ViewData], allowed: int | None) -> str:
+    """What to do about rows that were kept aside; empty without such rows, or where so many of a file are allowed.
+
+    Raises RowsRejected where more of a file are than are allowed, for then nothing of the project is to stay.
+    """
+    count = sum(one.aside for one in data.values())
+    most = max((one.most_aside for one in data.values()), default=0)
+    if count == 0 or (allowed is not None and most <= allowed):
+        return ""
+    what = f"{counted(count, 'row')} {'does' if count == 1 else 'do'} not fit"
+    without = f"--max-rejected {most} does without them"
+    if allowed is not None:
+        raise RowsRejected(f"{what}, and nothing was written: repair the files, or say how they are read; {without}")
+    places = shortened([str(root / one.path / REJECTED) for one in data.values() if one.aside], 3)
+    them = "it is" if count == 1 else "they are"
+    return (
+        f"{what}, and what fits is imported: {them} in {places}, with the reason; go on without, or repair the files "
+        f"and import them again; {without}"
+    )
 
 
 def _look_up(view: View) -> str:

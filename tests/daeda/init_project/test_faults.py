@@ -120,7 +120,7 @@ def test_columns_of_two_formats_are_read_each_by_its_own(tmp_path: Path) -> None
     with path.open("a") as file:
         file.write('u2,01/03/2024 00:00,"03/02/2024 00:00",1,2,3\r\n')
     given = answers(tmp_path / "a.yaml", "timezone: Europe/Berlin\n")
-    assert init(tmp_path / "made", [path], "--no-build", *given) == 0
+    assert init(tmp_path / "made", [path], "--no-build", *given) == 1
     data = tmp_path / "made/data/tasks"
     found = duckdb.sql(f"SELECT ts, due, n FROM read_parquet('{data}/dt=*/*.parquet') ORDER BY n").fetchall()
     hour, day = dt.timedelta(hours=1), dt.timedelta(days=1)
@@ -281,7 +281,7 @@ def test_local_times_of_columns_that_are_copied_are_those_of_an_import(tmp_path:
     }
     pq.write_table(pa.table(columns), tmp_path / "tasks.parquet")
     given = answers(tmp_path / "a.yaml", "timezone: Europe/Berlin\n")
-    assert init(tmp_path / "made", [tmp_path / "tasks.parquet"], "--no-build", *given) == 0
+    assert init(tmp_path / "made", [tmp_path / "tasks.parquet"], "--no-build", *given) == 1
     data = tmp_path / "made/data/tasks"
     found = duckdb.sql(f"SELECT n, epoch_ns(\"at\") FROM read_parquet('{data}/dt=*/*.parquet') ORDER BY n").fetchall()
     instants = [at.replace(tzinfo=there).astimezone(dt.UTC) for at in shown]

@@ -205,13 +205,32 @@ def test_local_times_become_utc_in_their_zone(tmp_path: Path) -> None:
     assert str(available.after) == "2h"
 
 
-def test_what_does_not_fit_is_left_out_and_counted(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_does_not_fit_is_kept_aside_and_the_exit_code_says_so(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     [path] = tables.sensors(tmp_path / "files")
     lines = path.read_text().splitlines()
     path.write_text("\n".join([*lines, "s1,,4.5", "s2"]) + "\n")
-    assert init(tmp_path / "made", [path], "--no-build") == 0
-    assert f"sensors.csv: 2 rows kept aside in {tmp_path}/made/data/sensors/_rejected/" in capfd.readouterr().err
+    assert init(tmp_path / "made", [path], "--no-build") == 1
+    said = capfd.readouterr()
+    place = tmp_path / "made/data/sensors/_rejected"
+    assert f"sensors.csv: 2 rows kept aside in {place}/" in said.err
+    assert said.err.splitlines()[-1] == (
+        f"error: 2 rows do not fit, and what fits is imported: they are in {place}, with the reason; go on without, or "
+        "repair the files and import them again; --max-rejected 2 does without them"
+    )
+    assert said.out == f"{tmp_path}/made\n"
     assert sum(_days_of(tmp_path / "made/data/sensors").values()) == len(lines) - 1
+    compile_runnable(project_of(tmp_path / "made"))
+    assert init(tmp_path / "allowed", [path], "--no-build", "--max-rejected", "2") == 0
+    assert sum(_days_of(tmp_path / "allowed/data/sensors").values()) == len(lines) - 1
+    capfd.readouterr()
+    assert init(tmp_path / "strict", [path], "--no-build", "--max-rejected", "1") == 1
+    assert capfd.readouterr().err.splitlines()[-1] == (
+        "error: 2 rows do not fit, and nothing was written: repair the files, or say how they are read; "
+        "--max-rejected 2 does without them"
+    )
+    assert not (tmp_path / "strict").exists()
 
 
 def test_a_large_file_is_looked_at_in_pieces_from_all_over(
