@@ -55,7 +55,9 @@ def answer(store: str, directory: Path) -> dict:
     )
     feature_store.apply([*entities, view])
     spine = pd.read_parquet(directory / "spine.parquet").rename(columns={"ts": "event_timestamp"})
-    frame = feature_store.get_historical_features(entity_df=spine, features=["view:value"]).to_df()
+    # Since 0.66: only what was created by then. Without it, a created time does no more than break ties.
+    known = {"filter_by_created_timestamp": True} if case["created"] else {}
+    frame = feature_store.get_historical_features(entity_df=spine, features=["view:value"], **known).to_df()
     values = [None if pd.isna(value) else int(value) for value in frame["value"]]
     return {"rows": list(zip((int(rid) for rid in frame["rid"]), values, strict=True))}
 

@@ -243,9 +243,10 @@ _HEAD = """<!-- Written by `python -m bench.peers.point_in_time`: change bench/p
 # Point-in-time joins side by side
 
 The same rows, given to daeda, to pandas and Polars in the way in which one writes such a join with them (sorted by
-time and created, `by` for the key, `allow_exact_matches`, `tolerance` for a ttl), and to two stores of Feast. *equal*
-is the answer by definition; where there are ties, for four orders of the rows in the file. The cases, and the
-definition in twenty lines, are in [bench/peers/cases.py](../bench/peers/cases.py).
+time and created, `by` for the key, `allow_exact_matches`, `tolerance` for a ttl), and to two stores of Feast (with
+`filter_by_created_timestamp` where the view has a created time). *equal* is the answer by definition, which is the one
+that daeda was built for; where there are ties, for four orders of the rows in the file. The cases are of our choosing;
+they, and the definition in twenty lines, are in [bench/peers/cases.py](../bench/peers/cases.py).
 
 """
 

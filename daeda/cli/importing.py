@@ -30,8 +30,8 @@ Make dt= partitions of CSV files, JSON lines or Parquet, which views read. Run i
 whose rows are the same stay as they are. Rows that do not fit are kept aside with their line and the reason.
 
   daeda import purchases.csv --to data/purchases --timestamp-field time
-  daeda import 2024-*.jsonl.gz --to data/clicks --timestamp-field at --dtype price=double user=string
-  daeda import export.csv --to data/sales --view sales --decimal-comma --time-format '%d.%m.%Y %H:%M'
+  daeda import *.jsonl --to data/seen --timestamp-field at --dtype user=string
+  daeda import x.csv --to data/x --view x --time-format '%d.%m.%Y %H:%M'
   daeda import users.csv --to data/users --static"""
 
 

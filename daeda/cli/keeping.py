@@ -27,7 +27,7 @@ _DIFF = """\
 Say in what two sets of published days differ, row by row, and what explains it. The exit code is 0 where nothing
 differs, and 1 where something does.
 
-  daeda diff ranking@january ranking                    a tag and what is published now
+  daeda diff ranking@january ranking          a tag, and what is published now
   daeda diff ranking ranking@v2 --days 2025-01-01..2025-01-07
   daeda diff /backup/ranking output/ranking --tolerance 1e-9 --html diff.html"""
 _PRUNE = """\

@@ -44,7 +44,7 @@ Make a first project out of files or tables of Postgres: views, a service with w
 day. What it saw is said, and stands in the YAML beside each proposal and what else might stand there.
 
   daeda init shop --from orders.csv customers.csv
-  daeda init --yes                         files of this directory, without a question
+  daeda init --yes                   files of this directory, no question asked
   daeda init shop --from postgres://SERVICE/public.orders
   daeda init shop --from logs/ --answers answers.yaml"""
 _TRAIN = """\
@@ -100,7 +100,7 @@ It needs no network; nothing is built.
 
   daeda report ranking --open
   daeda report ranking --start -28d --end yesterday --output ranking.html
-  daeda report ranking --reference 2025-01-01..2025-01-28   what days are compared with"""
+  daeda report ranking --reference 2025-01-01..2025-01-28"""
 _DOCTOR = """\
 Look at this host, at what is installed and, in a project, at what its runs reach. Nothing is changed.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import textwrap
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,6 +20,19 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
         width = min(max(shutil.get_terminal_size().columns - 2, _NARROWEST), _WIDEST)
         super().__init__(prog, max_help_position=26, width=width)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """Sentences fill the width; indented lines, which are examples, stay as they are."""
+        filled: list[str] = []
+        sentences: list[str] = []
+        for line in [*text.splitlines(), ""]:
+            if line and not line.startswith(" "):
+                sentences.append(line)
+                continue
+            filled += textwrap.wrap(" ".join(sentences), width)
+            filled.append(line)
+            sentences.clear()
+        return "\n".join(indent + line for line in filled[:-1])
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         text = action.help

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime as dt
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from daeda.cli.main import build_parser, main
 from daeda.flags.days import joined, parse_day_flag
+from daeda.flags.parser import StrictParser
 from daeda.process.messages import Shown
 from tests.projects import TinyProject
 
@@ -52,6 +55,32 @@ def test_help_fits_a_screen(command: str, capsys: pytest.CaptureFixture[str], mo
         assert "None" not in shown
         if words == "--help":
             assert len(shown.splitlines()) <= 40
+
+
+def every_parser(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """A parser, and those of its commands."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from every_parser(command)
+
+
+def test_help_of_every_command_fits_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    helped = {parser.prog: parser.format_help() for parser in every_parser(build_parser())}
+    assert len(helped) > 20
+    assert {prog for prog, text in helped.items() if max(map(len, text.splitlines())) > 80} == set()
+
+
+def test_sentences_of_a_help_fill_the_width_and_examples_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "52")
+    told = "One sentence that is\nlonger than what a line of this help holds.\n\n  daeda x   # as it is\n  daeda y"
+    text = StrictParser(prog="daeda", description=told, add_help=False).format_help()
+    assert text == (
+        "usage: daeda\n\nOne sentence that is longer than what a line of\nthis help holds.\n\n"
+        "  daeda x   # as it is\n  daeda y\n"
+    )
 
 
 @pytest.mark.parametrize("command", ["train", "plan", "explain", "audit leakage"])
