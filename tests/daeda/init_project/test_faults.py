@@ -151,7 +151,7 @@ def test_a_cell_of_an_object_that_does_not_fit_keeps_its_row_aside_and_late_keys
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("daeda.init_project.sampling.MOST_ROWS", 20_000)
         patch.setattr("daeda.init_project.reading._TYPED_BYTES", 1)
-        assert init(tmp_path / "made", [path], "--no-build") == 0
+        assert init(tmp_path / "made", [path], "--no-build") == 1
     said = capfd.readouterr().err
     late = "left out are keys that come up only behind the rows that were looked at: coupon, page.depth"
     assert f"log.jsonl: {late}" in said
