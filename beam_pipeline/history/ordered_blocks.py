@@ -32,6 +32,8 @@ Versions = tuple[tuple[str, str], ...]
 
 _BEGIN = "begin"
 _MADE_FROM = b"daeda"
+# Keys that are whole numbers are counted through where they lie so close: several times faster than by a dictionary.
+_SPAN_PER_ROW = 2
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,15 @@ def _entities(keys: Sequence[pa.ChunkedArray]) -> tuple[Int64s, tuple[pa.Array, 
 
 def _codes(key: pa.ChunkedArray) -> tuple[Int64s, pa.Array]:
     """The number of each value among the distinct ones, and these, in their order."""
+    if pa.types.is_integer(key.type) and key.type != pa.uint64() and len(key):
+        values = key.to_numpy().astype(np.int64, copy=False)
+        least, greatest = int(values.min()), int(values.max())
+        if greatest - least <= _SPAN_PER_ROW * len(values):
+            offsets = values - least
+            present = np.zeros(greatest - least + 1, dtype=np.bool_)
+            present[offsets] = True
+            number = np.cumsum(present, dtype=np.int64) - 1
+            return number[offsets], pa.array(np.flatnonzero(present) + least).cast(key.type)
     encoded = combined(key).dictionary_encode()
     order = pc.array_sort_indices(encoded.dictionary)
     place = np.empty(len(order), dtype=np.int64)

@@ -85,7 +85,8 @@ class PartitionCache:
     def blocks(self, key: str) -> list[Path]:
         """The ordered blocks of that key."""
         begins = f"{key}-"
-        return [path for path in self._directory.iterdir() if path.name.startswith(begins) and path.suffix == ".block"]
+        with os.scandir(self._directory) as there:
+            return [Path(one.path) for one in there if one.name.startswith(begins) and one.name.endswith(".block")]
 
     def block(self, operator: str, path: Path) -> Block:
         """An ordered block, mapped: by a day before that left it to this one, or now."""
@@ -110,7 +111,8 @@ class PartitionCache:
         """Bytes that entries may take beside those that are there; 0 where the disk is short."""
         if shutil.disk_usage(self._directory).free < _FREE_DISK * _MOST_BYTES:
             return 0
-        return _MOST_BYTES - sum(file.stat().st_size for file in self._directory.iterdir())
+        with os.scandir(self._directory) as there:
+            return _MOST_BYTES - sum(one.stat().st_size for one in there)
 
     def make(self, entry: Entry, write: Callable[[Path], MadeT], keep: bool = True) -> MadeT | None:
         """What `write` makes of the entry's files; its file is kept, unless another day is first.

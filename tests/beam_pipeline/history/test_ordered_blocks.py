@@ -343,6 +343,27 @@ def test_a_block_says_what_it_said_before_it_was_written(tmp_path: Path) -> None
         assert again.keys == one.keys
 
 
+@settings(max_examples=examples(60))
+@given(data=st.data())
+def test_keys_are_numbered_in_their_order_however_far_apart_they_lie(data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from([pa.int8(), pa.int32(), pa.int64(), pa.uint32(), pa.uint64(), pa.string()]))
+    if pa.types.is_string(kind):
+        element = st.text(alphabet="abc", max_size=2)
+    else:
+        bits = kind.bit_width
+        least = 0 if pa.types.is_unsigned_integer(kind) else -(2 ** (bits - 1))
+        greatest = least + 2**bits - 1
+        near = data.draw(st.integers(least, greatest - 5))
+        element = data.draw(st.sampled_from([st.integers(near, near + 5), st.integers(least, greatest)]))
+    values = data.draw(st.lists(element, min_size=1, max_size=30))
+    cut = data.draw(st.integers(0, len(values)))
+    key = pa.chunked_array([pa.array(values[:cut], kind), pa.array(values[cut:], kind)])
+    numbers, keys = ordered_blocks._codes(key)
+    assert keys.type == kind
+    assert keys.to_pylist() == sorted(set(values))
+    assert [keys[int(number)].as_py() for number in numbers] == values
+
+
 def test_a_block_is_mapped_and_not_read(tmp_path: Path) -> None:
     rows = 200_000
     columns = {ordered_blocks.TIME: pa.array(np.arange(rows)), "texts": pa.array(["a long text"] * rows)}
