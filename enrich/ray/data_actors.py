@@ -9,10 +9,10 @@ are, which is here. Each of them is a process that imports Ray Data, beside the 
 from __future__ import annotations
 
 import contextlib
+import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import ray
@@ -79,16 +79,40 @@ class _Method:
         return self.answer
 
 
+# Of the runs that are at work in this process, what each has in place of the actors; the newest one counts.
+_in_place: list[tuple[Any, ...]] = []
+_lock = threading.Lock()
+
+
 @contextlib.contextmanager
 def _instead(*actors: Any) -> Iterator[None]:
-    """While the block runs, Ray Data finds these: a tracker of locations, an actor of statistics, and a coordinator."""
-    with contextlib.ExitStack() as originals:
-        for (getter, modules), actor in zip(_GETTERS, actors, strict=True):
+    """While the block runs, Ray Data finds these: a tracker of locations, an actor of statistics, and a coordinator.
+
+    The thread of a run that was given up may leave the block when the next run is in it already, which keeps its own.
+    """
+    with _lock:
+        _in_place.append(actors)
+        for number, (getter, modules) in enumerate(_GETTERS):
             for module in modules:
-                originals.callback(setattr, module, getter, getattr(module, getter))
-                setattr(module, getter, partial(_found, actor))
+                there = getattr(module, getter)
+                if not isinstance(there, _Getter):
+                    setattr(module, getter, _Getter(number, there))
+    try:
         yield
+    finally:
+        with _lock:
+            _in_place[:] = [others for others in _in_place if others is not actors]
 
 
-def _found(actor: Any) -> Any:
-    return actor
+@dataclass(frozen=True)
+class _Getter:
+    """In place of a function of Ray Data that finds an actor: it asks that one where no run is at work."""
+
+    number: int
+    original: Callable[[], Any]
+
+    def __call__(self) -> Any:
+        """The actor, or what a run has in its place."""
+        with _lock:
+            newest = _in_place[-1] if _in_place else None
+        return self.original() if newest is None else newest[self.number]
