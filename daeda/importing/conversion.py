@@ -21,6 +21,8 @@ _MOMENT = (
     r" ?(Z|UTC|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?$"
 )
 _COUNTED = r"^([+-]?[0-9]{1,19})(?:\.([0-9]{1,9}))?$"
+# The whole numbers up to which each one is a number of the type.
+_WHOLE_UP_TO = {"double": 2**53, "float": 2**24}
 _MICROSECONDS_OF_DAY = 86_400 * 1_000_000
 # The year 1000 in microseconds after 1970: %Y of DuckDB takes two digits, too, and 24 would be the year 24.
 _YEAR_1000 = -30_610_224_000 * 1_000_000
@@ -63,6 +65,10 @@ def from_value(value: str, dtype: DType, given: str, unit: UnitSymbol | None = N
     if unit is not None and dtype.is_instant and "int" in given:
         return _counted_instant(f"CAST({value} AS VARCHAR)", dtype, unit)
     there = f"TRY_CAST({value} AS {dtype.sql})"
+    if dtype.is_integer and given in _WHOLE_UP_TO:
+        # Beyond, neighbours are the same number to it, and which one was meant is lost.
+        most = _WHOLE_UP_TO[given]
+        return f"(CASE WHEN {value} = trunc({value}) AND abs({value}) <= {most} THEN {there} END)"
     return f"(CASE WHEN TRY_CAST({there} AS {DType.parse(given).sql}) IS NOT DISTINCT FROM {value} THEN {there} END)"
 
 
@@ -144,9 +150,13 @@ def _formatted(text: str, form: str, dtype: DType, zone: str | None) -> str:
 
 
 def moment_of(text: str, form: str) -> str:
-    """The time of a text in a format of strptime, NULL where it has another one; a year has four digits."""
+    """The time of a text in a format of strptime, NULL where it has another one; a year has four digits.
+
+    DuckDB takes the words `epoch` and `infinity` for 1900-01-01 in every format.
+    """
     moment = f"try_strptime({text}, {quoted_text(form)})"
-    return f"(CASE WHEN epoch_us({moment}) >= {_YEAR_1000} THEN {moment} END)" if "%Y" in form else moment
+    fits = [f"regexp_matches({text}, '[0-9]')", *([f"epoch_us({moment}) >= {_YEAR_1000}"] if "%Y" in form else [])]
+    return f"(CASE WHEN {' AND '.join(fits)} THEN {moment} END)"
 
 
 def of_zone(moment: str, zone: str) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
 
 from daeda.dtypes import DType
-from daeda.importing.conversion import from_text, moment_of
+from daeda.errors import cut
+from daeda.importing.conversion import from_text, from_value, moment_of
 from daeda.importing.request import TextRules
 from daeda.sql.handle import quoted_name, quoted_text
 
@@ -21,6 +23,7 @@ NULL_TEXTS = ("NA", "N/A", "n/a", "NULL", "null", "None", "\\N")
 _INTEGER = "regexp_full_match(v, '[+-]?(0|[1-9][0-9]*)')"
 _COMMA = "regexp_full_match(v, '[+-]?[0-9]+,[0-9]+')"
 _THOUSANDS = "regexp_full_match(v, '[+-]?[1-9][0-9]{0,2},[0-9]{3}')"
+_GROUPED = "regexp_full_match(v, '[+-]?[0-9]{1,3}(([.][0-9]{3})+,[0-9]+|(,[0-9]{3})+[.][0-9]+)')"
 _CODE = "regexp_full_match(v, '[+-]?0[0-9]+')"
 _DAY = r"\d{4}-\d{2}-\d{2}"
 _CLOCK = r"[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?"
@@ -28,12 +31,14 @@ _NANOSECONDS = r"regexp_matches(v, '[.,]\d{6}\d*[1-9]')"
 _ISO_DATE = f"regexp_full_match(v, '{_DAY}')"
 _ISO_TIME = f"regexp_full_match(v, '{_DAY}{_CLOCK}')"
 _ISO_ZONED = rf"regexp_full_match(v, '{_DAY}{_CLOCK} ?(Z|UTC|[+-]\d{{2}}(:?\d{{2}})?)')"
-_DATES = ("%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%m/%d/%y", "%d/%m/%y", "%d %b %Y",
-          "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%Y%m%d", "%Y-%m-%d")  # fmt: skip
+_DATES = ("%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%m/%d/%y", "%d/%m/%y", "%d-%m-%y",
+          "%d.%m.%y", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%Y%m%d", "%Y-%m-%d")  # fmt: skip
 _CLOCKS = (" %H:%M:%S", " %H:%M", " %H:%M:%S.%f", " %I:%M:%S %p", " %I:%M %p", "")
 _ZONED = ("%d/%b/%Y:%H:%M:%S %z", "%a %b %d %H:%M:%S %z %Y", "%a, %d %b %Y %H:%M:%S %z", "%Y/%m/%d %H:%M:%S %z")
 _OTHERS = ("%Y%m%dT%H%M%S", "%Y%m%d%H%M%S", "%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d %I:%M %p", "%d/%b/%Y:%H:%M:%S")
 FORMATS = (*(f"{date}{clock}" for clock in _CLOCKS for date in _DATES), *_OTHERS, *_ZONED)
+# The share of texts from which on a column is one of times with some that are none.
+_NEARLY_ALL = 0.95
 # Rows by which formats are chosen before one is tried on all.
 _FEW = 200
 
@@ -43,7 +48,8 @@ class TextType:
     """What texts are. `conversion` is the SQL that makes the value, with PLACE for the text.
 
     `other_format` is a second format that fits all of them too, as 03/04 is two days. `comma` is one of the numbers
-    with a decimal comma, `pointed` says that there are some with a point.
+    with a decimal comma, `pointed` says that there are some with a point. `told` is why texts are none of it. `nearly`
+    is what nearly all of them are, a time; its `misfits` are how many are not, and one of those.
     """
 
     dtype: str
@@ -54,6 +60,9 @@ class TextType:
     nulls: tuple[str, ...] = ()
     comma: str = ""
     pointed: bool = False
+    told: str = ""
+    nearly: TextType | None = None
+    misfits: tuple[int, str] = (0, "")
 
     def of(self, sql: str) -> str:
         """The value made of a text that SQL gives."""
@@ -74,6 +83,7 @@ def type_of_texts(connection: duckdb.DuckDBPyConnection, table: str, column: str
         "comma": f"count(*) FILTER ({_COMMA})",
         # 1,234 may be a thousand and more.
         "example": f"max(v) FILTER ({_COMMA} AND NOT {_THOUSANDS})",
+        "grouped": f"max(v) FILTER ({_GROUPED})",
         "pointed": "count(*) FILTER (contains(v, '.'))",
         "bool": "count(*) FILTER (lower(v) IN ('true', 'false'))",
         "date": f"count(*) FILTER ({_ISO_DATE} AND TRY_CAST(v AS DATE) IS NOT NULL)",
@@ -87,16 +97,46 @@ def type_of_texts(connection: duckdb.DuckDBPyConnection, table: str, column: str
     if filled == 0:
         return TextType("string")
     found = _of_counts(seen, filled, numbers=numbers) or _of_formats(connection, table, column, filled, nulls)
-    candidates = NULL_TEXTS if found is not None and seen["null"] else ()
-    used = tuple(one for one in candidates if _stands_in(connection, table, column, one))
     if found is None:
-        return TextType("string")
-    return replace(found, nulls=used)
+        told = f"values like {seen['grouped']}, with signs between thousands" if seen["grouped"] else ""
+        return TextType("string", told=told, nearly=_nearly(connection, table, column, seen, nulls))
+    candidates = NULL_TEXTS if seen["null"] else ()
+    return replace(found, nulls=tuple(one for one in candidates if how_often(connection, table, column, [one])))
 
 
-def _stands_in(connection: duckdb.DuckDBPyConnection, table: str, column: str, one: str) -> bool:
-    where = f"{quoted_name(column)} = {quoted_text(one)}"
-    return bool(connection.execute(f"SELECT count(*) FROM {table} WHERE {where}").fetchall()[0][0])
+def how_often(connection: duckdb.DuckDBPyConnection, table: str, column: str, texts: Sequence[str]) -> int:
+    """In how many rows one of these texts stands."""
+    where = f"{quoted_name(column)} IN ({', '.join(map(quoted_text, texts))})"
+    return int(connection.execute(f"SELECT count(*) FROM {table} WHERE {where}").fetchall()[0][0])
+
+
+def _nearly(
+    connection: duckdb.DuckDBPyConnection, table: str, column: str, seen: Mapping[str, Any], nulls: str
+) -> TextType | None:
+    """The time that nearly all texts are, with those that are none."""
+    filled = seen["any"] - seen["null"]
+    least = max(1, math.ceil(_NEARLY_ALL * filled))
+    found = _of_iso(seen, least) or _of_formats(connection, table, column, least, nulls)
+    if found is None:
+        return None
+    name = quoted_name(column)
+    number, example = connection.execute(
+        f"SELECT count(*), min(v) FROM (SELECT {name} AS v FROM {table}) "
+        f"WHERE v IS NOT NULL AND NOT ({nulls}) AND ({found.of('v')}) IS NULL"
+    ).fetchall()[0]
+    return replace(found, misfits=(number, cut(str(example), 40)))
+
+
+def whole_keys(connection: duckdb.DuckDBPyConnection, table: str, column: str, dtype: str) -> TextType | None:
+    """Whole numbers, where all of a column are that a reader has as doubles, as 7.0 beside an empty cell; else None."""
+    made = exactly(PLACE, "int64") if dtype == "string" else from_value(PLACE, DType.parse("int64"), dtype)
+    found = TextType("int64", made)
+    name = quoted_name(column)
+    number, fitting, most = connection.execute(
+        f"SELECT count(v), count(n), max(abs(n)) FROM (SELECT v, {found.of('v')} AS n FROM "
+        f"(SELECT {name} AS v FROM {table}))"
+    ).fetchall()[0]
+    return found if number and number == fitting and most <= 2**53 else None
 
 
 def exactly(sql: str, dtype: str) -> str:
@@ -122,24 +162,28 @@ def _of_counts(seen: Mapping[str, Any], filled: int, *, numbers: bool) -> TextTy
         return TextType("double", f"TRY_CAST(replace({PLACE}, ',', '.') AS DOUBLE)", comma=seen["example"])
     if numbers and seen["bool"] == filled:
         return TextType("bool", f"TRY_CAST({PLACE} AS BOOLEAN)")
-    if seen["date"] == filled:
-        return TextType("date", f"TRY_CAST({PLACE} AS DATE)", ISO)
-    zoned = bool(seen["zoned"] == filled)
-    if not zoned and seen["time"] + seen["date"] != filled:
+    return _of_iso(seen, filled)
+
+
+def _of_iso(seen: Mapping[str, Any], least: int) -> TextType | None:
+    """Times of ISO 8601, where so many texts are some."""
+    if seen["date"] >= least:
+        return _iso("date")
+    zoned = bool(seen["zoned"] >= least)
+    if not zoned and seen["time"] + seen["date"] < least:
         return None
-    if seen["nanoseconds"]:
-        # DuckDB leaves them out of a text.
-        dtype = DType.parse("timestamp[ns]")
-        return TextType(dtype.name, from_text(PLACE, dtype, TextRules()), ISO, zoned=zoned)
-    # As a TIMESTAMP at once, DuckDB would take no notice of the zone.
-    made = f"CAST(TRY_CAST({PLACE} AS TIMESTAMPTZ) AS TIMESTAMP)" if zoned else f"TRY_CAST({PLACE} AS TIMESTAMP)"
-    return TextType("timestamp[us]", made, ISO, zoned=zoned)
+    return _iso("timestamp[ns]" if seen["nanoseconds"] else "timestamp[us]", zoned=zoned)
+
+
+def _iso(dtype: str, *, zoned: bool = False) -> TextType:
+    # DuckDB's own casts leave nanoseconds out, take no notice of zones, and know `infinity`.
+    return TextType(dtype, from_text(PLACE, DType.parse(dtype), TextRules()), ISO, zoned=zoned)
 
 
 def _of_formats(
-    connection: duckdb.DuckDBPyConnection, table: str, column: str, filled: int, nulls: str
+    connection: duckdb.DuckDBPyConnection, table: str, column: str, least: int, nulls: str
 ) -> TextType | None:
-    """The formats that all texts have; of two that do, the one in which rows ascend, and lie closer together."""
+    """The formats that so many texts have; of two that do, the one in which rows ascend, and lie closer together."""
     few = [
         value
         for (value,) in connection.execute(
@@ -154,16 +198,18 @@ def _of_formats(
     fitting = []
     for one in FORMATS:
         tried = f"SELECT count({moment_of('v', one)}) FROM (SELECT unnest({listed}) AS v)"
-        if connection.execute(tried).fetchall()[0][0] == len(few):
-            fitting.append(one)
+        if (number := connection.execute(tried).fetchall()[0][0]) >= _NEARLY_ALL * len(few):
+            fitting.append((number, one))
+    # Those that fit all come first.
+    fitting.sort(key=lambda found: -found[0])
     ranked = []
-    for one in fitting[:4]:
+    for _, one in fitting[:4]:
         parsed = moment_of(quoted_name(column), one)
         number, ascending, span = connection.execute(
             f"SELECT count(t), avg((t >= p)::INT), epoch(max(t)) - epoch(min(t)) FROM "
             f"(SELECT t, lag(t) OVER (ORDER BY r) AS p FROM (SELECT {parsed} AS t, rowid AS r FROM {table}))"
         ).fetchall()[0]
-        if number == filled:
+        if number >= least:
             ranked.append((ascending or 0.0, -(span or 0.0), one))
     if not ranked:
         return None

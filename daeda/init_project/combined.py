@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Self, TextIO
 
 import duckdb
 
 from daeda.dtypes import DType
 from daeda.errors import InputError, cut, first_line
-from daeda.importing.conversion import of_zone
-from daeda.importing.ledger import REJECTED
+from daeda.importing.blocks import Rejected
+from daeda.importing.conversion import from_value, of_zone
+from daeda.importing.source import rejections_of
 from daeda.init_project.proposal import View
-from daeda.init_project.tables import Column, Table, valid_name
+from daeda.init_project.reading import column_names, listed_files
+from daeda.init_project.staging import FILE, LINE, names_of, stage
+from daeda.init_project.tables import FILES, Column, Table, valid_name
 from daeda.init_project.times import Time
 from daeda.sources.files import PARTITION
 from daeda.sql.handle import quoted_name, quoted_text
@@ -40,19 +44,16 @@ def _in_utc(moment: str, zone: str, *, nanoseconds: bool = False) -> str:
     return f"make_timestamp_ns(({of_zone(cut_off, zone)}) * 1000 + {rest})"
 
 
-def copy_view(connection: duckdb.DuckDBPyConnection, view: View, target: Path) -> tuple[int, int]:
-    """Write the rows of a view below a directory; returns how many, and how many were kept aside.
+def copy_view(connection: duckdb.DuckDBPyConnection, view: View, target: Path) -> tuple[int, Mapping[Path, int]]:
+    """Write the rows of a view below a directory; returns how many, and how many of each file were kept aside.
 
-    Those are rows without a time, and those with a cell that is not of the type of its column; they go to `_rejected`
-    there, with the reason.
+    Those are rows without a time, those with a cell that is not of the type of its column, and what is no row; they go
+    to `_rejected` there, with line and reason.
     """
     table, time = view.table, view.time
     columns = {one.source: table.column(one.source) for one in view.fields if one.source}
     types = {one.source: DType.parse(one.dtype) for one in view.fields if one.source}
-    typed = [f"CAST({column.sql} AS {types[name].sql}) AS {quoted_name(name)}" for name, column in columns.items()]
-    source = table.relation
-    if table.format == "csv":
-        source = source.removesuffix(")") + ", store_rejects = true)"
+    typed = [f"{_value(column, types[name])} AS {quoted_name(name)}" for name, column in columns.items()]
     reasons = [_reason(column, types[name].name, table) for name, column in columns.items()]
     reasons += [_skipped(view, name) for name in columns]
     selected = [_in_zone(view, name) for name in columns]
@@ -65,27 +66,38 @@ def copy_view(connection: duckdb.DuckDBPyConnection, view: View, target: Path) -
     why = f"concat_ws('; ', {', '.join(one for one in reasons if one) or 'NULL'})"
     # The reasons are of the texts, the time of what they became.
     texts = ", ".join(f"{column.raw} AS {_raw(name)}" for name, column in columns.items())
-    inner = f"SELECT *, {why} AS __why FROM (SELECT {', '.join(typed)}, {texts} FROM {source})"
     target.mkdir(parents=True, exist_ok=True)
+    aside = _Aside(target, view)
     try:
-        rows = _copy(connection, f"SELECT {', '.join(selected)} FROM ({inner}) WHERE __why = ''", target, view)
-        aside = _keep_broken(connection, target, view) if table.format == "csv" else 0
-        aside += _keep_rejected(connection, inner, columns, target, view)
+        with aside, _source(table, target, aside) as (source, place):
+            inner = f"SELECT *, {why} AS __why FROM (SELECT {', '.join(typed)}, {texts}, {place} FROM {source})"
+            rows = _copy(connection, f"SELECT {', '.join(selected)} FROM ({inner}) WHERE __why = ''", target, view)
+            _keep_rejected(connection, inner, columns, aside)
     except duckdb.Error as error:
         shutil.rmtree(target, ignore_errors=True)
         raise InputError(f"{table.shown} cannot be imported: {cut(first_line(error), 200)}") from error
     if rows == 0:
         raise InputError(f"{table.shown} has no row that fits the types of its columns: nothing was imported")
-    return rows, aside
+    return rows, aside.counts
 
 
 def _raw(name: str) -> str:
     return quoted_name(f"__raw {name}")
 
 
+def _value(column: Column, dtype: DType) -> str:
+    """A value in a type, which is another one than its own where it is a key of other tables."""
+    own = _own(column)
+    return f"CAST({column.sql} AS {dtype.sql})" if own == dtype.name else from_value(column.sql, dtype, own)
+
+
+def _own(column: Column) -> str:
+    return DType.parse(column.dtype.replace(", UTC]", "]")).name
+
+
 def _reason(column: Column, dtype: str, table: Table) -> str:
     """Why a cell keeps its row aside, NULL where it does not; empty where nothing was converted."""
-    if column.sql == column.raw:
+    if column.sql == column.raw and _own(column) == dtype:
         return ""
     text = f"CAST({_raw(column.name)} AS VARCHAR)"
     absent = table.null_texts if table.format == "csv" else ()
@@ -137,34 +149,62 @@ def _copy(connection: duckdb.DuckDBPyConnection, query: str, target: Path, view:
     return rows
 
 
-def _keep_rejected(
-    connection: duckdb.DuckDBPyConnection, inner: str, columns: Iterable[str], target: Path, view: View
-) -> int:
-    """Write the rows that do not fit, as they are in the files, each with the reason; returns how many."""
-    row = ", ".join(f"{quoted_text(name)}: {_raw(name)}" for name in columns)
-    return _write(
-        connection, f"SELECT __why AS reason, {{{row}}} AS row FROM ({inner}) WHERE __why <> ''", target, view
+@contextmanager
+def _source(table: Table, target: Path, aside: _Aside) -> Iterator[tuple[str, str]]:
+    """The SQL of all rows, and that of the number of their file and of their line; of Parquet this is the row."""
+    if table.format == "parquet":
+        paths = f"[{', '.join(quoted_text(str(path)) for path in table.files)}]"
+        place = f"list_position({paths}, {quoted_name(FILE)}) - 1 AS {quoted_name(FILE)}"
+        numbered = f", filename = {quoted_text(FILE)}, file_row_number = true)"
+        source = table.relation.replace(FILES, listed_files(table.files)).removesuffix(")") + numbered
+        yield source, f"{place}, file_row_number + 1 AS {quoted_name(LINE)}"
+        return
+    staged = target / f"_rows.{'parquet' if table.format == 'csv' else 'jsonl'}"
+    try:
+        names = column_names(names_of(table.files[0])[1]) if table.format == "csv" else []
+        stage(table.format, table.files, names, staged, aside.keep)
+        yield table.relation.replace(FILES, listed_files([staged])), f"{quoted_name(FILE)}, {quoted_name(LINE)}"
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+class _Aside:
+    """The files of rows that are kept aside, one for each file that has some, as an import has them."""
+
+    def __init__(self, target: Path, view: View) -> None:
+        self._target, self._files = target, view.table.files
+        self._open: dict[Path, TextIO] = {}
+        self.counts: dict[Path, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._open.values():
+            file.close()
+
+    def keep(self, path: Path, one: Rejected) -> None:
+        """Write a row."""
+        if path not in self._open:
+            place = rejections_of(self._target, path.name)
+            place.parent.mkdir(exist_ok=True)
+            # Files of two directories may have one name.
+            self._open[path] = place.open("a", encoding="utf-8")
+        self._open[path].write(f"{one.record()}\n")
+        self.counts[path] = self.counts.get(path, 0) + 1
+
+    def keep_of(self, number: int, one: Rejected) -> None:
+        """Write a row of the file with this number."""
+        self.keep(self._files[number], one)
+
+
+def _keep_rejected(connection: duckdb.DuckDBPyConnection, inner: str, columns: Iterable[str], aside: _Aside) -> None:
+    """Write the rows that do not fit, as they are in the files, each with its line and the reason."""
+    names = list(columns)
+    raw = ", ".join(f"CAST({_raw(name)} AS VARCHAR)" for name in names)
+    found = connection.execute(
+        f"SELECT {quoted_name(FILE)}, {quoted_name(LINE)}, __why, [{raw}] FROM ({inner}) WHERE __why <> ''"
     )
-
-
-def _keep_broken(connection: duckdb.DuckDBPyConnection, target: Path, view: View) -> int:
-    """Write the lines that are no rows, which DuckDB has put into a table of its own; returns how many.
-
-    It is to be called right after the files were read.
-    """
-    query = (
-        "SELECT line, any_value(error_message) AS reason, any_value(csv_line) AS row FROM reject_errors "
-        "WHERE scan_id = (SELECT max(scan_id) FROM reject_errors) GROUP BY file_id, line ORDER BY file_id, line"
-    )
-    return _write(connection, query, target, view, "-lines")
-
-
-def _write(connection: duckdb.DuckDBPyConnection, query: str, target: Path, view: View, end: str = "") -> int:
-    path = target / REJECTED / f"{view.name}{end}.jsonl"
-    path.parent.mkdir(exist_ok=True)
-    rows = int(connection.execute(f"COPY ({query}) TO {quoted_text(str(path))} (FORMAT json)").fetchall()[0][0])
-    if not rows:
-        path.unlink()
-        with suppress(OSError):
-            path.parent.rmdir()
-    return rows
+    while rows := found.fetchmany(10_000):
+        for number, line, why, cells in rows:
+            aside.keep_of(number, Rejected(line, why, dict(zip(names, cells, strict=True))))

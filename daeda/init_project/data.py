@@ -22,7 +22,8 @@ from daeda.init_project.combined import copy_view
 from daeda.init_project.database import bounds_in_database
 from daeda.init_project.place import place_of
 from daeda.init_project.proposal import View
-from daeda.init_project.reading import delimiter_in, unseen_keys
+from daeda.init_project.reading import unseen_keys
+from daeda.init_project.staging import names_of
 from daeda.init_project.times import day_of
 from daeda.sources.files import PARTITION, parse_day
 from daeda.sql.files import as_pattern
@@ -68,7 +69,7 @@ def import_view(connection: duckdb.DuckDBPyConnection, view: View, root: Path, s
     Rows without a time, and those with a cell that is not of the type of its column, are kept aside. A time that is
     made of several columns, and fields of objects of JSON, are no columns that `daeda import` reads: these are copied.
     """
-    unseen = unseen_keys(connection, view.table.files) if view.table.format == "jsonl" else ()
+    unseen = unseen_keys(connection, view.table.files, view.table.described) if view.table.format == "jsonl" else ()
     if unseen:
         told = "left out are keys that come up only behind the rows that were looked at"
         say(f"{view.table.shown}: {told}: {shortened(unseen, 10)}")
@@ -80,7 +81,8 @@ def _imported(connection: duckdb.DuckDBPyConnection, view: View, root: Path, say
     path = f"data/{view.name}"
     if not is_plain(view):
         rows, aside = copy_view(connection, view, target)
-        return replace(_described(connection, view, path, target, rows, aside), most_aside=aside)
+        found = _described(connection, view, path, target, rows, sum(aside.values()))
+        return replace(found, most_aside=max(aside.values(), default=0))
     result = import_files(request_of(view, target), say)
     if result.rows == 0:
         reasons = shortened([reason for one in result.sources for reason in one.reasons], 1)
@@ -124,7 +126,7 @@ def request_of(view: View, target: Path) -> ImportRequest:
         dtypes={one.source: DType.parse(one.dtype) for one in view.fields},
         chosen=tuple(one.source for one in view.fields),
         format=table.format,
-        dialect=Dialect(delimiter_in(table.files[0]) if table.format == "csv" else None),
+        dialect=Dialect(names_of(table.files[0])[0] if table.format == "csv" else None),
         rules=TextRules(
             table.null_texts, table.decimal_comma, found or ("iso",), None if view.zone == "UTC" else view.zone
         ),

@@ -8,7 +8,7 @@ from dataclasses import replace
 from daeda.init_project.place import place_of
 from daeda.init_project.proposal import Field
 from daeda.init_project.tables import Table, valid_name
-from daeda.init_project.times import Time
+from daeda.init_project.times import OPEN_END, Time, is_open_end
 
 # A Parquet file without partitions that is larger is imported: every day would read all of it.
 IN_PLACE_BYTES = 64 * 2**20
@@ -20,8 +20,12 @@ def must_import(table: Table, time: Time | None, zone: str) -> bool:
         return False
     if table.format != "parquet" or any(path.suffix.lower() != ".parquet" for path in table.files):
         return True
+    if any(column.is_integer and column.stored in ("double", "float") for column in table.columns):
+        return True
     if time is not None:
-        converted = not time.native or (zone != "UTC" and not time.zoned)
+        # A view has no place for rows without a time: they are kept aside.
+        without = any(table.column(name).nulls for name in time.columns)
+        converted = without or not time.native or (zone != "UTC" and not time.zoned)
         if converted or (not table.partitions and table.size > IN_PLACE_BYTES):
             return True
     return place_of(table) is None
@@ -51,7 +55,9 @@ def fields_of(
             plain = valid_name(column.name)
             name = valid_name(f"{table.name}_{plain}" if plain.lower() in taken else plain, names)
             names.append(name)
-        found[column.name] = Field(name, column.name, dtype, column=column)
+        notes = [sentence for of, sentence in table.told if of == column.name]
+        notes += [f"it {OPEN_END}"] if is_open_end(column) else []
+        found[column.name] = Field(name, column.name, dtype, "; ".join(notes), column=column)
     if time is not None and time.field not in found:
         dtype = "timestamp[us]"
         found[time.field] = Field(time.field, "", dtype, time.why)

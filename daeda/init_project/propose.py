@@ -18,7 +18,7 @@ from daeda.init_project.naming import fields_of, must_import, name_of
 from daeda.init_project.proposal import Label, Proposal, View, Windows
 from daeda.init_project.seen import LEAST_PER_VALUE, Seen, look
 from daeda.init_project.tables import Table, valid_name
-from daeda.init_project.times import Time, is_beyond_years
+from daeda.init_project.times import OPEN_END, Time, is_beyond_years, is_open_end
 from daeda.init_project.windows import label_ahead, outcomes_of, rhythm_of, windows_of
 
 AGAIN = "again"
@@ -67,6 +67,13 @@ def _refuse_timeless(seen: Sequence[Seen]) -> None:
             f"{table.shown}: {column.name} has times outside of the years 1 to 9999, as where milliseconds are taken "
             "for seconds: write the file anew, with their unit"
         )
+    for one in seen:
+        for column in one.table.columns:
+            if is_open_end(column):
+                raise InputError(
+                    f"{one.table.shown}: {column.name} {OPEN_END}: take those rows out, or name a file with another "
+                    "time"
+                )
     raise InputError(
         f"nothing in {shown} says when a row happened, and training data is made of events in time: add a column with "
         "a time, like 2024-01-31 10:00:00 or seconds since 1970, or name a file that has one"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import codecs
-import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,9 +14,9 @@ import pyarrow.parquet as pq
 
 from daeda.dtypes import describe_arrow, is_known
 from daeda.errors import InputError, cut, first_line, shortened
-from daeda.importing.csv_rows import delimiter_of
 from daeda.init_project.column_types import beyond_double, exactly
-from daeda.init_project.tables import Format
+from daeda.init_project.staging import FILE, LINE, STRUCT_DEPTH, names_of
+from daeda.init_project.tables import FILES, Format
 from daeda.sql.files import as_pattern
 from daeda.sql.handle import quoted_name, quoted_text
 
@@ -27,7 +26,6 @@ _TEXTS = re.compile(r"TIMESTAMP\w*( WITH TIME ZONE)?|DATE|TIME|UUID|JSON|U?HUGEI
 _NUMBERS = frozenset({"BIGINT", "UBIGINT", "DOUBLE"})
 # Rows by which it is seen that a column of doubles has whole numbers that no double is.
 _LOOKED_AT = 20_000
-_STRUCT_DEPTH = 2
 _PACKED = {".gz": "gzip", ".zst": "zstd"}
 _LONGEST_LINE = 1_000_000
 # JSON of at most so many bytes is read to its end to find its types.
@@ -59,75 +57,78 @@ class RawColumn:
 
 @dataclass(frozen=True)
 class Relation:
-    """How files are read: a table function in SQL, and its columns."""
+    """How files are read: a table function in SQL with FILES in place of the files, and its columns.
+
+    `described` are the keys of JSON with the types that DuckDB finds for them.
+    """
 
     sql: str
     columns: tuple[RawColumn, ...]
+    described: tuple[tuple[str, str], ...] = ()
+
+    def over(self, files: Sequence[Path]) -> str:
+        """The table function for files."""
+        return self.sql.replace(FILES, listed_files(files))
 
 
-def relation_of(connection: duckdb.DuckDBPyConnection, kind: Format, files: Sequence[Path]) -> Relation:
-    """The relation of files of one format; raises InputError where they cannot be read so.
+def relation_of(
+    connection: duckdb.DuckDBPyConnection, kind: Format, files: Sequence[Path], names: Sequence[str], shown: Path
+) -> Relation:
+    """The relation of files of one format, texts staged; raises InputError where they cannot be read so.
 
-    Names and types of JSON are those of the first lines where files are large, and of all lines of others.
+    `names` are those of CSV. Names and types of JSON are those of the first lines where files are large, and of all
+    lines of others.
     """
-    listed = _listed(files)
     try:
         match kind:
             case "csv":
-                return _csv(connection, listed, files)
+                return _csv(names)
             case "jsonl":
-                return _json(connection, listed, files)
+                return _json(connection, files)
             case "parquet":
-                return _parquet(listed, files)
+                return _parquet(files)
     except (duckdb.Error, pa.ArrowException, OSError) as error:
-        raise InputError(
-            f"{_shown(files)} cannot be read as {_FORMATS[kind]}: {cut(first_line(error), 200)}"
-        ) from error
+        raise InputError(f"{shown} cannot be read as {_FORMATS[kind]}: {cut(first_line(error), 200)}") from error
 
 
-def _listed(files: Sequence[Path]) -> str:
+def listed_files(files: Sequence[Path]) -> str:
+    """Files as a list of SQL."""
     return f"[{', '.join(quoted_text(as_pattern(str(path))) for path in files)}]"
 
 
 _FORMATS: Mapping[Format, str] = {"csv": "CSV", "jsonl": "JSON lines", "parquet": "Parquet"}
 
 
-def _shown(files: Sequence[Path]) -> str:
-    return str(files[0]) if len(files) == 1 else f"{files[0]} and what belongs to it"
-
-
-def _csv(connection: duckdb.DuckDBPyConnection, listed: str, files: Sequence[Path]) -> Relation:
-    delimiter, names = _line_of_names(files[0])
-    _check_header(names, files)
-    for path in files[1:]:
-        _beginning(path)
-    known = [name or f"column {number} without a name" for number, name in enumerate(names, 1)]
-    columns = ", ".join(f"{quoted_text(name)}: 'VARCHAR'" for name in known)
-    # Nothing is left to be found out: lines of another length would mislead DuckDB in that.
-    sql = (
-        f"read_csv({listed}, columns = {{{columns}}}, header = true, delim = {quoted_text(delimiter)}, quote = '\"', "
-        "escape = '\"', auto_detect = false, hive_partitioning = false)"
-    )
+def _csv(names: Sequence[str]) -> Relation:
+    known = column_names(names)
     typed = zip(known, names, strict=True)
-    return Relation(sql, tuple(RawColumn(name, quoted_name(name), "string" if own else "") for name, own in typed))
+    columns = (RawColumn(name, quoted_name(name), "string" if own else "") for name, own in typed)
+    return Relation(f"read_parquet({FILES}, hive_partitioning = false)", tuple(columns))
 
 
-def delimiter_in(path: Path) -> str:
-    """The sign between the cells of a CSV file."""
-    return _line_of_names(path)[0]
+def column_names(names: Sequence[str]) -> list[str]:
+    """Names of columns, with one for each that has none."""
+    return [name or f"column {number} without a name" for number, name in enumerate(names, 1)]
 
 
-def _line_of_names(path: Path) -> tuple[str, list[str]]:
-    """The sign between cells, which the first line has most often, and the names of that line; some may be empty."""
-    line = _beginning(path).partition(b"\n")[0].decode("utf-8-sig", "replace")
-    delimiter = delimiter_of([line])
-    return delimiter, [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+def names_in(path: Path) -> list[str]:
+    """The names of a file: of columns, or of the keys of its first lines; raises InputError where it has none.
+
+    Those of CSV may be empty.
+    """
+    check_encoding(path)
+    _, names = names_of(path)
+    _check_header(names, path)
+    return list(names)
 
 
-def _beginning(path: Path) -> bytes:
-    """The first bytes of a text, unpacked; raises InputError where they are not UTF-8."""
-    with pa.input_stream(str(path), compression=_PACKED.get(path.suffix.lower())) as stream:
-        first = bytes(stream.read(_LONGEST_LINE))
+def check_encoding(path: Path) -> None:
+    """Raise InputError where the first bytes of a text, unpacked, are not UTF-8."""
+    try:
+        with pa.input_stream(str(path), compression=_PACKED.get(path.suffix.lower())) as stream:
+            first = bytes(stream.read(_LONGEST_LINE))
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path} cannot be unpacked: {cut(first_line(error), 200)}") from error
     wide = b"\0" in first[:1024]
     line = 1 if wide else None
     try:
@@ -139,42 +140,43 @@ def _beginning(path: Path) -> bytes:
             f"{path}: line {line} is not UTF-8, and init reads no other encoding: write it anew, as with `iconv -f "
             f"{'utf-16' if wide else 'cp1252'} -t utf-8`"
         )
-    return first
 
 
-def _check_header(names: Sequence[str], files: Sequence[Path]) -> None:
+def _check_header(names: Sequence[str], path: Path) -> None:
     """Refuse a first line that is a row: a name is no number and no time."""
     rows = [name for name in names if re.fullmatch(r"[-+]?\d+([.,]\d+)?(_\d+)?|\d{4}-\d{2}-\d{2}.*", name)]
     if rows:
         raise InputError(
-            f"{_shown(files)} has no line of names: '{cut(rows[0])}' stands in its first line, which names the "
+            f"{path} has no line of names: '{cut(rows[0])}' stands in its first line, which names the "
             "columns: write one above the rows"
         )
     folded = [name.lower() for name in names if name]
     if twice := [name for name in names if folded.count(name.lower()) > 1]:
         raise InputError(
-            f"{_shown(files)} has {shortened(twice)} in its first line, which are one name, capital letters or not: "
+            f"{path} has {shortened(twice)} in its first line, which are one name, capital letters or not: "
             "rename the others"
         )
     if not folded:
-        raise InputError(f"{_shown(files)} has no line of names: its first line is empty")
+        raise InputError(f"{path} has no line of names: its first line is empty")
 
 
 def _described(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> list[tuple[str, str]]:
     """Names of keys of JSON, and their types in DuckDB."""
     lines = ", sample_size = -1" if sum(path.stat().st_size for path in files) <= _TYPED_BYTES else ""
-    found = connection.execute(f"DESCRIBE FROM read_json({_listed(files)}, union_by_name = true{lines})").fetchall()
-    return [(str(row[0]), str(row[1])) for row in found]
+    found = connection.execute(
+        f"DESCRIBE FROM read_json({listed_files(files)}, format = 'newline_delimited', union_by_name = true{lines})"
+    ).fetchall()
+    return [(str(row[0]), str(row[1])) for row in found if row[0] not in (LINE, FILE)]
 
 
-def _json(connection: duckdb.DuckDBPyConnection, listed: str, files: Sequence[Path]) -> Relation:
-    types = dict(_described(connection, files))
-    if list(types) == ["json"] and not types["json"].startswith("STRUCT"):
-        raise InputError('the values are no objects: a line is a document like {"user_id": 1}')
-    spelled = ", ".join(f"{quoted_text(name)}: {quoted_text(_as_text(kind))}" for name, kind in types.items())
-    sql = f"read_json({listed}, columns = {{{spelled}}}, format = 'auto')"
-    columns = [column for name, kind in types.items() for column in _opened(name, quoted_name(name), kind)]
-    return Relation(sql, tuple(_short_enough(connection, sql, columns)))
+def _json(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> Relation:
+    described = _described(connection, files)
+    spelled = [f"{quoted_text(name)}: {quoted_text(_as_text(kind))}" for name, kind in described]
+    spelled += [f"{quoted_text(name)}: 'BIGINT'" for name in (LINE, FILE)]
+    sql = f"read_json({FILES}, columns = {{{', '.join(spelled)}}}, format = 'newline_delimited')"
+    columns = [column for name, kind in described for column in _opened(name, quoted_name(name), kind)]
+    relation = Relation(sql, (), tuple(described))
+    return replace(relation, columns=tuple(_short_enough(connection, relation.over(files), columns)))
 
 
 def _short_enough(connection: duckdb.DuckDBPyConnection, sql: str, columns: Sequence[RawColumn]) -> Iterator[RawColumn]:
@@ -189,15 +191,17 @@ def _short_enough(connection: duckdb.DuckDBPyConnection, sql: str, columns: Sequ
         yield replace(column, sql=column.raw, dtype="string", raw="") if column.name in long else column
 
 
-def unseen_keys(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> tuple[str, ...]:
+def unseen_keys(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], described: Iterable[tuple[str, str]]
+) -> tuple[str, ...]:
     """The keys of JSON objects that come up only behind the rows by which columns are found, in all of the files."""
     known, keys = set[str](), ["json_keys(json)"]
-    for name, kind in _described(connection, files):
+    for name, kind in described:
         _walk(name, (name,), kind, known, keys)
     # Lines that are no objects are told when they are read.
     rows = connection.execute(
         f"SELECT DISTINCT unnest(list_concat({', '.join(keys)})) FROM "
-        f"read_json_objects({_listed(files)}, format = 'auto', ignore_errors = true)"
+        f"read_json_objects({listed_files(files)}, format = 'newline_delimited', ignore_errors = true)"
     ).fetchall()
     return tuple(sorted({str(row[0]) for row in rows} - known))
 
@@ -205,7 +209,7 @@ def unseen_keys(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) ->
 def _walk(name: str, path: tuple[str, ...], kind: str, known: set[str], keys: list[str]) -> None:
     """Take the names of an object, and the SQL of those that its rows have."""
     known.add(name)
-    if not _is_object(kind) or len(path) > _STRUCT_DEPTH:
+    if not _is_object(kind) or len(path) > STRUCT_DEPTH:
         return
     pointer = "".join(f"/{one.replace('~', '~0').replace('/', '~1')}" for one in path)
     inner = f"coalesce(json_keys(json, {quoted_text(pointer)}), [])"
@@ -258,7 +262,7 @@ def _parts(kind: str) -> list[str]:
 
 def _opened(name: str, sql: str, kind: str, depth: int = 0) -> list[RawColumn]:
     """A column of JSON; of an object, its fields, each a column of its own."""
-    if _is_object(kind) and depth < _STRUCT_DEPTH:
+    if _is_object(kind) and depth < STRUCT_DEPTH:
         return [
             column
             for field, inner in _fields(kind)
@@ -280,19 +284,26 @@ def _fields(kind: str) -> list[tuple[str, str]]:
 def _ours(kind: str) -> str:
     """Our name of a type of DuckDB; empty where a view can declare none."""
     if kind.endswith("[]"):
-        item = _ours(kind[:-2])
+        # An import reads lists of single values.
+        item = "" if kind.endswith("[][]") else _ours(kind[:-2])
         return f"list<{item}>" if item else ""
     if kind.startswith("DECIMAL("):
         return kind.lower().replace(",", ", ").replace(",  ", ", ")
     return _TYPES.get(kind, "")
 
 
-def _parquet(listed: str, files: Sequence[Path]) -> Relation:
+def _parquet(files: Sequence[Path]) -> Relation:
     schema = pq.read_schema(files[0])
+    folded = [name.lower() for name in schema.names if name]
+    if twice := [name for name in schema.names if folded.count(name.lower()) > 1]:
+        raise InputError(
+            f"{files[0]} has the columns {shortened(twice)}, which are one name, capital letters or not: rename the "
+            "others"
+        )
     columns = []
-    for field in schema:
+    for field, name in zip(schema, column_names(schema.names), strict=True):
         stored = describe_arrow(field.type)
-        known = stored if is_known(stored) and "halffloat" not in stored else ""
+        known = stored if field.name and is_known(stored) and "halffloat" not in stored else ""
         dtype = known or ("timestamp[us, UTC]" if stored.startswith("timestamp") and "UTC" in stored else "")
-        columns.append(RawColumn(field.name, quoted_name(field.name), dtype, known))
-    return Relation(f"read_parquet({listed}, hive_partitioning = false, union_by_name = true)", tuple(columns))
+        columns.append(RawColumn(name, quoted_name(name), dtype if field.name else "", known))
+    return Relation(f"read_parquet({FILES}, hive_partitioning = false, union_by_name = true)", tuple(columns))

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 
 from daeda.errors import InputError
 from daeda.init_project.found_files import FileGroup
-from daeda.init_project.reading import Relation, relation_of
+from daeda.init_project.reading import Relation
+from daeda.init_project.staging import ignored, stage
 from daeda.init_project.tables import MOST_ROWS
 
 # A text file that is larger is read in pieces; a compressed one from its beginning.
@@ -21,27 +22,25 @@ _PIECES = 16
 _PIECE_BYTES = 2**19
 
 
-def sample_into(
-    connection: duckdb.DuckDBPyConnection, table: str, group: FileGroup, relation: Relation, scratch: Path
-) -> bool:
-    """Create a table with rows of the files, in their order; returns whether they are not all of them.
+def stage_sample(group: FileGroup, names: Sequence[str], target: Path, scratch: Path) -> bool:
+    """Write rows of text files to be looked at; returns whether they are not all of them."""
+    files, partial = group.files, False
+    if group.size > WHOLE_BYTES and _is_plain(group.files):
+        pieces = scratch / f"pieces{group.files[0].suffix}"
+        _write_pieces(group, pieces)
+        files, partial = (pieces,), True
+    return stage(group.format, files, names, target, ignored, MOST_ROWS) or partial
 
-    What does not parse is left out here, and counted when the data is read to its end.
-    """
-    selected = ", ".join(f'{column.sql} AS "c{index}"' for index, column in enumerate(relation.columns))
+
+def sample_into(
+    connection: duckdb.DuckDBPyConnection, table: str, group: FileGroup, relation: Relation, staged: Sequence[Path]
+) -> bool:
+    """Create a table with rows of the files, in their order; returns whether they are not all that there are."""
     if group.format == "parquet":
         return _sample_parquet(connection, table, group, relation)
-    source, partial = relation.sql, False
-    if group.size > WHOLE_BYTES and _is_plain(group.files):
-        pieces = scratch / f"{table}{group.files[0].suffix}"
-        _write_pieces(group, pieces)
-        source, partial = relation_of(connection, group.format, [pieces]).sql, True
-    if group.format == "csv":
-        source = source.removesuffix(")") + ", ignore_errors = true)"
-    limited = f"SELECT {selected} FROM {source} LIMIT {MOST_ROWS + 1}"
-    connection.execute(f"CREATE TABLE {table} AS {limited}")
-    rows = connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
-    return bool(partial or rows > MOST_ROWS)
+    selected = ", ".join(f'{column.sql} AS "c{index}"' for index, column in enumerate(relation.columns))
+    connection.execute(f"CREATE TABLE {table} AS SELECT {selected} FROM {relation.over(staged)}")
+    return False
 
 
 def _is_plain(files: Sequence[Path]) -> bool:

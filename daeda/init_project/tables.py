@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from daeda.init_project.database import DatabaseTable
 
 Format = Literal["csv", "jsonl", "parquet"]
+# The place of the files in the SQL of a relation.
+FILES = "\u0001"
 # Rows of a sample.
 MOST_ROWS = 500_000
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -28,6 +30,7 @@ class Column:
     out of the files, typed, and `raw` as it is written. Counts are of the sample; `distinct` does not count NULL, and
     `ascending` is the share of neighbouring rows, in the order of the file, whose values do not descend. `text_format`
     is that of texts which are times: what strptime takes, or `ISO 8601`; `zoned` says that they name their zone.
+    `misfits` are how many texts are none, and one of them.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Column:
     zoned: bool = False
     other_format: str = ""
     raw: str = ""
+    misfits: tuple[int, str] = (0, "")
     low: float | None = None
     high: float | None = None
 
@@ -89,7 +93,9 @@ class Column:
 class Table:
     """The files of one table. `sample` is a table of the connection that profiled them, typed, in the order of files.
 
-    `relation` is the SQL of all rows as they are written.
+    `relation` is the SQL of rows as they are written, with FILES in place of the files, and of texts in place of what
+    was staged of them. `described` are the keys of JSON with their types in DuckDB, `told` what is said of
+    columns that are not what they look like.
 
     `rows` are those of the sample, which is not all of them where it is `partial`. `partitions` are the days of
     `dt=` directories. `null_texts` are texts that stand for NULL, beside the empty one. `comma_columns` are those of
@@ -111,6 +117,8 @@ class Table:
     shown: str = ""
     database: DatabaseTable | None = None
     comma_columns: tuple[tuple[str, str], ...] = ()
+    described: tuple[tuple[str, str], ...] = ()
+    told: tuple[tuple[str, str], ...] = ()
 
     @property
     def decimal_comma(self) -> bool:

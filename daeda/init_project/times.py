@@ -10,7 +10,7 @@ from typing import Literal
 import duckdb
 
 from daeda.init_project.tables import Column, Table, valid_name, words_of
-from daeda.init_project.words import DAY, ENDS, HAPPENS, HOUR, KNOWN, LONG_AGO, MINUTE, MONTH, PLANNED, YEAR, any_of
+from daeda.init_project.words import DAY, ENDS, HAPPENS, HOUR, KNOWN, MINUTE, MONTH, PLANNED, YEAR, any_of, plainness
 from daeda.sql.handle import quoted_name
 
 Unit = Literal["s", "ms", "us", "ns"]
@@ -19,6 +19,9 @@ _UNITS: tuple[tuple[Unit, int], ...] = (("s", 1), ("ms", 10**3), ("us", 10**6), 
 _EARLIEST, _LATEST = 631_152_000, 2_366_841_600
 # The years 1 to 9999.
 _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
+# The year 2200: nothing has happened then.
+_OPEN = 7_258_118_400
+OPEN_END = "has times behind the year 2200, as 9999-12-31 for one that has not ended: no event happens then"
 _DAY_SECONDS = 86_400
 _MOST_NULLS = 0.5
 
@@ -75,7 +78,7 @@ def _of_column(connection: duckdb.DuckDBPyConnection, table: Table, column: Colu
     if column.low is None or column.high is None or column.null_share > _MOST_NULLS:
         return None
     name, quoted = column.name, quoted_name(column.name)
-    if is_beyond_years(column):
+    if is_beyond_years(column) or is_open_end(column):
         return None
     if column.is_instant:
         how = f"text of the format {column.text_format}" if column.text_format else column.dtype
@@ -110,6 +113,11 @@ def is_beyond_years(column: Column) -> bool:
     return column.low < _FIRST_SECOND or column.high >= _LAST_SECOND + 1
 
 
+def is_open_end(column: Column) -> bool:
+    """Whether a column of times has some that stand for no end."""
+    return column.is_instant and column.high is not None and column.high >= _OPEN
+
+
 def _unit(column: Column) -> tuple[Unit, int] | None:
     """The unit of numbers that are times: all lie in years in which events are, and the name says so."""
     if not column.is_number or not (
@@ -128,9 +136,7 @@ def _is_named(column: Column) -> bool:
 
 
 def _score(column: Column, *, clock: bool) -> float:
-    score = 1.0 + max((HAPPENS.get(word, 0) for word in column.words), default=0)
-    score -= 4 * any_of(column.words, ENDS) + 6 * any(word in column.name.lower() for word in LONG_AGO)
-    score -= 1.5 * any_of(column.words, KNOWN)
+    score = 1.0 + plainness(column.words)
     score += 2 * (column.ascending > 0.95) + 1 * clock
     score -= 3 * (column.null_share > 0.01)
     return score
@@ -138,8 +144,11 @@ def _score(column: Column, *, clock: bool) -> float:
 
 def _why(column: Column, how: str) -> str:
     told = [how]
-    if column.null_share:
-        told.append(f"{share(column.null_share)} NULL")
+    misfits, example = column.misfits
+    if misfits:
+        told.append(f"but for {misfits:,} like '{example}', whose rows are kept aside")
+    if column.nulls > misfits:
+        told.append(f"{share((column.nulls - misfits) / column.rows)} NULL")
     told.append(f"in order in {share(column.ascending)} of the rows")
     return ", ".join(told)
 
@@ -246,7 +255,7 @@ def _checked(
         f"SELECT count(t), min(epoch(t)), max(epoch(t)), avg((t >= p)::INT) FROM "
         f"(SELECT t, lag(t) OVER (ORDER BY r) AS p FROM (SELECT {sql} AS t, rowid AS r FROM {table.sample}))"
     ).fetchall()[0]  # fmt: skip
-    if number < table.rows * _MOST_NULLS or low is None:
+    if number < table.rows * _MOST_NULLS or low is None or high >= _OPEN:
         return None
     field = valid_name("event_time", [column.name for column in table.columns])
     told = f"{why}, in order in {share(ascending or 0.0)} of the rows"
@@ -262,6 +271,8 @@ def find_created(connection: duckdb.DuckDBPyConnection, table: Table, time: Time
     for column in table.columns:
         same = (column.is_instant and time.unit is None) or (_unit(column) or ("", 0))[0] == (time.unit or "-")
         if column.name in time.columns or not any_of(column.words, KNOWN) or not same or column.null_share > 0.01:
+            continue
+        if is_open_end(column):
             continue
         factor = dict(_UNITS).get(time.unit, 1) if time.unit else 1
         value = f"epoch({quoted_name(column.name)})" if column.is_instant else f"{quoted_name(column.name)} / {factor}"

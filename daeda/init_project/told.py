@@ -14,6 +14,7 @@ from daeda.init_project.data import ViewData
 from daeda.init_project.proposal import Proposal, View
 from daeda.init_project.service_yaml import lacking_labels
 from daeda.init_project.tables import Table
+from daeda.init_project.times import OPEN_END, is_open_end
 
 _WIDTH = 80
 Say = Callable[[str], None]
@@ -28,6 +29,11 @@ def tell_tables(tables: Sequence[Table], say: Say) -> None:
         say(f"{table.shown:<{width}}  {rows}, {len(table.columns)} columns{nulls}")
         for name, example in table.comma_columns:
             _tell(say, "", f"{name} has values like {example}: taken as numbers with a decimal comma")
+        for name, sentence in table.told:
+            _tell(say, "", f"{name} has {sentence}")
+        for column in table.columns:
+            if is_open_end(column):
+                _tell(say, "", f"{column.name} {OPEN_END}")
 
 
 def size(number: int) -> str:
@@ -98,8 +104,8 @@ def told_of_rejected(root: Path, data: Mapping[str, ViewData], allowed: int | No
     places = shortened([str(root / one.path / REJECTED) for one in data.values() if one.aside], 3)
     them = "it is" if count == 1 else "they are"
     return (
-        f"{what}, and what fits is imported: {them} in {places}, with the reason; go on without, or repair the files "
-        f"and import them again; {without}"
+        f"{what}, and what fits is imported: {them} in {places}, with line and reason; go on without, or repair "
+        f"the files and import them again; {without}"
     )
 
 

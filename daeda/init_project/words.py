@@ -82,6 +82,21 @@ def any_of(words: Iterable[str], known: Iterable[str]) -> bool:
     return not set(known).isdisjoint(words)
 
 
+def plainness(words: tuple[str, ...]) -> float:
+    """How plainly a name says when something happens; not at all where that is 0 or less.
+
+    >>> plainness(("at",)) > plainness(("received", "at")) > 0 > plainness(("valid", "to"))
+    True
+    """
+    happens = max((HAPPENS.get(word, 0) for word in words), default=0)
+    return (
+        happens
+        - 4 * any_of(words, ENDS)
+        - 6 * any(ago in word for word in words for ago in LONG_AGO)
+        - (1.5 * any_of(words, KNOWN))
+    )
+
+
 def is_outcome(words: tuple[str, ...]) -> bool:
     """Whether a name is that of something which is known only when the event is over.
 

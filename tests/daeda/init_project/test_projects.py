@@ -218,8 +218,8 @@ def test_what_does_not_fit_is_kept_aside_and_the_exit_code_says_so(
     place = tmp_path / "made/data/sensors/_rejected"
     assert f"sensors.csv: 2 rows kept aside in {place}/" in said.err
     assert said.err.splitlines()[-1] == (
-        f"error: 2 rows do not fit, and what fits is imported: they are in {place}, with the reason; go on without, or "
-        "repair the files and import them again; --max-rejected 2 does without them"
+        f"error: 2 rows do not fit, and what fits is imported: they are in {place}, with line and reason; go on "
+        "without, or repair the files and import them again; --max-rejected 2 does without them"
     )
     assert said.out == f"{tmp_path}/made\n"
     assert sum(_days_of(tmp_path / "made/data/sensors").values()) == len(lines) - 1
