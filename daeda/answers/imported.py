@@ -34,6 +34,7 @@ class ImportAnswer(Answer):
     columns: dict[str, str] = Field(description="Types by name.")
     files: tuple[ImportedFile, ...] = Field(description="The files.")
     notes: tuple[str, ...] = Field(description="What was decided on the way.")
-    days_without_rows: tuple[dt.date, ...] = Field(
-        description="Days between the first and the last row of a file that have no partition."
+    days_without_rows: tuple[tuple[dt.date, dt.date], ...] = Field(
+        description="Days between the first and the last row of a file that have no partition, those that follow each "
+        "other as the first and the last one of them."
     )

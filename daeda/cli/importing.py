@@ -195,9 +195,10 @@ def _tell(result: ImportResult, request: ImportRequest) -> None:
         for reason in source.reasons:
             say(f"  {reason}")
     if result.gaps and not (request.empty_days and result.published):
-        days = shortened([str(day) for day in result.gaps], 3)
+        days = shortened([str(first) if first == last else f"{first} to {last}" for first, last in result.gaps], 3)
+        count = result.days_without_rows
         warn(
-            f"{counted(len(result.gaps), 'day')} between the first row and the last one {_have(len(result.gaps))} no "
+            f"{counted(count, 'day')} between the first row and the last one {_have(count)} no "
             f"partition ({days}): with --empty-days they are empty ones, or say source.missing_partitions: empty"
         )
     if result.exit_code:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 import duckdb
@@ -17,9 +20,9 @@ from daeda.importing.comparison import Change, change_of, repeated_rows
 from daeda.importing.ledger import Ledger, day_key
 from daeda.importing.parts import Part
 from daeda.importing.request import ImportRequest, part_name
-from daeda.importing.result import SourceResult
+from daeda.importing.result import Gap, SourceResult
 from daeda.importing.source import Source, rejections_of
-from daeda.importing.target import partition_days, published_days, target_of
+from daeda.importing.target import partition_days, published_parts, target_of
 from daeda.sources.files import PARTITION
 from daeda.storage.regular import file_digest
 
@@ -28,6 +31,7 @@ _TOLD_REASONS = 3
 # Days of a new file that are compared with those of others, and the share of rows at which it is taken for one of them.
 _COMPARED_DAYS, _REPEATED_SHARE = 3, 0.5
 _MOST_GAPS = 3_660
+_DAY = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Comparison:
     ledger: Ledger | None
     connection: duckdb.DuckDBPyConnection
     notes: list[str] = field(default_factory=list)
+    _repeats_of: dict[dt.date | None, dict[str, int]] = field(default_factory=dict)
 
     def result_of(self, source: Source) -> SourceResult:
         """What publishing the parts of a file changes; parts with the rows of those that are there are left out.
@@ -64,7 +69,7 @@ class Comparison:
             lost += change.lost
             (replaced if change.lost or change.added else same).append(day)
         # By what is there: an import that was killed has published parts that no ledger names.
-        removed = [day for day in published_days(self.directory, source.name) if day not in source.parts]
+        removed = [day for day in self._published.get(part_name(source.name), ()) if day not in source.parts]
         lost += sum(self._rows(source, day) for day in removed)
         if source.earlier is None and not self.request.repeated:
             self._refuse_repeated(source)
@@ -96,25 +101,46 @@ class Comparison:
             earlier = source.earlier.days.get(day_key(day)) if source.earlier is not None else None
             return earlier.rows if earlier is not None else 0
 
-    def _others(self, source: Source, day: dt.date | None) -> dict[str, Path]:
-        """The parts of a day that other files have, or get by this import, by the names of the files.
+    @cached_property
+    def _published(self) -> dict[str, list[dt.date | None]]:
+        return published_parts(self.directory)
 
-        Of two new files the later one is compared with the earlier one.
-        """
-        found = {
-            name: target_of(self.directory, name, day)
-            for name, known in (self.ledger.sources.items() if self.ledger is not None else ())
-            if day_key(day) in known.days and name != source.name
-        }
-        later = False
-        for other in self.sources:
-            later = later or other is source
-            if other is source or other.staged is None or (later and other.earlier is None):
-                continue
-            found.pop(other.name, None)
-            if (part := other.parts.get(day)) is not None:
-                found[other.name] = part.path or target_of(self.directory, other.name, day)
-        return {name: path for name, path in found.items() if path.exists()}
+    @cached_property
+    def _known(self) -> dict[dt.date | None, dict[str, Path]]:
+        """The parts of each day that files had before, or have now where those are read again, by their names."""
+        found: dict[dt.date | None, dict[str, Path]] = {}
+        again = {source.name: source for source in self.sources if source.staged is not None}
+        for name, entry in self.ledger.sources.items() if self.ledger is not None else ():
+            for key in entry.days if name not in again else ():
+                day = dt.date.fromisoformat(key) if key else None
+                found.setdefault(day, {})[name] = target_of(self.directory, name, day)
+        for source in again.values():
+            for day, part in source.parts.items() if source.earlier is not None else ():
+                found.setdefault(day, {})[source.name] = part.path or target_of(self.directory, source.name, day)
+        return found
+
+    @cached_property
+    def _new(self) -> dict[dt.date | None, dict[str, Path]]:
+        """The parts of each day that files have for the first time, by their names, in the order of the files."""
+        found: dict[dt.date | None, dict[str, Path]] = {}
+        for source in self.sources:
+            for day, part in source.parts.items() if source.staged is not None and source.earlier is None else ():
+                found.setdefault(day, {})[source.name] = part.path or target_of(self.directory, source.name, day)
+        return found
+
+    def _others(self, source: Source, day: dt.date | None) -> list[str]:
+        """The files that a new one is compared with on a day: of two new ones the later one with the earlier one."""
+        before = takewhile(lambda name: name != source.name, self._new.get(day, {}))
+        return [*self._known.get(day, {}), *before]
+
+    def _repeats(self, day: dt.date | None) -> dict[str, int]:
+        """Of each new file, how many rows of the day others have, too."""
+        if day not in self._repeats_of:
+            known = [path for path in self._known.get(day, {}).values() if path.exists()]
+            new = self._new[day]
+            counts = repeated_rows(self.connection, known, list(new.values()))
+            self._repeats_of[day] = dict(zip(new, counts, strict=True))
+        return self._repeats_of[day]
 
     def _refuse_repeated(self, source: Source) -> None:
         """Raise InputError where a new file has rows of another one; fewer rows than that are told."""
@@ -124,7 +150,7 @@ class Comparison:
             others = self._others(source, day)
             if not others or part.path is None:
                 continue
-            rows = repeated_rows(self.connection, list(others.values()), part.path)
+            rows = self._repeats(day)[source.name]
             partition = target_of(self.directory, source.name, day).parent.name
             if rows > part.rows * _REPEATED_SHARE:
                 raise InputError(self._repeated(source, f"{counted(part.rows, 'row')} of {partition}", rows, others))
@@ -132,7 +158,7 @@ class Comparison:
                 told = True
                 self.notes.append(
                     f"{source.name}: {rows:,} of its {counted(part.rows, 'row')} of {partition} stand in "
-                    f"{shortened(list(others))}, too, and are there twice now: where they are the same, take them out "
+                    f"{shortened(others)}, too, and are there twice now: where they are the same, take them out "
                     "of one file"
                 )
             compared += 1
@@ -170,12 +196,13 @@ def refuse_losses(request: ImportRequest, directory: Path, results: Iterable[Sou
             )
 
 
-def refuse_gaps(request: ImportRequest, directory: Path, gaps: Sequence[dt.date]) -> None:
+def refuse_gaps(request: ImportRequest, directory: Path, gaps: Sequence[Gap]) -> None:
     """Raise InputError where more empty days would be made than can be meant."""
-    if request.empty_days and len(gaps) > _MOST_GAPS:
+    days = sum((last - first).days + 1 for first, last in gaps)
+    if request.empty_days and days > _MOST_GAPS:
         raise InputError(
-            f"{directory}: {len(gaps):,} days between the first row and the last one have none, from {gaps[0]} to "
-            f"{gaps[-1]}, which are too many to be meant: look for wrong times, or leave --empty-days out"
+            f"{directory}: {days:,} days between the first row and the last one have none, from {gaps[0][0]} to "
+            f"{gaps[-1][1]}, which are too many to be meant: look for wrong times, or leave --empty-days out"
         )
 
 
@@ -190,14 +217,20 @@ def _left_empty(directory: Path, results: Sequence[SourceResult]) -> Iterator[dt
             yield day
 
 
-def gaps_of(directory: Path, results: Sequence[SourceResult]) -> tuple[dt.date, ...]:
+def gaps_of(directory: Path, results: Sequence[SourceResult]) -> tuple[Gap, ...]:
     """Days between the first and the last row of a file that have no partition."""
-    found: set[int] = set()
-    there = set(map(dt.date.toordinal, partition_days(directory)))
-    there -= {day.toordinal() for day in _left_empty(directory, results)}
+    there = partition_days(directory) - set(_left_empty(directory, results))
+    reaches = []
     for result in results:
-        days = sorted(day for day in (*result.new, *result.replaced, *result.same) if day is not None)
-        there.update(map(dt.date.toordinal, days))
+        days = [day for day in (*result.new, *result.replaced, *result.same) if day is not None]
+        there.update(days)
         if days:
-            found.update(range(days[0].toordinal(), days[-1].toordinal()))
-    return tuple(map(dt.date.fromordinal, sorted(found - there)))
+            reaches.append((min(days), max(days)))
+    ordered = sorted(there)
+    found: list[Gap] = []
+    reached = dt.date.min
+    for first, last in sorted(reaches):
+        within = ordered[bisect_left(ordered, max(first, reached)) : bisect_right(ordered, last)]
+        found += [(before + _DAY, behind - _DAY) for before, behind in pairwise(within) if behind - before > _DAY]
+        reached = max(reached, last)
+    return tuple(found)

@@ -1,4 +1,4 @@
-"""The last step of an import: parts are put into place day by day, then each file enters the ledger."""
+"""The last step of an import: parts are put into place day by day, then the files enter the ledger."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pathlib import Path
 
 from daeda.importing.ledger import ImportedDay, ImportedSource, Ledger, ReadRules, day_key, write_ledger
 from daeda.importing.request import ImportRequest
+from daeda.importing.result import Gap
 from daeda.importing.source import Source, rejections_of
 from daeda.importing.target import target_of
+from daeda.importing.unfinished import mark_finished, mark_unfinished
 from daeda.sources.files import PARTITION
 from daeda.storage.durable import sync_file
 from daeda.storage.regular import file_digest
@@ -36,36 +38,54 @@ def keep_rejections(directory: Path, source: Source) -> None:
 
 def publish(
     request: ImportRequest, directory: Path, sources: Sequence[Source], ledger: Ledger | None, columns: dict[str, str],
-    gaps: Sequence[dt.date],
+    gaps: Sequence[Gap],
 ) -> None:  # fmt: skip
-    """Put the parts of each file into place, then its entry into the ledger."""
+    """Put the parts of the files into place, then their entries into the ledger.
+
+    The directory is marked until then, and where its columns are others now, no part of before is left when the first
+    one of now comes: no reader has both.
+    """
+    read = [source for source in sources if source.staged is not None and source.result is not None]
+    mark_unfinished(directory, (source.name for source in read))
+    if ledger is None or ledger.columns != columns:
+        for source in read:
+            assert source.result is not None
+            for day in (*source.result.replaced, *source.result.removed):
+                target_of(directory, source.name, day).unlink(missing_ok=True)
+    entries = {source.name: _put_into_place(source, directory) for source in read}
     current = Ledger(
         timestamp_field=request.timestamp_field,
         timestamp_unit=request.timestamp_unit,
         columns=columns,
         rules=ReadRules(**asdict(request.rules)),
-        sources=ledger.sources if ledger is not None else {},
+        sources={**(ledger.sources if ledger is not None else {}), **entries},
     )
-    for source in sources:
-        result, staged = source.result, source.staged
-        if result is None or staged is None:
-            continue
-        for day in (*result.new, *result.replaced):
-            _place(source, directory, day)
-        for day in (*result.removed, *_removed_before(source)):
-            _remove(target_of(directory, source.name, day), directory)
-        days = {
-            day_key(day): _imported(target_of(directory, source.name, day), part.rows)
-            for day, part in source.parts.items()
-        }
-        entry = ImportedSource(
-            size=source.size, mtime_ns=source.mtime_ns, options=source.options, rows=staged.rows,
-            rejected=staged.rejected, days=days,
-        )  # fmt: skip
-        current = current.model_copy(update={"sources": {**current.sources, source.name: entry}})
-        write_ledger(directory, current)
-    for day in gaps if request.empty_days else ():
-        (directory / f"{PARTITION}{day}").mkdir(exist_ok=True)
+    for first, last in gaps if request.empty_days else ():
+        for number in range(first.toordinal(), last.toordinal() + 1):
+            (directory / f"{PARTITION}{dt.date.fromordinal(number)}").mkdir(exist_ok=True)
+    write_ledger(directory, current)
+    mark_finished(directory)
+
+
+def _put_into_place(source: Source, directory: Path) -> ImportedSource:
+    """Put the parts of a file into place, and take out those that it has no more; returns its entry."""
+    result, staged = source.result, source.staged
+    assert result is not None
+    assert staged is not None
+    for day in (*result.new, *result.replaced):
+        _place(source, directory, day)
+    removed = [*result.removed, *_removed_before(source)]
+    for day in removed:
+        _remove(target_of(directory, source.name, day), directory)
+    if removed:
+        sync_file(directory)
+    days = {
+        day_key(day): _imported(target_of(directory, source.name, day), part.rows) for day, part in source.parts.items()
+    }
+    return ImportedSource(
+        size=source.size, mtime_ns=source.mtime_ns, options=source.options, rows=staged.rows,
+        rejected=staged.rejected, days=days,
+    )  # fmt: skip
 
 
 def _removed_before(source: Source) -> Iterator[dt.date | None]:
@@ -82,7 +102,6 @@ def _remove(path: Path, directory: Path) -> None:
     if path.parent != directory:
         with suppress(OSError):
             path.parent.rmdir()
-    sync_file(directory)
 
 
 def _imported(path: Path, rows: int) -> ImportedDay:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+# The first and the last one of days that follow each other.
+Gap = tuple[dt.date, dt.date]
 Outcome = Literal["imported", "unchanged", "would import"]
 
 
@@ -36,14 +38,15 @@ class SourceResult:
 class ImportResult:
     """An import. `limit` is how many rows of a file may be kept aside; with more, nothing is `published`.
 
-    `columns` are the types by name; `notes` are sentences about what was decided on the way.
+    `columns` are the types by name; `notes` are sentences about what was decided on the way, and `gaps` are days
+    without a partition between the first and the last row of a file.
     """
 
     directory: Path
     columns: dict[str, str]
     sources: tuple[SourceResult, ...]
     notes: tuple[str, ...] = ()
-    gaps: tuple[dt.date, ...] = ()
+    gaps: tuple[Gap, ...] = ()
     published: bool = True
     limit: int | None = field(default=None)
 
@@ -51,6 +54,11 @@ class ImportResult:
     def rows(self) -> int:
         """Rows of the files that are, or would be, in partitions."""
         return sum(source.rows for source in self.sources)
+
+    @property
+    def days_without_rows(self) -> int:
+        """How many days the gaps have."""
+        return sum((last - first).days + 1 for first, last in self.gaps)
 
     @property
     def rejected(self) -> int:

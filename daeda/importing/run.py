@@ -25,6 +25,7 @@ from daeda.importing.result import ImportResult, SourceResult
 from daeda.importing.source import Source, rejections_of, staging_name
 from daeda.importing.staging import DIRECTORY, Tell, stage
 from daeda.importing.target import locked, options_digest, target_of, usable_ledger
+from daeda.importing.unfinished import unfinished_files
 from daeda.process.host import probe_host
 from daeda.sql.locked import AllowedPaths, Setting, connect
 from daeda.storage.regular import check_regular, file_digest
@@ -119,9 +120,14 @@ def _stage_all(
 ) -> dict[str, str]:  # fmt: skip
     """Read every file that is not as it was imported; returns the types of the columns by name."""
     before = ledger.dtypes if ledger is not None else {}
+    unfinished = unfinished_files(directory)
     for source in sources:
         source.earlier = ledger.sources.get(source.name) if ledger is not None else None
-        if before and _is_unchanged(request, directory, source, {name: str(kind) for name, kind in before.items()}):
+        if (
+            before
+            and source.name not in unfinished
+            and _is_unchanged(request, directory, source, {name: str(kind) for name, kind in before.items()})
+        ):
             continue
         rows = _open(request, source.path)
         first = frozenset(rows.names)

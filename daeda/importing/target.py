@@ -18,6 +18,7 @@ from daeda.errors import InputError, TransientError, UsageError, refusal, shorte
 from daeda.importing.ledger import Ledger, day_key, read_ledger
 from daeda.importing.request import ImportRequest, part_name
 from daeda.importing.staging import DIRECTORY
+from daeda.importing.unfinished import refuse_unfinished
 from daeda.sources.files import PARTITION, parse_day
 
 
@@ -71,12 +72,15 @@ def target_of(directory: Path, source: str, day: dt.date | None) -> Path:
     return directory / name if day is None else directory / f"{PARTITION}{day_key(day)}" / name
 
 
-def published_days(directory: Path, source: str) -> list[dt.date | None]:
-    """The days in which parts of a source lie, in order; None stands for the file of a table without a time."""
-    name = part_name(source)
-    found = (parse_day(path.parent.name.removeprefix(PARTITION)) for path in directory.glob(f"{PARTITION}*/{name}"))
-    days = sorted(day for day in found if day is not None)
-    return [None, *days] if (directory / name).is_file() else [*days]
+def published_parts(directory: Path) -> dict[str, list[dt.date | None]]:
+    """The days of each part by its name, in order; None stands for the file of a table without a time."""
+    found: dict[str, list[dt.date | None]] = {}
+    for path in directory.glob("*.parquet"):
+        found[path.name] = [None]
+    for day in sorted(partition_days(directory)):
+        for path in (directory / f"{PARTITION}{day}").glob("*.parquet"):
+            found.setdefault(path.name, []).append(day)
+    return found
 
 
 def partition_days(directory: Path) -> set[dt.date]:
@@ -93,6 +97,7 @@ def usable_ledger(request: ImportRequest, directory: Path) -> Ledger | None:
     ledger = read_ledger(directory)
     names = {request.source_name(path) for path in request.files}
     _refuse_foreign(directory, {part_name(name) for name in (*names, *(ledger.sources if ledger is not None else ()))})
+    refuse_unfinished(directory, names)
     if ledger is None:
         return None
     problem = _misfit(request, ledger, directory)

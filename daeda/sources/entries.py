@@ -21,6 +21,8 @@ from daeda.sources.files import PARTITION, parse_day, wrong_partition
 FILE = "a file"
 DIRECTORY = "a directory"
 SUFFIX = ".parquet"
+# What `daeda import` leaves in a directory until all of its days are in place.
+UNFINISHED_IMPORT = "_unfinished_import.json"
 
 # Below the directory of a view, or of a pattern, whose own name comes before them.
 Parts = tuple[str, ...]
@@ -139,6 +141,11 @@ def _known_data(tree: Tree, parts: Parts, entries: Sequence[Entry], view: str) -
     table = table_format(tree, parts, entries)
     if table:
         raise refused_format(view, table)
+    if any(entry.name == UNFINISHED_IMPORT for entry in entries):
+        raise InputError(
+            f"view '{view}': {tree.shown(parts)}: `daeda import` was stopped there while it put days into place, or is "
+            "at it: some may have the rows of before and others those of now: run that import again, which finishes it"
+        )
     return [entry for entry in entries if not is_known_none(entry.name)]
 
 

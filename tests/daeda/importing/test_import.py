@@ -127,10 +127,10 @@ def test_a_day_whose_rows_are_all_taken_out_is_no_empty_one(tmp_path: Path) -> N
     write(first, f"{EVENTS}9,2024-01-05,1\n")
     result = imported(tmp_path, first, replace=True)
     assert days() == ["dt=2024-01-01", "dt=2024-01-02", "dt=2024-01-04", "dt=2024-01-05"]
-    assert result.gaps == (dt.date(2024, 1, 3),)
+    assert result.gaps == ((dt.date(2024, 1, 3), dt.date(2024, 1, 3)),)
     write(first, "user,at,price\n1,2024-01-01 10:00,1.5\n9,2024-01-05,1\n")
     result = imported(tmp_path, first, replace=True, empty_days=True)
-    assert result.gaps == (dt.date(2024, 1, 2), dt.date(2024, 1, 3))
+    assert result.gaps == ((dt.date(2024, 1, 2), dt.date(2024, 1, 3)),)
     assert days() == ["dt=2024-01-01", "dt=2024-01-02", "dt=2024-01-03", "dt=2024-01-04", "dt=2024-01-05"]
     assert list((tmp_path / "out/dt=2024-01-02").iterdir()) == []
 
@@ -322,12 +322,12 @@ def test_a_table_without_a_time_is_one_file(tmp_path: Path) -> None:
 
 def test_days_without_rows_are_told_and_made_where_that_is_asked_for(tmp_path: Path) -> None:
     path = write(tmp_path / "events.csv", "user,at,price\n1,2024-01-01,1\n1,2024-01-04,1\n")
-    assert imported(tmp_path, path).gaps == (dt.date(2024, 1, 2), dt.date(2024, 1, 3))
+    assert imported(tmp_path, path).gaps == ((dt.date(2024, 1, 2), dt.date(2024, 1, 3)),)
     imported(tmp_path, path, empty_days=True)
     assert list((tmp_path / "out/dt=2024-01-02").iterdir()) == []
     assert imported(tmp_path, path).gaps == ()
     write(path, "user,at,price\n1,2024-01-01,1\n1,2024-01-04,1\n1,2024-01-06,1\n")
-    assert imported(tmp_path, path).gaps == (dt.date(2024, 1, 5),)
+    assert imported(tmp_path, path).gaps == ((dt.date(2024, 1, 5), dt.date(2024, 1, 5)),)
 
 
 def test_a_directory_of_others_is_refused(tmp_path: Path) -> None:
