@@ -8,7 +8,7 @@ function inputsSection(data) {
       overDays("Bytes that the days read", data.days, data.views.map((view) => [view.name, view.bytes]), { format: bytes }),
       data.views.map((view) => folded(`Files of ${view.name}: ${count(view.paths.length)}${view.more ? ` and ${count(view.more)} more` : ""}`, () =>
         table(`Files of ${view.name}`, ["File", "Size", "First day", "Last day"], view.paths.map(([path, size, first, until]) => [h("code", {}, path), bytes(size), data.days[first], data.days[until]]), { numeric: [1], caption: false }))),
-    ] : h("p", {}, "No day is published."));
+    ] : h("p", {}, data.datasets[data.final].rows.some((rows) => rows !== null) ? "No published day tells what it read." : "No day is published."));
 }
 
 function softwareSection(data) {
