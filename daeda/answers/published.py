@@ -86,7 +86,8 @@ class HeldDay(Answer):
     rows: int = Field(description="Rows with the value in their key.")
     lists: dict[str, int] = Field(description="How many lists of a column hold it, by column.")
     built_again: bool = Field(
-        description="Whether the command builds it again: it is published, and of the version of the project."
+        description="Whether the command builds it again: it is published, of the version of the project, and waits "
+        "for no label."
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 from daeda.catalog.completion import Declared, completed
 from daeda.catalog.find import aggregations_beside, find_runtime
+from daeda.catalog.others import Others, others_of
 from daeda.catalog.service import FeatureService
 from daeda.catalog.view import FeatureView
 from daeda.errors import ConfigurationError, NotRegular, UsageError, did_you_mean
@@ -66,6 +67,7 @@ class Project:
     warnings: tuple[str, ...] = ()
     refs_left_out: bool = False
     flags: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    others: Others = field(default_factory=Others, repr=False)
 
     def where(self, document: str, location: Position = ()) -> str:
         """`file:line`; `document` is `runtime`, `aggregations`, `service` or `view:<name>`."""
@@ -132,6 +134,8 @@ def load_project(paths: ProjectPaths, service: str | None = None, flags: Mapping
     written = Declared(runtime, aggregations, chosen, views)
     whole = completed(written, documents, mistakes)
     mistakes.raise_if_any()
+    beside = documents["aggregations"].path
+    others = others_of(chosen.name, [service for service, _ in services.values()], beside, root)
     return Project(
         root,
         whole.runtime,
@@ -140,9 +144,10 @@ def load_project(paths: ProjectPaths, service: str | None = None, flags: Mapping
         whole.service,
         whole.views,
         documents,
-        _warnings(dimensions, documents),
+        _warnings(dimensions, documents, others),
         written.refs_left_out,
         flags or {},
+        others,
     )
 
 
@@ -280,8 +285,8 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _warnings(dimensions: Dimensions, documents: Mapping[str, Document]) -> tuple[str, ...]:
-    unused = [name for name in dimensions.entries if name not in dimensions.used]
+def _warnings(dimensions: Dimensions, documents: Mapping[str, Document], others: Others) -> tuple[str, ...]:
+    unused = [name for name in dimensions.entries if name not in dimensions.used and name not in others.words]
     return tuple(f"{documents['base'].where((name,))}: '{name}' is used by no other file" for name in unused)
 
 

@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import datetime as dt
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from daeda.answers.published import EraseAnswer, HeldDay
 from daeda.catalog.project import Project, open_project
@@ -21,6 +21,7 @@ from daeda.flags.parser import forwarded
 from daeda.flags.table import OUTPUT, PROJECT
 from daeda.planning.erasure import fields_behind, still_there, wanted_of
 from daeda.planning.exports import exported
+from daeda.planning.maturity import Maturity, Waiting
 from daeda.planning.sources import find_sources
 from daeda.process.messages import answer, say
 from daeda.statistics.kept import forget_outdated, forget_statistics
@@ -42,7 +43,9 @@ def erase(arguments: argparse.Namespace) -> int:
             answer(str(held))
     ours = [held for held in found if held.layout == layout and held.published]
     others = [held for held in found if held not in ours]
-    kept = list(_in_sources(project, wanted, ours))
+    kept, waits = _in_sources(project, wanted, ours)
+    late = [held for held in ours if held.day in waits]
+    ours = [held for held in ours if held.day not in waits]
     if arguments.json:
         answer(_document(project.service.name, wanted, found, ours, kept).text())
     if not found:
@@ -51,11 +54,14 @@ def erase(arguments: argparse.Namespace) -> int:
         say(f"no day of {project.service.name} holds {wanted}")
         return 0
     if arguments.dry_run:
-        for clause in kept:
-            say(f"delete first: {clause}")
-        for held in others:
-            say(f"{_not_ours(layout, held)}: {held.directory}")
-        say(f"{counted(len(found), 'published day')} with {wanted}, by version and dataset; nothing was changed")
+        told = [f"delete first: {clause}" for clause in kept]
+        told += [f"{_not_ours(layout, held)}: {held.directory}" for held in others]
+        told += [f"waits, and is not built again before: {waits[held.day]}: {held.directory}" for held in late]
+        told.append(
+            f"{counted(len(found), 'published day')} with {wanted}, by version and dataset; nothing was changed"
+        )
+        for line in told:
+            say(line)
         return 0
     if kept:
         raise InputError(
@@ -68,8 +74,8 @@ def erase(arguments: argparse.Namespace) -> int:
             _build_without(arguments, project, layout, wanted, ours)
     finally:
         _forget_outdated(layouts)
-    if others:
-        raise DayError(*_left(layout, wanted, others))
+    if others or late:
+        raise DayError(*_left(layout, wanted, others), *_waiting(wanted, late, waits))
     return 0
 
 
@@ -98,6 +104,19 @@ def _left(layout: Layout, wanted: Wanted, others: Sequence[Holding]) -> list[str
             f"{layout.service} {tag} --delete`, and tag the days that are published now"
         )
     return told
+
+
+def _waiting(wanted: Wanted, late: Sequence[Holding], waits: Mapping[dt.date, Waiting]) -> list[str]:
+    """What is to be done with days that were published before they had a label for which they wait now."""
+    if not late:
+        return []
+    last = waits[max(held.day for held in late)]
+    places = [str(held.directory) for held in late]
+    return [
+        f"days that wait for their labels still hold {wanted}, and are not built before: {last}: "
+        f"{shortened(places, _MOST_NAMED)}{_all_named(places)}: erase again then, or remove them now: they are built "
+        "when they no longer wait"
+    ]
 
 
 def _build_without(
@@ -161,15 +180,22 @@ def _document(
     return EraseAnswer(service=service, key=str(wanted), days=days, sources=tuple(kept))
 
 
-def _in_sources(project: Project, wanted: Wanted, ours: Sequence[Holding]) -> Iterable[str]:
-    """What the days to be built again would read of the value."""
+def _in_sources(
+    project: Project, wanted: Wanted, ours: Sequence[Holding]
+) -> tuple[Sequence[str], Mapping[dt.date, Waiting]]:
+    """What the days to be built again would read of the value, and those that cannot be built, for a label waits."""
     if not ours:
-        return ()
+        return (), {}
     dag = compile_runnable(project).skeleton()
     lists = fields_behind(project, {column for held in ours for column in held.lists})
     with exported(project, dag) as exports:
         sources = find_sources(project, dag, exports)
-        return tuple(still_there(sources, dag, wanted, sorted({held.day for held in ours}), lists))
+        maturity = Maturity(dag, sources.files, project.runtime.data_until)
+        days = sorted({held.day for held in ours})
+        waits = {day: labels[-1] for day in days if (labels := maturity.waiting(day))}
+        # What a waiting day reads is not there yet.
+        built = [day for day in days if day not in waits]
+        return tuple(still_there(sources, dag, wanted, built, lists)), waits
 
 
 def _rebuild(arguments: argparse.Namespace, project: Project, ours: Sequence[Holding]) -> int:

@@ -1,4 +1,7 @@
-"""What was declared and is used by nothing: told as warnings, since a name that is misspelt stands elsewhere too."""
+"""What was declared and is used by nothing: told as warnings, since a name that is misspelt stands elsewhere too.
+
+Services of a project share views, and may share aggregations.yaml: what another one may use is no warning.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +38,8 @@ def _unused(project: Project, dag: Dag) -> Iterator[str]:
     results |= {operator.result for operator in dag.operators if isinstance(operator, ArrowUdfTransform)}
     results |= {operator.column for operator in dag.enrichments}
     stores = {operator.store.name for operator in dag.enrichments}
+    results |= project.others.columns
+    stores |= {spec.store for spec in project.aggregations.enrichment_specs if spec.name in project.others.columns}
     unused: dict[str, list[_Entry]] = {section: [] for section in _SECTIONS}
     for section, index, _, names in project.aggregations.results():
         unused[section] += [(name, "aggregations", (section, index, "name")) for name in names if name not in results]
@@ -43,6 +48,8 @@ def _unused(project: Project, dag: Dag) -> Iterator[str]:
             unused["embedding_stores"].append((store.name, "aggregations", ("embedding_stores", index, "name")))
     for section, what in _SECTIONS.items():
         yield from _told(project, what, unused[section])
+    if project.others.services:
+        return
     read = {scan.view for scan in dag.scans}
     views: list[_Entry] = [(name, f"view:{name}", ("name",)) for name in project.views if name not in read]
     yield from _told(project, "the feature view", views)

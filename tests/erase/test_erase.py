@@ -177,6 +177,32 @@ def test_a_tag_that_holds_the_person_is_named_and_stays(tmp_path: Path, capfd: p
     ]
 
 
+@pytest.mark.slow
+def test_a_day_that_waits_for_a_label_it_got_later_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    made = scene(tmp_path)
+    build(made)
+    made.aggregations["label_specs"] = [
+        {"name": "again", "entity": "user", "history": {"view": "events"}, "kind": "any", "window": "1d"}
+    ]
+    made.service["columns"].append({"name": "again", "kind": "label", "dtype": "bool"})
+    made.runtime["output_columns"].append("again")
+    made.write()
+    forget_user(made)
+    third = tmp_path / "output/ranking/skeleton/dt=2024-01-03"
+    until = "again matures 2024-01-05 (needs events up to dt=2024-01-04)"
+    assert erase(made, "--dry-run") == 0
+    assert f"waits, and is not built again before: {until}: {third}\n" in capfd.readouterr().err
+    assert erase(made) == 1
+    said = capfd.readouterr().err
+    assert "1 day built again without user_id=42\n" in said
+    assert said.endswith(
+        f"error: days that wait for their labels still hold user_id=42, and are not built before: {until}: {third}: "
+        "erase again then, or remove them now: they are built when they no longer wait\n"
+    )
+    shutil.rmtree(third)
+    assert erase(made) == 0
+
+
 def test_no_statistics_are_left_that_may_name_the_person(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from daeda.cli.main import main
 from daeda.compiler.compile import compile_project
@@ -52,6 +53,42 @@ def test_many_of_one_kind_are_one_line(tmp_path: Path) -> None:
         "feature_views/other_0.yaml:1: nothing uses the feature view 'other_0', 'other_1', 'other_2', 'other_3', "
         "'other_4', 'other_5' and 2 more"
     ]
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["shared", "own"])
+def test_what_another_service_may_use_is_told_by_nobody(own: bool, tmp_path: Path) -> None:
+    made = TinyProject(tmp_path)
+    vector = made.column("item_vector")
+    made.without("item_vector", "recent_items", "price")
+    made.base["theirs"] = 3
+    made.write()
+    columns = [column for column in made.service["columns"] if column["kind"] in ("key", "timestamp")]
+    columns += [{"name": "recent_items", "kind": "rolling"}, vector]
+    other = made.service | {"name": "other", "columns": columns}
+    (tmp_path / "feature_services" / "other.yaml").write_text(yaml.safe_dump(other))
+    theirs = tmp_path / "config" / "training" / "other"
+    theirs.mkdir()
+    (theirs / "runtime.yaml").write_text(yaml.safe_dump(made.runtime | {"service": "other"}))
+    if own:
+        recent = {
+            "name": "recent",
+            "entity": "user",
+            "history": {"view": "events"},
+            "column": "item_id",
+            "kind": "list",
+        }
+        text = yaml.safe_dump({"aggregation_specs": [recent | {"windows": ["1d"], "max_length": "theirs"}]})
+        (theirs / "aggregations.yaml").write_text(text)
+    loaded = made.load()
+    assert list(warnings_of(loaded, compile_project(loaded))) == (
+        [
+            "config/training/aggregations.yaml:9: nothing uses the aggregation 'recent_items'",
+            "config/training/aggregations.yaml:18: nothing uses the enrichment 'item_vector'",
+            "config/training/aggregations.yaml:23: nothing uses the embedding store 'vectors'",
+        ]
+        if own
+        else ["config/base.yaml:3: 'theirs' is used by no other file"]
+    )
 
 
 @pytest.mark.parametrize(
