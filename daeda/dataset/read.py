@@ -5,6 +5,9 @@
 
 The directory is opened once, and everything in it through that opening: a day that is replaced meanwhile is read to its
 end as it was. Every part is compared with its digest in the manifest.
+
+The parts are files of Arrow, not of Python: Arrow's threads let go of a file after the read of it has returned, and one
+that has to wait for Python's lock to do so ends a process whose Python is ending by then (`std::terminate`).
 """
 
 from __future__ import annotations
@@ -15,13 +18,16 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BufferedReader
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from daeda.dataset.layout import MANIFEST_NAME
 from daeda.dataset.manifest import Manifest, parse_manifest
 from daeda.errors import InputError, refusal
 from daeda.storage.regular import MOST_METADATA, regular_descriptor
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # A day may be absent between two renames; on a busy machine that moment lasts.
 _PATIENCE_SECONDS = 5.0
@@ -33,7 +39,7 @@ class OpenDay:
     """A day that is open for reading: its manifest, and its parts in the order of their rows, each at its beginning."""
 
     manifest: Manifest
-    files: tuple[BufferedReader, ...]
+    files: tuple[pa.NativeFile, ...]
 
 
 @contextlib.contextmanager
@@ -58,15 +64,25 @@ def open_day(directory: Path) -> Iterator[OpenDay]:
 
 
 def _open(directory: Path, stack: contextlib.ExitStack) -> OpenDay:
+    import pyarrow as pa
+
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     stack.callback(os.close, descriptor)
 
-    def opened(name: str) -> BufferedReader:
-        opening = regular_descriptor(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=descriptor)
-        return stack.enter_context(os.fdopen(opening, "rb"))
+    def opened(name: str) -> int:
+        return regular_descriptor(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=descriptor)
 
-    manifest = parse_manifest(opened(MANIFEST_NAME).read(MOST_METADATA), directory)
-    return OpenDay(manifest, tuple(opened(part.name) for part in manifest.parts))
+    def part(name: str) -> pa.NativeFile:
+        opening = opened(name)
+        try:
+            # The file behind the descriptor, whatever is at its path by now.
+            return stack.enter_context(pa.OSFile(f"/dev/fd/{opening}", mode="r"))
+        finally:
+            os.close(opening)
+
+    with os.fdopen(opened(MANIFEST_NAME), "rb") as file:
+        manifest = parse_manifest(file.read(MOST_METADATA), directory)
+    return OpenDay(manifest, tuple(part(entry.name) for entry in manifest.parts))
 
 
 def _verify(directory: Path, day: OpenDay) -> None:
