@@ -4,7 +4,8 @@ Every engine is up before the clock starts; a run is the whole command in a fres
 that of thirty tells apart what a day costs, a 27th of the difference, from what the start does. The parts of all of
 them are the same bytes. `_sizes` are of the data and of what is published.
 
-An engine that cannot be had (tests/engines/cache.py says why) is skipped.
+An engine that cannot be had (tests/engines/cache.py says why) is skipped; the smallest size has an embedded Flink
+alone.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ _TINY_DAYS, _TINY_FEW = 4, 1
 # Systems whose ratio is a goal are run in turn, so many times; the others once.
 _COMPARED = ("daeda_direct_2", "daeda_flink_loopback_2", "daeda_flink_external_2")
 _ROUNDS = 3
+_TOO_SMALL = "at the smallest size it is an engine's start and nothing else"
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def _flinks(
         for slots in (1, 2):
             yield _on_flink(f"daeda_flink_{form}_{slots}", embedded, slots, flags)
     if bench.tiny:
-        bench.skip("daeda_cluster", "at the smallest size it is Flink's start and nothing else")
+        bench.skip("daeda_cluster", _TOO_SMALL)
         return
     servers = stack.enter_context(cluster(jars, scratch / "cluster", task_managers=1, slots=2))
     before = stack.enter_context(job_server(jars, _made(scratch / "before"), master=servers.address))
@@ -114,9 +116,12 @@ def _flinks(
 
 
 def _prisms(
-    _bench: Bench, stack: contextlib.ExitStack, scratch: Path, program: Path, forms: Mapping[str, tuple[str, ...]]
+    bench: Bench, stack: contextlib.ExitStack, scratch: Path, program: Path, forms: Mapping[str, tuple[str, ...]]
 ) -> Iterator[System]:
     """Prism, with two days at work."""
+    if bench.tiny:
+        bench.skip("daeda_prism", _TOO_SMALL)
+        return
     prism = stack.enter_context(prism_service(program, _made(scratch / "prism")))
     for form, flags in forms.items():
         beam = ("--runner", "PrismRunner", "--job_endpoint", prism)

@@ -35,7 +35,7 @@ SYSTEMS = {
 WITH_SHARED = {"newest": "window_frame", "wide": "numpy_pairs"}
 # They share their code with another one that is run, and differ in numbers alone.
 # journey and features have tests beside the data that they need: tests/journey/test_bench.py; scaling starts
-# engines, and is in tests/engines/test_bench.py.
+# engines, and is in tests/engines/test_bench.py, and without them in test_scaling.py.
 LEFT_OUT = {"large", "impressions", "distinct", "aggregates", "journey", "features", "scaling"}
 
 
