@@ -1,11 +1,11 @@
-"""A disk of a test's own, which can be filled."""
+"""A disk of a test's own, which can be filled, and a directory that can be read-only to its user, whoever that is."""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,3 +33,23 @@ def fill(disk: Path) -> Path:
             file.write(bytes(4096))
     assert not shutil.disk_usage(disk).free
     return ballast
+
+
+@contextlib.contextmanager
+def mounted_again(directory: Path, place: Path) -> Iterator[Callable[[], None]]:
+    """The directory at another place as well; what is yielded makes it read-only there. Skips the test where nothing
+    can be mounted.
+    """
+    place.mkdir()
+    mount = ["mount", "--bind", str(directory), str(place)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
+
+    def make_read_only() -> None:
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(place)], check=True)
+
+    try:
+        yield make_read_only
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)

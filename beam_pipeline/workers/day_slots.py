@@ -32,8 +32,10 @@ class DaySlots(Protocol):
     def check(self) -> None:
         """Raise Stopped when the run is stopping."""
 
-    def stop(self, cause: BaseException) -> None:
-        """Refuse entry and interrupt the days inside; only the first cause is kept."""
+    def stop(self, cause: BaseException) -> bool:
+        """Refuse entry and interrupt the days inside; only the first cause is kept. Whether the whole run knows that it
+        stops.
+        """
 
     def wait_until_empty(self, seconds: float) -> bool:
         """Whether all days have left within `seconds`."""
@@ -82,7 +84,7 @@ class ThreadDaySlots:
         if self._cause is not None:
             raise Stopped("the run is stopping")
 
-    def stop(self, cause: BaseException) -> None:
+    def stop(self, cause: BaseException) -> bool:
         """Refuse entry and interrupt the days inside; only the first cause is kept."""
         with self._changed:
             if self._cause is None:
@@ -92,6 +94,7 @@ class ThreadDaySlots:
         for interrupt in interrupts:
             with contextlib.suppress(Exception):  # a day that has just ended has nothing left to interrupt
                 interrupt()
+        return True
 
     def wait_until_empty(self, seconds: float) -> bool:
         """Whether all days have left within `seconds`. Days that do not hear an interrupt are told again."""

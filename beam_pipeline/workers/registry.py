@@ -87,6 +87,11 @@ def _check_fit(context: RunContext) -> None:
             f"{worker} does not see {context.run_dir}: data_root and output_root must lie on storage that every worker "
             "reaches by the same path"
         )
+    if not os.access(context.run_dir, os.R_OK | os.W_OK | os.X_OK):
+        raise WorkerUnfit(
+            f"{worker} may not write below {context.run_dir}: mount output_root for writing there, and start the "
+            "worker as a user who may write what the driver writes"
+        )
     differing = [
         f"{name} {here} instead of {context.software[name]}"
         for name, here in software(context.software).items()

@@ -172,8 +172,11 @@ class SharedDaySlots:
         if self._stopping():
             raise Stopped("the run is stopping")
 
-    def stop(self, cause: BaseException) -> None:
-        """Refuse entry and interrupt the days inside, in all processes; only the first cause is kept."""
+    def stop(self, cause: BaseException) -> bool:
+        """Refuse entry and interrupt the days inside, in all processes; only the first cause is kept. Whether others
+        can see it: where nothing could be written, the days of this process alone stop.
+        """
+        is_told = True
         try:
             if write_cause(self._run_dir / _STOP, cause) and self._cause is None:
                 self._cause = cause
@@ -183,8 +186,9 @@ class SharedDaySlots:
             with contextlib.suppress(OSError):
                 self._cause = self.cause
             if self._cause is None:
-                self._cause = cause
+                self._cause, is_told = cause, not self._run_dir.is_dir()
         self._interrupt()
+        return is_told
 
     def wait_until_empty(self, seconds: float) -> bool:
         """Whether all days, in all processes, have left within `seconds`."""

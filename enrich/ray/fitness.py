@@ -1,4 +1,4 @@
-"""Whether a node can work for a run: it sees the run's storage, and has the software and the code of the driver."""
+"""Whether a node can work for a run: it may write the run's storage, and has software and code of the driver."""
 
 from __future__ import annotations
 
@@ -60,5 +60,10 @@ class Fitness:
             return (
                 f"{worker} does not see {self.directory}: data_root and output_root must lie on storage that every "
                 "worker reaches by the same path"
+            )
+        if not seen["writes"]:
+            return (
+                f"{worker} may not write below {self.directory}: mount output_root for writing there, and start the "
+                "worker as a user who may write what the driver writes"
             )
         return None

@@ -9,12 +9,13 @@ from typing import Any
 
 
 def look(directory: str, packages: tuple[str, ...], code: str) -> dict[str, Any]:
-    """The name of the host, whether it sees the directory, the versions of `packages` ("none" for what is not
-    installed), and the digest of the Python files of the package `code`, empty where there is none.
+    """The name of the host, whether it sees the directory and may write there, the versions of `packages` ("none" for
+    what is not installed), and the digest of the Python files of the package `code`, empty where there is none.
     """
     import hashlib
     import importlib.metadata
     import importlib.util
+    import os
     import socket
     from pathlib import Path
 
@@ -35,6 +36,7 @@ def look(directory: str, packages: tuple[str, ...], code: str) -> dict[str, Any]
     return {
         "host": socket.gethostname(),
         "sees": Path(directory).is_dir(),
+        "writes": os.access(directory, os.R_OK | os.W_OK | os.X_OK),
         "versions": versions,
         "code": digest.hexdigest() if spec is not None else "",
     }

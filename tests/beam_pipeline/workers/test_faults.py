@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import errno
 import os
 import shutil
+import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +20,7 @@ from beam_pipeline.workers import faults
 from beam_pipeline.workers.context import DayHandle, RunContext
 from beam_pipeline.workers.faults import ToldFaults, faults_of, is_tried_again
 from beam_pipeline.workers.limits import DayLimits
-from beam_pipeline.workers.registry import forget_run
+from beam_pipeline.workers.registry import forget_run, join_run
 from beam_pipeline.workers.shared_day_slots import SharedDaySlots
 from beam_pipeline.workers.stop_cause import Unforeseen
 from daeda.dataset.layout import Layout
@@ -34,6 +37,7 @@ from daeda.errors import (
     WorkerUnfit,
     is_transient,
 )
+from tests.disk import mounted_again
 
 DAY, OTHER = dt.date(2024, 1, 2), dt.date(2024, 1, 3)
 
@@ -199,6 +203,42 @@ def test_days_of_a_driver_that_is_gone_end_without_an_error(context: RunContext,
 def test_a_worker_that_sees_no_storage_can_record_nothing_and_raises(context: RunContext, tmp_path: Path) -> None:
     shutil.rmtree(context.run_dir)
     assert is_tried_again(context, DAY, WorkerUnfit("does not see it"))
+
+
+def test_a_worker_that_may_not_write_says_so_and_raises(context: RunContext, tmp_path: Path) -> None:
+    """As often as it is asked: it cannot tell the others, and to the engine its days must not pass for built ones."""
+    with elsewhere(context, tmp_path) as (there, read_only):
+        read_only()
+        for _ in range(2):
+            with pytest.raises(WorkerUnfit) as failure:
+                join_run(there)
+            assert str(failure.value) == (
+                f"the worker on {socket.gethostname()} may not write below {there.run_dir}: mount output_root for "
+                "writing there, and start the worker as a user who may write what the driver writes"
+            )
+            assert is_tried_again(there, DAY, failure.value)
+    assert cause(context) is None
+
+
+def test_an_end_that_cannot_be_told_is_raised(context: RunContext, tmp_path: Path) -> None:
+    """A worker's disk is mounted anew in the middle of the run, as Linux does it with one that begins to fail."""
+    with elsewhere(context, tmp_path) as (there, read_only):
+        join_run(there)
+        read_only()
+        assert is_tried_again(there, DAY, ConfigurationError("window 0d"))
+        # Its other days stop.
+        assert not is_tried_again(there, OTHER, Stopped("the run is stopping"))
+        forget_run(there)
+    assert cause(context) is None
+
+
+@contextlib.contextmanager
+def elsewhere(context: RunContext, root: Path) -> Iterator[tuple[RunContext, Callable[[], None]]]:
+    """The context of a worker that has the service at another path, and what makes that read-only."""
+    service = Path(context.service_dir)
+    with mounted_again(service, root / "mounted") as read_only:
+        run_dir = root / "mounted" / Path(context.run_dir).relative_to(service)
+        yield replace(context, service_dir=str(root / "mounted"), run_dir=str(run_dir)), read_only
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"day": 1}', "\x00"])

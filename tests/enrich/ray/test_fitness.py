@@ -15,6 +15,7 @@ from enrich.ray import fitness as module
 from enrich.ray.actors import PartWorker
 from enrich.ray.fitness import CODE, PACKAGES, Fitness
 from enrich.ray.here import look
+from tests.disk import mounted_again
 
 
 @pytest.fixture
@@ -43,6 +44,11 @@ def test_the_driver_is_fit(fitness: Fitness, tmp_path: Path) -> None:
             "worker reaches by the same path",
         ),
         (
+            {"writes": False},
+            "the worker on far may not write below {directory}: mount output_root for writing there, and start the "
+            "worker as a user who may write what the driver writes",
+        ),
+        (
             {"numpy": "1.0", "pylance": "none"},
             "the worker on far has pylance none instead of {pylance}, numpy 1.0 instead of {numpy}: install the same "
             "versions there, or days would depend on who built them",
@@ -55,6 +61,15 @@ def test_a_node_that_cannot_work_for_the_run(fitness: Fitness, seen: dict[str, A
     there["versions"] |= {name: there_has for name, there_has in seen.items() if name in PACKAGES}
     there |= {name: there_has for name, there_has in seen.items() if name not in PACKAGES}
     assert fitness.problem(there) == told.format(directory=fitness.directory, **fitness.versions)
+
+
+def test_a_node_that_has_the_storage_read_only(fitness: Fitness, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    with mounted_again(tmp_path / "run", tmp_path / "mounted") as read_only:
+        there = dataclasses.replace(fitness, directory=str(tmp_path / "mounted"))
+        assert there.problem_here() is None
+        read_only()
+        assert "may not write below" in str(there.problem_here())
 
 
 def test_the_code_of_a_package_is_all_of_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
