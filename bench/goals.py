@@ -199,8 +199,9 @@ GOALS = (
          seconds("vectors", "ray_data", "daeda"), _VECTORS),
     Goal("the same: actors wait for parts or vectors, Ray's start left out", "vectors", "at most", 10, "%",
          figure("vectors", "% of their time that actors wait")),
-    Goal("Ray's start until its actors work: shorter than with all that Ray starts", "ray_start", "at least", 3, "s",
-         figure("ray_start", "seconds shorter")),
+    # 3 s shorter was the goal where the start took 11 s: a time is the machine's, and its share is not.
+    Goal("Ray's start until its actors work: against that of all that Ray starts", "ray_start", "at most", 0.73, "x",
+         seconds("ray_start", "as_is", "with_all")),
     Goal("*catalogue*: the vectors of a day, cold, map included", "catalogue", "at most", 25, "s",
          figure("catalogue", "seconds cold")),
     Goal("memory of a run of 30 days against one of 3", "days", "at most", 1.05, "x",
