@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import json
 import re
 import shlex
@@ -82,10 +83,15 @@ def _rules(arguments: argparse.Namespace) -> tuple[TextRules, str]:
         zone = parse_zone(arguments.timezone) if arguments.timezone else None
     except ValueError as error:
         raise UsageError(f"--timezone: {error}") from error
+    days = _days(arguments.days) if arguments.days else None
     ledger = read_ledger(arguments.to) if arguments.to.is_dir() else None
     before = ledger.rules if ledger is not None else None
     plain = TextRules(
-        tuple(arguments.null or ()), bool(arguments.decimal_comma), tuple(arguments.time_format or (ISO,)), zone
+        tuple(arguments.null or ()),
+        bool(arguments.decimal_comma),
+        tuple(arguments.time_format or (ISO,)),
+        zone,
+        days,
     )
     if before is None:
         return plain, ""
@@ -102,7 +108,21 @@ def _rules(arguments: argparse.Namespace) -> tuple[TextRules, str]:
     if arguments.timezone is None and before.timezone is not None:
         plain = replace(plain, timezone=before.timezone)
         words += ["--timezone", before.timezone]
+    if days is None and before.days is not None:
+        plain = replace(plain, days=before.days)
+        words += ["--days", "..".join(map(str, before.days))]
     return plain, shlex.join(words)
+
+
+def _days(text: str) -> tuple[dt.date, dt.date]:
+    first, dots, last = text.partition("..")
+    try:
+        found = dt.date.fromisoformat(first), dt.date.fromisoformat(last if dots else first)
+    except ValueError as error:
+        raise UsageError(f"--days '{text}': {error}: write FIRST..LAST, like 1900-01-01..2100-12-31") from error
+    if found[1] < found[0]:
+        raise UsageError(f"--days '{text}' ends before it begins: swap its ends")
+    return found
 
 
 def _request(arguments: argparse.Namespace, rules: TextRules) -> ImportRequest:

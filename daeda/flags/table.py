@@ -217,6 +217,9 @@ READ = _group(
     Flag("--timezone", "text",
          "where clocks show times without a zone, like Europe/Berlin (default: as at the import before, or UTC)",
          metavar="ZONE"),
+    Flag("--days", "text",
+         "days whose rows are imported, FIRST..LAST; others are kept aside (default: as at the import before, or "
+         "1900-01-01..2100-12-31)", metavar="DAYS"),
 )
 IMPORTING = _group(
     "import",

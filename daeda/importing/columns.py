@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from daeda.dtypes import DType, is_known
-from daeda.errors import InputError, UsageError, shortened
+from daeda.errors import InputError, UsageError, cut, shortened
 from daeda.importing.blocks import Rows
 from daeda.importing.conversion import from_text, without_nulls
 from daeda.importing.request import ImportRequest, TextRules, check_time, known
@@ -107,8 +107,34 @@ def typed(
         columns = _by_rows(request, rows, columns, frozenset(undecided))
     for column in columns:
         if column.name == request.timestamp_field:
+            if column.name in undecided and column.dtype.name == "string":
+                _refuse_text(request, path, rows, column)
             check_time(column.name, column.dtype, request.timestamp_unit)
     return columns, undecided
+
+
+def _refuse_text(request: ImportRequest, path: Path, rows: Rows, column: Column) -> None:
+    """Raise InputError about a time that the first rows do not agree to be one, with the first that is none."""
+    block = next(iter(rows.blocks([column.place], [False])), None)
+    if block is None or not len(block.lines):
+        raise InputError(
+            f"{path}: it has no rows by which '{column.name}' could be known as a time: declare it, "
+            f"--dtype {column.name}=timestamp[us]"
+        )
+    dtype, rules = DType("timestamp[us]"), rules_of(request, rows)
+    with connect() as connection:
+        connection.register("looked_at", pa.table({"x": block.columns[0], "line": block.lines}))
+        text = without_nulls("x", dtype, rules.nulls)
+        found = connection.execute(
+            f"SELECT line, n, count(*) OVER () FROM (SELECT line, {text} AS n FROM looked_at) "
+            f"WHERE n IS NOT NULL AND {from_text('n', dtype, rules)} IS NULL ORDER BY line LIMIT 1"
+        ).fetchone()
+    if found is not None and found[2] < len(block.lines):
+        raise InputError(
+            f"{path}: '{column.name}' is no time in {found[2]:,} of its first {len(block.lines):,} rows, first "
+            f"{cut(str(found[1]), 40)!r} in line {found[0]:,}: --dtype {column.name}=timestamp[us] keeps such rows "
+            "aside; or say how its text is read, --time-format '%d.%m.%Y %H:%M'"
+        )
 
 
 def _of_parquet(path: Path, name: str, own: str) -> DType:

@@ -60,6 +60,7 @@ class ReadRules(_Entry):
     decimal_comma: bool = False
     time_formats: tuple[str, ...] = ()
     timezone: str | None = None
+    days: tuple[dt.date, dt.date] | None = None
 
 
 class Ledger(_Entry):

@@ -29,7 +29,7 @@ class ParquetRows:
             self._rows = file.metadata.num_rows
         self.names: Sequence[str] = schema.names
         self.typed: Sequence[str] | None = [
-            describe_arrow(column.type) if column.name not in spark
+            describe_arrow(column.type).replace("halffloat", "float") if column.name not in spark
             else INT96 if pa.types.is_timestamp(column.type)
             else str(column.type).replace("timestamp[us]", INT96)
             for column in schema
@@ -64,11 +64,18 @@ class ParquetRows:
 
 
 def _plain(column: pa.Array) -> pa.Array:
-    """Without a dictionary, and instants without their zone, which DuckDB would cut at the microsecond."""
+    """Without a dictionary, instants without their zone, which DuckDB would cut at the microsecond, and wider halves.
+
+    DuckDB takes no half floats from Arrow; as floats they are the same numbers.
+    """
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if pa.types.is_timestamp(column.type) and column.type.tz is not None:
         return column.cast(pa.timestamp(column.type.unit))
+    if pa.types.is_float16(column.type):
+        return column.cast(pa.float32())
+    if "halffloat" in str(column.type):
+        return column.cast(pa.list_(pa.float32()))
     return column
 
 

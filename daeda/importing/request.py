@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -29,14 +30,22 @@ _LONGEST_NAME = 255
 _INSTANT = re.compile(r"%n", re.ASCII)
 
 
+# Days whose rows are imported where nobody says others: what lies behind them is most often a slip or a sentinel.
+USUAL_DAYS = (dt.date(1900, 1, 1), dt.date(2100, 12, 31))
+
+
 @dataclass(frozen=True)
 class TextRules:
-    """How cells of text are read. `nulls` are spellings of NULL beside the empty cell of a CSV file."""
+    """How cells of text are read. `nulls` are spellings of NULL beside the empty cell of a CSV file.
+
+    `days` are the first and the last day that a time may have, None for the usual ones.
+    """
 
     nulls: tuple[str, ...] = ()
     decimal_comma: bool = False
     time_formats: tuple[str, ...] = (ISO,)
     timezone: str | None = None
+    days: tuple[dt.date, dt.date] | None = None
 
 
 @dataclass(frozen=True)
@@ -169,6 +178,11 @@ def check_time(name: str, dtype: DType, unit: UnitSymbol | None) -> None:
         )
     if dtype.name == "date" and unit is not None:
         raise UsageError(f"'{name}' is a date, and --timestamp-unit belongs to whole numbers: leave it out")
+
+
+def days_of(rules: TextRules) -> tuple[dt.date, dt.date]:
+    """The first and the last day whose rows are imported."""
+    return rules.days or USUAL_DAYS
 
 
 def unit_of(dtype: DType, unit: UnitSymbol | None) -> TimeUnit:

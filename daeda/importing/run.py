@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from daeda.errors import InputError, UsageError, UserError, refusal, shortened
+from daeda.errors import InputError, UsageError, UserError, counted, refusal, shortened
 from daeda.importing.blocks import Rows
 from daeda.importing.changes import Comparison, gaps_of, refuse_gaps, refuse_losses
 from daeda.importing.columns import Column, choose, left_out, typed
@@ -20,12 +20,13 @@ from daeda.importing.ledger import Ledger
 from daeda.importing.parquet_rows import ParquetRows
 from daeda.importing.parts import write_parts
 from daeda.importing.publishing import keep_rejections, publish
-from daeda.importing.request import ImportRequest, known
+from daeda.importing.request import ImportRequest, days_of, known
 from daeda.importing.result import ImportResult, SourceResult
 from daeda.importing.source import Source, rejections_of, staging_name
 from daeda.importing.staging import DIRECTORY, Tell, stage
 from daeda.importing.target import locked, options_digest, target_of, usable_ledger
 from daeda.importing.unfinished import unfinished_files
+from daeda.importing.units import refuse_other_unit
 from daeda.process.host import probe_host
 from daeda.sql.locked import AllowedPaths, Setting, connect
 from daeda.storage.regular import check_regular, file_digest
@@ -146,13 +147,30 @@ def _stage_all(
         staging = directory / DIRECTORY / staging_name(source.name)
         source.staged = stage(connection, request, rows, columns, staging, state, source.name, tell)
         notes += _of_objects(source, columns, first, earlier) if rows.optional else ()
+        notes += _outside(source)
         now = check_regular(source.path)
         if (now.st_size, now.st_mtime_ns) != (source.size, source.mtime_ns):
             shutil.rmtree(staging)
             raise InputError(f"{source.path} changed while it was read: run again when it is complete")
+        refuse_other_unit(request, source.path, source.staged)
         published = partial(_published_digest, directory, source.name)
         source.parts = write_parts(connection, source.staged, published, source.name, tell)
     return {name: str(kind) for name, kind in before.items()}
+
+
+def _outside(source: Source) -> list[str]:
+    """What is said of rows of days that are not imported."""
+    assert source.staged is not None
+    if not source.staged.outside:
+        return []
+    first, last = days_of(source.staged.rules)
+    rows = source.staged.outside
+    more = ", …" if rows > len(source.staged.told_outside) else ""
+    return [
+        f"{source.name}: {counted(rows, 'row')} {'lies' if rows == 1 else 'lie'} on days outside of {first}..{last} "
+        f"and {'is' if rows == 1 else 'are'} kept aside: {', '.join(source.staged.told_outside)}{more}; where such "
+        "times are meant, say --days FIRST..LAST"
+    ]
 
 
 def _place(late: tuple[str, int]) -> tuple[int, str]:

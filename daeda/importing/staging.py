@@ -11,6 +11,7 @@ that went down may have lost is never looked at, for the host has another boot t
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import shutil
 import time
@@ -29,16 +30,19 @@ from daeda.errors import cut
 from daeda.importing.blocks import Block, Rejected, Rows
 from daeda.importing.columns import Column, rules_of
 from daeda.importing.conversion import from_text, from_value, without_nulls
-from daeda.importing.request import ImportRequest, TextRules, unit_of
+from daeda.importing.request import ImportRequest, TextRules, days_of, unit_of
 from daeda.importing.spark_times import INT96, shown
 
 DIRECTORY = "_staging"
 _ROWS_OF_GROUP = 32_768
 _TOLD_SECONDS = 5.0
 # What another version has left in another one is read anew.
-_FORMAT = 2
+_FORMAT = 3
+_EPOCH = dt.date(1970, 1, 1)
 # Days after 1970 of the first and the last day that has a name.
-_FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
+_FIRST_DAY, _LAST_DAY = ((day - _EPOCH).days for day in (dt.date.min, dt.date.max))
+# Rows of days that are not imported and named in a sentence.
+_TOLD_OUTSIDE = 3
 Tell = Callable[[str], None]
 
 
@@ -46,7 +50,8 @@ Tell = Callable[[str], None]
 class Staged:
     """What was read of a file: its blocks, rows by day (days after 1970; None of a table without a time).
 
-    `late` has names that its first rows have not, with their first lines.
+    `late` has names that its first rows have not, with their first lines. `outside` rows lie on days that are not
+    imported, of which the first ones are told.
     """
 
     directory: Path
@@ -58,6 +63,8 @@ class Staged:
     days: Counter[int | None] = field(default_factory=Counter)
     late: dict[str, int] = field(default_factory=dict)
     rejected: int = 0
+    outside: int = 0
+    told_outside: list[str] = field(default_factory=list)
     end: int = 0
 
     @property
@@ -85,6 +92,8 @@ class Staged:
         self.days.update(days)
         self.late = {**record["late"], **self.late}
         self.rejected += record["rejected"]
+        self.outside += record["outside"]
+        self.told_outside = [*self.told_outside, *record["told_outside"]][:_TOLD_OUTSIDE]
         self.end = record["end"]
 
 
@@ -140,7 +149,7 @@ def _prepare(directory: Path, state: dict[str, object]) -> None:
 def _write(
     connection: duckdb.DuckDBPyConnection, request: ImportRequest, block: Block, staged: Staged, path: Path
 ) -> None:
-    table, rejected = _converted(connection, request, block, staged)
+    table, rejected, outside = _converted(connection, request, block, staged)
     days = table.column("day")
     if not pc.all(pc.less_equal(days[:-1], days[1:])).as_py():
         table = table.take(pc.sort_indices(days))
@@ -151,15 +160,21 @@ def _write(
     counts = {str(one["values"]): one["counts"] for one in pc.value_counts(days).to_pylist()}
     if staged.time is None:
         counts = {"": len(table)} if len(table) else {}
-    record: dict[str, Any] = {"end": block.end, "rejected": len(rejected), "days": counts, "late": dict(block.late)}
+    record: dict[str, Any] = {
+        "end": block.end, "rejected": len(rejected), "days": counts, "late": dict(block.late),
+        "outside": len(outside), "told_outside": outside[:_TOLD_OUTSIDE],
+    }  # fmt: skip
     write_whole(path.with_suffix(".json"), json.dumps(record))
     staged.add(path, record)
 
 
 def _converted(
     connection: duckdb.DuckDBPyConnection, request: ImportRequest, block: Block, staged: Staged
-) -> tuple[pa.Table, list[Rejected]]:
-    """The rows of a block in their types, with line and day, and those that are kept aside."""
+) -> tuple[pa.Table, list[Rejected], list[str]]:
+    """The rows of a block in their types, with line and day, those that are kept aside, and the days of some of these.
+
+    Those are days that are not imported, each with its line.
+    """
     columns = staged.columns
     connection.register(
         "block", pa.table([*block.columns, block.lines], names=[*(f"c{at}" for at in range(len(columns))), "line"])
@@ -168,11 +183,15 @@ def _converted(
     connection.unregister("block")
     values = [found.column(f"v{at}").combine_chunks().cast(column.dtype.arrow()) for at, column in enumerate(columns)]
     wrong = [found.column(f"b{at}") for at in range(len(columns))]
-    days, reasons = _days(request, staged, values)
+    days = _days(request, staged, values)
+    first, last = days_of(request.rules)
     good = days.is_valid()
+    if staged.time is not None:
+        imported = pc.and_(pc.greater_equal(days, (first - _EPOCH).days), pc.less_equal(days, (last - _EPOCH).days))
+        good = pc.fill_null(imported, False)
     for flags in wrong:
         good = pc.and_(good, pc.invert(flags))
-    rejected = list(block.rejected)
+    rejected, outside = list(block.rejected), list[str]()
     for row in pc.indices_nonzero(pc.invert(good)).to_pylist():
         cells = {column.name: _cell(block, at, row, column) for at, column in enumerate(columns)}
         told = [
@@ -180,10 +199,18 @@ def _converted(
             for column, flags in zip(columns, wrong, strict=True)
             if flags[row].as_py()
         ]
-        rejected.append(Rejected(block.lines[row].as_py(), "; ".join(told) or reasons[row].as_py(), cells))
+        line, number = block.lines[row].as_py(), days[row].as_py()
+        if not told and number is not None:
+            day = _EPOCH + dt.timedelta(days=number)
+            told = [f"its day {day} lies outside of {first}..{last}, the days that are imported (--days)"]
+            outside.append(f"{day} (line {line:,})")
+        elif not told:
+            assert staged.time is not None
+            told = [_no_day(values[staged.time], row)]
+        rejected.append(Rejected(line, "; ".join(told), cells))
     rejected.sort(key=lambda one: one.line)
     table = pa.table([*values, block.lines, days], names=[*(f"v{at}" for at in range(len(columns))), "line", "day"])
-    return table.filter(good), rejected
+    return table.filter(good), rejected, outside
 
 
 def _cell(block: Block, at: int, row: int, column: Column) -> object:
@@ -216,11 +243,10 @@ def _sql(request: ImportRequest, staged: Staged) -> str:
     return f"SELECT * EXCLUDE ({', '.join(f'n{at}' for at in range(len(columns)))}), {', '.join(wrong)} FROM ({middle})"
 
 
-def _days(request: ImportRequest, staged: Staged, values: Sequence[pa.Array]) -> tuple[pa.Array, pa.Array]:
-    """The day of each row in days after 1970, NULL where it has none, and why."""
+def _days(request: ImportRequest, staged: Staged, values: Sequence[pa.Array]) -> pa.Array:
+    """The day of each row in days after 1970, NULL where it has none."""
     if staged.time is None:
-        rows = len(values[0])
-        return pa.array([0] * rows, pa.int64()), pa.nulls(rows, pa.string())
+        return pa.array([0] * len(values[0]), pa.int64())
     dtype, times = staged.columns[staged.time].dtype, values[staged.time]
     if dtype.name == "date":
         numbers = times.cast(pa.int32()).cast(pa.int64())
@@ -228,9 +254,13 @@ def _days(request: ImportRequest, staged: Staged, values: Sequence[pa.Array]) ->
         per_day = unit_of(dtype, request.timestamp_unit).per_day
         numbers = _floor_divide(_signed(times), per_day)
     named = pc.and_(pc.greater_equal(numbers, _FIRST_DAY), pc.less_equal(numbers, _LAST_DAY))
-    outside = f"its time lies outside of the years 1 to 9999{', or of int64' if times.type == pa.uint64() else ''}"
-    reasons = pc.if_else(times.is_valid(), outside, "no timestamp")
-    return pc.if_else(named, numbers, None), reasons
+    return pc.if_else(named, numbers, None)
+
+
+def _no_day(times: pa.Array, row: int) -> str:
+    if not times[row].is_valid:
+        return "no timestamp"
+    return f"its time lies outside of the years 1 to 9999{', or of int64' if times.type == pa.uint64() else ''}"
 
 
 def _signed(times: pa.Array) -> pa.Array:

@@ -30,6 +30,11 @@ def locked(directory: Path) -> Iterator[None]:
     try:
         (directory / DIRECTORY).mkdir(exist_ok=True)
         yield
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        found = error.filename2 or error.filename
+        raise InputError(
+            f"{found}: {error.strerror}: an import has something else there: remove or rename it"
+        ) from error
     finally:
         # While it is locked: nobody else has begun in what is removed.
         with suppress(OSError):
@@ -152,9 +157,11 @@ def _refuse_foreign(directory: Path, own: set[str]) -> None:
 def options_digest(request: ImportRequest, columns: Mapping[str, str]) -> str:
     """Digest of how files are read: what a file gives besides depends on it alone."""
     dialect, rules = request.dialect, request.rules
-    options = [
+    options: list[object] = [
         request.timestamp_field, request.timestamp_unit, list(columns.items()), request.chosen, request.format,
         dialect.delimiter, dialect.encoding, dialect.header,
         rules.nulls, rules.decimal_comma, rules.time_formats, rules.timezone,
     ]  # fmt: skip
+    if rules.days is not None:
+        options.append([str(day) for day in rules.days])
     return hashlib.sha256(json.dumps(options).encode()).hexdigest()[:16]

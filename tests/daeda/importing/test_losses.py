@@ -31,6 +31,9 @@ def values(tmp_path: Path, name: str, to: str = "out") -> list[Any]:
     return [value for path in files for value in pq.ParquetFile(path).read([name]).column(0).to_pylist()]
 
 
+IN_1970 = TextRules(days=(dt.date(1970, 1, 1), dt.date(1970, 12, 31)))
+
+
 def events(name: str, cells: Sequence[str]) -> str:
     return "".join([f"at,{name}\n", *(f"2024-01-01 10:00:{at:02},{cell}\n" for at, cell in enumerate(cells))])
 
@@ -252,7 +255,7 @@ def test_a_zone_is_at_most_a_day_away(tmp_path: Path) -> None:
 def test_a_time_that_is_no_int64_keeps_its_row_aside(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"at": pa.array([5, 2**64 - 1], pa.uint64())}), path)
-    result = imported(tmp_path, path, timestamp_unit="ns", dtypes={"at": DType("uint64")})
+    result = imported(tmp_path, path, timestamp_unit="ns", dtypes={"at": DType("uint64")}, rules=IN_1970)
     assert rows(tmp_path) == {"dt=1970-01-01": [[5]]}
     assert result.sources[0].reasons == ("line 2: its time lies outside of the years 1 to 9999, or of int64",)
 

@@ -29,7 +29,7 @@ DTYPES = {
 }  # fmt: skip
 # Text of a cell: whatever CSV can hold, but what ends a file for Python's own reader and half of a surrogate pair.
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
-MOMENTS = st.datetimes(dt.datetime(1899, 12, 31), dt.datetime(2100, 1, 1))
+MOMENTS = st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2100, 1, 1))
 ROWS = st.lists(
     st.fixed_dictionaries(
         {

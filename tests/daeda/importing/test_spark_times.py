@@ -14,6 +14,7 @@ import pytest
 from daeda.dtypes import DType
 from daeda.errors import InputError
 from daeda.importing import staging
+from daeda.importing.request import TextRules
 from tests.daeda.importing.test_import import Killed, imported, kept_aside
 
 # Around midnights, before 1970 too.
@@ -22,6 +23,7 @@ DAYS = {
     "dt=1969-12-30": [-86400000000001], "dt=1969-12-31": [-1], "dt=1970-01-01": [0],
     "dt=2023-12-31": [1704067199999999999], "dt=2024-01-01": [1704067200000000001],
 }  # fmt: skip
+ANY_DAY = TextRules(days=(dt.date.min, dt.date.max))
 FAR = [dt.datetime(1, 1, 1), dt.datetime(1600, 2, 3, 4, 5, 6, 7), dt.datetime(9999, 12, 31, 23, 59, 59, 999999)]
 
 
@@ -56,7 +58,7 @@ def test_what_microseconds_do_not_hold_is_kept_aside(tmp_path: Path) -> None:
 
 
 def test_any_year_is_read_in_microseconds(tmp_path: Path) -> None:
-    result = imported(tmp_path, spark(tmp_path / "a.parquet", FAR, "us"), dtypes={})
+    result = imported(tmp_path, spark(tmp_path / "a.parquet", FAR, "us"), dtypes={}, rules=ANY_DAY)
     assert result.columns == {"at": "timestamp[us]"}
     files = sorted((tmp_path / "out").glob("dt=*/*.parquet"))
     assert [pq.ParquetFile(path).read().column("at")[0].as_py() for path in files] == FAR

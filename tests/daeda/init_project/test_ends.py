@@ -83,7 +83,8 @@ def test_labels_do_not_count_on_a_day_of_which_a_part_is_there(
     # Behind the last day that has a name there is no other one.
     far = tmp_path / "far.csv"
     far.write_text(f"{files[0].read_text().splitlines()[0]}\n1,2315,5,5,N1,JFK,9999-12-31T23:15:00Z\n")
-    assert main(["import", str(far), "--to", "data/flights", "--view", "flights"]) == 0
+    words = ["--to", "data/flights", "--view", "flights", "--days", "2013-01-01..9999-12-31"]
+    assert main(["import", str(far), *words]) == 0
     assert "far.csv: 1 row of 1 day (1 new)\n" in capfd.readouterr().err
 
 
