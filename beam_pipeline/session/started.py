@@ -6,6 +6,7 @@ Polars, outside of Python's lock for the most part.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from daeda.sql.lower import Handle
 _MOST = 7
 # One that does not end when it is given up is left behind after so long: its process ends when it does.
 _CLOSE_SECONDS = 60.0
+# An interrupt that comes between two statements ends neither, so it is told again.
+_AGAIN_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -82,11 +85,13 @@ class StartedOperators:
 
     def finish(self, started: Started) -> ColumnTable:
         """Wait for an operator and put its columns into the day; raises what it has raised."""
+        # Where this is interrupted, the operator stays among those that `close` ends: its thread has its cursor.
+        wait([started.future])
+        self._started.remove(started)
         try:
             table = started.future.result()
             columns = started.part.arrow_columns.get(table.name)
         finally:
-            self._started.remove(started)
             self._resources.take_back(started.part)
         assert columns is not None
         self._resources.arrow_columns.add(table.name, columns)
@@ -94,9 +99,12 @@ class StartedOperators:
 
     def close(self) -> None:
         """End those that are at work."""
-        for started in self._started:
-            started.part.give_up()
-        wait([started.future for started in self._started], _CLOSE_SECONDS)
+        until = time.monotonic() + _CLOSE_SECONDS
+        while self.at_work and time.monotonic() < until:
+            for started in self._started:
+                if not started.future.done():
+                    started.part.give_up()
+            wait([started.future for started in self._started], _AGAIN_SECONDS)
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
         for started in self:
