@@ -136,6 +136,8 @@ def run(command: str, folder: Path) -> str:
     """What a command says, on both streams, as it would on a terminal of 100 columns."""
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        # Of two days at work either may be published first, and the page would be another one each time.
+        "DAEDA_DAY_WORKERS": "1",
         "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "TZ": "UTC",
     }  # fmt: skip
     merged = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
