@@ -194,6 +194,9 @@ class PortableJob:
     def _end_job(self, seconds: float) -> None:
         """See that the job is over, and cancel what has not ended by itself; a sentence where that is not known."""
         left = end(self._places(), seconds)
+        if self._lost and self._flink is None and self._runner.name == "FlinkRunner":
+            # To the job service a job is over when it is told so, and Flink begins it again without its workers.
+            left.append("Flink itself was not asked, for --flink_master does not name its REST")
         # One that is just being submitted is not known by anybody yet.
         self._is_over = not left and (self._result is not None or self._ended.is_set())
         if left:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
+import threading
 import time
-import urllib.error
-import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,10 +20,14 @@ from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
 from daeda.errors import first_line
 
-# How long one question may take, and how long is waited between two.
-_ANSWER_SECONDS = 1.0
+# How long one question may take, and how long is waited between two: a JobManager that is busy takes its time. All of
+# it has room in the ten seconds within which a job is to be over.
+_ANSWER_SECONDS = 2.0
 _LOOK_SECONDS = 0.1
-_SILENT_SECONDS = 2.0
+_SILENT_SECONDS = 5.0
+# From here on a status says that what was asked for is not there; a list of jobs is far below so many bytes.
+_NO_SUCCESS = 300
+_MOST_BYTES = 64 << 20
 _States = beam_job_api_pb2.JobState
 _ENDED_STATES = frozenset({"DONE", "FAILED", "CANCELLED", "DRAINED", "UPDATED"})
 # SUSPENDED is none of them: another JobManager goes on with the job.
@@ -151,28 +156,53 @@ class Flink:
             raise NoAnswer("what answers there is not Flink") from None
 
     def _ask(self, path: str, method: str) -> dict[str, Any]:
-        request = urllib.request.Request(f"{self.address}{path}", method=method)
         try:
-            with _opener.open(request, timeout=self.answer_seconds) as answer:
-                document = json.loads(answer.read() or b"{}")
+            status, text = self._answer(path, method)
+            document = json.loads(text or b"{}") if status < _NO_SUCCESS else None
         except json.JSONDecodeError:
             raise NoAnswer("what answers there is not Flink") from None
         except UnicodeError:
             # A name with an empty or a long part is not even looked up.
             raise NoAnswer("no host has such a name") from None
         except (OSError, ValueError, http.client.HTTPException) as error:
-            raise NoAnswer(_reason(error)) from None
+            raise NoAnswer(first_line(error)) from None
+        if status >= _NO_SUCCESS:
+            raise NoAnswer(f"it answers with the status {status}")
         return document if isinstance(document, dict) else {}
 
+    def _answer(self, path: str, method: str) -> tuple[int, bytes]:
+        """Status and text. Whatever proxies the environment names: a cluster is near. A server that drips has no more
+        time than one that is silent.
+        """
+        scheme, _, host = self.address.partition("://")
+        kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
+        connection = kind(host, timeout=self.answer_seconds)
+        late = threading.Event()
 
-def _reason(error: Exception) -> str:
-    """What went wrong, without the words that urllib puts around it."""
-    inside = error.reason if isinstance(error, urllib.error.URLError) else None
-    return first_line(inside if isinstance(inside, Exception) else error)
+        def hang_up() -> None:
+            late.set()
+            with suppress(OSError):  # it has just been closed
+                opened.shutdown(socket.SHUT_RDWR)
 
-
-# Whatever proxies the environment names: a cluster is near.
-_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        timer = threading.Timer(self.answer_seconds, hang_up)
+        timer.daemon = True
+        try:
+            connection.connect()
+            # The connection forgets it where the answer has no length, and ends with it.
+            opened = connection.sock
+            timer.start()
+            connection.request(method, path)
+            with connection.getresponse() as answer:
+                text = answer.read(_MOST_BYTES)
+        except (OSError, http.client.HTTPException):
+            if not late.is_set():
+                raise
+        finally:
+            timer.cancel()
+            connection.close()
+        if late.is_set():
+            raise NoAnswer(f"no whole answer within {self.answer_seconds:g} s")
+        return answer.status, text
 
 
 def flink_at(master: str | None, job_name: str, answer_seconds: float = _ANSWER_SECONDS) -> Flink | None:

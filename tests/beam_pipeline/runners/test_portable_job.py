@@ -22,7 +22,7 @@ from beam_pipeline.runners import portable
 from beam_pipeline.runners.choice import BeamRunner
 from beam_pipeline.runners.job_errors import JobErrors
 from beam_pipeline.runners.portable import PortableJob, TimeLimits
-from beam_pipeline.runners.submitted_job import flink_at
+from beam_pipeline.runners.submitted_job import Flink, flink_at
 from beam_pipeline.workers import time_limits
 from beam_pipeline.workers.context import RunContext
 from beam_pipeline.workers.faults import is_tried_again
@@ -316,6 +316,22 @@ def test_a_job_that_has_ended_is_asked_for_where_nobody_tells(
     else:
         job.run(pipeline, lambda: True)  # type: ignore[arg-type]
     assert not pipeline.cancelled.is_set()
+
+
+@pytest.mark.parametrize("knows_flink", [True, False])
+def test_a_job_that_was_given_up_is_said_to_go_on_where_flink_cannot_be_asked(
+    staging: RunStaging, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, knows_flink: bool
+) -> None:
+    """The job service says that it is cancelled; Flink begins it again, and finds no workers."""
+    monkeypatch.setattr(Flink, "_job", lambda _flink: {"jid": "a1", "state": "CANCELED"})
+    monkeypatch.setattr(Flink, "failure", lambda _flink: "")
+    job = job_of(staging, 0.3, 60.0, *(("--flink_master", "h:2") if knows_flink else ()))
+    ended_by(job, NeverEnding())
+    told = (
+        "warning: it is not known that the job 'daeda-job' has ended: Flink itself was not asked, for --flink_master "
+        "does not name its REST: its workers build nothing any more; see there, and cancel it where it still runs\n"
+    )
+    assert capsys.readouterr().err == ("" if knows_flink else told)
 
 
 def test_a_storage_that_does_not_answer_for_a_while_says_nothing_about_the_run(

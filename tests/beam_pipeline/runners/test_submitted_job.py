@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -76,6 +77,7 @@ class Rest:
 
     jobs: list[dict[str, Any]] = field(default_factory=list)
     body: bytes | None = None
+    status: int = 200
     failure: str | None = None
     asked: list[str] = field(default_factory=list)
     address: str = ""
@@ -88,7 +90,7 @@ def rest() -> Iterator[Rest]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             found = {"root-exception": served.failure} if "exceptions" in self.path else {"jobs": served.jobs}
-            self._answer(200, served.body or json.dumps(found).encode())
+            self._answer(served.status, served.body or json.dumps(found).encode())
 
         def do_PATCH(self) -> None:
             served.asked.append(self.path)
@@ -165,6 +167,36 @@ def test_what_speaks_otherwise_or_ends_in_the_middle_gives_no_answer(said: bytes
         threading.Thread(target=answer, daemon=True).start()
         with pytest.raises(NoAnswer):
             flink(f"localhost:{server.getsockname()[1]}").has_ended()
+
+
+@pytest.mark.parametrize("begins", [b"HTTP/1.1 200 OK\r\n\r\n{", b"HTTP/1.1 200 OK\r\nX: "], ids=["text", "headers"])
+def test_what_drips_gives_no_answer(begins: bytes) -> None:
+    """Each byte comes in time, and the last one never."""
+    with socket.create_server(("localhost", 0)) as server:
+        server.settimeout(60)
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(begins)
+                while True:
+                    connection.sendall(b" ")
+                    time.sleep(0.05)
+
+        threading.Thread(target=answer, daemon=True).start()
+        with pytest.raises(NoAnswer) as failure:
+            flink(f"localhost:{server.getsockname()[1]}").has_ended()
+    assert str(failure.value) == "no whole answer within 2 s"
+
+
+@pytest.mark.parametrize("status", [302, 404, 500])
+def test_a_status_that_says_no_is_no_answer(rest: Rest, status: int) -> None:
+    """Redirects lead elsewhere, and the job is here."""
+    rest.status = status
+    with pytest.raises(NoAnswer) as failure:
+        flink(rest.address).has_ended()
+    assert str(failure.value) == f"it answers with the status {status}"
+    assert flink(rest.address).silence() == str(failure.value)
 
 
 def test_an_address_that_is_none_gives_no_answer() -> None:
