@@ -41,7 +41,7 @@ class ViewData:
     `most_aside` is how many of those a single file has.
     `first` and `last` are days of UTC, `newest` seconds since 1970, `gaps` the days between that have no row. `unseen`
     are keys of JSON that come up behind the rows that were looked at, and are left out. `until` is when the rows of the
-    last day end, where that looks like a part of a day.
+    last day end, where that looks like a part of a day. `days` are the days that have rows, where that is known.
     """
 
     path: str
@@ -55,6 +55,7 @@ class ViewData:
     partitioned: bool = False
     unseen: tuple[str, ...] = ()
     until: dt.datetime | None = None
+    days: tuple[dt.date, ...] = ()
 
     @property
     def whole(self) -> dt.date:
@@ -199,14 +200,18 @@ def _described(
         days = sorted(days or view.table.partitions)
         gaps = (days[-1] - days[0]).days + 1 - len(days)
         until = _until(connection, view, target)
-        return ViewData(path, rows, aside, 0, days[0], days[-1], None, gaps, partitioned=True, until=until)
+        return ViewData(
+            path, rows, aside, 0, days[0], days[-1], None, gaps, partitioned=True, until=until, days=tuple(days)
+        )
     files = f"[{', '.join(quoted_text(as_pattern(str(file))) for file in view.table.files)}]"
     low, high = connection.execute(
         f"SELECT min({quoted_name(time.columns[0])}), max({quoted_name(time.columns[0])}) FROM "
         f"(SELECT epoch({time.sql}) AS {quoted_name(time.columns[0])} FROM read_parquet({files}, union_by_name = true))"
     ).fetchall()[0]
     ends = ends_of(connection, f"epoch({time.sql})", f"read_parquet({files}, union_by_name = true)")
-    return ViewData(path, rows, aside, 0, day_of(low), day_of(high), float(high), until=unfinished(ends))
+    return ViewData(
+        path, rows, aside, 0, day_of(low), day_of(high), float(high), until=unfinished(ends), days=tuple(sorted(ends))
+    )
 
 
 def _until(connection: duckdb.DuckDBPyConnection, view: View, target: Path | None) -> dt.datetime | None:

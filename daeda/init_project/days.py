@@ -56,6 +56,8 @@ def range_of(proposal: Proposal, found: Mapping[str, ViewData]) -> Range:
     # A look-up without gaps has a row each day, and lacks those behind its end.
     dense = [found[view.name] for view in proposal.views if view.role == "look-up" and not found[view.name].gaps]
     last = min([last, *(one.whole for one in dense if one.partitioned and one.last is not None)])
+    # Of days without a row nothing is built: the range ends with one that has some.
+    last = max((day for day in data.days if day <= last), default=last)
     back = max((seconds(window) for window in proposal.windows.windows), default=0.0) if proposal.windows else 0.0
     earliest = data.first + dt.timedelta(days=math.ceil(back / _DAY_SECONDS))
     cut = earliest > last

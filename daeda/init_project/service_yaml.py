@@ -42,9 +42,29 @@ def service_yaml(proposal: Proposal) -> str:
 
 
 def _without_nulls(proposal: Proposal) -> list[str]:
-    """What is said of rows without a label, as a comment."""
-    told = lacking_labels(proposal)
-    return comment(told) if told else []
+    """What is said of rows without a label, or without what a label looks for, as a comment."""
+    lines = comment(lacking_labels(proposal))
+    if told := lacking_keys(proposal):
+        key = proposal.events.keys[0]
+        spine = {
+            "view": scalar(proposal.events.name),
+            "filters": f"[{{where: {scalar(f'{expression(key)} IS NOT NULL')}}}]",
+        }
+        lines += [*comment(f"{told}. Without those rows:"), f"# spine: {flow(spine)}"]
+    return lines
+
+
+def lacking_keys(proposal: Proposal) -> str:
+    """In how many rows it is not known whose they are, where a label says something of them; empty for none."""
+    label, events = proposal.label, proposal.events
+    key = next(one for one in events.fields if one.name == events.keys[0])
+    if label is None or label.of_field or key.column is None or not key.column.nulls:
+        return ""
+    found = "no value" if label.measure else "false"
+    return (
+        f"{key.name} is NULL in {share(key.column.null_share)} of the rows: nothing is found for them, so that their "
+        f"label is {found}, whatever came after"
+    )
 
 
 def lacking_labels(proposal: Proposal) -> str:

@@ -12,7 +12,7 @@ from daeda.importing.last_day import shown_instant
 from daeda.importing.ledger import REJECTED
 from daeda.init_project.data import ViewData
 from daeda.init_project.proposal import Proposal, View
-from daeda.init_project.service_yaml import lacking_labels
+from daeda.init_project.service_yaml import lacking_keys, lacking_labels
 from daeda.init_project.tables import Table
 from daeda.init_project.times import OPEN_END, is_open_end
 
@@ -70,7 +70,7 @@ def tell_proposal(proposal: Proposal, say: Say) -> None:
         _tell(say, "windows", f"{lengths}{': ' if windows.reason else ''}{windows.reason}")
     if label is not None:
         _tell(say, "label", label.asked(events.keys[0]))
-        if lacking := lacking_labels(proposal):
+        for lacking in filter(None, (lacking_labels(proposal), lacking_keys(proposal))):
             _tell(say, "", lacking)
     if proposal.predictable:
         others = f"others: --predict {', '.join(proposal.predictable)}"
@@ -118,7 +118,9 @@ def _look_up(view: View) -> str:
 
 
 def _tell(say: Say, subject: str, text: str) -> None:
-    lines = textwrap.wrap(text, _WIDTH - 10, break_on_hyphens=False) or [""]
+    # A number and its sign stay on one line.
+    kept = textwrap.wrap(text.replace(" %", "\u00a0%"), _WIDTH - 10, break_on_hyphens=False)
+    lines = [line.replace("\u00a0%", " %") for line in kept] or [""]
     say(f"{subject:<8}  {lines[0]}")
     for line in lines[1:]:
         say(f"{'':<10}{line}")

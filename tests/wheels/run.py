@@ -22,6 +22,12 @@ from tests.wheels.contents import build, missing_files
 
 ROOT = Path(__file__).parents[2]
 CSV = "user,at,price\n1,2024-01-01 10:00,1.5\n2,2024-01-02 11:00,x\n"
+# Two weeks of events, for a first project.
+LOG = "user_id,at,price\n" + "".join(
+    f"u{number % 5},2024-01-{day:02} {hour:02}:00:00,{number}\n"
+    for number, (day, hour) in enumerate((day, hour) for day in range(1, 15) for hour in range(0, 24, 2))
+)
+_MADE = ("--runtime-config-path", "made/config/training/runtime.yaml")
 # What must not be in an environment of the core alone.
 HEAVY = ("apache_beam", "ray", "lance", "llvmlite", "polars", "pandas", "botocore", "datasets")
 _EXTENSION = "from daeda.doctor.software import _load as load; "
@@ -32,6 +38,9 @@ TRIED: Mapping[str, Sequence[tuple[Sequence[str] | str, int]]] = {
     "core": (
         (("--version",), 0),
         (("import", "new.csv", "--to", "imported", "--timestamp-field", "at", "--dtype", "price=double"), 1),
+        (("init", "made", "--from", "log.csv", "--yes"), 0),
+        (("check", *_MADE), 0),
+        (("preview", *_MADE), 0),
         (("check",), 0),
         (("preview", "--output", "rows.parquet"), 0),
         (("plan",), 0),
@@ -83,11 +92,12 @@ def main(extras: Sequence[str]) -> int:
 
 
 def _project(root: Path) -> None:
-    """A project without vectors, and a file to import."""
+    """A project without vectors, a file to import, and one to begin with."""
     project = TinyProject(root)
     project.without_enrichment()
     project.write().write_data()
     (root / "new.csv").write_text(CSV)
+    (root / "log.csv").write_text(LOG)
 
 
 def _try(environment: Path, wheel: Path, extra: str, project: Path) -> str:

@@ -12,6 +12,7 @@ import duckdb
 import pytest
 
 from daeda.cli.main import main
+from daeda.compiler.compile import compile_runnable
 from tests.daeda.init_project import tables
 from tests.daeda.init_project.test_projects import init, project_of
 
@@ -143,3 +144,29 @@ def test_numbers_with_a_decimal_comma(tmp_path: Path, capfd: pytest.CaptureFixtu
     path.write_text(pointed)
     assert init(tmp_path / "pointed", [path], "--no-build") == 0
     assert project_of(tmp_path / "pointed").views["sales"].dtype("total").name == "string"
+
+
+def test_a_range_ends_with_a_day_that_has_rows(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Rows of two weeks, and then of single days that lie months apart."""
+    days = [tables.START.date() + dt.timedelta(days=number) for number in (*range(14), 90, 180)]
+    rows = [[f"u{hour % 3}", f"{day} {hour:02}:00:00", hour] for day in days for hour in range(24)]
+    path = tables.write_csv(tmp_path / "ratings.csv", ["user_id", "at", "rating"], rows)
+    assert init(tmp_path / "made", [path], "--no-build") == 0
+    runtime = project_of(tmp_path / "made").runtime
+    assert runtime.feed_end == days[14]
+    assert main(["check", "--runtime-config-path", str(tmp_path / "made/config/training/runtime.yaml")]) == 0
+    assert "the spine has no row" not in capfd.readouterr().err
+
+
+def test_rows_of_nobody_are_told_with_the_filter_that_leaves_them_out(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert init(tmp_path / "made", tables.flights(tmp_path / "files"), "--no-build") == 0
+    told = "tailnum is NULL in 3.3 % of the rows: nothing is found for them, so that their label is false"
+    assert told in " ".join(capfd.readouterr().err.split())
+    service = tmp_path / "made/feature_services/flights_training.yaml"
+    text = service.read_text()
+    proposed = "# spine: {view: flights, filters: [{where: tailnum IS NOT NULL}]}\n"
+    assert proposed in text
+    service.write_text(text.replace("\nspine: {view: flights}\n", "\n").replace(proposed, proposed[2:]))
+    compile_runnable(project_of(tmp_path / "made"))
