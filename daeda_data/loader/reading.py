@@ -17,8 +17,8 @@ from daeda_data.loader.choice import Choice, Column, Items, Value, Vector
 from daeda_data.loader.order import Order, RowGroup, Segment, Window, permutation_of, windows
 from daeda_data.loader.parts import PartReader, Parts
 from daeda_data.loader.read_ahead import ReadAhead
-from daeda_data.loader.stored import Flat, Indices, Ragged, Stored, Values, Vectors, in_order, joined
-from daeda_data.loader.values import fixed_width, values_of
+from daeda_data.loader.stored import Chunks, Flat, Indices, Ragged, Stored, Values, Vectors, in_order, joined
+from daeda_data.loader.values import fixed_width, values_as_read, values_of
 
 # The row group that becomes rows of a window, and the one that is decoded meanwhile.
 _ROW_GROUPS = 2
@@ -86,15 +86,17 @@ class Blocks:
             np.array([segment.group.day for segment in window.segments], "datetime64[D]"),
             [segment.rows for segment in window.segments],
         )
+        sizes = [segment.rows for segment in window.segments]
         if not window.shuffled:
-            return Block(tuple(joined(column) for column in parts), days, begin)
+            chunks = Chunks.behind_each_other(sizes)
+            return Block(tuple(joined(column, chunks) for column in parts), days, begin)
         order = permutation_of(window, settings)
-        places = np.empty_like(order)
-        places[order] = np.arange(len(order))
+        chunks = Chunks.in_order(sizes, order)
+        space = np.empty(len(order), np.int64)
         columns: list[Stored] = []
         while parts:
             # What is put in order needs its parts no more.
-            columns.append(in_order(parts.pop(0), order, places))
+            columns.append(in_order(parts.pop(0), order, chunks, space))
         return Block(tuple(columns), days.take(order), begin)
 
     def _columns_of(self, group: RowGroup, tables: Iterator[pa.Table]) -> tuple[Stored, ...]:
@@ -129,7 +131,7 @@ def dimension_of(chunks: pa.ChunkedArray) -> int:
 def _stored(array: pa.Array, column: Column, dimension: int, where: str) -> Stored:
     match column:
         case Value():
-            return Flat(column.name, Values(*values_of(array, column.words, np.nan)))
+            return Flat(column.name, Values(*values_as_read(array, column.words)))
         case Vector():
             return _vectors(array, column, dimension, where)
         case Items():

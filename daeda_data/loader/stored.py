@@ -1,8 +1,8 @@
 """Columns of a window: numpy arrays from which the rows of batches are taken, one range after another.
 
-Row groups become columns, columns stand behind each other in a window (`joined`), and their rows are put in the order
-in which they are given (`ordered`). What is as long as the window is moved then, a column at a time, for what is
-gathered batch by batch comes from memory that no cache holds; items of lists and vectors stay where they were read.
+Row groups become columns, columns stand behind each other in a window (`joined`), or in the order in which their rows
+are given (`in_order`). What is as long as the window is moved then, a column at a time, for what is gathered batch by
+batch comes from memory that no cache holds; items of lists and vectors stay where they were read, in their chunks.
 """
 
 from __future__ import annotations
@@ -16,8 +16,47 @@ import numpy.typing as npt
 
 from daeda_data.loader.batch import Array, Columns, Mask
 from daeda_data.loader.choice import Pad
+from daeda_data.loader.values import fill
 
 Indices: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """Which rows of a window lie in each of the chunks that it was read from: their numbers, in rising order."""
+
+    rows: tuple[Indices, ...]
+
+    @staticmethod
+    def behind_each_other(sizes: Sequence[int]) -> Chunks:
+        """Chunks of so many rows, one after another.
+
+        >>> [rows.tolist() for rows in Chunks.behind_each_other([2, 1]).rows]
+        [[0, 1], [2]]
+        """
+        ends = np.cumsum(sizes)
+        return Chunks(tuple(np.arange(end - size, end) for size, end in zip(sizes, ends.tolist(), strict=True)))
+
+    @staticmethod
+    def in_order(sizes: Sequence[int], order: Indices) -> Chunks:
+        """The same, once the rows are in an order.
+
+        >>> [rows.tolist() for rows in Chunks.in_order([2, 1], np.array([2, 0, 1])).rows]
+        [[1, 2], [0]]
+        """
+        # Numbers of two bytes are sorted in one pass over them.
+        kind = np.uint16 if len(sizes) < 1 << 16 else np.int64
+        chunks = np.repeat(np.arange(len(sizes), dtype=kind), sizes).take(order)
+        return Chunks(tuple(np.split(np.argsort(chunks, kind="stable"), np.cumsum(sizes)[:-1])))
+
+    def of(self, first: int, last: int) -> list[tuple[int, Indices]]:
+        """Which rows of a range are of each chunk, counted in the range; those of which it has none are left out."""
+        found = []
+        for number, rows in enumerate(self.rows):
+            begin, end = np.searchsorted(rows, (first, last))
+            if begin < end:
+                found.append((number, rows[begin:end] - first))
+        return found
 
 
 @dataclass(frozen=True)
@@ -34,7 +73,7 @@ class Values:
 
 @dataclass(frozen=True)
 class Flat:
-    """A value for each row."""
+    """A value for each row. One that is NULL is anything until rows become a window, which has its own memory."""
 
     name: str
     values: Values
@@ -43,50 +82,46 @@ class Flat:
         """A range of rows."""
         return Flat(self.name, self.values.part(first, last))
 
-    def ordered(self, order: Indices) -> Flat:
-        """The rows in another order."""
-        mask = self.values.mask
-        return Flat(self.name, Values(self.values.array.take(order), None if mask is None else mask.take(order)))
-
     def give(self, first: int, last: int, into: Columns) -> None:
         """Put a range of rows into a batch."""
-        values = self.values.part(first, last)
-        into.arrays[self.name] = values.array
-        into.masks[self.name] = _or_all(values.mask, last - first)
-
-    @staticmethod
-    def placed(parts: Sequence[Flat], places: Indices) -> Flat:
-        """Rows of parts behind each other, each put where `places` says: joined and in order at once."""
-        array = np.empty(len(places), parts[0].values.array.dtype)
-        mask = None if all(part.values.mask is None for part in parts) else np.ones(len(places), np.bool_)
-        first = 0
-        for part in parts:
-            own = places[first : first + len(part.values.array)]
-            array[own] = part.values.array
-            if mask is not None and part.values.mask is not None:
-                mask[own] = part.values.mask
-            first += len(own)
-        return Flat(parts[0].name, Values(array, mask))
+        mask = self.values.mask
+        into.arrays[self.name] = self.values.array[first:last]
+        into.masks[self.name] = np.ones(last - first, np.bool_) if mask is None else mask[first:last]
 
     @staticmethod
     def joined(parts: Sequence[Flat]) -> Flat:
         """Rows behind each other."""
         mask = _joined_masks([part.values.mask for part in parts], [len(part.values.array) for part in parts])
-        return Flat(parts[0].name, Values(np.concatenate([part.values.array for part in parts]), mask))
+        if len(parts) == 1 and mask is None:
+            return parts[0]
+        return Flat._filled(parts[0].name, np.concatenate([part.values.array for part in parts]), mask)
+
+    @staticmethod
+    def in_order(parts: Sequence[Flat], order: Indices, space: Array) -> Flat:
+        """Rows behind each other, and then in an order; `space` is where they stand behind each other."""
+        array = _in_order([part.values.array for part in parts], order, space)
+        mask = _joined_masks([part.values.mask for part in parts], [len(part.values.array) for part in parts])
+        return Flat._filled(parts[0].name, array, None if mask is None else mask.take(order))
+
+    @staticmethod
+    def _filled(name: str, own: Array, mask: Mask | None) -> Flat:
+        if mask is not None:
+            fill(own, mask, np.nan)
+        return Flat(name, Values(own, mask))
 
 
 @dataclass(frozen=True)
 class Vectors:
     """A vector for each row, or none.
 
-    `places` are rows of the matrix that `chunks` says of each row, -1 where there is no vector. None in place of
+    `places` are rows of the matrix of the chunk that a row is of, -1 where there is no vector. None in place of
     `chunks`: there is one matrix; in place of `places`: each row has the vector of its number.
     """
 
     name: str
     matrices: tuple[Array, ...]
     places: Indices | None
-    chunks: npt.NDArray[np.int32] | None = None
+    chunks: Chunks | None = None
 
     @property
     def rows(self) -> int:
@@ -100,10 +135,10 @@ class Vectors:
             return Vectors(self.name, (matrix[first:last],), None)
         return Vectors(self.name, (matrix,), self.places[first:last])
 
-    def ordered(self, order: Indices) -> Vectors:
+    def in_order(self, order: Indices, chunks: Chunks) -> Vectors:
         """The rows in another order."""
         places = order if self.places is None else self.places.take(order)
-        return replace(self, places=places, chunks=None if self.chunks is None else self.chunks.take(order))
+        return replace(self, places=places, chunks=None if self.chunks is None else chunks)
 
     def give(self, first: int, last: int, into: Columns) -> None:
         """Put a range of rows into a batch; a row without a vector has zeros."""
@@ -114,30 +149,32 @@ class Vectors:
             return self.matrices[0][first:last], np.ones(last - first, np.bool_)
         places = self.places[first:last]
         present = places >= 0
-        if self.chunks is None and present.all():
+        is_whole = bool(present.all())
+        if self.chunks is None and is_whole:
             return self.matrices[0].take(places, axis=0), present
-        matrix = np.zeros((len(places), self.matrices[0].shape[1]), self.matrices[0].dtype)
-        for number, own in _of_chunks(self.chunks, first, last):
-            here = own[present[own]]
+        shape, kind = (len(places), self.matrices[0].shape[1]), self.matrices[0].dtype
+        matrix = np.empty(shape, kind) if is_whole else np.zeros(shape, kind)
+        for number, own in _rows_of_chunks(self.chunks, first, last):
+            here = own if is_whole else own[present[own]]
             if matrix.size and len(here):
                 _runs_of(matrix)[here] = _runs_of(self.matrices[number]).take(places[here])
         return matrix, present
 
     @staticmethod
-    def joined(parts: Sequence[Vectors]) -> Vectors:
+    def joined(parts: Sequence[Vectors], chunks: Chunks) -> Vectors:
         """Rows behind each other."""
         places = [np.arange(part.rows) if part.places is None else part.places for part in parts]
         matrices = tuple(matrix for part in parts for matrix in part.matrices)
-        return Vectors(parts[0].name, matrices, np.concatenate(places), _chunks([part.rows for part in parts]))
+        return Vectors(parts[0].name, matrices, np.concatenate(places), chunks)
 
 
 @dataclass(frozen=True)
 class Ragged:
     """A list for each row: where it begins among the items, and how many it has.
 
-    `starts` count among the items of the chunk that `chunks` says of each row; None: there is one. `fields` are a
+    `starts` count among the items of the chunk that a row is of; `chunks` None: there is one. `fields` are a
     list's own items under its name, or the fields of a sequence, which have one length; each has its values by chunk.
-    The lists of a chunk lie behind each other, and `in_order` the rows do too.
+    The lists of a chunk lie behind each other, and with `as_they_lie` the rows do too.
     """
 
     name: str
@@ -146,8 +183,8 @@ class Ragged:
     fields: Mapping[str, tuple[Values, ...]]
     present: Mask | None
     pad: Pad | None
-    chunks: npt.NDArray[np.int32] | None = None
-    in_order: bool = True
+    chunks: Chunks | None = None
+    as_they_lie: bool = True
 
     @property
     def rows(self) -> int:
@@ -159,15 +196,15 @@ class Ragged:
         present = None if self.present is None else self.present[first:last]
         return replace(self, starts=self.starts[first:last], lengths=self.lengths[first:last], present=present)
 
-    def ordered(self, order: Indices) -> Ragged:
+    def in_order(self, order: Indices, chunks: Chunks) -> Ragged:
         """The rows in another order."""
         return replace(
             self,
             starts=self.starts.take(order),
             lengths=self.lengths.take(order),
             present=None if self.present is None else self.present.take(order),
-            chunks=None if self.chunks is None else self.chunks.take(order),
-            in_order=False,
+            chunks=None if self.chunks is None else chunks,
+            as_they_lie=False,
         )
 
     def give(self, first: int, last: int, into: Columns) -> None:
@@ -176,7 +213,7 @@ class Ragged:
         into.present[self.name] = _or_all(present, last - first)
         if self.pad is not None:
             self._give_padded(self.pad, first, last, into)
-        elif self.in_order and self.chunks is None:
+        elif self.as_they_lie and self.chunks is None:
             self._give_as_they_lie(first, last, into)
         else:
             self._give_ragged(first, last, into)
@@ -193,7 +230,7 @@ class Ragged:
         offsets = into.offsets[self.name] = _offsets(lengths)
         chunks = [
             (number, _items(offsets[:-1][own], lengths[own]), _items(starts[own], lengths[own]))
-            for number, own in _of_chunks(self.chunks, first, last)
+            for number, own in _rows_of_chunks(self.chunks, first, last)
         ]
         for name, by_chunk in self.fields.items():
             array = np.empty(int(offsets[-1]), by_chunk[0].array.dtype)
@@ -213,7 +250,7 @@ class Ragged:
         # Narrow numbers are compared several times as fast.
         positions: Array = np.arange(pad.width, dtype=np.int16 if pad.width < 1 << 15 else np.int64)
         there: Mask = positions < kept.astype(positions.dtype)[:, None]
-        chunks = _of_chunks(self.chunks, first, last)
+        chunks = _rows_of_chunks(self.chunks, first, last)
         for number_of_field, (name, by_chunk) in enumerate(self.fields.items()):
             array = np.empty((len(kept), pad.width), by_chunk[0].array.dtype)
             mask = there if number_of_field == 0 and len(self.fields) == 1 else there.copy()
@@ -228,7 +265,7 @@ class Ragged:
             into.arrays[name], into.masks[name] = array, mask
 
     @staticmethod
-    def joined(parts: Sequence[Ragged]) -> Ragged:
+    def joined(parts: Sequence[Ragged], chunks: Chunks) -> Ragged:
         """Rows behind each other."""
         first = parts[0]
         return Ragged(
@@ -238,48 +275,53 @@ class Ragged:
             {name: tuple(values for part in parts for values in part.fields[name]) for name in first.fields},
             _joined_masks([part.present for part in parts], [part.rows for part in parts]),
             first.pad,
-            _chunks([part.rows for part in parts]),
+            chunks,
         )
 
 
 Stored: TypeAlias = Flat | Vectors | Ragged
 
 
-def joined(parts: Sequence[Stored]) -> Stored:
-    """Rows of one column behind each other; one part is not copied."""
-    first = parts[0]
-    if len(parts) == 1:
-        return first
-    match first:
+def joined(parts: Sequence[Stored], chunks: Chunks) -> Stored:
+    """Rows of one column behind each other, each part a chunk; what has no NULL and is one part is not copied."""
+    match parts[0]:
         case Flat():
             return Flat.joined([part for part in parts if isinstance(part, Flat)])
-        case Vectors():
-            return Vectors.joined([part for part in parts if isinstance(part, Vectors)])
-        case Ragged():
-            return Ragged.joined([part for part in parts if isinstance(part, Ragged)])
+        case first:
+            return first if len(parts) == 1 else _joined(parts, chunks)
 
 
-def in_order(parts: Sequence[Stored], order: Indices, places: Indices) -> Stored:
-    """Rows of one column behind each other, and then in an order; `places` says the same of each row."""
-    flat = [part for part in parts if isinstance(part, Flat)]
-    return Flat.placed(flat, places) if len(flat) == len(parts) else joined(parts).ordered(order)
+def in_order(parts: Sequence[Stored], order: Indices, chunks: Chunks, space: Array) -> Stored:
+    """Rows of one column behind each other, and then in an order; `space` is memory of 8 bytes a row."""
+    match parts[0]:
+        case Flat():
+            return Flat.in_order([part for part in parts if isinstance(part, Flat)], order, space)
+        case first:
+            return (first if len(parts) == 1 else _joined(parts, chunks)).in_order(order, chunks)
+
+
+def _joined(parts: Sequence[Stored], chunks: Chunks) -> Vectors | Ragged:
+    if isinstance(parts[0], Vectors):
+        return Vectors.joined([part for part in parts if isinstance(part, Vectors)], chunks)
+    return Ragged.joined([part for part in parts if isinstance(part, Ragged)], chunks)
+
+
+def _in_order(arrays: Sequence[Array], order: Indices, space: Array) -> Array:
+    if len(arrays) == 1:
+        return arrays[0].take(order)
+    kind = arrays[0].dtype
+    behind_each_other = space.view(np.uint8)[: len(order) * kind.itemsize].view(kind)
+    np.concatenate(arrays, out=behind_each_other)
+    # With `raise` numpy would fill a copy of `out`; `order` has each row once.
+    return behind_each_other.take(order, out=np.empty(len(order), kind), mode="clip")
 
 
 def _or_all(mask: Mask | None, count: int) -> Mask:
     return np.ones(count, np.bool_) if mask is None else mask
 
 
-def _chunks(rows: Sequence[int]) -> npt.NDArray[np.int32]:
-    return np.repeat(np.arange(len(rows), dtype=np.int32), rows)
-
-
-def _of_chunks(chunks: npt.NDArray[np.int32] | None, first: int, last: int) -> list[tuple[int, Indices]]:
-    """Which rows of a range are of each chunk, counted in the range."""
-    if chunks is None:
-        return [(0, np.arange(last - first))]
-    own = chunks[first:last]
-    found = ((number, np.flatnonzero(own == number)) for number in range(int(own.min()), int(own.max()) + 1))
-    return [(number, rows) for number, rows in found if len(rows)]
+def _rows_of_chunks(chunks: Chunks | None, first: int, last: int) -> list[tuple[int, Indices]]:
+    return [(0, np.arange(last - first))] if chunks is None else chunks.of(first, last)
 
 
 def _offsets(lengths: Indices) -> Indices:
@@ -303,8 +345,8 @@ def _put_runs(array: Array, rows: Indices, items: Array, starts: Indices) -> Non
         into[rows] = _runs(np.concatenate([items, np.zeros(width, items.dtype)]), width)[starts]
         return
     into[rows] = _runs(items, width)[np.minimum(starts, last)]
-    late = np.flatnonzero(starts > last)
-    if len(late):
+    if int(starts.max(initial=0)) > last:
+        late = np.flatnonzero(starts > last)
         # So close to the end no `width` items follow.
         end = np.concatenate([items[last:], np.zeros(width, items.dtype)])
         into[rows[late]] = _runs(end, width)[starts[late] - last]

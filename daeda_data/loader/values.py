@@ -37,22 +37,32 @@ def values_of(array: pa.Array, words: Words | None, empty: float) -> tuple[Array
 
     Texts need the words of their column. A boolean that is NULL is False, a time NaT, a whole number or code 0.
     """
-    mask: Mask | None = None
-    if array.null_count:
-        mask = array.is_valid().to_numpy(zero_copy_only=False)
-    values = _filled(array, words)
+    values, mask = values_as_read(array, words)
     if mask is None:
         return values, None
     if not values.flags.writeable:
         values = values.copy()
+    fill(values, mask, empty)
+    return values, mask
+
+
+def values_as_read(array: pa.Array, words: Words | None) -> tuple[Array, Mask | None]:
+    """The same, not copied, and with anything where there is no value."""
+    mask: Mask | None = None
+    if array.null_count:
+        mask = array.is_valid().to_numpy(zero_copy_only=False)
+    return _filled(array, words), mask
+
+
+def fill(values: Array, mask: Mask, empty: float) -> None:
+    """Put what stands for NULL where there is no value."""
     match values.dtype.kind:
         case "M":
-            values[~mask] = np.datetime64("NaT")
+            np.copyto(values, np.datetime64("NaT"), where=~mask)
         case "f":
-            values[~mask] = empty
+            np.copyto(values, empty, where=~mask, casting="same_kind")
         case _:
-            values[~mask] = 0
-    return values, mask
+            np.copyto(values, 0, where=~mask, casting="unsafe")
 
 
 def fixed_width(array: pa.Array, dtype: np.dtype[np.generic]) -> Array:
