@@ -253,7 +253,7 @@ class ClusterScene:
 
     def wait_for_begin(self, process: subprocess.Popen[str], node: RayNode, actors: int = 1) -> None:
         """Return when so many actors of the node have begun a part."""
-        wait_for(process, lambda: len(self.begun(node)) >= actors)
+        wait_for(process, lambda: len(self.begun(node)) >= actors, SECONDS_TO_END)
 
     def wait_for_last_part(self, process: subprocess.Popen[str]) -> None:
         """Return when all parts of the day that is held are written."""

@@ -73,8 +73,10 @@ def _killed(scene: ClusterScene, seed: int) -> Kill:
         chance.choice((OTHER, THIRD)),
     )
     scene.cluster.ensure(OTHER, THIRD)
-    process = scene.start(seconds=0.5, head_seconds=5.0)
-    scene.wait_for_begin(process, scene.cluster.nodes[HEAD])
+    # Where the head's actor comes late, the others would have done all parts by then.
+    process = scene.start(seconds=0.5, head_seconds=5.0, meet=len(scene.cluster.nodes))
+    for node in scene.cluster.nodes.values():
+        scene.wait_for_begin(process, node)
     time.sleep(at)
     had_ended = process.poll() is not None
     started = time.monotonic()
