@@ -41,6 +41,7 @@ def described_columns(
                 "drift": psi if worst is not None else None,
                 "worst": worst,
                 "worst_day": str(days.days[psi.index(worst)]) if worst is not None else None,
+                "left_out": [str(days.days[index]) for index in own.left_out],
             }
         )
         details.append(
@@ -61,6 +62,8 @@ def series_of(
     days: DaysOfReport,
     statistics: Sequence[DayStatistics | None],
     reference: Sequence[int],
+    *,
+    chosen_by_hand: bool = False,
 ) -> list[Series]:
     """The series of each column of the output, in their order; the kind is the one that the newest day tells.
 
@@ -78,5 +81,5 @@ def series_of(
             None if one is None or one.placeholder or (made.name in early and not one.summary.values) else one.summary
             for one, early in zip(there, unripe, strict=True)
         ]
-        series.append(Series.of(made.name, kind, summaries, reference))
+        series.append(Series.of(made.name, kind, summaries, reference, chosen=chosen_by_hand))
     return series

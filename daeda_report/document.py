@@ -53,10 +53,10 @@ def document_of(
     layout = layout_of(project)
     seen = DaysOfReport.of(layout, dag, days, planned)
     chosen, told = reference_of(seen, reference)
-    series = series_of(project, dag, seen, statistics_of_days(seen), chosen)
+    series = series_of(project, dag, seen, statistics_of_days(seen), chosen, chosen_by_hand=reference is not None)
     columns, details = described_columns(project, dag, seen, series)
     declared = checks_of(project, dag)
-    findings = ranked(seen, series, chosen, failed_checks(seen, declared))
+    findings = ranked(seen, series, failed_checks(seen, declared))
     service = project.service
     head = {
         "title": layout.title,

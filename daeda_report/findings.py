@@ -14,8 +14,9 @@ from typing import Any
 
 from daeda.errors import counted, cut
 from daeda_report.days import DaysOfReport
+from daeda_report.seen import Seen
 from daeda_report.series import Series
-from daeda_report.standing_out import Seen, of_column, of_rows
+from daeda_report.standing_out import of_column, of_rows
 
 # Greater weights come first. What a day lacks is worse than what is unusual in it.
 _DAYS = {"blocked": 60.0, "missing": 50.0, "stale": 40.0, "waiting": 5.0}
@@ -49,15 +50,13 @@ class Finding:
         }
 
 
-def ranked(
-    days: DaysOfReport, series: Sequence[Series], reference: Sequence[int], checks: Iterable[Finding] = ()
-) -> tuple[Finding, ...]:
+def ranked(days: DaysOfReport, series: Sequence[Series], checks: Iterable[Finding] = ()) -> tuple[Finding, ...]:
     """All findings of the days, of their rows, of each column, and of checks."""
     found = [*checks, *_of_states(days)]
     rows = [None if one is None else one.rows for one in days.manifests]
     found += _told(days, None, of_rows(rows))
     for one in series:
-        found += _told(days, one.name, of_column(one, reference))
+        found += _told(days, one.name, of_column(one))
     return tuple(sorted(found, key=lambda one: (-one.weight, one.first_day or dt.date.max, one.column or "")))
 
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from daeda.statistics.bins import coarsened
-from daeda.statistics.drift import Drift, drift_of, merged
+from daeda.statistics.drift import Drift
 from daeda.statistics.model import QUANTILES, Histogram, Numbers, Summary
+from daeda_report.compared import compared, moves
 
 Shown = dict[str, Any]
 _BARS = 24
@@ -24,30 +23,54 @@ _BARS = 24
 _WIDE = 40.0
 _MOST_HALVED = 2.0**52
 _MOST_VALUES = 12
-# So many days one after another count up before that is no chance.
-_FEWEST_STEPS = 6
 _TITLES = {"numbers": "Values", "lengths": "List lengths", "norms": "Lengths of the vectors"}
 
 
 @dataclass(frozen=True)
 class Series:
-    """One column: a summary for each day, or None; that of the reference days together; and drift against them."""
+    """One column: a summary for each day, or None; that of the reference days together; and drift against them.
+
+    `compared` are the reference days that count, without those `left_out`. `inner` are what is in its lists and
+    structs: `part` names it in words, and `alike` is how many of its values a row has, which are no more than one by
+    chance.
+    """
 
     name: str
     kind: str | None
     summaries: tuple[Summary | None, ...]
     reference: Summary | None
     drifts: tuple[Drift | None, ...] = ()
+    compared: tuple[int, ...] = ()
+    left_out: tuple[int, ...] = ()
+    moves: bool = False
+    inner: tuple[Series, ...] = ()
+    part: str = ""
+    alike: float = 1.0
 
     @classmethod
-    def of(cls, name: str, kind: str | None, summaries: Sequence[Summary | None], reference: Sequence[int]) -> Series:
-        """The series with its drift; keys, times and what counts up are other ones on each day, and drift by nature."""
-        pooled = together([one for index in reference if (one := summaries[index]) is not None])
-        drifts: tuple[Drift | None, ...] = ()
-        if pooled is not None and not _moves(kind, summaries):
-            even = _evened(pooled, summaries)
-            drifts = tuple(None if one is None else drift_of(even, one) for one in summaries)
-        return cls(name, kind, tuple(summaries), pooled, drifts)
+    def of(
+        cls,
+        name: str,
+        kind: str | None,
+        summaries: Sequence[Summary | None],
+        reference: Sequence[int],
+        *,
+        chosen: bool = False,
+    ) -> Series:
+        """The series with its drift; keys, times and what counts up are other ones on each day, and drift by nature.
+
+        Of a reference that nobody has `chosen` exceptions are left out.
+        """
+        moving = moves(kind, summaries)
+        own = compared(summaries, reference, chosen=chosen or moving)
+        drifts = () if moving or own.reference is None else own.drifts
+        inner = tuple(_inner(name, summaries, reference, chosen=chosen))
+        return cls(name, kind, tuple(summaries), own.reference, drifts, own.days, own.left_out, moving, inner)
+
+    @property
+    def unit(self) -> str | None:
+        """The unit of times since 1970; None of other values."""
+        return _unit_of(self.summaries)
 
     @property
     def psi(self) -> list[float | None]:
@@ -91,42 +114,19 @@ class Series:
         }
 
 
-def _moves(kind: str | None, summaries: Sequence[Summary | None]) -> bool:
-    """Whether a column has other values on each day by its nature: keys, times, and whole numbers that count up."""
-    there = [one for one in summaries if one is not None]
-    if kind in ("key", "timestamp") or any(one.dtype.startswith(("timestamp", "date")) for one in there):
-        return True
-    if not there or not there[-1].dtype.startswith(("int", "uint")):
-        return False
-    middles = [one.numbers.quantiles["0.5"] for one in there if one.numbers is not None and one.numbers.quantiles]
-    steps = [later - before for before, later in pairwise(middles)]
-    return len(steps) >= _FEWEST_STEPS and all(step > 0 for step in steps) and min(middles) > 0
-
-
-def together(summaries: Sequence[Summary]) -> Summary | None:
-    """All rows of these days; days on which the column had another type than on the last one are left out."""
-    alike = [one for one in summaries if one.dtype == summaries[-1].dtype]
-    items = [one.items for one in alike if one.items is not None]
-    all_rows = merged(alike)
-    return None if all_rows is None else replace(all_rows, items=merged(items))
-
-
-def _evened(reference: Summary, summaries: Sequence[Summary | None]) -> Summary:
-    """The reference by the widest bins of any day, so that its bins are the same on all days."""
-    there = [one for one in summaries if one is not None]
-    return replace(
-        reference,
-        numbers=_widened(reference.numbers, [one.numbers for one in there]),
-        lengths=_widened(reference.lengths, [one.lengths for one in there]),
-        norms=_widened(reference.norms, [one.norms for one in there]),
-    )
-
-
-def _widened(own: Numbers | None, others: Sequence[Numbers | None]) -> Numbers | None:
-    if own is None:
-        return None
-    widest = max((one.histogram.shift for one in others if one is not None), default=0)
-    return replace(own, histogram=coarsened(own.histogram, widest))
+def _inner(
+    name: str, summaries: Sequence[Summary | None], reference: Sequence[int], *, chosen: bool
+) -> Iterator[Series]:
+    """Series of the items of lists, and of the fields of structs."""
+    fields = dict.fromkeys(field for one in summaries if one is not None for field in one.fields)
+    parts = {f"values of {field}": [one.fields.get(field) if one else None for one in summaries] for field in fields}
+    for part, those in {"items": [one.items if one else None for one in summaries], **parts}.items():
+        if not any(those):
+            continue
+        rows = sum(one.rows for one in those if one is not None)
+        outer = sum(one.values for one in summaries if one is not None)
+        alike = max(1.0, rows / outer) if outer else 1.0
+        yield replace(Series.of(name, None, those, reference, chosen=chosen), part=part, alike=alike)
 
 
 def _unit_of(summaries: Sequence[Summary | None]) -> str | None:

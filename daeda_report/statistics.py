@@ -14,6 +14,8 @@ from daeda.statistics.kept import kept_statistics, statistics_of
 from daeda.statistics.model import DayStatistics
 from daeda_report.days import DaysOfReport
 
+_FEWEST_DAYS = 3
+
 
 def statistics_of_days(days: DaysOfReport) -> list[DayStatistics | None]:
     """For each day those of the final dataset; None where it is not published, or not as it was."""
@@ -36,7 +38,9 @@ def reference_of(days: DaysOfReport, chosen: DayRange | None) -> tuple[tuple[int
     """The published days that the others are compared with, and what is said of them; raises UsageError for none."""
     there = [index for index, manifest in enumerate(_whole(days)) if manifest is not None]
     if chosen is None:
-        number = min(REFERENCE_DAYS, max(1, len(there) // 4), len(there))
+        # Of three days it is seen which one is an exception.
+        least = _FEWEST_DAYS if len(there) >= _FEWEST_DAYS else min(1, len(there))
+        number = min(REFERENCE_DAYS, max(least, len(there) // 4))
         indexes = tuple(there[:number])
     else:
         indexes = tuple(index for index in there if chosen.first <= days.days[index] <= chosen.last)

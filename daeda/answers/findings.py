@@ -62,7 +62,9 @@ class AuditAnswer(ServiceAnswer):
 class ReportFinding(Answer):
     """What stands out in a training set, as the report ranks it."""
 
-    kind: str = Field(description="What it is about: rows, nulls, coverage, unit, category, drift, check, or days.")
+    kind: str = Field(
+        description="What it is about: rows, nulls, not finite, coverage, unit, category, drift, check, or days."
+    )
     column: str | None = Field(description="The column that it is of; null where it is of the days.")
     first_day: dt.date | None = Field(description="The first day that it is seen on.")
     days: int = Field(description="On how many days.")

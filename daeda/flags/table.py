@@ -261,7 +261,7 @@ REPORT = _group(
     _days("days to show", "the range"),
     Flag("--reference", "text",
          "days that the others are compared with: YYYY-MM-DD..YYYY-MM-DD, a day, or the name of a split (default: the "
-         f"first quarter of the published days, at most {REFERENCE_DAYS})",
+         f"first quarter of the published days, at least 3 and at most {REFERENCE_DAYS})",
          metavar="DAYS"),
     Flag("--output", "path", "the file to write (default: SERVICE-report.html in the working directory)",
          metavar="FILE"),

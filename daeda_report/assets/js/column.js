@@ -63,7 +63,7 @@ function columnFigures(data, column, detail) {
   if (telling(of.top, of.numbers.length > 0)) made.push(topOverDays("Share of the most frequent values", data, of.top));
   if (of.items && telling(of.items.top, of.items.numbers)) made.push(topOverDays("Share of the most frequent items", data, of.items.top));
   if (of.distinct) made.push(overDays("Distinct values", days, [["distinct", of.distinct.counts]], { format: count, note: of.distinct.error ? `estimated, with a standard error of ${percent(of.distinct.error)}` : "exact" }));
-  if (column.drift) made.push(overDays("Drift", days, [["PSI", column.drift]], { rules: [[0.25]], note: `PSI against ${data.reference.told}; above the dashed line much has changed` }));
+  if (column.drift) made.push(overDays("Drift", days, [["PSI", column.drift]], { rules: [[0.25]], note: `PSI against ${against(data, column)}; above the dashed line much has changed` }));
   return made;
 }
 
@@ -99,7 +99,12 @@ function dayAgainstReference(data, column, of, day) {
   draw(start);
   return [h("h3", {}, "A day beside the reference"), h("p", { class: "controls" }, select,
     h("button", { type: "button", onclick: step(-1) }, "Day before"), h("button", { type: "button", onclick: step(1) }, "Day after"),
-    ` reference: ${data.reference.told}`, shown), panel];
+    ` reference: ${against(data, column)}`, shown), panel];
+}
+
+// The reference days, without those that were left out as exceptions among them.
+function against(data, column) {
+  return column.left_out.length ? `${data.reference.told}, without ${column.left_out.join(", ")}, which ${column.left_out.length === 1 ? "is" : "are"} unlike the others` : data.reference.told;
 }
 
 function compared(data, of, index) {

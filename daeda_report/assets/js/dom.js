@@ -31,6 +31,9 @@ const svg = (name, attributes, ...children) => fill(document.createElementNS(SVG
 // A long one may be broken behind each of its underscores.
 const named = (text) => h("bdi", { class: "name" }, String(text).split(/(?<=_)/).map((part, index) => [index ? h("wbr") : null, part]));
 
+// A sentence whose dates are not broken behind a hyphen.
+const unbroken = (text) => String(text).split(/(\d{4}-\d{2}-\d{2})/).map((part, index) => (index % 2 ? h("span", { class: "date" }, part) : visible(part)));
+
 // SQL and what else has lines of its own.
 function code(text) {
   const lines = String(text).split("\n").map(visible);

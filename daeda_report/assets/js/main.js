@@ -19,7 +19,7 @@ async function begin() {
   data.final = Object.keys(data.datasets).at(-1);
   const main = document.getElementById("main");
   const nav = document.getElementById("sections");
-  document.getElementById("about").textContent = about(data);
+  document.getElementById("about").append(...unbroken(about(data)));
   nav.append(...shownSections.map(([key, title]) => h("a", { href: link(key), "data-key": key }, title)));
   const made = new Map();
   const section = (key) => {

@@ -11,7 +11,7 @@ function finding(one) {
   const of = one.column && one.told.startsWith(start);
   const where = of ? h("a", { href: link("column", one.column, ...(one.day ? [one.day] : [])) }, named(one.column)) : null;
   return h("li", { "data-kind": one.kind }, h("span", { class: MILD.has(one.kind) ? "kind mild" : "kind" }, one.kind), " ",
-    of ? [where, ": ", one.told.slice(start.length)] : [one.told, " ", one.day ? h("a", { href: link("days", one.day) }, "look at the day") : null]);
+    of ? [where, ": ", unbroken(one.told.slice(start.length))] : [unbroken(one.told), " ", one.day ? h("a", { href: link("days", one.day) }, "look at the day") : null]);
 }
 
 function findings(data) {
