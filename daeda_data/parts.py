@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
     from daeda.dataset.manifest import Manifest
+    from daeda.storage.objects import ObjectFile
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,9 @@ class DayPart:
         import pyarrow as pa
 
         if is_object(self.path):
-            return pa.PythonFile(self._object(), mode="r")
+            from daeda.storage.arrow_files import arrow_file
+
+            return arrow_file(self._object())
         try:
             # A FIFO would keep whoever opens it waiting.
             self._check(os.lstat(self.path))
@@ -107,7 +110,7 @@ class DayPart:
             "again or removed meanwhile; open the dataset anew"
         )
 
-    def _object(self) -> object:
+    def _object(self) -> ObjectFile:
         from daeda.storage.client import StoredObject
         from daeda.storage.objects import ObjectFile, client
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -70,6 +71,12 @@ class PartsAsFiles(pyarrow.fs.FileSystemHandler):  # type: ignore[misc]
     move = copy_file = open_output_stream = open_append_stream = _refuse
 
 
+@lru_cache(maxsize=32)
+def _files_of(parts: tuple[DayPart, ...]) -> pyarrow.fs.PyFileSystem:
+    """The parts as a file system, kept behind its reads: see `daeda.storage.arrow_files`."""
+    return pyarrow.fs.PyFileSystem(PartsAsFiles({part.path: part for part in parts}))
+
+
 def as_arrow(data: PublishedData) -> Any:
     """A FileSystemDataset with a fragment for each part, in order, which knows the day of its rows."""
     parts = data.parts()
@@ -79,6 +86,6 @@ def as_arrow(data: PublishedData) -> Any:
         [part.path for part in parts],
         schema=data.schema,
         format=ds.ParquetFileFormat(),
-        filesystem=pyarrow.fs.PyFileSystem(PartsAsFiles({part.path: part for part in parts})),
+        filesystem=_files_of(tuple(parts)),
         partitions=[days.get(part.day, every) for part in parts],
     )
