@@ -47,7 +47,7 @@ def publish(layout: Layout, values: list[int]) -> Path:
             table = pa.table({f"column{column}": values for column in range(20)})
             pq.write_table(table, ready / part_name(number))
         publish_day(staging, "skeleton", DAY, ready, manifest_of(ready, len(values)))
-    return layout.day_dir("skeleton", DAY)
+    return Path(str(layout.day_dir("skeleton", DAY)))
 
 
 def test_an_open_day_is_read_to_its_end_as_it_was(tmp_path: Path) -> None:
