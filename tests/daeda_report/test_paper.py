@@ -48,7 +48,7 @@ def printed(browser: Browser, file: Path, folder: Path, paper: str = "A4", place
         one.page.wait_for_selector("section.column h2")
     one.page.pdf(path=folder / "report.pdf", format=paper)
     one.close()
-    text = subprocess.run([pdftotext, "-layout", folder / "report.pdf", "-"], check=True, capture_output=True).stdout
+    text = subprocess.run([pdftotext, "-raw", folder / "report.pdf", "-"], check=True, capture_output=True).stdout
     subprocess.run([pdftoppm, "-gray", "-r", str(DOTS), folder / "report.pdf", folder / "page"], check=True)
     pages = text.decode().split("\f")[:-1]
     pictures = [_shades(path) for path in sorted(folder.glob("page-*.pgm"))]
