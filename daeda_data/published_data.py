@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from daeda.dataset.layout import Dataset, Layout
 from daeda.errors import InputError, UsageError, counted, cut, did_you_mean
 from daeda_data.choosing import as_day
+from daeda_data.names import names_asked
 from daeda_data.parts import DayPart, PublishedDay
 
 if TYPE_CHECKING:
@@ -103,17 +104,13 @@ class PublishedData:
 
 def _chosen_columns(published: Sequence[PublishedDay], columns: Sequence[str] | None) -> tuple[str, ...]:
     known = [column.name for column in published[0].manifest.columns]
-    if columns is None:
+    names = names_asked(columns)
+    if names is None:
         return tuple(known)
-    if isinstance(columns, str) or not columns:
-        raise UsageError("columns= is a list of names, of one column at least: leave it out for all columns")
-    for name in columns:
+    for name in names:
         if name not in known:
-            raise UsageError(f"columns=: no column '{cut(name)}': {did_you_mean(str(name), known)}")
-    twice = sorted({name for name in columns if list(columns).count(name) > 1})
-    if twice:
-        raise UsageError(f"columns=: '{twice[0]}' stands there twice")
-    return tuple(columns)
+            raise UsageError(f"columns=: no column '{cut(name)}': {did_you_mean(name, known)}")
+    return names
 
 
 def _check_day_column(name: str | None, columns: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from daeda.catalog.project import Project
 from daeda.errors import counted
+from daeda_data.names import names_asked
 from daeda_python.driver import run
 from daeda_python.frames import FrameT, appended, names_of, to_arrow
 from daeda_python.request import Answer, Exchange, Request
@@ -28,6 +29,7 @@ def features_of(
     progress: bool | None,
 ) -> FrameT:
     """See `daeda.Project.features`."""
+    wanted = names_asked(columns)
     names = names_of(frame)
     declared = {field.name for field in project.views[project.service.spine.view].fields}
     rows = to_arrow(frame, [name for name in names if name in declared])
@@ -35,7 +37,7 @@ def features_of(
         runtime=runtime,
         service=project.service.name,
         names=names,
-        columns=None if columns is None else tuple(columns),
+        columns=wanted,
         labels=labels,
     )
     shown = Progress(f"features of {counted(rows.num_rows, 'row')}", progress)
@@ -53,8 +55,7 @@ def preview_of(
     progress: bool | None,
 ) -> Preview:
     """See `daeda.Project.preview`."""
-    asked = None if columns is None else tuple(columns)
-    request = Request(runtime=runtime, service=service, columns=asked, day=day, rows=rows)
+    request = Request(runtime=runtime, service=service, columns=names_asked(columns), day=day, rows=rows)
     answer, made = _asked(request, None, Progress("preview", progress))
     return Preview(answer.service, made, answer.left_out, answer.notes)
 

@@ -44,9 +44,9 @@ def to_arrow(frame: Any, names: Sequence[str]) -> pa.Table:
     """These columns of a frame; raises InputError with a line for each that holds values of several types."""
     match kind_of(frame):
         case "arrow":
-            return frame.select(list(names))
+            return _decoded(frame.select(list(names)))
         case "polars":
-            return frame.select(list(names)).to_arrow()
+            return _decoded(frame.select(list(names)).to_arrow())
         case "pandas":
             columns, mistakes = {}, []
             for name in names:
@@ -56,7 +56,15 @@ def to_arrow(frame: Any, names: Sequence[str]) -> pa.Table:
                     mistakes.append(f"column '{name}' of the frame is of no one type ({first_line(error)}): cast it")
             if mistakes:
                 raise InputError(*mistakes)
-            return pa.table(columns)
+            return _decoded(pa.table(columns))
+
+
+def _decoded(table: pa.Table) -> pa.Table:
+    """Values in place of dictionaries: a file of Arrow has one for a column, and chunks may have one each."""
+    for number, column in enumerate(table.columns):
+        if pa.types.is_dictionary(column.type):
+            table = table.set_column(number, table.field(number).name, column.cast(column.type.value_type))
+    return table
 
 
 def appended(frame: FrameT, features: pa.Table) -> FrameT:

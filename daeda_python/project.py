@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from daeda.answers.catalog import CatalogAnswer, CatalogColumn, CatalogService, CatalogView
 from daeda.catalog.find import find_root, find_runtime, runtime_files
-from daeda.errors import UsageError
+from daeda.errors import UsageError, cut
 from daeda_python.driver import Ended, run
 from daeda_python.listing import Listing
 from daeda_python.results import Audit, Check, Plan, Preview, Run
@@ -220,6 +220,7 @@ class Project:
         from daeda_python.features import preview_of
 
         wanted = _day(day) if day is not None else None
+        _check_rows(rows)
         return preview_of(self._runtime_of(service), service, wanted, rows, columns, progress)
 
     def features(
@@ -346,13 +347,18 @@ def _words(flags: dict[str, Any]) -> list[str]:
     return words
 
 
-def _day(day: Day) -> dt.date:
-    if isinstance(day, dt.date):
+def _day(day: object) -> dt.date:
+    if isinstance(day, dt.date) and not isinstance(day, dt.datetime):
         return day
     try:
-        return dt.date.fromisoformat(day)
+        return dt.date.fromisoformat(str(day))
     except ValueError as error:
-        raise UsageError(f"day '{day}' is not a day: write YYYY-MM-DD") from error
+        raise UsageError(f"day '{cut(str(day))}' is not a day: write YYYY-MM-DD") from error
+
+
+def _check_rows(rows: object) -> None:
+    if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int) or rows < 1):
+        raise UsageError(f"rows is {cut(repr(rows))}, and not a whole number from 1: so many rows of a day are shown")
 
 
 def _result(kind: type[ResultT], ended: Ended, *, warned: bool = True) -> ResultT:

@@ -40,7 +40,7 @@ def over_own_spine(
     if spine.time.column not in given:
         raise InputError(
             f"the rows have no column '{spine.time.column}', the time of each row, only "
-            f"{shortened(sorted(given), 10)}: add it, as a timestamp in UTC"
+            f"{shortened(sorted(given), 10) or 'columns that the view does not have'}: add it, as a timestamp in UTC"
         )
     chain = list(_chain(dag))
     _refuse_own_history(dag, chain)

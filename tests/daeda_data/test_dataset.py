@@ -332,7 +332,11 @@ def test_columns_that_are_chosen(layout: Layout) -> None:
     assert data.arrow().to_table().schema.names == ["item", "row", "dt"]
     assert sentence(layout, columns=["itm"]).startswith("columns=: no column 'itm': did you mean 'item'")
     assert sentence(layout, columns=["row", "row"]) == "columns=: 'row' stands there twice"
-    assert sentence(layout, columns="row").startswith("columns= is a list of names")
+    assert sentence(layout, columns="row") == "columns= is a list of names, and 'row' is a text: columns=['row']"
+    assert sentence(layout, columns=[]).startswith("columns= is a list of names, of one column at least: leave it out")
+    assert sentence(layout, columns=3) == sentence(layout, columns=[3]) == "columns= is a list of names, and 3 is none"
+    for names in ((name for name in ["item", "row"]), pa.array(["item", "row"]).to_numpy(zero_copy_only=False)):
+        assert opened(layout, columns=names).columns == ("item", "row")
 
 
 def test_the_column_of_the_day_hides_no_column(tmp_path: Path) -> None:

@@ -119,6 +119,16 @@ def test_a_time_with_a_zone_is_the_same_instant(root: Path) -> None:
     assert daeda.project(root).features(given, columns=["price"])["price"].to_pylist() == [3.5, None]
 
 
+def test_chunks_may_have_dictionaries_of_their_own(root: Path) -> None:
+    chunks = [pa.array([value]).dictionary_encode() for value in (10, 11)]
+    times = [moment("03 12:00")] * 2
+    given = pa.table({"item_id": pa.chunked_array(chunks), "event_timestamp": times})
+    made = daeda.project(root).features(given, columns=["price"])
+    assert made.column("item_id").type == chunks[0].type
+    plain = daeda.project(root).features(pa.table({"item_id": [10, 11], "event_timestamp": times}), columns=["price"])
+    assert made.column("price").equals(plain.column("price"))
+
+
 def test_no_rows_have_the_columns_of_all_features(root: Path) -> None:
     made = daeda.project(root).features(frame().slice(0, 0))
     assert made.num_rows == 0
@@ -151,6 +161,11 @@ def test_columns_are_chosen_and_those_that_the_frame_has_are_kept(root: Path) ->
         (frame(item_id=["ten"]), None, daeda.InputError,
          "column 'item_id' of the rows is string, and the view 'events' declares int64 (Failed to parse string: 'ten' "
          "as a scalar of type int64): cast it"),
+        (frame(), "price", daeda.UsageError, "columns= is a list of names, and 'price' is a text: columns=['price']"),
+        (frame(), [], daeda.UsageError,
+         "columns= is a list of names, of one column at least: leave it out for all columns"),
+        (frame(), [1], daeda.UsageError, "columns= is a list of names, and 1 is none"),
+        (frame(), ["price", "price"], daeda.UsageError, "columns=: 'price' stands there twice"),
         (frame(price=[1.0]), None, daeda.InputError,
          "the frame has column 'price', and so has the service 'ranking', which would compute it anew: drop or rename, "
          "or name other columns with columns="),
@@ -163,7 +178,7 @@ def test_columns_are_chosen_and_those_that_the_frame_has_are_kept(root: Path) ->
     ],
 )  # fmt: skip
 def test_what_cannot_be_made_is_refused(
-    root: Path, given: pa.Table, columns: list[str] | None, error: type[Exception], sentence: str | None
+    root: Path, given: pa.Table, columns: Any, error: type[Exception], sentence: str | None
 ) -> None:
     with pytest.raises(error) as refused:
         daeda.project(root).features(given, columns=columns)
@@ -173,6 +188,22 @@ def test_what_cannot_be_made_is_refused(
         assert "partition" in said
     else:
         assert said == sentence
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"rows": -1}, "rows is -1, and not a whole number from 1: so many rows of a day are shown"),
+        ({"rows": "a"}, "rows is 'a', and not a whole number from 1: so many rows of a day are shown"),
+        ({"day": 3}, "day '3' is not a day: write YYYY-MM-DD"),
+        ({"day": moment("03 12:00")}, "day '2024-01-03 12:00:00' is not a day: write YYYY-MM-DD"),
+        ({"columns": []}, "columns= is a list of names, of one column at least: leave it out for all columns"),
+    ],
+)
+def test_what_cannot_be_previewed_is_refused(root: Path, asked: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(daeda.UsageError) as refused:
+        daeda.project(root).preview(**{"day": "2024-01-02", **asked})
+    assert str(refused.value) == sentence
 
 
 def test_what_is_no_frame_is_refused(root: Path) -> None:
