@@ -70,7 +70,25 @@ def _as_declared(column: pa.ChunkedArray, dtype: DType) -> pa.ChunkedArray:
     if pa.types.is_floating(column.type) and dtype.is_integer:
         # pandas makes doubles of integers where one is missing, and NaN of what is missing.
         column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
-    return column.cast(wanted)
+    if _would_guess(column.type, wanted):
+        raise pa.ArrowTypeError("no unit, and no truth value, is guessed of a number")
+    made = column.cast(wanted)
+    if pa.types.is_date32(wanted) and pa.types.is_timestamp(column.type) and not made.cast(column.type).equals(column):
+        raise pa.ArrowInvalid("a time within a day is no date")
+    return made
+
+
+def _would_guess(given: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether Arrow would make a time or a truth value of a number, or a number of one of them."""
+    return any(
+        is_kind(one) and _is_number(other)
+        for is_kind in (pa.types.is_temporal, pa.types.is_boolean)
+        for one, other in ((given, wanted), (wanted, given))
+    )
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def _day_numbers(spine: Scan, times: pa.ChunkedArray) -> Int64s:

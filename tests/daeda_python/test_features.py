@@ -161,6 +161,12 @@ def test_columns_are_chosen_and_those_that_the_frame_has_are_kept(root: Path) ->
         (frame(item_id=["ten"]), None, daeda.InputError,
          "column 'item_id' of the rows is string, and the view 'events' declares int64 (Failed to parse string: 'ten' "
          "as a scalar of type int64): cast it"),
+        (frame(event_timestamp=[1704283200]), None, daeda.InputError,
+         "column 'event_timestamp' of the rows is int64, and the view 'events' declares timestamp[us] (no unit, and no "
+         "truth value, is guessed of a number): cast it"),
+        (frame(item_id=[True]), None, daeda.InputError,
+         "column 'item_id' of the rows is bool, and the view 'events' declares int64 (no unit, and no truth value, is "
+         "guessed of a number): cast it"),
         (frame(), "price", daeda.UsageError, "columns= is a list of names, and 'price' is a text: columns=['price']"),
         (frame(), [], daeda.UsageError,
          "columns= is a list of names, of one column at least: leave it out for all columns"),
