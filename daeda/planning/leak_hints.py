@@ -34,6 +34,8 @@ _OUTCOMES = frozenset({
     "refunded", "cancelled", "canceled", "fraud", "chargeback", "arrived", "arrival", "delivered", "delivery",
     "completed", "returned", "resolved", "closed", "ended", "settled", "paid", "won", "lost",
 })  # fmt: skip
+# Clocks go up to 14 hours before UTC.
+_WIDEST_ZONE = dt.timedelta(hours=14)
 _ZONES = frozenset(["tz", "timezone", "utcoffset", "local", "localtime"])
 _WORD = re.compile(r"[a-z]+")
 # What is read of one file, and how much of a column must differ before it is told.
@@ -155,13 +157,17 @@ def _local_times(project: Project, view: FeatureView, files: SourceFiles, seen: 
     if written and seen.newest_ns > max(written) + 60 * 10**9:
         ahead = dt.timedelta(microseconds=(seen.newest_ns - max(written)) // 1000)
         moment = shown_time(max(written) // 10**9, TimeUnit.SECOND)
-        yield Hint(
-            "local times",
-            where,
-            f"the newest '{time}' of '{view.name}' is {seen.newest} UTC, {_length(ahead)} after its file was written "
-            f"({moment} UTC), so it looks like local time",
-            cure,
-        )
+        told = f"the newest '{time}' of '{view.name}' is {seen.newest} UTC, {_length(ahead)} after its file was written"
+        if ahead <= _WIDEST_ZONE:
+            yield Hint("local times", where, f"{told} ({moment} UTC), so it looks like local time", cure)
+        else:
+            yield Hint(
+                "times to come",
+                where,
+                f"{told} ({moment} UTC): no zone is so far from UTC",
+                "correct a wrong date at its source; where rows are planned or foretold, give the view a "
+                "`created_field` that says from when on each was known",
+            )
     zones = [field.name for field in view.fields if _ZONES & set(_WORD.findall(field.name.lower()))]
     if zones:
         yield Hint(

@@ -71,17 +71,20 @@ def _run(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> i
             sys.stdout.flush()
             return code
     except DaedaError as error:
-        tell_error(error)
+        with _although_nobody_reads():
+            tell_error(error)
         return error.exit_code
     except KeyboardInterrupt:
         name = interrupts.arrived()
-        say("something raised KeyboardInterrupt" if name is None else f"interrupted by {name}", "error")
+        with _although_nobody_reads():
+            say("something raised KeyboardInterrupt" if name is None else f"interrupted by {name}", "error")
         return 1 if name is None else Interrupted.exit_code
     except Shown:
         sys.stdout.flush()
         raise
     except SystemExit as exit_:
-        say(f"something called sys.exit({cut(exit_.code)}) in the middle of the command: it is not done", "error")
+        with _although_nobody_reads():
+            say(f"something called sys.exit({cut(exit_.code)}) in the middle of the command: it is not done", "error")
         return 1
     except BrokenPipeError as error:
         if not _nobody_reads():
@@ -89,13 +92,23 @@ def _run(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> i
         _give_up_output()
         return 1
     except Exception as error:  # noqa: BLE001 - shown whole, as Python would, and harmless
-        if _lacks_memory(error):
-            say(_LACKING, "error")
-        elif isinstance(error, OSError) and error.errno in _REFUSALS:
-            tell_error(DaedaError(f"{refusal(error)}: days that were published stay, run again to go on"))
-        else:
-            tell_unforeseen(error)
+        with _although_nobody_reads():
+            if _lacks_memory(error):
+                say(_LACKING, "error")
+            elif isinstance(error, OSError) and error.errno in _REFUSALS:
+                tell_error(DaedaError(f"{refusal(error)}: days that were published stay, run again to go on"))
+            else:
+                tell_unforeseen(error)
         return 1
+
+
+@contextlib.contextmanager
+def _although_nobody_reads() -> Iterator[None]:
+    """The exit code stays what it is where the last words cannot be written: a terminal was closed, a disk is full."""
+    try:
+        yield
+    except OSError:
+        _give_up_output()
 
 
 def _lacks_memory(error: Exception) -> bool:

@@ -130,6 +130,21 @@ def test_rows_from_after_their_file_was_written(project: TinyProject, capsys: py
     )
 
 
+def test_rows_from_further_ahead_than_any_zone(project: TinyProject, capsys: pytest.CaptureFixture[str]) -> None:
+    project.write().write_data()
+    newest = project.root / "data/prices/dt=2024-01-03/part-0.parquet"
+    written = moment("01 05:00").replace(tzinfo=dt.UTC).timestamp()
+    os.utime(newest, (written, written))
+    found = _found(project, capsys)
+    assert not _hints(found, "local times")
+    (hint,) = _hints(found, "times to come")
+    assert hint["evidence"] == (
+        "the newest 'event_timestamp' of 'prices' is 2024-01-03 07:00:00 UTC, 2.1 days after its file was written "
+        "(2024-01-01 05:00:00 UTC): no zone is so far from UTC"
+    )
+    assert "`created_field`" in hint["cure"]
+
+
 def test_a_view_that_ends_before_the_spine(project: TinyProject, capsys: pytest.CaptureFixture[str]) -> None:
     project.data["prices"] = [(10, moment("01 00:00"), 1.5)]
     project.views["prices"]["source"]["missing_partitions"] = "empty"
