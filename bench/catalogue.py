@@ -45,6 +45,7 @@ WORKLOADS = {
     "diff": Entry("daeda diff: two sides of ten million rows and 40 columns, and their memory", "diff"),
     "features": Entry(".features(frame): 100,000 keys and times of seven days of the example", "features"),
     "loader": Entry("batches of published days, against reading and decoding them alone", "loader"),
+    "importing": Entry("daeda import of a CSV file, and of one with five times the rows", "importing"),
     "statistics": Entry("the statistics of a day, against building it", "statistics_of_days"),
     "journey": Entry("the example's service, skeleton and enrichment per day", "journey"),
 }

@@ -31,6 +31,7 @@ SYSTEMS = {
     "loader": {"daeda", "pyarrow_alone", "daeda_long_epoch"},
     "startup": {"daeda_help", "daeda_plan", "daeda_plan_14_days", "daeda_one_day", "daeda_check", "daeda_preview"},
     "ray_start": {"as_is", "with_all"},
+    "importing": {"daeda", "daeda_5_times_the_rows"},
 }
 WITH_SHARED = {"newest": "window_frame", "wide": "numpy_pairs"}
 # They share their code with another one that is run, and differ in numbers alone.
