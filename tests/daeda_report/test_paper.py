@@ -84,7 +84,7 @@ def test_all_columns_and_sections_are_on_paper(
     found = printed(browser, report, tmp_path, paper)
     columns = [column["name"] for column in training.project.service["columns"]]
     holds(found, PAPERS[paper], columns)
-    assert 4 <= len(found.pictures) <= 8
+    assert 4 <= len(found.pictures) <= 10
     headings = ["Whatstandsout", "Ataglance", "Pipeline", "Drift", "Whatwasread", "Softwareandfingerprints"]
     places = [found.together.index(heading) for heading in headings]
     assert places == sorted(places)

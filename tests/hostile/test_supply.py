@@ -88,8 +88,14 @@ FORBIDDEN = {
     "exec", "os.system", "os.popen", "marshal.load", "marshal.loads", "shelve.open", "joblib.load",
     "numpy.load", "np.load",
 }  # fmt: skip
-# Ray's actors and the driver hand each other bytes that they have made themselves: parts, the ids of vectors.
-PICKLE_BETWEEN_OWN_PROCESSES = {"enrich/ray/actors.py", "enrich/ray/stream.py", "enrich/store/vectors.py"}
+# Ray's actors and the driver hand each other bytes that they have made themselves: parts, the ids of vectors. So does
+# Beam with operators, which hold the context of the run.
+PICKLE_BETWEEN_OWN_PROCESSES = {
+    "beam_pipeline/workers/context.py",
+    "enrich/ray/actors.py",
+    "enrich/ray/stream.py",
+    "enrich/store/vectors.py",
+}
 
 
 def calls(tree: ast.AST) -> list[str]:

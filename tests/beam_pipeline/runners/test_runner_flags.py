@@ -271,8 +271,8 @@ def test_a_job_endpoint_where_something_else_listens() -> None:
     ("said", "reason"),
     [
         (None, "[Errno 111] Connection refused"),
-        (b"", "timed out"),
-        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "HTTP Error 404: Not Found"),
+        (b"", "no whole answer within 0.2 s"),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "it answers with the status 404"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", "what answers there is not Flink"),
         (b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"jobs": []}', None),
     ],

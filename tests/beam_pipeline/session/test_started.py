@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import pytest
@@ -65,7 +65,15 @@ def start(resources: Resources, begun: Callable[[], None]) -> StartedOperators:
     return operators
 
 
-def test_an_operator_that_is_waited_for_ends_with_a_day_that_is_interrupted() -> None:
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt: a shell may have started the tests with the signal ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_operator_that_is_waited_for_ends_with_a_day_that_is_interrupted(heard: None) -> None:
     """Its part is its own until its thread has ended: the thread runs statements in the cursor that is closed then."""
     resources, main = Resources(), threading.get_ident()
     operators = start(resources, threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT)).start)
