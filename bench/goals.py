@@ -121,9 +121,9 @@ _PIT = (
 )
 _WIDE_MEMORY = "the thousand columns are there twice while they are written: in Arrow, and in the writer of DuckDB."
 _MONTH = (
-    "13 times the history is put in order for each day anew, from pieces that are prepared once per run "
-    "(docs/decisions/0018); the rolling over all events is half of a 90-day day: picking the rows of the day's "
-    "entities, ordering them, and the sums."
+    "a window of 90 days gives out lists ten times as long, which the sink packs, and each day narrows the blocks of "
+    "the run to its entities and its time, orders the newest partitions anew (an eighth of the window at most), looks "
+    "back for the distinct items. Recorded before running sums of blocks (docs/decisions/0071)."
 )
 _SETTLES = (
     "what Arrow's allocator kept of each day goes back when the day ends; what is left are the first days' caches of"
