@@ -22,6 +22,8 @@ from enrich.ray.endings import AGAIN, ended_with, not_started
 LOSS_SECONDS = 15.0
 START_KILLED_SECONDS = 1.0
 START_LOSS_SECONDS = 45.0
+# What of Ray's took the enrichment along closes its sockets before the system tells that it has ended.
+LATE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Deadline:
 
 
 class Child:
-    """The process that enriches. `status` is its exit code once it has ended, `lost` the first process that Ray lost.
+    """The process that enriches. `status` is its exit code once it has ended, `lost` the first process that Ray lost,
+    `cluster_lost` the sentence for a cluster that does not answer any more.
 
     Descriptors of Ray's processes are registered in `poll` while the processes are alive.
     """
@@ -44,6 +47,7 @@ class Child:
         self.status: int | None = None
         self.directory: Path | None = None
         self.lost: str | None = None
+        self.cluster_lost: str | None = None
         self._messages = messages
         self._poll = poll
         self._unfinished_line = b""
@@ -87,7 +91,7 @@ class Child:
             case channel.RayEnding():
                 for descriptor in list(self._processes):
                     self._forget(descriptor)
-                self.lost = self._loss = None
+                self.lost = self.cluster_lost = self._loss = None
             case channel.RayProcess():
                 with contextlib.suppress(OSError):
                     descriptor = os.pidfd_open(message.pid)
@@ -95,6 +99,7 @@ class Child:
                     self._poll.register(descriptor, select.POLLIN)
             case channel.ClusterLost():
                 if self.lost is None:
+                    self.cluster_lost = message.sentence
                     self._loss = Deadline(time.monotonic() + LOSS_SECONDS, message.sentence, DaedaError.exit_code)
             case _:
                 assert_never(message)
@@ -118,6 +123,17 @@ class Child:
             sentence = not_started(process.kind, code)
             seconds = START_KILLED_SECONDS if code is not None and code < 0 else START_LOSS_SECONDS
         self._loss = Deadline(time.monotonic() + seconds, sentence, DaedaError.exit_code)
+
+    def loss_told_late(self) -> str | None:
+        """What the child, which has ended, has lost of Ray, as the begin of a sentence: it may show after the child."""
+        until = time.monotonic() + LATE_SECONDS
+        while self.lost is None and self._processes and (left := until - time.monotonic()) > 0:
+            ended = select.poll()
+            for descriptor in self._processes:
+                ended.register(descriptor, select.POLLIN)
+            for descriptor, _event in ended.poll(left * 1000):
+                self.lose(descriptor)
+        return self.lost
 
     def missed_deadline(self) -> Deadline | None:
         """The deadline that has passed, if one has."""

@@ -137,8 +137,7 @@ def test_the_bytes_are_those_without_running_sums(
     given = at_once(project(tmp_path / "project", day_workers))
     with_kind(given, kind)
     built = build(given, tmp_path / "sums")
-    assert summed == [True, False] * DAYS or day_workers > 1
-    assert summed.count(True) == DAYS
+    assert (summed.count(True), summed.count(False)) == (DAYS, DAYS)
     assert without_blocks(given, tmp_path / "sorted") == built
 
 
@@ -167,9 +166,9 @@ def test_where_there_are_no_running_sums_the_rows_are_aggregated(
     elif why == "another kind":
         with_kind(given, "max")
     built = build(given, tmp_path / "sums")
-    assert False in summed[::2] or why in ("rows known late", "another engine")
-    # A day that does not look at the NaN has its sums.
-    assert True not in summed or why == "a NaN"
+    # One of the two operators has sums else. A day that does not look at the NaN has its sums.
+    assert summed.count(True) < (DAYS if why == "a NaN" else 1)
+    assert len(summed) == 2 * DAYS or why in ("rows known late", "another engine")
     assert without_blocks(given, tmp_path / "sorted") == built
 
 
@@ -300,7 +299,8 @@ def test_blocks_that_are_there_are_used_by_a_day_behind_one_without_memory(
 
     monkeypatch.setattr(SortedPartitions, "tables", short)
     built = build(given, tmp_path / "blocks")
-    assert [blocks is None for blocks in found] == [False] * 4 + [True] * 2 + [False] * (2 * DAYS - 6)
+    assert sum(blocks is None for blocks in found) == 2, "those of the day without memory, whenever it was built"
+    assert len(found) == 2 * DAYS
     assert without_blocks(given, tmp_path / "sorted") == built
 
 

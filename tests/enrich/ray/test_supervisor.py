@@ -28,6 +28,8 @@ from enrich.ray.channel import limited, send
 from enrich.ray.supervisor import supervised
 
 child.LOSS_SECONDS = 4.0
+# As long as it takes: none of these children has a Ray that lives on.
+child.LATE_SECONDS = 60.0
 
 def stray():
     {STRAY}
@@ -178,6 +180,19 @@ def test_the_process_of_ray_that_ended_first_is_named_with_the_logs(start: Start
         f"to go on; Ray's logs are in {tmp_path}/daeda-ray-1/logs\n",
     )
     assert [path.name for path in (tmp_path / "daeda-ray-1").rglob("*")] == ["logs", "raylet.out"]
+
+
+def test_a_process_of_ray_that_is_seen_to_end_behind_the_enrichment_is_named(start: Start, tmp_path: Path) -> None:
+    """It closes its sockets before the system tells of its end, and the enrichment ends by them."""
+    process = start(f"{RAY}\nsubprocess.Popen(['sh', '-c', f'sleep 1; kill -9 {{node.pid}}'])\nos._exit(1)")
+    code, _out, err = ended(process, tmp_path)
+    assert code == 1
+    assert err.startswith("error: Ray's raylet was ended by SIGKILL, and ended the enrichment: days that were")
+
+
+def test_an_enrichment_that_its_lost_cluster_has_ended_is_told_so(start: Start, tmp_path: Path) -> None:
+    process = start("send(ClusterLost('the head does not answer any more'))\nos._exit(1)")
+    assert ended(process, tmp_path) == (1, "", "error: the head does not answer any more\n")
 
 
 def test_an_enrichment_that_does_not_notice_that_ray_has_ended_is_ended(start: Start, tmp_path: Path) -> None:
