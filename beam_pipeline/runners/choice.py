@@ -58,7 +58,8 @@ _ENVIRONMENTS = ("LOOPBACK", "EXTERNAL", "DOCKER", "PROCESS")
 _PORTS = 65_536
 # Longer than it may take for the state of a job: here nobody waits for an end, and a Flink that has just begun is slow.
 _FLINK_ANSWERS_SECONDS = 10.0
-_FLINK_REST = re.compile(r"(?:https?://)?(?:[\w.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}/?")
+# Flink's own client takes no path behind the port, not even the slash of one.
+_FLINK_REST = re.compile(r"(?:https?://)?(?:[\w.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 # Beam ends the streams of a job that runs for longer than --job_server_timeout, whatever the job does.
 _NO_DEADLINE_SECONDS = 365 * 86_400
 
@@ -299,7 +300,7 @@ def _check_flink(master: str | None) -> None:
     """A Flink that cannot be asked would be found out by the job, which has begun by then."""
     if not master or master in EMBEDDED:
         return
-    if not _FLINK_REST.fullmatch(master) or int(master.rstrip("/").rpartition(":")[2]) >= _PORTS:
+    if not _FLINK_REST.fullmatch(master) or int(master.rpartition(":")[2]) >= _PORTS:
         raise UsageError(
             f"--flink_master {master} is not HOST:PORT of Flink's REST: write it like localhost:8081, or leave it out "
             f"where Flink is inside of the job server ({', '.join(EMBEDDED)})"

@@ -19,6 +19,7 @@ import apache_beam as beam
 from apache_beam.runners.runner import PipelineRunner
 
 from beam_pipeline.runners.choice import BeamRunner
+from beam_pipeline.runners.embedded_flink import embedded_flink
 from beam_pipeline.runners.job_errors import JobErrors
 from beam_pipeline.runners.job_log import log
 from beam_pipeline.runners.loopback_pool import tell_of_workers
@@ -68,6 +69,8 @@ class PortableJob:
         self._limits = limits
         self._ended = threading.Event()
         self._lost = False
+        # Job servers that Beam has started for this run end with it, and what is inside of them.
+        self._servers: list[int] = []
         self._is_over = False
         # Those who say that the job has ended.
         self._ended_at: set[str] = set()
@@ -85,7 +88,7 @@ class PortableJob:
     @contextmanager
     def _stood_in_for(self, runner: PipelineRunner) -> Iterator[None]:
         """Where the job needs this process, or a job server of its own, another process is there for its end."""
-        servers = list(getattr(runner, "started_processes", ()))
+        servers = self._servers = list(getattr(runner, "started_processes", ()))
         if not servers and self._runner.portable.environment_type != "LOOPBACK":
             yield
             return
@@ -191,12 +194,27 @@ class PortableJob:
             places.insert(0, service)
         return places
 
+    def _is_hidden_in_flink(self, places: list[Asked]) -> bool:
+        """Whether Flink may go on with the job, and begin it again, where the job service calls it cancelled, and
+        nobody has told where Flink is.
+        """
+        if self._runner.name != "FlinkRunner" or self._flink is not None or self._servers:
+            return False
+        with suppress(NoAnswer):
+            return not any(place.has_ended() for place in places)
+        return True
+
     def _end_job(self, seconds: float) -> None:
         """See that the job is over, and cancel what has not ended by itself; a sentence where that is not known."""
-        left = end(self._places(), seconds)
-        if self._lost and self._flink is None and self._runner.name == "FlinkRunner":
-            # To the job service a job is over when it is told so, and Flink begins it again without its workers.
-            left.append("Flink itself was not asked, for --flink_master does not name its REST")
+        places = self._places()
+        is_hidden = self._is_hidden_in_flink(places)
+        embedded = embedded_flink(str(self._runner.portable.job_endpoint), self._name) if is_hidden else None
+        left = end(places if embedded is None else [*places, embedded], seconds)
+        if is_hidden and embedded is None and (self._lost or self._result is not None):
+            left.append(
+                "Flink itself was not asked, for --flink_master does not name its REST, and no job server of this "
+                "host has the job inside of it"
+            )
         # One that is just being submitted is not known by anybody yet.
         self._is_over = not left and (self._result is not None or self._ended.is_set())
         if left:

@@ -210,7 +210,7 @@ def flink_at(master: str | None, job_name: str, answer_seconds: float = _ANSWER_
     if not master or master in EMBEDDED:
         return None
     address = master if "://" in master else f"http://{master}"
-    return Flink(f"Flink at {address.partition('://')[2]}", address.rstrip("/"), job_name, answer_seconds)
+    return Flink(f"Flink at {address.partition('://')[2]}", address, job_name, answer_seconds)
 
 
 def end(asked: list[Asked], seconds: float) -> list[str]:

@@ -154,6 +154,25 @@ def test_ctrl_c_ends_the_job_under_every_restart_strategy(
         check_job_is_over(tmp_path, since)
 
 
+@pytest.mark.parametrize("how", ["interrupted", pytest.param("given up", marks=pytest.mark.long)])
+def test_a_job_that_no_worker_takes_is_cancelled(
+    restarting: tuple[str, ...], flink_log: Path, running: Running, how: str
+) -> None:
+    """Beam's job server only stops waiting for such a job, and Flink begins it again without an end."""
+    nobody = ("--environment_type", "EXTERNAL", "--environment_config", f"localhost:{free_port()}")
+    before = states(flink_log).count("RESTARTING")
+    process = running(*restarting, *nobody, "--worker-timeout", "600" if how == "interrupted" else "90")
+    wait_until("two starts of the job", lambda: states(flink_log).count("RESTARTING") >= before + 2)
+    since = time.monotonic()
+    if how == "interrupted":
+        process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=240)
+    assert process.returncode == (130 if how == "interrupted" else 2), stderr
+    assert "warning" not in stderr
+    check_job_is_over(flink_log, since if how == "interrupted" else time.monotonic())
+    assert states(flink_log)[-1] == "CANCELED"
+
+
 @pytest.mark.long
 def test_a_worker_that_was_stopped_ends_the_run_and_the_job(
     restarting: tuple[str, ...], forms: dict[str, tuple[str, ...]], flink_log: Path, running: Running, tmp_path: Path

@@ -32,11 +32,14 @@ from daeda.dataset.layout import Layout
 from daeda.dataset.publish.staging import RunStaging, open_staging
 from daeda.errors import DayError, StorageUnavailable, UsageError, WorkerUnfit
 from tests.beam_pipeline.runners.conftest import REPOSITORY, free_port
+from tests.beam_pipeline.runners.test_embedded_flink import address_of
 from tests.beam_pipeline.runners.test_submitted_job import Rest, rest
 
 __all__ = ["rest"]
 
 DAY = dt.date(2024, 1, 2)
+# Above the greatest number that Linux gives a process.
+NO_PROCESS = 2**22 + 1
 REFUSED = "Pipeline job failed in state FAILED: java.net.ConnectException: Connection refused"
 
 
@@ -215,10 +218,14 @@ class NeverEnding:
         self.state = state
         self.cancelled = threading.Event()
         self.runner = self._job_service = self
+        self.started_processes: list[int] = []
         self._job_id = "id"
 
     def run(self) -> NeverEnding:
         return self
+
+    def start_and_replace_loopback_environments(self, _pipeline: object, _options: object) -> None:
+        raise AssertionError("nothing is submitted here")
 
     def wait_until_finish(self) -> None:
         self.cancelled.wait()
@@ -235,7 +242,7 @@ def job_of(staging: RunStaging, worker_timeout: float = 0.3, day_minutes: float 
     """A job with these limits and flags; its slots are open."""
     slots = SharedDaySlots(staging.directory, 1).open()
     pool = ("--environment_type", "EXTERNAL", "--environment_config", "localhost:4711")
-    flags = (*pool, "--job_endpoint", "h:1", *words)
+    flags = (*pool, "--job_endpoint", "localhost:1", *words)
     limits = TimeLimits(worker_timeout, day_minutes)
     return PortableJob(BeamRunner("FlinkRunner", flags), slots, limits, "daeda-job", staging)
 
@@ -312,7 +319,7 @@ def test_a_job_that_has_ended_is_asked_for_where_nobody_tells(
     job, pipeline = job_of(staging, worker_timeout=3600.0), NeverEnding(beam_job_api_pb2.JobState.Enum.Value(state))
     if fails:
         told = ended_by(job, pipeline)
-        assert told == f"the job failed on the runner (the job service h:1 says FAILED): {log(staging)}"
+        assert told == f"the job failed on the runner (the job service localhost:1 says FAILED): {log(staging)}"
     else:
         job.run(pipeline, lambda: True)  # type: ignore[arg-type]
     assert not pipeline.cancelled.is_set()
@@ -329,9 +336,31 @@ def test_a_job_that_was_given_up_is_said_to_go_on_where_flink_cannot_be_asked(
     ended_by(job, NeverEnding())
     told = (
         "warning: it is not known that the job 'daeda-job' has ended: Flink itself was not asked, for --flink_master "
-        "does not name its REST: its workers build nothing any more; see there, and cancel it where it still runs\n"
+        "does not name its REST, and no job server of this host has the job inside of it: its workers build nothing "
+        "any more; see there, and cancel it where it still runs\n"
     )
     assert capsys.readouterr().err == ("" if knows_flink else told)
+
+
+def test_a_job_that_was_given_up_is_cancelled_in_the_flink_of_its_job_server(
+    staging: RunStaging, capsys: pytest.CaptureFixture[str], rest: Rest
+) -> None:
+    """The job server does not tell Flink."""
+    rest.jobs = [{"jid": "a1", "name": "daeda-job", "state": "RESTARTING"}]
+    with socket.create_server(("localhost", 0)) as job_server:
+        ended_by(job_of(staging, 0.3, 60.0, "--job_endpoint", address_of(job_server)), NeverEnding())
+    assert rest.asked == ["/jobs/a1?mode=cancel"]
+    assert capsys.readouterr().err == ""
+
+
+def test_the_flink_of_a_job_server_that_ends_with_the_run_is_not_missed(
+    staging: RunStaging, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beam has started it for this run."""
+    pipeline = NeverEnding()
+    pipeline.started_processes = [NO_PROCESS]
+    ended_by(job_of(staging), pipeline)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_storage_that_does_not_answer_for_a_while_says_nothing_about_the_run(

@@ -87,6 +87,16 @@ REFUSED = {
         "--flink_master localhost:65536 is not HOST:PORT of Flink's REST: write it like localhost:8081, or leave it "
         "out where Flink is inside of the job server ([auto], [local], [collection])",
     ),
+    "a master of Flink behind a proxy's path": (
+        (*PORTABLE, "--environment_type", "LOOPBACK", "--flink_master", "http://localhost:8081/some/proxy"),
+        "--flink_master http://localhost:8081/some/proxy is not HOST:PORT of Flink's REST: write it like "
+        "localhost:8081, or leave it out where Flink is inside of the job server ([auto], [local], [collection])",
+    ),
+    "a master of Flink with the slash of a path": (
+        (*PORTABLE, "--environment_type", "LOOPBACK", "--flink_master", "https://localhost:8081/"),
+        "--flink_master https://localhost:8081/ is not HOST:PORT of Flink's REST: write it like localhost:8081, or "
+        "leave it out where Flink is inside of the job server ([auto], [local], [collection])",
+    ),
     "a job endpoint and a Flink that nobody has": (
         ("--runner", "FlinkRunner", "--job_endpoint", "localhost:0", "--environment_type", "LOOPBACK",
          "--flink_master", "http://a..b:8081"),

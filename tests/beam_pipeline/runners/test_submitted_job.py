@@ -126,7 +126,7 @@ def test_a_job_of_this_name_is_cancelled_in_flink_and_no_other(rest: Rest, state
         {"jid": "a1", "name": "another", "state": "RUNNING"}, {"jid": "b2", "name": "daeda-job", "state": state}
     ]  # fmt: skip
     assert not flink(rest.address).has_ended()
-    assert end([flink(f"http://{rest.address}/")], 30) == []
+    assert end([flink(f"http://{rest.address}")], 30) == []
     assert rest.asked == ["/jobs/b2?mode=cancel"]
     assert rest.jobs[0]["state"] == "RUNNING"
 
